@@ -1,0 +1,35 @@
+/** Where a wrong input was found, what it was, what is allowed, and the cure: the parts of every message to a user. */
+export interface Complaint {
+  /** The file, stack setting, resource or command the problem is in, e.g. `recipes/worker.yaml`. */
+  where: string;
+  /** The key inside it, as a path: `add_users[0].name`. */
+  key?: string;
+  /** What was found, in words or as the value itself. */
+  found: string;
+  /** What is allowed instead. */
+  allowed?: string;
+  /** What to do about it: a command to run or an edit to make. */
+  cure?: string;
+}
+
+/**
+ * The one error class for people: its message says where, what was found, what is allowed, and the cure, and it has no
+ * stack trace to wade through. Anything else that is thrown is a bug of ours and keeps its trace.
+ */
+export class UserError extends Error {
+  readonly complaints: readonly Complaint[];
+
+  /** @param complaints One or several: a user wants to hear of all wrong keys of a file at once. */
+  constructor(...complaints: Complaint[]) {
+    super(complaints.map(describe).join("\n"));
+    this.name = "UserError";
+    this.complaints = complaints;
+    // Pulumi prints `stack` where it has one: the message is all that helps here.
+    this.stack = this.message;
+  }
+}
+
+function describe({ where, key, found, allowed, cure }: Complaint): string {
+  const place = key === undefined ? where : `${where}: ${key}`;
+  return [`${place}: ${found}`, allowed && `allowed: ${allowed}`, cure && `cure: ${cure}`].filter(Boolean).join("; ");
+}

@@ -1,0 +1,81 @@
+// The contract between a recipe's modules and the life cycle. Imaging Hot Sauce had `modify(name, root, cfg)`, and so
+// have we; but `root` here is a handle that *records* what to do, so that a preview can run every module, hash what it
+// would do, and refuse bad settings before any machine exists.
+
+/** A Linux distribution as far as modules and tests must know it. */
+export interface Distribution {
+  /** The name in recipes and stack settings: `debian12`, `ubuntu24.04`, `centos7`. */
+  readonly id: string;
+  /** Which package format and habits it has. */
+  readonly family: "debian" | "redhat";
+  /** The distribution's own name: `debian`, `ubuntu`, `rocky`, `centos`, `amazon`. */
+  readonly name: string;
+  /** Its release: `12`, `24.04`, `2023`. */
+  readonly version: string;
+  /** The release's code name where the distribution's mirrors go by it: `bookworm`. */
+  readonly codename?: string;
+  /** What installs packages: decides which list of a `{ apt: [...], dnf: [...] }` is taken. */
+  readonly packageManager: "apt" | "dnf";
+  /** The account that cloud images of it have, and that we log in with: `debian`, `ec2-user`. */
+  readonly loginUser: string;
+}
+
+/** Package names, the same everywhere or one list for each package manager. */
+export type Packages = readonly string[] | { readonly apt?: readonly string[]; readonly dnf?: readonly string[] };
+
+/**
+ * The image's root file system as a module sees it. Nothing happens when a method is called: the calls are recorded in
+ * order and run as root on the builder later, under `bash -euo pipefail` with `umask 022`. What is recorded must be
+ * fit to run twice, because a bake that failed half-way resumes at the module that failed.
+ */
+export interface Root {
+  /** The distribution that is being built. */
+  readonly distribution: Distribution;
+  /** The login user's name, e.g. `debian`. */
+  readonly loginUser: string;
+
+  /** Runs a script (bash). Quote what comes from settings with `quote` of provision/shell.ts. */
+  run(script: string): void;
+  /** Writes a file, whole: `content` is text. `mode` is octal (default `0644`), `owner` is `user:group` (default `root:root`). Parent folders are made. */
+  file(path: string, content: string, options?: { mode?: string; owner?: string }): void;
+  /**
+   * Copies a file or folder of this computer onto the builder, before the module's script starts.
+   * @param source A path, relative to the recipe's folder. Throws a UserError when it can't be read.
+   * @returns the path on the builder (in a temporary folder that sealing removes), ready for use in `run`.
+   */
+  upload(source: string): string;
+  /** Installs packages by name from the distribution's repositories (no recommended extras on apt). */
+  packages(names: Packages): void;
+  /** Enables a systemd unit at boot, and starts it now unless `start` is false. */
+  enable(unit: string, options?: { start?: boolean }): void;
+  /** Reboots the builder and waits until it is back; what is recorded after it runs on the rebooted machine. */
+  reboot(): void;
+  /**
+   * States a fact about the image, for the acceptance tests: they run on the builder, and again on a machine booted from the finished image.
+   * @param what One line that says what holds, e.g. `nginx answers on port 80`.
+   * @param script Bash, run as root; exit status 0 means that it holds. Must change nothing.
+   */
+  check(what: string, script: string): void;
+}
+
+/** The whole build configuration: the recipe as it was read, every module's settings under the module's own key. */
+export type BuildConfiguration = Readonly<Record<string, unknown>>;
+
+/** What a file in provision/modules (or a user's own module) exports. */
+export interface ModuleFile {
+  /** One sentence for `ci-images modules`. */
+  readonly description: string;
+  /** The key in the recipe that holds its settings, when it is not the module's own name (`add_user` reads `add_users`). */
+  readonly settingsKey?: string;
+  /** JSON schema of the settings under that key; a recipe is checked against it before `modify` runs. Give every property a description, a default where there is one, and `examples`. */
+  readonly settings?: object;
+  /** True when the module can do nothing without settings, so that a recipe that lacks them is refused. */
+  readonly settingsRequired?: boolean;
+  /**
+   * Records what to do on `root`. Throwing stops the build, at preview, before any machine exists.
+   * @param name The module's name as the recipe has it.
+   * @param root The image's root.
+   * @param cfg The whole build configuration; `cfg[name]` are the module's own settings.
+   */
+  modify(name: string, root: Root, cfg: BuildConfiguration): void | Promise<void>;
+}
