@@ -1,0 +1,225 @@
+// Decides which Pulumi CLI runs and in which environment. Setup, the `pulumi` launcher, `npm start`, the project's own
+// CLI and the tests all ask here, so there is one answer. The user's own choice wins everywhere: a variable that is set
+// is never changed, and a part of Pulumi that is installed is never replaced by ours.
+//
+//   node tools/environment.mjs             prints `export ...` lines, for `eval` in a shell that runs an official pulumi
+//   node tools/environment.mjs --launch    the same and the CLI's path, for the launcher tools/pulumi/bin/pulumi
+import { execFileSync } from "node:child_process";
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { runTool, ToolProblem } from "./problem.mjs";
+import {
+  commandPluginVersion,
+  compareVersions,
+  installedCli,
+  projectDirectory as ownProject,
+  pulumiHome,
+  pulumiVersion,
+} from "./versions.mjs";
+
+const standIns = join(ownProject, "tools", "stand-ins");
+
+/**
+ * The CLI to run and the environment to run it in.
+ * @param {string} [projectDirectory] The Pulumi project; by default this one. Its state goes to `.state/` in there.
+ * @param {NodeJS.ProcessEnv} [environment] What the user has set; by default this process's environment.
+ * @returns {{ cli: string, env: NodeJS.ProcessEnv, standIns: string[] }} the CLI's absolute path; a copy of the
+ *   environment with what was missing added; and which parts of Pulumi are stand-ins of ours, by name.
+ * @throws {ToolProblem} when there is no CLI, with the command that installs it.
+ */
+export function toolchainEnvironment(projectDirectory = ownProject, environment = process.env) {
+  const cli = findCli(environment);
+  if (cli === undefined)
+    throw new ToolProblem(
+      `no Pulumi CLI of version ${pulumiVersion} or newer on PATH or at ${installedCli(environment)}`,
+      "node tools/setup.mjs",
+    );
+  const missing = missingParts(cli, environment);
+  const env = { ...environment, ...settings(projectDirectory, environment) };
+  const additions = missing.map(({ directory }) => directory);
+  // The stand-ins and the official language host start `node` by name.
+  if (findOnPath("node", environment).length === 0) additions.push(dirname(process.execPath));
+  env.PATH = [environment.PATH, ...additions].filter(Boolean).join(delimiter);
+  return { cli, env, standIns: missing.map(({ name }) => name) };
+}
+
+/**
+ * The project's own state: a directory beside the program and, for its secrets, a passphrase in a private file in it.
+ * @param {string} projectDirectory
+ */
+export function defaultState(projectDirectory) {
+  const directory = join(resolve(projectDirectory), ".state");
+  return { directory, url: `file://${directory}`, passphraseFile: join(directory, "passphrase") };
+}
+
+/**
+ * Whether state goes to the project's own directory (true) or to a backend that the user chose by PULUMI_BACKEND_URL.
+ * @param {string} projectDirectory
+ * @param {NodeJS.ProcessEnv} environment
+ */
+export function usesDefaultState(projectDirectory, environment) {
+  return !environment.PULUMI_BACKEND_URL || environment.PULUMI_BACKEND_URL === defaultState(projectDirectory).url;
+}
+
+/**
+ * @param {string} projectDirectory
+ * @param {NodeJS.ProcessEnv} environment
+ * @returns {Record<string, string>} the variables that the user has not set.
+ */
+function settings(projectDirectory, environment) {
+  /** @type {Record<string, string>} */
+  const added = {};
+  // The CLI's look for a newer version goes out to the network at every run, and the version is pinned here anyway.
+  if (!environment.PULUMI_SKIP_UPDATE_CHECK) added.PULUMI_SKIP_UPDATE_CHECK = "true";
+  if (!usesDefaultState(projectDirectory, environment)) return added;
+  const state = defaultState(projectDirectory);
+  added.PULUMI_BACKEND_URL = state.url;
+  // An empty PULUMI_CONFIG_PASSPHRASE is a choice too.
+  if (environment.PULUMI_CONFIG_PASSPHRASE === undefined && !environment.PULUMI_CONFIG_PASSPHRASE_FILE)
+    added.PULUMI_CONFIG_PASSPHRASE_FILE = state.passphraseFile;
+  return added;
+}
+
+/**
+ * Finds the CLI: an official one on PATH when it is new enough, else the one in Pulumi's own folder.
+ * @param {NodeJS.ProcessEnv} environment
+ * @returns {string | undefined}
+ */
+export function findCli(environment) {
+  for (const candidate of officialClis(environment)) {
+    const version = cliVersion(candidate);
+    if (version !== undefined && suits(version)) return candidate;
+  }
+  const installed = installedCli(environment);
+  return isExecutable(installed) ? installed : undefined;
+}
+
+/**
+ * Every `pulumi` on PATH that is not this project's launcher, in PATH's order.
+ * @param {NodeJS.ProcessEnv} environment
+ */
+export function officialClis(environment) {
+  return findOnPath("pulumi", environment).filter((path) => !isLauncher(path));
+}
+
+/**
+ * Whether a CLI can run this project: the same major version, and not older than the SDK.
+ * @param {string} version
+ */
+export function suits(version) {
+  return version.split(".")[0] === pulumiVersion.split(".")[0] && compareVersions(version, pulumiVersion) >= 0;
+}
+
+/**
+ * A CLI's version, remembered by its path, size and time, because asking it costs more than all the rest of a launch.
+ * @param {string} cli
+ * @returns {string | undefined} undefined when it can't be run or says nothing that looks like a version.
+ */
+export function cliVersion(cli) {
+  const { size, mtimeMs } = statSync(cli);
+  const key = `${realpathSync(cli)} ${size} ${mtimeMs}`;
+  const cacheFile = join(ownProject, ".cache", "pulumi-cli.json");
+  const cache = readCache(cacheFile);
+  if (cache?.key === key) return cache.version;
+  let answer;
+  try {
+    answer = execFileSync(cli, ["version"], {
+      encoding: "utf8",
+      env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" },
+      stdio: ["ignore", "pipe", "ignore"],
+      timeout: 60_000,
+    });
+  } catch {
+    return undefined; // What does not run is no CLI for us: the search goes on, and setup says so.
+  }
+  const version = /^v?(\d+\.\d+\.\d+\S*)/.exec(answer.trim())?.[1];
+  if (version === undefined) return undefined;
+  mkdirSync(dirname(cacheFile), { recursive: true });
+  writeFileSync(cacheFile, JSON.stringify({ key, version }));
+  return version;
+}
+
+/**
+ * @param {string} file
+ * @returns {{ key: string, version: string } | undefined}
+ */
+function readCache(file) {
+  try {
+    return /** @type {{ key: string, version: string }} */ (JSON.parse(readFileSync(file, "utf8")));
+  } catch {
+    return undefined; // Not there yet, or cut off by a crash: asked again and written anew.
+  }
+}
+
+/**
+ * The parts of Pulumi that are not installed and for which this project brings a stand-in.
+ * @param {string} cli
+ * @param {NodeJS.ProcessEnv} environment
+ */
+export function missingParts(cli, environment) {
+  const missing = [];
+  const languageHost = "pulumi-language-nodejs";
+  const isOwn = (/** @type {string} */ path) => realpathSync(path).startsWith(standIns);
+  const onPath = (/** @type {string} */ name) => findOnPath(name, environment).some((path) => !isOwn(path));
+  if (!onPath(languageHost) && !isExecutable(join(dirname(realpathSync(cli)), languageHost)))
+    missing.push({ name: "language host", directory: join(standIns, "language-host") });
+  if (!onPath("pulumi-resource-command") && !commandPluginIsInstalled(environment))
+    missing.push({ name: "command plugin", directory: join(standIns, "command-plugin") });
+  return missing;
+}
+
+/** @param {NodeJS.ProcessEnv} environment */
+function commandPluginIsInstalled(environment) {
+  const version = commandPluginVersion(ownProject);
+  if (version === undefined) return false;
+  const directory = join(pulumiHome(environment), "plugins", `resource-command-v${version}`);
+  // The engine puts a `.partial` file beside a plugin while it is being unpacked.
+  return isExecutable(join(directory, "pulumi-resource-command")) && !existsSync(`${directory}.partial`);
+}
+
+/**
+ * @param {string} path
+ */
+function isLauncher(path) {
+  return realpathSync(path) === realpathSync(join(ownProject, "tools/pulumi/bin/pulumi"));
+}
+
+/**
+ * @param {string} name
+ * @param {NodeJS.ProcessEnv} environment
+ * @returns {string[]} absolute paths.
+ */
+export function findOnPath(name, environment) {
+  const directories = (environment.PATH ?? "").split(delimiter).filter(Boolean);
+  return directories.map((directory) => resolve(directory, name)).filter(isExecutable);
+}
+
+/** @param {string} path */
+function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** @param {string} text */
+function quoteForShell(text) {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+function main() {
+  const { cli, env } = toolchainEnvironment();
+  const launch = process.argv[2] === "--launch";
+  const state = defaultState(ownProject);
+  if (env.PULUMI_BACKEND_URL === state.url && !existsSync(state.passphraseFile))
+    throw new ToolProblem(`${state.directory} has not been set up yet`, "node tools/setup.mjs");
+  const changed = Object.entries(env).filter(([name, value]) => process.env[name] !== value);
+  const lines = changed.map(([name, value]) => `export ${name}=${quoteForShell(value ?? "")}`);
+  if (launch) lines.push(`cli=${quoteForShell(cli)}`);
+  process.stdout.write(`${lines.join("\n")}\n`);
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) await runTool(main);

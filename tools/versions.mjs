@@ -1,0 +1,65 @@
+// The versions the toolchain is made of, in one place, and where each of its parts lies.
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The root of this project: the folder with Pulumi.yaml. */
+export const projectDirectory = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/**
+ * The Pulumi CLI that setup installs, and the oldest official one that it takes: the engine is then never older than
+ * the SDK (@pulumi/pulumi, same version) that the program talks to it with.
+ */
+export const pulumiVersion = "3.230.0";
+
+/** The oldest Node that the npm packages of this project run on. */
+export const oldestNode = 20;
+
+/**
+ * Pulumi's own folder, shared by all projects of a user: CLIs under `versions/`, plugins under `plugins/`.
+ * @param {NodeJS.ProcessEnv} environment
+ */
+export function pulumiHome(environment) {
+  return environment.PULUMI_HOME || join(homedir(), ".pulumi");
+}
+
+/**
+ * Where the CLI of {@link pulumiVersion} is, or would be, in Pulumi's own folder (the same place that the Automation
+ * API's `PulumiCommand.install` uses).
+ * @param {NodeJS.ProcessEnv} environment
+ */
+export function installedCli(environment) {
+  return join(pulumiHome(environment), "versions", pulumiVersion, "bin", "pulumi");
+}
+
+/**
+ * The version of the command plugin that the installed npm package @pulumi/command asks the engine for.
+ * @param {string} directory The project's folder.
+ * @returns {string | undefined} e.g. `1.2.1`; undefined when the package is not installed.
+ */
+export function commandPluginVersion(directory) {
+  try {
+    const file = readFileSync(join(directory, "node_modules/@pulumi/command/package.json"), "utf8");
+    const manifest = /** @type {{ version: string, pulumi?: { version?: string } }} */ (JSON.parse(file));
+    return (manifest.pulumi?.version ?? manifest.version).replace(/^v/, "");
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Compares two versions by their numbers; what follows a `-` or `+` is left out of account.
+ * @param {string} one
+ * @param {string} other
+ * @returns {number} below zero when `one` is older, zero when they are equal.
+ */
+export function compareVersions(one, other) {
+  const [a, b] = [one, other].map((version) => version.replace(/^v/, "").split(/[-+]/)[0].split(".").map(Number));
+  for (const place of [0, 1, 2]) {
+    const difference = (a[place] ?? 0) - (b[place] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
