@@ -1,0 +1,127 @@
+// Powers a worker off that no Jenkins controller uses (any more): no forgotten workers on the bill.
+import { UserError } from "../../common/user-error.ts";
+import type { BuildConfiguration, Root } from "../module.ts";
+import { settingsOf } from "../settings.ts";
+import { quote } from "../shell.ts";
+
+export const description = "Powers the worker off when no Jenkins agent runs on it";
+
+const timeSpan = { type: "string", pattern: "^[1-9][0-9]*(s|min|h)$" };
+
+export const settings = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    grace: {
+      ...timeSpan,
+      default: "59min",
+      description: "How long after boot the first look is: a whole number with s, min or h.",
+      examples: ["20min"],
+    },
+    interval: {
+      ...timeSpan,
+      default: "1h",
+      description: "How long after a look the next one is.",
+      examples: ["10min"],
+    },
+    process: {
+      type: "string",
+      minLength: 1,
+      pattern: "^[^\\n]+$",
+      // What SSH launchers, inbound agents and the Swarm plugin start: java with one of these jars on its command line.
+      default: "java.*(remoting|agent|slave|swarm-client)",
+      description:
+        "A regular expression (as for pgrep -f) for the command line of the process that shows that the worker is in use.",
+      examples: ["gitlab-runner"],
+    },
+  },
+};
+
+/** The settings under `idle_shutdown`. */
+interface Settings {
+  grace?: string;
+  interval?: string;
+  process?: string;
+}
+
+/**
+ * Lies on the builder while it is one, and keeps the worker's shutdown from happening there, also after a reboot in the
+ * middle of a long bake. Sealing removes the folder it is in.
+ */
+const builderMark = "/var/lib/ci-images/builder";
+
+const script = "/usr/local/sbin/ci-idle-shutdown";
+
+/**
+ * Records a timer, its service, and the script behind them.
+ * @throws UserError on a distribution without systemd.
+ */
+export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
+  if (root.distribution.init)
+    throw new UserError({
+      where: `module ${name}`,
+      found: `${root.distribution.id} starts services by ${root.distribution.init}`,
+      allowed: "distributions with systemd",
+    });
+  const {
+    grace = settings.properties.grace.default,
+    interval = settings.properties.interval.default,
+    process = settings.properties.process.default,
+  } = settingsOf<Settings>(cfg, "idle_shutdown", {});
+  root.packages({ apt: ["procps"], dnf: ["procps-ng"] });
+  root.run(`install -D -m 0644 /dev/null ${builderMark}`);
+  root.file(script, shutdownScript(process), { mode: "0755" });
+  root.file("/etc/systemd/system/ci-idle-shutdown.service", serviceUnit);
+  root.file("/etc/systemd/system/ci-idle-shutdown.timer", timerUnit(grace, interval));
+  root.run("systemctl daemon-reload");
+  root.enable("ci-idle-shutdown.timer", { start: false });
+  root.check("the idle shutdown is enabled at boot", "systemctl --quiet is-enabled ci-idle-shutdown.timer");
+  root.check(
+    `an idle worker is noticed ${grace} after boot, then every ${interval}`,
+    `grep -qx OnBootSec=${grace} /etc/systemd/system/ci-idle-shutdown.timer && grep -qx OnUnitActiveSec=${interval} /etc/systemd/system/ci-idle-shutdown.timer`,
+  );
+  root.check("the idle shutdown can tell whether the worker is idle", `[[ $(${script} --look) == @(idle|busy) ]]`);
+}
+
+// The pattern never is on a command line but pgrep's own, which pgrep leaves out: the script can't take itself for the agent.
+function shutdownScript(process: string): string {
+  return `#!/bin/bash
+# Powers the machine off unless a process of this pattern runs. With --look it only says "idle" or "busy".
+set -euo pipefail
+pattern=${quote(process)}
+
+status=0
+pgrep --full -- "$pattern" >/dev/null || status=$?
+case $status in
+  0) state=busy ;;
+  1) state=idle ;;
+  *) echo "cannot look for the pattern $pattern" >&2; exit "$status" ;;
+esac
+echo "$state"
+if [ "$state" = idle ] && [ "\${1:-}" != --look ]; then
+  systemctl poweroff
+fi
+`;
+}
+
+const serviceUnit = `[Unit]
+Description=Power off when no CI agent runs
+ConditionPathExists=!${builderMark}
+
+[Service]
+Type=oneshot
+ExecStart=${script}
+`;
+
+function timerUnit(grace: string, interval: string): string {
+  return `[Unit]
+Description=Look now and then whether a CI agent runs
+
+[Timer]
+OnBootSec=${grace}
+OnUnitActiveSec=${interval}
+
+[Install]
+WantedBy=timers.target
+`;
+}

@@ -1,0 +1,44 @@
+// Installs deb files of the user's own; what they depend on comes from the distribution's repositories.
+import { UserError } from "../../common/user-error.ts";
+import type { BuildConfiguration, Root } from "../module.ts";
+import { findFiles, namesFile, rememberNames } from "../package-files.ts";
+import { aptGet, aptUpdate } from "../root.ts";
+import { settingsOf } from "../settings.ts";
+
+export const description = "Installs deb files, or all deb files of folders";
+export const settingsKey = "debs";
+export const settingsRequired = true;
+
+export const settings = {
+  type: "array",
+  minItems: 1,
+  items: { type: "string", minLength: 1 },
+  description: "deb files, or folders of them; paths are relative to the recipe's folder.",
+  examples: [["packages/agent_1.0_all.deb", "packages/more"]],
+};
+
+/** @throws UserError on a distribution that does not install debs, or when a path can't be read. */
+export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
+  if (root.distribution.family !== "debian")
+    throw new UserError({
+      where: `module ${name}`,
+      found: `${root.distribution.id} does not install deb files`,
+      allowed: "Debian and Ubuntu",
+      cure: "use install_rpms",
+    });
+  const uploads = settingsOf<string[]>(cfg, settingsKey, []).map((path) => root.upload(path));
+  root.run(
+    [
+      ...findFiles(uploads, "deb"),
+      aptUpdate,
+      // apt drops its rights to the user _apt for reading the files; as root it can read them all, but says so in a warning.
+      `${aptGet} -o APT::Sandbox::User=root --no-install-recommends install "\${files[@]}"`,
+      ...rememberNames("deb", `dpkg-deb --field "$file" Package`),
+      `rm -rf -- "\${uploads[@]}"`,
+    ].join("\n"),
+  );
+  root.check(
+    "every package of the deb files is installed",
+    `[ -s ${namesFile("deb")} ]\nwhile read -r name; do [ "$(dpkg-query --show --showformat='\${db:Status-Status}' "$name")" = installed ]; done <${namesFile("deb")}`,
+  );
+}

@@ -1,0 +1,43 @@
+// Installs rpm files of the user's own, as Imaging Hot Sauce did: copied over, installed, removed again.
+import type { BuildConfiguration, Root } from "../module.ts";
+import { findFiles, namesFile, rememberNames } from "../package-files.ts";
+import { settingsOf } from "../settings.ts";
+
+export const description = "Installs rpm files, or all rpm files of folders";
+export const settingsKey = "rpms";
+export const settingsRequired = true;
+
+export const settings = {
+  type: "array",
+  minItems: 1,
+  items: { type: "string", minLength: 1 },
+  description:
+    "rpm files, or folders of them; paths are relative to the recipe's folder. What they depend on comes from the distribution's repositories.",
+  examples: [["rpms/agent-1.0-1.noarch.rpm", "rpms/more"]],
+};
+
+/**
+ * Records the copying and installing. On Debian and Ubuntu rpm itself is installed first; there a package can depend only on
+ * packages in the same list, for rpm does not know of those that dpkg installed.
+ * @throws UserError when a path can't be read.
+ */
+export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
+  const uploads = settingsOf<string[]>(cfg, settingsKey, []).map((path) => root.upload(path));
+  if (root.distribution.family === "debian") root.packages(["rpm"]);
+  root.run(
+    [
+      ...findFiles(uploads, "rpm"),
+      // `upgrade` semantics, so that the module may run twice. dnf without any repository refuses to work: then rpm does it.
+      `if command -v dnf >/dev/null && [ -n "$(dnf -q repolist --enabled)" ]; then dnf -y install "\${files[@]}"`,
+      `elif command -v dnf >/dev/null; then dnf -y --disablerepo='*' install "\${files[@]}"`,
+      `elif command -v yum >/dev/null; then yum -y install "\${files[@]}"`,
+      `else rpm --upgrade --replacepkgs --verbose "\${files[@]}"; fi`,
+      ...rememberNames("rpm", `rpm --query --package --queryformat '%{NAME}\\n' "$file"`),
+      `rm -rf -- "\${uploads[@]}"`,
+    ].join("\n"),
+  );
+  root.check(
+    "every package of the rpm files is installed",
+    `[ -s ${namesFile("rpm")} ]\nwhile read -r name; do rpm --quiet --query "$name"; done <${namesFile("rpm")}`,
+  );
+}

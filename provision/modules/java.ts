@@ -1,0 +1,65 @@
+// Installs a Java runtime: a Jenkins agent is a Java program.
+import { UserError } from "../../common/user-error.ts";
+import type { BuildConfiguration, Distribution, Root } from "../module.ts";
+import { settingsOf } from "../settings.ts";
+
+export const description = "Installs a headless Java runtime";
+
+export const settings = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    version: {
+      type: "integer",
+      enum: [8, 11, 17, 21, 25],
+      description: "The Java version; without it the distribution's own default.",
+      examples: [17],
+    },
+  },
+};
+
+/** The settings under `java`. */
+interface Settings {
+  version?: number;
+}
+
+/** Which versions the distributions carry, by their package lists (packages.debian.org, packages.ubuntu.com, Red Hat's and Amazon's release notes). */
+const available: Readonly<Record<string, readonly number[]>> = {
+  debian12: [17],
+  debian13: [21, 25],
+  "ubuntu22.04": [8, 11, 17, 21],
+  "ubuntu24.04": [8, 11, 17, 21],
+  rocky9: [8, 11, 17, 21],
+  "centos-stream9": [8, 11, 17, 21],
+  amazonlinux2023: [8, 11, 17, 21],
+  centos7: [8, 11],
+};
+
+/**
+ * Records the package.
+ * @throws UserError when the distribution does not carry the version.
+ */
+export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
+  const { version } = settingsOf<Settings>(cfg, "java", {});
+  const versions = available[root.distribution.id];
+  if (version !== undefined && versions && !versions.includes(version))
+    throw new UserError({
+      where: `module ${name}`,
+      key: "java.version",
+      found: `${root.distribution.id} has no Java ${version}`,
+      allowed: versions.join(", "),
+      cure: "choose one of these, leave the version out for the distribution's default, or choose another distribution",
+    });
+  root.packages([packageName(root.distribution, version)]);
+  root.check("java runs", "java -version");
+  if (version !== undefined)
+    // Java 8 calls itself 1.8.
+    root.check(`java is version ${version}`, `java -version 2>&1 | grep -Eq 'version "(1\\.)?${version}[."]'`);
+}
+
+function packageName({ family, name }: Distribution, version: number | undefined): string {
+  if (family === "debian") return version === undefined ? "default-jre-headless" : `openjdk-${version}-jre-headless`;
+  const number = version === 8 ? "1.8.0" : String(version);
+  if (name === "amazon") return `java-${version === undefined ? "21" : number}-amazon-corretto-headless`;
+  return version === undefined ? "java-headless" : `java-${number}-openjdk-headless`;
+}

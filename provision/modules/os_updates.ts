@@ -1,0 +1,61 @@
+// Installs all updates of the operating system, the kernel's too.
+import type { BuildConfiguration, Root } from "../module.ts";
+import { aptGet, aptUpdate } from "../root.ts";
+import { settingsOf } from "../settings.ts";
+
+export const description =
+  "Installs all updates of the operating system, and reboots into the new kernel when asked to";
+
+export const settings = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    reboot: {
+      type: "boolean",
+      default: false,
+      description:
+        "Reboots the builder after the updates, so that the modules that follow run on the newest kernel (they build kernel modules, say). " +
+        "An image starts with the newest kernel either way.",
+      examples: [true],
+    },
+  },
+};
+
+/** The settings under `os_updates`. */
+interface Settings {
+  reboot?: boolean;
+}
+
+/** Records the updates; see `settings`. */
+export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
+  const { reboot = false } = settingsOf<Settings>(cfg, "os_updates", {});
+  if (root.distribution.family === "debian") debian(root);
+  else redhat(root);
+  if (!reboot) return;
+  root.reboot();
+  // A container runs its host's kernel, whatever is installed in it. `uname -r` is the name of the kernel's folder.
+  root.check(
+    "the running kernel is the newest that is installed",
+    `systemd-detect-virt --quiet --container || [ "$(uname -r)" = "$(ls -1 /lib/modules | sort -V | tail -n 1)" ]`,
+  );
+}
+
+function debian(root: Root): void {
+  root.run(`${aptUpdate}\n${aptGet} dist-upgrade\n${aptGet} autoremove`);
+  root.check("no package is half-installed", `[ -z "$(dpkg --audit)" ]`);
+  // Sealing removes the package lists, and then nothing is known to be upgradable: the builder's test is the one that tells.
+  root.check(
+    "no update of the operating system is left to install",
+    `! apt-get --simulate -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= dist-upgrade | grep '^Inst '`,
+  );
+}
+
+function redhat(root: Root): void {
+  const command = root.distribution.packageCommand ?? "dnf";
+  root.run(`${command} -y upgrade`);
+  // Exit status 100 is "there are updates"; without cached lists (on the sealed image) the command fails with 1.
+  root.check(
+    "no update of the operating system is left to install",
+    `status=0; ${command} -q -C check-update || status=$?; [ "$status" -ne 100 ]`,
+  );
+}

@@ -1,0 +1,10 @@
+// Makes /etc/slave_config, where the Jenkins controller copies files to.
+import type { Root } from "../module.ts";
+
+export const description = "Makes /etc/slave_config, a folder the Jenkins controller may write to";
+
+/** Records the folder. */
+export function modify(_name: string, root: Root): void {
+  root.run("install -d -m 0777 /etc/slave_config");
+  root.check("/etc/slave_config exists with mode 0777", `[ "$(stat -c '%F %a' /etc/slave_config)" = "directory 777" ]`);
+}

@@ -1,0 +1,27 @@
+// What a recipe means to keep although sealing would remove it. The lists lie in the image itself, and stay there: modules
+// add to them while they run, sealing and its assertions read them, and whoever audits the image later can do so, too.
+import { quoteAll } from "../shell.ts";
+
+/** The folder in an image for what we have to say about it. */
+export const ownFolder = "/usr/lib/ci-images";
+
+/** Paths, one a line: these files, and what is beneath these folders, stay. */
+export const keptPathsFile = `${ownFolder}/kept-paths`;
+
+/** Public keys as in authorized_keys, one a line: these may log in to the image. All others are removed. */
+export const keptKeysFile = `${ownFolder}/kept-authorized-keys`;
+
+/**
+ * A script for modules that put something into the image which sealing would take for residue: a known_hosts file, a TLS key.
+ * May run twice.
+ * @param paths Absolute paths.
+ */
+export function keepScript(...paths: string[]): string {
+  return [
+    `install -d ${ownFolder}`,
+    `touch ${keptPathsFile}`,
+    `for path in ${quoteAll(paths)}; do`,
+    `  grep --fixed-strings --line-regexp --quiet -- "$path" ${keptPathsFile} || printf '%s\\n' "$path" >>${keptPathsFile}`,
+    `done`,
+  ].join("\n");
+}
