@@ -27,6 +27,11 @@ export class UserError extends Error {
     // Pulumi prints `stack` where it has one: the message is all that helps here.
     this.stack = this.message;
   }
+
+  /** An error whose message was made elsewhere by this class, in another process. */
+  static relayed(message: string): UserError {
+    return Object.assign(new UserError(), { message, stack: message });
+  }
 }
 
 function describe({ where, key, found, allowed, cure }: Complaint): string {

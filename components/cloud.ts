@@ -1,0 +1,122 @@
+// What the life cycle (worker-image.ts) asks of a cloud. A new cloud is a folder beside this file with one class that
+// implements Cloud, named in clouds.ts.
+import type * as pulumi from "@pulumi/pulumi";
+import type { Distribution } from "../provision/module.ts";
+import type { Plan } from "../provision/plan.ts";
+import type { RecipeBase } from "../provision/recipe.ts";
+
+/** A base image with its identity pinned down. */
+export interface Base {
+  /** Decides the content: an AMI id, a digest. Part of the recipe hash. */
+  id: string;
+  /** For people: `debian 12.12`. */
+  description: string;
+  /** Something the user should know about how it was found, e.g. that the mirror did not answer. */
+  notice?: string;
+}
+
+/** An image of this stack and distribution that the cloud has. */
+export interface Generation {
+  /** The recipe hash. */
+  recipe: string;
+  /** True when it was verified: only then it may be a stack output. */
+  proven: boolean;
+  /** What its recipe hash was made of, when the cloud or the stack remembers it. */
+  plan?: Record<string, unknown>;
+  /** The base image it was made from. */
+  base?: Base;
+  /** ISO 8601. */
+  builtAt: string;
+  /** The recipe's name. */
+  name: string;
+  /** Where it is: the image's id, or its folder. */
+  location: string;
+}
+
+/** What the cloud has of a stack and distribution before anything is declared. */
+export interface Survey {
+  /** The newest first. */
+  generations: Generation[];
+  /** Recipe hashes of builders that are there now: a bake that goes on with one of them was interrupted. */
+  builders: string[];
+}
+
+/** One image that is to be baked. */
+export interface Bake {
+  plan: Plan;
+  base: Base;
+  /** The recipe hash. */
+  recipe: string;
+  /** Begins the logical names of everything that is declared: distribution and recipe. */
+  prefix: string;
+  /** What the recipe hash is made of, to explain a later change by. */
+  description: Record<string, unknown>;
+  /** True when an earlier `pulumi up` failed on the same builder. */
+  interrupted: boolean;
+  /** The component: parent of everything that is declared. */
+  parent: pulumi.Resource;
+}
+
+/** Where remote Commands connect to; what `remote.Command` of @pulumi/command takes. */
+export interface Connection {
+  host: pulumi.Input<string>;
+  port: pulumi.Input<number>;
+  user: pulumi.Input<string>;
+  privateKey: pulumi.Input<string>;
+  hostKey: pulumi.Input<string>;
+}
+
+/** A machine that was declared: a builder, or a throw-away machine booted from the image. */
+export interface Machine {
+  connection: Connection;
+  /** Another value for every machine that is made: commands that carry it in their triggers run again on a fresh one. */
+  instance: pulumi.Output<string>;
+  /** The public half of the key that logs in, one authorized_keys line. */
+  authorizedKey: pulumi.Output<string>;
+  /** What must be there before commands run. */
+  ready: pulumi.Resource;
+}
+
+/** An image that was declared. */
+export interface DeclaredImage {
+  resource: pulumi.Resource;
+  /** What the stack's outputs say of it. */
+  output: pulumi.Output<Record<string, unknown>>;
+}
+
+/** A throw-away machine, and how it ends. */
+export interface Trial extends Machine {
+  /** How it is booted, for the proof: `qemu tcg, uefi`. */
+  how: pulumi.Input<string>;
+  /** Declares the end of the machine after `last`. */
+  retire(last: pulumi.Resource): pulumi.Resource;
+}
+
+/** One cloud. Methods that begin with `declare` register resources; the others look things up and change nothing. */
+export interface Cloud {
+  /** As in stack settings and outputs. */
+  readonly name: string;
+  /** Pins the base image down. Throws a UserError when there is none. */
+  resolveBase(base: RecipeBase, distribution: Distribution): Promise<Base>;
+  survey(distribution: Distribution): Promise<Survey>;
+  /** Refuses to start a bake that can't end well. Throws a UserError. */
+  preflight(plan: Plan): Promise<void>;
+
+  /** Lease, keys and machine. */
+  declareBuilder(bake: Bake): Machine;
+  /** Declares that nobody can log in any more from here on; the sealing command depends on it. */
+  declareSealing(bake: Bake, builder: Machine, after: pulumi.Resource): pulumi.Resource;
+  /** Stops the sealed builder, makes the image and ends the builder, in the order that the cloud needs. */
+  declareImage(bake: Bake, builder: Machine, sealed: pulumi.Resource, packages: pulumi.Output<string>): DeclaredImage;
+  /** Declares an image that is there already, and nothing to make it with. */
+  declareGeneration(generation: Generation, distribution: Distribution, parent: pulumi.Resource): DeclaredImage;
+  /** A throw-away machine booted from the image. */
+  declareTrial(bake: Bake, image: DeclaredImage): Trial;
+  /** Marks the image as proven; stack outputs wait for it. */
+  declarePromotion(
+    bake: Bake,
+    image: DeclaredImage,
+    proof: { how: pulumi.Input<string>; report: pulumi.Input<string> },
+    after: pulumi.Resource[],
+  ): pulumi.Resource;
+}

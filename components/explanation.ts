@@ -1,0 +1,30 @@
+// What a preview says in words: what will be baked anew, and why.
+import { describePlan, explainChange } from "../provision/explain.ts";
+import type { Plan } from "../provision/plan.ts";
+import type { Base, Survey } from "./cloud.ts";
+
+/**
+ * Explains what is about to happen to one image.
+ * @returns lines for the user; none when the image is up to date.
+ */
+export function explainBake(plan: Plan, base: Base, survey: Survey): string[] {
+  const name = plan.distribution.id;
+  const recipe = plan.recipeHash(base.id);
+  const present = survey.generations.find((generation) => generation.recipe === recipe);
+  const notice = base.notice === undefined ? [] : [`${name}: ${base.notice}`];
+  if (present?.proven) return notice;
+  if (present) return [...notice, `${name}: image ${short(recipe)} is made but not verified yet: will be verified`];
+  const before = survey.generations.find(({ proven }) => proven);
+  const reasons = before?.plan ? explainChange(before.plan, describePlan(plan, base)) : [];
+  const why = before
+    ? `recipe ${short(before.recipe)} => ${short(recipe)}`
+    : `no image of recipe ${short(recipe)} yet (${plan.name} on ${base.description})`;
+  const resumed = survey.builders.includes(recipe)
+    ? [`${name}: the builder of an interrupted bake is there: goes on where it failed`]
+    : [];
+  return [...notice, [`${name}: will be baked: ${why}`, ...reasons.map((reason) => `  ${reason}`)].join("\n"), ...resumed];
+}
+
+function short(hash: string): string {
+  return hash.slice(0, 8);
+}

@@ -1,0 +1,215 @@
+// The embedded cloud: containers and disks on this computer, no account needed. What the resources do stands in
+// provider/resources/local/; here is how they hang together.
+import { isAbsolute, join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import type { Distribution } from "../../provision/module.ts";
+import type { Plan } from "../../provision/plan.ts";
+import type { RecipeBase } from "../../provision/recipe.ts";
+import { assertSealedScript } from "../../provision/seal/seal.ts";
+import type { Bake, Base, Cloud, DeclaredImage, Generation, Machine, Survey, Trial } from "../cloud.ts";
+import { call } from "../call.ts";
+import { KeyPair } from "../resources.ts";
+import type { Settings } from "../settings.ts";
+import { BaseImage, Builder, Image, Lease, Promotion, Step, VirtualMachine } from "./resources.ts";
+
+interface StoredImage {
+  path: string;
+  manifest: { name: string; recipe: string; builtAt: string; base: Base; plan: Record<string, unknown> };
+  proof?: object;
+}
+
+/** A machine of ours, with its resource's name for the steps that act on it. */
+interface LocalMachine extends Machine {
+  name: pulumi.Output<string>;
+}
+
+/** The `local` stack's cloud. */
+export class LocalCloud implements Cloud {
+  readonly name = "local";
+  private readonly project = pulumi.getProject();
+  private readonly stack = pulumi.getStack();
+  /** The image directory: images are found by what is in it. */
+  private readonly home: string;
+  private accelerator = "";
+
+  /**
+   * @param settings The stack's settings.
+   * @param projectDirectory What relative paths in settings and recipes' bases are relative to.
+   */
+  constructor(
+    private readonly settings: Settings,
+    private readonly projectDirectory: string,
+  ) {
+    const { imageDirectory } = settings;
+    this.home = isAbsolute(imageDirectory) ? imageDirectory : join(projectDirectory, imageDirectory);
+  }
+
+  resolveBase(base: RecipeBase, distribution: Distribution): Promise<Base> {
+    const mirror = { kind: "mirror", distribution: distribution.id, mirror: this.settings.mirrors[distribution.name] };
+    const source = base.kind === "mirror" ? { ...mirror, ...withoutUndefined(base) } : base;
+    return call("ci-images:local:resolveBase", { source, projectDirectory: this.projectDirectory });
+  }
+
+  async survey(distribution: Distribution): Promise<Survey> {
+    const owner = { home: this.home, project: this.project, stack: this.stack, distribution: distribution.id };
+    type Found = { images: StoredImage[]; machines: { recipe: string }[] };
+    const { images, machines } = await call<Found>("ci-images:local:findImages", owner);
+    const generations = images.map(({ path, manifest, proof }) => ({
+      recipe: manifest.recipe,
+      proven: proof !== undefined,
+      plan: manifest.plan,
+      base: manifest.base,
+      builtAt: manifest.builtAt,
+      name: manifest.name,
+      location: path,
+    }));
+    return { generations, builders: machines.map(({ recipe }) => recipe) };
+  }
+
+  async preflight(plan: Plan): Promise<void> {
+    const ready = await call<{ accelerator: string }>("ci-images:local:preflight", { home: this.home, size: plan.sizeBytes });
+    this.accelerator = ready.accelerator;
+  }
+
+  declareBuilder(bake: Bake): LocalMachine {
+    const { plan, prefix, parent } = bake;
+    const options = { parent };
+    const base = new BaseImage(`${prefix}-base`, { base: bake.base }, options);
+    const login = new KeyPair(`${prefix}-login-key`, { comment: `ci-images ${prefix}` }, options);
+    const host = new KeyPair(`${prefix}-host-key`, { comment: `ci-images host ${prefix}` }, options);
+    const lease = this.lease(bake, "builder", this.pathOf(bake));
+    const builder = new Builder(
+      `${prefix}-builder`,
+      {
+        name: lease.machine,
+        deadline: lease.deadline,
+        labels: this.labels(bake, "builder"),
+        base: base.path,
+        loginUser: plan.distribution.loginUser,
+        authorizedKey: login.publicKey,
+        hostPrivateKey: host.privateKey,
+        hostPublicKey: host.publicKey,
+      },
+      { parent, deletedWith: lease },
+    );
+    return this.machine(plan, builder, lease, login, host.publicKey);
+  }
+
+  declareSealing(bake: Bake, builder: LocalMachine, after: pulumi.Resource): pulumi.Resource {
+    return this.step("SealMark", `${bake.prefix}-sealing`, builder, bake, after);
+  }
+
+  declareImage(bake: Bake, builder: LocalMachine, sealed: pulumi.Resource, packages: pulumi.Output<string>): DeclaredImage {
+    const { plan, prefix, parent } = bake;
+    const stopped = this.step("Stop", `${prefix}-stop`, builder, bake, sealed);
+    const making = {
+      machine: builder.name,
+      base: { id: bake.base.id, description: bake.base.description },
+      size: plan.sizeBytes,
+      formats: plan.formats,
+      plan: bake.description,
+      packages,
+      interrupted: bake.interrupted,
+      assertion: builder.authorizedKey.apply((bakeKey) => assertSealedScript({ bakeKeys: [bakeKey] })),
+    };
+    const identity = this.identity(bake.recipe, plan.name, plan.distribution.id, this.pathOf(bake));
+    const image = new Image(prefix, { ...identity, ...making }, { parent, dependsOn: [stopped] });
+    this.step("Retirement", `${prefix}-retirement`, builder, bake, image);
+    return declared(image);
+  }
+
+  declareGeneration(generation: Generation, distribution: Distribution, parent: pulumi.Resource): DeclaredImage {
+    const { recipe, name, location } = generation;
+    const identity = this.identity(recipe, name, distribution.id, location);
+    return declared(new Image(`${distribution.id}-${recipe.slice(0, 8)}`, identity, { parent }));
+  }
+
+  declareTrial(bake: Bake, image: DeclaredImage): Trial {
+    const { plan, parent } = bake;
+    const prefix = `${bake.prefix}-trial`;
+    const login = new KeyPair(`${prefix}-login-key`, { comment: `ci-images ${prefix}` }, { parent });
+    const lease = this.lease(bake, "trial");
+    const { firmware } = this.settings.verify;
+    const virtualMachine = new VirtualMachine(
+      prefix,
+      {
+        name: lease.machine,
+        deadline: lease.deadline,
+        labels: this.labels(bake, "trial"),
+        disk: (image.resource as Image).disk,
+        firmware,
+        loginUser: plan.distribution.loginUser,
+        authorizedKey: login.publicKey,
+      },
+      { parent, deletedWith: lease },
+    );
+    const machine = this.machine(plan, virtualMachine, lease, login, virtualMachine.hostKey);
+    return {
+      ...machine,
+      how: `qemu ${this.accelerator}, ${firmware}`,
+      retire: (last) => this.step("Retirement", `${prefix}-retirement`, machine, bake, last),
+    };
+  }
+
+  declarePromotion(
+    { prefix, parent }: Bake,
+    image: DeclaredImage,
+    proof: { how: pulumi.Input<string>; report: pulumi.Input<string> },
+    after: pulumi.Resource[],
+  ): pulumi.Resource {
+    const { path, builtAt } = image.resource as Image;
+    return new Promotion(`${prefix}-promotion`, { image: path, builtAt, ...proof }, { parent, dependsOn: after });
+  }
+
+  private lease(bake: Bake, role: "builder" | "trial", image?: string): Lease {
+    const prefix = [this.project, this.stack, bake.prefix, role].join("-").toLowerCase().replaceAll(/[^a-z0-9.-]/g, "-");
+    const { maxLifetimeSeconds: lifetime } = this.settings;
+    const labels = this.labels(bake, role);
+    return new Lease(`${bake.prefix}-${role}-lease`, { prefix, labels, lifetime, image }, { parent: bake.parent });
+  }
+
+  private machine(
+    { distribution }: Plan,
+    resource: Builder | VirtualMachine,
+    { machine: name }: Lease,
+    login: KeyPair,
+    hostKey: pulumi.Output<string>,
+  ): LocalMachine {
+    const { host, port, instance } = resource;
+    const connection = { host, port, user: distribution.loginUser, privateKey: login.privateKey, hostKey };
+    return { connection, instance, authorizedKey: login.publicKey, ready: resource, name };
+  }
+
+  private step(
+    type: "SealMark" | "Stop" | "Retirement",
+    name: string,
+    machine: LocalMachine,
+    { parent }: Bake,
+    after: pulumi.Resource,
+  ): Step {
+    const args = { machine: machine.name, instance: machine.instance };
+    return new Step(type, name, args, { parent, dependsOn: [after] });
+  }
+
+  private labels({ plan, recipe }: Bake, role: string): Record<string, string> {
+    const { home, project, stack } = this;
+    return { home, project, stack, distribution: plan.distribution.id, recipe, role };
+  }
+
+  private pathOf({ plan, recipe }: Bake): string {
+    return join(this.home, plan.distribution.id, `${plan.name}-${recipe.slice(0, 12)}`);
+  }
+
+  private identity(recipe: string, name: string, distribution: string, path: string) {
+    return { path, recipe, name, distribution, project: this.project, stack: this.stack };
+  }
+}
+
+function declared(image: Image): DeclaredImage {
+  const { path, disk, sha256, bytes, recipe, builtAt } = image;
+  return { resource: image, output: pulumi.output({ path, disk, sha256, bytes, recipe, builtAt }) };
+}
+
+function withoutUndefined<T extends object>(values: T): Partial<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
+}

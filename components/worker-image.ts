@@ -1,0 +1,109 @@
+// The life cycle of one image. Whoever reads the constructor has read it:
+// there already? -> builder -> modules -> tests -> seal -> image -> retirement -> verification -> promotion.
+import * as pulumi from "@pulumi/pulumi";
+import { verificationChecks } from "../provision/commands.ts";
+import { describePlan } from "../provision/explain.ts";
+import type { Plan } from "../provision/plan.ts";
+import type { Secrets } from "../provision/secrets.ts";
+import type { Bake, Base, Cloud, DeclaredImage, Generation, Machine, Survey } from "./cloud.ts";
+import { Provisioning } from "./provisioning.ts";
+
+export interface WorkerImageArgs {
+  cloud: Cloud;
+  plan: Plan;
+  base: Base;
+  /** What the cloud has of this stack and distribution. */
+  survey: Survey;
+  /** How many generations stay beside the newest. */
+  keep: number;
+  /** False publishes the image without booting it. */
+  verify: boolean;
+  secrets: Secrets;
+}
+
+/** How much of the life cycle is to be declared. */
+export type Progress =
+  /** The image is there and proven: only the image. */
+  | "proven"
+  /** The image is there, but nobody saw it booting: image and verification. */
+  | "made"
+  /** Everything. */
+  | "missing";
+
+/**
+ * One image of a recipe for one distribution, with the earlier generations that are kept beside it. Its inputs are the
+ * parts of the recipe hash, so that `pulumi preview --diff` shows which of them changed.
+ */
+export class WorkerImage extends pulumi.ComponentResource {
+  /** What the stack's outputs say of the image; known only when it is proven. */
+  readonly image: pulumi.Output<Record<string, unknown>>;
+
+  /** @param name The distribution: `debian12`. */
+  constructor(name: string, args: WorkerImageArgs, options?: pulumi.ComponentResourceOptions) {
+    const { cloud, plan, base, survey } = args;
+    const recipe = plan.recipeHash(base.id);
+    const description = describePlan(plan, base);
+    super("ci-images:index:WorkerImage", name, { recipe, ...description }, options);
+
+    const bake: Bake = {
+      plan,
+      base,
+      recipe,
+      description,
+      prefix: `${name}-${recipe.slice(0, 8)}`,
+      interrupted: survey.builders.includes(recipe),
+      parent: this,
+    };
+    const present = survey.generations.find((generation) => generation.recipe === recipe);
+    if (present?.proven) {
+      this.image = cloud.declareGeneration(present, plan.distribution, this).output;
+    } else {
+      const image = present ? cloud.declareGeneration(present, plan.distribution, this) : bakeImage(bake, args);
+      const proven = args.verify ? verifyImage(bake, image, args) : promoteUnseen(bake, image, cloud);
+      this.image = pulumi.all([image.output, proven.id]).apply(([output]) => output);
+    }
+    keepGenerations(survey.generations, bake, args, this);
+    this.registerOutputs({ image: this.image });
+  }
+}
+
+/** Builder, modules, tests, seal, image; the builder is gone when the image is there. */
+function bakeImage(bake: Bake, { cloud, plan, secrets }: WorkerImageArgs): DeclaredImage {
+  const builder = cloud.declareBuilder(bake);
+  const provisioning = new Provisioning(bake.prefix, builder, bake.parent, secrets);
+  for (const module of plan.modules) provisioning.module(module);
+  provisioning.tests("tests", plan.checks, bake.recipe);
+  const packages = provisioning.packages(bake.recipe);
+  provisioning.after(cloud.declareSealing(bake, builder, provisioning.end));
+  const { prefix, recipe, base } = bake;
+  const bakeKeys = [builder.authorizedKey];
+  const sealed = provisioning.seal({ name: plan.name, prefix, recipe, base, bakeKeys, secrets }, recipe);
+  return cloud.declareImage(bake, builder, sealed, packages);
+}
+
+/** Boots a throw-away machine from the image, runs the tests on it, ends it, and promotes the image. */
+function verifyImage(bake: Bake, image: DeclaredImage, { cloud, plan, secrets }: WorkerImageArgs): pulumi.CustomResource {
+  const trial = cloud.declareTrial(bake, image);
+  const provisioning = new Provisioning(`${bake.prefix}-trial`, trial, bake.parent, secrets);
+  const checks = [...verificationChecks(), ...plan.checks];
+  const verified = provisioning.tests("verify", checks, bake.recipe);
+  const retired = trial.retire(verified);
+  const proof = { how: trial.how, report: verified.stdout };
+  return cloud.declarePromotion(bake, image, proof, [retired]) as pulumi.CustomResource;
+}
+
+/** The stack turned verification off: the proof says so. */
+function promoteUnseen(bake: Bake, image: DeclaredImage, cloud: Cloud): pulumi.CustomResource {
+  return cloud.declarePromotion(bake, image, { how: "none", report: "" }, [image.resource]) as pulumi.CustomResource;
+}
+
+/** One resource a kept generation: they stay tracked, and the one too many is deleted because nobody declares it. */
+function keepGenerations(
+  generations: Generation[],
+  { recipe }: Bake,
+  { cloud, plan, keep }: WorkerImageArgs,
+  parent: pulumi.Resource,
+): void {
+  const earlier = generations.filter((generation) => generation.proven && generation.recipe !== recipe);
+  for (const generation of earlier.slice(0, keep)) cloud.declareGeneration(generation, plan.distribution, parent);
+}

@@ -1,0 +1,36 @@
+// Progress lines of our resources, shown by the engine under the resource they belong to.
+import grpc from "@grpc/grpc-js";
+import engineService from "@pulumi/pulumi/proto/engine_grpc_pb.js";
+import engine from "@pulumi/pulumi/proto/engine_pb.js";
+
+/** Sends lines to the engine, in the order they were given. */
+export class EngineLog {
+  private readonly client: engineService.EngineClient;
+  private last: Promise<void> = Promise.resolve();
+
+  /** @param address Where the engine listens: the first argument of every provider process. */
+  constructor(address: string) {
+    this.client = new engineService.EngineClient(address, grpc.credentials.createInsecure());
+  }
+
+  /** Shows `message` under the resource `urn`; a transient one is only shown while it is the newest. */
+  info(urn: string, message: string, transient = false): void {
+    const request = new engine.LogRequest();
+    request.setSeverity(engine.LogSeverity.INFO);
+    request.setMessage(message);
+    request.setUrn(urn);
+    request.setEphemeral(transient);
+    this.last = this.last.then(
+      () =>
+        new Promise((resolve) => {
+          // An engine that is gone can't show anything any more; the watch in main.ts ends this process then.
+          this.client.log(request, () => resolve());
+        }),
+    );
+  }
+
+  /** Resolves when every line has reached the engine, so that none comes after the resource's end. */
+  async flush(): Promise<void> {
+    await this.last;
+  }
+}

@@ -1,0 +1,108 @@
+// The folder that baked images are kept in: `<image directory>/<distribution>/<name>-<recipe>/` with the disk, what was
+// made beside it, manifest.json, and proof.json once the image has been verified.
+import { readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { UserError } from "../../common/user-error.ts";
+import { verifyFiles, type ImageFile } from "./disk-files.ts";
+
+/** What manifest.json says of an image. */
+export interface Manifest {
+  name: string;
+  /** The recipe hash. */
+  recipe: string;
+  distribution: string;
+  project: string;
+  stack: string;
+  /** The builder it was made with. */
+  machine: string;
+  base: { id: string; description: string };
+  /** Bytes of the disk. */
+  size: number;
+  /** What the recipe hash is made of, by part; `explainChange` of provision/plan.ts compares two of them. */
+  plan: Record<string, unknown>;
+  packages: { name: string; version: string }[];
+  files: ImageFile[];
+  /** ISO 8601. */
+  builtAt: string;
+  /** True when an earlier `pulumi up` had failed on the same builder. */
+  interrupted: boolean;
+  /** Versions of the programs that made it. */
+  tools: Record<string, string>;
+}
+
+/** What was verified on a machine booted from the image; its presence makes an image a proven one. */
+export interface Proof {
+  /** ISO 8601. */
+  verifiedAt: string;
+  /** The accelerator and firmware it was booted with, e.g. `qemu tcg, uefi`; `none` when the stack turned verification off. */
+  how: string;
+  /** One line a check. */
+  checks: string[];
+}
+
+export interface StoredImage {
+  /** Absolute path of the folder. */
+  path: string;
+  manifest: Manifest;
+  proof?: Proof;
+}
+
+/**
+ * The image in a folder.
+ * @returns undefined when there is none, or when one of its files is missing: then it is as good as deleted.
+ * @throws UserError naming the file when a file's content is not what the manifest says.
+ */
+export async function findImage(path: string, check: "quick" | "full" = "quick"): Promise<StoredImage | undefined> {
+  const manifest = await readJson<Manifest>(join(path, "manifest.json"));
+  if (manifest === undefined || !(await allPresent(path, manifest.files))) return undefined;
+  await verifyFiles(path, manifest.files, check);
+  return { path, manifest, proof: await readJson<Proof>(join(path, "proof.json")) };
+}
+
+/** All images of one stack and distribution below the image directory, the newest first. */
+export async function listImages(
+  directory: string,
+  owner: { project: string; stack: string; distribution: string },
+): Promise<StoredImage[]> {
+  const folder = join(directory, owner.distribution);
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+  const images = await Promise.all(names.filter((name) => !name.startsWith(".")).map((name) => findImage(join(folder, name))));
+  return images
+    .filter((image) => image !== undefined)
+    .filter(({ manifest }) => manifest.project === owner.project && manifest.stack === owner.stack)
+    .sort((one, other) => other.manifest.builtAt.localeCompare(one.manifest.builtAt));
+}
+
+/** Notes that an image was verified. */
+export async function writeProof(path: string, proof: Proof): Promise<void> {
+  const temporary = join(path, `.proof-${process.pid}`);
+  await writeFile(temporary, `${JSON.stringify(proof, undefined, 2)}\n`);
+  await rename(temporary, join(path, "proof.json"));
+}
+
+async function allPresent(path: string, files: readonly ImageFile[]): Promise<boolean> {
+  const found = await Promise.all(files.map(({ name }) => stat(join(path, name)).catch(() => undefined)));
+  return found.every((file) => file?.isFile());
+}
+
+async function readJson<T>(file: string): Promise<T | undefined> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT" || (error as NodeJS.ErrnoException).code === "ENOTDIR") return undefined;
+    throw error;
+  }
+  try {
+    return JSON.parse(text) as T;
+  } catch (error) {
+    throw new UserError({
+      where: file,
+      found: `is not JSON (${(error as Error).message})`,
+      cure: "delete the image's folder; the next `pulumi up` bakes it anew",
+    });
+  }
+}

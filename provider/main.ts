@@ -1,0 +1,30 @@
+// The provider's process. The engine starts it with its own address as the argument and reads the port to talk to from
+// standard output.
+import { readFileSync } from "node:fs";
+import { main } from "@pulumi/pulumi/provider/index.js";
+import { EngineLog } from "./engine-log.ts";
+import { functions, resources } from "./registry.ts";
+import { ImagesProvider } from "./server.ts";
+
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+const address = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
+if (address === undefined) {
+  console.error("pulumi-resource-ci-images is started by `pulumi`, with the engine's address as its argument");
+  process.exit(2);
+}
+const images = new ImagesProvider(version, new EngineLog(address), resources, functions);
+watchEngine(process.ppid);
+await main(images, process.argv.slice(2));
+
+/**
+ * Ends this process soon after the engine's: an engine that was killed sends no cancellation, and a base image that goes
+ * on being built, or a machine that comes up after its owner died, would be an orphan.
+ */
+function watchEngine(engine: number): void {
+  setInterval(() => {
+    if (process.ppid === engine) return;
+    void images.cancel();
+    // What is under way ends its child processes within this time.
+    setTimeout(() => process.exit(1), 2000);
+  }, 250).unref();
+}

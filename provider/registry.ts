@@ -1,0 +1,13 @@
+// Every resource type and function of the provider: a new one is written in its folder and named here.
+import { findImages, preflight, resolveBaseFunction } from "./functions/local.ts";
+import { keyPair } from "./resources/key-pair.ts";
+import { baseImage } from "./resources/local/base-image.ts";
+import { builder } from "./resources/local/builder.ts";
+import { image } from "./resources/local/image.ts";
+import { lease } from "./resources/local/lease.ts";
+import { promotion, retirement, sealMark, stop } from "./resources/local/steps.ts";
+import { virtualMachine } from "./resources/local/virtual-machine.ts";
+import { reboot } from "./resources/reboot.ts";
+
+export const resources = [keyPair, reboot, baseImage, lease, builder, sealMark, stop, image, retirement, virtualMachine, promotion];
+export const functions = [resolveBaseFunction, findImages, preflight];

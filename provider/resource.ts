@@ -1,0 +1,50 @@
+// What a resource type or a function of this provider is. One file a type, in resources/; the server (server.ts) does
+// what is the same for all: checking inputs against their schema, diffing, secrets, progress, cancellation.
+import type { JSONSchemaType } from "ajv";
+
+/** What a resource may use while it works. */
+export interface Context {
+  /** Shows a line under the resource. `transient` lines only tell what is going on now and are not kept. */
+  progress(line: string, transient?: boolean): void;
+  /** Aborted when the user pressed Ctrl-C, or when the engine died: end child processes and throw. */
+  readonly signal: AbortSignal;
+}
+
+/** A JSON schema for inputs, loosely typed: our inputs have optional parts that JSONSchemaType can't express well. */
+export type InputSchema = Partial<JSONSchemaType<unknown>> & { type: "object"; properties: object; required?: string[] };
+
+/** One resource type. `I` are its inputs; `O` its outputs, which always repeat the inputs. */
+export interface ResourceType<I extends object, O extends object> {
+  /** The type token: `ci-images:local:Builder`. */
+  readonly token: string;
+  /** What inputs look like; unknown keys are refused. */
+  readonly inputs: InputSchema;
+  /**
+   * Inputs whose change replaces the resource. Changes of other inputs do nothing, or call `update` where there is one.
+   */
+  readonly replaceOn: readonly (keyof I & string)[];
+  /** Outputs to be kept as secrets in the state. */
+  readonly secretOutputs?: readonly (keyof O & string)[];
+  /** Whether the old one must be gone before the new one is made. */
+  readonly deleteBeforeReplace?: boolean;
+
+  /** Refuses inputs that the schema can't judge: a list of property and reason. Called at preview, too. */
+  check?(inputs: Partial<I>): { property: string; reason: string }[];
+  /**
+   * Looks at the world when the inputs did not change: "replace" when the thing is gone, "update" when it needs `update`
+   * to be right again. Without it `pulumi up` would only notice after a refresh.
+   */
+  drift?(id: string, state: O): Promise<"none" | "update" | "replace">;
+  create(inputs: I, context: Context): Promise<{ id: string; outputs: O }>;
+  /** @returns the present state, or undefined when the thing is gone. */
+  read?(id: string, state: O, context: Context): Promise<O | undefined>;
+  update?(id: string, state: O, inputs: I, context: Context): Promise<O>;
+  /** Must be content with a thing that is already gone. */
+  delete?(id: string, state: O, context: Context): Promise<void>;
+}
+
+/** A function of the provider: looks something up, changes nothing that the user would notice. */
+export interface FunctionType<I extends object, O extends object> {
+  readonly token: string;
+  call(inputs: I, context: Context): Promise<O>;
+}

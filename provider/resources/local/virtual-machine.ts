@@ -1,0 +1,69 @@
+// A throw-away machine booted from a finished image, for verification.
+import { randomUUID } from "node:crypto";
+import { createMachine, findMachine, removeMachine } from "../../local/machines.ts";
+import type { ResourceType } from "../../resource.ts";
+
+export interface VirtualMachineInputs {
+  /** The machine's name, from its lease. */
+  name: string;
+  /** When it ends itself, ISO 8601; from its lease. */
+  deadline: string;
+  labels: Record<string, string>;
+  /** The image's disk; it is never written to. */
+  disk: string;
+  firmware: "uefi" | "bios";
+  loginUser: string;
+  /** One authorized_keys line. */
+  authorizedKey: string;
+}
+
+export interface VirtualMachineState extends VirtualMachineInputs {
+  host: string;
+  port: number;
+  /** The key that the machine made for itself at first boot, as its console showed it. */
+  hostKey: string;
+  /** Another one for every machine that was made. */
+  instance: string;
+}
+
+const memory = 1024;
+const cpus = 2;
+
+/** `ci-images:local:VirtualMachine`. */
+export const virtualMachine: ResourceType<VirtualMachineInputs, VirtualMachineState> = {
+  token: "ci-images:local:VirtualMachine",
+  inputs: {
+    type: "object",
+    properties: {
+      name: { type: "string" },
+      deadline: { type: "string" },
+      labels: { type: "object" },
+      disk: { type: "string" },
+      firmware: { enum: ["uefi", "bios"] },
+      loginUser: { type: "string" },
+      authorizedKey: { type: "string" },
+    },
+    required: ["name", "deadline", "labels", "disk", "firmware", "loginUser", "authorizedKey"],
+  },
+  replaceOn: ["name", "disk", "firmware", "loginUser", "authorizedKey"],
+
+  async drift(_id, { name }) {
+    return (await findMachine(name))?.state === "running" ? "none" : "replace";
+  },
+
+  async create(inputs, { progress, signal }) {
+    const { name, deadline, labels, loginUser, authorizedKey, disk, firmware } = inputs;
+    const guest = { kind: "vm" as const, disk, firmware, memory, cpus };
+    const machine = await createMachine({ name, deadline, labels, loginUser, authorizedKey, guest }, progress, signal);
+    const { host, port, hostKey } = machine.connection;
+    return { id: name, outputs: { ...inputs, host, port, hostKey, instance: randomUUID() } };
+  },
+
+  async read(_id, state) {
+    return (await findMachine(state.name)) && state;
+  },
+
+  async delete(_id, { name }) {
+    await removeMachine(name);
+  },
+};

@@ -1,0 +1,155 @@
+// The provider as Pulumi's engine sees it: dispatches to the resource types and does for each what is the same for all.
+import type * as provider from "@pulumi/pulumi/provider/index.js";
+import { Ajv } from "ajv";
+import { UserError } from "../common/user-error.ts";
+import type { EngineLog } from "./engine-log.ts";
+import type { Context, FunctionType, ResourceType } from "./resource.ts";
+import { containsUnknown, unwrapSecrets, wrapSecret } from "./values.ts";
+
+type AnyResourceType = ResourceType<object, object>;
+type AnyFunctionType = FunctionType<object, object>;
+type Values = Record<string, unknown>;
+
+/** The provider's answers to the engine; see resource.ts for what a type brings itself. */
+export class ImagesProvider implements provider.Provider {
+  private readonly resources: Map<string, AnyResourceType>;
+  private readonly functions: Map<string, AnyFunctionType>;
+  private readonly ajv = new Ajv({ allErrors: true, strict: true, allowUnionTypes: true });
+  private readonly stopping = new AbortController();
+
+  /**
+   * @param version The plugin's version, as package.json has it.
+   * @param log Where progress goes.
+   */
+  constructor(
+    readonly version: string,
+    private readonly log: EngineLog,
+    resources: readonly unknown[],
+    functions: readonly unknown[],
+  ) {
+    this.resources = new Map((resources as AnyResourceType[]).map((type) => [type.token, type]));
+    this.functions = new Map((functions as AnyFunctionType[]).map((type) => [type.token, type]));
+  }
+
+  async check(urn: string, _olds: unknown, news: Values): Promise<provider.CheckResult> {
+    const type = this.typeOf(urn);
+    const known = Object.fromEntries(Object.entries(unwrapSecrets(news)).filter(([, value]) => !containsUnknown(value)));
+    const unknownKeys = Object.keys(news).filter((key) => !(key in known));
+    const failures = [...this.schemaFailures(type, known, unknownKeys), ...(type.check?.(known) ?? [])];
+    return { inputs: news, failures };
+  }
+
+  async diff(id: string, urn: string, olds: Values, news: Values): Promise<provider.DiffResult> {
+    const type = this.typeOf(urn);
+    const [state, wanted] = [unwrapSecrets(olds), unwrapSecrets(news)];
+    const changed = Object.keys(type.inputs.properties).filter((key) => !same(state[key], wanted[key]));
+    const replaces = changed.filter((key) => (type.replaceOn as string[]).includes(key));
+    const deleteBeforeReplace = type.deleteBeforeReplace ?? false;
+    if (replaces.length > 0) return { changes: true, replaces, deleteBeforeReplace };
+    const drift = type.drift ? await type.drift(id, state) : "none";
+    if (drift === "replace") return { changes: true, replaces: ["id"], deleteBeforeReplace };
+    return { changes: drift === "update" || (type.update !== undefined && changed.length > 0) };
+  }
+
+  async create(urn: string, inputs: Values): Promise<provider.CreateResult> {
+    const type = this.typeOf(urn);
+    return this.working(urn, async (context) => {
+      const { id, outputs } = await type.create(unwrapSecrets(inputs), context);
+      return { id, outs: withSecrets(type, outputs) };
+    });
+  }
+
+  async read(id: string, urn: string, props: Values): Promise<provider.ReadResult> {
+    const type = this.typeOf(urn);
+    if (!type.read) return { id, props };
+    return this.working(urn, async (context) => {
+      const state = await type.read!(id, unwrapSecrets(props), context);
+      return state === undefined ? { id: "", props: {} } : { id, props: withSecrets(type, state) };
+    });
+  }
+
+  async update(id: string, urn: string, olds: Values, news: Values): Promise<provider.UpdateResult> {
+    const type = this.typeOf(urn);
+    if (!type.update) return { outs: { ...olds, ...news } };
+    return this.working(urn, async (context) => ({
+      outs: withSecrets(type, await type.update!(id, unwrapSecrets(olds), unwrapSecrets(news), context)),
+    }));
+  }
+
+  async delete(id: string, urn: string, props: Values): Promise<void> {
+    const type = this.typeOf(urn);
+    await this.working(urn, async (context) => type.delete?.(id, unwrapSecrets(props), context));
+  }
+
+  async invoke(token: string, inputs: Values): Promise<provider.InvokeResult> {
+    const called = this.functions.get(token);
+    if (!called) throw new Error(`unknown function ${token}`);
+    try {
+      return { outputs: await this.working("", (context) => called.call(unwrapSecrets(inputs), context)) };
+    } catch (error) {
+      // As a failure it reaches the program as an error it can show; a thrown one would be printed by the engine, too.
+      if (error instanceof UserError) return { failures: [{ property: "", reason: error.message }] };
+      throw error;
+    }
+  }
+
+  /** Ctrl-C: everything under way ends its child processes and fails. */
+  async cancel(): Promise<void> {
+    this.stopping.abort(new UserError({ where: "ci-images", found: "cancelled" }));
+  }
+
+  private async working<T>(urn: string, work: (context: Context) => Promise<T>): Promise<T> {
+    const context: Context = {
+      progress: (line, transient) => this.log.info(urn, line, transient),
+      signal: this.stopping.signal,
+    };
+    try {
+      return await work(context);
+    } finally {
+      await this.log.flush();
+    }
+  }
+
+  private typeOf(urn: string): AnyResourceType {
+    // urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME
+    const token = urn.split("::")[2].split("$").at(-1)!;
+    const type = this.resources.get(token);
+    if (!type) throw new Error(`unknown resource type ${token}`);
+    return type;
+  }
+
+  private schemaFailures(type: AnyResourceType, known: Values, unknownKeys: string[]): provider.CheckFailure[] {
+    const schema = {
+      additionalProperties: false,
+      ...type.inputs,
+      required: (type.inputs.required ?? []).filter((key) => !unknownKeys.includes(key)),
+    };
+    const validate = this.ajv.compile(schema);
+    if (validate(known)) return [];
+    return validate.errors!.map((error) => ({
+      property: error.instancePath.slice(1).replaceAll("/", ".") || String(Object.values(error.params)[0]),
+      reason: error.message ?? error.keyword,
+    }));
+  }
+}
+
+function withSecrets(type: AnyResourceType, outputs: object): Values {
+  const secret = (type.secretOutputs ?? []) as string[];
+  return Object.fromEntries(
+    Object.entries(outputs).map(([key, value]) => [key, secret.includes(key) ? wrapSecret(value) : value]),
+  );
+}
+
+function same(one: unknown, other: unknown): boolean {
+  return JSON.stringify(sorted(one)) === JSON.stringify(sorted(other));
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== "object") return value ?? null;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, part]) => [key, sorted(part)]),
+  );
+}
