@@ -15,4 +15,6 @@ export default tseslint.config(
       eqeqeq: "error",
     },
   },
+  // Plain JavaScript is checked by tsc too (checkJs), which knows Node's globals.
+  { files: ["**/*.js", "**/*.mjs"], rules: { "no-undef": "off" } },
 );

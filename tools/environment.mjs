@@ -5,9 +5,10 @@
 //   node tools/environment.mjs             prints `export ...` lines, for `eval` in a shell that runs an official pulumi
 //   node tools/environment.mjs --launch    the same and the CLI's path, for the launcher tools/pulumi/bin/pulumi
 import { execFileSync } from "node:child_process";
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { readJsonIfThere } from "./json.mjs";
 import { runTool, ToolProblem } from "./problem.mjs";
 import {
   commandPluginVersion,
@@ -146,9 +147,9 @@ export function cliVersion(cli) {
  */
 function readCache(file) {
   try {
-    return /** @type {{ key: string, version: string }} */ (JSON.parse(readFileSync(file, "utf8")));
+    return /** @type {{ key: string, version: string } | undefined} */ (readJsonIfThere(file));
   } catch {
-    return undefined; // Not there yet, or cut off by a crash: asked again and written anew.
+    return undefined; // Cut off by a crash: asked again and written anew.
   }
 }
 

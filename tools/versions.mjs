@@ -1,8 +1,8 @@
 // The versions the toolchain is made of, in one place, and where each of its parts lies.
-import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { readJsonIfThere } from "./json.mjs";
 
 /** The root of this project: the folder with Pulumi.yaml. */
 export const projectDirectory = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -39,14 +39,11 @@ export function installedCli(environment) {
  * @returns {string | undefined} e.g. `1.2.1`; undefined when the package is not installed.
  */
 export function commandPluginVersion(directory) {
-  try {
-    const file = readFileSync(join(directory, "node_modules/@pulumi/command/package.json"), "utf8");
-    const manifest = /** @type {{ version: string, pulumi?: { version?: string } }} */ (JSON.parse(file));
-    return (manifest.pulumi?.version ?? manifest.version).replace(/^v/, "");
-  } catch (error) {
-    if (/** @type {NodeJS.ErrnoException} */ (error).code === "ENOENT") return undefined;
-    throw error;
-  }
+  const file = join(directory, "node_modules/@pulumi/command/package.json");
+  const manifest = /** @type {{ version: string, pulumi?: { version?: string } } | undefined} */ (
+    readJsonIfThere(file)
+  );
+  return (manifest?.pulumi?.version ?? manifest?.version)?.replace(/^v/, "");
 }
 
 /**

@@ -14,6 +14,7 @@ export async function serve(service, implementation, cleanUp = () => {}) {
   // The engine sets no limit on the size of a message either.
   const server = new grpc.Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
   server.addService(service, implementation);
+  /** @type {number} */
   const port = await new Promise((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) =>
       error ? reject(error) : resolve(bound),

@@ -1,21 +1,21 @@
 // `pulumi about` and `pulumi install`: which npm packages a program has, and installing them.
 import { spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import grpc from "@grpc/grpc-js";
 import language from "@pulumi/pulumi/proto/language_pb.js";
+import { readJson } from "../../json.mjs";
 
 /**
  * Answers which npm packages are installed, out of npm's own record of the installation.
  * @param {language.GetProgramDependenciesRequest} request
  */
-export async function programDependencies(request) {
+export function programDependencies(request) {
   const directory = request.getInfo()?.getProgramDirectory() ?? ".";
   const lock = /** @type {{ packages: Record<string, { version?: string }> }} */ (
-    JSON.parse(await readFile(join(directory, "package-lock.json"), "utf8"))
+    readJson(join(directory, "package-lock.json"))
   );
   const manifest = /** @type {{ dependencies?: object, devDependencies?: object }} */ (
-    JSON.parse(await readFile(join(directory, "package.json"), "utf8"))
+    readJson(join(directory, "package.json"))
   );
   const direct = new Set(Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }));
   const response = new language.GetProgramDependenciesResponse();

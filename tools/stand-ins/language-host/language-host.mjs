@@ -183,7 +183,8 @@ await serve(
     runPlugin: (/** @type {grpc.ServerWritableStream<unknown, unknown>} */ call) =>
       call.emit("error", {
         code: grpc.status.UNIMPLEMENTED,
-        details: "ci-images' stand-in language host runs programs only; for a plugin in JavaScript install Pulumi's own",
+        details:
+          "ci-images' stand-in language host runs programs only; for a plugin in JavaScript install Pulumi's own",
       }),
   },
   () => endPrograms("SIGKILL"),

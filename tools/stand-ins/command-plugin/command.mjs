@@ -1,0 +1,217 @@
+// command:remote:Command: running one command over SSH.
+import { dial } from "./connection.mjs";
+
+/** @typedef {import("./connection.mjs").Connection} Connection */
+
+/**
+ * A resource's checked inputs, revealed, and its outputs so far.
+ * @typedef {object} CommandState
+ * @property {Connection} connection
+ * @property {string} [create]
+ * @property {string} [update]
+ * @property {string} [delete]
+ * @property {string} [stdin]
+ * @property {"stdout" | "stderr" | "stdoutAndStderr" | "none"} [logging]
+ * @property {Record<string, string>} [environment]
+ * @property {boolean} [addPreviousOutputInEnv]
+ * @property {string} [stdout]
+ * @property {string} [stderr]
+ */
+
+/**
+ * Where a resource's messages go.
+ * @typedef {object} Log
+ * @property {(line: string) => void} status Shows a line of progress beside the resource.
+ * @property {(message: string) => void} warning
+ * @property {(message: string) => void} error
+ */
+
+/** @typedef {{ stdout: string, stderr: string }} Output */
+
+/**
+ * Runs a command and returns what it printed, without one newline at the end.
+ * @param {CommandState} state
+ * @param {string} command
+ * @param {AbortSignal} signal Ends the command, by closing its session.
+ * @param {Log} log
+ * @returns {Promise<Output>}
+ * @throws {Error} in the official plugin's words when the command fails, with everything it printed.
+ */
+export async function runCommand(state, command, signal, log) {
+  const client = await dial(state.connection, signal, log.status);
+  try {
+    const environment = await acceptedEnvironment(client, state, signal, log);
+    const shown = state.logging ?? "stdoutAndStderr";
+    const stdout = new Lines(shown.startsWith("stdout") ? log.status : undefined);
+    const stderr = new Lines(shown === "stderr" || shown === "stdoutAndStderr" ? log.status : undefined);
+    /** @type {Buffer[]} */
+    const all = [];
+    const problem = await runSession(client, command, {
+      environment,
+      stdin: state.stdin ?? "",
+      signal,
+      onOutput: (kind, data) => {
+        all.push(data);
+        (kind === "stdout" ? stdout : stderr).add(data);
+      },
+    });
+    stdout.end();
+    stderr.end();
+    if (problem !== undefined)
+      throw new Error(`${problem}: running ${JSON.stringify(command)}:\n${Buffer.concat(all).toString("utf8")}`);
+    return { stdout: stdout.text().replace(/\n$/, ""), stderr: stderr.text().replace(/\n$/, "") };
+  } finally {
+    client.end();
+    // An end that the machine does not answer must not keep the connection open.
+    setTimeout(() => client.destroy(), 1000).unref();
+  }
+}
+
+/** Collects output, and passes on whole lines as they come. */
+class Lines {
+  /** @type {Buffer[]} */
+  #all = [];
+  #rest = "";
+  #decoder = new TextDecoder();
+  /** @type {((line: string) => void) | undefined} */
+  #onLine;
+
+  /** @param {((line: string) => void) | undefined} onLine */
+  constructor(onLine) {
+    this.#onLine = onLine;
+  }
+
+  /** @param {Buffer} data */
+  add(data) {
+    this.#all.push(data);
+    if (this.#onLine === undefined) return;
+    const lines = (this.#rest + this.#decoder.decode(data, { stream: true })).split("\n");
+    this.#rest = lines.pop() ?? "";
+    for (const line of lines) this.#onLine(line.replace(/\r$/, ""));
+  }
+
+  /** Passes on what follows the last newline. */
+  end() {
+    if (this.#rest !== "") this.#onLine?.(this.#rest);
+    this.#rest = "";
+  }
+
+  text() {
+    return Buffer.concat(this.#all).toString("utf8");
+  }
+}
+
+/**
+ * @typedef {object} SessionOptions
+ * @property {Record<string, string>} [environment]
+ * @property {string} [stdin]
+ * @property {AbortSignal} signal
+ * @property {(kind: "stdout" | "stderr", data: Buffer) => void} onOutput
+ */
+
+/**
+ * Runs one command in a session of its own.
+ * @param {import("ssh2").Client} client
+ * @param {string} command
+ * @param {SessionOptions} options
+ * @returns {Promise<string | undefined>} what went wrong, in the words of Go's SSH library; undefined when all is well.
+ */
+function runSession(client, command, { environment, stdin = "", signal, onOutput }) {
+  return new Promise((resolve, reject) => {
+    /** @type {string | undefined} */
+    let status = "wait: remote command exited without exit status or exit signal";
+    const settle = (/** @type {Error | undefined} */ error) => {
+      client.removeListener("close", onClose);
+      signal.removeEventListener("abort", abort);
+      const failure = signal.aborted ? abortReason(signal) : error;
+      if (failure !== undefined) reject(failure);
+      else resolve(status);
+    };
+    const onClose = () => settle(undefined);
+    // Closing the connection hangs up on the command, as closing a terminal would.
+    const abort = () => client.destroy();
+    client.once("close", onClose);
+    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) return abort();
+
+    client.exec(command, { env: environment }, (error, channel) => {
+      if (error) return settle(new Error(`ssh: command ${command} failed: ${error.message}`));
+      channel.on("data", (/** @type {Buffer} */ data) => onOutput("stdout", data));
+      channel.stderr.on("data", (/** @type {Buffer} */ data) => onOutput("stderr", data));
+      channel.on("exit", (/** @type {number | null} */ code, /** @type {string | undefined} */ name) => {
+        if (code === 0) status = undefined;
+        else if (code !== null) status = `Process exited with status ${code}`;
+        else status = `Process exited with status ${exitStatus(name)} from signal ${name?.replace(/^SIG/, "")}`;
+      });
+      channel.on("close", () => settle(undefined));
+      // A command that does not read its input closes the channel under our hands; its exit status says how it went.
+      channel.on("error", () => {});
+      channel.end(stdin);
+    });
+  });
+}
+
+/**
+ * @param {AbortSignal} signal An aborted one.
+ * @returns {Error}
+ */
+export function abortReason(signal) {
+  const reason = /** @type {unknown} */ (signal.reason);
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
+
+/**
+ * @param {string | undefined} signal e.g. `SIGTERM`.
+ * @returns {number} 128 and the signal's number, as shells have it.
+ */
+function exitStatus(signal = "") {
+  /** @type {Record<string, number>} */
+  const numbers = { HUP: 1, INT: 2, QUIT: 3, ILL: 4, ABRT: 6, FPE: 8, KILL: 9, SEGV: 11, PIPE: 13, ALRM: 14, TERM: 15 };
+  return 128 + (numbers[signal.replace(/^SIG/, "")] ?? 0);
+}
+
+/**
+ * The variables to set for the command: `environment`, and the previous run's output. An SSH server takes only what its
+ * AcceptEnv names, and the SSH library can't ask whether it did; so a first, tiny session looks.
+ * @param {import("ssh2").Client} client
+ * @param {CommandState} state
+ * @param {AbortSignal} signal
+ * @param {Log} log
+ * @returns {Promise<Record<string, string>>}
+ * @throws {Error} when a variable of `environment` is refused; for the previous output a warning is all.
+ */
+async function acceptedEnvironment(client, state, signal, log) {
+  const wanted = { ...state.environment };
+  if (state.addPreviousOutputInEnv ?? true) {
+    if (state.stdout) wanted.PULUMI_COMMAND_STDOUT = state.stdout;
+    if (state.stderr) wanted.PULUMI_COMMAND_STDERR = state.stderr;
+  }
+  const names = Object.keys(wanted);
+  if (names.length === 0) return {};
+  const unfit = names.filter((name) => !/^[A-Za-z_]\w*$/.test(name));
+  if (unfit.length > 0) throw new Error(`could not set environment variable ${JSON.stringify(unfit[0])}: not a name`);
+
+  let answer = "";
+  const look = names.map((name) => `printf '%s' "$${name}" | base64 | tr -d '\\n'; echo`).join("; ");
+  await runSession(client, `sh -c '${look.replaceAll("'", `'\\''`)}'`, {
+    environment: wanted,
+    signal,
+    onOutput: (kind, data) => {
+      if (kind === "stdout") answer += data.toString("utf8");
+    },
+  });
+  const found = answer.split("\n");
+  const refused = names.filter((name, index) => found[index] !== Buffer.from(wanted[name]).toString("base64"));
+  for (const name of refused) {
+    const message =
+      `Unable to set '${name}'. This only works if your SSH server is configured to accept these variables via AcceptEnv. ` +
+      "Alternatively, if a Bash-like shell runs the command on the remote host, you could prefix the command itself with " +
+      "the variables in the form 'VAR=value command'";
+    if (Object.hasOwn(state.environment ?? {}, name)) {
+      log.error(message);
+      throw new Error(`could not set environment variable ${JSON.stringify(name)}: ssh: setenv failed`);
+    }
+    log.warning(message);
+  }
+  return wanted;
+}

@@ -1,0 +1,147 @@
+// What the resources take, as the schema of the official plugin 1.2.1 has it, and the check of a program's inputs
+// against it.
+import { asAsset, isObject, isSecret, isUnknown, reveal, secret } from "./values.mjs";
+
+/** @typedef {import("./values.mjs").Value} Value */
+/** @typedef {import("./values.mjs").Properties} Properties */
+/** @typedef {{ property: string, reason: string }} Failure */
+
+/**
+ * @typedef {object} Field
+ * @property {"string" | "number" | "boolean" | "array" | "strings" | "asset" | Record<string, Field>} type `strings` is an object whose values are all strings.
+ * @property {boolean} [required]
+ * @property {boolean} [secret] Always a secret, whatever the program says.
+ * @property {Value} [default]
+ * @property {string[]} [oneOf] The values that are allowed.
+ * @property {string} [unsupported] Why this stand-in does not take it.
+ */
+
+/** @type {Record<string, Field>} */
+const connection = {
+  host: { type: "string", required: true },
+  port: { type: "number", default: 22 },
+  user: { type: "string", default: "root" },
+  password: { type: "string", secret: true },
+  privateKey: { type: "string", secret: true },
+  privateKeyPassword: { type: "string", secret: true },
+  agentSocketPath: { type: "string" },
+  dialErrorLimit: { type: "number", default: 10 },
+  perDialTimeout: { type: "number", default: 15 },
+  hostKey: { type: "string" },
+  proxy: {
+    type: {},
+    unsupported:
+      "ci-images' stand-in for the command plugin can't go through a bastion host; install Pulumi's own: pulumi plugin install resource command 1.2.1",
+  },
+};
+
+/** @type {Record<string, Record<string, Field>>} */
+export const resources = {
+  "command:remote:Command": {
+    connection: { type: connection, required: true, secret: true },
+    create: { type: "string" },
+    update: { type: "string" },
+    delete: { type: "string" },
+    stdin: { type: "string" },
+    logging: { type: "string", oneOf: ["stdout", "stderr", "stdoutAndStderr", "none"] },
+    environment: { type: "strings" },
+    addPreviousOutputInEnv: { type: "boolean" },
+    triggers: { type: "array" },
+  },
+  "command:remote:CopyToRemote": {
+    connection: { type: connection, required: true, secret: true },
+    source: { type: "asset", required: true },
+    remotePath: { type: "string", required: true },
+    triggers: { type: "array" },
+  },
+};
+
+/**
+ * Checks a resource's inputs, fills in the defaults and marks what is always secret.
+ * @param {Properties} inputs
+ * @param {Record<string, Field>} fields
+ * @param {string} [path] Where the inputs are, for messages: empty for the resource itself.
+ * @returns {{ inputs: Properties, failures: Failure[] }}
+ */
+export function check(inputs, fields, path = "") {
+  /** @type {Properties} */
+  const checked = {};
+  /** @type {Failure[]} */
+  const failures = [];
+  const place = (/** @type {string} */ name) => (path === "" ? name : `${path}.${name}`);
+  for (const name of Object.keys(inputs)) {
+    // The engine adds `version` and names with underscores for its own use.
+    if (Object.hasOwn(fields, name) || name === "version" || name.startsWith("__")) continue;
+    const allowed = Object.keys(fields).join(", ");
+    failures.push({ property: place(name), reason: `there is no such input; allowed: ${allowed}` });
+  }
+  for (const [name, field] of Object.entries(fields)) {
+    const given = inputs[name] ?? field.default;
+    if (given === undefined || reveal(given) === null) {
+      if (field.required) failures.push({ property: place(name), reason: "missing required input" });
+      continue;
+    }
+    const { value, failures: inside } = checkValue(given, field, place(name));
+    checked[name] = field.secret ? secret(value) : value;
+    failures.push(...inside);
+  }
+  return { inputs: checked, failures };
+}
+
+/**
+ * @param {Value} given
+ * @param {Field} field
+ * @param {string} property
+ * @returns {{ value: Value, failures: Failure[] }}
+ */
+function checkValue(given, field, property) {
+  const fail = (/** @type {string} */ reason) => ({ value: given, failures: [{ property, reason }] });
+  if (field.unsupported !== undefined) return fail(field.unsupported);
+  if (isUnknown(given)) return { value: given, failures: [] };
+  const plain = reveal(given);
+  if (typeof field.type === "object") {
+    if (!isObject(plain)) return fail(`expected an object, found ${describe(plain)}`);
+    const { inputs, failures } = check(plain, field.type, property);
+    return { value: isSecret(given) ? secret(inputs) : inputs, failures };
+  }
+  if (field.type === "asset") return checkAsset(given, property);
+  if (field.type === "strings") {
+    if (!isObject(plain)) return fail(`expected an object of strings, found ${describe(plain)}`);
+    const wrong = Object.entries(plain).filter(([, item]) => typeof reveal(item) !== "string");
+    const failures = wrong.map(([key, item]) => ({
+      property: `${property}.${key}`,
+      reason: `expected a string, found ${describe(reveal(item))}`,
+    }));
+    return { value: given, failures };
+  }
+  const matches = field.type === "array" ? Array.isArray(plain) : typeof plain === field.type;
+  // The value itself may be a secret: the message names its kind only.
+  if (!matches) return fail(`expected ${article(field.type)}, found ${describe(plain)}`);
+  if (field.oneOf !== undefined && !field.oneOf.includes(/** @type {string} */ (plain)))
+    return fail(`expected one of ${field.oneOf.join(", ")}, found ${JSON.stringify(plain)}`);
+  return { value: given, failures: [] };
+}
+
+/**
+ * @param {Value} given
+ * @param {string} property
+ */
+function checkAsset(given, property) {
+  const asset = asAsset(given);
+  const fits =
+    asset !== undefined && (asset.path !== undefined || (asset.kind === "asset" && asset.text !== undefined));
+  const reason = "expected a FileAsset, a StringAsset or a FileArchive";
+  return { value: given, failures: fits ? [] : [{ property, reason }] };
+}
+
+/** @param {string} type */
+function article(type) {
+  return type === "array" ? "an array" : `a ${type}`;
+}
+
+/** @param {Value} value */
+function describe(value) {
+  if (value === null) return "nothing";
+  if (Array.isArray(value)) return "an array";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}

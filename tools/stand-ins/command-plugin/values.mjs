@@ -1,0 +1,88 @@
+// Property values as the engine sends them: plain JSON in which secrets, unknown values and assets are marked by
+// signatures. The signatures are part of Pulumi's protocol (sdk/go/common/resource/sig).
+
+/** @typedef {unknown} Value Anything that JSON can hold, with the signatures below for what it can't. */
+/** @typedef {Record<string, Value>} Properties */
+
+const signatureKey = "4dabf18193072939515e22adb298388d";
+const secretSignature = "1b47061264138c4ac30d75fd1eb44270";
+const assetSignature = "c44067f5952c0a294b673a41bacd8c17";
+const archiveSignature = "0def7320c3a5731c473e5ecbe6d01bc7";
+
+/** Stands for a value that is not known before the update runs. */
+export const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+/**
+ * @param {Value} value
+ * @returns {value is Properties}
+ */
+export function isObject(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * @param {Value} value
+ * @param {string} signature
+ * @returns {value is Properties}
+ */
+function isSigned(value, signature) {
+  return isObject(value) && value[signatureKey] === signature;
+}
+
+/** @param {Value} value */
+export function isSecret(value) {
+  return isSigned(value, secretSignature);
+}
+
+/**
+ * Marks a value as secret: encrypted in the state, hidden on the screen.
+ * @param {Value} value
+ * @returns {Value}
+ */
+export function secret(value) {
+  return isSecret(value) ? value : { [signatureKey]: secretSignature, value };
+}
+
+/**
+ * The value itself, at the top only.
+ * @param {Value} value
+ * @returns {Value}
+ */
+export function reveal(value) {
+  return isSigned(value, secretSignature) ? reveal(value.value) : value;
+}
+
+/**
+ * The value itself, with everything in it revealed too: for use, never for an answer to the engine.
+ * @param {Value} value
+ * @returns {Value}
+ */
+export function revealAll(value) {
+  const plain = reveal(value);
+  if (Array.isArray(plain)) return plain.map(revealAll);
+  if (!isObject(plain)) return plain;
+  return Object.fromEntries(Object.entries(plain).map(([key, item]) => [key, revealAll(item)]));
+}
+
+/** @param {Value} value */
+export function isUnknown(value) {
+  return reveal(value) === unknownValue;
+}
+
+/**
+ * A file, a text or an archive that a resource takes as input.
+ * @typedef {{ kind: "asset" | "archive", path?: string, text?: string, hash?: string }} Asset
+ */
+
+/**
+ * Reads an asset or archive.
+ * @param {Value} value
+ * @returns {Asset | undefined} undefined when it is none.
+ */
+export function asAsset(value) {
+  const plain = reveal(value);
+  const kind = isSigned(plain, assetSignature) ? "asset" : isSigned(plain, archiveSignature) ? "archive" : undefined;
+  if (kind === undefined) return undefined;
+  const { path, text, hash } = /** @type {{ path?: string, text?: string, hash?: string }} */ (plain);
+  return { kind, path, text, hash };
+}
