@@ -16,6 +16,10 @@ export interface Distribution {
   readonly codename?: string;
   /** What installs packages: decides which list of a `{ apt: [...], dnf: [...] }` is taken. */
   readonly packageManager: "apt" | "dnf";
+  /** The command that installs rpm packages, where it is not `dnf`: `yum` on CentOS 7. */
+  readonly packageCommand?: "yum";
+  /** What starts services, where it is not systemd. */
+  readonly init?: "upstart";
   /** The account that cloud images of it have, and that we log in with: `debian`, `ec2-user`. */
   readonly loginUser: string;
 }
@@ -34,7 +38,7 @@ export interface Root {
   /** The login user's name, e.g. `debian`. */
   readonly loginUser: string;
 
-  /** Runs a script (bash). Quote what comes from settings with `quote` of provision/shell.ts. */
+  /** Runs a script (bash), in a subshell of its own that starts in `/`, with nothing on its standard input. Quote what comes from settings with `quote` of provision/shell.ts. */
   run(script: string): void;
   /** Writes a file, whole: `content` is text. `mode` is octal (default `0644`), `owner` is `user:group` (default `root:root`). Parent folders are made. */
   file(path: string, content: string, options?: { mode?: string; owner?: string }): void;
@@ -44,6 +48,14 @@ export interface Root {
    * @returns the path on the builder (in a temporary folder that sealing removes), ready for use in `run`.
    */
   upload(source: string): string;
+  /**
+   * Asks for a secret of the stack. Its value is never part of a script: while the module's script runs it lies in a file in
+   * memory that only root can read, e.g. `install -m 0600 ${root.secret("DEPLOY_KEY")} /root/.ssh/id_rsa`.
+   * What the script prints is masked.
+   * @param name `NPM_TOKEN`: letters, digits and `_`. Throws a UserError that says how to set it when the stack has none.
+   * @returns the path of that file on the builder. It ends without a line break unless the value has one.
+   */
+  secret(name: string): string;
   /** Installs packages by name from the distribution's repositories (no recommended extras on apt). */
   packages(names: Packages): void;
   /** Enables a systemd unit at boot, and starts it now unless `start` is false. */
@@ -54,8 +66,9 @@ export interface Root {
    * States a fact about the image, for the acceptance tests: they run on the builder, and again on a machine booted from the finished image.
    * @param what One line that says what holds, e.g. `nginx answers on port 80`.
    * @param script Bash, run as root; exit status 0 means that it holds. Must change nothing.
+   * @param options `timeoutSeconds`: how long it may take, 60 unless told.
    */
-  check(what: string, script: string): void;
+  check(what: string, script: string, options?: { timeoutSeconds?: number }): void;
 }
 
 /** The whole build configuration: the recipe as it was read, every module's settings under the module's own key. */

@@ -1,0 +1,186 @@
+// The recording root: what a module calls on it becomes the steps that run on the builder later.
+import { basename, resolve } from "node:path";
+import { UserError } from "../common/user-error.ts";
+import { digestOf, type ContentDigest } from "./digest.ts";
+import type { Distribution, Packages, Root } from "./module.ts";
+import { feed, quote, quoteAll } from "./shell.ts";
+
+/** One thing to do on the builder: run a script, or reboot. */
+export type Step = { kind: "script"; script: string } | { kind: "reboot" };
+
+/** A file or folder of this computer that must be on the builder before the module's first step. */
+export interface Upload {
+  /** Where it is on this computer, absolute. */
+  source: string;
+  /** Where it goes on the builder. Its name holds the digest, so it never depends on this computer's paths. */
+  destination: string;
+  /** sha256 of the content; of a folder, of all names and contents in it. */
+  digest: string;
+  isDirectory: boolean;
+}
+
+/** A fact about the image that is tested on the builder and on a machine booted from the image. */
+export interface Check {
+  /** The module that states it; `recipe` for the recipe's own tests. */
+  module: string;
+  /** One line that says what holds. */
+  what: string;
+  /** Bash, run as root; exit status 0 means that it holds. */
+  script: string;
+  /** How long it may take, in seconds. */
+  timeoutSeconds: number;
+}
+
+/** Uploaded files go here by name: `/var/tmp` outlives a reboot in the middle of a bake, and sealing empties it. */
+export const uploadPrefix = "/var/tmp/ci-images-";
+
+/** What belongs to the running bake on the builder (secrets, marks, scripts): in memory, and gone after a reboot. */
+export const runFolder = "/run/ci-images";
+
+/** How long a check may take unless it says so itself, in seconds. */
+export const defaultCheckSeconds = 60;
+
+/** What a {@link RecordingRoot} needs to know. */
+export interface RecordingOptions {
+  /** The module's name, for messages and checks. */
+  module: string;
+  distribution: Distribution;
+  /** The folder that `upload` paths are relative to. */
+  folder: string;
+  /** Gives back nothing where the stack has the secret; throws a UserError that says how to set it otherwise. */
+  requireSecret(name: string): void;
+}
+
+/** Records what one module does, in order. */
+export class RecordingRoot implements Root {
+  readonly distribution: Distribution;
+  readonly loginUser: string;
+  readonly steps: Step[] = [];
+  readonly uploads: Upload[] = [];
+  readonly checks: Check[] = [];
+  readonly secrets = new Set<string>();
+  readonly #options: RecordingOptions;
+
+  constructor(options: RecordingOptions) {
+    this.#options = options;
+    this.distribution = options.distribution;
+    this.loginUser = options.distribution.loginUser;
+  }
+
+  run(script: string): void {
+    if (typeof script !== "string") throw this.#misuse("run", "a script", script);
+    // A subshell: `cd`, `exit` and variables of one piece must not reach into the next.
+    this.#append(`(\ncd /\n${script.endsWith("\n") ? script : `${script}\n`})`);
+  }
+
+  file(path: string, content: string, options: { mode?: string; owner?: string } = {}): void {
+    if (!path.startsWith("/")) throw this.#misuse("file", "an absolute path", path);
+    if (typeof content !== "string") throw this.#misuse("file", "a text as content", content);
+    const { mode = "0644", owner = "root:root" } = options;
+    if (!/^[0-7]{3,4}$/.test(mode)) throw this.#misuse("file", "a mode such as 0644", mode);
+    const [user, group] = owner.split(":");
+    if (!user || !group) throw this.#misuse("file", "an owner such as root:root", owner);
+    const install = `install -D -m ${mode} -o ${quote(user)} -g ${quote(group)} /dev/stdin ${quote(path)}`;
+    this.#append(`${install} ${feed(content)}`);
+  }
+
+  upload(source: string): string {
+    const path = resolve(this.#options.folder, source);
+    let digest: ContentDigest;
+    try {
+      digest = digestOf(path);
+    } catch (error) {
+      throw new UserError({
+        where: `module ${this.#options.module}`,
+        found: `"${source}" cannot be read (${(error as Error).message})`,
+        allowed: "a readable file or folder, relative to the recipe's folder",
+      });
+    }
+    const destination = `${uploadPrefix}${digest.sha256.slice(0, 16)}-${basename(path)}`;
+    if (!this.uploads.some((each) => each.destination === destination)) {
+      this.uploads.push({ source: path, destination, digest: digest.sha256, isDirectory: digest.isDirectory });
+    }
+    return destination;
+  }
+
+  secret(name: string): string {
+    this.#options.requireSecret(name);
+    this.secrets.add(name);
+    return `${runFolder}/secrets/${name}`;
+  }
+
+  packages(names: Packages): void {
+    const manager = this.distribution.packageManager;
+    const list = (Array.isArray(names) ? names : ((names as Record<string, string[]>)[manager] ?? [])) as string[];
+    for (const name of list) {
+      // A leading dash would be taken for an option.
+      if (typeof name !== "string" || !/^[A-Za-z0-9@/][^\s]*$/.test(name)) {
+        throw this.#misuse("packages", "names of packages", name);
+      }
+    }
+    if (list.length > 0) this.#append(manager === "apt" ? aptInstall(list) : rpmInstall(this.distribution, list));
+  }
+
+  enable(unit: string, options: { start?: boolean } = {}): void {
+    const start = options.start ?? true;
+    if (this.distribution.init === "upstart") {
+      const name = quote(unit.replace(/\.service$/, ""));
+      this.#append(`update-rc.d ${name} defaults${start ? `\nservice ${name} start` : ""}`);
+    } else {
+      this.#append(`systemctl enable ${start ? "--now " : ""}${quote(unit)}`);
+    }
+  }
+
+  reboot(): void {
+    this.steps.push({ kind: "reboot" });
+  }
+
+  check(what: string, script: string, options: { timeoutSeconds?: number } = {}): void {
+    const { timeoutSeconds = defaultCheckSeconds } = options;
+    this.checks.push({
+      module: this.#options.module,
+      what: what.replaceAll(/\s+/g, " ").trim(),
+      script,
+      timeoutSeconds,
+    });
+  }
+
+  #append(text: string): void {
+    const last = this.steps.at(-1);
+    if (last?.kind === "script") last.script += `\n${text}\n`;
+    else this.steps.push({ kind: "script", script: `${text}\n` });
+  }
+
+  #misuse(method: string, wanted: string, found: unknown): UserError {
+    return new UserError({
+      where: `module ${this.#options.module}`,
+      key: `root.${method}`,
+      found: `called with ${JSON.stringify(found)}`,
+      allowed: wanted,
+    });
+  }
+}
+
+/**
+ * Bash that brings apt's package lists up to date, once in a bake and again whenever the sources have changed since.
+ * An index that cannot be fetched is an error (apt itself only warns and goes on with the old one).
+ */
+export const aptUpdate = `\
+if [ ! -e ${runFolder}/apt-updated ] || [ -n "$(find /etc/apt/sources.list* -newer ${runFolder}/apt-updated -print -quit 2>/dev/null)" ]; then
+  install -d -m 0700 ${runFolder}
+  touch ${runFolder}/apt-updating
+  apt-get -o APT::Update::Error-Mode=any -o Acquire::Retries=3 -q update
+  mv ${runFolder}/apt-updating ${runFolder}/apt-updated
+fi`;
+
+/** apt-get with what an unattended run needs: waits for another run's lock, and never asks about a changed configuration file. */
+export const aptGet =
+  "apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold";
+
+function aptInstall(names: readonly string[]): string {
+  return `${aptUpdate}\n${aptGet} install --no-install-recommends ${quoteAll(names)}`;
+}
+
+function rpmInstall(distribution: Distribution, names: readonly string[]): string {
+  return `${distribution.packageCommand ?? "dnf"} -y install ${quoteAll(names)}`;
+}

@@ -1,0 +1,33 @@
+// Text for bash: everything that goes from settings into a script passes through here.
+
+/**
+ * Quotes a value so that bash takes it as one word, whatever is in it: `install -d ${quote(path)}`.
+ * Plain words stay as they are, so that rendered scripts are pleasant to read.
+ * @throws TypeError when there is a NUL character in it, which no shell word can hold.
+ */
+export function quote(value: string | number): string {
+  const text = String(value);
+  if (text.includes("\0")) throw new TypeError("a NUL character cannot be passed to a shell");
+  if (/^[A-Za-z0-9_./:@%+,-]+$/.test(text)) return text;
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Quotes a list of values, with a space between each two: `apt-get install ${quoteAll(names)}`. */
+export function quoteAll(values: readonly (string | number)[]): string {
+  return values.map(quote).join(" ");
+}
+
+/**
+ * Gives a text to a command on its standard input: `cat ${feed(text)}`. The text arrives byte by byte as it is. It is a
+ * quoted here-document where the text ends with a line break (readable), and a here-string-free `< <(printf ...)`
+ * where it does not (a here-document would add a line break).
+ * @param text Any text without NUL.
+ */
+export function feed(text: string): string {
+  if (text.includes("\0")) throw new TypeError("a NUL character cannot be passed to a shell");
+  if (!text.endsWith("\n")) return `< <(printf '%s' ${quote(text)})`;
+  const lines = new Set(text.split("\n"));
+  let delimiter = "END_OF_TEXT";
+  for (let number = 2; lines.has(delimiter); number++) delimiter = `END_OF_TEXT_${number}`;
+  return `<<'${delimiter}'\n${text}${delimiter}`;
+}

@@ -1,0 +1,136 @@
+// Checks a value against a JSON schema, and says what is wrong in words for people: key, found, allowed, nearest name.
+import { Ajv, type ErrorObject } from "ajv";
+import type { Complaint } from "../common/user-error.ts";
+import { nearest } from "./nearest.ts";
+import type { Schema } from "./schema.ts";
+
+/**
+ * Checks a value, and fills in the schema's defaults where the value has nothing.
+ * @param where The file it comes from, for the complaints.
+ * @returns no complaint when all is well.
+ */
+export function complaintsOf(schema: Schema, value: unknown, where: string): Complaint[] {
+  // Not strict: modules give their settings `examples` and leave out types as JSON schema allows.
+  const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, useDefaults: true, logger: false });
+  const validate = ajv.compile(schema);
+  if (validate(value)) return [];
+  const complaints = withoutBranches(validate.errors ?? []).map((error) => complaintOf(error, where));
+  // Two keywords may say the same of one place.
+  return [...new Map(complaints.map((each) => [JSON.stringify(each), each])).values()];
+}
+
+/**
+ * Where a value may have one of several forms, ajv complains about each form. If only one has the value's type, its
+ * complaints are what helps; otherwise one complaint, that it is none of the forms.
+ */
+function withoutBranches(errors: readonly ErrorObject[]): ErrorObject[] {
+  const choice = errors.find(({ keyword }) => keyword === "anyOf" || keyword === "oneOf");
+  if (!choice) return [...errors];
+  const inside = errors.filter(
+    (each) => each.schemaPath.startsWith(`${choice.schemaPath}/`) && isAtOrBelow(each, choice),
+  );
+  const outside = errors.filter((each) => each !== choice && !inside.includes(each));
+  const branches = new Map<string, ErrorObject[]>();
+  for (const error of inside) {
+    const branch = error.schemaPath.slice(choice.schemaPath.length + 1).split("/")[0] ?? "";
+    branches.set(branch, [...(branches.get(branch) ?? []), error]);
+  }
+  const ofItsType = [...branches.values()].filter(
+    (each) => !each.some(({ keyword, instancePath }) => keyword === "type" && instancePath === choice.instancePath),
+  );
+  const kept =
+    ofItsType.length === 1 && ofItsType[0] ? withoutBranches(ofItsType[0]) : [{ ...choice, keyword: "form" }];
+  return [...kept, ...withoutBranches(outside)];
+}
+
+function isAtOrBelow(error: ErrorObject, choice: ErrorObject): boolean {
+  return error.instancePath === choice.instancePath || error.instancePath.startsWith(`${choice.instancePath}/`);
+}
+
+function complaintOf(error: ErrorObject, where: string): Complaint {
+  const { keyword, data, parentSchema = {} } = error;
+  const params = error.params as Record<string, unknown>;
+  const key = keyPath(error.instancePath);
+  const described = (parentSchema as { description?: string }).description;
+  switch (keyword) {
+    case "additionalProperties": {
+      const name = String(params.additionalProperty);
+      const allowed = Object.keys((parentSchema as { properties?: object }).properties ?? {});
+      return { where, key: keyPath(error.instancePath, name), ...unknownName("key", name, allowed) };
+    }
+    case "required": {
+      const name = String(params.missingProperty);
+      const properties = (parentSchema as { properties?: Record<string, Schema> }).properties ?? {};
+      const allowed = properties[name]?.description as string | undefined;
+      return { where, key: keyPath(error.instancePath, name), found: "missing", allowed };
+    }
+    case "type": {
+      const types = [params.type].flat().map((type) => typeNames[String(type)] ?? String(type));
+      const hint = described ? ` (${described})` : "";
+      return {
+        where,
+        key,
+        found: inWords(data),
+        allowed: `${types.join(" or ")}${hint}`,
+        cure: quotesHint(data, types),
+      };
+    }
+    case "enum": {
+      const allowed = (params.allowedValues as unknown[]).map(String);
+      const suggestion = typeof data === "string" ? nearest(data, allowed) : undefined;
+      return { where, key, found: inWords(data), allowed: allowed.join(", "), cure: didYouMean(suggestion) };
+    }
+    case "pattern":
+    case "form":
+      return { where, key, found: inWords(data), allowed: described ?? examplesOf(parentSchema) ?? error.message };
+    default:
+      return { where, key, found: inWords(data), allowed: [error.message, described].filter(Boolean).join(": ") };
+  }
+}
+
+/** The parts of a complaint about a name that does not exist. */
+export function unknownName(kind: string, name: string, names: readonly string[]): Omit<Complaint, "where"> {
+  const allowed = names.length > 0 ? [...names].sort().join(", ") : undefined;
+  return { found: `unknown ${kind} "${name}"`, allowed, cure: didYouMean(nearest(name, names)) };
+}
+
+function didYouMean(name: string | undefined): string | undefined {
+  return name && `did you mean "${name}"?`;
+}
+
+function quotesHint(data: unknown, types: readonly string[]): string | undefined {
+  const isScalar = typeof data === "number" || typeof data === "boolean";
+  return isScalar && types.includes("text") ? `put it in quotes: "${data}"` : undefined;
+}
+
+function examplesOf(schema: object): string | undefined {
+  const { examples } = schema as { examples?: unknown[] };
+  return examples?.length ? `e.g. ${examples.map((each) => JSON.stringify(each)).join(", ")}` : undefined;
+}
+
+const typeNames: Readonly<Record<string, string>> = {
+  string: "text",
+  array: "a list",
+  object: "a mapping",
+  boolean: "true or false",
+  integer: "a whole number",
+  number: "a number",
+  null: "nothing",
+};
+
+/** A value as it is shown in a complaint: `the text "4X"`, `a list: ["a"]`. */
+export function inWords(value: unknown): string {
+  if (value === null || value === undefined) return "nothing";
+  const json = JSON.stringify(value);
+  const short = json.length > 100 ? `${json.slice(0, 97)}...` : json;
+  const type = Array.isArray(value) ? "a list: " : typeof value === "object" ? "a mapping: " : "";
+  return `${type}${short}`;
+}
+
+/** A path as people write it, from a JSON pointer: `add_users[0].name`. */
+function keyPath(pointer: string, ...more: string[]): string | undefined {
+  const parts = pointer.split("/").slice(1);
+  const names = [...parts.map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~")), ...more];
+  const path = names.map((name) => (/^\d+$/.test(name) ? `[${name}]` : `.${name}`)).join("");
+  return path.replace(/^\./, "") || undefined;
+}
