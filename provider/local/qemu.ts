@@ -1,0 +1,116 @@
+// How a finished disk is booted in QEMU: which accelerator works here, and the command line.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+
+/** What runs the guest's instructions: the processor itself, or QEMU's translator (about ten times slower). */
+export type Accelerator = "kvm" | "tcg";
+
+/** What firmware a machine starts with. */
+export type Firmware = "uefi" | "bios";
+
+/** UEFI firmware without Secure Boot, as Debian's ovmf package has it: the code, and its empty settings. */
+export const uefiFirmware = {
+  code: "/usr/share/OVMF/OVMF_CODE_4M.fd",
+  variables: "/usr/share/OVMF/OVMF_VARS_4M.fd",
+};
+
+/** Names of the files in a virtual machine's folder. */
+export const virtualMachineFiles = {
+  overlay: "overlay.qcow2",
+  seed: "seed.img",
+  variables: "efi-variables.fd",
+  console: "console.log",
+  monitor: "monitor.socket",
+} as const;
+
+let probed: Promise<Accelerator> | undefined;
+
+/**
+ * Which accelerator works here. /dev/kvm may exist and still not work (nested, or without rights), so a machine is
+ * started with it, without a disk and stopped before its first instruction, and asked whether it is there. The answer is kept for
+ * the life of this process.
+ */
+export function accelerator(): Promise<Accelerator> {
+  probed ??= probe();
+  return probed;
+}
+
+async function probe(): Promise<Accelerator> {
+  const folder = await mkdtemp(join(tmpdir(), "ci-images-kvm-"));
+  try {
+    // QEMU exits at once with an error where it can't create the virtual CPU; otherwise its monitor obeys the "quit".
+    const { exitCode } = await execa(
+      "qemu-system-x86_64",
+      ["-accel", "kvm", "-cpu", "host", "-m", "16", "-nodefaults", "-no-user-config", "-display", "none", "-S", "-monitor", "stdio"],
+      { input: "quit\n", cwd: folder, reject: false, timeout: 10_000, killSignal: "SIGKILL" },
+    );
+    return exitCode === 0 ? "kvm" : "tcg";
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** What `qemuCommand` needs to know. */
+export interface QemuOptions {
+  /** The machine's folder, made ready by `prepareVirtualMachine`. */
+  directory: string;
+  firmware: Firmware;
+  /** MiB of memory. */
+  memory: number;
+  cpus: number;
+  /** The loopback address of this machine on which the guest's SSH answers, port 22: `127.77.0.5`. */
+  address: string;
+  accelerator: Accelerator;
+  /** Lets the guest out to the network. Default false: a finished image must come up without; and QEMU's user network would also let it reach what listens on this machine's loopback. */
+  outbound?: boolean;
+}
+
+/**
+ * The command that runs the machine until it powers off. It stays in the foreground, writes the serial console to
+ * `console.log` in the machine's folder, and obeys QMP on `monitor.socket` there.
+ */
+export function qemuCommand(options: QemuOptions): string[] {
+  const { firmware, memory, cpus, address, accelerator: accelerated } = options;
+  const file = (name: keyof typeof virtualMachineFiles): string => escape(join(options.directory, virtualMachineFiles[name]));
+  const restrict = options.outbound ? "off" : "on";
+  return [
+    "qemu-system-x86_64",
+    // Nothing that isn't named: no floppy, no screen, no sound, no network card's boot code.
+    ...["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"],
+    ...["-machine", "q35,vmport=off,hpet=off", ...accelerate(accelerated)],
+    ...["-smp", `cpus=${cpus}`, "-m", String(memory)],
+    ...(firmware === "uefi"
+      ? [
+          ...["-drive", `if=pflash,unit=0,format=raw,readonly=on,file=${uefiFirmware.code}`],
+          ...["-drive", `if=pflash,unit=1,format=raw,file=${file("variables")}`],
+        ]
+      : []),
+    // The overlay is thrown away: nothing needs to survive a crash of this machine.
+    ...["-drive", `if=none,id=disk,format=qcow2,cache=unsafe,discard=unmap,file=${file("overlay")}`],
+    ...["-device", "virtio-blk-pci,drive=disk,bootindex=0"],
+    ...["-drive", `if=none,id=seed,format=raw,readonly=on,file=${file("seed")}`],
+    ...["-device", "virtio-blk-pci,drive=seed"],
+    ...["-netdev", `user,id=network,restrict=${restrict},hostfwd=tcp:${address}:22-:22`],
+    ...["-device", "virtio-net-pci,netdev=network,romfile="],
+    ...["-object", "rng-random,id=random,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=random"],
+    ...["-chardev", `file,id=console,path=${file("console")}`, "-serial", "chardev:console"],
+    ...["-chardev", `socket,id=monitor,path=${file("monitor")},server=on,wait=off`, "-mon", "chardev=monitor,mode=control"],
+  ];
+}
+
+/**
+ * `max` aborts on some machines under TCG, so the model has a name. Westmere has what every distribution asks for up to
+ * x86-64-v2; the wider vectors of newer models would only be slower to translate.
+ */
+function accelerate(accelerated: Accelerator): string[] {
+  return accelerated === "kvm"
+    ? ["-accel", "kvm", "-cpu", "host"]
+    : ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Westmere,+rdrand"];
+}
+
+/** QEMU's options take a comma in a value twice. */
+function escape(value: string): string {
+  return value.replaceAll(",", ",,");
+}

@@ -1,0 +1,76 @@
+// A throw-away machine over a finished disk: what lies in its folder, and how its host key is learned.
+import { randomUUID } from "node:crypto";
+import { copyFile, mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { uefiFirmware, virtualMachineFiles } from "./qemu.ts";
+
+/** Options of `prepareVirtualMachine`. */
+export interface VirtualMachineOptions {
+  /** The finished disk: an absolute path of a qcow2 or raw file. It is never written to. */
+  disk: string;
+  format?: "qcow2" | "raw";
+  /** One authorized_keys line; the image's login user will accept it. */
+  authorizedKey: string;
+  /** Bytes of the disk that the machine sees; default: as large as `disk`. A larger one shows whether the root grows. */
+  size?: number;
+  signal?: AbortSignal;
+}
+
+/**
+ * Makes the folder of a virtual machine: an overlay over the disk, the UEFI settings, and a seed for cloud-init. The
+ * login key goes in as a cloud hands it over, in the meta-data for the image's own default user; host keys do not: the
+ * machine must make its own.
+ * @param directory Made when it doesn't exist; files of an earlier machine are replaced.
+ */
+export async function prepareVirtualMachine(directory: string, options: VirtualMachineOptions): Promise<void> {
+  const { disk, format = "qcow2", size, signal } = options;
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const file = (name: keyof typeof virtualMachineFiles): string => join(directory, virtualMachineFiles[name]);
+  await Promise.all(Object.values(virtualMachineFiles).map((name) => rm(join(directory, name), { force: true })));
+  const grown = size === undefined ? [] : [String(size)];
+  await execa("qemu-img", ["create", "-q", "-f", "qcow2", "-b", disk, "-F", format, file("overlay"), ...grown], {
+    cancelSignal: signal,
+  });
+  await copyFile(uefiFirmware.variables, file("variables"));
+  await writeFile(file("console"), "");
+  await writeSeed(file("seed"), seedFiles(randomUUID(), options.authorizedKey), signal);
+}
+
+/** The files of a NoCloud seed, by name. JSON is YAML, too, and needs no thought about quoting. */
+export function seedFiles(instance: string, authorizedKey: string): Record<string, string> {
+  return {
+    "meta-data": `${JSON.stringify({ "instance-id": instance, "local-hostname": "image-under-test", "public-keys": [authorizedKey] })}\n`,
+    // Only one kind of host key: an RSA key takes many seconds on emulated hardware, and nobody would ask for it.
+    "user-data": `#cloud-config\n${JSON.stringify({ ssh_genkeytypes: ["ed25519"] })}\n`,
+    "network-config": `${JSON.stringify({ version: 2, ethernets: { all: { match: { name: "e*" }, dhcp4: true } } })}\n`,
+  };
+}
+
+/** A small FAT file system labelled as cloud-init's NoCloud data source looks for it. */
+async function writeSeed(image: string, files: Record<string, string>, signal?: AbortSignal): Promise<void> {
+  const file = await open(image, "w", 0o600);
+  await file.truncate(1440 * 1024);
+  await file.close();
+  await execa("mformat", ["-i", image, "-f", "1440", "-v", "CIDATA", "::"], { cancelSignal: signal });
+  for (const [name, content] of Object.entries(files)) {
+    await execa("mcopy", ["-i", image, "-", `::/${name}`], { input: content, cancelSignal: signal });
+  }
+}
+
+/**
+ * The machine's own ed25519 host key, as cloud-init prints it on the console: what is read there comes from the machine itself and not over
+ * the network, so a connection can be pinned to it without trusting the first answer.
+ * @param path The console's log.
+ * @returns `ssh-ed25519 AAAA...`, or undefined while it hasn't been printed.
+ */
+export async function hostKeyFromConsole(path: string): Promise<string | undefined> {
+  return hostKeyIn(await readFile(path, "latin1"));
+}
+
+/** As `hostKeyFromConsole`, from the log's text. Only a whole block counts: a line may still be half-written. */
+export function hostKeyIn(log: string): string | undefined {
+  const block = /-----BEGIN SSH HOST KEY KEYS-----([\s\S]*?)-----END SSH HOST KEY KEYS-----/.exec(log)?.[1];
+  // Kernel messages and prefixes may stand before the key on its line.
+  return block && /ssh-ed25519 AAAA[A-Za-z0-9+/]+={0,2}/.exec(block)?.[0];
+}
