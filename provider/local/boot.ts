@@ -1,0 +1,115 @@
+// From a prepared folder to a machine that answers by SSH.
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { UserError } from "../../common/user-error.ts";
+import { containerSupervision } from "./container.ts";
+import { writeRecord, type MachineRecord } from "./machine-record.ts";
+import { addressesFor } from "./network.ts";
+import type { Overlay } from "./overlay.ts";
+import type { ProcessIdentity } from "./processes.ts";
+import { accelerator, qemuCommand, virtualMachineFiles } from "./qemu.ts";
+import { answersSsh } from "./ssh-answer.ts";
+import { findGuest, findSupervisor, killSupervisor, readStatus, startSupervisor } from "./supervisor.ts";
+import type { Supervision } from "./supervisor.ts";
+import type { Connection, Progress } from "./types.ts";
+import { hostKeyFromConsole } from "./virtual-machine.ts";
+
+/** Seconds until SSH must answer: a container takes under one, a virtual machine on emulated hardware a minute or two. */
+const bootSeconds = { container: 90, vm: 600 };
+/** Seconds a guest gets to power itself off. */
+const powerOffSeconds = 60;
+
+/** The folders of a container's root. */
+export function overlayOf(directory: string, base: string): Overlay {
+  const [upper, work, path] = ["upper", "work", "root"].map((name) => join(directory, name)) as [string, string, string];
+  return { lower: [base], upper, work, path };
+}
+
+/** The host key of a machine that has been up. */
+export function hostKeyOf(record: MachineRecord): string {
+  return record.hostKey ?? (record.guest.kind === "container" ? record.guest.hostPublicKey.trim() : "");
+}
+
+/**
+ * Starts the machine's supervisor and waits until the guest answers by SSH and lets users in. Notes the machine as ready.
+ * @throws UserError with the console's last lines when that does not happen; the supervisor has ended then.
+ */
+export async function bootGuest(
+  directory: string,
+  record: MachineRecord,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<void> {
+  const started = Date.now();
+  const supervisor = await startSupervisor(directory, await supervisionOf(directory, record));
+  try {
+    const hostKey = await untilReady(directory, record, supervisor, signal);
+    await writeRecord(directory, { ...record, hostKey, phase: "ready" });
+    progress(`${record.name} answers after ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  } catch (error) {
+    await killSupervisor(supervisor);
+    throw error;
+  }
+}
+
+async function supervisionOf(directory: string, { name, deadline, guest }: MachineRecord): Promise<Supervision> {
+  const common = { deadline, addresses: addressesFor(name), powerOffSeconds };
+  if (guest.kind === "container") {
+    return { ...common, guest: containerSupervision(directory, name, overlayOf(directory, guest.base)) };
+  }
+  const { firmware, memory, cpus } = guest;
+  // Relative paths: the supervisor works in the machine's folder, and a socket's path has at most 108 characters.
+  const options = { directory: ".", firmware, memory, cpus, address: "ADDRESS", accelerator: await accelerator() };
+  return { ...common, guest: { kind: "vm", command: qemuCommand(options), monitor: virtualMachineFiles.monitor } };
+}
+
+/** @returns the host key that the machine answered with. */
+async function untilReady(
+  directory: string,
+  record: MachineRecord,
+  supervisor: ProcessIdentity,
+  signal?: AbortSignal,
+): Promise<string> {
+  const seconds = bootSeconds[record.guest.kind];
+  const until = Date.now() + seconds * 1000;
+  while (Date.now() < until) {
+    signal?.throwIfAborted();
+    const status = await readStatus(directory);
+    const hostKey = record.guest.kind === "vm" ? await hostKeyFromConsole(join(directory, "console.log")) : hostKeyOf(record);
+    if (status?.phase === "running" && hostKey !== undefined) {
+      const { host, port } = status;
+      if (await letsIn({ host, port, user: record.loginUser, hostKey }, record, supervisor)) return hostKey;
+    }
+    if (!(await findSupervisor(directory))) return await neverReady(directory, record, "it ended before it answered by SSH");
+    await delay(record.guest.kind === "vm" ? 200 : 20, undefined, { signal });
+  }
+  return await neverReady(directory, record, `it did not answer by SSH within ${seconds} s`);
+}
+
+async function letsIn(connection: Connection, record: MachineRecord, supervisor: ProcessIdentity): Promise<boolean> {
+  if (!(await answersSsh(connection, 2000))) return false;
+  if (record.guest.kind === "vm") return true;
+  // SSH answers before the boot has come to where PAM lets ordinary users in (pam_nologin).
+  const guest = await findGuest(supervisor);
+  return guest !== undefined && !existsSync(`/proc/${guest}/root/run/nologin`);
+}
+
+async function neverReady(directory: string, { name }: MachineRecord, found: string): Promise<never> {
+  const status = await readStatus(directory);
+  const detail = status?.phase === "ended" && status.detail !== undefined ? ` (${status.detail})` : "";
+  const logs = await Promise.all(["console.log", "supervisor.log"].map((file) => lastLines(join(directory, file))));
+  throw new UserError({
+    where: `machine ${name}`,
+    found: `${found}${detail}; the last it said:\n${logs.filter(Boolean).join("\n")}\n`,
+    cure: "look for the cause in these lines; the base image may not be able to boot",
+  });
+}
+
+async function lastLines(file: string): Promise<string> {
+  const text = existsSync(file) ? await readFile(file, "utf8") : "";
+  // Without the colours and cursor movements of a console.
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/\x1b\[[0-9;?]*[A-Za-z]|\r/g, "").trimEnd().split("\n").slice(-15).join("\n");
+}

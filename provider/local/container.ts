@@ -1,0 +1,165 @@
+// A builder as a container: what is put into its root file system before it boots, and the command that boots it.
+import { execa } from "execa";
+import { access } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { UserError } from "../../common/user-error.ts";
+import { nameServers, networkCommand } from "./network.ts";
+import { enterOverlay, overlayOptions, type Overlay } from "./overlay.ts";
+import type { ContainerSupervision } from "./supervisor.ts";
+
+/** Everything that is put into a builder's root and must not be in an image; `USER` stands for the login user. Sealing removes it. */
+export const builderResidue = [
+  "/etc/ssh/ssh_host_ed25519_key",
+  "/etc/ssh/ssh_host_ed25519_key.pub",
+  "~USER/.ssh/authorized_keys",
+  "/etc/sudoers.d/90-ci-images-builder",
+] as const;
+
+/** Who may log in to a builder, and how it proves to be the right one. */
+export interface ContainerAccess {
+  loginUser: string;
+  /** One authorized_keys line. */
+  authorizedKey: string;
+  hostPrivateKey: string;
+  hostPublicKey: string;
+}
+
+/** Any one file of each line is enough. */
+const needed: Record<string, string[]> = {
+  systemd: ["usr/lib/systemd/systemd", "lib/systemd/systemd"],
+  "openssh-server": ["usr/sbin/sshd"],
+  sudo: ["usr/bin/sudo"],
+  bash: ["usr/bin/bash", "bin/bash"],
+  "useradd (package passwd or shadow-utils)": ["usr/sbin/useradd"],
+};
+
+/** @throws UserError naming what a base image lacks to be booted as a builder. */
+export async function checkBase(base: string): Promise<void> {
+  const present = async (path: string): Promise<boolean> =>
+    access(join(base, path)).then(
+      () => true,
+      () => false,
+    );
+  const missing: string[] = [];
+  for (const [what, paths] of Object.entries(needed)) {
+    const found = await Promise.all(paths.map(present));
+    if (!found.includes(true)) missing.push(what);
+  }
+  if (missing.length === 0) return;
+  throw new UserError({
+    where: "the base image",
+    found: `lacks ${missing.join(", ")}`,
+    allowed: "a root file system with systemd, openssh-server, sudo and bash installed",
+    cure: "install them in the base, or take another base",
+  });
+}
+
+// Runs inside the root (chroot), so links in the tree can't lead out of it. There may be no /dev in it.
+const PREPARE = `
+umask 022
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+entry=$(getent passwd "$LOGIN_USER") || {
+  groups=()
+  for group in adm sudo wheel; do found=$(getent group "$group") && groups+=("$group"); done
+  useradd --create-home --shell /bin/bash --groups "$(IFS=,; echo "\${groups[*]}")" "$LOGIN_USER"
+  entry=$(getent passwd "$LOGIN_USER")
+}
+IFS=: read -r _ _ uid gid _ home _ <<< "$entry"
+[ -d "$home" ] || install -d -m 0755 -o "$uid" -g "$gid" "$home"
+install -d -m 0700 -o "$uid" -g "$gid" "$home/.ssh"
+printf '%s\\n' "$AUTHORIZED_KEY" > "$home/.ssh/authorized_keys"
+chown "$uid:$gid" "$home/.ssh/authorized_keys"
+chmod 0600 "$home/.ssh/authorized_keys"
+# Keys of other kinds would be offered first, and the connection is pinned to this one.
+rm -f /etc/ssh/ssh_host_*
+(umask 077; printf '%s\\n' "$HOST_PRIVATE_KEY" > /etc/ssh/ssh_host_ed25519_key)
+printf '%s\\n' "$HOST_PUBLIC_KEY" > /etc/ssh/ssh_host_ed25519_key.pub
+install -d -m 0750 /etc/sudoers.d
+printf '%s ALL=(ALL:ALL) NOPASSWD:ALL\\n' "$LOGIN_USER" > /etc/sudoers.d/90-ci-images-builder
+chmod 0440 /etc/sudoers.d/90-ci-images-builder
+`;
+
+const NAME_SERVERS = `
+rm -f /etc/resolv.conf
+printf '%s' "$NAME_SERVERS" > /etc/resolv.conf
+`;
+
+/**
+ * Makes a container's root ready to boot. Fit to run twice.
+ * @param access Left out when the machine has been up before: then only its network is set up.
+ */
+export async function prepareContainer(overlay: Overlay, access?: ContainerAccess, signal?: AbortSignal): Promise<void> {
+  const values = {
+    NAME_SERVERS: nameServers,
+    ...(access && {
+      LOGIN_USER: access.loginUser,
+      AUTHORIZED_KEY: access.authorizedKey.trim(),
+      HOST_PRIVATE_KEY: access.hostPrivateKey.trim(),
+      HOST_PUBLIC_KEY: access.hostPublicKey.trim(),
+    }),
+  };
+  // On standard input, because arguments and environments of processes can be read by others.
+  const assignments = Object.entries(values).map(([name, value]) => `${name}='${value.replaceAll("'", `'\\''`)}'`);
+  const [command, ...words] = enterOverlay(overlay);
+  await execa(command!, [...words, "chroot", overlay.path, "/bin/bash", "-euo", "pipefail", "-s"], {
+    input: [...assignments, access ? PREPARE : "", NAME_SERVERS].join("\n"),
+    cancelSignal: signal,
+  });
+}
+
+// Units that make no sense in a builder. They are masked on the container's command line, which leaves nothing in the image.
+const masked = [
+  // The network is there already, and nobody tells networkd about it.
+  "systemd-networkd.service",
+  "systemd-networkd.socket",
+  "systemd-networkd-wait-online.service",
+  "NetworkManager.service",
+  "NetworkManager-wait-online.service",
+  // They would take the package manager's lock from modules.
+  "apt-daily.timer",
+  "apt-daily-upgrade.timer",
+  "unattended-upgrades.service",
+  "dnf-makecache.timer",
+  // Makes host keys of other kinds.
+  "sshd-keygen.target",
+  "sshd-keygen.service",
+];
+
+/** How the supervisor runs the container of the machine in `directory`. */
+export function containerSupervision(directory: string, name: string, overlay: Overlay): ContainerSupervision {
+  const controlGroup = controlGroupOf(directory);
+  const network = join(directory, "network");
+  const boot = [
+    ...["systemd-nspawn", "--quiet", "--boot", "--settings=no", `--directory=${overlay.path}`],
+    // No machine registry and no scopes: the host may run no systemd at all.
+    ...["--register=no", "--keep-unit", `--machine=${hostName(name)}`],
+    `--network-namespace-path=${network}`,
+    // systemd-nspawn is not to write into the image: name servers are set by us, and logs and time zone are the image's own.
+    ...["--resolv-conf=off", "--timezone=off", "--link-journal=no"],
+    "--kill-signal=SIGRTMIN+4",
+    // cloud-init reads a variable, or else the arguments of process 1, as the kernel command line.
+    "--setenv=KERNEL_CMDLINE=cloud-init=disabled",
+    ...["cloud-init=disabled", ...masked.map((unit) => `systemd.mask=${unit}`)],
+  ];
+  const enterGroup = `echo 0 > '/sys/fs/cgroup/${controlGroup}/guest/cgroup.procs' && exec "$@"`;
+  return {
+    kind: "container",
+    command: ["sh", "-c", enterGroup, "sh", ...boot],
+    networkCommand: networkCommand(network),
+    overlay,
+    overlayOptions: overlayOptions(overlay),
+    controlGroup,
+    nameServers,
+  };
+}
+
+/** The control group of the machine in this folder. */
+export function controlGroupOf(directory: string): string {
+  return `ci-images-${createHash("sha256").update(directory).digest("hex").slice(0, 16)}`;
+}
+
+/** What the guest is called inside: at most 63 letters, digits and dashes. */
+function hostName(name: string): string {
+  return name.replaceAll(/[^a-zA-Z0-9-]/g, "-").slice(-63).replace(/^-+/, "");
+}

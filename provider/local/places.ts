@@ -1,0 +1,28 @@
+// Where the local cloud keeps things on this computer: one folder a user, shared by all projects and stacks.
+import { mkdir } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+
+/** The folders of the local cloud. */
+export interface Places {
+  /** `$CI_IMAGES_CACHE`, else `$XDG_CACHE_HOME/ci-images`, else `~/.cache/ci-images`. */
+  root: string;
+  /** Base root file systems, one folder a base id: made once, never changed. */
+  bases: string;
+  /** Machines, one folder a machine name: gone when the machine is removed. */
+  machines: string;
+}
+
+/**
+ * The folders of the local cloud, made when they are not there. Only the user may enter them: a builder's root holds
+ * set-uid programs and private host keys.
+ */
+export async function places(environment: NodeJS.ProcessEnv = process.env): Promise<Places> {
+  const root = resolve(
+    environment.CI_IMAGES_CACHE || join(environment.XDG_CACHE_HOME || join(homedir(), ".cache"), "ci-images"),
+  );
+  const found = { root, bases: join(root, "bases"), machines: join(root, "machines") };
+  await mkdir(root, { recursive: true, mode: 0o700 });
+  for (const folder of [found.bases, found.machines]) await mkdir(folder, { recursive: true, mode: 0o700 });
+  return found;
+}

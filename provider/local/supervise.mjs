@@ -1,0 +1,239 @@
+// The supervisor: one process a running machine, and everything that the machine is made of hangs on it. It is process 1
+// of a process namespace of its own, so when it ends, even by `kill -9`, the kernel ends the guest and its network, and
+// with them go the mounts and the network namespace. It outlives the process that started it.
+//
+// Plain JavaScript on Node's own modules, because it is to start in no time and to stay small. Its working directory is
+// the machine's folder, where it reads `supervise.json` (type Supervision in supervisor.ts) and writes `status.json`
+// (type Status) and `console.log`. SIGTERM: power the guest off and end.
+import { spawn, spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import { connect } from "node:net";
+
+/** @type {import("./supervisor.ts").Supervision} */
+const supervision = JSON.parse(fs.readFileSync("supervise.json", "utf8"));
+const { guest } = supervision;
+/** systemd-nspawn's exit status when the guest asked for a reboot and nobody but us can do it. */
+const rebootRequested = 133;
+/** The console's log is cut at this size; the part before it is kept as console.1.log. */
+const consoleLimit = 1024 * 1024;
+
+/** @type {import("node:child_process").ChildProcess | undefined} */
+let running;
+/** @type {"stop" | "deadline" | undefined} */
+let ending;
+let forced = false;
+let address = supervision.addresses[0];
+let consoleSize = 0;
+
+/** @param {import("./supervisor.ts").Status} status */
+function report(status) {
+  fs.writeFileSync("status.json.new", JSON.stringify(status));
+  fs.renameSync("status.json.new", "status.json");
+}
+
+/** @param {Buffer | string} text */
+function log(text) {
+  if (consoleSize > consoleLimit) {
+    fs.renameSync("console.log", "console.1.log");
+    consoleSize = 0;
+  }
+  fs.appendFileSync("console.log", text);
+  consoleSize += text.length;
+}
+
+/** @param {string} command @param {string[]} words */
+function run(command, ...words) {
+  const { status, stderr, error } = spawnSync(command, words, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`${command} ${words.join(" ")}: ${error?.message ?? stderr.trim()}`);
+}
+
+/** Powers the guest off; ends it the hard way when it has not gone after a while. @param {"stop" | "deadline"} why */
+function end(why) {
+  if (ending) return;
+  ending = why;
+  if (!running) process.exit(0);
+  if (guest.kind === "container") running.kill("SIGTERM");
+  else pressPowerButton(guest.monitor).catch((error) => console.error("the guest was not told to power off:", error));
+  setTimeout(() => {
+    forced = true;
+    running?.kill("SIGKILL");
+  }, supervision.powerOffSeconds * 1000).unref();
+}
+
+process.on("SIGTERM", () => end("stop"));
+process.on("SIGHUP", () => {});
+process.on("SIGINT", () => {});
+// Checked again and again, because timers stand still while the computer sleeps and can't be longer than 24 days.
+const deadline = setInterval(() => Date.parse(supervision.deadline) <= Date.now() && end("deadline"), 500);
+
+try {
+  report({ phase: "starting" });
+  const detail = guest.kind === "container" ? await superviseContainer(guest) : await superviseVirtualMachine(guest);
+  report({ phase: "ended", reason: ending ?? (detail === undefined ? "poweroff" : "failed"), forced, detail, ...address });
+} catch (error) {
+  running?.kill("SIGKILL");
+  report({ phase: "ended", reason: "failed", forced, detail: error instanceof Error ? error.message : String(error) });
+}
+clearInterval(deadline);
+process.exit(0);
+
+/** @param {import("./supervisor.ts").ContainerSupervision} container */
+async function superviseContainer(container) {
+  joinControlGroup(container.controlGroup);
+  const { overlay } = container;
+  // Left by the machine's last run; see enterOverlay in overlay.ts.
+  fs.rmSync(`${overlay.work}/work`, { recursive: true, force: true });
+  run("mount", "-t", "overlay", "overlay", "-o", container.overlayOptions, overlay.path);
+  // What systemd-nspawn notes there under the machine's name is nobody else's concern, and is not to outlive us.
+  fs.mkdirSync("/run/systemd/nspawn", { recursive: true });
+  run("mount", "-t", "tmpfs", "tmpfs", "/run/systemd/nspawn");
+  fs.writeFileSync("network", "");
+  run("unshare", "--net=network", "true");
+  const network = await startNetwork(container.networkCommand);
+  try {
+    address = await firstFree(async ({ host, port }) => {
+      const request = { proto: "tcp", host_addr: host, host_port: port, guest_port: 22 };
+      const { error } = await ask("network.sock", { execute: "add_hostfwd", arguments: request });
+      return error && String(error.desc);
+    });
+    for (;;) {
+      const status = await runGuest(container.command);
+      // A guest that reboots while it is told to end has ended.
+      if (status !== rebootRequested || ending) {
+        return status === 0 || ending ? undefined : `systemd-nspawn ended with status ${status}`;
+      }
+      log("\n--- reboot ---\n");
+    }
+  } finally {
+    network.kill();
+    run("umount", overlay.path);
+    restoreNameServers(container);
+  }
+}
+
+/** The network in the namespace: a way out by user-mode TCP/IP. @param {string[]} command */
+async function startNetwork([command, ...words]) {
+  const log = fs.openSync("network.log", "w");
+  const child = spawn(command, words, { stdio: ["ignore", log, log, "pipe"] });
+  fs.closeSync(log);
+  /** @type {import("node:stream").Readable} */
+  const ready = /** @type {any} */ (child.stdio[3]);
+  await new Promise((resolve, reject) => {
+    ready.once("data", resolve);
+    child.once("error", reject);
+    child.once("exit", (status) => {
+      reject(new Error(`${command} ended with status ${status}: ${fs.readFileSync("network.log", "utf8").trim()}`));
+      // Without a network the machine is of no use to anybody.
+      if (!ending) running?.kill("SIGTERM");
+    });
+  });
+  return child;
+}
+
+/** The machine's own resolv.conf goes, so that the base's shows again - unless somebody wrote another. @param {import("./supervisor.ts").ContainerSupervision} container */
+function restoreNameServers({ overlay, nameServers }) {
+  const file = `${overlay.upper}/etc/resolv.conf`;
+  const status = fs.lstatSync(file, { throwIfNoEntry: false });
+  if (status?.isFile() && fs.readFileSync(file, "utf8") === nameServers) fs.rmSync(file);
+}
+
+/** @param {import("./supervisor.ts").VirtualMachineSupervision} machine */
+async function superviseVirtualMachine(machine) {
+  for (address of supervision.addresses) {
+    consoleSize = 0;
+    const status = await runGuest(machine.command.map((word) => word.replace("ADDRESS:22", `${address.host}:${address.port}`)));
+    if (status === 0 || ending) return undefined;
+    const said = fs.readFileSync("guest.log", "utf8").trim();
+    // QEMU's words for an address that somebody else has: the next one, then.
+    if (!said.includes("host forwarding rule")) return `QEMU ended with status ${status}: ${said}`;
+  }
+  return "no address is free for SSH";
+}
+
+/** Starts the guest and waits until it has ended. @param {string[]} command @returns {Promise<number>} */
+async function runGuest([command, ...words]) {
+  // A container's console is what it prints; QEMU writes the console itself, and prints only complaints.
+  const output = guest.kind === "container" ? "pipe" : fs.openSync("guest.log", "w");
+  const child = spawn(command, words, { stdio: ["ignore", output, output] });
+  if (typeof output === "number") fs.closeSync(output);
+  running = child;
+  child.stdout?.on("data", log);
+  child.stderr?.on("data", log);
+  report({ phase: "running", ...address });
+  try {
+    return await new Promise((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (status) => resolve(status ?? -1));
+    });
+  } finally {
+    running = undefined;
+  }
+}
+
+/**
+ * The first address of ours that nobody on this computer has. Binding it is the test, so two machines that start at the
+ * same moment can't get the same one.
+ * @param {(address: {host: string, port: number}) => Promise<string | undefined>} take Returns what went wrong.
+ */
+async function firstFree(take) {
+  let problem;
+  for (const candidate of supervision.addresses) {
+    problem = await take(candidate);
+    if (problem === undefined) return candidate;
+  }
+  throw new Error(`no address is free for SSH; the last one tried: ${problem}`);
+}
+
+/** A control group of the machine's own, or its systemd and another machine's would take each other's groups. @param {string} name */
+function joinControlGroup(name) {
+  const root = "/sys/fs/cgroup";
+  if (!fs.existsSync(`${root}/cgroup.controllers`)) {
+    // Hosts with the first version of control groups: newer systemd refuses it, so ours sees only the second.
+    run("mount", "-t", "cgroup2", "cgroup2", root);
+  }
+  for (const part of ["supervisor", "guest"]) fs.mkdirSync(`${root}/${name}/${part}`, { recursive: true });
+  fs.writeFileSync(`${root}/${name}/supervisor/cgroup.procs`, "0");
+}
+
+/** Presses the virtual machine's power button. @param {string} monitor */
+async function pressPowerButton(monitor) {
+  const { error } = await ask(monitor, { execute: "qmp_capabilities" }, { execute: "system_powerdown" });
+  if (error) throw new Error(`QEMU: ${error.desc}`);
+}
+
+/**
+ * Sends requests to a JSON socket, each after the answer to the one before it; returns the last answer.
+ * @param {string} file @param {object[]} requests
+ * @returns {Promise<any>}
+ */
+function ask(file, ...requests) {
+  return new Promise((resolve, reject) => {
+    const socket = connect(file);
+    let text = "";
+    const next = () => socket.write(`${JSON.stringify(requests.shift())}\n`);
+    socket.setTimeout(10_000, () => socket.destroy(new Error(`${file}: no answer`)));
+    socket.once("error", reject);
+    socket.once("close", () => reject(new Error(`${file}: closed without an answer: ${text}`)));
+    socket.once("connect", next);
+    socket.on("data", (data) => {
+      text += String(data);
+      for (const line of text.split("\n")) {
+        const answer = parse(line);
+        if (!answer || !("return" in answer || "error" in answer)) continue;
+        text = text.slice(text.indexOf(line) + line.length);
+        if (requests.length > 0 && !("error" in answer)) return next();
+        resolve(answer);
+        socket.end();
+      }
+    });
+  });
+}
+
+/** @param {string} line */
+function parse(line) {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined; // The rest of it is still on its way.
+  }
+}
