@@ -1,0 +1,119 @@
+// What is sent to the builder by SSH: one command a module step, a reboot, and the acceptance tests. All are pairs of a short command
+// and a script on its standard input, so nothing depends on quoting or on the length of a command line.
+import ms from "ms";
+import type { ModulePlan } from "./plan.ts";
+import { runFolder, type Check } from "./root.ts";
+import { rebootMark, renderProgram, runAsRoot } from "./runner.ts";
+import type { Secrets } from "./secrets.ts";
+import { feed, quote } from "./shell.ts";
+
+/** A command for the builder; the properties are named as those of `remote.Command`. */
+export interface BuilderCommand {
+  /** What the login shell gets. */
+  create: string;
+  /** What the command gets on its standard input. */
+  stdin: string;
+  /** True when `stdin` holds secret values, so that whoever stores it must encrypt it. */
+  isSecret: boolean;
+}
+
+const afterFailure =
+  "The builder is kept: fix the recipe or the cause and run `pulumi up` again. The same recipe resumes here, an edited one starts on a fresh builder; `pulumi destroy` removes it.";
+
+/**
+ * Renders one step of a module.
+ * @param module The module's plan.
+ * @param step Which of its `steps`, from 0.
+ * @param secrets The stack's secrets; only those that the module uses are sent.
+ * @throws RangeError when there is no such step, or a secret is missing that the plan was made with.
+ */
+export function moduleCommand(module: ModulePlan, step: number, secrets: Secrets = {}): BuilderCommand {
+  const found = module.steps[step];
+  if (!found) throw new RangeError(`module ${module.name} has no step ${step}`);
+  if (found.kind === "reboot") return rebootCommand(`module ${module.name}`);
+  const used = module.usesSecrets.map((name) => {
+    const value = secrets[name];
+    if (value === undefined) throw new RangeError(`module ${module.name} was planned with the secret ${name}`);
+    return [name, value] as const;
+  });
+  const allowMore = `If it needs longer, say so in the recipe, e.g. timeouts: { ${module.name}: "${ms(module.timeoutSeconds * 2000, { long: true })}" }.`;
+  const stdin = renderProgram({
+    title: `module ${module.name}`,
+    script: found.script,
+    timeoutSeconds: module.timeoutSeconds,
+    timeoutCure: allowMore,
+    failureCure: afterFailure,
+    secrets: Object.fromEntries(used),
+  });
+  return { create: runAsRoot, stdin, isSecret: used.length > 0 };
+}
+
+/**
+ * Renders a reboot. The command ends before the machine does; from then on no new connection is taken until it is back, so the next
+ * command's dialling is the waiting, and can't reach the machine that is going down.
+ * @param reason For the log: `module os_updates`.
+ */
+export function rebootCommand(reason: string): BuilderCommand {
+  const script = `\
+echo ${quote(`ci-images: rebooting for ${reason}`)}
+for unit in ssh.socket sshd.socket ssh.service sshd.service; do
+  if systemctl --quiet is-active "$unit"; then systemctl stop "$unit"; fi
+done
+touch ${rebootMark}
+# Detached: this connection must end in good order before the machine does.
+systemd-run --quiet --collect --on-active=1 --timer-property=AccuracySec=100ms systemctl reboot
+`;
+  const stdin = renderProgram({
+    title: `the reboot for ${reason}`,
+    script,
+    timeoutSeconds: 60,
+    timeoutCure: "",
+    failureCure: afterFailure,
+  });
+  return { create: runAsRoot, stdin, isSecret: false };
+}
+
+/**
+ * Renders the acceptance tests: every check runs, whatever becomes of the others. One line each, `ok - MODULE: WHAT` or `not ok - ...`
+ * with its last lines, then `N passed, N failed`; exit status 1 when one failed.
+ * @param checks From a plan, `verificationChecks`, or both.
+ * @param title For messages: `the acceptance tests`.
+ */
+export function testsCommand(checks: readonly Check[], title = "the acceptance tests"): BuilderCommand {
+  const timeoutSeconds = checks.reduce((sum, check) => sum + check.timeoutSeconds + 10, 60);
+  const failureCure = afterFailure;
+  const stdin = renderProgram({ title, script: testScript(checks), timeoutSeconds, timeoutCure: "", failureCure });
+  return { create: runAsRoot, stdin, isSecret: false };
+}
+
+function testScript(checks: readonly Check[]): string {
+  const calls = checks.map(({ module, what, script, timeoutSeconds }) => {
+    return `check ${quote(`${module}: ${what}`)} ${Math.ceil(timeoutSeconds)} ${feed(script.endsWith("\n") ? script : `${script}\n`)}`;
+  });
+  return `\
+passed=0
+failed=0
+folder=$(mktemp -d ${runFolder}/tests.XXXXXX)
+trap 'rm -rf "$folder"' EXIT
+check() {
+  local status=0 note began=$SECONDS
+  cat >"$folder/script"
+  timeout --kill-after=5 "$2" bash -euo pipefail "$folder/script" >"$folder/output" 2>&1 </dev/null || status=$?
+  if [ "$status" -eq 0 ]; then
+    passed=$((passed + 1))
+    echo "ok - $1"
+    return
+  fi
+  failed=$((failed + 1))
+  note="exit status $status"
+  if { [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; } && ((SECONDS - began >= $2)); then
+    note="ended after its time limit of $2 seconds"
+  fi
+  echo "not ok - $1 ($note)"
+  tail -n 20 "$folder/output" | cut -c 1-500 | sed 's/^/    /'
+}
+${calls.join("\n")}
+echo "$passed passed, $failed failed"
+if [ "$failed" -gt 0 ]; then exit 1; fi
+`;
+}

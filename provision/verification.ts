@@ -1,0 +1,103 @@
+// What is tested on a machine that was booted from the finished image, beside the recipe's own checks: that it is a machine of its
+// own, that nobody of the bake can log in, and that it came up well.
+import type { Check } from "./root.ts";
+import { quote } from "./shell.ts";
+
+/** What the builder was, so that the new machine can be told from it. */
+export interface BuilderIdentity {
+  /** The builder's machine-id. */
+  machineId: string;
+  /** The builder's public host keys, lines such as `ssh-ed25519 AAAA...`. */
+  hostKeys: readonly string[];
+  /** The public key that the bake logged in with, a line such as `ssh-ed25519 AAAA... comment`. */
+  loginKey: string;
+}
+
+/**
+ * The checks for a machine booted from an image. They come before the recipe's own: the first two wait until the machine has come up.
+ * @param builder The identity that must be gone.
+ */
+export function verificationChecks(builder: BuilderIdentity): Check[] {
+  const check = (what: string, script: string, timeoutSeconds = 60) => ({
+    module: "image",
+    what,
+    script,
+    timeoutSeconds,
+  });
+  return [
+    check("cloud-init has finished without an error", cloudInit, 600),
+    check("no unit has failed", failedUnits, 300),
+    check("the machine-id is its own", machineId(builder.machineId)),
+    check("the SSH host keys are its own, made on this boot", hostKeys(builder.hostKeys)),
+    check("no key of the bake is accepted", loginKey(builder.loginKey)),
+    check("the root file system fills the disk", rootSize),
+    check("shell histories are empty", histories),
+  ];
+}
+
+// "done" is the word of all versions; newer ones say "degraded" (exit status 2) when a part of it only warned.
+const cloudInit = `\
+answer=$(cloud-init status --wait) || true
+echo "$answer"
+if ! grep -Eq 'status: (degraded )?(done|degraded)' <<<"$answer"; then
+  cloud-init status --long || true
+  exit 1
+fi`;
+
+// is-system-running has no --wait before systemd 240.
+const failedUnits = `\
+while state=$(systemctl is-system-running || true); [ "$state" = initializing ] || [ "$state" = starting ]; do sleep 0.5; done
+failed=$(systemctl list-units --failed --plain --no-legend)
+echo "$failed"
+[ -z "$failed" ]`;
+
+function machineId(id: string): string {
+  return `\
+grep -Eq '^[0-9a-f]{32}$' /etc/machine-id
+! grep -qxF -e ${quote(id)} /etc/machine-id`;
+}
+
+function hostKeys(keys: readonly string[]): string {
+  if (keys.length === 0) throw new TypeError("the builder has at least one host key");
+  const patterns = keys.map((key) => `-e ${quote(keyData(key))}`).join(" ");
+  return `\
+booted=$(sed -n 's/^btime //p' /proc/stat)
+count=0
+for key in /etc/ssh/ssh_host_*_key.pub; do
+  count=$((count + 1))
+  if grep -qF ${patterns} "$key"; then echo "$key is the builder's"; exit 1; fi
+  # The kernel's idea of when it booted may be off by some seconds.
+  if [ "$(stat -c %Y "$key")" -lt "$((booted - 60))" ]; then echo "$key is older than this boot"; exit 1; fi
+done
+[ "$count" -gt 0 ]`;
+}
+
+function loginKey(key: string): string {
+  return `\
+found=$(find / -xdev -type f -name 'authorized_keys*' -exec grep -lF -e ${quote(keyData(key))} {} +) || true
+echo "$found"
+[ -z "$found" ]`;
+}
+
+// The root partition is the last one of the disk; 16 MiB are for the second partition table and alignment, and ext4 keeps some for itself.
+const rootSize = `\
+partition=$(basename "$(readlink -f "$(findmnt -n -o SOURCE /)")")
+folder=$(readlink -f "/sys/class/block/$partition")
+end=$(($(cat "$folder/start") + $(cat "$folder/size")))
+disk=$(cat "$folder/../size")
+file_system=$(($(stat -f -c '%b * %S' /) / 512))
+echo "disk $disk, partition until $end, file system $file_system (sectors of 512 bytes)"
+[ "$end" -ge "$((disk - 32768))" ]
+[ "$file_system" -ge "$(($(cat "$folder/size") * 85 / 100))" ]`;
+
+const histories = `\
+found=$(find /root /home -xdev -maxdepth 2 -type f -size +0 \\( -name '.*_history' -o -name .lesshst -o -name .viminfo -o -name .wget-hsts \\))
+echo "$found"
+[ -z "$found" ]`;
+
+/** The key itself, without type and comment. */
+function keyData(line: string): string {
+  const data = line.trim().split(/\s+/)[1];
+  if (!data) throw new TypeError("a public key must be a line such as `ssh-ed25519 AAAA...`");
+  return data;
+}
