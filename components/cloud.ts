@@ -1,9 +1,12 @@
 // What the life cycle (worker-image.ts) asks of a cloud. A new cloud is a folder beside this file with one class that
 // implements Cloud, named in clouds.ts.
 import type * as pulumi from "@pulumi/pulumi";
+import type { PlanDescription } from "../provision/explain.ts";
+import type { Inventory } from "../provision/life-cycle-commands.ts";
 import type { Distribution } from "../provision/module.ts";
 import type { Plan } from "../provision/plan.ts";
 import type { RecipeBase } from "../provision/recipe.ts";
+import type { BuilderIdentity } from "../provision/verification.ts";
 
 /** A base image with its identity pinned down. */
 export interface Base {
@@ -22,7 +25,7 @@ export interface Generation {
   /** True when it was verified: only then it may be a stack output. */
   proven: boolean;
   /** What its recipe hash was made of, when the cloud or the stack remembers it. */
-  plan?: Record<string, unknown>;
+  plan?: PlanDescription;
   /** The base image it was made from. */
   base?: Base;
   /** ISO 8601. */
@@ -50,7 +53,7 @@ export interface Bake {
   /** Begins the logical names of everything that is declared: distribution and recipe. */
   prefix: string;
   /** What the recipe hash is made of, to explain a later change by. */
-  description: Record<string, unknown>;
+  description: PlanDescription;
   /** True when an earlier `pulumi up` failed on the same builder. */
   interrupted: boolean;
   /** The component: parent of everything that is declared. */
@@ -77,11 +80,28 @@ export interface Machine {
   ready: pulumi.Resource;
 }
 
+/** What the stack's outputs say of an image. */
+export interface ImageOutput {
+  /** The recipe hash. */
+  recipe: string;
+  /** ISO 8601. */
+  builtAt: string;
+  /** The image's folder (`local`). */
+  path?: string;
+  /** The disk in it. */
+  disk?: string;
+  /** The disk file's sha256, hexadecimal. */
+  sha256?: string;
+  /** The disk file's size in bytes. */
+  bytes?: number;
+}
+
 /** An image that was declared. */
 export interface DeclaredImage {
-  resource: pulumi.Resource;
-  /** What the stack's outputs say of it. */
-  output: pulumi.Output<Record<string, unknown>>;
+  resource: pulumi.CustomResource;
+  output: pulumi.Output<ImageOutput>;
+  /** The builder that it was made with: a machine booted from the image must differ from it. */
+  builder: pulumi.Output<BuilderIdentity>;
 }
 
 /** A throw-away machine, and how it ends. */
@@ -107,7 +127,12 @@ export interface Cloud {
   /** Declares that nobody can log in any more from here on; the sealing command depends on it. */
   declareSealing(bake: Bake, builder: Machine, after: pulumi.Resource): pulumi.Resource;
   /** Stops the sealed builder, makes the image and ends the builder, in the order that the cloud needs. */
-  declareImage(bake: Bake, builder: Machine, sealed: pulumi.Resource, packages: pulumi.Output<string>): DeclaredImage;
+  declareImage(
+    bake: Bake,
+    builder: Machine,
+    sealed: pulumi.Resource,
+    inventory: pulumi.Output<Inventory>,
+  ): DeclaredImage;
   /** Declares an image that is there already, and nothing to make it with. */
   declareGeneration(generation: Generation, distribution: Distribution, parent: pulumi.Resource): DeclaredImage;
   /** A throw-away machine booted from the image. */
@@ -118,5 +143,5 @@ export interface Cloud {
     image: DeclaredImage,
     proof: { how: pulumi.Input<string>; report: pulumi.Input<string> },
     after: pulumi.Resource[],
-  ): pulumi.Resource;
+  ): pulumi.CustomResource;
 }

@@ -22,7 +22,11 @@ export function explainBake(plan: Plan, base: Base, survey: Survey): string[] {
   const resumed = survey.builders.includes(recipe)
     ? [`${name}: the builder of an interrupted bake is there: goes on where it failed`]
     : [];
-  return [...notice, [`${name}: will be baked: ${why}`, ...reasons.map((reason) => `  ${reason}`)].join("\n"), ...resumed];
+  return [
+    ...notice,
+    [`${name}: will be baked: ${why}`, ...reasons.map((reason) => `  ${reason}`)].join("\n"),
+    ...resumed,
+  ];
 }
 
 function short(hash: string): string {

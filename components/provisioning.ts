@@ -3,21 +3,18 @@
 // bake that failed goes on at the step that failed.
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import {
-  moduleCommand,
-  packagesCommand,
-  sealCommand,
-  testsCommand,
-  type RemoteCommand,
-} from "../provision/commands.ts";
+import { moduleCommand, testsCommand, type BuilderCommand } from "../provision/commands.ts";
+import { inventoryCommand, parseInventory, sealCommand, type Inventory } from "../provision/life-cycle-commands.ts";
 import type { Check, ModulePlan } from "../provision/plan.ts";
 import type { Secrets } from "../provision/secrets.ts";
 import type { Machine } from "./cloud.ts";
 import { explainFailure } from "./failure.ts";
-import { Reboot } from "./resources.ts";
 
-/** Seconds that a reboot may take: cloud machines with large memory need minutes. */
-const rebootDeadline = 600;
+/**
+ * How often a connection is tried, 15 s at the most each, with pauses that grow to 5 s: about six minutes, which a reboot of
+ * a large cloud machine may take.
+ */
+const dialling = { dialErrorLimit: 80, perDialTimeout: 15 };
 
 /** Declares steps on one machine, one after the other. */
 export class Provisioning {
@@ -45,36 +42,36 @@ export class Provisioning {
       const source = upload.isDirectory
         ? new pulumi.asset.FileArchive(upload.source)
         : new pulumi.asset.FileAsset(upload.source);
-      const args = { connection: this.connection(), source, remotePath: upload.destination };
+      const args = { connection: { ...this.machine.connection, ...dialling }, source, remotePath: upload.destination };
       const triggers = [module.prefixHash, upload.digest, this.machine.instance];
       this.last = new command.remote.CopyToRemote(name, { ...args, triggers }, this.options(module.name));
     }
-    module.steps.forEach((step, index) => {
+    module.steps.forEach((_step, index) => {
       const name = `${this.prefix}-${module.name}${index === 0 ? "" : `-${index + 1}`}`;
       const triggers = [module.prefixHash, String(index), this.machine.instance];
-      if (step.kind === "reboot") {
-        const { connection } = this.machine;
-        this.last = new Reboot(name, { connection, triggers, deadline: rebootDeadline }, this.options(module.name));
-      } else {
-        this.run(name, module.name, moduleCommand(module, index, this.secrets), triggers);
-      }
+      this.run(name, module.name, moduleCommand(module, index, this.secrets), triggers);
     });
   }
 
   /** The acceptance tests. Their output has one line a check. */
-  tests(name: string, checks: readonly Check[], trigger: string): command.remote.Command {
-    return this.run(`${this.prefix}-${name}`, name, testsCommand(checks), [trigger, this.machine.instance]);
+  tests(name: string, checks: pulumi.Input<Check[]>, trigger: string): command.remote.Command {
+    const rendered = pulumi.output(checks).apply((known) => testsCommand(known as Check[]));
+    return this.run(`${this.prefix}-${name}`, name, rendered, [trigger, this.machine.instance]);
   }
 
-  /** The installed packages with their versions, one a line. */
-  packages(trigger: string): pulumi.Output<string> {
+  /** What is on the builder: its machine-id and the installed packages. */
+  inventory(trigger: string): pulumi.Output<Inventory> {
     const triggers = [trigger, this.machine.instance];
-    return this.run(`${this.prefix}-packages`, "packages", packagesCommand(), triggers, "none").stdout;
+    const listed = this.run(`${this.prefix}-inventory`, "inventory", inventoryCommand(), triggers, "none");
+    return listed.stdout.apply(parseInventory);
   }
 
   /** Removes what must not be in an image, and with it the way in. */
-  seal(options: Parameters<typeof sealCommand>[0], trigger: string): command.remote.Command {
-    return this.run(`${this.prefix}-seal`, "seal", sealCommand(options), [trigger, this.machine.instance]);
+  seal(options: Omit<Parameters<typeof sealCommand>[0], "bakeKeys">, trigger: string): command.remote.Command {
+    const rendered = this.machine.authorizedKey.apply((key) =>
+      sealCommand({ ...options, bakeKeys: [key] }, this.secrets),
+    );
+    return this.run(`${this.prefix}-seal`, "seal", rendered, [trigger, this.machine.instance]);
   }
 
   /** The next step waits for `resource`, too. */
@@ -90,16 +87,17 @@ export class Provisioning {
   private run(
     name: string,
     step: string,
-    { create, stdin }: RemoteCommand,
+    rendered: pulumi.Input<BuilderCommand>,
     triggers: pulumi.Input<string>[],
     logging: "none" | "stdoutAndStderr" = "stdoutAndStderr",
   ): command.remote.Command {
+    const { create, stdin, isSecret } = pulumi.output(rendered);
     const made = new command.remote.Command(
       name,
       {
-        connection: this.connection(),
+        connection: { ...this.machine.connection, ...dialling },
         create,
-        stdin,
+        stdin: pulumi.all([stdin, isSecret]).apply(([text, secret]) => hideIf(secret, text)),
         triggers,
         logging,
         // Would need AcceptEnv in the machine's sshd and warns where that is missing.
@@ -111,13 +109,11 @@ export class Provisioning {
     return made;
   }
 
-  private connection() {
-    // sshd may need a moment after boot; a machine that never answers is told after 20 tries.
-    return { ...this.machine.connection, dialErrorLimit: 20, perDialTimeout: 15 };
-  }
-
   private options(step: string): pulumi.CustomResourceOptions {
     return { parent: this.parent, dependsOn: [this.last], hooks: { onError: [explainFailure(step)] } };
   }
 }
 
+function hideIf(secret: boolean, text: string): pulumi.Output<string> {
+  return secret ? pulumi.secret(text) : pulumi.output(text);
+}

@@ -1,11 +1,11 @@
 // The life cycle of one image. Whoever reads the constructor has read it:
 // there already? -> builder -> modules -> tests -> seal -> image -> retirement -> verification -> promotion.
 import * as pulumi from "@pulumi/pulumi";
-import { verificationChecks } from "../provision/commands.ts";
 import { describePlan } from "../provision/explain.ts";
 import type { Plan } from "../provision/plan.ts";
 import type { Secrets } from "../provision/secrets.ts";
-import type { Bake, Base, Cloud, DeclaredImage, Generation, Machine, Survey } from "./cloud.ts";
+import { verificationChecks } from "../provision/verification.ts";
+import type { Bake, Base, Cloud, DeclaredImage, Generation, ImageOutput, Survey } from "./cloud.ts";
 import { Provisioning } from "./provisioning.ts";
 
 export interface WorkerImageArgs {
@@ -36,14 +36,14 @@ export type Progress =
  */
 export class WorkerImage extends pulumi.ComponentResource {
   /** What the stack's outputs say of the image; known only when it is proven. */
-  readonly image: pulumi.Output<Record<string, unknown>>;
+  readonly image: pulumi.Output<ImageOutput>;
 
   /** @param name The distribution: `debian12`. */
   constructor(name: string, args: WorkerImageArgs, options?: pulumi.ComponentResourceOptions) {
     const { cloud, plan, base, survey } = args;
     const recipe = plan.recipeHash(base.id);
     const description = describePlan(plan, base);
-    super("ci-images:index:WorkerImage", name, { recipe, ...description }, options);
+    super("ci-images:index:WorkerImage", name, description, options);
 
     const bake: Bake = {
       plan,
@@ -73,28 +73,31 @@ function bakeImage(bake: Bake, { cloud, plan, secrets }: WorkerImageArgs): Decla
   const provisioning = new Provisioning(bake.prefix, builder, bake.parent, secrets);
   for (const module of plan.modules) provisioning.module(module);
   provisioning.tests("tests", plan.checks, bake.recipe);
-  const packages = provisioning.packages(bake.recipe);
+  const inventory = provisioning.inventory(bake.recipe);
   provisioning.after(cloud.declareSealing(bake, builder, provisioning.end));
-  const { prefix, recipe, base } = bake;
-  const bakeKeys = [builder.authorizedKey];
-  const sealed = provisioning.seal({ name: plan.name, prefix, recipe, base, bakeKeys, secrets }, recipe);
-  return cloud.declareImage(bake, builder, sealed, packages);
+  const { recipe, base } = bake;
+  const sealed = provisioning.seal({ image: { name: plan.name, recipe, base } }, recipe);
+  return cloud.declareImage(bake, builder, sealed, inventory);
 }
 
 /** Boots a throw-away machine from the image, runs the tests on it, ends it, and promotes the image. */
-function verifyImage(bake: Bake, image: DeclaredImage, { cloud, plan, secrets }: WorkerImageArgs): pulumi.CustomResource {
+function verifyImage(
+  bake: Bake,
+  image: DeclaredImage,
+  { cloud, plan, secrets }: WorkerImageArgs,
+): pulumi.CustomResource {
   const trial = cloud.declareTrial(bake, image);
   const provisioning = new Provisioning(`${bake.prefix}-trial`, trial, bake.parent, secrets);
-  const checks = [...verificationChecks(), ...plan.checks];
+  const checks = image.builder.apply((builder) => [...verificationChecks(builder), ...plan.checks]);
   const verified = provisioning.tests("verify", checks, bake.recipe);
   const retired = trial.retire(verified);
   const proof = { how: trial.how, report: verified.stdout };
-  return cloud.declarePromotion(bake, image, proof, [retired]) as pulumi.CustomResource;
+  return cloud.declarePromotion(bake, image, proof, [retired]);
 }
 
 /** The stack turned verification off: the proof says so. */
 function promoteUnseen(bake: Bake, image: DeclaredImage, cloud: Cloud): pulumi.CustomResource {
-  return cloud.declarePromotion(bake, image, { how: "none", report: "" }, [image.resource]) as pulumi.CustomResource;
+  return cloud.declarePromotion(bake, image, { how: "none", report: "" }, [image.resource]);
 }
 
 /** One resource a kept generation: they stay tracked, and the one too many is deleted because nobody declares it. */

@@ -3,10 +3,13 @@
 import { readFileSync } from "node:fs";
 import { main } from "@pulumi/pulumi/provider/index.js";
 import { EngineLog } from "./engine-log.ts";
+import { reapMachines } from "./local/machines.ts";
 import { functions, resources } from "./registry.ts";
 import { ImagesProvider } from "./server.ts";
 
-const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
 const address = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
 if (address === undefined) {
   console.error("pulumi-resource-ci-images is started by `pulumi`, with the engine's address as its argument");
@@ -14,6 +17,8 @@ if (address === undefined) {
 }
 const images = new ImagesProvider(version, new EngineLog(address), resources, functions);
 watchEngine(process.ppid);
+// Whatever a crash left on this computer goes now; a command that can't do that must not go on as if it had.
+await reapMachines();
 await main(images, process.argv.slice(2));
 
 /**

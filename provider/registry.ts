@@ -7,7 +7,17 @@ import { image } from "./resources/local/image.ts";
 import { lease } from "./resources/local/lease.ts";
 import { promotion, retirement, sealMark, stop } from "./resources/local/steps.ts";
 import { virtualMachine } from "./resources/local/virtual-machine.ts";
-import { reboot } from "./resources/reboot.ts";
 
-export const resources = [keyPair, reboot, baseImage, lease, builder, sealMark, stop, image, retirement, virtualMachine, promotion];
+export const resources = [
+  keyPair,
+  baseImage,
+  lease,
+  builder,
+  sealMark,
+  stop,
+  image,
+  retirement,
+  virtualMachine,
+  promotion,
+];
 export const functions = [resolveBaseFunction, findImages, preflight];

@@ -33,7 +33,9 @@ export class ImagesProvider implements provider.Provider {
 
   async check(urn: string, _olds: unknown, news: Values): Promise<provider.CheckResult> {
     const type = this.typeOf(urn);
-    const known = Object.fromEntries(Object.entries(unwrapSecrets(news)).filter(([, value]) => !containsUnknown(value)));
+    const known = Object.fromEntries(
+      Object.entries(unwrapSecrets(news)).filter(([, value]) => !containsUnknown(value)),
+    );
     const unknownKeys = Object.keys(news).filter((key) => !(key in known));
     const failures = [...this.schemaFailures(type, known, unknownKeys), ...(type.check?.(known) ?? [])];
     return { inputs: news, failures };
@@ -43,7 +45,7 @@ export class ImagesProvider implements provider.Provider {
     const type = this.typeOf(urn);
     const [state, wanted] = [unwrapSecrets(olds), unwrapSecrets(news)];
     const changed = Object.keys(type.inputs.properties).filter((key) => !same(state[key], wanted[key]));
-    const replaces = changed.filter((key) => (type.replaceOn as string[]).includes(key));
+    const replaces = changed.filter((key) => (type.replaceOn as readonly string[]).includes(key));
     const deleteBeforeReplace = type.deleteBeforeReplace ?? false;
     if (replaces.length > 0) return { changes: true, replaces, deleteBeforeReplace };
     const drift = type.drift ? await type.drift(id, state) : "none";
@@ -134,7 +136,7 @@ export class ImagesProvider implements provider.Provider {
 }
 
 function withSecrets(type: AnyResourceType, outputs: object): Values {
-  const secret = (type.secretOutputs ?? []) as string[];
+  const secret = (type.secretOutputs ?? []) as readonly string[];
   return Object.fromEntries(
     Object.entries(outputs).map(([key, value]) => [key, secret.includes(key) ? wrapSecret(value) : value]),
   );

@@ -2,6 +2,8 @@
 // provider/resources/local/; here is how they hang together.
 import { isAbsolute, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import type { PlanDescription } from "../../provision/explain.ts";
+import type { Inventory } from "../../provision/life-cycle-commands.ts";
 import type { Distribution } from "../../provision/module.ts";
 import type { Plan } from "../../provision/plan.ts";
 import type { RecipeBase } from "../../provision/recipe.ts";
@@ -14,7 +16,7 @@ import { BaseImage, Builder, Image, Lease, Promotion, Step, VirtualMachine } fro
 
 interface StoredImage {
   path: string;
-  manifest: { name: string; recipe: string; builtAt: string; base: Base; plan: Record<string, unknown> };
+  manifest: { name: string; recipe: string; builtAt: string; base: Base; plan: PlanDescription };
   proof?: object;
 }
 
@@ -67,7 +69,10 @@ export class LocalCloud implements Cloud {
   }
 
   async preflight(plan: Plan): Promise<void> {
-    const ready = await call<{ accelerator: string }>("ci-images:local:preflight", { home: this.home, size: plan.sizeBytes });
+    const ready = await call<{ accelerator: string }>("ci-images:local:preflight", {
+      home: this.home,
+      size: plan.sizeBytes,
+    });
     this.accelerator = ready.accelerator;
   }
 
@@ -99,7 +104,12 @@ export class LocalCloud implements Cloud {
     return this.step("SealMark", `${bake.prefix}-sealing`, builder, bake, after);
   }
 
-  declareImage(bake: Bake, builder: LocalMachine, sealed: pulumi.Resource, packages: pulumi.Output<string>): DeclaredImage {
+  declareImage(
+    bake: Bake,
+    builder: LocalMachine,
+    sealed: pulumi.Resource,
+    inventory: pulumi.Output<Inventory>,
+  ): DeclaredImage {
     const { plan, prefix, parent } = bake;
     const stopped = this.step("Stop", `${prefix}-stop`, builder, bake, sealed);
     const making = {
@@ -108,7 +118,12 @@ export class LocalCloud implements Cloud {
       size: plan.sizeBytes,
       formats: plan.formats,
       plan: bake.description,
-      packages,
+      packages: inventory.packages,
+      builder: {
+        machineId: inventory.machineId,
+        hostKeys: [builder.connection.hostKey],
+        loginKey: builder.authorizedKey,
+      },
       interrupted: bake.interrupted,
       assertion: builder.authorizedKey.apply((bakeKey) => assertSealedScript({ bakeKeys: [bakeKey] })),
     };
@@ -156,13 +171,16 @@ export class LocalCloud implements Cloud {
     image: DeclaredImage,
     proof: { how: pulumi.Input<string>; report: pulumi.Input<string> },
     after: pulumi.Resource[],
-  ): pulumi.Resource {
+  ): pulumi.CustomResource {
     const { path, builtAt } = image.resource as Image;
     return new Promotion(`${prefix}-promotion`, { image: path, builtAt, ...proof }, { parent, dependsOn: after });
   }
 
   private lease(bake: Bake, role: "builder" | "trial", image?: string): Lease {
-    const prefix = [this.project, this.stack, bake.prefix, role].join("-").toLowerCase().replaceAll(/[^a-z0-9.-]/g, "-");
+    const prefix = [this.project, this.stack, bake.prefix, role]
+      .join("-")
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9.-]/g, "-");
     const { maxLifetimeSeconds: lifetime } = this.settings;
     const labels = this.labels(bake, role);
     return new Lease(`${bake.prefix}-${role}-lease`, { prefix, labels, lifetime, image }, { parent: bake.parent });
@@ -207,7 +225,10 @@ export class LocalCloud implements Cloud {
 
 function declared(image: Image): DeclaredImage {
   const { path, disk, sha256, bytes, recipe, builtAt } = image;
-  return { resource: image, output: pulumi.output({ path, disk, sha256, bytes, recipe, builtAt }) };
+  const output = pulumi
+    .all([path, disk, sha256, bytes, recipe, builtAt])
+    .apply(([path, disk, sha256, bytes, recipe, builtAt]) => ({ path, disk, sha256, bytes, recipe, builtAt }));
+  return { resource: image, output, builder: image.builder };
 }
 
 function withoutUndefined<T extends object>(values: T): Partial<T> {

@@ -1,5 +1,6 @@
 // Typed handles on the resources of the `local` cloud; what they do stands in provider/resources/local/.
 import * as pulumi from "@pulumi/pulumi";
+import type { BuilderIdentity } from "../../provision/verification.ts";
 import type { Base } from "../cloud.ts";
 
 type Strings = Record<string, pulumi.Input<string>>;
@@ -84,9 +85,10 @@ export class Image extends pulumi.CustomResource {
   declare readonly bytes: pulumi.Output<number>;
   declare readonly builtAt: pulumi.Output<string>;
   declare readonly recipe: pulumi.Output<string>;
+  declare readonly builder: pulumi.Output<BuilderIdentity>;
 
   constructor(name: string, args: ImageArgs, options?: pulumi.CustomResourceOptions) {
-    const outputs = { disk: undefined, sha256: undefined, bytes: undefined, builtAt: undefined };
+    const outputs = { disk: undefined, sha256: undefined, bytes: undefined, builtAt: undefined, builder: undefined };
     super("ci-images:local:Image", name, { ...outputs, ...args }, options);
   }
 }

@@ -25,16 +25,17 @@ interface Owner {
 }
 
 /** `ci-images:local:findImages`: the stack's images of one distribution, the newest first, and its machines. */
-export const findImages: FunctionType<Owner, { images: StoredImage[]; machines: { name: string; recipe: string }[] }> = {
-  token: "ci-images:local:findImages",
-  async call({ home, project, stack, distribution }) {
-    const machines = await listMachines({ home, project, stack, distribution, role: "builder" });
-    return {
-      images: await listImages(home, { project, stack, distribution }),
-      machines: machines.map(({ name, labels }) => ({ name, recipe: labels.recipe })),
-    };
-  },
-};
+export const findImages: FunctionType<Owner, { images: StoredImage[]; machines: { name: string; recipe: string }[] }> =
+  {
+    token: "ci-images:local:findImages",
+    async call({ home, project, stack, distribution }) {
+      const machines = await listMachines({ home, project, stack, distribution, role: "builder" });
+      return {
+        images: await listImages(home, { project, stack, distribution }),
+        machines: machines.map(({ name, labels }) => ({ name, recipe: labels.recipe })),
+      };
+    },
+  };
 
 interface PreflightInputs {
   home: string;

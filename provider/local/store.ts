@@ -21,6 +21,8 @@ export interface Manifest {
   /** What the recipe hash is made of, by part; `explainChange` of provision/plan.ts compares two of them. */
   plan: Record<string, unknown>;
   packages: { name: string; version: string }[];
+  /** What the builder was: a machine booted from the image must differ from it. */
+  builder: { machineId: string; hostKeys: string[]; loginKey: string };
   files: ImageFile[];
   /** ISO 8601. */
   builtAt: string;
@@ -59,6 +61,11 @@ export async function findImage(path: string, check: "quick" | "full" = "quick")
   return { path, manifest, proof: await readJson<Proof>(join(path, "proof.json")) };
 }
 
+/** Where an image is put together before its folder gets its name. */
+export function partialFolder(path: string): string {
+  return `${path}.partial`;
+}
+
 /** All images of one stack and distribution below the image directory, the newest first. */
 export async function listImages(
   directory: string,
@@ -69,7 +76,9 @@ export async function listImages(
     if (error.code === "ENOENT") return [];
     throw error;
   });
-  const images = await Promise.all(names.filter((name) => !name.startsWith(".")).map((name) => findImage(join(folder, name))));
+  const images = await Promise.all(
+    names.filter((name) => !name.endsWith(partialFolder(""))).map((name) => findImage(join(folder, name))),
+  );
   return images
     .filter((image) => image !== undefined)
     .filter(({ manifest }) => manifest.project === owner.project && manifest.stack === owner.stack)
@@ -93,7 +102,8 @@ async function readJson<T>(file: string): Promise<T | undefined> {
   try {
     text = await readFile(file, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT" || (error as NodeJS.ErrnoException).code === "ENOTDIR") return undefined;
+    if ((error as NodeJS.ErrnoException).code === "ENOENT" || (error as NodeJS.ErrnoException).code === "ENOTDIR")
+      return undefined;
     throw error;
   }
   try {

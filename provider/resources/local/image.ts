@@ -25,15 +25,19 @@ export interface ImageInputs {
   size?: number;
   formats?: ("qcow2" | "raw" | "tar")[];
   plan?: Record<string, unknown>;
-  /** The installed packages, one `name<TAB>version` a line. */
-  packages?: string;
+  packages?: Manifest["packages"];
+  /** What the builder was, for the verification. */
+  builder?: Manifest["builder"];
   /** True when an earlier `pulumi up` had failed on the same builder. */
   interrupted?: boolean;
   /** The script that asserts the sealing checklist on a root file system, `ROOT` in its environment. */
   assertion?: string;
 }
 
-export interface ImageState extends Pick<ImageInputs, "path" | "recipe" | "name" | "distribution" | "project" | "stack"> {
+export interface ImageState extends Pick<
+  ImageInputs,
+  "path" | "recipe" | "name" | "distribution" | "project" | "stack"
+> {
   /** The qcow2 disk's path. */
   disk: string;
   /** The disk's sha256, hexadecimal. */
@@ -42,6 +46,7 @@ export interface ImageState extends Pick<ImageInputs, "path" | "recipe" | "name"
   bytes: number;
   /** ISO 8601. */
   builtAt: string;
+  builder: Manifest["builder"];
 }
 
 /** `ci-images:local:Image`. */
@@ -61,7 +66,8 @@ export const image: ResourceType<ImageInputs, ImageState> = {
       size: { type: "integer", minimum: 1 },
       formats: { type: "array", items: { enum: ["qcow2", "raw", "tar"] } },
       plan: { type: "object" },
-      packages: { type: "string" },
+      packages: { type: "array" },
+      builder: { type: "object" },
       interrupted: { type: "boolean" },
       assertion: { type: "string" },
     },
@@ -93,7 +99,10 @@ export const image: ResourceType<ImageInputs, ImageState> = {
     try {
       await assertSealed(view, assertion, progress, signal);
       const complete = async (directory: string, files: Manifest["files"]) => {
-        await writeFile(join(directory, "manifest.json"), `${JSON.stringify(await manifestOf(inputs, files), undefined, 2)}\n`);
+        await writeFile(
+          join(directory, "manifest.json"),
+          `${JSON.stringify(await manifestOf(inputs, files), undefined, 2)}\n`,
+        );
       };
       await assembleImage(
         {
@@ -134,7 +143,8 @@ export const image: ResourceType<ImageInputs, ImageState> = {
 };
 
 async function manifestOf(inputs: ImageInputs, files: Manifest["files"]): Promise<Manifest> {
-  const { name, recipe, distribution, project, stack, machine, base, size, plan, packages, interrupted } = inputs;
+  const { name, recipe, distribution, project, stack, machine, base, size, plan, packages, builder, interrupted } =
+    inputs;
   return {
     name,
     recipe,
@@ -145,7 +155,8 @@ async function manifestOf(inputs: ImageInputs, files: Manifest["files"]): Promis
     base: base!,
     size: size!,
     plan: plan!,
-    packages: packageList(packages ?? ""),
+    packages: packages!,
+    builder: builder!,
     files,
     builtAt: new Date().toISOString(),
     interrupted: interrupted ?? false,
@@ -153,21 +164,25 @@ async function manifestOf(inputs: ImageInputs, files: Manifest["files"]): Promis
   };
 }
 
-function packageList(lines: string): Manifest["packages"] {
-  return lines
-    .split("\n")
-    .filter((line) => line.includes("\t"))
-    .map((line) => line.split("\t"))
-    .map(([name, version]) => ({ name, version }));
-}
-
 function idOf({ path, manifest }: StoredImage): string {
   return `${path}@${manifest.builtAt}`;
 }
 
 function stateOf({ path, manifest }: StoredImage): ImageState {
-  const { recipe, name, distribution, project, stack, files, builtAt } = manifest;
+  const { recipe, name, distribution, project, stack, files, builtAt, builder } = manifest;
   const disk = files.find((file) => file.name === "disk.qcow2") ?? files[0];
   const { sha256, bytes } = disk;
-  return { path, recipe, name, distribution, project, stack, disk: join(path, disk.name), sha256, bytes, builtAt };
+  return {
+    path,
+    recipe,
+    name,
+    distribution,
+    project,
+    stack,
+    disk: join(path, disk.name),
+    sha256,
+    bytes,
+    builtAt,
+    builder,
+  };
 }

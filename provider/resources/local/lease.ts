@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { findMachine, listMachines, removeMachine } from "../../local/machines.ts";
 import { sealingState } from "../../local/sealing.ts";
-import { findImage } from "../../local/store.ts";
+import { findImage, partialFolder } from "../../local/store.ts";
 import type { ResourceType } from "../../resource.ts";
 
 export interface LeaseInputs {
@@ -63,10 +63,10 @@ export const lease: ResourceType<LeaseInputs, LeaseState> = {
 
   async delete(_id, { machine, image }) {
     await removeMachine(machine);
-    const made = image === undefined ? undefined : await findImage(image);
+    if (image === undefined) return;
+    await rm(partialFolder(image), { recursive: true, force: true });
+    const made = await findImage(image);
     // Proven images have a record of their own in the state. This one got its folder, but perhaps not its record.
-    if (image !== undefined && made && !made.proof && made.manifest.machine === machine) {
-      await rm(image, { recursive: true, force: true });
-    }
+    if (made && !made.proof && made.manifest.machine === machine) await rm(image, { recursive: true, force: true });
   },
 };

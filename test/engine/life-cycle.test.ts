@@ -1,0 +1,96 @@
+// The life cycle on the real engine with real machines: what `pulumi up` promises when all goes well.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { dump } from "js-yaml";
+import { tinyRecipe } from "./recipes.ts";
+import { TestStack } from "./test-stack.ts";
+
+describe("the life cycle of an image on `local`", function () {
+  this.timeout(600_000);
+  let stack: TestStack;
+
+  before(async () => {
+    stack = await TestStack.create(tinyRecipe(), { verify: true });
+  });
+  after(() => stack.remove());
+
+  it("bakes, verifies and drops the builder in one `up`; the second drops the records; then nothing changes", async () => {
+    const first = await stack.up();
+    assert.match(first.output, /debian12: will be baked: no image of recipe [0-9a-f]{8} yet/);
+    assert.deepEqual(await stack.machines(), [], "no machine is left");
+    const { images } = await stack.outputs();
+    const { path, sha256, recipe, builtAt } = images!.local.debian12;
+    const proof = JSON.parse(await readFile(join(path, "proof.json"), "utf8")) as { how: string; checks: string[] };
+    assert.match(proof.how, /^qemu (kvm|tcg), uefi$/);
+    assert.ok(proof.checks.some((line) => line.includes("the file is there")));
+    assert.match(sha256, /^[0-9a-f]{64}$/);
+    assert.ok(Date.parse(builtAt) > 0 && recipe.length === 64);
+
+    const second = await stack.up();
+    assert.deepEqual(await stack.bakeRecords(), []);
+    assert.match(second.output, /deleted/);
+    assert.equal((await stack.outputs()).images!.local.debian12.sha256, sha256, "the image is the same");
+    await stack.expectNoChanges();
+    await stack.succeed("refresh", "--yes", "--skip-preview");
+    await stack.expectNoChanges();
+  });
+
+  it("says in a preview what will be baked anew and why, and starts nothing", async () => {
+    await stack.recipe(tinyRecipe("two"));
+    const { output } = await stack.succeed("preview");
+    assert.match(output, /debian12: will be baked: recipe [0-9a-f]{8} => [0-9a-f]{8}/);
+    assert.match(output, /module files: .*changed/);
+    assert.deepEqual(await stack.machines(), []);
+    await stack.recipe(tinyRecipe("one"));
+  });
+
+  it("takes comments and the order of keys for no change", async () => {
+    const reversed = Object.fromEntries(Object.entries(tinyRecipe()).reverse());
+    await stack.recipe(`# another comment\n${dump(reversed)}`);
+    await stack.expectNoChanges();
+  });
+
+  it("keeps the earlier generation tracked, goes back to it without a bake, and deletes older ones", async () => {
+    await stack.settings({ verify: false, keep: 1 });
+    const one = (await stack.outputs()).images!.local.debian12.recipe;
+    await stack.recipe(tinyRecipe("two"));
+    await stack.up();
+    await stack.up();
+    assert.equal((await stack.imageFolders()).length, 2);
+    assert.equal((await stack.resources()).filter(({ type }) => type === "ci-images:local:Image").length, 2);
+
+    await stack.recipe(tinyRecipe("one"));
+    const back = await stack.up();
+    assert.doesNotMatch(back.output, /will be baked/);
+    assert.equal((await stack.outputs()).images!.local.debian12.recipe, one);
+
+    await stack.recipe(tinyRecipe("three"));
+    await stack.up();
+    assert.equal((await stack.imageFolders()).length, 2, "the newest and the one before it");
+  });
+
+  it("notices a deleted image on refresh and bakes it anew; a corrupted one is an error that names the file", async () => {
+    const { disk, path } = (await stack.outputs()).images!.local.debian12;
+    const { rm, truncate } = await import("node:fs/promises");
+    await rm(disk);
+    const refreshed = await stack.succeed("refresh", "--yes", "--skip-preview");
+    assert.match(refreshed.output, /deleted/);
+    const again = await stack.up();
+    assert.match(again.output, /will be baked/);
+    assert.equal((await stack.outputs()).images!.local.debian12.path, path);
+
+    await truncate(disk, 1000);
+    const corrupted = await stack.run("preview");
+    assert.notEqual(corrupted.exitCode, 0);
+    assert.ok(corrupted.output.includes(disk) && /corrupted/.test(corrupted.output), corrupted.output);
+    await rm(path, { recursive: true });
+  });
+
+  it("leaves nothing on the machine when it is destroyed, and can be baked again afterwards", async () => {
+    await stack.succeed("destroy", "--yes", "--skip-preview");
+    assert.deepEqual(await stack.leftovers(), []);
+    await stack.up();
+    assert.equal((await stack.imageFolders()).length, 1);
+  });
+});
