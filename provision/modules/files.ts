@@ -1,4 +1,5 @@
 // Puts files of the user's own into the image.
+import { createHash } from "node:crypto";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { keepScript } from "../seal/kept.ts";
 import { settingsOf } from "../settings.ts";
@@ -82,7 +83,11 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
 
 function put(root: Root, { path, content = "", mode = "0644", owner = "root:root" }: FileEntry): void {
   root.file(path, content, { mode, owner });
-  root.check(`${path} is there with mode ${mode}`, hasMode(path, mode, owner));
+  const digest = createHash("sha256").update(content).digest("hex");
+  root.check(
+    `${path} is as the recipe says, with mode ${mode}`,
+    `${hasMode(path, mode, owner)} && [ "$(sha256sum <${quote(path)})" = "${digest}  -" ]`,
+  );
 }
 
 function copy(root: Root, source: string, { path, mode, owner = "root:root" }: FileEntry): void {

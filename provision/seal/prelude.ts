@@ -1,0 +1,205 @@
+// The shell functions that the checklist is written with. All of them take ROOT into account: empty on a running machine,
+// the folder of the tree on a stopped one. Paths are printed as the image will have them.
+import { keptKeysFile, keptPathsFile } from "./kept.ts";
+
+/** Bash, to stand in front of every removal and assertion. Needs ROOT, BAKE_KEYS (lines of public keys) and BUILDER_NAME. */
+export const prelude = `\
+shopt -s nullglob dotglob extglob
+export LC_ALL=C
+ROOT=\${ROOT%/}
+
+# --- what the recipe keeps
+kept_paths=()
+if [ -f "$ROOT${keptPathsFile}" ]; then mapfile -t kept_paths <"$ROOT${keptPathsFile}"; fi
+
+is_kept() {
+  local kept
+  for kept in "\${kept_paths[@]}"; do
+    if [[ $kept == /?* && ($1 == "$kept" || $1 == "\${kept%/}"/*) ]]; then return 0; fi
+  done
+  return 1
+}
+
+holds_kept() {
+  local kept
+  for kept in "\${kept_paths[@]}"; do if [[ $kept == "$1"/* ]]; then return 0; fi; done
+  return 1
+}
+
+# --- the homes of all accounts, and those beneath /home whose account is gone
+list_homes() {
+  { cut -d: -f6 "$ROOT/etc/passwd"; for home in "$ROOT"/home/*; do echo "\${home#"$ROOT"}"; done; echo /root; echo /etc/skel; } | sort -u |
+    while read -r home; do
+      case $home in "" | / | /dev | /proc | /run* | /bin | /sbin | /usr/bin | /usr/sbin | /nonexistent) continue ;; esac
+      if [ -d "$ROOT$home" ]; then echo "$home"; fi
+    done
+}
+mapfile -t home_list < <(list_homes)
+
+# --- paths of patterns
+# Sets found_paths to what exists of the patterns, ~ standing for every home, without what is kept.
+match() {
+  local pattern home path IFS=
+  found_paths=()
+  for pattern in "$@"; do
+    local -a tops=("")
+    if [[ $pattern == "~/"* ]]; then tops=("\${home_list[@]}"); pattern=\${pattern#"~"}; fi
+    for home in "\${tops[@]}"; do
+      # shellcheck disable=SC2231 # a pattern
+      for path in "$ROOT$home"$pattern; do
+        if [[ ! -e $path && ! -L $path ]] || [[ $path == */. || $path == */.. ]]; then continue; fi
+        path=\${path#"$ROOT"}
+        if ! is_kept "$path"; then found_paths+=("$path"); fi
+      done
+    done
+  done
+}
+
+# Prints what exists of the patterns; of a folder with something kept in it, the rest.
+found() {
+  match "$@"
+  local path inner
+  for path in "\${found_paths[@]}"; do
+    if ! holds_kept "$path"; then echo "$path"; continue; fi
+    find "$ROOT$path" -mindepth 1 ! -type d -printf "$path/%P\\n" | while read -r inner; do is_kept "$inner" || echo "$inner"; done
+  done
+}
+
+drop() {
+  match "$@"
+  local path inner
+  for path in "\${found_paths[@]}"; do
+    if ! holds_kept "$path"; then rm -rf --one-file-system -- "$path"; continue; fi
+    find "$path" -mindepth 1 ! -type d | while read -r inner; do is_kept "$inner" || rm -f -- "$inner"; done
+  done
+}
+
+in_path() {
+  local folder
+  for folder in /usr/local/bin /usr/local/sbin /usr/bin /usr/sbin /bin /sbin; do
+    if [ -x "$ROOT$folder/$1" ]; then return 0; fi
+  done
+  return 1
+}
+
+# --- accounts and keys
+open_accounts() {
+  awk -F: '$2 !~ /^[!*]/ || $2 ~ /[$]/ { print $1 }' "$ROOT/etc/shadow"
+  awk -F: '$2 == "" { print $1 }' "$ROOT/etc/passwd"
+}
+
+held_packages() {
+  if [ ! -f "$ROOT/var/lib/dpkg/status" ]; then return; fi
+  awk '/^Package: /{ name = $2 } /^Status: hold /{ print name }' "$ROOT/var/lib/dpkg/status" |
+    while read -r name; do printf '%s\\n' "\${kept_paths[@]}" | grep -qxF "hold:$name" || echo "$name"; done
+}
+
+sshd_files() {
+  match /etc/ssh/sshd_config '/etc/ssh/sshd_config.d/*.conf'
+  for path in "\${found_paths[@]}"; do echo "$ROOT$path"; done
+}
+
+# The base64 part tells a key, whatever options and comment stand around it.
+key_part='AAAA[0-9A-Za-z+/]+=*'
+bake_keys=$(grep -oE "$key_part" <<<"$BAKE_KEYS" || true)
+allowed_keys=
+if [ -f "$ROOT${keptKeysFile}" ]; then allowed_keys=$(grep -oE "$key_part" "$ROOT${keptKeysFile}" || true); fi
+
+list_authorized_files() {
+  local home path
+  for home in "\${home_list[@]}" /etc/ssh; do
+    for path in "$ROOT$home"/.ssh/authorized_keys* "$ROOT$home"/authorized_keys*; do
+      if [ -f "$path" ]; then echo "\${path#"$ROOT"}"; fi
+    done
+  done
+}
+mapfile -t authorized_files < <(list_authorized_files)
+
+# Prints the lines of a file that may stay (wanted) or not (unwanted). The bake's own keys never may.
+authorized_lines() {
+  local keep=no
+  if is_kept "$2"; then keep=yes; fi
+  KEEP=$keep ALLOWED=$allowed_keys BAKE=$bake_keys KEY_PART=$key_part awk -v which="$1" '
+    BEGIN {
+      count = split(ENVIRON["ALLOWED"], list, "\\n"); for (i = 1; i <= count; i++) allowed[list[i]] = 1
+      count = split(ENVIRON["BAKE"], list, "\\n"); for (i = 1; i <= count; i++) bake[list[i]] = 1
+    }
+    /^[[:space:]]*(#|$)/ { if (which == "wanted") print; next }
+    {
+      key = match($0, ENVIRON["KEY_PART"]) ? substr($0, RSTART, RLENGTH) : ""
+      stays = !(key in bake) && (ENVIRON["KEEP"] == "yes" || key in allowed)
+      if (stays == (which == "wanted")) print
+    }' "$ROOT$2"
+}
+
+private_keys_in() {
+  if [ ! -d "$ROOT$1" ]; then return; fi
+  { grep -rlE --binary-files=text -e '-----BEGIN [A-Z ]*PRIVATE KEY' "$ROOT$1" || true; } | while read -r path; do
+    path=\${path#"$ROOT"}
+    is_kept "$path" || echo "$path"
+  done
+}
+
+# --- secrets
+with_password='://[^/@[:space:]]+:[^/@[:space:]]+@'
+secret_line="[A-Z0-9_]*(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY)[A-Z0-9_]*=.+|$with_password"
+
+environment_secrets() {
+  match /etc/environment '/etc/environment.d/*' '~/.ssh/environment' '~/.pam_environment' '~/.config/environment.d/*' \\
+    '/etc/profile.d/*' /etc/apt/apt.conf '/etc/apt/apt.conf.d/*' /etc/dnf/dnf.conf /etc/yum.conf '/etc/systemd/system.conf.d/*'
+  for path in "\${found_paths[@]}"; do
+    if [ -f "$ROOT$path" ] && grep -qE "$secret_line" "$ROOT$path"; then echo "$path"; fi
+  done
+}
+
+# Files that are only there for credentials where they hold some: the first list may go, the second the machine needs.
+files_of_credentials() {
+  match '~/.npmrc' /etc/npmrc '~/.config/pip/pip.conf' '~/.pip/pip.conf' /etc/pip.conf /etc/apt/auth.conf '/etc/apt/auth.conf.d/*'
+  for path in "\${found_paths[@]}"; do
+    if [ -f "$ROOT$path" ] && grep -qE "_auth|_password|^[[:space:]]*(machine|login|password)[[:space:]]|$with_password" "$ROOT$path"; then echo "$path"; fi
+  done
+}
+
+files_with_credentials() {
+  files_of_credentials
+  match /etc/apt/sources.list '/etc/apt/sources.list.d/*' '/etc/yum.repos.d/*' /etc/gitconfig '~/.gitconfig'
+  for path in "\${found_paths[@]}"; do
+    if [ -f "$ROOT$path" ] && grep -qE "$with_password" "$ROOT$path"; then echo "$path: a password in an address"; fi
+  done
+}
+
+drop_files_with_credentials() { files_of_credentials | while read -r path; do rm -f -- "$path"; done; }
+
+# SECRETS_FILE: one value a line; short ones would be found everywhere and are left out. Never printed.
+secret_values() {
+  if [ -z "\${SECRETS_FILE:-}" ]; then return; fi
+  local patterns
+  patterns=$(grep -E '.{6,}' "$SECRETS_FILE" | grep -v -e '^-----' || true)
+  if [ -z "$patterns" ]; then return; fi
+  { find "$ROOT/" -xdev -type f -size -64M ! -path "$SECRETS_FILE" -print0 |
+    xargs -0 -r grep -lF --binary-files=text -f <(printf '%s\\n' "$patterns") -- || [ $? -eq 123 ]; } |
+    while read -r path; do echo "\${path#"$ROOT"}: holds a secret of the bake"; done
+}
+
+# --- traces and identity
+log_files() {
+  find "$ROOT/var/log/" -xdev ! -type d ! -type l -printf "/var/log/%P\\n" | while read -r path; do is_kept "$path" || echo "$path"; done
+}
+
+# 127.0.1.1 is where Debian's installer and cloud-init put a machine's own name.
+builder_hosts() {
+  if [ ! -f "$ROOT/etc/hosts" ]; then return; fi
+  BUILDER=$BUILDER_NAME awk '/^[[:space:]]*#/ { next }
+    $1 == "127.0.1.1" { print; next }
+    ENVIRON["BUILDER"] != "" && ENVIRON["BUILDER"] != "localhost" { for (i = 2; i <= NF; i++) if ($i == ENVIRON["BUILDER"]) { print; next } }' "$ROOT/etc/hosts"
+}
+
+os_release() { if [ -f "$ROOT/usr/lib/os-release" ]; then echo "$ROOT/usr/lib/os-release"; else echo "$ROOT/etc/os-release"; fi; }
+
+makes_host_keys() {
+  if ! in_path sshd || in_path cloud-init; then return 0; fi
+  local unit
+  for unit in "$ROOT"/{usr/lib,lib,etc}/systemd/system/@(sshd-keygen|ci-images-host-keys)*; do if [ -e "$unit" ]; then return 0; fi; done
+  return 1
+}
+`;

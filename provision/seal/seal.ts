@@ -1,0 +1,152 @@
+// Sealing: the scripts that make an image out of a builder that somebody worked on. What has to go and what has to be there
+// stands in checklist.ts; this file renders it.
+import { createHash } from "node:crypto";
+import { quote } from "../shell.ts";
+import { checklist, type ChecklistEntry } from "./checklist.ts";
+import { identityScript, keepMore, liveFunctions, type ImageIdentity } from "./live.ts";
+import { prelude } from "./prelude.ts";
+
+export type { ImageIdentity } from "./live.ts";
+
+/** What sealing and its assertions have to know about the bake. */
+export interface AssertOptions {
+  /** The public keys that the bake came in with, as authorized_keys lines: these are never allowed to stay. */
+  bakeKeys: readonly string[];
+  /** The builder's host name, where it has one of its own: no trace of it may stay in /etc/hosts. */
+  builderName?: string;
+  /** A file on the machine that runs the script, mode 0600, with the bake's secret values, one a line: no file of the image may hold one. */
+  secretsFile?: string;
+}
+
+/** What the sealing script has to know. */
+export interface SealOptions extends AssertOptions {
+  /** What the image says about itself. */
+  image: ImageIdentity;
+  /** Paths that stay although the checklist removes them, beside those that modules keep themselves (see kept.ts). */
+  keep?: readonly string[];
+  /** Public keys that may log in to the image, beside those that modules put there themselves. */
+  keepKeys?: readonly string[];
+  /** Accounts that only the bake needed; they go, with their homes. */
+  temporaryUsers?: readonly string[];
+  /** Whether free space is filled with zeros where the disk does not take discards. That takes as long as writing all of it; default false. */
+  zeroFreeSpace?: boolean;
+}
+
+const packageList = `package_list() {
+  if command -v dpkg-query >/dev/null; then
+    dpkg-query --show --showformat='\${db:Status-Abbrev}\\t\${binary:Package}\\t\${Version}\\n' | awk -F'\\t' '$1 ~ /^.i/ { print $2 "\\t" $3 }'
+  else
+    rpm --query --all --queryformat '%{NAME}\\t%{EVR}\\n'
+  fi | LC_ALL=C sort
+}
+`;
+
+/** A script that prints the installed packages, one a line: name, tab, version; sorted. Runs before sealing, which removes what it needs. */
+export const packageListScript = `${packageList}package_list\n`;
+
+/**
+ * The script that seals a builder: the last command that runs on it, as root, over SSH (`bash -euo pipefail -s`). It stops
+ * what would write again, removes everything on the checklist, names the image, and asserts the checklist. Afterwards nobody
+ * can log in any more; the session it runs in ends as usual. The machine has to be powered off then, and never booted again.
+ */
+export function sealScript(options: SealOptions): string {
+  const { image, keep = [], keepKeys = [], temporaryUsers = [], zeroFreeSpace = false } = options;
+  const inOrder = [...checklist.filter((entry) => !entry.late), ...checklist.filter((entry) => entry.late)];
+  return `#!/bin/bash
+set -euo pipefail
+umask 022
+cd /
+ROOT=
+${keepMore(keep, keepKeys)}${settings(options)}ZERO_FREE_SPACE=${zeroFreeSpace ? "yes" : "no"}
+${prelude}
+${liveFunctions}
+${packageList}
+${patternLists()}
+seal() {
+silence
+${temporaryUsers.map((user) => `userdel --force --remove ${quote(user)}\n`).join("")}${identityScript(image)}
+${inOrder.map(removal).join("\n")}
+}
+${assertions()}
+# Nothing in here may read the rest of this script.
+seal </dev/null
+assert_all </dev/null
+sync
+`;
+}
+
+/**
+ * The read-only script that asserts the checklist, on a running machine (ROOT empty or not set) or on the tree of a stopped one
+ * (ROOT in the environment). Prints a line \`ok - ID: reason\` for each entry, \`not ok - ID: what was found\` for each
+ * thing found, and ends with status 1 where there is any. Runs under \`bash -euo pipefail -s\`, as root.
+ */
+export function assertSealedScript(options: AssertOptions): string {
+  return `#!/bin/bash
+set -euo pipefail
+ROOT=\${ROOT:-}
+${settings(options)}${prelude}
+${packageList}
+${patternLists()}
+${assertions()}
+assert_all </dev/null
+`;
+}
+
+function settings({ bakeKeys, builderName = "", secretsFile = "" }: AssertOptions): string {
+  return `BAKE_KEYS=${quote(bakeKeys.join("\n"))}\nBUILDER_NAME=${quote(builderName)}\nSECRETS_FILE=${quote(secretsFile)}\n`;
+}
+
+/** The entries' patterns as arrays, written without quotation marks under \`set -f\`: bash takes the braces apart, and leaves the stars for later. */
+function patternLists(): string {
+  const lists = checklist.flatMap(({ id, paths }) =>
+    paths ? [`${arrayOf(id)}=(${paths.map((path) => path.replace(/^~/, `"~"`)).join(" ")})`] : [],
+  );
+  return ["shopt -s extglob", "set -f", ...lists, "set +f"].join("\n");
+}
+
+function arrayOf(id: string): string {
+  return `paths_${id.replaceAll("-", "_")}`;
+}
+
+function removal({ id, paths, remove }: ChecklistEntry): string {
+  return [`# ${id}`, ...(paths ? [`drop "\${${arrayOf(id)}[@]}"`] : []), ...(remove ? [remove] : [])].join("\n");
+}
+
+function assertions(): string {
+  const asserted = checklist.filter((entry) => entry.paths ?? entry.assert);
+  const functions = asserted.map(({ id, paths, assert }) => {
+    const lines = [...(paths ? [`found "\${${arrayOf(id)}[@]}"`] : []), ...(assert ? [assert] : [])];
+    return `assert_${id.replaceAll("-", "_")}() {\n${lines.join("\n")}\n}`;
+  });
+  const calls = asserted.map(({ id, reason }) => `assert_one ${id} ${quote(reason)}`);
+  return `${functions.join("\n")}
+
+failed=no
+assert_one() {
+  local output status=0 line
+  # Not in a condition: bash would ignore errors inside.
+  set +e
+  output=$(set -euo pipefail; "assert_\${1//-/_}")
+  status=$?
+  set -e
+  if [ "$status" -ne 0 ]; then echo "not ok - $1: could not be checked (exit status $status)"; failed=yes; return; fi
+  if [ -z "$output" ]; then echo "ok - $1: $2"; return; fi
+  failed=yes
+  while read -r line; do echo "not ok - $1: $line"; done <<<"$output"
+}
+
+assert_all() {
+${calls.join("\n")}
+if [ "$failed" = yes ]; then return 1; fi
+}
+`;
+}
+
+/**
+ * The version of the sealing step: a digest of all it would do. It is part of the recipe hash, so that an image sealed by another
+ * checklist counts as another image.
+ */
+export const sealVersion = createHash("sha256")
+  .update(sealScript({ bakeKeys: [], image: { name: "", recipe: "", base: { id: "", description: "" } } }))
+  .digest("hex")
+  .slice(0, 16);

@@ -1,0 +1,126 @@
+// A real builder for tests of modules and sealing: Debian 12 in a container, provisioned over SSH with the very commands a bake sends.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { randomBytes } from "node:crypto";
+import { execa, type Result } from "execa";
+import { createMachine, findMachine, removeMachine, stopMachine, type Machine } from "../../provider/local/machines.ts";
+import { testsCommand } from "../../provision/commands.ts";
+import { findDistribution } from "../../provision/distributions.ts";
+import { ModuleCatalogue, libraryFolder } from "../../provision/load-modules.ts";
+import type { BuildConfiguration } from "../../provision/module.ts";
+import { RecordingRoot, type Check } from "../../provision/root.ts";
+import { renderProgram, runAsRoot } from "../../provision/runner.ts";
+
+/** How a command on the builder ended: `all` is its output and errors together. */
+export type Outcome = Result<{ all: true; reject: false }>;
+
+/** The distribution of the tests' builders. */
+export const distribution = findDistribution("debian12");
+
+/** What a module recorded, ready to be looked at or run. */
+export async function record(module: string, settings?: unknown, folder = "."): Promise<RecordingRoot> {
+  const file = await new ModuleCatalogue([libraryFolder]).load(module);
+  const root = new RecordingRoot({ module, distribution, folder, requireSecret: () => {} });
+  const cfg: BuildConfiguration = settings === undefined ? {} : { [file.settingsKey ?? module]: settings };
+  await file.modify(module, root, cfg);
+  return root;
+}
+
+export class RealBuilder {
+  private constructor(
+    readonly name: string,
+    /** The bake's public key, one authorized_keys line. */
+    readonly bakeKey: string,
+    private readonly folder: string,
+    private machine: Machine,
+  ) {}
+
+  /** Makes a builder over a base root file system. @param base The base's folder. */
+  static async create(base: string): Promise<RealBuilder> {
+    const folder = await mkdtemp(join(tmpdir(), "ci-images-builder-"));
+    const name = `test-${randomBytes(6).toString("hex")}`;
+    const [hostKey, bakeKey] = await Promise.all([makeKey(folder, "host"), makeKey(folder, "bake")]);
+    const machine = await createMachine(
+      {
+        name,
+        labels: { test: name },
+        deadline: new Date(Date.now() + 30 * 60_000).toISOString(),
+        loginUser: distribution.loginUser,
+        authorizedKey: bakeKey.publicKey,
+        guest: { kind: "container", base, hostPrivateKey: hostKey.privateKey, hostPublicKey: hostKey.publicKey },
+      },
+      () => {},
+    );
+    const { host, hostKey: pinned } = machine.connection;
+    await writeFile(join(folder, "known_hosts"), `${host} ${pinned}\n[${host}]:${machine.connection.port} ${pinned}\n`);
+    return new RealBuilder(name, bakeKey.publicKey, folder, machine);
+  }
+
+  /** Runs a command as the login user, with a script on its standard input. Never throws for an exit status. */
+  async ssh(command: string, input: string | Uint8Array = ""): Promise<Outcome> {
+    const { host, port, user } = this.machine.connection;
+    const options = ["-i", join(this.folder, "bake"), "-p", String(port), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"];
+    const pinned = ["-o", `UserKnownHostsFile=${join(this.folder, "known_hosts")}`, "-o", "StrictHostKeyChecking=yes"];
+    return await execa("ssh", ["-F", "none", ...options, ...pinned, `${user}@${host}`, command], { input, all: true, reject: false });
+  }
+
+  /** Runs a script as root, the way a bake does. */
+  async asRoot(script: string): Promise<Outcome> {
+    const program = { title: "the test", timeoutSeconds: 600, timeoutCure: "", failureCure: "" };
+    return await this.ssh(runAsRoot, renderProgram({ ...program, script }));
+  }
+
+  /** Does what a module recorded. @throws Error with the output when it fails. */
+  async apply(root: RecordingRoot): Promise<void> {
+    for (const { source, destination } of root.uploads) {
+      const flags = ["--create", "--directory", join(source, ".."), "--owner=0", "--group=0", basename(source)];
+      const { stdout } = await execa("tar", flags, { encoding: "buffer" });
+      const unpack = `sudo tar --extract --directory=/var/tmp --transform='s,^${basename(source)},${basename(destination)},'`;
+      must(await this.ssh(unpack, stdout));
+    }
+    for (const step of root.steps) {
+      if (step.kind === "reboot") throw new Error("this test does not reboot");
+      must(await this.asRoot(step.script));
+    }
+  }
+
+  /** Runs acceptance tests. @returns their lines: `ok - MODULE: WHAT` and `not ok - ...`. */
+  async test(checks: readonly Check[]): Promise<string[]> {
+    const { create, stdin } = testsCommand(checks);
+    const { all } = await this.ssh(create, stdin);
+    return all.split("\n").filter((line) => /^(not )?ok - /.test(line));
+  }
+
+  /** Powers the builder off, as a bake does after sealing. */
+  async stop(): Promise<void> {
+    await stopMachine(this.name);
+  }
+
+  /** Whether it still runs. */
+  async isRunning(): Promise<boolean> {
+    return (await findMachine(this.name))?.state === "running";
+  }
+
+  /** Ends the builder and removes all that belongs to it. */
+  async remove(): Promise<void> {
+    await removeMachine(this.name);
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** @throws Error with the command's output when it failed. */
+export function must(outcome: Outcome): string {
+  if (outcome.exitCode !== 0) throw new Error(`exit status ${outcome.exitCode}:\n${outcome.all}`);
+  return outcome.stdout;
+}
+
+async function makeKey(folder: string, name: string): Promise<{ privateKey: string; publicKey: string }> {
+  const path = join(folder, name);
+  await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", `${name} of a test`, "-f", path]);
+  const [{ stdout: privateKey }, { stdout: publicKey }] = await Promise.all([
+    execa("cat", [path]),
+    execa("cat", [`${path}.pub`]),
+  ]);
+  return { privateKey: `${privateKey}\n`, publicKey };
+}
