@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { Ajv } from "ajv";
 import { UserError } from "../common/user-error.ts";
 import type { ModuleFile } from "./module.ts";
 import { shellModule } from "./shell-module.ts";
@@ -84,6 +85,10 @@ async function loadFile(file: string): Promise<ModuleFile> {
       found: "it exports no function `modify`",
       allowed: "export function modify(name, root, cfg) { ... }, as provision/module.ts says",
     });
+  }
+  const ajv = new Ajv({ strict: false, logger: false });
+  if (module.settings && !ajv.validateSchema(module.settings)) {
+    throw new UserError({ where: file, key: "settings", found: `no JSON schema: ${ajv.errorsText()}` });
   }
   return { ...module, description: module.description ?? "", modify: module.modify };
 }
