@@ -1,0 +1,119 @@
+// What the provider does for every resource type: checking inputs, diffing, secrets, cancellation.
+import assert from "node:assert/strict";
+import type { EngineLog } from "../../provider/engine-log.ts";
+import type { Context, ResourceType } from "../../provider/resource.ts";
+import { ImagesProvider } from "../../provider/server.ts";
+import { containsUnknown, unwrapSecrets, wrapSecret } from "../../provider/values.ts";
+import { UserError } from "../../common/user-error.ts";
+
+const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+const urn = "urn:pulumi:stack::project::ci-images:index:WorkerImage$ci-images:test:Thing::name";
+
+interface Inputs {
+  size: number;
+  label?: string;
+  key?: string;
+}
+
+/** A provider with one resource type, changed by `changes`, that notes what it was called with. */
+function providerOf(changes: Partial<ResourceType<Inputs, Inputs>> = {}) {
+  const lines: string[] = [];
+  const log = { info: (_urn: string, line: string) => lines.push(line), flush: async () => {} } as unknown as EngineLog;
+  const thing: ResourceType<Inputs, Inputs> = {
+    token: "ci-images:test:Thing",
+    inputs: {
+      type: "object",
+      properties: { size: { type: "integer", minimum: 1 }, label: { type: "string" }, key: { type: "string" } },
+      required: ["size"],
+    },
+    replaceOn: ["size"],
+    secretOutputs: ["key"],
+    create: async (inputs) => ({ id: "id", outputs: inputs }),
+    ...changes,
+  };
+  return { provider: new ImagesProvider("1.0.0", log, [thing], []), lines };
+}
+
+describe("the provider", () => {
+  it("refuses unknown, missing and mistyped inputs, each by its name", async () => {
+    const { failures } = await providerOf().provider.check(urn, {}, { label: 3, colour: "red" });
+    assert.deepEqual(
+      failures!.map(({ property }) => property).sort(),
+      ["colour", "label", "size"],
+      JSON.stringify(failures),
+    );
+  });
+
+  it("does not judge inputs that are known only later", async () => {
+    const { failures } = await providerOf().provider.check(urn, {}, { size: unknown, label: unknown });
+    assert.deepEqual(failures, []);
+  });
+
+  it("replaces for the inputs that say so, and for nothing else", async () => {
+    const { provider } = providerOf();
+    const diff = (news: Inputs) => provider.diff("id", urn, { size: 1, label: "a" }, { ...news });
+    assert.deepEqual((await diff({ size: 2, label: "a" })).replaces, ["size"]);
+    assert.equal((await diff({ size: 1, label: "b" })).changes, false);
+    assert.equal((await diff({ size: 1, label: "a" })).changes, false);
+  });
+
+  it("updates in place where the type can", async () => {
+    const { provider } = providerOf({ update: async (_id, _state, inputs) => inputs });
+    assert.deepEqual(await provider.diff("id", urn, { size: 1, label: "a" }, { size: 1, label: "b" }), { changes: true });
+  });
+
+  it("replaces a thing that is gone from the world although its inputs are the same", async () => {
+    const { provider } = providerOf({ drift: async () => "replace" });
+    assert.equal((await provider.diff("id", urn, { size: 1 }, { size: 1 })).replaces!.length, 1);
+  });
+
+  it("hands secrets to the resource in clear and back to the engine wrapped", async () => {
+    let seen: Inputs | undefined;
+    const { provider } = providerOf({
+      create: async (inputs) => {
+        seen = inputs;
+        return { id: "id", outputs: inputs };
+      },
+    });
+    const { outs } = await provider.create(urn, { size: 1, key: wrapSecret("hidden") });
+    assert.equal(seen!.key, "hidden");
+    assert.deepEqual((outs as { key: unknown }).key, wrapSecret("hidden"));
+  });
+
+  it("shows a resource's progress under the resource", async () => {
+    const create = async (inputs: Inputs, { progress }: Context) => {
+      progress("half-way");
+      return { id: "id", outputs: inputs };
+    };
+    const { provider, lines } = providerOf({ create });
+    await provider.create(urn, { size: 1 });
+    assert.deepEqual(lines, ["half-way"]);
+  });
+
+  it("aborts what is under way when it is cancelled", async () => {
+    const create = (_inputs: Inputs, { signal }: Context) =>
+      new Promise<never>((_resolve, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason as Error));
+      });
+    const { provider } = providerOf({ create });
+    const creating = provider.create(urn, { size: 1 });
+    await provider.cancel();
+    await assert.rejects(creating, UserError);
+  });
+
+  it("tells the engine that a thing is gone by an empty id", async () => {
+    const { provider } = providerOf({ read: async () => undefined });
+    assert.deepEqual(await provider.read("id", urn, { size: 1 }), { id: "", props: {} });
+  });
+});
+
+describe("values on the wire", () => {
+  it("secrets are unwrapped at any depth", () => {
+    assert.deepEqual(unwrapSecrets({ a: [{ b: wrapSecret({ c: wrapSecret(1) }) }] }), { a: [{ b: { c: 1 } }] });
+  });
+
+  it("an unknown value is seen at any depth", () => {
+    assert.ok(containsUnknown({ a: [{ b: unknown }] }));
+    assert.ok(!containsUnknown({ a: ["known", null, 1] }));
+  });
+});
