@@ -133,11 +133,11 @@ async function makeFolders(sftp, path) {
  * @param {string} path
  */
 async function makeFolder(sftp, path) {
-  await new Promise((resolve, reject) => {
-    sftp.mkdir(path, (error) =>
-      error ? reject(new Error(`failed to create remote directory ${path}: ${error.message}`)) : resolve(undefined),
-    );
-  });
+  /** @type {Error | undefined} */
+  const error = await new Promise((resolve) => sftp.mkdir(path, (failure) => resolve(failure ?? undefined)));
+  // Another resource may have made it between our look and this.
+  if (error !== undefined && (await remoteKind(sftp, path)) !== "folder")
+    throw new Error(`failed to create remote directory ${path}: ${error.message}`);
 }
 
 /**

@@ -69,10 +69,12 @@ function find(urn) {
 }
 
 /**
+ * The way to the user for one call. Messages are sent one after the other, or they would arrive in any order.
  * @param {string} urn
- * @returns {import("./command.mjs").Log}
+ * @returns {import("./command.mjs").Log & { sent: () => Promise<void> }} `sent` ends when all messages have arrived.
  */
 function logFor(urn) {
+  let sent = Promise.resolve();
   const send = (
     /** @type {engine.LogSeverity} */ severity,
     /** @type {string} */ message,
@@ -84,22 +86,33 @@ function logFor(urn) {
     request.setUrn(urn);
     request.setEphemeral(ephemeral);
     // A line that gets lost because the engine is gone concerns nobody any more.
-    engineClient?.log(request, () => {});
+    sent = sent.then(
+      () => new Promise((resolve) => (engineClient ? engineClient.log(request, () => resolve()) : resolve())),
+    );
   };
   return {
     status: (line) => send(engine.LogSeverity.INFO, line, true),
     warning: (message) => send(engine.LogSeverity.WARNING, message, false),
     error: (message) => send(engine.LogSeverity.ERROR, message, false),
+    sent: () => sent,
   };
 }
 
 /**
+ * Does one call's work in its circumstances, and answers when all its messages have arrived.
+ * @template Result
  * @param {string} urn
  * @param {boolean} preview
  * @param {number} timeout Seconds, out of the resource's customTimeouts; 0 is no limit.
+ * @param {(circumstances: import("./resources.mjs").Circumstances) => Promise<Result>} work
  */
-function circumstances(urn, preview, timeout) {
-  return { name: parse(urn).name, preview, signal: deadline(timeout), log: logFor(urn) };
+async function within(urn, preview, timeout, work) {
+  const log = logFor(urn);
+  try {
+    return await work({ name: parse(urn).name, preview, signal: deadline(timeout), log });
+  } finally {
+    await log.sent();
+  }
 }
 
 /**
@@ -163,8 +176,11 @@ function checkInputs(request) {
 /** @param {provider.CreateRequest} request */
 async function create(request) {
   const urn = request.getUrn();
-  const context = circumstances(urn, request.getPreview(), request.getTimeout());
-  const { id, outputs } = await find(urn).resource.create(toProperties(request.getProperties()), context);
+  const inputs = toProperties(request.getProperties());
+  const { resource } = find(urn);
+  const { id, outputs } = await within(urn, request.getPreview(), request.getTimeout(), (circumstances) =>
+    resource.create(inputs, circumstances),
+  );
   const response = new provider.CreateResponse();
   response.setId(id);
   response.setProperties(toStruct(outputs));
@@ -174,17 +190,21 @@ async function create(request) {
 /** @param {provider.UpdateRequest} request */
 async function update(request) {
   const urn = request.getUrn();
-  const context = circumstances(urn, request.getPreview(), request.getTimeout());
   const [olds, news] = [toProperties(request.getOlds()), toProperties(request.getNews())];
+  const { resource } = find(urn);
+  const outputs = await within(urn, request.getPreview(), request.getTimeout(), (circumstances) =>
+    resource.update(olds, news, circumstances),
+  );
   const response = new provider.UpdateResponse();
-  response.setProperties(toStruct(await find(urn).resource.update(olds, news, context)));
+  response.setProperties(toStruct(outputs));
   return response;
 }
 
 /** @param {provider.DeleteRequest} request */
 async function remove(request) {
-  const context = circumstances(request.getUrn(), false, request.getTimeout());
-  await find(request.getUrn()).resource.delete(toProperties(request.getProperties()), context);
+  const state = toProperties(request.getProperties());
+  const { resource } = find(request.getUrn());
+  await within(request.getUrn(), false, request.getTimeout(), (circumstances) => resource.delete(state, circumstances));
   return new Empty();
 }
 

@@ -1,0 +1,134 @@
+// An SSH server in this process for the tests of the command plugin: commands run in bash on this computer, as the user
+// who runs the tests; files go by SFTP. It listens on the loopback interface and takes one key.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { close, mkdir, open, stat, write, type Stats } from "node:fs";
+import type { AddressInfo } from "node:net";
+import ssh2 from "ssh2";
+
+/** What a test can change while the server runs, and what it can look at. */
+export interface SshServer {
+  port: number;
+  /** The host key as an authorized_keys line. */
+  hostKey: string;
+  /** The private key that is accepted, in OpenSSH's format. */
+  privateKey: string;
+  /** The variables that are accepted from clients, as AcceptEnv of sshd has them. */
+  acceptEnvironment: Set<string>;
+  /** The commands that were run, in order. */
+  commands: string[];
+  /** How many connections were refused on purpose: set it to refuse as many more. */
+  refuse: number;
+  /** Cuts every open connection. */
+  cut(): void;
+  stop(): Promise<void>;
+}
+
+/** Starts a server. */
+export async function startSshServer(): Promise<SshServer> {
+  const [host, client] = [ssh2.utils.generateKeyPairSync("ed25519"), ssh2.utils.generateKeyPairSync("ed25519")];
+  const accepted = parsePublicKey(client.public);
+  const connections = new Set<ssh2.Connection>();
+
+  const server = new ssh2.Server({ hostKeys: [host.private] }, (connection) => {
+    if (state.refuse > 0) {
+      state.refuse--;
+      connection.end();
+      return;
+    }
+    connections.add(connection);
+    connection.on("error", () => {}); // Tests cut connections; `close` follows.
+    connection.on("close", () => connections.delete(connection));
+    connection.on("authentication", (attempt) => {
+      const isOurs = attempt.method === "publickey" && attempt.key.data.equals(accepted.getPublicSSH());
+      const isSigned = isOurs && attempt.signature !== undefined;
+      if (isSigned && accepted.verify(attempt.blob!, attempt.signature!, attempt.hashAlgo) !== true) attempt.reject();
+      else if (isOurs) attempt.accept();
+      else attempt.reject(["publickey"]);
+    });
+    connection.on("session", (accept) => serveSession(accept(), state));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+
+  const cut = () => connections.forEach((connection) => connection.end());
+  const state: SshServer = {
+    port: (server.address() as AddressInfo).port,
+    hostKey: host.public,
+    privateKey: client.private,
+    acceptEnvironment: new Set(),
+    commands: [],
+    refuse: 0,
+    cut,
+    async stop() {
+      cut();
+      server.close();
+      await once(server, "close");
+    },
+  };
+  return state;
+}
+
+function parsePublicKey(line: string): ssh2.ParsedKey {
+  const key = ssh2.utils.parseKey(line);
+  if (key instanceof Error) throw key;
+  return key;
+}
+
+function serveSession(session: ssh2.Session, state: SshServer): void {
+  const environment: Record<string, string> = {};
+  session.on("env", (accept, reject, { key, val }) => {
+    if (!state.acceptEnvironment.has(key)) return reject?.();
+    environment[key] = val;
+    accept?.();
+  });
+  session.on("exec", (accept, _reject, { command }) => {
+    state.commands.push(command);
+    const channel = accept();
+    // A process group of its own, so that it can be ended with all that it started when the client hangs up.
+    const shell = spawn("bash", ["-c", command], { env: { ...process.env, ...environment }, detached: true });
+    channel.pipe(shell.stdin);
+    shell.stdin.on("error", () => {}); // The command ended without reading its input.
+    shell.stdout.on("data", (data: Buffer) => channel.write(data));
+    shell.stderr.on("data", (data: Buffer) => channel.stderr.write(data));
+    channel.on("close", () => {
+      if (shell.exitCode === null && shell.signalCode === null) process.kill(-shell.pid!, "SIGHUP");
+    });
+    shell.on("close", (code, signal) => {
+      if (signal !== null) channel.exit(signal.replace(/^SIG/, ""), false);
+      else channel.exit(code ?? 0);
+      channel.end();
+    });
+  });
+  session.on("sftp", (accept) => serveFiles(accept()));
+}
+
+/** The part of SFTP that copying needs. */
+function serveFiles(sftp: ssh2.SFTPWrapper): void {
+  const status = ssh2.utils.sftp.STATUS_CODE;
+  const handles = new Map<string, number>();
+  const answer = (request: number) => (error: NodeJS.ErrnoException | null) =>
+    sftp.status(request, error === null ? status.OK : error.code === "ENOENT" ? status.NO_SUCH_FILE : status.FAILURE);
+  const attributes = ({ mode, uid, gid, size, atimeMs, mtimeMs }: Stats) => ({
+    ...{ mode, uid, gid, size },
+    atime: Math.floor(atimeMs / 1000),
+    mtime: Math.floor(mtimeMs / 1000),
+  });
+  const look = (request: number, path: string) =>
+    stat(path, (error, found) => (error ? answer(request)(error) : sftp.attrs(request, attributes(found))));
+  sftp.on("STAT", look);
+  sftp.on("LSTAT", look);
+  sftp.on("MKDIR", (request, path) => mkdir(path, answer(request)));
+  sftp.on("FSETSTAT", (request) => answer(request)(null));
+  sftp.on("OPEN", (request, path) =>
+    open(path, "w", (error, descriptor) => {
+      if (error) return answer(request)(error);
+      handles.set(String(descriptor), descriptor);
+      sftp.handle(request, Buffer.from(String(descriptor)));
+    }),
+  );
+  sftp.on("WRITE", (request, handle, offset, data) =>
+    write(handles.get(handle.toString())!, data, 0, data.length, offset, answer(request)),
+  );
+  sftp.on("CLOSE", (request, handle) => close(handles.get(handle.toString())!, answer(request)));
+}
