@@ -52,11 +52,10 @@ export async function writeBootFiles(
 ): Promise<{ kernel: string }> {
   const script = await readFile(join(import.meta.dirname, "guest/update-boot-files.sh"), "utf8");
   const put = (path: string, mode: string, input: string): Promise<string> =>
-    inView(
-      view,
-      ["sh", "-euc", 'mkdir -p "${1%/*}"; rm -f "$1"; cat >"$1"; chmod "$2" "$1"', "sh", path, mode],
-      { input, signal },
-    );
+    inView(view, ["sh", "-euc", 'mkdir -p "${1%/*}"; rm -f "$1"; cat >"$1"; chmod "$2" "$1"', "sh", path, mode], {
+      input,
+      signal,
+    });
   await put(updater, "0755", script);
   await put("/etc/fstab", "0644", fileSystemTable(identifiers));
   await put("/etc/kernel/cmdline", "0644", `${kernelArguments(identifiers)}\n`);

@@ -5,7 +5,14 @@ import { execa } from "execa";
 import { UserError } from "../../common/user-error.ts";
 import { writeBootFiles } from "./boot-files.ts";
 import { describeFile, type ImageFile } from "./disk-files.ts";
-import { diskIdentifiers, layOutDisk, mebibyte, partitionTable, type DiskLayout, type RootContent } from "./disk-layout.ts";
+import {
+  diskIdentifiers,
+  layOutDisk,
+  mebibyte,
+  partitionTable,
+  type DiskLayout,
+  type RootContent,
+} from "./disk-layout.ts";
 import { besideView, inView, type RootView } from "./root-view.ts";
 import type { Progress } from "./types.ts";
 
@@ -92,19 +99,22 @@ type StepOptions = AssembleOptions & { signal?: AbortSignal };
 
 /** mke2fs would copy what is mounted inside the tree, too (/proc and its like), so that is a bug of the caller's. */
 async function assertNothingMounted(view: RootView): Promise<void> {
-  const mounts = (await besideView(view, ["cat", "/proc/self/mountinfo"])).split("\n").map((line) => line.split(" ")[4]);
+  const mounts = (await besideView(view, ["cat", "/proc/self/mountinfo"]))
+    .split("\n")
+    .map((line) => line.split(" ")[4]);
   const inside = mounts.filter((point) => point?.startsWith(`${view.path.replace(/\/$/, "")}/`));
   if (inside.length > 0) throw new Error(`mounted inside the root to be imaged: ${inside.join(", ")}`);
 }
 
 async function measure(view: RootView, signal?: AbortSignal): Promise<RootContent> {
-  const first = (output: string): number => Number.parseInt(output, 10);
-  const [bytes, entries, bootBytes] = await Promise.all([
-    besideView(view, ["du", "-xs", "--block-size=1", "--exclude=./boot/efi/*", view.path], { signal }),
-    besideView(view, ["du", "-xs", "--inodes", view.path], { signal }),
-    inView(view, ["du", "-s", "--block-size=1", "/boot/efi"], { signal }),
-  ]);
-  return { bytes: first(bytes), entries: first(entries), bootBytes: first(bootBytes) };
+  const script = `du -xs --block-size=1 "$1"; du -xs --inodes "$1"; du -xs --block-size=1 "$1/boot/efi"`;
+  const output = await besideView(view, ["sh", "-euc", script, "sh", view.path], { signal });
+  const [all, entries, bootBytes] = output.split("\n").map((line) => Number.parseInt(line, 10)) as [
+    number,
+    number,
+    number,
+  ];
+  return { bytes: all - bootBytes, entries, bootBytes };
 }
 
 /** @throws UserError where the disk that the image goes to has not enough room for the most it can take. */
@@ -129,7 +139,12 @@ async function writeDisk(disk: string, layout: DiskLayout, options: StepOptions)
   await file.truncate(layout.size);
   await file.close();
   const identifiers = diskIdentifiers(options.identity);
-  await run("sfdisk", ["--quiet", "--no-reread", "--no-tell-kernel", disk], options, partitionTable(layout, identifiers));
+  await run(
+    "sfdisk",
+    ["--quiet", "--no-reread", "--no-tell-kernel", disk],
+    options,
+    partitionTable(layout, identifiers),
+  );
   // The boot files leave the root before it is written: there, /boot/efi is only the place to mount them.
   await writeBootPartition(disk, layout, options);
   await inView(options.view, ["sh", "-euc", "rm -rf /boot/efi; mkdir -m 0755 /boot/efi"], options);
@@ -175,7 +190,12 @@ async function makeQcow2(disk: string, _layout: DiskLayout, _kernel: string, opt
 }
 
 /** The tar of Imaging Hot Sauce: the root file system image and, beside it, the kernel and the ramdisk it boots with. */
-async function makeTar(disk: string, { boot, root }: DiskLayout, kernel: string, options: StepOptions): Promise<string> {
+async function makeTar(
+  disk: string,
+  { boot, root }: DiskLayout,
+  kernel: string,
+  options: StepOptions,
+): Promise<string> {
   const folder = await mkdtemp(join(dirname(disk), ".tar-"));
   try {
     const names = { root: `${options.name}.img`, kernel: `${options.name}-vmlinuz`, ramdisk: `${options.name}-initrd` };

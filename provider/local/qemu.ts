@@ -43,7 +43,21 @@ async function probe(): Promise<Accelerator> {
     // QEMU exits at once with an error where it can't create the virtual CPU; otherwise its monitor obeys the "quit".
     const { exitCode } = await execa(
       "qemu-system-x86_64",
-      ["-accel", "kvm", "-cpu", "host", "-m", "16", "-nodefaults", "-no-user-config", "-display", "none", "-S", "-monitor", "stdio"],
+      [
+        "-accel",
+        "kvm",
+        "-cpu",
+        "host",
+        "-m",
+        "16",
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-S",
+        "-monitor",
+        "stdio",
+      ],
       { input: "quit\n", cwd: folder, reject: false, timeout: 10_000, killSignal: "SIGKILL" },
     );
     return exitCode === 0 ? "kvm" : "tcg";
@@ -73,7 +87,8 @@ export interface QemuOptions {
  */
 export function qemuCommand(options: QemuOptions): string[] {
   const { firmware, memory, cpus, address, accelerator: accelerated } = options;
-  const file = (name: keyof typeof virtualMachineFiles): string => escape(join(options.directory, virtualMachineFiles[name]));
+  const file = (name: keyof typeof virtualMachineFiles): string =>
+    escape(join(options.directory, virtualMachineFiles[name]));
   const restrict = options.outbound ? "off" : "on";
   return [
     "qemu-system-x86_64",
@@ -96,18 +111,26 @@ export function qemuCommand(options: QemuOptions): string[] {
     ...["-device", "virtio-net-pci,netdev=network,romfile="],
     ...["-object", "rng-random,id=random,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=random"],
     ...["-chardev", `file,id=console,path=${file("console")}`, "-serial", "chardev:console"],
-    ...["-chardev", `socket,id=monitor,path=${file("monitor")},server=on,wait=off`, "-mon", "chardev=monitor,mode=control"],
+    ...[
+      "-chardev",
+      `socket,id=monitor,path=${file("monitor")},server=on,wait=off`,
+      "-mon",
+      "chardev=monitor,mode=control",
+    ],
   ];
 }
 
 /**
- * `max` aborts on some machines under TCG, so the model has a name. Westmere has what every distribution asks for up to
- * x86-64-v2; the wider vectors of newer models would only be slower to translate.
+ * Under TCG the model has a name (`max` aborts on some machines): Westmere has what every distribution up to x86-64-v2
+ * asks for, and the wider vectors of newer models would only be slower to translate. Family 6 model 54 is an Atom that
+ * executes in order: kernels guard it neither against Meltdown nor Spectre, and those guards (page table isolation,
+ * retpolines) are what QEMU translates worst, while it doesn't speculate anyway. Measured: a third less processor time
+ * until cloud-init is done.
  */
 function accelerate(accelerated: Accelerator): string[] {
   return accelerated === "kvm"
     ? ["-accel", "kvm", "-cpu", "host"]
-    : ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Westmere,+rdrand"];
+    : ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Westmere,+rdrand,model=54,stepping=10"];
 }
 
 /** QEMU's options take a comma in a value twice. */

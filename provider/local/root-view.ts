@@ -1,7 +1,7 @@
 // Running commands on the scratch view of a root that an image is made from.
 import { execa } from "execa";
 
-/** A root tree that may be written to without changing the builder. */
+/** A root tree that may be written to without changing the builder. Only one command at a time may run on it (an overlay is mounted for each). */
 export interface RootView {
   /** Where the tree is, as commands see it that run with `enter` in front. */
   path: string;

@@ -41,8 +41,12 @@ export async function prepareVirtualMachine(directory: string, options: VirtualM
 export function seedFiles(instance: string, authorizedKey: string): Record<string, string> {
   return {
     "meta-data": `${JSON.stringify({ "instance-id": instance, "local-hostname": "image-under-test", "public-keys": [authorizedKey] })}\n`,
-    // Only one kind of host key: an RSA key takes many seconds on emulated hardware, and nobody would ask for it.
-    "user-data": `#cloud-config\n${JSON.stringify({ ssh_genkeytypes: ["ed25519"] })}\n`,
+    "user-data": `#cloud-config\n${JSON.stringify({
+      // Only one kind of host key: an RSA key takes many seconds on emulated hardware, and nobody would ask for it.
+      ssh_genkeytypes: ["ed25519"],
+      // Without a network nobody resolves the machine's own name, and sudo would wait for that every time.
+      manage_etc_hosts: "localhost",
+    })}\n`,
     "network-config": `${JSON.stringify({ version: 2, ethernets: { all: { match: { name: "e*" }, dhcp4: true } } })}\n`,
   };
 }
