@@ -87,7 +87,7 @@ export const checklist: readonly ChecklistEntry[] = [
     source: aws,
     paths: ["/etc/ssh/sshd_config.d/*ci-images-builder*", "/etc/ssh/sshd_config.d/50-cloud-init.conf"],
     remove: `sshd_files | while read -r file; do sed -i -E 's/^(\\s*PermitRootLogin\\s+)yes\\b/\\1prohibit-password/I; s/^(\\s*PermitEmptyPasswords\\s+)yes\\b/\\1no/I' "$file"; done`,
-    assert: `sshd_files | while read -r file; do if grep -qiE '^\\s*(PermitRootLogin|PermitEmptyPasswords)\\s+yes\\b' "$file"; then echo "$file: root or empty passwords may log in"; fi; done`,
+    assert: `sshd_files | while read -r file; do if grep -qiE '^\\s*(PermitRootLogin|PermitEmptyPasswords)\\s+yes\\b' "$ROOT$file"; then echo "$file: root or empty passwords may log in"; fi; done`,
   },
   {
     id: "registrations",
@@ -156,7 +156,7 @@ export const checklist: readonly ChecklistEntry[] = [
       "/etc/systemd/network/*{cloud-init,ci-images-builder}*",
     ],
     remove: `for file in /etc/sysconfig/network-scripts/ifcfg-*; do sed -i '/^\\(HWADDR\\|MACADDR\\|UUID\\)=/d' "$file"; done`,
-    assert: `for file in "$ROOT"/etc/sysconfig/network-scripts/ifcfg-*; do if grep -qE '^(HWADDR|MACADDR|UUID)=' "$file"; then echo "$file: bound to a card"; fi; done`,
+    assert: `for file in "$ROOT"/etc/sysconfig/network-scripts/ifcfg-*; do if grep -qE '^(HWADDR|MACADDR|UUID)=' "$file"; then echo "\${file#"$ROOT"}: bound to a card"; fi; done`,
   },
   {
     id: "dhcp-leases",
@@ -206,7 +206,7 @@ if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-
     source: `${images}; ${sysprep} (net-hostname)`,
     paths: ["/etc/{hostname,HOSTNAME,machine-info}"],
     remove: `if builder_hosts | grep -q .; then builder_hosts >/run/ci-images-hosts; grep --invert-match --line-regexp --fixed-strings --file=/run/ci-images-hosts /etc/hosts >/run/ci-images-hosts.new || [ $? -eq 1 ]; cat /run/ci-images-hosts.new >/etc/hosts; rm /run/ci-images-hosts*; fi
-if ! grep -qw localhost /etc/hosts; then printf '127.0.0.1 localhost\\n::1 localhost ip6-localhost ip6-loopback\\n' >>/etc/hosts; fi`,
+if ! grep -qsw localhost /etc/hosts; then printf '127.0.0.1 localhost\\n::1 localhost ip6-localhost ip6-loopback\\n' >>/etc/hosts; fi`,
     assert: `builder_hosts | sed 's,^,/etc/hosts: ,'`,
   },
   {
@@ -416,7 +416,7 @@ if [ ! -e /etc/resolv.conf ] && [ ! -L /etc/resolv.conf ] && systemctl --quiet i
       "keys that may log in, of every account wherever it lives; only those that modules put there on purpose stay",
     source: aws,
     remove: `remove_authorized_keys`,
-    assert: `for file in "\${authorized_files[@]}"; do unwanted=$(authorized_lines unwanted "$file" | wc -l); if [ "$unwanted" -gt 0 ]; then echo "$file: $unwanted key(s) that no module put there"; fi; done`,
+    assert: `authorized_files | while read -r file; do unwanted=$(authorized_lines unwanted "$file" | wc -l); if [ "$unwanted" -gt 0 ]; then echo "$file: $unwanted key(s) that no module put there"; fi; done`,
     late: true,
   },
   {

@@ -45,7 +45,7 @@ silence() {
 
 remove_authorized_keys() {
   local file wanted unwanted
-  for file in "\${authorized_files[@]}"; do
+  authorized_files | while read -r file; do
     unwanted=$(authorized_lines unwanted "$file" | wc -l)
     wanted=$(authorized_lines wanted "$file")
     if [ "$unwanted" -gt 0 ]; then echo "removed $unwanted key(s) from $file"; fi

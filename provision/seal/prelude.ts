@@ -96,7 +96,7 @@ held_packages() {
 
 sshd_files() {
   match /etc/ssh/sshd_config '/etc/ssh/sshd_config.d/*.conf'
-  for path in "\${found_paths[@]}"; do echo "$ROOT$path"; done
+  for path in "\${found_paths[@]}"; do echo "$path"; done
 }
 
 # The base64 part tells a key, whatever options and comment stand around it.
@@ -105,7 +105,7 @@ bake_keys=$(grep -oE "$key_part" <<<"$BAKE_KEYS" || true)
 allowed_keys=
 if [ -f "$ROOT${keptKeysFile}" ]; then allowed_keys=$(grep -oE "$key_part" "$ROOT${keptKeysFile}" || true); fi
 
-list_authorized_files() {
+authorized_files() {
   local home path
   for home in "\${home_list[@]}" /etc/ssh; do
     for path in "$ROOT$home"/.ssh/authorized_keys* "$ROOT$home"/authorized_keys*; do
@@ -113,7 +113,6 @@ list_authorized_files() {
     done
   done
 }
-mapfile -t authorized_files < <(list_authorized_files)
 
 # Prints the lines of a file that may stay (wanted) or not (unwanted). The bake's own keys never may.
 authorized_lines() {
@@ -174,11 +173,16 @@ drop_files_with_credentials() { files_of_credentials | while read -r path; do rm
 secret_values() {
   if [ -z "\${SECRETS_FILE:-}" ]; then return; fi
   local patterns
-  patterns=$(grep -E '.{6,}' "$SECRETS_FILE" | grep -v -e '^-----' || true)
-  if [ -z "$patterns" ]; then return; fi
-  { find "$ROOT/" -xdev -type f -size -64M ! -path "$SECRETS_FILE" -print0 |
-    xargs -0 -r grep -lF --binary-files=text -f <(printf '%s\\n' "$patterns") -- || [ $? -eq 123 ]; } |
-    while read -r path; do echo "\${path#"$ROOT"}: holds a secret of the bake"; done
+  # Beside the file it comes from: secrets belong neither on a command line nor into the image.
+  patterns=$(umask 077; mktemp "$SECRETS_FILE.XXXXXX")
+  grep -E '.{6,}' "$SECRETS_FILE" | grep -v -e '^-----' >"$patterns" || [ $? -eq 1 ]
+  if [ -s "$patterns" ]; then
+    # xargs ends with 123 when some grep found nothing.
+    { find "$ROOT/" -xdev -type f ! -path "$SECRETS_FILE*" -print0 |
+      xargs -0 -r grep -lF --binary-files=text -f "$patterns" -- || [ $? -eq 123 ]; } |
+      while read -r path; do echo "/\${path#"$ROOT/"}: holds a secret of the bake"; done
+  fi
+  rm -f "$patterns"
 }
 
 # --- traces and identity
@@ -199,7 +203,7 @@ os_release() { if [ -f "$ROOT/usr/lib/os-release" ]; then echo "$ROOT/usr/lib/os
 makes_host_keys() {
   if ! in_path sshd || in_path cloud-init; then return 0; fi
   local unit
-  for unit in "$ROOT"/{usr/lib,lib,etc}/systemd/system/@(sshd-keygen|ci-images-host-keys)*; do if [ -e "$unit" ]; then return 0; fi; done
+  for unit in "$ROOT"/{usr/lib,lib,etc}/systemd/system/@(sshd-keygen|ci-images-host-keys)*.service; do if [ -e "$unit" ]; then return 0; fi; done
   return 1
 }
 `;

@@ -53,6 +53,7 @@ export function sealScript(options: SealOptions): string {
   const { image, keep = [], keepKeys = [], temporaryUsers = [], zeroFreeSpace = false } = options;
   const inOrder = [...checklist.filter((entry) => !entry.late), ...checklist.filter((entry) => entry.late)];
   return `#!/bin/bash
+# shellcheck disable=SC2088 # a tilde in a pattern stands for every home, and the shell is not to expand it
 set -euo pipefail
 umask 022
 cd /
@@ -77,11 +78,12 @@ sync
 
 /**
  * The read-only script that asserts the checklist, on a running machine (ROOT empty or not set) or on the tree of a stopped one
- * (ROOT in the environment). Prints a line \`ok - ID: reason\` for each entry, \`not ok - ID: what was found\` for each
+ * (ROOT in the environment). Prints \`ok - ID\` for each entry without a finding, \`not ok - ID: what was found (reason)\` for each
  * thing found, and ends with status 1 where there is any. Runs under \`bash -euo pipefail -s\`, as root.
  */
 export function assertSealedScript(options: AssertOptions): string {
   return `#!/bin/bash
+# shellcheck disable=SC2088 # a tilde in a pattern stands for every home, and the shell is not to expand it
 set -euo pipefail
 ROOT=\${ROOT:-}
 ${settings(options)}${prelude}
@@ -130,9 +132,9 @@ assert_one() {
   status=$?
   set -e
   if [ "$status" -ne 0 ]; then echo "not ok - $1: could not be checked (exit status $status)"; failed=yes; return; fi
-  if [ -z "$output" ]; then echo "ok - $1: $2"; return; fi
+  if [ -z "$output" ]; then echo "ok - $1"; return; fi
   failed=yes
-  while read -r line; do echo "not ok - $1: $line"; done <<<"$output"
+  while read -r line; do echo "not ok - $1: $line ($2)"; done <<<"$output"
 }
 
 assert_all() {

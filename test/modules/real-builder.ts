@@ -60,9 +60,22 @@ export class RealBuilder {
   /** Runs a command as the login user, with a script on its standard input. Never throws for an exit status. */
   async ssh(command: string, input: string | Uint8Array = ""): Promise<Outcome> {
     const { host, port, user } = this.machine.connection;
-    const options = ["-i", join(this.folder, "bake"), "-p", String(port), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"];
+    const options = [
+      "-i",
+      join(this.folder, "bake"),
+      "-p",
+      String(port),
+      "-o",
+      "IdentitiesOnly=yes",
+      "-o",
+      "BatchMode=yes",
+    ];
     const pinned = ["-o", `UserKnownHostsFile=${join(this.folder, "known_hosts")}`, "-o", "StrictHostKeyChecking=yes"];
-    return await execa("ssh", ["-F", "none", ...options, ...pinned, `${user}@${host}`, command], { input, all: true, reject: false });
+    return await execa("ssh", ["-F", "none", ...options, ...pinned, `${user}@${host}`, command], {
+      input,
+      all: true,
+      reject: false,
+    });
   }
 
   /** Runs a script as root, the way a bake does. */

@@ -1,0 +1,115 @@
+// Residue for tests: for each line of the checklist what makes it speak up, and what it has to say then.
+
+/** A way to dirty a root file system. */
+export interface Residue {
+  /** The line of the checklist. */
+  id: string;
+  /** What the assertion must name. */
+  finds: string;
+  /** Bash that plants it beneath `$ROOT`. */
+  plant: string;
+  /** True where sealing can't make it good: something that has to be there is taken away. */
+  beyondRepair?: true;
+}
+
+/** A file planted with some content. */
+function file(id: string, path: string, content = "residue"): Residue {
+  return { id, finds: path, plant: `install -D -m 0600 /dev/stdin "$ROOT${path}" <<'EOF'\n${content}\nEOF` };
+}
+
+const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFforgottenforgottenforgottenforgotten0 somebody";
+
+export const residues: readonly Residue[] = [
+  file("build-services", "/etc/systemd/system/ci-images-builder-deadline.timer"),
+  file("build-firewall", "/etc/nftables.d/ci-images-builder.nft"),
+  {
+    id: "held-packages",
+    finds: "bash",
+    plant: `sed -i '/^Package: bash$/,/^Status:/s/^Status: install/Status: hold/' "$ROOT/var/lib/dpkg/status"`,
+  },
+  { id: "password-hashes", finds: "games", plant: `sed -i 's|^games:[^:]*:|games:$6$salt$hash:|' "$ROOT/etc/shadow"` },
+  { id: "password-hashes", finds: "news", plant: `sed -i 's|^news:[^:]*:|news::|' "$ROOT/etc/shadow"` },
+  file("account-backups", "/etc/shadow-"),
+  file("account-backups", "/var/backups/passwd.bak"),
+  file("sshd-loosened", "/etc/ssh/sshd_config.d/60-lab.conf", "permitrootlogin  yes\nPermitEmptyPasswords yes"),
+  file("registrations", "/etc/krb5.keytab"),
+  file("registrations", "/etc/pki/consumer/cert.pem"),
+  file("agent-identities", "/var/lib/amazon/ssm/registration"),
+  file("agent-identities", "/etc/docker/key.json"),
+  file("gce-state", "/etc/boto.cfg"),
+  file("storage-ids", "/etc/lvm/devices/system.devices"),
+  file("network-identity", "/etc/udev/rules.d/70-persistent-net.rules"),
+  file("network-identity", "/etc/netplan/50-cloud-init.yaml"),
+  file("network-identity", "/etc/sysconfig/network-scripts/ifcfg-eth0", "DEVICE=eth0\nHWADDR=52:54:00:12:34:56"),
+  file("dhcp-leases", "/var/lib/dhcp/dhclient.eth0.leases"),
+  file("dhcp-leases", "/var/lib/NetworkManager/internal-1.lease"),
+  file("random-seed", "/var/lib/systemd/random-seed"),
+  file("credential-secret", "/var/lib/systemd/credential.secret"),
+  {
+    id: "machine-id",
+    finds: "/etc/machine-id",
+    plant: `rm -f "$ROOT/etc/machine-id"; echo 0123456789abcdef0123456789abcdef >"$ROOT/etc/machine-id"`,
+  },
+  {
+    id: "machine-id",
+    finds: "/var/lib/dbus/machine-id",
+    plant: `mkdir -p "$ROOT/var/lib/dbus"; rm -f "$ROOT/var/lib/dbus/machine-id"; echo 0123 >"$ROOT/var/lib/dbus/machine-id"`,
+  },
+  file("host-names", "/etc/hostname", "builder-7"),
+  { id: "host-names", finds: "127.0.1.1 builder-7", plant: `echo "127.0.1.1 builder-7" >>"$ROOT/etc/hosts"` },
+  {
+    id: "resolv-conf",
+    finds: "/etc/resolv.conf",
+    plant: `rm -f "$ROOT/etc/resolv.conf"; echo "nameserver 192.0.2.1" >"$ROOT/etc/resolv.conf"`,
+  },
+  file("user-keys", "/root/.ssh/id_ed25519"),
+  // An account whose home is not beneath /home, with a key under a name of its own.
+  file("user-keys", "/var/lib/service/.ssh/deploy", "-----BEGIN OPENSSH PRIVATE KEY-----"),
+  { ...file("cloud-credentials", "/root/.aws/credentials"), finds: "/root/.aws" },
+  file("cloud-credentials", "/var/lib/service/.npmrc", "//registry.example.com/:_authToken=abc"),
+  file("environment-secrets", "/etc/environment", "LANG=C\nDEPLOY_TOKEN=abc"),
+  file(
+    "environment-secrets",
+    "/etc/apt/apt.conf.d/99proxy",
+    'Acquire::http::Proxy "http://me:secret@proxy.example.com:3128";',
+  ),
+  file("tls-keys", "/etc/ssl/private/worker.key"),
+  file("secret-values", "/opt/tool/settings.ini", "password = a-secret-of-the-bake"),
+  file("crash-data", "/var/lib/systemd/coredump/core.zst"),
+  file("spools", "/var/spool/cron/crontabs/root"),
+  file("spools", "/var/mail/root"),
+  file("editor-backups", "/etc/hosts~"),
+  file("swap", "/swapfile"),
+  file("package-caches", "/var/cache/apt/archives/git_1_all.deb"),
+  file("package-caches", "/var/lib/apt/lists/example_Packages"),
+  file("histories", "/root/.bash_history"),
+  file("histories", "/var/lib/service/.python_history"),
+  { ...file("cloud-init", "/var/lib/cloud/instances/i-1/user-data.txt"), finds: "/var/lib/cloud/instances" },
+  file("cloud-init", "/etc/cloud/cloud-init.disabled"),
+  { ...file("recipe-files", "/var/lib/ci-images/builder"), finds: "/var/lib/ci-images" },
+  file("temporary-files", "/tmp/.hidden"),
+  file("temporary-files", "/var/tmp/left"),
+  file("build-sudoers", "/etc/sudoers.d/90-cloud-init-users", "# nothing"),
+  file("login-records", "/var/lib/wtmpdb/wtmp.db"),
+  file("logs", "/var/log/nginx/access.log.1"),
+  file("logs", "/var/log/wtmp"),
+  file("authorized-keys", "/var/lib/service/.ssh/authorized_keys", key),
+  file("authorized-keys", "/root/.ssh/authorized_keys2", `command="id" ${key}`),
+  file("ssh-host-keys", "/etc/ssh/ssh_host_rsa_key"),
+  {
+    id: "image-id",
+    finds: "no IMAGE_ID",
+    plant: `sed -i '/^IMAGE_ID=/d' "$ROOT/usr/lib/os-release"`,
+    beyondRepair: true,
+  },
+  { id: "manifest", finds: "/etc/ci-images.json", plant: `rm -f "$ROOT/etc/ci-images.json"`, beyondRepair: true },
+  { id: "cloud-agent", finds: "cloud-init", plant: `rm -f "$ROOT/usr/bin/cloud-init"`, beyondRepair: true },
+  { id: "host-key-generation", finds: "SSH host keys", plant: `rm -f "$ROOT/usr/bin/cloud-init"`, beyondRepair: true },
+  { id: "grow-root", finds: "growpart", plant: `rm -f "$ROOT/usr/bin/growpart"`, beyondRepair: true },
+];
+
+/** A script that plants several, with the account that some of them need. */
+export function plantScript(planted: readonly Residue[]): string {
+  const account = `grep -q '^service:' "$ROOT/etc/passwd" || echo 'service:x:4711:4711::/var/lib/service:/bin/bash' >>"$ROOT/etc/passwd"`;
+  return [`ROOT=\${ROOT:-}`, account, ...planted.map(({ plant }) => plant)].join("\n");
+}
