@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { stripVTControlCharacters } from "node:util";
 import { UserError } from "../../common/user-error.ts";
 import { containerSupervision } from "./container.ts";
 import { writeRecord, type MachineRecord } from "./machine-record.ts";
@@ -23,7 +24,11 @@ const powerOffSeconds = 60;
 
 /** The folders of a container's root. */
 export function overlayOf(directory: string, base: string): Overlay {
-  const [upper, work, path] = ["upper", "work", "root"].map((name) => join(directory, name)) as [string, string, string];
+  const [upper, work, path] = ["upper", "work", "root"].map((name) => join(directory, name)) as [
+    string,
+    string,
+    string,
+  ];
   return { lower: [base], upper, work, path };
 }
 
@@ -77,12 +82,14 @@ async function untilReady(
   while (Date.now() < until) {
     signal?.throwIfAborted();
     const status = await readStatus(directory);
-    const hostKey = record.guest.kind === "vm" ? await hostKeyFromConsole(join(directory, "console.log")) : hostKeyOf(record);
+    const hostKey =
+      record.guest.kind === "vm" ? await hostKeyFromConsole(join(directory, "console.log")) : hostKeyOf(record);
     if (status?.phase === "running" && hostKey !== undefined) {
       const { host, port } = status;
       if (await letsIn({ host, port, user: record.loginUser, hostKey }, record, supervisor)) return hostKey;
     }
-    if (!(await findSupervisor(directory))) return await neverReady(directory, record, "it ended before it answered by SSH");
+    if (!(await findSupervisor(directory)))
+      return await neverReady(directory, record, "it ended before it answered by SSH");
     await delay(record.guest.kind === "vm" ? 200 : 20, undefined, { signal });
   }
   return await neverReady(directory, record, `it did not answer by SSH within ${seconds} s`);
@@ -110,6 +117,5 @@ async function neverReady(directory: string, { name }: MachineRecord, found: str
 async function lastLines(file: string): Promise<string> {
   const text = existsSync(file) ? await readFile(file, "utf8") : "";
   // Without the colours and cursor movements of a console.
-  // eslint-disable-next-line no-control-regex
-  return text.replace(/\x1b\[[0-9;?]*[A-Za-z]|\r/g, "").trimEnd().split("\n").slice(-15).join("\n");
+  return stripVTControlCharacters(text).replaceAll("\r", "").trimEnd().split("\n").slice(-15).join("\n");
 }

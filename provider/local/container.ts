@@ -89,7 +89,11 @@ printf '%s' "$NAME_SERVERS" > /etc/resolv.conf
  * Makes a container's root ready to boot. Fit to run twice.
  * @param access Left out when the machine has been up before: then only its network is set up.
  */
-export async function prepareContainer(overlay: Overlay, access?: ContainerAccess, signal?: AbortSignal): Promise<void> {
+export async function prepareContainer(
+  overlay: Overlay,
+  access?: ContainerAccess,
+  signal?: AbortSignal,
+): Promise<void> {
   const values = {
     NAME_SERVERS: nameServers,
     ...(access && {
@@ -102,7 +106,7 @@ export async function prepareContainer(overlay: Overlay, access?: ContainerAcces
   // On standard input, because arguments and environments of processes can be read by others.
   const assignments = Object.entries(values).map(([name, value]) => `${name}='${value.replaceAll("'", `'\\''`)}'`);
   const [command, ...words] = enterOverlay(overlay);
-  await execa(command!, [...words, "chroot", overlay.path, "/bin/bash", "-euo", "pipefail", "-s"], {
+  await execa(command, [...words, "chroot", overlay.path, "/bin/bash", "-euo", "pipefail", "-s"], {
     input: [...assignments, access ? PREPARE : "", NAME_SERVERS].join("\n"),
     cancelSignal: signal,
   });
@@ -161,5 +165,8 @@ export function controlGroupOf(directory: string): string {
 
 /** What the guest is called inside: at most 63 letters, digits and dashes. */
 function hostName(name: string): string {
-  return name.replaceAll(/[^a-zA-Z0-9-]/g, "-").slice(-63).replace(/^-+/, "");
+  return name
+    .replaceAll(/[^a-zA-Z0-9-]/g, "-")
+    .slice(-63)
+    .replace(/^-+/, "");
 }

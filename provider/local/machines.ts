@@ -106,7 +106,11 @@ export async function stopMachine(name: string, progress?: Progress, signal?: Ab
 }
 
 /** Starts a stopped machine and waits until it answers by SSH; a running one is returned as it is. */
-export async function startMachine(name: string, progress: Progress = () => {}, signal?: AbortSignal): Promise<Machine> {
+export async function startMachine(
+  name: string,
+  progress: Progress = () => {},
+  signal?: AbortSignal,
+): Promise<Machine> {
   const directory = await machineDirectory(name);
   return await withLock(
     await machineLock(name),
@@ -160,7 +164,16 @@ async function flawOf(directory: string): Promise<string | undefined> {
 function newRecord(spec: MachineSpec, boot: string): MachineRecord {
   const { name, labels, deadline, loginUser, authorizedKey } = spec;
   return {
-    ...{ name, labels, deadline, loginUser, authorizedKey, guest: withoutSecret(spec.guest), phase: "creating", bootId: boot },
+    ...{
+      name,
+      labels,
+      deadline,
+      loginUser,
+      authorizedKey,
+      guest: withoutSecret(spec.guest),
+      phase: "creating",
+      bootId: boot,
+    },
     createdAt: new Date().toISOString(),
     fingerprint: fingerprintOf(spec),
   };
@@ -178,7 +191,12 @@ async function prepare(directory: string, spec: MachineSpec, signal?: AbortSigna
   await prepareContainer(overlay, { loginUser, authorizedKey, hostPrivateKey, hostPublicKey }, signal);
 }
 
-async function takeOver(directory: string, spec: MachineSpec, progress: Progress, signal?: AbortSignal): Promise<Machine> {
+async function takeOver(
+  directory: string,
+  spec: MachineSpec,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<Machine> {
   const record = (await readRecord(directory))!;
   if (record.fingerprint !== fingerprintOf(spec)) throw new Error(`there is another machine of the name ${spec.name}`);
   await writeRecord(directory, { ...record, labels: spec.labels });

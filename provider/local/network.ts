@@ -11,7 +11,13 @@ export const nameServers = `# The builder's own, written by ci-images; gone when
 
 /** Gives the network namespace at `path` a network; requests go to `network.sock` in the working directory. */
 export function networkCommand(path: string): string[] {
-  const options = ["--configure", "--mtu=65520", "--disable-host-loopback", "--ready-fd=3", "--api-socket=network.sock"];
+  const options = [
+    "--configure",
+    "--mtu=65520",
+    "--disable-host-loopback",
+    "--ready-fd=3",
+    "--api-socket=network.sock",
+  ];
   return ["slirp4netns", ...options, "--netns-type=path", path, "tap0"];
 }
 
@@ -23,7 +29,7 @@ export function networkCommand(path: string): string[] {
 export function addressesFor(name: string): Address[] {
   const candidates = Array.from({ length: 12 }, (_, index) => {
     const [third, fourth] = createHash("sha256").update(`${name} ${index}`).digest();
-    return `127.77.${third}.${1 + (fourth! % 254)}`;
+    return `127.77.${third}.${1 + (fourth % 254)}`;
   });
   return candidates.flatMap((host) => [
     { host, port: 22 },

@@ -15,7 +15,7 @@ export async function identify(pid: number): Promise<ProcessIdentity | undefined
   // The second field is the program's name in brackets and may hold anything: read on behind the last bracket.
   const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
   if (fields === undefined || fields[0] === "Z" || fields[0] === "X") return undefined;
-  return { pid, startTime: fields[19]! };
+  return { pid, startTime: fields[19] };
 }
 
 /** True while exactly this process runs. */

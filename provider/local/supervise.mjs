@@ -9,13 +9,16 @@ import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { connect } from "node:net";
 
-/** @type {import("./supervisor.ts").Supervision} */
-const supervision = JSON.parse(fs.readFileSync("supervise.json", "utf8"));
+const supervision = /** @type {import("./supervisor.ts").Supervision} */ (
+  JSON.parse(fs.readFileSync("supervise.json", "utf8"))
+);
 const { guest } = supervision;
 /** systemd-nspawn's exit status when the guest asked for a reboot and nobody but us can do it. */
 const rebootRequested = 133;
 /** The console's log is cut at this size; the part before it is kept as console.1.log. */
 const consoleLimit = 1024 * 1024;
+
+/** @typedef {{ return?: unknown, error?: { desc?: string } }} Answer What QEMU's and slirp4netns' sockets answer. */
 
 /** @type {import("node:child_process").ChildProcess | undefined} */
 let running;
@@ -69,7 +72,13 @@ const deadline = setInterval(() => Date.parse(supervision.deadline) <= Date.now(
 try {
   report({ phase: "starting" });
   const detail = guest.kind === "container" ? await superviseContainer(guest) : await superviseVirtualMachine(guest);
-  report({ phase: "ended", reason: ending ?? (detail === undefined ? "poweroff" : "failed"), forced, detail, ...address });
+  report({
+    phase: "ended",
+    reason: ending ?? (detail === undefined ? "poweroff" : "failed"),
+    forced,
+    detail,
+    ...address,
+  });
 } catch (error) {
   running?.kill("SIGKILL");
   report({ phase: "ended", reason: "failed", forced, detail: error instanceof Error ? error.message : String(error) });
@@ -94,7 +103,7 @@ async function superviseContainer(container) {
     address = await firstFree(async ({ host, port }) => {
       const request = { proto: "tcp", host_addr: host, host_port: port, guest_port: 22 };
       const { error } = await ask("network.sock", { execute: "add_hostfwd", arguments: request });
-      return error && String(error.desc);
+      return error && (error.desc ?? "no reason given");
     });
     for (;;) {
       const status = await runGuest(container.command);
@@ -141,7 +150,9 @@ function restoreNameServers({ overlay, nameServers }) {
 async function superviseVirtualMachine(machine) {
   for (address of supervision.addresses) {
     consoleSize = 0;
-    const status = await runGuest(machine.command.map((word) => word.replace("ADDRESS:22", `${address.host}:${address.port}`)));
+    const status = await runGuest(
+      machine.command.map((word) => word.replace("ADDRESS:22", `${address.host}:${address.port}`)),
+    );
     if (status === 0 || ending) return undefined;
     const said = fs.readFileSync("guest.log", "utf8").trim();
     // QEMU's words for an address that somebody else has: the next one, then.
@@ -204,7 +215,7 @@ async function pressPowerButton(monitor) {
 /**
  * Sends requests to a JSON socket, each after the answer to the one before it; returns the last answer.
  * @param {string} file @param {object[]} requests
- * @returns {Promise<any>}
+ * @returns {Promise<Answer>}
  */
 function ask(file, ...requests) {
   return new Promise((resolve, reject) => {
@@ -229,10 +240,10 @@ function ask(file, ...requests) {
   });
 }
 
-/** @param {string} line */
+/** @param {string} line @returns {Answer | undefined} */
 function parse(line) {
   try {
-    return JSON.parse(line);
+    return /** @type {Answer} */ (JSON.parse(line));
   } catch {
     return undefined; // The rest of it is still on its way.
   }

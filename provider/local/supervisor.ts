@@ -1,5 +1,6 @@
 // Starting, finding and ending the supervisor of a machine. What it does is in supervise.mjs.
-import { execa } from "execa";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { open, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -76,21 +77,18 @@ export async function startSupervisor(directory: string, supervision: Supervisio
   const log = await open(join(directory, "supervisor.log"), "a", 0o600);
   try {
     const namespaces = ["--fork", "--kill-child", "--pid", "--mount-proc", "--propagation", "private"];
-    const subprocess = execa("unshare", [...namespaces, process.execPath, program], {
+    // Not execa, which is made for programs that one waits for.
+    const supervisor = spawn("unshare", [...namespaces, process.execPath, program], {
       cwd: directory,
-      stdin: "ignore",
-      stdout: log.fd,
-      stderr: log.fd,
+      stdio: ["ignore", log.fd, log.fd],
       detached: true,
-      cleanup: false,
-      // Nothing of the environment (it may hold secrets) but the way to programs: it stays readable in /proc for as long as it runs.
+      // Nothing of the environment, which may hold secrets, but the way to programs: it can be read as long as it runs.
       env: { PATH: `${dirname(process.execPath)}:${process.env.PATH}`, LC_ALL: "C.UTF-8" },
-      extendEnv: false,
-      reject: false,
     });
-    subprocess.unref();
-    const identity = subprocess.pid === undefined ? undefined : await identify(subprocess.pid);
-    if (!identity) throw new Error(`the supervisor did not start: ${(await subprocess).shortMessage}`);
+    await once(supervisor, "spawn");
+    supervisor.unref();
+    const identity = await identify(supervisor.pid!);
+    if (!identity) throw new Error("the supervisor ended at once");
     await writeFile(join(directory, "supervisor.json"), JSON.stringify(identity));
     return identity;
   } finally {
