@@ -18,7 +18,14 @@ export const settings = {
   description: "The users: a name alone, or a name with settings.",
   examples: [
     ["harlowja"],
-    [{ name: "builder", groups: ["docker"], sudo: false, ssh_keys: ["ssh-ed25519 AAAA... me"] }],
+    [
+      {
+        name: "builder",
+        groups: ["docker"],
+        sudo: false,
+        ssh_keys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExample me"],
+      },
+    ],
   ],
   items: {
     anyOf: [
@@ -48,7 +55,7 @@ export const settings = {
             items: { type: "string", pattern: "^(ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [^\\n]*)?$" },
             default: [],
             description: "Public keys that may log in as the user.",
-            examples: [["ssh-ed25519 AAAA... me@example.com"]],
+            examples: [["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExample me@example.com"]],
           },
           shell: {
             type: "string",

@@ -9,7 +9,7 @@ export const settings = {
   type: "array",
   description: "Hosts with their keys. Without any, the file is empty.",
   default: [],
-  examples: [[{ host: "git.example.com", keys: ["ssh-ed25519 AAAA..."] }]],
+  examples: [[{ host: "git.example.com", keys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExample"] }]],
   items: {
     type: "object",
     additionalProperties: false,
@@ -27,7 +27,7 @@ export const settings = {
         minItems: 1,
         items: { type: "string", pattern: "^[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [^\\n]*)?$" },
         description: "The host's public keys, as ssh-keyscan prints them after the name.",
-        examples: [["ssh-ed25519 AAAA..."]],
+        examples: [["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExample"]],
       },
     },
   },

@@ -1,0 +1,229 @@
+// Planning: what a recipe becomes, and what its hash depends on.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { writeFileSync } from "node:fs";
+import fc from "fast-check";
+import { dump } from "js-yaml";
+import { describePlan, explainChange } from "../../provision/explain.ts";
+import { planRecipe, type Plan, type PlanOptions } from "../../provision/plan.ts";
+import { loadRecipe } from "../../provision/recipe.ts";
+import { TestFolders } from "./folder.ts";
+
+const folders = new TestFolders();
+const options: PlanOptions = { sealVersion: "1" };
+
+/** Modules that render whatever settings they get. */
+const render = `export function modify(name, root, cfg) {
+  root.run("echo '" + JSON.stringify(cfg[name]) + "'");
+  root.check("fact of " + name, "true");
+}`;
+const modules = {
+  "modules/one.mjs": render,
+  "modules/two.mjs": render,
+  "modules/dashed-name.mjs": render.replace(`"fact of " + name`, `"a fact"`),
+  "modules/upload.mjs": `export function modify(name, root, cfg) { root.run("cat " + root.upload(cfg.upload)); }`,
+  "modules/secret.mjs": `export function modify(name, root) { root.run("cat " + root.secret("TOKEN")); }`,
+  "modules/throws.mjs": `export function modify() { throw new Error("not on a Sunday"); }`,
+  "modules/reboots.mjs": `export function modify(name, root) { root.run("a"); root.file("/b", "b"); root.reboot(); root.packages({ apt: ["c"], dnf: ["d"] }); root.enable("e"); }`,
+  "modules/script.sh": `#!/bin/bash\n# Says what it got.\n# secrets: TOKEN\necho "$CFG_WORD"\n`,
+  "data/a.txt": "a",
+  "data/sub/b.txt": "b",
+};
+
+async function plan(yaml: string, more: Record<string, string> = {}, planOptions = options): Promise<Plan> {
+  const folder = folders.make({ ...modules, ...more, "worker.yaml": yaml });
+  const recipe = await loadRecipe(join(folder, "worker.yaml"));
+  const [distribution] = recipe.distributions;
+  assert(distribution);
+  return planRecipe(recipe, distribution, planOptions);
+}
+
+const hash = async (yaml: string, more: Record<string, string> = {}, planOptions = options) =>
+  (await plan(yaml, more, planOptions)).recipeHash("base");
+
+/** The same mapping with its keys in another order, at every depth. */
+function reversed(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(reversed);
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .reverse()
+      .map(([key, item]) => [key, reversed(item)]),
+  );
+}
+
+const words = fc.string({ unit: fc.constantFrom(..."abcXYZ059 _-"), maxLength: 8 });
+const settings = fc.dictionary(
+  fc.stringMatching(/^[a-z]{1,6}$/),
+  fc.oneof(words, fc.integer(), fc.array(words), fc.dictionary(fc.stringMatching(/^[a-z]{1,6}$/), words)),
+  { minKeys: 1, maxKeys: 5 },
+);
+
+describe("plan", () => {
+  afterEach(() => folders.remove());
+
+  it("comments, the order of keys and the folder it lies in change nothing", async () => {
+    await fc.assert(
+      fc.asyncProperty(settings, settings, async (one, two) => {
+        const recipe = { name: "w", modules: ["one", "two"], one, two, tests: [{ name: "t", run: "true" }] };
+        const plain = await hash(dump(recipe));
+        assert.equal(await hash(`# a comment\n${dump(reversed(recipe)).replaceAll("\n", " # more\n")}`), plain);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it("any change of a setting changes the hash", async () => {
+    await fc.assert(
+      fc.asyncProperty(settings, settings, async (one, other) => {
+        fc.pre(
+          JSON.stringify(reversed(one)) !== JSON.stringify(reversed(other)) &&
+            dump(one, { sortKeys: true }) !== dump(other, { sortKeys: true }),
+        );
+        const [a, b] = [
+          await hash(dump({ modules: ["one"], one })),
+          await hash(dump({ modules: ["one"], one: other })),
+        ];
+        assert.notEqual(a, b);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it("the order of modules, the size, the formats, the tests, the base, the seal and the login user count", async () => {
+    const plain = await plan("modules: [one, two]\n");
+    const different = [
+      await hash("modules: [two, one]\n"),
+      await hash("modules: [one]\n"),
+      await hash("modules: [one, two]\nsize: 8G\n"),
+      await hash("modules: [one, two]\nformats: [raw]\n"),
+      await hash("modules: [one, two]\ndistribution: debian13\n"),
+      await hash("modules: [one, two]\ntests: [{name: a, run: 'true'}]\n"),
+      await hash("modules: [one, two]\n", {}, { sealVersion: "2" }),
+      plain.recipeHash("another base"),
+      plain.recipeHash("base"),
+    ];
+    assert.equal(new Set(different).size, different.length);
+  });
+
+  it("time limits do not count", async () => {
+    const limited = await plan("modules: [one]\ntimeouts: {one: 2 hours}\n");
+    assert.equal(limited.recipeHash("base"), await hash("modules: [one]\n"));
+    assert.equal(limited.modules[0]?.timeoutSeconds, 7200);
+  });
+
+  it("dashed-name and dashed_name are the same module with the same hash", async () => {
+    assert.equal(
+      await hash("modules: [dashed-name]\ndashed-name: 1\n"),
+      await hash("modules: [dashed_name]\ndashed_name: 1\n"),
+    );
+  });
+
+  it("a module's prefix hash changes with what comes before it, its own hash does not", async () => {
+    const [a, b] = [await plan("modules: [one, two]\none: 1\n"), await plan("modules: [one, two]\none: 2\n")];
+    assert.equal(a.modules[1]?.hash, b.modules[1]?.hash);
+    assert.notEqual(a.modules[1]?.prefixHash, b.modules[1]?.prefixHash);
+  });
+
+  it("uploads count by their content, of folders every file in them, and never by their path", async () => {
+    const yaml = "modules: [upload]\nupload: data\n";
+    assert.equal(await hash(yaml), await hash(yaml));
+    assert.notEqual(await hash(yaml), await hash(yaml, { "data/sub/b.txt": "B" }));
+    assert.notEqual(await hash(yaml), await hash(yaml, { "data/sub/c.txt": "" }));
+    const { uploads } = (await plan(yaml)).modules[0] ?? {};
+    assert.match(uploads?.[0]?.destination ?? "", /^\/var\/tmp\/ci-images-[0-9a-f]{16}-data$/);
+    assert.equal(uploads?.[0]?.isDirectory, true);
+  });
+
+  it("an unreadable upload and a missing secret are told together, the secret with how to set it", async () => {
+    await assert.rejects(plan("modules: [upload, secret]\nupload: nope.txt\n"), (error: Error) => {
+      assert.match(error.message, /"nope\.txt" cannot be read/);
+      assert.match(error.message, /pulumi config set --secret --path ci-images:secrets\.TOKEN/);
+      assert.match(error.message, /CI_IMAGES_SECRET_TOKEN/);
+      return true;
+    });
+  });
+
+  it("a secret's value counts, and is nowhere in the plan", async () => {
+    const withToken = (value: string) =>
+      plan("modules: [secret, script]\n", {}, { ...options, secrets: { TOKEN: value } });
+    const [a, b] = [await withToken("hunter2-first"), await withToken("hunter2-second")];
+    assert.notEqual(a.recipeHash("base"), b.recipeHash("base"));
+    assert(!JSON.stringify(a).includes("hunter2"));
+    assert.deepEqual(
+      a.modules.map(({ usesSecrets }) => usesSecrets),
+      [["TOKEN"], ["TOKEN"]],
+    );
+  });
+
+  it("a module that throws stops the build, with its own words", async () => {
+    await assert.rejects(plan("modules: [throws]\n"), {
+      name: "UserError",
+      message: /module throws: .*not on a Sunday/,
+    });
+  });
+
+  it("what is recorded before a reboot is one script, what comes after it another, by the distribution's own means", async () => {
+    const steps = (await plan("modules: [reboots]\ndistribution: rocky9\n")).modules[0]?.steps ?? [];
+    assert.deepEqual(
+      steps.map(({ kind }) => kind),
+      ["script", "reboot", "script"],
+    );
+    assert(steps[2]?.kind === "script");
+    assert.match(steps[2].script, /^dnf -y install d\n\nsystemctl enable --now e\n$/);
+  });
+
+  it("checks are those of the modules in order, then the recipe's tests", async () => {
+    const { checks } = await plan("modules: [two, one]\ntests: [{name: t, run: 'true', timeout: 5 minutes}]\n");
+    assert.deepEqual(
+      checks.map(({ module, what }) => `${module}: ${what}`),
+      ["two: fact of two", "one: fact of one", "recipe: t"],
+    );
+    assert.equal(checks[2]?.timeoutSeconds, 300);
+  });
+
+  it("a change is told in words, and only what changed", async () => {
+    const describePlanOf = async (yaml: string, base = "b1", more: Record<string, string> = {}) =>
+      describePlan(await plan(yaml, more), { id: base, description: `debian 12 ${base}` });
+    const before = await describePlanOf("modules: [one, two]\none: 1\n");
+    assert.deepEqual(explainChange(before, await describePlanOf("modules: [one, two] # same\none: 1\n")), []);
+    const lines = explainChange(
+      before,
+      await describePlanOf(
+        "modules: [two, one, upload]\none: 2\nupload: data\nsize: 8G\ntests: [{name: t, run: 'true'}]\n",
+        "b2",
+      ),
+    );
+    assert.equal(lines.length, 6, lines.join("\n"));
+    assert.equal(lines[0], "base: debian 12 b1 => debian 12 b2");
+    assert.equal(lines[1], "disk size: 4G => 8G");
+    assert.match(lines[2] ?? "", /^module one: settings changed \([0-9a-f]{8} => [0-9a-f]{8}\)$/);
+    assert.equal(lines[3], "module upload: added");
+    assert.equal(lines[4], "order of modules: one, two => two, one");
+    assert.equal(lines[5], "tests changed");
+    const edited = await describePlanOf("modules: [one]\none: 1\n", "b1", {
+      "modules/one.mjs": render.replace(`"fact of " + name`, `"a fact"`),
+    });
+    assert.match(
+      explainChange(before, edited).join("\n"),
+      /module one: its script, files or secrets changed .*\nmodule two: removed$/,
+    );
+  });
+
+  it("a description is plain JSON that survives being stored", async () => {
+    const description = describePlan(await plan("modules: [one]\n"), { id: "b" });
+    assert.deepEqual(JSON.parse(JSON.stringify(description)), description);
+  });
+
+  it("reading the same files again after an edit of an uploaded one gives another hash", async () => {
+    const folder = folders.make({ ...modules, "worker.yaml": "modules: [upload]\nupload: data/a.txt\n" });
+    const once = async () => {
+      const recipe = await loadRecipe(join(folder, "worker.yaml"));
+      assert(recipe.distributions[0]);
+      return (await planRecipe(recipe, recipe.distributions[0], options)).recipeHash("base");
+    };
+    const before = await once();
+    writeFileSync(join(folder, "data/a.txt"), "edited");
+    assert.notEqual(await once(), before);
+  });
+});

@@ -1,0 +1,171 @@
+// What is rendered for the builder, run by the real bash in a namespace with a /run of its own.
+import assert from "node:assert/strict";
+import { moduleCommand, testsCommand } from "../../provision/commands.ts";
+import type { ModulePlan } from "../../provision/plan.ts";
+import type { Check } from "../../provision/root.ts";
+import { maskProgram, renderProgram, type Program } from "../../provision/runner.ts";
+import { inNamespace } from "./bash.ts";
+
+/** Runs a script as a module's only step. */
+function run(script: string, more: Partial<Program> = {}) {
+  return inNamespace(program(script, more));
+}
+
+function program(script: string, more: Partial<Program> = {}): string {
+  const cures = { timeoutCure: "allow it more", failureCure: "do something" };
+  return renderProgram({ title: "module it's", script, timeoutSeconds: 20, ...cures, ...more });
+}
+
+const check = (what: string, script: string, timeoutSeconds = 20): Check => ({
+  module: "m",
+  what,
+  script,
+  timeoutSeconds,
+});
+
+describe("programs for the builder", function () {
+  this.timeout(30_000);
+
+  it("a script's output and exit status come through, with umask 022 and sane settings", async () => {
+    const { stdout, stderr, exitCode } = await run(
+      'echo out; echo err >&2; umask; echo "$HOME $DEBIAN_FRONTEND"; pwd\n',
+    );
+    assert.deepEqual([stdout, stderr, exitCode], ["out\n0022\n/root noninteractive\n/", "err", 0]);
+  });
+
+  it("a child that reads its standard input finds nothing there, and swallows nothing of the script", async () => {
+    const { stdout, exitCode } = await run("cat\nread -r line || echo nothing to read\nbash -c cat\necho end\n");
+    assert.deepEqual([stdout, exitCode], ["nothing to read\nend", 0]);
+  });
+
+  it("a failing command is told by module, exit status, line and command, with what to do", async () => {
+    const { stdout, stderr, exitCode } = await run(
+      "echo before\n(\n  x=$(false; echo fine)\n  ls /nowhere$x\n)\necho after\n",
+    );
+    assert.equal(stdout, "before");
+    assert.equal(exitCode, 2);
+    const lines = String(stderr).split("\n").slice(1);
+    assert.deepEqual(lines, [
+      "ci-images: module it's failed with exit status 2 at line 4 of its script: ls /nowhere$x",
+      "do something",
+    ]);
+  });
+
+  it("an unset variable, a failing pipe and a syntax error are failures", async () => {
+    for (const script of ['echo "$nothing"\n', "false | true\n", "if true; then\n", "exit 7\n"]) {
+      const { stderr, exitCode } = await run(script);
+      assert.notEqual(exitCode, 0, script);
+      assert.match(String(stderr), /module it's failed with exit status/, script);
+    }
+  });
+
+  it("a script that takes too long is ended with all its children, and told so", async () => {
+    const began = Date.now();
+    const script = "echo begun\nsleep 4711 &\nsleep 4711\n";
+    const { stdout, stderr, exitCode } = await inNamespace(
+      `(${program(script, { timeoutSeconds: 1 })}) || echo "ended $?"; pgrep -xc -f 'sleep 4711'`,
+    );
+    assert(Date.now() - began < 10_000);
+    assert.equal(exitCode, 1, "pgrep finds none");
+    assert.match(String(stdout), /^begun\nended 124\n0$/);
+    assert.match(String(stderr), /module it's was ended after its time limit of 1 seconds\. allow it more/);
+  });
+
+  it("a process that is left behind with the output open does not hold up the end", async () => {
+    const began = Date.now();
+    const { stdout, stderr, exitCode } = await run("sleep 6 &\necho done\n");
+    assert(Date.now() - began < 5_000);
+    assert.deepEqual([stdout, exitCode], ["done", 0]);
+    assert.match(String(stderr), /left a process behind/);
+  });
+
+  it("secrets are files for root only while the script runs, and masked in all that is printed", async () => {
+    const secrets = { ONE: "s3/cr.et*[x]$'\"\\", KEY: "-----BEGIN-----\nabcdefgh\n}\n" };
+    const script = `cd /run/ci-images/secrets
+stat -c '%n %a %U' -- *
+cat ONE KEY
+cat ONE >&2
+cmp ONE <(printf '%s' ${`'${secrets.ONE.replaceAll("'", `'\\''`)}'`}) && echo same
+false "$(cat ONE)"
+`;
+    const { stdout, stderr, exitCode } = await inNamespace(
+      `(${program(script, { secrets })}) || echo "ended $?"; ls -A /run/ci-images`,
+    );
+    const lines = String(stdout).split("\n");
+    assert.deepEqual(lines, ["KEY 600 root", "ONE 600 root", "******", "***", "}", "same", "ended 1"]);
+    assert.match(String(stderr), /^\*\*\*ci-images: module it's failed/);
+    assert(!`${String(stdout)}${String(stderr)}`.includes("cr.et"));
+    assert.equal(exitCode, 0);
+  });
+
+  it("masking is by line: of a value with several lines each counts, but not the shortest", () => {
+    assert.equal(
+      maskProgram(["a.b", "first line\n}\nlonger line here\n"]),
+      "s/longer line here/***/g\ns/first line/***/g\ns/a\\.b/***/g\n",
+    );
+  });
+
+  it("a repetition after a lost connection ends what is still at work, and then runs", async () => {
+    const first = program("echo first begun >/run/begun\nsleep 4712\necho first went on >>/run/begun\n");
+    const second = program("echo second\n");
+    const script = `bash -s <<'FIRST' >/dev/null 2>&1 &\n${first}FIRST\nfor i in {1..100}; do [ -e /run/begun ] && break; sleep 0.1; done\nbash -s <<'SECOND'\n${second}SECOND\nwait\ncat /run/begun; pgrep -xc -f 'sleep 4712' || true\n`;
+    const { stdout, stderr } = await inNamespace(script);
+    assert.equal(stdout, "second\nfirst begun\n0");
+    assert.match(String(stderr), /an earlier run is still at work/);
+  });
+
+  it("nothing runs on a machine that was told to reboot and has not", async () => {
+    const { stdout, stderr, exitCode } = await inNamespace(
+      `mkdir -p /run/ci-images; touch /run/ci-images/rebooting\n${program("echo ran\n")}`,
+    );
+    assert.deepEqual([stdout, exitCode], ["", 1]);
+    assert.match(String(stderr), /told to reboot and has not/);
+  });
+
+  it("every acceptance test runs, one line each, the last lines of those that failed, and the count", async () => {
+    const { stdin } = testsCommand([
+      check("first's", "true"),
+      check("fails", "seq 30\nfalse\necho not here"),
+      check("reads nothing", "! grep -q ."),
+      check("slow", "echo begun\nsleep 20", 1),
+      check("unset", 'echo "$nothing"'),
+      check("last", "cat <<END_OF_TEXT\nx\nEND_OF_TEXT"),
+    ]);
+    const { stdout, exitCode } = await inNamespace(stdin);
+    const lines = String(stdout).split("\n");
+    assert.equal(exitCode, 1);
+    assert.equal(lines[0], "ok - m: first's");
+    assert.equal(lines[1], "not ok - m: fails (exit status 1)");
+    assert.deepEqual(
+      lines.slice(2, 22),
+      Array.from({ length: 20 }, (_, index) => `    ${index + 11}`),
+    );
+    const verdicts = lines.slice(22).filter((line) => !line.startsWith(" "));
+    assert.deepEqual(verdicts, [
+      "ok - m: reads nothing",
+      "not ok - m: slow (ended after its time limit of 1 seconds)",
+      "not ok - m: unset (exit status 1)",
+      "ok - m: last",
+      "3 passed, 3 failed",
+    ]);
+  });
+
+  it("acceptance tests that all pass end with exit status 0", async () => {
+    const { stdout, exitCode } = await inNamespace(testsCommand([check("a", "true")]).stdin);
+    assert.deepEqual([stdout, exitCode], ["ok - m: a\n1 passed, 0 failed", 0]);
+  });
+
+  it("only the secrets that a module uses are sent, and the command says that it holds some", () => {
+    const plan: ModulePlan = {
+      ...{ name: "x", hash: "", prefixHash: "", settingsHash: "", uploads: [], checks: [], timeoutSeconds: 60 },
+      steps: [{ kind: "script", script: "true\n" }, { kind: "reboot" }],
+      usesSecrets: ["A"],
+    };
+    const command = moduleCommand(plan, 0, { A: "value-a", B: "value-b" });
+    assert(command.isSecret && command.stdin.includes("value-a") && !command.stdin.includes("value-b"));
+    assert(!command.create.includes("value-a"));
+    assert.equal(moduleCommand(plan, 1, {}).isSecret, false);
+    assert.throws(() => moduleCommand(plan, 0, {}), RangeError);
+    assert.throws(() => moduleCommand(plan, 2, {}), RangeError);
+  });
+});

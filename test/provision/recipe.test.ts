@@ -1,0 +1,195 @@
+// Reading recipes: what is wrong is said with file, key, found and allowed, all of it at once.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { UserError, type Complaint } from "../../common/user-error.ts";
+import { loadRecipe } from "../../provision/recipe.ts";
+import { TestFolders } from "./folder.ts";
+
+const folders = new TestFolders();
+
+/** A module with settings of several forms. */
+const greet = `
+export const description = "Greets";
+export const settingsKey = "greetings";
+export const settingsRequired = true;
+const person = { type: "object", additionalProperties: false, required: ["name"],
+  properties: { name: { type: "string" }, loud: { type: "boolean", default: false } } };
+export const settings = { type: "array", items: { anyOf: [{ type: "string" }, person] }, examples: [["anna"]] };
+export function modify(name, root, cfg) { root.run("echo " + cfg.greetings.length); }
+`;
+
+function write(yaml: string, more: Record<string, string> = {}): string {
+  const folder = folders.make({ "worker.yaml": yaml, "modules/greet.mjs": greet, ...more });
+  return join(folder, "worker.yaml");
+}
+
+/** The complaints about a recipe; fails when there are none. */
+async function complaintsAbout(yaml: string): Promise<readonly Complaint[]> {
+  const file = write(yaml);
+  try {
+    await loadRecipe(file);
+  } catch (error) {
+    assert(error instanceof UserError, String(error));
+    for (const { where } of error.complaints) assert(where.startsWith(file), where);
+    return error.complaints;
+  }
+  throw new assert.AssertionError({ message: "the recipe was accepted" });
+}
+
+async function onlyComplaint(yaml: string): Promise<Complaint> {
+  const complaints = await complaintsAbout(yaml);
+  assert.equal(complaints.length, 1, JSON.stringify(complaints, null, 1));
+  return complaints[0];
+}
+
+describe("recipe", () => {
+  afterEach(() => folders.remove());
+
+  it("a small recipe is read, with defaults for what it leaves out", async () => {
+    const recipe = await loadRecipe(write("modules: [greet]\ngreetings: [anna, {name: bert}]\n"));
+    assert.equal(recipe.name, "worker");
+    assert.deepEqual(
+      recipe.distributions.map(({ id }) => id),
+      ["debian12"],
+    );
+    assert.deepEqual(recipe.bases, { debian12: { kind: "mirror", distribution: "debian12" } });
+    assert.equal(recipe.sizeBytes, 4 * 1024 ** 3);
+    assert.deepEqual(recipe.formats, ["qcow2"]);
+    assert.equal(recipe.modules[0]?.timeoutSeconds, 3600);
+  });
+
+  it("a build.yaml of Imaging Hot Sauce is a recipe: install-rpms is install_rpms, --- and ... are fine", async () => {
+    const file = write(
+      "---\nmodules:\n  - install-rpms\n  - add_user\ndistribution: rocky9\nadd_users:\n   - harlowja\nrpms: [a.rpm]\n...\n",
+    );
+    const recipe = await loadRecipe(file);
+    assert.deepEqual(
+      recipe.modules.map(({ name }) => name),
+      ["install_rpms", "add_user"],
+    );
+    assert.deepEqual(recipe.modules[1]?.settings, ["harlowja"]);
+  });
+
+  it("distributions are found by other names, too, and each has its base", async () => {
+    const recipe = await loadRecipe(write("modules: [git]\ndistributions: [bookworm, al2023]\n"));
+    assert.deepEqual(Object.keys(recipe.bases), ["debian12", "amazonlinux2023"]);
+  });
+
+  it("overrides win over the file", async () => {
+    const recipe = await loadRecipe(write("modules: [git]\nsize: 4G\n"), { overrides: { size: "8G" } });
+    assert.equal(recipe.sizeBytes, 8 * 1024 ** 3);
+  });
+
+  it("a file that can't be read is named", async () => {
+    await assert.rejects(loadRecipe("/nowhere/worker.yaml"), {
+      name: "UserError",
+      message: /\/nowhere\/worker\.yaml: .*ENOENT/,
+    });
+  });
+
+  it("bad YAML is an error with line and column", async () => {
+    assert.match((await onlyComplaint("modules:\n  - git\n - nginx\n")).found, /line 3, column 2/);
+  });
+
+  it("an empty file and a list are no recipes", async () => {
+    await complaintsAbout("");
+    assert.match((await onlyComplaint("- git\n")).found, /list/);
+  });
+
+  it("an unknown module is named with its nearest", async () => {
+    const complaint = await onlyComplaint("modules: [git, nginks]\nnginks: {a: 1}\n");
+    assert.equal(complaint.key, "modules[1]");
+    assert.match(complaint.cure ?? "", /"nginx"/);
+  });
+
+  it("an unknown key is named with its nearest", async () => {
+    const complaint = await onlyComplaint("modules: [git]\nsise: 4G\n");
+    assert.equal(complaint.key, "sise");
+    assert.match(complaint.cure ?? "", /"size"/);
+  });
+
+  it("the settings of a module that is not listed are an error that says so", async () => {
+    assert.match((await onlyComplaint("modules: [git]\ngreetings: [anna]\n")).found, /greet, which is not in modules/);
+  });
+
+  it("settings under the module's name instead of its key are an error that names the key", async () => {
+    const complaints = await complaintsAbout("modules: [greet]\ngreet: [anna]\n");
+    assert.match(complaints[0]?.cure ?? "", /greetings/);
+  });
+
+  it("a module that needs settings says which key and shows an example", async () => {
+    const complaint = await onlyComplaint("modules: [greet]\n");
+    assert.equal(complaint.key, "greetings");
+    assert.match(complaint.allowed ?? "", /\["anna"\]/);
+  });
+
+  it("wrong settings are found deep inside, with the path", async () => {
+    const complaint = await onlyComplaint("modules: [greet]\ngreetings: [anna, {name: bert, laud: true}]\n");
+    assert.equal(complaint.key, "greetings[1].laud");
+    assert.match(complaint.cure ?? "", /"loud"/);
+  });
+
+  it("a wrong type is named with what was found and what is allowed", async () => {
+    const complaint = await onlyComplaint("modules: [greet]\ngreetings: {anna: 1}\n");
+    assert.match(complaint.found, /a mapping/);
+    assert.match(complaint.allowed ?? "", /a list/);
+  });
+
+  it("bad sizes are refused: no unit, unknown unit, too small", async () => {
+    for (const size of ["4", '"4"', "4X", "1M", "-4G"]) {
+      assert.equal((await onlyComplaint(`modules: [git]\nsize: ${size}\n`)).key, "size", size);
+    }
+  });
+
+  it("a distribution that does not exist is named with its nearest", async () => {
+    assert.match((await onlyComplaint("modules: [git]\ndistribution: debain12\n")).cure ?? "", /"debian12"/);
+  });
+
+  it("a module that is listed twice is refused", async () => {
+    assert.equal((await onlyComplaint("modules: [install_rpms, install-rpms]\nrpms: [a.rpm]\n")).key, "modules[1]");
+  });
+
+  it("time limits need a listed module and a unit", async () => {
+    const complaints = await complaintsAbout('modules: [git]\ntimeouts: {gitt: "1h", git: "30"}\n');
+    assert.deepEqual(
+      complaints.map(({ key }) => key),
+      ["timeouts.gitt", "timeouts.git"],
+    );
+  });
+
+  it("a base is one thing; a URL needs its sha256; a path must be readable", async () => {
+    const sum = "0".repeat(64);
+    assert.match(
+      (await onlyComplaint("modules: [git]\nbase: {directory: ., image: .}\n")).found,
+      /directory and image/,
+    );
+    assert.equal((await onlyComplaint("modules: [git]\nbase: {tarball: 'https://a/b.tar'}\n")).key, "base.sha256");
+    assert.match((await onlyComplaint(`modules: [git]\nbase: {tarball: no.tar, sha256: '${sum}'}\n`)).found, /ENOENT/);
+    assert.match((await onlyComplaint("modules: [git]\nbase: {tarball: modules}\n")).found, /no file/);
+    const two = await onlyComplaint(
+      "modules: [git]\ndistributions: [debian12, debian13]\nbase: {directory: modules}\n",
+    );
+    assert.match(two.found, /2 distributions/);
+  });
+
+  it("all complaints are told together", async () => {
+    const complaints = await complaintsAbout(
+      "modules: [gitt]\nsize: 4X\ndistribution: nix\ntests: [{name: a}]\nformats: [iso]\n",
+    );
+    const keys = complaints.map(({ key }) => key).sort();
+    assert.deepEqual(keys, ["distribution", "formats[0]", "modules[0]", "size", "tests[0].run"]);
+  });
+
+  it("a module file that can't be loaded or has no modify is named", async () => {
+    const broken = write("modules: [broken]\n", { "modules/broken.mjs": "export const x = ;" });
+    await assert.rejects(loadRecipe(broken), {
+      name: "UserError",
+      message: /broken\.mjs: the module cannot be loaded/,
+    });
+    const empty = write("modules: [empty]\n", { "modules/empty.mjs": "export const x = 1;" });
+    await assert.rejects(loadRecipe(empty), {
+      name: "UserError",
+      message: /empty\.mjs: it exports no function `modify`/,
+    });
+  });
+});
