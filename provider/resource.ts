@@ -11,7 +11,11 @@ export interface Context {
 }
 
 /** A JSON schema for inputs, loosely typed: our inputs have optional parts that JSONSchemaType can't express well. */
-export type InputSchema = Partial<JSONSchemaType<unknown>> & { type: "object"; properties: object; required?: string[] };
+export type InputSchema = Partial<JSONSchemaType<unknown>> & {
+  type: "object";
+  properties: object;
+  required?: string[];
+};
 
 /** One resource type. `I` are its inputs; `O` its outputs, which always repeat the inputs. */
 export interface ResourceType<I extends object, O extends object> {

@@ -14,7 +14,7 @@ type Values = Record<string, unknown>;
 export class ImagesProvider implements provider.Provider {
   private readonly resources: Map<string, AnyResourceType>;
   private readonly functions: Map<string, AnyFunctionType>;
-  private readonly ajv = new Ajv({ allErrors: true, strict: true, allowUnionTypes: true });
+  private readonly ajv = new Ajv({ allErrors: true, strictRequired: false, allowUnionTypes: true });
   private readonly stopping = new AbortController();
 
   /**

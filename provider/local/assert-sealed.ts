@@ -9,7 +9,12 @@ import type { Progress } from "./types.ts";
  * @param script Reads `ROOT`; prints `not ok - ...` for what is left and fails.
  * @throws UserError naming everything that was found.
  */
-export async function assertSealed(view: RootView, script: string, progress: Progress, signal: AbortSignal): Promise<void> {
+export async function assertSealed(
+  view: RootView,
+  script: string,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
   const [command, ...rest] = [...view.enter, "bash", "-euo", "pipefail", "-s"];
   const result = await execa(command, rest, {
     input: script,
@@ -20,7 +25,9 @@ export async function assertSealed(view: RootView, script: string, progress: Pro
   });
   const lines = result.all.split("\n");
   if (result.exitCode === 0) {
-    progress(`sealed: ${lines.filter((line) => line.startsWith("ok")).length} things that must not be in an image are not`);
+    progress(
+      `sealed: ${lines.filter((line) => line.startsWith("ok")).length} things that must not be in an image are not`,
+    );
     return;
   }
   const left = lines.filter((line) => line.startsWith("not ok"));

@@ -1,6 +1,6 @@
 // A stack of its own for a test: the project's real program on the real engine, with a backend, images and recipes in a
 // temporary folder, and what must be gone when the test is over.
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -51,10 +51,21 @@ export class TestStack {
       PULUMI_CONFIG_PASSPHRASE: "test",
     });
     const stack = new TestStack(directory, name, env, cli);
+    await stack.makeProject();
     await stack.recipe(recipe);
-    await stack.settings(settings);
     await stack.succeed("stack", "init", name);
+    await stack.settings(settings);
     return stack;
+  }
+
+  /** A Pulumi project around the real program: the CLI writes stack files beside Pulumi.yaml, and the real one's is not for tests. */
+  private async makeProject(): Promise<void> {
+    const project = await readFile(join(projectDirectory, "Pulumi.yaml"), "utf8");
+    const provider = join(projectDirectory, "provider");
+    await writeFile(join(this.directory, "Pulumi.yaml"), project.replace("path: ./provider", `path: ${provider}`));
+    for (const name of ["index.ts", "package.json", "node_modules"]) {
+      await symlink(join(projectDirectory, name), join(this.directory, name));
+    }
   }
 
   /** Writes the recipe anew. A string is written as it is. */
@@ -83,16 +94,14 @@ export class TestStack {
   }
 
   private get settingsFile(): string {
-    return join(this.directory, "Pulumi.settings.yaml");
+    return join(this.directory, `Pulumi.${this.name}.yaml`);
   }
 
   /** Starts a `pulumi` command on the stack; it may fail. */
   start(...words: string[]) {
-    const withStack = words[0] === "stack" && words[1] === "init" ? words : [...words, "--stack", this.name];
-    const config = ["up", "preview", "destroy", "refresh", "config"].includes(words[0]) || words[1] === "init";
-    const all = [...withStack, ...(config ? ["--config-file", this.settingsFile] : []), "--non-interactive"];
-    return execa(this.cli, all, {
-      cwd: projectDirectory,
+    const isInit = words[0] === "stack" && words[1] === "init";
+    return execa(this.cli, [...words, ...(isInit ? [] : ["--stack", this.name]), "--non-interactive"], {
+      cwd: this.directory,
       env: this.environment,
       extendEnv: false,
       reject: false,
