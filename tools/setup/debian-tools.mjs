@@ -1,0 +1,122 @@
+// The programs that baking on stack `local` and the tests need from the distribution: which package, why, and what shows
+// that it is there. Checked by looking for files, which takes no time; dpkg is not asked.
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { findOnPath } from "../environment.mjs";
+import { ToolProblem } from "../problem.mjs";
+import { pulumiHome } from "../versions.mjs";
+import { run, say, withLock } from "./run.mjs";
+
+/**
+ * @typedef {object} DebianTool
+ * @property {string} name The package.
+ * @property {string} proof A command, or with a leading `/` a file, that only this package brings.
+ * @property {string} reason What it is needed for.
+ * @property {boolean} [testsOnly] Needed by `npm test` only.
+ */
+
+/** @type {DebianTool[]} */
+export const debianTools = [
+  { name: "mmdebstrap", proof: "mmdebstrap", reason: "bootstraps a distribution from its mirrors" },
+  { name: "systemd-container", proof: "systemd-nspawn", reason: "boots the builder" },
+  { name: "slirp4netns", proof: "slirp4netns", reason: "the builder's way to the network" },
+  { name: "iproute2", proof: "ip", reason: "network namespaces" },
+  { name: "util-linux", proof: "unshare", reason: "namespaces and mounts" },
+  { name: "fdisk", proof: "sfdisk", reason: "partitions the image" },
+  { name: "gdisk", proof: "sgdisk", reason: "marks the partition that BIOS boots" },
+  { name: "e2fsprogs", proof: "mke2fs", reason: "the image's root file system" },
+  { name: "dosfstools", proof: "mkfs.fat", reason: "the image's boot partition" },
+  { name: "mtools", proof: "mcopy", reason: "fills the boot partition without mounting it" },
+  {
+    name: "systemd-boot-efi",
+    proof: "/usr/lib/systemd/boot/efi/systemd-bootx64.efi",
+    reason: "boots the image on UEFI",
+  },
+  { name: "syslinux", proof: "syslinux", reason: "boots the image on BIOS" },
+  { name: "syslinux-common", proof: "/usr/lib/syslinux/mbr/gptmbr.bin", reason: "boots the image on BIOS" },
+  { name: "qemu-utils", proof: "qemu-img", reason: "writes disk.qcow2" },
+  { name: "qemu-system-x86", proof: "qemu-system-x86_64", reason: "boots the finished image to verify it" },
+  { name: "ovmf", proof: "/usr/share/OVMF/OVMF_CODE_4M.fd", reason: "UEFI firmware for that boot" },
+  { name: "zstd", proof: "zstd", reason: "compresses cached base images" },
+  { name: "openssh-client", proof: "ssh", reason: "what the README tells you to look into a builder with" },
+  { name: "ca-certificates", proof: "/etc/ssl/certs/ca-certificates.crt", reason: "downloads over https" },
+  { name: "rpm", proof: "rpm", reason: "tests of rpm packages", testsOnly: true },
+  { name: "dnf", proof: "dnf", reason: "tests of rpm packages", testsOnly: true },
+  { name: "shellcheck", proof: "shellcheck", reason: "checks the generated shell scripts", testsOnly: true },
+];
+
+/** Where tools lie that a user's PATH may not have. */
+const systemDirectories = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+/** How old the package lists may be before they are fetched anew, in milliseconds. */
+const oldestLists = 24 * 60 * 60 * 1000;
+
+/**
+ * @param {"start" | "test"} purpose
+ * @param {NodeJS.ProcessEnv} environment
+ * @returns {DebianTool[]}
+ */
+export function missingTools(purpose, environment) {
+  const PATH = [environment.PATH, ...systemDirectories].join(":");
+  return debianTools.filter(({ proof, testsOnly }) => {
+    if (testsOnly && purpose !== "test") return false;
+    return proof.startsWith("/") ? !existsSync(proof) : findOnPath(proof, { PATH }).length === 0;
+  });
+}
+
+/**
+ * Installs what is missing, by apt-get.
+ * @param {"start" | "test"} purpose
+ * @param {NodeJS.ProcessEnv} environment
+ * @throws {ToolProblem} where this computer is not Debian or Ubuntu, or we are not root, with the command to run.
+ */
+export async function installDebianTools(purpose, environment) {
+  if (missingTools(purpose, environment).length === 0) return;
+  refuseWhereImpossible(missingTools(purpose, environment), environment);
+  await withLock(join(pulumiHome(environment), "ci-images-setup.lock"), async () => {
+    const missing = missingTools(purpose, environment);
+    if (missing.length === 0) return; // The setup that we waited for has installed them.
+    for (const { name, reason } of missing) say(`the Debian package ${name} is missing (${reason})`);
+    const env = { ...environment, DEBIAN_FRONTEND: "noninteractive" };
+    // Another apt may be at work, such as the system's own updates: wait for it instead of failing.
+    const patient = ["-q", "-o", "DPkg::Lock::Timeout=600"];
+    if (listsAreStale()) {
+      say("fetching apt's package lists, which are missing or older than a day");
+      await run("apt-get", [...patient, "update"], { env });
+    }
+    const names = missing.map(({ name }) => name);
+    say(`installing ${names.length} Debian packages`);
+    await run("apt-get", [...patient, "install", "-y", "--no-install-recommends", ...names], { env });
+    const still = missingTools(purpose, environment);
+    if (still.length > 0)
+      throw new ToolProblem(
+        `apt-get has installed ${still.map(({ name }) => name).join(", ")}, but there still is no ${still.map(({ proof }) => proof).join(", ")}`,
+        "this distribution may have them in other packages: please report it",
+      );
+  });
+}
+
+/**
+ * @param {DebianTool[]} missing
+ * @param {NodeJS.ProcessEnv} environment
+ */
+function refuseWhereImpossible(missing, environment) {
+  const list = missing.map(({ name, reason }) => `    ${name}: ${reason}`).join("\n");
+  const names = missing.map(({ name }) => name).join(" ");
+  if (findOnPath("apt-get", environment).length === 0)
+    throw new ToolProblem(
+      `these Debian packages are missing, and there is no apt-get here to install them:\n${list}`,
+      "run this on Debian or Ubuntu, or install what they are called in your distribution",
+    );
+  if (process.getuid?.() !== 0)
+    throw new ToolProblem(
+      `these Debian packages are missing, and only root may install them:\n${list}`,
+      `sudo apt-get update && sudo apt-get install -y --no-install-recommends ${names}`,
+    );
+}
+
+function listsAreStale() {
+  const directory = "/var/lib/apt/lists";
+  if (!existsSync(directory) || !readdirSync(directory).some((name) => name.includes("Packages"))) return true;
+  return Date.now() - statSync(directory).mtimeMs > oldestLists;
+}

@@ -1,0 +1,12 @@
+// Runs Pulumi's own installer: node download-pulumi.mjs VERSION FOLDER. A process of its own, because loading the
+// Automation API takes a second that only this needs, and so that it can be given a time limit.
+import automation from "@pulumi/pulumi/automation/index.js";
+import { SemVer } from "semver";
+
+const [version, root] = process.argv.slice(2);
+try {
+  await automation.PulumiCommand.install({ version: new SemVer(version), root });
+} catch (error) {
+  process.stderr.write(`${/** @type {Error} */ (error).message}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,89 @@
+// The project's own state: a private directory with a passphrase for the stacks' secrets, and the stack `local`.
+import { randomBytes } from "node:crypto";
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+  renameSync,
+} from "node:fs";
+import { join } from "node:path";
+import { defaultState, toolchainEnvironment, usesDefaultState } from "../environment.mjs";
+import { ToolProblem } from "../problem.mjs";
+import { run, say } from "./run.mjs";
+
+/** The stack that needs no account. Stacks of clouds are made by whoever has the account. */
+const localStack = "local";
+
+/**
+ * Makes the directory and the passphrase where they are missing. Nothing, when the user chose a backend.
+ * @param {string} projectDirectory
+ * @param {NodeJS.ProcessEnv} environment
+ */
+export function prepareState(projectDirectory, environment) {
+  if (!usesDefaultState(projectDirectory, environment)) return;
+  const { directory, passphraseFile } = defaultState(projectDirectory);
+  if (!existsSync(directory)) {
+    say(`making ${directory} for Pulumi's state (set PULUMI_BACKEND_URL to keep it elsewhere)`);
+    mkdirSync(directory, { mode: 0o700 });
+  }
+  if ((statSync(directory).mode & 0o777) !== 0o700) chmodSync(directory, 0o700);
+  if (existsSync(passphraseFile)) {
+    if ((statSync(passphraseFile).mode & 0o777) !== 0o600) chmodSync(passphraseFile, 0o600);
+    return;
+  }
+  const ownPassphrase = environment.PULUMI_CONFIG_PASSPHRASE !== undefined || environment.PULUMI_CONFIG_PASSPHRASE_FILE;
+  if (hasStacks(directory) && !ownPassphrase)
+    throw new ToolProblem(
+      `${directory} has stacks, but their passphrase ${passphraseFile} is gone`,
+      `restore that file, or set PULUMI_CONFIG_PASSPHRASE; where it is lost for good: remove ${directory} (its stacks' resources are then no longer tracked)`,
+    );
+  say(`making a random passphrase for the stacks' secrets: ${passphraseFile}`);
+  const partial = `${passphraseFile}.${process.pid}`;
+  writeFileSync(partial, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600, flag: "wx" });
+  renameSync(partial, passphraseFile);
+}
+
+/** @param {string} directory */
+function hasStacks(directory) {
+  const stacks = join(directory, ".pulumi", "stacks");
+  return existsSync(stacks) && readdirSync(stacks).length > 0;
+}
+
+/**
+ * Makes the stack `local` where it is missing, in whatever backend is used.
+ * @param {string} projectDirectory
+ * @param {NodeJS.ProcessEnv} environment
+ */
+export async function prepareStack(projectDirectory, environment) {
+  const project = join(projectDirectory, "Pulumi.yaml");
+  const { cli, env } = toolchainEnvironment(projectDirectory, environment);
+  if (usesDefaultState(projectDirectory, environment)) {
+    const name = /^name:\s*["']?([\w.-]+)/m.exec(readFileSync(project, "utf8"))?.[1] ?? "";
+    const { directory } = defaultState(projectDirectory);
+    if (existsSync(join(directory, ".pulumi", "stacks", name, `${localStack}.json`))) return;
+  } else if (hasStack(cli, projectDirectory, env)) {
+    return;
+  }
+  say(`making the stack ${localStack}, which bakes on this computer and needs no account`);
+  await run(cli, ["stack", "init", localStack, "--non-interactive"], { cwd: projectDirectory, env });
+}
+
+/**
+ * @param {string} cli
+ * @param {string} projectDirectory
+ * @param {NodeJS.ProcessEnv} env
+ */
+function hasStack(cli, projectDirectory, env) {
+  const answer = execFileSync(cli, ["stack", "ls", "--json", "--non-interactive"], {
+    cwd: projectDirectory,
+    env,
+    encoding: "utf8",
+  });
+  const stacks = /** @type {{ name: string }[]} */ (/** @type {unknown} */ (JSON.parse(answer)));
+  return stacks.some(({ name }) => name === localStack);
+}
