@@ -1,0 +1,80 @@
+// Everything that `npm test` does: setup, then type check, lint, format check and the tests, each with its time. What
+// fails does not keep the rest from running, so one run tells all.
+//
+//   node tools/test.mjs [FILE...]     with files: only these test files
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { performance } from "node:perf_hooks";
+import { delimiter, join } from "node:path";
+import { runTool } from "./problem.mjs";
+import { setUp } from "./setup.mjs";
+import { projectDirectory } from "./versions.mjs";
+
+/** @typedef {{ name: string, command: string[] }} Stage */
+
+/** @type {Stage[]} */
+const checks = [
+  { name: "types (tsc)", command: ["tsc", "--noEmit"] },
+  { name: "lint (eslint)", command: ["eslint", "."] },
+  { name: "format (prettier)", command: ["prettier", "--check", "--log-level", "warn", "."] },
+];
+
+/**
+ * Runs one stage with its output passed on.
+ * @param {Stage} stage
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {Promise<{ name: string, passed: boolean, seconds: number, output: string }>}
+ */
+async function runStage({ name, command: [program, ...args] }, env) {
+  process.stdout.write(`\n== ${name}\n`);
+  const start = performance.now();
+  const child = spawn(program, args, { cwd: projectDirectory, env, stdio: ["ignore", "pipe", "inherit"] });
+  let output = "";
+  child.stdout.on("data", (/** @type {Buffer} */ text) => {
+    output += text.toString("utf8");
+    process.stdout.write(text);
+  });
+  const [code] = /** @type {[number | null]} */ (await once(child, "close"));
+  const seconds = (performance.now() - start) / 1000;
+  process.stdout.write(`== ${name}: ${code === 0 ? "passed" : "FAILED"} in ${seconds.toFixed(1)} s\n`);
+  return { name, passed: code === 0, seconds, output };
+}
+
+/**
+ * Mocha's count of a kind of tests, out of its closing lines: `  12 passing (3s)`.
+ * @param {string} output
+ * @param {"passing" | "failing" | "pending"} kind
+ */
+function count(output, kind) {
+  // eslint-disable-next-line no-control-regex -- colours, where the output is a terminal's
+  const plain = output.replace(/\x1b\[[\d;]*m/g, "");
+  const lines = [...plain.matchAll(new RegExp(`^  (\\d+) ${kind}`, "gm"))];
+  return Number(lines.at(-1)?.[1] ?? 0);
+}
+
+async function main() {
+  const files = process.argv.slice(2);
+  await setUp("test");
+  const PATH = [join(projectDirectory, "node_modules/.bin"), process.env.PATH].join(delimiter);
+  const env = { ...process.env, PATH };
+  const mocha = ["mocha", "--import=tsx", ...(files.length > 0 ? files : ["test/**/*.test.ts"])];
+  const results = [];
+  for (const stage of [...(files.length > 0 ? [] : checks), { name: "tests (mocha)", command: mocha }])
+    results.push(await runStage(stage, env));
+
+  const tests = results.at(-1);
+  const [passed, failed, pending] = /** @type {const} */ (["passing", "failing", "pending"]).map((kind) =>
+    count(tests?.output ?? "", kind),
+  );
+  process.stdout.write("\n");
+  for (const { name, passed: well, seconds } of results)
+    process.stdout.write(`${well ? "passed" : "FAILED"}  ${seconds.toFixed(1).padStart(6)} s  ${name}\n`);
+  if (pending > 0) process.stdout.write(`${pending} tests were skipped\n`);
+  const bad = results.filter(({ passed: well }) => !well);
+  // A stage that fails without a failing test (a type error, or mocha itself) counts as one failure.
+  const failures = failed + bad.filter((result) => result !== tests || failed === 0).length;
+  process.stdout.write(`${passed} passed, ${failures} failed\n`);
+  if (bad.length > 0) process.exitCode = 1;
+}
+
+await runTool(main);
