@@ -10,7 +10,7 @@ describe("layout of a local disk", () => {
   it("gives the same identifiers for the same recipe, and others for another", () => {
     const one = diskIdentifiers("recipe");
     assert.deepEqual(diskIdentifiers("recipe"), one);
-    const both = [...Object.values(one), ...Object.values(diskIdentifiers("another recipe"))];
+    const both = [one, diskIdentifiers("another recipe")].flatMap((each) => Object.values<string>({ ...each }));
     assert.equal(new Set(both).size, both.length);
   });
 

@@ -29,8 +29,8 @@ describe("QEMU command of a local machine", () => {
     const flash = (firmware: "uefi" | "bios"): string[] =>
       qemuCommand({ ...options, firmware }).filter((word) => word.startsWith("if=pflash"));
     assert.equal(flash("bios").length, 0);
-    assert.match(flash("uefi")[0]!, /unit=0,.*readonly=on/);
-    assert.match(flash("uefi")[1]!, /unit=1,format=raw,file=\/machines\/a,,b\/efi-variables\.fd$/);
+    assert.match(flash("uefi")[0], /unit=0,.*readonly=on/);
+    assert.match(flash("uefi")[1], /unit=1,format=raw,file=\/machines\/a,,b\/efi-variables\.fd$/);
   });
 
   it("names the processor under TCG and passes the real one under KVM", () => {
@@ -84,7 +84,7 @@ describe("console of a local machine", () => {
 describe("seed of a local machine", () => {
   it("hands over the login key as a cloud does and no host key", () => {
     const files = seedFiles("one", 'ssh-ed25519 AAAA "quoted" user@x');
-    const metadata = JSON.parse(files["meta-data"]!) as Record<string, unknown>;
+    const metadata = JSON.parse(files["meta-data"]) as Record<string, unknown>;
     assert.deepEqual(metadata["public-keys"], ['ssh-ed25519 AAAA "quoted" user@x']);
     assert.equal(metadata["instance-id"], "one");
     assert.doesNotMatch(Object.values(files).join(), /ssh_keys|PRIVATE KEY/);
