@@ -1,0 +1,100 @@
+// What modules record, run by the real bash in a namespace of its own.
+import assert from "node:assert/strict";
+import { findDistribution } from "../../provision/distributions.ts";
+import { RecordingRoot, type Step } from "../../provision/root.ts";
+import { quote } from "../../provision/shell.ts";
+import { shellModule } from "../../provision/shell-module.ts";
+import { inNamespace } from "./bash.ts";
+
+function newRoot(distribution = "debian12"): RecordingRoot {
+  return new RecordingRoot({
+    module: "it",
+    distribution: findDistribution(distribution),
+    folder: ".",
+    requireSecret: () => {},
+  });
+}
+
+const scriptOf = (steps: readonly Step[]) => steps.map((step) => (step.kind === "script" ? step.script : "")).join("");
+const strict = "set -euo pipefail\n";
+
+describe("recording root", () => {
+  it("files arrive as they are, with mode, owner and parent folders, and a second time as well", async () => {
+    const root = newRoot();
+    const contents = ["no line break", "", "one\n", 'it\'s $HOME `x` \\ "q"\r\nEND_OF_TEXT\nend\n'];
+    contents.forEach((content, index) =>
+      root.file(`/run/new folder/deep/${index}`, content, { mode: "0640", owner: "root:root" }),
+    );
+    const script = scriptOf(root.steps);
+    const show =
+      "cd '/run/new folder/deep'\nstat -c '%a %U:%G' -- *\nfor file in *; do base64 -w 0 <\"$file\"; echo; done\n";
+    const { stdout, stderr, exitCode } = await inNamespace(`${strict}${script}${script}${show}`);
+    assert.equal(exitCode, 0, String(stderr));
+    const lines = String(stdout).split("\n");
+    assert.deepEqual(lines.slice(0, 4), Array(4).fill("640 root:root"));
+    const read = lines.slice(4).map((line) => Buffer.from(line, "base64").toString());
+    assert.deepEqual(read, contents);
+  });
+
+  it("pieces do not reach into each other: not by cd, exit or variables", async () => {
+    const root = newRoot();
+    root.run("cd /tmp; leak=yes; exit 0");
+    root.run('echo "$PWD ${leak-no}"');
+    const { stdout } = await inNamespace(`${strict}${scriptOf(root.steps)}`);
+    assert.equal(stdout, "/ no");
+  });
+
+  it("apt's lists are updated once, and again only when the sources have changed; a failure is not forgotten", async () => {
+    const root = newRoot();
+    root.packages(["one"]);
+    const install = scriptOf(root.steps);
+    const fake =
+      'apt-get() { case $* in *update) echo update; [ ! -e /run/offline ] ;; *) echo "install ${*: -1}" ;; esac; }\n';
+    const world =
+      "mount -t tmpfs tmpfs /etc/apt\nmkdir /etc/apt/sources.list.d\ntouch -d '1 hour ago' /etc/apt/sources.list /etc/apt/sources.list.d\n";
+    const change = "touch -d '1 minute' /etc/apt/sources.list.d/new.list\n";
+    // In a bash of its own: to the left of `||` bash goes on after an error.
+    const offline = `export -f apt-get; touch /run/offline; bash -euo pipefail -c ${quote(install)} || echo failed; rm /run/offline\n`;
+    const script = `${strict}${world}${fake}${offline}${install}${install}${change}${install}`;
+    const { stdout, stderr } = await inNamespace(script);
+    const online = ["update", "install one", "install one", "update", "install one"];
+    assert.deepEqual(String(stdout).split("\n"), ["update", "failed", ...online], String(stderr));
+  });
+
+  it("package names that could be options, units of other init systems, relative paths and bad modes are refused or translated", () => {
+    const root = newRoot("ubuntu14.04");
+    assert.throws(() => root.packages(["--reinstall"]), { name: "UserError" });
+    assert.throws(() => root.file("etc/x", ""), { name: "UserError", message: /absolute path/ });
+    assert.throws(() => root.file("/etc/x", "", { mode: "rw" }), { name: "UserError", message: /mode/ });
+    root.enable("nginx.service");
+    assert.match(scriptOf(root.steps), /update-rc\.d nginx defaults\nservice nginx start/);
+    const old = newRoot("centos7");
+    old.packages({ apt: ["no"], dnf: ["git"] });
+    assert.match(scriptOf(old.steps), /^yum -y install git\n$/);
+    const none = newRoot();
+    none.packages({ dnf: ["git"] });
+    assert.deepEqual(none.steps, []);
+  });
+
+  it("a shell module gets its settings in the environment and as JSON, and only its own", async () => {
+    const root = newRoot();
+    const text = `#!/bin/bash
+# Greets people.
+# secrets: TOKEN
+echo "$MODULE $DISTRIBUTION $LOGIN_USER"
+echo "$CFG_GREETING|$CFG_TIMES_A_DAY|$CFG_NAMES|$CFG_MORE|$SECRET_TOKEN|\${CFG_OTHER-none}"
+cat "$CFG_FILE"
+`;
+    const module = shellModule("/x/greet.sh", text);
+    assert.equal(module.description, "Greets people.");
+    const greet = { greeting: "it's $me", "times-a-day": 3, names: ["a b", "c"], more: { x: [1] } };
+    await module.modify("greet", root, { greet, other: { other: 1 } });
+    const { stdout, stderr, exitCode } = await inNamespace(`${strict}${scriptOf(root.steps)}`);
+    assert.equal(exitCode, 0, String(stderr));
+    const [first, ...rest] = String(stdout).split("\n");
+    assert.equal(first, "greet debian12 debian");
+    const json = rest.findIndex((line) => line === "{");
+    assert.equal(rest.slice(0, json).join("\n"), `it's $me|3|a b\nc|{"x":[1]}|/run/ci-images/secrets/TOKEN|none`);
+    assert.deepEqual(JSON.parse(rest.slice(json).join("\n")), greet);
+  });
+});
