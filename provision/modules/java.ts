@@ -11,7 +11,7 @@ export const settings = {
   properties: {
     version: {
       type: "integer",
-      enum: [8, 11, 17, 21, 25],
+      enum: [7, 8, 11, 17, 21, 25],
       description: "The Java version; without it the distribution's own default.",
       examples: [17],
     },
@@ -32,7 +32,8 @@ const available: Readonly<Record<string, readonly number[]>> = {
   rocky9: [8, 11, 17, 21],
   "centos-stream9": [8, 11, 17, 21],
   amazonlinux2023: [8, 11, 17, 21],
-  centos7: [8, 11],
+  "ubuntu14.04": [7],
+  centos7: [7, 8, 11],
 };
 
 /**
@@ -53,13 +54,14 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
   root.packages([packageName(root.distribution, version)]);
   root.check("java runs", "java -version");
   if (version !== undefined)
-    // Java 8 calls itself 1.8.
+    // Java 8 and older call themselves 1.8.
     root.check(`java is version ${version}`, `java -version 2>&1 | grep -Eq 'version "(1\\.)?${version}[."]'`);
 }
 
 function packageName({ family, name }: Distribution, version: number | undefined): string {
   if (family === "debian") return version === undefined ? "default-jre-headless" : `openjdk-${version}-jre-headless`;
-  const number = version === 8 ? "1.8.0" : String(version);
+  // Up to Java 8 the version is the second number.
+  const number = version !== undefined && version < 9 ? `1.${version}.0` : String(version);
   if (name === "amazon") return `java-${version === undefined ? "21" : number}-amazon-corretto-headless`;
   return version === undefined ? "java-headless" : `java-${number}-openjdk-headless`;
 }

@@ -1,0 +1,189 @@
+// The module library without a machine: what modules record, and what they refuse.
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Ajv } from "ajv";
+import { UserError } from "../../common/user-error.ts";
+import { distributions, findDistribution } from "../../provision/distributions.ts";
+import { libraryFolder, ModuleCatalogue } from "../../provision/load-modules.ts";
+import { RecordingRoot } from "../../provision/root.ts";
+import { execa } from "execa";
+
+const catalogue = new ModuleCatalogue([libraryFolder]);
+
+/** Settings that make a module do all it can; `undefined` where the defaults do. */
+const fullSettings: Record<string, unknown> = {
+  os_updates: { reboot: true },
+  add_user: ["harlowja", { name: "builder", groups: ["docker"], ssh_keys: ["ssh-ed25519 AAAAC3Nza it's me"] }],
+  install_packages: { apt: ["make", "git=1:2.39*"], dnf: ["make", "@development"] },
+  install_debs: ["package.deb"],
+  install_rpms: ["package.rpm"],
+  umask: "0027",
+  known_hosts: [{ host: "git.example.com", keys: ["ssh-ed25519 AAAAC3Nza"] }],
+  java: { version: 17 },
+  idle_shutdown: { grace: "5min", interval: "10s", process: "it's.*busy" },
+  files: [
+    { path: "/etc/it's here", content: "$(reboot)\n", mode: "0600" },
+    { path: "/opt/tool", source: "package.deb" },
+  ],
+  run: ["echo one", { name: "it's two", script: "echo two" }, { source: "package.rpm" }],
+};
+
+let folder: string;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "ci-images-library-"));
+  for (const name of ["package.deb", "package.rpm"]) await writeFile(join(folder, name), name);
+});
+after(() => rm(folder, { recursive: true }));
+
+async function record(module: string, settings: unknown, distribution = "debian12"): Promise<RecordingRoot> {
+  const file = await catalogue.load(module);
+  const root = new RecordingRoot({
+    module,
+    distribution: findDistribution(distribution),
+    folder,
+    requireSecret: () => {},
+  });
+  await file.modify(module, root, settings === undefined ? {} : { [file.settingsKey ?? module]: settings });
+  return root;
+}
+
+const scripts = (root: RecordingRoot) =>
+  root.steps.map((step) => (step.kind === "script" ? step.script : "reboot")).join("\n");
+
+const refuses = (module: string, settings: unknown, says: RegExp, distribution?: string) =>
+  assert.rejects(
+    record(module, settings, distribution),
+    (error) => error instanceof UserError && says.test(error.message),
+  );
+
+describe("module library", () => {
+  it("has all modules of the old workers' common part", () => {
+    const expected =
+      "add_user bash_as_sh files git idle_shutdown install_debs install_packages install_rpms java known_hosts nginx os_updates run slave_config sudo umask";
+    for (const name of expected.split(" ")) assert.ok(catalogue.names.includes(name), name);
+  });
+
+  for (const name of catalogue.names) {
+    it(`${name}: describes itself and its settings, with examples that are right`, async () => {
+      const { description, settings } = await catalogue.load(name);
+      assert.match(description, /^[A-Z].{10,}[^.]$/);
+      if (!settings) return;
+      const validate = new Ajv({ strict: false }).compile(settings);
+      for (const example of examplesOf(settings))
+        assert.ok(validate(example), JSON.stringify([example, validate.errors]));
+      assert.ok(validate(fullSettings[name] ?? example(settings)), JSON.stringify(validate.errors));
+      assert.deepEqual(propertiesWithout("description", settings), []);
+      assert.deepEqual(propertiesWithout("examples", settings), []);
+    });
+
+    for (const distribution of ["debian12", "ubuntu24.04", "rocky9", "amazonlinux2023"]) {
+      const stranger = name === "install_debs" && distribution !== "debian12" && distribution !== "ubuntu24.04";
+      if (stranger) continue;
+      it(`${name}: records bash that shellcheck accepts on ${distribution}, and the same again the next time`, async () => {
+        const root = await record(name, fullSettings[name], distribution);
+        const text = [scripts(root), ...root.checks.map(({ script }) => `(\n${script}\n)`)].join("\n");
+        // A loop over a list from the settings may well run only once.
+        const { stdout } = await execa("shellcheck", ["--shell=bash", "--severity=warning", "--exclude=SC2043", "-"], {
+          input: text,
+          reject: false,
+        });
+        assert.equal(stdout, "");
+        assert.equal(scripts(await record(name, fullSettings[name], distribution)), scripts(root));
+        if (name !== "run") assert.ok(root.checks.length > 0, "states no fact");
+      });
+    }
+  }
+
+  it("os_updates: reboots only when it is told to, after the updates", async () => {
+    assert.deepEqual(
+      (await record("os_updates", undefined)).steps.map(({ kind }) => kind),
+      ["script"],
+    );
+    assert.deepEqual(
+      (await record("os_updates", { reboot: true })).steps.map(({ kind }) => kind),
+      ["script", "reboot"],
+    );
+  });
+
+  it("add_user: refuses root, and a user that is listed twice", async () => {
+    await refuses("add_user", ["root"], /add_users\[0\]\.name: root is there already/);
+    await refuses("add_user", ["a", { name: "a" }], /add_users\[1\]\.name: the user "a" is in the list twice/);
+  });
+
+  it("add_user: takes only public keys without options, and names that sudo reads", async () => {
+    const { settings } = await catalogue.load("add_user");
+    const validate = new Ajv({ strict: false }).compile(settings!);
+    for (const wrong of [
+      "-----BEGIN OPENSSH PRIVATE KEY-----",
+      `command="id" ssh-rsa AAAA`,
+      "ssh-rsa AAAA a\nssh-rsa BBBB",
+    ])
+      assert.ok(!validate([{ name: "a", ssh_keys: [wrong] }]), wrong);
+    for (const wrong of ["a.b", "-a", "A", "a b", ""]) assert.ok(!validate([wrong]), wrong);
+  });
+
+  it("install_packages: refuses a list that has nothing for the distribution", () =>
+    refuses("install_packages", { apt: ["make"] }, /no list for dnf.*rocky9/, "rocky9"));
+
+  it("install_debs: is refused where packages are not debs", () =>
+    refuses("install_debs", ["package.deb"], /rocky9 does not install deb files.*install_rpms/, "rocky9"));
+
+  it("install_rpms: names a file that is not there", () => refuses("install_rpms", ["missing.rpm"], /missing\.rpm/));
+
+  it("java: refuses a version that the distribution does not carry, and says which it does", () =>
+    refuses("java", { version: 8 }, /debian12 has no Java 8; allowed: 17/));
+
+  it("java: knows the versions of every distribution whose packages we install", async () => {
+    for (const { id } of distributions) await assert.rejects(record("java", { version: 99 }, id), UserError, id);
+  });
+
+  it("idle_shutdown: is refused without systemd", () =>
+    refuses("idle_shutdown", undefined, /ubuntu14\.04 starts services by upstart/, "ubuntu14.04"));
+
+  it("umask: has to be in quotation marks", async () => {
+    const validate = new Ajv({ strict: false }).compile((await catalogue.load("umask")).settings!);
+    assert.ok(validate("022") && validate("0027") && !validate(22) && !validate("0o22") && !validate("888"));
+  });
+
+  it("files: wants either content or a source, and an absolute path", async () => {
+    const validate = new Ajv({ strict: false }).compile((await catalogue.load("files")).settings!);
+    assert.ok(
+      !validate([{ path: "/a" }]) &&
+        !validate([{ path: "/a", content: "", source: "b" }]) &&
+        !validate([{ path: "a", content: "" }]),
+    );
+  });
+});
+
+interface Schema {
+  examples?: unknown[];
+  properties?: Record<string, Schema>;
+  items?: Schema;
+  anyOf?: Schema[];
+  description?: string;
+}
+
+function examplesOf(schema: Schema): unknown[] {
+  const own = Object.entries(schema.properties ?? {}).flatMap(([key, property]) =>
+    (property.examples ?? []).map((value) => ({ [key]: value })),
+  );
+  return [...(schema.examples ?? []), ...own];
+}
+
+function example(schema: Schema): unknown {
+  return examplesOf(schema)[0];
+}
+
+/** Paths of the properties that lack something. */
+function propertiesWithout(key: "description" | "examples", schema: Schema, path = ""): string[] {
+  const inner = [
+    ...Object.entries(schema.properties ?? {}).flatMap(([name, property]) => [
+      ...(property[key] === undefined && property.items === undefined ? [`${path}/${name}`] : []),
+      ...propertiesWithout(key, property, `${path}/${name}`),
+    ]),
+    ...(schema.anyOf ?? []).flatMap((option) => propertiesWithout(key, option, path)),
+  ];
+  return schema.items ? [...inner, ...propertiesWithout(key, schema.items, `${path}[]`)] : inner;
+}
