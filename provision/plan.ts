@@ -134,12 +134,17 @@ async function record(recipe: Recipe, module: RecipeModule, distribution: Distri
   try {
     await module.file.modify(module.writtenName, root, configurationFor(recipe, module));
   } catch (error) {
-    if (error instanceof UserError) throw error;
+    // Modules do not know the recipe's file.
+    if (error instanceof UserError) throw new UserError(...error.complaints.map((each) => inFile(recipe.file, each)));
     // A module's author stops a build by throwing: its own message counts, and the trace helps to find a mistake in it.
     const found = error instanceof Error ? (error.stack ?? error.message) : String(error);
     throw new UserError({ where, found: `it refused to build: ${found}` });
   }
   return root;
+}
+
+function inFile(file: string, complaint: Complaint): Complaint {
+  return complaint.where.includes(file) ? complaint : { ...complaint, where: `${file}: ${complaint.where}` };
 }
 
 function planOf(module: RecipeModule, root: RecordingRoot, hash: string, prefixHash: string): ModulePlan {

@@ -137,7 +137,7 @@ describe("plan", () => {
 
   it("an unreadable upload and a missing secret are told together, the secret with how to set it", async () => {
     await assert.rejects(plan("modules: [upload, secret]\nupload: nope.txt\n"), (error: Error) => {
-      assert.match(error.message, /"nope\.txt" cannot be read/);
+      assert.match(error.message, /worker\.yaml: module upload: "nope\.txt" cannot be read/);
       assert.match(error.message, /pulumi config set --secret --path ci-images:secrets\.TOKEN/);
       assert.match(error.message, /CI_IMAGES_SECRET_TOKEN/);
       return true;
