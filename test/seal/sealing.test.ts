@@ -28,7 +28,7 @@ describe("sealing a builder", function () {
 
   async function offline(script: string): Promise<{ all: string; exitCode?: number }> {
     const [command, ...words] = [...view.enter, "bash", "-euo", "pipefail", "-s"];
-    return await execa(command!, words, { input: script, env: { ROOT: view.path }, all: true, reject: false });
+    return await execa(command, words, { input: script, env: { ROOT: view.path }, all: true, reject: false });
   }
 
   it("lists the installed packages with their versions", async () => {
@@ -45,7 +45,7 @@ describe("sealing a builder", function () {
 
   it("finds everything that was planted before sealing", async () => {
     await builder.apply(await record("known_hosts", [{ host: "git.example.com", keys: ["ssh-ed25519 AAAAC3Nza"] }]));
-    await builder.apply(await record("add_user", [{ name: "worker", ssh_keys: [usersKey] }]));
+    await builder.apply(await record("add_user", [{ name: "worker", sudo: false, ssh_keys: [usersKey] }]));
     await builder.apply(
       await record("files", [{ path: "/etc/ssl/private/kept.key", content: "meant\n", mode: "0600" }]),
     );
