@@ -13,8 +13,19 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { defaultState, toolchainEnvironment, usesDefaultState } from "../environment.mjs";
+import { parseJson } from "../json.mjs";
 import { ToolProblem } from "../problem.mjs";
 import { run, say } from "./run.mjs";
+
+/** What a new stack `local` is set to; docs/settings.md lists every key. */
+const localSettings = `\
+# The embedded cloud: containers and disks on this computer, no account needed. docs/settings.md lists every key.
+config:
+  ci-images:cloud: local
+  ci-images:recipe: provision/recipes/jenkins-worker.yaml
+  # How many earlier generations of an image stay beside the newest.
+  ci-images:keep: "1"
+`;
 
 /** The stack that needs no account. Stacks of clouds are made by whoever has the account. */
 const localStack = "local";
@@ -70,6 +81,9 @@ export async function prepareStack(projectDirectory, environment) {
     return;
   }
   say(`making the stack ${localStack}, which bakes on this computer and needs no account`);
+  const settings = join(projectDirectory, `Pulumi.${localStack}.yaml`);
+  // Not in git: Pulumi writes the salt of this computer's passphrase into it.
+  if (!existsSync(settings)) writeFileSync(settings, localSettings);
   await run(cli, ["stack", "init", localStack, "--non-interactive"], { cwd: projectDirectory, env });
 }
 
@@ -84,6 +98,6 @@ function hasStack(cli, projectDirectory, env) {
     env,
     encoding: "utf8",
   });
-  const stacks = /** @type {{ name: string }[]} */ (/** @type {unknown} */ (JSON.parse(answer)));
+  const stacks = /** @type {{ name: string }[]} */ (parseJson(answer));
   return stacks.some(({ name }) => name === localStack);
 }
