@@ -1,10 +1,14 @@
 // `npm start`: from a fresh clone to a verified image on stack `local`. Sets up, bakes, and drops the builder's records.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { runTool, ToolProblem } from "./problem.mjs";
 import { toolchainEnvironment } from "./environment.mjs";
 import { setUp } from "./setup.mjs";
+import { followSteps } from "./step-times.mjs";
 import { projectDirectory } from "./versions.mjs";
 
 const stack = "local";
@@ -13,41 +17,72 @@ const stack = "local";
  * Runs one `pulumi up` with its progress on the terminal.
  * @param {string} what For people: what this pass does.
  * @param {ReturnType<typeof toolchainEnvironment>} toolchain
- * @returns {Promise<number>} how long it took, in seconds.
+ * @returns {Promise<{ seconds: number, steps: import("./step-times.mjs").Step[] }>} how long it took, whole and step by step.
  */
 async function up(what, { cli, env }) {
   process.stdout.write(`\n== ${what}\n`);
   const start = performance.now();
-  const args = ["up", "--stack", stack, "--yes", "--skip-preview", "--suppress-permalink"];
+  const folder = mkdtempSync(join(tmpdir(), "ci-images-start-"));
+  const log = join(folder, "events");
+  const args = ["up", "--stack", stack, "--yes", "--skip-preview", "--suppress-permalink", "--event-log", log];
   const child = spawn(cli, args, { cwd: projectDirectory, env, stdio: "inherit" });
   // Ctrl-C reaches the CLI from the terminal, which ends the deployment in order; we have to wait for that.
   const patient = () => {};
   process.on("SIGINT", patient);
-  const [code] = /** @type {[number | null]} */ (await once(child, "close"));
-  process.off("SIGINT", patient);
-  if (code !== 0)
-    throw new ToolProblem(
-      `pulumi up failed (exit status ${code}); what went wrong is above`,
-      "mend it and run npm start again: it goes on where it stopped. npx pulumi destroy -s local takes everything away",
-    );
-  return (performance.now() - start) / 1000;
+  const closed = once(child, "close");
+  try {
+    const [steps, [code]] = await Promise.all([followSteps(log, closed), closed]);
+    if (code !== 0)
+      throw new ToolProblem(
+        `pulumi up failed (exit status ${code}); what went wrong is above`,
+        "mend it and run npm start again: it goes on where it stopped. npx pulumi destroy -s local takes everything away",
+      );
+    return { steps, seconds: (performance.now() - start) / 1000 };
+  } finally {
+    process.off("SIGINT", patient);
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/**
+ * What there is now, for the person who waited for it.
+ * @param {Record<string, Record<string, string>>} images The stack's output for this cloud: images by distribution.
+ */
+function describeImages(images) {
+  for (const [distribution, image] of Object.entries(images)) {
+    const proof = JSON.parse(readFileSync(join(image.path, "proof.json"), "utf8"));
+    process.stdout.write(`
+image     ${image.disk}
+          for ${distribution}, with manifest.json and proof.json beside it
+size      ${(Number(image.bytes) / 2 ** 20).toFixed(0)} MiB
+sha256    ${image.sha256}
+recipe    ${image.recipe}
+verified  ${proof.checks.length} checks on a machine booted from it (${proof.how}):
+${proof.checks.map((/** @type {string} */ line) => `            ${line.replace(/^ok - /, "")}`).join("\n")}
+`);
+  }
 }
 
 async function main() {
   await setUp("start");
   const toolchain = toolchainEnvironment(projectDirectory);
-  const seconds = {
-    bake: await up("baking: pulumi up", toolchain),
-    // The builder is gone from this computer by now; the second pass no longer declares it, so the engine forgets it.
-    drop: await up("dropping the builder's records: pulumi up", toolchain),
-  };
+  const bake = await up("baking: pulumi up", toolchain);
+  // The builder is gone from this computer by now; the second pass no longer declares it, so the engine forgets it.
+  const drop = await up("dropping the builder's records: pulumi up", toolchain);
   const outputs = execFileSync(toolchain.cli, ["stack", "output", "--stack", stack, "--json"], {
     cwd: projectDirectory,
     env: toolchain.env,
     encoding: "utf8",
   });
-  process.stdout.write(`\n${outputs}`);
-  process.stdout.write(`baked in ${seconds.bake.toFixed(1)} s, records dropped in ${seconds.drop.toFixed(1)} s\n`);
+  describeImages(JSON.parse(outputs).images.local);
+  const made = bake.steps.filter(
+    ({ operation, type }) => operation.startsWith("create") && !/^pulumi:|KeyPair/.test(type),
+  );
+  process.stdout.write("\n");
+  if (made.length === 0) process.stdout.write("nothing was baked: the image is up to date\n");
+  for (const { name, seconds } of made) process.stdout.write(`${seconds.toFixed(1).padStart(8)} s  ${name}\n`);
+  process.stdout.write(`${bake.seconds.toFixed(1).padStart(8)} s  all of the bake\n`);
+  process.stdout.write(`${drop.seconds.toFixed(1).padStart(8)} s  dropping the builder's records\n`);
 }
 
 await runTool(main);

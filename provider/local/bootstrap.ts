@@ -46,7 +46,8 @@ systemctl enable systemd-networkd.service systemd-resolved.service ssh.service
 
 # The clouds this project makes images for: looking for others takes time at every boot.
 mkdir -p /etc/cloud/cloud.cfg.d
-printf 'datasource_list: [NoCloud, ConfigDrive, OpenStack, Ec2, GCE, None]\\n' > /etc/cloud/cloud.cfg.d/90-ci-images.cfg
+# cloud-init's own choice of locale is one that is not generated here: it would end in an error.
+printf 'datasource_list: [NoCloud, ConfigDrive, OpenStack, Ec2, GCE, None]\\nlocale: C.UTF-8\\n' > /etc/cloud/cloud.cfg.d/90-ci-images.cfg
 
 # The account that cloud-init gives the login key to; it has no password.
 id "$LOGIN_USER" || useradd --create-home --shell /bin/bash --groups adm,sudo "$LOGIN_USER"
