@@ -1,5 +1,5 @@
 // Is there an SSH server at this address that holds this host key? Nobody logs in for the answer.
-import { Client } from "ssh2";
+import ssh2 from "ssh2";
 import type { Connection } from "./types.ts";
 
 /**
@@ -10,7 +10,7 @@ import type { Connection } from "./types.ts";
 export function answersSsh({ host, port, user, hostKey }: Connection, milliseconds: number): Promise<boolean> {
   const [kind, key] = hostKey.trim().split(/\s+/);
   return new Promise((resolve) => {
-    const client = new Client();
+    const client = new ssh2.Client();
     const finish = (answer: boolean): void => {
       resolve(answer);
       client.destroy();

@@ -9,9 +9,9 @@ import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { connect } from "node:net";
 
-const supervision = /** @type {import("./supervisor.ts").Supervision} */ (
-  JSON.parse(fs.readFileSync("supervise.json", "utf8"))
-);
+/** @type {import("./supervisor.ts").Supervision} */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-assignment -- the rule knows no types of comments
+const supervision = JSON.parse(fs.readFileSync("supervise.json", "utf8"));
 const { guest } = supervision;
 /** systemd-nspawn's exit status when the guest asked for a reboot and nobody but us can do it. */
 const rebootRequested = 133;
@@ -243,7 +243,8 @@ function ask(file, ...requests) {
 /** @param {string} line @returns {Answer | undefined} */
 function parse(line) {
   try {
-    return /** @type {Answer} */ (JSON.parse(line));
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-return -- the rule knows no types of comments
+    return JSON.parse(line);
   } catch {
     return undefined; // The rest of it is still on its way.
   }
