@@ -69,6 +69,19 @@ describe("sealing a builder", function () {
     assert.ok(!all.includes(secret));
   });
 
+  it("ends well, in the session it came by, where nothing is left", async () => {
+    const other = await RealBuilder.create(await testBase());
+    try {
+      const options = { bakeKeys: [other.bakeKey], secretsFile: "/run/secrets-of-the-bake", image };
+      must(await other.asRoot(`install -m 0600 /dev/stdin /run/secrets-of-the-bake <<<${secret}`));
+      const output = must(await other.asRoot(sealScript(options)));
+      assert.ok(output.split("\n").filter((line) => line.startsWith("ok - ")).length > 30, output);
+      assert.equal((await other.ssh("true")).exitCode, 255);
+    } finally {
+      await other.remove();
+    }
+  });
+
   it("lets nobody in afterwards", async () => {
     const { all, exitCode } = await builder.ssh("true");
     assert.equal(exitCode, 255, all);
@@ -100,6 +113,13 @@ describe("sealing a builder", function () {
     ])
       assert.ok(all.includes(kept), `${kept} is missing in ${all}`);
     assert.match(all, /"packagesSha256": "[0-9a-f]{64}",\s+"sealedAt": "20\d\d-/);
+  });
+
+  it("gives the image its own way to name servers and its local names back", async () => {
+    const { all } = await offline(
+      `readlink "$ROOT/etc/resolv.conf"; grep -cw localhost "$ROOT/etc/hosts"; ls "$ROOT/etc/hostname" 2>&1 || true`,
+    );
+    assert.match(all, /^\.\.\/run\/systemd\/resolve\/stub-resolv\.conf\n[1-9]\n.*No such file/);
   });
 
   it("finds residue on the stopped root, whichever line of the checklist it belongs to", async () => {
