@@ -211,8 +211,8 @@ async function makeTar(
     const target = join(dirname(disk), `${options.name}.tar.gz`);
     const when = options.sourceDate === undefined ? [] : [`--mtime=@${options.sourceDate}`];
     const owner = ["--owner=root:0", "--group=root:0", "--mode=0644", "--format=gnu", "--sparse"];
-    // pigz, because gzip would take longer than all the rest of the image.
-    const pack = ["--use-compress-program=pigz --no-name", "--create", "--file", target, "--directory", folder];
+    // pigz at a low level, because packing would take longer than all the rest of the image.
+    const pack = ["--use-compress-program=pigz --no-name -3", "--create", "--file", target, "--directory", folder];
     await run("tar", [...when, ...owner, ...pack, names.root, names.kernel, names.ramdisk], options);
     return target;
   } finally {
