@@ -1,6 +1,7 @@
 // A base image bootstrapped from its distribution's mirrors by mmdebstrap.
 import { execa } from "execa";
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../common/user-error.ts";
@@ -48,6 +49,7 @@ export async function buildFromMirror(
     const found = "has another release than a moment ago";
     throw new UserError({ where: `the mirror of ${distribution.id}`, found, cure: "run the command again" });
   }
+  checkKeyring(distribution);
   await needDisk(2.5 * 2 ** 30, `bootstrapping ${distribution.id}`);
   const archive = await archiveFor(distribution, source.mirror);
   const sources = await sourcesOf(archive, distribution);
@@ -152,6 +154,16 @@ function checkRelease({ codename }: Release, distribution: Distribution, { main 
     found: `has ${codename}`,
     allowed: distribution.codename,
     cure: "set another `mirror`",
+  });
+}
+
+function checkKeyring({ id, name }: Distribution): void {
+  const keyring = `/usr/share/keyrings/${name}-archive-keyring.gpg`;
+  if (existsSync(keyring)) return;
+  throw new UserError({
+    where: `bootstrapping ${id}`,
+    found: `this computer does not have ${keyring}, the keys that its packages are signed with`,
+    cure: `install the package ${name === "ubuntu" ? "ubuntu-keyring" : "debian-archive-keyring"}`,
   });
 }
 

@@ -98,7 +98,7 @@ describe("local builder", function () {
     const supervisor = await supervisorOf(machine);
     const [inner] = await childrenOf(supervisor.pid);
     assert.ok((await processesOf(machine.directory)).length >= 4);
-    process.kill(inner!, "SIGKILL");
+    process.kill(inner, "SIGKILL");
     while (await findSupervisor(machine.directory)) await delay(20);
     await delay(200);
     await assertNothingLeft(machine.directory);
@@ -161,7 +161,7 @@ describe("local builder", function () {
     const view = await machines.rootView(machine.name);
     const inView = async (command: string): Promise<string> => {
       const [enter, ...words] = view.enter;
-      return (await execa(enter!, [...words, "bash", "-c", command], { cwd: "/", env: { ROOT: view.path } })).stdout;
+      return (await execa(enter, [...words, "bash", "-c", command], { cwd: "/", env: { ROOT: view.path } })).stdout;
     };
     assert.equal(
       await inView("cat $ROOT/etc/mine; ls $ROOT/etc/issue 2>/dev/null || readlink $ROOT/etc/resolv.conf"),
@@ -172,7 +172,7 @@ describe("local builder", function () {
     await view.dispose();
     const again = await machines.rootView(machine.name);
     const [enter, ...words] = again.enter;
-    const { stdout } = await execa(enter!, [...words, "cat", `${again.path}/etc/mine`]);
+    const { stdout } = await execa(enter, [...words, "cat", `${again.path}/etc/mine`]);
     assert.equal(stdout, "builder");
     await again.dispose();
   });
