@@ -2,11 +2,19 @@
 import { readFileSync } from "node:fs";
 
 /**
+ * @param {string} text
+ * @returns {unknown}
+ */
+export function parseJson(text) {
+  return JSON.parse(text);
+}
+
+/**
  * @param {string} file
  * @returns {unknown}
  */
 export function readJson(file) {
-  return JSON.parse(readFileSync(file, "utf8"));
+  return parseJson(readFileSync(file, "utf8"));
 }
 
 /**

@@ -8,7 +8,7 @@ import { performance } from "node:perf_hooks";
 import { runTool, ToolProblem } from "./problem.mjs";
 import { toolchainEnvironment } from "./environment.mjs";
 import { setUp } from "./setup.mjs";
-import { followSteps } from "./step-times.mjs";
+import { eventLogEnvironment, followSteps } from "./step-times.mjs";
 import { projectDirectory } from "./versions.mjs";
 
 const stack = "local";
@@ -25,7 +25,7 @@ async function up(what, { cli, env }) {
   const folder = mkdtempSync(join(tmpdir(), "ci-images-start-"));
   const log = join(folder, "events");
   const args = ["up", "--stack", stack, "--yes", "--skip-preview", "--suppress-permalink", "--event-log", log];
-  const child = spawn(cli, args, { cwd: projectDirectory, env, stdio: "inherit" });
+  const child = spawn(cli, args, { cwd: projectDirectory, env: { ...env, ...eventLogEnvironment }, stdio: "inherit" });
   // Ctrl-C reaches the CLI from the terminal, which ends the deployment in order; we have to wait for that.
   const patient = () => {};
   process.on("SIGINT", patient);

@@ -7,6 +7,9 @@ import { setTimeout as sleep } from "node:timers/promises";
  * @typedef {{ name: string, type: string, operation: string, seconds: number }} Step
  */
 
+/** Without it the CLI hides the flag `--event-log`, as the Automation API knows, too. */
+export const eventLogEnvironment = { PULUMI_DEBUG_COMMANDS: "true" };
+
 /**
  * Follows an event log that the CLI writes (`--event-log FILE`) until `done` resolves.
  * @param {string} file The log; it may not be there yet.

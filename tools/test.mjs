@@ -3,7 +3,6 @@
 //
 //   node tools/test.mjs [FILE...]     with files: only these test files
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { performance } from "node:perf_hooks";
 import { delimiter, join } from "node:path";
 import { runTool } from "./problem.mjs";
@@ -34,7 +33,8 @@ async function runStage({ name, command: [program, ...args] }, env) {
     output += text.toString("utf8");
     process.stdout.write(text);
   });
-  const [code] = /** @type {[number | null]} */ (await once(child, "close"));
+  /** @type {number | null} */
+  const code = await new Promise((resolve, reject) => child.once("close", resolve).once("error", reject));
   const seconds = (performance.now() - start) / 1000;
   process.stdout.write(`== ${name}: ${code === 0 ? "passed" : "FAILED"} in ${seconds.toFixed(1)} s\n`);
   return { name, passed: code === 0, seconds, output };
