@@ -14,9 +14,6 @@ import type { BaseSource, Progress, ResolvedBase } from "./types.ts";
 
 type MirrorSource = Extract<BaseSource, { kind: "mirror" }>;
 
-/** Raise it whenever the same packages would be made into another root. */
-const bootstrapVersion = 1;
-
 type MirrorBase = ResolvedBase & { notice?: string };
 
 /**
@@ -102,7 +99,8 @@ async function finish(root: string, distribution: Distribution, sources: Suite[]
 /** The same for all bases that are asked for in the same words, whatever the mirror has that day. */
 export function specificationOf({ distribution: id, packages, mirror }: MirrorSource): string {
   const distribution = debianLike(id);
-  return digest([bootstrapVersion, id, architecture(), packagesFor(distribution, packages), mirror]);
+  // What is done beside the packages counts, too: the same packages finished otherwise are another root.
+  return digest([FINISH, id, architecture(), packagesFor(distribution, packages), mirror]);
 }
 
 interface Suite {
