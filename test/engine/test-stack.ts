@@ -1,24 +1,8 @@
-// A stack of its own for a test: the project's real program on the real engine, with a backend, images and recipes in a
-// temporary folder, and what must be gone when the test is over.
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+// A throw-away stack with the questions that tests ask: what is on the machine, what is in the state, and what is left.
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { execa, type Result } from "execa";
-import { dump } from "js-yaml";
 import { listMachines } from "../../provider/local/machines.ts";
-import { toolchainEnvironment } from "../../tools/environment.mjs";
-
-export const projectDirectory = fileURLToPath(new URL("../../", import.meta.url));
-
-/** A finished `pulumi` command. */
-export interface Run {
-  /** Standard output and error together, as a person would see it. */
-  output: string;
-  exitCode: number;
-  /** Seconds. */
-  took: number;
-}
+import { makePlace, ThrowAwayStack, type Run } from "../../tools/throw-away-stack.ts";
 
 /** A resource in the state, as `pulumi stack export` has it. */
 export interface ResourceRecord {
@@ -28,104 +12,11 @@ export interface ResourceRecord {
   outputs?: Record<string, unknown>;
 }
 
-export class TestStack {
-  private constructor(
-    readonly directory: string,
-    readonly name: string,
-    private readonly environment: NodeJS.ProcessEnv,
-    private readonly cli: string,
-  ) {}
-
-  /**
-   * Makes the stack.
-   * @param recipe The recipe's content.
-   * @param settings Stack settings without the `ci-images:` prefix.
-   */
-  static async create(recipe: object, settings: Record<string, unknown> = {}): Promise<TestStack> {
-    const directory = await mkdtemp(join(tmpdir(), "ci-images-test-"));
-    const name = directory.split("-").at(-1)!.toLowerCase();
-    await mkdir(join(directory, "backend"));
-    const { cli, env } = toolchainEnvironment(projectDirectory, {
-      ...process.env,
-      PULUMI_BACKEND_URL: `file://${join(directory, "backend")}`,
-      PULUMI_CONFIG_PASSPHRASE: "test",
-    });
-    const stack = new TestStack(directory, name, env, cli);
-    await stack.makeProject();
-    await stack.recipe(recipe);
-    await stack.succeed("stack", "init", name);
-    await stack.settings(settings);
-    return stack;
-  }
-
-  /** A Pulumi project around the real program: the CLI writes stack files beside Pulumi.yaml, and the real one's is not for tests. */
-  private async makeProject(): Promise<void> {
-    const project = await readFile(join(projectDirectory, "Pulumi.yaml"), "utf8");
-    const provider = join(projectDirectory, "provider");
-    await writeFile(join(this.directory, "Pulumi.yaml"), project.replace("path: ./provider", `path: ${provider}`));
-    for (const name of ["index.ts", "package.json", "node_modules"]) {
-      await symlink(join(projectDirectory, name), join(this.directory, name));
-    }
-  }
-
-  /** Writes the recipe anew. A string is written as it is. */
-  async recipe(content: object | string): Promise<void> {
-    await writeFile(join(this.directory, "recipe.yaml"), typeof content === "string" ? content : dump(content));
-  }
-
-  /** Writes the stack's settings anew. */
-  async settings(settings: Record<string, unknown>): Promise<void> {
-    const all = {
-      recipe: join(this.directory, "recipe.yaml"),
-      imageDirectory: this.images,
-      verify: false,
-      ...settings,
-    };
-    // The salt belongs to the passphrase and is written by `stack init`.
-    const before = await readFile(this.settingsFile, "utf8").catch(() => "");
-    const salt = /^encryptionsalt:.*$/m.exec(before)?.[0] ?? "";
-    const config = Object.fromEntries(Object.entries(all).map(([key, value]) => [`ci-images:${key}`, value]));
-    await writeFile(this.settingsFile, `${salt}\n${dump({ config })}`);
-  }
-
-  /** Where the images are. */
-  get images(): string {
-    return join(this.directory, "images");
-  }
-
-  private get settingsFile(): string {
-    return join(this.directory, `Pulumi.${this.name}.yaml`);
-  }
-
-  /** Starts a `pulumi` command on the stack; it may fail. */
-  start(...words: string[]) {
-    const isInit = words[0] === "stack" && words[1] === "init";
-    return execa(this.cli, [...words, ...(isInit ? [] : ["--stack", this.name]), "--non-interactive"], {
-      cwd: this.directory,
-      env: this.environment,
-      extendEnv: false,
-      reject: false,
-      all: true,
-      detached: false,
-    });
-  }
-
-  /** Runs a `pulumi` command on the stack; it may fail. */
-  async run(...words: string[]): Promise<Run> {
-    const started = Date.now();
-    const result: Result<{ all: true; reject: false }> = await this.start(...words);
-    return { output: result.all, exitCode: result.exitCode ?? -1, took: (Date.now() - started) / 1000 };
-  }
-
-  /** Runs a `pulumi` command that must succeed. */
-  async succeed(...words: string[]): Promise<Run> {
-    const run = await this.run(...words);
-    if (run.exitCode !== 0) throw new Error(`pulumi ${words.join(" ")} failed (${run.exitCode}):\n${run.output}`);
-    return run;
-  }
-
-  up(): Promise<Run> {
-    return this.succeed("up", "--yes", "--skip-preview");
+/** A throw-away stack, and what tests ask of it. */
+export class TestStack extends ThrowAwayStack {
+  /** As `ThrowAwayStack.create`. */
+  static override async create(recipe: object, settings: Record<string, unknown> = {}): Promise<TestStack> {
+    return new TestStack(await makePlace()).begin(recipe, settings);
   }
 
   /** An `up` that must fail. */
@@ -138,10 +29,6 @@ export class TestStack {
   /** Fails when a preview would change anything. */
   expectNoChanges(): Promise<Run> {
     return this.succeed("preview", "--expect-no-changes", "--diff");
-  }
-
-  async outputs(): Promise<{ images?: { local: Record<string, Record<string, string>> } }> {
-    return JSON.parse((await this.succeed("stack", "output", "--json")).output) as never;
   }
 
   async resources(): Promise<ResourceRecord[]> {
@@ -178,13 +65,6 @@ export class TestStack {
       ...(await readFile("/proc/self/mountinfo", "utf8")).split("\n").filter((line) => line.includes(label)),
       ...(await this.imageFolders()).map((folder) => `image folder ${folder}`),
     ];
-  }
-
-  /** Destroys everything and removes the folder. */
-  async remove(): Promise<void> {
-    await this.run("cancel", "--yes");
-    await this.succeed("destroy", "--yes", "--skip-preview");
-    await rm(this.directory, { recursive: true, force: true });
   }
 }
 
