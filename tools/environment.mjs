@@ -74,6 +74,8 @@ function settings(projectDirectory, environment) {
   // The CLI's look for a newer version goes out to the network at every run, and the version is pinned here anyway.
   if (!environment.PULUMI_SKIP_UPDATE_CHECK) added.PULUMI_SKIP_UPDATE_CHECK = "true";
   if (!usesDefaultState(projectDirectory, environment)) return added;
+  // An offer to explain errors that needs an account, and so leads nowhere with state of one's own.
+  if (!environment.PULUMI_SUPPRESS_NEO_LINK) added.PULUMI_SUPPRESS_NEO_LINK = "true";
   const state = defaultState(projectDirectory);
   added.PULUMI_BACKEND_URL = state.url;
   // An empty PULUMI_CONFIG_PASSPHRASE is a choice too.

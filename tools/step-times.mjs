@@ -4,7 +4,12 @@ import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * @typedef {{ name: string, type: string, operation: string, seconds: number }} Step
+ * @typedef {object} Step
+ * @property {string} name The resource's logical name.
+ * @property {string} type
+ * @property {string} operation `create`, `update`, `delete`, `create-replacement`, ...
+ * @property {number} began When it began, in seconds on the clock of `performance.now()`.
+ * @property {number} seconds How long it took.
  */
 
 /** Without it the CLI hides the flag `--event-log`, as the Automation API knows, too. */
@@ -55,7 +60,8 @@ function note(event, begun, steps) {
   const start = begun.get(urn);
   if (start === undefined) return;
   begun.delete(urn);
-  steps.push({ name: urn.split("::").at(-1), type, operation: op, seconds: (performance.now() - start) / 1000 });
+  const [began, seconds] = [start / 1000, (performance.now() - start) / 1000];
+  steps.push({ name: urn.split("::").at(-1), type, operation: op, began, seconds });
 }
 
 /**
