@@ -16,7 +16,8 @@ import * as command from "@pulumi/command";
 
 const config = new pulumi.Config();
 const mode = config.get("mode");
-if (mode === "throw") throw new Error("thrown by the program");
+// With its stack Node takes half a minute to print an error of a program that tsx loads, as the SDK prints it.
+if (mode === "throw") throw Object.assign(new Error("thrown by the program"), { stack: "thrown by the program" });
 if (mode === "wait") { console.log("waiting in " + process.pid); setInterval(() => {}, 1e6); await new Promise(() => {}); }
 const connection = config.requireSecretObject<{ host: string }>("connection");
 const first = new command.remote.Command("first", {
@@ -52,8 +53,8 @@ describe("program on the real engine", function () {
     await writeFile(join(folder, "package.json"), '{ "type": "module", "main": "index.ts" }');
     await writeFile(join(folder, "index.ts"), program);
     await symlink(join(projectDirectory, "node_modules"), join(folder, "node_modules"));
-    const { PULUMI_BACKEND_URL: _url, PULUMI_CONFIG_PASSPHRASE: _phrase, ...rest } = process.env;
-    ({ cli, env: environment } = toolchainEnvironment(folder, rest));
+    const own = { ...process.env, PULUMI_BACKEND_URL: undefined, PULUMI_CONFIG_PASSPHRASE: undefined };
+    ({ cli, env: environment } = toolchainEnvironment(folder, own));
     pulumi = async (...args) => {
       const options = { cwd: folder, env: environment, extendEnv: false, all: true, reject: false } as const;
       const { all, exitCode } = await execa(cli, [...args, "--non-interactive"], options);
@@ -129,9 +130,7 @@ describe("program on the real engine", function () {
     const running = execa(cli, ["up", "--yes", "--skip-preview", "--non-interactive"], options);
     let output = "";
     for (; !/waiting in \d+/.test(output);) {
-      const [data] = (await new Promise((resolve) => running.stdout.once("data", (text) => resolve([text])))) as [
-        Buffer,
-      ];
+      const [data] = await new Promise((resolve) => running.stdout.once("data", (text) => resolve([text])));
       output += data.toString("utf8");
     }
     const pid = Number(/waiting in (\d+)/.exec(output)![1]);
