@@ -53,10 +53,11 @@ export class Provisioning {
     });
   }
 
-  /** The acceptance tests. Their output has one line a check. */
-  tests(name: string, checks: pulumi.Input<Check[]>, trigger: string): command.remote.Command {
-    const rendered = pulumi.output(checks).apply((known) => testsCommand(known as Check[]));
-    return this.run(`${this.prefix}-${name}`, name, rendered, [trigger, this.machine.instance]);
+  /** The acceptance tests, on the builder or on a machine booted from the image. Their output has one line a check. */
+  tests(on: "builder" | "image", checks: pulumi.Input<Check[]>, trigger: string): command.remote.Command {
+    const step = on === "builder" ? "tests" : "verify";
+    const rendered = pulumi.output(checks).apply((known) => testsCommand(known as Check[], on));
+    return this.run(`${this.prefix}-${step}`, step, rendered, [trigger, this.machine.instance]);
   }
 
   /** What is on the builder: its machine-id and the installed packages. */

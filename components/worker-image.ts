@@ -72,7 +72,7 @@ function bakeImage(bake: Bake, { cloud, plan, secrets }: WorkerImageArgs): Decla
   const builder = cloud.declareBuilder(bake);
   const provisioning = new Provisioning(bake.prefix, builder, bake.parent, secrets);
   for (const module of plan.modules) provisioning.module(module);
-  provisioning.tests("tests", plan.checks, bake.recipe);
+  provisioning.tests("builder", plan.checks, bake.recipe);
   const inventory = provisioning.inventory(bake.recipe);
   provisioning.after(cloud.declareSealing(bake, builder, provisioning.end));
   const { recipe, base } = bake;
@@ -89,7 +89,7 @@ function verifyImage(
   const trial = cloud.declareTrial(bake, image);
   const provisioning = new Provisioning(`${bake.prefix}-trial`, trial, bake.parent, secrets);
   const checks = image.builder.apply((builder) => [...verificationChecks(builder), ...plan.checks]);
-  const verified = provisioning.tests("verify", checks, bake.recipe);
+  const verified = provisioning.tests("image", checks, bake.recipe);
   const retired = trial.retire(verified);
   const proof = { how: trial.how, report: verified.stdout };
   return cloud.declarePromotion(bake, image, proof, [retired]);

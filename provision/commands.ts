@@ -20,6 +20,9 @@ export interface BuilderCommand {
 const afterFailure =
   "The builder is kept: fix the recipe or the cause and run `pulumi up` again. The same recipe resumes here, an edited one starts on a fresh builder; `pulumi destroy` removes it.";
 
+const afterVerification =
+  "The image was made, but it did not pass: the stack's outputs still name the last good one. Edit the recipe and run `pulumi up` again, or run it as it is to repeat the verification; `pulumi destroy` removes image and machine.";
+
 /**
  * Renders one step of a module.
  * @param module The module's plan.
@@ -77,11 +80,12 @@ systemd-run --quiet --collect --on-active=1 --timer-property=AccuracySec=100ms s
  * Renders the acceptance tests: every check runs, whatever becomes of the others. One line each, `ok - MODULE: WHAT` or `not ok - ...`
  * with its last lines, then `N passed, N failed`; exit status 1 when one failed.
  * @param checks From a plan, `verificationChecks`, or both.
- * @param title For messages: `the acceptance tests`.
+ * @param on Where they run: what to do when one fails is another thing for a builder than for a machine booted from the image.
  */
-export function testsCommand(checks: readonly Check[], title = "the acceptance tests"): BuilderCommand {
+export function testsCommand(checks: readonly Check[], on: "builder" | "image" = "builder"): BuilderCommand {
   const timeoutSeconds = checks.reduce((sum, check) => sum + check.timeoutSeconds + 10, 60);
-  const failureCure = afterFailure;
+  const [title, failureCure] =
+    on === "builder" ? ["the acceptance tests", afterFailure] : ["the verification of the image", afterVerification];
   const stdin = renderProgram({ title, script: testScript(checks), timeoutSeconds, timeoutCure: "", failureCure });
   return { create: runAsRoot, stdin, isSecret: false };
 }
