@@ -62,6 +62,9 @@ const schema = {
   },
 };
 
+/** The names of all settings; docs/settings.md describes each. */
+export const settingNames = Object.keys(schema.properties);
+
 /**
  * Reads the settings of the selected stack.
  * @throws UserError with every wrong key together.

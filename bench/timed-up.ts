@@ -1,0 +1,57 @@
+// One `pulumi up` with its times: the whole, each step's, and when the first command ran on the builder.
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { eventLogEnvironment, followSteps, type Step } from "../tools/step-times.mjs";
+import type { ThrowAwayStack } from "../tools/throw-away-stack.ts";
+
+/** A `pulumi up` that succeeded. All times are in seconds since the command was started. */
+export interface TimedUp {
+  /** How long all of it took. */
+  took: number;
+  /** When the first command ran on the builder, by the builder's own clock, which is this computer's; see `mark`. */
+  firstCommand?: number;
+  /** The steps that changed something. */
+  steps: Step[];
+}
+
+/** What a recipe's module `run` is to do first, for `firstCommand`. */
+export const mark = 'echo "bench: here at $(date +%s.%N)"';
+
+/** The variables that stacks which are timed need. */
+export const timingVariables = eventLogEnvironment;
+
+/** Runs `pulumi up`. @throws Error with its output when it fails. */
+export async function timedUp(stack: ThrowAwayStack): Promise<TimedUp> {
+  const log = join(stack.directory, `events-${Date.now()}`);
+  const [wallClock, start] = [Date.now() / 1000, performance.now() / 1000];
+  const running = stack.succeed("up", "--yes", "--skip-preview", "--event-log", log);
+  const [steps, { output, took }] = await Promise.all([followSteps(log, running), running]);
+  const here = /bench: here at (\d+\.\d+)/.exec(output)?.[1];
+  return {
+    took,
+    firstCommand: here === undefined ? undefined : Number(here) - wallClock,
+    steps: steps.map((step) => ({ ...step, began: step.began - start })),
+  };
+}
+
+/** The steps whose logical name, without distribution and recipe, is `name`: `tests`, `trial-verify`. */
+export function find(steps: readonly Step[], name: string): Step {
+  const found = steps.find((step) => step.name.replace(/^[^-]+-[0-9a-f]{8}-?/, "") === name);
+  if (!found) throw new Error(`no step ${name} among ${steps.map((step) => step.name).join(", ")}`);
+  return found;
+}
+
+/** When a step ended. */
+export function endOf({ began, seconds }: Step): number {
+  return began + seconds;
+}
+
+/** Seconds in which at least one of these steps was under way. */
+export function union(steps: readonly Step[]): number {
+  let [total, until] = [0, 0];
+  for (const step of [...steps].sort((one, other) => one.began - other.began)) {
+    total += Math.max(0, endOf(step) - Math.max(until, step.began));
+    until = Math.max(until, endOf(step));
+  }
+  return total;
+}

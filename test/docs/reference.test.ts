@@ -1,0 +1,45 @@
+// The reference documentation says what the code says.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { settingNames } from "../../components/settings.ts";
+import { distributions } from "../../provision/distributions.ts";
+import { formats, recipeProperties, type Schema } from "../../provision/schema.ts";
+import { documentFile } from "../../tools/write-document.ts";
+import { moduleDocs } from "../../tools/write-module-docs.ts";
+import { sealingDocs } from "../../tools/write-sealing-docs.ts";
+
+const stored = (name: string) => readFileSync(documentFile(name), "utf8");
+
+/** Fails when a document lacks one of these names, written as code. */
+function mentions(document: string, names: readonly string[]): void {
+  const text = stored(document);
+  const missing = names.filter((name) => !text.includes(`\`${name}\``));
+  assert.deepEqual(missing, [], `docs/${document}.md must describe these`);
+}
+
+describe("reference documentation", () => {
+  it("docs/modules.md is what `npm run docs` writes now", async () => {
+    assert.equal(stored("modules"), await moduleDocs(), "run `npm run docs`");
+  });
+
+  it("docs/sealing.md is what `npm run docs` writes now", async () => {
+    assert.equal(stored("sealing"), await sealingDocs(), "run `npm run docs`");
+  });
+
+  it("docs/settings.md describes every setting of a stack", () => {
+    mentions(
+      "settings",
+      settingNames.map((name) => `ci-images:${name}`),
+    );
+  });
+
+  it("docs/recipes.md describes every key of a recipe, of its base and of its tests, and every format and distribution", () => {
+    const base = Object.keys(recipeProperties.base.properties as object);
+    const test = Object.keys((recipeProperties.tests.items as Schema).properties as object);
+    mentions("recipes", [...Object.keys(recipeProperties), ...base, ...test, ...formats]);
+    mentions(
+      "recipes",
+      distributions.map(({ id }) => id),
+    );
+  });
+});

@@ -1,0 +1,20 @@
+// What the writers of generated documents (write-module-docs.ts, write-sealing-docs.ts) share.
+import { writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { format } from "prettier";
+
+/** The file of a document below docs/: `modules`. */
+export function documentFile(name: string): string {
+  return fileURLToPath(new URL(`../docs/${name}.md`, import.meta.url));
+}
+
+/** Formats a document as `npm run format` would. */
+export function formatMarkdown(text: string): Promise<string> {
+  return format(text, { parser: "markdown", printWidth: 120 });
+}
+
+/** Writes a generated document. */
+export async function writeDocument(name: string, text: Promise<string>): Promise<void> {
+  await writeFile(documentFile(name), await text);
+  console.log(`docs/${name}.md`);
+}

@@ -1,0 +1,127 @@
+// `npm run docs`: writes docs/modules.md from the module files themselves: their first comment, their description, their settings'
+// schema with defaults and examples, and what they refuse.
+import { readFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+import { dump } from "js-yaml";
+import { libraryFolder, ModuleCatalogue } from "../provision/load-modules.ts";
+import type { ModuleFile } from "../provision/module.ts";
+import { settingsKeyOf, type Schema } from "../provision/schema.ts";
+import { formatMarkdown, writeDocument } from "./write-document.ts";
+
+/** The whole text of docs/modules.md. */
+export async function moduleDocs(): Promise<string> {
+  const catalogue = new ModuleCatalogue([libraryFolder]);
+  const modules = await Promise.all(
+    catalogue.names.map(async (name) => ({
+      name,
+      file: await catalogue.load(name),
+      source: readFileSync(catalogue.fileOf(name)!, "utf8"),
+    })),
+  );
+  const rows = modules.map(({ name, file }) => `| [${name}](#${name}) | ${file.description} |`);
+  const sections = modules.map(({ name, file, source }) => section(name, file, source));
+  return formatMarkdown([opening, "| module | what it does |", "| --- | --- |", ...rows, "", ...sections].join("\n"));
+}
+
+const opening = `\
+<!-- Written by \`npm run docs\` from provision/modules/*.ts: change it there. -->
+
+# Modules
+
+The modules that come with ci-images, in provision/modules. A recipe lists them under \`modules:\`, in the order they are to
+run; \`install-rpms\` and \`install_rpms\` are the same module. Settings stand beside \`modules:\`, under the module's key.
+Wrong settings are refused at preview. How to write one of your own: see [recipes.md](recipes.md#modules-of-your-own).
+`;
+
+function section(name: string, file: ModuleFile, source: string): string {
+  const key = settingsKeyOf({ name, file });
+  const refusals = [...source.matchAll(/@throws UserError (.+?)(?:\*\/|\n \*\/|\n \* @)/gs)].map(([, text]) =>
+    plain(text),
+  );
+  return [
+    `## ${name}\n\n${firstComment(source)}\n`,
+    file.settings ? settingsText(key, file) : "No settings.\n",
+    ...(refusals.length > 0 ? [`Refused: ${refusals.join(" ")}\n`] : []),
+  ].join("\n");
+}
+
+function settingsText(key: string, file: ModuleFile): string {
+  const schema = file.settings as Schema;
+  const need = file.settingsRequired ? "required" : "optional";
+  const about = [`Settings under \`${key}\` (${need}): ${typeOf(schema)}.`, textOf(schema.description)];
+  if (schema.default !== undefined) about.push(`Default: \`${JSON.stringify(schema.default)}\`.`);
+  const rows = settingRows(schema, key);
+  const head = ["| key | type | default | what |", "| --- | --- | --- | --- |"];
+  const examples = examplesOf(schema).map((example) => dump({ [key]: example }, { lineWidth: 100 }).trimEnd());
+  const shown = examples.length > 0 ? ["```yaml", examples.join("\n# or\n"), "```", ""] : [];
+  return [about.filter(Boolean).join(" "), "", ...(rows.length > 0 ? [...head, ...rows, ""] : []), ...shown].join("\n");
+}
+
+/** One row for each key of the mappings in a schema; `path` is where they stand: `add_users[]`. */
+function settingRows(schema: Schema, path: string): string[] {
+  const required = (schema.required ?? []) as string[];
+  const properties = Object.entries((schema.properties ?? {}) as Record<string, Schema>).flatMap(([name, property]) => {
+    const place = `${path}.${name}`;
+    const byDefault = property.default === undefined ? "" : `\`${JSON.stringify(property.default)}\``;
+    const example = examplesOf(property).map((each) => `\`${JSON.stringify(each)}\``);
+    const what = [textOf(property.description), ...(example.length > 0 ? [`E.g. ${example.join(", ")}`] : [])].join(
+      " ",
+    );
+    const cells = [`\`${place}\``, typeOf(property), required.includes(name) ? "required" : byDefault, what];
+    return [`| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`, ...settingRows(property, place)];
+  });
+  const items = schema.items ? settingRows(schema.items as Schema, `${path}[]`) : [];
+  const branches = ((schema.anyOf ?? []) as Schema[]).flatMap((branch) => settingRows(branch, path));
+  // What may stand alone or in a list (module run) is said once.
+  const once = branches.filter((row, index) => {
+    const alone = branches.indexOf(row.replace(`\`${path}[].`, `\`${path}.`));
+    return alone < 0 || alone === index;
+  });
+  return [...properties, ...items, ...once];
+}
+
+/** A schema's type in words: `list of text`, `text or mapping`. */
+function typeOf(schema: Schema): string {
+  if (schema.anyOf) return [...new Set((schema.anyOf as Schema[]).map(typeOf))].join(" or ");
+  if (schema.enum) return `one of ${(schema.enum as unknown[]).join(", ")}`;
+  if (schema.type === "array") {
+    const item = typeOf(schema.items as Schema);
+    return item.includes(" or ") ? `list (each ${item})` : `list of ${item}`;
+  }
+  const words: Record<string, string> = {
+    string: "text",
+    object: "mapping",
+    boolean: "true or false",
+    integer: "whole number",
+  };
+  const word = words[String(schema.type)];
+  if (word === undefined) throw new Error(`no word for the type ${String(schema.type)}`);
+  return word;
+}
+
+function examplesOf(schema: Schema): unknown[] {
+  return (schema.examples ?? []) as unknown[];
+}
+
+function textOf(description: unknown): string {
+  const text = typeof description === "string" ? description.trim() : "";
+  return text === "" || /[.:]$/.test(text) ? text : `${text}.`;
+}
+
+/** The comment that a module's file begins with. */
+function firstComment(source: string): string {
+  const lines = source.split("\n");
+  const end = lines.findIndex((line) => !line.startsWith("//"));
+  return lines
+    .slice(0, end)
+    .map((line) => line.replace(/^\/\/ ?/, ""))
+    .join("\n");
+}
+
+function plain(comment: string): string {
+  const text = comment.replaceAll(/\s*\n \* ?/g, " ").trim();
+  return text.endsWith(".") ? text : `${text}.`;
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href)
+  await writeDocument("modules", moduleDocs());
