@@ -1,3 +1,5 @@
+import { inspect } from "node:util";
+
 /** Where a wrong input was found, what it was, what is allowed, and the cure: the parts of every message to a user. */
 export interface Complaint {
   /** The file, stack setting, resource or command the problem is in, e.g. `recipes/worker.yaml`. */
@@ -17,20 +19,35 @@ export interface Complaint {
  * stack trace to wade through. Anything else that is thrown is a bug of ours and keeps its trace.
  */
 export class UserError extends Error {
-  readonly complaints: readonly Complaint[];
+  declare readonly complaints: readonly Complaint[];
 
   /** @param complaints One or several: a user wants to hear of all wrong keys of a file at once. */
   constructor(...complaints: Complaint[]) {
     super(complaints.map(describe).join("\n"));
-    this.name = "UserError";
-    this.complaints = complaints;
-    // Pulumi prints `stack` where it has one: the message is all that helps here.
-    this.stack = this.message;
+    this.say(this.message, complaints);
   }
 
   /** An error whose message was made elsewhere by this class, in another process. */
   static relayed(message: string): UserError {
-    return Object.assign(new UserError(), { message, stack: message });
+    const error = new UserError();
+    error.say(message, []);
+    return error;
+  }
+
+  /** Node puts an error without a trace into brackets. */
+  [inspect.custom](): string {
+    return this.message;
+  }
+
+  /** Whoever prints an error prints its stack and what can be enumerated in it: only the message is to be seen. */
+  private say(message: string, complaints: readonly Complaint[]): void {
+    const hidden = { configurable: true, enumerable: false, writable: true };
+    Object.defineProperties(this, {
+      name: { ...hidden, value: "UserError" },
+      message: { ...hidden, value: message },
+      stack: { ...hidden, value: message },
+      complaints: { ...hidden, value: complaints },
+    });
   }
 }
 

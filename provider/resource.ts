@@ -5,7 +5,7 @@ import type { JSONSchemaType } from "ajv";
 /** What a resource may use while it works. */
 export interface Context {
   /** Shows a line under the resource. `transient` lines only tell what is going on now and are not kept. */
-  progress(line: string, transient?: boolean): void;
+  readonly progress: (line: string, transient?: boolean) => void;
   /** Aborted when the user pressed Ctrl-C, or when the engine died: end child processes and throw. */
   readonly signal: AbortSignal;
 }

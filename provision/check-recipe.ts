@@ -7,6 +7,7 @@ import { moduleKey, type ModuleCatalogue } from "./load-modules.ts";
 import type { Distribution, ModuleFile } from "./module.ts";
 import type { Format, Recipe, RecipeModule, RecipeTest } from "./recipe.ts";
 import { recipeProperties, recipeSchema, settingsKeyOf } from "./schema.ts";
+import { withSecretTexts } from "./secret-text.ts";
 import { durationForm, formatSize, parseDuration, parseSize, sizeForm } from "./sizes.ts";
 import { complaintsOf, inWords, unknownName } from "./validate.ts";
 
@@ -45,7 +46,12 @@ class RecipeCheck {
     this.#file = file;
     this.#catalogue = catalogue;
     const given = Object.entries(structuredClone(read)).filter(([, value]) => value !== null && value !== undefined);
-    this.#configuration = Object.fromEntries(given.map(([key, value]) => [moduleKey(key), value as unknown]));
+    this.#configuration = Object.fromEntries(
+      given.map(([key, value]: [string, unknown]) => {
+        const isOurs = Object.hasOwn(recipeProperties, key);
+        return [moduleKey(key), isOurs ? value : withSecretTexts(value)];
+      }),
+    );
   }
 
   async recipe(): Promise<Recipe> {

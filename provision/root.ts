@@ -3,6 +3,7 @@ import { basename, resolve } from "node:path";
 import { UserError } from "../common/user-error.ts";
 import { digestOf, type ContentDigest } from "./digest.ts";
 import type { Distribution, Packages, Root } from "./module.ts";
+import { holdsSecret, secretsFolder, showSecrets } from "./secret-text.ts";
 import { feed, quote, quoteAll } from "./shell.ts";
 
 /** One thing to do on the builder: run a script, or reboot. */
@@ -51,6 +52,8 @@ export interface RecordingOptions {
   requireSecret(name: string): void;
 }
 
+const secretFiles = new RegExp(`${secretsFolder}/([A-Za-z0-9_]+)`, "g");
+
 /** Records what one module does, in order. */
 export class RecordingRoot implements Root {
   readonly distribution: Distribution;
@@ -74,7 +77,7 @@ export class RecordingRoot implements Root {
   }
 
   file(path: string, content: string, options: { mode?: string; owner?: string } = {}): void {
-    if (!path.startsWith("/")) throw this.#misuse("file", "an absolute path", path);
+    if (!path.startsWith("/") || holdsSecret(path)) throw this.#misuse("file", "an absolute path", path);
     if (typeof content !== "string") throw this.#misuse("file", "a text as content", content);
     const { mode = "0644", owner = "root:root" } = options;
     if (!/^[0-7]{3,4}$/.test(mode)) throw this.#misuse("file", "a mode such as 0644", mode);
@@ -106,7 +109,7 @@ export class RecordingRoot implements Root {
   secret(name: string): string {
     this.#options.requireSecret(name);
     this.secrets.add(name);
-    return `${runFolder}/secrets/${name}`;
+    return `${secretsFolder}/${name}`;
   }
 
   packages(names: Packages): void {
@@ -137,15 +140,24 @@ export class RecordingRoot implements Root {
 
   check(what: string, script: string, options: { timeoutSeconds?: number } = {}): void {
     const { timeoutSeconds = defaultCheckSeconds } = options;
+    // Checks run on machines that were booted from the image, too, where no secret is.
+    if (holdsSecret(script) || script.includes(secretsFolder)) {
+      throw this.#misuse("check", "a script that needs no secret", showSecrets(what));
+    }
     this.checks.push({
       module: this.#options.module,
-      what: what.replaceAll(/\s+/g, " ").trim(),
+      what: showSecrets(what).replaceAll(/\s+/g, " ").trim(),
       script,
       timeoutSeconds,
     });
   }
 
   #append(text: string): void {
+    if (holdsSecret(text)) {
+      const allowed = "a secret where the module takes a text";
+      throw new UserError({ where: `module ${this.#options.module}`, found: showSecrets(text).trim(), allowed });
+    }
+    for (const [, name = ""] of text.matchAll(secretFiles)) this.secret(name);
     const last = this.steps.at(-1);
     if (last?.kind === "script") last.script += `\n${text}\n`;
     else this.steps.push({ kind: "script", script: `${text}\n` });

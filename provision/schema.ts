@@ -105,7 +105,8 @@ export function recipeSchema(modules: readonly DescribedModule[]): Schema {
  * @param modules All modules that come with the project.
  */
 export function editorSchema(modules: readonly DescribedModule[]): Schema {
-  const properties = propertiesOf(modules);
+  const properties = { ...propertiesOf(modules) };
+  for (const key of modules.map(settingsKeyOf)) properties[key] = orSecrets(properties[key] ?? {}) as Schema;
   const known = modules.map(({ name, file }) => ({ const: name, description: file.description }));
   const names = {
     anyOf: [...known, { type: "string", description: "A module of your own, in the folder modules beside the recipe" }],
@@ -115,12 +116,38 @@ export function editorSchema(modules: readonly DescribedModule[]): Schema {
     title: "A recipe of ci-images",
     type: "object",
     required: ["modules"],
+    definitions: { secret },
     properties: {
       ...properties,
       distribution: { ...properties.distribution, enum: distributions.map(({ id }) => id) },
       modules: { ...properties.modules, items: names },
     },
   };
+}
+
+const secret: Schema = {
+  type: "object",
+  additionalProperties: false,
+  required: ["secret"],
+  description: "A secret of the stack (`ci-images:secrets`), by its name",
+  properties: { secret: { type: "string", pattern: "^[A-Za-z_][A-Za-z0-9_]*$" } },
+};
+
+/** A module's schema as a recipe may use it: a secret for any text. When a recipe is read, secrets have become texts already. */
+function orSecrets(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(orSecrets);
+  if (schema === null || typeof schema !== "object") return schema;
+  const { type, description, ...rest } = schema as Schema;
+  if (type === "string" && !("enum" in rest)) {
+    return { ...(description ? { description } : {}), anyOf: [{ type, ...rest }, { $ref: "#/definitions/secret" }] };
+  }
+  const annotations = ["examples", "default", "enum", "const"];
+  return Object.fromEntries(
+    Object.entries(schema).map(([key, value]) => [
+      key,
+      annotations.includes(key) ? (value as unknown) : orSecrets(value),
+    ]),
+  );
 }
 
 function propertiesOf(modules: readonly DescribedModule[]): Record<string, Schema> {

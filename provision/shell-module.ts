@@ -4,13 +4,15 @@
 //   CFG_<KEY>    one for each key of the module's settings, in capitals with `_` for other characters: a text or number as it
 //                is, a list of these with a line each, anything else as JSON
 //   CFG          the settings, where they are no mapping (the same forms)
-//   CFG_FILE     the path of a JSON file with the module's settings
+//   CFG_FILE     the path of a JSON file with the module's settings; a secret is {"secretFile": PATH} in it, and in the other forms
+//                of JSON here
 //   SECRET_<NAME>  the path of a file with that secret, for each one named by a line `# secrets: NAME, NAME`
 //
 // Only the module's own settings are there: with the others' its hash would change whenever theirs do. The first comment line is the description.
 import { basename, extname } from "node:path";
 import type { BuildConfiguration, ModuleFile, Root } from "./module.ts";
 import { runFolder } from "./root.ts";
+import { asJson } from "./secret-text.ts";
 import { feed, quote } from "./shell.ts";
 
 /**
@@ -34,7 +36,7 @@ export function shellModule(file: string, script: string): ModuleFile {
         CFG_FILE: `${runFolder}/settings.json`,
       };
       const exports = Object.entries(variables).map(([key, value]) => `export ${key}=${quote(value)}`);
-      const settings = `${JSON.stringify(cfg[name] ?? null, null, 2)}\n`;
+      const settings = `${asJson(cfg[name], 2)}\n`;
       root.run(
         [...exports, `install -d -m 0700 ${runFolder}`, `cat >"$CFG_FILE" ${feed(settings)}`, script].join("\n"),
       );
@@ -55,5 +57,5 @@ function settingVariables(settings: unknown): Record<string, string> {
 function plainText(value: unknown): string {
   if (typeof value === "string") return value;
   const isPlainList = Array.isArray(value) && value.every((item) => typeof item !== "object");
-  return isPlainList ? value.map(plainText).join("\n") : JSON.stringify(value);
+  return isPlainList ? value.map(plainText).join("\n") : asJson(value);
 }

@@ -1,4 +1,6 @@
-// Text for bash: everything that goes from settings into a script passes through here.
+// Text for bash: everything that goes from settings into a script passes through here. Where a text is or holds a secret
+// (`{ secret: NAME }` in the recipe), what comes out reads its file when the script runs.
+import { holdsSecret, textParts } from "./secret-text.ts";
 
 /**
  * Quotes a value so that bash takes it as one word, whatever is in it: `install -d ${quote(path)}`.
@@ -9,6 +11,14 @@ export function quote(value: string | number): string {
   const text = String(value);
   if (text.includes("\0")) throw new TypeError("a NUL character cannot be passed to a shell");
   if (/^[A-Za-z0-9_./:@%+,-]+$/.test(text)) return text;
+  if (!holdsSecret(text)) return quoteKnown(text);
+  // bash reads the file itself; the line break at the value's end, which a word seldom wants, goes.
+  return textParts(text)
+    .map((part) => ("text" in part ? quoteKnown(part.text) : `"$(<${part.secretFile})"`))
+    .join("");
+}
+
+function quoteKnown(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
@@ -25,6 +35,12 @@ export function quoteAll(values: readonly (string | number)[]): string {
  */
 export function feed(text: string): string {
   if (text.includes("\0")) throw new TypeError("a NUL character cannot be passed to a shell");
+  if (holdsSecret(text)) {
+    const commands = textParts(text).map((part) => {
+      return "text" in part ? `printf '%s' ${quoteKnown(part.text)}` : `cat ${part.secretFile}`;
+    });
+    return `< <(${commands.join("; ")})`;
+  }
   if (!text.endsWith("\n")) return `< <(printf '%s' ${quote(text)})`;
   const lines = new Set(text.split("\n"));
   let delimiter = "END_OF_TEXT";

@@ -3,6 +3,7 @@ import { Ajv, type ErrorObject } from "ajv";
 import type { Complaint } from "../common/user-error.ts";
 import { nearest } from "./nearest.ts";
 import type { Schema } from "./schema.ts";
+import { holdsSecret, showSecrets } from "./secret-text.ts";
 
 /**
  * Checks a value, and fills in the schema's defaults where the value has nothing.
@@ -14,9 +15,15 @@ export function complaintsOf(schema: Schema, value: unknown, where: string): Com
   const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, useDefaults: true, logger: false });
   const validate = ajv.compile(schema);
   if (validate(value)) return [];
-  const complaints = withoutBranches(validate.errors ?? []).map((error) => complaintOf(error, where));
+  const errors = withoutBranches(validate.errors ?? []).filter((error) => !judgesSecret(error));
+  const complaints = errors.map((error) => complaintOf(error, where));
   // Two keywords may say the same of one place.
   return [...new Map(complaints.map((each) => [JSON.stringify(each), each])).values()];
+}
+
+/** Only that it is a text is known of a secret; what it looks like shows when the module runs. */
+function judgesSecret({ keyword, data }: ErrorObject): boolean {
+  return keyword !== "type" && typeof data === "string" && holdsSecret(data);
 }
 
 /**
@@ -121,7 +128,7 @@ const typeNames: Readonly<Record<string, string>> = {
 /** A value as it is shown in a complaint: `the text "4X"`, `a list: ["a"]`. */
 export function inWords(value: unknown): string {
   if (value === null || value === undefined) return "nothing";
-  const json = JSON.stringify(value);
+  const json = showSecrets(JSON.stringify(value));
   const short = json.length > 100 ? `${json.slice(0, 97)}...` : json;
   const type = Array.isArray(value) ? "a list: " : typeof value === "object" ? "a mapping: " : "";
   return `${type}${short}`;

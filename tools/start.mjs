@@ -1,10 +1,11 @@
 // `npm start`: from a fresh clone to a verified image on stack `local`. Sets up, bakes, and drops the builder's records.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
+import { parseJson, readJson } from "./json.mjs";
 import { runTool, ToolProblem } from "./problem.mjs";
 import { toolchainEnvironment } from "./environment.mjs";
 import { setUp } from "./setup.mjs";
@@ -31,7 +32,8 @@ async function up(what, { cli, env }) {
   process.on("SIGINT", patient);
   const closed = once(child, "close");
   try {
-    const [steps, [code]] = await Promise.all([followSteps(log, closed), closed]);
+    const steps = await followSteps(log, closed);
+    const [code] = /** @type {[number | null]} */ (await closed);
     if (code !== 0)
       throw new ToolProblem(
         `pulumi up failed (exit status ${code}); what went wrong is above`,
@@ -44,13 +46,15 @@ async function up(what, { cli, env }) {
   }
 }
 
+/** @typedef {{ images: { local: Record<string, Record<string, string>> } }} Outputs */
+
 /**
  * What there is now, for the person who waited for it.
  * @param {Record<string, Record<string, string>>} images The stack's output for this cloud: images by distribution.
  */
 function describeImages(images) {
   for (const [distribution, image] of Object.entries(images)) {
-    const proof = JSON.parse(readFileSync(join(image.path, "proof.json"), "utf8"));
+    const proof = /** @type {{ how: string, checks: string[] }} */ (readJson(join(image.path, "proof.json")));
     process.stdout.write(`
 image     ${image.disk}
           for ${distribution}, with manifest.json and proof.json beside it
@@ -58,7 +62,7 @@ size      ${(Number(image.bytes) / 2 ** 20).toFixed(0)} MiB
 sha256    ${image.sha256}
 recipe    ${image.recipe}
 verified  ${proof.checks.length} checks on a machine booted from it (${proof.how}):
-${proof.checks.map((/** @type {string} */ line) => `            ${line.replace(/^ok - /, "")}`).join("\n")}
+${proof.checks.map((line) => `            ${line.replace(/^ok - /, "")}`).join("\n")}
 `);
   }
 }
@@ -74,7 +78,7 @@ async function main() {
     env: toolchain.env,
     encoding: "utf8",
   });
-  describeImages(JSON.parse(outputs).images.local);
+  describeImages(/** @type {Outputs} */ (parseJson(outputs)).images.local);
   const made = bake.steps.filter(
     ({ operation, type }) => operation.startsWith("create") && !/^pulumi:|KeyPair/.test(type),
   );

@@ -2,6 +2,7 @@
 import { open } from "node:fs/promises";
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
+import { parseJson } from "./json.mjs";
 
 /**
  * @typedef {object} Step
@@ -10,6 +11,12 @@ import { setTimeout as sleep } from "node:timers/promises";
  * @property {string} operation `create`, `update`, `delete`, `create-replacement`, ...
  * @property {number} began When it began, in seconds on the clock of `performance.now()`.
  * @property {number} seconds How long it took.
+ */
+
+/**
+ * What we look at in an engine event; see sdk/go/common/apitype/events.go of pulumi/pulumi.
+ * @typedef {{ metadata: { urn: string, op: string, type: string } }} StepEvent
+ * @typedef {{ resourcePreEvent?: StepEvent, resOutputsEvent?: StepEvent, resOpFailedEvent?: StepEvent }} EngineEvent
  */
 
 /** Without it the CLI hides the flag `--event-log`, as the Automation API knows, too. */
@@ -38,14 +45,14 @@ export async function followSteps(file, done) {
     position += added.length;
     const lines = (rest + added.toString("utf8")).split("\n");
     rest = lines.pop() ?? "";
-    for (const line of lines) note(JSON.parse(line), begun, steps);
+    for (const line of lines) note(/** @type {EngineEvent} */ (parseJson(line)), begun, steps);
     if (last) return steps;
     await sleep(50);
   }
 }
 
 /**
- * @param {any} event An engine event; see sdk/go/common/apitype/events.go of pulumi/pulumi.
+ * @param {EngineEvent} event
  * @param {Map<string, number>} begun When each resource's step began, by its URN.
  * @param {Step[]} steps
  */
@@ -61,7 +68,7 @@ function note(event, begun, steps) {
   if (start === undefined) return;
   begun.delete(urn);
   const [began, seconds] = [start / 1000, (performance.now() - start) / 1000];
-  steps.push({ name: urn.split("::").at(-1), type, operation: op, began, seconds });
+  steps.push({ name: urn.split("::").at(-1) ?? urn, type, operation: op, began, seconds });
 }
 
 /**

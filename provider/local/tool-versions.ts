@@ -13,7 +13,7 @@ const programs: Record<string, string[]> = {
 export async function toolVersions(): Promise<Record<string, string>> {
   const asked = Object.entries(programs).map(async ([program, flags]) => {
     const { all } = await execa(program, flags, { all: true });
-    return [program, /\d+\.\d[\w.~+-]*|\b\d{3}\b/.exec(all)?.[0] ?? all.split("\n")[0]];
+    return [program, String(/\d+\.\d[\w.~+-]*|\b\d{3}\b/.exec(all)?.[0] ?? all.split("\n")[0])] as const;
   });
   const own = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
   return { "ci-images": own.version, node: process.version.slice(1), ...Object.fromEntries(await Promise.all(asked)) };

@@ -1,7 +1,9 @@
 // Puts files of the user's own into the image.
 import { createHash } from "node:crypto";
+import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
-import { keepScript } from "../seal/kept.ts";
+import { keepScript, keepSecretScript } from "../seal/kept.ts";
+import { holdsSecret, showSecrets } from "../secret-text.ts";
 import { settingsOf } from "../settings.ts";
 import { quote } from "../shell.ts";
 
@@ -19,7 +21,7 @@ const common = {
     type: "string",
     pattern: "^[0-7]{3,4}$",
     description:
-      'Its mode, octal, in quotation marks; "0644" unless told. A folder\'s files keep the modes they have in the source unless told.',
+      'Its mode, octal, in quotation marks; "0644" unless told, "0600" for a secret. A folder\'s files keep the modes they have in the source unless told.',
     examples: ["0600"],
   },
   owner: {
@@ -47,7 +49,17 @@ export const settings = {
     required: ["path"],
     properties: {
       ...common,
-      content: { type: "string", description: "The file's whole text.", examples: ["A CI worker.\n"] },
+      content: {
+        type: "string",
+        description: "The file's whole text, or `{ secret: NAME }` together with `keep_secret: true`.",
+        examples: ["A CI worker.\n"],
+      },
+      keep_secret: {
+        type: "boolean",
+        default: false,
+        description:
+          "Says that the image is to hold the secret in this file. Without it a secret is refused, since whoever boots the image can read it.",
+      },
       source: {
         type: "string",
         minLength: 1,
@@ -64,6 +76,7 @@ export interface FileEntry {
   path: string;
   content?: string;
   source?: string;
+  keep_secret?: boolean;
   mode?: string;
   owner?: string;
 }
@@ -81,7 +94,32 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
   root.run(keepScript(...entries.map((entry) => entry.path)));
 }
 
-function put(root: Root, { path, content = "", mode = "0644", owner = "root:root" }: FileEntry): void {
+function put(root: Root, { path, content = "", mode, owner = "root:root", keep_secret }: FileEntry): void {
+  if (holdsSecret(content)) {
+    putSecret(root, { path, content, mode, owner, keep_secret });
+    return;
+  }
+  putText(root, path, content, mode ?? "0644", owner);
+}
+
+function putSecret(
+  root: Root,
+  { path, content = "", mode = "0600", owner = "root:root", keep_secret }: FileEntry,
+): void {
+  if (!keep_secret) {
+    throw new UserError({
+      where: "module files",
+      key: path,
+      found: `its content is ${showSecrets(content)}, and whoever boots the image could read it`,
+      cure: "add `keep_secret: true` to the file if that is meant",
+    });
+  }
+  root.file(path, content, { mode, owner });
+  root.run(keepSecretScript(path));
+  root.check(`${path} holds something, with mode ${mode}`, `${hasMode(path, mode, owner)} && [ -s ${quote(path)} ]`);
+}
+
+function putText(root: Root, path: string, content: string, mode: string, owner: string): void {
   root.file(path, content, { mode, owner });
   const digest = createHash("sha256").update(content).digest("hex");
   root.check(

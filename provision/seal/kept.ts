@@ -11,17 +11,33 @@ export const keptPathsFile = `${ownFolder}/kept-paths`;
 /** Public keys as in authorized_keys, one a line: these may log in to the image. All others are removed. */
 export const keptKeysFile = `${ownFolder}/kept-authorized-keys`;
 
+/** Paths of files, one a line, that may hold a secret of the bake, because the recipe says so. */
+export const keptSecretsFile = `${ownFolder}/kept-secrets`;
+
 /**
  * A script for modules that put something into the image which sealing would take for residue: a known_hosts file, a TLS key.
  * May run twice.
  * @param paths Absolute paths.
  */
 export function keepScript(...paths: string[]): string {
+  return addLines(keptPathsFile, paths);
+}
+
+/**
+ * A script for modules that put a secret into the image on purpose (a deploy key): sealing leaves these files alone, and does not
+ * fail the bake when it finds the secret in them. May run twice.
+ * @param paths Absolute paths of files.
+ */
+export function keepSecretScript(...paths: string[]): string {
+  return `${keepScript(...paths)}\n${addLines(keptSecretsFile, paths)}`;
+}
+
+function addLines(file: string, lines: string[]): string {
   return [
     `install -d ${ownFolder}`,
-    `touch ${keptPathsFile}`,
-    `for path in ${quoteAll(paths)}; do`,
-    `  grep --fixed-strings --line-regexp --quiet -- "$path" ${keptPathsFile} || printf '%s\\n' "$path" >>${keptPathsFile}`,
+    `touch ${file}`,
+    `for line in ${quoteAll(lines)}; do`,
+    `  grep --fixed-strings --line-regexp --quiet -- "$line" ${file} || printf '%s\\n' "$line" >>${file}`,
     `done`,
   ].join("\n");
 }

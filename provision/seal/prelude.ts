@@ -1,6 +1,6 @@
 // The shell functions that the checklist is written with. All of them take ROOT into account: empty on a running machine,
 // the folder of the tree on a stopped one. Paths are printed as the image will have them.
-import { keptKeysFile, keptPathsFile } from "./kept.ts";
+import { keptKeysFile, keptPathsFile, keptSecretsFile } from "./kept.ts";
 
 /** Bash, to stand in front of every removal and assertion. Needs ROOT, BAKE_KEYS (lines of public keys) and BUILDER_NAME. */
 export const prelude = `\
@@ -180,7 +180,10 @@ secret_values() {
     # xargs ends with 123 when some grep found nothing.
     { find "$ROOT/" -xdev -type f ! -path "$SECRETS_FILE*" -print0 |
       xargs -0 -r grep -lF --binary-files=text -f "$patterns" -- || [ $? -eq 123 ]; } |
-      while read -r path; do echo "/\${path#"$ROOT/"}: holds a secret of the bake"; done
+      while read -r path; do
+        path="/\${path#"$ROOT/"}"
+        grep -sqxF -e "$path" "$ROOT${keptSecretsFile}" || echo "$path: holds a secret of the bake"
+      done
   fi
   rm -f "$patterns"
 }

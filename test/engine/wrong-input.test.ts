@@ -42,11 +42,11 @@ describe("wrong input", function () {
 
   it("a wrong type and a bad size are told together, each with its key", async () => {
     await stack.recipe(tinyRecipe("x", { size: "plenty", files: "none" }));
-    await refused("recipe.yaml", "size", "plenty", "4G", "files", "array");
+    await refused("recipe.yaml", "size", "plenty", "4G", "files", "a list");
   });
 
   it("a missing secret is told by name, with the command that sets it", async () => {
-    await stack.recipe(tinyRecipe("x", { files: [{ path: "/etc/token", content: { secret: "TOKEN" } }] }));
+    await stack.recipe(tinyRecipe("x", { files: [{ path: "/etc/token", content: { secret: "TOKEN" }, keep_secret: true }] }));
     await refused("TOKEN", "pulumi config set --secret");
   });
 

@@ -59,7 +59,9 @@ describe("the provider", () => {
 
   it("updates in place where the type can", async () => {
     const { provider } = providerOf({ update: async (_id, _state, inputs) => inputs });
-    assert.deepEqual(await provider.diff("id", urn, { size: 1, label: "a" }, { size: 1, label: "b" }), { changes: true });
+    assert.deepEqual(await provider.diff("id", urn, { size: 1, label: "a" }, { size: 1, label: "b" }), {
+      changes: true,
+    });
   });
 
   it("replaces a thing that is gone from the world although its inputs are the same", async () => {
@@ -75,9 +77,9 @@ describe("the provider", () => {
         return { id: "id", outputs: inputs };
       },
     });
-    const { outs } = await provider.create(urn, { size: 1, key: wrapSecret("hidden") });
+    const made = await provider.create(urn, { size: 1, key: wrapSecret("hidden") });
     assert.equal(seen!.key, "hidden");
-    assert.deepEqual((outs as { key: unknown }).key, wrapSecret("hidden"));
+    assert.deepEqual((made.outs as { key: unknown }).key, wrapSecret("hidden"));
   });
 
   it("shows a resource's progress under the resource", async () => {

@@ -31,7 +31,10 @@ describe("the image directory", () => {
     await makeImage("foreign", "other");
     await makeImage(partialFolder("half"));
     await mkdir(join(home, "debian12", "empty"));
-    assert.deepEqual((await listImages(home, owner)).map(({ path }) => path), [young, old]);
+    assert.deepEqual(
+      (await listImages(home, owner)).map(({ path }) => path),
+      [young, old],
+    );
   });
 
   it("has no images where there is no directory", async () => {

@@ -130,8 +130,7 @@ describe("program on the real engine", function () {
     const running = execa(cli, ["up", "--yes", "--skip-preview", "--non-interactive"], options);
     let output = "";
     for (; !/waiting in \d+/.test(output);) {
-      const [data] = await new Promise((resolve) => running.stdout.once("data", (text) => resolve([text])));
-      output += data.toString("utf8");
+      output += await new Promise<string>((resolve) => running.stdout.once("data", (data) => resolve(String(data))));
     }
     const pid = Number(/waiting in (\d+)/.exec(output)![1]);
     running.kill("SIGKILL");
