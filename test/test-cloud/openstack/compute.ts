@@ -1,0 +1,245 @@
+// The fake Nova: servers, their actions and tags, key pairs, flavors.
+import { randomUUID } from "node:crypto";
+import { existing, Refused, type Answer, type Call, type Route } from "./http.ts";
+import { snapshotServer } from "./snapshot.ts";
+import type { Region, Server } from "./state.ts";
+
+interface NewServer {
+  name: string;
+  imageRef?: string;
+  flavorRef: string;
+  key_name?: string;
+  metadata?: Record<string, string>;
+  user_data?: string;
+  security_groups?: { name: string }[];
+  networks?: { uuid?: string; port?: string }[] | string;
+  tags?: string[];
+  block_device_mapping_v2?: {
+    uuid?: string;
+    source_type: string;
+    destination_type?: string;
+    volume_size?: number;
+    delete_on_termination?: boolean;
+  }[];
+}
+
+export const computeRoutes: Route[] = [
+  ["GET", /^\/servers\/detail$/, listServers],
+  ["POST", /^\/servers$/, createServer],
+  ["GET", /^\/servers\/([^/]+)$/, (call, id) => ok({ server: shown(find(call, id), call.region) })],
+  ["PUT", /^\/servers\/([^/]+)$/, renameServer],
+  ["DELETE", /^\/servers\/([^/]+)$/, deleteServer],
+  ["POST", /^\/servers\/([^/]+)\/action$/, act],
+  ["PUT", /^\/servers\/([^/]+)\/tags\/([^/]+)$/, addTag],
+  ["GET", /^\/servers\/([^/]+)\/metadata$/, (call, id) => ok({ metadata: find(call, id).metadata })],
+  ["POST", /^\/servers\/([^/]+)\/metadata$/, addMetadata],
+  ["GET", /^\/flavors\/detail$/, ({ region }) => ok({ flavors: region.flavors })],
+  [
+    "GET",
+    /^\/os-keypairs$/,
+    ({ region }) => ok({ keypairs: [...region.keypairs.values()].map((keypair) => ({ keypair })) }),
+  ],
+  [
+    "GET",
+    /^\/os-keypairs\/([^/]+)$/,
+    ({ region }, name) => ok({ keypair: existing(region.keypairs, name, "Keypair") }),
+  ],
+  ["POST", /^\/os-keypairs$/, createKeypair],
+  ["DELETE", /^\/os-keypairs\/([^/]+)$/, deleteKeypair],
+];
+
+function ok(body: unknown): Answer {
+  return { status: 200, body };
+}
+
+function find({ region }: Call, id: string): Server {
+  return existing(region.servers, id, "Instance");
+}
+
+function listServers({ region, query }: Call): Answer {
+  // Nova takes the name as a regular expression.
+  const name = query.get("name");
+  const listed = [...region.servers.values()].filter((server) => name === null || new RegExp(name).test(server.name));
+  return ok({ servers: listed.map((server) => shown(server, region)) });
+}
+
+async function createServer({ region, body }: Call): Promise<Answer> {
+  const { server: wanted } = body as { server: NewServer };
+  for (const value of Object.entries(wanted.metadata ?? {}).flat()) {
+    if (value.length > 255) throw new Refused(400, `Invalid input: '${value}' is too long`);
+  }
+  if (!region.flavors.some(({ id }) => id === wanted.flavorRef)) throw new Refused(400, "Flavor's not found");
+  if (wanted.key_name !== undefined && !region.keypairs.has(wanted.key_name)) {
+    throw new Refused(400, "Invalid key_name provided.");
+  }
+  const volumeBacked = wanted.block_device_mapping_v2?.find((device) => device.destination_type === "volume");
+  const imageId = volumeBacked?.uuid ?? wanted.imageRef ?? "";
+  const image = region.images.get(imageId);
+  if (image?.status !== "active") throw new Refused(400, `Image ${imageId} is not active.`);
+  const networks = await networksOf(region, wanted);
+  const server: Server = {
+    id: randomUUID(),
+    name: wanted.name,
+    status: "BUILD",
+    taskState: "spawning",
+    metadata: wanted.metadata ?? {},
+    tags: wanted.tags ?? [],
+    flavor: wanted.flavorRef,
+    imageId: volumeBacked ? "" : imageId,
+    keyName: wanted.key_name ?? null,
+    securityGroups: (wanted.security_groups ?? [{ name: "default" }]).map(({ name }) => name),
+    userData: wanted.user_data ?? "",
+    networks,
+    volumes: [],
+    created: new Date().toISOString(),
+  };
+  if (volumeBacked || "block_device_mapping" in image) {
+    const id = randomUUID();
+    const size = volumeBacked?.volume_size ?? 10;
+    region.volumes.set(id, {
+      id,
+      status: "in-use",
+      size,
+      deleteOnTermination: volumeBacked?.delete_on_termination ?? true,
+    });
+    server.volumes.push(id);
+  }
+  region.servers.set(server.id, server);
+  void boot(region, server, imageId);
+  return { status: 202, body: { server: { id: server.id, adminPass: "not used" } } };
+}
+
+async function networksOf(region: Region, { networks }: NewServer): Promise<Server["networks"]> {
+  if (networks === undefined || typeof networks === "string") return [{ name: "private", address: "" }];
+  return networks.map(({ uuid, port }) => {
+    const id = uuid ?? (existing(region.collection("ports"), port!, "Port").network_id as string);
+    const network = existing(region.collection("networks"), id, "Network");
+    return { name: network.name as string, address: "" };
+  });
+}
+
+async function boot(region: Region, server: Server, imageId: string): Promise<void> {
+  await region.step();
+  const failure = region.faults.bootFailures.shift();
+  try {
+    if (failure !== undefined) throw new Error(failure);
+    const { address } = await region.hypervisor.boot(server, region.images.get(imageId));
+    for (const network of server.networks) network.address = address;
+    server.status = "ACTIVE";
+  } catch (error) {
+    server.status = "ERROR";
+    server.fault = { code: 500, message: (error as Error).message };
+  }
+  server.taskState = null;
+}
+
+function renameServer(call: Call, id: string): Answer {
+  const server = find(call, id);
+  Object.assign(server, (call.body as { server: { name: string } }).server);
+  return ok({ server: shown(server, call.region) });
+}
+
+function deleteServer(call: Call, id: string): Answer {
+  const server = find(call, id);
+  const { region } = call;
+  if (region.faults.ignoredDeletions > 0) {
+    region.faults.ignoredDeletions -= 1;
+    return { status: 204 };
+  }
+  server.taskState = "deleting";
+  void (async () => {
+    await region.step();
+    await region.hypervisor.remove(server);
+    region.servers.delete(id);
+    for (const volumeId of server.volumes) {
+      const volume = region.volumes.get(volumeId)!;
+      // Cinder refuses to delete a volume that has snapshots; Nova only logs that.
+      const hasSnapshots = [...region.snapshots.values()].some(({ volume_id }) => volume_id === volumeId);
+      volume.status = "available";
+      if (volume.deleteOnTermination && !hasSnapshots) region.volumes.delete(volumeId);
+    }
+  })();
+  return { status: 204 };
+}
+
+async function act(call: Call, id: string): Promise<Answer> {
+  const server = find(call, id);
+  const { region } = call;
+  const action = call.body as Record<string, unknown>;
+  if ("createImage" in action) return snapshotServer(call, server);
+  if ("os-getConsoleOutput" in action) return ok({ output: await region.hypervisor.console(server) });
+  const isStop = "os-stop" in action;
+  if (!isStop && !("os-start" in action))
+    throw new Refused(400, `There is no such action: ${Object.keys(action).join()}`);
+  const needed = isStop ? "ACTIVE" : "SHUTOFF";
+  if (server.status !== needed || server.taskState !== null) {
+    throw new Refused(
+      409,
+      `Cannot '${isStop ? "stop" : "start"}' instance ${id} while it is in vm_state ${server.status}`,
+    );
+  }
+  if (isStop && region.faults.ignoredStops > 0) {
+    region.faults.ignoredStops -= 1;
+    return { status: 202 };
+  }
+  server.taskState = isStop ? "powering-off" : "powering-on";
+  void (async () => {
+    await region.step();
+    await (isStop ? region.hypervisor.stop(server) : region.hypervisor.start(server));
+    server.status = isStop ? "SHUTOFF" : "ACTIVE";
+    server.taskState = null;
+  })();
+  return { status: 202 };
+}
+
+function addTag(call: Call, id: string, tag: string): Answer {
+  const server = find(call, id);
+  if (server.tags.includes(tag)) return { status: 204 };
+  server.tags.push(tag);
+  return { status: 201 };
+}
+
+function addMetadata(call: Call, id: string): Answer {
+  const server = find(call, id);
+  Object.assign(server.metadata, (call.body as { metadata: Record<string, string> }).metadata);
+  return ok({ metadata: server.metadata });
+}
+
+function createKeypair({ region, body }: Call): Answer {
+  const { keypair } = body as { keypair: { name: string; public_key: string } };
+  if (region.keypairs.has(keypair.name)) throw new Refused(409, `Key pair '${keypair.name}' already exists.`);
+  region.keypairs.set(keypair.name, { ...keypair });
+  return ok({ keypair });
+}
+
+function deleteKeypair({ region }: Call, name: string): Answer {
+  existing(region.keypairs, name, "Keypair");
+  region.keypairs.delete(name);
+  return { status: 202 };
+}
+
+function shown(server: Server, region: Region) {
+  const addresses = Object.fromEntries(
+    server.networks
+      .filter(({ address }) => address !== "")
+      .map(({ name, address }) => [name, [{ addr: address, version: 4, "OS-EXT-IPS:type": "fixed" }]]),
+  );
+  return {
+    id: server.id,
+    name: server.name,
+    status: server.status,
+    metadata: server.metadata,
+    tags: server.tags,
+    created: server.created,
+    image: server.imageId === "" ? "" : { id: server.imageId },
+    flavor: region.flavors.find(({ id }) => id === server.flavor),
+    key_name: server.keyName,
+    security_groups: server.securityGroups.map((name) => ({ name })),
+    addresses,
+    accessIPv4: "",
+    "OS-EXT-STS:task_state": server.taskState,
+    "OS-EXT-STS:vm_state": { ACTIVE: "active", SHUTOFF: "stopped", ERROR: "error" }[server.status] ?? "building",
+    "os-extended-volumes:volumes_attached": server.volumes.map((id) => ({ id })),
+    ...(server.fault && { fault: server.fault }),
+  };
+}

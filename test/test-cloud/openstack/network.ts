@@ -1,0 +1,103 @@
+// The fake Neutron and Cinder: what comes with servers - networks, ports, security groups, addresses, volumes.
+import { randomUUID } from "node:crypto";
+import { existing, Refused, type Answer, type Call, type Route } from "./http.ts";
+
+export const networkRoutes: Route[] = [
+  ["GET", /^\/([a-z-]+)$/, list],
+  ["POST", /^\/([a-z-]+)$/, create],
+  ["GET", /^\/([a-z-]+)\/([^/]+)$/, show],
+  ["PUT", /^\/([a-z-]+)\/([^/]+)$/, change],
+  ["DELETE", /^\/([a-z-]+)\/([^/]+)$/, remove],
+];
+
+export const volumeRoutes: Route[] = [
+  ["GET", /^\/volumes\/([^/]+)$/, (call, id) => answer({ volume: existing(call.region.volumes, id, "Volume") })],
+  ["DELETE", /^\/volumes\/([^/]+)$/, deleteVolume],
+  ["GET", /^\/snapshots\/detail$/, listSnapshots],
+  [
+    "GET",
+    /^\/snapshots\/([^/]+)$/,
+    (call, id) => answer({ snapshot: existing(call.region.snapshots, id, "Snapshot") }),
+  ],
+  ["DELETE", /^\/snapshots\/([^/]+)$/, deleteSnapshot],
+];
+
+function answer(body: unknown): Answer {
+  return { status: 200, body };
+}
+
+/** `security-groups` is `security_groups` in bodies, and one of them `security_group`. */
+function many(collection: string): string {
+  return collection.replaceAll("-", "_");
+}
+function one(collection: string): string {
+  return many(collection).replace(/s$/, "");
+}
+
+function list({ region, query }: Call, collection: string): Answer {
+  const found = [...region.collection(collection).values()].filter((thing) =>
+    [...query].every(([key, value]) => String(thing[key]) === value),
+  );
+  return answer({ [many(collection)]: found });
+}
+
+function create({ region, body, project }: Call, collection: string): Answer {
+  const wanted = (body as Record<string, Record<string, unknown>>)[one(collection)];
+  if (wanted === undefined) throw new Refused(400, `Body is missing ${one(collection)}`);
+  if (collection === "ports" || collection === "floatingips") {
+    const key = collection === "ports" ? "network_id" : "floating_network_id";
+    existing(region.collection("networks"), String(wanted[key]), "Network");
+  }
+  const id = randomUUID();
+  const address = collection === "floatingips" ? { floating_ip_address: "127.0.0.1", status: "DOWN" } : {};
+  const thing = { id, project_id: project, tenant_id: project, ...address, ...wanted };
+  region.collection(collection).set(id, thing);
+  return { status: 201, body: { [one(collection)]: thing } };
+}
+
+function show({ region }: Call, collection: string, id: string): Answer {
+  return answer({ [one(collection)]: existing(region.collection(collection), id, one(collection)) });
+}
+
+function change({ region, body }: Call, collection: string, id: string): Answer {
+  const thing = existing(region.collection(collection), id, one(collection));
+  Object.assign(thing, (body as Record<string, object>)[one(collection)]);
+  return answer({ [one(collection)]: thing });
+}
+
+function remove({ region }: Call, collection: string, id: string): Answer {
+  const thing = existing(region.collection(collection), id, one(collection));
+  if (collection === "security-groups") {
+    const inUse = [...region.servers.values()].some(({ securityGroups }) =>
+      securityGroups.includes(String(thing.name)),
+    );
+    if (inUse) throw new Refused(409, `Security Group ${id} in use.`);
+    for (const [rule, { security_group_id }] of region.collection("security-group-rules")) {
+      if (security_group_id === id) region.collection("security-group-rules").delete(rule);
+    }
+  }
+  region.collection(collection).delete(id);
+  return { status: 204 };
+}
+
+function deleteVolume({ region }: Call, id: string): Answer {
+  const volume = existing(region.volumes, id, "Volume");
+  if (volume.status === "in-use") throw new Refused(400, "Volume status must be available");
+  if ([...region.snapshots.values()].some(({ volume_id }) => volume_id === id)) {
+    throw new Refused(400, "Volume has dependent snapshots");
+  }
+  region.volumes.delete(id);
+  return { status: 202 };
+}
+
+function listSnapshots({ region, query }: Call): Answer {
+  const volume = query.get("volume_id");
+  const found = [...region.snapshots.values()].filter(({ volume_id }) => volume === null || volume_id === volume);
+  return answer({ snapshots: found });
+}
+
+function deleteSnapshot({ region }: Call, id: string): Answer {
+  existing(region.snapshots, id, "Snapshot");
+  region.snapshots.delete(id);
+  return { status: 202 };
+}
