@@ -1,0 +1,123 @@
+// One HTTP request to an OpenStack service, and what its services say when they refuse one. Not `fetch`: it cannot be given
+// certificate authorities for one cloud.
+import { request as plainRequest } from "node:http";
+import { Agent, request as secureRequest } from "node:https";
+import { UserError } from "../../common/user-error.ts";
+
+export interface Answer {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  /** JSON, or the text itself where it is none. */
+  body: unknown;
+}
+
+/** What an encrypted connection trusts. */
+export interface Trust {
+  certificateAuthorities?: string;
+  insecure: boolean;
+}
+
+/** A service refused a request. */
+export class ApiError extends UserError {
+  /**
+   * @param method With `path`, what was asked; no bodies, they may hold secrets.
+   * @param service The service's type: `compute`.
+   */
+  constructor(
+    readonly status: number,
+    service: string,
+    method: string,
+    path: string,
+    reason: string,
+    readonly requestId: string | undefined,
+  ) {
+    const id = requestId === undefined ? "" : ` (request id ${requestId})`;
+    super({ where: `OpenStack ${service}`, found: `${method} ${path} was refused with ${status}: ${reason}${id}` });
+  }
+}
+
+/** Seconds without any byte after which a connection is given up. */
+const silence = 60;
+
+/**
+ * Sends a request.
+ * @param text The body, as it is to be sent.
+ * @throws UserError when there is no connection, with the reason and never with the body.
+ */
+export async function send(
+  method: string,
+  url: string,
+  headers: Record<string, string>,
+  text: string | undefined,
+  trust: Trust,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const { protocol, host } = new URL(url);
+  try {
+    return await new Promise((resolve, reject) => {
+      const options = { method, headers, signal, timeout: silence * 1000 };
+      const request =
+        protocol === "https:" ? secureRequest(url, { ...options, agent: agentFor(trust) }) : plainRequest(url, options);
+      request.on("timeout", () => request.destroy(new Error(`no answer for ${silence} s`)));
+      request.on("error", reject);
+      request.on("response", (response) => {
+        const chunks: Buffer[] = [];
+        response.on("error", reject);
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("end", () => {
+          const body = Buffer.concat(chunks).toString("utf8");
+          resolve({ status: response.statusCode!, headers: response.headers, body: parse(body) });
+        });
+      });
+      request.end(text);
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    const { code, message } = error as NodeJS.ErrnoException;
+    const isTrust = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/.test(code ?? "");
+    throw new UserError({
+      where: `OpenStack at ${protocol}//${host}`,
+      found: `no connection (${code ?? message})`,
+      cure: isTrust ? "name the cloud's certificate authority in OS_CACERT, or cacert in clouds.yaml" : undefined,
+    });
+  }
+}
+
+const agents = new Map<string, Agent>();
+
+/** One agent for each cloud: its connections are used again. */
+function agentFor({ certificateAuthorities: ca, insecure }: Trust): Agent {
+  const key = `${insecure} ${ca ?? ""}`;
+  const agent = agents.get(key) ?? new Agent({ keepAlive: true, ca, rejectUnauthorized: !insecure });
+  agents.set(key, agent);
+  return agent;
+}
+
+function parse(body: string): unknown {
+  try {
+    return JSON.parse(body) as unknown;
+  } catch {
+    // No content, or Glance's HTML.
+    return body;
+  }
+}
+
+/** The reason in a refusal, which every service words in another way. */
+export function reasonOf(body: unknown): string {
+  if (typeof body === "string") {
+    const text = body
+      .replace(/<(head|style)>.*?<\/\1>/gs, " ")
+      .replaceAll(/<[^>]+>/g, " ")
+      .replaceAll(/\s+/g, " ");
+    return text.trim().slice(0, 500) || "no reason given";
+  }
+  const [inner] = body !== null && typeof body === "object" ? (Object.values(body) as unknown[]) : [];
+  const message = (inner as { message?: unknown } | null)?.message ?? (body as { message?: unknown } | null)?.message;
+  return typeof message === "string" ? message : "no reason given";
+}
+
+/** The id under which the cloud's operator finds a request in the logs. */
+export function requestIdOf({ headers }: Answer): string | undefined {
+  const id = headers["x-openstack-request-id"] ?? headers["x-compute-request-id"];
+  return Array.isArray(id) ? id[0] : id;
+}
