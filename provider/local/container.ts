@@ -130,8 +130,17 @@ const masked = [
   "sshd-keygen.service",
 ];
 
-/** How the supervisor runs the container of the machine in `directory`. */
-export function containerSupervision(directory: string, name: string, overlay: Overlay): ContainerSupervision {
+/**
+ * How the supervisor runs the container of the machine in `directory`.
+ * @param seed A folder of a NoCloud seed (`user-data`, `meta-data`, ...) for the guest's own cloud-init. Without one
+ *   cloud-init stays off, because then the machine is prepared by `prepareContainer`.
+ */
+export function containerSupervision(
+  directory: string,
+  name: string,
+  overlay: Overlay,
+  seed?: string,
+): ContainerSupervision {
   const controlGroup = controlGroupOf(directory);
   const network = join(directory, "network");
   const boot = [
@@ -142,9 +151,8 @@ export function containerSupervision(directory: string, name: string, overlay: O
     // systemd-nspawn is not to write into the image: name servers are set by us, and logs and time zone are the image's own.
     ...["--resolv-conf=off", "--timezone=off", "--link-journal=no"],
     "--kill-signal=SIGRTMIN+4",
-    // cloud-init reads a variable, or else the arguments of process 1, as the kernel command line.
-    "--setenv=KERNEL_CMDLINE=cloud-init=disabled",
-    ...["cloud-init=disabled", ...masked.map((unit) => `systemd.mask=${unit}`)],
+    ...cloudInitWords(seed),
+    ...masked.map((unit) => `systemd.mask=${unit}`),
   ];
   const enterGroup = `echo 0 > '/sys/fs/cgroup/${controlGroup}/guest/cgroup.procs' && exec "$@"`;
   return {
@@ -156,6 +164,15 @@ export function containerSupervision(directory: string, name: string, overlay: O
     controlGroup,
     nameServers,
   };
+}
+
+/** cloud-init reads a variable, or else the arguments of process 1, as the kernel command line. The last word is such an argument. */
+function cloudInitWords(seed?: string): string[] {
+  if (seed === undefined) return ["--setenv=KERNEL_CMDLINE=cloud-init=disabled", "cloud-init=disabled"];
+  // Beneath /run, so that nothing of it is in the image.
+  const inside = "/run/ci-images-seed";
+  const source = `ds=nocloud;s=${inside}/`;
+  return [`--bind-ro=${seed}:${inside}`, `--setenv=KERNEL_CMDLINE=${source}`, source];
 }
 
 /** The control group of the machine in this folder. */
