@@ -1,4 +1,4 @@
-// What both stand-ins have in common with every Pulumi plugin: serve gRPC on a free port of the loopback interface,
+// What all stand-ins have in common with every Pulumi plugin: serve gRPC on a free port of the loopback interface,
 // print the port as the first line, and end with the engine.
 import grpc from "@grpc/grpc-js";
 
@@ -11,16 +11,7 @@ import grpc from "@grpc/grpc-js";
  * @returns {Promise<void>} when the port has been printed.
  */
 export async function serve(service, implementation, cleanUp = () => {}) {
-  // The engine sets no limit on the size of a message either.
-  const server = new grpc.Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
-  server.addService(service, implementation);
-  /** @type {number} */
-  const port = await new Promise((resolve, reject) => {
-    server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) =>
-      error ? reject(error) : resolve(bound),
-    );
-  });
-
+  const { port } = await listen(service, implementation);
   const end = () => {
     cleanUp();
     process.exit(0);
@@ -37,6 +28,25 @@ export async function serve(service, implementation, cleanUp = () => {}) {
 }
 
 /**
+ * Serves on a free port of the loopback interface.
+ * @param {grpc.ServiceDefinition} service
+ * @param {grpc.UntypedServiceImplementation} implementation Methods that are not in it answer "unimplemented".
+ * @returns {Promise<{ server: grpc.Server, port: number }>}
+ */
+export async function listen(service, implementation) {
+  // The engine sets no limit on the size of a message either.
+  const server = new grpc.Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
+  server.addService(service, implementation);
+  /** @type {number} */
+  const port = await new Promise((resolve, reject) => {
+    server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
+  });
+  return { server, port };
+}
+
+/**
  * Makes a method of a gRPC service out of an async function; what it throws is the call's error, with its message alone.
  * @template Request, Response
  * @param {(request: Request, call: grpc.ServerUnaryCall<Request, Response>) => Promise<Response> | Response} method
@@ -48,10 +58,11 @@ export function unary(method) {
       .then(() => method(call.request, call))
       .then(
         (response) => callback(null, response),
-        (/** @type {Error & { code?: unknown }} */ error) =>
+        (/** @type {Error & { code?: unknown, metadata?: grpc.Metadata }} */ error) =>
           callback({
             code: typeof error.code === "number" ? error.code : grpc.status.UNKNOWN,
             details: error.message,
+            metadata: error.metadata,
           }),
       );
   };

@@ -1,4 +1,4 @@
-// Two of protobuf's well-known messages, out of the very copy of google-protobuf that @pulumi/pulumi's messages use.
+// Some of protobuf's well-known messages, out of the very copy of google-protobuf that @pulumi/pulumi's messages use.
 import { createRequire } from "node:module";
 
 const from = createRequire(import.meta.url).resolve("@pulumi/pulumi/package.json");
@@ -10,4 +10,8 @@ export const { Empty } = /** @type {typeof import("google-protobuf/google/protob
 
 export const { Struct } = /** @type {typeof import("google-protobuf/google/protobuf/struct_pb.js")} */ (
   load("google-protobuf/google/protobuf/struct_pb.js")
+);
+
+export const { Any } = /** @type {typeof import("google-protobuf/google/protobuf/any_pb.js")} */ (
+  load("google-protobuf/google/protobuf/any_pb.js")
 );

@@ -1,0 +1,20 @@
+// What Pulumi's engine starts as the plugin `pulumi-resource-aws`, `-gcp` or `-openstack` in tests of the test cloud. The
+// plugin itself is served by the test's own process (hub.ts): this asks it for a port, tells the engine, and by its end
+// tells the test that the engine has ended.
+import { connect } from "node:net";
+
+const socket = connect(process.env.CI_IMAGES_TEST_CLOUD ?? "");
+const [name] = process.argv.slice(2);
+socket.setEncoding("utf8");
+socket.on("data", (port) => process.stdout.write(port));
+socket.on("close", () => process.exit(0));
+socket.on("error", (error) => {
+  process.stderr.write(`the test cloud does not answer at ${process.env.CI_IMAGES_TEST_CLOUD}: ${error.message}\n`);
+  process.exit(1);
+});
+socket.write(`${name}\n`);
+
+const end = () => process.exit(0);
+process.stdin.on("end", end).on("error", end).resume();
+process.stdout.on("error", end);
+process.on("SIGINT", end).on("SIGTERM", end);

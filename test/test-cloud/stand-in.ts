@@ -1,0 +1,294 @@
+// A stand-in for the plugin of an official provider, as Pulumi's engine sees it: dispatches to resource types, each
+// written beside this in a folder of its cloud, and does for each what is the same for all (bridge.ts).
+import grpc from "@grpc/grpc-js";
+import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
+import provider from "@pulumi/pulumi/proto/provider_pb.js";
+import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+import statuses from "@pulumi/pulumi/proto/status_pb.js";
+import type { JavaScriptValue } from "google-protobuf/google/protobuf/struct_pb.js";
+import { revealAll, secret } from "../../tools/stand-ins/command-plugin/values.mjs";
+import { listen, unary } from "../../tools/stand-ins/plugin-server.mjs";
+import { Any, Empty, Struct } from "../../tools/stand-ins/well-known.mjs";
+import { changesOf, inputFailures, previewOf, type Values } from "./bridge.ts";
+import { sdkSchema, type PackageSchema } from "./sdk-schema.ts";
+
+/** What a resource type may use while it works. */
+export interface StandInContext {
+  /** The provider's own settings: region, project, ... */
+  config: Values;
+  /** Aborted when the engine cancels or ends: waits stop, and what the cloud has begun goes on by itself. */
+  signal: AbortSignal;
+}
+
+/** One resource type. It calls the cloud's API, as the real provider does, and keeps no state of its own. */
+export interface StandInType {
+  /** Inputs whose change replaces the resource, top-level names or paths; source: shared facts about the providers, section E. */
+  replaceOn: readonly string[];
+  /** Inputs that get a value when the program gives none. */
+  defaults?: (inputs: Values, urnName: string) => Values;
+  /** Outputs that are secret. */
+  secrets?: readonly string[];
+  /** @throws InitFailed when the thing exists and is to be recorded, but is not as it should be. */
+  create(inputs: Values, context: StandInContext): Promise<{ id: string; state: Values }>;
+  /** @returns undefined when it is gone. `state` holds only the id when the resource is being imported. */
+  read(id: string, state: Values, context: StandInContext): Promise<Values | undefined>;
+  /** Left out where every change replaces. @param changed Top-level names. */
+  update?(id: string, inputs: Values, changed: string[], state: Values, context: StandInContext): Promise<Values>;
+  delete(id: string, state: Values, context: StandInContext): Promise<void>;
+}
+
+/** A plugin: `aws` with its resource types by token. */
+export interface StandIn {
+  package: string;
+  types: Record<string, StandInType>;
+}
+
+/** A create that got as far as a thing in the cloud and then failed: the engine records it, and ends in an error. */
+export class InitFailed extends Error {
+  constructor(
+    readonly id: string,
+    readonly state: Values,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** One start of a plugin by an engine. */
+export interface RunningStandIn {
+  port: number;
+  /** Ends it, as the death of a plugin's process would. */
+  end(): void;
+}
+
+/** Starts a plugin on a free port. */
+export async function startStandIn(standIn: StandIn): Promise<RunningStandIn> {
+  const own = `pulumi:providers:${standIn.package}`;
+  const session = new Session(standIn, await sdkSchema(standIn.package, [own, ...Object.keys(standIn.types)]));
+  const { server, port } = await listen(providerService.ResourceProviderService, session.methods());
+  return {
+    port,
+    end() {
+      session.stop("the engine has ended");
+      server.forceShutdown();
+    },
+  };
+}
+
+const kinds = provider.PropertyDiff.Kind;
+
+class Session {
+  private config: Values = {};
+  private stopping = new AbortController();
+
+  constructor(
+    private readonly standIn: StandIn,
+    private readonly schema: PackageSchema,
+  ) {}
+
+  stop(why: string): void {
+    this.stopping.abort(new Error(why));
+  }
+
+  methods(): grpc.UntypedServiceImplementation {
+    return {
+      getPluginInfo: unary(() => new plugin.PluginInfo().setVersion("0.0.0+test-cloud")),
+      checkConfig: unary((request: provider.CheckRequest) => this.checkConfig(request)),
+      diffConfig: unary(() => new provider.DiffResponse()),
+      configure: unary((request: provider.ConfigureRequest) => {
+        this.config = typedConfig(this.schema, this.standIn.package, valuesOf(request.getArgs()));
+        return new provider.ConfigureResponse().setAcceptsecrets(true).setSupportspreview(true);
+      }),
+      check: unary((request: provider.CheckRequest) => this.check(request)),
+      diff: unary((request: provider.DiffRequest) => this.diff(request)),
+      create: unary((request: provider.CreateRequest) => this.create(request)),
+      read: unary((request: provider.ReadRequest) => this.read(request)),
+      update: unary((request: provider.UpdateRequest) => this.update(request)),
+      delete: unary((request: provider.DeleteRequest) => this.delete(request)),
+      cancel: unary(() => {
+        this.stop("the deployment was cancelled");
+        return new Empty();
+      }),
+    };
+  }
+
+  private checkConfig(request: provider.CheckRequest): provider.CheckResponse {
+    const inputs = valuesOf(request.getNews());
+    const typed = typedConfig(this.schema, this.standIn.package, inputs);
+    const own = this.schema[`pulumi:providers:${this.standIn.package}`];
+    const given = Object.fromEntries(Object.entries(typed).filter(([key]) => key !== "version"));
+    return checkResponse(request.getNews(), inputFailures(own.inputs, given));
+  }
+
+  private check(request: provider.CheckRequest): provider.CheckResponse {
+    const { token, type, name } = this.typeOf(request.getUrn());
+    const given = wireOf(request.getNews());
+    const inputs = { ...(type.defaults?.(valuesOf(request.getNews()), name) ?? {}), ...given };
+    return checkResponse(structOf(inputs), inputFailures(this.schema[token].inputs, revealAll(inputs) as Values));
+  }
+
+  private diff(request: provider.DiffRequest): provider.DiffResponse {
+    const { type } = this.typeOf(request.getUrn());
+    const [state, olds] = [valuesOf(request.getOlds()), valuesOf(request.getOldInputs())];
+    const changes = changesOf(state, olds, valuesOf(request.getNews()));
+    const response = new provider.DiffResponse().setHasdetaileddiff(true);
+    const some = changes.size > 0;
+    response.setChanges(provider.DiffResponse.DiffChanges[some ? "DIFF_SOME" : "DIFF_NONE"]);
+    for (const [path, kind] of changes) {
+      const replace = type.replaceOn.some(
+        (each) => path === each || path.startsWith(`${each}.`) || path.startsWith(`${each}[`),
+      );
+      const words = { add: "ADD", delete: "DELETE", update: "UPDATE" } as const;
+      const entry = new provider.PropertyDiff().setInputdiff(true);
+      entry.setKind(kinds[replace ? (`${words[kind]}_REPLACE` as const) : words[kind]]);
+      response.getDetaileddiffMap().set(path, entry);
+      response.addDiffs(topOf(path));
+      if (replace) response.addReplaces(topOf(path));
+    }
+    return response;
+  }
+
+  private async create(request: provider.CreateRequest): Promise<provider.CreateResponse> {
+    const { token, type } = this.typeOf(request.getUrn());
+    const inputs = valuesOf(request.getProperties());
+    const response = new provider.CreateResponse();
+    if (request.getPreview()) return response.setProperties(structOf(previewOf(this.schema[token], inputs)));
+    try {
+      const { id, state } = await type.create(inputs, this.context(request.getTimeout()));
+      return response.setId(id).setProperties(structOf(this.recorded(token, state)));
+    } catch (error) {
+      if (error instanceof InitFailed) throw initFailed(error, structOf(this.recorded(token, error.state)));
+      throw error;
+    }
+  }
+
+  private async read(request: provider.ReadRequest): Promise<provider.ReadResponse> {
+    const { token, type } = this.typeOf(request.getUrn());
+    const before = valuesOf(request.getProperties());
+    const state = await type.read(request.getId(), before, this.context());
+    const response = new provider.ReadResponse();
+    if (state === undefined) return response;
+    const olds = valuesOf(request.getInputs());
+    const isImport = Object.keys(before).length === 0;
+    const { properties } = this.schema[token].inputs as { properties: object };
+    const speaksOf = (key: string) => (isImport ? key in properties : key in olds);
+    const inputs = Object.entries(state).filter(([key, value]) => speaksOf(key) && value !== undefined);
+    response.setId(request.getId()).setProperties(structOf(this.recorded(token, state)));
+    // What the world says wins over what the program said, so that the next preview shows the drift.
+    return response.setInputs(structOf({ ...olds, ...shownAs(olds, Object.fromEntries<unknown>(inputs)) }));
+  }
+
+  private async update(request: provider.UpdateRequest): Promise<provider.UpdateResponse> {
+    const { token, type } = this.typeOf(request.getUrn());
+    const [state, inputs] = [valuesOf(request.getOlds()), valuesOf(request.getNews())];
+    const response = new provider.UpdateResponse();
+    if (request.getPreview()) return response.setProperties(structOf({ ...state, ...inputs }));
+    if (!type.update) throw new Error(`${token} has no update: every change must replace`);
+    const changed = [...changesOf(state, valuesOf(request.getOldInputs()), inputs).keys()].map(topOf);
+    const updated = await type.update(request.getId(), inputs, [...new Set(changed)], state, this.context());
+    return response.setProperties(structOf(this.recorded(token, updated)));
+  }
+
+  private async delete(request: provider.DeleteRequest): Promise<unknown> {
+    const { type } = this.typeOf(request.getUrn());
+    await type.delete(request.getId(), valuesOf(request.getProperties()), this.context(request.getTimeout()));
+    return new Empty();
+  }
+
+  private typeOf(urn: string): { token: string; type: StandInType; name: string } {
+    // urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME
+    const [, , types, name] = urn.split("::");
+    const token = types.split("$").at(-1)!;
+    const type = this.standIn.types[token];
+    if (!type) throw new Error(`the test cloud has no ${token}, only ${Object.keys(this.standIn.types).join(", ")}`);
+    return { token, type, name };
+  }
+
+  private context(seconds = 0): StandInContext {
+    const { signal } = this.stopping;
+    const late = seconds > 0 ? [AbortSignal.timeout(seconds * 1000)] : [];
+    return { config: this.config, signal: AbortSignal.any([signal, ...late]) };
+  }
+
+  /** What goes into the state: only what the SDK declares, or a program would count on what the real provider doesn't give. */
+  private recorded(token: string, state: Values): Values {
+    const { outputs } = this.schema[token];
+    const unknown = Object.keys(state).filter((key) => !(key in outputs) && !key.startsWith("__"));
+    if (unknown.length > 0) throw new Error(`${token}: the SDK declares no output ${unknown.join(", ")}`);
+    const secrets = this.typeOfToken(token).secrets ?? [];
+    return Object.fromEntries(
+      Object.entries(state).map(([key, value]) => [key, secrets.includes(key) ? secret(value) : value]),
+    );
+  }
+
+  private typeOfToken(token: string): StandInType {
+    return this.standIn.types[token];
+  }
+}
+
+/** Provider settings come as text, or as JSON in text. */
+function typedConfig(schema: PackageSchema, name: string, values: Values): Values {
+  const { properties } = schema[`pulumi:providers:${name}`].inputs as { properties: Record<string, { type?: string }> };
+  const typed = Object.entries(values).map(([key, value]) => {
+    const isText = typeof value !== "string" || properties[key]?.type === "string" || !(key in properties);
+    return [key, isText ? value : (JSON.parse(value) as unknown)];
+  });
+  return Object.fromEntries(typed) as Values;
+}
+
+/** Of maps and lists of before, no more than was spoken of before; see `changesOf`. */
+function shownAs(olds: Values, news: Values): Values {
+  const isBlock = (value: unknown): value is Values =>
+    typeof value === "object" && value !== null && !Array.isArray(value);
+  return Object.fromEntries(
+    Object.entries(news).map(([key, value]) => {
+      const old = olds[key];
+      if (!isBlock(old) || !isBlock(value) || key === "tags" || key === "labels" || key === "metadata")
+        return [key, value];
+      return [key, Object.fromEntries(Object.keys(old).map((field) => [field, value[field] ?? old[field]]))];
+    }),
+  );
+}
+
+function topOf(path: string): string {
+  return path.split(/[.[]/)[0];
+}
+
+type WireStruct = { toJavaScript(): unknown } | undefined;
+
+function wireOf(struct: WireStruct): Values {
+  return (struct?.toJavaScript() ?? {}) as Values;
+}
+
+function valuesOf(struct: WireStruct): Values {
+  return revealAll(wireOf(struct)) as Values;
+}
+
+function structOf(values: Values) {
+  const defined = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
+  return Struct.fromJavaScript(Object.fromEntries(defined) as Record<string, JavaScriptValue>);
+}
+
+function checkResponse(
+  inputs: ReturnType<typeof structOf> | undefined,
+  failures: { property: string; reason: string }[],
+) {
+  const response = new provider.CheckResponse().setInputs(inputs);
+  for (const { property, reason } of failures) {
+    response.addFailures(new provider.CheckFailure().setProperty(property).setReason(reason));
+  }
+  return response;
+}
+
+/** As https://github.com/pulumi/pulumi/blob/master/sdk/proto/pulumi/provider.proto has it under ErrorResourceInitFailed. */
+function initFailed({ id, message }: InitFailed, properties: ReturnType<typeof structOf>): Error {
+  const detail = new provider.ErrorResourceInitFailed().setId(id).setProperties(properties);
+  detail.addReasons(message);
+  const packed = new Any();
+  packed.pack(detail.serializeBinary(), "pulumirpc.ErrorResourceInitFailed");
+  const status = new statuses.Status().setCode(grpc.status.UNKNOWN).setMessage(message);
+  status.addDetails(packed);
+  const metadata = new grpc.Metadata();
+  metadata.add("grpc-status-details-bin", Buffer.from(status.serializeBinary()));
+  return Object.assign(new Error(message), { code: grpc.status.UNKNOWN, metadata });
+}
