@@ -87,7 +87,7 @@ export class ImagesProvider implements provider.Provider {
     const called = this.functions.get(token);
     if (!called) throw new Error(`unknown function ${token}`);
     try {
-      return { outputs: await this.working("", (context) => called.call(unwrapSecrets(inputs), context)) };
+      return { outputs: plain(await this.working("", (context) => called.call(unwrapSecrets(inputs), context))) };
     } catch (error) {
       // As a failure it reaches the program as an error it can show; a thrown one would be printed by the engine, too.
       if (error instanceof UserError) return { failures: [{ property: "", reason: error.message }] };
@@ -135,10 +135,15 @@ export class ImagesProvider implements provider.Provider {
   }
 }
 
+/** The protocol knows no `undefined`: what is not there is left out. */
+function plain(outputs: object): Values {
+  return JSON.parse(JSON.stringify(outputs)) as Values;
+}
+
 function withSecrets(type: AnyResourceType, outputs: object): Values {
   const secret = (type.secretOutputs ?? []) as readonly string[];
   return Object.fromEntries(
-    Object.entries(outputs).map(([key, value]) => [key, secret.includes(key) ? wrapSecret(value) : value]),
+    Object.entries(plain(outputs)).map(([key, value]) => [key, secret.includes(key) ? wrapSecret(value) : value]),
   );
 }
 

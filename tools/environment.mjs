@@ -46,12 +46,22 @@ export function toolchainEnvironment(projectDirectory = ownProject, environment 
 }
 
 /**
+ * The backend URL for a directory. Without `metadata=skip` every state file gets a second file with its attributes, which is not
+ * written at one stroke: a CLI killed at that moment leaves it empty, and the stack can't be read any more ("failed to load
+ * checkpoint: EOF"). Nothing reads the attributes.
+ * @param {string} directory Absolute.
+ */
+export function fileBackend(directory) {
+  return `file://${directory}?metadata=skip`;
+}
+
+/**
  * The project's own state: a directory beside the program and, for its secrets, a passphrase in a private file in it.
  * @param {string} projectDirectory
  */
 export function defaultState(projectDirectory) {
   const directory = join(resolve(projectDirectory), ".state");
-  return { directory, url: `file://${directory}`, passphraseFile: join(directory, "passphrase") };
+  return { directory, url: fileBackend(directory), passphraseFile: join(directory, "passphrase") };
 }
 
 /**

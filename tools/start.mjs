@@ -33,7 +33,7 @@ async function up(what, { cli, env }) {
   const closed = once(child, "close");
   try {
     const steps = await followSteps(log, closed);
-    const [code] = /** @type {[number | null]} */ (await closed);
+    const code = /** @type {(number | null)[]} */ (await closed)[0];
     if (code !== 0)
       throw new ToolProblem(
         `pulumi up failed (exit status ${code}); what went wrong is above`,

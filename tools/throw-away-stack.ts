@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa, type Result } from "execa";
 import { dump } from "js-yaml";
-import { toolchainEnvironment } from "./environment.mjs";
+import { fileBackend, toolchainEnvironment } from "./environment.mjs";
 import { projectDirectory } from "./versions.mjs";
 
 /** A finished `pulumi` command. */
@@ -39,7 +39,7 @@ export async function makePlace(variables: Record<string, string> = {}): Promise
   const { cli, env: environment } = toolchainEnvironment(projectDirectory, {
     ...process.env,
     ...variables,
-    PULUMI_BACKEND_URL: `file://${join(directory, "backend")}`,
+    PULUMI_BACKEND_URL: fileBackend(join(directory, "backend")),
     PULUMI_CONFIG_PASSPHRASE: "test",
   });
   return { directory, name, environment, cli };

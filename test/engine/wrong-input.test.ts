@@ -46,7 +46,9 @@ describe("wrong input", function () {
   });
 
   it("a missing secret is told by name, with the command that sets it", async () => {
-    await stack.recipe(tinyRecipe("x", { files: [{ path: "/etc/token", content: { secret: "TOKEN" }, keep_secret: true }] }));
+    await stack.recipe(
+      tinyRecipe("x", { files: [{ path: "/etc/token", content: { secret: "TOKEN" }, keep_secret: true }] }),
+    );
     await refused("TOKEN", "pulumi config set --secret");
   });
 

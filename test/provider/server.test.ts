@@ -15,6 +15,8 @@ interface Inputs {
   key?: string;
 }
 
+const quiet = { info: () => {}, flush: async () => {} } as unknown as EngineLog;
+
 /** A provider with one resource type, changed by `changes`, that notes what it was called with. */
 function providerOf(changes: Partial<ResourceType<Inputs, Inputs>> = {}) {
   const lines: string[] = [];
@@ -80,6 +82,16 @@ describe("the provider", () => {
     const made = await provider.create(urn, { size: 1, key: wrapSecret("hidden") });
     assert.equal(seen!.key, "hidden");
     assert.deepEqual((made.outs as { key: unknown }).key, wrapSecret("hidden"));
+  });
+
+  it("leaves out what is undefined, which the protocol can't carry", async () => {
+    const find = { token: "ci-images:test:find", call: async () => ({ images: [{ path: "/a", proof: undefined }] }) };
+    const { outputs } = await new ImagesProvider("1.0.0", quiet, [], [find]).invoke(find.token, {});
+    assert.deepEqual(Object.keys((outputs as { images: object[] }).images[0]), ["path"]);
+    const { provider } = providerOf({
+      create: async (inputs) => ({ id: "id", outputs: { ...inputs, label: undefined } }),
+    });
+    assert.deepEqual(Object.keys((await provider.create(urn, { size: 1 })).outs as object), ["size"]);
   });
 
   it("shows a resource's progress under the resource", async () => {

@@ -35,7 +35,7 @@ describe("toolchain environment", function () {
 
   it("keeps state in the project, with its own passphrase, when the user says nothing", async () => {
     const { env } = toolchainEnvironment(folder, await user());
-    assert.equal(env.PULUMI_BACKEND_URL, `file://${folder}/.state`);
+    assert.equal(env.PULUMI_BACKEND_URL, `file://${folder}/.state?metadata=skip`);
     assert.equal(env.PULUMI_CONFIG_PASSPHRASE_FILE, defaultState(folder).passphraseFile);
   });
 
