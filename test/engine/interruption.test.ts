@@ -105,11 +105,11 @@ describe("pulumi killed with kill -9", function () {
   it("followed by destroy: leaves nothing", async () => {
     const stack = await TestStack.create(scriptRecipe("sleep 1"));
     try {
-      for (const stage of [stages[1], stages[2], stages[6]]) {
-        await killAt(stack, ...stage);
+      for (const [stage, begins] of [stages[1], stages[2], stages[6]]) {
+        await killAt(stack, stage, begins);
         await stack.succeed("cancel", "--yes");
         await stack.succeed("destroy", "--yes", "--skip-preview");
-        assert.deepEqual(await stack.leftovers(), [], `after ${stage[0]}`);
+        assert.deepEqual(await stack.leftovers(), [], `after ${stage}`);
       }
     } finally {
       await stack.remove();

@@ -86,8 +86,8 @@ describe("the provider", () => {
 
   it("leaves out what is undefined, which the protocol can't carry", async () => {
     const find = { token: "ci-images:test:find", call: async () => ({ images: [{ path: "/a", proof: undefined }] }) };
-    const { outputs } = await new ImagesProvider("1.0.0", quiet, [], [find]).invoke(find.token, {});
-    assert.deepEqual(Object.keys((outputs as { images: object[] }).images[0]), ["path"]);
+    const found = await new ImagesProvider("1.0.0", quiet, [], [find]).invoke(find.token, {});
+    assert.deepEqual(Object.keys((found.outputs as { images: object[] }).images[0]), ["path"]);
     const { provider } = providerOf({
       create: async (inputs) => ({ id: "id", outputs: { ...inputs, label: undefined } }),
     });
