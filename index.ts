@@ -6,5 +6,10 @@ import { readSettings } from "./components/settings.ts";
 
 const projectDirectory = fileURLToPath(new URL(".", import.meta.url));
 
-/** The proven images by cloud and distribution, for whoever boots workers from them. */
-export const { images } = await bakeAll(readSettings(), projectDirectory);
+const outputs = await bakeAll(readSettings(), projectDirectory);
+/** The proven images by cloud, place and distribution, for whoever boots workers from them. */
+export const { images } = outputs;
+/** Their ids, as the dictionary `jenkins: clouds: images:` of ci-platform; not on `local`. */
+export const { ciPlatform } = outputs;
+/** What the images' recipe hashes were made of, so that the next preview can say what has changed; not on `local`. */
+export const { plans } = outputs;

@@ -44,20 +44,27 @@ export interface Survey {
   builders: string[];
 }
 
-/** One image that is to be baked. */
-export interface Bake {
-  plan: Plan;
-  base: Base;
+/** What an image is named and found by, whether it is to be baked or is there already. */
+export interface ImageIdentity {
+  /** The recipe's name, as the image has it: an image that is there keeps its old one. */
+  name: string;
+  distribution: Distribution;
   /** The recipe hash. */
   recipe: string;
-  /** Begins the logical names of everything that is declared: distribution and recipe. */
+  /** Begins the logical names of everything that is declared: place (where there are several), distribution and recipe. */
   prefix: string;
+  /** The component: parent of everything that is declared. */
+  parent: pulumi.Resource;
+}
+
+/** One image that is to be baked. */
+export interface Bake extends ImageIdentity {
+  plan: Plan;
+  base: Base;
   /** What the recipe hash is made of, to explain a later change by. */
   description: PlanDescription;
   /** True when an earlier `pulumi up` failed on the same builder. */
   interrupted: boolean;
-  /** The component: parent of everything that is declared. */
-  parent: pulumi.Resource;
 }
 
 /** Where remote Commands connect to; what `remote.Command` of @pulumi/command takes. */
@@ -78,6 +85,8 @@ export interface Machine {
   authorizedKey: pulumi.Output<string>;
   /** What must be there before commands run. */
   ready: pulumi.Resource;
+  /** True where cloud-init sets the machine up while it boots: the first module waits until that has ended. */
+  settles?: boolean;
 }
 
 /** What the stack's outputs say of an image. */
@@ -86,6 +95,10 @@ export interface ImageOutput {
   recipe: string;
   /** ISO 8601. */
   builtAt: string;
+  /** What the cloud calls it, and what workers are booted from: an AMI's id, a GCE image's self link, a Glance image's id. */
+  id?: string;
+  /** Its name in the cloud. */
+  name?: string;
   /** The image's folder (`local`). */
   path?: string;
   /** The disk in it. */
@@ -106,20 +119,37 @@ export interface DeclaredImage {
 
 /** A throw-away machine, and how it ends. */
 export interface Trial extends Machine {
-  /** How it is booted, for the proof: `qemu tcg, uefi`. */
+  /** How it is booted, for the proof: `qemu tcg, uefi`, `t3.small`. */
   how: pulumi.Input<string>;
   /** Declares the end of the machine after `last`. */
   retire(last: pulumi.Resource): pulumi.Resource;
 }
 
-/** One cloud. Methods that begin with `declare` register resources; the others look things up and change nothing. */
+/** The places that have an image, and what the outputs say of it there. `local` has one place, named as the cloud. */
+export type Distributed = Record<string, pulumi.Output<ImageOutput>>;
+
+/**
+ * One place of a cloud where images are baked: all of `local`, a region of ec2 or rackspace, a project of gce. Methods that
+ * begin with `declare` register resources; the others look things up and change nothing.
+ */
 export interface Cloud {
-  /** As in stack settings and outputs. */
+  /** As in the stack setting `cloud`: `local`, `ec2`, `gce`, `rackspace`. */
   readonly name: string;
-  /** Pins the base image down. Throws a UserError when there is none. */
-  resolveBase(base: RecipeBase, distribution: Distribution): Promise<Base>;
+  /** Where the stack's outputs have its images: `local`, `aws`, `gce`, `rackspace`. */
+  readonly outputName: string;
+  /** The region or project, as in the outputs; undefined where there are no places (`local`). */
+  readonly place?: string;
+  /** The account that this cloud's base images have, where it is not the distribution's own. */
+  loginUser?(distribution: Distribution): string | undefined;
+  /**
+   * Pins the base image down.
+   * @param base What the recipe says of it. Clouds that have base images of their own look those up instead.
+   * @param pinned The base to stay with (stack setting `base: pinned`): that of the newest proven image.
+   * @throws UserError when there is none.
+   */
+  resolveBase(base: RecipeBase, distribution: Distribution, pinned?: Base): Promise<Base>;
   survey(distribution: Distribution): Promise<Survey>;
-  /** Refuses to start a bake that can't end well. Throws a UserError. */
+  /** Called before a bake is declared: refuses to start one that can't end well. Throws a UserError. */
   preflight(plan: Plan): Promise<void>;
 
   /** Lease, keys and machine. */
@@ -134,7 +164,7 @@ export interface Cloud {
     inventory: pulumi.Output<Inventory>,
   ): DeclaredImage;
   /** Declares an image that is there already, and nothing to make it with. */
-  declareGeneration(generation: Generation, distribution: Distribution, parent: pulumi.Resource): DeclaredImage;
+  declareGeneration(identity: ImageIdentity, generation: Generation): DeclaredImage;
   /** A throw-away machine booted from the image. */
   declareTrial(bake: Bake, image: DeclaredImage): Trial;
   /** Marks the image as proven; stack outputs wait for it. */
@@ -144,4 +174,11 @@ export interface Cloud {
     proof: { how: pulumi.Input<string>; report: pulumi.Input<string> },
     after: pulumi.Resource[],
   ): pulumi.CustomResource;
+  /**
+   * Declares what makes a proven image available: copies to other places, sharing, families. Called for every proven image
+   * that the stack has, old or new, in every `up`; so what it declares must stay as it is when nothing changed.
+   * @param after What must be done before: the promotion, for an image that was just made; else nothing.
+   * @returns an output for each place that has the image, its own among them.
+   */
+  declareDistribution(identity: ImageIdentity, image: DeclaredImage, after: pulumi.Resource[]): Distributed;
 }

@@ -5,10 +5,10 @@ import type { Base, Survey } from "./cloud.ts";
 
 /**
  * Explains what is about to happen to one image.
+ * @param name What it is called: its distribution, after its place where there are several.
  * @returns lines for the user; none when the image is up to date.
  */
-export function explainBake(plan: Plan, base: Base, survey: Survey): string[] {
-  const name = plan.distribution.id;
+export function explainBake(name: string, plan: Plan, base: Base, survey: Survey): string[] {
   const recipe = plan.recipeHash(base.id);
   const present = survey.generations.find((generation) => generation.recipe === recipe);
   const notice = base.notice === undefined ? [] : [`${name}: ${base.notice}`];

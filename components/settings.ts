@@ -1,9 +1,13 @@
-// The stack's settings: the keys of Pulumi.<stack>.yaml under `ci-images:`, read once and checked whole.
+// The stack's settings: the keys of Pulumi.<stack>.yaml under `ci-images:`, read once and checked whole. Those of one
+// cloud stand under its name and are described in its folder.
 import * as pulumi from "@pulumi/pulumi";
-import { Ajv } from "ajv";
 import { UserError, type Complaint } from "../common/user-error.ts";
+import type { Schema } from "../provision/schema.ts";
 import { durationForm, parseDuration } from "../provision/sizes.ts";
-import { nearest } from "../provision/nearest.ts";
+import { complaintsOf } from "../provision/validate.ts";
+import { ec2Schema, type Ec2Settings } from "./ec2/settings.ts";
+import { gceSchema, type GceSettings } from "./gce/settings.ts";
+import { rackspaceSchema, type RackspaceSettings } from "./rackspace/settings.ts";
 
 /** How finished images are verified. */
 export interface Verify {
@@ -14,12 +18,14 @@ export interface Verify {
 }
 
 export interface Settings {
-  /** Which cloud the stack is for: `local`, `ec2`, `gce`, `rackspace`. */
-  cloud: string;
+  /** Which cloud the stack is for. */
+  cloud: "local" | "ec2" | "gce" | "rackspace";
   /** The recipe's path, relative to the project. */
   recipe: string;
   /** Distributions to bake instead of the recipe's own. */
   distributions?: string[];
+  /** `latest` bakes anew when the base image has a newer version; `pinned` stays with the base of the newest image. */
+  base: "latest" | "pinned";
   /** How many generations stay beside the newest. */
   keep: number;
   /** Seconds after which a machine of a bake ends itself. */
@@ -33,15 +39,31 @@ export interface Settings {
   modules?: string;
   /** Values for `{ secret: NAME }`, as the stack has them. */
   secrets?: unknown;
+  /** Who may reach the machines of a bake by SSH, in CIDR form; without it, this computer's own address as others see it. */
+  sshFrom?: string[];
+  /** Tags (labels, properties) on everything that is made, beside our own. */
+  tags: Record<string, string>;
+  /** A file, relative to the project, that changes the arguments of the underlying resources; see transforms.ts. */
+  transforms?: string;
+  ec2: Ec2Settings;
+  gce: GceSettings;
+  rackspace: RackspaceSettings;
 }
 
-const schema = {
+/** One cloud's own settings, by the cloud's name. */
+export const cloudSchemas = { ec2: ec2Schema, gce: gceSchema, rackspace: rackspaceSchema };
+
+const cidr =
+  "^([0-9]{1,3}(\\.[0-9]{1,3}){3}/([0-9]|[12][0-9]|3[0-2])|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*/([0-9]{1,2}|1[01][0-9]|12[0-8]))$";
+
+const schema: Schema & { properties: Record<string, Schema> } = {
   type: "object",
   additionalProperties: false,
   properties: {
-    cloud: { enum: ["local"], default: "local" },
+    cloud: { enum: ["local", "ec2", "gce", "rackspace"], default: "local" },
     recipe: { type: "string", default: "provision/recipes/jenkins-worker.yaml" },
     distributions: { type: "array", items: { type: "string" }, minItems: 1 },
+    base: { enum: ["latest", "pinned"], default: "latest" },
     keep: { type: "integer", minimum: 0, default: 1 },
     maxLifetime: { type: "string", default: "4 hours" },
     verify: {
@@ -59,10 +81,18 @@ const schema = {
     mirrors: { type: "object", additionalProperties: { type: "string", pattern: "^https?://" }, default: {} },
     modules: { type: "string" },
     secrets: { type: "object", additionalProperties: { type: "string" } },
+    sshFrom: {
+      type: "array",
+      minItems: 1,
+      items: { type: "string", pattern: cidr, description: "addresses in CIDR form: 203.0.113.7/32" },
+    },
+    tags: { type: "object", additionalProperties: { type: "string" }, default: {} },
+    transforms: { type: "string" },
+    ...Object.fromEntries(Object.entries(cloudSchemas).map(([cloud, own]) => [cloud, { ...own, default: {} }])),
   },
 };
 
-/** The names of all settings; docs/settings.md describes each. */
+/** The names of all settings; docs/settings.md describes each, those of one cloud in docs/<cloud>.md. */
 export const settingNames = Object.keys(schema.properties);
 
 /**
@@ -86,45 +116,25 @@ export function readSettings(): Settings {
  * @throws UserError with every wrong key together.
  */
 export function checkSettings(where: string, prefix: string, found: Record<string, unknown>): Settings {
-  const validate = new Ajv({ allErrors: true, useDefaults: true, allowUnionTypes: true }).compile(schema);
-  const values = structuredClone(found);
-  const complaints: Complaint[] = [];
-  if (!validate(values)) {
-    for (const error of validate.errors!.filter(({ keyword }) => keyword !== "anyOf")) {
-      const path = error.instancePath.slice(1).split("/");
-      const [key] = path;
-      if (error.keyword === "additionalProperties" && key === "") {
-        const unknown = (error.params as { additionalProperty: string }).additionalProperty;
-        const near = nearest(unknown, Object.keys(schema.properties));
-        complaints.push({
-          where,
-          key: prefix + unknown,
-          found: "no such setting",
-          allowed: Object.keys(schema.properties).join(", "),
-          cure: near && `did you mean ${prefix}${near}?`,
-        });
-      } else {
-        const given = key === "secrets" ? "a value" : JSON.stringify(found[key]);
-        const allowed = (error.params as { allowedValues?: string[] }).allowedValues;
-        const message = allowed ? `one of ${allowed.join(", ")}` : error.message;
-        complaints.push({ where, key: prefix + path.join("."), found: given, allowed: message });
-      }
-    }
+  const values = structuredClone(found) as unknown as Settings & { maxLifetime: string; verify: unknown };
+  const complaints = complaintsOf(schema, values, where).map((complaint) => presentable(complaint, prefix));
+  const { maxLifetime, verify, ...rest } = values;
+  const seconds = typeof maxLifetime === "string" ? parseDuration(maxLifetime) : undefined;
+  if (typeof maxLifetime === "string" && (seconds === undefined || seconds < 60)) {
+    const allowed = `at least one minute: ${durationForm}`;
+    complaints.push({ where, key: `${prefix}maxLifetime`, found: JSON.stringify(maxLifetime), allowed });
   }
   if (complaints.length > 0) throw new UserError(...complaints);
-  const { maxLifetime, verify, ...rest } = values as unknown as Settings & { maxLifetime: string; verify: unknown };
-  const seconds = parseDuration(maxLifetime);
-  if (seconds === undefined || seconds < 60) {
-    throw new UserError({
-      where,
-      key: `${prefix}maxLifetime`,
-      found: JSON.stringify(maxLifetime),
-      allowed: `at least one minute: ${durationForm}`,
-    });
-  }
   const defaults: Verify = { enabled: true, firmware: "uefi" };
   const wanted = typeof verify === "boolean" ? { enabled: verify } : (verify as Partial<Verify>);
-  return { ...rest, maxLifetimeSeconds: seconds, verify: { ...defaults, ...wanted } };
+  return { ...rest, maxLifetimeSeconds: seconds!, verify: { ...defaults, ...wanted } };
+}
+
+/** Keys as they stand in the file, and no values of secrets. */
+function presentable(complaint: Complaint, prefix: string): Complaint {
+  const { key, found } = complaint;
+  const shown = key === "secrets" || key?.startsWith("secrets.") ? "a value of another kind" : found;
+  return { ...complaint, key: key === undefined ? prefix.slice(0, -1) : prefix + key, found: shown };
 }
 
 /** Pulumi hands every value over as text; objects, numbers and booleans are JSON in it. */

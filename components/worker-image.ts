@@ -1,11 +1,11 @@
 // The life cycle of one image. Whoever reads the constructor has read it:
-// there already? -> builder -> modules -> tests -> seal -> image -> retirement -> verification -> promotion.
+// there already? -> builder -> modules -> tests -> seal -> image -> retirement -> verification -> promotion -> distribution.
 import * as pulumi from "@pulumi/pulumi";
 import { describePlan } from "../provision/explain.ts";
 import type { Plan } from "../provision/plan.ts";
 import type { Secrets } from "../provision/secrets.ts";
 import { verificationChecks } from "../provision/verification.ts";
-import type { Bake, Base, Cloud, DeclaredImage, Generation, ImageOutput, Survey } from "./cloud.ts";
+import type { Bake, Base, Cloud, DeclaredImage, Distributed, Generation, ImageIdentity, Survey } from "./cloud.ts";
 import { Provisioning } from "./provisioning.ts";
 
 export interface WorkerImageArgs {
@@ -21,24 +21,15 @@ export interface WorkerImageArgs {
   secrets: Secrets;
 }
 
-/** How much of the life cycle is to be declared. */
-export type Progress =
-  /** The image is there and proven: only the image. */
-  | "proven"
-  /** The image is there, but nobody saw it booting: image and verification. */
-  | "made"
-  /** Everything. */
-  | "missing";
-
 /**
  * One image of a recipe for one distribution, with the earlier generations that are kept beside it. Its inputs are the
  * parts of the recipe hash, so that `pulumi preview --diff` shows which of them changed.
  */
 export class WorkerImage extends pulumi.ComponentResource {
-  /** What the stack's outputs say of the image; known only when it is proven. */
-  readonly image: pulumi.Output<ImageOutput>;
+  /** What the stack's outputs say of the image, for each place that has it; known only when it is proven. */
+  readonly images: Distributed;
 
-  /** @param name The distribution: `debian12`. */
+  /** @param name The distribution, after the place where the stack has several: `debian12`, `ORD-debian12`. */
   constructor(name: string, args: WorkerImageArgs, options?: pulumi.ComponentResourceOptions) {
     const { cloud, plan, base, survey } = args;
     const recipe = plan.recipeHash(base.id);
@@ -46,25 +37,47 @@ export class WorkerImage extends pulumi.ComponentResource {
     super("ci-images:index:WorkerImage", name, description, options);
 
     const bake: Bake = {
+      name: plan.name,
+      distribution: plan.distribution,
       plan,
       base,
       recipe,
       description,
-      prefix: `${name}-${recipe.slice(0, 8)}`,
+      prefix: prefixOf(name, recipe),
       interrupted: survey.builders.includes(recipe),
       parent: this,
     };
     const present = survey.generations.find((generation) => generation.recipe === recipe);
     if (present?.proven) {
-      this.image = cloud.declareGeneration(present, plan.distribution, this).output;
+      this.images = declarePresent(name, present, args, this);
     } else {
-      const image = present ? cloud.declareGeneration(present, plan.distribution, this) : bakeImage(bake, args);
+      const identity = present ? { ...bake, name: present.name } : bake;
+      const image = present ? cloud.declareGeneration(identity, present) : bakeImage(bake, args);
       const proven = args.verify ? verifyImage(bake, image, args) : promoteUnseen(bake, image, cloud);
-      this.image = pulumi.all([image.output, proven.id]).apply(([output]) => output);
+      this.images = cloud.declareDistribution(identity, image, [proven]);
     }
-    keepGenerations(survey.generations, bake, args, this);
-    this.registerOutputs({ image: this.image });
+    const earlier = survey.generations.filter((generation) => generation.proven && generation.recipe !== recipe);
+    // One resource a kept generation: they stay tracked, and the one too many is deleted because nobody declares it.
+    for (const generation of earlier.slice(0, args.keep)) declarePresent(name, generation, args, this);
+    this.registerOutputs({ images: this.images });
   }
+}
+
+/** A proven image that is there already, with its copies and all. */
+function declarePresent(
+  worker: string,
+  generation: Generation,
+  { cloud, plan }: WorkerImageArgs,
+  parent: pulumi.Resource,
+): Distributed {
+  const { name, recipe } = generation;
+  const { distribution } = plan;
+  const identity: ImageIdentity = { name, distribution, recipe, prefix: prefixOf(worker, recipe), parent };
+  return cloud.declareDistribution(identity, cloud.declareGeneration(identity, generation), []);
+}
+
+function prefixOf(worker: string, recipe: string): string {
+  return `${worker}-${recipe.slice(0, 8)}`;
 }
 
 /** Builder, modules, tests, seal, image; the builder is gone when the image is there. */
@@ -98,15 +111,4 @@ function verifyImage(
 /** The stack turned verification off: the proof says so. */
 function promoteUnseen(bake: Bake, image: DeclaredImage, cloud: Cloud): pulumi.CustomResource {
   return cloud.declarePromotion(bake, image, { how: "none", report: "" }, [image.resource]);
-}
-
-/** One resource a kept generation: they stay tracked, and the one too many is deleted because nobody declares it. */
-function keepGenerations(
-  generations: Generation[],
-  { recipe }: Bake,
-  { cloud, plan, keep }: WorkerImageArgs,
-  parent: pulumi.Resource,
-): void {
-  const earlier = generations.filter((generation) => generation.proven && generation.recipe !== recipe);
-  for (const generation of earlier.slice(0, keep)) cloud.declareGeneration(generation, plan.distribution, parent);
 }

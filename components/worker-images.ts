@@ -3,61 +3,94 @@ import { resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { UserError } from "../common/user-error.ts";
 import { findDistribution } from "../provision/distributions.ts";
+import { describePlan, type PlanDescription } from "../provision/explain.ts";
 import { planRecipe, type Plan } from "../provision/plan.ts";
 import { loadRecipe, type Recipe } from "../provision/recipe.ts";
 import { sealVersion } from "../provision/seal/seal.ts";
 import { readSecrets, type Secrets } from "../provision/secrets.ts";
 import type { Base, Cloud, Survey } from "./cloud.ts";
-import { openCloud } from "./clouds.ts";
+import { openClouds } from "./clouds.ts";
 import { explainBake } from "./explanation.ts";
+import { rememberedPlans, stackOutputs, type Published, type StackOutputs } from "./outputs.ts";
 import type { Settings } from "./settings.ts";
+import { loadTransforms, transformation } from "./transforms.ts";
 import { WorkerImage } from "./worker-image.ts";
 
 /** One image to be declared, with all that was looked up for it. */
 interface Prepared {
+  cloud: Cloud;
+  /** The component's name: the distribution, after the place where there are several. */
+  name: string;
   plan: Plan;
   base: Base;
   survey: Survey;
 }
 
+/** What the stack noted of recipe hashes, by recipe hash. */
+type Plans = Record<string, PlanDescription>;
+
 /**
  * Declares the images of the stack.
  * @param projectDirectory What relative paths in the settings are relative to.
- * @returns the stack's outputs: `images.<cloud>.<distribution>`.
+ * @returns the stack's outputs.
  * @throws UserError with everything that is wrong with the settings or the recipe, before anything is declared.
  */
-export async function bakeAll(settings: Settings, projectDirectory: string) {
-  const cloud = await openCloud(settings, projectDirectory);
+export async function bakeAll(settings: Settings, projectDirectory: string): Promise<StackOutputs> {
+  const clouds = await openClouds(settings, projectDirectory);
+  const transforms = await loadTransforms(settings.transforms, projectDirectory);
   const secrets = readSecrets(settings.secrets, process.env);
   const recipe = await loadRecipe(resolve(projectDirectory, settings.recipe), {
     moduleFolders: settings.modules === undefined ? [] : [resolve(projectDirectory, settings.modules)],
   });
-  const prepared = await prepareAll(cloud, recipe, settings, secrets);
-  const entries = prepared.map((each) => {
+  const hasPlaces = clouds.some(({ place }) => place !== undefined);
+  const before = hasPlaces ? await rememberedPlans() : {};
+  const prepared = await prepareAll(clouds, recipe, settings, secrets, before);
+  const published = prepared.map((each): Published => {
     const { keep, verify } = settings;
-    const name = each.plan.distribution.id;
-    const worker = new WorkerImage(name, { cloud, ...each, keep, verify: verify.enabled, secrets });
-    for (const line of explainBake(each.plan, each.base, each.survey)) void pulumi.log.info(line, worker);
-    return [name, worker.image];
+    const args = { ...each, keep, verify: verify.enabled, secrets };
+    const worker = new WorkerImage(each.name, args, { transformations: [transformation(transforms)] });
+    for (const line of explainBake(each.name, each.plan, each.base, each.survey)) void pulumi.log.info(line, worker);
+    return { cloud: each.cloud, distribution: each.plan.distribution.id, images: worker.images };
   });
-  return { images: { [cloud.name]: Object.fromEntries(entries) as Record<string, WorkerImage["image"]> } };
+  return stackOutputs(published, plansToRemember(prepared));
 }
 
-async function prepareAll(cloud: Cloud, recipe: Recipe, settings: Settings, secrets: Secrets): Promise<Prepared[]> {
+/** Of every image that stays: earlier ones may become the newest again. */
+function plansToRemember(prepared: readonly Prepared[]): Plans {
+  const plans = prepared.flatMap(({ plan, base, survey }) => [
+    ...survey.generations.flatMap((generation) => generation.plan ?? []),
+    describePlan(plan, base),
+  ]);
+  return Object.fromEntries(plans.map((plan) => [plan.recipe, plan]));
+}
+
+async function prepareAll(
+  clouds: readonly Cloud[],
+  recipe: Recipe,
+  settings: Settings,
+  secrets: Secrets,
+  before: Plans,
+): Promise<Prepared[]> {
   const where = `Pulumi.${pulumi.getStack()}.yaml`;
   const distributions =
     settings.distributions?.map((id) => findDistribution(id, where, "ci-images:distributions")) ?? recipe.distributions;
   const attempts = await Promise.allSettled(
-    distributions.map(async (distribution) => {
-      const plan = await planRecipe(recipe, distribution, { sealVersion, secrets });
-      const base = await cloud.resolveBase(plan.base, distribution);
-      const survey = await cloud.survey(distribution);
-      const recipeHash = plan.recipeHash(base.id);
-      if (!survey.generations.some((generation) => generation.recipe === recipeHash && generation.proven)) {
-        await cloud.preflight(plan);
-      }
-      return { plan, base, survey };
-    }),
+    clouds.flatMap((cloud) =>
+      distributions.map(async (distribution): Promise<Prepared> => {
+        const loginUser = cloud.loginUser?.(distribution);
+        const plan = await planRecipe(recipe, distribution, { sealVersion, secrets, loginUser });
+        const survey = withPlans(await cloud.survey(distribution), before);
+        const newest = survey.generations.find(({ proven }) => proven);
+        const pinned = settings.base === "pinned" ? newest?.base : undefined;
+        const base = await cloud.resolveBase(plan.base, distribution, pinned);
+        const recipeHash = plan.recipeHash(base.id);
+        if (!survey.generations.some((generation) => generation.recipe === recipeHash && generation.proven)) {
+          await cloud.preflight(plan);
+        }
+        const name = clouds.length > 1 ? `${cloud.place}-${distribution.id}` : distribution.id;
+        return { cloud, name, plan, base, survey };
+      }),
+    ),
   );
   const refused = attempts.flatMap((attempt) => (attempt.status === "rejected" ? [attempt.reason as Error] : []));
   const bug = refused.find((error) => !(error instanceof UserError));
@@ -66,4 +99,10 @@ async function prepareAll(cloud: Cloud, recipe: Recipe, settings: Settings, secr
   const messages = [...new Set(refused.map(({ message }) => message))];
   if (messages.length > 0) throw UserError.relayed(messages.join("\n"));
   return attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));
+}
+
+/** Adds what the stack remembers to what the cloud's images say of themselves. */
+function withPlans(survey: Survey, before: Plans): Survey {
+  const generations = survey.generations.map((each) => ({ ...each, plan: each.plan ?? before[each.recipe] }));
+  return { ...survey, generations };
 }

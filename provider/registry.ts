@@ -1,5 +1,6 @@
 // Every resource type and function of the provider: a new one is written in its folder and named here.
 import { findImages, preflight, resolveBaseFunction } from "./functions/local.ts";
+import { ownAddress } from "./functions/own-address.ts";
 import { keyPair } from "./resources/key-pair.ts";
 import { baseImage } from "./resources/local/base-image.ts";
 import { builder } from "./resources/local/builder.ts";
@@ -20,4 +21,4 @@ export const resources = [
   virtualMachine,
   promotion,
 ];
-export const functions = [resolveBaseFunction, findImages, preflight];
+export const functions = [resolveBaseFunction, findImages, preflight, ownAddress];

@@ -52,6 +52,31 @@ export function moduleCommand(module: ModulePlan, step: number, secrets: Secrets
 }
 
 /**
+ * Renders the wait for cloud-init on a machine that was just born. What cloud-init thinks of its own work is shown and not
+ * judged here: base images warn about things of their own. Where there is no cloud-init there is nothing to wait for.
+ */
+export function settleCommand(): BuilderCommand {
+  // cloud-init before 17 has no `status`; this file is what it, too, writes last.
+  const script = `\
+if ! command -v cloud-init >/dev/null; then echo "there is no cloud-init here"; exit 0; fi
+if cloud-init status --help >/dev/null 2>&1; then
+  cloud-init status --wait || true
+else
+  until [ -e /var/lib/cloud/instance/boot-finished ]; do sleep 0.5; done
+fi
+`;
+  const timeoutCure = "Look at /var/log/cloud-init-output.log on the builder.";
+  const stdin = renderProgram({
+    title: "the wait for cloud-init",
+    script,
+    timeoutSeconds: 900,
+    timeoutCure,
+    failureCure: afterFailure,
+  });
+  return { create: runAsRoot, stdin, isSecret: false };
+}
+
+/**
  * Renders a reboot. The command ends before the machine does; from then on no new connection is taken until it is back, so the next
  * command's dialling is the waiting, and can't reach the machine that is going down.
  * @param reason For the log: `module os_updates`.

@@ -81,7 +81,12 @@ echo "$found"
 
 // The root partition is the last one of the disk; 16 MiB are for the second partition table and alignment, and ext4 keeps some for itself.
 const rootSize = `\
-partition=$(basename "$(readlink -f "$(findmnt -n -o SOURCE /)")")
+source=$(findmnt -n -o SOURCE /)
+if systemd-detect-virt --quiet --container; then
+  echo "this machine is a container: its root ($source) is not on a block device and has no size of its own"
+  exit 0
+fi
+partition=$(basename "$(readlink -f "$source")")
 folder=$(readlink -f "/sys/class/block/$partition")
 end=$(($(cat "$folder/start") + $(cat "$folder/size")))
 disk=$(cat "$folder/../size")

@@ -8,8 +8,20 @@ import type { Distribution } from "../../provision/module.ts";
 import type { Plan } from "../../provision/plan.ts";
 import type { RecipeBase } from "../../provision/recipe.ts";
 import { assertSealedScript } from "../../provision/seal/seal.ts";
-import type { Bake, Base, Cloud, DeclaredImage, Generation, Machine, Survey, Trial } from "../cloud.ts";
+import type {
+  Bake,
+  Base,
+  Cloud,
+  DeclaredImage,
+  Distributed,
+  Generation,
+  ImageIdentity,
+  Machine,
+  Survey,
+  Trial,
+} from "../cloud.ts";
 import { call } from "../call.ts";
+import { onceMade } from "../outputs.ts";
 import { KeyPair } from "../resources.ts";
 import type { Settings } from "../settings.ts";
 import { BaseImage, Builder, Image, Lease, Promotion, Step, VirtualMachine } from "./resources.ts";
@@ -28,6 +40,7 @@ interface LocalMachine extends Machine {
 /** The `local` stack's cloud. */
 export class LocalCloud implements Cloud {
   readonly name = "local";
+  readonly outputName = "local";
   private readonly project = pulumi.getProject();
   private readonly stack = pulumi.getStack();
   /** The image directory: images are found by what is in it. */
@@ -46,10 +59,12 @@ export class LocalCloud implements Cloud {
     this.home = isAbsolute(imageDirectory) ? imageDirectory : join(projectDirectory, imageDirectory);
   }
 
-  resolveBase(base: RecipeBase, distribution: Distribution): Promise<Base> {
+  async resolveBase(base: RecipeBase, distribution: Distribution, pinned?: Base): Promise<Base> {
     const mirror = { kind: "mirror", distribution: distribution.id, mirror: this.settings.mirrors[distribution.name] };
     const source = base.kind === "mirror" ? { ...mirror, ...withoutUndefined(base) } : base;
-    return call("ci-images:local:resolveBase", { source, projectDirectory: this.projectDirectory });
+    const found = await call<Base>("ci-images:local:resolveBase", { source, projectDirectory: this.projectDirectory });
+    // A pinned one comes out of the cache; where that has lost it, making it fails unless the source still has it.
+    return pinned ? { ...found, ...pinned } : found;
   }
 
   async survey(distribution: Distribution): Promise<Survey> {
@@ -133,10 +148,9 @@ export class LocalCloud implements Cloud {
     return declared(image);
   }
 
-  declareGeneration(generation: Generation, distribution: Distribution, parent: pulumi.Resource): DeclaredImage {
-    const { recipe, name, location } = generation;
-    const identity = this.identity(recipe, name, distribution.id, location);
-    return declared(new Image(`${distribution.id}-${recipe.slice(0, 8)}`, identity, { parent }));
+  declareGeneration(identity: ImageIdentity, { location }: Generation): DeclaredImage {
+    const { recipe, name, distribution, prefix, parent } = identity;
+    return declared(new Image(prefix, this.identity(recipe, name, distribution.id, location), { parent }));
   }
 
   declareTrial(bake: Bake, image: DeclaredImage): Trial {
@@ -174,6 +188,10 @@ export class LocalCloud implements Cloud {
   ): pulumi.CustomResource {
     const { path, builtAt } = image.resource as Image;
     return new Promotion(`${prefix}-promotion`, { image: path, builtAt, ...proof }, { parent, dependsOn: after });
+  }
+
+  declareDistribution(_identity: ImageIdentity, image: DeclaredImage, after: pulumi.Resource[]): Distributed {
+    return { local: onceMade(image.output, after) };
   }
 
   private lease(bake: Bake, role: "builder" | "trial", image?: string): Lease {

@@ -20,9 +20,9 @@ silence() {
   install -d /run/systemd/journald.conf.d
   printf '[Journal]\\nStorage=volatile\\n' >/run/systemd/journald.conf.d/zz-ci-images-seal.conf
   systemctl daemon-reload
-  # Timers and paths first: they would start services again.
+  # Timers and paths first: they would start services again. The machine's own deadline goes on.
   local -a units
-  mapfile -t units < <(systemctl list-units --type=timer,path --state=active --plain --no-legend | awk '$1 !~ /^systemd-ask-password/ { print $1 }')
+  mapfile -t units < <(systemctl list-units --type=timer,path --state=active --plain --no-legend | awk '$1 !~ /^(systemd-ask-password|ci-images-builder)/ { print $1 }')
   if [ "\${#units[@]}" -gt 0 ]; then systemctl stop "\${units[@]}"; fi
   mapfile -t units < <(systemctl list-units --type=service --state=running,activating --plain --no-legend | awk -v needed="$needed_services" '$1 !~ needed { print $1 }')
   if [ "\${#units[@]}" -gt 0 ]; then echo "stopping \${units[*]}"; systemctl stop "\${units[@]}"; fi

@@ -29,8 +29,8 @@ describe("stack settings", () => {
       () => check({ keep: -1, cloud: "azure", imageDirectry: "x" }),
       (error: Error) =>
         /ci-images:keep: -1/.test(error.message) &&
-        /ci-images:cloud: "azure"; allowed: one of local/.test(error.message) &&
-        /ci-images:imageDirectry.*did you mean ci-images:imageDirectory/.test(error.message),
+        /ci-images:cloud: "azure"; allowed: local, ec2, gce, rackspace/.test(error.message) &&
+        /ci-images:imageDirectry.*did you mean "imageDirectory"/.test(error.message),
     );
   });
 
@@ -39,6 +39,30 @@ describe("stack settings", () => {
       () => check({ secrets: { TOKEN: ["s3cr3t"] } }),
       (error: Error) => !error.message.includes("s3cr3t") && error.message.includes("TOKEN"),
     );
+  });
+
+  it("have those of one cloud under its name, with their own defaults and complaints", () => {
+    const { ec2 } = check({ ec2: { copyTo: ["eu-west-1"] } });
+    assert.deepEqual([ec2.diskSize, ec2.copyTo, ec2.encrypted], [48, ["eu-west-1"], true]);
+    assert.throws(
+      () =>
+        check({ ec2: { regoin: "us-west-2", diskSize: 4, copyTo: ["Oregon"], bases: { debian12: { owner: "1" } } } }),
+      (error: Error) =>
+        /ci-images:ec2\.regoin: .*did you mean "region"/.test(error.message) &&
+        /ci-images:ec2\.diskSize: 4; allowed: .*8/.test(error.message) &&
+        /ci-images:ec2\.copyTo\[0\]: "Oregon"; allowed: a region's name/.test(error.message) &&
+        /ci-images:ec2\.bases\.debian12/.test(error.message),
+    );
+  });
+
+  it("take networks for SSH in CIDR form only", () => {
+    assert.deepEqual(check({ sshFrom: ["203.0.113.7/32", "2001:db8::/48"] }).sshFrom, [
+      "203.0.113.7/32",
+      "2001:db8::/48",
+    ]);
+    for (const wrong of ["203.0.113.7", "anywhere", "1.2.3.4/33", "::1/129"]) {
+      assert.throws(() => check({ sshFrom: [wrong] }), /ci-images:sshFrom\[0\].*CIDR/, wrong);
+    }
   });
 
   it("refuse a lifetime that is no time, or too short to bake in", () => {

@@ -1,7 +1,7 @@
 // The reference documentation says what the code says.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { settingNames } from "../../components/settings.ts";
+import { cloudSchemas, settingNames } from "../../components/settings.ts";
 import { distributions } from "../../provision/distributions.ts";
 import { formats, recipeProperties, type Schema } from "../../provision/schema.ts";
 import { documentFile } from "../../tools/write-document.ts";
@@ -32,6 +32,12 @@ describe("reference documentation", () => {
       settingNames.map((name) => `ci-images:${name}`),
     );
   });
+
+  for (const [cloud, { properties }] of Object.entries(cloudSchemas)) {
+    const names = Object.keys(properties as object);
+    if (names.length === 0) continue;
+    it(`docs/${cloud}.md describes every setting of stack ${cloud}`, () => mentions(cloud, names));
+  }
 
   it("docs/recipes.md describes every key of a recipe, of its base and of its tests, and every format and distribution", () => {
     const base = Object.keys(recipeProperties.base.properties as object);

@@ -1,0 +1,111 @@
+// The settings of stack `ec2`: what stands in Pulumi.<stack>.yaml under `ci-images:ec2`. No SDK may be imported here:
+// every stack reads this file.
+import type { Schema } from "../../provision/schema.ts";
+
+/** A base image that the user chose for one distribution, instead of the one that components/ec2/bases.ts looks up. */
+export interface ChosenBase {
+  /** This AMI and no other. */
+  id?: string;
+  /** The owner's account number or alias (`amazon`, `self`). Goes with `name`. */
+  owner?: string;
+  /** The AMI's name, `*` and `?` standing for other characters; the newest that is there is taken. */
+  name?: string;
+  /** An SSM parameter that holds the AMI's id. */
+  parameter?: string;
+}
+
+/** `ci-images:ec2`, checked and with its defaults. */
+export interface Ec2Settings {
+  /** Where images are baked; the AWS configuration's own region when it is not given. */
+  region?: string;
+  /** Further regions that get a copy of every proven image. */
+  copyTo: string[];
+  /** What the machines run on: decides base image and instance type. */
+  architecture: "amd64" | "arm64";
+  /** Without it, `t3.small` for amd64 and `t4g.small` for arm64. */
+  instanceType?: string;
+  /** The root disk, in GiB. */
+  diskSize: number;
+  /** Whether root disk, snapshots and copies are encrypted. */
+  encrypted: boolean;
+  /** A KMS key's ARN or alias for each region; without one, the account's default key for EBS. */
+  kmsKeys: Record<string, string>;
+  /** Asks for spot capacity first, and takes an on-demand machine where there is none. */
+  spot: boolean;
+  /** The subnet of builders; without it, a default subnet of the default VPC. */
+  subnet?: string;
+  /** Whether machines are reached by their public address, or by the private one (through a VPN, or from inside the VPC). */
+  address: "public" | "private";
+  /** A security group that is there already, instead of one that is made and dropped with each machine. */
+  securityGroup?: string;
+  /** An IAM instance profile's name, for modules that need to reach AWS. */
+  instanceProfile?: string;
+  /** Base images of the user's own choice, by distribution. */
+  bases: Record<string, ChosenBase>;
+  /** Account numbers that may launch the images. */
+  shareWithAccounts: string[];
+  /** ARNs of organizations or organizational units that may launch the images. */
+  shareWithOrganizations: string[];
+  /** A duration, e.g. `90 days`, after which AWS marks an image as deprecated. */
+  deprecateAfter?: string;
+  /** Refuses that anybody but this program deregisters the images. */
+  deregistrationProtection: boolean;
+}
+
+const region = { type: "string", pattern: "^[a-z]{2}(-[a-z]+)+-[0-9]+$", description: "a region's name: us-west-2" };
+const strings = { type: "array", uniqueItems: true, default: [] };
+
+/** The JSON schema of {@link Ec2Settings}; docs/ec2.md describes every key. */
+export const ec2Schema: Schema & { properties: Record<string, Schema> } = {
+  type: "object",
+  additionalProperties: false,
+  description: "settings of stack ec2",
+  properties: {
+    region,
+    copyTo: { ...strings, items: region },
+    architecture: { enum: ["amd64", "arm64"], default: "amd64" },
+    instanceType: { type: "string", pattern: "^[a-z0-9-]+\\.[a-z0-9-]+$", description: "an instance type: t3.small" },
+    diskSize: { type: "integer", minimum: 8, maximum: 16384, default: 48, description: "GiB" },
+    encrypted: { type: "boolean", default: true },
+    kmsKeys: { type: "object", propertyNames: region, additionalProperties: { type: "string" }, default: {} },
+    spot: { type: "boolean", default: false },
+    subnet: { type: "string", pattern: "^subnet-", description: "a subnet's id: subnet-0abc..." },
+    address: { enum: ["public", "private"], default: "public" },
+    securityGroup: { type: "string", pattern: "^sg-", description: "a security group's id: sg-0abc..." },
+    instanceProfile: { type: "string" },
+    bases: {
+      type: "object",
+      default: {},
+      additionalProperties: {
+        type: "object",
+        additionalProperties: false,
+        minProperties: 1,
+        properties: {
+          id: { type: "string", pattern: "^ami-", description: "an AMI's id: ami-0abc..." },
+          owner: { type: "string" },
+          name: { type: "string" },
+          parameter: { type: "string", pattern: "^/", description: "an SSM parameter's name: /aws/service/..." },
+        },
+        dependencies: { owner: ["name"], name: ["owner"] },
+      },
+    },
+    shareWithAccounts: {
+      ...strings,
+      items: {
+        type: "string",
+        pattern: "^[0-9]{12}$",
+        description: 'an account\'s twelve digits, in quotes: "123456789012"',
+      },
+    },
+    shareWithOrganizations: {
+      ...strings,
+      items: {
+        type: "string",
+        pattern: "^arn:aws[a-z-]*:organizations::[0-9]{12}:(organization|ou)/",
+        description: "an organization's or organizational unit's ARN",
+      },
+    },
+    deprecateAfter: { type: "string", description: 'a duration: "90 days"' },
+    deregistrationProtection: { type: "boolean", default: false },
+  },
+};

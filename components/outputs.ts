@@ -1,0 +1,68 @@
+// The stack's outputs: which image to boot workers from, by cloud, place and distribution.
+import * as pulumi from "@pulumi/pulumi";
+import type { PlanDescription } from "../provision/explain.ts";
+import type { Cloud, Distributed, ImageOutput } from "./cloud.ts";
+
+type ByName<T> = Record<string, T>;
+
+/** What the stack exports. */
+export interface StackOutputs {
+  /**
+   * `images.local.<distribution>`; `images.aws.<region>.<distribution>`, `images.gce.<project>.<distribution>`,
+   * `images.rackspace.<region>.<distribution>`.
+   */
+  images: ByName<ByName<pulumi.Output<ImageOutput> | ByName<pulumi.Output<ImageOutput>>>>;
+  /** The ids alone, as the dictionary that ci-platform merges into its configuration; not on `local`. */
+  ciPlatform?: { jenkins: { clouds: { images: ByName<ByName<ByName<pulumi.Output<string>>>> } } };
+  /** What each recipe hash was made of, for the next preview to say what has changed; not on `local`, where images know. */
+  plans?: ByName<PlanDescription>;
+}
+
+/** The proven images of one distribution. */
+export interface Published {
+  cloud: Cloud;
+  /** The distribution's id. */
+  distribution: string;
+  images: Distributed;
+}
+
+/** Sorts what was published into the stack's outputs. */
+export function stackOutputs(published: readonly Published[], plans: ByName<PlanDescription>): StackOutputs {
+  const images: StackOutputs["images"] = {};
+  const ids: ByName<ByName<ByName<pulumi.Output<string>>>> = {};
+  for (const { cloud, distribution, images: distributed } of published) {
+    const places = (images[cloud.outputName] ??= {});
+    for (const [place, image] of Object.entries(distributed)) {
+      if (cloud.place === undefined) {
+        places[distribution] = image;
+        continue;
+      }
+      ((places[place] ??= {}) as ByName<pulumi.Output<ImageOutput>>)[distribution] = image;
+      const byPlace = ((ids[cloud.outputName] ??= {})[place] ??= {});
+      byPlace[distribution] = image.apply(({ id }) => {
+        if (id === undefined) throw new Error(`${cloud.name} gave no id for the image of ${distribution} in ${place}`);
+        return id;
+      });
+    }
+  }
+  if (published.every(({ cloud }) => cloud.place === undefined)) return { images };
+  return { images, ciPlatform: { jenkins: { clouds: { images: ids } } }, plans };
+}
+
+/** The output, not known before the resources are made. */
+export function onceMade<T>(output: pulumi.Output<T>, resources: readonly pulumi.Resource[]): pulumi.Output<T> {
+  const made = resources.map((resource) => (resource as pulumi.CustomResource).id);
+  return pulumi.output(made).apply(() => output as pulumi.Output<unknown>) as pulumi.Output<T>;
+}
+
+/**
+ * What earlier commands on this stack noted of its recipe hashes, for clouds whose images can't carry that. They are outputs
+ * of the stack, and so of the last `up` that succeeded.
+ */
+export async function rememberedPlans(): Promise<ByName<PlanDescription>> {
+  const stack = new pulumi.StackReference("earlier", {
+    name: `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`,
+  });
+  const details = await stack.getOutputDetails("plans");
+  return (details.value as ByName<PlanDescription> | undefined) ?? {};
+}

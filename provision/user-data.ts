@@ -1,0 +1,52 @@
+// What a cloud machine is born with: its SSH host key (so that there is no blind trust on first use), the key that may log
+// in, and the deadline at which it ends itself. Pure.
+
+/** What goes into the user data. */
+export interface UserData {
+  /** The ed25519 host key, OpenSSH format. */
+  hostPrivateKey: string;
+  /** Its public half, a line `ssh-ed25519 AAAA...`. */
+  hostPublicKey: string;
+  /** The key that may log in as the image's default user, an authorized_keys line. */
+  authorizedKey: string;
+  /** When the machine powers itself off, whatever happened. */
+  deadline: Date;
+}
+
+/** The unit of the deadline; sealing lets units of this name run on (seal/live.ts). */
+export const deadlineUnit = "ci-images-builder-deadline";
+
+/**
+ * A script for `sh` that arms the deadline. It has to run at every boot, and leaves nothing on the disk: it would end up
+ * in the image. Where the deadline has passed, the machine powers off after a minute.
+ */
+export function deadlineScript(deadline: Date): string {
+  const seconds = Math.floor(deadline.getTime() / 1000);
+  // --no-block: this runs before sysinit.target, and timers start after it.
+  return `\
+left=$((${seconds} - $(date +%s)))
+[ "$left" -ge 60 ] || left=60
+if [ -d /run/systemd/system ]; then
+  systemd-run --no-block --quiet --unit=${deadlineUnit} --on-active="$left" --timer-property=AccuracySec=1s systemctl poweroff
+else
+  nohup shutdown -P "+$(((left + 59) / 60))" >/dev/null 2>&1 &
+fi
+`;
+}
+
+/**
+ * Renders user data for cloud-init (https://cloudinit.readthedocs.io/en/latest/reference/modules.html#ssh). With `ssh_keys`
+ * given, cloud-init makes no other host keys.
+ * @returns text that begins with `#cloud-config`; it holds the private host key, so it is a secret.
+ */
+export function cloudConfig(data: UserData): string {
+  const config = {
+    ssh_deletekeys: true,
+    ssh_keys: { ed25519_private: data.hostPrivateKey, ed25519_public: data.hostPublicKey },
+    ssh_authorized_keys: [data.authorizedKey],
+    // At every boot, early: a machine whose boot fails later must end, too.
+    bootcmd: [["sh", "-c", deadlineScript(data.deadline)]],
+  };
+  // JSON is YAML, and needs no rules of its own for what is quoted how.
+  return `#cloud-config\n${JSON.stringify(config, undefined, 2)}\n`;
+}

@@ -1,0 +1,67 @@
+// Labels and names that clouds allow.
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { cloudLabels, cloudName, formatExpiry, parseExpiry } from "../../common/labels.ts";
+
+const parts = fc.tuple(
+  fc.array(fc.string({ maxLength: 60 }), { minLength: 1, maxLength: 4 }),
+  fc.stringMatching(/^[0-9a-f]{12}$/),
+);
+
+describe("labels and names in clouds", () => {
+  it("every name is one that the cloud allows, and ends with its last part", () => {
+    const allowed = {
+      ec2: /^[A-Za-z0-9()[\] ./'@_-]{3,128}$/,
+      gce: /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/,
+      rackspace: /^[A-Za-z0-9._-]{1,255}$/,
+    };
+    for (const cloud of ["ec2", "gce", "rackspace"] as const) {
+      fc.assert(
+        fc.property(parts, ([first, last]) => {
+          const name = cloudName(cloud, ...first, last);
+          assert.match(name, allowed[cloud]);
+          assert.ok(name.endsWith(last));
+        }),
+      );
+    }
+  });
+
+  it("names of different things stay different, however long they are", () => {
+    fc.assert(
+      fc.property(parts, parts, ([a, lastA], [b, lastB]) => {
+        const [one, other] = [
+          [...a, lastA],
+          [...b, lastB],
+        ];
+        // "a-b" and "a","b" are the same thing said in two ways where nothing has to be cut.
+        fc.pre(one.join("-").toLowerCase() !== other.join("-").toLowerCase());
+        assert.notEqual(cloudName("gce", ...one), cloudName("gce", ...other));
+      }),
+    );
+  });
+
+  it("a plain name stays as it is", () => {
+    assert.equal(cloudName("ec2", "worker", "debian12", "0123456789ab"), "worker-debian12-0123456789ab");
+  });
+
+  it("labels on gce are small letters, at most 63; the user's tags never win over ours", () => {
+    const labels = cloudLabels("gce", { recipe: "A".repeat(64), stack: "my.stack" }, { Team: "R&D" });
+    assert.deepEqual(labels, { team: "r-d", "ci-images-recipe": "a".repeat(63), "ci-images-stack": "my-stack" });
+    assert.deepEqual(cloudLabels("ec2", { stack: "ours" }, { "ci-images:stack": "theirs" }), {
+      "ci-images:stack": "ours",
+    });
+  });
+
+  it("an expiry is read back as it was written, to the second, also from a gce label", () => {
+    const range = { min: new Date("2000-01-01"), max: new Date("2200-01-01"), noInvalidDate: true };
+    fc.assert(
+      fc.property(fc.date(range), (date) => {
+        const whole = Math.floor(date.getTime() / 1000) * 1000;
+        assert.equal(parseExpiry(formatExpiry(date))?.getTime(), whole);
+        assert.equal(parseExpiry(formatExpiry(date).toLowerCase())?.getTime(), whole);
+      }),
+    );
+    assert.equal(parseExpiry("tomorrow"), undefined);
+    assert.equal(parseExpiry("20261399T000000Z"), undefined);
+  });
+});

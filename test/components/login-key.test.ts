@@ -1,0 +1,70 @@
+// The user's own key: which variables and files are taken, and what is said of wrong ones.
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import ssh2 from "ssh2";
+import { readOwnKey } from "../../components/login-key.ts";
+
+describe("a login key of the user's own", () => {
+  const variables = { name: "AWS_KEY_PAIR", privateKey: "AWS_KEY_FILENAME" };
+  const pair = ssh2.utils.generateKeyPairSync("ed25519", { comment: "mine" });
+  const publicKey = pair.public.split(" ").slice(0, 2).join(" ");
+  let folder: string;
+  const file = async (name: string, content: string) => {
+    await writeFile(join(folder, name), content, { mode: 0o600 });
+    return join(folder, name);
+  };
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "ci-images-key-"));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  it("is not looked for when none of its variables is set", () => {
+    assert.equal(readOwnKey(variables, {}), undefined);
+  });
+
+  it("is read from its file, and the public half is worked out", async () => {
+    const path = await file("key", pair.private);
+    const key = readOwnKey(variables, { AWS_KEY_PAIR: "team", AWS_KEY_FILENAME: path });
+    assert.deepEqual(key, { name: "team", publicKey, privateKey: pair.private });
+  });
+
+  it("is refused when only a part of the variables is set, or the file can't be read, with both named", async () => {
+    assert.throws(
+      () => readOwnKey(variables, { AWS_KEY_PAIR: "team" }),
+      /AWS_KEY_FILENAME: not set, but AWS_KEY_PAIR is/,
+    );
+    const gone = join(folder, "gone");
+    assert.throws(
+      () => readOwnKey(variables, { AWS_KEY_PAIR: "team", AWS_KEY_FILENAME: gone }),
+      (error: Error) => error.message.includes(`${gone} (environment variable AWS_KEY_FILENAME): cannot be read`),
+    );
+  });
+
+  it("is refused when it is no key or has a passphrase, and the file's content is not shown", async () => {
+    const options = { passphrase: "secret", cipher: "aes256-cbc", rounds: 1 } as const;
+    const locked = ssh2.utils.generateKeyPairSync("ed25519", options).private;
+    const environment = async (content: string) => ({
+      AWS_KEY_PAIR: "t",
+      AWS_KEY_FILENAME: await file("bad", content),
+    });
+    const encrypted = await environment(locked);
+    assert.throws(() => readOwnKey(variables, encrypted), /a key with a passphrase/);
+    const nonsense = await environment("p4ssw0rd");
+    assert.throws(
+      () => readOwnKey(variables, nonsense),
+      (error: Error) => /no SSH key/.test(error.message) && !error.message.includes("p4ssw0rd"),
+    );
+  });
+
+  it("is refused when its two halves do not belong together", async () => {
+    const other = ssh2.utils.generateKeyPairSync("ed25519").public;
+    const environment = { PRIVATE: await file("one", pair.private), PUBLIC: await file("two.pub", other) };
+    assert.throws(
+      () => readOwnKey({ privateKey: "PRIVATE", publicKey: "PUBLIC" }, environment),
+      /two\.pub .*is not the public half of the key in PRIVATE/,
+    );
+  });
+});

@@ -1,0 +1,40 @@
+// The shape of the stack's outputs.
+import assert from "node:assert/strict";
+import * as pulumi from "@pulumi/pulumi";
+import type { Cloud, ImageOutput } from "../../components/cloud.ts";
+import { stackOutputs } from "../../components/outputs.ts";
+
+describe("the stack's outputs", () => {
+  const image = (id: string) => pulumi.output<ImageOutput>({ recipe: "r", builtAt: "t", id });
+  const known = <T>(value: pulumi.Input<T>) =>
+    new Promise<unknown>((resolve) => pulumi.output(value).apply((it) => resolve(it)));
+
+  it("have `local` images by distribution, and nothing for ci-platform", async () => {
+    const cloud = { name: "local", outputName: "local" } as Cloud;
+    const outputs = stackOutputs([{ cloud, distribution: "debian12", images: { local: image("a") } }], {});
+    assert.deepEqual(await known(outputs), { images: { local: { debian12: { recipe: "r", builtAt: "t", id: "a" } } } });
+  });
+
+  it("have cloud images by place and distribution, and their ids as ci-platform reads them", async () => {
+    const cloud = { name: "ec2", outputName: "aws", place: "us-west-2" } as Cloud;
+    const outputs = stackOutputs(
+      [
+        { cloud, distribution: "debian12", images: { "us-west-2": image("ami-1"), "eu-west-1": image("ami-2") } },
+        { cloud, distribution: "rocky9", images: { "us-west-2": image("ami-3") } },
+      ],
+      {},
+    );
+    const { images, ciPlatform } = (await known(outputs)) as {
+      images: Record<string, Record<string, Record<string, ImageOutput>>>;
+      ciPlatform: unknown;
+    };
+    assert.equal(images.aws["eu-west-1"].debian12.id, "ami-2");
+    assert.deepEqual(ciPlatform, {
+      jenkins: {
+        clouds: {
+          images: { aws: { "us-west-2": { debian12: "ami-1", rocky9: "ami-3" }, "eu-west-1": { debian12: "ami-2" } } },
+        },
+      },
+    });
+  });
+});

@@ -1,0 +1,55 @@
+// User data: what cloud-init gets, and that the deadline's script is one that sh understands.
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { load } from "js-yaml";
+import ssh2 from "ssh2";
+import { cloudConfig, deadlineScript } from "../../provision/user-data.ts";
+
+describe("user data of a cloud machine", () => {
+  const host = ssh2.utils.generateKeyPairSync("ed25519", { comment: "host" });
+  const deadline = new Date(Date.now() + 3600_000);
+  const text = cloudConfig({
+    hostPrivateKey: host.private,
+    hostPublicKey: host.public,
+    authorizedKey: "ssh-ed25519 AAAA it's me",
+    deadline,
+  });
+
+  it("pins the host key, lets the login key in and arms the deadline at every boot", () => {
+    assert.match(text, /^#cloud-config\n/);
+    const config = load(text) as Record<string, unknown>;
+    assert.deepEqual(config.ssh_keys, { ed25519_private: host.private, ed25519_public: host.public });
+    assert.equal(config.ssh_deletekeys, true);
+    assert.deepEqual(config.ssh_authorized_keys, ["ssh-ed25519 AAAA it's me"]);
+    assert.match((config.bootcmd as string[][])[0][2], /systemd-run .*systemctl poweroff/);
+  });
+
+  /** Runs the boot command as cloud-init does, with stand-ins for what it calls that say how they were called. */
+  async function arm(when: Date, systemd: boolean): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), "ci-images-deadline-"));
+    try {
+      for (const name of ["systemd-run", "shutdown"]) {
+        const said = join(folder, "said");
+        await writeFile(join(folder, name), `#!/bin/sh\necho "${name} $*" >${said}\n`, { mode: 0o755 });
+      }
+      const script = deadlineScript(when).replace("[ -d /run/systemd/system ]", systemd ? "true" : "false");
+      await execa("sh", ["-euc", `${script}wait`], { env: { PATH: `${folder}:${process.env.PATH}` } });
+      return await readFile(join(folder, "said"), "utf8");
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }
+
+  it("powers off at the deadline, and a minute after a boot that comes later", async () => {
+    const left = Number(/--on-active=(\d+)/.exec(await arm(deadline, true))?.[1]);
+    assert.ok(left > 3500 && left <= 3600, `${left} seconds`);
+    assert.match(await arm(new Date(0), true), /--on-active=60 /);
+  });
+
+  it("does so by `shutdown` where there is no systemd", async () => {
+    assert.match(await arm(deadline, false), /^shutdown -P \+60$/m);
+  });
+});
