@@ -3,7 +3,7 @@
 // bake that failed goes on at the step that failed.
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { moduleCommand, testsCommand, type BuilderCommand } from "../provision/commands.ts";
+import { moduleCommand, settleCommand, testsCommand, type BuilderCommand } from "../provision/commands.ts";
 import { inventoryCommand, parseInventory, sealCommand, type Inventory } from "../provision/life-cycle-commands.ts";
 import type { Check, ModulePlan } from "../provision/plan.ts";
 import type { Secrets } from "../provision/secrets.ts";
@@ -44,6 +44,11 @@ export class Provisioning {
     private readonly secrets: Secrets,
   ) {
     this.last = machine.ready;
+  }
+
+  /** Waits until cloud-init has set the machine up: it writes package sources and users until its very end. */
+  settle(): void {
+    this.run(`${this.prefix}-settled`, "settled", settleCommand(), [this.machine.instance]);
   }
 
   /** Everything that a module recorded. */

@@ -84,6 +84,7 @@ function prefixOf(worker: string, recipe: string): string {
 function bakeImage(bake: Bake, { cloud, plan, secrets }: WorkerImageArgs): DeclaredImage {
   const builder = cloud.declareBuilder(bake);
   const provisioning = new Provisioning(bake.prefix, builder, bake.parent, secrets);
+  if (builder.settles) provisioning.settle();
   for (const module of plan.modules) provisioning.module(module);
   provisioning.tests("builder", plan.checks, bake.recipe);
   const inventory = provisioning.inventory(bake.recipe);
