@@ -1,0 +1,212 @@
+// Instances and disks of the fake Compute API.
+import type { GceApi } from "../gce-api.ts";
+import { existing } from "./images.ts";
+import { matches, notFound, page, Refused, type Call, type Route } from "./http.ts";
+import type { AttachedDisk, Disk, Instance, Project } from "./state.ts";
+
+/** The routes; `api` has the state and runs operations. */
+export function machineRoutes(api: GceApi): Route[] {
+  const zone = String.raw`^projects/([^/]+)/zones/([^/]+)`;
+  const at = (pattern: string) => new RegExp(`${zone}/${pattern}$`);
+  const instance = (project: string, place: string, name: string) =>
+    existing(api.project(project).instances, `${place}/${name}`);
+  const disk = (project: string, place: string, name: string) =>
+    existing(api.project(project).disks, `${place}/${name}`);
+  return [
+    [
+      "GET",
+      /^projects\/([^/]+)\/zones$/,
+      (call) =>
+        page(
+          api.zones.map((name) => ({ name, status: "UP" })),
+          call.query,
+        ),
+    ],
+    ["GET", new RegExp(`${zone}$`), (_call, _project, name) => zoneNamed(api, name)],
+    ["GET", at("machineTypes"), (call) => page(api.machineTypes, call.query)],
+    [
+      "GET",
+      at("machineTypes/([^/]+)"),
+      (_call, _project, place, name) => {
+        const found = api.machineTypes.find((type) => type.name === name);
+        if (!found) throw notFound(`zones/${place}/machineTypes/${name}`);
+        return found;
+      },
+    ],
+    [
+      "GET",
+      /^projects\/([^/]+)\/aggregated\/(instances|disks)$/,
+      (call, project, kind) => aggregated(api.project(project), kind as "instances" | "disks", call),
+    ],
+    ["GET", at("instances/([^/]+)"), (_call, ...place) => instance(...(place as [string, string, string]))],
+    ["POST", at("instances"), (call, project, place) => insertInstance(api, api.project(project), place, call)],
+    [
+      "POST",
+      at("instances/([^/]+)/(stop|start)"),
+      (call, project, place, name, action) => {
+        const found = instance(project, place, name);
+        return api.operation(call, found.selfLink, () => (action === "stop" ? stop(api, found) : start(api, found)));
+      },
+    ],
+    [
+      "POST",
+      at("instances/([^/]+)/setLabels"),
+      (call, ...place) => api.setLabels(instance(...(place as [string, string, string])), call),
+    ],
+    [
+      "GET",
+      at("instances/([^/]+)/serialPort"),
+      async (_call, ...place) => ({
+        contents: await api.hypervisor.console(instance(...(place as [string, string, string]))),
+      }),
+    ],
+    [
+      "DELETE",
+      at("instances/([^/]+)"),
+      (call, project, place, name) => {
+        const found = instance(project, place, name);
+        return api.operation(call, found.selfLink, () => removeInstance(api, api.project(project), place, found));
+      },
+    ],
+    ["GET", at("disks/([^/]+)"), (_call, ...place) => disk(...(place as [string, string, string]))],
+    ["POST", at("disks"), (call, project, place) => insertDisk(api, api.project(project), place, call)],
+    [
+      "POST",
+      at("disks/([^/]+)/setLabels"),
+      (call, ...place) => api.setLabels(disk(...(place as [string, string, string])), call),
+    ],
+    [
+      "DELETE",
+      at("disks/([^/]+)"),
+      (call, project, place, name) => {
+        const found = disk(project, place, name);
+        if (found.users?.length) {
+          const message = `The disk resource '${found.selfLink}' is already being used by '${found.users[0]}'`;
+          throw new Refused(400, "resourceInUseByAnotherResource", message);
+        }
+        return api.operation(call, found.selfLink, () => removeDisk(api, api.project(project), place, found));
+      },
+    ],
+  ];
+}
+
+function zoneNamed(api: GceApi, name: string) {
+  if (!api.zones.includes(name)) throw notFound(`zones/${name}`);
+  return { name, status: "UP" };
+}
+
+/** Zones without anything are there, too, with a warning, as in the real answer. */
+function aggregated(project: Project, kind: "instances" | "disks", { query }: Call) {
+  const things = [...project[kind].values()].filter((thing) => matches(query.get("filter"), thing));
+  const { items: found = [], ...rest } = page(things, query);
+  const items: Record<string, unknown> = { "zones/nowhere-a": { warning: { code: "NO_RESULTS_ON_PAGE" } } };
+  for (const thing of found) {
+    const zone = `zones/${thing.zone.split("/").at(-1)}`;
+    items[zone] = { [kind]: [...((items[zone] as Record<string, unknown[]>)?.[kind] ?? []), thing] };
+  }
+  return { items, ...rest };
+}
+
+function insertDisk(api: GceApi, project: Project, zone: string, call: Call): unknown {
+  zoneNamed(api, zone);
+  const made = newDisk(api, project, zone, call.body);
+  return api.operation(call, made.selfLink, () => makeDisk(api, project, zone, made));
+}
+
+function newDisk(api: GceApi, project: Project, zone: string, body: Record<string, unknown>): Disk {
+  const { name, sourceImage, sizeGb } = body as { name: string; sourceImage?: string; sizeGb?: string | number };
+  const path = `projects/${project.id}/zones/${zone}/disks/${name}`;
+  if (project.disks.has(`${zone}/${name}`))
+    throw new Refused(409, "alreadyExists", `The resource '${path}' already exists`);
+  const image = sourceImage === undefined ? undefined : api.imageAt(sourceImage);
+  const smallest = Number(image?.diskSizeGb ?? 10);
+  if (sizeGb !== undefined && Number(sizeGb) < smallest) {
+    throw new Refused(400, "invalid", `Requested disk size cannot be smaller than the image size (${smallest} GB)`);
+  }
+  if (["OBSOLETE", "DELETED"].includes(image?.deprecated?.state ?? "")) {
+    throw new Refused(400, "invalid", `The image '${image!.name}' is ${image!.deprecated!.state}`);
+  }
+  return {
+    ...api.thing("compute#disk", path, body),
+    status: "CREATING",
+    zone: `${api.endpoint}projects/${project.id}/zones/${zone}`,
+    sizeGb: String(sizeGb ?? smallest),
+    ...(image && { sourceImage: image.selfLink }),
+  };
+}
+
+async function makeDisk(api: GceApi, project: Project, zone: string, disk: Disk): Promise<void> {
+  await api.hypervisor.makeDisk(disk, api.imageOf(disk));
+  disk.status = "READY";
+  project.disks.set(`${zone}/${disk.name}`, disk);
+}
+
+async function removeDisk(api: GceApi, project: Project, zone: string, disk: Disk): Promise<void> {
+  await api.hypervisor.removeDisk(disk);
+  project.disks.delete(`${zone}/${disk.name}`);
+}
+
+type DiskRequest = Partial<AttachedDisk> & { initializeParams?: { sourceImage: string; diskSizeGb?: string | number } };
+
+function insertInstance(api: GceApi, project: Project, zone: string, call: Call): unknown {
+  zoneNamed(api, zone);
+  const { name, disks = [], machineType } = call.body as { name: string; disks?: DiskRequest[]; machineType: string };
+  const path = `projects/${project.id}/zones/${zone}/instances/${name}`;
+  if (project.instances.has(`${zone}/${name}`))
+    throw new Refused(409, "alreadyExists", `The resource '${path}' already exists`);
+  const boot = disks.find((disk) => disk.boot);
+  if (!boot) throw new Refused(400, "invalid", "Invalid value for field 'resource.disks': a boot disk is required");
+  if (!api.machineTypes.some((type) => machineType.endsWith(`/${type.name}`))) throw notFound(machineType);
+  const { initializeParams: params } = boot;
+  const fresh =
+    params && newDisk(api, project, zone, { name, sourceImage: params.sourceImage, sizeGb: params.diskSizeGb });
+  const disk = fresh ?? api.diskAt(boot.source!);
+  if (disk.users?.length) throw new Refused(400, "resourceInUseByAnotherResource", `${disk.name} is in use`);
+  const made: Instance = {
+    ...call.body,
+    ...api.thing("compute#instance", path, call.body),
+    status: "PROVISIONING",
+    zone: `${api.endpoint}projects/${project.id}/zones/${zone}`,
+    machineType,
+    disks: [{ boot: true, autoDelete: boot.autoDelete ?? false, source: disk.selfLink }],
+    metadata: (call.body.metadata ?? { items: [] }) as Instance["metadata"],
+    networkInterfaces: (call.body.networkInterfaces ?? []) as Instance["networkInterfaces"],
+  };
+  return api.operation(call, made.selfLink, async () => {
+    if (fresh) await makeDisk(api, project, zone, fresh);
+    disk.users = [made.selfLink];
+    project.instances.set(`${zone}/${name}`, made);
+    try {
+      await start(api, made);
+    } catch (error) {
+      await removeInstance(api, project, zone, made);
+      throw error;
+    }
+  });
+}
+
+async function start(api: GceApi, instance: Instance): Promise<void> {
+  const { address } = await api.hypervisor.start(instance, api.diskAt(instance.disks[0].source));
+  for (const network of instance.networkInterfaces) {
+    network.networkIP = address;
+    for (const access of network.accessConfigs ?? []) access.natIP = address;
+  }
+  instance.status = "RUNNING";
+}
+
+async function stop(api: GceApi, instance: Instance): Promise<void> {
+  if (instance.status === "TERMINATED") return;
+  instance.status = "STOPPING";
+  await api.hypervisor.stop(instance);
+  instance.status = "TERMINATED";
+}
+
+async function removeInstance(api: GceApi, project: Project, zone: string, instance: Instance): Promise<void> {
+  await api.hypervisor.remove(instance);
+  project.instances.delete(`${zone}/${instance.name}`);
+  for (const { source, autoDelete } of instance.disks) {
+    const disk = api.diskAt(source);
+    disk.users = disk.users?.filter((user) => user !== instance.selfLink);
+    if (autoDelete) await removeDisk(api, project, zone, disk);
+  }
+}
