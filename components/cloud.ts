@@ -34,6 +34,10 @@ export interface Generation {
   name: string;
   /** Where it is: the image's id, or its folder. */
   location: string;
+  /** What the builder was, where the cloud remembers it: needed to verify an image that was not proven yet. */
+  builder?: BuilderIdentity;
+  /** Copies of it that the cloud has in other places: their ids by place. */
+  copies?: Readonly<Record<string, string>>;
 }
 
 /** What the cloud has of a stack and distribution before anything is declared. */

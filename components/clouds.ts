@@ -2,22 +2,24 @@
 import { UserError } from "../common/user-error.ts";
 import type { Cloud } from "./cloud.ts";
 import type { Settings } from "./settings.ts";
+import type { StackState } from "./state.ts";
 
-type Opening = (settings: Settings, projectDirectory: string) => Promise<Cloud[]>;
+type Opening = (settings: Settings, projectDirectory: string, state: StackState) => Promise<Cloud[]>;
 
 const clouds: Record<string, Opening | undefined> = {
-  local: async (...args) => [new (await import("./local/cloud.ts")).LocalCloud(...args)],
+  local: async (settings, directory) => [new (await import("./local/cloud.ts")).LocalCloud(settings, directory)],
 };
 
 /**
  * The cloud that the settings name: one object for each place where images are baked separately. That is one for `local`,
  * one for ec2 (the region it bakes in), one for gce (the project), one for each region on rackspace.
  * @param projectDirectory What relative paths in the settings are relative to.
+ * @param state What is under management: an image that the cloud has and the state does not was orphaned when the state was lost.
  * @throws UserError when the settings are not enough to know the places.
  */
-export async function openClouds(settings: Settings, projectDirectory: string): Promise<Cloud[]> {
+export async function openClouds(settings: Settings, projectDirectory: string, state: StackState): Promise<Cloud[]> {
   const open = clouds[settings.cloud];
-  if (open) return open(settings, projectDirectory);
+  if (open) return open(settings, projectDirectory, state);
   const there = Object.keys(clouds).join(", ");
   throw new UserError({ where: "stack setting ci-images:cloud", found: settings.cloud, allowed: there });
 }

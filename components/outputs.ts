@@ -54,15 +54,3 @@ export function onceMade<T>(output: pulumi.Output<T>, resources: readonly pulumi
   const made = resources.map((resource) => (resource as pulumi.CustomResource).id);
   return pulumi.output(made).apply(() => output as pulumi.Output<unknown>) as pulumi.Output<T>;
 }
-
-/**
- * What earlier commands on this stack noted of its recipe hashes, for clouds whose images can't carry that. They are outputs
- * of the stack, and so of the last `up` that succeeded.
- */
-export async function rememberedPlans(): Promise<ByName<PlanDescription>> {
-  const stack = new pulumi.StackReference("earlier", {
-    name: `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`,
-  });
-  const details = await stack.getOutputDetails("plans");
-  return (details.value as ByName<PlanDescription> | undefined) ?? {};
-}

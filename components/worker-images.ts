@@ -11,8 +11,9 @@ import { readSecrets, type Secrets } from "../provision/secrets.ts";
 import type { Base, Cloud, Survey } from "./cloud.ts";
 import { openClouds } from "./clouds.ts";
 import { explainBake } from "./explanation.ts";
-import { rememberedPlans, stackOutputs, type Published, type StackOutputs } from "./outputs.ts";
+import { stackOutputs, type Published, type StackOutputs } from "./outputs.ts";
 import type { Settings } from "./settings.ts";
+import { readState, StackState } from "./state.ts";
 import { loadTransforms, transformation } from "./transforms.ts";
 import { WorkerImage } from "./worker-image.ts";
 
@@ -27,7 +28,7 @@ interface Prepared {
 }
 
 /** What the stack noted of recipe hashes, by recipe hash. */
-type Plans = Record<string, PlanDescription>;
+type Plans = Readonly<Record<string, PlanDescription>>;
 
 /**
  * Declares the images of the stack.
@@ -36,15 +37,15 @@ type Plans = Record<string, PlanDescription>;
  * @throws UserError with everything that is wrong with the settings or the recipe, before anything is declared.
  */
 export async function bakeAll(settings: Settings, projectDirectory: string): Promise<StackOutputs> {
-  const clouds = await openClouds(settings, projectDirectory);
+  // On `local` the images themselves tell everything.
+  const state = settings.cloud === "local" ? new StackState() : await readState();
+  const clouds = await openClouds(settings, projectDirectory, state);
   const transforms = await loadTransforms(settings.transforms, projectDirectory);
   const secrets = readSecrets(settings.secrets, process.env);
   const recipe = await loadRecipe(resolve(projectDirectory, settings.recipe), {
     moduleFolders: settings.modules === undefined ? [] : [resolve(projectDirectory, settings.modules)],
   });
-  const hasPlaces = clouds.some(({ place }) => place !== undefined);
-  const before = hasPlaces ? await rememberedPlans() : {};
-  const prepared = await prepareAll(clouds, recipe, settings, secrets, before);
+  const prepared = await prepareAll(clouds, recipe, settings, secrets, state.plans);
   const published = prepared.map((each): Published => {
     const { keep, verify } = settings;
     const args = { ...each, keep, verify: verify.enabled, secrets };
