@@ -21,6 +21,13 @@ export interface ResourceSchema {
 /** By type token; `pulumi:providers:aws` is the provider itself. */
 export type PackageSchema = Record<string, ResourceSchema>;
 
+/** What an SDK declares. */
+export interface SdkSchema {
+  /** The SDK's version, without a leading `v`. */
+  version: string;
+  types: PackageSchema;
+}
+
 const here = fileURLToPath(import.meta.url);
 const cacheFolder = join(dirname(here), "..", "..", ".cache", "test-cloud");
 const resolveModule = createRequire(import.meta.url).resolve;
@@ -30,7 +37,7 @@ const resolveModule = createRequire(import.meta.url).resolve;
  * @param packageName `aws` for @pulumi/aws.
  * @param tokens Types such as `aws:ec2/instance:Instance`.
  */
-export async function sdkSchema(packageName: string, tokens: readonly string[]): Promise<PackageSchema> {
+export async function sdkSchema(packageName: string, tokens: readonly string[]): Promise<SdkSchema> {
   const manifest = resolveModule(`@pulumi/${packageName}/package.json`);
   const { version } = JSON.parse(await readFile(manifest, "utf8")) as { version: string };
   const digest = createHash("sha256")
@@ -38,8 +45,9 @@ export async function sdkSchema(packageName: string, tokens: readonly string[]):
     .digest("hex");
   const file = join(cacheFolder, `${packageName}-${digest.slice(0, 16)}.json`);
   const cached = await readFile(file, "utf8").catch(() => undefined);
-  if (cached !== undefined) return JSON.parse(cached) as PackageSchema;
-  const schema = new Declarations(dirname(manifest)).read(tokens);
+  if (cached !== undefined) return JSON.parse(cached) as SdkSchema;
+  const types = new Declarations(dirname(manifest)).read(tokens);
+  const schema = { version: version.replace(/^v/, ""), types };
   await mkdir(cacheFolder, { recursive: true });
   await writeFile(`${file}.${process.pid}`, JSON.stringify(schema));
   await rename(`${file}.${process.pid}`, file);

@@ -10,7 +10,7 @@ import { revealAll, secret } from "../../tools/stand-ins/command-plugin/values.m
 import { listen, unary } from "../../tools/stand-ins/plugin-server.mjs";
 import { Any, Empty, Struct } from "../../tools/stand-ins/well-known.mjs";
 import { changesOf, inputFailures, previewOf, type Values } from "./bridge.ts";
-import { sdkSchema, type PackageSchema } from "./sdk-schema.ts";
+import { sdkSchema, type PackageSchema, type SdkSchema } from "./sdk-schema.ts";
 
 /** What a resource type may use while it works. */
 export interface StandInContext {
@@ -83,8 +83,12 @@ class Session {
 
   constructor(
     private readonly standIn: StandIn,
-    private readonly schema: PackageSchema,
+    private readonly sdk: SdkSchema,
   ) {}
+
+  private get schema(): PackageSchema {
+    return this.sdk.types;
+  }
 
   stop(why: string): void {
     this.stopping.abort(new Error(why));
@@ -92,7 +96,7 @@ class Session {
 
   methods(): grpc.UntypedServiceImplementation {
     return {
-      getPluginInfo: unary(() => new plugin.PluginInfo().setVersion("0.0.0+test-cloud")),
+      getPluginInfo: unary(() => new plugin.PluginInfo().setVersion(`${this.sdk.version}+test-cloud`)),
       checkConfig: unary((request: provider.CheckRequest) => this.checkConfig(request)),
       diffConfig: unary(() => new provider.DiffResponse()),
       configure: unary((request: provider.ConfigureRequest) => {

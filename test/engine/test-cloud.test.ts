@@ -1,0 +1,125 @@
+// The test cloud itself: whether its stand-ins are as strict as the official plugins, and its machines and images are real.
+import assert from "node:assert/strict";
+import { readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import ssh2 from "ssh2";
+import { projectDirectory } from "../../tools/versions.mjs";
+import { makePlace, type Place } from "../../tools/throw-away-stack.ts";
+import { Ec2Cloud } from "../test-cloud/ec2-cloud.ts";
+
+const [host, login] = [ssh2.utils.generateKeyPairSync("ed25519"), ssh2.utils.generateKeyPairSync("ed25519")];
+
+const userData = `#cloud-config\n${JSON.stringify({
+  ssh_deletekeys: true,
+  ssh_keys: { ed25519_private: host.private, ed25519_public: host.public },
+})}\n`;
+
+/** A program that makes an instance, an image of it, and an instance of the image. */
+const program = `
+import * as aws from "@pulumi/aws";
+const key = new aws.ec2.KeyPair("key", { publicKey: ${JSON.stringify(login.public)} });
+const born = { instanceType: "t3.small", keyName: key.keyName, userData: ${JSON.stringify(userData)} };
+const builder = new aws.ec2.Instance("builder", { ami: "ami-0debian12base0001", ...born, tags: { role: "builder" } });
+export const address = builder.publicIp;
+export const id = builder.id;
+`;
+
+const image = `
+const image = new aws.ec2.AmiFromInstance("image", { name: "an image", sourceInstanceId: builder.id });
+const trial = new aws.ec2.Instance("trial", { ami: image.id, ...born });
+export const trialAddress = trial.publicIp;
+`;
+
+describe("the test cloud", function () {
+  this.timeout(180_000);
+  let cloud: Ec2Cloud;
+  let place: Place;
+
+  before(async () => {
+    cloud = await Ec2Cloud.open();
+    place = await makePlace(cloud.variables);
+    const runtime = { name: "nodejs", options: { typescript: false, nodeargs: "--import tsx" } };
+    await writeFile(join(place.directory, "Pulumi.yaml"), JSON.stringify({ name: "trial", runtime, main: "index.ts" }));
+    await writeFile(join(place.directory, "package.json"), JSON.stringify({ type: "module" }));
+    await symlink(join(projectDirectory, "node_modules"), join(place.directory, "node_modules"));
+    await pulumi("stack", "init", place.name);
+  });
+  after(async () => {
+    await pulumi("destroy", "--yes", "--skip-preview");
+    await rm(place.directory, { recursive: true });
+    await cloud.close();
+  });
+
+  async function pulumi(...words: string[]): Promise<string> {
+    const { all, exitCode } = await execa(place.cli, [...words, "--non-interactive"], {
+      ...{ cwd: place.directory, env: place.environment, extendEnv: false, reject: false, all: true },
+    });
+    if (exitCode !== 0) throw new Error(`pulumi ${words.join(" ")}:\n${all}`);
+    return all;
+  }
+
+  async function preview(text: string): Promise<string> {
+    await writeFile(join(place.directory, "index.ts"), text);
+    return await pulumi("preview").catch((error: Error) => error.message);
+  }
+
+  it("refuses inputs that the SDK does not declare, that are missing, or of another type", async () => {
+    const refusals = [
+      [`new aws.ec2.Instance("it", { ami: "ami-1", rootBlockDevice: { size: 8 } } as never)`, "rootBlockDevice.size"],
+      [`new aws.ec2.Instance("it", { ami: 7 } as never)`, "ami value {7} has a problem: must be string"],
+      [`new aws.ec2.SecurityGroup("it", { ingress: [{ fromPort: 22, toPort: 22 }] } as never)`, "ingress.0.protocol"],
+    ] as const;
+    for (const [wrong, complaint] of refusals) {
+      const said = await preview(`import * as aws from "@pulumi/aws";\n${wrong};`);
+      assert.ok(said.includes(complaint), `${complaint} in:\n${said}`);
+    }
+  });
+
+  it("makes real machines of base images, images of machines, and machines of images", async () => {
+    await writeFile(join(place.directory, "index.ts"), program);
+    await pulumi("up", "--yes", "--skip-preview");
+    const address = (await pulumi("stack", "output", "address")).trim();
+    await ssh(address, "echo made here | sudo tee /etc/made; sudo rm /etc/motd");
+    const id = (await pulumi("stack", "output", "id")).trim();
+    await cloud.stop(id);
+    await writeFile(join(place.directory, "index.ts"), program + image);
+    await pulumi("up", "--yes", "--skip-preview");
+    const trial = (await pulumi("stack", "output", "trialAddress")).trim();
+    assert.equal(
+      await ssh(trial, "cat /etc/made; ls /etc/motd 2>&1 || true; cloud-init status --wait >&2"),
+      "made here\nls: cannot access '/etc/motd': No such file or directory",
+    );
+  });
+
+  it("changes nothing when nothing changed, also after a refresh", async () => {
+    await pulumi("preview", "--expect-no-changes");
+    await pulumi("refresh", "--yes", "--skip-preview");
+    await pulumi("preview", "--expect-no-changes", "--diff");
+  });
+
+  it("replaces and updates as the official provider does", async () => {
+    assert.match(await preview((program + image).replace("an image", "another")), /AmiFromInstance +image +replace/);
+    assert.match(await preview((program + image).replace('"builder" }', '"worker" }')), /Instance +builder +update/);
+  });
+
+  it("is empty after a destroy", async () => {
+    assert.notDeepEqual(await cloud.leftovers(), []);
+    await pulumi("destroy", "--yes", "--skip-preview");
+    assert.deepEqual(await cloud.leftovers(), []);
+  });
+
+  /** Runs a command on a machine; its host key must be the one of the user data. */
+  async function ssh(address: string, command: string): Promise<string> {
+    const [key, known] = [join(place.directory, "login"), join(place.directory, "known_hosts")];
+    await writeFile(key, login.private, { mode: 0o600 });
+    await writeFile(known, `${address} ${host.public}\n`);
+    const options = ["StrictHostKeyChecking=yes", `UserKnownHostsFile=${known}`, "BatchMode=yes", "ConnectTimeout=2"];
+    const words = ["-F", "none", "-i", key, ...options.map((option) => `-o${option}`), `admin@${address}`, command];
+    for (let patience = 40; ; patience--) {
+      const { stdout, stderr, exitCode } = await execa("ssh", words, { reject: false });
+      if (exitCode === 0) return stdout;
+      if (exitCode !== 255 || patience === 0) throw new Error(`${stderr}\n${await readFile(known, "utf8")}`);
+    }
+  }
+});

@@ -1,0 +1,78 @@
+// What the AWS resource types share: a client for the region that a resource is in, tags, waits.
+import { EC2Client, type Tag } from "@aws-sdk/client-ec2";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Values } from "../bridge.ts";
+import type { StandInContext } from "../stand-in.ts";
+
+/** Where resources are made: the endpoint of the test cloud's EC2, and the region of whoever names none. */
+export interface Account {
+  endpoint: string;
+  region: string;
+}
+
+const clients = new Map<string, EC2Client>();
+
+/** The region that a resource is in: its own, or its provider's. */
+export function regionOf(account: Account, values: Values, { config }: StandInContext): string {
+  return (values.region ?? config.region ?? account.region) as string;
+}
+
+/** A client as the real provider has one: it tries again when the API refuses for want of time, up to 25 times. */
+export function clientFor(account: Account, values: Values, context: StandInContext): EC2Client {
+  const region = regionOf(account, values, context);
+  const key = `${account.endpoint} ${region}`;
+  let client = clients.get(key);
+  if (!client) {
+    const credentials = { accessKeyId: "test", secretAccessKey: "test" };
+    client = new EC2Client({ region, endpoint: account.endpoint, credentials, maxAttempts: 25 });
+    clients.set(key, client);
+  }
+  return client;
+}
+
+/** Tags as the program writes them, for a request. */
+export function tagList(tags: unknown): Tag[] {
+  return Object.entries((tags ?? {}) as Record<string, string>).map(([Key, Value]) => ({ Key, Value }));
+}
+
+/** Tags of an answer, as a program writes them. */
+export function tagMap(tags: Tag[] | undefined): Record<string, string> {
+  return Object.fromEntries((tags ?? []).map(({ Key, Value }) => [Key!, Value!]));
+}
+
+/** Whether an error says that the thing is not there. */
+export function isGone(error: unknown): boolean {
+  return /NotFound|Unavailable/.test((error as Error).name);
+}
+
+/** As `promise`, or undefined when the thing is not there. */
+export async function unlessGone<T>(promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Looks until a state is reached.
+ * @param look Returns the state; undefined when the thing is gone.
+ * @param pending States that may change to the wanted one.
+ */
+export async function waitFor(
+  what: string,
+  wanted: string | undefined,
+  pending: string[],
+  look: () => Promise<string | undefined>,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    const state = await look();
+    if (state === wanted) return;
+    if (state === undefined || !pending.includes(state)) {
+      throw new Error(`${what}: unexpected state '${state ?? "gone"}', wanted target '${wanted ?? "gone"}'`);
+    }
+    await delay(100, undefined, { signal });
+  }
+}

@@ -1,0 +1,162 @@
+// aws:ec2/instance:Instance, as internal/service/ec2/ec2_instance.go of hashicorp/terraform-provider-aws behaves.
+import {
+  CreateTagsCommand,
+  DeleteTagsCommand,
+  DescribeImagesCommand,
+  DescribeInstancesCommand,
+  RunInstancesCommand,
+  TerminateInstancesCommand,
+  type BlockDeviceMapping,
+  type EC2Client,
+  type Instance,
+  type RunInstancesCommandInput,
+} from "@aws-sdk/client-ec2";
+import type { Values } from "../bridge.ts";
+import { InitFailed, type StandInType } from "../stand-in.ts";
+import { clientFor, regionOf, tagList, tagMap, unlessGone, waitFor, type Account } from "./client.ts";
+
+/** The resource type. */
+export function instance(account: Account): StandInType {
+  return {
+    replaceOn: [
+      ...["ami", "associatePublicIpAddress", "availabilityZone", "instanceMarketOptions", "keyName", "privateIp"],
+      ...["region", "rootBlockDevice.encrypted", "rootBlockDevice.kmsKeyId", "securityGroups", "subnetId", "tenancy"],
+    ],
+
+    async create(inputs, context) {
+      const client = clientFor(account, inputs, context);
+      const { Instances } = await client.send(new RunInstancesCommand(await requestOf(client, inputs)));
+      const id = Instances![0].InstanceId!;
+      const region = regionOf(account, inputs, context);
+      const state = async () => ({ ...inputs, ...stateOf((await find(client, id)) ?? Instances![0], inputs), region });
+      try {
+        const look = async () => (await find(client, id))?.State?.Name;
+        await waitFor(`waiting for EC2 Instance (${id}) create`, "running", ["pending"], look, context.signal);
+      } catch (error) {
+        throw new InitFailed(id, await state(), (error as Error).message);
+      }
+      return { id, state: await state() };
+    },
+
+    async read(id, state, context) {
+      const found = await find(clientFor(account, state, context), id);
+      return found && { ...state, ...stateOf(found, state) };
+    },
+
+    async update(id, inputs, changed, state, context) {
+      const other = changed.filter((key) => key !== "tags");
+      if (other.length > 0) throw new Error(`the test cloud changes no ${other.join(", ")} of a running instance`);
+      const client = clientFor(account, inputs, context);
+      await client.send(new DeleteTagsCommand({ Resources: [id], Tags: tagList(state.tags) }));
+      await client.send(new CreateTagsCommand({ Resources: [id], Tags: tagList(inputs.tags) }));
+      return { ...state, ...inputs, tagsAll: inputs.tags };
+    },
+
+    async delete(id, state, context) {
+      const client = clientFor(account, state, context);
+      const asked = await unlessGone(client.send(new TerminateInstancesCommand({ InstanceIds: [id] })));
+      if (!asked) return;
+      const pending = ["pending", "running", "shutting-down", "stopped", "stopping"];
+      const look = async () => (await find(client, id))?.State?.Name;
+      await waitFor(`waiting for EC2 Instance (${id}) delete`, undefined, pending, look, context.signal);
+    },
+  };
+}
+
+async function requestOf(client: EC2Client, inputs: Values): Promise<RunInstancesCommandInput> {
+  const word = (key: string) => inputs[key] as string | undefined;
+  const { vpcSecurityGroupIds, metadataOptions, instanceMarketOptions, rootBlockDevice } = inputs as {
+    vpcSecurityGroupIds?: string[];
+    metadataOptions?: Record<string, unknown>;
+    instanceMarketOptions?: { marketType?: "spot" };
+    rootBlockDevice?: Record<string, unknown>;
+  };
+  const userData = word("userDataBase64") ?? Buffer.from(word("userData") ?? "").toString("base64");
+  const publicAddress = inputs.associatePublicIpAddress as boolean | undefined;
+  const network =
+    publicAddress === undefined
+      ? { SubnetId: word("subnetId"), SecurityGroupIds: vpcSecurityGroupIds }
+      : {
+          NetworkInterfaces: [
+            {
+              DeviceIndex: 0,
+              AssociatePublicIpAddress: publicAddress,
+              SubnetId: word("subnetId"),
+              Groups: vpcSecurityGroupIds,
+            },
+          ],
+        };
+  return {
+    MinCount: 1,
+    MaxCount: 1,
+    ImageId: word("ami"),
+    InstanceType: word("instanceType") as RunInstancesCommandInput["InstanceType"],
+    KeyName: word("keyName"),
+    ...(userData !== "" && { UserData: userData }),
+    ...network,
+    InstanceInitiatedShutdownBehavior: word("instanceInitiatedShutdownBehavior") as "stop" | "terminate" | undefined,
+    ...(inputs.iamInstanceProfile !== undefined && { IamInstanceProfile: { Name: word("iamInstanceProfile") } }),
+    ...(instanceMarketOptions && { InstanceMarketOptions: { MarketType: instanceMarketOptions.marketType } }),
+    ...(metadataOptions && {
+      MetadataOptions: {
+        HttpTokens: metadataOptions.httpTokens as "required" | "optional" | undefined,
+        HttpEndpoint: metadataOptions.httpEndpoint as "enabled" | undefined,
+        HttpPutResponseHopLimit: metadataOptions.httpPutResponseHopLimit as number | undefined,
+      },
+    }),
+    ...(rootBlockDevice && { BlockDeviceMappings: [await rootMapping(client, word("ami")!, rootBlockDevice)] }),
+    TagSpecifications: [
+      ...(inputs.tags ? [{ ResourceType: "instance" as const, Tags: tagList(inputs.tags) }] : []),
+      ...(inputs.volumeTags ? [{ ResourceType: "volume" as const, Tags: tagList(inputs.volumeTags) }] : []),
+    ],
+  };
+}
+
+/** The provider looks up what the root device of the image is called. */
+async function rootMapping(
+  client: EC2Client,
+  ami: string,
+  device: Record<string, unknown>,
+): Promise<BlockDeviceMapping> {
+  const { Images } = await client.send(new DescribeImagesCommand({ ImageIds: [ami] }));
+  return {
+    DeviceName: Images![0].RootDeviceName,
+    Ebs: {
+      VolumeSize: device.volumeSize as number | undefined,
+      VolumeType: device.volumeType as "gp3" | undefined,
+      Encrypted: device.encrypted as boolean | undefined,
+      KmsKeyId: device.kmsKeyId as string | undefined,
+      DeleteOnTermination: (device.deleteOnTermination as boolean | undefined) ?? true,
+    },
+  };
+}
+
+/** A terminated instance is none. */
+async function find(client: EC2Client, id: string): Promise<Instance | undefined> {
+  const found = await unlessGone(client.send(new DescribeInstancesCommand({ InstanceIds: [id] })));
+  const instance = found?.Reservations?.[0]?.Instances?.[0];
+  return instance?.State?.Name === "terminated" ? undefined : instance;
+}
+
+function stateOf(found: Instance, known: Values): Values {
+  const tags = tagMap(found.Tags);
+  return {
+    ami: found.ImageId,
+    arn: `arn:aws:ec2:${found.Placement?.AvailabilityZone?.slice(0, -1)}:123456789012:instance/${found.InstanceId}`,
+    availabilityZone: found.Placement?.AvailabilityZone,
+    instanceState: found.State?.Name,
+    instanceType: found.InstanceType,
+    keyName: found.KeyName,
+    privateIp: found.PrivateIpAddress,
+    publicIp: found.PublicIpAddress,
+    subnetId: found.SubnetId,
+    tags,
+    tagsAll: tags,
+    vpcSecurityGroupIds: found.SecurityGroups?.map(({ GroupId }) => GroupId),
+    rootBlockDevice: {
+      ...(known.rootBlockDevice as object | undefined),
+      deviceName: found.RootDeviceName,
+      volumeId: found.BlockDeviceMappings?.[0]?.Ebs?.VolumeId,
+    },
+  };
+}

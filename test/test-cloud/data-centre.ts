@@ -1,0 +1,113 @@
+// What the test cloud's machines and images really are, whatever the cloud: containers, and copies of their roots. Each
+// cloud's API is in front of one of these and decides when what is done.
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ensureBase, resolveBase } from "../../provider/local/base.ts";
+import { projectDirectory } from "../../tools/versions.mjs";
+import { TestMachine, type Birth, type Layers } from "./machine.ts";
+
+/** Machines and images by the ids that a cloud gave them. */
+export class DataCentre {
+  private readonly machines = new Map<string, { machine: TestMachine; layers: Layers }>();
+  private readonly images = new Map<string, Layers>();
+
+  private constructor(
+    /** A folder for this data centre alone. */
+    readonly folder: string,
+    private readonly base: Layers,
+  ) {}
+
+  /** An empty one. Its base images are the Debian 12 that the `local` cloud has in its cache. */
+  static async open(): Promise<DataCentre> {
+    const base = await resolveBase({ kind: "mirror", distribution: "debian12" }, { projectDirectory });
+    const root = await ensureBase(base, () => {});
+    return new DataCentre(await mkdtemp(join(tmpdir(), "ci-cloud-")), [root]);
+  }
+
+  /**
+   * A base image as a distribution publishes it.
+   * @param loginUser The user that cloud-init makes and lets in.
+   */
+  async addBase(image: string, loginUser: string): Promise<void> {
+    const folder = join(this.folder, "bases", loginUser);
+    const settings = join(folder, "etc", "cloud", "cloud.cfg.d");
+    await mkdir(settings, { recursive: true });
+    const user = { name: loginUser, lock_passwd: true, sudo: ["ALL=(ALL) NOPASSWD:ALL"], shell: "/bin/bash" };
+    await writeFile(
+      join(settings, "91-test-cloud.cfg"),
+      `${JSON.stringify({ system_info: { default_user: user } })}\n`,
+    );
+    this.images.set(image, [folder, ...this.base]);
+  }
+
+  hasImage(image: string): boolean {
+    return this.images.has(image);
+  }
+
+  /** Starts a machine with an image's root. */
+  async boot(id: string, image: string, birth: Omit<Birth, "layers">): Promise<TestMachine> {
+    const layers = this.images.get(image);
+    if (!layers) throw new Error(`there is no image ${image}`);
+    const machine = await TestMachine.create(join(this.folder, "machines", id), id, { ...birth, layers });
+    this.machines.set(id, { machine, layers });
+    return machine;
+  }
+
+  machine(id: string): TestMachine | undefined {
+    return this.machines.get(id)?.machine;
+  }
+
+  /** Ends a machine at once and drops its root; does nothing when there is none. */
+  async remove(id: string): Promise<void> {
+    const found = this.machines.get(id);
+    if (!found) return;
+    await found.machine.remove();
+    this.machines.delete(id);
+    await this.dropUnused(found.layers);
+  }
+
+  /** Makes an image of a machine that has ended. */
+  async commit(id: string, image: string): Promise<void> {
+    const machine = this.machine(id);
+    if (!machine) throw new Error(`there is no machine ${id}`);
+    await mkdir(join(this.folder, "images"), { recursive: true });
+    this.images.set(image, await machine.commit(join(this.folder, "images", image)));
+  }
+
+  copyImage(from: string, to: string): void {
+    const layers = this.images.get(from);
+    if (!layers) throw new Error(`there is no image ${from}`);
+    this.images.set(to, layers);
+  }
+
+  /** Drops an image; machines that were made from it, and copies, go on. */
+  async removeImage(image: string): Promise<void> {
+    const layers = this.images.get(image);
+    if (!layers) return;
+    this.images.delete(image);
+    await this.dropUnused(layers);
+  }
+
+  /** Ids of the machines there are, running or not. */
+  get machineIds(): string[] {
+    return [...this.machines.keys()];
+  }
+
+  /** Ends everything and removes the folder. */
+  async close(): Promise<void> {
+    for (const id of this.machineIds) await this.remove(id);
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** What lies in the folder for images; for tests of leftovers. */
+  async imageFolders(): Promise<string[]> {
+    return await readdir(join(this.folder, "images")).catch(() => []);
+  }
+
+  private async dropUnused(layers: Layers): Promise<void> {
+    const used = new Set([...this.images.values(), ...[...this.machines.values()].map((each) => each.layers)].flat());
+    const own = layers.filter((layer) => layer.startsWith(join(this.folder, "images")) && !used.has(layer));
+    for (const layer of own) await rm(layer, { recursive: true, force: true });
+  }
+}

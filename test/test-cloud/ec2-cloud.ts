@@ -1,0 +1,126 @@
+// The test cloud as stack `ec2` sees it: moto, containers, the aws plugin's stand-in, and what is left in the end.
+//
+//   const cloud = await Ec2Cloud.open();
+//   makePlace(cloud.variables)        a stack that talks to it
+//   cloud.api.faults.add(...)         what is to go wrong
+//   await cloud.leftovers()           all that is not a base image
+//   await cloud.close()
+import {
+  DescribeImagesCommand,
+  DescribeInstancesCommand,
+  DescribeKeyPairsCommand,
+  DescribeSecurityGroupsCommand,
+  DescribeSnapshotsCommand,
+  DescribeVolumesCommand,
+  type Image,
+  type Instance,
+} from "@aws-sdk/client-ec2";
+import { awsVariables, startMoto, type Moto, type MotoImage } from "../emulators/moto.ts";
+import { awsStandIn } from "./aws/stand-in.ts";
+import { DataCentre } from "./data-centre.ts";
+import { Ec2Api } from "./ec2/api.ts";
+import { Hub } from "./hub.ts";
+
+/** Debian's account. */
+const debian = "136693071363";
+
+/** The AMI that Debian 12 bakes start from. */
+export const baseImage: MotoImage = {
+  ami_id: "ami-0debian12base0001",
+  name: "debian-12-amd64-20260901-2222",
+  description: "Debian 12 (20260901-2222)",
+  owner_id: debian,
+  architecture: "x86_64",
+  creation_date: "2026-09-01T00:00:00.000Z",
+};
+
+/** Where the stacks of tests bake, and where they may copy to. */
+export const regions = ["eu-central-1", "eu-west-1", "us-east-1"];
+
+/** A whole cloud. */
+export class Ec2Cloud {
+  /** What was there in the beginning. */
+  private given: string[] = [];
+
+  private constructor(
+    readonly api: Ec2Api,
+    private readonly dataCentre: DataCentre,
+    private readonly moto: Moto,
+    private readonly hub: Hub,
+  ) {}
+
+  /** Starts one with nothing in it but base images. */
+  static async open(images: readonly MotoImage[] = [baseImage]): Promise<Ec2Cloud> {
+    const [dataCentre, moto] = await Promise.all([DataCentre.open(), startMoto(images)]);
+    // `admin` is the user of Debian's own AMIs.
+    for (const { ami_id: image } of images) await dataCentre.addBase(image, "admin");
+    const api = await Ec2Api.start(dataCentre, moto.url);
+    const hub = await Hub.open(dataCentre.folder, [awsStandIn({ endpoint: api.url, region: regions[0] })]);
+    const cloud = new Ec2Cloud(api, dataCentre, moto, hub);
+    cloud.given = await cloud.leftovers();
+    return cloud;
+  }
+
+  /** The environment of whoever uses it. */
+  get variables(): Record<string, string> {
+    return { ...awsVariables(this.api.url), ...this.hub.variables(process.env.PATH ?? "") };
+  }
+
+  /** Images of ours in a region. */
+  async images(region = regions[0]): Promise<Image[]> {
+    return (await this.api.client(region).send(new DescribeImagesCommand({ Owners: ["self"] }))).Images ?? [];
+  }
+
+  /** Instances that are not terminated. */
+  async instances(region = regions[0]): Promise<Instance[]> {
+    const { Reservations } = await this.api.client(region).send(new DescribeInstancesCommand({}));
+    const all = (Reservations ?? []).flatMap(({ Instances }) => Instances ?? []);
+    return all.filter(({ State }) => State?.Name !== "terminated");
+  }
+
+  /** Stops an instance, and waits for that. */
+  async stop(id: string, region = regions[0]): Promise<void> {
+    await this.api.stop(region, id);
+  }
+
+  /** Everything in all regions that is neither a base image nor in `kept`, e.g. `instance i-... in eu-central-1`. */
+  async leftovers(kept: { images?: readonly (string | undefined)[] } = {}): Promise<string[]> {
+    await this.api.settled();
+    const found = await Promise.all(regions.map((region) => this.thingsIn(region, kept.images ?? [])));
+    const things = [...found.flat(), ...this.dataCentre.machineIds.map((id) => `container of ${id}`)];
+    return things.filter((thing) => !this.given.includes(thing));
+  }
+
+  async close(): Promise<void> {
+    await this.hub.close();
+    await this.api.close();
+    await this.dataCentre.close();
+    await this.moto.stop();
+  }
+
+  private async thingsIn(region: string, kept: readonly (string | undefined)[]): Promise<string[]> {
+    const client = this.api.client(region);
+    const [instances, images, snapshots, volumes, keys, groups] = await Promise.all([
+      this.instances(region),
+      this.images(region),
+      client.send(new DescribeSnapshotsCommand({ OwnerIds: ["self"] })),
+      client.send(new DescribeVolumesCommand({})),
+      client.send(new DescribeKeyPairsCommand({})),
+      client.send(new DescribeSecurityGroupsCommand({})),
+    ]);
+    const isKept = ({ ImageId }: Image) => kept.includes(ImageId);
+    const mappings = images.filter(isKept).flatMap(({ BlockDeviceMappings }) => BlockDeviceMappings ?? []);
+    const needed = mappings.map(({ Ebs }) => Ebs?.SnapshotId);
+    const things = {
+      instance: instances.map(({ InstanceId }) => InstanceId),
+      image: images.filter((image) => !isKept(image)).map(({ ImageId, Name }) => `${ImageId} (${Name})`),
+      snapshot: (snapshots.Snapshots ?? []).map((each) => each.SnapshotId).filter((id) => !needed.includes(id)),
+      volume: (volumes.Volumes ?? []).map(({ VolumeId }) => VolumeId),
+      "key pair": (keys.KeyPairs ?? []).map(({ KeyName }) => KeyName),
+      "security group": (groups.SecurityGroups ?? [])
+        .map((each) => each.GroupName)
+        .filter((name) => name !== "default"),
+    };
+    return Object.entries(things).flatMap(([kind, ids]) => ids.map((id) => `${kind} ${id} in ${region}`));
+  }
+}

@@ -1,0 +1,60 @@
+// What goes wrong in the test cloud's EC2 on demand.
+import { setTimeout as delay } from "node:timers/promises";
+
+/** What happens to calls of one action. */
+export interface Fault {
+  /** The API's name of the action: `RunInstances`. */
+  action: string;
+  /** How often; once unless told. */
+  times?: number;
+  /** Only calls of this region. */
+  region?: string;
+  /** Refuses the call with this error. Without it the call goes on after `first`. */
+  error?: { code: string; message: string; status?: number };
+  /** Is done before the call goes on or is refused. */
+  first?: () => Promise<void>;
+}
+
+/** The error of an API that is called too often, as EC2 words it. */
+export const throttling = { code: "RequestLimitExceeded", message: "Request limit exceeded.", status: 503 };
+
+/** The error of an account that may not have more machines. */
+export const quota = {
+  code: "VcpuLimitExceeded",
+  message: "You have requested more vCPU capacity than your current vCPU limit of 5 allows for the instance bucket.",
+};
+
+/** What goes wrong, and how slow it all is. */
+export class Faults {
+  /** Milliseconds that every call takes at least. */
+  latency = 0;
+  /** How many of the next images end in `failed`. */
+  failingImages = 0;
+  private waiting: (Fault & { times: number })[] = [];
+
+  /** Lets the next calls of an action fail. */
+  add(fault: Fault): void {
+    this.waiting.push({ times: 1, ...fault });
+  }
+
+  /** Nothing goes wrong any more. */
+  clear(): void {
+    this.waiting = [];
+    this.latency = 0;
+    this.failingImages = 0;
+  }
+
+  /** Faults that no call has met. */
+  get unmet(): string[] {
+    return this.waiting.map(({ action }) => action);
+  }
+
+  /** Takes the call's time, and uses up and returns the fault that it meets. */
+  async meet(action: string, region: string): Promise<Fault | undefined> {
+    if (this.latency > 0) await delay(this.latency);
+    const fault = this.waiting.find((each) => each.action === action && (each.region ?? region) === region);
+    if (fault && --fault.times === 0) this.waiting = this.waiting.filter((each) => each !== fault);
+    await fault?.first?.();
+    return fault;
+  }
+}
