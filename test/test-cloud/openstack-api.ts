@@ -50,6 +50,8 @@ export async function startOpenStack(options: OpenStackOptions = {}): Promise<Op
 export class OpenStackApi {
   readonly faults = new Faults();
   readonly calls: string[] = [];
+  /** False: Nova takes no notice of microversions, as Rackspace's first generation. */
+  hasMicroversions = true;
   readonly account: Account = {
     user: "baker",
     password: "pass word's",
@@ -134,7 +136,8 @@ export class OpenStackApi {
     const { routes, version } = services[service] ?? {};
     const path = `/${rest.join("/")}`;
     if (!routes || !path.startsWith(`${version}/`)) throw new Refused(404, `Not found: ${url.pathname}`);
-    const { headers } = request;
+    const { "openstack-api-version": version2, ...others } = request.headers;
+    const headers = this.hasMicroversions ? request.headers : others;
     const project = this.account.project;
     const region = this.region(name);
     return dispatch(routes, {

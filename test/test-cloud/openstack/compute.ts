@@ -33,6 +33,7 @@ export const computeRoutes: Route[] = [
   ["PUT", /^\/servers\/([^/]+)\/tags\/([^/]+)$/, addTag],
   ["GET", /^\/servers\/([^/]+)\/metadata$/, (call, id) => ok({ metadata: find(call, id).metadata })],
   ["POST", /^\/servers\/([^/]+)\/metadata$/, addMetadata],
+  ["GET", /^\/limits$/, limits],
   ["GET", /^\/flavors\/detail$/, ({ region }) => ok({ flavors: region.flavors })],
   [
     "GET",
@@ -52,6 +53,11 @@ function ok(body: unknown): Answer {
   return { status: 200, body };
 }
 
+function limits({ region }: Call): Answer {
+  const absolute = { maxTotalInstances: region.quota, totalInstancesUsed: region.servers.size };
+  return ok({ limits: { rate: [], absolute } });
+}
+
 function find({ region }: Call, id: string): Server {
   return existing(region.servers, id, "Instance");
 }
@@ -65,6 +71,7 @@ function listServers({ region, query }: Call): Answer {
 
 async function createServer({ region, body }: Call): Promise<Answer> {
   const { server: wanted } = body as { server: NewServer };
+  if (region.servers.size >= region.quota) throw new Refused(403, "Quota exceeded for instances: Requested 1");
   for (const value of Object.entries(wanted.metadata ?? {}).flat()) {
     if (value.length > 255) throw new Refused(400, `Invalid input: '${value}' is too long`);
   }

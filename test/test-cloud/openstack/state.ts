@@ -89,6 +89,8 @@ export class Region {
   readonly snapshots = new Map<string, VolumeSnapshot>();
   /** Neutron's things by collection: `networks`, `ports`, `security-groups`, `security-group-rules`, `floatingips`, `subnets`. */
   readonly network = new Map<string, Map<string, Record<string, unknown>>>();
+  /** How many servers there may be. */
+  quota = 20;
   readonly flavors = [
     { id: "1", name: "m1.small", ram: 2048, vcpus: 1, disk: 20 },
     { id: "2", name: "m1.medium", ram: 4096, vcpus: 2, disk: 40 },

@@ -1,0 +1,175 @@
+// What must be there before a bake on an OpenStack is declared: flavor, networks, key, room for one more server.
+import ssh2 from "ssh2";
+import { UserError } from "../../common/user-error.ts";
+import { nearest } from "../../provision/nearest.ts";
+import { findImage } from "../openstack/images.ts";
+import { Region } from "../openstack/region.ts";
+import type { FunctionType } from "../resource.ts";
+
+interface PreflightInputs {
+  region: string;
+  /** Name or id of the builder's flavor. */
+  flavor?: string;
+  /** Names or ids of the networks; the first is the one to log in by. */
+  networks: string[];
+  /** Name or id of the network that floating addresses come from. */
+  floatingNetwork?: string;
+  /** GiB of the volume to boot from. */
+  volumeSize?: number;
+  /** The base image's id. */
+  base?: string;
+  /** A key pair of the user's, and the public key that it must hold. */
+  keyPair?: { name: string; publicKey: string };
+}
+
+interface Preflight {
+  flavor: string;
+  networks: { id: string; name: string }[];
+  floatingNetwork?: { id: string; name: string };
+  /** Whether the cloud has the key pair. */
+  hasKeyPair: boolean;
+}
+
+interface Flavor {
+  id: string;
+  name: string;
+  /** GiB; 0 for one that boots from a volume only. */
+  disk: number;
+}
+
+interface Network {
+  id: string;
+  name: string;
+  "router:external"?: boolean;
+}
+
+/** `ci-images:rackspace:preflight`: refuses to start a bake that can't end well in this region. */
+export const preflight: FunctionType<PreflightInputs, Preflight> = {
+  token: "ci-images:rackspace:preflight",
+  async call(inputs, context) {
+    const region = new Region(inputs.region, context);
+    const [flavor, networks, hasKeyPair] = await Promise.all([
+      findFlavor(region, inputs),
+      findNetworks(region, inputs),
+      checkKeyPair(region, inputs.keyPair),
+      checkRoom(region),
+    ]);
+    return { flavor: flavor.id, ...networks, hasKeyPair };
+  },
+};
+
+async function findFlavor(region: Region, { flavor: wanted, volumeSize, base }: PreflightInputs): Promise<Flavor> {
+  const { flavors } = await region.send<{ flavors: Flavor[] }>({
+    service: "compute",
+    method: "GET",
+    path: "/flavors/detail",
+  });
+  const setting = { where: `region ${region.name}`, key: "ci-images:rackspace.flavor" };
+  const names = flavors.map(({ name }) => name);
+  const allowed = names.join(", ");
+  if (wanted === undefined) {
+    throw new UserError({
+      ...setting,
+      found: "it is not set",
+      allowed,
+      cure: "pulumi config set --path ci-images:rackspace.flavor NAME",
+    });
+  }
+  const flavor = flavors.find(({ id, name }) => name === wanted || id === wanted);
+  if (!flavor) {
+    const near = nearest(wanted, names);
+    throw new UserError({
+      ...setting,
+      found: `there is no flavor "${wanted}"`,
+      allowed,
+      cure: near && `did you mean "${near}"?`,
+    });
+  }
+  const image = base === undefined ? undefined : await findImage(region, base);
+  const disk = volumeSize ?? flavor.disk;
+  if (disk === 0) {
+    const cure = "set ci-images:rackspace.volume.size, or take a flavor with a disk";
+    throw new UserError({ ...setting, found: `flavor "${flavor.name}" has no disk of its own`, cure });
+  }
+  if ((image?.min_disk ?? 0) > disk) {
+    const found = `${disk} GiB of disk, but the base image needs ${image!.min_disk}`;
+    throw new UserError({
+      ...setting,
+      found,
+      cure: "take a larger flavor, or a larger ci-images:rackspace.volume.size",
+    });
+  }
+  return flavor;
+}
+
+async function findNetworks(region: Region, { networks: wanted, floatingNetwork }: PreflightInputs) {
+  const { networks } = await region.send<{ networks: Network[] }>({
+    service: "network",
+    method: "GET",
+    path: "/networks",
+  });
+  const find = (key: string, name: string, possible: Network[]) => {
+    const fitting = possible.filter((each) => each.id === name || each.name === name);
+    if (fitting.length === 1) return { id: fitting[0].id, name: fitting[0].name };
+    const near = nearest(
+      name,
+      possible.map((each) => each.name),
+    );
+    throw new UserError({
+      where: `region ${region.name}`,
+      key: `ci-images:rackspace.${key}`,
+      found: fitting.length > 1 ? `there are ${fitting.length} networks "${name}"` : `there is no network "${name}"`,
+      allowed: possible.map((each) => `${each.name} (${each.id})`).join(", ") || "(this project sees none)",
+      cure: near && fitting.length === 0 ? `did you mean "${near}"?` : undefined,
+    });
+  };
+  const inside = networks.filter((each) => !each["router:external"]);
+  // Nova attaches the only network by itself, and refuses to choose among several.
+  if (wanted.length === 0 && inside.length > 1) {
+    throw new UserError({
+      where: `region ${region.name}`,
+      key: "ci-images:rackspace.networks",
+      found: `it is not set, and there are ${inside.length} networks`,
+      allowed: inside.map(({ name }) => name).join(", "),
+    });
+  }
+  const chosen =
+    wanted.length === 0
+      ? inside.map(({ id, name }) => ({ id, name }))
+      : wanted.map((name) => find("networks", name, networks));
+  if (floatingNetwork === undefined) return { networks: chosen };
+  const outside = networks.filter((each) => each["router:external"]);
+  return { networks: chosen, floatingNetwork: find("floatingNetwork", floatingNetwork, outside) };
+}
+
+async function checkKeyPair(region: Region, wanted: PreflightInputs["keyPair"]): Promise<boolean> {
+  if (!wanted) return false;
+  const path = `/os-keypairs/${encodeURIComponent(wanted.name)}`;
+  const found = await region.find<{ keypair: { public_key: string } }>("compute", path);
+  if (!found) return false;
+  if (keyData(found.keypair.public_key) === keyData(wanted.publicKey)) return true;
+  throw new UserError({
+    where: `key pair "${wanted.name}" in region ${region.name} (environment variable RACKSPACE_KEY_PAIR)`,
+    found: "holds another key than the one in RACKSPACE_PRIVATE_KEY_FILENAME",
+    cure: "name another key pair, or the private key that belongs to this one",
+  });
+}
+
+function keyData(line: string): string {
+  const parsed = ssh2.utils.parseKey(line);
+  return parsed instanceof Error ? line.trim() : parsed.getPublicSSH().toString("base64");
+}
+
+/** Refuses when the quota leaves no room for one more server. */
+async function checkRoom(region: Region): Promise<void> {
+  type Limits = { limits: { absolute: { maxTotalInstances: number; totalInstancesUsed: number } } };
+  const found = await region.find<Limits>("compute", "/limits");
+  if (!found) return;
+  const { maxTotalInstances: most, totalInstancesUsed: used } = found.limits.absolute;
+  if (most < 0 || used < most) return;
+  throw new UserError({
+    where: `region ${region.name}`,
+    found: `the quota of ${most} servers is used up`,
+    cure: "remove servers, or ask for a larger quota; `npx ci-images sweep` lists leftovers of ours",
+  });
+}

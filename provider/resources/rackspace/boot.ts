@@ -1,0 +1,60 @@
+// The first answer of a server: its SSH with the host key that it was born with.
+import { Region } from "../../openstack/region.ts";
+import { consoleOf, describe, existingServer, findServer, stateOf } from "../../openstack/servers.ts";
+import type { ResourceType } from "../../resource.ts";
+import { waitForAnswer } from "../../saved-console.ts";
+
+export interface BootInputs {
+  region: string;
+  /** The server's id. */
+  server: string;
+  host: string;
+  port: number;
+  user: string;
+  /** The host key, a line `ssh-ed25519 AAAA...`. */
+  hostKey: string;
+  /** Seconds that it may take. */
+  deadline: number;
+}
+
+/** `ci-images:rackspace:Boot`: waits until a server can be logged in to; saves its console when it never can. */
+export const boot: ResourceType<BootInputs, BootInputs> = {
+  token: "ci-images:rackspace:Boot",
+  inputs: {
+    type: "object",
+    properties: {
+      region: { type: "string" },
+      server: { type: "string" },
+      host: { type: "string", minLength: 1 },
+      port: { type: "integer" },
+      user: { type: "string" },
+      hostKey: { type: "string" },
+      deadline: { type: "integer", minimum: 1 },
+    },
+    required: ["region", "server", "host", "port", "user", "hostKey", "deadline"],
+  },
+  replaceOn: ["region", "server"],
+  async create(inputs, context) {
+    const { server: id, host, port, user, hostKey, deadline } = inputs;
+    const region = new Region(inputs.region, context);
+    const server = await existingServer(region, id);
+    await waitForAnswer(
+      {
+        what: describe(server),
+        name: server.name,
+        connection: { host, port, user, hostKey },
+        deadline,
+        lookAt: region.command(`console log show ${id}`),
+        state: async () => {
+          const seen = await findServer(region, id);
+          if (!seen) return { failed: "it is gone", cure: "run `pulumi up` again: it starts on a fresh machine" };
+          if (seen.status === "ERROR") return { failed: `it is in ERROR: ${seen.fault?.message ?? "no reason given"}` };
+          return { state: `${stateOf(seen)} and does not answer at ${host}:${port}` };
+        },
+        console: () => consoleOf(region, id),
+      },
+      context,
+    );
+    return { id, outputs: inputs };
+  },
+};
