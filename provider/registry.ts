@@ -7,6 +7,7 @@ import { builder } from "./resources/local/builder.ts";
 import { image } from "./resources/local/image.ts";
 import { lease } from "./resources/local/lease.ts";
 import { promotion, retirement, sealMark, stop } from "./resources/local/steps.ts";
+import { rackspaceFunctions, rackspaceResources } from "./resources/rackspace/all.ts";
 import { virtualMachine } from "./resources/local/virtual-machine.ts";
 
 export const resources = [
@@ -20,5 +21,6 @@ export const resources = [
   retirement,
   virtualMachine,
   promotion,
+  ...rackspaceResources,
 ];
-export const functions = [resolveBaseFunction, findImages, preflight, ownAddress];
+export const functions = [resolveBaseFunction, findImages, preflight, ownAddress, ...rackspaceFunctions];

@@ -2,14 +2,77 @@
 // every stack reads this file.
 import type { Schema } from "../../provision/schema.ts";
 
+/** A base image that the user chose for one distribution, instead of the one that components/rackspace/bases.ts looks up. */
+export interface ChosenBase {
+  /** This image and no other. */
+  id?: string;
+  /** The image's exact name; the newest that has it is taken. */
+  name?: string;
+  /** The account that it lets log in, where that is not the distribution's own: `root`. */
+  user?: string;
+}
+
 /** `ci-images:rackspace`, checked and with its defaults. */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- filled with the cloud
-export interface RackspaceSettings {}
+export interface RackspaceSettings {
+  /** Where images are baked, one in each; without it, in the region that the credentials name. */
+  regions: string[];
+  /** Name or id of the flavor of builders; there is no default that every cloud would have. */
+  flavor?: string;
+  /** What the machines run on: decides the base image. */
+  architecture: "amd64" | "arm64";
+  /** Names or ids of the networks of builders, the one to log in by first; without it, the only one that the project has. */
+  networks: string[];
+  /** Name or id of the network to take a floating address from; without it, builders are reached by their own address. */
+  floatingNetwork?: string;
+  /** Boots builders from a volume of that many GiB instead of the flavor's disk; images are then volume snapshots. */
+  volume?: { size: number; type?: string };
+  availabilityZone?: string;
+  /** Gives builders their user data on a drive: for clouds without a metadata service. */
+  configDrive: boolean;
+  /** Base images of the user's own choice, by distribution. */
+  bases: Record<string, ChosenBase>;
+  /** More properties of the images, for the hypervisor: `hw_disk_bus: scsi`. */
+  properties: Record<string, string>;
+  /** Who sees the images once they are verified. */
+  visibility: "private" | "shared" | "community" | "public";
+  /** Ids of the projects that `shared` images are offered to. */
+  members: string[];
+}
+
+const name = { type: "string", minLength: 1, maxLength: 255 };
+const names = { type: "array", uniqueItems: true, items: name, default: [] };
 
 /** The JSON schema of {@link RackspaceSettings}; docs/rackspace.md describes every key. */
-export const rackspaceSchema: Schema = {
+export const rackspaceSchema: Schema & { properties: Record<string, Schema> } = {
   type: "object",
   additionalProperties: false,
   description: "settings of stack rackspace",
-  properties: {},
+  properties: {
+    regions: names,
+    flavor: name,
+    architecture: { enum: ["amd64", "arm64"], default: "amd64" },
+    networks: names,
+    floatingNetwork: name,
+    volume: {
+      type: "object",
+      additionalProperties: false,
+      required: ["size"],
+      properties: { size: { type: "integer", minimum: 1, description: "GiB" }, type: name },
+    },
+    availabilityZone: name,
+    configDrive: { type: "boolean", default: false },
+    bases: {
+      type: "object",
+      default: {},
+      additionalProperties: {
+        type: "object",
+        additionalProperties: false,
+        minProperties: 1,
+        properties: { id: name, name, user: { type: "string", pattern: "^[a-z_][a-z0-9_-]*$" } },
+      },
+    },
+    properties: { type: "object", additionalProperties: { type: "string", maxLength: 255 }, default: {} },
+    visibility: { enum: ["private", "shared", "community", "public"], default: "private" },
+    members: names,
+  },
 };

@@ -1,0 +1,232 @@
+// A server as a bake needs it: keys, a security group that lets in SSH and nothing else, a lease, and the server itself.
+import { createHash } from "node:crypto";
+import * as openstack from "@pulumi/openstack";
+import * as pulumi from "@pulumi/pulumi";
+import { cloudName, type Labels } from "../../common/labels.ts";
+import { cloudConfig } from "../../provision/user-data.ts";
+import type { ImageIdentity, Machine } from "../cloud.ts";
+import { declareHostKey, declareLoginKey, type OwnKey } from "../login-key.ts";
+import type { Settings } from "../settings.ts";
+import { Boot, Lease } from "./resources.ts";
+
+/** What a region was found to have; see provider/functions/rackspace-preflight.ts. */
+export interface Preflight {
+  /** The flavor's id. */
+  flavor: string;
+  networks: { id: string; name: string }[];
+  floatingNetwork?: { id: string; name: string };
+  hasKeyPair: boolean;
+}
+
+/** What machines of one region have in common. */
+export interface MachineContext {
+  settings: Settings;
+  region: string;
+  provider: openstack.Provider;
+  preflight: Preflight;
+  /** CIDRs that SSH is open to. */
+  sshFrom: string[];
+}
+
+export interface MachineArgs {
+  /** Begins the logical names. */
+  prefix: string;
+  labels: Omit<Labels, "expires">;
+  /** The id of the image to boot from. */
+  image: pulumi.Input<string>;
+  /** Boots from a new volume that is filled with the image. An image of volume snapshots needs no such. */
+  volume?: { size: number; type?: string };
+  loginUser: string;
+  ownKey?: OwnKey;
+  /** The key pair in Nova that holds the user's own key. */
+  ownKeyPair?: { name: pulumi.Input<string>; resource?: pulumi.Resource };
+}
+
+/** A server that was declared, with what later steps act on. */
+export interface RackspaceMachine extends Machine {
+  server: pulumi.Output<string>;
+  lease: Lease;
+}
+
+/** Seconds that a server may take until its SSH answers: emulated hardware takes minutes. */
+const bootDeadline = 900;
+
+/** Declares a server and what it needs. */
+export function declareMachine(
+  { parent }: Pick<ImageIdentity, "parent">,
+  context: MachineContext,
+  args: MachineArgs,
+): RackspaceMachine {
+  const { settings, region, provider } = context;
+  const { prefix, labels } = args;
+  const ours: pulumi.CustomResourceOptions = { parent };
+  const theirs: pulumi.CustomResourceOptions = { parent, provider };
+  const login = declareLoginKey(prefix, args.ownKey, parent);
+  const host = declareHostKey(prefix, parent);
+  // Names that were never used: key pairs of a lost state would be in the way. The key is made once for each machine's name.
+  const unique = host.publicKey.apply((key) => createHash("sha256").update(key).digest("hex").slice(0, 6));
+  const resourceName = unique.apply((suffix) => cloudName("rackspace", labels.project, labels.stack, prefix, suffix));
+  const keyPair = args.ownKeyPair ?? declareKeyPair(prefix, region, resourceName, login.publicKey, theirs);
+  const group = declareSecurityGroup(prefix, context, resourceName, labels, theirs);
+  const reached = declareFloating(prefix, context, group, theirs);
+  const lease = new Lease(
+    `${prefix}-lease`,
+    {
+      region,
+      prefix: `${labels.project}-${labels.stack}-${prefix}`,
+      labels,
+      tags: settings.tags,
+      lifetime: settings.maxLifetimeSeconds,
+    },
+    // A security group can only be dropped when its server is gone: the lease goes first.
+    { ...ours, dependsOn: [group, ...(keyPair.resource ? [keyPair.resource] : []), ...reached.resources] },
+  );
+  const userData = pulumi
+    .all([host.privateKey, host.publicKey, login.publicKey, lease.deadline])
+    .apply(([hostPrivateKey, hostPublicKey, authorizedKey, deadline]) =>
+      cloudConfig({ hostPrivateKey, hostPublicKey, authorizedKey, deadline: new Date(deadline) }),
+    );
+  const { availabilityZone, configDrive } = settings.rackspace;
+  const server = new openstack.compute.Instance(
+    prefix,
+    {
+      region,
+      name: lease.machine,
+      flavorId: context.preflight.flavor,
+      ...bootFrom(args),
+      keyPair: keyPair.name,
+      // Those of a port stand at the port.
+      ...(reached.network ? { networks: [reached.network, ...otherNetworks(context)] } : ownNetworks(context, group)),
+      metadata: lease.metadata,
+      userData: pulumi.secret(userData),
+      configDrive,
+      powerState: "active",
+      ...(availabilityZone !== undefined && { availabilityZone }),
+    },
+    // A server whose lease was replaced is another server; the official provider would only rename the old one.
+    { ...theirs, deletedWith: lease, replaceOnChanges: ["name"], dependsOn: [lease] },
+  );
+  const address = reached.address ?? addressOf(server);
+  const connection = {
+    host: address,
+    port: 22,
+    user: args.loginUser,
+    privateKey: login.privateKey,
+    hostKey: host.publicKey,
+  };
+  const { user } = connection;
+  const boot = new Boot(
+    `${prefix}-boot`,
+    { region, server: server.id, host: address, port: 22, user, hostKey: host.publicKey, deadline: bootDeadline },
+    { ...ours, dependsOn: [server, ...reached.resources] },
+  );
+  const { publicKey } = login;
+  return {
+    connection,
+    instance: server.id,
+    authorizedKey: publicKey,
+    ready: boot,
+    settles: true,
+    server: server.id,
+    lease,
+  };
+}
+
+function declareKeyPair(
+  prefix: string,
+  region: string,
+  name: pulumi.Output<string>,
+  publicKey: pulumi.Output<string>,
+  options: pulumi.CustomResourceOptions,
+) {
+  const resource = new openstack.compute.Keypair(`${prefix}-key-pair`, { region, name, publicKey }, options);
+  return { name: resource.name, resource };
+}
+
+/** A group of its own for each machine, open to `sshFrom` at the SSH port. What leaves the machine is free. */
+function declareSecurityGroup(
+  prefix: string,
+  { region, sshFrom }: MachineContext,
+  name: pulumi.Output<string>,
+  { distribution, recipe }: Omit<Labels, "expires">,
+  options: pulumi.CustomResourceOptions,
+): openstack.networking.SecGroup {
+  const description = `ci-images: SSH to the machine that bakes ${distribution}, recipe ${recipe.slice(0, 12)}`;
+  const group = new openstack.networking.SecGroup(`${prefix}-security-group`, { region, name, description }, options);
+  for (const [index, remoteIpPrefix] of sshFrom.entries()) {
+    const rule = {
+      region,
+      securityGroupId: group.id,
+      direction: "ingress",
+      ethertype: remoteIpPrefix.includes(":") ? "IPv6" : "IPv4",
+      protocol: "tcp",
+      portRangeMin: 22,
+      portRangeMax: 22,
+      remoteIpPrefix,
+    };
+    new openstack.networking.SecGroupRule(`${prefix}-ssh${index === 0 ? "" : `-${index + 1}`}`, rule, options);
+  }
+  return group;
+}
+
+interface Reached {
+  address?: pulumi.Output<string>;
+  /** The server's first network, when it is a port that was declared. */
+  network?: { port: pulumi.Input<string> };
+  resources: pulumi.Resource[];
+}
+
+/** A floating address at a port of the first network, where the stack wants one. */
+function declareFloating(
+  prefix: string,
+  { region, preflight }: MachineContext,
+  group: openstack.networking.SecGroup,
+  options: pulumi.CustomResourceOptions,
+): Reached {
+  const { floatingNetwork, networks } = preflight;
+  if (!floatingNetwork) return { resources: [] };
+  const port = new openstack.networking.Port(
+    `${prefix}-port`,
+    { region, networkId: networks[0].id, adminStateUp: true, securityGroupIds: [group.id] },
+    options,
+  );
+  const floating = new openstack.networking.FloatingIp(
+    `${prefix}-address`,
+    { region, pool: floatingNetwork.name, portId: port.id },
+    options,
+  );
+  return { address: floating.address, network: { port: port.id }, resources: [port, floating] };
+}
+
+function otherNetworks({ preflight }: MachineContext) {
+  return preflight.networks.slice(1).map(({ id }) => ({ uuid: id }));
+}
+
+function ownNetworks({ preflight }: MachineContext, group: openstack.networking.SecGroup) {
+  const [first, ...others] = preflight.networks;
+  const securityGroups = [group.name];
+  // Without any that the project sees, Nova has to know.
+  if (first === undefined) return { securityGroups };
+  const networks = [{ uuid: first.id, accessNetwork: true }, ...others.map(({ id }) => ({ uuid: id }))];
+  return { networks, securityGroups };
+}
+
+function bootFrom({ image, volume }: MachineArgs) {
+  if (!volume) return { imageId: image };
+  const { size: volumeSize, type } = volume;
+  const device = {
+    uuid: image,
+    sourceType: "image",
+    destinationType: "volume",
+    volumeSize,
+    bootIndex: 0,
+    deleteOnTermination: true,
+    ...(type !== undefined && { volumeType: type }),
+  };
+  return { blockDevices: [device] };
+}
+
+/** IPv4 where there is one; IPv6 comes in brackets. */
+function addressOf({ accessIpV4, accessIpV6 }: openstack.compute.Instance): pulumi.Output<string> {
+  return pulumi.all([accessIpV4, accessIpV6]).apply(([four, six]) => four || six.replaceAll(/[[\]]/g, ""));
+}
