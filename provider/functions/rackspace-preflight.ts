@@ -2,7 +2,7 @@
 import ssh2 from "ssh2";
 import { UserError } from "../../common/user-error.ts";
 import { nearest } from "../../provision/nearest.ts";
-import { findImage } from "../openstack/images.ts";
+import { findImage, type Image } from "../openstack/images.ts";
 import { Region } from "../openstack/region.ts";
 import type { FunctionType } from "../resource.ts";
 
@@ -85,7 +85,7 @@ async function findFlavor(region: Region, { flavor: wanted, volumeSize, base }: 
       cure: near && `did you mean "${near}"?`,
     });
   }
-  const image = base === undefined ? undefined : await findImage(region, base);
+  const image = base === undefined ? undefined : await baseImage(region, base);
   const disk = volumeSize ?? flavor.disk;
   if (disk === 0) {
     const cure = "set ci-images:rackspace.volume.size, or take a flavor with a disk";
@@ -100,6 +100,17 @@ async function findFlavor(region: Region, { flavor: wanted, volumeSize, base }: 
     });
   }
   return flavor;
+}
+
+/** A base that was pinned was not looked up in this run. */
+async function baseImage(region: Region, id: string): Promise<Image> {
+  const image = await findImage(region, id);
+  if (image?.status === "active") return image;
+  throw new UserError({
+    where: `base image ${id} in region ${region.name}`,
+    found: image ? `is ${image.status}` : "is gone",
+    cure: "set ci-images:base to latest to bake from the image that is there now",
+  });
 }
 
 async function findNetworks(region: Region, { networks: wanted, floatingNetwork }: PreflightInputs) {

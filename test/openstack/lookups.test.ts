@@ -157,6 +157,13 @@ describe("rackspace preflight", () => {
     await assert.rejects(async () => ask({ base }), /20 GiB of disk, but the base image needs 30/);
   });
 
+  it("refuses a pinned base that is gone", async () => {
+    await assert.rejects(
+      async () => ask({ base: "gone" }),
+      /base image gone in region RegionOne: is gone; cure: set ci-images:base to latest/,
+    );
+  });
+
   it("asks which of several networks, and names the nearest", async () => {
     cloud().region().addNetwork("backup", false);
     await assert.rejects(async () => ask(), /rackspace\.networks: it is not set, and there are 2 networks/);
