@@ -136,8 +136,8 @@ export class OpenStackApi {
     const { routes, version } = services[service] ?? {};
     const path = `/${rest.join("/")}`;
     if (!routes || !path.startsWith(`${version}/`)) throw new Refused(404, `Not found: ${url.pathname}`);
-    const { "openstack-api-version": version2, ...others } = request.headers;
-    const headers = this.hasMicroversions ? request.headers : others;
+    const headers = { ...request.headers };
+    if (!this.hasMicroversions) delete headers["openstack-api-version"];
     const project = this.account.project;
     const region = this.region(name);
     return dispatch(routes, {
