@@ -1,6 +1,8 @@
 // Every resource type and function of the provider: a new one is written in its folder and named here.
+import { gceFunctions } from "./functions/gce.ts";
 import { findImages, preflight, resolveBaseFunction } from "./functions/local.ts";
 import { ownAddress } from "./functions/own-address.ts";
+import { gceResources } from "./resources/gce/all.ts";
 import { keyPair } from "./resources/key-pair.ts";
 import { baseImage } from "./resources/local/base-image.ts";
 import { builder } from "./resources/local/builder.ts";
@@ -21,6 +23,14 @@ export const resources = [
   retirement,
   virtualMachine,
   promotion,
+  ...gceResources,
   ...rackspaceResources,
 ];
-export const functions = [resolveBaseFunction, findImages, preflight, ownAddress, ...rackspaceFunctions];
+export const functions = [
+  resolveBaseFunction,
+  findImages,
+  preflight,
+  ownAddress,
+  ...gceFunctions,
+  ...rackspaceFunctions,
+];

@@ -1,0 +1,16 @@
+// All resource types of stack `gce`.
+import { gceArrival } from "./arrival.ts";
+import { gceFamily, gcePromotion } from "./image-marks.ts";
+import { gceLease } from "./lease.ts";
+import { gceDiskDrop, gceRetirement, gceSealMark, gceTrialRetirement } from "./steps.ts";
+
+export const gceResources = [
+  gceLease,
+  gceArrival,
+  gceSealMark,
+  gceRetirement,
+  gceDiskDrop,
+  gceTrialRetirement,
+  gcePromotion,
+  gceFamily,
+];

@@ -1,0 +1,100 @@
+// A machine has arrived when it answers SSH with the host key that it was born with. Until then nobody logs in: on images
+// without cloud-init the key is put in place by a script that runs after sshd has started with another one.
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { UserError } from "../../../common/user-error.ts";
+import { Compute } from "../../gce/compute.ts";
+import { describeCommand, instancePath, serialConsole, type Place } from "../../gce/machines.ts";
+import type { Instance } from "../../gce/types.ts";
+import { places } from "../../local/places.ts";
+import { answersSsh } from "../../local/ssh-answer.ts";
+import type { Context, ResourceType } from "../../resource.ts";
+import { waitFor, type Seen } from "../../wait.ts";
+
+export interface ArrivalInputs extends Place {
+  /** The instance's id: another machine of the same name has to arrive again. */
+  instance: string;
+  host: string;
+  port: number;
+  user: string;
+  /** The public half of the key that it was born with. */
+  hostKey: string;
+  /** Seconds until we stop waiting for it. */
+  patience: number;
+}
+
+/** Milliseconds that one try may take. */
+const tryFor = 10_000;
+
+/** `ci-images:gce:Arrival`. */
+export const gceArrival: ResourceType<ArrivalInputs, ArrivalInputs> = {
+  token: "ci-images:gce:Arrival",
+  inputs: {
+    type: "object",
+    properties: {
+      project: { type: "string" },
+      zone: { type: "string" },
+      machine: { type: "string" },
+      instance: { type: "string" },
+      host: { type: "string" },
+      port: { type: "integer" },
+      user: { type: "string" },
+      hostKey: { type: "string" },
+      patience: { type: "integer", minimum: 1 },
+    },
+    required: ["project", "zone", "machine", "instance", "host", "port", "user", "hostKey", "patience"],
+  },
+  replaceOn: ["project", "zone", "machine", "instance"],
+  async create(inputs, context) {
+    const compute = await Compute.open(inputs.project, context);
+    try {
+      await arrive(compute, inputs, context);
+    } catch (error) {
+      context.signal.throwIfAborted();
+      throw await withConsole(compute, inputs, error as Error);
+    }
+    return { id: inputs.instance, outputs: inputs };
+  },
+};
+
+function arrive(compute: Compute, inputs: ArrivalInputs, context: Context): Promise<void> {
+  const { host, port, user, hostKey, machine, patience } = inputs;
+  return waitFor<void>(
+    {
+      what: `machine ${machine} (${host}:${port})`,
+      until: "to answer SSH with the host key it was given",
+      deadline: patience,
+      lookAt: `gcloud compute instances get-serial-port-output ${machine} --project=${inputs.project} --zone=${inputs.zone}`,
+      look: async (): Promise<Seen<void>> => {
+        if (await answersSsh({ host, port, user, hostKey }, tryFor)) return { done: undefined };
+        const status = (await compute.find<Instance>(instancePath(inputs)))?.status ?? "gone";
+        if (status === "RUNNING") return { state: "running, but does not answer with that key" };
+        if (["PROVISIONING", "STAGING", "REPAIRING"].includes(status)) return { state: status };
+        return {
+          failed: `the machine is ${status}`,
+          cure: "a spot machine may have been taken away: run `pulumi up` again",
+        };
+      },
+    },
+    context,
+  );
+}
+
+/** The same error, and the machine's console in a file: it is gone with the machine. */
+async function withConsole(compute: Compute, place: Place, error: Error): Promise<Error> {
+  const contents = await serialConsole(compute, place);
+  if (contents === undefined) return error;
+  const folder = join((await places()).root, "consoles");
+  const file = join(folder, `${place.machine}.log`);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await writeFile(file, contents, { mode: 0o600 });
+  const lines = contents.trimEnd().split("\n");
+  return new UserError(
+    ...(error instanceof UserError ? error.complaints : [{ where: place.machine, found: error.message }]),
+    {
+      where: file,
+      found: `what the machine printed (${lines.length} lines; the last one: ${JSON.stringify(lines.at(-1)?.trim())})`,
+      cure: `read it, or look at the machine with \`${describeCommand(place)}\``,
+    },
+  );
+}
