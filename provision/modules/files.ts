@@ -57,6 +57,7 @@ export const settings = {
       keep_secret: {
         type: "boolean",
         default: false,
+        examples: [true],
         description:
           "Says that the image is to hold the secret in this file. Without it a secret is refused, since whoever boots the image can read it.",
       },

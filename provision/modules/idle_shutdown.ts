@@ -1,8 +1,8 @@
 // Powers a worker off that no Jenkins controller uses (any more): no forgotten workers on the bill.
-import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "../settings.ts";
 import { quote } from "../shell.ts";
+import { builderMark, markBuilder, putUnit, requireSystemd } from "../units.ts";
 
 export const description = "Powers the worker off when no Jenkins agent runs on it";
 
@@ -44,12 +44,6 @@ interface Settings {
   process?: string;
 }
 
-/**
- * Lies on the builder while it is one, and keeps the worker's shutdown from happening there, also after a reboot in the
- * middle of a long bake. Sealing removes the folder it is in.
- */
-const builderMark = "/var/lib/ci-images/builder";
-
 const script = "/usr/local/sbin/ci-idle-shutdown";
 
 /**
@@ -57,23 +51,17 @@ const script = "/usr/local/sbin/ci-idle-shutdown";
  * @throws UserError on a distribution without systemd.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
-  if (root.distribution.init)
-    throw new UserError({
-      where: `module ${name}`,
-      found: `${root.distribution.id} starts services by ${root.distribution.init}`,
-      allowed: "distributions with systemd",
-    });
+  requireSystemd(name, root);
   const {
     grace = settings.properties.grace.default,
     interval = settings.properties.interval.default,
     process = settings.properties.process.default,
   } = settingsOf<Settings>(cfg, "idle_shutdown", {});
   root.packages({ apt: ["procps"], dnf: ["procps-ng"] });
-  root.run(`install -D -m 0644 /dev/null ${builderMark}`);
+  root.run(markBuilder);
   root.file(script, shutdownScript(process), { mode: "0755" });
-  root.file("/etc/systemd/system/ci-idle-shutdown.service", serviceUnit);
-  root.file("/etc/systemd/system/ci-idle-shutdown.timer", timerUnit(grace, interval));
-  root.run("systemctl daemon-reload");
+  putUnit(root, "ci-idle-shutdown.service", serviceUnit);
+  putUnit(root, "ci-idle-shutdown.timer", timerUnit(grace, interval));
   root.enable("ci-idle-shutdown.timer", { start: false });
   root.check("the idle shutdown is enabled at boot", "systemctl --quiet is-enabled ci-idle-shutdown.timer");
   root.check(

@@ -1,6 +1,6 @@
 // The module library without a machine: what modules record, and what they refuse.
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Ajv } from "ajv";
@@ -33,9 +33,17 @@ const fullSettings: Record<string, unknown> = {
 let folder: string;
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "ci-images-library-"));
-  for (const name of ["package.deb", "package.rpm"]) await writeFile(join(folder, name), name);
+  await mkdir(join(folder, "certificates"));
+  for (const name of ["package.deb", "package.rpm", "certificates/example-root.pem"])
+    await writeFile(join(folder, name), name);
 });
 after(() => rm(folder, { recursive: true }));
+
+/** Settings to try a module with; where it needs some, and has none above, its own first example. */
+async function settingsOf(name: string): Promise<unknown> {
+  const { settings, settingsRequired } = await catalogue.load(name);
+  return fullSettings[name] ?? (settingsRequired && settings ? example(settings) : undefined);
+}
 
 async function record(module: string, settings: unknown, distribution = "debian12"): Promise<RecordingRoot> {
   const file = await catalogue.load(module);
@@ -82,7 +90,8 @@ describe("module library", () => {
       const stranger = name === "install_debs" && distribution !== "debian12" && distribution !== "ubuntu24.04";
       if (stranger) continue;
       it(`${name}: records bash that shellcheck accepts on ${distribution}, and the same again the next time`, async () => {
-        const root = await record(name, fullSettings[name], distribution);
+        const given = await settingsOf(name);
+        const root = await record(name, given, distribution);
         const text = [scripts(root), ...root.checks.map(({ script }) => `(\n${script}\n)`)].join("\n");
         // A loop over a list from the settings may well run only once.
         const { stdout } = await execa("shellcheck", ["--shell=bash", "--severity=warning", "--exclude=SC2043", "-"], {
@@ -90,7 +99,7 @@ describe("module library", () => {
           reject: false,
         });
         assert.equal(stdout, "");
-        assert.equal(scripts(await record(name, fullSettings[name], distribution)), scripts(root));
+        assert.equal(scripts(await record(name, given, distribution)), scripts(root));
         if (name !== "run") assert.ok(root.checks.length > 0, "states no fact");
       });
     }
@@ -160,14 +169,17 @@ describe("module library", () => {
 interface Schema {
   examples?: unknown[];
   properties?: Record<string, Schema>;
+  required?: string[];
   items?: Schema;
   anyOf?: Schema[];
   description?: string;
 }
 
 function examplesOf(schema: Schema): unknown[] {
-  const own = Object.entries(schema.properties ?? {}).flatMap(([key, property]) =>
-    (property.examples ?? []).map((value) => ({ [key]: value })),
+  const properties = schema.properties ?? {};
+  const least = Object.fromEntries((schema.required ?? []).map((key) => [key, properties[key]?.examples?.[0]]));
+  const own = Object.entries(properties).flatMap(([key, property]) =>
+    (property.examples ?? []).map((value) => ({ ...least, [key]: value })),
   );
   return [...(schema.examples ?? []), ...own];
 }

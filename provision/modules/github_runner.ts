@@ -1,0 +1,100 @@
+// Installs GitHub's Actions runner for a self-hosted worker. The image holds no registration, and the service is disabled; a
+// worker registers itself at its first boot by one line of its user data (cloud-config), with a token of GitHub's
+// (Settings > Actions > Runners, or the REST API's registration-token):
+//
+//     runcmd: ["echo TOKEN | register-github-runner --url https://github.com/my-org --ephemeral"]
+//
+// What follows the address are further options of the runner's config.sh (--labels, --name, --runnergroup, --ephemeral). The sha256 of a
+// version stands in the notes of its release. Registering asks GitHub, so it was tried only with a runner that pretends.
+import { addAccount, addService, groupsSetting, type Agent } from "../agent.ts";
+import { downloadSettings, installScript, type DownloadSettings } from "../download.ts";
+import type { BuildConfiguration, Root } from "../module.ts";
+import { quote } from "../shell.ts";
+
+export const description = "Installs GitHub's Actions runner, disabled until it is registered";
+export const settingsRequired = true;
+
+export const settings = {
+  type: "object",
+  additionalProperties: false,
+  required: ["version", "sha256"],
+  examples: [{ version: "2.321.0", sha256: downloadSettings.sha256.examples[0], groups: ["docker"] }],
+  properties: {
+    version: {
+      type: "string",
+      pattern: "^[0-9]+\\.[0-9]+\\.[0-9]+$",
+      description: "The runner's version. GitHub refuses versions that are some months old; runners update themselves.",
+      examples: ["2.321.0"],
+    },
+    groups: groupsSetting,
+    ...downloadSettings,
+  },
+};
+
+/** The settings under `github_runner`. */
+interface Settings extends DownloadSettings {
+  version: string;
+  groups?: string[];
+}
+
+// In a folder of this name beneath the account's home sealing looks for a registration that was left over.
+const home = "/var/lib/github-runner";
+const folder = `${home}/actions-runner`;
+
+/**
+ * Records the runner.
+ * @throws UserError on a distribution without systemd.
+ */
+export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
+  const { version, sha256, architecture = "x86_64", url, groups = [] } = cfg.github_runner as Settings;
+  const release = `actions-runner-linux-${architecture === "x86_64" ? "x64" : "arm64"}-${version}.tar.gz`;
+  const download = {
+    url: url ?? `https://github.com/actions/runner/releases/download/v${version}/${release}`,
+    sha256,
+  };
+  const agent = agentWith(groups);
+  addAccount(name, root, agent);
+  // What its .NET needs (bin/installdependencies.sh of the runner). The ICU library's package has its version in its name.
+  root.packages({
+    apt: ["libkrb5-3", "zlib1g", "libstdc++6", "libicu[0-9]+$"],
+    dnf: ["krb5-libs", "zlib", "openssl-libs", "libicu"],
+  });
+  root.run(`\
+${installScript({ folder, architecture, download, unpack: `tar --extract --file="$work/archive" --no-same-owner --directory="$folder"` })}
+# As the runner's svc.sh does it: updates of the runner replace bin, but not this.
+cp "$folder/bin/runsvc.sh" "$folder/runsvc.sh"
+chmod 0755 "$folder/runsvc.sh"
+chown -R ${agent.name}:${agent.name} "$folder"`);
+  root.check(
+    `GitHub's runner is version ${version}`,
+    `[ "$(cd / && runuser -u ${agent.name} -- ${folder}/config.sh --version)" = ${quote(version)} ]`,
+  );
+  addService(root, agent);
+}
+
+function agentWith(groups: readonly string[]): Agent {
+  const name = "github-runner";
+  return {
+    name,
+    title: "GitHub Actions runner",
+    home,
+    groups,
+    registration: `${folder}/.runner`,
+    // As bin/actions.runner.service.template of the runner has it. A runner for one job (--ephemeral) ends well, and stays down.
+    service: `User=${name}
+WorkingDirectory=${folder}
+ExecStart=${folder}/runsvc.sh
+KillMode=process
+KillSignal=SIGTERM
+TimeoutStopSec=5min
+Restart=on-failure
+RestartSec=5s`,
+    usage: "--url https://github.com/ORGANIZATION [option of config.sh ...]",
+    // In the environment, where other users can't see it as they could on a command line.
+    register: `\
+cd ${folder}
+export ACTIONS_RUNNER_INPUT_TOKEN=$token HOME=${home}
+runuser -u ${name} -- ./config.sh --unattended --replace "$@"
+unset ACTIONS_RUNNER_INPUT_TOKEN`,
+  };
+}

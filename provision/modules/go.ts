@@ -1,0 +1,35 @@
+// Installs Go, in one or several versions side by side, from upstream's archives: /opt/go/VERSION. `go` and `gofmt` of the first
+// version are on PATH (links in /usr/local/bin). Which sha256 belongs to a version stands on go.dev/dl, beside the archive.
+import type { BuildConfiguration, Root } from "../module.ts";
+import { installToolchain, linkAll, toolchainSchema, type Toolchain, type ToolchainSettings } from "../toolchain.ts";
+
+export const description = "Installs Go, in one or several versions";
+export const settingsRequired = true;
+
+export const settings = toolchainSchema("Go", {
+  pattern: "^1\\.[0-9]+(\\.[0-9]+)?$",
+  example: "1.23.3",
+  another: "1.22.9",
+});
+
+const go: Toolchain<ToolchainSettings> = {
+  name: "go",
+  url: ({ version }, architecture) =>
+    `https://go.dev/dl/go${version}.linux-${architecture === "x86_64" ? "amd64" : "arm64"}.tar.gz`,
+  link: (_settings, isFirst) => (isFirst ? linkAll : ""),
+  // GOTOOLCHAIN: that very version, and not a newer one that it would fetch.
+  works: ({ version }, folder) => isVersion(`${folder}/bin/go`, version),
+  onPath: ({ version }, isFirst) => (isFirst ? isVersion("go", version) : undefined),
+};
+
+function isVersion(command: string, version: string): string {
+  return `case "$(GOTOOLCHAIN=local ${command} version)" in "go version go${version} "*) ;; *) exit 1 ;; esac`;
+}
+
+/**
+ * Records the versions.
+ * @throws UserError when a version is listed twice.
+ */
+export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
+  installToolchain(name, root, go, cfg.go as ToolchainSettings | ToolchainSettings[]);
+}

@@ -1,0 +1,131 @@
+// Sets what processes of users and services may use: open files above all, of which builds with many workers run out. Users get
+// the limits when they log in (by PAM), services when they are started (a job of an agent that is a service has no login).
+import type { BuildConfiguration, Root } from "../module.ts";
+import { settingsOf } from "../settings.ts";
+import { quote } from "../shell.ts";
+
+export const description = "Sets limits of open files, processes and the like, for logins and services";
+export const settingsRequired = true;
+
+/** A limit: its option of bash's ulimit, its name in systemd, and systemd's unit for the number that limits.conf(5) takes. */
+const known: Readonly<Record<string, { ulimit: string; systemd: string; unit?: string; factor?: number }>> = {
+  as: { ulimit: "v", systemd: "AS", unit: "K" },
+  core: { ulimit: "c", systemd: "CORE", unit: "K" },
+  // limits.conf has minutes, ulimit seconds.
+  cpu: { ulimit: "t", systemd: "CPU", unit: "min", factor: 60 },
+  data: { ulimit: "d", systemd: "DATA", unit: "K" },
+  fsize: { ulimit: "f", systemd: "FSIZE", unit: "K" },
+  memlock: { ulimit: "l", systemd: "MEMLOCK", unit: "K" },
+  msgqueue: { ulimit: "q", systemd: "MSGQUEUE" },
+  nofile: { ulimit: "n", systemd: "NOFILE" },
+  nproc: { ulimit: "u", systemd: "NPROC" },
+  rtprio: { ulimit: "r", systemd: "RTPRIO" },
+  sigpending: { ulimit: "i", systemd: "SIGPENDING" },
+  stack: { ulimit: "s", systemd: "STACK", unit: "K" },
+};
+
+const amount = {
+  anyOf: [
+    { type: "integer", minimum: 0, description: "A number.", examples: [65536] },
+    { type: "string", enum: ["unlimited"], description: "No limit.", examples: ["unlimited"] },
+  ],
+};
+
+export const settings = {
+  type: "array",
+  minItems: 1,
+  description:
+    "The limits. Those of all users (`*`) hold for root and for services as well. Numbers are as in limits.conf(5): sizes in KiB, cpu in minutes.",
+  examples: [
+    [{ limit: "nofile", soft: 65536, hard: 1048576 }],
+    [
+      { limit: "memlock", soft: "unlimited", hard: "unlimited" },
+      { limit: "nproc", user: "@builders", soft: 4096, hard: 8192 },
+    ],
+  ],
+  items: {
+    type: "object",
+    additionalProperties: false,
+    required: ["limit", "soft", "hard"],
+    properties: {
+      limit: { type: "string", enum: Object.keys(known), description: "What is limited.", examples: ["nofile"] },
+      user: {
+        type: "string",
+        pattern: "^(\\*|@?[a-z_][a-z0-9_-]{0,30})$",
+        default: "*",
+        description: "Who: a user, a group (`@builders`), or all (`*`, with root and services).",
+        examples: ["@builders"],
+      },
+      soft: { ...amount, description: "What a process gets; it may raise it up to `hard`.", examples: [65536] },
+      hard: { ...amount, description: "The most a process can have.", examples: [1048576] },
+    },
+  },
+};
+
+/** One limit of the setting `limits`. */
+interface Limit {
+  limit: string;
+  user?: string;
+  soft: number | "unlimited";
+  hard: number | "unlimited";
+}
+
+const loginFile = "/etc/security/limits.d/99-worker.conf";
+const serviceFile = "/etc/systemd/system.conf.d/99-worker-limits.conf";
+
+/** Records the files for PAM and for systemd. */
+export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
+  const limits = settingsOf<Limit[]>(cfg, "limits", []);
+  root.packages({ apt: ["libpam-modules"], dnf: ["pam"] });
+  root.file(loginFile, limits.flatMap(loginLines).join(""));
+  for (const limit of limits) loginCheck(root, limit);
+  const forAll = limits.filter(({ user = "*" }) => user === "*");
+  if (forAll.length > 0 && !root.distribution.init) forServices(root, forAll);
+}
+
+function loginLines({ limit, user = "*", soft, hard }: Limit): string[] {
+  // `*` does not mean root.
+  const users = user === "*" ? ["*", "root"] : [user];
+  return users.flatMap((each) => [`${each} soft ${limit} ${soft}\n`, `${each} hard ${limit} ${hard}\n`]);
+}
+
+function loginCheck(root: Root, { limit, user = "*", soft, hard }: Limit): void {
+  const { ulimit = "", factor = 1 } = known[limit] ?? {};
+  const shown = (value: number | "unlimited") => (value === "unlimited" ? value : String(value * factor));
+  const what = `${limit} is limited to ${soft}, at most ${hard}, for ${user === "*" ? "logins" : user}`;
+  if (user.startsWith("@")) {
+    // Who is in the group is not known here.
+    root.check(what, `grep -qx -e ${quote(`${user} soft ${limit} ${soft}`)} ${loginFile}`);
+    return;
+  }
+  const su = `su ${quote(user === "*" ? root.loginUser : user)} --shell /bin/bash --command`;
+  // su itself forbids its commands to leave core files (a soft limit of 0, which they may raise): what logins get stands in the file.
+  const softCheck =
+    limit === "core"
+      ? `grep -qx -e ${quote(`${user} soft ${limit} ${soft}`)} ${loginFile}`
+      : `[ "$(${su} 'ulimit -S${ulimit}')" = ${shown(soft)} ]`;
+  root.check(what, `${softCheck}\n[ "$(${su} 'ulimit -H${ulimit}')" = ${shown(hard)} ]`);
+}
+
+function forServices(root: Root, limits: readonly Limit[]): void {
+  const lines = limits.map(({ limit, soft, hard }) => {
+    const { systemd = "", unit = "" } = known[limit] ?? {};
+    const shown = (value: number | "unlimited") => (value === "unlimited" ? "infinity" : `${value}${unit}`);
+    return `DefaultLimit${systemd}=${shown(soft)}:${shown(hard)}`;
+  });
+  root.file(serviceFile, `[Manager]\n${lines.join("\n")}\n`);
+  // A reload does not read this file again.
+  root.run("systemctl daemon-reexec");
+  for (const { limit, soft, hard } of limits) {
+    const { systemd = "", unit } = known[limit] ?? {};
+    const shown = (value: number | "unlimited") =>
+      value === "unlimited" ? "infinity" : String(unit === "K" ? value * 1024 : value);
+    root.check(
+      `services get ${limit} ${soft}, at most ${hard}`,
+      // How systemd shows a time depends on its version.
+      limit === "cpu"
+        ? `grep -q ^DefaultLimitCPU= ${serviceFile}`
+        : `systemctl show | grep -qx DefaultLimit${systemd}=${shown(hard)}\nsystemctl show | grep -qx DefaultLimit${systemd}Soft=${shown(soft)}`,
+    );
+  }
+}

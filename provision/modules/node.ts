@@ -1,0 +1,34 @@
+// Installs Node.js with npm, in one or several versions side by side, from upstream's archives: /opt/node/VERSION. The commands of
+// the first version are on PATH (links in /usr/local/bin), and what `npm install --global` installs gets there, too. Which sha256
+// belongs to a version stands in upstream's SHASUMS256.txt beside the archive, in the line of node-vVERSION-linux-x64.tar.gz.
+import type { BuildConfiguration, Root } from "../module.ts";
+import { installToolchain, linkAll, toolchainSchema, type Toolchain, type ToolchainSettings } from "../toolchain.ts";
+
+export const description = "Installs Node.js and npm, in one or several versions";
+export const settingsRequired = true;
+
+export const settings = toolchainSchema("Node.js", {
+  pattern: "^[0-9]+\\.[0-9]+\\.[0-9]+$",
+  example: "22.11.0",
+  another: "20.18.1",
+});
+
+const node: Toolchain<ToolchainSettings> = {
+  name: "node",
+  url: ({ version }, architecture) =>
+    `https://nodejs.org/dist/v${version}/node-v${version}-linux-${architecture === "x86_64" ? "x64" : "arm64"}.tar.gz`,
+  link: (_settings, isFirst) =>
+    // npm's own file of settings, as distributions use it: without it global packages would get to /opt, off PATH.
+    isFirst ? `${linkAll}\nprintf 'prefix=/usr/local\\n' >"$folder/lib/node_modules/npm/npmrc"` : "",
+  works: ({ version }, folder) =>
+    `[ "$(${folder}/bin/node --version)" = v${version} ] && PATH=${folder}/bin:$PATH npm --version`,
+  onPath: ({ version }, isFirst) => (isFirst ? `[ "$(node --version)" = v${version} ] && npm --version` : undefined),
+};
+
+/**
+ * Records the versions.
+ * @throws UserError when a version is listed twice.
+ */
+export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
+  installToolchain(name, root, node, cfg.node as ToolchainSettings | ToolchainSettings[]);
+}

@@ -1,0 +1,261 @@
+// Sends what the workers fetch through a proxy: packages, logins and their commands, services and Docker. Name it before the
+// modules that fetch something, and the bake goes through the proxy as well. The values lie in /etc/proxy.env. A proxy that asks for a
+// name and a password: both get into the image (`keep_secret: true` says that this is meant), in files that only root can read;
+// processes on the worker see them in their environment, as every program that is to use the proxy must.
+import { UserError } from "../../common/user-error.ts";
+import { proxyVariables } from "../download.ts";
+import { environmentFunctions } from "../environment.ts";
+import type { BuildConfiguration, Root } from "../module.ts";
+import { keepSecretScript } from "../seal/kept.ts";
+import { settingsOf } from "../settings.ts";
+import { quote } from "../shell.ts";
+import { requireSystemd } from "../units.ts";
+
+export const description = "Sends what the workers fetch through a proxy";
+export const settingsRequired = true;
+
+const address = { type: "string", pattern: "^https?://[A-Za-z0-9.-]+(:[0-9]+)?/?$" };
+
+export const settings = {
+  type: "object",
+  additionalProperties: false,
+  required: ["http"],
+  dependentRequired: { password: ["username"] },
+  examples: [
+    { http: "http://proxy.example.com:3128", no_proxy: ["localhost", "127.0.0.1", "169.254.169.254", ".example.com"] },
+    { http: "http://proxy.example.com:3128", username: "ci", password: "PASSWORD", keep_secret: true },
+  ],
+  properties: {
+    http: {
+      ...address,
+      description: "The proxy for http, `http://host:port`, without a name and password in it.",
+      examples: ["http://proxy.example.com:3128"],
+    },
+    https: {
+      ...address,
+      description: "The proxy for https; the one for http unless told.",
+      examples: ["http://proxy.example.com:3129"],
+    },
+    no_proxy: {
+      type: "array",
+      items: { type: "string", pattern: "^[A-Za-z0-9.:/*_-]+$" },
+      // The cloud's metadata service answers the machine itself and no proxy.
+      default: ["localhost", "127.0.0.1", "::1", "169.254.169.254", "metadata.google.internal"],
+      description: "Hosts and domains (`.example.com`) that are asked directly.",
+      examples: [["localhost", ".example.com"]],
+    },
+    username: {
+      type: "string",
+      pattern: "^[^\\n]+$",
+      description: "The name that the proxy asks for.",
+      examples: ["ci"],
+    },
+    password: {
+      type: "string",
+      pattern: "^[^\\n]+$",
+      description: "The password, best as `{ secret: NAME }`.",
+      examples: ["PASSWORD"],
+    },
+    keep_secret: {
+      type: "boolean",
+      default: false,
+      description: "Says that the image is to hold the password. Without it a password is refused.",
+      examples: [true],
+    },
+    packages: { type: "boolean", default: true, description: "apt or dnf use the proxy.", examples: [false] },
+    environment: {
+      type: "boolean",
+      default: true,
+      description: "Logins and commands by SSH have http_proxy and so on in their environment.",
+      examples: [false],
+    },
+    services: {
+      type: "boolean",
+      default: true,
+      description: "All services have them, too: agents, and Docker with them.",
+      examples: [false],
+    },
+    docker: {
+      type: "boolean",
+      default: true,
+      description: "The Docker daemon pulls through the proxy, also where `services` is false.",
+      examples: [false],
+    },
+  },
+};
+
+/** The settings under `proxy`. */
+interface Settings {
+  http: string;
+  https?: string;
+  no_proxy?: string[];
+  username?: string;
+  password?: string;
+  keep_secret?: boolean;
+  packages?: boolean;
+  environment?: boolean;
+  services?: boolean;
+  docker?: boolean;
+}
+
+const aptFile = "/etc/apt/apt.conf.d/90-ci-proxy";
+const dropIn = (unit: string) => `/etc/systemd/system/${unit}.d/ci-proxy.conf`;
+
+/**
+ * Records the proxy.
+ * @throws UserError for a password without `keep_secret`, and for services where systemd is missing or too old (CentOS 7) to be told.
+ */
+export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
+  const given = settingsOf<Settings>(cfg, "proxy", { http: "" });
+  const { packages = true, environment = true, services = true, docker = true, username } = given;
+  refuse(name, root, given, services, docker);
+  const secretFiles = [proxyVariables];
+  root.run(variablesScript(given));
+  root.check(
+    "the proxy's variables are in place",
+    `grep -Eq '^http_proxy=https?://.' ${proxyVariables} && grep -Eq '^https_proxy=https?://.' ${proxyVariables} && [ "$(stat -c %a ${proxyVariables})" = ${modeFor(username)} ]`,
+  );
+  if (packages) secretFiles.push(forPackages(root, given));
+  if (environment) secretFiles.push(forLogins(root, username));
+  if (services) forUnit(root, "service", "all services");
+  if (docker && !root.distribution.init) forUnit(root, "docker.service", "Docker");
+  if (username !== undefined) root.run(keepSecretScript(...secretFiles));
+}
+
+function refuse(name: string, root: Root, given: Settings, services: boolean, docker: boolean): void {
+  const where = `module ${name}`;
+  if (given.password !== undefined && !given.keep_secret)
+    throw new UserError({
+      where,
+      key: "proxy.password",
+      found: "whoever boots the image could read it",
+      cure: "add `keep_secret: true` if that is meant",
+    });
+  if (given.docker && docker) requireSystemd(name, root);
+  // Drop-ins for all units of a type came with systemd 244.
+  if (services && (root.distribution.init !== undefined || root.distribution.id === "centos7"))
+    throw new UserError({
+      where,
+      key: "proxy.services",
+      found: `${root.distribution.id} has no way to tell all services`,
+      allowed: "false",
+      cure: "set proxy.services to false, and proxy.docker where Docker is to use the proxy",
+    });
+}
+
+function modeFor(username: string | undefined): string {
+  return username === undefined ? "644" : "600";
+}
+
+/** Everything is put together on the builder: a secret is not known before. */
+function variablesScript({ http, https = http, no_proxy: direct, username, password }: Settings): string {
+  const none = direct ?? settings.properties.no_proxy.default;
+  const credentials =
+    username === undefined
+      ? "credentials="
+      : password === undefined
+        ? `credentials=$(encode ${quote(username)})@`
+        : `credentials=$(encode ${quote(username)}):$(encode ${quote(password)})@`;
+  return `\
+encode() {
+  local LC_ALL=C text=$1 index letter
+  for ((index = 0; index < \${#text}; index++)); do
+    letter=\${text:index:1}
+    case $letter in
+      [A-Za-z0-9._~-]) printf '%s' "$letter" ;;
+      *) printf '%%%02X' "$(($(printf '%d' "'$letter") & 255))" ;;
+    esac
+  done
+}
+# The address of a proxy, with the name and the password in it.
+proxy_address() {
+  if [[ ! $1 =~ ^https?://[A-Za-z0-9.-]+(:[0-9]+)?/?$ ]]; then
+    echo "proxy: a proxy's address has the form http://host:port, and nothing else in it" >&2
+    return 1
+  fi
+  printf '%s' "\${1%%://*}://$credentials\${1#*://}"
+}
+${credentials}
+http=$(proxy_address ${quote(http)})
+https=$(proxy_address ${quote(https)})
+none=${quote(none.join(","))}
+(
+  umask 077
+  printf '%s\\n' "http_proxy=$http" "https_proxy=$https" "no_proxy=$none" "HTTP_PROXY=$http" "HTTPS_PROXY=$https" "NO_PROXY=$none" >${proxyVariables}.new
+)
+chmod ${modeFor(username)} ${proxyVariables}.new
+mv ${proxyVariables}.new ${proxyVariables}`;
+}
+
+/** @returns the file that holds the proxy's address. */
+function forPackages(root: Root, { no_proxy: direct, username }: Settings): string {
+  const none = direct ?? settings.properties.no_proxy.default;
+  if (root.distribution.packageManager === "apt") {
+    // Only names of hosts: apt knows no domains and networks here.
+    const hosts = none.filter((each) => /^[A-Za-z0-9][A-Za-z0-9.-]*$/.test(each));
+    const lines = hosts.flatMap((host) =>
+      ["http", "https"].map((scheme) => `Acquire::${scheme}::Proxy::${host} "DIRECT";`),
+    );
+    root.run(`\
+(
+  umask 077
+  . ${proxyVariables}
+  # shellcheck disable=SC2154 # the file has them
+  printf '%s\\n' "Acquire::http::Proxy \\"$http_proxy\\";" "Acquire::https::Proxy \\"$https_proxy\\";" >${aptFile}
+  cat >>${aptFile} <<'END'
+${lines.join("\n")}
+END
+)
+chmod ${modeFor(username)} ${aptFile}`);
+    root.check(
+      "apt uses the proxy",
+      `. ${proxyVariables}\n# shellcheck disable=SC2154 # the file has it\n[ "$(apt-config shell proxy Acquire::http::Proxy)" = "proxy='$http_proxy'" ]`,
+    );
+    return aptFile;
+  }
+  const file = root.distribution.packageCommand === "yum" ? "/etc/yum.conf" : "/etc/dnf/dnf.conf";
+  root.run(`\
+. ${proxyVariables}
+sed -i '/^proxy\\s*=/d' ${file}
+# shellcheck disable=SC2154 # the file has it
+awk -v line="proxy=$https_proxy" '{ print } /^\\[main\\]/ { print line }' ${file} >${file}.new
+cat ${file}.new >${file}
+rm ${file}.new
+chmod ${modeFor(username)} ${file}`);
+  root.check(
+    "dnf uses the proxy",
+    `. ${proxyVariables}\n# shellcheck disable=SC2154 # the file has it\ngrep --fixed-strings --line-regexp --quiet -- "proxy=$https_proxy" ${file}`,
+  );
+  return file;
+}
+
+/** @returns the file that holds the proxy's address. */
+function forLogins(root: Root, username: string | undefined): string {
+  root.run(`\
+${environmentFunctions}
+while IFS='=' read -r variable value; do set_variable "$variable" "$value"; done <${proxyVariables}
+chmod ${modeFor(username)} /etc/environment`);
+  const login = `su ${quote(root.loginUser)} --shell /bin/bash --command`;
+  root.check(
+    "logins use the proxy",
+    `for variable in http_proxy HTTPS_PROXY no_proxy; do
+  value=$(sed -n "s/^$variable=//p" ${proxyVariables})
+  [ -n "$value" ] && [ "$(${login} "printenv $variable")" = "$value" ]
+done`,
+  );
+  return "/etc/environment";
+}
+
+function forUnit(root: Root, unit: string, who: string): void {
+  // Without the dash it would be an error on a worker whose owner removes the file.
+  root.file(dropIn(unit), `[Service]\nEnvironmentFile=-${proxyVariables}\n`);
+  root.run("systemctl daemon-reload");
+  const example = unit === "service" ? "systemd-journald.service" : unit;
+  root.check(
+    `${who} use${who === "Docker" ? "s" : ""} the proxy`,
+    unit === "service"
+      ? `systemctl show --property=EnvironmentFiles ${example} | grep -q '=${proxyVariables} '`
+      : // Docker may be installed later, or not at all.
+        `grep -q '=-${proxyVariables}$' ${dropIn(unit)}`,
+  );
+}

@@ -1,0 +1,60 @@
+// Installs Python, in one or several versions side by side and beside the distribution's own, from the builds of python-build-standalone
+// (the ones uv and hatch use: nothing to compile): /opt/python/VERSION. A version is on PATH as python3.X and pip3.X (links in
+// /usr/local/bin), never as python3, which is the distribution's: its own tools need it. The sha256 stands in SHA256SUMS of
+// the release, in the line of cpython-VERSION+RELEASE-x86_64-unknown-linux-gnu-install_only.tar.gz.
+import type { BuildConfiguration, Root } from "../module.ts";
+import { installToolchain, toolchainSchema, type Toolchain, type ToolchainSettings } from "../toolchain.ts";
+
+export const description = "Installs Python, in one or several versions beside the distribution's own";
+export const settingsRequired = true;
+
+export const settings = toolchainSchema(
+  "Python",
+  { pattern: "^3\\.[0-9]+\\.[0-9]+$", example: "3.12.13", another: "3.11.13" },
+  {
+    release: {
+      type: "string",
+      pattern: "^[0-9]{8}$",
+      description: "The release of python-build-standalone that has the version, in quotation marks.",
+      examples: ["20260610"],
+    },
+  },
+  { release: "20260610" },
+);
+
+/** One version of the setting `python`. */
+interface Settings extends ToolchainSettings {
+  release: string;
+}
+
+/** `3.12` of `3.12.7`. */
+function short(version: string): string {
+  return version.split(".").slice(0, 2).join(".");
+}
+
+const python: Toolchain<Settings> = {
+  name: "python",
+  shortName: short,
+  url: ({ version, release }, architecture) =>
+    // The + of the file's name has to be written as %2B in an address.
+    `https://github.com/astral-sh/python-build-standalone/releases/download/${release}/cpython-${version}%2B${release}-${architecture}-unknown-linux-gnu-install_only.tar.gz`,
+  link: ({ version }) => `\
+ln -s -f -n "$folder/bin/python${short(version)}" /usr/local/bin/python${short(version)}
+printf '#!/bin/sh\\nexec %s -m pip "$@"\\n' "$folder/bin/python${short(version)}" >/usr/local/bin/pip${short(version)}
+chmod 0755 /usr/local/bin/pip${short(version)}`,
+  works: ({ version }, folder) =>
+    `${isVersion(`${folder}/bin/python${short(version)}`, version)} && ${folder}/bin/python${short(version)} -c 'import ctypes, sqlite3, ssl, venv'`,
+  onPath: ({ version }) => `${isVersion(`python${short(version)}`, version)} && pip${short(version)} --version`,
+};
+
+function isVersion(command: string, version: string): string {
+  return `[ "$(${command} --version)" = "Python ${version}" ]`;
+}
+
+/**
+ * Records the versions.
+ * @throws UserError when two versions would both be python3.X.
+ */
+export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
+  installToolchain(name, root, python, cfg.python as Settings | Settings[]);
+}

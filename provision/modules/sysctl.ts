@@ -1,0 +1,46 @@
+// Sets kernel parameters on the workers, from boot on: what databases, browsers and many watched files in tests need.
+import type { BuildConfiguration, Root } from "../module.ts";
+import { settingsOf } from "../settings.ts";
+import { quote } from "../shell.ts";
+
+export const description = "Sets kernel parameters (sysctl)";
+export const settingsRequired = true;
+
+export const settings = {
+  type: "object",
+  minProperties: 1,
+  propertyNames: { pattern: "^[a-z][A-Za-z0-9_-]*([./][A-Za-z0-9_-]+)+$" },
+  additionalProperties: {
+    anyOf: [
+      { type: "integer", description: "A number.", examples: [262144] },
+      { type: "string", pattern: "^[^\\s#;][^\\n]*$", description: "Text, of one line.", examples: ["1024 65000"] },
+    ],
+  },
+  description:
+    "Names of parameters, as sysctl prints them, and their values. A builder that is a virtual machine takes them at once, and the build fails for a name that its kernel does not know; a container (stack local) has its host's kernel and leaves them to the workers.",
+  examples: [{ "fs.inotify.max_user_watches": 524288, "vm.max_map_count": 262144 }],
+};
+
+/** After all other files, the distribution's 99-sysctl.conf among them: the last one wins. */
+const file = "/etc/sysctl.d/99-worker.conf";
+
+/** A container can't set its host's parameters. */
+const inContainer = "systemd-detect-virt --quiet --container";
+
+/** Records the file, and that it is applied where that is possible. */
+export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
+  const parameters = Object.entries(settingsOf<Record<string, string | number>>(cfg, "sysctl", {}));
+  root.packages({ apt: ["procps"], dnf: ["procps-ng"] });
+  root.file(file, parameters.map(([name, value]) => `${name} = ${String(value).trim()}\n`).join(""));
+  root.run(
+    `if ${inContainer}; then echo "this builder is a container: the workers' own kernels get the parameters"\nelse sysctl --load=${file}; fi`,
+  );
+  for (const [name, value] of parameters) {
+    const wanted = String(value).trim().replaceAll(/\s+/g, " ");
+    root.check(
+      `${name} is ${wanted}`,
+      `grep --fixed-strings --line-regexp --quiet -- ${quote(`${name} = ${String(value).trim()}`)} ${file}
+${inContainer} || [ "$(sysctl --values ${quote(name)} | tr -s '[:space:]' ' ' | sed 's/ $//')" = ${quote(wanted)} ]`,
+    );
+  }
+}
