@@ -11,6 +11,19 @@ import { feed, quote } from "../shell.ts";
 export const description = "Makes the workers trust certificate authorities of your own";
 export const settingsRequired = true;
 
+/** A whole one, of nobody: its key was thrown away. */
+const example = `\
+-----BEGIN CERTIFICATE-----
+MIIBOjCB7aADAgECAhQEWori1GwawSAihXGtW29/kOXXvzAFBgMrZXAwEjEQMA4G
+A1UEAwwHRXhhbXBsZTAgFw0yNjExMjExNTQxNTlaGA8yMTI2MTAyODE1NDE1OVow
+EjEQMA4GA1UEAwwHRXhhbXBsZTAqMAUGAytlcAMhAI6LSMuvJdJRDRNlBwn1hk7j
+2bJL5/HNcZ7BJLDIEnYco1MwUTAdBgNVHQ4EFgQUsWXN/pj5NC+35kNDUR0Z8MqX
+siwwHwYDVR0jBBgwFoAUsWXN/pj5NC+35kNDUR0Z8MqXsiwwDwYDVR0TAQH/BAUw
+AwEB/zAFBgMrZXADQQCc5xygw0M14iIZsVnrzevwwY5MppYKvkGbT0O6pJ1L+1t/
+3ekz0PjSS6tHqr8mMIiNpaNmU02dOU6YN/YvHBIH
+-----END CERTIFICATE-----
+`;
+
 export const settings = {
   type: "object",
   additionalProperties: false,
@@ -36,7 +49,7 @@ export const settings = {
           content: {
             type: "string",
             description: "The certificate as PEM: the lines from BEGIN CERTIFICATE to END CERTIFICATE.",
-            examples: ["-----BEGIN CERTIFICATE-----\nMIIB...\n-----END CERTIFICATE-----\n"],
+            examples: [example],
           },
           source: {
             type: "string",

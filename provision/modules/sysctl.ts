@@ -18,7 +18,7 @@ export const settings = {
   },
   description:
     "Names of parameters, as sysctl prints them, and their values. A builder that is a virtual machine takes them at once, and the build fails for a name that its kernel does not know; a container (stack local) has its host's kernel and leaves them to the workers.",
-  examples: [{ "fs.inotify.max_user_watches": 524288, "vm.max_map_count": 262144 }],
+  examples: [{ "vm.max_map_count": 262144, "net.ipv4.ip_local_port_range": "1024 65000" }],
 };
 
 /** After all other files, the distribution's 99-sysctl.conf among them: the last one wins. */
