@@ -68,7 +68,7 @@ export function declareMachine(
   const resourceName = unique.apply((suffix) => cloudName("rackspace", labels.project, labels.stack, prefix, suffix));
   const keyPair = args.ownKeyPair ?? declareKeyPair(prefix, region, resourceName, login.publicKey, theirs);
   const group = declareSecurityGroup(prefix, context, resourceName, labels, theirs);
-  const reached = declareFloating(prefix, context, group, theirs);
+  const reached = declareFloating(prefix, context, resourceName, group, theirs);
   const lease = new Lease(
     `${prefix}-lease`,
     {
@@ -180,6 +180,7 @@ interface Reached {
 function declareFloating(
   prefix: string,
   { region, preflight }: MachineContext,
+  name: pulumi.Output<string>,
   group: openstack.networking.SecGroup,
   options: pulumi.CustomResourceOptions,
 ): Reached {
@@ -187,12 +188,12 @@ function declareFloating(
   if (!floatingNetwork) return { resources: [] };
   const port = new openstack.networking.Port(
     `${prefix}-port`,
-    { region, networkId: networks[0].id, adminStateUp: true, securityGroupIds: [group.id] },
+    { region, name, networkId: networks[0].id, adminStateUp: true, securityGroupIds: [group.id] },
     options,
   );
   const floating = new openstack.networking.FloatingIp(
     `${prefix}-address`,
-    { region, pool: floatingNetwork.name, portId: port.id },
+    { region, description: name, pool: floatingNetwork.name, portId: port.id },
     options,
   );
   return { address: floating.address, network: { port: port.id }, resources: [port, floating] };

@@ -18,6 +18,8 @@ export interface Server {
   "OS-EXT-STS:task_state"?: string | null;
   "os-extended-volumes:volumes_attached"?: { id: string; delete_on_termination?: boolean }[];
   fault?: { message: string };
+  key_name?: string | null;
+  security_groups?: { name: string }[];
 }
 
 /**

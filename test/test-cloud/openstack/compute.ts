@@ -215,7 +215,7 @@ function addMetadata(call: Call, id: string): Answer {
 function createKeypair({ region, body }: Call): Answer {
   const { keypair } = body as { keypair: { name: string; public_key: string } };
   if (region.keypairs.has(keypair.name)) throw new Refused(409, `Key pair '${keypair.name}' already exists.`);
-  region.keypairs.set(keypair.name, { ...keypair });
+  region.keypairs.set(keypair.name, { ...keypair, created_at: new Date().toISOString() });
   return ok({ keypair });
 }
 

@@ -50,7 +50,8 @@ function create({ region, body, project }: Call, collection: string): Answer {
   }
   const id = randomUUID();
   const address = collection === "floatingips" ? { floating_ip_address: "127.0.0.1", status: "DOWN" } : {};
-  const thing = { id, project_id: project, tenant_id: project, ...address, ...wanted };
+  const created_at = new Date().toISOString();
+  const thing = { id, created_at, project_id: project, tenant_id: project, ...address, ...wanted };
   region.collection(collection).set(id, thing);
   return { status: 201, body: { [one(collection)]: thing } };
 }

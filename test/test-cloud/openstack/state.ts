@@ -84,7 +84,7 @@ export class Region {
   readonly servers = new Map<string, Server>();
   readonly images = new Map<string, Image>();
   readonly members = new Map<string, Map<string, string>>();
-  readonly keypairs = new Map<string, { name: string; public_key: string }>();
+  readonly keypairs = new Map<string, { name: string; public_key: string; created_at?: string }>();
   readonly volumes = new Map<string, Volume>();
   readonly snapshots = new Map<string, VolumeSnapshot>();
   /** Neutron's things by collection: `networks`, `ports`, `security-groups`, `security-group-rules`, `floatingips`, `subnets`. */

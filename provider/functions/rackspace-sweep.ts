@@ -1,0 +1,48 @@
+// Finding and removing what machines of ours left behind in the regions of an OpenStack.
+import { findLeftovers, removeLeftover, type Leftover, type Owner } from "../openstack/leftovers.ts";
+import { Region } from "../openstack/region.ts";
+import type { FunctionType } from "../resource.ts";
+
+interface SweepInputs extends Owner {
+  regions: string[];
+  /** Seconds that a machine of the stack may live. */
+  lifetime: number;
+  /** False only looks. */
+  remove: boolean;
+}
+
+interface Swept extends Leftover {
+  region: string;
+  /** Why it could not be removed. */
+  problem?: string;
+}
+
+/**
+ * `ci-images:rackspace:sweep`: lists what is past its expiry, and removes it when asked to. One that can't be removed does not
+ * keep the others.
+ */
+export const sweep: FunctionType<SweepInputs, { leftovers: Swept[] }> = {
+  token: "ci-images:rackspace:sweep",
+  async call({ regions, lifetime, remove, project, stack }, context) {
+    const inRegions = regions.map(async (name) => {
+      const region = new Region(name, context);
+      const swept: Swept[] = [];
+      // One after the other: a security group can only go when its server is gone.
+      for (const leftover of await findLeftovers(region, { project, stack }, lifetime)) {
+        const problem = remove ? await problemOf(removeLeftover(region, leftover)) : undefined;
+        swept.push({ ...leftover, region: name, ...(problem !== undefined && { problem }) });
+      }
+      return swept;
+    });
+    return { leftovers: (await Promise.all(inRegions)).flat() };
+  },
+};
+
+async function problemOf(removal: Promise<void>): Promise<string | undefined> {
+  try {
+    await removal;
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
