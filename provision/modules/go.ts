@@ -1,5 +1,6 @@
 // Installs Go, in one or several versions side by side, from upstream's archives: /opt/go/VERSION. `go` and `gofmt` of the first
 // version are on PATH (links in /usr/local/bin). Which sha256 belongs to a version stands on go.dev/dl, beside the archive.
+// Upstream could not be reached where this was tested: the scripts were tried with an archive of the same form, and Debian 12.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { installToolchain, linkAll, toolchainSchema, type Toolchain, type ToolchainSettings } from "../toolchain.ts";
 

@@ -1,6 +1,7 @@
 // Installs Node.js with npm, in one or several versions side by side, from upstream's archives: /opt/node/VERSION. The commands of
 // the first version are on PATH (links in /usr/local/bin), and what `npm install --global` installs gets there, too. Which sha256
 // belongs to a version stands in upstream's SHASUMS256.txt beside the archive, in the line of node-vVERSION-linux-x64.tar.gz.
+// Upstream could not be reached where this was tested: the scripts were tried with an archive of the same form, and Debian 12.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { installToolchain, linkAll, toolchainSchema, type Toolchain, type ToolchainSettings } from "../toolchain.ts";
 

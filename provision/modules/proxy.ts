@@ -20,7 +20,7 @@ export const settings = {
   type: "object",
   additionalProperties: false,
   required: ["http"],
-  dependentRequired: { password: ["username"] },
+  dependencies: { password: ["username"] },
   examples: [
     { http: "http://proxy.example.com:3128", no_proxy: ["localhost", "127.0.0.1", "169.254.169.254", ".example.com"] },
     { http: "http://proxy.example.com:3128", username: "ci", password: "PASSWORD", keep_secret: true },

@@ -2,6 +2,7 @@
 // (the ones uv and hatch use: nothing to compile): /opt/python/VERSION. A version is on PATH as python3.X and pip3.X (links in
 // /usr/local/bin), never as python3, which is the distribution's: its own tools need it. The sha256 stands in SHA256SUMS of
 // the release, in the line of cpython-VERSION+RELEASE-x86_64-unknown-linux-gnu-install_only.tar.gz.
+// Upstream could not be reached where this was tested: the scripts were tried with an archive of the same form, and Debian 12.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { installToolchain, toolchainSchema, type Toolchain, type ToolchainSettings } from "../toolchain.ts";
 

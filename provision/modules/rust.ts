@@ -2,6 +2,7 @@
 // the first version (rustc, cargo, rustfmt, clippy) are on PATH (links in /usr/local/bin); the linker that rustc needs is installed,
 // too. There is no rustup in it, so a project's rust-toolchain.toml is not followed. The sha256 of a version stands in the file
 // of the archive's address with .sha256 at its end.
+// Upstream could not be reached where this was tested: the scripts were tried with an archive of the same form, and Debian 12.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { quote } from "../shell.ts";
 import { installToolchain, linkAll, toolchainSchema, type Toolchain, type ToolchainSettings } from "../toolchain.ts";
