@@ -56,23 +56,39 @@ export function requireCurl(root: Root): void {
 
 /**
  * Bash that fetches a file and checks it; ends the script with a message when the file is another one, or the builder has another processor.
- * @param download What to fetch.
- * @param architecture What the file is for.
+ * @param download What to fetch. Without a digest the caller has to check the file in another way.
+ * @param architecture What the file is for; undefined where it is for all.
  * @param destination Bash for its path on the builder, quoted: `"$work/archive"`.
  */
-export function fetchScript({ url, sha256 }: Download, architecture: Architecture, destination: string): string {
-  return `\
-if [ "$(uname -m)" != ${architecture} ]; then
-  echo "this machine's processor is $(uname -m), and the recipe asks for ${architecture}: set architecture, and the sha256 of that file" >&2
-  exit 1
-fi
+export function fetchScript(
+  { url, sha256 }: Pick<Download, "url"> & Partial<Download>,
+  architecture: Architecture | undefined,
+  destination: string,
+): string {
+  return [
+    ...(architecture ? [requireArchitecture(architecture)] : []),
+    `\
 if [ -r ${proxyVariables} ]; then
   set -a
   # shellcheck disable=SC1091 # it is on the builder
   . ${proxyVariables}
   set +a
 fi
-curl --fail --silent --show-error --location --proto =https --proto-redir =https --retry 3 --connect-timeout 30 --output ${destination} -- ${quote(url)}
+curl --fail --silent --show-error --location --proto =https --proto-redir =https --retry 3 --connect-timeout 30 --output ${destination} -- ${quote(url)}`,
+    ...(sha256 === undefined ? [] : [requireDigest(sha256, destination)]),
+  ].join("\n");
+}
+
+function requireArchitecture(architecture: Architecture): string {
+  return `\
+if [ "$(uname -m)" != ${architecture} ]; then
+  echo "this machine's processor is $(uname -m), and the recipe asks for ${architecture}: set architecture, and the sha256 of that file" >&2
+  exit 1
+fi`;
+}
+
+function requireDigest(sha256: string, destination: string): string {
+  return `\
 found=$(sha256sum <${destination} | cut -d' ' -f1)
 expected=${quote(sha256)}
 if [ "$found" != "\${expected,,}" ]; then

@@ -1,0 +1,91 @@
+// Pulls Docker images into the image's cache, so that jobs start without waiting for them. Docker has to run: put docker before.
+//
+// A builder that is a container (stack local) can't fill the cache of a worker, whose layers are stored in another way: there the
+// images are saved, and each worker loads them once, when it boots for the first time.
+import { UserError } from "../../common/user-error.ts";
+import { containerData } from "../docker.ts";
+import { moduleKey } from "../load-modules.ts";
+import type { BuildConfiguration, Root } from "../module.ts";
+import { ownFolder } from "../seal/kept.ts";
+import { settingsOf } from "../settings.ts";
+import { quote, quoteAll } from "../shell.ts";
+import { builderMark, markBuilder, putUnit } from "../units.ts";
+
+export const description = "Pulls Docker images into the cache";
+export const settingsRequired = true;
+
+export const settings = {
+  type: "array",
+  minItems: 1,
+  uniqueItems: true,
+  items: { type: "string", pattern: "^[a-z0-9][A-Za-z0-9._/:@-]*$" },
+  description:
+    "The images, as for docker pull. What a tag stands for changes without the recipe changing; a digest pins it.",
+  examples: [["busybox:1.37", "registry.example.com/team/tools@sha256:0123456789abcdef"]],
+};
+
+/** The images' names and ids, one pair a line. It stays in the image, whose tests read it again. */
+const list = `${ownFolder}/docker-images`;
+/** What workers load at their first boot. */
+const archive = `${ownFolder}/docker-images.tar`;
+const unit = "ci-docker-images.service";
+
+/**
+ * Records the pulling.
+ * @throws UserError when the recipe has docker only after this module.
+ */
+export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
+  refuseOrder(name, cfg);
+  const images = settingsOf<string[]>(cfg, "docker_images", []);
+  root.run(
+    [
+      `if ! docker info >/dev/null; then echo "docker_images: Docker does not run here: put docker before docker_images" >&2; exit 1; fi`,
+      `images=(${quoteAll(images)})`,
+      `for image in "\${images[@]}"; do docker pull --quiet "$image"; done`,
+      `install -d ${ownFolder}`,
+      `for image in "\${images[@]}"; do echo "$image $(docker image inspect --format '{{.Id}}' "$image")"; done >${list}`,
+      `rm -f ${archive}`,
+      `if [ "$(docker info --format '{{.DockerRootDir}}')" = ${containerData} ]; then docker save --output ${archive} "\${images[@]}"; fi`,
+      markBuilder,
+    ].join("\n"),
+  );
+  putUnit(root, unit, serviceUnit);
+  root.enable(unit, { start: false });
+  for (const image of images)
+    root.check(`the image ${image} is in Docker's cache`, isThere(image), { timeoutSeconds: 600 });
+}
+
+function refuseOrder(name: string, cfg: BuildConfiguration): void {
+  const modules = Array.isArray(cfg.modules) ? cfg.modules.map((each) => moduleKey(String(each))) : [];
+  if (modules.indexOf("docker") > modules.indexOf(moduleKey(name)))
+    throw new UserError({
+      where: `module ${name}`,
+      key: "modules",
+      found: "docker comes after docker_images, which needs it running",
+      cure: "put docker before docker_images",
+    });
+}
+
+/** A worker may still be loading. An image that was saved by its digest has no name after it was loaded, but the same id. */
+function isThere(image: string): string {
+  return `\
+id=$(awk -v image=${quote(image)} '$1 == image { print $2 }' ${list})
+[ -n "$id" ]
+while [[ $(systemctl show --property=ActiveState --value ${unit}) == activating ]]; do sleep 1; done
+docker image inspect ${quote(image)} >/dev/null 2>&1 || docker image inspect "$id" >/dev/null`;
+}
+
+const serviceUnit = `[Unit]
+Description=Load the Docker images that came with the image
+Requires=docker.service
+After=docker.service
+ConditionPathExists=!${builderMark}
+ConditionPathExists=${archive}
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'docker load --input ${archive} && rm ${archive}'
+
+[Install]
+WantedBy=multi-user.target
+`;

@@ -1,0 +1,149 @@
+// A firewall that lets in SSH, answers, ping, and the ports of the recipe, and nothing else: firewalld on Red Hat's family, nftables on
+// Debian and Ubuntu. Connections of containers on the worker, and what goes out, are not touched.
+import type { BuildConfiguration, Root } from "../module.ts";
+import { settingsOf } from "../settings.ts";
+import { quote } from "../shell.ts";
+import { requireSystemd } from "../units.ts";
+
+export const description = "Turns on a firewall with some ports open";
+
+export const settings = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    ports: {
+      type: "array",
+      uniqueItems: true,
+      items: { type: "string", pattern: "^[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?/(tcp|udp)$" },
+      default: ["80/tcp"],
+      description:
+        "The open ports, each with its protocol, also ranges. SSH (22/tcp) is open whatever is written here.",
+      examples: [["80/tcp", "60000-61000/udp"]],
+    },
+    backend: {
+      type: "string",
+      enum: ["firewalld", "nftables"],
+      description: "What does it; the family's own unless told. nftables is for Debian and Ubuntu.",
+      examples: ["firewalld"],
+    },
+  },
+};
+
+/** The settings under `firewall`. */
+interface Settings {
+  ports?: string[];
+  backend?: "firewalld" | "nftables";
+}
+
+/** In a container the rules can't be loaded: its kernel is the host's. There only their syntax is checked. */
+const inContainer = "systemd-detect-virt --quiet --container";
+
+/**
+ * Records the firewall. In a container it is only enabled: it starts when a machine boots from the image.
+ * @throws UserError on a distribution without systemd.
+ */
+export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
+  requireSystemd(name, root);
+  const own = root.distribution.family === "redhat" ? "firewalld" : "nftables";
+  const { ports = settings.properties.ports.default, backend = own } = settingsOf<Settings>(cfg, "firewall", {});
+  const all = [...new Set(["22/tcp", ...ports])];
+  if (backend === "firewalld") firewalld(root, all);
+  else nftables(root, all);
+}
+
+function firewalld(root: Root, ports: string[]): void {
+  root.packages(["firewalld"]);
+  root.run(
+    // Works whether or not it runs; the running one is told afterwards.
+    `for port in ${ports.map(quote).join(" ")}; do firewall-offline-cmd --quiet --query-port="$port" || firewall-offline-cmd --add-port="$port"; done`,
+  );
+  root.enable("firewalld.service", { start: false });
+  root.run(`${inContainer} || systemctl restart firewalld.service`);
+  root.check(
+    "firewalld is enabled and running",
+    `systemctl --quiet is-enabled firewalld.service && { ${inContainer} || systemctl --quiet is-active firewalld.service; }`,
+  );
+  for (const port of ports)
+    root.check(
+      `the firewall lets ${port} in`,
+      // The running firewall is the one that counts; asking it is what changes nothing.
+      `if ${inContainer}; then firewall-offline-cmd --query-port=${quote(port)}; else firewall-cmd --query-port=${quote(port)}; fi`,
+    );
+}
+
+const rulesFile = "/etc/nftables.d/ci-worker.nft";
+const unit = "ci-firewall.service";
+
+function nftables(root: Root, ports: string[]): void {
+  root.packages(["nftables"]);
+  root.file(rulesFile, rules(ports));
+  root.file(`/etc/systemd/system/${unit}`, serviceUnit);
+  // A network namespace of one's own, in which also a container may load rules: wrong ones end the bake here.
+  root.run(`unshare --user --map-root-user --net nft --file ${rulesFile}\nsystemctl daemon-reload`);
+  root.enable(unit, { start: false });
+  root.run(`${inContainer} || systemctl restart ${unit}`);
+  root.check(
+    "the firewall is enabled and running",
+    `systemctl --quiet is-enabled ${unit} && { ${inContainer} || systemctl --quiet is-active ${unit}; }`,
+  );
+  root.check("the firewall drops what nothing lets in", `${loadedRules}\n[[ $rules == *"policy drop"* ]]`);
+  for (const port of ports) {
+    const [range = "", protocol = ""] = port.split("/");
+    root.check(
+      `the firewall lets ${port} in`,
+      `${loadedRules}\ngrep -qx '[[:space:]]*${protocol} dport ${range} accept' <<<"$rules"`,
+    );
+  }
+}
+
+/** Sets `rules`: those of the kernel, or, in a container, as they would be loaded. */
+const loadedRules = `\
+if ${inContainer}; then rules=$(unshare --user --map-root-user --net sh -c 'nft --file ${rulesFile} && nft --numeric list table inet ci_worker')
+else rules=$(nft --numeric list table inet ci_worker); fi`;
+
+/** A table of our own: Docker and others have theirs, and a flush of all rules would take those along. */
+function rules(ports: string[]): string {
+  const lines = ports.map((port) => {
+    const [range, protocol] = port.split("/");
+    return `    ${protocol} dport ${range} accept`;
+  });
+  return `#!/usr/sbin/nft -f
+# Written by ci-images.
+table inet ci_worker
+delete table inet ci_worker
+table inet ci_worker {
+  chain input {
+    type filter hook input priority filter; policy drop;
+    ct state established,related accept
+    ct state invalid drop
+    iifname "lo" accept
+    # Jobs in containers reach services of their host.
+    iifname { "docker0", "br-*" } accept
+    meta l4proto { icmp, ipv6-icmp } accept
+    # Answers of DHCPv6 come from an address that was not asked.
+    ip6 saddr fe80::/10 udp dport 546 accept
+${lines.join("\n")}
+  }
+}
+`;
+}
+
+// Of our own, because stopping nftables.service flushes everybody's rules.
+const serviceUnit = `[Unit]
+Description=Firewall of the CI worker
+DefaultDependencies=no
+Wants=network-pre.target
+Before=network-pre.target shutdown.target
+After=local-fs.target
+Conflicts=shutdown.target
+ConditionVirtualization=!container
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/sbin/nft --file ${rulesFile}
+ExecStop=/usr/sbin/nft delete table inet ci_worker
+
+[Install]
+WantedBy=sysinit.target
+`;

@@ -1,0 +1,50 @@
+// Installs fpm, a Ruby gem that makes rpm and deb packages of anything.
+import type { BuildConfiguration, Root } from "../module.ts";
+import { settingsOf } from "../settings.ts";
+import { quote } from "../shell.ts";
+
+export const description = "Installs fpm, which makes rpm and deb packages";
+
+export const settings = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    version: {
+      type: "string",
+      pattern: "^[0-9]+(\\.[0-9A-Za-z]+)*$",
+      description: "The version, in quotation marks; the newest one that the distribution's Ruby can run unless told.",
+      examples: ["1.16.0"],
+    },
+    source: {
+      type: "string",
+      pattern: "^https://[^\\s]+$",
+      description: "Where gems are fetched in place of the place that gem knows: a mirror of yours.",
+      examples: ["https://gems.example.com/"],
+    },
+  },
+};
+
+/** The settings under `fpm`. */
+interface Settings {
+  version?: string;
+  source?: string;
+}
+
+/** Records Ruby, what builds gems with parts in C, what fpm calls to make packages, and the gem. */
+export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
+  const { version, source } = settingsOf<Settings>(cfg, "fpm", {});
+  root.packages({
+    apt: ["ruby", "ruby-dev", "gcc", "make", "libc6-dev", "rpm", "binutils", "ca-certificates"],
+    // AL2023 has no package ruby, but one that stands for it.
+    dnf: ["ruby", "ruby-devel", "rubygems", "gcc", "make", "redhat-rpm-config", "rpm-build", "binutils"],
+  });
+  const wanted = version === undefined ? "" : ` --version ${quote(version)}`;
+  const from = source === undefined ? "" : ` --clear-sources --source ${quote(source)}`;
+  root.run(
+    // Into /usr/local/bin, where the distribution's own packages put nothing. --no-document is unknown to gem before 2.0.
+    `gem install${wanted}${from} --conservative --no-document --bindir /usr/local/bin fpm`,
+  );
+  root.check("fpm runs", "fpm --version");
+  root.check("fpm is among the gems", "gem list --installed '^fpm$'");
+  if (version !== undefined) root.check(`fpm is version ${version}`, `[ "$(fpm --version)" = ${quote(version)} ]`);
+}

@@ -1,0 +1,62 @@
+// Keeps SELinux enforcing: jobs then meet what the users of their packages meet. Red Hat's family only; what follows in the recipe is
+// installed under it, so let it come early.
+import { UserError } from "../../common/user-error.ts";
+import type { BuildConfiguration, Root } from "../module.ts";
+import { settingsOf } from "../settings.ts";
+
+export const description = "Makes SELinux enforcing (Red Hat's family only)";
+
+export const settings = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    relabel: {
+      type: "boolean",
+      default: false,
+      description:
+        "Turns SELinux on where the base image has it off: all files get their labels and the builder reboots. That takes minutes. Without it such a base ends the bake.",
+      examples: [true],
+    },
+  },
+};
+
+/** The settings under `selinux`. */
+interface Settings {
+  relabel?: boolean;
+}
+
+const configuration = "/etc/selinux/config";
+
+/**
+ * Records the change.
+ * @throws UserError on a distribution without SELinux.
+ */
+export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
+  if (root.distribution.family !== "redhat")
+    throw new UserError({
+      where: `module ${name}`,
+      found: `${root.distribution.id} has no SELinux policy of its own`,
+      allowed: "Rocky, CentOS and Amazon Linux",
+      cure: "leave the module out for this distribution",
+    });
+  const { relabel = false } = settingsOf<Settings>(cfg, "selinux", {});
+  const isOld = root.distribution.packageCommand === "yum";
+  const tools = isOld ? ["libselinux-utils"] : ["libselinux-utils", "grubby"];
+  root.packages(["selinux-policy-targeted", "policycoreutils", ...tools]);
+  root.run(
+    [
+      `sed -i -E 's/^SELINUX=.*/SELINUX=enforcing/; s/^SELINUXTYPE=.*/SELINUXTYPE=targeted/' ${configuration}`,
+      // The kernel's command line wins over the file. A container has no boot loader.
+      `if command -v grubby >/dev/null && ! systemd-detect-virt --quiet --container; then grubby --update-kernel=ALL --remove-args="selinux enforcing"; fi`,
+      `case "$(getenforce)" in`,
+      `  Permissive) setenforce 1 ;;`,
+      `  Disabled) ${relabel ? "touch /.autorelabel" : refuseDisabled} ;;`,
+      `esac`,
+    ].join("\n"),
+  );
+  if (relabel) root.reboot();
+  root.check("SELinux is set to enforcing", `grep -qx SELINUX=enforcing ${configuration}`);
+  root.check("SELinux is enforcing", `systemd-detect-virt --quiet --container || [ "$(getenforce)" = Enforcing ]`);
+}
+
+const refuseDisabled = `systemd-detect-virt --quiet --container || { echo "selinux: the base image has SELinux off: set relabel: true, or take another base image" >&2; exit 1; }`;
