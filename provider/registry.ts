@@ -1,7 +1,9 @@
 // Every resource type and function of the provider: a new one is written in its folder and named here.
+import { ec2Functions } from "./functions/ec2.ts";
 import { gceFunctions } from "./functions/gce.ts";
 import { findImages, preflight, resolveBaseFunction } from "./functions/local.ts";
 import { ownAddress } from "./functions/own-address.ts";
+import { ec2Resources } from "./resources/ec2/all.ts";
 import { gceResources } from "./resources/gce/all.ts";
 import { keyPair } from "./resources/key-pair.ts";
 import { baseImage } from "./resources/local/base-image.ts";
@@ -23,6 +25,7 @@ export const resources = [
   retirement,
   virtualMachine,
   promotion,
+  ...ec2Resources,
   ...gceResources,
   ...rackspaceResources,
 ];
@@ -31,6 +34,7 @@ export const functions = [
   findImages,
   preflight,
   ownAddress,
+  ...ec2Functions,
   ...gceFunctions,
   ...rackspaceFunctions,
 ];

@@ -1,0 +1,53 @@
+// Waiting for an EC2 machine to answer by SSH, with an eye on the machine itself: one that AWS ends (no capacity, a key it
+// may not use, spot) is told at once and in AWS's words, one that hangs with its console's.
+import type { Context } from "../resource.ts";
+import { waitForAnswer } from "../saved-console.ts";
+import { ec2 } from "./client.ts";
+import { stateReason } from "./machines.ts";
+import { findInstance } from "./things.ts";
+
+/** Seconds until a machine must answer, unless CI_IMAGES_BOOT_SECONDS says otherwise. */
+const bootSeconds = 600;
+
+export interface ReachableMachine {
+  region: string;
+  /** The name that its lease gave. */
+  machine: string;
+  /** The instance's id. */
+  instance: string;
+  host: string;
+  port: number;
+  user: string;
+  /** One authorized_keys line. */
+  hostKey: string;
+}
+
+/**
+ * Waits until the machine's SSH answers with the host key that it was given.
+ * @throws UserError when it ends, or doesn't answer in time; then the console's output was saved.
+ */
+export async function waitUntilReachable(machine: ReachableMachine, context: Context): Promise<void> {
+  const { region, instance, host, port, user, hostKey } = machine;
+  await waitForAnswer(
+    {
+      what: `instance ${instance} in ${region} at ${host}:${port}`,
+      name: machine.machine,
+      connection: { host, port, user, hostKey },
+      deadline: Number(process.env.CI_IMAGES_BOOT_SECONDS) || bootSeconds,
+      lookAt: `aws ec2 get-console-output --region ${region} --instance-id ${instance} --latest --output text`,
+      async state() {
+        const found = await findInstance(region, instance);
+        const state = found?.State?.Name ?? "gone";
+        if (state === "running" || state === "pending") return { state: `${state}, and silent` };
+        const cure = "`pulumi up` starts on a fresh machine";
+        return { failed: found ? `it is ${state}: ${stateReason(found)}` : "it is gone", cure };
+      },
+      async console() {
+        // `Latest` is there for machines on Nitro, which are nearly all.
+        const { Output = "" } = await (await ec2(region)).getConsoleOutput({ InstanceId: instance, Latest: true });
+        return Buffer.from(Output, "base64").toString("utf8");
+      },
+    },
+    context,
+  );
+}

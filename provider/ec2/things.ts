@@ -1,0 +1,108 @@
+// Finding what is ours in a region by its tags (common/labels.ts), and what can be done to it.
+import type { Image, Instance, Snapshot, Tag } from "@aws-sdk/client-ec2";
+import { labelKey } from "../../common/labels.ts";
+import { ec2, isGone } from "./client.ts";
+
+/** Tags by name. */
+export type Tags = Readonly<Record<string, string>>;
+
+/** Our tag's name: `ci-images:recipe`. */
+export const tagKey = (label: string) => labelKey("ec2", label);
+
+/** Names of tags beside those of common/labels.ts. */
+export const tagNames = {
+  /** The name that a lease gave: everything that belongs to one machine has it. */
+  machine: tagKey("machine"),
+  /** On an image that was verified: when, ISO 8601. */
+  proven: tagKey("proven"),
+  /** How it was verified. */
+  verified: tagKey("verified"),
+  /** On a builder: `started` when its sealing began, `done` when it ended. */
+  sealing: tagKey("sealing"),
+  /** On an image: the builder's machine-id, host key and login key, with spaces between them. */
+  builder: tagKey("builder"),
+  /** On an image: the base image, for people. */
+  baseDescription: tagKey("base-description"),
+  /** On an image: the recipe's name. */
+  recipeName: tagKey("name"),
+} as const;
+
+export function tagsOf(thing: { Tags?: Tag[] }): Record<string, string> {
+  return Object.fromEntries((thing.Tags ?? []).map(({ Key, Value }) => [Key ?? "", Value ?? ""]));
+}
+
+/** What DescribeInstances and its like take to find things by tags. */
+export function tagFilters(tags: Tags) {
+  return Object.entries(tags).map(([key, value]) => ({ Name: `tag:${key}`, Values: [value] }));
+}
+
+/** States of an instance that still costs something, or can come back. */
+const alive = ["pending", "running", "stopping", "stopped", "shutting-down"];
+
+/** Instances by tags that are not terminated. */
+export async function findInstances(region: string, tags: Tags): Promise<Instance[]> {
+  const { paginateDescribeInstances } = await import("@aws-sdk/client-ec2");
+  const Filters = [...tagFilters(tags), { Name: "instance-state-name", Values: alive }];
+  const found: Instance[] = [];
+  for await (const page of paginateDescribeInstances({ client: await ec2(region) }, { Filters })) {
+    found.push(...(page.Reservations ?? []).flatMap(({ Instances }) => Instances ?? []));
+  }
+  return found;
+}
+
+/** @returns undefined when AWS has never heard of it, or has forgotten it. */
+export async function findInstance(region: string, id: string): Promise<Instance | undefined> {
+  try {
+    const { Reservations } = await (await ec2(region)).describeInstances({ InstanceIds: [id] });
+    return Reservations?.[0]?.Instances?.[0];
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Our own images by tags, in any state but deregistered. */
+export async function findImages(region: string, tags: Tags): Promise<Image[]> {
+  const { paginateDescribeImages } = await import("@aws-sdk/client-ec2");
+  const query = { Owners: ["self"], Filters: tagFilters(tags), IncludeDeprecated: true, IncludeDisabled: true };
+  const found: Image[] = [];
+  for await (const page of paginateDescribeImages({ client: await ec2(region) }, query)) {
+    found.push(...(page.Images ?? []));
+  }
+  return found.filter(({ State }) => State !== "deregistered");
+}
+
+/** @returns undefined when it is not there (any more). */
+export async function findImage(region: string, id: string): Promise<Image | undefined> {
+  const query = { ImageIds: [id], IncludeDeprecated: true, IncludeDisabled: true };
+  try {
+    const { Images } = await (await ec2(region)).describeImages(query);
+    return Images?.find(({ State }) => State !== "deregistered");
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Our own snapshots by tags. */
+export async function findSnapshots(region: string, tags: Tags): Promise<Snapshot[]> {
+  const { paginateDescribeSnapshots } = await import("@aws-sdk/client-ec2");
+  const query = { OwnerIds: ["self"], Filters: tagFilters(tags) };
+  const found: Snapshot[] = [];
+  for await (const page of paginateDescribeSnapshots({ client: await ec2(region) }, query)) {
+    found.push(...(page.Snapshots ?? []));
+  }
+  return found;
+}
+
+/** The snapshots that hold an image's disks. */
+export function snapshotsOf(image: Image): string[] {
+  return (image.BlockDeviceMappings ?? []).flatMap(({ Ebs }) => Ebs?.SnapshotId ?? []);
+}
+
+/** Puts tags on things; others that they have stay. */
+export async function putTags(region: string, ids: readonly string[], tags: Tags): Promise<void> {
+  if (ids.length === 0) return;
+  const list = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+  await (await ec2(region)).createTags({ Resources: [...ids], Tags: list });
+}

@@ -1,0 +1,184 @@
+// What the official AMI resources do not do: attributes and tags on snapshots, the mark of a proven image, images whose
+// state was lost, and snapshots that nobody would delete.
+import { asking, ec2 } from "../../ec2/client.ts";
+import { removeImage, removeOrphanedSnapshots, waitForImage } from "../../ec2/images.ts";
+import { findImage, putTags, snapshotsOf, tagKey, tagNames } from "../../ec2/things.ts";
+import type { ResourceType } from "../../resource.ts";
+
+export interface ImageAttributesInputs {
+  region: string;
+  /** The AMI's id. */
+  image: string;
+  /** For its snapshots. */
+  tags: Record<string, string>;
+  /** Seconds from its making until it is marked as deprecated. */
+  deprecateAfter?: number;
+  /** Whether it is protected against being deregistered. */
+  protect: boolean;
+}
+
+export interface ImageAttributesState extends ImageAttributesInputs {
+  name: string;
+  /** ISO 8601. */
+  builtAt: string;
+  snapshots: string[];
+}
+
+/**
+ * `ci-images:ec2:ImageAttributes`: IMDSv2 only for machines booted from the image, tags on its snapshots, deprecation and
+ * protection. Deleting it takes the protection away, so that the image can be deregistered then.
+ */
+export const imageAttributes: ResourceType<ImageAttributesInputs, ImageAttributesState> = {
+  token: "ci-images:ec2:ImageAttributes",
+  inputs: {
+    type: "object",
+    properties: {
+      region: { type: "string" },
+      image: { type: "string" },
+      tags: { type: "object" },
+      deprecateAfter: { type: "integer", minimum: 60 },
+      protect: { type: "boolean" },
+    },
+    required: ["region", "image", "tags", "protect"],
+  },
+  replaceOn: ["region", "image"],
+
+  async create(inputs, context) {
+    const { region, image: id } = inputs;
+    return asking(`setting attributes of ${id} in ${region}`, async () => {
+      const image = await waitForImage(region, id, context);
+      const client = await ec2(region);
+      // The tags first: from then on the snapshots are found again whatever happens.
+      const snapshots = snapshotsOf(image);
+      await putTags(region, snapshots, inputs.tags);
+      await client.modifyImageAttribute({ ImageId: id, ImdsSupport: { Value: "v2.0" } });
+      const builtAt = new Date(image.CreationDate!).toISOString();
+      if (inputs.deprecateAfter !== undefined) await deprecate(region, id, builtAt, inputs.deprecateAfter);
+      if (inputs.protect) await client.enableImageDeregistrationProtection({ ImageId: id });
+      return { id, outputs: { ...inputs, name: image.Name!, builtAt, snapshots } };
+    });
+  },
+
+  async read(id, state) {
+    return (await asking(`looking at ${id} in ${state.region}`, () => findImage(state.region, id))) && state;
+  },
+
+  async update(id, state, inputs) {
+    const { region } = state;
+    return asking(`setting attributes of ${id} in ${region}`, async () => {
+      const client = await ec2(region);
+      await putTags(region, state.snapshots, inputs.tags);
+      if (inputs.deprecateAfter !== undefined) await deprecate(region, id, state.builtAt, inputs.deprecateAfter);
+      else if (state.deprecateAfter !== undefined) await client.disableImageDeprecation({ ImageId: id });
+      if (inputs.protect && !state.protect) await client.enableImageDeregistrationProtection({ ImageId: id });
+      if (!inputs.protect && state.protect) await client.disableImageDeregistrationProtection({ ImageId: id });
+      return { ...state, deprecateAfter: undefined, ...inputs };
+    });
+  },
+
+  async delete(id, { region, protect }) {
+    if (!protect) return;
+    await asking(`taking the protection of ${id} in ${region} away`, async () => {
+      if (!(await findImage(region, id))) return;
+      await (await ec2(region)).disableImageDeregistrationProtection({ ImageId: id });
+    });
+  },
+};
+
+async function deprecate(region: string, id: string, builtAt: string, seconds: number): Promise<void> {
+  const DeprecateAt = new Date(Date.parse(builtAt) + seconds * 1000);
+  await (await ec2(region)).enableImageDeprecation({ ImageId: id, DeprecateAt });
+}
+
+export interface Ec2PromotionInputs {
+  region: string;
+  image: string;
+  /** How it was verified. */
+  how: string;
+  /** The verification's output, one line a check. */
+  report: string;
+}
+
+/** `ci-images:ec2:Promotion`: marks a verified image as proven, which outputs and copies may name. */
+export const ec2Promotion: ResourceType<Ec2PromotionInputs, Ec2PromotionInputs> = {
+  token: "ci-images:ec2:Promotion",
+  inputs: {
+    type: "object",
+    properties: {
+      region: { type: "string" },
+      image: { type: "string" },
+      how: { type: "string" },
+      report: { type: "string" },
+    },
+    required: ["region", "image", "how", "report"],
+  },
+  replaceOn: ["region", "image"],
+  async create(inputs) {
+    const { region, image, how, report } = inputs;
+    const checks = report.split("\n").filter((line) => line.startsWith("ok")).length;
+    await asking(`tagging ${image} in ${region}`, async () => {
+      const verified = `${how}, ${checks} checks`.slice(0, 255);
+      await putTags(region, [image], { [tagNames.proven]: new Date().toISOString(), [tagNames.verified]: verified });
+      // It is no leftover any more.
+      await (await ec2(region)).deleteTags({ Resources: [image], Tags: [{ Key: tagKey("expires") }] });
+    });
+    return { id: image, outputs: inputs };
+  },
+};
+
+export interface AdoptedImageInputs {
+  region: string;
+  /** The AMI's id. */
+  image: string;
+}
+
+/**
+ * `ci-images:ec2:AdoptedImage`: an image of ours that the state has lost. The official resources can't import one (the
+ * provider requires a source instance, which AWS does not remember), so this one keeps it under management.
+ */
+export const adoptedImage: ResourceType<AdoptedImageInputs, AdoptedImageInputs> = {
+  token: "ci-images:ec2:AdoptedImage",
+  inputs: {
+    type: "object",
+    properties: { region: { type: "string" }, image: { type: "string" } },
+    required: ["region", "image"],
+  },
+  replaceOn: ["region", "image"],
+  async create(inputs, context) {
+    const { region, image } = inputs;
+    await asking(`adopting ${image} in ${region}`, () => waitForImage(region, image, context));
+    return { id: image, outputs: inputs };
+  },
+  async read(id, state) {
+    return (await asking(`looking at ${id} in ${state.region}`, () => findImage(state.region, id))) && state;
+  },
+  async delete(id, { region }, { progress }) {
+    await asking(`removing ${id} in ${region}`, () => removeImage(region, id, progress));
+  },
+};
+
+export interface SnapshotSweepInputs {
+  region: string;
+  /** The snapshots' tags: project, stack, distribution and recipe among them. */
+  tags: Record<string, string>;
+}
+
+/**
+ * `ci-images:ec2:SnapshotSweep`: declared before an image and so deleted after it; deletes snapshots that stayed. The
+ * official resource forgets them when the image was deregistered by hand.
+ */
+export const snapshotSweep: ResourceType<SnapshotSweepInputs, SnapshotSweepInputs> = {
+  token: "ci-images:ec2:SnapshotSweep",
+  inputs: {
+    type: "object",
+    properties: { region: { type: "string" }, tags: { type: "object", minProperties: 3 } },
+    required: ["region", "tags"],
+  },
+  replaceOn: ["region", "tags"],
+  async create(inputs) {
+    return { id: `${inputs.region}/${Object.values(inputs.tags).join("/")}`, outputs: inputs };
+  },
+  async delete(_id, { region, tags }, { progress }) {
+    await asking(`removing snapshots in ${region}`, () => removeOrphanedSnapshots(region, tags, progress));
+  },
+};

@@ -1,0 +1,86 @@
+// The lease of an EC2 machine: made before the machine and dropped after it, so that whatever happens in between, dropping
+// the lease makes sure that the machine is gone, with its disks, key pair, security group, and an image nobody has proven.
+// Instance, key pair and security group are declared with `deletedWith: lease`.
+import { randomBytes } from "node:crypto";
+import { labelKey, ownerLabels } from "../../../common/labels.ts";
+import { asking } from "../../ec2/client.ts";
+import { removeOrphanedSnapshots } from "../../ec2/images.ts";
+import { dropMachine, dropUnprovenImages, machineNames } from "../../ec2/machines.ts";
+import { findInstances, tagNames, tagsOf, type Tags } from "../../ec2/things.ts";
+import type { ResourceType } from "../../resource.ts";
+
+export interface Ec2LeaseInputs {
+  region: string;
+  /** The first part of the machine's name. */
+  prefix: string;
+  /** What is ours is found by these when the state is lost: project, stack, distribution, recipe, role (common/labels.ts). */
+  labels: Record<string, string>;
+  /** Seconds after which the machine ends itself. */
+  lifetime: number;
+}
+
+export interface Ec2LeaseState extends Ec2LeaseInputs {
+  /** The machine's name, never used twice; tag `ci-images:machine` on everything that belongs to it. */
+  machine: string;
+  /** When the machine ends itself, ISO 8601. */
+  deadline: string;
+}
+
+/** `ci-images:ec2:Lease`. */
+export const ec2Lease: ResourceType<Ec2LeaseInputs, Ec2LeaseState> = {
+  token: "ci-images:ec2:Lease",
+  inputs: {
+    type: "object",
+    properties: {
+      region: { type: "string" },
+      prefix: { type: "string", minLength: 1 },
+      labels: { type: "object", required: ["project", "stack", "distribution", "recipe", "role"] },
+      lifetime: { type: "integer", minimum: 60 },
+    },
+    required: ["region", "prefix", "labels", "lifetime"],
+  },
+  replaceOn: ["region", "prefix", "labels"],
+
+  /** A lease that ran out, one whose machine is gone, and one whose machine lets nobody in any more are of no use. */
+  async drift(_id, { region, machine, deadline }) {
+    if (Date.parse(deadline) < Date.now()) return "replace";
+    return asking(`looking for machine ${machine} in ${region}`, async () => {
+      const [instance] = await findInstances(region, { [tagNames.machine]: machine });
+      if (!instance || instance.State?.Name === "shutting-down") return "replace";
+      return tagsOf(instance)[tagNames.sealing] === "started" ? "replace" : "none";
+    });
+  },
+
+  async create(inputs, context) {
+    const { region, labels } = inputs;
+    await asking(`removing what earlier bakes left in ${region}`, async () => {
+      for (const earlier of await machineNames(region, ownerTags(labels))) {
+        await dropMachine(region, earlier, context);
+        await dropUnprovenImages(region, earlier, context);
+        context.progress(`removed ${earlier}, left by an earlier bake`);
+      }
+      const { project, stack, distribution } = ownerTagsOf(labels);
+      await removeOrphanedSnapshots(region, { ...project, ...stack, ...distribution }, context.progress);
+    });
+    const machine = `${inputs.prefix}-${randomBytes(3).toString("hex")}`;
+    const deadline = new Date(Date.now() + inputs.lifetime * 1000).toISOString();
+    return { id: machine, outputs: { ...inputs, machine, deadline } };
+  },
+
+  async delete(_id, { region, machine }, context) {
+    await asking(`removing machine ${machine} in ${region}`, async () => {
+      await dropMachine(region, machine, context);
+      await dropUnprovenImages(region, machine, context);
+    });
+  },
+};
+
+/** Each owner's label as a tag. */
+function ownerTagsOf(labels: Tags): Record<(typeof ownerLabels)[number], Tags> {
+  return Object.fromEntries(ownerLabels.map((label) => [label, { [labelKey("ec2", label)]: labels[label] }])) as never;
+}
+
+/** `recipe` is left out, so that a new lease finds the machine of an edited recipe. */
+function ownerTags(labels: Tags): Tags {
+  return Object.assign({}, ...Object.values(ownerTagsOf(labels))) as Tags;
+}

@@ -1,0 +1,85 @@
+// Steps of the life cycle that act on an EC2 machine once and leave nothing to delete: their records are dropped with the
+// builder's by the `pulumi up` after the bake.
+import { asking } from "../../ec2/client.ts";
+import { dropMachine, stopInstance } from "../../ec2/machines.ts";
+import { putTags, tagNames } from "../../ec2/things.ts";
+import { waitUntilReachable, type ReachableMachine } from "../../ec2/reachable.ts";
+import type { ResourceType } from "../../resource.ts";
+
+export interface Ec2StepInputs {
+  region: string;
+  /** The name that the machine's lease gave. */
+  machine: string;
+  /** The instance's id: another instance is another step. */
+  instance: string;
+}
+
+const properties = {
+  region: { type: "string" },
+  machine: { type: "string" },
+  instance: { type: "string" },
+};
+const stepInputs = { type: "object" as const, properties, required: ["region", "machine", "instance"] };
+const replaceOn = ["region", "machine", "instance"] as const;
+
+/** `ci-images:ec2:SealMark`: notes that sealing begins. Whoever finds the mark without its end starts on a fresh builder. */
+export const ec2SealMark: ResourceType<Ec2StepInputs, Ec2StepInputs> = {
+  token: "ci-images:ec2:SealMark",
+  inputs: stepInputs,
+  replaceOn,
+  async create(inputs) {
+    const { region, instance } = inputs;
+    const mark = { [tagNames.sealing]: "started" };
+    await asking(`tagging ${instance} in ${region}`, () => putTags(region, [instance], mark));
+    return { id: instance, outputs: inputs };
+  },
+};
+
+/** `ci-images:ec2:Stop`: stops the sealed builder through the API, so that its disk is at rest when it is imaged. */
+export const ec2Stop: ResourceType<Ec2StepInputs, Ec2StepInputs> = {
+  token: "ci-images:ec2:Stop",
+  inputs: stepInputs,
+  replaceOn,
+  async create(inputs, context) {
+    const { region, instance } = inputs;
+    await asking(`stopping ${instance} in ${region}`, async () => {
+      await stopInstance(region, instance, context);
+      await putTags(region, [instance], { [tagNames.sealing]: "done" });
+    });
+    return { id: instance, outputs: inputs };
+  },
+};
+
+/** `ci-images:ec2:Retirement`: ends a machine inside the same `pulumi up` that made it, with all that belongs to it. */
+export const ec2Retirement: ResourceType<Ec2StepInputs, Ec2StepInputs> = {
+  token: "ci-images:ec2:Retirement",
+  inputs: stepInputs,
+  replaceOn,
+  async create(inputs, context) {
+    const { region, machine, instance } = inputs;
+    await asking(`removing machine ${machine} in ${region}`, () => dropMachine(region, machine, context));
+    return { id: instance, outputs: inputs };
+  },
+};
+
+/** `ci-images:ec2:Reachable`: waits until a machine answers by SSH; see provider/ec2/reachable.ts. */
+export const ec2Reachable: ResourceType<ReachableMachine, ReachableMachine> = {
+  token: "ci-images:ec2:Reachable",
+  inputs: {
+    type: "object",
+    properties: {
+      ...properties,
+      host: { type: "string", minLength: 1 },
+      port: { type: "integer" },
+      user: { type: "string" },
+      hostKey: { type: "string" },
+    },
+    required: ["region", "machine", "instance", "host", "port", "user", "hostKey"],
+  },
+  replaceOn: [...replaceOn, "host", "port", "hostKey"],
+  async create(inputs, context) {
+    const { region, instance } = inputs;
+    await asking(`waiting for ${instance} in ${region}`, () => waitUntilReachable(inputs, context));
+    return { id: instance, outputs: inputs };
+  },
+};

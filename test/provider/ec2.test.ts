@@ -1,0 +1,296 @@
+// Our EC2 resources and functions against moto, an emulator of AWS by other people.
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { EC2 } from "@aws-sdk/client-ec2";
+import { cloudLabels } from "../../common/labels.ts";
+import { ec2, ssm } from "../../provider/ec2/client.ts";
+import {
+  findImages,
+  findInstance,
+  findSnapshots,
+  putTags,
+  snapshotsOf,
+  tagNames,
+  tagsOf,
+} from "../../provider/ec2/things.ts";
+import { ec2Preflight, ec2ResolveBase, ec2Survey } from "../../provider/functions/ec2.ts";
+import type { Context } from "../../provider/resource.ts";
+import { adoptedImage, ec2Promotion, imageAttributes, snapshotSweep } from "../../provider/resources/ec2/image.ts";
+import { ec2Lease, type Ec2LeaseState } from "../../provider/resources/ec2/lease.ts";
+import { market } from "../../provider/resources/ec2/market.ts";
+import { ec2Reachable, ec2Retirement, ec2SealMark, ec2Stop } from "../../provider/resources/ec2/steps.ts";
+import { awsVariables, startMoto, type Moto } from "../emulators/moto.ts";
+
+const region = "eu-central-1";
+const debian = { owner_id: "136693071363", architecture: "x86_64", description: "Debian" };
+const images = [
+  { ...debian, ami_id: "ami-00000001", name: "debian-12-amd64-20260101-1", creation_date: "2026-01-01T00:00:00.000Z" },
+  { ...debian, ami_id: "ami-00000002", name: "debian-12-amd64-20260901-2", creation_date: "2026-09-01T00:00:00.000Z" },
+  { ...debian, ami_id: "ami-00000003", name: "debian-13-amd64-20260902-3", creation_date: "2026-09-02T00:00:00.000Z" },
+];
+
+describe("EC2 through our provider", function () {
+  // The first run installs moto.
+  this.timeout(400_000);
+  let moto: Moto;
+  let client: EC2;
+  let said: string[] = [];
+  const context: Context = { progress: (line) => said.push(line), signal: new AbortController().signal };
+  const before_ = { ...process.env };
+
+  before(async () => {
+    moto = await startMoto(images);
+    Object.assign(process.env, awsVariables(moto.url), { CI_IMAGES_POLL_SECONDS: "0.05" });
+    client = await ec2(region);
+  });
+  after(async () => {
+    for (const name of Object.keys(process.env)) if (!(name in before_)) delete process.env[name];
+    Object.assign(process.env, before_);
+    await moto.stop();
+  });
+  beforeEach(() => {
+    said = [];
+  });
+
+  const owner = { project: "ci-images", stack: "test", distribution: "debian12" };
+  const labels = { ...owner, recipe: "a".repeat(64), role: "builder" };
+  const lease = (more: Partial<typeof labels> = {}) =>
+    ec2Lease.create(
+      { region, prefix: "ci-images-test-debian12", labels: { ...labels, ...more }, lifetime: 3600 },
+      context,
+    );
+  const specification = (types: string[], tags: Record<string, string>) =>
+    types.map((type) => ({
+      ResourceType: type as "instance",
+      Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
+    }));
+
+  /** Starts what the program declares for a machine: instance, security group, key pair. */
+  async function machine(state: Ec2LeaseState): Promise<string> {
+    const tags = { ...cloudLabels("ec2", state.labels), [tagNames.machine]: state.machine };
+    const group = await client.createSecurityGroup({
+      GroupName: state.machine,
+      Description: "test",
+      TagSpecifications: specification(["security-group"], tags),
+    });
+    await client.createKeyPair({ KeyName: state.machine, TagSpecifications: specification(["key-pair"], tags) });
+    const { Instances } = await client.runInstances({
+      ImageId: "ami-00000002",
+      InstanceType: "t3.small",
+      MinCount: 1,
+      MaxCount: 1,
+      SecurityGroupIds: [group.GroupId!],
+      TagSpecifications: specification(["instance", "volume"], tags),
+    });
+    return Instances![0].InstanceId!;
+  }
+
+  /** Makes an image of a machine as the official resource does: with tags on the image only. */
+  async function imageOf(
+    instance: string,
+    state: Ec2LeaseState,
+    name: string,
+    recipe = labels.recipe,
+  ): Promise<string> {
+    const tags = cloudLabels("ec2", { ...owner, recipe, role: "image", base: "ami-00000002" });
+    const { ImageId } = await client.createImage({
+      InstanceId: instance,
+      Name: name,
+      TagSpecifications: specification(["image"], { ...tags, [tagNames.machine]: state.machine }),
+    });
+    return ImageId!;
+  }
+
+  const stateOf = async (id: string) => (await findInstance(region, id))?.State?.Name;
+  const groups = async (name: string) =>
+    (await client.describeSecurityGroups({ Filters: [{ Name: "group-name", Values: [name] }] })).SecurityGroups!.length;
+
+  describe("base images", () => {
+    const resolve = (source: Parameters<typeof ec2ResolveBase.call>[0]["source"]) =>
+      ec2ResolveBase.call({ region, distribution: "debian12", architecture: "amd64", source }, context);
+
+    it("are the newest of the owner whose name fits", async () => {
+      const base = await resolve({ owner: debian.owner_id, name: "debian-12-amd64-*" });
+      assert.deepEqual(base, { id: "ami-00000002", description: "debian-12-amd64-20260901-2" });
+    });
+
+    it("are what an SSM parameter names", async () => {
+      await (await ssm(region)).putParameter({ Name: "/ours/base", Value: "ami-00000003", Type: "String" });
+      assert.equal((await resolve({ parameter: "/ours/base" })).id, "ami-00000003");
+    });
+
+    it("that are gone are told with what was looked for, where, and the near names", async () => {
+      await assert.rejects(resolve({ owner: debian.owner_id, name: "debian-11-amd64-*" }), (error: Error) =>
+        [
+          "base image of debian12 in eu-central-1",
+          'no AMI of owner 136693071363 has a name like "debian-11-amd64-*"',
+          "near names: debian-1",
+        ].every((part) => error.message.includes(part)),
+      );
+      await assert.rejects(resolve({ parameter: "/ours/gone" }), /there is no SSM parameter \/ours\/gone/);
+      await assert.rejects(resolve({ id: "ami-0fffffff" }), /there is no AMI ami-0fffffff/);
+    });
+  });
+
+  describe("preflight", () => {
+    const inputs = { region, instanceType: "t3.small", architecture: "amd64" as const };
+
+    it("tells the VPC, and refuses what is not there by the setting's name", async () => {
+      assert.match((await ec2Preflight.call(inputs, context)).vpc, /^vpc-/);
+      await assert.rejects(
+        ec2Preflight.call({ ...inputs, subnet: "subnet-0123" }, context),
+        /ec2\.subnet: there is no/,
+      );
+      await assert.rejects(
+        ec2Preflight.call({ ...inputs, instanceType: "t4g.small" }, context),
+        /ec2\.instanceType: t4g\.small is for arm64; allowed: a type for x86_64/,
+      );
+      await assert.rejects(
+        ec2Preflight.call({ ...inputs, keyName: "mine" }, context),
+        /AWS_KEY_PAIR: there is no mine/,
+      );
+    });
+  });
+
+  it("a lease drops its machine with security group, key pair and an image that nobody has proven, snapshots and all", async () => {
+    const { id, outputs } = await lease();
+    const instance = await machine(outputs);
+    const image = await imageOf(instance, outputs, "unproven");
+    const [{ BlockDeviceMappings }] = await findImages(region, { [tagNames.machine]: outputs.machine });
+    const snapshots = snapshotsOf({ BlockDeviceMappings });
+    assert.ok(snapshots.length > 0);
+    assert.equal(await ec2Lease.drift!(id, outputs), "none");
+
+    await ec2Lease.delete!(id, outputs, context);
+    assert.equal(await stateOf(instance), "terminated");
+    assert.equal(await groups(outputs.machine), 0);
+    assert.deepEqual((await client.describeKeyPairs({})).KeyPairs, []);
+    assert.deepEqual(await findImages(region, { [tagNames.machine]: outputs.machine }), []);
+    await assert.rejects(client.describeSnapshots({ SnapshotIds: snapshots }), /InvalidSnapshot\.NotFound/);
+    assert.ok(said.some((line) => line.includes(`deregistered ${image}`)));
+    await ec2Lease.delete!(id, outputs, context); // Once more: there is nothing left, and that is fine.
+  });
+
+  it("a lease that ran out, or whose machine is gone or was left in the middle of sealing, is replaced", async () => {
+    const { id, outputs } = await lease();
+    assert.equal(await ec2Lease.drift!(id, outputs), "replace", "no machine yet");
+    const instance = await machine(outputs);
+    assert.equal(await ec2Lease.drift!(id, { ...outputs, deadline: "2020-01-01T00:00:00Z" }), "replace");
+    await ec2SealMark.create({ region, machine: outputs.machine, instance }, context);
+    assert.equal(await ec2Lease.drift!(id, outputs), "replace", "sealing began");
+    await ec2Stop.create({ region, machine: outputs.machine, instance }, context);
+    assert.equal(await stateOf(instance), "stopped");
+    assert.equal(await ec2Lease.drift!(id, outputs), "none", "sealed");
+    await ec2Lease.delete!(id, outputs, context);
+    assert.equal(await ec2Lease.drift!(id, outputs), "replace", "gone");
+  });
+
+  it("a new lease removes the machine of an earlier recipe, and leaves other stacks and distributions alone", async () => {
+    const { outputs: earlier } = await lease();
+    const { outputs: foreign } = await lease({ stack: "other" });
+    const [old, other] = [await machine(earlier), await machine(foreign)];
+    const { id, outputs } = await lease({ recipe: "b".repeat(64) });
+    assert.equal(await stateOf(old), "terminated");
+    assert.equal(await groups(earlier.machine), 0);
+    assert.equal(await stateOf(other), "running");
+    await ec2Lease.delete!(id, outputs, context);
+    await ec2Lease.delete!(foreign.machine, foreign, context);
+  });
+
+  it("an image is found again by its tags, proven once it was promoted, and survives its machine", async () => {
+    const { id, outputs } = await lease();
+    const instance = await machine(outputs);
+    const image = await imageOf(instance, outputs, "good");
+    await putTags(region, [image], { [tagNames.builder]: `${"0".repeat(32)} AAAAhost AAAAlogin` });
+    const survey = () => ec2Survey.call({ region, copyTo: ["eu-west-1"], ...owner }, context);
+    const before = await survey();
+    assert.deepEqual(before.builders, [labels.recipe]);
+    assert.equal(before.generations[0].proven, false);
+    assert.deepEqual(before.generations[0].builder, {
+      machineId: "0".repeat(32),
+      hostKeys: ["ssh-ed25519 AAAAhost"],
+      loginKey: "ssh-ed25519 AAAAlogin",
+    });
+
+    const tags = cloudLabels("ec2", { ...owner, recipe: labels.recipe });
+    const attributes = await imageAttributes.create({ region, image, tags, protect: false }, context);
+    const [snapshot] = attributes.outputs.snapshots;
+    assert.deepEqual(
+      (await findSnapshots(region, tags)).map(({ SnapshotId }) => SnapshotId),
+      [snapshot],
+    );
+    await ec2Promotion.create({ region, image, how: "t3.small", report: "ok - a\nok - b\n2 passed" }, context);
+    await ec2Retirement.create({ region, machine: outputs.machine, instance }, context);
+    await ec2Lease.delete!(id, outputs, context);
+
+    const after = await survey();
+    assert.deepEqual(after.builders, []);
+    const [{ proven, location, recipe, base, builtAt }] = after.generations;
+    assert.deepEqual([proven, location, recipe, base.id], [true, image, labels.recipe, "ami-00000002"]);
+    assert.equal(builtAt, attributes.outputs.builtAt);
+    const [found] = await findImages(region, tags);
+    assert.equal(tagsOf(found)[tagNames.verified], "t3.small, 2 checks");
+
+    // State lost: the image is adopted, and removed like any other.
+    const adopted = await adoptedImage.create({ region, image }, context);
+    assert.ok(await adoptedImage.read!(adopted.id, adopted.outputs, context));
+    await adoptedImage.delete!(adopted.id, adopted.outputs, context);
+    assert.equal(await adoptedImage.read!(adopted.id, adopted.outputs, context), undefined);
+    assert.equal(await imageAttributes.read!(image, attributes.outputs, context), undefined);
+    assert.deepEqual(await findSnapshots(region, tags), []);
+  });
+
+  it("snapshots whose image was deregistered by hand are swept away, and those of an image stay", async () => {
+    const { id, outputs } = await lease();
+    const instance = await machine(outputs);
+    const tags = cloudLabels("ec2", { ...owner, recipe: labels.recipe });
+    const image = await imageOf(instance, outputs, "by hand");
+    await imageAttributes.create({ region, image, tags, protect: false }, context);
+    const sweep = await snapshotSweep.create({ region, tags }, context);
+    await client.deregisterImage({ ImageId: image });
+    assert.equal((await findSnapshots(region, tags)).length, 1);
+    await snapshotSweep.delete!(sweep.id, sweep.outputs, context);
+    assert.deepEqual(await findSnapshots(region, tags), []);
+    await ec2Lease.delete!(id, outputs, context);
+  });
+
+  it("spot capacity is probed with a machine that ends at once", async () => {
+    const { id, outputs } = await lease();
+    const inputs = { region, machine: outputs.machine, instanceType: "t3.small", image: "ami-00000002", tags: {} };
+    const found = await market.create(inputs, context);
+    assert.equal(found.outputs.market, "spot");
+    const { Reservations } = await client.describeInstances({
+      Filters: [{ Name: `tag:${tagNames.machine}`, Values: [outputs.machine] }],
+    });
+    assert.deepEqual(
+      Reservations!.flatMap(({ Instances }) => Instances!.map(({ State }) => State!.Name)),
+      ["terminated"],
+    );
+    await ec2Lease.delete!(id, outputs, context);
+  });
+
+  it("a machine that ended, or that never answers, is an error with its state and its saved console", async () => {
+    process.env.CI_IMAGES_BOOT_SECONDS = "1";
+    const { id, outputs } = await lease();
+    const instance = await machine(outputs);
+    process.env.CI_IMAGES_CACHE = await mkdtemp(join(tmpdir(), "ci-images-consoles-"));
+    // Nobody listens on this address.
+    const way = { host: "127.77.255.1", port: 22, user: "admin", hostKey: "ssh-ed25519 AAAA" };
+    const step = { region, machine: outputs.machine, instance, ...way };
+    await assert.rejects(ec2Reachable.create(step, context), (error: Error) =>
+      [instance, "it still is running, and silent", "at most 1 s", `consoles/${outputs.machine}.log`].every((part) =>
+        error.message.includes(part),
+      ),
+    );
+    await rm(process.env.CI_IMAGES_CACHE, { recursive: true });
+    await ec2Lease.delete!(id, outputs, context);
+    await assert.rejects(ec2Reachable.create(step, context), /it is terminated/);
+    const gone = { ...step, instance: "i-0123456789abcdef0" };
+    await assert.rejects(
+      ec2Stop.create(gone, context),
+      /stopping i-0123456789abcdef0 in eu-central-1: AWS: .*NotFound/,
+    );
+  });
+});
