@@ -1,15 +1,23 @@
 // The program: settings -> worker images -> outputs. Everything that can be refused is refused before the first resource
 // is declared.
 import { fileURLToPath } from "node:url";
-import { bakeAll } from "./components/worker-images.ts";
+import * as pulumi from "@pulumi/pulumi";
+import { UserError } from "./common/user-error.ts";
 import { readSettings } from "./components/settings.ts";
+import { bakeAll } from "./components/worker-images.ts";
 
 const projectDirectory = fileURLToPath(new URL(".", import.meta.url));
 
-const outputs = await bakeAll(readSettings(), projectDirectory);
-/** The proven images by cloud, place and distribution, for whoever boots workers from them. */
-export const { images } = outputs;
-/** Their ids, as the dictionary `jenkins: clouds: images:` of ci-platform; not on `local`. */
-export const { ciPlatform } = outputs;
-/** What the images' recipe hashes were made of, so that the next preview can say what has changed; not on `local`. */
-export const { plans } = outputs;
+/** Pulumi calls it; what it gives back are the stack's outputs, described in components/outputs.ts. */
+export default async function declare() {
+  try {
+    return await bakeAll(readSettings(), projectDirectory);
+  } catch (error) {
+    // Pulumi shows a RunError as its message, and anything else as an unhandled exception.
+    if (!(error instanceof UserError)) throw error;
+    const refused = new pulumi.RunError(error.message);
+    // Nobody reads the trace, and to make it Node would read the source maps of all of Pulumi, which can take a minute.
+    refused.stack = refused.message;
+    throw refused;
+  }
+}

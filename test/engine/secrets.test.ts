@@ -1,0 +1,57 @@
+// Secrets on their way through a real bake: into the file that the recipe names, and nowhere else.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { tinyRecipe } from "./recipes.ts";
+import { TestStack } from "./test-stack.ts";
+
+const value = "correct horse battery staple";
+const digest = createHash("sha256").update(value).digest("hex");
+const token = { path: "/root/token", content: { secret: "TOKEN" }, keep_secret: true };
+
+describe("a secret of the stack", function () {
+  this.timeout(300_000);
+  let stack: TestStack;
+
+  before(async () => {
+    stack = await TestStack.create(tinyRecipe());
+    await stack.succeed("config", "set", "--secret", "--path", "ci-images:secrets.TOKEN", value);
+  });
+  after(() => stack.remove());
+
+  it("is masked in the output, encrypted in the state, absent from the manifest, and in the file that may hold it", async () => {
+    await stack.recipe(
+      tinyRecipe("one", {
+        modules: ["files", "run"],
+        files: [token],
+        run: ["echo the file says: $(cat /root/token)"],
+        tests: [{ name: "the file is whole", run: `[ "$(sha256sum </root/token)" = "${digest}  -" ]` }],
+      }),
+    );
+    // `run` prints what lies in the image: only the modules that ask for a secret know its value.
+    const { output } = await stack.up();
+    assert.match(output, /1 passed, 0 failed|ok - recipe: the file is whole/);
+    const { path } = (await stack.outputs()).images!.local.debian12;
+    const texts = [
+      (await stack.succeed("stack", "export")).output,
+      await readFile(join(path, "manifest.json"), "utf8"),
+      await readFile(join(path, "proof.json"), "utf8"),
+    ];
+    for (const text of texts) assert.ok(!text.includes(value));
+    assert.ok(!output.includes(value), "the output does not show it");
+  });
+
+  it("fails the bake when it is found in any other file of the image, which is named without it", async () => {
+    await stack.recipe(
+      tinyRecipe("one", {
+        modules: ["files", "run"],
+        files: [token],
+        run: ["install -D -m 0600 /root/token /opt/forgotten/copy"],
+      }),
+    );
+    const { output } = await stack.failingUp();
+    assert.match(output, /\/opt\/forgotten\/copy: holds a secret of the bake/);
+    assert.ok(!output.includes(value));
+  });
+});
