@@ -39,20 +39,24 @@ export function diskPath({ zone, machine }: Pick<Place, "zone" | "machine">): st
   return `zones/${zone}/disks/${machine}`;
 }
 
-/** Removes an instance and the disk of its name, whichever is there. @returns what was removed. */
+/**
+ * Removes an instance, and the disk and the firewall rule of its name; whichever is there.
+ * @returns what was removed.
+ */
 export async function removeMachine(compute: Compute, place: Pick<Place, "zone" | "machine">): Promise<string[]> {
-  const removed: string[] = [];
   const { machine } = place;
-  // Looks first: a delete call for a missing thing is an error in the project's audit log.
-  if (await compute.find<Instance>(instancePath(place))) {
-    const gone = await compute.remove(instancePath(place), `instance ${machine}`, limits.removeInstance);
-    if (gone) removed.push(`instance ${machine}`);
-  }
-  if (await compute.find<Disk>(diskPath(place))) {
-    const gone = await compute.remove(diskPath(place), `disk ${machine}`, limits.removeDisk);
-    if (gone) removed.push(`disk ${machine}`);
-  }
-  return removed;
+  const remove = async (kind: string, path: string, seconds: number): Promise<string[]> => {
+    const what = `${kind} ${machine}`;
+    // Looks first: a delete call for a missing thing is an error in the project's audit log.
+    if ((await compute.find(path)) === undefined) return [];
+    return (await compute.remove(path, what, seconds)) ? [what] : [];
+  };
+  const instance = await remove("instance", instancePath(place), limits.removeInstance);
+  const [disk, rule] = await Promise.all([
+    remove("disk", diskPath(place), limits.removeDisk),
+    remove("firewall rule", `global/firewalls/${machine}`, limits.small),
+  ]);
+  return [...instance, ...disk, ...rule];
 }
 
 /** Stops an instance so that its file systems are at rest, and waits until it is. Content with one that is stopped. */

@@ -1,0 +1,315 @@
+// Google Compute Engine. Official resources come from @pulumi/gcp; leases, retirement, promotion and families from our own
+// provider (provider/resources/gce/). Here is how they hang together.
+import * as gcp from "@pulumi/gcp";
+import * as pulumi from "@pulumi/pulumi";
+import { packFacts } from "../../common/image-facts.ts";
+import { cloudName, labelKey, type Role } from "../../common/labels.ts";
+import { UserError } from "../../common/user-error.ts";
+import type { PlanDescription } from "../../provision/explain.ts";
+import type { Inventory } from "../../provision/life-cycle-commands.ts";
+import type { Distribution } from "../../provision/module.ts";
+import type { Plan } from "../../provision/plan.ts";
+import type { RecipeBase } from "../../provision/recipe.ts";
+import type { BuilderIdentity } from "../../provision/verification.ts";
+import type {
+  Bake,
+  Base,
+  Cloud,
+  DeclaredImage,
+  Distributed,
+  Generation,
+  ImageIdentity,
+  Survey,
+  Trial,
+} from "../cloud.ts";
+import { call } from "../call.ts";
+import type { OwnKey } from "../login-key.ts";
+import { onceMade } from "../outputs.ts";
+import type { Settings } from "../settings.ts";
+import { findSshFrom } from "../ssh-from.ts";
+import type { StackState } from "../state.ts";
+import { baseSource } from "./bases.ts";
+import { familyName } from "./family.ts";
+import { declareMachine, type GceMachine, type MachineContext } from "./machines.ts";
+import { DiskDrop, Family, Promotion, Step } from "./resources.ts";
+
+/** What `ci-images:gce:resolveBase` answers; see provider/gce/bases.ts. */
+interface FoundBase extends Base {
+  image: string;
+  features: string[];
+  sizeGb: number;
+}
+
+/** What an image of ours says of itself. */
+interface Facts {
+  recipe: string;
+  name: string;
+  base: Base;
+  builder: BuilderIdentity;
+  plan?: PlanDescription;
+}
+
+/** What `ci-images:gce:survey` answers; see provider/functions/gce.ts. */
+interface Surveyed {
+  images: { image: string; selfLink: string; builtAt: string; proven: boolean; facts: Facts }[];
+  builders: string[];
+}
+
+interface GceGeneration extends Generation {
+  builder: BuilderIdentity;
+}
+
+interface GceImage extends DeclaredImage {
+  resource: gcp.compute.Image;
+}
+
+/** A description has room for 2048 characters. */
+const packing = { longest: 2048, dispensable: ["plan"] };
+
+/** What the API may have changed since an image was made, or what we no longer know: an image that is there stays as it is. */
+const settled = [
+  "description",
+  "diskSizeGb",
+  "family",
+  "guestOsFeatures",
+  "imageEncryptionKey",
+  "labels",
+  "licenses",
+  "rawDisk",
+  "shieldedInstanceInitialState",
+  "sourceDisk",
+  "sourceImage",
+  "sourceSnapshot",
+  "storageLocations",
+];
+
+const defaultMachineTypes = { amd64: "e2-standard-2", arm64: "t2a-standard-2" };
+
+/** Stack `gce`: one project. */
+export class GceCloud implements Cloud {
+  readonly name = "gce";
+  readonly outputName = "gce";
+  private readonly pulumiProject = pulumi.getProject();
+  private readonly stack = pulumi.getStack();
+  private readonly where = `Pulumi.${this.stack}.yaml`;
+  private readonly machineType: string;
+  /** The base image of each distribution, as it was resolved. */
+  private readonly bases = new Map<string, FoundBase>();
+  private sshFrom: string[] = [];
+
+  /**
+   * @param place The project's id.
+   * @param provider The official provider, logged in.
+   * @param state What is under management already.
+   * @param ownKey The user's own key, where there is one.
+   */
+  constructor(
+    private readonly settings: Settings,
+    readonly place: string,
+    private readonly provider: gcp.Provider,
+    private readonly state: StackState,
+    private readonly ownKey?: OwnKey,
+  ) {
+    const { machineType, architecture } = settings.gce;
+    this.machineType = machineType ?? defaultMachineTypes[architecture];
+  }
+
+  loginUser({ id }: Distribution): string | undefined {
+    return this.settings.gce.bases[id]?.user;
+  }
+
+  async resolveBase(_base: RecipeBase, { id: distribution }: Distribution, pinned?: Base): Promise<Base> {
+    const { gce } = this.settings;
+    const { place: project, where } = this;
+    const asked = { project, distribution, architecture: gce.architecture };
+    const source = baseSource(distribution, gce, project, where);
+    const pin = pinned && { pinned: pinned.id };
+    const found = await call<FoundBase>("ci-images:gce:resolveBase", { ...asked, source, ...pin });
+    this.bases.set(distribution, found);
+    const { id, description, notice } = found;
+    return { id, description, ...(notice !== undefined && { notice }) };
+  }
+
+  async survey({ id: distribution }: Distribution): Promise<Survey> {
+    const owner = { project: this.pulumiProject, stack: this.stack, distribution };
+    const { images, builders } = await call<Surveyed>("ci-images:gce:survey", { project: this.place, owner });
+    const generations = images.map(({ image: location, builtAt, proven, facts }): GceGeneration => {
+      const { recipe, name, base, builder, plan } = facts;
+      return { recipe, name, base, builder, plan, builtAt, proven, location };
+    });
+    return { generations, builders };
+  }
+
+  async preflight({ distribution }: Plan): Promise<void> {
+    const { zone, architecture, network, diskSize, firewall } = this.settings.gce;
+    const { sizeGb } = this.bases.get(distribution.id)!;
+    const { where } = this;
+    if (diskSize < sizeGb) {
+      const allowed = `at least ${sizeGb}: the base image of ${distribution.id} is as large`;
+      throw new UserError({ where, key: "ci-images:gce.diskSize", found: `${diskSize}`, allowed });
+    }
+    // The network of another project is not ours to look at.
+    const looksAt = network.includes("/") ? {} : { network };
+    const { place: project, machineType } = this;
+    const asked = { project, zone, machineType, architecture, ...looksAt };
+    const [, sshFrom] = await Promise.all([
+      call("ci-images:gce:preflight", asked),
+      firewall ? findSshFrom(this.settings) : [],
+    ]);
+    this.sshFrom = sshFrom.filter((range) => !range.includes(":"));
+    if (firewall && this.sshFrom.length === 0) {
+      throw new UserError({
+        where,
+        key: "ci-images:sshFrom",
+        found: `only IPv6 (${sshFrom.join(", ")})`,
+        allowed: "at least one range of IPv4 addresses: machines on gce are reached by theirs",
+      });
+    }
+  }
+
+  declareBuilder(bake: Bake): GceMachine {
+    const base = this.bases.get(bake.distribution.id)!;
+    return declareMachine(bake, this.context(), {
+      prefix: `${bake.prefix}-builder`,
+      labels: this.labels(bake, "builder"),
+      image: base.image,
+      diskSize: this.settings.gce.diskSize,
+      keepDisk: true,
+      shielded: base.features.includes("UEFI_COMPATIBLE"),
+      loginUser: bake.plan.distribution.loginUser,
+      makes: this.imageName(bake),
+      ownKey: this.ownKey,
+    });
+  }
+
+  declareSealing({ prefix, parent }: Bake, { place }: GceMachine, after: pulumi.Resource): pulumi.Resource {
+    return new Step("SealMark", `${prefix}-sealing`, place, { parent, dependsOn: [after] });
+  }
+
+  declareImage(
+    bake: Bake,
+    builder: GceMachine,
+    sealed: pulumi.Resource,
+    inventory: pulumi.Output<Inventory>,
+  ): GceImage {
+    const { prefix, parent, recipe, name, base, distribution } = bake;
+    const { place: project, provider } = this;
+    const retired = new Step("Retirement", `${prefix}-retirement`, builder.place, { parent, dependsOn: [sealed] });
+    const identity = pulumi
+      .all([inventory, builder.connection.hostKey, builder.authorizedKey])
+      .apply(([{ machineId }, hostKey, loginKey]) => ({ machineId, hostKeys: [hostKey], loginKey }));
+    const { id, description } = base;
+    const facts = { recipe, name, base: { id, description }, plan: bake.description };
+    const line = `${name} for ${distribution.id}, recipe ${recipe.slice(0, 12)}, made of ${description}`;
+    const { storageLocations, guestOsFeatures } = this.settings.gce;
+    const features = [...new Set([...this.bases.get(distribution.id)!.features, ...guestOsFeatures])];
+    const image = new gcp.compute.Image(
+      prefix,
+      {
+        project,
+        name: this.imageName(bake),
+        description: identity.apply((builder) => packFacts(line, { ...facts, builder }, packing)),
+        labels: builder.labels.apply((labels) => ({ ...labels, [labelKey("gce", "role")]: "image" })),
+        sourceDisk: builder.disk!.selfLink,
+        ...(features.length > 0 && { guestOsFeatures: features.map((type) => ({ type })) }),
+        ...(storageLocations.length > 0 && { storageLocations }),
+      },
+      // Its name is its recipe's: where it has to be made again, the old one (deleted by hand) has to be forgotten first.
+      { parent, provider, dependsOn: [retired], deleteBeforeReplace: true },
+    );
+    const { zone, machine } = builder.place;
+    new DiskDrop(`${prefix}-disk-drop`, { project, zone, machine, image: image.selfLink }, { parent });
+    return { ...declared(image, recipe), builder: identity };
+  }
+
+  declareGeneration({ prefix, parent, recipe }: ImageIdentity, generation: Generation): GceImage {
+    const { location: name } = generation;
+    const { place: project, provider } = this;
+    const known = this.state.has("gcp:compute/image:Image", prefix);
+    const image = new gcp.compute.Image(
+      prefix,
+      { project, name },
+      {
+        parent,
+        provider,
+        ignoreChanges: settled,
+        // The state was lost, the image was not.
+        ...(!known && { import: `projects/${project}/global/images/${name}` }),
+      },
+    );
+    return { ...declared(image, recipe), builder: pulumi.output((generation as GceGeneration).builder) };
+  }
+
+  declareTrial(bake: Bake, { resource: image }: GceImage): Trial {
+    const prefix = `${bake.prefix}-trial`;
+    const { zone, diskSize } = this.settings.gce;
+    const machine = declareMachine(bake, this.context(), {
+      prefix,
+      labels: this.labels(bake, "trial"),
+      image: image.selfLink,
+      // Larger than the image: workers' disks may be, and their root has to fill them.
+      diskSize: diskSize + 1,
+      keepDisk: false,
+      shielded: this.bases.get(bake.distribution.id)!.features.includes("UEFI_COMPATIBLE"),
+      // A key of its own: the image must let in nobody who could log in to the builder.
+      loginUser: bake.plan.distribution.loginUser,
+    });
+    return {
+      ...machine,
+      how: `Compute Engine, ${this.machineType} in ${zone}`,
+      retire: (last) => {
+        const options = { parent: bake.parent, dependsOn: [last] };
+        return new Step("TrialRetirement", `${prefix}-retirement`, machine.place, options);
+      },
+    };
+  }
+
+  declarePromotion(
+    { prefix, parent }: Bake,
+    { resource: image }: GceImage,
+    proof: { how: pulumi.Input<string>; report: pulumi.Input<string> },
+    after: pulumi.Resource[],
+  ): pulumi.CustomResource {
+    const args = { project: this.place, image: image.name, builtAt: image.creationTimestamp, ...proof };
+    return new Promotion(`${prefix}-promotion`, args, { parent, dependsOn: after });
+  }
+
+  declareDistribution(
+    { prefix, parent, name, distribution }: ImageIdentity,
+    { resource: image, output }: GceImage,
+    after: pulumi.Resource[],
+  ): Distributed {
+    const { place: project, stack } = this;
+    const family = familyName(this.settings.gce.family, { stack, name, distribution: distribution.id }, this.where);
+    if (family === undefined) return { [project]: onceMade(output, after) };
+    const joined = new Family(
+      `${prefix}-family`,
+      { project, image: image.name, family },
+      { parent, dependsOn: after, deletedWith: image },
+    );
+    return { [project]: onceMade(output, [...after, joined]) };
+  }
+
+  private context(): MachineContext {
+    const { settings, place: project, provider, machineType, sshFrom } = this;
+    return { settings, project, provider, machineType, sshFrom };
+  }
+
+  private labels({ distribution, recipe, base }: Bake, role: Role) {
+    const { pulumiProject: project, stack } = this;
+    const image = base.id.slice(base.id.lastIndexOf("/") + 1).replace(/@\d+$/, "");
+    return { project, stack, distribution: distribution.id, recipe, role, base: image };
+  }
+
+  private imageName({ name, distribution, recipe }: ImageIdentity): string {
+    return cloudName("gce", this.stack, name, distribution.id, recipe.slice(0, 12));
+  }
+}
+
+function declared(resource: gcp.compute.Image, recipe: string) {
+  const { selfLink, name, creationTimestamp } = resource;
+  const output = pulumi
+    .all([selfLink, name, creationTimestamp])
+    .apply(([id, name, made]) => ({ id, name, recipe, builtAt: new Date(made).toISOString() }));
+  return { resource, output };
+}

@@ -1,0 +1,26 @@
+// The name of the image family that verified images join.
+import { UserError } from "../../common/user-error.ts";
+
+/**
+ * Fills the stack's template in.
+ * @param template `{stack}-{name}-{distribution}`, or false for no family.
+ * @param where The stack's file, for messages.
+ * @throws UserError when a placeholder is unknown, or the result is no name.
+ */
+export function familyName(
+  template: string | false,
+  values: Readonly<Record<"stack" | "name" | "distribution", string>>,
+  where: string,
+): string | undefined {
+  if (template === false) return undefined;
+  const key = "ci-images:gce.family";
+  const filled = template.replaceAll(/\{([^}]*)\}/g, (placeholder, name: string) => {
+    if (Object.hasOwn(values, name)) return values[name as keyof typeof values];
+    const allowed = Object.keys(values).map((each) => `{${each}}`);
+    throw new UserError({ where, key, found: placeholder, allowed: allowed.join(", ") });
+  });
+  const family = filled.toLowerCase().replaceAll(/[^a-z0-9-]/g, "-");
+  if (/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/.test(family)) return family;
+  const allowed = "a letter, then letters, digits and -, 63 characters in all, none of them - at the end";
+  throw new UserError({ where, key, found: JSON.stringify(family), allowed });
+}

@@ -1,0 +1,27 @@
+// From the settings and the environment to the project that images are baked in.
+import * as gcp from "@pulumi/gcp";
+import * as pulumi from "@pulumi/pulumi";
+import { credentialsJson, readGceEnvironment } from "../../common/gce-environment.ts";
+import { call } from "../call.ts";
+import { readOwnKey } from "../login-key.ts";
+import type { Settings } from "../settings.ts";
+import type { StackState } from "../state.ts";
+import { GceCloud } from "./cloud.ts";
+
+/**
+ * Opens the stack's project.
+ * @param state What is under management already.
+ * @throws UserError when the project is not known, or the credentials or the key in the environment are none.
+ */
+export async function openGce(settings: Settings, state: StackState): Promise<GceCloud> {
+  const ownKey = readOwnKey({ privateKey: "GCE_PRIVATE_KEY", publicKey: "GCE_PUBLIC_KEY" }, process.env);
+  const { serviceAccount } = readGceEnvironment(process.env);
+  const { project: named } = settings.gce;
+  const { project } = await call<{ project: string }>(
+    "ci-images:gce:account",
+    named === undefined ? {} : { project: named },
+  );
+  const credentials = serviceAccount && pulumi.secret(credentialsJson(serviceAccount, project));
+  const provider = new gcp.Provider("gce", { project, ...(credentials && { credentials }) });
+  return new GceCloud(settings, project, provider, state, ownKey);
+}

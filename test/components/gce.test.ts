@@ -1,0 +1,408 @@
+// The graph of stack `gce`: what is declared, with which inputs and in which order, for an image that has to be baked, one that is
+// there, and one that nobody has seen booting yet.
+import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import ssh2 from "ssh2";
+import { unpackFacts } from "../../common/image-facts.ts";
+import { baseSource } from "../../components/gce/bases.ts";
+import { openGce } from "../../components/gce/open.ts";
+import { checkSettings } from "../../components/settings.ts";
+import { StackState } from "../../components/state.ts";
+import { planRecipe, type Plan } from "../../provision/plan.ts";
+import { loadRecipe } from "../../provision/recipe.ts";
+import { unwrapSecrets } from "../../provider/values.ts";
+import { tinyRecipe } from "../engine/recipes.ts";
+import { Graph, type Outputs } from "./graph.ts";
+
+const deadline = "2030-01-01T00:00:00.000Z";
+const base = {
+  id: "projects/debian-cloud/global/images/debian-12-v20261110@4711",
+  description: "debian-12-v20261110 of debian-cloud",
+  image: "projects/debian-cloud/global/images/debian-12-v20261110",
+  features: ["UEFI_COMPATIBLE", "GVNIC"],
+  sizeGb: 10,
+};
+const builder = { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 BBBB" };
+
+const outputs: Outputs = (type, name) => {
+  const byType: Record<string, object> = {
+    "ci-images:index:KeyPair": { publicKey: `ssh-ed25519 PUBLIC-${name}`, privateKey: `PRIVATE-${name}` },
+    "ci-images:gce:Lease": { machine: `${name.replace("-lease", "")}-a1b2c3`, deadline },
+    "gcp:compute/disk:Disk": { selfLink: `https://compute/disks/${name}` },
+    "gcp:compute/instance:Instance": {
+      instanceId: "815",
+      networkInterfaces: [{ networkIp: "10.0.0.7", accessConfigs: [{ natIp: "203.0.113.9" }] }],
+    },
+    "gcp:compute/image:Image": {
+      selfLink: `https://compute/images/${name}`,
+      creationTimestamp: "2026-11-01T11:00:00.000-08:00",
+    },
+    "command:remote:Command": { stdout: `machine-id: ${"1".repeat(32)}\nok 1 - fine` },
+  };
+  return byType[type] ?? {};
+};
+
+describe("the graph of stack gce", () => {
+  let folder: string;
+  let plan: Plan;
+  let recipe: string;
+  let prefix: string;
+  let environment: NodeJS.ProcessEnv;
+
+  const newGraph = (images: object[] = []) =>
+    new Graph(
+      "gce",
+      {
+        "ci-images:gce:account": { project: "bakery", who: "nobody" },
+        "ci-images:gce:resolveBase": base,
+        "ci-images:gce:survey": { images, builders: [] },
+        "ci-images:gce:preflight": {},
+      },
+      outputs,
+    );
+  const settingsOf = (gce: object = {}, more: object = {}) =>
+    checkSettings("Pulumi.gce.yaml", "ci-images:", {
+      cloud: "gce",
+      sshFrom: ["203.0.113.5/32", "2001:db8::1/128"],
+      tags: { Team: "CI" },
+      gce,
+      ...more,
+    });
+  const declare = (graph: Graph, gce: object = {}, { state = new StackState(), keep = 1, more = {} } = {}) => {
+    const settings = settingsOf(gce, more);
+    return graph.declare(() => openGce(settings, state), settings, plan, keep);
+  };
+  const generation = (changes: object = {}, facts: object = {}) => ({
+    image: "gce-tiny-1",
+    selfLink: "https://compute/images/gce-tiny-1",
+    builtAt: "2026-11-01T19:00:00.000Z",
+    proven: true,
+    facts: { recipe, name: "tiny", base: { id: base.id, description: base.description }, builder, ...facts },
+    ...changes,
+  });
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "gce-"));
+    await writeFile(join(folder, "tiny.yaml"), JSON.stringify(tinyRecipe()));
+    const loaded = await loadRecipe(join(folder, "tiny.yaml"));
+    plan = await planRecipe(loaded, loaded.distributions[0], { sealVersion: "1" });
+    recipe = plan.recipeHash(base.id);
+    prefix = `debian12-${recipe.slice(0, 8)}`;
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+  beforeEach(() => {
+    environment = process.env;
+    process.env = Object.fromEntries(Object.entries(environment).filter(([key]) => !/^(GCE|GOOGLE)_/.test(key)));
+  });
+  afterEach(() => {
+    process.env = environment;
+  });
+
+  it("bakes what is not there: lease, machine, commands, end of the instance, image, trial, promotion, family", async () => {
+    const graph = newGraph();
+    const output = await declare(graph);
+    assert.deepEqual(output, {
+      id: `https://compute/images/${prefix}`,
+      name: `gce-tiny-debian12-${recipe.slice(0, 12)}`,
+      recipe,
+      builtAt: "2026-11-01T19:00:00.000Z",
+    });
+    const ours = graph.declared.filter(({ type }) => /^(ci-images:gce|gcp):/.test(type));
+    assert.deepEqual(
+      ours.map(({ type, name }) => `${type.split(":").at(-1)} ${name.replace(prefix, "")}`),
+      [
+        "Lease -builder-lease",
+        "Disk -builder-disk",
+        "Firewall -builder-ssh",
+        "Instance -builder",
+        "Arrival -builder-arrival",
+        "SealMark -sealing",
+        "Retirement -retirement",
+        "Image ",
+        "DiskDrop -disk-drop",
+        "Lease -trial-lease",
+        "Firewall -trial-ssh",
+        "Instance -trial",
+        "Arrival -trial-arrival",
+        "TrialRetirement -trial-retirement",
+        "Promotion -promotion",
+        "Family -family",
+      ],
+    );
+  });
+
+  it("makes the image of the disk only when the instance is gone, and drops the disk after that", async () => {
+    const graph = newGraph();
+    await declare(graph);
+    assert.deepEqual(graph.after(`${prefix}-retirement`), [`${prefix}-seal`]);
+    assert.deepEqual(graph.after(prefix), [`${prefix}-retirement`]);
+    const { inputs, options } = graph.get(prefix);
+    assert.equal(inputs.sourceDisk, `https://compute/disks/${prefix}-builder-disk`);
+    assert.equal(inputs.family, undefined, "nobody has seen it booting");
+    assert.equal(options.deleteBeforeReplace, true);
+    assert.equal(graph.get(`${prefix}-disk-drop`).inputs.image, `https://compute/images/${prefix}`);
+    assert.deepEqual(graph.after(`${prefix}-promotion`), [`${prefix}-trial-retirement`]);
+    assert.deepEqual(graph.after(`${prefix}-family`), [`${prefix}-promotion`]);
+  });
+
+  it("gives the image what it is found by, and what it was made of and with", async () => {
+    const graph = newGraph();
+    await declare(graph, { storageLocations: ["eu"], guestOsFeatures: ["SEV_CAPABLE", "GVNIC"] });
+    const { inputs } = graph.get(prefix);
+    assert.deepEqual(inputs.labels, {
+      team: "ci",
+      "ci-images-project": "ci-images",
+      "ci-images-stack": "gce",
+      "ci-images-distribution": "debian12",
+      "ci-images-recipe": recipe.slice(0, 63),
+      "ci-images-role": "image",
+      "ci-images-base": "debian-12-v20261110",
+      "ci-images-expires": "20300101t000000z",
+    });
+    const facts = unpackFacts(inputs.description as string)!;
+    assert.deepEqual(
+      [facts.recipe, facts.name, (facts.base as { id: string }).id, (facts.plan as { recipe: string }).recipe],
+      [recipe, "tiny", base.id, recipe],
+    );
+    assert.deepEqual(facts.builder, {
+      machineId: "1".repeat(32),
+      hostKeys: [`ssh-ed25519 PUBLIC-${prefix}-builder-host-key`],
+      loginKey: `ssh-ed25519 PUBLIC-${prefix}-builder-login-key`,
+    });
+    assert.ok((inputs.description as string).length <= 2048);
+    assert.deepEqual(inputs.storageLocations, ["eu"]);
+    assert.deepEqual(
+      (inputs.guestOsFeatures as { type: string }[]).map(({ type }) => type),
+      ["UEFI_COMPATIBLE", "GVNIC", "SEV_CAPABLE"],
+    );
+  });
+
+  it("declares the builder so that its lease ends it, its disk outlives it, and Google ends it in the end", async () => {
+    const graph = newGraph();
+    await declare(graph);
+    const { inputs } = graph.get(`${prefix}-builder`);
+    const machine = `${prefix}-builder-a1b2c3`;
+    assert.equal(inputs.name, machine);
+    assert.equal(inputs.machineType, "e2-standard-2");
+    assert.deepEqual(inputs.bootDisk, { source: `https://compute/disks/${prefix}-builder-disk`, autoDelete: false });
+    assert.deepEqual(inputs.scheduling, {
+      maxRunDuration: { seconds: 4 * 3600 },
+      instanceTerminationAction: "DELETE",
+      automaticRestart: false,
+      provisioningModel: "STANDARD",
+    });
+    assert.deepEqual(inputs.shieldedInstanceConfig, {
+      enableVtpm: true,
+      enableIntegrityMonitoring: true,
+      enableSecureBoot: false,
+    });
+    const disk = graph.get(`${prefix}-builder-disk`).inputs;
+    assert.deepEqual([disk.name, disk.image, disk.size, disk.type], [machine, base.image, 48, "pd-balanced"]);
+    for (const each of ["builder", "builder-disk", "builder-ssh"]) {
+      assert.equal(graph.goesWith(`${prefix}-${each}`), `${prefix}-builder-lease`);
+    }
+    const lease = graph.get(`${prefix}-builder-lease`).inputs;
+    assert.equal(lease.image, `gce-tiny-debian12-${recipe.slice(0, 12)}`);
+    assert.match(lease.prefix as string, /^[a-z][a-z0-9-]{0,55}$/);
+  });
+
+  it("gives the builder its host key in both ways, and one key that may log in; both are secrets", async () => {
+    const graph = newGraph();
+    await declare(graph);
+    const { metadata } = graph.get(`${prefix}-builder`).inputs;
+    assert.notDeepEqual(metadata, unwrapSecrets(metadata));
+    const known = unwrapSecrets(metadata) as Record<string, string>;
+    assert.match(known["user-data"], new RegExp(`PRIVATE-${prefix}-builder-host-key`));
+    assert.match(known["startup-script"], new RegExp(`PRIVATE-${prefix}-builder-host-key`));
+    assert.equal(known["ssh-keys"], `debian:ssh-ed25519 PUBLIC-${prefix}-builder-login-key`);
+    assert.equal(known["block-project-ssh-keys"], "TRUE");
+    assert.equal(known["enable-oslogin"], "FALSE");
+    assert.equal(known["ci-images-recipe"], recipe);
+    assert.ok(!JSON.stringify(known).includes(`PRIVATE-${prefix}-builder-login-key`));
+  });
+
+  it("opens SSH of one machine to the caller's IPv4 addresses and nothing else", async () => {
+    const graph = newGraph();
+    await declare(graph);
+    const { inputs } = graph.get(`${prefix}-builder-ssh`);
+    const tag = `${prefix}-builder-a1b2c3`;
+    assert.deepEqual(
+      [inputs.direction, inputs.allows, inputs.sourceRanges, inputs.targetTags, inputs.network],
+      ["INGRESS", [{ protocol: "tcp", ports: ["22"] }], ["203.0.113.5/32"], [tag], "default"],
+    );
+    assert.deepEqual(graph.get(`${prefix}-builder`).inputs.tags, [tag]);
+    assert.deepEqual(graph.after(`${prefix}-builder`), [`${prefix}-builder-ssh`]);
+  });
+
+  it("makes no rule where the network lets us in, and reaches machines inside of it", async () => {
+    const graph = newGraph();
+    const network = "projects/host/global/networks/shared";
+    await declare(graph, { firewall: false, publicAddress: false, network, subnetwork: "inner", networkTags: ["ssh"] });
+    assert.deepEqual(graph.names("gcp:compute/firewall:Firewall"), []);
+    const { inputs } = graph.get(`${prefix}-builder`);
+    assert.deepEqual(inputs.networkInterfaces, [{ network, subnetwork: "inner" }]);
+    assert.deepEqual(inputs.tags, [`${prefix}-builder-a1b2c3`, "ssh"]);
+    assert.equal(graph.get(`${prefix}-builder-arrival`).inputs.host, "10.0.0.7");
+    assert.equal(graph.asked["ci-images:gce:preflight"].network, undefined);
+  });
+
+  it("waits for the machine's first answer before any command", async () => {
+    const graph = newGraph();
+    await declare(graph);
+    const { inputs } = graph.get(`${prefix}-builder-arrival`);
+    assert.deepEqual([inputs.host, inputs.port, inputs.user, inputs.instance], ["203.0.113.9", 22, "debian", "815"]);
+    assert.deepEqual(graph.after(`${prefix}-settled`), [`${prefix}-builder-arrival`]);
+  });
+
+  it("takes spot machines, another type, an account and signed boots where the stack says so", async () => {
+    const graph = newGraph();
+    const own = { spot: true, machineType: "c3-standard-4", serviceAccount: "x@y.iam", secureBoot: true };
+    await declare(graph, own);
+    const { inputs } = graph.get(`${prefix}-builder`);
+    const { scheduling, shieldedInstanceConfig } = inputs as Record<string, Record<string, unknown>>;
+    assert.deepEqual(
+      [scheduling.provisioningModel, scheduling.preemptible, scheduling.onHostMaintenance],
+      ["SPOT", true, "TERMINATE"],
+    );
+    assert.equal(shieldedInstanceConfig.enableSecureBoot, true);
+    assert.deepEqual(inputs.serviceAccount, { email: "x@y.iam", scopes: ["cloud-platform"] });
+    assert.equal(graph.asked["ci-images:gce:preflight"].machineType, "c3-standard-4");
+  });
+
+  it("boots the trial from the image, on a larger disk that goes with it, with a key of its own", async () => {
+    const graph = newGraph();
+    await declare(graph);
+    const { inputs } = graph.get(`${prefix}-trial`);
+    assert.deepEqual(inputs.bootDisk, {
+      autoDelete: true,
+      initializeParams: { image: `https://compute/images/${prefix}`, size: 49, type: "pd-balanced" },
+    });
+    const metadata = unwrapSecrets(inputs.metadata) as Record<string, string>;
+    assert.equal(metadata["ssh-keys"], `debian:ssh-ed25519 PUBLIC-${prefix}-trial-login-key`);
+  });
+
+  it("declares only image and family when the image is there and proven, and changes neither", async () => {
+    const graph = newGraph([generation()]);
+    const state = new StackState({
+      [`urn:pulumi:gce::ci-images::gcp:compute/image:Image::${prefix}`]: { type: "gcp:compute/image:Image" },
+    });
+    await declare(graph, {}, { state });
+    assert.deepEqual(graph.names(), ["debian12", prefix, `${prefix}-family`]);
+    const { inputs, options } = graph.get(prefix);
+    assert.deepEqual(inputs, { project: "bakery", name: "gce-tiny-1" });
+    for (const key of ["description", "labels", "family", "sourceDisk", "guestOsFeatures", "storageLocations"]) {
+      assert.ok(options.ignoreChanges!.includes(key), key);
+    }
+    assert.equal(options.import, undefined);
+    assert.deepEqual(graph.after(`${prefix}-family`), []);
+    assert.equal(graph.asked["ci-images:gce:preflight"], undefined);
+  });
+
+  it("takes an image back under management when the state was lost", async () => {
+    const graph = newGraph([generation()]);
+    await declare(graph);
+    assert.equal(graph.get(prefix).options.import, "projects/bakery/global/images/gce-tiny-1");
+  });
+
+  it("verifies an image that is made but not proven, against the builder that it was made with", async () => {
+    const graph = newGraph([generation({ proven: false })]);
+    await declare(graph);
+    assert.deepEqual(graph.names("gcp:compute/instance:Instance"), [`${prefix}-trial`]);
+    assert.deepEqual(graph.names("ci-images:gce:Retirement"), []);
+    const verify = unwrapSecrets(graph.get(`${prefix}-trial-verify`).inputs.stdin) as string;
+    assert.match(verify, new RegExp(builder.machineId));
+    assert.deepEqual(graph.after(`${prefix}-family`), [`${prefix}-promotion`]);
+  });
+
+  it("keeps as many earlier generations as the stack says, each a resource of its own, in the family, too", async () => {
+    const earlier = ["aaaa", "bbbb"].map((hash) => generation({ image: hash }, { recipe: hash.repeat(4) }));
+    const graph = newGraph([generation(), ...earlier]);
+    await declare(graph);
+    assert.deepEqual(graph.names("gcp:compute/image:Image"), [prefix, "debian12-aaaaaaaa"]);
+    assert.deepEqual(graph.names("ci-images:gce:Family"), [`${prefix}-family`, "debian12-aaaaaaaa-family"]);
+    assert.equal(graph.goesWith("debian12-aaaaaaaa-family"), "debian12-aaaaaaaa");
+  });
+
+  it("stays with the base of the newest image where the stack says so", async () => {
+    const graph = newGraph([generation()]);
+    await declare(graph, {}, { more: { base: "pinned" } });
+    assert.equal(graph.asked["ci-images:gce:resolveBase"].pinned, base.id);
+  });
+
+  it("looks for the public family of the distribution, or what the stack names instead", async () => {
+    const graph = newGraph();
+    await declare(graph);
+    const family = { kind: "family", project: "debian-cloud", family: "debian-12" };
+    assert.deepEqual(graph.asked["ci-images:gce:resolveBase"].source, family);
+    const own = newGraph();
+    await declare(own, { bases: { debian12: { image: "mine", user: "me" } } });
+    const source = { kind: "image", project: "bakery", image: "mine" };
+    assert.deepEqual(own.asked["ci-images:gce:resolveBase"].source, source);
+    const arm = newGraph();
+    await declare(arm, { architecture: "arm64" });
+    assert.deepEqual(arm.asked["ci-images:gce:resolveBase"].source, { ...family, family: "debian-12-arm64" });
+    assert.equal(arm.get(`${prefix}-builder`).inputs.machineType, "t2a-standard-2");
+  });
+
+  it("names the family as the stack says, and none where it says so", async () => {
+    const graph = newGraph();
+    await declare(graph, { family: "Workers-{distribution}" });
+    assert.equal(graph.get(`${prefix}-family`).inputs.family, "workers-debian12");
+    const none = newGraph();
+    await declare(none, { family: false });
+    assert.deepEqual(none.names("ci-images:gce:Family"), []);
+    const wrong = newGraph();
+    await assert.rejects(declare(wrong, { family: "{image}" }), /gce\.family: \{image\}; allowed: \{stack\}, \{name\}/);
+  });
+
+  it("logs the official provider in as the service account of the environment, as a secret", async () => {
+    const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+    process.env.GCE_CREDENTIALS_EMAIL = "baker@bakery.iam";
+    process.env.GCE_CREDENTIALS_PRIVATE_KEY = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    const graph = newGraph();
+    await declare(graph);
+    const { project, credentials } = graph.providers.gce;
+    assert.equal(project, "bakery");
+    assert.notEqual(credentials, unwrapSecrets(credentials));
+    const known = JSON.parse(unwrapSecrets(credentials) as string) as Record<string, string>;
+    assert.equal(known.client_email, "baker@bakery.iam");
+    const without = newGraph();
+    for (const name of ["GCE_CREDENTIALS_EMAIL", "GCE_CREDENTIALS_PRIVATE_KEY"]) delete process.env[name];
+    await declare(without);
+    assert.deepEqual(without.providers.gce, { project: "bakery" });
+  });
+
+  it("uses a key of the user's own for the builder, and not for the trial", async () => {
+    const pair = ssh2.utils.generateKeyPairSync("ed25519");
+    await writeFile(join(folder, "key"), pair.private, { mode: 0o600 });
+    await writeFile(join(folder, "key.pub"), pair.public);
+    Object.assign(process.env, { GCE_PRIVATE_KEY: join(folder, "key"), GCE_PUBLIC_KEY: join(folder, "key.pub") });
+    const graph = newGraph();
+    await declare(graph);
+    const pairs = graph.names("ci-images:index:KeyPair").map((name) => name.replace(prefix, ""));
+    assert.deepEqual(pairs, ["-builder-host-key", "-trial-login-key", "-trial-host-key"]);
+  });
+
+  it("refuses a disk that is smaller than the base image, and callers without IPv4", async () => {
+    const large = newGraph();
+    large.answers["ci-images:gce:resolveBase"] = { ...base, sizeGb: 20 };
+    await assert.rejects(declare(large, { diskSize: 12 }), /gce\.diskSize: 12; allowed: at least 20/);
+    const graph = newGraph();
+    await assert.rejects(declare(graph, {}, { more: { sshFrom: ["2001:db8::1/128"] } }), /sshFrom: only IPv6/);
+  });
+
+  it("refuses a distribution that Google has no image of", () => {
+    const settings = settingsOf().gce;
+    assert.throws(
+      () => baseSource("amazonlinux2023", settings, "bakery", "Pulumi.gce.yaml"),
+      /there is no public image of amazonlinux2023 for amd64 .*ci-images:gce\.bases\.amazonlinux2023/,
+    );
+    assert.throws(
+      () => baseSource("centos7", { ...settings, architecture: "arm64" }, "bakery", "x"),
+      /centos7 for arm64/,
+    );
+  });
+});

@@ -1,0 +1,55 @@
+// The startup script that gives a machine its host key, run against a folder in the place of /etc/ssh.
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import ssh2 from "ssh2";
+import { hostKeyScript } from "../../provision/startup-script.ts";
+
+describe("the startup script", () => {
+  const host = ssh2.utils.generateKeyPairSync("ed25519", { comment: "it's the host" });
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "ci-images-startup-"));
+    // Debian's: there is an ssh.service.
+    await writeFile(join(folder, "systemctl"), `#!/bin/sh\necho "$*" >>${folder}/said\n`, { mode: 0o755 });
+    await writeFile(join(folder, "ssh_host_ed25519_key"), "another\n", { mode: 0o600 });
+    await writeFile(join(folder, "ssh_host_ed25519_key.pub"), "ssh-ed25519 AAAAanother\n");
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  const run = () => {
+    const script = hostKeyScript({ privateKey: host.private, publicKey: host.public })
+      .replaceAll("/etc/ssh/", `${folder}/`)
+      .replace("[ -d /run/systemd/system ]", "true");
+    assert.match(script, /^#!\/bin\/sh\n/);
+    return execa("sh", [], { input: script, env: { PATH: `${folder}:${process.env.PATH}` } });
+  };
+
+  it("puts the key in place, for root alone, and lets sshd take it", async () => {
+    await run();
+    const file = join(folder, "ssh_host_ed25519_key");
+    assert.equal((await readFile(file, "utf8")).trim(), host.private.trim());
+    assert.equal((await stat(file)).mode & 0o777, 0o600);
+    const line = host.public.split(" ").slice(0, 2).join(" ");
+    assert.equal((await readFile(`${file}.pub`, "utf8")).trim(), line);
+    assert.equal((await stat(`${file}.pub`)).mode & 0o777, 0o644);
+    const { stdout } = await execa("ssh-keygen", ["-y", "-f", file]);
+    assert.equal(stdout.split(" ").slice(0, 2).join(" "), line, "OpenSSH reads it");
+    assert.equal(await readFile(join(folder, "said"), "utf8"), "try-restart ssh.service\n");
+  });
+
+  it("changes nothing at the next boot", async () => {
+    await run();
+    await run();
+    assert.equal((await readFile(join(folder, "said"), "utf8")).split("\n").length, 2);
+  });
+
+  it("finds sshd under its other name", async () => {
+    const systemctl = `#!/bin/sh\necho "$*" >>${folder}/said\n[ "$2" != ssh.service ]\n`;
+    await writeFile(join(folder, "systemctl"), systemctl, { mode: 0o755 });
+    await run();
+    assert.match(await readFile(join(folder, "said"), "utf8"), /try-restart sshd\.service\n$/);
+  });
+});
