@@ -98,7 +98,7 @@ export class Graph {
   /** The name of the resource with which it goes. */
   goesWith(name: string): string | undefined {
     const { deletedWith } = this.get(name).options;
-    return deletedWith && nameOf(deletedWith as pulumi.Resource);
+    return deletedWith && nameOf(deletedWith);
   }
 }
 
