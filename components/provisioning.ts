@@ -72,7 +72,7 @@ export class Provisioning {
   /** The acceptance tests, on the builder or on a machine booted from the image. Their output has one line a check. */
   tests(on: "builder" | "image", checks: pulumi.Input<Check[]>, trigger: string): command.remote.Command {
     const step = on === "builder" ? "tests" : "verify";
-    const rendered = pulumi.output(checks).apply((known) => testsCommand(known, on));
+    const rendered = pulumi.output(checks).apply((known) => testsCommand(known, on, this.secrets));
     return this.run(`${this.prefix}-${step}`, step, rendered, [trigger, this.machine.instance]);
   }
 

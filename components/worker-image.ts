@@ -2,7 +2,7 @@
 // there already? -> builder -> modules -> tests -> seal -> image -> retirement -> verification -> promotion -> distribution.
 import * as pulumi from "@pulumi/pulumi";
 import { describePlan } from "../provision/explain.ts";
-import type { Plan } from "../provision/plan.ts";
+import { usedSecrets, type Plan } from "../provision/plan.ts";
 import type { Secrets } from "../provision/secrets.ts";
 import { verificationChecks } from "../provision/verification.ts";
 import type { Bake, Base, Cloud, DeclaredImage, Distributed, Generation, ImageIdentity, Survey } from "./cloud.ts";
@@ -18,6 +18,7 @@ export interface WorkerImageArgs {
   keep: number;
   /** False publishes the image without booting it. */
   verify: boolean;
+  /** The stack's secrets. */
   secrets: Secrets;
 }
 
@@ -83,7 +84,7 @@ function prefixOf(worker: string, recipe: string): string {
 /** Builder, modules, tests, seal, image; the builder is gone when the image is there. */
 function bakeImage(bake: Bake, { cloud, plan, secrets }: WorkerImageArgs): DeclaredImage {
   const builder = cloud.declareBuilder(bake);
-  const provisioning = new Provisioning(bake.prefix, builder, bake.parent, secrets);
+  const provisioning = new Provisioning(bake.prefix, builder, bake.parent, usedSecrets(plan, secrets));
   if (builder.settles) provisioning.settle();
   for (const module of plan.modules) provisioning.module(module);
   provisioning.tests("builder", plan.checks, bake.recipe);
@@ -101,7 +102,7 @@ function verifyImage(
   { cloud, plan, secrets }: WorkerImageArgs,
 ): pulumi.CustomResource {
   const trial = cloud.declareTrial(bake, image);
-  const provisioning = new Provisioning(`${bake.prefix}-trial`, trial, bake.parent, secrets);
+  const provisioning = new Provisioning(`${bake.prefix}-trial`, trial, bake.parent, usedSecrets(plan, secrets));
   const checks = image.builder.apply((builder) => [...verificationChecks(builder), ...plan.checks]);
   const verified = provisioning.tests("image", checks, bake.recipe);
   const retired = trial.retire(verified);

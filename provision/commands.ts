@@ -27,7 +27,7 @@ const afterVerification =
  * Renders one step of a module.
  * @param module The module's plan.
  * @param step Which of its `steps`, from 0.
- * @param secrets The stack's secrets; only those that the module uses are sent.
+ * @param secrets The recipe's secrets: those that the module uses are files while it runs, and all are masked in what it prints.
  * @throws RangeError when there is no such step, or a secret is missing that the plan was made with.
  */
 export function moduleCommand(module: ModulePlan, step: number, secrets: Secrets = {}): BuilderCommand {
@@ -47,8 +47,9 @@ export function moduleCommand(module: ModulePlan, step: number, secrets: Secrets
     timeoutCure: allowMore,
     failureCure: afterFailure,
     secrets: Object.fromEntries(used),
+    masked: Object.values(secrets),
   });
-  return { create: runAsRoot, stdin, isSecret: used.length > 0 };
+  return { create: runAsRoot, stdin, isSecret: Object.keys(secrets).length > 0 };
 }
 
 /**
@@ -106,13 +107,20 @@ systemd-run --quiet --collect --on-active=1 --timer-property=AccuracySec=100ms s
  * with its last lines, then `N passed, N failed`; exit status 1 when one failed.
  * @param checks From a plan, `verificationChecks`, or both.
  * @param on Where they run: what to do when one fails is another thing for a builder than for a machine booted from the image.
+ * @param secrets The recipe's secrets: masked in what the checks print.
  */
-export function testsCommand(checks: readonly Check[], on: "builder" | "image" = "builder"): BuilderCommand {
+export function testsCommand(
+  checks: readonly Check[],
+  on: "builder" | "image" = "builder",
+  secrets: Secrets = {},
+): BuilderCommand {
   const timeoutSeconds = checks.reduce((sum, check) => sum + check.timeoutSeconds + 10, 60);
   const [title, failureCure] =
     on === "builder" ? ["the acceptance tests", afterFailure] : ["the verification of the image", afterVerification];
-  const stdin = renderProgram({ title, script: testScript(checks), timeoutSeconds, timeoutCure: "", failureCure });
-  return { create: runAsRoot, stdin, isSecret: false };
+  const masked = Object.values(secrets);
+  const script = testScript(checks);
+  const stdin = renderProgram({ title, script, timeoutSeconds, timeoutCure: "", failureCure, masked });
+  return { create: runAsRoot, stdin, isSecret: masked.length > 0 };
 }
 
 function testScript(checks: readonly Check[]): string {

@@ -175,3 +175,9 @@ function hashOf(name: string, root: RecordingRoot, secrets: Secrets): string {
 function contentOfCheck({ module, what, script }: Check): string[] {
   return [module, what, script];
 }
+
+/** The secrets that a plan's modules read. */
+export function usedSecrets({ modules }: Plan, secrets: Secrets): Secrets {
+  const names = new Set(modules.flatMap(({ usesSecrets }) => usesSecrets));
+  return Object.fromEntries(Object.entries(secrets).filter(([name]) => names.has(name)));
+}

@@ -19,6 +19,8 @@ export interface Program {
   failureCure: string;
   /** Secrets that it may read from files; what it prints is masked. */
   secrets?: Secrets;
+  /** Further values to mask: an earlier module may have put them where this one finds them. */
+  masked?: readonly string[];
 }
 
 /** The shell command that runs a program from its standard input as root, whoever logs in. */
@@ -29,13 +31,14 @@ export const rebootMark = `${runFolder}/rebooting`;
 
 /** Renders a program, to be sent on the standard input of {@link runAsRoot}. */
 export function renderProgram(program: Program): string {
-  const { title, timeoutSeconds, secrets = {} } = program;
-  const hasSecrets = Object.keys(secrets).length > 0;
+  const { title, timeoutSeconds, secrets = {}, masked = [] } = program;
+  const hidden = [...new Set([...Object.values(secrets), ...masked])];
   return `\
 # ci-images: ${title.replaceAll("\n", " ")}
 main() {
 ${preparation}
-${hasSecrets ? placeSecrets(secrets) : `filter=(cat)`}
+${Object.keys(secrets).length > 0 ? placeSecrets(secrets) : ""}
+${hidden.length > 0 ? maskOutput(hidden) : `filter=(cat)`}
 cat >"$work/preamble" ${feed(preamble)}
 cat >"$work/script" ${feed(program.script)}
 title=${quote(title)}
@@ -156,8 +159,12 @@ function placeSecrets(secrets: Secrets): string {
   });
   return `\
 install -d -m 0700 "$state/secrets"
-${files.join("\n")}
-cat >"$work/mask" ${feed(maskProgram(Object.values(secrets)))}
+${files.join("\n")}`;
+}
+
+function maskOutput(values: readonly string[]): string {
+  return `\
+cat >"$work/mask" ${feed(maskProgram(values))}
 filter=(env LC_ALL=C sed -u -f "$work/mask")`;
 }
 

@@ -29,7 +29,7 @@ describe("a secret of the stack", function () {
         tests: [{ name: "the file is whole", run: `[ "$(sha256sum </root/token)" = "${digest}  -" ]` }],
       }),
     );
-    // `run` prints what lies in the image: only the modules that ask for a secret know its value.
+    // A module that asks for no secret prints what an earlier one has put into the image.
     const { output } = await stack.up();
     assert.match(output, /1 passed, 0 failed|ok - recipe: the file is whole/);
     const { path } = (await stack.outputs()).images!.local.debian12;

@@ -155,16 +155,21 @@ false "$(cat ONE)"
     assert.deepEqual([stdout, exitCode], ["ok - m: a\n1 passed, 0 failed", 0]);
   });
 
-  it("only the secrets that a module uses are sent, and the command says that it holds some", () => {
+  it("only the secrets that a module uses are files, all are masked, and the command says that it holds some", async () => {
     const plan: ModulePlan = {
       ...{ name: "x", hash: "", prefixHash: "", settingsHash: "", uploads: [], checks: [], timeoutSeconds: 60 },
       steps: [{ kind: "script", script: "true\n" }, { kind: "reboot" }],
       usesSecrets: ["A"],
     };
     const command = moduleCommand(plan, 0, { A: "value-a", B: "value-b" });
-    assert(command.isSecret && command.stdin.includes("value-a") && !command.stdin.includes("value-b"));
+    assert(command.isSecret && command.stdin.includes("secrets/A") && !command.stdin.includes("secrets/B"));
+    const printing = { ...plan, steps: [{ kind: "script" as const, script: "echo value-a value-b\n" }] };
+    const { stdout } = await inNamespace(moduleCommand(printing, 0, { A: "value-a", B: "value-b" }).stdin);
+    assert.equal(stdout, "*** ***");
+    const tests = testsCommand([check("a", "echo value-b; false")], "image", { B: "value-b" });
+    assert.match(String((await inNamespace(tests.stdin)).stdout), /^ {4}\*\*\*$/m);
     assert(!command.create.includes("value-a"));
-    assert.equal(moduleCommand(plan, 1, {}).isSecret, false);
+    assert.equal(moduleCommand({ ...plan, usesSecrets: [] }, 1, {}).isSecret, false);
     assert.throws(() => moduleCommand(plan, 0, {}), RangeError);
     assert.throws(() => moduleCommand(plan, 2, {}), RangeError);
   });
