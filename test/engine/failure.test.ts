@@ -55,6 +55,15 @@ describe("a bake that fails", function () {
     assert.deepEqual(await stack.leftovers(), []);
   });
 
+  it("leaves the outputs naming the last good image, which stays", async () => {
+    await stack.up();
+    const good = (await stack.outputs()).images!.local.debian12;
+    await stack.recipe(scriptRecipe("false"));
+    await stack.failingUp();
+    assert.deepEqual((await stack.outputs()).images!.local.debian12, good);
+    assert.equal((await stack.imageFolders()).length, 1);
+  });
+
   it("stops before the image when an acceptance test fails", async () => {
     await stack.recipe(tinyRecipe("one", { tests: [{ name: "pigs fly", run: "echo no wings; false" }] }));
     const failed = await stack.failingUp();

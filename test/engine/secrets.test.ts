@@ -48,6 +48,7 @@ describe("a secret of the stack", function () {
         modules: ["files", "run"],
         files: [token],
         run: ["install -D -m 0600 /root/token /opt/forgotten/copy"],
+        tests: [],
       }),
     );
     const { output } = await stack.failingUp();
