@@ -22,12 +22,13 @@ export const deadlineUnit = "ci-images-builder-deadline";
  */
 export function deadlineScript(deadline: Date): string {
   const seconds = Math.floor(deadline.getTime() / 1000);
-  // --no-block: this runs before sysinit.target, and timers start after it.
+  // cloud-init runs this before sysinit.target, which timers wait for unless told otherwise; and systemd-run waits for the timer
+  // whatever --no-block says (systemd 252): the machine would never come up.
   return `\
 left=$((${seconds} - $(date +%s)))
 [ "$left" -ge 60 ] || left=60
 if [ -d /run/systemd/system ]; then
-  systemd-run --no-block --quiet --unit=${deadlineUnit} --on-active="$left" --timer-property=AccuracySec=1s systemctl poweroff
+  systemd-run --quiet --unit=${deadlineUnit} --on-active="$left" --timer-property=AccuracySec=1s --timer-property=DefaultDependencies=no systemctl poweroff
 else
   nohup shutdown -P "+$(((left + 59) / 60))" >/dev/null 2>&1 &
 fi

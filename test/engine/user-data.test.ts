@@ -1,0 +1,45 @@
+// The user data of cloud machines on a real machine with a real cloud-init.
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import ssh2 from "ssh2";
+import { cloudConfig, deadlineUnit } from "../../provision/user-data.ts";
+import { testBase } from "../local/support.ts";
+import { TestMachine } from "../test-cloud/machine.ts";
+import { until } from "../test-cloud/until.ts";
+
+describe("user data of a cloud machine, read by cloud-init", function () {
+  this.timeout(120_000);
+  let folder: string;
+  let machine: TestMachine;
+  const [host, login] = [ssh2.utils.generateKeyPairSync("ed25519"), ssh2.utils.generateKeyPairSync("ed25519")];
+
+  before(async () => {
+    const base = await testBase();
+    folder = await mkdtemp(join(tmpdir(), "ci-images-user-data-"));
+    const deadline = new Date(Date.now() + 3600_000);
+    const keys = { hostPrivateKey: host.private, hostPublicKey: host.public, authorizedKey: login.public };
+    const birth = { layers: [base], userData: cloudConfig({ ...keys, deadline }), metaData: {} };
+    machine = await TestMachine.create(join(folder, "machine"), "user-data", birth);
+  });
+  after(async () => {
+    await machine.remove();
+    await rm(folder, { recursive: true });
+  });
+
+  it("lets the machine come up with the pinned host key, its deadline armed, and cloud-init content", async () => {
+    const [key, known] = [join(folder, "login"), join(folder, "known_hosts")];
+    await writeFile(key, login.private, { mode: 0o600 });
+    await writeFile(known, `${machine.address} ${host.public}\n`);
+    const options = [`-oUserKnownHostsFile=${known}`, "-oStrictHostKeyChecking=yes", "-oBatchMode=yes"];
+    const ssh = (command: string) =>
+      execa("ssh", ["-F", "none", "-i", key, ...options, `debian@${machine.address}`, command], { reject: false });
+    await until("the machine lets us in", 60, async () => (await ssh("true")).exitCode === 0);
+    const settled = await ssh("cloud-init status --wait --long && sudo cloud-init schema --system");
+    assert.equal(settled.exitCode, 0, settled.stdout + settled.stderr);
+    const { stdout: state } = await ssh(`systemctl show --property=ActiveState --value ${deadlineUnit}.timer`);
+    assert.equal(state, "active");
+  });
+});
