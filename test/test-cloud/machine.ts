@@ -27,6 +27,8 @@ export interface Birth {
   userData: string;
   /** cloud-init's meta-data: `public-keys`, ... */
   metaData: Record<string, unknown>;
+  /** What the cloud itself wants of cloud-init; the user data win. */
+  vendorData?: string;
 }
 
 /** How a machine is now. `ended` by itself, by `stop`, or by a crash. */
@@ -59,7 +61,8 @@ export class TestMachine {
    * @param directory An empty or missing folder.
    * @param name Decides its address; another one for every machine.
    */
-  static async create(directory: string, name: string, { layers, userData, metaData }: Birth): Promise<TestMachine> {
+  static async create(directory: string, name: string, birth: Birth): Promise<TestMachine> {
+    const { layers, userData, metaData, vendorData } = birth;
     const machine = new TestMachine(directory, name, layers);
     const { work, path, upper } = machine.overlay;
     for (const folder of [work, path, upper, machine.seed]) await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -67,6 +70,7 @@ export class TestMachine {
     await chmod(upper, (await stat(layers[0])).mode & 0o7777);
     const files = {
       "user-data": userData,
+      ...(vendorData !== undefined && { "vendor-data": vendorData }),
       "meta-data": JSON.stringify({ "instance-id": name, "local-hostname": name, ...metaData }),
       // The network is there already.
       "network-config": JSON.stringify({ config: "disabled" }),

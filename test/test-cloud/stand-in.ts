@@ -6,7 +6,7 @@ import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import statuses from "@pulumi/pulumi/proto/status_pb.js";
 import type { JavaScriptValue } from "google-protobuf/google/protobuf/struct_pb.js";
-import { revealAll, secret } from "../../tools/stand-ins/command-plugin/values.mjs";
+import { isSecret, revealAll, secret } from "../../tools/stand-ins/command-plugin/values.mjs";
 import { listen, unary } from "../../tools/stand-ins/plugin-server.mjs";
 import { Any, Empty, Struct } from "../../tools/stand-ins/well-known.mjs";
 import { changesOf, inputFailures, previewOf, type Values } from "./bridge.ts";
@@ -154,14 +154,15 @@ class Session {
 
   private async create(request: provider.CreateRequest): Promise<provider.CreateResponse> {
     const { token, type } = this.typeOf(request.getUrn());
-    const inputs = valuesOf(request.getProperties());
+    const wire = wireOf(request.getProperties());
+    const inputs = revealAll(wire) as Values;
     const response = new provider.CreateResponse();
     if (request.getPreview()) return response.setProperties(structOf(previewOf(this.schema[token], inputs)));
     try {
       const { id, state } = await type.create(inputs, this.context(request.getTimeout()));
-      return response.setId(id).setProperties(structOf(this.recorded(token, state)));
+      return response.setId(id).setProperties(structOf(this.recorded(token, state, wire)));
     } catch (error) {
-      if (error instanceof InitFailed) throw initFailed(error, structOf(this.recorded(token, error.state)));
+      if (error instanceof InitFailed) throw initFailed(error, structOf(this.recorded(token, error.state, wire)));
       throw error;
     }
   }
@@ -177,7 +178,9 @@ class Session {
     const { properties } = this.schema[token].inputs as { properties: object };
     const speaksOf = (key: string) => (isImport ? key in properties : key in olds);
     const inputs = Object.entries(state).filter(([key, value]) => speaksOf(key) && value !== undefined);
-    response.setId(request.getId()).setProperties(structOf(this.recorded(token, state)));
+    response
+      .setId(request.getId())
+      .setProperties(structOf(this.recorded(token, state, wireOf(request.getProperties()))));
     // What the world says wins over what the program said, so that the next preview shows the drift.
     return response.setInputs(structOf({ ...olds, ...shownAs(olds, Object.fromEntries<unknown>(inputs)) }));
   }
@@ -190,7 +193,7 @@ class Session {
     if (!type.update) throw new Error(`${token} has no update: every change must replace`);
     const changed = [...changesOf(state, valuesOf(request.getOldInputs()), inputs).keys()].map(topOf);
     const updated = await type.update(request.getId(), inputs, [...new Set(changed)], state, this.context());
-    return response.setProperties(structOf(this.recorded(token, updated)));
+    return response.setProperties(structOf(this.recorded(token, updated, wireOf(request.getNews()))));
   }
 
   private async delete(request: provider.DeleteRequest): Promise<unknown> {
@@ -215,18 +218,16 @@ class Session {
   }
 
   /** What goes into the state: only what the SDK declares, or a program would count on what the real provider doesn't give. */
-  private recorded(token: string, state: Values): Values {
+  private recorded(token: string, state: Values, wire: Values): Values {
     const { outputs } = this.schema[token];
     const unknown = Object.keys(state).filter((key) => !(key in outputs) && !key.startsWith("__"));
     if (unknown.length > 0) throw new Error(`${token}: the SDK declares no output ${unknown.join(", ")}`);
-    const secrets = this.typeOfToken(token).secrets ?? [];
+    // What went in as a secret comes out as one.
+    const given = Object.keys(wire).filter((key) => holdsSecret(wire[key]));
+    const secrets = [...(this.standIn.types[token].secrets ?? []), ...given];
     return Object.fromEntries(
       Object.entries(state).map(([key, value]) => [key, secrets.includes(key) ? secret(value) : value]),
     );
-  }
-
-  private typeOfToken(token: string): StandInType {
-    return this.standIn.types[token];
   }
 }
 
@@ -256,6 +257,11 @@ function shownAs(olds: Values, news: Values): Values {
 
 function topOf(path: string): string {
   return path.split(/[.[]/)[0];
+}
+
+function holdsSecret(value: unknown): boolean {
+  if (isSecret(value)) return true;
+  return typeof value === "object" && value !== null && Object.values(value).some(holdsSecret);
 }
 
 type WireStruct = { toJavaScript(): unknown } | undefined;

@@ -1,0 +1,108 @@
+// Requests of the gcp stand-in to the test cloud's Compute API.
+import { setTimeout as delay } from "node:timers/promises";
+import type { Values } from "../bridge.ts";
+import type { GceApi } from "../gce-api.ts";
+import type { StandInContext } from "../stand-in.ts";
+
+/** An answer, or an operation's end, that says no. */
+export class Rejected extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(`googleapi: Error ${status}: ${message}`);
+  }
+}
+
+interface Operation {
+  name: string;
+  status: string;
+  error?: { errors: { code: string; message: string }[] };
+  httpErrorStatusCode?: number;
+}
+
+/** The API as one resource needs it. */
+export class Client {
+  readonly project: string;
+
+  constructor(
+    private readonly api: GceApi,
+    values: Values,
+    private readonly context: StandInContext,
+  ) {
+    this.project = (values.project ?? context.config.project ?? api.environment.GCE_PROJECT) as string;
+  }
+
+  /** @throws Rejected for every answer that is no success. */
+  async call<T = Values>(method: string, path: string, body?: unknown): Promise<T> {
+    const answer = await fetch(this.api.endpoint + path, {
+      method,
+      headers: { "content-type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const text = await answer.text();
+    if (!answer.ok) throw new Rejected(answer.status, text);
+    return JSON.parse(text) as T;
+  }
+
+  /** A change, and the end of its operation. @param container `projects/P/zones/Z` or `projects/P/global`. */
+  async change(method: string, container: string, path: string, body?: unknown): Promise<void> {
+    let operation = await this.call<Operation>(method, `${container}/${path}`, body);
+    while (operation.status !== "DONE") {
+      await delay(30, undefined, { signal: this.context.signal });
+      operation = await this.call<Operation>("GET", `${container}/operations/${operation.name}`);
+    }
+    const [error] = operation.error?.errors ?? [];
+    if (error) throw new Rejected(operation.httpErrorStatusCode ?? 500, `${error.code}: ${error.message}`);
+  }
+
+  /** As `call`, or undefined when the thing is not there. */
+  async find<T = Values>(path: string): Promise<T | undefined> {
+    try {
+      return await this.call<T>("GET", path);
+    } catch (error) {
+      if (error instanceof Rejected && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** The container of a zone's things. */
+export function zonal({ project }: Client, { zone }: Values): string {
+  return `projects/${project}/zones/${zone as string}`;
+}
+
+/** What a name or link of a thing becomes in a request: a link. */
+export function linkOf({ project }: Client, collection: string, name: unknown): string {
+  const text = name as string;
+  return text.includes("/")
+    ? text.replace(/^https?:\/\/[^/]+\/compute\/v1\//, "")
+    : `projects/${project}/${collection}/${text}`;
+}
+
+/** What the provider tells of labels: those of the program, and all that there are. */
+export function labelState(
+  found: { labels?: Record<string, string>; labelFingerprint: string },
+  state: Values,
+): Values {
+  const all = found.labels ?? {};
+  const own = Object.keys(state.labels ?? {}).filter((key) => key in all);
+  return {
+    // Labels that others have put there are no drift.
+    labels: Object.fromEntries(own.map((key) => [key, all[key]])),
+    pulumiLabels: all,
+    effectiveLabels: all,
+    labelFingerprint: found.labelFingerprint,
+  };
+}
+
+/** Sets a thing's labels to the program's, and leaves those of others. */
+export async function changeLabels(client: Client, path: string, inputs: Values, state: Values): Promise<void> {
+  const found = await client.call<{ labels?: Record<string, string>; labelFingerprint: string }>("GET", path);
+  const before = (state.labels ?? {}) as Record<string, string>;
+  const others = Object.entries(found.labels ?? {}).filter(([key]) => !(key in before));
+  const labels = { ...Object.fromEntries(others), ...(inputs.labels as Record<string, string> | undefined) };
+  const container = /^projects\/[^/]+\/(global|zones\/[^/]+)/.exec(path)![0];
+  const { labelFingerprint } = found;
+  await client.change("POST", container, `${path.slice(container.length + 1)}/setLabels`, { labels, labelFingerprint });
+}

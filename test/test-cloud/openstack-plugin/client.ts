@@ -1,0 +1,79 @@
+// Requests of the openstack stand-in to the test cloud's OpenStack, by password as most people log in.
+import { setTimeout as delay } from "node:timers/promises";
+import type { OpenStackApi } from "../openstack-api.ts";
+import type { Values } from "../bridge.ts";
+import type { StandInContext } from "../stand-in.ts";
+
+type Service = "compute/v2.1" | "network/v2.0";
+
+/** An answer that says no. */
+export class Rejected extends Error {
+  constructor(
+    readonly status: number,
+    call: string,
+    body: string,
+  ) {
+    super(`${call}: expected a success, but got ${status} instead: ${body}`);
+  }
+}
+
+const tokens = new WeakMap<OpenStackApi, Promise<string>>();
+
+/** One region. */
+export class Client {
+  constructor(
+    private readonly api: OpenStackApi,
+    readonly region: string,
+  ) {}
+
+  /** For the region that a resource is in: its own, its provider's, or the first. */
+  static of(api: OpenStackApi, values: Values, { config }: StandInContext): Client {
+    return new Client(api, (values.region ?? config.region ?? api.environment.OS_REGION_NAME) as string);
+  }
+
+  /** @throws Rejected for every answer that is no success. */
+  async call<T = Values>(service: Service, method: string, path: string, body?: unknown): Promise<T> {
+    if (!tokens.has(this.api)) tokens.set(this.api, login(this.api));
+    const answer = await fetch(`${this.api.url}/${this.region}/${service}${path}`, {
+      method,
+      headers: { "content-type": "application/json", "x-auth-token": await tokens.get(this.api)! },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const text = await answer.text();
+    if (!answer.ok) throw new Rejected(answer.status, `${method} ${path}`, text);
+    return (text === "" ? undefined : JSON.parse(text)) as T;
+  }
+
+  /** As `call`, or undefined when the thing is not there. */
+  async find<T = Values>(service: Service, path: string): Promise<T | undefined> {
+    return await unlessGone(this.call<T>(service, "GET", path));
+  }
+}
+
+/** As `promise`, or undefined for an answer 404. */
+export async function unlessGone<T>(promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (error instanceof Rejected && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+/** Looks until `look` says so. @param look Throws to end the waiting. */
+export async function waitUntil(look: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+  while (!(await look())) await delay(50, undefined, { signal });
+}
+
+async function login(api: OpenStackApi): Promise<string> {
+  const { user, password, project, domain } = api.account;
+  const identity = { methods: ["password"], password: { user: { name: user, domain: { name: domain }, password } } };
+  const scope = { project: { name: project, domain: { name: domain } } };
+  const answer = await fetch(`${api.url}/identity/v3/auth/tokens`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ auth: { identity, scope } }),
+  });
+  if (!answer.ok) throw new Rejected(answer.status, "POST /auth/tokens", await answer.text());
+  return answer.headers.get("x-subject-token")!;
+}

@@ -1,0 +1,104 @@
+// The test cloud as stack `rackspace` sees it: an OpenStack whose servers are containers, the openstack plugin's stand-in, and
+// what is left in the end. Used as Ec2Cloud is (ec2-cloud.ts).
+import { DataCentre } from "./data-centre.ts";
+import { Hub } from "./hub.ts";
+import { startOpenStack, type Hypervisor, type Image, type OpenStackApi } from "./openstack-api.ts";
+import { openstackStandIn } from "./openstack-plugin/stand-in.ts";
+
+/** The name of the image that Debian 12 bakes start from, as Rackspace names it. */
+export const baseName = "Debian 12 (Bookworm) (PVHVM)";
+
+/** Milliseconds for each step of a boot, a shutdown or a snapshot. */
+const pace = 100;
+
+/** A whole cloud. */
+export class RackspaceCloud {
+  private given: string[] = [];
+
+  private constructor(
+    readonly api: OpenStackApi,
+    private readonly dataCentre: DataCentre,
+    private readonly hub: Hub,
+    readonly regions: readonly string[],
+  ) {}
+
+  /** Starts one with nothing in it but a base image in each region. */
+  static async open(regions = ["ORD", "DFW", "IAD"]): Promise<RackspaceCloud> {
+    const dataCentre = await DataCentre.open();
+    const keyOf = (name: string) =>
+      regions.map((region) => api.region(region).keypairs.get(name)?.public_key).find((key) => key !== undefined);
+    const api = await startOpenStack({ regions, hypervisor: containers(dataCentre, keyOf), pace });
+    for (const region of regions) {
+      const id = api.region(region).addImage({ name: baseName, created_at: "2026-09-01T00:00:00Z" });
+      await dataCentre.addBase(id, "debian");
+    }
+    const cloud = new RackspaceCloud(
+      api,
+      dataCentre,
+      await Hub.open(dataCentre.folder, [openstackStandIn(api)]),
+      regions,
+    );
+    cloud.given = await cloud.leftovers();
+    return cloud;
+  }
+
+  /** The environment of whoever uses it. */
+  get variables(): Record<string, string> {
+    return { ...this.api.environment, ...this.hub.variables(process.env.PATH ?? "") };
+  }
+
+  /** Images of ours in a region. */
+  images(region = this.regions[0]): Image[] {
+    return [...this.api.region(region).images.values()].filter(({ owner }) => owner === this.api.account.project);
+  }
+
+  /** Everything in all regions that was not there in the beginning and is not in `kept`. */
+  async leftovers(kept: { images?: readonly (string | undefined)[] } = {}): Promise<string[]> {
+    const things = this.regions.flatMap((name) => {
+      const region = this.api.region(name);
+      const listed = {
+        server: [...region.servers.values()].map((server) => server.name),
+        image: this.images(name)
+          .map(({ id }) => id)
+          .filter((id) => !kept.images?.includes(id)),
+        "key pair": [...region.keypairs.keys()],
+        volume: [...region.volumes.keys()],
+        snapshot: [...region.snapshots.keys()],
+        ...Object.fromEntries([...region.network].map(([collection, all]) => [collection, [...all.keys()]])),
+      };
+      return Object.entries(listed).flatMap(([kind, ids]) => ids.map((id) => `${kind} ${id} in ${name}`));
+    });
+    const machines = this.dataCentre.machineIds.map((id) => `container of ${id}`);
+    return [...things, ...machines].filter((thing) => !this.given.includes(thing));
+  }
+
+  async close(): Promise<void> {
+    await this.hub.close();
+    await this.api.close();
+    await this.dataCentre.close();
+  }
+}
+
+/** Servers as containers. @param keyOf The public key of a key pair. */
+function containers(dataCentre: DataCentre, keyOf: (name: string) => string | undefined): Hypervisor {
+  return {
+    async boot(server, image) {
+      const key = server.keyName === null ? undefined : keyOf(server.keyName);
+      const birth = {
+        userData: Buffer.from(server.userData, "base64").toString(),
+        metaData: { "public-keys": key === undefined ? [] : [key] },
+      };
+      const machine = await dataCentre.boot(server.id, image!.id, birth);
+      return { address: machine.address };
+    },
+    stop: async ({ id }) => dataCentre.machine(id)?.stop(),
+    start: async ({ id }) => dataCentre.machine(id)?.start(),
+    remove: ({ id }) => dataCentre.remove(id),
+    async snapshot(server, image) {
+      await dataCentre.commit(server.id, image.id);
+      return { size: 1_000_000 };
+    },
+    removeImage: ({ id }) => dataCentre.removeImage(id),
+    console: async ({ id }) => (await dataCentre.machine(id)?.console()) ?? "",
+  };
+}
