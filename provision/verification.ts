@@ -35,8 +35,17 @@ export function verificationChecks(builder: BuilderIdentity): Check[] {
   ];
 }
 
+// Google's own images have their guest agent instead, whose last word at boot is the startup script's end.
 // "done" is the word of all versions; newer ones say "degraded" (exit status 2) when a part of it only warned.
 const cloudInit = `\
+if ! command -v cloud-init >/dev/null && [ "$(systemctl is-enabled google-startup-scripts.service 2>/dev/null || true)" = enabled ]; then
+  echo "there is no cloud-init here; waiting for google-startup-scripts.service"
+  while state=$(systemctl show --property=ActiveState --value google-startup-scripts.service); [ "$state" = activating ]; do sleep 0.5; done
+  result=$(systemctl show --property=Result --value google-startup-scripts.service)
+  echo "it is $state: $result"
+  [ "$state" != failed ] && [ "$result" = success ]
+  exit
+fi
 answer=$(cloud-init status --wait) || true
 echo "$answer"
 if ! grep -Eq 'status: (degraded )?(done|degraded)' <<<"$answer"; then

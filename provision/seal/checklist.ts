@@ -128,8 +128,11 @@ export const checklist: readonly ChecklistEntry[] = [
     id: "gce-state",
     group: "identity",
     reason: "GCE's guest agent notes the instance it runs on and takes a copy for the same one",
-    source: "Google guest environment (not read in source)",
-    paths: ["/etc/boto.cfg", "/etc/google_instance_id", "/etc/default/instance_configs.cfg*", "/var/lib/google/*"],
+    source: "GoogleCloudPlatform/guest-agent (google_guest_agent/instance_setup.go, cfg/cfg.go)",
+    paths: ["/etc/boto.cfg", "/etc/google_instance_id", "/var/lib/google/*"],
+    // Only what older agents noted there: the rest of that file, and the distribution's beside it, is configuration.
+    remove: `if [ -f "$ROOT/etc/default/instance_configs.cfg" ]; then sed -i -E '/^\\s*instance_id\\s*=/Id' "$ROOT/etc/default/instance_configs.cfg"; fi`,
+    assert: `if grep -sqiE '^\\s*instance_id\\s*=\\s*\\S' "$ROOT/etc/default/instance_configs.cfg"; then echo "/etc/default/instance_configs.cfg: notes the builder's instance"; fi`,
   },
   {
     id: "storage-ids",
@@ -461,15 +464,16 @@ if [ ! -e /etc/resolv.conf ] && [ ! -L /etc/resolv.conf ] && systemctl --quiet i
   {
     id: "cloud-agent",
     group: "must contain",
-    reason: "without cloud-init a worker gets neither its name nor the keys of those who may log in",
+    reason:
+      "without cloud-init, or Google's guest agent, a worker gets neither its name nor the keys of those who may log in",
     source: "reference D8",
-    assert: `if ! in_path cloud-init; then echo "cloud-init is missing: add it to install_packages, or take a base image that has it"; fi`,
+    assert: `if ! in_path cloud-init && ! has_google_agent; then echo "cloud-init is missing: add it to install_packages, or take a base image that has it"; fi`,
   },
   {
     id: "grow-root",
     group: "must contain",
     reason: "the root has the size of the recipe, the worker's disk that of the cloud's flavour",
     source: "reference D8",
-    assert: `if ! in_path growpart; then echo "growpart is missing: add cloud-guest-utils (apt) or cloud-utils-growpart (dnf) to install_packages"; fi`,
+    assert: `if ! grows_root; then echo "growpart is missing: add cloud-guest-utils (apt) or cloud-utils-growpart (dnf) to install_packages"; fi`,
   },
 ];

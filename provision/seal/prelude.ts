@@ -203,8 +203,17 @@ builder_hosts() {
 
 os_release() { if [ -f "$ROOT/usr/lib/os-release" ]; then echo "$ROOT/usr/lib/os-release"; else echo "$ROOT/etc/os-release"; fi; }
 
+# Google's own images have their guest environment instead of cloud-init (google_guest_agent, by its older and newer names).
+has_google_agent() { in_path google_guest_agent || in_path google_guest_agent_manager; }
+
+grows_root() {
+  # gce-disk-expand: a program on Enterprise Linux, a script of the initramfs on Debian.
+  in_path growpart || in_path google_disk_expand || [ -e "$ROOT/usr/share/initramfs-tools/scripts/expandroot-lib.sh" ]
+}
+
 makes_host_keys() {
   if ! in_path sshd || in_path cloud-init; then return 0; fi
+  # Google's agent makes them, too, but its older versions do not let sshd wait for that.
   local unit
   for unit in "$ROOT"/{usr/lib,lib,etc}/systemd/system/@(sshd-keygen|ci-images-host-keys)*.service; do if [ -e "$unit" ]; then return 0; fi; done
   return 1
