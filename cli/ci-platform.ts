@@ -1,0 +1,167 @@
+// Image ids for those who boot workers: into a ci-platform YAML file, whose comments and other keys stay as they are, or as a
+// cloud block for Jenkins' Configuration as Code.
+import { createTwoFilesPatch } from "diff";
+import { isMap, isScalar, LineCounter, parseDocument, stringify, type Document } from "yaml";
+import { UserError } from "../common/user-error.ts";
+
+/** Ids by cloud, place and distribution: what a stack's output `ciPlatform` has under `jenkins: clouds: images:`. */
+export type ImageIds = Record<string, Record<string, Record<string, string>>>;
+
+const root = ["jenkins", "clouds", "images"];
+
+/**
+ * Puts image ids into a ci-platform file's text, under `jenkins: clouds: images:`. What is not one of these ids stays byte by byte
+ * as it is, as long as each id has its key already; when keys are added the file is written anew, with all its comments.
+ * @param file Its name, for messages.
+ * @param text Its content; an empty text is fine.
+ * @throws UserError when it is no YAML, or has something else where the ids belong.
+ */
+export function withImageIds(file: string, text: string, ids: ImageIds): string {
+  const document = read(file, text);
+  const missing: { path: string[]; id: string }[] = [];
+  const edits: { from: number; to: number; id: string }[] = [];
+  for (const [cloud, places] of Object.entries(ids)) {
+    for (const [place, byDistribution] of Object.entries(places)) {
+      for (const [distribution, id] of Object.entries(byDistribution)) {
+        const path = [...root, cloud, place, distribution];
+        const node = document.getIn(path, true);
+        if (isScalar(node) && node.range) {
+          if (node.value !== id) edits.push({ from: node.range[0], to: node.range[1], id });
+        } else missing.push({ path, id });
+      }
+    }
+  }
+  // From the end, so that the places of the others stay true.
+  const edited = edits
+    .sort((one, other) => other.from - one.from)
+    .reduce((result, { from, to, id }) => result.slice(0, from) + stringify(id).trim() + result.slice(to), text);
+  return missing.length === 0 ? edited : withNewKeys(file, edited, missing);
+}
+
+/**
+ * What a change of a file looks like, as `diff -u` shows it.
+ * @returns an empty text when nothing changes.
+ */
+export function showChange(file: string, before: string, after: string): string {
+  return before === after ? "" : createTwoFilesPatch(file, file, before, after, "as it is", "as it will be");
+}
+
+function withNewKeys(file: string, text: string, missing: readonly { path: string[]; id: string }[]): string {
+  const document = read(file, text);
+  for (const { path, id } of missing) {
+    const blocking = path
+      .slice(0, -1)
+      .map((_key, index) => path.slice(0, index + 1))
+      .find((above) => {
+        const node = document.getIn(above, true);
+        return node !== undefined && !isMap(node) && !(isScalar(node) && node.value === null);
+      });
+    if (blocking) {
+      throw new UserError({
+        where: file,
+        key: blocking.join("."),
+        found: "something that is no mapping",
+        allowed: `a mapping: the image of ${path.at(-1)} belongs at ${path.join(".")}`,
+      });
+    }
+    // A key without a value (`aws:`) is a place to fill, too.
+    for (let length = 1; length < path.length; length++) {
+      const node = document.getIn(path.slice(0, length), true);
+      if (isScalar(node)) document.setIn(path.slice(0, length), document.createNode({}));
+    }
+    document.setIn(path, id);
+  }
+  const indent = /^( +)\S/m.exec(text)?.[1]?.length ?? 2;
+  return document.toString({ lineWidth: 0, indent: Math.min(indent, 8), flowCollectionPadding: false });
+}
+
+function read(file: string, text: string): Document {
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, { lineCounter });
+  const [error] = document.errors;
+  if (error) {
+    const { line, col } = lineCounter.linePos(error.pos[0]);
+    throw new UserError({ where: `${file}:${line}:${col}`, found: error.message.split("\n")[0] ?? "no YAML" });
+  }
+  if (document.contents !== null && !isMap(document.contents)) {
+    throw new UserError({ where: file, found: "no mapping at the top", allowed: "jenkins: clouds: images: ..." });
+  }
+  return document;
+}
+
+/** Writes the cloud block for one place. */
+type Block = (place: string, images: Record<string, string>, loginUserOf: (distribution: string) => string) => object;
+
+const blocks: Record<string, Block> = {
+  // https://github.com/jenkinsci/ec2-plugin: README, "Configuration as code"
+  aws: (place, images, loginUserOf) => ({
+    amazonEC2: {
+      name: `ec2-${place}`,
+      region: place,
+      useInstanceProfileForCredentials: true,
+      sshKeysCredentialsId: "FILL-IN",
+      templates: Object.entries(images).map(([distribution, id]) => ({
+        ami: id,
+        description: distribution,
+        labelString: distribution,
+        type: "m5.large",
+        remoteAdmin: loginUserOf(distribution),
+        remoteFS: `/home/${loginUserOf(distribution)}`,
+        amiType: { unixData: { sshPort: "22" } },
+        mode: "NORMAL",
+      })),
+    },
+  }),
+  // https://github.com/jenkinsci/google-compute-engine-plugin: docs/Home.md, "Configuration as code"
+  gce: (place, images, loginUserOf) => ({
+    computeEngine: {
+      cloudName: `gce-${place}`,
+      projectId: place,
+      credentialsId: "FILL-IN",
+      configurations: Object.entries(images).map(([distribution, id]) => ({
+        namePrefix: distribution.replaceAll(/[^a-z0-9]/g, "-"),
+        description: distribution,
+        labelString: distribution,
+        mode: "NORMAL",
+        numExecutorsStr: "1",
+        runAsUser: loginUserOf(distribution),
+        remoteFs: `/home/${loginUserOf(distribution)}`,
+        zone: "FILL-IN",
+        region: "FILL-IN",
+        machineType: "FILL-IN",
+        bootDiskSourceImageName: id,
+        bootDiskSourceImageProject: place,
+      })),
+    },
+  }),
+  // https://github.com/jenkinsci/openstack-cloud-plugin: README, "Configuration as code"
+  rackspace: (place, images, loginUserOf) => ({
+    openstack: {
+      name: `openstack-${place}`,
+      endPointUrl: "FILL-IN",
+      credentialsId: "FILL-IN",
+      zone: place,
+      templates: Object.entries(images).map(([distribution, id]) => ({
+        name: distribution,
+        labels: distribution,
+        slaveOptions: {
+          bootSource: { image: { name: id } },
+          hardwareId: "FILL-IN",
+          fsRoot: `/home/${loginUserOf(distribution)}`,
+          launcherFactory: { ssh: { credentialsId: "FILL-IN" } },
+        },
+      })),
+    },
+  }),
+};
+
+/**
+ * A block for Jenkins' Configuration as Code with a cloud for each place, and a template for each image.
+ * @param loginUserOf The account that a distribution's workers are logged in with.
+ */
+export function jenkinsClouds(ids: ImageIds, loginUserOf: (distribution: string) => string): string {
+  const clouds = Object.entries(ids).flatMap(([cloud, places]) =>
+    Object.entries(places).flatMap(([place, images]) => blocks[cloud]?.(place, images, loginUserOf) ?? []),
+  );
+  return stringify({ jenkins: { clouds } }, { lineWidth: 0 });
+}

@@ -1,0 +1,90 @@
+// Image ids in a ci-platform file: only they change, and everything that people wrote stays.
+import assert from "node:assert/strict";
+import { parse } from "yaml";
+import { UserError } from "../../common/user-error.ts";
+import { jenkinsClouds, showChange, withImageIds } from "../../cli/ci-platform.ts";
+
+const file = `# the platform
+jenkins:
+    clouds:
+        # written by hand
+        images:
+            aws:
+                us-west-2:
+                    centos7: ami-0001   # the old one
+                    "ubuntu14.04": 'ami-0002'
+    port: 8080 # not ours
+other: [a,   b]
+`;
+
+describe("image ids in a ci-platform file", () => {
+  it("take the place of the ones that are there, and nothing else changes", () => {
+    const after = withImageIds("x.yaml", file, { aws: { "us-west-2": { centos7: "ami-9", "ubuntu14.04": "ami-8" } } });
+    assert.equal(after, file.replace("ami-0001", "ami-9").replace("'ami-0002'", "ami-8"));
+    assert.equal(withImageIds("x.yaml", after, { aws: { "us-west-2": { centos7: "ami-9" } } }), after);
+  });
+
+  it("are added where there is no key yet, with all comments and other keys kept", () => {
+    const ids = {
+      aws: { "us-west-2": { debian12: "ami-1" }, "eu-west-1": { debian12: "ami-2" } },
+      rackspace: { DFW: { debian12: "f00" } },
+    };
+    const after = withImageIds("x.yaml", file, ids);
+    for (const comment of file.match(/#.*/g)!) assert.ok(after.includes(comment), comment);
+    const images = (parse(after) as { jenkins: { clouds: { images: object } } }).jenkins.clouds.images;
+    assert.deepEqual(images, {
+      aws: {
+        "us-west-2": { centos7: "ami-0001", "ubuntu14.04": "ami-0002", debian12: "ami-1" },
+        "eu-west-1": { debian12: "ami-2" },
+      },
+      rackspace: { DFW: { debian12: "f00" } },
+    });
+    assert.match(after, /^ {4}port: 8080 # not ours$/m);
+  });
+
+  it("make a file of their own, or fill keys without a value", () => {
+    const ids = { gce: { project: { debian12: "image" } } };
+    assert.deepEqual(parse(withImageIds("x.yaml", "", ids)), { jenkins: { clouds: { images: ids } } });
+    assert.deepEqual(parse(withImageIds("x.yaml", "jenkins:\n  clouds:\n", ids)), {
+      jenkins: { clouds: { images: ids } },
+    });
+  });
+
+  it("are refused where something else is, with the file, the key or the line", () => {
+    const ids = { gce: { project: { debian12: "image" } } };
+    const refused = (text: string, says: RegExp) =>
+      assert.throws(
+        () => withImageIds("x.yaml", text, ids),
+        (error) => error instanceof UserError && says.test(error.message),
+      );
+    refused("jenkins: [1]\n", /x\.yaml: jenkins: .*no mapping.*jenkins\.clouds\.images\.gce\.project\.debian12/);
+    refused("a: b\n  c: [\n", /x\.yaml:\d+:\d+/);
+    refused("- a\n", /no mapping at the top/);
+  });
+
+  it("show as a difference what will be written", () => {
+    const patch = showChange("x.yaml", "a: 1\nb: 2\n", "a: 1\nb: 3\n");
+    assert.match(patch, /^-b: 2$/m);
+    assert.match(patch, /^\+b: 3$/m);
+    assert.equal(showChange("x.yaml", "a", "a"), "");
+  });
+});
+
+describe("a cloud block for Jenkins", () => {
+  it("has a cloud for each place and a template for each image, with the login user of its distribution", () => {
+    const ids = {
+      aws: { "us-west-2": { debian12: "ami-1" } },
+      gce: { p: { debian12: "i" } },
+      rackspace: { DFW: { debian12: "f00" } },
+    };
+    const { jenkins } = parse(jenkinsClouds(ids, () => "debian")) as { jenkins: { clouds: Record<string, never>[] } };
+    assert.deepEqual(
+      jenkins.clouds.map((cloud) => Object.keys(cloud)[0]),
+      ["amazonEC2", "computeEngine", "openstack"],
+    );
+    assert.match(
+      jenkinsClouds(ids, () => "debian"),
+      /ami: ami-1[\s\S]*remoteAdmin: debian[\s\S]*bootDiskSourceImageName: i[\s\S]*name: f00/,
+    );
+  });
+});
