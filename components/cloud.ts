@@ -7,6 +7,7 @@ import type { Distribution } from "../provision/module.ts";
 import type { Plan } from "../provision/plan.ts";
 import type { RecipeBase } from "../provision/recipe.ts";
 import type { BuilderIdentity } from "../provision/verification.ts";
+import type { Stage } from "./stages.ts";
 
 /** A base image with its identity pinned down. */
 export interface Base {
@@ -44,7 +45,7 @@ export interface Generation {
 export interface Survey {
   /** The newest first. */
   generations: Generation[];
-  /** Recipe hashes of builders that are there now: a bake that goes on with one of them was interrupted. */
+  /** Recipe hashes of builders that are there now: a bake that goes on with one of them failed or ended at an earlier stage. */
   builders: string[];
 }
 
@@ -67,8 +68,10 @@ export interface Bake extends ImageIdentity {
   base: Base;
   /** What the recipe hash is made of, to explain a later change by. */
   description: PlanDescription;
-  /** True when an earlier `pulumi up` failed on the same builder. */
+  /** True when the builder is that of an earlier `pulumi up`, which failed or ended at an earlier stage. */
   interrupted: boolean;
+  /** How far the bake goes. Before `image`, commands and people log in to the builder after `pulumi up`, too. */
+  stage: Stage;
 }
 
 /** Where remote Commands connect to; what `remote.Command` of @pulumi/command takes. */

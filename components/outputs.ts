@@ -2,6 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { PlanDescription } from "../provision/explain.ts";
 import type { Cloud, Distributed, ImageOutput } from "./cloud.ts";
+import type { StagedBuilder } from "./stages.ts";
 
 type ByName<T> = Record<string, T>;
 
@@ -16,14 +17,20 @@ export interface StackOutputs {
   ciPlatform?: { jenkins: { clouds: { images: ByName<ByName<ByName<pulumi.Output<string>>>> } } };
   /** What each recipe hash was made of, for the next preview to say what has changed; not on `local`, where images know. */
   plans?: ByName<PlanDescription>;
+  /** Builders that stay because the stack's stage is before `image`, by distribution (after the place where there are several). */
+  builders?: ByName<StagedBuilder>;
 }
 
 /** The proven images of one distribution. */
 export interface Published {
   cloud: Cloud;
+  /** The worker image's name. */
+  name: string;
   /** The distribution's id. */
   distribution: string;
   images: Distributed;
+  /** The builder that stays. */
+  builder?: StagedBuilder;
 }
 
 /** Sorts what was published into the stack's outputs. */
@@ -45,8 +52,10 @@ export function stackOutputs(published: readonly Published[], plans: ByName<Plan
       });
     }
   }
-  if (published.every(({ cloud }) => cloud.place === undefined)) return { images };
-  return { images, ciPlatform: { jenkins: { clouds: { images: ids } } }, plans };
+  const staged = published.flatMap(({ name, builder }) => (builder ? [[name, builder] as const] : []));
+  const outputs = { images, ...(staged.length > 0 ? { builders: Object.fromEntries(staged) } : {}) };
+  if (published.every(({ cloud }) => cloud.place === undefined)) return outputs;
+  return { ...outputs, ciPlatform: { jenkins: { clouds: { images: ids } } }, plans };
 }
 
 /** The output, not known before the resources are made. */

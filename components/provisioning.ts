@@ -27,34 +27,46 @@ function ifConnectionIsLost(step: string): string {
   );
 }
 
+/**
+ * What a module's command does when only its connection or time limit changed, not its triggers: a builder that was powered
+ * off may come back with another address, and what ran on it need not run again. It takes the script, unread.
+ */
+const nothing = "cat >/dev/null";
+
 /** Declares steps on one machine, one after the other. */
 export class Provisioning {
   private last: pulumi.Resource;
+  /** False when a step of a module was left out. */
+  isComplete = true;
 
   /**
    * @param prefix Begins the logical names.
    * @param machine Where the steps run.
    * @param parent The component.
    * @param secrets Values that must not be seen in any output.
+   * @param isWanted Leaves steps of modules out, by the stage they belong to and their logical name.
    */
   constructor(
     private readonly prefix: string,
     private readonly machine: Machine,
     private readonly parent: pulumi.Resource,
     private readonly secrets: Secrets,
+    private readonly isWanted: (goal: "provisioned", name: string) => boolean = () => true,
   ) {
     this.last = machine.ready;
   }
 
   /** Waits until cloud-init has set the machine up: it writes package sources and users until its very end. */
   settle(): void {
-    this.run(`${this.prefix}-settled`, "settled", settleCommand(), [this.machine.instance]);
+    const name = `${this.prefix}-settled`;
+    if (this.wants(name)) this.run(name, "settled", settleCommand(), [this.machine.instance], nothing);
   }
 
   /** Everything that a module recorded. */
   module(module: ModulePlan): void {
     for (const upload of module.uploads) {
       const name = `${this.prefix}-${module.name}-${upload.digest.slice(0, 8)}`;
+      if (!this.wants(name)) continue;
       const source = upload.isDirectory
         ? new pulumi.asset.FileArchive(upload.source)
         : new pulumi.asset.FileAsset(upload.source);
@@ -64,8 +76,9 @@ export class Provisioning {
     }
     module.steps.forEach((_step, index) => {
       const name = `${this.prefix}-${module.name}${index === 0 ? "" : `-${index + 1}`}`;
+      if (!this.wants(name)) return;
       const triggers = [module.prefixHash, String(index), this.machine.instance];
-      this.run(name, module.name, moduleCommand(module, index, this.secrets), triggers);
+      this.run(name, module.name, moduleCommand(module, index, this.secrets), triggers, nothing);
     });
   }
 
@@ -73,13 +86,13 @@ export class Provisioning {
   tests(on: "builder" | "image", checks: pulumi.Input<Check[]>, trigger: string): command.remote.Command {
     const step = on === "builder" ? "tests" : "verify";
     const rendered = pulumi.output(checks).apply((known) => testsCommand(known, on, this.secrets));
-    return this.run(`${this.prefix}-${step}`, step, rendered, [trigger, this.machine.instance]);
+    return this.run(`${this.prefix}-${step}`, step, rendered, [trigger, this.machine.instance], undefined);
   }
 
   /** What is on the builder: its machine-id and the installed packages. */
   inventory(trigger: string): pulumi.Output<Inventory> {
     const triggers = [trigger, this.machine.instance];
-    const listed = this.run(`${this.prefix}-inventory`, "inventory", inventoryCommand(), triggers, "none");
+    const listed = this.run(`${this.prefix}-inventory`, "inventory", inventoryCommand(), triggers, undefined, "none");
     return listed.stdout.apply(parseInventory);
   }
 
@@ -88,7 +101,7 @@ export class Provisioning {
     const rendered = this.machine.authorizedKey.apply((key) =>
       sealCommand({ ...options, bakeKeys: [key] }, this.secrets),
     );
-    return this.run(`${this.prefix}-seal`, "seal", rendered, [trigger, this.machine.instance]);
+    return this.run(`${this.prefix}-seal`, "seal", rendered, [trigger, this.machine.instance], undefined);
   }
 
   /** The next step waits for `resource`, too. */
@@ -101,11 +114,18 @@ export class Provisioning {
     return this.last;
   }
 
+  /** Steps are left out from one on, never in the middle. */
+  private wants(name: string): boolean {
+    this.isComplete &&= this.isWanted("provisioned", name);
+    return this.isComplete;
+  }
+
   private run(
     name: string,
     step: string,
     rendered: pulumi.Input<BuilderCommand>,
     triggers: pulumi.Input<string>[],
+    update: string | undefined,
     logging: "none" | "stdoutAndStderr" = "stdoutAndStderr",
   ): command.remote.Command {
     const { create, stdin, isSecret } = pulumi.output(rendered);
@@ -114,6 +134,7 @@ export class Provisioning {
       {
         connection: { ...this.machine.connection, ...dialling },
         create: create.apply((text) => `${text} ${ifConnectionIsLost(step)}`),
+        update,
         stdin: pulumi.all([stdin, isSecret]).apply(([text, secret]) => hideIf(secret, text)),
         triggers,
         logging,

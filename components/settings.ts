@@ -8,6 +8,7 @@ import { complaintsOf } from "../provision/validate.ts";
 import { ec2Schema, type Ec2Settings } from "./ec2/settings.ts";
 import { gceSchema, type GceSettings } from "./gce/settings.ts";
 import { rackspaceSchema, type RackspaceSettings } from "./rackspace/settings.ts";
+import { stages, type Power, type Stage } from "./stages.ts";
 
 /** How finished images are verified. */
 export interface Verify {
@@ -31,6 +32,10 @@ export interface Settings {
   /** Seconds after which a machine of a bake ends itself. */
   maxLifetimeSeconds: number;
   verify: Verify;
+  /** How far a bake goes. Before `image`, the builder stays. */
+  stage: Stage;
+  /** Whether the builder of such a stage runs. */
+  power: Power;
   /** Where `local` keeps images, relative to the project. */
   imageDirectory: string;
   /** A mirror URL for each distribution (`debian`, `ubuntu`) that is not to come from where this computer's packages come from. */
@@ -77,6 +82,8 @@ const schema: Schema & { properties: Record<string, Schema> } = {
       ],
       default: true,
     },
+    stage: { enum: stages, default: "image" },
+    power: { enum: ["on", "off"], default: "on" },
     imageDirectory: { type: "string", default: "images" },
     mirrors: { type: "object", additionalProperties: { type: "string", pattern: "^https?://" }, default: {} },
     modules: { type: "string" },

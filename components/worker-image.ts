@@ -2,11 +2,15 @@
 // there already? -> builder -> modules -> tests -> seal -> image -> retirement -> verification -> promotion -> distribution.
 import * as pulumi from "@pulumi/pulumi";
 import { describePlan } from "../provision/explain.ts";
+import type { Distribution } from "../provision/module.ts";
 import { usedSecrets, type Plan } from "../provision/plan.ts";
 import type { Secrets } from "../provision/secrets.ts";
 import { verificationChecks } from "../provision/verification.ts";
 import type { Bake, Base, Cloud, DeclaredImage, Distributed, Generation, ImageIdentity, Survey } from "./cloud.ts";
 import { Provisioning } from "./provisioning.ts";
+import { Login } from "./resources.ts";
+import { stepsOf, type Power, type Stage, type StagedBuilder } from "./stages.ts";
+import type { StackState } from "./state.ts";
 
 export interface WorkerImageArgs {
   cloud: Cloud;
@@ -18,6 +22,12 @@ export interface WorkerImageArgs {
   keep: number;
   /** False publishes the image without booting it. */
   verify: boolean;
+  /** How far the bake goes; from `stageOf`. */
+  stage: Stage;
+  /** Whether the builder runs. */
+  power: Power;
+  /** Knows the steps that a builder has behind it. */
+  state: StackState;
   /** The stack's secrets. */
   secrets: Secrets;
 }
@@ -29,10 +39,12 @@ export interface WorkerImageArgs {
 export class WorkerImage extends pulumi.ComponentResource {
   /** What the stack's outputs say of the image, for each place that has it; known only when it is proven. */
   readonly images: Distributed;
+  /** What the stack's outputs say of the builder; undefined when none stays. */
+  readonly builder: StagedBuilder | undefined;
 
   /** @param name The distribution, after the place where the stack has several: `debian12`, `ORD-debian12`. */
   constructor(name: string, args: WorkerImageArgs, options?: pulumi.ComponentResourceOptions) {
-    const { cloud, plan, base, survey } = args;
+    const { cloud, plan, base, survey, stage, power } = args;
     const recipe = plan.recipeHash(base.id);
     const description = describePlan(plan, base);
     super("ci-images:index:WorkerImage", name, description, options);
@@ -46,22 +58,43 @@ export class WorkerImage extends pulumi.ComponentResource {
       description,
       prefix: prefixOf(name, recipe),
       interrupted: survey.builders.includes(recipe),
+      stage,
       parent: this,
     };
     const present = survey.generations.find((generation) => generation.recipe === recipe);
-    if (present?.proven) {
+    if (stage === "none") {
+      this.images = keepAll(name, args, this);
+    } else if (stage !== "image") {
+      this.images = keepAll(name, args, this);
+      this.builder = { recipe, stage: prepareBuilder(name, bake, args).reached, power };
+    } else if (present?.proven) {
       this.images = declarePresent(name, present, args, this);
     } else {
       const identity = present ? { ...bake, name: present.name } : bake;
-      const image = present ? cloud.declareGeneration(identity, present) : bakeImage(bake, args);
+      const image = present ? cloud.declareGeneration(identity, present) : bakeImage(name, bake, args);
       const proven = args.verify ? verifyImage(bake, image, args) : promoteUnseen(bake, image, cloud);
       this.images = cloud.declareDistribution(identity, image, [proven]);
     }
     const earlier = survey.generations.filter((generation) => generation.proven && generation.recipe !== recipe);
     // One resource a kept generation: they stay tracked, and the one too many is deleted because nobody declares it.
-    for (const generation of earlier.slice(0, args.keep)) declarePresent(name, generation, args, this);
+    if (stage === "image") for (const each of earlier.slice(0, args.keep)) declarePresent(name, each, args, this);
     this.registerOutputs({ images: this.images });
   }
+}
+
+/**
+ * Without a new image no other goes: every one that is there stays declared, an unproven one only while its builder may, too.
+ * @returns where the newest proven one is.
+ */
+function keepAll(worker: string, args: WorkerImageArgs, parent: pulumi.Resource): Distributed {
+  const { cloud, plan, survey, stage } = args;
+  const proven = survey.generations.filter((generation) => generation.proven);
+  if (stage !== "none") {
+    for (const generation of survey.generations.filter((each) => !each.proven)) {
+      cloud.declareGeneration(identityOf(worker, generation, plan.distribution, parent), generation);
+    }
+  }
+  return proven.map((generation) => declarePresent(worker, generation, args, parent))[0] ?? {};
 }
 
 /** A proven image that is there already, with its copies and all. */
@@ -71,23 +104,43 @@ function declarePresent(
   { cloud, plan }: WorkerImageArgs,
   parent: pulumi.Resource,
 ): Distributed {
-  const { name, recipe } = generation;
-  const { distribution } = plan;
-  const identity: ImageIdentity = { name, distribution, recipe, prefix: prefixOf(worker, recipe), parent };
+  const identity = identityOf(worker, generation, plan.distribution, parent);
   return cloud.declareDistribution(identity, cloud.declareGeneration(identity, generation), []);
+}
+
+function identityOf(
+  worker: string,
+  { name, recipe }: Generation,
+  distribution: Distribution,
+  parent: pulumi.Resource,
+): ImageIdentity {
+  return { name, distribution, recipe, prefix: prefixOf(worker, recipe), parent };
 }
 
 function prefixOf(worker: string, recipe: string): string {
   return `${worker}-${recipe.slice(0, 8)}`;
 }
 
-/** Builder, modules, tests, seal, image; the builder is gone when the image is there. */
-function bakeImage(bake: Bake, { cloud, plan, secrets }: WorkerImageArgs): DeclaredImage {
+/** Builder, modules, tests, as far as the stage says. */
+function prepareBuilder(worker: string, bake: Bake, { cloud, plan, secrets, survey, power, state }: WorkerImageArgs) {
   const builder = cloud.declareBuilder(bake);
-  const provisioning = new Provisioning(bake.prefix, builder, bake.parent, usedSecrets(plan, secrets));
+  const { recipe, parent, stage, prefix } = bake;
+  const login = { ...builder.connection, worker, recipe, power };
+  new Login(`${prefix}-login`, login, { parent, dependsOn: [builder.ready] });
+  const isWanted = stepsOf({ recipe, survey, stage, power }, state);
+  const provisioning = new Provisioning(prefix, builder, parent, usedSecrets(plan, secrets), isWanted);
   if (builder.settles) provisioning.settle();
   for (const module of plan.modules) provisioning.module(module);
-  provisioning.tests("builder", plan.checks, bake.recipe);
+  const reached = provisioning.isComplete ? "provisioned" : "builder";
+  const isTested = provisioning.isComplete && isWanted("tested", `${prefix}-tests`);
+  if (isTested) provisioning.tests("builder", plan.checks, recipe);
+  return { builder, provisioning, reached: isTested ? ("tested" as const) : reached } as const;
+}
+
+/** Builder, modules, tests, seal, image; the builder is gone when the image is there. */
+function bakeImage(worker: string, bake: Bake, args: WorkerImageArgs): DeclaredImage {
+  const { cloud, plan } = args;
+  const { builder, provisioning } = prepareBuilder(worker, bake, args);
   const inventory = provisioning.inventory(bake.recipe);
   provisioning.after(cloud.declareSealing(bake, builder, provisioning.end));
   const { recipe, base } = bake;

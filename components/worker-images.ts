@@ -13,6 +13,7 @@ import { openClouds } from "./clouds.ts";
 import { explainBake } from "./explanation.ts";
 import { stackOutputs, type Published, type StackOutputs } from "./outputs.ts";
 import type { Settings } from "./settings.ts";
+import { refusePowerOff, stageOf, type Stage } from "./stages.ts";
 import { readState, StackState } from "./state.ts";
 import { loadTransforms, transformation } from "./transforms.ts";
 import { WorkerImage } from "./worker-image.ts";
@@ -25,6 +26,8 @@ interface Prepared {
   plan: Plan;
   base: Base;
   survey: Survey;
+  /** How far the bake goes. */
+  stage: Stage;
 }
 
 /** What the stack noted of recipe hashes, by recipe hash. */
@@ -37,8 +40,9 @@ type Plans = Readonly<Record<string, PlanDescription>>;
  * @throws UserError with everything that is wrong with the settings or the recipe, before anything is declared.
  */
 export async function bakeAll(settings: Settings, projectDirectory: string): Promise<StackOutputs> {
-  // On `local` the images themselves tell everything.
-  const state = settings.cloud === "local" ? new StackState() : await readState();
+  // On `local` the images themselves tell everything, but not which steps a builder has behind it that stays.
+  const isWhole = settings.stage === "image" && settings.power === "on";
+  const state = settings.cloud === "local" && isWhole ? new StackState() : await readState();
   const clouds = await openClouds(settings, projectDirectory, state);
   const transforms = await loadTransforms(settings.transforms, projectDirectory);
   const secrets = readSecrets(settings.secrets, process.env);
@@ -47,11 +51,18 @@ export async function bakeAll(settings: Settings, projectDirectory: string): Pro
   });
   const prepared = await prepareAll(clouds, recipe, settings, secrets, state.plans);
   const published = prepared.map((each): Published => {
-    const { keep, verify } = settings;
-    const args = { ...each, keep, verify: verify.enabled, secrets };
-    const worker = new WorkerImage(each.name, args, { transformations: [transformation(transforms)] });
-    for (const line of explainBake(each.name, each.plan, each.base, each.survey)) void pulumi.log.info(line, worker);
-    return { cloud: each.cloud, distribution: each.plan.distribution.id, images: worker.images };
+    const { name, plan, base, survey, stage } = each;
+    const { keep, verify, power } = settings;
+    const args = { ...each, keep, verify: verify.enabled, power, secrets, state };
+    const worker = new WorkerImage(name, args, { transformations: [transformation(transforms)] });
+    for (const line of explainBake(name, plan, base, survey, stage)) void pulumi.log.info(line, worker);
+    return {
+      cloud: each.cloud,
+      name,
+      distribution: plan.distribution.id,
+      images: worker.images,
+      builder: worker.builder,
+    };
   });
   return stackOutputs(published, plansToRemember(prepared));
 }
@@ -84,12 +95,14 @@ async function prepareAll(
         const newest = survey.generations.find(({ proven }) => proven);
         const pinned = settings.base === "pinned" ? newest?.base : undefined;
         const base = await cloud.resolveBase(plan.base, distribution, pinned);
-        const recipeHash = plan.recipeHash(base.id);
-        if (!survey.generations.some((generation) => generation.recipe === recipeHash && generation.proven)) {
-          await cloud.preflight(plan);
-        }
         const name = clouds.length > 1 ? `${cloud.place}-${distribution.id}` : distribution.id;
-        return { cloud, name, plan, base, survey };
+        const { stage, power } = settings;
+        const question = { recipe: plan.recipeHash(base.id), survey, stage, power };
+        refusePowerOff(name, where, question);
+        const goal = stageOf(question);
+        const isProven = survey.generations.some(({ recipe, proven }) => recipe === question.recipe && proven);
+        if (goal !== "none" && (goal !== "image" || !isProven)) await cloud.preflight(plan);
+        return { cloud, name, plan, base, survey, stage: goal };
       }),
     ),
   );

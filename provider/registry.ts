@@ -6,6 +6,7 @@ import { ownAddress } from "./functions/own-address.ts";
 import { ec2Resources } from "./resources/ec2/all.ts";
 import { gceResources } from "./resources/gce/all.ts";
 import { keyPair } from "./resources/key-pair.ts";
+import { login } from "./resources/login.ts";
 import { baseImage } from "./resources/local/base-image.ts";
 import { builder } from "./resources/local/builder.ts";
 import { image } from "./resources/local/image.ts";
@@ -16,6 +17,7 @@ import { virtualMachine } from "./resources/local/virtual-machine.ts";
 
 export const resources = [
   keyPair,
+  login,
   baseImage,
   lease,
   builder,

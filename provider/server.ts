@@ -48,7 +48,7 @@ export class ImagesProvider implements provider.Provider {
     const replaces = changed.filter((key) => (type.replaceOn as readonly string[]).includes(key));
     const deleteBeforeReplace = type.deleteBeforeReplace ?? false;
     if (replaces.length > 0) return { changes: true, replaces, deleteBeforeReplace };
-    const drift = type.drift ? await type.drift(id, state) : "none";
+    const drift = type.drift ? await type.drift(id, state, wanted) : "none";
     if (drift === "replace") return { changes: true, replaces: ["id"], deleteBeforeReplace };
     return { changes: drift === "update" || (type.update !== undefined && changed.length > 0) };
   }

@@ -109,6 +109,7 @@ export class LocalCloud implements Cloud {
         authorizedKey: login.publicKey,
         hostPrivateKey: host.privateKey,
         hostPublicKey: host.publicKey,
+        power: this.settings.power,
       },
       { parent, deletedWith: lease },
     );
@@ -201,7 +202,9 @@ export class LocalCloud implements Cloud {
       .replaceAll(/[^a-z0-9.-]/g, "-");
     const { maxLifetimeSeconds: lifetime } = this.settings;
     const labels = this.labels(bake, role);
-    return new Lease(`${bake.prefix}-${role}-lease`, { prefix, labels, lifetime, image }, { parent: bake.parent });
+    const open = role === "builder" && bake.stage !== "image";
+    const args = { prefix, labels, lifetime, image, open };
+    return new Lease(`${bake.prefix}-${role}-lease`, args, { parent: bake.parent });
   }
 
   private machine(

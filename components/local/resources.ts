@@ -21,6 +21,8 @@ export interface LeaseArgs {
   lifetime: number;
   /** The folder of the image that is made with the machine. */
   image?: string;
+  /** True replaces a machine that was sealed. */
+  open?: boolean;
 }
 
 /** The lease of a machine. */
@@ -42,6 +44,7 @@ export interface BuilderArgs {
   authorizedKey: pulumi.Input<string>;
   hostPrivateKey: pulumi.Input<string>;
   hostPublicKey: pulumi.Input<string>;
+  power: "on" | "off";
 }
 
 /** A container that boots the base image. */

@@ -11,7 +11,10 @@ describe("the stack's outputs", () => {
 
   it("have `local` images by distribution, and nothing for ci-platform", async () => {
     const cloud = { name: "local", outputName: "local" } as Cloud;
-    const outputs = stackOutputs([{ cloud, distribution: "debian12", images: { local: image("a") } }], {});
+    const outputs = stackOutputs(
+      [{ cloud, name: "debian12", distribution: "debian12", images: { local: image("a") } }],
+      {},
+    );
     assert.deepEqual(await known(outputs), { images: { local: { debian12: { recipe: "r", builtAt: "t", id: "a" } } } });
   });
 
@@ -19,8 +22,13 @@ describe("the stack's outputs", () => {
     const cloud = { name: "ec2", outputName: "aws", place: "us-west-2" } as Cloud;
     const outputs = stackOutputs(
       [
-        { cloud, distribution: "debian12", images: { "us-west-2": image("ami-1"), "eu-west-1": image("ami-2") } },
-        { cloud, distribution: "rocky9", images: { "us-west-2": image("ami-3") } },
+        {
+          cloud,
+          name: "debian12",
+          distribution: "debian12",
+          images: { "us-west-2": image("ami-1"), "eu-west-1": image("ami-2") },
+        },
+        { cloud, name: "rocky9", distribution: "rocky9", images: { "us-west-2": image("ami-3") } },
       ],
       {},
     );
@@ -36,5 +44,12 @@ describe("the stack's outputs", () => {
         },
       },
     });
+  });
+
+  it("name the builders that stay", async () => {
+    const cloud = { name: "local", outputName: "local" } as Cloud;
+    const builder = { recipe: "r", stage: "tested" as const, power: "on" as const };
+    const outputs = stackOutputs([{ cloud, name: "debian12", distribution: "debian12", images: {}, builder }], {});
+    assert.deepEqual(await known(outputs), { images: { local: {} }, builders: { debian12: builder } });
   });
 });

@@ -34,6 +34,16 @@ describe("stack settings", () => {
     );
   });
 
+  it("know the stages of a bake, and go to its end unless told", () => {
+    assert.deepEqual([check({}).stage, check({}).power], ["image", "on"]);
+    assert.equal(check({ stage: "tested" }).stage, "tested");
+    assert.throws(
+      () => check({ stage: "tests" }),
+      /ci-images:stage: "tests".*none, builder, provisioned, tested, image/,
+    );
+    assert.throws(() => check({ power: "down" }), /ci-images:power: "down".*on, off/);
+  });
+
   it("never show the value of a secret", () => {
     assert.throws(
       () => check({ secrets: { TOKEN: ["s3cr3t"] } }),

@@ -1,6 +1,13 @@
 // The builder of the `local` cloud: systemd in a container over the base image.
 import { randomUUID } from "node:crypto";
-import { createMachine, findMachine, removeMachine, startMachine, type Machine } from "../../local/machines.ts";
+import {
+  createMachine,
+  findMachine,
+  removeMachine,
+  startMachine,
+  stopMachine,
+  type Machine,
+} from "../../local/machines.ts";
 import { sealingState } from "../../local/sealing.ts";
 import type { ResourceType } from "../../resource.ts";
 
@@ -18,7 +25,12 @@ export interface BuilderInputs {
   /** The SSH host key it is born with, OpenSSH format. */
   hostPrivateKey: string;
   hostPublicKey: string;
+  /** `off`: stopped and kept. `on` unless given. */
+  power?: Power;
 }
+
+/** Whether a machine is to run. */
+export type Power = "on" | "off";
 
 export interface BuilderState extends BuilderInputs {
   host: string;
@@ -41,34 +53,43 @@ export const builder: ResourceType<BuilderInputs, BuilderState> = {
       authorizedKey: { type: "string" },
       hostPrivateKey: { type: "string" },
       hostPublicKey: { type: "string" },
+      power: { enum: ["on", "off"] },
     },
     required: ["name", "deadline", "labels", "base", "loginUser", "authorizedKey", "hostPrivateKey", "hostPublicKey"],
   },
   replaceOn: ["name", "base", "loginUser", "authorizedKey", "hostPublicKey"],
+  // The fresh machine has the lease's name, too: what is left of the old one must be gone before.
+  deleteBeforeReplace: true,
   secretOutputs: ["hostPrivateKey"],
 
-  async drift(_id, { name }) {
+  async drift(_id, { name, power }) {
     const machine = await findMachine(name);
     if (!machine) return "replace";
-    const down = machine.state === "stopped" && (await sealingState(machine)) !== "sealed";
-    return down ? "update" : "none";
+    return (await powerOf(machine, power)) === (power ?? "on") ? "none" : "update";
   },
 
   async create(inputs, { progress, signal }) {
     const { name, deadline, labels, loginUser, authorizedKey, base, hostPrivateKey, hostPublicKey } = inputs;
     const guest = { kind: "container" as const, base, hostPrivateKey, hostPublicKey };
     const machine = await createMachine({ name, deadline, labels, loginUser, authorizedKey, guest }, progress, signal);
+    if (inputs.power === "off") await stopMachine(name, progress, signal);
     return { id: name, outputs: withAddress(inputs, machine, randomUUID()) };
   },
 
   async read(_id, state) {
     const machine = await findMachine(state.name);
-    return machine && withAddress(state, machine, state.instance);
+    if (!machine) return undefined;
+    const power = await powerOf(machine, state.power);
+    return withAddress({ ...state, power }, machine, state.instance);
   },
 
   async update(_id, state, inputs, { progress, signal }) {
-    const machine = await startMachine(state.name, progress, signal);
-    progress("started again");
+    const { power = "on" } = inputs;
+    const present = await findMachine(state.name);
+    if (present && (await powerOf(present, power)) === power) return withAddress(inputs, present, state.instance);
+    const change = power === "on" ? startMachine : stopMachine;
+    const machine = await change(state.name, progress, signal);
+    progress(power === "on" ? "started again" : "powered off, and kept");
     return withAddress(inputs, machine, state.instance);
   },
 
@@ -76,6 +97,16 @@ export const builder: ResourceType<BuilderInputs, BuilderState> = {
     await removeMachine(name);
   },
 };
+
+/**
+ * Whether a machine runs. One that was stopped because it is sealed is as it should be: nobody can log in to it any more, and its
+ * disk is about to become an image.
+ * @param wanted What counts for a sealed one.
+ */
+async function powerOf(machine: Machine, wanted: Power = "on"): Promise<Power> {
+  if (machine.state === "running") return "on";
+  return (await sealingState(machine)) === "sealed" ? wanted : "off";
+}
 
 function withAddress(inputs: BuilderInputs, { connection }: Machine, instance: string): BuilderState {
   return { ...inputs, host: connection.host, port: connection.port, instance };

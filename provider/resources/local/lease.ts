@@ -16,6 +16,8 @@ export interface LeaseInputs {
   lifetime: number;
   /** The folder of the image that is to be made with the machine; dropped with the lease unless it was proven. */
   image?: string;
+  /** True when people and commands are to log in to the machine: a sealed one, which lets nobody in, is replaced then. */
+  open?: boolean;
 }
 
 export interface LeaseState extends LeaseInputs {
@@ -38,16 +40,21 @@ export const lease: ResourceType<LeaseInputs, LeaseState> = {
       labels: { type: "object", required: ownerLabels },
       lifetime: { type: "integer", minimum: 60 },
       image: { type: "string" },
+      open: { type: "boolean" },
     },
     required: ["prefix", "labels", "lifetime"],
   },
   replaceOn: ["prefix", "labels"],
 
-  /** A lease that ran out, and a machine whose sealing began but did not end (nobody can log in any more), are of no use. */
-  async drift(_id, { machine, deadline }) {
+  /**
+   * A lease that ran out, and a machine whose sealing began but did not end (nobody can log in any more), are of no use; nor is
+   * a sealed one when it is to be logged in to.
+   */
+  async drift(_id, { machine, deadline }, { open }) {
     if (Date.parse(deadline) < Date.now()) return "replace";
     const found = await findMachine(machine);
-    return found && (await sealingState(found)) === "sealing" ? "replace" : "none";
+    const sealing = found ? await sealingState(found) : "open";
+    return sealing === "sealing" || (sealing === "sealed" && open) ? "replace" : "none";
   },
 
   async create(inputs, { progress }) {

@@ -46,6 +46,8 @@ export const virtualMachine: ResourceType<VirtualMachineInputs, VirtualMachineSt
     required: ["name", "deadline", "labels", "disk", "firmware", "loginUser", "authorizedKey"],
   },
   replaceOn: ["name", "disk", "firmware", "loginUser", "authorizedKey"],
+  // The fresh machine has the lease's name, too: what is left of the old one must be gone before.
+  deleteBeforeReplace: true,
 
   async drift(_id, { name }) {
     return (await findMachine(name))?.state === "running" ? "none" : "replace";

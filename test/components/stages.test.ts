@@ -1,0 +1,49 @@
+// How far a bake goes: what of the settings, of the cloud and of earlier runs decides it.
+import assert from "node:assert/strict";
+import type { Survey } from "../../components/cloud.ts";
+import { refusePowerOff, stageOf, stepsOf, type StageQuestion } from "../../components/stages.ts";
+import { StackState } from "../../components/state.ts";
+
+const nothing: Survey = { generations: [], builders: [] };
+const builder: Survey = { generations: [], builders: ["r"] };
+const image = { generations: [{ recipe: "r", proven: true }], builders: [] } as unknown as Survey;
+
+function question(changes: Partial<StageQuestion>): StageQuestion {
+  return { recipe: "r", survey: nothing, stage: "image", power: "on", ...changes };
+}
+
+describe("the stage of a bake", () => {
+  it("is that of the setting", () => {
+    for (const stage of ["none", "builder", "provisioned", "tested", "image"] as const) {
+      assert.equal(stageOf(question({ stage })), stage);
+    }
+  });
+
+  it("keeps the steps that a builder has behind it, and while it is off declares no others", () => {
+    const urn = "urn:pulumi:s::p::ci-images:index:WorkerImage$command:remote:Command::debian12-r-nginx";
+    const state = new StackState({ [urn]: { type: "command:remote:Command" } });
+    const wants = (changes: Partial<StageQuestion>, name: string) =>
+      stepsOf(question(changes), state)("provisioned", `debian12-r-${name}`);
+    assert.equal(wants({ stage: "builder", survey: builder }, "nginx"), true);
+    assert.equal(wants({ stage: "builder", survey: builder }, "git"), false);
+    assert.equal(wants({ stage: "provisioned", survey: builder }, "git"), true);
+    assert.equal(wants({ stage: "provisioned", survey: builder, power: "off" }, "git"), false);
+    assert.equal(wants({ stage: "provisioned", survey: builder, power: "off" }, "nginx"), true);
+    assert.equal(wants({ stage: "builder", survey: nothing }, "nginx"), false, "its builder is gone");
+  });
+
+  it("is no image while the builder is off, unless the image is there", () => {
+    assert.equal(stageOf(question({ power: "off", survey: builder })), "tested");
+    assert.equal(stageOf(question({ power: "off", survey: image })), "image");
+  });
+
+  it("refuses to power off what is not there, and what another recipe made", () => {
+    const refuse = (changes: Partial<StageQuestion>) =>
+      refusePowerOff("debian12", "Pulumi.x.yaml", question({ power: "off", ...changes }));
+    assert.throws(() => refuse({}), /ci-images:power: off, but debian12 has no builder/);
+    assert.throws(() => refuse({ survey: { ...nothing, builders: ["other"] } }), /made from another recipe/);
+    assert.doesNotThrow(() => refuse({ survey: builder }));
+    assert.doesNotThrow(() => refuse({ survey: image }));
+    assert.doesNotThrow(() => refuse({ stage: "none" }));
+  });
+});
