@@ -39,7 +39,7 @@ export interface ResourceType<I extends object, O extends object> {
    * to be right again. Without it `pulumi up` would only notice after a refresh.
    * @param wanted The new inputs; in a preview some may be unknown.
    */
-  drift?(id: string, state: O, wanted: I): Promise<"none" | "update" | "replace">;
+  drift?(id: string, state: O, wanted?: I): Promise<"none" | "update" | "replace">;
   create(inputs: I, context: Context): Promise<{ id: string; outputs: O }>;
   /** @returns the present state, or undefined when the thing is gone. */
   read?(id: string, state: O, context: Context): Promise<O | undefined>;

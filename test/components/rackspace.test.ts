@@ -8,6 +8,7 @@ import * as pulumi from "@pulumi/pulumi";
 import ssh2 from "ssh2";
 import { openRackspace } from "../../components/rackspace/open.ts";
 import { checkSettings, type Settings } from "../../components/settings.ts";
+import { StackState } from "../../components/state.ts";
 import { WorkerImage } from "../../components/worker-image.ts";
 import { describePlan } from "../../provision/explain.ts";
 import { planRecipe, type Plan } from "../../provision/plan.ts";
@@ -98,7 +99,9 @@ class Graph {
     if (!survey.generations.some(({ recipe, proven }) => proven && recipe === plan.recipeHash(base.id))) {
       await cloud.preflight(plan);
     }
-    const args = { cloud, plan, base, survey, keep, verify: settings.verify.enabled, secrets: {} };
+    const { verify, stage, power } = settings;
+    const state = new StackState();
+    const args = { cloud, plan, base, survey, keep, verify: verify.enabled, stage, power, state, secrets: {} };
     const worker = new WorkerImage("debian12", args, { transformations: [note] });
     const output = await new Promise((resolve) => worker.images.ORD.apply(resolve));
     // What nothing waits for is declared a little later; the SDK has this, and its types do not.

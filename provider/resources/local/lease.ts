@@ -50,11 +50,11 @@ export const lease: ResourceType<LeaseInputs, LeaseState> = {
    * A lease that ran out, and a machine whose sealing began but did not end (nobody can log in any more), are of no use; nor is
    * a sealed one when it is to be logged in to.
    */
-  async drift(_id, { machine, deadline }, { open }) {
+  async drift(_id, { machine, deadline }, wanted) {
     if (Date.parse(deadline) < Date.now()) return "replace";
     const found = await findMachine(machine);
     const sealing = found ? await sealingState(found) : "open";
-    return sealing === "sealing" || (sealing === "sealed" && open) ? "replace" : "none";
+    return sealing === "sealing" || (sealing === "sealed" && wanted?.open) ? "replace" : "none";
   },
 
   async create(inputs, { progress }) {
