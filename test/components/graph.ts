@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cloud } from "../../components/cloud.ts";
 import type { Settings } from "../../components/settings.ts";
+import { StackState } from "../../components/state.ts";
 import { WorkerImage } from "../../components/worker-image.ts";
 import type { Plan } from "../../provision/plan.ts";
 
@@ -70,7 +71,9 @@ export class Graph {
     if (!survey.generations.some(({ recipe, proven }) => proven && recipe === plan.recipeHash(base.id))) {
       await cloud.preflight(plan);
     }
-    const args = { cloud, plan, base, survey, keep, verify: settings.verify.enabled, secrets: {} };
+    const { verify, stage, power } = settings;
+    const state = new StackState();
+    const args = { cloud, plan, base, survey, keep, verify: verify.enabled, stage, power, state, secrets: {} };
     const worker = new WorkerImage(plan.distribution.id, args, { transformations: [note] });
     const output = await new Promise((resolve) => worker.images[cloud.place!].apply(resolve));
     // What nothing waits for is declared a little later; the SDK has this, and its types do not.
