@@ -1,5 +1,7 @@
 // Installs Docker. The group docker is made first, with a number of its own, so that files and containers that know it by the number
 // fit every worker; the login user is in it, so that jobs run docker without root.
+//
+// Tried with Debian's packages; those of Docker's own repository could not be reached where this was tested.
 import { UserError } from "../../common/user-error.ts";
 import { containerDropIn } from "../docker.ts";
 import type { BuildConfiguration, Distribution, Root } from "../module.ts";

@@ -1,4 +1,6 @@
 // Installs fpm, a Ruby gem that makes rpm and deb packages of anything.
+//
+// No gem server could be reached where this was tested: it was tried with a gem of that name and a server of the test's own, on Debian 12.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "../settings.ts";
 import { quote } from "../shell.ts";

@@ -1,5 +1,7 @@
 // Installs git: the distribution's package, or, where a version is given, that version from its source, in /usr/local. A login finds
 // the latter first where /usr/local/bin is first in PATH; module path sees to that.
+//
+// kernel.org could not be reached where this was tested: the build was tried with a stand-in for the source, on Debian 12.
 import { fetchScript, requireCurl } from "../download.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "../settings.ts";

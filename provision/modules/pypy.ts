@@ -1,5 +1,7 @@
 // Installs PyPy, a fast Python, from upstream's archive: /opt/python-pypy/VERSION, with its commands linked from /usr/local/bin.
 // Which sha256 belongs to an archive stands on pypy.org/checksums.html.
+//
+// Upstream could not be reached where this was tested: the scripts were tried with an archive of the same form, on Debian 12.
 import { downloadSettings, installScript, requireCurl, type DownloadSettings } from "../download.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "../settings.ts";

@@ -1,5 +1,7 @@
 // Adds package repositories: further parts of the distribution's own by their names (EPEL, universe, contrib), and anybody's with the
 // key that its packages are signed with. Each repository's key counts for that repository alone (Signed-By, gpgkey).
+//
+// Tried on Debian 12; EPEL, crb and rpm repositories are checked by shellcheck alone, for no root of Red Hat's family could be had.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Distribution, Root } from "../module.ts";
 import { addRepository, indexTargets, type PackageRepository } from "../repositories.ts";

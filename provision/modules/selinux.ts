@@ -1,5 +1,7 @@
 // Keeps SELinux enforcing: jobs then meet what the users of their packages meet. Red Hat's family only; what follows in the recipe is
 // installed under it, so let it come early.
+//
+// Not tried: no root of Red Hat's family could be had where this was tested. Its scripts are checked by shellcheck alone.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "../settings.ts";

@@ -1,5 +1,7 @@
 // Warms a user's pip cache with the wheels that a Python project needs: they are fetched, and built where there is no wheel, once in
 // the bake, and no job waits for that again. A job's pip still asks the index which versions there are.
+//
+// Tried on Debian 12 with an index of the test's own.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { keepScript, ownFolder } from "../seal/kept.ts";

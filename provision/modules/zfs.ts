@@ -1,12 +1,15 @@
-// Installs ZFS and builds its kernel modules for the kernels that are in the image. They are left unstripped, so that what crashes
+// Installs ZFS and builds its kernel modules for the newest kernel in the image. They are left unstripped, so that what crashes
 // in them can be debugged. On Red Hat's family the packages come from the OpenZFS project (EPEL has DKMS: put repositories with epel before).
+//
+// On Debian 12 the packages were installed and DKMS began to build for the image's kernel; nothing waited for its end, and no machine has loaded
+// the module. The rest was not tried.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Distribution, Root } from "../module.ts";
 import { addRepository } from "../repositories.ts";
 import { aptGet } from "../root.ts";
 import { isInstalled, settingsOf } from "../settings.ts";
 
-export const description = "Installs ZFS, with kernel modules built for the image's kernels";
+export const description = "Installs ZFS, with kernel modules built for the newest kernel in the image";
 
 export const settings = {
   type: "object",
