@@ -47,6 +47,7 @@ const isBash = (content: string) => content.startsWith("#!/bin/bash\n");
 async function record(name: string, settings: unknown, distribution: Distribution): Promise<EagerRoot | UserError> {
   const file = await catalogue.load(name);
   const cfg = settings === undefined ? {} : { [file.settingsKey ?? name]: settings };
+  const made = new Set<string>();
   for (;;) {
     const root = new EagerRoot({ module: name, distribution, folder, requireSecret: () => {} });
     try {
@@ -55,7 +56,8 @@ async function record(name: string, settings: unknown, distribution: Distributio
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       const missing = root.wanted.at(-1);
-      if (missing === undefined || !/cannot be read .ENOENT/.test(error.message)) return error;
+      if (missing === undefined || made.has(missing) || !/cannot be read .ENOENT/.test(error.message)) return error;
+      made.add(missing);
       await mkdir(dirname(join(folder, missing)), { recursive: true });
       await writeFile(join(folder, missing), "a file\n");
     }

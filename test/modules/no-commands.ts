@@ -54,7 +54,8 @@ try() {
   local text= line
   while IFS= read -r line; do text+=$line$'\\n'; done
   for status in 0 1; do
-    ( eval "$text" ) >/dev/null 2>&1 </dev/null
+    # A loop that waits for a command to do well has no end here.
+    ( ulimit -t 2; eval "$text" ) >/dev/null 2>&1 </dev/null
     if [ -e escaped ]; then
       echo "$1"
       /usr/bin/rm -f escaped
