@@ -34,7 +34,7 @@ describe("reference documentation", () => {
   });
 
   for (const [cloud, { properties }] of Object.entries(cloudSchemas)) {
-    const names = Object.keys(properties as object);
+    const names = Object.keys(properties);
     if (names.length === 0) continue;
     it(`docs/${cloud}.md describes every setting of stack ${cloud}`, () => mentions(cloud, names));
   }
