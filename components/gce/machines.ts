@@ -3,6 +3,7 @@
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { cloudLabels, cloudName, formatExpiry, type Labels } from "../../common/labels.ts";
+import { describeRule } from "../../common/rule-description.ts";
 import { hostKeyScript } from "../../provision/startup-script.ts";
 import { cloudConfig } from "../../provision/user-data.ts";
 import type { ImageIdentity, Machine } from "../cloud.ts";
@@ -147,17 +148,18 @@ function declareDisk(
 function declareFirewall(
   prefix: string,
   { settings, project, sshFrom }: MachineContext,
-  { machine }: Lease,
-  { distribution, recipe }: Omit<Labels, "expires">,
+  { machine, deadline }: Lease,
+  { project: owner, stack, distribution, recipe }: Omit<Labels, "expires">,
   options: pulumi.CustomResourceOptions,
 ): gcp.compute.Firewall {
+  const what = `SSH to the machine that bakes ${distribution}, recipe ${recipe.slice(0, 12)}`;
   return new gcp.compute.Firewall(
     `${prefix}-ssh`,
     {
       project,
       name: machine,
       network: settings.gce.network,
-      description: `ci-images: SSH to the machine that bakes ${distribution}, recipe ${recipe.slice(0, 12)}`,
+      description: deadline.apply((end) => describeRule({ project: owner, stack, expires: new Date(end) }, what)),
       direction: "INGRESS",
       allows: [{ protocol: "tcp", ports: ["22"] }],
       sourceRanges: sshFrom,

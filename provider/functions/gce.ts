@@ -8,6 +8,7 @@ import { Compute } from "../gce/compute.ts";
 import { marks, recipeOf } from "../gce/machines.ts";
 import { labelFilter, nameOf, type Image, type Instance } from "../gce/types.ts";
 import type { FunctionType } from "../resource.ts";
+import { gceSweep } from "./gce-sweep.ts";
 
 /** `ci-images:gce:account`: the project that we work in, and who we are there. */
 export const gceAccount: FunctionType<{ project?: string }, { project: string; who: string }> = {
@@ -137,4 +138,4 @@ export const gcePreflight: FunctionType<PreflightInputs, object> = {
   },
 };
 
-export const gceFunctions = [gceAccount, gceResolveBase, gceSurvey, gcePreflight];
+export const gceFunctions = [gceAccount, gceResolveBase, gceSurvey, gcePreflight, gceSweep];

@@ -33,6 +33,11 @@ export function imageRoutes(api: GceApi): Route[] {
     ],
     [
       "GET",
+      new RegExp(`${firewalls}$`),
+      ({ query }, project) => page([...api.project(project).firewalls.values()], query),
+    ],
+    [
+      "GET",
       new RegExp(`${firewalls}/([^/]+)$`),
       (_call, project, name) => existing(api.project(project).firewalls, name),
     ],

@@ -1,0 +1,45 @@
+// Finding and removing what machines of ours left behind in a project of Google Compute Engine.
+import { Compute } from "../gce/compute.ts";
+import { findLeftovers, removeLeftover, type Leftover, type Owner } from "../gce/leftovers.ts";
+import type { FunctionType } from "../resource.ts";
+
+interface SweepInputs extends Owner {
+  /** The project of Google Cloud; without it, that of the environment or of the credentials. */
+  place?: string;
+  /** False only looks. */
+  remove: boolean;
+}
+
+interface Swept extends Leftover {
+  /** The project of Google Cloud. */
+  place: string;
+  /** Why it could not be removed. */
+  problem?: string;
+}
+
+/**
+ * `ci-images:gce:sweep`: lists what is past its expiry, and removes it when asked to. One that can't be removed does not keep the
+ * others.
+ */
+export const gceSweep: FunctionType<SweepInputs, { leftovers: Swept[] }> = {
+  token: "ci-images:gce:sweep",
+  async call({ place, project, stack, remove }, context) {
+    const compute = await Compute.open(place, context);
+    const swept: Swept[] = [];
+    // One after the other: a disk can only go when its instance is gone.
+    for (const leftover of await findLeftovers(compute, { project, stack })) {
+      const problem = remove ? await problemOf(removeLeftover(compute, leftover)) : undefined;
+      swept.push({ ...leftover, place: compute.project, ...(problem !== undefined && { problem }) });
+    }
+    return { leftovers: swept };
+  },
+};
+
+async function problemOf(removal: Promise<void>): Promise<string | undefined> {
+  try {
+    await removal;
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
