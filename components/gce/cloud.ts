@@ -178,6 +178,8 @@ export class GceCloud implements Cloud {
       shielded: base.features.includes("UEFI_COMPATIBLE"),
       loginUser: bake.plan.distribution.loginUser,
       makes: this.imageName(bake),
+      open: bake.stage !== "image",
+      power: this.settings.power,
       ownKey: this.ownKey,
     });
   }
@@ -253,6 +255,7 @@ export class GceCloud implements Cloud {
       shielded: this.bases.get(bake.distribution.id)!.features.includes("UEFI_COMPATIBLE"),
       // A key of its own: the image must let in nobody who could log in to the builder.
       loginUser: bake.plan.distribution.loginUser,
+      power: "on",
     });
     return {
       ...machine,

@@ -9,6 +9,7 @@ import { cloudConfig } from "../../provision/user-data.ts";
 import type { ImageIdentity, Machine } from "../cloud.ts";
 import { declareHostKey, declareLoginKey, type OwnKey } from "../login-key.ts";
 import type { Settings } from "../settings.ts";
+import type { Power } from "../stages.ts";
 import { Arrival, Lease, type MachineArgs as Place } from "./resources.ts";
 
 /** What all machines of the stack have in common. */
@@ -38,6 +39,10 @@ export interface MachineArgs {
   ownKey?: OwnKey;
   /** The name of the image that is made with the machine. */
   makes?: string;
+  /** True where the machine stays, for people and commands to log in. */
+  open?: boolean;
+  /** Whether it runs. */
+  power: Power;
 }
 
 /** A machine that was declared, with what later steps act on. */
@@ -75,6 +80,7 @@ export function declareMachine(
       labels,
       lifetime: settings.maxLifetimeSeconds,
       ...(args.makes !== undefined && { image: args.makes }),
+      ...(args.open && { open: true }),
     },
     { parent },
   );
@@ -110,14 +116,16 @@ export function declareMachine(
       networkInterfaces: [networkInterface(settings)],
       metadata: pulumi.secret(metadata),
       scheduling: scheduling(settings),
+      desiredStatus: args.power === "on" ? "RUNNING" : "TERMINATED",
       ...shielding(settings, args),
       ...serviceAccount(settings),
     },
     { ...official, dependsOn: firewall },
   );
-  const address = publicAddress
-    ? instance.networkInterfaces.apply(([first]) => first.accessConfigs![0].natIp)
-    : instance.networkInterfaces.apply(([first]) => first.networkIp);
+  // Addresses are known when the instance is there, and not before: the interfaces as we ask for them have none.
+  const address = pulumi
+    .all([instance.networkInterfaces, instance.instanceId])
+    .apply(([[{ accessConfigs, networkIp }]]) => (publicAddress ? accessConfigs![0].natIp : networkIp));
   const place = { project, zone, machine: lease.machine, instance: instance.instanceId };
   const reached = { host: address, port: 22, user: loginUser, hostKey: host.publicKey };
   const arrival = new Arrival(`${prefix}-arrival`, { ...place, ...reached, patience }, { parent });

@@ -13,6 +13,8 @@ export interface LeaseArgs {
   lifetime: number;
   /** The name of the image that is made with the machine. */
   image?: string;
+  /** True replaces a machine that was sealed. */
+  open?: boolean;
 }
 
 /** The lease of a machine. */

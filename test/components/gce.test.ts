@@ -272,6 +272,19 @@ describe("the graph of stack gce", () => {
     assert.equal(graph.asked["ci-images:gce:preflight"].machineType, "c3-standard-4");
   });
 
+  it("stops and keeps the builder where the stack says so, and replaces a sealed one", async () => {
+    const graph = newGraph();
+    graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe] };
+    await declare(graph, {}, { more: { stage: "builder", power: "off" } });
+    assert.equal(graph.get(`${prefix}-builder`).inputs.desiredStatus, "TERMINATED");
+    assert.equal(graph.get(`${prefix}-builder-lease`).inputs.open, true);
+    assert.deepEqual(graph.names("gcp:compute/image:Image"), []);
+    const whole = newGraph();
+    await declare(whole);
+    assert.equal(whole.get(`${prefix}-builder`).inputs.desiredStatus, "RUNNING");
+    assert.equal(whole.get(`${prefix}-builder-lease`).inputs.open, undefined);
+  });
+
   it("boots the trial from the image, on a larger disk that goes with it, with a key of its own", async () => {
     const graph = newGraph();
     await declare(graph);

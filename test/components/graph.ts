@@ -1,7 +1,7 @@
 // What a program declares, with Pulumi's own mocks: resources in their order, with inputs and options, and what was asked.
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
-import type { Cloud } from "../../components/cloud.ts";
+import type { Cloud, Distributed } from "../../components/cloud.ts";
 import type { Settings } from "../../components/settings.ts";
 import { StackState } from "../../components/state.ts";
 import { WorkerImage } from "../../components/worker-image.ts";
@@ -57,7 +57,7 @@ export class Graph {
     );
   }
 
-  /** Declares the worker image of a plan and waits until everything is. @returns the output of the cloud's own place. */
+  /** Declares the worker image of a plan and waits until everything is. @returns the output of the cloud's own place, if any. */
   async declare(open: () => Promise<Cloud>, settings: Settings, plan: Plan, keep = 1): Promise<unknown> {
     const note: pulumi.ResourceTransformation = ({ type, name, opts }) => {
       this.declared.push({ type, name, inputs: {}, options: opts });
@@ -75,7 +75,8 @@ export class Graph {
     const state = new StackState();
     const args = { cloud, plan, base, survey, keep, verify: verify.enabled, stage, power, state, secrets: {} };
     const worker = new WorkerImage(plan.distribution.id, args, { transformations: [note] });
-    const output = await new Promise((resolve) => worker.images[cloud.place!].apply(resolve));
+    const image = worker.images[cloud.place!] as Distributed[string] | undefined;
+    const output = image && (await new Promise((resolve) => image.apply(resolve)));
     // What nothing waits for is declared a little later; the SDK has this, and its types do not.
     await (pulumi.runtime as unknown as { waitForRPCs(): Promise<void> }).waitForRPCs();
     return output;

@@ -96,6 +96,7 @@ describe("a lease on gce", () => {
       assert.equal(await drift(state), "replace");
       await create(gceRetirement, stepOf(state));
       assert.equal(await drift(state), "none", "the disk of a machine that was stopped cleanly is enough");
+      assert.equal(await gceLease.drift!("", state, { ...lease, open: true }), "replace", "nobody can log in to it");
       await create(gceDiskDrop, { ...place, machine: state.machine, image: "x" });
       assert.equal(await drift(state), "replace");
     }));
@@ -133,6 +134,16 @@ describe("the end of a builder on gce", () => {
       await create(gceRetirement, stepOf(state));
       await create(gceRetirement, stepOf(state));
       assert.equal(api.project("bakery").instances.size, 0);
+    }));
+
+  it("is refused, and the lease replaced, where somebody started the sealed machine again", () =>
+    withGce(async (api) => {
+      const state = await leased(api);
+      api.faults.fail({ matches: /^DELETE .*instances/, reason: "RESOURCE_NOT_READY", status: 400 });
+      await assert.rejects(create(gceRetirement, stepOf(state)));
+      api.project("bakery").instances.get(`here-a/${state.machine}`)!.status = "RUNNING";
+      await assert.rejects(create(gceRetirement, stepOf(state)), /started again after it had been sealed/);
+      assert.equal(await gceLease.drift!("", state), "replace");
     }));
 
   it("is refused where the disk would go with the instance, or the machine vanished before it was stopped", () =>

@@ -20,6 +20,8 @@ export interface LeaseInputs {
   lifetime: number;
   /** The name of the image that is to be made with the machine; dropped with the lease unless it was verified. */
   image?: string;
+  /** True when people and commands are to log in to the machine: a sealed one, which lets nobody in, is replaced then. */
+  open?: boolean;
 }
 
 export interface LeaseState extends LeaseInputs {
@@ -41,6 +43,7 @@ export const gceLease: ResourceType<LeaseInputs, LeaseState> = {
       labels: { type: "object", required: [...ownerLabels, "recipe"] },
       lifetime: { type: "integer", minimum: 60 },
       image: { type: "string" },
+      open: { type: "boolean" },
     },
     required: ["project", "zone", "prefix", "labels", "lifetime"],
   },
@@ -48,16 +51,19 @@ export const gceLease: ResourceType<LeaseInputs, LeaseState> = {
 
   /**
    * A lease whose time is up is of no use, nor is a machine whose sealing began but did not end, nor one that vanished. One
-   * that was stopped cleanly has left its disk, and that is enough to go on with.
+   * that was stopped cleanly has left its disk, and that is enough to go on with; unless it was started again, or is to be
+   * logged in to.
    */
-  async drift(_id, state) {
+  async drift(_id, state, wanted) {
     if (Date.parse(state.deadline) < Date.now()) return "replace";
     const compute = await Compute.open(state.project, unwatched);
     const [instance, disk] = await Promise.all([
       compute.find<Instance>(instancePath(state)),
       compute.find<Disk>(diskPath(state)),
     ]);
-    if (disk?.labels?.[marks.retired] !== undefined) return "none";
+    if (disk?.labels?.[marks.retired] !== undefined) {
+      return wanted?.open || instance?.status === "RUNNING" ? "replace" : "none";
+    }
     if (instance === undefined) return "replace";
     return instance.labels?.[marks.sealing] === undefined ? "none" : "replace";
   },

@@ -63,6 +63,13 @@ export const gceRetirement: ResourceType<StepInputs, StepInputs> = {
       });
     }
     if (instance !== undefined) {
+      if (retired && instance.status === "RUNNING") {
+        throw new UserError({
+          where: `Compute Engine, builder ${machine}`,
+          found: "was started again after it had been sealed: it is no longer as an image must be",
+          cure: "run `pulumi up` again: it starts on a fresh builder",
+        });
+      }
       if (instance.disks?.some(({ boot, autoDelete }) => boot && autoDelete)) {
         throw new UserError({
           where: `Compute Engine, builder ${machine}`,
