@@ -146,6 +146,8 @@ export interface Cloud {
   readonly outputName: string;
   /** The region or project, as in the outputs; undefined where there are no places (`local`). */
   readonly place?: string;
+  /** Size of the image's disk in bytes, where the stack's settings decide it and not the recipe. Counts in the recipe hash. */
+  readonly sizeBytes?: number;
   /** The account that this cloud's base images have, where it is not the distribution's own. */
   loginUser?(distribution: Distribution): string | undefined;
   /**

@@ -9,6 +9,7 @@ type Opening = (settings: Settings, projectDirectory: string, state: StackState)
 const clouds: Record<string, Opening | undefined> = {
   local: async (settings, directory) => [new (await import("./local/cloud.ts")).LocalCloud(settings, directory)],
   gce: async (settings, _directory, state) => [await (await import("./gce/open.ts")).openGce(settings, state)],
+  ec2: async (settings, _directory, state) => (await import("./ec2/open.ts")).openEc2(settings, state),
   rackspace: async (settings) => (await import("./rackspace/open.ts")).openRackspace(settings),
 };
 

@@ -90,7 +90,12 @@ async function prepareAll(
     clouds.flatMap((cloud) =>
       distributions.map(async (distribution): Promise<Prepared> => {
         const loginUser = cloud.loginUser?.(distribution);
-        const plan = await planRecipe(recipe, distribution, { sealVersion, secrets, loginUser });
+        const plan = await planRecipe(recipe, distribution, {
+          sealVersion,
+          secrets,
+          loginUser,
+          sizeBytes: cloud.sizeBytes,
+        });
         const survey = withPlans(await cloud.survey(distribution), before);
         const newest = survey.generations.find(({ proven }) => proven);
         const pinned = settings.base === "pinned" ? newest?.base : undefined;

@@ -58,6 +58,8 @@ export interface PlanOptions {
   sealVersion: string;
   /** The stack's secrets, from `readSecrets`. */
   secrets?: Secrets;
+  /** Size of the disk in bytes, where the stack decides it and not the recipe (on clouds). */
+  sizeBytes?: number;
   /** The account to log in with, where it is not the distribution's own (`root` on Rackspace). */
   loginUser?: string;
 }
@@ -90,7 +92,8 @@ export async function planRecipe(recipe: Recipe, distribution: Distribution, opt
     return { module: "recipe", what: name, script: run, timeoutSeconds };
   });
   const checks = [...modules.flatMap((each) => each.checks), ...tests];
-  const { name, sizeBytes, formats } = recipe;
+  const { name, formats } = recipe;
+  const sizeBytes = options.sizeBytes ?? recipe.sizeBytes;
   const base = baseOf(recipe, distribution);
   const { sealVersion } = options;
   return {

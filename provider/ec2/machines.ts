@@ -4,7 +4,8 @@ import type { Context } from "../resource.ts";
 import { waitFor, type Seen } from "../wait.ts";
 import { ec2, errorCode, isGone } from "./client.ts";
 import { removeImage } from "./images.ts";
-import { findImages, findInstance, findInstances, tagFilters, tagNames, tagsOf, type Tags } from "./things.ts";
+import { tagNames } from "../../common/ec2-tags.ts";
+import { findImages, findInstance, findInstances, tagFilters, tagsOf, type Tags } from "./things.ts";
 
 /** Seconds that an instance may take to stop or to end. AWS itself pulls the plug on one that does not stop in time. */
 const machineSeconds = 15 * 60;

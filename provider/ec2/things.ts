@@ -1,31 +1,9 @@
 // Finding what is ours in a region by its tags (common/labels.ts), and what can be done to it.
 import type { Image, Instance, Snapshot, Tag } from "@aws-sdk/client-ec2";
-import { labelKey } from "../../common/labels.ts";
 import { ec2, isGone } from "./client.ts";
 
 /** Tags by name. */
 export type Tags = Readonly<Record<string, string>>;
-
-/** Our tag's name: `ci-images:recipe`. */
-export const tagKey = (label: string) => labelKey("ec2", label);
-
-/** Names of tags beside those of common/labels.ts. */
-export const tagNames = {
-  /** The name that a lease gave: everything that belongs to one machine has it. */
-  machine: tagKey("machine"),
-  /** On an image that was verified: when, ISO 8601. */
-  proven: tagKey("proven"),
-  /** How it was verified. */
-  verified: tagKey("verified"),
-  /** On a builder: `started` when its sealing began, `done` when it ended. */
-  sealing: tagKey("sealing"),
-  /** On an image: the builder's machine-id, host key and login key, with spaces between them. */
-  builder: tagKey("builder"),
-  /** On an image: the base image, for people. */
-  baseDescription: tagKey("base-description"),
-  /** On an image: the recipe's name. */
-  recipeName: tagKey("name"),
-} as const;
 
 export function tagsOf(thing: { Tags?: Tag[] }): Record<string, string> {
   return Object.fromEntries((thing.Tags ?? []).map(({ Key, Value }) => [Key ?? "", Value ?? ""]));

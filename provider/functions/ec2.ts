@@ -4,7 +4,8 @@ import { cloudLabels, type Labels } from "../../common/labels.ts";
 import { UserError } from "../../common/user-error.ts";
 import { findBase, type BaseQuery, type FoundBase } from "../ec2/base.ts";
 import { asking, configuredRegion, ec2, errorCode, isGone } from "../ec2/client.ts";
-import { findImages, findInstances, tagKey, tagNames, tagsOf } from "../ec2/things.ts";
+import { tagKey, tagNames } from "../../common/ec2-tags.ts";
+import { findImages, findInstances, tagsOf } from "../ec2/things.ts";
 import type { FunctionType } from "../resource.ts";
 
 /** `ci-images:ec2:configuredRegion`: where AWS's own configuration points. */

@@ -6,15 +6,8 @@ import { join } from "node:path";
 import type { EC2 } from "@aws-sdk/client-ec2";
 import { cloudLabels } from "../../common/labels.ts";
 import { ec2, ssm } from "../../provider/ec2/client.ts";
-import {
-  findImages,
-  findInstance,
-  findSnapshots,
-  putTags,
-  snapshotsOf,
-  tagNames,
-  tagsOf,
-} from "../../provider/ec2/things.ts";
+import { tagNames } from "../../common/ec2-tags.ts";
+import { findImages, findInstance, findSnapshots, putTags, snapshotsOf, tagsOf } from "../../provider/ec2/things.ts";
 import { ec2Preflight, ec2ResolveBase, ec2Survey } from "../../provider/functions/ec2.ts";
 import type { Context } from "../../provider/resource.ts";
 import { adoptedImage, ec2Promotion, imageAttributes, snapshotSweep } from "../../provider/resources/ec2/image.ts";

@@ -2,7 +2,8 @@
 // state was lost, and snapshots that nobody would delete.
 import { asking, ec2 } from "../../ec2/client.ts";
 import { removeImage, removeOrphanedSnapshots, waitForImage } from "../../ec2/images.ts";
-import { findImage, putTags, snapshotsOf, tagKey, tagNames } from "../../ec2/things.ts";
+import { tagKey, tagNames } from "../../../common/ec2-tags.ts";
+import { findImage, putTags, snapshotsOf } from "../../ec2/things.ts";
 import type { ResourceType } from "../../resource.ts";
 
 export interface ImageAttributesInputs {

@@ -6,7 +6,8 @@ import { labelKey, ownerLabels } from "../../../common/labels.ts";
 import { asking } from "../../ec2/client.ts";
 import { removeOrphanedSnapshots } from "../../ec2/images.ts";
 import { dropMachine, dropUnprovenImages, machineNames } from "../../ec2/machines.ts";
-import { findInstances, tagNames, tagsOf, type Tags } from "../../ec2/things.ts";
+import { tagNames } from "../../../common/ec2-tags.ts";
+import { findInstances, tagsOf, type Tags } from "../../ec2/things.ts";
 import type { ResourceType } from "../../resource.ts";
 
 export interface Ec2LeaseInputs {

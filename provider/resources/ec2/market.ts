@@ -3,7 +3,8 @@
 import type { EC2, _InstanceType } from "@aws-sdk/client-ec2";
 import { asking, ec2, errorCode } from "../../ec2/client.ts";
 import { terminateInstances } from "../../ec2/machines.ts";
-import { findInstances, tagNames, type Tags } from "../../ec2/things.ts";
+import { tagNames } from "../../../common/ec2-tags.ts";
+import { findInstances, type Tags } from "../../ec2/things.ts";
 import type { ResourceType } from "../../resource.ts";
 
 export interface MarketInputs {

@@ -2,7 +2,8 @@
 // builder's by the `pulumi up` after the bake.
 import { asking } from "../../ec2/client.ts";
 import { dropMachine, stopInstance } from "../../ec2/machines.ts";
-import { putTags, tagNames } from "../../ec2/things.ts";
+import { tagNames } from "../../../common/ec2-tags.ts";
+import { putTags } from "../../ec2/things.ts";
 import { waitUntilReachable, type ReachableMachine } from "../../ec2/reachable.ts";
 import type { ResourceType } from "../../resource.ts";
 

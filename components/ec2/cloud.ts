@@ -1,0 +1,231 @@
+// Amazon EC2: a recipe becomes an AMI. Official resources where there are any (images.ts, machine.ts), our own for what
+// they do not do (resources.ts); here is how they hang together.
+import type * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { tagNames, tagKey } from "../../common/ec2-tags.ts";
+import { formatExpiry, type Labels, type Role } from "../../common/labels.ts";
+import { UserError } from "../../common/user-error.ts";
+import type { Inventory } from "../../provision/life-cycle-commands.ts";
+import type { Distribution } from "../../provision/module.ts";
+import type { RecipeBase } from "../../provision/recipe.ts";
+import type { BuilderIdentity } from "../../provision/verification.ts";
+import { call } from "../call.ts";
+import type {
+  Bake,
+  Base,
+  Cloud,
+  DeclaredImage,
+  Distributed,
+  Generation,
+  ImageIdentity,
+  Survey,
+  Trial,
+} from "../cloud.ts";
+import type { OwnKey } from "../login-key.ts";
+import { onceMade } from "../outputs.ts";
+import type { Settings } from "../settings.ts";
+import { findSshFrom } from "../ssh-from.ts";
+import type { StackState } from "../state.ts";
+import { baseSource, ec2Distributions, loginUserOf } from "./bases.ts";
+import { Ec2Images, imageOutput } from "./images.ts";
+import { declareMachine, type Ec2Machine, type Surroundings } from "./machine.ts";
+import { Promotion, Step, type ImageAttributes } from "./resources.ts";
+
+/** A generation as the survey (provider/functions/ec2.ts) tells of it. */
+interface Ec2Generation extends Generation {
+  base: Base;
+  /** The AMI's name. */
+  imageName: string;
+}
+
+/** An AMI with what else belongs to it. */
+interface Ec2Image extends DeclaredImage {
+  attributes: ImageAttributes;
+  /** Tags for copies. */
+  tags: Record<string, string>;
+  /** Copies that are there already: ids by region. */
+  copies: Readonly<Record<string, string>>;
+}
+
+const defaultTypes = { amd64: "t3.small", arm64: "t4g.small" } as const;
+
+/** The `ec2` stack's cloud, in the region that it bakes in. */
+export class Ec2Cloud implements Cloud {
+  readonly name = "ec2";
+  readonly outputName = "aws";
+  readonly sizeBytes: number;
+  private readonly images: Ec2Images;
+  private readonly instanceType: string;
+  /** What the preflight found out; none before that, as nothing is declared that needs it. */
+  private found?: Pick<Surroundings, "vpc" | "sshFrom">;
+
+  /**
+   * @param place The region.
+   * @param ownKey The user's own key pair, from AWS_KEY_PAIR and AWS_KEY_FILENAME.
+   */
+  constructor(
+    private readonly settings: Settings,
+    readonly place: string,
+    state: StackState,
+    private readonly ownKey: OwnKey | undefined,
+  ) {
+    const { diskSize, instanceType, architecture } = settings.ec2;
+    this.sizeBytes = diskSize * 1024 ** 3;
+    this.instanceType = instanceType ?? defaultTypes[architecture];
+    this.images = new Ec2Images(settings, state, place);
+  }
+
+  loginUser(distribution: Distribution): string | undefined {
+    return loginUserOf(distribution);
+  }
+
+  async resolveBase(_base: RecipeBase, distribution: Distribution, pinned?: Base): Promise<Base> {
+    if (pinned) return pinned;
+    const { architecture, bases } = this.settings.ec2;
+    const source = baseSource(distribution, architecture, bases[distribution.id]);
+    if (!source) {
+      throw new UserError({
+        where: `stack setting ci-images:ec2.bases.${distribution.id}`,
+        found: "not set, and no base image of this distribution is known on ec2",
+        allowed: ec2Distributions.join(", "),
+      });
+    }
+    const query = { region: this.place, distribution: distribution.id, architecture, source };
+    return call("ci-images:ec2:resolveBase", query);
+  }
+
+  async survey({ id: distribution }: Distribution): Promise<Survey> {
+    const owner = { project: pulumi.getProject(), stack: pulumi.getStack(), distribution };
+    return call("ci-images:ec2:survey", { region: this.place, copyTo: this.copyTo, ...owner });
+  }
+
+  async preflight(): Promise<void> {
+    const { subnet, securityGroup, architecture } = this.settings.ec2;
+    const { place: region, instanceType } = this;
+    const asked = { region, instanceType, architecture, subnet, securityGroup, keyName: this.ownKey?.name };
+    const [{ vpc }, sshFrom] = await Promise.all([
+      call<{ vpc: string }>("ci-images:ec2:preflight", asked),
+      findSshFrom(this.settings),
+    ]);
+    this.found = { vpc, sshFrom };
+  }
+
+  declareBuilder(bake: Bake): Ec2Machine {
+    return this.machine(bake, `${bake.prefix}-builder`, "builder", bake.base.id, []);
+  }
+
+  declareSealing({ prefix, parent }: Bake, builder: Ec2Machine, after: pulumi.Resource): pulumi.Resource {
+    return new Step("SealMark", `${prefix}-sealing`, builder.step, { parent, dependsOn: [after] });
+  }
+
+  declareImage(
+    bake: Bake,
+    builder: Ec2Machine,
+    sealed: pulumi.Resource,
+    { machineId }: pulumi.Output<Inventory>,
+  ): Ec2Image {
+    const { prefix, parent } = bake;
+    const stopped = new Step("Stop", `${prefix}-stop`, builder.step, { parent, dependsOn: [sealed] });
+    const tags = this.images.tagsOf(bake, bake.base);
+    const identity = pulumi
+      .all([machineId, pulumi.output(builder.connection.hostKey), builder.authorizedKey])
+      .apply(([id, ...keys]) => [id, ...keys.map((key) => key.split(" ")[1])].join(" "));
+    const making = {
+      ...tags,
+      [tagNames.builder]: identity,
+      [tagNames.machine]: builder.lease.machine,
+      [tagKey("expires")]: builder.lease.deadline.apply((deadline) => formatExpiry(new Date(deadline))),
+    };
+    const image = this.images.declareMade(bake, builder.step.instance, making, [stopped]);
+    const attributes = this.images.declareAttributes(prefix, this.place, image.id, tags, parent);
+    new Step("Retirement", `${prefix}-retirement`, builder.step, { parent, dependsOn: [attributes] });
+    const output = imageOutput(image.id, this.images.nameOf(bake), bake.recipe, attributes.builtAt);
+    const hostKey = pulumi.output(builder.connection.hostKey);
+    const was: pulumi.Output<BuilderIdentity> = pulumi
+      .all([machineId, hostKey, builder.authorizedKey])
+      .apply(([machineId, hostKey, loginKey]) => ({ machineId, hostKeys: [hostKey], loginKey }));
+    return { resource: image, output, builder: was, attributes, tags, copies: {} };
+  }
+
+  declareGeneration(identity: ImageIdentity, generation: Generation): Ec2Image {
+    const { location: id, imageName: name, base, builtAt, builder, copies = {} } = generation as Ec2Generation;
+    const { prefix, recipe, parent } = identity;
+    const resource = this.images.declarePresent(identity, { id, name });
+    const tags = this.images.tagsOf(identity, base);
+    const attributes = this.images.declareAttributes(prefix, this.place, resource.id, tags, parent);
+    const output = imageOutput(resource.id, name, recipe, builtAt);
+    const image = { resource, output, attributes, tags, copies };
+    // Only the verification of an image that was made earlier asks for this.
+    return Object.defineProperty(image as Ec2Image, "builder", { get: () => builderOf(id, builder) });
+  }
+
+  declareTrial(bake: Bake, image: Ec2Image): Trial {
+    const { parent } = bake;
+    const prefix = `${bake.prefix}-trial`;
+    const machine = this.machine(bake, prefix, "trial", image.resource.id, [image.attributes]);
+    return {
+      ...machine,
+      how: `EC2 ${this.instanceType}`,
+      retire: (last) => new Step("Retirement", `${prefix}-retirement`, machine.step, { parent, dependsOn: [last] }),
+    };
+  }
+
+  declarePromotion(
+    { prefix, parent }: Bake,
+    image: Ec2Image,
+    proof: { how: pulumi.Input<string>; report: pulumi.Input<string> },
+    after: pulumi.Resource[],
+  ): pulumi.CustomResource {
+    const args = { region: this.place, image: image.resource.id, ...proof };
+    return new Promotion(`${prefix}-promotion`, args, { parent, dependsOn: [...after, image.attributes] });
+  }
+
+  declareDistribution(identity: ImageIdentity, image: Ec2Image, after: pulumi.Resource[]): Distributed {
+    const { prefix, parent, recipe } = identity;
+    const { resource, attributes, tags, output } = image;
+    const shared = this.images.declarePermissions(prefix, this.place, resource.id, parent, [...after, attributes]);
+    const own = onceMade(output, [...after, attributes, ...shared]);
+    const copies = this.copyTo.map((region) => {
+      const name = `${prefix}-${region}`;
+      // Copies are made of proven images only.
+      const copyTags = { ...tags, [tagNames.proven]: "as the image it was copied from" };
+      const copy = this.images.declareCopy(identity, region, resource.id, copyTags, image.copies[region], after);
+      const copied = this.images.declareAttributes(name, region, copy.id, tags, parent);
+      const permitted = this.images.declarePermissions(name, region, copy.id, parent, [copied]);
+      const { builtAt } = attributes;
+      const told = imageOutput(copy.id, this.images.nameOf(identity), recipe, builtAt);
+      return [region, onceMade(told, [copied, ...permitted])] as const;
+    });
+    return { [this.place]: own, ...Object.fromEntries(copies) };
+  }
+
+  private get copyTo(): string[] {
+    return this.settings.ec2.copyTo.filter((region) => region !== this.place);
+  }
+
+  private machine(
+    bake: Bake,
+    prefix: string,
+    role: Role,
+    image: pulumi.Input<string>,
+    after: pulumi.Resource[],
+  ): Ec2Machine {
+    if (!this.found) throw new Error("a machine was declared without a preflight");
+    const { distribution, recipe, parent, base } = bake;
+    const owner = { project: pulumi.getProject(), stack: pulumi.getStack() };
+    const labels: Labels = { ...owner, distribution: distribution.id, recipe, role, base: base.id };
+    const { settings, place: region, instanceType, ownKey } = this;
+    const provider: aws.Provider = this.images.provider(region);
+    const surroundings = { settings, region, instanceType, provider, ownKey, ...this.found };
+    return declareMachine(surroundings, { prefix, labels, image, loginUser: distribution.loginUser, parent, after });
+  }
+}
+
+function builderOf(image: string, builder: BuilderIdentity | undefined): pulumi.Output<BuilderIdentity> {
+  if (builder) return pulumi.output(builder);
+  throw new UserError({
+    where: `image ${image}`,
+    found: `has no tag ${tagNames.builder}, so nobody can tell whether a machine booted from it differs from its builder`,
+    cure: "deregister it; the next `pulumi up` bakes it anew",
+  });
+}

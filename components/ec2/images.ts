@@ -1,0 +1,208 @@
+// AMIs as resources: one made of a builder, one that is there already, copies in other regions, and who may launch them.
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { cloudLabels, cloudName } from "../../common/labels.ts";
+import { tagNames } from "../../common/ec2-tags.ts";
+import { parseDuration } from "../../provision/sizes.ts";
+import type { ImageIdentity, ImageOutput } from "../cloud.ts";
+import type { Settings } from "../settings.ts";
+import type { StackState } from "../state.ts";
+import { AdoptedImage, ImageAttributes, SnapshotSweep } from "./resources.ts";
+
+/** Types of the official resources, as the state has them. */
+export const imageTypes = {
+  made: "aws:ec2/amiFromInstance:AmiFromInstance",
+  copied: "aws:ec2/amiCopy:AmiCopy",
+} as const;
+
+/** Inputs that decided what an image was when it was made; later they decide nothing. */
+const settled = [
+  "name",
+  "description",
+  "sourceInstanceId",
+  "snapshotWithoutReboot",
+  "ebsBlockDevices",
+  "ephemeralBlockDevices",
+  "deprecationTime",
+  "tags",
+  "tagsAll",
+];
+
+/** AWS keeps 60 minutes of patience for large disks; ours (provider/ec2/images.ts) is as long. */
+const customTimeouts = { create: "60m" };
+
+/** Declares AMIs of one stack. */
+export class Ec2Images {
+  private readonly providers = new Map<string, aws.Provider>();
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly state: StackState,
+    /** Where images are baked. */
+    private readonly region: string,
+  ) {}
+
+  /** A provider for each region. Credentials and endpoint come from the environment, as everywhere. */
+  provider(region: string): aws.Provider {
+    let provider = this.providers.get(region);
+    if (!provider) {
+      provider = new aws.Provider(`aws-${region}`, { region });
+      this.providers.set(region, provider);
+    }
+    return provider;
+  }
+
+  /** The AMI's name: unique in account and region. */
+  nameOf({ name, distribution, recipe }: ImageIdentity): string {
+    return cloudName("ec2", pulumi.getProject(), pulumi.getStack(), name, distribution.id, recipe.slice(0, 12));
+  }
+
+  /** Tags that an image, its copies and their snapshots have in common. */
+  tagsOf(identity: ImageIdentity, base: { id: string; description: string }): Record<string, string> {
+    const { distribution, recipe, name } = identity;
+    const owner = { project: pulumi.getProject(), stack: pulumi.getStack() };
+    const labels = { ...owner, distribution: distribution.id, recipe, role: "image" as const, base: base.id };
+    return {
+      ...cloudLabels("ec2", labels, this.settings.tags),
+      Name: this.nameOf(identity),
+      [tagNames.recipeName]: name,
+      [tagNames.baseDescription]: base.description,
+    };
+  }
+
+  /** A new AMI of a stopped builder. */
+  declareMade(
+    identity: ImageIdentity,
+    instance: pulumi.Input<string>,
+    tags: Record<string, pulumi.Input<string>>,
+    after: pulumi.Resource[],
+  ): aws.ec2.AmiFromInstance {
+    const { prefix, distribution, recipe, parent } = identity;
+    const sweep = this.declareSweep(identity, this.region);
+    return new aws.ec2.AmiFromInstance(
+      prefix,
+      {
+        name: this.nameOf(identity),
+        description: `${identity.name}: ${distribution.id}, recipe ${recipe.slice(0, 12)}`,
+        sourceInstanceId: instance,
+        // The instance is stopped: nothing is rebooted, and nothing has to be.
+        snapshotWithoutReboot: true,
+        tags,
+      },
+      { parent, provider: this.provider(this.region), dependsOn: [...after, sweep], customTimeouts },
+    );
+  }
+
+  /** An AMI that is there, as the state knows it; one that it does not know is adopted. */
+  declarePresent(identity: ImageIdentity, image: { id: string; name: string }): pulumi.CustomResource {
+    const { prefix, parent } = identity;
+    const sweep = this.declareSweep(identity, this.region);
+    if (!this.state.has(imageTypes.made, prefix)) {
+      const args = { region: this.region, image: image.id };
+      return new AdoptedImage(prefix, args, { parent, dependsOn: [sweep] });
+    }
+    return new aws.ec2.AmiFromInstance(
+      prefix,
+      // Required, and ignored: the state's own values stay.
+      { name: image.name, sourceInstanceId: "i-00000000000000000" },
+      {
+        parent,
+        provider: this.provider(this.region),
+        ignoreChanges: settled,
+        dependsOn: [sweep],
+        customTimeouts,
+      },
+    );
+  }
+
+  /** A copy in another region. */
+  declareCopy(
+    identity: ImageIdentity,
+    region: string,
+    source: pulumi.Output<string>,
+    tags: Record<string, string>,
+    present: string | undefined,
+    after: pulumi.Resource[],
+  ): pulumi.CustomResource {
+    const { distribution, recipe, parent } = identity;
+    const name = `${identity.prefix}-${region}`;
+    const sweep = this.declareSweep(identity, region);
+    if (present !== undefined && !this.state.has(imageTypes.copied, name)) {
+      return new AdoptedImage(name, { region, image: present }, { parent, dependsOn: [sweep] });
+    }
+    const { encrypted, kmsKeys } = this.settings.ec2;
+    return new aws.ec2.AmiCopy(
+      name,
+      {
+        name: this.nameOf(identity),
+        description: `${identity.name}: ${distribution.id}, recipe ${recipe.slice(0, 12)}`,
+        sourceAmiId: source,
+        sourceAmiRegion: this.region,
+        ...(encrypted && { encrypted, ...(kmsKeys[region] && { kmsKeyId: kmsKeys[region] }) }),
+        tags,
+      },
+      // A copy that is there stays as it was made: another source would be another recipe, and so another name.
+      {
+        parent,
+        provider: this.provider(region),
+        dependsOn: [...after, sweep],
+        ignoreChanges: ["encrypted", "kmsKeyId"],
+        customTimeouts,
+      },
+    );
+  }
+
+  /** Attributes and snapshot tags of an AMI. */
+  declareAttributes(
+    name: string,
+    region: string,
+    image: pulumi.Input<string>,
+    tags: Record<string, string>,
+    parent: pulumi.Resource,
+  ): ImageAttributes {
+    const { deprecateAfter, deregistrationProtection: protect } = this.settings.ec2;
+    const seconds = deprecateAfter === undefined ? undefined : parseDuration(deprecateAfter);
+    const args = { region, image, tags, protect, ...(seconds !== undefined && { deprecateAfter: seconds }) };
+    return new ImageAttributes(`${name}-attributes`, args, { parent });
+  }
+
+  /** Who else may launch an AMI. */
+  declarePermissions(
+    name: string,
+    region: string,
+    imageId: pulumi.Output<string>,
+    parent: pulumi.Resource,
+    after: pulumi.Resource[],
+  ): pulumi.Resource[] {
+    const { shareWithAccounts, shareWithOrganizations } = this.settings.ec2;
+    const shares = [
+      ...shareWithAccounts.map((account) => ({ to: account, args: { accountId: account } })),
+      ...shareWithOrganizations.map((arn) => ({
+        to: arn.split("/").at(-1)!,
+        args: arn.includes(":organization/") ? { organizationArn: arn } : { organizationalUnitArn: arn },
+      })),
+    ];
+    const options = { parent, provider: this.provider(region), dependsOn: after };
+    return shares.map(
+      ({ to, args }) => new aws.ec2.AmiLaunchPermission(`${name}-for-${to}`, { imageId, ...args }, options),
+    );
+  }
+
+  /** Declared before the image and so deleted after it: snapshots that it left. */
+  private declareSweep({ prefix, distribution, recipe, parent }: ImageIdentity, region: string): SnapshotSweep {
+    const owner = { project: pulumi.getProject(), stack: pulumi.getStack() };
+    const tags = cloudLabels("ec2", { ...owner, distribution: distribution.id, recipe });
+    const name = region === this.region ? prefix : `${prefix}-${region}`;
+    return new SnapshotSweep(`${name}-snapshots`, { region, tags }, { parent });
+  }
+}
+
+/** What the outputs say of an AMI. */
+export function imageOutput(
+  id: pulumi.Output<string>,
+  name: string,
+  recipe: string,
+  builtAt: pulumi.Input<string>,
+): pulumi.Output<ImageOutput> {
+  return pulumi.all([id, builtAt]).apply(([id, builtAt]) => ({ id, name, recipe, builtAt }));
+}

@@ -1,0 +1,180 @@
+// One EC2 machine with all that it needs: lease, key pair, security group, instance, and the wait for its first answer.
+// Builder and trial machine are the same but for the image they boot from.
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { tagNames } from "../../common/ec2-tags.ts";
+import { cloudLabels, formatExpiry, type Labels } from "../../common/labels.ts";
+import { cloudConfig } from "../../provision/user-data.ts";
+import type { Machine } from "../cloud.ts";
+import { declareHostKey, declareLoginKey, type OwnKey } from "../login-key.ts";
+import type { Settings } from "../settings.ts";
+import { Lease, Market, Reachable, type StepArgs } from "./resources.ts";
+
+/** What all machines of a stack share. */
+export interface Surroundings {
+  settings: Settings;
+  region: string;
+  instanceType: string;
+  provider: aws.Provider;
+  ownKey?: OwnKey;
+  /** Where machines are; from the preflight. */
+  vpc: string;
+  /** Networks that may reach port 22. */
+  sshFrom: string[];
+}
+
+/** What this machine is. */
+export interface MachineArgs {
+  /** Begins the logical names. */
+  prefix: string;
+  labels: Labels;
+  /** The AMI's id. */
+  image: pulumi.Input<string>;
+  loginUser: string;
+  parent: pulumi.Resource;
+  /** What must be there before it is started. */
+  after: pulumi.Resource[];
+}
+
+/** A declared machine, and how steps name it. */
+export interface Ec2Machine extends Machine {
+  step: StepArgs;
+  lease: Lease;
+}
+
+/** Declares a machine. */
+export function declareMachine(surroundings: Surroundings, args: MachineArgs): Ec2Machine {
+  const { settings, region, provider, ownKey } = surroundings;
+  const { prefix, labels, parent, after, loginUser: user } = args;
+  const login = declareLoginKey(prefix, ownKey, parent);
+  const host = declareHostKey(prefix, parent);
+  const lease = declareLease(surroundings, args);
+  const tags = pulumi.all([lease.machine, lease.deadline]).apply(([name, deadline]) => ({
+    ...cloudLabels("ec2", { ...labels, expires: formatExpiry(new Date(deadline)) }, settings.tags),
+    Name: name,
+    [tagNames.machine]: name,
+  }));
+  // Dropping the lease drops these: what is gone already must not be deleted by its official resource.
+  const options = { parent, provider, deletedWith: lease };
+  const keyName =
+    ownKey?.name ??
+    new aws.ec2.KeyPair(`${prefix}-key-pair`, { keyName: lease.machine, publicKey: login.publicKey, tags }, options)
+      .keyName;
+  const group = settings.ec2.securityGroup ?? declareSecurityGroup(surroundings, prefix, lease, tags, options).id;
+  const userData = pulumi
+    .all([host.privateKey, host.publicKey, login.publicKey, lease.deadline])
+    .apply(([hostPrivateKey, hostPublicKey, authorizedKey, deadline]) =>
+      cloudConfig({ hostPrivateKey, hostPublicKey, authorizedKey, deadline: new Date(deadline) }),
+    );
+  const instance = new aws.ec2.Instance(
+    prefix,
+    {
+      ami: args.image,
+      ...instanceArgs(surroundings),
+      ...marketArgs(surroundings, args, lease, tags),
+      keyName,
+      vpcSecurityGroupIds: [group],
+      userData: pulumi.secret(userData),
+      userDataReplaceOnChange: true,
+      tags,
+      volumeTags: tags,
+    },
+    { ...options, dependsOn: after },
+  );
+  const address = settings.ec2.address === "public" ? instance.publicIp : instance.privateIp;
+  const connection = { host: address, port: 22, user, privateKey: login.privateKey, hostKey: host.publicKey };
+  const step = { region, machine: lease.machine, instance: instance.id };
+  const ready = new Reachable(
+    `${prefix}-reachable`,
+    { ...step, host: address, port: 22, user, hostKey: host.publicKey },
+    { parent },
+  );
+  return { connection, instance: instance.id, authorizedKey: login.publicKey, ready, settles: true, step, lease };
+}
+
+function declareLease({ settings, region }: Surroundings, { prefix, labels, parent }: MachineArgs): Lease {
+  const { project, stack } = labels;
+  const name = [project, stack, prefix].join("-").replaceAll(/[^A-Za-z0-9.-]/g, "-");
+  const lifetime = settings.maxLifetimeSeconds;
+  return new Lease(`${prefix}-lease`, { region, prefix: name, labels: { ...labels }, lifetime }, { parent });
+}
+
+/** Open to port 22 from `sshFrom`, to nothing else; the way out is free, as packages come from there. */
+function declareSecurityGroup(
+  { sshFrom, vpc }: Surroundings,
+  prefix: string,
+  lease: Lease,
+  tags: pulumi.Output<Record<string, string>>,
+  options: pulumi.CustomResourceOptions,
+): aws.ec2.SecurityGroup {
+  const rules = sshFrom.map((cidr) => ({
+    protocol: "tcp",
+    fromPort: 22,
+    toPort: 22,
+    ...(cidr.includes(":") ? { ipv6CidrBlocks: [cidr] } : { cidrBlocks: [cidr] }),
+  }));
+  return new aws.ec2.SecurityGroup(
+    `${prefix}-security-group`,
+    {
+      name: lease.machine,
+      description: "ci-images: SSH to one machine of a bake",
+      vpcId: vpc,
+      ingress: rules,
+      egress: [{ protocol: "-1", fromPort: 0, toPort: 0, cidrBlocks: ["0.0.0.0/0"], ipv6CidrBlocks: ["::/0"] }],
+      tags,
+    },
+    options,
+  );
+}
+
+function instanceArgs({ settings, region, instanceType }: Surroundings) {
+  const { diskSize, encrypted, kmsKeys, subnet, address, instanceProfile } = settings.ec2;
+  return {
+    instanceType,
+    subnetId: subnet,
+    associatePublicIpAddress: address === "public",
+    iamInstanceProfile: instanceProfile,
+    // What the machine's own deadline relies on: powering off from inside ends it.
+    instanceInitiatedShutdownBehavior: "terminate",
+    metadataOptions: { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1 },
+    rootBlockDevice: {
+      volumeType: "gp3",
+      volumeSize: diskSize,
+      encrypted,
+      kmsKeyId: kmsKeys[region],
+      deleteOnTermination: true,
+    },
+  };
+}
+
+/**
+ * Spot machines can only be stopped when their request is persistent. It ends with the lease, so that no machine takes the
+ * place of one that ended.
+ */
+function marketArgs(
+  { settings, region, instanceType }: Surroundings,
+  { prefix, image, parent, after }: MachineArgs,
+  lease: Lease,
+  tags: pulumi.Output<Record<string, string>>,
+): Pick<aws.ec2.InstanceArgs, "instanceMarketOptions"> {
+  if (!settings.ec2.spot) return {};
+  const { subnet } = settings.ec2;
+  const probe = new Market(
+    `${prefix}-market`,
+    { region, machine: lease.machine, instanceType, image, subnet, tags },
+    { parent, dependsOn: after },
+  );
+  const instanceMarketOptions = pulumi.all([probe.market, lease.deadline]).apply(([market, deadline]) =>
+    market === "spot"
+      ? {
+          marketType: "spot",
+          spotOptions: {
+            spotInstanceType: "persistent",
+            instanceInterruptionBehavior: "stop",
+            validUntil: deadline.replace(/\.\d+/, ""),
+          },
+        }
+      : undefined,
+  );
+  return { instanceMarketOptions: instanceMarketOptions };
+}

@@ -1,0 +1,302 @@
+// What the program declares for stack `ec2`, without an engine: inputs, order, parents; image up to date or not.
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import ssh2 from "ssh2";
+import { baseSource, ec2Distributions } from "../../components/ec2/bases.ts";
+import { distributions } from "../../provision/distributions.ts";
+import { runProgram, type Graph, type Registered, type World } from "./program.ts";
+
+const region = "us-west-2";
+const base = { id: "ami-0base", description: "debian-12-amd64-20260901-2" };
+
+/** A cloud that has these images; the state knows the resources `records`. */
+function world(generations: object[] = [], records: object = {}): World {
+  return {
+    calls: {
+      "pulumi:pulumi:readStackResourceOutputs": { outputs: records },
+      "ci-images:ec2:resolveBase": base,
+      "ci-images:ec2:survey": { generations, builders: [] },
+      "ci-images:ec2:preflight": { vpc: "vpc-1" },
+      "ci-images:index:ownAddress": { address: "203.0.113.7" },
+      "ci-images:ec2:configuredRegion": { region },
+    },
+    outputs: {
+      "ci-images:index:KeyPair": () => ({ publicKey: "ssh-ed25519 AAAA x", privateKey: "PRIVATE" }),
+      "ci-images:ec2:Lease": ({ prefix }) => ({
+        machine: `${prefix as string}-abc`,
+        deadline: "2026-11-21T18:00:00.000Z",
+      }),
+      "ci-images:ec2:Market": () => ({ market: "spot" }),
+      "ci-images:ec2:ImageAttributes": () => ({ name: "n", builtAt: "2026-11-21T14:00:00.000Z" }),
+      "aws:ec2/instance:Instance": () => ({ publicIp: "198.51.100.1", privateIp: "10.0.0.1" }),
+      "command:remote:Command": () => ({ stdout: `machine-id: ${"1".repeat(32)}\nbash\t5.2\n` }),
+    },
+  };
+}
+
+const run = (ec2: object = {}, the: World = world(), more: object = {}) =>
+  runProgram({ cloud: "ec2", ec2: { region, ...ec2 }, ...more }, the);
+
+/** The recipe hash, as the first bake has it, and what the survey would tell of its image then. */
+async function surveyed(graph: Graph, proven: boolean, copies: object = {}) {
+  const { tags } = graph.one("AmiFromInstance").inputs as { tags: Record<string, string> };
+  const recipe = tags["ci-images:recipe"];
+  const builder = { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 AAAA" };
+  const builtAt = "2026-11-21T14:00:00.000Z";
+  const generation = { recipe, proven, base, builtAt, name: "worker", location: "ami-0made", imageName: "n" };
+  return { ...generation, builder, copies };
+}
+
+/** The state's record of a resource. */
+const record = (type: string, name: string) => ({ [`urn:pulumi:test::ci-images::${type}::${name}`]: { type } });
+
+describe("stack `ec2`: what the program declares", function () {
+  this.timeout(60_000);
+  const saved = { pair: process.env.AWS_KEY_PAIR, file: process.env.AWS_KEY_FILENAME };
+  before(() => {
+    delete process.env.AWS_KEY_PAIR;
+    delete process.env.AWS_KEY_FILENAME;
+  });
+  after(() => {
+    if (saved.pair !== undefined) process.env.AWS_KEY_PAIR = saved.pair;
+    if (saved.file !== undefined) process.env.AWS_KEY_FILENAME = saved.file;
+  });
+
+  describe("when there is no image yet", () => {
+    let graph: Graph;
+    before(async () => {
+      const more = { tags: { team: "ci" } };
+      graph = await run(
+        { copyTo: ["eu-west-1"], shareWithAccounts: ["123456789012"], encrypted: false },
+        world(),
+        more,
+      );
+    });
+
+    it("a builder with a gp3 disk, IMDSv2 only, reached by SSH from here only, that ends when it powers off", () => {
+      const { inputs, deletedWith } = graph.one("Instance", /builder$/);
+      assert.equal(inputs.ami, base.id);
+      assert.equal(inputs.instanceType, "t3.small");
+      assert.equal(inputs.instanceInitiatedShutdownBehavior, "terminate");
+      assert.equal((inputs.metadataOptions as Record<string, unknown>).httpTokens, "required");
+      const disk = inputs.rootBlockDevice as Record<string, unknown>;
+      assert.deepEqual([disk.volumeType, disk.volumeSize, disk.encrypted], ["gp3", 48, false]);
+      assert.equal(inputs.instanceMarketOptions, undefined);
+      assert.match(deletedWith, /builder-lease$/);
+      const tags = inputs.tags as Record<string, string>;
+      assert.deepEqual(
+        ["project", "stack", "distribution", "role", "base", "expires"].map((label) => tags[`ci-images:${label}`]),
+        ["ci-images", "test", "debian12", "builder", base.id, "20261121T180000Z"],
+      );
+      assert.equal(tags.team, "ci");
+      assert.deepEqual(inputs.volumeTags, tags);
+      const group = graph.one("SecurityGroup", /builder/);
+      assert.deepEqual(group.inputs.ingress, [
+        { protocol: "tcp", fromPort: 22, toPort: 22, cidrBlocks: ["203.0.113.7/32"] },
+      ]);
+      assert.equal(group.inputs.vpcId, "vpc-1");
+      assert.match(group.deletedWith, /builder-lease$/);
+    });
+
+    it("pins the host key through user data and logs in with a key of the bake's own, as Debian's `admin`", () => {
+      const { inputs } = graph.one("Instance", /builder$/);
+      // Secrets come to mocks as they are.
+      const userData = JSON.stringify(inputs.userData);
+      assert.ok(userData.includes("#cloud-config") && userData.includes("ed25519_private"));
+      assert.equal(graph.one("Reachable", /builder/).inputs.user, "admin");
+      assert.deepEqual(graph.names("KeyPair").filter((name) => name.endsWith("-key-pair")).length, 2, "one a machine");
+    });
+
+    it("goes in order: modules, seal, stop, image, retirement, trial, promotion, copies, permissions", () => {
+      const reached = graph.one("Reachable", /builder/);
+      const settled = graph.one("Command", /-settled$/);
+      const module = graph.one("Command", /-run$/);
+      const mark = graph.one("SealMark");
+      const seal = graph.one("Command", /-seal$/);
+      const stop = graph.one("Stop");
+      const image = graph.one("AmiFromInstance");
+      const retirement = graph.one("Retirement", /[0-9a-f]{8}-retirement$/);
+      const trial = graph.one("Instance", /trial$/);
+      const verified = graph.one("Command", /-verify$/);
+      const ended = graph.one("Retirement", /trial-retirement$/);
+      const promotion = graph.one("Promotion");
+      const copy = graph.one("AmiCopy");
+      const order = [reached, settled, module, mark, seal, stop, image];
+      for (const [index, step] of order.slice(1).entries()) follows(graph, step, order[index]);
+      follows(graph, retirement, image);
+      follows(graph, trial, image);
+      follows(graph, verified, trial);
+      follows(graph, ended, verified);
+      follows(graph, promotion, ended);
+      follows(graph, copy, promotion);
+      assert.equal(copy.inputs.sourceAmiRegion, region);
+      for (const name of [/debian12-[0-9a-f]{8}-for/, /eu-west-1-for/]) {
+        const permission = graph.one("AmiLaunchPermission", name);
+        assert.equal(permission.inputs.accountId, "123456789012");
+        follows(graph, permission, promotion);
+      }
+      assert.equal(image.inputs.sourceInstanceId, `${graph.one("Instance", /builder$/).name}-id`);
+      for (const { type, name, parent } of graph.resources) {
+        if (!/^pulumi:/.test(type) && !type.endsWith(":WorkerImage"))
+          assert.equal(parent, "debian12", `${type} ${name}`);
+      }
+    });
+
+    it("the outputs name the image in every region, by distribution, and for ci-platform by id", () => {
+      const id = `${graph.one("AmiFromInstance").name}-id`;
+      const copy = `${graph.one("AmiCopy").name}-id`;
+      const { images, ciPlatform } = graph.outputs as {
+        images: { aws: Record<string, Record<string, { id: string }>> };
+        ciPlatform: unknown;
+      };
+      assert.equal(images.aws[region].debian12.id, id);
+      assert.equal(images.aws["eu-west-1"].debian12.id, copy);
+      assert.deepEqual(ciPlatform, {
+        jenkins: { clouds: { images: { aws: { [region]: { debian12: id }, "eu-west-1": { debian12: copy } } } } },
+      });
+    });
+  });
+
+  it("when the image is proven and the state knows it: the image, and nothing to make it with", async () => {
+    const first = await run({ copyTo: ["eu-west-1"] });
+    const { name } = first.one("AmiFromInstance");
+    const known = {
+      ...record("aws:ec2/amiFromInstance:AmiFromInstance", name),
+      ...record("aws:ec2/amiCopy:AmiCopy", `${name}-eu-west-1`),
+    };
+    const generation = await surveyed(first, true, { "eu-west-1": "ami-0copy" });
+    const graph = await run({ copyTo: ["eu-west-1"] }, world([generation], known));
+    const types = new Set(graph.resources.map(({ type }) => type.split(":").at(-1)));
+    const kept = ["AmiCopy", "AmiFromInstance", "ImageAttributes", "SnapshotSweep", "WorkerImage", "aws"];
+    assert.deepEqual([...types].sort(), kept);
+    for (const ignored of ["name", "sourceInstanceId", "tags", "snapshotWithoutReboot"]) {
+      assert.ok(graph.one("AmiFromInstance").ignoreChanges.includes(ignored), ignored);
+    }
+    const calls = graph.calls.map(({ token }) => token);
+    assert.ok(!calls.includes("ci-images:ec2:preflight") && !calls.includes("ci-images:index:ownAddress"));
+    // What is declared again must look as it did, or every `up` would change it.
+    for (const type of ["AmiCopy", "ImageAttributes", "SnapshotSweep"]) {
+      const strip = (each: Registered) => ({ ...each.inputs, sourceAmiId: "", image: "" });
+      const [before, now] = [first, graph].map((each) =>
+        Object.fromEntries(
+          each.resources.filter((one) => one.type.endsWith(`:${type}`)).map((one) => [one.name, strip(one)]),
+        ),
+      );
+      assert.deepEqual(now, before);
+    }
+  });
+
+  it("when the state was lost: image and copy are adopted, and nothing is baked", async () => {
+    const generation = await surveyed(await run({ copyTo: ["eu-west-1"] }), true, { "eu-west-1": "ami-0copy" });
+    const graph = await run({ copyTo: ["eu-west-1"] }, world([generation]));
+    assert.deepEqual(graph.names("Instance"), []);
+    assert.deepEqual(graph.names("AmiFromInstance"), []);
+    assert.equal(graph.one("AdoptedImage", /[0-9a-f]{8}$/).inputs.image, "ami-0made");
+    assert.equal(graph.one("AdoptedImage", /eu-west-1$/).inputs.image, "ami-0copy");
+  });
+
+  it("when the image was made but never proven: it is verified, without a builder", async () => {
+    const first = await run();
+    const known = record("aws:ec2/amiFromInstance:AmiFromInstance", first.one("AmiFromInstance").name);
+    const graph = await run({}, world([await surveyed(first, false)], known));
+    assert.match(graph.one("Instance").name, /-trial$/);
+    follows(graph, graph.one("Promotion"), graph.one("Command", /-verify$/));
+  });
+
+  it("keeps an earlier generation with its copies, and says what the recipe hash was made of", async () => {
+    const earlier = {
+      ...(await surveyed(await run(), true)),
+      recipe: "f".repeat(64),
+      proven: true,
+      copies: { "eu-west-1": "ami-0copy" },
+    };
+    const graph = await run(
+      { copyTo: ["eu-west-1"] },
+      world([earlier], record("aws:ec2/amiFromInstance:AmiFromInstance", "debian12-ffffffff")),
+    );
+    assert.ok(graph.one("AmiFromInstance", "debian12-ffffffff").ignoreChanges.includes("name"));
+    assert.equal(graph.one("AdoptedImage").name, "debian12-ffffffff-eu-west-1");
+    assert.equal(Object.keys(graph.outputs.plans as object).length, 1);
+    const none = await run({ copyTo: ["eu-west-1"] }, world([earlier]), { keep: 0 });
+    assert.ok(!none.resources.some(({ name }) => name.includes("ffffffff")));
+  });
+
+  it("takes a spot machine where the probe found capacity, with a request that ends with the lease", async () => {
+    const graph = await run({ spot: true });
+    const { instanceMarketOptions } = graph.one("Instance", /builder$/).inputs;
+    assert.deepEqual(instanceMarketOptions, {
+      marketType: "spot",
+      spotOptions: {
+        spotInstanceType: "persistent",
+        instanceInterruptionBehavior: "stop",
+        validUntil: "2026-11-21T18:00:00Z",
+      },
+    });
+    const occupied = world();
+    occupied.outputs!["ci-images:ec2:Market"] = () => ({ market: "on-demand" });
+    const fallen = await run({ spot: true }, occupied);
+    assert.equal(fallen.one("Instance", /builder$/).inputs.instanceMarketOptions, undefined);
+  });
+
+  it("uses the user's own key pair, security group, subnet and private address when they are given", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "ci-images-key-"));
+    try {
+      await writeFile(join(folder, "key"), ssh2.utils.generateKeyPairSync("ed25519").private, { mode: 0o600 });
+      Object.assign(process.env, { AWS_KEY_PAIR: "team", AWS_KEY_FILENAME: join(folder, "key") });
+      const graph = await run({ securityGroup: "sg-1", subnet: "subnet-1", address: "private" });
+      const { inputs } = graph.one("Instance", /builder$/);
+      assert.deepEqual([inputs.keyName, inputs.vpcSecurityGroupIds, inputs.subnetId], ["team", ["sg-1"], "subnet-1"]);
+      assert.equal(inputs.associatePublicIpAddress, false);
+      assert.equal(
+        (inputs.rootBlockDevice as { encrypted: boolean }).encrypted,
+        true,
+        "disks are encrypted by default",
+      );
+      assert.equal(graph.one("Reachable", /builder/).inputs.host, "10.0.0.1");
+      assert.deepEqual(graph.names("SecurityGroup"), []);
+      assert.ok(
+        graph.names("KeyPair").every((name) => name.endsWith("host-key")),
+        "no login key is made",
+      );
+    } finally {
+      delete process.env.AWS_KEY_PAIR;
+      delete process.env.AWS_KEY_FILENAME;
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it("stays with the newest image's base when it is pinned", async () => {
+    const generation = await surveyed(await run(), true);
+    const newer = world([generation], record("aws:ec2/amiFromInstance:AmiFromInstance", "x"));
+    newer.calls["ci-images:ec2:resolveBase"] = { id: "ami-0newer", description: "newer" };
+    assert.equal((await run({}, newer)).names("Instance").length, 2, "a newer base is a reason to bake");
+    assert.deepEqual((await run({}, newer, { base: "pinned" })).names("Instance"), []);
+  });
+
+  it("counts the disk's size in the recipe hash", async () => {
+    const recipe = async (ec2: object) => (await surveyed(await run(ec2), true)).recipe;
+    assert.notEqual(await recipe({ diskSize: 64 }), await recipe({}));
+  });
+
+  it("refuses to share what AWS's own key has encrypted, and a deprecation that is no time", async () => {
+    await assert.rejects(run({ shareWithAccounts: ["123456789012"] }), /ec2\.kmsKeys: no key for us-west-2/);
+    await assert.rejects(run({ deprecateAfter: "soon" }), /ec2\.deprecateAfter: "soon"/);
+  });
+
+  it("knows a base image of every distribution, on both architectures", () => {
+    assert.deepEqual(distributions.map(({ id }) => id).sort(), [...ec2Distributions].sort());
+    for (const distribution of distributions) {
+      const [amd64, arm64] = (["amd64", "arm64"] as const).map((architecture) =>
+        baseSource(distribution, architecture, undefined),
+      );
+      assert.notDeepEqual(amd64, arm64, distribution.id);
+    }
+    assert.deepEqual(baseSource(distributions[0], "amd64", { id: "ami-1" }), { id: "ami-1" });
+  });
+});
+
+function follows(graph: Graph, later: Registered, earlier: Registered): void {
+  assert.ok(graph.waits(later, earlier), `${later.name} must wait for ${earlier.name}`);
+}

@@ -1,0 +1,153 @@
+// The whole program without an engine: every resource that it registers, with inputs, parents and dependencies.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { dump } from "js-yaml";
+import { checkSettings } from "../../components/settings.ts";
+import { bakeAll } from "../../components/worker-images.ts";
+import { unwrapSecrets } from "../../provider/values.ts";
+
+/** A registered resource. */
+export interface Registered {
+  type: string;
+  name: string;
+  inputs: Record<string, unknown>;
+  /** Names of what it waits for. */
+  dependencies: string[];
+  parent: string;
+  deletedWith: string;
+  ignoreChanges: string[];
+}
+
+/** What the program did. */
+export interface Graph {
+  resources: Registered[];
+  /** The functions that it called, with their arguments. */
+  calls: { token: string; inputs: Record<string, unknown> }[];
+  /** The stack's outputs. */
+  outputs: Record<string, unknown>;
+  /** The only resource of a type (its last part is enough) whose name fits. */
+  one(type: string, name?: string | RegExp): Registered;
+  /** Names of the resources of a type. */
+  names(type: string): string[];
+  /** Whether a resource waits for another, through however many others. */
+  waits(resource: Registered, other: Registered): boolean;
+}
+
+export interface World {
+  /** Answers of functions, by token. */
+  calls: Record<string, object | ((inputs: Record<string, unknown>) => object)>;
+  /** Outputs beside the inputs, by type. */
+  outputs?: Record<string, (inputs: Record<string, unknown>) => Record<string, unknown>>;
+}
+
+interface Monitor {
+  registerResource(request: Request, callback: unknown): Promise<void>;
+}
+
+interface Request {
+  getType(): string;
+  getName(): string;
+  getParent(): string;
+  getDeletedwith(): string;
+  getDependenciesList(): string[];
+  getIgnorechangesList(): string[];
+}
+
+/** A recipe with one module and one test. */
+export const smallRecipe = {
+  name: "worker",
+  distribution: "debian12",
+  modules: ["run"],
+  run: ["true"],
+  tests: [{ name: "it is there", run: "true" }],
+};
+
+/**
+ * Runs the program.
+ * @param settings Without the prefix `ci-images:`.
+ */
+export async function runProgram(settings: object, world: World, recipe: object = smallRecipe): Promise<Graph> {
+  const folder = await mkdtemp(join(tmpdir(), "ci-images-graph-"));
+  const resources: Registered[] = [];
+  const requests = new Map<string, Registered>();
+  const calls: Graph["calls"] = [];
+  const nameOf = (urn: string) => urn.split("::").at(-1)!;
+  await pulumi.runtime.setMocks(
+    {
+      newResource({ type, name, inputs }) {
+        const given = unwrapSecrets(inputs as Record<string, unknown>);
+        requests.get(`${type} ${name}`)!.inputs = given;
+        return { id: `${name}-id`, state: { ...given, ...world.outputs?.[type]?.(given) } };
+      },
+      call({ token, inputs }) {
+        const given = inputs as Record<string, unknown>;
+        calls.push({ token, inputs: given });
+        const answer = world.calls[token];
+        if (answer === undefined) throw new Error(`the test has no answer for ${token}`);
+        return (typeof answer === "function" ? (answer as (inputs: object) => object)(given) : answer);
+      },
+    },
+    "ci-images",
+    "test",
+    false,
+    "organization",
+  );
+  // The mocks tell nothing of dependencies and options; the request that they are made from does.
+  const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
+  const register = monitor.registerResource.bind(monitor);
+  monitor.registerResource = (request, callback) => {
+    const [type, name] = [request.getType(), request.getName()];
+    const registered = {
+      type,
+      name,
+      inputs: {},
+      dependencies: request.getDependenciesList().map(nameOf),
+      parent: nameOf(request.getParent()),
+      deletedWith: nameOf(request.getDeletedwith()),
+      ignoreChanges: request.getIgnorechangesList(),
+    };
+    requests.set(`${type} ${name}`, registered);
+    resources.push(registered);
+    return register(request, callback);
+  };
+  try {
+    await writeFile(join(folder, "recipe.yaml"), dump(recipe));
+    const all = checkSettings("Pulumi.test.yaml", "ci-images:", { recipe: "recipe.yaml", ...settings });
+    const declared = await bakeAll(all, folder);
+    const outputs = await new Promise<unknown>((resolve) => pulumi.output(declared).apply((known) => resolve(known)));
+    // What nothing waits for is declared a little later; the SDK has this, and its types do not.
+    await (pulumi.runtime as unknown as { waitForRPCs(): Promise<void> }).waitForRPCs();
+    return graph(resources, calls, outputs as Graph["outputs"]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+function graph(resources: Registered[], calls: Graph["calls"], outputs: Graph["outputs"]): Graph {
+  const ofType = (type: string) => resources.filter((each) => each.type.split(":").at(-1) === type);
+  const waits = (resource: Registered, other: Registered): boolean =>
+    resource.dependencies.some((name) => {
+      if (name === other.name) return true;
+      // Names are unique in one program up to their type.
+      return resources.some((each) => each.name === name && each !== resource && waits(each, other));
+    });
+  return {
+    resources,
+    calls,
+    outputs,
+    waits,
+    names: (type) => ofType(type).map(({ name }) => name),
+    one(type, name = /./) {
+      const fitting = ofType(type).filter((each) =>
+        typeof name === "string" ? each.name === name : name.test(each.name),
+      );
+      if (fitting.length !== 1) {
+        const all = resources.map((each) => `${each.type} ${each.name}`).join("\n");
+        throw new Error(`${fitting.length} resources of type ${type} with name ${name}, of\n${all}`);
+      }
+      return fitting[0];
+    },
+  };
+}
