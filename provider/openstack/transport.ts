@@ -102,18 +102,20 @@ function parse(body: string): unknown {
   }
 }
 
-/** The reason in a refusal, which every service words in another way. */
+/** The reason in a refusal, which every service words in another way; Glance has HTML, in its JSON, too. */
 export function reasonOf(body: unknown): string {
-  if (typeof body === "string") {
-    const text = body
-      .replace(/<(head|style)>.*?<\/\1>/gs, " ")
-      .replaceAll(/<[^>]+>/g, " ")
-      .replaceAll(/\s+/g, " ");
-    return text.trim().slice(0, 500) || "no reason given";
-  }
+  if (typeof body === "string") return plain(body);
   const [inner] = body !== null && typeof body === "object" ? (Object.values(body) as unknown[]) : [];
   const message = (inner as { message?: unknown } | null)?.message ?? (body as { message?: unknown } | null)?.message;
-  return typeof message === "string" ? message : "no reason given";
+  return typeof message === "string" ? plain(message) : "no reason given";
+}
+
+function plain(text: string): string {
+  const words = text
+    .replace(/<(head|style)>.*?<\/\1>/gs, " ")
+    .replaceAll(/<\/?[a-z][^>]*>/gi, " ")
+    .replaceAll(/\s+/g, " ");
+  return words.trim().slice(0, 500) || "no reason given";
 }
 
 /** The id under which the cloud's operator finds a request in the logs. */
