@@ -123,6 +123,8 @@ export class RackspaceCloud implements Cloud {
       image: bake.base.id,
       volume: this.settings.rackspace.volume,
       loginUser: bake.plan.distribution.loginUser,
+      power: this.settings.power,
+      open: bake.stage !== "image",
       ...(ownKey && { ownKey, ownKeyPair: this.ownKeyPair(ownKey) }),
     });
   }

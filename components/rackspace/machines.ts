@@ -37,6 +37,10 @@ export interface MachineArgs {
   /** Boots from a new volume that is filled with the image. An image of volume snapshots needs no such. */
   volume?: { size: number; type?: string };
   loginUser: string;
+  /** `off` stops the server and keeps it; it runs unless given. */
+  power?: "on" | "off";
+  /** True when people and commands log in to it after `pulumi up`, too. */
+  open?: boolean;
   ownKey?: OwnKey;
   /** The key pair in Nova that holds the user's own key. */
   ownKeyPair?: { name: pulumi.Input<string>; resource?: pulumi.Resource };
@@ -77,6 +81,7 @@ export function declareMachine(
       labels,
       tags: settings.tags,
       lifetime: settings.maxLifetimeSeconds,
+      open: args.open ?? false,
     },
     // A security group can only be dropped when its server is gone: the lease goes first.
     { ...ours, dependsOn: [group, ...(keyPair.resource ? [keyPair.resource] : []), ...reached.resources] },
@@ -100,7 +105,7 @@ export function declareMachine(
       metadata: lease.metadata,
       userData: pulumi.secret(userData),
       configDrive,
-      powerState: "active",
+      powerState: args.power === "off" ? "shutoff" : "active",
       ...(availabilityZone !== undefined && { availabilityZone }),
     },
     // A server whose lease was replaced is another server; the official provider would only rename the old one.

@@ -12,6 +12,7 @@ export interface LeaseArgs {
   tags: Record<string, string>;
   /** Seconds. */
   lifetime: number;
+  open: boolean;
 }
 
 /** The lease of a server. */

@@ -4,125 +4,59 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import * as pulumi from "@pulumi/pulumi";
 import ssh2 from "ssh2";
 import { openRackspace } from "../../components/rackspace/open.ts";
 import { checkSettings, type Settings } from "../../components/settings.ts";
-import { StackState } from "../../components/state.ts";
-import { WorkerImage } from "../../components/worker-image.ts";
 import { describePlan } from "../../provision/explain.ts";
 import { planRecipe, type Plan } from "../../provision/plan.ts";
 import { loadRecipe } from "../../provision/recipe.ts";
 import { unwrapSecrets } from "../../provider/values.ts";
 import { tinyRecipe } from "../engine/recipes.ts";
+import { Graph } from "./graph.ts";
 
-interface Declared {
-  type: string;
-  name: string;
-  inputs: Record<string, unknown>;
-  options: pulumi.CustomResourceOptions;
-  parent?: string;
+/** What resources know beside their inputs. */
+function outputsOf(type: string, name: string): object {
+  const pair = { publicKey: `ssh-ed25519 PUBLIC-${name}`, privateKey: `PRIVATE-${name}` };
+  const outputs: Record<string, object> = {
+    "ci-images:index:KeyPair": pair,
+    "ci-images:rackspace:Lease": {
+      machine: `${name}-machine`,
+      deadline: "2030-01-01T00:00:00.000Z",
+      metadata: { ci_images_expires: "20300101T000000Z" },
+    },
+    "ci-images:rackspace:ServerImage": {
+      id: "image-1",
+      image: "image-1",
+      imageName: "image name",
+      bytes: 7,
+      builtAt: "2026-01-01",
+      builder: { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 BBBB" },
+    },
+    "openstack:compute/instance:Instance": { id: "server-1", accessIpV4: "192.0.2.7", accessIpV6: "" },
+    "openstack:networking/floatingIp:FloatingIp": { address: "203.0.113.9" },
+    "command:remote:Command": { stdout: `machine-id: ${"1".repeat(32)}\nok 1 - fine` },
+  };
+  return outputs[type] ?? {};
 }
 
-const ids: Record<string, string> = {
-  "ci-images:rackspace:ServerImage": "image-1",
-  "openstack:compute/instance:Instance": "server-1",
-};
-
-/** A cloud of the given answers, and what is declared on it. */
-class Graph {
-  readonly declared: Declared[] = [];
-  readonly asked: Record<string, Record<string, unknown>> = {};
-  answers: Record<string, object> = {
-    "ci-images:rackspace:regions": { regions: ["ORD", "DFW"], usual: "ORD", notices: [] },
-    "ci-images:rackspace:resolveBase": { id: "base-1", description: "Debian 12" },
-    "ci-images:rackspace:survey": { images: [], builders: [] },
-    "ci-images:rackspace:preflight": {
-      flavor: "flavor-1",
-      networks: [{ id: "network-1", name: "private" }],
-      hasKeyPair: false,
-    },
-  };
-
+/** A cloud with two regions, a base image and no image of ours, and what is declared on it. */
+class RackspaceGraph extends Graph {
   constructor() {
-    void pulumi.runtime.setMocks(
-      {
-        call: ({ token, inputs }) => {
-          this.asked[token] = inputs as Record<string, unknown>;
-          return this.answers[token] ?? assert.fail(`nobody answers ${token}`);
-        },
-        newResource: ({ type, name, inputs }) => {
-          const found = this.declared.find((each) => each.type === type && each.name === name);
-          if (found) found.inputs = inputs as Record<string, unknown>;
-          const state = { ...(inputs as object), ...this.outputsOf(type, name) };
-          return { id: ids[type] ?? `${name}-id`, state };
-        },
+    const answers = {
+      "ci-images:rackspace:regions": { regions: ["ORD", "DFW"], usual: "ORD", notices: [] },
+      "ci-images:rackspace:resolveBase": { id: "base-1", description: "Debian 12" },
+      "ci-images:rackspace:survey": { images: [], builders: [] },
+      "ci-images:rackspace:preflight": {
+        flavor: "flavor-1",
+        networks: [{ id: "network-1", name: "private" }],
+        hasKeyPair: false,
       },
-      "ci-images",
-      "rackspace",
-      false,
-    );
-  }
-
-  private outputsOf(type: string, name: string): object {
-    const pair = { publicKey: `ssh-ed25519 PUBLIC-${name}`, privateKey: `PRIVATE-${name}` };
-    const outputs: Record<string, object> = {
-      "ci-images:index:KeyPair": pair,
-      "ci-images:rackspace:Lease": {
-        machine: `${name}-machine`,
-        deadline: "2030-01-01T00:00:00.000Z",
-        metadata: { ci_images_expires: "20300101T000000Z" },
-      },
-      "ci-images:rackspace:ServerImage": {
-        image: "image-1",
-        imageName: "image name",
-        bytes: 7,
-        builtAt: "2026-01-01",
-        builder: { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 BBBB" },
-      },
-      "openstack:compute/instance:Instance": { accessIpV4: "192.0.2.7", accessIpV6: "" },
-      "openstack:networking/floatingIp:FloatingIp": { address: "203.0.113.9" },
-      "command:remote:Command": { stdout: `machine-id: ${"1".repeat(32)}\nok 1 - fine` },
     };
-    return outputs[type] ?? {};
+    super("rackspace", answers, outputsOf);
   }
 
-  /** Declares the worker image of `plan` and waits until everything is. @returns its outputs. */
-  async declare(settings: Settings, plan: Plan, keep = 1) {
-    const note: pulumi.ResourceTransformation = ({ type, name, opts }) => {
-      this.declared.push({ type, name, inputs: {}, options: opts });
-      return undefined;
-    };
-    const [cloud] = await openRackspace(settings);
-    const survey = await cloud.survey(plan.distribution);
-    const base = await cloud.resolveBase(plan.base, plan.distribution);
-    if (!survey.generations.some(({ recipe, proven }) => proven && recipe === plan.recipeHash(base.id))) {
-      await cloud.preflight(plan);
-    }
-    const { verify, stage, power } = settings;
-    const state = new StackState();
-    const args = { cloud, plan, base, survey, keep, verify: verify.enabled, stage, power, state, secrets: {} };
-    const worker = new WorkerImage("debian12", args, { transformations: [note] });
-    const output = await new Promise((resolve) => worker.images.ORD.apply(resolve));
-    // What nothing waits for is declared a little later; the SDK has this, and its types do not.
-    await (pulumi.runtime as unknown as { waitForRPCs(): Promise<void> }).waitForRPCs();
-    return output;
-  }
-
-  names(...types: string[]): string[] {
-    return this.declared.filter(({ type }) => types.length === 0 || types.includes(type)).map(({ name }) => name);
-  }
-
-  get(name: string): Declared {
-    return (
-      this.declared.find((each) => each.name === name) ?? assert.fail(`${name} is not declared: ${this.names().join()}`)
-    );
-  }
-
-  /** Names of what it depends on by option. */
-  after(name: string): string[] {
-    const { dependsOn } = this.get(name).options;
-    return (dependsOn as pulumi.Resource[]).map((resource) => (resource as unknown as { __name: string }).__name);
+  bake(settings: Settings, plan: Plan, keep = 1): Promise<unknown> {
+    return this.declare(async () => (await openRackspace(settings))[0], settings, plan, keep);
   }
 }
 
@@ -169,8 +103,8 @@ describe("the graph of stack rackspace", () => {
   });
 
   it("bakes what is not there: lease, server, commands, stop, image, retirement, second look, trial, promotion", async () => {
-    const graph = new Graph();
-    const output = await graph.declare(settingsOf(), plan);
+    const graph = new RackspaceGraph();
+    const output = await graph.bake(settingsOf(), plan);
     assert.deepEqual(output, { id: "image-1", name: "image name", bytes: 7, recipe, builtAt: "2026-01-01" });
     const ours = graph.declared.filter(({ type }) => type.startsWith("ci-images:rackspace:"));
     assert.deepEqual(
@@ -192,8 +126,8 @@ describe("the graph of stack rackspace", () => {
   });
 
   it("declares the server so that its lease ends it, and a new lease makes a new one", async () => {
-    const graph = new Graph();
-    await graph.declare(settingsOf(), plan);
+    const graph = new RackspaceGraph();
+    await graph.bake(settingsOf(), plan);
     const { inputs, options } = graph.get(`${prefix}-builder`);
     assert.equal(inputs.name, `${prefix}-builder-lease-machine`);
     assert.equal(inputs.imageId, "base-1");
@@ -202,7 +136,7 @@ describe("the graph of stack rackspace", () => {
     assert.equal(inputs.powerState, "active");
     assert.deepEqual(inputs.networks, [{ uuid: "network-1", accessNetwork: true }]);
     assert.deepEqual(options.replaceOnChanges, ["name"]);
-    assert.equal((options.deletedWith as unknown as { __name: string }).__name, `${prefix}-builder-lease`);
+    assert.equal(graph.goesWith(`${prefix}-builder`), `${prefix}-builder-lease`);
     assert.notEqual(inputs.userData, unwrapSecrets(inputs.userData), "it is a secret");
     const userData = unwrapSecrets(inputs.userData) as string;
     assert.match(userData, /^#cloud-config\n/);
@@ -211,8 +145,8 @@ describe("the graph of stack rackspace", () => {
   });
 
   it("opens SSH to the caller's networks and nothing else, and drops the group after the server", async () => {
-    const graph = new Graph();
-    await graph.declare(settingsOf(), plan);
+    const graph = new RackspaceGraph();
+    await graph.bake(settingsOf(), plan);
     const rules = graph.declared.filter(
       ({ type, name }) => type.endsWith(":SecGroupRule") && name.startsWith(`${prefix}-builder`),
     );
@@ -235,8 +169,8 @@ describe("the graph of stack rackspace", () => {
   });
 
   it("stops the server before its image is made, ends it after that, and boots the trial from what is left", async () => {
-    const graph = new Graph();
-    await graph.declare(settingsOf(), plan);
+    const graph = new RackspaceGraph();
+    await graph.bake(settingsOf(), plan);
     assert.deepEqual(graph.after(`${prefix}-stop`), [`${prefix}-seal`]);
     assert.deepEqual(graph.after(prefix), [`${prefix}-stop`]);
     assert.deepEqual(graph.after(`${prefix}-retirement`), [prefix]);
@@ -249,19 +183,19 @@ describe("the graph of stack rackspace", () => {
   });
 
   it("waits for the first answer at the server's own address before any command", async () => {
-    const graph = new Graph();
-    await graph.declare(settingsOf(), plan);
+    const graph = new RackspaceGraph();
+    await graph.bake(settingsOf(), plan);
     const { inputs } = graph.get(`${prefix}-builder-boot`);
     assert.deepEqual([inputs.host, inputs.port, inputs.user], ["192.0.2.7", 22, "debian"]);
     assert.deepEqual(graph.after(`${prefix}-settled`), [`${prefix}-builder-boot`]);
   });
 
   it("takes a floating address at a port of its own, with the security group there", async () => {
-    const graph = new Graph();
+    const graph = new RackspaceGraph();
     Object.assign(graph.answers["ci-images:rackspace:preflight"], {
       floatingNetwork: { id: "network-2", name: "public" },
     });
-    await graph.declare(settingsOf({ floatingNetwork: "public" }), plan);
+    await graph.bake(settingsOf({ floatingNetwork: "public" }), plan);
     assert.equal(graph.get(`${prefix}-builder-address`).inputs.pool, "public");
     assert.deepEqual(graph.get(`${prefix}-builder-port`).inputs.securityGroupIds, [
       `${prefix}-builder-security-group-id`,
@@ -271,8 +205,8 @@ describe("the graph of stack rackspace", () => {
   });
 
   it("boots from a volume where the stack says so, and the trial from the image's own", async () => {
-    const graph = new Graph();
-    await graph.declare(settingsOf({ volume: { size: 20, type: "ssd" } }), plan);
+    const graph = new RackspaceGraph();
+    await graph.bake(settingsOf({ volume: { size: 20, type: "ssd" } }), plan);
     const { inputs } = graph.get(`${prefix}-builder`);
     assert.equal(inputs.imageId, undefined);
     const [device] = inputs.blockDevices as Record<string, unknown>[];
@@ -283,10 +217,18 @@ describe("the graph of stack rackspace", () => {
     assert.equal(graph.get(`${prefix}-trial`).inputs.imageId, "image-1");
   });
 
+  it("goes on with the same builder at a later stage, and stops it when the stack's power is off", async () => {
+    const graph = new RackspaceGraph();
+    await graph.bake(settingsOf({}, { stage: "builder", power: "off" }), plan);
+    assert.equal(graph.get(`${prefix}-builder`).inputs.powerState, "shutoff");
+    assert.equal(graph.get(`${prefix}-builder-lease`).inputs.open, true);
+    assert.deepEqual(graph.names("command:remote:Command", "ci-images:rackspace:ServerImage"), []);
+  });
+
   it("declares nothing but the image when it is there and proven", async () => {
-    const graph = new Graph();
+    const graph = new RackspaceGraph();
     graph.answers["ci-images:rackspace:survey"] = { images: [generation()], builders: [] };
-    await graph.declare(settingsOf(), plan);
+    await graph.bake(settingsOf(), plan);
     assert.deepEqual(graph.names(), [`debian12`, prefix]);
     const { making, name, recipe: hash } = graph.get(prefix).inputs;
     assert.deepEqual([making, name, hash], [undefined, "tiny", recipe]);
@@ -294,30 +236,30 @@ describe("the graph of stack rackspace", () => {
   });
 
   it("verifies an image that is made but not proven, and bakes nothing", async () => {
-    const graph = new Graph();
+    const graph = new RackspaceGraph();
     graph.answers["ci-images:rackspace:survey"] = { images: [generation({ proven: false })], builders: [] };
-    await graph.declare(settingsOf(), plan);
+    await graph.bake(settingsOf(), plan);
     assert.deepEqual(graph.names("ci-images:rackspace:Stop"), []);
     assert.deepEqual(graph.names("openstack:compute/instance:Instance"), [`${prefix}-trial`]);
     assert.deepEqual(graph.after(`${prefix}-promotion`), [`${prefix}-trial-retirement`]);
   });
 
   it("keeps as many earlier generations as the stack says, each a resource of its own", async () => {
-    const graph = new Graph();
+    const graph = new RackspaceGraph();
     const earlier = ["aaaa", "bbbb"].map((hash) => generation({ recipe: hash.repeat(4), id: hash }));
     graph.answers["ci-images:rackspace:survey"] = { images: [generation(), ...earlier], builders: [] };
-    await graph.declare(settingsOf(), plan, 1);
+    await graph.bake(settingsOf(), plan, 1);
     assert.deepEqual(graph.names("ci-images:rackspace:ServerImage"), [prefix, "debian12-aaaaaaaa"]);
   });
 
   it("shares an image only once it is proven, and keeps sharing one that is there", async () => {
     const settings = settingsOf({ visibility: "shared", members: ["project-b"] });
-    const graph = new Graph();
-    await graph.declare(settings, plan);
+    const graph = new RackspaceGraph();
+    await graph.bake(settings, plan);
     assert.deepEqual(graph.after(`${prefix}-sharing`), [`${prefix}-promotion`]);
-    const later = new Graph();
+    const later = new RackspaceGraph();
     later.answers["ci-images:rackspace:survey"] = { images: [generation()], builders: [] };
-    await later.declare(settings, plan);
+    await later.bake(settings, plan);
     assert.deepEqual(later.get(`${prefix}-sharing`).inputs.members, ["project-b"]);
   });
 
@@ -332,8 +274,8 @@ describe("the graph of stack rackspace", () => {
     });
 
     it("uploads it when it is missing and leaves it there; the trial gets a key of its own", async () => {
-      const graph = new Graph();
-      await graph.declare(settingsOf(), plan);
+      const graph = new RackspaceGraph();
+      await graph.bake(settingsOf(), plan);
       assert.equal(graph.get(`${prefix}-builder`).inputs.keyPair, "mine");
       assert.notEqual(graph.get(`${prefix}-trial`).inputs.keyPair, "mine");
       assert.ok(graph.names("ci-images:index:KeyPair").includes(`${prefix}-trial-login-key`));
@@ -341,16 +283,16 @@ describe("the graph of stack rackspace", () => {
     });
 
     it("uses the one that the region has", async () => {
-      const graph = new Graph();
+      const graph = new RackspaceGraph();
       Object.assign(graph.answers["ci-images:rackspace:preflight"], { hasKeyPair: true });
-      await graph.declare(settingsOf(), plan);
+      await graph.bake(settingsOf(), plan);
       assert.equal(graph.get(`${prefix}-builder`).inputs.keyPair, "mine");
       assert.deepEqual(graph.names("openstack:compute/keypair:Keypair"), [`${prefix}-trial-key-pair`]);
     });
   });
 
   it("opens each region of the stack, and refuses one that is not in the catalog", async () => {
-    new Graph();
+    new RackspaceGraph();
     const clouds = await openRackspace(settingsOf({ regions: ["ORD", "DFW"] }));
     assert.deepEqual(
       clouds.map(({ place }) => place),
@@ -363,7 +305,7 @@ describe("the graph of stack rackspace", () => {
   });
 
   it("refuses members of images that are not shared", async () => {
-    new Graph();
+    new RackspaceGraph();
     await assert.rejects(
       openRackspace(settingsOf({ members: ["p"] })),
       /rackspace\.members: 1 projects, but the images are private/,

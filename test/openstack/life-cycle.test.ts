@@ -64,6 +64,11 @@ describe("rackspace Lease", () => {
     assert.equal(await drift(), "replace", "sealing began");
     await stop.create({ region, server: server.id }, testContext());
     assert.equal(await drift(), "none", "sealed and stopped");
+    assert.equal(
+      await lease.drift!(id, outputs, leaseInputs({ open: true })),
+      "replace",
+      "sealed, and to be logged in to",
+    );
     server.status = "ACTIVE";
     assert.equal(await drift(), "replace", "started again after sealing");
     server.metadata = {};

@@ -17,6 +17,8 @@ export interface LeaseInputs {
   tags: Record<string, string>;
   /** Seconds after which the server ends itself. */
   lifetime: number;
+  /** True when people and commands are to log in to the server: a sealed one, which lets nobody in, is replaced then. */
+  open?: boolean;
 }
 
 export interface LeaseState extends LeaseInputs {
@@ -39,6 +41,7 @@ export const lease: ResourceType<LeaseInputs, LeaseState> = {
       labels: { type: "object", required: [...ownerLabels] },
       tags: { type: "object", additionalProperties: { type: "string" } },
       lifetime: { type: "integer", minimum: 60 },
+      open: { type: "boolean" },
     },
     required: ["region", "prefix", "labels", "tags", "lifetime"],
   },
@@ -46,15 +49,16 @@ export const lease: ResourceType<LeaseInputs, LeaseState> = {
 
   /**
    * A lease is of no use when it ran out, when its server is not there (nobody made it, or somebody removed it) or broken,
-   * when sealing began and did not end (nobody can log in any more), and when a sealed server was started again (it is not
-   * sealed any more).
+   * when sealing began and did not end (nobody can log in any more), when a sealed server was started again (it is not sealed
+   * any more), and when a sealed one is to be logged in to.
    */
-  async drift(_id, { region: name, machine, deadline }) {
+  async drift(_id, { region: name, machine, deadline }, wanted) {
     if (Date.parse(deadline) < Date.now()) return "replace";
     const [server] = await listServers(new Region(name, quiet), machine);
     if (!server || server.status === "ERROR") return "replace";
     const sealing = sealingOf(server);
-    return sealing === "begun" || (sealing === "done" && server.status === "ACTIVE") ? "replace" : "none";
+    if (sealing === undefined) return "none";
+    return sealing === "begun" || server.status === "ACTIVE" || wanted?.open ? "replace" : "none";
   },
 
   async create(inputs, context) {
