@@ -23,7 +23,7 @@ interface Settings {
   version?: number;
 }
 
-/** Which versions the distributions carry, by their package lists (packages.debian.org, packages.ubuntu.com, Red Hat's and Amazon's release notes). */
+/** Which versions the distributions carry, by their package lists and release notes. */
 const available: Readonly<Record<string, readonly number[]>> = {
   debian12: [17],
   debian13: [21, 25],
