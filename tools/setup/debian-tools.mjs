@@ -51,6 +51,14 @@ export const debianTools = [
   { name: "ca-certificates", proof: "/etc/ssl/certs/ca-certificates.crt", reason: "downloads over https" },
   { name: "rpm", proof: "rpm", reason: "tests of rpm packages", testsOnly: true },
   { name: "dnf", proof: "dnf", reason: "tests of rpm packages", testsOnly: true },
+  { name: "python3", proof: "python3", reason: "runs moto, the emulator of EC2", testsOnly: true },
+  {
+    name: "python3-venv",
+    proof: "/var/lib/dpkg/info/python3-venv.list",
+    reason: "moto is installed beside the system's Python",
+    testsOnly: true,
+  },
+  { name: "openssl", proof: "openssl", reason: "certificates for tests", testsOnly: true },
   { name: "shellcheck", proof: "shellcheck", reason: "checks the generated shell scripts", testsOnly: true },
 ];
 
