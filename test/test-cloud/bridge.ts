@@ -36,17 +36,19 @@ function valueAt(values: unknown, path: string): unknown {
 /**
  * What changed, as the bridge finds it: the state is compared with the inputs that are given. What is not given and was not
  * given before is the provider's business and no change.
+ * @param schema Of the inputs: tells a block, whose other fields are the provider's, from a map of the user's own keys.
  * @param state The recorded outputs.
  * @param olds The inputs of before.
  * @param news The inputs of now.
  * @returns paths such as `rootBlockDevice.volumeSize`.
  */
-export function changesOf(state: Values, olds: Values, news: Values): ReturnType<typeof difference> {
+export function changesOf(schema: Schema, state: Values, olds: Values, news: Values): ReturnType<typeof difference> {
   const keys = Object.keys({ ...olds, ...news }).filter((key) => !key.startsWith("__"));
   const given = (values: Values, key: string) => (isEmpty(values[key]) ? undefined : values[key]);
+  const inside = new Seen(schema);
   const before = keys.map((key) => {
     const [old, now] = [given(olds, key), given(news, key)];
-    return [key, now === undefined ? old : seenThrough(state[key], now)] as const;
+    return [key, now === undefined ? old : inside.through(inside.field(schema, key), state[key], now)] as const;
   });
   return difference(
     Object.fromEntries<unknown>(before),
@@ -54,29 +56,46 @@ export function changesOf(state: Values, olds: Values, news: Values): ReturnType
   );
 }
 
-/** The part of a recorded value that an input speaks of. */
-function seenThrough(state: unknown, input: unknown): unknown {
-  if (isEmpty(state) && isEmpty(input)) return input;
-  if (Array.isArray(state) && Array.isArray(input)) {
-    const sorted = (list: unknown[]) => list.map((item) => JSON.stringify(item)).sort();
-    // Sets of words have no order.
-    if (isDeepStrictEqual(sorted(state), sorted(input))) return input;
-    return state.length === input.length ? state.map((item, index) => seenThrough(item, input[index])) : state;
-  }
-  if (isObject(state) && isObject(input) && !isMap(state, input)) {
-    return Object.fromEntries(Object.entries(input).map(([key, value]) => [key, seenThrough(state[key], value)]));
-  }
-  return state;
-}
+/** The part of recorded values that inputs speak of. */
+class Seen {
+  private readonly definitions: Record<string, Schema>;
 
-/** Tags, labels, metadata: every key counts, because they are all the user's. Blocks have fields of other kinds, too. */
-function isMap(state: Values, input: Values): boolean {
-  const values = [...Object.values(state), ...Object.values(input)];
-  return values.every((value) => typeof value === "string") && Object.keys(state).every((key) => !isBlockField(key));
-}
+  constructor(schema: Schema) {
+    this.definitions = (schema.definitions ?? {}) as Record<string, Schema>;
+  }
 
-function isBlockField(key: string): boolean {
-  return ["volumeType", "deviceName", "initializeParams", "httpTokens"].includes(key);
+  through(schema: Schema | undefined, state: unknown, input: unknown): unknown {
+    if (isEmpty(state) && isEmpty(input)) return input;
+    if (Array.isArray(state) && Array.isArray(input)) {
+      const sorted = (list: unknown[]) => list.map((item) => JSON.stringify(item)).sort();
+      // Sets of words have no order.
+      if (isDeepStrictEqual(sorted(state), sorted(input))) return input;
+      const items = this.resolved(schema)?.items as Schema | undefined;
+      if (state.length !== input.length) return state;
+      return state.map((item, index) => this.through(items, item, input[index]));
+    }
+    if (isObject(state) && isObject(input) && this.isBlock(schema)) {
+      const fields = Object.entries(input);
+      return Object.fromEntries(
+        fields.map(([key, value]) => [key, this.through(this.field(schema!, key), state[key], value)]),
+      );
+    }
+    return state;
+  }
+
+  field(schema: Schema, key: string): Schema | undefined {
+    return (this.resolved(schema)?.properties as Record<string, Schema> | undefined)?.[key];
+  }
+
+  /** Tags, labels, metadata are no blocks: every key is the user's. */
+  private isBlock(schema: Schema | undefined): boolean {
+    return this.resolved(schema)?.properties !== undefined;
+  }
+
+  private resolved(schema: Schema | undefined): Schema | undefined {
+    const name = (schema?.$ref as string | undefined)?.replace("#/definitions/", "");
+    return name === undefined ? schema : this.definitions[name];
+  }
 }
 
 /** Terraform can't tell a zero value from none. */
@@ -85,10 +104,13 @@ function isEmpty(value: unknown): boolean {
   return typeof value === "object" && Object.keys(value).length === 0;
 }
 
-/** What a preview knows of a resource that is to be made: its inputs. The provider's own outputs are unknown. */
-export function previewOf(schema: ResourceSchema, inputs: Values): Values {
+/**
+ * What a preview knows of a resource that is to be made: its inputs. The provider's own outputs are unknown.
+ * @param nested Inputs with the fields in them that the provider fills in, as {@link unknownValue}.
+ */
+export function previewOf(schema: ResourceSchema, inputs: Values, nested: Values = {}): Values {
   const computed = Object.entries(schema.outputs)
     .filter(([name, { required }]) => required && isEmpty(inputs[name]))
     .map(([name]) => [name, unknownValue]);
-  return { ...(Object.fromEntries(computed) as Values), ...inputs };
+  return { ...(Object.fromEntries(computed) as Values), ...inputs, ...nested };
 }

@@ -5,8 +5,13 @@ import { Hub } from "./hub.ts";
 import { startOpenStack, type Hypervisor, type Image, type OpenStackApi } from "./openstack-api.ts";
 import { openstackStandIn } from "./openstack-plugin/stand-in.ts";
 
-/** The name of the image that Debian 12 bakes start from, as Rackspace names it. */
-export const baseName = "Debian 12 (Bookworm) (PVHVM)";
+/** The images that bakes start from, as Rackspace names them. All hold the same root: Debian 12's. */
+const bases: Record<string, { name: string; user: string }> = {
+  debian12: { name: "Debian 12 (Bookworm) (PVHVM)", user: "debian" },
+  debian13: { name: "Debian 13 (Trixie) (PVHVM)", user: "debian" },
+  "ubuntu22.04": { name: "Ubuntu 22.04 LTS (Jammy Jellyfish) (PVHVM)", user: "ubuntu" },
+  "ubuntu24.04": { name: "Ubuntu 24.04 LTS (Noble Numbat) (PVHVM)", user: "ubuntu" },
+};
 
 /** Milliseconds for each step of a boot, a shutdown or a snapshot. */
 const pace = 100;
@@ -22,15 +27,17 @@ export class RackspaceCloud {
     readonly regions: readonly string[],
   ) {}
 
-  /** Starts one with nothing in it but a base image in each region. */
-  static async open(regions = ["ORD", "DFW", "IAD"]): Promise<RackspaceCloud> {
+  /** Starts one with nothing in it but base images in each region. @param distributions Which there is one for. */
+  static async open(regions = ["ORD"], distributions = ["debian12"]): Promise<RackspaceCloud> {
     const dataCentre = await DataCentre.open();
     const keyOf = (name: string) =>
       regions.map((region) => api.region(region).keypairs.get(name)?.public_key).find((key) => key !== undefined);
     const api = await startOpenStack({ regions, hypervisor: containers(dataCentre, keyOf), pace });
     for (const region of regions) {
-      const id = api.region(region).addImage({ name: baseName, created_at: "2026-09-01T00:00:00Z" });
-      await dataCentre.addBase(id, "debian");
+      for (const { name, user } of distributions.map((distribution) => bases[distribution])) {
+        const id = api.region(region).addImage({ name, created_at: "2026-09-01T00:00:00Z" });
+        await dataCentre.addBase(id, user);
+      }
     }
     const cloud = new RackspaceCloud(
       api,

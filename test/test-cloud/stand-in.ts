@@ -26,6 +26,8 @@ export interface StandInType {
   replaceOn: readonly string[];
   /** Inputs that get a value when the program gives none. */
   defaults?: (inputs: Values, urnName: string) => Values;
+  /** Inputs in which the provider fills in fields of its own, with these unknown; see `previewOf`. */
+  preview?: (inputs: Values) => Values;
   /** Outputs that are secret. */
   secrets?: readonly string[];
   /** @throws InitFailed when the thing exists and is to be recorded, but is not as it should be. */
@@ -132,9 +134,9 @@ class Session {
   }
 
   private diff(request: provider.DiffRequest): provider.DiffResponse {
-    const { type } = this.typeOf(request.getUrn());
+    const { token, type } = this.typeOf(request.getUrn());
     const [state, olds] = [valuesOf(request.getOlds()), valuesOf(request.getOldInputs())];
-    const changes = changesOf(state, olds, valuesOf(request.getNews()));
+    const changes = changesOf(this.schema[token].inputs, state, olds, valuesOf(request.getNews()));
     const response = new provider.DiffResponse().setHasdetaileddiff(true);
     const some = changes.size > 0;
     response.setChanges(provider.DiffResponse.DiffChanges[some ? "DIFF_SOME" : "DIFF_NONE"]);
@@ -157,7 +159,8 @@ class Session {
     const wire = wireOf(request.getProperties());
     const inputs = revealAll(wire) as Values;
     const response = new provider.CreateResponse();
-    if (request.getPreview()) return response.setProperties(structOf(previewOf(this.schema[token], inputs)));
+    if (request.getPreview())
+      return response.setProperties(structOf(previewOf(this.schema[token], inputs, type.preview?.(inputs))));
     try {
       const { id, state } = await type.create(inputs, this.context(request.getTimeout()));
       return response.setId(id).setProperties(structOf(this.recorded(token, state, wire)));
@@ -191,7 +194,8 @@ class Session {
     const response = new provider.UpdateResponse();
     if (request.getPreview()) return response.setProperties(structOf({ ...state, ...inputs }));
     if (!type.update) throw new Error(`${token} has no update: every change must replace`);
-    const changed = [...changesOf(state, valuesOf(request.getOldInputs()), inputs).keys()].map(topOf);
+    const olds = valuesOf(request.getOldInputs());
+    const changed = [...changesOf(this.schema[token].inputs, state, olds, inputs).keys()].map(topOf);
     const updated = await type.update(request.getId(), inputs, [...new Set(changed)], state, this.context());
     return response.setProperties(structOf(this.recorded(token, updated, wireOf(request.getNews()))));
   }

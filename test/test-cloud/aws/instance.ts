@@ -21,6 +21,8 @@ export function instance(account: Account): StandInType {
     replaceOn: [
       ...["ami", "associatePublicIpAddress", "availabilityZone", "instanceMarketOptions", "keyName", "privateIp"],
       ...["region", "rootBlockDevice.encrypted", "rootBlockDevice.kmsKeyId", "securityGroups", "subnetId", "tenancy"],
+      // With userDataReplaceOnChange, which is the only way that the test cloud has.
+      "userData",
     ],
 
     async create(inputs, context) {
@@ -152,7 +154,8 @@ function stateOf(found: Instance, known: Values): Values {
     subnetId: found.SubnetId,
     tags,
     tagsAll: tags,
-    vpcSecurityGroupIds: found.SecurityGroups?.map(({ GroupId }) => GroupId),
+    // moto tells of them at the interface only.
+    vpcSecurityGroupIds: found.NetworkInterfaces?.[0]?.Groups?.map(({ GroupId }) => GroupId),
     rootBlockDevice: {
       ...(known.rootBlockDevice as object | undefined),
       deviceName: found.RootDeviceName,

@@ -1,4 +1,5 @@
 // gcp:compute/instance:Instance, as google/services/compute/resource_compute_instance.go of terraform-provider-google behaves.
+import { unknownValue } from "../../../tools/stand-ins/command-plugin/values.mjs";
 import type { Values } from "../bridge.ts";
 import type { GceApi, Instance } from "../gce-api.ts";
 import { InitFailed, type StandInType } from "../stand-in.ts";
@@ -18,6 +19,16 @@ export function instance(api: GceApi): StandInType {
       ...["networkInterfaces", "project", "scheduling.maxRunDuration", "scheduling.provisioningModel", "zone"],
     ],
     defaults: ({ name }, urnName) => (name === undefined ? { name: urnName } : {}),
+
+    preview: ({ networkInterfaces }) => ({
+      networkInterfaces: (networkInterfaces as { accessConfigs?: object[] }[]).map((each) => ({
+        ...each,
+        networkIp: unknownValue,
+        ...(each.accessConfigs && {
+          accessConfigs: each.accessConfigs.map((access) => ({ ...access, natIp: unknownValue })),
+        }),
+      })),
+    }),
 
     async create(inputs, context) {
       const client = new Client(api, inputs, context);

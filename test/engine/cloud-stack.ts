@@ -1,0 +1,91 @@
+// A throw-away stack on a test cloud, and what the tests of every cloud ask of it.
+import { makePlace } from "../../tools/throw-away-stack.ts";
+import { TestStack } from "./test-stack.ts";
+
+/** A test cloud, as the tests of its stack see it. */
+export interface Subject {
+  /** The stack's name in the setting `ci-images:cloud`. */
+  cloud: string;
+  /** Where the outputs have its images: `aws.eu-central-1`. */
+  outputs: [string, string];
+  /** The settings that the stack needs. */
+  settings: Record<string, unknown>;
+  /** The environment of whoever uses the cloud. */
+  variables: Record<string, string>;
+  /** Types of resources that stay when the builder's records have been dropped. */
+  lasting: RegExp;
+  /** Ids of images of ours, finished or not. */
+  images(): Promise<string[]>;
+  /** Ids of machines. */
+  machines(): Promise<string[]>;
+  deleteImage(id: string): Promise<void>;
+  /** Takes the base image away. */
+  loseBase(): Promise<void>;
+  /** The next image ends in an error. */
+  failNextImage(): void;
+  /** The API refuses to end a machine, once. */
+  refuseNextRetirement(): void;
+  /** What is there that was not there in the beginning, beside these images. */
+  leftovers(images?: readonly string[]): Promise<string[]>;
+  close(): Promise<void>;
+}
+
+/** What the outputs say of an image. */
+export interface ImageOutput {
+  id: string;
+  recipe: string;
+  name: string;
+}
+
+/** A stack on a test cloud. */
+export class CloudStack extends TestStack {
+  private subject!: Subject;
+
+  /** Makes one; images are verified, as users have it. */
+  static async on(subject: Subject, recipe: object, settings: Record<string, unknown> = {}): Promise<CloudStack> {
+    const polling = { CI_IMAGES_POLL_SECONDS: "0.3" };
+    const stack = new CloudStack(await makePlace({ ...subject.variables, ...polling }));
+    stack.subject = subject;
+    return await stack.begin(recipe, settings);
+  }
+
+  override settings(settings: Record<string, unknown>): Promise<void> {
+    const { cloud, settings: own } = this.subject;
+    return super.settings({ cloud, verify: true, keep: 0, sshFrom: ["127.0.0.0/8"], ...own, ...settings });
+  }
+
+  /** The image that the outputs name for Debian 12; undefined while they name none. */
+  async image(): Promise<ImageOutput | undefined> {
+    const [cloud, place] = this.subject.outputs;
+    const { images } = (await this.outputs()) as {
+      images?: Record<string, Record<string, Record<string, ImageOutput>>>;
+    };
+    return images?.[cloud]?.[place]?.debian12;
+  }
+
+  override async bakeRecords(): Promise<string[]> {
+    const kept = /^(pulumi:|ci-images:index:WorkerImage$)/;
+    const types = (await this.resources()).map(({ type, urn }) => ({ type, urn }));
+    return types.filter(({ type }) => !kept.test(type) && !this.subject.lasting.test(type)).map(({ urn }) => urn);
+  }
+
+  /** Forgets everything that the state knows, and starts the stack anew. */
+  async loseState(): Promise<void> {
+    await this.succeed("stack", "rm", "--yes", "--force", "--preserve-config");
+    await this.succeed("stack", "init", this.name);
+    await this.settings({});
+  }
+
+  /** Runs `up` and kills pulumi when its output says so. @returns whether that happened. */
+  async killedAt(begins: RegExp): Promise<boolean> {
+    const running = this.start("up", "--yes", "--skip-preview");
+    let output = "";
+    running.all.on("data", (data: Buffer) => {
+      output += data.toString();
+      if (begins.test(output)) running.kill("SIGKILL");
+    });
+    const { signal } = await running;
+    await this.succeed("cancel", "--yes");
+    return signal === "SIGKILL";
+  }
+}
