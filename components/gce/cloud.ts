@@ -256,6 +256,7 @@ export class GceCloud implements Cloud {
       // A key of its own: the image must let in nobody who could log in to the builder.
       loginUser: bake.plan.distribution.loginUser,
       power: "on",
+      after: image,
     });
     return {
       ...machine,

@@ -43,6 +43,8 @@ export interface MachineArgs {
   open?: boolean;
   /** Whether it runs. */
   power: Power;
+  /** What must be there before its time begins to run. */
+  after?: pulumi.Resource;
 }
 
 /** A machine that was declared, with what later steps act on. */
@@ -82,7 +84,7 @@ export function declareMachine(
       ...(args.makes !== undefined && { image: args.makes }),
       ...(args.open && { open: true }),
     },
-    { parent },
+    { parent, dependsOn: args.after },
   );
   const official = { parent, provider, deletedWith: lease };
   const labelled = lease.deadline.apply((deadline) =>

@@ -293,6 +293,7 @@ describe("the graph of stack gce", () => {
       autoDelete: true,
       initializeParams: { image: `https://compute/images/${prefix}`, size: 49, type: "pd-balanced" },
     });
+    assert.deepEqual(graph.after(`${prefix}-trial-lease`), [prefix], "its time begins when it can be made");
     const metadata = unwrapSecrets(inputs.metadata) as Record<string, string>;
     assert.equal(metadata["ssh-keys"], `debian:ssh-ed25519 PUBLIC-${prefix}-trial-login-key`);
   });

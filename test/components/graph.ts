@@ -96,7 +96,7 @@ export class Graph {
   /** Names of what a resource depends on by option. */
   after(name: string): string[] {
     const { dependsOn } = this.get(name).options;
-    return ((dependsOn ?? []) as pulumi.Resource[]).map(nameOf);
+    return [dependsOn ?? []].flat().map((each) => nameOf(each as pulumi.Resource));
   }
 
   /** The name of the resource with which it goes. */
