@@ -7,6 +7,7 @@ import { asking, configuredRegion, ec2, errorCode, isGone } from "../ec2/client.
 import { tagKey, tagNames } from "../../common/ec2-tags.ts";
 import { findImages, findInstances, tagsOf } from "../ec2/things.ts";
 import type { FunctionType } from "../resource.ts";
+import { ec2Sweep } from "./ec2-sweep.ts";
 
 /** `ci-images:ec2:configuredRegion`: where AWS's own configuration points. */
 export const ec2Region: FunctionType<object, { region: string }> = {
@@ -197,4 +198,4 @@ async function unlessMissing<T>(where: string, id: string, region: string, ask: 
 }
 
 /** Every function of stack `ec2`. */
-export const ec2Functions = [ec2Region, ec2ResolveBase, ec2Survey, ec2Preflight];
+export const ec2Functions = [ec2Region, ec2ResolveBase, ec2Survey, ec2Preflight, ec2Sweep];

@@ -8,6 +8,7 @@ import { cloudLabels } from "../../common/labels.ts";
 import { ec2, ssm } from "../../provider/ec2/client.ts";
 import { tagNames } from "../../common/ec2-tags.ts";
 import { findImages, findInstance, findSnapshots, putTags, snapshotsOf, tagsOf } from "../../provider/ec2/things.ts";
+import { ec2Sweep } from "../../provider/functions/ec2-sweep.ts";
 import { ec2Preflight, ec2ResolveBase, ec2Survey } from "../../provider/functions/ec2.ts";
 import type { Context } from "../../provider/resource.ts";
 import { adoptedImage, ec2Promotion, imageAttributes, snapshotSweep } from "../../provider/resources/ec2/image.ts";
@@ -247,6 +248,38 @@ describe("EC2 through our provider", function () {
     await snapshotSweep.delete!(sweep.id, sweep.outputs, context);
     assert.deepEqual(await findSnapshots(region, tags), []);
     await ec2Lease.delete!(id, outputs, context);
+  });
+
+  it("a sweep lists what is past its expiry, removes it when told to, and leaves the rest alone", async () => {
+    const { outputs } = await lease();
+    const { outputs: other } = await lease({ distribution: "debian13" });
+    const [old, fresh] = [await machine(outputs), await machine(other)];
+    const image = await imageOf(old, outputs, "left");
+    const proven = await imageOf(old, outputs, "kept");
+    await putTags(region, [proven], { [tagNames.proven]: "yes" });
+    const group = await client.describeSecurityGroups({ Filters: [{ Name: "group-name", Values: [outputs.machine] }] });
+    const past = { "ci-images:expires": "20200101T000000Z" };
+    await putTags(region, [old, group.SecurityGroups![0].GroupId!, image, proven], past);
+    await putTags(region, [fresh], { "ci-images:expires": "29990101T000000Z" });
+    const sweep = async (remove: boolean) => {
+      const { leftovers } = await ec2Sweep.call(
+        { regions: [region], project: "ci-images", stack: "test", remove },
+        context,
+      );
+      return leftovers.map(({ kind, id, problem }) => [kind, id, problem]);
+    };
+    const found = [
+      ["machine", outputs.machine, undefined],
+      ["image", image, undefined],
+    ];
+    assert.deepEqual(await sweep(false), found);
+    assert.equal(await stateOf(old), "running", "it only looked");
+    assert.deepEqual(await sweep(true), found);
+    assert.equal(await stateOf(old), "terminated");
+    assert.equal(await stateOf(fresh), "running");
+    assert.deepEqual(await sweep(false), []);
+    await adoptedImage.delete!(proven, { region, image: proven }, context);
+    await ec2Lease.delete!(other.machine, other, context);
   });
 
   it("spot capacity is probed with a machine that ends at once", async () => {
