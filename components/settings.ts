@@ -27,6 +27,10 @@ export interface Settings {
   distributions?: string[];
   /** `latest` bakes anew when the base image has a newer version; `pinned` stays with the base of the newest image. */
   base: "latest" | "pinned";
+  /** The disk's size instead of the recipe's own: `8G`. */
+  size?: string;
+  /** What images are written as instead of what the recipe says; only `local` writes several. */
+  formats?: string[];
   /** How many generations stay beside the newest. */
   keep: number;
   /** Seconds after which a machine of a bake ends itself. */
@@ -69,6 +73,9 @@ const schema: Schema & { properties: Record<string, Schema> } = {
     recipe: { type: "string", default: "provision/recipes/jenkins-worker.yaml" },
     distributions: { type: "array", items: { type: "string" }, minItems: 1 },
     base: { enum: ["latest", "pinned"], default: "latest" },
+    // Checked with the recipe, whose keys they stand for.
+    size: { type: "string" },
+    formats: { type: "array", items: { type: "string" }, minItems: 1 },
     keep: { type: "integer", minimum: 0, default: 1 },
     maxLifetime: { type: "string", default: "4 hours" },
     verify: {

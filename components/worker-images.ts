@@ -48,6 +48,10 @@ export async function bakeAll(settings: Settings, projectDirectory: string): Pro
   const secrets = readSecrets(settings.secrets, process.env);
   const recipe = await loadRecipe(resolve(projectDirectory, settings.recipe), {
     moduleFolders: settings.modules === undefined ? [] : [resolve(projectDirectory, settings.modules)],
+    overrides: {
+      ...(settings.size === undefined ? {} : { size: settings.size }),
+      ...(settings.formats === undefined ? {} : { formats: settings.formats }),
+    },
   });
   const prepared = await prepareAll(clouds, recipe, settings, secrets, state.plans);
   const published = prepared.map((each): Published => {

@@ -2,6 +2,7 @@
 import { ec2Functions } from "./functions/ec2.ts";
 import { gceFunctions } from "./functions/gce.ts";
 import { findImages, preflight, resolveBaseFunction } from "./functions/local.ts";
+import { localSweep } from "./functions/local-sweep.ts";
 import { ownAddress } from "./functions/own-address.ts";
 import { ec2Resources } from "./resources/ec2/all.ts";
 import { gceResources } from "./resources/gce/all.ts";
@@ -35,6 +36,7 @@ export const functions = [
   resolveBaseFunction,
   findImages,
   preflight,
+  localSweep,
   ownAddress,
   ...ec2Functions,
   ...gceFunctions,

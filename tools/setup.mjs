@@ -10,7 +10,7 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { runTool, ToolProblem } from "./problem.mjs";
 import { installDebianTools } from "./setup/debian-tools.mjs";
-import { installNpmPackages } from "./setup/npm-packages.mjs";
+import { installNpmPackages, linkOwnCommand } from "./setup/npm-packages.mjs";
 import { installPulumiCli } from "./setup/pulumi-cli.mjs";
 import { say } from "./setup/run.mjs";
 import { prepareStack, prepareState } from "./setup/state.mjs";
@@ -30,6 +30,7 @@ export async function setUp(purpose, environment = process.env) {
       "install it from nodejs.org",
     );
   await installNpmPackages(projectDirectory);
+  linkOwnCommand(projectDirectory);
   await installDebianTools(purpose, environment);
   await installPulumiCli(environment);
   prepareState(projectDirectory, environment);

@@ -108,6 +108,11 @@ export class ThrowAwayStack {
     await writeFile(this.settingsFile, `${salt}\n${dump({ config })}`);
   }
 
+  /** What `pulumi` is run with. */
+  get environment(): NodeJS.ProcessEnv {
+    return this.place.environment;
+  }
+
   /** Where the images are. */
   get images(): string {
     return join(this.directory, "images");

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { dump } from "js-yaml";
+import { examplesOf, sentence, settingRows, typeOf, type SettingRow } from "../provision/describe-settings.ts";
 import { libraryFolder, ModuleCatalogue } from "../provision/load-modules.ts";
 import type { ModuleFile } from "../provision/module.ts";
 import { settingsKeyOf, type Schema } from "../provision/schema.ts";
@@ -48,64 +49,21 @@ function section(name: string, file: ModuleFile, source: string): string {
 function settingsText(key: string, file: ModuleFile): string {
   const schema = file.settings as Schema;
   const need = file.settingsRequired ? "required" : "optional";
-  const about = [`Settings under \`${key}\` (${need}): ${typeOf(schema)}.`, textOf(schema.description)];
+  const about = [`Settings under \`${key}\` (${need}): ${typeOf(schema)}.`, sentence(schema.description)];
   if (schema.default !== undefined) about.push(`Default: \`${JSON.stringify(schema.default)}\`.`);
-  const rows = settingRows(schema, key);
+  const rows = settingRows(schema, key).map(markdownRow);
   const head = ["| key | type | default | what |", "| --- | --- | --- | --- |"];
   const examples = examplesOf(schema).map((example) => dump({ [key]: example }, { lineWidth: 100 }).trimEnd());
   const shown = examples.length > 0 ? ["```yaml", examples.join("\n# or\n"), "```", ""] : [];
   return [about.filter(Boolean).join(" "), "", ...(rows.length > 0 ? [...head, ...rows, ""] : []), ...shown].join("\n");
 }
 
-/** One row for each key of the mappings in a schema; `path` is where they stand: `add_users[]`. */
-function settingRows(schema: Schema, path: string): string[] {
-  const required = (schema.required ?? []) as string[];
-  const properties = Object.entries((schema.properties ?? {}) as Record<string, Schema>).flatMap(([name, property]) => {
-    const place = `${path}.${name}`;
-    const byDefault = property.default === undefined ? "" : `\`${JSON.stringify(property.default)}\``;
-    const example = examplesOf(property).map((each) => `\`${JSON.stringify(each)}\``);
-    const what = [textOf(property.description), ...(example.length > 0 ? [`E.g. ${example.join(", ")}`] : [])].join(
-      " ",
-    );
-    const cells = [`\`${place}\``, typeOf(property), required.includes(name) ? "required" : byDefault, what];
-    return [`| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`, ...settingRows(property, place)];
-  });
-  const items = schema.items ? settingRows(schema.items as Schema, `${path}[]`) : [];
-  const branches = ((schema.anyOf ?? []) as Schema[]).flatMap((branch) => settingRows(branch, path));
-  // What may stand alone or in a list (module run) is said once.
-  const once = branches.filter((row, index) => {
-    const alone = branches.indexOf(row.replace(`\`${path}[].`, `\`${path}.`));
-    return alone < 0 || alone === index;
-  });
-  return [...properties, ...items, ...once];
-}
-
-/** A schema's type in words: `list of text`, `text or mapping`. */
-function typeOf(schema: Schema): string {
-  if (schema.anyOf) return [...new Set((schema.anyOf as Schema[]).map(typeOf))].join(" or ");
-  if (schema.enum) return `one of ${(schema.enum as unknown[]).join(", ")}`;
-  if (schema.type === "array") {
-    const item = typeOf(schema.items as Schema);
-    return item.includes(" or ") ? `list (each ${item})` : `list of ${item}`;
-  }
-  const words: Record<string, string> = {
-    string: "text",
-    object: "mapping",
-    boolean: "true or false",
-    integer: "whole number",
-  };
-  const word = words[String(schema.type)];
-  if (word === undefined) throw new Error(`no word for the type ${String(schema.type)}`);
-  return word;
-}
-
-function examplesOf(schema: Schema): unknown[] {
-  return (schema.examples ?? []) as unknown[];
-}
-
-function textOf(description: unknown): string {
-  const text = typeof description === "string" ? description.trim() : "";
-  return text === "" || /[.:]$/.test(text) ? text : `${text}.`;
+function markdownRow({ path, type, isRequired, byDefault, what, examples }: SettingRow): string {
+  const shown = byDefault === undefined ? "" : `\`${JSON.stringify(byDefault)}\``;
+  const example = examples.map((each) => `\`${JSON.stringify(each)}\``);
+  const text = [what, ...(example.length > 0 ? [`E.g. ${example.join(", ")}`] : [])].join(" ");
+  const cells = [`\`${path}\``, type, isRequired ? "required" : shown, text];
+  return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 }
 
 /** The comment that a module's file begins with. */

@@ -132,13 +132,25 @@ export async function removeMachine(name: string): Promise<void> {
  * Removes whatever crashes left: half-made machines, machines whose supervisor died, machines past their deadline, and
  * stopped ones of an earlier boot of this computer. Call it at the start of every process. Machines that another process
  * works on are left alone.
- * @returns what was removed, and why.
+ * @param labels Only machines that have these.
+ * @param remove False only looks.
+ * @returns what was (or would be) removed, and why.
  */
-export async function reapMachines(): Promise<{ name: string; reason: string }[]> {
+export async function reapMachines(
+  labels: Record<string, string> = {},
+  remove = true,
+): Promise<{ name: string; reason: string }[]> {
   const reaped: { name: string; reason: string }[] = [];
   for (const name of await machineNames()) {
     const directory = await machineDirectory(name);
-    if ((await flawOf(directory)) === undefined) continue;
+    const flaw = await flawOf(directory);
+    if (flaw === undefined) continue;
+    const own = (await readRecord(directory))?.labels ?? {};
+    if (Object.entries(labels).some(([label, value]) => own[label] !== value)) continue;
+    if (!remove) {
+      reaped.push({ name, reason: flaw });
+      continue;
+    }
     await tryLock(await machineLock(name), async () => {
       const reason = await flawOf(directory);
       if (reason === undefined || !(await exists(directory))) return;

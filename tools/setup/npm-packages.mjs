@@ -1,5 +1,5 @@
 // The npm packages: installed when they are not what package-lock.json says.
-import { existsSync } from "node:fs";
+import { existsSync, lstatSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { readJson, readJsonIfThere } from "../json.mjs";
 import { run, say, withLock } from "./run.mjs";
@@ -44,4 +44,18 @@ export async function installNpmPackages(directory) {
     const options = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
     await run("npm", ["ci", ...options], { cwd: directory });
   });
+}
+
+/**
+ * Puts the project's own command where `npx` finds it at once: npm links the commands of packages that are installed, and not
+ * those of the project itself (then npx makes a copy of its own first, which takes seconds).
+ * @param {string} directory
+ */
+export function linkOwnCommand(directory) {
+  const link = join(directory, "node_modules/.bin/ci-images");
+  const target = "../../cli/ci-images.mjs";
+  const present = lstatSync(link, { throwIfNoEntry: false });
+  if (present?.isSymbolicLink() && readlinkSync(link) === target) return;
+  rmSync(link, { force: true });
+  symlinkSync(target, link);
 }

@@ -1,0 +1,54 @@
+// What the verbs of a bake have in common: the stack's stage is set, and `pulumi up` follows it.
+import type { Output } from "./output.ts";
+import type { CommandStack, Outcome } from "./stack.ts";
+import type { StackState } from "./stack-state.ts";
+
+/** Sets how far the bake goes, and whether the builder runs. `image` and `on` are the defaults, so they are not written. */
+export function setStage(stack: CommandStack, stage: string, power: "on" | "off" = "on"): void {
+  stack.settings.set({
+    stage: stage === "image" ? undefined : stage,
+    power: power === "on" ? undefined : power,
+  });
+}
+
+/** The whole bake, and the pass that drops the records of a builder that is gone. */
+export async function bakeImage(stack: CommandStack, title: string, output: Output): Promise<void> {
+  setStage(stack, "image");
+  const { took } = await stack.up(title);
+  let state = await stack.state();
+  if (hasBakeRecords(state)) {
+    await stack.up("dropping the builder's records", { preview: false });
+    state = await stack.state();
+  }
+  for (const line of describeImages(state)) output.result(line);
+  output.note(`done in ${took.toFixed(1)} s`);
+}
+
+/** Whether there are records of a builder, which the next `up` would drop. */
+export function hasBakeRecords(state: StackState): boolean {
+  return state.resources.some(({ type }) =>
+    /^(ci-images:index:Login|command:remote:Command|ci-images:\w+:Promotion)$/.test(type),
+  );
+}
+
+/** The stack's proven images, one line each. */
+export function describeImages(state: StackState): string[] {
+  return state.images.map(({ place, image }) => {
+    const where = image.disk ?? image.id ?? image.path ?? "";
+    return `${place.join(" ")}  ${where}  recipe ${image.recipe.slice(0, 8)}  built ${image.builtAt}`;
+  });
+}
+
+/** The builders and how to go on with them, one line each. */
+export function describeBuilders(state: StackState, next: string): string[] {
+  return state.logins.map(({ worker, user, host, port, power }) => {
+    const address = power === "off" ? "powered off" : `${user}@${host} port ${port}`;
+    return `${worker}  ${address}  next: ${next}`;
+  });
+}
+
+/** Ends a verb that leaves a builder behind. */
+export async function tellBuilders(stack: CommandStack, { took }: Outcome, next: string, output: Output) {
+  for (const line of describeBuilders(await stack.state(), next)) output.result(line);
+  output.note(`done in ${took.toFixed(1)} s`);
+}

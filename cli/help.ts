@@ -1,0 +1,54 @@
+// `ci-images help`: the list of verbs, or all about one.
+import type { Verb } from "./verb.ts";
+
+const common = [
+  ["--cloud NAME", "the cloud; its stack is made when there is none, and selected: later verbs need no flag"],
+  ["--region NAME", "the region (zone) to bake in"],
+  ["--distribution NAMES", "the distributions to bake, with commas between them"],
+  ["--stack NAME", "a stack by its name, selected from then on"],
+  ["--verbose", "show every line of every step"],
+] as const;
+
+/** All about one verb. */
+export function helpOf(verb: Verb): string {
+  const operands = (verb.operands ?? []).map(({ name }) => name).join(" ");
+  const others = verb.aliases?.length ? `also: ${verb.aliases.join(", ")}\n` : "";
+  const rows = [
+    ...(verb.operands ?? []).map(({ name, what }) => [name, what] as const),
+    ...(verb.options ?? []).map(({ flags, what }) => [flags, what] as const),
+    ...common,
+  ];
+  return `\
+usage: ci-images ${[verb.name, "[options]", operands].filter(Boolean).join(" ")}
+${others}
+${verb.summary}${verb.details ? `\n\n${verb.details.trim()}` : ""}
+
+${table(rows)}
+
+${verb.examples.map((example) => `  $ npx ci-images ${example}`).join("\n")}
+`;
+}
+
+/** The list of verbs. */
+export function helpOfAll(verbs: readonly Verb[]): string {
+  return `\
+usage: ci-images VERB [options] [VERB ...]
+
+${table(verbs.map(({ name, summary }) => [name, summary] as const))}
+
+Options that every verb takes:
+${table(common)}
+
+  $ npx ci-images it --cloud local
+  $ npx ci-images up --cloud ec2 --region us-west-2 --distribution ubuntu24.04
+  $ npx ci-images bootstrap tests create-image
+
+The old tool's spelling works, too: cloud:ec2 region:us-west-2 distribution:centos7 up. All about one verb: ci-images help VERB.
+Exit status: 0 done, 1 failed, 2 wrong usage.
+`;
+}
+
+function table(rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join("\n");
+}

@@ -1,0 +1,133 @@
+// The command line: words -> verbs -> done, failed or wrong usage.
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { UserError } from "../common/user-error.ts";
+import { ToolProblem } from "../tools/problem.mjs";
+import { helpOf } from "./help.ts";
+import { Output } from "./output.ts";
+import { Session, type CommonOptions } from "./session.ts";
+import { UsageError, type Call, type Verb } from "./verb.ts";
+import { findVerb, verbs } from "./verbs.ts";
+import { splitWords } from "./words.ts";
+
+/** Exit statuses. */
+export const status = { done: 0, failed: 1, wrongUsage: 2 } as const;
+
+/**
+ * Does what a command line says: several verbs one after the other, until one fails.
+ * @param words The command line, without the program.
+ * @returns the exit status.
+ */
+export async function main(words: readonly string[]): Promise<number> {
+  let calls: { verb: Verb; operands: string[]; options: Call["options"] }[];
+  try {
+    calls = readCalls(words);
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return status.done;
+    if (!(error instanceof UsageError || error instanceof CommanderError)) throw error;
+    // Commander has written its own.
+    if (error instanceof UsageError) process.stderr.write(`ci-images: ${error.message}\n`);
+    return status.wrongUsage;
+  }
+  const isVerbose = calls.some(({ options }) => options.verbose);
+  const output = new Output(process.stdout.isTTY && process.stderr.isTTY, isVerbose);
+  const session = new Session(output);
+  const release = stopOnInterrupt(session, output);
+  // Whoever reads (`| head`) may have enough.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+  try {
+    for (const { verb, operands, options } of calls) {
+      const code = await verb.run({ operands, options, session, output });
+      if (code) return code;
+      if (session.interrupted.aborted) return status.failed;
+    }
+    return status.done;
+  } catch (error) {
+    return report(error, session, output);
+  } finally {
+    release();
+  }
+}
+
+/** @throws UsageError or CommanderError (which has told the user already) when the words make no sense. */
+function readCalls(words: readonly string[]) {
+  const shapes = verbs.map((verb) => ({
+    name: verb.name,
+    aliases: verb.aliases,
+    operands: verb.operands?.length ?? 0,
+    takesAllWords: verb.takesAllWords,
+    takesValue: (option: string) => takesValue(commandFor(verb), option),
+  }));
+  const bare = addCommonOptions(new Command());
+  return splitWords(words, shapes, (option) => takesValue(bare, option)).map(({ verb: name, words: own }) => {
+    const verb = findVerb(name)!;
+    const command = commandFor(verb).parse(own, { from: "user" });
+    return { verb, operands: command.args, options: command.opts<Call["options"]>() };
+  });
+}
+
+function takesValue(command: Command, option: string): boolean {
+  const found = command.options.find(({ long, short }) => long === option || short === option);
+  return found !== undefined && (found.required || found.optional);
+}
+
+/** A verb as commander parses it. */
+function commandFor(verb: Verb): Command {
+  const command = new Command(`ci-images ${verb.name}`).exitOverride().allowExcessArguments(false);
+  for (const { name, what } of verb.operands ?? []) command.argument(name, what);
+  for (const { flags, what } of verb.options ?? []) command.option(flags, what);
+  if (verb.takesAllWords) command.passThroughOptions();
+  addCommonOptions(command);
+  command.helpInformation = () => helpOf(verb);
+  return command;
+}
+
+function addCommonOptions(command: Command): Command {
+  return command
+    .option("--cloud <name>", "the cloud; its stack is made when there is none, and selected")
+    .option("--region <name>", "the region (zone) to bake in")
+    .option("--distribution <names>", "the distributions to bake, with commas between them", distributions)
+    .option("--stack <name>", "a stack by its name")
+    .option("--verbose", "show every line of every step");
+}
+
+function distributions(text: string, before?: string[]): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.includes("")) throw new InvalidArgumentError("a distribution's name is empty.");
+  return [...(before ?? []), ...names];
+}
+
+/** Ctrl-C once stops what is under way in good order; the second time everything ends at once. */
+function stopOnInterrupt(session: Session, output: Output): () => void {
+  const onSignal = () => {
+    if (session.interrupted.aborted) process.exit(status.failed);
+    output.note("stopping in good order; Ctrl-C again ends at once, and may leave a lock (`npx pulumi cancel`)");
+    session.interrupt();
+  };
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  return () => process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+}
+
+function report(error: unknown, session: Session, output: Output): number {
+  if (session.interrupted.aborted) {
+    output.note(
+      "stopped. To go on, give the same command again: it continues where it stopped. " +
+        "To clean up: ci-images destroy (keeps the images), or ci-images destroy --images",
+    );
+    return status.failed;
+  }
+  if (error instanceof UsageError) {
+    output.note(`ci-images: ${error.message}`);
+    return status.wrongUsage;
+  }
+  const failure = error as Error & { words?: string[]; wasTold?: boolean };
+  if (failure.wasTold) {
+    output.note(`pulumi ${failure.words![0]} failed; what went wrong is above`);
+  } else if (error instanceof UserError || error instanceof ToolProblem || failure.name === "PulumiFailure") {
+    output.note(failure.message);
+  } else {
+    output.note(failure.stack ?? String(error));
+  }
+  return status.failed;
+}
+
+export type { CommonOptions };

@@ -1,0 +1,26 @@
+// Where the command line writes. Results go to standard output; what goes on meanwhile goes to standard error, so that
+// `ci-images status --json | jq` and its like always work.
+
+/** What verbs write with. */
+export class Output {
+  /**
+   * @param isTerminal Whether a person watches standard error.
+   * @param verbose Whether every line of every step is shown.
+   */
+  constructor(
+    readonly isTerminal: boolean,
+    readonly verbose: boolean,
+    private readonly out: NodeJS.WritableStream = process.stdout,
+    private readonly err: NodeJS.WritableStream = process.stderr,
+  ) {}
+
+  /** A line of the result. */
+  result(line = ""): void {
+    this.out.write(`${line}\n`);
+  }
+
+  /** A line about what goes on. */
+  note(line: string): void {
+    this.err.write(`${line}\n`);
+  }
+}

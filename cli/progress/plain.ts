@@ -1,0 +1,45 @@
+// Progress as plain lines, for logs and pipes: one when a step begins, one when it ends.
+import type { Output } from "../output.ts";
+import type { Reporter, Step, Steps } from "./steps.ts";
+
+/** A step's lines that are always worth a line: the acceptance tests, one a check. */
+export const isCheck = /^(ok|not ok) - |^\d+ passed, \d+ failed$/;
+
+/** Writes lines. */
+export class PlainReporter implements Reporter {
+  private readonly last = new Map<string, string[]>();
+
+  /** @param steps Says what is left. */
+  constructor(
+    private readonly output: Output,
+    private readonly steps: () => Steps,
+  ) {}
+
+  begin(step: Step): void {
+    this.output.note(`${label(step)} ...`);
+  }
+
+  line(step: Step, line: string): void {
+    if (this.output.verbose || isCheck.test(line)) this.output.note(`${label(step)} | ${line}`);
+    else this.last.set(step.urn, [...(this.last.get(step.urn) ?? []), line].slice(-20));
+  }
+
+  end(step: Step, seconds: number, ok: boolean): void {
+    const { left } = this.steps().count;
+    const rest = left > 0 ? `, ${left} left` : "";
+    if (!ok) for (const line of this.last.get(step.urn) ?? []) this.output.note(`${label(step)} | ${line}`);
+    this.output.note(`${label(step)} ${ok ? "done" : "FAILED"} (${seconds.toFixed(1)} s${rest})`);
+    this.last.delete(step.urn);
+  }
+
+  message(text: string, severity: "info" | "warning" | "error"): void {
+    this.output.note(severity === "info" ? text : `${severity}: ${text}`);
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** `debian12: nginx`. */
+export function label({ worker, title }: Step): string {
+  return worker === "" ? title : `${worker}: ${title}`;
+}

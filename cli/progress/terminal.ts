@@ -1,0 +1,94 @@
+// Progress at a terminal: one moving line for each worker image, with its step, the time, what is left, and below it the last
+// line that the step printed.
+import { Listr, type DefaultRenderer, type ListrTaskWrapper, type SimpleRenderer } from "listr2";
+import type { Output } from "../output.ts";
+import { isCheck, label } from "./plain.ts";
+import type { Reporter, Step, Steps } from "./steps.ts";
+
+type Task = ListrTaskWrapper<unknown, typeof DefaultRenderer, typeof SimpleRenderer>;
+
+/** Draws. */
+export class TerminalReporter implements Reporter {
+  private readonly current = new Map<string, Step>();
+  private readonly kept: string[] = [];
+  private readonly last = new Map<string, string[]>();
+  private task: Task | undefined;
+  private finish: () => void = () => {};
+  private readonly drawn: Promise<unknown>;
+  private readonly timer: NodeJS.Timeout;
+
+  /**
+   * @param title What is done as a whole: `provisioning`.
+   * @param steps Says what is left.
+   */
+  constructor(
+    private readonly title: string,
+    private readonly output: Output,
+    private readonly steps: () => Steps,
+  ) {
+    const over = new Promise<void>((resolve) => (this.finish = resolve));
+    const began = performance.now();
+    const list = new Listr(
+      [
+        {
+          title,
+          task: (_context, task) => {
+            this.task = task;
+            return over;
+          },
+          rendererOptions: { outputBar: Infinity, persistentOutput: false },
+        },
+      ],
+      { registerSignalListeners: false, rendererOptions: { clearOutput: false } },
+    );
+    this.drawn = list.run();
+    this.timer = setInterval(() => this.draw(began), 200);
+  }
+
+  begin(step: Step): void {
+    this.current.set(step.urn, step);
+  }
+
+  line(step: Step, line: string): void {
+    if (isCheck.test(line)) this.kept.push(`${label(step)} | ${line}`);
+    this.last.set(step.urn, [...(this.last.get(step.urn) ?? []), line].slice(-20));
+  }
+
+  end(step: Step, seconds: number, ok: boolean): void {
+    this.current.delete(step.urn);
+    if (!ok) {
+      for (const line of this.last.get(step.urn) ?? [])
+        if (!isCheck.test(line)) this.kept.push(`${label(step)} | ${line}`);
+      this.kept.push(`${label(step)} FAILED (${seconds.toFixed(1)} s)`);
+    }
+    this.last.delete(step.urn);
+  }
+
+  message(text: string, severity: "info" | "warning" | "error"): void {
+    this.kept.push(severity === "info" ? text : `${severity}: ${text}`);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.timer);
+    this.finish();
+    await this.drawn;
+    // Above the moving lines they would be drawn over; so what is to stay comes after them.
+    for (const line of this.kept) this.output.note(line);
+  }
+
+  private draw(began: number): void {
+    if (!this.task) return;
+    const { done, left } = this.steps().count;
+    const seconds = Math.round((performance.now() - began) / 1000);
+    this.task.title = `${this.title}: ${done} done, ${left} left, ${seconds} s`;
+    const rows = [...this.current.values()].map((step) => {
+      const time = Math.round((performance.now() - step.began) / 1000);
+      const line = this.last.get(step.urn)?.at(-1);
+      return `${label(step)} (${time} s)${line === undefined ? "" : `: ${line}`}`.slice(
+        0,
+        (process.stderr.columns || 80) - 6,
+      );
+    });
+    this.task.output = rows.join("\n");
+  }
+}

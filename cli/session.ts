@@ -1,0 +1,46 @@
+// What the verbs of one command line share: where the project is, which stack is meant, Ctrl-C.
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { projectDirectory as ownProject } from "../tools/versions.mjs";
+import type { Output } from "./output.ts";
+import type { CommandStack, StackChoice } from "./stack.ts";
+
+/** The options that every verb takes. */
+export interface CommonOptions extends StackChoice {
+  verbose?: boolean;
+}
+
+/** One command line. */
+export class Session {
+  private readonly interruption = new AbortController();
+
+  /** @param workingDirectory Where it was typed; the project is found from there. */
+  constructor(
+    readonly output: Output,
+    private readonly workingDirectory = process.cwd(),
+  ) {}
+
+  /** Aborted when the user pressed Ctrl-C. */
+  get interrupted(): AbortSignal {
+    return this.interruption.signal;
+  }
+
+  /** Asks everything to stop. */
+  interrupt(): void {
+    this.interruption.abort();
+  }
+
+  /** The project: the nearest folder upwards with a Pulumi.yaml, else the one that this command belongs to. */
+  get projectDirectory(): string {
+    for (let folder = this.workingDirectory; ; folder = dirname(folder)) {
+      if (existsSync(join(folder, "Pulumi.yaml"))) return folder;
+      if (dirname(folder) === folder) return ownProject;
+    }
+  }
+
+  /** The stack that the options mean. Loads Pulumi, so verbs that need no stack don't ask. */
+  async stack(options: StackChoice): Promise<CommandStack> {
+    const { CommandStack } = await import("./stack.ts");
+    return await CommandStack.open(this.projectDirectory, options, this.output, this.interrupted);
+  }
+}

@@ -1,0 +1,119 @@
+// Pulumi.<stack>.yaml: verbs change settings in it as a user would, with comments and everything else kept.
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Document } from "yaml";
+import { isMap, parseDocument } from "yaml";
+import { UserError } from "../common/user-error.ts";
+
+/** Where the settings of a new stack begin, by cloud; docs/settings.md lists every key. */
+const templates: Readonly<Record<string, string>> = {
+  local:
+    "# The embedded cloud: containers and disks on this computer, no account needed. docs/settings.md lists every key.",
+  ec2: "# Amazon EC2. docs/ec2.md lists every key and the environment variables with the account's keys.",
+  gce: "# Google Compute Engine. docs/gce.md lists every key and the environment variables with the account's keys.",
+  rackspace:
+    "# Rackspace, or any OpenStack. docs/rackspace.md lists every key and the environment variables for the account.",
+};
+
+/** The clouds that a stack can be for. */
+export const clouds = Object.keys(templates);
+
+/** One stack's settings file. */
+export class SettingsFile {
+  readonly path: string;
+
+  /**
+   * @param projectDirectory The folder of Pulumi.yaml.
+   * @param stack The stack's name; of `organization/project/stack` the last part counts.
+   * @param project The project's name: stands before every key.
+   */
+  constructor(
+    projectDirectory: string,
+    stack: string,
+    private readonly project = "ci-images",
+  ) {
+    this.path = join(projectDirectory, `Pulumi.${stack.split("/").at(-1)}.yaml`);
+  }
+
+  /** Writes the settings of a new stack, unless there are some. */
+  prepare(cloud: string): void {
+    if (existsSync(this.path)) return;
+    this.write(`${templates[cloud] ?? ""}\nconfig:\n  ${this.project}:cloud: ${cloud}\n`);
+  }
+
+  /** A setting's value, as YAML has it. */
+  get(key: string): unknown {
+    return this.read().getIn(["config", `${this.project}:${key}`]);
+  }
+
+  /** A setting that is one word or number, as text. */
+  text(key: string, byDefault: string): string {
+    const value = this.get(key);
+    return typeof value === "string" || typeof value === "number" ? String(value) : byDefault;
+  }
+
+  /**
+   * Changes settings.
+   * @param changes Values by key, without the project's name; undefined removes one. A key `ec2.region` is a part of `ec2`.
+   * @returns whether anything was different.
+   * @throws UserError when the file is no YAML.
+   */
+  set(changes: Readonly<Record<string, unknown>>): boolean {
+    const document = this.read();
+    if (!isMap(document.contents)) document.contents = document.createNode({});
+    let changed = false;
+    for (const [key, value] of Object.entries(changes)) {
+      const [first, ...parts] = key.split(".");
+      const path = ["config", `${this.project}:${first}`, ...parts];
+      const present = document.toJS() as unknown;
+      if (JSON.stringify(path.reduce(inside, present)) === JSON.stringify(value)) continue;
+      changed = true;
+      if (value === undefined) document.deleteIn(path);
+      else document.setIn(path, document.createNode(value));
+    }
+    if (changed) this.write(document.toString({ lineWidth: 0 }));
+    return changed;
+  }
+
+  private read(): Document {
+    const text = existsSync(this.path) ? readFileSync(this.path, "utf8") : "";
+    const document = parseDocument(text);
+    if (document.errors.length > 0) {
+      throw new UserError({ where: this.path, found: `is not YAML: ${document.errors[0].message}` });
+    }
+    return document;
+  }
+
+  private write(text: string): void {
+    // In one step: a stack whose settings are cut off is a stack without its encryption salt.
+    writeFileSync(`${this.path}.new`, text);
+    renameSync(`${this.path}.new`, this.path);
+  }
+}
+
+function inside(value: unknown, key: string): unknown {
+  return value === null || typeof value !== "object" ? undefined : (value as Record<string, unknown>)[key];
+}
+
+/**
+ * The changes that `--region` and `--distribution` mean.
+ * @throws UserError for a region on a cloud that has none.
+ */
+export function placeSettings(
+  cloud: string,
+  { region, distribution }: { region?: string; distribution?: readonly string[] },
+): Record<string, unknown> {
+  const changes: Record<string, unknown> = {};
+  if (distribution) changes.distributions = [...distribution];
+  if (region === undefined) return changes;
+  // What each cloud calls it; see the settings.ts in its folder.
+  const keys: Record<string, Record<string, unknown>> = {
+    ec2: { "ec2.region": region },
+    gce: { "gce.zone": region },
+    rackspace: { "rackspace.regions": region.split(",") },
+  };
+  if (!(cloud in keys)) {
+    throw new UserError({ where: "--region", found: region, allowed: `nothing: the cloud ${cloud} has no regions` });
+  }
+  return { ...changes, ...keys[cloud] };
+}

@@ -1,0 +1,110 @@
+// What a stack's state says, as `pulumi stack export` has it: builders and how to log in, images, outputs.
+import type { automation } from "@pulumi/pulumi";
+
+/** A resource in the state. */
+export interface ResourceRecord {
+  urn: string;
+  type: string;
+  id?: string;
+  outputs: Record<string, unknown>;
+  /** When it was made, ISO 8601. */
+  created?: string;
+}
+
+/** How to log in to a builder; see provider/resources/login.ts. */
+export interface Login {
+  urn: string;
+  /** The worker image: `debian12`. */
+  worker: string;
+  /** The recipe hash. */
+  recipe: string;
+  host: string;
+  port: number;
+  user: string;
+  privateKey: string;
+  hostKey: string;
+  power: "on" | "off";
+  /** ISO 8601. */
+  created: string;
+}
+
+/** A builder that stays, as the stack's output `builders` has it. */
+export interface StagedBuilder {
+  recipe: string;
+  stage: string;
+  power: string;
+}
+
+/** One image of the stack's outputs, with the place it stands at: `["local", "debian12"]`, `["aws", "us-west-2", "rocky9"]`. */
+export interface OutputImage {
+  place: string[];
+  image: { recipe: string; builtAt: string; id?: string; path?: string; disk?: string; bytes?: number };
+}
+
+/** Pulumi marks a secret by this key; `--show-secrets` puts its value beside it. */
+const secretKey = "4dabf18193072939515e22adb298388d";
+
+/** A stack's state. */
+export class StackState {
+  readonly resources: readonly ResourceRecord[];
+
+  constructor(deployment: automation.Deployment) {
+    const { resources = [] } = (deployment.deployment ?? {}) as { resources?: Partial<ResourceRecord>[] };
+    this.resources = resources.map((each) => ({ ...each, outputs: revealed(each.outputs ?? {}) }) as ResourceRecord);
+  }
+
+  /** The builders that there are records of, by worker image. */
+  get logins(): Login[] {
+    return this.ofType("ci-images:index:Login").map(
+      ({ urn, outputs, created = "" }) => ({ urn, created, ...outputs }) as Login,
+    );
+  }
+
+  /** The stack's outputs, as of its last command that succeeded. */
+  get outputs(): Record<string, unknown> {
+    return this.ofType("pulumi:pulumi:Stack")[0]?.outputs ?? {};
+  }
+
+  /** How far the builders are, by worker image. */
+  get builders(): Record<string, StagedBuilder> {
+    return (this.outputs.builders ?? {}) as Record<string, StagedBuilder>;
+  }
+
+  /** The proven images. */
+  get images(): OutputImage[] {
+    return imagesOf(this.outputs.images ?? {}, []);
+  }
+
+  /** The ids of a bake's acceptance tests on the builder, as URNs. */
+  get tests(): string[] {
+    return this.ofType("command:remote:Command")
+      .map(({ urn }) => urn)
+      .filter((urn) => /-[0-9a-f]{8}-tests$/.test(urn));
+  }
+
+  /** The folders of the images on this computer that are under management, proven or not. */
+  get folders(): string[] {
+    return this.ofType("ci-images:local:Image").map(({ outputs }) => String(outputs.path));
+  }
+
+  /** The resources of a type. */
+  ofType(type: string): ResourceRecord[] {
+    return this.resources.filter((each) => each.type === type);
+  }
+}
+
+/** An image has a recipe; everything above it is a place. */
+function imagesOf(tree: object, place: string[]): OutputImage[] {
+  return Object.entries(tree).flatMap(([name, value]: [string, object]) =>
+    "recipe" in value
+      ? [{ place: [...place, name], image: value as unknown as OutputImage["image"] }]
+      : imagesOf(value, [...place, name]),
+  );
+}
+
+function revealed<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(revealed) as T;
+  if (value === null || typeof value !== "object") return value;
+  if (secretKey in value) return JSON.parse((value as unknown as { plaintext: string }).plaintext) as T;
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, revealed(part as unknown)])) as T;
+}

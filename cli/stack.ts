@@ -1,0 +1,186 @@
+// A stack through Pulumi's Automation API, with its own program in the project's folder: whatever is done here, plain `pulumi`
+// sees and can continue.
+import { existsSync } from "node:fs";
+import { automation } from "@pulumi/pulumi";
+import { UserError } from "../common/user-error.ts";
+import { defaultState, toolchainEnvironment, usesDefaultState } from "../tools/environment.mjs";
+import type { Output } from "./output.ts";
+import { PlainReporter } from "./progress/plain.ts";
+import { Steps } from "./progress/steps.ts";
+import { pulumiCommand, PulumiFailure } from "./pulumi-command.ts";
+import { clouds, placeSettings, SettingsFile } from "./settings-file.ts";
+import { StackState } from "./stack-state.ts";
+
+/** Which stack is meant. */
+export interface StackChoice {
+  /** A stack's name. */
+  stack?: string;
+  /** A cloud: its stack has its name unless another is given, and is made when there is none. */
+  cloud?: string;
+  region?: string;
+  distribution?: readonly string[];
+}
+
+/** What a run of the program did. */
+export interface Outcome {
+  steps: Steps;
+  /** Seconds. */
+  took: number;
+}
+
+/** One stack. */
+export class CommandStack {
+  readonly name: string;
+  readonly settings: SettingsFile;
+
+  private constructor(
+    private readonly stack: automation.Stack,
+    projectDirectory: string,
+    readonly project: string,
+    private readonly output: Output,
+  ) {
+    this.name = stack.name;
+    this.settings = new SettingsFile(projectDirectory, stack.name, project);
+  }
+
+  /**
+   * Opens the stack that is meant: the one that `--stack` or `--cloud` names, which is made when it is missing and is the
+   * selected one from then on; else the one that is selected.
+   * @param interrupted Aborted on Ctrl-C.
+   * @throws UserError when none is meant, ToolProblem when there is no Pulumi.
+   */
+  static async open(
+    projectDirectory: string,
+    choice: StackChoice,
+    output: Output,
+    interrupted: AbortSignal,
+    environment: NodeJS.ProcessEnv = process.env,
+  ): Promise<CommandStack> {
+    if (choice.cloud !== undefined && !clouds.includes(choice.cloud)) {
+      throw new UserError({ where: "--cloud", found: choice.cloud, allowed: clouds.join(", ") });
+    }
+    const { cli, env } = toolchainEnvironment(projectDirectory, environment);
+    const state = defaultState(projectDirectory);
+    if (usesDefaultState(projectDirectory, env) && !existsSync(state.passphraseFile)) {
+      throw new UserError({ where: state.directory, found: "has not been set up yet", cure: "node tools/setup.mjs" });
+    }
+    const workspace = await automation.LocalWorkspace.create({
+      workDir: projectDirectory,
+      envVars: definedOnly(env),
+      pulumiCommand: pulumiCommand(cli, interrupted),
+    });
+    const { name: project } = await workspace.projectSettings();
+    const stacks = await workspace.listStacks();
+    const name = choice.stack ?? choice.cloud ?? stacks.find(({ current }) => current)?.name;
+    if (name === undefined) {
+      throw new UserError({
+        where: projectDirectory,
+        found: "no stack is selected",
+        allowed: stacks.map((each) => each.name).join(", ") || "none is there yet",
+        cure: "say which: --cloud local, --stack NAME, or `npx pulumi stack select NAME`",
+      });
+    }
+    const isThere = stacks.some((each) => each.name === name || each.name.endsWith(`/${name}`));
+    const file = new SettingsFile(projectDirectory, name, project);
+    if (!isThere && choice.cloud === undefined) {
+      throw new UserError({
+        where: "--stack",
+        found: `there is no stack ${name}`,
+        allowed: stacks.map((each) => each.name).join(", "),
+        cure: "name its cloud too, and it is made: --cloud ec2",
+      });
+    }
+    if (!isThere) {
+      output.note(`making the stack ${name}, with its settings in ${file.path}`);
+      file.prepare(choice.cloud!);
+    }
+    const cloud = (file.get("cloud") as string | undefined) ?? "local";
+    if (choice.cloud !== undefined && choice.cloud !== cloud) {
+      throw new UserError({
+        where: file.path,
+        key: `${project}:cloud`,
+        found: `the stack ${name} is for ${cloud}, not for ${choice.cloud}`,
+        cure: `another stack for it: --cloud ${choice.cloud} --stack NAME`,
+      });
+    }
+    const changes = placeSettings(cloud, choice);
+    const stack = await (isThere ? automation.Stack.select(name, workspace) : automation.Stack.create(name, workspace));
+    file.set(changes);
+    return new CommandStack(stack, projectDirectory, project, output);
+  }
+
+  /** The state, with its secrets. */
+  async state(): Promise<StackState> {
+    return new StackState(await this.stack.exportStack());
+  }
+
+  /**
+   * Runs `pulumi up` and shows what it does.
+   * @param title What is done as a whole, for people.
+   * @param options.replace URNs to be made anew; `options.preview` false saves the preview that counts what there is to do.
+   * @throws PulumiFailure when it failed; why was shown.
+   */
+  async up(title: string, options: { replace?: string[]; preview?: boolean } = {}): Promise<Outcome> {
+    const planned = options.preview === false ? undefined : await this.preview();
+    return await this.shown(title, planned, (onEvent) => this.stack.up({ onEvent, replace: options.replace }));
+  }
+
+  /** Runs `pulumi destroy` and shows what it does. */
+  async destroy(title: string): Promise<Outcome> {
+    return await this.shown(title, undefined, (onEvent) => this.stack.destroy({ onEvent }));
+  }
+
+  /**
+   * What an `up` would do.
+   * @throws PulumiFailure when the program refuses the settings or the recipe; why was shown.
+   */
+  async preview(): Promise<Steps> {
+    const steps = new Steps();
+    const complaints = new Steps(new PlainReporter(this.output, () => steps));
+    const onEvent = (event: automation.EngineEvent) => {
+      steps.onPreview(event);
+      // Explanations come again with the deployment; what is wrong ends the preview, so it is shown now.
+      if (event.diagnosticEvent?.severity === "error") complaints.onEvent(event);
+    };
+    await this.stack.preview({ onEvent }).catch((error: unknown) => told(error, complaints));
+    return steps;
+  }
+
+  /** Removes the stack itself and its settings; nothing may be in it any more. */
+  async remove(): Promise<void> {
+    await this.stack.workspace.removeStack(this.name);
+  }
+
+  private async shown(
+    title: string,
+    planned: Steps | undefined,
+    run: (onEvent: (event: automation.EngineEvent) => void) => Promise<unknown>,
+  ): Promise<Outcome> {
+    const began = performance.now();
+    const reporter = await this.reporter(title, () => steps);
+    const steps: Steps = new Steps(reporter);
+    if (planned) steps.plan(planned);
+    try {
+      await run((event) => steps.onEvent(event)).catch((error: unknown) => told(error, steps));
+    } finally {
+      await reporter.close();
+    }
+    return { steps, took: (performance.now() - began) / 1000 };
+  }
+
+  private async reporter(title: string, steps: () => Steps) {
+    if (!this.output.isTerminal || this.output.verbose) return new PlainReporter(this.output, steps);
+    const { TerminalReporter } = await import("./progress/terminal.ts");
+    return new TerminalReporter(title, this.output, steps);
+  }
+}
+
+/** Notes whether the reasons of a failure were shown, and throws it. */
+function told(error: unknown, steps: Steps): never {
+  if (error instanceof PulumiFailure) error.wasTold = steps.hasErrors;
+  throw error;
+}
+
+function definedOnly(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined)) as Record<string, string>;
+}

@@ -1,0 +1,44 @@
+// Every verb, in the order of help: a new one is written in verbs/ and named here.
+import { bootstrap } from "./verbs/bootstrap.ts";
+import { build } from "./verbs/build.ts";
+import { createImage } from "./verbs/create-image.ts";
+import { destroy } from "./verbs/destroy.ts";
+import { diff } from "./verbs/diff.ts";
+import { distributions } from "./verbs/distributions.ts";
+import { doctor } from "./verbs/doctor.ts";
+import { down } from "./verbs/down.ts";
+import { exportVerb } from "./verbs/export.ts";
+import { help } from "./verbs/help.ts";
+import { it } from "./verbs/it.ts";
+import { modules } from "./verbs/modules.ts";
+import { ssh } from "./verbs/ssh.ts";
+import { status } from "./verbs/status.ts";
+import { sweep } from "./verbs/sweep.ts";
+import { tests } from "./verbs/tests.ts";
+import { up } from "./verbs/up.ts";
+import type { Verb } from "./verb.ts";
+
+export const verbs: readonly Verb[] = [
+  it,
+  up,
+  bootstrap,
+  tests,
+  createImage,
+  down,
+  status,
+  ssh,
+  destroy,
+  build,
+  exportVerb,
+  diff,
+  sweep,
+  modules,
+  distributions,
+  doctor,
+  help,
+];
+
+/** A verb by its name or another spelling. */
+export function findVerb(name: string): Verb | undefined {
+  return verbs.find((verb) => verb.name === name || verb.aliases?.includes(name));
+}

@@ -1,0 +1,16 @@
+// `bootstrap`: the recipe's modules on the builder.
+import { setStage, tellBuilders } from "../bake.ts";
+import type { Verb } from "../verb.ts";
+
+export const bootstrap: Verb = {
+  name: "bootstrap",
+  summary: "runs the modules on the builder (and creates or starts it where that is needed)",
+  details: `The stack's stage becomes provisioned, so \`pulumi up\` does the same. Modules that ran are not run again; after a
+failure it goes on with the module that failed.`,
+  examples: ["bootstrap", "bootstrap --verbose"],
+  async run({ session, options, output }) {
+    const stack = await session.stack(options);
+    setStage(stack, "provisioned");
+    await tellBuilders(stack, await stack.up("running the modules"), "ci-images tests", output);
+  },
+};

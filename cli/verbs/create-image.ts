@@ -1,0 +1,15 @@
+// `create-image`: from the builder to a verified image.
+import { bakeImage } from "../bake.ts";
+import type { Verb } from "../verb.ts";
+
+export const createImage: Verb = {
+  name: "create-image",
+  aliases: ["create_image"],
+  summary: "seals the builder, makes the image, verifies it, and drops the builder",
+  details: `The stack's stage becomes image, its default, so \`pulumi up\` does the same. What was not done before (modules, tests)
+is done first.`,
+  examples: ["create-image", "create_image"],
+  async run({ session, options, output }) {
+    await bakeImage(await session.stack(options), "making the image", output);
+  },
+};

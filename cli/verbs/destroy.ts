@@ -1,0 +1,49 @@
+// `destroy`: away with the builder, or with everything.
+import { createInterface } from "node:readline/promises";
+import { UserError } from "../../common/user-error.ts";
+import { describeImages, setStage } from "../bake.ts";
+import type { Verb } from "../verb.ts";
+
+export const destroy: Verb = {
+  name: "destroy",
+  summary: "drops the builder; with --images the images too, after a question",
+  details: `Without --images the stack's stage becomes none: \`pulumi up\` then keeps the images and makes no builder, until
+another verb sets the stage. With --images it is what \`pulumi destroy\` does.`,
+  options: [
+    { flags: "--images", what: "everything of the stack: builder, images, all generations" },
+    { flags: "--yes", what: "don't ask" },
+  ],
+  examples: ["destroy", "destroy --images", "destroy --images --yes"],
+  async run({ session, options, output }) {
+    const stack = await session.stack(options);
+    if (!options.images) {
+      setStage(stack, "none");
+      const { took } = await stack.up("dropping the builder", { preview: false });
+      for (const line of describeImages(await stack.state())) output.result(`kept: ${line}`);
+      output.note(`done in ${took.toFixed(1)} s`);
+      return;
+    }
+    const state = await stack.state();
+    for (const line of describeImages(state)) output.note(`to be deleted: ${line}`);
+    if (!options.yes && !(await confirmed(stack.name))) {
+      output.note("nothing was destroyed");
+      return 1;
+    }
+    const { took } = await stack.destroy("destroying");
+    setStage(stack, "image");
+    output.note(`done in ${took.toFixed(1)} s`);
+  },
+};
+
+/** Asks for the stack's name, which nobody types by accident. */
+async function confirmed(stack: string): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    throw new UserError({ where: "destroy --images", found: "nobody is there to be asked", cure: "say --yes" });
+  }
+  const asking = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return (await asking.question(`Type the stack's name (${stack}) to destroy it with all its images: `)) === stack;
+  } finally {
+    asking.close();
+  }
+}

@@ -1,0 +1,74 @@
+// `diff`: what changed between two generations of an image.
+import { UserError } from "../../common/user-error.ts";
+import { lookUpDistribution } from "../../provision/distributions.ts";
+import type { PlanDescription } from "../../provision/explain.ts";
+import { compareImages, type ComparedImage } from "../compare.ts";
+import type { StackState } from "../stack-state.ts";
+import type { Verb } from "../verb.ts";
+
+/** One image with what is known of its content. */
+interface GenerationContent extends ComparedImage {
+  /** The recipe hash. */
+  recipe: string;
+  distribution: string;
+  /** ISO 8601. */
+  builtAt: string;
+}
+
+export const diff: Verb = {
+  name: "diff",
+  summary: "what changed between two generations: modules, packages (added, removed, versions), size",
+  details: `A generation is named by the beginning of its recipe hash, as \`status\` shows it. Without names the newest is compared
+with the one before it; with one name, that one with the newest.`,
+  operands: [
+    { name: "[a]", what: "the older one" },
+    { name: "[b]", what: "the newer one" },
+  ],
+  examples: ["diff", "diff 1a2b3c4d", "diff 1a2b3c4d 5e6f7a8b"],
+  async run({ operands: [a, b], options, session, output }) {
+    const stack = await session.stack({ stack: options.stack, cloud: options.cloud });
+    const ids = options.distribution?.map((name) => lookUpDistribution(name)?.id ?? name);
+    const all = await generations(await stack.state());
+    const fitting = ids ? all.filter(({ distribution }) => ids.includes(distribution)) : all;
+    const [older, newer] = chosen(fitting, a, b, stack.name);
+    const name = ({ recipe, builtAt }: GenerationContent) => `${recipe.slice(0, 8)} (${builtAt})`;
+    output.result(`${newer.distribution}: ${name(older)} => ${name(newer)}`);
+    for (const line of compareImages(older, newer)) output.result(line);
+  },
+};
+
+/** The images on this computer, the newest first. Of those in a cloud the packages are not known here. */
+async function generations(state: StackState): Promise<GenerationContent[]> {
+  const { findImage } = await import("../../provider/local/store.ts");
+  const found = await Promise.all(state.folders.map((folder) => findImage(folder)));
+  return found
+    .filter((image) => image !== undefined)
+    .map(({ manifest: { recipe, distribution, builtAt, plan, packages, files } }) => ({
+      ...{ recipe, distribution, builtAt, packages, plan: plan as unknown as PlanDescription },
+      bytes: files.reduce((sum, file) => sum + file.bytes, 0),
+    }))
+    .sort((one, other) => other.builtAt.localeCompare(one.builtAt));
+}
+
+function chosen(all: readonly GenerationContent[], a: string | undefined, b: string | undefined, stack: string) {
+  const allowed = all.map(({ recipe, distribution }) => `${recipe.slice(0, 8)} (${distribution})`).join(", ") || "none";
+  const named = (name: string) => {
+    const found = all.filter(({ recipe }) => recipe.startsWith(name.toLowerCase()));
+    if (found.length === 1) return found[0];
+    const what = found.length === 0 ? "there is no generation" : "there are several generations";
+    throw new UserError({ where: `stack ${stack}`, found: `${what} ${name}`, allowed });
+  };
+  const older = a === undefined ? undefined : named(a);
+  const same = older ? all.filter(({ distribution }) => distribution === older.distribution) : all;
+  if (older === undefined && new Set(all.map(({ distribution }) => distribution)).size > 1) {
+    throw new UserError({
+      where: `stack ${stack}`,
+      found: "there are several images",
+      cure: "say which: --distribution NAME",
+    });
+  }
+  const newer = b === undefined ? same[0] : named(b);
+  const before = older ?? same[1];
+  if (before && newer) return [before, newer] as const;
+  throw new UserError({ where: `stack ${stack}`, found: "there are no two generations to compare", allowed });
+}

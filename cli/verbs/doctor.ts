@@ -1,0 +1,56 @@
+// `doctor`: whether this computer and this account are ready, with the cure for each lack.
+import { ToolProblem } from "../../tools/problem.mjs";
+import { oldestNode } from "../../tools/versions.mjs";
+import type { Verb } from "../verb.ts";
+
+/** One check. */
+interface Finding {
+  what: string;
+  /** Undefined when all is well. */
+  problem?: string;
+}
+
+export const doctor: Verb = {
+  name: "doctor",
+  summary: "whether this computer and this account are ready, with the cure for each lack",
+  details: "The last check is a preview: it reads settings and recipe and asks the cloud, and changes nothing.",
+  examples: ["doctor", "doctor --cloud ec2"],
+  async run({ session, options, output }) {
+    const findings: Finding[] = [];
+    const check = async (what: string, look: () => Promise<string | undefined | void>) => {
+      const problem = await look().catch((error: Error) => error.message);
+      findings.push({ what, problem: problem ?? undefined });
+      output.result(problem ? `not ok - ${what}: ${problem}` : `ok - ${what}`);
+      return !problem;
+    };
+    await check(`Node ${process.versions.node}`, async () =>
+      Number(process.versions.node.split(".")[0]) < oldestNode ? `needs Node ${oldestNode} or newer` : undefined,
+    );
+    await check("Pulumi CLI", async () => {
+      const { toolchainEnvironment } = await import("../../tools/environment.mjs");
+      try {
+        const { cli, standIns } = toolchainEnvironment(session.projectDirectory);
+        const parts = standIns.length > 0 ? `; stand-ins of this project for: ${standIns.join(", ")}` : "";
+        output.note(`${cli}${parts}`);
+      } catch (error) {
+        if (error instanceof ToolProblem) return error.message;
+        throw error;
+      }
+    });
+    await check("an SSH client, for `ci-images ssh`", async () => {
+      const { execa } = await import("execa");
+      const { failed } = await execa("ssh", ["-V"], { reject: false });
+      return failed ? "there is none; cure: apt install openssh-client" : undefined;
+    });
+    const isThere = await check("the stack", async () => {
+      const stack = await session.stack(options);
+      output.note(`${stack.name}, ${stack.settings.path}`);
+    });
+    if (isThere) {
+      await check("settings, recipe and cloud (a preview)", async () => {
+        await (await session.stack({})).preview();
+      });
+    }
+    return findings.some(({ problem }) => problem !== undefined) ? 1 : 0;
+  },
+};

@@ -1,0 +1,32 @@
+// `down`: a builder that is off.
+import { UserError } from "../../common/user-error.ts";
+import type { Verb } from "../verb.ts";
+
+export const down: Verb = {
+  name: "down",
+  summary: "powers the builder off and keeps it; `up` starts it again",
+  details: `The stack's setting power becomes off, so \`pulumi up\` does the same. The builder's time (maxLifetime) goes on.`,
+  examples: ["down"],
+  async run({ session, options, output }) {
+    const stack = await session.stack(options);
+    const { logins } = await stack.state();
+    if (logins.length === 0) {
+      throw new UserError({
+        where: `stack ${stack.name}`,
+        found: "there is no builder",
+        cure: "ci-images up makes one",
+      });
+    }
+    const before = stack.settings.get("power");
+    stack.settings.set({ power: "off" });
+    try {
+      const { took } = await stack.up("powering off", { preview: false });
+      for (const { worker } of logins) output.result(`${worker}  powered off  next: ci-images up`);
+      output.note(`done in ${took.toFixed(1)} s`);
+    } catch (error) {
+      // Refused: the next `pulumi up` must not be refused for it, too.
+      stack.settings.set({ power: before });
+      throw error;
+    }
+  },
+};

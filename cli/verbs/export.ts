@@ -1,0 +1,54 @@
+// `export`: the image ids for whoever boots workers: ci-platform's YAML, or a Jenkins cloud.
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { UserError } from "../../common/user-error.ts";
+import { findDistribution } from "../../provision/distributions.ts";
+import type { ImageIds } from "../ci-platform.ts";
+import type { OutputImage } from "../stack-state.ts";
+import { UsageError, type Verb } from "../verb.ts";
+
+export const exportVerb: Verb = {
+  name: "export",
+  summary: "writes the image ids into a ci-platform YAML file, under jenkins.clouds.images; a diff is shown first",
+  details: `Comments and all other keys of the file stay as they are. An image on this computer stands under local.localhost, with
+its disk's path.`,
+  operands: [{ name: "[file]", what: "the YAML file; it is made when there is none" }],
+  options: [
+    { flags: "--jcasc", what: "print a Jenkins Configuration-as-Code cloud block instead" },
+    { flags: "--dry-run", what: "only show what would change" },
+  ],
+  examples: ["export ../segredos/ci-platform/all.yaml", "export --dry-run all.yaml", "export --jcasc"],
+  async run({ operands: [file], options, session, output }) {
+    if (file === undefined && !options.jcasc) throw new UsageError("export: a file is missing, or --jcasc");
+    const stack = await session.stack(options);
+    const { images } = await stack.state();
+    if (images.length === 0) {
+      throw new UserError({ where: `stack ${stack.name}`, found: "has no image yet", cure: "ci-images it makes one" });
+    }
+    const ids = imageIds(images);
+    const { jenkinsClouds, showChange, withImageIds } = await import("../ci-platform.ts");
+    if (options.jcasc) {
+      if ("local" in ids) {
+        const found = "the images are on this computer";
+        throw new UserError({ where: "--jcasc", found, allowed: "stacks of ec2, gce and rackspace" });
+      }
+      return output.result(jenkinsClouds(ids, (name) => findDistribution(name).loginUser).trimEnd());
+    }
+    const before = existsSync(file) ? readFileSync(file, "utf8") : "";
+    const after = withImageIds(file, before, ids);
+    if (before === after) return output.note(`${file} has these images already`);
+    output.result(showChange(file, before, after).trimEnd());
+    if (options.dryRun) return;
+    writeFileSync(file, after);
+    output.note(`${file} is written`);
+  },
+};
+
+/** Ids by cloud, place and distribution. */
+export function imageIds(images: readonly OutputImage[]): ImageIds {
+  const ids: ImageIds = {};
+  for (const { place, image } of images) {
+    const [cloud, where, distribution] = place.length === 2 ? [place[0], "localhost", place[1]] : place;
+    ((ids[cloud] ??= {})[where] ??= {})[distribution] = image.id ?? image.disk ?? "";
+  }
+  return ids;
+}

@@ -1,0 +1,54 @@
+// `modules`: what recipes can be made of.
+import { resolve } from "node:path";
+import { UserError } from "../../common/user-error.ts";
+import { examplesOf, sentence, settingRows } from "../../provision/describe-settings.ts";
+import { nearest } from "../../provision/nearest.ts";
+import { settingsKeyOf, type Schema } from "../../provision/schema.ts";
+import type { Verb } from "../verb.ts";
+
+export const modules: Verb = {
+  name: "modules",
+  summary: "the modules there are; with a name, its settings and examples",
+  operands: [{ name: "[module]", what: "a module's name" }],
+  options: [{ flags: "--folder <path>", what: "a folder with modules of your own, beside the library" }],
+  examples: ["modules", "modules java"],
+  async run({ operands: [name], options, output }) {
+    const [{ libraryFolder, moduleKey, ModuleCatalogue }, { dump }] = await Promise.all([
+      import("../../provision/load-modules.ts"),
+      import("js-yaml"),
+    ]);
+    const own = typeof options.folder === "string" ? [resolve(options.folder)] : [];
+    const catalogue = new ModuleCatalogue([...own, libraryFolder]);
+    if (name === undefined) {
+      const width = Math.max(...catalogue.names.map((each) => each.length));
+      for (const each of catalogue.names) {
+        output.result(`${each.padEnd(width)}  ${(await catalogue.load(each)).description}`);
+      }
+      return;
+    }
+    if (catalogue.fileOf(name) === undefined) {
+      const near = nearest(moduleKey(name), catalogue.names);
+      throw new UserError({
+        where: "modules",
+        found: `there is no module ${name}`,
+        allowed: catalogue.names.join(", "),
+        cure: near && `did you mean ${near}?`,
+      });
+    }
+    const file = await catalogue.load(name);
+    const key = settingsKeyOf({ name: moduleKey(name), file });
+    output.result(`${moduleKey(name)}: ${file.description}`);
+    if (!file.settings) return output.result("\nIt has no settings.");
+    const schema = file.settings as Schema;
+    output.result(
+      `\nSettings under \`${key}\`${file.settingsRequired ? " (required)" : ""}: ${sentence(schema.description)}`,
+    );
+    for (const { path, type, isRequired, byDefault, what } of settingRows(schema, key)) {
+      const shown = byDefault === undefined ? "" : ` (default ${JSON.stringify(byDefault)})`;
+      output.result(`  ${path}: ${type}${isRequired ? ", required" : ""}${shown}\n      ${what}`);
+    }
+    for (const example of examplesOf(schema)) {
+      output.result(`\n${dump({ modules: [moduleKey(name)], [key]: example }).trimEnd()}`);
+    }
+  },
+};

@@ -1,0 +1,78 @@
+// `ssh`: a terminal on the builder, or one command.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { UserError } from "../../common/user-error.ts";
+import { lookUpDistribution } from "../../provision/distributions.ts";
+import type { Login } from "../stack-state.ts";
+import type { Verb } from "../verb.ts";
+
+export const ssh: Verb = {
+  name: "ssh",
+  summary: "a terminal on the builder, or one command with its exit status; the host key is checked",
+  operands: [{ name: "[command...]", what: "what to run; without it, a terminal" }],
+  takesAllWords: true,
+  examples: ["ssh", "ssh 'ls -l'", "ssh:'ls -l'", "--distribution debian12 ssh uptime"],
+  async run({ operands, options, session }) {
+    const stack = await session.stack({ stack: options.stack, cloud: options.cloud });
+    const login = chosen((await stack.state()).logins, options.distribution, stack.name);
+    if (login.power === "off") {
+      throw new UserError({ where: `the builder of ${login.worker}`, found: "is powered off", cure: "ci-images up" });
+    }
+    return await connect(login, operands);
+  },
+};
+
+function chosen(logins: readonly Login[], distribution: readonly string[] | undefined, stack: string): Login {
+  if (logins.length === 0) {
+    throw new UserError({ where: `stack ${stack}`, found: "there is no builder", cure: "ci-images up makes one" });
+  }
+  const ids = distribution?.map((name) => lookUpDistribution(name)?.id ?? name);
+  const fitting = ids
+    ? logins.filter(({ worker }) => ids.some((id) => worker === id || worker.endsWith(`-${id}`)))
+    : logins;
+  if (fitting.length === 1) return fitting[0];
+  throw new UserError({
+    where: `stack ${stack}`,
+    found: fitting.length === 0 ? `there is no builder of ${ids!.join(", ")}` : "there are several builders",
+    allowed: logins.map(({ worker }) => worker).join(", "),
+    cure: "say which: --distribution NAME",
+  });
+}
+
+/** @returns the remote command's exit status. */
+async function connect(login: Login, command: readonly string[]): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), "ci-images-ssh-"));
+  try {
+    const [key, hosts] = [join(folder, "key"), join(folder, "known_hosts")];
+    await writeFile(key, login.privateKey.endsWith("\n") ? login.privateKey : `${login.privateKey}\n`, { mode: 0o600 });
+    // One host, one key: anybody else on that address is refused.
+    await writeFile(hosts, `* ${login.hostKey.trim()}\n`);
+    const settings = {
+      IdentityFile: key,
+      IdentitiesOnly: "yes",
+      UserKnownHostsFile: hosts,
+      GlobalKnownHostsFile: "/dev/null",
+      StrictHostKeyChecking: "yes",
+      BatchMode: "yes",
+      ConnectTimeout: "15",
+      LogLevel: "ERROR",
+    };
+    const flags = Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
+    // No file of the user's own changes where this goes.
+    const words = ["-F", "/dev/null", ...flags, "-p", String(login.port), `${login.user}@${login.host}`];
+    const remote = command.length > 0 ? ["--", command.join(" ")] : [];
+    const { execa } = await import("execa");
+    const { exitCode, failed, code } = await execa("ssh", [...words, ...remote], { stdio: "inherit", reject: false });
+    if (failed && code === "ENOENT") {
+      throw new UserError({
+        where: "ssh",
+        found: "no SSH client on PATH",
+        cure: "install one: apt install openssh-client",
+      });
+    }
+    return exitCode ?? 1;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

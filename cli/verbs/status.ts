@@ -1,0 +1,143 @@
+// `status`: builders and images, and whether they are up to date.
+import { connect } from "node:net";
+import type { CommandStack } from "../stack.ts";
+import type { Login, OutputImage, StackState } from "../stack-state.ts";
+import type { Verb } from "../verb.ts";
+
+/** A builder as `--json` has it. */
+interface BuilderStatus {
+  worker: string;
+  state: "running" | "off" | "not answering";
+  host: string;
+  port: number;
+  user: string;
+  recipe: string;
+  /** What it has behind it, when the last command succeeded. */
+  stage?: string;
+  /** When it was made, ISO 8601. */
+  since: string;
+  ageSeconds: number;
+  /** When it ends itself, ISO 8601, where that is known. */
+  endsAt?: string;
+  /** Money spent so far, where it is known: nothing on this computer. */
+  cost?: number;
+}
+
+/** All that `--json` prints. */
+interface Status {
+  stack: string;
+  cloud: string;
+  stage: string;
+  power: string;
+  builders: BuilderStatus[];
+  images: { place: string[]; upToDate?: boolean; [key: string]: unknown }[];
+  /** Whether `up` would change no image; undefined when the program refuses the recipe or the settings. */
+  upToDate?: boolean;
+  /** What the program says that it would do, and why. */
+  why: string[];
+}
+
+export const status: Verb = {
+  name: "status",
+  summary: "builders and images: state, address, age, cost where known, recipe, up to date or why not",
+  options: [{ flags: "--json", what: "as JSON, and nothing else on standard output" }],
+  examples: ["status", "status --json | jq .images"],
+  async run({ session, options, output }) {
+    const stack = await session.stack(options);
+    const found = await statusOf(stack);
+    if (options.json) output.result(JSON.stringify(found, undefined, 2));
+    else for (const line of describe(found)) output.result(line);
+    return found.upToDate === undefined ? 1 : 0;
+  },
+};
+
+async function statusOf(stack: CommandStack): Promise<Status> {
+  const state = await stack.state();
+  const cloud = stack.settings.text("cloud", "local");
+  // It fails with a message of its own when the recipe is wrong; the rest is worth showing all the same.
+  const preview = await stack.preview().catch((error: Error) => {
+    if (error.name === "PulumiFailure") return undefined;
+    throw error;
+  });
+  const images = state.images.map(({ place, image }) => {
+    const now = preview?.recipes.get(workerOf(place, preview.recipes));
+    return { place, ...image, upToDate: now === undefined ? undefined : now === image.recipe };
+  });
+  const workers = [...(preview?.recipes ?? [])];
+  const isThere = ([worker, recipe]: [string, string]) =>
+    state.images.some(({ place, image }) => workerOf(place, preview!.recipes) === worker && image.recipe === recipe);
+  return {
+    stack: stack.name,
+    cloud,
+    stage: stack.settings.text("stage", "image"),
+    power: stack.settings.text("power", "on"),
+    builders: await Promise.all(state.logins.map((login) => builderStatus(login, state, cloud))),
+    images,
+    upToDate: preview && workers.every(isThere),
+    why: preview ? preview.explanations.map(({ text }) => text) : ["the recipe or the settings are refused, see above"],
+  };
+}
+
+/** The worker image that an output belongs to: `debian12`, or `ORD-debian12` where there are several places. */
+function workerOf(place: OutputImage["place"], workers: ReadonlyMap<string, string>): string {
+  const withPlace = place.slice(-2).join("-");
+  return workers.has(withPlace) ? withPlace : place.at(-1)!;
+}
+
+async function builderStatus(login: Login, state: StackState, cloud: string): Promise<BuilderStatus> {
+  const { worker, host, port, user, recipe, power, created } = login;
+  const lease = state.resources.find(({ urn }) => urn.endsWith(`::${worker}-${recipe.slice(0, 8)}-builder-lease`));
+  const endsAt = lease?.outputs.deadline;
+  const staged = state.builders[worker];
+  return {
+    worker,
+    state: power === "off" ? "off" : (await answers(host, port)) ? "running" : "not answering",
+    host,
+    port,
+    user,
+    recipe,
+    stage: staged?.recipe === recipe ? staged.stage : undefined,
+    since: created,
+    ageSeconds: Math.round((Date.now() - Date.parse(created)) / 1000),
+    endsAt: typeof endsAt === "string" ? endsAt : undefined,
+    cost: cloud === "local" ? 0 : undefined,
+  };
+}
+
+/** Whether somebody takes connections there, asked for two seconds at most. */
+async function answers(host: string, port: number): Promise<boolean> {
+  const socket = connect({ host, port, timeout: 2000 });
+  try {
+    return await new Promise((resolve) => {
+      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+      socket.once("timeout", () => resolve(false));
+    });
+  } finally {
+    socket.destroy();
+  }
+}
+
+function describe({ stack, cloud, stage, power, builders, images, upToDate, why }: Status): string[] {
+  const lines = [`stack ${stack} (${cloud}), stage ${stage}${power === "off" ? ", power off" : ""}`];
+  for (const each of builders) {
+    const facts = [
+      `${each.user}@${each.host} port ${each.port}`,
+      `${Math.round(each.ageSeconds / 60)} minutes old`,
+      each.endsAt && `ends itself at ${each.endsAt}`,
+      each.cost === 0 && "costs nothing",
+      each.stage && `stage ${each.stage}`,
+      `recipe ${each.recipe.slice(0, 8)}`,
+    ];
+    lines.push(`builder ${each.worker}: ${[each.state, ...facts].filter(Boolean).join(", ")}`);
+  }
+  if (builders.length === 0) lines.push("no builder");
+  for (const { place, recipe, builtAt, disk, id, upToDate: isCurrent } of images) {
+    const verdict = isCurrent === undefined ? "" : isCurrent ? ", up to date" : ", out of date";
+    const where = [disk ?? id].filter((each) => typeof each === "string").join("");
+    lines.push(
+      `image ${place.join(" ")}: ${where}, recipe ${String(recipe).slice(0, 8)}, built ${String(builtAt)}${verdict}`,
+    );
+  }
+  if (images.length === 0) lines.push("no image");
+  return [...lines, ...(upToDate ? [] : why)];
+}

@@ -1,0 +1,17 @@
+// `tests`: the acceptance tests on the builder.
+import { setStage, tellBuilders } from "../bake.ts";
+import type { Verb } from "../verb.ts";
+
+export const tests: Verb = {
+  name: "tests",
+  aliases: ["test"],
+  summary: "runs the acceptance tests on the builder: each check one line, and the exit status counts",
+  details: `The stack's stage becomes tested, so \`pulumi up\` does the same. Tests that passed before are run again.`,
+  examples: ["tests"],
+  async run({ session, options, output }) {
+    const stack = await session.stack(options);
+    setStage(stack, "tested");
+    const { tests: before } = await stack.state();
+    await tellBuilders(stack, await stack.up("testing", { replace: before }), "ci-images create-image", output);
+  },
+};

@@ -1,0 +1,20 @@
+// `up`: a builder that runs.
+import { setStage, tellBuilders } from "../bake.ts";
+import type { Verb } from "../verb.ts";
+
+export const up: Verb = {
+  name: "up",
+  summary: "creates the builder, or starts one that is down",
+  details: `The stack's stage becomes builder, so \`pulumi up\` does the same. What a builder has behind it stays done; a recipe
+that was edited since gets a fresh builder.`,
+  examples: [
+    "up --cloud ec2 --region us-west-2 --distribution ubuntu24.04",
+    "cloud:ec2 region:us-west-2 distribution:centos7 up",
+    "up",
+  ],
+  async run({ session, options, output }) {
+    const stack = await session.stack(options);
+    setStage(stack, "builder");
+    await tellBuilders(stack, await stack.up("starting the builder"), "ci-images bootstrap", output);
+  },
+};

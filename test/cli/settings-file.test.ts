@@ -1,0 +1,57 @@
+// Pulumi.<stack>.yaml: verbs change single settings and leave everything else as it is.
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { placeSettings, SettingsFile } from "../../cli/settings-file.ts";
+
+describe("a stack's settings file", () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "ci-images-settings-"));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  const text =
+    "encryptionsalt: v1:abc\n# mine\nconfig:\n  ci-images:cloud: ec2 # the big one\n  ci-images:stage: builder\n";
+
+  it("keeps comments, other keys and the salt when settings are changed, added and removed", async () => {
+    const path = join(folder, "Pulumi.x.yaml");
+    await writeFile(path, text);
+    const file = new SettingsFile(folder, "organization/ci-images/x");
+    assert.equal(file.set({ stage: undefined, "ec2.region": "us-west-2", distributions: ["debian12"] }), true);
+    const changed = await readFile(path, "utf8");
+    assert.match(changed, /^encryptionsalt: v1:abc\n# mine\nconfig:\n {2}ci-images:cloud: ec2 # the big one\n/);
+    assert.doesNotMatch(changed, /stage/);
+    assert.equal(file.get("distributions") === undefined, false);
+    assert.match(changed, /ci-images:ec2:\n {4}region: us-west-2/);
+  });
+
+  it("is not written when nothing is different", async () => {
+    await writeFile(join(folder, "Pulumi.x.yaml"), text);
+    assert.equal(new SettingsFile(folder, "x").set({ stage: "builder", power: undefined }), false);
+  });
+
+  it("is made for a new stack, and left alone when it is there", async () => {
+    const file = new SettingsFile(folder, "gce");
+    file.prepare("gce");
+    assert.equal(file.text("cloud", "?"), "gce");
+    file.set({ cloud: "local" });
+    file.prepare("gce");
+    assert.equal(file.text("cloud", "?"), "local");
+  });
+
+  it("is refused when it is no YAML", async () => {
+    await writeFile(join(folder, "Pulumi.x.yaml"), "config: [\n");
+    assert.throws(() => new SettingsFile(folder, "x").get("stage"), /Pulumi\.x\.yaml: is not YAML/);
+  });
+
+  it("gets a region where its cloud has it, and none on local", () => {
+    assert.deepEqual(placeSettings("ec2", { region: "us-west-2", distribution: ["rocky9"] }), {
+      distributions: ["rocky9"],
+      "ec2.region": "us-west-2",
+    });
+    assert.deepEqual(placeSettings("rackspace", { region: "ORD,IAD" }), { "rackspace.regions": ["ORD", "IAD"] });
+    assert.throws(() => placeSettings("local", { region: "here" }), /--region: here/);
+  });
+});
