@@ -37,6 +37,8 @@ export function ssh({ connection }: Machine, privateKey: string, command: string
   const { host, port, user, hostKey } = connection;
   const client = new ssh2.Client();
   return new Promise<string>((resolve, reject) => {
+    // A machine that goes down may close the connection without a word.
+    client.on("close", () => reject(new Error("the connection was closed")));
     client.on("error", reject).on("ready", () => {
       client.exec(command, (error, channel) => {
         if (error) return reject(error);
@@ -55,7 +57,7 @@ export function ssh({ connection }: Machine, privateKey: string, command: string
 
 /** As `ssh`, until it works: the machine is rebooting. */
 export async function sshWhenBack(machine: Machine, privateKey: string, command: string): Promise<string> {
-  for (let patience = 50; ; patience--) {
+  for (let patience = 300; ; patience--) {
     try {
       return await ssh(machine, privateKey, command);
     } catch (error) {
