@@ -16,6 +16,7 @@ export class TerminalReporter implements Reporter {
   private finish: () => void = () => {};
   private readonly drawn: Promise<unknown>;
   private readonly timer: NodeJS.Timeout;
+  private hasFailed = false;
 
   /**
    * @param title What is done as a whole: `provisioning`.
@@ -36,7 +37,6 @@ export class TerminalReporter implements Reporter {
             this.task = task;
             return over;
           },
-          rendererOptions: { outputBar: Infinity, persistentOutput: false },
         },
       ],
       { registerSignalListeners: false, rendererOptions: { clearOutput: false } },
@@ -65,11 +65,13 @@ export class TerminalReporter implements Reporter {
   }
 
   message(text: string, severity: "info" | "warning" | "error"): void {
+    this.hasFailed ||= severity === "error";
     this.kept.push(severity === "info" ? text : `${severity}: ${text}`);
   }
 
   async close(): Promise<void> {
     clearInterval(this.timer);
+    if (this.task && this.hasFailed) this.task.title += ", FAILED";
     this.finish();
     await this.drawn;
     // Above the moving lines they would be drawn over; so what is to stay comes after them.
