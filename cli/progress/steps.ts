@@ -115,6 +115,8 @@ export class Steps {
       }
       return;
     }
+    // The engine's own log ("debug", which the API's types do not know) comes too: it is no message, and has secrets in clear.
+    if (severity !== "warning" && severity !== "error") return;
     // What the engine adds to a failure that was told already.
     if (/^(update failed|preview failed)$/.test(text)) return;
     this.hasErrors ||= severity === "error";

@@ -1,0 +1,51 @@
+// What is shown of a deployment: steps, their lines, what is left, and never the engine's own log.
+import assert from "node:assert/strict";
+import type { automation } from "@pulumi/pulumi";
+import { Output } from "../../cli/output.ts";
+import { PlainReporter } from "../../cli/progress/plain.ts";
+import { Steps } from "../../cli/progress/steps.ts";
+
+/** Steps shown as plain lines; what is shown is gathered. */
+function shown(verbose = false) {
+  const lines: string[] = [];
+  const sink = { write: (text: string) => lines.push(text.trimEnd()) } as unknown as NodeJS.WritableStream;
+  const reporter = new PlainReporter(new Output(false, verbose, sink, sink), () => steps);
+  const steps: Steps = new Steps(reporter);
+  return { steps, lines };
+}
+
+const urn = "urn:pulumi:s::p::ci-images:index:WorkerImage$command:remote:Command::debian12-1a2b3c4d-nginx";
+const metadata = { urn, type: "command:remote:Command", op: "create" };
+const event = (part: object) => part as automation.EngineEvent;
+const diagnostic = (severity: string, message: string, from = urn) =>
+  event({ diagnosticEvent: { urn: from, severity, message, color: "never" } });
+
+describe("the progress of a deployment", () => {
+  it("never shows the engine's own log, which has secrets in clear", () => {
+    const { steps, lines } = shown(true);
+    steps.onEvent(event({ resourcePreEvent: { metadata } }));
+    steps.onEvent(diagnostic("debug", "RegisterResource RPC finished: privateKey: s3cr3t"));
+    steps.onEvent(diagnostic("debug", "s3cr3t", ""));
+    steps.onPreview(diagnostic("debug", "s3cr3t"));
+    assert.doesNotMatch(lines.join("\n"), /s3cr3t/);
+    assert.equal(steps.hasErrors, false);
+  });
+
+  it("names a step, counts what is left, and shows checks always and other lines when it fails", () => {
+    const { steps, lines } = shown();
+    const plan = new Steps();
+    const later = { ...metadata, urn: urn.replace("nginx", "git") };
+    for (const each of [metadata, later]) plan.onPreview(event({ resourcePreEvent: { metadata: each } }));
+    steps.plan(plan);
+    steps.onEvent(event({ resourcePreEvent: { metadata } }));
+    steps.onEvent(diagnostic("info", "<{%reset%}>setting up<{%reset%}>\n"));
+    steps.onEvent(diagnostic("info", "ok - nginx: it runs\n"));
+    assert.deepEqual(lines, ["debian12: nginx ...", "debian12: nginx | ok - nginx: it runs"]);
+    steps.onEvent(event({ resOpFailedEvent: { metadata } }));
+    assert.equal(lines[2], "debian12: nginx | setting up");
+    assert.match(lines[3], /^debian12: nginx FAILED \(0\.0 s, 1 left\)$/);
+    steps.onEvent(diagnostic("error", "exit status 1"));
+    assert.equal(lines[4], "error: exit status 1");
+    assert.equal(steps.hasErrors, true);
+  });
+});
