@@ -22,6 +22,11 @@ describe("npx ci-images on `local`", function () {
     const program = join(projectDirectory, "cli/ci-images.mjs");
     const options = { cwd: stack.directory, env: stack.environment, extendEnv: false, reject: false } as const;
     const { stdout, stderr, exitCode } = await execa(process.execPath, [program, ...words], options);
+    assert.doesNotMatch(
+      stdout + stderr,
+      /PRIVATE KEY|RegisterResource/,
+      "no secrets, and nothing of the engine's own log",
+    );
     return { stdout, stderr, exitCode };
   }
 
