@@ -1,24 +1,49 @@
 // `sweep`: what bakes of this stack left behind and no state knows of, past its expiry.
 import { resolve } from "node:path";
-import { UserError } from "../../common/user-error.ts";
 import type { FunctionType } from "../../provider/resource.ts";
 import type { Verb } from "../verb.ts";
 
 /** What a cloud's sweep function (`ci-images:<cloud>:sweep` of our provider) tells of one leftover. */
 interface Leftover {
   kind: string;
-  name: string;
+  /** What the cloud knows it by. */
+  id?: string;
+  name?: string;
+  /** What it is, for people. */
+  description?: string;
   /** When it should have ended, ISO 8601. */
   expired?: string;
   /** Why it is one, where that is not its expiry. */
   reason?: string;
   /** Where it is, on clouds with regions. */
   region?: string;
+  /** Where it is, on clouds with projects. */
+  place?: string;
   /** Why it could not be removed. */
   problem?: string;
 }
 
-type SweepFunction = FunctionType<object, { leftovers: Leftover[] }>;
+/** Calls a function of our provider, by the last part of its token. */
+type Ask = <T>(name: string, inputs: object) => Promise<T>;
+
+/** Where a stack of this cloud makes machines and images, as its sweep function wants to have it. */
+export async function placesToLookIn(cloud: string, own: Record<string, unknown>, ask: Ask): Promise<object> {
+  switch (cloud) {
+    case "ec2": {
+      const region = own.region ?? (await ask<{ region: string }>("configuredRegion", {})).region;
+      return { regions: [region, ...((own.copyTo ?? []) as string[])] };
+    }
+    case "gce":
+      return own.project === undefined ? {} : { place: own.project };
+    case "rackspace": {
+      if (own.regions !== undefined) return { regions: own.regions };
+      const { usual, regions } = await ask<{ usual?: string; regions: string[] }>("regions", {});
+      return { regions: usual === undefined ? regions : [usual] };
+    }
+    default:
+      return {};
+  }
+}
 
 export const sweep: Verb = {
   name: "sweep",
@@ -32,22 +57,38 @@ export const sweep: Verb = {
       import("../../provider/registry.ts"),
       import("../../provision/sizes.ts"),
     ]);
-    const found = (functions as readonly SweepFunction[]).find(({ token }) => token === `ci-images:${cloud}:sweep`);
-    if (!found) throw new UserError({ where: "sweep", found: `the cloud ${cloud} has none yet` });
+    const context = { progress: (line: string) => output.note(line), signal: session.interrupted };
+    const ask = <T>(name: string, inputs: object) => {
+      const called = (functions as readonly FunctionType<object, object>[]).find(
+        ({ token }) => token === `ci-images:${cloud}:${name}`,
+      );
+      if (!called) throw new Error(`our provider has no function ci-images:${cloud}:${name}`);
+      return called.call(inputs, context) as Promise<T>;
+    };
     const lifetime = parseDuration(stack.settings.text("maxLifetime", "4 hours"));
     const own = (stack.settings.get(cloud) ?? {}) as Record<string, unknown>;
     const directory = stack.settings.text("imageDirectory", "images");
     const inputs = {
-      ...own,
+      ...(await placesToLookIn(cloud, own, ask)),
       ...{ project: stack.project, stack: stack.name, lifetime, remove: options.remove === true },
       home: resolve(session.projectDirectory, directory),
     };
-    const context = { progress: (line: string) => output.note(line), signal: session.interrupted };
-    const { leftovers } = await found.call(inputs, context);
-    for (const { kind, name, expired, reason, region, problem } of leftovers) {
-      const why = reason ?? `should have ended at ${expired}`;
+    const { leftovers } = await ask<{ leftovers: Leftover[] }>("sweep", inputs);
+    for (const leftover of leftovers) {
+      const {
+        kind,
+        id,
+        name = id,
+        description,
+        expired,
+        reason = description,
+        region,
+        place = region,
+        problem,
+      } = leftover;
+      const why = expired === undefined ? reason : `should have ended at ${expired}`;
       const done = problem ? `NOT removed: ${problem}` : options.remove ? "removed" : "would be removed";
-      output.result([region, kind, name].filter(Boolean).join(" ") + `: ${why}; ${done}`);
+      output.result([place, kind, name].filter(Boolean).join(" ") + `: ${why}; ${done}`);
     }
     if (leftovers.length === 0) output.result("nothing is left over");
     else if (!options.remove) output.note("nothing was removed: say `ci-images sweep --remove`");
