@@ -53,7 +53,7 @@ async function surveyed(graph: Graph, proven: boolean, copies: object = {}) {
 const record = (type: string, name: string) => ({ [`urn:pulumi:test::ci-images::${type}::${name}`]: { type } });
 
 describe("stack `ec2`: what the program declares", function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   const saved = { pair: process.env.AWS_KEY_PAIR, file: process.env.AWS_KEY_FILENAME };
   before(() => {
     delete process.env.AWS_KEY_PAIR;

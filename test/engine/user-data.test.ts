@@ -11,7 +11,7 @@ import { TestMachine } from "../test-cloud/machine.ts";
 import { until } from "../test-cloud/until.ts";
 
 describe("user data of a cloud machine, read by cloud-init", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let folder: string;
   let machine: TestMachine;
   const [host, login] = [ssh2.utils.generateKeyPairSync("ed25519"), ssh2.utils.generateKeyPairSync("ed25519")];

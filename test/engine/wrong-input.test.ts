@@ -7,7 +7,7 @@ import { tinyRecipe } from "./recipes.ts";
 import { TestStack } from "./test-stack.ts";
 
 describe("wrong input", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let stack: TestStack;
 
   before(async () => {

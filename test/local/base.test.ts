@@ -15,7 +15,7 @@ import type { BaseSource } from "../../provider/local/types.ts";
 import { emptyCache, namesIn, otherProcess, processesOf } from "./support.ts";
 
 describe("local base images", function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let cache: Awaited<ReturnType<typeof emptyCache>>;
   let folder: string;
   let tarball: string;

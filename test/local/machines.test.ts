@@ -14,7 +14,7 @@ import { findSupervisor } from "../../provider/local/supervisor.ts";
 import { assertNothingLeft, builderSpec, otherProcess, processesOf, ssh, sshWhenBack, testBase } from "./support.ts";
 
 describe("local builder", function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let base: string;
   const made: string[] = [];
 

@@ -24,7 +24,7 @@ const check = (what: string, script: string, timeoutSeconds = 20): Check => ({
 });
 
 describe("programs for the builder", function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
 
   it("a script's output and exit status come through, with umask 022 and sane settings", async () => {
     const { stdout, stderr, exitCode } = await run(

@@ -26,7 +26,7 @@ async function planFor(id: string): Promise<Plan> {
 }
 
 describe("shellcheck", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   before(async function () {
     const { failed } = await execa("shellcheck", ["--version"], { reject: false });

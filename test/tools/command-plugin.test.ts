@@ -12,7 +12,7 @@ import { isSecret, reveal, secret, unknownValue } from "../../tools/stand-ins/co
 import { startSshServer, type SshServer } from "./ssh-server.ts";
 
 describe("stand-in command plugin", function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let server: SshServer;
   let folder: string;
   let lines: string[];

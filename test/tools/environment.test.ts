@@ -9,7 +9,7 @@ import { commandPluginVersion, compareVersions, projectDirectory, pulumiVersion 
 
 describe("toolchain environment", function () {
   // Other tests may keep the computer busy meanwhile.
-  this.timeout(30_000);
+  this.timeout(120_000);
   let folder: string;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), "ci-images-environment-"));

@@ -14,7 +14,7 @@ import { projectDirectory } from "../../tools/versions.mjs";
 
 describe("setup", function () {
   // Other tests may keep the computer busy meanwhile.
-  this.timeout(30_000);
+  this.timeout(120_000);
   let folder: string;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), "ci-images-setup-"));
