@@ -53,7 +53,7 @@ export function lifeCycle(open: () => Promise<Subject>): void {
     assert.match(output, /goes on where it failed/);
     assert.doesNotMatch(output, /-files creat/, "the module before is not run again");
     assert.match(output, /failed|error|killed|gone/i);
-    assert.deepEqual(await made.cloud.machines(), [builder]);
+    assert.deepEqual(await made.cloud.machines(), made.cloud.retiresFirst ? [] : [builder]);
     assert.equal(await made.stack.image(), undefined);
   });
 

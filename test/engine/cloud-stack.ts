@@ -14,6 +14,8 @@ export interface Subject {
   variables: Record<string, string>;
   /** Types of resources that stay when the builder's records have been dropped. */
   lasting: RegExp;
+  /** True where the builder is ended before the image is made of its disk. */
+  retiresFirst?: boolean;
   /** Ids of images of ours, finished or not. */
   images(): Promise<string[]>;
   /** Ids of machines. */
