@@ -1,7 +1,9 @@
 // Everything that `npm test` does: setup, then type check, lint, format check and the tests, each with its time. What
 // fails does not keep the rest from running, so one run tells all.
 //
-//   node tools/test.mjs [FILE...]     with files: only these test files
+//   node tools/test.mjs               all of that, without the long tests
+//   node tools/test.mjs --long        only the long tests: files *.long.test.ts
+//   node tools/test.mjs FILE...       only these test files
 import { spawn } from "node:child_process";
 import { performance } from "node:perf_hooks";
 import { availableParallelism } from "node:os";
@@ -11,6 +13,12 @@ import { setUp } from "./setup.mjs";
 import { projectDirectory } from "./versions.mjs";
 
 /** @typedef {{ name: string, command: string[] }} Stage */
+
+/**
+ * Whole bakes on the test cloud and of the module library, and everything else that would keep `npm test` from being run often. CI
+ * runs them after the others.
+ */
+const longTests = "test/**/*.long.test.ts";
 
 /** @type {Stage[]} */
 const checks = [
@@ -54,15 +62,17 @@ function count(output, kind) {
 }
 
 async function main() {
-  const files = process.argv.slice(2);
+  const isLong = process.argv[2] === "--long";
+  const files = isLong ? [] : process.argv.slice(2);
   await setUp("test");
   const PATH = [join(projectDirectory, "node_modules/.bin"), process.env.PATH].join(delimiter);
   const env = { ...process.env, PATH };
   // Most of what the long tests do is waiting for a machine, so one file more at a time than there are processors.
   const sideBySide = ["--parallel", "--jobs", String(availableParallelism() + 1)];
-  const mocha = ["mocha", ...(files.length > 0 ? files : [...sideBySide, "test/**/*.test.ts"])];
+  const kind = isLong ? [longTests] : ["--ignore", longTests, "test/**/*.test.ts"];
+  const mocha = ["mocha", ...(files.length > 0 ? files : [...sideBySide, ...kind])];
   const results = [];
-  for (const stage of [...(files.length > 0 ? [] : checks), { name: "tests (mocha)", command: mocha }])
+  for (const stage of [...(isLong || files.length > 0 ? [] : checks), { name: "tests (mocha)", command: mocha }])
     results.push(await runStage(stage, env));
 
   const tests = results.at(-1);
