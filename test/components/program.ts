@@ -86,7 +86,7 @@ export async function runProgram(settings: object, world: World, recipe: object 
         calls.push({ token, inputs: given });
         const answer = world.calls[token];
         if (answer === undefined) throw new Error(`the test has no answer for ${token}`);
-        return (typeof answer === "function" ? (answer as (inputs: object) => object)(given) : answer);
+        return typeof answer === "function" ? (answer as (inputs: object) => object)(given) : answer;
       },
     },
     "ci-images",
