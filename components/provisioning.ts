@@ -128,14 +128,15 @@ export class Provisioning {
     update: string | undefined,
     logging: "none" | "stdoutAndStderr" = "stdoutAndStderr",
   ): command.remote.Command {
-    const { create, stdin, isSecret } = pulumi.output(rendered);
+    // Not by its properties: an output has an `isSecret` of its own.
+    const program = pulumi.output(rendered);
     const made = new command.remote.Command(
       name,
       {
         connection: { ...this.machine.connection, ...dialling },
-        create: create.apply((text) => `${text} ${ifConnectionIsLost(step)}`),
+        create: program.apply(({ create }) => `${create} ${ifConnectionIsLost(step)}`),
         update,
-        stdin: pulumi.all([stdin, isSecret]).apply(([text, secret]) => hideIf(secret, text)),
+        stdin: program.apply(({ stdin, isSecret }) => hideIf(isSecret, stdin)),
         triggers,
         logging,
         // Would need AcceptEnv in the machine's sshd and warns where that is missing.
