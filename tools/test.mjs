@@ -16,7 +16,7 @@ import { projectDirectory } from "./versions.mjs";
 
 /**
  * Whole bakes on the test cloud and of the module library, and everything else that would keep `npm test` from being run often. CI
- * runs them after the others.
+ * leaves them to whoever makes a release.
  */
 const longTests = "test/**/*.long.test.ts";
 
