@@ -2,6 +2,7 @@
 import { asking } from "../ec2/client.ts";
 import { findLeftovers, removeLeftover, type Leftover, type Owner } from "../ec2/leftovers.ts";
 import type { FunctionType } from "../resource.ts";
+import { problemOf } from "./sweep.ts";
 
 interface SweepInputs extends Owner {
   /** Where to look: the region that the stack bakes in, and those it copies to. */
@@ -38,12 +39,3 @@ export const ec2Sweep: FunctionType<SweepInputs, { leftovers: Swept[] }> = {
     return { leftovers: (await Promise.all(inRegions)).flat() };
   },
 };
-
-async function problemOf(removal: Promise<void>): Promise<string | undefined> {
-  try {
-    await removal;
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
-}

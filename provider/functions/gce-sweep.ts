@@ -2,6 +2,7 @@
 import { Compute } from "../gce/compute.ts";
 import { findLeftovers, removeLeftover, type Leftover, type Owner } from "../gce/leftovers.ts";
 import type { FunctionType } from "../resource.ts";
+import { problemOf } from "./sweep.ts";
 
 interface SweepInputs extends Owner {
   /** The project of Google Cloud; without it, that of the environment or of the credentials. */
@@ -34,12 +35,3 @@ export const gceSweep: FunctionType<SweepInputs, { leftovers: Swept[] }> = {
     return { leftovers: swept };
   },
 };
-
-async function problemOf(removal: Promise<void>): Promise<string | undefined> {
-  try {
-    await removal;
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
-}

@@ -2,6 +2,7 @@
 import { findLeftovers, removeLeftover, type Leftover, type Owner } from "../openstack/leftovers.ts";
 import { Region } from "../openstack/region.ts";
 import type { FunctionType } from "../resource.ts";
+import { problemOf } from "./sweep.ts";
 
 interface SweepInputs extends Owner {
   regions: string[];
@@ -37,12 +38,3 @@ export const sweep: FunctionType<SweepInputs, { leftovers: Swept[] }> = {
     return { leftovers: (await Promise.all(inRegions)).flat() };
   },
 };
-
-async function problemOf(removal: Promise<void>): Promise<string | undefined> {
-  try {
-    await removal;
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
-}
