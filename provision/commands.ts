@@ -2,7 +2,8 @@
 // and a script on its standard input, so nothing depends on quoting or on the length of a command line.
 import ms from "ms";
 import type { ModulePlan } from "./plan.ts";
-import { runFolder, type Check } from "./root.ts";
+import { runFolder } from "./builder-folders.ts";
+import type { Check } from "./root.ts";
 import { rebootMark, renderProgram, runAsRoot } from "./runner.ts";
 import type { Secrets } from "./secrets.ts";
 import { feed, quote } from "./shell.ts";

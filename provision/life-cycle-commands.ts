@@ -1,6 +1,6 @@
 // What runs on the builder beside modules and tests: the inventory before sealing, and sealing itself.
 import type { BuilderCommand } from "./commands.ts";
-import { runFolder } from "./root.ts";
+import { runFolder } from "./builder-folders.ts";
 import { renderProgram, runAsRoot } from "./runner.ts";
 import { packageListScript, sealScript, type SealOptions } from "./seal/seal.ts";
 import type { Secrets } from "./secrets.ts";

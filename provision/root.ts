@@ -1,9 +1,10 @@
 // The recording root: what a module calls on it becomes the steps that run on the builder later.
 import { basename, resolve } from "node:path";
 import { UserError } from "../common/user-error.ts";
+import { runFolder, secretsFolder, uploadPrefix } from "./builder-folders.ts";
 import { digestOf, type ContentDigest } from "./digest.ts";
 import type { Distribution, Packages, Root } from "./module.ts";
-import { holdsSecret, secretsFolder, showSecrets } from "./secret-text.ts";
+import { holdsSecret, showSecrets } from "./secret-text.ts";
 import { feed, quote, quoteAll } from "./shell.ts";
 
 /** One thing to do on the builder: run a script, or reboot. */
@@ -31,12 +32,6 @@ export interface Check {
   /** How long it may take, in seconds. */
   timeoutSeconds: number;
 }
-
-/** Uploaded files go here by name: `/var/tmp` outlives a reboot in the middle of a bake, and sealing empties it. */
-export const uploadPrefix = "/var/tmp/ci-images-";
-
-/** What belongs to the running bake on the builder (secrets, marks, scripts): in memory, and gone after a reboot. */
-export const runFolder = "/run/ci-images";
 
 /** How long a check may take unless it says so itself, in seconds. */
 export const defaultCheckSeconds = 60;

@@ -1,7 +1,7 @@
 // The bash program around everything that we run on the builder. It is sent on standard input, and bash reads a script from there bit
 // by bit: a child that reads its own standard input would swallow the rest. So the whole program is one function, which bash must
 // have read to its end before it can call it, and the function runs with nothing on its standard input.
-import { runFolder } from "./root.ts";
+import { runFolder } from "./builder-folders.ts";
 import type { Secrets } from "./secrets.ts";
 import { feed, quote } from "./shell.ts";
 

@@ -1,8 +1,7 @@
 // `{ secret: NAME }` in a recipe: a text that is not known before the module's script runs on the builder. Modules handle it
 // as any other text; `quote` and `feed` (shell.ts) turn it into a read of the file in memory that holds the value.
 
-/** Where the values lie while a module's script runs, a file a secret; in memory, for root only. */
-export const secretsFolder = "/run/ci-images/secrets";
+import { secretsFolder } from "./builder-folders.ts";
 
 // Noncharacters of Unicode: no YAML may hold them, so no text of a user can look like a secret.
 const [open, close] = ["\uFDD0", "\uFDD1"];

@@ -11,7 +11,7 @@
 // Only the module's own settings are there: with the others' its hash would change whenever theirs do. The first comment line is the description.
 import { basename, extname } from "node:path";
 import type { BuildConfiguration, ModuleFile, Root } from "./module.ts";
-import { runFolder } from "./root.ts";
+import { runFolder } from "./builder-folders.ts";
 import { asJson } from "./secret-text.ts";
 import { feed, quote } from "./shell.ts";
 
