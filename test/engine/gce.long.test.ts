@@ -1,41 +1,8 @@
 // Stack `gce` on the test cloud: a Compute Engine whose instances are containers.
-import { baseImage, GceCloud, project } from "../test-cloud/gce-cloud.ts";
 import { lifeCycle } from "./cloud-life-cycle.ts";
-import type { Subject } from "./cloud-stack.ts";
-
-async function open(): Promise<Subject> {
-  const cloud = await GceCloud.open();
-  const { api } = cloud;
-  return {
-    cloud: "gce",
-    outputs: ["gce", project],
-    settings: { gce: { project, zone: api.zones[0], diskSize: 12 } },
-    variables: cloud.variables,
-    lasting: /^(gcp:compute\/image:Image|ci-images:gce:Family)$/,
-    retiresFirst: true,
-    images: async () => cloud.images().map(({ selfLink }) => selfLink),
-    machines: async () => [...api.project(project).instances.keys()],
-    async deleteImage(link) {
-      const image = cloud.images().find(({ selfLink }) => selfLink === link)!;
-      await api.hypervisor.removeImage(image);
-      api.project(project).images.delete(image.name);
-    },
-    loseBase: async () => void api.project(baseImage.project).images.delete(baseImage.name),
-    failNextImage: () =>
-      api.faults.fail({
-        matches: /^POST .*\/global\/images$/,
-        status: 500,
-        reason: "INTERNAL_ERROR",
-        message: "failed",
-      }),
-    refuseNextRetirement: () =>
-      api.faults.refuse({ matches: /^DELETE .*\/instances\//, status: 403, reason: "forbidden", message: "locked" }),
-    leftovers: (images = []) => cloud.leftovers({ images }),
-    close: () => cloud.close(),
-  };
-}
+import { openGce } from "./subjects/gce.ts";
 
 describe("stack gce on the test cloud", function () {
   this.timeout(300_000);
-  describe("from the first preview to an image that needs nothing more", () => lifeCycle(open));
+  describe("from the first preview to an image that needs nothing more", () => lifeCycle(openGce));
 });
