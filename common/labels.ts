@@ -79,6 +79,12 @@ export function parseExpiry(text: string): Date | undefined {
   return Number.isNaN(time.getTime()) ? undefined : time;
 }
 
+/** Whether the time in a label is over. False for what is no time of ours. */
+export function isPast(text: string | undefined, now = new Date()): boolean {
+  const time = parseExpiry(text ?? "");
+  return time !== undefined && time < now;
+}
+
 /** Names: the most characters, and what may not be in one. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html,
  * https://cloud.google.com/compute/docs/naming-resources; OpenStack takes 255 characters of any kind. */
 const nameRules = {

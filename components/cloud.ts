@@ -47,6 +47,8 @@ export interface Survey {
   generations: Generation[];
   /** Recipe hashes of builders that are there now: a bake that goes on with one of them failed or ended at an earlier stage. */
   builders: string[];
+  /** Those of builders that were sealed and stopped, and wait for their image: nothing may start them again. */
+  sealed?: string[];
 }
 
 /** What an image is named and found by, whether it is to be baked or is there already. */
@@ -70,6 +72,11 @@ export interface Bake extends ImageIdentity {
   description: PlanDescription;
   /** True when the builder is that of an earlier `pulumi up`, which failed or ended at an earlier stage. */
   interrupted: boolean;
+  /**
+   * True when that builder was sealed and stopped, and is to become an image: whether it runs is no longer for the official
+   * resource to decide, which would start it after a `pulumi refresh` has seen it stopped.
+   */
+  sealed: boolean;
   /** How far the bake goes. Before `image`, commands and people log in to the builder after `pulumi up`, too. */
   stage: Stage;
 }

@@ -44,14 +44,18 @@ export class Provisioning {
    * @param machine Where the steps run.
    * @param parent The component.
    * @param secrets Values that must not be seen in any output.
-   * @param isWanted Leaves steps of modules out, by the stage they belong to and their logical name.
+   * @param steps Which steps of modules there are, by the stage they belong to and their logical name; and whether the
+   * machine runs. One that is powered off may have no address: nothing may be called there.
    */
   constructor(
     private readonly prefix: string,
     private readonly machine: Machine,
     private readonly parent: pulumi.Resource,
     private readonly secrets: Secrets,
-    private readonly isWanted: (goal: "provisioned", name: string) => boolean = () => true,
+    private readonly steps: { isWanted: (goal: "provisioned", name: string) => boolean; isAwake: boolean } = {
+      isWanted: () => true,
+      isAwake: true,
+    },
   ) {
     this.last = machine.ready;
   }
@@ -116,7 +120,7 @@ export class Provisioning {
 
   /** Steps are left out from one on, never in the middle. */
   private wants(name: string): boolean {
-    this.isComplete &&= this.isWanted("provisioned", name);
+    this.isComplete &&= this.steps.isWanted("provisioned", name);
     return this.isComplete;
   }
 
@@ -149,7 +153,8 @@ export class Provisioning {
   }
 
   private options(): pulumi.CustomResourceOptions {
-    return { parent: this.parent, dependsOn: [this.last] };
+    const ignoreChanges = this.steps.isAwake ? [] : ["connection"];
+    return { parent: this.parent, dependsOn: [this.last], ignoreChanges };
   }
 }
 

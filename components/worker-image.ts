@@ -58,6 +58,7 @@ export class WorkerImage extends pulumi.ComponentResource {
       description,
       prefix: prefixOf(name, recipe),
       interrupted: survey.builders.includes(recipe),
+      sealed: stage === "image" && (survey.sealed ?? []).includes(recipe),
       stage,
       parent: this,
     };
@@ -128,7 +129,8 @@ function prepareBuilder(worker: string, bake: Bake, { cloud, plan, secrets, surv
   const login = { ...builder.connection, worker, recipe, power };
   new Login(`${prefix}-login`, login, { parent, dependsOn: [builder.ready] });
   const isWanted = stepsOf({ recipe, survey, stage, power }, state);
-  const provisioning = new Provisioning(prefix, builder, parent, usedSecrets(plan, secrets), isWanted);
+  const steps = { isWanted, isAwake: power === "on" };
+  const provisioning = new Provisioning(prefix, builder, parent, usedSecrets(plan, secrets), steps);
   if (builder.settles) provisioning.settle();
   for (const module of plan.modules) provisioning.module(module);
   const reached = provisioning.isComplete ? "provisioned" : "builder";

@@ -53,6 +53,7 @@ interface Facts {
 interface Surveyed {
   images: { image: string; selfLink: string; builtAt: string; proven: boolean; facts: Facts }[];
   builders: string[];
+  sealed: string[];
 }
 
 interface GceGeneration extends Generation {
@@ -132,12 +133,13 @@ export class GceCloud implements Cloud {
 
   async survey({ id: distribution }: Distribution): Promise<Survey> {
     const owner = { project: this.pulumiProject, stack: this.stack, distribution };
-    const { images, builders } = await call<Surveyed>("ci-images:gce:survey", { project: this.place, owner });
+    const asked = { project: this.place, owner };
+    const { images, builders, sealed } = await call<Surveyed>("ci-images:gce:survey", asked);
     const generations = images.map(({ image: location, builtAt, proven, facts }): GceGeneration => {
       const { recipe, name, base, builder, plan } = facts;
       return { recipe, name, base, builder, plan, builtAt, proven, location };
     });
-    return { generations, builders };
+    return { generations, builders, sealed };
   }
 
   async preflight({ distribution }: Plan): Promise<void> {
@@ -180,6 +182,7 @@ export class GceCloud implements Cloud {
       makes: this.imageName(bake),
       open: bake.stage !== "image",
       power: this.settings.power,
+      sealed: bake.sealed,
       ownKey: this.ownKey,
     });
   }
@@ -295,8 +298,8 @@ export class GceCloud implements Cloud {
   }
 
   private context(): MachineContext {
-    const { settings, place: project, provider, machineType, sshFrom } = this;
-    return { settings, project, provider, machineType, sshFrom };
+    const { settings, place: project, provider, machineType, sshFrom, state } = this;
+    return { settings, project, provider, machineType, sshFrom, state };
   }
 
   private labels({ distribution, recipe, base }: Bake, role: Role) {

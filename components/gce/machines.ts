@@ -10,6 +10,7 @@ import type { ImageIdentity, Machine } from "../cloud.ts";
 import { declareHostKey, declareLoginKey, type OwnKey } from "../login-key.ts";
 import type { Settings } from "../settings.ts";
 import type { Power } from "../stages.ts";
+import type { StackState } from "../state.ts";
 import { Arrival, Lease, type MachineArgs as Place } from "./resources.ts";
 
 /** What all machines of the stack have in common. */
@@ -21,6 +22,8 @@ export interface MachineContext {
   machineType: string;
   /** CIDRs that SSH is open to, IPv4. */
   sshFrom: string[];
+  /** What is under management already. */
+  state: StackState;
 }
 
 export interface MachineArgs {
@@ -43,6 +46,8 @@ export interface MachineArgs {
   open?: boolean;
   /** Whether it runs. */
   power: Power;
+  /** True when it was sealed and stopped by us, and is to stay so; see Bake. */
+  sealed?: boolean;
   /** What must be there before its time begins to run. */
   after?: pulumi.Resource;
 }
@@ -83,6 +88,7 @@ export function declareMachine(
       lifetime: settings.maxLifetimeSeconds,
       ...(args.makes !== undefined && { image: args.makes }),
       ...(args.open && { open: true }),
+      recorded: context.state.has("gcp:compute/instance:Instance", prefix),
     },
     { parent, dependsOn: args.after },
   );
@@ -122,15 +128,18 @@ export function declareMachine(
       ...shielding(settings, args),
       ...serviceAccount(settings),
     },
-    { ...official, dependsOn: firewall },
+    { ...official, dependsOn: firewall, ...(args.sealed && { ignoreChanges: ["desiredStatus"] }) },
   );
-  // Addresses are known when the instance is there, and not before: the interfaces as we ask for them have none.
+  // Addresses are known when the instance is there, and not before: the interfaces as we ask for them have none. One that is
+  // stopped has given its public address back.
   const address = pulumi
     .all([instance.networkInterfaces, instance.instanceId])
-    .apply(([[{ accessConfigs, networkIp }]]) => (publicAddress ? accessConfigs![0].natIp : networkIp));
+    .apply(([[{ accessConfigs, networkIp }]]) => (publicAddress ? accessConfigs![0].natIp : networkIp) ?? "");
   const place = { project, zone, machine: lease.machine, instance: instance.instanceId };
   const reached = { host: address, port: 22, user: loginUser, hostKey: host.publicKey };
-  const arrival = new Arrival(`${prefix}-arrival`, { ...place, ...reached, patience }, { parent });
+  const awaited = { ...place, ...reached, patience };
+  const ignoreChanges = args.power === "on" ? [] : ["host"];
+  const arrival = new Arrival(`${prefix}-arrival`, awaited, { parent, ignoreChanges });
   return {
     connection: { ...reached, privateKey: login.privateKey },
     instance: instance.instanceId,

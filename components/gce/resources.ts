@@ -15,6 +15,8 @@ export interface LeaseArgs {
   image?: string;
   /** True replaces a machine that was sealed. */
   open?: boolean;
+  /** False replaces a machine that the state does not have. */
+  recorded: boolean;
 }
 
 /** The lease of a machine. */

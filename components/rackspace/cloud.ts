@@ -32,6 +32,7 @@ import { ImageLook, Promotion, ServerImage, Sharing, Step, type ServerImageArgs 
 interface Surveyed {
   images: { id: string; recipe: string; name: string; builtAt: string; proven: boolean; plan?: PlanDescription }[];
   builders: string[];
+  sealed: string[];
 }
 
 /** An image, and the resource that says that it outlived its server. */
@@ -88,14 +89,14 @@ export class RackspaceCloud implements Cloud {
 
   async survey({ id: distribution }: Distribution): Promise<Survey> {
     const owner = { region: this.place, project: this.project, stack: this.stack, distribution };
-    const { images, builders } = await call<Surveyed>("ci-images:rackspace:survey", owner);
+    const { images, builders, sealed } = await call<Surveyed>("ci-images:rackspace:survey", owner);
     const generations = images.map(({ id: location, plan, ...image }) => ({
       ...image,
       plan,
       base: plan?.base,
       location,
     }));
-    return { generations, builders };
+    return { generations, builders, sealed };
   }
 
   async preflight({ distribution }: Plan): Promise<void> {
@@ -124,6 +125,7 @@ export class RackspaceCloud implements Cloud {
       volume: this.settings.rackspace.volume,
       loginUser: bake.plan.distribution.loginUser,
       power: this.settings.power,
+      sealed: bake.sealed,
       open: bake.stage !== "image",
       ...(ownKey && { ownKey, ownKeyPair: this.ownKeyPair(ownKey) }),
     });

@@ -39,6 +39,8 @@ export interface MachineArgs {
   loginUser: string;
   /** `off` stops the server and keeps it; it runs unless given. */
   power?: "on" | "off";
+  /** True when it was sealed and stopped by us, and is to stay so; see Bake. */
+  sealed?: boolean;
   /** True when people and commands log in to it after `pulumi up`, too. */
   open?: boolean;
   ownKey?: OwnKey;
@@ -109,7 +111,13 @@ export function declareMachine(
       ...(availabilityZone !== undefined && { availabilityZone }),
     },
     // A server whose lease was replaced is another server; the official provider would only rename the old one.
-    { ...theirs, deletedWith: lease, replaceOnChanges: ["name"], dependsOn: [lease] },
+    {
+      ...theirs,
+      deletedWith: lease,
+      replaceOnChanges: ["name"],
+      dependsOn: [lease],
+      ...(args.sealed && { ignoreChanges: ["powerState"] }),
+    },
   );
   const address = reached.address ?? addressOf(server);
   const connection = {

@@ -1,12 +1,12 @@
 // What the program asks Google Compute Engine before it declares anything.
-import { cloudLabels, type Labels } from "../../common/labels.ts";
+import { cloudLabels, isPast, labelKey, type Labels } from "../../common/labels.ts";
 import { unpackFacts } from "../../common/image-facts.ts";
 import { UserError } from "../../common/user-error.ts";
 import { nearest } from "../../provision/nearest.ts";
 import { findBase, findPinnedBase, type BaseSource, type FoundBase } from "../gce/bases.ts";
 import { Compute } from "../gce/compute.ts";
 import { marks, recipeOf } from "../gce/machines.ts";
-import { labelFilter, nameOf, type Image, type Instance } from "../gce/types.ts";
+import { labelFilter, nameOf, type Disk, type Image, type Instance } from "../gce/types.ts";
 import type { FunctionType } from "../resource.ts";
 import { gceSweep } from "./gce-sweep.ts";
 
@@ -52,6 +52,8 @@ export interface SurveyedImage {
   facts: Record<string, unknown>;
 }
 
+const expires = labelKey("gce", "expires");
+
 interface SurveyInputs {
   /** The project's id. */
   project: string;
@@ -59,16 +61,30 @@ interface SurveyInputs {
   owner: Pick<Labels, "project" | "stack" | "distribution">;
 }
 
-/** `ci-images:gce:survey`: the stack's images of one distribution, the newest first, and the recipes of its builders. */
-export const gceSurvey: FunctionType<SurveyInputs, { images: SurveyedImage[]; builders: string[] }> = {
+interface Surveyed {
+  /** The newest first. */
+  images: SurveyedImage[];
+  /** The recipes of the builders. */
+  builders: string[];
+  /** Of those that were sealed and stopped, and whose time is not up. */
+  sealed: string[];
+}
+
+/** `ci-images:gce:survey`: the stack's images of one distribution, and its builders. */
+export const gceSurvey: FunctionType<SurveyInputs, Surveyed> = {
   token: "ci-images:gce:survey",
   async call({ project, owner }, context) {
     const compute = await Compute.open(project, context);
     const labelled = (role: Labels["role"]) => labelFilter(cloudLabels("gce", { ...owner, role }));
-    const [images, instances] = await Promise.all([
+    const [images, instances, disks] = await Promise.all([
       compute.list<Image>("global/images", labelled("image")),
       compute.listEverywhere<Instance>("instances", labelled("builder")),
+      compute.listEverywhere<Disk>("disks", labelled("builder")),
     ]);
+    const retired = disks.filter(({ labels }) => labels?.[marks.retired] !== undefined).map(({ name }) => name);
+    const sealed = instances.filter(
+      ({ name, status, labels }) => retired.includes(name) && status === "TERMINATED" && !isPast(labels?.[expires]),
+    );
     const surveyed = images
       .filter(({ status }) => status === "READY")
       .flatMap((image) => {
@@ -76,7 +92,8 @@ export const gceSurvey: FunctionType<SurveyInputs, { images: SurveyedImage[]; bu
         return facts === undefined ? [] : [surveyedImage(image, facts)];
       })
       .sort((a, b) => (a.builtAt < b.builtAt ? 1 : -1));
-    return { images: surveyed, builders: instances.flatMap((instance) => recipeOf(instance) ?? []) };
+    const recipesOf = (builders: Instance[]) => builders.flatMap((builder) => recipeOf(builder) ?? []);
+    return { images: surveyed, builders: recipesOf(instances), sealed: recipesOf(sealed) };
   },
 };
 

@@ -1,6 +1,6 @@
 // What the program asks an OpenStack before it declares anything.
 import { UserError } from "../../common/user-error.ts";
-import { labelKey } from "../../common/labels.ts";
+import { isPast, labelKey } from "../../common/labels.ts";
 import { fittingBases, nearNames, type Architecture, type BaseDescription } from "../openstack/base-images.ts";
 import {
   findImage,
@@ -13,7 +13,7 @@ import {
   type Image,
 } from "../openstack/images.ts";
 import { Region } from "../openstack/region.ts";
-import { serversWith } from "../openstack/servers.ts";
+import { sealingOf, serversWith } from "../openstack/servers.ts";
 import { openSession } from "../openstack/session.ts";
 import type { FunctionType } from "../resource.ts";
 
@@ -108,6 +108,8 @@ interface Surveyed {
   images: { id: string; recipe: string; name: string; builtAt: string; proven: boolean; plan?: unknown }[];
   /** Recipe hashes of the builders that are there. */
   builders: string[];
+  /** Of those that were sealed and stopped, and whose time is not up. */
+  sealed: string[];
 }
 
 /** `ci-images:rackspace:survey`: the stack's images of one distribution, the newest first, and its builders. */
@@ -119,6 +121,10 @@ export const survey: FunctionType<Owner, Surveyed> = {
       imagesWith(region, { ...owner, role: "image" }),
       serversWith(region, { ...owner, role: "builder" }),
     ]);
+    const [recipe, expires] = [labelKey("rackspace", "recipe"), labelKey("rackspace", "expires")];
+    const sealed = builders.filter(
+      (server) => sealingOf(server) === "done" && server.status === "SHUTOFF" && !isPast(server.metadata[expires]),
+    );
     return {
       images: images.filter(isComplete).map((image) => ({
         id: image.id,
@@ -128,7 +134,8 @@ export const survey: FunctionType<Owner, Surveyed> = {
         proven: isProven(image),
         plan: planOf(image),
       })),
-      builders: builders.map(({ metadata }) => metadata[labelKey("rackspace", "recipe")]),
+      builders: builders.map(({ metadata }) => metadata[recipe]),
+      sealed: sealed.map(({ metadata }) => metadata[recipe]),
     };
   },
 };

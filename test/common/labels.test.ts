@@ -1,7 +1,7 @@
 // Labels and names that clouds allow.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { cloudLabels, cloudName, formatExpiry, parseExpiry } from "../../common/labels.ts";
+import { cloudLabels, cloudName, formatExpiry, isPast, parseExpiry } from "../../common/labels.ts";
 
 const parts = fc.tuple(
   fc.array(fc.string({ maxLength: 60 }), { minLength: 1, maxLength: 4 }),
@@ -62,6 +62,12 @@ describe("labels and names in clouds", () => {
       }),
     );
     assert.equal(parseExpiry("tomorrow"), undefined);
+    const noon = new Date("2026-11-21T12:00:00Z");
+    const times = ["20261121T115959Z", "20261121t120001z", "tomorrow", undefined];
+    assert.deepEqual(
+      times.map((time) => isPast(time, noon)),
+      [true, false, false, false],
+    );
     assert.equal(parseExpiry("20261399T000000Z"), undefined);
   });
 });

@@ -285,6 +285,36 @@ describe("the graph of stack gce", () => {
     assert.equal(whole.get(`${prefix}-builder-lease`).inputs.open, undefined);
   });
 
+  it("leaves a builder stopped that was sealed, whatever a refresh has seen of it", async () => {
+    const graph = newGraph();
+    graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [recipe] };
+    await declare(graph);
+    assert.deepEqual(graph.get(`${prefix}-builder`).options.ignoreChanges, ["desiredStatus"]);
+    assert.equal(graph.get(`${prefix}-trial`).options.ignoreChanges, undefined);
+    const staged = newGraph();
+    staged.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [recipe] };
+    await declare(staged, {}, { more: { stage: "builder" } });
+    assert.equal(staged.get(`${prefix}-builder`).options.ignoreChanges, undefined, "it is replaced by one that runs");
+  });
+
+  it("calls nothing on a builder that is off and has no address, and knows which machines the state has", async () => {
+    const graph = newGraph();
+    graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe] };
+    const records = {
+      [`urn:pulumi:gce::ci-images::command:remote:Command::${prefix}-files`]: "command:remote:Command",
+    };
+    records[`urn:pulumi:gce::ci-images::gcp:compute/instance:Instance::${prefix}-builder`] =
+      "gcp:compute/instance:Instance";
+    const state = new StackState(Object.fromEntries(Object.entries(records).map(([urn, type]) => [urn, { type }])));
+    await declare(graph, {}, { state, more: { stage: "provisioned", power: "off" } });
+    assert.deepEqual(graph.get(`${prefix}-builder-arrival`).options.ignoreChanges, ["host"]);
+    assert.equal(graph.get(`${prefix}-builder-lease`).inputs.recorded, true);
+    const whole = newGraph();
+    await declare(whole);
+    assert.deepEqual(whole.get(`${prefix}-builder-arrival`).options.ignoreChanges, []);
+    assert.equal(whole.get(`${prefix}-builder-lease`).inputs.recorded, false);
+  });
+
   it("boots the trial from the image, on a larger disk that goes with it, with a key of its own", async () => {
     const graph = newGraph();
     await declare(graph);

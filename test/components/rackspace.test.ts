@@ -225,6 +225,14 @@ describe("the graph of stack rackspace", () => {
     assert.deepEqual(graph.names("command:remote:Command", "ci-images:rackspace:ServerImage"), []);
   });
 
+  it("leaves a builder stopped that was sealed, whatever a refresh has seen of it", async () => {
+    const graph = new RackspaceGraph();
+    graph.answers["ci-images:rackspace:survey"] = { images: [], builders: [recipe], sealed: [recipe] };
+    await graph.bake(settingsOf(), plan);
+    assert.deepEqual(graph.get(`${prefix}-builder`).options.ignoreChanges, ["powerState"]);
+    assert.equal(graph.get(`${prefix}-trial`).options.ignoreChanges, undefined);
+  });
+
   it("declares nothing but the image when it is there and proven", async () => {
     const graph = new RackspaceGraph();
     graph.answers["ci-images:rackspace:survey"] = { images: [generation()], builders: [] };

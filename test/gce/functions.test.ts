@@ -126,6 +126,20 @@ describe("the survey on gce", () => {
       assert.deepEqual((await survey()).builders, [labels.recipe]);
     }));
 
+  it("knows builders that were sealed and stopped, as long as their time is not up", () =>
+    withGce(async (api) => {
+      const own = (expires: string) => ({ labels: { ...cloudLabels("gce", labels), "ci-images-expires": expires } });
+      await makeMachine(api, "builder", own("29990101t000000z"));
+      const { instances, disks } = api.project("bakery");
+      const [instance, disk] = [instances.get("here-a/builder")!, disks.get("here-a/builder")!];
+      disk.labels!["ci-images-retired"] = "yes";
+      assert.deepEqual((await survey()).sealed, [], "it runs");
+      instance.status = "TERMINATED";
+      assert.deepEqual((await survey()).sealed, [labels.recipe]);
+      instance.labels!["ci-images-expires"] = "20200101t000000z";
+      assert.deepEqual((await survey()).sealed, []);
+    }));
+
   it("reads all pages of a long list", () =>
     withGce(async (api) => {
       for (let number = 0; number < 1001; number += 1) addImage(api, `image-${number}`);

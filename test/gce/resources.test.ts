@@ -9,7 +9,7 @@ import type { GceApi } from "../test-cloud/gce-api.ts";
 import { create, insert, labels, makeMachine, watching, withGce } from "./support.ts";
 
 const place = { project: "bakery", zone: "here-a" };
-const lease = { ...place, prefix: "worker", labels, lifetime: 600 };
+const lease = { ...place, prefix: "worker", labels, lifetime: 600, recorded: true };
 
 /** A lease, and its machine as the official provider would make it. */
 async function leased(api: GceApi, image?: string): Promise<LeaseState & { instance: string }> {
@@ -92,11 +92,18 @@ describe("a lease on gce", () => {
       const state = await leased(api);
       assert.equal(await drift(state), "none");
       assert.equal(await drift({ ...state, deadline: new Date(0).toISOString() }), "replace");
+      const unrecorded = await gceLease.drift!("", state, { ...lease, recorded: false });
+      assert.equal(unrecorded, "replace", "it is in the way of the one that is to be made");
       await create(gceSealMark, stepOf(state));
       assert.equal(await drift(state), "replace");
       await create(gceRetirement, stepOf(state));
       assert.equal(await drift(state), "none", "the disk of a machine that was stopped cleanly is enough");
       assert.equal(await gceLease.drift!("", state, { ...lease, open: true }), "replace", "nobody can log in to it");
+      assert.equal(
+        await gceLease.drift!("", state, { ...lease, recorded: false }),
+        "replace",
+        "it would be started again",
+      );
       await create(gceDiskDrop, { ...place, machine: state.machine, image: "x" });
       assert.equal(await drift(state), "replace");
     }));

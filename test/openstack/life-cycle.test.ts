@@ -289,6 +289,17 @@ describe("rackspace images after the bake", () => {
     assert.deepEqual((await survey.call(owner, testContext())).builders, [labels.recipe]);
   });
 
+  it("know builders that were sealed and stopped, as long as their time is not up", async () => {
+    const sealed = async () => (await survey.call(owner, testContext())).sealed;
+    const server = await addServer(cloud(), { metadata: cloudLabels("rackspace", labels) });
+    assert.deepEqual(await sealed(), []);
+    await sealMark.create({ region: "RegionOne", server: server.id }, testContext());
+    await stop.create({ region: "RegionOne", server: server.id }, testContext());
+    assert.deepEqual(await sealed(), [labels.recipe]);
+    server.metadata[labelKey("rackspace", "expires")] = "20200101T000000Z";
+    assert.deepEqual(await sealed(), []);
+  });
+
   it("can't be promoted when they are gone", async () => {
     await assert.rejects(async () => promote("none"), /image none in RegionOne: is gone/);
   });

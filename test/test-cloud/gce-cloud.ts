@@ -94,6 +94,8 @@ function containers(dataCentre: DataCentre): Hypervisor {
     async start(instance, bootDisk) {
       const there = dataCentre.machine(machineKey(instance));
       if (there) {
+        // An ephemeral address is given back when the instance stops.
+        there.move();
         await there.start();
         return { address: there.address };
       }

@@ -40,6 +40,7 @@ const lifetime = 15 * 60_000;
 /** One machine. All that belongs to it is in its folder, and it runs as long as its supervisor there does. */
 export class TestMachine {
   private addresses: Address[];
+  private moves = 0;
 
   private constructor(
     /** The machine's folder. */
@@ -51,7 +52,7 @@ export class TestMachine {
     this.addresses = addressesFor(name).filter(({ port }) => port === 22);
   }
 
-  /** The address of this computer that leads to its SSH, port 22. The same after a restart. */
+  /** The address of this computer that leads to its SSH, port 22. The same after a restart, unless it was moved. */
   get address(): string {
     return this.addresses[0].host;
   }
@@ -80,6 +81,12 @@ export class TestMachine {
     }
     await machine.start();
     return machine;
+  }
+
+  /** Lets it have another address from the next start on, as clouds do that lend addresses to running machines only. */
+  move(): void {
+    this.moves += 1;
+    this.addresses = addressesFor(`${this.name} ${this.moves}`).filter(({ port }) => port === 22);
   }
 
   /** Starts it; it must not be running. */

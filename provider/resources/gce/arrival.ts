@@ -46,18 +46,27 @@ export const gceArrival: ResourceType<ArrivalInputs, ArrivalInputs> = {
   },
   replaceOn: ["project", "zone", "machine", "instance"],
   async create(inputs, context) {
-    const compute = await Compute.open(inputs.project, context);
-    try {
-      await arrive(compute, inputs, context);
-    } catch (error) {
-      context.signal.throwIfAborted();
-      throw await withConsole(compute, inputs, error as Error);
-    }
+    await arrive(inputs, context);
     return { id: inputs.instance, outputs: inputs };
+  },
+  /** A machine that was powered off comes back with another public address. */
+  async update(_id, _state, inputs, context) {
+    await arrive(inputs, context);
+    return inputs;
   },
 };
 
-function arrive(compute: Compute, inputs: ArrivalInputs, context: Context): Promise<void> {
+async function arrive(inputs: ArrivalInputs, context: Context): Promise<void> {
+  const compute = await Compute.open(inputs.project, context);
+  try {
+    await answer(compute, inputs, context);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    throw await withConsole(compute, inputs, error as Error);
+  }
+}
+
+function answer(compute: Compute, inputs: ArrivalInputs, context: Context): Promise<void> {
   const { host, port, user, hostKey, machine, patience } = inputs;
   return waitFor<void>(
     {

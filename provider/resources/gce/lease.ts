@@ -22,6 +22,11 @@ export interface LeaseInputs {
   image?: string;
   /** True when people and commands are to log in to the machine: a sealed one, which lets nobody in, is replaced then. */
   open?: boolean;
+  /**
+   * True when the state has the machine. One that is there and has no record would be in the way of the one that the official
+   * provider is to make under the same name; and a retired one, whose record went with a refresh, would be started again.
+   */
+  recorded: boolean;
 }
 
 export interface LeaseState extends LeaseInputs {
@@ -44,8 +49,9 @@ export const gceLease: ResourceType<LeaseInputs, LeaseState> = {
       lifetime: { type: "integer", minimum: 60 },
       image: { type: "string" },
       open: { type: "boolean" },
+      recorded: { type: "boolean" },
     },
-    required: ["project", "zone", "prefix", "labels", "lifetime"],
+    required: ["project", "zone", "prefix", "labels", "lifetime", "recorded"],
   },
   replaceOn: ["project", "zone", "prefix", "labels"],
 
@@ -55,7 +61,7 @@ export const gceLease: ResourceType<LeaseInputs, LeaseState> = {
    * logged in to.
    */
   async drift(_id, state, wanted) {
-    if (Date.parse(state.deadline) < Date.now()) return "replace";
+    if (Date.parse(state.deadline) < Date.now() || wanted?.recorded === false) return "replace";
     const compute = await Compute.open(state.project, unwatched);
     const [instance, disk] = await Promise.all([
       compute.find<Instance>(instancePath(state)),

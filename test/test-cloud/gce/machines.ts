@@ -198,6 +198,9 @@ async function stop(api: GceApi, instance: Instance): Promise<void> {
   if (instance.status === "TERMINATED") return;
   instance.status = "STOPPING";
   await api.hypervisor.stop(instance);
+  // Addresses that were not reserved are lent to running machines only.
+  for (const access of instance.networkInterfaces.flatMap(({ accessConfigs }) => accessConfigs ?? []))
+    delete access.natIP;
   instance.status = "TERMINATED";
 }
 

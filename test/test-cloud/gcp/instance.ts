@@ -31,6 +31,10 @@ export function instance(api: GceApi): StandInType {
     }),
 
     async create(inputs, context) {
+      const { desiredStatus = "RUNNING" } = inputs;
+      if (desiredStatus !== "RUNNING") {
+        throw new Error("When creating an instance, desired_status can only accept RUNNING value");
+      }
       const client = new Client(api, inputs, context);
       const container = zonal(client, inputs);
       await client.change("POST", container, "instances", requestOf(client, inputs));
@@ -47,10 +51,15 @@ export function instance(api: GceApi): StandInType {
     },
 
     async update(id, inputs, changed, state, context) {
-      const other = changed.filter((key) => key !== "labels");
+      const other = changed.filter((key) => !["labels", "desiredStatus"].includes(key));
       if (other.length > 0) throw new Error(`the test cloud changes no ${other.join(", ")} of an instance`);
       const client = new Client(api, inputs, context);
-      await changeLabels(client, id, inputs, state);
+      if (changed.includes("labels")) await changeLabels(client, id, inputs, state);
+      if (changed.includes("desiredStatus")) {
+        const container = zonal(client, inputs);
+        const action = inputs.desiredStatus === "RUNNING" ? "start" : "stop";
+        await client.change("POST", container, `${id.slice(container.length + 1)}/${action}`);
+      }
       return { ...state, ...inputs, ...stateOf(await client.call<Instance>("GET", id), inputs) };
     },
 
@@ -110,6 +119,8 @@ function stateOf(found: Instance, known: Values): Values {
     cpuPlatform: "Intel Broadwell",
     creationTimestamp: found.creationTimestamp,
     currentStatus: found.status,
+    // Read only where the program has it.
+    ...(known.desiredStatus !== undefined && { desiredStatus: found.status }),
     instanceId: found.id,
     machineType: found.machineType.split("/").at(-1),
     metadata: Object.fromEntries(found.metadata.items.map(({ key, value }) => [key, value])),
