@@ -1,5 +1,5 @@
 // An SSH key pair made for one bake: its private half lives in the state only, as a secret, and dies with the bake.
-import ssh2 from "ssh2";
+import { makeSshKeyPair, type SshKeyPair } from "../../common/ssh-key-pair.ts";
 import type { ResourceType } from "../resource.ts";
 
 export interface KeyPairInputs {
@@ -7,12 +7,7 @@ export interface KeyPairInputs {
   comment: string;
 }
 
-export interface KeyPairState extends KeyPairInputs {
-  /** One authorized_keys line. */
-  publicKey: string;
-  /** OpenSSH format, unencrypted. */
-  privateKey: string;
-}
+export type KeyPairState = KeyPairInputs & SshKeyPair;
 
 /** `ci-images:index:KeyPair`: an ed25519 pair, made anew when the comment (which carries the recipe hash) changes. */
 export const keyPair: ResourceType<KeyPairInputs, KeyPairState> = {
@@ -21,7 +16,6 @@ export const keyPair: ResourceType<KeyPairInputs, KeyPairState> = {
   replaceOn: ["comment"],
   secretOutputs: ["privateKey"],
   async create({ comment }) {
-    const pair = ssh2.utils.generateKeyPairSync("ed25519", { comment });
-    return { id: comment, outputs: { comment, publicKey: pair.public, privateKey: pair.private } };
+    return { id: comment, outputs: { comment, ...makeSshKeyPair(comment) } };
   },
 };

@@ -4,12 +4,13 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import ssh2 from "ssh2";
+import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { readOwnKey } from "../../components/login-key.ts";
 
 describe("a login key of the user's own", () => {
   const variables = { name: "AWS_KEY_PAIR", privateKey: "AWS_KEY_FILENAME" };
-  const pair = ssh2.utils.generateKeyPairSync("ed25519", { comment: "mine" });
-  const publicKey = pair.public.split(" ").slice(0, 2).join(" ");
+  const pair = makeSshKeyPair("mine");
+  const publicKey = pair.publicKey.split(" ").slice(0, 2).join(" ");
   let folder: string;
   const file = async (name: string, content: string) => {
     await writeFile(join(folder, name), content, { mode: 0o600 });
@@ -26,9 +27,9 @@ describe("a login key of the user's own", () => {
   });
 
   it("is read from its file, and the public half is worked out", async () => {
-    const path = await file("key", pair.private);
+    const path = await file("key", pair.privateKey);
     const key = readOwnKey(variables, { AWS_KEY_PAIR: "team", AWS_KEY_FILENAME: path });
-    assert.deepEqual(key, { name: "team", publicKey, privateKey: pair.private });
+    assert.deepEqual(key, { name: "team", publicKey, privateKey: pair.privateKey });
   });
 
   it("is refused when only a part of the variables is set, or the file can't be read, with both named", async () => {
@@ -60,8 +61,8 @@ describe("a login key of the user's own", () => {
   });
 
   it("is refused when its two halves do not belong together", async () => {
-    const other = ssh2.utils.generateKeyPairSync("ed25519").public;
-    const environment = { PRIVATE: await file("one", pair.private), PUBLIC: await file("two.pub", other) };
+    const other = makeSshKeyPair().publicKey;
+    const environment = { PRIVATE: await file("one", pair.privateKey), PUBLIC: await file("two.pub", other) };
     assert.throws(
       () => readOwnKey({ privateKey: "PRIVATE", publicKey: "PUBLIC" }, environment),
       /two\.pub .*is not the public half of the key in PRIVATE/,

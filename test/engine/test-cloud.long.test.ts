@@ -3,22 +3,22 @@ import assert from "node:assert/strict";
 import { readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
-import ssh2 from "ssh2";
+import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { projectDirectory } from "../../tools/versions.mjs";
 import { makePlace, type Place } from "../../tools/throw-away-stack.ts";
 import { Ec2Cloud } from "../test-cloud/ec2-cloud.ts";
 
-const [host, login] = [ssh2.utils.generateKeyPairSync("ed25519"), ssh2.utils.generateKeyPairSync("ed25519")];
+const [host, login] = [makeSshKeyPair(), makeSshKeyPair()];
 
 const userData = `#cloud-config\n${JSON.stringify({
   ssh_deletekeys: true,
-  ssh_keys: { ed25519_private: host.private, ed25519_public: host.public },
+  ssh_keys: { ed25519_private: host.privateKey, ed25519_public: host.publicKey },
 })}\n`;
 
 /** A program that makes an instance, an image of it, and an instance of the image. */
 const program = `
 import * as aws from "@pulumi/aws";
-const key = new aws.ec2.KeyPair("key", { publicKey: ${JSON.stringify(login.public)} });
+const key = new aws.ec2.KeyPair("key", { publicKey: ${JSON.stringify(login.publicKey)} });
 const born = { instanceType: "t3.small", keyName: key.keyName, userData: ${JSON.stringify(userData)} };
 const builder = new aws.ec2.Instance("builder", { ami: "ami-0debian12base0001", ...born, tags: { role: "builder" } });
 export const address = builder.publicIp;
@@ -112,8 +112,8 @@ describe("the test cloud", function () {
   /** Runs a command on a machine; its host key must be the one of the user data. */
   async function ssh(address: string, command: string): Promise<string> {
     const [key, known] = [join(place.directory, "login"), join(place.directory, "known_hosts")];
-    await writeFile(key, login.private, { mode: 0o600 });
-    await writeFile(known, `${address} ${host.public}\n`);
+    await writeFile(key, login.privateKey, { mode: 0o600 });
+    await writeFile(known, `${address} ${host.publicKey}\n`);
     const options = ["StrictHostKeyChecking=yes", `UserKnownHostsFile=${known}`, "BatchMode=yes", "ConnectTimeout=2"];
     const words = ["-F", "none", "-i", key, ...options.map((option) => `-o${option}`), `admin@${address}`, command];
     for (let patience = 40; ; patience--) {

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import ssh2 from "ssh2";
+import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { cloudConfig, deadlineUnit } from "../../provision/user-data.ts";
 import { testBase } from "../local/support.ts";
 import { TestMachine } from "../test-cloud/machine.ts";
@@ -14,13 +14,13 @@ describe("user data of a cloud machine, read by cloud-init", function () {
   this.timeout(300_000);
   let folder: string;
   let machine: TestMachine;
-  const [host, login] = [ssh2.utils.generateKeyPairSync("ed25519"), ssh2.utils.generateKeyPairSync("ed25519")];
+  const [host, login] = [makeSshKeyPair(), makeSshKeyPair()];
 
   before(async () => {
     const base = await testBase();
     folder = await mkdtemp(join(tmpdir(), "ci-images-user-data-"));
     const deadline = new Date(Date.now() + 3600_000);
-    const keys = { hostPrivateKey: host.private, hostPublicKey: host.public, authorizedKey: login.public };
+    const keys = { hostPrivateKey: host.privateKey, hostPublicKey: host.publicKey, authorizedKey: login.publicKey };
     const birth = { layers: [base], userData: cloudConfig({ ...keys, deadline }), metaData: {} };
     machine = await TestMachine.create(join(folder, "machine"), "user-data", birth);
   });
@@ -31,8 +31,8 @@ describe("user data of a cloud machine, read by cloud-init", function () {
 
   it("lets the machine come up with the pinned host key, its deadline armed, and cloud-init content", async () => {
     const [key, known] = [join(folder, "login"), join(folder, "known_hosts")];
-    await writeFile(key, login.private, { mode: 0o600 });
-    await writeFile(known, `${machine.address} ${host.public}\n`);
+    await writeFile(key, login.privateKey, { mode: 0o600 });
+    await writeFile(known, `${machine.address} ${host.publicKey}\n`);
     const options = [`-oUserKnownHostsFile=${known}`, "-oStrictHostKeyChecking=yes", "-oBatchMode=yes"];
     const ssh = (command: string) =>
       execa("ssh", ["-F", "none", "-i", key, ...options, `debian@${machine.address}`, command], { reject: false });

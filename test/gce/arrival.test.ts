@@ -6,10 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import ssh2 from "ssh2";
+import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { gceArrival } from "../../provider/resources/gce/arrival.ts";
 import { create, makeMachine, withGce } from "./support.ts";
 
-const key = () => ssh2.utils.generateKeyPairSync("ed25519", {});
+const key = () => makeSshKeyPair();
 
 /** An SSH server with a host key. */
 async function listen(hostKey: string, wanted = 0): Promise<{ port: number; close: () => Promise<void> }> {
@@ -43,11 +44,11 @@ describe("a machine's arrival on gce", () => {
     withGce(async (api) => {
       const [own, other] = [key(), key()];
       const instance = await makeMachine(api, "worker");
-      const early = await listen(other.private);
-      const arriving = arrival(instance, own.public, early.port);
+      const early = await listen(other.privateKey);
+      const arriving = arrival(instance, own.publicKey, early.port);
       await sleep(100);
       await early.close();
-      const late = await listen(own.private, early.port);
+      const late = await listen(own.privateKey, early.port);
       await arriving;
       await late.close();
     }));
@@ -57,11 +58,11 @@ describe("a machine's arrival on gce", () => {
       process.env.CI_IMAGES_CACHE = folder;
       api.hypervisor.console = async () => "booting\r\nkernel panic\r\n";
       const instance = await makeMachine(api, "worker");
-      const { port, close } = await listen(key().private);
+      const { port, close } = await listen(key().privateKey);
       await close();
       const file = join(folder, "consoles", "worker.log");
       await assert.rejects(
-        arrival(instance, key().public, port),
+        arrival(instance, key().publicKey, port),
         (error: Error) =>
           /machine worker \(127\.0\.0\.1:\d+\), waited \d+ s for it to answer SSH.*still is running/.test(
             error.message,
@@ -76,7 +77,7 @@ describe("a machine's arrival on gce", () => {
       const instance = await makeMachine(api, "worker");
       api.project("bakery").instances.clear();
       const started = Date.now();
-      await assert.rejects(arrival(instance, key().public, 1), /the machine is gone.*spot/);
+      await assert.rejects(arrival(instance, key().publicKey, 1), /the machine is gone.*spot/);
       assert.ok(Date.now() - started < 900);
     }));
 });

@@ -6,6 +6,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import ssh2 from "ssh2";
+import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { ensureBase, resolveBase } from "../../provider/local/base.ts";
 import type { Machine, MachineSpec } from "../../provider/local/machines.ts";
 
@@ -20,16 +21,16 @@ export async function testBase(): Promise<string> {
 
 /** A builder's spec with fresh keys, and the private key that may log in. */
 export function builderSpec(base: string, lifetime = 600): { spec: MachineSpec; privateKey: string } {
-  const [host, user] = [ssh2.utils.generateKeyPairSync("ed25519"), ssh2.utils.generateKeyPairSync("ed25519")];
+  const [host, user] = [makeSshKeyPair(), makeSshKeyPair()];
   const spec: MachineSpec = {
     name: `test-${randomBytes(6).toString("hex")}`,
     labels: { project: "test", role: "builder" },
     deadline: new Date(Date.now() + lifetime * 1000).toISOString(),
     loginUser: "debian",
-    authorizedKey: user.public,
-    guest: { kind: "container", base, hostPrivateKey: host.private, hostPublicKey: host.public },
+    authorizedKey: user.publicKey,
+    guest: { kind: "container", base, hostPrivateKey: host.privateKey, hostPublicKey: host.publicKey },
   };
-  return { spec, privateKey: user.private };
+  return { spec, privateKey: user.privateKey };
 }
 
 /** Runs a command on a machine, whose host key must be the one it is known by. Fails like the command. */

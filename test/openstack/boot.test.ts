@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import ssh2 from "ssh2";
+import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { boot, type BootInputs } from "../../provider/resources/rackspace/boot.ts";
 import { longestPause, waitFor, type Seen } from "../../provider/wait.ts";
 import { startSshServer, type SshServer } from "../tools/ssh-server.ts";
@@ -42,7 +42,7 @@ describe("rackspace Boot", () => {
   it("gives up on a server that answers with another key, and saves its console where only the user can read it", async () => {
     const { id } = await addServer(cloud(), { name: "worker-7" });
     cloud().region().hypervisor.console = async () => "Kernel panic - not syncing\n";
-    const hostKey = ssh2.utils.generateKeyPairSync("ed25519").public;
+    const hostKey = makeSshKeyPair().publicKey;
     await assert.rejects(
       async () => boot.create(inputs(id, { hostKey, deadline: 0.1 }), testContext()),
       (error: Error) => {

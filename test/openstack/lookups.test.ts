@@ -1,6 +1,6 @@
 // What is looked up before a bake: base images by the many names that clouds give them, and what a bake needs in a region.
 import assert from "node:assert/strict";
-import ssh2 from "ssh2";
+import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { baseOf } from "../../components/rackspace/bases.ts";
 import { fitsName } from "../../provider/openstack/base-images.ts";
 import { regions, resolveBase } from "../../provider/functions/rackspace.ts";
@@ -180,7 +180,7 @@ describe("rackspace preflight", () => {
   });
 
   it("knows whether the user's key pair is there, and refuses another key of that name", async () => {
-    const [mine, other] = [1, 2].map(() => ssh2.utils.generateKeyPairSync("ed25519").public);
+    const [mine, other] = [1, 2].map(() => makeSshKeyPair().publicKey);
     const keyPair = { name: "me", publicKey: mine };
     assert.equal((await ask({ keyPair })).hasKeyPair, false);
     cloud()

@@ -4,11 +4,11 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import ssh2 from "ssh2";
+import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { hostKeyScript } from "../../provision/startup-script.ts";
 
 describe("the startup script", () => {
-  const host = ssh2.utils.generateKeyPairSync("ed25519", { comment: "it's the host" });
+  const host = makeSshKeyPair("it's the host");
   let folder: string;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), "ci-images-startup-"));
@@ -20,7 +20,7 @@ describe("the startup script", () => {
   afterEach(() => rm(folder, { recursive: true }));
 
   const run = () => {
-    const script = hostKeyScript({ privateKey: host.private, publicKey: host.public })
+    const script = hostKeyScript({ privateKey: host.privateKey, publicKey: host.publicKey })
       .replaceAll("/etc/ssh/", `${folder}/`)
       .replace("[ -d /run/systemd/system ]", "true");
     assert.match(script, /^#!\/bin\/sh\n/);
@@ -30,9 +30,9 @@ describe("the startup script", () => {
   it("puts the key in place, for root alone, and lets sshd take it", async () => {
     await run();
     const file = join(folder, "ssh_host_ed25519_key");
-    assert.equal((await readFile(file, "utf8")).trim(), host.private.trim());
+    assert.equal((await readFile(file, "utf8")).trim(), host.privateKey.trim());
     assert.equal((await stat(file)).mode & 0o777, 0o600);
-    const line = host.public.split(" ").slice(0, 2).join(" ");
+    const line = host.publicKey.split(" ").slice(0, 2).join(" ");
     assert.equal((await readFile(`${file}.pub`, "utf8")).trim(), line);
     assert.equal((await stat(`${file}.pub`)).mode & 0o777, 0o644);
     const { stdout } = await execa("ssh-keygen", ["-y", "-f", file]);

@@ -5,15 +5,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { load } from "js-yaml";
-import ssh2 from "ssh2";
+import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { cloudConfig, deadlineScript } from "../../provision/user-data.ts";
 
 describe("user data of a cloud machine", () => {
-  const host = ssh2.utils.generateKeyPairSync("ed25519", { comment: "host" });
+  const host = makeSshKeyPair("host");
   const deadline = new Date(Date.now() + 3600_000);
   const text = cloudConfig({
-    hostPrivateKey: host.private,
-    hostPublicKey: host.public,
+    hostPrivateKey: host.privateKey,
+    hostPublicKey: host.publicKey,
     authorizedKey: "ssh-ed25519 AAAA it's me",
     deadline,
   });
@@ -21,7 +21,7 @@ describe("user data of a cloud machine", () => {
   it("pins the host key, lets the login key in and arms the deadline at every boot", () => {
     assert.match(text, /^#cloud-config\n/);
     const config = load(text) as Record<string, unknown>;
-    assert.deepEqual(config.ssh_keys, { ed25519_private: host.private, ed25519_public: host.public });
+    assert.deepEqual(config.ssh_keys, { ed25519_private: host.privateKey, ed25519_public: host.publicKey });
     assert.equal(config.ssh_deletekeys, true);
     assert.deepEqual(config.ssh_authorized_keys, ["ssh-ed25519 AAAA it's me"]);
     assert.match((config.bootcmd as string[][])[0][2], /systemd-run .*systemctl poweroff/);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import ssh2 from "ssh2";
+import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { runCommand } from "../../tools/stand-ins/command-plugin/command.mjs";
 import { copyToRemote } from "../../tools/stand-ins/command-plugin/copy.mjs";
 import { difference } from "../../tools/stand-ins/command-plugin/difference.mjs";
@@ -103,10 +103,10 @@ describe("stand-in command plugin", function () {
   });
 
   it("accepts no other host key than the pinned one, and no other private key than the right one", async () => {
-    const other = ssh2.utils.generateKeyPairSync("ed25519");
-    await assert.rejects(run("true", { connection: connection({ hostKey: other.public }) }), /host key mismatch/);
+    const other = makeSshKeyPair();
+    await assert.rejects(run("true", { connection: connection({ hostKey: other.publicKey }) }), /host key mismatch/);
     await assert.rejects(
-      run("true", { connection: connection({ privateKey: other.private }) }),
+      run("true", { connection: connection({ privateKey: other.privateKey }) }),
       /unable to authenticate/,
     );
     await assert.rejects(run("true", { connection: connection({ hostKey: "rubbish" }) }), /failed to parse host key/);

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { close, mkdir, open, stat, write, type Stats } from "node:fs";
 import type { AddressInfo } from "node:net";
 import ssh2 from "ssh2";
+import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 
 /** What a test can change while the server runs, and what it can look at. */
 export interface SshServer {
@@ -26,11 +27,11 @@ export interface SshServer {
 
 /** Starts a server. */
 export async function startSshServer(): Promise<SshServer> {
-  const [host, client] = [ssh2.utils.generateKeyPairSync("ed25519"), ssh2.utils.generateKeyPairSync("ed25519")];
-  const accepted = parsePublicKey(client.public);
+  const [host, client] = [makeSshKeyPair(), makeSshKeyPair()];
+  const accepted = parsePublicKey(client.publicKey);
   const connections = new Set<ssh2.Connection>();
 
-  const server = new ssh2.Server({ hostKeys: [host.private] }, (connection) => {
+  const server = new ssh2.Server({ hostKeys: [host.privateKey] }, (connection) => {
     if (state.refuse > 0) {
       state.refuse--;
       connection.end();
@@ -54,8 +55,8 @@ export async function startSshServer(): Promise<SshServer> {
   const cut = () => connections.forEach((connection) => connection.end());
   const state: SshServer = {
     port: (server.address() as AddressInfo).port,
-    hostKey: host.public,
-    privateKey: client.private,
+    hostKey: host.publicKey,
+    privateKey: client.privateKey,
     acceptEnvironment: new Set(),
     commands: [],
     refuse: 0,

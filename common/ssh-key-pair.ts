@@ -1,0 +1,26 @@
+// SSH key pairs made here: for bakes, and for hosts.
+import ssh2 from "ssh2";
+
+/** An ed25519 pair. */
+export interface SshKeyPair {
+  /** One authorized_keys line. */
+  publicKey: string;
+  /** OpenSSH format, unencrypted. */
+  privateKey: string;
+}
+
+/**
+ * Makes a pair. ssh2 drops zero bytes at the beginning of a public key, so that one pair of about 200 is damaged and no SSH can read it
+ * (mscdex/ssh2 #1390, #1513): such a pair is thrown away.
+ * @param comment Closes the public key's line.
+ */
+export function makeSshKeyPair(comment = ""): SshKeyPair {
+  for (;;) {
+    const pair = ssh2.utils.generateKeyPairSync("ed25519", { comment });
+    if (isWhole(pair.public) && isWhole(pair.private)) return { publicKey: pair.public, privateKey: pair.private };
+  }
+}
+
+function isWhole(key: string): boolean {
+  return !(ssh2.utils.parseKey(key) instanceof Error);
+}
