@@ -150,7 +150,10 @@ function bakeImage(worker: string, bake: Bake, args: WorkerImageArgs): DeclaredI
   return cloud.declareImage(bake, builder, sealed, inventory);
 }
 
-/** Boots a throw-away machine from the image, runs the tests on it, ends it, and promotes the image. */
+/**
+ * Boots a throw-away machine from the image, runs the tests on it, promotes the image, and ends the machine. In this order: whatever
+ * happens after the tests, the image needn't be booted again.
+ */
 function verifyImage(
   bake: Bake,
   image: DeclaredImage,
@@ -160,9 +163,10 @@ function verifyImage(
   const provisioning = new Provisioning(`${bake.prefix}-trial`, trial, bake.parent, usedSecrets(plan, secrets));
   const checks = image.builder.apply((builder) => [...verificationChecks(builder), ...plan.checks]);
   const verified = provisioning.tests("image", checks, bake.recipe);
-  const retired = trial.retire(verified);
   const proof = { how: trial.how, report: verified.stdout };
-  return cloud.declarePromotion(bake, image, proof, [retired]);
+  const promoted = cloud.declarePromotion(bake, image, proof, [verified]);
+  trial.retire(promoted);
+  return promoted;
 }
 
 /** The stack turned verification off: the proof says so. */

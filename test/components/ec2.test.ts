@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import ssh2 from "ssh2";
+import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { baseSource, ec2Distributions } from "../../components/ec2/bases.ts";
 import { distributions } from "../../provision/distributions.ts";
 import { runProgram, type Graph, type Registered, type World } from "./program.ts";
@@ -128,8 +128,8 @@ describe("stack `ec2`: what the program declares", function () {
       follows(graph, retirement, image);
       follows(graph, trial, image);
       follows(graph, verified, trial);
-      follows(graph, ended, verified);
-      follows(graph, promotion, ended);
+      follows(graph, promotion, verified);
+      follows(graph, ended, promotion);
       follows(graph, copy, promotion);
       assert.equal(copy.inputs.sourceAmiRegion, region);
       for (const name of [/debian12-[0-9a-f]{8}-for/, /eu-west-1-for/]) {
@@ -243,7 +243,7 @@ describe("stack `ec2`: what the program declares", function () {
   it("uses the user's own key pair, security group, subnet and private address when they are given", async () => {
     const folder = await mkdtemp(join(tmpdir(), "ci-images-key-"));
     try {
-      await writeFile(join(folder, "key"), ssh2.utils.generateKeyPairSync("ed25519").private, { mode: 0o600 });
+      await writeFile(join(folder, "key"), makeSshKeyPair().privateKey, { mode: 0o600 });
       Object.assign(process.env, { AWS_KEY_PAIR: "team", AWS_KEY_FILENAME: join(folder, "key") });
       const graph = await run({ securityGroup: "sg-1", subnet: "subnet-1", address: "private" });
       const { inputs } = graph.one("Instance", /builder$/);

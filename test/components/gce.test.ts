@@ -5,7 +5,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import ssh2 from "ssh2";
+import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { unpackFacts } from "../../common/image-facts.ts";
 import { baseSource } from "../../components/gce/bases.ts";
 import { openGce } from "../../components/gce/open.ts";
@@ -127,8 +127,8 @@ describe("the graph of stack gce", () => {
         "Firewall -trial-ssh",
         "Instance -trial",
         "Arrival -trial-arrival",
-        "TrialRetirement -trial-retirement",
         "Promotion -promotion",
+        "TrialRetirement -trial-retirement",
         "Family -family",
       ],
     );
@@ -144,7 +144,7 @@ describe("the graph of stack gce", () => {
     assert.equal(inputs.family, undefined, "nobody has seen it booting");
     assert.equal(options.deleteBeforeReplace, true);
     assert.equal(graph.get(`${prefix}-disk-drop`).inputs.image, `https://compute/images/${prefix}`);
-    assert.deepEqual(graph.after(`${prefix}-promotion`), [`${prefix}-trial-retirement`]);
+    assert.deepEqual(graph.after(`${prefix}-promotion`), [`${prefix}-trial-verify`]);
     assert.deepEqual(graph.after(`${prefix}-family`), [`${prefix}-promotion`]);
   });
 
@@ -420,9 +420,9 @@ describe("the graph of stack gce", () => {
   });
 
   it("uses a key of the user's own for the builder, and not for the trial", async () => {
-    const pair = ssh2.utils.generateKeyPairSync("ed25519");
-    await writeFile(join(folder, "key"), pair.private, { mode: 0o600 });
-    await writeFile(join(folder, "key.pub"), pair.public);
+    const pair = makeSshKeyPair();
+    await writeFile(join(folder, "key"), pair.privateKey, { mode: 0o600 });
+    await writeFile(join(folder, "key.pub"), pair.publicKey);
     Object.assign(process.env, { GCE_PRIVATE_KEY: join(folder, "key"), GCE_PUBLIC_KEY: join(folder, "key.pub") });
     const graph = newGraph();
     await declare(graph);

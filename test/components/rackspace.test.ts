@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import ssh2 from "ssh2";
+import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { openRackspace } from "../../components/rackspace/open.ts";
 import { checkSettings, type Settings } from "../../components/settings.ts";
 import { describePlan } from "../../provision/explain.ts";
@@ -119,8 +119,8 @@ describe("the graph of stack rackspace", () => {
         "ImageLook -image-look",
         "Lease -trial-lease",
         "Boot -trial-boot",
-        "Retirement -trial-retirement",
         "Promotion -promotion",
+        "Retirement -trial-retirement",
       ],
     );
   });
@@ -176,7 +176,7 @@ describe("the graph of stack rackspace", () => {
     assert.deepEqual(graph.after(`${prefix}-retirement`), [prefix]);
     assert.deepEqual(graph.after(`${prefix}-image-look`), [`${prefix}-retirement`]);
     assert.equal(graph.get(`${prefix}-trial`).inputs.imageId, "image-1");
-    assert.deepEqual(graph.after(`${prefix}-promotion`), [`${prefix}-trial-retirement`, `${prefix}-image-look`]);
+    assert.deepEqual(graph.after(`${prefix}-promotion`), [`${prefix}-trial-verify`, `${prefix}-image-look`]);
     const { making } = graph.get(prefix).inputs as { making: Record<string, unknown> };
     assert.equal(making.server, "server-1");
     assert.equal(making.expires, "20300101T000000Z");
@@ -249,7 +249,7 @@ describe("the graph of stack rackspace", () => {
     await graph.bake(settingsOf(), plan);
     assert.deepEqual(graph.names("ci-images:rackspace:Stop"), []);
     assert.deepEqual(graph.names("openstack:compute/instance:Instance"), [`${prefix}-trial`]);
-    assert.deepEqual(graph.after(`${prefix}-promotion`), [`${prefix}-trial-retirement`]);
+    assert.deepEqual(graph.after(`${prefix}-promotion`), [`${prefix}-trial-verify`]);
   });
 
   it("keeps as many earlier generations as the stack says, each a resource of its own", async () => {
@@ -273,9 +273,9 @@ describe("the graph of stack rackspace", () => {
 
   describe("with a key pair of the user's own", () => {
     beforeEach(async () => {
-      const pair = ssh2.utils.generateKeyPairSync("ed25519");
-      await writeFile(join(folder, "key"), pair.private, { mode: 0o600 });
-      await writeFile(join(folder, "key.pub"), pair.public);
+      const pair = makeSshKeyPair();
+      await writeFile(join(folder, "key"), pair.privateKey, { mode: 0o600 });
+      await writeFile(join(folder, "key.pub"), pair.publicKey);
       process.env.RACKSPACE_KEY_PAIR = "mine";
       process.env.RACKSPACE_PRIVATE_KEY_FILENAME = join(folder, "key");
       process.env.RACKSPACE_PUBLIC_KEY_FILENAME = join(folder, "key.pub");

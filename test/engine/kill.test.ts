@@ -15,9 +15,8 @@ const stages = [
   ["the retirement", /Retirement \S+ creating/],
   ["the boot of the image", /VirtualMachine \S+ creating/],
   ["the verification", /Command \S+-verify creating/],
+  // The promotion comes before it: what is killed there may be promoted already, and has no such end.
   ["the trial machine's end", /Retirement \S+-trial-retirement creating/],
-  // Too quick to be hit by its own line.
-  ["the promotion", /Retirement \S+-trial-retirement created/],
 ] as const;
 
 describe("pulumi killed with kill -9", function () {
@@ -41,9 +40,15 @@ describe("pulumi killed with kill -9", function () {
     }
   });
 
-  it("followed by destroy: leaves nothing", async () => {
+  it("at the promotion, followed by `up`: ends with the image; at any stage followed by destroy: leaves nothing", async () => {
     const stack = await TestStack.create(scriptRecipe("sleep 1"));
     try {
+      await killAt(stack, "the promotion", /Promotion \S+ creating/);
+      await stack.succeed("cancel", "--yes");
+      await stack.up();
+      assert.equal((await stack.imageFolders()).length, 1);
+      await stack.succeed("destroy", "--yes", "--skip-preview");
+      assert.deepEqual(await stack.leftovers(), []);
       for (const [stage, begins] of [stages[1], stages[2], stages[6]]) {
         await killAt(stack, stage, begins);
         await stack.succeed("cancel", "--yes");
