@@ -7,7 +7,7 @@ import type { Distribution } from "../provision/module.ts";
 import type { Plan } from "../provision/plan.ts";
 import type { RecipeBase } from "../provision/recipe.ts";
 import type { BuilderIdentity } from "../provision/verification.ts";
-import type { Stage } from "./stages.ts";
+import type { BakeStage } from "./stages.ts";
 
 /** A base image with its identity pinned down. */
 export interface Base {
@@ -78,7 +78,7 @@ export interface Bake extends ImageIdentity {
    */
   sealed: boolean;
   /** How far the bake goes. Before `image`, commands and people log in to the builder after `pulumi up`, too. */
-  stage: Stage;
+  stage: BakeStage;
 }
 
 /** Where remote Commands connect to; what `remote.Command` of @pulumi/command takes. */

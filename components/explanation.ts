@@ -2,21 +2,20 @@
 import { describePlan, explainChange } from "../provision/explain.ts";
 import type { Plan } from "../provision/plan.ts";
 import type { Base, Survey } from "./cloud.ts";
-import type { Stage } from "./stages.ts";
+import type { BakeStage } from "./stages.ts";
 
 /**
  * Explains what is about to happen to one image.
  * @param name What it is called: its distribution, after its place where there are several.
  * @returns lines for the user; none when the image is up to date.
  */
-export function explainBake(name: string, plan: Plan, base: Base, survey: Survey, stage: Stage): string[] {
+export function explainBake(name: string, plan: Plan, base: Base, survey: Survey, stage: BakeStage): string[] {
   const recipe = plan.recipeHash(base.id);
   const present = survey.generations.find((generation) => generation.recipe === recipe);
   const notice = base.notice === undefined ? [] : [`${name}: ${base.notice}`];
   const resumed = survey.builders.includes(recipe)
     ? [`${name}: a builder of this recipe is there: goes on where it failed or stopped`]
     : [];
-  if (stage === "none") return [...notice, `${name}: stage none: no builder; the images stay`];
   if (stage !== "image") {
     const goal = { builder: "started", provisioned: "provisioned", tested: "provisioned and tested" }[stage];
     const what = `a builder of recipe ${short(recipe)} (${plan.name} on ${base.description}) is to be ${goal}; no image yet`;

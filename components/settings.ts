@@ -1,6 +1,7 @@
 // The stack's settings: the keys of Pulumi.<stack>.yaml under `ci-images:`, read once and checked whole. Those of one
 // cloud stand under its name and are described in its folder.
 import * as pulumi from "@pulumi/pulumi";
+import { priceForm, pricePattern } from "../common/price.ts";
 import { UserError, type Complaint } from "../common/user-error.ts";
 import type { Schema } from "../provision/schema.ts";
 import { durationForm, parseDuration } from "../provision/sizes.ts";
@@ -50,6 +51,8 @@ export interface Settings {
   secrets?: unknown;
   /** Who may reach the machines of a bake by SSH, in CIDR form; without it, this computer's own address as others see it. */
   sshFrom?: string[];
+  /** What a builder of this stack costs in an hour, `0.0416 USD`: only for what the command line's `status` tells. */
+  pricePerHour?: string;
   /** Tags (labels, properties) on everything that is made, beside our own. */
   tags: Record<string, string>;
   /** A file, relative to the project, that changes the arguments of the underlying resources; see transforms.ts. */
@@ -100,6 +103,7 @@ const schema: Schema & { properties: Record<string, Schema> } = {
       minItems: 1,
       items: { type: "string", pattern: cidr, description: "addresses in CIDR form: 203.0.113.7/32" },
     },
+    pricePerHour: { type: "string", pattern: pricePattern, description: priceForm },
     tags: { type: "object", additionalProperties: { type: "string" }, default: {} },
     transforms: { type: "string" },
     ...Object.fromEntries(Object.entries(cloudSchemas).map(([cloud, own]) => [cloud, { ...own, default: {} }])),

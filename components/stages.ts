@@ -12,6 +12,9 @@ export const stages = ["none", "builder", "provisioned", "tested", "image"] as c
 
 export type Stage = (typeof stages)[number];
 
+/** A stage with a builder or a new image. */
+export type BakeStage = Exclude<Stage, "none">;
+
 /** `off` stops the builder and keeps it. */
 export type Power = "on" | "off";
 
@@ -20,7 +23,7 @@ export interface StagedBuilder {
   /** The recipe hash. */
   recipe: string;
   /** What it has behind it. */
-  stage: Exclude<Stage, "none" | "image">;
+  stage: Exclude<BakeStage, "image">;
   power: Power;
 }
 
@@ -35,12 +38,12 @@ export interface StageQuestion {
   recipe: string;
   survey: Survey;
   /** The stack's settings. */
-  stage: Stage;
+  stage: BakeStage;
   power: Power;
 }
 
 /** The stage that is to be declared: a builder that is off can't become an image. */
-export function stageOf({ recipe, survey, stage, power }: StageQuestion): Stage {
+export function stageOf({ recipe, survey, stage, power }: StageQuestion): BakeStage {
   const isMade = survey.generations.some((generation) => generation.recipe === recipe);
   return stage === "image" && power === "off" && !isMade ? "tested" : stage;
 }
@@ -70,7 +73,7 @@ const stepTypes = ["command:remote:Command", "command:remote:CopyToRemote"];
  * @throws UserError when there is none to power off, or the one that is there is of another recipe.
  */
 export function refusePowerOff(name: string, where: string, { recipe, survey, stage, power }: StageQuestion): void {
-  if (power === "on" || stage === "none" || survey.builders.includes(recipe)) return;
+  if (power === "on" || survey.builders.includes(recipe)) return;
   if (stage === "image" && survey.generations.some((generation) => generation.recipe === recipe)) return;
   const complaint: Complaint = { where, key: "ci-images:power", found: `off, but ${name} has no builder` };
   if (survey.builders.length === 0) {

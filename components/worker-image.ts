@@ -2,14 +2,14 @@
 // there already? -> builder -> modules -> tests -> seal -> image -> retirement -> verification -> promotion -> distribution.
 import * as pulumi from "@pulumi/pulumi";
 import { describePlan } from "../provision/explain.ts";
-import type { Distribution } from "../provision/module.ts";
 import { usedSecrets, type Plan } from "../provision/plan.ts";
 import type { Secrets } from "../provision/secrets.ts";
 import { verificationChecks } from "../provision/verification.ts";
-import type { Bake, Base, Cloud, DeclaredImage, Distributed, Generation, ImageIdentity, Survey } from "./cloud.ts";
+import type { Bake, Base, Cloud, DeclaredImage, Distributed, Survey } from "./cloud.ts";
+import { declarePresent, keepProven, keepUnproven, prefixOf, workerImageType } from "./kept-images.ts";
 import { Provisioning } from "./provisioning.ts";
 import { Login } from "./resources.ts";
-import { stepsOf, type Power, type Stage, type StagedBuilder } from "./stages.ts";
+import { stepsOf, type BakeStage, type Power, type StagedBuilder } from "./stages.ts";
 import type { StackState } from "./state.ts";
 
 export interface WorkerImageArgs {
@@ -23,7 +23,7 @@ export interface WorkerImageArgs {
   /** False publishes the image without booting it. */
   verify: boolean;
   /** How far the bake goes; from `stageOf`. */
-  stage: Stage;
+  stage: BakeStage;
   /** Whether the builder runs. */
   power: Power;
   /** Knows the steps that a builder has behind it. */
@@ -47,7 +47,7 @@ export class WorkerImage extends pulumi.ComponentResource {
     const { cloud, plan, base, survey, stage, power } = args;
     const recipe = plan.recipeHash(base.id);
     const description = describePlan(plan, base);
-    super("ci-images:index:WorkerImage", name, description, options);
+    super(workerImageType, name, description, options);
 
     const bake: Bake = {
       name: plan.name,
@@ -62,14 +62,15 @@ export class WorkerImage extends pulumi.ComponentResource {
       stage,
       parent: this,
     };
+    const keeping = { cloud, distribution: plan.distribution, survey };
     const present = survey.generations.find((generation) => generation.recipe === recipe);
-    if (stage === "none") {
-      this.images = keepAll(name, args, this);
-    } else if (stage !== "image") {
-      this.images = keepAll(name, args, this);
+    if (stage !== "image") {
+      // Without a new image no other goes.
+      keepUnproven(name, keeping, this);
+      this.images = keepProven(name, keeping, this);
       this.builder = { recipe, stage: prepareBuilder(name, bake, args).reached, power };
     } else if (present?.proven) {
-      this.images = declarePresent(name, present, args, this);
+      this.images = declarePresent(name, present, keeping, this);
     } else {
       const identity = present ? { ...bake, name: present.name } : bake;
       const image = present ? cloud.declareGeneration(identity, present) : bakeImage(name, bake, args);
@@ -78,48 +79,9 @@ export class WorkerImage extends pulumi.ComponentResource {
     }
     const earlier = survey.generations.filter((generation) => generation.proven && generation.recipe !== recipe);
     // One resource a kept generation: they stay tracked, and the one too many is deleted because nobody declares it.
-    if (stage === "image") for (const each of earlier.slice(0, args.keep)) declarePresent(name, each, args, this);
+    if (stage === "image") for (const each of earlier.slice(0, args.keep)) declarePresent(name, each, keeping, this);
     this.registerOutputs({ images: this.images });
   }
-}
-
-/**
- * Without a new image no other goes: every one that is there stays declared, an unproven one only while its builder may, too.
- * @returns where the newest proven one is.
- */
-function keepAll(worker: string, args: WorkerImageArgs, parent: pulumi.Resource): Distributed {
-  const { cloud, plan, survey, stage } = args;
-  const proven = survey.generations.filter((generation) => generation.proven);
-  if (stage !== "none") {
-    for (const generation of survey.generations.filter((each) => !each.proven)) {
-      cloud.declareGeneration(identityOf(worker, generation, plan.distribution, parent), generation);
-    }
-  }
-  return proven.map((generation) => declarePresent(worker, generation, args, parent))[0] ?? {};
-}
-
-/** A proven image that is there already, with its copies and all. */
-function declarePresent(
-  worker: string,
-  generation: Generation,
-  { cloud, plan }: WorkerImageArgs,
-  parent: pulumi.Resource,
-): Distributed {
-  const identity = identityOf(worker, generation, plan.distribution, parent);
-  return cloud.declareDistribution(identity, cloud.declareGeneration(identity, generation), []);
-}
-
-function identityOf(
-  worker: string,
-  { name, recipe }: Generation,
-  distribution: Distribution,
-  parent: pulumi.Resource,
-): ImageIdentity {
-  return { name, distribution, recipe, prefix: prefixOf(worker, recipe), parent };
-}
-
-function prefixOf(worker: string, recipe: string): string {
-  return `${worker}-${recipe.slice(0, 8)}`;
 }
 
 /** Builder, modules, tests, as far as the stage says. */

@@ -11,9 +11,10 @@ import { readSecrets, type Secrets } from "../provision/secrets.ts";
 import type { Base, Cloud, Survey } from "./cloud.ts";
 import { openClouds } from "./clouds.ts";
 import { explainBake } from "./explanation.ts";
+import { KeptImages, knownWorkers, withPlans, workerName, type Plans } from "./kept-images.ts";
 import { stackOutputs, type Published, type StackOutputs } from "./outputs.ts";
 import type { Settings } from "./settings.ts";
-import { refusePowerOff, stageOf, type Stage } from "./stages.ts";
+import { refusePowerOff, stageOf, type BakeStage } from "./stages.ts";
 import { readState, StackState } from "./state.ts";
 import { loadTransforms, transformation } from "./transforms.ts";
 import { WorkerImage } from "./worker-image.ts";
@@ -27,11 +28,8 @@ interface Prepared {
   base: Base;
   survey: Survey;
   /** How far the bake goes. */
-  stage: Stage;
+  stage: BakeStage;
 }
-
-/** What the stack noted of recipe hashes, by recipe hash. */
-type Plans = Readonly<Record<string, PlanDescription>>;
 
 /**
  * Declares the images of the stack.
@@ -44,7 +42,9 @@ export async function bakeAll(settings: Settings, projectDirectory: string): Pro
   const isWhole = settings.stage === "image" && settings.power === "on";
   const state = settings.cloud === "local" && isWhole ? new StackState() : await readState();
   const clouds = await openClouds(settings, projectDirectory, state);
-  const transforms = await loadTransforms(settings.transforms, projectDirectory);
+  const transforms = transformation(await loadTransforms(settings.transforms, projectDirectory));
+  const { stage } = settings;
+  if (stage === "none") return await keepAll(clouds, state, [transforms]);
   const secrets = readSecrets(settings.secrets, process.env);
   const recipe = await loadRecipe(resolve(projectDirectory, settings.recipe), {
     moduleFolders: settings.modules === undefined ? [] : [resolve(projectDirectory, settings.modules)],
@@ -53,12 +53,12 @@ export async function bakeAll(settings: Settings, projectDirectory: string): Pro
       ...(settings.formats === undefined ? {} : { formats: settings.formats }),
     },
   });
-  const prepared = await prepareAll(clouds, recipe, settings, secrets, state.plans);
+  const prepared = await prepareAll(clouds, recipe, { ...settings, stage }, secrets, state.plans);
   const published = prepared.map((each): Published => {
     const { name, plan, base, survey, stage } = each;
     const { keep, verify, power } = settings;
     const args = { ...each, keep, verify: verify.enabled, power, secrets, state };
-    const worker = new WorkerImage(name, args, { transformations: [transformation(transforms)] });
+    const worker = new WorkerImage(name, args, { transformations: [transforms] });
     for (const line of explainBake(name, plan, base, survey, stage)) void pulumi.log.info(line, worker);
     return {
       cloud: each.cloud,
@@ -68,22 +68,39 @@ export async function bakeAll(settings: Settings, projectDirectory: string): Pro
       builder: worker.builder,
     };
   });
-  return stackOutputs(published, plansToRemember(prepared));
+  const planned = prepared.map(({ plan, base }) => describePlan(plan, base));
+  return stackOutputs(published, plansToRemember(prepared, planned));
 }
 
-/** Of every image that stays: earlier ones may become the newest again. */
-function plansToRemember(prepared: readonly Prepared[]): Plans {
-  const plans = prepared.flatMap(({ plan, base, survey }) => [
-    ...survey.generations.flatMap((generation) => generation.plan ?? []),
-    describePlan(plan, base),
-  ]);
-  return Object.fromEntries(plans.map((plan) => [plan.recipe, plan]));
+/** Stage `none`: the images that there are, and nothing else. Neither the recipe nor the secrets are looked at. */
+async function keepAll(
+  clouds: readonly Cloud[],
+  state: StackState,
+  transformations: pulumi.ResourceTransformation[],
+): Promise<StackOutputs> {
+  const workers = await Promise.all(
+    knownWorkers(clouds, state).map(async (worker) => {
+      return { ...worker, survey: withPlans(await worker.cloud.survey(worker.distribution), state.plans) };
+    }),
+  );
+  const published = workers.map(({ name, ...keeping }): Published => {
+    const worker = new KeptImages(name, keeping, { transformations });
+    void pulumi.log.info(`${name}: stage none: no builder; the images stay`, worker);
+    return { cloud: keeping.cloud, name, distribution: keeping.distribution.id, images: worker.images };
+  });
+  return stackOutputs(published, plansToRemember(workers));
+}
+
+/** Of every image that stays (earlier ones may become the newest again), and of those to come. */
+function plansToRemember(present: readonly { survey: Survey }[], planned: readonly PlanDescription[] = []): Plans {
+  const plans = present.flatMap(({ survey }) => survey.generations.flatMap((generation) => generation.plan ?? []));
+  return Object.fromEntries([...plans, ...planned].map((plan) => [plan.recipe, plan]));
 }
 
 async function prepareAll(
   clouds: readonly Cloud[],
   recipe: Recipe,
-  settings: Settings,
+  settings: Settings & { stage: BakeStage },
   secrets: Secrets,
   before: Plans,
 ): Promise<Prepared[]> {
@@ -104,13 +121,13 @@ async function prepareAll(
         const newest = survey.generations.find(({ proven }) => proven);
         const pinned = settings.base === "pinned" ? newest?.base : undefined;
         const base = await cloud.resolveBase(plan.base, distribution, pinned);
-        const name = clouds.length > 1 ? `${cloud.place}-${distribution.id}` : distribution.id;
+        const name = workerName(clouds, cloud, distribution);
         const { stage, power } = settings;
         const question = { recipe: plan.recipeHash(base.id), survey, stage, power };
         refusePowerOff(name, where, question);
         const goal = stageOf(question);
         const isProven = survey.generations.some(({ recipe, proven }) => recipe === question.recipe && proven);
-        if (goal !== "none" && (goal !== "image" || !isProven)) await cloud.preflight(plan);
+        if (goal !== "image" || !isProven) await cloud.preflight(plan);
         return { cloud, name, plan, base, survey, stage: goal };
       }),
     ),
@@ -122,10 +139,4 @@ async function prepareAll(
   const messages = [...new Set(refused.map(({ message }) => message))];
   if (messages.length > 0) throw UserError.relayed(messages.join("\n"));
   return attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));
-}
-
-/** Adds what the stack remembers to what the cloud's images say of themselves. */
-function withPlans(survey: Survey, before: Plans): Survey {
-  const generations = survey.generations.map((each) => ({ ...each, plan: each.plan ?? before[each.recipe] }));
-  return { ...survey, generations };
 }

@@ -3,7 +3,9 @@ import type { BuilderCommand } from "./commands.ts";
 import { runFolder } from "./builder-folders.ts";
 import { renderProgram, runAsRoot } from "./runner.ts";
 import { packageListScript, sealScript, type SealOptions } from "./seal/seal.ts";
+import { searchedTexts, shortestSearched, tooShortToSearch } from "./secret-patterns.ts";
 import type { Secrets } from "./secrets.ts";
+import { feed } from "./shell.ts";
 
 /** What the inventory prints, taken apart. */
 export interface Inventory {
@@ -41,13 +43,15 @@ export function parseInventory(output: string): Inventory {
  * @param secrets All secrets of the bake: none of their values may be in the image.
  */
 export function sealCommand(options: Omit<SealOptions, "secretsFile">, secrets: Secrets): BuilderCommand {
-  const hasSecrets = Object.keys(secrets).length > 0;
-  const secretsFile = hasSecrets ? `${runFolder}/secret-values` : undefined;
+  const texts = searchedTexts(Object.values(secrets));
   // In memory, so it is no part of the image itself.
-  const gather = hasSecrets
-    ? `install -m 0600 /dev/null ${secretsFile}\nfor file in ${runFolder}/secrets/*; do grep -v '^$' "$file"; done >${secretsFile}\n`
+  const secretsFile = texts.length > 0 ? `${runFolder}/secret-values` : undefined;
+  const gather = secretsFile ? `(umask 077; cat >${secretsFile}) ${feed(`${texts.join("\n")}\n`)}\n` : "";
+  const short = tooShortToSearch(secrets).join(", ");
+  const note = short
+    ? `echo "not looked for in the image, as they have under ${shortestSearched} letters: ${short}"\n`
     : "";
-  return program("sealing", gather + sealScript({ ...options, secretsFile }), 900, secrets);
+  return program("sealing", note + gather + sealScript({ ...options, secretsFile }), 900, secrets);
 }
 
 function program(title: string, script: string, timeoutSeconds: number, secrets: Secrets): BuilderCommand {

@@ -1,5 +1,6 @@
 // `status`: builders and images, and whether they are up to date.
 import { connect } from "node:net";
+import { costSoFar, type Cost } from "../../common/price.ts";
 import type { CommandStack } from "../stack.ts";
 import type { Login, OutputImage, StackState } from "../stack-state.ts";
 import type { Verb } from "../verb.ts";
@@ -19,8 +20,8 @@ interface BuilderStatus {
   ageSeconds: number;
   /** When it ends itself, ISO 8601, where that is known. */
   endsAt?: string;
-  /** Money spent so far, where it is known: nothing on this computer. */
-  cost?: number;
+  /** Money spent so far, at the most, where it is known: nothing on this computer, else by the setting `pricePerHour`. */
+  cost?: Cost;
 }
 
 /** All that `--json` prints. */
@@ -31,8 +32,10 @@ interface Status {
   power: string;
   builders: BuilderStatus[];
   images: { place: string[]; upToDate?: boolean; [key: string]: unknown }[];
-  /** Whether `up` would change no image; undefined when the program refuses the recipe or the settings. */
+  /** Whether `up` would change no image; undefined at stage `none`, and when the program refused. */
   upToDate?: boolean;
+  /** Whether the program refuses the recipe or the settings. */
+  refused: boolean;
   /** What the program says that it would do, and why. */
   why: string[];
 }
@@ -47,33 +50,37 @@ export const status: Verb = {
     const found = await statusOf(stack);
     if (options.json) output.result(JSON.stringify(found, undefined, 2));
     else for (const line of describe(found)) output.result(line);
-    return found.upToDate === undefined ? 1 : 0;
+    return found.refused ? 1 : 0;
   },
 };
 
 async function statusOf(stack: CommandStack): Promise<Status> {
   const state = await stack.state();
   const cloud = stack.settings.text("cloud", "local");
+  const stage = stack.settings.text("stage", "image");
+  const pricePerHour = cloud === "local" ? undefined : stack.settings.text("pricePerHour", "");
   // It fails with a message of its own when the recipe is wrong; the rest is worth showing all the same.
   const preview = await stack.preview().catch((error: Error) => {
     if (error.name === "PulumiFailure") return undefined;
     throw error;
   });
+  // At stage none the recipe is not looked at: what the program names is what there is.
+  const recipes = stage === "none" ? undefined : preview?.recipes;
   const images = state.images.map(({ place, image }) => {
-    const now = preview?.recipes.get(workerOf(place, preview.recipes));
+    const now = recipes?.get(workerOf(place, recipes));
     return { place, ...image, upToDate: now === undefined ? undefined : now === image.recipe };
   });
-  const workers = [...(preview?.recipes ?? [])];
   const isThere = ([worker, recipe]: [string, string]) =>
-    state.images.some(({ place, image }) => workerOf(place, preview!.recipes) === worker && image.recipe === recipe);
+    state.images.some(({ place, image }) => workerOf(place, recipes!) === worker && image.recipe === recipe);
   return {
     stack: stack.name,
     cloud,
-    stage: stack.settings.text("stage", "image"),
+    stage,
     power: stack.settings.text("power", "on"),
-    builders: await Promise.all(state.logins.map((login) => builderStatus(login, state, cloud))),
+    builders: await Promise.all(state.logins.map((login) => builderStatus(login, state, pricePerHour))),
     images,
-    upToDate: preview && workers.every(isThere),
+    upToDate: recipes && [...recipes].every(isThere),
+    refused: preview === undefined,
     why: preview ? preview.explanations.map(({ text }) => text) : ["the recipe or the settings are refused, see above"],
   };
 }
@@ -84,10 +91,14 @@ function workerOf(place: OutputImage["place"], workers: ReadonlyMap<string, stri
   return workers.has(withPlace) ? withPlace : place.at(-1)!;
 }
 
-async function builderStatus(login: Login, state: StackState, cloud: string): Promise<BuilderStatus> {
-  const { worker, host, port, user, recipe, power, created } = login;
+/** @param pricePerHour Undefined where builders cost nothing, empty where nobody said what they cost. */
+async function builderStatus(login: Login, state: StackState, pricePerHour?: string): Promise<BuilderStatus> {
+  const { worker, host, port, user, recipe, power } = login;
   const lease = state.resources.find(({ urn }) => urn.endsWith(`::${worker}-${recipe.slice(0, 8)}-builder-lease`));
   const endsAt = lease?.outputs.deadline;
+  // The lease is older than the machine by a moment; the login is only there when it answers.
+  const created = lease?.created ?? login.created;
+  const ageSeconds = Math.round((Date.now() - Date.parse(created)) / 1000);
   const staged = state.builders[worker];
   return {
     worker,
@@ -98,9 +109,9 @@ async function builderStatus(login: Login, state: StackState, cloud: string): Pr
     recipe,
     stage: staged?.recipe === recipe ? staged.stage : undefined,
     since: created,
-    ageSeconds: Math.round((Date.now() - Date.parse(created)) / 1000),
+    ageSeconds,
     endsAt: typeof endsAt === "string" ? endsAt : undefined,
-    cost: cloud === "local" ? 0 : undefined,
+    cost: pricePerHour === undefined ? { amount: 0 } : costSoFar(pricePerHour, ageSeconds),
   };
 }
 
@@ -117,14 +128,24 @@ async function answers(host: string, port: number): Promise<boolean> {
   }
 }
 
+function ageText(seconds: number): string {
+  const minutes = Math.round(seconds / 60);
+  return minutes === 1 ? "1 minute" : `${minutes} minutes`;
+}
+
+function costText(cost: Cost | undefined): string {
+  if (!cost) return "cost unknown";
+  return cost.currency === undefined ? "costs nothing" : `cost so far at most ${cost.amount} ${cost.currency}`;
+}
+
 function describe({ stack, cloud, stage, power, builders, images, upToDate, why }: Status): string[] {
   const lines = [`stack ${stack} (${cloud}), stage ${stage}${power === "off" ? ", power off" : ""}`];
   for (const each of builders) {
     const facts = [
       `${each.user}@${each.host} port ${each.port}`,
-      `${Math.round(each.ageSeconds / 60)} minutes old`,
+      `${ageText(each.ageSeconds)} old`,
       each.endsAt && `ends itself at ${each.endsAt}`,
-      each.cost === 0 && "costs nothing",
+      costText(each.cost),
       each.stage && `stage ${each.stage}`,
       `recipe ${each.recipe.slice(0, 8)}`,
     ];

@@ -169,24 +169,45 @@ files_with_credentials() {
 
 drop_files_with_credentials() { files_of_credentials | while read -r path; do rm -f -- "$path"; done; }
 
-# SECRETS_FILE: one value a line; short ones would be found everywhere and are left out. Never printed.
+# SECRETS_FILE: texts in which a secret may stand, one a line. They are never printed.
 secret_values() {
-  if [ -z "\${SECRETS_FILE:-}" ]; then return; fi
-  local patterns
-  # Beside the file it comes from: secrets belong neither on a command line nor into the image.
-  patterns=$(umask 077; mktemp "$SECRETS_FILE.XXXXXX")
-  grep -E '.{6,}' "$SECRETS_FILE" | grep -v -e '^-----' >"$patterns" || [ $? -eq 1 ]
-  if [ -s "$patterns" ]; then
-    # xargs ends with 123 when some grep found nothing.
-    { find "$ROOT/" -xdev -type f ! -path "$SECRETS_FILE*" -print0 |
-      xargs -0 -r grep -lF --binary-files=text -f "$patterns" -- || [ $? -eq 123 ]; } |
-      while read -r path; do
-        path="/\${path#"$ROOT/"}"
-        grep -sqxF -e "$path" "$ROOT${keptSecretsFile}" || echo "$path: holds a secret of the bake"
-      done
-  fi
-  rm -f "$patterns"
+  if [ ! -s "\${SECRETS_FILE:-}" ]; then return; fi
+  { plain_secrets; packed_secrets; } | sort -u | while read -r path; do
+    path="/\${path#"$ROOT/"}"
+    grep -sqxF -e "$path" "$ROOT${keptSecretsFile}" || echo "$path: holds a secret of the bake"
+  done
 }
+
+# All files of the image, with the words for find that follow; on a running machine /boot and others may be file systems of their own.
+image_files() {
+  local -a tops=("$ROOT/")
+  if [ -z "$ROOT" ]; then
+    mapfile -t -O 1 tops < <(findmnt --noheadings --list --output TARGET --types ext2,ext3,ext4,xfs,btrfs,vfat | grep -vxF /)
+  fi
+  find "\${tops[@]}" -xdev -type f ! -path "$SECRETS_FILE" "$@" -print0
+}
+
+# xargs ends with 123 when some grep found nothing.
+plain_secrets() {
+  image_files | xargs -0 -r grep -lF --binary-files=text -f "$SECRETS_FILE" -- || [ $? -eq 123 ]
+}
+
+# What is packed is unpacked in one go, and file by file only where there is something in it. What can't be unpacked is not packed,
+# whatever its name says.
+packed_secrets() {
+  local kind path
+  for kind in "gzip *.*gz" "xz *.xz" "bzip2 *.bz2" "zstd *.zst"; do
+    if ! command -v "\${kind%% *}" >/dev/null; then continue; fi
+    { image_files -name "\${kind#* }" | xargs -0 -r "\${kind%% *}" -dcq -- 2>/dev/null || true; } |
+      holds_secret || continue
+    image_files -name "\${kind#* }" | while IFS= read -r -d "" path; do
+      if { "\${kind%% *}" -dcq -- "$path" 2>/dev/null || true; } | holds_secret; then echo "$path"; fi
+    done
+  done
+}
+
+# Reads to the end, so that nobody writes into a closed pipe.
+holds_secret() { [ "$(grep -cF --binary-files=text -f "$SECRETS_FILE")" -gt 0 ]; }
 
 # --- traces and identity
 log_files() {

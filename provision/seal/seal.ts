@@ -14,7 +14,10 @@ export interface AssertOptions {
   bakeKeys: readonly string[];
   /** The builder's host name, where it has one of its own: no trace of it may stay in /etc/hosts. */
   builderName?: string;
-  /** A file on the machine that runs the script, mode 0600, with the bake's secret values, one a line: no file of the image may hold one. */
+  /**
+   * A file on the machine that runs the script, mode 0600, with the texts in which the bake's secrets may stand (secret-patterns.ts), one
+   * a line: no file of the image may hold one.
+   */
   secretsFile?: string;
 }
 

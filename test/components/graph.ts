@@ -72,6 +72,7 @@ export class Graph {
       await cloud.preflight(plan);
     }
     const { verify, stage, power } = settings;
+    assert.ok(stage !== "none", "that is for images that are there: kept-images.test.ts");
     const state = new StackState();
     const args = { cloud, plan, base, survey, keep, verify: verify.enabled, stage, power, state, secrets: {} };
     const worker = new WorkerImage(plan.distribution.id, args, { transformations: [note] });

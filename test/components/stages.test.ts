@@ -14,7 +14,7 @@ function question(changes: Partial<StageQuestion>): StageQuestion {
 
 describe("the stage of a bake", () => {
   it("is that of the setting", () => {
-    for (const stage of ["none", "builder", "provisioned", "tested", "image"] as const) {
+    for (const stage of ["builder", "provisioned", "tested", "image"] as const) {
       assert.equal(stageOf(question({ stage })), stage);
     }
   });
@@ -44,6 +44,5 @@ describe("the stage of a bake", () => {
     assert.throws(() => refuse({ survey: { ...nothing, builders: ["other"] } }), /made from another recipe/);
     assert.doesNotThrow(() => refuse({ survey: builder }));
     assert.doesNotThrow(() => refuse({ survey: image }));
-    assert.doesNotThrow(() => refuse({ stage: "none" }));
   });
 });

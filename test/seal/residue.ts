@@ -75,6 +75,16 @@ export const residues: readonly Residue[] = [
   ),
   file("tls-keys", "/etc/ssl/private/worker.key"),
   file("secret-values", "/opt/tool/settings.ini", "password = a-secret-of-the-bake"),
+  file(
+    "secret-values",
+    "/opt/tool/auth.json",
+    `{"auth":"${Buffer.from("me:a-secret-of-the-bake").toString("base64")}"}`,
+  ),
+  {
+    id: "secret-values",
+    finds: "/opt/tool/old.log.gz",
+    plant: `install -d "$ROOT/opt/tool"; { seq 1000; echo a-secret-of-the-bake; seq 1000; } | gzip >"$ROOT/opt/tool/old.log.gz"`,
+  },
   file("crash-data", "/var/lib/systemd/coredump/core.zst"),
   file("spools", "/var/spool/cron/crontabs/root"),
   file("spools", "/var/mail/root"),

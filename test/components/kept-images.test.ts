@@ -1,0 +1,55 @@
+// Stage `none`: the images of a stack without its builder, whatever has become of the recipe.
+import assert from "node:assert/strict";
+import { runProgram, type World } from "./program.ts";
+
+const urn = "urn:pulumi:test::ci-images::ci-images:index:WorkerImage::debian12";
+
+/** An image as its folder tells of it. */
+function image(recipe: string, proof?: object) {
+  const path = `/images/debian12/${recipe}`;
+  const plan = { recipe, name: "worker", modules: {} };
+  const base = { id: "base", description: "debian 12" };
+  return { path, proof, manifest: { name: "worker", recipe, builtAt: "2026-01-01T00:00:00Z", base, plan } };
+}
+
+function world(outputs: object = { [urn]: { type: "ci-images:index:WorkerImage" } }): World {
+  return {
+    calls: {
+      "pulumi:pulumi:readStackResourceOutputs": { outputs },
+      "ci-images:local:findImages": {
+        images: [image("b".repeat(64), {}), image("a".repeat(64), {}), image("c".repeat(64))],
+        machines: [{ recipe: "c".repeat(64) }],
+      },
+    },
+  };
+}
+
+describe("stage none", () => {
+  it("declares the proven images and nothing else, though the recipe can't be read", async () => {
+    const { resources, calls } = await runProgram({ stage: "none" }, world(), { modules: "no list" });
+    const declared = resources.map(({ type, name }) => `${type} ${name}`);
+    assert.deepEqual(declared, [
+      "ci-images:index:WorkerImage debian12",
+      "ci-images:local:Image debian12-bbbbbbbb",
+      "ci-images:local:Image debian12-aaaaaaaa",
+    ]);
+    assert.ok(resources.every(({ parent, type }) => type.endsWith("WorkerImage") || parent === "debian12"));
+    assert.deepEqual(new Set(calls.map(({ token }) => token)), new Set(Object.keys(world().calls)));
+  });
+
+  it("keeps naming the newest image in the outputs, and shows no change of its worker image", async () => {
+    const { outputs, one } = await runProgram({ stage: "none" }, world(), { modules: "no list" });
+    const { images } = outputs as { images: { local: Record<string, { recipe: string }> } };
+    assert.equal(images.local.debian12.recipe, "b".repeat(64));
+    assert.deepEqual(one("WorkerImage").inputs, image("b".repeat(64)).manifest.plan);
+  });
+
+  it("declares nothing where the state knows of no worker image", async () => {
+    const { resources } = await runProgram({ stage: "none" }, world({}), { modules: "no list" });
+    assert.deepEqual(resources, []);
+  });
+
+  it("is the only stage that does without a recipe", async () => {
+    await assert.rejects(runProgram({}, world(), { modules: "no list" }), /modules/);
+  });
+});

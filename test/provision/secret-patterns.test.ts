@@ -1,0 +1,79 @@
+// What sealing looks for: a secret's value in the forms in which it may lie in a file.
+import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
+import fc from "fast-check";
+import { searchedTexts, tooShortToSearch } from "../../provision/secret-patterns.ts";
+
+/** Does a file with this text hold one of the texts that are looked for, as grep sees it: line by line? */
+function isFound(value: string, text: string): boolean {
+  const lines = text.split("\n");
+  return searchedTexts([value]).some((searched) => lines.some((line) => line.includes(searched)));
+}
+
+const wrap = (text: string, width: number) => text.replaceAll(new RegExp(`.{${width}}`, "g"), "$&\n");
+
+describe("the search for secrets in an image", () => {
+  const key = generateKeyPairSync("rsa", {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: "spki", format: "pem" },
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+  }).privateKey;
+  const account = JSON.stringify(
+    { type: "service_account", private_key_id: "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567", private_key: key },
+    undefined,
+    2,
+  );
+
+  it("finds a value as it is, in URLs, in JSON and in base64, whatever stands around it there", () => {
+    const printable = fc.string({ unit: "grapheme-ascii", minLength: 6, maxLength: 80 });
+    fc.assert(
+      fc.property(printable, fc.string(), fc.string(), (text, before, after) => {
+        const value = `x1${text.trim()}9y`;
+        assert.ok(isFound(value, `password = ${value}`));
+        assert.ok(isFound(value, `https://me:${encodeURIComponent(value)}@example.com/`));
+        assert.ok(isFound(value, JSON.stringify({ password: value })));
+        const around = Buffer.from(`${before}${value}${after}`);
+        assert.ok(isFound(value, around.toString("base64")));
+        assert.ok(isFound(value, around.toString("base64url")));
+      }),
+    );
+  });
+
+  it("finds a longer value in base64 that is wrapped, at 64 letters or at 76", () => {
+    const token = fc.stringMatching(/^[A-Za-z0-9]{36,100}$/);
+    fc.assert(
+      fc.property(token, fc.string(), fc.constantFrom(64, 76), (value, before, width) => {
+        assert.ok(isFound(value, wrap(Buffer.from(before + value).toString("base64"), width)));
+      }),
+    );
+  });
+
+  it("finds a key by any of its lines, and in base64", () => {
+    const [, , third] = key.split("\n");
+    assert.ok(isFound(key, `  ${third}`));
+    assert.ok(isFound(key, JSON.stringify(key)));
+    assert.ok(isFound(key, wrap(Buffer.from(`{"auth":"${key}`).toString("base64"), 76)));
+  });
+
+  it("does not find what every key or account file has", () => {
+    assert.ok(!isFound(key, "-----BEGIN PRIVATE KEY-----\nanother\n-----END PRIVATE KEY-----"));
+    assert.ok(!isFound(key, Buffer.from("-----BEGIN PRIVATE KEY-----\nanother one").toString("base64")));
+    assert.ok(!isFound(account, '  "type": "service_account",\n  "auth_provider_x509_cert_url": "https://x"'));
+  });
+
+  it("finds the parts of an account file that are its own, also the key taken out of it", () => {
+    assert.ok(isFound(account, "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567"));
+    assert.ok(isFound(account, key));
+  });
+
+  it("looks for every line of a value in which nothing looks like a key", () => {
+    const value = "first password\nsecond password\nab\n";
+    assert.ok(isFound(value, "the second password"));
+    assert.ok(!isFound(value, "ab"));
+  });
+
+  it("names the secrets that are too short to be looked for", () => {
+    assert.deepEqual(tooShortToSearch({ PIN: "1234", TOKEN: "123456", LINES: "ab\ncd\n" }), ["PIN", "LINES"]);
+    assert.deepEqual(searchedTexts(["1234"]), []);
+  });
+});
