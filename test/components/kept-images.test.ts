@@ -38,10 +38,10 @@ describe("stage none", () => {
   });
 
   it("keeps naming the newest image in the outputs, and shows no change of its worker image", async () => {
-    const { outputs, one } = await runProgram({ stage: "none" }, world(), { modules: "no list" });
-    const { images } = outputs as { images: { local: Record<string, { recipe: string }> } };
+    const graph = await runProgram({ stage: "none" }, world(), { modules: "no list" });
+    const { images } = graph.outputs as { images: { local: Record<string, { recipe: string }> } };
     assert.equal(images.local.debian12.recipe, "b".repeat(64));
-    assert.deepEqual(one("WorkerImage").inputs, image("b".repeat(64)).manifest.plan);
+    assert.deepEqual(graph.one("WorkerImage").inputs, image("b".repeat(64)).manifest.plan);
   });
 
   it("declares nothing where the state knows of no worker image", async () => {
