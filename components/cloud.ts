@@ -49,6 +49,8 @@ export interface Survey {
   builders: string[];
   /** Those of builders that were sealed and stopped, and wait for their image: nothing may start them again. */
   sealed?: string[];
+  /** What else the user should know of images that are in the way and what becomes of them, one line each. */
+  notices?: string[];
 }
 
 /** What an image is named and found by, whether it is to be baked or is there already. */

@@ -12,7 +12,9 @@ import type { BakeStage } from "./stages.ts";
 export function explainBake(name: string, plan: Plan, base: Base, survey: Survey, stage: BakeStage): string[] {
   const recipe = plan.recipeHash(base.id);
   const present = survey.generations.find((generation) => generation.recipe === recipe);
-  const notice = base.notice === undefined ? [] : [`${name}: ${base.notice}`];
+  const notice = [base.notice, ...(survey.notices ?? [])].flatMap((each) =>
+    each === undefined ? [] : `${name}: ${each}`,
+  );
   const resumed = survey.builders.includes(recipe)
     ? [`${name}: a builder of this recipe is there: goes on where it failed or stopped`]
     : [];

@@ -31,7 +31,7 @@ import type { StackState } from "../state.ts";
 import { baseSource } from "./bases.ts";
 import { familyName } from "./family.ts";
 import { declareMachine, type GceMachine, type MachineContext } from "./machines.ts";
-import { DiskDrop, Family, Promotion, Step } from "./resources.ts";
+import { Clearing, DiskDrop, Family, Promotion, Step } from "./resources.ts";
 
 /** What `ci-images:gce:resolveBase` answers; see provider/gce/bases.ts. */
 interface FoundBase extends Base {
@@ -54,6 +54,7 @@ interface Surveyed {
   images: { image: string; selfLink: string; builtAt: string; proven: boolean; facts: Facts }[];
   builders: string[];
   sealed: string[];
+  unfinished: { image: string; status: string }[];
 }
 
 interface GceGeneration extends Generation {
@@ -96,6 +97,8 @@ export class GceCloud implements Cloud {
   private readonly machineType: string;
   /** The base image of each distribution, as it was resolved. */
   private readonly bases = new Map<string, FoundBase>();
+  /** Distributions that have a builder already. */
+  private readonly occupied = new Set<string>();
   private sshFrom: string[] = [];
 
   /**
@@ -134,16 +137,18 @@ export class GceCloud implements Cloud {
   async survey({ id: distribution }: Distribution): Promise<Survey> {
     const owner = { project: this.pulumiProject, stack: this.stack, distribution };
     const asked = { project: this.place, owner };
-    const { images, builders, sealed } = await call<Surveyed>("ci-images:gce:survey", asked);
+    const { images, builders, sealed, unfinished } = await call<Surveyed>("ci-images:gce:survey", asked);
+    if (builders.length > 0) this.occupied.add(distribution);
     const generations = images.map(({ image: location, builtAt, proven, facts }): GceGeneration => {
       const { recipe, name, base, builder, plan } = facts;
       return { recipe, name, base, builder, plan, builtAt, proven, location };
     });
-    return { generations, builders, sealed };
+    const notices = unfinished.map(({ image, status }) => `image ${image} is ${status}: will be removed`);
+    return { generations, builders, sealed, notices };
   }
 
   async preflight({ distribution }: Plan): Promise<void> {
-    const { zone, architecture, network, diskSize, firewall } = this.settings.gce;
+    const { zone, architecture, network, diskSize, diskType, firewall, spot, publicAddress } = this.settings.gce;
     const { sizeGb } = this.bases.get(distribution.id)!;
     const { where } = this;
     if (diskSize < sizeGb) {
@@ -153,7 +158,16 @@ export class GceCloud implements Cloud {
     // The network of another project is not ours to look at.
     const looksAt = network.includes("/") ? {} : { network };
     const { place: project, machineType } = this;
-    const asked = { project, zone, machineType, architecture, ...looksAt };
+    // A builder that is there is gone on with, or ended before another is made.
+    const room = { diskSize, diskType, spot, publicAddress, firewall };
+    const asked = {
+      project,
+      zone,
+      machineType,
+      architecture,
+      ...looksAt,
+      ...(!this.occupied.has(distribution.id) && { room }),
+    };
     const [, sshFrom] = await Promise.all([
       call("ci-images:gce:preflight", asked),
       firewall ? findSshFrom(this.settings) : [],
@@ -200,6 +214,12 @@ export class GceCloud implements Cloud {
     const { prefix, parent, recipe, name, base, distribution } = bake;
     const { place: project, provider } = this;
     const retired = new Step("Retirement", `${prefix}-retirement`, builder.place, { parent, dependsOn: [sealed] });
+    const imageName = this.imageName(bake);
+    const room = new Clearing(
+      `${prefix}-clearing`,
+      { project, image: imageName, instance: builder.place.instance },
+      { parent, dependsOn: [retired] },
+    );
     const identity = pulumi
       .all([inventory, builder.connection.hostKey, builder.authorizedKey])
       .apply(([{ machineId }, hostKey, loginKey]) => ({ machineId, hostKeys: [hostKey], loginKey }));
@@ -212,7 +232,7 @@ export class GceCloud implements Cloud {
       prefix,
       {
         project,
-        name: this.imageName(bake),
+        name: imageName,
         description: identity.apply((builder) => packFacts(line, { ...facts, builder }, packing)),
         labels: builder.labels.apply((labels) => ({ ...labels, [labelKey("gce", "role")]: "image" })),
         sourceDisk: builder.disk!.selfLink,
@@ -220,7 +240,7 @@ export class GceCloud implements Cloud {
         ...(storageLocations.length > 0 && { storageLocations }),
       },
       // Its name is its recipe's: where it has to be made again, the old one (deleted by hand) has to be forgotten first.
-      { parent, provider, dependsOn: [retired], deleteBeforeReplace: true },
+      { parent, provider, dependsOn: [retired, room], deleteBeforeReplace: true },
     );
     const { zone, machine } = builder.place;
     new DiskDrop(`${prefix}-disk-drop`, { project, zone, machine, image: image.selfLink }, { parent });

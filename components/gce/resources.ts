@@ -66,6 +66,17 @@ export class Step extends pulumi.CustomResource {
   }
 }
 
+/** Makes room for the image: removes what is left of one that came to nothing. */
+export class Clearing extends pulumi.CustomResource {
+  constructor(
+    name: string,
+    args: { project: string; image: string; instance: Text },
+    options?: pulumi.CustomResourceOptions,
+  ) {
+    super("ci-images:gce:Clearing", name, args, options);
+  }
+}
+
 /** Drops the builder's disk once there is an image of it. */
 export class DiskDrop extends pulumi.CustomResource {
   constructor(

@@ -49,6 +49,8 @@ export class RackspaceCloud implements Cloud {
   private readonly stack = pulumi.getStack();
   /** The base image of each distribution, as it was resolved. */
   private readonly bases = new Map<string, string>();
+  /** Distributions that have a builder already. */
+  private readonly occupied = new Set<string>();
   /** What the region was found to have. */
   private found?: Pick<MachineContext, "preflight" | "sshFrom">;
   private uploaded?: openstack.compute.Keypair;
@@ -90,6 +92,7 @@ export class RackspaceCloud implements Cloud {
   async survey({ id: distribution }: Distribution): Promise<Survey> {
     const owner = { region: this.place, project: this.project, stack: this.stack, distribution };
     const { images, builders, sealed } = await call<Surveyed>("ci-images:rackspace:survey", owner);
+    if (builders.length > 0) this.occupied.add(distribution);
     const generations = images.map(({ id: location, plan, ...image }) => ({
       ...image,
       plan,
@@ -108,6 +111,8 @@ export class RackspaceCloud implements Cloud {
     if (floatingNetwork !== undefined) asked.floatingNetwork = floatingNetwork;
     if (volume) asked.volumeSize = volume.size;
     if (base !== undefined) asked.base = base;
+    // A builder that is there is gone on with, or ended before another is made.
+    if (this.occupied.has(distribution.id)) asked.occupied = true;
     if (ownKey?.name !== undefined) asked.keyPair = { name: ownKey.name, publicKey: ownKey.publicKey };
     const [preflight, sshFrom] = await Promise.all([
       call<Preflight>("ci-images:rackspace:preflight", asked),

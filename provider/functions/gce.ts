@@ -6,6 +6,7 @@ import { nearest } from "../../provision/nearest.ts";
 import { findBase, findPinnedBase, type BaseSource, type FoundBase } from "../gce/bases.ts";
 import { Compute } from "../gce/compute.ts";
 import { marks, recipeOf } from "../gce/machines.ts";
+import { refuseWithoutRoom, type Need } from "../gce/quotas.ts";
 import { labelFilter, nameOf, type Disk, type Image, type Instance } from "../gce/types.ts";
 import type { FunctionType } from "../resource.ts";
 import { gceSweep } from "./gce-sweep.ts";
@@ -68,6 +69,8 @@ interface Surveyed {
   builders: string[];
   /** Of those that were sealed and stopped, and whose time is not up. */
   sealed: string[];
+  /** Images that came to nothing, or are not finished: `FAILED`, `PENDING`. */
+  unfinished: { image: string; status: string }[];
 }
 
 /** `ci-images:gce:survey`: the stack's images of one distribution, and its builders. */
@@ -93,7 +96,10 @@ export const gceSurvey: FunctionType<SurveyInputs, Surveyed> = {
       })
       .sort((a, b) => (a.builtAt < b.builtAt ? 1 : -1));
     const recipesOf = (builders: Instance[]) => builders.flatMap((builder) => recipeOf(builder) ?? []);
-    return { images: surveyed, builders: recipesOf(instances), sealed: recipesOf(sealed) };
+    const unfinished = images
+      .filter(({ status }) => status !== "READY")
+      .map(({ name: image, status }) => ({ image, status }));
+    return { images: surveyed, builders: recipesOf(instances), sealed: recipesOf(sealed), unfinished };
   },
 };
 
@@ -115,18 +121,22 @@ interface PreflightInputs {
   architecture: "amd64" | "arm64";
   /** A network's name in the project; undefined when the stack names a subnetwork or a network of another project. */
   network?: string;
+  /** What the builder takes; undefined where it is there already. */
+  room?: Pick<Need, "diskSize" | "diskType" | "spot" | "publicAddress" | "firewall">;
 }
 
 interface Named {
   name: string;
   status?: string;
   architecture?: string;
+  /** Of a machine type. */
+  guestCpus?: number;
 }
 
 /** `ci-images:gce:preflight`: refuses to start a bake that can't end well. */
 export const gcePreflight: FunctionType<PreflightInputs, object> = {
   token: "ci-images:gce:preflight",
-  async call({ project, zone, machineType, architecture, network }, context) {
+  async call({ project, zone, machineType, architecture, network, room }, context) {
     const compute = await Compute.open(project, context);
     const setting = (key: string) => `stack setting ci-images:gce.${key}`;
     const refuse = async (key: string, value: string, list: string): Promise<never> => {
@@ -151,6 +161,7 @@ export const gcePreflight: FunctionType<PreflightInputs, object> = {
     if (network !== undefined && !(await compute.find<Named>(`global/networks/${nameOf(network)}`))) {
       return refuse("network", network, "global/networks");
     }
+    if (room) await refuseWithoutRoom(compute, { ...room, zone, machineType, cpus: type.guestCpus ?? 0 });
     return {};
   },
 };

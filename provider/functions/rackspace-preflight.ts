@@ -20,6 +20,8 @@ interface PreflightInputs {
   base?: string;
   /** A key pair of the user's, and the public key that it must hold. */
   keyPair?: { name: string; publicKey: string };
+  /** True where the builder is there already, and needs no room any more. */
+  occupied?: boolean;
 }
 
 interface Preflight {
@@ -35,6 +37,9 @@ interface Flavor {
   name: string;
   /** GiB; 0 for one that boots from a volume only. */
   disk: number;
+  vcpus: number;
+  /** MiB. */
+  ram: number;
 }
 
 interface Network {
@@ -52,8 +57,8 @@ export const preflight: FunctionType<PreflightInputs, Preflight> = {
       findFlavor(region, inputs),
       findNetworks(region, inputs),
       checkKeyPair(region, inputs.keyPair),
-      checkRoom(region),
     ]);
+    if (!inputs.occupied) await checkRoom(region, flavor);
     return { flavor: flavor.id, ...networks, hasKeyPair };
   },
 };
@@ -171,16 +176,35 @@ function keyData(line: string): string {
   return parsed instanceof Error ? line.trim() : parsed.getPublicSSH().toString("base64");
 }
 
-/** Refuses when the quota leaves no room for one more server. */
-async function checkRoom(region: Region): Promise<void> {
-  type Limits = { limits: { absolute: { maxTotalInstances: number; totalInstancesUsed: number } } };
-  const found = await region.find<Limits>("compute", "/limits");
+/** What Nova counts: https://docs.openstack.org/api-ref/compute/#limits-limits. A most of -1 is none. */
+interface AbsoluteLimits {
+  maxTotalInstances: number;
+  totalInstancesUsed: number;
+  maxTotalCores?: number;
+  totalCoresUsed?: number;
+  maxTotalRAMSize?: number;
+  totalRAMUsed?: number;
+}
+
+/** Refuses when a quota leaves no room for one more server. */
+async function checkRoom(region: Region, { vcpus, ram }: Flavor): Promise<void> {
+  const found = await region.find<{ limits: { absolute: AbsoluteLimits } }>("compute", "/limits");
   if (!found) return;
-  const { maxTotalInstances: most, totalInstancesUsed: used } = found.limits.absolute;
-  if (most < 0 || used < most) return;
-  throw new UserError({
-    where: `region ${region.name}`,
-    found: `the quota of ${most} servers is used up`,
-    cure: "remove servers, or ask for a larger quota; `npx ci-images sweep` lists leftovers of ours",
+  const limits = found.limits.absolute;
+  const counted = [
+    { what: "servers", most: limits.maxTotalInstances, used: limits.totalInstancesUsed, needed: 1 },
+    { what: "processors (cores)", most: limits.maxTotalCores, used: limits.totalCoresUsed, needed: vcpus },
+    { what: "MiB of memory (ram)", most: limits.maxTotalRAMSize, used: limits.totalRAMUsed, needed: ram },
+  ];
+  const short = counted.flatMap(({ what, most = -1, used = 0, needed }) => {
+    if (most < 0 || used + needed <= most) return [];
+    return [
+      {
+        where: `region ${region.name}`,
+        found: `${used} of the quota of ${most} ${what} are in use, and a builder needs ${needed}`,
+        cure: "remove servers, or ask for a larger quota; `npx ci-images sweep` lists leftovers of ours",
+      },
+    ];
   });
+  if (short.length > 0) throw new UserError(...short);
 }

@@ -58,7 +58,7 @@ describe("the graph of stack gce", () => {
       {
         "ci-images:gce:account": { project: "bakery", who: "nobody" },
         "ci-images:gce:resolveBase": base,
-        "ci-images:gce:survey": { images, builders: [] },
+        "ci-images:gce:survey": { images, builders: [], sealed: [], unfinished: [] },
         "ci-images:gce:preflight": {},
       },
       outputs,
@@ -121,6 +121,7 @@ describe("the graph of stack gce", () => {
         "Arrival -builder-arrival",
         "SealMark -sealing",
         "Retirement -retirement",
+        "Clearing -clearing",
         "Image ",
         "DiskDrop -disk-drop",
         "Lease -trial-lease",
@@ -138,7 +139,8 @@ describe("the graph of stack gce", () => {
     const graph = newGraph();
     await declare(graph);
     assert.deepEqual(graph.after(`${prefix}-retirement`), [`${prefix}-seal`]);
-    assert.deepEqual(graph.after(prefix), [`${prefix}-retirement`]);
+    assert.deepEqual(graph.after(`${prefix}-clearing`), [`${prefix}-retirement`]);
+    assert.deepEqual(graph.after(prefix), [`${prefix}-retirement`, `${prefix}-clearing`]);
     const { inputs, options } = graph.get(prefix);
     assert.equal(inputs.sourceDisk, `https://compute/disks/${prefix}-builder-disk`);
     assert.equal(inputs.family, undefined, "nobody has seen it booting");
@@ -274,7 +276,7 @@ describe("the graph of stack gce", () => {
 
   it("stops and keeps the builder where the stack says so, and replaces a sealed one", async () => {
     const graph = newGraph();
-    graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe] };
+    graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [], unfinished: [] };
     await declare(graph, {}, { more: { stage: "builder", power: "off" } });
     assert.equal(graph.get(`${prefix}-builder`).inputs.desiredStatus, "TERMINATED");
     assert.equal(graph.get(`${prefix}-builder-lease`).inputs.open, true);
@@ -287,19 +289,19 @@ describe("the graph of stack gce", () => {
 
   it("leaves a builder stopped that was sealed, whatever a refresh has seen of it", async () => {
     const graph = newGraph();
-    graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [recipe] };
+    graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [recipe], unfinished: [] };
     await declare(graph);
     assert.deepEqual(graph.get(`${prefix}-builder`).options.ignoreChanges, ["desiredStatus"]);
     assert.equal(graph.get(`${prefix}-trial`).options.ignoreChanges, undefined);
     const staged = newGraph();
-    staged.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [recipe] };
+    staged.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [recipe], unfinished: [] };
     await declare(staged, {}, { more: { stage: "builder" } });
     assert.equal(staged.get(`${prefix}-builder`).options.ignoreChanges, undefined, "it is replaced by one that runs");
   });
 
   it("calls nothing on a builder that is off and has no address, and knows which machines the state has", async () => {
     const graph = newGraph();
-    graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe] };
+    graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [], unfinished: [] };
     const records = {
       [`urn:pulumi:gce::ci-images::command:remote:Command::${prefix}-files`]: "command:remote:Command",
     };
@@ -313,6 +315,17 @@ describe("the graph of stack gce", () => {
     await declare(whole);
     assert.deepEqual(whole.get(`${prefix}-builder-arrival`).options.ignoreChanges, []);
     assert.equal(whole.get(`${prefix}-builder-lease`).inputs.recorded, false);
+  });
+
+  it("asks for room only where no builder has it already", async () => {
+    const graph = newGraph();
+    await declare(graph, { spot: true, firewall: false });
+    const { room } = graph.asked["ci-images:gce:preflight"];
+    assert.deepEqual(room, { diskSize: 48, diskType: "pd-balanced", spot: true, publicAddress: true, firewall: false });
+    const resumed = newGraph();
+    resumed.answers["ci-images:gce:survey"] = { images: [], builders: ["another"], sealed: [], unfinished: [] };
+    await declare(resumed);
+    assert.equal(resumed.asked["ci-images:gce:preflight"].room, undefined);
   });
 
   it("boots the trial from the image, on a larger disk that goes with it, with a key of its own", async () => {

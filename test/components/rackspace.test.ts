@@ -230,6 +230,7 @@ describe("the graph of stack rackspace", () => {
     graph.answers["ci-images:rackspace:survey"] = { images: [], builders: [recipe], sealed: [recipe] };
     await graph.bake(settingsOf(), plan);
     assert.deepEqual(graph.get(`${prefix}-builder`).options.ignoreChanges, ["powerState"]);
+    assert.equal(graph.asked["ci-images:rackspace:preflight"].occupied, true);
     assert.equal(graph.get(`${prefix}-trial`).options.ignoreChanges, undefined);
   });
 

@@ -109,7 +109,8 @@ describe("the survey on gce", () => {
       addImage(api, "other", { own: { "ci-images-stack": "other" } });
       addImage(api, "unfinished", { status: "PENDING" });
       addImage(api, "foreign", { description: "no facts" });
-      const { images } = await survey();
+      const { images, unfinished } = await survey();
+      assert.deepEqual(unfinished, [{ image: "unfinished", status: "PENDING" }]);
       assert.deepEqual(
         images.map(({ image, proven, builtAt, facts }) => ({ image, proven, builtAt, facts })),
         [
@@ -172,6 +173,24 @@ describe("the preflight on gce", () => {
       await refused({ machineType: "e2-smal" }, /gce\.machineType: .*did you mean e2-small\?/);
       await refused({ machineType: "t2a-standard-2" }, /is for ARM64; allowed: a machine type for X86_64/);
       await refused({ network: "defalt" }, /gce\.network: .*did you mean default\?/);
+    }));
+
+  it("refuses when a quota leaves no room for a builder, and names each that is too small, with the cure", () =>
+    withGce(async (api) => {
+      const room = { diskSize: 48, diskType: "pd-balanced", spot: false, publicAddress: true, firewall: true };
+      const { quotas } = api.project("bakery");
+      Object.assign(quotas, { CPUS: 2, SSD_TOTAL_GB: 48, IN_USE_ADDRESSES: 1, FIREWALLS: 1 });
+      await gcePreflight.call({ ...wanted, room }, watching());
+      quotas.CPUS = 1;
+      quotas.SSD_TOTAL_GB = 40;
+      await refused(
+        { room },
+        /region here: quota CPUS: 0 of 1 are in use, and a builder needs 2;.*raise the quota or free some[^\n]*\n.*quota SSD_TOTAL_GB: 0 of 40/,
+      );
+      await gcePreflight.call(wanted, watching());
+      await refused({ room: { ...room, diskType: "pd-standard" } }, /^[^\n]*CPUS[^\n]*$/);
+      quotas.FIREWALLS = 0;
+      await refused({ room }, /the whole project: quota FIREWALLS: 0 of 0/);
     }));
 });
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { cloudLabels } from "../../common/labels.ts";
 import { UserError } from "../../common/user-error.ts";
+import { gceClearing } from "../../provider/resources/gce/clearing.ts";
 import { gceFamily, gcePromotion } from "../../provider/resources/gce/image-marks.ts";
 import { gceLease, type LeaseState } from "../../provider/resources/gce/lease.ts";
 import { gceDiskDrop, gceRetirement, gceSealMark, gceTrialRetirement } from "../../provider/resources/gce/steps.ts";
@@ -151,6 +152,29 @@ describe("the end of a builder on gce", () => {
       api.project("bakery").instances.get(`here-a/${state.machine}`)!.status = "RUNNING";
       await assert.rejects(create(gceRetirement, stepOf(state)), /started again after it had been sealed/);
       assert.equal(await gceLease.drift!("", state), "replace");
+    }));
+
+  it("makes room for the image: one that failed under its name is removed, one that is being made is waited for", () =>
+    withGce(async (api) => {
+      const { images } = api.project("bakery");
+      const wanted = { project: "bakery", image: "worker-1", instance: "1" };
+      const drift = () => gceClearing.drift!("", wanted);
+      assert.deepEqual([await drift(), (await create(gceClearing, wanted)).lines], ["none", []]);
+      const state = await leased(api);
+      await create(gceRetirement, stepOf(state));
+      api.faults.imageEnds.push("FAILED");
+      await assert.rejects(makeImage(api, state.machine), /Creating image .* failed/);
+      await assert.rejects(makeImage(api, state.machine), /alreadyExists/);
+      assert.equal(await drift(), "replace");
+      const { lines } = await create(gceClearing, wanted);
+      assert.deepEqual(lines, ["removed image worker-1, which was FAILED: left by an earlier bake"]);
+      await makeImage(api, state.machine);
+      images.get("worker-1")!.status = "PENDING";
+      setTimeout(() => (images.get("worker-1")!.status = "READY"), 50);
+      assert.match((await create(gceClearing, wanted)).lines[0], /which was READY/);
+      await makeImage(api, state.machine, { labels: { "ci-images-verified": "now" } });
+      await assert.rejects(create(gceClearing, wanted), /is there, and verified/);
+      assert.ok(images.has("worker-1"));
     }));
 
   it("is refused where the disk would go with the instance, or the machine vanished before it was stopped", () =>

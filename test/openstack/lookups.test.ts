@@ -174,9 +174,17 @@ describe("rackspace preflight", () => {
     );
   });
 
-  it("refuses when the quota leaves no room", async () => {
-    cloud().region().quota = 0;
-    await assert.rejects(async () => ask(), /the quota of 0 servers is used up/);
+  it("refuses when a quota leaves no room, unless the builder is there already", async () => {
+    const region = cloud().region();
+    region.quota = 0;
+    region.coreQuota = 0;
+    await assert.rejects(
+      async () => ask(),
+      /0 of the quota of 0 servers are in use, and a builder needs 1; .*sweep.*\n.*of 0 processors \(cores\)/,
+    );
+    await ask({ occupied: true });
+    Object.assign(region, { quota: 1, coreQuota: -1 });
+    await ask();
   });
 
   it("knows whether the user's key pair is there, and refuses another key of that name", async () => {

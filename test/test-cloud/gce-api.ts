@@ -22,6 +22,7 @@ import { Faults } from "./gce/faults.ts";
 import { errorBody, notFound, Refused, type Call, type Route } from "./gce/http.ts";
 import { imageRoutes } from "./gce/images.ts";
 import { machineRoutes } from "./gce/machines.ts";
+import { quotaRoutes } from "./gce/quotas.ts";
 import {
   newFingerprint,
   newId,
@@ -66,9 +67,9 @@ export class GceApi {
   readonly hypervisor: Hypervisor;
   readonly zones: string[];
   readonly machineTypes = [
-    { name: "e2-standard-2", architecture: "X86_64" },
-    { name: "e2-small", architecture: "X86_64" },
-    { name: "t2a-standard-2", architecture: "ARM64" },
+    { name: "e2-standard-2", architecture: "X86_64", guestCpus: 2 },
+    { name: "e2-small", architecture: "X86_64", guestCpus: 2 },
+    { name: "t2a-standard-2", architecture: "ARM64", guestCpus: 2 },
   ];
   private readonly pace: number;
   private readonly projects = new Map<string, Project>();
@@ -84,7 +85,7 @@ export class GceApi {
     this.pace = pace;
     this.zones = zones;
     const operations: Route = ["GET", /\/operations\/([^/]+)$/, (_call, name) => this.operationNamed(name)];
-    this.routes = [...machineRoutes(this), ...imageRoutes(this), operations];
+    this.routes = [...machineRoutes(this), ...imageRoutes(this), ...quotaRoutes(this), operations];
     this.server = createServer((request, response) => void this.serve(request, response));
   }
 

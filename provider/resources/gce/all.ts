@@ -1,5 +1,6 @@
 // All resource types of stack `gce`.
 import { gceArrival } from "./arrival.ts";
+import { gceClearing } from "./clearing.ts";
 import { gceFamily, gcePromotion } from "./image-marks.ts";
 import { gceLease } from "./lease.ts";
 import { gceDiskDrop, gceRetirement, gceSealMark, gceTrialRetirement } from "./steps.ts";
@@ -9,6 +10,7 @@ export const gceResources = [
   gceArrival,
   gceSealMark,
   gceRetirement,
+  gceClearing,
   gceDiskDrop,
   gceTrialRetirement,
   gcePromotion,

@@ -10,6 +10,7 @@ import { places } from "../../local/places.ts";
 import { answersSsh } from "../../local/ssh-answer.ts";
 import type { Context, ResourceType } from "../../resource.ts";
 import { waitFor, type Seen } from "../../wait.ts";
+import { instanceProperties, replaceOnInstance } from "./place.ts";
 
 export interface ArrivalInputs extends Place {
   /** The instance's id: another machine of the same name has to arrive again. */
@@ -32,10 +33,7 @@ export const gceArrival: ResourceType<ArrivalInputs, ArrivalInputs> = {
   inputs: {
     type: "object",
     properties: {
-      project: { type: "string" },
-      zone: { type: "string" },
-      machine: { type: "string" },
-      instance: { type: "string" },
+      ...instanceProperties,
       host: { type: "string" },
       port: { type: "integer" },
       user: { type: "string" },
@@ -44,7 +42,7 @@ export const gceArrival: ResourceType<ArrivalInputs, ArrivalInputs> = {
     },
     required: ["project", "zone", "machine", "instance", "host", "port", "user", "hostKey", "patience"],
   },
-  replaceOn: ["project", "zone", "machine", "instance"],
+  replaceOn: replaceOnInstance,
   async create(inputs, context) {
     await arrive(inputs, context);
     return { id: inputs.instance, outputs: inputs };

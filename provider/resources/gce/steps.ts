@@ -14,26 +14,24 @@ import {
 } from "../../gce/machines.ts";
 import type { Disk, Instance } from "../../gce/types.ts";
 import type { ResourceType } from "../../resource.ts";
+import { instanceProperties, placeProperties, replaceOnInstance } from "./place.ts";
 
 export interface StepInputs extends Place {
   /** The instance's id: another machine of the same name is another step. */
   instance: string;
 }
 
-const properties = {
-  project: { type: "string" },
-  zone: { type: "string" },
-  machine: { type: "string" },
-  instance: { type: "string" },
+const stepInputs = {
+  type: "object" as const,
+  properties: instanceProperties,
+  required: Object.keys(instanceProperties),
 };
-const stepInputs = { type: "object" as const, properties, required: Object.keys(properties) };
-const replaceOn = ["project", "zone", "machine", "instance"] as const;
 
 /** `ci-images:gce:SealMark`: notes on the instance that sealing begins, after which nobody can log in any more. */
 export const gceSealMark: ResourceType<StepInputs, StepInputs> = {
   token: "ci-images:gce:SealMark",
   inputs: stepInputs,
-  replaceOn,
+  replaceOn: replaceOnInstance,
   async create(inputs, context) {
     const compute = await Compute.open(inputs.project, context);
     await changeLabels(compute, instancePath(inputs), { [marks.sealing]: "yes" });
@@ -48,7 +46,7 @@ export const gceSealMark: ResourceType<StepInputs, StepInputs> = {
 export const gceRetirement: ResourceType<StepInputs, StepInputs> = {
   token: "ci-images:gce:Retirement",
   inputs: stepInputs,
-  replaceOn,
+  replaceOn: replaceOnInstance,
   async create(inputs, context) {
     const compute = await Compute.open(inputs.project, context);
     const { machine } = inputs;
@@ -89,7 +87,7 @@ export const gceRetirement: ResourceType<StepInputs, StepInputs> = {
 export const gceTrialRetirement: ResourceType<StepInputs, StepInputs> = {
   token: "ci-images:gce:TrialRetirement",
   inputs: stepInputs,
-  replaceOn,
+  replaceOn: replaceOnInstance,
   async create(inputs, context) {
     await removeMachine(await Compute.open(inputs.project, context), inputs);
     return { id: inputs.instance, outputs: inputs };
@@ -106,12 +104,7 @@ export const gceDiskDrop: ResourceType<DiskDropInputs, DiskDropInputs> = {
   token: "ci-images:gce:DiskDrop",
   inputs: {
     type: "object",
-    properties: {
-      project: { type: "string" },
-      zone: { type: "string" },
-      machine: { type: "string" },
-      image: { type: "string" },
-    },
+    properties: { ...placeProperties, image: { type: "string" } },
     required: ["project", "zone", "machine", "image"],
   },
   replaceOn: ["project", "zone", "machine"],

@@ -18,6 +18,8 @@ export interface Fault {
 export class Faults {
   /** Milliseconds that every call takes at least. */
   latency = 0;
+  /** How the next images end, first come first served: `FAILED` stays there as such when its operation has failed. */
+  readonly imageEnds: string[] = [];
   private readonly refusals: Fault[] = [];
   private readonly failures: Fault[] = [];
 

@@ -117,6 +117,11 @@ function insertImage(api: GceApi, project: Project, call: Call): unknown {
   Object.assign(made, { guestOsFeatures: call.body.guestOsFeatures ?? made.guestOsFeatures });
   return api.operation(call, made.selfLink, async () => {
     project.images.set(name, made);
+    const end = api.faults.imageEnds.shift();
+    if (end !== undefined) {
+      made.status = end;
+      throw new Refused(500, "INTERNAL_ERROR", `Creating image '${path}' failed`);
+    }
     try {
       await api.hypervisor.makeImage(made, disk ? { disk } : { image: source! });
     } catch (error) {

@@ -1,6 +1,7 @@
 // Instances and disks of the fake Compute API.
 import type { GceApi } from "../gce-api.ts";
 import { existing } from "./images.ts";
+import { refuseOverQuota } from "./quotas.ts";
 import { matches, notFound, page, Refused, type Call, type Route } from "./http.ts";
 import type { AttachedDisk, Disk, Instance, Project } from "./state.ts";
 
@@ -157,6 +158,7 @@ function insertInstance(api: GceApi, project: Project, zone: string, call: Call)
   const boot = disks.find((disk) => disk.boot);
   if (!boot) throw new Refused(400, "invalid", "Invalid value for field 'resource.disks': a boot disk is required");
   if (!api.machineTypes.some((type) => machineType.endsWith(`/${type.name}`))) throw notFound(machineType);
+  refuseOverQuota(api, project, zone, machineType);
   const { initializeParams: params } = boot;
   const fresh =
     params && newDisk(api, project, zone, { name, sourceImage: params.sourceImage, sizeGb: params.diskSizeGb });

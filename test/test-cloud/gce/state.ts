@@ -99,6 +99,8 @@ export class Project {
   readonly images = new Map<string, Image>();
   readonly firewalls = new Map<string, Firewall>();
   readonly networks = new Set(["default"]);
+  /** Limits by the names of quotas, such as `CPUS`: 1000 unless told. */
+  readonly quotas: Record<string, number> = {};
 
   constructor(readonly id: string) {}
 

@@ -54,7 +54,15 @@ function ok(body: unknown): Answer {
 }
 
 function limits({ region }: Call): Answer {
-  const absolute = { maxTotalInstances: region.quota, totalInstancesUsed: region.servers.size };
+  const flavors = [...region.servers.values()].map((server) => region.flavors.find(({ id }) => id === server.flavor)!);
+  const absolute = {
+    maxTotalInstances: region.quota,
+    totalInstancesUsed: region.servers.size,
+    maxTotalCores: region.coreQuota,
+    totalCoresUsed: flavors.reduce((sum, { vcpus }) => sum + vcpus, 0),
+    maxTotalRAMSize: -1,
+    totalRAMUsed: flavors.reduce((sum, { ram }) => sum + ram, 0),
+  };
   return ok({ limits: { rate: [], absolute } });
 }
 

@@ -91,6 +91,8 @@ export class Region {
   readonly network = new Map<string, Map<string, Record<string, unknown>>>();
   /** How many servers there may be. */
   quota = 20;
+  /** How many processors they may have; -1 for any number. */
+  coreQuota = -1;
   readonly flavors = [
     { id: "1", name: "m1.small", ram: 2048, vcpus: 1, disk: 20 },
     { id: "2", name: "m1.medium", ram: 4096, vcpus: 2, disk: 40 },

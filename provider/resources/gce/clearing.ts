@@ -1,0 +1,66 @@
+// Room for an image: an image's name is its recipe's, so one that came to nothing under that name would be in the way of
+// every later try. The official provider records no image whose making failed, and so never deletes it.
+import { UserError } from "../../../common/user-error.ts";
+import { Compute, unwatched } from "../../gce/compute.ts";
+import { limits, marks } from "../../gce/machines.ts";
+import type { Image } from "../../gce/types.ts";
+import type { ResourceType } from "../../resource.ts";
+import { waitFor } from "../../wait.ts";
+
+export interface ClearingInputs {
+  /** The project's id. */
+  project: string;
+  /** The name of the image that is to be made. */
+  image: string;
+  /** The instance's id of the builder that it is to be made with. */
+  instance: string;
+}
+
+/** `ci-images:gce:Clearing`: removes what is left of an image that failed, or whose making nobody waited for to the end. */
+export const gceClearing: ResourceType<ClearingInputs, ClearingInputs> = {
+  token: "ci-images:gce:Clearing",
+  inputs: {
+    type: "object",
+    properties: { project: { type: "string" }, image: { type: "string" }, instance: { type: "string" } },
+    required: ["project", "image", "instance"],
+  },
+  replaceOn: ["project", "image", "instance"],
+
+  /** It is declared only where the survey has found no finished image: whatever has the name by now is in the way. */
+  async drift(_id, { project, image }) {
+    const compute = await Compute.open(project, unwatched);
+    return (await compute.find<Image>(`global/images/${image}`)) === undefined ? "none" : "replace";
+  },
+
+  async create(inputs, context) {
+    const { project, image } = inputs;
+    const compute = await Compute.open(project, context);
+    const path = `global/images/${image}`;
+    // The API takes no orders for an image that it is still making.
+    const left = await waitFor<Image | undefined>(
+      {
+        what: `image ${image}, left by an earlier bake`,
+        until: "to be finished, so that it can be removed",
+        deadline: limits.image,
+        lookAt: `gcloud compute images describe ${image} --project=${project}`,
+        look: async () => {
+          const found = await compute.find<Image>(path);
+          return found && ["PENDING", "DELETING"].includes(found.status) ? { state: found.status } : { done: found };
+        },
+      },
+      context,
+    );
+    if (left?.labels?.[marks.verified] !== undefined) {
+      throw new UserError({
+        where: `Compute Engine, project ${project}, image ${image}`,
+        found: "is there, and verified, but was not found by its labels or its description: somebody changed them",
+        cure: "delete it, or give it its description back",
+      });
+    }
+    if (left !== undefined) {
+      await compute.remove(path, `image ${image}`, limits.small);
+      context.progress(`removed image ${image}, which was ${left.status}: left by an earlier bake`);
+    }
+    return { id: `${image}@${inputs.instance}`, outputs: inputs };
+  },
+};
