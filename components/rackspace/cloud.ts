@@ -213,7 +213,8 @@ export class RackspaceCloud implements Cloud {
   /** The official provider for this region; declared only where something needs it. */
   private provider(): openstack.Provider {
     const { authUrl } = this.login;
-    const args = { region: this.place, ...(authUrl !== undefined && { authUrl }) };
+    // Without it the official provider gives up at the first 429.
+    const args = { region: this.place, maxRetries: 10, ...(authUrl !== undefined && { authUrl }) };
     return (this.official ??= new openstack.Provider(`rackspace-${this.place}`, args));
   }
 

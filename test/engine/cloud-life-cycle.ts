@@ -8,13 +8,16 @@ const failsOnce =
   "if [ -e /opt/second-time ]; then rm /opt/second-time; else touch /opt/second-time; echo not yet; false; fi";
 
 /** The recipe of these tests. */
-function recipe(script = failsOnce): Record<string, unknown> {
+export function recipe(script = failsOnce): Record<string, unknown> {
   return scriptRecipe(script);
 }
 
 /** A cloud and a stack on it for the tests that follow; in the end both must be empty. */
-function prepare(open: () => Promise<Subject>, first: Record<string, unknown>): { cloud: Subject; stack: CloudStack } {
-  const made = {} as { cloud: Subject; stack: CloudStack };
+export function prepare<S extends Subject>(
+  open: () => Promise<S>,
+  first: Record<string, unknown>,
+): { cloud: S; stack: CloudStack } {
+  const made = {} as { cloud: S; stack: CloudStack };
   before(async () => {
     made.cloud = await open();
     made.stack = await CloudStack.on(made.cloud, first);

@@ -1,5 +1,5 @@
 // A throw-away stack on a test cloud, and what the tests of every cloud ask of it.
-import { makePlace } from "../../tools/throw-away-stack.ts";
+import { makePlace, type Run } from "../../tools/throw-away-stack.ts";
 import { TestStack } from "./test-stack.ts";
 
 /** A test cloud, as the tests of its stack see it. */
@@ -76,6 +76,21 @@ export class CloudStack extends TestStack {
     await this.succeed("stack", "rm", "--yes", "--force", "--preserve-config");
     await this.succeed("stack", "init", this.name);
     await this.settings({});
+  }
+
+  /** Runs `up`, which may fail, and does something once when its output says so. */
+  async upWhile(begins: RegExp, act: () => Promise<void>): Promise<Pick<Run, "output" | "exitCode">> {
+    const running = this.start("up", "--yes", "--skip-preview");
+    let acting: Promise<void> | undefined;
+    let output = "";
+    running.all.on("data", (data: Buffer) => {
+      output += data.toString();
+      if (begins.test(output)) acting ??= act();
+    });
+    const { exitCode } = await running;
+    if (acting === undefined) throw new Error(`pulumi up never said ${begins}:\n${output}`);
+    await acting;
+    return { output, exitCode: exitCode ?? -1 };
   }
 
   /** Runs `up` and kills pulumi when its output says so. @returns whether that happened. */

@@ -1,9 +1,11 @@
 // Stack `rackspace` on the test cloud: an OpenStack whose servers are containers.
+import { faults } from "./cloud-faults.ts";
 import { lifeCycle, mishaps } from "./cloud-life-cycle.ts";
 import { openRackspace } from "./subjects/rackspace.ts";
 
 describe("stack rackspace on the test cloud", function () {
   this.timeout(300_000);
   describe("from the first preview to an image that needs nothing more", () => lifeCycle(openRackspace));
+  describe("on a cloud that fails", () => faults(openRackspace));
   describe("with an image that is there", () => mishaps(openRackspace));
 });

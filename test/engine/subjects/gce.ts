@@ -1,9 +1,9 @@
 // The test cloud of stack `gce`, as the tests of every cloud see it.
 import { baseImage, GceCloud, project } from "../../test-cloud/gce-cloud.ts";
-import type { Subject } from "../cloud-stack.ts";
+import type { FallibleSubject } from "../cloud-faults.ts";
 
 /** Opens an empty one. */
-export async function openGce(): Promise<Subject> {
+export async function openGce(): Promise<FallibleSubject> {
   const cloud = await GceCloud.open();
   const { api } = cloud;
   return {
@@ -30,6 +30,39 @@ export async function openGce(): Promise<Subject> {
       }),
     refuseNextRetirement: () =>
       api.faults.refuse({ matches: /^DELETE .*\/instances\//, status: 403, reason: "forbidden", message: "locked" }),
+    machineType: "gcp:compute/instance:Instance",
+    fillQuota() {
+      const { quotas } = api.project(project);
+      quotas.CPUS = 1;
+      return { free: () => void delete quotas.CPUS, complaint: /region here: quota CPUS: 0 of 1 are in use/ };
+    },
+    async loseMachine() {
+      const { instances } = api.project(project);
+      const [[key, instance]] = instances;
+      await api.hypervisor.remove(instance);
+      instances.delete(key);
+      for (const { source } of instance.disks) api.diskAt(source).users = [];
+    },
+    strain(latency) {
+      api.faults.latency = latency;
+      const refused = { status: 429, reason: "rateLimitExceeded", message: "too many requests" };
+      for (const matches of [/^GET /, /^POST /, /^DELETE /]) {
+        if (latency > 0) api.faults.refuse({ matches, ...refused, times: 3 });
+      }
+    },
+    imageFailures: [
+      { complaint: /Creating image .* failed/, fail: () => void api.faults.imageEnds.push("FAILED") },
+      {
+        complaint: /resources are not ready/,
+        fail: () =>
+          api.faults.fail({
+            matches: /^POST .*\/global\/images$/,
+            status: 400,
+            reason: "RESOURCE_NOT_READY",
+            message: "resources are not ready",
+          }),
+      },
+    ],
     leftovers: (images = []) => cloud.leftovers({ images }),
     close: () => cloud.close(),
   };

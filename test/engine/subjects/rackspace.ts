@@ -1,12 +1,12 @@
 // The test cloud of stack `rackspace`, as the tests of every cloud see it.
 import { RackspaceCloud } from "../../test-cloud/rackspace-cloud.ts";
-import type { Subject } from "../cloud-stack.ts";
+import type { FallibleSubject } from "../cloud-faults.ts";
 
 /** The region of these tests. */
 const place = "ORD";
 
 /** Opens an empty one. */
-export async function openRackspace(): Promise<Subject> {
+export async function openRackspace(): Promise<FallibleSubject> {
   const cloud = await RackspaceCloud.open([place]);
   const region = cloud.api.region(place);
   return {
@@ -28,6 +28,35 @@ export async function openRackspace(): Promise<Subject> {
     failNextImage: () => void cloud.api.faults.snapshotEnds.push("killed"),
     refuseNextRetirement: () =>
       cloud.api.faults.refuse({ matches: /^DELETE .*\/servers\//, status: 409, message: "the server is locked" }),
+    machineType: "openstack:compute/instance:Instance",
+    fillQuota() {
+      region.coreQuota = 0;
+      return {
+        free: () => void (region.coreQuota = -1),
+        complaint: /0 of the quota of 0 processors \(cores\) are in use/,
+      };
+    },
+    async loseMachine() {
+      const [server] = region.servers.values();
+      await region.hypervisor.remove(server);
+      region.servers.delete(server.id);
+    },
+    strain(latency) {
+      const { faults } = cloud.api;
+      faults.latency = latency;
+      const refused = { status: 429, message: "too many requests", headers: { "retry-after": "0.2" } };
+      for (const matches of [/^GET .*\/(compute|image|network)\//, /^POST .*\/compute\//, /^DELETE /]) {
+        if (latency > 0) faults.refuse({ matches, ...refused, times: 3 });
+      }
+    },
+    imageFailures: [
+      { complaint: /it ended as killed/, fail: () => void cloud.api.faults.snapshotEnds.push("killed") },
+      {
+        complaint: /it went from saving back to queued/,
+        fail: () => void cloud.api.faults.snapshotEnds.push("queued"),
+      },
+      { complaint: /it is gone: Nova drops an image/, fail: () => void cloud.api.faults.snapshotEnds.push("gone") },
+    ],
     leftovers: (images = []) => cloud.leftovers({ images }),
     close: () => cloud.close(),
   };

@@ -35,14 +35,18 @@ export class Client {
 
   /** @throws Rejected for every answer that is no success. */
   async call<T = Values>(method: string, path: string, body?: unknown): Promise<T> {
-    const answer = await fetch(this.api.endpoint + path, {
-      method,
-      headers: { "content-type": "application/json" },
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
-    const text = await answer.text();
-    if (!answer.ok) throw new Rejected(answer.status, text);
-    return JSON.parse(text) as T;
+    for (;;) {
+      const answer = await fetch(this.api.endpoint + path, {
+        method,
+        headers: { "content-type": "application/json" },
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
+      const text = await answer.text();
+      if (answer.ok) return JSON.parse(text) as T;
+      // What google/transport/error_retry_predicates.go of terraform-provider-google takes for passing.
+      if (![429, 500, 502, 503].includes(answer.status)) throw new Rejected(answer.status, text);
+      await delay(100, undefined, { signal: this.context.signal });
+    }
   }
 
   /** A change, and the end of its operation. @param container `projects/P/zones/Z` or `projects/P/global`. */

@@ -24,24 +24,33 @@ export class Client {
   constructor(
     private readonly api: OpenStackApi,
     readonly region: string,
+    private readonly maxRetries: number,
   ) {}
 
   /** For the region that a resource is in: its own, its provider's, or the first. */
   static of(api: OpenStackApi, values: Values, { config }: StandInContext): Client {
-    return new Client(api, (values.region ?? config.region ?? api.environment.OS_REGION_NAME) as string);
+    const region = (values.region ?? config.region ?? api.environment.OS_REGION_NAME) as string;
+    return new Client(api, region, (config.maxRetries ?? 0) as number);
   }
 
   /** @throws Rejected for every answer that is no success. */
   async call<T = Values>(service: Service, method: string, path: string, body?: unknown): Promise<T> {
     if (!tokens.has(this.api)) tokens.set(this.api, login(this.api));
-    const answer = await fetch(`${this.api.url}/${this.region}/${service}${path}`, {
-      method,
-      headers: { "content-type": "application/json", "x-auth-token": await tokens.get(this.api)! },
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
-    const text = await answer.text();
-    if (!answer.ok) throw new Rejected(answer.status, `${method} ${path}`, text);
-    return (text === "" ? undefined : JSON.parse(text)) as T;
+    for (let retries = 0; ; retries += 1) {
+      const answer = await fetch(`${this.api.url}/${this.region}/${service}${path}`, {
+        method,
+        headers: { "content-type": "application/json", "x-auth-token": await tokens.get(this.api)! },
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
+      const text = await answer.text();
+      if (answer.ok) return (text === "" ? undefined : JSON.parse(text)) as T;
+      const pause = answer.headers.get("retry-after");
+      // As docs/index.md of terraform-provider-openstack has it under `max_retries`.
+      if (answer.status !== 429 || pause === null || retries >= this.maxRetries) {
+        throw new Rejected(answer.status, `${method} ${path}`, text);
+      }
+      await delay(Number(pause) * 1000);
+    }
   }
 
   /** As `call`, or undefined when the thing is not there. */
