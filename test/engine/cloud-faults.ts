@@ -15,7 +15,7 @@ export interface FallibleSubject extends Subject {
   /** Every call takes so many milliseconds longer, and some of those that follow are refused because they are too many. */
   strain(latency: number): void;
   /** How the next image can end that comes to nothing, by what is said of it. */
-  imageFailures: { complaint: RegExp; fail(): void }[];
+  imageFailures: { complaint: RegExp; fail: () => void }[];
 }
 
 /** Faults in the order in which a bake meets them. */
