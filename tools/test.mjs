@@ -1,5 +1,5 @@
-// Everything that `npm test` does: setup, then type check, lint, format check and the tests, each with its time. What
-// fails does not keep the rest from running, so one run tells all.
+// Everything that `npm test` does: setup, then the tests and, beside them, type check, lint and format check, each with its time.
+// What fails does not keep the rest from running, so one run tells all.
 //
 //   node tools/test.mjs               all of that, without the long tests
 //   node tools/test.mjs --long        only the long tests: files *.long.test.ts
@@ -27,26 +27,42 @@ const checks = [
   { name: "format (prettier)", command: ["prettier", "--check", "--log-level", "warn", "."] },
 ];
 
+/** @typedef {{ name: string, passed: boolean, seconds: number, output: string }} Outcome */
+
 /**
- * Runs one stage with its output passed on.
+ * Runs one stage.
  * @param {Stage} stage
  * @param {NodeJS.ProcessEnv} env
- * @returns {Promise<{ name: string, passed: boolean, seconds: number, output: string }>}
+ * @param {boolean} isShown Whether its output is passed on as it comes; that of others is shown at their end.
+ * @returns {Promise<Outcome>}
  */
-async function runStage({ name, command: [program, ...args] }, env) {
-  process.stdout.write(`\n== ${name}\n`);
+async function runStage({ name, command: [program, ...args] }, env, isShown) {
+  if (isShown) process.stdout.write(`\n== ${name}\n`);
   const start = performance.now();
-  const child = spawn(program, args, { cwd: projectDirectory, env, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(program, args, { cwd: projectDirectory, env, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
-  child.stdout.on("data", (/** @type {Buffer} */ text) => {
-    output += text.toString("utf8");
-    process.stdout.write(text);
-  });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (/** @type {Buffer} */ text) => {
+      output += text.toString("utf8");
+      if (isShown) process.stdout.write(text);
+    });
+  }
   /** @type {number | null} */
   const code = await new Promise((resolve, reject) => child.once("close", resolve).once("error", reject));
   const seconds = (performance.now() - start) / 1000;
-  process.stdout.write(`== ${name}: ${code === 0 ? "passed" : "FAILED"} in ${seconds.toFixed(1)} s\n`);
+  const end = `== ${name}: ${code === 0 ? "passed" : "FAILED"} in ${seconds.toFixed(1)} s\n`;
+  process.stdout.write(isShown ? end : `\n${output}${end}`);
   return { name, passed: code === 0, seconds, output };
+}
+
+/**
+ * Runs the checks, one after the other.
+ * @param {NodeJS.ProcessEnv} env
+ */
+async function runChecks(env) {
+  const outcomes = [];
+  for (const check of checks) outcomes.push(await runStage(check, env, false));
+  return outcomes;
 }
 
 /**
@@ -69,15 +85,16 @@ async function main() {
   const env = { ...process.env, PATH };
   // Most of what the long tests do is waiting for a machine, so one file more at a time than there are processors.
   const sideBySide = ["--parallel", "--jobs", String(availableParallelism() + 1)];
-  const kind = isLong ? [longTests] : ["--ignore", longTests, "test/**/*.test.ts"];
-  const mocha = ["mocha", ...(files.length > 0 ? files : [...sideBySide, ...kind])];
-  const results = [];
-  for (const stage of [...(isLong || files.length > 0 ? [] : checks), { name: "tests (mocha)", command: mocha }])
-    results.push(await runStage(stage, env));
-
-  const tests = results.at(-1);
+  // The longest ones first: none of them is to be waited for in the end, alone.
+  const quick = ["--ignore", longTests, "test/engine/*.test.ts", "test/!(engine)/**/*.test.ts"];
+  const mocha = ["mocha", ...(files.length > 0 ? files : [...sideBySide, ...(isLong ? [longTests] : quick)])];
+  const [checked, tests] = await Promise.all([
+    isLong || files.length > 0 ? [] : runChecks(env),
+    runStage({ name: "tests (mocha)", command: mocha }, env, true),
+  ]);
+  const results = [...checked, tests];
   const [passed, failed, pending] = /** @type {const} */ (["passing", "failing", "pending"]).map((kind) =>
-    count(tests?.output ?? "", kind),
+    count(tests.output, kind),
   );
   process.stdout.write("\n");
   for (const { name, passed: well, seconds } of results)

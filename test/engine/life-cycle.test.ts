@@ -56,7 +56,6 @@ describe("the life cycle of an image on `local`", function () {
     const one = (await stack.outputs()).images!.local.debian12.recipe;
     await stack.recipe(tinyRecipe("two"));
     await stack.up();
-    await stack.up();
     assert.equal((await stack.imageFolders()).length, 2);
     assert.equal((await stack.resources()).filter(({ type }) => type === "ci-images:local:Image").length, 2);
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { cloudConfig, deadlineUnit } from "../../provision/user-data.ts";
-import { testBase } from "../local/support.ts";
+import { cachedBase } from "../cached-base.ts";
 import { TestMachine } from "../test-cloud/machine.ts";
 import { until } from "../test-cloud/until.ts";
 
@@ -17,7 +17,7 @@ describe("user data of a cloud machine, read by cloud-init", function () {
   const [host, login] = [makeSshKeyPair(), makeSshKeyPair()];
 
   before(async () => {
-    const base = await testBase();
+    const base = await cachedBase();
     folder = await mkdtemp(join(tmpdir(), "ci-images-user-data-"));
     const deadline = new Date(Date.now() + 3600_000);
     const keys = { hostPrivateKey: host.privateKey, hostPublicKey: host.publicKey, authorizedKey: login.publicKey };

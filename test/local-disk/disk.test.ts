@@ -7,7 +7,8 @@ import { execa } from "execa";
 import { verifyFiles, type ImageFile } from "../../provider/local/disk-files.ts";
 import { diskIdentifiers } from "../../provider/local/disk-layout.ts";
 import { assembleImage, type AssembleOptions } from "../../provider/local/disk.ts";
-import { debianBase, scratchView } from "./support.ts";
+import { cachedBase } from "../cached-base.ts";
+import { scratchView } from "./support.ts";
 
 const gibibyte = 1024 ** 3;
 const identity = "test of local disks";
@@ -27,7 +28,7 @@ describe("a disk made of a base", function () {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "ci-images-test-"));
-    base = await debianBase();
+    base = await cachedBase();
     await mkdir(image());
     await writeFile(join(image(), "left-by-an-earlier-image"), "");
     const complete = async (directory: string, made: ImageFile[]): Promise<void> => {

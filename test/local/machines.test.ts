@@ -11,7 +11,8 @@ import * as machines from "../../provider/local/machines.ts";
 import { machineDirectory } from "../../provider/local/machine-record.ts";
 import { childrenOf } from "../../provider/local/processes.ts";
 import { findSupervisor } from "../../provider/local/supervisor.ts";
-import { assertNothingLeft, builderSpec, otherProcess, processesOf, ssh, sshWhenBack, testBase } from "./support.ts";
+import { cachedBase } from "../cached-base.ts";
+import { assertNothingLeft, builderSpec, otherProcess, processesOf, ssh, sshWhenBack } from "./support.ts";
 
 describe("local builder", function () {
   this.timeout(180_000);
@@ -20,7 +21,7 @@ describe("local builder", function () {
 
   before(async function () {
     this.timeout(300_000);
-    base = await testBase();
+    base = await cachedBase();
   });
   afterEach(async () => {
     for (const name of made.splice(0)) await machines.removeMachine(name);

@@ -1,4 +1,4 @@
-// What the tests of the local cloud share: the test base, machines with keys of their own, SSH, and looking for leftovers.
+// What the tests of the local cloud share: machines with keys of their own, SSH, and looking for leftovers.
 import { execa } from "execa";
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -7,17 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import ssh2 from "ssh2";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
-import { ensureBase, resolveBase } from "../../provider/local/base.ts";
 import type { Machine, MachineSpec } from "../../provider/local/machines.ts";
 
 /** The repository. */
 export const project = new URL("../..", import.meta.url).pathname;
-
-/** The root of Debian 12 in the user's own cache: bootstrapped once, then there for all test files. */
-export async function testBase(): Promise<string> {
-  const base = await resolveBase({ kind: "mirror", distribution: "debian12" }, { projectDirectory: project });
-  return await ensureBase(base, () => {});
-}
 
 /** A builder's spec with fresh keys, and the private key that may log in. */
 export function builderSpec(base: string, lifetime = 600): { spec: MachineSpec; privateKey: string } {

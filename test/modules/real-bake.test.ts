@@ -7,7 +7,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { execa } from "execa";
 import type { RecordingRoot } from "../../provision/root.ts";
 import { must, RealBuilder, record } from "./real-builder.ts";
-import { testBase } from "./test-base.ts";
+import { cachedBase } from "../cached-base.ts";
 
 const usersKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEmoduletestmoduletestmoduletestmoduletest0 it's me";
 
@@ -52,7 +52,7 @@ describe("modules on a real builder", function () {
     folder = await mkdtemp(join(tmpdir(), "ci-images-bake-"));
     await Promise.all([makeDeb(folder), makeRpm(folder), makeTree(folder)]);
     for (const [module, settings] of bake) roots.push(await record(module, settings, folder));
-    builder = await RealBuilder.create(await testBase());
+    builder = await RealBuilder.create(await cachedBase());
   });
   after(async () => {
     await builder?.remove();

@@ -8,7 +8,7 @@ import type { RecordingRoot } from "../../provision/root.ts";
 import { assertSealedScript } from "../../provision/seal/seal.ts";
 import { must, RealBuilder, record } from "./real-builder.ts";
 import { Releases } from "./releases.ts";
-import { testBase } from "./test-base.ts";
+import { cachedBase } from "../cached-base.ts";
 
 const password = "it's a p@ss/wörd%";
 
@@ -64,7 +64,7 @@ describe("toolchains, agents and machine settings on a real builder", function (
     folder = await mkdtemp(join(tmpdir(), "ci-images-tools-"));
     releases = await Releases.make(folder);
     for (const [module, settings] of bake(releases)) roots.push(await record(module, settings, folder));
-    builder = await RealBuilder.create(await testBase());
+    builder = await RealBuilder.create(await cachedBase());
     await releases.serveIn(builder);
   });
   after(async () => {
@@ -123,7 +123,7 @@ describe("toolchains, agents and machine settings on a real builder", function (
 
   it("a download that is another file than the recipe means is not used, and the message says what was found", async () => {
     must(await builder.asRoot("systemctl reset-failed releases 2>/dev/null || true"));
-    const other = await RealBuilder.create(await testBase());
+    const other = await RealBuilder.create(await cachedBase());
     try {
       await releases.serveIn(other);
       await other.apply(

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import type { RecordingRoot } from "../../provision/root.ts";
 import { must, RealBuilder, record } from "./real-builder.ts";
-import { testBase } from "./test-base.ts";
+import { cachedBase } from "../cached-base.ts";
 
 const site = "https://localhost:8443";
 const image = "localhost:5000/ci/tools:1";
@@ -24,7 +24,7 @@ describe("modules of the old workers on a real builder", function () {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "ci-images-workers-"));
-    builder = await RealBuilder.create(await testBase());
+    builder = await RealBuilder.create(await cachedBase());
     const script = readFileSync(new URL("./worker-fixtures.sh", import.meta.url), "utf8");
     const lines = must(await builder.asRoot(script)).split("\n");
     fixtures = Object.fromEntries(lines.map((line) => line.split(" ", 2) as [string, string]));

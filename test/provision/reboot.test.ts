@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { rebootCommand, testsCommand } from "../../provision/commands.ts";
 import { verificationChecks } from "../../provision/verification.ts";
 import { must, RealBuilder } from "../modules/real-builder.ts";
-import { testBase } from "../modules/test-base.ts";
+import { cachedBase } from "../cached-base.ts";
 
 const bootId = "cat /proc/sys/kernel/random/boot_id\n";
 
@@ -13,7 +13,7 @@ describe("on a real builder", function () {
   let builder: RealBuilder;
 
   before(async () => {
-    builder = await RealBuilder.create(await testBase());
+    builder = await RealBuilder.create(await cachedBase());
   });
 
   after(() => builder.remove());

@@ -5,7 +5,7 @@ import { rootView, type RootView } from "../../provider/local/machines.ts";
 import { searchedTexts } from "../../provision/secret-patterns.ts";
 import { assertSealedScript, packageListScript, sealScript } from "../../provision/seal/seal.ts";
 import { must, RealBuilder, record } from "../modules/real-builder.ts";
-import { testBase } from "../modules/test-base.ts";
+import { cachedBase } from "../cached-base.ts";
 import { plantScript, residues } from "./residue.ts";
 
 const secret = "a-secret-of-the-bake";
@@ -18,7 +18,7 @@ describe("sealing a builder", function () {
   let view: RootView & { dispose(): Promise<void> };
 
   before(async () => {
-    builder = await RealBuilder.create(await testBase());
+    builder = await RealBuilder.create(await cachedBase());
   });
   after(async () => {
     await view?.dispose();
@@ -73,7 +73,7 @@ describe("sealing a builder", function () {
   });
 
   it("ends well, in the session it came by, where nothing is left", async () => {
-    const other = await RealBuilder.create(await testBase());
+    const other = await RealBuilder.create(await cachedBase());
     try {
       const options = { bakeKeys: [other.bakeKey], secretsFile: "/run/secrets-of-the-bake", image };
       must(await other.asRoot(`install -m 0600 /dev/stdin /run/secrets-of-the-bake <<<${searched}`));

@@ -3,8 +3,7 @@
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ensureBase, resolveBase } from "../../provider/local/base.ts";
-import { projectDirectory } from "../../tools/versions.mjs";
+import { cachedBase } from "../cached-base.ts";
 import { TestMachine, type Birth, type Layers } from "./machine.ts";
 
 /** Machines and images by the ids that a cloud gave them. */
@@ -20,9 +19,7 @@ export class DataCentre {
 
   /** An empty one. Its base images are the Debian 12 that the `local` cloud has in its cache. */
   static async open(): Promise<DataCentre> {
-    const base = await resolveBase({ kind: "mirror", distribution: "debian12" }, { projectDirectory });
-    const root = await ensureBase(base, () => {});
-    return new DataCentre(await mkdtemp(join(tmpdir(), "ci-cloud-")), [root]);
+    return new DataCentre(await mkdtemp(join(tmpdir(), "ci-cloud-")), [await cachedBase()]);
   }
 
   /**

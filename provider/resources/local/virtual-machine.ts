@@ -1,5 +1,6 @@
 // A throw-away machine booted from a finished image, for verification.
 import { randomUUID } from "node:crypto";
+import { availableParallelism } from "node:os";
 import { createMachine, findMachine, removeMachine } from "../../local/machines.ts";
 import type { ResourceType } from "../../resource.ts";
 
@@ -27,7 +28,8 @@ export interface VirtualMachineState extends VirtualMachineInputs {
 }
 
 const memory = 1024;
-const cpus = 2;
+/** Processors. Emulated ones are threads of this computer's: where it has but two, a second one only gets in the first one's way. */
+const cpus = availableParallelism() > 2 ? 2 : 1;
 
 /** `ci-images:local:VirtualMachine`. */
 export const virtualMachine: ResourceType<VirtualMachineInputs, VirtualMachineState> = {
