@@ -1,6 +1,7 @@
 // The settings of stack `ec2`: what stands in Pulumi.<stack>.yaml under `ci-images:ec2`. No SDK may be imported here:
 // every stack reads this file.
 import type { Schema } from "../../provision/schema.ts";
+import { chosenBases } from "../chosen-bases.ts";
 
 /** A base image that the user chose for one distribution, instead of the one that components/ec2/bases.ts looks up. */
 export interface ChosenBase {
@@ -73,22 +74,15 @@ export const ec2Schema: Schema & { properties: Record<string, Schema> } = {
     address: { enum: ["public", "private"], default: "public" },
     securityGroup: { type: "string", pattern: "^sg-", description: "a security group's id: sg-0abc..." },
     instanceProfile: { type: "string" },
-    bases: {
-      type: "object",
-      default: {},
-      additionalProperties: {
-        type: "object",
-        additionalProperties: false,
-        minProperties: 1,
-        properties: {
-          id: { type: "string", pattern: "^ami-", description: "an AMI's id: ami-0abc..." },
-          owner: { type: "string" },
-          name: { type: "string" },
-          parameter: { type: "string", pattern: "^/", description: "an SSM parameter's name: /aws/service/..." },
-        },
-        dependencies: { owner: ["name"], name: ["owner"] },
+    bases: chosenBases(
+      {
+        id: { type: "string", pattern: "^ami-", description: "an AMI's id: ami-0abc..." },
+        owner: { type: "string" },
+        name: { type: "string" },
+        parameter: { type: "string", pattern: "^/", description: "an SSM parameter's name: /aws/service/..." },
       },
-    },
+      { dependencies: { owner: ["name"], name: ["owner"] } },
+    ),
     shareWithAccounts: {
       ...strings,
       items: {

@@ -31,7 +31,7 @@ import type { StackState } from "../state.ts";
 import { baseSource } from "./bases.ts";
 import { familyName } from "./family.ts";
 import { declareMachine, type GceMachine, type MachineContext } from "./machines.ts";
-import { Clearing, DiskDrop, Family, Promotion, Step } from "./resources.ts";
+import { Clearing, DiskDrop, Family, Promotion, Retirement, SealMark, TrialRetirement } from "./resources.ts";
 
 /** What `ci-images:gce:resolveBase` answers; see provider/gce/bases.ts. */
 interface FoundBase extends Base {
@@ -202,7 +202,7 @@ export class GceCloud implements Cloud {
   }
 
   declareSealing({ prefix, parent }: Bake, { place }: GceMachine, after: pulumi.Resource): pulumi.Resource {
-    return new Step("SealMark", `${prefix}-sealing`, place, { parent, dependsOn: [after] });
+    return new SealMark(`${prefix}-sealing`, place, { parent, dependsOn: [after] });
   }
 
   declareImage(
@@ -213,7 +213,7 @@ export class GceCloud implements Cloud {
   ): GceImage {
     const { prefix, parent, recipe, name, base, distribution } = bake;
     const { place: project, provider } = this;
-    const retired = new Step("Retirement", `${prefix}-retirement`, builder.place, { parent, dependsOn: [sealed] });
+    const retired = new Retirement(`${prefix}-retirement`, builder.place, { parent, dependsOn: [sealed] });
     const imageName = this.imageName(bake);
     const room = new Clearing(
       `${prefix}-clearing`,
@@ -286,7 +286,7 @@ export class GceCloud implements Cloud {
       how: `Compute Engine, ${this.machineType} in ${zone}`,
       retire: (last) => {
         const options = { parent: bake.parent, dependsOn: [last] };
-        return new Step("TrialRetirement", `${prefix}-retirement`, machine.place, options);
+        return new TrialRetirement(`${prefix}-retirement`, machine.place, options);
       },
     };
   }

@@ -1,8 +1,9 @@
 // Typed handles on our own provider's resources for Google Compute Engine; what they do stands in provider/resources/gce/.
-import * as pulumi from "@pulumi/pulumi";
+import type { Input } from "@pulumi/pulumi";
 import type { Labels } from "../../common/labels.ts";
+import { ownResource } from "../own-resource.ts";
 
-type Text = pulumi.Input<string>;
+type Text = Input<string>;
 
 export interface LeaseArgs {
   project: string;
@@ -20,14 +21,8 @@ export interface LeaseArgs {
 }
 
 /** The lease of a machine. */
-export class Lease extends pulumi.CustomResource {
-  declare readonly machine: pulumi.Output<string>;
-  declare readonly deadline: pulumi.Output<string>;
-
-  constructor(name: string, args: LeaseArgs, options?: pulumi.CustomResourceOptions) {
-    super("ci-images:gce:Lease", name, { machine: undefined, deadline: undefined, ...args }, options);
-  }
-}
+export const Lease = ownResource<LeaseArgs, { machine: string; deadline: string }>("gce:Lease", "machine", "deadline");
+export type Lease = InstanceType<typeof Lease>;
 
 /** Which machine a step acts on. */
 export interface MachineArgs {
@@ -48,45 +43,22 @@ export interface ArrivalArgs extends MachineArgs {
 }
 
 /** The first answer of a machine. */
-export class Arrival extends pulumi.CustomResource {
-  constructor(name: string, args: ArrivalArgs, options?: pulumi.CustomResourceOptions) {
-    super("ci-images:gce:Arrival", name, { ...args }, options);
-  }
-}
+export const Arrival = ownResource<ArrivalArgs>("gce:Arrival");
 
-/** A step of the life cycle that acts once on a machine. */
-export class Step extends pulumi.CustomResource {
-  constructor(
-    type: "SealMark" | "Retirement" | "TrialRetirement",
-    name: string,
-    args: MachineArgs,
-    options?: pulumi.CustomResourceOptions,
-  ) {
-    super(`ci-images:gce:${type}`, name, { ...args }, options);
-  }
-}
+/** Notes on a machine that its sealing begins. */
+export const SealMark = ownResource<MachineArgs>("gce:SealMark");
+
+/** Ends the builder and keeps its disk. */
+export const Retirement = ownResource<MachineArgs>("gce:Retirement");
+
+/** Ends a throw-away machine, disk and all. */
+export const TrialRetirement = ownResource<MachineArgs>("gce:TrialRetirement");
 
 /** Makes room for the image: removes what is left of one that came to nothing. */
-export class Clearing extends pulumi.CustomResource {
-  constructor(
-    name: string,
-    args: { project: string; image: string; instance: Text },
-    options?: pulumi.CustomResourceOptions,
-  ) {
-    super("ci-images:gce:Clearing", name, args, options);
-  }
-}
+export const Clearing = ownResource<{ project: string; image: string; instance: Text }>("gce:Clearing");
 
 /** Drops the builder's disk once there is an image of it. */
-export class DiskDrop extends pulumi.CustomResource {
-  constructor(
-    name: string,
-    args: { project: string; zone: string; machine: Text; image: Text },
-    options?: pulumi.CustomResourceOptions,
-  ) {
-    super("ci-images:gce:DiskDrop", name, args, options);
-  }
-}
+export const DiskDrop = ownResource<Omit<MachineArgs, "instance"> & { image: Text }>("gce:DiskDrop");
 
 export interface PromotionArgs {
   project: string;
@@ -97,19 +69,7 @@ export interface PromotionArgs {
 }
 
 /** Makes a verified image a proven one. */
-export class Promotion extends pulumi.CustomResource {
-  constructor(name: string, args: PromotionArgs, options?: pulumi.CustomResourceOptions) {
-    super("ci-images:gce:Promotion", name, { ...args }, options);
-  }
-}
+export const Promotion = ownResource<PromotionArgs>("gce:Promotion");
 
 /** The membership of a proven image in a family. */
-export class Family extends pulumi.CustomResource {
-  constructor(
-    name: string,
-    args: { project: string; image: Text; family: string },
-    options?: pulumi.CustomResourceOptions,
-  ) {
-    super("ci-images:gce:Family", name, args, options);
-  }
-}
+export const Family = ownResource<{ project: string; image: Text; family: string }>("gce:Family");

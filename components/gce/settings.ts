@@ -1,6 +1,7 @@
 // The settings of stack `gce`: what stands in Pulumi.<stack>.yaml under `ci-images:gce`. No SDK may be imported here:
 // every stack reads this file.
 import type { Schema } from "../../provision/schema.ts";
+import { chosenBases, loginUser } from "../chosen-bases.ts";
 
 /** A base image that the user chose for one distribution, instead of the one that components/gce/bases.ts looks up. */
 export interface ChosenBase {
@@ -78,21 +79,7 @@ export const gceSchema: Schema & { properties: Record<string, Schema> } = {
     serviceAccount: { type: "string", pattern: "^[^@\\s]+@[^@\\s]+$" },
     spot: { type: "boolean", default: false },
     secureBoot: { type: "boolean", default: false },
-    bases: {
-      type: "object",
-      default: {},
-      additionalProperties: {
-        type: "object",
-        additionalProperties: false,
-        minProperties: 1,
-        properties: {
-          project: text,
-          family: name,
-          image: name,
-          user: { type: "string", pattern: "^[a-z_][a-z0-9_-]*$" },
-        },
-      },
-    },
+    bases: chosenBases({ project: text, family: name, image: name, user: loginUser }),
     family: { anyOf: [{ type: "string", minLength: 1 }, { const: false }], default: "{stack}-{name}-{distribution}" },
     storageLocations: texts,
     guestOsFeatures: {

@@ -24,7 +24,7 @@ import { call } from "../call.ts";
 import { onceMade } from "../outputs.ts";
 import { KeyPair } from "../resources.ts";
 import type { Settings } from "../settings.ts";
-import { BaseImage, Builder, Image, Lease, Promotion, Step, VirtualMachine } from "./resources.ts";
+import { BaseImage, Builder, Image, Lease, Promotion, steps, VirtualMachine } from "./resources.ts";
 
 interface StoredImage {
   path: string;
@@ -220,14 +220,14 @@ export class LocalCloud implements Cloud {
   }
 
   private step(
-    type: "SealMark" | "Stop" | "Retirement",
+    type: keyof typeof steps,
     name: string,
     machine: LocalMachine,
     { parent }: Bake,
     after: pulumi.Resource,
-  ): Step {
+  ): pulumi.Resource {
     const args = { machine: machine.name, instance: machine.instance };
-    return new Step(type, name, args, { parent, dependsOn: [after] });
+    return new steps[type](name, args, { parent, dependsOn: [after] });
   }
 
   private labels({ plan, recipe }: Bake, role: string): Record<string, string> {

@@ -1,18 +1,14 @@
 // Typed handles on the resources of the `local` cloud; what they do stands in provider/resources/local/.
-import * as pulumi from "@pulumi/pulumi";
+import type { Input } from "@pulumi/pulumi";
 import type { BuilderIdentity } from "../../provision/verification.ts";
 import type { Base } from "../cloud.ts";
+import { ownResource } from "../own-resource.ts";
 
-type Strings = Record<string, pulumi.Input<string>>;
+type Text = Input<string>;
+type Strings = Record<string, Text>;
 
 /** A base image in the cache. */
-export class BaseImage extends pulumi.CustomResource {
-  declare readonly path: pulumi.Output<string>;
-
-  constructor(name: string, args: { base: Base }, options?: pulumi.CustomResourceOptions) {
-    super("ci-images:local:BaseImage", name, { path: undefined, ...args }, options);
-  }
-}
+export const BaseImage = ownResource<{ base: Base }, { path: string }>("local:BaseImage", "path");
 
 export interface LeaseArgs {
   prefix: string;
@@ -26,50 +22,46 @@ export interface LeaseArgs {
 }
 
 /** The lease of a machine. */
-export class Lease extends pulumi.CustomResource {
-  declare readonly machine: pulumi.Output<string>;
-  declare readonly deadline: pulumi.Output<string>;
-
-  constructor(name: string, args: LeaseArgs, options?: pulumi.CustomResourceOptions) {
-    super("ci-images:local:Lease", name, { machine: undefined, deadline: undefined, ...args }, options);
-  }
-}
+export const Lease = ownResource<LeaseArgs, { machine: string; deadline: string }>(
+  "local:Lease",
+  "machine",
+  "deadline",
+);
+export type Lease = InstanceType<typeof Lease>;
 
 export interface BuilderArgs {
-  name: pulumi.Input<string>;
-  deadline: pulumi.Input<string>;
+  name: Text;
+  deadline: Text;
   labels: Strings;
-  base: pulumi.Input<string>;
+  base: Text;
   loginUser: string;
-  authorizedKey: pulumi.Input<string>;
-  hostPrivateKey: pulumi.Input<string>;
-  hostPublicKey: pulumi.Input<string>;
+  authorizedKey: Text;
+  hostPrivateKey: Text;
+  hostPublicKey: Text;
   power: "on" | "off";
 }
 
 /** A container that boots the base image. */
-export class Builder extends pulumi.CustomResource {
-  declare readonly host: pulumi.Output<string>;
-  declare readonly port: pulumi.Output<number>;
-  declare readonly instance: pulumi.Output<string>;
+export const Builder = ownResource<BuilderArgs, { host: string; port: number; instance: string }>(
+  "local:Builder",
+  "host",
+  "port",
+  "instance",
+);
+export type Builder = InstanceType<typeof Builder>;
 
-  constructor(name: string, args: BuilderArgs, options?: pulumi.CustomResourceOptions) {
-    const outputs = { host: undefined, port: undefined, instance: undefined };
-    super("ci-images:local:Builder", name, { ...outputs, ...args }, options);
-  }
+/** Which machine a step acts on. */
+export interface StepArgs {
+  machine: Text;
+  instance: Text;
 }
 
-/** A step of the life cycle that acts once on a machine. */
-export class Step extends pulumi.CustomResource {
-  constructor(
-    type: "SealMark" | "Stop" | "Retirement",
-    name: string,
-    args: { machine: pulumi.Input<string>; instance: pulumi.Input<string> },
-    options?: pulumi.CustomResourceOptions,
-  ) {
-    super(`ci-images:local:${type}`, name, args, options);
-  }
-}
+/** Steps of the life cycle that act once on a machine. */
+export const steps = {
+  SealMark: ownResource<StepArgs>("local:SealMark"),
+  Stop: ownResource<StepArgs>("local:Stop"),
+  Retirement: ownResource<StepArgs>("local:Retirement"),
+};
 
 export interface ImageArgs extends Record<string, unknown> {
   path: string;
@@ -80,55 +72,52 @@ export interface ImageArgs extends Record<string, unknown> {
   stack: string;
 }
 
-/** A folder with a bootable disk. */
-export class Image extends pulumi.CustomResource {
-  declare readonly path: pulumi.Output<string>;
-  declare readonly disk: pulumi.Output<string>;
-  declare readonly sha256: pulumi.Output<string>;
-  declare readonly bytes: pulumi.Output<number>;
-  declare readonly builtAt: pulumi.Output<string>;
-  declare readonly recipe: pulumi.Output<string>;
-  declare readonly builder: pulumi.Output<BuilderIdentity>;
-
-  constructor(name: string, args: ImageArgs, options?: pulumi.CustomResourceOptions) {
-    const outputs = { disk: undefined, sha256: undefined, bytes: undefined, builtAt: undefined, builder: undefined };
-    super("ci-images:local:Image", name, { ...outputs, ...args }, options);
-  }
+export interface ImageOutputs {
+  path: string;
+  disk: string;
+  sha256: string;
+  bytes: number;
+  builtAt: string;
+  recipe: string;
+  builder: BuilderIdentity;
 }
 
+/** A folder with a bootable disk. */
+export const Image = ownResource<ImageArgs, ImageOutputs>(
+  "local:Image",
+  "path",
+  "disk",
+  "sha256",
+  "bytes",
+  "builtAt",
+  "recipe",
+  "builder",
+);
+export type Image = InstanceType<typeof Image>;
+
 export interface VirtualMachineArgs {
-  name: pulumi.Input<string>;
-  deadline: pulumi.Input<string>;
+  name: Text;
+  deadline: Text;
   labels: Strings;
-  disk: pulumi.Input<string>;
+  disk: Text;
   firmware: string;
   loginUser: string;
-  authorizedKey: pulumi.Input<string>;
+  authorizedKey: Text;
 }
 
 /** A throw-away machine booted from an image. */
-export class VirtualMachine extends pulumi.CustomResource {
-  declare readonly host: pulumi.Output<string>;
-  declare readonly port: pulumi.Output<number>;
-  declare readonly hostKey: pulumi.Output<string>;
-  declare readonly instance: pulumi.Output<string>;
-
-  constructor(name: string, args: VirtualMachineArgs, options?: pulumi.CustomResourceOptions) {
-    const outputs = { host: undefined, port: undefined, hostKey: undefined, instance: undefined };
-    super("ci-images:local:VirtualMachine", name, { ...outputs, ...args }, options);
-  }
-}
+export const VirtualMachine = ownResource<
+  VirtualMachineArgs,
+  { host: string; port: number; hostKey: string; instance: string }
+>("local:VirtualMachine", "host", "port", "hostKey", "instance");
+export type VirtualMachine = InstanceType<typeof VirtualMachine>;
 
 export interface PromotionArgs {
-  image: pulumi.Input<string>;
-  builtAt: pulumi.Input<string>;
-  how: pulumi.Input<string>;
-  report: pulumi.Input<string>;
+  image: Text;
+  builtAt: Text;
+  how: Text;
+  report: Text;
 }
 
 /** Makes a verified image a proven one. */
-export class Promotion extends pulumi.CustomResource {
-  constructor(name: string, args: PromotionArgs, options?: pulumi.CustomResourceOptions) {
-    super("ci-images:local:Promotion", name, { ...args }, options);
-  }
-}
+export const Promotion = ownResource<PromotionArgs>("local:Promotion");

@@ -26,7 +26,7 @@ import type { Settings } from "../settings.ts";
 import { findSshFrom } from "../ssh-from.ts";
 import { baseOf } from "./bases.ts";
 import { declareMachine, type MachineContext, type Preflight, type RackspaceMachine } from "./machines.ts";
-import { ImageLook, Promotion, ServerImage, Sharing, Step, type ServerImageArgs } from "./resources.ts";
+import { ImageLook, Promotion, ServerImage, Sharing, steps, type ServerImageArgs } from "./resources.ts";
 
 /** What `ci-images:rackspace:survey` answers; see provider/functions/rackspace.ts. */
 interface Surveyed {
@@ -236,13 +236,13 @@ export class RackspaceCloud implements Cloud {
   }
 
   private step(
-    type: "SealMark" | "Stop" | "Retirement",
+    type: keyof typeof steps,
     name: string,
     { server }: RackspaceMachine,
     { parent }: Bake,
     after: pulumi.Resource,
-  ): Step {
-    return new Step(type, name, { region: this.place, server }, { parent, dependsOn: [after] });
+  ): pulumi.Resource {
+    return new steps[type](name, { region: this.place, server }, { parent, dependsOn: [after] });
   }
 
   private labels({ distribution, recipe, base }: Bake, role: Role) {

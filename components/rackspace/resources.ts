@@ -1,9 +1,10 @@
 // Typed handles on our own provider's resources for OpenStack; what they do stands in provider/resources/rackspace/.
-import * as pulumi from "@pulumi/pulumi";
+import type { Input } from "@pulumi/pulumi";
 import type { Labels } from "../../common/labels.ts";
 import type { BuilderIdentity } from "../../provision/verification.ts";
+import { ownResource } from "../own-resource.ts";
 
-type Text = pulumi.Input<string>;
+type Text = Input<string>;
 
 export interface LeaseArgs {
   region: string;
@@ -16,16 +17,11 @@ export interface LeaseArgs {
 }
 
 /** The lease of a server. */
-export class Lease extends pulumi.CustomResource {
-  declare readonly machine: pulumi.Output<string>;
-  declare readonly deadline: pulumi.Output<string>;
-  declare readonly metadata: pulumi.Output<Record<string, string>>;
-
-  constructor(name: string, args: LeaseArgs, options?: pulumi.CustomResourceOptions) {
-    const outputs = { machine: undefined, deadline: undefined, metadata: undefined };
-    super("ci-images:rackspace:Lease", name, { ...outputs, ...args }, options);
-  }
-}
+export const Lease = ownResource<
+  LeaseArgs,
+  { machine: string; deadline: string; metadata: Readonly<Record<string, string>> }
+>("rackspace:Lease", "machine", "deadline", "metadata");
+export type Lease = InstanceType<typeof Lease>;
 
 export interface BootArgs {
   region: string;
@@ -39,23 +35,20 @@ export interface BootArgs {
 }
 
 /** The first answer of a server. */
-export class Boot extends pulumi.CustomResource {
-  constructor(name: string, args: BootArgs, options?: pulumi.CustomResourceOptions) {
-    super("ci-images:rackspace:Boot", name, { ...args }, options);
-  }
+export const Boot = ownResource<BootArgs>("rackspace:Boot");
+
+/** Which server a step acts on. */
+export interface StepArgs {
+  region: string;
+  server: Text;
 }
 
-/** A step of the life cycle that acts once on a server. */
-export class Step extends pulumi.CustomResource {
-  constructor(
-    type: "SealMark" | "Stop" | "Retirement",
-    name: string,
-    args: { region: string; server: Text },
-    options?: pulumi.CustomResourceOptions,
-  ) {
-    super(`ci-images:rackspace:${type}`, name, args, options);
-  }
-}
+/** Steps of the life cycle that act once on a server. */
+export const steps = {
+  SealMark: ownResource<StepArgs>("rackspace:SealMark"),
+  Stop: ownResource<StepArgs>("rackspace:Stop"),
+  Retirement: ownResource<StepArgs>("rackspace:Retirement"),
+};
 
 export interface ServerImageArgs {
   region: string;
@@ -72,59 +65,45 @@ export interface ServerImageArgs {
     base: string;
     expires: Text;
     plan: object;
-    builder: pulumi.Input<{ machineId: Text; hostKeys: Text[]; loginKey: Text }>;
+    builder: Input<{ machineId: Text; hostKeys: Text[]; loginKey: Text }>;
   };
 }
 
-/** An image made from a server. */
-export class ServerImage extends pulumi.CustomResource {
+export interface ServerImageOutputs {
   /** Its id in Glance. */
-  declare readonly image: pulumi.Output<string>;
-  declare readonly imageName: pulumi.Output<string>;
-  declare readonly bytes: pulumi.Output<number>;
-  declare readonly builtAt: pulumi.Output<string>;
-  declare readonly recipe: pulumi.Output<string>;
-  declare readonly builder: pulumi.Output<BuilderIdentity>;
+  image: string;
+  imageName: string;
+  bytes: number;
+  /** ISO 8601. */
+  builtAt: string;
+  recipe: string;
+  builder: BuilderIdentity;
+}
 
-  constructor(name: string, args: ServerImageArgs, options?: pulumi.CustomResourceOptions) {
-    const outputs = {
-      image: undefined,
-      imageName: undefined,
-      bytes: undefined,
-      builtAt: undefined,
-      builder: undefined,
-    };
-    super("ci-images:rackspace:ServerImage", name, { ...outputs, ...args }, options);
-  }
+/** An image made from a server. */
+export const ServerImage = ownResource<ServerImageArgs, ServerImageOutputs>(
+  "rackspace:ServerImage",
+  "image",
+  "imageName",
+  "bytes",
+  "builtAt",
+  "recipe",
+  "builder",
+);
+export type ServerImage = InstanceType<typeof ServerImage>;
+
+/** An image of a region. */
+export interface ImageArgs {
+  region: string;
+  image: Text;
 }
 
 /** A second look at an image, when its server is gone. */
-export class ImageLook extends pulumi.CustomResource {
-  declare readonly image: pulumi.Output<string>;
-
-  constructor(name: string, args: { region: string; image: Text }, options?: pulumi.CustomResourceOptions) {
-    super("ci-images:rackspace:ImageLook", name, args, options);
-  }
-}
+export const ImageLook = ownResource<ImageArgs, { image: string }>("rackspace:ImageLook", "image");
+export type ImageLook = InstanceType<typeof ImageLook>;
 
 /** Makes a verified image a proven one. */
-export class Promotion extends pulumi.CustomResource {
-  constructor(
-    name: string,
-    args: { region: string; image: Text; how: Text; report: Text },
-    options?: pulumi.CustomResourceOptions,
-  ) {
-    super("ci-images:rackspace:Promotion", name, args, options);
-  }
-}
+export const Promotion = ownResource<ImageArgs & { how: Text; report: Text }>("rackspace:Promotion");
 
 /** Who may use an image beside its project. */
-export class Sharing extends pulumi.CustomResource {
-  constructor(
-    name: string,
-    args: { region: string; image: Text; visibility: string; members: string[] },
-    options?: pulumi.CustomResourceOptions,
-  ) {
-    super("ci-images:rackspace:Sharing", name, args, options);
-  }
-}
+export const Sharing = ownResource<ImageArgs & { visibility: string; members: string[] }>("rackspace:Sharing");

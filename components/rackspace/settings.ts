@@ -1,6 +1,7 @@
 // The settings of stack `rackspace`: what stands in Pulumi.<stack>.yaml under `ci-images:rackspace`. No SDK may be imported here:
 // every stack reads this file.
 import type { Schema } from "../../provision/schema.ts";
+import { chosenBases, loginUser } from "../chosen-bases.ts";
 
 /** A base image that the user chose for one distribution, instead of the one that components/rackspace/bases.ts looks up. */
 export interface ChosenBase {
@@ -61,16 +62,7 @@ export const rackspaceSchema: Schema & { properties: Record<string, Schema> } = 
     },
     availabilityZone: name,
     configDrive: { type: "boolean", default: false },
-    bases: {
-      type: "object",
-      default: {},
-      additionalProperties: {
-        type: "object",
-        additionalProperties: false,
-        minProperties: 1,
-        properties: { id: name, name, user: { type: "string", pattern: "^[a-z_][a-z0-9_-]*$" } },
-      },
-    },
+    bases: chosenBases({ id: name, name, user: loginUser }),
     properties: { type: "object", additionalProperties: { type: "string", maxLength: 255 }, default: {} },
     visibility: { enum: ["private", "shared", "community", "public"], default: "private" },
     members: names,

@@ -13,7 +13,7 @@ import {
   type Place,
 } from "../../gce/machines.ts";
 import type { Disk, Instance } from "../../gce/types.ts";
-import type { ResourceType } from "../../resource.ts";
+import type { Context, ResourceType } from "../../resource.ts";
 import { instanceProperties, placeProperties, replaceOnInstance } from "./place.ts";
 
 export interface StepInputs extends Place {
@@ -21,78 +21,66 @@ export interface StepInputs extends Place {
   instance: string;
 }
 
-const stepInputs = {
-  type: "object" as const,
-  properties: instanceProperties,
-  required: Object.keys(instanceProperties),
-};
+/** A step that acts on a machine. */
+function step(
+  name: string,
+  act: (compute: Compute, inputs: StepInputs, context: Context) => Promise<unknown>,
+): ResourceType<StepInputs, StepInputs> {
+  return {
+    token: `ci-images:gce:${name}`,
+    inputs: { type: "object", properties: instanceProperties, required: Object.keys(instanceProperties) },
+    replaceOn: replaceOnInstance,
+    async create(inputs, context) {
+      await act(await Compute.open(inputs.project, context), inputs, context);
+      return { id: inputs.instance, outputs: inputs };
+    },
+  };
+}
 
 /** `ci-images:gce:SealMark`: notes on the instance that sealing begins, after which nobody can log in any more. */
-export const gceSealMark: ResourceType<StepInputs, StepInputs> = {
-  token: "ci-images:gce:SealMark",
-  inputs: stepInputs,
-  replaceOn: replaceOnInstance,
-  async create(inputs, context) {
-    const compute = await Compute.open(inputs.project, context);
-    await changeLabels(compute, instancePath(inputs), { [marks.sealing]: "yes" });
-    return { id: inputs.instance, outputs: inputs };
-  },
-};
+export const gceSealMark = step("SealMark", (compute, place) =>
+  changeLabels(compute, instancePath(place), { [marks.sealing]: "yes" }),
+);
 
 /**
  * `ci-images:gce:Retirement`: stops the sealed builder cleanly, then deletes the instance. Its boot disk stays, and carries
  * a mark that says so: Google makes an image of a disk only when no running instance has it.
  */
-export const gceRetirement: ResourceType<StepInputs, StepInputs> = {
-  token: "ci-images:gce:Retirement",
-  inputs: stepInputs,
-  replaceOn: replaceOnInstance,
-  async create(inputs, context) {
-    const compute = await Compute.open(inputs.project, context);
-    const { machine } = inputs;
-    const disk = await compute.find<Disk>(diskPath(inputs));
-    const retired = disk?.labels?.[marks.retired] !== undefined;
-    const instance = await compute.find<Instance>(instancePath(inputs));
-    if (disk === undefined || (instance === undefined && !retired)) {
+export const gceRetirement = step("Retirement", async (compute, inputs, context) => {
+  const { machine } = inputs;
+  const disk = await compute.find<Disk>(diskPath(inputs));
+  const retired = disk?.labels?.[marks.retired] !== undefined;
+  const instance = await compute.find<Instance>(instancePath(inputs));
+  if (disk === undefined || (instance === undefined && !retired)) {
+    throw new UserError({
+      where: `Compute Engine, builder ${machine}`,
+      found: disk === undefined ? "its boot disk is gone" : "is gone before it was stopped",
+      cure: "run `pulumi up` again: it starts on a fresh builder",
+    });
+  }
+  if (instance !== undefined) {
+    if (retired && instance.status === "RUNNING") {
       throw new UserError({
         where: `Compute Engine, builder ${machine}`,
-        found: disk === undefined ? "its boot disk is gone" : "is gone before it was stopped",
+        found: "was started again after it had been sealed: it is no longer as an image must be",
         cure: "run `pulumi up` again: it starts on a fresh builder",
       });
     }
-    if (instance !== undefined) {
-      if (retired && instance.status === "RUNNING") {
-        throw new UserError({
-          where: `Compute Engine, builder ${machine}`,
-          found: "was started again after it had been sealed: it is no longer as an image must be",
-          cure: "run `pulumi up` again: it starts on a fresh builder",
-        });
-      }
-      if (instance.disks?.some(({ boot, autoDelete }) => boot && autoDelete)) {
-        throw new UserError({
-          where: `Compute Engine, builder ${machine}`,
-          found: "its boot disk would be deleted with it (autoDelete)",
-          cure: "take what changes `bootDisk` out of ci-images:transforms",
-        });
-      }
-      await stopInstance(compute, inputs, context);
-      await changeLabels(compute, diskPath(inputs), { [marks.retired]: "yes" });
-      await compute.remove(instancePath(inputs), `instance ${machine}`, limits.removeInstance);
+    if (instance.disks?.some(({ boot, autoDelete }) => boot && autoDelete)) {
+      throw new UserError({
+        where: `Compute Engine, builder ${machine}`,
+        found: "its boot disk would be deleted with it (autoDelete)",
+        cure: "take what changes `bootDisk` out of ci-images:transforms",
+      });
     }
-    return { id: inputs.instance, outputs: inputs };
-  },
-};
+    await stopInstance(compute, inputs, context);
+    await changeLabels(compute, diskPath(inputs), { [marks.retired]: "yes" });
+    await compute.remove(instancePath(inputs), `instance ${machine}`, limits.removeInstance);
+  }
+});
 
 /** `ci-images:gce:TrialRetirement`: ends a throw-away machine, disk and all. */
-export const gceTrialRetirement: ResourceType<StepInputs, StepInputs> = {
-  token: "ci-images:gce:TrialRetirement",
-  inputs: stepInputs,
-  replaceOn: replaceOnInstance,
-  async create(inputs, context) {
-    await removeMachine(await Compute.open(inputs.project, context), inputs);
-    return { id: inputs.instance, outputs: inputs };
-  },
-};
+export const gceTrialRetirement = step("TrialRetirement", removeMachine);
 
 export interface DiskDropInputs extends Place {
   /** The image that was made from the disk: only then the disk may go. */
