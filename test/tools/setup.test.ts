@@ -72,6 +72,17 @@ describe("setup", function () {
     await assert.rejects(stat(join(folder, ".state/passphrase")), /ENOENT/);
   });
 
+  it("starts anew where the state was removed, but not over secrets that only the lost passphrase can read", async () => {
+    const file = join(folder, "Pulumi.local.yaml");
+    const salted = "config:\n  ci-images:keep: 1\nencryptionsalt: v1:abc\n";
+    await writeFile(file, salted.replace("1\n", "1\n  ci-images:secrets:\n    TOKEN:\n      secure: v1:x\n"));
+    assert.throws(() => prepareState(folder, {}), /Pulumi\.local\.yaml has secrets.* is gone\n {2}cure: restore/);
+    await assert.rejects(stat(join(folder, ".state/passphrase")), /ENOENT/);
+    await writeFile(file, salted);
+    prepareState(folder, {});
+    assert.equal(await readFile(file, "utf8"), "config:\n  ci-images:keep: 1\n");
+  });
+
   it("lists every Debian package with its reason and what proves that it is there", () => {
     for (const { name, proof, reason } of debianTools) assert.ok(name && proof && reason.length > 5, name);
     assert.equal(new Set(debianTools.map(({ name }) => name)).size, debianTools.length);

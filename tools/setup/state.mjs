@@ -53,10 +53,36 @@ export function prepareState(projectDirectory, environment) {
       `${directory} has stacks, but their passphrase ${passphraseFile} is gone`,
       `restore that file, or set PULUMI_CONFIG_PASSPHRASE; where it is lost for good: remove ${directory} (its stacks' resources are then no longer tracked)`,
     );
+  if (!ownPassphrase) forgetSalts(projectDirectory, passphraseFile);
   say(`making a random passphrase for the stacks' secrets: ${passphraseFile}`);
   const partial = `${passphraseFile}.${process.pid}`;
   writeFileSync(partial, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600, flag: "wx" });
   renameSync(partial, passphraseFile);
+}
+
+/**
+ * Takes the salts of a passphrase that is gone out of the stacks' files: with them Pulumi would call the new one incorrect.
+ * @param {string} projectDirectory
+ * @param {string} passphraseFile Where the passphrase was.
+ * @throws {ToolProblem} where one of the files holds secrets, which nothing but that passphrase can read.
+ */
+function forgetSalts(projectDirectory, passphraseFile) {
+  const salt = /^encryptionsalt:.*\n?/m;
+  const stackFiles = readdirSync(projectDirectory).filter((name) => /^Pulumi\..+\.yaml$/.test(name));
+  const salted = stackFiles
+    .map((name) => ({ name, path: join(projectDirectory, name) }))
+    .map((file) => ({ ...file, text: readFileSync(file.path, "utf8") }))
+    .filter(({ text }) => salt.test(text));
+  const locked = salted.filter(({ text }) => /^\s+(- )?secure:/m.test(text)).map(({ name }) => name);
+  if (locked.length > 0)
+    throw new ToolProblem(
+      `${locked.join(", ")} has secrets, but the passphrase that they were encrypted with, ${passphraseFile}, is gone`,
+      "restore that file, or set PULUMI_CONFIG_PASSPHRASE; where it is lost for good: remove the secrets (the entries with `secure:`) and set them again after setup",
+    );
+  for (const { name, path, text } of salted) {
+    say(`taking the salt of a passphrase that is gone out of ${name}`);
+    writeFileSync(path, text.replace(salt, ""));
+  }
 }
 
 /** @param {string} directory */
