@@ -34,22 +34,37 @@ export async function main(words: readonly string[]): Promise<number> {
   const release = stopOnInterrupt(session, output);
   // Whoever reads (`| head`) may have enough.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+  let running: Verb | undefined;
   try {
     for (const { verb, operands, options } of calls) {
+      running = verb;
       const code = await verb.run({ operands, options, session, output });
       if (code) return code;
-      if (session.interrupted.aborted) return status.failed;
+      if (session.interrupted.aborted) return tellStopped(verb, output);
     }
     return status.done;
   } catch (error) {
-    return report(error, session, output);
+    return session.interrupted.aborted ? tellStopped(running!, output) : report(error, output);
   } finally {
     release();
   }
 }
 
-/** @throws UsageError or CommanderError (which has told the user already) when the words make no sense. */
-function readCalls(words: readonly string[]) {
+const howToGoOn =
+  "To go on, give the same command again: it continues where it stopped. " +
+  "To clean up: ci-images destroy (keeps the images), or ci-images destroy --images";
+
+function tellStopped({ whenStopped = howToGoOn }: Verb, output: Output): number {
+  output.note(`stopped. ${whenStopped}`);
+  return status.failed;
+}
+
+/**
+ * Takes a command line apart.
+ * @returns each verb with its words.
+ * @throws UsageError or CommanderError (which has told the user already) when the words make no sense.
+ */
+export function readCalls(words: readonly string[]) {
   const shapes = verbs.map((verb) => ({
     name: verb.name,
     aliases: verb.aliases,
@@ -107,14 +122,7 @@ function stopOnInterrupt(session: Session, output: Output): () => void {
   return () => process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
 }
 
-function report(error: unknown, session: Session, output: Output): number {
-  if (session.interrupted.aborted) {
-    output.note(
-      "stopped. To go on, give the same command again: it continues where it stopped. " +
-        "To clean up: ci-images destroy (keeps the images), or ci-images destroy --images",
-    );
-    return status.failed;
-  }
+function report(error: unknown, output: Output): number {
   if (error instanceof UsageError) {
     output.note(`ci-images: ${error.message}`);
     return status.wrongUsage;

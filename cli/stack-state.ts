@@ -87,10 +87,27 @@ export class StackState {
     return this.ofType("ci-images:local:Image").map(({ outputs }) => String(outputs.path));
   }
 
+  /** The images in a cloud that are under management, copies too, proven or not; each cloud has its own types. */
+  get cloudImages(): ResourceRecord[] {
+    return this.resources.filter(
+      ({ type }) => /^(?!ci-images:local:).*:(Ami\w*|\w*Image)$/.test(type) && !/:WorkerImage$/.test(type),
+    );
+  }
+
   /** The resources of a type. */
   ofType(type: string): ResourceRecord[] {
     return this.resources.filter((each) => each.type === type);
   }
+}
+
+/**
+ * Takes a logical name apart: `debian12-1a2b3c4d-nginx` is nginx for debian12 and the recipe hash that begins with 1a2b3c4d.
+ * @param urn A URN, or the name alone.
+ * @returns undefined for what belongs to no image.
+ */
+export function workerOfName(urn: string): { worker: string; recipe: string; rest: string } | undefined {
+  const [, worker, recipe, rest = ""] = /^(.+?)-([0-9a-f]{8})(?:-(.+))?$/.exec(urn.split("::").at(-1)!) ?? [];
+  return worker === undefined ? undefined : { worker, recipe, rest };
 }
 
 /** An image has a recipe; everything above it is a place. */

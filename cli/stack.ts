@@ -142,7 +142,10 @@ export class CommandStack {
       // Explanations come again with the deployment; what is wrong ends the preview, so it is shown now.
       if (event.diagnosticEvent?.severity === "error") complaints.onEvent(event);
     };
-    await this.stack.preview({ onEvent }).catch((error: unknown) => told(error, complaints));
+    const look = () => this.stack.preview({ onEvent }).catch((error: unknown) => told(error, complaints));
+    if (this.isWatched)
+      await (await import("./progress/terminal.ts")).whileWaiting("looking what there is to do", look);
+    else await look();
     return steps;
   }
 
@@ -168,8 +171,13 @@ export class CommandStack {
     return { steps, took: (performance.now() - began) / 1000 };
   }
 
+  /** Whether a person looks at lines that move. */
+  private get isWatched(): boolean {
+    return this.output.isTerminal && !this.output.verbose;
+  }
+
   private async reporter(title: string, steps: () => Steps) {
-    if (!this.output.isTerminal || this.output.verbose) return new PlainReporter(this.output, steps);
+    if (!this.isWatched) return new PlainReporter(this.output, steps);
     const { TerminalReporter } = await import("./progress/terminal.ts");
     return new TerminalReporter(title, this.output, steps);
   }

@@ -29,6 +29,8 @@ export interface Verb {
   /** Own options as commander takes them, with what they are for. */
   options?: readonly { flags: string; what: string }[];
   examples: readonly string[];
+  /** What is said when Ctrl-C ended it, where that is not how to go on with a stack and how to clean it up. */
+  whenStopped?: string;
   /**
    * Does it.
    * @returns the exit status, where it is not 0.

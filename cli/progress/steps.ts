@@ -1,6 +1,7 @@
 // Follows a deployment by the engine's events: which steps there are, which run, their last output line, what is left.
 import type { automation } from "@pulumi/pulumi";
 import { stripVTControlCharacters } from "node:util";
+import { workerOfName } from "../stack-state.ts";
 
 type EngineEvent = automation.EngineEvent;
 
@@ -36,6 +37,8 @@ export class Steps {
   /** What is still to come, by URN. */
   private readonly planned = new Set<string>();
   private done = 0;
+  /** Explanations that the user has read already. */
+  private readonly told = new Set<string>();
   /** What the program said of the worker images, in order. */
   readonly explanations: { worker: string; text: string }[] = [];
   /** Whether an error was among the messages. */
@@ -51,9 +54,13 @@ export class Steps {
     return { done: this.done, left: this.planned.size + this.running.size };
   }
 
-  /** Takes over what a preview found to be done. */
+  /** Takes over what a preview found to be done. Its explanations are shown before anything is done, and not again. */
   plan(preview: Steps): void {
     for (const urn of preview.planned) this.planned.add(urn);
+    for (const { text } of preview.explanations) {
+      this.told.add(text);
+      this.reporter?.message(text, "info");
+    }
   }
 
   /** One event of a preview. */
@@ -107,9 +114,9 @@ export class Steps {
     const step = this.running.get(urn);
     if (severity === "info" || severity === "info#err") {
       if (urn.includes("ci-images:index:WorkerImage::")) {
-        // Previews and deployments say the same; it is shown once, where it is acted on.
         this.explanations.push({ worker: urn.split("::").at(-1)!, text });
-        this.reporter?.message(text, "info");
+        // Previews and deployments say the same.
+        if (!this.told.has(text)) this.reporter?.message(text, "info");
       } else if (step) {
         for (const line of text.split("\n")) this.reporter?.line(step, line);
       }
@@ -130,16 +137,15 @@ function changes(op: string): boolean {
 
 /** What a resource is to people, by its logical name: `debian12-1a2b3c4d-nginx` is nginx for debian12. */
 function nameOf(urn: string, type: string): { worker: string; title: string } {
-  const name = urn.split("::").at(-1)!;
-  const parts = /^(.+?)-([0-9a-f]{8})(?:-(.+))?$/.exec(name);
-  if (!parts) return { worker: "", title: name };
-  const [, worker, recipe, rest] = parts;
+  const parts = workerOfName(urn);
+  if (!parts) return { worker: "", title: urn.split("::").at(-1)! };
+  const { worker, recipe, rest } = parts;
   const kind = type
     .split(":")
     .at(-1)!
     .replace(/([a-z])([A-Z])/g, "$1 $2")
     .toLowerCase();
-  return { worker, title: rest?.replaceAll("-", " ") ?? `${kind} ${recipe}` };
+  return { worker, title: rest.replaceAll("-", " ") || `${kind} ${recipe}` };
 }
 
 /** Without the engine's marks for colours, and without a terminal's own. */

@@ -7,6 +7,15 @@ import type { Reporter, Step, Steps } from "./steps.ts";
 
 type Task = ListrTaskWrapper<unknown, typeof DefaultRenderer, typeof SimpleRenderer>;
 
+/** Shows that something is done that has no steps, and nothing of it afterwards. */
+export async function whileWaiting<T>(title: string, work: () => Promise<T>): Promise<T> {
+  let result: T;
+  const task = { title, task: async () => void (result = await work()) };
+  const rendererOptions = { clearOutput: true };
+  await new Listr([task], { registerSignalListeners: false, rendererOptions }).run();
+  return result!;
+}
+
 /** Draws. */
 export class TerminalReporter implements Reporter {
   private readonly current = new Map<string, Step>();
@@ -16,7 +25,9 @@ export class TerminalReporter implements Reporter {
   private finish: () => void = () => {};
   private readonly drawn: Promise<unknown>;
   private readonly timer: NodeJS.Timeout;
+  private readonly began = performance.now();
   private hasFailed = false;
+  private isDrawing = false;
 
   /**
    * @param title What is done as a whole: `provisioning`.
@@ -28,7 +39,6 @@ export class TerminalReporter implements Reporter {
     private readonly steps: () => Steps,
   ) {
     const over = new Promise<void>((resolve) => (this.finish = resolve));
-    const began = performance.now();
     const list = new Listr(
       [
         {
@@ -41,8 +51,12 @@ export class TerminalReporter implements Reporter {
       ],
       { registerSignalListeners: false, rendererOptions: { clearOutput: false } },
     );
-    this.drawn = list.run();
-    this.timer = setInterval(() => this.draw(began), 200);
+    // A moment later: what is known before anything is done is to stand above the moving lines.
+    this.drawn = new Promise((resolve) => setImmediate(resolve)).then(() => {
+      this.isDrawing = true;
+      return list.run();
+    });
+    this.timer = setInterval(() => this.draw(), 200);
   }
 
   begin(step: Step): void {
@@ -66,11 +80,14 @@ export class TerminalReporter implements Reporter {
 
   message(text: string, severity: "info" | "warning" | "error"): void {
     this.hasFailed ||= severity === "error";
-    this.kept.push(severity === "info" ? text : `${severity}: ${text}`);
+    const line = severity === "info" ? text : `${severity}: ${text}`;
+    if (this.isDrawing) this.kept.push(line);
+    else this.output.note(line);
   }
 
   async close(): Promise<void> {
     clearInterval(this.timer);
+    this.draw();
     if (this.task && this.hasFailed) this.task.title += ", FAILED";
     this.finish();
     await this.drawn;
@@ -78,11 +95,11 @@ export class TerminalReporter implements Reporter {
     for (const line of this.kept) this.output.note(line);
   }
 
-  private draw(began: number): void {
+  private draw(): void {
     if (!this.task) return;
     const { done, left } = this.steps().count;
-    const seconds = Math.round((performance.now() - began) / 1000);
-    this.task.title = `${this.title}: ${done} done, ${left} left, ${seconds} s`;
+    const seconds = Math.round((performance.now() - this.began) / 1000);
+    this.task.title = `${this.title}: ${done} done${left > 0 ? `, ${left} left` : ""}, ${seconds} s`;
     const rows = [...this.current.values()].map((step) => {
       const time = Math.round((performance.now() - step.began) / 1000);
       const line = this.last.get(step.urn)?.at(-1);

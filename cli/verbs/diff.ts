@@ -3,13 +3,15 @@ import { UserError } from "../../common/user-error.ts";
 import { lookUpDistribution } from "../../provision/distributions.ts";
 import type { PlanDescription } from "../../provision/explain.ts";
 import { compareImages, type ComparedImage } from "../compare.ts";
-import type { StackState } from "../stack-state.ts";
+import { workerOfName, type StackState } from "../stack-state.ts";
 import type { Verb } from "../verb.ts";
 
 /** One image with what is known of its content. */
 interface GenerationContent extends ComparedImage {
   /** The recipe hash. */
   recipe: string;
+  /** The worker image that it is a generation of: its distribution, after its place where there are several. */
+  worker: string;
   distribution: string;
   /** ISO 8601. */
   builtAt: string;
@@ -37,21 +39,41 @@ with the one before it; with one name, that one with the newest.`,
   },
 };
 
-/** The images on this computer, the newest first. Of those in a cloud the packages are not known here. */
+/** The newest first. */
 async function generations(state: StackState): Promise<GenerationContent[]> {
+  const all = [...(await generationsHere(state)), ...generationsInCloud(state)];
+  return all.sort((one, other) => other.builtAt.localeCompare(one.builtAt));
+}
+
+/** The images on this computer. */
+async function generationsHere(state: StackState): Promise<GenerationContent[]> {
   const { findImage } = await import("../../provider/local/store.ts");
   const found = await Promise.all(state.folders.map((folder) => findImage(folder)));
   return found
     .filter((image) => image !== undefined)
     .map(({ manifest: { recipe, distribution, builtAt, plan, packages, files } }) => ({
-      ...{ recipe, distribution, builtAt, packages, plan: plan as unknown as PlanDescription },
+      ...{ recipe, distribution, worker: distribution, builtAt, packages },
+      plan: plan as unknown as PlanDescription,
       bytes: files.reduce((sum, file) => sum + file.bytes, 0),
-    }))
-    .sort((one, other) => other.builtAt.localeCompare(one.builtAt));
+    }));
+}
+
+/** The images in a cloud, of which the state knows what their recipe hashes were made of. Their packages nobody here knows. */
+function generationsInCloud(state: StackState): GenerationContent[] {
+  const plans = Object.values((state.outputs.plans ?? {}) as Record<string, PlanDescription>);
+  const all = state.cloudImages.flatMap(({ urn, created = "" }) => {
+    const { worker, recipe } = workerOfName(urn) ?? {};
+    const plan = plans.find((each) => recipe !== undefined && each.recipe.startsWith(recipe));
+    if (!worker || !plan) return [];
+    const builtAt = state.images.find(({ image }) => image.recipe === plan.recipe)?.image.builtAt ?? created;
+    return [{ recipe: plan.recipe, worker, distribution: plan.distribution, builtAt, plan }];
+  });
+  // Copies of one are images, too.
+  return [...new Map(all.map((each) => [`${each.worker} ${each.recipe}`, each])).values()];
 }
 
 function chosen(all: readonly GenerationContent[], a: string | undefined, b: string | undefined, stack: string) {
-  const allowed = all.map(({ recipe, distribution }) => `${recipe.slice(0, 8)} (${distribution})`).join(", ") || "none";
+  const allowed = all.map(({ recipe, worker }) => `${recipe.slice(0, 8)} (${worker})`).join(", ") || "none";
   const named = (name: string) => {
     const found = all.filter(({ recipe }) => recipe.startsWith(name.toLowerCase()));
     if (found.length === 1) return found[0];
@@ -59,12 +81,12 @@ function chosen(all: readonly GenerationContent[], a: string | undefined, b: str
     throw new UserError({ where: `stack ${stack}`, found: `${what} ${name}`, allowed });
   };
   const older = a === undefined ? undefined : named(a);
-  const same = older ? all.filter(({ distribution }) => distribution === older.distribution) : all;
-  if (older === undefined && new Set(all.map(({ distribution }) => distribution)).size > 1) {
+  const same = older ? all.filter(({ worker }) => worker === older.worker) : all;
+  if (older === undefined && new Set(all.map(({ worker }) => worker)).size > 1) {
     throw new UserError({
       where: `stack ${stack}`,
       found: "there are several images",
-      cure: "say which: --distribution NAME",
+      cure: "say which: --distribution NAME, or the generations themselves",
     });
   }
   const newer = b === undefined ? same[0] : named(b);

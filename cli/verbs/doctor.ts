@@ -45,6 +45,7 @@ export const doctor: Verb = {
     const isThere = await check("the stack", async () => {
       const stack = await session.stack(options);
       output.note(`${stack.name}, ${stack.settings.path}`);
+      if (stack.settings.get("stage") === "none") output.note("its stage is none: the recipe is not looked at");
     });
     if (isThere) {
       await check("settings, recipe and cloud (a preview)", async () => {

@@ -40,9 +40,8 @@ export const modules: Verb = {
     output.result(`${moduleKey(name)}: ${file.description}`);
     if (!file.settings) return output.result("\nIt has no settings.");
     const schema = file.settings as Schema;
-    output.result(
-      `\nSettings under \`${key}\`${file.settingsRequired ? " (required)" : ""}: ${sentence(schema.description)}`,
-    );
+    const what = sentence(schema.description);
+    output.result(`\nSettings under \`${key}\`${file.settingsRequired ? " (required)" : ""}${what && `: ${what}`}`);
     for (const { path, type, isRequired, byDefault, what } of settingRows(schema, key)) {
       const shown = byDefault === undefined ? "" : ` (default ${JSON.stringify(byDefault)})`;
       output.result(`  ${path}: ${type}${isRequired ? ", required" : ""}${shown}\n      ${what}`);

@@ -5,7 +5,6 @@ import { settingsOf } from "../settings.ts";
 
 export const description = "Installs rpm files, or all rpm files of folders";
 export const settingsKey = "rpms";
-export const settingsRequired = true;
 
 export const settings = {
   type: "array",
@@ -17,12 +16,13 @@ export const settings = {
 };
 
 /**
- * Records the copying and installing. On Debian and Ubuntu rpm itself is installed first; there a package can depend only on
+ * Records the copying and installing; without a list there is nothing to install, as in the example of Imaging Hot Sauce. On Debian and Ubuntu rpm itself is installed first; there a package can depend only on
  * packages in the same list, for rpm does not know of those that dpkg installed.
  * @throws UserError when a path can't be read.
  */
 export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
   const uploads = settingsOf<string[]>(cfg, settingsKey, []).map((path) => root.upload(path));
+  if (uploads.length === 0) return root.run("echo 'no rpm files are listed (rpms): nothing to install'");
   if (root.distribution.family === "debian") root.packages(["rpm"]);
   root.run(
     [

@@ -48,4 +48,17 @@ describe("the progress of a deployment", () => {
     assert.equal(lines[4], "error: exit status 1");
     assert.equal(steps.hasErrors, true);
   });
+
+  it("tells before anything is done why it is done, and does not say so again", () => {
+    const { steps, lines } = shown();
+    const worker = "urn:pulumi:s::p::ci-images:index:WorkerImage::debian12";
+    const plan = new Steps();
+    plan.onPreview(diagnostic("info", "debian12: will be baked: recipe a => b\n", worker));
+    steps.plan(plan);
+    assert.deepEqual(lines, ["debian12: will be baked: recipe a => b"]);
+    steps.onEvent(diagnostic("info", "debian12: will be baked: recipe a => b\n", worker));
+    assert.equal(lines.length, 1);
+    steps.onEvent(diagnostic("info", "debian12: the mirror did not answer\n", worker));
+    assert.equal(lines.length, 2);
+  });
 });

@@ -1,0 +1,56 @@
+// Runs the verbs as a user does: the real command, in a process of its own, in a stack's folder.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { execa } from "execa";
+import { projectDirectory } from "../../tools/versions.mjs";
+
+/** Where a command line is typed. */
+export interface Place {
+  directory: string;
+  environment: NodeJS.ProcessEnv;
+}
+
+/** What came of a command line. */
+export interface Ended {
+  stdout: string;
+  stderr: string;
+  exitCode: number | undefined;
+}
+
+const program = join(projectDirectory, "cli/ci-images.mjs");
+
+/**
+ * Starts a command line. Its output is no terminal, and nobody is there to be asked.
+ * @param options.detached Gives it a process group of its own.
+ */
+export function startVerb({ directory, environment }: Place, words: readonly string[], { detached = false } = {}) {
+  const options = { cwd: directory, env: environment, extendEnv: false, reject: false, stdin: "ignore" } as const;
+  return execa(process.execPath, [program, ...words], { ...options, detached });
+}
+
+/** Runs a command line, which may fail. */
+export async function runVerb(place: Place, ...words: string[]): Promise<Ended> {
+  const { stdout, stderr, exitCode } = await startVerb(place, words);
+  assertDiscreet(stdout + stderr);
+  return { stdout, stderr, exitCode };
+}
+
+/** Runs a command line that must end well. */
+export async function doVerb(place: Place, ...words: string[]): Promise<Ended> {
+  const ended = await runVerb(place, ...words);
+  assert.equal(ended.exitCode, 0, `${words.join(" ")}:\n${ended.stdout}\n${ended.stderr}`);
+  return ended;
+}
+
+/** Runs a command line that must fail, with an exit status and words on standard error. */
+export async function failVerb(place: Place, exitCode: number, message: RegExp, ...words: string[]): Promise<Ended> {
+  const ended = await runVerb(place, ...words);
+  assert.equal(ended.exitCode, exitCode, `${words.join(" ")}:\n${ended.stdout}\n${ended.stderr}`);
+  assert.match(ended.stderr, message);
+  return ended;
+}
+
+/** No secrets, and nothing of the engine's own log, whatever is shown. */
+function assertDiscreet(output: string): void {
+  assert.doesNotMatch(output, /PRIVATE KEY|RegisterResource/);
+}
