@@ -7,20 +7,27 @@ type Records = Record<string, { type: string; outputs?: Record<string, unknown> 
 
 /** The stack's state as the last command left it, failed or not. */
 export class StackState {
-  private readonly names: Set<string>;
+  private readonly outputs: Map<string, Record<string, unknown>>;
   /** What recipe hashes were made of, by recipe hash: the stack's output `plans`, as of the last `up` that succeeded. */
   readonly plans: Readonly<Record<string, PlanDescription>>;
 
   /** @param records What the engine says of each URN. */
   constructor(records: Records = {}) {
-    this.names = new Set(Object.entries(records).map(([urn, { type }]) => `${type} ${urn.split("::").at(-1)}`));
+    this.outputs = new Map(
+      Object.entries(records).map(([urn, { type, outputs = {} }]) => [`${type} ${urn.split("::").at(-1)}`, outputs]),
+    );
     const stack = Object.values(records).find(({ type }) => type === "pulumi:pulumi:Stack");
     this.plans = (stack?.outputs?.plans ?? {}) as Record<string, PlanDescription>;
   }
 
   /** Whether a resource of this type (`aws:ec2/amiFromInstance:AmiFromInstance`) and logical name is under management. */
   has(type: string, name: string): boolean {
-    return this.names.has(`${type} ${name}`);
+    return this.outputs.has(`${type} ${name}`);
+  }
+
+  /** What the state has of a resource; undefined when it is not under management. */
+  outputsOf(type: string, name: string): Readonly<Record<string, unknown>> | undefined {
+    return this.outputs.get(`${type} ${name}`);
   }
 }
 

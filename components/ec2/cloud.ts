@@ -7,6 +7,7 @@ import { formatExpiry, type Labels, type Role } from "../../common/labels.ts";
 import { UserError } from "../../common/user-error.ts";
 import type { Inventory } from "../../provision/life-cycle-commands.ts";
 import type { Distribution } from "../../provision/module.ts";
+import type { Plan } from "../../provision/plan.ts";
 import type { RecipeBase } from "../../provision/recipe.ts";
 import type { BuilderIdentity } from "../../provision/verification.ts";
 import { call } from "../call.ts";
@@ -25,17 +26,27 @@ import type { OwnKey } from "../login-key.ts";
 import { onceMade } from "../outputs.ts";
 import type { Settings } from "../settings.ts";
 import { findSshFrom } from "../ssh-from.ts";
+import type { Power } from "../stages.ts";
 import type { StackState } from "../state.ts";
 import { baseSource, ec2Distributions, loginUserOf } from "./bases.ts";
 import { Ec2Images, imageOutput } from "./images.ts";
-import { declareMachine, type Ec2Machine, type Surroundings } from "./machine.ts";
+import { declareMachine, powerType, type Ec2Machine, type Surroundings } from "./machine.ts";
 import { Promotion, Step, type ImageAttributes } from "./resources.ts";
+import type { UselessImage } from "./useless-images.ts";
 
 /** A generation as the survey (provider/functions/ec2.ts) tells of it. */
 interface Ec2Generation extends Generation {
   base: Base;
   /** The AMI's name. */
   imageName: string;
+}
+
+/** What the survey tells. */
+interface Surveyed {
+  generations: Ec2Generation[];
+  builders: string[];
+  sealed: string[];
+  useless: UselessImage[];
 }
 
 /** An AMI with what else belongs to it. */
@@ -58,6 +69,8 @@ export class Ec2Cloud implements Cloud {
   private readonly instanceType: string;
   /** What the preflight found out; none before that, as nothing is declared that needs it. */
   private found?: Pick<Surroundings, "vpc" | "sshFrom">;
+  /** Ids of base images by distribution. */
+  private readonly bases = new Map<string, string>();
 
   /**
    * @param place The region.
@@ -66,7 +79,7 @@ export class Ec2Cloud implements Cloud {
   constructor(
     private readonly settings: Settings,
     readonly place: string,
-    state: StackState,
+    private readonly state: StackState,
     private readonly ownKey: OwnKey | undefined,
   ) {
     const { diskSize, instanceType, architecture } = settings.ec2;
@@ -80,7 +93,7 @@ export class Ec2Cloud implements Cloud {
   }
 
   async resolveBase(_base: RecipeBase, distribution: Distribution, pinned?: Base): Promise<Base> {
-    if (pinned) return pinned;
+    if (pinned) return this.remember(distribution, pinned);
     const { architecture, bases } = this.settings.ec2;
     const source = baseSource(distribution, architecture, bases[distribution.id]);
     if (!source) {
@@ -91,18 +104,22 @@ export class Ec2Cloud implements Cloud {
       });
     }
     const query = { region: this.place, distribution: distribution.id, architecture, source };
-    return call("ci-images:ec2:resolveBase", query);
+    return this.remember(distribution, await call<Base>("ci-images:ec2:resolveBase", query));
   }
 
   async survey({ id: distribution }: Distribution): Promise<Survey> {
     const owner = { project: pulumi.getProject(), stack: pulumi.getStack(), distribution };
-    return call("ci-images:ec2:survey", { region: this.place, copyTo: this.copyTo, ...owner });
+    const query = { region: this.place, copyTo: this.copyTo, ...owner };
+    const { useless, ...survey } = await call<Surveyed>("ci-images:ec2:survey", query);
+    return { ...survey, notices: this.images.useless.note(distribution, useless) };
   }
 
-  async preflight(): Promise<void> {
-    const { subnet, securityGroup, architecture } = this.settings.ec2;
+  async preflight({ distribution }: Plan): Promise<void> {
+    const { subnet, securityGroup, architecture, bootMode } = this.settings.ec2;
     const { place: region, instanceType } = this;
-    const asked = { region, instanceType, architecture, subnet, securityGroup, keyName: this.ownKey?.name };
+    const base = this.bases.get(distribution.id);
+    const keyName = this.ownKey?.name;
+    const asked = { region, instanceType, architecture, subnet, securityGroup, keyName, bootMode, base };
     const [{ vpc }, sshFrom] = await Promise.all([
       call<{ vpc: string }>("ci-images:ec2:preflight", asked),
       findSshFrom(this.settings),
@@ -111,7 +128,8 @@ export class Ec2Cloud implements Cloud {
   }
 
   declareBuilder(bake: Bake): Ec2Machine {
-    return this.machine(bake, `${bake.prefix}-builder`, "builder", bake.base.id, []);
+    const stays = { power: this.powerOf(bake), open: bake.stage !== "image" };
+    return this.machine(bake, `${bake.prefix}-builder`, "builder", bake.base.id, [], stays);
   }
 
   declareSealing({ prefix, parent }: Bake, builder: Ec2Machine, after: pulumi.Resource): pulumi.Resource {
@@ -139,7 +157,7 @@ export class Ec2Cloud implements Cloud {
     const image = this.images.declareMade(bake, builder.step.instance, making, [stopped]);
     const attributes = this.images.declareAttributes(prefix, this.place, image.id, tags, parent);
     new Step("Retirement", `${prefix}-retirement`, builder.step, { parent, dependsOn: [attributes] });
-    const output = imageOutput(image.id, this.images.nameOf(bake), bake.recipe, attributes.builtAt);
+    const output = imageOutput(image.id, image.name, bake.recipe, attributes.builtAt);
     const hostKey = pulumi.output(builder.connection.hostKey);
     const was: pulumi.Output<BuilderIdentity> = pulumi
       .all([machineId, hostKey, builder.authorizedKey])
@@ -193,10 +211,25 @@ export class Ec2Cloud implements Cloud {
       const copied = this.images.declareAttributes(name, region, copy.id, tags, parent);
       const permitted = this.images.declarePermissions(name, region, copy.id, parent, [copied]);
       const { builtAt } = attributes;
-      const told = imageOutput(copy.id, this.images.nameOf(identity), recipe, builtAt);
+      const told = imageOutput(copy.id, copied.name, recipe, builtAt);
       return [region, onceMade(told, [copied, ...permitted])] as const;
     });
     return { [this.place]: own, ...Object.fromEntries(copies) };
+  }
+
+  /**
+   * Whether the builder is to run, where that is ours to say. At stage `image` it runs anyway, and a sealed one must not be
+   * started again; only one that an earlier stage has powered off has to be started.
+   */
+  private powerOf({ prefix, sealed, stage }: Bake): Power | undefined {
+    if (sealed) return undefined;
+    const isKnown = this.state.has(powerType, `${prefix}-builder-power`);
+    return stage !== "image" || isKnown ? this.settings.power : undefined;
+  }
+
+  private remember({ id }: Distribution, base: Base): Base {
+    this.bases.set(id, base.id);
+    return base;
   }
 
   private get copyTo(): string[] {
@@ -209,6 +242,7 @@ export class Ec2Cloud implements Cloud {
     role: Role,
     image: pulumi.Input<string>,
     after: pulumi.Resource[],
+    stays: { power?: Power; open?: boolean } = {},
   ): Ec2Machine {
     if (!this.found) throw new Error("a machine was declared without a preflight");
     const { distribution, recipe, parent, base } = bake;
@@ -216,8 +250,9 @@ export class Ec2Cloud implements Cloud {
     const labels: Labels = { ...owner, distribution: distribution.id, recipe, role, base: base.id };
     const { settings, place: region, instanceType, ownKey } = this;
     const provider: aws.Provider = this.images.provider(region);
-    const surroundings = { settings, region, instanceType, provider, ownKey, ...this.found };
-    return declareMachine(surroundings, { prefix, labels, image, loginUser: distribution.loginUser, parent, after });
+    const surroundings = { settings, region, instanceType, provider, ownKey, state: this.state, ...this.found };
+    const { loginUser } = distribution;
+    return declareMachine(surroundings, { prefix, labels, image, loginUser, parent, after, ...stays });
   }
 }
 

@@ -7,7 +7,8 @@ import { parseDuration } from "../../provision/sizes.ts";
 import type { ImageIdentity, ImageOutput } from "../cloud.ts";
 import type { Settings } from "../settings.ts";
 import type { StackState } from "../state.ts";
-import { AdoptedImage, ImageAttributes, SnapshotSweep } from "./resources.ts";
+import { AdoptedImage, ImageAttributes, ImageLease } from "./resources.ts";
+import { UselessImages } from "./useless-images.ts";
 
 /** Types of the official resources, as the state has them. */
 export const imageTypes = {
@@ -33,6 +34,8 @@ const customTimeouts = { create: "60m" };
 
 /** Declares AMIs of one stack. */
 export class Ec2Images {
+  /** Those that are in the way; known from the survey on. */
+  readonly useless = new UselessImages();
   private readonly providers = new Map<string, aws.Provider>();
 
   constructor(
@@ -52,8 +55,8 @@ export class Ec2Images {
     return provider;
   }
 
-  /** The AMI's name: unique in account and region. */
-  nameOf({ name, distribution, recipe }: ImageIdentity): string {
+  /** The AMI's name, unless it is taken: unique in account and region. */
+  private nameOf({ name, distribution, recipe }: ImageIdentity): string {
     return cloudName("ec2", pulumi.getProject(), pulumi.getStack(), name, distribution.id, recipe.slice(0, 12));
   }
 
@@ -78,40 +81,42 @@ export class Ec2Images {
     after: pulumi.Resource[],
   ): aws.ec2.AmiFromInstance {
     const { prefix, distribution, recipe, parent } = identity;
-    const sweep = this.declareSweep(identity, this.region);
+    const lease = this.declareLease(identity, this.region);
+    const ended = this.useless.declareEnd(identity, this.region, prefix);
     return new aws.ec2.AmiFromInstance(
       prefix,
       {
-        name: this.nameOf(identity),
+        name: this.useless.freeName(identity, this.region, this.nameOf(identity)),
         description: `${identity.name}: ${distribution.id}, recipe ${recipe.slice(0, 12)}`,
         sourceInstanceId: instance,
         // The instance is stopped: nothing is rebooted, and nothing has to be.
         snapshotWithoutReboot: true,
         tags,
       },
-      { parent, provider: this.provider(this.region), dependsOn: [...after, sweep], customTimeouts },
+      {
+        parent,
+        provider: this.provider(this.region),
+        deletedWith: lease,
+        dependsOn: [...after, lease, ...ended],
+        customTimeouts,
+      },
     );
   }
 
   /** An AMI that is there, as the state knows it; one that it does not know is adopted. */
   declarePresent(identity: ImageIdentity, image: { id: string; name: string }): pulumi.CustomResource {
     const { prefix, parent } = identity;
-    const sweep = this.declareSweep(identity, this.region);
-    if (!this.state.has(imageTypes.made, prefix)) {
-      const args = { region: this.region, image: image.id };
-      return new AdoptedImage(prefix, args, { parent, dependsOn: [sweep] });
+    const lease = this.declareLease(identity, this.region);
+    this.useless.declareEnd(identity, this.region, prefix);
+    const kept = { parent, deletedWith: lease, dependsOn: [lease] };
+    if (!this.isManaged(imageTypes.made, prefix, image.id)) {
+      return new AdoptedImage(prefix, { region: this.region, image: image.id }, kept);
     }
     return new aws.ec2.AmiFromInstance(
       prefix,
       // Required, and ignored: the state's own values stay.
       { name: image.name, sourceInstanceId: "i-00000000000000000" },
-      {
-        parent,
-        provider: this.provider(this.region),
-        ignoreChanges: settled,
-        dependsOn: [sweep],
-        customTimeouts,
-      },
+      { ...kept, provider: this.provider(this.region), ignoreChanges: settled, customTimeouts },
     );
   }
 
@@ -126,15 +131,19 @@ export class Ec2Images {
   ): pulumi.CustomResource {
     const { distribution, recipe, parent } = identity;
     const name = `${identity.prefix}-${region}`;
-    const sweep = this.declareSweep(identity, region);
-    if (present !== undefined && !this.state.has(imageTypes.copied, name)) {
-      return new AdoptedImage(name, { region, image: present }, { parent, dependsOn: [sweep] });
+    const lease = this.declareLease(identity, region);
+    const ended = this.useless.declareEnd(identity, region, name);
+    const kept = { parent, deletedWith: lease };
+    if (present !== undefined && !this.isManaged(imageTypes.copied, name, present)) {
+      return new AdoptedImage(name, { region, image: present }, { ...kept, dependsOn: [lease] });
     }
     const { encrypted, kmsKeys } = this.settings.ec2;
+    // The state's own copy, where there is none in the cloud, failed or was deregistered: with its name the engine would keep it.
+    const lost = present === undefined ? this.state.outputsOf(imageTypes.copied, name)?.name : undefined;
     return new aws.ec2.AmiCopy(
       name,
       {
-        name: this.nameOf(identity),
+        name: this.useless.freeName(identity, region, this.nameOf(identity), lost as string | undefined),
         description: `${identity.name}: ${distribution.id}, recipe ${recipe.slice(0, 12)}`,
         sourceAmiId: source,
         sourceAmiRegion: this.region,
@@ -143,10 +152,11 @@ export class Ec2Images {
       },
       // A copy that is there stays as it was made: another source would be another recipe, and so another name.
       {
-        parent,
+        ...kept,
         provider: this.provider(region),
-        dependsOn: [...after, sweep],
-        ignoreChanges: ["encrypted", "kmsKeyId"],
+        dependsOn: [...after, lease, ...ended],
+        // Deprecation is set by ImageAttributes.
+        ignoreChanges: ["encrypted", "kmsKeyId", "deprecationTime", ...(present === undefined ? [] : ["name"])],
         customTimeouts,
       },
     );
@@ -188,21 +198,26 @@ export class Ec2Images {
     );
   }
 
-  /** Declared before the image and so deleted after it: snapshots that it left. */
-  private declareSweep({ prefix, distribution, recipe, parent }: ImageIdentity, region: string): SnapshotSweep {
+  /** Declared before the image and so deleted after it. */
+  private declareLease({ prefix, distribution, recipe, parent }: ImageIdentity, region: string): ImageLease {
     const owner = { project: pulumi.getProject(), stack: pulumi.getStack() };
-    const tags = cloudLabels("ec2", { ...owner, distribution: distribution.id, recipe });
+    const tags = cloudLabels("ec2", { ...owner, distribution: distribution.id, recipe, role: "image" });
     const name = region === this.region ? prefix : `${prefix}-${region}`;
-    return new SnapshotSweep(`${name}-snapshots`, { region, tags }, { parent });
+    return new ImageLease(`${name}-lease`, { region, tags }, { parent });
+  }
+
+  /** Whether the state has an AMI: this one, and not an earlier one that failed or is gone. */
+  private isManaged(type: string, name: string, id: string): boolean {
+    return this.state.outputsOf(type, name)?.id === id;
   }
 }
 
 /** What the outputs say of an AMI. */
 export function imageOutput(
   id: pulumi.Output<string>,
-  name: string,
+  name: pulumi.Input<string>,
   recipe: string,
   builtAt: pulumi.Input<string>,
 ): pulumi.Output<ImageOutput> {
-  return pulumi.all([id, builtAt]).apply(([id, builtAt]) => ({ id, name, recipe, builtAt }));
+  return pulumi.all([id, name, builtAt]).apply(([id, name, builtAt]) => ({ id, name, recipe, builtAt }));
 }

@@ -8,6 +8,8 @@ import { cloudConfig } from "../../provision/user-data.ts";
 import type { Machine } from "../cloud.ts";
 import { declareHostKey, declareLoginKey, type OwnKey } from "../login-key.ts";
 import type { Settings } from "../settings.ts";
+import type { Power } from "../stages.ts";
+import type { StackState } from "../state.ts";
 import { Lease, Market, Reachable, type StepArgs } from "./resources.ts";
 
 /** What all machines of a stack share. */
@@ -21,6 +23,8 @@ export interface Surroundings {
   vpc: string;
   /** Networks that may reach port 22. */
   sshFrom: string[];
+  /** What is under management already. */
+  state: StackState;
 }
 
 /** What this machine is. */
@@ -34,6 +38,10 @@ export interface MachineArgs {
   parent: pulumi.Resource;
   /** What must be there before it is started. */
   after: pulumi.Resource[];
+  /** Whether it is to run, where that may change; left out, it runs from the beginning. */
+  power?: Power;
+  /** True when people and commands log in to it after `pulumi up`, too. */
+  open?: boolean;
 }
 
 /** A declared machine, and how steps name it. */
@@ -79,24 +87,43 @@ export function declareMachine(surroundings: Surroundings, args: MachineArgs): E
       tags,
       volumeTags: tags,
     },
-    { ...options, dependsOn: after },
+    // After a refresh the provider takes a stopped machine for one that was to have no public address, and replaces it:
+    // https://github.com/hashicorp/terraform-provider-aws/issues/33775
+    { ...options, dependsOn: after, ignoreChanges: ["associatePublicIpAddress"] },
   );
-  const address = settings.ec2.address === "public" ? instance.publicIp : instance.privateIp;
-  const connection = { host: address, port: 22, user, privateKey: login.privateKey, hostKey: host.publicKey };
   const step = { region, machine: lease.machine, instance: instance.id };
-  const ready = new Reachable(
-    `${prefix}-reachable`,
-    { ...step, host: address, port: 22, user, hostKey: host.publicKey },
-    { parent },
-  );
+  const switched = args.power === undefined ? [] : [declarePower(prefix, instance.id, args.power, options)];
+  const { address } = settings.ec2;
+  const reached = { address, port: 22, user, hostKey: host.publicKey, power: args.power ?? "on" };
+  const ready = new Reachable(`${prefix}-reachable`, { ...step, ...reached }, { parent, dependsOn: switched });
+  const connection = { host: ready.host, port: 22, user, privateKey: login.privateKey, hostKey: host.publicKey };
   return { connection, instance: instance.id, authorizedKey: login.publicKey, ready, settles: true, step, lease };
 }
 
-function declareLease({ settings, region }: Surroundings, { prefix, labels, parent }: MachineArgs): Lease {
+/** The type of what powers machines off and on, as the state has it. */
+export const powerType = "aws:ec2transitgateway/instanceState:InstanceState";
+
+function declarePower(
+  prefix: string,
+  instanceId: pulumi.Output<string>,
+  power: Power,
+  options: pulumi.CustomResourceOptions,
+): pulumi.Resource {
+  const state = power === "on" ? "running" : "stopped";
+  // Pulumi has it in this module by mistake; it has nothing to do with transit gateways.
+  return new aws.ec2transitgateway.InstanceState(`${prefix}-power`, { instanceId, state }, options);
+}
+
+function declareLease(
+  { settings, region, state }: Surroundings,
+  { prefix, labels, parent, open = false }: MachineArgs,
+): Lease {
   const { project, stack } = labels;
   const name = [project, stack, prefix].join("-").replaceAll(/[^A-Za-z0-9.-]/g, "-");
   const lifetime = settings.maxLifetimeSeconds;
-  return new Lease(`${prefix}-lease`, { region, prefix: name, labels: { ...labels }, lifetime }, { parent });
+  const recorded = state.has("aws:ec2/instance:Instance", prefix);
+  const args = { region, prefix: name, labels: { ...labels }, lifetime, open, recorded };
+  return new Lease(`${prefix}-lease`, args, { parent });
 }
 
 /** Open to port 22 from `sshFrom`, to nothing else; the way out is free, as packages come from there. */

@@ -41,6 +41,10 @@ function refuseContradictions({ ec2 }: Settings, region: string): void {
   if (deprecateAfter !== undefined && parseDuration(deprecateAfter) === undefined) {
     refuse("deprecateAfter", JSON.stringify(deprecateAfter), durationForm);
   }
+  for (const [place, key] of Object.entries(ec2.kmsKeys)) {
+    const at = key.split(":")[3];
+    if (at !== place) refuse(`kmsKeys.${place}`, `a key of ${at}: ${key}`, `a key of ${place}`);
+  }
   const shares = ec2.shareWithAccounts.length + ec2.shareWithOrganizations.length > 0;
   const lacking = [region, ...ec2.copyTo].filter((each) => !ec2.kmsKeys[each]);
   if (shares && ec2.encrypted && lacking.length > 0) {

@@ -1,5 +1,6 @@
 // Typed handles on our own resources of stack `ec2`; what they do stands in provider/resources/ec2/.
 import * as pulumi from "@pulumi/pulumi";
+import type { Power } from "../stages.ts";
 
 type Text = pulumi.Input<string>;
 type Tags = Record<string, Text>;
@@ -10,6 +11,10 @@ export interface LeaseArgs {
   labels: Record<string, string>;
   /** Seconds. */
   lifetime: number;
+  /** True replaces a machine that was sealed. */
+  open: boolean;
+  /** False replaces a machine that the state does not have. */
+  recorded: boolean;
 }
 
 /** The lease of a machine. */
@@ -62,25 +67,40 @@ export class Step extends pulumi.CustomResource {
   }
 }
 
+export interface ReachableArgs extends StepArgs {
+  /** Which address is used. */
+  address: "public" | "private";
+  port: number;
+  user: string;
+  hostKey: Text;
+  power: Power;
+}
+
 /** Waits until a machine answers by SSH. */
 export class Reachable extends pulumi.CustomResource {
-  constructor(
-    name: string,
-    args: StepArgs & { host: Text; port: number; user: string; hostKey: Text },
-    options?: pulumi.CustomResourceOptions,
-  ) {
-    super("ci-images:ec2:Reachable", name, { ...args }, options);
+  /** Where it is now. */
+  declare readonly host: pulumi.Output<string>;
+
+  constructor(name: string, args: ReachableArgs, options?: pulumi.CustomResourceOptions) {
+    super("ci-images:ec2:Reachable", name, { host: undefined, ...args }, options);
   }
 }
 
-/** Deletes snapshots that an image leaves behind; declared before the image. */
-export class SnapshotSweep extends pulumi.CustomResource {
+/** The lease of an AMI: declared before the image, and makes sure in the end that the image is gone with its snapshots. */
+export class ImageLease extends pulumi.CustomResource {
   constructor(
     name: string,
     args: { region: string; tags: Record<string, string> },
     options?: pulumi.CustomResourceOptions,
   ) {
-    super("ci-images:ec2:SnapshotSweep", name, args, options);
+    super("ci-images:ec2:ImageLease", name, args, options);
+  }
+}
+
+/** Removes AMIs that AWS gave up on. */
+export class FailedImages extends pulumi.CustomResource {
+  constructor(name: string, args: { region: string; images: string[] }, options?: pulumi.CustomResourceOptions) {
+    super("ci-images:ec2:FailedImages", name, args, options);
   }
 }
 

@@ -29,7 +29,7 @@ export interface Ec2Settings {
   diskSize: number;
   /** Whether root disk, snapshots and copies are encrypted. */
   encrypted: boolean;
-  /** A KMS key's ARN or alias for each region; without one, the account's default key for EBS. */
+  /** A KMS key's ARN for each region; without one, the account's default key for EBS. */
   kmsKeys: Record<string, string>;
   /** Asks for spot capacity first, and takes an on-demand machine where there is none. */
   spot: boolean;
@@ -51,9 +51,17 @@ export interface Ec2Settings {
   deprecateAfter?: string;
   /** Refuses that anybody but this program deregisters the images. */
   deregistrationProtection: boolean;
+  /** How machines are to boot from the images: the base image must do so, and the instance type must be able to. */
+  bootMode?: "uefi" | "legacy-bios" | "uefi-preferred";
 }
 
 const region = { type: "string", pattern: "^[a-z]{2}(-[a-z]+)+-[0-9]+$", description: "a region's name: us-west-2" };
+/** No alias: the provider reads the key's ARN back, and would replace the machine for the difference. */
+const kmsKey = {
+  type: "string",
+  pattern: "^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/",
+  description: "a key's ARN: arn:aws:kms:us-west-2:123456789012:key/0abc...",
+};
 const strings = { type: "array", uniqueItems: true, default: [] };
 
 /** The JSON schema of {@link Ec2Settings}; docs/ec2.md describes every key. */
@@ -68,7 +76,7 @@ export const ec2Schema: Schema & { properties: Record<string, Schema> } = {
     instanceType: { type: "string", pattern: "^[a-z0-9-]+\\.[a-z0-9-]+$", description: "an instance type: t3.small" },
     diskSize: { type: "integer", minimum: 8, maximum: 16384, default: 48, description: "GiB" },
     encrypted: { type: "boolean", default: true },
-    kmsKeys: { type: "object", propertyNames: region, additionalProperties: { type: "string" }, default: {} },
+    kmsKeys: { type: "object", propertyNames: region, additionalProperties: kmsKey, default: {} },
     spot: { type: "boolean", default: false },
     subnet: { type: "string", pattern: "^subnet-", description: "a subnet's id: subnet-0abc..." },
     address: { enum: ["public", "private"], default: "public" },
@@ -101,5 +109,6 @@ export const ec2Schema: Schema & { properties: Record<string, Schema> } = {
     },
     deprecateAfter: { type: "string", description: 'a duration: "90 days"' },
     deregistrationProtection: { type: "boolean", default: false },
+    bootMode: { enum: ["uefi", "legacy-bios", "uefi-preferred"] },
   },
 };

@@ -3,10 +3,23 @@ import type { Image } from "@aws-sdk/client-ec2";
 import type { Context } from "../resource.ts";
 import { waitFor } from "../wait.ts";
 import { ec2, errorCode, isGone } from "./client.ts";
-import { findImage, findSnapshots, snapshotsOf, type Tags } from "./things.ts";
+import { UserError } from "../../common/user-error.ts";
+import { tagNames } from "../../common/ec2-tags.ts";
+import { findImage, findSnapshots, snapshotsOf, tagsOf, type Tags } from "./things.ts";
 
 /** Seconds that AWS may take to copy a disk into an image. */
 const imageSeconds = 60 * 60;
+
+/** Whether AWS still works on an image or has given it up, or somebody has disabled it. */
+export function imageProgress({ State }: Image): "available" | "under way" | "failed" | "disabled" {
+  if (State === "available" || State === "disabled") return State;
+  return State === "pending" || State === "transient" ? "under way" : "failed";
+}
+
+/** Why an image failed, in AWS's words. */
+export function imageReason({ StateReason }: Image): string {
+  return StateReason?.Message ?? "AWS gives no reason";
+}
 
 /**
  * Waits until an image can be used.
@@ -22,10 +35,12 @@ export async function waitForImage(region: string, id: string, context: Context)
       async look() {
         const image = await findImage(region, id);
         if (!image) return { failed: "it is gone" };
-        const { State = "unknown", StateReason } = image;
-        if (State === "available") return { done: image };
-        if (State === "pending" || State === "transient") return { state: State };
-        return { failed: `it is ${State}: ${StateReason?.Message ?? "AWS gives no reason"}` };
+        const { State = "unknown" } = image;
+        const progress = imageProgress(image);
+        if (progress === "available") return { done: image };
+        if (progress === "under way") return { state: State };
+        const cure = "the next `pulumi up` makes another";
+        return { failed: `it is ${State}: ${imageReason(image)}`, cure };
       },
     },
     context,
@@ -35,12 +50,15 @@ export async function waitForImage(region: string, id: string, context: Context)
 /**
  * Deregisters an image and deletes its snapshots. Content when image or snapshots are gone.
  * @param progress Hears of each thing that was removed.
+ * @throws UserError when somebody has protected a proven image against that.
  */
 export async function removeImage(region: string, id: string, progress: Context["progress"]): Promise<void> {
   const image = await findImage(region, id);
   if (!image) return;
   const client = await ec2(region);
-  if (image.DeregistrationProtection?.startsWith("enabled")) {
+  if (isProtected(image)) {
+    if (tagsOf(image)[tagNames.proven] !== undefined) refuseProtected(region, id);
+    // Nobody works with an image that was never proven: what protects it is our own setting, and nothing else.
     await client.disableImageDeregistrationProtection({ ImageId: id });
   }
   try {
@@ -50,6 +68,21 @@ export async function removeImage(region: string, id: string, progress: Context[
   }
   progress(`deregistered ${id} in ${region}`);
   for (const snapshot of snapshotsOf(image)) await removeSnapshot(region, snapshot, progress);
+}
+
+/** Whether AWS would refuse to deregister an image. */
+export function isProtected({ DeregistrationProtection }: Image): boolean {
+  // `enabled-without-cooldown`, `enabled-with-cooldown`; `disabled`.
+  return DeregistrationProtection?.startsWith("enabled") ?? false;
+}
+
+/** Says what to do about an image that somebody else protects. */
+export function refuseProtected(region: string, id: string): never {
+  throw new UserError({
+    where: `image ${id} in ${region}`,
+    found: "somebody has protected it against being deregistered",
+    cure: `if nobody needs it any more: aws ec2 disable-image-deregistration-protection --region ${region} --image-id ${id}, then again`,
+  });
 }
 
 /**

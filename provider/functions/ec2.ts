@@ -1,12 +1,12 @@
 // What the program asks of EC2 before it declares anything.
-import type { Image, _InstanceType } from "@aws-sdk/client-ec2";
-import { cloudLabels, type Labels } from "../../common/labels.ts";
+import type { _InstanceType } from "@aws-sdk/client-ec2";
 import { UserError } from "../../common/user-error.ts";
 import { findBase, type BaseQuery, type FoundBase } from "../ec2/base.ts";
 import { asking, configuredRegion, ec2, errorCode, isGone } from "../ec2/client.ts";
-import { tagKey, tagNames } from "../../common/ec2-tags.ts";
-import { findImages, findInstances, tagsOf } from "../ec2/things.ts";
+import { bootModeOf, bootsIn, type BootMode } from "../ec2/boot-mode.ts";
+import { findImage } from "../ec2/things.ts";
 import type { FunctionType } from "../resource.ts";
+import { ec2Survey } from "./ec2-survey.ts";
 import { ec2Sweep } from "./ec2-sweep.ts";
 
 /** `ci-images:ec2:configuredRegion`: where AWS's own configuration points. */
@@ -21,82 +21,6 @@ export const ec2ResolveBase: FunctionType<BaseQuery, FoundBase> = {
   call: (query) => findBase(query),
 };
 
-interface SurveyInputs {
-  region: string;
-  /** Where copies are. */
-  copyTo: string[];
-  project: string;
-  stack: string;
-  distribution: string;
-}
-
-/** An image, with properties as Generation of components/cloud.ts has them. */
-export interface SurveyedImage {
-  recipe: string;
-  proven: boolean;
-  base: { id: string; description: string };
-  builtAt: string;
-  /** The recipe's name. */
-  name: string;
-  /** The AMI's id. */
-  location: string;
-  /** The AMI's name. */
-  imageName: string;
-  builder?: { machineId: string; hostKeys: string[]; loginKey: string };
-  /** Copies' ids by region. */
-  copies: Record<string, string>;
-}
-
-/** `ci-images:ec2:survey`: the stack's images of one distribution, the newest first, and the recipes of its builders. */
-export const ec2Survey: FunctionType<SurveyInputs, { generations: SurveyedImage[]; builders: string[] }> = {
-  token: "ci-images:ec2:survey",
-  async call({ region, copyTo, project, stack, distribution }) {
-    const labels = (role: Labels["role"]) => cloudLabels("ec2", { project, stack, distribution, role });
-    return asking(`looking for images of ${distribution} in ${region}`, async () => {
-      const [images, builders, ...copies] = await Promise.all([
-        availableImages(region, labels("image")),
-        findInstances(region, labels("builder")),
-        ...copyTo.map((place) => availableImages(place, labels("image"))),
-      ]);
-      const generations = images.map((image) => {
-        const there = copyTo.flatMap((place, index) => {
-          const copy = copies[index].find((other) => recipeOf(other) === recipeOf(image));
-          return copy ? [[place, copy.ImageId!] as const] : [];
-        });
-        return generationOf(image, Object.fromEntries(there));
-      });
-      generations.sort((a, b) => b.builtAt.localeCompare(a.builtAt));
-      return { generations, builders: builders.map((builder) => tagsOf(builder)[tagKey("recipe")] ?? "") };
-    });
-  },
-};
-
-async function availableImages(region: string, tags: Record<string, string>): Promise<Image[]> {
-  return (await findImages(region, tags)).filter(({ State }) => State === "available");
-}
-
-function recipeOf(image: Image): string {
-  return tagsOf(image)[tagKey("recipe")] ?? "";
-}
-
-function generationOf(image: Image, copies: Record<string, string>): SurveyedImage {
-  const tags = tagsOf(image);
-  const [machineId, hostKey, loginKey] = (tags[tagNames.builder] ?? "").split(" ");
-  const ed25519 = (data: string) => `ssh-ed25519 ${data}`;
-  const baseId = tags[tagKey("base")] ?? "";
-  return {
-    recipe: recipeOf(image),
-    proven: tags[tagNames.proven] !== undefined,
-    base: { id: baseId, description: tags[tagNames.baseDescription] ?? baseId },
-    builtAt: new Date(image.CreationDate!).toISOString(),
-    name: tags[tagNames.recipeName] ?? "",
-    location: image.ImageId!,
-    imageName: image.Name!,
-    ...(loginKey && { builder: { machineId, hostKeys: [ed25519(hostKey)], loginKey: ed25519(loginKey) } }),
-    copies,
-  };
-}
-
 interface PreflightInputs {
   region: string;
   instanceType: string;
@@ -105,6 +29,10 @@ interface PreflightInputs {
   securityGroup?: string;
   /** A key pair of the user's that has to be there. */
   keyName?: string;
+  /** How machines are to boot from the image. */
+  bootMode?: BootMode;
+  /** The base image, which decides how they do. */
+  base: string;
 }
 
 /** `ci-images:ec2:preflight`: refuses to start a bake that can't end well, and tells in which VPC it will be. */
@@ -113,7 +41,12 @@ export const ec2Preflight: FunctionType<PreflightInputs, { vpc: string }> = {
   async call(inputs) {
     const { region } = inputs;
     return asking(`preparing a bake in ${region}`, async () => {
-      const [vpc] = await Promise.all([findVpc(inputs), checkType(inputs), checkKeyName(inputs)]);
+      const [vpc] = await Promise.all([
+        findVpc(inputs),
+        checkType(inputs),
+        checkKeyName(inputs),
+        checkBootMode(inputs),
+      ]);
       return { vpc };
     });
   },
@@ -155,7 +88,7 @@ async function findVpc({ region, subnet, securityGroup }: PreflightInputs): Prom
   return vpc;
 }
 
-async function checkType({ region, instanceType, architecture }: PreflightInputs): Promise<void> {
+async function checkType({ region, instanceType, architecture, bootMode }: PreflightInputs): Promise<void> {
   const where = "stack setting ci-images:ec2.instanceType";
   const client = await ec2(region);
   const InstanceTypes = [instanceType as _InstanceType];
@@ -170,6 +103,11 @@ async function checkType({ region, instanceType, architecture }: PreflightInputs
         allowed: `a type for ${wanted}`,
       });
     }
+    const type = answer.InstanceTypes?.[0];
+    if (type && bootMode !== undefined && !bootsIn(type, bootMode)) {
+      const found = `${instanceType} boots in ${type.SupportedBootModes!.join(", ")} only, and ci-images:ec2.bootMode is ${bootMode}`;
+      throw new UserError({ where, found });
+    }
   } catch (error) {
     if (errorCode(error) !== "InvalidInstanceType") throw error;
     throw new UserError({
@@ -178,6 +116,17 @@ async function checkType({ region, instanceType, architecture }: PreflightInputs
       cure: "e.g. t3.small or t4g.small",
     });
   }
+}
+
+async function checkBootMode({ region, base, bootMode }: PreflightInputs): Promise<void> {
+  if (bootMode === undefined) return;
+  const image = await findImage(region, base);
+  if (!image || bootModeOf(image) === bootMode) return;
+  throw new UserError({
+    where: "stack setting ci-images:ec2.bootMode",
+    found: `${bootMode}, but the base image ${base} (${image.Name}) boots in ${bootModeOf(image)}, and AWS gives an image what its base has`,
+    cure: "choose another base image (ci-images:ec2.bases), or remove the setting",
+  });
 }
 
 async function checkKeyName({ region, keyName }: PreflightInputs): Promise<void> {

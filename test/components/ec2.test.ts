@@ -11,13 +11,13 @@ import { runProgram, type Graph, type Registered, type World } from "./program.t
 const region = "us-west-2";
 const base = { id: "ami-0base", description: "debian-12-amd64-20260901-2" };
 
-/** A cloud that has these images; the state knows the resources `records`. */
-function world(generations: object[] = [], records: object = {}): World {
+/** A cloud that has these images; the state knows the resources `records`. @param more Of what the survey tells. */
+function world(generations: object[] = [], records: object = {}, more: object = {}): World {
   return {
     calls: {
       "pulumi:pulumi:readStackResourceOutputs": { outputs: records },
       "ci-images:ec2:resolveBase": base,
-      "ci-images:ec2:survey": { generations, builders: [] },
+      "ci-images:ec2:survey": { generations, builders: [], sealed: [], useless: [], ...more },
       "ci-images:ec2:preflight": { vpc: "vpc-1" },
       "ci-images:index:ownAddress": { address: "203.0.113.7" },
       "ci-images:ec2:configuredRegion": { region },
@@ -30,7 +30,7 @@ function world(generations: object[] = [], records: object = {}): World {
       }),
       "ci-images:ec2:Market": () => ({ market: "spot" }),
       "ci-images:ec2:ImageAttributes": () => ({ name: "n", builtAt: "2026-11-21T14:00:00.000Z" }),
-      "aws:ec2/instance:Instance": () => ({ publicIp: "198.51.100.1", privateIp: "10.0.0.1" }),
+      "ci-images:ec2:Reachable": () => ({ host: "198.51.100.1" }),
       "command:remote:Command": () => ({ stdout: `machine-id: ${"1".repeat(32)}\nbash\t5.2\n` }),
     },
   };
@@ -49,8 +49,12 @@ async function surveyed(graph: Graph, proven: boolean, copies: object = {}) {
   return { ...generation, builder, copies };
 }
 
-/** The state's record of a resource. */
-const record = (type: string, name: string) => ({ [`urn:pulumi:test::ci-images::${type}::${name}`]: { type } });
+/** The state's record of an image. */
+const record = (type: string, name: string, outputs: object = { id: "ami-0made" }) => ({
+  [`urn:pulumi:test::ci-images::${type}::${name}`]: { type, outputs },
+});
+const madeType = "aws:ec2/amiFromInstance:AmiFromInstance";
+const copyType = "aws:ec2/amiCopy:AmiCopy";
 
 describe("stack `ec2`: what the program declares", function () {
   this.timeout(180_000);
@@ -163,13 +167,13 @@ describe("stack `ec2`: what the program declares", function () {
     const first = await run({ copyTo: ["eu-west-1"] });
     const { name } = first.one("AmiFromInstance");
     const known = {
-      ...record("aws:ec2/amiFromInstance:AmiFromInstance", name),
-      ...record("aws:ec2/amiCopy:AmiCopy", `${name}-eu-west-1`),
+      ...record(madeType, name),
+      ...record(copyType, `${name}-eu-west-1`, { id: "ami-0copy" }),
     };
     const generation = await surveyed(first, true, { "eu-west-1": "ami-0copy" });
     const graph = await run({ copyTo: ["eu-west-1"] }, world([generation], known));
     const types = new Set(graph.resources.map(({ type }) => type.split(":").at(-1)));
-    const kept = ["AmiCopy", "AmiFromInstance", "ImageAttributes", "SnapshotSweep", "WorkerImage", "aws"];
+    const kept = ["AmiCopy", "AmiFromInstance", "ImageAttributes", "ImageLease", "WorkerImage", "aws"];
     assert.deepEqual([...types].sort(), kept);
     for (const ignored of ["name", "sourceInstanceId", "tags", "snapshotWithoutReboot"]) {
       assert.ok(graph.one("AmiFromInstance").ignoreChanges.includes(ignored), ignored);
@@ -177,7 +181,7 @@ describe("stack `ec2`: what the program declares", function () {
     const calls = graph.calls.map(({ token }) => token);
     assert.ok(!calls.includes("ci-images:ec2:preflight") && !calls.includes("ci-images:index:ownAddress"));
     // What is declared again must look as it did, or every `up` would change it.
-    for (const type of ["AmiCopy", "ImageAttributes", "SnapshotSweep"]) {
+    for (const type of ["AmiCopy", "ImageAttributes", "ImageLease"]) {
       const strip = (each: Registered) => ({ ...each.inputs, sourceAmiId: "", image: "" });
       const [before, now] = [first, graph].map((each) =>
         Object.fromEntries(
@@ -199,7 +203,7 @@ describe("stack `ec2`: what the program declares", function () {
 
   it("when the image was made but never proven: it is verified, without a builder", async () => {
     const first = await run();
-    const known = record("aws:ec2/amiFromInstance:AmiFromInstance", first.one("AmiFromInstance").name);
+    const known = record(madeType, first.one("AmiFromInstance").name);
     const graph = await run({}, world([await surveyed(first, false)], known));
     assert.match(graph.one("Instance").name, /-trial$/);
     follows(graph, graph.one("Promotion"), graph.one("Command", /-verify$/));
@@ -212,10 +216,7 @@ describe("stack `ec2`: what the program declares", function () {
       proven: true,
       copies: { "eu-west-1": "ami-0copy" },
     };
-    const graph = await run(
-      { copyTo: ["eu-west-1"] },
-      world([earlier], record("aws:ec2/amiFromInstance:AmiFromInstance", "debian12-ffffffff")),
-    );
+    const graph = await run({ copyTo: ["eu-west-1"] }, world([earlier], record(madeType, "debian12-ffffffff")));
     assert.ok(graph.one("AmiFromInstance", "debian12-ffffffff").ignoreChanges.includes("name"));
     assert.equal(graph.one("AdoptedImage").name, "debian12-ffffffff-eu-west-1");
     assert.equal(Object.keys(graph.outputs.plans as object).length, 1);
@@ -254,7 +255,7 @@ describe("stack `ec2`: what the program declares", function () {
         true,
         "disks are encrypted by default",
       );
-      assert.equal(graph.one("Reachable", /builder/).inputs.host, "10.0.0.1");
+      assert.equal(graph.one("Reachable", /builder/).inputs.address, "private");
       assert.deepEqual(graph.names("SecurityGroup"), []);
       assert.ok(
         graph.names("KeyPair").every((name) => name.endsWith("host-key")),
@@ -269,10 +270,152 @@ describe("stack `ec2`: what the program declares", function () {
 
   it("stays with the newest image's base when it is pinned", async () => {
     const generation = await surveyed(await run(), true);
-    const newer = world([generation], record("aws:ec2/amiFromInstance:AmiFromInstance", "x"));
+    const newer = world([generation], record(madeType, "x"));
     newer.calls["ci-images:ec2:resolveBase"] = { id: "ami-0newer", description: "newer" };
     assert.equal((await run({}, newer)).names("Instance").length, 2, "a newer base is a reason to bake");
     assert.deepEqual((await run({}, newer, { base: "pinned" })).names("Instance"), []);
+  });
+
+  describe("with images that are in the way", () => {
+    const useless = { region, id: "ami-0bad", name: "", recipe: "", reason: "failed: no", failed: true };
+    let first: Graph;
+    let name: string;
+    let recipe: string;
+    before(async () => {
+      first = await run({ copyTo: ["eu-west-1"] });
+      name = first.one("AmiFromInstance").name;
+      recipe = (await surveyed(first, true)).recipe;
+    });
+    const amiName = (graph: Graph, type: string) => graph.one(type).inputs.name as string;
+
+    it("one that failed is removed, and the next has another name, which makes the engine replace it", async () => {
+      const taken = amiName(first, "AmiFromInstance");
+      const bad = { ...useless, recipe, name: taken };
+      const known = record(madeType, name, { id: bad.id });
+      const graph = await run({}, world([], known, { builders: [recipe], sealed: [recipe], useless: [bad] }));
+      assert.equal(amiName(graph, "AmiFromInstance"), `${taken}-2`);
+      const end = graph.one("FailedImages");
+      assert.deepEqual(end.inputs.images, ["ami-0bad"]);
+      follows(graph, graph.one("AmiFromInstance"), end);
+      const again = { ...bad, id: "ami-0bad2", name: `${taken}-2` };
+      assert.equal(amiName(await run({}, world([], known, { useless: [again] })), "AmiFromInstance"), taken);
+    });
+
+    it("one that somebody disabled stays, and so does one of another recipe or region", async () => {
+      const taken = amiName(first, "AmiFromInstance");
+      const disabled = { ...useless, recipe, name: taken, reason: "disabled", failed: false };
+      const others = [
+        { ...useless, recipe: "f".repeat(64) },
+        { ...useless, recipe, region: "eu-north-1" },
+      ];
+      const graph = await run({}, world([], {}, { useless: [disabled, ...others] }));
+      assert.equal(amiName(graph, "AmiFromInstance"), `${taken}-2`);
+      assert.deepEqual(graph.names("FailedImages"), []);
+    });
+
+    it("an image that is there wins over the failed one that the state has", async () => {
+      const known = record(madeType, name, { id: "ami-0bad" });
+      const bad = { ...useless, recipe, name: "n" };
+      const graph = await run({}, world([await surveyed(first, true)], known, { useless: [bad] }));
+      assert.equal(graph.one("AdoptedImage").inputs.image, "ami-0made");
+      assert.deepEqual(graph.names("AmiFromInstance"), []);
+      assert.deepEqual(graph.one("FailedImages").inputs.images, ["ami-0bad"]);
+    });
+
+    it("a copy that failed, or was deregistered by hand, is made anew under another name, and keeps that name then", async () => {
+      const taken = amiName(first, "AmiCopy");
+      const copy = `${name}-eu-west-1`;
+      const known = { ...record(madeType, name), ...record(copyType, copy, { id: "ami-0bad", name: taken }) };
+      const settings = { copyTo: ["eu-west-1"] };
+      const gone = await run(settings, world([await surveyed(first, true)], known));
+      assert.equal(amiName(gone, "AmiCopy"), `${taken}-2`);
+      assert.deepEqual(gone.names("FailedImages"), []);
+      const bad = { ...useless, region: "eu-west-1", recipe, name: taken };
+      const failed = await run(settings, world([await surveyed(first, true)], known, { useless: [bad] }));
+      assert.equal(amiName(failed, "AmiCopy"), `${taken}-2`);
+      follows(failed, failed.one("AmiCopy"), failed.one("FailedImages"));
+      const there = { ...known, ...record(copyType, copy, { id: "ami-0copy", name: `${taken}-2` }) };
+      const kept = await run(settings, world([await surveyed(first, true, { "eu-west-1": "ami-0copy" })], there));
+      assert.ok(kept.one("AmiCopy").ignoreChanges.includes("name"));
+    });
+  });
+
+  describe("power", () => {
+    let recipe: string;
+    let known: object;
+    before(async () => {
+      const first = await run();
+      recipe = (await surveyed(first, true)).recipe;
+      const name = `${first.one("Instance", /builder$/).name}-power`;
+      known = record("aws:ec2transitgateway/instanceState:InstanceState", name, {});
+    });
+    const power = (graph: Graph) => graph.resources.find(({ type }) => type.endsWith(":InstanceState"))?.inputs.state;
+
+    it("is not touched by a bake that runs through", async () => {
+      assert.equal(power(await run()), undefined);
+      assert.equal((await run()).one("Reachable", /builder/).inputs.power, "on");
+    });
+
+    it("switches the builder of an earlier stage off, and nobody waits for it then", async () => {
+      assert.equal(power(await run({}, world(), { stage: "builder" })), "running");
+      const graph = await run({}, world([], {}, { builders: [recipe] }), { stage: "builder", power: "off" });
+      assert.equal(power(graph), "stopped");
+      assert.equal(graph.one("Reachable").inputs.power, "off");
+      follows(graph, graph.one("Reachable"), graph.one("InstanceState"));
+    });
+
+    it("starts one that is off when the image is wanted, and never one that is sealed", async () => {
+      assert.equal(power(await run({}, world([], known, { builders: [recipe] }))), "running");
+      const staged = await run({}, world([], known, { builders: [recipe], sealed: [recipe] }), { stage: "builder" });
+      assert.equal(power(staged), "running", "it is replaced by one that runs");
+      assert.equal(staged.one("Lease").inputs.open, true);
+      assert.equal(power(await run({}, world([], known, { builders: [recipe], sealed: [recipe] }))), undefined);
+    });
+
+    it("has no say in how a stopped machine's missing public address is read", async () => {
+      const { ignoreChanges } = (await run()).one("Instance", /builder$/);
+      assert.deepEqual(ignoreChanges, ["associatePublicIpAddress"]);
+    });
+  });
+
+  it("encrypts root disk and copies with the key of their own region, and refuses a key of another", async () => {
+    const key = (place: string) => `arn:aws:kms:${place}:123456789012:key/0abc`;
+    const kmsKeys = { [region]: key(region), "eu-west-1": key("eu-west-1") };
+    const graph = await run({ copyTo: ["eu-west-1"], kmsKeys });
+    for (const machine of [/builder$/, /trial$/]) {
+      const disk = graph.one("Instance", machine).inputs.rootBlockDevice as Record<string, unknown>;
+      assert.deepEqual([disk.encrypted, disk.kmsKeyId], [true, key(region)]);
+    }
+    const { encrypted, kmsKeyId } = graph.one("AmiCopy").inputs;
+    assert.deepEqual([encrypted, kmsKeyId], [true, key("eu-west-1")]);
+    const shared = await run({ kmsKeys, shareWithAccounts: ["123456789012"] });
+    assert.equal(shared.names("AmiLaunchPermission").length, 1);
+    await assert.rejects(
+      run({ kmsKeys: { [region]: key("eu-west-1") } }),
+      /ec2\.kmsKeys\.us-west-2: a key of eu-west-1/,
+    );
+    await assert.rejects(run({ kmsKeys: { [region]: "alias/mine" } }), /ec2\.kmsKeys\.us-west-2.*arn:aws:kms/);
+  });
+
+  it("asks for the boot mode before it bakes, and knows no other", async () => {
+    const graph = await run({ bootMode: "uefi" });
+    const asked = graph.calls.find(({ token }) => token === "ci-images:ec2:preflight")!.inputs;
+    assert.deepEqual([asked.bootMode, asked.base], ["uefi", base.id]);
+    await assert.rejects(run({ bootMode: "bios" }), /ec2\.bootMode: "bios"/);
+  });
+
+  it("sets deprecation and protection on the image and its copies, where the official resources must not undo it", async () => {
+    const settings = { copyTo: ["eu-west-1"], deprecateAfter: "90 days", deregistrationProtection: true };
+    const graph = await run(settings);
+    const attributes = graph.resources.filter(({ type }) => type.endsWith(":ImageAttributes"));
+    assert.deepEqual(
+      attributes.map(({ inputs }) => [inputs.deprecateAfter, inputs.protect]),
+      [
+        [90 * 86400, true],
+        [90 * 86400, true],
+      ],
+    );
+    assert.ok(graph.one("AmiCopy").ignoreChanges.includes("deprecationTime"));
   });
 
   it("counts the disk's size in the recipe hash", async () => {

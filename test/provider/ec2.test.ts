@@ -9,12 +9,15 @@ import { ec2, ssm } from "../../provider/ec2/client.ts";
 import { tagNames } from "../../common/ec2-tags.ts";
 import { findImages, findInstance, findSnapshots, putTags, snapshotsOf, tagsOf } from "../../provider/ec2/things.ts";
 import { ec2Sweep } from "../../provider/functions/ec2-sweep.ts";
-import { ec2Preflight, ec2ResolveBase, ec2Survey } from "../../provider/functions/ec2.ts";
+import { ec2Preflight, ec2ResolveBase } from "../../provider/functions/ec2.ts";
+import { ec2Survey } from "../../provider/functions/ec2-survey.ts";
 import type { Context } from "../../provider/resource.ts";
-import { adoptedImage, ec2Promotion, imageAttributes, snapshotSweep } from "../../provider/resources/ec2/image.ts";
+import { failedImages, imageLease } from "../../provider/resources/ec2/image-lease.ts";
+import { adoptedImage, ec2Promotion, imageAttributes } from "../../provider/resources/ec2/image.ts";
 import { ec2Lease, type Ec2LeaseState } from "../../provider/resources/ec2/lease.ts";
 import { market } from "../../provider/resources/ec2/market.ts";
-import { ec2Reachable, ec2Retirement, ec2SealMark, ec2Stop } from "../../provider/resources/ec2/steps.ts";
+import { ec2Reachable } from "../../provider/resources/ec2/reachable.ts";
+import { ec2Retirement, ec2SealMark, ec2Stop } from "../../provider/resources/ec2/steps.ts";
 import { awsVariables, startMoto, type Moto } from "../emulators/moto.ts";
 
 const region = "eu-central-1";
@@ -52,7 +55,14 @@ describe("EC2 through our provider", function () {
   const labels = { ...owner, recipe: "a".repeat(64), role: "builder" };
   const lease = (more: Partial<typeof labels> = {}) =>
     ec2Lease.create(
-      { region, prefix: "ci-images-test-debian12", labels: { ...labels, ...more }, lifetime: 3600 },
+      {
+        region,
+        prefix: "ci-images-test-debian12",
+        labels: { ...labels, ...more },
+        lifetime: 3600,
+        open: false,
+        recorded: false,
+      },
       context,
     );
   const specification = (types: string[], tags: Record<string, string>) =>
@@ -129,7 +139,7 @@ describe("EC2 through our provider", function () {
   });
 
   describe("preflight", () => {
-    const inputs = { region, instanceType: "t3.small", architecture: "amd64" as const };
+    const inputs = { region, instanceType: "t3.small", architecture: "amd64" as const, base: "ami-00000002" };
 
     it("tells the VPC, and refuses what is not there by the setting's name", async () => {
       assert.match((await ec2Preflight.call(inputs, context)).vpc, /^vpc-/);
@@ -144,6 +154,19 @@ describe("EC2 through our provider", function () {
       await assert.rejects(
         ec2Preflight.call({ ...inputs, keyName: "mine" }, context),
         /AWS_KEY_PAIR: there is no mine/,
+      );
+    });
+
+    it("refuses a boot mode that the base image does not have, or the instance type can't do", async () => {
+      // moto's images boot by UEFI.
+      assert.match((await ec2Preflight.call({ ...inputs, bootMode: "uefi" }, context)).vpc, /^vpc-/);
+      await assert.rejects(
+        ec2Preflight.call({ ...inputs, bootMode: "legacy-bios" }, context),
+        /ec2\.bootMode: legacy-bios, but the base image ami-00000002 \(debian-12-\S+\) boots in uefi.*choose another base image/,
+      );
+      await assert.rejects(
+        ec2Preflight.call({ ...inputs, instanceType: "t2.micro", bootMode: "uefi" }, context),
+        /ec2\.instanceType: t2\.micro boots in legacy-bios only, and ci-images:ec2\.bootMode is uefi/,
       );
     });
   });
@@ -177,6 +200,8 @@ describe("EC2 through our provider", function () {
     await ec2Stop.create({ region, machine: outputs.machine, instance }, context);
     assert.equal(await stateOf(instance), "stopped");
     assert.equal(await ec2Lease.drift!(id, outputs), "none", "sealed");
+    assert.equal(await ec2Lease.drift!(id, outputs, { ...outputs, open: true, recorded: true }), "replace", "closed");
+    assert.equal(await ec2Lease.drift!(id, outputs, { ...outputs, recorded: false }), "replace", "no record");
     await ec2Lease.delete!(id, outputs, context);
     assert.equal(await ec2Lease.drift!(id, outputs), "replace", "gone");
   });
@@ -236,17 +261,39 @@ describe("EC2 through our provider", function () {
     assert.deepEqual(await findSnapshots(region, tags), []);
   });
 
-  it("snapshots whose image was deregistered by hand are swept away, and those of an image stay", async () => {
+  it("an image's lease removes the image with its snapshots, also those that were left when it was deregistered by hand", async () => {
     const { id, outputs } = await lease();
     const instance = await machine(outputs);
-    const tags = cloudLabels("ec2", { ...owner, recipe: labels.recipe });
-    const image = await imageOf(instance, outputs, "by hand");
-    await imageAttributes.create({ region, image, tags, protect: false }, context);
-    const sweep = await snapshotSweep.create({ region, tags }, context);
-    await client.deregisterImage({ ImageId: image });
+    const imageTags = (recipe: string) => cloudLabels("ec2", { ...owner, recipe, role: "image" });
+    const [tags, others] = [imageTags(labels.recipe), imageTags("b".repeat(64))];
+    const made = await imageOf(instance, outputs, "made");
+    const byHand = await imageOf(instance, outputs, "by hand");
+    const other = await imageOf(instance, outputs, "another recipe's", "b".repeat(64));
+    await imageAttributes.create({ region, image: byHand, tags, protect: false }, context);
+    const image = await imageLease.create({ region, tags }, context);
+    await client.deregisterImage({ ImageId: byHand });
     assert.equal((await findSnapshots(region, tags)).length, 1);
-    await snapshotSweep.delete!(sweep.id, sweep.outputs, context);
+    const [{ BlockDeviceMappings }] = (await findImages(region, tags)).filter(({ ImageId }) => ImageId === made);
+    await imageLease.delete!(image.id, image.outputs, context);
     assert.deepEqual(await findSnapshots(region, tags), []);
+    assert.deepEqual(await findImages(region, tags), []);
+    const [untagged] = snapshotsOf({ BlockDeviceMappings });
+    await assert.rejects(client.describeSnapshots({ SnapshotIds: [untagged] }), /InvalidSnapshot\.NotFound/);
+    assert.deepEqual(
+      (await findImages(region, others)).map(({ ImageId }) => ImageId),
+      [other],
+    );
+    await ec2Lease.delete!(id, outputs, context);
+  });
+
+  it("images that failed are removed with snapshots that nothing has tagged yet, once and once more", async () => {
+    const { id, outputs } = await lease();
+    const image = await imageOf(await machine(outputs), outputs, "failed");
+    const snapshots = snapshotsOf((await findImages(region, { [tagNames.machine]: outputs.machine }))[0]);
+    await failedImages.create({ region, images: [image] }, context);
+    assert.deepEqual(await findImages(region, { [tagNames.machine]: outputs.machine }), []);
+    await assert.rejects(client.describeSnapshots({ SnapshotIds: snapshots }), /InvalidSnapshot\.NotFound/);
+    await failedImages.create({ region, images: [image] }, context);
     await ec2Lease.delete!(id, outputs, context);
   });
 
@@ -303,7 +350,13 @@ describe("EC2 through our provider", function () {
     const instance = await machine(outputs);
     process.env.CI_IMAGES_CACHE = await mkdtemp(join(tmpdir(), "ci-images-consoles-"));
     // Nobody listens on this address.
-    const way = { host: "127.77.255.1", port: 22, user: "admin", hostKey: "ssh-ed25519 AAAA" };
+    const way = {
+      address: "private" as const,
+      port: 22,
+      user: "admin",
+      hostKey: "ssh-ed25519 AAAA",
+      power: "on" as const,
+    };
     const step = { region, machine: outputs.machine, instance, ...way };
     await assert.rejects(ec2Reachable.create(step, context), (error: Error) =>
       [instance, "it still is running, and silent", "at most 1 s", `consoles/${outputs.machine}.log`].every((part) =>

@@ -24,6 +24,8 @@ export interface StandInContext {
 export interface StandInType {
   /** Inputs whose change replaces the resource, top-level names or paths; source: shared facts about the providers, section E. */
   replaceOn: readonly string[];
+  /** Inputs that are the program's alone: the provider takes away what somebody else has set (optional and not computed). */
+  takesAway?: readonly string[];
   /** Inputs that get a value when the program gives none. */
   defaults?: (inputs: Values, urnName: string) => Values;
   /** Inputs in which the provider fills in fields of its own, with these unknown; see `previewOf`. */
@@ -135,8 +137,12 @@ class Session {
 
   private diff(request: provider.DiffRequest): provider.DiffResponse {
     const { token, type } = this.typeOf(request.getUrn());
-    const [state, olds] = [valuesOf(request.getOlds()), valuesOf(request.getOldInputs())];
-    const changes = changesOf(this.schema[token].inputs, state, olds, valuesOf(request.getNews()));
+    const [state, olds, news] = [request.getOlds(), request.getOldInputs(), request.getNews()].map(valuesOf);
+    const changes = changesOf(this.schema[token].inputs, state, olds, news);
+    const ignored = request.getIgnorechangesList();
+    for (const key of type.takesAway ?? []) {
+      if (state[key] !== undefined && news[key] === undefined && !ignored.includes(key)) changes.set(key, "delete");
+    }
     const response = new provider.DiffResponse().setHasdetaileddiff(true);
     const some = changes.size > 0;
     response.setChanges(provider.DiffResponse.DiffChanges[some ? "DIFF_SOME" : "DIFF_NONE"]);
@@ -163,10 +169,11 @@ class Session {
       return response.setProperties(structOf(previewOf(this.schema[token], inputs, type.preview?.(inputs))));
     try {
       const { id, state } = await type.create(inputs, this.context(request.getTimeout()));
-      return response.setId(id).setProperties(structOf(this.recorded(token, state, wire)));
+      return response.setId(id).setProperties(structOf(this.recorded(token, { id, ...state }, wire)));
     } catch (error) {
-      if (error instanceof InitFailed) throw initFailed(error, structOf(this.recorded(token, error.state, wire)));
-      throw error;
+      if (!(error instanceof InitFailed)) throw error;
+      const { id, state } = error;
+      throw initFailed(error, structOf(this.recorded(token, { id, ...state }, wire)));
     }
   }
 
@@ -183,7 +190,9 @@ class Session {
     const inputs = Object.entries(state).filter(([key, value]) => speaksOf(key) && value !== undefined);
     response
       .setId(request.getId())
-      .setProperties(structOf(this.recorded(token, state, wireOf(request.getProperties()))));
+      .setProperties(
+        structOf(this.recorded(token, { id: request.getId(), ...state }, wireOf(request.getProperties()))),
+      );
     // What the world says wins over what the program said, so that the next preview shows the drift.
     return response.setInputs(structOf({ ...olds, ...shownAs(olds, Object.fromEntries<unknown>(inputs)) }));
   }
@@ -196,7 +205,8 @@ class Session {
     if (!type.update) throw new Error(`${token} has no update: every change must replace`);
     const olds = valuesOf(request.getOldInputs());
     const changed = [...changesOf(this.schema[token].inputs, state, olds, inputs).keys()].map(topOf);
-    const updated = await type.update(request.getId(), inputs, [...new Set(changed)], state, this.context());
+    const id = request.getId();
+    const updated = { id, ...(await type.update(id, inputs, [...new Set(changed)], state, this.context())) };
     return response.setProperties(structOf(this.recorded(token, updated, wireOf(request.getNews()))));
   }
 
@@ -224,7 +234,7 @@ class Session {
   /** What goes into the state: only what the SDK declares, or a program would count on what the real provider doesn't give. */
   private recorded(token: string, state: Values, wire: Values): Values {
     const { outputs } = this.schema[token];
-    const unknown = Object.keys(state).filter((key) => !(key in outputs) && !key.startsWith("__"));
+    const unknown = Object.keys(state).filter((key) => key !== "id" && !(key in outputs) && !key.startsWith("__"));
     if (unknown.length > 0) throw new Error(`${token}: the SDK declares no output ${unknown.join(", ")}`);
     // What went in as a secret comes out as one.
     const given = Object.keys(wire).filter((key) => holdsSecret(wire[key]));

@@ -1,8 +1,10 @@
 // Every resource type of stack `ec2`.
-import { adoptedImage, ec2Promotion, imageAttributes, snapshotSweep } from "./image.ts";
+import { failedImages, imageLease } from "./image-lease.ts";
+import { adoptedImage, ec2Promotion, imageAttributes } from "./image.ts";
 import { ec2Lease } from "./lease.ts";
 import { market } from "./market.ts";
-import { ec2Reachable, ec2Retirement, ec2SealMark, ec2Stop } from "./steps.ts";
+import { ec2Reachable } from "./reachable.ts";
+import { ec2Retirement, ec2SealMark, ec2Stop } from "./steps.ts";
 
 export const ec2Resources = [
   ec2Lease,
@@ -11,7 +13,8 @@ export const ec2Resources = [
   ec2SealMark,
   ec2Stop,
   ec2Retirement,
-  snapshotSweep,
+  imageLease,
+  failedImages,
   imageAttributes,
   ec2Promotion,
   adoptedImage,

@@ -1,7 +1,7 @@
 // What the official AMI resources do not do: attributes and tags on snapshots, the mark of a proven image, images whose
 // state was lost, and snapshots that nobody would delete.
 import { asking, ec2 } from "../../ec2/client.ts";
-import { removeImage, removeOrphanedSnapshots, waitForImage } from "../../ec2/images.ts";
+import { isProtected, refuseProtected, removeImage, waitForImage } from "../../ec2/images.ts";
 import { tagKey, tagNames } from "../../../common/ec2-tags.ts";
 import { findImage, putTags, snapshotsOf } from "../../ec2/things.ts";
 import type { ResourceType } from "../../resource.ts";
@@ -78,9 +78,11 @@ export const imageAttributes: ResourceType<ImageAttributesInputs, ImageAttribute
   },
 
   async delete(id, { region, protect }) {
-    if (!protect) return;
     await asking(`taking the protection of ${id} in ${region} away`, async () => {
-      if (!(await findImage(region, id))) return;
+      const image = await findImage(region, id);
+      if (!image || !isProtected(image)) return;
+      // The image is next. Said here, where nothing of it has gone yet.
+      if (!protect) refuseProtected(region, id);
       await (await ec2(region)).disableImageDeregistrationProtection({ ImageId: id });
     });
   },
@@ -155,31 +157,5 @@ export const adoptedImage: ResourceType<AdoptedImageInputs, AdoptedImageInputs> 
   },
   async delete(id, { region }, { progress }) {
     await asking(`removing ${id} in ${region}`, () => removeImage(region, id, progress));
-  },
-};
-
-export interface SnapshotSweepInputs {
-  region: string;
-  /** The snapshots' tags: project, stack, distribution and recipe among them. */
-  tags: Record<string, string>;
-}
-
-/**
- * `ci-images:ec2:SnapshotSweep`: declared before an image and so deleted after it; deletes snapshots that stayed. The
- * official resource forgets them when the image was deregistered by hand.
- */
-export const snapshotSweep: ResourceType<SnapshotSweepInputs, SnapshotSweepInputs> = {
-  token: "ci-images:ec2:SnapshotSweep",
-  inputs: {
-    type: "object",
-    properties: { region: { type: "string" }, tags: { type: "object", minProperties: 3 } },
-    required: ["region", "tags"],
-  },
-  replaceOn: ["region", "tags"],
-  async create(inputs) {
-    return { id: `${inputs.region}/${Object.values(inputs.tags).join("/")}`, outputs: inputs };
-  },
-  async delete(_id, { region, tags }, { progress }) {
-    await asking(`removing snapshots in ${region}`, () => removeOrphanedSnapshots(region, tags, progress));
   },
 };

@@ -18,6 +18,10 @@ export interface Ec2LeaseInputs {
   labels: Record<string, string>;
   /** Seconds after which the machine ends itself. */
   lifetime: number;
+  /** Whether people and commands log in to the machine after the bake, too. */
+  open: boolean;
+  /** Whether the stack's state has the machine. */
+  recorded: boolean;
 }
 
 export interface Ec2LeaseState extends Ec2LeaseInputs {
@@ -37,18 +41,24 @@ export const ec2Lease: ResourceType<Ec2LeaseInputs, Ec2LeaseState> = {
       prefix: { type: "string", minLength: 1 },
       labels: { type: "object", required: ["project", "stack", "distribution", "recipe", "role"] },
       lifetime: { type: "integer", minimum: 60 },
+      open: { type: "boolean" },
+      recorded: { type: "boolean" },
     },
-    required: ["region", "prefix", "labels", "lifetime"],
+    required: ["region", "prefix", "labels", "lifetime", "open", "recorded"],
   },
   replaceOn: ["region", "prefix", "labels"],
 
-  /** A lease that ran out, one whose machine is gone, and one whose machine lets nobody in any more are of no use. */
-  async drift(_id, { region, machine, deadline }) {
-    if (Date.parse(deadline) < Date.now()) return "replace";
+  /**
+   * A lease that ran out, one whose machine is gone, and one whose machine lets nobody in any more are of no use. Nor is one whose
+   * machine has no record, after a kill -9: what there is of it has names that can't be given twice.
+   */
+  async drift(_id, { region, machine, deadline }, wanted) {
+    if (Date.parse(deadline) < Date.now() || wanted?.recorded === false) return "replace";
     return asking(`looking for machine ${machine} in ${region}`, async () => {
       const [instance] = await findInstances(region, { [tagNames.machine]: machine });
       if (!instance || instance.State?.Name === "shutting-down") return "replace";
-      return tagsOf(instance)[tagNames.sealing] === "started" ? "replace" : "none";
+      const sealing = tagsOf(instance)[tagNames.sealing];
+      return sealing === "started" || (sealing !== undefined && wanted?.open) ? "replace" : "none";
     });
   },
 

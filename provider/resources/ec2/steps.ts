@@ -4,7 +4,6 @@ import { asking } from "../../ec2/client.ts";
 import { dropMachine, stopInstance } from "../../ec2/machines.ts";
 import { tagNames } from "../../../common/ec2-tags.ts";
 import { putTags } from "../../ec2/things.ts";
-import { waitUntilReachable, type ReachableMachine } from "../../ec2/reachable.ts";
 import type { ResourceType } from "../../resource.ts";
 
 export interface Ec2StepInputs {
@@ -15,13 +14,14 @@ export interface Ec2StepInputs {
   instance: string;
 }
 
-const properties = {
+/** The schema of these inputs. */
+export const stepProperties = {
   region: { type: "string" },
   machine: { type: "string" },
   instance: { type: "string" },
 };
-const stepInputs = { type: "object" as const, properties, required: ["region", "machine", "instance"] };
 const replaceOn = ["region", "machine", "instance"] as const;
+const stepInputs = { type: "object" as const, properties: stepProperties, required: [...replaceOn] };
 
 /** `ci-images:ec2:SealMark`: notes that sealing begins. Whoever finds the mark without its end starts on a fresh builder. */
 export const ec2SealMark: ResourceType<Ec2StepInputs, Ec2StepInputs> = {
@@ -59,28 +59,6 @@ export const ec2Retirement: ResourceType<Ec2StepInputs, Ec2StepInputs> = {
   async create(inputs, context) {
     const { region, machine, instance } = inputs;
     await asking(`removing machine ${machine} in ${region}`, () => dropMachine(region, machine, context));
-    return { id: instance, outputs: inputs };
-  },
-};
-
-/** `ci-images:ec2:Reachable`: waits until a machine answers by SSH; see provider/ec2/reachable.ts. */
-export const ec2Reachable: ResourceType<ReachableMachine, ReachableMachine> = {
-  token: "ci-images:ec2:Reachable",
-  inputs: {
-    type: "object",
-    properties: {
-      ...properties,
-      host: { type: "string", minLength: 1 },
-      port: { type: "integer" },
-      user: { type: "string" },
-      hostKey: { type: "string" },
-    },
-    required: ["region", "machine", "instance", "host", "port", "user", "hostKey"],
-  },
-  replaceOn: [...replaceOn, "host", "port", "hostKey"],
-  async create(inputs, context) {
-    const { region, instance } = inputs;
-    await asking(`waiting for ${instance} in ${region}`, () => waitUntilReachable(inputs, context));
     return { id: instance, outputs: inputs };
   },
 };

@@ -70,6 +70,7 @@ function ami(
 ): Omit<StandInType, "replaceOn"> {
   return {
     defaults: ({ name }, urnName) => (name === undefined ? { name: urnName } : {}),
+    takesAway: ["deprecationTime"],
 
     async create(inputs, context) {
       const client = clientFor(account, inputs, context);

@@ -151,6 +151,8 @@ function stateOf(found: Instance, known: Values): Values {
     keyName: found.KeyName,
     privateIp: found.PrivateIpAddress,
     publicIp: found.PublicIpAddress,
+    // As the official one reads it: a stopped machine has none. https://github.com/hashicorp/terraform-provider-aws/issues/33775
+    associatePublicIpAddress: found.PublicIpAddress !== undefined,
     subnetId: found.SubnetId,
     tags,
     tagsAll: tags,

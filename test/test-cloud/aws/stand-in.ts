@@ -3,6 +3,7 @@ import type { StandIn } from "../stand-in.ts";
 import type { Account } from "./client.ts";
 import { amiCopy, amiFromInstance } from "./images.ts";
 import { instance } from "./instance.ts";
+import { instanceState } from "./instance-state.ts";
 import { amiLaunchPermission, keyPair, securityGroup, tag } from "./small.ts";
 
 /** The plugin for the test cloud's EC2. */
@@ -17,6 +18,7 @@ export function awsStandIn(account: Account): StandIn {
       "aws:ec2/keyPair:KeyPair": keyPair(account),
       "aws:ec2/securityGroup:SecurityGroup": securityGroup(account),
       "aws:ec2/tag:Tag": tag(account),
+      "aws:ec2transitgateway/instanceState:InstanceState": instanceState(account),
     },
   };
 }

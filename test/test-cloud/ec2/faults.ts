@@ -21,15 +21,17 @@ export const throttling = { code: "RequestLimitExceeded", message: "Request limi
 /** The error of an account that may not have more machines. */
 export const quota = {
   code: "VcpuLimitExceeded",
-  message: "You have requested more vCPU capacity than your current vCPU limit of 5 allows for the instance bucket.",
+  message:
+    "You have requested more vCPU capacity than your current vCPU limit of 5 allows for the instance bucket that the specified " +
+    "instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit.",
 };
 
 /** What goes wrong, and how slow it all is. */
 export class Faults {
   /** Milliseconds that every call takes at least. */
   latency = 0;
-  /** How many of the next images end in `failed`. */
-  failingImages = 0;
+  /** Regions in which the next image ends in `failed`; undefined is any. */
+  private readonly failing: (string | undefined)[] = [];
   private waiting: (Fault & { times: number })[] = [];
 
   /** Lets the next calls of an action fail. */
@@ -41,12 +43,24 @@ export class Faults {
   clear(): void {
     this.waiting = [];
     this.latency = 0;
-    this.failingImages = 0;
+    this.failing.length = 0;
+  }
+
+  /** Lets the next image that is made or copied end in `failed`. @param region Only one that is made there. */
+  failNextImage(region?: string): void {
+    this.failing.push(region);
+  }
+
+  /** Whether the image that is being made in this region is to fail; uses that up. */
+  takeFailure(region: string): boolean {
+    const index = this.failing.findIndex((each) => (each ?? region) === region);
+    if (index >= 0) this.failing.splice(index, 1);
+    return index >= 0;
   }
 
   /** Faults that no call has met. */
   get unmet(): string[] {
-    return this.waiting.map(({ action }) => action);
+    return [...this.waiting.map(({ action }) => action), ...this.failing.map(() => "an image that fails")];
   }
 
   /** Takes the call's time, and uses up and returns the fault that it meets. */

@@ -2,14 +2,19 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Ec2Call, Forward } from "./api.ts";
 import type { Faults } from "./faults.ts";
+import { ImageAttributes } from "./image-attributes.ts";
 import type { Behind } from "./instances.ts";
-import { changeEach, texts, withText } from "./xml.ts";
+import { changeEach, texts, withElements, withText } from "./xml.ts";
 
 /** Milliseconds that an image is pending at the least. */
 const pace = 300;
 
+/** What EC2 says of an image that it gave up on. */
+const failure = "<code>Server.InternalError</code><message>An internal error has occurred</message>";
+
 /** The images of all regions. */
 export class Images {
+  readonly attributes = new ImageAttributes();
   /** Those that are not, or never will be, available. */
   private readonly states = new Map<string, "pending" | "failed">();
   private readonly work = new Set<Promise<void>>();
@@ -20,14 +25,19 @@ export class Images {
   ) {}
 
   /** @returns undefined when the call has nothing to do with images. */
-  async answer({ action, parameters }: Ec2Call, forward: Forward) {
+  async answer(call: Ec2Call, forward: Forward) {
+    const { action, region, parameters } = call;
     const { dataCentre } = this.behind;
+    const answered = this.attributes.answer(call);
+    if (answered) return answered;
     switch (action) {
       case "CreateImage":
-        return this.making(await forward(), (image) => dataCentre.commit(parameters.get("InstanceId") ?? "", image));
+        return this.making(region, await forward(), (image) =>
+          dataCentre.commit(parameters.get("InstanceId") ?? "", image),
+        );
       case "CopyImage": {
         const source = parameters.get("SourceImageId") ?? "";
-        return this.making(await forward(), async (image) => dataCentre.copyImage(source, image));
+        return this.making(region, await forward(), async (image) => dataCentre.copyImage(source, image));
       }
       case "DeregisterImage": {
         const answer = await forward();
@@ -36,9 +46,7 @@ export class Images {
       }
       case "DescribeImages": {
         const answer = await forward();
-        const put = (image: string, part: string) =>
-          withText(part, "imageState", this.states.get(image) ?? "available");
-        return { ...answer, body: changeEach(answer.body, "imageId", put) };
+        return { ...answer, body: changeEach(answer.body, "imageId", (image, part) => this.put(image, part)) };
       }
       default:
         return undefined;
@@ -49,12 +57,17 @@ export class Images {
     await Promise.all(this.work);
   }
 
-  private making(answer: { status: number; body: string }, make: (image: string) => Promise<void>) {
+  private put(image: string, part: string): string {
+    const state = this.states.get(image) ?? "available";
+    const stated = withText(this.attributes.put(image, part), "imageState", state);
+    return state === "failed" ? withElements(stated, "imageId", { stateReason: failure }) : stated;
+  }
+
+  private making(region: string, answer: { status: number; body: string }, make: (image: string) => Promise<void>) {
     if (answer.status !== 200) return answer;
     const [image] = texts(answer.body, "imageId");
     this.states.set(image, "pending");
-    const fails = this.faults.failingImages > 0;
-    if (fails) this.faults.failingImages--;
+    const fails = this.faults.takeFailure(region);
     const work = Promise.all([fails ? Promise.reject(new Error("on demand")) : make(image), delay(pace)]).then(
       () => void this.states.delete(image),
       () => void this.states.set(image, "failed"),

@@ -2,7 +2,7 @@
 import { DescribeKeyPairsCommand, type EC2Client } from "@aws-sdk/client-ec2";
 import type { DataCentre } from "../data-centre.ts";
 import type { Ec2Call, Forward } from "./api.ts";
-import { changeEach, texts, withText } from "./xml.ts";
+import { changeEach, texts, withoutElement, withText } from "./xml.ts";
 
 /** What is behind the API. */
 export interface Behind {
@@ -126,7 +126,14 @@ export class Instances {
     if (!instance) return Promise.resolve();
     const { dataCentre } = this.behind;
     instance.up = action === "StartInstances";
-    if (action === "StartInstances") return this.next(instance, "pending", async () => dataCentre.machine(id)?.start());
+    if (action === "StartInstances") {
+      return this.next(instance, "pending", async () => {
+        const machine = dataCentre.machine(id);
+        machine?.move();
+        await machine?.start();
+        instance.address = machine?.address ?? "";
+      });
+    }
     if (action === "StopInstances") return this.next(instance, "stopping", async () => dataCentre.machine(id)?.stop());
     return this.next(instance, "shutting-down", () => dataCentre.remove(id));
   }
@@ -150,10 +157,11 @@ export class Instances {
     return changeEach(xml, "instanceId", (id, part) => {
       const instance = this.known.get(id);
       if (!instance) return part;
-      const { address, doing } = instance;
+      const { address, doing, up } = instance;
       const addressed = ["ipAddress", "privateIpAddress", "publicIp"].reduce(
         (each, element) => (address === "" ? each : withText(each, element, address)),
-        part,
+        // What is off has no public address.
+        up ? part : ["ipAddress", "dnsName", "association"].reduce(withoutElement, part),
       );
       if (!doing) return addressed;
       const state = `<code>${doing.code}</code><name>${doing.state}</name>`;

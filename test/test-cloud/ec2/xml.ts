@@ -22,6 +22,29 @@ export function withText(xml: string, element: string, text: string): string {
   return xml.replaceAll(new RegExp(`<${element}>[^<]*</${element}>`, "g"), `<${element}>${text}</${element}>`);
 }
 
+/** Puts elements behind another one; those without a text are left out. */
+export function withElements(
+  xml: string,
+  behind: string,
+  elements: Readonly<Record<string, string | undefined>>,
+): string {
+  const some = Object.entries(elements).filter(([, text]) => text !== undefined);
+  return xml.replace(
+    `</${behind}>`,
+    `</${behind}>${some.map(([name, text]) => `<${name}>${text}</${name}>`).join("")}`,
+  );
+}
+
+/** Takes elements away with all that is in them. */
+export function withoutElement(xml: string, element: string): string {
+  return xml.replaceAll(new RegExp(`<${element}>.*?</${element}>`, "gs"), "");
+}
+
+/** An answer that says nothing but that it was done. */
+export function okAnswer(action: string): string {
+  return `<${action}Response><requestId>${randomUUID()}</requestId><return>true</return></${action}Response>`;
+}
+
 /** An error. */
 export function errorAnswer(code: string, message: string): string {
   const error = `<Error><Code>${code}</Code><Message>${message}</Message></Error>`;

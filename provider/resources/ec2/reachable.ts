@@ -1,0 +1,84 @@
+// Where a machine is reached, once it is. A public address is another one whenever the machine is started again, so it is looked up
+// here and not taken from the official instance resource, which would know only after a refresh.
+import type { Instance } from "@aws-sdk/client-ec2";
+import { UserError } from "../../../common/user-error.ts";
+import { asking } from "../../ec2/client.ts";
+import { stateReason } from "../../ec2/machines.ts";
+import { waitUntilReachable } from "../../ec2/reachable.ts";
+import { findInstance } from "../../ec2/things.ts";
+import type { Context, ResourceType } from "../../resource.ts";
+import { stepProperties, type Ec2StepInputs } from "./steps.ts";
+
+export interface ReachableInputs extends Ec2StepInputs {
+  /** Which of its addresses is used. */
+  address: "public" | "private";
+  port: number;
+  user: string;
+  /** One authorized_keys line. */
+  hostKey: string;
+  /** Nobody waits for a machine that is off. */
+  power: "on" | "off";
+}
+
+export interface ReachableState extends ReachableInputs {
+  /** Its present address; the last one while it is off. */
+  host: string;
+}
+
+/** `ci-images:ec2:Reachable`: waits until a machine answers by SSH; see provider/ec2/reachable.ts. */
+export const ec2Reachable: ResourceType<ReachableInputs, ReachableState> = {
+  token: "ci-images:ec2:Reachable",
+  inputs: {
+    type: "object",
+    properties: {
+      ...stepProperties,
+      address: { enum: ["public", "private"] },
+      port: { type: "integer" },
+      user: { type: "string" },
+      hostKey: { type: "string" },
+      power: { enum: ["on", "off"] },
+    },
+    required: ["region", "machine", "instance", "address", "port", "user", "hostKey", "power"],
+  },
+  replaceOn: ["region", "machine", "instance", "hostKey"],
+
+  /** Somebody stopped and started it: it is elsewhere now. */
+  async drift(_id, { region, instance, address, power, host }) {
+    if (power === "off") return "none";
+    const found = await asking(`looking at ${instance} in ${region}`, () => findInstance(region, instance));
+    const now = found && addressOf(found, address);
+    return now === undefined || now === host ? "none" : "update";
+  },
+
+  async create(inputs, context) {
+    return { id: inputs.instance, outputs: { ...inputs, host: await reach(inputs, undefined, context) } };
+  },
+
+  async update(_id, { host }, inputs, context) {
+    return { ...inputs, host: await reach(inputs, host, context) };
+  },
+};
+
+/** @returns where the machine answers. @param before Where it was reached until now. */
+async function reach(inputs: ReachableInputs, before: string | undefined, context: Context): Promise<string> {
+  const { region, instance, address, power } = inputs;
+  return asking(`waiting for ${instance} in ${region}`, async () => {
+    const found = await findInstance(region, instance);
+    const now = found && addressOf(found, address);
+    const host = now ?? before ?? (power === "off" ? found?.PrivateIpAddress : undefined);
+    if (host === undefined) {
+      throw new UserError({
+        where: `instance ${instance} in ${region}`,
+        found: found ? `it is ${found.State?.Name} and has no ${address} address: ${stateReason(found)}` : "it is gone",
+        cure: "`pulumi up` starts on a fresh machine; see ci-images:ec2.address and ec2.subnet if it never gets an address",
+      });
+    }
+    if (power === "on") await waitUntilReachable({ ...inputs, host }, context);
+    return host;
+  });
+}
+
+/** @returns undefined while it has none: one that is off has no public address. */
+function addressOf(instance: Instance, which: "public" | "private"): string | undefined {
+  return (which === "public" ? instance.PublicIpAddress : instance.PrivateIpAddress) || undefined;
+}

@@ -1,0 +1,51 @@
+// What moto does not know of images: when they are deprecated, whether they are protected, which metadata service their machines
+// have. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Image.html
+import type { Ec2Call } from "./api.ts";
+import { errorAnswer, okAnswer, withElements } from "./xml.ts";
+
+interface Attributes {
+  deprecationTime?: string;
+  deregistrationProtection?: string;
+  imdsSupport?: string;
+}
+
+/** The attributes of all images. */
+export class ImageAttributes {
+  private readonly known = new Map<string, Attributes>();
+
+  /** @returns undefined when the call is not about these. */
+  answer({ action, parameters }: Ec2Call): { status: number; body: string } | undefined {
+    const image = parameters.get("ImageId") ?? "";
+    const attributes = this.known.get(image) ?? {};
+    const set = (changed: Attributes) => {
+      this.known.set(image, { ...attributes, ...changed });
+      return { status: 200, body: okAnswer(action) };
+    };
+    switch (action) {
+      case "EnableImageDeprecation":
+        // EC2 rounds to the minute.
+        return set({ deprecationTime: (parameters.get("DeprecateAt") ?? "").replace(/:\d\d(\.\d+)?Z$/, ":00.000Z") });
+      case "DisableImageDeprecation":
+        return set({ deprecationTime: undefined });
+      case "EnableImageDeregistrationProtection":
+        return set({ deregistrationProtection: "enabled-without-cooldown" });
+      case "DisableImageDeregistrationProtection":
+        return set({ deregistrationProtection: "disabled" });
+      case "ModifyImageAttribute":
+        if (!parameters.has("ImdsSupport.Value")) return undefined;
+        return set({ imdsSupport: parameters.get("ImdsSupport.Value")! });
+      case "DeregisterImage": {
+        if (!attributes.deregistrationProtection?.startsWith("enabled")) return undefined;
+        const message = `The image ${image} has deregistration protection turned on. Disable it and try again.`;
+        return { status: 400, body: errorAnswer("OperationNotPermitted", message) };
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  /** Puts them into what is told of an image. */
+  put(image: string, part: string): string {
+    return withElements(part, "imageId", { ...this.known.get(image) });
+  }
+}
