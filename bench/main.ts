@@ -1,12 +1,18 @@
 // `npm run bench`: measures what docs/benchmark.md promises, on this computer, in one run, and prints it as a table.
-// `npm run bench warm` and `npm run bench cold` run one half. Takes a few minutes; best on a quiet computer.
+// `npm run bench warm`, `cold`, `ec2` or `rackspace` run one part. Takes a quarter of an hour; best on a quiet computer.
 import { cpus, loadavg } from "node:os";
 import { accelerator } from "../provider/local/qemu.ts";
+import { benchEc2, benchRackspace } from "./cloud.ts";
 import { benchCold } from "./cold.ts";
 import { table, type Row } from "./table.ts";
 import { benchWarm } from "./warm.ts";
 
-const parts: Record<string, (say: (line: string) => void) => Promise<Row[]>> = { warm: benchWarm, cold: benchCold };
+const parts: Record<string, { title: string; run: (say: (line: string) => void) => Promise<Row[]> }> = {
+  warm: { title: "Caches warm", run: benchWarm },
+  cold: { title: "Caches cold", run: benchCold },
+  ec2: { title: "Test cloud, stack ec2", run: benchEc2 },
+  rackspace: { title: "Test cloud, stack rackspace", run: benchRackspace },
+};
 
 const chosen = process.argv.slice(2);
 const unknown = chosen.find((name) => !(name in parts));
@@ -20,10 +26,10 @@ const load = () =>
     .join(" ");
 const begun = load();
 const results: [string, Row[]][] = [];
-for (const name of chosen.length > 0 ? chosen : Object.keys(parts)) {
-  results.push([name, await parts[name]((line) => console.error(line))]);
+for (const { title, run } of (chosen.length > 0 ? chosen : Object.keys(parts)).map((name) => parts[name])) {
+  results.push([title, await run((line) => console.error(line))]);
 }
 const today = new Date().toISOString().slice(0, 10);
 console.log(`\n${today}, ${cpus().length} processors (${cpus()[0].model}), QEMU with ${await accelerator()}.`);
 console.log(`Load average at the start: ${begun}; at the end: ${load()}.`);
-for (const [name, rows] of results) console.log(`\n## Caches ${name}\n\n${table(rows)}`);
+for (const [title, rows] of results) console.log(`\n## ${title}\n\n${table(rows)}`);

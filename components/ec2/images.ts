@@ -86,7 +86,7 @@ export class Ec2Images {
     return new aws.ec2.AmiFromInstance(
       prefix,
       {
-        name: this.useless.freeName(identity, this.region, this.nameOf(identity)),
+        name: this.freeName(identity, this.region, imageTypes.made, prefix),
         description: `${identity.name}: ${distribution.id}, recipe ${recipe.slice(0, 12)}`,
         sourceInstanceId: instance,
         // The instance is stopped: nothing is rebooted, and nothing has to be.
@@ -138,12 +138,11 @@ export class Ec2Images {
       return new AdoptedImage(name, { region, image: present }, { ...kept, dependsOn: [lease] });
     }
     const { encrypted, kmsKeys } = this.settings.ec2;
-    // The state's own copy, where there is none in the cloud, failed or was deregistered: with its name the engine would keep it.
-    const lost = present === undefined ? this.state.outputsOf(imageTypes.copied, name)?.name : undefined;
     return new aws.ec2.AmiCopy(
       name,
       {
-        name: this.useless.freeName(identity, region, this.nameOf(identity), lost as string | undefined),
+        // Ignored where the copy is there.
+        name: this.freeName(identity, region, imageTypes.copied, name),
         description: `${identity.name}: ${distribution.id}, recipe ${recipe.slice(0, 12)}`,
         sourceAmiId: source,
         sourceAmiRegion: this.region,
@@ -204,6 +203,15 @@ export class Ec2Images {
     const tags = cloudLabels("ec2", { ...owner, distribution: distribution.id, recipe, role: "image" });
     const name = region === this.region ? prefix : `${prefix}-${region}`;
     return new ImageLease(`${name}-lease`, { region, tags }, { parent });
+  }
+
+  /**
+   * The name of an AMI that is to be made. The one that the state has, if any, failed or was deregistered: with its name the
+   * engine would keep it.
+   */
+  private freeName(identity: ImageIdentity, region: string, type: string, name: string): string {
+    const lost = this.state.outputsOf(type, name)?.name as string | undefined;
+    return this.useless.freeName(identity, region, this.nameOf(identity), lost);
   }
 
   /** Whether the state has an AMI: this one, and not an earlier one that failed or is gone. */

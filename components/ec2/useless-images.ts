@@ -1,6 +1,6 @@
 // AMIs that are in the way of new ones: AWS gave them up, somebody disabled or deregistered them. The official resources would keep
 // them in the state for ever; another name makes the engine replace them, and what failed is removed before.
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import type { ImageIdentity } from "../cloud.ts";
 import { FailedImages } from "./resources.ts";
 

@@ -291,14 +291,17 @@ describe("stack `ec2`: what the program declares", function () {
     it("one that failed is removed, and the next has another name, which makes the engine replace it", async () => {
       const taken = amiName(first, "AmiFromInstance");
       const bad = { ...useless, recipe, name: taken };
-      const known = record(madeType, name, { id: bad.id });
+      const known = record(madeType, name, { id: bad.id, name: taken });
       const graph = await run({}, world([], known, { builders: [recipe], sealed: [recipe], useless: [bad] }));
       assert.equal(amiName(graph, "AmiFromInstance"), `${taken}-2`);
       const end = graph.one("FailedImages");
       assert.deepEqual(end.inputs.images, ["ami-0bad"]);
       follows(graph, graph.one("AmiFromInstance"), end);
+      const interrupted = await run({}, world([], known, { builders: [recipe], sealed: [recipe] }));
+      assert.equal(amiName(interrupted, "AmiFromInstance"), `${taken}-2`, "a kill -9 when it had just been removed");
       const again = { ...bad, id: "ami-0bad2", name: `${taken}-2` };
-      assert.equal(amiName(await run({}, world([], known, { useless: [again] })), "AmiFromInstance"), taken);
+      const knownAgain = record(madeType, name, { id: again.id, name: again.name });
+      assert.equal(amiName(await run({}, world([], knownAgain, { useless: [again] })), "AmiFromInstance"), taken);
     });
 
     it("one that somebody disabled stays, and so does one of another recipe or region", async () => {

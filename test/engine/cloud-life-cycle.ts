@@ -12,15 +12,20 @@ export function recipe(script = failsOnce): Record<string, unknown> {
   return scriptRecipe(script);
 }
 
-/** A cloud and a stack on it for the tests that follow; in the end both must be empty. */
+/**
+ * A cloud and a stack on it for the tests that follow; in the end both must be empty.
+ * @param first The stack's first recipe.
+ * @param settings Over those that every stack on that cloud needs.
+ */
 export function prepare<S extends Subject>(
   open: () => Promise<S>,
   first: Record<string, unknown>,
+  settings: Record<string, unknown> = {},
 ): { cloud: S; stack: CloudStack } {
   const made = {} as { cloud: S; stack: CloudStack };
   before(async () => {
     made.cloud = await open();
-    made.stack = await CloudStack.on(made.cloud, first);
+    made.stack = await CloudStack.on(made.cloud, first, settings);
   });
   after(async () => {
     await made.stack.remove();
@@ -134,12 +139,13 @@ export function mishaps(open: () => Promise<Subject>): void {
     assert.deepEqual(await made.cloud.leftovers([image!.id]), []);
   });
 
-  it("says what was looked for when the base image is gone", async () => {
-    await made.cloud.loseBase();
+  it("says what was looked for when the base image is gone, and which near names there are", async () => {
+    const others = (await made.cloud.loseBase()) ?? [];
     await made.stack.recipe(recipe("echo other"));
     const { output, exitCode } = await made.stack.run("preview");
     assert.notEqual(exitCode, 0);
     assert.match(output, /base image/);
+    for (const name of others) assert.ok(output.includes(name), `${name} in:\n${output}`);
     assert.doesNotMatch(output, / {4}at .*\.[jt]s:\d+/, "no stack trace");
     await made.stack.recipe(recipe("echo third"));
   });

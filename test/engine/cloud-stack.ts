@@ -21,8 +21,8 @@ export interface Subject {
   /** Ids of machines. */
   machines(): Promise<string[]>;
   deleteImage(id: string): Promise<void>;
-  /** Takes the base image away. */
-  loseBase(): Promise<void>;
+  /** Takes the base image away. @returns what the error must name: others with a similar name, where there are any. */
+  loseBase(): Promise<string[] | void>;
   /** The next image ends in an error. */
   failNextImage(): void;
   /** The API refuses to end a machine, once. */

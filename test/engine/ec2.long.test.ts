@@ -1,8 +1,11 @@
 // Stack `ec2` on the test cloud: moto, with containers as instances.
-import { lifeCycle } from "./cloud-life-cycle.ts";
+import { faults } from "./cloud-faults.ts";
+import { lifeCycle, mishaps } from "./cloud-life-cycle.ts";
 import { openEc2 } from "./subjects/ec2.ts";
 
 describe("stack ec2 on the test cloud", function () {
   this.timeout(300_000);
   describe("from the first preview to an image that needs nothing more", () => lifeCycle(openEc2));
+  describe("on a cloud that fails", () => faults(openEc2));
+  describe("with an image that is there", () => mishaps(openEc2));
 });

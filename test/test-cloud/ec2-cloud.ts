@@ -21,8 +21,8 @@ import { DataCentre } from "./data-centre.ts";
 import { Ec2Api } from "./ec2/api.ts";
 import { Hub } from "./hub.ts";
 
-/** Debian's account. */
-const debian = "136693071363";
+/** Accounts that publish images. */
+const [debian, canonical] = ["136693071363", "099720109477"];
 
 /** The AMI that Debian 12 bakes start from. */
 export const baseImage: MotoImage = {
@@ -34,8 +34,35 @@ export const baseImage: MotoImage = {
   creation_date: "2026-09-01T00:00:00.000Z",
 };
 
+/** Another one of Debian's, which no bake asks for. */
+export const olderBase: MotoImage = {
+  ...baseImage,
+  ami_id: "ami-0debian11base0001",
+  name: "debian-11-amd64-20240211-1654",
+  description: "Debian 11 (20240211-1654)",
+  creation_date: "2024-02-11T00:00:00.000Z",
+};
+
+/** What bakes of other distributions start from; all hold the same root, Debian 12's. */
+const others: Record<string, { id: string; name: string; owner: string; user: string }> = {
+  debian13: { id: "ami-0debian13base0001", name: "debian-13-amd64-20260902-2223", owner: debian, user: "admin" },
+  "ubuntu22.04": { id: "ami-0ubuntu22base0001", name: "ubuntu-jammy-22.04-amd64", owner: canonical, user: "ubuntu" },
+  "ubuntu24.04": { id: "ami-0ubuntu24base0001", name: "ubuntu-noble-24.04-amd64", owner: canonical, user: "ubuntu" },
+};
+
 /** Where the stacks of tests bake, and where they may copy to. */
 export const regions = ["eu-central-1", "eu-west-1", "us-east-1"];
+
+/** What Canonical publishes as a parameter, whose names are kept for AWS: a stack names the images instead. */
+export const chosenBases = Object.fromEntries(
+  Object.entries(others)
+    .filter(([, { owner }]) => owner === canonical)
+    .map(([distribution, { id }]) => [distribution, { id }]),
+);
+
+function imageOf(id: string, { name, owner }: { name: string; owner: string }): MotoImage {
+  return { ...baseImage, ami_id: id, name, description: name, owner_id: owner };
+}
 
 /** A whole cloud. */
 export class Ec2Cloud {
@@ -49,11 +76,14 @@ export class Ec2Cloud {
     private readonly hub: Hub,
   ) {}
 
-  /** Starts one with nothing in it but base images. */
-  static async open(images: readonly MotoImage[] = [baseImage]): Promise<Ec2Cloud> {
+  /** Starts one with nothing in it but base images. @param distributions Which there are beside Debian 12. */
+  static async open(distributions: readonly string[] = []): Promise<Ec2Cloud> {
+    const more = distributions.map((distribution) => others[distribution]);
+    const images = [baseImage, olderBase, ...more.map(({ id, ...rest }) => imageOf(id, rest))];
     const [dataCentre, moto] = await Promise.all([DataCentre.open(), startMoto(images)]);
     // `admin` is the user of Debian's own AMIs.
-    for (const { ami_id: image } of images) await dataCentre.addBase(image, "admin");
+    for (const { ami_id: id } of [baseImage, olderBase]) await dataCentre.addBase(id, "admin");
+    for (const { id, user } of more) await dataCentre.addBase(id, user);
     const api = await Ec2Api.start(dataCentre, moto.url);
     const hub = await Hub.open(dataCentre.folder, [awsStandIn({ endpoint: api.url, region: regions[0] })]);
     const cloud = new Ec2Cloud(api, dataCentre, moto, hub);

@@ -1,20 +1,27 @@
 // The test cloud of stack `ec2`, as the tests of every cloud see it.
 import { DeleteSnapshotCommand, DeregisterImageCommand } from "@aws-sdk/client-ec2";
-import { baseImage, Ec2Cloud, regions } from "../../test-cloud/ec2-cloud.ts";
-import type { Subject } from "../cloud-stack.ts";
+import { baseImage, Ec2Cloud, olderBase, regions } from "../../test-cloud/ec2-cloud.ts";
+import { quota, throttling } from "../../test-cloud/ec2/faults.ts";
+import type { FallibleSubject } from "../cloud-faults.ts";
 
 const [region] = regions;
 
+/** The subject, with what only EC2 has. */
+export interface Ec2Subject extends FallibleSubject {
+  ec2: Ec2Cloud;
+}
+
 /** Opens an empty one. */
-export async function openEc2(): Promise<Subject> {
+export async function openEc2(): Promise<Ec2Subject> {
   const cloud = await Ec2Cloud.open();
   const { api } = cloud;
   return {
+    ec2: cloud,
     cloud: "ec2",
     outputs: ["aws", region],
     settings: { ec2: { region } },
     variables: cloud.variables,
-    lasting: /^(aws:ec2\/ami|ci-images:ec2:(AdoptedImage|ImageAttributes|SnapshotSweep)$)/,
+    lasting: /^(aws:ec2\/ami|ci-images:ec2:(AdoptedImage|ImageAttributes|ImageLease)$)/,
     images: async () => (await cloud.images()).map(({ ImageId }) => ImageId!),
     machines: async () => (await cloud.instances()).map(({ InstanceId }) => InstanceId!),
     async deleteImage(id) {
@@ -28,13 +35,37 @@ export async function openEc2(): Promise<Subject> {
       for (const place of regions) {
         await api.client(place).send(new DeregisterImageCommand({ ImageId: baseImage.ami_id }));
       }
+      return [olderBase.name, region];
     },
-    // Refused, and not accepted and then `failed`: an AMI in that state stays in Pulumi's, and in the way (docs/ec2.md).
-    failNextImage: () =>
-      api.faults.add({
-        action: "CreateImage",
-        error: { code: "ResourceLimitExceeded", message: "it failed: a limit" },
-      }),
+    machineType: "aws:ec2/instance:Instance",
+    fillQuota() {
+      api.faults.add({ action: "RunInstances", error: quota });
+      // AWS's own words.
+      const complaint = /VcpuLimitExceeded.*current vCPU limit of 5.*contact-us\/ec2-request/s;
+      return { free: () => {}, complaint, isForeseen: false };
+    },
+    async loseMachine() {
+      const [{ InstanceId }] = await cloud.instances();
+      await api.vanish(region, InstanceId!);
+    },
+    strain(latency) {
+      api.faults.latency = latency;
+      const throttled = ["RunInstances", "DescribeInstances", "CreateImage", "DescribeImages", "CreateTags"];
+      if (latency > 0) for (const action of throttled) api.faults.add({ action, error: throttling, times: 2 });
+    },
+    imageFailures: [
+      { complaint: /unexpected state 'failed'/, fail: () => api.faults.failNextImage() },
+      // Refused at once, and so nothing is recorded.
+      {
+        complaint: /ResourceLimitExceeded/,
+        fail: () =>
+          api.faults.add({
+            action: "CreateImage",
+            error: { code: "ResourceLimitExceeded", message: "too many images" },
+          }),
+      },
+    ],
+    failNextImage: () => api.faults.failNextImage(),
     refuseNextRetirement: () =>
       api.faults.add({ action: "TerminateInstances", error: { code: "OperationNotPermitted", message: "protected" } }),
     leftovers: (images = []) => cloud.leftovers({ images }),

@@ -34,7 +34,11 @@ export async function openGce(): Promise<FallibleSubject> {
     fillQuota() {
       const { quotas } = api.project(project);
       quotas.CPUS = 1;
-      return { free: () => void delete quotas.CPUS, complaint: /region here: quota CPUS: 0 of 1 are in use/ };
+      return {
+        free: () => void delete quotas.CPUS,
+        complaint: /region here: quota CPUS: 0 of 1 are in use/,
+        isForeseen: true,
+      };
     },
     async loseMachine() {
       const { instances } = api.project(project);

@@ -34,6 +34,7 @@ export async function openRackspace(): Promise<FallibleSubject> {
       return {
         free: () => void (region.coreQuota = -1),
         complaint: /0 of the quota of 0 processors \(cores\) are in use/,
+        isForeseen: true,
       };
     },
     async loseMachine() {

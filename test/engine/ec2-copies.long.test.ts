@@ -1,0 +1,149 @@
+// Stack `ec2` in three regions: an API that refuses, forgets, is slow; copies that fail half-way; images that are protected.
+import assert from "node:assert/strict";
+import {
+  DeleteSnapshotCommand,
+  DeregisterImageCommand,
+  DescribeImagesCommand,
+  DisableImageDeregistrationProtectionCommand,
+  EnableImageDeregistrationProtectionCommand,
+  EC2Client,
+  type Image,
+} from "@aws-sdk/client-ec2";
+import { throttling } from "../test-cloud/ec2/faults.ts";
+import { regions } from "../test-cloud/ec2-cloud.ts";
+import { prepare } from "./cloud-life-cycle.ts";
+import type { ImageOutput } from "./cloud-stack.ts";
+import { tinyRecipe } from "./recipes.ts";
+import { openEc2 } from "./subjects/ec2.ts";
+
+const [region, first, second] = regions;
+const own = { region, copyTo: [first, second] };
+
+describe("stack ec2 with copies in other regions", function () {
+  this.timeout(300_000);
+  const made = prepare(openEc2, tinyRecipe(), { ec2: own });
+
+  /** The images of ours in each region, as EC2 tells of them. */
+  async function images(): Promise<Image[][]> {
+    const ours = new DescribeImagesCommand({ Owners: ["self"] });
+    return await Promise.all(regions.map(async (place) => (await clientIn(place).send(ours)).Images ?? []));
+  }
+
+  /** Goes through the API that knows of protection and deprecation; moto itself does not. */
+  function clientIn(place: string): EC2Client {
+    const credentials = { accessKeyId: "test", secretAccessKey: "test" };
+    return new EC2Client({ region: place, endpoint: made.cloud.ec2.api.url, credentials });
+  }
+
+  /** What the outputs say, by region. */
+  async function published(): Promise<Record<string, ImageOutput>> {
+    const { images } = (await made.stack.outputs()) as { images?: { aws?: Record<string, { debian12: ImageOutput }> } };
+    const byPlace = Object.entries(images?.aws ?? {});
+    return Object.fromEntries(byPlace.map(([place, { debian12 }]) => [place, debian12] as const));
+  }
+
+  /** Fails unless every region has one image, the outputs name just these, and nothing else is there. */
+  async function expectOneEach(): Promise<void> {
+    const ids = (await images()).map((each) => each.map(({ ImageId }) => ImageId!));
+    const outputs = await published();
+    assert.deepEqual(
+      ids,
+      regions.map((place) => [outputs[place].id]),
+    );
+    assert.deepEqual(await made.cloud.leftovers(ids.flat()), []);
+  }
+
+  it("bakes and copies although the API is slow and is called too often", async () => {
+    const { faults } = made.cloud.ec2.api;
+    made.cloud.strain(200);
+    faults.add({ action: "CopyImage", error: throttling, times: 3 });
+    await made.stack.up();
+    made.cloud.strain(0);
+    assert.deepEqual(faults.unmet, []);
+    await made.stack.up();
+    await made.stack.expectNoChanges();
+    await expectOneEach();
+  });
+
+  it("goes on naming the last good images when copies fail, one refused and one given up by AWS", async () => {
+    const { faults } = made.cloud.ec2.api;
+    const before = await published();
+    await made.stack.recipe(tinyRecipe("two"));
+    faults.failNextImage(first);
+    faults.add({ action: "CopyImage", region: second, error: { code: "InternalError", message: "no copy" } });
+    const { output } = await made.stack.failingUp();
+    assert.match(output, /no copy/);
+    assert.deepEqual(faults.unmet, []);
+    assert.deepEqual(await published(), before);
+    for (const [index, each] of (await images()).entries()) {
+      assert.ok(
+        each.some(({ ImageId }) => ImageId === before[regions[index]].id),
+        "the last good one is there",
+      );
+    }
+    assert.deepEqual(await made.cloud.machines(), [], "the builder was ended before the copies began");
+  });
+
+  it("tells of the copy that failed in a preview, makes what is missing with the next `up` and nothing else", async () => {
+    const before = await published();
+    const [there] = await images();
+    const baked = there.find(({ ImageId }) => ImageId !== before[region].id)!;
+    const { output } = await made.stack.succeed("preview");
+    assert.match(output, new RegExp(`image ami-\\w+ in ${first} is failed: .*it is removed, and made anew`));
+    assert.doesNotMatch(output, /will be baked/);
+    await made.stack.up();
+    assert.equal((await published())[region].id, baked.ImageId, "no second bake");
+    await made.stack.up();
+    await made.stack.expectNoChanges();
+    await expectOneEach();
+  });
+
+  it("makes a copy anew that somebody deregistered, without a bake", async () => {
+    const before = await published();
+    const client = made.cloud.ec2.api.client(first);
+    const [copy] = (await images())[1];
+    await client.send(new DeregisterImageCommand({ ImageId: copy.ImageId }));
+    for (const { Ebs } of copy.BlockDeviceMappings ?? [])
+      await client.send(new DeleteSnapshotCommand({ SnapshotId: Ebs!.SnapshotId }));
+    const { output } = await made.stack.up();
+    assert.doesNotMatch(output, /will be baked/);
+    const now = await published();
+    assert.equal(now[region].id, before[region].id);
+    assert.notEqual(now[first].id, before[first].id);
+    await made.stack.expectNoChanges();
+    await expectOneEach();
+  });
+
+  it("deprecates and protects images that are there, and the official resources do not undo it after a refresh", async () => {
+    await made.stack.settings({ ec2: { ...own, deprecateAfter: "30 days", deregistrationProtection: true } });
+    await made.stack.up();
+    for (const [image] of await images()) {
+      assert.equal(image.DeregistrationProtection, "enabled-without-cooldown");
+      assert.equal(image.ImdsSupport, "v2.0");
+      const days = (Date.parse(image.DeprecationTime!) - Date.parse(image.CreationDate!)) / 86_400_000;
+      assert.ok(Math.abs(days - 30) < 0.01, `${days} days`);
+    }
+    await made.stack.succeed("refresh", "--yes", "--skip-preview");
+    await made.stack.expectNoChanges();
+  });
+
+  it("destroys what it has protected itself, and says what to do about an image that somebody else protects", async () => {
+    const [, [copy]] = await images();
+    await made.stack.settings({ ec2: own });
+    await made.stack.up();
+    const byHand = { ImageId: copy.ImageId };
+    const client = clientIn(first);
+    await client.send(new EnableImageDeregistrationProtectionCommand(byHand));
+    const { output, exitCode } = await made.stack.run("destroy", "--yes", "--skip-preview");
+    assert.notEqual(exitCode, 0);
+    assert.match(output, /somebody has protected it/);
+    assert.ok(
+      output.includes(`aws ec2 disable-image-deregistration-protection --region ${first} --image-id ${copy.ImageId}`),
+    );
+    await client.send(new DisableImageDeregistrationProtectionCommand(byHand));
+    await made.stack.settings({ ec2: { ...own, deregistrationProtection: true } });
+    await made.stack.up();
+    await made.stack.succeed("destroy", "--yes", "--skip-preview");
+    assert.deepEqual(await made.cloud.leftovers(), [], "nothing is left in any region");
+  });
+});
