@@ -3,6 +3,7 @@
 import type * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { tagNames, tagKey } from "../../common/ec2-tags.ts";
+import type { UselessImage } from "../../common/ec2-useless-image.ts";
 import { formatExpiry, type Labels, type Role } from "../../common/labels.ts";
 import { UserError } from "../../common/user-error.ts";
 import type { Inventory } from "../../provision/life-cycle-commands.ts";
@@ -32,7 +33,6 @@ import { baseSource, ec2Distributions, loginUserOf } from "./bases.ts";
 import { Ec2Images, imageOutput } from "./images.ts";
 import { declareMachine, powerType, type Ec2Machine, type Surroundings } from "./machine.ts";
 import { Promotion, Step, type ImageAttributes } from "./resources.ts";
-import type { UselessImage } from "./useless-images.ts";
 
 /** A generation as the survey (provider/functions/ec2.ts) tells of it. */
 interface Ec2Generation extends Generation {

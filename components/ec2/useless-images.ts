@@ -1,23 +1,9 @@
 // AMIs that are in the way of new ones: AWS gave them up, somebody disabled or deregistered them. The official resources would keep
 // them in the state for ever; another name makes the engine replace them, and what failed is removed before.
 import type * as pulumi from "@pulumi/pulumi";
+import type { UselessImage } from "../../common/ec2-useless-image.ts";
 import type { ImageIdentity } from "../cloud.ts";
 import { FailedImages } from "./resources.ts";
-
-/** As the survey (provider/functions/ec2-survey.ts) tells of it. */
-export interface UselessImage {
-  region: string;
-  /** The AMI's id. */
-  id: string;
-  /** The AMI's name, which nothing else can have. */
-  name: string;
-  /** The recipe hash. */
-  recipe: string;
-  /** Its state, and why. */
-  reason: string;
-  /** Whether nobody can want it any more. */
-  failed: boolean;
-}
 
 /** What there is of them in a stack. */
 export class UselessImages {

@@ -1,6 +1,7 @@
 // What EC2 has of a stack: found by tags, whatever became of the state.
 import type { Image, Instance } from "@aws-sdk/client-ec2";
 import { tagKey, tagNames } from "../../common/ec2-tags.ts";
+import type { UselessImage } from "../../common/ec2-useless-image.ts";
 import { cloudLabels, type Labels } from "../../common/labels.ts";
 import { asking } from "../ec2/client.ts";
 import { imageProgress, imageReason } from "../ec2/images.ts";
@@ -31,20 +32,6 @@ export interface SurveyedImage {
   builder?: { machineId: string; hostKeys: string[]; loginKey: string };
   /** Copies' ids by region. */
   copies: Record<string, string>;
-}
-
-/** An image that AWS gave up on, or that somebody has disabled; in any of the regions. */
-export interface UselessImage {
-  region: string;
-  /** The AMI's id. */
-  id: string;
-  /** The AMI's name, which stays taken. */
-  name: string;
-  recipe: string;
-  /** Its state, and why, in AWS's words. */
-  reason: string;
-  /** Whether nobody can want it any more. */
-  failed: boolean;
 }
 
 interface Surveyed {
