@@ -400,6 +400,42 @@ describe("stack `ec2`: what the program declares", function () {
     await assert.rejects(run({ kmsKeys: { [region]: "alias/mine" } }), /ec2\.kmsKeys\.us-west-2.*arn:aws:kms/);
   });
 
+  it("lets accounts, organizations and their units launch the image and its copies", async () => {
+    const organization = "arn:aws:organizations::123456789012:organization/o-abc";
+    const unit = "arn:aws:organizations::123456789012:ou/o-abc/ou-def";
+    const shares = { shareWithAccounts: ["210987654321"], shareWithOrganizations: [organization, unit] };
+    const graph = await run({ copyTo: ["eu-west-1"], encrypted: false, ...shares });
+    const permissions = graph.resources.filter(({ type }) => type.endsWith(":AmiLaunchPermission"));
+    for (const image of [graph.one("AmiFromInstance"), graph.one("AmiCopy")]) {
+      const mine = permissions.filter(({ inputs }) => inputs.imageId === `${image.name}-id`);
+      assert.deepEqual(
+        mine.map(({ inputs: { accountId, organizationArn, organizationalUnitArn } }) => [
+          accountId,
+          organizationArn,
+          organizationalUnitArn,
+        ]),
+        [
+          ["210987654321", undefined, undefined],
+          [undefined, organization, undefined],
+          [undefined, undefined, unit],
+        ],
+      );
+    }
+  });
+
+  it("bakes every distribution of the stack side by side, on the type and with the profile that were chosen", async () => {
+    const distributions = ["debian12", "ubuntu24.04"];
+    const graph = await run({ instanceType: "c7i.large", instanceProfile: "baker" }, world(), { distributions });
+    const builders = distributions.map((id) => graph.one("Instance", new RegExp(`^${id}-[0-9a-f]{8}-builder$`)));
+    for (const { inputs } of builders) {
+      assert.deepEqual([inputs.instanceType, inputs.iamInstanceProfile], ["c7i.large", "baker"]);
+    }
+    assert.ok(!graph.waits(builders[1], graph.one("AmiFromInstance", /^debian12/)));
+    assert.ok(!graph.waits(builders[0], graph.one("AmiFromInstance", /^ubuntu/)));
+    const { images } = graph.outputs as { images: { aws: Record<string, object> } };
+    assert.deepEqual(Object.keys(images.aws[region]).sort(), distributions);
+  });
+
   it("asks for the boot mode before it bakes, and knows no other", async () => {
     const graph = await run({ bootMode: "uefi" });
     const asked = graph.calls.find(({ token }) => token === "ci-images:ec2:preflight")!.inputs;

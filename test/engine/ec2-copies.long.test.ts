@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import {
   DeleteSnapshotCommand,
   DeregisterImageCommand,
+  DescribeImageAttributeCommand,
   DescribeImagesCommand,
+  DescribeSnapshotsCommand,
   DisableImageDeregistrationProtectionCommand,
   EnableImageDeregistrationProtectionCommand,
   EC2Client,
@@ -51,6 +53,11 @@ describe("stack ec2 with copies in other regions", function () {
       regions.map((place) => [outputs[place].id]),
     );
     assert.deepEqual(await made.cloud.leftovers(ids.flat()), []);
+    for (const place of regions) {
+      const { Snapshots = [] } = await clientIn(place).send(new DescribeSnapshotsCommand({ OwnerIds: ["self"] }));
+      const recipes = Snapshots.map(({ Tags = [] }) => Tags.find(({ Key }) => Key === "ci-images:recipe")?.Value);
+      assert.deepEqual(recipes, [outputs[place].recipe], `snapshots in ${place} carry the image's tags`);
+    }
   }
 
   it("bakes and copies although the API is slow and is called too often", async () => {
@@ -114,9 +121,19 @@ describe("stack ec2 with copies in other regions", function () {
     await expectOneEach();
   });
 
-  it("deprecates and protects images that are there, and the official resources do not undo it after a refresh", async () => {
-    await made.stack.settings({ ec2: { ...own, deprecateAfter: "30 days", deregistrationProtection: true } });
+  it("deprecates, protects and shares images that are there, and a refresh does not undo it", async () => {
+    const more = { encrypted: false, deprecateAfter: "30 days", shareWithAccounts: ["123456789012"] };
+    await made.stack.settings({ ec2: { ...own, ...more, deregistrationProtection: true } });
     await made.stack.up();
+    for (const place of regions) {
+      const [{ ImageId }] = (await images())[regions.indexOf(place)];
+      const asked = new DescribeImageAttributeCommand({ ImageId, Attribute: "launchPermission" });
+      const { LaunchPermissions = [] } = await clientIn(place).send(asked);
+      assert.deepEqual(
+        LaunchPermissions.map(({ UserId }) => UserId),
+        ["123456789012"],
+      );
+    }
     for (const [image] of await images()) {
       assert.equal(image.DeregistrationProtection, "enabled-without-cooldown");
       assert.equal(image.ImdsSupport, "v2.0");

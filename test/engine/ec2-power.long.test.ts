@@ -1,8 +1,34 @@
-// Builders of stack `ec2` that stay: a public address is another one after each start.
+// Builders of stack `ec2`: a public address is another one after each start, and spot machines are not always to be had.
+import assert from "node:assert/strict";
+import { prepare } from "./cloud-life-cycle.ts";
 import { stagesAndPower } from "./cloud-stages.ts";
+import { tinyRecipe } from "./recipes.ts";
 import { openEc2 } from "./subjects/ec2.ts";
 
 describe("a bake in stages on ec2", function () {
   this.timeout(300_000);
   stagesAndPower(openEc2);
+});
+
+describe("spot machines on ec2", function () {
+  this.timeout(300_000);
+  const made = prepare(openEc2, tinyRecipe(), { stage: "builder", ec2: { region: "eu-central-1", spot: true } });
+
+  it("are replaced by one on demand where AWS has no capacity", async () => {
+    const error = { code: "InsufficientInstanceCapacity", message: "There is no Spot capacity available" };
+    made.cloud.ec2.api.faults.add({ action: "RunInstances", error });
+    const { output } = await made.stack.up();
+    assert.match(output, /no spot capacity \(InsufficientInstanceCapacity\): takes an on-demand machine/);
+    const lifecycles = (await made.cloud.ec2.instances()).map(({ InstanceLifecycle }) => InstanceLifecycle);
+    assert.deepEqual(lifecycles, [undefined]);
+    await made.stack.expectNoChanges();
+  });
+
+  it("are taken where there are any, and nothing of the question stays", async () => {
+    await made.stack.recipe(tinyRecipe("two"));
+    await made.stack.up();
+    const lifecycles = (await made.cloud.ec2.instances()).map(({ InstanceLifecycle }) => InstanceLifecycle);
+    assert.deepEqual(lifecycles, ["spot"]);
+    await made.stack.expectNoChanges();
+  });
 });

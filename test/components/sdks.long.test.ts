@@ -1,0 +1,30 @@
+// An SDK of a cloud costs seconds and hundreds of megabytes: the program loads that of the stack in use only.
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { execa } from "execa";
+import { projectDirectory } from "../../tools/versions.mjs";
+
+/** What a program prints that has loaded the module that opens a cloud. */
+const listing = `
+  const sdks = Object.keys(Module._cache).flatMap((path) => /node_modules\\/@pulumi\\/(aws|gcp|openstack)\\//.exec(path)?.[1] ?? []);
+  console.log(JSON.stringify([...new Set(sdks)]));
+`;
+
+async function sdksAfter(module: string): Promise<string[]> {
+  const program = `import { Module } from "node:module";\nawait import("./index.ts");\nawait import(${JSON.stringify(module)});\n${listing}`;
+  const tsx = createRequire(import.meta.url).resolve("tsx");
+  const options = { cwd: projectDirectory, input: program };
+  const { stdout } = await execa("node", ["--import", tsx, "--input-type=module", "-"], options);
+  return JSON.parse(stdout) as string[];
+}
+
+describe("the program", function () {
+  this.timeout(120_000);
+  const expected = { local: [], ec2: ["aws"], gce: ["gcp"], rackspace: ["openstack"] };
+  for (const [cloud, sdks] of Object.entries(expected)) {
+    it(`of a stack ${cloud} loads ${sdks.length > 0 ? `the SDK of ${sdks.join()} and no other` : "no cloud's SDK"}`, async () => {
+      const module = cloud === "local" ? "./components/local/cloud.ts" : `./components/${cloud}/open.ts`;
+      assert.deepEqual(await sdksAfter(module), sdks);
+    });
+  }
+});
