@@ -119,8 +119,14 @@ export async function planRecipe(recipe: Recipe, distribution: Distribution, opt
 
 function baseOf(recipe: Recipe, distribution: Distribution): RecipeBase {
   const base = recipe.bases[distribution.id];
-  if (!base) throw new RangeError(`${recipe.file} is not for ${distribution.id}`);
-  return base;
+  if (base) return base;
+  const there = recipe.distributions.map(({ id }) => id).join(", ");
+  throw new UserError({
+    where: recipe.file,
+    found: `not for ${distribution.id}, which the stack or the command line asks for`,
+    allowed: there,
+    cure: `add ${distribution.id} to the recipe's distributions, or ask for one of these`,
+  });
 }
 
 async function record(recipe: Recipe, module: RecipeModule, distribution: Distribution, secrets: Secrets) {

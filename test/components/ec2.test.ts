@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { baseSource, ec2Distributions } from "../../components/ec2/bases.ts";
 import { distributions } from "../../provision/distributions.ts";
-import { runProgram, type Graph, type Registered, type World } from "./program.ts";
+import { runProgram, smallRecipe, type Graph, type Registered, type World } from "./program.ts";
 
 const region = "us-west-2";
 const base = { id: "ami-0base", description: "debian-12-amd64-20260901-2" };
@@ -425,7 +425,8 @@ describe("stack `ec2`: what the program declares", function () {
 
   it("bakes every distribution of the stack side by side, on the type and with the profile that were chosen", async () => {
     const distributions = ["debian12", "ubuntu24.04"];
-    const graph = await run({ instanceType: "c7i.large", instanceProfile: "baker" }, world(), { distributions });
+    const settings = { cloud: "ec2", ec2: { region, instanceType: "c7i.large", instanceProfile: "baker" } };
+    const graph = await runProgram(settings, world(), { ...smallRecipe, distribution: undefined, distributions });
     const builders = distributions.map((id) => graph.one("Instance", new RegExp(`^${id}-[0-9a-f]{8}-builder$`)));
     for (const { inputs } of builders) {
       assert.deepEqual([inputs.instanceType, inputs.iamInstanceProfile], ["c7i.large", "baker"]);
@@ -434,6 +435,10 @@ describe("stack `ec2`: what the program declares", function () {
     assert.ok(!graph.waits(builders[0], graph.one("AmiFromInstance", /^ubuntu/)));
     const { images } = graph.outputs as { images: { aws: Record<string, object> } };
     assert.deepEqual(Object.keys(images.aws[region]).sort(), distributions);
+    await assert.rejects(
+      run({}, world(), { distributions }),
+      /recipe\.yaml: not for ubuntu24\.04, which the stack.*allowed: debian12/,
+    );
   });
 
   it("asks for the boot mode before it bakes, and knows no other", async () => {

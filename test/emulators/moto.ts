@@ -8,6 +8,9 @@ import { execa } from "execa";
 import { withLock } from "../../provider/local/file-lock.ts";
 import { projectDirectory } from "../../tools/versions.mjs";
 
+// A note about Node's version, of no use to whoever runs tests.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
+
 /** The release that the tests were written with. */
 const release = "5.2.5";
 
