@@ -83,6 +83,9 @@ function settings(projectDirectory, environment) {
   const added = {};
   // The CLI's look for a newer version goes out to the network at every run, and the version is pinned here anyway.
   if (!environment.PULUMI_SKIP_UPDATE_CHECK) added.PULUMI_SKIP_UPDATE_CHECK = "true";
+  // How many operations run side by side. The CLI takes four for each processor, but a bake waits rather than computes: on a computer
+  // with two, eight images would keep all others of the stack waiting until the first is done.
+  if (!environment.PULUMI_PARALLEL) added.PULUMI_PARALLEL = "64";
   if (!usesDefaultState(projectDirectory, environment)) return added;
   // An offer to explain errors that needs an account, and so leads nowhere with state of one's own.
   if (!environment.PULUMI_SUPPRESS_NEO_LINK) added.PULUMI_SUPPRESS_NEO_LINK = "true";

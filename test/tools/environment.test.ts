@@ -39,6 +39,11 @@ describe("toolchain environment", function () {
     assert.equal(env.PULUMI_CONFIG_PASSPHRASE_FILE, defaultState(folder).passphraseFile);
   });
 
+  it("lets more operations wait side by side than the CLI would, unless the user says how many", async () => {
+    assert.equal(toolchainEnvironment(folder, await user()).env.PULUMI_PARALLEL, "64");
+    assert.equal(toolchainEnvironment(folder, await user({ PULUMI_PARALLEL: "2" })).env.PULUMI_PARALLEL, "2");
+  });
+
   it("changes neither a backend nor a passphrase that the user has set", async () => {
     const shared = toolchainEnvironment(folder, await user({ PULUMI_BACKEND_URL: "s3://team" })).env;
     assert.equal(shared.PULUMI_BACKEND_URL, "s3://team");
