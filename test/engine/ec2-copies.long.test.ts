@@ -21,8 +21,8 @@ import { openEc2 } from "./subjects/ec2.ts";
 const [region, first, second] = regions;
 const own = { region, copyTo: [first, second] };
 
-describe("stack ec2 with copies in other regions", function () {
-  this.timeout(300_000);
+/** A stack with copies, and questions about what it has made. */
+function prepareCopies() {
   const made = prepare(openEc2, tinyRecipe(), { ec2: own });
 
   /** The images of ours in each region, as EC2 tells of them. */
@@ -59,6 +59,13 @@ describe("stack ec2 with copies in other regions", function () {
       assert.deepEqual(recipes, [outputs[place].recipe], `snapshots in ${place} carry the image's tags`);
     }
   }
+
+  return { made, images, clientIn, published, expectOneEach };
+}
+
+describe("stack ec2 with copies in other regions", function () {
+  this.timeout(300_000);
+  const { made, images, published, expectOneEach } = prepareCopies();
 
   it("bakes and copies although the API is slow and is called too often", async () => {
     const { faults } = made.cloud.ec2.api;
@@ -120,8 +127,14 @@ describe("stack ec2 with copies in other regions", function () {
     await made.stack.expectNoChanges();
     await expectOneEach();
   });
+});
 
-  it("deprecates, protects and shares images that are there, and a refresh does not undo it", async () => {
+describe("images of stack ec2 that are protected, deprecated and shared", function () {
+  this.timeout(300_000);
+  const { made, images, clientIn } = prepareCopies();
+
+  it("are so although they were made before, in every region, and a refresh does not undo it", async () => {
+    await made.stack.up();
     const more = { encrypted: false, deprecateAfter: "30 days", shareWithAccounts: ["123456789012"] };
     await made.stack.settings({ ec2: { ...own, ...more, deregistrationProtection: true } });
     await made.stack.up();
@@ -144,7 +157,7 @@ describe("stack ec2 with copies in other regions", function () {
     await made.stack.expectNoChanges();
   });
 
-  it("destroys what it has protected itself, and says what to do about an image that somebody else protects", async () => {
+  it("are destroyed by whoever protected them, and the error says what to do where that is somebody else", async () => {
     const [, [copy]] = await images();
     await made.stack.settings({ ec2: own });
     await made.stack.up();

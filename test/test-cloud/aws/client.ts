@@ -1,5 +1,5 @@
 // What the AWS resource types share: a client for the region that a resource is in, tags, waits.
-import { EC2Client, type Tag } from "@aws-sdk/client-ec2";
+import { EC2Client, EC2ServiceException, type Tag } from "@aws-sdk/client-ec2";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Values } from "../bridge.ts";
 import type { StandInContext } from "../stand-in.ts";
@@ -24,9 +24,29 @@ export function clientFor(account: Account, values: Values, context: StandInCont
   let client = clients.get(key);
   if (!client) {
     const credentials = { accessKeyId: "test", secretAccessKey: "test" };
-    client = new EC2Client({ region, endpoint: account.endpoint, credentials, maxAttempts: 25 });
+    client = sayAsGo(new EC2Client({ region, endpoint: account.endpoint, credentials, maxAttempts: 25 }));
     clients.set(key, client);
   }
+  return client;
+}
+
+/** Lets errors be in the words of the SDK for Go, which the real provider is written with: they have AWS's code. */
+function sayAsGo(client: EC2Client): EC2Client {
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        try {
+          return await next(args);
+        } catch (error) {
+          if (!(error instanceof EC2ServiceException)) throw error;
+          const operation = `operation error EC2: ${String(commandName).replace(/Command$/, "")}`;
+          const status = `https response error StatusCode: ${error.$metadata.httpStatusCode}`;
+          error.message = `${operation}, ${status}, api error ${error.name}: ${error.message}`;
+          throw error;
+        }
+      },
+    { step: "initialize" },
+  );
   return client;
 }
 
