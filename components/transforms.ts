@@ -2,8 +2,8 @@
 // change the arguments. Nothing that a cloud's resource can do is out of reach because we have no setting for it.
 import { access } from "node:fs/promises";
 import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
 import type * as pulumi from "@pulumi/pulumi";
+import { importFile } from "../common/import-file.ts";
 import { UserError } from "../common/user-error.ts";
 
 /**
@@ -31,7 +31,7 @@ export async function loadTransforms(path: string | undefined, projectDirectory:
   } catch (error) {
     throw new UserError({ where, found: `cannot be read (${(error as NodeJS.ErrnoException).code})` });
   }
-  const { default: exported } = (await import(pathToFileURL(file).href)) as { default?: unknown };
+  const { default: exported } = await importFile(file);
   const allowed = 'a default export such as { "aws:ec2/instance:Instance": (args) => ({ ...args, monitoring: true }) }';
   if (exported === null || typeof exported !== "object") {
     throw new UserError({ where, found: "no object is exported as default", allowed });

@@ -1,8 +1,9 @@
 // Finds modules by name: files in provision/modules, and a user's own beside the recipe.
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, extname, join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import { Ajv } from "ajv";
+import { importFile } from "../common/import-file.ts";
 import { UserError } from "../common/user-error.ts";
 import type { ModuleFile } from "./module.ts";
 import { shellModule } from "./shell-module.ts";
@@ -74,7 +75,7 @@ async function loadFile(file: string): Promise<ModuleFile> {
   if (extname(file) === ".sh") return shellModule(file, readFileSync(file, "utf8"));
   let exported: { default?: unknown };
   try {
-    exported = (await import(pathToFileURL(file).href)) as { default?: unknown };
+    exported = await importFile(file);
   } catch (error) {
     throw new UserError({ where: file, found: `the module cannot be loaded: ${(error as Error).message}` });
   }

@@ -39,7 +39,7 @@ describe("the test cloud", function () {
   before(async () => {
     cloud = await Ec2Cloud.open();
     place = await makePlace(cloud.variables);
-    const runtime = { name: "nodejs", options: { typescript: false, nodeargs: "--import tsx" } };
+    const runtime = { name: "nodejs", options: { typescript: false, nodeargs: "--import tsx/esm" } };
     await writeFile(join(place.directory, "Pulumi.yaml"), JSON.stringify({ name: "trial", runtime, main: "index.ts" }));
     await writeFile(join(place.directory, "package.json"), JSON.stringify({ type: "module" }));
     await symlink(join(projectDirectory, "node_modules"), join(place.directory, "node_modules"));

@@ -48,7 +48,7 @@ describe("program on the real engine", function () {
     await writeFile(join(folder, ".state/passphrase"), "test");
     await writeFile(
       join(folder, "Pulumi.yaml"),
-      'name: t\nruntime:\n  name: nodejs\n  options:\n    typescript: false\n    nodeargs: "--import tsx"\n',
+      'name: t\nruntime:\n  name: nodejs\n  options:\n    typescript: false\n    nodeargs: "--import tsx/esm"\n',
     );
     await writeFile(join(folder, "package.json"), '{ "type": "module", "main": "index.ts" }');
     await writeFile(join(folder, "index.ts"), program);
