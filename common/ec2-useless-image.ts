@@ -1,6 +1,6 @@
 // What the provider's survey of EC2 tells the program of an image that is in the way of a new one.
 
-/** An AMI that AWS gave up on, or that somebody has disabled. */
+/** An AMI that AWS gave up on, that somebody has disabled, or that is a copy of one that is gone. */
 export interface UselessImage {
   region: string;
   /** The AMI's id. */
@@ -9,7 +9,7 @@ export interface UselessImage {
   name: string;
   /** The recipe hash. */
   recipe: string;
-  /** Its state, and why, in AWS's words. */
+  /** Its state, and why, in AWS's words; or what is the matter with it. */
   reason: string;
   /** Whether nobody can want it any more. */
   failed: boolean;

@@ -29,6 +29,9 @@ const settled = [
   "tagsAll",
 ];
 
+/** Where a copy came from. */
+const origin = ["name", "sourceAmiId", "sourceAmiRegion"];
+
 /** AWS keeps 60 minutes of patience for large disks; ours (provider/ec2/images.ts) is as long. */
 const customTimeouts = { create: "60m" };
 
@@ -149,13 +152,12 @@ export class Ec2Images {
         ...(encrypted && { encrypted, ...(kmsKeys[region] && { kmsKeyId: kmsKeys[region] }) }),
         tags,
       },
-      // A copy that is there stays as it was made: another source would be another recipe, and so another name.
       {
         ...kept,
         provider: this.provider(region),
         dependsOn: [...after, lease, ...ended],
-        // Deprecation is set by ImageAttributes.
-        ignoreChanges: ["encrypted", "kmsKeyId", "deprecationTime", ...(present === undefined ? [] : ["name"])],
+        // A copy that is there stays as it was made. Deprecation is set by ImageAttributes.
+        ignoreChanges: ["encrypted", "kmsKeyId", "deprecationTime", ...(present === undefined ? [] : origin)],
         customTimeouts,
       },
     );

@@ -13,7 +13,7 @@ export class UselessImages {
   note(distribution: string, found: readonly UselessImage[]): string[] {
     this.byDistribution.set(distribution, found);
     return found.map(({ id, region, reason, failed }) => {
-      const fate = failed ? "it is removed, and made anew where the recipe still asks for it" : "it stays, unused";
+      const fate = failed ? "it is removed, and made anew where the recipe still asks for it" : "it is not used";
       return `image ${id} in ${region} is ${reason}: ${fate}`;
     });
   }

@@ -57,6 +57,12 @@ export const ec2Survey: FunctionType<SurveyInputs, Surveyed> = {
       ]);
       const useless = [found, ...foundCopies].flatMap((each, index) => uselessIn([region, ...copyTo][index], each));
       const [images, ...copies] = [found, ...foundCopies].map((each) => each.filter(isUsable));
+      const recipes = new Set(images.map(recipeOf));
+      for (const [index, each] of copies.entries()) {
+        const orphans = each.filter((copy) => !recipes.has(recipeOf(copy)));
+        const reason = `a copy whose image in ${region} is gone`;
+        useless.push(...orphans.map((copy) => ({ ...uselessImage(copyTo[index], copy), reason })));
+      }
       const generations = images.map((image) => {
         const there = copyTo.flatMap((place, index) => {
           const copy = copies[index].find((other) => recipeOf(other) === recipeOf(image));
@@ -77,15 +83,18 @@ function isUsable(image: Image): boolean {
 }
 
 function uselessIn(region: string, images: readonly Image[]): UselessImage[] {
-  const useless = images.filter((image) => !isUsable(image));
-  return useless.map((image) => ({
+  return images.filter((image) => !isUsable(image)).map((image) => uselessImage(region, image));
+}
+
+function uselessImage(region: string, image: Image): UselessImage {
+  return {
     region,
     id: image.ImageId!,
     name: image.Name!,
     recipe: recipeOf(image),
     reason: `${image.State}: ${imageReason(image)}`,
     failed: imageProgress(image) === "failed",
-  }));
+  };
 }
 
 function recipeOf(thing: Image | Instance): string {

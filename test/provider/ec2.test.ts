@@ -261,6 +261,26 @@ describe("EC2 through our provider", function () {
     assert.deepEqual(await findSnapshots(region, tags), []);
   });
 
+  it("a copy is found with its image, and told of when its image is gone: its name stays taken", async () => {
+    const { id, outputs } = await lease();
+    const image = await imageOf(await machine(outputs), outputs, "copied");
+    const elsewhere = await ec2("eu-west-1");
+    const { ImageId: copy } = await elsewhere.copyImage({ SourceImageId: image, SourceRegion: region, Name: "copied" });
+    const tags = cloudLabels("ec2", { ...owner, recipe: labels.recipe, role: "image" });
+    await putTags("eu-west-1", [copy!], { ...tags, [tagNames.proven]: "yes" });
+    const survey = () => ec2Survey.call({ region, copyTo: ["eu-west-1"], ...owner }, context);
+    assert.deepEqual((await survey()).generations[0].copies, { "eu-west-1": copy });
+    assert.deepEqual((await survey()).useless, []);
+    await client.deregisterImage({ ImageId: image });
+    const { generations, useless } = await survey();
+    assert.deepEqual(generations, []);
+    const reason = "a copy whose image in eu-central-1 is gone";
+    const told = { region: "eu-west-1", id: copy, name: "copied", recipe: labels.recipe, reason, failed: false };
+    assert.deepEqual(useless, [told]);
+    await adoptedImage.delete!(copy!, { region: "eu-west-1", image: copy! }, context);
+    await ec2Lease.delete!(id, outputs, context);
+  });
+
   it("an image's lease removes the image with its snapshots, also those that were left when it was deregistered by hand", async () => {
     const { id, outputs } = await lease();
     const instance = await machine(outputs);
