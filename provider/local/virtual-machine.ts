@@ -12,10 +12,11 @@ export interface VirtualMachineOptions {
   format?: "qcow2" | "raw";
   /** One authorized_keys line; the image's login user will accept it. */
   authorizedKey: string;
-  /** Bytes of the disk that the machine sees; default: as large as `disk`. A larger one shows whether the root grows. */
-  size?: number;
   signal?: AbortSignal;
 }
+
+/** How much larger than the image the machine's disk is, in qemu-img's words: only so it shows whether the root grows at first boot. */
+const growth = "+1G";
 
 /**
  * Makes the folder of a virtual machine: an overlay over the disk, the UEFI settings, and a seed for cloud-init. The
@@ -24,14 +25,14 @@ export interface VirtualMachineOptions {
  * @param directory Made when it doesn't exist; files of an earlier machine are replaced.
  */
 export async function prepareVirtualMachine(directory: string, options: VirtualMachineOptions): Promise<void> {
-  const { disk, format = "qcow2", size, signal } = options;
+  const { disk, format = "qcow2", signal } = options;
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const file = (name: keyof typeof virtualMachineFiles): string => join(directory, virtualMachineFiles[name]);
   await Promise.all(Object.values(virtualMachineFiles).map((name) => rm(join(directory, name), { force: true })));
-  const grown = size === undefined ? [] : [String(size)];
-  await execa("qemu-img", ["create", "-q", "-f", "qcow2", "-b", disk, "-F", format, file("overlay"), ...grown], {
+  await execa("qemu-img", ["create", "-q", "-f", "qcow2", "-b", disk, "-F", format, file("overlay")], {
     cancelSignal: signal,
   });
+  await execa("qemu-img", ["resize", "-q", file("overlay"), growth], { cancelSignal: signal });
   await copyFile(uefiFirmware.variables, file("variables"));
   await writeFile(file("console"), "");
   await writeSeed(file("seed"), seedFiles(randomUUID(), options.authorizedKey), signal);

@@ -1,7 +1,5 @@
 // The life cycle on the real engine with real machines: what `pulumi up` promises when all goes well.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { dump } from "js-yaml";
 import { tinyRecipe } from "./recipes.ts";
 import { TestStack } from "./test-stack.ts";
@@ -20,10 +18,14 @@ describe("the life cycle of an image on `local`", function () {
     assert.match(first.output, /debian12: will be baked: no image of recipe [0-9a-f]{8} yet/);
     assert.deepEqual(await stack.machines(), [], "no machine is left");
     const { images } = await stack.outputs();
-    const { path, sha256, recipe, builtAt } = images!.local.debian12;
-    const proof = JSON.parse(await readFile(join(path, "proof.json"), "utf8")) as { how: string; checks: string[] };
+    const { sha256, recipe, builtAt } = images!.local.debian12;
+    const proof = await stack.proof();
     assert.match(proof.how, /^qemu (kvm|tcg), uefi$/);
     assert.ok(proof.checks.some((line) => line.includes("the file is there")));
+    assert.ok(
+      proof.checks.some((line) => line.includes("the root file system fills the disk")),
+      "which is larger than the image",
+    );
     assert.match(sha256, /^[0-9a-f]{64}$/);
     assert.ok(Date.parse(builtAt) > 0 && recipe.length === 64);
 

@@ -56,6 +56,12 @@ export class TestStack extends ThrowAwayStack {
     return inside.flat();
   }
 
+  /** What was verified on a machine booted from the image that the outputs name for Debian 12. */
+  async proof(): Promise<{ how: string; checks: string[] }> {
+    const { path } = (await this.outputs()).images!.local.debian12;
+    return JSON.parse(await readFile(join(path, "proof.json"), "utf8")) as { how: string; checks: string[] };
+  }
+
   /** What of this stack is on the machine: machines, processes, mounts, image folders. */
   async leftovers(): Promise<string[]> {
     const label = `ci-images-${this.name}`;

@@ -1,5 +1,5 @@
-// The real thing: a disk made of a base is booted by BIOS. That it boots by UEFI shows in the test of the life cycle, whose image is
-// verified that way.
+// A kernel that is updated on a machine from one of our disks. That disks boot, by UEFI and by BIOS, is seen by every verification:
+// test/engine/life-cycle.test.ts and kill.test.ts.
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -67,7 +67,7 @@ describe("a machine booted from a local disk by BIOS", function () {
     const directory = join(folder, "machine");
     const authorizedKey = (await readFile(join(folder, "key.pub"), "utf8")).trim();
     const disk = join(folder, "image", "disk.qcow2");
-    await prepareVirtualMachine(directory, { disk, authorizedKey, size: 3 * gibibyte });
+    await prepareVirtualMachine(directory, { disk, authorizedKey });
     const [file, ...words] = qemuCommand({
       ...{ directory, firmware: "bios", memory: 768, cpus: 1, address, accelerator: accelerated },
     }) as [string, ...string[]];
