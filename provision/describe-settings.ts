@@ -61,6 +61,15 @@ export function typeOf(schema: Schema): string {
   return word;
 }
 
+/** Examples of a module's whole settings: the schema's own, else one with every key that has an example. */
+export function wholeExamples(schema: Schema): unknown[] {
+  const own = examplesOf(schema);
+  const keys = Object.entries((schema.properties ?? {}) as Record<string, Schema>);
+  const known = keys.filter(([, property]) => examplesOf(property).length > 0);
+  if (own.length > 0 || known.length === 0) return own;
+  return [Object.fromEntries(known.map(([key, property]) => [key, examplesOf(property)[0]]))];
+}
+
 /** The examples that a schema gives. */
 export function examplesOf(schema: Schema): unknown[] {
   return (schema.examples ?? []) as unknown[];

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { dump } from "js-yaml";
-import { examplesOf, sentence, settingRows, typeOf, type SettingRow } from "../provision/describe-settings.ts";
+import { sentence, settingRows, typeOf, wholeExamples, type SettingRow } from "../provision/describe-settings.ts";
 import { libraryFolder, ModuleCatalogue } from "../provision/load-modules.ts";
 import type { ModuleFile } from "../provision/module.ts";
 import { settingsKeyOf, type Schema } from "../provision/schema.ts";
@@ -53,7 +53,7 @@ function settingsText(key: string, file: ModuleFile): string {
   if (schema.default !== undefined) about.push(`Default: \`${JSON.stringify(schema.default)}\`.`);
   const rows = settingRows(schema, key).map(markdownRow);
   const head = ["| key | type | default | what |", "| --- | --- | --- | --- |"];
-  const examples = examplesOf(schema).map((example) => dump({ [key]: example }, { lineWidth: 100 }).trimEnd());
+  const examples = wholeExamples(schema).map((example) => dump({ [key]: example }, { lineWidth: 100 }).trimEnd());
   const shown = examples.length > 0 ? ["```yaml", examples.join("\n# or\n"), "```", ""] : [];
   return [about.filter(Boolean).join(" "), "", ...(rows.length > 0 ? [...head, ...rows, ""] : []), ...shown].join("\n");
 }

@@ -1,7 +1,7 @@
 // `modules`: what recipes can be made of.
 import { resolve } from "node:path";
 import { UserError } from "../../common/user-error.ts";
-import { examplesOf, sentence, settingRows } from "../../provision/describe-settings.ts";
+import { sentence, settingRows, wholeExamples } from "../../provision/describe-settings.ts";
 import { nearest } from "../../provision/nearest.ts";
 import { settingsKeyOf, type Schema } from "../../provision/schema.ts";
 import type { Verb } from "../verb.ts";
@@ -46,7 +46,7 @@ export const modules: Verb = {
       const shown = byDefault === undefined ? "" : ` (default ${JSON.stringify(byDefault)})`;
       output.result(`  ${path}: ${type}${isRequired ? ", required" : ""}${shown}\n      ${what}`);
     }
-    for (const example of examplesOf(schema)) {
+    for (const example of wholeExamples(schema)) {
       output.result(`\n${dump({ modules: [moduleKey(name)], [key]: example }).trimEnd()}`);
     }
   },

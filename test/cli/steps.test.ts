@@ -61,4 +61,13 @@ describe("the progress of a deployment", () => {
     steps.onEvent(diagnostic("info", "debian12: the mirror did not answer\n", worker));
     assert.equal(lines.length, 2);
   });
+
+  it("does not warn of this project's own stand-ins, but of other plugins on PATH", () => {
+    const { steps, lines } = shown();
+    const found = (path: string) => diagnostic("warning", `using pulumi-resource-command from $PATH at ${path}`, "");
+    steps.onEvent(found("/project/tools/stand-ins/command-plugin/pulumi-resource-command"));
+    assert.deepEqual(lines, []);
+    steps.onEvent(found("/usr/local/bin/pulumi-resource-command"));
+    assert.equal(lines.length, 1);
+  });
 });

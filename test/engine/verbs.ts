@@ -28,6 +28,31 @@ export function startVerb({ directory, environment }: Place, words: readonly str
   return execa(process.execPath, [program, ...words], { ...options, detached });
 }
 
+/**
+ * Runs a command line and presses Ctrl-C when what it says on standard error shows that it is time. As at a terminal, every process of
+ * its group gets the signal.
+ * @returns also the seconds from then to its end.
+ */
+export async function interruptVerb(
+  place: Place,
+  begins: RegExp,
+  ...words: string[]
+): Promise<Ended & { seconds: number }> {
+  const running = startVerb(place, words, { detached: true });
+  let seen = "";
+  let pressed = 0;
+  running.stderr.on("data", (data: Buffer) => {
+    seen += data.toString();
+    if (pressed > 0 || !begins.test(seen)) return;
+    pressed = performance.now();
+    process.kill(-running.pid!, "SIGINT");
+  });
+  const { stdout, stderr, exitCode } = await running;
+  assert.ok(pressed > 0, `it ended before its time came:\n${stderr}`);
+  assertDiscreet(stdout + stderr);
+  return { stdout, stderr, exitCode, seconds: (performance.now() - pressed) / 1000 };
+}
+
 /** Runs a command line, which may fail. */
 export async function runVerb(place: Place, ...words: string[]): Promise<Ended> {
   const { stdout, stderr, exitCode } = await startVerb(place, words);

@@ -1,0 +1,81 @@
+// The verbs that only tell something, and the command line itself: what they print where, and exit statuses.
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { distributions } from "../../provision/distributions.ts";
+import { libraryFolder, ModuleCatalogue } from "../../provision/load-modules.ts";
+import { verbs } from "../../cli/verbs.ts";
+import { projectDirectory } from "../../tools/versions.mjs";
+import { doVerb, failVerb, type Place } from "./verbs.ts";
+
+describe("npx ci-images, without a stack", function () {
+  this.timeout(120_000);
+  let place: Place;
+
+  before(async () => {
+    place = { directory: await mkdtemp(join(tmpdir(), "ci-images-info-")), environment: process.env };
+  });
+  after(() => rm(place.directory, { recursive: true }));
+
+  /** Runs one that tells something, on standard output and nowhere else. */
+  async function told(...words: string[]): Promise<string> {
+    const { stdout, stderr } = await doVerb(place, ...words);
+    assert.equal(stderr, "");
+    return stdout;
+  }
+
+  it("help, --help and no word at all: list every verb", async () => {
+    const help = await told("help");
+    for (const { name, summary } of verbs) assert.ok(help.includes(`  ${name} `) && help.includes(summary), name);
+    assert.match(help, /Exit status: 0 done, 1 failed, 2 wrong usage\./);
+    for (const words of [["--help"], []]) assert.equal(await told(...words), help);
+  });
+
+  it("help VERB: tells all about each verb", async () => {
+    for (const { name, examples } of verbs) {
+      const text = await told("help", name);
+      for (const example of examples) assert.ok(text.includes(`$ npx ci-images ${example}`), example);
+    }
+    assert.equal(await told("down", "--help"), await told("help", "down"));
+  });
+
+  it("--version: tells the project's version", async () => {
+    const { version } = JSON.parse(await readFile(join(projectDirectory, "package.json"), "utf8")) as {
+      version: string;
+    };
+    assert.equal(await told("--version"), version);
+  });
+
+  it("modules: lists the library; with a name, tells every setting and an example", async () => {
+    const list = (await told("modules")).split("\n").map((line) => line.split(" ")[0]);
+    assert.deepEqual(list, new ModuleCatalogue([libraryFolder]).names);
+    const java = await told("modules", "java");
+    assert.match(java, /^ {2}java\.version: /m);
+    assert.match(java, /^modules:\n {2}- java\njava:/m);
+    await failVerb(place, 1, /there is no module jav;.*did you mean java\?/s, "modules", "jav");
+  });
+
+  it("distributions: lists them, each with the account to log in with", async () => {
+    const lines = (await told("distributions")).split("\n");
+    assert.deepEqual(
+      lines.map((line) => line.split(" ")[0]),
+      distributions.map(({ id }) => id),
+    );
+    for (const [index, { loginUser }] of distributions.entries()) assert.ok(lines[index].includes(loginUser));
+  });
+
+  it("ends with status 2 for a command line that makes no sense, and says what would", async () => {
+    await failVerb(place, 2, /boostrap: there is no such verb; did you mean bootstrap\?/, "boostrap");
+    await failVerb(place, 2, /unknown option '--nope'/, "up", "--nope");
+    await failVerb(place, 2, /it:cloud: "cloud" is not KEY=VALUE/, "it:cloud");
+    await failVerb(place, 2, /a verb is missing/, "--cloud", "ec2");
+    await failVerb(place, 2, /a file is missing, or --jcasc/, "export");
+    await failVerb(place, 2, /there is no such verb/, "help", "fab");
+  });
+
+  it("ends with status 1 for a cloud that does not exist, in the old tool's spelling, too", async () => {
+    await failVerb(place, 1, /--cloud.*azure.*local, ec2, gce, rackspace/s, "up", "--cloud", "azure");
+    await failVerb(place, 1, /--cloud.*azure.*local, ec2, gce, rackspace/s, "it:cloud=azure,distribution=centos7");
+  });
+});

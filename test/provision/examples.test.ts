@@ -1,0 +1,20 @@
+// The examples that the documentation and `ci-images modules` show of each module's settings.
+import assert from "node:assert/strict";
+import { Ajv } from "ajv";
+import { wholeExamples } from "../../provision/describe-settings.ts";
+import { libraryFolder, ModuleCatalogue } from "../../provision/load-modules.ts";
+import type { Schema } from "../../provision/schema.ts";
+
+describe("the examples of a module's settings", () => {
+  it("are there for every module that has settings, and are settings that it takes", async () => {
+    const catalogue = new ModuleCatalogue([libraryFolder]);
+    for (const name of catalogue.names) {
+      const { settings } = await catalogue.load(name);
+      if (!settings) continue;
+      const examples = wholeExamples(settings as Schema);
+      assert.ok(examples.length > 0, `${name} shows no example`);
+      const validate = new Ajv({ strict: false }).compile(settings);
+      for (const example of examples) assert.ok(validate(example), `${name}: ${JSON.stringify(validate.errors)}`);
+    }
+  });
+});
