@@ -1,6 +1,9 @@
 // Firewall rules of Google Compute Engine have no labels: whose one is and when it expires stands in its description.
 import { formatExpiry, parseExpiry } from "./labels.ts";
 
+/** A machine's rule that lets SSH in has the machine's name; the one that shuts out everybody else has this behind it. */
+export const closedSuffix = "-closed";
+
 export interface RuleOwner {
   /** Of Pulumi. */
   project: string;

@@ -1,9 +1,9 @@
-// A machine on Google Compute Engine as a bake needs it: keys, a lease, a firewall rule that lets in SSH and nothing else, a
+// A machine on Google Compute Engine as a bake needs it: keys, a lease, firewall rules that let in SSH and nothing else, a
 // boot disk, the instance, and the wait for its first answer.
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { cloudLabels, cloudName, formatExpiry, type Labels } from "../../common/labels.ts";
-import { describeRule } from "../../common/rule-description.ts";
+import { closedSuffix, describeRule } from "../../common/rule-description.ts";
 import { hostKeyScript } from "../../provision/startup-script.ts";
 import { cloudConfig } from "../../provision/user-data.ts";
 import type { ImageIdentity, Machine } from "../cloud.ts";
@@ -64,8 +64,11 @@ export interface GceMachine extends Machine {
 /** Seconds that a machine may take until its SSH answers. */
 const patience = 600;
 
-/** The most characters that a lease takes; it adds seven. */
-const longestPrefix = 56;
+/** The most characters that a lease takes; it adds seven, and a rule's name has seven more. */
+const longestPrefix = 49;
+
+/** One more urgent than those of the rules that a `default` network comes with. */
+const belowDefaultRules = 65533;
 
 /** Declares a machine and what it needs. */
 export function declareMachine(
@@ -97,7 +100,7 @@ export function declareMachine(
     cloudLabels("gce", { ...labels, expires: formatExpiry(new Date(deadline)) }, settings.tags),
   );
   const disk = args.keepDisk ? declareDisk(context, args, lease, labelled, official) : undefined;
-  const firewall = settings.gce.firewall ? [declareFirewall(prefix, context, lease, labels, official)] : [];
+  const firewall = settings.gce.firewall ? declareFirewall(prefix, context, lease, labels, official) : [];
   const metadata = pulumi
     .all([host.privateKey, host.publicKey, login.publicKey, lease.deadline])
     .apply(([hostPrivateKey, hostPublicKey, authorizedKey, deadline]) => ({
@@ -163,29 +166,35 @@ function declareDisk(
   return new gcp.compute.Disk(`${prefix}-disk`, { project, zone, name, image, size, type, labels }, options);
 }
 
-/** A rule of its own for each machine, by a network tag that no other machine has. */
+/**
+ * Rules of their own for each machine, by a network tag that no other machine has: one lets in SSH from us, the other shuts
+ * out everybody else. A network called `default` comes with rules that let the whole world in, of the second-lowest priority;
+ * rules that people make have a higher one unless they say otherwise. https://cloud.google.com/firewall/docs/firewalls
+ */
 function declareFirewall(
   prefix: string,
   { settings, project, sshFrom }: MachineContext,
   { machine, deadline }: Lease,
   { project: owner, stack, distribution, recipe }: Omit<Labels, "expires">,
   options: pulumi.CustomResourceOptions,
-): gcp.compute.Firewall {
-  const what = `SSH to the machine that bakes ${distribution}, recipe ${recipe.slice(0, 12)}`;
-  return new gcp.compute.Firewall(
-    `${prefix}-ssh`,
-    {
-      project,
-      name: machine,
-      network: settings.gce.network,
-      description: deadline.apply((end) => describeRule({ project: owner, stack, expires: new Date(end) }, what)),
-      direction: "INGRESS",
-      allows: [{ protocol: "tcp", ports: ["22"] }],
-      sourceRanges: sshFrom,
-      targetTags: [machine],
-    },
-    options,
-  );
+): gcp.compute.Firewall[] {
+  const whose = `the machine that bakes ${distribution}, recipe ${recipe.slice(0, 12)}`;
+  const rule = (what: string) => ({
+    project,
+    network: settings.gce.network,
+    description: deadline.apply((end) =>
+      describeRule({ project: owner, stack, expires: new Date(end) }, `${what} ${whose}`),
+    ),
+    direction: "INGRESS",
+    targetTags: [machine],
+  });
+  const ssh = { allows: [{ protocol: "tcp", ports: ["22"] }], sourceRanges: sshFrom };
+  const others = { denies: [{ protocol: "all" }], sourceRanges: ["0.0.0.0/0"], priority: belowDefaultRules };
+  const closed = pulumi.interpolate`${machine}${closedSuffix}`;
+  return [
+    new gcp.compute.Firewall(`${prefix}-ssh`, { ...rule("SSH to"), ...ssh, name: machine }, options),
+    new gcp.compute.Firewall(`${prefix}-closed`, { ...rule("nothing else to"), ...others, name: closed }, options),
+  ];
 }
 
 function bootDisk({ settings }: MachineContext, { image, diskSize }: MachineArgs, disk: gcp.compute.Disk | undefined) {

@@ -1,6 +1,7 @@
 // A machine of a bake: an instance, and a boot disk of the same name that outlives it until the image is made.
 import { UserError } from "../../common/user-error.ts";
 import { labelKey } from "../../common/labels.ts";
+import { closedSuffix } from "../../common/rule-description.ts";
 import { waitFor } from "../wait.ts";
 import type { Context } from "../resource.ts";
 import type { Compute } from "./compute.ts";
@@ -40,23 +41,25 @@ export function diskPath({ zone, machine }: Pick<Place, "zone" | "machine">): st
 }
 
 /**
- * Removes an instance, and the disk and the firewall rule of its name; whichever is there.
+ * Removes an instance, and the disk and the firewall rules of its name; whichever is there.
  * @returns what was removed.
  */
 export async function removeMachine(compute: Compute, place: Pick<Place, "zone" | "machine">): Promise<string[]> {
   const { machine } = place;
-  const remove = async (kind: string, path: string, seconds: number): Promise<string[]> => {
-    const what = `${kind} ${machine}`;
+  const remove = async (kind: string, path: string, seconds: number, name = machine): Promise<string[]> => {
+    const what = `${kind} ${name}`;
     // Looks first: a delete call for a missing thing is an error in the project's audit log.
     if ((await compute.find(path)) === undefined) return [];
     return (await compute.remove(path, what, seconds)) ? [what] : [];
   };
+  const removeRule = (name: string) => remove("firewall rule", `global/firewalls/${name}`, limits.small, name);
   const instance = await remove("instance", instancePath(place), limits.removeInstance);
-  const [disk, rule] = await Promise.all([
+  const others = await Promise.all([
     remove("disk", diskPath(place), limits.removeDisk),
-    remove("firewall rule", `global/firewalls/${machine}`, limits.small),
+    removeRule(machine),
+    removeRule(`${machine}${closedSuffix}`),
   ]);
-  return [...instance, ...disk, ...rule];
+  return [...instance, ...others.flat()];
 }
 
 /** Stops an instance so that its file systems are at rest, and waits until it is. Content with one that is stopped. */

@@ -37,7 +37,7 @@ export async function refuseWithoutRoom(compute: Compute, need: Need): Promise<v
   ]);
   const short = [
     ...shortages(inRegion?.quotas ?? [], regional(need, inRegion?.quotas ?? []), `region ${region}`),
-    ...shortages(inProject?.quotas ?? [], { FIREWALLS: need.firewall ? 1 : 0, IMAGES: 1 }, "the whole project"),
+    ...shortages(inProject?.quotas ?? [], { FIREWALLS: need.firewall ? 2 : 0, IMAGES: 1 }, "the whole project"),
   ].map((complaint) => ({ ...complaint, where: `Compute Engine, project ${compute.project}, ${complaint.where}` }));
   if (short.length > 0) throw new UserError(...short);
 }

@@ -117,6 +117,7 @@ describe("the graph of stack gce", () => {
         "Lease -builder-lease",
         "Disk -builder-disk",
         "Firewall -builder-ssh",
+        "Firewall -builder-closed",
         "Instance -builder",
         "Arrival -builder-arrival",
         "SealMark -sealing",
@@ -126,6 +127,7 @@ describe("the graph of stack gce", () => {
         "DiskDrop -disk-drop",
         "Lease -trial-lease",
         "Firewall -trial-ssh",
+        "Firewall -trial-closed",
         "Instance -trial",
         "Arrival -trial-arrival",
         "Promotion -promotion",
@@ -236,7 +238,13 @@ describe("the graph of stack gce", () => {
       ["INGRESS", [{ protocol: "tcp", ports: ["22"] }], ["203.0.113.5/32"], [tag], "default"],
     );
     assert.deepEqual(graph.get(`${prefix}-builder`).inputs.tags, [tag]);
-    assert.deepEqual(graph.after(`${prefix}-builder`), [`${prefix}-builder-ssh`]);
+    const { inputs: closed } = graph.get(`${prefix}-builder-closed`);
+    assert.deepEqual(
+      [closed.direction, closed.denies, closed.sourceRanges, closed.targetTags, closed.name],
+      ["INGRESS", [{ protocol: "all" }], ["0.0.0.0/0"], [tag], `${tag}-closed`],
+    );
+    assert.ok((closed.priority as number) < 65534, "it wins over what a default network lets in");
+    assert.deepEqual(graph.after(`${prefix}-builder`), [`${prefix}-builder-ssh`, `${prefix}-builder-closed`]);
   });
 
   it("makes no rule where the network lets us in, and reaches machines inside of it", async () => {

@@ -1,10 +1,11 @@
 // Stack `gce` on the test cloud: a Compute Engine whose instances are containers.
 import { faults } from "./cloud-faults.ts";
-import { lifeCycle } from "./cloud-life-cycle.ts";
+import { lifeCycle, mishaps } from "./cloud-life-cycle.ts";
 import { openGce } from "./subjects/gce.ts";
 
 describe("stack gce on the test cloud", function () {
   this.timeout(300_000);
   describe("from the first preview to an image that needs nothing more", () => lifeCycle(openGce));
   describe("on a cloud that fails", () => faults(openGce));
+  describe("with an image that is there", () => mishaps(openGce));
 });

@@ -5,7 +5,7 @@ import { openRackspace } from "./subjects/rackspace.ts";
 
 describe("stack rackspace on the test cloud", function () {
   this.timeout(300_000);
-  describe("from the first preview to an image that needs nothing more", () => lifeCycle(openRackspace));
-  describe("on a cloud that fails", () => faults(openRackspace));
-  describe("with an image that is there", () => mishaps(openRackspace));
+  describe("from the first preview to an image that needs nothing more", () => lifeCycle(() => openRackspace()));
+  describe("on a cloud that fails", () => faults(() => openRackspace()));
+  describe("with an image that is there", () => mishaps(() => openRackspace()));
 });

@@ -179,7 +179,7 @@ describe("the preflight on gce", () => {
     withGce(async (api) => {
       const room = { diskSize: 48, diskType: "pd-balanced", spot: false, publicAddress: true, firewall: true };
       const { quotas } = api.project("bakery");
-      Object.assign(quotas, { CPUS: 2, SSD_TOTAL_GB: 48, IN_USE_ADDRESSES: 1, FIREWALLS: 1 });
+      Object.assign(quotas, { CPUS: 2, SSD_TOTAL_GB: 48, IN_USE_ADDRESSES: 1, FIREWALLS: 2 });
       await gcePreflight.call({ ...wanted, room }, watching());
       quotas.CPUS = 1;
       quotas.SSD_TOTAL_GB = 40;

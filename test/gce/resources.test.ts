@@ -53,6 +53,7 @@ describe("a lease on gce", () => {
         "disk earlier",
         "disk lost",
         "firewall rule earlier",
+        "firewall rule earlier-closed",
         "instance earlier",
       ]);
     }));

@@ -44,7 +44,7 @@ export const labels = {
   base: "debian-12-bookworm-v20261110",
 };
 
-/** Puts a machine there as the official provider would: boot disk and firewall rule, then instance. */
+/** Puts a machine there as the official provider would: boot disk and firewall rules, then instance. */
 export async function makeMachine(
   api: GceApi,
   machine: string,
@@ -54,7 +54,9 @@ export async function makeMachine(
   const zone = "projects/bakery/zones/here-a";
   const disk = { name: machine, sourceImage: "projects/debian-cloud/global/images/base", sizeGb: 12, labels: own };
   await insert(api, `${zone}/disks`, disk);
-  await insert(api, "projects/bakery/global/firewalls", { name: machine, network: "default" });
+  for (const name of [machine, `${machine}-closed`]) {
+    await insert(api, "projects/bakery/global/firewalls", { name, network: "default" });
+  }
   await insert(api, `${zone}/instances`, {
     name: machine,
     labels: own,

@@ -3,6 +3,7 @@
 import { DataCentre } from "./data-centre.ts";
 import { Hub } from "./hub.ts";
 import { startOpenStack, type Hypervisor, type Image, type OpenStackApi } from "./openstack-api.ts";
+import { Relays } from "./relay.ts";
 import { openstackStandIn } from "./openstack-plugin/stand-in.ts";
 
 /** The images that bakes start from, as Rackspace names them. All hold the same root: Debian 12's. */
@@ -24,6 +25,7 @@ export class RackspaceCloud {
     readonly api: OpenStackApi,
     private readonly dataCentre: DataCentre,
     private readonly hub: Hub,
+    private readonly relays: Relays,
     readonly regions: readonly string[],
   ) {}
 
@@ -32,7 +34,8 @@ export class RackspaceCloud {
     const dataCentre = await DataCentre.open();
     const keyOf = (name: string) =>
       regions.map((region) => api.region(region).keypairs.get(name)?.public_key).find((key) => key !== undefined);
-    const api = await startOpenStack({ regions, hypervisor: containers(dataCentre, keyOf), pace });
+    const relays = new Relays();
+    const api = await startOpenStack({ regions, hypervisor: containers(dataCentre, relays, keyOf), pace });
     for (const region of regions) {
       for (const { name, user } of distributions.map((distribution) => bases[distribution])) {
         const id = api.region(region).addImage({ name, created_at: "2026-09-01T00:00:00Z" });
@@ -43,6 +46,7 @@ export class RackspaceCloud {
       api,
       dataCentre,
       await Hub.open(dataCentre.folder, [openstackStandIn(api)]),
+      relays,
       regions,
     );
     cloud.given = await cloud.leftovers();
@@ -82,12 +86,13 @@ export class RackspaceCloud {
   async close(): Promise<void> {
     await this.hub.close();
     await this.api.close();
+    await this.relays.close();
     await this.dataCentre.close();
   }
 }
 
 /** Servers as containers. @param keyOf The public key of a key pair. */
-function containers(dataCentre: DataCentre, keyOf: (name: string) => string | undefined): Hypervisor {
+function containers(dataCentre: DataCentre, relays: Relays, keyOf: (name: string) => string | undefined): Hypervisor {
   return {
     async boot(server, image) {
       const key = server.keyName === null ? undefined : keyOf(server.keyName);
@@ -106,6 +111,7 @@ function containers(dataCentre: DataCentre, keyOf: (name: string) => string | un
       return { size: 1_000_000 };
     },
     removeImage: ({ id }) => dataCentre.removeImage(id),
+    route: (floating, address) => (address === undefined ? relays.remove(floating) : relays.add(floating, address)),
     console: async ({ id }) => (await dataCentre.machine(id)?.console()) ?? "",
   };
 }

@@ -12,7 +12,7 @@ export interface LeaseInputs {
   /** The project's id. */
   project: string;
   zone: string;
-  /** The first part of the machine's name; 56 characters at most. */
+  /** The first part of the machine's name; 49 characters at most. */
   prefix: string;
   /** What the machine is found by when the state is lost. */
   labels: Labels;
@@ -44,7 +44,7 @@ export const gceLease: ResourceType<LeaseInputs, LeaseState> = {
     properties: {
       project: { type: "string" },
       zone: { type: "string" },
-      prefix: { type: "string", pattern: "^[a-z][a-z0-9-]{0,55}$" },
+      prefix: { type: "string", pattern: "^[a-z][a-z0-9-]{0,48}$" },
       labels: { type: "object", required: [...ownerLabels, "recipe"] },
       lifetime: { type: "integer", minimum: 60 },
       image: { type: "string" },

@@ -47,6 +47,9 @@ export async function openGce(): Promise<FallibleSubject> {
       instances.delete(key);
       for (const { source } of instance.disks) api.diskAt(source).users = [];
     },
+    async renewBase() {
+      api.addBase(baseImage.project, "debian-12-bookworm-v20991231", { family: baseImage.family });
+    },
     strain(latency) {
       api.faults.latency = latency;
       const refused = { status: 429, reason: "rateLimitExceeded", message: "too many requests" };

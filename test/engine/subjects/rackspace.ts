@@ -2,17 +2,21 @@
 import { RackspaceCloud } from "../../test-cloud/rackspace-cloud.ts";
 import type { FallibleSubject } from "../cloud-faults.ts";
 
-/** The region of these tests. */
-const place = "ORD";
+/** The subject, with what only an OpenStack has. */
+export interface RackspaceSubject extends FallibleSubject {
+  rackspace: RackspaceCloud;
+}
 
-/** Opens an empty one. */
-export async function openRackspace(): Promise<FallibleSubject> {
-  const cloud = await RackspaceCloud.open([place]);
+/** Opens an empty one. @param regions Where images are to be baked; the subject's questions are about the first. */
+export async function openRackspace(regions = ["ORD"]): Promise<RackspaceSubject> {
+  const cloud = await RackspaceCloud.open(regions);
+  const [place] = regions;
   const region = cloud.api.region(place);
   return {
+    rackspace: cloud,
     cloud: "rackspace",
     outputs: ["rackspace", place],
-    settings: { rackspace: { regions: [place], flavor: "m1.small", networks: ["private"] } },
+    settings: { rackspace: { regions, flavor: "m1.small", networks: ["private"] } },
     variables: cloud.variables,
     lasting: /^ci-images:rackspace:(ServerImage|Sharing)$/,
     images: async () => cloud.images().map(({ id }) => id),
@@ -41,6 +45,9 @@ export async function openRackspace(): Promise<FallibleSubject> {
       const [server] = region.servers.values();
       await region.hypervisor.remove(server);
       region.servers.delete(server.id);
+    },
+    async renewBase() {
+      region.addImage({ name: "Debian 12 (Bookworm) (PVHVM)", created_at: "2099-01-01T00:00:00Z" });
     },
     strain(latency) {
       const { faults } = cloud.api;

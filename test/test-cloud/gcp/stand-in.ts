@@ -137,8 +137,8 @@ function firewall(api: GceApi): StandInType {
     async create(inputs, context) {
       const client = new Client(api, inputs, context);
       const container = `projects/${client.project}/global`;
-      const { network, allows, ...rest } = inputs;
-      const body = { ...rest, network: linkOf(client, "global/networks", network), allowed: allows };
+      const { network, allows, denies, ...rest } = inputs;
+      const body = { ...rest, network: linkOf(client, "global/networks", network), allowed: allows, denied: denies };
       await client.change("POST", container, "firewalls", body);
       const id = `${container}/firewalls/${inputs.name as string}`;
       const { selfLink, creationTimestamp } = await client.call<{ selfLink: string; creationTimestamp: string }>(
@@ -153,8 +153,9 @@ function firewall(api: GceApi): StandInType {
     async update(id, inputs, _changed, state, context) {
       const client = new Client(api, inputs, context);
       const container = `projects/${client.project}/global`;
-      const { allows, ...rest } = inputs;
-      await client.change("PATCH", container, id.slice(container.length + 1), { ...rest, allowed: allows });
+      const { allows, denies, ...rest } = inputs;
+      const body = { ...rest, allowed: allows, denied: denies };
+      await client.change("PATCH", container, id.slice(container.length + 1), body);
       return { ...state, ...inputs };
     },
     async delete(id, state, context) {

@@ -105,6 +105,7 @@ async function createServer({ region, body }: Call): Promise<Answer> {
     securityGroups: (wanted.security_groups ?? [{ name: "default" }]).map(({ name }) => name),
     userData: wanted.user_data ?? "",
     networks,
+    ports: Array.isArray(wanted.networks) ? wanted.networks.flatMap(({ port }) => port ?? []) : [],
     volumes: [],
     created: new Date().toISOString(),
   };
@@ -140,12 +141,21 @@ async function boot(region: Region, server: Server, imageId: string): Promise<vo
     if (failure !== undefined) throw new Error(failure);
     const { address } = await region.hypervisor.boot(server, region.images.get(imageId));
     for (const network of server.networks) network.address = address;
+    await Promise.all(floatingOf(region, server).map((floating) => region.hypervisor.route(floating, address)));
     server.status = "ACTIVE";
   } catch (error) {
     server.status = "ERROR";
     server.fault = { code: 500, message: (error as Error).message };
   }
   server.taskState = null;
+}
+
+/** The floating addresses of a server's ports. */
+function floatingOf(region: Region, { ports }: Server): string[] {
+  const all = [...region.collection("floatingips").values()];
+  return all
+    .filter(({ port_id }) => ports.includes(String(port_id)))
+    .map(({ floating_ip_address }) => String(floating_ip_address));
 }
 
 function renameServer(call: Call, id: string): Answer {
@@ -165,6 +175,7 @@ function deleteServer(call: Call, id: string): Answer {
   void (async () => {
     await region.step();
     await region.hypervisor.remove(server);
+    await Promise.all(floatingOf(region, server).map((floating) => region.hypervisor.route(floating, undefined)));
     region.servers.delete(id);
     for (const volumeId of server.volumes) {
       const volume = region.volumes.get(volumeId)!;

@@ -49,11 +49,19 @@ function create({ region, body, project }: Call, collection: string): Answer {
     existing(region.collection("networks"), String(wanted[key]), "Network");
   }
   const id = randomUUID();
-  const address = collection === "floatingips" ? { floating_ip_address: "127.0.0.1", status: "DOWN" } : {};
+  const address = collection === "floatingips" ? { floating_ip_address: nextFloating(), status: "DOWN" } : {};
   const created_at = new Date().toISOString();
   const thing = { id, created_at, project_id: project, tenant_id: project, ...address, ...wanted };
   region.collection(collection).set(id, thing);
   return { status: 201, body: { [one(collection)]: thing } };
+}
+
+let floating = 0;
+
+/** One that no other has; loopback, so that the test cloud can lead it somewhere. */
+function nextFloating(): string {
+  floating += 1;
+  return `127.88.${process.pid % 250}.${1 + (floating % 250)}`;
 }
 
 function show({ region }: Call, collection: string, id: string): Answer {

@@ -20,6 +20,8 @@ export interface Server {
   /** As it was sent, base64. */
   userData: string;
   networks: { name: string; address: string }[];
+  /** Ports that it was plugged into. */
+  ports: string[];
   volumes: string[];
   created: string;
   fault?: { code: number; message: string };
@@ -66,6 +68,8 @@ export interface Hypervisor {
   removeImage(image: Image): Promise<void>;
   /** What the machine wrote on its serial console. */
   console(server: Server): Promise<string>;
+  /** Lets a floating address lead to a machine's address, or nowhere any more. */
+  route(floating: string, address: string | undefined): Promise<void>;
 }
 
 /** Nothing real: for tests of API calls. */
@@ -77,6 +81,7 @@ export const noHypervisor: Hypervisor = {
   snapshot: async () => ({ size: 1_000_000 }),
   removeImage: async () => {},
   console: async () => "login:\n",
+  route: async () => {},
 };
 
 /** One region's world. */

@@ -1,0 +1,44 @@
+// Floating addresses: an address of this computer whose port 22 leads to a machine's.
+import { connect, createServer, type Server, type Socket } from "node:net";
+
+/** The floating addresses of one cloud. */
+export class Relays {
+  private readonly servers = new Map<string, { server: Server; sockets: Set<Socket> }>();
+
+  /** Lets connections to `from` go to `to`, both addresses without a port. */
+  async add(from: string, to: string): Promise<void> {
+    await this.remove(from);
+    const sockets = new Set<Socket>();
+    const server = createServer((incoming) => {
+      const outgoing = connect({ host: to, port: 22 });
+      for (const [one, other] of [
+        [incoming, outgoing],
+        [outgoing, incoming],
+      ]) {
+        sockets.add(one);
+        // Who connects gets the same refusal, or the same end, as without a relay.
+        one.on("error", () => other.destroy());
+        one.on("close", () => {
+          sockets.delete(one);
+          other.destroy();
+        });
+        one.pipe(other);
+      }
+    });
+    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(22, from, resolve));
+    this.servers.set(from, { server, sockets });
+  }
+
+  /** Ends what there is at an address. */
+  async remove(from: string): Promise<void> {
+    const found = this.servers.get(from);
+    if (!found) return;
+    this.servers.delete(from);
+    for (const socket of found.sockets) socket.destroy();
+    await new Promise((resolve) => found.server.close(resolve));
+  }
+
+  async close(): Promise<void> {
+    for (const from of [...this.servers.keys()]) await this.remove(from);
+  }
+}
