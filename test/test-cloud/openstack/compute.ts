@@ -30,11 +30,13 @@ export const computeRoutes: Route[] = [
   ["PUT", /^\/servers\/([^/]+)$/, renameServer],
   ["DELETE", /^\/servers\/([^/]+)$/, deleteServer],
   ["POST", /^\/servers\/([^/]+)\/action$/, act],
+  ["GET", /^\/servers\/([^/]+)\/tags$/, (call, id) => ok({ tags: find(call, id).tags })],
   ["PUT", /^\/servers\/([^/]+)\/tags\/([^/]+)$/, addTag],
   ["GET", /^\/servers\/([^/]+)\/metadata$/, (call, id) => ok({ metadata: find(call, id).metadata })],
   ["POST", /^\/servers\/([^/]+)\/metadata$/, addMetadata],
   ["GET", /^\/limits$/, limits],
   ["GET", /^\/flavors\/detail$/, ({ region }) => ok({ flavors: region.flavors })],
+  ["GET", /^\/flavors\/([^/]+)$/, ({ region }, wanted) => ok({ flavor: flavorOf(region, wanted) })],
   [
     "GET",
     /^\/os-keypairs$/,
@@ -54,7 +56,7 @@ function ok(body: unknown): Answer {
 }
 
 function limits({ region }: Call): Answer {
-  const flavors = [...region.servers.values()].map((server) => region.flavors.find(({ id }) => id === server.flavor)!);
+  const flavors = [...region.servers.values()].map(({ flavor }) => flavorOf(region, flavor));
   const absolute = {
     maxTotalInstances: region.quota,
     totalInstancesUsed: region.servers.size,
@@ -64,6 +66,12 @@ function limits({ region }: Call): Answer {
     totalRAMUsed: flavors.reduce((sum, { ram }) => sum + ram, 0),
   };
   return ok({ limits: { rate: [], absolute } });
+}
+
+function flavorOf({ flavors }: Region, wanted: string) {
+  const found = flavors.find(({ id }) => id === wanted);
+  if (!found) throw new Refused(404, `Flavor ${wanted} could not be found.`);
+  return found;
 }
 
 function find({ region }: Call, id: string): Server {
