@@ -17,8 +17,6 @@ export interface FallibleSubject extends Subject {
   loseMachine(): Promise<void>;
   /** Every call takes so many milliseconds longer, and some of those that follow are refused because they are too many. */
   strain(latency: number): void;
-  /** Publishes a newer base image. */
-  renewBase(): Promise<void>;
   /** How the next image can end that comes to nothing, by what is said of it. */
   imageFailures: { complaint: RegExp; fail: () => void }[];
 }
@@ -79,15 +77,6 @@ export function faults(open: () => Promise<FallibleSubject>): void {
     assert.notEqual(image!.recipe, before!.recipe);
     await made.stack.up();
     assert.deepEqual(await made.cloud.leftovers([image!.id]), []);
-    await made.stack.expectNoChanges();
-  });
-
-  it("says in a preview that a newer base image is a reason to bake, unless the stack stays with its base", async () => {
-    await made.cloud.renewBase();
-    const { output } = await made.stack.succeed("preview");
-    assert.match(output, /debian12: will be baked: recipe [0-9a-f]{8} => [0-9a-f]{8}/);
-    assert.match(output, /base.* => /);
-    await made.stack.settings({ base: "pinned" });
     await made.stack.expectNoChanges();
   });
 }

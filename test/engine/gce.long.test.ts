@@ -1,6 +1,8 @@
 // Stack `gce` on the test cloud: a Compute Engine whose instances are containers.
+import { newerBase } from "./cloud-bases.ts";
 import { faults } from "./cloud-faults.ts";
 import { lifeCycle, mishaps } from "./cloud-life-cycle.ts";
+import { stagesAndPower } from "./cloud-stages.ts";
 import { openGce } from "./subjects/gce.ts";
 
 describe("stack gce on the test cloud", function () {
@@ -8,4 +10,6 @@ describe("stack gce on the test cloud", function () {
   describe("from the first preview to an image that needs nothing more", () => lifeCycle(openGce));
   describe("on a cloud that fails", () => faults(openGce));
   describe("with an image that is there", () => mishaps(openGce));
+  describe("when a newer base image is published", () => newerBase(openGce));
+  describe("in stages, powered off and on in between", () => stagesAndPower(openGce));
 });

@@ -20,9 +20,7 @@ const rackspace = {
 
 describe("stack rackspace in two regions, on volumes, at floating addresses", function () {
   this.timeout(300_000);
-  const made = prepare(() => openRackspace(regions), tinyRecipe());
-
-  before(() => made.stack.settings({ rackspace }));
+  const made = prepare(() => openRackspace(regions), tinyRecipe(), { rackspace });
 
   /** What the outputs name for Debian 12, by region. */
   async function published(): Promise<Record<string, string>> {

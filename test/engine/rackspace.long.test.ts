@@ -1,6 +1,8 @@
 // Stack `rackspace` on the test cloud: an OpenStack whose servers are containers.
+import { newerBase } from "./cloud-bases.ts";
 import { faults } from "./cloud-faults.ts";
 import { lifeCycle, mishaps } from "./cloud-life-cycle.ts";
+import { stagesAndPower } from "./cloud-stages.ts";
 import { openRackspace } from "./subjects/rackspace.ts";
 
 describe("stack rackspace on the test cloud", function () {
@@ -8,4 +10,6 @@ describe("stack rackspace on the test cloud", function () {
   describe("from the first preview to an image that needs nothing more", () => lifeCycle(() => openRackspace()));
   describe("on a cloud that fails", () => faults(() => openRackspace()));
   describe("with an image that is there", () => mishaps(() => openRackspace()));
+  describe("when a newer base image is published", () => newerBase(() => openRackspace()));
+  describe("in stages, powered off and on in between", () => stagesAndPower(() => openRackspace()));
 });

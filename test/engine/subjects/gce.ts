@@ -1,9 +1,10 @@
 // The test cloud of stack `gce`, as the tests of every cloud see it.
 import { baseImage, GceCloud, project } from "../../test-cloud/gce-cloud.ts";
+import type { RenewableSubject } from "../cloud-bases.ts";
 import type { FallibleSubject } from "../cloud-faults.ts";
 
 /** Opens an empty one. */
-export async function openGce(): Promise<FallibleSubject> {
+export async function openGce(): Promise<FallibleSubject & RenewableSubject> {
   const cloud = await GceCloud.open();
   const { api } = cloud;
   return {
@@ -48,7 +49,8 @@ export async function openGce(): Promise<FallibleSubject> {
       for (const { source } of instance.disks) api.diskAt(source).users = [];
     },
     async renewBase() {
-      api.addBase(baseImage.project, "debian-12-bookworm-v20991231", { family: baseImage.family });
+      const { family, project: publisher } = baseImage;
+      return api.addBase(publisher, "debian-12-bookworm-v20991231", { family }).name;
     },
     strain(latency) {
       api.faults.latency = latency;

@@ -1,9 +1,10 @@
 // The test cloud of stack `rackspace`, as the tests of every cloud see it.
 import { RackspaceCloud } from "../../test-cloud/rackspace-cloud.ts";
+import type { RenewableSubject } from "../cloud-bases.ts";
 import type { FallibleSubject } from "../cloud-faults.ts";
 
 /** The subject, with what only an OpenStack has. */
-export interface RackspaceSubject extends FallibleSubject {
+export interface RackspaceSubject extends FallibleSubject, RenewableSubject {
   rackspace: RackspaceCloud;
 }
 
@@ -48,6 +49,7 @@ export async function openRackspace(regions = ["ORD"]): Promise<RackspaceSubject
     },
     async renewBase() {
       region.addImage({ name: "Debian 12 (Bookworm) (PVHVM)", created_at: "2099-01-01T00:00:00Z" });
+      return "2099-01-01";
     },
     strain(latency) {
       const { faults } = cloud.api;
