@@ -78,14 +78,16 @@ export class Compute {
    * Changes something and waits until that is done.
    * @param what For people: `deleting disk D`.
    * @param seconds How long it may take.
+   * @param isNumbered False where the API takes no request id, and a request that is sent twice does no harm.
    * @throws ComputeError when the API refuses at once or fails later; UserError at the deadline.
    */
   async change(
     method: Method,
     path: string,
-    { what, seconds, body }: { what: string; seconds: number; body?: object },
+    { what, seconds, body, isNumbered = true }: { what: string; seconds: number; body?: object; isNumbered?: boolean },
   ): Promise<void> {
-    const operation = await this.request<Operation>(method, path, { body, query: { requestId: randomUUID() } });
+    const query: Record<string, string> = isNumbered ? { requestId: randomUUID() } : {};
+    const operation = await this.request<Operation>(method, path, { body, query });
     const scope = operation.zone === undefined ? "global" : `zones/${nameOf(operation.zone)}`;
     const place = `${scope}/operations/${operation.name}`;
     const zone = operation.zone === undefined ? "--global" : `--zone=${nameOf(operation.zone)}`;

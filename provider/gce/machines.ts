@@ -108,6 +108,9 @@ export async function changeLabels(
         what: `labels of ${nameOf(path)}`,
         seconds: limits.small,
         body,
+        // https://cloud.google.com/compute/docs/reference/rest/v1/images/setLabels has no such parameter. The fingerprint is
+        // enough: labels that were set by a request whose answer was lost are seen as a conflict, and are looked at again.
+        isNumbered: !path.startsWith("global/images/"),
       });
     } catch (error) {
       // Somebody changed them in between: the fingerprint is there so that this is seen.

@@ -45,9 +45,10 @@ export async function refuseWithoutRoom(compute: Compute, need: Need): Promise<v
 /** What a builder takes of the region's quotas, by metric. */
 function regional(need: Need, quotas: readonly Quota[]): Record<string, number> {
   const limitOf = (metric: string) => quotas.find((quota) => quota.metric === metric)?.limit;
-  // Families of machine types have a quota of their own; E2 and N1 share the oldest one.
+  // Most families of machine types have a quota of their own; N1 has the oldest one, and what E2 takes is told in two ways.
   const family = `${need.machineType.split("-")[0].toUpperCase()}_CPUS`;
-  const regular = limitOf(family) === undefined ? "CPUS" : family;
+  const own = limitOf(family) === undefined ? "CPUS" : family;
+  const regular = family === "E2_CPUS" ? roomier(quotas, own, "CPUS") : own;
   // Spot machines count here only where the project was given such a quota.
   const cpus = need.spot && (limitOf("PREEMPTIBLE_CPUS") ?? 0) > 0 ? "PREEMPTIBLE_CPUS" : regular;
   const disks: Record<string, string> = { "pd-standard": "DISKS_TOTAL_GB" };
@@ -58,6 +59,16 @@ function regional(need: Need, quotas: readonly Quota[]): Record<string, number> 
     IN_USE_ADDRESSES: need.publicAddress ? 1 : 0,
     ...(disk !== undefined && { [disk]: need.diskSize }),
   };
+}
+
+/** That of the two quotas that leaves more room: nobody is refused for the other one. */
+function roomier(quotas: readonly Quota[], ...metrics: [string, string]): string {
+  const room = (metric: string) =>
+    quotas
+      .filter((quota) => quota.metric === metric)
+      .map(({ limit, usage }) => (limit < 0 ? Infinity : limit - usage))[0];
+  const [one, other] = metrics;
+  return (room(one) ?? 0) >= (room(other) ?? 0) ? one : other;
 }
 
 function shortages(quotas: readonly Quota[], needs: Readonly<Record<string, number>>, where: string): Complaint[] {

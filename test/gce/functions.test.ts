@@ -188,6 +188,9 @@ describe("the preflight on gce", () => {
         /region here: quota CPUS: 0 of 1 are in use, and a builder needs 2;.*raise the quota or free some[^\n]*\n.*quota SSD_TOTAL_GB: 0 of 40/,
       );
       await gcePreflight.call(wanted, watching());
+      Object.assign(quotas, { E2_CPUS: 8 });
+      await refused({ room }, /^[^\n]*SSD_TOTAL_GB[^\n]*$/);
+      delete quotas.E2_CPUS;
       await refused({ room: { ...room, diskType: "pd-standard" } }, /^[^\n]*CPUS[^\n]*$/);
       quotas.FIREWALLS = 0;
       await refused({ room }, /the whole project: quota FIREWALLS: 0 of 0/);

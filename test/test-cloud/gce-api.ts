@@ -19,7 +19,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Faults } from "./gce/faults.ts";
-import { errorBody, notFound, Refused, type Call, type Route } from "./gce/http.ts";
+import { errorBody, notFound, Refused, unknownParameters, type Call, type Route } from "./gce/http.ts";
 import { imageRoutes } from "./gce/images.ts";
 import { machineRoutes } from "./gce/machines.ts";
 import { quotaRoutes } from "./gce/quotas.ts";
@@ -229,7 +229,15 @@ export class GceApi {
       if (refusal) throw new Refused(refusal.status, refusal.reason, refusal.message ?? refusal.reason);
       const text = Buffer.concat(chunks).toString();
       const body = (text === "" ? {} : JSON.parse(text)) as Record<string, unknown>;
-      response.end(JSON.stringify(await this.answer({ method, path, query: url.searchParams, body })));
+      const call = { method, path, query: url.searchParams, body };
+      for (const name of unknownParameters(call)) {
+        throw new Refused(
+          400,
+          "badRequest",
+          `Invalid JSON payload received. Unknown name "${name}": Cannot bind query parameter.`,
+        );
+      }
+      response.end(JSON.stringify(await this.answer(call)));
     } catch (error) {
       const { status, reason } = error instanceof Refused ? error : { status: 500, reason: "backendError" };
       response.statusCode = status;

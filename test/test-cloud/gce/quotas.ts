@@ -42,6 +42,7 @@ function regionals(api: GceApi, id: string, region: string) {
     CPUS: running.reduce((sum, { machineType }) => sum + cpusOf(api, machineType), 0),
     INSTANCES: there.length,
     IN_USE_ADDRESSES: running.filter(({ networkInterfaces }) => networkInterfaces[0]?.accessConfigs).length,
+    ...("E2_CPUS" in api.project(id).quotas && { E2_CPUS: 0 }),
     SSD_TOTAL_GB: [...disks.values()].reduce((sum, { sizeGb }) => sum + Number(sizeGb), 0),
   };
 }
