@@ -37,7 +37,7 @@ describe("stack rackspace in two regions, on volumes, at floating addresses", fu
     const { api } = made.cloud.rackspace;
     api.faults.refuse({ matches: /^POST \/DFW\/compute\/.* createImage$/, status: 403, message: "not in this region" });
     const { output } = await made.stack.failingUp();
-    assert.match(output, /OpenStack compute: .* was refused with 403: not in this region/);
+    assert.match(output, /OpenStack compute of DFW: .* was refused with 403: not in this region/);
     assert.deepEqual(await published(), {});
     assert.deepEqual(imagesIn("DFW"), []);
   });
