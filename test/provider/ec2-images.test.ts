@@ -1,0 +1,151 @@
+// Our EC2 resources for images, against moto behind the test cloud's proxy, which knows what moto does not: deprecation, protection
+// against being deregistered, images that fail.
+import assert from "node:assert/strict";
+import type { EC2 } from "@aws-sdk/client-ec2";
+import { tagNames } from "../../common/ec2-tags.ts";
+import { cloudLabels } from "../../common/labels.ts";
+import { ec2 } from "../../provider/ec2/client.ts";
+import { findImage, putTags } from "../../provider/ec2/things.ts";
+import { ec2Survey } from "../../provider/functions/ec2-survey.ts";
+import type { Context } from "../../provider/resource.ts";
+import { failedImages, imageLease } from "../../provider/resources/ec2/image-lease.ts";
+import { adoptedImage, imageAttributes } from "../../provider/resources/ec2/image.ts";
+import { awsVariables, startMoto, type Moto } from "../emulators/moto.ts";
+import type { DataCentre } from "../test-cloud/data-centre.ts";
+import { baseImage } from "../test-cloud/ec2-cloud.ts";
+import { Ec2Api } from "../test-cloud/ec2/api.ts";
+
+const region = "eu-central-1";
+const owner = { project: "ci-images", stack: "test", distribution: "debian12" };
+const recipe = "a".repeat(64);
+const tags = cloudLabels("ec2", { ...owner, recipe, role: "image" });
+
+/** Machines and images that are nothing but names. */
+const nowhere = {
+  machine: () => undefined,
+  hasImage: () => true,
+  boot: async () => ({ address: "127.77.255.1" }),
+  remove: async () => {},
+  commit: async () => {},
+  removeImage: async () => {},
+} as unknown as DataCentre;
+
+describe("EC2 images through our provider", function () {
+  // The first run installs moto.
+  this.timeout(400_000);
+  let moto: Moto;
+  let api: Ec2Api;
+  let client: EC2;
+  let instance: string;
+  const context: Context = { progress: () => {}, signal: new AbortController().signal };
+  const before_ = { ...process.env };
+
+  before(async () => {
+    moto = await startMoto([baseImage]);
+    api = await Ec2Api.start(nowhere, moto.url);
+    Object.assign(process.env, awsVariables(api.url), { CI_IMAGES_POLL_SECONDS: "0.05" });
+    client = await ec2(region);
+    const { Instances } = await client.runInstances({ ImageId: baseImage.ami_id, MinCount: 1, MaxCount: 1 });
+    instance = Instances![0].InstanceId!;
+  });
+  after(async () => {
+    for (const name of Object.keys(process.env)) if (!(name in before_)) delete process.env[name];
+    Object.assign(process.env, before_);
+    await api.close();
+    await moto.stop();
+  });
+
+  /** Makes an image, as the official resource does. */
+  async function image(name: string, isProven = true): Promise<string> {
+    const { ImageId } = await client.createImage({ InstanceId: instance, Name: name });
+    await putTags(region, [ImageId!], isProven ? { ...tags, [tagNames.proven]: "yes" } : tags);
+    return ImageId!;
+  }
+
+  const attributes = (id: string, more: object = {}) => ({ region, image: id, tags, protect: false, ...more });
+
+  it("are deprecated from their making on, protected, and need IMDSv2; changed settings change that", async () => {
+    const id = await image("attributes");
+    const { outputs } = await imageAttributes.create(
+      attributes(id, { protect: true, deprecateAfter: 86_400 }),
+      context,
+    );
+    const found = (await findImage(region, id))!;
+    assert.equal(found.DeregistrationProtection, "enabled-without-cooldown");
+    assert.equal(found.ImdsSupport, "v2.0");
+    const hours = (Date.parse(found.DeprecationTime!) - Date.parse(outputs.builtAt)) / 3_600_000;
+    assert.ok(Math.abs(hours - 24) < 0.02, `${hours} hours`);
+    await imageAttributes.update!(id, outputs, attributes(id), context);
+    const changed = (await findImage(region, id))!;
+    assert.deepEqual([changed.DeregistrationProtection, changed.DeprecationTime], ["disabled", undefined]);
+    await adoptedImage.delete!(id, { region, image: id }, context);
+  });
+
+  it("go although we have protected them: the attributes go first, and take the protection away", async () => {
+    const id = await image("ours");
+    const lease = await imageLease.create({ region, tags }, context);
+    const { outputs } = await imageAttributes.create(attributes(id, { protect: true }), context);
+    await imageAttributes.delete!(id, outputs, context);
+    await imageLease.delete!(lease.id, lease.outputs, context);
+    assert.equal(await findImage(region, id), undefined);
+  });
+
+  it("stay when somebody else has protected them, and the error has the command that ends that", async () => {
+    const id = await image("theirs");
+    const lease = await imageLease.create({ region, tags }, context);
+    const { outputs } = await imageAttributes.create(attributes(id), context);
+    await client.enableImageDeregistrationProtection({ ImageId: id });
+    const cure = `aws ec2 disable-image-deregistration-protection --region ${region} --image-id ${id}`;
+    for (const remove of [
+      () => imageAttributes.delete!(id, outputs, context),
+      () => imageLease.delete!(lease.id, lease.outputs, context),
+      () => adoptedImage.delete!(id, { region, image: id }, context),
+    ]) {
+      await assert.rejects(remove, (error: Error) => error.message.includes(cure));
+    }
+    assert.ok(await findImage(region, id));
+    await client.disableImageDeregistrationProtection({ ImageId: id });
+    await imageLease.delete!(lease.id, lease.outputs, context);
+    assert.equal(await findImage(region, id), undefined);
+  });
+
+  it("go with their lease when they were never proven, protected or not: nobody works with them", async () => {
+    const id = await image("unproven", false);
+    await imageAttributes.create(attributes(id, { protect: true }), context);
+    await imageLease.delete!("lease", { region, tags }, context);
+    assert.equal(await findImage(region, id), undefined);
+  });
+
+  it("that AWS gave up on are told of by the survey with AWS's reason, waited for in vain, and removed", async () => {
+    const good = await image("good");
+    api.faults.failNextImage(region);
+    const bad = await image("bad", false);
+    await api.settled();
+    const { generations, useless } = await ec2Survey.call({ region, copyTo: [], ...owner }, context);
+    assert.deepEqual(
+      generations.map(({ location }) => location),
+      [good],
+    );
+    const reason = "failed: An internal error has occurred";
+    assert.deepEqual(useless, [{ region, id: bad, name: "bad", recipe, reason, failed: true }]);
+    await assert.rejects(
+      imageAttributes.create(attributes(bad), context),
+      /image ami-\w+ in eu-central-1, waited 0 s for it to be available: it is failed: An internal error.*describe-images/,
+    );
+    await failedImages.create({ region, images: [bad] }, context);
+    assert.equal(await findImage(region, bad), undefined);
+    await adoptedImage.delete!(good, { region, image: good }, context);
+  });
+
+  it("that AWS still works on count, and whoever adopts one waits for it", async () => {
+    const id = await image("pending");
+    const { generations } = await ec2Survey.call({ region, copyTo: [], ...owner }, context);
+    assert.deepEqual(
+      generations.map(({ location }) => location),
+      [id],
+    );
+    await adoptedImage.create({ region, image: id }, context);
+    assert.equal((await findImage(region, id))!.State, "available");
+    await adoptedImage.delete!(id, { region, image: id }, context);
+  });
+});
