@@ -5,7 +5,7 @@ import { scriptRecipe } from "./recipes.ts";
 import { TestStack } from "./test-stack.ts";
 
 /** What the slow module of each distribution takes, in seconds. */
-const wait = 45;
+const wait = 60;
 const distributions = ["debian12", "debian13"];
 
 describe("two distributions in one stack", function () {
