@@ -70,10 +70,19 @@ const stepTypes = ["command:remote:Command", "command:remote:CopyToRemote"];
 /**
  * Powering off must neither make a builder nor replace the one that is there.
  * @param name The worker image.
- * @throws UserError when there is none to power off, or the one that is there is of another recipe.
+ * @throws UserError when there is none to power off, or the one that is there is of another recipe, or sealed.
  */
 export function refusePowerOff(name: string, where: string, { recipe, survey, stage, power }: StageQuestion): void {
-  if (power === "on" || survey.builders.includes(recipe)) return;
+  if (power === "on") return;
+  if (survey.sealed?.includes(recipe)) {
+    throw new UserError({
+      where,
+      key: "ci-images:power",
+      found: `off, but the builder of ${name} is sealed: it is off already, and nobody can log in to it any more`,
+      cure: "set it to on, or remove it: then `pulumi up` makes the image of it",
+    });
+  }
+  if (survey.builders.includes(recipe)) return;
   if (stage === "image" && survey.generations.some((generation) => generation.recipe === recipe)) return;
   const complaint: Complaint = { where, key: "ci-images:power", found: `off, but ${name} has no builder` };
   if (survey.builders.length === 0) {

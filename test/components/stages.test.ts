@@ -37,11 +37,12 @@ describe("the stage of a bake", () => {
     assert.equal(stageOf(question({ power: "off", survey: image })), "image");
   });
 
-  it("refuses to power off what is not there, and what another recipe made", () => {
+  it("refuses to power off what is not there, what another recipe made, and what is sealed", () => {
     const refuse = (changes: Partial<StageQuestion>) =>
       refusePowerOff("debian12", "Pulumi.x.yaml", question({ power: "off", ...changes }));
     assert.throws(() => refuse({}), /ci-images:power: off, but debian12 has no builder/);
     assert.throws(() => refuse({ survey: { ...nothing, builders: ["other"] } }), /made from another recipe/);
+    assert.throws(() => refuse({ survey: { ...builder, sealed: ["r"] } }), /is sealed: it is off already/);
     assert.doesNotThrow(() => refuse({ survey: builder }));
     assert.doesNotThrow(() => refuse({ survey: image }));
   });
