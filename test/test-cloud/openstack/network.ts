@@ -49,9 +49,13 @@ function create({ region, body, project }: Call, collection: string): Answer {
     existing(region.collection("networks"), String(wanted[key]), "Network");
   }
   const id = randomUUID();
-  const address = collection === "floatingips" ? { floating_ip_address: nextFloating(), status: "DOWN" } : {};
+  const own: Record<string, object> = {
+    floatingips: { floating_ip_address: nextFloating(), status: "DOWN" },
+    // Until a machine is plugged in. The official provider waits for a status.
+    ports: { status: "DOWN", fixed_ips: [], mac_address: "fa:16:3e:00:00:01" },
+  };
   const created_at = new Date().toISOString();
-  const thing = { id, created_at, project_id: project, tenant_id: project, ...address, ...wanted };
+  const thing = { id, created_at, project_id: project, tenant_id: project, ...own[collection], ...wanted };
   region.collection(collection).set(id, thing);
   return { status: 201, body: { [one(collection)]: thing } };
 }
