@@ -131,7 +131,8 @@ function stateOf(found: Instance, known: Values): Values {
       networkIp: networkIP,
       accessConfigs: (accessConfigs ?? []).map(({ natIP }, nth) => ({
         ...interfaces[index]?.accessConfigs?.[nth],
-        natIp: natIP,
+        // Empty while the instance is stopped, as flattenAccessConfigs has it.
+        natIp: natIP ?? "",
       })),
     })),
     selfLink: found.selfLink,
