@@ -1,12 +1,17 @@
-// Progress as plain lines, for logs and pipes: one when a step begins, one when it ends.
+// Progress as plain lines, for logs and pipes: one when a step begins that takes more than a moment, one when it ends.
 import type { Output } from "../output.ts";
 import type { Reporter, Step, Steps } from "./steps.ts";
 
 /** A step's lines that are always worth a line: the acceptance tests, one a check. */
 export const isCheck = /^(ok|not ok) - |^\d+ passed, \d+ failed$/;
 
+/** What is over after so many milliseconds gets one line, not two. */
+const moment = 1000;
+
 /** Writes lines. */
 export class PlainReporter implements Reporter {
+  /** Steps that began and were not announced yet, by URN. */
+  private readonly fresh = new Map<string, NodeJS.Timeout>();
   private readonly last = new Map<string, string[]>();
 
   /** @param steps Says what is left. */
@@ -16,15 +21,30 @@ export class PlainReporter implements Reporter {
   ) {}
 
   begin(step: Step): void {
-    this.output.note(`${label(step)} ...`);
+    this.fresh.set(
+      step.urn,
+      setTimeout(() => this.announce(step), moment),
+    );
+  }
+
+  private announce(step: Step): void {
+    if (this.forget(step)) this.output.note(`${label(step)} ...`);
+  }
+
+  private forget({ urn }: Step): boolean {
+    clearTimeout(this.fresh.get(urn));
+    return this.fresh.delete(urn);
   }
 
   line(step: Step, line: string): void {
-    if (this.output.verbose || isCheck.test(line)) this.output.note(`${label(step)} | ${line}`);
-    else this.last.set(step.urn, [...(this.last.get(step.urn) ?? []), line].slice(-20));
+    if (this.output.verbose || isCheck.test(line)) {
+      this.announce(step);
+      this.output.note(`${label(step)} | ${line}`);
+    } else this.last.set(step.urn, [...(this.last.get(step.urn) ?? []), line].slice(-20));
   }
 
   end(step: Step, seconds: number, ok: boolean): void {
+    this.forget(step);
     const { left } = this.steps().count;
     const rest = left > 0 ? `, ${left} left` : "";
     if (!ok) for (const line of this.last.get(step.urn) ?? []) this.output.note(`${label(step)} | ${line}`);
@@ -36,7 +56,9 @@ export class PlainReporter implements Reporter {
     this.output.note(severity === "info" ? text : `${severity}: ${text}`);
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    for (const timer of this.fresh.values()) clearTimeout(timer);
+  }
 }
 
 /** `debian12: nginx`. */

@@ -70,4 +70,11 @@ describe("the progress of a deployment", () => {
     steps.onEvent(found("/usr/local/bin/pulumi-resource-command"));
     assert.equal(lines.length, 1);
   });
+
+  it("has one line for a step that is over in a moment", () => {
+    const { steps, lines } = shown();
+    steps.onEvent(event({ resourcePreEvent: { metadata } }));
+    steps.onEvent(event({ resOutputsEvent: { metadata } }));
+    assert.deepEqual(lines, ["debian12: nginx done (0.0 s)"]);
+  });
 });
