@@ -26,10 +26,19 @@ await main(images, process.argv.slice(2));
  * on being built, or a machine that comes up after its owner died, would be an orphan.
  */
 function watchEngine(engine: number): void {
-  setInterval(() => {
-    if (process.ppid === engine) return;
+  let isEnding = false;
+  const end = (): void => {
+    if (isEnding) return;
+    isEnding = true;
     void images.cancel();
     // What is under way ends its child processes within this time.
     setTimeout(() => process.exit(1), 2000);
+  };
+  setInterval(() => {
+    if (process.ppid !== engine) end();
   }, 250).unref();
+  // Nobody reads what we say any more. Unheard, this error would be one that nobody caught, which the SDK prints, which is the next
+  // error, and so on for ever: no timer would come to its turn.
+  process.stdout.on("error", end);
+  process.stderr.on("error", end);
 }
