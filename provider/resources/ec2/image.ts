@@ -5,6 +5,7 @@ import { isProtected, refuseProtected, removeImage, waitForImage } from "../../e
 import { tagKey, tagNames } from "../../../common/ec2-tags.ts";
 import { findImage, putTags, snapshotsOf } from "../../ec2/things.ts";
 import type { ResourceType } from "../../resource.ts";
+import { passedChecks, promotionInputs, type Proof } from "../proof.ts";
 
 export interface ImageAttributesInputs {
   region: string;
@@ -93,32 +94,19 @@ async function deprecate(region: string, id: string, builtAt: string, seconds: n
   await (await ec2(region)).enableImageDeprecation({ ImageId: id, DeprecateAt });
 }
 
-export interface Ec2PromotionInputs {
+export interface Ec2PromotionInputs extends Proof {
   region: string;
   image: string;
-  /** How it was verified. */
-  how: string;
-  /** The verification's output, one line a check. */
-  report: string;
 }
 
 /** `ci-images:ec2:Promotion`: marks a verified image as proven, which outputs and copies may name. */
 export const ec2Promotion: ResourceType<Ec2PromotionInputs, Ec2PromotionInputs> = {
   token: "ci-images:ec2:Promotion",
-  inputs: {
-    type: "object",
-    properties: {
-      region: { type: "string" },
-      image: { type: "string" },
-      how: { type: "string" },
-      report: { type: "string" },
-    },
-    required: ["region", "image", "how", "report"],
-  },
+  inputs: promotionInputs("region", "image"),
   replaceOn: ["region", "image"],
   async create(inputs) {
-    const { region, image, how, report } = inputs;
-    const checks = report.split("\n").filter((line) => line.startsWith("ok")).length;
+    const { region, image, how } = inputs;
+    const checks = passedChecks(inputs).length;
     await asking(`tagging ${image} in ${region}`, async () => {
       const verified = `${how}, ${checks} checks`.slice(0, 255);
       await putTags(region, [image], { [tagNames.proven]: new Date().toISOString(), [tagNames.verified]: verified });

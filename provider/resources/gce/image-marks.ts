@@ -8,34 +8,21 @@ import { Compute, unwatched } from "../../gce/compute.ts";
 import { changeLabels, limits, marks } from "../../gce/machines.ts";
 import type { Image } from "../../gce/types.ts";
 import type { Context, ResourceType } from "../../resource.ts";
+import { promotionInputs, type Proof } from "../proof.ts";
 
-export interface PromotionInputs {
+export interface PromotionInputs extends Proof {
   /** The project's id. */
   project: string;
   /** The image's name. */
   image: string;
   /** When it was made: another image of that name is promoted anew. */
   builtAt: string;
-  /** How it was verified. */
-  how: string;
-  /** The verification's output, one line a check. */
-  report: string;
 }
 
 /** `ci-images:gce:Promotion`: marks a verified image as such, after which stack outputs may name it. */
 export const gcePromotion: ResourceType<PromotionInputs, PromotionInputs> = {
   token: "ci-images:gce:Promotion",
-  inputs: {
-    type: "object",
-    properties: {
-      project: { type: "string" },
-      image: { type: "string" },
-      builtAt: { type: "string" },
-      how: { type: "string" },
-      report: { type: "string" },
-    },
-    required: ["project", "image", "builtAt", "how", "report"],
-  },
+  inputs: promotionInputs("project", "image", "builtAt"),
   replaceOn: ["project", "image", "builtAt"],
   async create(inputs, context) {
     const compute = await Compute.open(inputs.project, context);

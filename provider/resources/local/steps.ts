@@ -5,6 +5,7 @@ import { findMachine, removeMachine, stopMachine, type Machine } from "../../loc
 import { markSealing } from "../../local/sealing.ts";
 import { writeProof } from "../../local/store.ts";
 import type { ResourceType } from "../../resource.ts";
+import { passedChecks, promotionInputs, type Proof } from "../proof.ts";
 
 export interface StepInputs {
   /** The machine's name. */
@@ -53,34 +54,21 @@ export const retirement: ResourceType<StepInputs, StepInputs> = {
   },
 };
 
-export interface PromotionInputs {
+export interface PromotionInputs extends Proof {
   /** The image's folder. */
   image: string;
   /** When that image was made: another image in the same folder is promoted anew. */
   builtAt: string;
-  /** How it was verified. */
-  how: string;
-  /** The verification's output, one line a check. */
-  report: string;
 }
 
 /** `ci-images:local:Promotion`: makes a verified image a proven one, which outputs may name. */
 export const promotion: ResourceType<PromotionInputs, PromotionInputs> = {
   token: "ci-images:local:Promotion",
-  inputs: {
-    type: "object",
-    properties: {
-      image: { type: "string" },
-      builtAt: { type: "string" },
-      how: { type: "string" },
-      report: { type: "string" },
-    },
-    required: ["image", "builtAt", "how", "report"],
-  },
+  inputs: promotionInputs("image", "builtAt"),
   replaceOn: ["image", "builtAt"],
   async create(inputs) {
-    const checks = inputs.report.split("\n").filter((line) => line.startsWith("ok"));
-    await writeProof(inputs.image, { verifiedAt: new Date().toISOString(), how: inputs.how, checks });
+    const { image, how } = inputs;
+    await writeProof(image, { verifiedAt: new Date().toISOString(), how, checks: passedChecks(inputs) });
     return { id: `${inputs.image}@${inputs.builtAt}`, outputs: inputs };
   },
 };

@@ -8,6 +8,7 @@ import { endServer, existingServer, markSealing, stopServer } from "../../openst
 import { lookAtContent } from "../../openstack/snapshot.ts";
 import type { ResourceType } from "../../resource.ts";
 import { waitFor } from "../../wait.ts";
+import { passedChecks, promotionInputs, type Proof } from "../proof.ts";
 
 export interface StepInputs {
   region: string;
@@ -86,34 +87,21 @@ export const imageLook: ResourceType<ImageLookInputs, ImageLookInputs> = {
   },
 };
 
-export interface PromotionInputs {
+export interface PromotionInputs extends Proof {
   region: string;
   /** The image's id. */
   image: string;
-  /** How it was verified. */
-  how: string;
-  /** The verification's output, one line a check. */
-  report: string;
 }
 
 /** `ci-images:rackspace:Promotion`: makes a verified image a proven one, which outputs may name. */
 export const promotion: ResourceType<PromotionInputs, PromotionInputs> = {
   token: "ci-images:rackspace:Promotion",
-  inputs: {
-    type: "object",
-    properties: {
-      region: { type: "string" },
-      image: { type: "string" },
-      how: { type: "string" },
-      report: { type: "string" },
-    },
-    required: ["region", "image", "how", "report"],
-  },
+  inputs: promotionInputs("region", "image"),
   replaceOn: ["region", "image"],
   async create(inputs, context) {
     const region = new Region(inputs.region, context);
     const image = await promotable(region, inputs.image);
-    const checks = inputs.report.split("\n").filter((line) => line.startsWith("ok")).length;
+    const checks = passedChecks(inputs).length;
     const proof = proofProperty(image, { verifiedAt: new Date().toISOString(), how: inputs.how, checks });
     // A proven image is no leftover, however old it gets, and nothing that a lease may drop; what workers that were booted
     // from it are snapshotted to must not look like one, either.
