@@ -38,6 +38,7 @@ export class CommandStack {
     projectDirectory: string,
     readonly project: string,
     private readonly output: Output,
+    private readonly interrupted: AbortSignal,
   ) {
     this.name = stack.name;
     this.settings = new SettingsFile(projectDirectory, stack.name, project);
@@ -106,7 +107,7 @@ export class CommandStack {
     const changes = placeSettings(cloud, choice);
     const stack = await (isThere ? automation.Stack.select(name, workspace) : automation.Stack.create(name, workspace));
     file.set(changes);
-    return new CommandStack(stack, projectDirectory, project, output);
+    return new CommandStack(stack, projectDirectory, project, output, interrupted);
   }
 
   /** The state, with its secrets. */
@@ -161,7 +162,7 @@ export class CommandStack {
   ): Promise<Outcome> {
     const began = performance.now();
     const reporter = await this.reporter(title, () => steps);
-    const steps: Steps = new Steps(reporter);
+    const steps: Steps = new Steps(reporter, this.interrupted);
     if (planned) steps.plan(planned);
     try {
       await run((event) => steps.onEvent(event)).catch((error: unknown) => told(error, steps));

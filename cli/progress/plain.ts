@@ -1,6 +1,6 @@
 // Progress as plain lines, for logs and pipes: one when a step begins that takes more than a moment, one when it ends.
 import type { Output } from "../output.ts";
-import type { Reporter, Step, Steps } from "./steps.ts";
+import type { Ending, Reporter, Step, Steps } from "./steps.ts";
 
 /** A step's lines that are always worth a line: the acceptance tests, one a check. */
 export const isCheck = /^(ok|not ok) - |^\d+ passed, \d+ failed$/;
@@ -43,12 +43,13 @@ export class PlainReporter implements Reporter {
     } else this.last.set(step.urn, [...(this.last.get(step.urn) ?? []), line].slice(-20));
   }
 
-  end(step: Step, seconds: number, ok: boolean): void {
+  end(step: Step, seconds: number, how: Ending): void {
     this.forget(step);
     const { left } = this.steps().count;
     const rest = left > 0 ? `, ${left} left` : "";
-    if (!ok) for (const line of this.last.get(step.urn) ?? []) this.output.note(`${label(step)} | ${line}`);
-    this.output.note(`${label(step)} ${ok ? "done" : "FAILED"} (${seconds.toFixed(1)} s${rest})`);
+    if (how === "FAILED")
+      for (const line of this.last.get(step.urn) ?? []) this.output.note(`${label(step)} | ${line}`);
+    this.output.note(`${label(step)} ${how} (${seconds.toFixed(1)} s${rest})`);
     this.last.delete(step.urn);
   }
 

@@ -16,12 +16,15 @@ export interface Step {
   began: number;
 }
 
+/** How a step ended: by itself, well or not, or because the user pressed Ctrl-C. */
+export type Ending = "done" | "FAILED" | "stopped";
+
 /** Who shows it. */
 export interface Reporter {
   begin(step: Step): void;
   /** A line that a step printed. */
   line(step: Step, line: string): void;
-  end(step: Step, seconds: number, ok: boolean): void;
+  end(step: Step, seconds: number, how: Ending): void;
   /** A line about the whole: what will be baked and why, warnings, errors. */
   message(text: string, severity: "info" | "warning" | "error"): void;
   /** Called in the end, however it went. */
@@ -46,8 +49,14 @@ export class Steps {
   /** Recipe hashes by worker image, as the program has them now. */
   readonly recipes = new Map<string, string>();
 
-  /** @param reporter Without one nothing is shown, as for a preview. */
-  constructor(private readonly reporter?: Reporter) {}
+  /**
+   * @param reporter Without one nothing is shown, as for a preview.
+   * @param interrupted Aborted when the user pressed Ctrl-C: what ends badly from then on was stopped.
+   */
+  constructor(
+    private readonly reporter?: Reporter,
+    private readonly interrupted?: AbortSignal,
+  ) {}
 
   /** How many steps are done, and how many are left as far as a preview knew. */
   get count(): { done: number; left: number } {
@@ -97,7 +106,8 @@ export class Steps {
     if (!step) return;
     this.running.delete(urn);
     if (ok) this.done += 1;
-    this.reporter?.end(step, (performance.now() - step.began) / 1000, ok);
+    const how = ok ? "done" : this.interrupted?.aborted ? "stopped" : "FAILED";
+    this.reporter?.end(step, (performance.now() - step.began) / 1000, how);
   }
 
   private noteWorker(metadata: automation.StepEventMetadata): void {
@@ -128,6 +138,8 @@ export class Steps {
     if (/^using pulumi-\S+ from \$PATH at \S+\/tools\/stand-ins\//.test(text)) return;
     // What the engine adds to a failure that was told already.
     if (/^(update failed|preview failed)$/.test(text)) return;
+    // The engine and its plugins complain of what the user wanted.
+    if (this.interrupted?.aborted && /cancell?ed/i.test(text)) return;
     this.hasErrors ||= severity === "error";
     this.reporter?.message(text, severity === "warning" ? "warning" : "error");
   }

@@ -3,7 +3,7 @@
 import { Listr, type DefaultRenderer, type ListrTaskWrapper, type SimpleRenderer } from "listr2";
 import type { Output } from "../output.ts";
 import { isCheck, label } from "./plain.ts";
-import type { Reporter, Step, Steps } from "./steps.ts";
+import type { Ending, Reporter, Step, Steps } from "./steps.ts";
 
 type Task = ListrTaskWrapper<unknown, typeof DefaultRenderer, typeof SimpleRenderer>;
 
@@ -68,9 +68,10 @@ export class TerminalReporter implements Reporter {
     this.last.set(step.urn, [...(this.last.get(step.urn) ?? []), line].slice(-20));
   }
 
-  end(step: Step, seconds: number, ok: boolean): void {
+  end(step: Step, seconds: number, how: Ending): void {
     this.current.delete(step.urn);
-    if (!ok) {
+    if (how === "stopped") this.kept.push(`${label(step)} stopped (${seconds.toFixed(1)} s)`);
+    if (how === "FAILED") {
       for (const line of this.last.get(step.urn) ?? [])
         if (!isCheck.test(line)) this.kept.push(`${label(step)} | ${line}`);
       this.kept.push(`${label(step)} FAILED (${seconds.toFixed(1)} s)`);

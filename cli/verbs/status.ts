@@ -146,6 +146,7 @@ function describe({ stack, cloud, stage, power, builders, images, upToDate, why 
       `${ageText(each.ageSeconds)} old`,
       each.endsAt && `ends itself at ${each.endsAt}`,
       costText(each.cost),
+      each.state === "not answering" && "`npx pulumi refresh` finds out what became of it",
       each.stage && `stage ${each.stage}`,
       `recipe ${each.recipe.slice(0, 8)}`,
     ];

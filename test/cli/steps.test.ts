@@ -6,11 +6,11 @@ import { PlainReporter } from "../../cli/progress/plain.ts";
 import { Steps } from "../../cli/progress/steps.ts";
 
 /** Steps shown as plain lines; what is shown is gathered. */
-function shown(verbose = false) {
+function shown(verbose = false, interrupted?: AbortSignal) {
   const lines: string[] = [];
   const sink = { write: (text: string) => lines.push(text.trimEnd()) } as unknown as NodeJS.WritableStream;
   const reporter = new PlainReporter(new Output(false, verbose, sink, sink), () => steps);
-  const steps: Steps = new Steps(reporter);
+  const steps: Steps = new Steps(reporter, interrupted);
   return { steps, lines };
 }
 
@@ -76,5 +76,15 @@ describe("the progress of a deployment", () => {
     steps.onEvent(event({ resourcePreEvent: { metadata } }));
     steps.onEvent(event({ resOutputsEvent: { metadata } }));
     assert.deepEqual(lines, ["debian12: nginx done (0.0 s)"]);
+  });
+
+  it("calls what ends after Ctrl-C stopped, and not failed", () => {
+    const user = new AbortController();
+    const { steps, lines } = shown(false, user.signal);
+    steps.onEvent(event({ resourcePreEvent: { metadata } }));
+    user.abort();
+    steps.onEvent(diagnostic("error", "the deployment was cancelled; the command's session was closed"));
+    steps.onEvent(event({ resOpFailedEvent: { metadata } }));
+    assert.deepEqual(lines, ["debian12: nginx stopped (0.0 s)"]);
   });
 });

@@ -1,4 +1,4 @@
-// A real builder for tests of modules and sealing: Debian 12 in a container, provisioned over SSH with the very commands a bake sends.
+// A real builder for tests of modules and sealing: Debian in a container, provisioned over SSH with the very commands a bake sends.
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -15,17 +15,20 @@ import { renderProgram, runAsRoot } from "../../provision/runner.ts";
 /** How a command on the builder ended: `all` is its output and errors together. */
 export type Outcome = Result<{ all: true; reject: false }>;
 
-/** The distribution of the tests' builders. */
-export const distribution = findDistribution("debian12");
-
-/** What a module recorded, ready to be looked at or run. */
-export async function record(module: string, settings?: unknown, folder = "."): Promise<RecordingRoot> {
-  const file = await new ModuleCatalogue([libraryFolder]).load(module);
-  const root = new RecordingRoot({ module, distribution, folder, requireSecret: () => {} });
-  const cfg: BuildConfiguration = settings === undefined ? {} : { [file.settingsKey ?? module]: settings };
-  await file.modify(module, root, cfg);
-  return root;
+/** Makes a module record what it does on a distribution, ready to be looked at or run. */
+export function recorder(id: string) {
+  const distribution = findDistribution(id);
+  return async (module: string, settings?: unknown, folder = "."): Promise<RecordingRoot> => {
+    const file = await new ModuleCatalogue([libraryFolder]).load(module);
+    const root = new RecordingRoot({ module, distribution, folder, requireSecret: () => {} });
+    const cfg: BuildConfiguration = settings === undefined ? {} : { [file.settingsKey ?? module]: settings };
+    await file.modify(module, root, cfg);
+    return root;
+  };
 }
+
+/** What a module does on Debian 12. */
+export const record = recorder("debian12");
 
 export class RealBuilder {
   private constructor(
@@ -46,7 +49,7 @@ export class RealBuilder {
         name,
         labels: { test: name },
         deadline: new Date(Date.now() + 30 * 60_000).toISOString(),
-        loginUser: distribution.loginUser,
+        loginUser: findDistribution("debian12").loginUser,
         authorizedKey: bakeKey.publicKey,
         guest: { kind: "container", base, hostPrivateKey: hostKey.privateKey, hostPublicKey: hostKey.publicKey },
       },
