@@ -9,7 +9,7 @@ export const shortestSearched = 6;
 const keyLike = /[A-Za-z0-9+/=_-]{32,}/g;
 
 /** Encoded texts of at least twice this length are looked for in pieces, for they may be wrapped at any place. */
-const pieceLength = 24;
+const pieceLength = 20;
 
 /**
  * The texts to look for: each value as it is, as it stands in URLs, in JSON, and in base64 (whatever stands before it there, and
