@@ -192,18 +192,30 @@ plain_secrets() {
   image_files | xargs -0 -r grep -lF --binary-files=text -f "$SECRETS_FILE" -- || [ $? -eq 123 ]
 }
 
-# What is packed is unpacked in one go, and file by file only where there is something in it. What can't be unpacked is not packed,
-# whatever its name says.
 packed_secrets() {
   local kind path
+  local -a files
   for kind in "gzip *.*gz" "xz *.xz" "bzip2 *.bz2" "zstd *.zst"; do
     if ! command -v "\${kind%% *}" >/dev/null; then continue; fi
-    { image_files -name "\${kind#* }" | xargs -0 -r "\${kind%% *}" -dcq -- 2>/dev/null || true; } |
-      holds_secret || continue
-    image_files -name "\${kind#* }" | while IFS= read -r -d "" path; do
-      if { "\${kind%% *}" -dcq -- "$path" 2>/dev/null || true; } | holds_secret; then echo "$path"; fi
-    done
+    files=()
+    while IFS= read -r -d "" path; do files+=("$path"); done < <(image_files -name "\${kind#* }")
+    packed_with_secret "\${kind%% *}" "\${files[@]}"
   done
+}
+
+# All files are unpacked in one go, and only if there is something in them each half of them, and so on. What can't be unpacked is not
+# packed, whatever its name says.
+packed_with_secret() {
+  local program=$1
+  shift
+  if [ $# -eq 0 ]; then return; fi
+  { printf "%s\\0" "$@" | xargs -0 "$program" -dcq -- 2>/dev/null || true; } | holds_secret || return 0
+  if [ $# -eq 1 ]; then
+    echo "$1"
+    return
+  fi
+  packed_with_secret "$program" "\${@:1:$#/2}"
+  packed_with_secret "$program" "\${@:$#/2+1}"
 }
 
 # Reads to the end, so that nobody writes into a closed pipe.
