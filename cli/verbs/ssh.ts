@@ -12,6 +12,7 @@ export const ssh: Verb = {
   summary: "a terminal on the builder, or one command with its exit status; the host key is checked",
   operands: [{ name: "[command...]", what: "what to run; without it, a terminal" }],
   takesAllWords: true,
+  whenStopped: "The builder goes on running.",
   examples: ["ssh", "ssh 'ls -l'", "ssh:'ls -l'", "--distribution debian12 ssh uptime"],
   async run({ operands, options, session }) {
     const stack = await session.stack({ stack: options.stack, cloud: options.cloud });
