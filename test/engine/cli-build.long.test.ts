@@ -1,0 +1,71 @@
+// `build`, the command of Imaging Hot Sauce, with the build.yaml of its README, word for word.
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { doVerb, failVerb, type Place } from "./verbs.ts";
+
+const buildYaml = `---
+# Which modules should be ran (in order)
+modules:
+  - install-rpms
+  - add_user
+
+# Enable this if you wish to install
+# any users info into the image (ie for testing).
+add_users: 
+   - harlowja
+
+...
+`;
+
+describe("npx ci-images build", function () {
+  this.timeout(300_000);
+  let place: Place;
+  let temporary: string;
+
+  const filesOf = async (archive: string) => {
+    const { stdout } = await execa("tar", ["--list", "--file", join(place.directory, archive)]);
+    return stdout.split("\n").sort();
+  };
+
+  beforeEach(async () => {
+    temporary = await mkdtemp(join(tmpdir(), "hot-sauce-"));
+    place = { directory: join(temporary, "here"), environment: { ...process.env, TMPDIR: join(temporary, "tmp") } };
+    for (const folder of ["here", "tmp"]) await mkdir(join(temporary, folder));
+    await writeFile(join(place.directory, "build.yaml"), buildYaml);
+  });
+  afterEach(async () => {
+    const left = (await readdir(join(temporary, "tmp"))).filter((name) => name.startsWith("ci-images-"));
+    await rm(temporary, { recursive: true });
+    assert.deepEqual(left, [], "nothing of its stack is left");
+  });
+
+  it("-s 4G -o blah.tar.gz -x build.yaml: makes a tar with root file system, kernel and ramdisk", async () => {
+    const { stdout } = await doVerb(place, "build", "-s", "4G", "-o", "blah.tar.gz", "-x", "build.yaml");
+    assert.equal(stdout, join(place.directory, "blah.tar.gz"));
+    assert.deepEqual(await readdir(place.directory), ["blah.tar.gz", "build.yaml"]);
+    assert.deepEqual(await filesOf("blah.tar.gz"), ["build-initrd", "build-vmlinuz", "build.img"]);
+    await execa("tar", ["--extract", "--sparse", "--file", "blah.tar.gz"], { cwd: place.directory });
+    assert.equal((await stat(join(place.directory, "build.img"))).size <= 4 * 2 ** 30, true);
+    const read = async (path: string) =>
+      (await execa("debugfs", ["-R", `cat ${path}`, join(place.directory, "build.img")])).stdout;
+    assert.match(await read("/etc/passwd"), /^harlowja:x:/m);
+    assert.match(await read("/usr/lib/os-release"), /^IMAGE_ID=build$/m);
+  });
+
+  it("-s 4G: takes the build.yaml of this folder, and leaves out kernel and ramdisk", async () => {
+    await doVerb(place, "build", "-s", "4G");
+    assert.deepEqual(await filesOf("build.tar.gz"), ["build.img"]);
+  });
+
+  it("refuses a file that is not there, a wrong size and a mistake in the recipe, with status 1, and makes nothing", async () => {
+    await failVerb(place, 1, /nope\.yaml/, "build", "nope.yaml");
+    await failVerb(place, 1, /size.*"4".*"4G"/s, "build", "-s", "4");
+    await writeFile(join(place.directory, "build.yaml"), buildYaml.replace("add_user\n", "ad_user\n"));
+    await failVerb(place, 1, /ad_user.*add_user/s, "build");
+    await failVerb(place, 2, /unknown option '-q'/, "build", "-q");
+    assert.deepEqual(await readdir(place.directory), ["build.yaml"]);
+  });
+});
