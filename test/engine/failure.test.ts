@@ -33,7 +33,7 @@ describe("a bake that fails", function () {
     assert.deepEqual(await stack.machines(), [], "no dirty builder is left");
   });
 
-  it("ends a module that takes too long, with a message that says so; destroy cleans up, and all can be baked again", async () => {
+  it("ends a module that takes too long, with a message that says so; destroy cleans up", async () => {
     await stack.recipe(scriptRecipe("sleep 300", { timeouts: { run: "2 seconds" } }));
     const failed = await stack.failingUp();
     assert.match(failed.output, /took longer than|time limit|timed out/i);
@@ -41,9 +41,6 @@ describe("a bake that fails", function () {
     assert.notDeepEqual(await stack.leftovers(), []);
     await stack.succeed("destroy", "--yes", "--skip-preview");
     assert.deepEqual(await stack.leftovers(), []);
-    await stack.recipe(tinyRecipe());
-    await stack.up();
-    assert.equal((await stack.imageFolders()).length, 1);
   });
 
   it("says what to do when the connection is lost", async () => {

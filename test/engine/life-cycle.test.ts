@@ -9,23 +9,17 @@ describe("the life cycle of an image on `local`", function () {
   let stack: TestStack;
 
   before(async () => {
-    stack = await TestStack.create(tinyRecipe(), { verify: true });
+    // Emulated boots take a minute: kill.test.ts, which has most of the stages, verifies its image.
+    stack = await TestStack.create(tinyRecipe());
   });
   after(() => stack.remove());
 
-  it("bakes, verifies and drops the builder in one `up`; the second drops the records; then nothing changes", async () => {
+  it("bakes and drops the builder in one `up`; the second drops the records; then nothing changes", async () => {
     const first = await stack.up();
     assert.match(first.output, /debian12: will be baked: no image of recipe [0-9a-f]{8} yet/);
     assert.deepEqual(await stack.machines(), [], "no machine is left");
     const { images } = await stack.outputs();
     const { sha256, recipe, builtAt } = images!.local.debian12;
-    const proof = await stack.proof();
-    assert.match(proof.how, /^qemu (kvm|tcg), uefi$/);
-    assert.ok(proof.checks.some((line) => line.includes("the file is there")));
-    assert.ok(
-      proof.checks.some((line) => line.includes("the root file system fills the disk")),
-      "which is larger than the image",
-    );
     assert.match(sha256, /^[0-9a-f]{64}$/);
     assert.ok(Date.parse(builtAt) > 0 && recipe.length === 64);
 
@@ -54,7 +48,7 @@ describe("the life cycle of an image on `local`", function () {
   });
 
   it("keeps the earlier generation tracked, goes back to it without a bake, and deletes older ones", async () => {
-    await stack.settings({ verify: false, keep: 1 });
+    await stack.settings({ keep: 1 });
     const one = (await stack.outputs()).images!.local.debian12.recipe;
     await stack.recipe(tinyRecipe("two"));
     await stack.up();

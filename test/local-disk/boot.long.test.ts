@@ -1,5 +1,5 @@
-// A kernel that is updated on a machine from one of our disks. That disks boot, by UEFI and by BIOS, is seen by every verification:
-// test/engine/life-cycle.test.ts and kill.test.ts.
+// A disk boots by BIOS, and a kernel that is updated there comes to be booted next. That disks boot by UEFI is seen by every
+// verification, such as that of test/engine/kill.test.ts.
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
