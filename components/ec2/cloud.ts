@@ -32,7 +32,7 @@ import type { StackState } from "../state.ts";
 import { baseSource, ec2Distributions, loginUserOf } from "./bases.ts";
 import { Ec2Images, imageOutput } from "./images.ts";
 import { declareMachine, powerType, type Ec2Machine, type Surroundings } from "./machine.ts";
-import { Promotion, Step, type ImageAttributes } from "./resources.ts";
+import { Promotion, steps, type ImageAttributes } from "./resources.ts";
 
 /** A generation as the survey (provider/functions/ec2.ts) tells of it. */
 interface Ec2Generation extends Generation {
@@ -133,7 +133,7 @@ export class Ec2Cloud implements Cloud {
   }
 
   declareSealing({ prefix, parent }: Bake, builder: Ec2Machine, after: pulumi.Resource): pulumi.Resource {
-    return new Step("SealMark", `${prefix}-sealing`, builder.step, { parent, dependsOn: [after] });
+    return new steps.SealMark(`${prefix}-sealing`, builder.step, { parent, dependsOn: [after] });
   }
 
   declareImage(
@@ -143,7 +143,7 @@ export class Ec2Cloud implements Cloud {
     { machineId }: pulumi.Output<Inventory>,
   ): Ec2Image {
     const { prefix, parent } = bake;
-    const stopped = new Step("Stop", `${prefix}-stop`, builder.step, { parent, dependsOn: [sealed] });
+    const stopped = new steps.Stop(`${prefix}-stop`, builder.step, { parent, dependsOn: [sealed] });
     const tags = this.images.tagsOf(bake, bake.base);
     const identity = pulumi
       .all([machineId, pulumi.output(builder.connection.hostKey), builder.authorizedKey])
@@ -156,7 +156,7 @@ export class Ec2Cloud implements Cloud {
     };
     const image = this.images.declareMade(bake, builder.step.instance, making, [stopped]);
     const attributes = this.images.declareAttributes(prefix, this.place, image.id, tags, parent);
-    new Step("Retirement", `${prefix}-retirement`, builder.step, { parent, dependsOn: [attributes] });
+    new steps.Retirement(`${prefix}-retirement`, builder.step, { parent, dependsOn: [attributes] });
     const output = imageOutput(image.id, image.name, bake.recipe, attributes.builtAt);
     const hostKey = pulumi.output(builder.connection.hostKey);
     const was: pulumi.Output<BuilderIdentity> = pulumi
@@ -184,7 +184,7 @@ export class Ec2Cloud implements Cloud {
     return {
       ...machine,
       how: `EC2 ${this.instanceType}`,
-      retire: (last) => new Step("Retirement", `${prefix}-retirement`, machine.step, { parent, dependsOn: [last] }),
+      retire: (last) => new steps.Retirement(`${prefix}-retirement`, machine.step, { parent, dependsOn: [last] }),
     };
   }
 

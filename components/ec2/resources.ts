@@ -1,5 +1,6 @@
 // Typed handles on our own resources of stack `ec2`; what they do stands in provider/resources/ec2/.
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
+import { ownResource } from "../own-resource.ts";
 import type { Power } from "../stages.ts";
 
 type Text = pulumi.Input<string>;
@@ -17,17 +18,16 @@ export interface LeaseArgs {
   recorded: boolean;
 }
 
-/** The lease of a machine. */
-export class Lease extends pulumi.CustomResource {
+export interface LeaseOutputs {
   /** The machine's name, never used twice. */
-  declare readonly machine: pulumi.Output<string>;
+  machine: string;
   /** ISO 8601. */
-  declare readonly deadline: pulumi.Output<string>;
-
-  constructor(name: string, args: LeaseArgs, options?: pulumi.CustomResourceOptions) {
-    super("ci-images:ec2:Lease", name, { machine: undefined, deadline: undefined, ...args }, options);
-  }
+  deadline: string;
 }
+
+/** The lease of a machine. */
+export const Lease = ownResource<LeaseArgs, LeaseOutputs>("ec2:Lease", "machine", "deadline");
+export type Lease = InstanceType<typeof Lease>;
 
 export interface MarketArgs {
   region: string;
@@ -38,15 +38,8 @@ export interface MarketArgs {
   tags: pulumi.Input<Tags>;
 }
 
-/** Whether there is spot capacity. */
-export class Market extends pulumi.CustomResource {
-  /** `spot` or `on-demand`. */
-  declare readonly market: pulumi.Output<string>;
-
-  constructor(name: string, args: MarketArgs, options?: pulumi.CustomResourceOptions) {
-    super("ci-images:ec2:Market", name, { market: undefined, ...args }, options);
-  }
-}
+/** Whether there is spot capacity: its `market` is `spot` or `on-demand`. */
+export const Market = ownResource<MarketArgs, { market: string }>("ec2:Market", "market");
 
 export interface StepArgs {
   region: string;
@@ -55,17 +48,12 @@ export interface StepArgs {
   instance: Text;
 }
 
-/** A step of the life cycle that acts once on a machine. */
-export class Step extends pulumi.CustomResource {
-  constructor(
-    type: "SealMark" | "Stop" | "Retirement",
-    name: string,
-    args: StepArgs,
-    options?: pulumi.CustomResourceOptions,
-  ) {
-    super(`ci-images:ec2:${type}`, name, { ...args }, options);
-  }
-}
+/** Steps of the life cycle that act once on a machine. */
+export const steps = {
+  SealMark: ownResource<StepArgs>("ec2:SealMark"),
+  Stop: ownResource<StepArgs>("ec2:Stop"),
+  Retirement: ownResource<StepArgs>("ec2:Retirement"),
+};
 
 export interface ReachableArgs extends StepArgs {
   /** Which address is used. */
@@ -76,33 +64,15 @@ export interface ReachableArgs extends StepArgs {
   power: Power;
 }
 
-/** Waits until a machine answers by SSH. */
-export class Reachable extends pulumi.CustomResource {
-  /** Where it is now. */
-  declare readonly host: pulumi.Output<string>;
-
-  constructor(name: string, args: ReachableArgs, options?: pulumi.CustomResourceOptions) {
-    super("ci-images:ec2:Reachable", name, { host: undefined, ...args }, options);
-  }
-}
+/** Waits until a machine answers by SSH; its `host` is where the machine is now. */
+export const Reachable = ownResource<ReachableArgs, { host: string }>("ec2:Reachable", "host");
 
 /** The lease of an AMI: declared before the image, and makes sure in the end that the image is gone with its snapshots. */
-export class ImageLease extends pulumi.CustomResource {
-  constructor(
-    name: string,
-    args: { region: string; tags: Record<string, string> },
-    options?: pulumi.CustomResourceOptions,
-  ) {
-    super("ci-images:ec2:ImageLease", name, args, options);
-  }
-}
+export const ImageLease = ownResource<{ region: string; tags: Record<string, string> }>("ec2:ImageLease");
+export type ImageLease = InstanceType<typeof ImageLease>;
 
 /** Removes AMIs that AWS gave up on. */
-export class FailedImages extends pulumi.CustomResource {
-  constructor(name: string, args: { region: string; images: string[] }, options?: pulumi.CustomResourceOptions) {
-    super("ci-images:ec2:FailedImages", name, args, options);
-  }
-}
+export const FailedImages = ownResource<{ region: string; images: string[] }>("ec2:FailedImages");
 
 export interface ImageAttributesArgs {
   region: string;
@@ -114,33 +84,25 @@ export interface ImageAttributesArgs {
   protect: boolean;
 }
 
-/** What the official AMI resources do not set. */
-export class ImageAttributes extends pulumi.CustomResource {
+export interface ImageAttributesOutputs {
   /** The AMI's name. */
-  declare readonly name: pulumi.Output<string>;
+  name: string;
   /** ISO 8601. */
-  declare readonly builtAt: pulumi.Output<string>;
-  declare readonly image: pulumi.Output<string>;
-
-  constructor(name: string, args: ImageAttributesArgs, options?: pulumi.CustomResourceOptions) {
-    super("ci-images:ec2:ImageAttributes", name, { name: undefined, builtAt: undefined, ...args }, options);
-  }
+  builtAt: string;
+  image: string;
 }
+
+/** What the official AMI resources do not set. */
+export const ImageAttributes = ownResource<ImageAttributesArgs, ImageAttributesOutputs>(
+  "ec2:ImageAttributes",
+  "name",
+  "builtAt",
+  "image",
+);
+export type ImageAttributes = InstanceType<typeof ImageAttributes>;
 
 /** Makes a verified image a proven one. */
-export class Promotion extends pulumi.CustomResource {
-  constructor(
-    name: string,
-    args: { region: string; image: Text; how: Text; report: Text },
-    options?: pulumi.CustomResourceOptions,
-  ) {
-    super("ci-images:ec2:Promotion", name, args, options);
-  }
-}
+export const Promotion = ownResource<{ region: string; image: Text; how: Text; report: Text }>("ec2:Promotion");
 
 /** An image whose state was lost. */
-export class AdoptedImage extends pulumi.CustomResource {
-  constructor(name: string, args: { region: string; image: string }, options?: pulumi.CustomResourceOptions) {
-    super("ci-images:ec2:AdoptedImage", name, args, options);
-  }
-}
+export const AdoptedImage = ownResource<{ region: string; image: string }>("ec2:AdoptedImage");
