@@ -1,5 +1,6 @@
 // What a stack's state says, as `pulumi stack export` has it: builders and how to log in, images, outputs.
 import type { automation } from "@pulumi/pulumi";
+import type { LoginInputs } from "../provider/resources/login.ts";
 
 /** A resource in the state. */
 export interface ResourceRecord {
@@ -12,18 +13,8 @@ export interface ResourceRecord {
 }
 
 /** How to log in to a builder; see provider/resources/login.ts. */
-export interface Login {
+export interface Login extends LoginInputs {
   urn: string;
-  /** The worker image: `debian12`. */
-  worker: string;
-  /** The recipe hash. */
-  recipe: string;
-  host: string;
-  port: number;
-  user: string;
-  privateKey: string;
-  hostKey: string;
-  power: "on" | "off";
   /** ISO 8601. */
   created: string;
 }
