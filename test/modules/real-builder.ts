@@ -1,4 +1,5 @@
 // A real builder for tests of modules and sealing: Debian in a container, provisioned over SSH with the very commands a bake sends.
+import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -106,6 +107,16 @@ export class RealBuilder {
     const { create, stdin } = testsCommand(checks);
     const { all } = await this.ssh(create, stdin);
     return all.split("\n").filter((line) => /^(not )?ok - /.test(line));
+  }
+
+  /** Fails unless all of them pass (`ok`), or none does (`not ok`): where nothing was done yet. */
+  async expectAll(verdict: "ok" | "not ok", checks: readonly Check[]): Promise<void> {
+    const lines = await this.test(checks);
+    assert.deepEqual(
+      lines.filter((line) => !line.startsWith(`${verdict} - `)),
+      [],
+    );
+    assert.equal(lines.length, checks.length);
   }
 
   /** Powers the builder off, as a bake does after sealing. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { projectDirectory } from "../../tools/versions.mjs";
+import { isAlive } from "../is-alive.ts";
 
 /** Starts what its arguments say with pipes, as the engine does; prints its process id, and its first line when that comes. */
 const engine = `
@@ -39,11 +40,3 @@ describe("the provider's process", function () {
     });
   }
 });
-
-function isAlive(id: number): boolean {
-  try {
-    return process.kill(id, 0);
-  } catch {
-    return false;
-  }
-}

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { toolchainEnvironment } from "../../tools/environment.mjs";
 import { projectDirectory } from "../../tools/versions.mjs";
+import { isAlive } from "../is-alive.ts";
 import { startSshServer, type SshServer } from "./ssh-server.ts";
 
 const program = `
@@ -141,12 +142,4 @@ describe("program on the real engine", function () {
     }
     assert.fail(`the program (${pid}) still runs 10 s after the engine was killed`);
   });
-
-  function isAlive(pid: number): boolean {
-    try {
-      return process.kill(pid, 0);
-    } catch {
-      return false;
-    }
-  }
 });
