@@ -52,6 +52,8 @@ export function pulumiCommand(cli: string, interrupted: AbortSignal): automation
   const command = Object.create(automation.PulumiCommand.prototype) as automation.PulumiCommand;
   const runner: Runner = {
     async run(words, cwd, variables, onOutput, onError) {
+      // One that begins after Ctrl-C would not hear of it.
+      interrupted.throwIfAborted();
       const all = words.includes("--non-interactive") ? words : [...words, "--non-interactive"];
       const env = { ...variables, PULUMI_AUTOMATION_API: "true" };
       const child = execa(cli, all, { cwd, env, detached: true, cleanup: true, reject: false, all: true });

@@ -69,12 +69,17 @@ export class ThrowAwayStack {
     return new ThrowAwayStack(await makePlace(variables)).begin(recipe, settings);
   }
 
-  /** Makes project, recipe, stack and settings in the empty folder. */
+  /** Makes project, recipe, stack and settings in the empty folder. Nothing is left when that fails. */
   protected async begin(recipe: object, settings: Record<string, unknown>): Promise<this> {
-    await this.makeProject();
-    await this.recipe(recipe);
-    await this.succeed("stack", "init", this.name);
-    await this.settings(settings);
+    try {
+      await this.makeProject();
+      await this.recipe(recipe);
+      await this.succeed("stack", "init", this.name);
+      await this.settings(settings);
+    } catch (error) {
+      await rm(this.directory, { recursive: true, force: true });
+      throw error;
+    }
     return this;
   }
 

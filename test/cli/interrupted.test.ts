@@ -1,0 +1,38 @@
+// What Ctrl-C does between two steps of a command line, when there is nothing yet that it could stop.
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { automation } from "@pulumi/pulumi";
+import { pulumiCommand } from "../../cli/pulumi-command.ts";
+import { ThrowAwayStack } from "../../tools/throw-away-stack.ts";
+
+describe("Ctrl-C between two steps", () => {
+  let folder: string;
+  const before = process.env.TMPDIR;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "interrupted-"));
+  });
+  afterEach(async () => {
+    if (before === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = before;
+    await rm(folder, { recursive: true });
+  });
+
+  it("lets no other pulumi command begin", async () => {
+    const interruption = new AbortController();
+    const pulumiHome = folder;
+    const command: automation.PulumiCommand = pulumiCommand("/bin/echo", interruption.signal);
+    const workspace = await automation.LocalWorkspace.create({ workDir: folder, pulumiHome, pulumiCommand: command });
+    interruption.abort();
+    await assert.rejects(workspace.whoAmI(), { name: "AbortError" });
+  });
+
+  it("leaves nothing of a throw-away stack that was not whole yet", async () => {
+    process.env.TMPDIR = folder;
+    // What ends its making is no matter; a function is nothing that a recipe's file could hold.
+    await assert.rejects(ThrowAwayStack.create({ name: () => {} }), /unacceptable kind of an object/);
+    assert.deepEqual(await readdir(folder), []);
+  });
+});
