@@ -168,8 +168,8 @@ export class Ec2Cloud implements Cloud {
   declareGeneration(identity: ImageIdentity, generation: Generation): Ec2Image {
     const { location: id, imageName: name, base, builtAt, builder, copies = {} } = generation as Ec2Generation;
     const { prefix, recipe, parent } = identity;
-    const resource = this.images.declarePresent(identity, { id, name });
     const tags = this.images.tagsOf(identity, base);
+    const resource = this.images.declarePresent(identity, { id, name }, tags);
     const attributes = this.images.declareAttributes(prefix, this.place, resource.id, tags, parent);
     const output = imageOutput(resource.id, name, recipe, builtAt);
     const image = { resource, output, attributes, tags, copies };

@@ -107,13 +107,17 @@ export class Ec2Images {
   }
 
   /** An AMI that is there, as the state knows it; one that it does not know is adopted. */
-  declarePresent(identity: ImageIdentity, image: { id: string; name: string }): pulumi.CustomResource {
+  declarePresent(
+    identity: ImageIdentity,
+    image: { id: string; name: string },
+    tags: Record<string, string>,
+  ): pulumi.CustomResource {
     const { prefix, parent } = identity;
     const lease = this.declareLease(identity, this.region);
     this.useless.declareEnd(identity, this.region, prefix);
     const kept = { parent, deletedWith: lease, dependsOn: [lease] };
     if (!this.isManaged(imageTypes.made, prefix, image.id)) {
-      return new AdoptedImage(prefix, { region: this.region, image: image.id }, kept);
+      return new AdoptedImage(prefix, { region: this.region, image: image.id, tags }, kept);
     }
     return new aws.ec2.AmiFromInstance(
       prefix,
@@ -138,7 +142,7 @@ export class Ec2Images {
     const ended = this.useless.declareEnd(identity, region, name);
     const kept = { parent, deletedWith: lease };
     if (present !== undefined && !this.isManaged(imageTypes.copied, name, present)) {
-      return new AdoptedImage(name, { region, image: present }, { ...kept, dependsOn: [lease] });
+      return new AdoptedImage(name, { region, image: present, tags }, { ...kept, dependsOn: [lease] });
     }
     const { encrypted, kmsKeys } = this.settings.ec2;
     return new aws.ec2.AmiCopy(
@@ -200,11 +204,12 @@ export class Ec2Images {
   }
 
   /** Declared before the image and so deleted after it. */
-  private declareLease({ prefix, distribution, recipe, parent }: ImageIdentity, region: string): ImageLease {
+  private declareLease(identity: ImageIdentity, region: string): ImageLease {
+    const { prefix, distribution, recipe, parent } = identity;
     const owner = { project: pulumi.getProject(), stack: pulumi.getStack() };
     const tags = cloudLabels("ec2", { ...owner, distribution: distribution.id, recipe, role: "image" });
     const name = region === this.region ? prefix : `${prefix}-${region}`;
-    return new ImageLease(`${name}-lease`, { region, tags }, { parent });
+    return new ImageLease(`${name}-lease`, { region, name: this.nameOf(identity), tags }, { parent });
   }
 
   /**

@@ -68,7 +68,7 @@ export interface ReachableArgs extends StepArgs {
 export const Reachable = ownResource<ReachableArgs, { host: string }>("ec2:Reachable", "host");
 
 /** The lease of an AMI: declared before the image, and makes sure in the end that the image is gone with its snapshots. */
-export const ImageLease = ownResource<{ region: string; tags: Record<string, string> }>("ec2:ImageLease");
+export const ImageLease = ownResource<{ region: string; name: string; tags: Record<string, string> }>("ec2:ImageLease");
 export type ImageLease = InstanceType<typeof ImageLease>;
 
 /** Removes AMIs that AWS gave up on. */
@@ -105,4 +105,6 @@ export type ImageAttributes = InstanceType<typeof ImageAttributes>;
 export const Promotion = ownResource<{ region: string; image: Text; how: Text; report: Text }>("ec2:Promotion");
 
 /** An image whose state was lost. */
-export const AdoptedImage = ownResource<{ region: string; image: string }>("ec2:AdoptedImage");
+export const AdoptedImage = ownResource<{ region: string; image: string; tags: Record<string, string> }>(
+  "ec2:AdoptedImage",
+);

@@ -1,6 +1,7 @@
 // AMIs that are in the way of new ones: AWS gave them up, somebody disabled or deregistered them. The official resources would keep
 // them in the state for ever; another name makes the engine replace them, and what failed is removed before.
 import type * as pulumi from "@pulumi/pulumi";
+import { imageNameOf } from "../../common/ec2-image-names.ts";
 import type { UselessImage } from "../../common/ec2-useless-image.ts";
 import type { ImageIdentity } from "../cloud.ts";
 import { FailedImages } from "./resources.ts";
@@ -34,7 +35,7 @@ export class UselessImages {
   freeName(identity: ImageIdentity, region: string, wanted: string, taken?: string): string {
     const names = new Set([...this.of(identity, region).map(({ name }) => name), taken]);
     for (let attempt = 1; ; attempt++) {
-      const name = attempt === 1 ? wanted : `${wanted.slice(0, 124)}-${attempt}`;
+      const name = imageNameOf(wanted, attempt);
       if (!names.has(name)) return name;
     }
   }

@@ -1,5 +1,7 @@
 // Finding what is ours in a region by its tags (common/labels.ts), and what can be done to it.
-import type { Image, Instance, Snapshot, Tag } from "@aws-sdk/client-ec2";
+import type { Filter, Image, Instance, Snapshot, Tag } from "@aws-sdk/client-ec2";
+import { imageNamePatterns, wantedImageName } from "../../common/ec2-image-names.ts";
+import { tagKey } from "../../common/ec2-tags.ts";
 import { ec2, isGone } from "./client.ts";
 
 /** Tags by name. */
@@ -40,9 +42,25 @@ export async function findInstance(region: string, id: string): Promise<Instance
 }
 
 /** Our own images by tags, in any state but deregistered. */
-export async function findImages(region: string, tags: Tags): Promise<Image[]> {
+export function findImages(region: string, tags: Tags): Promise<Image[]> {
+  return describeOwnImages(region, tagFilters(tags));
+}
+
+/**
+ * Images that have a name of ours and no tags of ours. The official resource of a copy tags it once AWS has taken the order
+ * (internal/service/ec2/ec2_ami_copy.go of hashicorp/terraform-provider-aws): killed in between, it leaves such a one.
+ * @param wanted Names as they were given, of whichever attempt.
+ */
+export async function findUntaggedImages(region: string, wanted: readonly string[]): Promise<Image[]> {
+  if (wanted.length === 0) return [];
+  const Values = [...new Set(wanted.map(wantedImageName))].flatMap(imageNamePatterns);
+  const found = await describeOwnImages(region, [{ Name: "name", Values }]);
+  return found.filter((image) => tagsOf(image)[tagKey("project")] === undefined);
+}
+
+async function describeOwnImages(region: string, Filters: Filter[]): Promise<Image[]> {
   const { paginateDescribeImages } = await import("@aws-sdk/client-ec2");
-  const query = { Owners: ["self"], Filters: tagFilters(tags), IncludeDeprecated: true, IncludeDisabled: true };
+  const query = { Owners: ["self"], Filters, IncludeDeprecated: true, IncludeDisabled: true };
   const found: Image[] = [];
   for await (const page of paginateDescribeImages({ client: await ec2(region) }, query)) {
     found.push(...(page.Images ?? []));

@@ -1,11 +1,12 @@
 // What EC2 has of a stack: found by tags, whatever became of the state.
 import type { Image, Instance } from "@aws-sdk/client-ec2";
+import { wantedImageName } from "../../common/ec2-image-names.ts";
 import { tagKey, tagNames } from "../../common/ec2-tags.ts";
 import type { UselessImage } from "../../common/ec2-useless-image.ts";
 import { cloudLabels, type Labels } from "../../common/labels.ts";
 import { asking } from "../ec2/client.ts";
 import { imageProgress, imageReason } from "../ec2/images.ts";
-import { findImages, findInstances, tagsOf } from "../ec2/things.ts";
+import { findImages, findInstances, findUntaggedImages, tagsOf } from "../ec2/things.ts";
 import type { FunctionType } from "../resource.ts";
 
 interface SurveyInputs {
@@ -58,14 +59,24 @@ export const ec2Survey: FunctionType<SurveyInputs, Surveyed> = {
       const useless = [found, ...foundCopies].flatMap((each, index) => uselessIn([region, ...copyTo][index], each));
       const [images, ...copies] = [found, ...foundCopies].map((each) => each.filter(isUsable));
       const recipes = new Set(images.map(recipeOf));
+      const names = images.map(({ Name }) => Name!);
+      const untagged = await Promise.all(copyTo.map((place) => findUntaggedImages(place, names)));
       for (const [index, each] of copies.entries()) {
         const orphans = each.filter((copy) => !recipes.has(recipeOf(copy)));
         const reason = `a copy whose image in ${region} is gone`;
         useless.push(...orphans.map((copy) => ({ ...uselessImage(copyTo[index], copy), reason })));
       }
+      for (const [index, each] of untagged.entries()) {
+        for (const copy of each.filter((copy) => !isUsable(copy))) {
+          const recipe = recipeOf(images.find((image) => isNamedAlike(copy, image))!);
+          useless.push({ ...uselessImage(copyTo[index], copy), recipe });
+        }
+      }
       const generations = images.map((image) => {
         const there = copyTo.flatMap((place, index) => {
-          const copy = copies[index].find((other) => recipeOf(other) === recipeOf(image));
+          const copy =
+            copies[index].find((other) => recipeOf(other) === recipeOf(image)) ??
+            untagged[index].find((other) => isUsable(other) && isNamedAlike(other, image));
           return copy ? [[place, copy.ImageId!] as const] : [];
         });
         return generationOf(image, Object.fromEntries(there));
@@ -95,6 +106,11 @@ function uselessImage(region: string, image: Image): UselessImage {
     reason: `${image.State}: ${imageReason(image)}`,
     failed: imageProgress(image) === "failed",
   };
+}
+
+/** Whether both have the name of the same image, in whichever attempt. */
+function isNamedAlike(one: Image, other: Image): boolean {
+  return wantedImageName(one.Name!) === wantedImageName(other.Name!);
 }
 
 function recipeOf(thing: Image | Instance): string {

@@ -93,14 +93,23 @@ export class CloudStack extends TestStack {
     return { output, exitCode: exitCode ?? -1 };
   }
 
-  /** Runs `up` and kills pulumi when its output says so. @returns whether that happened. */
-  async killedAt(begins: RegExp): Promise<boolean> {
+  /**
+   * Runs `up` and kills pulumi.
+   * @param begins When: when its output says so, or when somebody calls what is handed out here.
+   * @returns whether that happened.
+   */
+  async killedAt(begins: RegExp | ((kill: () => void) => void)): Promise<boolean> {
     const running = this.start("up", "--yes", "--skip-preview");
+    const kill = () => void running.kill("SIGKILL");
     let output = "";
-    running.all.on("data", (data: Buffer) => {
-      output += data.toString();
-      if (begins.test(output)) running.kill("SIGKILL");
-    });
+    if (begins instanceof RegExp) {
+      running.all.on("data", (data: Buffer) => {
+        output += data.toString();
+        if (begins.test(output)) kill();
+      });
+    } else {
+      begins(kill);
+    }
     const { signal } = await running;
     await this.succeed("cancel", "--yes");
     return signal === "SIGKILL";

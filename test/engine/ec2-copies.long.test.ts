@@ -53,8 +53,10 @@ function prepareCopies() {
       regions.map((place) => [outputs[place].id]),
     );
     assert.deepEqual(await made.cloud.leftovers(ids.flat()), []);
-    for (const place of regions) {
-      const { Snapshots = [] } = await clientIn(place).send(new DescribeSnapshotsCommand({ OwnerIds: ["self"] }));
+    for (const [index, place] of regions.entries()) {
+      const [{ BlockDeviceMappings = [] }] = (await images())[index];
+      const SnapshotIds = BlockDeviceMappings.map(({ Ebs }) => Ebs!.SnapshotId!);
+      const { Snapshots = [] } = await clientIn(place).send(new DescribeSnapshotsCommand({ SnapshotIds }));
       const recipes = Snapshots.map(({ Tags = [] }) => Tags.find(({ Key }) => Key === "ci-images:recipe")?.Value);
       assert.deepEqual(recipes, [outputs[place].recipe], `snapshots in ${place} carry the image's tags`);
     }
@@ -126,6 +128,42 @@ describe("stack ec2 with copies in other regions", function () {
     assert.notEqual(now[first].id, before[first].id);
     await made.stack.expectNoChanges();
     await expectOneEach();
+  });
+});
+
+describe("copies of stack ec2 whose making is killed before they have tags", function () {
+  this.timeout(300_000);
+  const { made, images, published, expectOneEach } = prepareCopies();
+
+  /** Kills pulumi when AWS has taken the order for a copy and is about to be told the copy's tags. */
+  const killedBeforeTags = () =>
+    made.stack.killedAt((kill) => {
+      const error = { code: "InternalError", message: "nobody hears it" };
+      made.cloud.ec2.api.faults.add({
+        action: "CreateTags",
+        region: first,
+        error,
+        first: () => Promise.resolve(kill()),
+      });
+    });
+
+  it("are found by their names and taken over by the next `up`", async () => {
+    assert.ok(await killedBeforeTags());
+    await made.cloud.ec2.api.settled();
+    const [, [orphan]] = await images();
+    assert.deepEqual(orphan.Tags ?? [], []);
+    await made.stack.up();
+    assert.equal((await published())[first].id, orphan.ImageId);
+    await made.stack.up();
+    await made.stack.expectNoChanges();
+    await expectOneEach();
+  });
+
+  it("go with `destroy`, too", async () => {
+    await made.stack.recipe(tinyRecipe("two"));
+    assert.ok(await killedBeforeTags());
+    await made.stack.succeed("destroy", "--yes", "--skip-preview");
+    assert.deepEqual(await made.cloud.leftovers(), []);
   });
 });
 

@@ -78,12 +78,12 @@ describe("EC2 images through our provider", function () {
     await imageAttributes.update!(id, outputs, attributes(id), context);
     const changed = (await findImage(region, id))!;
     assert.deepEqual([changed.DeregistrationProtection, changed.DeprecationTime], ["disabled", undefined]);
-    await adoptedImage.delete!(id, { region, image: id }, context);
+    await adoptedImage.delete!(id, { region, image: id, tags }, context);
   });
 
   it("go although we have protected them: the attributes go first, and take the protection away", async () => {
     const id = await image("ours");
-    const lease = await imageLease.create({ region, tags }, context);
+    const lease = await imageLease.create({ region, name: "any", tags }, context);
     const { outputs } = await imageAttributes.create(attributes(id, { protect: true }), context);
     await imageAttributes.delete!(id, outputs, context);
     await imageLease.delete!(lease.id, lease.outputs, context);
@@ -92,14 +92,14 @@ describe("EC2 images through our provider", function () {
 
   it("stay when somebody else has protected them, and the error has the command that ends that", async () => {
     const id = await image("theirs");
-    const lease = await imageLease.create({ region, tags }, context);
+    const lease = await imageLease.create({ region, name: "any", tags }, context);
     const { outputs } = await imageAttributes.create(attributes(id), context);
     await client.enableImageDeregistrationProtection({ ImageId: id });
     const cure = `aws ec2 disable-image-deregistration-protection --region ${region} --image-id ${id}`;
     for (const remove of [
       () => imageAttributes.delete!(id, outputs, context),
       () => imageLease.delete!(lease.id, lease.outputs, context),
-      () => adoptedImage.delete!(id, { region, image: id }, context),
+      () => adoptedImage.delete!(id, { region, image: id, tags }, context),
     ]) {
       await assert.rejects(remove, (error: Error) => error.message.includes(cure));
     }
@@ -112,7 +112,7 @@ describe("EC2 images through our provider", function () {
   it("go with their lease when they were never proven, protected or not: nobody works with them", async () => {
     const id = await image("unproven", false);
     await imageAttributes.create(attributes(id, { protect: true }), context);
-    await imageLease.delete!("lease", { region, tags }, context);
+    await imageLease.delete!("lease", { region, name: "any", tags }, context);
     assert.equal(await findImage(region, id), undefined);
   });
 
@@ -134,7 +134,7 @@ describe("EC2 images through our provider", function () {
     );
     await failedImages.create({ region, images: [bad] }, context);
     assert.equal(await findImage(region, bad), undefined);
-    await adoptedImage.delete!(good, { region, image: good }, context);
+    await adoptedImage.delete!(good, { region, image: good, tags }, context);
   });
 
   it("that AWS still works on count, and whoever adopts one waits for it", async () => {
@@ -144,8 +144,8 @@ describe("EC2 images through our provider", function () {
       generations.map(({ location }) => location),
       [id],
     );
-    await adoptedImage.create({ region, image: id }, context);
+    await adoptedImage.create({ region, image: id, tags }, context);
     assert.equal((await findImage(region, id))!.State, "available");
-    await adoptedImage.delete!(id, { region, image: id }, context);
+    await adoptedImage.delete!(id, { region, image: id, tags }, context);
   });
 });

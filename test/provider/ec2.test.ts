@@ -253,7 +253,7 @@ describe("EC2 through our provider", function () {
     assert.equal(tagsOf(found)[tagNames.verified], "t3.small, 2 checks");
 
     // State lost: the image is adopted, and removed like any other.
-    const adopted = await adoptedImage.create({ region, image }, context);
+    const adopted = await adoptedImage.create({ region, image, tags }, context);
     assert.ok(await adoptedImage.read!(adopted.id, adopted.outputs, context));
     await adoptedImage.delete!(adopted.id, adopted.outputs, context);
     assert.equal(await adoptedImage.read!(adopted.id, adopted.outputs, context), undefined);
@@ -277,7 +277,37 @@ describe("EC2 through our provider", function () {
     const reason = "a copy whose image in eu-central-1 is gone";
     const told = { region: "eu-west-1", id: copy, name: "copied", recipe: labels.recipe, reason, failed: false };
     assert.deepEqual(useless, [told]);
-    await adoptedImage.delete!(copy!, { region: "eu-west-1", image: copy! }, context);
+    await adoptedImage.delete!(copy!, { region: "eu-west-1", image: copy!, tags }, context);
+    await ec2Lease.delete!(id, outputs, context);
+  });
+
+  it("a copy whose making was killed before it had tags is found by its name, and gets them; its lease removes it by its name", async () => {
+    const { id, outputs } = await lease();
+    const name = `ci-images-test-debian12-${labels.recipe.slice(0, 12)}`;
+    const image = await imageOf(await machine(outputs), outputs, name);
+    const there = "eu-west-1";
+    const elsewhere = await ec2(there);
+    const copyAs = async (Name: string) =>
+      (await elsewhere.copyImage({ SourceImageId: image, SourceRegion: region, Name })).ImageId!;
+    const tags = cloudLabels("ec2", { ...owner, recipe: labels.recipe, role: "image" });
+    const leased = await imageLease.create({ region: there, name, tags }, context);
+    const survey = async () => (await ec2Survey.call({ region, copyTo: [there], ...owner }, context)).generations[0];
+    // Other people's, and another recipe's: not ours to take.
+    const others = [await copyAs("web"), await copyAs(`ci-images-test-debian12-${"b".repeat(12)}`)];
+    assert.deepEqual((await survey()).copies, {});
+    // In its second attempt, as the first one's name was taken.
+    const copy = await copyAs(`${name}-2`);
+    assert.deepEqual((await survey()).copies, { [there]: copy });
+    await adoptedImage.create({ region: there, image: copy, tags }, context);
+    const [found] = await findImages(there, tags);
+    assert.equal(found.ImageId, copy);
+    const untagged = await copyAs(name);
+    await imageLease.delete!(leased.id, leased.outputs, context);
+    const left = (await elsewhere.describeImages({ Owners: ["self"] })).Images!.map(({ ImageId }) => ImageId!);
+    assert.deepEqual(left.sort(), others.sort());
+    assert.ok(!left.includes(untagged));
+    for (const other of others) await elsewhere.deregisterImage({ ImageId: other });
+    await client.deregisterImage({ ImageId: image });
     await ec2Lease.delete!(id, outputs, context);
   });
 
@@ -290,7 +320,7 @@ describe("EC2 through our provider", function () {
     const byHand = await imageOf(instance, outputs, "by hand");
     const other = await imageOf(instance, outputs, "another recipe's", "b".repeat(64));
     await imageAttributes.create({ region, image: byHand, tags, protect: false }, context);
-    const image = await imageLease.create({ region, tags }, context);
+    const image = await imageLease.create({ region, name: "any", tags }, context);
     await client.deregisterImage({ ImageId: byHand });
     assert.equal((await findSnapshots(region, tags)).length, 1);
     const [{ BlockDeviceMappings }] = (await findImages(region, tags)).filter(({ ImageId }) => ImageId === made);
@@ -345,7 +375,7 @@ describe("EC2 through our provider", function () {
     assert.equal(await stateOf(old), "terminated");
     assert.equal(await stateOf(fresh), "running");
     assert.deepEqual(await sweep(false), []);
-    await adoptedImage.delete!(proven, { region, image: proven }, context);
+    await adoptedImage.delete!(proven, { region, image: proven, tags: {} }, context);
     await ec2Lease.delete!(other.machine, other, context);
   });
 

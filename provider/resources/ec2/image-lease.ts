@@ -3,11 +3,13 @@
 // the snapshots of an AMI that failed, was imported, or was deregistered by hand.
 import { asking } from "../../ec2/client.ts";
 import { removeImage, removeOrphanedSnapshots } from "../../ec2/images.ts";
-import { findImages } from "../../ec2/things.ts";
+import { findImages, findUntaggedImages } from "../../ec2/things.ts";
 import type { ResourceType } from "../../resource.ts";
 
 export interface ImageLeaseInputs {
   region: string;
+  /** The name that the image is to have, in its first attempt. */
+  name: string;
   /** What image and snapshots carry: project, stack, distribution, recipe and role. */
   tags: Record<string, string>;
 }
@@ -17,16 +19,20 @@ export const imageLease: ResourceType<ImageLeaseInputs, ImageLeaseInputs> = {
   token: "ci-images:ec2:ImageLease",
   inputs: {
     type: "object",
-    properties: { region: { type: "string" }, tags: { type: "object", minProperties: 3 } },
-    required: ["region", "tags"],
+    properties: { region: { type: "string" }, name: { type: "string" }, tags: { type: "object", minProperties: 3 } },
+    required: ["region", "name", "tags"],
   },
   replaceOn: ["region", "tags"],
   async create(inputs) {
     return { id: `${inputs.region}/${Object.values(inputs.tags).join("/")}`, outputs: inputs };
   },
-  async delete(_id, { region, tags }, { progress }) {
+  async update(_id, _state, inputs) {
+    return Promise.resolve(inputs);
+  },
+  async delete(_id, { region, name, tags }, { progress }) {
     await asking(`removing an image and its snapshots in ${region}`, async () => {
-      for (const { ImageId } of await findImages(region, tags)) await removeImage(region, ImageId!, progress);
+      const images = [...(await findImages(region, tags)), ...(await findUntaggedImages(region, [name]))];
+      for (const { ImageId } of images) await removeImage(region, ImageId!, progress);
       await removeOrphanedSnapshots(region, tags, progress);
     });
   },

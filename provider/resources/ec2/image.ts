@@ -121,6 +121,8 @@ export interface AdoptedImageInputs {
   region: string;
   /** The AMI's id. */
   image: string;
+  /** What it carries: a copy whose making was killed may have none yet. Others that it has stay. */
+  tags: Record<string, string>;
 }
 
 /**
@@ -131,14 +133,23 @@ export const adoptedImage: ResourceType<AdoptedImageInputs, AdoptedImageInputs> 
   token: "ci-images:ec2:AdoptedImage",
   inputs: {
     type: "object",
-    properties: { region: { type: "string" }, image: { type: "string" } },
-    required: ["region", "image"],
+    properties: { region: { type: "string" }, image: { type: "string" }, tags: { type: "object" } },
+    required: ["region", "image", "tags"],
   },
   replaceOn: ["region", "image"],
   async create(inputs, context) {
-    const { region, image } = inputs;
-    await asking(`adopting ${image} in ${region}`, () => waitForImage(region, image, context));
+    const { region, image, tags } = inputs;
+    await asking(`adopting ${image} in ${region}`, async () => {
+      // At once: it can be found by them from now on.
+      await putTags(region, [image], tags);
+      await waitForImage(region, image, context);
+    });
     return { id: image, outputs: inputs };
+  },
+  async update(id, _state, inputs) {
+    const { region, tags } = inputs;
+    await asking(`tagging ${id} in ${region}`, () => putTags(region, [id], tags));
+    return inputs;
   },
   async read(id, state) {
     return (await asking(`looking at ${id} in ${state.region}`, () => findImage(state.region, id))) && state;
