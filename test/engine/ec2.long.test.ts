@@ -1,4 +1,5 @@
 // Stack `ec2` on the test cloud: moto, with containers as instances.
+import { newerBase } from "./cloud-bases.ts";
 import { faults } from "./cloud-faults.ts";
 import { lifeCycle, mishaps } from "./cloud-life-cycle.ts";
 import { openEc2 } from "./subjects/ec2.ts";
@@ -8,4 +9,5 @@ describe("stack ec2 on the test cloud", function () {
   describe("from the first preview to an image that needs nothing more", () => lifeCycle(openEc2));
   describe("on a cloud that fails", () => faults(openEc2));
   describe("with an image that is there", () => mishaps(openEc2));
+  describe("when a newer base image is published", () => newerBase(openEc2));
 });

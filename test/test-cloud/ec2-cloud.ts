@@ -43,6 +43,15 @@ export const olderBase: MotoImage = {
   creation_date: "2024-02-11T00:00:00.000Z",
 };
 
+/** One that is older than {@link baseImage} until `releaseBase` makes it the newest. */
+export const newerBase: MotoImage = {
+  ...baseImage,
+  ami_id: "ami-0debian12base0002",
+  name: "debian-12-amd64-20261101-2300",
+  description: "Debian 12 (20261101-2300)",
+  creation_date: "2020-01-01T00:00:00.000Z",
+};
+
 /** What bakes of other distributions start from; all hold the same root, Debian 12's. */
 const others: Record<string, { id: string; name: string; owner: string; user: string }> = {
   debian13: { id: "ami-0debian13base0001", name: "debian-13-amd64-20260902-2223", owner: debian, user: "admin" },
@@ -79,7 +88,7 @@ export class Ec2Cloud {
   /** Starts one with nothing in it but base images. @param distributions Which there are beside Debian 12. */
   static async open(distributions: readonly string[] = []): Promise<Ec2Cloud> {
     const more = distributions.map((distribution) => others[distribution]);
-    const images = [baseImage, olderBase, ...more.map(({ id, ...rest }) => imageOf(id, rest))];
+    const images = [baseImage, newerBase, olderBase, ...more.map(({ id, ...rest }) => imageOf(id, rest))];
     const [dataCentre, moto] = await Promise.all([DataCentre.open(), startMoto(images)]);
     // `admin` is the user of Debian's own AMIs.
     for (const { ami_id: id } of [baseImage, olderBase]) await dataCentre.addBase(id, "admin");
@@ -106,6 +115,12 @@ export class Ec2Cloud {
     const { Reservations } = await this.api.client(region).send(new DescribeInstancesCommand({}));
     const all = (Reservations ?? []).flatMap(({ Instances }) => Instances ?? []);
     return all.filter(({ State }) => State?.Name !== "terminated");
+  }
+
+  /** Debian releases a newer AMI. @returns its name. */
+  releaseBase(): string {
+    this.api.images.creationDates.set(newerBase.ami_id, "2026-11-01T00:00:00.000Z");
+    return newerBase.name;
   }
 
   /** Stops an instance, and waits for that. */

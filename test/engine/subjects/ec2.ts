@@ -1,13 +1,14 @@
 // The test cloud of stack `ec2`, as the tests of every cloud see it.
 import { DeleteSnapshotCommand, DeregisterImageCommand } from "@aws-sdk/client-ec2";
-import { baseImage, Ec2Cloud, olderBase, regions } from "../../test-cloud/ec2-cloud.ts";
+import { baseImage, Ec2Cloud, newerBase, olderBase, regions } from "../../test-cloud/ec2-cloud.ts";
 import { quota, throttling } from "../../test-cloud/ec2/faults.ts";
+import type { RenewableSubject } from "../cloud-bases.ts";
 import type { FallibleSubject } from "../cloud-faults.ts";
 
 const [region] = regions;
 
 /** The subject, with what only EC2 has. */
-export interface Ec2Subject extends FallibleSubject {
+export interface Ec2Subject extends FallibleSubject, RenewableSubject {
   ec2: Ec2Cloud;
 }
 
@@ -33,10 +34,12 @@ export async function openEc2(): Promise<Ec2Subject> {
     },
     async loseBase() {
       for (const place of regions) {
-        await api.client(place).send(new DeregisterImageCommand({ ImageId: baseImage.ami_id }));
+        for (const { ami_id: ImageId } of [baseImage, newerBase])
+          await api.client(place).send(new DeregisterImageCommand({ ImageId }));
       }
       return [olderBase.name, region];
     },
+    renewBase: () => Promise.resolve(cloud.releaseBase()),
     machineType: "aws:ec2/instance:Instance",
     fillQuota() {
       api.faults.add({ action: "RunInstances", error: quota });

@@ -17,6 +17,8 @@ export class Images {
   readonly attributes = new ImageAttributes();
   /** Those that are not, or never will be, available. */
   private readonly states = new Map<string, "pending" | "failed">();
+  /** When images were made, where that is not when moto says. */
+  readonly creationDates = new Map<string, string>();
   private readonly work = new Set<Promise<void>>();
 
   constructor(
@@ -59,7 +61,9 @@ export class Images {
 
   private put(image: string, part: string): string {
     const state = this.states.get(image) ?? "available";
-    const stated = withText(this.attributes.put(image, part), "imageState", state);
+    const date = this.creationDates.get(image);
+    const dated = date === undefined ? part : withText(part, "creationDate", date);
+    const stated = withText(this.attributes.put(image, dated), "imageState", state);
     return state === "failed" ? withElements(stated, "imageId", { stateReason: failure }) : stated;
   }
 
