@@ -8,6 +8,15 @@ export const shortestSearched = 6;
 /** What looks like a key or a token, which no other file has by accident: with letters and digits, and none of JSON's marks. */
 const keyLike = /[A-Za-z0-9+/=_-]{32,}/g;
 
+/** What comes along with a key in the same file and is known to everybody. In JSON its line breaks are written as \n. */
+const publicBlocks = /-----BEGIN ([A-Z0-9 ]*(?:CERTIFICATE|PUBLIC KEY))-----.*?-----END \1-----/gs;
+
+/**
+ * The first line of a private key as OpenSSH writes it (PROTOCOL.key of its sources): `openssh-key-v1`, no cipher, the kind of the key.
+ * It is the same in all keys of that kind.
+ */
+const openSshHeader = /^b3BlbnNzaC1rZXktdjE.{0,51}/;
+
 /** Encoded texts of at least twice this length are looked for in pieces, for they may be wrapped at any place. */
 const pieceLength = 20;
 
@@ -33,12 +42,13 @@ export function tooShortToSearch(secrets: Secrets): string[] {
 
 function searchedParts(given: string): string[] {
   // What is not well-formed Unicode would be written in another way, and is no text that encodeURIComponent takes.
-  const value = Buffer.from(given).toString();
+  const value = Buffer.from(given).toString().replaceAll(publicBlocks, "");
   const lines = value.split(/\r?\n/).map((line) => line.trim());
   // A key inside JSON has its line breaks written as \n.
   const keys = value
     .split(/\r?\n|\\n/)
     .flatMap((line) => line.match(keyLike) ?? [])
+    .flatMap((text) => text.replace(openSshHeader, "").match(keyLike) ?? [])
     .filter((text) => /[0-9]/.test(text) && /[A-Za-z]/.test(text));
   const isOneLine = lines.filter(Boolean).length === 1;
   if (!isOneLine && keys.length > 0) return keys;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import fc from "fast-check";
+import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { searchedTexts, tooShortToSearch } from "../../provision/secret-patterns.ts";
 
 /** Does a file with this text hold one of the texts that are looked for, as grep sees it: line by line? */
@@ -64,6 +65,27 @@ describe("the search for secrets in an image", () => {
     assert.ok(!isFound(key, "-----BEGIN PRIVATE KEY-----\nanother\n-----END PRIVATE KEY-----"));
     assert.ok(!isFound(key, Buffer.from("-----BEGIN PRIVATE KEY-----\nanother one").toString("base64")));
     assert.ok(!isFound(account, '  "type": "service_account",\n  "auth_provider_x509_cert_url": "https://x"'));
+  });
+
+  it("does not find what every OpenSSH key begins with: cloud-init's examples have one", () => {
+    const [one, other] = [makeSshKeyPair().privateKey, makeSshKeyPair().privateKey];
+    assert.equal(one.split("\n")[1], other.split("\n")[1], "the first line says only what kind of key it is");
+    assert.ok(!isFound(one, other));
+    assert.ok(isFound(one, `x: ${one.split("\n")[3]}`), "another line is its own");
+    const unwrapped = one.replaceAll("\n", "");
+    assert.ok(!isFound(unwrapped, other));
+    assert.ok(isFound(unwrapped, one.replaceAll("\n", "")));
+  });
+
+  it("does not find the certificates and public keys that come along with a key: they are no secret", () => {
+    const block = (kind: string, content: string) => `-----BEGIN ${kind}-----\n${content}\n-----END ${kind}-----\n`;
+    const authority = "MIIFazCCA1OgAwIBAgIRAIIQz7DSQONZRGPgu2OCiwAwDQYJKoZIhvcNAQELBQAw";
+    const bundle = block("CERTIFICATE", authority) + key + block("PUBLIC KEY", authority.replace("MIIF", "MIIB"));
+    assert.ok(!isFound(bundle, block("CERTIFICATE", authority)));
+    assert.ok(!isFound(bundle, block("PUBLIC KEY", authority.replace("MIIF", "MIIB"))));
+    assert.ok(isFound(bundle, key));
+    assert.ok(isFound(JSON.stringify({ bundle }), key));
+    assert.ok(!isFound(JSON.stringify({ bundle }), block("CERTIFICATE", authority)));
   });
 
   it("finds the parts of an account file that are its own, also the key taken out of it", () => {
