@@ -58,7 +58,8 @@ cd /
 unset BASH_ENV SUDO_COMMAND SUDO_USER SUDO_UID SUDO_GID
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none
-if locale -a 2>/dev/null | grep -qix 'c[.]utf-\\?8'; then export LC_ALL=C.UTF-8; else export LC_ALL=C; fi
+# Not grep -q: it would end locale while that still writes, and a pipe that breaks counts as a failure here.
+if locale -a 2>/dev/null | grep -ix 'c[.]utf-\\?8' >/dev/null; then export LC_ALL=C.UTF-8; else export LC_ALL=C; fi
 state=${runFolder}
 install -d -m 0700 "$state"
 if [ -e "$state/rebooting" ]; then

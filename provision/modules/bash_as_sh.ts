@@ -10,7 +10,7 @@ export function modify(_name: string, root: Root): void {
       [
         // A diversion, so that an update of the package dash does not put its own link back. Debian 13 ships the link beneath /usr.
         `for link in /bin/sh /usr/bin/sh; do`,
-        `  if dpkg-query --search "$link" >/dev/null 2>&1 && ! dpkg-divert --list "$link" | grep -q .; then`,
+        `  if dpkg-query --search "$link" >/dev/null 2>&1 && ! dpkg-divert --list "$link" | grep . >/dev/null; then`,
         `    dpkg-divert --local --no-rename --divert "$link.distrib" --add "$link"`,
         `  fi`,
         `done`,

@@ -208,7 +208,7 @@ if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-
     reason: "the builder's name; the worker gets its own from the cloud",
     source: `${images}; ${sysprep} (net-hostname)`,
     paths: ["/etc/{hostname,HOSTNAME,machine-info}"],
-    remove: `if builder_hosts | grep -q .; then builder_hosts >/run/ci-images-hosts; grep --invert-match --line-regexp --fixed-strings --file=/run/ci-images-hosts /etc/hosts >/run/ci-images-hosts.new || [ $? -eq 1 ]; cat /run/ci-images-hosts.new >/etc/hosts; rm /run/ci-images-hosts*; fi
+    remove: `if builder_hosts | grep . >/dev/null; then builder_hosts >/run/ci-images-hosts; grep --invert-match --line-regexp --fixed-strings --file=/run/ci-images-hosts /etc/hosts >/run/ci-images-hosts.new || [ $? -eq 1 ]; cat /run/ci-images-hosts.new >/etc/hosts; rm /run/ci-images-hosts*; fi
 if ! grep -qsw localhost /etc/hosts; then printf '127.0.0.1 localhost\\n::1 localhost ip6-localhost ip6-loopback\\n' >>/etc/hosts; fi`,
     assert: `builder_hosts | sed 's,^,/etc/hosts: ,'`,
   },

@@ -91,7 +91,7 @@ open_accounts() {
 held_packages() {
   if [ ! -f "$ROOT/var/lib/dpkg/status" ]; then return; fi
   awk '/^Package: /{ name = $2 } /^Status: hold /{ print name }' "$ROOT/var/lib/dpkg/status" |
-    while read -r name; do printf '%s\\n' "\${kept_paths[@]}" | grep -qxF "hold:$name" || echo "$name"; done
+    while read -r name; do printf '%s\\n' "\${kept_paths[@]}" | grep -xF "hold:$name" >/dev/null || echo "$name"; done
 }
 
 sshd_files() {

@@ -150,6 +150,12 @@ false "$(cat ONE)"
     ]);
   });
 
+  it("an acceptance test may pipe much into what stops reading at the first match", async () => {
+    const { stdin } = testsCommand([check("long", "seq 100000 | grep -q 1"), check("none", "seq 100000 | grep -q x")]);
+    const { stdout } = await inNamespace(stdin);
+    assert.equal(stdout, "ok - m: long\nnot ok - m: none (exit status 1)\n1 passed, 1 failed");
+  });
+
   it("acceptance tests that all pass end with exit status 0", async () => {
     const { stdout, exitCode } = await inNamespace(testsCommand([check("a", "true")]).stdin);
     assert.deepEqual([stdout, exitCode], ["ok - m: a\n1 passed, 0 failed", 0]);
