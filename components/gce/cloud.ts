@@ -31,7 +31,9 @@ import type { StackState } from "../state.ts";
 import { baseSource } from "./bases.ts";
 import { familyName } from "./family.ts";
 import { declareMachine, type GceMachine, type MachineContext } from "./machines.ts";
+
 import { Clearing, DiskDrop, Family, Promotion, Retirement, SealMark, TrialRetirement } from "./resources.ts";
+import { zoneOf } from "./zone.ts";
 
 /** What `ci-images:gce:resolveBase` answers; see provider/gce/bases.ts. */
 interface FoundBase extends Base {
@@ -147,8 +149,9 @@ export class GceCloud implements Cloud {
     return { generations, builders, sealed, notices };
   }
 
-  async preflight({ distribution }: Plan): Promise<void> {
-    const { zone, architecture, network, diskSize, diskType, firewall, spot, publicAddress } = this.settings.gce;
+  async preflight({ distribution, name }: Plan): Promise<void> {
+    this.familyOf({ name, distribution });
+    const { architecture, network, diskSize, diskType, firewall, spot, publicAddress } = this.settings.gce;
     const { sizeGb } = this.bases.get(distribution.id)!;
     const { where } = this;
     if (diskSize < sizeGb) {
@@ -162,7 +165,7 @@ export class GceCloud implements Cloud {
     const room = { diskSize, diskType, spot, publicAddress, firewall };
     const asked = {
       project,
-      zone,
+      zone: this.zoneOf(distribution),
       machineType,
       architecture,
       ...looksAt,
@@ -187,6 +190,7 @@ export class GceCloud implements Cloud {
     const base = this.bases.get(bake.distribution.id)!;
     return declareMachine(bake, this.context(), {
       prefix: `${bake.prefix}-builder`,
+      zone: this.zoneOf(bake.distribution),
       labels: this.labels(bake, "builder"),
       image: base.image,
       diskSize: this.settings.gce.diskSize,
@@ -267,9 +271,11 @@ export class GceCloud implements Cloud {
 
   declareTrial(bake: Bake, { resource: image }: GceImage): Trial {
     const prefix = `${bake.prefix}-trial`;
-    const { zone, diskSize } = this.settings.gce;
+    const { diskSize } = this.settings.gce;
+    const zone = this.zoneOf(bake.distribution);
     const machine = declareMachine(bake, this.context(), {
       prefix,
+      zone,
       labels: this.labels(bake, "trial"),
       image: image.selfLink,
       // Larger than the image: workers' disks may be, and their root has to fill them.
@@ -306,8 +312,8 @@ export class GceCloud implements Cloud {
     { resource: image, output }: GceImage,
     after: pulumi.Resource[],
   ): Distributed {
-    const { place: project, stack } = this;
-    const family = familyName(this.settings.gce.family, { stack, name, distribution: distribution.id }, this.where);
+    const { place: project } = this;
+    const family = this.familyOf({ name, distribution });
     if (family === undefined) return { [project]: onceMade(output, after) };
     const joined = new Family(
       `${prefix}-family`,
@@ -320,6 +326,15 @@ export class GceCloud implements Cloud {
   private context(): MachineContext {
     const { settings, place: project, provider, machineType, sshFrom, state } = this;
     return { settings, project, provider, machineType, sshFrom, state };
+  }
+
+  /** @throws UserError when the stack's template does not make a name. */
+  private familyOf({ name, distribution }: Pick<ImageIdentity, "name" | "distribution">): string | undefined {
+    return familyName(this.settings.gce.family, { stack: this.stack, name, distribution: distribution.id }, this.where);
+  }
+
+  private zoneOf({ id }: Distribution): string {
+    return zoneOf(this.settings.gce.zone, id, this.where);
   }
 
   private labels({ distribution, recipe, base }: Bake, role: Role) {

@@ -19,7 +19,11 @@ export function familyName(
     const allowed = Object.keys(values).map((each) => `{${each}}`);
     throw new UserError({ where, key, found: placeholder, allowed: allowed.join(", ") });
   });
-  const family = filled.toLowerCase().replaceAll(/[^a-z0-9-]/g, "-");
+  // A stack's name may begin with a digit. Names of images begin with the same letter then (common/labels.ts).
+  const family = filled
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]/g, "-")
+    .replace(/^(?=[0-9])/, "i-");
   if (/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/.test(family)) return family;
   const allowed = "a letter, then letters, digits and -, 63 characters in all, none of them - at the end";
   throw new UserError({ where, key, found: JSON.stringify(family), allowed });

@@ -29,6 +29,7 @@ export interface MachineContext {
 export interface MachineArgs {
   /** Begins the logical names. */
   prefix: string;
+  zone: string;
   labels: Omit<Labels, "expires">;
   /** The image to boot from: its path or self link. */
   image: pulumi.Input<string>;
@@ -77,8 +78,8 @@ export function declareMachine(
   args: MachineArgs,
 ): GceMachine {
   const { settings, project, provider } = context;
-  const { prefix, labels, loginUser } = args;
-  const { zone, publicAddress } = settings.gce;
+  const { prefix, zone, labels, loginUser } = args;
+  const { publicAddress } = settings.gce;
   const login = declareLoginKey(prefix, args.ownKey, parent);
   const host = declareHostKey(prefix, parent);
   const lease = new Lease(
@@ -157,12 +158,12 @@ export function declareMachine(
 
 function declareDisk(
   { settings, project }: MachineContext,
-  { prefix, image, diskSize: size }: MachineArgs,
+  { prefix, zone, image, diskSize: size }: MachineArgs,
   { machine: name }: Lease,
   labels: pulumi.Output<Record<string, string>>,
   options: pulumi.CustomResourceOptions,
 ): gcp.compute.Disk {
-  const { zone, diskType: type } = settings.gce;
+  const { diskType: type } = settings.gce;
   return new gcp.compute.Disk(`${prefix}-disk`, { project, zone, name, image, size, type, labels }, options);
 }
 

@@ -2,6 +2,7 @@
 // every stack reads this file.
 import type { Schema } from "../../provision/schema.ts";
 import { chosenBases, loginUser } from "../chosen-bases.ts";
+import type { ZoneSetting } from "./zone.ts";
 
 /** A base image that the user chose for one distribution, instead of the one that components/gce/bases.ts looks up. */
 export interface ChosenBase {
@@ -19,8 +20,8 @@ export interface ChosenBase {
 export interface GceSettings {
   /** The project's id; without it, that of the environment or of the credentials. */
   project?: string;
-  /** Where builders run. Images are global. */
-  zone: string;
+  /** Where builders run: one zone, or one for each distribution. Images are global. */
+  zone: ZoneSetting;
   /** What the machines run on: decides the base image. */
   architecture: "amd64" | "arm64";
   /** The machine type of builders; without it, a small one of the architecture. */
@@ -66,7 +67,10 @@ export const gceSchema: Schema & { properties: Record<string, Schema> } = {
   description: "settings of stack gce",
   properties: {
     project: { type: "string", pattern: "^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$" },
-    zone: { ...name, default: "us-central1-a" },
+    zone: {
+      anyOf: [name, { type: "object", minProperties: 1, additionalProperties: name }],
+      default: "us-central1-a",
+    },
     architecture: { enum: ["amd64", "arm64"], default: "amd64" },
     machineType: text,
     diskSize: { type: "integer", minimum: 10, maximum: 65536, default: 48 },

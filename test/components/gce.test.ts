@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { unpackFacts } from "../../common/image-facts.ts";
 import { baseSource } from "../../components/gce/bases.ts";
+import { familyName } from "../../components/gce/family.ts";
 import { openGce } from "../../components/gce/open.ts";
 import { checkSettings } from "../../components/settings.ts";
 import { StackState } from "../../components/state.ts";
@@ -135,6 +136,40 @@ describe("the graph of stack gce", () => {
         "Family -family",
       ],
     );
+  });
+
+  it("names a family by the stack's template, also where the stack's name begins with a digit", () => {
+    const name = (template: string, stack = "gce") =>
+      familyName(template, { stack, name: "Worker_1", distribution: "ubuntu24.04" }, "Pulumi.gce.yaml");
+    assert.equal(name("{stack}-{name}-{distribution}"), "gce-worker-1-ubuntu24-04");
+    assert.equal(name("{stack}-{name}-{distribution}", "3tdn7p"), "i-3tdn7p-worker-1-ubuntu24-04");
+    assert.throws(
+      () => name("{stack}-{nam}"),
+      /ci-images:gce\.family: \{nam\}; allowed: \{stack\}, \{name\}, \{distribution\}/,
+    );
+    assert.throws(() => name("{stack}-"), /"gce-"; allowed: a letter, then/);
+  });
+
+  it("refuses a family that is no name before anything is declared", async () => {
+    const graph = newGraph();
+    await assert.rejects(declare(graph, { family: "{name}-" }), /Pulumi\.gce\.yaml: ci-images:gce\.family: "tiny-"/);
+    assert.deepEqual(graph.names(), []);
+  });
+
+  it("bakes each distribution in the zone that the stack names for it, and refuses one without", async () => {
+    const graph = newGraph();
+    await declare(graph, { zone: { debian12: "here-b", debian13: "here-a" } });
+    const placed = graph.declared.filter(({ inputs }) => "zone" in inputs);
+    assert.deepEqual([...new Set(placed.map(({ inputs }) => inputs.zone))], ["here-b"]);
+    for (const type of ["Lease", "Disk", "Instance", "Arrival", "Retirement", "DiskDrop", "TrialRetirement"])
+      assert.ok(
+        placed.some((each) => each.type.endsWith(`:${type}`)),
+        type,
+      );
+    const message =
+      "Pulumi.gce.yaml: ci-images:gce.zone: zones for debian13, but none for debian12; allowed: one zone for all distributions, " +
+      "or a mapping with a zone for each; cure: write debian12: ZONE there";
+    await assert.rejects(declare(newGraph(), { zone: { debian13: "here-a" } }), { message });
   });
 
   it("makes the image of the disk only when the instance is gone, and drops the disk after that", async () => {

@@ -11,6 +11,12 @@ export const project = "bakery";
 /** The public image that Debian 12 bakes start from. */
 export const baseImage = { project: "debian-cloud", name: "debian-12-bookworm-v20260910", family: "debian-12" };
 
+/** What bakes start from, by distribution; all hold the same root, Debian 12's. */
+const bases: Record<string, typeof baseImage> = {
+  debian12: baseImage,
+  debian13: { project: "debian-cloud", name: "debian-13-trixie-v20260911", family: "debian-13" },
+};
+
 /** Milliseconds that an operation takes at least. */
 const pace = 100;
 
@@ -22,12 +28,13 @@ export class GceCloud {
     private readonly hub: Hub,
   ) {}
 
-  /** Starts one with nothing in it but a base image. */
-  static async open(): Promise<GceCloud> {
+  /** Starts one with nothing in it but base images. @param distributions Which there is one for. */
+  static async open(distributions = ["debian12"]): Promise<GceCloud> {
     const dataCentre = await DataCentre.open();
     const api = await startGce({ hypervisor: containers(dataCentre), pace });
-    const base = api.addBase(baseImage.project, baseImage.name, { family: baseImage.family });
-    await dataCentre.addBase(imageKey(base), "debian");
+    for (const { project: publisher, name, family } of distributions.map((distribution) => bases[distribution])) {
+      await dataCentre.addBase(imageKey(api.addBase(publisher, name, { family })), "debian");
+    }
     return new GceCloud(api, dataCentre, await Hub.open(dataCentre.folder, [gcpStandIn(api)]));
   }
 

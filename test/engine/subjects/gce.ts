@@ -3,9 +3,9 @@ import { baseImage, GceCloud, project } from "../../test-cloud/gce-cloud.ts";
 import type { RenewableSubject } from "../cloud-bases.ts";
 import type { FallibleSubject } from "../cloud-faults.ts";
 
-/** Opens an empty one. */
-export async function openGce(): Promise<FallibleSubject & RenewableSubject> {
-  const cloud = await GceCloud.open();
+/** Opens an empty one. @param distributions Which there is a base image for. */
+export async function openGce(distributions = ["debian12"]): Promise<FallibleSubject & RenewableSubject> {
+  const cloud = await GceCloud.open(distributions);
   const { api } = cloud;
   return {
     cloud: "gce",
