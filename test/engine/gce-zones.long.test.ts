@@ -12,7 +12,8 @@ const distributions = Object.keys(zone);
 describe("stack gce in two zones", function () {
   this.timeout(300_000);
   const gce = { project: "bakery", zone, diskSize: 12 };
-  const made = prepare(() => openGce(distributions), tinyRecipe(), { distributions, gce });
+  const recipe = tinyRecipe("one", { distribution: undefined, distributions });
+  const made = prepare(() => openGce(distributions), recipe, { distributions, gce });
 
   it("bakes both distributions side by side in one `up`, each in its zone, and changes nothing then", async () => {
     const machines = new Set<string>();
@@ -20,8 +21,7 @@ describe("stack gce in two zones", function () {
       () => void made.cloud.machines().then((all) => all.forEach((each) => machines.add(each))),
       100,
     );
-    await made.stack.up();
-    clearInterval(watch);
+    await made.stack.up().finally(() => clearInterval(watch));
     const placeOf = (distribution: string) => [...machines].filter((machine) => machine.includes(distribution));
     for (const distribution of distributions) {
       const places = placeOf(distribution);
