@@ -54,7 +54,7 @@ export async function openRackspace(regions = ["ORD"]): Promise<RackspaceSubject
     strain(latency) {
       const { faults } = cloud.api;
       faults.latency = latency;
-      const refused = { status: 429, message: "too many requests", headers: { "retry-after": "0.2" } };
+      const refused = { status: 429, message: "too many requests", headers: { "retry-after": "1" } };
       for (const matches of [/^GET .*\/(compute|image|network)\//, /^POST .*\/compute\//, /^DELETE /]) {
         if (latency > 0) faults.refuse({ matches, ...refused, times: 3 });
       }

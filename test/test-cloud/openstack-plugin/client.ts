@@ -45,8 +45,9 @@ export class Client {
       const text = await answer.text();
       if (answer.ok) return (text === "" ? undefined : JSON.parse(text)) as T;
       const pause = answer.headers.get("retry-after");
-      // As docs/index.md of terraform-provider-openstack has it under `max_retries`.
-      if (answer.status !== 429 || pause === null || retries >= this.maxRetries) {
+      // As docs/index.md of terraform-provider-openstack has it under `max_retries`, and client/client.go of gophercloud/utils does it:
+      // whole seconds or a date, and nothing else, makes it wait.
+      if (answer.status !== 429 || pause === null || !/^\d+$/.test(pause) || retries >= this.maxRetries) {
         throw new Rejected(answer.status, `${method} ${path}`, text);
       }
       await delay(Number(pause) * 1000);
