@@ -248,7 +248,9 @@ export class Ec2Cloud implements Cloud {
     const { distribution, recipe, parent, base } = bake;
     const owner = { project: pulumi.getProject(), stack: pulumi.getStack() };
     const labels: Labels = { ...owner, distribution: distribution.id, recipe, role, base: base.id };
-    const { settings, place: region, instanceType, ownKey } = this;
+    const { settings, place: region, instanceType } = this;
+    // A trial machine has a key of its own: the image must let in nobody who could log in to the builder.
+    const ownKey = role === "builder" ? this.ownKey : undefined;
     const provider: aws.Provider = this.images.provider(region);
     const surroundings = { settings, region, instanceType, provider, ownKey, state: this.state, ...this.found };
     const { loginUser } = distribution;

@@ -257,10 +257,11 @@ describe("stack `ec2`: what the program declares", function () {
       );
       assert.equal(graph.one("Reachable", /builder/).inputs.address, "private");
       assert.deepEqual(graph.names("SecurityGroup"), []);
-      assert.ok(
-        graph.names("KeyPair").every((name) => name.endsWith("host-key")),
-        "no login key is made",
-      );
+      const loginKeys = graph.names("KeyPair").filter((name) => name.endsWith("login-key"));
+      assert.equal(loginKeys.length, 1);
+      assert.match(loginKeys[0], /trial-login-key$/, "the image must let in nobody who could log in to the builder");
+      const { keyName } = graph.one("Instance", /trial$/).inputs;
+      assert.ok(keyName !== undefined && keyName !== "team");
     } finally {
       delete process.env.AWS_KEY_PAIR;
       delete process.env.AWS_KEY_FILENAME;
