@@ -1,5 +1,6 @@
 // What the verbs of a bake have in common: the stack's stage is set, and `pulumi up` follows it.
 import type { Output } from "./output.ts";
+import { catchUp } from "./silent-builders.ts";
 import type { CommandStack, Outcome } from "./stack.ts";
 import type { StackState } from "./stack-state.ts";
 
@@ -11,10 +12,26 @@ export function setStage(stack: CommandStack, stage: string, power: "on" | "off"
   });
 }
 
+/**
+ * Sets the stage and runs `pulumi up`, which starts builders again that somebody stopped behind the state's back.
+ * @param title What is done as a whole, for people.
+ * @param anew URNs of what is to be made anew although nothing changed.
+ */
+export async function goTo(
+  stack: CommandStack,
+  stage: string,
+  title: string,
+  output: Output,
+  anew: (state: StackState) => string[] = () => [],
+): Promise<Outcome> {
+  setStage(stack, stage);
+  const state = await stack.state();
+  return await stack.up(title, { replace: [...(await catchUp(stack, state, output)), ...anew(state)] });
+}
+
 /** The whole bake, and the pass that drops the records of a builder that is gone. */
 export async function bakeImage(stack: CommandStack, title: string, output: Output): Promise<void> {
-  setStage(stack, "image");
-  const { took } = await stack.up(title);
+  const { took } = await goTo(stack, "image", title, output);
   let state = await stack.state();
   if (hasBakeRecords(state)) {
     await stack.up("dropping the builder's records", { preview: false });

@@ -31,32 +31,36 @@ export async function main(words: readonly string[]): Promise<number> {
   const isVerbose = calls.some(({ options }) => options.verbose);
   const output = new Output(process.stdout.isTTY && process.stderr.isTTY, isVerbose);
   const session = new Session(output);
-  const release = stopOnInterrupt(session, output);
+  let running: Verb | undefined;
+  const release = stopOnInterrupt(session, () => {
+    if (running?.leavesInterrupt) return;
+    output.note("stopping in good order; Ctrl-C again ends at once, and may leave a lock (`npx pulumi cancel`)");
+  });
   // Whoever reads (`| head`) may have enough.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
-  let running: Verb | undefined;
   try {
     for (const { verb, operands, options } of calls) {
       running = verb;
       const code = await verb.run({ operands, options, session, output });
+      if (session.interrupted.aborted) return tellStopped(verb, output, code);
       if (code) return code;
-      if (session.interrupted.aborted) return tellStopped(verb, output);
     }
     return status.done;
   } catch (error) {
-    return session.interrupted.aborted ? tellStopped(running!, output) : report(error, output);
+    return session.interrupted.aborted ? tellStopped(running!, output, undefined) : report(error, output);
   } finally {
     release();
   }
 }
 
 const howToGoOn =
-  "To go on, give the same command again: it continues where it stopped. " +
+  "stopped. To go on, give the same command again: it continues where it stopped. " +
   "To clean up: ci-images destroy (keeps the images), or ci-images destroy --images";
 
-function tellStopped({ whenStopped = howToGoOn }: Verb, output: Output): number {
-  output.note(`stopped. ${whenStopped}`);
-  return status.failed;
+/** @param code The exit status that the verb has ended with, where it has one. */
+function tellStopped({ whenStopped = howToGoOn }: Verb, output: Output, code: number | void): number {
+  output.note(whenStopped);
+  return code || status.failed;
 }
 
 /**
@@ -112,10 +116,10 @@ function distributions(text: string, before?: string[]): string[] {
 }
 
 /** Ctrl-C once stops what is under way in good order; the second time everything ends at once. */
-function stopOnInterrupt(session: Session, output: Output): () => void {
+function stopOnInterrupt(session: Session, tell: () => void): () => void {
   const onSignal = () => {
     if (session.interrupted.aborted) process.exit(status.failed);
-    output.note("stopping in good order; Ctrl-C again ends at once, and may leave a lock (`npx pulumi cancel`)");
+    tell();
     session.interrupt();
   };
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);

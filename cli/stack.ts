@@ -126,6 +126,11 @@ export class CommandStack {
     return await this.shown(title, planned, (onEvent) => this.stack.up({ onEvent, replace: options.replace }));
   }
 
+  /** Runs `pulumi refresh` for these resources only. */
+  async refresh(title: string, urns: string[]): Promise<void> {
+    await this.shown(title, undefined, (onEvent) => this.stack.refresh({ onEvent, target: urns }));
+  }
+
   /** Runs `pulumi destroy` and shows what it does. */
   async destroy(title: string): Promise<Outcome> {
     return await this.shown(title, undefined, (onEvent) => this.stack.destroy({ onEvent }));

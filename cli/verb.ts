@@ -31,6 +31,8 @@ export interface Verb {
   examples: readonly string[];
   /** What is said when Ctrl-C ended it, where that is not how to go on with a stack and how to clean it up. */
   whenStopped?: string;
+  /** True when Ctrl-C is meant for the program that it runs: nothing is said of how that is going to end. */
+  leavesInterrupt?: boolean;
   /**
    * Does it.
    * @returns the exit status, where it is not 0.

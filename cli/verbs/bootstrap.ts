@@ -1,5 +1,5 @@
 // `bootstrap`: the recipe's modules on the builder.
-import { setStage, tellBuilders } from "../bake.ts";
+import { goTo, tellBuilders } from "../bake.ts";
 import type { Verb } from "../verb.ts";
 
 export const bootstrap: Verb = {
@@ -10,7 +10,11 @@ failure it goes on with the module that failed.`,
   examples: ["bootstrap", "bootstrap --verbose"],
   async run({ session, options, output }) {
     const stack = await session.stack(options);
-    setStage(stack, "provisioned");
-    await tellBuilders(stack, await stack.up("running the modules"), "ci-images tests", output);
+    await tellBuilders(
+      stack,
+      await goTo(stack, "provisioned", "running the modules", output),
+      "ci-images tests",
+      output,
+    );
   },
 };

@@ -16,7 +16,7 @@ stack has nothing to do with it.`,
     { flags: "-x, --kernel", what: "put kernel and ramdisk into the tar, too" },
   ],
   examples: ["build -s 4G -o blah.tar.gz -x", "build -s 4G build.yaml"],
-  whenStopped: "Nothing of it is left; the same command begins anew.",
+  whenStopped: "stopped. Nothing of it is left; the same command begins anew.",
   async run({ operands: [file = "build.yaml"], options, session, output }) {
     const recipe = resolve(file);
     const { loadRecipe } = await import("../../provision/recipe.ts");

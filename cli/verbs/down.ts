@@ -1,5 +1,6 @@
 // `down`: a builder that is off.
 import { UserError } from "../../common/user-error.ts";
+import { catchUp } from "../silent-builders.ts";
 import type { Verb } from "../verb.ts";
 
 export const down: Verb = {
@@ -9,7 +10,8 @@ export const down: Verb = {
   examples: ["down"],
   async run({ session, options, output }) {
     const stack = await session.stack(options);
-    const { logins } = await stack.state();
+    const state = await stack.state();
+    const { logins } = state;
     if (logins.length === 0) {
       throw new UserError({
         where: `stack ${stack.name}`,
@@ -17,6 +19,8 @@ export const down: Verb = {
         cure: "ci-images up makes one",
       });
     }
+    // One that is off already is not to be powered off: some clouds refuse that.
+    await catchUp(stack, state, output);
     const before = stack.settings.get("power");
     stack.settings.set({ power: "off" });
     try {

@@ -1,9 +1,10 @@
 // `ssh`: a terminal on the builder, or one command.
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../common/user-error.ts";
 import { lookUpDistribution } from "../../provision/distributions.ts";
+import { answers } from "../silent-builders.ts";
 import type { Login } from "../stack-state.ts";
 import type { Verb } from "../verb.ts";
 
@@ -13,6 +14,7 @@ export const ssh: Verb = {
   operands: [{ name: "[command...]", what: "what to run; without it, a terminal" }],
   takesAllWords: true,
   whenStopped: "The builder goes on running.",
+  leavesInterrupt: true,
   examples: ["ssh", "ssh 'ls -l'", "ssh:'ls -l'", "--distribution debian12 ssh uptime"],
   async run({ operands, options, session }) {
     const stack = await session.stack({ stack: options.stack, cloud: options.cloud });
@@ -20,9 +22,20 @@ export const ssh: Verb = {
     if (login.power === "off") {
       throw new UserError({ where: `the builder of ${login.worker}`, found: "is powered off", cure: "ci-images up" });
     }
-    return await connect(login, operands);
+    const { worker, host, port } = login;
+    if (!(await answers(host, port, patience * 1000))) {
+      throw new UserError({
+        where: `the builder of ${worker}`,
+        found: `does not answer at ${host} port ${port}: it was stopped or ended, and not by \`ci-images down\``,
+        cure: "ci-images up starts it again, or makes a fresh one if it is gone",
+      });
+    }
+    return await connect(login, operands, session.interrupted);
   },
 };
+
+/** Seconds that the builder gets to answer. */
+const patience = 15;
 
 function chosen(logins: readonly Login[], distribution: readonly string[] | undefined, stack: string): Login {
   if (logins.length === 0) {
@@ -41,8 +54,11 @@ function chosen(logins: readonly Login[], distribution: readonly string[] | unde
   });
 }
 
-/** @returns the remote command's exit status. */
-async function connect(login: Login, command: readonly string[]): Promise<number> {
+/**
+ * Ctrl-C is OpenSSH's: with a terminal at the other end it goes there as the key that it is, otherwise it ends the client.
+ * @returns the remote command's exit status.
+ */
+async function connect(login: Login, command: readonly string[], interrupted: AbortSignal): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), "ci-images-ssh-"));
   try {
     const [key, hosts] = [join(folder, "key"), join(folder, "known_hosts")];
@@ -56,15 +72,21 @@ async function connect(login: Login, command: readonly string[]): Promise<number
       GlobalKnownHostsFile: "/dev/null",
       StrictHostKeyChecking: "yes",
       BatchMode: "yes",
-      ConnectTimeout: "15",
+      ConnectTimeout: String(patience),
       LogLevel: "ERROR",
     };
     const flags = Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
     // No file of the user's own changes where this goes.
     const words = ["-F", "/dev/null", ...flags, "-p", String(login.port), `${login.user}@${login.host}`];
     const remote = command.length > 0 ? ["--", command.join(" ")] : [];
+    // A person's command gets a terminal, too: it ends with Ctrl-C, and can ask something.
+    const terminal = process.stdin.isTTY && process.stdout.isTTY ? ["-t"] : [];
     const { execa } = await import("execa");
-    const { exitCode, failed, code } = await execa("ssh", [...words, ...remote], { stdio: "inherit", reject: false });
+    interrupted.throwIfAborted();
+    const client = execa("ssh", [...terminal, ...words, ...remote], { stdio: "inherit", reject: false });
+    const handOn = () => client.kill("SIGINT");
+    interrupted.addEventListener("abort", handOn, { once: true });
+    const { exitCode, failed, code, signal } = await client;
     if (failed && code === "ENOENT") {
       throw new UserError({
         where: "ssh",
@@ -72,7 +94,7 @@ async function connect(login: Login, command: readonly string[]): Promise<number
         cure: "install one: apt install openssh-client",
       });
     }
-    return exitCode ?? 1;
+    return exitCode ?? 128 + (signal ? constants.signals[signal] : 0);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -1,6 +1,6 @@
 // `status`: builders and images, and whether they are up to date.
-import { connect } from "node:net";
 import { costSoFar, type Cost } from "../../common/price.ts";
+import { answers } from "../silent-builders.ts";
 import type { CommandStack } from "../stack.ts";
 import type { Login, OutputImage, StackState } from "../stack-state.ts";
 import type { Verb } from "../verb.ts";
@@ -115,19 +115,6 @@ async function builderStatus(login: Login, state: StackState, pricePerHour?: str
   };
 }
 
-/** Whether somebody takes connections there, asked for two seconds at most. */
-async function answers(host: string, port: number): Promise<boolean> {
-  const socket = connect({ host, port, timeout: 2000 });
-  try {
-    return await new Promise((resolve) => {
-      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-      socket.once("timeout", () => resolve(false));
-    });
-  } finally {
-    socket.destroy();
-  }
-}
-
 function ageText(seconds: number): string {
   const minutes = Math.round(seconds / 60);
   return minutes === 1 ? "1 minute" : `${minutes} minutes`;
@@ -146,7 +133,7 @@ function describe({ stack, cloud, stage, power, builders, images, upToDate, why 
       `${ageText(each.ageSeconds)} old`,
       each.endsAt && `ends itself at ${each.endsAt}`,
       costText(each.cost),
-      each.state === "not answering" && "`npx pulumi refresh` finds out what became of it",
+      each.state === "not answering" && "`ci-images up` starts it again, or makes a fresh one if it is gone",
       each.stage && `stage ${each.stage}`,
       `recipe ${each.recipe.slice(0, 8)}`,
     ];

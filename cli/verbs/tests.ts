@@ -1,5 +1,5 @@
 // `tests`: the acceptance tests on the builder.
-import { setStage, tellBuilders } from "../bake.ts";
+import { goTo, tellBuilders } from "../bake.ts";
 import type { Verb } from "../verb.ts";
 
 export const tests: Verb = {
@@ -10,8 +10,7 @@ export const tests: Verb = {
   examples: ["tests"],
   async run({ session, options, output }) {
     const stack = await session.stack(options);
-    setStage(stack, "tested");
-    const { tests: before } = await stack.state();
-    await tellBuilders(stack, await stack.up("testing", { replace: before }), "ci-images create-image", output);
+    const outcome = await goTo(stack, "tested", "testing", output, ({ tests: before }) => before);
+    await tellBuilders(stack, outcome, "ci-images create-image", output);
   },
 };

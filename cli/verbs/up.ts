@@ -1,12 +1,13 @@
 // `up`: a builder that runs.
-import { setStage, tellBuilders } from "../bake.ts";
+import { goTo, tellBuilders } from "../bake.ts";
 import type { Verb } from "../verb.ts";
 
 export const up: Verb = {
   name: "up",
   summary: "creates the builder, or starts one that is down",
   details: `The stack's stage becomes builder, so \`pulumi up\` does the same. What a builder has behind it stays done; a recipe
-that was edited since gets a fresh builder.`,
+that was edited since gets a fresh builder. One that somebody stopped elsewhere, in the machine or at the cloud's console, is started
+again, too; one that is gone is replaced by a fresh one.`,
   examples: [
     "up --cloud ec2 --region us-west-2 --distribution ubuntu24.04",
     "cloud:ec2 region:us-west-2 distribution:centos7 up",
@@ -14,7 +15,11 @@ that was edited since gets a fresh builder.`,
   ],
   async run({ session, options, output }) {
     const stack = await session.stack(options);
-    setStage(stack, "builder");
-    await tellBuilders(stack, await stack.up("starting the builder"), "ci-images bootstrap", output);
+    await tellBuilders(
+      stack,
+      await goTo(stack, "builder", "starting the builder", output),
+      "ci-images bootstrap",
+      output,
+    );
   },
 };

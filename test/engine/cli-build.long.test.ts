@@ -4,7 +4,8 @@ import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import { doVerb, failVerb, type Place } from "./verbs.ts";
+import { openLocal } from "./subjects/local.ts";
+import { doVerb, failVerb, interruptVerb, type Place } from "./verbs.ts";
 
 const buildYaml = `---
 # Which modules should be ran (in order)
@@ -59,6 +60,34 @@ describe("npx ci-images build", function () {
     await doVerb(place, "build", "-s", "4G");
     assert.deepEqual(await filesOf("build.tar.gz"), ["build.img"]);
   });
+
+  for (const [when, begins] of [
+    ["a module runs", /debian12: run \.\.\./],
+    ["it begins", /debian12: builder lease/],
+  ] as const) {
+    it(`ends soon at Ctrl-C while ${when}, says that nothing is left, and leaves nothing`, async () => {
+      const computer = await openLocal();
+      try {
+        Object.assign(place.environment, computer.variables);
+        await writeFile(
+          join(place.directory, "build.yaml"),
+          "modules: [add_user, run]\nadd_users: [a]\nrun: [sleep 500]\n",
+        );
+        const words = ["build", "-s", "4G", "-o", "blah.tar.gz"];
+        const { stdout, stderr, exitCode, seconds } = await interruptVerb(place, begins, ...words);
+        assert.equal(exitCode, 1);
+        assert.ok(seconds < 60, `it took ${seconds} s`);
+        assert.match(stderr, /stopping in good order/);
+        assert.match(stderr, /stopped\. Nothing of it is left; the same command begins anew\.\n?$/);
+        assert.doesNotMatch(stderr, /error:|FAILED|panic/);
+        assert.equal(stdout, "");
+        assert.deepEqual(await readdir(place.directory), ["build.yaml"]);
+        assert.deepEqual(await computer.leftovers(), []);
+      } finally {
+        await computer.close();
+      }
+    });
+  }
 
   it("refuses a file that is not there, a wrong size and a mistake in the recipe, with status 1, and makes nothing", async () => {
     await failVerb(place, 1, /nope\.yaml/, "build", "nope.yaml");

@@ -1,8 +1,8 @@
 // Ctrl-C in the middle of a bake: it stops in good order, says how to go on and how to clean up, and both work.
 import assert from "node:assert/strict";
-import { scriptRecipe } from "./recipes.ts";
+import { scriptRecipe, tinyRecipe } from "./recipes.ts";
 import { TestStack } from "./test-stack.ts";
-import { doVerb, interruptVerb } from "./verbs.ts";
+import { doVerb, interruptVerb, typeVerb } from "./verbs.ts";
 
 /** Takes longer than anybody waits, the first time that it runs on a machine. */
 const longOnce = "if [ -e /opt/second-time ]; then exit 0; fi; touch /opt/second-time; echo at work; sleep 500";
@@ -40,5 +40,34 @@ describe("Ctrl-C", function () {
     await doVerb(stack, "destroy");
     assert.deepEqual(await stack.leftovers(), []);
     await stack.expectNoChanges();
+  });
+
+  describe("in ssh", () => {
+    const quick = { modules: ["files"], run: undefined };
+    beforeEach(async () => {
+      await stack.recipe(tinyRecipe("one", quick));
+      await doVerb(stack, "up");
+    });
+
+    it("ends the client as OpenSSH does, and says nothing but that the builder goes on", async () => {
+      const { stderr, exitCode, seconds } = await interruptVerb(
+        stack,
+        /at work/,
+        "ssh",
+        "echo at work >&2; exec sleep 500",
+      );
+      assert.equal(exitCode, 255);
+      assert.ok(seconds < 10, `it took ${seconds} s`);
+      assert.equal(stderr, "at work\nThe builder goes on running.");
+      assert.equal((await doVerb(stack, "ssh", "echo here")).stdout, "here");
+    });
+
+    it("is a key for the command at a terminal, which decides what becomes of it", async () => {
+      const command = "trap 'echo heard it; exit 7' INT; echo at work; while true; do sleep 0.1; done";
+      const { output, exitCode } = await typeVerb(stack, /at work/, "\u0003", "ssh", command);
+      assert.equal(exitCode, 7);
+      assert.match(output, /heard it/);
+      assert.doesNotMatch(output, /good order|pulumi|stopped/);
+    });
   });
 });

@@ -1,118 +1,246 @@
-// The verbs on a real stack: one builder through up, bootstrap, tests, ssh, down and create-image, as `npx ci-images` runs them.
+// Every verb of a bake, stack by stack: one builder from `up` to an image, what is done with images, and what somebody else does to
+// machines meanwhile.
 import assert from "node:assert/strict";
-import { writeFile, readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { execa } from "execa";
-import { findMachine } from "../../provider/local/machines.ts";
-import { projectDirectory } from "../../tools/versions.mjs";
+import { answersSsh } from "../../provider/local/ssh-answer.ts";
+import type { Connection } from "../../provider/local/types.ts";
+import { until } from "../test-cloud/until.ts";
+import { CloudStack, type Account } from "./cloud-stack.ts";
 import { scriptRecipe, tinyRecipe } from "./recipes.ts";
-import { TestStack } from "./test-stack.ts";
+import { openEc2 } from "./subjects/ec2.ts";
+import { openGce } from "./subjects/gce.ts";
+import { openLocal } from "./subjects/local.ts";
+import { openRackspace } from "./subjects/rackspace.ts";
+import { doVerb, failVerb, runVerb } from "./verbs.ts";
 
-describe("npx ci-images on `local`", function () {
-  this.timeout(900_000);
-  let stack: TestStack;
+/** What `status --json` prints, as far as these tests look. */
+interface Status {
+  cloud: string;
+  builders: { state: string; stage?: string; endsAt?: string; cost?: { amount: number; currency: string } }[];
+  images: { id: string; upToDate?: boolean }[];
+  upToDate?: boolean;
+}
 
-  before(async () => {
-    stack = await TestStack.create(scriptRecipe("echo once >>/etc/count"));
-  });
-  after(() => stack.remove());
+type Settings = Account["settings"];
 
-  /** Runs a command line in the project's folder. */
-  async function run(...words: string[]) {
-    const program = join(projectDirectory, "cli/ci-images.mjs");
-    const options = { cwd: stack.directory, env: stack.environment, extendEnv: false, reject: false } as const;
-    const { stdout, stderr, exitCode } = await execa(process.execPath, [program, ...words], options);
-    assert.doesNotMatch(
-      stdout + stderr,
-      /PRIVATE KEY|RegisterResource/,
-      "no secrets, and nothing of the engine's own log",
-    );
-    return { stdout, stderr, exitCode };
-  }
+const accounts: [name: string, open: () => Promise<Account>, region?: (settings: Settings) => string][] = [
+  ["local", openLocal],
+  ["ec2", openEc2, ({ ec2 }) => (ec2 as { region: string }).region],
+  ["gce", openGce, ({ gce }) => (gce as { zone: string }).zone],
+  ["rackspace", openRackspace, ({ rackspace }) => (rackspace as { regions: string[] }).regions[0]],
+];
 
-  /** Runs one that must end well. */
-  async function done(...words: string[]) {
-    const result = await run(...words);
-    assert.equal(result.exitCode, 0, `${words.join(" ")}:\n${result.stdout}\n${result.stderr}`);
-    return result;
-  }
+for (const [name, open, regionOf] of accounts) {
+  describe(`npx ci-images on ${name}`, function () {
+    this.timeout(300_000);
+    let cloud: Account;
+    let stack: CloudStack;
 
-  it("says what is wrong with a command line, with status 2, and loads nothing", async () => {
-    const unknown = await run("boostrap");
-    assert.equal(unknown.exitCode, 2);
-    assert.match(unknown.stderr, /did you mean bootstrap\?/);
-    assert.equal((await run("up", "--nope")).exitCode, 2);
-  });
+    before(async () => {
+      cloud = await open();
+      const recipe = scriptRecipe("echo once >>/etc/count");
+      stack = await CloudStack.on(cloud, recipe, { keep: 1, pricePerHour: "36 USD" });
+    });
+    after(async () => {
+      await stack.remove();
+      assert.deepEqual(await cloud.leftovers(), []);
+      await cloud.close();
+    });
 
-  it("refuses ssh and down without a builder, with status 1 and the cure", async () => {
-    for (const verb of ["ssh", "down"]) {
-      const { stderr, exitCode } = await run(verb);
-      assert.equal(exitCode, 1);
-      assert.match(stderr, /there is no builder.*ci-images up/);
+    /** Where the state says that the builder is. */
+    async function login(): Promise<Connection> {
+      const [record] = (await stack.resources()).filter(({ type }) => type === "ci-images:index:Login");
+      return record.outputs as unknown as Connection;
     }
+
+    const status = async () => JSON.parse((await doVerb(stack, "status", "--json")).stdout) as Status;
+
+    it("ssh, down: are refused without a builder, with the cure", async () => {
+      for (const verb of ["ssh", "down"]) await failVerb(stack, 1, /there is no builder.*ci-images up/, verb);
+    });
+
+    it("up, in the old tool's spelling: makes a builder of that place and distribution", async () => {
+      const region = regionOf ? [`region:${regionOf(cloud.settings)}`] : [];
+      const place = [`cloud:${name}`, ...region, "distribution:debian12"];
+      const { stdout } = await doVerb(stack, "--stack", stack.name, ...place, "up");
+      assert.match(stdout, /^debian12 {2}\w+@127\.\S+ port \d+ {2}next: ci-images bootstrap$/m);
+      assert.equal((await cloud.machines()).length, 1);
+      await stack.expectNoChanges();
+    });
+
+    it("up: makes a fresh builder when somebody has removed the one that was there", async () => {
+      const gone = await cloud.machines();
+      await cloud.loseMachine();
+      assert.equal((await status()).builders[0].state, "not answering");
+      await failVerb(
+        stack,
+        1,
+        /does not answer at .*ci-images up starts it again, or makes a fresh one/,
+        "ssh",
+        "true",
+      );
+      await doVerb(stack, "up");
+      const fresh = await cloud.machines();
+      assert.equal(fresh.length, 1);
+      assert.notDeepEqual(fresh, gone);
+      assert.equal((await doVerb(stack, "ssh", "echo here")).stdout, "here");
+    });
+
+    it("bootstrap, tests: run the modules once, and the tests each time", async () => {
+      assert.match((await doVerb(stack, "bootstrap")).stderr, /debian12: run done \(\d+\.\d s/);
+      const { stderr } = await doVerb(stack, "tests");
+      assert.doesNotMatch(stderr, /debian12: run done/);
+      assert.match(stderr, /ok - recipe: the file is there/);
+      assert.match((await doVerb(stack, "tests")).stderr, /ok - recipe: the file is there/);
+      await stack.expectNoChanges();
+    });
+
+    it("ssh: logs in to the builder, and ends with the command's exit status", async () => {
+      assert.equal((await doVerb(stack, "ssh", "cat /etc/count")).stdout, "once");
+      assert.equal((await runVerb(stack, "ssh:exit 7")).exitCode, 7);
+    });
+
+    it("status: tells the builder's state, when it ends itself, and what it has cost", async () => {
+      const { cloud: named, builders, images, upToDate } = await status();
+      assert.equal(named, name);
+      const [{ state, stage, endsAt, cost }] = builders;
+      assert.deepEqual({ state, stage }, { state: "running", stage: "tested" });
+      assert.ok(Date.parse(endsAt!) > Date.now());
+      if (name === "local") assert.deepEqual(cost, { amount: 0 });
+      else assert.ok(cost!.amount > 0 && cost!.currency === "USD");
+      assert.deepEqual(images, []);
+      assert.equal(upToDate, false);
+    });
+
+    it("down, up: power the same builder off and on", async () => {
+      const machines = await cloud.machines();
+      await doVerb(stack, "down");
+      await failVerb(stack, 1, /is powered off.*ci-images up/, "ssh", "true");
+      await doVerb(stack, "up");
+      assert.deepEqual(await cloud.machines(), machines);
+      assert.equal((await doVerb(stack, "ssh", "cat /etc/count")).stdout, "once");
+    });
+
+    it("up: starts the same builder again when somebody else has stopped it", async () => {
+      const machines = await cloud.machines();
+      await cloud.stopMachine();
+      await doVerb(stack, "up");
+      assert.deepEqual(await cloud.machines(), machines);
+      assert.equal((await doVerb(stack, "ssh", "cat /etc/count")).stdout, "once", "nothing ran twice");
+      await stack.expectNoChanges();
+    });
+
+    it("down: is content with a builder that somebody else has stopped", async () => {
+      await cloud.stopMachine();
+      await doVerb(stack, "down");
+      assert.equal((await status()).builders[0].state, "off");
+    });
+
+    it("create-image: makes an image of it, and nothing of the builder is left", async () => {
+      const { stdout } = await doVerb(stack, "create_image");
+      const { id } = (await stack.image())!;
+      assert.ok(stdout.includes(id), stdout);
+      assert.deepEqual(await cloud.images(), [id]);
+      assert.deepEqual(await cloud.leftovers([id]), []);
+      assert.deepEqual(await stack.bakeRecords(), []);
+      await stack.expectNoChanges();
+      assert.equal((await status()).upToDate, true);
+      assert.match((await doVerb(stack, "status")).stdout, /, up to date/);
+    });
+
+    it("export: writes the image's id for ci-platform and for Jenkins", async () => {
+      const { id } = (await stack.image())!;
+      const file = join(stack.directory, "ci-platform.yaml");
+      await writeFile(file, "# ours\njenkins:\n  url: x # here\n");
+      const { stdout: difference } = await doVerb(stack, "export", file);
+      assert.ok(
+        difference.split("\n").some((line) => line.startsWith("+") && line.includes(id)),
+        difference,
+      );
+      const text = await readFile(file, "utf8");
+      assert.match(text, /^# ours\njenkins:\n {2}url: x # here\n {2}clouds:\n {4}images:\n/);
+      assert.ok(text.includes(`debian12: ${id}`), text);
+      const again = await doVerb(stack, "export", file);
+      assert.match(again.stderr, /has these images already/);
+      if (name === "local") {
+        await failVerb(
+          stack,
+          1,
+          /--jcasc.*the images are on this computer.*ec2, gce and rackspace/s,
+          "export",
+          "--jcasc",
+        );
+      } else {
+        const { stdout } = await doVerb(stack, "export", "--jcasc");
+        assert.ok(stdout.includes(id), stdout);
+      }
+    });
+
+    it("it, diff: bake what was edited, and tell what is different", async () => {
+      await stack.recipe(tinyRecipe("two"));
+      await doVerb(stack, "--stack", stack.name, `it:cloud=${name},distribution=debian12`);
+      assert.deepEqual(await cloud.machines(), []);
+      const { stdout } = await doVerb(stack, "diff");
+      assert.match(stdout, /^debian12: [0-9a-f]{8} \(.*\) => [0-9a-f]{8} \(/);
+      assert.match(stdout, /module run: removed/);
+      assert.match(stdout, /module files: settings changed/);
+    });
+
+    it("ssh, destroy: look into the builder of a bake that failed, and drop it; the images stay, the recipe is not read", async () => {
+      await stack.recipe(scriptRecipe("echo the last words; false"));
+      await failVerb(stack, 1, /the last words/, "bootstrap");
+      assert.equal((await doVerb(stack, "ssh", "cat /etc/tiny")).stdout, "one");
+      await stack.recipe("modules: [");
+      const images = await cloud.images();
+      const { stdout } = await doVerb(stack, "destroy");
+      assert.match(stdout, /^kept: /m);
+      assert.deepEqual(await cloud.machines(), []);
+      assert.deepEqual((await cloud.images()).sort(), images.sort());
+      assert.deepEqual(await cloud.leftovers(images), []);
+    });
+
+    it("sweep: asks the cloud, and finds nothing left over", async () => {
+      assert.equal((await doVerb(stack, "sweep")).stdout, "nothing is left over");
+    });
+
+    it("destroy --images: removes everything, and asks before", async () => {
+      await failVerb(stack, 1, /say --yes/, "destroy", "--images");
+      assert.equal((await cloud.images()).length, 2);
+      await doVerb(stack, "destroy", "--images", "--yes");
+      assert.deepEqual(await cloud.leftovers(), []);
+    });
+
+    it("sweep: finds a builder past its time that no state knows of, and removes it when told to", async () => {
+      await stack.recipe(tinyRecipe("two"));
+      await stack.settings({ maxLifetime: "90 seconds" });
+      await doVerb(stack, "up");
+      const builder = await login();
+      const { endsAt } = (await status()).builders[0];
+      await stack.loseState();
+      await until(
+        "it has ended itself",
+        180,
+        async () => Date.now() > Date.parse(endsAt!) && !(await answersSsh(builder, 1000)),
+      );
+      const { stdout, stderr } = await doVerb(stack, "sweep");
+      assert.match(stdout, /^\S.*; would be removed$/m);
+      assert.match(stderr, /nothing was removed: say `ci-images sweep --remove`/);
+      assert.notDeepEqual(await cloud.leftovers(), []);
+      assert.match((await doVerb(stack, "sweep", "--remove")).stdout, /^\S.*; removed$/m);
+      assert.equal((await doVerb(stack, "sweep")).stdout, "nothing is left over");
+      assert.deepEqual(await cloud.leftovers(), []);
+    });
+
+    it("doctor: tells whether this account is ready, and what is wrong otherwise", async () => {
+      await stack.recipe(tinyRecipe("two"));
+      await stack.settings({});
+      assert.match((await doVerb(stack, "doctor")).stdout, /^ok - settings, recipe and cloud/m);
+      await cloud.loseBase();
+      await stack.settings({});
+      const { stdout, exitCode } = await runVerb(stack, "doctor");
+      assert.equal(exitCode, 1);
+      assert.match(stdout, /^not ok - settings, recipe and cloud/m);
+    });
   });
-
-  it("leads one builder through all verbs, and plain pulumi sees no change in between", async () => {
-    const up = await done("up");
-    assert.match(up.stdout, /^debian12 {2}debian@127\.77\.\S+ port 22 {2}next: ci-images bootstrap$/m);
-    const [name] = await stack.machines();
-    await stack.expectNoChanges();
-
-    const bootstrapped = await done("bootstrap");
-    assert.match(bootstrapped.stderr, /debian12: run done \(\d+\.\d s/);
-
-    const tested = await done("tests");
-    assert.match(tested.stderr, /ok - recipe: the file is there/);
-    assert.match((await done("tests")).stderr, /ok - recipe: the file is there/, "they run again");
-    await stack.expectNoChanges();
-
-    assert.equal((await done("ssh", "cat /etc/count")).stdout, "once");
-    assert.equal((await run("ssh:exit 7")).exitCode, 7);
-
-    const { stdout } = await done("status", "--json");
-    const status = JSON.parse(stdout) as { builders: Record<string, unknown>[]; upToDate: boolean };
-    assert.equal(status.builders[0].state, "running");
-    assert.equal(status.builders[0].stage, "tested");
-    assert.equal(status.upToDate, false);
-
-    await done("down");
-    assert.equal((await findMachine(name))?.state, "stopped");
-    assert.match((await run("ssh", "true")).stderr, /is powered off.*ci-images up/);
-    await done("up");
-    assert.deepEqual(await stack.machines(), [name]);
-    assert.equal((await done("ssh", "cat /etc/count")).stdout, "once", "nothing ran twice");
-
-    const made = await done("create_image");
-    assert.match(made.stdout, /^local debian12 {2}\S+disk\.qcow2 {2}recipe [0-9a-f]{8}/m);
-    assert.deepEqual(await stack.machines(), []);
-    assert.deepEqual(await stack.bakeRecords(), []);
-    await stack.expectNoChanges();
-    assert.match((await done("status")).stdout, /up to date/);
-  });
-
-  it("tells what changed between generations, and writes the images into a file", async () => {
-    await stack.recipe(tinyRecipe("two"));
-    await done("it");
-    const { stdout } = await done("diff");
-    assert.match(stdout, /module run: removed/);
-    assert.match(stdout, /module files: settings changed/);
-    const file = join(stack.directory, "ci-platform.yaml");
-    await writeFile(file, "# ours\njenkins:\n  url: x # here\n");
-    assert.match((await done("export", file)).stdout, /^\+.*disk\.qcow2/m);
-    assert.match(await readFile(file, "utf8"), /^# ours\njenkins:\n {2}url: x # here\n {2}clouds:\n {4}images:\n/);
-  });
-
-  it("ends with status 1 when a module fails, says why, and cleans up with destroy; the images stay until --images", async () => {
-    await stack.recipe(scriptRecipe("echo the last words; false"));
-    const failed = await run("bootstrap");
-    assert.equal(failed.exitCode, 1);
-    assert.match(failed.stderr, /the last words/);
-    assert.equal((await done("ssh", "cat /etc/tiny")).stdout, "one", "the builder of a failed bake can be looked at");
-    await done("destroy");
-    assert.deepEqual(await stack.machines(), []);
-    assert.equal((await stack.imageFolders()).length, 2);
-    assert.match((await run("destroy", "--images")).stderr, /say --yes/);
-    await done("destroy", "--images", "--yes");
-    assert.deepEqual(await stack.leftovers(), []);
-  });
-});
+}

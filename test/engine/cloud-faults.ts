@@ -13,8 +13,6 @@ export interface FallibleSubject extends Subject {
    * before anything is made.
    */
   fillQuota(): { free: () => void; complaint: RegExp; isForeseen: boolean };
-  /** Takes the only machine away, as somebody does who deletes it by hand. */
-  loseMachine(): Promise<void>;
   /** Every call takes so many milliseconds longer, and some of those that follow are refused because they are too many. */
   strain(latency: number): void;
   /** How the next image can end that comes to nothing, by what is said of it. */

@@ -1,50 +1,59 @@
-// A throw-away stack on a test cloud, and what the tests of every cloud ask of it.
+// A throw-away stack on a test cloud or on this computer, and what the tests of every stack ask of it.
 import { makePlace, type Run } from "../../tools/throw-away-stack.ts";
 import { TestStack } from "./test-stack.ts";
 
-/** A test cloud, as the tests of its stack see it. */
-export interface Subject {
+/** What a stack bakes on, as the tests of every stack see it. */
+export interface Account {
   /** The stack's name in the setting `ci-images:cloud`. */
   cloud: string;
-  /** Where the outputs have its images: `aws.eu-central-1`. */
-  outputs: [string, string];
+  /** Where the outputs have its images: `aws`, `eu-central-1`. */
+  outputs: readonly string[];
   /** The settings that the stack needs. */
   settings: Record<string, unknown>;
   /** The environment of whoever uses the cloud. */
   variables: Record<string, string>;
   /** Types of resources that stay when the builder's records have been dropped. */
   lasting: RegExp;
-  /** True where the builder is ended before the image is made of its disk. */
-  retiresFirst?: boolean;
   /** Ids of images of ours, finished or not. */
   images(): Promise<string[]>;
   /** Ids of machines. */
   machines(): Promise<string[]>;
-  deleteImage(id: string): Promise<void>;
+  /** Shuts the only machine down, as somebody does at the cloud's console. */
+  stopMachine(): Promise<void>;
+  /** Takes the only machine away, as somebody does who deletes it by hand. */
+  loseMachine(): Promise<void>;
   /** Takes the base image away. @returns what the error must name: others with a similar name, where there are any. */
   loseBase(): Promise<string[] | void>;
-  /** The next image ends in an error. */
-  failNextImage(): void;
-  /** The API refuses to end a machine, once. */
-  refuseNextRetirement(): void;
   /** What is there that was not there in the beginning, beside these images. */
   leftovers(images?: readonly string[]): Promise<string[]>;
   close(): Promise<void>;
 }
 
+/** A test cloud, as the tests of its stack see it. */
+export interface Subject extends Account {
+  /** True where the builder is ended before the image is made of its disk. */
+  retiresFirst?: boolean;
+  deleteImage(id: string): Promise<void>;
+  /** The next image ends in an error. */
+  failNextImage(): void;
+  /** The API refuses to end a machine, once. */
+  refuseNextRetirement(): void;
+}
+
 /** What the outputs say of an image. */
 export interface ImageOutput {
+  /** On this computer, the disk's path. */
   id: string;
   recipe: string;
   name: string;
 }
 
-/** A stack on a test cloud. */
+/** A stack on a test cloud or on this computer. */
 export class CloudStack extends TestStack {
-  private subject!: Subject;
+  private subject!: Account;
 
   /** Makes one; images are verified, as users have it. */
-  static async on(subject: Subject, recipe: object, settings: Record<string, unknown> = {}): Promise<CloudStack> {
+  static async on(subject: Account, recipe: object, settings: Record<string, unknown> = {}): Promise<CloudStack> {
     const polling = { CI_IMAGES_POLL_SECONDS: "0.3" };
     const stack = new CloudStack(await makePlace({ ...subject.variables, ...polling }));
     stack.subject = subject;
@@ -58,11 +67,11 @@ export class CloudStack extends TestStack {
 
   /** The image that the outputs name for Debian 12; undefined while they name none. */
   async image(): Promise<ImageOutput | undefined> {
-    const [cloud, place] = this.subject.outputs;
-    const { images } = (await this.outputs()) as {
-      images?: Record<string, Record<string, Record<string, ImageOutput>>>;
-    };
-    return images?.[cloud]?.[place]?.debian12;
+    type Tree = { [name: string]: Tree | undefined } | undefined;
+    const { images } = (await this.outputs()) as { images?: Tree };
+    const found = [...this.subject.outputs, "debian12"].reduce((tree: Tree, name) => tree?.[name], images);
+    const image = found as unknown as (ImageOutput & { disk?: string }) | undefined;
+    return image && { ...image, id: image.id ?? image.disk };
   }
 
   override async bakeRecords(): Promise<string[]> {

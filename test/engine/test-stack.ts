@@ -64,14 +64,18 @@ export class TestStack extends ThrowAwayStack {
 
   /** What of this stack is on the machine: machines, processes, mounts, image folders. */
   async leftovers(): Promise<string[]> {
-    const label = `ci-images-${this.name}`;
     return [
       ...(await this.machines()).map((name) => `machine ${name}`),
-      ...(await processesNaming(label)).map((process) => `process ${process}`),
-      ...(await readFile("/proc/self/mountinfo", "utf8")).split("\n").filter((line) => line.includes(label)),
+      ...(await runningNamed(`ci-images-${this.name}`)),
       ...(await this.imageFolders()).map((folder) => `image folder ${folder}`),
     ];
   }
+}
+
+/** Processes and mounts that have something to do with this text. */
+export async function runningNamed(text: string): Promise<string[]> {
+  const mounts = (await readFile("/proc/self/mountinfo", "utf8")).split("\n").filter((line) => line.includes(text));
+  return [...(await processesNaming(text)).map((process) => `process ${process}`), ...mounts];
 }
 
 async function processesNaming(text: string): Promise<string[]> {

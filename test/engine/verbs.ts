@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { execa } from "execa";
+import { quote } from "../../provision/shell.ts";
 import { projectDirectory } from "../../tools/versions.mjs";
 
 /** Where a command line is typed. */
@@ -51,6 +52,38 @@ export async function interruptVerb(
   assert.ok(pressed > 0, `it ended before its time came:\n${stderr}`);
   assertDiscreet(stdout + stderr);
   return { stdout, stderr, exitCode, seconds: (performance.now() - pressed) / 1000 };
+}
+
+/**
+ * Runs a command line at a terminal and types something when what it shows says that it is time.
+ * @returns what the terminal shows.
+ */
+export async function typeVerb(
+  { directory, environment }: Place,
+  begins: RegExp,
+  keys: string,
+  ...words: string[]
+): Promise<{ output: string; exitCode: number | undefined }> {
+  const line = [process.execPath, program, ...words].map((word) => quote(word)).join(" ");
+  const options = {
+    cwd: directory,
+    env: { ...environment, SHELL: "/bin/sh" },
+    extendEnv: false,
+    reject: false,
+  } as const;
+  const running = execa("script", ["--quiet", "--return", "--command", line, "/dev/null"], { ...options, all: true });
+  let seen = "";
+  let isTyped = false;
+  running.all.on("data", (data: Buffer) => {
+    seen += data.toString();
+    if (isTyped || !begins.test(seen)) return;
+    isTyped = true;
+    running.stdin.write(keys);
+  });
+  const { all: output, exitCode } = await running;
+  assert.ok(isTyped, `it ended before its time came:\n${output}`);
+  assertDiscreet(output);
+  return { output, exitCode };
 }
 
 /** Runs a command line, which may fail. */

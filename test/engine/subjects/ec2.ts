@@ -47,6 +47,10 @@ export async function openEc2(): Promise<Ec2Subject> {
       const complaint = /VcpuLimitExceeded.*current vCPU limit of 5.*contact-us\/ec2-request/s;
       return { free: () => {}, complaint, isForeseen: false };
     },
+    async stopMachine() {
+      const [{ InstanceId }] = await cloud.instances();
+      await api.stop(region, InstanceId!);
+    },
     async loseMachine() {
       const [{ InstanceId }] = await cloud.instances();
       await api.vanish(region, InstanceId!);

@@ -1,5 +1,6 @@
 // The test cloud of stack `gce`, as the tests of every cloud see it.
 import { baseImage, GceCloud, project } from "../../test-cloud/gce-cloud.ts";
+import { stopInstance } from "../../test-cloud/gce/machines.ts";
 import type { RenewableSubject } from "../cloud-bases.ts";
 import type { FallibleSubject } from "../cloud-faults.ts";
 
@@ -40,6 +41,10 @@ export async function openGce(distributions = ["debian12"]): Promise<FallibleSub
         complaint: /region here: quota CPUS: 0 of 1 are in use/,
         isForeseen: true,
       };
+    },
+    async stopMachine() {
+      const [instance] = api.project(project).instances.values();
+      await stopInstance(api, instance);
     },
     async loseMachine() {
       const { instances } = api.project(project);

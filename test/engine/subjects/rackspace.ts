@@ -42,6 +42,11 @@ export async function openRackspace(regions = ["ORD"]): Promise<RackspaceSubject
         isForeseen: true,
       };
     },
+    async stopMachine() {
+      const [server] = region.servers.values();
+      await region.hypervisor.stop(server);
+      server.status = "SHUTOFF";
+    },
     async loseMachine() {
       const [server] = region.servers.values();
       await region.hypervisor.remove(server);

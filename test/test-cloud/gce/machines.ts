@@ -46,7 +46,9 @@ export function machineRoutes(api: GceApi): Route[] {
       at("instances/([^/]+)/(stop|start)"),
       (call, project, place, name, action) => {
         const found = instance(project, place, name);
-        return api.operation(call, found.selfLink, () => (action === "stop" ? stop(api, found) : start(api, found)));
+        return api.operation(call, found.selfLink, () =>
+          action === "stop" ? stopInstance(api, found) : start(api, found),
+        );
       },
     ],
     [
@@ -196,7 +198,8 @@ async function start(api: GceApi, instance: Instance): Promise<void> {
   instance.status = "RUNNING";
 }
 
-async function stop(api: GceApi, instance: Instance): Promise<void> {
+/** Shuts an instance down. */
+export async function stopInstance(api: GceApi, instance: Instance): Promise<void> {
   if (instance.status === "TERMINATED") return;
   instance.status = "STOPPING";
   await api.hypervisor.stop(instance);

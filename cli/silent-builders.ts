@@ -1,0 +1,65 @@
+// Builders that the state takes for running and that do not answer: somebody stopped or ended them elsewhere, in the machine, at the
+// cloud's console, by their deadline. A bake is to start them again, and `pulumi up` alone would not: the official resources
+// only look at the cloud in a refresh.
+import { connect } from "node:net";
+import type { Output } from "./output.ts";
+import type { CommandStack } from "./stack.ts";
+import { workerOfName, type Login, type ResourceRecord, type StackState } from "./stack-state.ts";
+
+/** What says whether a machine runs. On `local` our own resources look for themselves. */
+const machines =
+  /^(aws:ec2\/instance:Instance|aws:ec2transitgateway\/instanceState:InstanceState|(gcp|openstack):compute\/instance:Instance)$/;
+
+/** What waits until a machine answers. */
+const waits = /^ci-images:(ec2:Reachable|gce:Arrival|rackspace:Boot)$/;
+
+/**
+ * Makes the state say what became of builders that do not answer. Asks the cloud for them and nothing else, and only then.
+ * @returns URNs of what has to be made anew so that `up` waits until they answer again; none when all builders do, or none is there.
+ */
+export async function catchUp(stack: CommandStack, state: StackState, output: Output): Promise<string[]> {
+  const silent = await silentBuilders(state);
+  const records = silent.flatMap((login) => recordsOf(state, login));
+  const looks = urns(records, machines);
+  for (const { worker, host, port } of silent) {
+    output.note(`${worker}: the builder does not answer at ${host} port ${port}; looking what became of it`);
+  }
+  if (looks.length > 0) await stack.refresh("looking what became of the builder", looks);
+  return urns(records, waits);
+}
+
+/** Those that should answer and do not. One that is sealed answers nobody any more, and nothing may start it. */
+async function silentBuilders(state: StackState): Promise<Login[]> {
+  const awake = state.logins.filter(
+    (login) => login.power !== "off" && !recordsOf(state, login, "").some(({ urn }) => urn.endsWith("-sealing")),
+  );
+  const found = await Promise.all(
+    awake.map(async (login) => ({ login, isThere: await answers(login.host, login.port) })),
+  );
+  return found.filter(({ isThere }) => !isThere).map(({ login }) => login);
+}
+
+/** What belongs to a builder, by logical names. */
+function recordsOf(state: StackState, { worker, recipe }: Login, part = "builder"): ResourceRecord[] {
+  return state.resources.filter(({ urn }) => {
+    const name = workerOfName(urn);
+    return name?.worker === worker && name.recipe === recipe.slice(0, 8) && name.rest.startsWith(part);
+  });
+}
+
+function urns(records: readonly ResourceRecord[], types: RegExp): string[] {
+  return records.filter(({ type }) => types.test(type)).map(({ urn }) => urn);
+}
+
+/** Whether somebody takes connections there. @param patience Milliseconds until the answer is no. */
+export async function answers(host: string, port: number, patience = 2000): Promise<boolean> {
+  const socket = connect({ host, port, timeout: patience });
+  try {
+    return await new Promise((resolve) => {
+      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+      socket.once("timeout", () => resolve(false));
+    });
+  } finally {
+    socket.destroy();
+  }
+}
