@@ -44,11 +44,16 @@ export class StackState {
     this.resources = resources.map((each) => ({ ...each, outputs: revealed(each.outputs ?? {}) }) as ResourceRecord);
   }
 
-  /** The builders that there are records of, by worker image. */
+  /**
+   * The builders that there are records of, one for each worker image. Where a bake of an edited recipe failed, the record of the
+   * builder before is still there, but its machine went when the next one was made.
+   */
   get logins(): Login[] {
-    return this.ofType("ci-images:index:Login").map(
+    const all = this.ofType("ci-images:index:Login").map(
       ({ urn, outputs, created = "" }) => ({ urn, created, ...outputs }) as Login,
     );
+    all.sort((one, other) => Date.parse(one.created) - Date.parse(other.created));
+    return [...new Map(all.map((login) => [login.worker, login])).values()];
   }
 
   /** The stack's outputs, as of its last command that succeeded. */

@@ -1,0 +1,23 @@
+// What the command line reads out of a stack's state.
+import assert from "node:assert/strict";
+import { StackState } from "../../cli/stack-state.ts";
+
+function login(worker: string, recipe: string, created: string) {
+  const urn = `urn:pulumi:s::p::ci-images:index:Login::${worker}-${recipe}-login`;
+  return { urn, type: "ci-images:index:Login", created, outputs: { worker, recipe, host: "127.0.0.1" } };
+}
+
+describe("a stack's state", () => {
+  it("has one builder for each worker image: the newest, where a bake of an edited recipe failed", () => {
+    const resources = [
+      login("debian12", "22222222", "2026-11-21T11:00:00.5Z"),
+      login("debian12", "11111111", "2026-11-21T10:00:00Z"),
+      login("debian13", "33333333", "2026-11-21T09:00:00Z"),
+    ];
+    const { logins } = new StackState({ version: 3, deployment: { resources } });
+    assert.deepEqual(logins.map(({ worker, recipe }) => `${worker} ${recipe}`).sort(), [
+      "debian12 22222222",
+      "debian13 33333333",
+    ]);
+  });
+});
