@@ -52,7 +52,8 @@ each of the stack's secrets that the bake used it looks for
 - the value as it is; as it stands in URLs (percent signs) and in JSON; and in base64 (both alphabets), whatever stands before and after
   it there: \`Authorization: Basic ...\` is found. A value of 32 bytes or more is found in base64 that is wrapped, too;
 - of a value with several lines, every part that looks like a key or a token (32 letters and digits or more), so a private key is found
-  by each of its lines; where no part does, every line;
+  by each of its lines; where no part does, every line. Certificates and public keys in it are not looked for, nor what all private keys
+  of a kind begin with: other files have them, too;
 - all that also inside of files that gzip, xz, bzip2 or zstd made, where the image has these programs.
 
 Logs, the journal, histories, caches, temporary folders and crash dumps need no search: they are emptied before. A file that may hold a
