@@ -37,7 +37,8 @@ interface Named {
 
 /**
  * Finds leftovers, those first that have to go first. Servers and images say themselves when they expire; what belongs to a
- * machine is recognized by its name, and has expired when it is older than a machine may get and no server is left that has to do with it. Volumes say nothing of us: those of a
+ * machine is recognized by its name, and has expired with its server; where no server is left that has to do with it, when it is older than
+ * a machine may get. Volumes say nothing of us: those of a
  * server go with it, and are not looked for.
  * @param lifetime Seconds that a machine of the stack may live.
  */
@@ -56,12 +57,13 @@ export async function findLeftovers(
     const expiry = typeof expires === "string" ? parseExpiry(expires) : undefined;
     return expiry && expiry < now ? [{ kind, id, name, expired: expiry.toISOString() }] : [];
   };
+  const expired = servers.flatMap(({ id, name, metadata }) => past("server", id, name, metadata[expiresKey]));
   return [
-    ...servers.flatMap(({ id, name, metadata }) => past("server", id, name, metadata[expiresKey])),
+    ...expired,
     ...images
       .filter((image) => !isProven(image))
       .flatMap((image) => past("image", image.id, image.name, image[expiresKey])),
-    ...(await belongings(region, owner, lifetime, now)),
+    ...(await belongings(region, owner, expired, lifetime, now)),
   ];
 }
 
@@ -74,13 +76,24 @@ export async function removeLeftover(region: Region, { kind, id }: Leftover): Pr
   return region.remove("network", `/${collections[kind]}/${id}`);
 }
 
-async function belongings(region: Region, { project, stack }: Owner, lifetime: number, now: Date): Promise<Leftover[]> {
+/** @param ending Servers that are leftovers themselves. */
+async function belongings(
+  region: Region,
+  { project, stack }: Owner,
+  ending: readonly Leftover[],
+  lifetime: number,
+  now: Date,
+): Promise<Leftover[]> {
   const beginning = `${project}-${stack}-`;
   const servers = await listServers(region);
   const old = (kind: LeftoverKind, { id, created_at }: Named, name: string): Leftover[] => {
     const isOurs = name.startsWith(beginning) && isMachineName(name.slice(beginning.length), region.name);
+    if (!isOurs) return [];
+    const users = servers.filter((server) => uses(server, name));
+    const last = ending.find((each) => users.some((server) => server.id === each.id));
+    if (last && users.length === 1) return [{ kind, id, name, expired: last.expired }];
     // A cloud that does not say when something was made leaves the judgement to people.
-    if (!isOurs || created_at === undefined || inUse(servers, name)) return [];
+    if (created_at === undefined || users.length > 0) return [];
     const expiry = new Date(utc(created_at) + lifetime * 1000);
     return expiry < now ? [{ kind, id, name, expired: expiry.toISOString() }] : [];
   };
@@ -98,7 +111,9 @@ async function belongings(region: Region, { project, stack }: Owner, lifetime: n
   ]);
   return [
     ...addresses.flatMap((each) => old("floating address", each, each.description ?? "")),
-    ...ports.filter(({ device_id }) => !device_id).flatMap((each) => old("port", each, each.name ?? "")),
+    ...ports
+      .filter(({ device_id }) => !device_id || ending.some(({ id }) => id === device_id))
+      .flatMap((each) => old("port", each, each.name ?? "")),
     ...groups.flatMap((each) => old("security group", each, each.name ?? "")),
     ...pairs.flatMap((each) => old("key pair", each, each.id)),
   ];
@@ -115,10 +130,8 @@ function isMachineName(rest: string, region: string): boolean {
 }
 
 /** A server's key pair and security group have the same name, and so have its port and address. */
-function inUse(servers: readonly Server[], name: string): boolean {
-  return servers.some(
-    ({ key_name, security_groups }) => key_name === name || security_groups?.some((group) => group.name === name),
-  );
+function uses({ key_name, security_groups }: Server, name: string): boolean {
+  return key_name === name || (security_groups ?? []).some((group) => group.name === name);
 }
 
 /** The list does not say when a key pair was made. */

@@ -43,9 +43,12 @@ for (const [name, open, regionOf] of accounts) {
       stack = await CloudStack.on(cloud, recipe, { keep: 1, pricePerHour: "36 USD" });
     });
     after(async () => {
-      await stack.remove();
-      assert.deepEqual(await cloud.leftovers(), []);
-      await cloud.close();
+      try {
+        await stack.remove();
+        assert.deepEqual(await cloud.leftovers(), []);
+      } finally {
+        await cloud.close();
+      }
     });
 
     /** Where the state says that the builder is. */

@@ -50,6 +50,36 @@ describe("rackspace sweep", () => {
     assert.ok(!cloud().region().images.has(unproven));
   });
 
+  it("removes what belongs to a server together with it, and what is another's not at all", async () => {
+    const name = (digits: string) => `${project}-${stack}-debian12-01234567-builder-${digits}`;
+    for (const [digits, expires] of [
+      ["0a1b2c", past],
+      ["ffffff", future],
+    ] as const) {
+      const own = { name: name(digits), created_at: new Date().toISOString() };
+      const server = await addServer(cloud(), { name: `server-${digits}`, metadata: metadata(expires) });
+      server.keyName = own.name;
+      server.securityGroups = [own.name];
+      thing("security-groups", own);
+      thing("ports", { ...own, device_id: server.id });
+      cloud()
+        .region()
+        .keypairs.set(own.name, { public_key: "ssh-ed25519 AAAA", ...own });
+    }
+    const kinds = ["server", "port", "security group", "key pair"];
+    assert.deepEqual(
+      (await run()).map(({ kind }) => kind),
+      kinds,
+    );
+    assert.deepEqual(
+      (await run(true)).map(({ kind, problem }) => problem ?? kind),
+      kinds,
+    );
+    assert.deepEqual(await run(), []);
+    const left = ["ports", "security-groups"].map((each) => cloud().region().collection(each).size);
+    assert.deepEqual([...left, cloud().region().keypairs.size, cloud().region().servers.size], [1, 1, 1, 1]);
+  });
+
   it("removes addresses, ports, groups and key pairs whose machine is gone, by name and age", async () => {
     const name = `${project}-${stack}-debian12-01234567-builder-0a1b2c`;
     const ids = [
