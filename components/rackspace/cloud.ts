@@ -179,6 +179,7 @@ export class RackspaceCloud implements Cloud {
       labels: this.labels(bake, "trial"),
       image: (image.look ?? image.resource).image,
       loginUser: bake.plan.distribution.loginUser,
+      power: "on",
     });
     return {
       ...machine,

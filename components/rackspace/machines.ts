@@ -7,6 +7,7 @@ import { cloudConfig } from "../../provision/user-data.ts";
 import type { ImageIdentity, Machine } from "../cloud.ts";
 import { declareHostKey, declareLoginKey, type OwnKey } from "../login-key.ts";
 import type { Settings } from "../settings.ts";
+import type { Power } from "../stages.ts";
 import { Boot, Lease } from "./resources.ts";
 
 /** What a region was found to have; see provider/functions/rackspace-preflight.ts. */
@@ -37,8 +38,8 @@ export interface MachineArgs {
   /** Boots from a new volume that is filled with the image. An image of volume snapshots needs no such. */
   volume?: { size: number; type?: string };
   loginUser: string;
-  /** `off` stops the server and keeps it; it runs unless given. */
-  power?: "on" | "off";
+  /** `off` stops the server and keeps it. */
+  power: Power;
   /** True when it was sealed and stopped by us, and is to stay so; see Bake. */
   sealed?: boolean;
   /** True when people and commands log in to it after `pulumi up`, too. */
@@ -107,7 +108,7 @@ export function declareMachine(
       metadata: lease.metadata,
       userData: pulumi.secret(userData),
       configDrive,
-      powerState: args.power === "off" ? "shutoff" : "active",
+      powerState: args.power === "on" ? "active" : "shutoff",
       ...(availabilityZone !== undefined && { availabilityZone }),
     },
     // A server whose lease was replaced is another server; the official provider would only rename the old one.
@@ -130,8 +131,16 @@ export function declareMachine(
   const { user } = connection;
   const boot = new Boot(
     `${prefix}-boot`,
-    { region, server: server.id, host: address, port: 22, user, hostKey: host.publicKey, deadline: bootDeadline },
-    { ...ours, dependsOn: [server, ...reached.resources] },
+    {
+      ...{ region, server: server.id, host: address, port: 22, user, hostKey: host.publicKey, deadline: bootDeadline },
+      power: args.power,
+    },
+    {
+      ...ours,
+      dependsOn: [server, ...reached.resources],
+      // A sealed server was stopped by us, and does not answer.
+      ...(args.sealed && { ignoreChanges: ["power"] }),
+    },
   );
   const { publicKey } = login;
   return {

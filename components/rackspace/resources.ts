@@ -3,6 +3,7 @@ import type { Input } from "@pulumi/pulumi";
 import type { Labels } from "../../common/labels.ts";
 import type { BuilderIdentity } from "../../provision/verification.ts";
 import { ownResource } from "../own-resource.ts";
+import type { Power } from "../stages.ts";
 
 type Text = Input<string>;
 
@@ -32,9 +33,10 @@ export interface BootArgs {
   hostKey: Text;
   /** Seconds. */
   deadline: number;
+  power: Power;
 }
 
-/** The first answer of a server. */
+/** A server's answer by SSH, whenever it was started. */
 export const Boot = ownResource<BootArgs>("rackspace:Boot");
 
 /** Which server a step acts on. */

@@ -29,6 +29,7 @@ describe("rackspace Boot", () => {
   const inputs = (server: string, changes: Partial<BootInputs> = {}): BootInputs => ({
     ...{ region: "RegionOne", server, host: "127.0.0.1", port: ssh.port, user: "debian", hostKey: ssh.hostKey },
     deadline: 5,
+    power: "on",
     ...changes,
   });
 
@@ -36,6 +37,16 @@ describe("rackspace Boot", () => {
     ssh.refuse = 2;
     const { id } = await addServer(cloud());
     await boot.create(inputs(id), testContext());
+    assert.equal(ssh.refuse, 0);
+  });
+
+  it("waits again when the server was powered on, and for none that is off", async () => {
+    const { id } = await addServer(cloud());
+    const { outputs } = await boot.create(inputs(id), testContext());
+    ssh.refuse = 2;
+    const off = await boot.update!(id, outputs, inputs(id, { power: "off" }), testContext());
+    assert.equal(ssh.refuse, 2);
+    await boot.update!(id, off, inputs(id), testContext());
     assert.equal(ssh.refuse, 0);
   });
 

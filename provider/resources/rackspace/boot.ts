@@ -1,7 +1,7 @@
 // The first answer of a server: its SSH with the host key that it was born with.
 import { Region } from "../../openstack/region.ts";
 import { consoleOf, describe, existingServer, findServer, stateOf } from "../../openstack/servers.ts";
-import type { ResourceType } from "../../resource.ts";
+import type { Context, ResourceType } from "../../resource.ts";
 import { waitForAnswer } from "../../saved-console.ts";
 
 export interface BootInputs {
@@ -15,9 +15,11 @@ export interface BootInputs {
   hostKey: string;
   /** Seconds that it may take. */
   deadline: number;
+  /** Nobody waits for a server that is off. */
+  power: "on" | "off";
 }
 
-/** `ci-images:rackspace:Boot`: waits until a server can be logged in to; saves its console when it never can. */
+/** `ci-images:rackspace:Boot`: waits until a server can be logged in to, whenever it is started; saves its console when it never can. */
 export const boot: ResourceType<BootInputs, BootInputs> = {
   token: "ci-images:rackspace:Boot",
   inputs: {
@@ -30,31 +32,40 @@ export const boot: ResourceType<BootInputs, BootInputs> = {
       user: { type: "string" },
       hostKey: { type: "string" },
       deadline: { type: "integer", minimum: 1 },
+      power: { enum: ["on", "off"] },
     },
-    required: ["region", "server", "host", "port", "user", "hostKey", "deadline"],
+    required: ["region", "server", "host", "port", "user", "hostKey", "deadline", "power"],
   },
   replaceOn: ["region", "server"],
   async create(inputs, context) {
-    const { server: id, host, port, user, hostKey, deadline } = inputs;
-    const region = new Region(inputs.region, context);
-    const server = await existingServer(region, id);
-    await waitForAnswer(
-      {
-        what: describe(server),
-        name: server.name,
-        connection: { host, port, user, hostKey },
-        deadline,
-        lookAt: region.command(`console log show ${id}`),
-        state: async () => {
-          const seen = await findServer(region, id);
-          if (!seen) return { failed: "it is gone", cure: "run `pulumi up` again: it starts on a fresh machine" };
-          if (seen.status === "ERROR") return { failed: `it is in ERROR: ${seen.fault?.message ?? "no reason given"}` };
-          return { state: `${stateOf(seen)} and does not answer at ${host}:${port}` };
-        },
-        console: () => consoleOf(region, id),
-      },
-      context,
-    );
-    return { id, outputs: inputs };
+    await arrive(inputs, context);
+    return { id: inputs.server, outputs: inputs };
+  },
+  async update(_id, _state, inputs, context) {
+    if (inputs.power === "on") await arrive(inputs, context);
+    return inputs;
   },
 };
+
+async function arrive(inputs: BootInputs, context: Context): Promise<void> {
+  const { server: id, host, port, user, hostKey, deadline } = inputs;
+  const region = new Region(inputs.region, context);
+  const server = await existingServer(region, id);
+  await waitForAnswer(
+    {
+      what: describe(server),
+      name: server.name,
+      connection: { host, port, user, hostKey },
+      deadline,
+      lookAt: region.command(`console log show ${id}`),
+      state: async () => {
+        const seen = await findServer(region, id);
+        if (!seen) return { failed: "it is gone", cure: "run `pulumi up` again: it starts on a fresh machine" };
+        if (seen.status === "ERROR") return { failed: `it is in ERROR: ${seen.fault?.message ?? "no reason given"}` };
+        return { state: `${stateOf(seen)} and does not answer at ${host}:${port}` };
+      },
+      console: () => consoleOf(region, id),
+    },
+    context,
+  );
+}
