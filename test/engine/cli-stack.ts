@@ -1,5 +1,5 @@
-// Every verb of a bake, stack by stack: one builder from `up` to an image, what is done with images, and what somebody else does to
-// machines meanwhile.
+// Every verb of a bake on any stack: one builder from `up` to an image, what is done with images, and what somebody else does to
+// machines meanwhile. A file for each stack runs them, as they take long.
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,10 +8,6 @@ import type { Connection } from "../../provider/local/types.ts";
 import { until } from "../test-cloud/until.ts";
 import { CloudStack, type Account } from "./cloud-stack.ts";
 import { scriptRecipe, tinyRecipe } from "./recipes.ts";
-import { openEc2 } from "./subjects/ec2.ts";
-import { openGce } from "./subjects/gce.ts";
-import { openLocal } from "./subjects/local.ts";
-import { openRackspace } from "./subjects/rackspace.ts";
 import { doVerb, failVerb, runVerb } from "./verbs.ts";
 
 /** What `status --json` prints, as far as these tests look. */
@@ -22,16 +18,16 @@ interface Status {
   upToDate?: boolean;
 }
 
-type Settings = Account["settings"];
-
-const accounts: [name: string, open: () => Promise<Account>, region?: (settings: Settings) => string][] = [
-  ["local", openLocal],
-  ["ec2", openEc2, ({ ec2 }) => (ec2 as { region: string }).region],
-  ["gce", openGce, ({ gce }) => (gce as { zone: string }).zone],
-  ["rackspace", openRackspace, ({ rackspace }) => (rackspace as { regions: string[] }).regions[0]],
-];
-
-for (const [name, open, regionOf] of accounts) {
+/**
+ * The tests of one stack.
+ * @param name The stack's name in the setting `ci-images:cloud`.
+ * @param regionOf What `--region` is called with, out of the account's settings; none where the cloud has no regions.
+ */
+export function verbsOf(
+  name: string,
+  open: () => Promise<Account>,
+  regionOf?: (settings: Account["settings"]) => string,
+): void {
   describe(`npx ci-images on ${name}`, function () {
     this.timeout(300_000);
     let cloud: Account;
