@@ -7,6 +7,7 @@ import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { projectDirectory } from "../../tools/versions.mjs";
 import { makePlace, type Place } from "../../tools/throw-away-stack.ts";
 import { Ec2Cloud } from "../test-cloud/ec2-cloud.ts";
+import { until } from "../test-cloud/until.ts";
 
 const [host, login] = [makeSshKeyPair(), makeSshKeyPair()];
 
@@ -116,10 +117,14 @@ describe("the test cloud", function () {
     await writeFile(known, `${address} ${host.publicKey}\n`);
     const options = ["StrictHostKeyChecking=yes", `UserKnownHostsFile=${known}`, "BatchMode=yes", "ConnectTimeout=2"];
     const words = ["-F", "none", "-i", key, ...options.map((option) => `-o${option}`), `admin@${address}`, command];
-    for (let patience = 40; ; patience--) {
+    let answer = "";
+    // Nobody listens yet, or not with that key: 255.
+    await until(`${address} lets us in`, 60, async () => {
       const { stdout, stderr, exitCode } = await execa("ssh", words, { reject: false });
-      if (exitCode === 0) return stdout;
-      if (exitCode !== 255 || patience === 0) throw new Error(`${stderr}\n${await readFile(known, "utf8")}`);
-    }
+      answer = stdout;
+      if (exitCode !== 0 && exitCode !== 255) throw new Error(`${stderr}\n${await readFile(known, "utf8")}`);
+      return exitCode === 0;
+    });
+    return answer;
   }
 });
