@@ -67,7 +67,8 @@ export async function openRackspace(regions = ["ORD"]): Promise<RackspaceSubject
     imageFailures: [
       { complaint: /it ended as killed/, fail: () => void cloud.api.faults.snapshotEnds.push("killed") },
       {
-        complaint: /it went from saving back to queued/,
+        // The latter where nobody looked while it was saving.
+        complaint: /it went from saving back to queued|it has no content, and Nova is done with its server/,
         fail: () => void cloud.api.faults.snapshotEnds.push("queued"),
       },
       { complaint: /it is gone: Nova drops an image/, fail: () => void cloud.api.faults.snapshotEnds.push("gone") },
