@@ -53,9 +53,11 @@ export function findImages(region: string, tags: Tags): Promise<Image[]> {
  */
 export async function findUntaggedImages(region: string, wanted: readonly string[]): Promise<Image[]> {
   if (wanted.length === 0) return [];
-  const Values = [...new Set(wanted.map(wantedImageName))].flatMap(imageNamePatterns);
-  const found = await describeOwnImages(region, [{ Name: "name", Values }]);
-  return found.filter((image) => tagsOf(image)[tagKey("project")] === undefined);
+  const names = new Set(wanted.map(wantedImageName));
+  const found = await describeOwnImages(region, [{ Name: "name", Values: [...names].flatMap(imageNamePatterns) }]);
+  // The patterns also fit what somebody else called `NAME-backup`.
+  const ours = found.filter(({ Name = "" }) => names.has(wantedImageName(Name)));
+  return ours.filter((image) => tagsOf(image)[tagKey("project")] === undefined);
 }
 
 async function describeOwnImages(region: string, Filters: Filter[]): Promise<Image[]> {

@@ -293,7 +293,8 @@ describe("EC2 through our provider", function () {
     const leased = await imageLease.create({ region: there, name, tags }, context);
     const survey = async () => (await ec2Survey.call({ region, copyTo: [there], ...owner }, context)).generations[0];
     // Other people's, and another recipe's: not ours to take.
-    const others = [await copyAs("web"), await copyAs(`ci-images-test-debian12-${"b".repeat(12)}`)];
+    const names = ["web", `ci-images-test-debian12-${"b".repeat(12)}`, `${name}-backup`];
+    const others = await Promise.all(names.map(copyAs));
     assert.deepEqual((await survey()).copies, {});
     // In its second attempt, as the first one's name was taken.
     const copy = await copyAs(`${name}-2`);
@@ -301,6 +302,9 @@ describe("EC2 through our provider", function () {
     await adoptedImage.create({ region: there, image: copy, tags }, context);
     const [found] = await findImages(there, tags);
     assert.equal(found.ImageId, copy);
+    // A lease of before it had a name.
+    await imageLease.delete!(leased.id, { region: there, tags }, context);
+    assert.deepEqual(await findImages(there, tags), []);
     const untagged = await copyAs(name);
     await imageLease.delete!(leased.id, leased.outputs, context);
     const left = (await elsewhere.describeImages({ Owners: ["self"] })).Images!.map(({ ImageId }) => ImageId!);

@@ -14,8 +14,11 @@ export interface ImageLeaseInputs {
   tags: Record<string, string>;
 }
 
+/** One that was made before leases knew it has no name. */
+type ImageLeaseState = Omit<ImageLeaseInputs, "name"> & { name?: string };
+
 /** `ci-images:ec2:ImageLease`. */
-export const imageLease: ResourceType<ImageLeaseInputs, ImageLeaseInputs> = {
+export const imageLease: ResourceType<ImageLeaseInputs, ImageLeaseState> = {
   token: "ci-images:ec2:ImageLease",
   inputs: {
     type: "object",
@@ -31,7 +34,10 @@ export const imageLease: ResourceType<ImageLeaseInputs, ImageLeaseInputs> = {
   },
   async delete(_id, { region, name, tags }, { progress }) {
     await asking(`removing an image and its snapshots in ${region}`, async () => {
-      const images = [...(await findImages(region, tags)), ...(await findUntaggedImages(region, [name]))];
+      const images = [
+        ...(await findImages(region, tags)),
+        ...(await findUntaggedImages(region, name === undefined ? [] : [name])),
+      ];
       for (const { ImageId } of images) await removeImage(region, ImageId!, progress);
       await removeOrphanedSnapshots(region, tags, progress);
     });
