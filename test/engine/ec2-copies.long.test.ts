@@ -46,7 +46,8 @@ function prepareCopies() {
 
   /** Fails unless every region has one image, the outputs name just these, and nothing else is there. */
   async function expectOneEach(): Promise<void> {
-    const ids = (await images()).map((each) => each.map(({ ImageId }) => ImageId!));
+    const there = await images();
+    const ids = there.map((each) => each.map(({ ImageId }) => ImageId!));
     const outputs = await published();
     assert.deepEqual(
       ids,
@@ -54,7 +55,7 @@ function prepareCopies() {
     );
     assert.deepEqual(await made.cloud.leftovers(ids.flat()), []);
     for (const [index, place] of regions.entries()) {
-      const [{ BlockDeviceMappings = [] }] = (await images())[index];
+      const [{ BlockDeviceMappings = [] }] = there[index];
       const SnapshotIds = BlockDeviceMappings.map(({ Ebs }) => Ebs!.SnapshotId!);
       const { Snapshots = [] } = await clientIn(place).send(new DescribeSnapshotsCommand({ SnapshotIds }));
       const recipes = Snapshots.map(({ Tags = [] }) => Tags.find(({ Key }) => Key === "ci-images:recipe")?.Value);
