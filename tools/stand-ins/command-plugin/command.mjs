@@ -1,7 +1,7 @@
 // command:remote:Command: running one command over SSH.
-import { dial } from "./connection.mjs";
+import { dial } from "../../../common/ssh-dial.mjs";
 
-/** @typedef {import("./connection.mjs").Connection} Connection */
+/** @typedef {import("../../../common/ssh-dial.mjs").Connection} Connection */
 
 /**
  * A resource's checked inputs, revealed, and its outputs so far.

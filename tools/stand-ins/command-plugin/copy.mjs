@@ -10,7 +10,7 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
 import { promisify } from "node:util";
 import { abortReason } from "./command.mjs";
-import { dial } from "./connection.mjs";
+import { dial } from "../../../common/ssh-dial.mjs";
 
 /** @typedef {import("ssh2").SFTPWrapper} Sftp */
 
@@ -19,7 +19,7 @@ const noSuchFile = 2;
 
 /**
  * Copies.
- * @param {import("./connection.mjs").Connection} connection
+ * @param {import("../../../common/ssh-dial.mjs").Connection} connection
  * @param {import("./values.mjs").Asset} source
  * @param {string} remotePath
  * @param {AbortSignal} signal Ends the copying, by closing the connection.

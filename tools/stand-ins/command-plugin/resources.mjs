@@ -88,7 +88,7 @@ const copy = {
 async function copyTo(inputs, signal, log) {
   const source = asAsset(inputs.source);
   if (source === undefined || isUnknown(inputs.remotePath)) throw new Error("source or remotePath is not known");
-  const connection = /** @type {import("./connection.mjs").Connection} */ (revealAll(inputs.connection));
+  const connection = /** @type {import("../../../common/ssh-dial.mjs").Connection} */ (revealAll(inputs.connection));
   await copyToRemote(connection, source, /** @type {string} */ (reveal(inputs.remotePath)), signal, log);
 }
 

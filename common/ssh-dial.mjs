@@ -1,4 +1,5 @@
-// Dialling a machine by SSH: retries, time limits, and the host key.
+// Dialling a machine by SSH: retries, time limits, and the host key. The one place for it: the stand-in for the command plugin and our own
+// provider (provider/ssh.ts) connect alike.
 import { setTimeout as sleep } from "node:timers/promises";
 import ssh2 from "ssh2";
 
