@@ -15,8 +15,17 @@ export class EngineLog {
 
   /** Shows `message` under the resource `urn`; a transient one is only shown while it is the newest. */
   info(urn: string, message: string, transient = false): void {
+    this.send(engine.LogSeverity.INFO, urn, message, transient);
+  }
+
+  /** Shows a warning that belongs to no resource. */
+  warn(message: string): void {
+    this.send(engine.LogSeverity.WARNING, "", message, false);
+  }
+
+  private send(severity: engine.LogSeverity, urn: string, message: string, transient: boolean): void {
     const request = new engine.LogRequest();
-    request.setSeverity(engine.LogSeverity.INFO);
+    request.setSeverity(severity);
     request.setMessage(message);
     request.setUrn(urn);
     request.setEphemeral(transient);

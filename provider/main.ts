@@ -15,11 +15,26 @@ if (address === undefined) {
   console.error("pulumi-resource-ci-images is started by `pulumi`, with the engine's address as its argument");
   process.exit(2);
 }
-const images = new ImagesProvider(version, new EngineLog(address), resources, functions);
+const log = new EngineLog(address);
+const images = new ImagesProvider(version, log, resources, functions);
 watchEngine(process.ppid);
-// Whatever a crash left on this computer goes now; a command that can't do that must not go on as if it had.
-await reapMachines();
+await cleanUp();
 await main(images, process.argv.slice(2));
+
+/**
+ * Removes what crashes left on this computer, of any project. The command that starts us may have nothing to do with that: what can't
+ * be removed is a warning.
+ */
+async function cleanUp(): Promise<void> {
+  try {
+    for (const { name, reason, problem } of await reapMachines()) {
+      if (problem !== undefined) log.warn(`the machine ${name} is left over (${reason}) and stays: ${problem}`);
+    }
+  } catch (error) {
+    log.warn(`could not look for machines left over on this computer: ${(error as Error).message}`);
+  }
+  await log.flush();
+}
 
 /**
  * Ends this process soon after the engine's: an engine that was killed sends no cancellation, and a base image that goes

@@ -2,7 +2,7 @@
 import { asking } from "../ec2/client.ts";
 import { findLeftovers, removeLeftover, type Leftover, type Owner } from "../ec2/leftovers.ts";
 import type { FunctionType } from "../resource.ts";
-import { problemOf } from "./sweep.ts";
+import { problemOf } from "../problem-of.ts";
 
 interface SweepInputs extends Owner {
   /** Where to look: the region that the stack bakes in, and those it copies to. */

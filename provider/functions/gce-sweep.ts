@@ -2,7 +2,7 @@
 import { Compute } from "../gce/compute.ts";
 import { findLeftovers, removeLeftover, type Leftover, type Owner } from "../gce/leftovers.ts";
 import type { FunctionType } from "../resource.ts";
-import { problemOf } from "./sweep.ts";
+import { problemOf } from "../problem-of.ts";
 
 interface SweepInputs extends Owner {
   /** The project of Google Cloud; without it, that of the environment or of the credentials. */

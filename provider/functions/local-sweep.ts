@@ -1,7 +1,9 @@
 // What bakes of a stack left behind on this computer.
-import { readdir, rm, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { reapMachines } from "../local/machines.ts";
+import { problemOf } from "../problem-of.ts";
+import { removeTree } from "../local/remove-tree.ts";
 import { partialFolder } from "../local/store.ts";
 import type { FunctionType } from "../resource.ts";
 
@@ -20,15 +22,20 @@ interface Leftover {
   kind: "machine" | "unfinished image";
   name: string;
   reason: string;
+  /** Why it could not be removed. */
+  problem?: string;
 }
 
-/** `ci-images:local:sweep`: machines past their deadline or broken, and folders of images that were never finished. */
+/**
+ * `ci-images:local:sweep`: machines past their deadline or broken, and folders of images that were never finished. One that
+ * can't be removed does not keep the others.
+ */
 export const localSweep: FunctionType<SweepInputs, { leftovers: Leftover[] }> = {
   token: "ci-images:local:sweep",
   async call({ project, stack, home, lifetime, remove }) {
     const machines = await reapMachines({ project, stack, home }, remove);
     const folders = await unfinished(home, lifetime);
-    if (remove) for (const { name } of folders) await rm(name, { recursive: true, force: true });
+    for (const folder of remove ? folders : []) folder.problem = await problemOf(removeTree(folder.name));
     return { leftovers: [...machines.map((each) => ({ kind: "machine" as const, ...each })), ...folders] };
   },
 };

@@ -2,7 +2,7 @@
 import { findLeftovers, removeLeftover, type Leftover, type Owner } from "../openstack/leftovers.ts";
 import { Region } from "../openstack/region.ts";
 import type { FunctionType } from "../resource.ts";
-import { problemOf } from "./sweep.ts";
+import { problemOf } from "../problem-of.ts";
 
 interface SweepInputs extends Owner {
   regions: string[];

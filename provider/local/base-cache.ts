@@ -1,10 +1,12 @@
 // The cache of base images: `bases/<id>/root`, named by content, complete or not there at all.
 import { execa } from "execa";
-import { mkdir, readdir, readFile, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../common/user-error.ts";
 import { tryLock, withLock } from "./file-lock.ts";
+import { problemOf } from "../problem-of.ts";
 import { places } from "./places.ts";
+import { removeTree } from "./remove-tree.ts";
 import type { Progress, ResolvedBase } from "./types.ts";
 
 /** What `bases/<id>/base.json` says of an entry. */
@@ -27,7 +29,7 @@ export async function ensureCached(
   signal?: AbortSignal,
 ): Promise<string> {
   const { bases } = await places();
-  await removeLeftovers(bases);
+  await removeLeftovers(bases, progress);
   const entry = join(bases, base.id);
   if (await readEntry(entry)) return join(entry, "root");
   const waiting = () => progress(`waiting for another process that makes the base ${base.description}`);
@@ -35,7 +37,7 @@ export async function ensureCached(
     if (await readEntry(entry)) return;
     if (process.getuid?.() !== 0) throw notRoot();
     const unfinished = join(bases, `.${base.id}.new`);
-    await rm(unfinished, { recursive: true, force: true });
+    await removeTree(unfinished);
     await mkdir(join(unfinished, "root"), { recursive: true });
     try {
       await build(join(unfinished, "root"));
@@ -45,7 +47,7 @@ export async function ensureCached(
       // After a power failure the new name must not lead to content that never reached the disk.
       await execa("sync", ["--file-system", unfinished], { cancelSignal: signal });
     } catch (error) {
-      await rm(unfinished, { recursive: true, force: true });
+      await removeTree(unfinished);
       throw error;
     }
     await rename(unfinished, entry);
@@ -91,11 +93,12 @@ function notRoot(): UserError {
 }
 
 /** Removes what processes that were killed left unfinished. Whoever still works on an entry holds its lock. */
-async function removeLeftovers(bases: string): Promise<void> {
+async function removeLeftovers(bases: string, progress: Progress): Promise<void> {
   for (const name of await readdir(bases)) {
     const [, id] = /^\.(.+)\.new$/.exec(name) ?? [];
     if (id === undefined) continue;
-    await tryLock(join(bases, `${id}.lock`), () => rm(join(bases, name), { recursive: true, force: true }));
+    const problem = await problemOf(tryLock(join(bases, `${id}.lock`), () => removeTree(join(bases, name))));
+    if (problem !== undefined) progress(`an unfinished base image stays: ${problem}`);
   }
 }
 

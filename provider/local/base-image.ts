@@ -1,11 +1,12 @@
 // A base image from an earlier image of ours: its root file system, read back out of its disk.
 import { execa } from "execa";
-import { mkdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, readFile, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { UserError } from "../../common/user-error.ts";
 import { needDisk } from "./base-cache.ts";
 import { checkRoot } from "./base-directory.ts";
 import { sha256OfFile } from "./file-digest.ts";
+import { removeTree } from "./remove-tree.ts";
 import type { BaseSource, Progress, ResolvedBase } from "./types.ts";
 
 type ImageSource = Extract<BaseSource, { kind: "image" }>;
@@ -62,8 +63,8 @@ export async function buildFromImage(
   const namespace = ["--mount", "--propagation", "private", "--kill-child", "--fork"];
   await execa("unshare", [...namespace, "sh", "-c", COPY, ...words], { cancelSignal: signal });
   await rm(raw);
-  await rm(mounted, { recursive: true });
-  await rm(join(root, "lost+found"), { recursive: true, force: true });
+  await rmdir(mounted);
+  await removeTree(join(root, "lost+found"));
   await checkRoot(root, disk);
 }
 

@@ -13,6 +13,7 @@ import {
   type DiskLayout,
   type RootContent,
 } from "./disk-layout.ts";
+import { removeTree } from "./remove-tree.ts";
 import { besideView, inView, type RootView } from "./root-view.ts";
 import type { Progress } from "./types.ts";
 
@@ -71,7 +72,7 @@ export async function assembleImage(
   await assertRoom(dirname(directory), content, options);
 
   const partial = `${directory}.partial`;
-  await rm(partial, { recursive: true, force: true });
+  await removeTree(partial);
   await mkdir(partial);
   try {
     const disk = join(partial, "disk.raw");
@@ -86,12 +87,12 @@ export async function assembleImage(
     );
     if (!formats.includes("raw")) await rm(disk);
     await options.complete?.(partial, files);
-    await rm(directory, { recursive: true, force: true });
+    await removeTree(directory);
     await rename(partial, directory);
     for (const { name, bytes } of files) progress(`${name}: ${Math.ceil(bytes / mebibyte)} MiB`);
     return { files, kernel };
   } finally {
-    await rm(partial, { recursive: true, force: true });
+    await removeTree(partial);
   }
 }
 

@@ -6,8 +6,8 @@ import { once } from "node:events";
 // go or die. The file is removed under the lock; whoever waited for the removed file sees that and starts over.
 const HOLDER = `
 while :; do
-  exec 9>>"$1"
-  flock $2 --exclusive 9 || exit 75
+  exec 9>>"$1" || exit 1
+  flock $2 --conflict-exit-code 75 --exclusive 9 || exit
   [ "$1" -ef /proc/self/fd/9 ] && break
 done
 echo held

@@ -1,8 +1,9 @@
 // What a machine's folder says of it: `machine.json`, written by whoever makes the machine, beside what its supervisor writes.
 import { createHash } from "node:crypto";
-import { readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { places } from "./places.ts";
+import { readState, writeState } from "./state-file.ts";
 
 /** A builder: systemd in a container over a base root file system. */
 export interface ContainerGuest {
@@ -71,21 +72,14 @@ export async function machineLock(name: string): Promise<string> {
   return `${await machineDirectory(name)}.lock`;
 }
 
-/** The record in a machine's folder; undefined when it has none (yet). */
-export async function readRecord(directory: string): Promise<MachineRecord | undefined> {
-  try {
-    return JSON.parse(await readFile(join(directory, "machine.json"), "utf8")) as MachineRecord;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+/** The record in a machine's folder; undefined when it has none (yet), or only what a full or broken disk left of one. */
+export function readRecord(directory: string): Promise<MachineRecord | undefined> {
+  return readState<MachineRecord>(join(directory, "machine.json"));
 }
 
 /** Writes a machine's record, in one step. */
-export async function writeRecord(directory: string, record: MachineRecord): Promise<void> {
-  const file = join(directory, "machine.json");
-  await writeFile(`${file}.new`, JSON.stringify(record, undefined, 2), { mode: 0o600 });
-  await rename(`${file}.new`, file);
+export function writeRecord(directory: string, record: MachineRecord): Promise<void> {
+  return writeState(join(directory, "machine.json"), record);
 }
 
 /** What makes a machine this one and no other: everything but its labels and deadline. */

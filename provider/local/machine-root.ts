@@ -1,10 +1,11 @@
 // The root file system of a stopped builder, to make an image from.
-import { chmod, mkdir, rm, stat } from "node:fs/promises";
+import { chmod, mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { randomUUID } from "node:crypto";
 import { overlayOf } from "./boot.ts";
 import { machineDirectory, readRecord } from "./machine-record.ts";
 import { enterOverlay } from "./overlay.ts";
+import { removeTree } from "./remove-tree.ts";
 import type { RootView } from "./root-view.ts";
 import { findSupervisor } from "./supervisor.ts";
 
@@ -33,6 +34,6 @@ export async function rootView(name: string): Promise<MachineRootView> {
   return {
     path,
     enter: enterOverlay({ lower: [builder.upper, ...builder.lower], upper, work, path }),
-    dispose: () => rm(folder, { recursive: true, force: true }),
+    dispose: () => removeTree(folder),
   };
 }

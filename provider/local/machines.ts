@@ -1,6 +1,6 @@
 // The machines of the local cloud: builders (containers) and machines booted from finished images (QEMU). Each has a
 // folder and, while it runs, a supervisor (supervise.mjs) that outlives us. A lock for each name keeps processes apart.
-import { access, chmod, mkdir, rm, stat } from "node:fs/promises";
+import { access, chmod, mkdir, stat } from "node:fs/promises";
 import { tryLock, withLock } from "./file-lock.ts";
 import { bootGuest, hostKeyOf, overlayOf } from "./boot.ts";
 import { removeControlGroup } from "./control-group.ts";
@@ -17,6 +17,8 @@ import {
   type MachineSpec,
 } from "./machine-record.ts";
 import { bootId } from "./processes.ts";
+import { problemOf } from "../problem-of.ts";
+import { removeTree } from "./remove-tree.ts";
 import { findSupervisor, killSupervisor, readStatus, stopSupervisor } from "./supervisor.ts";
 import type { Connection, Progress } from "./types.ts";
 import { prepareVirtualMachine } from "./virtual-machine.ts";
@@ -128,35 +130,41 @@ export async function removeMachine(name: string): Promise<void> {
   await withLock(await machineLock(name), () => removeLocked(directory));
 }
 
+/** A machine that a crash left behind. */
+export interface Leftover {
+  name: string;
+  /** Why nobody can use it any more. */
+  reason: string;
+  /** Why it could not be removed; undefined when it was, or when nobody asked for that. */
+  problem?: string;
+}
+
 /**
  * Removes whatever crashes left: half-made machines, machines whose supervisor died, machines past their deadline, and
  * stopped ones of an earlier boot of this computer. Call it at the start of every process. Machines that another process
- * works on are left alone.
+ * works on are left alone. One that can't be removed does not keep the others.
  * @param labels Only machines that have these.
  * @param remove False only looks.
- * @returns what was (or would be) removed, and why.
+ * @returns what was (or would be) removed, and what could not be.
  */
-export async function reapMachines(
-  labels: Record<string, string> = {},
-  remove = true,
-): Promise<{ name: string; reason: string }[]> {
-  const reaped: { name: string; reason: string }[] = [];
+export async function reapMachines(labels: Record<string, string> = {}, remove = true): Promise<Leftover[]> {
+  const reaped: Leftover[] = [];
   for (const name of await machineNames()) {
     const directory = await machineDirectory(name);
-    const flaw = await flawOf(directory);
-    if (flaw === undefined) continue;
+    const reason = await flawOf(directory);
+    if (reason === undefined) continue;
     const own = (await readRecord(directory))?.labels ?? {};
     if (Object.entries(labels).some(([label, value]) => own[label] !== value)) continue;
-    if (!remove) {
-      reaped.push({ name, reason: flaw });
-      continue;
-    }
-    await tryLock(await machineLock(name), async () => {
-      const reason = await flawOf(directory);
-      if (reason === undefined || !(await exists(directory))) return;
+    let isGone = false;
+    const removal = async (): Promise<void> => {
+      // Another process may have removed it, or made it again.
+      if (!(await exists(directory)) || (await flawOf(directory)) === undefined) return;
       await removeLocked(directory);
-      reaped.push({ name, reason });
-    });
+      isGone = true;
+    };
+    const problem = remove ? await problemOf(tryLock(await machineLock(name), removal)) : undefined;
+    if (!remove || isGone) reaped.push({ name, reason });
+    else if (problem !== undefined) reaped.push({ name, reason, problem });
   }
   return reaped;
 }
@@ -230,7 +238,7 @@ async function removeLocked(directory: string): Promise<void> {
   const supervisor = await findSupervisor(directory);
   if (supervisor) await killSupervisor(supervisor);
   await removeControlGroup(directory);
-  await rm(directory, { recursive: true, force: true });
+  await removeTree(directory);
 }
 
 async function existing(directory: string, name: string): Promise<Machine> {

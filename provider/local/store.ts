@@ -55,7 +55,7 @@ export interface StoredImage {
  * @throws UserError naming the file when a file's content is not what the manifest says.
  */
 export async function findImage(path: string, check: "quick" | "full" = "quick"): Promise<StoredImage | undefined> {
-  const manifest = await readJson<Manifest>(join(path, "manifest.json"));
+  const manifest = await readManifest(path);
   if (manifest === undefined || !(await allPresent(path, manifest.files))) return undefined;
   await verifyFiles(path, manifest.files, check);
   return { path, manifest, proof: await readJson<Proof>(join(path, "proof.json")) };
@@ -76,12 +76,16 @@ export async function listImages(
     if (error.code === "ENOENT") return [];
     throw error;
   });
+  const paths = names.filter((name) => !name.endsWith(partialFolder(""))).map((name) => join(folder, name));
   const images = await Promise.all(
-    names.filter((name) => !name.endsWith(partialFolder(""))).map((name) => findImage(join(folder, name))),
+    paths.map(async (path) => {
+      const manifest = await readManifest(path);
+      // A damaged image of another stack is that stack's concern.
+      return manifest?.project === owner.project && manifest.stack === owner.stack ? findImage(path) : undefined;
+    }),
   );
   return images
     .filter((image) => image !== undefined)
-    .filter(({ manifest }) => manifest.project === owner.project && manifest.stack === owner.stack)
     .sort((one, other) => other.manifest.builtAt.localeCompare(one.manifest.builtAt));
 }
 
@@ -90,6 +94,10 @@ export async function writeProof(path: string, proof: Proof): Promise<void> {
   const temporary = join(path, `.proof-${process.pid}`);
   await writeFile(temporary, `${JSON.stringify(proof, undefined, 2)}\n`);
   await rename(temporary, join(path, "proof.json"));
+}
+
+function readManifest(path: string): Promise<Manifest | undefined> {
+  return readJson<Manifest>(join(path, "manifest.json"));
 }
 
 async function allPresent(path: string, files: readonly ImageFile[]): Promise<boolean> {

@@ -91,7 +91,7 @@ async function superviseContainer(container) {
   joinControlGroup(container.controlGroup);
   const { overlay } = container;
   // Left by the machine's last run; see enterOverlay in overlay.ts.
-  fs.rmSync(`${overlay.work}/work`, { recursive: true, force: true });
+  run("rm", "-rf", "--", `${overlay.work}/work`);
   run("mount", "-t", "overlay", "overlay", "-o", container.overlayOptions, overlay.path);
   // What systemd-nspawn notes there under the machine's name is nobody else's concern, and is not to outlive us.
   fs.mkdirSync("/run/systemd/nspawn", { recursive: true });

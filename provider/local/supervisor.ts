@@ -1,12 +1,13 @@
 // Starting, finding and ending the supervisor of a machine. What it does is in supervise.mjs.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { open, readFile, writeFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Overlay } from "./overlay.ts";
 import { childrenOf, identify, isAlive, signalProcess, type ProcessIdentity } from "./processes.ts";
+import { readState, writeState } from "./state-file.ts";
 
 /** An address of this computer that leads to a machine's SSH. */
 export interface Address {
@@ -72,8 +73,8 @@ const program = fileURLToPath(new URL("./supervise.mjs", import.meta.url));
  * @returns once it runs, long before the guest does.
  */
 export async function startSupervisor(directory: string, supervision: Supervision): Promise<ProcessIdentity> {
-  await writeFile(join(directory, "supervise.json"), JSON.stringify(supervision), { mode: 0o600 });
-  await writeFile(join(directory, "status.json"), JSON.stringify({ phase: "starting" } satisfies Status));
+  await writeState(join(directory, "supervise.json"), supervision);
+  await writeState(join(directory, "status.json"), { phase: "starting" } satisfies Status);
   const log = await open(join(directory, "supervisor.log"), "a", 0o600);
   try {
     const namespaces = ["--fork", "--kill-child", "--pid", "--mount-proc", "--propagation", "private"];
@@ -89,7 +90,7 @@ export async function startSupervisor(directory: string, supervision: Supervisio
     supervisor.unref();
     const identity = await identify(supervisor.pid!);
     if (!identity) throw new Error("the supervisor ended at once");
-    await writeFile(join(directory, "supervisor.json"), JSON.stringify(identity));
+    await writeState(join(directory, "supervisor.json"), identity);
     return identity;
   } finally {
     await log.close();
@@ -98,13 +99,13 @@ export async function startSupervisor(directory: string, supervision: Supervisio
 
 /** The running supervisor of the machine in this folder; undefined when there is none. */
 export async function findSupervisor(directory: string): Promise<ProcessIdentity | undefined> {
-  const identity = await readJson<ProcessIdentity>(join(directory, "supervisor.json"));
+  const identity = await readState<ProcessIdentity>(join(directory, "supervisor.json"));
   return identity && (await isAlive(identity)) ? identity : undefined;
 }
 
 /** What the supervisor of this folder said last; undefined when there was none yet. */
 export function readStatus(directory: string): Promise<Status | undefined> {
-  return readJson<Status>(join(directory, "status.json"));
+  return readState<Status>(join(directory, "status.json"));
 }
 
 /** Tells the supervisor to power the guest off and end, and waits for that. Kills it when it takes longer than it may. */
@@ -140,13 +141,4 @@ async function ended(identity: ProcessIdentity, seconds: number): Promise<boolea
     await delay(20);
   }
   return true;
-}
-
-async function readJson<T>(file: string): Promise<T | undefined> {
-  try {
-    return JSON.parse(await readFile(file, "utf8")) as T;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
 }

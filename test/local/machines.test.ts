@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execa } from "execa";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -12,6 +12,7 @@ import { machineDirectory } from "../../provider/local/machine-record.ts";
 import { childrenOf } from "../../provider/local/processes.ts";
 import { findSupervisor } from "../../provider/local/supervisor.ts";
 import { cachedBase } from "../cached-base.ts";
+import { makeDeepTree } from "./deep-tree.ts";
 import { assertNothingLeft, builderSpec, otherProcess, processesOf, ssh, sshWhenBack } from "./support.ts";
 
 describe("local builder", function () {
@@ -110,6 +111,28 @@ describe("local builder", function () {
     for (const root of ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]) {
       assert.ok(!existsSync(join(root, controlGroupOf(machine.directory))));
     }
+  });
+
+  it("is removed whatever its guest has put into its root", async () => {
+    const { machine, run } = await newBuilder();
+    await run(`sudo bash -ec 'mkdir /opt/deep; cd /opt/deep; ${makeDeepTree}; chattr +i file'`);
+    await machines.removeMachine(machine.name);
+    assert.ok(!existsSync(machine.directory));
+  });
+
+  it("is reaped, and disturbs no other, when a crash has left its records torn", async () => {
+    const [torn, whole] = await Promise.all([newBuilder(), newBuilder()]);
+    await writeFile(join(torn.machine.directory, "machine.json"), "");
+    await writeFile(join(torn.machine.directory, "status.json"), '{"pha');
+    assert.equal(await machines.findMachine(torn.machine.name), undefined);
+    assert.ok((await machines.listMachines()).some(({ name }) => name === whole.machine.name));
+    const reaped = await machines.reapMachines();
+    assert.deepEqual(
+      reaped.filter(({ name }) => name === torn.machine.name),
+      [{ name: torn.machine.name, reason: "it was never finished" }],
+    );
+    await assertNothingLeft(torn.machine.directory);
+    assert.equal(await whole.run("echo here"), "here");
   });
 
   it("is reaped with all its processes when its maker is killed before it answers", async () => {

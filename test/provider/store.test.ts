@@ -37,6 +37,15 @@ describe("the image directory", () => {
     );
   });
 
+  it("is not disturbed by a damaged image of another stack", async () => {
+    const own = await makeImage("own");
+    await appendFile(join(await makeImage("foreign", "other"), "disk.qcow2"), "x");
+    assert.deepEqual(
+      (await listImages(home, owner)).map(({ path }) => path),
+      [own],
+    );
+  });
+
   it("has no images where there is no directory", async () => {
     assert.deepEqual(await listImages(join(home, "missing"), owner), []);
   });

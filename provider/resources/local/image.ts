@@ -1,10 +1,11 @@
 // The image of the `local` cloud: a folder with a bootable disk, what else the recipe asked for, and a manifest.
-import { rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../../common/user-error.ts";
 import { assertSealed } from "../../local/assert-sealed.ts";
 import { assembleImage } from "../../local/disk.ts";
 import { findMachine, rootView } from "../../local/machines.ts";
+import { removeTree } from "../../local/remove-tree.ts";
 import { findImage, type Manifest, type StoredImage } from "../../local/store.ts";
 import { toolVersions } from "../../local/tool-versions.ts";
 import type { ResourceType } from "../../resource.ts";
@@ -94,7 +95,7 @@ export const image: ResourceType<ImageInputs, ImageState> = {
         cure: "run `pulumi up` again: it bakes the image from its recipe",
       });
     }
-    await rm(path, { recursive: true, force: true });
+    await removeTree(path);
     const view = await rootView(machine);
     try {
       await assertSealed(view, assertion, progress, signal);
@@ -138,7 +139,7 @@ export const image: ResourceType<ImageInputs, ImageState> = {
     });
     // Another image may have been made in the same folder since (replacement makes the new one first).
     if (found && idOf(found) !== id) return;
-    await rm(path, { recursive: true, force: true });
+    await removeTree(path);
   },
 };
 

@@ -1,8 +1,9 @@
 // The lease of a machine: made before the machine and dropped after it, so that whatever happens in between, dropping the
 // lease makes sure that the machine is gone. The machine itself is declared with `deletedWith: lease`.
 import { randomBytes } from "node:crypto";
-import { rm } from "node:fs/promises";
 import { findMachine, listMachines, removeMachine } from "../../local/machines.ts";
+import { problemOf } from "../../problem-of.ts";
+import { removeTree } from "../../local/remove-tree.ts";
 import { sealingState } from "../../local/sealing.ts";
 import { findImage, partialFolder } from "../../local/store.ts";
 import type { ResourceType } from "../../resource.ts";
@@ -60,8 +61,12 @@ export const lease: ResourceType<LeaseInputs, LeaseState> = {
   async create(inputs, { progress }) {
     const owner = Object.fromEntries(ownerLabels.map((label) => [label, inputs.labels[label]]));
     for (const earlier of await listMachines(owner)) {
-      await removeMachine(earlier.name);
-      progress(`removed ${earlier.name}, left by an earlier bake`);
+      const problem = await problemOf(removeMachine(earlier.name));
+      progress(
+        problem === undefined
+          ? `removed ${earlier.name}, left by an earlier bake`
+          : `${earlier.name}, left by an earlier bake, stays: ${problem}`,
+      );
     }
     const machine = `${inputs.prefix}-${randomBytes(3).toString("hex")}`;
     const deadline = new Date(Date.now() + inputs.lifetime * 1000).toISOString();
@@ -71,9 +76,9 @@ export const lease: ResourceType<LeaseInputs, LeaseState> = {
   async delete(_id, { machine, image }) {
     await removeMachine(machine);
     if (image === undefined) return;
-    await rm(partialFolder(image), { recursive: true, force: true });
+    await removeTree(partialFolder(image));
     const made = await findImage(image);
     // Proven images have a record of their own in the state. This one got its folder, but perhaps not its record.
-    if (made && !made.proof && made.manifest.machine === machine) await rm(image, { recursive: true, force: true });
+    if (made && !made.proof && made.manifest.machine === machine) await removeTree(image);
   },
 };
