@@ -69,6 +69,8 @@ export class Ec2Cloud implements Cloud {
   private readonly instanceType: string;
   /** What the preflight found out; none before that, as nothing is declared that needs it. */
   private found?: Pick<Surroundings, "vpc" | "sshFrom">;
+  /** Found once: all distributions are reached in the same way. */
+  private opened?: Promise<string[]>;
   /** Ids of base images by distribution. */
   private readonly bases = new Map<string, string>();
 
@@ -120,11 +122,8 @@ export class Ec2Cloud implements Cloud {
     const base = this.bases.get(distribution.id);
     const keyName = this.ownKey?.name;
     const asked = { region, instanceType, architecture, subnet, securityGroup, keyName, bootMode, base };
-    const [{ vpc }, sshFrom] = await Promise.all([
-      call<{ vpc: string }>("ci-images:ec2:preflight", asked),
-      findSshFrom(this.settings),
-    ]);
-    this.found = { vpc, sshFrom };
+    const { vpc, cidr } = await call<{ vpc: string; cidr?: string }>("ci-images:ec2:preflight", asked);
+    this.found = { vpc, sshFrom: await this.sshFrom(cidr) };
   }
 
   declareBuilder(bake: Bake): Ec2Machine {
@@ -215,6 +214,18 @@ export class Ec2Cloud implements Cloud {
       return [region, onceMade(told, [copied, ...permitted])] as const;
     });
     return { [this.place]: own, ...Object.fromEntries(copies) };
+  }
+
+  /**
+   * Who SSH is opened to; nobody where the user's own security group decides that.
+   * @param cidr The network of machines' private addresses.
+   */
+  private sshFrom(cidr: string | undefined): Promise<string[]> {
+    const { securityGroup, address } = this.settings.ec2;
+    if (securityGroup !== undefined) return Promise.resolve([]);
+    const isPrivate = address === "private";
+    const networks = isPrivate && cidr !== undefined ? [cidr] : [];
+    return (this.opened ??= findSshFrom(this.settings, { family: 4, networks, isPrivate }));
   }
 
   /**

@@ -26,7 +26,7 @@ import { call } from "../call.ts";
 import type { OwnKey } from "../login-key.ts";
 import { onceMade } from "../outputs.ts";
 import type { Settings } from "../settings.ts";
-import { findSshFrom } from "../ssh-from.ts";
+import { familyOf, findSshFrom } from "../ssh-from.ts";
 import type { StackState } from "../state.ts";
 import { baseSource } from "./bases.ts";
 import { familyName } from "./family.ts";
@@ -102,6 +102,8 @@ export class GceCloud implements Cloud {
   /** Distributions that have a builder already. */
   private readonly occupied = new Set<string>();
   private sshFrom: string[] = [];
+  /** Found once: all distributions are reached in the same way. */
+  private opened?: Promise<string[]>;
 
   /**
    * @param place The project's id.
@@ -151,7 +153,7 @@ export class GceCloud implements Cloud {
 
   async preflight({ distribution, name }: Plan): Promise<void> {
     this.familyOf({ name, distribution });
-    const { architecture, network, diskSize, diskType, firewall, spot, publicAddress } = this.settings.gce;
+    const { architecture, network, diskSize, diskType, firewall, spot, publicAddress, subnetwork } = this.settings.gce;
     const { sizeGb } = this.bases.get(distribution.id)!;
     const { where } = this;
     if (diskSize < sizeGb) {
@@ -169,21 +171,16 @@ export class GceCloud implements Cloud {
       machineType,
       architecture,
       ...looksAt,
+      // Where their private addresses are from: for the way to them.
+      ...(!publicAddress && firewall && { inside: { network, ...(subnetwork !== undefined && { subnetwork }) } }),
       ...(!this.occupied.has(distribution.id) && { room }),
     };
-    const [, sshFrom] = await Promise.all([
-      call("ci-images:gce:preflight", asked),
-      firewall ? findSshFrom(this.settings) : [],
-    ]);
-    this.sshFrom = sshFrom.filter((range) => !range.includes(":"));
-    if (firewall && this.sshFrom.length === 0) {
-      throw new UserError({
-        where,
-        key: "ci-images:sshFrom",
-        found: `only IPv6 (${sshFrom.join(", ")})`,
-        allowed: "at least one range of IPv4 addresses: machines on gce are reached by theirs",
-      });
-    }
+    const { ranges } = await call<{ ranges?: string[] }>("ci-images:gce:preflight", asked);
+    if (!firewall) return;
+    const reached = { family: 4 as const, networks: publicAddress ? [] : (ranges ?? []), isPrivate: !publicAddress };
+    this.opened ??= findSshFrom(this.settings, reached);
+    // A rule has ranges of one family, and machines are reached by IPv4.
+    this.sshFrom = (await this.opened).filter((range) => familyOf(range) === 4);
   }
 
   declareBuilder(bake: Bake): GceMachine {

@@ -23,7 +23,7 @@ import { call } from "../call.ts";
 import type { OwnKey } from "../login-key.ts";
 import { onceMade } from "../outputs.ts";
 import type { Settings } from "../settings.ts";
-import { findSshFrom } from "../ssh-from.ts";
+import { findSshFrom, type Reached } from "../ssh-from.ts";
 import { baseOf } from "./bases.ts";
 import { declareMachine, type MachineContext, type Preflight, type RackspaceMachine } from "./machines.ts";
 import { ImageLook, Promotion, ServerImage, Sharing, steps, type ServerImageArgs } from "./resources.ts";
@@ -53,6 +53,8 @@ export class RackspaceCloud implements Cloud {
   private readonly occupied = new Set<string>();
   /** What the region was found to have. */
   private found?: Pick<MachineContext, "preflight" | "sshFrom">;
+  /** Found once: all distributions are reached in the same way. */
+  private opened?: Promise<string[]>;
   private uploaded?: openstack.compute.Keypair;
   private official?: openstack.Provider;
 
@@ -114,11 +116,12 @@ export class RackspaceCloud implements Cloud {
     // A builder that is there is gone on with, or ended before another is made.
     if (this.occupied.has(distribution.id)) asked.occupied = true;
     if (ownKey?.name !== undefined) asked.keyPair = { name: ownKey.name, publicKey: ownKey.publicKey };
-    const [preflight, sshFrom] = await Promise.all([
-      call<Preflight>("ci-images:rackspace:preflight", asked),
-      findSshFrom(this.settings),
-    ]);
-    this.found ??= { preflight, sshFrom };
+    const { reached, ...preflight } = await call<Preflight & { reached: Reached }>(
+      "ci-images:rackspace:preflight",
+      asked,
+    );
+    this.opened ??= findSshFrom(this.settings, reached);
+    this.found = { preflight, sshFrom: await this.opened };
   }
 
   declareBuilder(bake: Bake): RackspaceMachine {

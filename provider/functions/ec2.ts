@@ -35,35 +35,45 @@ interface PreflightInputs {
   base: string;
 }
 
-/** `ci-images:ec2:preflight`: refuses to start a bake that can't end well, and tells in which VPC it will be. */
-export const ec2Preflight: FunctionType<PreflightInputs, { vpc: string }> = {
+/** `ci-images:ec2:preflight`: refuses to start a bake that can't end well, and tells where it will be. */
+export const ec2Preflight: FunctionType<PreflightInputs, Place> = {
   token: "ci-images:ec2:preflight",
   async call(inputs) {
     const { region } = inputs;
     return asking(`preparing a bake in ${region}`, async () => {
-      const [vpc] = await Promise.all([
+      const [place] = await Promise.all([
         findVpc(inputs),
         checkType(inputs),
         checkKeyName(inputs),
         checkBootMode(inputs),
       ]);
-      return { vpc };
+      return place;
     });
   },
 };
 
-async function findVpc({ region, subnet, securityGroup }: PreflightInputs): Promise<string> {
+/** Where machines will be. */
+interface Place {
+  vpc: string;
+  /** The subnet's addresses, or the whole VPC's where AWS chooses the subnet. */
+  cidr?: string;
+}
+
+async function findVpc({ region, subnet, securityGroup }: PreflightInputs): Promise<Place> {
   const client = await ec2(region);
   const where = (key: string) => `stack setting ci-images:ec2.${key}`;
   let vpc: string | undefined;
+  let cidr: string | undefined;
   if (subnet !== undefined) {
     const { Subnets } = await unlessMissing(where("subnet"), subnet, region, () =>
       client.describeSubnets({ SubnetIds: [subnet] }),
     );
     vpc = Subnets?.[0]?.VpcId;
+    cidr = Subnets?.[0]?.CidrBlock;
   } else {
     const { Vpcs } = await client.describeVpcs({ Filters: [{ Name: "is-default", Values: ["true"] }] });
     vpc = Vpcs?.[0]?.VpcId;
+    cidr = Vpcs?.[0]?.CidrBlock;
   }
   if (vpc === undefined) {
     const found = `not set, and the account has no default VPC in ${region}`;
@@ -73,7 +83,7 @@ async function findVpc({ region, subnet, securityGroup }: PreflightInputs): Prom
       cure: "set the id of a subnet from which machines reach the internet",
     });
   }
-  if (securityGroup === undefined) return vpc;
+  if (securityGroup === undefined) return { vpc, cidr };
   const { SecurityGroups } = await unlessMissing(where("securityGroup"), securityGroup, region, () =>
     client.describeSecurityGroups({ GroupIds: [securityGroup] }),
   );
@@ -85,7 +95,7 @@ async function findVpc({ region, subnet, securityGroup }: PreflightInputs): Prom
       allowed: `one of ${vpc}`,
     });
   }
-  return vpc;
+  return { vpc, cidr };
 }
 
 async function checkType({ region, instanceType, architecture, bootMode }: PreflightInputs): Promise<void> {

@@ -6,6 +6,7 @@ import { nearest } from "../../provision/nearest.ts";
 import { findBase, findPinnedBase, type BaseSource, type FoundBase } from "../gce/bases.ts";
 import { Compute } from "../gce/compute.ts";
 import { marks, recipeOf } from "../gce/machines.ts";
+import { privateRanges, type Inside } from "../gce/subnetworks.ts";
 import { refuseWithoutRoom, type Need } from "../gce/quotas.ts";
 import { labelFilter, nameOf, type Disk, type Image, type Instance } from "../gce/types.ts";
 import type { FunctionType } from "../resource.ts";
@@ -121,6 +122,8 @@ interface PreflightInputs {
   architecture: "amd64" | "arm64";
   /** A network's name in the project; undefined when the stack names a subnetwork or a network of another project. */
   network?: string;
+  /** Where machines get their private addresses from, when they are reached by those. */
+  inside?: Inside;
   /** What the builder takes; undefined where it is there already. */
   room?: Pick<Need, "diskSize" | "diskType" | "spot" | "publicAddress" | "firewall">;
 }
@@ -133,10 +136,10 @@ interface Named {
   guestCpus?: number;
 }
 
-/** `ci-images:gce:preflight`: refuses to start a bake that can't end well. */
-export const gcePreflight: FunctionType<PreflightInputs, object> = {
+/** `ci-images:gce:preflight`: refuses to start a bake that can't end well, and tells of which networks machines' addresses are. */
+export const gcePreflight: FunctionType<PreflightInputs, { ranges?: string[] }> = {
   token: "ci-images:gce:preflight",
-  async call({ project, zone, machineType, architecture, network, room }, context) {
+  async call({ project, zone, machineType, architecture, network, room, inside }, context) {
     const compute = await Compute.open(project, context);
     const setting = (key: string) => `stack setting ci-images:gce.${key}`;
     const refuse = async (key: string, value: string, list: string): Promise<never> => {
@@ -162,7 +165,7 @@ export const gcePreflight: FunctionType<PreflightInputs, object> = {
       return refuse("network", network, "global/networks");
     }
     if (room) await refuseWithoutRoom(compute, { ...room, zone, machineType, cpus: type.guestCpus ?? 0 });
-    return {};
+    return inside === undefined ? {} : { ranges: await privateRanges(compute, zone, inside) };
   },
 };
 

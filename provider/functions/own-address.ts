@@ -1,5 +1,9 @@
-// This computer's address as the internet sees it: what a cloud's firewall must let in.
-import { isIP } from "node:net";
+// Where our SSH comes from, as the machines of a bake see it: what a cloud's firewall must let in.
+import { createSocket } from "node:dgram";
+import { lookup } from "node:dns/promises";
+import { get as getPlain } from "node:http";
+import { get as getSecure } from "node:https";
+import { BlockList, isIP, isIPv4 } from "node:net";
 import { UserError } from "../../common/user-error.ts";
 import type { FunctionType } from "../resource.ts";
 
@@ -9,38 +13,186 @@ const servers = ["https://checkip.amazonaws.com", "https://api.ipify.org", "http
 /** Milliseconds that a server may take. */
 const patience = 5000;
 
+const where = "stack setting ci-images:sshFrom";
+const cure = "say who may reach the builders: npx pulumi config set --path 'ci-images:sshFrom[0]' 203.0.113.7/32";
+
+/** Addresses that mean something inside a network only: RFC 1918, RFC 6598 (carriers, and VPCs), RFC 3927, RFC 4193. */
+const inside = new BlockList();
+for (const [network, bits] of [
+  ["10.0.0.0", 8],
+  ["172.16.0.0", 12],
+  ["192.168.0.0", 16],
+  ["100.64.0.0", 10],
+  ["169.254.0.0", 16],
+  ["127.0.0.0", 8],
+] as const) {
+  inside.addSubnet(network, bits, "ipv4");
+}
+for (const [network, bits] of [
+  ["fc00::", 7],
+  ["fe80::", 10],
+  ["::1", 128],
+] as const) {
+  inside.addSubnet(network, bits, "ipv6");
+}
+
+/** Whether an address can't be reached from the internet. */
+export function isPrivateAddress(address: string): boolean {
+  return inside.check(address, isIPv4(address) ? "ipv4" : "ipv6");
+}
+
 /**
- * Asks servers in turn for our address.
+ * Asks servers in turn for our address on the internet.
  * @param urls Where to ask.
+ * @param family Of the address: the one that the machines are reached by.
  * @throws UserError that says what each answered when none gave an address.
  */
-export async function askOwnAddress(urls: readonly string[], signal?: AbortSignal): Promise<string> {
+export async function askOwnAddress(urls: readonly string[], family: 4 | 6 = 4, signal?: AbortSignal): Promise<string> {
   const answers: string[] = [];
   for (const url of urls) {
     const limits = [AbortSignal.timeout(patience), ...(signal ? [signal] : [])];
     try {
-      const response = await fetch(url, { signal: AbortSignal.any(limits) });
-      const text = (await response.text()).trim();
-      if (response.ok && isIP(text) !== 0) return text;
-      answers.push(`${url}: ${response.status} ${JSON.stringify(text.slice(0, 40))}`);
+      const { status, text } = await ask(url, family, AbortSignal.any(limits));
+      if (status === 200 && isIP(text) === family) return text;
+      answers.push(`${url}: ${status} ${JSON.stringify(text.slice(0, 40))}`);
     } catch (error) {
       signal?.throwIfAborted();
-      const { message, cause } = error as Error;
-      answers.push(`${url}: ${cause instanceof Error ? cause.message : message}`);
+      answers.push(`${url}: ${(error as Error).message}`);
     }
   }
-  throw new UserError({
-    where: "stack setting ci-images:sshFrom",
-    found: `not set, and this computer's public address could not be found (${answers.join("; ")})`,
-    cure: "say who may reach the builders: npx pulumi config set --path 'ci-images:sshFrom[0]' 203.0.113.7/32",
+  const found = `not set, and this computer's public IPv${family} address could not be found (${answers.join("; ")})`;
+  throw new UserError({ where, found, cure });
+}
+
+/** Not `fetch`, which can't be told by which family of addresses to go. */
+function ask(url: string, family: 4 | 6, signal: AbortSignal): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const get = url.startsWith("https:") ? getSecure : getPlain;
+    const request = get(url, { family, signal }, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (part: string) => (text += part));
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, text: text.trim() }));
+      response.on("error", reject);
+    });
+    request.on("error", reject);
   });
 }
 
-/** `ci-images:index:ownAddress`. CI_IMAGES_ADDRESS_SERVER names another server to ask, for networks that have their own. */
-export const ownAddress: FunctionType<object, { address: string }> = {
+/**
+ * The address of this computer from which packets to another leave it, as the routing table has it. Nothing is sent.
+ * @param target An address.
+ * @throws UserError when there is no route.
+ */
+export async function localAddressTowards(target: string): Promise<string> {
+  const socket = createSocket(isIPv4(target) ? "udp4" : "udp6");
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once("error", reject);
+      // Any port: a datagram socket that is connected has been given its address, and that is all.
+      socket.connect(9, target, resolve);
+    });
+    return socket.address().address;
+  } catch (error) {
+    const found = `not set, and this computer has no route to ${target} (${(error as NodeJS.ErrnoException).code})`;
+    throw new UserError({ where, found, cure });
+  } finally {
+    socket.close();
+  }
+}
+
+interface OwnAddressInputs {
+  /** The family of the addresses by which machines are reached. */
+  family: 4 | 6;
+  /** Networks (CIDR) that these addresses are of, where they are known. */
+  networks?: string[];
+  /** True where they are private for certain, also when no network is known. */
+  isPrivate?: boolean;
+  /** A host of the cloud itself, for a cloud that is inside of a network of its own. */
+  cloudHost?: string;
+  /** The host that connections go through. */
+  bastion?: string;
+}
+
+interface OwnAddress {
+  addresses: string[];
+  /** What the user should know about how they were found. */
+  notice?: string;
+}
+
+/**
+ * `ci-images:index:ownAddress`: machines with public addresses see our public one, those with private addresses the one that the
+ * route to them has. CI_IMAGES_ADDRESS_SERVER names another server to ask for the public one.
+ */
+export const ownAddress: FunctionType<OwnAddressInputs, OwnAddress> = {
   token: "ci-images:index:ownAddress",
-  async call(_inputs, { signal }) {
+  async call(inputs, { signal }) {
+    if (inputs.bastion !== undefined) return addressOfBastion(inputs, inputs.bastion);
+    const target = insideTarget(inputs);
+    if (target !== undefined) return routed(target.address, `to ${target.network}, where the machines are`);
+    if (inputs.isPrivate) {
+      const found = "not set; machines are reached by private addresses, and nothing says of which network";
+      throw new UserError({ where, found, cure });
+    }
+    const known = inputs.networks !== undefined && inputs.networks.length > 0;
+    const besides = inputs.cloudHost === undefined ? undefined : await cloudAddress(inputs.cloudHost, inputs.family);
     const own = process.env.CI_IMAGES_ADDRESS_SERVER;
-    return { address: await askOwnAddress(own ? [own] : servers, signal) };
+    try {
+      const address = await askOwnAddress(own ? [own] : servers, inputs.family, signal);
+      // A cloud at a private address may have machines at private or at public ones.
+      if (known || besides === undefined || !isPrivateAddress(besides)) return { addresses: [address] };
+      const { addresses } = await routed(besides, "");
+      return {
+        addresses: [...new Set([address, ...addresses])],
+        notice: `SSH is opened to ${address}, this computer's public address, and to ${addresses[0]}, its address on the way to ${inputs.cloudHost}; ${hint}`,
+      };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (besides === undefined || !(error instanceof UserError)) throw error;
+      return routed(besides, `to ${inputs.cloudHost}, as no server on the internet told its public one`);
+    }
   },
 };
+
+const hint = "if machines see another one, set ci-images:sshFrom";
+
+async function routed(target: string, way: string): Promise<OwnAddress> {
+  const address = await localAddressTowards(target);
+  return {
+    addresses: [address],
+    notice: `SSH is opened to ${address}, this computer's address on the way ${way}; ${hint}`,
+  };
+}
+
+/** The first of the networks whose addresses are private. */
+function insideTarget({ networks = [], family }: OwnAddressInputs) {
+  return networks
+    .map((network) => ({ network, address: network.split("/")[0] }))
+    .find(({ address }) => isIP(address) === family && isPrivateAddress(address));
+}
+
+async function cloudAddress(host: string, family: 4 | 6): Promise<string | undefined> {
+  try {
+    return (await lookup(host, { family })).address;
+  } catch {
+    // It is reached by the other family: that says nothing about this one.
+    return undefined;
+  }
+}
+
+/** Machines see a bastion under the address that we know only where both are public, or both private. */
+async function addressOfBastion(inputs: OwnAddressInputs, bastion: string): Promise<OwnAddress> {
+  const { networks = [], isPrivate, family } = inputs;
+  const inner = isPrivate || insideTarget(inputs) !== undefined;
+  const isKnown = inner || networks.length > 0;
+  const address = await cloudAddress(bastion, family);
+  if (address === undefined) {
+    throw new UserError({ where, found: `not set, and the bastion ${bastion} has no IPv${family} address`, cure });
+  }
+  if (isKnown && isPrivateAddress(address) !== inner) {
+    const [kind, other] = inner ? ["private", "public"] : ["public", "private"];
+    const found = `not set; machines have ${kind} addresses, and of the bastion only a ${other} one (${address}) is known`;
+    throw new UserError({ where, found, allowed: "the networks that the bastion's connections come from", cure });
+  }
+  return { addresses: [address], notice: `SSH is opened to ${address}, the bastion's address; ${hint}` };
+}

@@ -30,6 +30,16 @@ interface Preflight {
   floatingNetwork?: { id: string; name: string };
   /** Whether the cloud has the key pair. */
   hasKeyPair: boolean;
+  /** How machines are reached. */
+  reached: Reached;
+}
+
+interface Reached {
+  family: 4 | 6;
+  /** Networks (CIDR) of the addresses that machines are reached by; none where the project does not see them. */
+  networks: string[];
+  /** Keystone's host. */
+  cloudHost: string;
 }
 
 interface Flavor {
@@ -59,7 +69,7 @@ export const preflight: FunctionType<PreflightInputs, Preflight> = {
       checkKeyPair(region, inputs.keyPair),
     ]);
     if (!inputs.occupied) await checkRoom(region, flavor);
-    return { flavor: flavor.id, ...networks, hasKeyPair };
+    return { flavor: flavor.id, ...networks, hasKeyPair, reached: await findReached(region, networks) };
   },
 };
 
@@ -156,6 +166,27 @@ async function findNetworks(region: Region, { networks: wanted, floatingNetwork 
   if (floatingNetwork === undefined) return { networks: chosen };
   const outside = networks.filter((each) => each["router:external"]);
   return { networks: chosen, floatingNetwork: find("floatingNetwork", floatingNetwork, outside) };
+}
+
+interface Subnet {
+  cidr: string;
+  ip_version: 4 | 6;
+}
+
+/** By their floating address, or the one in the first network: IPv4 where there is one. */
+async function findReached(
+  region: Region,
+  { networks, floatingNetwork }: Pick<Preflight, "networks" | "floatingNetwork">,
+): Promise<Reached> {
+  const { authUrl } = region.session.credentials;
+  const cloudHost = new URL(authUrl).hostname.replace(/^\[|\]$/g, "");
+  const id = floatingNetwork?.id ?? networks[0]?.id;
+  if (id === undefined) return { family: 4, networks: [], cloudHost };
+  const path = `/subnets?network_id=${encodeURIComponent(id)}`;
+  const { subnets } = await region.send<{ subnets: Subnet[] }>({ service: "network", method: "GET", path });
+  const family = floatingNetwork || subnets.length === 0 || subnets.some(({ ip_version }) => ip_version === 4) ? 4 : 6;
+  const fitting = subnets.filter(({ ip_version }) => ip_version === family);
+  return { family, networks: fitting.map(({ cidr }) => cidr), cloudHost };
 }
 
 async function checkKeyPair(region: Region, wanted: PreflightInputs["keyPair"]): Promise<boolean> {

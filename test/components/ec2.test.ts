@@ -18,8 +18,8 @@ function world(generations: object[] = [], records: object = {}, more: object = 
       "pulumi:pulumi:readStackResourceOutputs": { outputs: records },
       "ci-images:ec2:resolveBase": base,
       "ci-images:ec2:survey": { generations, builders: [], sealed: [], useless: [], ...more },
-      "ci-images:ec2:preflight": { vpc: "vpc-1" },
-      "ci-images:index:ownAddress": { address: "203.0.113.7" },
+      "ci-images:ec2:preflight": { vpc: "vpc-1", cidr: "10.7.0.0/16" },
+      "ci-images:index:ownAddress": { addresses: ["203.0.113.7"] },
       "ci-images:ec2:configuredRegion": { region },
     },
     outputs: {
@@ -241,6 +241,13 @@ describe("stack `ec2`: what the program declares", function () {
     assert.equal(fallen.one("Instance", /builder$/).inputs.instanceMarketOptions, undefined);
   });
 
+  it("opens SSH to the address that machines with private addresses see", async () => {
+    const graph = await run({ address: "private" });
+    const { inputs } = graph.calls.find(({ token }) => token === "ci-images:index:ownAddress")!;
+    assert.deepEqual(inputs, { family: 4, networks: ["10.7.0.0/16"], isPrivate: true });
+    await assert.rejects(run({}, world(), { sshFrom: ["2001:db8::1/128"] }), /ci-images:sshFrom: only IPv6/);
+  });
+
   it("uses the user's own key pair, security group, subnet and private address when they are given", async () => {
     const folder = await mkdtemp(join(tmpdir(), "ci-images-key-"));
     try {
@@ -257,6 +264,7 @@ describe("stack `ec2`: what the program declares", function () {
       );
       assert.equal(graph.one("Reachable", /builder/).inputs.address, "private");
       assert.deepEqual(graph.names("SecurityGroup"), []);
+      assert.ok(!graph.calls.some(({ token }) => token.endsWith(":ownAddress")), "nothing is opened");
       const loginKeys = graph.names("KeyPair").filter((name) => name.endsWith("login-key"));
       assert.equal(loginKeys.length, 1);
       assert.match(loginKeys[0], /trial-login-key$/, "the image must let in nobody who could log in to the builder");

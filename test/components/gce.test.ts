@@ -494,6 +494,21 @@ describe("the graph of stack gce", () => {
     await assert.rejects(declare(graph, {}, { more: { sshFrom: ["2001:db8::1/128"] } }), /sshFrom: only IPv6/);
   });
 
+  it("opens SSH to the address that private machines see, and asks for none without a rule of its own", async () => {
+    const graph = newGraph();
+    graph.answers["ci-images:gce:preflight"] = { ranges: ["10.128.0.0/20"] };
+    graph.answers["ci-images:index:ownAddress"] = { addresses: ["10.8.0.3"] };
+    await declare(graph, { publicAddress: false }, { more: { sshFrom: undefined } });
+    assert.deepEqual(graph.asked["ci-images:gce:preflight"].inside, { network: "default" });
+    assert.deepEqual(graph.asked["ci-images:index:ownAddress"], {
+      family: 4,
+      networks: ["10.128.0.0/20"],
+      isPrivate: true,
+    });
+    assert.deepEqual(graph.get(`${prefix}-builder-ssh`).inputs.sourceRanges, ["10.8.0.3/32"]);
+    await declare(newGraph(), { firewall: false }, { more: { sshFrom: undefined } });
+  });
+
   it("refuses a distribution that Google has no image of", () => {
     const settings = settingsOf().gce;
     assert.throws(

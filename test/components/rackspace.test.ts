@@ -50,7 +50,9 @@ class RackspaceGraph extends Graph {
         flavor: "flavor-1",
         networks: [{ id: "network-1", name: "private" }],
         hasKeyPair: false,
+        reached: { family: 4, networks: ["10.4.0.0/24"], cloudHost: "keystone.example" },
       },
+      "ci-images:index:ownAddress": { addresses: ["10.8.0.3"], notice: "SSH is opened to 10.8.0.3" },
     };
     super("rackspace", answers, outputsOf);
   }
@@ -166,6 +168,23 @@ describe("the graph of stack rackspace", () => {
     assert.ok(graph.after(`${prefix}-builder-lease`).includes(`${prefix}-builder-security-group`));
     const group = graph.get(`${prefix}-builder-security-group`).inputs.name;
     assert.deepEqual(graph.get(`${prefix}-builder`).inputs.securityGroups, [group]);
+  });
+
+  it("opens SSH to the address that the machines' networks see, when the stack does not say; refuses another family", async () => {
+    const graph = new RackspaceGraph();
+    await graph.bake(settingsOf({}, { sshFrom: undefined }), plan);
+    assert.deepEqual(graph.asked["ci-images:index:ownAddress"], {
+      family: 4,
+      networks: ["10.4.0.0/24"],
+      cloudHost: "keystone.example",
+    });
+    assert.equal(graph.get(`${prefix}-builder-ssh`).inputs.remoteIpPrefix, "10.8.0.3/32");
+    const six = new RackspaceGraph();
+    Object.assign(six.answers["ci-images:rackspace:preflight"], { reached: { family: 6, networks: [] } });
+    await assert.rejects(
+      six.bake(settingsOf({}, { sshFrom: ["203.0.113.5/32"] }), plan),
+      /ci-images:sshFrom: only IPv4 \(203\.0\.113\.5\/32\); allowed: at least one range of IPv6 addresses/,
+    );
   });
 
   it("stops the server before its image is made, ends it after that, and boots the trial from what is left", async () => {

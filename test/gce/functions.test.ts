@@ -164,6 +164,17 @@ describe("the preflight on gce", () => {
       await gcePreflight.call(wanted, watching());
     }));
 
+  it("tells of which networks private addresses are", () =>
+    withGce(async () => {
+      const ranges = async (inside: { network: string; subnetwork?: string }) =>
+        (await gcePreflight.call({ ...wanted, inside }, watching())).ranges;
+      assert.deepEqual(await ranges({ network: "default" }), ["127.0.0.0/8"]);
+      assert.deepEqual(await ranges({ network: "default", subnetwork: "default" }), ["127.0.0.0/8"]);
+      const shared = { network: "projects/host/global/networks/default" };
+      assert.deepEqual(await ranges(shared), ["127.0.0.0/8"]);
+      assert.deepEqual(await ranges({ ...shared, subnetwork: "other" }), [], "not to be seen");
+    }));
+
   it("names the setting that is wrong, and the nearest name", () =>
     withGce(async () => {
       await refused(

@@ -139,6 +139,16 @@ describe("rackspace preflight", () => {
     assert.equal(found.floatingNetwork!.name, "public");
   });
 
+  it("tells how machines are reached: by floating addresses, or their own, of which family, and of which networks", async () => {
+    const { reached } = await ask({ networks: ["private"] });
+    assert.deepEqual(reached, { family: 4, networks: ["127.0.0.0/8"], cloudHost: "127.0.0.1" });
+    assert.deepEqual((await ask({ floatingNetwork: "public" })).reached.networks, []);
+    const region = cloud().region();
+    region.addSubnet(region.addNetwork("six", false, "fd00::/64"), "2001:db8::/64");
+    const six = (await ask({ networks: ["six"] })).reached;
+    assert.deepEqual([six.family, six.networks], [6, ["fd00::/64", "2001:db8::/64"]]);
+  });
+
   it("asks which flavor, and names the nearest", async () => {
     await assert.rejects(
       async () => ask({ flavor: undefined }),

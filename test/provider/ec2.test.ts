@@ -142,7 +142,9 @@ describe("EC2 through our provider", function () {
     const inputs = { region, instanceType: "t3.small", architecture: "amd64" as const, base: "ami-00000002" };
 
     it("tells the VPC, and refuses what is not there by the setting's name", async () => {
-      assert.match((await ec2Preflight.call(inputs, context)).vpc, /^vpc-/);
+      const { vpc, cidr } = await ec2Preflight.call(inputs, context);
+      assert.match(vpc, /^vpc-/);
+      assert.match(cidr!, /^172\.31\./, "of the default VPC");
       await assert.rejects(
         ec2Preflight.call({ ...inputs, subnet: "subnet-0123" }, context),
         /ec2\.subnet: there is no/,

@@ -72,10 +72,26 @@ export function imageRoutes(api: GceApi): Route[] {
       /^projects\/([^/]+)\/global\/networks\/([^/]+)$/,
       (_call, project, name) => {
         if (!api.project(project).networks.has(name)) throw notFound(`projects/${project}/global/networks/${name}`);
-        return { name };
+        const regions = new Set(api.zones.map((zone) => zone.replace(/-[a-z]+$/, "")));
+        const subnetworks = [...regions].map((region) => `https://compute/${subnetworkPath(project, region, name)}`);
+        return { name, subnetworks };
+      },
+    ],
+    [
+      "GET",
+      /^projects\/([^/]+)\/regions\/([^/]+)\/subnetworks\/([^/]+)$/,
+      (_call, project, region, name) => {
+        if (!api.project(project).networks.has(name)) throw notFound(subnetworkPath(project, region, name));
+        // Machines of the test cloud are on this computer.
+        return { name, ipCidrRange: "127.0.0.0/8" };
       },
     ],
   ];
+}
+
+/** A network in auto mode has a subnetwork of its name in every region. */
+function subnetworkPath(project: string, region: string, name: string): string {
+  return `projects/${project}/regions/${region}/subnetworks/${name}`;
 }
 
 function listImages(project: Project, { query }: Call) {

@@ -121,9 +121,18 @@ export class Region {
   }
 
   /** A network that servers or floating addresses can be on. */
-  addNetwork(name: string, external: boolean): string {
+  addNetwork(name: string, external: boolean, cidr = "127.0.0.0/8"): string {
     const id = randomUUID();
-    this.collection("networks").set(id, { id, name, "router:external": external, status: "ACTIVE", subnets: [] });
+    // Of an external network others see no subnets: policy get_subnet, neutron/conf/policies/subnet.py.
+    const subnets = external ? [] : [this.addSubnet(id, cidr)];
+    this.collection("networks").set(id, { id, name, "router:external": external, status: "ACTIVE", subnets });
+    return id;
+  }
+
+  /** Addresses of a network. @returns the subnet's id. */
+  addSubnet(network_id: string, cidr: string): string {
+    const id = randomUUID();
+    this.collection("subnets").set(id, { id, network_id, cidr, ip_version: cidr.includes(":") ? 6 : 4 });
     return id;
   }
 
