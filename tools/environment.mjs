@@ -2,10 +2,20 @@
 // CLI and the tests all ask here, so there is one answer. The user's own choice wins everywhere: a variable that is set
 // is never changed, and a part of Pulumi that is installed is never replaced by ours.
 //
-//   node tools/environment.mjs             prints `export ...` lines, for `eval` in a shell that runs an official pulumi
-//   node tools/environment.mjs --launch    the same and the CLI's path, for the launcher tools/pulumi/bin/pulumi
+//   node tools/environment.mjs    prints `export ...` lines, for `eval` in a shell that runs an official pulumi
 import { execFileSync } from "node:child_process";
-import { accessSync, constants, existsSync, mkdirSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  realpathSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { readJsonIfThere } from "./json.mjs";
@@ -20,6 +30,10 @@ import {
 } from "./versions.mjs";
 
 const standIns = join(ownProject, "tools", "stand-ins");
+const [languageHost, commandPlugin] = ["pulumi-language-nodejs", "pulumi-resource-command"];
+
+/** How many bytes of a script are searched for a mark of ours. */
+const markDistance = 200;
 
 /**
  * The CLI to run and the environment to run it in.
@@ -41,7 +55,9 @@ export function toolchainEnvironment(projectDirectory = ownProject, environment 
   const additions = missing.map(({ directory }) => directory);
   // The stand-ins and the official language host start `node` by name.
   if (findOnPath("node", environment).length === 0) additions.push(dirname(process.execPath));
-  env.PATH = [environment.PATH, ...additions].filter(Boolean).join(delimiter);
+  // Stand-ins of another checkout, from an `npx pulumi` there that led here, would win over ours.
+  const own = (environment.PATH ?? "").split(delimiter).filter((directory) => !holdsStandIn(directory));
+  env.PATH = [...own, ...additions].filter(Boolean).join(delimiter);
   return { cli, env, standIns: missing.map(({ name }) => name) };
 }
 
@@ -112,11 +128,20 @@ export function findCli(environment) {
 }
 
 /**
- * Every `pulumi` on PATH that is not this project's launcher, in PATH's order.
+ * Every `pulumi` on PATH that is a program, in PATH's order. A script is never asked for its version: it may be the launcher of
+ * another checkout, which asks the same of ours, and so on without end.
  * @param {NodeJS.ProcessEnv} environment
  */
 export function officialClis(environment) {
-  return findOnPath("pulumi", environment).filter((path) => !isLauncher(path));
+  return findOnPath("pulumi", environment).filter(isProgram);
+}
+
+/**
+ * Every `pulumi` on PATH that is a script and no launcher of this project, in any checkout: a wrapper or shim that could be anything.
+ * @param {NodeJS.ProcessEnv} environment
+ */
+export function wrappedClis(environment) {
+  return findOnPath("pulumi", environment).filter((path) => !isProgram(path) && !hasMark(path, "ci-images-launcher"));
 }
 
 /**
@@ -142,7 +167,8 @@ export function cliVersion(cli) {
   try {
     answer = execFileSync(cli, ["version"], {
       encoding: "utf8",
-      env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" },
+      // What a version manager puts there may go on to the next `pulumi` on PATH, which may be a launcher.
+      env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true", CI_IMAGES_LAUNCHER: "asking" },
       stdio: ["ignore", "pipe", "ignore"],
       timeout: 60_000,
     });
@@ -175,12 +201,10 @@ function readCache(file) {
  */
 export function missingParts(cli, environment) {
   const missing = [];
-  const languageHost = "pulumi-language-nodejs";
-  const isOwn = (/** @type {string} */ path) => realpathSync(path).startsWith(standIns);
-  const onPath = (/** @type {string} */ name) => findOnPath(name, environment).some((path) => !isOwn(path));
+  const onPath = (/** @type {string} */ name) => findOnPath(name, environment).some((path) => !isStandIn(path));
   if (!onPath(languageHost) && !isExecutable(join(dirname(realpathSync(cli)), languageHost)))
     missing.push({ name: "language host", directory: join(standIns, "language-host") });
-  if (!onPath("pulumi-resource-command") && !commandPluginIsInstalled(environment))
+  if (!onPath(commandPlugin) && !commandPluginIsInstalled(environment))
     missing.push({ name: "command plugin", directory: join(standIns, "command-plugin") });
   return missing;
 }
@@ -195,10 +219,55 @@ function commandPluginIsInstalled(environment) {
 }
 
 /**
+ * Whether a file is a program by its first bytes: ELF, or Mach-O in either byte order, 32 or 64 bits, for one or several processors.
  * @param {string} path
  */
-function isLauncher(path) {
-  return realpathSync(path) === realpathSync(join(ownProject, "tools/pulumi/bin/pulumi"));
+function isProgram(path) {
+  const magic = head(path, 4).toString("hex");
+  return ["7f454c46", "feedface", "feedfacf", "cefaedfe", "cffaedfe", "cafebabe", "cafebabf"].includes(magic);
+}
+
+/** @param {string} directory */
+function holdsStandIn(directory) {
+  return [languageHost, commandPlugin].some((name) => {
+    const path = resolve(directory, name);
+    return isExecutable(path) && isStandIn(path);
+  });
+}
+
+/**
+ * Whether this is a stand-in of this project, in any checkout.
+ * @param {string} path
+ */
+function isStandIn(path) {
+  return hasMark(path, "ci-images-stand-in");
+}
+
+/**
+ * @param {string} path
+ * @param {string} mark
+ */
+function hasMark(path, mark) {
+  return head(path, markDistance).includes(mark);
+}
+
+/**
+ * The first bytes of a file; none when it may be run but not read.
+ * @param {string} path
+ * @param {number} length
+ */
+function head(path, length) {
+  const bytes = Buffer.alloc(length);
+  let file;
+  try {
+    file = openSync(path, "r");
+    return bytes.subarray(0, readSync(file, bytes, 0, length, 0));
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EACCES") throw error;
+    return bytes.subarray(0, 0);
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
 }
 
 /**
@@ -226,16 +295,25 @@ function quoteForShell(text) {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-function main() {
+/**
+ * Prints what the launcher tools/pulumi/bin/pulumi evaluates: `export ...` lines and the CLI's path, as `cli`.
+ * @returns {Promise<void>} A problem is told and sets the exit status.
+ */
+export function launch() {
+  return runTool(() => print(true));
+}
+
+/** @param {boolean} withCli */
+function print(withCli) {
   const { cli, env } = toolchainEnvironment();
-  const launch = process.argv[2] === "--launch";
   const state = defaultState(ownProject);
   if (env.PULUMI_BACKEND_URL === state.url && !existsSync(state.passphraseFile))
     throw new ToolProblem(`${state.directory} has not been set up yet`, "node tools/setup.mjs");
   const changed = Object.entries(env).filter(([name, value]) => process.env[name] !== value);
   const lines = changed.map(([name, value]) => `export ${name}=${quoteForShell(value ?? "")}`);
-  if (launch) lines.push(`cli=${quoteForShell(cli)}`);
+  if (withCli) lines.push(`cli=${quoteForShell(cli)}`);
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) await runTool(main);
+if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href)
+  await runTool(() => print(false));

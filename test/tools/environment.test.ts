@@ -1,11 +1,12 @@
 // Which CLI runs, in which environment: the user's choice wins everywhere.
 import assert from "node:assert/strict";
-import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { execa } from "execa";
 import { defaultState, toolchainEnvironment } from "../../tools/environment.mjs";
 import { commandPluginVersion, compareVersions, projectDirectory, pulumiVersion } from "../../tools/versions.mjs";
+import { writeProgram } from "./program.ts";
 
 describe("toolchain environment", function () {
   // Other tests may keep the computer busy meanwhile.
@@ -16,12 +17,10 @@ describe("toolchain environment", function () {
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  /** Writes an executable shell script and returns its path. */
+  /** Writes an executable that does what a shell script says, and returns its path. */
   async function executable(path: string, script: string): Promise<string> {
     const file = join(folder, path);
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, `#!/bin/sh\n${script}\n`);
-    await chmod(file, 0o755);
+    await writeProgram(file, script);
     return file;
   }
 

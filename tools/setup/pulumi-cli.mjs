@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { execFileSync, spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
-import { cliVersion, findCli, findOnPath, officialClis, suits } from "../environment.mjs";
+import { cliVersion, findCli, findOnPath, officialClis, suits, wrappedClis } from "../environment.mjs";
 import { ToolProblem } from "../problem.mjs";
 import { compareVersions, installedCli, projectDirectory, pulumiHome, pulumiVersion } from "../versions.mjs";
 import { run, say, withLock } from "./run.mjs";
@@ -29,6 +29,8 @@ export async function installPulumiCli(environment) {
       if (version === undefined) say(`${cli} does not run, so it is not used`);
       else if (!suits(version)) say(`${cli} is Pulumi ${version}; this project needs ${pulumiVersion} or a later 3.x`);
     }
+    for (const wrapper of wrappedClis(environment))
+      say(`${wrapper} is a script, which may lead anywhere, so it is not used; the CLI itself on PATH would be`);
     const failure = download(environment);
     if (failure !== undefined) {
       say(`Pulumi's download failed: ${failure}`);
