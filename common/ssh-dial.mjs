@@ -1,5 +1,6 @@
 // Dialling a machine by SSH: retries, time limits, and the host key. The one place for it: the stand-in for the command plugin and our own
 // provider (provider/ssh.ts) connect alike.
+import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import ssh2 from "ssh2";
 
@@ -16,13 +17,15 @@ import ssh2 from "ssh2";
  * @property {number} dialErrorLimit How many failures are tolerated; -1 is any number.
  * @property {number} perDialTimeout Seconds one attempt may take; 0 is no limit.
  * @property {string} [hostKey] The one key to accept from the machine, as a line of authorized_keys.
+ * @property {Connection} [proxy] The bastion that the connection goes through.
  */
 
 /** The pause after the first failure, its growth and its bound, in milliseconds; the official plugin's. */
 const backoff = { first: 100, factor: 1.5, longest: 5000 };
 
 /**
- * Connects, as often as `dialErrorLimit` allows.
+ * Connects, as often as `dialErrorLimit` allows; first to the bastion `proxy` where there is one, and from there to the machine. (The
+ * official plugin has a third round of attempts, at the handshake over one and the same connection, of which all but the first must fail.)
  * @param {Connection} connection
  * @param {AbortSignal} signal Ends the attempts.
  * @param {(line: string) => void} progress Told of every failed attempt.
@@ -30,21 +33,120 @@ const backoff = { first: 100, factor: 1.5, longest: 5000 };
  * @throws {Error} with the last attempt's reason.
  */
 export async function dial(connection, signal, progress) {
+  const { proxy, dialErrorLimit: limit } = connection;
   const configuration = clientConfiguration(connection);
-  const limit = connection.dialErrorLimit;
+  const again = { limit, signal, progress };
+  if (proxy === undefined) return retry("Dial", again, () => attempt(configuration, connection, signal));
+  const bastion = await explained("proxy", async () => {
+    const own = clientConfiguration(proxy);
+    return retry("Dial proxy", { ...again, limit: proxy.dialErrorLimit }, () => attempt(own, proxy, signal));
+  });
+  try {
+    return await explained("proxy", () =>
+      retry("Dial from proxy", again, async () => {
+        const sock = await openFrom(bastion, connection);
+        const client = await attempt({ ...configuration, sock }, connection, signal);
+        client.once("close", () => bastion.end());
+        return client;
+      }),
+    );
+  } catch (error) {
+    bastion.destroy();
+    throw error;
+  }
+}
+
+/**
+ * Opens a connection to the machine's port without logging in there: through the bastion, where there is one. The stream's end ends the
+ * session on the bastion, too.
+ * @param {Pick<Connection, "host" | "port" | "proxy">} target
+ * @param {AbortSignal} signal
+ * @returns {Promise<import("node:stream").Duplex>}
+ * @throws {Error} when the bastion does not let us in, or nobody answers at the port.
+ */
+export async function openPort({ host, port, proxy }, signal) {
+  if (proxy === undefined) return openDirectly(host, port, signal);
+  const bastion = await explained("proxy", async () => attempt(clientConfiguration(proxy), proxy, signal));
+  try {
+    const stream = await openFrom(bastion, { host, port });
+    stream.once("close", () => bastion.end());
+    return stream;
+  } catch (error) {
+    bastion.destroy();
+    throw error;
+  }
+}
+
+/**
+ * @param {string} host
+ * @param {number} port
+ * @param {AbortSignal} signal
+ * @returns {Promise<import("node:net").Socket>}
+ */
+function openDirectly(host, port, signal) {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, signal });
+    socket.once("connect", () => resolve(socket)).once("error", reject);
+  });
+}
+
+/** Why a bastion refuses a connection, by number: https://www.rfc-editor.org/rfc/rfc4254#section-5.1 */
+const rejections = ["", "administratively prohibited", "connect failed"];
+
+/**
+ * A connection from the bastion on.
+ * @param {ssh2.Client} bastion
+ * @param {Pick<Connection, "host" | "port">} target
+ * @returns {Promise<import("node:stream").Duplex>}
+ */
+function openFrom(bastion, { host, port }) {
+  return new Promise((resolve, reject) => {
+    // The address and port that the connection is said to come from.
+    bastion.forwardOut("127.0.0.1", 0, host, port, (error, channel) => {
+      if (error === undefined) return resolve(channel);
+      const { reason, message } = /** @type {Error & { reason?: number }} */ (error);
+      const said = message.replace(/^\(SSH\) Channel open failure: /, "");
+      reject(new Error(`ssh: rejected: ${rejections[reason ?? 0] ?? "unknown reason"} (${said})`, { cause: error }));
+    });
+  });
+}
+
+/**
+ * @template T
+ * @param {string} what Begins the lines of progress: `Dial`.
+ * @param {{ limit: number, signal: AbortSignal, progress: (line: string) => void }} circumstances
+ * @param {() => Promise<T>} once
+ * @returns {Promise<T>}
+ */
+async function retry(what, { limit, signal, progress }, once) {
   for (let failed = 1, pause = backoff.first; ; failed++, pause = Math.min(pause * backoff.factor, backoff.longest)) {
     signal.throwIfAborted();
     try {
-      return await attempt(configuration, connection, signal);
+      return await once();
     } catch (error) {
       signal.throwIfAborted();
       if (limit > -1 && failed > limit)
         throw new Error(`after ${failed - 1} failed attempts: ${/** @type {Error} */ (error).message}`, {
           cause: error,
         });
-      progress(`Dial ${failed}/${limit === -1 ? "inf" : limit} failed: retrying`);
+      progress(`${what} ${failed}/${limit === -1 ? "inf" : limit} failed: retrying`);
     }
     await sleep(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
+  }
+}
+
+/**
+ * Says in an error's message whose it is.
+ * @template T
+ * @param {string} whose
+ * @param {() => Promise<T>} act
+ * @returns {Promise<T>}
+ */
+async function explained(whose, act) {
+  try {
+    return await act();
+  } catch (error) {
+    throw new Error(`${whose}: ${/** @type {Error} */ (error).message}`, { cause: error });
   }
 }
 

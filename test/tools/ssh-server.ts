@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { close, mkdir, open, stat, write, type Stats } from "node:fs";
-import type { AddressInfo } from "node:net";
+import { connect, type AddressInfo } from "node:net";
 import ssh2 from "ssh2";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 
@@ -18,6 +18,10 @@ export interface SshServer {
   acceptEnvironment: Set<string>;
   /** The commands that were run, in order. */
   commands: string[];
+  /** Where connections were led on to, in order: `HOST:PORT`. */
+  forwarded: string[];
+  /** How many connections there are now. */
+  readonly connections: number;
   /** How many connections were refused on purpose: set it to refuse as many more. */
   refuse: number;
   /** Cuts every open connection. */
@@ -47,6 +51,16 @@ export async function startSshServer(): Promise<SshServer> {
       else if (isOurs) attempt.accept();
       else attempt.reject(["publickey"]);
     });
+    connection.on("tcpip", (accept, reject, { destIP, destPort }) => {
+      const onward = connect(destPort, destIP, () => {
+        state.forwarded.push(`${destIP}:${destPort}`);
+        const channel = accept();
+        channel.pipe(onward).pipe(channel);
+        channel.on("error", () => onward.destroy());
+        onward.removeAllListeners("error").on("error", () => channel.end());
+      });
+      onward.once("error", () => reject());
+    });
     connection.on("session", (accept) => serveSession(accept(), state));
   });
   server.listen(0, "127.0.0.1");
@@ -59,6 +73,10 @@ export async function startSshServer(): Promise<SshServer> {
     privateKey: client.privateKey,
     acceptEnvironment: new Set(),
     commands: [],
+    forwarded: [],
+    get connections() {
+      return connections.size;
+    },
     refuse: 0,
     cut,
     async stop() {

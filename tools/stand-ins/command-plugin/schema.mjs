@@ -13,11 +13,10 @@ import { asAsset, isObject, isSecret, isUnknown, reveal, secret } from "./values
  * @property {boolean} [secret] Always a secret, whatever the program says.
  * @property {Value} [default]
  * @property {string[]} [oneOf] The values that are allowed.
- * @property {string} [unsupported] Why this stand-in does not take it.
  */
 
 /** @type {Record<string, Field>} */
-const connection = {
+const host = {
   host: { type: "string", required: true },
   port: { type: "number", default: 22 },
   user: { type: "string", default: "root" },
@@ -28,12 +27,10 @@ const connection = {
   dialErrorLimit: { type: "number", default: 10 },
   perDialTimeout: { type: "number", default: 15 },
   hostKey: { type: "string" },
-  proxy: {
-    type: {},
-    unsupported:
-      "ci-images' stand-in for the command plugin can't go through a bastion host; install Pulumi's own: pulumi plugin install resource command 1.2.1",
-  },
 };
+
+/** @type {Record<string, Field>} */
+const connection = { ...host, proxy: { type: host } };
 
 /** @type {Record<string, Record<string, Field>>} */
 export const resources = {
@@ -96,7 +93,6 @@ export function check(inputs, fields, path = "") {
  */
 function checkValue(given, field, property) {
   const fail = (/** @type {string} */ reason) => ({ value: given, failures: [{ property, reason }] });
-  if (field.unsupported !== undefined) return fail(field.unsupported);
   if (isUnknown(given)) return { value: given, failures: [] };
   const plain = reveal(given);
   if (typeof field.type === "object") {
