@@ -88,11 +88,19 @@ async function untilReady(
       const { host, port } = status;
       if (await letsIn({ host, port, user: record.loginUser, hostKey }, record, supervisor)) return hostKey;
     }
+    if (record.guest.kind === "vm" && (await gaveUp(directory)))
+      return await neverReady(directory, record, "KVM of this computer gave it up, and it stands still");
     if (!(await findSupervisor(directory)))
       return await neverReady(directory, record, "it ended before it answered by SSH");
     await delay(record.guest.kind === "vm" ? 200 : 20, undefined, { signal });
   }
   return await neverReady(directory, record, `it did not answer by SSH within ${seconds} s`);
+}
+
+/** QEMU holds a machine still whose instructions KVM can't run, and says so. */
+async function gaveUp(directory: string): Promise<boolean> {
+  const said = await readFile(join(directory, "guest.log"), "utf8").catch(() => "");
+  return said.includes("KVM internal error");
 }
 
 async function letsIn(connection: Connection, record: MachineRecord, supervisor: ProcessIdentity): Promise<boolean> {
@@ -106,7 +114,9 @@ async function letsIn(connection: Connection, record: MachineRecord, supervisor:
 async function neverReady(directory: string, { name }: MachineRecord, found: string): Promise<never> {
   const status = await readStatus(directory);
   const detail = status?.phase === "ended" && status.detail !== undefined ? ` (${status.detail})` : "";
-  const logs = await Promise.all(["console.log", "supervisor.log"].map((file) => lastLines(join(directory, file))));
+  const logs = await Promise.all(
+    ["console.log", "guest.log", "supervisor.log"].map((file) => lastLines(join(directory, file))),
+  );
   throw new UserError({
     where: `machine ${name}`,
     found: `${found}${detail}; the last it said:\n${logs.filter(Boolean).join("\n")}\n`,

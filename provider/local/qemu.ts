@@ -1,5 +1,5 @@
 // How a finished disk is booted in QEMU: which accelerator works here, and the command line.
-import { mkdtemp, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -27,42 +27,62 @@ export const virtualMachineFiles = {
 
 let probed: Promise<Accelerator> | undefined;
 
+/** Milliseconds the firmware gets until it speaks: under KVM it needs one or two seconds. */
+const probeTime = 30_000;
+
 /**
- * Which accelerator works here. /dev/kvm may exist and still not work (nested, or without rights), so a machine is
- * started with it, without a disk and stopped before its first instruction, and asked whether it is there. The answer is kept for
- * the life of this process.
+ * Which accelerator works here. /dev/kvm may exist and still not work: without rights, or nested, where some kernels create a
+ * virtual CPU and then fail on its first unusual instruction. So UEFI's firmware, without a disk, is run under it until it speaks.
+ * The answer is kept for the life of this process.
  */
 export function accelerator(): Promise<Accelerator> {
-  probed ??= probe();
+  probed ??= probeAccelerator();
   return probed;
 }
 
-async function probe(): Promise<Accelerator> {
+/** As {@link accelerator}, without an earlier answer. */
+export async function probeAccelerator(): Promise<Accelerator> {
   const folder = await mkdtemp(join(tmpdir(), "ci-images-kvm-"));
   try {
-    // QEMU exits at once with an error where it can't create the virtual CPU; otherwise its monitor obeys the "quit".
-    const { exitCode } = await execa(
-      "qemu-system-x86_64",
-      [
-        "-accel",
-        "kvm",
-        "-cpu",
-        "host",
-        "-m",
-        "16",
-        "-nodefaults",
-        "-no-user-config",
-        "-display",
-        "none",
-        "-S",
-        "-monitor",
-        "stdio",
-      ],
-      { input: "quit\n", cwd: folder, reject: false, timeout: 10_000, killSignal: "SIGKILL" },
-    );
-    return exitCode === 0 ? "kvm" : "tcg";
+    const variables = join(folder, virtualMachineFiles.variables);
+    await copyFile(uefiFirmware.variables, variables);
+    return (await speaks(probeCommand(variables), folder)) ? "kvm" : "tcg";
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function probeCommand(variables: string): string[] {
+  return [
+    "qemu-system-x86_64",
+    ...["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"],
+    ...["-machine", "q35", ...accelerate("kvm"), "-m", "64"],
+    ...flash(escape(variables)),
+    ...["-serial", "stdio", "-monitor", "none"],
+  ];
+}
+
+/** Whether the machine writes to its console before it ends, or KVM gives it up, or the time is up. */
+async function speaks([program = "", ...words]: string[], cwd: string): Promise<boolean> {
+  const machine = execa(program, words, {
+    cwd,
+    stdin: "ignore",
+    buffer: false,
+    reject: false,
+    timeout: probeTime,
+    killSignal: "SIGKILL",
+  });
+  const spoke = new Promise<boolean>((resolve) => {
+    machine.stdout.once("data", () => resolve(true));
+    // QEMU does not end then: it holds the machine still.
+    machine.stderr.once("data", () => resolve(false));
+    void machine.then(() => resolve(false));
+  });
+  try {
+    return await spoke;
+  } finally {
+    machine.kill();
+    await machine;
   }
 }
 
@@ -96,12 +116,7 @@ export function qemuCommand(options: QemuOptions): string[] {
     ...["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"],
     ...["-machine", "q35,vmport=off,hpet=off", ...accelerate(accelerated)],
     ...["-smp", `cpus=${cpus}`, "-m", String(memory)],
-    ...(firmware === "uefi"
-      ? [
-          ...["-drive", `if=pflash,unit=0,format=raw,readonly=on,file=${uefiFirmware.code}`],
-          ...["-drive", `if=pflash,unit=1,format=raw,file=${file("variables")}`],
-        ]
-      : []),
+    ...(firmware === "uefi" ? flash(file("variables")) : []),
     // The overlay is thrown away: nothing needs to survive a crash of this machine.
     ...["-drive", `if=none,id=disk,format=qcow2,cache=unsafe,discard=unmap,file=${file("overlay")}`],
     ...["-device", "virtio-blk-pci,drive=disk,bootindex=0"],
@@ -117,6 +132,13 @@ export function qemuCommand(options: QemuOptions): string[] {
       "-mon",
       "chardev=monitor,mode=control",
     ],
+  ];
+}
+
+function flash(variables: string): string[] {
+  return [
+    ...["-drive", `if=pflash,unit=0,format=raw,readonly=on,file=${uefiFirmware.code}`],
+    ...["-drive", `if=pflash,unit=1,format=raw,file=${variables}`],
   ];
 }
 

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { powerDown } from "../../provider/local/qemu-monitor.ts";
-import { accelerator, qemuCommand, type QemuOptions } from "../../provider/local/qemu.ts";
+import { accelerator, probeAccelerator, qemuCommand, type QemuOptions } from "../../provider/local/qemu.ts";
 import { hostKeyFromConsole, hostKeyIn, seedFiles } from "../../provider/local/virtual-machine.ts";
 
 const options: QemuOptions = {
@@ -49,7 +49,33 @@ describe("QEMU command of a local machine", () => {
   it("finds an accelerator that works here", async () => {
     assert.match(await accelerator(), /^(kvm|tcg)$/);
   });
+
+  it("takes KVM only where a machine gets as far as to speak", async () => {
+    // The last one is what QEMU does where a virtual CPU can be made and not run: it complains, and holds the machine still.
+    const machines = {
+      kvm: "echo BdsDxe; exec sleep 600",
+      "tcg, QEMU refused": "echo 'Could not access KVM kernel module' >&2; exit 1",
+      "tcg, no word": "exit 0",
+      "tcg, gave up": "echo 'KVM internal error. Suberror: 1' >&2; exec sleep 600",
+    };
+    for (const [expected, script] of Object.entries(machines))
+      assert.equal(await probedWith(script), expected.slice(0, 3));
+  });
 });
+
+/** The accelerator that is found when QEMU behaves like this script. */
+async function probedWith(script: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "ci-images-test-"));
+  const { PATH } = process.env;
+  try {
+    await writeFile(join(folder, "qemu-system-x86_64"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    process.env.PATH = `${folder}:${PATH}`;
+    return await probeAccelerator();
+  } finally {
+    process.env.PATH = PATH;
+    await rm(folder, { recursive: true });
+  }
+}
 
 describe("console of a local machine", () => {
   const block = (lines: string): string =>
