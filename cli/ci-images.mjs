@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 if (!existsSync(fileURLToPath(new URL("../node_modules/tsx", import.meta.url)))) {
-  process.stderr.write("ci-images: the npm packages are not installed yet\n  cure: node tools/setup.mjs\n");
+  process.stderr.write("ci-images: the npm packages are not installed yet\n  cure: npm ci, in this project's folder\n");
   process.exit(1);
 }
 const { register } = await import("tsx/esm/api");

@@ -1,5 +1,5 @@
 // What the verbs of one command line share: where the project is, which stack is meant, Ctrl-C.
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { projectDirectory as ownProject } from "../tools/versions.mjs";
 import type { Output } from "./output.ts";
@@ -30,10 +30,11 @@ export class Session {
     this.interruption.abort();
   }
 
-  /** The project: the nearest folder upwards with a Pulumi.yaml, else the one that this command belongs to. */
+  /** The project: the nearest folder upwards with a Pulumi.yaml that has our provider, else the one that this command belongs to. */
   get projectDirectory(): string {
     for (let folder = this.workingDirectory; ; folder = dirname(folder)) {
-      if (existsSync(join(folder, "Pulumi.yaml"))) return folder;
+      const file = join(folder, "Pulumi.yaml");
+      if (existsSync(file) && /^\s*- name: ci-images$/m.test(readFileSync(file, "utf8"))) return folder;
       if (dirname(folder) === folder) return ownProject;
     }
   }

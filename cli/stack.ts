@@ -1,9 +1,9 @@
 // A stack through Pulumi's Automation API, with its own program in the project's folder: whatever is done here, plain `pulumi`
 // sees and can continue.
-import { existsSync } from "node:fs";
 import { automation } from "@pulumi/pulumi";
 import { UserError } from "../common/user-error.ts";
-import { defaultState, toolchainEnvironment, usesDefaultState } from "../tools/environment.mjs";
+import { toolchainEnvironment } from "../tools/environment.mjs";
+import { prepareState } from "../tools/setup/state.mjs";
 import type { Output } from "./output.ts";
 import { PlainReporter } from "./progress/plain.ts";
 import { Steps } from "./progress/steps.ts";
@@ -48,7 +48,7 @@ export class CommandStack {
    * Opens the stack that is meant: the one that `--stack` or `--cloud` names, which is made when it is missing and is the
    * selected one from then on; else the one that is selected.
    * @param interrupted Aborted on Ctrl-C.
-   * @throws UserError when none is meant, ToolProblem when there is no Pulumi.
+   * @throws UserError when none is meant, ToolProblem when there is no Pulumi or the state is another user's.
    */
   static async open(
     projectDirectory: string,
@@ -61,10 +61,7 @@ export class CommandStack {
       throw new UserError({ where: "--cloud", found: choice.cloud, allowed: clouds.join(", ") });
     }
     const { cli, env } = toolchainEnvironment(projectDirectory, environment);
-    const state = defaultState(projectDirectory);
-    if (usesDefaultState(projectDirectory, env) && !existsSync(state.passphraseFile)) {
-      throw new UserError({ where: state.directory, found: "has not been set up yet", cure: "node tools/setup.mjs" });
-    }
+    prepareState(projectDirectory, environment, (line) => output.note(line));
     const workspace = await automation.LocalWorkspace.create({
       workDir: projectDirectory,
       envVars: definedOnly(env),

@@ -48,7 +48,7 @@ export function toolchainEnvironment(projectDirectory = ownProject, environment 
   if (cli === undefined)
     throw new ToolProblem(
       `no Pulumi CLI of version ${pulumiVersion} or newer on PATH or at ${installedCli(environment)}`,
-      "node tools/setup.mjs",
+      "node tools/setup.mjs --for cloud (as any user), or install it: pulumi.com/docs/install",
     );
   const missing = missingParts(cli, environment);
   const env = { ...environment, ...settings(projectDirectory, environment) };
@@ -177,8 +177,7 @@ export function cliVersion(cli) {
   }
   const version = /^v?(\d+\.\d+\.\d+\S*)/.exec(answer.trim())?.[1];
   if (version === undefined) return undefined;
-  mkdirSync(dirname(cacheFile), { recursive: true });
-  writeFileSync(cacheFile, JSON.stringify({ key, version }));
+  remember(cacheFile, { key, version });
   return version;
 }
 
@@ -191,6 +190,20 @@ function readCache(file) {
     return /** @type {{ key: string, version: string } | undefined} */ (readJsonIfThere(file));
   } catch {
     return undefined; // Cut off by a crash: asked again and written anew.
+  }
+}
+
+/**
+ * @param {string} file
+ * @param {{ key: string, version: string }} answer
+ */
+function remember(file, answer) {
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, JSON.stringify(answer));
+  } catch (error) {
+    // The checkout, or only its cache, is another user's: the CLI is asked again the next time.
+    if (!["EACCES", "EPERM", "EROFS"].includes(/** @type {NodeJS.ErrnoException} */ (error).code ?? "")) throw error;
   }
 }
 
@@ -291,29 +304,26 @@ function isExecutable(path) {
 }
 
 /** @param {string} text */
-function quoteForShell(text) {
+export function quoteForShell(text) {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /**
- * Prints what the launcher tools/pulumi/bin/pulumi evaluates: `export ...` lines and the CLI's path, as `cli`.
- * @returns {Promise<void>} A problem is told and sets the exit status.
+ * What a shell evaluates to get an environment.
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {string[]} `export ...` lines, for what differs from this process's environment.
  */
-export function launch() {
-  return runTool(() => print(true));
+export function exportLines(env) {
+  const changed = Object.entries(env).filter(([name, value]) => process.env[name] !== value);
+  return changed.map(([name, value]) => `export ${name}=${quoteForShell(value ?? "")}`);
 }
 
-/** @param {boolean} withCli */
-function print(withCli) {
-  const { cli, env } = toolchainEnvironment();
+function main() {
+  const { env } = toolchainEnvironment();
   const state = defaultState(ownProject);
   if (env.PULUMI_BACKEND_URL === state.url && !existsSync(state.passphraseFile))
-    throw new ToolProblem(`${state.directory} has not been set up yet`, "node tools/setup.mjs");
-  const changed = Object.entries(env).filter(([name, value]) => process.env[name] !== value);
-  const lines = changed.map(([name, value]) => `export ${name}=${quoteForShell(value ?? "")}`);
-  if (withCli) lines.push(`cli=${quoteForShell(cli)}`);
-  process.stdout.write(`${lines.join("\n")}\n`);
+    throw new ToolProblem(`${state.directory} has not been set up yet`, "node tools/setup.mjs --for cloud");
+  process.stdout.write(`${exportLines(env).join("\n")}\n`);
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href)
-  await runTool(() => print(false));
+if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) await runTool(main);

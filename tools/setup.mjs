@@ -1,6 +1,6 @@
 // Sets up everything this project needs, on a fresh computer or an old one:
 //
-//   node tools/setup.mjs [--for start|test]
+//   node tools/setup.mjs [--for start|test|cloud]
 //
 // Every step is skipped where it has nothing to do; what is done is said, with the reason. The user's own Pulumi wins
 // over anything installed here. The first step needs nothing but Node, so this file imports nothing from npm.
@@ -13,12 +13,15 @@ import { installDebianTools } from "./setup/debian-tools.mjs";
 import { installNpmPackages, linkOwnCommand } from "./setup/npm-packages.mjs";
 import { installPulumiCli } from "./setup/pulumi-cli.mjs";
 import { say } from "./setup/run.mjs";
-import { prepareStack, prepareState } from "./setup/state.mjs";
+import { localStack, prepareStack, prepareState, refuseForeignState } from "./setup/state.mjs";
 import { oldestNode, projectDirectory } from "./versions.mjs";
+
+/** What may be set up for: baking here, the tests (which need more), or stacks of clouds (which need no Debian packages and no root). */
+const purposes = /** @type {const} */ (["start", "test", "cloud"]);
 
 /**
  * Does all of it.
- * @param {"start" | "test"} purpose `test` installs what only the tests need as well.
+ * @param {typeof purposes[number]} purpose
  * @param {NodeJS.ProcessEnv} [environment]
  * @throws {ToolProblem} where something is missing that may not be installed, with the command to run.
  */
@@ -29,20 +32,22 @@ export async function setUp(purpose, environment = process.env) {
       `this is Node ${process.versions.node}; ${oldestNode} or newer is needed`,
       "install it from nodejs.org",
     );
+  refuseForeignState(projectDirectory, environment);
   await installNpmPackages(projectDirectory);
   linkOwnCommand(projectDirectory);
-  await installDebianTools(purpose, environment);
+  if (purpose !== "cloud") await installDebianTools(purpose, environment);
   await installPulumiCli(environment);
   prepareState(projectDirectory, environment);
-  await prepareStack(projectDirectory, environment);
+  if (purpose !== "cloud") await prepareStack(localStack, projectDirectory, environment);
   say(`all is there (${((performance.now() - start) / 1000).toFixed(1)} s)`);
 }
 
 async function main() {
   const { values } = parseArgs({ options: { for: { type: "string", default: "start" } } });
-  if (values.for !== "start" && values.for !== "test")
-    throw new ToolProblem(`--for ${values.for}: there is no such purpose`, "--for start, or --for test");
-  await setUp(values.for);
+  const purpose = purposes.find((each) => each === values.for);
+  if (purpose === undefined)
+    throw new ToolProblem(`--for ${values.for}: there is no such purpose`, "--for start, --for test, or --for cloud");
+  await setUp(purpose);
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) await runTool(main);

@@ -3,16 +3,15 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { parseJson, readJson } from "./json.mjs";
 import { runTool, ToolProblem } from "./problem.mjs";
 import { toolchainEnvironment } from "./environment.mjs";
 import { setUp } from "./setup.mjs";
+import { localStack as stack } from "./setup/state.mjs";
 import { eventLogEnvironment, followSteps } from "./step-times.mjs";
 import { projectDirectory } from "./versions.mjs";
-
-const stack = "local";
 
 /**
  * Runs one `pulumi up` with its progress on the terminal.
@@ -67,7 +66,26 @@ ${proof.checks.map((line) => `            ${line.replace(/^ok - /, "")}`).join("
   }
 }
 
+/**
+ * Says that baking here needs Linux and root before anything is installed or written.
+ * @throws {ToolProblem}
+ */
+function requireRoot() {
+  const elsewhere = "a cloud's stack needs neither: npm ci && npx pulumi up -s ec2 (docs/hosts.md)";
+  if (process.platform !== "linux")
+    throw new ToolProblem(`the stack ${stack} bakes on Linux, and this is ${process.platform}`, elsewhere);
+  const user = process.getuid?.();
+  if (user === 0) return;
+  // sudo has a PATH of its own, where a Node in somebody's home is not.
+  const isFoundBySudo = ["/usr/local/bin", "/usr/bin", "/bin"].includes(dirname(process.execPath));
+  throw new ToolProblem(
+    `the stack ${stack} is baked as root, because builders are containers with mounts and networks of their own, and this is user ${user}`,
+    `${isFoundBySudo ? "sudo npm start" : 'sudo env "PATH=$PATH" npm start'}; ${elsewhere}`,
+  );
+}
+
 async function main() {
+  requireRoot();
   await setUp("start");
   const toolchain = toolchainEnvironment(projectDirectory);
   const bake = await up("baking: pulumi up", toolchain);

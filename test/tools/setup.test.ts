@@ -32,7 +32,7 @@ describe("setup", function () {
   it("refuses an unknown purpose and says which there are", async () => {
     const run = await execa("node", [join(projectDirectory, "tools/setup.mjs"), "--for", "fun"], { reject: false });
     assert.equal(run.exitCode, 1);
-    assert.equal(run.stderr, "--for fun: there is no such purpose\n  cure: --for start, or --for test");
+    assert.equal(run.stderr, "--for fun: there is no such purpose\n  cure: --for start, --for test, or --for cloud");
   });
 
   it("sees npm packages that are missing, of another version, or rightly left out", async () => {

@@ -17,11 +17,13 @@ export function say(line) {
  * Runs a program with its output passed on.
  * @param {string} program
  * @param {string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, output?: NodeJS.WriteStream | "inherit" }} [options] `output`: where its
+ *   standard output goes; by default to ours.
  * @throws {ToolProblem} when it can't be started or fails, with the command as it can be typed.
  */
 export async function run(program, args, options = {}) {
-  const child = spawn(program, args, { ...options, stdio: ["ignore", "inherit", "inherit"] });
+  const { output = "inherit", ...others } = options;
+  const child = spawn(program, args, { ...others, stdio: ["ignore", output, "inherit"] });
   const typed = [program, ...args].join(" ");
   /** @type {[number | null, NodeJS.Signals | null]} */
   const [code, signal] = await Promise.race([
@@ -49,14 +51,17 @@ export async function run(program, args, options = {}) {
  */
 export async function withLock(file, work) {
   mkdirSync(dirname(file), { recursive: true });
-  const holder = spawn("flock", [file, "sh", "-c", "echo locked; exec cat"], { stdio: ["pipe", "pipe", "inherit"] });
+  // macOS has no flock, but its lockf does the same (man 1 lockf; -k keeps the file).
+  const [lock, ...options] = process.platform === "darwin" ? ["lockf", "-k"] : ["flock"];
+  const held = [...options, file, "sh", "-c", "echo locked; exec cat"];
+  const holder = spawn(lock, held, { stdio: ["pipe", "pipe", "inherit"] });
   const ended = new Promise((resolve) => holder.once("close", resolve));
   const waiting = setTimeout(() => say(`waiting for another setup to finish (it holds ${file})`), 1000);
   try {
     await new Promise((resolve, reject) => {
       holder.stdout.once("data", resolve);
       holder.once("error", (error) =>
-        reject(new ToolProblem(`flock can't be started: ${error.message}`, "apt-get install util-linux")),
+        reject(new ToolProblem(`${lock} can't be started: ${error.message}`, "apt-get install util-linux")),
       );
       holder.once("close", () => reject(new ToolProblem(`${file} can't be locked`)));
     });

@@ -2,7 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { execFileSync } from "node:child_process";
 import {
+  accessSync,
   chmodSync,
+  constants,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -11,7 +13,7 @@ import {
   writeFileSync,
   renameSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { defaultState, toolchainEnvironment, usesDefaultState } from "../environment.mjs";
 import { parseJson } from "../json.mjs";
 import { ToolProblem } from "../problem.mjs";
@@ -28,45 +30,129 @@ config:
 `;
 
 /** The stack that needs no account. Stacks of clouds are made by whoever has the account. */
-const localStack = "local";
+export const localStack = "local";
+
+/**
+ * Refuses a state directory that belongs to another user, before anything looks into it: what can't be entered seems to be empty.
+ * Nothing, when the user chose a backend.
+ * @param {string} projectDirectory
+ * @param {NodeJS.ProcessEnv} environment
+ * @throws {ToolProblem} with whose it is and what to do.
+ */
+export function refuseForeignState(projectDirectory, environment) {
+  if (!usesDefaultState(projectDirectory, environment)) return;
+  const { directory, passphraseFile } = defaultState(projectDirectory);
+  if (!existsSync(directory)) return;
+  const path = firstForbidden(directory, passphraseFile);
+  if (path === undefined) return;
+  const { uid, mode } = statSync(path);
+  const owner = uid === 0 ? "root" : `user ${uid}`;
+  throw new ToolProblem(
+    `${path} is ${owner}'s (mode 0${(mode & 0o777).toString(8)}), and this user (${process.getuid?.()}) can't use it`,
+    `use it as ${owner}, or take it over: sudo chown -R "$(id -u)" ${directory}; or keep this user's state elsewhere: set PULUMI_BACKEND_URL and PULUMI_CONFIG_PASSPHRASE`,
+  );
+}
+
+/**
+ * What of the state this user may not use.
+ * @param {string} directory
+ * @param {string} passphraseFile
+ * @returns {string | undefined} the first such path.
+ */
+function firstForbidden(directory, passphraseFile) {
+  const { R_OK, W_OK, X_OK } = constants;
+  if (isForbidden(directory, R_OK | W_OK | X_OK)) return directory;
+  if (existsSync(passphraseFile) && isForbidden(passphraseFile, R_OK)) return passphraseFile;
+  // Pulumi's own folders, by kind and project: locks, stacks, history, backups.
+  for (let level = 0, folders = [join(directory, ".pulumi")]; level < 3; level++) {
+    const there = folders.filter((folder) => existsSync(folder));
+    const forbidden = there.find((folder) => isForbidden(folder, R_OK | W_OK | X_OK));
+    if (forbidden !== undefined) return forbidden;
+    folders = there.flatMap((folder) =>
+      readdirSync(folder, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => join(folder, name)),
+    );
+  }
+  return undefined;
+}
+
+/**
+ * @param {string} path
+ * @param {number} access
+ */
+function isForbidden(path, access) {
+  try {
+    accessSync(path, access);
+    return false;
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code === "EACCES") return true;
+    throw error;
+  }
+}
 
 /**
  * Makes the directory and the passphrase where they are missing. Nothing, when the user chose a backend.
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} environment
+ * @param {(line: string) => void} [tell] Where what is done is said.
+ * @throws {ToolProblem} when the directory is another user's, or its passphrase is lost.
  */
-export function prepareState(projectDirectory, environment) {
+export function prepareState(projectDirectory, environment, tell = say) {
   if (!usesDefaultState(projectDirectory, environment)) return;
+  refuseForeignState(projectDirectory, environment);
   const { directory, passphraseFile } = defaultState(projectDirectory);
   if (!existsSync(directory)) {
-    say(`making ${directory} for Pulumi's state (set PULUMI_BACKEND_URL to keep it elsewhere)`);
-    mkdirSync(directory, { mode: 0o700 });
+    tell(`making ${directory} for Pulumi's state (set PULUMI_BACKEND_URL to keep it elsewhere)`);
+    makeDirectory(directory);
   }
-  if ((statSync(directory).mode & 0o777) !== 0o700) chmodSync(directory, 0o700);
-  if (existsSync(passphraseFile)) {
-    if ((statSync(passphraseFile).mode & 0o777) !== 0o600) chmodSync(passphraseFile, 0o600);
-    return;
-  }
+  makePrivate(directory, 0o700);
+  if (existsSync(passphraseFile)) return makePrivate(passphraseFile, 0o600);
   const ownPassphrase = environment.PULUMI_CONFIG_PASSPHRASE !== undefined || environment.PULUMI_CONFIG_PASSPHRASE_FILE;
   if (hasStacks(directory) && !ownPassphrase)
     throw new ToolProblem(
       `${directory} has stacks, but their passphrase ${passphraseFile} is gone`,
       `restore that file, or set PULUMI_CONFIG_PASSPHRASE; where it is lost for good: remove ${directory} (its stacks' resources are then no longer tracked)`,
     );
-  if (!ownPassphrase) forgetSalts(projectDirectory, passphraseFile);
-  say(`making a random passphrase for the stacks' secrets: ${passphraseFile}`);
+  if (!ownPassphrase) forgetSalts(projectDirectory, passphraseFile, tell);
+  tell(`making a random passphrase for the stacks' secrets: ${passphraseFile}`);
   const partial = `${passphraseFile}.${process.pid}`;
   writeFileSync(partial, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600, flag: "wx" });
   renameSync(partial, passphraseFile);
+}
+
+/** @param {string} directory */
+function makeDirectory(directory) {
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EACCES") throw error;
+    throw new ToolProblem(
+      `this user (${process.getuid?.()}) may not write in ${dirname(directory)}, where Pulumi's state goes`,
+      "use a checkout of your own, or keep the state elsewhere: set PULUMI_BACKEND_URL and PULUMI_CONFIG_PASSPHRASE",
+    );
+  }
+}
+
+/**
+ * Takes other users' rights away; only the owner can.
+ * @param {string} path
+ * @param {number} mode
+ */
+function makePrivate(path, mode) {
+  const found = statSync(path);
+  const isOurs = [0, found.uid].includes(process.getuid?.() ?? 0);
+  if (isOurs && (found.mode & 0o777) !== mode) chmodSync(path, mode);
 }
 
 /**
  * Takes the salts of a passphrase that is gone out of the stacks' files: with them Pulumi would call the new one incorrect.
  * @param {string} projectDirectory
  * @param {string} passphraseFile Where the passphrase was.
+ * @param {(line: string) => void} tell
  * @throws {ToolProblem} where one of the files holds secrets, which nothing but that passphrase can read.
  */
-function forgetSalts(projectDirectory, passphraseFile) {
+function forgetSalts(projectDirectory, passphraseFile, tell) {
   const salt = /^encryptionsalt:.*\n?/m;
   const stackFiles = readdirSync(projectDirectory).filter((name) => /^Pulumi\..+\.yaml$/.test(name));
   const salted = stackFiles
@@ -80,7 +166,7 @@ function forgetSalts(projectDirectory, passphraseFile) {
       "restore that file, or set PULUMI_CONFIG_PASSPHRASE; where it is lost for good: remove the secrets (the entries with `secure:`) and set them again after setup",
     );
   for (const { name, path, text } of salted) {
-    say(`taking the salt of a passphrase that is gone out of ${name}`);
+    tell(`taking the salt of a passphrase that is gone out of ${name}`);
     writeFileSync(path, text.replace(salt, ""));
   }
 }
@@ -92,38 +178,43 @@ function hasStacks(directory) {
 }
 
 /**
- * Makes the stack `local` where it is missing, in whatever backend is used.
+ * Makes a stack where it is missing, in whatever backend is used.
+ * @param {string} name `local`, whose settings are made, too, or one that has settings.
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} environment
+ * @param {(line: string) => void} [tell] Where what is done is said.
  */
-export async function prepareStack(projectDirectory, environment) {
+export async function prepareStack(name, projectDirectory, environment, tell = say) {
   const project = join(projectDirectory, "Pulumi.yaml");
   const { cli, env } = toolchainEnvironment(projectDirectory, environment);
   if (usesDefaultState(projectDirectory, environment)) {
-    const name = /^name:\s*["']?([\w.-]+)/m.exec(readFileSync(project, "utf8"))?.[1] ?? "";
+    const projectName = /^name:\s*["']?([\w.-]+)/m.exec(readFileSync(project, "utf8"))?.[1] ?? "";
     const { directory } = defaultState(projectDirectory);
-    if (existsSync(join(directory, ".pulumi", "stacks", name, `${localStack}.json`))) return;
-  } else if (hasStack(cli, projectDirectory, env)) {
+    if (existsSync(join(directory, ".pulumi", "stacks", projectName, `${name}.json`))) return;
+  } else if (hasStack(name, cli, projectDirectory, env)) {
     return;
   }
-  say(`making the stack ${localStack}, which bakes on this computer and needs no account`);
-  const settings = join(projectDirectory, `Pulumi.${localStack}.yaml`);
+  const isLocal = name === localStack;
+  tell(`making the stack ${name}${isLocal ? ", which bakes on this computer and needs no account" : ""}`);
+  const settings = join(projectDirectory, `Pulumi.${name}.yaml`);
   // Not in git: Pulumi writes the salt of this computer's passphrase into it.
-  if (!existsSync(settings)) writeFileSync(settings, localSettings);
-  await run(cli, ["stack", "init", localStack, "--non-interactive"], { cwd: projectDirectory, env });
+  if (isLocal && !existsSync(settings)) writeFileSync(settings, localSettings);
+  const words = ["stack", "init", name, "--non-interactive", ...(isLocal ? [] : ["--no-select"])];
+  await run(cli, words, { cwd: projectDirectory, env, output: isLocal ? "inherit" : process.stderr });
 }
 
 /**
+ * @param {string} name
  * @param {string} cli
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} env
  */
-function hasStack(cli, projectDirectory, env) {
+function hasStack(name, cli, projectDirectory, env) {
   const answer = execFileSync(cli, ["stack", "ls", "--json", "--non-interactive"], {
     cwd: projectDirectory,
     env,
     encoding: "utf8",
   });
   const stacks = /** @type {{ name: string }[]} */ (parseJson(answer));
-  return stacks.some(({ name }) => name === localStack);
+  return stacks.some((stack) => stack.name === name);
 }
