@@ -60,10 +60,14 @@ export class Provisioning {
     this.last = machine.ready;
   }
 
-  /** Waits until cloud-init has set the machine up: it writes package sources and users until its very end. */
+  /**
+   * Before the first module: waits until cloud-init has set the machine up (it writes package sources and users until its very end),
+   * and takes the record of the machine's files.
+   */
   settle(): void {
     const name = `${this.prefix}-settled`;
-    if (this.wants(name)) this.run(name, "settled", settleCommand(), [this.machine.instance], nothing);
+    const program = settleCommand(this.machine.settles ?? false);
+    if (this.wants(name)) this.run(name, "settled", program, [this.machine.instance], nothing);
   }
 
   /** Everything that a module recorded. */

@@ -93,7 +93,7 @@ function prepareBuilder(worker: string, bake: Bake, { cloud, plan, secrets, surv
   const isWanted = stepsOf({ recipe, survey, stage, power }, state);
   const steps = { isWanted, isAwake: power === "on" };
   const provisioning = new Provisioning(prefix, builder, parent, usedSecrets(plan, secrets), steps);
-  if (builder.settles) provisioning.settle();
+  provisioning.settle();
   for (const module of plan.modules) provisioning.module(module);
   const reached = provisioning.isComplete ? "provisioned" : "builder";
   const isTested = provisioning.isComplete && isWanted("tested", `${prefix}-tests`);

@@ -5,6 +5,7 @@ import type { ModulePlan } from "./plan.ts";
 import { runFolder } from "./builder-folders.ts";
 import type { Check } from "./root.ts";
 import { rebootMark, renderProgram, runAsRoot } from "./runner.ts";
+import { recordScript } from "./seal/scripts.ts";
 import type { Secrets } from "./secrets.ts";
 import { feed, quote } from "./shell.ts";
 
@@ -54,14 +55,17 @@ export function moduleCommand(module: ModulePlan, step: number, secrets: Secrets
 }
 
 /**
- * Renders the wait for cloud-init on a machine that was just born. What cloud-init thinks of its own work is shown and not
+ * Renders what comes before the first module: the wait for cloud-init on a machine that was just born, and the record of the
+ * machine's files, by which sealing knows what modules have made. What cloud-init thinks of its own work is shown and not
  * judged here: base images warn about things of their own. Where there is no cloud-init there is nothing to wait for.
+ * @param waits False on a machine that cloud-init has no part in.
  */
-export function settleCommand(): BuilderCommand {
+export function settleCommand(waits: boolean): BuilderCommand {
   // cloud-init before 17 has no `status`; this file is what it, too, writes last.
-  const script = `\
-if ! command -v cloud-init >/dev/null; then echo "there is no cloud-init here"; exit 0; fi
-if cloud-init status --help >/dev/null 2>&1; then
+  const wait = `\
+if ! command -v cloud-init >/dev/null; then
+  echo "there is no cloud-init here"
+elif cloud-init status --help >/dev/null 2>&1; then
   cloud-init status --wait || true
 else
   until [ -e /var/lib/cloud/instance/boot-finished ]; do sleep 0.5; done
@@ -70,7 +74,7 @@ fi
   const timeoutCure = "Look at /var/log/cloud-init-output.log on the builder.";
   const stdin = renderProgram({
     title: "the wait for cloud-init",
-    script,
+    script: `${waits ? wait : ""}${recordScript}`,
     timeoutSeconds: 900,
     timeoutCure,
     failureCure: afterFailure,

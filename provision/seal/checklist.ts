@@ -15,8 +15,17 @@ export interface ChecklistEntry {
   source: string;
   /** Shell patterns of what has to go; `~/` stands for the home of every account, wherever it lives. What the recipe keeps stays. */
   paths?: readonly string[];
+  /**
+   * Shell patterns of what has to go where the base had it or the bake's machinery left it. What a module has made or changed there
+   * stays: it is no identity, no credential and no log.
+   */
+  leftovers?: readonly string[];
+  /** Shell patterns of files, and of folders with files, that have to go where their content is a credential. */
+  credentials?: readonly string[];
   /** More to do on the builder, after the paths are gone (bash, as root). */
   remove?: string;
+  /** What `remove` does, for people; docs/sealing.md has it. */
+  also?: string;
   /** More to look for: prints one line for each thing found, nothing when all is well. Reads only; every path starts with `$ROOT`. */
   assert?: string;
   /** Removed at the very end: what the sealing session itself still needs or writes. */
@@ -59,10 +68,10 @@ export const checklist: readonly ChecklistEntry[] = [
   {
     id: "held-packages",
     group: "state",
-    reason:
-      "a package held for the bake never gets its security updates; keep one with a line hold:NAME in the kept paths",
+    reason: "a package that the base holds back never gets its security updates; what a module puts on hold stays so",
     source: "reference D8",
-    remove: `held_packages | while read -r name; do apt-mark -q unhold "$name"; done`,
+    remove: `unhold_packages`,
+    also: "packages that were on hold before the first module ran are no longer",
     assert: `held_packages`,
   },
   {
@@ -71,6 +80,7 @@ export const checklist: readonly ChecklistEntry[] = [
     reason: "a password in an image opens every machine that boots from it; root stays locked",
     source: aws,
     remove: `open_accounts | while read -r name; do usermod --password '!*' "$name"; done`,
+    also: "passwords of all accounts are locked",
     assert: `open_accounts`,
   },
   {
@@ -78,7 +88,10 @@ export const checklist: readonly ChecklistEntry[] = [
     group: "access",
     reason: "backups of the account files hold password hashes that were changed since",
     source: `${sysprep} (passwd-backups)`,
-    paths: ["/etc/{passwd,shadow,group,gshadow,subuid,subgid}{-,.bak,.old,.orig,+}", "/var/backups/*"],
+    paths: [
+      "/etc/{passwd,shadow,group,gshadow,subuid,subgid}{-,.bak,.old,.orig,+}",
+      "/var/backups/{passwd,shadow,group,gshadow,dpkg,apt,alternatives,aptitude}*",
+    ],
   },
   {
     id: "sshd-loosened",
@@ -86,7 +99,8 @@ export const checklist: readonly ChecklistEntry[] = [
     reason: "sshd settings loosened for the bake let people in by password",
     source: aws,
     paths: ["/etc/ssh/sshd_config.d/*ci-images-builder*", "/etc/ssh/sshd_config.d/50-cloud-init.conf"],
-    remove: `sshd_files | while read -r file; do sed -i -E 's/^(\\s*PermitRootLogin\\s+)yes\\b/\\1prohibit-password/I; s/^(\\s*PermitEmptyPasswords\\s+)yes\\b/\\1no/I' "$file"; done`,
+    remove: `sshd_files | while read -r file; do grep -qiE '^\\s*(PermitRootLogin|PermitEmptyPasswords)\\s+yes\\b' "$file" || continue; sed -i -E 's/^(\\s*PermitRootLogin\\s+)yes\\b/\\1prohibit-password/I; s/^(\\s*PermitEmptyPasswords\\s+)yes\\b/\\1no/I' "$file"; done`,
+    also: "`PermitRootLogin yes` becomes `prohibit-password`, `PermitEmptyPasswords yes` becomes `no`",
     assert: `sshd_files | while read -r file; do if grep -qiE '^\\s*(PermitRootLogin|PermitEmptyPasswords)\\s+yes\\b' "$ROOT$file"; then echo "$file: root or empty passwords may log in"; fi; done`,
   },
   {
@@ -116,20 +130,20 @@ export const checklist: readonly ChecklistEntry[] = [
       "/var/lib/amazon/ssm/*",
       "/etc/docker/key.json",
       "/var/lib/docker/{swarm,engine-id}",
-      "/etc/gitlab-runner/config.toml",
-      "/etc/buildkite-agent/token",
       "~/actions-runner/{.credentials*,.runner}",
       "/etc/salt/{minion_id,pki/minion/*}",
       "/etc/{puppet/ssl,puppetlabs/puppet/ssl,chef/client.pem}",
       "/var/lib/{puppet/ssl,tailscale,zabbix-agent}/*",
+      "/var/lib/rabbitmq/.erlang.cookie",
     ],
+    credentials: ["/etc/gitlab-runner/config.toml", "/etc/buildkite-agent/{token,buildkite-agent.cfg}"],
   },
   {
     id: "gce-state",
     group: "identity",
     reason: "GCE's guest agent notes the instance it runs on and takes a copy for the same one",
     source: "GoogleCloudPlatform/guest-agent (google_guest_agent/instance_setup.go, cfg/cfg.go)",
-    paths: ["/etc/boto.cfg", "/etc/google_instance_id", "/var/lib/google/*"],
+    paths: ["/etc/boto.cfg", "/etc/google_instance_id", "/var/lib/{google,google-guest-agent}/*"],
     // Only what older agents noted there: the rest of that file, and the distribution's beside it, is configuration.
     remove: `if [ -f "$ROOT/etc/default/instance_configs.cfg" ]; then sed -i -E '/^\\s*instance_id\\s*=/Id' "$ROOT/etc/default/instance_configs.cfg"; fi`,
     assert: `if grep -sqiE '^\\s*instance_id\\s*=\\s*\\S' "$ROOT/etc/default/instance_configs.cfg"; then echo "/etc/default/instance_configs.cfg: notes the builder's instance"; fi`,
@@ -153,12 +167,13 @@ export const checklist: readonly ChecklistEntry[] = [
     paths: [
       "/etc/udev/rules.d/70-persistent-{net,cd}.rules",
       "/etc/udev/rules.d/75-persistent-net-generator.rules",
-      "/etc/NetworkManager/system-connections/*",
       "/etc/netplan/50-cloud-init.yaml",
       "/etc/network/interfaces.d/50-cloud-init*",
       "/etc/systemd/network/*{cloud-init,ci-images-builder}*",
     ],
+    leftovers: ["/etc/NetworkManager/system-connections/*"],
     remove: `for file in /etc/sysconfig/network-scripts/ifcfg-*; do sed -i '/^\\(HWADDR\\|MACADDR\\|UUID\\)=/d' "$file"; done`,
+    also: "`HWADDR`, `MACADDR` and `UUID` in `/etc/sysconfig/network-scripts/ifcfg-*`",
     assert: `for file in "$ROOT"/etc/sysconfig/network-scripts/ifcfg-*; do if grep -qE '^(HWADDR|MACADDR|UUID)=' "$file"; then echo "\${file#"$ROOT"}: bound to a card"; fi; done`,
   },
   {
@@ -208,8 +223,8 @@ if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-
     reason: "the builder's name; the worker gets its own from the cloud",
     source: `${images}; ${sysprep} (net-hostname)`,
     paths: ["/etc/{hostname,HOSTNAME,machine-info}"],
-    remove: `if builder_hosts | grep . >/dev/null; then builder_hosts >/run/ci-images-hosts; grep --invert-match --line-regexp --fixed-strings --file=/run/ci-images-hosts /etc/hosts >/run/ci-images-hosts.new || [ $? -eq 1 ]; cat /run/ci-images-hosts.new >/etc/hosts; rm /run/ci-images-hosts*; fi
-if ! grep -qsw localhost /etc/hosts; then printf '127.0.0.1 localhost\\n::1 localhost ip6-localhost ip6-loopback\\n' >>/etc/hosts; fi`,
+    remove: `clean_hosts`,
+    also: "lines of `/etc/hosts` for the builder's name that the base had (127.0.1.1), not those that modules add",
     assert: `builder_hosts | sed 's,^,/etc/hosts: ,'`,
   },
   {
@@ -217,32 +232,41 @@ if ! grep -qsw localhost /etc/hosts; then printf '127.0.0.1 localhost\\n::1 loca
     group: "identity",
     reason: "name servers of the build network do not answer elsewhere",
     source: eks,
-    remove: `if [ ! -L /etc/resolv.conf ]; then rm -f /etc/resolv.conf; fi
-if [ ! -e /etc/resolv.conf ] && [ ! -L /etc/resolv.conf ] && systemctl --quiet is-enabled systemd-resolved.service 2>/dev/null; then ln -s ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf; fi`,
-    assert: `if [ ! -L "$ROOT/etc/resolv.conf" ] && [ -s "$ROOT/etc/resolv.conf" ]; then echo /etc/resolv.conf; fi`,
+    remove: `clean_resolv_conf`,
+    also: "`/etc/resolv.conf` as the builder got it; one that a module wrote stays",
+    assert: `if [ ! -L "$ROOT/etc/resolv.conf" ] && [ -s "$ROOT/etc/resolv.conf" ] && ! is_kept /etc/resolv.conf; then echo /etc/resolv.conf; fi`,
+  },
+  {
+    id: "service-keys",
+    group: "identity",
+    reason:
+      "keys and names that packages make when they are installed would be the same on all workers; the worker makes its own on first boot, before its services start",
+    source: `AWS Marketplace AMI policy; make-ssl-cert(8), rndc-confgen(8), mungekey(8), iscsi-iname(8)`,
+    remove: `remove_service_keys`,
+    assert: `service_keys`,
+    also: "`/etc/ssl/private/ssl-cert-snakeoil.key`, `/etc/bind/rndc.key`, `/etc/munge/munge.key`, `/etc/dropbear/dropbear_*_host_key`, `/etc/nvme/host{nqn,id}`, `/etc/iscsi/initiatorname.iscsi`, which `ci-images-keys.service` makes at boot; MySQL's `auto.cnf` and own certificates, which MySQL makes",
   },
   {
     id: "user-keys",
     group: "access",
     reason: "private keys of users and what they trusted during the bake",
     source: `${sysprep} (ssh-userdir); ${aws}`,
-    paths: [
-      "~/.ssh/{id_*,identity*,known_hosts*,agent*,environment}",
-      "~/.gnupg/{private-keys-v1.d,secring.gpg,S.*,random_seed}",
-    ],
+    paths: ["~/.gnupg/{private-keys-v1.d/*,secring.gpg,S.*,random_seed}"],
+    leftovers: ["~/.ssh/known_hosts*"],
     assert: `for home in "\${home_list[@]}"; do private_keys_in "$home/.ssh"; done`,
-    remove: `for home in "\${home_list[@]}"; do private_keys_in "$home/.ssh" | while read -r path; do rm -f -- "$path"; done; done`,
+    remove: `for home in "\${home_list[@]}"; do private_keys_in "$home/.ssh" | take_listed; done`,
+    also: "private keys and sockets of agents in `~/.ssh`, by their content",
   },
   {
     id: "cloud-credentials",
     group: "secrets",
     reason: "credentials and tokens of clouds, registries and package hosts",
     source: `${aws}; AWS Marketplace AMI policy`,
-    paths: [
+    credentials: [
       "~/{.aws,.azure,.boto,.s3cfg,.netrc,.pypirc,.vault-token,.pgpass,.my.cnf,.git-credentials}",
       "~/.config/{gcloud,gh,openstack,rclone,git/credentials,containers/auth.json}",
       "~/.docker/config.json",
-      "~/.kube",
+      "~/.kube/config*",
       "~/.m2/{settings,settings-security}.xml",
       "~/.gradle/gradle.properties",
       "~/.gem/credentials",
@@ -250,24 +274,34 @@ if [ ! -e /etc/resolv.conf ] && [ ! -L /etc/resolv.conf ] && systemctl --quiet i
       "~/.terraform.d/credentials*",
       "~/.composer/auth.json",
       "~/.subversion/auth",
+      "~/.npmrc",
+      "/etc/npmrc",
+      "~/.config/pip/pip.conf",
+      "~/.pip/pip.conf",
+      "/etc/pip.conf",
+      "/etc/apt/auth.conf",
+      "/etc/apt/auth.conf.d/*",
     ],
-    remove: `drop_files_with_credentials`,
-    assert: `files_with_credentials`,
+    assert: `passwords_in_sources`,
   },
   {
     id: "environment-secrets",
     group: "secrets",
     reason: "environment files with tokens, and proxy settings with a password in them",
     source: "reference D8",
-    remove: `environment_secrets | cut -d: -f1 | sort -u | while read -r file; do sed -i -E "\\,$secret_line,d" "$file"; done`,
-    assert: `environment_secrets | cut -d: -f1 | sort -u | sed 's/$/: a line with a secret/'`,
+    remove: `remove_secret_lines`,
+    also: "the lines that hold one in `/etc/environment`, `/etc/environment.d`, `/etc/profile.d`, apt's and dnf's settings, `~/.pam_environment`, `~/.ssh/environment` and their like; a line that only names a variable or a file stays",
+    assert: `environment_secrets | sed 's/$/: a line with a secret/'`,
   },
   {
     id: "tls-keys",
     group: "secrets",
     reason: "TLS keys made during the bake would be shared by all workers; keep one by the module files",
     source: "AWS Marketplace AMI policy",
-    paths: ["/etc/ssl/private/*", "/etc/pki/tls/private/*", "/etc/letsencrypt/{live,archive,accounts,keys}"],
+    paths: ["/etc/letsencrypt/{live,archive,accounts,keys}"],
+    remove: `secret_key_files /etc/ssl/private /etc/pki/tls/private | take_listed`,
+    assert: `secret_key_files /etc/ssl/private /etc/pki/tls/private`,
+    also: "whatever is a key, and not a certificate, in `/etc/ssl/private` and `/etc/pki/tls/private`",
   },
   {
     id: "secret-values",
@@ -281,40 +315,41 @@ if [ ! -e /etc/resolv.conf ] && [ ! -L /etc/resolv.conf ] && systemctl --quiet i
     group: "traces",
     reason: "dumps hold the memory of processes, with what was secret there",
     source: `${sysprep} (abrt-data, crash-data)`,
-    paths: [
-      "/var/crash/*",
-      "/var/lib/systemd/{coredump,pstore}/*",
-      "/var/spool/abrt/*",
-      "/{core,core.+([0-9])}",
-      "~/{core,core.+([0-9])}",
-    ],
+    paths: ["/var/crash/*", "/var/lib/systemd/{coredump,pstore}/*", "/var/spool/abrt/*"],
+    remove: `core_dumps | take_listed`,
+    assert: `core_dumps`,
+    also: "files `core` and `core.NUMBER` at the root and in homes that are dumps of processes (ELF)",
   },
   {
     id: "spools",
     group: "traces",
-    reason: "mail and jobs of the bake; cron jobs that are meant belong into /etc/cron.d",
+    reason: "mail and jobs that wait; what a module puts into a crontab stays",
     source: `${sysprep} (mail-spool, cron-spool)`,
     paths: [
       "/var/{spool/,}mail/*",
       "/var/spool/{postfix/{maildrop,incoming,active,deferred,bounce,defer},exim4/{input,msglog}}/*",
-      "/var/spool/cron/{crontabs,atjobs,atspool,tabs}/!(.SEQ)",
+      "/var/spool/cron/{atjobs,atspool}/!(.SEQ)",
       "/var/spool/{at,anacron}/!(.SEQ|spool)",
-      "/var/spool/cron/!(crontabs|atjobs|atspool|tabs|lastrun)",
     ],
+    leftovers: ["/var/spool/cron/{crontabs,tabs}/!(.SEQ)", "/var/spool/cron/!(crontabs|atjobs|atspool|tabs|lastrun)"],
   },
   {
     id: "editor-backups",
     group: "traces",
     reason: "backups that editors and packages leave hold old settings and secrets",
     source: `${sysprep} (backup-files)`,
-    paths: ["/etc/{,*/,*/*/}{*~,.*.sw[a-p],#*#,*.dpkg-old,*.dpkg-dist,*.ucf-old,*.rpmsave}", "~/{*~,.*.sw[a-p],#*#}"],
+    paths: ["/etc/{,*/,*/*/}{.*.sw[a-p],#*#,*.dpkg-old,*.dpkg-dist,*.ucf-old,*.rpmsave}", "~/{.*.sw[a-p],#*#}"],
+    remove: `backup_files | take_listed`,
+    assert: `backup_files`,
+    also: "`NAME~` beside a file NAME in `/etc` and in homes",
   },
   {
     id: "swap",
     group: "traces",
     reason: "swap files and hibernation images hold the builder's memory",
     source: kubernetes,
-    paths: ["/{swapfile,swap.img,hiberfil.sys}", "/var/{swapfile,swap,swap.img}", "/var/lib/swap*"],
+    paths: ["/hiberfil.sys"],
+    leftovers: ["/{swapfile,swap.img}", "/var/{swapfile,swap,swap.img}", "/var/lib/swap*"],
   },
   {
     id: "package-caches",
@@ -344,7 +379,6 @@ if [ ! -e /etc/resolv.conf ] && [ ! -L /etc/resolv.conf ] && systemctl --quiet i
       "~/.{history,histfile,lesshst,viminfo,wget-hsts,rnd,Xauthority}",
       "~/.local/{share/fish/fish_history,state/{python_history,less/history,bash/history}}",
       "~/.cache/motd.legal-displayed",
-      "/root/.cache",
     ],
   },
   {
@@ -353,20 +387,15 @@ if [ ! -e /etc/resolv.conf ] && [ ! -L /etc/resolv.conf ] && systemctl --quiet i
     reason:
       "cloud-init that is done does nothing on the worker, and its data hold the user data: the host key injected into the builder, too",
     source: cloudInit,
-    paths: ["/var/lib/cloud/*", "/etc/cloud/cloud-init.disabled", "/etc/cloud/{,cloud.cfg.d/}*ci-images-builder*"],
+    paths: ["/var/lib/cloud/!(scripts|seed)", "/etc/cloud/{,cloud.cfg.d/}*ci-images-builder*"],
+    leftovers: ["/etc/cloud/cloud-init.disabled", "/var/lib/cloud/seed/*"],
   },
   {
     id: "recipe-files",
     group: "secrets",
     reason: "the recipe's temporary files, uploaded modules and test reports",
     source: "design: all of them are called ci-images*",
-    paths: [
-      "/var/lib/ci-images",
-      "/{root,opt,srv}/ci-images*",
-      "~/.ci-images*",
-      "/var/tmp/ci-images*",
-      "/tmp/ci-images*",
-    ],
+    paths: ["/var/lib/ci-images", "/var/tmp/ci-images*", "/tmp/ci-images*"],
     late: true,
   },
   {
@@ -395,7 +424,6 @@ if [ ! -e /etc/resolv.conf ] && [ ! -L /etc/resolv.conf ] && systemctl --quiet i
       "/var/account/*",
       "/var/lib/sudo/{ts,lectured}/*",
       "/var/db/sudo/{ts,lectured}/*",
-      "/var/lib/systemd/linger/*",
       "/var/{lib/logrotate/status,lib/logrotate/logrotate.status}",
       "/var/lib/pam_*/*",
     ],
@@ -408,7 +436,8 @@ if [ ! -e /etc/resolv.conf ] && [ ! -L /etc/resolv.conf ] && systemctl --quiet i
     source: `${sysprep} (logfiles)`,
     // The folders stay: services would not start without theirs.
     paths: ["/root/{anaconda,original}-ks.cfg", "/root/install.log*", "/var/log/journal/*"],
-    remove: `log_files | while read -r path; do rm -f -- "$path"; done`,
+    remove: `log_files | take_listed`,
+    also: "every file below `/var/log`; the folders stay",
     assert: `log_files`,
     late: true,
   },
@@ -419,6 +448,7 @@ if [ ! -e /etc/resolv.conf ] && [ ! -L /etc/resolv.conf ] && systemctl --quiet i
       "keys that may log in, of every account wherever it lives; only those that modules put there on purpose stay",
     source: aws,
     remove: `remove_authorized_keys`,
+    also: "keys in `authorized_keys*` of every account, the bake's own always, others unless `ssh_keys` of `add_user` or `files` put them there",
     assert: `authorized_files | while read -r file; do unwanted=$(authorized_lines unwanted "$file" | wc -l); if [ "$unwanted" -gt 0 ]; then echo "$file: $unwanted key(s) that no module put there"; fi; done`,
     late: true,
   },
@@ -427,7 +457,7 @@ if [ ! -e /etc/resolv.conf ] && [ ! -L /etc/resolv.conf ] && systemctl --quiet i
     group: "identity",
     reason: "who has the image could pass for any worker; the key that the bake was pinned to is one of them",
     source: `${sysprep} (ssh-hostkeys); ${aws}`,
-    paths: ["/etc/ssh/ssh_host_*", "/etc/dropbear/dropbear_*_host_key"],
+    paths: ["/etc/ssh/ssh_host_*"],
     late: true,
   },
   {
@@ -436,6 +466,7 @@ if [ ! -e /etc/resolv.conf ] && [ ! -L /etc/resolv.conf ] && systemctl --quiet i
     reason: "deleted files, secrets among them, can be read from blocks that were not trimmed",
     source: "reference D8",
     remove: `free_space`,
+    also: "free space is trimmed",
     late: true,
     // What free blocks hold can't be seen from inside the file system: where the image is made from the files (local), there are none.
   },
@@ -459,7 +490,7 @@ if [ ! -e /etc/resolv.conf ] && [ ! -L /etc/resolv.conf ] && systemctl --quiet i
     reason: "without host keys and without a way to make them sshd does not start on the worker",
     source: "reference D8",
     remove: `if ! makes_host_keys; then write_host_key_unit; fi`,
-    assert: `if ! makes_host_keys; then echo "nothing makes SSH host keys on first boot: install cloud-init"; fi`,
+    assert: `if ! makes_host_keys; then echo "nothing makes SSH host keys on first boot: ci-images-host-keys.service is gone"; fi`,
   },
   {
     id: "cloud-agent",
@@ -467,7 +498,8 @@ if [ ! -e /etc/resolv.conf ] && [ ! -L /etc/resolv.conf ] && systemctl --quiet i
     reason:
       "without cloud-init, or Google's guest agent, a worker gets neither its name nor the keys of those who may log in",
     source: "reference D8",
-    assert: `if ! in_path cloud-init && ! has_google_agent; then echo "cloud-init is missing: add it to install_packages, or take a base image that has it"; fi`,
+    assert: `if [ -e "$ROOT/etc/cloud/cloud-init.disabled" ] && is_kept /etc/cloud/cloud-init.disabled; then echo "a module has turned cloud-init off (/etc/cloud/cloud-init.disabled): nobody could log in to a worker"; fi
+if ! in_path cloud-init && ! has_google_agent; then echo "cloud-init is missing: add it to install_packages, or take a base image that has it"; fi`,
   },
   {
     id: "grow-root",

@@ -8,6 +8,18 @@ export const ownFolder = "/usr/lib/ci-images";
 /** Paths, one a line: these files, and what is beneath these folders, stay. */
 export const keptPathsFile = `${ownFolder}/kept-paths`;
 
+/**
+ * Paths, one a line, that sealing would have removed from the base but left, because a module has made or changed them. Sealing
+ * writes the list, for the assertions after it; `hold:NAME` stands for a package that a module has put on hold.
+ */
+export const madePathsFile = `${ownFolder}/made-paths`;
+
+/** What sealing did: `kept`, `removed` or `changed`, tab, the line of the checklist, tab, the path. */
+export const sealingReportFile = `${ownFolder}/sealing`;
+
+/** Flags of files as `chattr` has them, tab, the path: for ways to write a disk that do not carry them over. */
+export const fileFlagsFile = `${ownFolder}/file-flags`;
+
 /** Public keys as in authorized_keys, one a line: these may log in to the image. All others are removed. */
 export const keptKeysFile = `${ownFolder}/kept-authorized-keys`;
 

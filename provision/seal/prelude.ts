@@ -1,6 +1,7 @@
 // The shell functions that the checklist is written with. All of them take ROOT into account: empty on a running machine,
 // the folder of the tree on a stopped one. Paths are printed as the image will have them.
-import { keptKeysFile, keptPathsFile, keptSecretsFile } from "./kept.ts";
+import { keptKeysFile, keptPathsFile, keptSecretsFile, madePathsFile } from "./kept.ts";
+import { guestFile } from "./scripts.ts";
 
 /** Bash, to stand in front of every removal and assertion. Needs ROOT, BAKE_KEYS (lines of public keys) and BUILDER_NAME. */
 export const prelude = `\
@@ -8,9 +9,17 @@ shopt -s nullglob dotglob extglob
 export LC_ALL=C
 ROOT=\${ROOT%/}
 
-# --- what the recipe keeps
-kept_paths=()
-if [ -f "$ROOT${keptPathsFile}" ]; then mapfile -t kept_paths <"$ROOT${keptPathsFile}"; fi
+${guestFile("files.sh")}
+# --- what the recipe keeps: said by modules, and what sealing found that modules have made
+made_paths_file=${madePathsFile}
+load_kept_paths() {
+  local file
+  kept_paths=()
+  for file in "$ROOT${keptPathsFile}" "$ROOT$made_paths_file"; do
+    if [ -f "$file" ]; then mapfile -t -O "\${#kept_paths[@]}" kept_paths <"$file"; fi
+  done
+}
+load_kept_paths
 
 is_kept() {
   local kept
@@ -65,15 +74,6 @@ found() {
   done
 }
 
-drop() {
-  match "$@"
-  local path inner
-  for path in "\${found_paths[@]}"; do
-    if ! holds_kept "$path"; then rm -rf --one-file-system -- "$path"; continue; fi
-    find "$path" -mindepth 1 ! -type d | while read -r inner; do is_kept "$inner" || rm -f -- "$inner"; done
-  done
-}
-
 in_path() {
   local folder
   for folder in /usr/local/bin /usr/local/sbin /usr/bin /usr/sbin /bin /sbin; do
@@ -89,9 +89,7 @@ open_accounts() {
 }
 
 held_packages() {
-  if [ ! -f "$ROOT/var/lib/dpkg/status" ]; then return; fi
-  awk '/^Package: /{ name = $2 } /^Status: hold /{ print name }' "$ROOT/var/lib/dpkg/status" |
-    while read -r name; do printf '%s\\n' "\${kept_paths[@]}" | grep -xF "hold:$name" >/dev/null || echo "$name"; done
+  packages_on_hold | while read -r name; do printf '%s\\n' "\${kept_paths[@]}" | grep -xF "hold:$name" >/dev/null || echo "$name"; done
 }
 
 sshd_files() {
@@ -133,42 +131,15 @@ authorized_lines() {
 
 private_keys_in() {
   if [ ! -d "$ROOT$1" ]; then return; fi
-  { grep -rlE --binary-files=text -e '-----BEGIN [A-Z ]*PRIVATE KEY' "$ROOT$1" || true; } | while read -r path; do
+  { grep -rlE --binary-files=text --devices=skip -e '-----BEGIN [A-Z ]*PRIVATE KEY|^PuTTY-User-Key-File' "$ROOT$1" || true; find "$ROOT$1" -type s; } | while read -r path; do
     path=\${path#"$ROOT"}
     is_kept "$path" || echo "$path"
   done
 }
 
 # --- secrets
-with_password='://[^/@[:space:]]+:[^/@[:space:]]+@'
-secret_line="[A-Z0-9_]*(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY)[A-Z0-9_]*=.+|$with_password"
-
-environment_secrets() {
-  match /etc/environment '/etc/environment.d/*' '~/.ssh/environment' '~/.pam_environment' '~/.config/environment.d/*' \\
-    '/etc/profile.d/*' /etc/apt/apt.conf '/etc/apt/apt.conf.d/*' /etc/dnf/dnf.conf /etc/yum.conf '/etc/systemd/system.conf.d/*'
-  for path in "\${found_paths[@]}"; do
-    if [ -f "$ROOT$path" ] && grep -qE "$secret_line" "$ROOT$path"; then echo "$path"; fi
-  done
-}
-
-# Files that are only there for credentials where they hold some: the first list may go, the second the machine needs.
-files_of_credentials() {
-  match '~/.npmrc' /etc/npmrc '~/.config/pip/pip.conf' '~/.pip/pip.conf' /etc/pip.conf /etc/apt/auth.conf '/etc/apt/auth.conf.d/*'
-  for path in "\${found_paths[@]}"; do
-    if [ -f "$ROOT$path" ] && grep -qE "_auth|_password|^[[:space:]]*(machine|login|password)[[:space:]]|$with_password" "$ROOT$path"; then echo "$path"; fi
-  done
-}
-
-files_with_credentials() {
-  files_of_credentials
-  match /etc/apt/sources.list '/etc/apt/sources.list.d/*' '/etc/yum.repos.d/*' /etc/gitconfig '~/.gitconfig'
-  for path in "\${found_paths[@]}"; do
-    if [ -f "$ROOT$path" ] && grep -qE "$with_password" "$ROOT$path"; then echo "$path: a password in an address"; fi
-  done
-}
-
-drop_files_with_credentials() { files_of_credentials | while read -r path; do rm -f -- "$path"; done; }
-
+${guestFile("credentials.sh")}
+${guestFile("dumps.sh")}
 # SECRETS_FILE: texts in which a secret may stand, one a line. They are never printed.
 secret_values() {
   if [ ! -s "\${SECRETS_FILE:-}" ]; then return; fi
@@ -181,9 +152,7 @@ secret_values() {
 # All files of the image, with the words for find that follow; on a running machine /boot and others may be file systems of their own.
 image_files() {
   local -a tops=("$ROOT/")
-  if [ -z "$ROOT" ]; then
-    mapfile -t -O 1 tops < <(findmnt --noheadings --list --output TARGET --types ext2,ext3,ext4,xfs,btrfs,vfat | grep -vxF /)
-  fi
+  if [ -z "$ROOT" ]; then mapfile -t tops < <(file_systems); fi
   find "\${tops[@]}" -xdev -type f ! -path "$SECRETS_FILE" "$@" -print0
 }
 
@@ -228,7 +197,7 @@ log_files() {
 
 # 127.0.1.1 is where Debian's installer and cloud-init put a machine's own name.
 builder_hosts() {
-  if [ ! -f "$ROOT/etc/hosts" ]; then return; fi
+  if [ ! -f "$ROOT/etc/hosts" ] || is_kept /etc/hosts; then return; fi
   BUILDER=$BUILDER_NAME awk '/^[[:space:]]*#/ { next }
     $1 == "127.0.1.1" { print; next }
     ENVIRON["BUILDER"] != "" && ENVIRON["BUILDER"] != "localhost" { for (i = 2; i <= NF; i++) if ($i == ENVIRON["BUILDER"]) { print; next } }' "$ROOT/etc/hosts"
@@ -245,10 +214,12 @@ grows_root() {
 }
 
 makes_host_keys() {
-  if ! in_path sshd || in_path cloud-init; then return 0; fi
-  # Google's agent makes them, too, but its older versions do not let sshd wait for that.
+  if ! in_path sshd; then return 0; fi
+  # cloud-init makes them, too, where it finds a data source; Google's agent as well, but its older versions do not let sshd wait for that.
   local unit
   for unit in "$ROOT"/{usr/lib,lib,etc}/systemd/system/@(sshd-keygen|ci-images-host-keys)*.service; do if [ -e "$unit" ]; then return 0; fi; done
   return 1
 }
+
+${guestFile("keys.sh")}
 `;

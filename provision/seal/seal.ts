@@ -68,12 +68,21 @@ ${packageList}
 ${patternLists()}
 seal() {
 silence
-${temporaryUsers.map((user) => `userdel --force --remove ${quote(user)}\n`).join("")}${identityScript(image)}
+begin_sealing
+rule=clean-hooks
+clean_hooks
+${removalOfUsers(temporaryUsers)}
+${checklist.map(keeping).join("")}
+${identityScript(image)}
 ${inOrder.map(removal).join("\n")}
+restore_flags
+report_sealing
 }
 ${assertions()}
 # Nothing in here may read the rest of this script.
 seal </dev/null
+assert_one unnamed-removals "sealing takes only what this list names" </dev/null
+assert_one quiet "what writes after the cleanup brings back what was removed" </dev/null
 assert_all </dev/null
 sync
 `;
@@ -101,26 +110,56 @@ function settings({ bakeKeys, builderName = "", secretsFile = "" }: AssertOption
   return `BAKE_KEYS=${quote(bakeKeys.join("\n"))}\nBUILDER_NAME=${quote(builderName)}\nSECRETS_FILE=${quote(secretsFile)}\n`;
 }
 
-/** The entries' patterns as arrays, written without quotation marks under \`set -f\`: bash takes the braces apart, and leaves the stars for later. */
+/** The entries' patterns as arrays, written without quotation marks under `set -f`: bash takes the braces apart, and leaves the stars for later. */
 function patternLists(): string {
-  const lists = checklist.flatMap(({ id, paths }) =>
-    paths ? [`${arrayOf(id)}=(${paths.map((path) => path.replace(/^~/, `"~"`)).join(" ")})`] : [],
+  const lists = checklist.flatMap((entry) =>
+    patternKinds.flatMap((kind) => {
+      const patterns = entry[kind];
+      return patterns
+        ? [`${arrayOf(entry.id, kind)}=(${patterns.map((each) => each.replace(/^~/, `"~"`)).join(" ")})`]
+        : [];
+    }),
   );
   return ["shopt -s extglob", "set -f", ...lists, "set +f"].join("\n");
 }
 
-function arrayOf(id: string): string {
-  return `paths_${id.replaceAll("-", "_")}`;
+const patternKinds = ["paths", "leftovers", "credentials"] as const;
+
+function arrayOf(id: string, kind: (typeof patternKinds)[number] = "paths"): string {
+  return `${kind}_${id.replaceAll("-", "_")}`;
 }
 
-function removal({ id, paths, remove }: ChecklistEntry): string {
-  return [`# ${id}`, ...(paths ? [`drop "\${${arrayOf(id)}[@]}"`] : []), ...(remove ? [remove] : [])].join("\n");
+function removalOfUsers(users: readonly string[]): string {
+  if (users.length === 0) return "";
+  return ["rule=temporary-users", ...users.map((user) => `userdel --force --remove ${quote(user)}`), "name_gone"].join(
+    "\n",
+  );
+}
+
+function keeping({ id, leftovers }: ChecklistEntry): string {
+  return leftovers ? `rule=${id}\nkeep_made "\${${arrayOf(id, "leftovers")}[@]}"\n` : "";
+}
+
+function removal({ id, paths, leftovers, credentials, remove }: ChecklistEntry): string {
+  return [
+    `rule=${id}`,
+    ...(paths ? [`drop "\${${arrayOf(id)}[@]}"`] : []),
+    ...(leftovers ? [`drop "\${${arrayOf(id, "leftovers")}[@]}"`] : []),
+    ...(credentials ? [`credential_files "\${${arrayOf(id, "credentials")}[@]}" | take_listed`] : []),
+    ...(remove ? [remove] : []),
+  ].join("\n");
 }
 
 function assertions(): string {
-  const asserted = checklist.filter((entry) => entry.paths ?? entry.assert);
-  const functions = asserted.map(({ id, paths, assert }) => {
-    const lines = [...(paths ? [`found "\${${arrayOf(id)}[@]}"`] : []), ...(assert ? [assert] : [])];
+  const asserted = checklist.filter((entry) => patternKinds.some((kind) => entry[kind]) || entry.assert);
+  const functions = asserted.map((entry) => {
+    const { id, credentials, assert } = entry;
+    const found = (["paths", "leftovers"] as const).filter((kind) => entry[kind]);
+    const lines = [
+      ...found.map((kind) => `found "\${${arrayOf(id, kind)}[@]}"`),
+      ...(credentials ? [`credential_files "\${${arrayOf(id, "credentials")}[@]}"`] : []),
+      ...(assert ? [assert] : []),
+    ];
     return `assert_${id.replaceAll("-", "_")}() {\n${lines.join("\n")}\n}`;
   });
   const calls = asserted.map(({ id, reason }) => `assert_one ${id} ${quote(reason)}`);

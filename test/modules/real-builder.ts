@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { execa, type Result } from "execa";
 import { createMachine, findMachine, removeMachine, stopMachine, type Machine } from "../../provider/local/machines.ts";
-import { testsCommand } from "../../provision/commands.ts";
+import { settleCommand, testsCommand } from "../../provision/commands.ts";
 import { findDistribution } from "../../provision/distributions.ts";
 import { ModuleCatalogue, libraryFolder } from "../../provision/load-modules.ts";
 import type { BuildConfiguration } from "../../provision/module.ts";
@@ -58,7 +58,15 @@ export class RealBuilder {
     );
     const { host, hostKey: pinned } = machine.connection;
     await writeFile(join(folder, "known_hosts"), `${host} ${pinned}\n[${host}]:${machine.connection.port} ${pinned}\n`);
-    return new RealBuilder(name, bakeKey.publicKey, folder, machine);
+    const builder = new RealBuilder(name, bakeKey.publicKey, folder, machine);
+    await builder.settle();
+    return builder;
+  }
+
+  /** Does what a bake does before the first module. */
+  async settle(): Promise<void> {
+    const { create, stdin } = settleCommand(false);
+    must(await this.ssh(create, stdin));
   }
 
   /** Runs a command as the login user, with a script on its standard input. Never throws for an exit status. */

@@ -8,6 +8,8 @@ export interface Residue {
   finds: string;
   /** Bash that plants it beneath `$ROOT`. */
   plant: string;
+  /** True where sealing only removes what was there before the first module. */
+  isBases?: true;
   /** True where sealing can't make it good: something that has to be there is taken away. */
   beyondRepair?: true;
 }
@@ -26,6 +28,7 @@ export const residues: readonly Residue[] = [
     id: "held-packages",
     finds: "bash",
     plant: `sed -i '/^Package: bash$/,/^Status:/s/^Status: install/Status: hold/' "$ROOT/var/lib/dpkg/status"`,
+    isBases: true,
   },
   { id: "password-hashes", finds: "games", plant: `sed -i 's|^games:[^:]*:|games:$6$salt$hash:|' "$ROOT/etc/shadow"` },
   { id: "password-hashes", finds: "news", plant: `sed -i 's|^news:[^:]*:|news::|' "$ROOT/etc/shadow"` },
@@ -37,6 +40,12 @@ export const residues: readonly Residue[] = [
   file("agent-identities", "/var/lib/amazon/ssm/registration"),
   file("agent-identities", "/etc/docker/key.json"),
   file("gce-state", "/etc/boto.cfg"),
+  { ...file("gce-state", "/var/lib/google-guest-agent/agent_state/state"), finds: "/var/lib/google-guest-agent" },
+  {
+    id: "service-keys",
+    finds: "/etc/munge/munge.key",
+    plant: `install -D -m 0755 /dev/null "$ROOT/usr/sbin/mungekey"; install -D -m 0400 /dev/stdin "$ROOT/etc/munge/munge.key" <<<secret`,
+  },
   file("storage-ids", "/etc/lvm/devices/system.devices"),
   file("network-identity", "/etc/udev/rules.d/70-persistent-net.rules"),
   file("network-identity", "/etc/netplan/50-cloud-init.yaml"),
@@ -56,16 +65,23 @@ export const residues: readonly Residue[] = [
     plant: `mkdir -p "$ROOT/var/lib/dbus"; rm -f "$ROOT/var/lib/dbus/machine-id"; echo 0123 >"$ROOT/var/lib/dbus/machine-id"`,
   },
   file("host-names", "/etc/hostname", "builder-7"),
-  { id: "host-names", finds: "127.0.1.1 builder-7", plant: `echo "127.0.1.1 builder-7" >>"$ROOT/etc/hosts"` },
+  {
+    id: "host-names",
+    finds: "127.0.1.1 builder-7",
+    plant: `echo "127.0.1.1 builder-7" >>"$ROOT/etc/hosts"`,
+    isBases: true,
+  },
   {
     id: "resolv-conf",
     finds: "/etc/resolv.conf",
     plant: `rm -f "$ROOT/etc/resolv.conf"; echo "nameserver 192.0.2.1" >"$ROOT/etc/resolv.conf"`,
+    isBases: true,
   },
-  file("user-keys", "/root/.ssh/id_ed25519"),
+  file("user-keys", "/root/.ssh/id_ed25519", "-----BEGIN OPENSSH PRIVATE KEY-----"),
+  { ...file("user-keys", "/var/lib/service/.ssh/known_hosts", "git.example.com ssh-ed25519 AAAA"), isBases: true },
   // An account whose home is not beneath /home, with a key under a name of its own.
   file("user-keys", "/var/lib/service/.ssh/deploy", "-----BEGIN OPENSSH PRIVATE KEY-----"),
-  { ...file("cloud-credentials", "/root/.aws/credentials"), finds: "/root/.aws" },
+  file("cloud-credentials", "/root/.aws/credentials", "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG"),
   file("cloud-credentials", "/var/lib/service/.npmrc", "//registry.example.com/:_authToken=abc"),
   file("environment-secrets", "/etc/environment", "LANG=C\nDEPLOY_TOKEN=abc"),
   file(
@@ -86,16 +102,16 @@ export const residues: readonly Residue[] = [
     plant: `install -d "$ROOT/opt/tool"; { seq 1000; echo a-secret-of-the-bake; seq 1000; } | gzip >"$ROOT/opt/tool/old.log.gz"`,
   },
   file("crash-data", "/var/lib/systemd/coredump/core.zst"),
-  file("spools", "/var/spool/cron/crontabs/root"),
+  { ...file("spools", "/var/spool/cron/crontabs/root"), isBases: true },
   file("spools", "/var/mail/root"),
   file("editor-backups", "/etc/hosts~"),
-  file("swap", "/swapfile"),
+  { ...file("swap", "/swapfile"), isBases: true },
   file("package-caches", "/var/cache/apt/archives/git_1_all.deb"),
   file("package-caches", "/var/lib/apt/lists/example_Packages"),
   file("histories", "/root/.bash_history"),
   file("histories", "/var/lib/service/.python_history"),
   { ...file("cloud-init", "/var/lib/cloud/instances/i-1/user-data.txt"), finds: "/var/lib/cloud/instances" },
-  file("cloud-init", "/etc/cloud/cloud-init.disabled"),
+  { ...file("cloud-init", "/etc/cloud/cloud-init.disabled"), isBases: true },
   { ...file("recipe-files", "/var/lib/ci-images/builder"), finds: "/var/lib/ci-images" },
   file("temporary-files", "/tmp/.hidden"),
   file("temporary-files", "/var/tmp/left"),
@@ -114,7 +130,12 @@ export const residues: readonly Residue[] = [
   },
   { id: "manifest", finds: "/etc/ci-images.json", plant: `rm -f "$ROOT/etc/ci-images.json"`, beyondRepair: true },
   { id: "cloud-agent", finds: "cloud-init", plant: `rm -f "$ROOT/usr/bin/cloud-init"`, beyondRepair: true },
-  { id: "host-key-generation", finds: "SSH host keys", plant: `rm -f "$ROOT/usr/bin/cloud-init"`, beyondRepair: true },
+  {
+    id: "host-key-generation",
+    finds: "SSH host keys",
+    plant: `rm -f "$ROOT/etc/systemd/system/ci-images-host-keys.service"`,
+    beyondRepair: true,
+  },
   { id: "grow-root", finds: "growpart", plant: `rm -f "$ROOT/usr/bin/growpart"`, beyondRepair: true },
 ];
 

@@ -51,7 +51,13 @@ describe("sealing a builder", function () {
     await builder.apply(
       await record("files", [{ path: "/etc/ssl/private/kept.key", content: "meant\n", mode: "0600" }]),
     );
-    must(await builder.asRoot(plantScript(residues.filter(({ beyondRepair }) => !beyondRepair))));
+    must(
+      await builder.asRoot(
+        `${plantScript(residues.filter(({ isBases }) => isBases))}\nrm -r /var/lib/ci-images/record`,
+      ),
+    );
+    await builder.settle();
+    must(await builder.asRoot(plantScript(residues.filter(({ beyondRepair, isBases }) => !beyondRepair && !isBases))));
     must(await builder.asRoot(`install -m 0600 /dev/stdin /run/secrets-of-the-bake <<<${searched}`));
     const { all, exitCode } = await builder.asRoot(assertSealedScript(inBake()));
     assert.equal(exitCode, 1);

@@ -1,0 +1,89 @@
+# shellcheck shell=bash
+# Tells credentials by their content: a file that only has a credential's name may be settings that a module put there. Reads
+# files below $ROOT; prints no value.
+
+# Kinds of tokens that are known by how they begin, and keys.
+token_forms='ya29\.[A-Za-z0-9_-]{20}|gh[pousr]_[A-Za-z0-9]{30}|github_pat_[A-Za-z0-9_]{20}|glpat-[A-Za-z0-9_-]{16}|xox[abps]-[0-9A-Za-z-]{10}|hvs\.[A-Za-z0-9_-]{20}|npm_[A-Za-z0-9]{30}|dckr_pat_[A-Za-z0-9_-]{16}|pypi-AgEI|AIza[0-9A-Za-z_-]{35}|eyJ[A-Za-z0-9_-]{10,}\.eyJ|-----BEGIN [A-Z ]*PRIVATE KEY'
+
+# A password in an address, unless it is a variable's name.
+with_password='://[^/@:[:space:]]+:[^/@[:space:]$<{%][^/@[:space:]]*@'
+
+# A name that says secret with a value: `password = x`, `"auth": "x"`, `_authToken=x`, `:rubygems_api_key: x`.
+named_secret="([a-z0-9_.-]*(secret|passw(or)?d|passphrase|token|api_?key|access_?key|private_?key|client-key-data)[a-z0-9_.-]*|(^|[^a-z0-9])(_?auth|pass))[\"']?\\]?[[:space:]]*(=>|=|:)[[:space:]]*[\"']?[^[:space:]\"',;(){}]+"
+# Names of what only leads to a secret, and values that are none.
+no_secret="(file|path|dir|url|uri|endpoint|type|ttl|helper|store|command|process|lifetime|length|policy|format|name|_id)[\"']?\\]?[[:space:]]*(=>|=|:)|(=>|=|:)[[:space:]]*[\"']?([\$<%@\`].*|null|none|nil|true|false|changeit)\$"
+xml_secret='<(password|passphrase|master|token)>[[:space:]]*[^<$%[:space:]]'
+
+# Whether a file holds one.
+holds_credential() {
+  local file=$ROOT$1
+  # Databases of credentials are small, too.
+  if [ -L "$file" ] || [ ! -f "$file" ] || [ ! -s "$file" ] || [ "$(stat -c %s "$file")" -gt 16777216 ]; then return 1; fi
+  if grep -qE --binary-files=text -e "$token_forms|$with_password|$xml_secret" "$file"; then return 0; fi
+  if [ -n "$({ grep -oiE --binary-files=text -e "$named_secret" "$file" || true; } | grep -viE -e "$no_secret" | head -c 1)" ]; then return 0; fi
+  case $1 in
+    # Nothing but a token.
+    */.vault-token | */buildkite-agent/token) return 0 ;;
+    */.pgpass) grep -qE '^[^#]*:[^:]*:[^:]*:[^:]*:.' "$file" ;;
+    */.netrc | */auth.conf | */auth.conf.d/*) grep -qE '(^|[[:space:]])password[[:space:]]+[^[:space:]]' "$file" ;;
+    */.subversion/auth/*) grep -qxE 'password|passphrase' "$file" ;;
+    */.composer/auth.json) grep -qE '"(github-oauth|gitlab-token|bearer)"[[:space:]]*:[[:space:]]*\{[[:space:]]*"' "$file" || [ "$(tr -d '[:space:]' <"$file" | grep -cE '"(github-oauth|gitlab-token|bearer)":\{"')" -gt 0 ] ;;
+    *) return 1 ;;
+  esac
+}
+
+# Prints the files at and below the places of some patterns that hold one.
+credential_files() {
+  local path
+  match "$@"
+  if [ "${#found_paths[@]}" -eq 0 ]; then return; fi
+  find "${found_paths[@]/#/$ROOT}" -xdev -type f | sort -u | while read -r path; do
+    path=${path#"$ROOT"}
+    if ! is_kept "$path" && holds_credential "$path"; then echo "$path"; fi
+  done
+}
+
+# Prints what in a folder of private keys is none that anybody may see.
+secret_key_files() {
+  local path
+  match "$@"
+  if [ "${#found_paths[@]}" -eq 0 ]; then return; fi
+  find "${found_paths[@]/#/$ROOT}" -xdev -type f -size +0 | sort -u | while read -r path; do
+    # A certificate, a request, parameters: not a key in any form, also not a packed one.
+    if grep -qE --binary-files=text -e '-----BEGIN [A-Z ]*PRIVATE KEY' "$path" ||
+      ! grep -qE -e '-----BEGIN (TRUSTED )?(CERTIFICATE|CERTIFICATE REQUEST|NEW CERTIFICATE REQUEST|DH PARAMETERS|PUBLIC KEY|X509 CRL)-----' "$path"; then
+      path=${path#"$ROOT"}
+      is_kept "$path" || echo "$path"
+    fi
+  done
+}
+
+# Prints the files below /etc/environment and others with a line that holds one; secret_line_numbers FILE prints which lines.
+secret_line="[A-Z0-9_]*(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY)[A-Z0-9_]*=[\"']?[^[:space:]\"']"
+# shellcheck disable=SC2016 # a pattern
+no_secret_line='(_FILE|_PATH|_DIR|_URL|_URI|_TYPE|_ID|_NAME|_HELPER|_COMMAND)=|=["'\'']?[$`]'
+
+secret_line_numbers() {
+  {
+    grep -nE --binary-files=text -e "$secret_line" "$1" | grep -vE -e "$no_secret_line" || true
+    grep -nE --binary-files=text -e "$with_password" "$1" || true
+  } | cut -d: -f1 | sort -un
+}
+
+environment_secrets() {
+  local path
+  match /etc/environment '/etc/environment.d/*' '~/.ssh/environment' '~/.pam_environment' '~/.config/environment.d/*' \
+    '/etc/profile.d/*' /etc/apt/apt.conf '/etc/apt/apt.conf.d/*' /etc/dnf/dnf.conf /etc/yum.conf '/etc/systemd/system.conf.d/*'
+  for path in "${found_paths[@]}"; do
+    if [ -f "$ROOT$path" ] && [ -n "$(secret_line_numbers "$ROOT$path")" ]; then echo "$path"; fi
+  done
+}
+
+# Addresses of package sources have to stay, so a password in one ends the bake.
+passwords_in_sources() {
+  local path
+  match /etc/apt/sources.list '/etc/apt/sources.list.d/*' '/etc/yum.repos.d/*' /etc/gitconfig '~/.gitconfig'
+  for path in "${found_paths[@]}"; do
+    if [ -f "$ROOT$path" ] && grep -qE "$with_password" "$ROOT$path"; then echo "$path: a password in an address"; fi
+  done
+}

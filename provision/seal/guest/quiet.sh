@@ -1,0 +1,159 @@
+# shellcheck shell=bash
+# Silences the builder before anything is removed, so that nothing writes afterwards: the machine is powered off right after
+# sealing, without another boot. All means live in /run and so end with this boot.
+
+# These stay: the way we came in, and what the machine needs for its power-off.
+needed_units='^(ssh|sshd|sshd?@.*|dbus|dbus-broker|dbus-org\.freedesktop\..*|polkit|systemd-.*|user-runtime-dir@.*|getty@.*|serial-getty@.*|console-getty|container-getty@.*|NetworkManager|dhcpcd.*|networking|ifup@.*|wicked.*|wpa_supplicant|auditd|ci-images-builder.*)\.(service|socket)$|^(systemd-ask-password.*|ci-images-builder.*)\.(timer|path)$'
+
+# Prints the active units of some kinds that are not needed.
+unneeded_units() {
+  systemctl list-units --type="$1" --state="$2" --plain --no-legend | awk -v needed="$needed_units" '$1 !~ needed { print $1 }'
+}
+
+# Whatever asks for these units now (a socket, D-Bus, another unit) does not get them: their condition does not hold. A mask
+# would not do, as units in /etc can't be masked in /run.
+block_units() {
+  local unit
+  for unit in "$@"; do
+    install -d "/run/systemd/system/$unit.d"
+    printf '[Unit]\nConditionPathExists=/run/ci-images-seal/never\n' >"/run/systemd/system/$unit.d/zz-ci-images-seal.conf"
+  done
+}
+
+# Prints the services that D-Bus starts when somebody calls them.
+bus_services() {
+  { sed -n 's/^SystemdService=//p' /usr/share/dbus-1/system-services/*.service /usr/local/share/dbus-1/system-services/*.service 2>/dev/null || true; } |
+    awk -v needed="$needed_units" '$1 !~ needed && $1 !~ /^dbus-org/ { print $1 }' | sort -u
+}
+
+stop_units() {
+  if [ $# -eq 0 ]; then return; fi
+  echo "stopping $*"
+  # One that refuses to be stopped is ended with its processes below.
+  systemctl stop "$@" || true
+}
+
+silence() {
+  local unit
+  local -a units services
+  # What units write when they are stopped (the random seed, login records, released leases) must not come back.
+  for unit in systemd-random-seed systemd-update-utmp wtmpdb-update-boot networking ifup@ sysstat; do
+    install -d "/run/systemd/system/$unit.service.d"
+    printf '[Service]\nExecStop=\nExecStopPost=\n' >"/run/systemd/system/$unit.service.d/ci-images-seal.conf"
+  done
+  install -d /run/systemd/journald.conf.d
+  printf '[Journal]\nStorage=volatile\n' >/run/systemd/journald.conf.d/zz-ci-images-seal.conf
+  mapfile -t services < <(unneeded_units service running,activating,reloading)
+  mapfile -t units < <(bus_services)
+  block_units "${services[@]}" "${units[@]}"
+  systemctl daemon-reload
+  # Timers, paths and sockets first: they would start services again. The machine's own deadline goes on.
+  mapfile -t units < <(unneeded_units timer,path,socket active)
+  stop_units "${units[@]}"
+  mapfile -t units < <(printf '%s\n' "${services[@]}" && unneeded_units service running,activating,reloading)
+  mapfile -t units < <(printf '%s\n' "${units[@]}" | grep . | sort -u)
+  stop_units "${units[@]}"
+  # A DHCP client that is stopped gives its lease back and writes that down; killed, it leaves address and files alone.
+  for unit in NetworkManager dhcpcd; do
+    if systemctl --quiet is-active "$unit.service"; then
+      systemctl mask --quiet --runtime "$unit.service"
+      systemctl kill --signal=KILL "$unit.service"
+    fi
+  done
+  local process
+  for process in /proc/[0-9]*; do
+    if [ "$(cat "$process/comm" 2>/dev/null)" = dhclient ]; then kill -KILL "${process#/proc/}"; fi
+  done
+  end_strangers
+  systemctl restart systemd-journald.service
+  awk '$2 == "file" { print $1 }' /proc/swaps | while read -r unit; do swapoff "$unit"; done
+  unmount_late
+}
+
+# The unit that a process belongs to, from its control group: its last part that is one.
+unit_of() {
+  sed -nE 's,^(0::|1:name=systemd:)(.*/)?([^/]+\.(service|scope|socket|mount|swap))(/.*)?$,\3,p' "/proc/$1/cgroup" 2>/dev/null | tail -n 1
+}
+
+parent_of() { sed -n 's/^PPid:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null; }
+
+# Prints the eldest ancestor below process 1, or below an SSH server that listens there: of a login its first process.
+eldest_of() {
+  local process=$1 parent
+  while parent=$(parent_of "$process") && [ "${parent:-0}" -gt 1 ]; do
+    if [ "$(parent_of "$parent")" = 1 ]; then
+      case $(cat "/proc/$parent/comm" 2>/dev/null) in sshd* | dropbear* | ci-images-*) break ;; esac
+    fi
+    process=$parent
+  done
+  echo "$process"
+}
+
+# Prints processes that belong neither to the system nor to this session: number, unit, name. A service that leaves processes
+# behind when it is stopped (KillMode=process), and what a module has started in the background, are such.
+strangers() {
+  local directory process unit name eldest
+  local own_eldest
+  own_eldest=$(eldest_of $$)
+  for directory in /proc/[0-9]*; do
+    process=${directory#/proc/}
+    # Threads of the kernel have no command line, and none of an ended process is left.
+    if [ "$process" = 1 ] || [ -z "$(tr -d '\0' <"$directory/cmdline" 2>/dev/null | head -c 1)" ]; then continue; fi
+    unit=$(unit_of "$process")
+    if [ "$unit" = init.scope ]; then continue; fi
+    eldest=$(eldest_of "$process")
+    if [ "$eldest" = "$own_eldest" ]; then continue; fi
+    name=$(cat "$directory/comm" 2>/dev/null) || continue
+    case $unit in
+      ssh.service | sshd.service | ci-images-builder*.service | session-*.scope | "")
+        case $name in sshd* | dropbear* | ci-images-*) if [ "${unit%.scope}" = "$unit" ]; then continue; fi ;; esac
+        # Threads of the kernel, and what entered the machine from outside.
+        if [ -z "$unit" ] && [ "$(parent_of "$process")" = 0 ]; then continue; fi
+        ;;
+      *) if [[ $unit =~ $needed_units ]]; then continue; fi ;;
+    esac
+    echo "$process ${unit:--} $name"
+  done
+}
+
+end_strangers() {
+  local process unit name found round
+  # What is killed may have been started again by what is killed after it.
+  for round in 1 2 3; do
+    found=$(strangers)
+    if [ -z "$found" ]; then return; fi
+    while read -r process unit name; do
+      echo "ending process $name ($process) of $unit, which nothing has stopped"
+      kill -KILL "$process" 2>/dev/null || true
+    done <<<"$found"
+    sleep "0.$round"
+  done
+}
+
+# Points of mounts, as they are written in the shell; those beneath a path if one is given. The innermost first.
+mount_points() {
+  local point
+  cut -d' ' -f5 /proc/self/mountinfo | while IFS= read -r point; do
+    point=$(printf '%b' "${point//\\/\\0}")
+    if [ $# -eq 0 ] || [[ $point == "$1" || $point == "$1"/* ]]; then echo "$point"; fi
+  done | sort -r
+}
+
+unmount() {
+  umount -- "$1" 2>/dev/null || umount --lazy -- "$1"
+  echo "unmounted $1, which the bake has mounted"
+}
+
+# What was mounted since the bake began hides files of the image, or lies where something has to go.
+unmount_late() {
+  local point
+  mount_points | while IFS= read -r point; do
+    case $point in / | /proc | /proc/* | /sys | /sys/* | /dev | /dev/* | /run | /run/* | /boot/efi) continue ;; esac
+    if ! grep -qxF -- "$(printf '%s' "$point" | sed 's/\\/\\134/g; s/ /\\040/g; s/\t/\\011/g')" "$record/mounts"; then unmount "$point"; fi
+  done
+}
+
+# Proves that nothing writes any more: no process is left that might.
+assert_quiet() {
+  strangers | while read -r process unit name; do echo "process $name ($process) of $unit runs still, and may write into the image"; done
+}

@@ -1,0 +1,28 @@
+// The parts of sealing that are written in shell, from files beside this one that shellcheck reads.
+import { readFileSync } from "node:fs";
+import { feed } from "../shell.ts";
+import { ownFolder } from "./kept.ts";
+
+/** A file of provision/seal/guest. */
+export function guestFile(name: string): string {
+  return readFileSync(new URL(`./guest/${name}`, import.meta.url), "utf8");
+}
+
+/** The script that takes the record of a builder before the first module: what is there then is not of the recipe's making. */
+export const recordScript = `${guestFile("files.sh")}take_record\n`;
+
+/** Bash functions that put what makes keys at first boot into the image. */
+export const keyWriters = [
+  writer("write_make_keys", "make-keys", "ci-images-keys.service"),
+  writer("write_make_host_keys", "make-host-keys", "ci-images-host-keys.service"),
+].join("\n");
+
+function writer(name: string, program: string, unit: string): string {
+  const path = `${ownFolder}/${program}`;
+  return `${name}() {
+  cat >${path} ${feed(guestFile(`${program}.sh`))}
+  chmod 0755 ${path}
+  cat >/etc/systemd/system/${unit} ${feed(guestFile(unit))}
+}
+`;
+}
