@@ -5,9 +5,11 @@ import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { moduleCommand, settleCommand, testsCommand, type BuilderCommand } from "../provision/commands.ts";
 import { inventoryCommand, parseInventory, sealCommand, type Inventory } from "../provision/life-cycle-commands.ts";
+import { sha256 as sha256Of } from "../provision/digest.ts";
 import type { Check, ModulePlan } from "../provision/plan.ts";
 import type { Secrets } from "../provision/secrets.ts";
 import type { Machine } from "./cloud.ts";
+import { Upload } from "./resources.ts";
 
 /**
  * How often a connection is tried, 15 s at the most each, with pauses that grow to 5 s: about six minutes, which a reboot of
@@ -73,14 +75,13 @@ export class Provisioning {
   /** Everything that a module recorded. */
   module(module: ModulePlan): void {
     for (const upload of module.uploads) {
-      const name = `${this.prefix}-${module.name}-${upload.digest.slice(0, 8)}`;
+      // By the destination: two files with the same content may differ in their names.
+      const name = `${this.prefix}-${module.name}-${sha256Of(upload.destination).slice(0, 8)}`;
       if (!this.wants(name)) continue;
-      const source = upload.isDirectory
-        ? new pulumi.asset.FileArchive(upload.source)
-        : new pulumi.asset.FileAsset(upload.source);
-      const args = { connection: { ...this.machine.connection, ...dialling }, source, remotePath: upload.destination };
-      const triggers = [module.prefixHash, upload.digest, this.machine.instance];
-      this.last = new command.remote.CopyToRemote(name, { ...args, triggers }, this.options());
+      const triggers = [module.prefixHash, this.machine.instance];
+      const { source, destination, digest: sha256 } = upload;
+      const connection = { ...this.machine.connection, ...dialling };
+      this.last = new Upload(name, { connection, source, destination, sha256, triggers }, this.options());
     }
     module.steps.forEach((_step, index) => {
       const name = `${this.prefix}-${module.name}${index === 0 ? "" : `-${index + 1}`}`;

@@ -22,3 +22,14 @@ export interface LoginArgs extends Connection {
 
 /** How to log in to a builder, for people and the command line; see provider/resources/login.ts. */
 export const Login = ownResource<LoginArgs>("index:Login");
+
+export interface UploadArgs {
+  connection: Connection & { dialErrorLimit: number; perDialTimeout: number };
+  source: string;
+  destination: string;
+  sha256: string;
+  triggers: Input<string>[];
+}
+
+/** A file or folder of this computer on a builder; see provider/resources/upload.ts. */
+export const Upload = ownResource<UploadArgs>("index:Upload");

@@ -8,6 +8,7 @@ import { ec2Resources } from "./resources/ec2/all.ts";
 import { gceResources } from "./resources/gce/all.ts";
 import { keyPair } from "./resources/key-pair.ts";
 import { login } from "./resources/login.ts";
+import { upload } from "./resources/upload.ts";
 import { baseImage } from "./resources/local/base-image.ts";
 import { builder } from "./resources/local/builder.ts";
 import { image } from "./resources/local/image.ts";
@@ -19,6 +20,7 @@ import { virtualMachine } from "./resources/local/virtual-machine.ts";
 export const resources = [
   keyPair,
   login,
+  upload,
   baseImage,
   lease,
   builder,

@@ -1,13 +1,5 @@
-// Digests of files and folders by their content, the same on every computer.
+// Digests of texts and values, the same on every computer. Those of files and folders are in common/pack.ts.
 import { createHash } from "node:crypto";
-import { lstatSync, readFileSync, readdirSync, readlinkSync, statSync } from "node:fs";
-import { join } from "node:path";
-
-/** What {@link digestOf} found. */
-export interface ContentDigest {
-  sha256: string;
-  isDirectory: boolean;
-}
 
 /** sha256 of a text, in hex. */
 export function sha256(text: string): string {
@@ -20,29 +12,6 @@ export function sha256(text: string): string {
  */
 export function digestOfValue(value: unknown): string {
   return sha256(JSON.stringify(inOrder(value)) ?? "undefined");
-}
-
-/**
- * sha256 of a file's content; of a folder, of the names and contents of everything in it. Times, owners and modes do not
- * count: they are not carried to the builder.
- * @throws the file system's error when something in it can't be read.
- */
-export function digestOf(path: string): ContentDigest {
-  const isDirectory = statSync(path).isDirectory();
-  if (!isDirectory) return { sha256: createHash("sha256").update(readFileSync(path)).digest("hex"), isDirectory };
-  return { sha256: digestOfValue(entries(path, "")), isDirectory };
-}
-
-function entries(folder: string, prefix: string): string[][] {
-  const names = readdirSync(folder).sort();
-  return names.flatMap((name) => {
-    const path = join(folder, name);
-    const label = prefix + name;
-    const facts = lstatSync(path);
-    if (facts.isSymbolicLink()) return [["link", label, readlinkSync(path)]];
-    if (facts.isDirectory()) return [["folder", label], ...entries(path, `${label}/`)];
-    return [["file", label, digestOf(path).sha256]];
-  });
 }
 
 /** A copy of a value in which all mappings have their keys in alphabetical order. */

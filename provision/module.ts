@@ -43,8 +43,9 @@ export interface Root {
   /** Writes a file, whole: `content` is text. `mode` is octal (default `0644`), `owner` is `user:group` (default `root:root`). Parent folders are made. */
   file(path: string, content: string, options?: { mode?: string; owner?: string }): void;
   /**
-   * Copies a file or folder of this computer onto the builder, before the module's script starts.
-   * @param source A path, relative to the recipe's folder. Throws a UserError when it can't be read.
+   * Copies a file or folder of this computer onto the builder, before the module's script starts: modes and links as they are,
+   * owned by root. docs/recipes.md says what arrives.
+   * @param source A path, relative to the recipe's folder. Throws a UserError when it can't be read or holds what can't be uploaded.
    * @returns the path on the builder (in a temporary folder that sealing removes), ready for use in `run`.
    */
   upload(source: string): string;

@@ -1,8 +1,8 @@
 // The recording root: what a module calls on it becomes the steps that run on the builder later.
 import { basename, resolve } from "node:path";
+import { digestOfPacked, UnfitFile } from "../common/pack.ts";
 import { UserError } from "../common/user-error.ts";
 import { runFolder, secretsFolder, uploadPrefix } from "./builder-folders.ts";
-import { digestOf, type ContentDigest } from "./digest.ts";
 import type { Distribution, Packages, Root } from "./module.ts";
 import { holdsSecret, showSecrets } from "./secret-text.ts";
 import { feed, quote, quoteAll } from "./shell.ts";
@@ -16,9 +16,8 @@ export interface Upload {
   source: string;
   /** Where it goes on the builder. Its name holds the digest, so it never depends on this computer's paths. */
   destination: string;
-  /** sha256 of the content; of a folder, of all names and contents in it. */
+  /** sha256 of what is sent: names, kinds, modes and contents; see common/pack.ts. */
   digest: string;
-  isDirectory: boolean;
 }
 
 /** A fact about the image that is tested on the builder and on a machine booted from the image. */
@@ -84,19 +83,20 @@ export class RecordingRoot implements Root {
 
   upload(source: string): string {
     const path = resolve(this.#options.folder, source);
-    let digest: ContentDigest;
+    let digest: string;
     try {
-      digest = digestOf(path);
+      digest = digestOfPacked(path);
     } catch (error) {
+      const unfit = error instanceof UnfitFile;
       throw new UserError({
         where: `module ${this.#options.module}`,
-        found: `"${source}" cannot be read (${(error as Error).message})`,
-        allowed: "a readable file or folder, relative to the recipe's folder",
+        found: `"${source}" cannot be ${unfit ? "uploaded" : "read"} (${(error as Error).message})`,
+        allowed: unfit ? "files, folders and links" : "a readable file or folder, relative to the recipe's folder",
       });
     }
-    const destination = `${uploadPrefix}${digest.sha256.slice(0, 16)}-${basename(path)}`;
+    const destination = `${uploadPrefix}${digest.slice(0, 16)}-${basename(path)}`;
     if (!this.uploads.some((each) => each.destination === destination)) {
-      this.uploads.push({ source: path, destination, digest: digest.sha256, isDirectory: digest.isDirectory });
+      this.uploads.push({ source: path, destination, digest });
     }
     return destination;
   }

@@ -1,8 +1,8 @@
 // Puts files of the user's own into the image.
-import { createHash } from "node:crypto";
 import { UserError } from "../../common/user-error.ts";
+import { sha256 } from "../digest.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
-import { keepScript, keepSecretScript } from "../seal/kept.ts";
+import { keepScript, keepSecretScript, ownFolder } from "../seal/kept.ts";
 import { holdsSecret, showSecrets } from "../secret-text.ts";
 import { settingsOf } from "../settings.ts";
 import { quote } from "../shell.ts";
@@ -64,7 +64,8 @@ export const settings = {
       source: {
         type: "string",
         minLength: 1,
-        description: "A file or folder of this computer, relative to the recipe's folder, to be copied to `path`.",
+        description:
+          "A file or folder of this computer, relative to the recipe's folder, to be copied to `path`: links, modes and empty folders as they are. Where a folder is there already, what is in the source comes into it.",
         examples: ["files/worker.conf"],
       },
     },
@@ -122,30 +123,83 @@ function putSecret(
 
 function putText(root: Root, path: string, content: string, mode: string, owner: string): void {
   root.file(path, content, { mode, owner });
-  const digest = createHash("sha256").update(content).digest("hex");
   root.check(
     `${path} is as the recipe says, with mode ${mode}`,
-    `${hasMode(path, mode, owner)} && [ "$(sha256sum <${quote(path)})" = "${digest}  -" ]`,
+    `${hasMode(path, mode, owner)} && [ "$(sha256sum <${quote(path)})" = "${sha256(content)}  -" ]`,
   );
 }
 
 function copy(root: Root, source: string, { path, mode, owner = "root:root" }: FileEntry): void {
-  const from = quote(root.upload(source));
+  const list = quote(`${listsFolder}/${sha256(path).slice(0, 16)}`);
   const to = quote(path);
+  const [user = "", group = ""] = owner.split(":").map(quote);
   root.run(
     [
-      `mkdir -p "$(dirname ${to})"`,
-      `if [ -d ${from} ]; then`,
-      `  cp --recursive --no-target-directory --preserve=mode,links,timestamps ${from} ${to}`,
-      `  chown -R ${quote(owner)} ${to}`,
-      ...(mode ? [`  find ${to} -type f -exec chmod ${mode} {} +`] : []),
+      `from=${quote(root.upload(source))}`,
+      `to=${to}`,
+      `mkdir -p "$(dirname "$to")"`,
+      `if [ -d "$from" ]; then`,
+      ...copyFolder(mode, user, group, list),
       `else`,
       // Born with its final mode, so that a secret is never open for a moment.
-      `  install -m ${mode ?? "0644"} -o ${quote(owner.split(":")[0] ?? "")} -g ${quote(owner.split(":")[1] ?? "")} ${from} ${to}`,
+      `  install -T -m ${mode ?? "0644"} -o ${user} -g ${group} "$from" "$to"`,
       `fi`,
     ].join("\n"),
   );
-  root.check(`${path} is there`, `[ "$(stat -c %U:%G ${to})" = ${quote(owner)} ]`);
+  root.check(
+    `${path} is as in the source, and belongs to ${owner}`,
+    [
+      `if [ -e ${list} ]; then`,
+      `  cd ${to}`,
+      `  diff ${list}.facts <(xargs -0 -r bash -c ${quote(facts("%m", "%u:%g"))} bash <${list})`,
+      `else`,
+      `  ${hasMode(path, mode ?? "0644", owner)}`,
+      `fi`,
+    ].join("\n"),
+  );
+}
+
+/** What folders were copied here, for the checks: the names of files and links in NAME, what they have to be in NAME.facts. */
+const listsFolder = `${ownFolder}/files`;
+
+/**
+ * Lines that copy the folder `$from` to `$to`. tar can do what cp can't: give an owner without losing setuid bits and capabilities on
+ * the way, and leave the folders alone that are there, whose modes (/etc/sudoers.d) are the distribution's business. A folder
+ * that was not there gets its name when it is complete.
+ */
+function copyFolder(mode: string | undefined, user: string, group: string, list: string): string[] {
+  const wanted = facts(mode?.replace(/^0+(?=.)/, "") ?? "%m", `${user}:${group}`);
+  return [
+    // CentOS 7 has an old tar.
+    `  option() { case $(tar --help) in *"\${1%%=*}"*) echo "$1" ;; esac; }`,
+    `  attributes="$(option --xattrs) $(option --xattrs-include=security.capability)"`,
+    `  pack() { tar --create --directory="$from" --owner=${user} --group=${group} $attributes .; }`,
+    `  unpack() { tar --extract --preserve-permissions --same-owner $attributes "$@"; }`,
+    ...(mode
+      ? [`  set_modes() { (cd "$from" && find . -type f -print0) | (cd "$1" && xargs -0 -r chmod ${mode}); }`]
+      : []),
+    `  if [ -d "$to" ]; then`,
+    `    pack | unpack --no-overwrite-dir $(option --keep-directory-symlink) --directory="$to"`,
+    ...(mode ? [`    set_modes "$to"`] : []),
+    `  else`,
+    `    work=$(dirname "$to")/.ci-images-copy`,
+    `    rm -rf "$work"`,
+    `    mkdir -m 0700 "$work" "$work/tree"`,
+    `    pack | unpack --directory="$work/tree"`,
+    ...(mode ? [`    set_modes "$work/tree"`] : []),
+    `    mv -T "$work/tree" "$to"`,
+    `    rmdir "$work"`,
+    `  fi`,
+    `  install -d ${listsFolder}`,
+    `  (cd "$from" && find . '(' -type f -o -type l ')' -print0 | LC_ALL=C sort -z) >${list}`,
+    `  (cd "$from" && xargs -0 -r bash -c ${quote(wanted)} bash <${list}) >${list}.facts`,
+  ];
+}
+
+/** A program that prints a line about each file and link named by its arguments. */
+function facts(mode: string, owner: string): string {
+  const file = `-type f -printf "file ${mode} ${owner} %s %p\\n"`;
+  return `find "$@" -maxdepth 0 "(" ${file} -o -type l -printf "link %l %p\\n" ")"`;
 }
 
 function hasMode(path: string, mode: string, owner: string): string {

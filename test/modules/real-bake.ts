@@ -1,6 +1,6 @@
 // The module library on a real builder: every check fails before its module has run and passes after it, also after a second run.
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, link, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -99,6 +99,55 @@ export function bakeLibrary(distribution: string): void {
       assert.equal(must(await builder.ssh("touch /tmp/mine; stat -c %a /tmp/mine")), "644");
     });
 
+    it("files: a folder lands at its own path, with modes, links, empty folders, capabilities, and its owner", async () => {
+      const found = must(await builder.asRoot("cd /opt/tree; find . -printf '%p %y %m %U:%G %l\\n' | LC_ALL=C sort"));
+      assert.deepEqual(found.split("\n"), [
+        ...[". d 755 1:1 ", "./dangling l 777 1:1 /no/where", "./empty d 700 1:1 "],
+        ...[
+          "./folder-link l 777 1:1 inner",
+          "./inner d 2755 1:1 ",
+          "./inner/first f 600 1:1 ",
+          "./inner/run.sh f 755 1:1 ",
+        ],
+        ...[
+          "./inner/second f 600 1:1 ",
+          "./plain f 644 1:1 ",
+          "./program f 4755 1:1 ",
+          "./Ünïcödé and spaces f 644 1:1 ",
+        ],
+      ]);
+      const links = must(await builder.asRoot("stat -c %h /opt/tree/inner/first; cat /opt/tree/inner/second"));
+      assert.equal(links, "2\nonce");
+      const capability = `python3 -c 'import os; print(os.getxattr("/opt/tree/program", "security.capability").hex())'`;
+      assert.equal(must(await builder.asRoot(capability)), netRaw);
+    });
+
+    it("files: what is there already keeps its owner and mode, and nothing else in the folder changes", async () => {
+      must(
+        await builder.asRoot(
+          "install -d -m 0750 -g daemon /srv/there; install -m 0640 -g daemon /dev/null /srv/there/other",
+        ),
+      );
+      must(await builder.asRoot("mkdir /srv/real; ln -s /srv/real /srv/there/inner"));
+      const root = await record("files", [{ path: "/srv/there", source: "tree", mode: "0400" }], folder);
+      for (let run = 0; run < 2; run++) await builder.apply(root);
+      await builder.expectAll("ok", root.checks);
+      const found = must(
+        await builder.asRoot("cd /srv; stat -c '%n %a %U:%G' there there/other there/plain real/first"),
+      );
+      assert.deepEqual(found.split("\n"), [
+        ...[
+          "there 750 root:daemon",
+          "there/other 640 root:daemon",
+          "there/plain 400 root:root",
+          "real/first 400 root:root",
+        ],
+      ]);
+      must(await builder.asRoot("chmod 0401 /srv/there/plain; rm /srv/there/dangling"));
+      await builder.expectAll("not ok", root.checks);
+      must(await builder.asRoot("rm -r /srv/there /srv/real"));
+    });
+
     it("files: keep modes and owners, of trees, too", async () => {
       const stats = must(
         await builder.asRoot("stat -c '%n %a %U' /opt/tree/inner/run.sh /opt/tree/plain /opt/script; cat /etc/motd"),
@@ -152,10 +201,33 @@ export function bakeLibrary(distribution: string): void {
   });
 }
 
+/** The capability cap_net_raw, effective and permitted, as the extended attribute has it. */
+const netRaw = "0100000200200000000000000000000000000000";
+
 async function makeTree(folder: string): Promise<void> {
-  await mkdir(join(folder, "tree/inner"), { recursive: true });
-  await writeFile(join(folder, "tree/plain"), "plain\n", { mode: 0o644 });
-  await writeFile(join(folder, "tree/inner/run.sh"), "#!/bin/sh\necho from-a-file >>/var/lib/ran\n", { mode: 0o755 });
+  const tree = join(folder, "tree");
+  await mkdir(join(tree, "inner"), { recursive: true });
+  await mkdir(join(tree, "empty"));
+  await writeFile(join(tree, "plain"), "plain\n");
+  await writeFile(join(tree, "Ünïcödé and spaces"), "");
+  await writeFile(join(tree, "inner/run.sh"), "#!/bin/sh\necho from-a-file >>/var/lib/ran\n");
+  await writeFile(join(tree, "inner/first"), "once\n");
+  await link(join(tree, "inner/first"), join(tree, "inner/second"));
+  await symlink("inner", join(tree, "folder-link"));
+  await symlink("/no/where", join(tree, "dangling"));
+  await writeFile(join(tree, "program"), "#!/bin/true\n");
+  const modes: [string, number][] = [
+    ["plain", 0o664],
+    ["inner/run.sh", 0o755],
+    ["inner/first", 0o600],
+    ["program", 0o4755],
+    ["empty", 0o700],
+    ["inner", 0o2775],
+    [".", 0o775],
+  ];
+  for (const [name, mode] of modes) await chmod(join(tree, name), mode);
+  const set = `import os, sys; os.setxattr(sys.argv[1], "security.capability", bytes.fromhex("${netRaw}"))`;
+  await execa("python3", ["-c", set, join(tree, "program")]);
 }
 
 async function makeDeb(folder: string): Promise<void> {

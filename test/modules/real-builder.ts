@@ -1,11 +1,12 @@
 // A real builder for tests of modules and sealing: Debian in a container, provisioned over SSH with the very commands a bake sends.
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { execa, type Result } from "execa";
 import { createMachine, findMachine, removeMachine, stopMachine, type Machine } from "../../provider/local/machines.ts";
+import { send } from "../../provider/resources/upload.ts";
 import { settleCommand, testsCommand } from "../../provision/commands.ts";
 import { findDistribution } from "../../provision/distributions.ts";
 import { ModuleCatalogue, libraryFolder } from "../../provision/load-modules.ts";
@@ -98,11 +99,11 @@ export class RealBuilder {
 
   /** Does what a module recorded. @throws Error with the output when it fails. */
   async apply(root: RecordingRoot): Promise<void> {
-    for (const { source, destination } of root.uploads) {
-      const flags = ["--create", "--directory", join(source, ".."), "--owner=0", "--group=0", basename(source)];
-      const { stdout } = await execa("tar", flags, { encoding: "buffer" });
-      const unpack = `sudo tar --extract --directory=/var/tmp --transform='s,^${basename(source)},${basename(destination)},'`;
-      must(await this.ssh(unpack, stdout));
+    const privateKey = await readFile(join(this.folder, "bake"), "utf8");
+    const connection = { ...this.machine.connection, privateKey, dialErrorLimit: 0, perDialTimeout: 15 };
+    for (const { source, destination, digest: sha256 } of root.uploads) {
+      const context = { progress: () => {}, signal: new AbortController().signal };
+      await send({ connection, source, destination, sha256, triggers: [] }, context);
     }
     for (const step of root.steps) {
       if (step.kind === "reboot") throw new Error("this test does not reboot");

@@ -1,11 +1,10 @@
-// The stand-in command plugin without the engine: commands and copies over a real SSH session.
+// The stand-in command plugin without the engine: commands over a real SSH session.
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { runCommand } from "../../tools/stand-ins/command-plugin/command.mjs";
-import { copyToRemote } from "../../tools/stand-ins/command-plugin/copy.mjs";
 import { difference } from "../../tools/stand-ins/command-plugin/difference.mjs";
 import { check, resources } from "../../tools/stand-ins/command-plugin/schema.mjs";
 import { isSecret, reveal, secret, unknownValue } from "../../tools/stand-ins/command-plugin/values.mjs";
@@ -183,29 +182,6 @@ describe("stand-in command plugin", function () {
     server.commands.length = 0;
     await run("true", { stderr: "before", addPreviousOutputInEnv: false });
     assert.deepEqual(server.commands, ["true"]);
-  });
-
-  it("copies files, folders and texts to where the official plugin puts them", async () => {
-    await mkdir(join(folder, "source/sub"), { recursive: true });
-    await writeFile(join(folder, "source/one"), "1");
-    await writeFile(join(folder, "source/sub/two"), "2");
-    const copy = (source: object, to: string) =>
-      copyToRemote(connection(), { kind: "asset", ...source }, join(folder, to), never, log);
-    const content = (path: string) => readFile(join(folder, path), "utf8");
-    await Promise.all([
-      copy({ path: join(folder, "source") }, "to/folder"),
-      copy({ path: join(folder, "source/one") }, "to/new/file"),
-      copy({ text: "text" }, "to/text"),
-    ]);
-    assert.equal(await content("to/folder/source/sub/two"), "2");
-    assert.equal(await content("to/new/file"), "1");
-    assert.equal(await content("to/text"), "text");
-    await copy({ path: join(folder, "source/") + "/" }, "to/folder");
-    assert.equal(await content("to/folder/sub/two"), "2");
-    await copy({ path: join(folder, "source/one") }, "to/folder/sub");
-    assert.equal(await content("to/folder/sub/one"), "1");
-    await assert.rejects(copy({ text: "x" }, "to/folder"), /is a directory; when using a text asset/);
-    await assert.rejects(copy({ path: join(folder, "source") + "/" }, "to/text"), /not a directory/);
   });
 
   describe("inputs", () => {

@@ -1,8 +1,7 @@
-// An SSH server in this process for the tests of the command plugin: commands run in bash on this computer, as the user
-// who runs the tests; files go by SFTP. It listens on the loopback interface and takes one key.
+// An SSH server in this process for tests of what connects to machines: commands run in bash on this computer, as the user
+// who runs the tests. It listens on the loopback interface and takes one key.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { close, mkdir, open, stat, write, type Stats } from "node:fs";
 import { connect, type AddressInfo } from "node:net";
 import ssh2 from "ssh2";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
@@ -119,35 +118,4 @@ function serveSession(session: ssh2.Session, state: SshServer): void {
       channel.end();
     });
   });
-  session.on("sftp", (accept) => serveFiles(accept()));
-}
-
-/** The part of SFTP that copying needs. */
-function serveFiles(sftp: ssh2.SFTPWrapper): void {
-  const status = ssh2.utils.sftp.STATUS_CODE;
-  const handles = new Map<string, number>();
-  const answer = (request: number) => (error: NodeJS.ErrnoException | null) =>
-    sftp.status(request, error === null ? status.OK : error.code === "ENOENT" ? status.NO_SUCH_FILE : status.FAILURE);
-  const attributes = ({ mode, uid, gid, size, atimeMs, mtimeMs }: Stats) => ({
-    ...{ mode, uid, gid, size },
-    atime: Math.floor(atimeMs / 1000),
-    mtime: Math.floor(mtimeMs / 1000),
-  });
-  const look = (request: number, path: string) =>
-    stat(path, (error, found) => (error ? answer(request)(error) : sftp.attrs(request, attributes(found))));
-  sftp.on("STAT", look);
-  sftp.on("LSTAT", look);
-  sftp.on("MKDIR", (request, path) => mkdir(path, answer(request)));
-  sftp.on("FSETSTAT", (request) => answer(request)(null));
-  sftp.on("OPEN", (request, path) =>
-    open(path, "w", (error, descriptor) => {
-      if (error) return answer(request)(error);
-      handles.set(String(descriptor), descriptor);
-      sftp.handle(request, Buffer.from(String(descriptor)));
-    }),
-  );
-  sftp.on("WRITE", (request, handle, offset, data) =>
-    write(handles.get(handle.toString())!, data, 0, data.length, offset, answer(request)),
-  );
-  sftp.on("CLOSE", (request, handle) => close(handles.get(handle.toString())!, answer(request)));
 }

@@ -1,6 +1,6 @@
 // What changed between a resource's old and new inputs, in the paths and kinds that the engine shows in a preview.
 import { isDeepStrictEqual } from "node:util";
-import { asAsset, isObject, revealAll } from "./values.mjs";
+import { isObject, revealAll } from "./values.mjs";
 
 /** @typedef {"add" | "delete" | "update"} Kind */
 
@@ -27,7 +27,6 @@ function compare(before, after, path, changes) {
   if (isDeepStrictEqual(before, after)) return;
   if (before === undefined || before === null) changes.set(path, "add");
   else if (after === undefined || after === null) changes.set(path, "delete");
-  else if (asAsset(before) !== undefined || asAsset(after) !== undefined) compareAssets(before, after, path, changes);
   else if (Array.isArray(before) && Array.isArray(after))
     for (let index = 0; index < Math.max(before.length, after.length); index++)
       compare(before[index], after[index], `${path}[${index}]`, changes);
@@ -35,18 +34,6 @@ function compare(before, after, path, changes) {
     for (const key of new Set([...Object.keys(before), ...Object.keys(after)]))
       compare(before[key], after[key], childPath(path, key), changes);
   else changes.set(path, "update");
-}
-
-/**
- * An asset is its content: the same content under another path, or read on another computer, is no change.
- * @param {unknown} before
- * @param {unknown} after
- * @param {string} path
- * @param {Map<string, Kind>} changes
- */
-function compareAssets(before, after, path, changes) {
-  const [old, fresh] = [asAsset(before), asAsset(after)];
-  if (old?.kind !== fresh?.kind || old?.hash === undefined || old.hash !== fresh?.hash) changes.set(path, "update");
 }
 
 /**

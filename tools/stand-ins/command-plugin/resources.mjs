@@ -1,8 +1,7 @@
 // What the engine can ask about each resource, in plain values: create, update, delete. main.mjs speaks the protocol.
 import { randomBytes } from "node:crypto";
 import { runCommand } from "./command.mjs";
-import { copyToRemote } from "./copy.mjs";
-import { asAsset, isUnknown, reveal, revealAll, unknownValue } from "./values.mjs";
+import { revealAll, unknownValue } from "./values.mjs";
 
 /** @typedef {import("./values.mjs").Properties} Properties */
 /** @typedef {import("./command.mjs").CommandState} CommandState */
@@ -59,38 +58,5 @@ function commandState(properties) {
   return /** @type {CommandState} */ (revealAll(properties));
 }
 
-/**
- * Its delete does nothing: what was copied stays, as with the official plugin.
- * @type {Resource}
- */
-const copy = {
-  async create(inputs, { preview, signal, log }) {
-    if (!preview) await copyTo(inputs, signal, log);
-    return { id: preview ? "" : randomBytes(4).toString("hex"), outputs: inputs };
-  },
-
-  async update(old, inputs, { preview, signal, log }) {
-    const needed =
-      asAsset(old.source)?.hash !== asAsset(inputs.source)?.hash ||
-      reveal(old.remotePath) !== reveal(inputs.remotePath);
-    if (needed && !preview) await copyTo(inputs, signal, log);
-    return inputs;
-  },
-
-  async delete() {},
-};
-
-/**
- * @param {Properties} inputs
- * @param {AbortSignal} signal
- * @param {import("./command.mjs").Log} log
- */
-async function copyTo(inputs, signal, log) {
-  const source = asAsset(inputs.source);
-  if (source === undefined || isUnknown(inputs.remotePath)) throw new Error("source or remotePath is not known");
-  const connection = /** @type {import("../../../common/ssh-dial.mjs").Connection} */ (revealAll(inputs.connection));
-  await copyToRemote(connection, source, /** @type {string} */ (reveal(inputs.remotePath)), signal, log);
-}
-
 /** @type {Record<string, Resource>} */
-export const implementations = { "command:remote:Command": command, "command:remote:CopyToRemote": copy };
+export const implementations = { "command:remote:Command": command };

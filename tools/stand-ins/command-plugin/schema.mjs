@@ -1,6 +1,6 @@
 // What the resources take, as the schema of the official plugin 1.2.1 has it, and the check of a program's inputs
 // against it.
-import { asAsset, isObject, isSecret, isUnknown, reveal, secret } from "./values.mjs";
+import { isObject, isSecret, isUnknown, reveal, secret } from "./values.mjs";
 
 /** @typedef {import("./values.mjs").Value} Value */
 /** @typedef {import("./values.mjs").Properties} Properties */
@@ -8,7 +8,7 @@ import { asAsset, isObject, isSecret, isUnknown, reveal, secret } from "./values
 
 /**
  * @typedef {object} Field
- * @property {"string" | "number" | "boolean" | "array" | "strings" | "asset" | Record<string, Field>} type `strings` is an object whose values are all strings.
+ * @property {"string" | "number" | "boolean" | "array" | "strings" | Record<string, Field>} type `strings` is an object whose values are all strings.
  * @property {boolean} [required]
  * @property {boolean} [secret] Always a secret, whatever the program says.
  * @property {Value} [default]
@@ -43,12 +43,6 @@ export const resources = {
     logging: { type: "string", oneOf: ["stdout", "stderr", "stdoutAndStderr", "none"] },
     environment: { type: "strings" },
     addPreviousOutputInEnv: { type: "boolean" },
-    triggers: { type: "array" },
-  },
-  "command:remote:CopyToRemote": {
-    connection: { type: connection, required: true, secret: true },
-    source: { type: "asset", required: true },
-    remotePath: { type: "string", required: true },
     triggers: { type: "array" },
   },
 };
@@ -100,7 +94,6 @@ function checkValue(given, field, property) {
     const { inputs, failures } = check(plain, field.type, property);
     return { value: isSecret(given) ? secret(inputs) : inputs, failures };
   }
-  if (field.type === "asset") return checkAsset(given, property);
   if (field.type === "strings") {
     if (!isObject(plain)) return fail(`expected an object of strings, found ${describe(plain)}`);
     const wrong = Object.entries(plain).filter(([, item]) => typeof reveal(item) !== "string");
@@ -116,18 +109,6 @@ function checkValue(given, field, property) {
   if (field.oneOf !== undefined && !field.oneOf.includes(/** @type {string} */ (plain)))
     return fail(`expected one of ${field.oneOf.join(", ")}, found ${JSON.stringify(plain)}`);
   return { value: given, failures: [] };
-}
-
-/**
- * @param {Value} given
- * @param {string} property
- */
-function checkAsset(given, property) {
-  const asset = asAsset(given);
-  const fits =
-    asset !== undefined && (asset.path !== undefined || (asset.kind === "asset" && asset.text !== undefined));
-  const reason = "expected a FileAsset, a StringAsset or a FileArchive";
-  return { value: given, failures: fits ? [] : [{ property, reason }] };
 }
 
 /** @param {string} type */

@@ -1,4 +1,4 @@
-// Property values as the engine sends them: plain JSON in which secrets, unknown values and assets are marked by
+// Property values as the engine sends them: plain JSON in which secrets and unknown values are marked by
 // signatures. The signatures are part of Pulumi's protocol (sdk/go/common/resource/sig).
 
 /** @typedef {unknown} Value Anything that JSON can hold, with the signatures below for what it can't. */
@@ -6,8 +6,6 @@
 
 const signatureKey = "4dabf18193072939515e22adb298388d";
 const secretSignature = "1b47061264138c4ac30d75fd1eb44270";
-const assetSignature = "c44067f5952c0a294b673a41bacd8c17";
-const archiveSignature = "0def7320c3a5731c473e5ecbe6d01bc7";
 
 /** Stands for a value that is not known before the update runs. */
 export const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
@@ -67,22 +65,4 @@ export function revealAll(value) {
 /** @param {Value} value */
 export function isUnknown(value) {
   return reveal(value) === unknownValue;
-}
-
-/**
- * A file, a text or an archive that a resource takes as input.
- * @typedef {{ kind: "asset" | "archive", path?: string, text?: string, hash?: string }} Asset
- */
-
-/**
- * Reads an asset or archive.
- * @param {Value} value
- * @returns {Asset | undefined} undefined when it is none.
- */
-export function asAsset(value) {
-  const plain = reveal(value);
-  const kind = isSigned(plain, assetSignature) ? "asset" : isSigned(plain, archiveSignature) ? "archive" : undefined;
-  if (kind === undefined) return undefined;
-  const { path, text, hash } = /** @type {{ path?: string, text?: string, hash?: string }} */ (plain);
-  return { kind, path, text, hash };
 }

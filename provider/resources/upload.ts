@@ -1,0 +1,102 @@
+// A file or folder of this computer that is brought to a builder, before a module's script needs it.
+import { createHash } from "node:crypto";
+import { basename } from "node:path";
+import { UserError } from "../../common/user-error.ts";
+import { listPacked, packedStream, type PackedEntry } from "../../common/pack.ts";
+import { receiveProgram } from "../../provision/receive.ts";
+import { runAsRoot } from "../../provision/runner.ts";
+import type { Context, ResourceType } from "../resource.ts";
+import { connectionSchema, runOver, type Connection } from "../ssh.ts";
+
+export interface UploadInputs {
+  connection: Connection;
+  /** The file or folder on this computer, absolute. Another path with the same content is no change. */
+  source: string;
+  /** What it becomes on the builder. */
+  destination: string;
+  /** From `digestOfPacked`. */
+  sha256: string;
+  /** What the upload depends on; it is made again when one of them changes. */
+  triggers: string[];
+}
+
+/** `ci-images:index:Upload`. Nothing is removed when it is deleted: sealing does that. */
+export const upload: ResourceType<UploadInputs, UploadInputs> = {
+  token: "ci-images:index:Upload",
+  inputs: {
+    type: "object",
+    properties: {
+      connection: connectionSchema,
+      source: { type: "string", pattern: "^/" },
+      destination: { type: "string", pattern: "^/" },
+      sha256: { type: "string", pattern: "^[0-9a-f]{64}$" },
+      triggers: { type: "array", items: { type: "string" } },
+    },
+    required: ["connection", "source", "destination", "sha256", "triggers"],
+  },
+  replaceOn: ["destination", "sha256", "triggers"],
+  secretOutputs: ["connection"],
+  async create(inputs, context) {
+    await send(inputs, context);
+    return { id: basename(inputs.destination), outputs: inputs };
+  },
+};
+
+/**
+ * Packs, sends, and has the builder check what arrived.
+ * @throws UserError when the source is no longer what it was at the preview, or the builder could not take it.
+ */
+export async function send({ connection, source, destination, sha256 }: UploadInputs, context: Context): Promise<void> {
+  const where = `upload of ${source} to the builder`;
+  let entries: PackedEntry[];
+  const sent = createHash("sha256");
+  async function* input(): AsyncGenerator<Buffer> {
+    yield Buffer.from(
+      receiveProgram(
+        destination,
+        sha256,
+        entries.some(({ capability }) => capability),
+      ),
+    );
+    for await (const part of withProgress(packedStream(entries), entries, context)) {
+      sent.update(part);
+      yield part;
+    }
+  }
+  try {
+    entries = listPacked(source);
+    const { status, output } = await runOver(connection, runAsRoot, input(), context);
+    if (status === 0) return;
+    if (sent.digest("hex") !== sha256 && output.includes("what arrived has")) throw new Error("it has changed since");
+    const ending = status === undefined ? "the connection was lost" : `exit status ${status}`;
+    const found = [`it failed (${ending})`, output.trim()].filter(Boolean).join(": ");
+    throw new UserError({ where, found, cure: "run `pulumi up` again: it goes on here" });
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (error instanceof UserError) throw error;
+    const cure = "run `pulumi up` again; if the files were edited meanwhile, it starts on a fresh builder";
+    throw new UserError({ where, found: (error as Error).message, cure });
+  }
+}
+
+/** Shows every second how far it is. */
+async function* withProgress(
+  parts: AsyncIterable<Buffer>,
+  entries: readonly PackedEntry[],
+  { progress }: Context,
+): AsyncGenerator<Buffer> {
+  const total = entries.reduce((sum, { size }) => sum + size, 0);
+  let sent = 0;
+  let shown = Date.now();
+  for await (const part of parts) {
+    yield part;
+    sent += part.length;
+    if (Date.now() - shown < 1000) continue;
+    shown = Date.now();
+    progress(`uploading: ${mebibytes(sent)} of ${mebibytes(total)} MiB`, true);
+  }
+}
+
+function mebibytes(bytes: number): string {
+  return (bytes / 1024 ** 2).toFixed(0);
+}
