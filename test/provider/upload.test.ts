@@ -44,7 +44,7 @@ describe("upload", function () {
       connection,
       source,
       destination: join(folder, "there"),
-      sha256: digestOfPacked(source),
+      sha256: changes.sha256 ?? digestOfPacked(source),
       triggers: [],
       ...changes,
     };
