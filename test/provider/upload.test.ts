@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { digestOfPacked } from "../../common/pack.ts";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { upload, type UploadInputs } from "../../provider/resources/upload.ts";
+import type { Connection } from "../../provider/ssh.ts";
 import { startSshServer, type SshServer } from "../tools/ssh-server.ts";
 
 describe("upload", function () {
@@ -83,6 +84,15 @@ describe("upload", function () {
     await assert.rejects(send(inputs({ connection: { ...connection, privateKey } })), /unable to authenticate/);
     const hostKey = makeSshKeyPair().publicKey;
     await assert.rejects(send(inputs({ connection: { ...connection, hostKey } })), /host key mismatch/);
+  });
+
+  it("goes through a bastion, whose settings have defaults", async () => {
+    const bastion = await startSshServer();
+    const { hostKey, port, privateKey } = bastion;
+    const proxy = { host: "127.0.0.1", port, privateKey, hostKey } as Connection;
+    await send(inputs({ connection: { ...inputs().connection, proxy } }));
+    assert.deepEqual(bastion.forwarded, [`127.0.0.1:${server.port}`]);
+    await bastion.stop();
   });
 
   it("a lost connection and a cancellation leave nothing, neither there nor here", async () => {

@@ -129,12 +129,10 @@ describe("stand-in command plugin", function () {
       ...changes,
     });
 
-    it("goes through it, for commands and for files, and leaves no connection there", async () => {
+    it("goes through it, and leaves no connection there", async () => {
       const through = connection({ proxy: proxy() });
       assert.equal((await run("echo hello", { connection: through })).stdout, "hello");
-      await copyToRemote(through, { kind: "asset", text: "text" }, join(folder, "to"), never, log);
-      assert.equal(await readFile(join(folder, "to"), "utf8"), "text");
-      assert.deepEqual(bastion.forwarded, [`127.0.0.1:${server.port}`, `127.0.0.1:${server.port}`]);
+      assert.deepEqual(bastion.forwarded, [`127.0.0.1:${server.port}`]);
       while (bastion.connections > 0) await new Promise((resolve) => setTimeout(resolve, 10));
     });
 
