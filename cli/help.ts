@@ -1,4 +1,4 @@
-// `ci-images help`: the list of verbs, or all about one.
+// `./ci-images help`: the list of verbs, or all about one.
 import type { Verb } from "./verb.ts";
 
 const common = [
@@ -25,7 +25,7 @@ ${verb.summary}${verb.details ? `\n\n${verb.details.trim()}` : ""}
 
 ${table(rows)}
 
-${verb.examples.map((example) => `  $ npx ci-images ${example}`).join("\n")}
+${verb.examples.map((example) => `  $ ./ci-images ${example}`).join("\n")}
 `;
 }
 
@@ -39,11 +39,11 @@ ${table(verbs.map(({ name, summary }) => [name, summary] as const))}
 Options that every verb takes:
 ${table(common)}
 
-  $ npx ci-images it --cloud local
-  $ npx ci-images up --cloud ec2 --region us-west-2 --distribution ubuntu24.04
-  $ npx ci-images bootstrap tests create-image
+  $ ./ci-images it --cloud local
+  $ ./ci-images up --cloud ec2 --region us-west-2 --distribution ubuntu24.04
+  $ ./ci-images bootstrap tests create-image
 
-The old tool's spelling works, too: cloud:ec2 region:us-west-2 distribution:centos7 up. All about one verb: ci-images help VERB.
+The old tool's spelling works, too: cloud:ec2 region:us-west-2 distribution:centos7 up. All about one verb: ./ci-images help VERB.
 Exit status: 0 done, 1 failed, 2 wrong usage.
 `;
 }

@@ -55,7 +55,7 @@ export async function main(words: readonly string[]): Promise<number> {
 
 const howToGoOn =
   "stopped. To go on, give the same command again: it continues where it stopped. " +
-  "To clean up: ci-images destroy (keeps the images), or ci-images destroy --images";
+  "To clean up: ./ci-images destroy (keeps the images), or ./ci-images destroy --images";
 
 /** @param code The exit status that the verb has ended with, where it has one. */
 function tellStopped({ whenStopped = howToGoOn }: Verb, output: Output, code: number | void): number {

@@ -73,7 +73,7 @@ export function splitWords(
     }
   }
   if (segments.length === 0 && common.length > 0 && !common.some((word) => /^(-h|--help|--version)$/.test(word))) {
-    throw new UsageError(`${common.join(" ")}: a verb is missing; \`ci-images help\` lists them`);
+    throw new UsageError(`${common.join(" ")}: a verb is missing; \`./ci-images help\` lists them`);
   }
   if (segments.length === 0) return [{ verb: "help", words: common.filter((word) => word === "--version") }];
   return segments.map(({ verb, words: own }) => ({ verb, words: [...common, ...own] }));

@@ -10,7 +10,7 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { runTool, ToolProblem } from "./problem.mjs";
 import { installDebianTools } from "./setup/debian-tools.mjs";
-import { installNpmPackages, linkOwnCommand } from "./setup/npm-packages.mjs";
+import { installNpmPackages } from "./setup/npm-packages.mjs";
 import { installPulumiCli } from "./setup/pulumi-cli.mjs";
 import { say } from "./setup/run.mjs";
 import { localStack, prepareStack, prepareState, refuseForeignState } from "./setup/state.mjs";
@@ -34,7 +34,6 @@ export async function setUp(purpose, environment = process.env) {
     );
   refuseForeignState(projectDirectory, environment);
   await installNpmPackages(projectDirectory);
-  linkOwnCommand(projectDirectory);
   if (purpose !== "cloud") await installDebianTools(purpose, environment);
   await installPulumiCli(environment);
   prepareState(projectDirectory, environment);

@@ -13,7 +13,7 @@ failure it goes on with the module that failed.`,
     await tellBuilders(
       stack,
       await goTo(stack, "provisioned", "running the modules", output),
-      "ci-images tests",
+      "./ci-images tests",
       output,
     );
   },

@@ -37,7 +37,7 @@ export const doctor: Verb = {
         throw error;
       }
     });
-    await check("an SSH client, for `ci-images ssh`", async () => {
+    await check("an SSH client, for `./ci-images ssh`", async () => {
       const { execa } = await import("execa");
       const { failed } = await execa("ssh", ["-V"], { reject: false });
       return failed ? "there is none; cure: apt install openssh-client" : undefined;

@@ -16,7 +16,7 @@ export const down: Verb = {
       throw new UserError({
         where: `stack ${stack.name}`,
         found: "there is no builder",
-        cure: "ci-images up makes one",
+        cure: "./ci-images up makes one",
       });
     }
     // One that is off already is not to be powered off: some clouds refuse that.
@@ -25,7 +25,7 @@ export const down: Verb = {
     stack.settings.set({ power: "off" });
     try {
       const { took } = await stack.up("powering off", { preview: false });
-      for (const { worker } of logins) output.result(`${worker}  powered off  next: ci-images up`);
+      for (const { worker } of logins) output.result(`${worker}  powered off  next: ./ci-images up`);
       output.note(`done in ${took.toFixed(1)} s`);
     } catch (error) {
       // Refused: the next `pulumi up` must not be refused for it, too.

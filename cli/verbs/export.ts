@@ -22,7 +22,11 @@ its disk's path.`,
     const stack = await session.stack(options);
     const { images } = await stack.state();
     if (images.length === 0) {
-      throw new UserError({ where: `stack ${stack.name}`, found: "has no image yet", cure: "ci-images it makes one" });
+      throw new UserError({
+        where: `stack ${stack.name}`,
+        found: "has no image yet",
+        cure: "./ci-images it makes one",
+      });
     }
     const ids = imageIds(images);
     const { jenkinsClouds, showChange, withImageIds } = await import("../ci-platform.ts");

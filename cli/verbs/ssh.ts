@@ -20,14 +20,14 @@ export const ssh: Verb = {
     const stack = await session.stack({ stack: options.stack, cloud: options.cloud });
     const login = chosen((await stack.state()).logins, options.distribution, stack.name);
     if (login.power === "off") {
-      throw new UserError({ where: `the builder of ${login.worker}`, found: "is powered off", cure: "ci-images up" });
+      throw new UserError({ where: `the builder of ${login.worker}`, found: "is powered off", cure: "./ci-images up" });
     }
     const { worker, host, port } = login;
     if (!(await answers(host, port, patience * 1000))) {
       throw new UserError({
         where: `the builder of ${worker}`,
-        found: `does not answer at ${host} port ${port}: it was stopped or ended, and not by \`ci-images down\``,
-        cure: "ci-images up starts it again, or makes a fresh one if it is gone",
+        found: `does not answer at ${host} port ${port}: it was stopped or ended, and not by \`./ci-images down\``,
+        cure: "./ci-images up starts it again, or makes a fresh one if it is gone",
       });
     }
     return await connect(login, operands, session.interrupted);
@@ -39,7 +39,7 @@ const patience = 15;
 
 function chosen(logins: readonly Login[], distribution: readonly string[] | undefined, stack: string): Login {
   if (logins.length === 0) {
-    throw new UserError({ where: `stack ${stack}`, found: "there is no builder", cure: "ci-images up makes one" });
+    throw new UserError({ where: `stack ${stack}`, found: "there is no builder", cure: "./ci-images up makes one" });
   }
   const ids = distribution?.map((name) => lookUpDistribution(name)?.id ?? name);
   const fitting = ids

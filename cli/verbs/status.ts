@@ -133,7 +133,7 @@ function describe({ stack, cloud, stage, power, builders, images, upToDate, why 
       `${ageText(each.ageSeconds)} old`,
       each.endsAt && `ends itself at ${each.endsAt}`,
       costText(each.cost),
-      each.state === "not answering" && "`ci-images up` starts it again, or makes a fresh one if it is gone",
+      each.state === "not answering" && "`./ci-images up` starts it again, or makes a fresh one if it is gone",
       each.stage && `stage ${each.stage}`,
       `recipe ${each.recipe.slice(0, 8)}`,
     ];

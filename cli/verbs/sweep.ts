@@ -91,7 +91,7 @@ export const sweep: Verb = {
       output.result([place, kind, name].filter(Boolean).join(" ") + `: ${why}; ${done}`);
     }
     if (leftovers.length === 0) output.result("nothing is left over");
-    else if (!options.remove) output.note("nothing was removed: say `ci-images sweep --remove`");
+    else if (!options.remove) output.note("nothing was removed: say `./ci-images sweep --remove`");
     return leftovers.some(({ problem }) => problem !== undefined) ? 1 : 0;
   },
 };

@@ -11,6 +11,6 @@ export const tests: Verb = {
   async run({ session, options, output }) {
     const stack = await session.stack(options);
     const outcome = await goTo(stack, "tested", "testing", output, ({ tests: before }) => before);
-    await tellBuilders(stack, outcome, "ci-images create-image", output);
+    await tellBuilders(stack, outcome, "./ci-images create-image", output);
   },
 };

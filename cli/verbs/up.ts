@@ -18,7 +18,7 @@ again, too; one that is gone is replaced by a fresh one.`,
     await tellBuilders(
       stack,
       await goTo(stack, "builder", "starting the builder", output),
-      "ci-images bootstrap",
+      "./ci-images bootstrap",
       output,
     );
   },

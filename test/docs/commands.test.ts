@@ -10,9 +10,11 @@ import { projectDirectory } from "../../tools/versions.mjs";
 /** What stands for something that the reader fills in, before any verb. */
 const placeholders = /^(VERB|\.\.\.)/;
 
-/** What is typed after `npx ci-images`: up to a comment, a pipe, or the end of the code. */
+/** What is typed after `./ci-images` or `npx ci-images`: up to a comment, a pipe, or the end of the code. */
 function commandLines(text: string): string[] {
-  const found = [...text.matchAll(/npx ci-images ([^`\n]+)/g)].map(([, words]) => words.replace(/\s+(#|\|).*$/, ""));
+  const found = [...text.matchAll(/(?:npx |\.\/)ci-images ([^`\n]+)/g)].map(([, words]) =>
+    words.replace(/\s+(#|\|).*$/, ""),
+  );
   return found.map((words) => words.trim()).filter((words) => words !== "" && !placeholders.test(words));
 }
 

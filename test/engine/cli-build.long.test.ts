@@ -21,7 +21,7 @@ add_users:
 ...
 `;
 
-describe("npx ci-images build", function () {
+describe("./ci-images build", function () {
   this.timeout(300_000);
   let place: Place;
   let temporary: string;

@@ -9,7 +9,7 @@ import { verbs } from "../../cli/verbs.ts";
 import { projectDirectory } from "../../tools/versions.mjs";
 import { doVerb, failVerb, type Place } from "./verbs.ts";
 
-describe("npx ci-images, without a stack", function () {
+describe("./ci-images, without a stack", function () {
   this.timeout(120_000);
   let place: Place;
 
@@ -35,7 +35,7 @@ describe("npx ci-images, without a stack", function () {
   it("help VERB: tells all about each verb", async () => {
     for (const { name, examples } of verbs) {
       const text = await told("help", name);
-      for (const example of examples) assert.ok(text.includes(`$ npx ci-images ${example}`), example);
+      for (const example of examples) assert.ok(text.includes(`$ ./ci-images ${example}`), example);
     }
     assert.equal(await told("down", "--help"), await told("help", "down"));
   });

@@ -21,7 +21,7 @@ describe("Ctrl-C", function () {
     assert.equal(exitCode, 1);
     assert.ok(seconds < 60, `it took ${seconds} s`);
     assert.match(output, /stopping in good order/);
-    assert.match(output, /stopped\. To go on, give the same command again.*To clean up: ci-images destroy/s);
+    assert.match(output, /stopped\. To go on, give the same command again.*To clean up: \.\/ci-images destroy/s);
     assert.doesNotMatch(output, /error:|FAILED|panic/);
     const [builder] = await stack.machines();
     assert.ok(builder);
@@ -36,7 +36,7 @@ describe("Ctrl-C", function () {
   it("while it begins: ends soon, and `destroy` leaves nothing", async () => {
     const { stderr: output, exitCode } = await interruptVerb(stack, /debian12: builder lease/, "up");
     assert.equal(exitCode, 1);
-    assert.match(output, /To clean up: ci-images destroy/);
+    assert.match(output, /To clean up: \.\/ci-images destroy/);
     await doVerb(stack, "destroy");
     assert.deepEqual(await stack.leftovers(), []);
     await stack.expectNoChanges();

@@ -28,7 +28,7 @@ export function verbsOf(
   open: () => Promise<Account>,
   regionOf?: (settings: Account["settings"]) => string,
 ): void {
-  describe(`npx ci-images on ${name}`, function () {
+  describe(`./ci-images on ${name}`, function () {
     this.timeout(300_000);
     let cloud: Account;
     let stack: CloudStack;
@@ -63,7 +63,7 @@ export function verbsOf(
       const region = regionOf ? [`region:${regionOf(cloud.settings)}`] : [];
       const place = [`cloud:${name}`, ...region, "distribution:debian12"];
       const { stdout } = await doVerb(stack, "--stack", stack.name, ...place, "up");
-      assert.match(stdout, /^debian12 {2}\w+@127\.\S+ port \d+ {2}next: ci-images bootstrap$/m);
+      assert.match(stdout, /^debian12 {2}\w+@127\.\S+ port \d+ {2}next: \.\/ci-images bootstrap$/m);
       assert.equal((await cloud.machines()).length, 1);
       await stack.expectNoChanges();
     });
@@ -224,7 +224,7 @@ export function verbsOf(
       );
       const { stdout, stderr } = await doVerb(stack, "sweep");
       assert.match(stdout, /^\S.*; would be removed$/m);
-      assert.match(stderr, /nothing was removed: say `ci-images sweep --remove`/);
+      assert.match(stderr, /nothing was removed: say `\.\/ci-images sweep --remove`/);
       assert.notDeepEqual(await cloud.leftovers(), []);
       assert.match((await doVerb(stack, "sweep", "--remove")).stdout, /^\S.*; removed$/m);
       assert.equal((await doVerb(stack, "sweep")).stdout, "nothing is left over");

@@ -1,5 +1,5 @@
 // The npm packages: installed when they are not what package-lock.json says.
-import { existsSync, lstatSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readJson, readJsonIfThere } from "../json.mjs";
 import { run, say, withLock } from "./run.mjs";
@@ -30,32 +30,31 @@ export function whyNpmPackages(directory) {
   return undefined;
 }
 
+/** Commands that `npx` and the tools start. */
+const commands = ["ci-images", "pulumi", "tsx"];
+
+/**
+ * @param {string} directory
+ * @returns {string | undefined} which command is missing, as npm does not put it in its record.
+ */
+function whyCommands(directory) {
+  const missing = commands.find((name) => !existsSync(join(directory, "node_modules/.bin", name)));
+  return missing === undefined ? undefined : `node_modules/.bin/${missing} is missing`;
+}
+
 /**
  * Runs `npm ci` where it is needed.
  * @param {string} directory
  */
 export async function installNpmPackages(directory) {
-  if (whyNpmPackages(directory) === undefined && existsSync(join(directory, "node_modules/.bin/tsx"))) return;
+  const why = () => whyNpmPackages(directory) ?? whyCommands(directory);
+  if (why() === undefined) return;
   await withLock(join(directory, ".cache", "setup.lock"), async () => {
-    const reason = whyNpmPackages(directory);
+    const reason = why();
     if (reason === undefined) return; // The setup that we waited for has installed them.
     say(`installing the npm packages with npm ci: ${reason}`);
     // No package here needs its install script; some would compile or download something that is optional.
     const options = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
     await run("npm", ["ci", ...options], { cwd: directory });
   });
-}
-
-/**
- * Puts the project's own command where `npx` finds it at once: npm links the commands of packages that are installed, and not
- * those of the project itself (then npx makes a copy of its own first, which takes seconds).
- * @param {string} directory
- */
-export function linkOwnCommand(directory) {
-  const link = join(directory, "node_modules/.bin/ci-images");
-  const target = "../../cli/ci-images.mjs";
-  const present = lstatSync(link, { throwIfNoEntry: false });
-  if (present?.isSymbolicLink() && readlinkSync(link) === target) return;
-  rmSync(link, { force: true });
-  symlinkSync(target, link);
 }
