@@ -1,7 +1,7 @@
 // Builders that the state takes for running and that do not answer: somebody stopped or ended them elsewhere, in the machine, at the
 // cloud's console, by their deadline. A bake is to start them again, and `pulumi up` alone would not: the official resources
 // only look at the cloud in a refresh.
-import { connect } from "node:net";
+import { openPort } from "../common/ssh-dial.mjs";
 import type { Output } from "./output.ts";
 import type { CommandStack } from "./stack.ts";
 import { workerOfName, type Login, type ResourceRecord, type StackState } from "./stack-state.ts";
@@ -33,9 +33,7 @@ async function silentBuilders(state: StackState): Promise<Login[]> {
   const awake = state.logins.filter(
     (login) => login.power !== "off" && !recordsOf(state, login, "").some(({ urn }) => urn.endsWith("-sealing")),
   );
-  const found = await Promise.all(
-    awake.map(async (login) => ({ login, isThere: await answers(login.host, login.port) })),
-  );
+  const found = await Promise.all(awake.map(async (login) => ({ login, isThere: await answers(login) })));
   return found.filter(({ isThere }) => !isThere).map(({ login }) => login);
 }
 
@@ -52,14 +50,18 @@ function urns(records: readonly ResourceRecord[], types: RegExp): string[] {
 }
 
 /** Whether somebody takes connections there. @param patience Milliseconds until the answer is no. */
-export async function answers(host: string, port: number, patience = 2000): Promise<boolean> {
-  const socket = connect({ host, port, timeout: patience });
+export async function answers(
+  { host, port, proxy }: Pick<Login, "host" | "port" | "proxy">,
+  patience = 2000,
+): Promise<boolean> {
+  // Logging in to a bastion takes its time.
+  const signal = AbortSignal.timeout(proxy ? patience + 10_000 : patience);
   try {
-    return await new Promise((resolve) => {
-      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-      socket.once("timeout", () => resolve(false));
-    });
-  } finally {
-    socket.destroy();
+    const stream = await openPort({ host, port, proxy }, signal);
+    // What is still to come, its own end perhaps as an error, is of no interest.
+    stream.on("error", () => {}).destroy();
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -67,13 +67,18 @@ export async function dial(connection, signal, progress) {
 export async function openPort({ host, port, proxy }, signal) {
   if (proxy === undefined) return openDirectly(host, port, signal);
   const bastion = await explained("proxy", async () => attempt(clientConfiguration(proxy), proxy, signal));
+  const abort = () => bastion.destroy();
+  signal.addEventListener("abort", abort, { once: true });
   try {
     const stream = await openFrom(bastion, { host, port });
     stream.once("close", () => bastion.end());
     return stream;
   } catch (error) {
     bastion.destroy();
+    signal.throwIfAborted();
     throw error;
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }
 
@@ -101,8 +106,12 @@ const rejections = ["", "administratively prohibited", "connect failed"];
  */
 function openFrom(bastion, { host, port }) {
   return new Promise((resolve, reject) => {
+    // A bastion may take minutes to find out that nobody is there.
+    const lost = () => reject(new Error("connection lost"));
+    bastion.once("close", lost);
     // The address and port that the connection is said to come from.
     bastion.forwardOut("127.0.0.1", 0, host, port, (error, channel) => {
+      bastion.removeListener("close", lost);
       if (error === undefined) return resolve(channel);
       const { reason, message } = /** @type {Error & { reason?: number }} */ (error);
       const said = message.replace(/^\(SSH\) Channel open failure: /, "");

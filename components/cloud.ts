@@ -7,6 +7,7 @@ import type { Distribution } from "../provision/module.ts";
 import type { Plan } from "../provision/plan.ts";
 import type { RecipeBase } from "../provision/recipe.ts";
 import type { BuilderIdentity } from "../provision/verification.ts";
+import type { Proxy } from "./bastion.ts";
 import type { BakeStage } from "./stages.ts";
 
 /** A base image with its identity pinned down. */
@@ -90,6 +91,8 @@ export interface Connection {
   user: pulumi.Input<string>;
   privateKey: pulumi.Input<string>;
   hostKey: pulumi.Input<string>;
+  /** The bastion that it goes through. */
+  proxy?: Proxy;
 }
 
 /** A machine that was declared: a builder, or a throw-away machine booted from the image. */

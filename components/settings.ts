@@ -6,6 +6,7 @@ import { UserError, type Complaint } from "../common/user-error.ts";
 import type { Schema } from "../provision/schema.ts";
 import { durationForm, parseDuration } from "../provision/sizes.ts";
 import { complaintsOf } from "../provision/validate.ts";
+import { bastionSchema, parseBastion, type BastionSettings } from "./bastion.ts";
 import { ec2Schema, type Ec2Settings } from "./ec2/settings.ts";
 import { gceSchema, type GceSettings } from "./gce/settings.ts";
 import { rackspaceSchema, type RackspaceSettings } from "./rackspace/settings.ts";
@@ -51,6 +52,8 @@ export interface Settings {
   secrets?: unknown;
   /** Who may reach the machines of a bake by SSH, in CIDR form; without it, this computer's own address as others see it. */
   sshFrom?: string[];
+  /** The host that connections to the machines of a bake go through. */
+  bastion?: BastionSettings;
   /** What a builder of this stack costs in an hour, `0.0416 USD`: only for what the command line's `status` tells. */
   pricePerHour?: string;
   /** Tags (labels, properties) on everything that is made, beside our own. */
@@ -103,6 +106,7 @@ const schema: Schema & { properties: Record<string, Schema> } = {
       minItems: 1,
       items: { type: "string", pattern: cidr, description: "addresses in CIDR form: 203.0.113.7/32" },
     },
+    bastion: bastionSchema,
     pricePerHour: { type: "string", pattern: pricePattern, description: priceForm },
     tags: { type: "object", additionalProperties: { type: "string" }, default: {} },
     transforms: { type: "string" },
@@ -134,18 +138,24 @@ export function readSettings(): Settings {
  * @throws UserError with every wrong key together.
  */
 export function checkSettings(where: string, prefix: string, found: Record<string, unknown>): Settings {
-  const values = structuredClone(found) as unknown as Settings & { maxLifetime: string; verify: unknown };
+  type Raw = { maxLifetime: string; verify: unknown; bastion?: Parameters<typeof parseBastion>[0] };
+  const values = structuredClone(found) as unknown as Omit<Settings, keyof Raw> & Raw;
   const complaints = complaintsOf(schema, values, where).map((complaint) => presentable(complaint, prefix));
-  const { maxLifetime, verify, ...rest } = values;
+  const { maxLifetime, verify, bastion, ...rest } = values;
   const seconds = typeof maxLifetime === "string" ? parseDuration(maxLifetime) : undefined;
   if (typeof maxLifetime === "string" && (seconds === undefined || seconds < 60)) {
     const allowed = `at least one minute: ${durationForm}`;
     complaints.push({ where, key: `${prefix}maxLifetime`, found: JSON.stringify(maxLifetime), allowed });
   }
+  if (bastion !== undefined && rest.cloud === "local") {
+    const allowed = "a stack of a cloud: nothing is between this computer and its own machines";
+    complaints.push({ where, key: `${prefix}bastion`, found: "set, on `local`", allowed });
+  }
   if (complaints.length > 0) throw new UserError(...complaints);
   const defaults: Verify = { enabled: true, firmware: "uefi" };
   const wanted = typeof verify === "boolean" ? { enabled: verify } : (verify as Partial<Verify>);
-  return { ...rest, maxLifetimeSeconds: seconds!, verify: { ...defaults, ...wanted } };
+  const settings = { ...rest, maxLifetimeSeconds: seconds!, verify: { ...defaults, ...wanted } };
+  return bastion === undefined ? settings : { ...settings, bastion: parseBastion(bastion) };
 }
 
 /** Keys as they stand in the file, and no values of secrets. */

@@ -10,7 +10,7 @@ export interface Reached {
   family: 4 | 6;
   /** Networks (CIDR) that these addresses are of, where they are known. */
   networks?: string[];
-  /** True where they are private for certain, also when no network is known. */
+  /** Whether they are private, where that is certain without any network. */
   isPrivate?: boolean;
   /** A host of the cloud itself, for a cloud that is inside of a network of its own. */
   cloudHost?: string;
@@ -21,13 +21,17 @@ export interface Reached {
  * public address takes a call to a server on the internet.
  * @throws UserError when the stack does not say and the address can't be found, or what it says does not fit the machines' addresses.
  */
-export async function findSshFrom({ sshFrom }: Pick<Settings, "sshFrom">, reached: Reached): Promise<string[]> {
+export async function findSshFrom(
+  { sshFrom, bastion }: Pick<Settings, "sshFrom" | "bastion">,
+  reached: Reached,
+): Promise<string[]> {
   if (sshFrom !== undefined) {
     refuseOtherFamily(sshFrom, reached);
     return sshFrom;
   }
   const { addresses, notice } = await call<{ addresses: string[]; notice?: string }>("ci-images:index:ownAddress", {
     ...reached,
+    ...(bastion && { bastion: bastion.host }),
   });
   if (notice !== undefined) void pulumi.log.info(notice);
   return addresses.map((address) => (address.includes(":") ? `${address}/128` : `${address}/32`));

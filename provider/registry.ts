@@ -1,4 +1,5 @@
 // Every resource type and function of the provider: a new one is written in its folder and named here.
+import { bastion } from "./functions/bastion.ts";
 import { ec2Functions } from "./functions/ec2.ts";
 import { gceFunctions } from "./functions/gce.ts";
 import { findImages, preflight, resolveBaseFunction } from "./functions/local.ts";
@@ -40,6 +41,7 @@ export const functions = [
   preflight,
   localSweep,
   ownAddress,
+  bastion,
   ...ec2Functions,
   ...gceFunctions,
   ...rackspaceFunctions,

@@ -136,8 +136,13 @@ export class ThrowAwayStack {
       extendEnv: false,
       reject: false,
       all: true,
-      detached: false,
+      detached: this.isDetached,
     });
+  }
+
+  /** Whether commands have a process group of their own: without one, Ctrl-C at the terminal reaches them, too. */
+  protected get isDetached(): boolean {
+    return false;
   }
 
   /** Runs a `pulumi` command on the stack; it may fail. */

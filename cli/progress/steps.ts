@@ -42,6 +42,8 @@ export class Steps {
   private done = 0;
   /** Explanations that the user has read already. */
   private readonly told = new Set<string>();
+  /** What the program said of no image in particular. */
+  private readonly notices = new Set<string>();
   /** What the program said of the worker images, in order. */
   readonly explanations: { worker: string; text: string }[] = [];
   /** Whether an error was among the messages. */
@@ -127,6 +129,10 @@ export class Steps {
         this.explanations.push({ worker: urn.split("::").at(-1)!, text });
         // Previews and deployments say the same.
         if (!this.told.has(text)) this.reporter?.message(text, "info");
+      } else if (severity === "info" && (urn === "" || urn.includes("pulumi:pulumi:Stack::"))) {
+        // The program's own notices, about no image.
+        if (!this.notices.has(text)) this.reporter?.message(text, "info");
+        this.notices.add(text);
       } else if (step) {
         for (const line of text.split("\n")) this.reporter?.line(step, line);
       }

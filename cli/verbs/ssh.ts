@@ -23,7 +23,7 @@ export const ssh: Verb = {
       throw new UserError({ where: `the builder of ${login.worker}`, found: "is powered off", cure: "./ci-images up" });
     }
     const { worker, host, port } = login;
-    if (!(await answers(host, port, patience * 1000))) {
+    if (!(await answers(login, patience * 1000))) {
       throw new UserError({
         where: `the builder of ${worker}`,
         found: `does not answer at ${host} port ${port}: it was stopped or ended, and not by \`./ci-images down\``,
@@ -61,23 +61,10 @@ function chosen(logins: readonly Login[], distribution: readonly string[] | unde
 async function connect(login: Login, command: readonly string[], interrupted: AbortSignal): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), "ci-images-ssh-"));
   try {
-    const [key, hosts] = [join(folder, "key"), join(folder, "known_hosts")];
-    await writeFile(key, login.privateKey.endsWith("\n") ? login.privateKey : `${login.privateKey}\n`, { mode: 0o600 });
-    // One host, one key: anybody else on that address is refused.
-    await writeFile(hosts, `* ${login.hostKey.trim()}\n`);
-    const settings = {
-      IdentityFile: key,
-      IdentitiesOnly: "yes",
-      UserKnownHostsFile: hosts,
-      GlobalKnownHostsFile: "/dev/null",
-      StrictHostKeyChecking: "yes",
-      BatchMode: "yes",
-      ConnectTimeout: String(patience),
-      LogLevel: "ERROR",
-    };
-    const flags = Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
+    const file = join(folder, "config");
+    await writeFile(file, await configuration(login, folder), { mode: 0o600 });
     // No file of the user's own changes where this goes.
-    const words = ["-F", "/dev/null", ...flags, "-p", String(login.port), `${login.user}@${login.host}`];
+    const words = ["-F", file, "builder"];
     const remote = command.length > 0 ? ["--", command.join(" ")] : [];
     // A person's command gets a terminal, too: it ends with Ctrl-C, and can ask something.
     const terminal = process.stdin.isTTY && process.stdout.isTTY ? ["-t"] : [];
@@ -98,4 +85,49 @@ async function connect(login: Login, command: readonly string[], interrupted: Ab
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** OpenSSH's configuration for host `builder`, and for the bastion before it; see ssh_config(5). */
+async function configuration(login: Login, folder: string): Promise<string> {
+  const { proxy } = login;
+  const builder = await hostBlock("builder", login, folder, proxy ? { ProxyJump: "bastion" } : {});
+  return proxy ? `${builder}\n${await hostBlock("bastion", proxy, folder)}` : builder;
+}
+
+interface Host {
+  host: string;
+  port: number;
+  user: string;
+  hostKey: string;
+  privateKey?: string;
+}
+
+/** The host's section, with files for its keys. */
+async function hostBlock(
+  name: string,
+  { host, port, user, hostKey, privateKey }: Host,
+  folder: string,
+  more: Record<string, string> = {},
+): Promise<string> {
+  const [key, hosts] = [join(folder, `${name}-key`), join(folder, `${name}-known_hosts`)];
+  if (privateKey !== undefined) {
+    await writeFile(key, privateKey.endsWith("\n") ? privateKey : `${privateKey}\n`, { mode: 0o600 });
+  }
+  // One host, one key: anybody else on that address is refused.
+  await writeFile(hosts, `* ${hostKey.trim()}\n`);
+  const settings = {
+    HostName: host,
+    Port: String(port),
+    User: user,
+    // Without a key of its own, the agent's.
+    ...(privateKey !== undefined && { IdentityFile: `"${key}"`, IdentitiesOnly: "yes" }),
+    UserKnownHostsFile: `"${hosts}"`,
+    GlobalKnownHostsFile: "/dev/null",
+    StrictHostKeyChecking: "yes",
+    BatchMode: "yes",
+    ConnectTimeout: String(patience),
+    LogLevel: "ERROR",
+    ...more,
+  };
+  return [`Host ${name}`, ...Object.entries(settings).map(([key, value]) => `  ${key} ${value}`), ""].join("\n");
 }

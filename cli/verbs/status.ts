@@ -102,7 +102,7 @@ async function builderStatus(login: Login, state: StackState, pricePerHour?: str
   const staged = state.builders[worker];
   return {
     worker,
-    state: power === "off" ? "off" : (await answers(host, port)) ? "running" : "not answering",
+    state: power === "off" ? "off" : (await answers(login)) ? "running" : "not answering",
     host,
     port,
     user,

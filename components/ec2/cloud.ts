@@ -11,6 +11,7 @@ import type { Distribution } from "../../provision/module.ts";
 import type { Plan } from "../../provision/plan.ts";
 import type { RecipeBase } from "../../provision/recipe.ts";
 import type { BuilderIdentity } from "../../provision/verification.ts";
+import { openBastion } from "../bastion.ts";
 import { call } from "../call.ts";
 import type {
   Bake,
@@ -68,7 +69,7 @@ export class Ec2Cloud implements Cloud {
   private readonly images: Ec2Images;
   private readonly instanceType: string;
   /** What the preflight found out; none before that, as nothing is declared that needs it. */
-  private found?: Pick<Surroundings, "vpc" | "sshFrom">;
+  private found?: Pick<Surroundings, "vpc" | "sshFrom" | "proxy">;
   /** Found once: all distributions are reached in the same way. */
   private opened?: Promise<string[]>;
   /** Ids of base images by distribution. */
@@ -123,7 +124,7 @@ export class Ec2Cloud implements Cloud {
     const keyName = this.ownKey?.name;
     const asked = { region, instanceType, architecture, subnet, securityGroup, keyName, bootMode, base };
     const { vpc, cidr } = await call<{ vpc: string; cidr?: string }>("ci-images:ec2:preflight", asked);
-    this.found = { vpc, sshFrom: await this.sshFrom(cidr) };
+    this.found = { vpc, sshFrom: await this.sshFrom(cidr), proxy: await openBastion(this.settings) };
   }
 
   declareBuilder(bake: Bake): Ec2Machine {

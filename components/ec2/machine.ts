@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { tagNames } from "../../common/ec2-tags.ts";
 import { cloudLabels, formatExpiry, type Labels } from "../../common/labels.ts";
 import { cloudConfig } from "../../provision/user-data.ts";
+import type { Proxy } from "../bastion.ts";
 import type { Machine } from "../cloud.ts";
 import { declareHostKey, declareLoginKey, type OwnKey } from "../login-key.ts";
 import type { Settings } from "../settings.ts";
@@ -23,6 +24,8 @@ export interface Surroundings {
   vpc: string;
   /** Networks that may reach port 22. */
   sshFrom: string[];
+  /** The bastion that connections go through. */
+  proxy?: Proxy;
   /** What is under management already. */
   state: StackState;
 }
@@ -52,7 +55,7 @@ export interface Ec2Machine extends Machine {
 
 /** Declares a machine. */
 export function declareMachine(surroundings: Surroundings, args: MachineArgs): Ec2Machine {
-  const { settings, region, provider, ownKey } = surroundings;
+  const { settings, region, provider, ownKey, proxy } = surroundings;
   const { prefix, labels, parent, after, loginUser: user } = args;
   const login = declareLoginKey(prefix, ownKey, parent);
   const host = declareHostKey(prefix, parent);
@@ -94,9 +97,18 @@ export function declareMachine(surroundings: Surroundings, args: MachineArgs): E
   const step = { region, machine: lease.machine, instance: instance.id };
   const switched = args.power === undefined ? [] : [declarePower(prefix, instance.id, args.power, options)];
   const { address } = settings.ec2;
-  const reached = { address, port: 22, user, hostKey: host.publicKey, power: args.power ?? "on" };
+  const reached = {
+    address,
+    port: 22,
+    user,
+    hostKey: host.publicKey,
+    power: args.power ?? "on",
+    ...(proxy && { proxy }),
+  };
   const ready = new Reachable(`${prefix}-reachable`, { ...step, ...reached }, { parent, dependsOn: switched });
-  const connection = { host: ready.host, port: 22, user, privateKey: login.privateKey, hostKey: host.publicKey };
+  const { publicKey: hostKey } = host;
+  const own = { host: ready.host, port: 22, user, privateKey: login.privateKey, hostKey };
+  const connection = { ...own, ...(proxy && { proxy }) };
   return { connection, instance: instance.id, authorizedKey: login.publicKey, ready, settles: true, step, lease };
 }
 

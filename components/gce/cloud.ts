@@ -22,6 +22,7 @@ import type {
   Survey,
   Trial,
 } from "../cloud.ts";
+import { openBastion, type Proxy } from "../bastion.ts";
 import { call } from "../call.ts";
 import type { OwnKey } from "../login-key.ts";
 import { onceMade } from "../outputs.ts";
@@ -102,6 +103,7 @@ export class GceCloud implements Cloud {
   /** Distributions that have a builder already. */
   private readonly occupied = new Set<string>();
   private sshFrom: string[] = [];
+  private proxy?: Proxy;
   /** Found once: all distributions are reached in the same way. */
   private opened?: Promise<string[]>;
 
@@ -176,6 +178,7 @@ export class GceCloud implements Cloud {
       ...(!this.occupied.has(distribution.id) && { room }),
     };
     const { ranges } = await call<{ ranges?: string[] }>("ci-images:gce:preflight", asked);
+    this.proxy = await openBastion(this.settings);
     if (!firewall) return;
     const reached = { family: 4 as const, networks: publicAddress ? [] : (ranges ?? []), isPrivate: !publicAddress };
     this.opened ??= findSshFrom(this.settings, reached);
@@ -321,8 +324,8 @@ export class GceCloud implements Cloud {
   }
 
   private context(): MachineContext {
-    const { settings, place: project, provider, machineType, sshFrom, state } = this;
-    return { settings, project, provider, machineType, sshFrom, state };
+    const { settings, place: project, provider, machineType, sshFrom, proxy, state } = this;
+    return { settings, project, provider, machineType, sshFrom, proxy, state };
   }
 
   /** @throws UserError when the stack's template does not make a name. */

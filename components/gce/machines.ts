@@ -6,6 +6,7 @@ import { cloudLabels, cloudName, formatExpiry, type Labels } from "../../common/
 import { closedSuffix, describeRule } from "../../common/rule-description.ts";
 import { hostKeyScript } from "../../provision/startup-script.ts";
 import { cloudConfig } from "../../provision/user-data.ts";
+import type { Proxy } from "../bastion.ts";
 import type { ImageIdentity, Machine } from "../cloud.ts";
 import { declareHostKey, declareLoginKey, type OwnKey } from "../login-key.ts";
 import type { Settings } from "../settings.ts";
@@ -22,6 +23,8 @@ export interface MachineContext {
   machineType: string;
   /** CIDRs that SSH is open to, IPv4. */
   sshFrom: string[];
+  /** The bastion that connections go through. */
+  proxy?: Proxy;
   /** What is under management already. */
   state: StackState;
 }
@@ -77,7 +80,7 @@ export function declareMachine(
   context: MachineContext,
   args: MachineArgs,
 ): GceMachine {
-  const { settings, project, provider } = context;
+  const { settings, project, provider, proxy } = context;
   const { prefix, zone, labels, loginUser } = args;
   const { publicAddress } = settings.gce;
   const login = declareLoginKey(prefix, args.ownKey, parent);
@@ -140,7 +143,7 @@ export function declareMachine(
     .all([instance.networkInterfaces, instance.instanceId])
     .apply(([[{ accessConfigs, networkIp }]]) => (publicAddress ? accessConfigs![0].natIp : networkIp) ?? "");
   const place = { project, zone, machine: lease.machine, instance: instance.instanceId };
-  const reached = { host: address, port: 22, user: loginUser, hostKey: host.publicKey };
+  const reached = { host: address, port: 22, user: loginUser, hostKey: host.publicKey, ...(proxy && { proxy }) };
   const awaited = { ...place, ...reached, patience };
   const ignoreChanges = args.power === "on" ? [] : ["host"];
   const arrival = new Arrival(`${prefix}-arrival`, awaited, { parent, ignoreChanges });

@@ -19,6 +19,7 @@ import type {
   Survey,
   Trial,
 } from "../cloud.ts";
+import { openBastion } from "../bastion.ts";
 import { call } from "../call.ts";
 import type { OwnKey } from "../login-key.ts";
 import { onceMade } from "../outputs.ts";
@@ -52,7 +53,7 @@ export class RackspaceCloud implements Cloud {
   /** Distributions that have a builder already. */
   private readonly occupied = new Set<string>();
   /** What the region was found to have. */
-  private found?: Pick<MachineContext, "preflight" | "sshFrom">;
+  private found?: Pick<MachineContext, "preflight" | "sshFrom" | "proxy">;
   /** Found once: all distributions are reached in the same way. */
   private opened?: Promise<string[]>;
   private uploaded?: openstack.compute.Keypair;
@@ -121,7 +122,7 @@ export class RackspaceCloud implements Cloud {
       asked,
     );
     this.opened ??= findSshFrom(this.settings, reached);
-    this.found = { preflight, sshFrom: await this.opened };
+    this.found = { preflight, sshFrom: await this.opened, proxy: await openBastion(this.settings) };
   }
 
   declareBuilder(bake: Bake): RackspaceMachine {

@@ -4,6 +4,7 @@ import * as openstack from "@pulumi/openstack";
 import * as pulumi from "@pulumi/pulumi";
 import { cloudName, type Labels } from "../../common/labels.ts";
 import { cloudConfig } from "../../provision/user-data.ts";
+import type { Proxy } from "../bastion.ts";
 import type { ImageIdentity, Machine } from "../cloud.ts";
 import { declareHostKey, declareLoginKey, type OwnKey } from "../login-key.ts";
 import type { Settings } from "../settings.ts";
@@ -27,6 +28,8 @@ export interface MachineContext {
   preflight: Preflight;
   /** CIDRs that SSH is open to. */
   sshFrom: string[];
+  /** The bastion that connections go through. */
+  proxy?: Proxy;
 }
 
 export interface MachineArgs {
@@ -64,7 +67,7 @@ export function declareMachine(
   context: MachineContext,
   args: MachineArgs,
 ): RackspaceMachine {
-  const { settings, region, provider } = context;
+  const { settings, region, provider, proxy } = context;
   const { prefix, labels } = args;
   const ours: pulumi.CustomResourceOptions = { parent };
   const theirs: pulumi.CustomResourceOptions = { parent, provider };
@@ -127,6 +130,7 @@ export function declareMachine(
     user: args.loginUser,
     privateKey: login.privateKey,
     hostKey: host.publicKey,
+    ...(proxy && { proxy }),
   };
   const { user } = connection;
   const boot = new Boot(
@@ -134,6 +138,7 @@ export function declareMachine(
     {
       ...{ region, server: server.id, host: address, port: 22, user, hostKey: host.publicKey, deadline: bootDeadline },
       power: args.power,
+      ...(proxy && { proxy }),
     },
     {
       ...ours,

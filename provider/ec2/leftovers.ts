@@ -24,8 +24,12 @@ export interface Leftover {
   expired?: string;
 }
 
-/** Finds leftovers. @returns machines first, as images and snapshots are in their way to nothing. */
-export async function findLeftovers(region: string, owner: Owner): Promise<Leftover[]> {
+/**
+ * Finds leftovers.
+ * @param now What counts as the present.
+ * @returns machines first, as images and snapshots are in their way to nothing.
+ */
+export async function findLeftovers(region: string, owner: Owner, now = new Date()): Promise<Leftover[]> {
   const tags = cloudLabels("ec2", owner);
   const client = await ec2(region);
   const Filters = tagFilters(tags);
@@ -39,13 +43,13 @@ export async function findLeftovers(region: string, owner: Owner): Promise<Lefto
   const machines = new Map<string, Leftover>();
   for (const thing of [...instances, ...(groups.SecurityGroups ?? []), ...(keys.KeyPairs ?? [])]) {
     const id = tagsOf(thing)[tagNames.machine];
-    const expired = expiredAt(tagsOf(thing));
+    const expired = expiredAt(tagsOf(thing), now);
     if (id === undefined || expired === undefined || machines.has(id)) continue;
     const what = "InstanceId" in thing ? `instance ${thing.InstanceId}` : "key pair or security group";
     machines.set(id, { kind: "machine", id, description: what, expired });
   }
   const unproven = images.flatMap((image): Leftover[] => {
-    const expired = expiredAt(tagsOf(image));
+    const expired = expiredAt(tagsOf(image), now);
     if (expired === undefined || tagsOf(image)[tagNames.proven] !== undefined) return [];
     return [{ kind: "image", id: image.ImageId!, description: `${image.Name}, never proven`, expired }];
   });
@@ -63,7 +67,7 @@ export async function removeLeftover(region: string, { kind, id }: Leftover, own
   else await removeOrphanedSnapshots(region, cloudLabels("ec2", owner), context.progress);
 }
 
-function expiredAt(tags: Record<string, string>): string | undefined {
+function expiredAt(tags: Record<string, string>, now: Date): string | undefined {
   const expires = parseExpiry(tags[tagKey("expires")] ?? "");
-  return expires && expires.getTime() < Date.now() ? expires.toISOString() : undefined;
+  return expires && expires < now ? expires.toISOString() : undefined;
 }

@@ -1,6 +1,7 @@
 // Waiting for an EC2 machine to answer by SSH, with an eye on the machine itself: one that AWS ends (no capacity, a key it
 // may not use, spot) is told at once and in AWS's words, one that hangs with its console's.
 import type { Context } from "../resource.ts";
+import type { Proxy } from "../resources/proxy.ts";
 import { waitForAnswer } from "../saved-console.ts";
 import { ec2 } from "./client.ts";
 import { stateReason } from "./machines.ts";
@@ -20,6 +21,8 @@ export interface ReachableMachine {
   user: string;
   /** One authorized_keys line. */
   hostKey: string;
+  /** The bastion that connections go through. */
+  proxy?: Proxy;
 }
 
 /**
@@ -27,12 +30,12 @@ export interface ReachableMachine {
  * @throws UserError when it ends, or doesn't answer in time; then the console's output was saved.
  */
 export async function waitUntilReachable(machine: ReachableMachine, context: Context): Promise<void> {
-  const { region, instance, host, port, user, hostKey } = machine;
+  const { region, instance, host, port, user, hostKey, proxy } = machine;
   await waitForAnswer(
     {
       what: `instance ${instance} in ${region} at ${host}:${port}`,
       name: machine.machine,
-      connection: { host, port, user, hostKey },
+      connection: { host, port, user, hostKey, proxy },
       deadline: Number(process.env.CI_IMAGES_BOOT_SECONDS) || bootSeconds,
       lookAt: `aws ec2 get-console-output --region ${region} --instance-id ${instance} --latest --output text`,
       async state() {

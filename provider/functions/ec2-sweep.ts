@@ -7,6 +7,8 @@ import { problemOf } from "../problem-of.ts";
 interface SweepInputs extends Owner {
   /** Where to look: the region that the stack bakes in, and those it copies to. */
   regions: string[];
+  /** ISO 8601: what counts as the present; what expires before it is a leftover. */
+  now?: string;
   /** False only looks. */
   remove: boolean;
 }
@@ -23,10 +25,11 @@ interface Swept extends Leftover {
  */
 export const ec2Sweep: FunctionType<SweepInputs, { leftovers: Swept[] }> = {
   token: "ci-images:ec2:sweep",
-  async call({ regions, remove, project, stack }, context) {
+  async call({ regions, remove, project, stack, now }, context) {
+    const present = now === undefined ? new Date() : new Date(now);
     const owner = { project, stack };
     const inRegions = regions.map(async (region) => {
-      const found = await asking(`looking for leftovers in ${region}`, () => findLeftovers(region, owner));
+      const found = await asking(`looking for leftovers in ${region}`, () => findLeftovers(region, owner, present));
       const swept: Swept[] = [];
       for (const leftover of found) {
         const doing = `removing ${leftover.id} in ${region}`;

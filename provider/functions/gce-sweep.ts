@@ -7,6 +7,8 @@ import { problemOf } from "../problem-of.ts";
 interface SweepInputs extends Owner {
   /** The project of Google Cloud; without it, that of the environment or of the credentials. */
   place?: string;
+  /** ISO 8601: what counts as the present; what expires before it is a leftover. */
+  now?: string;
   /** False only looks. */
   remove: boolean;
 }
@@ -24,11 +26,12 @@ interface Swept extends Leftover {
  */
 export const gceSweep: FunctionType<SweepInputs, { leftovers: Swept[] }> = {
   token: "ci-images:gce:sweep",
-  async call({ place, project, stack, remove }, context) {
+  async call({ place, project, stack, remove, now }, context) {
+    const present = now === undefined ? new Date() : new Date(now);
     const compute = await Compute.open(place, context);
     const swept: Swept[] = [];
     // One after the other: a disk can only go when its instance is gone.
-    for (const leftover of await findLeftovers(compute, { project, stack })) {
+    for (const leftover of await findLeftovers(compute, { project, stack }, present)) {
       const problem = remove ? await problemOf(removeLeftover(compute, leftover)) : undefined;
       swept.push({ ...leftover, place: compute.project, ...(problem !== undefined && { problem }) });
     }

@@ -106,7 +106,7 @@ interface OwnAddressInputs {
   family: 4 | 6;
   /** Networks (CIDR) that these addresses are of, where they are known. */
   networks?: string[];
-  /** True where they are private for certain, also when no network is known. */
+  /** Whether they are private, where that is certain without any network. */
   isPrivate?: boolean;
   /** A host of the cloud itself, for a cloud that is inside of a network of its own. */
   cloudHost?: string;
@@ -183,8 +183,8 @@ async function cloudAddress(host: string, family: 4 | 6): Promise<string | undef
 /** Machines see a bastion under the address that we know only where both are public, or both private. */
 async function addressOfBastion(inputs: OwnAddressInputs, bastion: string): Promise<OwnAddress> {
   const { networks = [], isPrivate, family } = inputs;
-  const inner = isPrivate || insideTarget(inputs) !== undefined;
-  const isKnown = inner || networks.length > 0;
+  const inner = isPrivate === true || insideTarget(inputs) !== undefined;
+  const isKnown = isPrivate !== undefined || networks.length > 0;
   const address = await cloudAddress(bastion, family);
   if (address === undefined) {
     throw new UserError({ where, found: `not set, and the bastion ${bastion} has no IPv${family} address`, cure });

@@ -8,6 +8,8 @@ interface SweepInputs extends Owner {
   regions: string[];
   /** Seconds that a machine of the stack may live. */
   lifetime: number;
+  /** ISO 8601: what counts as the present; what expires before it is a leftover. */
+  now?: string;
   /** False only looks. */
   remove: boolean;
 }
@@ -24,12 +26,13 @@ interface Swept extends Leftover {
  */
 export const sweep: FunctionType<SweepInputs, { leftovers: Swept[] }> = {
   token: "ci-images:rackspace:sweep",
-  async call({ regions, lifetime, remove, project, stack }, context) {
+  async call({ regions, lifetime, remove, project, stack, now }, context) {
+    const present = now === undefined ? new Date() : new Date(now);
     const inRegions = regions.map(async (name) => {
       const region = new Region(name, context);
       const swept: Swept[] = [];
       // One after the other: a security group can only go when its server is gone.
-      for (const leftover of await findLeftovers(region, { project, stack }, lifetime)) {
+      for (const leftover of await findLeftovers(region, { project, stack }, lifetime, present)) {
         const problem = remove ? await problemOf(removeLeftover(region, leftover)) : undefined;
         swept.push({ ...leftover, region: name, ...(problem !== undefined && { problem }) });
       }

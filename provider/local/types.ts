@@ -1,5 +1,7 @@
 // What the parts of the embedded `local` cloud say to each other.
 
+import type { Proxy } from "../resources/proxy.ts";
+
 /** Where a root file system comes from ("varying sources"). */
 export type BaseSource =
   /** Bootstrapped from the distribution's mirrors. */
@@ -30,4 +32,6 @@ export interface Connection {
   user: string;
   /** One authorized_keys line: `ssh-ed25519 AAAA...`. Only this key is accepted from the machine. */
   hostKey: string;
+  /** The bastion that connections go through. */
+  proxy?: Proxy;
 }

@@ -1,6 +1,7 @@
 // How to log in to a machine of a bake, kept in the state for people and the project's command line: whatever the cloud, and
 // also while a bake has failed. Nothing is made; the record goes when the machine's records go.
 import type { ResourceType } from "../resource.ts";
+import { proxySchema, type Proxy } from "./proxy.ts";
 
 export interface LoginInputs {
   /** The worker image that the machine belongs to: `debian12`. */
@@ -15,6 +16,8 @@ export interface LoginInputs {
   /** The only host key to accept: `ssh-ed25519 AAAA...`. */
   hostKey: string;
   power: "on" | "off";
+  /** The bastion that connections go through. */
+  proxy?: Proxy;
 }
 
 /** `ci-images:index:Login`. */
@@ -31,11 +34,12 @@ export const login: ResourceType<LoginInputs, LoginInputs> = {
       privateKey: { type: "string" },
       hostKey: { type: "string" },
       power: { enum: ["on", "off"] },
+      proxy: proxySchema,
     },
     required: ["worker", "recipe", "host", "port", "user", "privateKey", "hostKey", "power"],
   },
   replaceOn: ["worker", "recipe"],
-  secretOutputs: ["privateKey"],
+  secretOutputs: ["privateKey", "proxy"],
   async create(inputs) {
     return { id: `${inputs.worker}-${inputs.recipe.slice(0, 8)}`, outputs: inputs };
   },

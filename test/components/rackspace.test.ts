@@ -187,6 +187,28 @@ describe("the graph of stack rackspace", () => {
     );
   });
 
+  it("lets everything go through the bastion: the first answer, commands, and who logs in", async () => {
+    const graph = new RackspaceGraph();
+    graph.answers["ci-images:index:bastion"] = { hostKey: "ssh-ed25519 BASTION" };
+    const bastion = { address: "jump@b.example:2222", privateKeySecret: "KEY" };
+    await graph.bake(settingsOf({}, { bastion, secrets: { KEY: "PRIVATE-bastion" }, sshFrom: undefined }), plan);
+    const proxy = {
+      ...{ host: "b.example", port: 2222, user: "jump", hostKey: "ssh-ed25519 BASTION" },
+      ...{ privateKey: "PRIVATE-bastion", dialErrorLimit: 10, perDialTimeout: 15 },
+    };
+    const connecting = graph.declared.filter(({ inputs }) => inputs.connection !== undefined);
+    assert.ok(connecting.length >= 4);
+    for (const { name, inputs } of connecting) {
+      assert.deepEqual((unwrapSecrets(inputs.connection) as { proxy: object }).proxy, proxy, name);
+    }
+    for (const name of ["builder-boot", "trial-boot", "login"]) {
+      assert.deepEqual(unwrapSecrets(graph.get(`${prefix}-${name}`).inputs.proxy), proxy, name);
+    }
+    assert.equal(graph.asked["ci-images:index:ownAddress"].bastion, "b.example");
+    const lost = settingsOf({}, { bastion, sshFrom: undefined });
+    await assert.rejects(new RackspaceGraph().bake(lost, plan), /privateKeySecret: the stack has no secret "KEY"/);
+  });
+
   it("stops the server before its image is made, ends it after that, and boots the trial from what is left", async () => {
     const graph = new RackspaceGraph();
     await graph.bake(settingsOf(), plan);

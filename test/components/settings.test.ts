@@ -75,6 +75,26 @@ describe("stack settings", () => {
     }
   });
 
+  it("take a bastion apart, as an address or with its keys, and refuse one on this computer", () => {
+    const on = (bastion: unknown) => check({ cloud: "ec2", bastion }).bastion;
+    assert.deepEqual(on("jump@b.example"), { user: "jump", host: "b.example", port: 22 });
+    const hostKey = "ssh-ed25519 AAAAC3Nz";
+    assert.deepEqual(on({ address: "jump@[2001:db8::1]:2222", hostKey, privateKeySecret: "KEY" }), {
+      user: "jump",
+      host: "2001:db8::1",
+      port: 2222,
+      hostKey,
+      privateKeySecret: "KEY",
+    });
+    assert.throws(() => on("b.example"), /ci-images:bastion: .*USER@HOST/);
+    assert.throws(
+      () => on({ address: "a@b", hostKey: "ssh-rsa AAAA" }),
+      /ci-images:bastion\.hostKey: .*other than RSA/,
+    );
+    assert.throws(() => on({ address: "a@b", privateKeyFile: "k", privateKeySecret: "K" }), /ci-images:bastion/);
+    assert.throws(() => check({ bastion: "jump@b" }), /ci-images:bastion: set, on `local`/);
+  });
+
   it("refuse a lifetime that is no time, or too short to bake in", () => {
     assert.throws(() => check({ maxLifetime: "soon" }), /ci-images:maxLifetime: "soon"/);
     assert.throws(() => check({ maxLifetime: "5 seconds" }), /at least one minute/);

@@ -15,11 +15,15 @@ export class DataCentre {
     /** A folder for this data centre alone. */
     readonly folder: string,
     private readonly base: Layers,
+    private readonly network: string | undefined,
   ) {}
 
-  /** An empty one. Its base images are the Debian 12 that the `local` cloud has in its cache. */
-  static async open(): Promise<DataCentre> {
-    return new DataCentre(await mkdtemp(join(tmpdir(), "ci-cloud-")), [await cachedBase()]);
+  /**
+   * An empty one. Its base images are the Debian 12 that the `local` cloud has in its cache.
+   * @param network The network namespace (a path) that machines' addresses are in; without one, this computer's.
+   */
+  static async open(network?: string): Promise<DataCentre> {
+    return new DataCentre(await mkdtemp(join(tmpdir(), "ci-cloud-")), [await cachedBase()], network);
   }
 
   /**
@@ -43,10 +47,14 @@ export class DataCentre {
   }
 
   /** Starts a machine with an image's root. */
-  async boot(id: string, image: string, birth: Omit<Birth, "layers">): Promise<TestMachine> {
+  async boot(id: string, image: string, birth: Omit<Birth, "layers" | "network">): Promise<TestMachine> {
     const layers = this.images.get(image);
     if (!layers) throw new Error(`there is no image ${image}`);
-    const machine = await TestMachine.create(join(this.folder, "machines", id), id, { ...birth, layers });
+    const machine = await TestMachine.create(join(this.folder, "machines", id), id, {
+      ...birth,
+      layers,
+      network: this.network,
+    });
     this.machines.set(id, { machine, layers });
     return machine;
   }

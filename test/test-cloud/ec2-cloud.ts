@@ -86,10 +86,10 @@ export class Ec2Cloud {
   ) {}
 
   /** Starts one with nothing in it but base images. @param distributions Which there are beside Debian 12. */
-  static async open(distributions: readonly string[] = []): Promise<Ec2Cloud> {
+  static async open(distributions: readonly string[] = [], network?: string): Promise<Ec2Cloud> {
     const more = distributions.map((distribution) => others[distribution]);
     const images = [baseImage, newerBase, olderBase, ...more.map(({ id, ...rest }) => imageOf(id, rest))];
-    const [dataCentre, moto] = await Promise.all([DataCentre.open(), startMoto(images)]);
+    const [dataCentre, moto] = await Promise.all([DataCentre.open(network), startMoto(images)]);
     // `admin` is the user of Debian's own AMIs.
     for (const { ami_id: id } of [baseImage, olderBase]) await dataCentre.addBase(id, "admin");
     for (const { id, user } of more) await dataCentre.addBase(id, user);

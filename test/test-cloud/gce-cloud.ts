@@ -29,8 +29,8 @@ export class GceCloud {
   ) {}
 
   /** Starts one with nothing in it but base images. @param distributions Which there is one for. */
-  static async open(distributions = ["debian12"]): Promise<GceCloud> {
-    const dataCentre = await DataCentre.open();
+  static async open(distributions = ["debian12"], network?: string): Promise<GceCloud> {
+    const dataCentre = await DataCentre.open(network);
     const api = await startGce({ hypervisor: containers(dataCentre), pace });
     for (const { project: publisher, name, family } of distributions.map((distribution) => bases[distribution])) {
       await dataCentre.addBase(imageKey(api.addBase(publisher, name, { family })), "debian");

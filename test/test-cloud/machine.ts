@@ -29,6 +29,8 @@ export interface Birth {
   metaData: Record<string, unknown>;
   /** What the cloud itself wants of cloud-init; the user data win. */
   vendorData?: string;
+  /** The network namespace (a path) that its address is in; without one, this computer's. */
+  network?: string;
 }
 
 /** How a machine is now. `ended` by itself, by `stop`, or by a crash. */
@@ -47,6 +49,7 @@ export class TestMachine {
     readonly directory: string,
     private readonly name: string,
     private readonly layers: Layers,
+    private readonly network: string | undefined,
   ) {
     // Port 22, because that is where a cloud's machines are.
     this.addresses = addressesFor(name).filter(({ port }) => port === 22);
@@ -63,8 +66,8 @@ export class TestMachine {
    * @param name Decides its address; another one for every machine.
    */
   static async create(directory: string, name: string, birth: Birth): Promise<TestMachine> {
-    const { layers, userData, metaData, vendorData } = birth;
-    const machine = new TestMachine(directory, name, layers);
+    const { layers, userData, metaData, vendorData, network } = birth;
+    const machine = new TestMachine(directory, name, layers, network);
     const { work, path, upper } = machine.overlay;
     for (const folder of [work, path, upper, machine.seed]) await mkdir(folder, { recursive: true, mode: 0o700 });
     // The guest sees this folder's mode as that of its `/`.
@@ -92,11 +95,16 @@ export class TestMachine {
   /** Starts it; it must not be running. */
   async start(): Promise<void> {
     await prepareContainer(this.overlay);
+    const guest = containerSupervision(this.directory, this.name, this.overlay, this.seed);
+    // What listens at the machine's address is its user-mode network.
+    if (this.network !== undefined) {
+      guest.networkCommand = ["nsenter", `--net=${this.network}`, "--", ...guest.networkCommand];
+    }
     await startSupervisor(this.directory, {
       deadline: new Date(Date.now() + lifetime).toISOString(),
       addresses: this.addresses,
       powerOffSeconds: 30,
-      guest: containerSupervision(this.directory, this.name, this.overlay, this.seed),
+      guest,
     });
     await until(`${this.name} runs`, 20, async () => {
       const status = await readStatus(this.directory);

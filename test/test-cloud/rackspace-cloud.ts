@@ -30,8 +30,8 @@ export class RackspaceCloud {
   ) {}
 
   /** Starts one with nothing in it but base images in each region. @param distributions Which there is one for. */
-  static async open(regions = ["ORD"], distributions = ["debian12"]): Promise<RackspaceCloud> {
-    const dataCentre = await DataCentre.open();
+  static async open(regions = ["ORD"], distributions = ["debian12"], network?: string): Promise<RackspaceCloud> {
+    const dataCentre = await DataCentre.open(network);
     const keyOf = (name: string) =>
       regions.map((region) => api.region(region).keypairs.get(name)?.public_key).find((key) => key !== undefined);
     const relays = new Relays();

@@ -7,6 +7,7 @@ import { stateReason } from "../../ec2/machines.ts";
 import { waitUntilReachable } from "../../ec2/reachable.ts";
 import { findInstance } from "../../ec2/things.ts";
 import type { Context, ResourceType } from "../../resource.ts";
+import { proxySchema, type Proxy } from "../proxy.ts";
 import { stepProperties, type Ec2StepInputs } from "./steps.ts";
 
 export interface ReachableInputs extends Ec2StepInputs {
@@ -18,6 +19,8 @@ export interface ReachableInputs extends Ec2StepInputs {
   hostKey: string;
   /** Nobody waits for a machine that is off. */
   power: "on" | "off";
+  /** The bastion that connections go through. */
+  proxy?: Proxy;
 }
 
 export interface ReachableState extends ReachableInputs {
@@ -37,10 +40,12 @@ export const ec2Reachable: ResourceType<ReachableInputs, ReachableState> = {
       user: { type: "string" },
       hostKey: { type: "string" },
       power: { enum: ["on", "off"] },
+      proxy: proxySchema,
     },
     required: ["region", "machine", "instance", "address", "port", "user", "hostKey", "power"],
   },
   replaceOn: ["region", "machine", "instance", "hostKey"],
+  secretOutputs: ["proxy"],
 
   /** Somebody stopped and started it: it is elsewhere now. */
   async drift(_id, { region, instance, address, power, host }) {

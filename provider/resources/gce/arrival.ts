@@ -10,6 +10,7 @@ import { places } from "../../local/places.ts";
 import { answersSsh } from "../../local/ssh-answer.ts";
 import type { Context, ResourceType } from "../../resource.ts";
 import { waitFor, type Seen } from "../../wait.ts";
+import { proxySchema, type Proxy } from "../proxy.ts";
 import { instanceProperties, replaceOnInstance } from "./place.ts";
 
 export interface ArrivalInputs extends Place {
@@ -22,6 +23,8 @@ export interface ArrivalInputs extends Place {
   hostKey: string;
   /** Seconds until we stop waiting for it. */
   patience: number;
+  /** The bastion that connections go through. */
+  proxy?: Proxy;
 }
 
 /** Milliseconds that one try may take. */
@@ -39,10 +42,12 @@ export const gceArrival: ResourceType<ArrivalInputs, ArrivalInputs> = {
       user: { type: "string" },
       hostKey: { type: "string" },
       patience: { type: "integer", minimum: 1 },
+      proxy: proxySchema,
     },
     required: ["project", "zone", "machine", "instance", "host", "port", "user", "hostKey", "patience"],
   },
   replaceOn: replaceOnInstance,
+  secretOutputs: ["proxy"],
   async create(inputs, context) {
     await arrive(inputs, context);
     return { id: inputs.instance, outputs: inputs };
@@ -65,7 +70,7 @@ async function arrive(inputs: ArrivalInputs, context: Context): Promise<void> {
 }
 
 function answer(compute: Compute, inputs: ArrivalInputs, context: Context): Promise<void> {
-  const { host, port, user, hostKey, machine, patience } = inputs;
+  const { host, port, user, hostKey, proxy, machine, patience } = inputs;
   return waitFor<void>(
     {
       what: `machine ${machine} (${host}:${port})`,
@@ -73,7 +78,7 @@ function answer(compute: Compute, inputs: ArrivalInputs, context: Context): Prom
       deadline: patience,
       lookAt: `gcloud compute instances get-serial-port-output ${machine} --project=${inputs.project} --zone=${inputs.zone}`,
       look: async (): Promise<Seen<void>> => {
-        if (await answersSsh({ host, port, user, hostKey }, tryFor)) return { done: undefined };
+        if (await answersSsh({ host, port, user, hostKey, proxy }, tryFor)) return { done: undefined };
         const status = (await compute.find<Instance>(instancePath(inputs)))?.status ?? "gone";
         if (status === "RUNNING") return { state: "running, but does not answer with that key" };
         if (["PROVISIONING", "STAGING", "REPAIRING"].includes(status)) return { state: status };

@@ -3,6 +3,7 @@ import { Region } from "../../openstack/region.ts";
 import { consoleOf, describe, existingServer, findServer, stateOf } from "../../openstack/servers.ts";
 import type { Context, ResourceType } from "../../resource.ts";
 import { waitForAnswer } from "../../saved-console.ts";
+import { proxySchema, type Proxy } from "../proxy.ts";
 
 export interface BootInputs {
   region: string;
@@ -17,6 +18,8 @@ export interface BootInputs {
   deadline: number;
   /** Nobody waits for a server that is off. */
   power: "on" | "off";
+  /** The bastion that connections go through. */
+  proxy?: Proxy;
 }
 
 /** `ci-images:rackspace:Boot`: waits until a server can be logged in to, whenever it is started; saves its console when it never can. */
@@ -33,10 +36,12 @@ export const boot: ResourceType<BootInputs, BootInputs> = {
       hostKey: { type: "string" },
       deadline: { type: "integer", minimum: 1 },
       power: { enum: ["on", "off"] },
+      proxy: proxySchema,
     },
     required: ["region", "server", "host", "port", "user", "hostKey", "deadline", "power"],
   },
   replaceOn: ["region", "server"],
+  secretOutputs: ["proxy"],
   async create(inputs, context) {
     await arrive(inputs, context);
     return { id: inputs.server, outputs: inputs };
@@ -48,14 +53,14 @@ export const boot: ResourceType<BootInputs, BootInputs> = {
 };
 
 async function arrive(inputs: BootInputs, context: Context): Promise<void> {
-  const { server: id, host, port, user, hostKey, deadline } = inputs;
+  const { server: id, host, port, user, hostKey, proxy, deadline } = inputs;
   const region = new Region(inputs.region, context);
   const server = await existingServer(region, id);
   await waitForAnswer(
     {
       what: describe(server),
       name: server.name,
-      connection: { host, port, user, hostKey },
+      connection: { host, port, user, hostKey, proxy },
       deadline,
       lookAt: region.command(`console log show ${id}`),
       state: async () => {

@@ -12,9 +12,9 @@ export interface Ec2Subject extends FallibleSubject, RenewableSubject {
   ec2: Ec2Cloud;
 }
 
-/** Opens an empty one. */
-export async function openEc2(): Promise<Ec2Subject> {
-  const cloud = await Ec2Cloud.open();
+/** Opens an empty one. @param network The network namespace that machines are in, where that is not this computer's. */
+export async function openEc2(network?: string): Promise<Ec2Subject> {
+  const cloud = await Ec2Cloud.open([], network);
   const { api } = cloud;
   return {
     ec2: cloud,

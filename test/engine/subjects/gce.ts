@@ -5,8 +5,11 @@ import type { RenewableSubject } from "../cloud-bases.ts";
 import type { FallibleSubject } from "../cloud-faults.ts";
 
 /** Opens an empty one. @param distributions Which there is a base image for. */
-export async function openGce(distributions = ["debian12"]): Promise<FallibleSubject & RenewableSubject> {
-  const cloud = await GceCloud.open(distributions);
+export async function openGce(
+  distributions = ["debian12"],
+  network?: string,
+): Promise<FallibleSubject & RenewableSubject> {
+  const cloud = await GceCloud.open(distributions, network);
   const { api } = cloud;
   return {
     cloud: "gce",

@@ -9,8 +9,8 @@ export interface RackspaceSubject extends FallibleSubject, RenewableSubject {
 }
 
 /** Opens an empty one. @param regions Where images are to be baked; the subject's questions are about the first. */
-export async function openRackspace(regions = ["ORD"]): Promise<RackspaceSubject> {
-  const cloud = await RackspaceCloud.open(regions);
+export async function openRackspace(regions = ["ORD"], network?: string): Promise<RackspaceSubject> {
+  const cloud = await RackspaceCloud.open(regions, ["debian12"], network);
   const [place] = regions;
   const region = cloud.api.region(place);
   return {
