@@ -128,13 +128,13 @@ function declarePower(
 
 function declareLease(
   { settings, region, state }: Surroundings,
-  { prefix, labels, parent, open = false }: MachineArgs,
+  { prefix, labels, parent, open = false, power = "on" }: MachineArgs,
 ): Lease {
   const { project, stack } = labels;
   const name = [project, stack, prefix].join("-").replaceAll(/[^A-Za-z0-9.-]/g, "-");
   const lifetime = settings.maxLifetimeSeconds;
   const recorded = state.has("aws:ec2/instance:Instance", prefix);
-  const args = { region, prefix: name, labels: { ...labels }, lifetime, open, recorded };
+  const args = { region, prefix: name, labels: { ...labels }, lifetime, open, recorded, power };
   return new Lease(`${prefix}-lease`, args, { parent });
 }
 

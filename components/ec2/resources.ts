@@ -16,6 +16,8 @@ export interface LeaseArgs {
   open: boolean;
   /** False replaces a machine that the state does not have. */
   recorded: boolean;
+  /** `on` replaces a spot machine that AWS has stopped. */
+  power: Power;
 }
 
 export interface LeaseOutputs {

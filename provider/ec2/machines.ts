@@ -29,6 +29,44 @@ export async function stopInstance(region: string, id: string, context: Context)
   });
 }
 
+/**
+ * Whether an instance was stopped and is not sealed. AWS stops spot machines that it needs itself; schedulers and people stop
+ * others.
+ */
+export function isStoppedOpen(instance: Instance): boolean {
+  const state = instance.State?.Name;
+  return (state === "stopped" || state === "stopping") && tagsOf(instance)[tagNames.sealing] === undefined;
+}
+
+/**
+ * Whether AWS itself stopped a spot instance: "only Amazon EC2 can restart an interrupted stopped Spot Instance".
+ * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/interruption-behavior.html
+ */
+export function isInterrupted(instance: Instance): boolean {
+  const { InstanceLifecycle, StateReason } = instance;
+  return (
+    InstanceLifecycle === "spot" && isStoppedOpen(instance) && StateReason?.Code !== "Client.UserInitiatedShutdown"
+  );
+}
+
+/**
+ * Starts a stopped instance through the API and waits until it runs; one that is still being stopped is stopped first.
+ * @throws UserError when it is gone, or stops or ends instead.
+ */
+export async function startInstance(region: string, id: string, context: Context): Promise<void> {
+  await stopInstance(region, id, context);
+  await (await ec2(region)).startInstances({ InstanceIds: [id] });
+  let isStarting = false;
+  await waitForInstance(region, id, "to be running", context, (instance) => {
+    const state = instance?.State?.Name ?? "gone";
+    if (state === "running") return { done: undefined };
+    // It is still `stopped` for a moment; without capacity it is so again after `pending`.
+    isStarting ||= state === "pending";
+    if (state === "pending" || (state === "stopped" && !isStarting)) return { state };
+    return { failed: instance ? `it is ${state}: ${stateReason(instance)}` : "it is gone" };
+  });
+}
+
 /** Ends instances and waits until they are terminated. Content with those that are gone. */
 export async function terminateInstances(region: string, instances: Instance[], context: Context): Promise<void> {
   const client = await ec2(region);

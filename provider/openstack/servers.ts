@@ -29,7 +29,7 @@ export interface Server {
 export const microversion = "2.45";
 
 /** Seconds that a clean shutdown may take: Nova pulls the plug after 60 s (`shutdown_timeout`) unless the image says more. */
-const stopDeadline = 600;
+const switchDeadline = 600;
 const endDeadline = 600;
 
 /** The server with that id, or undefined when there is none any more. */
@@ -96,24 +96,38 @@ export async function existingServer(region: Region, id: string): Promise<Server
 
 /** Shuts the server down through the API and waits until it is. */
 export async function stopServer(region: Region, id: string): Promise<void> {
+  await switchServer(region, id, "os-stop", "SHUTOFF");
+}
+
+/** Starts the server through the API and waits until it is. */
+export async function startServer(region: Region, id: string): Promise<void> {
+  await switchServer(region, id, "os-start", "ACTIVE");
+}
+
+async function switchServer(region: Region, id: string, action: "os-stop" | "os-start", wanted: string): Promise<void> {
   const server = await existingServer(region, id);
-  if (server.status !== "SHUTOFF") await act(region, id, { "os-stop": null });
+  if (server.status !== wanted) await act(region, id, { [action]: null });
   await waitFor(
     {
       what: describe(server),
-      until: "to be SHUTOFF",
-      deadline: stopDeadline,
+      until: `to be ${wanted}`,
+      deadline: switchDeadline,
       lookAt: region.command(`server show ${id}`),
       look: async () => {
         const seen = await findServer(region, id);
         if (!seen) return { failed: "it is gone", cure: "run `pulumi up` again: it starts on a fresh builder" };
         if (seen.status === "ERROR") return { failed: `it is in ERROR: ${seen.fault?.message ?? "no reason given"}` };
         const task = seen["OS-EXT-STS:task_state"];
-        return seen.status === "SHUTOFF" && !task ? { done: undefined } : { state: stateOf(seen) };
+        return seen.status === wanted && !task ? { done: undefined } : { state: stateOf(seen) };
       },
     },
     region.context,
   );
+}
+
+/** Whether somebody stopped a server that is not sealed. */
+export function isStoppedOpen(server: Server): boolean {
+  return server.status === "SHUTOFF" && sealingOf(server) === undefined;
 }
 
 /** Ends the server and drops the volumes that lived for it only. Content with a server that is gone. */

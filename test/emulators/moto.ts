@@ -57,7 +57,7 @@ export function awsVariables(url: string): Record<string, string> {
  * @param images The only images there are; left out, moto's own list.
  */
 export async function startMoto(images?: readonly MotoImage[]): Promise<Moto> {
-  const python = await installed();
+  const python = await pythonWithMoto();
   const folder = await mkdtemp(join(tmpdir(), "ci-images-moto-"));
   const file = join(folder, "images.json");
   if (images) await writeFile(file, JSON.stringify(images.map(withDefaults)));
@@ -100,7 +100,7 @@ async function addressOf(server: { all: NodeJS.ReadableStream } & Promise<{ all?
 }
 
 /** @returns the Python with moto: in a virtual environment of the project's own cache, made once. */
-async function installed(): Promise<string> {
+export async function pythonWithMoto(): Promise<string> {
   const cache = join(projectDirectory, ".cache");
   const environment = join(cache, `moto-${release}`);
   const [python, done] = [join(environment, "bin", "python"), join(environment, "installed")];

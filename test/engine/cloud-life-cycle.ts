@@ -1,6 +1,6 @@
 // What every cloud promises, on the real engine, with real machines: written once, run for each stack.
 import assert from "node:assert/strict";
-import { CloudStack, type Subject } from "./cloud-stack.ts";
+import { CloudStack, type Account, type Subject } from "./cloud-stack.ts";
 import { scriptRecipe } from "./recipes.ts";
 
 /** Fails the first time that it runs on a machine. */
@@ -17,7 +17,7 @@ export function recipe(script = failsOnce): Record<string, unknown> {
  * @param first The stack's first recipe.
  * @param settings Over those that every stack on that cloud needs.
  */
-export function prepare<S extends Subject>(
+export function prepare<S extends Account>(
   open: () => Promise<S>,
   first: Record<string, unknown>,
   settings: Record<string, unknown> = {},

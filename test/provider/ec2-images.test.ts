@@ -10,49 +10,32 @@ import { ec2Survey } from "../../provider/functions/ec2-survey.ts";
 import type { Context } from "../../provider/resource.ts";
 import { failedImages, imageLease } from "../../provider/resources/ec2/image-lease.ts";
 import { adoptedImage, imageAttributes } from "../../provider/resources/ec2/image.ts";
-import { awsVariables, startMoto, type Moto } from "../emulators/moto.ts";
-import type { DataCentre } from "../test-cloud/data-centre.ts";
 import { baseImage } from "../test-cloud/ec2-cloud.ts";
-import { Ec2Api } from "../test-cloud/ec2/api.ts";
+import type { Ec2Api } from "../test-cloud/ec2/api.ts";
+import { openEc2Api } from "./ec2-api.ts";
 
 const region = "eu-central-1";
 const owner = { project: "ci-images", stack: "test", distribution: "debian12" };
 const recipe = "a".repeat(64);
 const tags = cloudLabels("ec2", { ...owner, recipe, role: "image" });
 
-/** Machines and images that are nothing but names. */
-const nowhere = {
-  machine: () => undefined,
-  hasImage: () => true,
-  boot: async () => ({ address: "127.77.255.1" }),
-  remove: async () => {},
-  commit: async () => {},
-  removeImage: async () => {},
-} as unknown as DataCentre;
-
 describe("EC2 images through our provider", function () {
   // The first run installs moto.
   this.timeout(400_000);
-  let moto: Moto;
   let api: Ec2Api;
+  let close: () => Promise<void>;
   let client: EC2;
   let instance: string;
   const context: Context = { progress: () => {}, signal: new AbortController().signal };
-  const before_ = { ...process.env };
 
   before(async () => {
-    moto = await startMoto([baseImage]);
-    api = await Ec2Api.start(nowhere, moto.url);
-    Object.assign(process.env, awsVariables(api.url), { CI_IMAGES_POLL_SECONDS: "0.05" });
+    ({ api, close } = await openEc2Api([baseImage]));
     client = await ec2(region);
     const { Instances } = await client.runInstances({ ImageId: baseImage.ami_id, MinCount: 1, MaxCount: 1 });
     instance = Instances![0].InstanceId!;
   });
   after(async () => {
-    for (const name of Object.keys(process.env)) if (!(name in before_)) delete process.env[name];
-    Object.assign(process.env, before_);
-    await api.close();
-    await moto.stop();
+    await close();
   });
 
   /** Makes an image, as the official resource does. */

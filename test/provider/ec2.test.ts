@@ -1,4 +1,4 @@
-// Our EC2 resources and functions against moto, an emulator of AWS by other people.
+// Our EC2 resources and functions against moto, an emulator of AWS by other people, behind the test cloud's strict API.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -18,7 +18,8 @@ import { ec2Lease, type Ec2LeaseState } from "../../provider/resources/ec2/lease
 import { market } from "../../provider/resources/ec2/market.ts";
 import { ec2Reachable } from "../../provider/resources/ec2/reachable.ts";
 import { ec2Retirement, ec2SealMark, ec2Stop } from "../../provider/resources/ec2/steps.ts";
-import { awsVariables, startMoto, type Moto } from "../emulators/moto.ts";
+import type { Ec2Api } from "../test-cloud/ec2/api.ts";
+import { openEc2Api } from "./ec2-api.ts";
 
 const region = "eu-central-1";
 const debian = { owner_id: "136693071363", architecture: "x86_64", description: "Debian" };
@@ -31,24 +32,22 @@ const images = [
 describe("EC2 through our provider", function () {
   // The first run installs moto.
   this.timeout(400_000);
-  let moto: Moto;
+  let api: Ec2Api;
+  let close: () => Promise<void>;
   let client: EC2;
   let said: string[] = [];
   const context: Context = { progress: (line) => said.push(line), signal: new AbortController().signal };
-  const before_ = { ...process.env };
 
   before(async () => {
-    moto = await startMoto(images);
-    Object.assign(process.env, awsVariables(moto.url), { CI_IMAGES_POLL_SECONDS: "0.05" });
+    ({ api, close } = await openEc2Api(images));
     client = await ec2(region);
   });
   after(async () => {
-    for (const name of Object.keys(process.env)) if (!(name in before_)) delete process.env[name];
-    Object.assign(process.env, before_);
-    await moto.stop();
+    await close();
   });
   beforeEach(() => {
     said = [];
+    api.rules.reset();
   });
 
   const owner = { project: "ci-images", stack: "test", distribution: "debian12" };
@@ -62,6 +61,7 @@ describe("EC2 through our provider", function () {
         lifetime: 3600,
         open: false,
         recorded: false,
+        power: "on",
       },
       context,
     );
@@ -104,6 +104,7 @@ describe("EC2 through our provider", function () {
       Name: name,
       TagSpecifications: specification(["image"], { ...tags, [tagNames.machine]: state.machine }),
     });
+    await api.settled();
     return ImageId!;
   }
 
@@ -195,6 +196,7 @@ describe("EC2 through our provider", function () {
   it("a lease that ran out, or whose machine is gone or was left in the middle of sealing, is replaced", async () => {
     const { id, outputs } = await lease();
     assert.equal(await ec2Lease.drift!(id, outputs), "replace", "no machine yet");
+    const wanted = { ...outputs, recorded: true, power: "on" as const };
     const instance = await machine(outputs);
     assert.equal(await ec2Lease.drift!(id, { ...outputs, deadline: "2020-01-01T00:00:00Z" }), "replace");
     await ec2SealMark.create({ region, machine: outputs.machine, instance }, context);
@@ -202,8 +204,8 @@ describe("EC2 through our provider", function () {
     await ec2Stop.create({ region, machine: outputs.machine, instance }, context);
     assert.equal(await stateOf(instance), "stopped");
     assert.equal(await ec2Lease.drift!(id, outputs), "none", "sealed");
-    assert.equal(await ec2Lease.drift!(id, outputs, { ...outputs, open: true, recorded: true }), "replace", "closed");
-    assert.equal(await ec2Lease.drift!(id, outputs, { ...outputs, recorded: false }), "replace", "no record");
+    assert.equal(await ec2Lease.drift!(id, outputs, { ...wanted, open: true }), "replace", "closed");
+    assert.equal(await ec2Lease.drift!(id, outputs, { ...wanted, recorded: false }), "replace", "no record");
     await ec2Lease.delete!(id, outputs, context);
     assert.equal(await ec2Lease.drift!(id, outputs), "replace", "gone");
   });

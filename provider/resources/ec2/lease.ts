@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { labelKey, ownerLabels } from "../../../common/labels.ts";
 import { asking } from "../../ec2/client.ts";
 import { removeOrphanedSnapshots } from "../../ec2/images.ts";
-import { dropMachine, dropUnprovenImages, machineNames } from "../../ec2/machines.ts";
+import { dropMachine, dropUnprovenImages, isInterrupted, machineNames } from "../../ec2/machines.ts";
 import { tagNames } from "../../../common/ec2-tags.ts";
 import { findInstances, tagsOf, type Tags } from "../../ec2/things.ts";
 import type { ResourceType } from "../../resource.ts";
@@ -22,9 +22,13 @@ export interface Ec2LeaseInputs {
   open: boolean;
   /** Whether the stack's state has the machine. */
   recorded: boolean;
+  /** Whether the machine is to run, unless it is sealed. */
+  power: "on" | "off";
 }
 
-export interface Ec2LeaseState extends Ec2LeaseInputs {
+export interface Ec2LeaseState extends Omit<Ec2LeaseInputs, "power"> {
+  /** Missing in leases that were made before it was asked for. */
+  power?: "on" | "off";
   /** The machine's name, never used twice; tag `ci-images:machine` on everything that belongs to it. */
   machine: string;
   /** When the machine ends itself, ISO 8601. */
@@ -43,21 +47,25 @@ export const ec2Lease: ResourceType<Ec2LeaseInputs, Ec2LeaseState> = {
       lifetime: { type: "integer", minimum: 60 },
       open: { type: "boolean" },
       recorded: { type: "boolean" },
+      power: { enum: ["on", "off"] },
     },
-    required: ["region", "prefix", "labels", "lifetime", "open", "recorded"],
+    required: ["region", "prefix", "labels", "lifetime", "open", "recorded", "power"],
   },
   replaceOn: ["region", "prefix", "labels"],
 
   /**
    * A lease that ran out, one whose machine is gone, and one whose machine lets nobody in any more are of no use. Nor is one whose
-   * machine has no record, after a kill -9: what there is of it has names that can't be given twice.
+   * machine has no record, after a kill -9: what there is of it has names that can't be given twice. A spot machine that AWS has
+   * stopped can't be started by us, and a sealed one that somebody started is not sealed any more.
    */
   async drift(_id, { region, machine, deadline }, wanted) {
     if (Date.parse(deadline) < Date.now() || wanted?.recorded === false) return "replace";
     return asking(`looking for machine ${machine} in ${region}`, async () => {
       const [instance] = await findInstances(region, { [tagNames.machine]: machine });
       if (!instance || instance.State?.Name === "shutting-down") return "replace";
+      if (wanted?.power !== "off" && isInterrupted(instance)) return "replace";
       const sealing = tagsOf(instance)[tagNames.sealing];
+      if (sealing === "done" && instance.State?.Name === "running") return "replace";
       return sealing === "started" || (sealing !== undefined && wanted?.open) ? "replace" : "none";
     });
   },

@@ -3,7 +3,7 @@
 import type { Instance } from "@aws-sdk/client-ec2";
 import { UserError } from "../../../common/user-error.ts";
 import { asking } from "../../ec2/client.ts";
-import { stateReason } from "../../ec2/machines.ts";
+import { isStoppedOpen, startInstance, stateReason } from "../../ec2/machines.ts";
 import { waitUntilReachable } from "../../ec2/reachable.ts";
 import { findInstance } from "../../ec2/things.ts";
 import type { Context, ResourceType } from "../../resource.ts";
@@ -47,10 +47,11 @@ export const ec2Reachable: ResourceType<ReachableInputs, ReachableState> = {
   replaceOn: ["region", "machine", "instance", "hostKey"],
   secretOutputs: ["proxy"],
 
-  /** Somebody stopped and started it: it is elsewhere now. */
+  /** Somebody stopped it, or stopped and started it: it is elsewhere now. */
   async drift(_id, { region, instance, address, power, host }) {
     if (power === "off") return "none";
     const found = await asking(`looking at ${instance} in ${region}`, () => findInstance(region, instance));
+    if (found && isStoppedOpen(found)) return "update";
     const now = found && addressOf(found, address);
     return now === undefined || now === host ? "none" : "update";
   },
@@ -64,13 +65,23 @@ export const ec2Reachable: ResourceType<ReachableInputs, ReachableState> = {
   },
 };
 
-/** @returns where the machine answers. @param before Where it was reached until now. */
+/**
+ * Starts the machine if somebody stopped it.
+ * @returns where it answers.
+ * @param before Where it was reached until now.
+ */
 async function reach(inputs: ReachableInputs, before: string | undefined, context: Context): Promise<string> {
   const { region, instance, address, power } = inputs;
   return asking(`waiting for ${instance} in ${region}`, async () => {
-    const found = await findInstance(region, instance);
+    let found = await findInstance(region, instance);
+    if (power === "on" && found && isStoppedOpen(found)) {
+      await startInstance(region, instance, context);
+      context.progress(`${instance} in ${region} had been stopped elsewhere: started it again`);
+      found = await findInstance(region, instance);
+    }
     const now = found && addressOf(found, address);
-    const host = now ?? before ?? (power === "off" ? found?.PrivateIpAddress : undefined);
+    // The address of before belongs to somebody else by now: nobody dials it.
+    const host = power === "on" ? now : (now ?? before ?? found?.PrivateIpAddress);
     if (host === undefined) {
       throw new UserError({
         where: `instance ${instance} in ${region}`,

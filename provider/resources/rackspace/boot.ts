@@ -1,6 +1,14 @@
 // The first answer of a server: its SSH with the host key that it was born with.
-import { Region } from "../../openstack/region.ts";
-import { consoleOf, describe, existingServer, findServer, stateOf } from "../../openstack/servers.ts";
+import { quiet, Region } from "../../openstack/region.ts";
+import {
+  consoleOf,
+  describe,
+  existingServer,
+  findServer,
+  isStoppedOpen,
+  startServer,
+  stateOf,
+} from "../../openstack/servers.ts";
 import type { Context, ResourceType } from "../../resource.ts";
 import { waitForAnswer } from "../../saved-console.ts";
 import { proxySchema, type Proxy } from "../proxy.ts";
@@ -42,6 +50,12 @@ export const boot: ResourceType<BootInputs, BootInputs> = {
   },
   replaceOn: ["region", "server"],
   secretOutputs: ["proxy"],
+  /** Somebody stopped it. */
+  async drift(_id, { region, server: id, power }) {
+    if (power === "off") return "none";
+    const server = await findServer(new Region(region, quiet), id);
+    return server && isStoppedOpen(server) ? "update" : "none";
+  },
   async create(inputs, context) {
     await arrive(inputs, context);
     return { id: inputs.server, outputs: inputs };
@@ -56,6 +70,10 @@ async function arrive(inputs: BootInputs, context: Context): Promise<void> {
   const { server: id, host, port, user, hostKey, proxy, deadline } = inputs;
   const region = new Region(inputs.region, context);
   const server = await existingServer(region, id);
+  if (inputs.power === "on" && isStoppedOpen(server)) {
+    await startServer(region, id);
+    context.progress(`${describe(server)} had been stopped elsewhere: started it again`);
+  }
   await waitForAnswer(
     {
       what: describe(server),

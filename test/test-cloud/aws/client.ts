@@ -1,5 +1,5 @@
 // What the AWS resource types share: a client for the region that a resource is in, tags, waits.
-import { EC2Client, EC2ServiceException, type Tag } from "@aws-sdk/client-ec2";
+import { CreateTagsCommand, EC2Client, EC2ServiceException, type Tag } from "@aws-sdk/client-ec2";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Values } from "../bridge.ts";
 import type { StandInContext } from "../stand-in.ts";
@@ -79,6 +79,7 @@ export async function unlessGone<T>(promise: Promise<T>): Promise<T | undefined>
  * Looks until a state is reached.
  * @param look Returns the state; undefined when the thing is gone.
  * @param pending States that may change to the wanted one.
+ * @param unseen How often it may not be there yet: new things are not always seen at once.
  */
 export async function waitFor(
   what: string,
@@ -86,13 +87,27 @@ export async function waitFor(
   pending: string[],
   look: () => Promise<string | undefined>,
   signal: AbortSignal,
+  unseen = { times: 0 },
 ): Promise<void> {
-  for (;;) {
+  for (let left = unseen.times; ;) {
     const state = await look();
     if (state === wanted) return;
+    if (state === undefined && left-- > 0) {
+      await delay(100, undefined, { signal });
+      continue;
+    }
     if (state === undefined || !pending.includes(state)) {
       throw new Error(`${what}: unexpected state '${state ?? "gone"}', wanted target '${wanted ?? "gone"}'`);
     }
+    await delay(100, undefined, { signal });
+  }
+}
+
+/** Tags something that may be too new to be seen, as createTags of internal/service/ec2/tags.go does. */
+export async function tagNew(client: EC2Client, id: string, tags: unknown, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const tagged = await unlessGone(client.send(new CreateTagsCommand({ Resources: [id], Tags: tagList(tags) })));
+    if (tagged) return;
     await delay(100, undefined, { signal });
   }
 }

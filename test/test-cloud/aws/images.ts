@@ -16,7 +16,7 @@ import {
 } from "@aws-sdk/client-ec2";
 import type { Values } from "../bridge.ts";
 import { InitFailed, type StandInType } from "../stand-in.ts";
-import { clientFor, regionOf, tagList, tagMap, unlessGone, waitFor, type Account } from "./client.ts";
+import { clientFor, regionOf, tagList, tagMap, tagNew, unlessGone, waitFor, type Account } from "./client.ts";
 
 /** The type whose image is made of an instance. */
 export function amiFromInstance(account: Account): StandInType {
@@ -43,7 +43,7 @@ export function amiFromInstance(account: Account): StandInType {
 /** The type whose image is a copy of another region's. */
 export function amiCopy(account: Account): StandInType {
   return {
-    ...ami(account, async (client, inputs) => {
+    ...ami(account, async (client, inputs, signal) => {
       const { ImageId } = await client.send(
         new CopyImageCommand({
           Name: inputs.name as string,
@@ -54,7 +54,7 @@ export function amiCopy(account: Account): StandInType {
           KmsKeyId: inputs.kmsKeyId as string | undefined,
         }),
       );
-      if (inputs.tags) await client.send(new CreateTagsCommand({ Resources: [ImageId!], Tags: tagList(inputs.tags) }));
+      if (inputs.tags) await tagNew(client, ImageId!, inputs.tags, signal);
       return ImageId!;
     }),
     replaceOn: [
@@ -66,7 +66,7 @@ export function amiCopy(account: Account): StandInType {
 
 function ami(
   account: Account,
-  make: (client: EC2Client, inputs: Values) => Promise<string>,
+  make: (client: EC2Client, inputs: Values, signal: AbortSignal) => Promise<string>,
 ): Omit<StandInType, "replaceOn"> {
   return {
     defaults: ({ name }, urnName) => (name === undefined ? { name: urnName } : {}),
@@ -74,7 +74,7 @@ function ami(
 
     async create(inputs, context) {
       const client = clientFor(account, inputs, context);
-      const id = await make(client, inputs);
+      const id = await make(client, inputs, context.signal);
       const region = regionOf(account, inputs, context);
       // Set on creation and nowhere else: without it, deleting leaves the snapshots.
       const created = { ...inputs, region, manageEbsSnapshots: true };
@@ -85,6 +85,7 @@ function ami(
           ["pending"],
           async () => (await find(client, id))?.State,
           context.signal,
+          { times: 20 },
         );
         if (inputs.deprecationTime !== undefined) await deprecate(client, id, inputs.deprecationTime);
       } catch (error) {

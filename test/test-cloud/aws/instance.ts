@@ -4,6 +4,7 @@ import {
   DeleteTagsCommand,
   DescribeImagesCommand,
   DescribeInstancesCommand,
+  DescribeVolumesCommand,
   RunInstancesCommand,
   TerminateInstancesCommand,
   type BlockDeviceMapping,
@@ -30,10 +31,15 @@ export function instance(account: Account): StandInType {
       const { Instances } = await client.send(new RunInstancesCommand(await requestOf(client, inputs)));
       const id = Instances![0].InstanceId!;
       const region = regionOf(account, inputs, context);
-      const state = async () => ({ ...inputs, ...stateOf((await find(client, id)) ?? Instances![0], inputs), region });
+      const state = async () => {
+        const found = (await find(client, id)) ?? Instances![0];
+        return { ...inputs, ...stateOf(found), ...(await diskOf(client, found, inputs)), region };
+      };
       try {
         const look = async () => (await find(client, id))?.State?.Name;
-        await waitFor(`waiting for EC2 Instance (${id}) create`, "running", ["pending"], look, context.signal);
+        // One that is too new to be seen is looked for again, 20 times.
+        const unseen = { times: 20 };
+        await waitFor(`waiting for EC2 Instance (${id}) create`, "running", ["pending"], look, context.signal, unseen);
       } catch (error) {
         throw new InitFailed(id, await state(), (error as Error).message);
       }
@@ -41,8 +47,9 @@ export function instance(account: Account): StandInType {
     },
 
     async read(id, state, context) {
-      const found = await find(clientFor(account, state, context), id);
-      return found && { ...state, ...stateOf(found, state) };
+      const client = clientFor(account, state, context);
+      const found = await find(client, id);
+      return found && { ...state, ...stateOf(found), ...(await diskOf(client, found, state)) };
     },
 
     async update(id, inputs, changed, state, context) {
@@ -70,20 +77,21 @@ async function requestOf(client: EC2Client, inputs: Values): Promise<RunInstance
   const { vpcSecurityGroupIds, metadataOptions, instanceMarketOptions, rootBlockDevice } = inputs as {
     vpcSecurityGroupIds?: string[];
     metadataOptions?: Record<string, unknown>;
-    instanceMarketOptions?: { marketType?: "spot" };
+    instanceMarketOptions?: { marketType?: "spot"; spotOptions?: Record<string, string> };
     rootBlockDevice?: Record<string, unknown>;
   };
   const userData = word("userDataBase64") ?? Buffer.from(word("userData") ?? "").toString("base64");
-  const publicAddress = inputs.associatePublicIpAddress as boolean | undefined;
+  const subnet = word("subnetId");
+  // Only with a subnet there is a network interface: buildNetworkInterfaceOpts. Without one nobody hears of the public address.
   const network =
-    publicAddress === undefined
-      ? { SubnetId: word("subnetId"), SecurityGroupIds: vpcSecurityGroupIds }
+    subnet === undefined
+      ? { SecurityGroupIds: vpcSecurityGroupIds }
       : {
           NetworkInterfaces: [
             {
               DeviceIndex: 0,
-              AssociatePublicIpAddress: publicAddress,
-              SubnetId: word("subnetId"),
+              AssociatePublicIpAddress: inputs.associatePublicIpAddress as boolean | undefined,
+              SubnetId: subnet,
               Groups: vpcSecurityGroupIds,
             },
           ],
@@ -98,7 +106,9 @@ async function requestOf(client: EC2Client, inputs: Values): Promise<RunInstance
     ...network,
     InstanceInitiatedShutdownBehavior: word("instanceInitiatedShutdownBehavior") as "stop" | "terminate" | undefined,
     ...(inputs.iamInstanceProfile !== undefined && { IamInstanceProfile: { Name: word("iamInstanceProfile") } }),
-    ...(instanceMarketOptions && { InstanceMarketOptions: { MarketType: instanceMarketOptions.marketType } }),
+    // The provider's own default for these types.
+    ...(word("instanceType")?.startsWith("t3") && { CreditSpecification: { CpuCredits: "unlimited" } }),
+    ...(instanceMarketOptions && { InstanceMarketOptions: marketOptions(instanceMarketOptions) }),
     ...(metadataOptions && {
       MetadataOptions: {
         HttpTokens: metadataOptions.httpTokens as "required" | "optional" | undefined,
@@ -114,6 +124,21 @@ async function requestOf(client: EC2Client, inputs: Values): Promise<RunInstance
   };
 }
 
+function marketOptions({ marketType, spotOptions }: { marketType?: "spot"; spotOptions?: Record<string, string> }) {
+  const { spotInstanceType, instanceInterruptionBehavior, validUntil, maxPrice } = spotOptions ?? {};
+  return {
+    MarketType: marketType,
+    ...(spotOptions && {
+      SpotOptions: {
+        SpotInstanceType: spotInstanceType as "persistent" | undefined,
+        InstanceInterruptionBehavior: instanceInterruptionBehavior as "stop" | undefined,
+        ...(validUntil !== undefined && { ValidUntil: new Date(validUntil) }),
+        MaxPrice: maxPrice,
+      },
+    }),
+  };
+}
+
 /** The provider looks up what the root device of the image is called. */
 async function rootMapping(
   client: EC2Client,
@@ -126,7 +151,8 @@ async function rootMapping(
     Ebs: {
       VolumeSize: device.volumeSize as number | undefined,
       VolumeType: device.volumeType as "gp3" | undefined,
-      Encrypted: device.encrypted as boolean | undefined,
+      // `false` is never sent.
+      ...(device.encrypted === true && { Encrypted: true }),
       KmsKeyId: device.kmsKeyId as string | undefined,
       DeleteOnTermination: (device.deleteOnTermination as boolean | undefined) ?? true,
     },
@@ -140,7 +166,7 @@ async function find(client: EC2Client, id: string): Promise<Instance | undefined
   return instance?.State?.Name === "terminated" ? undefined : instance;
 }
 
-function stateOf(found: Instance, known: Values): Values {
+function stateOf(found: Instance): Values {
   const tags = tagMap(found.Tags);
   return {
     ami: found.ImageId,
@@ -158,10 +184,20 @@ function stateOf(found: Instance, known: Values): Values {
     tagsAll: tags,
     // moto tells of them at the interface only.
     vpcSecurityGroupIds: found.NetworkInterfaces?.[0]?.Groups?.map(({ GroupId }) => GroupId),
+  };
+}
+
+/** The root disk as it is and not as it was asked for: readBlockDevicesFromInstance. */
+async function diskOf(client: EC2Client, found: Instance, known: Values): Promise<Values> {
+  const volumeId = found.BlockDeviceMappings?.[0]?.Ebs?.VolumeId;
+  if (volumeId === undefined) return {};
+  const { Volumes } = await client.send(new DescribeVolumesCommand({ VolumeIds: [volumeId] }));
+  const { Encrypted, KmsKeyId, Size, VolumeType } = Volumes![0];
+  return {
     rootBlockDevice: {
       ...(known.rootBlockDevice as object | undefined),
-      deviceName: found.RootDeviceName,
-      volumeId: found.BlockDeviceMappings?.[0]?.Ebs?.VolumeId,
+      ...{ deviceName: found.RootDeviceName, volumeId, encrypted: Encrypted, volumeSize: Size, volumeType: VolumeType },
+      ...(KmsKeyId !== undefined && { kmsKeyId: KmsKeyId }),
     },
   };
 }

@@ -19,7 +19,7 @@ import {
 } from "@aws-sdk/client-ec2";
 import type { Values } from "../bridge.ts";
 import type { StandInType } from "../stand-in.ts";
-import { clientFor, regionOf, tagList, tagMap, unlessGone, type Account } from "./client.ts";
+import { clientFor, regionOf, tagList, tagMap, unlessGone, waitFor, type Account } from "./client.ts";
 
 /** aws:ec2/keyPair:KeyPair. */
 export function keyPair(account: Account): StandInType {
@@ -80,6 +80,9 @@ export function securityGroup(account: Account): StandInType {
             : {}),
         }),
       );
+      const look = () => unlessGone(client.send(new DescribeSecurityGroupsCommand({ GroupIds: [GroupId!] })));
+      const isThere = async () => ((await look()) ? "there" : undefined);
+      await waitFor(`waiting for Security Group (${GroupId})`, "there", [], isThere, context.signal, { times: 20 });
       // The provider takes away the rule that EC2 gives to every new group.
       const everywhere = { IpProtocol: "-1", IpRanges: [{ CidrIp: "0.0.0.0/0" }] };
       await client.send(new RevokeSecurityGroupEgressCommand({ GroupId, IpPermissions: [everywhere] }));

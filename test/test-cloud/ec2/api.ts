@@ -4,16 +4,26 @@
 //   const api = await Ec2Api.start(dataCentre, moto.url);
 //   api.url         for AWS_ENDPOINT_URL
 //   api.faults      what goes wrong (faults.ts)
+//   api.rules       which rules of AWS count (rules.ts)
 //   api.calls       every request so far: `eu-central-1 RunInstances`
+//
+// What reaches it must be a request by AWS's own model of its APIs (service-model.ts).
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import { EC2Client, StopInstancesCommand, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
+import {
+  EC2Client,
+  GetEbsEncryptionByDefaultCommand,
+  StopInstancesCommand,
+  TerminateInstancesCommand,
+} from "@aws-sdk/client-ec2";
 import type { DataCentre } from "../data-centre.ts";
 import { Faults } from "./faults.ts";
 import { Images } from "./images.ts";
 import { Instances } from "./instances.ts";
-import { errorAnswer } from "./xml.ts";
+import { notFound, Rules } from "./rules.ts";
+import { ServiceModel, type Refusal } from "./service-model.ts";
+import { errorAnswer, texts, withIds } from "./xml.ts";
 
 /** A request to EC2. */
 export interface Ec2Call {
@@ -22,12 +32,13 @@ export interface Ec2Call {
   parameters: URLSearchParams;
 }
 
-/** Sends the request on to moto, once. */
-export type Forward = () => Promise<{ status: number; body: string }>;
+/** Sends the request on to moto. @param changed Other parameters than those that came. */
+export type Forward = (changed?: URLSearchParams) => Promise<{ status: number; body: string }>;
 
 /** EC2 in front of moto. */
 export class Ec2Api {
   readonly faults = new Faults();
+  readonly rules = new Rules();
   readonly calls: string[] = [];
   readonly instances: Instances;
   readonly images: Images;
@@ -38,8 +49,8 @@ export class Ec2Api {
     dataCentre: DataCentre,
     private readonly moto: string,
   ) {
-    const behind = { client: (region: string) => this.client(region), dataCentre };
-    this.instances = new Instances(behind);
+    const behind = { client: (region: string) => this.client(region), dataCentre, rules: this.rules };
+    this.instances = new Instances(behind, this.faults);
     this.images = new Images(behind, this.faults);
     this.server = createServer((request, response) => void this.serve(request, response));
   }
@@ -78,6 +89,12 @@ export class Ec2Api {
     await this.instances.stop(id);
   }
 
+  /** Lets AWS take a spot machine back, which stops a persistent one, and waits for that. */
+  async interrupt(region: string, id: string): Promise<void> {
+    await this.client(region).send(new StopInstancesCommand({ InstanceIds: [id] }));
+    await this.instances.stop(id, true);
+  }
+
   /** Waits until nothing is under way any more. */
   async settled(): Promise<void> {
     await Promise.all([this.instances.settled(), this.images.settled()]);
@@ -108,8 +125,9 @@ export class Ec2Api {
   ): Promise<{ status: number; body: string; type?: string }> {
     const [, region = "", service = ""] =
       /Credential=[^/]+\/\d+\/([^/]+)\/([^/]+)\//.exec(request.headers.authorization ?? "") ?? [];
-    const forward = () => this.forward(request, body);
+    const forward = (changed?: URLSearchParams) => this.forward(request, changed?.toString() ?? body);
     const parameters = new URLSearchParams(body);
+    const target = String(request.headers["x-amz-target"] ?? "");
     const action = service === "ec2" ? (parameters.get("Action") ?? "") : service;
     this.calls.push(`${region} ${action}`);
     const fault = await this.faults.meet(action, region);
@@ -117,11 +135,55 @@ export class Ec2Api {
       const { code, message, status = 400 } = fault.error;
       return { status, body: errorAnswer(code, message) };
     }
+    if (service === "ssm") {
+      const model = await ServiceModel.load("ssm");
+      const refusal = model.refusalOf(target.split(".").at(-1) ?? "", JSON.parse(body) as object);
+      if (!refusal) return await forward();
+      const json = JSON.stringify({ __type: refusal.code, message: refusal.message });
+      return { status: 400, body: json, type: "application/x-amz-json-1.1" };
+    }
     if (service !== "ec2") return await forward();
     await this.followGuests();
     const call = { action, region, parameters };
-    return (
-      (await this.instances.answer(call, forward)) ?? (await this.images.answer(call, forward)) ?? (await forward())
+    const refusal = await this.refusalOf(call);
+    if (refusal) return { status: 400, body: errorAnswer(refusal.code, refusal.message) };
+    const answer =
+      (await this.instances.answer(call, forward)) ?? (await this.images.answer(call, forward)) ?? (await forward());
+    if (answer.status !== 200) return answer;
+    if (makers[action]) this.rules.made(texts(answer.body, makers[action]));
+    return action in lists ? await this.seen(call, answer, forward) : answer;
+  }
+
+  private async refusalOf({ action, region, parameters }: Ec2Call): Promise<Refusal | undefined> {
+    const malformed = (await ServiceModel.load("ec2")).refusalOf(action, parameters);
+    if (malformed) return malformed;
+    const isEncrypted = action === "RunInstances" && (await this.encryptsByDefault(region));
+    const refusal = this.rules.refusalOf(action, parameters, isEncrypted);
+    if (refusal) return refusal;
+    const unavailable = this.images.refusalOf({ action, region, parameters });
+    if (unavailable) return unavailable;
+    const named = [...parameters].filter(([key]) => !key.startsWith("Filter")).map(([, value]) => value);
+    const [unseen] = this.rules.look(named);
+    return unseen === undefined ? undefined : notFound(unseen);
+  }
+
+  private async encryptsByDefault(region: string): Promise<boolean> {
+    const answer = await this.client(region).send(new GetEbsEncryptionByDefaultCommand({}));
+    return answer.EbsEncryptionByDefault ?? false;
+  }
+
+  /** An answer to a question by filters, without what is too new to be seen. */
+  private async seen({ action, parameters }: Ec2Call, answer: { status: number; body: string }, forward: Forward) {
+    const { element, parameter } = lists[action];
+    const ids = texts(answer.body, element);
+    const unseen = this.rules.look(ids);
+    if (unseen.length === 0) return answer;
+    return await forward(
+      withIds(
+        parameters,
+        parameter,
+        ids.filter((id) => !unseen.includes(id)),
+      ),
     );
   }
 
@@ -149,3 +211,17 @@ export class Ec2Api {
     return { status: answer.status, body: await answer.text(), type: answer.headers.get("content-type") ?? undefined };
   }
 }
+
+/** Calls that make things, and the elements of their answers that hold the things' ids. */
+const makers: Record<string, string> = {
+  RunInstances: "instanceId",
+  CreateImage: "imageId",
+  CopyImage: "imageId",
+  CreateSecurityGroup: "groupId",
+};
+
+/** Calls that list things. */
+const lists: Record<string, { element: string; parameter: string }> = {
+  DescribeInstances: { element: "instanceId", parameter: "InstanceId" },
+  DescribeImages: { element: "imageId", parameter: "ImageId" },
+};

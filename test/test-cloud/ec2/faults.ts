@@ -26,12 +26,17 @@ export const quota = {
     "instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit.",
 };
 
+/** How AWS ends an instance whose KMS key it may not use. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html */
+export const unusableKey = { code: "Client.InternalError", message: "Client.InternalError: Client error on launch" };
+
 /** What goes wrong, and how slow it all is. */
 export class Faults {
   /** Milliseconds that every call takes at least. */
   latency = 0;
   /** Regions in which the next image ends in `failed`; undefined is any. */
   private readonly failing: (string | undefined)[] = [];
+  /** Why the next instances end as soon as they are launched. */
+  private ends: { code: string; message: string }[] = [];
   private waiting: (Fault & { times: number })[] = [];
 
   /** Lets the next calls of an action fail. */
@@ -44,6 +49,17 @@ export class Faults {
     this.waiting = [];
     this.latency = 0;
     this.failing.length = 0;
+    this.ends = [];
+  }
+
+  /** Lets AWS end the next instance as soon as it is launched, as one whose key can't be used. */
+  endNextInstance(reason: { code: string; message: string }): void {
+    this.ends.push(reason);
+  }
+
+  /** Whether the instance that is being launched is to end; uses that up. */
+  takeEnd(): { code: string; message: string } | undefined {
+    return this.ends.shift();
   }
 
   /** Lets the next image that is made or copied end in `failed`. @param region Only one that is made there. */
@@ -60,7 +76,11 @@ export class Faults {
 
   /** Faults that no call has met. */
   get unmet(): string[] {
-    return [...this.waiting.map(({ action }) => action), ...this.failing.map(() => "an image that fails")];
+    return [
+      ...this.waiting.map(({ action }) => action),
+      ...this.failing.map(() => "an image that fails"),
+      ...this.ends.map(() => "an end"),
+    ];
   }
 
   /** Takes the call's time, and uses up and returns the fault that it meets. */

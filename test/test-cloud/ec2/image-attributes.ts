@@ -13,6 +13,15 @@ interface Attributes {
 export class ImageAttributes {
   private readonly known = new Map<string, Attributes>();
 
+  /** Sets when an image is, or was, deprecated: a publisher's, too. */
+  deprecate(image: string, at: string): void {
+    this.known.set(image, { ...this.known.get(image), deprecationTime: at });
+  }
+
+  isDeprecated(image: string): boolean {
+    return Date.parse(this.known.get(image)?.deprecationTime ?? "") < Date.now();
+  }
+
   /** @returns undefined when the call is not about these. */
   answer({ action, parameters }: Ec2Call): { status: number; body: string } | undefined {
     const image = parameters.get("ImageId") ?? "";

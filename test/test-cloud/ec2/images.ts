@@ -4,10 +4,14 @@ import type { Ec2Call, Forward } from "./api.ts";
 import type { Faults } from "./faults.ts";
 import { ImageAttributes } from "./image-attributes.ts";
 import type { Behind } from "./instances.ts";
-import { changeEach, texts, withElements, withText } from "./xml.ts";
+import type { Refusal } from "./service-model.ts";
+import { changeEach, texts, withElements, withIds, withText } from "./xml.ts";
 
 /** Milliseconds that an image is pending at the least. */
 const pace = 300;
+
+/** Whose credentials all tests have: moto's only account. */
+const account = "123456789012";
 
 /** What EC2 says of an image that it gave up on. */
 const failure = "<code>Server.InternalError</code><message>An internal error has occurred</message>";
@@ -25,6 +29,14 @@ export class Images {
     private readonly behind: Behind,
     private readonly faults: Faults,
   ) {}
+
+  /** Images that are pending or failed can be neither launched nor copied. */
+  refusalOf({ action, parameters }: Ec2Call): Refusal | undefined {
+    const used = { RunInstances: "ImageId", CopyImage: "SourceImageId" }[action];
+    const source = used === undefined ? "" : (parameters.get(used) ?? "");
+    if (!this.states.has(source) || !this.behind.rules.on.has("available images only")) return undefined;
+    return { code: "InvalidAMIID.Unavailable", message: `The image ID '${source}' is not available` };
+  }
 
   /** @returns undefined when the call has nothing to do with images. */
   async answer(call: Ec2Call, forward: Forward) {
@@ -47,8 +59,11 @@ export class Images {
         return answer;
       }
       case "DescribeImages": {
-        const answer = await forward();
-        return { ...answer, body: changeEach(answer.body, "imageId", (image, part) => this.put(image, part)) };
+        const answer = await this.withoutHidden(parameters, await forward(), forward);
+        return {
+          ...answer,
+          body: changeEach(answer.body, "imagesSet", "imageId", (image, part) => this.put(image, part)),
+        };
       }
       default:
         return undefined;
@@ -57,6 +72,23 @@ export class Images {
 
   async settled(): Promise<void> {
     await Promise.all(this.work);
+  }
+
+  /** Of other people's images the deprecated ones are not told of, unless they are asked for. */
+  private async withoutHidden(parameters: URLSearchParams, answer: { status: number; body: string }, forward: Forward) {
+    const asked = parameters.get("IncludeDeprecated") === "true" || parameters.has("ImageId.1");
+    if (asked || !this.behind.rules.on.has("hidden deprecated images")) return answer;
+    const ids = texts(answer.body, "imageId");
+    const owners = texts(answer.body, "imageOwnerId");
+    const hidden = ids.filter((id, index) => owners[index] !== account && this.attributes.isDeprecated(id));
+    if (hidden.length === 0) return answer;
+    return await forward(
+      withIds(
+        parameters,
+        "ImageId",
+        ids.filter((id) => !hidden.includes(id)),
+      ),
+    );
   }
 
   private put(image: string, part: string): string {

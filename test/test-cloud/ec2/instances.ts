@@ -1,14 +1,34 @@
 // EC2's instances: a container follows what moto says of each.
-import { DescribeKeyPairsCommand, type EC2Client } from "@aws-sdk/client-ec2";
+import { randomBytes } from "node:crypto";
+import {
+  DescribeKeyPairsCommand,
+  DescribeSubnetsCommand,
+  GetEbsEncryptionByDefaultCommand,
+  TerminateInstancesCommand,
+  type EC2Client,
+} from "@aws-sdk/client-ec2";
 import type { DataCentre } from "../data-centre.ts";
 import type { Ec2Call, Forward } from "./api.ts";
-import { changeEach, texts, withoutElement, withText } from "./xml.ts";
+import type { Faults } from "./faults.ts";
+import type { Rules } from "./rules.ts";
+import type { Refusal } from "./service-model.ts";
+import { changeEach, errorAnswer, listOf, okAnswer, texts, withElements, withoutElement, withText } from "./xml.ts";
 
 /** What is behind the API. */
 export interface Behind {
   /** Talks to moto itself. */
   client(region: string): EC2Client;
   dataCentre: DataCentre;
+  rules: Rules;
+}
+
+/** The request behind a spot instance. */
+interface SpotRequest {
+  id: string;
+  isPersistent: boolean;
+  isCancelled: boolean;
+  /** AWS needed the machine itself. */
+  isInterrupted: boolean;
 }
 
 /** What moto does not know of an instance. */
@@ -18,6 +38,13 @@ interface Instance {
   address: string;
   /** Whether it is terminated, and not stopped, when the guest powers itself off. */
   terminates: boolean;
+  hasPublicAddress: boolean;
+  spot?: SpotRequest;
+  /** Why it is not running, in AWS's words. */
+  reason?: Refusal;
+  isTerminated?: boolean;
+  /** Sends the request once more that it came of. */
+  again: () => Promise<unknown>;
   /** What is under way, as EC2 names it. */
   doing?: { state: string; code: number };
   /** True while the container is meant to run. */
@@ -36,11 +63,16 @@ const transitions = {
 export class Instances {
   private readonly known = new Map<string, Instance>();
 
-  constructor(private readonly behind: Behind) {}
+  constructor(
+    private readonly behind: Behind,
+    private readonly faults: Faults,
+  ) {}
 
   /** @returns undefined when the call has nothing to do with instances. */
   async answer({ action, region, parameters }: Ec2Call, forward: Forward) {
     const ids = listOf(parameters, "InstanceId");
+    const refusal = this.refusalOf(action, action === "CreateImage" ? [parameters.get("InstanceId")!] : ids);
+    if (refusal) return { status: 400, body: errorAnswer(refusal.code, refusal.message) };
     switch (action) {
       case "RunInstances":
         return await this.run(region, parameters, forward);
@@ -50,6 +82,13 @@ export class Instances {
         const answer = await forward();
         if (answer.status === 200) for (const id of ids) void this.change(id, action);
         return { ...answer, body: this.put(answer.body) };
+      }
+      case "CancelSpotInstanceRequests": {
+        const requests = listOf(parameters, "SpotInstanceRequestId");
+        for (const { spot } of this.known.values()) {
+          if (spot && requests.includes(spot.id)) spot.isCancelled = true;
+        }
+        return { status: 200, body: okAnswer(action) };
       }
       case "RebootInstances":
         throw new Error("the test cloud has no RebootInstances; machines reboot from inside");
@@ -73,9 +112,18 @@ export class Instances {
     return this.change(id, "TerminateInstances");
   }
 
-  /** Stops the container of an instance that moto has as stopped. */
-  stop(id: string): Promise<void> {
-    return this.change(id, "StopInstances");
+  /** Stops the container of an instance that moto has as stopped. @param isInterruption AWS needs the spot machine for itself. */
+  stop(id: string, isInterruption = false): Promise<void> {
+    const stopped = this.change(id, "StopInstances");
+    const instance = this.known.get(id);
+    if (isInterruption && instance?.spot) {
+      instance.spot.isInterrupted = true;
+      instance.reason = {
+        code: "Server.SpotInstanceShutdown",
+        message: "Server.SpotInstanceShutdown: Spot instance shutdown",
+      };
+    }
+    return stopped;
   }
 
   /** Instances whose guests are down although nobody asked the API for it. */
@@ -94,17 +142,84 @@ export class Instances {
     await Promise.all([...this.known.values()].map(({ work }) => work));
   }
 
-  private async run(region: string, parameters: URLSearchParams, forward: Forward) {
-    const image = parameters.get("ImageId") ?? "";
-    const answer = await forward();
+  /** How an instance is, as EC2 names it. */
+  private stateOf({ doing, isTerminated, up }: Instance): string {
+    return doing?.state ?? (isTerminated ? "terminated" : up ? "running" : "stopped");
+  }
+
+  private refusalOf(action: string, ids: readonly string[]): Refusal | undefined {
+    const { on } = this.behind.rules;
+    for (const id of ids) {
+      const instance = this.known.get(id);
+      if (!instance) continue;
+      const state = this.stateOf(instance);
+      const wrongState = (what: string) => ({
+        code: "IncorrectInstanceState",
+        message: `The instance '${id}' is not in a state from which it can be ${what}.`,
+      });
+      const { spot } = instance;
+      if (action === "StartInstances") {
+        if (on.has("instance states") && !["stopped", "running", "pending"].includes(state))
+          return wrongState("started");
+        if (on.has("spot power") && spot?.isInterrupted) {
+          const message = `You can't start the Spot Instance '${id}' because the associated Spot Instance request is not in an appropriate state to support start.`;
+          return { code: "IncorrectSpotRequestState", message };
+        }
+      }
+      if (action === "StopInstances") {
+        if (on.has("instance states") && !["stopped", "running", "stopping"].includes(state))
+          return wrongState("stopped");
+        if (on.has("spot power") && spot && !spot.isPersistent) {
+          const message = `You can't stop the Spot Instance '${id}' because it is associated with a one-time Spot Instance request. You can only stop Spot Instances associated with persistent Spot Instance requests.`;
+          return { code: "UnsupportedOperation", message };
+        }
+      }
+      if (
+        action === "CreateImage" &&
+        on.has("images of settled instances") &&
+        !["stopped", "running"].includes(state)
+      ) {
+        return { code: "IncorrectInstanceState", message: `The instance ID '${id}' is in the ${state} state.` };
+      }
+    }
+    return undefined;
+  }
+
+  private async run(region: string, sent: URLSearchParams, forward: Forward) {
+    const image = sent.get("ImageId") ?? "";
+    const parameters = await this.withDefaultEncryption(region, sent);
+    const answer = await forward(parameters);
     if (answer.status !== 200) return answer;
     if (!this.behind.dataCentre.hasImage(image)) throw new Error(`moto runs ${image}, which is no image here`);
     const userData = Buffer.from(parameters.get("UserData") ?? "", "base64").toString();
     const keyName = parameters.get("KeyName") ?? undefined;
     const terminates = parameters.get("InstanceInitiatedShutdownBehavior") === "terminate";
+    const hasPublicAddress = await this.hasPublicAddress(region, parameters, texts(answer.body, "subnetId")[0]);
+    const end = this.faults.takeEnd();
     for (const id of texts(answer.body, "instanceId")) {
-      const instance: Instance = { id, region, address: "", terminates, up: true, work: Promise.resolve() };
+      const again = () => this.run(region, sent, forward);
+      const spot = spotOf(parameters);
+      const instance: Instance = {
+        id,
+        region,
+        address: "",
+        terminates,
+        hasPublicAddress,
+        up: true,
+        again,
+        work: Promise.resolve(),
+        ...(spot && { spot }),
+      };
       this.known.set(id, instance);
+      if (end) {
+        instance.reason = end;
+        void this.next(instance, "pending", async () => {
+          await this.behind.client(region).send(new TerminateInstancesCommand({ InstanceIds: [id] }));
+          instance.up = false;
+          instance.isTerminated = true;
+        });
+        continue;
+      }
       void this.next(instance, "pending", async () => {
         const publicKeys = keyName === undefined ? [] : [await this.publicKey(region, keyName)];
         const metaData = { "public-keys": publicKeys };
@@ -113,6 +228,28 @@ export class Instances {
       });
     }
     return { ...answer, body: this.put(answer.body) };
+  }
+
+  private async withDefaultEncryption(region: string, parameters: URLSearchParams): Promise<URLSearchParams> {
+    if (!this.behind.rules.on.has("encryption by default")) return parameters;
+    const answer = await this.behind.client(region).send(new GetEbsEncryptionByDefaultCommand({}));
+    const disk = "BlockDeviceMapping.1.Ebs";
+    if (!answer.EbsEncryptionByDefault || !parameters.has(`${disk}.VolumeSize`)) return parameters;
+    const changed = new URLSearchParams(parameters);
+    changed.set(`${disk}.Encrypted`, "true");
+    return changed;
+  }
+
+  private async hasPublicAddress(
+    region: string,
+    parameters: URLSearchParams,
+    subnet: string | undefined,
+  ): Promise<boolean> {
+    const asked = parameters.get("NetworkInterface.1.AssociatePublicIpAddress");
+    if (asked !== null || subnet === undefined || !this.behind.rules.on.has("public addresses"))
+      return asked !== "false";
+    const { Subnets } = await this.behind.client(region).send(new DescribeSubnetsCommand({ SubnetIds: [subnet] }));
+    return Subnets![0].MapPublicIpOnLaunch ?? false;
   }
 
   private async publicKey(region: string, name: string): Promise<string> {
@@ -124,8 +261,10 @@ export class Instances {
   private change(id: string, action: "StartInstances" | "StopInstances" | "TerminateInstances"): Promise<void> {
     const instance = this.known.get(id);
     if (!instance) return Promise.resolve();
-    const { dataCentre } = this.behind;
+    const { dataCentre, rules } = this.behind;
+    if (action === "StartInstances" && this.stateOf(instance) !== "stopped") return Promise.resolve();
     instance.up = action === "StartInstances";
+    instance.reason = reasons[action];
     if (action === "StartInstances") {
       return this.next(instance, "pending", async () => {
         const machine = dataCentre.machine(id);
@@ -135,7 +274,14 @@ export class Instances {
       });
     }
     if (action === "StopInstances") return this.next(instance, "stopping", async () => dataCentre.machine(id)?.stop());
-    return this.next(instance, "shutting-down", () => dataCentre.remove(id));
+    const { spot } = instance;
+    const comesBack =
+      spot?.isPersistent && !spot.isCancelled && !instance.isTerminated && rules.on.has("spot requests last");
+    instance.isTerminated = true;
+    return this.next(instance, "shutting-down", async () => {
+      await dataCentre.remove(id);
+      if (comesBack) await instance.again();
+    });
   }
 
   /** Does something to an instance after all that is under way, and lets the API tell of it meanwhile. */
@@ -154,14 +300,21 @@ export class Instances {
 
   /** Puts right what moto says of instances. */
   private put(xml: string): string {
-    return changeEach(xml, "instanceId", (id, part) => {
+    const list = xml.includes("<instanceStatusSet>") ? "instanceStatusSet" : "instancesSet";
+    return changeEach(xml, list, "instanceId", (id, part) => {
       const instance = this.known.get(id);
       if (!instance) return part;
-      const { address, doing, up } = instance;
+      const { address, doing, up, spot, reason, hasPublicAddress } = instance;
+      // What is off has no public address.
+      const shown =
+        up && hasPublicAddress ? part : ["ipAddress", "dnsName", "association"].reduce(withoutElement, part);
+      const explained = withElements(withoutElement(shown, "stateReason"), "instanceId", {
+        stateReason: reason && `<code>${reason.code}</code><message>${reason.message}</message>`,
+        spotInstanceRequestId: spot?.id,
+      });
       const addressed = ["ipAddress", "privateIpAddress", "publicIp"].reduce(
         (each, element) => (address === "" ? each : withText(each, element, address)),
-        // What is off has no public address.
-        up ? part : ["ipAddress", "dnsName", "association"].reduce(withoutElement, part),
+        explained,
       );
       if (!doing) return addressed;
       const state = `<code>${doing.code}</code><name>${doing.state}</name>`;
@@ -173,7 +326,20 @@ export class Instances {
   }
 }
 
-/** A list parameter: `InstanceId.1`, `InstanceId.2`, ... */
-function listOf(parameters: URLSearchParams, name: string): string[] {
-  return [...parameters].filter(([key]) => key.startsWith(`${name}.`)).map(([, value]) => value);
+/** What EC2 says of an instance that was stopped or ended by a call. */
+const reasons: Record<string, Refusal | undefined> = {
+  StopInstances: {
+    code: "Client.UserInitiatedShutdown",
+    message: "Client.UserInitiatedShutdown: User initiated shutdown",
+  },
+  TerminateInstances: {
+    code: "Client.UserInitiatedShutdown",
+    message: "Client.UserInitiatedShutdown: User initiated shutdown",
+  },
+};
+
+function spotOf(parameters: URLSearchParams): SpotRequest | undefined {
+  if (parameters.get("InstanceMarketOptions.MarketType") !== "spot") return undefined;
+  const isPersistent = parameters.get("InstanceMarketOptions.SpotOptions.SpotInstanceType") === "persistent";
+  return { id: `sir-${randomBytes(4).toString("hex")}`, isPersistent, isCancelled: false, isInterrupted: false };
 }

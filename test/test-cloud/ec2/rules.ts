@@ -1,0 +1,131 @@
+// What AWS documents beside its model. What holds in every account is on from the beginning; a test turns the rest on, or one of
+// these off:
+//
+//   cloud.api.rules.on.add("deny IMDSv1")
+import type { Refusal } from "./service-model.ts";
+
+/** Each rule with its source; pages without a host are of docs.aws.amazon.com/AWSEC2/latest. */
+export const sources = {
+  // "You can't specify a date in the past. The upper limit for DeprecateAt is 10 years from now".
+  "deprecation dates": "APIReference/API_EnableImageDeprecation.html",
+  // "the deprecated AMI does not appear in DescribeImages API calls unless you specify its ID or specify that deprecated AMIs must
+  // appear. AMI owners continue to see deprecated AMIs".
+  "hidden deprecated images": "UserGuide/ami-deprecate.html",
+  // Starts from stopped, stops from running, ends from any state.
+  "instance states": "UserGuide/ec2-instance-lifecycle.html",
+  // "from an Amazon EBS-backed instance that is either running or stopped".
+  "images of settled instances": "APIReference/API_CreateImage.html",
+  // InvalidAMIID.Unavailable: "The specified AMI has been deregistered and is no longer available, or is not in a state from which you
+  // can launch an instance or modify attributes".
+  "available images only": "APIReference/errors-overview.html",
+  // "persistent Spot Instance requests are only supported when the instance interruption behavior is either hibernate or stop";
+  // "For a one-time request, ValidUntil is not supported".
+  "spot requests": "APIReference/API_SpotMarketOptions.html",
+  // "You can stop a Spot Instance if it is EBS-backed and its request is persistent"; "only Amazon EC2 can restart an interrupted stopped
+  // Spot Instance".
+  "spot power": "UserGuide/interruption-behavior.html",
+  // "If your Spot Instance request is active and has an associated running Spot Instance, or [persistent] is disabled and has an associated
+  // stopped one, canceling the request does not terminate the instance"; a terminated one of a persistent request is launched again.
+  "spot requests last": "UserGuide/spot-request-status.html",
+  // A network interface decides; without one the subnet's MapPublicIpOnLaunch.
+  "public addresses": "UserGuide/using-instance-addressing.html",
+  // Volumes of new instances are encrypted once EnableEbsEncryptionByDefault was called, whatever the request says.
+  "encryption by default": "APIReference/API_EnableEbsEncryptionByDefault.html",
+
+  // From here on only when a test turns it on.
+  // "the result of an API command you run that creates or modifies resources might not be immediately available to all subsequent commands".
+  "eventual consistency": "https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html",
+  // Service control policies that many organizations have: ec2:MetadataHttpTokens, ec2:Encrypted.
+  "deny IMDSv1":
+    "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps_examples_ec2.html",
+  "deny unencrypted disks":
+    "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps_examples_ec2.html",
+} as const;
+
+export type Rule = keyof typeof sources;
+
+const optional: readonly Rule[] = ["eventual consistency", "deny IMDSv1", "deny unencrypted disks"];
+
+/** Which rules count, and those that need nothing but the request. */
+export class Rules {
+  readonly on = new Set((Object.keys(sources) as Rule[]).filter((rule) => !optional.includes(rule)));
+  /** What was made and not looked at yet. */
+  private readonly unseen = new Set<string>();
+
+  /** Every rule is as it was in the beginning. */
+  reset(): void {
+    for (const rule of Object.keys(sources) as Rule[]) {
+      if (optional.includes(rule)) this.on.delete(rule);
+      else this.on.add(rule);
+    }
+    this.unseen.clear();
+  }
+
+  /** What is wrong with a request by itself. @param isEncrypted Whether the account encrypts by default. */
+  refusalOf(action: string, parameters: URLSearchParams, isEncrypted: boolean): Refusal | undefined {
+    if (action === "EnableImageDeprecation" && this.on.has("deprecation dates")) {
+      return dateRefusal(new Date(parameters.get("DeprecateAt") ?? ""));
+    }
+    if (action !== "RunInstances") return undefined;
+    if (this.on.has("deny IMDSv1") && parameters.get("MetadataOptions.HttpTokens") !== "required") return denied;
+    const encrypts = isEncrypted || parameters.get("BlockDeviceMapping.1.Ebs.Encrypted") === "true";
+    if (this.on.has("deny unencrypted disks") && !encrypts) return denied;
+    return this.on.has("spot requests") ? spotRefusal(parameters) : undefined;
+  }
+
+  /** Something was made: who looks at it first does not see it. */
+  made(ids: readonly string[]): void {
+    if (this.on.has("eventual consistency")) for (const id of ids) this.unseen.add(id);
+  }
+
+  /** Takes a first look at things. @returns those that it does not see. */
+  look(ids: readonly string[]): string[] {
+    return ids.filter((id) => this.unseen.delete(id));
+  }
+}
+
+/** What EC2 says of a thing that is not there, or not there yet. */
+export function notFound(id: string): Refusal {
+  const kinds: Record<string, [code: string, name: string]> = {
+    i: ["InvalidInstanceID.NotFound", "instance ID"],
+    ami: ["InvalidAMIID.NotFound", "image id"],
+    sg: ["InvalidGroup.NotFound", "security group"],
+  };
+  const [code, name] = kinds[id.split("-")[0]] ?? ["InvalidID", "ID"];
+  return { code, message: `The ${name} '${id}' does not exist` };
+}
+
+const denied = {
+  code: "UnauthorizedOperation",
+  message:
+    "You are not authorized to perform this operation. User: arn:aws:iam::123456789012:user/baker is not authorized to perform: " +
+    "ec2:RunInstances on resource: arn:aws:ec2:eu-central-1:123456789012:instance/* with an explicit deny in a service control policy.",
+};
+
+const day = 86_400_000;
+
+function dateRefusal(date: Date): Refusal | undefined {
+  const wrong = (message: string) => ({ code: "InvalidParameterValue", message });
+  if (date.getTime() < Date.now()) return wrong("You can't specify a date in the past. Specify a date in the future.");
+  if (date.getTime() > Date.now() + 3653 * day) return wrong("The date can't be more than 10 years in the future.");
+  return undefined;
+}
+
+function spotRefusal(parameters: URLSearchParams): Refusal | undefined {
+  if (parameters.get("InstanceMarketOptions.MarketType") !== "spot") return undefined;
+  const option = (name: string) => parameters.get(`InstanceMarketOptions.SpotOptions.${name}`) ?? undefined;
+  const type = option("SpotInstanceType") ?? "one-time";
+  const interruption = option("InstanceInterruptionBehavior") ?? "terminate";
+  const until = option("ValidUntil");
+  const wrong = (message: string) => ({ code: "InvalidParameterCombination", message });
+  if ((type === "persistent") !== (interruption !== "terminate")) {
+    return wrong(
+      `The request with type '${type}' is not supported when instanceInterruptionBehavior is '${interruption}'.`,
+    );
+  }
+  if (type === "one-time" && until !== undefined) return wrong("validUntil is not supported for one-time requests.");
+  if (until !== undefined && Date.parse(until) < Date.now()) {
+    return { code: "InvalidParameterValue", message: `The validUntil time ${until} is in the past.` };
+  }
+  return undefined;
+}
