@@ -50,6 +50,15 @@ interface Surveyed {
   useless: UselessImage[];
 }
 
+/** What the preflight (provider/functions/ec2.ts) found out. */
+interface Preflight {
+  vpc: string;
+  cidr?: string;
+  /** Ids of subnets, the first of which is to be taken. */
+  subnets: string[];
+  notices: string[];
+}
+
 /** An AMI with what else belongs to it. */
 interface Ec2Image extends DeclaredImage {
   attributes: ImageAttributes;
@@ -69,7 +78,8 @@ export class Ec2Cloud implements Cloud {
   private readonly images: Ec2Images;
   private readonly instanceType: string;
   /** What the preflight found out; none before that, as nothing is declared that needs it. */
-  private found?: Pick<Surroundings, "vpc" | "sshFrom" | "proxy">;
+  private found?: Pick<Surroundings, "vpc" | "subnets" | "sshFrom" | "proxy">;
+  private readonly said = new Set<string>();
   /** Found once: all distributions are reached in the same way. */
   private opened?: Promise<string[]>;
   /** Ids of base images by distribution. */
@@ -92,7 +102,7 @@ export class Ec2Cloud implements Cloud {
   }
 
   loginUser(distribution: Distribution): string | undefined {
-    return loginUserOf(distribution);
+    return this.settings.ec2.bases[distribution.id]?.user ?? loginUserOf(distribution);
   }
 
   async resolveBase(_base: RecipeBase, distribution: Distribution, pinned?: Base): Promise<Base> {
@@ -118,13 +128,18 @@ export class Ec2Cloud implements Cloud {
   }
 
   async preflight({ distribution }: Plan): Promise<void> {
-    const { subnet, securityGroup, architecture, bootMode } = this.settings.ec2;
-    const { place: region, instanceType } = this;
+    const { subnet, securityGroup, architecture, bootMode, encrypted } = this.settings.ec2;
+    const { place: region, instanceType, copyTo } = this;
     const base = this.bases.get(distribution.id);
     const keyName = this.ownKey?.name;
-    const asked = { region, instanceType, architecture, subnet, securityGroup, keyName, bootMode, base };
-    const { vpc, cidr } = await call<{ vpc: string; cidr?: string }>("ci-images:ec2:preflight", asked);
-    this.found = { vpc, sshFrom: await this.sshFrom(cidr), proxy: await openBastion(this.settings) };
+    const { shareWithAccounts, shareWithOrganizations } = this.settings.ec2;
+    const isShared = shareWithAccounts.length + shareWithOrganizations.length > 0;
+    const image = { bootMode, base, encrypted, copyTo, isShared };
+    const asked = { region, instanceType, architecture, subnet, securityGroup, keyName, ...image };
+    const { vpc, cidr, subnets, notices } = await call<Preflight>("ci-images:ec2:preflight", asked);
+    for (const notice of notices) this.say(notice);
+    const proxy = await openBastion(this.settings);
+    this.found = { vpc, subnets, sshFrom: await this.sshFrom(cidr), proxy };
   }
 
   declareBuilder(bake: Bake): Ec2Machine {
@@ -221,6 +236,12 @@ export class Ec2Cloud implements Cloud {
    * Who SSH is opened to; nobody where the user's own security group decides that.
    * @param cidr The network of machines' private addresses.
    */
+  /** Says something once, whatever the number of distributions. */
+  private say(notice: string): void {
+    if (!this.said.has(notice)) void pulumi.log.info(notice);
+    this.said.add(notice);
+  }
+
   private sshFrom(cidr: string | undefined): Promise<string[]> {
     const { securityGroup, address } = this.settings.ec2;
     if (securityGroup !== undefined) return Promise.resolve([]);

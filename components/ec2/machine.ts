@@ -22,6 +22,8 @@ export interface Surroundings {
   ownKey?: OwnKey;
   /** Where machines are; from the preflight. */
   vpc: string;
+  /** Ids of subnets that they can start in, the first of which is to be taken. */
+  subnets: string[];
   /** Networks that may reach port 22. */
   sshFrom: string[];
   /** The bastion that connections go through. */
@@ -77,12 +79,13 @@ export function declareMachine(surroundings: Surroundings, args: MachineArgs): E
     .apply(([hostPrivateKey, hostPublicKey, authorizedKey, deadline]) =>
       cloudConfig({ hostPrivateKey, hostPublicKey, authorizedKey, deadline: new Date(deadline) }),
     );
+  const shape = instanceArgs(surroundings, prefix);
   const instance = new aws.ec2.Instance(
     prefix,
     {
       ami: args.image,
-      ...instanceArgs(surroundings),
-      ...marketArgs(surroundings, args, lease, tags),
+      ...shape,
+      ...marketArgs(surroundings, args, lease, shape, tags),
       keyName,
       vpcSecurityGroupIds: [group],
       userData: pulumi.secret(userData),
@@ -166,11 +169,15 @@ function declareSecurityGroup(
   );
 }
 
-function instanceArgs({ settings, region, instanceType }: Surroundings) {
-  const { diskSize, encrypted, kmsKeys, subnet, address, instanceProfile } = settings.ec2;
+/** How a machine is launched. The question whether there is spot capacity is asked with the same, or it would say nothing. */
+function instanceArgs({ settings, region, instanceType, subnets, state }: Surroundings, prefix: string) {
+  const { diskSize, encrypted, kmsKeys, address, instanceProfile } = settings.ec2;
+  // A builder that is there stays where it is, whichever default subnet is the first by now.
+  const present = state.outputsOf("aws:ec2/instance:Instance", prefix)?.subnetId as string | undefined;
   return {
     instanceType,
-    subnetId: subnet,
+    // Without one the provider says nothing of the public address; see provider/ec2/subnets.ts.
+    subnetId: subnets.find((subnet) => subnet === present) ?? subnets[0],
     associatePublicIpAddress: address === "public",
     iamInstanceProfile: instanceProfile,
     // What the machine's own deadline relies on: powering off from inside ends it.
@@ -179,8 +186,8 @@ function instanceArgs({ settings, region, instanceType }: Surroundings) {
     rootBlockDevice: {
       volumeType: "gp3",
       volumeSize: diskSize,
-      encrypted,
-      kmsKeyId: kmsKeys[region],
+      // Left out when false: where the account encrypts by default, the provider reads true, and would replace the machine for it.
+      ...(encrypted && { encrypted, kmsKeyId: kmsKeys[region] }),
       deleteOnTermination: true,
     },
   };
@@ -191,16 +198,23 @@ function instanceArgs({ settings, region, instanceType }: Surroundings) {
  * place of one that ended.
  */
 function marketArgs(
-  { settings, region, instanceType }: Surroundings,
+  { settings, region }: Surroundings,
   { prefix, image, parent, after }: MachineArgs,
   lease: Lease,
+  shape: ReturnType<typeof instanceArgs>,
   tags: pulumi.Output<Record<string, string>>,
 ): Pick<aws.ec2.InstanceArgs, "instanceMarketOptions"> {
   if (!settings.ec2.spot) return {};
-  const { subnet } = settings.ec2;
+  const { instanceType, subnetId, associatePublicIpAddress, iamInstanceProfile } = shape;
+  const { volumeSize, encrypted, kmsKeyId } = { encrypted: false, kmsKeyId: undefined, ...shape.rootBlockDevice };
   const probe = new Market(
     `${prefix}-market`,
-    { region, machine: lease.machine, instanceType, image, subnet, tags },
+    {
+      ...{ region, machine: lease.machine, image, instanceType, subnet: subnetId },
+      ...{ publicAddress: associatePublicIpAddress, instanceProfile: iamInstanceProfile },
+      disk: { size: volumeSize, encrypted, ...(kmsKeyId !== undefined && { kmsKey: kmsKeyId }) },
+      tags,
+    },
     { parent, dependsOn: after },
   );
   const instanceMarketOptions = pulumi.all([probe.market, lease.deadline]).apply(([market, deadline]) =>

@@ -33,6 +33,9 @@ function refuseOfficialConfiguration(): void {
   });
 }
 
+/** Seconds. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EnableImageDeprecation.html */
+const longestDeprecation = 3650 * 86_400;
+
 function refuseContradictions({ ec2 }: Settings, region: string): void {
   const refuse = (key: string, found: string, allowed: string, cure?: string): never => {
     throw new UserError({ where: `stack setting ci-images:ec2.${key}`, found, allowed, cure });
@@ -40,6 +43,13 @@ function refuseContradictions({ ec2 }: Settings, region: string): void {
   const { deprecateAfter } = ec2;
   if (deprecateAfter !== undefined && parseDuration(deprecateAfter) === undefined) {
     refuse("deprecateAfter", JSON.stringify(deprecateAfter), durationForm);
+  }
+  if (deprecateAfter !== undefined && parseDuration(deprecateAfter)! > longestDeprecation) {
+    refuse(
+      "deprecateAfter",
+      JSON.stringify(deprecateAfter),
+      "at most 3650 days: AWS takes no date more than ten years ahead",
+    );
   }
   for (const [place, key] of Object.entries(ec2.kmsKeys)) {
     const at = key.split(":")[3];

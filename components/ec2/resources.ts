@@ -36,7 +36,11 @@ export interface MarketArgs {
   machine: Text;
   instanceType: string;
   image: Text;
-  subnet?: string;
+  subnet: string;
+  publicAddress: boolean;
+  instanceProfile?: string;
+  /** The root disk, in GiB. */
+  disk: { size: number; encrypted: boolean; kmsKey?: string };
   tags: pulumi.Input<Tags>;
 }
 

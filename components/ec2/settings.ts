@@ -1,7 +1,7 @@
 // The settings of stack `ec2`: what stands in Pulumi.<stack>.yaml under `ci-images:ec2`. No SDK may be imported here:
 // every stack reads this file.
 import type { Schema } from "../../provision/schema.ts";
-import { chosenBases } from "../chosen-bases.ts";
+import { chosenBases, loginUser } from "../chosen-bases.ts";
 
 /** A base image that the user chose for one distribution, instead of the one that components/ec2/bases.ts looks up. */
 export interface ChosenBase {
@@ -13,6 +13,8 @@ export interface ChosenBase {
   name?: string;
   /** An SSM parameter that holds the AMI's id. */
   parameter?: string;
+  /** The account to log in as, where it is not the one of the distribution's own AMIs. */
+  user?: string;
 }
 
 /** `ci-images:ec2`, checked and with its defaults. */
@@ -88,6 +90,7 @@ export const ec2Schema: Schema & { properties: Record<string, Schema> } = {
         owner: { type: "string" },
         name: { type: "string" },
         parameter: { type: "string", pattern: "^/", description: "an SSM parameter's name: /aws/service/..." },
+        user: loginUser,
       },
       { dependencies: { owner: ["name"], name: ["owner"] } },
     ),

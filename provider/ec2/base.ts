@@ -27,7 +27,7 @@ export interface FoundBase {
   id: string;
   /** Its name. */
   description: string;
-  /** That it will not be offered for long. */
+  /** That it is deprecated. */
   notice?: string;
 }
 
@@ -47,12 +47,10 @@ export async function findBase(query: BaseQuery): Promise<FoundBase> {
     }
     const { DeprecationTime } = image;
     const deprecated = DeprecationTime !== undefined && Date.parse(DeprecationTime) < Date.now();
-    const notice = deprecated ? `the base image ${image.Name} is deprecated since ${DeprecationTime}` : undefined;
-    return {
-      id: image.ImageId!,
-      description: image.Name ?? image.ImageId!,
-      ...("id" in source && notice && { notice }),
-    };
+    const notice = `the base image ${image.Name} (${image.ImageId}) is deprecated since ${DeprecationTime}`;
+    // What a parameter names is the publisher's newest, whatever became of it.
+    const isTold = deprecated && !("parameter" in source);
+    return { id: image.ImageId!, description: image.Name ?? image.ImageId!, ...(isTold && { notice }) };
   });
 }
 
@@ -60,12 +58,16 @@ async function find(query: BaseQuery): Promise<Image> {
   const { source } = query;
   if ("id" in source) return byId(query, source.id);
   if ("parameter" in source) return byId(query, await valueOf(query, source.parameter));
-  const images = await named(query, source.owner, source.name);
-  const [newest] = images.sort((a, b) => (b.CreationDate ?? "").localeCompare(a.CreationDate ?? ""));
-  if (newest) return newest;
+  // Two years after their making, public AMIs are deprecated at the latest, and hidden from then on unless they are asked for.
+  // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ami-deprecate.html
+  for (const IncludeDeprecated of [false, true]) {
+    const images = await named(query, source.owner, source.name, IncludeDeprecated);
+    const [newest] = images.sort((a, b) => (b.CreationDate ?? "").localeCompare(a.CreationDate ?? ""));
+    if (newest) return newest;
+  }
   // Its first word: debian-*, Rocky-*, CentOS *.
   const wider = `${/^[A-Za-z]+/.exec(source.name)?.[0] ?? ""}*`;
-  const others = (await named(query, source.owner, wider)).flatMap(({ Name }) => Name ?? []);
+  const others = (await named(query, source.owner, wider, true)).flatMap(({ Name }) => Name ?? []);
   return refuse(query, `no AMI of owner ${source.owner} has a name like "${source.name}"`, others, source.name);
 }
 
@@ -97,11 +99,17 @@ async function valueOf(query: BaseQuery, name: string): Promise<string> {
   }
 }
 
-async function named({ region, architecture }: BaseQuery, owner: string, name: string): Promise<Image[]> {
+async function named(
+  { region, architecture }: BaseQuery,
+  owner: string,
+  name: string,
+  IncludeDeprecated: boolean,
+): Promise<Image[]> {
   const { Images = [] } = await (
     await ec2(region)
   ).describeImages({
     Owners: [owner],
+    IncludeDeprecated,
     Filters: [
       { Name: "name", Values: [name] },
       { Name: "architecture", Values: [architectures[architecture]] },

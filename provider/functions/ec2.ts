@@ -4,6 +4,8 @@ import { UserError } from "../../common/user-error.ts";
 import { findBase, type BaseQuery, type FoundBase } from "../ec2/base.ts";
 import { asking, configuredRegion, ec2, errorCode, isGone } from "../ec2/client.ts";
 import { bootModeOf, bootsIn, type BootMode } from "../ec2/boot-mode.ts";
+import { checkDefaultEncryption } from "../ec2/default-encryption.ts";
+import { defaultSubnets } from "../ec2/subnets.ts";
 import { findImage } from "../ec2/things.ts";
 import type { FunctionType } from "../resource.ts";
 import { ec2Survey } from "./ec2-survey.ts";
@@ -29,6 +31,12 @@ interface PreflightInputs {
   securityGroup?: string;
   /** A key pair of the user's that has to be there. */
   keyName?: string;
+  /** Whether disks are to be encrypted; false asks whether they will be nevertheless. */
+  encrypted: boolean;
+  /** Where copies of the image will be. */
+  copyTo: string[];
+  /** Whether others are to launch the image. */
+  isShared: boolean;
   /** How machines are to boot from the image. */
   bootMode?: BootMode;
   /** The base image, which decides how they do. */
@@ -36,18 +44,20 @@ interface PreflightInputs {
 }
 
 /** `ci-images:ec2:preflight`: refuses to start a bake that can't end well, and tells where it will be. */
-export const ec2Preflight: FunctionType<PreflightInputs, Place> = {
+export const ec2Preflight: FunctionType<PreflightInputs, Place & { notices: string[] }> = {
   token: "ci-images:ec2:preflight",
   async call(inputs) {
     const { region } = inputs;
     return asking(`preparing a bake in ${region}`, async () => {
-      const [place] = await Promise.all([
-        findVpc(inputs),
-        checkType(inputs),
+      // First: where there is no such type, there is no zone that has it.
+      await checkType(inputs);
+      const [place, notices] = await Promise.all([
+        findPlace(inputs),
+        inputs.encrypted ? [] : checkDefaultEncryption([region, ...inputs.copyTo], inputs.isShared),
         checkKeyName(inputs),
         checkBootMode(inputs),
       ]);
-      return place;
+      return { ...place, notices };
     });
   },
 };
@@ -55,11 +65,13 @@ export const ec2Preflight: FunctionType<PreflightInputs, Place> = {
 /** Where machines will be. */
 interface Place {
   vpc: string;
-  /** The subnet's addresses, or the whole VPC's where AWS chooses the subnet. */
+  /** The subnet's addresses, or the whole VPC's where the stack names no subnet. */
   cidr?: string;
+  /** Ids of subnets that machines can start in: the stack's own, or default ones, the first of which is to be taken. */
+  subnets: string[];
 }
 
-async function findVpc({ region, subnet, securityGroup }: PreflightInputs): Promise<Place> {
+async function findPlace({ region, subnet, securityGroup, instanceType }: PreflightInputs): Promise<Place> {
   const client = await ec2(region);
   const where = (key: string) => `stack setting ci-images:ec2.${key}`;
   let vpc: string | undefined;
@@ -83,7 +95,8 @@ async function findVpc({ region, subnet, securityGroup }: PreflightInputs): Prom
       cure: "set the id of a subnet from which machines reach the internet",
     });
   }
-  if (securityGroup === undefined) return { vpc, cidr };
+  const subnets = subnet === undefined ? await defaultSubnetsOf(region, vpc, instanceType) : [subnet];
+  if (securityGroup === undefined) return { vpc, cidr, subnets };
   const { SecurityGroups } = await unlessMissing(where("securityGroup"), securityGroup, region, () =>
     client.describeSecurityGroups({ GroupIds: [securityGroup] }),
   );
@@ -95,7 +108,17 @@ async function findVpc({ region, subnet, securityGroup }: PreflightInputs): Prom
       allowed: `one of ${vpc}`,
     });
   }
-  return { vpc, cidr };
+  return { vpc, cidr, subnets };
+}
+
+async function defaultSubnetsOf(region: string, vpc: string, instanceType: string): Promise<string[]> {
+  const found = await defaultSubnets(region, vpc, instanceType);
+  if (found.length > 0) return found.map(({ SubnetId }) => SubnetId!);
+  throw new UserError({
+    where: "stack setting ci-images:ec2.subnet",
+    found: `not set, and ${vpc} has no default subnet in a zone of ${region} that has ${instanceType}`,
+    cure: "set the id of a subnet from which machines reach the internet, or another instanceType",
+  });
 }
 
 async function checkType({ region, instanceType, architecture, bootMode }: PreflightInputs): Promise<void> {

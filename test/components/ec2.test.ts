@@ -9,6 +9,8 @@ import { distributions } from "../../provision/distributions.ts";
 import { runProgram, smallRecipe, type Graph, type Registered, type World } from "./program.ts";
 
 const region = "us-west-2";
+/** Default subnets of two zones, or what the stack has chosen. */
+const subnets = ["subnet-a", "subnet-b"];
 const base = { id: "ami-0base", description: "debian-12-amd64-20260901-2" };
 
 /** A cloud that has these images; the state knows the resources `records`. @param more Of what the survey tells. */
@@ -18,7 +20,7 @@ function world(generations: object[] = [], records: object = {}, more: object = 
       "pulumi:pulumi:readStackResourceOutputs": { outputs: records },
       "ci-images:ec2:resolveBase": base,
       "ci-images:ec2:survey": { generations, builders: [], sealed: [], useless: [], ...more },
-      "ci-images:ec2:preflight": { vpc: "vpc-1", cidr: "10.7.0.0/16" },
+      "ci-images:ec2:preflight": { vpc: "vpc-1", cidr: "10.7.0.0/16", subnets, notices: [] },
       "ci-images:index:ownAddress": { addresses: ["203.0.113.7"] },
       "ci-images:ec2:configuredRegion": { region },
     },
@@ -86,7 +88,7 @@ describe("stack `ec2`: what the program declares", function () {
       assert.equal(inputs.instanceInitiatedShutdownBehavior, "terminate");
       assert.equal((inputs.metadataOptions as Record<string, unknown>).httpTokens, "required");
       const disk = inputs.rootBlockDevice as Record<string, unknown>;
-      assert.deepEqual([disk.volumeType, disk.volumeSize, disk.encrypted], ["gp3", 48, false]);
+      assert.deepEqual([disk.volumeType, disk.volumeSize, disk.encrypted], ["gp3", 48, undefined]);
       assert.equal(inputs.instanceMarketOptions, undefined);
       assert.match(deletedWith, /builder-lease$/);
       const tags = inputs.tags as Record<string, string>;
@@ -241,6 +243,49 @@ describe("stack `ec2`: what the program declares", function () {
     assert.equal(fallen.one("Instance", /builder$/).inputs.instanceMarketOptions, undefined);
   });
 
+  it("asks for spot capacity with what the machine itself is launched with: policies judge both alike", async () => {
+    const kmsKeys = { [region]: `arn:aws:kms:${region}:123456789012:key/0abc` };
+    const graph = await run({ spot: true, kmsKeys, instanceProfile: "baker", instanceType: "c7i.large" });
+    const { inputs } = graph.one("Market", /builder-market$/);
+    const machine = graph.one("Instance", /builder$/).inputs;
+    const disk = machine.rootBlockDevice as Record<string, unknown>;
+    assert.deepEqual(
+      [inputs.instanceType, inputs.subnet, inputs.publicAddress, inputs.instanceProfile],
+      [machine.instanceType, machine.subnetId, machine.associatePublicIpAddress, machine.iamInstanceProfile],
+    );
+    assert.deepEqual(inputs.disk, { size: disk.volumeSize, encrypted: disk.encrypted, kmsKey: disk.kmsKeyId });
+  });
+
+  it("names a subnet always, because only then the address is its own choice; a builder that is there stays where it is", async () => {
+    for (const address of ["public", "private"]) {
+      const { inputs } = (await run({ address })).one("Instance", /builder$/);
+      assert.deepEqual([inputs.subnetId, inputs.associatePublicIpAddress], ["subnet-a", address === "public"]);
+    }
+    const { name } = (await run()).one("Instance", /builder$/);
+    const known = (subnetId: string) => record("aws:ec2/instance:Instance", name, { subnetId });
+    const subnetOf = async (records: object) =>
+      (await run({}, world([], records))).one("Instance", /builder$/).inputs.subnetId;
+    assert.equal(await subnetOf(known("subnet-b")), "subnet-b");
+    assert.equal(await subnetOf(known("subnet-gone")), "subnet-a");
+  });
+
+  it("says nothing of encryption when it is off: an account may encrypt by default, and read back true", async () => {
+    const graph = await run({ encrypted: false, copyTo: ["eu-west-1"] });
+    const disk = graph.one("Instance", /builder$/).inputs.rootBlockDevice as object;
+    assert.ok(!("encrypted" in disk));
+    assert.equal(graph.one("AmiCopy").inputs.encrypted, undefined);
+    const { inputs } = graph.calls.find(({ token }) => token === "ci-images:ec2:preflight")!;
+    assert.deepEqual([inputs.encrypted, inputs.copyTo, inputs.isShared], [false, ["eu-west-1"], false]);
+  });
+
+  it("logs in as the user that a base image of one's own has", async () => {
+    const own = { id: "ami-0ours", user: "core" };
+    const graph = await run({ bases: { debian12: own } });
+    assert.equal(graph.one("Reachable", /builder/).inputs.user, "core");
+    assert.equal((await run()).one("Reachable", /builder/).inputs.user, "admin");
+    await assert.rejects(run({ bases: { debian12: { ...own, user: "no one" } } }), /ec2\.bases\.debian12\.user/);
+  });
+
   it("opens SSH to the address that machines with private addresses see", async () => {
     const graph = await run({ address: "private" });
     const { inputs } = graph.calls.find(({ token }) => token === "ci-images:index:ownAddress")!;
@@ -253,7 +298,9 @@ describe("stack `ec2`: what the program declares", function () {
     try {
       await writeFile(join(folder, "key"), makeSshKeyPair().privateKey, { mode: 0o600 });
       Object.assign(process.env, { AWS_KEY_PAIR: "team", AWS_KEY_FILENAME: join(folder, "key") });
-      const graph = await run({ securityGroup: "sg-1", subnet: "subnet-1", address: "private" });
+      const chosen = world();
+      Object.assign(chosen.calls["ci-images:ec2:preflight"], { subnets: ["subnet-1"] });
+      const graph = await run({ securityGroup: "sg-1", subnet: "subnet-1", address: "private" }, chosen);
       const { inputs } = graph.one("Instance", /builder$/);
       assert.deepEqual([inputs.keyName, inputs.vpcSecurityGroupIds, inputs.subnetId], ["team", ["sg-1"], "subnet-1"]);
       assert.equal(inputs.associatePublicIpAddress, false);
@@ -479,6 +526,7 @@ describe("stack `ec2`: what the program declares", function () {
   it("refuses to share what AWS's own key has encrypted, and a deprecation that is no time", async () => {
     await assert.rejects(run({ shareWithAccounts: ["123456789012"] }), /ec2\.kmsKeys: no key for us-west-2/);
     await assert.rejects(run({ deprecateAfter: "soon" }), /ec2\.deprecateAfter: "soon"/);
+    await assert.rejects(run({ deprecateAfter: "4000 days" }), /ec2\.deprecateAfter: "4000 days".*ten years/);
   });
 
   it("knows a base image of every distribution, on both architectures", () => {

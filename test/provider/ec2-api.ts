@@ -3,11 +3,21 @@ import type { DataCentre } from "../test-cloud/data-centre.ts";
 import { Ec2Api } from "../test-cloud/ec2/api.ts";
 import { awsVariables, startMoto, type MotoImage } from "../emulators/moto.ts";
 
+const machine = {
+  /** Nobody listens here. */
+  address: "127.77.255.1",
+  state: async () => "running",
+  move: () => {},
+  start: async () => {},
+  stop: async () => {},
+  console: async () => "",
+};
+
 /** Machines and images that are nothing but names. */
 const nowhere = {
-  machine: () => undefined,
+  machine: () => machine,
   hasImage: () => true,
-  boot: async () => ({ address: "127.77.255.1" }),
+  boot: async () => machine,
   remove: async () => {},
   commit: async () => {},
   copyImage: () => {},

@@ -64,6 +64,31 @@ describe("EC2 images through our provider", function () {
     await adoptedImage.delete!(id, { region, image: id, tags }, context);
   });
 
+  it("whose time is over are deprecated at the next minute, once; a change of tags does not ask AWS for a date again", async () => {
+    const id = await image("old");
+    const day = 86_400;
+    const { outputs } = await imageAttributes.create(attributes(id, { deprecateAfter: day }), context);
+    const deprecated = async () => (await findImage(region, id))!.DeprecationTime!;
+    const [tomorrow, calls] = [await deprecated(), api.calls.length];
+    const locked = attributes(id, { deprecateAfter: day, protect: true });
+    const changed = await imageAttributes.update!(id, outputs, locked, context);
+    const since = (made: number) => api.calls.slice(made).filter((call) => call.endsWith(" EnableImageDeprecation"));
+    assert.deepEqual(since(calls), []);
+    assert.equal(await deprecated(), tomorrow);
+    // A year later, the stack is told of a shorter time.
+    api.images.creationDates.set(id, "2020-01-01T00:00:00.000Z");
+    const shorter = attributes(id, { deprecateAfter: 2 * day });
+    await imageAttributes.update!(id, changed, shorter, context);
+    const minutes = (Date.parse(await deprecated()) - Date.now()) / 60_000;
+    assert.ok(minutes > -0.1 && minutes < 2, `${minutes} minutes`);
+    // And somebody adopts it when it is deprecated already.
+    api.images.attributes.deprecate(id, "2021-01-01T00:00:00.000Z");
+    const adopting = api.calls.length;
+    await imageAttributes.create(shorter, context);
+    assert.deepEqual(since(adopting), []);
+    await adoptedImage.delete!(id, { region, image: id, tags }, context);
+  });
+
   it("go although we have protected them: the attributes go first, and take the protection away", async () => {
     const id = await image("ours");
     const lease = await imageLease.create({ region, name: "any", tags }, context);

@@ -3,11 +3,19 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { EC2 } from "@aws-sdk/client-ec2";
+import type { EC2, RunInstancesCommandInput } from "@aws-sdk/client-ec2";
 import { cloudLabels } from "../../common/labels.ts";
 import { ec2, ssm } from "../../provider/ec2/client.ts";
 import { tagNames } from "../../common/ec2-tags.ts";
-import { findImages, findInstance, findSnapshots, putTags, snapshotsOf, tagsOf } from "../../provider/ec2/things.ts";
+import {
+  findImages,
+  findInstance,
+  findInstances,
+  findSnapshots,
+  putTags,
+  snapshotsOf,
+  tagsOf,
+} from "../../provider/ec2/things.ts";
 import { ec2Sweep } from "../../provider/functions/ec2-sweep.ts";
 import { ec2Preflight, ec2ResolveBase } from "../../provider/functions/ec2.ts";
 import { ec2Survey } from "../../provider/functions/ec2-survey.ts";
@@ -19,6 +27,7 @@ import { market } from "../../provider/resources/ec2/market.ts";
 import { ec2Reachable } from "../../provider/resources/ec2/reachable.ts";
 import { ec2Retirement, ec2SealMark, ec2Stop } from "../../provider/resources/ec2/steps.ts";
 import type { Ec2Api } from "../test-cloud/ec2/api.ts";
+import { unusableKey } from "../test-cloud/ec2/faults.ts";
 import { openEc2Api } from "./ec2-api.ts";
 
 const region = "eu-central-1";
@@ -72,7 +81,7 @@ describe("EC2 through our provider", function () {
     }));
 
   /** Starts what the program declares for a machine: instance, security group, key pair. */
-  async function machine(state: Ec2LeaseState): Promise<string> {
+  async function machine(state: Ec2LeaseState, more: Partial<RunInstancesCommandInput> = {}): Promise<string> {
     const tags = { ...cloudLabels("ec2", state.labels), [tagNames.machine]: state.machine };
     const group = await client.createSecurityGroup({
       GroupName: state.machine,
@@ -87,7 +96,9 @@ describe("EC2 through our provider", function () {
       MaxCount: 1,
       SecurityGroupIds: [group.GroupId!],
       TagSpecifications: specification(["instance", "volume"], tags),
+      ...more,
     });
+    await api.settled();
     return Instances![0].InstanceId!;
   }
 
@@ -139,8 +150,36 @@ describe("EC2 through our provider", function () {
     });
   });
 
+  describe("base images that are deprecated", () => {
+    const resolve = (name: string) =>
+      ec2ResolveBase.call(
+        { region, distribution: "debian13", architecture: "amd64", source: { owner: debian.owner_id, name } },
+        context,
+      );
+    const since = "2020-01-01T00:00:00.000Z";
+    after(() => api.images.attributes.deprecate("ami-00000003", "2099-01-01T00:00:00.000Z"));
+
+    it("are found where there is no other, which a notice says, and count as near names", async () => {
+      api.images.attributes.deprecate("ami-00000003", since);
+      const { id, notice } = await resolve("debian-13-amd64-*");
+      assert.equal(id, "ami-00000003");
+      assert.match(notice!, /debian-13-amd64-20260902-3 \(ami-00000003\) is deprecated since 2020/);
+      await assert.rejects(resolve("debian-14-*"), /near names: .*debian-13-amd64-20260902-3/);
+    });
+
+    it("are not taken while there is one that is not", async () => {
+      api.images.attributes.deprecate("ami-00000002", since);
+      const { id, notice } = await resolve("debian-12-amd64-*");
+      api.images.attributes.deprecate("ami-00000002", "2099-01-01T00:00:00.000Z");
+      assert.deepEqual([id, notice], ["ami-00000001", undefined]);
+    });
+  });
+
   describe("preflight", () => {
-    const inputs = { region, instanceType: "t3.small", architecture: "amd64" as const, base: "ami-00000002" };
+    const inputs = {
+      ...{ region, instanceType: "t3.small", architecture: "amd64" as const, base: "ami-00000002" },
+      ...{ encrypted: true, copyTo: [], isShared: false },
+    };
 
     it("tells the VPC, and refuses what is not there by the setting's name", async () => {
       const { vpc, cidr } = await ec2Preflight.call(inputs, context);
@@ -158,6 +197,39 @@ describe("EC2 through our provider", function () {
         ec2Preflight.call({ ...inputs, keyName: "mine" }, context),
         /AWS_KEY_PAIR: there is no mine/,
       );
+    });
+
+    it("names default subnets of zones that have the instance type, and the stack's own alone", async () => {
+      const { vpc, subnets } = await ec2Preflight.call(inputs, context);
+      const { Subnets } = await client.describeSubnets({ SubnetIds: subnets });
+      const zones = Subnets!.map(({ AvailabilityZone }) => AvailabilityZone);
+      assert.ok(zones.length > 1);
+      assert.ok(Subnets!.every(({ VpcId, DefaultForAz }) => VpcId === vpc && DefaultForAz));
+      const [, own] = subnets;
+      assert.deepEqual((await ec2Preflight.call({ ...inputs, subnet: own }, context)).subnets, [own]);
+    });
+
+    it("asks whether the account encrypts anyway, and refuses to share what AWS's own key would encrypt", async () => {
+      const open = { ...inputs, encrypted: false, copyTo: ["eu-west-1"] };
+      assert.deepEqual((await ec2Preflight.call(open, context)).notices, []);
+      const elsewhere = await ec2("eu-west-1");
+      await elsewhere.enableEbsEncryptionByDefault({});
+      try {
+        const [notice, ...more] = (await ec2Preflight.call(open, context)).notices;
+        assert.match(notice, /encrypts every disk in eu-west-1/);
+        assert.deepEqual(more, []);
+        await assert.rejects(
+          ec2Preflight.call({ ...open, isShared: true }, context),
+          /ec2\.encrypted.*eu-west-1.*shared/,
+        );
+        assert.deepEqual(
+          (await ec2Preflight.call(inputs, context)).notices,
+          [],
+          "nobody asks where it is encrypted anyway",
+        );
+      } finally {
+        await elsewhere.disableEbsEncryptionByDefault({});
+      }
     });
 
     it("refuses a boot mode that the base image does not have, or the instance type can't do", async () => {
@@ -387,19 +459,116 @@ describe("EC2 through our provider", function () {
     await ec2Lease.delete!(other.machine, other, context);
   });
 
-  it("spot capacity is probed with a machine that ends at once", async () => {
-    const { id, outputs } = await lease();
-    const inputs = { region, machine: outputs.machine, instanceType: "t3.small", image: "ami-00000002", tags: {} };
-    const found = await market.create(inputs, context);
-    assert.equal(found.outputs.market, "spot");
-    const { Reservations } = await client.describeInstances({
-      Filters: [{ Name: `tag:${tagNames.machine}`, Values: [outputs.machine] }],
+  describe("spot capacity", () => {
+    let subnet: string;
+    before(async () => {
+      const preflight = { region, instanceType: "t3.small", architecture: "amd64" as const, base: "ami-00000002" };
+      const more = { encrypted: true, copyTo: [], isShared: false };
+      [subnet] = (await ec2Preflight.call({ ...preflight, ...more }, context)).subnets;
     });
-    assert.deepEqual(
-      Reservations!.flatMap(({ Instances }) => Instances!.map(({ State }) => State!.Name)),
-      ["terminated"],
-    );
-    await ec2Lease.delete!(id, outputs, context);
+    const disk = { size: 8, encrypted: true };
+    const inputs = (machine: string) => ({
+      ...{
+        region,
+        machine,
+        instanceType: "t3.small",
+        image: "ami-00000002",
+        tags: {},
+        subnet,
+        publicAddress: true,
+        disk,
+      },
+    });
+    /** States of the instances of a machine. */
+    const states = async (machine: string) => {
+      const Filters = [{ Name: `tag:${tagNames.machine}`, Values: [machine] }];
+      const { Reservations } = await client.describeInstances({ Filters });
+      return Reservations!.flatMap(({ Instances }) => Instances!.map(({ State }) => State!.Name));
+    };
+
+    it("is probed with a machine that ends at once, that policies allow, and that nobody sees at first", async () => {
+      api.rules.on.add("eventual consistency").add("deny IMDSv1").add("deny unencrypted disks");
+      const { id, outputs } = await lease();
+      const found = await market.create(inputs(outputs.machine), context);
+      assert.equal(found.outputs.market, "spot");
+      assert.deepEqual(await states(outputs.machine), ["terminated"]);
+      await ec2Lease.delete!(id, outputs, context);
+    });
+
+    it("is probed beside the machine itself, which stays", async () => {
+      const { id, outputs } = await lease();
+      const builder = await machine(outputs);
+      await market.create(inputs(outputs.machine), context);
+      assert.equal(await stateOf(builder), "running");
+      await ec2Lease.delete!(id, outputs, context);
+    });
+
+    it("is none when AWS takes the probe back, and a key that spot machines may not use is told with its cure", async () => {
+      const { id, outputs } = await lease();
+      const code = "Server.InsufficientInstanceCapacity";
+      api.faults.endNextInstance({ code, message: `${code}: not now` });
+      assert.equal((await market.create(inputs(outputs.machine), context)).outputs.market, "on-demand");
+      assert.match(said.join("\n"), /no spot capacity \(Server\.InsufficientInstanceCapacity\)/);
+      api.faults.endNextInstance(unusableKey);
+      const kmsKey = `arn:aws:kms:${region}:123456789012:key/0abc`;
+      await assert.rejects(
+        market.create({ ...inputs(outputs.machine), disk: { ...disk, kmsKey } }, context),
+        /Client\.InternalError.*AWSServiceRoleForEC2Spot may not use arn:aws:kms.*docs\/ec2\.md/,
+      );
+      await ec2Lease.delete!(id, outputs, context);
+    });
+  });
+
+  describe("a builder that was stopped elsewhere", () => {
+    const spot = {
+      InstanceMarketOptions: {
+        MarketType: "spot" as const,
+        SpotOptions: { SpotInstanceType: "persistent" as const, InstanceInterruptionBehavior: "stop" as const },
+      },
+    };
+    const wanted = (state: Ec2LeaseState, power: "on" | "off" = "on") => ({ ...state, recorded: true, power });
+
+    it("keeps its lease when it can be started again, and loses it when only AWS could do that", async () => {
+      const { id, outputs } = await lease();
+      await machine(outputs, spot);
+      const [{ InstanceId }] = await findInstances(region, { [tagNames.machine]: outputs.machine });
+      await client.stopInstances({ InstanceIds: [InstanceId!] });
+      await api.settled();
+      assert.equal(await ec2Lease.drift!(id, outputs, wanted(outputs)), "none", "a person stopped it");
+      await client.startInstances({ InstanceIds: [InstanceId!] });
+      await api.settled();
+      await api.interrupt(region, InstanceId!);
+      assert.equal(await ec2Lease.drift!(id, outputs, wanted(outputs)), "replace", "AWS stopped it");
+      assert.equal(await ec2Lease.drift!(id, outputs, wanted(outputs, "off")), "none", "it is to be off");
+      await ec2Lease.delete!(id, outputs, context);
+    });
+
+    it("is started and looked for anew; one without an address is an error at once", async () => {
+      const { id, outputs } = await lease();
+      const instance = await machine(outputs);
+      await client.stopInstances({ InstanceIds: [instance] });
+      await api.settled();
+      const step = { region, machine: outputs.machine, instance, port: 22, user: "admin", hostKey: "ssh-ed25519 AAAA" };
+      const open = { ...step, address: "public" as const, power: "on" as const };
+      const before = { ...open, host: "192.0.2.1" };
+      assert.equal(await ec2Reachable.drift!(instance, before, open), "update");
+      api.faults.add({ action: "GetConsoleOutput", error: { code: "InternalError", message: "none" } });
+      process.env.CI_IMAGES_BOOT_SECONDS = "1";
+      await assert.rejects(ec2Reachable.update!(instance, before, open, context), /at 127\.77\.255\.1:22, waited/);
+      assert.equal(await stateOf(instance), "running");
+      assert.match(said.join("\n"), /had been stopped elsewhere: started it again/);
+      await client.createTags({ Resources: [instance], Tags: [{ Key: tagNames.sealing, Value: "done" }] });
+      assert.equal(await ec2Lease.drift!(id, outputs, wanted(outputs)), "replace", "sealed, and running again");
+      await client.stopInstances({ InstanceIds: [instance] });
+      await api.settled();
+      assert.equal(await ec2Reachable.drift!(instance, before, open), "none", "a sealed one stays as it is");
+      const { message } = await ec2Reachable.update!(instance, before, open, context).then(
+        () => new Error("it was reached"),
+        (error: Error) => error,
+      );
+      assert.match(message, /it is stopped and has no public address/);
+      await ec2Lease.delete!(id, outputs, context);
+    });
   });
 
   it("a machine that ended, or that never answers, is an error with its state and its saved console", async () => {

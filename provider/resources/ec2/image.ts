@@ -1,5 +1,6 @@
 // What the official AMI resources do not do: attributes and tags on snapshots, the mark of a proven image, images whose
 // state was lost, and snapshots that nobody would delete.
+import type { Image } from "@aws-sdk/client-ec2";
 import { asking, ec2 } from "../../ec2/client.ts";
 import { isProtected, refuseProtected, removeImage, waitForImage } from "../../ec2/images.ts";
 import { tagKey, tagNames } from "../../../common/ec2-tags.ts";
@@ -55,7 +56,7 @@ export const imageAttributes: ResourceType<ImageAttributesInputs, ImageAttribute
       await putTags(region, snapshots, inputs.tags);
       await client.modifyImageAttribute({ ImageId: id, ImdsSupport: { Value: "v2.0" } });
       const builtAt = new Date(image.CreationDate!).toISOString();
-      if (inputs.deprecateAfter !== undefined) await deprecate(region, id, builtAt, inputs.deprecateAfter);
+      if (inputs.deprecateAfter !== undefined) await deprecate(region, image, inputs.deprecateAfter);
       if (inputs.protect) await client.enableImageDeregistrationProtection({ ImageId: id });
       return { id, outputs: { ...inputs, name: image.Name!, builtAt, snapshots } };
     });
@@ -70,8 +71,12 @@ export const imageAttributes: ResourceType<ImageAttributesInputs, ImageAttribute
     return asking(`setting attributes of ${id} in ${region}`, async () => {
       const client = await ec2(region);
       await putTags(region, state.snapshots, inputs.tags);
-      if (inputs.deprecateAfter !== undefined) await deprecate(region, id, state.builtAt, inputs.deprecateAfter);
-      else if (state.deprecateAfter !== undefined) await client.disableImageDeprecation({ ImageId: id });
+      if (inputs.deprecateAfter !== undefined) {
+        const image = await findImage(region, id);
+        const isUnset = image?.DeprecationTime === undefined;
+        const isChanged = inputs.deprecateAfter !== state.deprecateAfter;
+        if (image && (isUnset || isChanged)) await deprecate(region, image, inputs.deprecateAfter);
+      } else if (state.deprecateAfter !== undefined) await client.disableImageDeprecation({ ImageId: id });
       if (inputs.protect && !state.protect) await client.enableImageDeregistrationProtection({ ImageId: id });
       if (!inputs.protect && state.protect) await client.disableImageDeregistrationProtection({ ImageId: id });
       return { ...state, deprecateAfter: undefined, ...inputs };
@@ -89,9 +94,19 @@ export const imageAttributes: ResourceType<ImageAttributesInputs, ImageAttribute
   },
 };
 
-async function deprecate(region: string, id: string, builtAt: string, seconds: number): Promise<void> {
-  const DeprecateAt = new Date(Date.parse(builtAt) + seconds * 1000);
-  await (await ec2(region)).enableImageDeprecation({ ImageId: id, DeprecateAt });
+/**
+ * Sets when an image counts as deprecated. AWS takes no date in the past: one whose time is over is deprecated at the next minute,
+ * unless it is already. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EnableImageDeprecation.html
+ * @param seconds From its making.
+ */
+async function deprecate(region: string, image: Image, seconds: number): Promise<void> {
+  const wanted = Date.parse(image.CreationDate!) + seconds * 1000;
+  // The call takes its time, and AWS rounds to the minute.
+  const soonest = Date.now() + 60_000;
+  const isOver = image.DeprecationTime !== undefined && Date.parse(image.DeprecationTime) < Date.now();
+  if (wanted < soonest && isOver) return;
+  const DeprecateAt = new Date(Math.max(wanted, soonest));
+  await (await ec2(region)).enableImageDeprecation({ ImageId: image.ImageId!, DeprecateAt });
 }
 
 export interface Ec2PromotionInputs extends Proof {

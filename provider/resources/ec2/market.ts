@@ -1,11 +1,13 @@
 // Spot or on-demand? The official instance resource can't fall back, so this one finds out first, by the only way that
-// AWS has: it asks for a spot machine of the same kind, and ends it as soon as AWS has promised it.
-import type { EC2, _InstanceType } from "@aws-sdk/client-ec2";
+// AWS has: it asks for a spot machine of the same kind, launched in the same way, and ends it as soon as it runs.
+import type { _InstanceType, Instance, RunInstancesCommandInput } from "@aws-sdk/client-ec2";
+import { UserError } from "../../../common/user-error.ts";
 import { asking, ec2, errorCode } from "../../ec2/client.ts";
-import { terminateInstances } from "../../ec2/machines.ts";
+import { stateReason, terminateInstances } from "../../ec2/machines.ts";
 import { tagNames } from "../../../common/ec2-tags.ts";
-import { findInstances, type Tags } from "../../ec2/things.ts";
-import type { ResourceType } from "../../resource.ts";
+import { findImage, findInstance, type Tags } from "../../ec2/things.ts";
+import type { Context, ResourceType } from "../../resource.ts";
+import { waitFor } from "../../wait.ts";
 
 export interface MarketInputs {
   region: string;
@@ -14,7 +16,12 @@ export interface MarketInputs {
   instanceType: string;
   /** The AMI that the machine will be started from. */
   image: string;
-  subnet?: string;
+  subnet: string;
+  publicAddress: boolean;
+  /** An IAM instance profile's name. */
+  instanceProfile?: string;
+  /** The root disk, in GiB; the key is a KMS key's ARN. */
+  disk: { size: number; encrypted: boolean; kmsKey?: string };
   /** For the probe. */
   tags: Record<string, string>;
 }
@@ -27,7 +34,16 @@ export interface MarketState extends MarketInputs {
 const noSpot =
   /^(InsufficientInstanceCapacity|SpotMaxPriceTooLow|MaxSpotInstanceCountExceeded|InsufficientCapacity|Unsupported|InsufficientFreeAddressesInSubnet)$/;
 
-/** `ci-images:ec2:Market`. */
+/** AWS's codes for a spot machine that it has ended before it ran: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html */
+const takenBack = /^Server\.(InsufficientInstanceCapacity|SpotInstanceTermination|SpotInstanceShutdown)$/;
+
+/** Seconds until the probe must run; a new instance may take minutes to be seen. */
+const probeSeconds = 300;
+
+/** Minutes after which the probe ends itself, whatever becomes of us. */
+const probeMinutes = 10;
+
+/** `ci-images:ec2:Market`. What a machine was launched with stays with it: changed settings count from the next lease on. */
 export const market: ResourceType<MarketInputs, MarketState> = {
   token: "ci-images:ec2:Market",
   inputs: {
@@ -38,40 +54,100 @@ export const market: ResourceType<MarketInputs, MarketState> = {
       instanceType: { type: "string" },
       image: { type: "string" },
       subnet: { type: "string" },
+      publicAddress: { type: "boolean" },
+      instanceProfile: { type: "string" },
+      disk: { type: "object", required: ["size", "encrypted"] },
       tags: { type: "object" },
     },
-    required: ["region", "machine", "instanceType", "image", "tags"],
+    required: ["region", "machine", "instanceType", "image", "subnet", "publicAddress", "disk", "tags"],
   },
-  replaceOn: ["region", "machine", "instanceType", "subnet"],
+  replaceOn: ["region", "machine"],
   async create(inputs, context) {
     const { region, machine, instanceType } = inputs;
-    return asking(`asking for spot capacity of ${instanceType} in ${region}`, async () => {
-      const refused = await probe(await ec2(region), inputs);
-      const mine = { [tagNames.machine]: machine };
-      await terminateInstances(region, await findInstances(region, mine), context);
-      if (refused !== undefined) context.progress(`no spot capacity (${refused}): takes an on-demand machine`);
-      return { id: machine, outputs: { ...inputs, market: refused === undefined ? "spot" : "on-demand" } };
-    });
+    const doing = `asking for spot capacity of ${instanceType} in ${region}`;
+    const refused = await asking(doing, () => probe(inputs, context), cures);
+    if (refused !== undefined) context.progress(`no spot capacity (${refused}): takes an on-demand machine`);
+    return { id: machine, outputs: { ...inputs, market: refused === undefined ? "spot" : "on-demand" } };
   },
 };
 
+const cures = {
+  "AuthFailure.ServiceLinkedRoleCreationNotPermitted":
+    "once for the account: aws iam create-service-linked-role --aws-service-name spot.amazonaws.com",
+};
+
 /** @returns AWS's reason for refusing; undefined when it would give us one. */
-async function probe(client: EC2, { machine, instanceType, image, subnet, tags }: MarketInputs) {
-  const all: Tags = { ...tags, [tagNames.machine]: machine };
-  const Tags = Object.entries(all).map(([Key, Value]) => ({ Key, Value }));
+async function probe(inputs: MarketInputs, context: Context): Promise<string | undefined> {
+  const { region } = inputs;
+  const client = await ec2(region);
+  let id: string;
   try {
-    await client.runInstances({
-      ImageId: image,
-      InstanceType: instanceType as _InstanceType,
-      MinCount: 1,
-      MaxCount: 1,
-      SubnetId: subnet,
-      InstanceMarketOptions: { MarketType: "spot" },
-      TagSpecifications: ["instance" as const, "volume" as const].map((ResourceType) => ({ ResourceType, Tags })),
-    });
-    return undefined;
+    const { Instances } = await client.runInstances(await requestOf(inputs));
+    id = Instances![0].InstanceId!;
   } catch (error) {
     if (noSpot.test(errorCode(error))) return errorCode(error);
     throw error;
   }
+  const instance = await launched(region, id, context);
+  await terminateInstances(region, [instance], context);
+  const { State, StateReason } = instance;
+  if (State?.Name === "running") return undefined;
+  if (takenBack.test(StateReason?.Code ?? "")) return StateReason!.Code;
+  const isKey = StateReason?.Code === "Client.InternalError" && inputs.disk.kmsKey !== undefined;
+  throw new UserError({
+    where: `spot instance ${id} in ${region}`,
+    found: `AWS ended it as soon as it was launched: ${stateReason(instance)}`,
+    cure: isKey
+      ? `most likely the role AWSServiceRoleForEC2Spot may not use ${inputs.disk.kmsKey}: docs/ec2.md has the grant that it needs`
+      : "see `aws ec2 describe-instances` and AWS's page on instances that terminate immediately, or set ci-images:ec2.spot to false",
+  });
+}
+
+/** Waits until the probe runs, or has ended. A new instance is not always seen at once. */
+async function launched(region: string, id: string, context: Context): Promise<Instance> {
+  return waitFor<Instance>(
+    {
+      what: `spot instance ${id} in ${region}`,
+      until: "to be running",
+      deadline: probeSeconds,
+      lookAt: `aws ec2 describe-instances --region ${region} --instance-ids ${id}`,
+      async look() {
+        const instance = await findInstance(region, id);
+        const state = instance?.State?.Name ?? "not seen yet";
+        return !instance || state === "pending" ? { state } : { done: instance };
+      },
+    },
+    context,
+  );
+}
+
+/** As the official provider launches the machine itself (components/ec2/machine.ts has its arguments). */
+async function requestOf(inputs: MarketInputs): Promise<RunInstancesCommandInput> {
+  const { region, machine, instanceType, image, subnet, publicAddress, instanceProfile, disk, tags } = inputs;
+  const all: Tags = { ...tags, [tagNames.machine]: machine };
+  const Tags = Object.entries(all).map(([Key, Value]) => ({ Key, Value }));
+  return {
+    ImageId: image,
+    InstanceType: instanceType as _InstanceType,
+    MinCount: 1,
+    MaxCount: 1,
+    NetworkInterfaces: [{ DeviceIndex: 0, SubnetId: subnet, AssociatePublicIpAddress: publicAddress }],
+    ...(instanceProfile !== undefined && { IamInstanceProfile: { Name: instanceProfile } }),
+    MetadataOptions: { HttpEndpoint: "enabled", HttpTokens: "required", HttpPutResponseHopLimit: 1 },
+    BlockDeviceMappings: [
+      {
+        DeviceName: (await findImage(region, image))?.RootDeviceName ?? "/dev/xvda",
+        Ebs: {
+          VolumeSize: disk.size,
+          VolumeType: "gp3",
+          DeleteOnTermination: true,
+          ...(disk.encrypted && { Encrypted: true, KmsKeyId: disk.kmsKey }),
+        },
+      },
+    ],
+    InstanceMarketOptions: { MarketType: "spot" },
+    InstanceInitiatedShutdownBehavior: "terminate",
+    UserData: Buffer.from(`#!/bin/sh\nshutdown -P +${probeMinutes}\n`).toString("base64"),
+    TagSpecifications: ["instance" as const, "volume" as const].map((ResourceType) => ({ ResourceType, Tags })),
+  };
 }

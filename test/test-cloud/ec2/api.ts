@@ -23,7 +23,7 @@ import { Images } from "./images.ts";
 import { Instances } from "./instances.ts";
 import { notFound, Rules } from "./rules.ts";
 import { ServiceModel, type Refusal } from "./service-model.ts";
-import { errorAnswer, texts, withIds } from "./xml.ts";
+import { errorAnswer, okAnswer, texts, withIds } from "./xml.ts";
 
 /** A request to EC2. */
 export interface Ec2Call {
@@ -40,6 +40,8 @@ export class Ec2Api {
   readonly faults = new Faults();
   readonly rules = new Rules();
   readonly calls: string[] = [];
+  /** Keys for EBS by region, where they are not AWS's own. */
+  readonly defaultKeys = new Map<string, string>();
   readonly instances: Instances;
   readonly images: Images;
   private readonly server: Server;
@@ -143,6 +145,11 @@ export class Ec2Api {
       return { status: 400, body: json, type: "application/x-amz-json-1.1" };
     }
     if (service !== "ec2") return await forward();
+    // moto does not have it.
+    if (action === "GetEbsDefaultKmsKeyId") {
+      const key = `<kmsKeyId>${this.defaultKeys.get(region) ?? "alias/aws/ebs"}</kmsKeyId>`;
+      return { status: 200, body: okAnswer(action).replace("<return>", `${key}<return>`) };
+    }
     await this.followGuests();
     const call = { action, region, parameters };
     const refusal = await this.refusalOf(call);
