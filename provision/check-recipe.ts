@@ -3,6 +3,7 @@ import { basename, dirname, extname, resolve } from "node:path";
 import { UserError, type Complaint } from "../common/user-error.ts";
 import { findBases } from "./check-base.ts";
 import { lookUpDistribution, unknownDistribution } from "./distributions.ts";
+import { kernelArgumentsKey, kernelArgumentsModule } from "./kernel-arguments.ts";
 import { moduleKey, type ModuleCatalogue } from "./load-modules.ts";
 import type { Distribution, ModuleFile } from "./module.ts";
 import type { Format, Recipe, RecipeModule, RecipeTest } from "./recipe.ts";
@@ -64,7 +65,7 @@ class RecipeCheck {
     const distributions = this.#distributions();
     const bases = findBases(this.#file, folder, this.#configuration.base, distributions, this.#complaints);
     const sizeBytes = this.#size();
-    const modules = this.#modules(listed);
+    const modules = [...this.#modules(listed), ...this.#kernelArguments()];
     const tests = this.#tests();
     if (this.#complaints.length > 0) throw new UserError(...this.#complaints);
     const formats = (this.#configuration.formats as Format[] | undefined) ?? ["qcow2"];
@@ -187,6 +188,15 @@ class RecipeCheck {
       const timeoutSeconds = seconds.get(module.name) ?? defaultModuleSeconds;
       return { ...module, settingsKey, settings: this.#configuration[settingsKey], timeoutSeconds };
     });
+  }
+
+  /** Done as a module is, after those of the list: what comes with a kernel that one of them installs gets them, too. */
+  #kernelArguments(): RecipeModule[] {
+    const settings = this.#configuration[kernelArgumentsKey];
+    if (settings === undefined) return [];
+    const name = kernelArgumentsKey;
+    const module = { name, writtenName: name, file: kernelArgumentsModule, settingsKey: name, settings };
+    return [{ ...module, timeoutSeconds: defaultModuleSeconds }];
   }
 
   #tests(): RecipeTest[] {

@@ -1,5 +1,6 @@
 // The schema of recipes: the same rules check a recipe when it is read and help an editor while it is written.
 import { distributions } from "./distributions.ts";
+import { kernelArgumentsSchema } from "./kernel-arguments.ts";
 import type { ModuleFile } from "./module.ts";
 import { durationForm, sizeForm } from "./sizes.ts";
 
@@ -84,6 +85,7 @@ export const recipeProperties: Readonly<Record<string, Schema>> = {
     items: { type: "string" },
     description: "What to do, in order: names of modules",
   },
+  kernel_arguments: kernelArgumentsSchema,
   timeouts: {
     type: "object",
     additionalProperties: duration,

@@ -2,8 +2,11 @@
 // boot partition up to date. It is written into the scratch view of the root, never into the builder.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { ExecaError } from "execa";
 import { UserError } from "../../common/user-error.ts";
-import { inView, type RootView } from "./root-view.ts";
+import { kernelArgumentsFile } from "../../provision/kernel-arguments.ts";
+import { mergeFileSystemTable, mergeKernelArguments, type BootSettings } from "./boot-settings.ts";
+import { besideView, inView, type RootView } from "./root-view.ts";
 import type { DiskIdentifiers } from "./disk-layout.ts";
 
 /** Where the script lives in the image. */
@@ -20,28 +23,48 @@ const hooks: readonly { folder: string; name: string }[] = [
   { folder: "/etc/kernel/install.d", name: "99-ci-images-boot.install" },
 ];
 
-/**
- * The kernel command line. Both consoles: a screen shows what happens on tty0, and what clouds keep as the console log is
- * ttyS0; the last one named is /dev/console, where cloud-init prints the host keys.
- */
-export function kernelArguments(identifiers: DiskIdentifiers): string {
-  return `root=UUID=${identifiers.rootFileSystem} ro console=tty0 console=ttyS0,115200 quiet`;
-}
-
-/**
- * /etc/fstab. The boot partition is mounted only while somebody looks at it: a worker whose power is cut then never has
- * it open, so it needs no check at boot (and the image no dosfstools). `nofail` and the short wait let the bare root
- * file system boot where there is no such partition.
- */
-export function fileSystemTable(identifiers: DiskIdentifiers): string {
-  return `# Written by ci-images.
-UUID=${identifiers.rootFileSystem} / ext4 errors=remount-ro 0 1
-PARTUUID=${identifiers.bootPartition} /boot/efi vfat umask=0077,nofail,x-systemd.automount,x-systemd.idle-timeout=60s,x-systemd.device-timeout=5s 0 0
+/** Prints what a root says of its boot, each part after a line of its own; runs in the root. */
+const settingsScript = `
+part() { printf '\\n%s\\n' "--- $1"; }
+show() { if [ -f "$1" ]; then cat "$1"; fi; }
+part fstab; show /etc/fstab
+part cmdline; show /etc/kernel/cmdline
+part arguments; show ${kernelArgumentsFile}
+part ours; if [ -e ${updater} ]; then echo yes; fi
+part grub
+for file in /etc/default/grub /etc/default/grub.d/*.cfg; do if [ -r "$file" ]; then . "$file"; fi; done
+echo "\${GRUB_CMDLINE_LINUX:-} \${GRUB_CMDLINE_LINUX_DEFAULT:-}"
 `;
+
+function parseSettings(output: string): BootSettings {
+  const parts = Object.fromEntries(
+    output.split(/^--- /m).map((part) => {
+      const end = part.indexOf("\n");
+      return [part.slice(0, end), part.slice(end + 1).replace(/\n$/, "")];
+    }),
+  );
+  const { fstab = "", cmdline = "", arguments: own = "", grub = "", ours = "" } = parts;
+  return { fstab, cmdline, grub, arguments: own, isOurs: ours.trim() === "yes" };
+}
+
+async function settingsOf(view: RootView, signal?: AbortSignal): Promise<BootSettings> {
+  try {
+    // Alone with a /dev: what GRUB's settings throw away (2>/dev/null) would else become a file in the root.
+    const enter = 'mount --bind /dev "$1/dev"; exec chroot "$1" sh -c "$2"';
+    const apart = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", enter, "sh"];
+    return parseSettings(await besideView(view, [...apart, view.path, settingsScript], { signal }));
+  } catch (error) {
+    if (!(error instanceof ExecaError) || signal?.aborted) throw error;
+    throw new UserError({
+      where: "/etc/default/grub and /etc/default/grub.d in the image's root",
+      found: `the shell can't read them: ${String(error.stderr)}`,
+      cure: "mend these settings in the recipe; for words on the kernel command line there is the recipe's key kernel_arguments",
+    });
+  }
 }
 
 /**
- * Writes the boot settings into the root and fills its /boot/efi, which the caller copies onto the boot partition.
+ * Writes the boot settings into the root, merged with those that its recipe has made, and fills its /boot/efi, which the caller copies onto the boot partition.
  * @returns the version of the kernel that will be booted, e.g. `6.1.0-40-cloud-amd64`.
  * @throws UserError where the root has no kernel with a ramdisk.
  */
@@ -57,8 +80,10 @@ export async function writeBootFiles(
       signal,
     });
   await put(updater, "0755", script);
-  await put("/etc/fstab", "0644", fileSystemTable(identifiers));
-  await put("/etc/kernel/cmdline", "0644", `${kernelArguments(identifiers)}\n`);
+  const own = await settingsOf(view, signal);
+  const base = view.base === undefined ? undefined : await settingsOf({ path: view.base, enter: [] }, signal);
+  await put("/etc/fstab", "0644", mergeFileSystemTable(identifiers, own.fstab, base?.fstab ?? ""));
+  await put("/etc/kernel/cmdline", "0644", `${mergeKernelArguments(identifiers, own, base)}\n`);
   for (const { folder, name } of hooks) {
     await inView(view, ["sh", "-euc", 'mkdir -p "$1"; ln -sf "$3" "$1/$2"', "sh", folder, name, updater], { signal });
   }

@@ -33,6 +33,7 @@ export async function rootView(name: string): Promise<MachineRootView> {
   await chmod(upper, (await stat(builder.upper)).mode & 0o7777);
   return {
     path,
+    base: record.guest.base,
     enter: enterOverlay({ lower: [builder.upper, ...builder.lower], upper, work, path }),
     dispose: () => removeTree(folder),
   };

@@ -7,6 +7,8 @@ export interface RootView {
   path: string;
   /** What to put before a command's words so that it runs as root and sees the tree, e.g. `["nsenter", "--mount=..."]`; empty when it is seen anyway. */
   enter: readonly string[];
+  /** The tree that the root was made over, to tell what was added; nobody may write to it. */
+  base?: string;
 }
 
 /** Options of `besideView` and `inView`. */

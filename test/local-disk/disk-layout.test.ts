@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { UserError } from "../../common/user-error.ts";
-import { fileSystemTable, kernelArguments } from "../../provider/local/boot-files.ts";
+import { fileSystemTable, kernelArguments } from "../../provider/local/boot-settings.ts";
 import { diskIdentifiers, layOutDisk, mebibyte, partitionTable } from "../../provider/local/disk-layout.ts";
 
 const content = { bytes: 500 * mebibyte, entries: 20_000, bootBytes: 30 * mebibyte };
