@@ -1,6 +1,7 @@
 // What is tested on a machine that was booted from the finished image, beside the recipe's own checks: that it is a machine of its
 // own, that nobody of the bake can log in, and that it came up well.
 import type { Check } from "./root.ts";
+import { keptPathsFile, keyListFile, madePathsFile } from "./seal/kept.ts";
 import { quote } from "./shell.ts";
 
 /** What the builder was, so that the new machine can be told from it. */
@@ -30,6 +31,8 @@ export function verificationChecks(builder: BuilderIdentity): Check[] {
     check("the machine-id is its own", machineId(builder.machineId)),
     check("the SSH host keys are its own, made on this boot", hostKeys(builder.hostKeys)),
     check("no key of the bake is accepted", loginKey(builder.loginKey)),
+    check("keys of services are its own, made on this boot", serviceKeys),
+    check("no log of the bake is in the image", oldLogs),
     check("the root file system fills the disk", rootSize),
     check("shell histories are empty", histories),
   ];
@@ -80,6 +83,26 @@ for key in /etc/ssh/ssh_host_*_key.pub; do
 done
 [ "$count" -gt 0 ]`;
 }
+
+/** What sealing has removed for ci-images-keys.service to make. */
+const serviceKeys = `\
+if [ ! -e ${keyListFile} ]; then echo "there are none"; exit 0; fi
+booted=$(sed -n 's/^btime //p' /proc/stat)
+while read -r path mode owner; do
+  if [ "$(stat -c '%a %U:%G' "$path")" != "$mode $owner" ]; then echo "$path: $(stat -c '%a %U:%G' "$path") and not $mode $owner"; exit 1; fi
+  if [ ! -s "$path" ] || [ "$(stat -c %Y "$path")" -lt "$((booted - 60))" ]; then echo "$path was not made on this boot"; exit 1; fi
+done <${keyListFile}`;
+
+// On the clouds nobody can look at the stopped builder: what was written there after the cleanup shows here.
+const oldLogs = `\
+booted=$(sed -n 's/^btime //p' /proc/stat)
+kept=$(cat ${keptPathsFile} ${madePathsFile} 2>/dev/null || true)
+find /var/log -xdev -type f -size +0 ! -newermt "@$((booted - 60))" | while IFS= read -r file; do
+  while IFS= read -r path; do if [ -n "$path" ] && { [ "$file" = "$path" ] || [ "\${file#"\${path%/}"/}" != "$file" ]; }; then continue 2; fi; done <<<"$kept"
+  echo "$file is older than this boot"
+done >/run/ci-images-old-logs
+cat /run/ci-images-old-logs
+[ ! -s /run/ci-images-old-logs ]`;
 
 function loginKey(key: string): string {
   return `\

@@ -1,7 +1,7 @@
 // `npm run docs`: writes docs/sealing.md from the checklist itself.
 import { pathToFileURL } from "node:url";
 import { checklist, type ChecklistEntry, type ChecklistGroup } from "../provision/seal/checklist.ts";
-import { keptKeysFile, keptPathsFile } from "../provision/seal/kept.ts";
+import { keptKeysFile, keptPathsFile, keyListFile, madePathsFile, sealingReportFile } from "../provision/seal/kept.ts";
 import { shortestSearched } from "../provision/secret-patterns.ts";
 import { formatMarkdown, writeDocument } from "./write-document.ts";
 
@@ -18,13 +18,33 @@ const groups: Record<ChecklistGroup, string> = {
 export function sealingDocs(): Promise<string> {
   const sections = Object.entries(groups).map(([group, title]) => {
     const entries = checklist.filter((entry) => entry.group === group);
-    return [`## ${title}`, "", "| id | why | source |", "| --- | --- | --- |", ...entries.map(row), ""].join("\n");
+    const table = ["| id | why | what goes | source |", "| --- | --- | --- | --- |", ...entries.map(row)];
+    return [`## ${title}`, "", ...table, ""].join("\n");
   });
-  return formatMarkdown([opening, ...sections, searching].join("\n"));
+  return formatMarkdown([opening, ...sections, keys, searching].join("\n"));
 }
 
-function row({ id, reason, source }: ChecklistEntry): string {
-  return `| ${[`\`${id}\``, reason, source].map((cell) => cell.replaceAll("|", "\\|").replaceAll("*", "\\*")).join(" | ")} |`;
+function row(entry: ChecklistEntry): string {
+  const { id, reason, source } = entry;
+  const text = (cell: string): string => cell.replaceAll("*", "\\*");
+  const plain = [text(reason), removalOf(entry), text(source)].map((cell) => cell.replaceAll("|", "\\|"));
+  return `| \`${id}\` | ${plain.join(" | ")} |`;
+}
+
+/** What a line takes away, in words. */
+function removalOf({ paths, leftovers, credentials, also, group }: ChecklistEntry): string {
+  const parts = [
+    ...(paths ? [code(paths)] : []),
+    ...(leftovers ? [`unless a module made it: ${code(leftovers)}`] : []),
+    ...(credentials ? [`with a credential in it: ${code(credentials)}`] : []),
+    ...(also ? [also] : []),
+  ];
+  if (parts.length > 0) return parts.join("; ");
+  return group === "must contain" ? "nothing" : "nothing: what is found ends the bake";
+}
+
+function code(patterns: readonly string[]): string {
+  return patterns.map((pattern) => `\`${pattern}\``).join(", ");
 }
 
 const opening = `\
@@ -32,15 +52,44 @@ const opening = `\
 
 # Sealing
 
-The last command on a builder makes it an image: it stops what would write again, removes everything on this list, names
+The last command on a builder makes it an image: it stops what would write again, removes what this page lists, names
 the image (\`IMAGE_ID\` and \`IMAGE_VERSION\` in os-release, \`/etc/ci-images.json\`), and asserts the list. Then nobody can
 log in any more, and the machine is powered off and never booted again. On \`local\` the same assertions run once more, read-only, on
 the root file system of the stopped builder, before the disk is made. One line that does not hold ends the bake; the message
 is \`not ok - ID: what was found (why)\`.
 
-What has to stay although it is on the list is noted in the image by the modules that put it there:
-\`${keptPathsFile}\` (the modules \`files\` and \`known_hosts\` do it) and
-\`${keptKeysFile}\` (\`ssh_keys\` of \`add_user\`). The keys of the bake itself never stay.
+## The rules
+
+1. **What the base had and what the bake's own machinery left is ours to remove. What a module made stays**, unless it is an identity, a
+   credential or a log. A record of all files is taken before the first module (\`/var/lib/ci-images/record\`, which sealing removes); a file
+   that is not in it, or not so, is a module's. The tables say "unless a module made it" where that decides.
+2. **Credentials are told by their content**, not by a file's name: a key, a token, a password that stands there itself. Settings
+   without one stay (\`config.json\` with \`credHelpers\`, \`settings.xml\` with \`\${env.PASSWORD}\`). A file that holds one goes as a whole.
+3. **Dumps are told by their format**: a folder or a text called \`core\` stays.
+4. **What a recipe names stays**: what \`files\`, \`known_hosts\`, \`root_key\` and \`ssh_keys\` of \`add_user\` put there, wherever it is. They note it in the
+   image: \`${keptPathsFile}\` and \`${keptKeysFile}\`. The keys of the bake itself never stay. What else modules made
+   where sealing would have removed it is in \`${madePathsFile}\`.
+5. **Nothing goes unsaid.** Everything removed, changed or kept by rule 1 below homes, \`/etc\` and \`/var/lib\` is in the bake's log
+   (\`removed PATH (ID)\`), in the image (\`${sealingReportFile}\`) and, on \`local\`, in \`manifest.json\` under \`sealing\`. The list of all files before
+   is compared with that after: where something is gone that no line names, the bake fails (\`unnamed-removals\`).
+6. **Nothing writes afterwards.** Timers, paths, sockets and services are stopped, and whatever would start them again (a socket, D-Bus, another
+   unit) finds their condition unmet. Processes that outlive their service, or that a module left in the background, are ended. Where one runs on
+   after all, the bake fails (\`quiet\`). A machine booted from the image sees that no log is older than its boot, on every cloud.
+7. **Obstacles are cleared and said**: files that are immutable or only grow lose that for the time of sealing and have it in the image; what
+   modules have mounted is unmounted.
+
+The module that loses what it needs is found by its own check: the machine booted from the image runs all tests again.
+`;
+
+const keys = `\
+## Keys that are made on first boot
+
+What \`service-keys\` removes is made by \`ci-images-keys.service\` on the machine, before any service starts, with the mode and owner it had;
+\`${keyListFile}\` lists it. To give all workers the same key (of munge, say), put it there with \`files\`.
+
+SSH host keys are cloud-init's to make. Where it does not run (no data source of \`datasource_list\` is there, or it is turned off),
+\`ci-images-host-keys.service\` makes them, and prints them on the console. A machine that is verified on \`local\` offers NoCloud and a config drive; an
+image whose \`datasource_list\` has neither can't be logged in to there, which the bake tells from the console.
 `;
 
 const searching = `\
@@ -68,7 +117,7 @@ It does **not** find
   disk images and layers of containers that are packed;
 - secrets that the stack does not know: what a module fetched or made by itself.
 
-What the checklist removes by its place (keys, credentials, environment files with tokens) does not depend on the search.
+What the checklist removes (keys, credentials, environment files with tokens) does not depend on the search.
 `;
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href)

@@ -1,7 +1,9 @@
 // The sealing checklist, asserted on the stopped builder's root: what the power-off wrote is seen, too.
 import { execa } from "execa";
 import { UserError } from "../../common/user-error.ts";
+import { sealingReportFile } from "../../provision/seal/kept.ts";
 import type { RootView } from "./machines.ts";
+import { besideView } from "./root-view.ts";
 import type { Progress } from "./types.ts";
 
 /**
@@ -36,4 +38,19 @@ export async function assertSealed(
     found: left.length > 0 ? left.join("; ") : `could not be checked (exit status ${result.exitCode}): ${result.all}`,
     cure: "remove it in a module of the recipe, or do not put it there; then run `pulumi up` again",
   });
+}
+
+/** What sealing did, as the image has it; see provision/seal/guest/remove.sh. */
+export async function sealingReport(
+  view: RootView,
+  signal?: AbortSignal,
+): Promise<{ what: string; rule: string; path: string }[]> {
+  const text = await besideView(view, ["cat", view.path + sealingReportFile], { signal });
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => {
+      const [what = "", rule = "", ...path] = line.split("\t");
+      return { what, rule, path: path.join("\t") };
+    });
 }

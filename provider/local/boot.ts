@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { stripVTControlCharacters } from "node:util";
 import { UserError } from "../../common/user-error.ts";
+import { ConsoleVerdict } from "./console-verdict.ts";
 import { containerSupervision } from "./container.ts";
 import { writeRecord, type MachineRecord } from "./machine-record.ts";
 import { addressesFor } from "./network.ts";
@@ -79,6 +80,7 @@ async function untilReady(
 ): Promise<string> {
   const seconds = bootSeconds[record.guest.kind];
   const until = Date.now() + seconds * 1000;
+  const verdict = new ConsoleVerdict();
   while (Date.now() < until) {
     signal?.throwIfAborted();
     const status = await readStatus(directory);
@@ -90,6 +92,8 @@ async function untilReady(
     }
     if (record.guest.kind === "vm" && (await gaveUp(directory)))
       return await neverReady(directory, record, "KVM of this computer gave it up, and it stands still");
+    const reason = record.guest.kind === "vm" ? verdict.judge(await consoleOf(directory), Date.now()) : undefined;
+    if (reason !== undefined) return await neverReady(directory, record, reason);
     if (!(await findSupervisor(directory)))
       return await neverReady(directory, record, "it ended before it answered by SSH");
     await delay(record.guest.kind === "vm" ? 200 : 20, undefined, { signal });
@@ -120,8 +124,14 @@ async function neverReady(directory: string, { name }: MachineRecord, found: str
   throw new UserError({
     where: `machine ${name}`,
     found: `${found}${detail}; the last it said:\n${logs.filter(Boolean).join("\n")}\n`,
-    cure: "look for the cause in these lines; the base image may not be able to boot",
+    cure: "look for the cause in these lines and in what the recipe does to sshd, cloud-init and the network; the base image may not be able to boot",
   });
+}
+
+/** The console's log, as far as it is text. */
+async function consoleOf(directory: string): Promise<string> {
+  const file = join(directory, virtualMachineFiles.console);
+  return stripVTControlCharacters(await readFile(file, "latin1")).replaceAll("\r", "");
 }
 
 async function lastLines(file: string): Promise<string> {

@@ -4,6 +4,7 @@ import { access } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { UserError } from "../../common/user-error.ts";
+import { keptPathsFile } from "../../provision/seal/kept.ts";
 import { nameServers, networkCommand } from "./network.ts";
 import { enterOverlay, overlayOptions, type Overlay } from "./overlay.ts";
 import type { ContainerSupervision } from "./supervisor.ts";
@@ -80,9 +81,12 @@ printf '%s ALL=(ALL:ALL) NOPASSWD:ALL\\n' "$LOGIN_USER" > /etc/sudoers.d/90-ci-i
 chmod 0440 /etc/sudoers.d/90-ci-images-builder
 `;
 
+// A module's own resolv.conf is not to be lost when the builder is powered off and on.
 const NAME_SERVERS = `
-rm -f /etc/resolv.conf
-printf '%s' "$NAME_SERVERS" > /etc/resolv.conf
+if ! grep -qsxF /etc/resolv.conf ${keptPathsFile}; then
+  rm -f /etc/resolv.conf
+  printf '%s' "$NAME_SERVERS" > /etc/resolv.conf
+fi
 `;
 
 /**

@@ -14,6 +14,7 @@ import {
   type RootContent,
 } from "./disk-layout.ts";
 import { removeTree } from "./remove-tree.ts";
+import { restoreFlags } from "./file-flags.ts";
 import { besideView, inView, type RootView } from "./root-view.ts";
 import type { Progress } from "./types.ts";
 
@@ -181,6 +182,7 @@ async function writeRootPartition(disk: string, { root }: DiskLayout, options: S
     signal: options.signal,
     environment: options.sourceDate === undefined ? {} : { E2FSPROGS_FAKE_TIME: String(options.sourceDate) },
   });
+  await restoreFlags(disk, root.offset, options.view, options.signal);
 }
 
 async function makeQcow2(disk: string, _layout: DiskLayout, _kernel: string, options: StepOptions): Promise<string> {

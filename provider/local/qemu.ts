@@ -20,6 +20,7 @@ export const uefiFirmware = {
 export const virtualMachineFiles = {
   overlay: "overlay.qcow2",
   seed: "seed.img",
+  configDrive: "config-drive.img",
   variables: "efi-variables.fd",
   console: "console.log",
   monitor: "monitor.socket",
@@ -122,6 +123,8 @@ export function qemuCommand(options: QemuOptions): string[] {
     ...["-device", "virtio-blk-pci,drive=disk,bootindex=0"],
     ...["-drive", `if=none,id=seed,format=raw,readonly=on,file=${file("seed")}`],
     ...["-device", "virtio-blk-pci,drive=seed"],
+    ...["-drive", `if=none,id=config,format=raw,readonly=on,file=${file("configDrive")}`],
+    ...["-device", "virtio-blk-pci,drive=config"],
     ...["-netdev", `user,id=network,restrict=${restrict},hostfwd=tcp:${address}:22-:22`],
     ...["-device", "virtio-net-pci,netdev=network,romfile="],
     ...["-object", "rng-random,id=random,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=random"],

@@ -24,6 +24,8 @@ export interface Manifest {
   /** What the builder was: a machine booted from the image must differ from it. */
   builder: { machineId: string; hostKeys: string[]; loginKey: string };
   files: ImageFile[];
+  /** What sealing removed, changed and kept below homes, /etc and /var/lib, with the line of the checklist; not in older manifests. */
+  sealing?: { what: string; rule: string; path: string }[];
   /** ISO 8601. */
   builtAt: string;
   /** True when an earlier `pulumi up` had failed on the same builder. */

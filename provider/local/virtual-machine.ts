@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { copyFile, mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
+import { keptPathsFile, madePathsFile } from "../../provision/seal/kept.ts";
 import { uefiFirmware, virtualMachineFiles } from "./qemu.ts";
 
 /** Options of `prepareVirtualMachine`. */
@@ -35,29 +36,61 @@ export async function prepareVirtualMachine(directory: string, options: VirtualM
   await execa("qemu-img", ["resize", "-q", file("overlay"), growth], { cancelSignal: signal });
   await copyFile(uefiFirmware.variables, file("variables"));
   await writeFile(file("console"), "");
-  await writeSeed(file("seed"), seedFiles(randomUUID(), options.authorizedKey), signal);
+  const instance = randomUUID();
+  await writeSeed(file("seed"), "CIDATA", seedFiles(instance, options.authorizedKey), signal);
+  await writeSeed(file("configDrive"), "CONFIG-2", configDriveFiles(instance, options.authorizedKey), signal);
 }
+
+const hostName = "image-under-test";
 
 /** The files of a NoCloud seed, by name. JSON is YAML, too, and needs no thought about quoting. */
 export function seedFiles(instance: string, authorizedKey: string): Record<string, string> {
   return {
-    "meta-data": `${JSON.stringify({ "instance-id": instance, "local-hostname": "image-under-test", "public-keys": [authorizedKey] })}\n`,
-    "user-data": `#cloud-config\n${JSON.stringify({
-      // Only one kind of host key: an RSA key takes many seconds on emulated hardware, and nobody would ask for it.
-      ssh_genkeytypes: ["ed25519"],
-      // Without a network nobody resolves the machine's own name, and sudo would wait for that every time.
-      manage_etc_hosts: "localhost",
-    })}\n`,
+    "meta-data": `${JSON.stringify({ "instance-id": instance, "local-hostname": hostName, "public-keys": [authorizedKey] })}\n`,
+    "user-data": userData,
     "network-config": `${JSON.stringify({ version: 2, ethernets: { all: { match: { name: "e*" }, dhcp4: true } } })}\n`,
   };
 }
 
-/** A small FAT file system labelled as cloud-init's NoCloud data source looks for it. */
-async function writeSeed(image: string, files: Record<string, string>, signal?: AbortSignal): Promise<void> {
+/** The same as OpenStack's config drive, for images whose recipe has told cloud-init to look for nothing but that. */
+export function configDriveFiles(instance: string, authorizedKey: string): Record<string, string> {
+  const metadata = { uuid: instance, hostname: hostName, public_keys: { trial: authorizedKey } };
+  return {
+    "openstack/latest/meta_data.json": `${JSON.stringify(metadata)}\n`,
+    "openstack/latest/user_data": userData,
+  };
+}
+
+const nameItself = `grep -qsxF /etc/hosts ${keptPathsFile} ${madePathsFile} || grep -qsw ${hostName} /etc/hosts || echo 127.0.1.1 ${hostName} >>/etc/hosts`;
+
+const userData = `#cloud-config\n${JSON.stringify({
+  // Only one kind of host key: an RSA key takes many seconds on emulated hardware, and nobody would ask for it.
+  ssh_genkeytypes: ["ed25519"],
+  // Without a network nobody resolves the machine's own name, and sudo would wait for that every time. A recipe's own /etc/hosts is
+  // not to be touched: its test would fail.
+  bootcmd: [["sh", "-c", nameItself]],
+})}\n`;
+
+/** A small FAT file system labelled as a data source of cloud-init looks for it. */
+async function writeSeed(
+  image: string,
+  label: string,
+  files: Record<string, string>,
+  signal?: AbortSignal,
+): Promise<void> {
   const file = await open(image, "w", 0o600);
   await file.truncate(1440 * 1024);
   await file.close();
-  await execa("mformat", ["-i", image, "-f", "1440", "-v", "CIDATA", "::"], { cancelSignal: signal });
+  await execa("mformat", ["-i", image, "-f", "1440", "-v", label, "::"], { cancelSignal: signal });
+  const folders = new Set(
+    Object.keys(files).flatMap((name) =>
+      name
+        .split("/")
+        .slice(0, -1)
+        .map((_, depth, all) => all.slice(0, depth + 1).join("/")),
+    ),
+  );
+  for (const folder of folders) await execa("mmd", ["-i", image, `::/${folder}`], { cancelSignal: signal });
   for (const [name, content] of Object.entries(files)) {
     await execa("mcopy", ["-i", image, "-", `::/${name}`], { input: content, cancelSignal: signal });
   }

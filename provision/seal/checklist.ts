@@ -146,6 +146,7 @@ export const checklist: readonly ChecklistEntry[] = [
     paths: ["/etc/boto.cfg", "/etc/google_instance_id", "/var/lib/{google,google-guest-agent}/*"],
     // Only what older agents noted there: the rest of that file, and the distribution's beside it, is configuration.
     remove: `if [ -f "$ROOT/etc/default/instance_configs.cfg" ]; then sed -i -E '/^\\s*instance_id\\s*=/Id' "$ROOT/etc/default/instance_configs.cfg"; fi`,
+    also: "`instance_id` in `/etc/default/instance_configs.cfg`",
     assert: `if grep -sqiE '^\\s*instance_id\\s*=\\s*\\S' "$ROOT/etc/default/instance_configs.cfg"; then echo "/etc/default/instance_configs.cfg: notes the builder's instance"; fi`,
   },
   {
@@ -214,6 +215,7 @@ export const checklist: readonly ChecklistEntry[] = [
     reason: "an id shared by machines confuses DHCP, the journal and D-Bus; empty means: make a new one at boot",
     source: `machine-id(5), section First Boot Semantics; ${images}`,
     remove: `: >/etc/machine-id; chmod 0444 /etc/machine-id; if [ -f /var/lib/dbus/machine-id ] && [ ! -L /var/lib/dbus/machine-id ]; then ln -s -f /etc/machine-id /var/lib/dbus/machine-id; fi`,
+    also: "`/etc/machine-id` is emptied, `/var/lib/dbus/machine-id` becomes a link to it",
     assert: `if [ ! -f "$ROOT/etc/machine-id" ]; then echo "/etc/machine-id: missing"; elif [ -s "$ROOT/etc/machine-id" ]; then echo /etc/machine-id; fi
 if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-id" ]; then echo /var/lib/dbus/machine-id; fi`,
   },

@@ -17,6 +17,9 @@ export const madePathsFile = `${ownFolder}/made-paths`;
 /** What sealing did: `kept`, `removed` or `changed`, tab, the line of the checklist, tab, the path. */
 export const sealingReportFile = `${ownFolder}/sealing`;
 
+/** Keys that the machine makes on first boot: path, mode and owner. */
+export const keyListFile = `${ownFolder}/first-boot-keys`;
+
 /** Flags of files as `chattr` has them, tab, the path: for ways to write a disk that do not carry them over. */
 export const fileFlagsFile = `${ownFolder}/file-flags`;
 

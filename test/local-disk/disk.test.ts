@@ -7,6 +7,7 @@ import { execa } from "execa";
 import { verifyFiles, type ImageFile } from "../../provider/local/disk-files.ts";
 import { diskIdentifiers } from "../../provider/local/disk-layout.ts";
 import { assembleImage, type AssembleOptions } from "../../provider/local/disk.ts";
+import { inView } from "../../provider/local/root-view.ts";
 import { cachedBase } from "../cached-base.ts";
 import { scratchView } from "./support.ts";
 
@@ -35,7 +36,12 @@ describe("a disk made of a base", function () {
       await verifyFiles(directory, made);
       await writeFile(join(directory, "manifest.json"), "{}");
     };
-    ({ files } = await assemble({ directory: image(), formats: ["qcow2", "raw", "tar"], complete }));
+    // As sealing notes flags of files.
+    const view = await scratchView(folder, base);
+    const flags =
+      "mkdir -p /usr/lib/ci-images; printf 'i\\t/etc/hosts\\naA\\t/var/log\\n' >/usr/lib/ci-images/file-flags";
+    await inView(view, ["sh", "-euc", flags]);
+    ({ files } = await assemble({ view, directory: image(), formats: ["qcow2", "raw", "tar"], complete }));
   });
   after(() => rm(folder, { recursive: true }));
 
@@ -75,6 +81,8 @@ describe("a disk made of a base", function () {
     const root = join(unpacked, "worker.img");
     await execa`e2fsck -fn ${root}`;
     assert.match((await execa`dumpe2fs -h ${root}`).stdout, new RegExp(diskIdentifiers(identity).rootFileSystem));
+    assert.match((await execa`debugfs -R ${"stat /etc/hosts"} ${root}`).stdout, /Flags: 0x80010$/m);
+    assert.match((await execa`debugfs -R ${"stat /var/log"} ${root}`).stdout, /Flags: 0x800a0$/m);
     // Attributes and links of the base are there, too.
     assert.match((await execa`debugfs -R ${"stat /usr/bin/sudo"} ${root}`).stdout, /Mode: +04755/);
     assert.match(

@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../../common/user-error.ts";
-import { assertSealed } from "../../local/assert-sealed.ts";
+import { assertSealed, sealingReport } from "../../local/assert-sealed.ts";
 import { assembleImage } from "../../local/disk.ts";
 import { findMachine, rootView } from "../../local/machines.ts";
 import { removeTree } from "../../local/remove-tree.ts";
@@ -99,10 +99,11 @@ export const image: ResourceType<ImageInputs, ImageState> = {
     const view = await rootView(machine);
     try {
       await assertSealed(view, assertion, progress, signal);
+      const sealing = await sealingReport(view, signal);
       const complete = async (directory: string, files: Manifest["files"]) => {
         await writeFile(
           join(directory, "manifest.json"),
-          `${JSON.stringify(await manifestOf(inputs, files), undefined, 2)}\n`,
+          `${JSON.stringify(await manifestOf(inputs, files, sealing), undefined, 2)}\n`,
         );
       };
       await assembleImage(
@@ -143,7 +144,11 @@ export const image: ResourceType<ImageInputs, ImageState> = {
   },
 };
 
-async function manifestOf(inputs: ImageInputs, files: Manifest["files"]): Promise<Manifest> {
+async function manifestOf(
+  inputs: ImageInputs,
+  files: Manifest["files"],
+  sealing: Manifest["sealing"],
+): Promise<Manifest> {
   const { name, recipe, distribution, project, stack, machine, base, size, plan, packages, builder, interrupted } =
     inputs;
   return {
@@ -159,6 +164,7 @@ async function manifestOf(inputs: ImageInputs, files: Manifest["files"]): Promis
     packages: packages!,
     builder: builder!,
     files,
+    sealing,
     builtAt: new Date().toISOString(),
     interrupted: interrupted ?? false,
     tools: await toolVersions(),

@@ -1,0 +1,133 @@
+// Sealing seen through a whole bake on `local`, with the machine booted from the image as the witness: what recipes make stays, services
+// whose keys were removed have keys of their own, boot settings are merged, and images whose cloud-init looks elsewhere come up.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { TestStack } from "./test-stack.ts";
+
+const script = `
+useradd --create-home jenkins
+loginctl enable-linger jenkins
+install -D -m 0755 /dev/stdin /var/lib/cloud/scripts/per-boot/10-mark <<'END'
+#!/bin/sh
+touch /run/per-boot-ran
+END
+install -D -m 0644 /dev/stdin /root/core/README <<<"a checkout"
+install -D -m 0600 /dev/stdin /root/.docker/config.json <<<'{"credHelpers":{"eu.gcr.io":"gcloud"}}'
+install -D -m 0600 /dev/stdin /home/jenkins/.docker/config.json <<<'{"auths":{"r.example.com":{"auth":"bWU6c2VjcmV0"}}}'
+echo "tmpfs /scratch tmpfs size=16M 0 0" >>/etc/fstab
+mkdir -p /scratch
+install -D -m 0644 /dev/stdin /etc/default/grub.d/50-audit.cfg <<<'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT audit=0"'
+mkdir -p /etc/kernel
+echo panic=10 >/etc/kernel/cmdline
+echo '@daily /bin/true' | crontab -u jenkins - 2>/dev/null || install -D -m 0600 /dev/stdin /var/spool/cron/crontabs/jenkins <<<'@daily /bin/true'
+install -D -m 0600 /dev/stdin /opt/locked <<<locked
+chattr +i /opt/locked
+chattr +i /etc/ssh/ssh_host_ed25519_key.pub
+a2enmod ssl >/dev/null
+a2ensite default-ssl >/dev/null
+systemctl restart apache2
+sha256sum /etc/ssl/private/ssl-cert-snakeoil.key >/opt/snakeoil-of-the-bake
+mkdir -p /var/lib/cloud/data/mounted
+mount -t tmpfs tmpfs /var/lib/cloud/data/mounted
+`;
+
+const onWorker = `[ ! -e /var/lib/ci-images ]`;
+
+/** Holds on the builder and on the worker alike where it says nothing of the worker. */
+const tests = [
+  {
+    name: "linger",
+    run: "[ -e /var/lib/systemd/linger/jenkins ] && systemctl is-active user@$(id -u jenkins).service",
+  },
+  { name: "a folder called core", run: "grep -q checkout /root/core/README" },
+  { name: "settings without credentials stay", run: "grep -q credHelpers /root/.docker/config.json" },
+  { name: "credentials go", run: `! ${onWorker} || [ ! -e /home/jenkins/.docker/config.json ]` },
+  { name: "a crontab", run: "grep -q daily /var/spool/cron/crontabs/jenkins" },
+  { name: "scripts for each boot", run: `! ${onWorker} || [ -e /run/per-boot-ran ]` },
+  { name: "a line of fstab", run: `! ${onWorker} || findmnt /scratch >/dev/null` },
+  { name: "a word in GRUB's settings", run: `! ${onWorker} || grep -qw audit=0 /proc/cmdline` },
+  { name: "a word in /etc/kernel/cmdline", run: `! ${onWorker} || grep -qw panic=10 /proc/cmdline` },
+  {
+    name: "a file that nobody may change",
+    run: "[ $(lsattr /opt/locked | cut -c5) = i ] && grep -q locked /opt/locked",
+  },
+  {
+    name: "rsyslog logs",
+    run: "logger sealing-test && for i in $(seq 50); do grep -qs sealing-test /var/log/syslog && exit; sleep 0.2; done; exit 1",
+    timeout: "60 seconds",
+  },
+  {
+    name: "postgresql answers",
+    run: "cd / && for i in $(seq 100); do runuser -u postgres -- psql -tAc 'show ssl' | grep -qx on && exit; sleep 0.5; done; exit 1",
+    timeout: "90 seconds",
+  },
+  {
+    name: "apache2 has the default TLS site",
+    run: "systemctl is-active apache2 && echo | openssl s_client -connect localhost:443 2>/dev/null | grep -q 'BEGIN CERTIFICATE'",
+  },
+  {
+    name: "its key is the machine's own",
+    run: `! ${onWorker} || ! sha256sum --check --status /opt/snakeoil-of-the-bake`,
+  },
+];
+
+const recipe = {
+  name: "sealed",
+  distribution: "debian12",
+  size: "4G",
+  kernel_arguments: ["nohz=off"],
+  modules: ["install_packages", "files", "run"],
+  install_packages: { apt: ["rsyslog", "cron", "libpam-systemd", "ssl-cert", "postgresql", "apache2", "openssl"] },
+  files: [
+    { path: "/etc/hosts", content: "127.0.0.1 localhost\n127.0.1.1 worker\n" },
+    { path: "/etc/cloud/cloud.cfg.d/95-sources.cfg", content: "datasource_list: [ConfigDrive, OpenStack, None]\n" },
+  ],
+  run: [script],
+  tests,
+};
+
+describe("sealing, through a whole bake", function () {
+  this.timeout(1_800_000);
+  let stack: TestStack;
+  let output: string;
+
+  before(async () => {
+    stack = await TestStack.create(recipe, { verify: true });
+    ({ output } = await stack.up());
+  });
+  after(async () => {
+    await stack?.succeed("destroy", "--yes", "--skip-preview");
+    await stack?.remove();
+  });
+
+  it("ends in an image that passes every test on the machine booted from it", async () => {
+    const { checks } = await stack.proof();
+    for (const { name } of recipe.tests)
+      assert.ok(
+        checks.some((line) => line.includes(name)),
+        name,
+      );
+    assert.ok(checks.some((line) => line.includes("keys of services are its own")));
+    assert.ok(checks.some((line) => line.includes("the kernel command line has nohz=off")));
+  });
+
+  it("says in the log and in the manifest what it removed and by which rule", async () => {
+    const { path } = (await stack.outputs()).images!.local.debian12;
+    const { sealing } = JSON.parse(await readFile(join(path, "manifest.json"), "utf8")) as {
+      sealing: { what: string; rule: string; path: string }[];
+    };
+    for (const [rule, removed] of [
+      ["cloud-credentials", "/home/jenkins/.docker/config.json"],
+      ["service-keys", "/etc/ssl/private/ssl-cert-snakeoil.key"],
+      ["ssh-host-keys", "/etc/ssh/ssh_host_ed25519_key.pub"],
+    ] as const) {
+      assert.ok(
+        sealing.some((each) => each.what === "removed" && each.rule === rule && each.path === removed),
+        removed,
+      );
+      assert.ok(output.includes(`removed ${removed} (${rule})`), output);
+    }
+    assert.match(output, /unmounted \/var\/lib\/cloud\/data\/mounted/);
+  });
+});

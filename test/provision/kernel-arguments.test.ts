@@ -1,0 +1,78 @@
+// The recipe's key kernel_arguments: checked, part of the recipe hash, set for the boot loaders of the clouds' images and for local disks.
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { planRecipe } from "../../provision/plan.ts";
+import { loadRecipe } from "../../provision/recipe.ts";
+import { inNamespace } from "./bash.ts";
+
+describe("kernel_arguments in a recipe", () => {
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "ci-images-kernel-"));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  async function plan(words: unknown, distribution = "debian12") {
+    const file = join(await mkdtemp(join(folder, "recipe-")), "recipe.yaml");
+    await writeFile(
+      file,
+      JSON.stringify({
+        distribution,
+        modules: ["umask"],
+        ...(words === undefined ? {} : { kernel_arguments: words }),
+        ...(distribution === "rocky9" && { base: { directory: folder } }),
+      }),
+    );
+    const recipe = await loadRecipe(file);
+    return planRecipe(recipe, recipe.distributions[0]!, { sealVersion: "1" });
+  }
+
+  it("comes after all modules, counts in the recipe hash, and is stated as a test of the image", async () => {
+    const [none, one, other] = await Promise.all([undefined, ["nohz=off"], ["nohz=on"]].map((words) => plan(words)));
+    const hashes = [none, one, other].map((made) => made!.recipeHash("base"));
+    assert.equal(new Set(hashes).size, 3);
+    assert.equal(one!.modules.at(-1)!.name, "kernel_arguments");
+    assert.ok(one!.checks.some(({ what }) => what === "the kernel command line has nohz=off"));
+    assert.equal(none!.modules.length, 1);
+  });
+
+  it("refuses what is no word, and what finds the root", async () => {
+    for (const word of ["two words", "root=/dev/sda1", "ro", "initrd=x", 'a="b"', "a=$(b)"]) {
+      await assert.rejects(plan([word]), /kernel_arguments\[0\]/, word);
+    }
+  });
+
+  /** The script of the last step. */
+  async function script(distribution: string): Promise<string> {
+    const [step] = (await plan(["nohz=off", "audit=0"], distribution)).modules.at(-1)!.steps;
+    assert.ok(step?.kind === "script");
+    return step.script;
+  }
+
+  it("GRUB's settings on apt's distributions come after the clouds' own; grubby's on others, and once each", async () => {
+    const debian = await script("debian12");
+    assert.ok(debian.includes(`GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT nohz=off audit=0"`));
+    assert.ok(debian.includes("/etc/default/grub.d/90-ci-images.cfg"));
+    const rocky = await script("rocky9");
+    const etc = await mkdtemp(join(folder, "etc-"));
+    for (const name of ["default", "kernel"]) await mkdir(join(etc, name));
+    await writeFile(join(etc, "default/grub"), 'GRUB_CMDLINE_LINUX="quiet audit=0"\n');
+    await writeFile(join(etc, "kernel/cmdline"), "root=UUID=1 ro\n");
+    const tail = rocky.slice(rocky.indexOf("if systemd-detect-virt"), rocky.lastIndexOf("\nfi") + 3);
+    const twice = `set -euo pipefail\nmount --bind ${etc} /etc\nPATH=${await fakes()}:$PATH\n(${tail}\n)\n(${tail}\n)\ncat /run/called`;
+    const { stdout, stderr, exitCode } = await inNamespace(twice);
+    assert.equal(exitCode, 0, stderr as string);
+    assert.match(stdout as string, /grubby --update-kernel=ALL --args=nohz=off audit=0/);
+    assert.equal(await readFile(join(etc, "kernel/cmdline"), "utf8"), "root=UUID=1 ro nohz=off audit=0\n");
+    assert.equal(await readFile(join(etc, "default/grub"), "utf8"), 'GRUB_CMDLINE_LINUX="quiet audit=0 nohz=off"\n');
+  });
+
+  async function fakes(): Promise<string> {
+    const bin = await mkdtemp(join(folder, "bin-"));
+    await writeFile(join(bin, "grubby"), `#!/bin/sh\necho grubby "$@" >>/run/called\n`, { mode: 0o755 });
+    await writeFile(join(bin, "systemd-detect-virt"), "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+    return bin;
+  }
+});
