@@ -26,16 +26,16 @@ describe("kernel_arguments in a recipe", () => {
       }),
     );
     const recipe = await loadRecipe(file);
-    return planRecipe(recipe, recipe.distributions[0]!, { sealVersion: "1" });
+    return planRecipe(recipe, recipe.distributions[0], { sealVersion: "1" });
   }
 
   it("comes after all modules, counts in the recipe hash, and is stated as a test of the image", async () => {
     const [none, one, other] = await Promise.all([undefined, ["nohz=off"], ["nohz=on"]].map((words) => plan(words)));
-    const hashes = [none, one, other].map((made) => made!.recipeHash("base"));
+    const hashes = [none, one, other].map((made) => made.recipeHash("base"));
     assert.equal(new Set(hashes).size, 3);
-    assert.equal(one!.modules.at(-1)!.name, "kernel_arguments");
-    assert.ok(one!.checks.some(({ what }) => what === "the kernel command line has nohz=off"));
-    assert.equal(none!.modules.length, 1);
+    assert.equal(one.modules.at(-1)!.name, "kernel_arguments");
+    assert.ok(one.checks.some(({ what }) => what === "the kernel command line has nohz=off"));
+    assert.equal(none.modules.length, 1);
   });
 
   it("refuses what is no word, and what finds the root", async () => {
