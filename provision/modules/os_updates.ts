@@ -18,19 +18,28 @@ export const settings = {
         "An image starts with the newest kernel either way.",
       examples: [true],
     },
+    releasever: {
+      type: "string",
+      pattern: "^(latest|2023\\.[0-9]+\\.[0-9]{8})$",
+      description:
+        "On amazonlinux2023, the release to go to: `latest`, or one by its name. Every AMI of Amazon Linux 2023 stays with the packages of its own " +
+        "release; without this setting updates come with a newer base image only, and never with `base: pinned`. Other distributions ignore it.",
+      examples: ["latest"],
+    },
   },
 };
 
 /** The settings under `os_updates`. */
 interface Settings {
   reboot?: boolean;
+  releasever?: string;
 }
 
 /** Records the updates; see `settings`. */
 export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
-  const { reboot = false } = settingsOf<Settings>(cfg, "os_updates", {});
+  const { reboot = false, releasever } = settingsOf<Settings>(cfg, "os_updates", {});
   if (root.distribution.family === "debian") debian(root);
-  else redhat(root);
+  else redhat(root, releasever);
   if (!reboot) return;
   root.reboot();
   // A container runs its host's kernel, whatever is installed in it. `uname -r` is the name of the kernel's folder.
@@ -50,12 +59,17 @@ function debian(root: Root): void {
   );
 }
 
-function redhat(root: Root): void {
-  const command = root.distribution.packageCommand ?? "dnf";
-  root.run(`${command} -y upgrade`);
+function redhat(root: Root, releasever: string | undefined): void {
+  const { packageCommand = "dnf", name } = root.distribution;
+  // "Deterministic upgrades through versioned repositories": https://docs.aws.amazon.com/linux/al2023/ug/deterministic-upgrades.html
+  const isLocked = name === "amazon";
+  const release = isLocked && releasever !== undefined ? ` --releasever=${releasever}` : "";
+  const notice =
+    "echo \"notice: updates of $(rpm -q --qf '%{VERSION}' system-release) only, the release of the base image; os_updates.releasever: latest goes beyond it\"";
+  root.run(`${packageCommand} -y upgrade${release}${isLocked && release === "" ? `\n${notice}` : ""}`);
   // Exit status 100 is "there are updates"; without cached lists (on the sealed image) the command fails with 1.
   root.check(
     "no update of the operating system is left to install",
-    `status=0; ${command} -q -C check-update || status=$?; [ "$status" -ne 100 ]`,
+    `status=0; ${packageCommand} -q -C check-update${release} || status=$?; [ "$status" -ne 100 ]`,
   );
 }

@@ -124,6 +124,30 @@ describe("module library", () => {
     );
   });
 
+  it("os_updates: goes to the release that was asked for on Amazon Linux, and says there when nobody asked for one", async () => {
+    const programs = await mkdtemp(join(tmpdir(), "ci-images-dnf-"));
+    await writeFile(join(programs, "dnf"), '#!/bin/sh\necho "dnf $*"\n', { mode: 0o755 });
+    await writeFile(join(programs, "rpm"), "#!/bin/sh\nprintf 2023.9.20251110\n", { mode: 0o755 });
+    /** What the module and its check say. */
+    const said = async (settings: unknown, distribution = "amazonlinux2023") => {
+      const root = await record("os_updates", settings, distribution);
+      const steps = root.steps.flatMap((step) => (step.kind === "script" ? [step.script] : []));
+      const script = [...steps, ...root.checks.map(({ script }) => script)].join("\n");
+      const { stdout } = await execa("bash", ["-c", script], { env: { PATH: `${programs}:${process.env.PATH}` } });
+      return stdout.split("\n");
+    };
+    try {
+      const upgraded = ["dnf -y upgrade --releasever=latest", "dnf -q -C check-update --releasever=latest"];
+      assert.deepEqual(await said({ releasever: "latest" }), upgraded);
+      const [upgrade, notice, ...check] = await said(undefined);
+      assert.deepEqual([upgrade, ...check], ["dnf -y upgrade", "dnf -q -C check-update"]);
+      assert.match(notice, /updates of 2023\.9\.20251110 only, .*os_updates\.releasever: latest/);
+      assert.deepEqual(await said({ releasever: "latest" }, "rocky9"), ["dnf -y upgrade", "dnf -q -C check-update"]);
+    } finally {
+      await rm(programs, { recursive: true });
+    }
+  });
+
   it("add_user: refuses root, and a user that is listed twice", async () => {
     await refuses("add_user", ["root"], /add_users\[0\]\.name: root is there already/);
     await refuses("add_user", ["a", { name: "a" }], /add_users\[1\]\.name: the user "a" is in the list twice/);
