@@ -169,11 +169,12 @@ export class RecordingRoot implements Root {
 }
 
 /**
- * Bash that brings apt's package lists up to date, once in a bake and again whenever the sources have changed since.
+ * Bash that brings apt's package lists up to date, once in a bake and again whenever the sources or the
+ * architectures have changed since.
  * An index that cannot be fetched is an error (apt itself only warns and goes on with the old one).
  */
 export const aptUpdate = `\
-if [ ! -e ${runFolder}/apt-updated ] || [ -n "$(find /etc/apt/sources.list* -newer ${runFolder}/apt-updated -print -quit 2>/dev/null)" ]; then
+if [ ! -e ${runFolder}/apt-updated ] || [ -n "$(find /etc/apt/sources.list* /var/lib/dpkg/arch -newer ${runFolder}/apt-updated -print -quit 2>/dev/null)" ]; then
   install -d -m 0700 ${runFolder}
   touch ${runFolder}/apt-updating
   apt-get -o APT::Update::Error-Mode=any -o Acquire::Retries=3 -q update

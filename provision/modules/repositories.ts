@@ -79,7 +79,7 @@ const repository = {
 const known = {
   apt: {
     ubuntu: ["universe", "multiverse", "restricted"],
-    debian: ["contrib", "non-free", "non-free-firmware"],
+    debian: ["contrib", "non-free", "non-free-firmware", "backports"],
   },
   dnf: ["epel", "crb"],
 };
@@ -170,7 +170,8 @@ function knownTo({ packageManager, name, version }: Distribution): readonly stri
 }
 
 function addPart(root: Root, part: string): void {
-  if (root.distribution.packageManager === "apt") addComponent(root, part);
+  if (part === "backports") addBackports(root);
+  else if (root.distribution.packageManager === "apt") addComponent(root, part);
   else if (part === "epel") addEpel(root);
   else addCrb(root);
 }
@@ -205,6 +206,41 @@ function addComponent(root: Root, component: string): void {
   root.check(
     `the packages of ${component} are known to apt`,
     `components=$(${indexTargets("$(COMPONENT)")})\ngrep -qx ${component} <<<"$components"`,
+  );
+}
+
+/**
+ * Debian's newer versions, at the address that has the release itself. Nothing is taken from there unless it is asked for by
+ * `NAME/CODENAME-backports` in install_packages.
+ */
+function addBackports(root: Root): void {
+  const suite = `${root.distribution.codename}-backports`;
+  const file = "/etc/apt/sources.list.d/ci-backports.sources";
+  root.run(
+    [
+      `rm -f ${file}`,
+      aptUpdate,
+      keyOf,
+      `known=$(${indexTargets("$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)")} | sort -u)`,
+      `if ! grep -q ' ${suite} ' <<<"$known"; then`,
+      `  uri=$(awk '$2 == "${root.distribution.codename}" && $3 == "main" && $4 == "Debian" { print $1; exit }' <<<"$known")`,
+      `  if [ -z "$uri" ]; then`,
+      `    echo "no address of ${root.distribution.codename} itself is in apt's sources, beside which backports would be" >&2`,
+      `    exit 1`,
+      `  fi`,
+      `  {`,
+      `    printf 'Types: deb\nURIs: %s\nSuites: ${suite}\nComponents: main\n' "$uri"`,
+      `    key_of "$uri"`,
+      `  } >/var/tmp/ci-images-sources`,
+      `  install -m 0644 /var/tmp/ci-images-sources ${file}`,
+      `  rm -f /var/tmp/ci-images-sources`,
+      `fi`,
+      aptUpdate,
+    ].join("\n"),
+  );
+  root.check(
+    `the packages of ${suite} are known to apt`,
+    `suites=$(${indexTargets("$(RELEASE)")})\ngrep -qx ${suite} <<<"$suites"`,
   );
 }
 

@@ -1,0 +1,57 @@
+// Sets variables for everybody: logins, commands that come by SSH, sudo, cron, and the services and agents that systemd starts.
+import { environmentFunctions } from "../environment.ts";
+import { UserError } from "../../common/user-error.ts";
+import type { BuildConfiguration, Root } from "../module.ts";
+import { settingsOf } from "../settings.ts";
+import { quote } from "../shell.ts";
+import { requireSystemd } from "../units.ts";
+
+export const description = "Sets environment variables for everybody, services included";
+export const settingsRequired = true;
+
+export const settings = {
+  type: "object",
+  minProperties: 1,
+  description: "The variables and their values. A value is taken as it is: nothing in it is expanded.",
+  examples: [{ ImageOS: "debian12", JAVA_HOME: "/usr/lib/jvm/default-java" }],
+  propertyNames: { pattern: "^[A-Za-z_][A-Za-z0-9_]*$" },
+  additionalProperties: {
+    type: "string",
+    // /etc/environment knows no quoting, systemd expands % and splits at what is quoted.
+    pattern: "^[^\\n\\r#\"'%\\\\]+$",
+    description: "The value: one line, without `#`, `%`, quotation marks and backslashes.",
+    examples: ["/opt/toolcache"],
+  },
+};
+
+const serviceFile = "/etc/systemd/system.conf.d/20-ci-environment.conf";
+
+/**
+ * Records the variables for PAM and for systemd.
+ * @throws UserError for PATH, which module path sets, and on a distribution without systemd.
+ */
+export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
+  requireSystemd(name, root);
+  const variables = Object.entries(settingsOf<Record<string, string>>(cfg, "environment", {}));
+  if (variables.some(([variable]) => variable === "PATH"))
+    throw new UserError({
+      where: `module ${name}`,
+      key: "environment.PATH",
+      found: "PATH is put together of several places",
+      cure: "use module path",
+    });
+  root.run(
+    [environmentFunctions, ...variables.map(([key, value]) => `set_variable ${key} ${quote(value)}`)].join("\n"),
+  );
+  root.file(
+    serviceFile,
+    `[Manager]\n${variables.map(([key, value]) => `DefaultEnvironment="${key}=${value}"\n`).join("")}`,
+  );
+  root.run("systemctl daemon-reexec");
+  for (const [key, value] of variables)
+    root.check(
+      `${key} is set for sessions and services`,
+      // What systemd gives to services is quoted where the shell would need it.
+      `grep -qxF ${quote(`${key}=${value}`)} /etc/environment\n[ "$(systemd-run --quiet --pipe --wait printenv ${key})" = ${quote(value)} ]`,
+    );
+}

@@ -1,0 +1,42 @@
+// Installs commands from npm's registry for everybody, by `npm install --global`. npm comes from module node, or from the distribution
+// (install_packages: [npm]); either has to be in the recipe before it.
+import type { BuildConfiguration, Root } from "../module.ts";
+import { settingsOf } from "../settings.ts";
+import { quote, quoteAll } from "../shell.ts";
+
+export const description = "Installs commands from npm's registry for everybody";
+export const settingsRequired = true;
+
+export const settings = {
+  type: "array",
+  minItems: 1,
+  uniqueItems: true,
+  // A name, perhaps with a scope and a version: no address and no path, which would be another source.
+  items: { type: "string", pattern: "^(@[a-z0-9~][a-z0-9._~-]*/)?[a-z0-9~][a-z0-9._~-]*(@[A-Za-z0-9^~<>=.*-]+)?$" },
+  description:
+    "The packages, each with a version (`typescript@5.9.3`) or without: then it is the newest one on the day of the bake.",
+  examples: [["typescript@5.9.3", "yarn", "@angular/cli"]],
+};
+
+/** Records the installation. npm's own cache is not left behind. */
+export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
+  const packages = settingsOf<string[]>(cfg, "npm_packages", []);
+  root.run(`\
+if ! command -v npm >/dev/null; then
+  echo ${quote(`module ${name} needs npm: put module node, or install_packages: [npm], in front of it`)} >&2
+  exit 1
+fi
+cache=$(mktemp -d /var/tmp/ci-images-npm.XXXXXX)
+trap 'rm -rf "$cache"' EXIT
+npm install --global --no-audit --no-fund --no-update-notifier --loglevel=error --cache "$cache" -- ${quoteAll(packages)}`);
+  for (const each of packages) root.check(`${each} is installed by npm`, isInstalled(each));
+}
+
+function isInstalled(specification: string): string {
+  const bare = specification.replace(/(?<=.)@.*$/, "");
+  const exact = /(?<=.)@(\d+\.\d+\.\d+)$/.exec(specification)?.[1];
+  const file = `"$(npm root --global)"/${quote(bare)}/package.json`;
+  return exact === undefined
+    ? `[ -s ${file} ]`
+    : `node -e 'if (require(process.argv[1]).version !== process.argv[2]) process.exit(1)' ${file} ${quote(exact)}`;
+}

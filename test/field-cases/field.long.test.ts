@@ -1,0 +1,66 @@
+// What people do in image builds, tried through whole bakes: README.md says where each case is from and what came of it.
+import { bakeCases } from "./bake.ts";
+
+/** Cases that are baked together: they are independent of each other, but for their order. */
+const batches: Record<string, { cases: string[]; recipe?: Record<string, unknown> }> = {
+  "accounts, files, identities": {
+    cases: [
+      // First: all that follows runs with translated messages.
+      "locale",
+      "odd_files",
+      "user_units",
+      "diversions",
+      "debconf",
+      "ids",
+      "homes",
+      "pam",
+      "initramfs_hook",
+      "identity",
+      "host_name",
+      "crontab",
+      "chrony",
+    ],
+  },
+  "what runner images and cluster nodes do": {
+    cases: [
+      "apt_wrapper",
+      "global_variables",
+      "raised_limits",
+      "other_architectures",
+      "apt_hooks",
+      "kubernetes_node",
+      "podman_rootless",
+      "pip_over_system",
+      "open_permissions",
+      // Last: it empties what others look at.
+      "own_cleanup",
+    ],
+    recipe: { size: "12G" },
+  },
+  "kernels, containers, virtual machines": {
+    cases: [
+      "repositories",
+      "second_kernel",
+      "docker_load",
+      "chroots",
+      "virtualisation",
+      "network_manager",
+      "snapd",
+      "flatpak",
+      "nix",
+      "grub",
+    ],
+    recipe: { size: "12G", repositories: ["backports"] },
+  },
+  "hardening, dracut, resolved": { cases: ["dracut", "resolved", "hardening"] },
+};
+
+describe("cases from the field", function () {
+  this.timeout("2h");
+
+  for (const [name, { cases, recipe }] of Object.entries(batches)) {
+    it(`come out of the image: ${name}`, async () => {
+      await bakeCases(cases, recipe);
+    });
+  }
+});

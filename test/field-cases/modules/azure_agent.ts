@@ -1,0 +1,12 @@
+// Another cloud's agent in the image, as images for several clouds have.
+import type { Root } from "../../../provision/module.ts";
+
+export const description = "Installs Azure's agent";
+
+export function modify(_name: string, root: Root): void {
+  root.packages(["waagent"]);
+  root.run(
+    "sed -i 's/^Provisioning.Agent=.*/Provisioning.Agent=cloud-init/;s/ResourceDisk.Format=y/ResourceDisk.Format=n/' /etc/waagent.conf; systemctl is-enabled walinuxagent || true",
+  );
+  root.check("it is there", "command -v waagent");
+}

@@ -1,0 +1,13 @@
+// GRUB beside our own boot loader, with arguments in its settings: recipes for clouds do this.
+import type { Root } from "../../../provision/module.ts";
+
+export const description = "Installs GRUB and changes its settings";
+
+export function modify(_name: string, root: Root): void {
+  root.run(`
+    echo 'grub-pc grub-pc/install_devices_empty boolean true' | debconf-set-selections
+    DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends grub-pc grub-efi-amd64-bin
+    sed -i 's/^GRUB_CMDLINE_LINUX_DEFAULT=.*/GRUB_CMDLINE_LINUX_DEFAULT="net.ifnames=0 mitigations=off quiet"/;s/^GRUB_TIMEOUT=.*/GRUB_TIMEOUT=0/' /etc/default/grub
+    update-grub`);
+  root.check("its menu was written", "[ -s /boot/grub/grub.cfg ] && grep -q mitigations=off /boot/grub/grub.cfg");
+}

@@ -1,0 +1,25 @@
+// NetworkManager, a local resolver, and rules of a firewall of the recipe's own.
+import type { Root } from "../../../provision/module.ts";
+
+export const description = "Replaces the network's services";
+
+export function modify(_name: string, root: Root): void {
+  root.packages(["network-manager", "dnsmasq", "nftables"]);
+  root.file(
+    "/etc/NetworkManager/conf.d/field.conf",
+    "[main]\ndns=none\n[keyfile]\nunmanaged-devices=interface-name:docker*;interface-name:veth*\n",
+  );
+  root.file(
+    "/etc/dnsmasq.d/field.conf",
+    "port=53\nlisten-address=127.0.0.1\nbind-interfaces\nno-resolv\nserver=169.254.169.253\ncache-size=1000\n",
+  );
+  root.file(
+    "/etc/nftables.conf",
+    "#!/usr/sbin/nft -f\nflush ruleset\ntable inet filter {\n  chain input {\n    type filter hook input priority 0; policy drop;\n    ct state established,related accept\n    iif lo accept\n    tcp dport 22 accept\n    udp sport 67 accept\n  }\n}\n",
+  );
+  root.enable("nftables.service", { start: false });
+  root.check(
+    "dnsmasq and nftables are up",
+    "systemctl is-enabled dnsmasq nftables NetworkManager && systemctl is-active dnsmasq",
+  );
+}

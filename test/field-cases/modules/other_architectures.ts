@@ -1,0 +1,21 @@
+// Packages of other architectures beside the machine's own.
+import type { Root } from "../../../provision/module.ts";
+
+export const description = "Adds arm64 and cross compilers";
+
+export function modify(_name: string, root: Root): void {
+  root.run("dpkg --add-architecture arm64");
+  root.packages([
+    "zlib1g:arm64",
+    "libc6:arm64",
+    "gcc-aarch64-linux-gnu",
+    "libc6-dev-arm64-cross",
+    "qemu-user-static",
+    "binfmt-support",
+  ]);
+  root.check("both are there", `dpkg-query -W -f '\${Architecture} ' libc6:arm64 libc6:amd64 | grep -q 'arm64 amd64'`);
+  root.check(
+    "a program of the other architecture runs on the image",
+    `systemd-detect-virt --quiet --container || { cd /run; echo 'int main(){return 42;}' | aarch64-linux-gnu-gcc -static -x c - -o field-arm64; code=0; ./field-arm64 || code=$?; [ "$code" = 42 ]; }`,
+  );
+}

@@ -1,0 +1,10 @@
+// A root that forgets: overlayroot's hook in the initial ramdisk, off unless a kernel argument asks for it.
+import type { Root } from "../../../provision/module.ts";
+
+export const description = "Installs overlayroot";
+
+export function modify(_name: string, root: Root): void {
+  root.packages(["overlayroot", "cloud-initramfs-growroot"]);
+  root.run("sed -i 's/^overlayroot=.*/overlayroot=\"disabled\"/' /etc/overlayroot.conf; update-initramfs -u -k all");
+  root.check("it is in the ramdisk", `lsinitramfs "$(ls /boot/initrd.img-* | tail -n 1)" | grep -q overlayroot`);
+}

@@ -1,0 +1,15 @@
+// PAM with private temporary folders, password quality and locking of accounts, and NSS with more sources.
+import type { Root } from "../../../provision/module.ts";
+
+export const description = "Changes PAM and NSS";
+
+export function modify(_name: string, root: Root): void {
+  root.packages(["libpam-tmpdir", "libpam-pwquality", "libnss-myhostname", "libnss-systemd", "libpam-cap"]);
+  root.run(`
+    grep -q pam_faillock /etc/pam.d/common-auth || sed -i '0,/^auth/s/^auth/auth required pam_faillock.so preauth silent deny=5\\nauth/' /etc/pam.d/common-auth
+    grep -q pam_mkhomedir /etc/pam.d/common-session || echo 'session optional pam_mkhomedir.so' >>/etc/pam.d/common-session`);
+  root.check(
+    "the modules are used",
+    `grep -q pam_tmpdir /etc/pam.d/common-session; grep -q pam_pwquality /etc/pam.d/common-password; grep -q myhostname /etc/nsswitch.conf`,
+  );
+}
