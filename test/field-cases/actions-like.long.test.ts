@@ -10,7 +10,7 @@ describe("recipe actions-like", function () {
   it("becomes a verified image, in which its tests hold", async () => {
     const file = new URL("../../provision/recipes/actions-like.yaml", import.meta.url);
     const recipe = load(await readFile(file, "utf8")) as { modules: string[]; tests: { name: string }[] };
-    const { checks, took, size } = await bake(recipe as typeof recipe & Record<string, unknown>);
+    const { checks, took, size } = await bake(recipe);
     process.stdout.write(`      ${Math.round(took)} s, ${(size / 2 ** 30).toFixed(1)} GiB\n`);
     for (const { name } of recipe.tests)
       assert.ok(

@@ -51,15 +51,15 @@ export async function bake(recipe: { modules: readonly string[] } & Record<strin
     await stack.recipe({ ...recipe, ...(certificates.length > 0 && trust) });
     const { output, took } = await stack.up();
     const { checks } = await stack.proof();
-    const { disk, path } = (await stack.outputs()).images!.local.debian12!;
-    const { stdout } = await execa("qemu-img", ["info", "--output=json", disk!]);
+    const { disk, path } = (await stack.outputs()).images!.local.debian12;
+    const { stdout } = await execa("qemu-img", ["info", "--output=json", disk]);
     const size = (JSON.parse(stdout) as { "actual-size": number })["actual-size"];
     return {
       output,
       checks,
       took,
       size,
-      manifest: JSON.parse(await readFile(join(path!, "manifest.json"), "utf8")) as object,
+      manifest: JSON.parse(await readFile(join(path, "manifest.json"), "utf8")) as object,
     };
   } finally {
     await stack.remove();

@@ -11,7 +11,7 @@ const file = fileURLToPath(new URL("../../provision/recipes/actions-like.yaml", 
 describe("recipe actions-like", () => {
   it("plans on Debian 12, and every module of it states what holds", async () => {
     const recipe = await loadRecipe(file);
-    const { modules, checks } = await planRecipe(recipe, recipe.distributions[0]!, { sealVersion });
+    const { modules, checks } = await planRecipe(recipe, recipe.distributions[0], { sealVersion });
     assert.ok(modules.length > 10);
     const silent = modules.map(({ name }) => name).filter((name) => !checks.some(({ module }) => module === name));
     // Scripts state nothing: the recipe's own tests do.
@@ -21,7 +21,7 @@ describe("recipe actions-like", () => {
   it("asks for nothing twice", async () => {
     const { configuration } = await loadRecipe(file);
     for (const key of ["install_packages", "npm_packages"]) {
-      const names = (configuration as Record<string, string[]>)[key]!;
+      const names = (configuration as Record<string, string[]>)[key];
       assert.deepEqual(
         names.filter((name, index) => names.indexOf(name) !== index),
         [],
@@ -31,7 +31,7 @@ describe("recipe actions-like", () => {
 
   it("has scripts and tests that shellcheck has nothing to say about", async () => {
     const recipe = await loadRecipe(file);
-    const { modules, checks } = await planRecipe(recipe, recipe.distributions[0]!, { sealVersion });
+    const { modules, checks } = await planRecipe(recipe, recipe.distributions[0], { sealVersion });
     const steps = modules.flatMap((module) =>
       module.steps.flatMap((step) => (step.kind === "script" ? step.script : [])),
     );
