@@ -50,6 +50,8 @@ interface Facts {
   base: Base;
   builder: BuilderIdentity;
   plan?: PlanDescription;
+  /** When it is nobody's any more unless it was verified by then; as labels have it. */
+  expires?: string;
 }
 
 /** What `ci-images:gce:survey` answers; see provider/functions/gce.ts. */
@@ -229,6 +231,7 @@ export class GceCloud implements Cloud {
       .apply(([{ machineId }, hostKey, loginKey]) => ({ machineId, hostKeys: [hostKey], loginKey }));
     const { id, description } = base;
     const facts = { recipe, name, base: { id, description }, plan: bake.description };
+    const expiring = labelKey("gce", "expires");
     const line = `${name} for ${distribution.id}, recipe ${recipe.slice(0, 12)}, made of ${description}`;
     const { storageLocations, guestOsFeatures } = this.settings.gce;
     const features = [...new Set([...this.bases.get(distribution.id)!.features, ...guestOsFeatures])];
@@ -237,8 +240,14 @@ export class GceCloud implements Cloud {
       {
         project,
         name: imageName,
-        description: identity.apply((builder) => packFacts(line, { ...facts, builder }, packing)),
-        labels: builder.labels.apply((labels) => ({ ...labels, [labelKey("gce", "role")]: "image" })),
+        description: pulumi
+          .all([identity, builder.labels])
+          .apply(([builder, { [expiring]: expires }]) => packFacts(line, { ...facts, builder, expires }, packing)),
+        // No label that is taken off again: the official provider would read an empty one, and put that on the image.
+        labels: builder.labels.apply(({ [expiring]: _, ...labels }) => ({
+          ...labels,
+          [labelKey("gce", "role")]: "image",
+        })),
         sourceDisk: builder.disk!.selfLink,
         ...(features.length > 0 && { guestOsFeatures: features.map((type) => ({ type })) }),
         ...(storageLocations.length > 0 && { storageLocations }),
@@ -271,15 +280,15 @@ export class GceCloud implements Cloud {
 
   declareTrial(bake: Bake, { resource: image }: GceImage): Trial {
     const prefix = `${bake.prefix}-trial`;
-    const { diskSize } = this.settings.gce;
     const zone = this.zoneOf(bake.distribution);
     const machine = declareMachine(bake, this.context(), {
       prefix,
       zone,
       labels: this.labels(bake, "trial"),
       image: image.selfLink,
+      boots: pulumi.interpolate`${image.selfLink}@${image.creationTimestamp}`,
       // Larger than the image: workers' disks may be, and their root has to fill them.
-      diskSize: diskSize + 1,
+      diskSize: image.diskSizeGb.apply((size) => size + 1),
       keepDisk: false,
       shielded: this.bases.get(bake.distribution.id)!.features.includes("UEFI_COMPATIBLE"),
       // A key of its own: the image must let in nobody who could log in to the builder.
@@ -289,7 +298,7 @@ export class GceCloud implements Cloud {
     });
     return {
       ...machine,
-      how: `Compute Engine, ${this.machineType} in ${zone}`,
+      how: machine.madeWith.apply(({ machineType }) => `Compute Engine, ${machineType} in ${zone}`),
       retire: (last) => {
         const options = { parent: bake.parent, dependsOn: [last] };
         return new TrialRetirement(`${prefix}-retirement`, machine.place, options);

@@ -12,7 +12,7 @@ import { declareHostKey, declareLoginKey, type OwnKey } from "../login-key.ts";
 import type { Settings } from "../settings.ts";
 import type { Power } from "../stages.ts";
 import type { StackState } from "../state.ts";
-import { Arrival, Lease, type MachineArgs as Place } from "./resources.ts";
+import { Arrival, Lease, type LeaseArgs, type MachineArgs as Place, type MadeWith } from "./resources.ts";
 
 /** What all machines of the stack have in common. */
 export interface MachineContext {
@@ -37,7 +37,7 @@ export interface MachineArgs {
   /** The image to boot from: its path or self link. */
   image: pulumi.Input<string>;
   /** In GB. */
-  diskSize: number;
+  diskSize: pulumi.Input<number>;
   /** True makes the boot disk a resource of its own that outlives the instance; false lets it go with the instance. */
   keepDisk: boolean;
   /** Whether the image can boot as a shielded VM. */
@@ -52,6 +52,8 @@ export interface MachineArgs {
   power: Power;
   /** True when it was sealed and stopped by us, and is to stay so; see Bake. */
   sealed?: boolean;
+  /** Which image it boots from, where that is one of ours: a trial of an image that was made again is another one. */
+  boots?: pulumi.Input<string>;
   /** What must be there before its time begins to run. */
   after?: pulumi.Resource;
 }
@@ -63,6 +65,13 @@ export interface GceMachine extends Machine {
   disk?: gcp.compute.Disk;
   /** What machine and disk carry. */
   labels: pulumi.Output<Record<string, string>>;
+  /** What the machine was made with, which is not what the stack's settings say by now. */
+  madeWith: pulumi.Output<MadeWith>;
+}
+
+interface ServiceAccount {
+  email: string;
+  scopes: string[];
 }
 
 /** Seconds that a machine may take until its SSH answers. */
@@ -82,7 +91,6 @@ export function declareMachine(
 ): GceMachine {
   const { settings, project, provider, proxy } = context;
   const { prefix, zone, labels, loginUser } = args;
-  const { publicAddress } = settings.gce;
   const login = declareLoginKey(prefix, args.ownKey, parent);
   const host = declareHostKey(prefix, parent);
   const lease = new Lease(
@@ -93,16 +101,23 @@ export function declareMachine(
       prefix: cloudName("gce", labels.project, labels.stack, prefix, "").slice(0, longestPrefix).replace(/-+$/, ""),
       labels,
       lifetime: settings.maxLifetimeSeconds,
+      madeWith: madeWith(context, args.diskSize),
       ...(args.makes !== undefined && { image: args.makes }),
+      ...(args.boots !== undefined && { boots: args.boots }),
       ...(args.open && { open: true }),
-      recorded: context.state.has("gcp:compute/instance:Instance", prefix),
+      ...inState(context.state, prefix),
     },
     { parent, dependsOn: args.after },
   );
-  const official = { parent, provider, deletedWith: lease };
-  const labelled = lease.deadline.apply((deadline) =>
-    cloudLabels("gce", { ...labels, expires: formatExpiry(new Date(deadline)) }, settings.tags),
-  );
+  // Another machine has another name, so the new one is made first. The provider would delete the old one before, because it was
+  // given a name, and fails where it is gone already: `deletedWith` only helps once the old lease is to be deleted, too.
+  const official = { parent, provider, deletedWith: lease, deleteBeforeReplace: false };
+  const { madeWith: made } = lease;
+  const labelled = pulumi
+    .all([lease.deadline, made])
+    .apply(([deadline, { tags }]) =>
+      cloudLabels("gce", { ...labels, expires: formatExpiry(new Date(deadline)) }, tags),
+    );
   const disk = args.keepDisk ? declareDisk(context, args, lease, labelled, official) : undefined;
   const firewall = settings.gce.firewall ? declareFirewall(prefix, context, lease, labels, official) : [];
   const metadata = pulumi
@@ -124,27 +139,31 @@ export function declareMachine(
       project,
       zone,
       name: lease.machine,
-      machineType: context.machineType,
+      machineType: made.machineType,
       labels: labelled,
-      tags: [lease.machine, ...settings.gce.networkTags],
-      bootDisk: bootDisk(context, args, disk),
-      networkInterfaces: [networkInterface(settings)],
+      tags: pulumi.all([lease.machine, made]).apply(([machine, { networkTags }]) => [machine, ...networkTags]),
+      bootDisk: bootDisk(args, made, disk),
+      networkInterfaces: made.apply((made) => [networkInterface(made)]),
       metadata: pulumi.secret(metadata),
-      scheduling: scheduling(settings),
+      scheduling: pulumi.all([made, lease.lifetime]).apply(([{ spot }, seconds]) => scheduling(spot, seconds)),
       desiredStatus: args.power === "on" ? "RUNNING" : "TERMINATED",
-      ...shielding(settings, args),
-      ...serviceAccount(settings),
+      ...(args.shielded && { shieldedInstanceConfig: made.apply(shielding) }),
+      serviceAccount: made.apply(serviceAccount),
     },
-    { ...official, dependsOn: firewall, ...(args.sealed && { ignoreChanges: ["desiredStatus"] }) },
+    { ...official, dependsOn: firewall, ...(args.sealed && { ignoreChanges: ["desiredStatus", "metadata"] }) },
   );
   // Addresses are known when the instance is there, and not before: the interfaces as we ask for them have none. One that is
   // stopped has given its public address back.
   const address = pulumi
-    .all([instance.networkInterfaces, instance.instanceId])
-    .apply(([[{ accessConfigs, networkIp }]]) => (publicAddress ? accessConfigs![0].natIp : networkIp) ?? "");
+    .all([instance.networkInterfaces, made, instance.instanceId])
+    .apply(([[{ accessConfigs, networkIp }], { publicAddress }]) =>
+      publicAddress ? (accessConfigs?.[0]?.natIp ?? "") : (networkIp ?? ""),
+    );
   const place = { project, zone, machine: lease.machine, instance: instance.instanceId };
   const reached = { host: address, port: 22, user: loginUser, hostKey: host.publicKey, ...(proxy && { proxy }) };
-  const awaited = { ...place, ...reached, patience };
+  // A sealed one was stopped by us, and is to stay so.
+  const awake = args.power === "on" && !args.sealed;
+  const awaited = { ...place, ...reached, patience, awake };
   const ignoreChanges = args.power === "on" ? [] : ["host"];
   const arrival = new Arrival(`${prefix}-arrival`, awaited, { parent, ignoreChanges });
   return {
@@ -156,17 +175,35 @@ export function declareMachine(
     place,
     disk,
     labels: labelled,
+    madeWith: made,
   };
 }
 
+/** What decides over a machine, as the stack's settings are now. */
+function madeWith({ settings, machineType }: MachineContext, diskSize: pulumi.Input<number>): LeaseArgs["madeWith"] {
+  const { diskType, network, subnetwork, publicAddress, networkTags, serviceAccount, spot, secureBoot } = settings.gce;
+  return {
+    ...{ machineType, diskSize, diskType, network, publicAddress, networkTags, spot, secureBoot },
+    ...(subnetwork !== undefined && { subnetwork }),
+    ...(serviceAccount !== undefined && { serviceAccount }),
+    tags: settings.tags,
+  };
+}
+
+/** What the state has of the machine. */
+function inState(state: StackState, prefix: string): Pick<LeaseArgs, "recorded" | "runs"> {
+  const recorded = state.outputsOf("gcp:compute/instance:Instance", prefix);
+  return { recorded: recorded !== undefined, runs: recorded?.desiredStatus === "RUNNING" };
+}
+
 function declareDisk(
-  { settings, project }: MachineContext,
-  { prefix, zone, image, diskSize: size }: MachineArgs,
-  { machine: name }: Lease,
+  { project }: MachineContext,
+  { prefix, zone, image }: MachineArgs,
+  { machine: name, madeWith }: Lease,
   labels: pulumi.Output<Record<string, string>>,
   options: pulumi.CustomResourceOptions,
 ): gcp.compute.Disk {
-  const { diskType: type } = settings.gce;
+  const { diskSize: size, diskType: type } = madeWith;
   return new gcp.compute.Disk(`${prefix}-disk`, { project, zone, name, image, size, type, labels }, options);
 }
 
@@ -177,15 +214,15 @@ function declareDisk(
  */
 function declareFirewall(
   prefix: string,
-  { settings, project, sshFrom }: MachineContext,
-  { machine, deadline }: Lease,
+  { project, sshFrom }: MachineContext,
+  { machine, deadline, madeWith }: Lease,
   { project: owner, stack, distribution, recipe }: Omit<Labels, "expires">,
   options: pulumi.CustomResourceOptions,
 ): gcp.compute.Firewall[] {
   const whose = `the machine that bakes ${distribution}, recipe ${recipe.slice(0, 12)}`;
   const rule = (what: string) => ({
     project,
-    network: settings.gce.network,
+    network: madeWith.network,
     description: deadline.apply((end) =>
       describeRule({ project: owner, stack, expires: new Date(end) }, `${what} ${whose}`),
     ),
@@ -201,22 +238,21 @@ function declareFirewall(
   ];
 }
 
-function bootDisk({ settings }: MachineContext, { image, diskSize }: MachineArgs, disk: gcp.compute.Disk | undefined) {
+function bootDisk({ image }: MachineArgs, made: Lease["madeWith"], disk: gcp.compute.Disk | undefined) {
   // False from the start: the provider replaces an instance where it changes.
   if (disk) return { source: disk.selfLink, autoDelete: false };
-  return { autoDelete: true, initializeParams: { image, size: diskSize, type: settings.gce.diskType } };
+  return { autoDelete: true, initializeParams: { image, size: made.diskSize, type: made.diskType } };
 }
 
-function networkInterface({ gce }: Settings) {
-  const { network, subnetwork } = gce;
+function networkInterface({ network, subnetwork, publicAddress }: MadeWith) {
   return {
     network,
     ...(subnetwork !== undefined && { subnetwork }),
-    ...(gce.publicAddress && { accessConfigs: [{ networkTier: "PREMIUM" }] }),
+    ...(publicAddress && { accessConfigs: [{ networkTier: "PREMIUM" }] }),
   };
 }
 
-function scheduling({ gce: { spot }, maxLifetimeSeconds: seconds }: Settings) {
+function scheduling(spot: boolean, seconds: number) {
   return {
     // Google deletes the machine by itself, whatever became of us. https://cloud.google.com/compute/docs/instances/limit-vm-runtime
     maxRunDuration: { seconds },
@@ -228,14 +264,11 @@ function scheduling({ gce: { spot }, maxLifetimeSeconds: seconds }: Settings) {
   };
 }
 
-function shielding({ gce: { secureBoot } }: Settings, { shielded }: MachineArgs) {
-  if (!shielded) return {};
-  return {
-    shieldedInstanceConfig: { enableVtpm: true, enableIntegrityMonitoring: true, enableSecureBoot: secureBoot },
-  };
+function shielding({ secureBoot }: MadeWith) {
+  return { enableVtpm: true, enableIntegrityMonitoring: true, enableSecureBoot: secureBoot };
 }
 
-function serviceAccount({ gce: { serviceAccount: email } }: Settings) {
+function serviceAccount({ serviceAccount: email }: MadeWith): ServiceAccount | undefined {
   // What the account may do is decided by its roles: https://cloud.google.com/compute/docs/access/service-accounts
-  return email === undefined ? {} : { serviceAccount: { email, scopes: ["cloud-platform"] } };
+  return email === undefined ? undefined : { email, scopes: ["cloud-platform"] };
 }

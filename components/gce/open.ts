@@ -15,13 +15,15 @@ import { GceCloud } from "./cloud.ts";
  */
 export async function openGce(settings: Settings, state: StackState): Promise<GceCloud> {
   const ownKey = readOwnKey({ privateKey: "GCE_PRIVATE_KEY", publicKey: "GCE_PUBLIC_KEY" }, process.env);
-  const { serviceAccount } = readGceEnvironment(process.env);
+  const { serviceAccount, emulator } = readGceEnvironment(process.env);
   const { project: named } = settings.gce;
   const { project } = await call<{ project: string }>(
     "ci-images:gce:account",
     named === undefined ? {} : { project: named },
   );
   const credentials = serviceAccount && pulumi.secret(credentialsJson(serviceAccount, project));
-  const provider = new gcp.Provider("gce", { project, ...(credentials && { credentials }) });
+  // The official provider wants to be somebody, also where nobody asks.
+  const nobody = emulator && !credentials ? { accessToken: "none" } : {};
+  const provider = new gcp.Provider("gce", { project, ...(credentials && { credentials }), ...nobody });
   return new GceCloud(settings, project, provider, state, ownKey);
 }

@@ -5,6 +5,23 @@ import { ownResource } from "../own-resource.ts";
 
 type Text = Input<string>;
 
+/** What a machine is made with. It stays so while the machine is there: a change counts for the next one. */
+export interface MadeWith {
+  machineType: string;
+  /** In GB. */
+  diskSize: number;
+  diskType: string;
+  network: string;
+  subnetwork?: string;
+  publicAddress: boolean;
+  networkTags: string[];
+  serviceAccount?: string;
+  spot: boolean;
+  secureBoot: boolean;
+  /** The stack's own labels. */
+  tags: Record<string, string>;
+}
+
 export interface LeaseArgs {
   project: string;
   zone: string;
@@ -12,16 +29,31 @@ export interface LeaseArgs {
   labels: Omit<Labels, "expires">;
   /** Seconds. */
   lifetime: number;
+  madeWith: Omit<MadeWith, "diskSize"> & { diskSize: Input<number> };
   /** The name of the image that is made with the machine. */
   image?: string;
+  /** Which image of ours it boots from: another one is another machine. */
+  boots?: Text;
   /** True replaces a machine that was sealed. */
   open?: boolean;
   /** False replaces a machine that the state does not have. */
   recorded: boolean;
+  /** True where the state says that the machine runs: then nothing starts one that was stopped by somebody else. */
+  runs: boolean;
+}
+
+/** What a lease knows of its machine, as it was when the machine was made. */
+interface LeaseOutputs {
+  machine: string;
+  /** ISO 8601. */
+  deadline: string;
+  /** Seconds. */
+  lifetime: number;
+  madeWith: MadeWith;
 }
 
 /** The lease of a machine. */
-export const Lease = ownResource<LeaseArgs, { machine: string; deadline: string }>("gce:Lease", "machine", "deadline");
+export const Lease = ownResource<LeaseArgs, LeaseOutputs>("gce:Lease", "machine", "deadline", "lifetime", "madeWith");
 export type Lease = InstanceType<typeof Lease>;
 
 /** Which machine a step acts on. */
@@ -40,6 +72,8 @@ export interface ArrivalArgs extends MachineArgs {
   hostKey: Text;
   /** Seconds. */
   patience: number;
+  /** True where it is to run. */
+  awake: boolean;
 }
 
 /** The first answer of a machine. */

@@ -1,6 +1,7 @@
 // What machines of ours left in a project, past the time at which they should have ended. For the sweep: by then no lease and no
 // state may know of them any more.
 import { cloudLabels, labelKey, parseExpiry } from "../../common/labels.ts";
+import { unpackFacts } from "../../common/image-facts.ts";
 import { readRule } from "../../common/rule-description.ts";
 import type { Compute } from "./compute.ts";
 import { limits, marks } from "./machines.ts";
@@ -23,7 +24,8 @@ export interface Leftover {
 }
 
 /**
- * Finds leftovers, those first that have to go first. A verified image is none, however old: its label is gone.
+ * Finds leftovers, those first that have to go first. A verified image is none, however old. An image's expiry is in its description:
+ * a label that the official provider manages could not be taken off when the image is verified.
  * @param now What counts as the present.
  */
 export async function findLeftovers(compute: Compute, owner: Owner, now = new Date()): Promise<Leftover[]> {
@@ -38,6 +40,10 @@ export async function findLeftovers(compute: Compute, owner: Owner, now = new Da
     expires && expires < now ? [{ kind, id, name: nameOf(id), expired: expires.toISOString() }] : [];
   const expiryOf = ({ labels }: { labels?: Record<string, string> }) =>
     parseExpiry(labels?.[labelKey("gce", "expires")] ?? "");
+  const imageExpiryOf = ({ description }: Image) => {
+    const { expires } = unpackFacts(description) ?? {};
+    return typeof expires === "string" ? parseExpiry(expires) : undefined;
+  };
   const zonal = (things: readonly (Instance | Disk)[], kind: "instance" | "disk") =>
     things.flatMap((each) => past(kind, `zones/${nameOf(each.zone)}/${kind}s/${each.name}`, expiryOf(each)));
   return [
@@ -45,7 +51,7 @@ export async function findLeftovers(compute: Compute, owner: Owner, now = new Da
     ...zonal(disks, "disk"),
     ...images
       .filter(({ labels }) => labels?.[marks.verified] === undefined)
-      .flatMap((image) => past("image", `global/images/${image.name}`, expiryOf(image))),
+      .flatMap((image) => past("image", `global/images/${image.name}`, imageExpiryOf(image))),
     ...rules.flatMap(({ name, description }) => {
       const found = readRule(description);
       const isOurs = found?.project === owner.project && found.stack === owner.stack;

@@ -32,6 +32,9 @@ export const marks = {
   recipe: "ci-images-recipe",
 };
 
+/** What the API calls an instance that does not run and will not by itself. */
+export const stopped = ["STOPPING", "TERMINATED", "SUSPENDING", "SUSPENDED"];
+
 export function instancePath({ zone, machine }: Pick<Place, "zone" | "machine">): string {
   return `zones/${zone}/instances/${machine}`;
 }

@@ -40,6 +40,7 @@ const outputs: Outputs = (type, name) => {
     "gcp:compute/image:Image": {
       selfLink: `https://compute/images/${name}`,
       creationTimestamp: "2026-11-01T11:00:00.000-08:00",
+      diskSizeGb: 48,
     },
     "command:remote:Command": { stdout: `machine-id: ${"1".repeat(32)}\nok 1 - fine` },
   };
@@ -199,9 +200,9 @@ describe("the graph of stack gce", () => {
       "ci-images-recipe": recipe.slice(0, 63),
       "ci-images-role": "image",
       "ci-images-base": "debian-12-v20261110",
-      "ci-images-expires": "20300101t000000z",
     });
     const facts = unpackFacts(inputs.description as string)!;
+    assert.equal(facts.expires, "20300101t000000z");
     assert.deepEqual(
       [facts.recipe, facts.name, (facts.base as { id: string }).id, (facts.plan as { recipe: string }).recipe],
       [recipe, "tiny", base.id, recipe],
@@ -334,7 +335,7 @@ describe("the graph of stack gce", () => {
     const graph = newGraph();
     graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [recipe], unfinished: [] };
     await declare(graph);
-    assert.deepEqual(graph.get(`${prefix}-builder`).options.ignoreChanges, ["desiredStatus"]);
+    assert.deepEqual(graph.get(`${prefix}-builder`).options.ignoreChanges, ["desiredStatus", "metadata"]);
     assert.equal(graph.get(`${prefix}-trial`).options.ignoreChanges, undefined);
     const staged = newGraph();
     staged.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [recipe], unfinished: [] };

@@ -38,6 +38,7 @@ describe("a machine's arrival on gce", () => {
       user: "debian",
       hostKey,
       patience: 1,
+      awake: true,
     });
 
   it("is when it answers with its own host key, and not with another one", () =>

@@ -7,10 +7,11 @@ import { gceFamily, gcePromotion } from "../../provider/resources/gce/image-mark
 import { gceLease, type LeaseState } from "../../provider/resources/gce/lease.ts";
 import { gceDiskDrop, gceRetirement, gceSealMark, gceTrialRetirement } from "../../provider/resources/gce/steps.ts";
 import type { GceApi } from "../test-cloud/gce-api.ts";
+import { stopInstance } from "../test-cloud/gce/machines.ts";
 import { create, insert, labels, makeMachine, watching, withGce } from "./support.ts";
 
 const place = { project: "bakery", zone: "here-a" };
-const lease = { ...place, prefix: "worker", labels, lifetime: 600, recorded: true };
+const lease = { ...place, prefix: "worker", labels, lifetime: 600, madeWith: {}, recorded: true, runs: true };
 
 /** A lease, and its machine as the official provider would make it. */
 async function leased(api: GceApi, image?: string): Promise<LeaseState & { instance: string }> {
@@ -86,6 +87,25 @@ describe("a lease on gce", () => {
       assert.equal(await make({}), false);
       assert.equal(await make({ labels: { "ci-images-verified": "now" } }), true);
       assert.equal(await make({ labels: { "ci-images-recipe": "other" } }), true);
+    }));
+
+  it("is replaced when somebody stopped its machine before it was sealed, unless people work on it or it is to be started", () =>
+    withGce(async (api) => {
+      const state = await leased(api);
+      const drift = (changes: object = {}) => gceLease.drift!("", state, { ...lease, ...changes });
+      assert.equal(await drift(), "none");
+      await stopInstance(api, api.project("bakery").instances.get(`here-a/${state.machine}`)!);
+      assert.equal(await drift(), "replace");
+      assert.equal(await drift({ open: true }), "none");
+      assert.equal(await drift({ runs: false }), "none", "the official provider starts it");
+    }));
+
+  it("keeps what its machine was made with, whatever the settings say by now", () =>
+    withGce(async () => {
+      const { outputs } = await create(gceLease, { ...lease, madeWith: { spot: true } });
+      assert.deepEqual(outputs.madeWith, { spot: true });
+      assert.ok(!gceLease.replaceOn.includes("madeWith"));
+      assert.ok(!("update" in gceLease));
     }));
 
   it("is replaced once its machine vanished or its sealing broke off, and not while the bake can go on", () =>
@@ -223,9 +243,9 @@ describe("the end of a builder on gce", () => {
 describe("a verified image on gce", () => {
   const promotion = { project: "bakery", image: "worker-1", builtAt: "now", how: "e2-small", report: "" };
 
-  it("is marked by a label, keeps its others, and no longer expires", () =>
+  it("is marked by a label, and keeps its others", () =>
     withGce(async (api) => {
-      const image = api.addBase("bakery", "worker-1", { labels: { team: "ci", "ci-images-expires": "soon" } });
+      const image = api.addBase("bakery", "worker-1", { labels: { team: "ci" } });
       // Somebody else changes the labels at the same moment.
       api.faults.refuse({ matches: /setLabels$/, status: 412, reason: "conditionNotMet" });
       await create(gcePromotion, promotion);

@@ -1,5 +1,6 @@
 // The sweep on gce finds and removes what is past its expiry, and nothing else.
 import assert from "node:assert/strict";
+import { packFacts } from "../../common/image-facts.ts";
 import { cloudLabels } from "../../common/labels.ts";
 import { describeRule, readRule } from "../../common/rule-description.ts";
 import { gceSweep } from "../../provider/functions/gce-sweep.ts";
@@ -19,9 +20,13 @@ async function litter(api: GceApi): Promise<void> {
   await makeMachine(api, "busy", { labels: owned(future) });
   await makeMachine(api, "stranger", { labels: owned(past, { stack: "other" }) });
   await insert(api, "projects/bakery/zones/here-b/disks", { name: "lost", labels: owned(past) });
-  const image = (expires: string) => owned(expires, { role: "image" });
-  api.addBase("bakery", "unproven", { labels: image(past) });
-  api.addBase("bakery", "proven", { labels: { ...image(past), "ci-images-verified": past } });
+  const image = (expires: string, more: object = {}) => ({
+    labels: { ...cloudLabels("gce", { ...labels, role: "image" }), ...more },
+    description: packFacts("worker", { expires }, { longest: 2048, dispensable: [] }),
+  });
+  api.addBase("bakery", "unproven", image(past));
+  api.addBase("bakery", "new", image(future));
+  api.addBase("bakery", "proven", image(past, { "ci-images-verified": past }));
   firewalls.clear();
   const rule = (stack: string, year: number) => ({
     network: "default",
@@ -57,7 +62,7 @@ describe("the sweep on gce", () => {
       assert.deepEqual([...instances.keys()], ["here-a/busy", "here-a/stranger"]);
       assert.deepEqual([...disks.keys()], ["here-a/busy", "here-a/stranger"]);
       assert.deepEqual([...firewalls.keys()], ["rule-new", "rule-other", "theirs"]);
-      assert.deepEqual([...images.keys()], ["unproven", "proven"]);
+      assert.deepEqual([...images.keys()], ["unproven", "new", "proven"]);
     }));
 
   it("reads a rule's owner from its description alone", () => {

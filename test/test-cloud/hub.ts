@@ -52,7 +52,10 @@ export class Hub {
 
   /** What an engine's environment needs to find the plugins. @param path The PATH it has otherwise. */
   variables(path: string): { PATH: string; CI_IMAGES_TEST_CLOUD: string } {
-    return { PATH: `${plugins}:${path}`, CI_IMAGES_TEST_CLOUD: this.path };
+    // Plugins in this folder win over the stand-ins: official ones, built by hand. See README.md.
+    const official = process.env.CI_IMAGES_OFFICIAL_PLUGINS;
+    const folders = [...(official ? [official] : []), plugins, path];
+    return { PATH: folders.join(":"), CI_IMAGES_TEST_CLOUD: this.path };
   }
 
   async close(): Promise<void> {

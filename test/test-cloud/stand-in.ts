@@ -26,6 +26,8 @@ export interface StandInType {
   replaceOn: readonly string[];
   /** Inputs that are the program's alone: the provider takes away what somebody else has set (optional and not computed). */
   takesAway?: readonly string[];
+  /** The input that is the thing's name, which the bridge makes up when the program gives none; `name` unless told. */
+  nameInput?: string;
   /** Inputs that get a value when the program gives none. */
   defaults?: (inputs: Values, urnName: string) => Values;
   /** Inputs in which the provider fills in fields of its own, with these unknown; see `previewOf`. */
@@ -81,6 +83,9 @@ export async function startStandIn(standIn: StandIn): Promise<RunningStandIn> {
 
 const kinds = provider.PropertyDiff.Kind;
 
+/** Beside inputs, as the bridge has it: the names of those that got their value in `check`. */
+const defaultsKey = "__defaults";
+
 class Session {
   private config: Values = {};
   private stopping = new AbortController();
@@ -131,8 +136,10 @@ class Session {
   private check(request: provider.CheckRequest): provider.CheckResponse {
     const { token, type, name } = this.typeOf(request.getUrn());
     const given = wireOf(request.getNews());
-    const inputs = { ...(type.defaults?.(valuesOf(request.getNews()), name) ?? {}), ...given };
-    return checkResponse(structOf(inputs), inputFailures(this.schema[token].inputs, revealAll(inputs) as Values));
+    const defaults = type.defaults?.(valuesOf(request.getNews()), name) ?? {};
+    const inputs = { ...defaults, ...given };
+    const failures = inputFailures(this.schema[token].inputs, revealAll(inputs) as Values);
+    return checkResponse(structOf({ ...inputs, [defaultsKey]: Object.keys(defaults) }), failures);
   }
 
   private diff(request: provider.DiffRequest): provider.DiffResponse {
@@ -157,12 +164,13 @@ class Session {
       response.addDiffs(topOf(path));
       if (replace) response.addReplaces(topOf(path));
     }
-    return response;
+    const replaces = response.getReplacesList().length > 0;
+    return response.setDeletebeforereplace(replaces && nameIsGiven(news, type.nameInput));
   }
 
   private async create(request: provider.CreateRequest): Promise<provider.CreateResponse> {
     const { token, type } = this.typeOf(request.getUrn());
-    const wire = wireOf(request.getProperties());
+    const wire = givenOf(wireOf(request.getProperties()));
     const inputs = revealAll(wire) as Values;
     const response = new provider.CreateResponse();
     if (request.getPreview())
@@ -194,12 +202,13 @@ class Session {
         structOf(this.recorded(token, { id: request.getId(), ...state }, wireOf(request.getProperties()))),
       );
     // What the world says wins over what the program said, so that the next preview shows the drift.
-    return response.setInputs(structOf({ ...olds, ...shownAs(olds, Object.fromEntries<unknown>(inputs)) }));
+    const seen = { ...olds, ...shownAs(olds, Object.fromEntries<unknown>(inputs)) };
+    return response.setInputs(structOf({ [defaultsKey]: [], ...seen }));
   }
 
   private async update(request: provider.UpdateRequest): Promise<provider.UpdateResponse> {
     const { token, type } = this.typeOf(request.getUrn());
-    const [state, inputs] = [valuesOf(request.getOlds()), valuesOf(request.getNews())];
+    const [state, inputs] = [valuesOf(request.getOlds()), givenOf(valuesOf(request.getNews()))];
     const response = new provider.UpdateResponse();
     if (request.getPreview()) return response.setProperties(structOf({ ...state, ...inputs }));
     if (!type.update) throw new Error(`${token} has no update: every change must replace`);
@@ -276,6 +285,21 @@ function topOf(path: string): string {
 function holdsSecret(value: unknown): boolean {
   if (isSecret(value)) return true;
   return typeof value === "object" && value !== null && Object.values(value).some(holdsSecret);
+}
+
+/** Inputs without what the bridge keeps beside them. */
+function givenOf(values: Values): Values {
+  return Object.fromEntries(Object.entries(values).filter(([key]) => key !== defaultsKey));
+}
+
+/**
+ * Whether the program gave a thing its name: two things of one name can't be there at the same time, so the bridge deletes the old
+ * one before. `nameRequiresDeleteBeforeReplace` in
+ * https://github.com/pulumi/pulumi-terraform-bridge/blob/v3.137.0/pkg/tfbridge/schema.go
+ */
+function nameIsGiven(inputs: Values, nameInput = "name"): boolean {
+  const defaults = inputs[defaultsKey];
+  return Array.isArray(defaults) && nameInput in inputs && !defaults.includes(nameInput);
 }
 
 type WireStruct = { toJavaScript(): unknown } | undefined;

@@ -3,8 +3,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../../common/user-error.ts";
-import { Compute } from "../../gce/compute.ts";
-import { describeCommand, instancePath, serialConsole, type Place } from "../../gce/machines.ts";
+import { Compute, unwatched } from "../../gce/compute.ts";
+import { describeCommand, instancePath, serialConsole, stopped, type Place } from "../../gce/machines.ts";
 import type { Instance } from "../../gce/types.ts";
 import { places } from "../../local/places.ts";
 import { answersSsh } from "../../local/ssh-answer.ts";
@@ -25,6 +25,8 @@ export interface ArrivalInputs extends Place {
   patience: number;
   /** The bastion that connections go through. */
   proxy?: Proxy;
+  /** True where it is to run. */
+  awake: boolean;
 }
 
 /** Milliseconds that one try may take. */
@@ -43,18 +45,26 @@ export const gceArrival: ResourceType<ArrivalInputs, ArrivalInputs> = {
       hostKey: { type: "string" },
       patience: { type: "integer", minimum: 1 },
       proxy: proxySchema,
+      awake: { type: "boolean" },
     },
-    required: ["project", "zone", "machine", "instance", "host", "port", "user", "hostKey", "patience"],
+    required: ["project", "zone", "machine", "instance", "host", "port", "user", "hostKey", "patience", "awake"],
   },
   replaceOn: replaceOnInstance,
   secretOutputs: ["proxy"],
+  /** Without this, commands would dial the address that a machine had before somebody stopped it. */
+  async drift(_id, state, wanted) {
+    if (!wanted?.awake) return "none";
+    const compute = await Compute.open(state.project, unwatched);
+    const instance = await compute.find<Instance>(instancePath(state));
+    return instance && stopped.includes(instance.status) ? "update" : "none";
+  },
   async create(inputs, context) {
     await arrive(inputs, context);
     return { id: inputs.instance, outputs: inputs };
   },
-  /** A machine that was powered off comes back with another public address. */
+  /** A machine that was powered off comes back with another public address; one that is off is not waited for. */
   async update(_id, _state, inputs, context) {
-    await arrive(inputs, context);
+    if (inputs.awake) await arrive(inputs, context);
     return inputs;
   },
 };
@@ -78,14 +88,16 @@ function answer(compute: Compute, inputs: ArrivalInputs, context: Context): Prom
       deadline: patience,
       lookAt: `gcloud compute instances get-serial-port-output ${machine} --project=${inputs.project} --zone=${inputs.zone}`,
       look: async (): Promise<Seen<void>> => {
+        if (host === "")
+          return { failed: "the machine has no address", cure: "run `pulumi refresh`, then `pulumi up`" };
         if (await answersSsh({ host, port, user, hostKey, proxy }, tryFor)) return { done: undefined };
         const status = (await compute.find<Instance>(instancePath(inputs)))?.status ?? "gone";
         if (status === "RUNNING") return { state: "running, but does not answer with that key" };
         if (["PROVISIONING", "STAGING", "REPAIRING"].includes(status)) return { state: status };
-        return {
-          failed: `the machine is ${status}`,
-          cure: "a spot machine may have been taken away: run `pulumi up` again",
-        };
+        const cure = stopped.includes(status)
+          ? "somebody stopped it, or Google did: `npx ci-images up` starts it again; so do `pulumi refresh` and `pulumi up`"
+          : "a spot machine may have been taken away: run `pulumi up` again";
+        return { failed: `the machine is ${status}`, cure };
       },
     },
     context,

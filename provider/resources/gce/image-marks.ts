@@ -2,7 +2,7 @@
 // image that is there, so nothing is copied: the API changes labels and family in place
 // (https://cloud.google.com/compute/docs/reference/rest/v1/images/patch), although the official provider replaces an image
 // whose family changes.
-import { formatExpiry, labelKey } from "../../../common/labels.ts";
+import { formatExpiry } from "../../../common/labels.ts";
 import { UserError } from "../../../common/user-error.ts";
 import { Compute, unwatched } from "../../gce/compute.ts";
 import { changeLabels, limits, marks } from "../../gce/machines.ts";
@@ -28,8 +28,6 @@ export const gcePromotion: ResourceType<PromotionInputs, PromotionInputs> = {
     const compute = await Compute.open(inputs.project, context);
     await changeLabels(compute, `global/images/${inputs.image}`, {
       [marks.verified]: formatExpiry(new Date()).toLowerCase(),
-      // A proven image is nobody's leftover.
-      [labelKey("gce", "expires")]: undefined,
     });
     return { id: `${inputs.image}@${inputs.builtAt}`, outputs: inputs };
   },

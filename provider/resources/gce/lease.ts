@@ -4,7 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { cloudLabels, labelValue, labelKey, ownerLabels, type Labels } from "../../../common/labels.ts";
 import { Compute, unwatched } from "../../gce/compute.ts";
-import { diskPath, instancePath, limits, marks, removeMachine } from "../../gce/machines.ts";
+import { diskPath, instancePath, limits, marks, removeMachine, stopped } from "../../gce/machines.ts";
 import { labelFilter, nameOf, type Disk, type Image, type Instance } from "../../gce/types.ts";
 import type { ResourceType } from "../../resource.ts";
 
@@ -18,6 +18,10 @@ export interface LeaseInputs {
   labels: Labels;
   /** Seconds after which Google ends the machine. */
   lifetime: number;
+  /** What the machine is made with. It is kept as it was when the lease was made: a change counts for the next machine. */
+  madeWith: Record<string, unknown>;
+  /** Which image of ours it boots from: another one is another machine. */
+  boots?: string;
   /** The name of the image that is to be made with the machine; dropped with the lease unless it was verified. */
   image?: string;
   /** True when people and commands are to log in to the machine: a sealed one, which lets nobody in, is replaced then. */
@@ -27,6 +31,8 @@ export interface LeaseInputs {
    * provider is to make under the same name; and a retired one, whose record went with a refresh, would be started again.
    */
   recorded: boolean;
+  /** True when the state says that the machine runs: the official provider does not start one that somebody else stopped. */
+  runs: boolean;
 }
 
 export interface LeaseState extends LeaseInputs {
@@ -47,18 +53,21 @@ export const gceLease: ResourceType<LeaseInputs, LeaseState> = {
       prefix: { type: "string", pattern: "^[a-z][a-z0-9-]{0,48}$" },
       labels: { type: "object", required: [...ownerLabels, "recipe"] },
       lifetime: { type: "integer", minimum: 60 },
+      madeWith: { type: "object" },
+      boots: { type: "string" },
       image: { type: "string" },
       open: { type: "boolean" },
       recorded: { type: "boolean" },
+      runs: { type: "boolean" },
     },
-    required: ["project", "zone", "prefix", "labels", "lifetime", "recorded"],
+    required: ["project", "zone", "prefix", "labels", "lifetime", "madeWith", "recorded", "runs"],
   },
-  replaceOn: ["project", "zone", "prefix", "labels"],
+  replaceOn: ["project", "zone", "prefix", "labels", "boots"],
 
   /**
-   * A lease whose time is up is of no use, nor is a machine whose sealing began but did not end, nor one that vanished. One
-   * that was stopped cleanly has left its disk, and that is enough to go on with; unless it was started again, or is to be
-   * logged in to.
+   * A lease whose time is up is of no use, nor is a machine whose sealing began but did not end, nor one that vanished, nor one
+   * that somebody else stopped before it was sealed: it has no address any more. One that we stopped cleanly has left its disk,
+   * and that is enough to go on with; unless it was started again, or is to be logged in to.
    */
   async drift(_id, state, wanted) {
     if (Date.parse(state.deadline) < Date.now() || wanted?.recorded === false) return "replace";
@@ -71,6 +80,8 @@ export const gceLease: ResourceType<LeaseInputs, LeaseState> = {
       return wanted?.open || instance?.status === "RUNNING" ? "replace" : "none";
     }
     if (instance === undefined) return "replace";
+    // One that stays for people is theirs: what is on it is not thrown away (see Arrival).
+    if (wanted?.runs && !wanted.open && stopped.includes(instance.status)) return "replace";
     return instance.labels?.[marks.sealing] === undefined ? "none" : "replace";
   },
 

@@ -1,17 +1,21 @@
 // The test cloud of stack `gce`, as the tests of every cloud see it.
+import type { GceApi } from "../../test-cloud/gce-api.ts";
 import { baseImage, GceCloud, project } from "../../test-cloud/gce-cloud.ts";
 import { stopInstance } from "../../test-cloud/gce/machines.ts";
 import type { RenewableSubject } from "../cloud-bases.ts";
 import type { FallibleSubject } from "../cloud-faults.ts";
 
+/** Stack `gce`'s, with its Compute API for tests that look into it. */
+export interface GceSubject extends FallibleSubject, RenewableSubject {
+  api: GceApi;
+}
+
 /** Opens an empty one. @param distributions Which there is a base image for. */
-export async function openGce(
-  distributions = ["debian12"],
-  network?: string,
-): Promise<FallibleSubject & RenewableSubject> {
+export async function openGce(distributions = ["debian12"], network?: string): Promise<GceSubject> {
   const cloud = await GceCloud.open(distributions, network);
   const { api } = cloud;
   return {
+    api,
     cloud: "gce",
     outputs: ["gce", project],
     settings: { gce: { project, zone: api.zones[0], diskSize: 12 } },

@@ -24,6 +24,7 @@ import { clientFor, regionOf, tagList, tagMap, unlessGone, waitFor, type Account
 /** aws:ec2/keyPair:KeyPair. */
 export function keyPair(account: Account): StandInType {
   return {
+    nameInput: "keyName",
     replaceOn: ["keyName", "keyNamePrefix", "publicKey", "region"],
     defaults: ({ keyName, keyNamePrefix }, name) => ((keyName ?? keyNamePrefix) ? {} : { keyName: name }),
     async create(inputs, context) {

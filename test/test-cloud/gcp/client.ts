@@ -90,10 +90,10 @@ export function labelState(
   state: Values,
 ): Values {
   const all = found.labels ?? {};
-  const own = Object.keys(state.labels ?? {}).filter((key) => key in all);
   return {
-    // Labels that others have put there are no drift.
-    labels: Object.fromEntries(own.map((key) => [key, all[key]])),
+    // Labels that others have put there are no drift; one of the program's that they took off is read as an empty one: `SetLabels` in
+    // https://github.com/hashicorp/terraform-provider-google-beta/blob/v7.45.0/google-beta/tpgresource/labels.go
+    labels: Object.fromEntries(Object.keys(state.labels ?? {}).map((key) => [key, all[key] ?? ""])),
     pulumiLabels: all,
     effectiveLabels: all,
     labelFingerprint: found.labelFingerprint,

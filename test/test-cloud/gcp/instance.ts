@@ -1,5 +1,5 @@
 // gcp:compute/instance:Instance, as google/services/compute/resource_compute_instance.go of terraform-provider-google behaves.
-import { unknownValue } from "../../../tools/stand-ins/command-plugin/values.mjs";
+import { isUnknown, unknownValue } from "../../../tools/stand-ins/command-plugin/values.mjs";
 import type { Values } from "../bridge.ts";
 import type { GceApi, Instance } from "../gce-api.ts";
 import { InitFailed, type StandInType } from "../stand-in.ts";
@@ -21,13 +21,16 @@ export function instance(api: GceApi): StandInType {
     defaults: ({ name }, urnName) => (name === undefined ? { name: urnName } : {}),
 
     preview: ({ networkInterfaces }) => ({
-      networkInterfaces: (networkInterfaces as { accessConfigs?: object[] }[]).map((each) => ({
-        ...each,
-        networkIp: unknownValue,
-        ...(each.accessConfigs && {
-          accessConfigs: each.accessConfigs.map((access) => ({ ...access, natIp: unknownValue })),
-        }),
-      })),
+      // Unknown as a whole where the program takes them from a resource that is to be made.
+      networkInterfaces: isUnknown(networkInterfaces)
+        ? networkInterfaces
+        : (networkInterfaces as { accessConfigs?: object[] }[]).map((each) => ({
+            ...each,
+            networkIp: unknownValue,
+            ...(each.accessConfigs && {
+              accessConfigs: each.accessConfigs.map((access) => ({ ...access, natIp: unknownValue })),
+            }),
+          })),
     }),
 
     async create(inputs, context) {

@@ -1,0 +1,99 @@
+// Settings of stack `gce` that change while a machine is there, and machines that somebody else stops: what was begun goes on with what it
+// was begun with, and what is gone is made anew with what the settings say by then.
+import assert from "node:assert/strict";
+import { project } from "../test-cloud/gce-cloud.ts";
+import { prepare } from "./cloud-life-cycle.ts";
+import { scriptRecipe } from "./recipes.ts";
+import { openGce } from "./subjects/gce.ts";
+
+/** Every setting that decides over a machine, unlike the first ones. */
+const changed = {
+  ...{ machineType: "e2-small", diskType: "pd-ssd", spot: true, secureBoot: true, networkTags: ["ci"] },
+  ...{ serviceAccount: "baker@bakery.iam.gserviceaccount.com", diskSize: 14 },
+};
+
+describe("stack gce whose settings change on the way", function () {
+  this.timeout(300_000);
+  const made = prepare(openGce, scriptRecipe("date +%N >/etc/once"));
+
+  const settings = (gce: object = {}, more: object = {}) =>
+    made.stack.settings({ gce: { project, zone: "here-a", diskSize: 12, ...gce }, ...more });
+  const instances = () => [...made.cloud.api.project(project).instances.values()];
+
+  it("keeps a builder as it was made, whatever the settings say by now", async () => {
+    await settings({}, { stage: "provisioned" });
+    await made.stack.up();
+    const [before] = instances();
+    await settings(changed, { stage: "provisioned", maxLifetime: "3 hours", tags: { team: "ci" } });
+    await made.stack.expectNoChanges();
+    await made.stack.up();
+    assert.deepEqual(instances(), [before]);
+  });
+
+  it("makes the image of it after one that failed, although the settings changed in between", async () => {
+    await settings();
+    made.cloud.imageFailures[0].fail();
+    const { output } = await made.stack.failingUp();
+    assert.doesNotMatch(output, /-run creat/, "the module does not run again");
+    await settings(changed, { maxLifetime: "3 hours", tags: { team: "ci" } });
+    const next = await made.stack.up();
+    assert.doesNotMatch(next.output, /-run (creat|replac)/, "the module does not run again");
+    const image = await made.stack.image();
+    assert.deepEqual(await made.cloud.images(), [image!.id]);
+  });
+
+  it("changes nothing on the proven image after a refresh", async () => {
+    await made.stack.up();
+    await made.stack.expectNoChanges();
+    const [before] = made.cloud.api.project(project).images.values();
+    const labels = { ...before.labels };
+    await made.stack.succeed("refresh", "--yes", "--skip-preview");
+    await made.stack.expectNoChanges();
+    const { output } = await made.stack.up();
+    assert.doesNotMatch(output, /updat(ed|ing) \(|Image \S+ updat/);
+    assert.deepEqual(before.labels, labels);
+    assert.ok(!Object.values(labels).includes(""), JSON.stringify(labels));
+  });
+
+  it("makes a fresh builder with the settings of now, in another zone, where one vanished", async () => {
+    await settings();
+    await made.stack.recipe(scriptRecipe("test -e /etc/never"));
+    await made.stack.failingUp();
+    await made.cloud.loseMachine();
+    await settings({ ...changed, zone: "here-b" }, { tags: { team: "ci" } });
+    await made.stack.failingUp();
+    const [instance, ...others] = instances();
+    assert.deepEqual(others, []);
+    assert.match(instance.zone, /here-b$/);
+    assert.match(instance.machineType, /e2-small$/);
+    assert.equal(instance.scheduling!.provisioningModel, "SPOT");
+    assert.equal(instance.labels!.team, "ci");
+    assert.deepEqual(instance.tags!.items.slice(1), ["ci"]);
+  });
+
+  it("makes a fresh builder where somebody stopped the one that was there, and does not wait for it", async () => {
+    const [before] = instances();
+    await made.cloud.stopMachine();
+    const { output } = await made.stack.failingUp();
+    assert.match(output, /-lease replac/);
+    const [after, ...others] = instances();
+    assert.deepEqual(others, []);
+    assert.notEqual(after.name, before.name);
+    assert.equal(after.status, "RUNNING");
+  });
+
+  it("says at once that a builder that is worked on was stopped, and how it is started again", async () => {
+    await settings({}, { stage: "builder" });
+    await made.stack.up();
+    await made.cloud.stopMachine();
+    const { output } = await made.stack.failingUp();
+    assert.match(output, /the machine is TERMINATED/);
+    assert.match(output, /`npx ci-images up` starts it again/);
+    await made.stack.succeed("refresh", "--yes", "--skip-preview");
+    await made.stack.up();
+    assert.deepEqual(
+      instances().map(({ status }) => status),
+      ["RUNNING"],
+    );
+  });
+});
