@@ -67,12 +67,13 @@ export async function makeMachine(
   return api.project("bakery").instances.get(`here-a/${machine}`)!.id;
 }
 
-/** Sends an insert and waits for its operation. */
+/** Sends an insert, or another change, and waits for its operation. */
 export async function insert(api: GceApi, path: string, body: object): Promise<void> {
   const answer = await fetch(api.endpoint + path, { method: "POST", body: JSON.stringify(body) });
   if (!answer.ok) throw new Error(await answer.text());
   const { name } = (await answer.json()) as { name: string };
-  const url = `${api.endpoint}${path.split("/").slice(0, -1).join("/")}/operations/${name}`;
+  const container = /^projects\/[^/]+\/(global|zones\/[^/]+)/.exec(path)![0];
+  const url = `${api.endpoint}${container}/operations/${name}`;
   for (;;) {
     const operation = (await (await fetch(url)).json()) as { status: string; error?: object };
     if (operation.error) throw new Error(JSON.stringify(operation.error));

@@ -19,10 +19,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Faults } from "./gce/faults.ts";
-import { errorBody, notFound, Refused, unknownParameters, type Call, type Route } from "./gce/http.ts";
+import { errorBody, notFound, Refused, type Call, type Route } from "./gce/http.ts";
 import { imageRoutes } from "./gce/images.ts";
 import { machineRoutes } from "./gce/machines.ts";
+import { ComputeModel } from "./gce/model.ts";
 import { quotaRoutes } from "./gce/quotas.ts";
+import { broken } from "./gce/rules.ts";
 import {
   newFingerprint,
   newId,
@@ -71,6 +73,8 @@ export class GceApi {
     { name: "e2-small", architecture: "X86_64", guestCpus: 2 },
     { name: "t2a-standard-2", architecture: "ARM64", guestCpus: 2 },
   ];
+  /** Requests that broke a rule of the API, or the fake's own answers that did: none in a test that is about something else. */
+  readonly violations: string[] = [];
   private readonly pace: number;
   private readonly projects = new Map<string, Project>();
   private readonly operations = new Map<string, Operation>();
@@ -221,7 +225,9 @@ export class GceApi {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const url = new URL(request.url!, this.endpoint);
-    const [method, path] = [request.method!, url.pathname.replace(/^\/compute\/v1\//, "")];
+    // The official provider of today asks for beta where nobody says otherwise.
+    const [, version, path] = /^\/compute\/(v1|beta)\/(.*)$/.exec(url.pathname) ?? [undefined, "v1", url.pathname];
+    const method = request.method!;
     this.calls.push(`${method} ${path}`);
     response.setHeader("content-type", "application/json");
     try {
@@ -230,14 +236,7 @@ export class GceApi {
       const text = Buffer.concat(chunks).toString();
       const body = (text === "" ? {} : JSON.parse(text)) as Record<string, unknown>;
       const call = { method, path, query: url.searchParams, body };
-      for (const name of unknownParameters(call)) {
-        throw new Refused(
-          400,
-          "badRequest",
-          `Invalid JSON payload received. Unknown name "${name}": Cannot bind query parameter.`,
-        );
-      }
-      response.end(JSON.stringify(await this.answer(call)));
+      response.end(JSON.stringify(await this.judged(call, await ComputeModel.of(version as "v1" | "beta"))));
     } catch (error) {
       const { status, reason } = error instanceof Refused ? error : { status: 500, reason: "backendError" };
       response.statusCode = status;
@@ -245,11 +244,30 @@ export class GceApi {
     }
   }
 
+  /** Answers what the real API would not refuse; an answer that it would not give is a fault of ours. */
+  private async judged(call: Call, model: ComputeModel): Promise<unknown> {
+    const method = model.methodOf(call);
+    if (!method) throw notFound(call.path);
+    const [complaint] = model.complaints(method, call);
+    if (complaint !== undefined) throw this.violation(new Refused(400, "badRequest", complaint), call);
+    const refused = broken(call);
+    if (refused) throw this.violation(refused, call);
+    const answer = await this.answer(call);
+    const [wrong] = model.answerComplaints(method, answer);
+    if (wrong !== undefined) throw this.violation(new Error(`the test cloud's answer to ${method.id}: ${wrong}`), call);
+    return answer;
+  }
+
+  private violation<E extends Error>(error: E, { method, path }: Call): E {
+    this.violations.push(`${method} ${path}: ${error.message}`);
+    return error;
+  }
+
   private async answer(call: Call): Promise<unknown> {
     for (const [method, pattern, handler] of this.routes) {
       const match = method === call.method ? pattern.exec(call.path) : null;
       if (match) return handler(call, ...match.slice(1).map(decodeURIComponent));
     }
-    throw notFound(call.path);
+    throw new Error(`the test cloud does not do ${call.method} ${call.path} yet`);
   }
 }

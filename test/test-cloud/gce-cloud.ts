@@ -63,10 +63,13 @@ export class GceCloud {
     return Object.entries(listed).flatMap(([kind, ids]) => ids.map((id) => `${kind} ${id}`));
   }
 
+  /** @throws when a request broke one of the API's rules, which a test would not notice otherwise. */
   async close(): Promise<void> {
+    const { violations } = this.api;
     await this.hub.close();
     await this.api.close();
     await this.dataCentre.close();
+    if (violations.length > 0) throw new Error(`requests broke rules of the Compute API:\n${violations.join("\n")}`);
   }
 }
 

@@ -19,24 +19,6 @@ export class Refused extends Error {
   }
 }
 
-/**
- * What a request may ask beside its body, by the API's discovery document (compute.v1). The real API refuses every other
- * parameter, too.
- */
-export function unknownParameters({ method, path, query }: Call): string[] {
-  const lists = /\/(images|disks|instances|firewalls|networks|zones|machineTypes|regions)$/.test(path);
-  const allowed = {
-    GET: lists ? ["filter", "maxResults", "orderBy", "pageToken"] : [],
-    // Labels of images are the only ones that are set without a request id.
-    POST: /\/images\/[^/]+\/setLabels$/.test(path)
-      ? []
-      : ["requestId", ...(path.endsWith("/images") ? ["forceCreate"] : [])],
-    PATCH: ["requestId"],
-    DELETE: ["requestId"],
-  }[method];
-  return [...query.keys()].filter((key) => !allowed?.includes(key));
-}
-
 export function notFound(what: string): Refused {
   return new Refused(404, "notFound", `The resource '${what}' was not found`);
 }

@@ -125,13 +125,15 @@ function insertImage(api: GceApi, project: Project, call: Call): unknown {
     status: "PENDING",
     diskSizeGb: disk?.sizeGb ?? source?.diskSizeGb ?? "10",
     architecture: source?.architecture ?? api.imageOf(disk)?.architecture ?? "X86_64",
-    guestOsFeatures: api.imageOf(disk)?.guestOsFeatures ?? source?.guestOsFeatures ?? [],
+    guestOsFeatures: features(api.imageOf(disk) ?? source, call),
     ...(disk && { sourceDisk: disk.selfLink }),
     ...(source && { sourceImage: source.selfLink }),
   };
-  // What the request says wins over what the source has.
-  Object.assign(made, { guestOsFeatures: call.body.guestOsFeatures ?? made.guestOsFeatures });
   return api.operation(call, made.selfLink, async () => {
+    // rules.ts, notReady: the request is accepted, its operation fails.
+    if ((disk ?? source)?.status !== "READY") {
+      throw new Refused(400, "RESOURCE_NOT_READY", `The resource '${(disk ?? source)?.selfLink}' is not ready`);
+    }
     project.images.set(name, made);
     const end = api.faults.imageEnds.shift();
     if (end !== undefined) {
@@ -146,6 +148,13 @@ function insertImage(api: GceApi, project: Project, call: Call): unknown {
     }
     made.status = "READY";
   });
+}
+
+/** Those of the source, and those that the request adds (rules.ts, inheritance). */
+function features(source: Image | undefined, { body }: Call): Image["guestOsFeatures"] {
+  const added = (body.guestOsFeatures ?? []) as Image["guestOsFeatures"];
+  const types = new Set([...(source?.guestOsFeatures ?? []), ...added].map(({ type }) => type));
+  return [...types].map((type) => ({ type }));
 }
 
 function patchImage(api: GceApi, project: Project, name: string, call: Call): unknown {
@@ -173,7 +182,9 @@ function insertFirewall(api: GceApi, project: Project, call: Call): unknown {
   const { name } = call.body as { name: string };
   const path = `projects/${project.id}/global/firewalls/${name}`;
   if (project.firewalls.has(name)) throw new Refused(409, "alreadyExists", `The resource '${path}' already exists`);
-  const made = { ...api.thing("compute#firewall", path, call.body), network: String(call.body.network) } as Firewall;
+  // Rules have no labels.
+  const { labelFingerprint: _, ...thing } = api.thing("compute#firewall", path, call.body);
+  const made = { ...thing, network: String(call.body.network) } as Firewall;
   return api.operation(call, made.selfLink, async () => void project.firewalls.set(name, made));
 }
 

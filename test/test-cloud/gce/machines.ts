@@ -3,7 +3,7 @@ import type { GceApi } from "../gce-api.ts";
 import { existing } from "./images.ts";
 import { refuseOverQuota } from "./quotas.ts";
 import { matches, notFound, page, Refused, type Call, type Route } from "./http.ts";
-import type { AttachedDisk, Disk, Instance, Project } from "./state.ts";
+import { newFingerprint, type AttachedDisk, type Disk, type Instance, type Project } from "./state.ts";
 
 /** The routes; `api` has the state and runs operations. */
 export function machineRoutes(api: GceApi): Route[] {
@@ -55,6 +55,25 @@ export function machineRoutes(api: GceApi): Route[] {
       "POST",
       at("instances/([^/]+)/setLabels"),
       (call, ...place) => api.setLabels(instance(...(place as [string, string, string])), call),
+    ],
+    [
+      "POST",
+      at("instances/([^/]+)/(setTags|setMetadata)"),
+      (call, project, place, name, method) => {
+        const found = instance(project, place, name);
+        const field = method === "setTags" ? "tags" : "metadata";
+        // rules.ts, fingerprints
+        if (call.body.fingerprint !== found[field].fingerprint) {
+          throw new Refused(
+            412,
+            "conditionNotMet",
+            "Supplied fingerprint does not match current metadata fingerprint.",
+          );
+        }
+        return api.operation(call, found.selfLink, async () => {
+          Object.assign(found, { [field]: { ...call.body, fingerprint: newFingerprint() } });
+        });
+      },
     ],
     [
       "GET",
@@ -173,7 +192,8 @@ function insertInstance(api: GceApi, project: Project, zone: string, call: Call)
     zone: `${api.endpoint}projects/${project.id}/zones/${zone}`,
     machineType,
     disks: [{ boot: true, autoDelete: boot.autoDelete ?? false, source: disk.selfLink }],
-    metadata: (call.body.metadata ?? { items: [] }) as Instance["metadata"],
+    metadata: { ...(call.body.metadata ?? { items: [] }), fingerprint: newFingerprint() } as Instance["metadata"],
+    tags: { ...(call.body.tags ?? { items: [] }), fingerprint: newFingerprint() } as Instance["tags"],
     networkInterfaces: (call.body.networkInterfaces ?? []) as Instance["networkInterfaces"],
   };
   return api.operation(call, made.selfLink, async () => {
@@ -196,6 +216,25 @@ async function start(api: GceApi, instance: Instance): Promise<void> {
     for (const access of network.accessConfigs ?? []) access.natIP = address;
   }
   instance.status = "RUNNING";
+  // rules.ts, termination
+  const { seconds } = instance.scheduling?.maxRunDuration ?? {};
+  if (seconds === undefined) return;
+  const terminationTimestamp = new Date(Date.now() + Number(seconds) * 1000).toISOString();
+  instance.resourceStatus = { scheduling: { terminationTimestamp } };
+}
+
+/** Does what Google does at a time: machines whose time is over are deleted, or stopped where they say so. */
+export async function endRuns(api: GceApi, project: Project, now: Date): Promise<void> {
+  for (const instance of [...project.instances.values()]) {
+    const end = instance.resourceStatus?.scheduling?.terminationTimestamp;
+    if (end === undefined || Date.parse(end) > now.getTime()) continue;
+    const isDeleted = instance.scheduling?.instanceTerminationAction === "DELETE";
+    await (isDeleted ? removeInstance(api, project, nameOf(instance.zone), instance) : stopInstance(api, instance));
+  }
+}
+
+function nameOf(url: string): string {
+  return url.split("/").at(-1)!;
 }
 
 /** Shuts an instance down. */
@@ -207,6 +246,7 @@ export async function stopInstance(api: GceApi, instance: Instance): Promise<voi
   for (const access of instance.networkInterfaces.flatMap(({ accessConfigs }) => accessConfigs ?? []))
     delete access.natIP;
   instance.status = "TERMINATED";
+  delete instance.resourceStatus;
 }
 
 async function removeInstance(api: GceApi, project: Project, zone: string, instance: Instance): Promise<void> {

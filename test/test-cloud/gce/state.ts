@@ -27,10 +27,11 @@ export interface Instance extends Thing {
   zone: string;
   machineType: string;
   disks: AttachedDisk[];
-  metadata: { items: { key: string; value: string }[] };
+  metadata: { items: { key: string; value: string }[]; fingerprint: string };
   networkInterfaces: { networkIP: string; accessConfigs?: { natIP?: string; [key: string]: unknown }[] }[];
-  tags?: { items: string[] };
-  scheduling?: Record<string, unknown>;
+  tags: { items: string[]; fingerprint: string };
+  scheduling?: { maxRunDuration?: { seconds: string | number }; [key: string]: unknown };
+  resourceStatus?: { scheduling?: { terminationTimestamp?: string } };
   [key: string]: unknown;
 }
 
@@ -57,7 +58,7 @@ export interface Image extends Thing {
   [key: string]: unknown;
 }
 
-export interface Firewall extends Thing {
+export interface Firewall extends Omit<Thing, "labelFingerprint"> {
   network: string;
   [key: string]: unknown;
 }

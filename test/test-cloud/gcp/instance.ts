@@ -127,7 +127,7 @@ function stateOf(found: Instance, known: Values): Values {
     instanceId: found.id,
     machineType: found.machineType.split("/").at(-1),
     metadata: Object.fromEntries(found.metadata.items.map(({ key, value }) => [key, value])),
-    metadataFingerprint: "metadata",
+    metadataFingerprint: found.metadata.fingerprint,
     name: found.name,
     networkInterfaces: found.networkInterfaces.map(({ networkIP, accessConfigs }, index) => ({
       ...interfaces[index],
@@ -139,8 +139,8 @@ function stateOf(found: Instance, known: Values): Values {
       })),
     })),
     selfLink: found.selfLink,
-    tags: found.tags?.items ?? [],
-    tagsFingerprint: "tags",
+    tags: found.tags.items,
+    tagsFingerprint: found.tags.fingerprint,
     zone: found.zone.split("/").at(-1),
   };
 }

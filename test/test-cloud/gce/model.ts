@@ -1,0 +1,138 @@
+// Requests and answers of the fake Compute API, judged by what Google publishes of the real one (test/emulators/google-discovery.ts).
+import {
+  computeDiscovery,
+  methodsOf,
+  type Discovery,
+  type DiscoveryMethod,
+  type DiscoverySchema,
+} from "../../emulators/google-discovery.ts";
+
+/** A request as it came in. */
+interface Request {
+  method: string;
+  /** Below the endpoint. */
+  path: string;
+  query: URLSearchParams;
+  body: Record<string, unknown>;
+}
+
+/** One version of the API. */
+export class ComputeModel {
+  private readonly methods: { method: DiscoveryMethod; pattern: RegExp }[];
+
+  private constructor(private readonly discovery: Discovery) {
+    this.methods = methodsOf(discovery).map((method) => ({ method, pattern: patternOf(method) }));
+  }
+
+  static async of(version: "v1" | "beta"): Promise<ComputeModel> {
+    return new ComputeModel(await computeDiscovery(version));
+  }
+
+  /** The method that a request calls; undefined when the API has none. Literal paths win: `images/family/x` is no image. */
+  methodOf({ method: verb, path }: Pick<Request, "method" | "path">): DiscoveryMethod | undefined {
+    const fitting = this.methods.filter(({ method, pattern }) => method.httpMethod === verb && pattern.test(path));
+    const variables = ({ method }: { method: DiscoveryMethod }) => (method.flatPath ?? method.path).split("{").length;
+    return fitting.sort((a, b) => variables(a) - variables(b))[0]?.method;
+  }
+
+  /** What is wrong with a request, in the API's words; nothing when all is right. */
+  complaints(method: DiscoveryMethod, request: Request): string[] {
+    return [
+      ...this.pathComplaints(method, request),
+      ...this.queryComplaints(method, request),
+      ...(method.request
+        ? this.valueComplaints({ $ref: method.request.$ref }, request.body, "resource", method.id)
+        : Object.keys(request.body).map((key) => unknownName(key, "resource"))),
+    ];
+  }
+
+  /** What is wrong with an answer: then it is the fake that is wrong. */
+  answerComplaints({ response }: DiscoveryMethod, answer: unknown): string[] {
+    return response ? this.valueComplaints({ $ref: response.$ref }, plain(answer), "answer") : [];
+  }
+
+  private pathComplaints(method: DiscoveryMethod, { path }: Request): string[] {
+    const values = patternOf(method).exec(path)?.groups ?? {};
+    return Object.entries(method.parameters ?? {}).flatMap(([name, { location, pattern }]) => {
+      const value = location === "path" ? values[name] : undefined;
+      if (value === undefined || pattern === undefined || fits(value, pattern)) return [];
+      return [`Invalid value for field '${name}': '${value}'. Must be a match of regex '${pattern}'`];
+    });
+  }
+
+  private queryComplaints({ parameters = {} }: DiscoveryMethod, { query }: Request): string[] {
+    const all = { ...this.discovery.parameters, ...parameters };
+    return [...query].flatMap(([name, value]) => {
+      const parameter = Object.hasOwn(all, name) ? all[name] : undefined;
+      if (parameter?.location !== "query") {
+        return [`Invalid JSON payload received. Unknown name "${name}": Cannot bind query parameter.`];
+      }
+      const { type } = parameter;
+      const right =
+        type === "integer" ? /^-?\d+$/.test(value) : type === "boolean" ? /^(true|false)$/.test(value) : true;
+      const listed = !parameter.enum || parameter.enum.includes(value);
+      return right && listed ? [] : [`Invalid value at '${name}' (${type}), "${value}"`];
+    });
+  }
+
+  private valueComplaints(schema: DiscoverySchema, value: unknown, at: string, method?: string): string[] {
+    const resolved = schema.$ref === undefined ? schema : this.discovery.schemas[schema.$ref];
+    const { type, items, properties, additionalProperties, pattern } = resolved;
+    const wrong = [`Invalid value at '${at}' (${resolved.format ?? type ?? "value"}), ${JSON.stringify(value)}`];
+    // A patch takes away what is null.
+    if (value === null || type === "any") return [];
+    if (type === "array") {
+      if (!Array.isArray(value)) return wrong;
+      return value.flatMap((item, index) => this.valueComplaints(items!, item, `${at}[${index}]`, method));
+    }
+    if (type === "object") {
+      if (typeof value !== "object" || Array.isArray(value)) return wrong;
+      const given = value as Record<string, unknown>;
+      const missing = Object.entries(properties ?? {}).flatMap(([key, { annotations }]) =>
+        method !== undefined && annotations?.required?.includes(method) && given[key] === undefined
+          ? [`Required field '${at}.${key}' not specified`]
+          : [],
+      );
+      const inside = Object.entries(given).flatMap(([key, part]) => {
+        const known = properties && Object.hasOwn(properties, key) ? properties[key] : additionalProperties;
+        return known ? this.valueComplaints(known, part, `${at}.${key}`, method) : [unknownName(key, at)];
+      });
+      return [...missing, ...inside];
+    }
+    if (!isScalar(resolved, value)) return wrong;
+    if (resolved.enum && !resolved.enum.includes(value as string)) return wrong;
+    // Patterns are those of what comes in: the API's own answers have links where requests may have names.
+    if (method !== undefined && pattern !== undefined && !fits(String(value), pattern)) {
+      return [`Invalid value for field '${at}': '${String(value)}'. Must be a match of regex '${pattern}'`];
+    }
+    return [];
+  }
+}
+
+function unknownName(key: string, at: string): string {
+  return `Invalid JSON payload received. Unknown name "${key}" at '${at}': Cannot find field.`;
+}
+
+/** Numbers of 64 bits are text in JSON, and taken as numbers too: https://developers.google.com/discovery/v1/type-format */
+function isScalar({ type, format }: DiscoverySchema, value: unknown): boolean {
+  if (type === "boolean") return typeof value === "boolean";
+  if (type === "integer") return Number.isInteger(value) || /^-?\d+$/.test(String(value));
+  if (type === "number") return typeof value === "number";
+  if (format === "int64" || format === "uint64") return /^-?\d+$/.test(String(value));
+  return typeof value === "string";
+}
+
+function fits(value: string, pattern: string): boolean {
+  return new RegExp(`^(?:${pattern})$`).test(value);
+}
+
+/** `{zone}` is one part of the path. */
+function patternOf({ flatPath, path }: DiscoveryMethod): RegExp {
+  const text = (flatPath ?? path).replaceAll(/\{\+?([a-zA-Z_]+)\}/g, "(?<$1>[^/]+)");
+  return new RegExp(`^${text}$`);
+}
+
+/** As it goes over the wire. */
+function plain(answer: unknown): unknown {
+  return JSON.parse(JSON.stringify(answer)) as unknown;
+}
