@@ -9,8 +9,8 @@ export interface UserData {
   hostPublicKey: string;
   /** The key that may log in as the image's default user, an authorized_keys line. */
   authorizedKey: string;
-  /** When the machine powers itself off, whatever happened. */
-  deadline: Date;
+  /** When the machine powers itself off, whatever happened; left out where the cloud ends it. */
+  deadline?: Date;
 }
 
 /** The unit of the deadline; sealing lets units of this name run on (seal/live.ts). */
@@ -46,7 +46,7 @@ export function cloudConfig(data: UserData): string {
     ssh_keys: { ed25519_private: data.hostPrivateKey, ed25519_public: data.hostPublicKey },
     ssh_authorized_keys: [data.authorizedKey],
     // At every boot, early: a machine whose boot fails later must end, too.
-    bootcmd: [["sh", "-c", deadlineScript(data.deadline)]],
+    ...(data.deadline && { bootcmd: [["sh", "-c", deadlineScript(data.deadline)]] }),
   };
   // JSON is YAML, and needs no rules of its own for what is quoted how.
   return `#cloud-config\n${JSON.stringify(config, undefined, 2)}\n`;

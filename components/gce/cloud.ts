@@ -234,7 +234,6 @@ export class GceCloud implements Cloud {
     const expiring = labelKey("gce", "expires");
     const line = `${name} for ${distribution.id}, recipe ${recipe.slice(0, 12)}, made of ${description}`;
     const { storageLocations, guestOsFeatures } = this.settings.gce;
-    const features = [...new Set([...this.bases.get(distribution.id)!.features, ...guestOsFeatures])];
     const image = new gcp.compute.Image(
       prefix,
       {
@@ -249,7 +248,8 @@ export class GceCloud implements Cloud {
           [labelKey("gce", "role")]: "image",
         })),
         sourceDisk: builder.disk!.selfLink,
-        ...(features.length > 0 && { guestOsFeatures: features.map((type) => ({ type })) }),
+        // The image has those of its disk by itself. The provider takes only those that it knows, which are not always all there are.
+        ...(guestOsFeatures.length > 0 && { guestOsFeatures: guestOsFeatures.map((type) => ({ type })) }),
         ...(storageLocations.length > 0 && { storageLocations }),
       },
       // Its name is its recipe's: where it has to be made again, the old one (deleted by hand) has to be forgotten first.

@@ -121,14 +121,15 @@ export function declareMachine(
   const disk = args.keepDisk ? declareDisk(context, args, lease, labelled, official) : undefined;
   const firewall = settings.gce.firewall ? declareFirewall(prefix, context, lease, labels, official) : [];
   const metadata = pulumi
-    .all([host.privateKey, host.publicKey, login.publicKey, lease.deadline])
-    .apply(([hostPrivateKey, hostPublicKey, authorizedKey, deadline]) => ({
+    .all([host.privateKey, host.publicKey, login.publicKey])
+    .apply(([hostPrivateKey, hostPublicKey, authorizedKey]) => ({
       "ssh-keys": `${loginUser}:${authorizedKey}`,
       "block-project-ssh-keys": "TRUE",
       // A project that has it on would ignore the key above.
       "enable-oslogin": "FALSE",
       // For images with cloud-init, and for those with Google's guest agent alone.
-      "user-data": cloudConfig({ hostPrivateKey, hostPublicKey, authorizedKey, deadline: new Date(deadline) }),
+      // No deadline of its own: Google deletes a machine at its time only where it runs (`scheduling` below).
+      "user-data": cloudConfig({ hostPrivateKey, hostPublicKey, authorizedKey }),
       "startup-script": hostKeyScript({ privateKey: hostPrivateKey, publicKey: hostPublicKey }),
       // The whole hash: a label has no room for it.
       "ci-images-recipe": labels.recipe,
@@ -247,9 +248,15 @@ function bootDisk({ image }: MachineArgs, made: Lease["madeWith"], disk: gcp.com
 function networkInterface({ network, subnetwork, publicAddress }: MadeWith) {
   return {
     network,
-    ...(subnetwork !== undefined && { subnetwork }),
+    ...(subnetwork !== undefined && { subnetwork, ...hostProject(network, subnetwork) }),
     ...(publicAddress && { accessConfigs: [{ networkTier: "PREMIUM" }] }),
   };
+}
+
+/** The project of a shared network's subnetwork, where that is given by its name: the provider would look for it in ours. */
+function hostProject(network: string, subnetwork: string): { subnetworkProject?: string } {
+  const [, subnetworkProject] = /(?:^|\/)projects\/([^/]+)\/global\/networks\//.exec(network) ?? [];
+  return subnetworkProject === undefined || subnetwork.includes("/") ? {} : { subnetworkProject };
 }
 
 function scheduling(spot: boolean, seconds: number) {

@@ -216,8 +216,17 @@ describe("the graph of stack gce", () => {
     assert.deepEqual(inputs.storageLocations, ["eu"]);
     assert.deepEqual(
       (inputs.guestOsFeatures as { type: string }[]).map(({ type }) => type),
-      ["UEFI_COMPATIBLE", "GVNIC", "SEV_CAPABLE"],
+      ["SEV_CAPABLE", "GVNIC"],
+      "what the user adds",
     );
+  });
+
+  it("leaves it to the image to inherit the guest OS features of its base, also those that nobody knows yet", async () => {
+    const graph = newGraph();
+    graph.answers["ci-images:gce:resolveBase"] = { ...base, features: ["UEFI_COMPATIBLE", "LEVITATION"] };
+    await declare(graph);
+    assert.equal(graph.get(prefix).inputs.guestOsFeatures, undefined);
+    assert.ok(graph.get(`${prefix}-builder`).inputs.shieldedInstanceConfig);
   });
 
   it("declares the builder so that its lease ends it, its disk outlives it, and Google ends it in the end", async () => {
@@ -261,6 +270,7 @@ describe("the graph of stack gce", () => {
     assert.equal(known["block-project-ssh-keys"], "TRUE");
     assert.equal(known["enable-oslogin"], "FALSE");
     assert.equal(known["ci-images-recipe"], recipe);
+    assert.doesNotMatch(Object.values(known).join("\n"), /poweroff|shutdown/, "it is Google that ends it");
     assert.ok(!JSON.stringify(known).includes(`PRIVATE-${prefix}-builder-login-key`));
   });
 
@@ -289,7 +299,12 @@ describe("the graph of stack gce", () => {
     await declare(graph, { firewall: false, publicAddress: false, network, subnetwork: "inner", networkTags: ["ssh"] });
     assert.deepEqual(graph.names("gcp:compute/firewall:Firewall"), []);
     const { inputs } = graph.get(`${prefix}-builder`);
-    assert.deepEqual(inputs.networkInterfaces, [{ network, subnetwork: "inner" }]);
+    assert.deepEqual(inputs.networkInterfaces, [{ network, subnetwork: "inner", subnetworkProject: "host" }]);
+    const path = "projects/host/regions/here/subnetworks/inner";
+    const byPath = newGraph();
+    await declare(byPath, { firewall: false, network, subnetwork: path });
+    const [first] = byPath.get(`${prefix}-builder`).inputs.networkInterfaces as object[];
+    assert.deepEqual(first, { network, subnetwork: path, accessConfigs: [{ networkTier: "PREMIUM" }] });
     assert.deepEqual(inputs.tags, [`${prefix}-builder-a1b2c3`, "ssh"]);
     assert.equal(graph.get(`${prefix}-builder-arrival`).inputs.host, "10.0.0.7");
     assert.equal(graph.asked["ci-images:gce:preflight"].network, undefined);

@@ -43,6 +43,11 @@ describe("user data of a cloud machine", () => {
     }
   }
 
+  it("arms none where the cloud ends the machine", () => {
+    const without = cloudConfig({ hostPrivateKey: "a", hostPublicKey: "b", authorizedKey: "c" });
+    assert.doesNotMatch(without, /bootcmd|poweroff/);
+  });
+
   it("powers off at the deadline, and a minute after a boot that comes later", async () => {
     const left = Number(/--on-active=(\d+)/.exec(await arm(deadline, true))?.[1]);
     assert.ok(left > 3500 && left <= 3600, `${left} seconds`);
