@@ -16,6 +16,8 @@ export interface GceEnvironment {
   project?: string;
   /** Where the Compute API is, with `/` at the end. */
   endpoint: string;
+  /** The same, where the environment names it. */
+  custom?: string;
   /** True where the endpoint is an emulator: it is asked without credentials. */
   emulator: boolean;
 }
@@ -40,10 +42,12 @@ export function readGceEnvironment(environment: NodeJS.ProcessEnv): GceEnvironme
   const given = environment[endpointVariable] || publicEndpoint;
   const project = projectVariables.map((name) => environment[name]).find(Boolean);
   const serviceAccount = readServiceAccount(environment);
+  const endpoint = given.endsWith("/") ? given : `${given}/`;
   return {
     ...(serviceAccount && { serviceAccount }),
     ...(project && { project }),
-    endpoint: given.endsWith("/") ? given : `${given}/`,
+    endpoint,
+    ...(environment[endpointVariable] && { custom: endpoint }),
     // Nobody serves the real API without TLS.
     emulator: given.startsWith("http://"),
   };

@@ -15,7 +15,7 @@ import { GceCloud } from "./cloud.ts";
  */
 export async function openGce(settings: Settings, state: StackState): Promise<GceCloud> {
   const ownKey = readOwnKey({ privateKey: "GCE_PRIVATE_KEY", publicKey: "GCE_PUBLIC_KEY" }, process.env);
-  const { serviceAccount, emulator } = readGceEnvironment(process.env);
+  const { serviceAccount, emulator, custom } = readGceEnvironment(process.env);
   const { project: named } = settings.gce;
   const { project } = await call<{ project: string }>(
     "ci-images:gce:account",
@@ -24,6 +24,9 @@ export async function openGce(settings: Settings, state: StackState): Promise<Gc
   const credentials = serviceAccount && pulumi.secret(credentialsJson(serviceAccount, project));
   // The official provider wants to be somebody, also where nobody asks.
   const nobody = emulator && !credentials ? { accessToken: "none" } : {};
-  const provider = new gcp.Provider("gce", { project, ...(credentials && { credentials }), ...nobody });
+  // Pulumi's plugin is made of google-beta, whose requests have fields that v1 refuses.
+  const endpoint = custom === undefined ? {} : { computeCustomEndpoint: custom.replace(/\/v1\/$/, "/beta/") };
+  const args = { project, ...(credentials && { credentials }), ...nobody, ...endpoint };
+  const provider = new gcp.Provider("gce", args);
   return new GceCloud(settings, project, provider, state, ownKey);
 }

@@ -491,6 +491,18 @@ describe("the graph of stack gce", () => {
     assert.deepEqual(without.providers.gce, { project: "bakery" });
   });
 
+  it("sends the official provider to the beta side of an endpoint of one's own, and as nobody to an emulator", async () => {
+    process.env.GOOGLE_COMPUTE_CUSTOM_ENDPOINT = "https://compute-ours.p.googleapis.com/compute/v1/";
+    const graph = newGraph();
+    await declare(graph);
+    const computeCustomEndpoint = "https://compute-ours.p.googleapis.com/compute/beta/";
+    assert.deepEqual(graph.providers.gce, { project: "bakery", computeCustomEndpoint });
+    process.env.GOOGLE_COMPUTE_CUSTOM_ENDPOINT = "http://127.0.0.1:1/compute/v1/";
+    const emulated = newGraph();
+    await declare(emulated);
+    assert.equal(emulated.providers.gce.accessToken, "none");
+  });
+
   it("uses a key of the user's own for the builder, and not for the trial", async () => {
     const pair = makeSshKeyPair();
     await writeFile(join(folder, "key"), pair.privateKey, { mode: 0o600 });
