@@ -500,7 +500,7 @@ describe("the graph of stack gce", () => {
     process.env.GOOGLE_COMPUTE_CUSTOM_ENDPOINT = "http://127.0.0.1:1/compute/v1/";
     const emulated = newGraph();
     await declare(emulated);
-    assert.equal(emulated.providers.gce.accessToken, "none");
+    assert.equal(unwrapSecrets(emulated.providers.gce.accessToken), "none");
   });
 
   it("uses a key of the user's own for the builder, and not for the trial", async () => {
