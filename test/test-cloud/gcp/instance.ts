@@ -11,6 +11,13 @@ interface BootDisk {
   initializeParams?: { image?: string; size?: number; type?: string };
 }
 
+interface NetworkInterface {
+  network?: string;
+  subnetwork?: string;
+  subnetworkProject?: string;
+  accessConfigs?: { networkTier?: string }[];
+}
+
 /** The resource type. */
 export function instance(api: GceApi): StandInType {
   return {
@@ -80,7 +87,8 @@ function requestOf(client: Client, inputs: Values): Values {
   const zone = zonal(client, inputs);
   const collection = zone.slice(`projects/${client.project}/`.length);
   const metadata = Object.entries((inputs.metadata ?? {}) as Record<string, string>);
-  const interfaces = inputs.networkInterfaces as { network?: string; accessConfigs?: { networkTier?: string }[] }[];
+  const interfaces = inputs.networkInterfaces as NetworkInterface[];
+  const region = `regions/${(inputs.zone as string).replace(/-[a-z]+$/, "")}`;
   return {
     name: inputs.name,
     machineType: `${zone}/machineTypes/${inputs.machineType as string}`,
@@ -88,9 +96,15 @@ function requestOf(client: Client, inputs: Values): Values {
     tags: { items: inputs.tags ?? [] },
     scheduling: inputs.scheduling,
     shieldedInstanceConfig: inputs.shieldedInstanceConfig,
+    serviceAccounts: inputs.serviceAccount === undefined ? [] : [inputs.serviceAccount],
     metadata: { items: metadata.map(([key, value]) => ({ key, value })) },
-    networkInterfaces: interfaces.map(({ network, accessConfigs }) => ({
+    networkInterfaces: interfaces.map(({ network, subnetwork, subnetworkProject = client.project, accessConfigs }) => ({
       network: linkOf(client, "global/networks", network ?? "default"),
+      ...(subnetwork !== undefined && {
+        subnetwork: subnetwork.includes("/")
+          ? subnetwork
+          : `projects/${subnetworkProject}/${region}/subnetworks/${subnetwork}`,
+      }),
       ...(accessConfigs && { accessConfigs: accessConfigs.map((access) => ({ ...access, type: "ONE_TO_ONE_NAT" })) }),
     })),
     disks: [

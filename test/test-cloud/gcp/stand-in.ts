@@ -100,7 +100,7 @@ function image(api: GceApi): StandInType {
     async create(inputs, context) {
       const client = new Client(api, inputs, context);
       const container = `projects/${client.project}/global`;
-      const { sourceDisk, sourceImage, ...rest } = inputs;
+      const { sourceDisk, sourceImage, project: _, ...rest } = inputs;
       // A failed operation leaves nothing recorded.
       await client.change("POST", container, "images", {
         ...rest,
@@ -137,9 +137,7 @@ function firewall(api: GceApi): StandInType {
     async create(inputs, context) {
       const client = new Client(api, inputs, context);
       const container = `projects/${client.project}/global`;
-      const { network, allows, denies, ...rest } = inputs;
-      const body = { ...rest, network: linkOf(client, "global/networks", network), allowed: allows, denied: denies };
-      await client.change("POST", container, "firewalls", body);
+      await client.change("POST", container, "firewalls", ruleOf(client, inputs));
       const id = `${container}/firewalls/${inputs.name as string}`;
       const { selfLink, creationTimestamp } = await client.call<{ selfLink: string; creationTimestamp: string }>(
         "GET",
@@ -153,9 +151,7 @@ function firewall(api: GceApi): StandInType {
     async update(id, inputs, _changed, state, context) {
       const client = new Client(api, inputs, context);
       const container = `projects/${client.project}/global`;
-      const { allows, denies, ...rest } = inputs;
-      const body = { ...rest, allowed: allows, denied: denies };
-      await client.change("PATCH", container, id.slice(container.length + 1), body);
+      await client.change("PATCH", container, id.slice(container.length + 1), ruleOf(client, inputs));
       return { ...state, ...inputs };
     },
     async delete(id, state, context) {
@@ -164,5 +160,16 @@ function firewall(api: GceApi): StandInType {
       const container = `projects/${client.project}/global`;
       await client.change("DELETE", container, id.slice(container.length + 1));
     },
+  };
+}
+
+function ruleOf(client: Client, { network, allows, denies, project: _, ...rest }: Values): Values {
+  const protocols = (list: unknown) =>
+    (list as { protocol: string }[] | undefined)?.map(({ protocol, ...ports }) => ({ IPProtocol: protocol, ...ports }));
+  return {
+    ...rest,
+    network: linkOf(client, "global/networks", network),
+    allowed: protocols(allows),
+    denied: protocols(denies),
   };
 }
