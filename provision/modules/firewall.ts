@@ -51,11 +51,18 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
   else nftables(root, all);
 }
 
+const zone = "ci-worker";
+
+/**
+ * A zone of our own is the default one, for every card: images come with other defaults, Google's of Red Hat's family with `trusted`, which
+ * lets in everything.
+ */
 function firewalld(root: Root, ports: string[]): void {
   root.packages(["firewalld"]);
+  root.file(`/etc/firewalld/zones/${zone}.xml`, zoneFile(ports));
   root.run(
     // Works whether or not it runs; the running one is told afterwards.
-    `for port in ${ports.map(quote).join(" ")}; do firewall-offline-cmd --quiet --query-port="$port" || firewall-offline-cmd --add-port="$port"; done`,
+    `[ "$(firewall-offline-cmd --get-default-zone)" = ${zone} ] || firewall-offline-cmd --set-default-zone=${zone}`,
   );
   root.enable("firewalld.service", { start: false });
   root.run(`${inContainer} || systemctl restart firewalld.service`);
@@ -63,12 +70,40 @@ function firewalld(root: Root, ports: string[]): void {
     "firewalld is enabled and running",
     `systemctl --quiet is-enabled firewalld.service && { ${inContainer} || systemctl --quiet is-active firewalld.service; }`,
   );
+  // The running firewall is the one that counts; asking it is what changes nothing.
+  root.check(
+    "the firewall refuses what nothing lets in",
+    `if ${inContainer}; then [ "$(firewall-offline-cmd --get-default-zone)" = ${zone} ] && exit; exit 1; fi
+[ "$(firewall-cmd --get-default-zone)" = ${zone} ]
+for card in /sys/class/net/*/device; do
+  card=\${card%/device}
+  # Says \`no zone\`, and fails, for a card that is in the default one.
+  case $(firewall-cmd --get-zone-of-interface="\${card##*/}" || :) in
+  ${zone} | "no zone" | "") ;;
+  *) echo "\${card##*/} is in another zone" && exit 1 ;;
+  esac
+done`,
+  );
   for (const port of ports)
     root.check(
       `the firewall lets ${port} in`,
-      // The running firewall is the one that counts; asking it is what changes nothing.
-      `if ${inContainer}; then firewall-offline-cmd --query-port=${quote(port)}; else firewall-cmd --query-port=${quote(port)}; fi`,
+      `if ${inContainer}; then firewall-offline-cmd --zone=${zone} --query-port=${quote(port)}; else firewall-cmd --zone=${zone} --query-port=${quote(port)}; fi`,
     );
+}
+
+/** What it does not name is refused, but ping: https://firewalld.org/documentation/man-pages/firewalld.zone.html */
+function zoneFile(ports: string[]): string {
+  const lines = ports.map((port) => {
+    const [range, protocol] = port.split("/");
+    return `  <port port="${range}" protocol="${protocol}"/>\n`;
+  });
+  return `<?xml version="1.0" encoding="utf-8"?>
+<!-- Written by ci-images. -->
+<zone>
+  <short>CI worker</short>
+  <service name="dhcpv6-client"/>
+${lines.join("")}</zone>
+`;
 }
 
 const rulesFile = "/etc/nftables.d/ci-worker.nft";

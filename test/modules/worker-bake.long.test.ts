@@ -91,36 +91,51 @@ describe("modules of the old workers on a real builder", function () {
     await builder.expectAll("ok", checks());
   });
 
-  it("firewall: is also set up by firewalld, and again", async () => {
-    const root = await record("firewall", { ports: ["80/tcp"], backend: "firewalld" });
-    for (let time = 0; time < 2; time++) await builder.apply(root);
-    await builder.expectAll("ok", root.checks);
-  });
-
-  it("firewall: lets in what it should, and nothing else", async () => {
+  /** What another network sees of some ports when the builder's own, at the other end of a cable, has a firewall that `start` starts. */
+  const seenFromOutside = async (start: string) => {
     const script = `
       unshare --user --map-root-user --net --mount bash -euo pipefail <<'END_OF_SCRIPT'
       ip link set lo up
-      nft --file /etc/nftables.d/ci-worker.nft
-      # Loopback is open to itself: another network, at the other end of a cable, asks.
-      unshare --net sleep 60 &
-      trap 'kill %1' EXIT
-      other="nsenter --target $! --net"
+      # Loopback is open to itself: another network asks.
+      unshare --net sleep 120 &
+      outside=$!
+      trap 'kill $(jobs -p) 2>/dev/null || :' EXIT
+      other="nsenter --target $outside --net"
       sleep 0.2
       ip link add here type veth peer name there
-      ip link set there netns $!
+      ip link set there netns $outside
       ip address add 192.0.2.1/24 dev here
       ip link set here up
       $other ip address add 192.0.2.2/24 dev there
       $other ip link set there up
+      ${start}
       for port in 22 80 81; do python3 -m http.server --bind 192.0.2.1 $port >/dev/null 2>&1 & done
       sleep 1
       for port in 22 80 81; do
         if $other timeout 2 bash -c "exec 3<>/dev/tcp/192.0.2.1/$port" 2>/dev/null; then echo "$port open"; else echo "$port shut"; fi
       done
-      kill %2 %3 %4
 END_OF_SCRIPT`;
-    assert.deepEqual(must(await builder.asRoot(script)).split("\n"), ["22 open", "80 open", "81 shut"]);
+    return must(await builder.asRoot(script)).split("\n");
+  };
+
+  it("firewall: is also set up by firewalld, and again, and lets in nothing else, also where all was trusted before", async () => {
+    must(
+      await builder.asRoot("apt-get install -qy firewalld >/dev/null\nfirewall-offline-cmd --set-default-zone=trusted"),
+    );
+    const root = await record("firewall", { ports: ["80/tcp"], backend: "firewalld" });
+    for (let time = 0; time < 2; time++) await builder.apply(root);
+    await builder.expectAll("ok", root.checks);
+    // One of its own on the builder's bus: in a container it is not started.
+    const start = `
+      firewalld --nofork --nopid --log-file /dev/null >/dev/null 2>&1 &
+      for ((tries = 0; tries < 60; tries += 1)); do firewall-cmd --quiet --state 2>/dev/null && break; sleep 1; done
+      firewall-cmd --get-default-zone`;
+    assert.deepEqual(await seenFromOutside(start), ["ci-worker", "22 open", "80 open", "81 shut"]);
+  });
+
+  it("firewall: lets in what it should, and nothing else", async () => {
+    const seen = await seenFromOutside("nft --file /etc/nftables.d/ci-worker.nft");
+    assert.deepEqual(seen, ["22 open", "80 open", "81 shut"]);
   });
 
   it("network_card_fix: sets the features of a card, and sees where one is wrong", async () => {

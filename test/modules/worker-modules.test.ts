@@ -114,9 +114,14 @@ describe("modules of the old workers", () => {
 
   it("firewall: keeps SSH open, whatever the recipe says", async () => {
     assert.match(await script("firewall", { ports: [] }, "debian12"), /tcp dport 22 accept/);
-    assert.match(await script("firewall", { ports: [] }, "rocky9"), /for port in 22\/tcp; do/);
+    assert.match(await script("firewall", { ports: [] }, "rocky9"), /<port port="22" protocol="tcp"\/>/);
     for (const wrong of ["80", "0/tcp", "80/icmp", "http/tcp"])
       assert.ok(!(await isRight("firewall", { ports: [wrong] })), wrong);
+  });
+
+  it("firewall: leaves no distribution with the default zone that its image came with", async () => {
+    for (const distribution of ["rocky9", "centos-stream9", "centos7", "amazonlinux2023"])
+      assert.match(await script("firewall", {}, distribution), /--set-default-zone=ci-worker/, distribution);
   });
 
   it("git: wants the sha256 beside the version, and neither alone", async () => {
