@@ -254,7 +254,7 @@ export class GceApi {
     if (refused) throw this.violation(refused, call);
     const answer = await this.answer(call);
     const [wrong] = model.answerComplaints(method, answer);
-    if (wrong !== undefined) throw this.violation(new Error(`the test cloud's answer to ${method.id}: ${wrong}`), call);
+    if (wrong !== undefined) throw this.violation(wrongOfUs(`the answer to ${method.id}: ${wrong}`), call);
     return answer;
   }
 
@@ -268,6 +268,11 @@ export class GceApi {
       const match = method === call.method ? pattern.exec(call.path) : null;
       if (match) return handler(call, ...match.slice(1).map(decodeURIComponent));
     }
-    throw new Error(`the test cloud does not do ${call.method} ${call.path} yet`);
+    throw wrongOfUs(`does not do ${call.method} ${call.path} yet`);
   }
+}
+
+/** No status that clients try again. */
+function wrongOfUs(what: string): Refused {
+  return new Refused(501, "notImplemented", `the test cloud: ${what}`);
 }

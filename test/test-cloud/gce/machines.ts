@@ -219,15 +219,17 @@ async function start(api: GceApi, instance: Instance): Promise<void> {
   // rules.ts, termination
   const { seconds } = instance.scheduling?.maxRunDuration ?? {};
   if (seconds === undefined) return;
-  const terminationTimestamp = new Date(Date.now() + Number(seconds) * 1000).toISOString();
-  instance.resourceStatus = { scheduling: { terminationTimestamp } };
+  ends.set(instance, Date.now() + Number(seconds) * 1000);
 }
+
+/** When machines end that are limited, in milliseconds; v1 has no word for it in an instance. */
+const ends = new WeakMap<Instance, number>();
 
 /** Does what Google does at a time: machines whose time is over are deleted, or stopped where they say so. */
 export async function endRuns(api: GceApi, project: Project, now: Date): Promise<void> {
   for (const instance of [...project.instances.values()]) {
-    const end = instance.resourceStatus?.scheduling?.terminationTimestamp;
-    if (end === undefined || Date.parse(end) > now.getTime()) continue;
+    const end = ends.get(instance);
+    if (end === undefined || end > now.getTime()) continue;
     const isDeleted = instance.scheduling?.instanceTerminationAction === "DELETE";
     await (isDeleted ? removeInstance(api, project, nameOf(instance.zone), instance) : stopInstance(api, instance));
   }
@@ -246,7 +248,7 @@ export async function stopInstance(api: GceApi, instance: Instance): Promise<voi
   for (const access of instance.networkInterfaces.flatMap(({ accessConfigs }) => accessConfigs ?? []))
     delete access.natIP;
   instance.status = "TERMINATED";
-  delete instance.resourceStatus;
+  ends.delete(instance);
 }
 
 async function removeInstance(api: GceApi, project: Project, zone: string, instance: Instance): Promise<void> {

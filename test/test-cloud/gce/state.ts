@@ -31,7 +31,6 @@ export interface Instance extends Thing {
   networkInterfaces: { networkIP: string; accessConfigs?: { natIP?: string; [key: string]: unknown }[] }[];
   tags: { items: string[]; fingerprint: string };
   scheduling?: { maxRunDuration?: { seconds: string | number }; [key: string]: unknown };
-  resourceStatus?: { scheduling?: { terminationTimestamp?: string } };
   [key: string]: unknown;
 }
 
