@@ -68,7 +68,7 @@ describe("stack gce whose settings change on the way", function () {
     assert.match(instance.machineType, /e2-small$/);
     assert.equal(instance.scheduling!.provisioningModel, "SPOT");
     assert.equal(instance.labels!.team, "ci");
-    assert.deepEqual(instance.tags!.items.slice(1), ["ci"]);
+    assert.deepEqual(instance.tags.items.slice(1), ["ci"]);
   });
 
   it("makes a fresh builder where somebody stopped the one that was there, and does not wait for it", async () => {

@@ -1,7 +1,7 @@
 // Images, families and firewall rules of the fake Compute API.
 import type { GceApi } from "../gce-api.ts";
 import { matches, notFound, page, Refused, type Call, type Route } from "./http.ts";
-import type { Firewall, Image, Project } from "./state.ts";
+import type { Firewall, Image, Project, Thing } from "./state.ts";
 
 /** The routes; `api` has the state and runs operations. */
 export function imageRoutes(api: GceApi): Route[] {
@@ -183,8 +183,11 @@ function insertFirewall(api: GceApi, project: Project, call: Call): unknown {
   const path = `projects/${project.id}/global/firewalls/${name}`;
   if (project.firewalls.has(name)) throw new Refused(409, "alreadyExists", `The resource '${path}' already exists`);
   // Rules have no labels.
-  const { labelFingerprint: _, ...thing } = api.thing("compute#firewall", path, call.body);
-  const made = { ...thing, network: String(call.body.network) } as Firewall;
+  const made: Partial<Thing> & Firewall = {
+    ...api.thing("compute#firewall", path, call.body),
+    network: String(call.body.network),
+  };
+  delete made.labelFingerprint;
   return api.operation(call, made.selfLink, async () => void project.firewalls.set(name, made));
 }
 

@@ -116,9 +116,10 @@ function unknownName(key: string, at: string): string {
 /** Numbers of 64 bits are text in JSON, and taken as numbers too: https://developers.google.com/discovery/v1/type-format */
 function isScalar({ type, format }: DiscoverySchema, value: unknown): boolean {
   if (type === "boolean") return typeof value === "boolean";
-  if (type === "integer") return Number.isInteger(value) || /^-?\d+$/.test(String(value));
   if (type === "number") return typeof value === "number";
-  if (format === "int64" || format === "uint64") return /^-?\d+$/.test(String(value));
+  if (type === "integer" || format === "int64" || format === "uint64") {
+    return typeof value === "string" ? /^-?\d+$/.test(value) : Number.isInteger(value);
+  }
   return typeof value === "string";
 }
 

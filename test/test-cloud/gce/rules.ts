@@ -75,7 +75,8 @@ export const rules = {
     refuses: ({ body: { scheduling } }) => {
       const { provisioningModel, automaticRestart, onHostMaintenance } = (scheduling ?? {}) as Record<string, unknown>;
       if (provisioningModel !== "SPOT") return undefined;
-      if (automaticRestart !== false) return invalid("scheduling.automaticRestart", String(automaticRestart ?? true));
+      if (automaticRestart !== false)
+        return invalid("scheduling.automaticRestart", `${automaticRestart === undefined}`);
       return onHostMaintenance === "TERMINATE"
         ? undefined
         : invalid("scheduling.onHostMaintenance", String(onHostMaintenance));

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 
 /** What all of them have. */
-interface Thing {
+export interface Thing {
   kind: string;
   name: string;
   id: string;

@@ -100,7 +100,7 @@ function image(api: GceApi): StandInType {
     async create(inputs, context) {
       const client = new Client(api, inputs, context);
       const container = `projects/${client.project}/global`;
-      const { sourceDisk, sourceImage, project: _, ...rest } = inputs;
+      const { sourceDisk, sourceImage, ...rest } = withoutProject(inputs);
       // A failed operation leaves nothing recorded.
       await client.change("POST", container, "images", {
         ...rest,
@@ -163,7 +163,13 @@ function firewall(api: GceApi): StandInType {
   };
 }
 
-function ruleOf(client: Client, { network, allows, denies, project: _, ...rest }: Values): Values {
+/** The project is in a request's path, and not in its body. */
+function withoutProject(inputs: Values): Values {
+  return Object.fromEntries(Object.entries(inputs).filter(([key]) => key !== "project"));
+}
+
+function ruleOf(client: Client, inputs: Values): Values {
+  const { network, allows, denies, ...rest } = withoutProject(inputs);
   const protocols = (list: unknown) =>
     (list as { protocol: string }[] | undefined)?.map(({ protocol, ...ports }) => ({ IPProtocol: protocol, ...ports }));
   return {
