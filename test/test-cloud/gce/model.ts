@@ -102,8 +102,8 @@ export class ComputeModel {
     if (!isScalar(resolved, value)) return wrong;
     if (resolved.enum && !resolved.enum.includes(value as string)) return wrong;
     // Patterns are those of what comes in: the API's own answers have links where requests may have names.
-    if (method !== undefined && pattern !== undefined && !fits(String(value), pattern)) {
-      return [`Invalid value for field '${at}': '${String(value)}'. Must be a match of regex '${pattern}'`];
+    if (method !== undefined && pattern !== undefined && !fits(value as string, pattern)) {
+      return [`Invalid value for field '${at}': '${value as string}'. Must be a match of regex '${pattern}'`];
     }
     return [];
   }
