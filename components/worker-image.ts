@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { describePlan } from "../provision/explain.ts";
 import { usedSecrets, type Plan } from "../provision/plan.ts";
 import type { Secrets } from "../provision/secrets.ts";
-import { verificationChecks } from "../provision/verification.ts";
+import { builderChecks, verificationChecks } from "../provision/verification.ts";
 import type { Bake, Base, Cloud, DeclaredImage, Distributed, Survey } from "./cloud.ts";
 import { declarePresent, keepProven, keepUnproven, prefixOf, workerImageType } from "./kept-images.ts";
 import { Provisioning } from "./provisioning.ts";
@@ -97,7 +97,7 @@ function prepareBuilder(worker: string, bake: Bake, { cloud, plan, secrets, surv
   for (const module of plan.modules) provisioning.module(module);
   const reached = provisioning.isComplete ? "provisioned" : "builder";
   const isTested = provisioning.isComplete && isWanted("tested", `${prefix}-tests`);
-  if (isTested) provisioning.tests("builder", plan.checks, recipe);
+  if (isTested) provisioning.tests("builder", [...builderChecks(plan.distribution.loginUser), ...plan.checks], recipe);
   return { builder, provisioning, reached: isTested ? ("tested" as const) : reached } as const;
 }
 

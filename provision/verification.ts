@@ -38,6 +38,41 @@ export function verificationChecks(builder: BuilderIdentity): Check[] {
   ];
 }
 
+/**
+ * The check for the builder beside the recipe's own: whoever boots the image must get in as the account that the verification logs in as.
+ * Without it the image would be made, and the verification would dial for minutes and be refused.
+ * @param loginUser The account that the cloud's machines are reached as.
+ */
+export function builderChecks(loginUser: string): Check[] {
+  return [
+    {
+      module: "image",
+      what: `cloud-init lets whoever boots the image in as ${loginUser}`,
+      script: `login_user=${quote(loginUser)}\n${letsIn}`,
+      timeoutSeconds: 60,
+    },
+  ];
+}
+
+// Google's guest agent makes accounts by itself. cloud-init runs by the interpreter of its first line, which has its library.
+const letsIn = `\
+if command -v google_guest_agent >/dev/null || ! command -v cloud-init >/dev/null; then exit 0; fi
+python=$(sed -n '1s/^#! *\\([^ ]*\\).*/\\1/p' "$(command -v cloud-init)")
+"$python" - "$login_user" <<'END_OF_PROGRAM'
+import sys
+from cloudinit import util
+wanted = sys.argv[1]
+config = util.read_conf_with_confd("/etc/cloud/cloud.cfg")
+users = config.get("users", ["default"])
+names = [each.get("name") if isinstance(each, dict) else each for each in users] if isinstance(users, list) else str(users).replace(",", " ").split()
+found = (config.get("system_info") or {}).get("default_user", {}).get("name", wanted)
+cure = "the verification logs in as %s: leave the default user as it is, and put others beside it (users: [default, ...])" % wanted
+if "default" not in names:
+    sys.exit("the list users in /etc/cloud has no entry default, so cloud-init gives nobody the key of who boots the image; " + cure)
+if found != wanted:
+    sys.exit("system_info.default_user in /etc/cloud is %s, who gets the key of who boots the image; %s" % (found, cure))
+END_OF_PROGRAM`;
+
 // Google's own images have their guest agent instead, whose last word at boot is the startup script's end.
 // "done" is the word of all versions; newer ones say "degraded" (exit status 2) when a part of it only warned.
 const cloudInit = `\

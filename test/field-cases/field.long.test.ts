@@ -1,4 +1,5 @@
 // What people do in image builds, tried through whole bakes: README.md says where each case is from and what came of it.
+import assert from "node:assert/strict";
 import { bakeCases } from "./bake.ts";
 
 /** Cases that are baked together: they are independent of each other, but for their order. */
@@ -52,6 +53,34 @@ const batches: Record<string, { cases: string[]; recipe?: Record<string, unknown
     ],
     recipe: { size: "12G", repositories: ["backports"] },
   },
+  "services and agents": {
+    cases: [
+      "many_services",
+      "zram_swap",
+      "databases",
+      "directory_services",
+      "azure_agent",
+      "overlay_root",
+      "own_keys_by_script",
+      "ssh_socket",
+      "cloud_settings",
+      "local_repository",
+    ],
+    recipe: { size: "12G" },
+  },
+  "caches and toolchains of accounts": {
+    cases: [
+      "symlinked_folders",
+      "many_small_files",
+      "big_cache",
+      "maven_cache",
+      "npm_of_user",
+      "cuda_without_gpu",
+      "android",
+      "python_of_user",
+    ],
+    recipe: { size: "12G" },
+  },
   "hardening, dracut, resolved": { cases: ["dracut", "resolved", "hardening"] },
 };
 
@@ -63,4 +92,8 @@ describe("cases from the field", function () {
       await bakeCases(cases, recipe);
     });
   }
+
+  it("another default user of cloud-init ends the bake before there is an image", async () => {
+    await assert.rejects(bakeCases(["default_user"], { size: "4G" }), /default_user in \/etc\/cloud is builder/);
+  });
 });

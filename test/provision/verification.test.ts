@@ -1,10 +1,10 @@
 // The first check on a machine booted from an image, where Google's guest environment is there instead of cloud-init.
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import { verificationChecks } from "../../provision/verification.ts";
+import { builderChecks, verificationChecks } from "../../provision/verification.ts";
 
 describe("the wait for a machine's first boot", () => {
   let folder: string;
@@ -54,5 +54,46 @@ esac`,
     await program("systemctl", "exit 1");
     for (const name of ["cat", "grep"]) await program(name, "exit 1");
     assert.notEqual((await run()).exitCode, 0);
+  });
+});
+
+describe("the check that cloud-init lets the login user in", () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "ci-images-verification-"));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  /** What the check says where cloud-init's files come to this; it finds the library by the first line of the command. */
+  const run = async (config: object) => {
+    await mkdir(join(folder, "cloudinit"));
+    await writeFile(join(folder, "cloudinit/__init__.py"), "");
+    const library = `import json\ndef read_conf_with_confd(path): return json.loads(${JSON.stringify(JSON.stringify(config))})\n`;
+    await writeFile(join(folder, "cloudinit/util.py"), library);
+    await writeFile(join(folder, "python"), `#!/bin/sh\nPYTHONPATH=${folder} exec python3 "$@"\n`, { mode: 0o755 });
+    await writeFile(join(folder, "cloud-init"), `#! ${folder}/python -s\n`, { mode: 0o755 });
+    return execa("/bin/bash", ["-euo", "pipefail", "-s"], {
+      input: builderChecks("debian")[0]!.script,
+      env: { PATH: `${folder}:${process.env.PATH}` },
+      reject: false,
+      all: true,
+    });
+  };
+  const defaultUser = (name: string) => ({ system_info: { default_user: { name } } });
+
+  it("holds for the distribution's own settings, and for further users beside the default one", async () => {
+    assert.equal((await run({ users: ["default", { name: "builder" }], ...defaultUser("debian") })).exitCode, 0);
+  });
+
+  it("names the other account and what to do, where a recipe made another one the default", async () => {
+    const { exitCode, all } = await run(defaultUser("builder"));
+    assert.notEqual(exitCode, 0);
+    assert.match(all, /default_user in \/etc\/cloud is builder.*logs in as debian.*users: \[default/s);
+  });
+
+  it("sees a list of users without the default one", async () => {
+    const { exitCode, all } = await run({ users: [{ name: "builder" }], ...defaultUser("debian") });
+    assert.notEqual(exitCode, 0);
+    assert.match(all, /no entry default/);
   });
 });
