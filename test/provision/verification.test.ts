@@ -73,7 +73,7 @@ describe("the check that cloud-init lets the login user in", () => {
     await writeFile(join(folder, "python"), `#!/bin/sh\nPYTHONPATH=${folder} exec python3 "$@"\n`, { mode: 0o755 });
     await writeFile(join(folder, "cloud-init"), `#! ${folder}/python -s\n`, { mode: 0o755 });
     return execa("/bin/bash", ["-euo", "pipefail", "-s"], {
-      input: builderChecks("debian")[0]!.script,
+      input: builderChecks("debian")[0].script,
       env: { PATH: `${folder}:${process.env.PATH}` },
       reject: false,
       all: true,
