@@ -26,6 +26,7 @@ export async function goTo(
 ): Promise<Outcome> {
   setStage(stack, stage);
   const state = await stack.state();
+  await stack.forgetInterrupted(state);
   return await stack.up(title, { replace: [...(await catchUp(stack, state, output)), ...anew(state)] });
 }
 

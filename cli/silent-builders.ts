@@ -30,18 +30,16 @@ export async function catchUp(stack: CommandStack, state: StackState, output: Ou
 
 /** Those that should answer and do not. One that is sealed answers nobody any more, and nothing may start it. */
 async function silentBuilders(state: StackState): Promise<Login[]> {
-  const awake = state.logins.filter(
-    (login) => login.power !== "off" && !recordsOf(state, login, "").some(({ urn }) => urn.endsWith("-sealing")),
-  );
+  const awake = state.logins.filter((login) => login.power !== "off" && state.endOf(login) === undefined);
   const found = await Promise.all(awake.map(async (login) => ({ login, isThere: await answers(login) })));
   return found.filter(({ isThere }) => !isThere).map(({ login }) => login);
 }
 
 /** What belongs to a builder, by logical names. */
-function recordsOf(state: StackState, { worker, recipe }: Login, part = "builder"): ResourceRecord[] {
+function recordsOf(state: StackState, { worker, recipe }: Login): ResourceRecord[] {
   return state.resources.filter(({ urn }) => {
     const name = workerOfName(urn);
-    return name?.worker === worker && name.recipe === recipe.slice(0, 8) && name.rest.startsWith(part);
+    return name?.worker === worker && name.recipe === recipe.slice(0, 8) && name.rest.startsWith("builder");
   });
 }
 

@@ -38,9 +38,15 @@ const secretKey = "4dabf18193072939515e22adb298388d";
 /** A stack's state. */
 export class StackState {
   readonly resources: readonly ResourceRecord[];
+  /** URNs of what a command that was killed was just making: the engine knows nothing more of them, and never forgets them by itself. */
+  readonly interrupted: readonly string[];
 
   constructor(deployment: automation.Deployment) {
-    const { resources = [] } = (deployment.deployment ?? {}) as { resources?: Partial<ResourceRecord>[] };
+    const { resources = [], pending_operations: pending } = (deployment.deployment ?? {}) as {
+      resources?: Partial<ResourceRecord>[];
+      pending_operations?: { type: string; resource: { urn: string } }[] | null;
+    };
+    this.interrupted = (pending ?? []).filter(({ type }) => type === "creating").map(({ resource }) => resource.urn);
     this.resources = resources.map((each) => ({ ...each, outputs: revealed(each.outputs ?? {}) }) as ResourceRecord);
   }
 
@@ -54,6 +60,16 @@ export class StackState {
     );
     all.sort((one, other) => Date.parse(one.created) - Date.parse(other.created));
     return [...new Map(all.map((login) => [login.worker, login])).values()];
+  }
+
+  /**
+   * How a builder of which there is a record has ended, inside the `up` that made its image: `retired` when it is gone, `sealed` when it
+   * lets nobody in any more. Undefined while it may be worked on. The next `up` drops the records.
+   */
+  endOf({ worker, recipe }: Pick<Login, "worker" | "recipe">): "sealed" | "retired" | undefined {
+    const has = (rest: string) =>
+      this.resources.some(({ urn }) => urn.endsWith(`::${worker}-${recipe.slice(0, 8)}-${rest}`));
+    return has("retirement") ? "retired" : has("sealing") ? "sealed" : undefined;
   }
 
   /** The stack's outputs, as of its last command that succeeded. */

@@ -123,6 +123,19 @@ export class CommandStack {
     return await this.shown(title, planned, (onEvent) => this.stack.up({ onEvent, replace: options.replace }));
   }
 
+  /**
+   * Forgets operations that a killed command left in the state ("1 pending operations"). Whatever there is of them is found by its name
+   * when it is made again, or ends with its lease. Nothing is asked of a cloud.
+   */
+  async forgetInterrupted(state: StackState): Promise<void> {
+    if (state.interrupted.length === 0) return;
+    const names = state.interrupted.map((urn) => urn.split("::").at(-1));
+    const root = state.ofType("pulumi:pulumi:Stack").map(({ urn }) => urn);
+    await this.shown(`a killed command was making ${names.join(", ")}: clearing that`, undefined, (onEvent) =>
+      this.stack.refresh({ onEvent, clearPendingCreates: true, ...(root.length > 0 && { target: root }) }),
+    );
+  }
+
   /** Runs `pulumi refresh` for these resources only. */
   async refresh(title: string, urns: string[]): Promise<void> {
     await this.shown(title, undefined, (onEvent) => this.stack.refresh({ onEvent, target: urns }));

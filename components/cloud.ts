@@ -170,8 +170,12 @@ export interface Cloud {
    */
   resolveBase(base: RecipeBase, distribution: Distribution, pinned?: Base): Promise<Base>;
   survey(distribution: Distribution): Promise<Survey>;
-  /** Called before a bake is declared: refuses to start one that can't end well. Throws a UserError. */
-  preflight(plan: Plan): Promise<void>;
+  /**
+   * Called before a bake is declared: refuses to start one that can't end well. Throws a UserError.
+   * @param recipe The recipe's hash.
+   * @param stage How far the bake goes.
+   */
+  preflight(plan: Plan, recipe: string, stage: BakeStage): Promise<void>;
 
   /** Lease, keys and machine. */
   declareBuilder(bake: Bake): Machine;

@@ -127,7 +127,7 @@ async function prepareAll(
         refusePowerOff(name, where, question);
         const goal = stageOf(question);
         const isProven = survey.generations.some(({ recipe, proven }) => recipe === question.recipe && proven);
-        if (goal !== "image" || !isProven) await cloud.preflight(plan);
+        if (goal !== "image" || !isProven) await cloud.preflight(plan, question.recipe, goal);
         return { cloud, name, plan, base, survey, stage: goal };
       }),
     ),

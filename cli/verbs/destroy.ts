@@ -18,6 +18,7 @@ another verb sets the stage. With --images it is what \`pulumi destroy\` does.`,
     const stack = await session.stack(options);
     if (!options.images) {
       setStage(stack, "none");
+      await stack.forgetInterrupted(await stack.state());
       const { took } = await stack.up("dropping the builder", { preview: false });
       for (const line of describeImages(await stack.state())) output.result(`kept: ${line}`);
       output.note(`done in ${took.toFixed(1)} s`);
@@ -29,6 +30,7 @@ another verb sets the stage. With --images it is what \`pulumi destroy\` does.`,
       output.note("nothing was destroyed");
       return 1;
     }
+    await stack.forgetInterrupted(state);
     const { took } = await stack.destroy("destroying");
     setStage(stack, "image");
     output.note(`done in ${took.toFixed(1)} s`);

@@ -19,6 +19,7 @@ export const down: Verb = {
         cure: "./ci-images up makes one",
       });
     }
+    await stack.forgetInterrupted(state);
     // One that is off already is not to be powered off: some clouds refuse that.
     await catchUp(stack, state, output);
     const before = stack.settings.get("power");

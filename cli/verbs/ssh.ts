@@ -18,7 +18,16 @@ export const ssh: Verb = {
   examples: ["ssh", "ssh 'ls -l'", "ssh:'ls -l'", "--distribution debian12 ssh uptime"],
   async run({ operands, options, session }) {
     const stack = await session.stack({ stack: options.stack, cloud: options.cloud });
-    const login = chosen((await stack.state()).logins, options.distribution, stack.name);
+    const state = await stack.state();
+    const login = chosen(state.logins, options.distribution, stack.name);
+    const end = state.endOf(login);
+    if (end !== undefined) {
+      throw new UserError({
+        where: `the builder of ${login.worker}`,
+        found: `was ${end} in the \`up\` that made its image, and lets nobody in any more`,
+        cure: "./ci-images up makes one",
+      });
+    }
     if (login.power === "off") {
       throw new UserError({ where: `the builder of ${login.worker}`, found: "is powered off", cure: "./ci-images up" });
     }

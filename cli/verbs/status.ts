@@ -8,7 +8,8 @@ import type { Verb } from "../verb.ts";
 /** A builder as `--json` has it. */
 interface BuilderStatus {
   worker: string;
-  state: "running" | "off" | "not answering";
+  /** `sealed` and `retired`: its image was made, and the next `up` drops its records. */
+  state: "running" | "off" | "not answering" | "sealed" | "retired";
   host: string;
   port: number;
   user: string;
@@ -102,7 +103,7 @@ async function builderStatus(login: Login, state: StackState, pricePerHour?: str
   const staged = state.builders[worker];
   return {
     worker,
-    state: power === "off" ? "off" : (await answers(login)) ? "running" : "not answering",
+    state: state.endOf(login) ?? (power === "off" ? "off" : (await answers(login)) ? "running" : "not answering"),
     host,
     port,
     user,
@@ -128,6 +129,11 @@ function costText(cost: Cost | undefined): string {
 function describe({ stack, cloud, stage, power, builders, images, upToDate, why }: Status): string[] {
   const lines = [`stack ${stack} (${cloud}), stage ${stage}${power === "off" ? ", power off" : ""}`];
   for (const each of builders) {
+    if (each.state === "retired" || each.state === "sealed") {
+      const next = `\`./ci-images it\` ${each.state === "retired" ? "drops its records" : "makes its image"}`;
+      lines.push(`builder ${each.worker}: ${each.state}, ${next}, recipe ${each.recipe.slice(0, 8)}`);
+      continue;
+    }
     const facts = [
       `${each.user}@${each.host} port ${each.port}`,
       `${ageText(each.ageSeconds)} old`,

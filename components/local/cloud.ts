@@ -24,6 +24,7 @@ import { call } from "../call.ts";
 import { onceMade } from "../outputs.ts";
 import { KeyPair } from "../resources.ts";
 import type { Settings } from "../settings.ts";
+import type { BakeStage } from "../stages.ts";
 import { BaseImage, Builder, Image, Lease, Promotion, steps, VirtualMachine } from "./resources.ts";
 
 interface StoredImage {
@@ -46,6 +47,8 @@ export class LocalCloud implements Cloud {
   /** The image directory: images are found by what is in it. */
   private readonly home: string;
   private accelerator = "";
+  /** Recipes of the builders and images that are there already, by distribution. */
+  private readonly found = new Map<string, string[]>();
 
   /**
    * @param settings The stack's settings.
@@ -80,13 +83,17 @@ export class LocalCloud implements Cloud {
       name: manifest.name,
       location: path,
     }));
-    return { generations, builders: machines.map(({ recipe }) => recipe) };
+    const builders = machines.map(({ recipe }) => recipe);
+    this.found.set(distribution.id, [...builders, ...images.map(({ manifest }) => manifest.recipe)]);
+    return { generations, builders };
   }
 
-  async preflight(plan: Plan): Promise<void> {
+  async preflight(plan: Plan, recipe: string, stage: BakeStage): Promise<void> {
     const ready = await call<{ accelerator: string }>("ci-images:local:preflight", {
       home: this.home,
       size: plan.sizeBytes,
+      builder: !this.found.get(plan.distribution.id)?.includes(recipe),
+      image: stage === "image",
     });
     this.accelerator = ready.accelerator;
   }

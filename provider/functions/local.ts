@@ -1,11 +1,12 @@
 // What the program asks the `local` cloud before it declares anything.
-import { statfs } from "node:fs/promises";
+import { stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { existsSync } from "node:fs";
 import { UserError } from "../../common/user-error.ts";
 import { resolveBase } from "../local/base.ts";
 import { accelerator } from "../local/qemu.ts";
 import { listMachines } from "../local/machines.ts";
+import { places } from "../local/places.ts";
 import { listImages, type StoredImage } from "../local/store.ts";
 import type { BaseSource, ResolvedBase } from "../local/types.ts";
 import type { FunctionType } from "../resource.ts";
@@ -41,15 +42,19 @@ interface PreflightInputs {
   home: string;
   /** Bytes of the disk that will be made. */
   size: number;
+  /** Whether a builder is started; one that is there already has its room. */
+  builder: boolean;
+  /** Whether an image is made. */
+  image: boolean;
 }
 
-/** Bytes that a bake needs beside the image: the builder's changes and the disk before compression. */
+/** Bytes that a builder's changes, or its base in the cache, take; and a disk at most, while it is not compressed yet. */
 const workingSpace = 2 * 2 ** 30;
 
 /** `ci-images:local:preflight`: refuses to start a bake that can't end well on this machine. */
 export const preflight: FunctionType<PreflightInputs, { accelerator: string }> = {
   token: "ci-images:local:preflight",
-  async call({ home, size }) {
+  async call({ home, size, builder, image }) {
     if (process.getuid?.() !== 0) {
       throw new UserError({
         where: "stack local",
@@ -58,22 +63,55 @@ export const preflight: FunctionType<PreflightInputs, { accelerator: string }> =
         cure: "run it with sudo, or on a machine of your own",
       });
     }
-    let existing = home;
-    while (!existsSync(existing)) existing = dirname(existing);
-    const { bavail, bsize } = await statfs(existing);
-    const [free, needed] = [bavail * bsize, Math.min(size, workingSpace) + workingSpace];
-    if (free < needed) {
-      throw new UserError({
-        where: home,
-        found: `${gibibytes(free)} of free disk`,
-        allowed: `at least ${gibibytes(needed)} for this bake`,
-        cure: "free some, lower `size` in the recipe, or set `ci-images:imageDirectory` to a larger disk",
-      });
-    }
+    const { root: cache } = await places();
+    // Compressed beside uncompressed. A bake that goes on is told by the image's own check, which knows its content.
+    const needs = [
+      { folder: home, needed: builder && image ? Math.min(size, workingSpace) + workingSpace / 2 : 0, what: "image" },
+      { folder: cache, needed: builder ? workingSpace : 0, what: "builder" },
+    ] as const;
+    await assertRoom(needs);
     return { accelerator: await accelerator() };
   },
 };
 
-function gibibytes(bytes: number): string {
-  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+/** What takes room, in which folder, in bytes. */
+interface Need {
+  folder: string;
+  needed: number;
+  what: keyof typeof cures;
+}
+
+const cures = {
+  image: "free some, lower `size` in the recipe, or set `ci-images:imageDirectory` to a larger disk",
+  builder: "free some, or set CI_IMAGES_CACHE to a folder on a larger disk",
+};
+
+/** @throws UserError where a file system has less room than all that goes there needs. */
+async function assertRoom(needs: readonly Need[]): Promise<void> {
+  const located = await Promise.all(needs.map(async (need) => ({ ...need, ...(await fileSystemOf(need.folder)) })));
+  for (const { folder, what, device, free } of located) {
+    const together = located.filter((each) => each.device === device && each.needed > 0);
+    const needed = together.reduce((sum, each) => sum + each.needed, 0);
+    // It is told of the folder that needs it.
+    if (free >= needed || !together.some((each) => each.folder === folder)) continue;
+    throw new UserError({
+      where: folder,
+      // Rounded apart, or both could read the same.
+      found: `${gibibytes(Math.floor, free)} of free disk`,
+      allowed: `at least ${gibibytes(Math.ceil, needed)} for this bake's ${together.map((each) => each.what).join(" and ")}`,
+      cure: cures[what],
+    });
+  }
+}
+
+/** The file system that a folder is on, or would be. */
+async function fileSystemOf(folder: string): Promise<{ device: number; free: number }> {
+  let existing = folder;
+  while (!existsSync(existing)) existing = dirname(existing);
+  const [{ dev: device }, { bavail, bsize }] = await Promise.all([stat(existing), statfs(existing)]);
+  return { device, free: bavail * bsize };
+}
+
+function gibibytes(round: (value: number) => number, bytes: number): string {
+  return `${(round((bytes / 2 ** 30) * 10) / 10).toFixed(1)} GiB`;
 }

@@ -20,4 +20,18 @@ describe("a stack's state", () => {
       "debian13 33333333",
     ]);
   });
+
+  it("tells a builder that was retired by the bake, or only sealed, from one that does not answer", () => {
+    const retired = login("debian12", "11111111", "2026-11-21T10:00:00Z");
+    const sealed = login("debian13", "22222222", "2026-11-21T10:00:00Z");
+    const open = login("rocky9", "33333333", "2026-11-21T10:00:00Z");
+    const step = (name: string) => ({ urn: `urn:pulumi:s::p::ci-images:local:Step::${name}`, type: "", outputs: {} });
+    const steps = ["debian12-11111111-sealing", "debian12-11111111-retirement", "debian13-22222222-sealing"];
+    // Of the trial machine, and of another recipe.
+    const others = ["debian13-22222222-trial-retirement", "rocky9-44444444-retirement"];
+    const resources = [retired, sealed, open, ...[...steps, ...others].map(step)];
+    const state = new StackState({ version: 3, deployment: { resources } });
+    const ends = state.logins.map((each) => [each.worker, state.endOf(each)]);
+    assert.deepEqual(Object.fromEntries(ends), { debian12: "retired", debian13: "sealed", rocky9: undefined });
+  });
 });

@@ -68,11 +68,12 @@ export class Graph {
     const newest = survey.generations.find(({ proven }) => proven);
     const pinned = settings.base === "pinned" ? newest?.base : undefined;
     const base = await cloud.resolveBase(plan.base, plan.distribution, pinned);
-    if (!survey.generations.some(({ recipe, proven }) => proven && recipe === plan.recipeHash(base.id))) {
-      await cloud.preflight(plan);
-    }
     const { verify, stage, power } = settings;
     assert.ok(stage !== "none", "that is for images that are there: kept-images.test.ts");
+    const hash = plan.recipeHash(base.id);
+    if (!survey.generations.some(({ recipe, proven }) => proven && recipe === hash)) {
+      await cloud.preflight(plan, hash, stage);
+    }
     const state = new StackState();
     const args = { cloud, plan, base, survey, keep, verify: verify.enabled, stage, power, state, secrets: {} };
     const worker = new WorkerImage(plan.distribution.id, args, { transformations: [note] });
