@@ -1,10 +1,10 @@
 // A builder as a container: what is put into its root file system before it boots, and the command that boots it.
 import { execa } from "execa";
 import { access } from "node:fs/promises";
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { UserError } from "../../common/user-error.ts";
 import { keptPathsFile } from "../../provision/seal/kept.ts";
+import { controlGroupOf } from "./control-group.ts";
 import { nameServers, networkCommand } from "./network.ts";
 import { enterOverlay, overlayOptions, type Overlay } from "./overlay.ts";
 import type { ContainerSupervision } from "./supervisor.ts";
@@ -145,7 +145,6 @@ export function containerSupervision(
   overlay: Overlay,
   seed?: string,
 ): ContainerSupervision {
-  const controlGroup = controlGroupOf(directory);
   const network = join(directory, "network");
   const boot = [
     ...["systemd-nspawn", "--quiet", "--boot", "--settings=no", `--directory=${overlay.path}`],
@@ -158,14 +157,14 @@ export function containerSupervision(
     ...cloudInitWords(seed),
     ...masked.map((unit) => `systemd.mask=${unit}`),
   ];
-  const enterGroup = `echo 0 > '/sys/fs/cgroup/${controlGroup}/guest/cgroup.procs' && exec "$@"`;
+  const enterGroup = 'echo 0 >"$CONTROL_GROUP/guest/cgroup.procs" && exec "$@"';
   return {
     kind: "container",
     command: ["sh", "-c", enterGroup, "sh", ...boot],
     networkCommand: networkCommand(network),
     overlay,
     overlayOptions: overlayOptions(overlay),
-    controlGroup,
+    controlGroup: controlGroupOf(directory),
     nameServers,
   };
 }
@@ -177,11 +176,6 @@ function cloudInitWords(seed?: string): string[] {
   const inside = "/run/ci-images-seed";
   const source = `ds=nocloud;s=${inside}/`;
   return [`--bind-ro=${seed}:${inside}`, `--setenv=KERNEL_CMDLINE=${source}`, source];
-}
-
-/** The control group of the machine in this folder. */
-export function controlGroupOf(directory: string): string {
-  return `ci-images-${createHash("sha256").update(directory).digest("hex").slice(0, 16)}`;
 }
 
 /** What the guest is called inside: at most 63 letters, digits and dashes. */

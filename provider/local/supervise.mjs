@@ -88,7 +88,7 @@ process.exit(0);
 
 /** @param {import("./supervisor.ts").ContainerSupervision} container */
 async function superviseContainer(container) {
-  joinControlGroup(container.controlGroup);
+  const environment = { ...process.env, CONTROL_GROUP: controlGroup(container.controlGroup) };
   const { overlay } = container;
   // Left by the machine's last run; see enterOverlay in overlay.ts.
   run("rm", "-rf", "--", `${overlay.work}/work`);
@@ -106,7 +106,7 @@ async function superviseContainer(container) {
       return error && (error.desc ?? "no reason given");
     });
     for (;;) {
-      const status = await runGuest(container.command);
+      const status = await runGuest(container.command, environment);
       // A guest that reboots while it is told to end has ended.
       if (status !== rebootRequested || ending) {
         return status === 0 || ending ? undefined : `systemd-nspawn ended with status ${status}`;
@@ -161,11 +161,11 @@ async function superviseVirtualMachine(machine) {
   return "no address is free for SSH";
 }
 
-/** Starts the guest and waits until it has ended. @param {string[]} command @returns {Promise<number>} */
-async function runGuest([command, ...words]) {
+/** Starts the guest and waits until it has ended. @param {string[]} command @param {NodeJS.ProcessEnv} [env] @returns {Promise<number>} */
+async function runGuest([command, ...words], env = process.env) {
   // A container's console is what it prints; QEMU writes the console itself, and prints only complaints.
   const output = guest.kind === "container" ? "pipe" : fs.openSync("guest.log", "w");
-  const child = spawn(command, words, { stdio: ["ignore", output, output] });
+  const child = spawn(command, words, { env, stdio: ["ignore", output, output] });
   if (typeof output === "number") fs.closeSync(output);
   running = child;
   child.stdout?.on("data", log);
@@ -195,15 +195,24 @@ async function firstFree(take) {
   throw new Error(`no address is free for SSH; the last one tried: ${problem}`);
 }
 
-/** A control group of the machine's own, or its systemd and another machine's would take each other's groups. @param {string} name */
-function joinControlGroup(name) {
+/**
+ * The machine's own control group; without one its systemd and another machine's would take each other's groups. We are in it already
+ * (enter-control-group.sh), but on a computer where nothing of the kind is mounted.
+ * @param {string} name
+ * @returns {string} its folder.
+ */
+function controlGroup(name) {
   const root = "/sys/fs/cgroup";
   if (!fs.existsSync(`${root}/cgroup.controllers`)) {
     // Hosts with the first version of control groups: newer systemd refuses it, so ours sees only the second.
     run("mount", "-t", "cgroup2", "cgroup2", root);
   }
-  for (const part of ["supervisor", "guest"]) fs.mkdirSync(`${root}/${name}/${part}`, { recursive: true });
-  fs.writeFileSync(`${root}/${name}/supervisor/cgroup.procs`, "0");
+  const own = /^0::(.*)\/supervisor$/m.exec(fs.readFileSync("/proc/self/cgroup", "utf8"))?.[1];
+  if (own?.includes(name)) return `${root}${own}`;
+  const group = `${root}/${name}`;
+  for (const part of ["supervisor", "guest"]) fs.mkdirSync(`${group}/${part}`, { recursive: true });
+  fs.writeFileSync(`${group}/supervisor/cgroup.procs`, "0");
+  return group;
 }
 
 /** Presses the virtual machine's power button. @param {string} monitor */

@@ -5,6 +5,7 @@ import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { inControlGroup } from "./control-group.ts";
 import type { Overlay } from "./overlay.ts";
 import { childrenOf, identify, isAlive, signalProcess, type ProcessIdentity } from "./processes.ts";
 import { readState, writeState } from "./state-file.ts";
@@ -29,14 +30,14 @@ export interface Supervision {
 /** A container. Paths are absolute. */
 export interface ContainerSupervision {
   kind: "container";
-  /** systemd-nspawn and its arguments. */
+  /** systemd-nspawn and its arguments; gets the machine's control group as $CONTROL_GROUP. */
   command: string[];
   /** slirp4netns and its arguments; gets a pipe as file 3 to say that it is ready. */
   networkCommand: string[];
   overlay: Overlay;
   /** For mount(8). */
   overlayOptions: string;
-  /** Name of a control group below the root. */
+  /** What the machine's control group is called; it is made below the root where it is not there already. */
   controlGroup: string;
   /** The resolv.conf that was put into the guest and is to be taken out of it again. */
   nameServers: string;
@@ -79,7 +80,8 @@ export async function startSupervisor(directory: string, supervision: Supervisio
   try {
     const namespaces = ["--fork", "--kill-child", "--pid", "--mount-proc", "--propagation", "private"];
     // Not execa, which is made for programs that one waits for.
-    const supervisor = spawn("unshare", [...namespaces, process.execPath, program], {
+    const [command, ...words] = inControlGroup(directory, ["unshare", ...namespaces, process.execPath, program]);
+    const supervisor = spawn(command, words, {
       cwd: directory,
       stdio: ["ignore", log.fd, log.fd],
       detached: true,

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { execa } from "execa";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { UserError } from "../../common/user-error.ts";
-import { controlGroupOf } from "../../provider/local/container.ts";
+import { controlGroupOf } from "../../provider/local/control-group.ts";
 import * as machines from "../../provider/local/machines.ts";
 import { machineDirectory } from "../../provider/local/machine-record.ts";
 import { childrenOf } from "../../provider/local/processes.ts";
@@ -93,6 +93,32 @@ describe("local builder", function () {
     assert.ok(machine);
     assert.equal(machine.createdAt, (JSON.parse(other.stdout) as machines.Machine).createdAt);
     assert.equal(await ssh(machine, privateKey, "echo here"), "here");
+  });
+
+  it("is in a control group of its own with all its processes, out of whatever group its maker was in", async () => {
+    const { machine, run } = await newBuilder();
+    const group = controlGroupOf(machine.directory);
+    const supervisor = await supervisorOf(machine);
+    const descendants = async (pid: number): Promise<number[]> => [
+      pid,
+      ...(await Promise.all((await childrenOf(pid)).map(descendants))).flat(),
+    ];
+    const all = await descendants(supervisor.pid);
+    // unshare, the supervisor, slirp4netns, systemd-nspawn, and what runs inside.
+    assert.ok(all.length > 6, String(all.length));
+    for (const pid of all) {
+      const lines = await readFile(`/proc/${pid}/cgroup`, "utf8").catch(() => undefined); // It may have ended.
+      if (lines !== undefined)
+        assert.match(lines, new RegExp(`^0::/(machine\\.slice/)?${group}\\S*/(supervisor|guest)`, "m"));
+    }
+    // Every controller that this computer's second version of control groups has works inside, too.
+    const root = existsSync("/sys/fs/cgroup/cgroup.controllers") ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
+    const known = /^(cpu|cpuset|io|memory|pids)$/;
+    const available = (await readFile(join(root, "cgroup.controllers"), "utf8"))
+      .split(/\s/)
+      .filter((each) => known.test(each));
+    const inside = (await run("cat /sys/fs/cgroup/cgroup.controllers")).split(" ");
+    for (const controller of available) assert.ok(inside.includes(controller), `${controller}: ${inside.join(" ")}`);
   });
 
   it("leaves no process, mount, namespace or control group when its supervisor is killed, and is reaped", async () => {
