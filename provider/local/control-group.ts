@@ -13,11 +13,27 @@ const roots = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 /** The slice in which systemd keeps containers and virtual machines. */
 const slice = "machine.slice";
 
-const program = fileURLToPath(new URL("./enter-control-group.sh", import.meta.url));
+/** The script that moves a process into its group. */
+export const enterControlGroup = fileURLToPath(new URL("./enter-control-group.sh", import.meta.url));
 
 /** What the control group of the machine in this folder is called; the name of a scope begins with it. */
 export function controlGroupOf(directory: string): string {
   return `ci-images-${createHash("sha256").update(directory).digest("hex").slice(0, 16)}`;
+}
+
+/** How a computer keeps control groups. */
+export interface ControlGroups {
+  /** Where the second version is mounted; undefined where it is not. */
+  root: string | undefined;
+  /** Whether systemd is process 1, and so the master of all groups. */
+  bySystemd: boolean;
+}
+
+function ofThisComputer(): ControlGroups {
+  return {
+    root: roots.find((each) => existsSync(join(each, "cgroup.controllers"))),
+    bySystemd: existsSync("/run/systemd/system"),
+  };
 }
 
 /**
@@ -26,17 +42,20 @@ export function controlGroupOf(directory: string): string {
  * is process 1 it makes the group, as a scope, and hands all controllers to it.
  * @param directory The machine's folder.
  */
-export function inControlGroup(directory: string, command: string[]): string[] {
-  const root = roots.find((each) => existsSync(join(each, "cgroup.controllers")));
+export function inControlGroup(
+  directory: string,
+  command: string[],
+  { root, bySystemd }: ControlGroups = ofThisComputer(),
+): string[] {
   // The supervisor mounts what is missing, and makes the group there.
   if (root === undefined) return command;
   const name = controlGroupOf(directory);
-  if (!existsSync("/run/systemd/system")) return ["sh", program, root, name, ...command];
+  if (!bySystemd) return ["sh", enterControlGroup, root, name, ...command];
   // One of this name that has just ended may not be gone yet.
   const unit = `${name}-${Date.now().toString(36)}`;
   const scope = ["systemd-run", "--scope", "--quiet", "--collect", `--unit=${unit}`, `--slice=${slice}`];
   const properties = ["Delegate=yes", "TasksMax=infinity"].map((property) => `--property=${property}`);
-  return [...scope, ...properties, "--", "sh", program, root, "", ...command];
+  return [...scope, ...properties, "--", "sh", enterControlGroup, root, "", ...command];
 }
 
 /** Removes the control group of the machine in this folder, when there is one. Its processes must have ended. */

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { UserError } from "../../common/user-error.ts";
-import { controlGroupOf } from "../../provider/local/control-group.ts";
+import { controlGroupOf, enterControlGroup, inControlGroup } from "../../provider/local/control-group.ts";
 import * as machines from "../../provider/local/machines.ts";
 import { machineDirectory } from "../../provider/local/machine-record.ts";
 import { childrenOf } from "../../provider/local/processes.ts";
@@ -119,6 +119,23 @@ describe("local builder", function () {
       .filter((each) => known.test(each));
     const inside = (await run("cat /sys/fs/cgroup/cgroup.controllers")).split(" ");
     for (const controller of available) assert.ok(inside.includes(controller), `${controller}: ${inside.join(" ")}`);
+  });
+
+  it("is a scope of systemd's where that is process 1, out of the session that started it: tried inside a builder, which is such a computer", async () => {
+    const { machine, run } = await newBuilder();
+    const script = (await readFile(enterControlGroup, "utf8")).replaceAll("'", `'\\''`);
+    await run(`printf '%s' '${script}' >enter.sh`);
+    const here = { root: "/sys/fs/cgroup", bySystemd: true };
+    const words = inControlGroup(machine.directory, ["sleep", "1000"], here).map((word) =>
+      word === enterControlGroup ? "enter.sh" : `'${word}'`,
+    );
+    await run(`sudo ${words.join(" ")} >log 2>&1 </dev/null &`);
+    const group = controlGroupOf(machine.directory);
+    const find = 'until sleeper=$(pgrep -x sleep) || ! sleep 0.1; do :; done; cat log "/proc/$sleeper/cgroup"';
+    assert.match(await run(find), new RegExp(`^0::/machine\\.slice/${group}-\\w+\\.scope/supervisor$`, "m"));
+    const units = `systemctl list-units --all --plain --no-legend '${group}*'`;
+    assert.match(await run(units), /\.scope +loaded +active +running/);
+    await run(`sudo pkill -x sleep; until [ -z "$(${units})" ]; do sleep 0.1; done`);
   });
 
   it("leaves no process, mount, namespace or control group when its supervisor is killed, and is reaped", async () => {
