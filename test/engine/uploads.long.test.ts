@@ -66,6 +66,7 @@ describe("a bake with uploads", function () {
 
     await stack.recipe(recipe("true"));
     await stack.up();
+    await stack.up();
     await stack.expectNoChanges();
   });
 

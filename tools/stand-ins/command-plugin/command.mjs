@@ -1,5 +1,7 @@
 // command:remote:Command: running one command over SSH.
+import { once } from "node:events";
 import { dial } from "../../../common/ssh-dial.mjs";
+import { Lines, Tail } from "./output.mjs";
 
 /** @typedef {import("../../../common/ssh-dial.mjs").Connection} Connection */
 
@@ -24,9 +26,16 @@ import { dial } from "../../../common/ssh-dial.mjs";
  * @property {(line: string) => void} status Shows a line of progress beside the resource.
  * @property {(message: string) => void} warning
  * @property {(message: string) => void} error
+ * @property {() => Promise<void> | undefined} [room] What a command's output has to wait for, when messages come too fast.
  */
 
 /** @typedef {{ stdout: string, stderr: string }} Output */
+
+/** Bytes of each output that a resource keeps in its state; the official plugin keeps all. */
+const mostKept = 1024 * 1024;
+
+/** Bytes of what a command printed that its error shows; the official plugin shows all. */
+const mostInError = 64 * 1024;
 
 /**
  * Runs a command and returns what it printed, without one newline at the end.
@@ -35,69 +44,36 @@ import { dial } from "../../../common/ssh-dial.mjs";
  * @param {AbortSignal} signal Ends the command, by closing its session.
  * @param {Log} log
  * @returns {Promise<Output>}
- * @throws {Error} in the official plugin's words when the command fails, with everything it printed.
+ * @throws {Error} in the official plugin's words when the command fails, with the last of what it printed.
  */
 export async function runCommand(state, command, signal, log) {
   const client = await dial(state.connection, signal, log.status);
   try {
     const environment = await acceptedEnvironment(client, state, signal, log);
     const shown = state.logging ?? "stdoutAndStderr";
-    const stdout = new Lines(shown.startsWith("stdout") ? log.status : undefined);
-    const stderr = new Lines(shown === "stderr" || shown === "stdoutAndStderr" ? log.status : undefined);
-    /** @type {Buffer[]} */
-    const all = [];
+    const show = { stdout: shown.startsWith("stdout"), stderr: shown === "stderr" || shown === "stdoutAndStderr" };
+    const lines = { stdout: new Lines(log.status), stderr: new Lines(log.status) };
+    const kept = { stdout: new Tail(mostKept), stderr: new Tail(mostKept) };
+    const all = new Tail(mostInError);
     const problem = await runSession(client, command, {
       environment,
       stdin: state.stdin ?? "",
       signal,
       onOutput: (kind, data) => {
-        all.push(data);
-        (kind === "stdout" ? stdout : stderr).add(data);
+        all.add(data);
+        kept[kind].add(data);
+        if (show[kind]) lines[kind].add(data);
+        return log.room?.();
       },
     });
-    stdout.end();
-    stderr.end();
-    if (problem !== undefined)
-      throw new Error(`${problem}: running ${JSON.stringify(command)}:\n${Buffer.concat(all).toString("utf8")}`);
-    return { stdout: stdout.text().replace(/\n$/, ""), stderr: stderr.text().replace(/\n$/, "") };
+    lines.stdout.end();
+    lines.stderr.end();
+    if (problem !== undefined) throw new Error(`${problem}: running ${JSON.stringify(command)}:\n${all.text()}`);
+    return { stdout: kept.stdout.text().replace(/\n$/, ""), stderr: kept.stderr.text().replace(/\n$/, "") };
   } finally {
     client.end();
     // An end that the machine does not answer must not keep the connection open.
     setTimeout(() => client.destroy(), 1000).unref();
-  }
-}
-
-/** Collects output, and passes on whole lines as they come. */
-class Lines {
-  /** @type {Buffer[]} */
-  #all = [];
-  #rest = "";
-  #decoder = new TextDecoder();
-  /** @type {((line: string) => void) | undefined} */
-  #onLine;
-
-  /** @param {((line: string) => void) | undefined} onLine */
-  constructor(onLine) {
-    this.#onLine = onLine;
-  }
-
-  /** @param {Buffer} data */
-  add(data) {
-    this.#all.push(data);
-    if (this.#onLine === undefined) return;
-    const lines = (this.#rest + this.#decoder.decode(data, { stream: true })).split("\n");
-    this.#rest = lines.pop() ?? "";
-    for (const line of lines) this.#onLine(line.replace(/\r$/, ""));
-  }
-
-  /** Passes on what follows the last newline. */
-  end() {
-    if (this.#rest !== "") this.#onLine?.(this.#rest);
-    this.#rest = "";
-  }
-
-  text() {
-    return Buffer.concat(this.#all).toString("utf8");
   }
 }
 
@@ -106,7 +82,7 @@ class Lines {
  * @property {Record<string, string>} [environment]
  * @property {string} [stdin]
  * @property {AbortSignal} signal
- * @property {(kind: "stdout" | "stderr", data: Buffer) => void} onOutput
+ * @property {(kind: "stdout" | "stderr", data: Buffer) => Promise<void> | undefined | void} onOutput What it returns holds up the command.
  */
 
 /**
@@ -127,7 +103,9 @@ function runSession(client, command, { environment, stdin = "", signal, onOutput
       if (failure !== undefined) reject(failure);
       else resolve(status);
     };
-    const onClose = () => settle(undefined);
+    /** @type {Promise<unknown>} */
+    let read = Promise.resolve();
+    const onClose = () => void read.then(() => settle(undefined));
     // Closing the connection hangs up on the command, as closing a terminal would.
     const abort = () => client.destroy();
     client.once("close", onClose);
@@ -136,19 +114,37 @@ function runSession(client, command, { environment, stdin = "", signal, onOutput
 
     client.exec(command, { env: environment }, (error, channel) => {
       if (error) return settle(new Error(`ssh: command ${command} failed: ${error.message}`));
-      channel.on("data", (/** @type {Buffer} */ data) => onOutput("stdout", data));
-      channel.stderr.on("data", (/** @type {Buffer} */ data) => onOutput("stderr", data));
+      read = passOn({ stdout: channel, stderr: channel.stderr }, onOutput);
       channel.on("exit", (/** @type {number | null} */ code, /** @type {string | undefined} */ name) => {
         if (code === 0) status = undefined;
         else if (code !== null) status = `Process exited with status ${code}`;
         else status = `Process exited with status ${exitStatus(name)} from signal ${name?.replace(/^SIG/, "")}`;
       });
-      channel.on("close", () => settle(undefined));
+      channel.on("close", onClose);
       // A command that does not read its input closes the channel under our hands; its exit status says how it went.
       channel.on("error", () => {});
       channel.end(stdin);
     });
   });
+}
+
+/**
+ * Gives each part of the streams to somebody who may hold them up: both, or one would overtake the other.
+ * @param {{ stdout: import("node:stream").Readable, stderr: import("node:stream").Readable }} streams
+ * @param {SessionOptions["onOutput"]} take
+ * @returns {Promise<unknown>} when the streams have ended and all is taken.
+ */
+function passOn({ stdout, stderr }, take) {
+  const both = [stdout, stderr];
+  const pass = (/** @type {"stdout" | "stderr"} */ kind, /** @type {Buffer} */ data) => {
+    const wait = take(kind, data);
+    if (wait === undefined) return;
+    for (const stream of both) stream.pause();
+    void wait.then(() => both.forEach((stream) => stream.resume()));
+  };
+  stdout.on("data", (/** @type {Buffer} */ data) => pass("stdout", data));
+  stderr.on("data", (/** @type {Buffer} */ data) => pass("stderr", data));
+  return Promise.all(both.map((stream) => once(stream, "end")));
 }
 
 /**

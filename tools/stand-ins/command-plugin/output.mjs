@@ -1,0 +1,71 @@
+// What a command prints: whole lines for the engine as they come, and its end for the resource's outputs and errors.
+
+/** Characters of a line that go to the engine at once: progress bars know no line breaks. */
+const longestLine = 32 * 1024;
+
+/** Cuts output into lines. */
+export class Lines {
+  #rest = "";
+  #decoder = new TextDecoder();
+  /** @type {(line: string) => void} */
+  #onLine;
+
+  /** @param {(line: string) => void} onLine */
+  constructor(onLine) {
+    this.#onLine = onLine;
+  }
+
+  /** @param {Buffer} data */
+  add(data) {
+    const lines = (this.#rest + this.#decoder.decode(data, { stream: true })).split("\n");
+    this.#rest = lines.pop() ?? "";
+    for (const line of lines) this.#onLine(line.replace(/\r$/, ""));
+    if (this.#rest.length < longestLine) return;
+    this.#onLine(this.#rest);
+    this.#rest = "";
+  }
+
+  /** Passes on what follows the last newline. */
+  end() {
+    if (this.#rest !== "") this.#onLine(this.#rest);
+    this.#rest = "";
+  }
+}
+
+/** Keeps the end of an output. */
+export class Tail {
+  /** @type {Buffer[]} */
+  #parts = [];
+  #bytes = 0;
+  #dropped = 0;
+  #most;
+
+  /** @param {number} most How many bytes to keep. */
+  constructor(most) {
+    this.#most = most;
+  }
+
+  /** @param {Buffer} data */
+  add(data) {
+    this.#parts.push(data);
+    this.#bytes += data.length;
+    // Not at once, or every further part would move all of them.
+    if (this.#bytes > 2 * this.#most) this.#cut();
+  }
+
+  /** The last lines; a first line in brackets says how much is missing. */
+  text() {
+    if (this.#bytes > this.#most) this.#cut();
+    const text = Buffer.concat(this.#parts).toString("utf8");
+    if (this.#dropped === 0) return text;
+    // From the first whole line on.
+    return `[${this.#dropped} bytes before this are left out]\n${text.slice(text.indexOf("\n") + 1)}`;
+  }
+
+  #cut() {
+    const all = Buffer.concat(this.#parts);
+    this.#parts = [all.subarray(all.length - this.#most)];
+    this.#dropped += all.length - this.#most;
+    this.#bytes = this.#most;
+  }
+}
