@@ -7,6 +7,7 @@ import { kernelArgumentsKey, kernelArgumentsModule } from "./kernel-arguments.ts
 import { moduleKey, type ModuleCatalogue } from "./load-modules.ts";
 import type { Distribution, ModuleFile } from "./module.ts";
 import type { Format, Recipe, RecipeModule, RecipeTest } from "./recipe.ts";
+import { writtenAs } from "./read-yaml.ts";
 import { recipeProperties, recipeSchema, settingsKeyOf } from "./schema.ts";
 import { withSecretTexts } from "./secret-text.ts";
 import { durationForm, formatSize, parseDuration, parseSize, sizeForm } from "./sizes.ts";
@@ -38,7 +39,7 @@ class RecipeCheck {
   readonly #file: string;
   readonly #catalogue: ModuleCatalogue;
   readonly #complaints: Complaint[] = [];
-  /** The recipe with `_` for `-` in its keys, as in module names, and without keys that have no value. */
+  /** The recipe with `_` for `-` in its keys, as in module names, without keys that have no value, and without `x-...`. */
   readonly #configuration: Record<string, unknown>;
   /** Module names that nobody knows: a key of the same name needs no complaint of its own. */
   readonly #unknownModules = new Set<string>();
@@ -46,7 +47,9 @@ class RecipeCheck {
   constructor(file: string, read: object, catalogue: ModuleCatalogue) {
     this.#file = file;
     this.#catalogue = catalogue;
-    const given = Object.entries(structuredClone(read)).filter(([, value]) => value !== null && value !== undefined);
+    const given = Object.entries(structuredClone(read)).filter(
+      ([key, value]) => value !== null && value !== undefined && !key.startsWith("x-"),
+    );
     this.#configuration = Object.fromEntries(
       given.map(([key, value]: [string, unknown]) => {
         const isOurs = Object.hasOwn(recipeProperties, key);
@@ -59,7 +62,7 @@ class RecipeCheck {
     const folder = dirname(resolve(this.#file));
     const listed = await this.#listedModules();
     await this.#refuseKeysOfNobody(listed);
-    this.#complaints.push(...complaintsOf(recipeSchema(listed), this.#configuration, this.#file));
+    this.#complaints.push(...complaintsOf(recipeSchema(listed), this.#configuration, this.#file, this.#writtenAs));
     this.#requireSettings(listed);
     const name = this.#name();
     const distributions = this.#distributions();
@@ -86,7 +89,9 @@ class RecipeCheck {
       } else if (listed.some((each) => each.name === name)) {
         this.#complain({ key, found: `module "${writtenName}" is listed twice`, allowed: "each module once" });
       } else {
-        listed.push({ name, writtenName, file: await this.#catalogue.load(name) });
+        const file = await this.#load(name);
+        if (file) listed.push({ name, writtenName, file });
+        else this.#unknownModules.add(name);
       }
     }
     return listed;
@@ -111,10 +116,24 @@ class RecipeCheck {
 
   async #ownerOf(key: string): Promise<{ name: string; settingsKey: string } | undefined> {
     for (const name of this.#catalogue.names) {
-      const settingsKey = settingsKeyOf({ name, file: await this.#catalogue.load(name) });
+      // A broken file that the recipe doesn't use is only to be spoken of when the key has its name.
+      const file = await this.#load(name, name === key);
+      if (!file) continue;
+      const settingsKey = settingsKeyOf({ name, file });
       if (name === key || settingsKey === key) return { name, settingsKey };
     }
     return undefined;
+  }
+
+  /** @returns undefined, and complains unless told not to, when the module can't be loaded. */
+  async #load(name: string, complains = true): Promise<ModuleFile | undefined> {
+    try {
+      return await this.#catalogue.load(name);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      if (complains) this.#complaints.push(...error.complaints);
+      return undefined;
+    }
   }
 
   #requireSettings(listed: readonly ListedModule[]): void {
@@ -214,6 +233,14 @@ class RecipeCheck {
     if (seconds === undefined) this.#complain({ key, found: inWords(text), allowed: durationForm });
     return seconds;
   }
+
+  /** Our keys have `_` where the file may have `-`. */
+  readonly #writtenAs = ([key, ...rest]: (string | number)[], value: unknown): string | undefined => {
+    const dashed = String(key).replaceAll("_", "-");
+    return [key, dashed]
+      .map((each) => writtenAs(this.#file, [each, ...rest], value))
+      .find((each) => each !== undefined);
+  };
 
   #complain(complaint: Omit<Complaint, "where">): void {
     this.#complaints.push({ where: this.#file, ...complaint });

@@ -1,11 +1,12 @@
 // Finds modules by name: files in provision/modules, and a user's own beside the recipe.
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Ajv } from "ajv";
 import { importFile } from "../common/import-file.ts";
 import { UserError } from "../common/user-error.ts";
 import type { ModuleFile } from "./module.ts";
+import { readText } from "./read-text.ts";
 import { shellModule } from "./shell-module.ts";
 
 /** The folder of the modules that come with the project. */
@@ -72,7 +73,8 @@ function moduleFiles(folder: string): string[] {
 }
 
 async function loadFile(file: string): Promise<ModuleFile> {
-  if (extname(file) === ".sh") return shellModule(file, readFileSync(file, "utf8"));
+  const text = readText(file, "a module");
+  if (extname(file) === ".sh") return shellModule(file, text);
   let exported: { default?: unknown };
   try {
     exported = await importFile(file);

@@ -46,9 +46,10 @@ export interface Root {
    * Copies a file or folder of this computer onto the builder, before the module's script starts: modes and links as they are,
    * owned by root. docs/recipes.md says what arrives.
    * @param source A path, relative to the recipe's folder. Throws a UserError when it can't be read or holds what can't be uploaded.
+   * @param options `isScript`: it will be run, so a script with Windows line ends is refused.
    * @returns the path on the builder (in a temporary folder that sealing removes), ready for use in `run`.
    */
-  upload(source: string): string;
+  upload(source: string, options?: { isScript?: boolean }): string;
   /**
    * Asks for a secret of the stack. Its value is never part of a script: while the module's script runs it lies in a file in
    * memory that only root can read, e.g. `install -m 0600 ${root.secret("DEPLOY_KEY")} /root/.ssh/id_rsa`.
@@ -57,7 +58,7 @@ export interface Root {
    * @returns the path of that file on the builder. It ends without a line break unless the value has one.
    */
   secret(name: string): string;
-  /** Installs packages by name from the distribution's repositories (no recommended extras on apt). */
+  /** Installs packages by name from the distribution's repositories (no recommended extras on apt). Where all are installed, nothing is fetched. */
   packages(names: Packages): void;
   /** Enables a systemd unit at boot, and starts it now unless `start` is false. */
   enable(unit: string, options?: { start?: boolean }): void;

@@ -1,4 +1,6 @@
 // The recording root: what a module calls on it becomes the steps that run on the builder later.
+import { isUtf8 } from "node:buffer";
+import { readFileSync, statSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { digestOfPacked, UnfitFile } from "../common/pack.ts";
 import { UserError } from "../common/user-error.ts";
@@ -46,6 +48,9 @@ export interface RecordingOptions {
   requireSecret(name: string): void;
 }
 
+/** Bytes; what is larger is no script but an archive that unpacks itself. */
+const largestScript = 16 * 1024 ** 2;
+
 const secretFiles = new RegExp(`${secretsFolder}/([A-Za-z0-9_]+)`, "g");
 
 /** Records what one module does, in order. */
@@ -81,7 +86,7 @@ export class RecordingRoot implements Root {
     this.#append(`${install} ${feed(content)}`);
   }
 
-  upload(source: string): string {
+  upload(source: string, { isScript = false }: { isScript?: boolean } = {}): string {
     const path = resolve(this.#options.folder, source);
     let digest: string;
     try {
@@ -94,6 +99,7 @@ export class RecordingRoot implements Root {
         allowed: unfit ? "files, folders and links" : "a readable file or folder, relative to the recipe's folder",
       });
     }
+    if (isScript) this.#refuseWindowsLines(source, path);
     const destination = `${uploadPrefix}${digest.slice(0, 16)}-${basename(path)}`;
     if (!this.uploads.some((each) => each.destination === destination)) {
       this.uploads.push({ source: path, destination, digest });
@@ -116,7 +122,9 @@ export class RecordingRoot implements Root {
         throw this.#misuse("packages", "names of packages", name);
       }
     }
-    if (list.length > 0) this.#append(manager === "apt" ? aptInstall(list) : rpmInstall(this.distribution, list));
+    const distinct = [...new Set(list)];
+    if (distinct.length === 0) return;
+    this.#append(manager === "apt" ? aptInstall(distinct) : rpmInstall(this.distribution, distinct));
   }
 
   enable(unit: string, options: { start?: boolean } = {}): void {
@@ -158,6 +166,25 @@ export class RecordingRoot implements Root {
     else this.steps.push({ kind: "script", script: `${text}\n` });
   }
 
+  /** The kernel takes the `\r` for a part of the interpreter's name, and shells for a part of every line's last word. */
+  #refuseWindowsLines(source: string, path: string): void {
+    const facts = statSync(path);
+    if (!facts.isFile() || facts.size > largestScript) return;
+    const bytes = readFileSync(path);
+    // What has other bytes than text in it, a self-extracting archive, may have these by chance.
+    if (!bytes.subarray(0, 2).equals(Buffer.from("#!")) || bytes.includes(0) || !isUtf8(bytes)) return;
+    const lines = bytes.toString("utf8").split("\n");
+    const isShell = /\b(ba|da|k|z)?sh\b/.test(lines[0] ?? "");
+    const line = lines.findIndex((each) => each.endsWith("\r"));
+    if (line === -1 || (line > 0 && !isShell)) return;
+    throw new UserError({
+      where: `module ${this.#options.module}`,
+      found: `"${source}" has Windows line ends (CRLF) from line ${line + 1} on`,
+      allowed: "line feeds alone",
+      cure: `sed -i 's/\\r$//' ${source}; in git, a line \`*.sh text eol=lf\` in .gitattributes keeps it so`,
+    });
+  }
+
   #misuse(method: string, wanted: string, found: unknown): UserError {
     return new UserError({
       where: `module ${this.#options.module}`,
@@ -185,10 +212,24 @@ fi`;
 export const aptGet =
   "apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold";
 
+/** Nothing is fetched when all of them are installed: a builder without a mirror can use modules that need what the base has. */
 function aptInstall(names: readonly string[]): string {
-  return `${aptUpdate}\n${aptGet} install --no-install-recommends ${quoteAll(names)}`;
+  const install = `${aptUpdate}\n${aptGet} install --no-install-recommends ${quoteAll(names)}`;
+  if (!names.every(isPlainName)) return install;
+  return `\
+if [ "$(dpkg-query --show --showformat='\${Status}\\n' ${quoteAll(names)} 2>/dev/null | grep -c ' ok installed$')" = ${names.length} ]; then
+  apt-mark manual ${quoteAll(names)} >/dev/null
+else
+${install}
+fi`;
 }
 
 function rpmInstall(distribution: Distribution, names: readonly string[]): string {
-  return `${distribution.packageCommand ?? "dnf"} -y install ${quoteAll(names)}`;
+  const install = `${distribution.packageCommand ?? "dnf"} -y install ${quoteAll(names)}`;
+  return names.every(isPlainName) ? `rpm --query --quiet ${quoteAll(names)} || ${install}` : install;
+}
+
+/** Not a group, a pattern, a version, a file, or something to be removed. */
+function isPlainName(name: string): boolean {
+  return /^[A-Za-z0-9]([A-Za-z0-9+._-]*[A-Za-z0-9+])?$/.test(name);
 }

@@ -94,6 +94,23 @@ if [ -n "$(ls -A /var/lib/dpkg/updates 2>/dev/null)" ]; then
   dpkg --configure -a
 fi
 
+# apt-get waits for dpkg's lock, but not for those of its lists and its cache. apt's daily service waits for this one, which nobody else
+# takes, and others may be at work just now.
+locked() { [ -e "$1" ] && grep ":$(stat -c %i "$1") " /proc/locks >/dev/null; }
+exec {daily}>/dev/null
+if [ -x /usr/lib/apt/apt.systemd.daily ]; then
+  exec {daily}>>/var/lib/apt/daily_lock
+  if ! flock --nonblock "$daily"; then
+    echo "ci-images: waiting until apt's daily service has ended" >&2
+    flock --timeout 900 "$daily" || true
+  fi
+  for ((i = 0; i < 300; i++)); do
+    if ! locked /var/lib/apt/lists/lock && ! locked /var/cache/apt/archives/lock; then break; fi
+    if [ "$i" -eq 0 ]; then echo "ci-images: waiting until another apt has ended" >&2; fi
+    sleep 1
+  done
+fi
+
 work=$(mktemp -d "$state/step.XXXXXX")
 trap 'rm -rf "$work" "$state/secrets" "$state/running"' EXIT
 : >"$work/failure"`;
@@ -120,7 +137,7 @@ began=$SECONDS
   umask 022
   export BASH_ENV=$work/preamble
   exec timeout --kill-after=10 "$seconds" bash -Eeuo pipefail "$work/script"
-) >"$work/out" 2>"$work/err" &
+) >"$work/out" 2>"$work/err" {daily}>&- &
 job=$!
 echo "$$ $(start_time $$) $job $(start_time "$job")" >"$state/running"
 status=0

@@ -119,6 +119,7 @@ export function editorSchema(modules: readonly DescribedModule[]): Schema {
     type: "object",
     required: ["modules"],
     definitions: { secret },
+    patternProperties: { "^x-": { description: "Yours: a place for anchors. It is no part of the recipe" } },
     properties: {
       ...properties,
       distribution: { ...properties.distribution, enum: distributions.map(({ id }) => id) },

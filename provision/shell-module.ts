@@ -18,9 +18,10 @@ import { feed, quote } from "./shell.ts";
 /**
  * Makes a module of a shell script.
  * @param file Its path, which the module is named after.
- * @param script Its text.
+ * @param text Its text; Windows line ends are taken for line breaks.
  */
-export function shellModule(file: string, script: string): ModuleFile {
+export function shellModule(file: string, text: string): ModuleFile {
+  const script = text.replaceAll("\r\n", "\n");
   const comments = script.split("\n").filter((line) => /^#(?!!)/.test(line));
   const description = comments[0]?.replace(/^#+\s*/, "") ?? `Runs ${basename(file)}`;
   const secrets = comments.flatMap((line) => /^#\s*secrets:\s*(.*)$/.exec(line)?.[1]?.split(/[\s,]+/) ?? []);

@@ -8,15 +8,21 @@ import { holdsSecret, showSecrets } from "./secret-text.ts";
 /**
  * Checks a value, and fills in the schema's defaults where the value has nothing.
  * @param where The file it comes from, for the complaints.
+ * @param writtenAs Finds how a number, true or false is written there: 1.20 is another version than 1.2.
  * @returns no complaint when all is well.
  */
-export function complaintsOf(schema: Schema, value: unknown, where: string): Complaint[] {
+export function complaintsOf(
+  schema: Schema,
+  value: unknown,
+  where: string,
+  writtenAs: WrittenAs = () => undefined,
+): Complaint[] {
   // Not strict: modules give their settings `examples` and leave out types as JSON schema allows.
   const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, useDefaults: true, logger: false });
   const validate = ajv.compile(schema);
   if (validate(value)) return [];
   const errors = withoutBranches(validate.errors ?? []).filter((error) => !judgesSecret(error));
-  const complaints = errors.map((error) => complaintOf(error, where));
+  const complaints = errors.map((error) => complaintOf(error, where, writtenAs));
   // Two keywords may say the same of one place.
   return [...new Map(complaints.map((each) => [JSON.stringify(each), each])).values()];
 }
@@ -54,7 +60,10 @@ function isAtOrBelow(error: ErrorObject, choice: ErrorObject): boolean {
   return error.instancePath === choice.instancePath || error.instancePath.startsWith(`${choice.instancePath}/`);
 }
 
-function complaintOf(error: ErrorObject, where: string): Complaint {
+/** @returns undefined where that is not known. */
+type WrittenAs = (path: (string | number)[], value: unknown) => string | undefined;
+
+function complaintOf(error: ErrorObject, where: string, writtenAs: WrittenAs): Complaint {
   const { keyword, data, parentSchema = {} } = error;
   const params = error.params as Record<string, unknown>;
   const key = keyPath(error.instancePath);
@@ -74,13 +83,10 @@ function complaintOf(error: ErrorObject, where: string): Complaint {
     case "type": {
       const types = [params.type].flat().map((type) => typeNames[String(type)] ?? String(type));
       const hint = described ? ` (${described})` : "";
-      return {
-        where,
-        key,
-        found: inWords(data),
-        allowed: `${types.join(" or ")}${hint}`,
-        cure: quotesHint(data, types),
-      };
+      const isPlain = typeof data === "number" || typeof data === "boolean";
+      const written = (isPlain ? writtenAs(pathOf(error.instancePath), data) : undefined) ?? inWords(data);
+      const cure = isPlain && types.includes("text") ? `put it in quotes: "${written}"` : undefined;
+      return { where, key, found: written, allowed: `${types.join(" or ")}${hint}`, cure };
     }
     case "enum": {
       const allowed = (params.allowedValues as unknown[]).map(String);
@@ -103,11 +109,6 @@ export function unknownName(kind: string, name: string, names: readonly string[]
 
 function didYouMean(name: string | undefined): string | undefined {
   return name && `did you mean "${name}"?`;
-}
-
-function quotesHint(data: unknown, types: readonly string[]): string | undefined {
-  const isScalar = typeof data === "number" || typeof data === "boolean";
-  return isScalar && types.includes("text") ? `put it in quotes: "${data}"` : undefined;
 }
 
 function examplesOf(schema: object): string | undefined {
@@ -134,10 +135,16 @@ export function inWords(value: unknown): string {
   return `${type}${short}`;
 }
 
+/** The keys and indexes of a JSON pointer. */
+function pathOf(pointer: string): (string | number)[] {
+  const parts = pointer.split("/").slice(1);
+  const names = parts.map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+  return names.map((name) => (/^\d+$/.test(name) ? Number(name) : name));
+}
+
 /** A path as people write it, from a JSON pointer: `add_users[0].name`. */
 function keyPath(pointer: string, ...more: string[]): string | undefined {
-  const parts = pointer.split("/").slice(1);
-  const names = [...parts.map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~")), ...more];
-  const path = names.map((name) => (/^\d+$/.test(name) ? `[${name}]` : `.${name}`)).join("");
+  const names = [...pathOf(pointer), ...more];
+  const path = names.map((name) => (typeof name === "number" ? `[${name}]` : `.${name}`)).join("");
   return path.replace(/^\./, "") || undefined;
 }

@@ -150,7 +150,7 @@ function copy(root: Root, source: string, { path, mode, owner = "root:root" }: F
     `${path} is as in the source, and belongs to ${owner}`,
     [
       `if [ -e ${list} ]; then`,
-      `  cd ${to}`,
+      `  cd ${to} || exit`,
       `  diff ${list}.facts <(xargs -0 -r bash -c ${quote(facts("%m", "%u:%g"))} bash <${list})`,
       `else`,
       `  ${hasMode(path, mode ?? "0644", owner)}`,
@@ -173,13 +173,14 @@ function copyFolder(mode: string | undefined, user: string, group: string, list:
     // CentOS 7 has an old tar.
     `  option() { case $(tar --help) in *"\${1%%=*}"*) echo "$1" ;; esac; }`,
     `  attributes="$(option --xattrs) $(option --xattrs-include=security.capability)"`,
+    `  links=$(option --keep-directory-symlink)`,
     `  pack() { tar --create --directory="$from" --owner=${user} --group=${group} $attributes .; }`,
     `  unpack() { tar --extract --preserve-permissions --same-owner $attributes "$@"; }`,
     ...(mode
       ? [`  set_modes() { (cd "$from" && find . -type f -print0) | (cd "$1" && xargs -0 -r chmod ${mode}); }`]
       : []),
     `  if [ -d "$to" ]; then`,
-    `    pack | unpack --no-overwrite-dir $(option --keep-directory-symlink) --directory="$to"`,
+    `    pack | unpack --no-overwrite-dir $links --directory="$to"`,
     ...(mode ? [`    set_modes "$to"`] : []),
     `  else`,
     `    work=$(dirname "$to")/.ci-images-copy`,

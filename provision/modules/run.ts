@@ -61,6 +61,6 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
 }
 
 function runFile(root: Root, source: string): void {
-  const file = quote(root.upload(source));
+  const file = quote(root.upload(source, { isScript: true }));
   root.run(`chmod 0700 ${file}\n${file}`);
 }

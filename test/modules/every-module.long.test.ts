@@ -23,9 +23,9 @@ class EagerRoot extends RecordingRoot {
   readonly files: { path: string; content: string }[] = [];
   readonly wanted: string[] = [];
 
-  override upload(source: string): string {
+  override upload(source: string, options?: { isScript?: boolean }): string {
     this.wanted.push(source);
-    return super.upload(source);
+    return super.upload(source, options);
   }
 
   override file(path: string, content: string, options?: { mode?: string; owner?: string }): void {

@@ -61,6 +61,22 @@ describe("recording root", () => {
     assert.deepEqual(String(stdout).split("\n"), ["update", "failed", ...online], String(stderr));
   });
 
+  it("packages that are all installed are not asked for: nothing is fetched", async () => {
+    const install = (...names: string[]) => {
+      const root = newRoot();
+      root.packages(names);
+      return scriptOf(root.steps);
+    };
+    const fake = 'apt-get() { echo "apt-get ${*: -1}"; }\napt-mark() { echo "apt-mark $*" >&2; }\n';
+    const world = "mount -t tmpfs tmpfs /etc/apt\n";
+    const { stdout, stderr } = await inNamespace(`${strict}${world}${fake}${install("bash", "coreutils", "bash")}`);
+    assert.deepEqual([String(stdout), String(stderr)], ["", "apt-mark manual bash coreutils"]);
+    for (const names of [["bash", "no-such-package"], ["bash-"], ["bash=1"]]) {
+      const run = await inNamespace(`${strict}${world}${fake}${install(...names)}`);
+      assert.equal(String(run.stdout), `apt-get update\napt-get ${names.at(-1)}`);
+    }
+  });
+
   it("package names that could be options, units of other init systems, relative paths and bad modes are refused or translated", () => {
     const root = newRoot("ubuntu14.04");
     assert.throws(() => root.packages(["--reinstall"]), { name: "UserError" });
@@ -70,7 +86,7 @@ describe("recording root", () => {
     assert.match(scriptOf(root.steps), /update-rc\.d nginx defaults\nservice nginx start/);
     const old = newRoot("centos7");
     old.packages({ apt: ["no"], dnf: ["git"] });
-    assert.match(scriptOf(old.steps), /^yum -y install git\n$/);
+    assert.match(scriptOf(old.steps), /^rpm --query --quiet git \|\| yum -y install git\n$/);
     const none = newRoot();
     none.packages({ dnf: ["git"] });
     assert.deepEqual(none.steps, []);
