@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { execa } from "execa";
-import { quote } from "../../provision/shell.ts";
 import type { RecordingRoot } from "../../provision/root.ts";
 import { must, RealBuilder, recorder } from "./real-builder.ts";
 import { cachedBase } from "../cached-base.ts";
@@ -167,15 +166,6 @@ export function bakeLibrary(distribution: string): void {
       await builder.apply(await record("install_debs", ["debs/ci-test-deb_1.0_all.deb"], folder));
       assert.equal(must(await builder.asRoot("find / -xdev -name '*.rpm' -o -xdev -name 'ci-test*.deb'")), "");
       assert.equal(must(await builder.asRoot("cat /opt/ci-test-rpm /opt/ci-test-deb")), "from rpm\nfrom deb");
-    });
-
-    it("wait for apt's daily service and for whoever else holds apt's locks, and keep the service waiting", async () => {
-      const daily = `exec 9>>/var/lib/apt/daily_lock; flock 9; sleep 3; touch /run/daily-is-done`;
-      const lists = `import fcntl, time; f = open("/var/lib/apt/lists/lock", "w"); fcntl.lockf(f, fcntl.LOCK_EX); time.sleep(3)`;
-      must(await builder.asRoot(`systemd-run --quiet bash -c ${quote(daily)}; sleep 0.3`));
-      must(await builder.asRoot("test -e /run/daily-is-done; ! flock --nonblock /var/lib/apt/daily_lock true"));
-      must(await builder.asRoot(`systemd-run --quiet python3 -c ${quote(lists)}; sleep 0.3`));
-      must(await builder.asRoot("apt-get -q update"));
     });
 
     it("install_rpms: fails where a folder has no rpm file", async () => {

@@ -51,6 +51,29 @@ describe("programs for the builder", function () {
     ]);
   });
 
+  it("waits for apt's daily service and for whoever else holds apt's locks, and keeps the service waiting", async () => {
+    const world = `mount -t tmpfs tmpfs /var/lib/apt && mkdir /var/lib/apt/lists
+      mkdir -p /run/apt && printf '#!/bin/sh\n' >/run/apt/apt.systemd.daily && chmod +x /run/apt/apt.systemd.daily
+      mkdir -p /usr/lib/apt && mount --bind /run/apt /usr/lib/apt\n`;
+    const daily = `(exec 9>>/var/lib/apt/daily_lock; flock 9; sleep 1.5; touch /run/daily-is-done) & sleep 0.3\n`;
+    const held = `import fcntl, time; f = open("/var/lib/apt/lists/lock", "w"); fcntl.lockf(f, fcntl.LOCK_EX); time.sleep(3); open("/run/lists-are-done", "w")`;
+    const lists = `python3 -c '${held}' & until [ -e /var/lib/apt/lists/lock ]; do sleep 0.1; done; sleep 0.3\n`;
+    const script =
+      "test -e /run/daily-is-done; test -e /run/lists-are-done; ! flock --nonblock /var/lib/apt/daily_lock true\n";
+    const { stderr, exitCode } = await inNamespace(`${world}${daily}${lists}${program(script)}`);
+    const waits = [
+      "ci-images: waiting until apt's daily service has ended",
+      "ci-images: waiting until another apt has ended",
+    ];
+    assert.deepEqual([String(stderr).split("\n"), exitCode], [waits, 0]);
+  });
+
+  it("what a step leaves behind does not keep apt's daily service waiting", async () => {
+    const after = `\nflock --nonblock /var/lib/apt/daily_lock echo free\n`;
+    const { stdout } = await inNamespace(`(${program("sleep 60 >/dev/null 2>&1 &\n")})${after}`);
+    assert.equal(stdout, "free");
+  });
+
   it("an unset variable, a failing pipe and a syntax error are failures", async () => {
     for (const script of ['echo "$nothing"\n', "false | true\n", "if true; then\n", "exit 7\n"]) {
       const { stderr, exitCode } = await run(script);
