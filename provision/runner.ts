@@ -98,8 +98,8 @@ fi
 # takes, and others may be at work just now.
 locked() { [ -e "$1" ] && grep ":$(stat -c %i "$1") " /proc/locks >/dev/null; }
 exec {daily}>/dev/null
-if [ -x /usr/lib/apt/apt.systemd.daily ] && [ -w /var/lib/apt ]; then
-  (umask 022 && touch /var/lib/apt/daily_lock)
+# (On a full disk it can't be made.)
+if [ -x /usr/lib/apt/apt.systemd.daily ] && (umask 022 && touch /var/lib/apt/daily_lock) 2>/dev/null; then
   exec {daily}>>/var/lib/apt/daily_lock
   if ! flock --nonblock "$daily"; then
     echo "ci-images: waiting until apt's daily service has ended" >&2

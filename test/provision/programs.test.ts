@@ -68,6 +68,13 @@ describe("programs for the builder", function () {
     assert.deepEqual([String(stderr).split("\n"), exitCode], [waits, 0]);
   });
 
+  it("works where apt's lock can't be made", async () => {
+    const { stdout, exitCode } = await inNamespace(
+      `mount -t tmpfs -o ro tmpfs /var/lib/apt\n${program("echo fine\n")}`,
+    );
+    assert.deepEqual([stdout, exitCode], ["fine", 0]);
+  });
+
   it("what a step leaves behind does not keep apt's daily service waiting", async () => {
     const after = `\nflock --nonblock /var/lib/apt/daily_lock echo free\n`;
     const { stdout } = await inNamespace(`(${program("sleep 60 >/dev/null 2>&1 &\n")})${after}`);
