@@ -56,13 +56,16 @@ export function builderChecks(loginUser: string): Check[] {
 
 // Google's guest agent makes accounts by itself. cloud-init runs by the interpreter of its first line, which has its library.
 const letsIn = `\
-if command -v google_guest_agent >/dev/null || ! command -v cloud-init >/dev/null; then exit 0; fi
+if command -v google_guest_agent >/dev/null || command -v google_guest_agent_manager >/dev/null || ! command -v cloud-init >/dev/null; then exit 0; fi
 python=$(sed -n '1s/^#! *\\([^ ]*\\).*/\\1/p' "$(command -v cloud-init)")
 "$python" - "$login_user" <<'END_OF_PROGRAM'
 import sys
 from cloudinit import util
 wanted = sys.argv[1]
 config = util.read_conf_with_confd("/etc/cloud/cloud.cfg")
+# Root gets the key, too, unless it is kept from logging in.
+if wanted == "root" and not config.get("disable_root", True):
+    sys.exit(0)
 users = config.get("users", ["default"])
 names = [each.get("name") if isinstance(each, dict) else each for each in users] if isinstance(users, list) else str(users).replace(",", " ").split()
 found = (config.get("system_info") or {}).get("default_user", {}).get("name", wanted)

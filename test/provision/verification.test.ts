@@ -65,7 +65,7 @@ describe("the check that cloud-init lets the login user in", () => {
   afterEach(() => rm(folder, { recursive: true }));
 
   /** What the check says where cloud-init's files come to this; it finds the library by the first line of the command. */
-  const run = async (config: object) => {
+  const run = async (config: object, loginUser = "debian") => {
     await mkdir(join(folder, "cloudinit"));
     await writeFile(join(folder, "cloudinit/__init__.py"), "");
     const library = `import json\ndef read_conf_with_confd(path): return json.loads(${JSON.stringify(JSON.stringify(config))})\n`;
@@ -73,7 +73,7 @@ describe("the check that cloud-init lets the login user in", () => {
     await writeFile(join(folder, "python"), `#!/bin/sh\nPYTHONPATH=${folder} exec python3 "$@"\n`, { mode: 0o755 });
     await writeFile(join(folder, "cloud-init"), `#! ${folder}/python -s\n`, { mode: 0o755 });
     return execa("/bin/bash", ["-euo", "pipefail", "-s"], {
-      input: builderChecks("debian")[0].script,
+      input: builderChecks(loginUser)[0].script,
       env: { PATH: `${folder}:${process.env.PATH}` },
       reject: false,
       all: true,
@@ -89,6 +89,11 @@ describe("the check that cloud-init lets the login user in", () => {
     const { exitCode, all } = await run(defaultUser("builder"));
     assert.notEqual(exitCode, 0);
     assert.match(all, /default_user in \/etc\/cloud is builder.*logs in as debian.*users: \[default/s);
+  });
+
+  it("holds for root where cloud-init lets root in", async () => {
+    const { exitCode } = await run({ disable_root: false, ...defaultUser("debian") }, "root");
+    assert.equal(exitCode, 0);
   });
 
   it("sees a list of users without the default one", async () => {
