@@ -14,7 +14,7 @@ import {
   type RootContent,
 } from "./disk-layout.ts";
 import { removeTree } from "./remove-tree.ts";
-import { restoreFlags } from "./file-flags.ts";
+import { allocateSwapFiles, restoreFlags } from "./file-extras.ts";
 import { besideView, inView, type RootView } from "./root-view.ts";
 import type { Progress } from "./types.ts";
 
@@ -182,7 +182,9 @@ async function writeRootPartition(disk: string, { root }: DiskLayout, options: S
     signal: options.signal,
     environment: options.sourceDate === undefined ? {} : { E2FSPROGS_FAKE_TIME: String(options.sourceDate) },
   });
-  await restoreFlags(disk, root.offset, options.view, options.signal);
+  const fileSystem = { disk, offset: root.offset, view: options.view, signal: options.signal };
+  await restoreFlags(fileSystem);
+  await allocateSwapFiles(fileSystem);
 }
 
 async function makeQcow2(disk: string, _layout: DiskLayout, _kernel: string, options: StepOptions): Promise<string> {

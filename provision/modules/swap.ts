@@ -38,7 +38,7 @@ interface Settings {
   swappiness?: number;
 }
 
-/** Among what sealing takes for the builder's swap: a file that a module had made there would not get into an image. */
+/** Made on the worker, and not on the builder, so that the image does not carry it. */
 const swapFile = "/swapfile";
 const script = "/usr/local/sbin/ci-swap";
 const sysctlFile = "/etc/sysctl.d/90-ci-swap.conf";

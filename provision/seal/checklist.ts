@@ -352,6 +352,8 @@ if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-
     source: kubernetes,
     paths: ["/hiberfil.sys"],
     leftovers: ["/{swapfile,swap.img}", "/var/{swapfile,swap,swap.img}", "/var/lib/swap*"],
+    remove: `empty_swap_files`,
+    also: "what is in a swap file that a module made: the file itself stays",
   },
   {
     id: "package-caches",

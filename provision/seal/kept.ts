@@ -17,6 +17,9 @@ export const madePathsFile = `${ownFolder}/made-paths`;
 /** What sealing did: `kept`, `removed` or `changed`, tab, the line of the checklist, tab, the path. */
 export const sealingReportFile = `${ownFolder}/sealing`;
 
+/** Swap files that modules have made: bytes, tab, the path. */
+export const swapFilesFile = `${ownFolder}/swap-files`;
+
 /** Keys that the machine makes on first boot: path, mode and owner. */
 export const keyListFile = `${ownFolder}/first-boot-keys`;
 

@@ -17,6 +17,12 @@ install -D -m 0600 /dev/stdin /root/.docker/config.json <<<'{"credHelpers":{"eu.
 install -D -m 0600 /dev/stdin /home/jenkins/.docker/config.json <<<'{"auths":{"r.example.com":{"auth":"bWU6c2VjcmV0"}}}'
 echo "tmpfs /scratch tmpfs size=16M 0 0" >>/etc/fstab
 mkdir -p /scratch
+fallocate -l 64M /swapfile
+chmod 0600 /swapfile
+mkswap /swapfile >/dev/null
+# What the builder's memory would leave in it.
+printf 'of the memory' | dd of=/swapfile bs=1M seek=32 conv=notrunc status=none
+echo "/swapfile none swap sw 0 0" >>/etc/fstab
 install -D -m 0644 /dev/stdin /etc/default/grub.d/50-audit.cfg <<<'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT audit=0"'
 mkdir -p /etc/kernel
 echo panic=10 >/etc/kernel/cmdline
@@ -46,6 +52,10 @@ const tests = [
   { name: "a crontab", run: "grep -q daily /var/spool/cron/crontabs/jenkins" },
   { name: "scripts for each boot", run: `! ${onWorker} || [ -e /run/per-boot-ran ]` },
   { name: "a line of fstab", run: `! ${onWorker} || findmnt /scratch >/dev/null` },
+  {
+    name: "a swap file",
+    run: `! ${onWorker} || { grep -q ^/swapfile /proc/swaps && ! grep -q 'of the memory' /swapfile; }`,
+  },
   { name: "a word in GRUB's settings", run: `! ${onWorker} || grep -qw audit=0 /proc/cmdline` },
   { name: "a word in /etc/kernel/cmdline", run: `! ${onWorker} || grep -qw panic=10 /proc/cmdline` },
   {
@@ -86,6 +96,43 @@ const recipe = {
   run: [script],
   tests,
 };
+
+/** Recipes whose image lets nobody in, and what `up` says of it. */
+const lockedOut: readonly [what: string, content: Record<string, unknown>, message: RegExp][] = [
+  [
+    "cloud-init that looks for nothing but EC2",
+    {
+      files: [{ path: "/etc/cloud/cloud.cfg.d/95-sources.cfg", content: "datasource_list: [Ec2]\n" }],
+      modules: ["files"],
+    },
+    /cloud-init (does not run on it|has found no data source).*datasource_list/,
+  ],
+  [
+    "an SSH server that does not start",
+    { run: ["echo 'NoSuchKeyword yes' >/etc/ssh/sshd_config.d/90-broken.conf"], modules: ["run"] },
+    /its SSH server does not start/,
+  ],
+];
+
+describe("an image that lets nobody in", function () {
+  this.timeout(1_800_000);
+  for (const [what, content, message] of lockedOut) {
+    it(`is told from its console: ${what}`, async () => {
+      const stack = await TestStack.create(
+        { name: "locked", distribution: "debian12", size: "2G", ...content },
+        { verify: true },
+      );
+      try {
+        const { output, took } = await stack.failingUp();
+        assert.match(output, message);
+        assert.ok(took < 580, `${took} s`);
+        await stack.succeed("destroy", "--yes", "--skip-preview");
+      } finally {
+        await stack.remove();
+      }
+    });
+  }
+});
 
 describe("sealing, through a whole bake", function () {
   this.timeout(1_800_000);

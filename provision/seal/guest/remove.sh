@@ -172,6 +172,25 @@ remove_authorized_keys() {
   done
 }
 
+# Swap files that a module has made stay, without what the builder's memory has left in them.
+empty_swap_files() {
+  local path size identity
+  local list=/usr/lib/ci-images/swap-files
+  rm -f "$list"
+  { awk -F'\t' '$1 == "swap" { print $2 }' "$work/kept"; awk '$1 ~ "^/" && $3 == "swap" { print $1 }' /etc/fstab 2>/dev/null || true; } | sort -u |
+    while IFS= read -r path; do
+      if [ ! -f "$path" ] || [ "$(dd if="$path" bs=1 skip=4086 count=10 2>/dev/null | tr -d '\0')" != SWAPSPACE2 ]; then continue; fi
+      size=$(stat -c %s "$path")
+      if ! cmp -s -n "$((size - 4096))" -i 4096:0 "$path" /dev/zero; then
+        identity=$(blkid -p -s UUID -o value "$path" || true)
+        dd if=/dev/zero of="$path" bs=1M count="$size" iflag=count_bytes conv=notrunc,fsync status=none
+        mkswap ${identity:+-U "$identity"} "$path" >/dev/null
+        echo "emptied $path"
+      fi
+      printf '%s\t%s\n' "$size" "$path" >>"$list"
+    done
+}
+
 remove_secret_lines() {
   environment_secrets | while read -r file; do sed -i "$(secret_line_numbers "$file" | sed 's/$/d/')" "$file"; done
 }
