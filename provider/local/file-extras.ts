@@ -41,10 +41,10 @@ export async function restoreFlags(fileSystem: FileSystem): Promise<void> {
     [],
     flagged.map(({ path }) => `stat ${path}`),
   );
-  const present = [...told.matchAll(/^Inode: .*Flags: 0x([0-9a-f]+)$/gm)].map(([, hex]) => Number.parseInt(hex!, 16));
+  const present = [...told.matchAll(/^Inode: .*Flags: 0x([0-9a-f]+)$/gm)].map(([, hex]) => Number.parseInt(hex, 16));
   if (present.length !== flagged.length) throw new Error(`debugfs has not found all files with flags:\n${told}`);
   const commands = flagged.map(
-    ({ mask, path }, index) => `set_inode_field ${path} flags 0x${(present[index]! | mask).toString(16)}`,
+    ({ mask, path }, index) => `set_inode_field ${path} flags 0x${(present[index] | mask).toString(16)}`,
   );
   await debugfs(fileSystem, ["-w"], commands);
 }
