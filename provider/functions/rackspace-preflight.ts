@@ -114,6 +114,10 @@ async function findFlavor(region: Region, { flavor: wanted, volumeSize, base }: 
       cure: "take a larger flavor, or a larger ci-images:rackspace.volume.size",
     });
   }
+  if (Number(image?.min_ram ?? 0) > flavor.ram) {
+    const found = `flavor "${flavor.name}" has ${flavor.ram} MiB of memory, but the base image needs ${Number(image!.min_ram)}`;
+    throw new UserError({ ...setting, found, cure: "take a larger flavor" });
+  }
   return flavor;
 }
 

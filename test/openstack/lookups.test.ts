@@ -157,7 +157,7 @@ describe("rackspace preflight", () => {
     await assert.rejects(async () => ask({ flavor: "m1.smal" }), /did you mean "m1\.small"/);
   });
 
-  it("refuses a flavor without a disk unless it boots from a volume, and a disk too small for the base", async () => {
+  it("refuses a flavor without a disk unless it boots from a volume, and a disk or memory too small for the base", async () => {
     await assert.rejects(
       async () => ask({ flavor: "v1.medium" }),
       /has no disk of its own; cure: set ci-images:rackspace\.volume\.size/,
@@ -165,6 +165,8 @@ describe("rackspace preflight", () => {
     assert.equal((await ask({ flavor: "v1.medium", volumeSize: 10 })).flavor, "3");
     const base = cloud().region().addImage({ name: "large", min_disk: 30 });
     await assert.rejects(async () => ask({ base }), /20 GiB of disk, but the base image needs 30/);
+    const hungry = cloud().region().addImage({ name: "hungry", min_ram: 4096 });
+    await assert.rejects(async () => ask({ base: hungry }), /2048 MiB of memory, but the base image needs 4096/);
   });
 
   it("refuses a pinned base that is gone", async () => {

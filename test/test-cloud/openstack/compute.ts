@@ -1,6 +1,7 @@
 // The fake Nova: servers, their actions and tags, key pairs, flavors.
 import { randomUUID } from "node:crypto";
 import { existing, Refused, type Answer, type Call, type Route } from "./http.ts";
+import { checkFlavor, checkNewImage, checkNewKeypair, checkNewServer } from "./rules.ts";
 import { snapshotServer } from "./snapshot.ts";
 import type { Region, Server } from "./state.ts";
 
@@ -85,12 +86,11 @@ function listServers({ region, query }: Call): Answer {
   return ok({ servers: listed.map((server) => shown(server, region)) });
 }
 
-async function createServer({ region, body }: Call): Promise<Answer> {
+async function createServer(call: Call): Promise<Answer> {
+  const { region, body } = call;
   const { server: wanted } = body as { server: NewServer };
+  checkNewServer(call);
   if (region.servers.size >= region.quota) throw new Refused(403, "Quota exceeded for instances: Requested 1");
-  for (const value of Object.entries(wanted.metadata ?? {}).flat()) {
-    if (value.length > 255) throw new Refused(400, `Invalid input: '${value}' is too long`);
-  }
   if (!region.flavors.some(({ id }) => id === wanted.flavorRef)) throw new Refused(400, "Flavor's not found");
   if (wanted.key_name !== undefined && !region.keypairs.has(wanted.key_name)) {
     throw new Refused(400, "Invalid key_name provided.");
@@ -99,6 +99,7 @@ async function createServer({ region, body }: Call): Promise<Answer> {
   const imageId = volumeBacked?.uuid ?? wanted.imageRef ?? "";
   const image = region.images.get(imageId);
   if (image?.status !== "active") throw new Refused(400, `Image ${imageId} is not active.`);
+  checkFlavor(flavorOf(region, wanted.flavorRef), image, volumeBacked !== undefined);
   const networks = await networksOf(region, wanted);
   const server: Server = {
     id: randomUUID(),
@@ -200,7 +201,10 @@ async function act(call: Call, id: string): Promise<Answer> {
   const server = find(call, id);
   const { region } = call;
   const action = call.body as Record<string, unknown>;
-  if ("createImage" in action) return snapshotServer(call, server);
+  if ("createImage" in action) {
+    checkNewImage(action, server);
+    return snapshotServer(call, server);
+  }
   if ("os-getConsoleOutput" in action) return ok({ output: await region.hypervisor.console(server) });
   const isStop = "os-stop" in action;
   if (!isStop && !("os-start" in action))
@@ -240,6 +244,7 @@ function addMetadata(call: Call, id: string): Answer {
 }
 
 function createKeypair({ region, body }: Call): Answer {
+  checkNewKeypair(body);
   const { keypair } = body as { keypair: { name: string; public_key: string } };
   if (region.keypairs.has(keypair.name)) throw new Refused(409, `Key pair '${keypair.name}' already exists.`);
   region.keypairs.set(keypair.name, { ...keypair, created_at: new Date().toISOString() });

@@ -1,6 +1,7 @@
 // The fake Neutron and Cinder: what comes with servers - networks, ports, security groups, addresses, volumes.
 import { randomUUID } from "node:crypto";
 import { existing, Refused, type Answer, type Call, type Route } from "./http.ts";
+import { checkNewNetworkThing } from "./rules.ts";
 
 export const networkRoutes: Route[] = [
   ["GET", /^\/([a-z-]+)$/, list],
@@ -48,6 +49,7 @@ function create({ region, body, project }: Call, collection: string): Answer {
     const key = collection === "ports" ? "network_id" : "floating_network_id";
     existing(region.collection("networks"), String(wanted[key]), "Network");
   }
+  checkNewNetworkThing(region, collection, wanted);
   const id = randomUUID();
   const own: Record<string, object> = {
     floatingips: { floating_ip_address: nextFloating(), status: "DOWN" },
