@@ -1,6 +1,7 @@
 // Builders that the state takes for running and that do not answer: somebody stopped or ended them elsewhere, in the machine, at the
 // cloud's console, by their deadline. A bake is to start them again, and `pulumi up` alone would not: the official resources
 // only look at the cloud in a refresh.
+import { spawn } from "node:child_process";
 import { openPort } from "../common/ssh-dial.mjs";
 import type { Output } from "./output.ts";
 import type { CommandStack } from "./stack.ts";
@@ -49,17 +50,35 @@ function urns(records: readonly ResourceRecord[], types: RegExp): string[] {
 
 /** Whether somebody takes connections there. @param patience Milliseconds until the answer is no. */
 export async function answers(
-  { host, port, proxy }: Pick<Login, "host" | "port" | "proxy">,
+  { host, port, proxy, tunnel }: Pick<Login, "host" | "port" | "proxy" | "tunnel">,
   patience = 2000,
 ): Promise<boolean> {
-  // Logging in to a bastion takes its time.
-  const signal = AbortSignal.timeout(proxy ? patience + 10_000 : patience);
+  // Logging in to a bastion takes its time, and so do the tools of tunnels.
+  const signal = AbortSignal.timeout(proxy || tunnel ? patience + 15_000 : patience);
+  if (tunnel) return await greets(tunnel, signal);
   try {
-    const stream = await openPort({ host, port, proxy }, signal);
+    const { stream, close } = await openPort({ host, port, proxy }, signal);
     // What is still to come, its own end perhaps as an error, is of no interest.
-    stream.on("error", () => {}).destroy();
+    stream.on("error", () => {});
+    close();
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Whether an SSH server's first words come out of a tunnel. */
+async function greets([program, ...words]: readonly string[], signal: AbortSignal): Promise<boolean> {
+  const tool = spawn(program, words, { stdio: ["pipe", "pipe", "ignore"], signal });
+  // A tool that is missing, or is killed below.
+  tool.on("error", () => {});
+  tool.stdin.on("error", () => {});
+  try {
+    for await (const data of tool.stdout) if (String(data).startsWith("SSH-")) return true;
+    return false;
+  } catch {
+    return false;
+  } finally {
+    tool.kill();
   }
 }

@@ -47,6 +47,12 @@ export async function dial(connection, signal, progress) {
         const sock = await openFrom(bastion, connection);
         const client = await attempt({ ...configuration, sock }, connection, signal);
         client.once("close", () => bastion.end());
+        const destroy = client.destroy.bind(client);
+        client.destroy = () => {
+          destroy();
+          bastion.destroy();
+          return client;
+        };
         return client;
       }),
     );
@@ -57,22 +63,24 @@ export async function dial(connection, signal, progress) {
 }
 
 /**
- * Opens a connection to the machine's port without logging in there: through the bastion, where there is one. The stream's end ends the
- * session on the bastion, too.
+ * Opens a connection to the machine's port without logging in there: through the bastion, where there is one.
  * @param {Pick<Connection, "host" | "port" | "proxy">} target
- * @param {AbortSignal} signal
- * @returns {Promise<import("node:stream").Duplex>}
+ * @param {AbortSignal} signal Ends the attempt.
+ * @returns {Promise<{ stream: import("node:stream").Duplex, close: () => void }>} `close` ends the connection, and that to the bastion.
  * @throws {Error} when the bastion does not let us in, or nobody answers at the port.
  */
 export async function openPort({ host, port, proxy }, signal) {
-  if (proxy === undefined) return openDirectly(host, port, signal);
+  if (proxy === undefined) {
+    const stream = await openDirectly(host, port, signal);
+    return { stream, close: () => stream.destroy() };
+  }
   const bastion = await explained("proxy", async () => attempt(clientConfiguration(proxy), proxy, signal));
   const abort = () => bastion.destroy();
   signal.addEventListener("abort", abort, { once: true });
   try {
     const stream = await openFrom(bastion, { host, port });
-    stream.once("close", () => bastion.end());
-    return stream;
+    // Not by the stream's end: a channel of ssh2 does not end as long as it holds something that nobody read.
+    return { stream, close: () => bastion.destroy() };
   } catch (error) {
     bastion.destroy();
     signal.throwIfAborted();
