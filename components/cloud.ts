@@ -102,6 +102,8 @@ export interface Machine {
   instance: pulumi.Output<string>;
   /** The public half of the key that logs in, one authorized_keys line. */
   authorizedKey: pulumi.Output<string>;
+  /** The cloud's tool that makes one connection to it, where it is reached by a tunnel: a program and its arguments. */
+  tunnel?: pulumi.Output<string[]>;
   /** What must be there before commands run. */
   ready: pulumi.Resource;
   /** True where cloud-init sets the machine up while it boots: the first module waits until that has ended. */

@@ -12,7 +12,17 @@ export const KeyPair = ownResource<{ comment: Input<string> }, { publicKey: stri
 );
 export type KeyPair = InstanceType<typeof KeyPair>;
 
+/** A port of this computer that leads to a machine; see provider/resources/forward.ts. */
+export const Forward = ownResource<{ command: Input<string[]> }, { host: string; port: number }>(
+  "index:Forward",
+  "host",
+  "port",
+);
+export type Forward = InstanceType<typeof Forward>;
+
 export interface LoginArgs extends Connection {
+  /** Makes one connection to the machine, where no address does. */
+  tunnel?: Input<string[]>;
   /** The worker image that the machine belongs to. */
   worker: string;
   /** The recipe hash. */

@@ -4,10 +4,12 @@ import { ec2Functions } from "./functions/ec2.ts";
 import { gceFunctions } from "./functions/gce.ts";
 import { findImages, preflight, resolveBaseFunction } from "./functions/local.ts";
 import { localSweep } from "./functions/local-sweep.ts";
+import { tunnelTools } from "./functions/tunnel-tools.ts";
 import { ownAddress } from "./functions/own-address.ts";
 import { ec2Resources } from "./resources/ec2/all.ts";
 import { gceResources } from "./resources/gce/all.ts";
 import { keyPair } from "./resources/key-pair.ts";
+import { forward } from "./resources/forward.ts";
 import { login } from "./resources/login.ts";
 import { upload } from "./resources/upload.ts";
 import { baseImage } from "./resources/local/base-image.ts";
@@ -21,6 +23,7 @@ import { virtualMachine } from "./resources/local/virtual-machine.ts";
 export const resources = [
   keyPair,
   login,
+  forward,
   upload,
   baseImage,
   lease,
@@ -42,6 +45,7 @@ export const functions = [
   localSweep,
   ownAddress,
   bastion,
+  tunnelTools,
   ...ec2Functions,
   ...gceFunctions,
   ...rackspaceFunctions,

@@ -7,6 +7,7 @@ import { places } from "./local/places.ts";
 import { answersSsh } from "./local/ssh-answer.ts";
 import type { Connection } from "./local/types.ts";
 import type { Context } from "./resource.ts";
+import { withComplaint } from "./tunnels.ts";
 import { waitFor, type Seen } from "./wait.ts";
 
 export interface FirstAnswer {
@@ -31,7 +32,9 @@ export interface FirstAnswer {
  */
 export async function waitForAnswer(machine: FirstAnswer, context: Context): Promise<void> {
   const look = async (): Promise<Seen<undefined>> =>
-    (await answersSsh(machine.connection, 5000)) ? { done: undefined } : machine.state();
+    (await answersSsh(machine.connection, 5000))
+      ? { done: undefined }
+      : withComplaint(await machine.state(), machine.connection);
   const { what, deadline, lookAt } = machine;
   try {
     await waitFor({ what, until: "to answer by SSH with its host key", deadline, lookAt, look }, context);

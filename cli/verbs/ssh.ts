@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../common/user-error.ts";
+import { quote } from "../../provision/shell.ts";
 import { lookUpDistribution } from "../../provision/distributions.ts";
 import { answers } from "../silent-builders.ts";
 import type { Login } from "../stack-state.ts";
@@ -98,8 +99,13 @@ async function connect(login: Login, command: readonly string[], interrupted: Ab
 
 /** OpenSSH's configuration for host `builder`, and for the bastion before it; see ssh_config(5). */
 async function configuration(login: Login, folder: string): Promise<string> {
-  const { proxy } = login;
-  const builder = await hostBlock("builder", login, folder, proxy ? { ProxyJump: "bastion" } : {});
+  const { proxy, tunnel } = login;
+  const way: Record<string, string> = proxy
+    ? { ProxyJump: "bastion" }
+    : tunnel
+      ? { ProxyCommand: tunnel.map((word) => quote(word).replaceAll("%", "%%")).join(" ") }
+      : {};
+  const builder = await hostBlock("builder", login, folder, way);
   return proxy ? `${builder}\n${await hostBlock("bastion", proxy, folder)}` : builder;
 }
 

@@ -30,6 +30,7 @@ import type { Settings } from "../settings.ts";
 import { findSshFrom } from "../ssh-from.ts";
 import type { Power } from "../stages.ts";
 import type { StackState } from "../state.ts";
+import { checkTunnel } from "../tunnel.ts";
 import { baseSource, ec2Distributions, loginUserOf } from "./bases.ts";
 import { Ec2Images, imageOutput } from "./images.ts";
 import { declareMachine, powerType, type Ec2Machine, type Surroundings } from "./machine.ts";
@@ -78,7 +79,7 @@ export class Ec2Cloud implements Cloud {
   private readonly images: Ec2Images;
   private readonly instanceType: string;
   /** What the preflight found out; none before that, as nothing is declared that needs it. */
-  private found?: Pick<Surroundings, "vpc" | "subnets" | "sshFrom" | "proxy">;
+  private found?: Pick<Surroundings, "vpc" | "subnets" | "sshFrom" | "sshFromGroups" | "proxy">;
   private readonly said = new Set<string>();
   /** Found once: all distributions are reached in the same way. */
   private opened?: Promise<string[]>;
@@ -139,7 +140,7 @@ export class Ec2Cloud implements Cloud {
     const { vpc, cidr, subnets, notices } = await call<Preflight>("ci-images:ec2:preflight", asked);
     for (const notice of notices) this.say(notice);
     const proxy = await openBastion(this.settings);
-    this.found = { vpc, subnets, sshFrom: await this.sshFrom(cidr), proxy };
+    this.found = { vpc, subnets, ...(await this.sshFrom(vpc, cidr)), proxy };
   }
 
   declareBuilder(bake: Bake): Ec2Machine {
@@ -232,22 +233,35 @@ export class Ec2Cloud implements Cloud {
     return { [this.place]: own, ...Object.fromEntries(copies) };
   }
 
-  /**
-   * Who SSH is opened to; nobody where the user's own security group decides that.
-   * @param cidr The network of machines' private addresses.
-   */
   /** Says something once, whatever the number of distributions. */
   private say(notice: string): void {
     if (!this.said.has(notice)) void pulumi.log.info(notice);
     this.said.add(notice);
   }
 
-  private sshFrom(cidr: string | undefined): Promise<string[]> {
-    const { securityGroup, address } = this.settings.ec2;
-    if (securityGroup !== undefined) return Promise.resolve([]);
+  /**
+   * Who SSH is opened to; nobody where the user's own security group decides that.
+   * @param cidr The network of machines' private addresses.
+   */
+  private async sshFrom(
+    vpc: string,
+    cidr: string | undefined,
+  ): Promise<Pick<Surroundings, "sshFrom" | "sshFromGroups">> {
+    const { securityGroup, address, tunnel } = this.settings.ec2;
+    if (tunnel !== undefined) await checkTunnel(tunnel, "ci-images:ec2.tunnel", this.settings);
+    if (securityGroup !== undefined || tunnel === "session-manager") return { sshFrom: [] };
+    if (tunnel === "instance-connect") {
+      const asked = { region: this.place, vpc };
+      const found = await call<{ groups: string[]; preservesClientIp: boolean }>(
+        "ci-images:ec2:instanceConnect",
+        asked,
+      );
+      if (!found.preservesClientIp) return { sshFrom: [], sshFromGroups: found.groups };
+      return { sshFrom: await (this.opened ??= findSshFrom(this.settings, { family: 4, isPrivate: false })) };
+    }
     const isPrivate = address === "private";
     const networks = isPrivate && cidr !== undefined ? [cidr] : [];
-    return (this.opened ??= findSshFrom(this.settings, { family: 4, networks, isPrivate }));
+    return { sshFrom: await (this.opened ??= findSshFrom(this.settings, { family: 4, networks, isPrivate })) };
   }
 
   /**

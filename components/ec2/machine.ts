@@ -11,6 +11,7 @@ import { declareHostKey, declareLoginKey, type OwnKey } from "../login-key.ts";
 import type { Settings } from "../settings.ts";
 import type { Power } from "../stages.ts";
 import type { StackState } from "../state.ts";
+import { declareForward } from "../tunnel.ts";
 import { Lease, Market, Reachable, type StepArgs } from "./resources.ts";
 
 /** What all machines of a stack share. */
@@ -26,6 +27,8 @@ export interface Surroundings {
   subnets: string[];
   /** Networks that may reach port 22. */
   sshFrom: string[];
+  /** Security groups that may. */
+  sshFromGroups?: string[];
   /** The bastion that connections go through. */
   proxy?: Proxy;
   /** What is under management already. */
@@ -100,9 +103,13 @@ export function declareMachine(surroundings: Surroundings, args: MachineArgs): E
   const step = { region, machine: lease.machine, instance: instance.id };
   const switched = args.power === undefined ? [] : [declarePower(prefix, instance.id, args.power, options)];
   const { address } = settings.ec2;
+  const tunnel = settings.ec2.tunnel && tunnelCommand(settings.ec2.tunnel, region, instance.id);
+  const forward = tunnel && declareForward(prefix, tunnel, { parent });
+  const port = forward ? forward.port : 22;
   const reached = {
     address,
-    port: 22,
+    ...(forward && { forward: forward.host }),
+    port,
     user,
     hostKey: host.publicKey,
     power: args.power ?? "on",
@@ -110,10 +117,38 @@ export function declareMachine(surroundings: Surroundings, args: MachineArgs): E
   };
   const ready = new Reachable(`${prefix}-reachable`, { ...step, ...reached }, { parent, dependsOn: switched });
   const { publicKey: hostKey } = host;
-  const own = { host: ready.host, port: 22, user, privateKey: login.privateKey, hostKey };
+  const own = { host: ready.host, port, user, privateKey: login.privateKey, hostKey };
   const connection = { ...own, ...(proxy && { proxy }) };
-  return { connection, instance: instance.id, authorizedKey: login.publicKey, ready, settles: true, step, lease };
+  return {
+    connection,
+    ...(tunnel && { tunnel }),
+    instance: instance.id,
+    authorizedKey: login.publicKey,
+    ready,
+    settles: true,
+    step,
+    lease,
+  };
 }
+
+/**
+ * One connection by standard input and output, as AWS documents both for OpenSSH's ProxyCommand:
+ * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/connect-using-eice.html,
+ * https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-getting-started-enable-ssh-connections.html
+ */
+function tunnelCommand(
+  tunnel: "instance-connect" | "session-manager",
+  region: string,
+  instance: pulumi.Output<string>,
+): pulumi.Output<string[]> {
+  return instance.apply((id) =>
+    tunnel === "instance-connect"
+      ? ["aws", "ec2-instance-connect", "open-tunnel", "--region", region, "--instance-id", id, "--remote-port", "22"]
+      : ["aws", "ssm", "start-session", "--region", region, "--target", id, ...sshSession],
+  );
+}
+
+const sshSession = ["--document-name", "AWS-StartSSHSession", "--parameters", "portNumber=22"];
 
 /** The type of what powers machines off and on, as the state has it. */
 export const powerType = "aws:ec2transitgateway/instanceState:InstanceState";
@@ -141,20 +176,22 @@ function declareLease(
   return new Lease(`${prefix}-lease`, args, { parent });
 }
 
-/** Open to port 22 from `sshFrom`, to nothing else; the way out is free, as packages come from there. */
+/** Open to port 22 from `sshFrom` and `sshFromGroups`, to nothing else; the way out is free, as packages come from there. */
 function declareSecurityGroup(
-  { sshFrom, vpc }: Surroundings,
+  { sshFrom, sshFromGroups = [], vpc }: Surroundings,
   prefix: string,
   lease: Lease,
   tags: pulumi.Output<Record<string, string>>,
   options: pulumi.CustomResourceOptions,
 ): aws.ec2.SecurityGroup {
-  const rules = sshFrom.map((cidr) => ({
-    protocol: "tcp",
-    fromPort: 22,
-    toPort: 22,
-    ...(cidr.includes(":") ? { ipv6CidrBlocks: [cidr] } : { cidrBlocks: [cidr] }),
-  }));
+  const ssh = { protocol: "tcp", fromPort: 22, toPort: 22 };
+  const rules = [
+    ...sshFrom.map((cidr) => ({
+      ...ssh,
+      ...(cidr.includes(":") ? { ipv6CidrBlocks: [cidr] } : { cidrBlocks: [cidr] }),
+    })),
+    ...sshFromGroups.map((group) => ({ ...ssh, securityGroups: [group] })),
+  ];
   return new aws.ec2.SecurityGroup(
     `${prefix}-security-group`,
     {

@@ -40,6 +40,11 @@ function refuseContradictions({ ec2 }: Settings, region: string): void {
   const refuse = (key: string, found: string, allowed: string, cure?: string): never => {
     throw new UserError({ where: `stack setting ci-images:ec2.${key}`, found, allowed, cure });
   };
+  if (ec2.tunnel === "session-manager" && ec2.instanceProfile === undefined) {
+    const allowed =
+      "the name of an instance profile with the policy AmazonSSMManagedInstanceCore: the machine's agent needs it";
+    refuse("instanceProfile", "not set, and ci-images:ec2.tunnel is session-manager", allowed);
+  }
   const { deprecateAfter } = ec2;
   if (deprecateAfter !== undefined && parseDuration(deprecateAfter) === undefined) {
     refuse("deprecateAfter", JSON.stringify(deprecateAfter), durationForm);

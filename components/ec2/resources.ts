@@ -64,7 +64,9 @@ export const steps = {
 export interface ReachableArgs extends StepArgs {
   /** Which address is used. */
   address: "public" | "private";
-  port: number;
+  /** The host of a port forward that is used instead. */
+  forward?: Text;
+  port: pulumi.Input<number>;
   user: string;
   hostKey: Text;
   power: Power;

@@ -39,6 +39,11 @@ export interface Ec2Settings {
   subnet?: string;
   /** Whether machines are reached by their public address, or by the private one (through a VPN, or from inside the VPC). */
   address: "public" | "private";
+  /**
+   * How machines are reached where nobody reaches their addresses: through an EC2 Instance Connect Endpoint, or by Session Manager; both by
+   * the AWS CLI.
+   */
+  tunnel?: "instance-connect" | "session-manager";
   /** A security group that is there already, instead of one that is made and dropped with each machine. */
   securityGroup?: string;
   /** An IAM instance profile's name, for modules that need to reach AWS. */
@@ -82,6 +87,7 @@ export const ec2Schema: Schema & { properties: Record<string, Schema> } = {
     spot: { type: "boolean", default: false },
     subnet: { type: "string", pattern: "^subnet-", description: "a subnet's id: subnet-0abc..." },
     address: { enum: ["public", "private"], default: "public" },
+    tunnel: { enum: ["instance-connect", "session-manager"] },
     securityGroup: { type: "string", pattern: "^sg-", description: "a security group's id: sg-0abc..." },
     instanceProfile: { type: "string" },
     bases: chosenBases(

@@ -29,6 +29,7 @@ import { onceMade } from "../outputs.ts";
 import type { Settings } from "../settings.ts";
 import { familyOf, findSshFrom } from "../ssh-from.ts";
 import type { StackState } from "../state.ts";
+import { checkTunnel } from "../tunnel.ts";
 import { baseSource } from "./bases.ts";
 import { familyName } from "./family.ts";
 import { declareMachine, type GceMachine, type MachineContext } from "./machines.ts";
@@ -89,6 +90,9 @@ const settled = [
   "sourceSnapshot",
   "storageLocations",
 ];
+
+/** Where Google's TCP forwarding comes from: https://cloud.google.com/iap/docs/using-tcp-forwarding */
+const iapRange = "35.235.240.0/20";
 
 const defaultMachineTypes = { amd64: "e2-standard-2", arm64: "t2a-standard-2" };
 
@@ -157,7 +161,8 @@ export class GceCloud implements Cloud {
 
   async preflight({ distribution, name }: Plan): Promise<void> {
     this.familyOf({ name, distribution });
-    const { architecture, network, diskSize, diskType, firewall, spot, publicAddress, subnetwork } = this.settings.gce;
+    const { architecture, network, diskSize, diskType, firewall, spot, publicAddress, subnetwork, tunnel } =
+      this.settings.gce;
     const { sizeGb } = this.bases.get(distribution.id)!;
     const { where } = this;
     if (diskSize < sizeGb) {
@@ -176,12 +181,19 @@ export class GceCloud implements Cloud {
       architecture,
       ...looksAt,
       // Where their private addresses are from: for the way to them.
-      ...(!publicAddress && firewall && { inside: { network, ...(subnetwork !== undefined && { subnetwork }) } }),
+      ...(!publicAddress &&
+        firewall &&
+        tunnel === undefined && { inside: { network, ...(subnetwork !== undefined && { subnetwork }) } }),
       ...(!this.occupied.has(distribution.id) && { room }),
     };
     const { ranges } = await call<{ ranges?: string[] }>("ci-images:gce:preflight", asked);
     this.proxy = await openBastion(this.settings);
+    if (tunnel !== undefined) await checkTunnel(tunnel, "ci-images:gce.tunnel", this.settings);
     if (!firewall) return;
+    if (tunnel === "iap" && this.settings.sshFrom === undefined) {
+      this.sshFrom = [iapRange];
+      return;
+    }
     const reached = { family: 4 as const, networks: publicAddress ? [] : (ranges ?? []), isPrivate: !publicAddress };
     this.opened ??= findSshFrom(this.settings, reached);
     // A rule has ranges of one family, and machines are reached by IPv4.

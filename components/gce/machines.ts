@@ -12,6 +12,7 @@ import { declareHostKey, declareLoginKey, type OwnKey } from "../login-key.ts";
 import type { Settings } from "../settings.ts";
 import type { Power } from "../stages.ts";
 import type { StackState } from "../state.ts";
+import { declareForward } from "../tunnel.ts";
 import { Arrival, Lease, type LeaseArgs, type MachineArgs as Place, type MadeWith } from "./resources.ts";
 
 /** What all machines of the stack have in common. */
@@ -161,7 +162,10 @@ export function declareMachine(
       publicAddress ? (accessConfigs?.[0]?.natIp ?? "") : (networkIp ?? ""),
     );
   const place = { project, zone, machine: lease.machine, instance: instance.instanceId };
-  const reached = { host: address, port: 22, user: loginUser, hostKey: host.publicKey, ...(proxy && { proxy }) };
+  const tunnel = settings.gce.tunnel === "iap" ? iapCommand(project, zone, instance.name) : undefined;
+  const forward = tunnel && declareForward(prefix, tunnel, { parent, dependsOn: instance });
+  const endpoint = forward ? { host: forward.host, port: forward.port } : { host: address, port: 22 };
+  const reached = { ...endpoint, user: loginUser, hostKey: host.publicKey, ...(proxy && { proxy }) };
   // A sealed one was stopped by us, and is to stay so.
   const awake = args.power === "on" && !args.sealed;
   const awaited = { ...place, ...reached, patience, awake };
@@ -171,6 +175,7 @@ export function declareMachine(
     connection: { ...reached, privateKey: login.privateKey },
     instance: instance.instanceId,
     authorizedKey: login.publicKey,
+    ...(tunnel && { tunnel }),
     ready: arrival,
     settles: true,
     place,
@@ -195,6 +200,15 @@ function madeWith({ settings, machineType }: MachineContext, diskSize: pulumi.In
 function inState(state: StackState, prefix: string): Pick<LeaseArgs, "recorded" | "runs"> {
   const recorded = state.outputsOf("gcp:compute/instance:Instance", prefix);
   return { recorded: recorded !== undefined, runs: recorded?.desiredStatus === "RUNNING" };
+}
+
+/**
+ * One connection by Google's TCP forwarding; `gcloud compute ssh` itself runs it so as OpenSSH's ProxyCommand.
+ * https://cloud.google.com/sdk/gcloud/reference/compute/start-iap-tunnel
+ */
+function iapCommand(project: string, zone: string, machine: pulumi.Output<string>): pulumi.Output<string[]> {
+  const where = ["22", "--listen-on-stdin", `--project=${project}`, `--zone=${zone}`, "--verbosity=warning"];
+  return machine.apply((name) => ["gcloud", "compute", "start-iap-tunnel", name, ...where]);
 }
 
 function declareDisk(

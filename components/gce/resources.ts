@@ -67,7 +67,7 @@ export interface MachineArgs {
 
 export interface ArrivalArgs extends MachineArgs {
   host: Text;
-  port: number;
+  port: Input<number>;
   user: string;
   hostKey: Text;
   /** Seconds. */

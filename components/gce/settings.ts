@@ -37,6 +37,8 @@ export interface GceSettings {
   publicAddress: boolean;
   /** False makes no firewall rule: the network lets us in already. */
   firewall: boolean;
+  /** How builders are reached where nobody reaches their addresses: `iap` is Google's TCP forwarding, by `gcloud`. */
+  tunnel?: "iap";
   /** More network tags of builders. */
   networkTags: string[];
   /** The service account that programs on builders act as; without it, none. */
@@ -79,6 +81,7 @@ export const gceSchema: Schema & { properties: Record<string, Schema> } = {
     subnetwork: text,
     publicAddress: { type: "boolean", default: true },
     firewall: { type: "boolean", default: true },
+    tunnel: { enum: ["iap"] },
     networkTags: { type: "array", uniqueItems: true, items: name, default: [] },
     serviceAccount: { type: "string", pattern: "^[^@\\s]+@[^@\\s]+$" },
     spot: { type: "boolean", default: false },

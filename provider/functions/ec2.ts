@@ -9,6 +9,7 @@ import { defaultSubnets } from "../ec2/subnets.ts";
 import { findImage } from "../ec2/things.ts";
 import type { FunctionType } from "../resource.ts";
 import { ec2Survey } from "./ec2-survey.ts";
+import { ec2InstanceConnect } from "./ec2-instance-connect.ts";
 import { ec2Sweep } from "./ec2-sweep.ts";
 
 /** `ci-images:ec2:configuredRegion`: where AWS's own configuration points. */
@@ -180,4 +181,4 @@ async function unlessMissing<T>(where: string, id: string, region: string, ask: 
 }
 
 /** Every function of stack `ec2`. */
-export const ec2Functions = [ec2Region, ec2ResolveBase, ec2Survey, ec2Preflight, ec2Sweep];
+export const ec2Functions = [ec2Region, ec2ResolveBase, ec2Survey, ec2Preflight, ec2InstanceConnect, ec2Sweep];

@@ -18,6 +18,8 @@ export interface LoginInputs {
   power: "on" | "off";
   /** The bastion that connections go through. */
   proxy?: Proxy;
+  /** Makes one connection to the machine by its standard input and output: what `host` and `port` are only during a command of Pulumi's. */
+  tunnel?: string[];
 }
 
 /** `ci-images:index:Login`. */
@@ -35,6 +37,7 @@ export const login: ResourceType<LoginInputs, LoginInputs> = {
       hostKey: { type: "string" },
       power: { enum: ["on", "off"] },
       proxy: proxySchema,
+      tunnel: { type: "array", items: { type: "string" } },
     },
     required: ["worker", "recipe", "host", "port", "user", "privateKey", "hostKey", "power"],
   },

@@ -13,6 +13,8 @@ import { stepProperties, type Ec2StepInputs } from "./steps.ts";
 export interface ReachableInputs extends Ec2StepInputs {
   /** Which of its addresses is used. */
   address: "public" | "private";
+  /** The host of a port forward that is used instead. */
+  forward?: string;
   port: number;
   user: string;
   /** One authorized_keys line. */
@@ -36,6 +38,7 @@ export const ec2Reachable: ResourceType<ReachableInputs, ReachableState> = {
     properties: {
       ...stepProperties,
       address: { enum: ["public", "private"] },
+      forward: { type: "string" },
       port: { type: "integer" },
       user: { type: "string" },
       hostKey: { type: "string" },
@@ -48,11 +51,11 @@ export const ec2Reachable: ResourceType<ReachableInputs, ReachableState> = {
   secretOutputs: ["proxy"],
 
   /** Somebody stopped it, or stopped and started it: it is elsewhere now. */
-  async drift(_id, { region, instance, address, power, host }) {
+  async drift(_id, { region, instance, address, forward, power, host }) {
     if (power === "off") return "none";
     const found = await asking(`looking at ${instance} in ${region}`, () => findInstance(region, instance));
     if (found && isStoppedOpen(found)) return "update";
-    const now = found && addressOf(found, address);
+    const now = forward ?? (found && addressOf(found, address));
     return now === undefined || now === host ? "none" : "update";
   },
 
@@ -71,7 +74,7 @@ export const ec2Reachable: ResourceType<ReachableInputs, ReachableState> = {
  * @param before Where it was reached until now.
  */
 async function reach(inputs: ReachableInputs, before: string | undefined, context: Context): Promise<string> {
-  const { region, instance, address, power } = inputs;
+  const { region, instance, address, forward, power } = inputs;
   return asking(`waiting for ${instance} in ${region}`, async () => {
     let found = await findInstance(region, instance);
     if (power === "on" && found && isStoppedOpen(found)) {
@@ -79,7 +82,7 @@ async function reach(inputs: ReachableInputs, before: string | undefined, contex
       context.progress(`${instance} in ${region} had been stopped elsewhere: started it again`);
       found = await findInstance(region, instance);
     }
-    const now = found && addressOf(found, address);
+    const now = forward ?? (found && addressOf(found, address));
     // The address of before belongs to somebody else by now: nobody dials it.
     const host = power === "on" ? now : (now ?? before ?? found?.PrivateIpAddress);
     if (host === undefined) {

@@ -9,6 +9,7 @@ import type { Instance } from "../../gce/types.ts";
 import { places } from "../../local/places.ts";
 import { answersSsh } from "../../local/ssh-answer.ts";
 import type { Context, ResourceType } from "../../resource.ts";
+import { withComplaint } from "../../tunnels.ts";
 import { waitFor, type Seen } from "../../wait.ts";
 import { proxySchema, type Proxy } from "../proxy.ts";
 import { instanceProperties, replaceOnInstance } from "./place.ts";
@@ -92,7 +93,7 @@ function answer(compute: Compute, inputs: ArrivalInputs, context: Context): Prom
           return { failed: "the machine has no address", cure: "run `pulumi refresh`, then `pulumi up`" };
         if (await answersSsh({ host, port, user, hostKey, proxy }, tryFor)) return { done: undefined };
         const status = (await compute.find<Instance>(instancePath(inputs)))?.status ?? "gone";
-        if (status === "RUNNING") return { state: "running, but does not answer with that key" };
+        if (status === "RUNNING") return withComplaint({ state: "running, but does not answer with that key" }, inputs);
         if (["PROVISIONING", "STAGING", "REPAIRING"].includes(status)) return { state: status };
         const cure = stopped.includes(status)
           ? "somebody stopped it, or Google did: `npx ci-images up` starts it again; so do `pulumi refresh` and `pulumi up`"

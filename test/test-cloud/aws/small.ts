@@ -59,6 +59,7 @@ interface Rule {
   cidrBlocks?: string[];
   ipv6CidrBlocks?: string[];
   description?: string;
+  securityGroups?: string[];
 }
 
 /** aws:ec2/securityGroup:SecurityGroup, with its rules in it. */
@@ -113,13 +114,16 @@ export function securityGroup(account: Account): StandInType {
 }
 
 function permissions(rules: unknown): IpPermission[] {
-  return ((rules ?? []) as Rule[]).map(({ protocol, fromPort, toPort, cidrBlocks, ipv6CidrBlocks }) => ({
-    IpProtocol: protocol,
-    // All protocols have no ports.
-    ...(protocol === "-1" ? {} : { FromPort: fromPort, ToPort: toPort }),
-    IpRanges: (cidrBlocks ?? []).map((CidrIp) => ({ CidrIp })),
-    Ipv6Ranges: (ipv6CidrBlocks ?? []).map((CidrIpv6) => ({ CidrIpv6 })),
-  }));
+  return ((rules ?? []) as Rule[]).map(
+    ({ protocol, fromPort, toPort, cidrBlocks, ipv6CidrBlocks, securityGroups }) => ({
+      IpProtocol: protocol,
+      // All protocols have no ports.
+      ...(protocol === "-1" ? {} : { FromPort: fromPort, ToPort: toPort }),
+      IpRanges: (cidrBlocks ?? []).map((CidrIp) => ({ CidrIp })),
+      UserIdGroupPairs: (securityGroups ?? []).map((GroupId) => ({ GroupId })),
+      Ipv6Ranges: (ipv6CidrBlocks ?? []).map((CidrIpv6) => ({ CidrIpv6 })),
+    }),
+  );
 }
 
 /** aws:ec2/amiLaunchPermission:AmiLaunchPermission. */

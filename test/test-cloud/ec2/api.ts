@@ -39,6 +39,8 @@ export type Forward = (changed?: URLSearchParams) => Promise<{ status: number; b
 export class Ec2Api {
   readonly faults = new Faults();
   readonly rules = new Rules();
+  /** Instance Connect Endpoints, which moto does not know. */
+  readonly endpoints: { vpc: string; group: string }[] = [];
   readonly calls: string[] = [];
   /** Keys for EBS by region, where they are not AWS's own. */
   readonly defaultKeys = new Map<string, string>();
@@ -150,6 +152,7 @@ export class Ec2Api {
       const key = `<kmsKeyId>${this.defaultKeys.get(region) ?? "alias/aws/ebs"}</kmsKeyId>`;
       return { status: 200, body: okAnswer(action).replace("<return>", `${key}<return>`) };
     }
+    if (action === "DescribeInstanceConnectEndpoints") return { status: 200, body: this.describeEndpoints(parameters) };
     await this.followGuests();
     const call = { action, region, parameters };
     const refusal = await this.refusalOf(call);
@@ -192,6 +195,28 @@ export class Ec2Api {
         ids.filter((id) => !unseen.includes(id)),
       ),
     );
+  }
+
+  /** Asks moto's IAM, for which there is no client here. */
+  async iam(parameters: Record<string, string>): Promise<void> {
+    const authorization = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/iam/aws4_request";
+    const body = new URLSearchParams({ ...parameters, Version: "2010-05-08" });
+    const answer = await fetch(this.url, { method: "POST", headers: { authorization }, body });
+    if (!answer.ok) throw new Error(`IAM refused ${parameters.Action}: ${await answer.text()}`);
+  }
+
+  /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceConnectEndpoints.html */
+  private describeEndpoints(parameters: URLSearchParams): string {
+    const vpc = parameters.get("Filter.1.Value.1");
+    const items = this.endpoints
+      .filter((endpoint) => endpoint.vpc === vpc)
+      .map(
+        (endpoint, index) =>
+          `<item><instanceConnectEndpointId>eice-${index}</instanceConnectEndpointId><state>create-complete</state>` +
+          `<vpcId>${endpoint.vpc}</vpcId><preserveClientIp>false</preserveClientIp>` +
+          `<securityGroupIdSet><item>${endpoint.group}</item></securityGroupIdSet></item>`,
+      );
+    return `<DescribeInstanceConnectEndpointsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><instanceConnectEndpointSet>${items.join("")}</instanceConnectEndpointSet></DescribeInstanceConnectEndpointsResponse>`;
   }
 
   /** A guest that powered itself off is stopped or terminated, as it was asked for when the instance was made. */

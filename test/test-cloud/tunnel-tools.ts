@@ -1,0 +1,125 @@
+// Fakes of the command-line tools that make tunnels, as strict as the tools: they take the options that are documented, and get through only
+// where the cloud would let them.
+//
+//   gcloud compute start-iap-tunnel        https://cloud.google.com/sdk/gcloud/reference/compute/start-iap-tunnel
+//   aws ec2-instance-connect open-tunnel   https://docs.aws.amazon.com/cli/latest/reference/ec2-instance-connect/open-tunnel.html
+//   aws ssm start-session                  https://docs.aws.amazon.com/cli/latest/reference/ssm/start-session.html
+import { createServer, type Server } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+/** What a tool is to do: connect, or say something and end. */
+export type Order = { address: string; network?: string } | { says: string; status: number };
+
+/** What there is to connect to. */
+export interface Targets {
+  /** A machine of gce, and whether its rules let in Google's forwarding. */
+  iap?(project: string, zone: string, name: string): Promise<{ address: string; isOpen: boolean } | undefined>;
+  /** A machine of ec2, and whether an Instance Connect Endpoint reaches it, or its agent has said hello to Systems Manager. */
+  ec2?(region: string, id: string): Promise<{ address: string; isOpen: boolean; isManaged: boolean } | undefined>;
+}
+
+const bin = fileURLToPath(new URL("tunnels", import.meta.url));
+
+const text = { type: "string" } as const;
+const flag = { type: "boolean" } as const;
+/** gcloud's own, as `gcloud compute ssh` runs it; the last is hidden in its reference. */
+const iapOptions = { project: text, zone: text, "local-host-port": text, verbosity: text, "listen-on-stdin": flag };
+const common = { region: text, profile: text, "endpoint-url": text, output: text };
+const openTunnelOptions = {
+  ...common,
+  ...{ "instance-id": text, "instance-connect-endpoint-id": text, "private-ip-address": text, "remote-port": text },
+  ...{ "local-port": text, "max-tunnel-duration": text, "max-websocket-connections": text },
+};
+const startSessionOptions = { ...common, target: text, "document-name": text, reason: text, parameters: text };
+
+/** The tools, in front of everything else on PATH. */
+export class TunnelTools {
+  /** What was run: `gcloud compute start-iap-tunnel NAME 22 ...`. */
+  readonly runs: string[] = [];
+  private readonly server: Server;
+
+  private constructor(
+    private readonly socket: string,
+    private readonly targets: Targets,
+    private readonly network: string | undefined,
+  ) {
+    this.server = createServer({ allowHalfOpen: true }, (socket) => {
+      socket.setEncoding("utf8");
+      socket.on("error", () => socket.destroy());
+      let said = "";
+      socket.on("data", (part: string) => {
+        said += part;
+        if (!said.endsWith("\n")) return;
+        const { tool, words } = JSON.parse(said) as { tool: string; words: string[] };
+        this.runs.push([tool, ...words].join(" "));
+        void this.order(tool, words)
+          .catch((error: unknown): Order => ({ says: String(error), status: 2 }))
+          .then((order) => socket.end(JSON.stringify(order)));
+      });
+    });
+  }
+
+  /**
+   * @param folder Where its socket goes.
+   * @param network The network namespace that machines are in, where it is not this computer's.
+   */
+  static async open(folder: string, targets: Targets, network?: string): Promise<TunnelTools> {
+    const tools = new TunnelTools(join(folder, "tunnels"), targets, network);
+    await new Promise<void>((resolve) => tools.server.listen(tools.socket, resolve));
+    return tools;
+  }
+
+  /** @param path The PATH that there is otherwise. */
+  variables(path: string): Record<string, string> {
+    return { PATH: `${bin}:${path}`, CI_IMAGES_TEST_TUNNELS: this.socket };
+  }
+
+  async close(): Promise<void> {
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  private order(tool: string, words: string[]): Promise<Order> {
+    if (words.join() === "--version") return Promise.resolve({ says: `${tool} 9.9.9`, status: 0 });
+    const [group, command, ...rest] = words;
+    if (tool === "gcloud" && group === "compute" && command === "start-iap-tunnel") return this.iap(rest);
+    if (tool === "aws" && group === "ec2-instance-connect" && command === "open-tunnel") return this.openTunnel(rest);
+    if (tool === "aws" && group === "ssm" && command === "start-session") return this.startSession(rest);
+    return Promise.resolve({ says: `${tool}: Invalid choice: ${words.join(" ")}`, status: 2 });
+  }
+
+  private async iap(args: string[]): Promise<Order> {
+    const { values, positionals } = parseArgs({ args, options: iapOptions, allowPositionals: true });
+    const [name, port] = positionals;
+    const { project, zone, "listen-on-stdin": stdin, "local-host-port": local } = values;
+    if (!name || port !== "22" || !project || !zone || !stdin || local) return { says: "usage", status: 2 };
+    const found = await this.targets.iap?.(project, zone, name);
+    if (!found) return { says: `ERROR: Error while connecting [4047: 'Failed to lookup instance'].`, status: 1 };
+    if (found.isOpen) return this.to(found.address);
+    return { says: "ERROR: Error while connecting [4003: 'failed to connect to backend'].", status: 1 };
+  }
+
+  private async openTunnel(args: string[]): Promise<Order> {
+    const { values } = parseArgs({ args, options: openTunnelOptions });
+    const { region, "instance-id": id, "remote-port": port = "22" } = values;
+    if (!region || !id || port !== "22" || values["local-port"]) return { says: "usage", status: 2 };
+    const found = await this.targets.ec2?.(region, id);
+    if (found?.isOpen) return this.to(found.address);
+    return { says: "awscli.customizations.ec2instanceconnect: Websocket Closed: target is not reachable", status: 1 };
+  }
+
+  private async startSession(args: string[]): Promise<Order> {
+    const { values } = parseArgs({ args, options: startSessionOptions });
+    const { region, target, "document-name": document, parameters } = values;
+    const isSsh = document === "AWS-StartSSHSession" && parameters === "portNumber=22";
+    if (!region || !target || !isSsh) return { says: "usage", status: 2 };
+    const found = await this.targets.ec2?.(region, target);
+    if (found?.isManaged) return this.to(found.address);
+    return { says: `An error occurred (TargetNotConnected): ${target} is not connected.`, status: 254 };
+  }
+
+  private to(address: string): Order {
+    return { address, ...(this.network !== undefined && { network: this.network }) };
+  }
+}

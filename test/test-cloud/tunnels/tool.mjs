@@ -1,0 +1,25 @@
+// What tests have in place of gcloud, the AWS CLI and its plugin: asks the test (tunnel-tools.ts) what to do with its arguments, and connects
+// standard input and output with a machine's SSH.
+import { spawn } from "node:child_process";
+import { connect } from "node:net";
+
+const [tool, ...words] = process.argv.slice(2);
+const test = connect(process.env.CI_IMAGES_TEST_TUNNELS ?? "");
+test.write(`${JSON.stringify({ tool, words })}\n`);
+let text = "";
+for await (const part of test) text += String(part);
+/** @type {import("../tunnel-tools.ts").Order} */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-assignment -- the rule knows no types of comments
+const order = JSON.parse(text);
+if ("address" in order) {
+  const relay =
+    "const s = require('net').connect(22, process.argv[1]); s.on('error', () => process.exit(1)); s.on('close', () => process.exit(0)); process.stdin.pipe(s); s.pipe(process.stdout);";
+  const enter = order.network === undefined ? [] : ["nsenter", `--net=${order.network}`, "--"];
+  const [program, ...rest] = [...enter, process.execPath, "-e", relay, order.address];
+  const child = spawn(program, rest, { stdio: "inherit" });
+  process.on("SIGTERM", () => child.kill("SIGTERM"));
+  child.on("exit", (code) => process.exit(code ?? 1));
+} else {
+  (order.status === 0 ? process.stdout : process.stderr).write(`${order.says}\n`);
+  process.exitCode = order.status;
+}
