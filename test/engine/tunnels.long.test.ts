@@ -73,7 +73,7 @@ describe("machines behind a cloud's own tunnel", function () {
         const all = [...world.firewalls.values()] as { targetTags?: string[]; sourceRanges?: string[] }[];
         const rules = all.filter(({ targetTags }) => targetTags?.includes(name));
         const isOpen = rules.some(({ sourceRanges }) => sourceRanges?.join() === "35.235.240.0/20");
-        return machine && { address: machine.networkInterfaces[0].networkIP!, isOpen };
+        return machine && { address: machine.networkInterfaces[0].networkIP, isOpen };
       },
     };
     const gce = { ...(cloud.settings.gce as object), publicAddress: false, tunnel: "iap" };

@@ -183,21 +183,23 @@ export function checkNewNetworkThing(region: Region, collection: string, wanted:
   }
   // neutron_lib/db/constants.py: NAME_FIELD_SIZE and DESCRIPTION_FIELD_SIZE are 255.
   for (const key of ["name", "description"]) {
-    if (String(wanted[key] ?? "").length > 255) throw new Refused(400, `Invalid input for ${key}. Reason: too long.`);
+    if (((wanted[key] ?? "") as string).length > 255)
+      throw new Refused(400, `Invalid input for ${key}. Reason: too long.`);
   }
 }
 
 /** neutron/extensions/securitygroup.py and neutron/db/securitygroups_db.py. */
 function checkRule(region: Region, rule: Record<string, unknown>): void {
-  const { security_group_id: group, ethertype = "IPv4", protocol, remote_ip_prefix: prefix } = rule;
+  const { security_group_id: group, ethertype = "IPv4", protocol } = rule;
+  const prefix = rule.remote_ip_prefix as string | null | undefined;
   if (!region.collection("security-groups").has(String(group))) {
     throw new Refused(404, `Security group ${String(group)} does not exist`);
   }
   if (prefix !== undefined && prefix !== null) {
-    const [address, bits] = String(prefix).split("/");
+    const [address, bits] = prefix.split("/");
     const family = isIP(address);
     if (family === 0 || !(Number(bits ?? 0) <= (family === 4 ? 32 : 128))) {
-      throw new Refused(400, `'${String(prefix)}' is not a valid CIDR.`);
+      throw new Refused(400, `'${prefix}' is not a valid CIDR.`);
     }
     // SecurityGroupRuleParameterConflict.
     if (ethertype !== `IPv${family}`)
@@ -219,13 +221,14 @@ function checkRule(region: Region, rule: Record<string, unknown>): void {
 }
 
 /** neutron/db/l3_db.py, create_floatingip and _internal_fip_assoc_data. */
-function checkFloating(region: Region, { floating_network_id: id, port_id: port }: Record<string, unknown>): void {
-  const network = region.collection("networks").get(String(id));
+function checkFloating(region: Region, wanted: Record<string, unknown>): void {
+  const { floating_network_id: id, port_id: port } = wanted as { floating_network_id: string; port_id?: string | null };
+  const network = region.collection("networks").get(id);
   if (network && !network["router:external"]) {
-    throw new Refused(400, `Network ${String(id)} is not a valid external network`);
+    throw new Refused(400, `Network ${id} is not a valid external network`);
   }
   if (port === undefined || port === null) return;
-  if (!region.collection("ports").has(String(port))) throw new Refused(404, `Port ${String(port)} could not be found.`);
+  if (!region.collection("ports").has(port)) throw new Refused(404, `Port ${port} could not be found.`);
   const taken = [...region.collection("floatingips").values()].some(({ port_id }) => port_id === port);
-  if (taken) throw new Refused(409, `Cannot associate floating IP: port ${String(port)} already has one.`);
+  if (taken) throw new Refused(409, `Cannot associate floating IP: port ${port} already has one.`);
 }
