@@ -34,4 +34,15 @@ describe("a stack's state", () => {
     const ends = state.logins.map((each) => [each.worker, state.endOf(each)]);
     assert.deepEqual(Object.fromEntries(ends), { debian12: "retired", debian13: "sealed", rocky9: undefined });
   });
+
+  it("names what a killed command was making, which the engine never forgets by itself", () => {
+    const pending_operations = [
+      { type: "creating", resource: { urn: "urn:pulumi:s::p::t::debian12-11111111-builder" } },
+      // The engine drops these when it next writes.
+      { type: "deleting", resource: { urn: "urn:pulumi:s::p::t::debian12-11111111-image" } },
+    ];
+    const state = new StackState({ version: 3, deployment: { resources: [], pending_operations } });
+    assert.deepEqual(state.interrupted, ["urn:pulumi:s::p::t::debian12-11111111-builder"]);
+    assert.deepEqual(new StackState({ version: 3, deployment: { resources: [] } }).interrupted, []);
+  });
 });

@@ -88,7 +88,7 @@ describe("stack gce whose settings change on the way", function () {
     await made.cloud.stopMachine();
     const { output } = await made.stack.failingUp();
     assert.match(output, /the machine is TERMINATED/);
-    assert.match(output, /`npx ci-images up` starts it again/);
+    assert.match(output, /`\.\/ci-images up` starts it again/);
     await made.stack.succeed("refresh", "--yes", "--skip-preview");
     await made.stack.up();
     assert.deepEqual(

@@ -96,7 +96,7 @@ function answer(compute: Compute, inputs: ArrivalInputs, context: Context): Prom
         if (status === "RUNNING") return withComplaint({ state: "running, but does not answer with that key" }, inputs);
         if (["PROVISIONING", "STAGING", "REPAIRING"].includes(status)) return { state: status };
         const cure = stopped.includes(status)
-          ? "somebody stopped it, or Google did: `npx ci-images up` starts it again; so do `pulumi refresh` and `pulumi up`"
+          ? "somebody stopped it, or Google did: `./ci-images up` starts it again; so do `pulumi refresh` and `pulumi up`"
           : "a spot machine may have been taken away: run `pulumi up` again";
         return { failed: `the machine is ${status}`, cure };
       },
