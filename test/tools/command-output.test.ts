@@ -93,11 +93,17 @@ describe("stand-in command plugin: much output", function () {
   it("an engine that is slower than the command holds it up; the memory stays bounded", async () => {
     await create("true");
     const before = memory();
-    pace = 20;
-    const stdout = await create("yes 'a line of sixty-four bytes, so that there are 32 megabytes.' | head -n 500000");
+    pace = 10;
+    const line = "a line of sixty-four bytes, so that there are 32 megabytes.....";
+    const began = Date.now();
+    // Its last line tells when the command was done with it.
+    const stdout = await create(`yes '${line}' | head -n 500000; date +%s%3N`);
+    const took = Date.now() - began;
     assert.ok(memory() - before < 100, `${memory() - before} MiB`);
     assert.match(stdout, /^\[\d+ bytes before this are left out\]\na line of sixty-four/);
-    assert.equal(messages().join("\n").split("\n").length, 500_000);
+    assert.equal(messages().join("\n").split("\n").length, 500_001);
+    const command = Number(stdout.split("\n").at(-1)) - began;
+    assert.ok(command > took / 2, `the command was done after ${command} ms of ${took}`);
   });
 
   it("what has no line breaks is passed on, too", async () => {
@@ -122,5 +128,13 @@ describe("stand-in command plugin: much output", function () {
     assert.ok(!messages().includes("second"));
     await done;
     assert.deepEqual(messages(), ["first", "second"]);
+  });
+
+  it("a copy that an earlier version of ci-images made can be forgotten", async () => {
+    const request = new provider.DeleteRequest();
+    request.setUrn("urn:pulumi:stack::project::command:remote:CopyToRemote::name");
+    await new Promise<void>((resolve, reject) =>
+      client.delete(request, (error) => (error ? reject(error) : resolve())),
+    );
   });
 });

@@ -107,7 +107,8 @@ function serveSession(session: ssh2.Session, state: SshServer): void {
     const shell = spawn("bash", ["-c", command], { env: { ...process.env, ...environment }, detached: true });
     channel.pipe(shell.stdin);
     shell.stdin.on("error", () => {}); // The command ended without reading its input.
-    shell.stdout.on("data", (data: Buffer) => channel.write(data));
+    // A client that reads slowly holds the command up, as sshd does it.
+    shell.stdout.pipe(channel, { end: false });
     shell.stderr.on("data", (data: Buffer) => channel.stderr.write(data));
     channel.on("close", () => {
       if (shell.exitCode === null && shell.signalCode === null) process.kill(-shell.pid!, "SIGHUP");
