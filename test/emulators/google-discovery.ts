@@ -7,8 +7,8 @@ import { execa } from "execa";
 import { withLock } from "../../provider/local/file-lock.ts";
 import { projectDirectory } from "../../tools/versions.mjs";
 
-/** The release that the tests were written with; its documents are of October 2025. */
-const release = "2.187.0";
+/** The release that the tests were written with; its documents are of 2026. */
+const release = "2.202.0";
 
 /** As much of a JSON schema as discovery documents use: https://developers.google.com/discovery/v1/type-format */
 export interface DiscoverySchema {

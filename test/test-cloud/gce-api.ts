@@ -53,6 +53,9 @@ export async function startGce(options: GceOptions = {}): Promise<GceApi> {
   return api;
 }
 
+/** How things name each other, whatever endpoint they are asked at; the official provider knows links by it. */
+export const links = "https://www.googleapis.com/compute/v1/";
+
 interface Operation {
   name: string;
   status: "RUNNING" | "DONE";
@@ -138,7 +141,7 @@ export class GceApi {
       kind,
       name: path.split("/").at(-1)!,
       id: newId(),
-      selfLink: this.endpoint + path,
+      selfLink: links + path,
       creationTimestamp: new Date().toISOString(),
       labelFingerprint: newFingerprint(),
     };
@@ -151,7 +154,7 @@ export class GceApi {
     if (earlier) return earlier;
     const zone = /projects\/[^/]+\/zones\/[^/]+/.exec(call.path)?.[0];
     const name = `operation-${newId()}`;
-    const operation: Operation = { name, status: "RUNNING", targetLink, ...(zone && { zone: this.endpoint + zone }) };
+    const operation: Operation = { name, status: "RUNNING", targetLink, ...(zone && { zone: links + zone }) };
     this.operations.set(name, operation);
     if (requestId !== null) this.requests.set(requestId, operation);
     const work = this.run(operation, `${call.method} ${call.path}`, change);

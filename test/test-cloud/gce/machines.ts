@@ -1,5 +1,5 @@
 // Instances and disks of the fake Compute API.
-import type { GceApi } from "../gce-api.ts";
+import { links, type GceApi } from "../gce-api.ts";
 import { existing } from "./images.ts";
 import { refuseOverQuota } from "./quotas.ts";
 import { matches, notFound, page, Refused, type Call, type Route } from "./http.ts";
@@ -151,7 +151,7 @@ function newDisk(api: GceApi, project: Project, zone: string, body: Record<strin
   return {
     ...api.thing("compute#disk", path, body),
     status: "CREATING",
-    zone: `${api.endpoint}projects/${project.id}/zones/${zone}`,
+    zone: `${links}projects/${project.id}/zones/${zone}`,
     sizeGb: String(sizeGb ?? smallest),
     ...(image && { sourceImage: image.selfLink }),
   };
@@ -189,12 +189,15 @@ function insertInstance(api: GceApi, project: Project, zone: string, call: Call)
     ...call.body,
     ...api.thing("compute#instance", path, call.body),
     status: "PROVISIONING",
-    zone: `${api.endpoint}projects/${project.id}/zones/${zone}`,
+    zone: `${links}projects/${project.id}/zones/${zone}`,
     machineType,
-    disks: [{ boot: true, autoDelete: boot.autoDelete ?? false, source: disk.selfLink }],
+    disks: [{ ...attached, autoDelete: boot.autoDelete ?? false, source: disk.selfLink, diskSizeGb: disk.sizeGb }],
     metadata: { ...(call.body.metadata ?? { items: [] }), fingerprint: newFingerprint() } as Instance["metadata"],
     tags: { ...(call.body.tags ?? { items: [] }), fingerprint: newFingerprint() } as Instance["tags"],
     networkInterfaces: (call.body.networkInterfaces ?? []) as Instance["networkInterfaces"],
+    ...(call.body.scheduling !== undefined && {
+      scheduling: asAnswered(call.body.scheduling as Instance["scheduling"]),
+    }),
   };
   return api.operation(call, made.selfLink, async () => {
     if (fresh) await makeDisk(api, project, zone, fresh);
@@ -207,6 +210,18 @@ function insertInstance(api: GceApi, project: Project, zone: string, call: Call)
       throw error;
     }
   });
+}
+
+/** What the API says of a boot disk beside what it was asked for. */
+const attached = {
+  ...{ boot: true, mode: "READ_WRITE", type: "PERSISTENT", interface: "SCSI", index: 0 },
+  deviceName: "persistent-disk-0",
+};
+
+/** Numbers of 64 bits are text in answers. */
+function asAnswered(scheduling: Instance["scheduling"]): Instance["scheduling"] {
+  const seconds = scheduling?.maxRunDuration?.seconds;
+  return seconds === undefined ? scheduling : { ...scheduling, maxRunDuration: { seconds: String(seconds) } };
 }
 
 async function start(api: GceApi, instance: Instance): Promise<void> {

@@ -99,8 +99,12 @@ export class ComputeModel {
       });
       return [...missing, ...inside];
     }
-    if (!isScalar(resolved, value)) return wrong;
-    if (resolved.enum && !resolved.enum.includes(value as string)) return wrong;
+    // Requests may have numbers of 64 bits as such; answers have them as text.
+    if (!isScalar(resolved, value) || (method === undefined && type === "string" && typeof value !== "string")) {
+      return wrong;
+    }
+    // The official provider sends "" for what it leaves open.
+    if (resolved.enum && value !== "" && !resolved.enum.includes(value as string)) return wrong;
     // Patterns are those of what comes in: the API's own answers have links where requests may have names.
     if (method !== undefined && pattern !== undefined && !fits(value as string, pattern)) {
       return [`Invalid value for field '${at}': '${value as string}'. Must be a match of regex '${pattern}'`];

@@ -18,6 +18,7 @@ export interface AttachedDisk {
   autoDelete: boolean;
   /** URL of the disk. */
   source: string;
+  [key: string]: unknown;
 }
 
 export interface Instance extends Thing {
