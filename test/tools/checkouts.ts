@@ -33,7 +33,7 @@ export class Checkouts {
     const directories = Array.from({ length: count }, (_, index) => join(folder, `checkout-${index}`));
     for (const directory of directories) {
       await mkdir(join(directory, "node_modules/.bin"), { recursive: true });
-      await cp(join(projectDirectory, "tools"), join(directory, "tools"), { recursive: true });
+      await cp(join(projectDirectory, "tools"), join(directory, "tools"), { recursive: true, verbatimSymlinks: true });
       for (const name of ["package.json", "package-lock.json", "Pulumi.yaml"])
         await cp(join(projectDirectory, name), join(directory, name));
       await symlink("../../tools/pulumi/bin/pulumi", join(directory, "node_modules/.bin/pulumi"));

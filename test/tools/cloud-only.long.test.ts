@@ -19,6 +19,7 @@ describe("a cloud's stack as an ordinary user with nothing but Node and Pulumi o
     const left = ["node_modules", ".state", ".cache", ".git", "images", "Pulumi.local.yaml"];
     await cp(projectDirectory, join(folder, "checkout"), {
       recursive: true,
+      verbatimSymlinks: true,
       filter: (path) => !left.includes(relative(projectDirectory, path)),
     });
     await mkdir(join(folder, "home"));
