@@ -40,6 +40,14 @@ describe("sealing of an image with Google's guest environment", () => {
     }
   });
 
+  it("does not let a module turn cloud-init off: nobody could log in to a worker", async () => {
+    await put("/usr/bin/cloud-init", "");
+    await put("/etc/cloud/cloud-init.disabled", "");
+    assert.equal(await run("cloud-agent", "assert"), "");
+    await put("/usr/lib/ci-images/made-paths", "/etc/cloud/cloud-init.disabled\n");
+    assert.match(await run("cloud-agent", "assert"), /a module has turned cloud-init off/);
+  });
+
   it("takes gce-disk-expand for growpart, as a program and in the initramfs", async () => {
     assert.match(await run("grow-root", "assert"), /growpart is missing/);
     for (const path of ["/usr/bin/google_disk_expand", "/usr/share/initramfs-tools/scripts/expandroot-lib.sh"]) {
