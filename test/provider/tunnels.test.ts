@@ -1,0 +1,45 @@
+// Port forwards by a tool that makes one connection a run, as gcloud and the AWS CLI do.
+import assert from "node:assert/strict";
+import { answersSsh } from "../../provider/local/ssh-answer.ts";
+import { forward } from "../../provider/resources/forward.ts";
+import { closeForward, complaintAt, openForward } from "../../provider/tunnels.ts";
+import { until } from "../test-cloud/until.ts";
+import { startSshServer, type SshServer } from "../tools/ssh-server.ts";
+
+describe("a port forward", () => {
+  let server: SshServer;
+  before(async () => {
+    server = await startSshServer();
+  });
+  after(() => server.stop());
+
+  /** A tool that connects its standard input and output with a port. */
+  const tool = (port: number) => {
+    const script = `const s = require("net").connect(${port}, "127.0.0.1"); process.stdin.pipe(s); s.pipe(process.stdout); s.on("error", (e) => { console.error("ERROR: " + e.code); process.exit(1); }); s.on("close", () => process.exit(0));`;
+    return [process.execPath, "-e", script];
+  };
+  const context = { progress: () => {}, signal: new AbortController().signal };
+
+  it("leads every connection through a run of the tool, has the same port in every run, and is opened again by a look for changes", async () => {
+    const command = tool(server.port);
+    const { id, outputs } = await forward.create({ command }, context);
+    const login = { host: outputs.host, port: outputs.port, user: "root", hostKey: server.hostKey };
+    const both = await Promise.all([answersSsh(login, 20_000), answersSsh(login, 20_000)]);
+    assert.deepEqual(both, [true, true]);
+    await forward.delete!(id, outputs, context);
+    assert.equal(await answersSsh(login, 1000), false);
+    assert.equal(await forward.drift!(id, outputs), "none");
+    assert.equal(await answersSsh(login, 20_000), true);
+    await closeForward(command);
+  });
+
+  it("tells what the tool complained of", async () => {
+    const command = tool(1);
+    const port = await openForward(command);
+    const place = { host: "127.0.0.1", port };
+    assert.equal(await answersSsh({ ...place, user: "root", hostKey: server.hostKey }, 20_000), false);
+    await until("the tool has ended", 30, async () => (await complaintAt(place)) !== undefined);
+    assert.equal(await complaintAt(place), "ERROR: ECONNREFUSED");
+    await closeForward(command);
+  });
+});
