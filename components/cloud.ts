@@ -98,6 +98,8 @@ export interface Connection {
 /** A machine that was declared: a builder, or a throw-away machine booted from the image. */
 export interface Machine {
   connection: Connection;
+  /** The account that people log in to at the same address; the connection's unless given. */
+  loginUser?: string;
   /** Another value for every machine that is made: commands that carry it in their triggers run again on a fresh one. */
   instance: pulumi.Output<string>;
   /** The public half of the key that logs in, one authorized_keys line. */

@@ -88,8 +88,8 @@ export class WorkerImage extends pulumi.ComponentResource {
 function prepareBuilder(worker: string, bake: Bake, { cloud, plan, secrets, survey, power, state }: WorkerImageArgs) {
   const builder = cloud.declareBuilder(bake);
   const { recipe, parent, stage, prefix } = bake;
-  const { tunnel } = builder;
-  const login = { ...builder.connection, worker, recipe, power, ...(tunnel && { tunnel }) };
+  const { connection, tunnel, loginUser: user = connection.user } = builder;
+  const login = { ...connection, user, worker, recipe, power, ...(tunnel && { tunnel }) };
   new Login(`${prefix}-login`, login, { parent, dependsOn: [builder.ready] });
   const isWanted = stepsOf({ recipe, survey, stage, power }, state);
   const steps = { isWanted, isAwake: power === "on" };

@@ -3,6 +3,7 @@
 import ms from "ms";
 import type { ModulePlan } from "./plan.ts";
 import { runFolder } from "./builder-folders.ts";
+import { doorSocket } from "./door.ts";
 import type { Check } from "./root.ts";
 import { rebootMark, renderProgram, runAsRoot } from "./runner.ts";
 import { recordScript } from "./seal/scripts.ts";
@@ -48,6 +49,8 @@ export function moduleCommand(module: ModulePlan, step: number, secrets: Secrets
     timeoutSeconds: module.timeoutSeconds,
     timeoutCure: allowMore,
     failureCure: afterFailure,
+    awaitsBoot: true,
+    keepsDoor: true,
     secrets: Object.fromEntries(used),
     masked: Object.values(secrets),
   });
@@ -90,10 +93,10 @@ fi
 export function rebootCommand(reason: string): BuilderCommand {
   const script = `\
 echo ${quote(`ci-images: rebooting for ${reason}`)}
-for unit in ssh.socket sshd.socket ssh.service sshd.service; do
+touch ${rebootMark}
+for unit in ${doorSocket} ssh.socket sshd.socket ssh.service sshd.service; do
   if systemctl --quiet is-active "$unit"; then systemctl stop "$unit"; fi
 done
-touch ${rebootMark}
 # Detached: this connection must end in good order before the machine does.
 systemd-run --quiet --collect --on-active=1 --timer-property=AccuracySec=100ms systemctl reboot
 `;
@@ -124,7 +127,9 @@ export function testsCommand(
     on === "builder" ? ["the acceptance tests", afterFailure] : ["the verification of the image", afterVerification];
   const masked = Object.values(secrets);
   const script = testScript(checks);
-  const stdin = renderProgram({ title, script, timeoutSeconds, timeoutCure: "", failureCure, masked });
+  const program = { title, script, timeoutSeconds, timeoutCure: "", failureCure, masked };
+  // A machine that was just made from the image is looked at while it boots.
+  const stdin = renderProgram({ ...program, awaitsBoot: on === "builder" });
   return { create: runAsRoot, stdin, isSecret: masked.length > 0 };
 }
 

@@ -2,6 +2,7 @@
 // by bit: a child that reads its own standard input would swallow the rest. So the whole program is one function, which bash must
 // have read to its end before it can call it, and the function runs with nothing on its standard input.
 import { runFolder } from "./builder-folders.ts";
+import { doorFunctions } from "./door.ts";
 import type { Secrets } from "./secrets.ts";
 import { feed, quote } from "./shell.ts";
 
@@ -17,6 +18,10 @@ export interface Program {
   timeoutCure: string;
   /** What to do when it failed, a sentence. */
   failureCure: string;
+  /** Whether it waits until the machine has booted: SSH answers long before. One that ends in emergency or rescue mode is an error. */
+  awaitsBoot?: boolean;
+  /** Whether another step comes after it, which must be able to log in. */
+  keepsDoor?: boolean;
   /** Secrets that it may read from files; what it prints is masked. */
   secrets?: Secrets;
   /** Further values to mask: an earlier module may have put them where this one finds them. */
@@ -36,15 +41,17 @@ export function renderProgram(program: Program): string {
   return `\
 # ci-images: ${title.replaceAll("\n", " ")}
 main() {
-${preparation}
-${Object.keys(secrets).length > 0 ? placeSecrets(secrets) : ""}
-${hidden.length > 0 ? maskOutput(hidden) : `filter=(cat)`}
-cat >"$work/preamble" ${feed(preamble)}
-cat >"$work/script" ${feed(program.script)}
 title=${quote(title)}
 seconds=${timeoutSeconds}
 failure_cure=${quote(program.failureCure)}
 timeout_cure=${quote(program.timeoutCure)}
+${preparation}
+${program.awaitsBoot ? bootWait : ""}
+${Object.keys(secrets).length > 0 ? placeSecrets(secrets) : ""}
+${hidden.length > 0 ? maskOutput(hidden) : `filter=(cat)`}
+cat >"$work/preamble" ${feed(preamble)}
+cat >"$work/script" ${feed(program.script)}
+${program.keepsDoor ? `${doorFunctions}\ndoor_before` : "door_after() { :; }"}
 ${execution}
 }
 main </dev/null; exit
@@ -62,6 +69,9 @@ export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRON
 if locale -a 2>/dev/null | grep -ix 'c[.]utf-\\?8' >/dev/null; then export LC_ALL=C.UTF-8; else export LC_ALL=C; fi
 state=${runFolder}
 install -d -m 0700 "$state"
+# Where bash puts texts for standard inputs, for this program alone: it has to work on a full disk, too.
+unset TMPDIR
+TMPDIR=$state
 if [ -e "$state/rebooting" ]; then
   echo "ci-images: the builder was told to reboot and has not done so" >&2
   exit 1
@@ -116,6 +126,24 @@ work=$(mktemp -d "$state/step.XXXXXX")
 trap 'rm -rf "$work" "$state/secrets" "$state/running"' EXIT
 : >"$work/failure"`;
 
+/** Seconds that a boot may take; after that the step goes on, as something may start for ever. */
+const bootSeconds = 300;
+
+const bootWait = `\
+if [ -d /run/systemd/system ] && [ ! -e "$state/booted" ]; then
+  for ((i = 0; i < ${bootSeconds * 4}; i++)); do
+    system=$(systemctl is-system-running 2>/dev/null || true)
+    case $system in initializing | starting) sleep 0.25 ;; *) break ;; esac
+  done
+  if [ "$system" = maintenance ]; then
+    echo "ci-images: the machine did not boot, it is in emergency or rescue mode. Failed units:" >&2
+    systemctl list-units --failed --plain --no-legend >&2
+    echo "Look for what the steps before this one changed: /etc/fstab, units, the default target. $failure_cure" >&2
+    exit 1
+  fi
+  touch "$state/booted"
+fi`;
+
 // It is read through BASH_ENV, so that line numbers are those of the script. The innermost command that failed is the telling one; inside
 // $(...) bash goes on after an error (there is no "e" in $-), so nothing has failed there yet.
 const preamble = `\
@@ -154,7 +182,13 @@ done
 if [ -n "$held" ]; then
   echo "ci-images: $title left a process behind that holds its output; what that prints is not shown" >&2
 fi
-if [ "$status" -eq 0 ]; then return 0; fi
+closed=$(door_after 2>&1)
+if [ -n "$closed" ]; then
+  echo "ci-images: $title has closed the bake's way into the machine: $closed. The next step could not log in." >&2
+  if [ "$status" -eq 0 ]; then status=1; fi
+elif [ "$status" -eq 0 ]; then
+  return 0
+fi
 {
   if { [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; } && ((SECONDS - began >= seconds)); then
     echo "ci-images: $title was ended after its time limit of $seconds seconds. $timeout_cure"

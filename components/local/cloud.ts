@@ -2,6 +2,7 @@
 // provider/resources/local/; here is how they hang together.
 import { isAbsolute, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { doorUser } from "../../provision/door.ts";
 import type { PlanDescription } from "../../provision/explain.ts";
 import type { Inventory } from "../../provision/life-cycle-commands.ts";
 import type { Distribution } from "../../provision/module.ts";
@@ -120,7 +121,7 @@ export class LocalCloud implements Cloud {
       },
       { parent, deletedWith: lease },
     );
-    return this.machine(plan, builder, lease, login, host.publicKey);
+    return this.machine(doorUser, plan, builder, lease, login, host.publicKey);
   }
 
   declareSealing(bake: Bake, builder: LocalMachine, after: pulumi.Resource): pulumi.Resource {
@@ -180,7 +181,14 @@ export class LocalCloud implements Cloud {
       },
       { parent, deletedWith: lease },
     );
-    const machine = this.machine(plan, virtualMachine, lease, login, virtualMachine.hostKey);
+    const machine = this.machine(
+      plan.distribution.loginUser,
+      plan,
+      virtualMachine,
+      lease,
+      login,
+      virtualMachine.hostKey,
+    );
     return {
       ...machine,
       how: `qemu ${this.accelerator}, ${firmware}`,
@@ -214,7 +222,9 @@ export class LocalCloud implements Cloud {
     return new Lease(`${bake.prefix}-${role}-lease`, args, { parent: bake.parent });
   }
 
+  /** @param user Who runs the commands. */
   private machine(
+    user: string,
     { distribution }: Plan,
     resource: Builder | VirtualMachine,
     { machine: name }: Lease,
@@ -222,8 +232,9 @@ export class LocalCloud implements Cloud {
     hostKey: pulumi.Output<string>,
   ): LocalMachine {
     const { host, port, instance } = resource;
-    const connection = { host, port, user: distribution.loginUser, privateKey: login.privateKey, hostKey };
-    return { connection, instance, authorizedKey: login.publicKey, ready: resource, name };
+    const connection = { host, port, user, privateKey: login.privateKey, hostKey };
+    const { loginUser } = distribution;
+    return { connection, loginUser, instance, authorizedKey: login.publicKey, ready: resource, name };
   }
 
   private step(

@@ -3,6 +3,7 @@ import { execa } from "execa";
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../common/user-error.ts";
+import { doorFiles, doorPort, doorScript } from "../../provision/door.ts";
 import { keptPathsFile } from "../../provision/seal/kept.ts";
 import { controlGroupOf } from "./control-group.ts";
 import { nameServers, networkCommand } from "./network.ts";
@@ -10,12 +11,13 @@ import { enterOverlay, overlayOptions, type Overlay } from "./overlay.ts";
 import type { ContainerSupervision } from "./supervisor.ts";
 
 /** Everything that is put into a builder's root and must not be in an image; `USER` stands for the login user. Sealing removes it. */
-export const builderResidue = [
+export const builderResidue: readonly string[] = [
   "/etc/ssh/ssh_host_ed25519_key",
   "/etc/ssh/ssh_host_ed25519_key.pub",
   "~USER/.ssh/authorized_keys",
   "/etc/sudoers.d/90-ci-images-builder",
-] as const;
+  ...doorFiles,
+];
 
 /** Who may log in to a builder, and how it proves to be the right one. */
 export interface ContainerAccess {
@@ -110,8 +112,9 @@ export async function prepareContainer(
   // On standard input, because arguments and environments of processes can be read by others.
   const assignments = Object.entries(values).map(([name, value]) => `${name}='${value.replaceAll("'", `'\\''`)}'`);
   const [command, ...words] = enterOverlay(overlay);
+  const steps = access ? [PREPARE, `${doorScript(access)} || exit 1`] : [];
   await execa(command, [...words, "chroot", overlay.path, "/bin/bash", "-euo", "pipefail", "-s"], {
-    input: [...assignments, access ? PREPARE : "", NAME_SERVERS].join("\n"),
+    input: [...assignments, ...steps, NAME_SERVERS].join("\n"),
     cancelSignal: signal,
   });
 }
@@ -160,6 +163,8 @@ export function containerSupervision(
   const enterGroup = 'echo 0 >"$CONTROL_GROUP/guest/cgroup.procs" && exec "$@"';
   return {
     kind: "container",
+    // A machine of a cloud has no such way in.
+    sshPort: seed === undefined ? doorPort : 22,
     command: ["sh", "-c", enterGroup, "sh", ...boot],
     networkCommand: networkCommand(network),
     overlay,

@@ -101,7 +101,7 @@ async function superviseContainer(container) {
   const network = await startNetwork(container.networkCommand);
   try {
     address = await firstFree(async ({ host, port }) => {
-      const request = { proto: "tcp", host_addr: host, host_port: port, guest_port: 22 };
+      const request = { proto: "tcp", host_addr: host, host_port: port, guest_port: container.sshPort };
       const { error } = await ask("network.sock", { execute: "add_hostfwd", arguments: request });
       return error && (error.desc ?? "no reason given");
     });

@@ -1,5 +1,6 @@
 // The shell functions that the checklist is written with. All of them take ROOT into account: empty on a running machine,
 // the folder of the tree on a stopped one. Paths are printed as the image will have them.
+import { doorPort } from "../door.ts";
 import { keptKeysFile, keptPathsFile, keptSecretsFile, madePathsFile } from "./kept.ts";
 import { guestFile } from "./scripts.ts";
 
@@ -71,6 +72,17 @@ found() {
   for path in "\${found_paths[@]}"; do
     if ! holds_kept "$path"; then echo "$path"; continue; fi
     find "$ROOT$path" -mindepth 1 ! -type d -printf "$path/%P\\n" | while read -r inner; do is_kept "$inner" || echo "$inner"; done
+  done
+}
+
+# Firewall settings with a line for the bake's own way in.
+build_rule='comment "?ci-images-builder|<port (port="${doorPort}" protocol="tcp"|protocol="tcp" port="${doorPort}")'
+firewall_files() {
+  match /etc/nftables.conf '/etc/nftables.d/*' '/etc/nftables/*' '/etc/iptables/*' /etc/sysconfig/nftables.conf '/etc/sysconfig/ip*tables*' \\
+    '/etc/ufw/*.rules' '/etc/firewalld/zones/*'
+  local path
+  for path in "\${found_paths[@]}"; do
+    if [ -f "$ROOT$path" ] && grep -qE "$build_rule" "$ROOT$path"; then echo "$path"; fi
   done
 }
 

@@ -38,6 +38,13 @@ describe("programs for the builder", function () {
     assert.deepEqual([stdout, exitCode], ["nothing to read\nend", 0]);
   });
 
+  it("a long script runs where /tmp is full, and finds no TMPDIR of ours", async () => {
+    const fill = "mount -t tmpfs -o size=4k tmpfs /tmp; head -c 4096 /dev/zero >/tmp/full\n";
+    const script = `${`# ${"x".repeat(100)}\n`.repeat(3000)}echo "ran \${TMPDIR-without}"\n`;
+    const { stdout, stderr, exitCode } = await inNamespace(`${fill}${program(script)}`);
+    assert.deepEqual([stdout, stderr, exitCode], ["ran without", "", 0]);
+  });
+
   it("a failing command is told by module, exit status, line and command, with what to do", async () => {
     const { stdout, stderr, exitCode } = await run(
       "echo before\n(\n  x=$(false; echo fine)\n  ls /nowhere$x\n)\necho after\n",

@@ -37,6 +37,7 @@ const demands: Readonly<Record<string, string[]>> = {
   "temporary files, editor backups, swap": ["temporary-files", "editor-backups", "swap"],
   "package caches and histories": ["package-caches"],
   "build-only services, held packages": ["build-services", "held-packages"],
+  "the bake's own way in": ["build-door"],
   "build-only firewall rules": ["build-firewall"],
   "lost free space": ["free-space"],
   "IMAGE_ID and a manifest": ["image-id", "manifest"],

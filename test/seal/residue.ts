@@ -23,7 +23,10 @@ const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFforgottenforgottenforgottenfo
 
 export const residues: readonly Residue[] = [
   file("build-services", "/etc/systemd/system/ci-images-builder-deadline.timer"),
+  { ...file("build-door", "/etc/ci-images-builder/leftover"), finds: "/etc/ci-images-builder" },
   file("build-firewall", "/etc/nftables.d/ci-images-builder.nft"),
+  file("build-firewall", "/etc/nftables.conf", 'tcp dport 61022 accept comment "ci-images-builder"'),
+  file("build-firewall", "/etc/firewalld/zones/public.xml", '<port port="61022" protocol="tcp"/>'),
   {
     id: "held-packages",
     finds: "bash",

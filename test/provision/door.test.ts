@@ -1,0 +1,82 @@
+// The bake's own way in, on a real builder: what it is to the bake and to a person, and that a recipe's firewall does not close it.
+import assert from "node:assert/strict";
+import { must, RealBuilder } from "../modules/real-builder.ts";
+import { cachedBase } from "../cached-base.ts";
+
+/**
+ * In a network of its own, as rules can't be loaded on a builder of this computer: rules that let in port 22 alone, of either kind. The
+ * client is in that network, too, so its own packets, from and to the other side's port, are let through.
+ */
+const firewalls = `
+apt-get -q update && apt-get -q -y install --no-install-recommends nftables iptables
+cat >/tmp/firewalls <<'END'
+set -eu
+ip link set lo up
+perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(Listen => 5, LocalPort => 61022) or die; while ($c = $s->accept) { close $c }' &
+trap "kill $!" EXIT
+answers() { timeout 1 bash -c '</dev/tcp/127.0.0.1/61022' 2>/dev/null; }
+expect() { if answers; then state=open; else state=closed; fi; [ "$state" = "$1" ] || { echo "$2: $state"; nft list ruleset; exit 1; }; }
+until answers; do sleep 0.1; done
+
+nft -f - <<RULES
+table inet filter {
+  chain input { type filter hook input priority 0; policy drop; tcp dport 22 accept; tcp sport 61022 accept; }
+  chain output { type filter hook output priority 0; policy drop; tcp sport 22 accept; tcp dport 61022 accept; }
+}
+table ip raw {
+  chain early { type filter hook prerouting priority -300; tcp dport != 22 tcp sport != 61022 drop; }
+}
+RULES
+expect closed nft
+sh -e /etc/ci-images-builder/keep-open
+expect open nft
+rules=$(nft list ruleset)
+[ "$(grep -c ci-images-builder <<<"$rules")" = 3 ]
+sh -e /etc/ci-images-builder/keep-open
+[ "$(nft list ruleset)" = "$rules" ]
+nft flush ruleset
+
+for tool in iptables-nft iptables-legacy; do
+  update-alternatives --set iptables /usr/sbin/$tool >/dev/null
+  iptables -P INPUT DROP
+  iptables -A INPUT -p tcp --dport 22 -j ACCEPT
+  iptables -A INPUT -p tcp --sport 61022 -j ACCEPT
+  iptables -A OUTPUT -p tcp --dport 61022 -j ACCEPT
+  iptables -A OUTPUT -j REJECT
+  expect closed $tool
+  sh -e /etc/ci-images-builder/keep-open
+  expect open $tool
+  iptables-save | grep -- '-A INPUT .*--comment ci-images-builder -j ACCEPT'
+  iptables -P INPUT ACCEPT
+  iptables -F
+done
+echo all good
+END
+unshare --user --map-root-user --net bash /tmp/firewalls
+`;
+
+describe("the bake's own way in", function () {
+  this.timeout(300_000);
+  let builder: RealBuilder;
+
+  before(async () => {
+    builder = await RealBuilder.create(await cachedBase());
+  });
+  after(() => builder.remove());
+
+  it("stays open whatever rules nftables and iptables have, once each", async () => {
+    assert.match(must(await builder.asRoot(firewalls)), /all good$/);
+  });
+
+  it("is an ordinary session to a person, and root's where the account lets nobody in", async () => {
+    assert.equal(
+      must(await builder.ssh("echo $USER $HOME $PWD $(id -un) $(sudo -n id -un)")),
+      "debian /home/debian /home/debian debian root",
+    );
+    assert.equal((await builder.ssh("exit 7")).exitCode, 7);
+    must(await builder.asRoot("usermod --shell /usr/sbin/nologin debian"));
+    const { stdout, stderr } = await builder.ssh("id -un");
+    assert.equal(stdout, "root");
+    assert.match(stderr, /debian can't log in on this machine; this is root/);
+  });
+});
