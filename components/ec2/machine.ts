@@ -12,7 +12,7 @@ import type { Settings } from "../settings.ts";
 import type { Power } from "../stages.ts";
 import type { StackState } from "../state.ts";
 import { declareForward } from "../tunnel.ts";
-import { Lease, Market, Reachable, type StepArgs } from "./resources.ts";
+import { Lease, Market, Reachable, type MadeWith, type StepArgs } from "./resources.ts";
 
 /** What all machines of a stack share. */
 export interface Surroundings {
@@ -65,8 +65,8 @@ export function declareMachine(surroundings: Surroundings, args: MachineArgs): E
   const login = declareLoginKey(prefix, ownKey, parent);
   const host = declareHostKey(prefix, parent);
   const lease = declareLease(surroundings, args);
-  const tags = pulumi.all([lease.machine, lease.deadline]).apply(([name, deadline]) => ({
-    ...cloudLabels("ec2", { ...labels, expires: formatExpiry(new Date(deadline)) }, settings.tags),
+  const tags = pulumi.all([lease.machine, lease.deadline, lease.madeWith]).apply(([name, deadline, made]) => ({
+    ...cloudLabels("ec2", { ...labels, expires: formatExpiry(new Date(deadline)) }, made.tags),
     Name: name,
     [tagNames.machine]: name,
   }));
@@ -82,13 +82,12 @@ export function declareMachine(surroundings: Surroundings, args: MachineArgs): E
     .apply(([hostPrivateKey, hostPublicKey, authorizedKey, deadline]) =>
       cloudConfig({ hostPrivateKey, hostPublicKey, authorizedKey, deadline: new Date(deadline) }),
     );
-  const shape = instanceArgs(surroundings, prefix);
   const instance = new aws.ec2.Instance(
     prefix,
     {
       ami: args.image,
-      ...shape,
-      ...marketArgs(surroundings, args, lease, shape, tags),
+      ...instanceArgs(lease),
+      ...marketArgs(surroundings, args, lease, tags),
       keyName,
       vpcSecurityGroupIds: [group],
       userData: pulumi.secret(userData),
@@ -102,7 +101,7 @@ export function declareMachine(surroundings: Surroundings, args: MachineArgs): E
   );
   const step = { region, machine: lease.machine, instance: instance.id };
   const switched = args.power === undefined ? [] : [declarePower(prefix, instance.id, args.power, options)];
-  const { address } = settings.ec2;
+  const address = lease.madeWith.publicAddress.apply((isPublic) => (isPublic ? "public" : "private"));
   const tunnel = settings.ec2.tunnel && tunnelCommand(settings.ec2.tunnel, region, instance.id);
   const forward = tunnel && declareForward(prefix, tunnel, { parent });
   const port = forward ? forward.port : 22;
@@ -165,20 +164,21 @@ function declarePower(
 }
 
 function declareLease(
-  { settings, region, state }: Surroundings,
+  surroundings: Surroundings,
   { prefix, labels, parent, open = false, power = "on" }: MachineArgs,
 ): Lease {
+  const { settings, region, state } = surroundings;
   const { project, stack } = labels;
   const name = [project, stack, prefix].join("-").replaceAll(/[^A-Za-z0-9.-]/g, "-");
   const lifetime = settings.maxLifetimeSeconds;
   const recorded = state.has("aws:ec2/instance:Instance", prefix);
   const args = { region, prefix: name, labels: { ...labels }, lifetime, open, recorded, power };
-  return new Lease(`${prefix}-lease`, args, { parent });
+  return new Lease(`${prefix}-lease`, { ...args, madeWith: madeWith(surroundings) }, { parent });
 }
 
 /** Open to port 22 from `sshFrom` and `sshFromGroups`, to nothing else; the way out is free, as packages come from there. */
 function declareSecurityGroup(
-  { sshFrom, sshFromGroups = [], vpc }: Surroundings,
+  { sshFrom, sshFromGroups = [] }: Surroundings,
   prefix: string,
   lease: Lease,
   tags: pulumi.Output<Record<string, string>>,
@@ -197,7 +197,7 @@ function declareSecurityGroup(
     {
       name: lease.machine,
       description: "ci-images: SSH to one machine of a bake",
-      vpcId: vpc,
+      vpcId: lease.madeWith.vpc,
       ingress: rules,
       egress: [{ protocol: "-1", fromPort: 0, toPort: 0, cidrBlocks: ["0.0.0.0/0"], ipv6CidrBlocks: ["::/0"] }],
       tags,
@@ -206,27 +206,38 @@ function declareSecurityGroup(
   );
 }
 
-/** How a machine is launched. The question whether there is spot capacity is asked with the same, or it would say nothing. */
-function instanceArgs({ settings, region, instanceType, subnets, state }: Surroundings, prefix: string) {
-  const { diskSize, encrypted, kmsKeys, address, instanceProfile } = settings.ec2;
-  // A builder that is there stays where it is, whichever default subnet is the first by now.
-  const present = state.outputsOf("aws:ec2/instance:Instance", prefix)?.subnetId as string | undefined;
+/** What decides over a machine, as the stack's settings are now. */
+function madeWith({ settings, region, instanceType, vpc, subnets }: Surroundings): MadeWith {
+  const { spot, diskSize, encrypted, kmsKeys, address, instanceProfile } = settings.ec2;
+  const kmsKey = encrypted ? kmsKeys[region] : undefined;
   return {
-    instanceType,
+    ...{ instanceType, spot, vpc },
     // Without one the provider says nothing of the public address; see provider/ec2/subnets.ts.
-    subnetId: subnets.find((subnet) => subnet === present) ?? subnets[0],
-    associatePublicIpAddress: address === "public",
-    iamInstanceProfile: instanceProfile,
+    subnet: subnets[0],
+    publicAddress: address === "public",
+    ...(instanceProfile !== undefined && { instanceProfile }),
+    disk: { size: diskSize, encrypted, ...(kmsKey !== undefined && { kmsKey }) },
+    tags: settings.tags,
+  };
+}
+
+/** How a machine is launched. The question whether there is spot capacity is asked with the same, or it would say nothing. */
+function instanceArgs({ madeWith: made }: Lease) {
+  return {
+    instanceType: made.instanceType,
+    subnetId: made.subnet,
+    associatePublicIpAddress: made.publicAddress,
+    iamInstanceProfile: made.apply(({ instanceProfile }) => instanceProfile!),
     // What the machine's own deadline relies on: powering off from inside ends it.
     instanceInitiatedShutdownBehavior: "terminate",
     metadataOptions: { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1 },
-    rootBlockDevice: {
+    rootBlockDevice: made.apply(({ disk: { size, encrypted, kmsKey } }) => ({
       volumeType: "gp3",
-      volumeSize: diskSize,
+      volumeSize: size,
       // Left out when false: where the account encrypts by default, the provider reads true, and would replace the machine for it.
-      ...(encrypted && { encrypted, kmsKeyId: kmsKeys[region] }),
+      ...(encrypted && { encrypted, kmsKeyId: kmsKey }),
       deleteOnTermination: true,
-    },
+    })),
   };
 }
 
@@ -235,25 +246,16 @@ function instanceArgs({ settings, region, instanceType, subnets, state }: Surrou
  * place of one that ended.
  */
 function marketArgs(
-  { settings, region }: Surroundings,
+  { settings, region, state }: Surroundings,
   { prefix, image, parent, after }: MachineArgs,
   lease: Lease,
-  shape: ReturnType<typeof instanceArgs>,
   tags: pulumi.Output<Record<string, string>>,
 ): Pick<aws.ec2.InstanceArgs, "instanceMarketOptions"> {
-  if (!settings.ec2.spot) return {};
-  const { instanceType, subnetId, associatePublicIpAddress, iamInstanceProfile } = shape;
-  const { volumeSize, encrypted, kmsKeyId } = { encrypted: false, kmsKeyId: undefined, ...shape.rootBlockDevice };
-  const probe = new Market(
-    `${prefix}-market`,
-    {
-      ...{ region, machine: lease.machine, image, instanceType, subnet: subnetId },
-      ...{ publicAddress: associatePublicIpAddress, instanceProfile: iamInstanceProfile },
-      disk: { size: volumeSize, encrypted, ...(kmsKeyId !== undefined && { kmsKey: kmsKeyId }) },
-      tags,
-    },
-    { parent, dependsOn: after },
-  );
+  const name = `${prefix}-market`;
+  // A machine stays what it was made as, whatever the setting says by now.
+  if (!settings.ec2.spot && !state.has("ci-images:ec2:Market", name)) return {};
+  const { machine, madeWith } = lease;
+  const probe = new Market(name, { region, machine, image, madeWith, tags }, { parent, dependsOn: after });
   const instanceMarketOptions = pulumi.all([probe.market, lease.deadline]).apply(([market, deadline]) =>
     market === "spot"
       ? {

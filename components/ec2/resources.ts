@@ -18,6 +18,22 @@ export interface LeaseArgs {
   recorded: boolean;
   /** `on` replaces a spot machine that AWS has stopped. */
   power: Power;
+  madeWith: MadeWith;
+}
+
+/** What a machine is launched with. */
+export interface MadeWith {
+  instanceType: string;
+  /** Whether spot capacity is asked for first. */
+  spot: boolean;
+  vpc: string;
+  subnet: string;
+  publicAddress: boolean;
+  instanceProfile?: string;
+  /** The root disk, in GiB; the key is a KMS key's ARN. */
+  disk: { size: number; encrypted: boolean; kmsKey?: string };
+  /** More tags: the stack setting `tags`. */
+  tags: Record<string, string>;
 }
 
 export interface LeaseOutputs {
@@ -25,22 +41,20 @@ export interface LeaseOutputs {
   machine: string;
   /** ISO 8601. */
   deadline: string;
+  /** As it was when the lease was made: changed settings count for the next machine. */
+  madeWith: MadeWith;
 }
 
 /** The lease of a machine. */
-export const Lease = ownResource<LeaseArgs, LeaseOutputs>("ec2:Lease", "machine", "deadline");
+export const Lease = ownResource<LeaseArgs, LeaseOutputs>("ec2:Lease", "machine", "deadline", "madeWith");
 export type Lease = InstanceType<typeof Lease>;
 
 export interface MarketArgs {
   region: string;
   machine: Text;
-  instanceType: string;
   image: Text;
-  subnet: string;
-  publicAddress: boolean;
-  instanceProfile?: string;
-  /** The root disk, in GiB. */
-  disk: { size: number; encrypted: boolean; kmsKey?: string };
+  /** How the machine itself will be launched. */
+  madeWith: pulumi.Input<MadeWith>;
   tags: pulumi.Input<Tags>;
 }
 
@@ -63,7 +77,7 @@ export const steps = {
 
 export interface ReachableArgs extends StepArgs {
   /** Which address is used. */
-  address: "public" | "private";
+  address: pulumi.Input<"public" | "private">;
   /** The host of a port forward that is used instead. */
   forward?: Text;
   port: pulumi.Input<number>;

@@ -26,7 +26,8 @@ function world(generations: object[] = [], records: object = {}, more: object = 
     },
     outputs: {
       "ci-images:index:KeyPair": () => ({ publicKey: "ssh-ed25519 AAAA x", privateKey: "PRIVATE" }),
-      "ci-images:ec2:Lease": ({ prefix }) => ({
+      "ci-images:ec2:Lease": ({ prefix, madeWith }) => ({
+        madeWith,
         machine: `${prefix as string}-abc`,
         deadline: "2026-11-21T18:00:00.000Z",
       }),
@@ -246,27 +247,42 @@ describe("stack `ec2`: what the program declares", function () {
   it("asks for spot capacity with what the machine itself is launched with: policies judge both alike", async () => {
     const kmsKeys = { [region]: `arn:aws:kms:${region}:123456789012:key/0abc` };
     const graph = await run({ spot: true, kmsKeys, instanceProfile: "baker", instanceType: "c7i.large" });
-    const { inputs } = graph.one("Market", /builder-market$/);
+    const { madeWith } = graph.one("Market", /builder-market$/).inputs as { madeWith: Record<string, unknown> };
     const machine = graph.one("Instance", /builder$/).inputs;
     const disk = machine.rootBlockDevice as Record<string, unknown>;
     assert.deepEqual(
-      [inputs.instanceType, inputs.subnet, inputs.publicAddress, inputs.instanceProfile],
+      [madeWith.instanceType, madeWith.subnet, madeWith.publicAddress, madeWith.instanceProfile],
       [machine.instanceType, machine.subnetId, machine.associatePublicIpAddress, machine.iamInstanceProfile],
     );
-    assert.deepEqual(inputs.disk, { size: disk.volumeSize, encrypted: disk.encrypted, kmsKey: disk.kmsKeyId });
+    assert.deepEqual(madeWith.disk, { size: disk.volumeSize, encrypted: disk.encrypted, kmsKey: disk.kmsKeyId });
   });
 
-  it("names a subnet always, because only then the address is its own choice; a builder that is there stays where it is", async () => {
+  it("names a subnet always, because only then the address is its own choice", async () => {
     for (const address of ["public", "private"]) {
       const { inputs } = (await run({ address })).one("Instance", /builder$/);
       assert.deepEqual([inputs.subnetId, inputs.associatePublicIpAddress], ["subnet-a", address === "public"]);
     }
-    const { name } = (await run()).one("Instance", /builder$/);
-    const known = (subnetId: string) => record("aws:ec2/instance:Instance", name, { subnetId });
-    const subnetOf = async (records: object) =>
-      (await run({}, world([], records))).one("Instance", /builder$/).inputs.subnetId;
-    assert.equal(await subnetOf(known("subnet-b")), "subnet-b");
-    assert.equal(await subnetOf(known("subnet-gone")), "subnet-a");
+  });
+
+  it("lets a builder that is there keep what it was made with, which its lease remembers", async () => {
+    const earlier = world();
+    const madeWith = {
+      ...{ instanceType: "m5.large", spot: false, vpc: "vpc-0", subnet: "subnet-0", publicAddress: false },
+      ...{ disk: { size: 48, encrypted: true }, tags: { team: "ci" } },
+    };
+    earlier.outputs!["ci-images:ec2:Lease"] = () => ({
+      ...{ machine: "m", deadline: "2026-11-21T18:00:00.000Z", madeWith },
+    });
+    const graph = await run({ instanceType: "c7i.large", encrypted: false }, earlier, { tags: { team: "other" } });
+    const { inputs } = graph.one("Instance", /builder$/);
+    assert.deepEqual(
+      [inputs.instanceType, inputs.subnetId, inputs.associatePublicIpAddress, (inputs.tags as { team: string }).team],
+      ["m5.large", "subnet-0", false, "ci"],
+    );
+    assert.equal((inputs.rootBlockDevice as { encrypted: boolean }).encrypted, true);
+    assert.equal(graph.one("SecurityGroup", /builder/).inputs.vpcId, "vpc-0");
+    assert.equal(graph.one("Reachable", /builder/).inputs.address, "private");
+    assert.equal((graph.one("Lease", /builder/).inputs.madeWith as typeof madeWith).instanceType, "c7i.large");
   });
 
   it("says nothing of encryption when it is off: an account may encrypt by default, and read back true", async () => {

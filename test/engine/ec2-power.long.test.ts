@@ -32,3 +32,26 @@ describe("spot machines on ec2", function () {
     await made.stack.expectNoChanges();
   });
 });
+
+describe("a builder on ec2 whose settings change", function () {
+  this.timeout(300_000);
+  const region = "eu-central-1";
+  const made = prepare(openEc2, tinyRecipe(), { stage: "builder" });
+
+  it("stays as it was made, and the next one is made with them", async () => {
+    await made.stack.up();
+    const [before] = await made.cloud.ec2.instances();
+    const other = { ec2: { region, instanceType: "t3.medium", spot: true, encrypted: false }, tags: { team: "ci" } };
+    await made.stack.settings({ stage: "builder", ...other });
+    await made.stack.up();
+    const [after, ...more] = await made.cloud.ec2.instances();
+    assert.deepEqual([after.InstanceId, after.InstanceType, more], [before.InstanceId, "t3.small", []]);
+    await made.stack.expectNoChanges();
+    await made.cloud.loseMachine();
+    await made.stack.up();
+    const [fresh] = await made.cloud.ec2.instances();
+    assert.deepEqual([fresh.InstanceType, fresh.InstanceLifecycle], ["t3.medium", "spot"]);
+    assert.ok(fresh.Tags?.some(({ Key, Value }) => Key === "team" && Value === "ci"));
+    await made.stack.expectNoChanges();
+  });
+});

@@ -71,6 +71,7 @@ describe("EC2 through our provider", function () {
         open: false,
         recorded: false,
         power: "on",
+        madeWith: {},
       },
       context,
     );
@@ -268,7 +269,7 @@ describe("EC2 through our provider", function () {
   it("a lease that ran out, or whose machine is gone or was left in the middle of sealing, is replaced", async () => {
     const { id, outputs } = await lease();
     assert.equal(await ec2Lease.drift!(id, outputs), "replace", "no machine yet");
-    const wanted = { ...outputs, recorded: true, power: "on" as const };
+    const wanted = { ...outputs, recorded: true, power: "on" as const, madeWith: {} };
     const instance = await machine(outputs);
     assert.equal(await ec2Lease.drift!(id, { ...outputs, deadline: "2020-01-01T00:00:00Z" }), "replace");
     await ec2SealMark.create({ region, machine: outputs.machine, instance }, context);
@@ -467,18 +468,10 @@ describe("EC2 through our provider", function () {
       [subnet] = (await ec2Preflight.call({ ...preflight, ...more }, context)).subnets;
     });
     const disk = { size: 8, encrypted: true };
-    const inputs = (machine: string) => ({
-      ...{
-        region,
-        machine,
-        instanceType: "t3.small",
-        image: "ami-00000002",
-        tags: {},
-        subnet,
-        publicAddress: true,
-        disk,
-      },
-    });
+    const inputs = (machine: string, more: object = {}) => {
+      const madeWith = { instanceType: "t3.small", spot: true, subnet, publicAddress: true, disk, ...more };
+      return { region, machine, image: "ami-00000002", madeWith, tags: {} };
+    };
     /** States of the instances of a machine. */
     const states = async (machine: string) => {
       const Filters = [{ Name: `tag:${tagNames.machine}`, Values: [machine] }];
@@ -500,6 +493,9 @@ describe("EC2 through our provider", function () {
       const builder = await machine(outputs);
       await market.create(inputs(outputs.machine), context);
       assert.equal(await stateOf(builder), "running");
+      const calls = api.calls.length;
+      const found = await market.create(inputs(outputs.machine, { spot: false }), context);
+      assert.deepEqual([found.outputs.market, api.calls.length], ["on-demand", calls], "nobody is asked");
       await ec2Lease.delete!(id, outputs, context);
     });
 
@@ -512,7 +508,7 @@ describe("EC2 through our provider", function () {
       api.faults.endNextInstance(unusableKey);
       const kmsKey = `arn:aws:kms:${region}:123456789012:key/0abc`;
       await assert.rejects(
-        market.create({ ...inputs(outputs.machine), disk: { ...disk, kmsKey } }, context),
+        market.create(inputs(outputs.machine, { disk: { ...disk, kmsKey } }), context),
         /Client\.InternalError.*AWSServiceRoleForEC2Spot may not use arn:aws:kms.*docs\/ec2\.md/,
       );
       await ec2Lease.delete!(id, outputs, context);
@@ -526,7 +522,12 @@ describe("EC2 through our provider", function () {
         SpotOptions: { SpotInstanceType: "persistent" as const, InstanceInterruptionBehavior: "stop" as const },
       },
     };
-    const wanted = (state: Ec2LeaseState, power: "on" | "off" = "on") => ({ ...state, recorded: true, power });
+    const wanted = (state: Ec2LeaseState, power: "on" | "off" = "on") => ({
+      ...state,
+      recorded: true,
+      power,
+      madeWith: {},
+    });
 
     it("keeps its lease when it can be started again, and loses it when only AWS could do that", async () => {
       const { id, outputs } = await lease();

@@ -24,11 +24,14 @@ export interface Ec2LeaseInputs {
   recorded: boolean;
   /** Whether the machine is to run, unless it is sealed. */
   power: "on" | "off";
+  /** What the machine is made with. It is kept as it was when the lease was made: a change counts for the next machine. */
+  madeWith: Record<string, unknown>;
 }
 
-export interface Ec2LeaseState extends Omit<Ec2LeaseInputs, "power"> {
-  /** Missing in leases that were made before it was asked for. */
+export interface Ec2LeaseState extends Omit<Ec2LeaseInputs, "power" | "madeWith"> {
+  /** Both are missing in leases that were made before there were such. */
   power?: "on" | "off";
+  madeWith?: Record<string, unknown>;
   /** The machine's name, never used twice; tag `ci-images:machine` on everything that belongs to it. */
   machine: string;
   /** When the machine ends itself, ISO 8601. */
@@ -48,8 +51,9 @@ export const ec2Lease: ResourceType<Ec2LeaseInputs, Ec2LeaseState> = {
       open: { type: "boolean" },
       recorded: { type: "boolean" },
       power: { enum: ["on", "off"] },
+      madeWith: { type: "object" },
     },
-    required: ["region", "prefix", "labels", "lifetime", "open", "recorded", "power"],
+    required: ["region", "prefix", "labels", "lifetime", "open", "recorded", "power", "madeWith"],
   },
   replaceOn: ["region", "prefix", "labels"],
 
@@ -58,8 +62,8 @@ export const ec2Lease: ResourceType<Ec2LeaseInputs, Ec2LeaseState> = {
    * machine has no record, after a kill -9: what there is of it has names that can't be given twice. A spot machine that AWS has
    * stopped can't be started by us, and a sealed one that somebody started is not sealed any more.
    */
-  async drift(_id, { region, machine, deadline }, wanted) {
-    if (Date.parse(deadline) < Date.now() || wanted?.recorded === false) return "replace";
+  async drift(_id, { region, machine, deadline, madeWith }, wanted) {
+    if (Date.parse(deadline) < Date.now() || wanted?.recorded === false || madeWith === undefined) return "replace";
     return asking(`looking for machine ${machine} in ${region}`, async () => {
       const [instance] = await findInstances(region, { [tagNames.machine]: machine });
       if (!instance || instance.State?.Name === "shutting-down") return "replace";

@@ -13,15 +13,20 @@ export interface MarketInputs {
   region: string;
   /** The name that the machine's lease gave: what is left of a probe goes with the lease. */
   machine: string;
-  instanceType: string;
   /** The AMI that the machine will be started from. */
   image: string;
-  subnet: string;
-  publicAddress: boolean;
-  /** An IAM instance profile's name. */
-  instanceProfile?: string;
-  /** The root disk, in GiB; the key is a KMS key's ARN. */
-  disk: { size: number; encrypted: boolean; kmsKey?: string };
+  /** How it will be launched, as its lease has it. */
+  madeWith: {
+    instanceType: string;
+    /** False asks nobody. */
+    spot: boolean;
+    subnet: string;
+    publicAddress: boolean;
+    /** An IAM instance profile's name. */
+    instanceProfile?: string;
+    /** The root disk, in GiB; the key is a KMS key's ARN. */
+    disk: { size: number; encrypted: boolean; kmsKey?: string };
+  };
   /** For the probe. */
   tags: Record<string, string>;
 }
@@ -43,7 +48,7 @@ const probeSeconds = 300;
 /** Minutes after which the probe ends itself, whatever becomes of us. */
 const probeMinutes = 10;
 
-/** `ci-images:ec2:Market`. What a machine was launched with stays with it: changed settings count from the next lease on. */
+/** `ci-images:ec2:Market`. A machine stays what it was launched as: what changes counts for the next one. */
 export const market: ResourceType<MarketInputs, MarketState> = {
   token: "ci-images:ec2:Market",
   inputs: {
@@ -51,20 +56,17 @@ export const market: ResourceType<MarketInputs, MarketState> = {
     properties: {
       region: { type: "string" },
       machine: { type: "string" },
-      instanceType: { type: "string" },
       image: { type: "string" },
-      subnet: { type: "string" },
-      publicAddress: { type: "boolean" },
-      instanceProfile: { type: "string" },
-      disk: { type: "object", required: ["size", "encrypted"] },
+      madeWith: { type: "object", required: ["instanceType", "spot", "subnet", "publicAddress", "disk"] },
       tags: { type: "object" },
     },
-    required: ["region", "machine", "instanceType", "image", "subnet", "publicAddress", "disk", "tags"],
+    required: ["region", "machine", "image", "madeWith", "tags"],
   },
   replaceOn: ["region", "machine"],
   async create(inputs, context) {
-    const { region, machine, instanceType } = inputs;
-    const doing = `asking for spot capacity of ${instanceType} in ${region}`;
+    const { region, machine, madeWith } = inputs;
+    if (!madeWith.spot) return { id: machine, outputs: { ...inputs, market: "on-demand" } };
+    const doing = `asking for spot capacity of ${madeWith.instanceType} in ${region}`;
     const refused = await asking(doing, () => probe(inputs, context), cures);
     if (refused !== undefined) context.progress(`no spot capacity (${refused}): takes an on-demand machine`);
     return { id: machine, outputs: { ...inputs, market: refused === undefined ? "spot" : "on-demand" } };
@@ -78,7 +80,8 @@ const cures = {
 
 /** @returns AWS's reason for refusing; undefined when it would give us one. */
 async function probe(inputs: MarketInputs, context: Context): Promise<string | undefined> {
-  const { region } = inputs;
+  const { region, madeWith } = inputs;
+  const { kmsKey } = madeWith.disk;
   const client = await ec2(region);
   let id: string;
   try {
@@ -93,12 +96,12 @@ async function probe(inputs: MarketInputs, context: Context): Promise<string | u
   const { State, StateReason } = instance;
   if (State?.Name === "running") return undefined;
   if (takenBack.test(StateReason?.Code ?? "")) return StateReason!.Code;
-  const isKey = StateReason?.Code === "Client.InternalError" && inputs.disk.kmsKey !== undefined;
+  const isKey = StateReason?.Code === "Client.InternalError" && kmsKey !== undefined;
   throw new UserError({
     where: `spot instance ${id} in ${region}`,
     found: `AWS ended it as soon as it was launched: ${stateReason(instance)}`,
     cure: isKey
-      ? `most likely the role AWSServiceRoleForEC2Spot may not use ${inputs.disk.kmsKey}: docs/ec2.md has the grant that it needs`
+      ? `most likely the role AWSServiceRoleForEC2Spot may not use ${kmsKey}: docs/ec2.md has the grant that it needs`
       : "see `aws ec2 describe-instances` and AWS's page on instances that terminate immediately, or set ci-images:ec2.spot to false",
   });
 }
@@ -123,7 +126,8 @@ async function launched(region: string, id: string, context: Context): Promise<I
 
 /** As the official provider launches the machine itself (components/ec2/machine.ts has its arguments). */
 async function requestOf(inputs: MarketInputs): Promise<RunInstancesCommandInput> {
-  const { region, machine, instanceType, image, subnet, publicAddress, instanceProfile, disk, tags } = inputs;
+  const { region, machine, image, madeWith, tags } = inputs;
+  const { instanceType, subnet, publicAddress, instanceProfile, disk } = madeWith;
   const all: Tags = { ...tags, [tagNames.machine]: machine };
   const Tags = Object.entries(all).map(([Key, Value]) => ({ Key, Value }));
   return {
