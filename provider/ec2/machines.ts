@@ -72,7 +72,8 @@ export async function terminateInstances(region: string, instances: Instance[], 
   const client = await ec2(region);
   // A persistent request would put another machine in the place of one that ends.
   const requests = instances.flatMap(({ SpotInstanceRequestId }) => SpotInstanceRequestId ?? []);
-  if (requests.length > 0) await client.cancelSpotInstanceRequests({ SpotInstanceRequestIds: requests });
+  // AWS forgets requests two days after their end; an instance knows the id of its own for ever.
+  for (const id of requests) await unlessGone(client.cancelSpotInstanceRequests({ SpotInstanceRequestIds: [id] }));
   for (const { InstanceId } of instances) {
     try {
       await client.terminateInstances({ InstanceIds: [InstanceId!] });

@@ -3,7 +3,7 @@
 import type { Context } from "../resource.ts";
 import type { Proxy } from "../resources/proxy.ts";
 import { waitForAnswer } from "../saved-console.ts";
-import { ec2 } from "./client.ts";
+import { ec2, errorCode } from "./client.ts";
 import { stateReason } from "./machines.ts";
 import { findInstance } from "./things.ts";
 
@@ -46,11 +46,21 @@ export async function waitUntilReachable(machine: ReachableMachine, context: Con
         return { failed: found ? `it is ${state}: ${stateReason(found)}` : "it is gone", cure };
       },
       async console() {
-        // `Latest` is there for machines on Nitro, which are nearly all.
-        const { Output = "" } = await (await ec2(region)).getConsoleOutput({ InstanceId: instance, Latest: true });
+        const { Output = "" } = await consoleOf(region, instance);
         return Buffer.from(Output, "base64").toString("utf8");
       },
     },
     context,
   );
+}
+
+/** Machines on Nitro, which are nearly all, tell what is on the console now; others what was there some minutes after their start. */
+async function consoleOf(region: string, InstanceId: string) {
+  const client = await ec2(region);
+  try {
+    return await client.getConsoleOutput({ InstanceId, Latest: true });
+  } catch (error) {
+    if (errorCode(error) !== "UnsupportedOperation") throw error;
+    return client.getConsoleOutput({ InstanceId });
+  }
 }

@@ -553,6 +553,7 @@ describe("EC2 through our provider", function () {
       const open = { ...step, address: "public" as const, power: "on" as const };
       const before = { ...open, host: "192.0.2.1" };
       assert.equal(await ec2Reachable.drift!(instance, before, open), "update");
+      api.instances.hideAddress(instance, 8);
       api.faults.add({ action: "GetConsoleOutput", error: { code: "InternalError", message: "none" } });
       process.env.CI_IMAGES_BOOT_SECONDS = "1";
       await assert.rejects(ec2Reachable.update!(instance, before, open, context), /at 127\.77\.255\.1:22, waited/);

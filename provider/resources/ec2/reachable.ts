@@ -7,6 +7,7 @@ import { isStoppedOpen, startInstance, stateReason } from "../../ec2/machines.ts
 import { waitUntilReachable } from "../../ec2/reachable.ts";
 import { findInstance } from "../../ec2/things.ts";
 import type { Context, ResourceType } from "../../resource.ts";
+import { waitFor } from "../../wait.ts";
 import { proxySchema, type Proxy } from "../proxy.ts";
 import { stepProperties, type Ec2StepInputs } from "./steps.ts";
 
@@ -76,25 +77,50 @@ export const ec2Reachable: ResourceType<ReachableInputs, ReachableState> = {
 async function reach(inputs: ReachableInputs, before: string | undefined, context: Context): Promise<string> {
   const { region, instance, address, forward, power } = inputs;
   return asking(`waiting for ${instance} in ${region}`, async () => {
-    let found = await findInstance(region, instance);
-    if (power === "on" && found && isStoppedOpen(found)) {
+    const found = await findInstance(region, instance);
+    if (power === "off") {
+      const last = forward ?? (found && addressOf(found, address)) ?? before ?? found?.PrivateIpAddress;
+      if (last === undefined) throw new UserError({ where: `instance ${instance} in ${region}`, found: "it is gone" });
+      return last;
+    }
+    if (found && isStoppedOpen(found)) {
       await startInstance(region, instance, context);
       context.progress(`${instance} in ${region} had been stopped elsewhere: started it again`);
-      found = await findInstance(region, instance);
     }
-    const now = forward ?? (found && addressOf(found, address));
-    // The address of before belongs to somebody else by now: nobody dials it.
-    const host = power === "on" ? now : (now ?? before ?? found?.PrivateIpAddress);
-    if (host === undefined) {
-      throw new UserError({
-        where: `instance ${instance} in ${region}`,
-        found: found ? `it is ${found.State?.Name} and has no ${address} address: ${stateReason(found)}` : "it is gone",
-        cure: "`pulumi up` starts on a fresh machine; see ci-images:ec2.address and ec2.subnet if it never gets an address",
-      });
-    }
-    if (power === "on") await waitUntilReachable({ ...inputs, host }, context);
+    // Not where it was before: that address belongs to somebody else by now.
+    const host = forward ?? (await waitForAddress(inputs, context));
+    await waitUntilReachable({ ...inputs, host }, context);
     return host;
   });
+}
+
+/** Seconds in which a running instance has its address, or never gets one. */
+const addressSeconds = 30;
+
+async function waitForAddress({ region, instance, address }: ReachableInputs, context: Context): Promise<string> {
+  const started = Date.now();
+  return waitFor<string>(
+    {
+      what: `instance ${instance} in ${region}`,
+      until: "to have an address",
+      deadline: 2 * addressSeconds,
+      lookAt: `aws ec2 describe-instances --region ${region} --instance-ids ${instance}`,
+      async look() {
+        const found = await findInstance(region, instance);
+        const now = found && addressOf(found, address);
+        if (now !== undefined) return { done: now };
+        const state = found?.State?.Name;
+        const isUp = state === "running" || state === "pending";
+        if (isUp && Date.now() - started < addressSeconds * 1000) return { state: `${state}, without an address` };
+        const cure = isUp
+          ? "see ci-images:ec2.address and ci-images:ec2.subnet"
+          : "`pulumi up` starts on a fresh machine";
+        if (!found) return { failed: "it is gone", cure };
+        return { failed: `it is ${state} and has no ${address} address: ${stateReason(found)}`, cure };
+      },
+    },
+    context,
+  );
 }
 
 /** @returns undefined while it has none: one that is off has no public address. */

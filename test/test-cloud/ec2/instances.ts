@@ -39,6 +39,8 @@ interface Instance {
   /** Whether it is terminated, and not stopped, when the guest powers itself off. */
   terminates: boolean;
   hasPublicAddress: boolean;
+  /** How often nobody sees its public address yet. */
+  unseen: number;
   spot?: SpotRequest;
   /** Why it is not running, in AWS's words. */
   reason?: Refusal;
@@ -105,6 +107,11 @@ export class Instances {
       default:
         return undefined;
     }
+  }
+
+  /** Lets the next looks at an instance not see its public address. */
+  hideAddress(id: string, looks: number): void {
+    this.known.get(id)!.unseen = looks;
   }
 
   /** Ends the container of an instance that moto has as terminated. */
@@ -205,6 +212,7 @@ export class Instances {
         address: "",
         terminates,
         hasPublicAddress,
+        unseen: 0,
         up: true,
         again,
         work: Promise.resolve(),
@@ -304,7 +312,8 @@ export class Instances {
     return changeEach(xml, list, "instanceId", (id, part) => {
       const instance = this.known.get(id);
       if (!instance) return part;
-      const { address, doing, up, spot, reason, hasPublicAddress } = instance;
+      const { address, doing, up, spot, reason } = instance;
+      const hasPublicAddress = instance.hasPublicAddress && instance.unseen-- <= 0;
       // What is off has no public address.
       const shown =
         up && hasPublicAddress ? part : ["ipAddress", "dnsName", "association"].reduce(withoutElement, part);
