@@ -115,7 +115,7 @@ describe("EC2 of the test cloud", function () {
     await refused(client.stopInstances({ InstanceIds: [once] }), "UnsupportedOperation");
     const id = await run(persistent);
     await api.interrupt(region, id);
-    const { State, StateReason, SpotInstanceRequestId } = await look(id);
+    const { State, StateReason } = await look(id);
     assert.deepEqual([State!.Name, StateReason!.Code], ["stopped", "Server.SpotInstanceShutdown"]);
     await refused(client.startInstances({ InstanceIds: [id] }), "IncorrectSpotRequestState");
     const count = async () => {
@@ -126,7 +126,12 @@ describe("EC2 of the test cloud", function () {
     await client.terminateInstances({ InstanceIds: [id] });
     await api.settled();
     assert.equal(await count(), before, "another one in its place");
-    await client.cancelSpotInstanceRequests({ SpotInstanceRequestIds: [SpotInstanceRequestId!] });
+    const other = await run(persistent);
+    await api.interrupt(region, other);
+    const request = (await look(other)).SpotInstanceRequestId!;
+    await client.cancelSpotInstanceRequests({ SpotInstanceRequestIds: [request] });
+    await api.settled();
+    assert.equal((await look(other)).State!.Name, "terminated", "AWS ends those that it has stopped");
   });
 
   it("gives a public address where a network interface or the subnet says so", async () => {

@@ -87,8 +87,10 @@ export class Instances {
       }
       case "CancelSpotInstanceRequests": {
         const requests = listOf(parameters, "SpotInstanceRequestId");
-        for (const { spot } of this.known.values()) {
-          if (spot && requests.includes(spot.id)) spot.isCancelled = true;
+        for (const instance of this.known.values()) {
+          if (!instance.spot || !requests.includes(instance.spot.id)) continue;
+          instance.spot.isCancelled = true;
+          if (instance.spot.isInterrupted && this.stateOf(instance) === "stopped") await this.end(instance);
         }
         return { status: 200, body: okAnswer(action) };
       }
@@ -147,6 +149,12 @@ export class Instances {
 
   async settled(): Promise<void> {
     await Promise.all([...this.known.values()].map(({ work }) => work));
+  }
+
+  /** AWS ends an instance that nobody asked it to end. */
+  private async end({ id, region }: Instance): Promise<void> {
+    await this.behind.client(region).send(new TerminateInstancesCommand({ InstanceIds: [id] }));
+    void this.change(id, "TerminateInstances");
   }
 
   /** How an instance is, as EC2 names it. */

@@ -21,12 +21,12 @@ export const sources = {
   // "persistent Spot Instance requests are only supported when the instance interruption behavior is either hibernate or stop";
   // "For a one-time request, ValidUntil is not supported".
   "spot requests": "APIReference/API_SpotMarketOptions.html",
-  // "You can stop a Spot Instance if it is EBS-backed and its request is persistent"; "only Amazon EC2 can restart an interrupted stopped
-  // Spot Instance".
-  "spot power": "UserGuide/interruption-behavior.html",
-  // "If your Spot Instance request is active and has an associated running Spot Instance, or [persistent] is disabled and has an associated
-  // stopped one, canceling the request does not terminate the instance"; a terminated one of a persistent request is launched again.
-  "spot requests last": "UserGuide/spot-request-status.html",
+  // Stopped and started by their owner are those of persistent requests only: "Stop a Spot Instance" there. "Only Amazon EC2 can restart an
+  // interrupted stopped Spot Instance": UserGuide/interruption-behavior.html.
+  "spot power": "UserGuide/using-spot-instances-request.html",
+  // One that is terminated while its persistent request is open is launched again: "Terminate a Spot Instance" there. "If you cancel a Spot
+  // Instance request, [...] Amazon EC2 terminates any associated Spot Instances that are stopped": UserGuide/interruption-behavior.html.
+  "spot requests last": "UserGuide/using-spot-instances-request.html",
   // A network interface decides; without one the subnet's MapPublicIpOnLaunch.
   "public addresses": "UserGuide/using-instance-addressing.html",
   // Volumes of new instances are encrypted once EnableEbsEncryptionByDefault was called, whatever the request says.
