@@ -59,7 +59,7 @@ describe("machines behind a bastion", function () {
       const { host, port, user, hostKey } = await login();
       assert.equal(await answersSsh({ host, port, user, hostKey }, 2000), false, "there is no other way");
       await stack.expectNoChanges();
-      await stack.up();
+      await doVerb(stack, "create-image");
       assert.deepEqual(await cloud.images(), [(await stack.image())!.id]);
       assert.equal(new Set(network.forwarded).size, 2, `to the builder and the trial machine:\n${network.said}`);
       await stack.up();

@@ -48,7 +48,7 @@ describe("machines behind a cloud's own tunnel", function () {
       assert.equal((await doVerb(stack, "ssh", "echo $SSH_CONNECTION | wc -w")).stdout.trim(), "4");
       assert.match((await doVerb(stack, "status")).stdout, /running/);
       await stack.expectNoChanges();
-      await stack.up();
+      await doVerb(stack, "create-image");
       assert.deepEqual(await cloud.images(), [(await stack.image())!.id]);
       const used = tools.runs.filter((run) => isTool.test(run));
       assert.ok(used.length > 6, used.join("\n"));
