@@ -1,0 +1,53 @@
+// An operation that a killed command left in the state ("1 pending operations") is cleared by the verbs.
+import assert from "node:assert/strict";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CommandStack } from "../../cli/stack.ts";
+import { Output } from "../../cli/output.ts";
+import { tinyRecipe } from "./recipes.ts";
+import { TestStack } from "./test-stack.ts";
+
+describe("operations that a killed command left", function () {
+  this.timeout(180_000);
+
+  it("are cleared before a verb's own work, without a look at the cloud", async () => {
+    const stack = await TestStack.create(tinyRecipe("one"));
+    try {
+      const project = `urn:pulumi:${stack.name}::ci-images::`;
+      const root = {
+        urn: `${project}pulumi:pulumi:Stack::ci-images-${stack.name}`,
+        type: "pulumi:pulumi:Stack",
+        custom: false,
+      };
+      const type = "ci-images:local:Builder";
+      const builder = { urn: `${project}${type}::debian12-11111111-builder`, type, custom: true, parent: root.urn };
+      // `pulumi stack import` drops such operations, so this is written as the engine writes it.
+      const backend = join(stack.directory, "backend");
+      const found = (await readdir(backend, { recursive: true })).find((path) => path.endsWith(`/${stack.name}.json`));
+      assert.ok(found);
+      const file = join(backend, found);
+      const state = JSON.parse(await readFile(file, "utf8")) as { checkpoint: { latest: object } };
+      Object.assign(state.checkpoint.latest, {
+        resources: [root],
+        pending_operations: [{ type: "creating", resource: builder }],
+      });
+      await writeFile(file, JSON.stringify(state));
+
+      const { signal } = new AbortController();
+      const choice = { stack: stack.name };
+      const opened = await CommandStack.open(
+        stack.directory,
+        choice,
+        new Output(false, false),
+        signal,
+        stack.environment,
+      );
+      const before = await opened.state();
+      assert.deepEqual(before.interrupted, [builder.urn]);
+      await opened.forgetInterrupted(before);
+      assert.deepEqual((await opened.state()).interrupted, []);
+    } finally {
+      await stack.remove();
+    }
+  });
+});
