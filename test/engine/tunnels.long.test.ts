@@ -118,13 +118,15 @@ describe("machines behind a cloud's own tunnel", function () {
     const subject = await openEc2(network.path);
     cloud = subject;
     tools = await TunnelTools.open(folder, onEc2(subject), network.path);
-    const stack = await CloudStack.on(subject, tinyRecipe(), {
+    tools.areMissing = true;
+    const variables = { ...cloud.variables, ...tools.variables(cloud.variables.PATH) };
+    const stack = await CloudStack.on({ ...subject, variables }, tinyRecipe(), {
       sshFrom: undefined,
       ec2: { region, tunnel: "instance-connect" },
     });
     try {
       await failVerb(stack, 1, /the tunnel instance-connect: aws does not run: .*cure: install the AWS CLI/, "up");
-      Object.assign(stack.environment, tools.variables(stack.environment.PATH!));
+      tools.areMissing = false;
       await failVerb(stack, 1, /has no EC2 Instance Connect Endpoint that is ready; cure: aws ec2 create-/, "up");
       const ec2 = { region, tunnel: "session-manager" };
       await stack.settings({ sshFrom: undefined, ec2 });

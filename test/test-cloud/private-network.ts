@@ -28,7 +28,7 @@ PermitTTY no
 ForceCommand /bin/false
 AllowAgentForwarding no
 X11Forwarding no
-LogLevel VERBOSE
+LogLevel DEBUG1
 `;
 
 /** The network, and the bastion at its edge. */
@@ -74,7 +74,7 @@ export class PrivateNetwork {
 
   /** Where the bastion let connections on to, so far: `127.77.1.2 port 22`. */
   get forwarded(): string[] {
-    return [...this.log.matchAll(/direct-tcpip.*? to (\S+ port \d+)/g)].map(([, place]) => place);
+    return [...this.log.matchAll(/direct_tcpip: originator .*?, target (\S+ port \d+)/g)].map(([, place]) => place);
   }
 
   /** What the bastion said. */

@@ -38,6 +38,8 @@ const startSessionOptions = { ...common, target: text, "document-name": text, re
 export class TunnelTools {
   /** What was run: `gcloud compute start-iap-tunnel NAME 22 ...`. */
   readonly runs: string[] = [];
+  /** True as if the tools were not installed, whatever this computer has. */
+  areMissing = false;
   private readonly server: Server;
 
   private constructor(
@@ -81,6 +83,7 @@ export class TunnelTools {
   }
 
   private order(tool: string, words: string[]): Promise<Order> {
+    if (this.areMissing) return Promise.resolve({ says: `${tool}: not found`, status: 127 });
     if (words.join() === "--version") return Promise.resolve({ says: `${tool} 9.9.9`, status: 0 });
     const [group, command, ...rest] = words;
     if (tool === "gcloud" && group === "compute" && command === "start-iap-tunnel") return this.iap(rest);
