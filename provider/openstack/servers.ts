@@ -106,7 +106,8 @@ export async function startServer(region: Region, id: string): Promise<void> {
 
 async function switchServer(region: Region, id: string, action: "os-stop" | "os-start", wanted: string): Promise<void> {
   const server = await existingServer(region, id);
-  if (server.status !== wanted) await act(region, id, { [action]: null });
+  // Nova refuses to switch a broken one; what it says of that is in the server, and told below.
+  if (server.status !== wanted && server.status !== "ERROR") await act(region, id, { [action]: null });
   await waitFor(
     {
       what: describe(server),

@@ -17,6 +17,7 @@ import { loadRecipe } from "../../provision/recipe.ts";
 import { unwrapSecrets } from "../../provider/values.ts";
 import { tinyRecipe } from "../engine/recipes.ts";
 import { Graph, type Outputs } from "./graph.ts";
+import { restoreEnvironment } from "../restore-environment.ts";
 
 const deadline = "2030-01-01T00:00:00.000Z";
 const base = {
@@ -96,11 +97,11 @@ describe("the graph of stack gce", () => {
   });
   after(() => rm(folder, { recursive: true, force: true }));
   beforeEach(() => {
-    environment = process.env;
-    process.env = Object.fromEntries(Object.entries(environment).filter(([key]) => !/^(GCE|GOOGLE)_/.test(key)));
+    environment = { ...process.env };
+    for (const name of Object.keys(environment)) if (/^(GCE|GOOGLE)_/.test(name)) delete process.env[name];
   });
   afterEach(() => {
-    process.env = environment;
+    restoreEnvironment(environment);
   });
 
   it("bakes what is not there: lease, machine, commands, end of the instance, image, trial, promotion, family", async () => {

@@ -6,6 +6,7 @@ import { UserError } from "../../common/user-error.ts";
 import { findIdentity } from "../../provider/gce/credentials.ts";
 import { Compute } from "../../provider/gce/compute.ts";
 import { watching, withGce } from "./support.ts";
+import { restoreEnvironment } from "../restore-environment.ts";
 
 const key = generateKeyPairSync("rsa", { modulusLength: 2048 })
   .privateKey.export({ type: "pkcs8", format: "pem" })
@@ -56,7 +57,7 @@ describe("the environment of gce", () => {
           /^Google Cloud, baker@bakery\.iam: .*gcloud auth application-default login/.test(error.message),
       );
     } finally {
-      process.env = before;
+      restoreEnvironment(before);
     }
   });
 });

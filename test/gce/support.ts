@@ -1,6 +1,7 @@
 // One fake Compute API for a test, and our resources as the engine would run them on it.
 import type { Context, ResourceType } from "../../provider/resource.ts";
 import { startGce, type GceApi, type GceOptions } from "../test-cloud/gce-api.ts";
+import { restoreEnvironment } from "../restore-environment.ts";
 
 /** Variables that would lead a test elsewhere. */
 const others = ["GCE_CREDENTIALS_EMAIL", "GCE_CREDENTIALS_PRIVATE_KEY", "GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT"];
@@ -14,7 +15,7 @@ export async function withGce(work: (api: GceApi) => Promise<void>, options: Gce
   try {
     await work(api);
   } finally {
-    process.env = before;
+    restoreEnvironment(before);
     await api.close();
   }
 }

@@ -79,7 +79,8 @@ describe("local builder", function () {
     const { machine, run, privateKey } = await newBuilder();
     const boot = "systemctl show --value --property=UserspaceTimestampMonotonic";
     const before = await run(`${boot}; sudo touch /root/kept`);
-    await run("sudo systemctl reboot --no-block");
+    // The connection may end before the command does.
+    await run("sudo systemctl reboot --no-block").catch((error: Error) => error);
     for (let after = before; after === before;) after = await sshWhenBack(machine, privateKey, boot);
     assert.equal(await sshWhenBack(machine, privateKey, "systemctl is-system-running --wait"), "running");
     await ssh(machine, privateKey, "sudo test -e /root/kept");
@@ -131,11 +132,11 @@ describe("local builder", function () {
     );
     await run(`sudo ${words.join(" ")} >log 2>&1 </dev/null &`);
     const group = controlGroupOf(machine.directory);
-    const find = 'until sleeper=$(pgrep -x sleep) || ! sleep 0.1; do :; done; cat log "/proc/$sleeper/cgroup"';
+    const find = 'until sleeper=$(pgrep -xf "sleep 1000") || ! sleep 0.1; do :; done; cat log "/proc/$sleeper/cgroup"';
     assert.match(await run(find), new RegExp(`^0::/machine\\.slice/${group}-\\w+\\.scope/supervisor$`, "m"));
     const units = `systemctl list-units --all --plain --no-legend '${group}*'`;
     assert.match(await run(units), /\.scope +loaded +active +running/);
-    await run(`sudo pkill -x sleep; until [ -z "$(${units})" ]; do sleep 0.1; done`);
+    await run(`sudo pkill -xf 'sleep 1000'; until [ -z "$(${units})" ]; do sleep 0.1; done`);
   });
 
   it("leaves no process, mount, namespace or control group when its supervisor is killed, and is reaped", async () => {

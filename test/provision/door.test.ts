@@ -24,7 +24,7 @@ table inet filter {
   chain output { type filter hook output priority 0; policy drop; tcp sport 22 accept; tcp dport 61022 accept; }
 }
 table ip raw {
-  chain early { type filter hook prerouting priority -300; tcp dport != 22 tcp sport != 61022 drop; }
+  chain early { type filter hook prerouting priority -300; tcp dport 22 accept; tcp sport 61022 accept; meta l4proto tcp drop; }
 }
 RULES
 expect closed nft

@@ -1,8 +1,14 @@
-// The way of messages to the engine: in order, one call at a time, and as many lines in a call as have gathered meanwhile. A command that
-// prints faster than the engine takes lines is held up, so that they never fill the memory.
+// The way of messages to the engine: in order, one call at a time, and where many lines have gathered meanwhile, as many as fit into a
+// call. A command that prints faster than the engine takes lines is held up, so that they never fill the memory.
 
 /** Bytes of lines in one call; the official plugin's limit for one line is 64 KiB as well. */
 const mostInCall = 64 * 1024;
+
+/**
+ * So many waiting lines still go one by one: of a call with several the engine's plain output may show but one. Only a command that prints
+ * faster than the engine takes lines gets them joined.
+ */
+const mostOneByOne = 100;
 
 /** Bytes that may wait before {@link EngineLines.room} makes a command wait. */
 const mostWaiting = 1024 * 1024;
@@ -54,11 +60,12 @@ export class EngineLines {
     this.#sending = undefined;
   }
 
-  /** @returns {Message} the next message; of lines of progress all that fit into one call. */
+  /** @returns {Message} the next message; of many lines of progress all that fit into one call. */
   #take() {
     const [first] = this.#waiting;
+    const isJoined = first.ephemeral && this.#waiting.length > mostOneByOne;
     let [count, bytes] = [1, first.text.length];
-    for (; first.ephemeral && count < this.#waiting.length; count++) {
+    for (; isJoined && count < this.#waiting.length; count++) {
       const { severity, ephemeral, text } = this.#waiting[count];
       if (severity !== first.severity || !ephemeral || bytes + text.length > mostInCall) break;
       bytes += text.length;
