@@ -151,6 +151,11 @@ export function checkSettings(where: string, prefix: string, found: Record<strin
     const allowed = "a stack of a cloud: nothing is between this computer and its own machines";
     complaints.push({ where, key: `${prefix}bastion`, found: "set, on `local`", allowed });
   }
+  const tunnel = rest.cloud === "ec2" || rest.cloud === "gce" ? rest[rest.cloud]?.tunnel : undefined;
+  if (bastion !== undefined && tunnel !== undefined) {
+    const found = `${tunnel}, and ${prefix}bastion is set`;
+    complaints.push({ where, key: `${prefix}${rest.cloud}.tunnel`, found, allowed: "one of them" });
+  }
   if (complaints.length > 0) throw new UserError(...complaints);
   const defaults: Verify = { enabled: true, firmware: "uefi" };
   const wanted = typeof verify === "boolean" ? { enabled: verify } : (verify as Partial<Verify>);

@@ -248,7 +248,7 @@ export class Ec2Cloud implements Cloud {
     cidr: string | undefined,
   ): Promise<Pick<Surroundings, "sshFrom" | "sshFromGroups">> {
     const { securityGroup, address, tunnel } = this.settings.ec2;
-    if (tunnel !== undefined) await checkTunnel(tunnel, "ci-images:ec2.tunnel", this.settings);
+    if (tunnel !== undefined) await checkTunnel(tunnel);
     if (securityGroup !== undefined || tunnel === "session-manager") return { sshFrom: [] };
     if (tunnel === "instance-connect") {
       const asked = { region: this.place, vpc };

@@ -188,7 +188,7 @@ export class GceCloud implements Cloud {
     };
     const { ranges } = await call<{ ranges?: string[] }>("ci-images:gce:preflight", asked);
     this.proxy = await openBastion(this.settings);
-    if (tunnel !== undefined) await checkTunnel(tunnel, "ci-images:gce.tunnel", this.settings);
+    if (tunnel !== undefined) await checkTunnel(tunnel);
     if (!firewall) return;
     if (tunnel === "iap" && this.settings.sshFrom === undefined) {
       this.sshFrom = [iapRange];

@@ -93,6 +93,8 @@ describe("stack settings", () => {
     );
     assert.throws(() => on({ address: "a@b", privateKeyFile: "k", privateKeySecret: "K" }), /ci-images:bastion/);
     assert.throws(() => check({ bastion: "jump@b" }), /ci-images:bastion: set, on `local`/);
+    const both = { cloud: "gce", bastion: "jump@b", gce: { tunnel: "iap" } };
+    assert.throws(() => check(both), /ci-images:gce\.tunnel: iap, and ci-images:bastion is set/);
   });
 
   it("refuse a lifetime that is no time, or too short to bake in", () => {
