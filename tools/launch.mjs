@@ -16,7 +16,7 @@ const stackMaking = ["config", "pre", "preview", "up", "update"];
 /**
  * Prints what a shell evaluates to become the CLI: `export ...` lines and the CLI's path, as `cli`.
  * @param {string[]} words The command line, without `pulumi`.
- * @returns {Promise<void>} A problem is told and sets the exit status.
+ * @returns {Promise<void>} A problem is printed and sets the exit status.
  */
 export function launch(words) {
   return runTool(async () => {

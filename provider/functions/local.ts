@@ -64,7 +64,7 @@ export const preflight: FunctionType<PreflightInputs, { accelerator: string }> =
       });
     }
     const { root: cache } = await places();
-    // Compressed beside uncompressed. A bake that goes on is told by the image's own check, which knows its content.
+    // The compressed disk is written beside the raw one. For a bake that goes on, the image's own check reports a full disk.
     const needs = [
       { folder: home, needed: builder && image ? Math.min(size, workingSpace) + workingSpace / 2 : 0, what: "image" },
       { folder: cache, needed: builder ? workingSpace : 0, what: "builder" },
@@ -92,7 +92,7 @@ async function assertRoom(needs: readonly Need[]): Promise<void> {
   for (const { folder, what, device, free } of located) {
     const together = located.filter((each) => each.device === device && each.needed > 0);
     const needed = together.reduce((sum, each) => sum + each.needed, 0);
-    // It is told of the folder that needs it.
+    // The message names the folder that needs the room.
     if (free >= needed || !together.some((each) => each.folder === folder)) continue;
     throw new UserError({
       where: folder,

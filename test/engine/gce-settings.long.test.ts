@@ -1,5 +1,5 @@
 // Settings of stack `gce` that change while a machine is there, and machines that somebody else stops: what was begun goes on with what it
-// was begun with, and what is gone is made anew with what the settings say by then.
+// was begun with, and what is gone is made again with the settings of that time.
 import assert from "node:assert/strict";
 import { project } from "../test-cloud/gce-cloud.ts";
 import { prepare } from "./cloud-life-cycle.ts";

@@ -1,4 +1,4 @@
-// Boot settings of a recipe on a disk of ours: its lines and words stay, the root and the boot partition are ours.
+// Boot settings of a recipe on our disk: its lines and words stay, the root and the boot partition are ours.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-// The fake Nova and Neutron refuse what the real ones refuse: a mistake of ours must not pass only because the fake takes everything.
+// The fake Nova and Neutron refuse what the real ones refuse: our mistakes must not pass only because the fake takes everything.
 import assert from "node:assert/strict";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { quiet, Region } from "../../provider/openstack/region.ts";

@@ -75,7 +75,7 @@ describe("EC2 images through our provider", function () {
     const since = (made: number) => api.calls.slice(made).filter((call) => call.endsWith(" EnableImageDeprecation"));
     assert.deepEqual(since(calls), []);
     assert.equal(await deprecated(), tomorrow);
-    // A year later, the stack is told of a shorter time.
+    // A year later, the stack's setting is shortened.
     api.images.creationDates.set(id, "2020-01-01T00:00:00.000Z");
     const shorter = attributes(id, { deprecateAfter: 2 * day });
     await imageAttributes.update!(id, changed, shorter, context);

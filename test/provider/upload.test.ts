@@ -1,4 +1,4 @@
-// An upload over a real SSH session: whole or not at all, and what becomes of one that does not go well.
+// An upload over a real SSH session: whole or not at all, and what a failed one leaves.
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { appendFile, mkdir, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -8,7 +8,7 @@ import { digestOfPacked } from "../../common/pack.ts";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { upload, type UploadInputs } from "../../provider/resources/upload.ts";
 import type { Connection } from "../../provider/ssh.ts";
-import { startSshServer, type SshServer } from "../tools/ssh-server.ts";
+import { connectionTo, startSshServer, type SshServer } from "../tools/ssh-server.ts";
 
 describe("upload", function () {
   this.timeout(120_000);
@@ -31,16 +31,7 @@ describe("upload", function () {
 
   const inputs = (changes: Partial<UploadInputs> = {}): UploadInputs => {
     const source = changes.source ?? join(folder, "tree");
-    const { hostKey, port, privateKey } = server;
-    const connection = {
-      host: "127.0.0.1",
-      port,
-      user: "root",
-      privateKey,
-      hostKey,
-      dialErrorLimit: 0,
-      perDialTimeout: 15,
-    };
+    const connection = connectionTo(server);
     return {
       connection,
       source,

@@ -12,7 +12,7 @@ import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import { listen, unary } from "../../tools/stand-ins/plugin-server.mjs";
 import { Empty, Struct } from "../../tools/stand-ins/well-known.mjs";
-import { startSshServer, type SshServer } from "./ssh-server.ts";
+import { connectionTo, startSshServer, type SshServer } from "./ssh-server.ts";
 
 const pluginMain = fileURLToPath(new URL("../../tools/stand-ins/command-plugin/main.mjs", import.meta.url));
 
@@ -60,16 +60,7 @@ describe("stand-in command plugin: much output", function () {
 
   /** Creates a Command. @returns its stdout. */
   async function create(command: string): Promise<string> {
-    const { port, hostKey, privateKey } = ssh;
-    const connection = {
-      host: "127.0.0.1",
-      port,
-      user: "root",
-      privateKey,
-      hostKey,
-      dialErrorLimit: 0,
-      perDialTimeout: 15,
-    };
+    const connection = connectionTo(ssh);
     const request = new provider.CreateRequest();
     request.setUrn("urn:pulumi:stack::project::command:remote:Command::name");
     request.setProperties(Struct.fromJavaScript({ connection, create: command }));

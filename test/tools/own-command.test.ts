@@ -27,7 +27,7 @@ describe("the project's own command", function () {
   });
 
   it("is found by npx, which makes no copy of the project for it", async () => {
-    // npm made the link: no setup of ours is needed.
+    // npm made the link: our setup is not needed.
     assert.match(await readlink(join(projectDirectory, "node_modules/.bin/ci-images")), /ci-images(\.mjs)?$/);
     const cache = join(folder, "cache");
     const { stdout } = await execa("npx", ["--offline", `--cache=${cache}`, "ci-images", "help"], {

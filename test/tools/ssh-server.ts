@@ -120,3 +120,8 @@ function serveSession(session: ssh2.Session, state: SshServer): void {
     });
   });
 }
+
+/** The connection to this server as inputs of a command or an upload name it, with a single try. */
+export function connectionTo({ port, privateKey, hostKey }: SshServer) {
+  return { host: "127.0.0.1", port, user: "root", privateKey, hostKey, dialErrorLimit: 0, perDialTimeout: 15 };
+}
