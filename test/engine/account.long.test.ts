@@ -27,8 +27,11 @@ describe("npm run test:account", function () {
     folder = await mkdtemp(join(tmpdir(), "ci-images-account-"));
   });
   afterEach(async () => {
-    await cloud.close();
-    await rm(folder, { recursive: true, force: true });
+    try {
+      await cloud.close();
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 
   /** Starts it. @returns the process, and all that it has said so far. */

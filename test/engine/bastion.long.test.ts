@@ -31,9 +31,12 @@ describe("machines behind a bastion", function () {
     await writeFile(join(folder, "upload"), "from here\n");
   });
   afterEach(async () => {
-    await cloud?.close();
-    await network.close();
-    await rm(folder, { recursive: true, force: true });
+    try {
+      await cloud?.close();
+    } finally {
+      await network.close();
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 
   const recipe = () => {

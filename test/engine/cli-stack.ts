@@ -40,7 +40,8 @@ export function verbsOf(
     });
     after(async () => {
       try {
-        await stack.remove();
+        // Undefined where `before` failed.
+        await (stack as CloudStack | undefined)?.remove();
         assert.deepEqual(await cloud.leftovers(), []);
       } finally {
         await cloud.close();

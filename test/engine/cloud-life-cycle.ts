@@ -28,9 +28,13 @@ export function prepare<S extends Account>(
     made.stack = await CloudStack.on(made.cloud, first, settings);
   });
   after(async () => {
-    await made.stack.remove();
-    assert.deepEqual(await made.cloud.leftovers(), [], "nothing is left when the stack has been destroyed");
-    await made.cloud.close();
+    try {
+      // Undefined where `before` failed.
+      await (made.stack as CloudStack | undefined)?.remove();
+      assert.deepEqual(await made.cloud.leftovers(), [], "nothing is left when the stack has been destroyed");
+    } finally {
+      await made.cloud.close();
+    }
   });
   return made;
 }

@@ -47,9 +47,12 @@ describe("the test cloud", function () {
     await pulumi("stack", "init", place.name);
   });
   after(async () => {
-    await pulumi("destroy", "--yes", "--skip-preview");
-    await rm(place.directory, { recursive: true });
-    await cloud.close();
+    try {
+      await pulumi("destroy", "--yes", "--skip-preview");
+      await rm(place.directory, { recursive: true });
+    } finally {
+      await cloud.close();
+    }
   });
 
   async function pulumi(...words: string[]): Promise<string> {

@@ -27,10 +27,13 @@ describe("machines behind a cloud's own tunnel", function () {
     folder = await mkdtemp(join(tmpdir(), "ci-images-tunnels-"));
   });
   afterEach(async () => {
-    await tools?.close();
-    await cloud?.close();
-    await network.close();
-    await rm(folder, { recursive: true, force: true });
+    try {
+      await tools?.close();
+      await cloud?.close();
+    } finally {
+      await network.close();
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 
   /** A builder that is looked at, and the image that is made of it. */
