@@ -40,7 +40,14 @@ export interface ResourceType<I extends object, O extends object> {
    * @param wanted The new inputs; in a preview some may be unknown.
    */
   drift?(id: string, state: O, wanted?: I): Promise<"none" | "update" | "replace">;
-  create(inputs: I, context: Context): Promise<{ id: string; outputs: O }>;
+  /**
+   * @returns `meanwhile`, where there is something to watch while later resources are made: it runs beside them, nobody waits for it, and
+   * it ends with the command at the latest. It tells what it sees as progress; it fails nothing.
+   */
+  create(
+    inputs: I,
+    context: Context,
+  ): Promise<{ id: string; outputs: O; meanwhile?: (context: Context) => Promise<void> }>;
   /** @returns the present state, or undefined when the thing is gone. */
   read?(id: string, state: O, context: Context): Promise<O | undefined>;
   update?(id: string, state: O, inputs: I, context: Context): Promise<O>;

@@ -56,7 +56,8 @@ export class ImagesProvider implements provider.Provider {
   async create(urn: string, inputs: Values): Promise<provider.CreateResult> {
     const type = this.typeOf(urn);
     return this.working(urn, async (context) => {
-      const { id, outputs } = await type.create(unwrapSecrets(inputs), context);
+      const { id, outputs, meanwhile } = await type.create(unwrapSecrets(inputs), context);
+      if (meanwhile) void this.beside(urn, meanwhile);
       return { id, outs: withSecrets(type, outputs) };
     });
   }
@@ -100,13 +101,22 @@ export class ImagesProvider implements provider.Provider {
     this.stopping.abort(new UserError({ where: "ci-images", found: "cancelled" }));
   }
 
-  private async working<T>(urn: string, work: (context: Context) => Promise<T>): Promise<T> {
-    const context: Context = {
-      progress: (line, transient) => this.log.info(urn, line, transient),
-      signal: this.stopping.signal,
-    };
+  private async beside(urn: string, watch: (context: Context) => Promise<void>): Promise<void> {
+    const context = this.contextOf(urn);
     try {
-      return await work(context);
+      await watch(context);
+    } catch (error) {
+      if (!context.signal.aborted) context.progress((error as Error).message);
+    }
+  }
+
+  private contextOf(urn: string): Context {
+    return { progress: (line, transient) => this.log.info(urn, line, transient), signal: this.stopping.signal };
+  }
+
+  private async working<T>(urn: string, work: (context: Context) => Promise<T>): Promise<T> {
+    try {
+      return await work(this.contextOf(urn));
     } finally {
       await this.log.flush();
     }

@@ -264,8 +264,13 @@ export class GceCloud implements Cloud {
         ...(guestOsFeatures.length > 0 && { guestOsFeatures: guestOsFeatures.map((type) => ({ type })) }),
         ...(storageLocations.length > 0 && { storageLocations }),
       },
-      // Its name is its recipe's: where it has to be made again, the old one (deleted by hand) has to be forgotten first.
-      { parent, provider, dependsOn: [retired, room], deleteBeforeReplace: true },
+      {
+        ...{ parent, provider, dependsOn: [retired, room] },
+        // Its name is its recipe's: where it has to be made again, the old one (deleted by hand) has to be forgotten first.
+        deleteBeforeReplace: true,
+        // Of an image that is there the API tells all features, the disk's too: the provider would replace it for those.
+        ignoreChanges: ["guestOsFeatures"],
+      },
     );
     const { zone, machine } = builder.place;
     new DiskDrop(`${prefix}-disk-drop`, { project, zone, machine, image: image.selfLink }, { parent });

@@ -42,6 +42,33 @@ describe("stack gce whose settings change on the way", function () {
     assert.deepEqual(await made.cloud.images(), [image!.id]);
   });
 
+  it("keeps an image with guest OS features of the user's own that could not be verified, also after a refresh", async () => {
+    const features = { guestOsFeatures: ["SEV_CAPABLE"] };
+    await made.stack.recipe(scriptRecipe("date +%N >/etc/twice"));
+    await settings(features, { stage: "provisioned" });
+    await made.stack.up();
+    await settings(features);
+    made.cloud.api.faults.refuse({
+      matches: /^POST .*\/instances$/,
+      status: 403,
+      reason: "forbidden",
+      message: "no trial",
+    });
+    assert.match((await made.stack.failingUp()).output, /no trial/);
+    const isFresh = ({ guestOsFeatures }: { guestOsFeatures: { type: string }[] }) =>
+      guestOsFeatures.some(({ type }) => type === "SEV_CAPABLE");
+    const fresh = () => [...made.cloud.api.project(project).images.values()].filter(isFresh);
+    const [before] = fresh();
+    assert.ok(before.guestOsFeatures.length > 1, "and those of the base image");
+    await made.stack.succeed("refresh", "--yes", "--skip-preview");
+    await made.stack.up();
+    assert.deepEqual(
+      fresh().map(({ id }) => id),
+      [before.id],
+    );
+    assert.equal((await made.stack.image())!.id, before.selfLink);
+  });
+
   it("changes nothing on the proven image after a refresh", async () => {
     await made.stack.up();
     await made.stack.expectNoChanges();

@@ -198,6 +198,27 @@ describe("the end of a builder on gce", () => {
       assert.ok(images.has("worker-1"));
     }));
 
+  it("tells why the API could not make the image where the official provider loses the reason, and nothing in other cases", () =>
+    withGce(async (api) => {
+      const wanted = { project: "bakery", image: "worker-1", instance: "1" };
+      const state = await leased(api);
+      await create(gceRetirement, stepOf(state));
+      const told = async (fail: () => void) => {
+        const context = watching();
+        const { meanwhile } = await gceClearing.create(wanted, context);
+        fail();
+        const watched = meanwhile!(context);
+        await makeImage(api, state.machine).catch(() => {});
+        await watched;
+        return context.lines;
+      };
+      const refused = { matches: /^POST .*\/images$/, status: 400, message: "the disk is busy" };
+      const lines = await told(() => api.faults.fail({ ...refused, reason: "RESOURCE_NOT_READY" }));
+      assert.deepEqual(lines, ["image worker-1 can't be made: the disk is busy (RESOURCE_NOT_READY)"]);
+      assert.deepEqual(await told(() => api.faults.fail({ ...refused, reason: "INTERNAL_ERROR" })), []);
+      assert.deepEqual(await told(() => {}), []);
+    }));
+
   it("is refused where the disk would go with the instance, or the machine vanished before it was stopped", () =>
     withGce(async (api) => {
       const instance = await makeMachine(api, "hasty", { autoDelete: true });

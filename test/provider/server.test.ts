@@ -104,6 +104,22 @@ describe("the provider", () => {
     assert.deepEqual(lines, ["half-way"]);
   });
 
+  it("lets a resource watch beside those that are made after it, shows what it tells, and fails nothing by it", async () => {
+    let go: () => void;
+    const made = new Promise<void>((resolve) => (go = resolve));
+    const meanwhile = async ({ progress }: Context) => {
+      await made;
+      progress("seen");
+      throw new Error("and no more");
+    };
+    const { provider, lines } = providerOf({ create: async (inputs) => ({ id: "id", outputs: inputs, meanwhile }) });
+    await provider.create(urn, { size: 1 });
+    assert.deepEqual(lines, [], "nobody waits for it");
+    go!();
+    await new Promise(setImmediate);
+    assert.deepEqual(lines, ["seen", "and no more"]);
+  });
+
   it("aborts what is under way when it is cancelled", async () => {
     const create = (_inputs: Inputs, { signal }: Context) =>
       new Promise<never>((_resolve, reject) => {

@@ -19,7 +19,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Faults } from "./gce/faults.ts";
-import { errorBody, notFound, Refused, type Call, type Route } from "./gce/http.ts";
+import { errorBody, matches, notFound, page, Refused, type Call, type Route } from "./gce/http.ts";
 import { imageRoutes } from "./gce/images.ts";
 import { machineRoutes } from "./gce/machines.ts";
 import { ComputeModel } from "./gce/model.ts";
@@ -58,12 +58,16 @@ export const links = "https://www.googleapis.com/compute/v1/";
 
 interface Operation {
   name: string;
+  operationType: string;
   status: "RUNNING" | "DONE";
   error?: { errors: { code: string; message: string }[] };
   httpErrorStatusCode?: number;
   zone?: string;
   targetLink: string;
 }
+
+/** What operations are called that change a thing as a whole; those of a method have its name. */
+const verbs: Record<string, string> = { PATCH: "patch", DELETE: "delete" };
 
 /** The running cloud; see the top of this file. */
 export class GceApi {
@@ -91,8 +95,11 @@ export class GceApi {
     this.hypervisor = hypervisor;
     this.pace = pace;
     this.zones = zones;
-    const operations: Route = ["GET", /\/operations\/([^/]+)$/, (_call, name) => this.operationNamed(name)];
-    this.routes = [...machineRoutes(this), ...imageRoutes(this), ...quotaRoutes(this), operations];
+    const operations: Route[] = [
+      ["GET", /\/operations\/([^/]+)$/, (_call, name) => this.operationNamed(name)],
+      ["GET", /^projects\/([^/]+)\/global\/operations$/, (call, project) => this.globalOperations(project, call)],
+    ];
+    this.routes = [...machineRoutes(this), ...imageRoutes(this), ...quotaRoutes(this), ...operations];
     this.server = createServer((request, response) => void this.serve(request, response));
   }
 
@@ -154,7 +161,12 @@ export class GceApi {
     if (earlier) return earlier;
     const zone = /projects\/[^/]+\/zones\/[^/]+/.exec(call.path)?.[0];
     const name = `operation-${newId()}`;
-    const operation: Operation = { name, status: "RUNNING", targetLink, ...(zone && { zone: links + zone }) };
+    const operationType =
+      call.method === "POST" ? (/\/(set\w+|start|stop)$/.exec(call.path)?.[1] ?? "insert") : verbs[call.method];
+    const operation: Operation = {
+      ...{ name, operationType, status: "RUNNING", targetLink },
+      ...(zone && { zone: links + zone }),
+    };
     this.operations.set(name, operation);
     if (requestId !== null) this.requests.set(requestId, operation);
     const work = this.run(operation, `${call.method} ${call.path}`, change);
@@ -222,6 +234,16 @@ export class GceApi {
     const found = this.operations.get(name);
     if (!found) throw notFound(`operations/${name}`);
     return found;
+  }
+
+  private globalOperations(project: string, { query }: Call): unknown {
+    const ours = [...this.operations.values()].filter(({ targetLink }) =>
+      targetLink.startsWith(`${links}projects/${project}/global/`),
+    );
+    return page(
+      ours.filter((operation) => matches(query.get("filter"), operation)),
+      query,
+    );
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -3,8 +3,8 @@
 import { UserError } from "../../../common/user-error.ts";
 import { Compute, unwatched } from "../../gce/compute.ts";
 import { limits, marks } from "../../gce/machines.ts";
-import type { Image } from "../../gce/types.ts";
-import type { ResourceType } from "../../resource.ts";
+import type { Image, Operation } from "../../gce/types.ts";
+import type { Context, ResourceType } from "../../resource.ts";
 import { waitFor } from "../../wait.ts";
 
 export interface ClearingInputs {
@@ -61,6 +61,51 @@ export const gceClearing: ResourceType<ClearingInputs, ClearingInputs> = {
       await compute.remove(path, `image ${image}`, limits.small);
       context.progress(`removed image ${image}, which was ${left.status}: left by an earlier bake`);
     }
-    return { id: `${image}@${inputs.instance}`, outputs: inputs };
+    const earlier = new Set((await operationsOn(compute, image)).map(({ name }) => name));
+    return {
+      id: `${image}@${inputs.instance}`,
+      outputs: inputs,
+      meanwhile: (context) => tellLostReason(inputs, earlier, context),
+    };
   },
 };
+
+/** Why the API could not make an image, in the one case in which the official provider does not say so. */
+const lost = "RESOURCE_NOT_READY";
+
+/**
+ * Waits until the official provider's operation on the image ends, and tells its reason if it is one that gets lost: that provider asks
+ * twenty times more, for over three minutes, and then says "couldn't find resource (21 retries)". `IsRetryable` in
+ * https://github.com/hashicorp/terraform-provider-google-beta/blob/v7.45.0/google-beta/services/compute/compute_operation.go
+ * @param earlier Names of operations that have to do with earlier images of that name.
+ */
+async function tellLostReason(
+  { project, image }: ClearingInputs,
+  earlier: ReadonlySet<string>,
+  context: Context,
+): Promise<void> {
+  const compute = await Compute.open(project, context);
+  const ended = await waitFor<Operation>(
+    {
+      what: `the operation that makes image ${image}`,
+      until: "to be DONE",
+      deadline: limits.image,
+      lookAt: `gcloud compute operations list --project=${project} --filter="targetLink ~ /${image}$"`,
+      look: async () => {
+        const operations = await operationsOn(compute, image);
+        const own = operations.find(({ name, operationType }) => operationType === "insert" && !earlier.has(name));
+        return own?.status === "DONE" ? { done: own } : { state: own?.status ?? "not there yet" };
+      },
+    },
+    // What goes on is told by the image itself.
+    { ...context, progress: () => {} },
+  );
+  for (const { code, message } of ended.error?.errors ?? []) {
+    if (code === lost) context.progress(`image ${image} can't be made: ${message ?? "no reason was given"} (${code})`);
+  }
+}
+
+function operationsOn(compute: Compute, image: string): Promise<Operation[]> {
+  // Links begin differently in each version of the API.
+  return compute.list<Operation>("global/operations", `targetLink eq ".*/global/images/${image}"`);
+}

@@ -31,14 +31,16 @@ export function errorBody(status: number, reason: string, message: string): stri
   return JSON.stringify({ error: { code: status, message, errors: [{ message, domain: "global", reason }] } });
 }
 
-type Filtered = { name: string; family?: string; labels?: Record<string, string> };
+type Filtered = { name: string; family?: string; targetLink?: string; labels?: Record<string, string> };
 
 /**
- * The filters that we use: `(labels.KEY = "VALUE") (family = "NAME")`.
+ * The filters that we use: `(labels.KEY = "VALUE") (family = "NAME")`, and `targetLink eq "PATTERN"`, which has to match as a whole.
  * @throws Refused for anything else: a filter that is not understood must not pass for one that matches everything.
  */
 export function matches(filter: string | null, thing: Filtered): boolean {
   if (filter === null) return true;
+  const [, pattern] = /^targetLink eq "([^"]+)"$/.exec(filter) ?? [];
+  if (pattern !== undefined) return new RegExp(`^(?:${pattern})$`).test(thing.targetLink ?? "");
   const term = /^\((?:labels\.([a-z0-9_-]+)|(family|name)) = "([^"]*)"\)$/;
   return filter.split(/(?<=\)) /).every((text) => {
     const [, label, field, value] = term.exec(text) ?? [];

@@ -21,6 +21,11 @@ interface Operation {
   httpErrorStatusCode?: number;
 }
 
+/** `IsRetryable` in google-beta/services/compute/compute_operation.go: such an operation is looked at again, although it has ended. */
+function isRetried({ error }: Operation): boolean {
+  return error?.errors.some(({ code }) => code === "RESOURCE_NOT_READY") ?? false;
+}
+
 /** The API as one resource needs it. */
 export class Client {
   readonly project: string;
@@ -52,9 +57,11 @@ export class Client {
   /** A change, and the end of its operation. @param container `projects/P/zones/Z` or `projects/P/global`. */
   async change(method: string, container: string, path: string, body?: unknown): Promise<void> {
     let operation = await this.call<Operation>(method, `${container}/${path}`, body);
-    while (operation.status !== "DONE") {
-      await delay(30, undefined, { signal: this.context.signal });
+    for (let retries = 0; operation.status !== "DONE" || isRetried(operation);) {
+      await delay(operation.status === "DONE" ? 200 : 30, undefined, { signal: this.context.signal });
       operation = await this.call<Operation>("GET", `${container}/operations/${operation.name}`);
+      // Reason and all are lost: StateChangeConf gives up after twenty looks without a result, each 10 s after the one before.
+      if (isRetried(operation) && ++retries > 20) throw new Error("couldn't find resource (21 retries)");
     }
     const [error] = operation.error?.errors ?? [];
     if (error) throw new Rejected(operation.httpErrorStatusCode ?? 500, `${error.code}: ${error.message}`);
