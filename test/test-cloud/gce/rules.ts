@@ -2,7 +2,7 @@
 // stands. Those with `refuses` judge requests; the others are kept where the fake does what they speak of.
 import { Refused, type Call } from "./http.ts";
 
-/** One documented rule. */
+/** One documented rule. `source` is a page, or what the discovery document (test/emulators/google-discovery.ts) says of a field. */
 export interface Rule {
   says: string;
   source: string;
@@ -11,6 +11,8 @@ export interface Rule {
 }
 
 const reference = "https://cloud.google.com/compute/docs";
+const provider =
+  "https://github.com/hashicorp/terraform-provider-google-beta/blob/v7.45.0/google-beta/services/compute";
 
 /** By what they are about. */
 export const rules = {
@@ -30,7 +32,7 @@ export const rules = {
   },
   tags: {
     says: "64 network tags at most, each of 63 characters: letters in lower case, digits and -, no digit or - first and no - last",
-    source: "https://cloud.google.com/vpc/docs/add-remove-network-tags",
+    source: "https://cloud.google.com/vpc/docs/add-remove-network-tags (Limits); discovery document, Tags.items",
     refuses: ({ body: { tags } }) => {
       const { items = [] } = (tags ?? {}) as { items?: string[] };
       if (items.length > 64) return invalid("tags", "more than 64");
@@ -40,13 +42,14 @@ export const rules = {
   },
   description: {
     says: "An image's description has 2048 characters at most",
-    source: `${reference}/reference/rest/v1/images`,
+    source:
+      "nothing of Google's that we could find; as the API refuses it: 'too large: maximum size 2048 character(s)'",
     refuses: ({ body: { description } }) =>
       typeof description === "string" && description.length > 2048 ? invalid("description", description) : undefined,
   },
   metadata: {
     says: "A metadata value has 262,144 bytes at most, all entries together 524,288; keys are letters, digits, _ and -, 128 at most",
-    source: `${reference}/metadata/overview`,
+    source: "discovery document, Metadata.items (512 KB), its key and value",
     refuses: ({ body: { metadata } }) => {
       const { items = [] } = (metadata ?? {}) as { items?: { key: string; value?: string }[] };
       const size = (text = "") => Buffer.byteLength(text);
@@ -58,7 +61,7 @@ export const rules = {
   },
   runDuration: {
     says: "A machine may be limited to 30 seconds at least and 120 days at most, and then it says what becomes of it",
-    source: `${reference}/instances/limit-vm-runtime`,
+    source: `${reference}/instances/limit-vm-runtime (Restrictions)`,
     refuses: ({ body }) => {
       const { maxRunDuration, instanceTerminationAction } = (body.scheduling ?? {}) as Record<string, unknown>;
       if (maxRunDuration === undefined) return undefined;
@@ -71,20 +74,20 @@ export const rules = {
   },
   spot: {
     says: "A spot machine is neither restarted by itself nor moved to another host",
-    source: `${reference}/instances/create-use-spot`,
+    source: `discovery document, Scheduling.automaticRestart and .onHostMaintenance; ${reference}/instances/create-use-spot`,
     refuses: ({ body: { scheduling } }) => {
       const { provisioningModel, automaticRestart, onHostMaintenance } = (scheduling ?? {}) as Record<string, unknown>;
       if (provisioningModel !== "SPOT") return undefined;
-      if (automaticRestart !== false)
-        return invalid("scheduling.automaticRestart", `${automaticRestart === undefined}`);
-      return onHostMaintenance === "TERMINATE"
+      // Neither has to be given: these are a spot machine's defaults, and the only values that it can have.
+      if (automaticRestart === true) return invalid("scheduling.automaticRestart", "true");
+      return onHostMaintenance === undefined || onHostMaintenance === "TERMINATE"
         ? undefined
-        : invalid("scheduling.onHostMaintenance", String(onHostMaintenance));
+        : invalid("scheduling.onHostMaintenance", JSON.stringify(onHostMaintenance));
     },
   },
   requestId: {
     says: "A request id is a UUID, and not the one of zeros",
-    source: `${reference}/reference/rest/v1/instances/insert`,
+    source: "discovery document, instances.insert (requestId)",
     refuses: ({ query }) => {
       const id = query.get("requestId");
       const right = id === null || (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id) && /[1-9a-f]/i.test(id));
@@ -93,27 +96,27 @@ export const rules = {
   },
   fingerprints: {
     says: "Labels, network tags and metadata are set against the fingerprint that they had when they were read; another one is a 412",
-    source: `${reference}/reference/rest/v1/instances/setLabels`,
+    source: "discovery document, Image.labelFingerprint, Tags.fingerprint, Metadata.fingerprint",
   },
   termination: {
     says: "The time at which a machine ends is counted from its start. Stopping it takes the time away: it then stays as it is",
-    source: `${reference}/instances/limit-vm-runtime`,
+    source: `${reference}/instances/limit-vm-runtime ("automatically cleared whenever a VM is stopped or suspended")`,
   },
   lateFailures: {
     says: "A change is accepted first. Its operation may still end in an error: DONE, with `error` and `httpErrorStatusCode`",
-    source: `${reference}/api/how-tos/api-requests-responses`,
+    source: `discovery document, Operation.error and .httpErrorStatusCode; ${reference}/api/how-tos/api-requests-responses`,
   },
   notReady: {
     says: "A disk that is not READY yet, or an image, can't be made use of: RESOURCE_NOT_READY",
-    source: `${reference}/troubleshooting/troubleshooting-resource-errors`,
+    source: `discovery document, Disk.status and Image.status ("only after ... READY"); the code: ${provider}/compute_operation.go`,
   },
   addresses: {
     says: "A public address that was not reserved is given back when its machine stops",
-    source: `${reference}/ip-addresses/configure-static-external-ip-address`,
+    source: `${reference}/ip-addresses (ephemeral addresses)`,
   },
   inheritance: {
     says: "An image has the guest OS features of the disk that it is made of, and those that the request adds",
-    source: `${reference}/images/create-custom#guest-os-features`,
+    source: `guest_os_features is computed in ${provider}/resource_compute_image.go; hashicorp/packer-plugin-googlecompute#332`,
   },
 } satisfies Record<string, Rule>;
 

@@ -243,8 +243,9 @@ function addMetadata(call: Call, id: string): Answer {
   return ok({ metadata: server.metadata });
 }
 
-function createKeypair({ region, body }: Call): Answer {
-  checkNewKeypair(body);
+function createKeypair(call: Call): Answer {
+  const { region, body } = call;
+  checkNewKeypair(call);
   const { keypair } = body as { keypair: { name: string; public_key: string } };
   if (region.keypairs.has(keypair.name)) throw new Refused(409, `Key pair '${keypair.name}' already exists.`);
   region.keypairs.set(keypair.name, { ...keypair, created_at: new Date().toISOString() });

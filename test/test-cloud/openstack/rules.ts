@@ -1,5 +1,5 @@
-// What Nova and Neutron refuse, and a fake that takes everything would not: one rule each with its source. Paths without a host are in the
-// services' own sources (openstack/nova, openstack/neutron), api-ref is https://docs.openstack.org/api-ref/compute/ and .../network/v2/.
+// What Nova and Neutron refuse, and a fake that takes everything would not: one rule each with its source, a path in the services' own
+// sources as of August 2026 (openstack/nova at 00a030403f, openstack/neutron at 2131d26f73, openstack/neutron-lib).
 import { isIP } from "node:net";
 import { Ajv, type ValidateFunction } from "ajv";
 import { Refused, type Call } from "./http.ts";
@@ -10,85 +10,84 @@ const ajv = new Ajv({ strict: false, formats: { uuid: /^[0-9a-f]{8}-([0-9a-f]{4}
 const uuid = { type: "string", format: "uuid" };
 /** nova/api/validation/parameter_types.py: name. No spaces at either end. */
 const name = { type: "string", minLength: 1, maxLength: 255, pattern: "^\\S(.*\\S)?$" };
+/** nova/api/validation/parameter_types.py: boolean. */
+const boolean = { enum: [true, false, ...["True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes"]] };
+boolean.enum.push("False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no");
 /** nova/api/validation/parameter_types.py: metadata. */
 const metadata = {
   type: "object",
   additionalProperties: false,
   patternProperties: { "^[a-zA-Z0-9_:. -]{1,255}$": { type: "string", maxLength: 255 } },
 };
+const short = { type: "string", maxLength: 255 };
 
-/** nova/api/openstack/compute/schemas/servers.py: create. */
-const newServer = ajv.compile({
+/** nova/api/openstack/compute/schemas/servers.py: create, `networks`; the identifier may be anything before 2.37. */
+const networkList = (id: object) => ({
+  type: "array",
+  items: {
+    type: "object",
+    additionalProperties: false,
+    properties: { uuid: id, port: { anyOf: [uuid, { type: "null" }] }, fixed_ip: { type: "string" } },
+  },
+});
+
+/** nova/api/openstack/compute/schemas/servers.py: create, and what later microversions add (create_v219 and on). */
+const newServer = (microversion: number) => ({
   type: "object",
   additionalProperties: false,
-  required: ["name", "flavorRef"],
+  required: ["name", "flavorRef", ...(microversion >= 37 ? ["networks"] : [])],
   properties: {
     name,
     imageRef: { anyOf: [uuid, { const: "" }] },
     flavorRef: { type: ["string", "integer"], minLength: 1 },
     adminPass: { type: "string" },
     metadata,
-    networks: {
-      anyOf: [
-        { enum: ["none", "auto"] },
-        {
-          type: "array",
-          items: {
-            type: "object",
-            additionalProperties: false,
-            properties: { uuid, port: { anyOf: [uuid, { type: "null" }] }, fixed_ip: { type: "string" }, tag: {} },
-          },
-        },
-      ],
-    },
-    // nova/api/validation/parameter_types.py: user_data, 65535 bytes of base64.
+    networks:
+      microversion >= 37 ? { oneOf: [networkList(uuid), { enum: ["none", "auto"] }] } : networkList({ type: "string" }),
+    // 65535 bytes of base64.
     user_data: { type: "string", maxLength: 65535, pattern: "^[A-Za-z0-9+/]*={0,2}$" },
-    security_groups: {
-      type: "array",
-      items: { type: "object", additionalProperties: false, required: ["name"], properties: { name } },
-    },
+    security_groups: { type: "array", items: { type: "object", additionalProperties: false, properties: { name } } },
     availability_zone: name,
-    config_drive: { enum: [true, false, "true", "false", "True", "False", "1", "0", ""] },
-    key_name: { type: "string", minLength: 1, maxLength: 255 },
+    config_drive: boolean,
+    key_name: name,
     block_device_mapping_v2: {
       type: "array",
       items: {
         type: "object",
         additionalProperties: false,
         properties: {
-          uuid: { type: "string" },
+          uuid: { type: "string", minLength: 1, maxLength: 255, pattern: "^[a-zA-Z0-9._-]*$" },
           source_type: { enum: ["volume", "image", "snapshot", "blank"] },
           destination_type: { enum: ["local", "volume"] },
-          boot_index: { type: ["integer", "string", "null"] },
-          volume_size: { type: ["integer", "string"] },
-          volume_type: { type: ["string", "null"] },
-          delete_on_termination: { type: ["boolean", "string"] },
-          ...{
-            device_type: {},
-            disk_bus: {},
-            guest_format: {},
-            no_device: {},
-            tag: {},
-            device_name: {},
-            volume_id: {},
-          },
+          boot_index: { type: ["integer", "string", "null"], pattern: "^-?[0-9]+$" },
+          volume_size: { type: ["integer", "string"], pattern: "^[0-9]+$", minimum: 1 },
+          delete_on_termination: boolean,
+          ...{ device_type: short, disk_bus: short, guest_format: short, device_name: short, virtual_name: short },
+          ...{ volume_id: uuid, snapshot_id: uuid, image_id: uuid, no_device: {}, connection_info: { type: "string" } },
+          ...(microversion >= 67 && { volume_type: { type: ["string", "null"], maxLength: 255 } }),
         },
       },
     },
-    ...{ min_count: {}, max_count: {}, return_reservation_id: {}, accessIPv4: {}, accessIPv6: {}, personality: {} },
-    ...{ "OS-DCF:diskConfig": { enum: ["AUTO", "MANUAL"] }, tags: {}, description: {}, hostname: {} },
+    ...{ min_count: {}, max_count: {}, return_reservation_id: boolean, accessIPv4: {}, accessIPv6: {} },
+    // api/openstack/compute/schemas/servers.py, create_v257: files are injected no more.
+    ...(microversion < 57 && { personality: {} }),
+    "OS-DCF:diskConfig": { enum: ["AUTO", "MANUAL"] },
+    ...(microversion >= 19 && { description: { type: ["string", "null"], maxLength: 255 } }),
+    ...(microversion >= 52 && { tags: { type: "array", items: { type: "string", maxLength: 60 }, maxItems: 50 } }),
+    ...(microversion >= 90 && { hostname: { type: "string", minLength: 2, maxLength: 63 } }),
   },
 });
 
-/** nova/api/openstack/compute/schemas/keypairs.py: before 2.92 letters, digits, blanks, - and _ (and @ . + by later fixes). */
-const newKeypair = ajv.compile({
+/** nova/api/openstack/compute/schemas/keypairs.py: create to create_v292; names: keypair_name_special_chars in parameter_types.py. */
+const newKeypair = (microversion: number) => ({
   type: "object",
   additionalProperties: false,
-  required: ["name"],
+  required: ["name", ...(microversion >= 92 ? ["public_key"] : [])],
   properties: {
-    name: { type: "string", pattern: "^[A-Za-z0-9@._ +-]{1,255}$" },
+    name: { allOf: [name, { pattern: microversion >= 92 ? "^[_@. a-zA-Z0-9-]+$" : "^[_ a-zA-Z0-9-]+$" }] },
     public_key: { type: "string" },
-    ...{ type: { enum: ["ssh", "x509"] }, user_id: { type: "string" } },
+    ...(microversion >= 2 && { type: { enum: ["ssh", "x509"] } }),
+    ...(microversion >= 10 && { user_id: { type: "string" } }),
   },
 });
 
@@ -100,6 +99,16 @@ const newImage = ajv.compile({
   properties: { name, metadata },
 });
 
+/** One for each microversion that is asked for. */
+const compiled = new Map<string, ValidateFunction>();
+
+function validatorOf(schemaOf: (microversion: number) => object, microversion: number): ValidateFunction {
+  const key = `${schemaOf.name} ${microversion}`;
+  let validate = compiled.get(key);
+  if (!validate) compiled.set(key, (validate = ajv.compile(schemaOf(microversion))));
+  return validate;
+}
+
 function refuseUnlessValid(validate: ValidateFunction, value: unknown): void {
   if (validate(value)) return;
   const { instancePath, message } = validate.errors![0];
@@ -109,49 +118,44 @@ function refuseUnlessValid(validate: ValidateFunction, value: unknown): void {
 /** The server that is asked for, before anything is looked up. */
 export function checkNewServer({ body, headers, region }: Call): void {
   const { server } = body as { server: Record<string, unknown> };
-  refuseUnlessValid(newServer, server);
-  const microversion = versionOf(headers);
-  // api-ref, Create Server: `tags` is new in 2.52, `description` in 2.19, `hostname` in 2.90.
-  for (const [key, since] of [
-    ["tags", 52],
-    ["description", 19],
-    ["hostname", 90],
-  ] as const) {
-    if (server[key] !== undefined && microversion < since) {
-      throw new Refused(400, `Additional properties are not allowed ('${key}' was unexpected)`);
-    }
+  refuseUnlessValid(validatorOf(newServer, versionOf(headers)), server);
+  // nova/compute/api.py, _check_metadata_properties_quota: metadata_items is 128 unless configured (nova/conf/quota.py).
+  if (Object.keys(server.metadata ?? {}).length > 128) {
+    throw new Refused(403, "Maximum number of metadata items exceeds 128");
   }
-  // nova/quota.py: metadata_items, 128 unless configured.
-  if (Object.keys(server.metadata ?? {}).length > 128) throw new Refused(403, "Quota exceeded for metadata_items");
-  // nova/network/neutron.py, _process_security_groups: by name or id, and 400 for one that is missing.
+  // nova/network/neutron.py, _process_security_groups: by name or id; nova/api/openstack/compute/servers.py: 400 for one that is missing,
+  // 409 for a name of several.
   for (const { name } of (server.security_groups ?? []) as { name: string }[]) {
     const all = [...region.collection("security-groups").values()];
     const found = all.filter((group) => group.name === name || group.id === name);
     if (found.length === 0 && name !== "default") throw new Refused(400, `Security group ${name} not found.`);
     if (found.length > 1)
-      throw new Refused(409, `Multiple security_group matches found for name '${name}', use an ID.`);
+      throw new Refused(409, `Multiple security groups found matching '${name}'. Use an ID to be more specific.`);
   }
-  // nova/network/neutron.py, _get_available_networks and validate_networks: NetworkAmbiguous.
+  // nova/network/neutron.py, _ports_needed_per_instance: NetworkAmbiguous, which is a 409.
   const inside = [...region.collection("networks").values()].filter((network) => !network["router:external"]);
   if (server.networks === undefined && inside.length > 1) {
     throw new Refused(409, "Multiple possible networks found, use a Network ID to be more specific.");
   }
 }
 
-/** nova/compute/api.py, _validate_flavor_image: FlavorMemoryTooSmall, FlavorDiskSmallerThanMinDisk. */
+/** nova/compute/api.py, _validate_flavor_image_nostatus: FlavorMemoryTooSmall, FlavorDiskSmallerThanMinDisk (nova/exception.py). */
 export function checkFlavor(flavor: { ram: number; disk: number }, image: Image, isVolumeBacked: boolean): void {
   if (Number(image.min_ram ?? 0) > flavor.ram)
     throw new Refused(400, "Flavor's memory is too small for requested image.");
   if (!isVolumeBacked && flavor.disk > 0 && Number(image.min_disk ?? 0) > flavor.disk) {
-    throw new Refused(400, "The created instance's disk would be too small.");
+    throw new Refused(400, "Flavor's disk is smaller than the minimum size specified in image metadata.");
   }
 }
 
-export function checkNewKeypair(body: unknown): void {
-  refuseUnlessValid(newKeypair, (body as { keypair: unknown }).keypair);
+export function checkNewKeypair({ body, headers }: Call): void {
+  refuseUnlessValid(validatorOf(newKeypair, versionOf(headers)), (body as { keypair: unknown }).keypair);
 }
 
-/** api-ref, Create Image: of a server that is ACTIVE, SHUTOFF, PAUSED or SUSPENDED, and idle. */
+/**
+ * nova/compute/api.py, snapshot: of a server that is ACTIVE, SHUTOFF, PAUSED or SUSPENDED (which the fake's never are), and idle; the
+ * words are nova/api/openstack/common.py's, raise_http_conflict_for_instance_invalid_state.
+ */
 export function checkNewImage(body: unknown, server: Server): void {
   refuseUnlessValid(newImage, (body as { createImage: unknown }).createImage);
   if (!["ACTIVE", "SHUTOFF"].includes(server.status) || server.taskState !== null) {
@@ -177,20 +181,20 @@ export function checkNewNetworkThing(region: Region, collection: string, wanted:
       }
     }
   }
-  // neutron/db/securitygroups_db.py, SecurityGroupDefaultAlreadyExists: each project has one.
-  if (collection === "security-groups" && wanted.name === "default") {
+  // neutron/extensions/securitygroup.py, _validate_name_not_default: each project has one.
+  if (collection === "security-groups" && (wanted.name as string | undefined)?.toLowerCase() === "default") {
     throw new Refused(409, "Default security group already exists.");
   }
-  // neutron_lib/db/constants.py: NAME_FIELD_SIZE and DESCRIPTION_FIELD_SIZE are 255.
+  // neutron_lib/db/constants.py (openstack/neutron-lib): NAME_FIELD_SIZE and DESCRIPTION_FIELD_SIZE are 255.
   for (const key of ["name", "description"]) {
     if (((wanted[key] ?? "") as string).length > 255)
       throw new Refused(400, `Invalid input for ${key}. Reason: too long.`);
   }
 }
 
-/** neutron/extensions/securitygroup.py and neutron/db/securitygroups_db.py. */
+/** The errors are neutron/extensions/securitygroup.py's, the checks neutron/db/securitygroups_db.py's. */
 function checkRule(region: Region, rule: Record<string, unknown>): void {
-  const { security_group_id: group, ethertype = "IPv4", protocol } = rule;
+  const { security_group_id: group, ethertype = "IPv4" } = rule;
   const prefix = rule.remote_ip_prefix as string | null | undefined;
   if (!region.collection("security-groups").has(String(group))) {
     throw new Refused(404, `Security group ${String(group)} does not exist`);
@@ -199,20 +203,14 @@ function checkRule(region: Region, rule: Record<string, unknown>): void {
     const [address, bits] = prefix.split("/");
     const family = isIP(address);
     if (family === 0 || !(Number(bits ?? 0) <= (family === 4 ? 32 : 128))) {
-      throw new Refused(400, `'${prefix}' is not a valid CIDR.`);
+      throw new Refused(400, `Invalid CIDR ${prefix} given as IP prefix.`);
     }
-    // SecurityGroupRuleParameterConflict.
+    // _validate_ip_prefix: SecurityGroupRuleParameterConflict.
     if (ethertype !== `IPv${family}`)
       throw new Refused(400, `Conflicting value ethertype ${String(ethertype)} for CIDR`);
   }
-  const [least, most] = [rule.port_range_min, rule.port_range_max];
-  // SecurityGroupProtocolRequiredWithPorts, SecurityGroupInvalidPortRange.
-  if (least !== undefined && least !== null && !protocol)
-    throw new Refused(400, "Must also specify protocol if port range is given.");
-  if (Number(least ?? 0) > Number(most ?? 65535) || Number(most ?? 0) > 65535) {
-    throw new Refused(400, "For TCP/UDP protocols, port_range_min must be <= port_range_max");
-  }
-  // SecurityGroupRuleExists: the same rule again.
+  checkPorts(rule);
+  // _check_for_duplicate_rules: SecurityGroupRuleExists.
   const keys = ["security_group_id", "direction", "ethertype", "protocol", "port_range_min", "port_range_max"];
   const same = [...region.collection("security-group-rules").values()].find((each) =>
     [...keys, "remote_ip_prefix", "remote_group_id"].every((key) => (each[key] ?? null) === (rule[key] ?? null)),
@@ -220,7 +218,21 @@ function checkRule(region: Region, rule: Record<string, unknown>): void {
   if (same) throw new Refused(409, `Security group rule already exists. Rule id is ${String(same.id)}.`);
 }
 
-/** neutron/db/l3_db.py, create_floatingip and _internal_fip_assoc_data. */
+/** _validate_port_range. */
+function checkPorts(rule: Record<string, unknown>): void {
+  const [least, most] = [rule.port_range_min ?? null, rule.port_range_max ?? null] as (number | null)[];
+  if (least === null && most === null) return;
+  if (!rule.protocol) throw new Refused(400, "Must also specify protocol if port range is given.");
+  if (!["tcp", "udp"].includes(String(rule.protocol))) return;
+  for (const port of [least, most]) {
+    if (port !== null && !(port > 0 && port <= 65535)) throw new Refused(400, `Invalid value for port ${port}`);
+  }
+  if (least === null || most === null || least > most) {
+    throw new Refused(400, "For TCP/UDP protocols, port_range_min must be <= port_range_max");
+  }
+}
+
+/** neutron/db/l3_db.py, _create_floatingip and _check_and_get_fip_assoc. */
 function checkFloating(region: Region, wanted: Record<string, unknown>): void {
   const { floating_network_id: id, port_id: port } = wanted as { floating_network_id: string; port_id?: string | null };
   const network = region.collection("networks").get(id);
@@ -230,5 +242,5 @@ function checkFloating(region: Region, wanted: Record<string, unknown>): void {
   if (port === undefined || port === null) return;
   if (!region.collection("ports").has(port)) throw new Refused(404, `Port ${port} could not be found.`);
   const taken = [...region.collection("floatingips").values()].some(({ port_id }) => port_id === port);
-  if (taken) throw new Refused(409, `Cannot associate floating IP: port ${port} already has one.`);
+  if (taken) throw new Refused(409, `Cannot associate floating IP with port ${port}: it already has a floating IP.`);
 }
