@@ -33,13 +33,26 @@ export class Client {
     return new Client(api, region, (config.maxRetries ?? 0) as number);
   }
 
-  /** @throws Rejected for every answer that is no success. */
-  async call<T = Values>(service: Service, method: string, path: string, body?: unknown): Promise<T> {
+  /**
+   * @param microversion Nova's; without one it answers as 2.1 did.
+   * @throws Rejected for every answer that is no success.
+   */
+  async call<T = Values>(
+    service: Service,
+    method: string,
+    path: string,
+    body?: unknown,
+    microversion?: string,
+  ): Promise<T> {
     if (!tokens.has(this.api)) tokens.set(this.api, login(this.api));
     for (let retries = 0; ; retries += 1) {
       const answer = await fetch(`${this.api.url}/${this.region}/${service}${path}`, {
         method,
-        headers: { "content-type": "application/json", "x-auth-token": await tokens.get(this.api)! },
+        headers: {
+          "content-type": "application/json",
+          "x-auth-token": await tokens.get(this.api)!,
+          ...(microversion !== undefined && { "x-openstack-nova-api-version": microversion }),
+        },
         body: body === undefined ? undefined : JSON.stringify(body),
       });
       const text = await answer.text();

@@ -48,7 +48,11 @@ export function instance(api: OpenStackApi): StandInType {
     async create(inputs, context) {
       const client = Client.of(api, inputs, context);
       const request = { server: requestOf(inputs) };
-      const { server } = await client.call<{ server: { id: string } }>("compute/v2.1", "POST", "/servers", request);
+      const devices = (inputs.blockDevices ?? []) as BlockDevice[];
+      // openstack/resource_openstack_compute_instance_v2.go: for a volume's type, and only then.
+      const microversion = devices.some(({ volumeType }) => volumeType) ? "2.67" : undefined;
+      const asked = client.call<{ server: { id: string } }>("compute/v2.1", "POST", "/servers", request, microversion);
+      const { server } = await asked;
       const { id } = server;
       const state = async () => ({ ...inputs, ...(await stateOf(client, id)), region: client.region });
       try {
