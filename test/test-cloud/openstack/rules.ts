@@ -223,7 +223,7 @@ function checkPorts(rule: Record<string, unknown>): void {
   const [least, most] = [rule.port_range_min ?? null, rule.port_range_max ?? null] as (number | null)[];
   if (least === null && most === null) return;
   if (!rule.protocol) throw new Refused(400, "Must also specify protocol if port range is given.");
-  if (!["tcp", "udp"].includes(String(rule.protocol))) return;
+  if (typeof rule.protocol !== "string" || !["tcp", "udp"].includes(rule.protocol)) return;
   for (const port of [least, most]) {
     if (port !== null && !(port > 0 && port <= 65535)) throw new Refused(400, `Invalid value for port ${port}`);
   }
