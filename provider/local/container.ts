@@ -1,7 +1,7 @@
 // A builder as a container: what is put into its root file system before it boots, and the command that boots it.
 import { execa } from "execa";
-import { access } from "node:fs/promises";
-import { join } from "node:path";
+import { access, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { UserError } from "../../common/user-error.ts";
 import { doorFiles, doorPort, doorScript } from "../../provision/door.ts";
 import { keptPathsFile } from "../../provision/seal/kept.ts";
@@ -100,6 +100,7 @@ export async function prepareContainer(
   access?: ContainerAccess,
   signal?: AbortSignal,
 ): Promise<void> {
+  await writeFile(heldBackFile(overlay), heldBackCondition);
   const values = {
     NAME_SERVERS: nameServers,
     ...(access && {
@@ -119,8 +120,9 @@ export async function prepareContainer(
   });
 }
 
-// Units that make no sense in a builder. They are masked on the container's command line, which leaves nothing in the image.
-const masked = [
+// Units that make no sense in a builder. A condition keeps them down: modules can enable and start them, as they do on a machine, which
+// a masked unit refuses.
+const heldBack = [
   // The network is there already, and nobody tells networkd about it.
   "systemd-networkd.service",
   "systemd-networkd.socket",
@@ -136,6 +138,16 @@ const masked = [
   "sshd-keygen.target",
   "sshd-keygen.service",
 ];
+
+/** The condition, in the machine's folder. It gets into /run of the builder, so nothing of it is in the image. */
+const heldBackFile = ({ path }: Overlay): string => join(dirname(path), "held-back.conf");
+const heldBackCondition = "[Unit]\nConditionVirtualization=!container\n";
+
+function heldBackWords(overlay: Overlay): string[] {
+  // A colon separates the two paths. The drop-in's name makes it the last one: an earlier one could drop the condition.
+  const source = heldBackFile(overlay).replaceAll(/[\\:]/g, "\\$&");
+  return heldBack.map((unit) => `--bind-ro=${source}:/run/systemd/system/${unit}.d/zz-ci-images-builder.conf`);
+}
 
 /**
  * How the supervisor runs the container of the machine in `directory`.
@@ -157,8 +169,8 @@ export function containerSupervision(
     // systemd-nspawn is not to write into the image: name servers are set by us, and logs and time zone are the image's own.
     ...["--resolv-conf=off", "--timezone=off", "--link-journal=no"],
     "--kill-signal=SIGRTMIN+4",
+    ...heldBackWords(overlay),
     ...cloudInitWords(seed),
-    ...masked.map((unit) => `systemd.mask=${unit}`),
   ];
   const enterGroup = 'echo 0 >"$CONTROL_GROUP/guest/cgroup.procs" && exec "$@"';
   return {

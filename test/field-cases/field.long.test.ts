@@ -81,6 +81,36 @@ const batches: Record<string, { cases: string[]; recipe?: Record<string, unknown
     ],
     recipe: { size: "12G" },
   },
+  "what systemd makes at boot, disks, shares, devices": {
+    cases: [
+      "sysusers_tmpfiles",
+      "credentials",
+      "extensions",
+      "swap_file",
+      "storage_tools",
+      "nfs_client",
+      "udev_rules",
+      "apparmor_profile",
+      "init_scripts",
+      "remote_logs",
+    ],
+  },
+  "logins, authorities, commands, proxies": {
+    cases: [
+      "data_sources",
+      "sudo_rules",
+      "docker_elsewhere",
+      "git_for_all",
+      "own_authority",
+      "podman_socket",
+      "ssh_authority",
+      "python_alternatives",
+      "virtual_screen",
+      "skeleton",
+      // Last: it cuts the bake off from everything.
+      "proxies",
+    ],
+  },
   "hardening, dracut, resolved": { cases: ["dracut", "resolved", "hardening"] },
 };
 

@@ -75,6 +75,14 @@ describe("local builder", function () {
     assert.deepEqual(unknown, []);
   });
 
+  it("keeps package timers and network daemons down without masking them, so that a module may enable and start them", async () => {
+    const { run } = await newBuilder();
+    const units = "systemd-networkd.service apt-daily.timer apt-daily-upgrade.timer";
+    assert.match(await run(`sudo systemctl enable --now ${units} 2>&1; echo "status $?"`), /status 0$/);
+    assert.deepEqual((await run(`systemctl is-enabled ${units}`)).split("\n"), ["enabled", "enabled", "enabled"]);
+    assert.match(await run(`systemctl is-active ${units} || true`), /^inactive\ninactive\ninactive$/);
+  });
+
   it("comes back after a reboot from inside", async () => {
     const { machine, run, privateKey } = await newBuilder();
     const boot = "systemctl show --value --property=UserspaceTimestampMonotonic";

@@ -13,7 +13,7 @@ export function modify(_name: string, root: Root): void {
     "qemu-user-static",
     "binfmt-support",
   ]);
-  root.check("both are there", `dpkg-query -W -f '\${Architecture} ' libc6:arm64 libc6:amd64 | grep -q 'arm64 amd64'`);
+  root.check("both are there", `dpkg-query -W -f '\${Architecture} ' libc6:arm64 libc6:amd64 | grep -q 'amd64 arm64'`);
   root.check(
     "a program of the other architecture runs on the image",
     `systemd-detect-virt --quiet --container || { cd /run; echo 'int main(){return 42;}' | aarch64-linux-gnu-gcc -static -x c - -o field-arm64; code=0; ./field-arm64 || code=$?; [ "$code" = 42 ]; }`,
