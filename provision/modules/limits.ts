@@ -73,6 +73,9 @@ interface Limit {
 const loginFile = "/etc/security/limits.d/99-worker.conf";
 const serviceFile = "/etc/systemd/system.conf.d/99-worker-limits.conf";
 
+/** Bash that holds where root may raise limits: with the capability CAP_SYS_RESOURCE, bit 24. */
+const mayRaiseLimits = `(( 0x$(awk '$1 == "CapEff:" { print $2 }' /proc/self/status) >> 24 & 1 ))`;
+
 /** Records the files for PAM and for systemd. */
 export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
   const limits = settingsOf<Limit[]>(cfg, "limits", []);
@@ -93,19 +96,23 @@ function loginCheck(root: Root, { limit, user = "*", soft, hard }: Limit): void 
   const { ulimit = "", factor = 1 } = known[limit] ?? {};
   const shown = (value: number | "unlimited") => (value === "unlimited" ? value : String(value * factor));
   const what = `${limit} is limited to ${soft}, at most ${hard}, for ${user === "*" ? "logins" : user}`;
+  const lines = loginLines({ limit, user, soft, hard }).map((line) => quote(line.trimEnd()));
+  const isSet = `for line in ${lines.join(" ")}; do grep --fixed-strings --line-regexp --quiet -- "$line" ${loginFile}; done`;
   // Who is in a group is not known here; and sudo and su, by which checks run, forbid core files to what they run, whatever the limit is.
   if (user.startsWith("@") || limit === "core") {
-    const lines = loginLines({ limit, user, soft, hard }).map((line) => quote(line.trimEnd()));
-    root.check(
-      what,
-      `for line in ${lines.join(" ")}; do grep --fixed-strings --line-regexp --quiet -- "$line" ${loginFile}; done`,
-    );
+    root.check(what, isSet);
     return;
   }
   const su = `su ${quote(user === "*" ? root.loginUser : user)} --shell /bin/bash --command`;
   root.check(
     what,
-    `[ "$(${su} 'ulimit -S${ulimit}; ulimit -H${ulimit}' | tr '\\n' ' ')" = '${shown(soft)} ${shown(hard)} ' ]`,
+    // A builder that is a container may be forbidden to go beyond the limits of the computer it runs on.
+    `\
+if systemd-detect-virt --quiet --container && ! ${mayRaiseLimits}; then
+  ${isSet}
+else
+  [ "$(${su} 'ulimit -S${ulimit}; ulimit -H${ulimit}' | tr '\\n' ' ')" = '${shown(soft)} ${shown(hard)} ' ]
+fi`,
   );
 }
 
