@@ -154,6 +154,14 @@ trap '[[ $- != *e* || -s $ci_images_failure ]] || printf "%s\\n%s" "$LINENO" "$B
 
 // What the script starts in the background may hold its output for ever. Through our own pipes that cannot hold up the connection.
 const execution = `\
+# "systemctl start" does not say why a unit failed. Those that have been silent since the step began failed before it.
+failed_units() {
+  local unit said
+  { systemctl list-units --failed --plain --no-legend || true; } 2>/dev/null | while read -r unit _; do
+    said=$(journalctl --quiet --no-pager --output=cat --lines=5 --since="@$began_at" "_SYSTEMD_UNIT=$unit" 2>/dev/null || true)
+    if [ -n "$said" ]; then printf '%s\\n' "$unit has failed, its last lines:" "$said"; fi
+  done
+}
 set -m
 mkfifo "$work/out" "$work/err"
 "\${filter[@]}" <"$work/out" &
@@ -162,6 +170,7 @@ out_filter=$!
 err_filter=$!
 disown "$out_filter" "$err_filter"
 began=$SECONDS
+began_at=$(date +%s)
 (
   umask 022
   export BASH_ENV=$work/preamble
@@ -200,6 +209,7 @@ fi
     } <"$work/failure"
     if [[ -n $line && $command != "("* ]]; then where=" at line $line of its script: \${command:0:300}"; fi
     echo "ci-images: $title failed with exit status $status$where"
+    failed_units
   fi
   echo "$failure_cure"
 } | "\${filter[@]}" >&2

@@ -12,11 +12,15 @@ describe("a bake that fails", function () {
   });
   afterEach(() => stack.remove());
 
-  it("names the module, shows its last lines, says what to do, resumes there, and starts afresh when edited", async () => {
-    await stack.recipe(scriptRecipe("echo counting >>/etc/tiny; echo the last words; test -e /run/let-me-pass"));
+  it("names the module, shows its last lines and those of units that failed, says what to do, resumes there, and starts afresh when edited", async () => {
+    const unit = "systemd-run --quiet --wait --unit=doomed sh -c 'echo the unit says why; exit 3' || true";
+    await stack.recipe(
+      scriptRecipe(`echo counting >>/etc/tiny; ${unit}; echo the last words; test -e /run/let-me-pass`),
+    );
     const failed = await stack.failingUp();
     assert.match(failed.output, /module "?run"?/);
     assert.match(failed.output, /the last words/);
+    assert.match(failed.output, /doomed\.service has failed[^\n]*\n\s*the unit says why/);
     assert.match(failed.output, /pulumi up/);
     assert.deepEqual(await stack.imageFolders(), []);
     assert.equal((await stack.outputs()).images, undefined);

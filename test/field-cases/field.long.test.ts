@@ -42,7 +42,9 @@ const batches: Record<string, { cases: string[]; recipe?: Record<string, unknown
     cases: [
       "repositories",
       "second_kernel",
+      "docker",
       "docker_load",
+      "docker_images",
       "chroots",
       "virtualisation",
       "network_manager",
@@ -51,7 +53,7 @@ const batches: Record<string, { cases: string[]; recipe?: Record<string, unknown
       "nix",
       "grub",
     ],
-    recipe: { size: "12G", repositories: ["backports"] },
+    recipe: { size: "12G", repositories: ["backports"], docker_images: ["localhost:5000/field:1"] },
   },
   "services and agents": {
     cases: [
@@ -99,6 +101,7 @@ const batches: Record<string, { cases: string[]; recipe?: Record<string, unknown
     cases: [
       "data_sources",
       "sudo_rules",
+      "docker",
       "docker_elsewhere",
       "git_for_all",
       "own_authority",
@@ -110,6 +113,21 @@ const batches: Record<string, { cases: string[]; recipe?: Record<string, unknown
       // Last: it cuts the bake off from everything.
       "proxies",
     ],
+    recipe: {
+      docker: {
+        daemon: {
+          "data-root": "/data/docker",
+          "storage-driver": "overlay2",
+          "log-driver": "json-file",
+          "log-opts": { "max-size": "10m", "max-file": "3" },
+          "live-restore": true,
+          "userland-proxy": false,
+          "default-address-pools": [{ base: "10.200.0.0/16", size: 24 }],
+          bip: "10.200.255.1/24",
+          "registry-mirrors": ["https://mirror.example.com"],
+        },
+      },
+    },
   },
   "hardening, dracut, resolved": { cases: ["dracut", "resolved", "hardening"] },
 };

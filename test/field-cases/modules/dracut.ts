@@ -6,6 +6,7 @@ export const description = "Makes the initial ramdisk by dracut";
 
 export function modify(_name: string, root: Root): void {
   root.run(`
+    apt-get -q update
     DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends dracut
     printf 'hostonly="no"\\nadd_drivers+=" virtio_blk virtio_pci virtio_net "\\n' >/etc/dracut.conf.d/field.conf
     for kernel in /lib/modules/*; do dracut --force "/boot/initrd.img-\${kernel##*/}" "\${kernel##*/}"; done`);
