@@ -68,17 +68,20 @@ export async function removeControlGroup(directory: string): Promise<void> {
   }
 }
 
-async function removeTree(group: string): Promise<void> {
-  const entries = await readdir(group, { withFileTypes: true }).catch(ignoreMissing);
-  for (const entry of entries ?? []) if (entry.isDirectory()) await removeTree(join(group, entry.name));
-  for (let patience = 100; entries !== undefined; patience--) {
+/** Milliseconds that the kernel may take to clean up after killed processes: on a busy computer, with much to write, it is many seconds. */
+const patience = 60_000;
+
+async function removeTree(group: string, deadline = Date.now() + patience): Promise<void> {
+  for (;;) {
+    const entries = (await readdir(group, { withFileTypes: true }).catch(ignoreMissing)) ?? [];
+    for (const entry of entries) if (entry.isDirectory()) await removeTree(join(group, entry.name), deadline);
     try {
       return await rmdir(group);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "ENOENT") return;
-      // Processes that were killed stay in their group until the kernel has cleaned up after them.
-      if (code !== "EBUSY" || patience === 0) throw error;
+      // Processes that were killed stay in their group until then, and a guest that ends may have made another group.
+      if (code !== "EBUSY" || Date.now() > deadline) throw error;
       await delay(20);
     }
   }
