@@ -1,5 +1,7 @@
 // Port forwards by a tool that makes one connection a run, as gcloud and the AWS CLI do.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { answersSsh } from "../../provider/local/ssh-answer.ts";
 import { forward } from "../../provider/resources/forward.ts";
 import { closeForward, complaintAt, openForward } from "../../provider/tunnels.ts";
@@ -18,6 +20,12 @@ describe("a port forward", () => {
     const script = `const s = require("net").connect(${port}, "127.0.0.1"); process.stdin.pipe(s); s.pipe(process.stdout); s.on("error", (e) => { console.error("ERROR: " + e.code); process.exit(1); }); s.on("close", () => process.exit(0));`;
     return [process.execPath, "-e", script];
   };
+  /** A server that says nothing and ends no connection. */
+  const listenMute = async () => {
+    const server = createServer({ allowHalfOpen: true });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    return { server, port: (server.address() as AddressInfo).port };
+  };
   const context = { progress: () => {}, signal: new AbortController().signal };
 
   it("leads every connection through a run of the tool, has the same port in every run, and is opened again by a look for changes", async () => {
@@ -30,6 +38,37 @@ describe("a port forward", () => {
     assert.equal(await answersSsh(login, 1000), false);
     assert.equal(await forward.drift!(id, outputs), "none");
     assert.equal(await answersSsh(login, 20_000), true);
+    await closeForward(command);
+  });
+
+  it("leads to a server although the tool says something before, as the Session Manager plugin does", async () => {
+    const [program, option, script] = tool(server.port);
+    const command = [
+      program,
+      option,
+      `process.stdout.write("\\nStarting session with SessionId: me-0a1b2c\\n"); ${script}`,
+    ];
+    const port = await openForward(command);
+    const login = { host: "127.0.0.1", port, user: "root", hostKey: server.hostKey };
+    assert.equal(await answersSsh(login, 20_000), true);
+    await closeForward(command);
+  });
+
+  it("ends a tool that does not end with its standard input, nor with SIGTERM", async () => {
+    const { port: mute, server: listener } = await listenMute();
+    const script = `process.on("SIGTERM", () => {}); const s = require("net").connect(${mute}, "127.0.0.1"); process.stdin.pipe(s, { end: false }); s.on("close", () => process.exit(0));`;
+    const command = [process.execPath, "-e", script];
+    const [incoming, outgoing] = [
+      once(listener, "connection"),
+      connect({ host: "127.0.0.1", port: await openForward(command) }),
+    ];
+    const [behind] = (await incoming) as [Socket];
+    // Either way: the tool's end of the connection is gone with the tool.
+    const gone = Promise.race([once(behind.resume(), "end"), once(behind, "error")]);
+    outgoing.destroy();
+    await gone;
+    behind.destroy();
+    listener.close();
     await closeForward(command);
   });
 

@@ -4,13 +4,27 @@
 //   gcloud compute start-iap-tunnel        https://cloud.google.com/sdk/gcloud/reference/compute/start-iap-tunnel
 //   aws ec2-instance-connect open-tunnel   https://docs.aws.amazon.com/cli/latest/reference/ec2-instance-connect/open-tunnel.html
 //   aws ssm start-session                  https://docs.aws.amazon.com/cli/latest/reference/ssm/start-session.html
+//
+// What they do at either end of a connection is read from awscli/customizations/ec2instanceconnect/websocket.py and sessionmanager.py of
+// aws/aws-cli, and src/sessionmanagerplugin/session of aws/session-manager-plugin.
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 /** What a tool is to do: connect, or say something and end. */
-export type Order = { address: string; network?: string } | { says: string; status: number };
+export type Order = Connect | { says: string; status: number };
+
+interface Connect {
+  address: string;
+  network?: string;
+  /** Written to standard output before the connection: SSH clients skip lines before the server's version. */
+  greeting?: string;
+  /** True for a tool that goes on when its standard input has ended, or when it is sent SIGTERM: aws/aws-cli#9344, net-ssh/net-ssh#947. */
+  outlivesInput?: boolean;
+  /** True for a tool that runs another one, which does not end when the first is killed, but with its standard input. */
+  runsPlugin?: boolean;
+}
 
 /** What there is to connect to. */
 export interface Targets {
@@ -108,7 +122,8 @@ export class TunnelTools {
     const { region, "instance-id": id, "remote-port": port = "22" } = values;
     if (!region || !id || port !== "22" || values["local-port"]) return { says: "usage", status: 2 };
     const found = await this.targets.ec2?.(region, id);
-    if (found?.isOpen) return this.to(found.address);
+    // StdinStdoutIO takes the end of its input for nothing to read; only whoever started it, or the server, ends it.
+    if (found?.isOpen) return { ...this.to(found.address), outlivesInput: true };
     return { says: "awscli.customizations.ec2instanceconnect: Websocket Closed: target is not reachable", status: 1 };
   }
 
@@ -118,11 +133,12 @@ export class TunnelTools {
     const isSsh = document === "AWS-StartSSHSession" && parameters === "portNumber=22";
     if (!region || !target || !isSsh) return { says: "usage", status: 2 };
     const found = await this.targets.ec2?.(region, target);
-    if (found?.isManaged) return this.to(found.address);
+    const greeting = `\nStarting session with SessionId: ci-images-${this.runs.length}\n`;
+    if (found?.isManaged) return { ...this.to(found.address), greeting, runsPlugin: true };
     return { says: `An error occurred (TargetNotConnected): ${target} is not connected.`, status: 254 };
   }
 
-  private to(address: string): Order {
+  private to(address: string): Connect {
     return { address, ...(this.network !== undefined && { network: this.network }) };
   }
 }

@@ -12,12 +12,19 @@ for await (const part of test) text += String(part);
 // eslint-disable-next-line @typescript-eslint/no-unsafe-assignment -- the rule knows no types of comments
 const order = JSON.parse(text);
 if ("address" in order) {
-  const relay =
-    "const s = require('net').connect(22, process.argv[1]); s.on('error', () => process.exit(1)); s.on('close', () => process.exit(0)); process.stdin.pipe(s); s.pipe(process.stdout);";
-  const enter = order.network === undefined ? [] : ["nsenter", `--net=${order.network}`, "--"];
-  const [program, ...rest] = [...enter, process.execPath, "-e", relay, order.address];
+  const { address, network, greeting = "", outlivesInput, runsPlugin } = order;
+  process.stdout.write(greeting);
+  const relay = `
+    const s = require("net").connect(22, process.argv[1]);
+    s.on("error", () => process.exit(1));
+    s.on("close", () => process.exit(0));
+    process.stdin.pipe(s, { end: ${!outlivesInput} });
+    s.pipe(process.stdout);`;
+  const enter = network === undefined ? [] : ["nsenter", `--net=${network}`, "--"];
+  const [program, ...rest] = [...enter, process.execPath, "-e", relay, address];
   const child = spawn(program, rest, { stdio: "inherit" });
-  process.on("SIGTERM", () => child.kill("SIGTERM"));
+  if (outlivesInput) process.on("SIGTERM", () => {});
+  if (!runsPlugin) process.on("SIGHUP", () => child.kill("SIGHUP"));
   child.on("exit", (code) => process.exit(code ?? 1));
 } else {
   (order.status === 0 ? process.stdout : process.stderr).write(`${order.says}\n`);
