@@ -60,7 +60,9 @@ export function faults(open: () => Promise<FallibleSubject>): void {
     assert.deepEqual(await made.cloud.machines(), []);
   });
 
-  it("makes another image after each that came to nothing, also when the state was refreshed in between", async () => {
+  it("makes another image after each that came to nothing, also when the state was refreshed in between", async function () {
+    // The official gcp plugin takes over three minutes to give up RESOURCE_NOT_READY.
+    this.timeout(900_000);
     const before = await made.stack.image();
     await made.stack.recipe(scriptRecipe("true"));
     for (const { complaint, fail } of made.cloud.imageFailures) {
