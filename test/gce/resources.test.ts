@@ -217,6 +217,11 @@ describe("the end of a builder on gce", () => {
       assert.deepEqual(lines, ["image worker-1 can't be made: the disk is busy (RESOURCE_NOT_READY)"]);
       assert.deepEqual(await told(() => api.faults.fail({ ...refused, reason: "INTERNAL_ERROR" })), []);
       assert.deepEqual(await told(() => {}), []);
+      api.faults.refuse({ matches: /^GET .*\/global\/operations$/, status: 403, reason: "forbidden" });
+      assert.ok(
+        !("meanwhile" in (await create(gceClearing, { ...wanted, image: "worker-2" }))),
+        "a role that may not look",
+      );
     }));
 
   it("is refused where the disk would go with the instance, or the machine vanished before it was stopped", () =>

@@ -2,6 +2,7 @@
 // every later try. The official provider records no image whose making failed, and so never deletes it.
 import { UserError } from "../../../common/user-error.ts";
 import { Compute, unwatched } from "../../gce/compute.ts";
+import { ComputeError } from "../../gce/errors.ts";
 import { limits, marks } from "../../gce/machines.ts";
 import type { Image, Operation } from "../../gce/types.ts";
 import type { Context, ResourceType } from "../../resource.ts";
@@ -61,12 +62,9 @@ export const gceClearing: ResourceType<ClearingInputs, ClearingInputs> = {
       await compute.remove(path, `image ${image}`, limits.small);
       context.progress(`removed image ${image}, which was ${left.status}: left by an earlier bake`);
     }
-    const earlier = new Set((await operationsOn(compute, image)).map(({ name }) => name));
-    return {
-      id: `${image}@${inputs.instance}`,
-      outputs: inputs,
-      meanwhile: (context) => tellLostReason(inputs, earlier, context),
-    };
+    const made = { id: `${image}@${inputs.instance}`, outputs: inputs };
+    const earlier = await earlierOperations(compute, image);
+    return earlier ? { ...made, meanwhile: (context) => tellLostReason(inputs, earlier, context) } : made;
   },
 };
 
@@ -102,6 +100,16 @@ async function tellLostReason(
   );
   for (const { code, message } of ended.error?.errors ?? []) {
     if (code === lost) context.progress(`image ${image} can't be made: ${message ?? "no reason was given"} (${code})`);
+  }
+}
+
+/** @returns their names; undefined where the user's role may not list operations, which nothing else needs. */
+async function earlierOperations(compute: Compute, image: string): Promise<ReadonlySet<string> | undefined> {
+  try {
+    return new Set((await operationsOn(compute, image)).map(({ name }) => name));
+  } catch (error) {
+    if (error instanceof ComputeError && error.status === 403) return undefined;
+    throw error;
   }
 }
 
