@@ -107,6 +107,11 @@ export function labelState(
   };
 }
 
+/** The labels of a thing that is to be made: the provider adds one of its own, which no input names (`add_pulumi_attribution_label`). */
+export function firstLabels(labels: unknown): Record<string, string> {
+  return { ...(labels as Record<string, string> | undefined), "goog-pulumi-provisioned": "true" };
+}
+
 /** Sets a thing's labels to the program's, and leaves those of others. */
 export async function changeLabels(client: Client, path: string, inputs: Values, state: Values): Promise<void> {
   const found = await client.call<{ labels?: Record<string, string>; labelFingerprint: string }>("GET", path);

@@ -3,7 +3,7 @@ import { isUnknown, unknownValue } from "../../../tools/stand-ins/command-plugin
 import type { Values } from "../bridge.ts";
 import type { GceApi, Instance } from "../gce-api.ts";
 import { InitFailed, type StandInType } from "../stand-in.ts";
-import { changeLabels, Client, labelState, linkOf, zonal } from "./client.ts";
+import { changeLabels, Client, firstLabels, labelState, linkOf, zonal } from "./client.ts";
 
 interface BootDisk {
   autoDelete?: boolean;
@@ -92,7 +92,7 @@ function requestOf(client: Client, inputs: Values): Values {
   return {
     name: inputs.name,
     machineType: `${zone}/machineTypes/${inputs.machineType as string}`,
-    labels: inputs.labels,
+    labels: firstLabels(inputs.labels),
     tags: { items: inputs.tags ?? [] },
     scheduling: inputs.scheduling,
     shieldedInstanceConfig: inputs.shieldedInstanceConfig,

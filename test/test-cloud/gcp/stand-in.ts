@@ -2,7 +2,7 @@
 import type { Values } from "../bridge.ts";
 import type { Disk, GceApi, Image } from "../gce-api.ts";
 import type { StandIn, StandInType } from "../stand-in.ts";
-import { changeLabels, Client, labelState, linkOf, zonal } from "./client.ts";
+import { changeLabels, Client, firstLabels, labelState, linkOf, zonal } from "./client.ts";
 import { instance } from "./instance.ts";
 
 /** The plugin for a test cloud's Compute Engine. */
@@ -40,7 +40,9 @@ function disk(api: GceApi): StandInType {
       const container = zonal(client, inputs);
       const { name, image: source, size, labels } = inputs;
       const sourceImage = source === undefined ? undefined : linkOf(client, "global/images", source);
-      await client.change("POST", container, "disks", { name, sourceImage, sizeGb: size, labels });
+      await client.change("POST", container, "disks", {
+        ...{ name, sourceImage, sizeGb: size, labels: firstLabels(labels) },
+      });
       const id = `${container}/disks/${name as string}`;
       const found = await client.call<Disk>("GET", id);
       return { id, state: { ...inputs, ...stateOf(found, inputs), project: client.project } };
@@ -104,6 +106,7 @@ function image(api: GceApi): StandInType {
       // A failed operation leaves nothing recorded.
       await client.change("POST", container, "images", {
         ...rest,
+        labels: firstLabels(rest.labels),
         ...(sourceDisk !== undefined && { sourceDisk: linkOf(client, "disks", sourceDisk) }),
         ...(sourceImage !== undefined && { sourceImage: linkOf(client, "global/images", sourceImage) }),
       });
