@@ -28,7 +28,7 @@ describe("a key of the user's own", function () {
     folder = await mkdtemp(join(tmpdir(), "ci-images-own-keys-"));
   });
   after(() => rm(folder, { recursive: true, force: true }));
-  afterEach(() => cloud.close());
+  afterEach(() => (cloud as Subject | undefined)?.close());
 
   /** Makes a key. @returns the private half's file; the public half's has `.pub` behind it. */
   async function makeKey(kind: "rsa" | "ecdsa" | "ed25519"): Promise<string> {
