@@ -160,6 +160,8 @@ export interface Cloud {
   readonly name: string;
   /** Where the stack's outputs have its images: `local`, `aws`, `gce`, `rackspace`. */
   readonly outputName: string;
+  /** True where the disk of the stopped builder can be read, so that the sealing is asserted there. */
+  readonly readsStopped?: boolean;
   /** The region or project, as in the outputs; undefined where there are no places (`local`). */
   readonly place?: string;
   /** Size of the image's disk in bytes, where the stack's settings decide it and not the recipe. Counts in the recipe hash. */

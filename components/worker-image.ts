@@ -109,7 +109,8 @@ function bakeImage(worker: string, bake: Bake, args: WorkerImageArgs): DeclaredI
   const inventory = provisioning.inventory(bake.recipe);
   provisioning.after(cloud.declareSealing(bake, builder, provisioning.end));
   const { recipe, base } = bake;
-  const sealed = provisioning.seal({ image: { name: plan.name, recipe, base } }, recipe);
+  const image = { name: plan.name, recipe, base };
+  const sealed = provisioning.seal({ image, lastLook: !cloud.readsStopped }, recipe);
   return cloud.declareImage(bake, builder, sealed, inventory);
 }
 

@@ -1,7 +1,7 @@
 // What is tested on a machine that was booted from the finished image, beside the recipe's own checks: that it is a machine of its
 // own, that nobody of the bake can log in, and that it came up well.
 import type { Check } from "./root.ts";
-import { keptPathsFile, keyListFile, madePathsFile } from "./seal/kept.ts";
+import { keptPathsFile, keyListFile, lastLookFile, madePathsFile } from "./seal/kept.ts";
 import { quote } from "./shell.ts";
 
 /** What the builder was, so that the new machine can be told from it. */
@@ -33,6 +33,7 @@ export function verificationChecks(builder: BuilderIdentity): Check[] {
     check("no key of the bake is accepted", loginKey(builder.loginKey)),
     check("keys of services are its own, made on this boot", serviceKeys),
     check("no log of the bake is in the image", oldLogs),
+    check("nothing came back when the builder was stopped", lastLook),
     check("the root file system fills the disk", rootSize),
     check("shell histories are empty", histories),
   ];
@@ -130,6 +131,12 @@ while read -r path mode owner; do
   if [ "$(stat -c '%a %U:%G' "$path")" != "$mode $owner" ]; then echo "$path: $(stat -c '%a %U:%G' "$path") and not $mode $owner"; exit 1; fi
   if [ ! -s "$path" ] || [ "$(stat -c %Y "$path")" -lt "$((booted - 60))" ]; then echo "$path was not made on this boot"; exit 1; fi
 done <${keyListFile}`;
+
+// Where the disk of the stopped builder was read (local), or it was cut off, there is no such file.
+const lastLook = `\
+if [ ! -e ${lastLookFile} ]; then echo "the builder has not looked"; exit 0; fi
+cat ${lastLookFile}
+[ "$(cat ${lastLookFile})" = ok ]`;
 
 // On the clouds nobody can look at the stopped builder: what was written there after the cleanup shows here.
 const oldLogs = `\

@@ -43,6 +43,7 @@ interface LocalMachine extends Machine {
 export class LocalCloud implements Cloud {
   readonly name = "local";
   readonly outputName = "local";
+  readonly readsStopped = true;
   private readonly project = pulumi.getProject();
   private readonly stack = pulumi.getStack();
   /** The image directory: images are found by what is in it. */

@@ -17,6 +17,9 @@ export const madePathsFile = `${ownFolder}/made-paths`;
 /** What sealing did: `kept`, `removed` or `changed`, tab, the line of the checklist, tab, the path. */
 export const sealingReportFile = `${ownFolder}/sealing`;
 
+/** What the builder found when it looked once more while it was stopped: `ok`, or lines of the assertions. */
+export const lastLookFile = `${ownFolder}/after-stop`;
+
 /** Swap files that modules have made: bytes, tab, the path. */
 export const swapFilesFile = `${ownFolder}/swap-files`;
 

@@ -8,14 +8,17 @@ import { guestFile } from "./scripts.ts";
 export const prelude = `\
 shopt -s nullglob dotglob extglob
 export LC_ALL=C
+# Before 4.4 an empty array counts as not set.
+if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then set +u; fi
 ROOT=\${ROOT%/}
 
 ${guestFile("files.sh")}
 # --- what the recipe keeps: said by modules, and what sealing found that modules have made
 made_paths_file=${madePathsFile}
+transport_paths=()
 load_kept_paths() {
   local file
-  kept_paths=()
+  kept_paths=("\${transport_paths[@]}")
   for file in "$ROOT${keptPathsFile}" "$ROOT$made_paths_file"; do
     if [ -f "$file" ]; then mapfile -t -O "\${#kept_paths[@]}" kept_paths <"$file"; fi
   done

@@ -31,6 +31,8 @@ export interface SealOptions extends AssertOptions {
   keepKeys?: readonly string[];
   /** Accounts that only the bake needed; they go, with their homes. */
   temporaryUsers?: readonly string[];
+  /** Whether the builder looks once more when it is stopped: where nobody can read its disk then. Default true. */
+  lastLook?: boolean;
   /** Whether free space is filled with zeros where the disk does not take discards. That takes as long as writing all of it; default false. */
   zeroFreeSpace?: boolean;
 }
@@ -53,7 +55,7 @@ export const packageListScript = `${packageList}package_list\n`;
  * can log in any more; the session it runs in ends as usual. The machine has to be powered off then, and never booted again.
  */
 export function sealScript(options: SealOptions): string {
-  const { image, keep = [], keepKeys = [], temporaryUsers = [], zeroFreeSpace = false } = options;
+  const { image, keep = [], keepKeys = [], temporaryUsers = [], zeroFreeSpace = false, lastLook = true } = options;
   const inOrder = [...checklist.filter((entry) => !entry.late), ...checklist.filter((entry) => entry.late)];
   return `#!/bin/bash
 # shellcheck disable=SC2088 # a tilde in a pattern stands for every home, and the shell is not to expand it
@@ -77,7 +79,8 @@ ${identityScript(image)}
 ${inOrder.map(removal).join("\n")}
 restore_flags
 report_sealing
-}
+${lastLook ? "arm_last_look\n" : ""}}
+${dropPaths()}
 ${assertions()}
 # Nothing in here may read the rest of this script.
 seal </dev/null
@@ -129,6 +132,12 @@ function arrayOf(id: string, kind: (typeof patternKinds)[number] = "paths"): str
   return `${kind}_${id.replaceAll("-", "_")}`;
 }
 
+/** What the last look removes again: whatever is on the list by its place. */
+function dropPaths(): string {
+  const arrays = checklist.filter(({ paths }) => paths).map(({ id }) => `"\${${arrayOf(id)}[@]}"`);
+  return `drop_paths() {\ndrop ${arrays.join(" \\\n  ")}\n}`;
+}
+
 function removalOfUsers(users: readonly string[]): string {
   if (users.length === 0) return "";
   return ["rule=temporary-users", ...users.map((user) => `userdel --force --remove ${quote(user)}`), "name_gone"].join(
@@ -170,7 +179,7 @@ assert_one() {
   local output status=0 line
   # Not in a condition: bash would ignore errors inside.
   set +e
-  output=$(set -euo pipefail; "assert_\${1//-/_}")
+  output=$(set -eo pipefail; "assert_\${1//-/_}")
   status=$?
   set -e
   if [ "$status" -ne 0 ]; then echo "not ok - $1: could not be checked (exit status $status)"; failed=yes; return; fi

@@ -113,7 +113,16 @@ END
 ExecStart=/bin/sh -c 'sleep 1000'
 ExecStop=/usr/bin/systemctl --no-block start test-logger.service
 END
+    # One that sealing leaves running, and that writes when it is stopped.
+    cat >/run/systemd/system/ci-images-builder-test.service <<'END'
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
+ExecStop=/bin/sh -c 'echo late >/var/log/late.log; echo seed >/var/lib/systemd/random-seed'
+END
     systemctl daemon-reload
+    systemctl start ci-images-builder-test.service
     systemctl start test-logger.socket test-logger.service test-pinger.service
     # What a module leaves running in the background.
     setsid sh -c 'while :; do echo stray >>/var/log/stray.log; sleep 0.1; done' </dev/null >/dev/null 2>&1 &
@@ -173,6 +182,7 @@ END
     assert.match(output, /stopping .*test-logger\.socket/);
     assert.match(output, /ending process (logger-service|sh|sleep) /);
     assert.equal(await offline(`find "$ROOT/var/log" -type f`), "");
+    assert.equal(await offline(`cat "$ROOT/usr/lib/ci-images/after-stop"`), "ok");
     const assertion = await offline(assertSealedScript({ bakeKeys: [builder.bakeKey] }));
     assert.ok(!assertion.includes("not ok"), assertion);
   });

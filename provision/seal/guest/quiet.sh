@@ -33,9 +33,26 @@ stop_units() {
   systemctl stop "$@" || true
 }
 
+# Where Session Manager is the way in, its agent has to stay until the power-off; what it notes goes with the last look.
+keep_transport() {
+  local process
+  for process in /proc/[0-9]*; do
+    case $(cat "$process/comm" 2>/dev/null) in
+      ssm-session-wor*)
+        echo "the way in is Session Manager's agent: it goes on, and what it notes goes when the builder is stopped"
+        needed_units="$needed_units|^(snap\\.)?amazon-ssm-agent.*\\.service\$"
+        transport_paths=(/var/lib/amazon/ssm /var/log/amazon /var/snap/amazon-ssm-agent)
+        load_kept_paths
+        return
+        ;;
+    esac
+  done
+}
+
 silence() {
   local unit
   local -a units services
+  keep_transport
   # It keeps the bake's own way in open, and nobody comes after this.
   if systemctl --quiet is-active ci-images-builder-door.service; then systemctl stop ci-images-builder-door.service; fi
   # What units write when they are stopped (the random seed, login records, released leases) must not come back.
