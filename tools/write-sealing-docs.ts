@@ -1,7 +1,14 @@
 // `npm run docs`: writes docs/sealing.md from the checklist itself.
 import { pathToFileURL } from "node:url";
 import { checklist, type ChecklistEntry, type ChecklistGroup } from "../provision/seal/checklist.ts";
-import { keptKeysFile, keptPathsFile, keyListFile, madePathsFile, sealingReportFile } from "../provision/seal/kept.ts";
+import {
+  keptKeysFile,
+  keptPathsFile,
+  keyListFile,
+  lastLookFile,
+  madePathsFile,
+  sealingReportFile,
+} from "../provision/seal/kept.ts";
 import { shortestSearched } from "../provision/secret-patterns.ts";
 import { formatMarkdown, writeDocument } from "./write-document.ts";
 
@@ -74,7 +81,9 @@ is \`not ok - ID: what was found (why)\`.
    is compared with that after: where something is gone that no line names, the bake fails (\`unnamed-removals\`).
 6. **Nothing writes afterwards.** Timers, paths, sockets and services are stopped, and whatever would start them again (a socket, D-Bus, another
    unit) finds their condition unmet. Processes that outlive their service, or that a module left in the background, are ended. Where one runs on
-   after all, the bake fails (\`quiet\`). A machine booted from the image sees that no log is older than its boot, on every cloud.
+   after all, the bake fails (\`quiet\`). On \`local\` the list is asserted on the stopped builder's disk. On the clouds, where nobody can read that, the
+   builder looks once more itself when its services have been stopped: it removes what they wrote, asserts the list, and leaves the outcome in
+   \`${lastLookFile}\`, where the machine booted from the image looks. That machine also sees that no log is older than its boot.
 7. **Obstacles are cleared and said**: files that are immutable or only grow lose that for the time of sealing and have it in the image; what
    modules have mounted is unmounted.
 
