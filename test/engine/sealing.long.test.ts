@@ -34,6 +34,7 @@ a2enmod ssl >/dev/null
 a2ensite default-ssl >/dev/null
 systemctl restart apache2
 sha256sum /etc/ssl/private/ssl-cert-snakeoil.key >/opt/snakeoil-of-the-bake
+sha256sum /etc/bind/rndc.key /etc/munge/munge.key >/opt/keys-of-the-bake
 mkdir -p /var/lib/cloud/data/mounted
 mount -t tmpfs tmpfs /var/lib/cloud/data/mounted
 `;
@@ -77,8 +78,8 @@ const tests = [
     run: "systemctl is-active apache2 && echo | openssl s_client -connect localhost:443 2>/dev/null | grep -q 'BEGIN CERTIFICATE'",
   },
   {
-    name: "its key is the machine's own",
-    run: `! ${onWorker} || ! sha256sum --check --status /opt/snakeoil-of-the-bake`,
+    name: "keys of services are the machine's own",
+    run: `! ${onWorker} || { ! sha256sum --check --status /opt/snakeoil-of-the-bake && ! sha256sum --check /opt/keys-of-the-bake 2>/dev/null | grep -q OK; }`,
   },
 ];
 
@@ -88,7 +89,9 @@ const recipe = {
   size: "4G",
   kernel_arguments: ["nohz=off"],
   modules: ["install_packages", "files", "run"],
-  install_packages: { apt: ["rsyslog", "cron", "libpam-systemd", "ssl-cert", "postgresql", "apache2", "openssl"] },
+  install_packages: {
+    apt: ["rsyslog", "cron", "libpam-systemd", "ssl-cert", "postgresql", "apache2", "openssl", "bind9", "munge"],
+  },
   files: [
     { path: "/etc/hosts", content: "127.0.0.1 localhost\n127.0.1.1 worker\n" },
     { path: "/etc/cloud/cloud.cfg.d/95-sources.cfg", content: "datasource_list: [ConfigDrive, OpenStack, None]\n" },
@@ -100,9 +103,9 @@ const recipe = {
 /** Recipes whose image lets nobody in, and what `up` says of it. */
 const lockedOut: readonly [what: string, content: Record<string, unknown>, message: RegExp][] = [
   [
-    "cloud-init that looks for nothing but EC2",
+    "cloud-init that looks for nothing that is here",
     {
-      files: [{ path: "/etc/cloud/cloud.cfg.d/95-sources.cfg", content: "datasource_list: [Ec2]\n" }],
+      files: [{ path: "/etc/cloud/cloud.cfg.d/95-sources.cfg", content: "datasource_list: [OpenStack, GCE]\n" }],
       modules: ["files"],
     },
     /cloud-init (does not run on it|has found no data source).*datasource_list/,

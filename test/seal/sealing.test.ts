@@ -59,21 +59,31 @@ describe("sealing a builder", function () {
     await builder.settle();
     must(await builder.asRoot(plantScript(residues.filter(({ beyondRepair, isBases }) => !beyondRepair && !isBases))));
     must(await builder.asRoot(`install -m 0600 /dev/stdin /run/secrets-of-the-bake <<<${searched}`));
+    // A program that sealing calls, and that takes more than it should.
+    const greedy = "install -m 0755 /dev/stdin /usr/local/sbin/usermod";
+    must(
+      await builder.asRoot(
+        `echo precious >/etc/precious\n${greedy} <<'END'\n#!/bin/sh\nrm -f /etc/precious\nexec /usr/sbin/usermod "$@"\nEND`,
+      ),
+    );
     const { all, exitCode } = await builder.asRoot(assertSealedScript(inBake()));
     assert.equal(exitCode, 1);
     for (const { id, finds } of residues.filter(({ beyondRepair }) => !beyondRepair)) assertFound(all, id, finds);
     assert.ok(!all.includes("kept.key") && !all.includes("/root/.ssh/known_hosts"), all);
   });
 
-  it("removes all of it but secrets in files of the recipe's own, which fail the bake, and never prints a secret", async () => {
+  it("removes all of it but secrets in files of the recipe's own, which fail the bake as what goes without a rule does, and never prints a secret", async () => {
     const { all, exitCode } = await builder.asRoot(sealScript({ ...inBake(), image }));
     assert.equal(exitCode, 1);
     assert.deepEqual(
       all.split("\n").filter((line) => line.startsWith("not ok")),
-      ["auth.json", "old.log.gz", "settings.ini"].map(
-        (name) =>
-          `not ok - secret-values: /opt/tool/${name}: holds a secret of the bake (a secret that the bake was given lies in a file)`,
-      ),
+      [
+        "not ok - unnamed-removals: /etc/precious: is gone, and no rule of sealing names it (sealing takes only what this list names)",
+        ...["auth.json", "old.log.gz", "settings.ini"].map(
+          (name) =>
+            `not ok - secret-values: /opt/tool/${name}: holds a secret of the bake (a secret that the bake was given lies in a file)`,
+        ),
+      ],
     );
     assert.ok(!all.includes(secret));
   });
