@@ -132,10 +132,13 @@ while read -r path mode owner; do
   if [ ! -s "$path" ] || [ "$(stat -c %Y "$path")" -lt "$((booted - 60))" ]; then echo "$path was not made on this boot"; exit 1; fi
 done <${keyListFile}`;
 
-// Where the disk of the stopped builder was read (local), or it was cut off, there is no such file.
+// Where the disk of the stopped builder was read (local), there is no such file.
 const lastLook = `\
-if [ ! -e ${lastLookFile} ]; then echo "the builder has not looked"; exit 0; fi
+if [ ! -e ${lastLookFile} ]; then echo "the disk of the stopped builder was read"; exit 0; fi
 cat ${lastLookFile}
+if [ "$(cat ${lastLookFile})" = pending ]; then
+  echo "the builder was cut off before its services had stopped, so nobody knows what they wrote: delete the image, and the next up bakes it again"
+fi
 [ "$(cat ${lastLookFile})" = ok ]`;
 
 // On the clouds nobody can look at the stopped builder: what was written there after the cleanup shows here.

@@ -165,6 +165,9 @@ export function containerSupervision(
     ...["systemd-nspawn", "--quiet", "--boot", "--settings=no", `--directory=${overlay.path}`],
     // No machine registry and no scopes: the host may run no systemd at all.
     ...["--register=no", "--keep-unit", `--machine=${hostName(name)}`],
+    // Software notes the name of the machine that it is installed on. This one tells nothing, and isn't wrong anywhere. A machine of a
+    // cloud gets its name from there.
+    ...(seed === undefined ? ["--hostname=localhost"] : []),
     `--network-namespace-path=${network}`,
     // systemd-nspawn is not to write into the image: name servers are set by us, and logs and time zone are the image's own.
     ...["--resolv-conf=off", "--timezone=off", "--link-journal=no"],

@@ -235,8 +235,8 @@ if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-
     reason: "the builder's name; the worker gets its own from the cloud",
     source: `${images}; ${sysprep} (net-hostname)`,
     paths: ["/etc/{hostname,HOSTNAME,machine-info}"],
-    remove: `clean_hosts`,
-    also: "lines of `/etc/hosts` for the builder's name that the base had (127.0.1.1), not those that modules add",
+    remove: `clean_hosts\nclean_host_names`,
+    also: "lines of `/etc/hosts` for the builder's name that the base had (127.0.1.1), not those that modules add; the builder's name in the settings of Postfix and Exim, in `/etc/mailname` and in `/etc/aliases.db`; RabbitMQ's database of the node that the builder was. What else has the name in `/etc` and `/var/lib` is told as `noted`",
     assert: `builder_hosts | sed 's,^,/etc/hosts: ,'`,
   },
   {
@@ -256,7 +256,7 @@ if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-
     source: `AWS Marketplace AMI policy; make-ssl-cert(8), rndc-confgen(8), mungekey(8), iscsi-iname(8)`,
     remove: `remove_service_keys`,
     assert: `service_keys`,
-    also: "`/etc/ssl/private/ssl-cert-snakeoil.key`, `/etc/bind/rndc.key`, `/etc/munge/munge.key`, `/etc/dropbear/dropbear_*_host_key`, `/etc/nvme/host{nqn,id}`, `/etc/iscsi/initiatorname.iscsi`, which `ci-images-keys.service` makes at boot; MySQL's `auto.cnf` and own certificates, which MySQL makes",
+    also: "`/etc/ssl/private/ssl-cert-snakeoil.key`, `/etc/bind/rndc.key`, `/etc/munge/munge.key`, `/etc/dropbear/dropbear_*_host_key`, `/etc/nvme/host{nqn,id}`, `/etc/iscsi/initiatorname.iscsi`, `MY_HOSTID` in `/etc/popularity-contest.conf`, which `ci-images-keys.service` makes at boot; MySQL's `auto.cnf` and own certificates, which MySQL makes",
   },
   {
     id: "user-keys",

@@ -16,8 +16,9 @@ const batches: Record<string, { cases: string[]; recipe?: Record<string, unknown
       "homes",
       "pam",
       "initramfs_hook",
-      "identity",
+      // The first gives the builder a name of its own, which RabbitMQ notes, too.
       "host_name",
+      "identity",
       "crontab",
       "chrony",
     ],

@@ -124,6 +124,36 @@ END
     systemctl daemon-reload
     systemctl start ci-images-builder-test.service
     systemctl start test-logger.socket test-logger.service test-pinger.service
+    # The agent through which somebody came in, as Session Manager has it: a worker outlives its service.
+    cat >/usr/local/sbin/ssm-session-worker <<'END'
+#!/bin/sh
+trap '' TERM
+while :; do mkdir -p /var/log/amazon /var/lib/amazon/ssm; echo line >>/var/log/amazon/ssm.log; echo id >/var/lib/amazon/ssm/registration; sleep 0.1; done
+END
+    chmod 0755 /usr/local/sbin/ssm-session-worker
+    cat >/etc/systemd/system/amazon-ssm-agent.service <<'END'
+[Service]
+ExecStart=/usr/local/sbin/ssm-session-worker
+ExecStop=/bin/sh -c 'if [ -e /usr/lib/ci-images/after-stop ]; then touch /opt/agent-went-on; fi'
+KillMode=process
+SendSIGKILL=no
+TimeoutStopSec=1
+END
+    systemctl daemon-reload
+    systemctl start amazon-ssm-agent.service
+    # The builder of a cloud, whose name software notes when it is installed.
+    hostname ip-10-0-0-7
+    install -D /dev/stdin /etc/mailname <<<ip-10-0-0-7.example.internal
+    install -D /dev/stdin /etc/postfix/main.cf <<'END'
+myhostname = ip-10-0-0-7.example.internal
+myorigin = /etc/mailname
+mydestination = $myhostname, ip-10-0-0-7.example.internal, localhost.example.internal, localhost
+END
+    install -D /dev/stdin /var/lib/rabbitmq/mnesia/rabbit@ip-10-0-0-7/schema.DAT <<<schema
+    install -D /dev/stdin /etc/app/name.conf <<<"name: ip-10-0-0-7"
+    install -D /dev/stdin /etc/app/other.conf <<<"name: ip-10-0-0-71"
+    install -D -m 0755 /dev/stdin /usr/sbin/popularity-contest <<<'#!/bin/sh'
+    install -D /dev/stdin /etc/popularity-contest.conf <<<'MY_HOSTID="0123456789abcdef"'
     # What a module leaves running in the background.
     setsid sh -c 'while :; do echo stray >>/var/log/stray.log; sleep 0.1; done' </dev/null >/dev/null 2>&1 &
   `;
@@ -185,5 +215,31 @@ END
     assert.equal(await offline(`cat "$ROOT/usr/lib/ci-images/after-stop"`), "ok");
     const assertion = await offline(assertSealedScript({ bakeKeys: [builder.bakeKey] }));
     assert.ok(!assertion.includes("not ok"), assertion);
+  });
+
+  it("leaves the agent alone through which the bake came in until the builder stops, and takes what it wrote then", async () => {
+    assert.match(output, /the way in is Session Manager's agent/);
+    assert.doesNotMatch(output, /ending process ssm-session-wor/);
+    assert.equal(
+      await offline(`ls "$ROOT/opt/agent-went-on" "$ROOT/var/lib/amazon/ssm"`),
+      `${view.path}/opt/agent-went-on\n\n${view.path}/var/lib/amazon/ssm:`,
+    );
+  });
+
+  it("takes the builder's name out of settings that are known to have it, and names the other files that do", async () => {
+    assert.equal(
+      await offline(`cat "$ROOT/etc/mailname" "$ROOT/etc/postfix/main.cf" "$ROOT/etc/popularity-contest.conf"`),
+      [
+        "localhost",
+        "myorigin = /etc/mailname",
+        "mydestination = $myhostname, $myhostname, localhost.example.internal, localhost",
+        'MY_HOSTID=""',
+      ].join("\n"),
+    );
+    assert.equal(await offline(`ls -A "$ROOT/var/lib/rabbitmq/mnesia"`), "");
+    assert.match(output, /changed \/etc\/postfix\/main\.cf, which had the builder's name/);
+    const report = await offline(`cat "$ROOT/usr/lib/ci-images/sealing"`);
+    assert.deepEqual(report.match(/^noted.*$/gm), ["noted\thost-names\t/etc/app/name.conf"]);
+    assert.match(output, /noted \/etc\/app\/name\.conf \(host-names\)/);
   });
 });

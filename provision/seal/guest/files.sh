@@ -30,6 +30,16 @@ packages_on_hold() {
   awk '/^Package: /{ name = $2 } /^Status: hold /{ print name }' "${ROOT:-}/var/lib/dpkg/status"
 }
 
+# Prints the names that this machine has or had: what software notes of it is wrong on a worker. Names that many machines have tell nothing.
+host_names() {
+  local name
+  { uname -n; cat /etc/hostname "$record/host-names" 2>/dev/null || true; } | sed 's/[[:space:]].*//; s/\..*//' | sort -u |
+    while read -r name; do
+      case $name in "" | ? | ?? | \#* | localhost | debian | ubuntu | rocky | centos | amazon | fedora | "(none)") continue ;; esac
+      echo "$name"
+    done
+}
+
 # Takes the record, once in a bake.
 take_record() {
   local file
@@ -41,5 +51,6 @@ take_record() {
   done
   cut -d' ' -f5 /proc/self/mountinfo >"$record/mounts"
   packages_on_hold >"$record/held"
+  host_names >"$record/host-names"
   touch "$record/complete"
 }

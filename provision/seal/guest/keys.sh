@@ -12,13 +12,17 @@ key_makers="\
 /etc/dropbear/dropbear_ed25519_host_key dropbearkey
 /etc/nvme/hostnqn nvme
 /etc/nvme/hostid nvme
-/etc/iscsi/initiatorname.iscsi iscsi-iname"
+/etc/iscsi/initiatorname.iscsi iscsi-iname
+/etc/popularity-contest.conf popularity-contest"
 
 # Prints those that are there.
 service_keys() {
   local path program
   while read -r path program; do
-    if [ -f "$ROOT$path" ] && ! is_kept "$path" && in_path "$program"; then echo "$path"; fi
+    if [ ! -f "$ROOT$path" ] || is_kept "$path" || ! in_path "$program"; then continue; fi
+    # Of these settings only one line is the machine's own.
+    case $path in */popularity-contest.conf) grep -qE '^MY_HOSTID="?[^"[:space:]]' "$ROOT$path" || continue ;; esac
+    echo "$path"
   done <<<"$key_makers"
   # MySQL makes these itself where all are missing; MariaDB, which does not, has no auto.cnf.
   if [ -f "$ROOT/var/lib/mysql/auto.cnf" ]; then

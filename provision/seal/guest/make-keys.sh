@@ -4,7 +4,10 @@
 set -eu
 
 while read -r path mode owner; do
-  if [ -s "$path" ]; then continue; fi
+  case $path in
+    */popularity-contest.conf) grep -qx 'MY_HOSTID=""' "$path" || continue ;;
+    *) if [ -s "$path" ]; then continue; fi ;;
+  esac
   echo "making $path"
   umask 077
   case $path in
@@ -18,6 +21,7 @@ while read -r path mode owner; do
     */hostnqn) nvme gen-hostnqn >"$path" ;;
     */hostid) cat /proc/sys/kernel/random/uuid >"$path" ;;
     */initiatorname.iscsi) echo "InitiatorName=$(iscsi-iname)" >"$path" ;;
+    */popularity-contest.conf) sed -i "s/^MY_HOSTID=\"\"/MY_HOSTID=\"$(tr -d - </proc/sys/kernel/random/uuid)\"/" "$path" ;;
     *)
       echo "nothing is known about how to make $path" >&2
       exit 1

@@ -2,12 +2,17 @@
 # Silences the builder before anything is removed, so that nothing writes afterwards: the machine is powered off right after
 # sealing, without another boot. All means live in /run and so end with this boot.
 
-# These stay: the way we came in, and what the machine needs for its power-off.
-needed_units='^(ssh|sshd|sshd?@.*|dbus|dbus-broker|dbus-org\.freedesktop\..*|polkit|systemd-.*|user-runtime-dir@.*|getty@.*|serial-getty@.*|console-getty|container-getty@.*|NetworkManager|dhcpcd.*|networking|ifup@.*|wicked.*|wpa_supplicant|auditd|ci-images-builder.*)\.(service|socket)$|^(systemd-ask-password.*|ci-images-builder.*)\.(timer|path)$'
+# These stay: the way we came in, and what the machine needs for its power-off. acpid hears the cloud's power button where logind does not.
+needed_units='^(ssh|sshd|sshd?@.*|dbus|dbus-broker|dbus-org\.freedesktop\..*|polkit|systemd-.*|user-runtime-dir@.*|getty@.*|serial-getty@.*|console-getty|container-getty@.*|NetworkManager|dhcpcd.*|networking|ifup@.*|wicked.*|wpa_supplicant|auditd|acpid|ci-images-builder.*)\.(service|socket)$|^(systemd-ask-password.*|ci-images-builder.*)\.(timer|path)$'
+
+# Units of an agent through which the bake came in; they stay until the power-off.
+transport_units=
+
+needed() { echo "$needed_units${transport_units:+|$transport_units}"; }
 
 # Prints the active units of some kinds that are not needed.
 unneeded_units() {
-  systemctl list-units --type="$1" --state="$2" --plain --no-legend | awk -v needed="$needed_units" '$1 !~ needed { print $1 }'
+  systemctl list-units --type="$1" --state="$2" --plain --no-legend | NEEDED=$(needed) awk '$1 !~ ENVIRON["NEEDED"] { print $1 }'
 }
 
 # Whatever asks for these units now (a socket, D-Bus, another unit) does not get them: their condition does not hold. A mask
@@ -23,7 +28,7 @@ block_units() {
 # Prints the services that D-Bus starts when somebody calls them.
 bus_services() {
   { sed -n 's/^SystemdService=//p' /usr/share/dbus-1/system-services/*.service /usr/local/share/dbus-1/system-services/*.service 2>/dev/null || true; } |
-    awk -v needed="$needed_units" '$1 !~ needed && $1 !~ /^dbus-org/ { print $1 }' | sort -u
+    NEEDED=$(needed) awk '$1 !~ ENVIRON["NEEDED"] && $1 !~ /^dbus-org/ { print $1 }' | sort -u
 }
 
 stop_units() {
@@ -40,7 +45,7 @@ keep_transport() {
     case $(cat "$process/comm" 2>/dev/null) in
       ssm-session-wor*)
         echo "the way in is Session Manager's agent: it goes on, and what it notes goes when the builder is stopped"
-        needed_units="$needed_units|^(snap\\.)?amazon-ssm-agent.*\\.service\$"
+        transport_units='^(snap\.)?amazon-ssm-agent.*\.service$'
         transport_paths=(/var/lib/amazon/ssm /var/log/amazon /var/snap/amazon-ssm-agent)
         load_kept_paths
         return
@@ -112,8 +117,9 @@ eldest_of() {
 # behind when it is stopped (KillMode=process), and what a module has started in the background, are such.
 strangers() {
   local directory process unit name eldest
-  local own_eldest
+  local own_eldest needed
   own_eldest=$(eldest_of $$)
+  needed=$(needed)
   for directory in /proc/[0-9]*; do
     process=${directory#/proc/}
     # Threads of the kernel have no command line, and none of an ended process is left.
@@ -129,7 +135,7 @@ strangers() {
         # Threads of the kernel, and what entered the machine from outside.
         if [ -z "$unit" ] && [ "$(parent_of "$process")" = 0 ]; then continue; fi
         ;;
-      *) if [[ $unit =~ $needed_units ]]; then continue; fi ;;
+      *) if [[ $unit =~ $needed ]]; then continue; fi ;;
     esac
     echo "$process ${unit:--} $name"
   done

@@ -17,6 +17,7 @@ begin_sealing() {
     echo "not ok - record: $record is gone, so nobody knows what the base had and what modules made: a module must have removed it" >&2
     return 1
   fi
+  host_names >"$work/host-names"
   clear_flags
   list_files >"$work/before"
 }
@@ -137,7 +138,7 @@ assert_unnamed_removals() {
     { path = $0; while (path != "") { if (path in named) next; sub(/\/[^\/]*$/, "", path) } print $0 ": is gone, and no rule of sealing names it" }' "$work/removed" -
 }
 
-# Says what was removed and changed below homes, /etc and /var/lib, and counts the rest; the image has the same list.
+# Says what was removed and changed below homes, /etc and /var/lib, and what still has the builder's name, and counts the rest; the image has the same list.
 report_sealing() {
   local places
   places=$({ printf '%s\n' /etc /var/lib "${home_list[@]}"; } | sort -u)
@@ -146,6 +147,7 @@ report_sealing() {
     sort -u "$work/kept" | sed 's/^/kept\t/'
     sort -u "$work/removed" | sed 's/^/removed\t/'
     awk -F'\t' 'NR == FNR { before[$1] = $0; next } ($1 in before) && before[$1] != $0 && $2 == "f" { print "changed\t-\t" $1 }' "$work/before" "$work/after"
+    files_with_host_name | sed 's/^/noted\thost-names\t/'
   } | PLACES=$places awk -F'\t' '
     BEGIN { count = split(ENVIRON["PLACES"], places, "\n") }
     $1 == "kept" { print; next }
@@ -167,7 +169,7 @@ arm_last_look() {
     declare -f
     for name in $(compgen -v | grep -E '^([a-z][a-z0-9_]*|ROOT|BAKE_KEYS|BUILDER_NAME)$'); do declare -p "$name"; done
     echo 'SECRETS_FILE='
-    echo 'transport_paths=()'
+    echo 'transport_paths=() transport_units='
     echo last_look
   } >"$work/last"
   cat >/run/systemd/system/ci-images-builder-last.service <<'UNIT'
@@ -187,11 +189,15 @@ TimeoutStopSec=50
 UNIT
   systemctl daemon-reload
   systemctl start ci-images-builder-last.service
+  # So a builder that is cut off before its last look is not taken for one that nobody wanted to look.
+  echo pending >/usr/lib/ci-images/after-stop
 }
 
 last_look() {
   local findings
   rule=last-look
+  # Whoever brought the bake in has to go now, too.
+  end_strangers
   load_kept_paths
   drop_paths
   log_files | take_listed
@@ -252,7 +258,10 @@ remove_service_keys() {
   service_keys >"$work/keys"
   while read -r path; do
     if grep -qF "$path " <<<"$key_makers"; then stat -c '%n %a %U:%G' "$path" >>"$key_list"; fi
-    take "$path"
+    case $path in
+      */popularity-contest.conf) sed -i -E 's/^(MY_HOSTID=).*/\1""/' "$path" ;;
+      *) take "$path" ;;
+    esac
   done <"$work/keys"
   if [ -s "$key_list" ]; then
     write_make_keys
@@ -292,6 +301,47 @@ clean_hosts() {
     if builder_hosts | grep . >/dev/null; then keep $file; fi
   fi
   if ! grep -qsw localhost $file; then printf '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' >>$file; fi
+}
+
+# Takes the builder's name out of what is known to note it when it is installed. Postfix then goes by the worker's own.
+clean_host_names() {
+  local name pattern file
+  while read -r name; do
+    pattern="\\b$name\\b(\\.[A-Za-z0-9-]+)*"
+    for file in /etc/mailname /etc/exim4/update-exim4.conf.conf; do replace_name "$file" "s/$pattern/localhost/g"; done
+    replace_name /etc/postfix/main.cf "/^myhostname[[:space:]]*=[[:space:]]*${pattern}[[:space:]]*\$/d; /^mydestination[[:space:]]*=/s/$pattern/\$myhostname/g"
+    # Its database is the node's that the builder was.
+    drop "/var/lib/rabbitmq/mnesia/*@$name*"
+    # postalias notes the name of the machine that it runs on.
+    for file in /etc/aliases.db /etc/postfix/aliases.db; do
+      if [ -f "$file" ] && ! is_kept "$file" && grep -qF -- "$name" "$file" && command -v newaliases >/dev/null; then
+        unshare --uts sh -c 'hostname localhost && newaliases'
+        echo "changed $file, which had the builder's name"
+      fi
+    done
+  done <"$work/host-names"
+}
+
+# Edits a file that has the builder's name, if there is one.
+replace_name() {
+  if [ ! -f "$1" ] || is_kept "$1" || ! grep -qF -- "$name" "$1"; then return; fi
+  sed -i -E "$2" "$1"
+  echo "changed $1, which had the builder's name"
+}
+
+# Prints what still has the builder's name in /etc and /var/lib, in its own name or in its text. Nobody can know whether that
+# matters, so it is said. Package databases and containers' images are not looked through: they are large, and not the machine's own.
+files_with_host_name() {
+  local name
+  while read -r name; do
+    noted_places -name "*$name*" -print
+    # xargs ends with 123 when some grep found nothing.
+    noted_places -type f -size -2048 -print0 | xargs -0 -r grep -lwF --binary-files=text -- "$name" || [ $? -eq 123 ]
+  done <"$work/host-names" | { grep -v '^/var/lib/ci-images/' || true; } | sort -u
+}
+
+noted_places() {
+  find /etc /var/lib -xdev \( -path /var/lib/docker -o -path /var/lib/containerd -o -path /var/lib/containers -o -path /var/lib/dpkg -o -path /var/lib/apt \) -prune -o "$@"
 }
 
 free_space() {

@@ -1,17 +1,25 @@
-// Software that writes the host's name into its settings when it is installed.
+// Software that writes the host's name into its settings when it is installed. A builder of `local` has a name that tells nothing, so
+// it gets one here as a cloud's has it.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
 export const description = "Installs software that notes the host's name";
 
+const builderName = "ip-10-7-93-4";
+
 export function modify(_name: string, root: Root): void {
-  root.run(`debconf-set-selections <<'END'
+  root.run(`hostname ${builderName}
+debconf-set-selections <<'END'
 postfix postfix/main_mailer_type select Internet Site
 END`);
-  root.packages(["postfix", "ssl-cert"]);
-  root.run(`hostname >/opt/field-builder-name; echo "$(hostname)" | sha256sum >/dev/null`);
+  root.packages(["postfix", "ssl-cert", "rabbitmq-server"]);
+  root.run(`grep -q ${builderName} /etc/postfix/main.cf && [ -e /var/lib/rabbitmq/mnesia/rabbit@${builderName} ]`);
   root.check(
-    "no file in /etc has the builder's name",
-    `${onBuilder} || { name=$(cat /opt/field-builder-name); ! grep -rlF -- "$name" /etc /var/lib 2>/dev/null | grep .; }`,
+    "no file in /etc and /var/lib has the builder's name",
+    `${onBuilder} || { ! grep -rlF ${builderName} /etc /var/lib 2>/dev/null | grep . && ! find /etc /var/lib -name '*${builderName}*' | grep .; }`,
   );
+  root.check("Postfix takes mail", "echo Subject: test | sendmail -bv root && systemctl is-active postfix@-.service");
+  root.check("RabbitMQ answers", "for i in $(seq 60); do rabbitmqctl --quiet ping && exit; sleep 2; done; exit 1", {
+    timeoutSeconds: 180,
+  });
 }

@@ -12,9 +12,12 @@ const identities: [name: string, packages: string[], show: string][] = [
   ["Erlang cookie", ["rabbitmq-server"], "cat /var/lib/rabbitmq/.erlang.cookie"],
   ["Salt minion", [], "cat /etc/salt/pki/minion/minion.pem /etc/salt/minion_id"],
   ["munge key", ["munge"], "base64 -w0 /etc/munge/munge.key"],
+  ["dropbear", ["dropbear"], "base64 -w0 /etc/dropbear/dropbear_ed25519_host_key"],
 ];
 
 export function modify(_name: string, root: Root): void {
+  // It wants the port that sshd has.
+  root.run("systemctl mask dropbear.service");
   root.packages(identities.flatMap(([, packages]) => packages));
   identities.forEach(([name, packages, show], index) => {
     if (packages.length === 0) return;
