@@ -151,6 +151,21 @@ export interface Trial extends Machine {
 /** The places that have an image, and what the outputs say of it there. `local` has one place, named as the cloud. */
 export type Distributed = Record<string, pulumi.Output<ImageOutput>>;
 
+/** A finished image of this computer, to be imported into a cloud. */
+export interface LocalImage {
+  /** Its folder. */
+  path: pulumi.Input<string>;
+}
+
+/** A cloud that others can import images from (stack setting `bakery`). */
+export interface Bakery extends Cloud {
+  /**
+   * A proven image of the recipe, whichever stack made it. In `pulumi up`, waits as long as another stack bakes that recipe.
+   * @returns undefined when there is none: the caller is to bake it, and other stacks wait for that.
+   */
+  findBaked(distribution: Distribution, recipe: string): Promise<Generation | undefined>;
+}
+
 /**
  * One place of a cloud where images are baked: all of `local`, a region of ec2 or rackspace, a project of gce. Methods that
  * begin with `declare` register resources; the others look things up and change nothing.
@@ -194,6 +209,11 @@ export interface Cloud {
     sealed: pulumi.Resource,
     inventory: pulumi.Output<Inventory>,
   ): DeclaredImage;
+  /**
+   * Declares the upload of an image that was baked elsewhere, and what removes it when it comes to nothing. Undefined on clouds that
+   * can't import.
+   */
+  declareImport?(bake: Bake, source: LocalImage): DeclaredImage;
   /** Declares an image that is there already, and nothing to make it with. */
   declareGeneration(identity: ImageIdentity, generation: Generation): DeclaredImage;
   /** A throw-away machine booted from the image. */

@@ -1,6 +1,6 @@
 // The clouds there are. Only the module of the cloud in use is loaded: an SDK costs seconds and hundreds of megabytes.
 import { UserError } from "../common/user-error.ts";
-import type { Cloud } from "./cloud.ts";
+import type { Bakery, Cloud } from "./cloud.ts";
 import type { Settings } from "./settings.ts";
 import type { StackState } from "./state.ts";
 
@@ -25,4 +25,10 @@ export async function openClouds(settings: Settings, projectDirectory: string, s
   if (open) return open(settings, projectDirectory, state);
   const there = Object.keys(clouds).join(", ");
   throw new UserError({ where: "stack setting ci-images:cloud", found: settings.cloud, allowed: there });
+}
+
+/** This computer, for a stack of another cloud whose setting `bakery` is `local`; else undefined. */
+export async function openBakery(settings: Settings, projectDirectory: string): Promise<Bakery | undefined> {
+  if (settings.bakery !== "local" || settings.cloud === "local") return undefined;
+  return new (await import("./local/cloud.ts")).LocalCloud(settings, projectDirectory);
 }

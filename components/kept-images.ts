@@ -54,6 +54,11 @@ export function withPlans(survey: Survey, before: Plans): Survey {
   return { ...survey, generations };
 }
 
+/** The proven images that stay when there are too many: the newest. @param count How many. */
+export function keepNewest(survey: Survey, count: number): Survey {
+  return { ...survey, generations: survey.generations.filter(({ proven }) => proven).slice(0, count) };
+}
+
 /** Every proven image stays declared. @returns where the newest one is. */
 export function keepProven(worker: string, keeping: Keeping, parent: pulumi.Resource): Distributed {
   const proven = keeping.survey.generations.filter((generation) => generation.proven);

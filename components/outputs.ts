@@ -28,7 +28,8 @@ export interface Published {
   name: string;
   /** The distribution's id. */
   distribution: string;
-  images: Distributed;
+  /** Undefined for images that are only baked here to be imported elsewhere. */
+  images?: Distributed;
   /** The builder that stays. */
   builder?: StagedBuilder;
 }
@@ -38,6 +39,7 @@ export function stackOutputs(published: readonly Published[], plans: ByName<Plan
   const images: StackOutputs["images"] = {};
   const ids: ByName<ByName<ByName<pulumi.Output<string>>>> = {};
   for (const { cloud, distribution, images: distributed } of published) {
+    if (!distributed) continue;
     const places = (images[cloud.outputName] ??= {});
     for (const [place, image] of Object.entries(distributed)) {
       if (cloud.place === undefined) {

@@ -23,6 +23,8 @@ export interface Verify {
 export interface Settings {
   /** Which cloud the stack is for. */
   cloud: "local" | "ec2" | "gce" | "rackspace";
+  /** Where images are baked: in the cloud, or on this computer, to be imported into the cloud. */
+  bakery: "cloud" | "local";
   /** The recipe's path, relative to the project. */
   recipe: string;
   /** Distributions to bake instead of the recipe's own. */
@@ -76,6 +78,7 @@ const schema: Schema & { properties: Record<string, Schema> } = {
   additionalProperties: false,
   properties: {
     cloud: { enum: ["local", "ec2", "gce", "rackspace"], default: "local" },
+    bakery: { enum: ["cloud", "local"], default: "cloud" },
     recipe: { type: "string", default: "provision/recipes/jenkins-worker.yaml" },
     distributions: { type: "array", items: { type: "string" }, minItems: 1 },
     base: { enum: ["latest", "pinned"], default: "latest" },
@@ -150,6 +153,11 @@ export function checkSettings(where: string, prefix: string, found: Record<strin
   if (bastion !== undefined && rest.cloud === "local") {
     const allowed = "a stack of a cloud: nothing is between this computer and its own machines";
     complaints.push({ where, key: `${prefix}bastion`, found: "set, on `local`", allowed });
+  }
+  const { bakery, rackspace } = rest;
+  if (bakery === "local" && rest.cloud === "rackspace" && rackspace?.architecture === "arm64") {
+    const allowed = "amd64: that is what this computer bakes";
+    complaints.push({ where, key: `${prefix}rackspace.architecture`, found: "arm64, with bakery local", allowed });
   }
   const tunnel = rest.cloud === "ec2" || rest.cloud === "gce" ? rest[rest.cloud]?.tunnel : undefined;
   if (bastion !== undefined && tunnel !== undefined) {

@@ -1,11 +1,12 @@
 // The life cycle of one image. Whoever reads the constructor has read it:
 // there already? -> builder -> modules -> tests -> seal -> image -> retirement -> verification -> promotion -> distribution.
+// With `source`, the image is imported instead: all up to it is the business of another WorkerImage, on this computer.
 import * as pulumi from "@pulumi/pulumi";
 import { describePlan } from "../provision/explain.ts";
 import { usedSecrets, type Plan } from "../provision/plan.ts";
 import type { Secrets } from "../provision/secrets.ts";
 import { builderChecks, verificationChecks } from "../provision/verification.ts";
-import type { Bake, Base, Cloud, DeclaredImage, Distributed, Survey } from "./cloud.ts";
+import type { Bake, Base, Cloud, DeclaredImage, Distributed, LocalImage, Survey } from "./cloud.ts";
 import { declarePresent, keepProven, keepUnproven, prefixOf, workerImageType } from "./kept-images.ts";
 import { Provisioning } from "./provisioning.ts";
 import { Login } from "./resources.ts";
@@ -30,6 +31,10 @@ export interface WorkerImageArgs {
   state: StackState;
   /** The stack's secrets. */
   secrets: Secrets;
+  /** True when the image is baked elsewhere, on this computer, and imported: there is no builder here. */
+  isImported?: boolean;
+  /** The finished image to import. */
+  source?: LocalImage;
 }
 
 /**
@@ -44,7 +49,7 @@ export class WorkerImage extends pulumi.ComponentResource {
 
   /** @param name The distribution, after the place where the stack has several: `debian12`, `ORD-debian12`. */
   constructor(name: string, args: WorkerImageArgs, options?: pulumi.ComponentResourceOptions) {
-    const { cloud, plan, base, survey, stage, power } = args;
+    const { cloud, plan, base, survey, stage, power, isImported } = args;
     const recipe = plan.recipeHash(base.id);
     const description = describePlan(plan, base);
     super(workerImageType, name, description, options);
@@ -68,12 +73,12 @@ export class WorkerImage extends pulumi.ComponentResource {
       // Without a new image no other goes.
       keepUnproven(name, keeping, this);
       this.images = keepProven(name, keeping, this);
-      this.builder = { recipe, stage: prepareBuilder(name, bake, args).reached, power };
+      if (!isImported) this.builder = { recipe, stage: prepareBuilder(name, bake, args).reached, power };
     } else if (present?.proven) {
       this.images = declarePresent(name, present, keeping, this);
     } else {
       const identity = present ? { ...bake, name: present.name } : bake;
-      const image = present ? cloud.declareGeneration(identity, present) : bakeImage(name, bake, args);
+      const image = present ? cloud.declareGeneration(identity, present) : makeImage(name, bake, args);
       const proven = args.verify ? verifyImage(bake, image, args) : promoteUnseen(bake, image, cloud);
       this.images = cloud.declareDistribution(identity, image, [proven]);
     }
@@ -82,6 +87,14 @@ export class WorkerImage extends pulumi.ComponentResource {
     if (stage === "image") for (const each of earlier.slice(0, args.keep)) declarePresent(name, each, keeping, this);
     this.registerOutputs({ images: this.images });
   }
+}
+
+/** Bakes the image, or imports one that was baked elsewhere. */
+function makeImage(worker: string, bake: Bake, args: WorkerImageArgs): DeclaredImage {
+  const { cloud, isImported, source } = args;
+  if (!isImported) return bakeImage(worker, bake, args);
+  if (!cloud.declareImport || !source) throw new Error(`${cloud.name} can't import images`);
+  return cloud.declareImport(bake, source);
 }
 
 /** Builder, modules, tests, as far as the stage says. */

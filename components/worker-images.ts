@@ -2,16 +2,25 @@
 import { resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { UserError } from "../common/user-error.ts";
-import { findDistribution } from "../provision/distributions.ts";
+import { distributions, findDistribution } from "../provision/distributions.ts";
 import { describePlan, type PlanDescription } from "../provision/explain.ts";
+import type { Distribution } from "../provision/module.ts";
 import { planRecipe, type Plan } from "../provision/plan.ts";
 import { loadRecipe, type Recipe } from "../provision/recipe.ts";
 import { sealVersion } from "../provision/seal/seal.ts";
 import { readSecrets, type Secrets } from "../provision/secrets.ts";
-import type { Base, Cloud, Survey } from "./cloud.ts";
-import { openClouds } from "./clouds.ts";
+import type { Bakery, Base, Cloud, Survey } from "./cloud.ts";
+import { openBakery, openClouds } from "./clouds.ts";
 import { explainBake } from "./explanation.ts";
-import { KeptImages, knownWorkers, withPlans, workerName, type Plans } from "./kept-images.ts";
+import { KeptImages, knownWorkers, withPlans, workerImageType, workerName, type Plans } from "./kept-images.ts";
+import {
+  declareBake,
+  explainImport,
+  isBakedHere,
+  localName,
+  type DeclaredBake,
+  type LocalBake,
+} from "./local-bakes.ts";
 import { stackOutputs, type Published, type StackOutputs } from "./outputs.ts";
 import type { Settings } from "./settings.ts";
 import { refusePowerOff, stageOf, type BakeStage } from "./stages.ts";
@@ -29,6 +38,8 @@ interface Prepared {
   survey: Survey;
   /** How far the bake goes. */
   stage: BakeStage;
+  /** The bake on this computer that the image is imported from. */
+  bake?: LocalBake;
 }
 
 /**
@@ -42,9 +53,15 @@ export async function bakeAll(settings: Settings, projectDirectory: string): Pro
   const isWhole = settings.stage === "image" && settings.power === "on";
   const state = settings.cloud === "local" && isWhole ? new StackState() : await readState();
   const clouds = await openClouds(settings, projectDirectory, state);
+  const bakery = await openBakery(settings, projectDirectory);
+  if (bakery && clouds.some((cloud) => !cloud.declareImport)) {
+    const where = `Pulumi.${pulumi.getStack()}.yaml`;
+    const found = `local, but images can't be imported into ${settings.cloud} yet`;
+    throw new UserError({ where, key: "ci-images:bakery", found, cure: "remove it: the image is baked in the cloud" });
+  }
   const transforms = transformation(await loadTransforms(settings.transforms, projectDirectory));
   const { stage } = settings;
-  if (stage === "none") return await keepAll(clouds, state, [transforms]);
+  if (stage === "none") return await keepAll(clouds, bakery, state, [transforms]);
   const secrets = readSecrets(settings.secrets, process.env);
   const recipe = await loadRecipe(resolve(projectDirectory, settings.recipe), {
     moduleFolders: settings.modules === undefined ? [] : [resolve(projectDirectory, settings.modules)],
@@ -53,13 +70,20 @@ export async function bakeAll(settings: Settings, projectDirectory: string): Pro
       ...(settings.formats === undefined ? {} : { formats: settings.formats }),
     },
   });
-  const prepared = await prepareAll(clouds, recipe, { ...settings, stage }, secrets, state.plans);
+  const prepared = await prepareAll(clouds, bakery, recipe, { ...settings, stage }, secrets, state.plans);
+  const { keep, verify, power } = settings;
+  const common = { keep, verify: verify.enabled, power, secrets, state };
+  const options = { transformations: [transforms] };
+  const bakes = new Map<LocalBake, DeclaredBake>();
+  for (const { bake } of prepared) {
+    if (bake && !bakes.has(bake)) bakes.set(bake, declareBake(bake, common, options));
+  }
   const published = prepared.map((each): Published => {
-    const { name, plan, base, survey, stage } = each;
-    const { keep, verify, power } = settings;
-    const args = { ...each, keep, verify: verify.enabled, power, secrets, state };
-    const worker = new WorkerImage(name, args, { transformations: [transforms] });
-    for (const line of explainBake(name, plan, base, survey, stage)) void pulumi.log.info(line, worker);
+    const { name, plan, base, survey, stage, bake } = each;
+    const source = bake && bakes.get(bake)?.source;
+    const worker = new WorkerImage(name, { ...each, ...common, source, isImported: bake !== undefined }, options);
+    const lines = bake ? explainImport(name, bake, survey) : explainBake(name, plan, base, survey, stage);
+    for (const line of lines) void pulumi.log.info(line, worker);
     return {
       cloud: each.cloud,
       name,
@@ -68,13 +92,17 @@ export async function bakeAll(settings: Settings, projectDirectory: string): Pro
       builder: worker.builder,
     };
   });
+  const baked = [...bakes].map(([{ bakery: cloud, distribution }, { name, builder }]): Published => {
+    return { cloud, name, distribution: distribution.id, builder };
+  });
   const planned = prepared.map(({ plan, base }) => describePlan(plan, base));
-  return stackOutputs(published, plansToRemember(prepared, planned));
+  return stackOutputs([...published, ...baked], plansToRemember(prepared, planned));
 }
 
 /** Stage `none`: the images that there are, and nothing else. Neither the recipe nor the secrets are looked at. */
 async function keepAll(
   clouds: readonly Cloud[],
+  bakery: Bakery | undefined,
   state: StackState,
   transformations: pulumi.ResourceTransformation[],
 ): Promise<StackOutputs> {
@@ -83,6 +111,12 @@ async function keepAll(
       return { ...worker, survey: withPlans(await worker.cloud.survey(worker.distribution), state.plans) };
     }),
   );
+  for (const distribution of bakery ? distributions : []) {
+    const name = localName(distribution);
+    if (!state.has(workerImageType, name)) continue;
+    const survey = await bakery!.survey(distribution);
+    new KeptImages(name, { cloud: bakery!, distribution, survey }, { transformations });
+  }
   const published = workers.map(({ name, ...keeping }): Published => {
     const worker = new KeptImages(name, keeping, { transformations });
     void pulumi.log.info(`${name}: stage none: no builder; the images stay`, worker);
@@ -99,38 +133,22 @@ function plansToRemember(present: readonly { survey: Survey }[], planned: readon
 
 async function prepareAll(
   clouds: readonly Cloud[],
+  bakery: Bakery | undefined,
   recipe: Recipe,
   settings: Settings & { stage: BakeStage },
   secrets: Secrets,
   before: Plans,
 ): Promise<Prepared[]> {
   const where = `Pulumi.${pulumi.getStack()}.yaml`;
-  const distributions =
+  const wanted =
     settings.distributions?.map((id) => findDistribution(id, where, "ci-images:distributions")) ?? recipe.distributions;
+  const preparation: Preparation = { where, recipe, settings, secrets, before };
   const attempts = await Promise.allSettled(
-    clouds.flatMap((cloud) =>
-      distributions.map(async (distribution): Promise<Prepared> => {
-        const loginUser = cloud.loginUser?.(distribution);
-        const plan = await planRecipe(recipe, distribution, {
-          sealVersion,
-          secrets,
-          loginUser,
-          sizeBytes: cloud.sizeBytes,
-        });
-        const survey = withPlans(await cloud.survey(distribution), before);
-        const newest = survey.generations.find(({ proven }) => proven);
-        const pinned = settings.base === "pinned" ? newest?.base : undefined;
-        const base = await cloud.resolveBase(plan.base, distribution, pinned);
-        const name = workerName(clouds, cloud, distribution);
-        const { stage, power } = settings;
-        const question = { recipe: plan.recipeHash(base.id), survey, stage, power };
-        refusePowerOff(name, where, question);
-        const goal = stageOf(question);
-        const isProven = survey.generations.some(({ recipe, proven }) => recipe === question.recipe && proven);
-        if (goal !== "image" || !isProven) await cloud.preflight(plan, question.recipe, goal);
-        return { cloud, name, plan, base, survey, stage: goal };
-      }),
-    ),
+    bakery
+      ? wanted.map((distribution) => prepareImports(clouds, bakery, distribution, preparation))
+      : clouds.flatMap((cloud) =>
+          wanted.map(async (distribution) => [await prepareBake(clouds, cloud, distribution, preparation)]),
+        ),
   );
   const refused = attempts.flatMap((attempt) => (attempt.status === "rejected" ? [attempt.reason as Error] : []));
   const bug = refused.find((error) => !(error instanceof UserError));
@@ -138,5 +156,81 @@ async function prepareAll(
   // The same recipe is refused for the same reason on every distribution: say it once.
   const messages = [...new Set(refused.map(({ message }) => message))];
   if (messages.length > 0) throw UserError.relayed(messages.join("\n"));
-  return attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));
+  return attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? attempt.value : []));
+}
+
+/** What the preparation of every image needs. */
+interface Preparation {
+  /** The settings' file, for messages. */
+  where: string;
+  recipe: Recipe;
+  settings: Settings & { stage: BakeStage };
+  secrets: Secrets;
+  before: Plans;
+}
+
+/** What the content of an image baked in `cloud` is. */
+async function planOn(cloud: Cloud, distribution: Distribution, preparation: Preparation) {
+  const { recipe, settings, secrets, before } = preparation;
+  const loginUser = cloud.loginUser?.(distribution);
+  const { sizeBytes } = cloud;
+  const plan = await planRecipe(recipe, distribution, { sealVersion, secrets, loginUser, sizeBytes });
+  const survey = withPlans(await cloud.survey(distribution), before);
+  const newest = survey.generations.find(({ proven }) => proven);
+  const pinned = settings.base === "pinned" ? newest?.base : undefined;
+  const base = await cloud.resolveBase(plan.base, distribution, pinned);
+  return { plan, survey, base, hash: plan.recipeHash(base.id) };
+}
+
+async function prepareBake(
+  clouds: readonly Cloud[],
+  cloud: Cloud,
+  distribution: Distribution,
+  preparation: Preparation,
+): Promise<Prepared> {
+  const { plan, survey, base, hash: recipe } = await planOn(cloud, distribution, preparation);
+  const name = workerName(clouds, cloud, distribution);
+  const { stage, power } = preparation.settings;
+  const question = { recipe, survey, stage, power };
+  refusePowerOff(name, preparation.where, question);
+  const goal = stageOf(question);
+  if (goal !== "image" || !isProven(survey, recipe)) await cloud.preflight(plan, recipe, goal);
+  return { cloud, name, plan, base, survey, stage: goal };
+}
+
+/** One bake on this computer, and its import into every place of the stack. */
+async function prepareImports(
+  clouds: readonly Cloud[],
+  bakery: Bakery,
+  distribution: Distribution,
+  preparation: Preparation,
+): Promise<Prepared[]> {
+  const { plan, survey, base, hash: recipe } = await planOn(bakery, distribution, preparation);
+  const surveys = await Promise.all(
+    clouds.map(async (cloud) => withPlans(await cloud.survey(distribution), preparation.before)),
+  );
+  const { power } = preparation.settings;
+  const has = ({ generations }: Survey) => generations.some((generation) => generation.recipe === recipe);
+  const isNeeded = !surveys.every(has);
+  // A builder that is off is of no account where every place has the image.
+  const known = isNeeded ? survey : { ...survey, generations: [...survey.generations, ...surveys[0].generations] };
+  const question = { recipe, survey: known, stage: preparation.settings.stage, power };
+  refusePowerOff(localName(distribution), preparation.where, question);
+  const stage = stageOf(question);
+  const bake: LocalBake = { bakery, distribution, plan, base, survey, stage, isNeeded };
+  if (stage === "image" && isNeeded && !has(survey)) bake.elsewhere = await bakery.findBaked(distribution, recipe);
+  if (isBakedHere(bake) && !(stage === "image" && isProven(survey, recipe))) {
+    await bakery.preflight(plan, recipe, stage);
+  }
+  return Promise.all(
+    clouds.map(async (cloud, index): Promise<Prepared> => {
+      const place = surveys[index];
+      if (stage === "image" && !isProven(place, recipe)) await cloud.preflight(plan, recipe, stage);
+      return { cloud, name: workerName(clouds, cloud, distribution), plan, base, survey: place, stage, bake };
+    }),
+  );
+}
+
+function isProven({ generations }: Survey, recipe: string): boolean {
+  return generations.some((generation) => generation.recipe === recipe && generation.proven);
 }

@@ -2,7 +2,7 @@
 import { bastion } from "./functions/bastion.ts";
 import { ec2Functions } from "./functions/ec2.ts";
 import { gceFunctions } from "./functions/gce.ts";
-import { findImages, preflight, resolveBaseFunction } from "./functions/local.ts";
+import { findBaked, findImages, preflight, resolveBaseFunction } from "./functions/local.ts";
 import { localSweep } from "./functions/local-sweep.ts";
 import { tunnelTools } from "./functions/tunnel-tools.ts";
 import { ownAddress } from "./functions/own-address.ts";
@@ -41,6 +41,7 @@ export const resources = [
 export const functions = [
   resolveBaseFunction,
   findImages,
+  findBaked,
   preflight,
   localSweep,
   ownAddress,

@@ -11,8 +11,8 @@ import type { RecipeBase } from "../../provision/recipe.ts";
 import { assertSealedScript } from "../../provision/seal/seal.ts";
 import type {
   Bake,
+  Bakery,
   Base,
-  Cloud,
   DeclaredImage,
   Distributed,
   Generation,
@@ -30,7 +30,13 @@ import { BaseImage, Builder, Image, Lease, Promotion, steps, VirtualMachine } fr
 
 interface StoredImage {
   path: string;
-  manifest: { name: string; recipe: string; builtAt: string; base: Base; plan: PlanDescription };
+  manifest: {
+    name: string;
+    recipe: string;
+    builtAt: string;
+    base: Base;
+    plan: PlanDescription;
+  };
   proof?: object;
 }
 
@@ -40,7 +46,7 @@ interface LocalMachine extends Machine {
 }
 
 /** The `local` stack's cloud. */
-export class LocalCloud implements Cloud {
+export class LocalCloud implements Bakery {
   readonly name = "local";
   readonly outputName = "local";
   readonly readsStopped = true;
@@ -76,18 +82,16 @@ export class LocalCloud implements Cloud {
     const owner = { home: this.home, project: this.project, stack: this.stack, distribution: distribution.id };
     type Found = { images: StoredImage[]; machines: { recipe: string }[] };
     const { images, machines } = await call<Found>("ci-images:local:findImages", owner);
-    const generations = images.map(({ path, manifest, proof }) => ({
-      recipe: manifest.recipe,
-      proven: proof !== undefined,
-      plan: manifest.plan,
-      base: manifest.base,
-      builtAt: manifest.builtAt,
-      name: manifest.name,
-      location: path,
-    }));
+    const generations = images.map(generationOf);
     const builders = machines.map(({ recipe }) => recipe);
     this.found.set(distribution.id, [...builders, ...images.map(({ manifest }) => manifest.recipe)]);
     return { generations, builders };
+  }
+
+  async findBaked({ id: distribution }: Distribution, recipe: string): Promise<Generation | undefined> {
+    const asked = { home: this.home, distribution, recipe, claim: !pulumi.runtime.isDryRun() };
+    const { image } = await call<{ image?: StoredImage }>("ci-images:local:findBaked", asked);
+    return image && generationOf(image);
   }
 
   async preflight(plan: Plan, recipe: string, stage: BakeStage): Promise<void> {
@@ -261,6 +265,11 @@ export class LocalCloud implements Cloud {
   private identity(recipe: string, name: string, distribution: string, path: string) {
     return { path, recipe, name, distribution, project: this.project, stack: this.stack };
   }
+}
+
+function generationOf({ path, manifest, proof }: StoredImage): Generation {
+  const { recipe, plan, base, builtAt, name } = manifest;
+  return { recipe, proven: proof !== undefined, plan, base, builtAt, name, location: path };
 }
 
 function declared(image: Image): DeclaredImage {

@@ -16,6 +16,7 @@ import type {
   Distributed,
   ImageIdentity,
   ImageOutput,
+  LocalImage,
   Survey,
   Trial,
 } from "../cloud.ts";
@@ -27,7 +28,7 @@ import type { Settings } from "../settings.ts";
 import { findSshFrom, type Reached } from "../ssh-from.ts";
 import { baseOf } from "./bases.ts";
 import { declareMachine, type MachineContext, type Preflight, type RackspaceMachine } from "./machines.ts";
-import { ImageLook, Promotion, ServerImage, Sharing, steps, type ServerImageArgs } from "./resources.ts";
+import { ImageLook, ImportLease, Promotion, ServerImage, Sharing, steps, type ServerImageArgs } from "./resources.ts";
 
 /** What `ci-images:rackspace:survey` answers; see provider/functions/rackspace.ts. */
 interface Surveyed {
@@ -169,6 +170,30 @@ export class RackspaceCloud implements Cloud {
     const args = { region: this.place, image: image.image };
     const look = new ImageLook(`${prefix}-image-look`, args, { parent, dependsOn: [retired] });
     return { ...declared(image), look };
+  }
+
+  declareImport(bake: Bake, source: LocalImage): RackspaceImage {
+    const { prefix, parent, distribution } = bake;
+    const { project, stack, place: region } = this;
+    const labels = this.labels(bake, "image");
+    const lease = new ImportLease(
+      `${prefix}-import-lease`,
+      { region, prefix: `${project}-${stack}-${prefix}`, labels, lifetime: this.settings.maxLifetimeSeconds },
+      { parent },
+    );
+    const importing = {
+      folder: source.path,
+      machine: lease.machine,
+      base: bake.base.id,
+      expires: lease.expires,
+      plan: bake.description,
+      format: this.settings.rackspace.diskFormat,
+      defaults: {
+        ...{ architecture: "x86_64", os_type: "linux", hw_disk_bus: "virtio" },
+        ...{ os_distro: distribution.name, os_version: distribution.version },
+      },
+    };
+    return declared(new ServerImage(prefix, { ...this.identity(bake), importing }, { parent, dependsOn: [lease] }));
   }
 
   declareGeneration(identity: ImageIdentity): RackspaceImage {

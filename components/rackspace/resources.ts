@@ -24,6 +24,13 @@ export const Lease = ownResource<
 >("rackspace:Lease", "machine", "deadline", "metadata");
 export type Lease = InstanceType<typeof Lease>;
 
+/** The lease of an import. */
+export const ImportLease = ownResource<Omit<LeaseArgs, "tags" | "open">, { machine: string; expires: string }>(
+  "rackspace:ImportLease",
+  "machine",
+  "expires",
+);
+
 export interface BootArgs {
   region: string;
   server: Text;
@@ -69,6 +76,16 @@ export interface ServerImageArgs {
     plan: object;
     builder: Input<{ machineId: Text; hostKeys: Text[]; loginKey: Text }>;
   };
+  /** Only when it is to be imported. */
+  importing?: {
+    folder: Text;
+    machine: Text;
+    base: string;
+    expires: Text;
+    plan: object;
+    format: "qcow2" | "raw";
+    defaults: Record<string, string>;
+  };
 }
 
 export interface ServerImageOutputs {
@@ -82,7 +99,7 @@ export interface ServerImageOutputs {
   builder: BuilderIdentity;
 }
 
-/** An image made from a server. */
+/** An image made from a server, or imported. */
 export const ServerImage = ownResource<ServerImageArgs, ServerImageOutputs>(
   "rackspace:ServerImage",
   "image",

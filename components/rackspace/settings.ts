@@ -30,6 +30,8 @@ export interface RackspaceSettings {
   availabilityZone?: string;
   /** Gives builders their user data on a drive: for clouds without a metadata service. */
   configDrive: boolean;
+  /** What Glance gets of an image that was baked on this computer. */
+  diskFormat: "qcow2" | "raw";
   /** Base images of the user's own choice, by distribution. */
   bases: Record<string, ChosenBase>;
   /** More properties of the images, for the hypervisor: `hw_disk_bus: scsi`. */
@@ -62,6 +64,7 @@ export const rackspaceSchema: Schema & { properties: Record<string, Schema> } = 
     },
     availabilityZone: name,
     configDrive: { type: "boolean", default: false },
+    diskFormat: { enum: ["qcow2", "raw"], default: "qcow2" },
     bases: chosenBases({ id: name, name, user: loginUser }),
     properties: { type: "object", additionalProperties: { type: "string", maxLength: 255 }, default: {} },
     visibility: { enum: ["private", "shared", "community", "public"], default: "private" },

@@ -1,15 +1,17 @@
 // What the program asks the `local` cloud before it declares anything.
-import { stat, statfs } from "node:fs/promises";
-import { dirname } from "node:path";
+import { mkdir, stat, statfs } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { existsSync } from "node:fs";
 import { UserError } from "../../common/user-error.ts";
 import { resolveBase } from "../local/base.ts";
 import { accelerator } from "../local/qemu.ts";
 import { listMachines } from "../local/machines.ts";
+import { tryLock } from "../local/file-lock.ts";
 import { places } from "../local/places.ts";
 import { listImages, type StoredImage } from "../local/store.ts";
 import type { BaseSource, ResolvedBase } from "../local/types.ts";
 import type { FunctionType } from "../resource.ts";
+import { rest } from "../wait.ts";
 
 /** `ci-images:local:resolveBase`: pins a base source's content down. */
 export const resolveBaseFunction: FunctionType<{ source: BaseSource; projectDirectory: string }, ResolvedBase> = {
@@ -37,6 +39,50 @@ export const findImages: FunctionType<Owner, { images: StoredImage[]; machines: 
       };
     },
   };
+
+interface BakedInputs {
+  /** The image directory. */
+  home: string;
+  distribution: string;
+  /** The recipe hash. */
+  recipe: string;
+  /** True when the caller bakes the image if there is none: it waits while another process does so, and others wait for it. */
+  claim: boolean;
+}
+
+/** `ci-images:local:findBaked`: a proven image of the recipe, whichever stack made it. */
+export const findBaked: FunctionType<BakedInputs, { image?: StoredImage }> = {
+  token: "ci-images:local:findBaked",
+  async call({ home, distribution, recipe, claim }, { progress, signal }) {
+    const folder = join(home, distribution);
+    for (let isTold = false; ; isTold = true) {
+      const images = await listImages(home, { distribution, recipe });
+      const image = images.find(({ proof }) => proof !== undefined);
+      if (image || !claim) return { image };
+      await mkdir(folder, { recursive: true });
+      if (await holdUntilExit(join(folder, `.${recipe.slice(0, 12)}.baking`))) return {};
+      if (!isTold) progress(`recipe ${recipe.slice(0, 8)} is being baked by another stack: waiting for its image`);
+      await rest(2000, signal);
+    }
+  },
+};
+
+/** What this process has claimed. */
+const held = new Set<string>();
+
+/** Takes a lock that is released when this process ends, which the engine sees to when its command is over. @returns whether it was free. */
+async function holdUntilExit(file: string): Promise<boolean> {
+  if (held.has(file)) return true;
+  const isFree = await new Promise<boolean>((resolve, reject) => {
+    const forever = () => {
+      resolve(true);
+      return new Promise<never>(() => {});
+    };
+    tryLock(file, forever).then((taken) => taken ?? resolve(false), reject);
+  });
+  if (isFree) held.add(file);
+  return isFree;
+}
 
 interface PreflightInputs {
   home: string;

@@ -68,22 +68,26 @@ export function partialFolder(path: string): string {
   return `${path}.partial`;
 }
 
-/** All images of one stack and distribution below the image directory, the newest first. */
-export async function listImages(
-  directory: string,
-  owner: { project: string; stack: string; distribution: string },
-): Promise<StoredImage[]> {
-  const folder = join(directory, owner.distribution);
+/** Which images: those of a stack, or those of a recipe, whichever stack made them. */
+export type ImageQuery = { distribution: string } & ({ project: string; stack: string } | { recipe: string });
+
+/** All images of one distribution below the image directory that are asked for, the newest first. */
+export async function listImages(directory: string, { distribution, ...wanted }: ImageQuery): Promise<StoredImage[]> {
+  const folder = join(directory, distribution);
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return [];
     throw error;
   });
-  const paths = names.filter((name) => !name.endsWith(partialFolder(""))).map((name) => join(folder, name));
+  const paths = names
+    .filter((name) => !name.startsWith(".") && !name.endsWith(partialFolder("")))
+    .map((name) => join(folder, name));
   const images = await Promise.all(
     paths.map(async (path) => {
       const manifest = await readManifest(path);
+      const isWanted =
+        manifest && Object.entries(wanted).every(([key, value]) => manifest[key as keyof Manifest] === value);
       // A damaged image of another stack is that stack's concern.
-      return manifest?.project === owner.project && manifest.stack === owner.stack ? findImage(path) : undefined;
+      return isWanted ? findImage(path) : undefined;
     }),
   );
   return images

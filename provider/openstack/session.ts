@@ -5,7 +5,7 @@ import { nearest } from "../../provision/nearest.ts";
 import type { Context } from "../resource.ts";
 import { rest } from "../wait.ts";
 import { readCredentials, type Credentials } from "./credentials.ts";
-import { ApiError, reasonOf, requestIdOf, send, type Answer } from "./transport.ts";
+import { ApiError, reasonOf, requestIdOf, send, type Answer, type Content } from "./transport.ts";
 
 /** The types that a service may have in a catalog, the usual one first. */
 const serviceTypes = {
@@ -23,6 +23,8 @@ export interface Request {
   /** Below the endpoint: `/servers/42`. Parts that come from elsewhere must be encoded. */
   path: string;
   body?: unknown;
+  /** Instead of `body`: bytes as they are. */
+  content?: Content;
   /** Instead of `application/json`. */
   contentType?: string;
   /** Nova's microversion; without one it answers as version 2.1 did. */
@@ -111,20 +113,21 @@ export class Session {
   }
 
   private async sendWith(login: Login, region: string, request: Request, signal: AbortSignal): Promise<Answer> {
-    const { service, method, path, body, contentType = "application/json", microversion } = request;
+    const { service, method, path, body, content, microversion } = request;
+    const { contentType = content ? "application/octet-stream" : "application/json" } = request;
     const endpoint = this.endpointIn(login, service, region);
     if (endpoint === undefined) throw await this.noEndpoint(service, region, signal);
     const text = body === undefined ? undefined : JSON.stringify(body);
     const headers: Record<string, string> = { accept: "application/json", "x-auth-token": login.token };
-    if (text !== undefined) {
+    if (text !== undefined || content) {
       headers["content-type"] = contentType;
-      headers["content-length"] = String(Buffer.byteLength(text));
+      headers["content-length"] = String(content?.bytes ?? Buffer.byteLength(text!));
     }
     if (microversion !== undefined) {
       headers["openstack-api-version"] = `compute ${microversion}`;
       headers["x-openstack-nova-api-version"] = microversion;
     }
-    return send(method, endpoint + path, headers, text, this.credentials, signal);
+    return send(method, endpoint + path, headers, content ?? text, this.credentials, signal);
   }
 
   private endpointIn({ catalog }: Login, service: Service, region: string): string | undefined {

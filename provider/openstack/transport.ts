@@ -1,7 +1,8 @@
 // One HTTP request to an OpenStack service, and what its services say when they refuse one. Not `fetch`: it cannot be given
 // certificate authorities for one cloud.
-import { request as plainRequest } from "node:http";
+import { request as plainRequest, type ClientRequest } from "node:http";
 import { Agent, request as secureRequest } from "node:https";
+import type { Readable } from "node:stream";
 import { UserError } from "../../common/user-error.ts";
 
 export interface Answer {
@@ -36,50 +37,73 @@ export class ApiError extends UserError {
   }
 }
 
-/** Seconds without any byte after which a connection is given up. */
-const silence = 60;
+/** There was no connection, or it was cut. */
+export class ConnectionError extends UserError {}
+
+/** A body that is too large for the memory. */
+export interface Content {
+  /** Its size. */
+  bytes: number;
+  /** Reads it from its beginning; a request that has to be sent again reads it again. */
+  open(): Readable;
+}
+
+/** Seconds without any byte after which a connection is given up; a service may take its time with what it was sent. */
+const silence = { usual: 60, withContent: 600 };
 
 /**
  * Sends a request.
- * @param text The body, as it is to be sent.
- * @throws UserError when there is no connection, with the reason and never with the body.
+ * @param body As it is to be sent.
+ * @throws ConnectionError when there is no connection, with the reason and never with the body.
  */
 export async function send(
   method: string,
   url: string,
   headers: Record<string, string>,
-  text: string | undefined,
+  body: string | Content | undefined,
   trust: Trust,
   signal: AbortSignal,
 ): Promise<Answer> {
   const { protocol, host } = new URL(url);
+  const content = typeof body === "object" ? body.open() : undefined;
+  const patience = content ? silence.withContent : silence.usual;
+  let request: ClientRequest | undefined;
   try {
     return await new Promise((resolve, reject) => {
-      const options = { method, headers, signal, timeout: silence * 1000 };
-      const request =
+      const options = { method, headers, signal, timeout: patience * 1000 };
+      const sending =
         protocol === "https:" ? secureRequest(url, { ...options, agent: agentFor(trust) }) : plainRequest(url, options);
-      request.on("timeout", () => request.destroy(new Error(`no answer for ${silence} s`)));
-      request.on("error", reject);
-      request.on("response", (response) => {
+      request = sending;
+      sending.on("timeout", () => sending.destroy(new Error(`no answer for ${patience} s`)));
+      sending.on("error", reject);
+      sending.on("response", (response) => {
         const chunks: Buffer[] = [];
         response.on("error", reject);
         response.on("data", (chunk: Buffer) => chunks.push(chunk));
         response.on("end", () => {
-          const body = Buffer.concat(chunks).toString("utf8");
-          resolve({ status: response.statusCode!, headers: response.headers, body: parse(body) });
+          const text = Buffer.concat(chunks).toString("utf8");
+          resolve({ status: response.statusCode!, headers: response.headers, body: parse(text) });
         });
       });
-      request.end(text);
+      if (!content) return sending.end(body);
+      content.on("error", (error) => sending.destroy(error));
+      content.pipe(sending);
     });
   } catch (error) {
     signal.throwIfAborted();
     const { code, message } = error as NodeJS.ErrnoException;
     const isTrust = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/.test(code ?? "");
-    throw new UserError({
+    throw new ConnectionError({
       where: `OpenStack at ${protocol}//${host}`,
       found: `no connection (${code ?? message})`,
       cure: isTrust ? "name the cloud's certificate authority in OS_CACERT, or cacert in clouds.yaml" : undefined,
     });
+  } finally {
+    // A service may refuse before it has read everything.
+    if (content && !content.destroyed) {
+      content.destroy();
+      request?.destroy();
+    }
   }
 }
 

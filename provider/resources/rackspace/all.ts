@@ -3,10 +3,22 @@ import { regions, resolveBase, survey } from "../../functions/rackspace.ts";
 import { preflight } from "../../functions/rackspace-preflight.ts";
 import { sweep } from "../../functions/rackspace-sweep.ts";
 import { boot } from "./boot.ts";
+import { importLease } from "./import-lease.ts";
 import { lease } from "./lease.ts";
 import { serverImage } from "./server-image.ts";
 import { sharing } from "./sharing.ts";
 import { imageLook, promotion, retirement, sealMark, stop } from "./steps.ts";
 
-export const rackspaceResources = [lease, boot, sealMark, stop, serverImage, retirement, imageLook, promotion, sharing];
+export const rackspaceResources = [
+  lease,
+  importLease,
+  boot,
+  sealMark,
+  stop,
+  serverImage,
+  retirement,
+  imageLook,
+  promotion,
+  sharing,
+];
 export const rackspaceFunctions = [regions, resolveBase, survey, preflight, sweep];

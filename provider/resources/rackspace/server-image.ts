@@ -1,4 +1,4 @@
-// The image of an OpenStack region: made by Nova from a stopped server, kept by Glance. No published Pulumi provider has
+// The image of an OpenStack region: made by Nova from a stopped server, or uploaded from this computer; kept by Glance. No published Pulumi provider has
 // such a resource.
 import { cloudName, labelKey } from "../../../common/labels.ts";
 import { UserError } from "../../../common/user-error.ts";
@@ -16,6 +16,8 @@ import {
 import { quiet, Region } from "../../openstack/region.ts";
 import { existingServer, stateOf, type Server } from "../../openstack/servers.ts";
 import { finishSnapshot, startSnapshot } from "../../openstack/snapshot.ts";
+import { uploadImage } from "../../openstack/upload.ts";
+import { finishedImage, withDisk } from "../../local/image-disk.ts";
 import type { Context, ResourceType } from "../../resource.ts";
 
 /** What the image is made from and with; needed only to make it, not to keep it. */
@@ -34,6 +36,24 @@ export interface Making {
   builder: Record<string, unknown>;
 }
 
+/** What the image is imported from; needed only to make it, not to keep it. */
+export interface Importing {
+  /** The image's folder on this computer. */
+  folder: string;
+  /** The name of the import's lease, which drops the image unless it is proven. */
+  machine: string;
+  /** The base image's id, as this computer knows it. */
+  base: string;
+  /** As of {@link Making}. */
+  expires: string;
+  /** As of {@link Making}. */
+  plan: Record<string, unknown>;
+  /** What Glance gets. */
+  format: "qcow2" | "raw";
+  /** What the hypervisor is to know of the disk; `properties` win. */
+  defaults: Record<string, string>;
+}
+
 export interface ServerImageInputs {
   region: string;
   project: string;
@@ -46,9 +66,10 @@ export interface ServerImageInputs {
   /** More properties: the stack's tags, and what the hypervisor is to know (`hw_disk_bus`). */
   properties: Record<string, string>;
   making?: Making;
+  importing?: Importing;
 }
 
-export interface ServerImageState extends Omit<ServerImageInputs, "making"> {
+export interface ServerImageState extends Omit<ServerImageInputs, "making" | "importing"> {
   /** The image's id in Glance. */
   image: string;
   /** Its name in Glance. */
@@ -74,6 +95,11 @@ export const serverImage: ResourceType<ServerImageInputs, ServerImageState> = {
       name: { type: "string" },
       properties: { type: "object", additionalProperties: { type: "string", maxLength: 255 } },
       making: { type: "object", required: ["server", "machine", "base", "expires", "plan", "builder"] },
+      importing: {
+        type: "object",
+        properties: { format: { enum: ["qcow2", "raw"] } },
+        required: ["folder", "machine", "base", "expires", "plan", "format", "defaults"],
+      },
     },
     required: ["region", "project", "stack", "distribution", "recipe", "name", "properties"],
   },
@@ -95,6 +121,7 @@ export const serverImage: ResourceType<ServerImageInputs, ServerImageState> = {
       context.progress(`image ${present.id} is there already; taken over`);
       return outputs(inputs, await setProperties(region, present, properties));
     }
+    if (inputs.importing) return outputs(inputs, await upload(region, inputs, inputs.importing));
     if (!inputs.making) {
       throw new UserError({
         where: `image of recipe ${recipe.slice(0, 8)} in ${region.name}`,
@@ -144,6 +171,27 @@ async function bake(region: Region, inputs: ServerImageInputs, making: Making, c
   return setProperties(region, image, completeProperties(image, making.plan, making.builder));
 }
 
+/** Uploads the image. What an interrupted `pulumi up` has begun is of no use: Glance can't go on with it. */
+async function upload(region: Region, inputs: ServerImageInputs, importing: Importing): Promise<Image> {
+  const { folder, machine, base, expires, plan, format, defaults } = importing;
+  const { progress, signal } = region.context;
+  for (const { id } of await imagesWith(region, { machine })) await dropImage(region, id);
+  const local = await finishedImage({ folder, recipe: inputs.recipe });
+  const { size, builder } = local.manifest;
+  const labels = metadataOf(inputs, { machine, base, expires });
+  const properties = { ...defaults, ...labels, [labelKey("rackspace", "imported")]: "true" };
+  const minDisk = Math.ceil(size / 2 ** 30);
+  const image = await withDisk(
+    local,
+    format,
+    (disk) => uploadImage(region, { disk, format, name: nameOf(inputs), minDisk, properties }),
+    progress,
+    signal,
+  );
+  progress(`image ${image.id}: uploaded, and Glance has the same content`);
+  return setProperties(region, image, completeProperties(image, plan, builder));
+}
+
 /** An image of the server that Nova is still making, or has made; others of it are dropped: they came to nothing. */
 async function begunImage(region: Region, server: Server): Promise<string | undefined> {
   const images = await imagesWith(region, { machine: server.name });
@@ -163,7 +211,10 @@ function nameOf({ project, stack, distribution, name, recipe }: ServerImageInput
 }
 
 /** Nova refuses values of more than 255 characters here; what is longer is set when the image is there. */
-function metadataOf(inputs: ServerImageInputs, { machine, base, expires }: Making): Record<string, string> {
+function metadataOf(
+  inputs: ServerImageInputs,
+  { machine, base, expires }: Pick<Making, "machine" | "base" | "expires">,
+): Record<string, string> {
   const { project, stack, distribution, recipe, name, properties } = inputs;
   const labels = { project, stack, distribution, recipe, name, role: "image", base, machine, expires };
   const own = Object.entries(labels).map(([label, value]) => [labelKey("rackspace", label), value.slice(0, 255)]);
@@ -174,7 +225,7 @@ function outputs(inputs: ServerImageInputs, image: Image): { id: string; outputs
   return { id: image.id, outputs: stateOfImage(inputs, image) };
 }
 
-function stateOfImage(inputs: Omit<ServerImageInputs, "making">, image: Image): ServerImageState {
+function stateOfImage(inputs: Omit<ServerImageInputs, "making" | "importing">, image: Image): ServerImageState {
   const { region, project, stack, distribution, recipe, properties } = inputs;
   return {
     ...{ region, project, stack, distribution, recipe, properties },

@@ -1,0 +1,77 @@
+// A finished image's disk, in the format that a cloud wants to have.
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { execa } from "execa";
+import { UserError } from "../../common/user-error.ts";
+import { tryLock, withLock } from "./file-lock.ts";
+import { places } from "./places.ts";
+import { findImage, type StoredImage } from "./store.ts";
+import type { Progress } from "./types.ts";
+
+/** An image that is about to be imported somewhere. */
+export interface DiskSource {
+  /** The image's folder. */
+  folder: string;
+  /** The recipe hash that it must have. */
+  recipe: string;
+}
+
+/** @throws UserError when the image is not there, is another one, or was never verified. */
+export async function finishedImage({ folder, recipe }: DiskSource): Promise<StoredImage> {
+  const image = await findImage(folder);
+  const cure = "run `pulumi up` again: it bakes the image from its recipe";
+  if (!image) throw new UserError({ where: folder, found: "there is no image any more", cure });
+  if (image.manifest.recipe !== recipe) {
+    throw new UserError({ where: folder, found: `is of recipe ${image.manifest.recipe}`, allowed: recipe, cure });
+  }
+  if (!image.proof) throw new UserError({ where: folder, found: "the image was never verified", cure });
+  return image;
+}
+
+/**
+ * Runs `work` with the path of the image's disk in that format. A file of the image is taken as it is; otherwise the disk is converted
+ * into the cache, sparse, and removed afterwards.
+ */
+export async function withDisk<T>(
+  { path, manifest }: StoredImage,
+  format: "qcow2" | "raw",
+  work: (disk: string) => Promise<T>,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<T> {
+  const name = `disk.${format}`;
+  if (manifest.files.some((file) => file.name === name)) return work(join(path, name));
+  const source = manifest.files.find((file) => /^disk\.(qcow2|raw)$/.test(file.name));
+  if (!source) {
+    throw new UserError({
+      where: path,
+      found: `has no disk: ${manifest.files.map((file) => file.name).join(", ")}`,
+      allowed: "qcow2 or raw among the recipe's formats",
+    });
+  }
+  const folder = join((await places()).root, "disks");
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await removeStale(folder);
+  const disk = join(folder, `${source.sha256.slice(0, 16)}-${randomBytes(3).toString("hex")}.${format}`);
+  return withLock(`${disk}.lock`, async () => {
+    try {
+      progress(`converting ${source.name} to ${format}`);
+      const from = source.name.split(".")[1];
+      await execa("qemu-img", ["convert", "-f", from, "-O", format, join(path, source.name), disk], {
+        cancelSignal: signal,
+      });
+      return await work(disk);
+    } finally {
+      await rm(disk, { force: true });
+    }
+  });
+}
+
+/** Disks whose process was killed. */
+async function removeStale(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (name.endsWith(".lock")) continue;
+    await tryLock(join(folder, `${name}.lock`), () => rm(join(folder, name), { force: true }));
+  }
+}

@@ -1,0 +1,177 @@
+// The graph of a stack whose images are baked on this computer and imported (stack setting `bakery: local`).
+import assert from "node:assert/strict";
+import { runProgram, type Graph, type World } from "./program.ts";
+
+const builder = { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 BBBB" };
+const localImage = { path: "/images/debian12/worker", disk: "/d", sha256: "1", bytes: 2, builtAt: "2026", builder };
+
+interface Existing {
+  /** Images of this stack on this computer. */
+  own?: object[];
+  /** A proven image of the recipe that another stack made. */
+  elsewhere?: object;
+  /** Images in each region. */
+  imported?: object[];
+  machines?: object[];
+  outputs?: object;
+}
+
+function world({ own = [], elsewhere, imported = [], machines = [], outputs = {} }: Existing = {}): World {
+  return {
+    calls: {
+      "pulumi:pulumi:readStackResourceOutputs": { outputs },
+      "ci-images:rackspace:regions": { regions: ["ORD", "DFW"], usual: "ORD", notices: [] },
+      "ci-images:rackspace:survey": { images: imported, builders: [], sealed: [] },
+      "ci-images:rackspace:preflight": {
+        ...{ flavor: "1", networks: [{ id: "n", name: "private" }], hasKeyPair: false },
+        reached: { family: 4, networks: [], cloudHost: "k" },
+      },
+      "ci-images:local:resolveBase": { id: "base", description: "debian 12" },
+      "ci-images:local:findImages": { images: own, machines },
+      "ci-images:local:findBaked": elsewhere ? { image: elsewhere } : {},
+      "ci-images:local:preflight": { accelerator: "tcg" },
+    },
+    outputs: {
+      "ci-images:local:Image": () => localImage,
+      "ci-images:index:KeyPair": () => ({ publicKey: "ssh-ed25519 PUBLIC", privateKey: "PRIVATE" }),
+      "ci-images:local:Lease": () => ({ machine: "m", deadline: "2030-01-01T00:00:00.000Z" }),
+      "ci-images:rackspace:Lease": () => ({ machine: "m", deadline: "2030-01-01T00:00:00.000Z", metadata: {} }),
+      "ci-images:rackspace:ServerImage": () => ({
+        image: "image-1",
+        imageName: "n",
+        bytes: 7,
+        builtAt: "2026",
+        builder,
+      }),
+      "ci-images:rackspace:ImportLease": () => ({ machine: "lease-1", expires: "20300101T000000Z" }),
+      "openstack:compute/instance:Instance": () => ({ accessIpV4: "192.0.2.7", accessIpV6: "" }),
+      "command:remote:Command": () => ({ stdout: `machine-id: ${"1".repeat(32)}\nok 1 - fine` }),
+    },
+  };
+}
+
+const settings = { cloud: "rackspace", bakery: "local", sshFrom: ["203.0.113.5/32"], rackspace: { flavor: "1" } };
+const run = (existing: Existing = {}, more: object = {}) => runProgram({ ...settings, ...more }, world(existing));
+/** The recipe hash, as the first run has it. */
+let recipe: string;
+const image = (proof: object | undefined, hash = recipe) => ({
+  path: `/images/debian12/${hash}`,
+  proof,
+  manifest: {
+    ...{ name: "worker", recipe: hash, builtAt: "2026-01-01T00:00:00Z", base: { id: "base", description: "" } },
+    plan: { recipe: hash, name: "worker", modules: [] },
+  },
+});
+const imported = (proven: boolean, hash = recipe) => ({
+  id: "g",
+  recipe: hash,
+  name: "worker",
+  builtAt: "2026",
+  proven,
+});
+const types = ({ resources }: Graph, cloud: string) =>
+  resources.filter(({ type }) => type.startsWith(`ci-images:${cloud}:`)).map(({ type }) => type.split(":")[2]);
+const calledTokens = ({ calls }: Graph) => calls.map(({ token }) => token.replace("ci-images:", ""));
+
+describe("bakery local on stack rackspace", () => {
+  before(async () => {
+    const graph = await run();
+    recipe = graph.one("ServerImage").inputs.recipe as string;
+  });
+
+  it("bakes and verifies on this computer, then imports, tries it out in the cloud and promotes it", async () => {
+    const graph = await run();
+    const [lease, upload] = [graph.one("ImportLease"), graph.one("ServerImage")];
+    const promoted = graph.resources.find(({ type }) => type === "ci-images:local:Promotion")!;
+    assert.equal(promoted.parent, "local-debian12");
+    assert.ok(graph.waits(upload, promoted), "the upload waits for the local verification");
+    assert.ok(graph.waits(upload, lease));
+    const importing = upload.inputs.importing as Record<string, unknown>;
+    assert.equal(importing.folder, localImage.path);
+    assert.deepEqual([importing.machine, importing.format], ["lease-1", "qcow2"]);
+    assert.deepEqual(importing.defaults, {
+      ...{ architecture: "x86_64", os_type: "linux", hw_disk_bus: "virtio", os_distro: "debian", os_version: "12" },
+    });
+    const [trial] = graph.resources.filter(({ type }) => type === "openstack:compute/instance:Instance");
+    assert.ok(trial.name.endsWith("-trial") && graph.waits(trial, upload));
+    const promotion = graph.resources.find(({ type }) => type === "ci-images:rackspace:Promotion")!;
+    assert.ok(graph.waits(promotion, upload));
+    assert.deepEqual(Object.keys(graph.outputs.images as object), ["rackspace"]);
+  });
+
+  it("has the recipe hash that stack local has", async () => {
+    const { one } = await runProgram({ cloud: "local" }, world());
+    assert.equal(one("Image").inputs.recipe, recipe);
+  });
+
+  it("imports an image that another stack has baked, and bakes nothing", async () => {
+    const graph = await run({ elsewhere: image({}) });
+    assert.deepEqual(types(graph, "local"), []);
+    assert.equal(
+      (graph.one("ServerImage").inputs.importing as { folder: string }).folder,
+      `/images/debian12/${recipe}`,
+    );
+    assert.ok(!calledTokens(graph).includes("local:preflight"));
+  });
+
+  it("bakes once for several regions", async () => {
+    const graph = await run({}, { rackspace: { flavor: "1", regions: ["ORD", "DFW"] } });
+    assert.equal(types(graph, "local").filter((type) => type === "Image").length, 1);
+    assert.equal(graph.names("ServerImage").length, 2);
+  });
+
+  it("declares the images and nothing else when all is done, on this computer too as far as they are its own", async () => {
+    const own = await run({ own: [image({})], imported: [imported(true)] });
+    assert.deepEqual([types(own, "local"), types(own, "rackspace")], [["Image"], ["ServerImage"]]);
+    assert.equal(own.one("ServerImage").inputs.importing, undefined);
+    const others = await run({ imported: [imported(true)] });
+    assert.deepEqual(
+      [types(others, "local"), types(others, "rackspace")],
+      [[], ["ServerImage"]],
+      "nothing is baked again",
+    );
+    assert.ok(!calledTokens(others).includes("local:findBaked"));
+  });
+
+  it("keeps as many generations on this computer as in the cloud", async () => {
+    const before = ["b", "c"].map((letter) => image({}, letter.repeat(64)));
+    const graph = await run({ own: [image({}), ...before], imported: [imported(true)] }, { keep: 1 });
+    assert.deepEqual(
+      graph.resources.filter(({ type }) => type === "ci-images:local:Image").map(({ name }) => name),
+      [`local-debian12-${recipe.slice(0, 8)}`, "local-debian12-bbbbbbbb"],
+    );
+  });
+
+  it("verifies an imported image that was not proven yet, without baking or importing again", async () => {
+    const graph = await run({ own: [image({})], imported: [imported(false)] });
+    assert.equal(graph.one("ServerImage").inputs.importing, undefined);
+    assert.equal(graph.names("ImportLease").length, 0);
+    assert.ok(graph.names("Instance").some((name) => name.endsWith("-trial")));
+  });
+
+  it("leaves the builder on this computer at an earlier stage, and nothing new in the cloud", async () => {
+    const graph = await run({ imported: [imported(true, "d".repeat(64))] }, { stage: "provisioned" });
+    assert.ok(types(graph, "local").includes("Builder"));
+    assert.deepEqual(types(graph, "rackspace"), ["ServerImage"]);
+    assert.ok(!calledTokens(graph).includes("rackspace:preflight"));
+    assert.deepEqual(Object.keys(graph.outputs.builders as object), ["local-debian12"]);
+  });
+
+  it("keeps the images of both at stage none", async () => {
+    const outputs = Object.fromEntries(
+      ["debian12", "local-debian12"].map((name) => [
+        `urn:pulumi:test::ci-images::ci-images:index:WorkerImage::${name}`,
+        { type: "ci-images:index:WorkerImage" },
+      ]),
+    );
+    const graph = await run({ own: [image({})], imported: [imported(true)], outputs }, { stage: "none" });
+    assert.deepEqual([types(graph, "local"), types(graph, "rackspace")], [["Image"], ["ServerImage"]]);
+  });
+
+  it("refuses arm64, which this computer does not bake", async () => {
+    await assert.rejects(
+      run({}, { rackspace: { architecture: "arm64" } }),
+      /rackspace\.architecture: arm64, with bakery local/,
+    );
+  });
+});
