@@ -108,6 +108,11 @@ export class OpenStackApi {
     const service = first === "identity" ? first : second;
     response.setHeader("x-openstack-request-id", `req-${randomUUID()}`);
     try {
+      if (request.headers["content-type"] === "application/octet-stream" && this.faults.cutUploads > 0) {
+        this.faults.cutUploads -= 1;
+        request.once("data", () => request.socket.destroy());
+        return;
+      }
       const body = await readBody(request);
       const answer = await this.answer(request, url, service, body);
       for (const [key, value] of Object.entries(answer.headers ?? {})) response.setHeader(key, value);
@@ -155,7 +160,9 @@ export class OpenStackApi {
 async function readBody(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
-  const text = Buffer.concat(chunks).toString();
+  const content = Buffer.concat(chunks);
+  if (request.headers["content-type"] === "application/octet-stream") return content;
+  const text = content.toString();
   return text === "" ? undefined : JSON.parse(text);
 }
 

@@ -23,6 +23,10 @@ export class Faults {
    * `stuck` for one that is saved for ever, `empty` for one that is active but holds nothing.
    */
   readonly snapshotEnds: string[] = [];
+  /** How the next uploads end: the status that the image has then, or `other content` for one whose bytes Glance got wrong. */
+  readonly uploadEnds: string[] = [];
+  /** How many of the next uploads lose their connection in the middle. */
+  cutUploads = 0;
   /** Why the next servers end in ERROR, first come first served. */
   readonly bootFailures: string[] = [];
   /** How many of the next stops are accepted and never happen. */

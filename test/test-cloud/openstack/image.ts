@@ -1,4 +1,5 @@
-// The fake Glance (v2): images with properties, members.
+// The fake Glance (v2): images with properties, content, members.
+import { createHash, randomUUID } from "node:crypto";
 import { existing, Refused, type Answer, type Call, type Route } from "./http.ts";
 import type { Image } from "./state.ts";
 
@@ -7,6 +8,8 @@ const pageSize = 25;
 
 export const imageRoutes: Route[] = [
   ["GET", /^\/images$/, listImages],
+  ["POST", /^\/images$/, makeImage],
+  ["PUT", /^\/images\/([^/]+)\/file$/, fillImage],
   ["GET", /^\/images\/([^/]+)$/, (call, id) => ({ status: 200, body: find(call, id) })],
   ["PATCH", /^\/images\/([^/]+)$/, patchImage],
   ["DELETE", /^\/images\/([^/]+)$/, deleteImage],
@@ -35,6 +38,37 @@ function listImages({ region, query, project }: Call): Answer {
     ? { next: `/v2/images?${new URLSearchParams([...filters, ["marker", page.at(-1)!.id]]).toString()}` }
     : {};
   return { status: 200, body: { images: page, ...next } };
+}
+
+/** https://docs.openstack.org/api-ref/image/v2/#create-image */
+function makeImage({ region, project, body }: Call): Answer {
+  const id = randomUUID();
+  region.images.set(id, {
+    ...{ status: "queued", size: null, checksum: null, os_hash_algo: null, os_hash_value: null },
+    ...{ created_at: new Date().toISOString(), tags: [], protected: false, min_disk: 0, min_ram: 0 },
+    ...(body as { name: string; visibility: string }),
+    ...{ id, owner: project },
+  });
+  const headers = { "openstack-image-import-methods": "glance-direct,web-download" };
+  return { status: 201, body: region.images.get(id), headers };
+}
+
+/** https://docs.openstack.org/api-ref/image/v2/#upload-binary-image-data */
+async function fillImage(call: Call, id: string): Promise<Answer> {
+  const image = find(call, id);
+  if (call.headers["content-type"] !== "application/octet-stream") throw new Refused(415, "Unsupported Media Type");
+  if (image.status !== "queued") throw new Refused(409, `Image status transition from ${image.status} to saving`);
+  image.status = "saving";
+  const content = call.body as Buffer;
+  await call.region.step();
+  const end = call.region.faults.uploadEnds.shift();
+  const hash = createHash("sha512").update(content);
+  if (end === "other content") hash.update("more");
+  Object.assign(image, { size: content.length, os_hash_algo: "sha512", os_hash_value: hash.digest("hex") });
+  image.checksum = createHash("md5").update(content).digest("hex");
+  if (end === undefined || end === "other content") await call.region.hypervisor.importImage?.(image, content);
+  image.status = end === undefined || end === "other content" ? "active" : end;
+  return { status: 204 };
 }
 
 function patchImage(call: Call, id: string): Answer {

@@ -64,6 +64,8 @@ export interface Hypervisor {
   remove(server: Server): Promise<void>;
   /** Copies the machine's disk. @returns the image's size in bytes. A failure makes Nova drop the image. */
   snapshot(server: Server, image: Image): Promise<{ size: number }>;
+  /** Takes a disk that was uploaded. */
+  importImage?(image: Image, content: Buffer): Promise<void>;
   /** Drops an image's disk. */
   removeImage(image: Image): Promise<void>;
   /** What the machine wrote on its serial console. */

@@ -1,17 +1,24 @@
-// Logging in and images against OpenStack's own Keystone and Glance. They are some 300 MB of packages and take minutes to
-// install, so they have to be asked for: CI_IMAGES_TEST_OPENSTACK=1. The other tests have a fake that answers in the same way.
+// Logging in, images and imports against OpenStack's own Keystone and Glance. They are some 300 MB of packages and take minutes to
+// install the first time. The other tests have a fake that answers in the same way.
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { baseOf } from "../../components/rackspace/bases.ts";
 import { resolveBase } from "../../provider/functions/rackspace.ts";
 import { readCredentials } from "../../provider/openstack/credentials.ts";
 import * as images from "../../provider/openstack/images.ts";
 import { Region } from "../../provider/openstack/region.ts";
 import { Session } from "../../provider/openstack/session.ts";
+import { sendContent } from "../../provider/openstack/upload.ts";
+import { importLease } from "../../provider/resources/rackspace/import-lease.ts";
 import { serverImage } from "../../provider/resources/rackspace/server-image.ts";
 import { sharing } from "../../provider/resources/rackspace/sharing.ts";
 import { promotion } from "../../provider/resources/rackspace/steps.ts";
 import { region, startOpenStackServices, type OpenStackServices } from "../emulators/openstack-services.ts";
+import { makeStoredImage } from "../tools/stored-image.ts";
 import { setEnvironment, testContext } from "./support.ts";
 
 describe("OpenStack's own Keystone and Glance", function () {
@@ -21,8 +28,7 @@ describe("OpenStack's own Keystone and Glance", function () {
   let token: string;
   let user: string;
 
-  before(async function () {
-    if (process.env.CI_IMAGES_TEST_OPENSTACK !== "1") return this.skip();
+  before(async () => {
     services = await startOpenStackServices();
     earlier = Object.fromEntries(Object.entries(process.env).filter(([key]) => key.startsWith("OS_")));
     setEnvironment(services.environment);
@@ -183,6 +189,68 @@ describe("OpenStack's own Keystone and Glance", function () {
     await drop();
     assert.equal(await serverImage.read!(id, outputs, testContext()), undefined);
     assert.equal(await serverImage.drift!(id, outputs), "replace");
+  });
+
+  describe("take an image of this computer", () => {
+    let folder: string;
+    before(async () => {
+      folder = await mkdtemp(join(tmpdir(), "ci-images-import-"));
+      await makeStoredImage(folder, { recipe: "imported", formats: ["qcow2", "raw"] });
+    });
+    after(() => rm(folder, { recursive: true }));
+
+    /** Imports it. @param recipe Another one for each test. */
+    async function imported(recipe: string, format: "qcow2" | "raw", context = testContext()) {
+      await makeStoredImage(folder, { recipe, formats: ["qcow2", "raw"] });
+      const own = labels(recipe);
+      const lease = await importLease.create(
+        { region, prefix: "p", labels: { ...own, base: "b" }, lifetime: 3600 },
+        context,
+      );
+      const { machine, expires } = lease.outputs;
+      const importing = { folder, machine, base: "b", expires, plan: {}, format, defaults: { hw_disk_bus: "virtio" } };
+      return serverImage.create({ region, ...own, name: "worker", properties: {}, importing }, context);
+    }
+
+    for (const format of ["qcow2", "raw"] as const) {
+      it(`as ${format}, and have its sha512`, async () => {
+        const { id } = await imported(`as ${format}`, format);
+        const image = (await images.findImage(place(), id))!;
+        const content = await readFile(join(folder, `disk.${format}`));
+        assert.deepEqual(
+          [image.status, image.disk_format, image.os_hash_algo, image.hw_disk_bus],
+          ["active", format, "sha512", "virtio"],
+        );
+        assert.equal(image.os_hash_value, createHash("sha512").update(content).digest("hex"));
+        assert.ok(images.isComplete(image));
+      });
+    }
+
+    it("and have nothing of it when the user gives up in the middle", async () => {
+      const context = testContext();
+      const progress = (line: string) => {
+        context.lines.push(line);
+        if (/uploaded/.test(line)) context.abort.abort(new Error("cancelled"));
+      };
+      await assert.rejects(imported("given up", "raw", { ...context, progress }), /cancelled/);
+      assert.deepEqual(await images.imagesWith(place(), labels("given up")), []);
+    });
+
+    it("by staging and import, as clouds that allow nothing else", async () => {
+      const disk = join(folder, "disk.qcow2");
+      const { size: bytes } = await stat(disk);
+      const made = { name: "staged", disk_format: "qcow2", container_format: "bare" };
+      const answer = await ask("POST", `${services.glance}/v2/images`, made);
+      assert.match(answer.headers.get("openstack-image-import-methods")!, /glance-direct/);
+      const { id } = (await answer.json()) as { id: string };
+      await sendContent(place(), id, { bytes, open: () => createReadStream(disk) }, "staged");
+      let image = await images.findImage(place(), id);
+      for (; image?.status !== "active"; image = await images.findImage(place(), id)) {
+        assert.ok(image && !["killed", "queued"].includes(image.status), image?.status);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      assert.equal(image.size, bytes);
+    });
   });
 
   it("refuse a token that was revoked, and we log in again", async () => {
