@@ -154,10 +154,11 @@ export function checkSettings(where: string, prefix: string, found: Record<strin
     const allowed = "a stack of a cloud: nothing is between this computer and its own machines";
     complaints.push({ where, key: `${prefix}bastion`, found: "set, on `local`", allowed });
   }
-  const { bakery, rackspace } = rest;
-  if (bakery === "local" && rest.cloud === "rackspace" && rackspace?.architecture === "arm64") {
+  const { bakery } = rest;
+  const architecture = rest.cloud === "rackspace" || rest.cloud === "ec2" ? rest[rest.cloud]?.architecture : undefined;
+  if (bakery === "local" && architecture === "arm64") {
     const allowed = "amd64: that is what this computer bakes";
-    complaints.push({ where, key: `${prefix}rackspace.architecture`, found: "arm64, with bakery local", allowed });
+    complaints.push({ where, key: `${prefix}${rest.cloud}.architecture`, found: "arm64, with bakery local", allowed });
   }
   const tunnel = rest.cloud === "ec2" || rest.cloud === "gce" ? rest[rest.cloud]?.tunnel : undefined;
   if (bastion !== undefined && tunnel !== undefined) {

@@ -21,6 +21,7 @@ import type {
   Distributed,
   Generation,
   ImageIdentity,
+  LocalImage,
   Survey,
   Trial,
 } from "../cloud.ts";
@@ -179,6 +180,15 @@ export class Ec2Cloud implements Cloud {
       .all([machineId, hostKey, builder.authorizedKey])
       .apply(([machineId, hostKey, loginKey]) => ({ machineId, hostKeys: [hostKey], loginKey }));
     return { resource: image, output, builder: was, attributes, tags, copies: {} };
+  }
+
+  declareImport(bake: Bake, source: LocalImage): Ec2Image {
+    const { prefix, parent, recipe } = bake;
+    const tags = this.images.tagsOf(bake, bake.base);
+    const resource = this.images.declareImported(bake, source, tags);
+    const attributes = this.images.declareAttributes(prefix, this.place, resource.image, tags, parent);
+    const output = imageOutput(resource.image, resource.name, recipe, attributes.builtAt);
+    return { resource, output, builder: resource.builder, attributes, tags, copies: {} };
   }
 
   declareGeneration(identity: ImageIdentity, generation: Generation): Ec2Image {

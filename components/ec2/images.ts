@@ -4,16 +4,17 @@ import * as pulumi from "@pulumi/pulumi";
 import { cloudLabels, cloudName } from "../../common/labels.ts";
 import { tagNames } from "../../common/ec2-tags.ts";
 import { parseDuration } from "../../provision/sizes.ts";
-import type { ImageIdentity, ImageOutput } from "../cloud.ts";
+import type { ImageIdentity, ImageOutput, LocalImage } from "../cloud.ts";
 import type { Settings } from "../settings.ts";
 import type { StackState } from "../state.ts";
-import { AdoptedImage, ImageAttributes, ImageLease } from "./resources.ts";
+import { AdoptedImage, ImageAttributes, ImageLease, ImportedImage } from "./resources.ts";
 import { UselessImages } from "./useless-images.ts";
 
 /** Types of the official resources, as the state has them. */
 export const imageTypes = {
   made: "aws:ec2/amiFromInstance:AmiFromInstance",
   copied: "aws:ec2/amiCopy:AmiCopy",
+  imported: "ci-images:ec2:ImportedImage",
 } as const;
 
 /** Inputs that decided what an image was when it was made; later they decide nothing. */
@@ -106,6 +107,27 @@ export class Ec2Images {
     );
   }
 
+  /** A new AMI of a disk of this computer. */
+  declareImported(identity: ImageIdentity, { path }: LocalImage, tags: Record<string, string>): ImportedImage {
+    const { prefix, distribution, recipe, parent } = identity;
+    const { diskSize, bootMode = "uefi-preferred", encrypted, kmsKeys } = this.settings.ec2;
+    const lease = this.declareLease(identity, this.region);
+    const ended = this.useless.declareEnd(identity, this.region, prefix);
+    const key = encrypted ? kmsKeys[this.region] : undefined;
+    const importing = {
+      folder: path,
+      recipe,
+      name: this.freeName(identity, this.region, imageTypes.imported, prefix),
+      description: `${identity.name}: ${distribution.id}, recipe ${recipe.slice(0, 12)}`,
+      lease: this.leaseTags(identity),
+      lifetime: this.settings.maxLifetimeSeconds,
+      ...{ diskSize, bootMode, encrypted },
+      ...(key !== undefined && { kmsKey: key }),
+    };
+    const args = { region: this.region, tags, importing };
+    return new ImportedImage(prefix, args, { parent, deletedWith: lease, dependsOn: [lease, ...ended] });
+  }
+
   /** An AMI that is there, as the state knows it; one that it does not know is adopted. */
   declarePresent(
     identity: ImageIdentity,
@@ -116,6 +138,9 @@ export class Ec2Images {
     const lease = this.declareLease(identity, this.region);
     this.useless.declareEnd(identity, this.region, prefix);
     const kept = { parent, deletedWith: lease, dependsOn: [lease] };
+    if (this.isManaged(imageTypes.imported, prefix, image.id)) {
+      return new ImportedImage(prefix, { region: this.region, tags }, kept);
+    }
     if (!this.isManaged(imageTypes.made, prefix, image.id)) {
       return new AdoptedImage(prefix, { region: this.region, image: image.id, tags }, kept);
     }
@@ -205,11 +230,16 @@ export class Ec2Images {
 
   /** Declared before the image and so deleted after it. */
   private declareLease(identity: ImageIdentity, region: string): ImageLease {
-    const { prefix, distribution, recipe, parent } = identity;
-    const owner = { project: pulumi.getProject(), stack: pulumi.getStack() };
-    const tags = cloudLabels("ec2", { ...owner, distribution: distribution.id, recipe, role: "image" });
+    const { prefix, parent } = identity;
+    const tags = this.leaseTags(identity);
     const name = region === this.region ? prefix : `${prefix}-${region}`;
     return new ImageLease(`${name}-lease`, { region, name: this.nameOf(identity), tags }, { parent });
+  }
+
+  /** What an image and its snapshots are found by. */
+  private leaseTags({ distribution, recipe }: ImageIdentity): Record<string, string> {
+    const owner = { project: pulumi.getProject(), stack: pulumi.getStack() };
+    return cloudLabels("ec2", { ...owner, distribution: distribution.id, recipe, role: "image" });
   }
 
   /**
@@ -223,7 +253,8 @@ export class Ec2Images {
 
   /** Whether the state has an AMI: this one, and not an earlier one that failed or is gone. */
   private isManaged(type: string, name: string, id: string): boolean {
-    return this.state.outputsOf(type, name)?.id === id;
+    const known = this.state.outputsOf(type, name);
+    return (known?.image ?? known?.id) === id;
   }
 }
 

@@ -1,5 +1,6 @@
 // Typed handles on our own resources of stack `ec2`; what they do stands in provider/resources/ec2/.
 import type * as pulumi from "@pulumi/pulumi";
+import type { BuilderIdentity } from "../../provision/verification.ts";
 import { ownResource } from "../own-resource.ts";
 import type { Power } from "../stages.ts";
 
@@ -125,6 +126,35 @@ export type ImageAttributes = InstanceType<typeof ImageAttributes>;
 
 /** Makes a verified image a proven one. */
 export const Promotion = ownResource<{ region: string; image: Text; how: Text; report: Text }>("ec2:Promotion");
+
+export interface ImportedImageArgs {
+  region: string;
+  tags: Record<string, string>;
+  /** Only when it is to be made; see provider/resources/ec2/imported-image.ts. */
+  importing?: {
+    folder: Text;
+    recipe: string;
+    name: string;
+    description: string;
+    lease: Record<string, string>;
+    /** Seconds. */
+    lifetime: number;
+    /** GiB. */
+    diskSize: number;
+    bootMode: "uefi" | "legacy-bios" | "uefi-preferred";
+    encrypted: boolean;
+    kmsKey?: string;
+  };
+}
+
+/** An image of a disk that was baked on this computer. */
+export const ImportedImage = ownResource<ImportedImageArgs, { image: string; name: string; builder: BuilderIdentity }>(
+  "ec2:ImportedImage",
+  "image",
+  "name",
+  "builder",
+);
+export type ImportedImage = InstanceType<typeof ImportedImage>;
 
 /** An image whose state was lost. */
 export const AdoptedImage = ownResource<{ region: string; image: string; tags: Record<string, string> }>(

@@ -1,5 +1,6 @@
 // AWS's API, as our resources use it: the SDK is loaded at the first call only, and what AWS refuses is said in words.
 // Credentials, endpoint (AWS_ENDPOINT_URL) and profile come from the environment, as for the AWS CLI.
+import type { EBS } from "@aws-sdk/client-ebs";
 import type { EC2 } from "@aws-sdk/client-ec2";
 import type { SSM } from "@aws-sdk/client-ssm";
 import { UserError } from "../../common/user-error.ts";
@@ -11,12 +12,21 @@ const attempts = 8;
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
 
 const ec2Clients = new Map<string, Promise<EC2>>();
+const ebsClients = new Map<string, Promise<EBS>>();
 const ssmClients = new Map<string, Promise<SSM>>();
 
 /** The EC2 API of a region. */
 export function ec2(region: string): Promise<EC2> {
   return remembered(ec2Clients, region, async () => {
     const { EC2: Client } = await import("@aws-sdk/client-ec2");
+    return new Client({ region, maxAttempts: attempts });
+  });
+}
+
+/** The EBS direct APIs of a region: they read and write snapshots. */
+export function ebs(region: string): Promise<EBS> {
+  return remembered(ebsClients, region, async () => {
+    const { EBS: Client } = await import("@aws-sdk/client-ebs");
     return new Client({ region, maxAttempts: attempts });
   });
 }

@@ -5,6 +5,7 @@ import { waitFor } from "../wait.ts";
 import { ec2, errorCode, isGone } from "./client.ts";
 import { UserError } from "../../common/user-error.ts";
 import { tagNames } from "../../common/ec2-tags.ts";
+import { forgetImport } from "./import-journal.ts";
 import { findImage, findSnapshots, snapshotsOf, tagsOf, type Tags } from "./things.ts";
 
 /** Seconds that AWS may take to copy a disk into an image. */
@@ -99,9 +100,11 @@ export async function removeOrphanedSnapshots(
   }
 }
 
-async function removeSnapshot(region: string, id: string, progress: Context["progress"]): Promise<void> {
+/** Deletes a snapshot unless an image needs it. No-op if it no longer exists. */
+export async function removeSnapshot(region: string, id: string, progress: Context["progress"]): Promise<void> {
   try {
     await (await ec2(region)).deleteSnapshot({ SnapshotId: id });
+    await forgetImport(id);
     progress(`deleted ${id} in ${region}`);
   } catch (error) {
     // InvalidSnapshot.InUse: an image still needs it, and it goes with that image.

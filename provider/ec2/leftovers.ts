@@ -3,7 +3,7 @@ import { tagKey, tagNames } from "../../common/ec2-tags.ts";
 import { cloudLabels, parseExpiry } from "../../common/labels.ts";
 import type { Context } from "../resource.ts";
 import { ec2 } from "./client.ts";
-import { removeImage, removeOrphanedSnapshots } from "./images.ts";
+import { removeImage, removeSnapshot } from "./images.ts";
 import { dropMachine } from "./machines.ts";
 import { findImages, findInstances, findSnapshots, snapshotsOf, tagFilters, tagsOf } from "./things.ts";
 
@@ -20,7 +20,7 @@ export interface Leftover {
   id: string;
   /** What it is, for people. */
   description: string;
-  /** When it expired, ISO 8601; a snapshot without image has no expiry. */
+  /** When it expired, ISO 8601; a snapshot whose image is gone has no expiry. */
   expired?: string;
 }
 
@@ -56,15 +56,21 @@ export async function findLeftovers(region: string, owner: Owner, now = new Date
   const used = new Set(images.flatMap(snapshotsOf));
   const orphans = snapshots
     .filter(({ SnapshotId }) => !used.has(SnapshotId!))
-    .map(({ SnapshotId }): Leftover => ({ kind: "snapshot", id: SnapshotId!, description: "its image is gone" }));
+    .flatMap((snapshot): Leftover[] => {
+      const leftover = { kind: "snapshot" as const, id: snapshot.SnapshotId! };
+      // One that is being uploaded has no image yet.
+      if (tagsOf(snapshot)[tagKey("expires")] === undefined) return [{ ...leftover, description: "its image is gone" }];
+      const expired = expiredAt(tagsOf(snapshot), now);
+      return expired === undefined ? [] : [{ ...leftover, description: "its import came to nothing", expired }];
+    });
   return [...machines.values(), ...unproven, ...orphans];
 }
 
 /** Removes one, with what belongs to it. Content when it is gone. */
-export async function removeLeftover(region: string, { kind, id }: Leftover, owner: Owner, context: Context) {
+export async function removeLeftover(region: string, { kind, id }: Leftover, context: Context) {
   if (kind === "machine") await dropMachine(region, id, context);
   else if (kind === "image") await removeImage(region, id, context.progress);
-  else await removeOrphanedSnapshots(region, cloudLabels("ec2", owner), context.progress);
+  else await removeSnapshot(region, id, context.progress);
 }
 
 function expiredAt(tags: Record<string, string>, now: Date): string | undefined {

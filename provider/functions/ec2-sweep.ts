@@ -33,7 +33,7 @@ export const ec2Sweep: FunctionType<SweepInputs, { leftovers: Swept[] }> = {
       const swept: Swept[] = [];
       for (const leftover of found) {
         const doing = `removing ${leftover.id} in ${region}`;
-        const removal = () => asking(doing, () => removeLeftover(region, leftover, owner, context));
+        const removal = () => asking(doing, () => removeLeftover(region, leftover, context));
         const problem = remove ? await problemOf(removal()) : undefined;
         swept.push({ ...leftover, region, ...(problem !== undefined && { problem }) });
       }

@@ -40,8 +40,8 @@ interface PreflightInputs {
   isShared: boolean;
   /** How machines are to boot from the image. */
   bootMode?: BootMode;
-  /** The base image, which decides how they do. */
-  base: string;
+  /** The base image, which decides how they do; undefined for an image that was baked elsewhere. */
+  base?: string;
 }
 
 /** `ci-images:ec2:preflight`: refuses to start a bake that can't end well, and tells where it will be. */
@@ -153,7 +153,7 @@ async function checkType({ region, instanceType, architecture, bootMode }: Prefl
 }
 
 async function checkBootMode({ region, base, bootMode }: PreflightInputs): Promise<void> {
-  if (bootMode === undefined) return;
+  if (bootMode === undefined || base === undefined) return;
   const image = await findImage(region, base);
   if (!image || bootModeOf(image) === bootMode) return;
   throw new UserError({

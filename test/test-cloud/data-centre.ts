@@ -1,8 +1,9 @@
 // What the test cloud's machines and images really are, whatever the cloud: containers, and copies of their roots. Each
 // cloud's API is in front of one of these and decides when what is done.
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { execa } from "execa";
 import { cachedBase } from "../cached-base.ts";
 import { TestMachine, type Birth, type Layers } from "./machine.ts";
 
@@ -78,6 +79,31 @@ export class DataCentre {
     if (!machine) throw new Error(`there is no machine ${id}`);
     await mkdir(join(this.folder, "images"), { recursive: true });
     this.images.set(image, await machine.commit(join(this.folder, "images", image)));
+  }
+
+  /** Takes a whole disk, raw or qcow2, for an image: machines get the files of its last partition. */
+  async importDisk(image: string, disk: string): Promise<void> {
+    await mkdir(join(this.folder, "images"), { recursive: true });
+    const [raw, root, mounted] = ["raw", "root", "mounted"].map((end) => join(this.folder, `import-${image}.${end}`));
+    await execa("qemu-img", ["convert", "-O", "raw", disk, raw]);
+    const { stdout } = await execa("sfdisk", ["--json", raw]);
+    type Table = { partitiontable: { partitions: { start: number; size: number }[] } };
+    const { start, size } = (JSON.parse(stdout) as Table).partitiontable.partitions.at(-1)!;
+    await mkdir(mounted);
+    const range = `loop,ro,noload,offset=${start * 512},sizelimit=${size * 512}`;
+    await execa("mount", ["-o", range, raw, mounted]);
+    try {
+      await execa("cp", ["--archive", "--no-target-directory", "--", mounted, root]);
+    } finally {
+      await execa("umount", [mounted]);
+      await rm(mounted, { recursive: true });
+      await rm(raw);
+    }
+    // A container has none of the disk's devices.
+    await writeFile(join(root, "etc/fstab"), "");
+    const layer = join(this.folder, "images", image);
+    await rename(root, layer);
+    this.images.set(image, [layer]);
   }
 
   copyImage(from: string, to: string): void {

@@ -1,5 +1,7 @@
 // The test cloud as stack `rackspace` sees it: an OpenStack whose servers are containers, the openstack plugin's stand-in, and
 // what is left in the end. Used as Ec2Cloud is (ec2-cloud.ts).
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { DataCentre } from "./data-centre.ts";
 import { Hub } from "./hub.ts";
 import { startOpenStack, type Hypervisor, type Image, type OpenStackApi } from "./openstack-api.ts";
@@ -109,6 +111,12 @@ function containers(dataCentre: DataCentre, relays: Relays, keyOf: (name: string
     async snapshot(server, image) {
       await dataCentre.commit(server.id, image.id);
       return { size: 1_000_000 };
+    },
+    async importImage({ id, disk_format }, content) {
+      const disk = join(dataCentre.folder, `upload-${id}.${String(disk_format)}`);
+      await writeFile(disk, content);
+      await dataCentre.importDisk(id, disk);
+      await rm(disk);
     },
     removeImage: ({ id }) => dataCentre.removeImage(id),
     route: (floating, address) => (address === undefined ? relays.remove(floating) : relays.add(floating, address)),

@@ -13,24 +13,26 @@ export interface StoredImageOptions {
   /** Bytes of the disk. */
   size?: number;
   formats?: ("qcow2" | "raw")[];
+  /** MiB of random data at the beginning of the disk. */
+  data?: number;
   recipe?: string;
   /** False for an image that was not verified. */
   proven?: boolean;
   manifest?: Partial<Manifest>;
 }
 
-/** Where the disk has data: 3 MiB at its beginning, and 2.5 MiB from `scattered` on. */
-export const scattered = 9 * mebibyte;
+/** Where the disk has 2.5 MiB of further data. */
+const scattered = 9 * mebibyte;
 
 /** Makes the image's folder. */
 export async function makeStoredImage(folder: string, options: StoredImageOptions = {}): Promise<Manifest> {
-  const { size = 64 * mebibyte, formats = ["qcow2"], recipe = "0123456789abcdef", proven = true } = options;
+  const { size = 64 * mebibyte, formats = ["qcow2"], recipe = "0123456789abcdef", proven = true, data = 3 } = options;
   await mkdir(folder, { recursive: true });
   const raw = join(folder, "disk.raw");
   const file = await open(raw, "w");
   await file.truncate(size);
-  await file.write(randomBytes(3 * mebibyte), 0, undefined, 0);
   await file.write(randomBytes(2.5 * mebibyte), 0, undefined, scattered);
+  await file.write(randomBytes(data * mebibyte), 0, undefined, 0);
   await file.close();
   if (formats.includes("qcow2")) {
     await execa("qemu-img", ["convert", "-f", "raw", "-O", "qcow2", "-c", raw, join(folder, "disk.qcow2")]);

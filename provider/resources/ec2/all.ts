@@ -1,6 +1,7 @@
 // Every resource type of stack `ec2`.
 import { failedImages, imageLease } from "./image-lease.ts";
 import { adoptedImage, ec2Promotion, imageAttributes } from "./image.ts";
+import { importedImage } from "./imported-image.ts";
 import { ec2Lease } from "./lease.ts";
 import { market } from "./market.ts";
 import { ec2Reachable } from "./reachable.ts";
@@ -18,4 +19,5 @@ export const ec2Resources = [
   imageAttributes,
   ec2Promotion,
   adoptedImage,
+  importedImage,
 ];

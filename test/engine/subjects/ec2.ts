@@ -22,7 +22,7 @@ export async function openEc2(network?: string): Promise<Ec2Subject> {
     outputs: ["aws", region],
     settings: { ec2: { region } },
     variables: cloud.variables,
-    lasting: /^(aws:ec2\/ami|ci-images:ec2:(AdoptedImage|ImageAttributes|ImageLease)$)/,
+    lasting: /^(aws:ec2\/ami|ci-images:ec2:(AdoptedImage|ImportedImage|ImageAttributes|ImageLease)$)/,
     images: async () => (await cloud.images()).map(({ ImageId }) => ImageId!),
     machines: async () => (await cloud.instances()).map(({ InstanceId }) => InstanceId!),
     async deleteImage(id) {

@@ -10,7 +10,7 @@
 // What reaches it must be a request by AWS's own model of its APIs (service-model.ts).
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { text } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 import {
   EC2Client,
   GetEbsEncryptionByDefaultCommand,
@@ -18,6 +18,7 @@ import {
   TerminateInstancesCommand,
 } from "@aws-sdk/client-ec2";
 import type { DataCentre } from "../data-centre.ts";
+import { directAction, directError, DirectSnapshots } from "./direct-snapshots.ts";
 import { Faults } from "./faults.ts";
 import { Images } from "./images.ts";
 import { Instances } from "./instances.ts";
@@ -46,6 +47,8 @@ export class Ec2Api {
   readonly defaultKeys = new Map<string, string>();
   readonly instances: Instances;
   readonly images: Images;
+  /** Snapshots that are written block by block. */
+  readonly snapshots: DirectSnapshots;
   private readonly server: Server;
   private readonly clients = new Map<string, EC2Client>();
 
@@ -55,7 +58,8 @@ export class Ec2Api {
   ) {
     const behind = { client: (region: string) => this.client(region), dataCentre, rules: this.rules };
     this.instances = new Instances(behind, this.faults);
-    this.images = new Images(behind, this.faults);
+    this.snapshots = new DirectSnapshots(dataCentre.folder);
+    this.images = new Images(behind, this.faults, this.snapshots);
     this.server = createServer((request, response) => void this.serve(request, response));
   }
 
@@ -113,9 +117,10 @@ export class Ec2Api {
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
-      const body = await text(request);
-      const { status, body: answer, type } = await this.answer(request, body);
-      response.writeHead(status, { "content-type": type ?? "text/xml" }).end(answer);
+      const answered = await this.answer(request, await buffer(request));
+      if (!answered) return void request.socket.destroy();
+      const { status, body: answer, type, headers } = answered;
+      response.writeHead(status, { ...headers, "content-type": type ?? "text/xml" }).end(answer);
     } catch (error) {
       // A bug of the test cloud's. The SDK would try again after a 500 for a while.
       console.error(error);
@@ -123,21 +128,30 @@ export class Ec2Api {
     }
   }
 
+  /** @returns undefined for a connection that is cut. */
   private async answer(
     request: IncomingMessage,
-    body: string,
-  ): Promise<{ status: number; body: string; type?: string }> {
+    content: Buffer,
+  ): Promise<{ status: number; body: string; type?: string; headers?: Record<string, string> } | undefined> {
+    const body = content.toString();
     const [, region = "", service = ""] =
       /Credential=[^/]+\/\d+\/([^/]+)\/([^/]+)\//.exec(request.headers.authorization ?? "") ?? [];
     const forward = (changed?: URLSearchParams) => this.forward(request, changed?.toString() ?? body);
     const parameters = new URLSearchParams(body);
     const target = String(request.headers["x-amz-target"] ?? "");
-    const action = service === "ec2" ? (parameters.get("Action") ?? "") : service;
+    const direct = service === "ebs" ? directAction(request) : undefined;
+    const action = direct ?? (service === "ec2" ? (parameters.get("Action") ?? "") : service);
     this.calls.push(`${region} ${action}`);
     const fault = await this.faults.meet(action, region);
+    if (fault?.cut) return undefined;
     if (fault?.error) {
       const { code, message, status = 400 } = fault.error;
+      if (direct !== undefined) return directError(code, message, status);
       return { status, body: errorAnswer(code, message) };
+    }
+    if (direct !== undefined) {
+      const answer = await this.snapshots.answer(request, content, () => this.forward(request, content));
+      return { ...answer, headers: { ...answer.headers, ...fault?.headers } };
     }
     if (service === "ssm") {
       const model = await ServiceModel.load("ssm");
@@ -230,7 +244,7 @@ export class Ec2Api {
 
   private async forward(
     request: IncomingMessage,
-    body: string,
+    body: string | Buffer,
   ): Promise<{ status: number; body: string; type?: string }> {
     const headers = Object.entries(request.headers).filter(
       ([name]) => !["host", "connection", "content-length", "expect"].includes(name),

@@ -11,6 +11,10 @@ export interface Fault {
   region?: string;
   /** Refuses the call with this error. Without it the call goes on after `first`. */
   error?: { code: string; message: string; status?: number };
+  /** Cuts the connection instead of an answer. */
+  cut?: true;
+  /** Lets the call's answer have these headers: `{ "x-amz-checksum": "of something else" }`. */
+  headers?: Record<string, string>;
   /** Is done before the call goes on or is refused. */
   first?: () => Promise<void>;
 }

@@ -2,10 +2,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Ec2Call, Forward } from "./api.ts";
 import type { Faults } from "./faults.ts";
+import { CreateTagsCommand, DeleteSnapshotCommand, DescribeImagesCommand } from "@aws-sdk/client-ec2";
+import type { DirectSnapshots } from "./direct-snapshots.ts";
 import { ImageAttributes } from "./image-attributes.ts";
 import type { Behind } from "./instances.ts";
 import type { Refusal } from "./service-model.ts";
-import { changeEach, texts, withElements, withIds, withText } from "./xml.ts";
+import { changeEach, errorAnswer, texts, withElements, withIds, withText } from "./xml.ts";
 
 /** Milliseconds that an image is pending at the least. */
 const pace = 300;
@@ -23,11 +25,16 @@ export class Images {
   private readonly states = new Map<string, "pending" | "failed">();
   /** When images were made, where that is not when moto says. */
   readonly creationDates = new Map<string, string>();
+  /** What images that were registered say of themselves, which moto does not remember. */
+  private readonly registered = new Map<string, Record<string, string>>();
+  /** Snapshots of theirs that only moto has. */
+  readonly invented = new Map<string, string>();
   private readonly work = new Set<Promise<void>>();
 
   constructor(
     private readonly behind: Behind,
     private readonly faults: Faults,
+    private readonly snapshots: DirectSnapshots,
   ) {}
 
   /** Images that are pending or failed can be neither launched nor copied. */
@@ -53,9 +60,23 @@ export class Images {
         const source = parameters.get("SourceImageId") ?? "";
         return this.making(region, await forward(), async (image) => dataCentre.copyImage(source, image));
       }
+      case "RegisterImage":
+        return this.register(region, parameters, forward);
+      case "DescribeSnapshots": {
+        const answer = await forward();
+        const put = (id: string, part: string) => {
+          const state = this.snapshots.all.get(id)?.state;
+          return state === undefined ? part : withText(part, "status", state);
+        };
+        return { ...answer, body: changeEach(answer.body, "snapshotSet", "snapshotId", put) };
+      }
       case "DeregisterImage": {
         const answer = await forward();
-        if (answer.status === 200) await dataCentre.removeImage(parameters.get("ImageId") ?? "");
+        const image = parameters.get("ImageId") ?? "";
+        if (answer.status === 200) await dataCentre.removeImage(image);
+        const SnapshotId = this.invented.get(image);
+        if (SnapshotId) await this.behind.client(region).send(new DeleteSnapshotCommand({ SnapshotId }));
+        this.invented.delete(image);
         return answer;
       }
       case "DescribeImages": {
@@ -91,10 +112,56 @@ export class Images {
     );
   }
 
+  /** https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RegisterImage.html */
+  private async register(region: string, parameters: URLSearchParams, forward: Forward) {
+    const own = this.behind.client(region);
+    const given = (name: string) => parameters.get(name) ?? "";
+    const [name, snapshotId] = [given("Name"), given("BlockDeviceMapping.1.Ebs.SnapshotId")];
+    const { Images: all = [] } = await own.send(new DescribeImagesCommand({ Owners: ["self"] }));
+    const refused = (code: string, message: string) => ({ status: 400, body: errorAnswer(code, message) });
+    if (all.some(({ Name }) => Name === name)) {
+      return refused("InvalidAMIName.Duplicate", `AMI name ${name} is already in use by AMI ${all[0].ImageId}`);
+    }
+    const snapshot = this.snapshots.all.get(snapshotId);
+    if (!snapshot) return refused("InvalidSnapshot.NotFound", `The snapshot '${snapshotId}' does not exist.`);
+    if (snapshot.state !== "completed") return refused("InvalidParameterValue", "the snapshot is not completed");
+    const volume = given("BlockDeviceMapping.1.Ebs.VolumeSize");
+    if (Number(volume) < snapshot.size) return refused("InvalidBlockDeviceMapping", "Volume is smaller than snapshot");
+    const answer = await forward();
+    const [image] = texts(answer.body, "imageId");
+    const { Images = [] } = await own.send(new DescribeImagesCommand({ ImageIds: [image] }));
+    // moto makes a snapshot of its own, which goes with the image.
+    const [device] = Images[0].BlockDeviceMappings ?? [];
+    this.invented.set(image, device.Ebs!.SnapshotId!);
+    const tags = [...parameters.keys()].flatMap((key) => {
+      const found = /^(TagSpecification\.\d+\.Tag\.\d+)\.Key$/.exec(key);
+      return found ? [{ Key: given(key), Value: given(`${found[1]}.Value`) }] : [];
+    });
+    if (tags.length > 0) await own.send(new CreateTagsCommand({ Resources: [image], Tags: tags }));
+    this.registered.set(image, {
+      snapshotId,
+      ...{ bootMode: given("BootMode"), architecture: given("Architecture"), enaSupport: given("EnaSupport") },
+      ...{ rootDeviceName: given("RootDeviceName"), deviceName: given("BlockDeviceMapping.1.DeviceName") },
+      ...{ volumeSize: volume, volumeType: given("BlockDeviceMapping.1.Ebs.VolumeType") },
+    });
+    const disk = this.snapshots.diskOf(snapshotId);
+    return this.making(region, answer, async () => {
+      if (disk !== undefined) await this.behind.dataCentre.importDisk(image, disk);
+    });
+  }
+
   private put(image: string, part: string): string {
     const state = this.states.get(image) ?? "available";
     const date = this.creationDates.get(image);
-    const dated = date === undefined ? part : withText(part, "creationDate", date);
+    const registered = Object.entries(this.registered.get(image) ?? {});
+    const told = registered.reduce(
+      (text, [element, value]) =>
+        text.includes(`<${element}>`)
+          ? withText(text, element, value)
+          : withElements(text, "imageId", { [element]: value }),
+      part,
+    );
+    const dated = date === undefined ? told : withText(told, "creationDate", date);
     const stated = withText(this.attributes.put(image, dated), "imageState", state);
     return state === "failed" ? withElements(stated, "imageId", { stateReason: failure }) : stated;
   }

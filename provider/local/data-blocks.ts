@@ -1,0 +1,33 @@
+// Which parts of a sparse disk file hold data. Node can't ask for holes (SEEK_HOLE); qemu-img can.
+import { execa } from "execa";
+
+interface Extent {
+  start: number;
+  length: number;
+  zero: boolean;
+  data: boolean;
+}
+
+/**
+ * The blocks of a raw disk that may hold something else than zeros.
+ * @param blockSize Bytes.
+ * @returns their indices, ascending.
+ */
+export async function dataBlocks(disk: string, blockSize: number, signal?: AbortSignal): Promise<number[]> {
+  const { stdout } = await execa(
+    "qemu-img",
+    ["map", "--output=json", "--image-opts", `driver=raw,file.filename=${disk}`],
+    {
+      cancelSignal: signal,
+    },
+  );
+  const extents = (JSON.parse(stdout) as Extent[]).filter(({ data, zero }) => data && !zero);
+  const blocks: number[] = [];
+  for (const { start, length } of extents) {
+    const last = Math.floor((start + length - 1) / blockSize);
+    for (let index = Math.max(Math.floor(start / blockSize), (blocks.at(-1) ?? -1) + 1); index <= last; index++) {
+      blocks.push(index);
+    }
+  }
+  return blocks;
+}

@@ -1,0 +1,226 @@
+// Disks of this computer as AMIs, through the EBS direct APIs: against moto, behind the test cloud's proxy, which checks lengths and
+// checksums as AWS's documentation has them.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdtemp, open, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { EC2 } from "@aws-sdk/client-ec2";
+import { tagKey, tagNames } from "../../common/ec2-tags.ts";
+import { cloudLabels } from "../../common/labels.ts";
+import { dataBlocks } from "../../provider/local/data-blocks.ts";
+import { ec2 } from "../../provider/ec2/client.ts";
+import { findImage, findSnapshots, tagsOf } from "../../provider/ec2/things.ts";
+import { ec2Sweep } from "../../provider/functions/ec2-sweep.ts";
+import type { Context } from "../../provider/resource.ts";
+import { imageLease } from "../../provider/resources/ec2/image-lease.ts";
+import { importedImage } from "../../provider/resources/ec2/imported-image.ts";
+import { baseImage } from "../test-cloud/ec2-cloud.ts";
+import type { Ec2Api } from "../test-cloud/ec2/api.ts";
+import { makeStoredImage } from "../tools/stored-image.ts";
+import { openEc2Api } from "./ec2-api.ts";
+
+const region = "eu-central-1";
+const owner = { project: "ci-images", stack: "test", distribution: "debian12" };
+const recipe = "b".repeat(64);
+const lease = cloudLabels("ec2", { ...owner, recipe, role: "image" });
+const tags = { ...lease, Name: "worker" };
+const blockSize = 512 * 1024;
+
+describe("a disk of this computer imported into EC2", function () {
+  // The first run installs moto.
+  this.timeout(400_000);
+  let api: Ec2Api;
+  let close: () => Promise<void>;
+  let client: EC2;
+  let home: string;
+  let folder: string;
+
+  before(async () => {
+    home = await mkdtemp(join(tmpdir(), "ci-images-import-"));
+    folder = join(home, "image");
+    await makeStoredImage(folder, { recipe, formats: ["qcow2", "raw"] });
+    ({ api, close } = await openEc2Api([baseImage]));
+    process.env.CI_IMAGES_CACHE = join(home, "cache");
+    client = await ec2(region);
+  });
+  after(async () => {
+    await close();
+    delete process.env.CI_IMAGES_CACHE;
+    await rm(home, { recursive: true });
+  });
+  afterEach(async () => {
+    api.faults.clear();
+    await imageLease.delete!("", { region, name: "worker", tags: lease }, context());
+    assert.deepEqual(await snapshots(), [], "nothing is left when the lease is dropped");
+  });
+
+  const context = (): Context & { lines: string[]; abort: AbortController } => {
+    const abort = new AbortController();
+    const lines: string[] = [];
+    return { abort, lines, signal: abort.signal, progress: (line) => void lines.push(line) };
+  };
+  const importing = (more: object = {}) => ({
+    ...{ folder, recipe, name: "worker", description: "worker: debian12", lease, lifetime: 3600, diskSize: 8 },
+    ...{ bootMode: "uefi-preferred" as const, encrypted: false },
+    ...more,
+  });
+  const create = async (more: object = {}, asked = context()) =>
+    importedImage.create({ region, tags, importing: importing(more) }, asked);
+  const snapshots = async () => (await findSnapshots(region, lease)).map(({ SnapshotId }) => SnapshotId!);
+  const notes = async () => readdir(join(home, "cache", "imports")).catch(() => []);
+  const calls = (action: string) => api.calls.filter((call) => call === `${region} ${action}`).length;
+
+  it("sends the blocks with data and no others, and registers an image that boots both ways", async () => {
+    const { id, outputs } = await create();
+    const image = (await findImage(region, id))!;
+    const [snapshot] = await snapshots();
+    const written = api.snapshots.all.get(snapshot)!;
+    // 3 MiB from the beginning, 2.5 MiB from the 9th on.
+    const expected = [...Array(6).keys(), ...[18, 19, 20, 21, 22]];
+    assert.deepEqual(
+      [...written.digests.keys()].sort((a, b) => a - b),
+      expected,
+    );
+    const raw = await readFile(join(folder, "disk.raw"));
+    for (const [index, digest] of written.digests) {
+      const block = raw.subarray(index * blockSize, (index + 1) * blockSize);
+      assert.deepEqual(digest, createHash("sha256").update(block).digest());
+    }
+    assert.equal(written.size, 1, "GiB");
+    assert.deepEqual([image.BootMode, image.Architecture, image.EnaSupport], ["uefi-preferred", "x86_64", true]);
+    const [device] = image.BlockDeviceMappings!;
+    assert.deepEqual(
+      [device.DeviceName, device.Ebs!.SnapshotId, device.Ebs!.VolumeType, device.Ebs!.VolumeSize],
+      ["/dev/xvda", snapshot, "gp3", 8],
+    );
+    assert.equal(tagsOf(image)[tagNames.builder].split(" ")[0], "1".repeat(32));
+    assert.ok(tagsOf(image)[tagKey("expires")], "an image that is never proven may be swept away");
+    const [found] = await findSnapshots(region, lease);
+    assert.equal(tagsOf(found)[tagKey("expires")], undefined);
+    assert.equal(tagsOf(found).Name, "worker");
+    assert.deepEqual(outputs.builder.loginKey, "ssh-ed25519 BBBB");
+    assert.deepEqual(await notes(), []);
+    assert.equal(await importedImage.drift!(id, outputs), "none");
+    await importedImage.delete!(id, outputs, context());
+    assert.equal(await importedImage.drift!(id, outputs), "replace");
+    assert.deepEqual(await snapshots(), [], "the snapshot goes with its image");
+  });
+
+  it("asks for encryption with the stack's key", async () => {
+    const kmsKey = `arn:aws:kms:${region}:123456789012:key/1`;
+    await create({ encrypted: true, kmsKey });
+    const [snapshot] = await snapshots();
+    const { Encrypted, KmsKeyArn } = api.snapshots.all.get(snapshot)!.request;
+    assert.deepEqual([Encrypted, KmsKeyArn], [true, kmsKey]);
+  });
+
+  it("goes on more slowly when AWS throttles", async () => {
+    const error = { code: "RequestThrottledException", message: "Rate exceeded" };
+    api.faults.add({ action: "PutSnapshotBlock", times: 12, error });
+    const { id } = await create();
+    assert.ok(await findImage(region, id));
+  });
+
+  it("sends blocks again whose connection was cut", async () => {
+    api.faults.add({ action: "PutSnapshotBlock", times: 3, cut: true });
+    const { id } = await create();
+    assert.ok(await findImage(region, id));
+  });
+
+  it("refuses what AWS got wrong, and goes on within the same snapshot", async () => {
+    const headers = { "x-amz-checksum": "b3RoZXI=" };
+    api.faults.add({ action: "PutSnapshotBlock", headers });
+    await assert.rejects(create(), /block \d+: AWS has another content than was sent: its SHA256 is b3RoZXI=/);
+    const [before] = await snapshots();
+    const started = calls("StartSnapshot");
+    await create();
+    assert.deepEqual(await snapshots(), [before]);
+    assert.equal(calls("StartSnapshot"), started);
+  });
+
+  it("goes on where it was interrupted: neither a second snapshot nor the same blocks again", async () => {
+    const large = join(home, "large");
+    // Some seconds at this latency.
+    await makeStoredImage(large, { recipe, formats: ["raw"], data: 40 });
+    api.faults.latency = 600;
+    const first = context();
+    const creating = create({ folder: large }, first);
+    const timer = setInterval(() => {
+      if (calls("PutSnapshotBlock") > put + 50) first.abort.abort(new Error("killed"));
+    }, 20);
+    const put = calls("PutSnapshotBlock");
+    await assert.rejects(creating, /killed/);
+    clearInterval(timer);
+    api.faults.latency = 0;
+    const [half] = await snapshots();
+    assert.equal((await notes()).length, 1);
+    const sent = calls("PutSnapshotBlock");
+    const second = context();
+    await create({ folder: large }, second);
+    assert.match(second.lines.join("\n"), /goes on with snap-\w+, of which \d+ blocks are there/);
+    assert.deepEqual(await snapshots(), [half]);
+    assert.ok(calls("PutSnapshotBlock") - sent < 80 - 24, `${calls("PutSnapshotBlock") - sent} blocks of 80`);
+  });
+
+  it("drops a half-made snapshot of another content, and one of which this computer knows nothing", async () => {
+    api.faults.add({
+      action: "CompleteSnapshot",
+      error: { code: "InternalServerException", message: "?", status: 500 },
+      times: 20,
+    });
+    await assert.rejects(create(), /InternalServerException/);
+    api.faults.clear();
+    const [half] = await snapshots();
+    await rm(join(home, "cache", "imports"), { recursive: true });
+    await create();
+    const [made, ...more] = await snapshots();
+    assert.deepEqual(more, []);
+    assert.notEqual(made, half);
+  });
+
+  it("takes over an image that was registered by an `up` that was killed then", async () => {
+    const { id } = await create();
+    const registered = calls("RegisterImage");
+    assert.equal((await create()).id, id);
+    assert.equal(calls("RegisterImage"), registered);
+  });
+
+  it("refuses a name that somebody else's image has, before anything is uploaded", async () => {
+    const { Instances } = await client.runInstances({ ImageId: baseImage.ami_id, MinCount: 1, MaxCount: 1 });
+    await client.createImage({ InstanceId: Instances![0].InstanceId, Name: "taken" });
+    const started = calls("StartSnapshot");
+    await assert.rejects(create({ name: "taken" }), /image "taken" in eu-central-1: ami-\w+ has that name already/);
+    assert.equal(calls("StartSnapshot"), started);
+  });
+
+  it("says which permissions are missing", async () => {
+    api.faults.add({
+      action: "StartSnapshot",
+      error: { code: "AccessDeniedException", message: "not authorized", status: 403 },
+    });
+    await assert.rejects(create(), /not authorized .*cure: docs\/ec2\.md lists the IAM permissions/);
+  });
+
+  it("is found by sweep when it came to nothing, and not while it goes on", async () => {
+    api.faults.add({ action: "PutSnapshotBlock", headers: { "x-amz-checksum": "b3RoZXI=" } });
+    await assert.rejects(create());
+    const asked = { regions: [region], project: owner.project, stack: owner.stack, remove: true };
+    assert.deepEqual((await ec2Sweep.call(asked, context())).leftovers, []);
+    const { leftovers } = await ec2Sweep.call({ ...asked, now: "2099-01-01T00:00:00Z" }, context());
+    assert.deepEqual(
+      leftovers.map(({ kind, description, problem }) => [kind, description, problem]),
+      [["snapshot", "its import came to nothing", undefined]],
+    );
+    assert.deepEqual([await snapshots(), await notes()], [[], []]);
+  });
+
+  it("finds the data of a disk of 50 GiB that is nearly empty at once", async () => {
+    const disk = join(home, "large.raw");
+    const file = await open(disk, "w");
+    await file.truncate(50 * 2 ** 30);
+    await file.write(Buffer.from("data"), 0, undefined, 30 * 2 ** 30);
+    await file.close();
+    assert.deepEqual(await dataBlocks(disk, blockSize), [(30 * 2 ** 30) / blockSize]);
+  });
+});
