@@ -100,8 +100,8 @@ describe("bakery local on stack rackspace", () => {
   });
 
   it("has the recipe hash that stack local has", async () => {
-    const { one } = await runProgram({ cloud: "local" }, world());
-    assert.equal(one("Image").inputs.recipe, recipe);
+    const graph = await runProgram({ cloud: "local" }, world());
+    assert.equal(graph.one("Image").inputs.recipe, recipe);
   });
 
   it("imports an image that another stack has baked, and bakes nothing", async () => {

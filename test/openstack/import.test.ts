@@ -131,7 +131,12 @@ describe("an image imported into OpenStack", () => {
       const properties = Object.entries(own).map(([key, value]) => [labelKey("rackspace", key), value]);
       cloud()
         .region()
-        .addImage({ name: "half", status: "saving", owner: "bakery", ...Object.fromEntries(properties) });
+        .addImage({
+          name: "half",
+          status: "saving",
+          owner: "bakery",
+          ...(Object.fromEntries(properties) as Record<string, string>),
+        });
       return machine;
     };
     const machine = await half();
