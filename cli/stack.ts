@@ -3,7 +3,7 @@
 import { automation } from "@pulumi/pulumi";
 import { UserError } from "../common/user-error.ts";
 import { toolchainEnvironment } from "../tools/environment.mjs";
-import { prepareState } from "../tools/setup/state.mjs";
+import { prepareState, releaseSettings } from "../tools/setup/state.mjs";
 import type { Output } from "./output.ts";
 import { PlainReporter } from "./progress/plain.ts";
 import { Steps } from "./progress/steps.ts";
@@ -91,6 +91,7 @@ export class CommandStack {
     if (!isThere) {
       output.note(`making the stack ${name}, with its settings in ${file.path}`);
       file.prepare(choice.cloud!);
+      releaseSettings(name, projectDirectory, environment, (line) => output.note(line));
     }
     const cloud = (file.get("cloud") as string | undefined) ?? "local";
     if (choice.cloud !== undefined && choice.cloud !== cloud) {

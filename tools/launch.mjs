@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { exportLines, quoteForShell, toolchainEnvironment, usesDefaultState } from "./environment.mjs";
 import { runTool } from "./problem.mjs";
-import { prepareState, prepareStack } from "./setup/state.mjs";
+import { prepareStack, prepareState, releaseSettings } from "./setup/state.mjs";
 import { projectDirectory } from "./versions.mjs";
 
 /** Commands that look at no stack, the one that `npm ci` runs for the command plugin among them. */
@@ -26,6 +26,7 @@ export function launch(words) {
       prepareState(projectDirectory, process.env, tell);
       const stack = stackMaking.includes(command) ? stackOf(words) : undefined;
       if (stack !== undefined && isOurs(stack)) await prepareStack(stack, projectDirectory, process.env, tell);
+      for (const name of madeStacks(words)) releaseSettings(name, projectDirectory, process.env, tell);
     }
     process.stdout.write([...exportLines(env), `cli=${quoteForShell(cli)}`, ""].join("\n"));
   });
@@ -37,6 +38,15 @@ export function launch(words) {
  */
 function isOurs(stack) {
   return usesDefaultState(projectDirectory, process.env) && existsSync(join(projectDirectory, `Pulumi.${stack}.yaml`));
+}
+
+/**
+ * What may be the name of the stack that `pulumi stack init` makes: the other words are values of options, such as a KMS key's.
+ * @param {string[]} words
+ */
+function madeStacks(words) {
+  const [command, verb, ...names] = words.filter((word) => !word.startsWith("-"));
+  return command === "stack" && verb === "init" ? names : [];
 }
 
 /**

@@ -1,6 +1,6 @@
 // Sets up everything this project needs, on a fresh computer or an old one:
 //
-//   node tools/setup.mjs [--for start|test|cloud]
+//   node tools/setup.mjs [--for start|test|long-test|cloud]
 //
 // Every step is skipped where it has nothing to do; what is done is said, with the reason. The user's own Pulumi wins
 // over anything installed here. The first step needs nothing but Node, so this file imports nothing from npm.
@@ -16,8 +16,8 @@ import { say } from "./setup/run.mjs";
 import { localStack, prepareStack, prepareState, refuseForeignState } from "./setup/state.mjs";
 import { oldestNode, projectDirectory } from "./versions.mjs";
 
-/** What may be set up for: baking here, the tests (which need more), or stacks of clouds (which need no Debian packages and no root). */
-const purposes = /** @type {const} */ (["start", "test", "cloud"]);
+/** What may be set up for: baking here, the tests and the long tests (which need more), or stacks of clouds (no Debian packages, no root). */
+const purposes = /** @type {const} */ (["start", "test", "long-test", "cloud"]);
 
 /**
  * Does all of it.
@@ -45,7 +45,10 @@ async function main() {
   const { values } = parseArgs({ options: { for: { type: "string", default: "start" } } });
   const purpose = purposes.find((each) => each === values.for);
   if (purpose === undefined)
-    throw new ToolProblem(`--for ${values.for}: there is no such purpose`, "--for start, --for test, or --for cloud");
+    throw new ToolProblem(
+      `--for ${values.for}: there is no such purpose`,
+      purposes.map((each) => `--for ${each}`).join(", "),
+    );
   await setUp(purpose);
 }
 

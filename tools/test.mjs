@@ -89,7 +89,7 @@ function count(output, kind) {
 async function main() {
   const isLong = process.argv[2] === "--long";
   const files = isLong ? [] : process.argv.slice(2);
-  await setUp("test");
+  await setUp(isLong || files.some((file) => file.endsWith(".long.test.ts")) ? "long-test" : "test");
   const PATH = [join(projectDirectory, "node_modules/.bin"), process.env.PATH].join(delimiter);
   const env = { ...process.env, PATH };
   // Most of what the long tests do is waiting for a machine, so one file more at a time than there are processors.

@@ -9,7 +9,7 @@ import { execa } from "execa";
 import { debianTools, installDebianTools, missingTools } from "../../tools/setup/debian-tools.mjs";
 import { whyNpmPackages } from "../../tools/setup/npm-packages.mjs";
 import { withLock } from "../../tools/setup/run.mjs";
-import { prepareState } from "../../tools/setup/state.mjs";
+import { prepareState, releaseSettings } from "../../tools/setup/state.mjs";
 import { projectDirectory } from "../../tools/versions.mjs";
 
 describe("setup", function () {
@@ -32,7 +32,10 @@ describe("setup", function () {
   it("refuses an unknown purpose and says which there are", async () => {
     const run = await execa("node", [join(projectDirectory, "tools/setup.mjs"), "--for", "fun"], { reject: false });
     assert.equal(run.exitCode, 1);
-    assert.equal(run.stderr, "--for fun: there is no such purpose\n  cure: --for start, --for test, or --for cloud");
+    assert.equal(
+      run.stderr,
+      "--for fun: there is no such purpose\n  cure: --for start, --for test, --for long-test, --for cloud",
+    );
   });
 
   it("sees npm packages that are missing, of another version, or rightly left out", async () => {
@@ -81,6 +84,45 @@ describe("setup", function () {
     await writeFile(file, salted);
     prepareState(folder, {});
     assert.equal(await readFile(file, "utf8"), "config:\n  ci-images:keep: 1\n");
+  });
+
+  describe("before a stack of a shared backend is made", () => {
+    // As the CLI wrote it with the passphrase `test`.
+    const salt = "encryptionsalt: v1:uyfTzFUIwBo=:v1:mQZmQNdfhWZgbtcD:wKJAKNQxa6n7BmKtaOHgMGXG2q/UAA==\n";
+    const config = "config:\n  ci-images:cloud: ec2\n";
+    const backend = { PULUMI_BACKEND_URL: "s3://our-bucket", PULUMI_CONFIG_PASSPHRASE: "the team's" };
+    let file: string;
+    beforeEach(async () => {
+      file = join(folder, "Pulumi.production.yaml");
+      await mkdir(join(folder, ".state"));
+      await writeFile(join(folder, ".state/passphrase"), "test\n");
+    });
+    const release = async (text: string, environment: NodeJS.ProcessEnv) => {
+      await writeFile(file, text);
+      releaseSettings("organization/ci-images/production", folder, environment, () => undefined);
+      return await readFile(file, "utf8");
+    };
+
+    it("removes the salt of the folder's own passphrase from its settings, with which Pulumi would call the team's incorrect", async () => {
+      assert.equal(await release(config + salt, backend), config);
+    });
+
+    it("keeps a salt that is another passphrase's, or the one that is used", async () => {
+      await writeFile(join(folder, ".state/passphrase"), "another\n");
+      assert.equal(await release(config + salt, backend), config + salt);
+      await writeFile(join(folder, ".state/passphrase"), "test\n");
+      assert.equal(await release(config + salt, { ...backend, PULUMI_CONFIG_PASSPHRASE: "test" }), config + salt);
+      assert.equal(await release(config + salt, {}), config + salt);
+    });
+
+    it("refuses settings with secrets that only the folder's own passphrase can read", async () => {
+      const text = `${config}  ci-images:secrets:\n    TOKEN:\n      secure: v1:abc\n${salt}`;
+      await assert.rejects(
+        release(text, backend),
+        /Pulumi\.production\.yaml has secrets .*another passphrase\n.*set them again/,
+      );
+      assert.equal(await readFile(file, "utf8"), text);
+    });
   });
 
   it("lists every Debian package with its reason and what proves that it is there", () => {

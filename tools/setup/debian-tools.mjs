@@ -12,8 +12,10 @@ import { run, say, withLock } from "./run.mjs";
  * @property {string} name The package.
  * @property {string} proof A command, or with a leading `/` a file, that only this package brings.
  * @property {string} reason What it is needed for.
- * @property {boolean} [testsOnly] Needed by `npm test` only.
+ * @property {"test" | "long-test"} [only] Needed by the tests only, or by the long tests only.
  */
+
+/** @typedef {"start" | "test" | "long-test"} Purpose What for: each needs what the one before it needs, and more. */
 
 /** @type {DebianTool[]} */
 export const debianTools = [
@@ -49,17 +51,18 @@ export const debianTools = [
   },
   { name: "openssh-client", proof: "ssh", reason: "what the README tells you to look into a builder with" },
   { name: "ca-certificates", proof: "/etc/ssl/certs/ca-certificates.crt", reason: "downloads over https" },
-  { name: "rpm", proof: "rpm", reason: "tests of rpm packages", testsOnly: true },
-  { name: "dnf", proof: "dnf", reason: "tests of rpm packages", testsOnly: true },
-  { name: "python3", proof: "python3", reason: "runs moto, the emulator of EC2", testsOnly: true },
+  { name: "rpm", proof: "rpm", reason: "tests of rpm packages", only: "test" },
+  { name: "dnf", proof: "dnf", reason: "tests of rpm packages", only: "test" },
+  { name: "python3", proof: "python3", reason: "runs moto, the emulator of EC2", only: "test" },
   {
     name: "python3-venv",
     proof: "/var/lib/dpkg/info/python3-venv.list",
     reason: "moto is installed beside the system's Python",
-    testsOnly: true,
+    only: "test",
   },
-  { name: "openssl", proof: "openssl", reason: "certificates for tests", testsOnly: true },
-  { name: "shellcheck", proof: "shellcheck", reason: "checks the generated shell scripts", testsOnly: true },
+  { name: "openssl", proof: "openssl", reason: "certificates for tests", only: "test" },
+  { name: "shellcheck", proof: "shellcheck", reason: "checks the generated shell scripts", only: "test" },
+  { name: "postgresql", proof: "/usr/lib/postgresql", reason: "a shared backend of the long tests", only: "long-test" },
 ];
 
 /** Where tools lie that a user's PATH may not have. */
@@ -69,21 +72,22 @@ const systemDirectories = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 const oldestLists = 24 * 60 * 60 * 1000;
 
 /**
- * @param {"start" | "test"} purpose
+ * @param {Purpose} purpose
  * @param {NodeJS.ProcessEnv} environment
  * @returns {DebianTool[]}
  */
 export function missingTools(purpose, environment) {
   const PATH = [environment.PATH, ...systemDirectories].join(":");
-  return debianTools.filter(({ proof, testsOnly }) => {
-    if (testsOnly && purpose !== "test") return false;
+  const purposes = ["start", "test", "long-test"];
+  return debianTools.filter(({ proof, only = "start" }) => {
+    if (purposes.indexOf(only) > purposes.indexOf(purpose)) return false;
     return proof.startsWith("/") ? !existsSync(proof) : findOnPath(proof, { PATH }).length === 0;
   });
 }
 
 /**
  * Installs what is missing, by apt-get.
- * @param {"start" | "test"} purpose
+ * @param {Purpose} purpose
  * @param {NodeJS.ProcessEnv} environment
  * @throws {ToolProblem} where this computer is not Debian or Ubuntu, or we are not root, with the command to run.
  */

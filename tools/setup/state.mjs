@@ -1,5 +1,5 @@
 // The project's own state: a private directory with a passphrase for the stacks' secrets, and the stack `local`.
-import { randomBytes } from "node:crypto";
+import { createDecipheriv, pbkdf2Sync, randomBytes } from "node:crypto";
 import { execFileSync } from "node:child_process";
 import {
   accessSync,
@@ -18,6 +18,9 @@ import { defaultState, toolchainEnvironment, usesDefaultState } from "../environ
 import { parseJson } from "../json.mjs";
 import { ToolProblem } from "../problem.mjs";
 import { run, say } from "./run.mjs";
+
+/** The salt in a stack's settings. */
+const saltLine = /^encryptionsalt: *(.*)\n?/m;
 
 /** What a new stack `local` is set to; docs/settings.md lists every key. */
 const localSettings = `\
@@ -153,13 +156,12 @@ function makePrivate(path, mode) {
  * @throws {ToolProblem} where one of the files holds secrets, which nothing but that passphrase can read.
  */
 function forgetSalts(projectDirectory, passphraseFile, tell) {
-  const salt = /^encryptionsalt:.*\n?/m;
   const stackFiles = readdirSync(projectDirectory).filter((name) => /^Pulumi\..+\.yaml$/.test(name));
   const salted = stackFiles
     .map((name) => ({ name, path: join(projectDirectory, name) }))
     .map((file) => ({ ...file, text: readFileSync(file.path, "utf8") }))
-    .filter(({ text }) => salt.test(text));
-  const locked = salted.filter(({ text }) => /^\s+(- )?secure:/m.test(text)).map(({ name }) => name);
+    .filter(({ text }) => saltLine.test(text));
+  const locked = salted.filter(({ text }) => hasSecrets(text)).map(({ name }) => name);
   if (locked.length > 0)
     throw new ToolProblem(
       `${locked.join(", ")} has secrets, but the passphrase that they were encrypted with, ${passphraseFile}, is gone`,
@@ -167,8 +169,73 @@ function forgetSalts(projectDirectory, passphraseFile, tell) {
     );
   for (const { name, path, text } of salted) {
     tell(`taking the salt of a passphrase that is gone out of ${name}`);
-    writeFileSync(path, text.replace(salt, ""));
+    writeFileSync(path, text.replace(saltLine, ""));
   }
+}
+
+/** @param {string} settings The text of a stack's settings. */
+function hasSecrets(settings) {
+  return /^\s+(- )?secure:/m.test(settings);
+}
+
+/**
+ * Removes the salt of this folder's own passphrase from a stack's settings, before the stack is made in a shared backend with another
+ * passphrase. Pulumi would check that passphrase against the old salt, and call it incorrect.
+ * @param {string} stack The stack's name, or ORGANIZATION/PROJECT/NAME.
+ * @param {string} projectDirectory
+ * @param {NodeJS.ProcessEnv} environment
+ * @param {(line: string) => void} [tell] Where progress is reported.
+ * @throws {ToolProblem} when the settings have secrets: only the folder's own passphrase can read them.
+ */
+export function releaseSettings(stack, projectDirectory, environment, tell = say) {
+  if (usesDefaultState(projectDirectory, environment)) return;
+  const { passphraseFile } = defaultState(projectDirectory);
+  const name = `Pulumi.${stack.split("/").at(-1)}.yaml`;
+  const path = join(projectDirectory, name);
+  if (!existsSync(path) || !existsSync(passphraseFile) || isForbidden(passphraseFile, constants.R_OK)) return;
+  const text = readFileSync(path, "utf8");
+  const salt = saltLine.exec(text)?.[1];
+  const own = readFileSync(passphraseFile, "utf8").trim();
+  if (salt === undefined || own === chosenPassphrase(environment) || !isSaltOf(salt, own)) return;
+  if (hasSecrets(text))
+    throw new ToolProblem(
+      `${name} has secrets that are encrypted with ${passphraseFile}; the stack in ${environment.PULUMI_BACKEND_URL} has another passphrase`,
+      "remove the secrets (the entries with `secure:`), make the stack, and set them again with `npx pulumi config set --secret`",
+    );
+  tell(`removing the salt of ${passphraseFile} from ${name}: the stack gets the shared backend's secrets provider`);
+  writeFileSync(path, text.replace(saltLine, ""));
+}
+
+/**
+ * The passphrase that the user has set; undefined when it is none, or can't be read, which Pulumi reports.
+ * @param {NodeJS.ProcessEnv} environment
+ */
+function chosenPassphrase(environment) {
+  if (environment.PULUMI_CONFIG_PASSPHRASE !== undefined) return environment.PULUMI_CONFIG_PASSPHRASE;
+  const file = environment.PULUMI_CONFIG_PASSPHRASE_FILE;
+  return file && existsSync(file) ? readFileSync(file, "utf8").trim() : undefined;
+}
+
+/**
+ * Whether a stack's salt was made with a passphrase: the salt carries the word "pulumi", encrypted.
+ * https://github.com/pulumi/pulumi/blob/v3.230.0/pkg/secrets/passphrase/manager.go
+ * @param {string} salt `v1:SALT:v1:NONCE:MESSAGE`, the last three in base64.
+ * @param {string} passphrase
+ */
+function isSaltOf(salt, passphrase) {
+  const [version, bytes, cipher, nonce, message] = salt.split(":");
+  if (version !== "v1" || cipher !== "v1" || message === undefined) return false;
+  const key = pbkdf2Sync(passphrase, Buffer.from(bytes, "base64"), 1_000_000, 32, "sha256");
+  const sealed = Buffer.from(message, "base64");
+  const decipher = createDecipheriv("aes-256-gcm", key, Buffer.from(nonce, "base64"));
+  decipher.setAuthTag(sealed.subarray(-16));
+  const word = decipher.update(sealed.subarray(0, -16)).toString();
+  try {
+    decipher.final();
+  } catch {
+    return false; // The tag does not match: another passphrase.
+  }
+  return word === "pulumi";
 }
 
 /** @param {string} directory */
@@ -199,6 +266,7 @@ export async function prepareStack(name, projectDirectory, environment, tell = s
   const settings = join(projectDirectory, `Pulumi.${name}.yaml`);
   // Not in git: Pulumi writes the salt of this computer's passphrase into it.
   if (isLocal && !existsSync(settings)) writeFileSync(settings, localSettings);
+  releaseSettings(name, projectDirectory, environment, tell);
   const words = ["stack", "init", name, "--non-interactive", ...(isLocal ? [] : ["--no-select"])];
   await run(cli, words, { cwd: projectDirectory, env, output: isLocal ? "inherit" : process.stderr });
 }
