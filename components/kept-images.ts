@@ -2,7 +2,7 @@
 // What is kept is found by the state and the cloud alone, so that a builder can be dropped whatever has become of the recipe.
 import * as pulumi from "@pulumi/pulumi";
 import { distributions } from "../provision/distributions.ts";
-import type { PlanDescription } from "../provision/explain.ts";
+import { withoutDetails, type PlanDescription } from "../provision/explain.ts";
 import type { Distribution } from "../provision/module.ts";
 import type { Cloud, Distributed, Generation, ImageIdentity, Survey } from "./cloud.ts";
 import type { StackState } from "./state.ts";
@@ -29,7 +29,8 @@ export class KeptImages extends pulumi.ComponentResource {
   /** @param name That of the worker image. */
   constructor(name: string, keeping: Keeping, options?: pulumi.ComponentResourceOptions) {
     // The inputs that the image has had while it was the newest: a preview shows no change of it.
-    super(workerImageType, name, { ...newest(keeping)?.plan }, options);
+    const plan = newest(keeping)?.plan;
+    super(workerImageType, name, plan ? withoutDetails(plan) : {}, options);
     this.images = keepProven(name, keeping, this);
     this.registerOutputs({ images: this.images });
   }
@@ -48,9 +49,9 @@ export function workerName(clouds: readonly Cloud[], { place }: Cloud, { id }: D
   return clouds.length > 1 ? `${place}-${id}` : id;
 }
 
-/** Adds what the stack remembers of recipe hashes to what the cloud's images say of themselves. */
+/** Adds what the stack remembers of recipe hashes: it has details that images in a cloud have no room for. */
 export function withPlans(survey: Survey, before: Plans): Survey {
-  const generations = survey.generations.map((each) => ({ ...each, plan: each.plan ?? before[each.recipe] }));
+  const generations = survey.generations.map((each) => ({ ...each, plan: before[each.recipe] ?? each.plan }));
   return { ...survey, generations };
 }
 

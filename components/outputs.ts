@@ -15,8 +15,11 @@ export interface StackOutputs {
   images: ByName<ByName<pulumi.Output<ImageOutput> | ByName<pulumi.Output<ImageOutput>>>>;
   /** The ids alone, as the dictionary that ci-platform merges into its configuration; not on `local`. */
   ciPlatform?: { jenkins: { clouds: { images: ByName<ByName<ByName<pulumi.Output<string>>>> } } };
-  /** What each recipe hash was made of, for the next preview to say what has changed; not on `local`, where images know. */
-  plans?: ByName<PlanDescription>;
+  /**
+   * What each recipe hash was made of, for the next preview to say what has changed; not on `local`, where images know. A secret:
+   * it has the recipe's settings, and a preview would print all of them.
+   */
+  plans?: pulumi.Output<ByName<PlanDescription>>;
   /** Builders that stay because the stack's stage is before `image`, by distribution (after the place where there are several). */
   builders?: ByName<StagedBuilder>;
 }
@@ -57,7 +60,7 @@ export function stackOutputs(published: readonly Published[], plans: ByName<Plan
   const staged = published.flatMap(({ name, builder }) => (builder ? [[name, builder] as const] : []));
   const outputs = { images, ...(staged.length > 0 ? { builders: Object.fromEntries(staged) } : {}) };
   if (published.every(({ cloud }) => cloud.place === undefined)) return outputs;
-  return { ...outputs, ciPlatform: { jenkins: { clouds: { images: ids } } }, plans };
+  return { ...outputs, ciPlatform: { jenkins: { clouds: { images: ids } } }, plans: pulumi.secret(plans) };
 }
 
 /** The output, not known before the resources are made. */

@@ -2,7 +2,7 @@
 // there already? -> builder -> modules -> tests -> seal -> image -> retirement -> verification -> promotion -> distribution.
 // With `source`, the image is imported instead: all up to it is the business of another WorkerImage, on this computer.
 import * as pulumi from "@pulumi/pulumi";
-import { describePlan } from "../provision/explain.ts";
+import { describePlan, withoutDetails } from "../provision/explain.ts";
 import { usedSecrets, type Plan } from "../provision/plan.ts";
 import type { Secrets } from "../provision/secrets.ts";
 import { builderChecks, verificationChecks } from "../provision/verification.ts";
@@ -52,7 +52,7 @@ export class WorkerImage extends pulumi.ComponentResource {
     const { cloud, plan, base, survey, stage, power, isImported } = args;
     const recipe = plan.recipeHash(base.id);
     const description = describePlan(plan, base);
-    super(workerImageType, name, description, options);
+    super(workerImageType, name, withoutDetails(description), options);
 
     const bake: Bake = {
       name: plan.name,

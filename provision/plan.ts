@@ -19,6 +19,10 @@ export interface ModulePlan {
   prefixHash: string;
   /** sha256 of its settings, to say in words why `hash` changed. */
   settingsHash: string;
+  /** The key that holds its settings in the recipe: `add_users`. */
+  settingsKey: string;
+  /** Its settings as the recipe has them; a secret is a text of secret-text.ts. */
+  settings: unknown;
   /** To be on the builder before the first step. */
   uploads: Upload[];
   /** Scripts and reboots in order; never two scripts in a row. */
@@ -162,6 +166,8 @@ function planOf(module: RecipeModule, root: RecordingRoot, hash: string, prefixH
     hash,
     prefixHash,
     settingsHash: digestOfValue(module.settings ?? null),
+    settingsKey: module.settingsKey,
+    settings: module.settings,
     uploads: root.uploads,
     steps: root.steps,
     checks: root.checks,

@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { packFacts } from "../../common/image-facts.ts";
 import { cloudName, labelKey, type Role } from "../../common/labels.ts";
 import { UserError } from "../../common/user-error.ts";
-import type { PlanDescription } from "../../provision/explain.ts";
+import { withoutDetails, type PlanDescription } from "../../provision/explain.ts";
 import type { Inventory } from "../../provision/life-cycle-commands.ts";
 import type { Distribution } from "../../provision/module.ts";
 import type { Plan } from "../../provision/plan.ts";
@@ -242,7 +242,7 @@ export class GceCloud implements Cloud {
       .all([inventory, builder.connection.hostKey, builder.authorizedKey])
       .apply(([{ machineId }, hostKey, loginKey]) => ({ machineId, hostKeys: [hostKey], loginKey }));
     const { id, description } = base;
-    const facts = { recipe, name, base: { id, description }, plan: bake.description };
+    const facts = { recipe, name, base: { id, description }, plan: withoutDetails(bake.description) };
     const expiring = labelKey("gce", "expires");
     const line = `${name} for ${distribution.id}, recipe ${recipe.slice(0, 12)}, made of ${description}`;
     const { storageLocations, guestOsFeatures } = this.settings.gce;

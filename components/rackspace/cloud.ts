@@ -3,7 +3,7 @@
 import * as openstack from "@pulumi/openstack";
 import * as pulumi from "@pulumi/pulumi";
 import { labelKey, type Role } from "../../common/labels.ts";
-import type { PlanDescription } from "../../provision/explain.ts";
+import { withoutDetails, type PlanDescription } from "../../provision/explain.ts";
 import type { Inventory } from "../../provision/life-cycle-commands.ts";
 import type { Distribution } from "../../provision/module.ts";
 import type { Plan } from "../../provision/plan.ts";
@@ -158,7 +158,7 @@ export class RackspaceCloud implements Cloud {
       machine: builder.lease.machine,
       base: bake.base.id,
       expires: builder.lease.metadata.apply((metadata) => metadata[labelKey("rackspace", "expires")]),
-      plan: bake.description,
+      plan: withoutDetails(bake.description),
       builder: {
         machineId: inventory.machineId,
         hostKeys: [builder.connection.hostKey],

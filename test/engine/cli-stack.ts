@@ -184,7 +184,7 @@ export function verbsOf(
       const { stdout } = await doVerb(stack, "diff");
       assert.match(stdout, /^debian12: [0-9a-f]{8} \(.*\) => [0-9a-f]{8} \(/);
       assert.match(stdout, /module run: removed/);
-      assert.match(stdout, /module files: settings changed/);
+      assert.match(stdout, /files\[0\]\.content: .*one.* => .*two/);
     });
 
     it("ssh, destroy: look into the builder of a bake that failed, and drop it; the images stay, the recipe is not read", async () => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { dump } from "js-yaml";
-import { describePlan, explainChange } from "../../provision/explain.ts";
+import { describePlan, explainChange, withoutDetails } from "../../provision/explain.ts";
 import { planRecipe, type Plan, type PlanOptions } from "../../provision/plan.ts";
 import { loadRecipe } from "../../provision/recipe.ts";
 import { TestFolders } from "./folder.ts";
@@ -197,17 +197,28 @@ describe("plan", () => {
     assert.equal(lines.length, 6, lines.join("\n"));
     assert.equal(lines[0], "base: debian 12 b1 => debian 12 b2");
     assert.equal(lines[1], "disk size: 4G => 8G");
-    assert.match(lines[2] ?? "", /^module one: settings changed \([0-9a-f]{8} => [0-9a-f]{8}\)$/);
+    assert.equal(lines[2], "one: 1 => 2");
     assert.equal(lines[3], "module upload: added");
     assert.equal(lines[4], "order of modules: one, two => two, one");
-    assert.equal(lines[5], "tests changed");
+    assert.equal(lines[5], "tests: + t");
     const edited = await describePlanOf("modules: [one]\none: 1\n", "b1", {
       "modules/one.mjs": render.replace(`"fact of " + name`, `"a fact"`),
     });
     assert.match(
       explainChange(before, edited).join("\n"),
-      /module one: its script, files or secrets changed .*\nmodule two: removed$/,
+      /^script of module one changed \(same settings\)\nmodule two: removed$/,
     );
+  });
+
+  it("a change of an uploaded file, a test or a secret's value is named, and older descriptions are compared by digests", async () => {
+    const uploading = "modules: [upload]\nupload: data/a.txt\ntests: [{name: t, run: 'true'}]\n";
+    const before = describePlan(await plan(uploading, { "data/a.txt": "one" }), { id: "b" });
+    const after = describePlan(await plan(uploading.replace("'true'", "'false'"), { "data/a.txt": "two" }), {
+      id: "b",
+    });
+    assert.deepEqual(explainChange(before, after), ["module upload: uploaded file a.txt changed", 'test "t" changed']);
+    const [old] = explainChange(withoutDetails(before), after);
+    assert.match(old, /^module upload: its script, files or secrets changed \([0-9a-f]{8} => [0-9a-f]{8}\)$/);
   });
 
   it("a description is plain JSON that survives being stored", async () => {

@@ -200,7 +200,17 @@ false "$(cat ONE)"
 
   it("only the secrets that a module uses are files, all are masked, and the command says that it holds some", async () => {
     const plan: ModulePlan = {
-      ...{ name: "x", hash: "", prefixHash: "", settingsHash: "", uploads: [], checks: [], timeoutSeconds: 60 },
+      ...{
+        name: "x",
+        hash: "",
+        prefixHash: "",
+        settings: undefined,
+        settingsKey: "x",
+        settingsHash: "",
+        uploads: [],
+        checks: [],
+        timeoutSeconds: 60,
+      },
       steps: [{ kind: "script", script: "true\n" }, { kind: "reboot" }],
       usesSecrets: ["A"],
     };

@@ -1,0 +1,107 @@
+// What changed between two versions of a module's settings, in words: `run[0]: "install -d -m 0777 /srv" => "… 0755 …"`.
+import { isDeepStrictEqual } from "node:util";
+import { digestOfValue } from "./digest.ts";
+import { showSecrets } from "./secret-text.ts";
+
+/** The most lines for one module; the rest is counted. */
+const mostLines = 8;
+
+/** Texts of this length and more are shown without the words that did not change, in characters. */
+const shortestElided = 24;
+
+/** Texts up to this length are kept whole, in characters. */
+const longestText = 200;
+
+/**
+ * Settings as they are kept for the next preview: secrets by their names, long texts by their first line and a digest.
+ * @param settings As the recipe has them.
+ */
+export function rememberedSettings(settings: unknown): unknown {
+  if (typeof settings === "string") return rememberedText(showSecrets(settings));
+  if (Array.isArray(settings)) return settings.map(rememberedSettings);
+  if (settings === null || typeof settings !== "object") return settings ?? null;
+  return Object.fromEntries(Object.entries(settings).map(([key, value]) => [key, rememberedSettings(value)]));
+}
+
+function rememberedText(text: string): string {
+  if (text.length <= longestText) return text;
+  const lines = text.split("\n");
+  const start = lines[0].slice(0, 60);
+  return `${start}… (${lines.length} lines, ${digestOfValue(text).slice(0, 8)})`;
+}
+
+/**
+ * Compares two versions of settings.
+ * @param key Where the recipe has them: `add_users`.
+ * @returns a line for each difference, at most {@link mostLines} and one that counts the rest.
+ */
+export function settingChanges(key: string, before: unknown, after: unknown): string[] {
+  const lines = differences(key, before, after);
+  if (lines.length <= mostLines) return lines;
+  const rest = lines.length - mostLines + 1;
+  return [...lines.slice(0, mostLines - 1), `${key}: and ${rest} more changes`];
+}
+
+function differences(path: string, before: unknown, after: unknown): string[] {
+  if (isDeepStrictEqual(before, after)) return [];
+  if (Array.isArray(before) && Array.isArray(after)) return listDifferences(path, before, after);
+  if (isMapping(before) && isMapping(after)) {
+    const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
+    return [...keys].flatMap((key) => {
+      const inner = /^[\w.-]+$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
+      if (!(key in after)) return [`${inner}: removed (${shown(before[key])})`];
+      if (!(key in before)) return [`${inner}: + ${shown(after[key])}`];
+      return differences(inner, before[key], after[key]);
+    });
+  }
+  if (typeof before === "string" && typeof after === "string") return [`${path}: ${textChange(before, after)}`];
+  return [`${path}: ${shown(before)} => ${shown(after)}`];
+}
+
+function listDifferences(path: string, before: readonly unknown[], after: readonly unknown[]): string[] {
+  const added = without(after, before);
+  const removed = without(before, after);
+  if (added.length === 0 && removed.length === 0) return [`${path}: order changed`];
+  // Entries that changed in place, with all others where they were.
+  const places = after.flatMap((value, index) => (isDeepStrictEqual(value, before[index]) ? [] : [index]));
+  if (before.length === after.length && places.length === added.length) {
+    return places.flatMap((index) => differences(`${path}[${index}]`, before[index], after[index]));
+  }
+  return [
+    ...added.map((value) => `${path}: + ${shown(value)}`),
+    ...removed.map((value) => `${path}: - ${shown(value)}`),
+  ];
+}
+
+/** The entries of a list that another one lacks; of equal entries, as many as it lacks. */
+function without(list: readonly unknown[], other: readonly unknown[]): unknown[] {
+  const left = [...other];
+  return list.filter((value) => {
+    const at = left.findIndex((each) => isDeepStrictEqual(each, value));
+    if (at >= 0) left.splice(at, 1);
+    return at < 0;
+  });
+}
+
+/** The old text whole, the new one without the words that both begin and end with. */
+function textChange(before: string, after: string): string {
+  const [old, now] = [before.split(" "), after.split(" ")];
+  const shortest = Math.min(old.length, now.length);
+  let start = 0;
+  while (start < shortest && old[start] === now[start]) start++;
+  let end = 0;
+  while (end < shortest - start && old.at(-1 - end) === now.at(-1 - end)) end++;
+  const middle = now.slice(start, now.length - end).join(" ");
+  if (after.length < shortestElided || start + end < 2 || middle === "") return `${shown(before)} => ${shown(after)}`;
+  return `${shown(before)} => ${JSON.stringify(`${start > 0 ? "… " : ""}${middle}${end > 0 ? " …" : ""}`)}`;
+}
+
+/** A value on one line, without quotes where it is a plain word. */
+function shown(value: unknown): string {
+  if (typeof value === "string" && /^[\w./:@+~=-]+$/.test(value) && Number.isNaN(Number(value))) return value;
+  return JSON.stringify(value);
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === "object" && !Array.isArray(value);
+}
