@@ -16,6 +16,8 @@ export interface GceEnvironment {
   project?: string;
   /** Where the Compute API is, with `/` at the end. */
   endpoint: string;
+  /** Where Cloud Storage is, with `/` at the end. */
+  storage: string;
   /** The same, where the environment names it. */
   custom?: string;
   /** True where the endpoint is an emulator: it is asked without credentials. */
@@ -24,6 +26,11 @@ export interface GceEnvironment {
 
 /** https://cloud.google.com/compute/docs/reference/rest/v1 */
 const publicEndpoint = "https://compute.googleapis.com/compute/v1/";
+
+const publicStorage = "https://storage.googleapis.com/";
+
+/** The variable that Google's own storage libraries take an emulator's address from. */
+export const storageVariable = "STORAGE_EMULATOR_HOST";
 
 /** The same variable that the official provider takes its endpoint from, so that both always talk to the same server. */
 export const endpointVariable = "GOOGLE_COMPUTE_CUSTOM_ENDPOINT";
@@ -42,11 +49,13 @@ export function readGceEnvironment(environment: NodeJS.ProcessEnv): GceEnvironme
   const given = environment[endpointVariable] || publicEndpoint;
   const project = projectVariables.map((name) => environment[name]).find(Boolean);
   const serviceAccount = readServiceAccount(environment);
+  const storage = environment[storageVariable] || publicStorage;
   const endpoint = given.endsWith("/") ? given : `${given}/`;
   return {
     ...(serviceAccount && { serviceAccount }),
     ...(project && { project }),
     endpoint,
+    storage: storage.endsWith("/") ? storage : `${storage}/`,
     ...(environment[endpointVariable] && { custom: endpoint }),
     // Nobody serves the real API without TLS.
     emulator: given.startsWith("http://"),

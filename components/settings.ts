@@ -155,7 +155,11 @@ export function checkSettings(where: string, prefix: string, found: Record<strin
     complaints.push({ where, key: `${prefix}bastion`, found: "set, on `local`", allowed });
   }
   const { bakery } = rest;
-  const architecture = rest.cloud === "rackspace" || rest.cloud === "ec2" ? rest[rest.cloud]?.architecture : undefined;
+  if (bakery === "local" && rest.cloud === "gce" && rest.gce?.bucket === undefined) {
+    const allowed = "the name of a bucket, through which disks are imported";
+    complaints.push({ where, key: `${prefix}gce.bucket`, found: "not set, with bakery local", allowed });
+  }
+  const architecture = rest.cloud === "local" ? undefined : rest[rest.cloud]?.architecture;
   if (bakery === "local" && architecture === "arm64") {
     const allowed = "amd64: that is what this computer bakes";
     complaints.push({ where, key: `${prefix}${rest.cloud}.architecture`, found: "arm64, with bakery local", allowed });

@@ -34,7 +34,10 @@ export async function placesToLookIn(cloud: string, own: Record<string, unknown>
       return { regions: [region, ...((own.copyTo ?? []) as string[])] };
     }
     case "gce":
-      return own.project === undefined ? {} : { place: own.project };
+      return {
+        ...(own.project === undefined ? {} : { place: own.project }),
+        ...(own.bucket === undefined ? {} : { bucket: own.bucket }),
+      };
     case "rackspace": {
       if (own.regions !== undefined) return { regions: own.regions };
       const { usual, regions } = await ask<{ usual?: string; regions: string[] }>("regions", {});

@@ -3,7 +3,7 @@
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { packFacts } from "../../common/image-facts.ts";
-import { cloudName, labelKey, type Role } from "../../common/labels.ts";
+import { cloudLabels, cloudName, labelKey, type Role } from "../../common/labels.ts";
 import { UserError } from "../../common/user-error.ts";
 import { withoutDetails, type PlanDescription } from "../../provision/explain.ts";
 import type { Inventory } from "../../provision/life-cycle-commands.ts";
@@ -19,6 +19,7 @@ import type {
   Distributed,
   Generation,
   ImageIdentity,
+  LocalImage,
   Survey,
   Trial,
 } from "../cloud.ts";
@@ -34,7 +35,17 @@ import { baseSource } from "./bases.ts";
 import { familyName } from "./family.ts";
 import { declareMachine, type GceMachine, type MachineContext } from "./machines.ts";
 
-import { Clearing, DiskDrop, Family, Promotion, Retirement, SealMark, TrialRetirement } from "./resources.ts";
+import {
+  Clearing,
+  DiskDrop,
+  Family,
+  ImportedImage,
+  ImportLease,
+  Promotion,
+  Retirement,
+  SealMark,
+  TrialRetirement,
+} from "./resources.ts";
 import { zoneOf } from "./zone.ts";
 
 /** What `ci-images:gce:resolveBase` answers; see provider/gce/bases.ts. */
@@ -67,9 +78,17 @@ interface GceGeneration extends Generation {
   builder: BuilderIdentity;
 }
 
+/** The official resource, or ours for one that was imported. */
+type ImageResource = pulumi.CustomResource & {
+  readonly [Name in "name" | "selfLink" | "creationTimestamp"]: pulumi.Output<string>;
+} & { readonly diskSizeGb: pulumi.Output<number> };
+
 interface GceImage extends DeclaredImage {
-  resource: gcp.compute.Image;
+  resource: ImageResource;
 }
+
+/** What a disk of ours can do, by the kernels of all distributions that are baked here. */
+const importedFeatures = ["UEFI_COMPATIBLE", "VIRTIO_SCSI_MULTIQUEUE", "GVNIC"];
 
 /** A description has room for 2048 characters. */
 const packing = { longest: 2048, dispensable: ["plan"] };
@@ -163,8 +182,9 @@ export class GceCloud implements Cloud {
     this.familyOf({ name, distribution });
     const { architecture, network, diskSize, diskType, firewall, spot, publicAddress, subnetwork, tunnel } =
       this.settings.gce;
-    const { sizeGb } = this.bases.get(distribution.id)!;
     const { where } = this;
+    // An image that was baked elsewhere has no base here.
+    const { sizeGb = 0 } = this.bases.get(distribution.id) ?? {};
     if (diskSize < sizeGb) {
       const allowed = `at least ${sizeGb}: the base image of ${distribution.id} is as large`;
       throw new UserError({ where, key: "ci-images:gce.diskSize", found: `${diskSize}`, allowed });
@@ -277,9 +297,38 @@ export class GceCloud implements Cloud {
     return { ...declared(image, recipe), builder: identity };
   }
 
+  declareImport(bake: Bake, source: LocalImage): GceImage {
+    const { prefix, parent, recipe, name, base, distribution } = bake;
+    const { place: project } = this;
+    const { storageLocations, guestOsFeatures, bucket } = this.settings.gce;
+    const image = this.imageName(bake);
+    const object = `ci-images/${this.pulumiProject}/${this.stack}/${image}.tar.gz`;
+    const { maxLifetimeSeconds: lifetime } = this.settings;
+    const lease = new ImportLease(
+      `${prefix}-import-lease`,
+      { project, bucket: bucket!, object, image, lifetime },
+      { parent },
+    );
+    const { id, description } = base;
+    const importing = {
+      folder: source.path,
+      ...{ recipe, bucket: bucket!, object, expires: lease.expires, storageLocations },
+      line: `${name} for ${distribution.id}, recipe ${recipe.slice(0, 12)}, made of ${description}`,
+      facts: { recipe, name, base: { id, description }, plan: bake.description },
+      labels: cloudLabels("gce", this.labels(bake, "image"), this.settings.tags),
+      guestOsFeatures: [...new Set([...importedFeatures, ...guestOsFeatures])],
+    };
+    const made = new ImportedImage(prefix, { project, name: image, importing }, { parent, dependsOn: [lease] });
+    return { ...declared(made, recipe), builder: made.builder };
+  }
+
   declareGeneration({ prefix, parent, recipe }: ImageIdentity, generation: Generation): GceImage {
     const { location: name } = generation;
     const { place: project, provider } = this;
+    if (this.state.has("ci-images:gce:ImportedImage", prefix)) {
+      const imported = new ImportedImage(prefix, { project, name }, { parent });
+      return { ...declared(imported, recipe), builder: imported.builder };
+    }
     const known = this.state.has("gcp:compute/image:Image", prefix);
     const image = new gcp.compute.Image(
       prefix,
@@ -307,7 +356,7 @@ export class GceCloud implements Cloud {
       // Larger than the image: workers' disks may be, and their root has to fill them.
       diskSize: image.diskSizeGb.apply((size) => size + 1),
       keepDisk: false,
-      shielded: this.bases.get(bake.distribution.id)!.features.includes("UEFI_COMPATIBLE"),
+      shielded: (this.bases.get(bake.distribution.id)?.features ?? importedFeatures).includes("UEFI_COMPATIBLE"),
       // A key of its own: the image must let in nobody who could log in to the builder.
       loginUser: bake.plan.distribution.loginUser,
       power: "on",
@@ -374,7 +423,7 @@ export class GceCloud implements Cloud {
   }
 }
 
-function declared(resource: gcp.compute.Image, recipe: string) {
+function declared(resource: ImageResource, recipe: string) {
   const { selfLink, name, creationTimestamp } = resource;
   const output = pulumi
     .all([selfLink, name, creationTimestamp])

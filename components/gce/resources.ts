@@ -1,6 +1,7 @@
 // Typed handles on our own provider's resources for Google Compute Engine; what they do stands in provider/resources/gce/.
 import type { Input } from "@pulumi/pulumi";
 import type { Labels } from "../../common/labels.ts";
+import type { BuilderIdentity } from "../../provision/verification.ts";
 import { ownResource } from "../own-resource.ts";
 
 type Text = Input<string>;
@@ -107,3 +108,39 @@ export const Promotion = ownResource<PromotionArgs>("gce:Promotion");
 
 /** The membership of a proven image in a family. */
 export const Family = ownResource<{ project: string; image: Text; family: string }>("gce:Family");
+
+export interface ImportLeaseArgs {
+  project: string;
+  bucket: string;
+  object: string;
+  image: string;
+  /** Seconds. */
+  lifetime: number;
+}
+
+/** The lease of an import. */
+export const ImportLease = ownResource<ImportLeaseArgs, { expires: string }>("gce:ImportLease", "expires");
+
+export interface ImportedImageArgs {
+  project: string;
+  name: string;
+  /** Only when it is to be made; see provider/resources/gce/imported-image.ts. */
+  importing?: {
+    folder: Text;
+    recipe: string;
+    bucket: string;
+    object: string;
+    line: string;
+    facts: object;
+    expires: Text;
+    labels: Record<string, string>;
+    guestOsFeatures: string[];
+    storageLocations: string[];
+  };
+}
+
+/** An image of a disk that was baked on this computer. */
+export const ImportedImage = ownResource<
+  ImportedImageArgs,
+  { name: string; selfLink: string; creationTimestamp: string; diskSizeGb: number; builder: BuilderIdentity }
+>("gce:ImportedImage", "name", "selfLink", "creationTimestamp", "diskSizeGb", "builder");

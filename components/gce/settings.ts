@@ -53,6 +53,8 @@ export interface GceSettings {
   family: string | false;
   /** Where images are stored: `eu`, `europe-west1`; without it, where Google puts them. */
   storageLocations: string[];
+  /** The bucket through which images that were baked on this computer are imported. */
+  bucket?: string;
   /** Guest OS features of the images beside those of the base image. */
   guestOsFeatures: string[];
 }
@@ -89,6 +91,8 @@ export const gceSchema: Schema & { properties: Record<string, Schema> } = {
     bases: chosenBases({ project: text, family: name, image: name, user: loginUser }),
     family: { anyOf: [{ type: "string", minLength: 1 }, { const: false }], default: "{stack}-{name}-{distribution}" },
     storageLocations: texts,
+    // https://cloud.google.com/storage/docs/buckets#naming
+    bucket: { type: "string", pattern: "^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$" },
     guestOsFeatures: {
       type: "array",
       uniqueItems: true,

@@ -12,16 +12,23 @@ export interface Identity {
   project(): Promise<string | undefined>;
 }
 
-const scopes = ["https://www.googleapis.com/auth/compute"];
+const scopes = {
+  compute: "https://www.googleapis.com/auth/compute",
+  storage: "https://www.googleapis.com/auth/devstorage.read_write",
+};
 
 const cure =
   "run `gcloud auth application-default login`, name a key file in GOOGLE_APPLICATION_CREDENTIALS, or set GCE_CREDENTIALS_EMAIL and GCE_CREDENTIALS_PRIVATE_KEY";
 
 /**
  * Finds the identity. The library is loaded here and not before: other stacks never need it.
+ * @param service What it is to be allowed to use.
  * @throws UserError from its methods when there are no credentials, or Google refuses them.
  */
-export async function findIdentity({ serviceAccount, emulator }: GceEnvironment): Promise<Identity> {
+export async function findIdentity(
+  { serviceAccount, emulator }: GceEnvironment,
+  service: keyof typeof scopes = "compute",
+): Promise<Identity> {
   if (emulator) return { who: "nobody (an emulator)", headers: async () => ({}), project: async () => undefined };
   const { GoogleAuth } = await import("google-auth-library");
   const credentials = serviceAccount && {
@@ -29,7 +36,7 @@ export async function findIdentity({ serviceAccount, emulator }: GceEnvironment)
     client_email: serviceAccount.email,
     private_key: serviceAccount.privateKey,
   };
-  const auth = new GoogleAuth({ scopes, ...(credentials && { credentials }) });
+  const auth = new GoogleAuth({ scopes: [scopes[service]], ...(credentials && { credentials }) });
   const who = serviceAccount?.email ?? "application default credentials";
   const asking = async <T>(work: () => Promise<T>): Promise<T> => {
     try {

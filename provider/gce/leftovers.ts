@@ -4,6 +4,7 @@ import { cloudLabels, labelKey, parseExpiry } from "../../common/labels.ts";
 import { unpackFacts } from "../../common/image-facts.ts";
 import { readRule } from "../../common/rule-description.ts";
 import type { Compute } from "./compute.ts";
+import type { Bucket } from "./storage.ts";
 import { limits, marks } from "./machines.ts";
 import { labelFilter, nameOf, type Disk, type Image, type Instance } from "./types.ts";
 
@@ -15,8 +16,8 @@ export interface Owner {
 
 /** Something of ours that nobody needs any more. */
 export interface Leftover {
-  kind: "instance" | "disk" | "image" | "firewall rule";
-  /** The path below the project. */
+  kind: "instance" | "disk" | "image" | "firewall rule" | "object";
+  /** The path below the project; of an object, its name in the bucket. */
   id: string;
   name: string;
   /** When it should have ended, ISO 8601. */
@@ -27,8 +28,14 @@ export interface Leftover {
  * Finds leftovers, those first that have to go first. A verified image is none, however old. An image's expiry is in its description:
  * a label that the official provider manages could not be taken off when the image is verified.
  * @param now What counts as the present.
+ * @param bucket Where disks are while they are imported.
  */
-export async function findLeftovers(compute: Compute, owner: Owner, now = new Date()): Promise<Leftover[]> {
+export async function findLeftovers(
+  compute: Compute,
+  owner: Owner,
+  now = new Date(),
+  bucket?: Bucket,
+): Promise<Leftover[]> {
   const filter = labelFilter(cloudLabels("gce", owner));
   const [instances, disks, images, rules] = await Promise.all([
     compute.listEverywhere<Instance>("instances", filter),
@@ -46,7 +53,9 @@ export async function findLeftovers(compute: Compute, owner: Owner, now = new Da
   };
   const zonal = (things: readonly (Instance | Disk)[], kind: "instance" | "disk") =>
     things.flatMap((each) => past(kind, `zones/${nameOf(each.zone)}/${kind}s/${each.name}`, expiryOf(each)));
+  const objects = (await bucket?.list(`ci-images/${owner.project}/${owner.stack}/`)) ?? [];
   return [
+    ...objects.flatMap(({ name, metadata }) => past("object", name, expiryOf({ labels: metadata }))),
     ...zonal(instances, "instance"),
     ...zonal(disks, "disk"),
     ...images
@@ -61,7 +70,8 @@ export async function findLeftovers(compute: Compute, owner: Owner, now = new Da
 }
 
 /** Removes one; content when it is gone. */
-export async function removeLeftover(compute: Compute, { kind, id, name }: Leftover): Promise<void> {
+export async function removeLeftover(compute: Compute, { kind, id, name }: Leftover, bucket?: Bucket): Promise<void> {
+  if (kind === "object") return bucket?.remove(id);
   const seconds = kind === "instance" ? limits.removeInstance : limits.removeDisk;
   await compute.remove(id, `${kind} ${name}`, seconds);
 }

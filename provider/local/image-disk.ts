@@ -1,5 +1,5 @@
 // A finished image's disk, in the format that a cloud wants to have.
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm, truncate } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -29,19 +29,30 @@ export async function finishedImage({ folder, recipe }: DiskSource): Promise<Sto
   return image;
 }
 
+/** What a cloud wants to have. */
+export type DiskForm =
+  | "qcow2"
+  | "raw"
+  /** Raw, and its size is whole GiB. */
+  | "raw in GiB";
+
+const gibibyte = 2 ** 30;
+
 /**
- * Runs `work` with the path of the image's disk in that format. A file of the image is taken as it is; otherwise the disk is converted
+ * Runs `work` with the path of the image's disk in that form. A file of the image is taken as it is; otherwise the disk is converted
  * into the cache, sparse, and removed afterwards.
  */
 export async function withDisk<T>(
   { path, manifest }: StoredImage,
-  format: "qcow2" | "raw",
+  form: DiskForm,
   work: (disk: string) => Promise<T>,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<T> {
+  const format = form === "qcow2" ? form : "raw";
+  const grows = form === "raw in GiB" && manifest.size % gibibyte !== 0;
   const name = `disk.${format}`;
-  if (manifest.files.some((file) => file.name === name)) return work(join(path, name));
+  if (!grows && manifest.files.some((file) => file.name === name)) return work(join(path, name));
   const source = manifest.files.find((file) => /^disk\.(qcow2|raw)$/.test(file.name));
   if (!source) {
     throw new UserError({
@@ -61,6 +72,7 @@ export async function withDisk<T>(
       await execa("qemu-img", ["convert", "-f", from, "-O", format, join(path, source.name), disk], {
         cancelSignal: signal,
       });
+      if (grows) await truncate(disk, Math.ceil(manifest.size / gibibyte) * gibibyte);
       return await work(disk);
     } finally {
       await rm(disk, { force: true });

@@ -26,6 +26,11 @@ function world({ own = [], elsewhere, imported = [], machines = [], outputs = {}
         ...{ flavor: "1", networks: [{ id: "n", name: "private" }], hasKeyPair: false },
         reached: { family: 4, networks: [], cloudHost: "k" },
       },
+      "ci-images:ec2:survey": { generations: [], builders: [], sealed: [], useless: [] },
+      "ci-images:ec2:preflight": { vpc: "vpc-1", subnets: ["subnet-1"], notices: [] },
+      "ci-images:gce:survey": { images: [], builders: [], sealed: [], unfinished: [] },
+      "ci-images:gce:preflight": {},
+      "ci-images:gce:account": { project: "bakery" },
       "ci-images:local:resolveBase": { id: "base", description: "debian 12" },
       "ci-images:local:findImages": { images: own, machines },
       "ci-images:local:findBaked": elsewhere ? { image: elsewhere } : {},
@@ -44,6 +49,19 @@ function world({ own = [], elsewhere, imported = [], machines = [], outputs = {}
         builder,
       }),
       "ci-images:rackspace:ImportLease": () => ({ machine: "lease-1", expires: "20300101T000000Z" }),
+      "ci-images:ec2:ImportedImage": () => ({ image: "ami-1", name: "n", builder }),
+      "ci-images:ec2:ImageAttributes": () => ({ name: "n", builtAt: "2026" }),
+      "ci-images:ec2:Lease": ({ madeWith }) => ({ machine: "m", deadline: "2030-01-01T00:00:00.000Z", madeWith }),
+      "ci-images:gce:ImportLease": () => ({ expires: "20300101T000000Z" }),
+      "ci-images:gce:Lease": ({ madeWith }) => ({
+        machine: "m",
+        deadline: "2030-01-01T00:00:00.000Z",
+        madeWith,
+        labels: {},
+      }),
+      "ci-images:gce:ImportedImage": ({ name }) => ({
+        ...{ name, selfLink: "https://image", creationTimestamp: "2026-01-01T00:00:00Z", diskSizeGb: 2, builder },
+      }),
       "openstack:compute/instance:Instance": () => ({ accessIpV4: "192.0.2.7", accessIpV6: "" }),
       "command:remote:Command": () => ({ stdout: `machine-id: ${"1".repeat(32)}\nok 1 - fine` }),
     },
@@ -73,11 +91,12 @@ const types = ({ resources }: Graph, cloud: string) =>
   resources.filter(({ type }) => type.startsWith(`ci-images:${cloud}:`)).map(({ type }) => type.split(":")[2]);
 const calledTokens = ({ calls }: Graph) => calls.map(({ token }) => token.replace("ci-images:", ""));
 
+async function findRecipe(): Promise<void> {
+  recipe = (await run()).one("ServerImage").inputs.recipe as string;
+}
+
 describe("bakery local on stack rackspace", () => {
-  before(async () => {
-    const graph = await run();
-    recipe = graph.one("ServerImage").inputs.recipe as string;
-  });
+  before(findRecipe);
 
   it("bakes and verifies on this computer, then imports, tries it out in the cloud and promotes it", async () => {
     const graph = await run();
@@ -173,5 +192,45 @@ describe("bakery local on stack rackspace", () => {
       run({}, { rackspace: { architecture: "arm64" } }),
       /rackspace\.architecture: arm64, with bakery local/,
     );
+  });
+});
+
+describe("bakery local on the other clouds", () => {
+  before(findRecipe);
+
+  it("registers an AMI of the uploaded disk, encrypted as baked ones are, before its trial, attributes and promotion", async () => {
+    const key = "arn:aws:kms:us-west-2:123456789012:key/1";
+    const ec2 = { region: "us-west-2", diskSize: 20, kmsKeys: { "us-west-2": key } };
+    const graph = await runProgram({ cloud: "ec2", bakery: "local", sshFrom: ["203.0.113.5/32"], ec2 }, world());
+    const image = graph.one("ImportedImage");
+    const importing = image.inputs.importing as Record<string, unknown>;
+    assert.equal(importing.recipe, recipe, "the same recipe hash, whatever the cloud's disk size");
+    assert.deepEqual(
+      [importing.folder, importing.diskSize, importing.bootMode, importing.encrypted, importing.kmsKey],
+      [localImage.path, 20, "uefi-preferred", true, key],
+    );
+    assert.ok(graph.waits(image, graph.one("ImageLease")));
+    const promoted = graph.resources.find(({ type }) => type === "ci-images:local:Promotion")!;
+    assert.ok(graph.waits(image, promoted));
+    for (const type of ["ImageAttributes", "Instance"]) assert.ok(graph.waits(graph.one(type), image), type);
+    const call = graph.calls.find(({ token }) => token === "ci-images:ec2:preflight")!;
+    assert.equal(call.inputs.base, undefined);
+  });
+
+  it("makes a GCE image of the disk in the stack's bucket, with the features of our disks", async () => {
+    const gce = { project: "bakery", bucket: "imports", guestOsFeatures: ["SEV_CAPABLE"] };
+    const graph = await runProgram({ cloud: "gce", bakery: "local", sshFrom: ["203.0.113.5/32"], gce }, world());
+    const [image, lease] = [graph.one("ImportedImage"), graph.one("ImportLease")];
+    const importing = image.inputs.importing as Record<string, unknown>;
+    assert.deepEqual([importing.recipe, importing.bucket, importing.object], [recipe, "imports", lease.inputs.object]);
+    assert.match(String(importing.object), /^ci-images\/ci-images\/test\/test-worker-debian12-[0-9a-f]{12}\.tar\.gz$/);
+    assert.deepEqual(importing.guestOsFeatures, ["UEFI_COMPATIBLE", "VIRTIO_SCSI_MULTIQUEUE", "GVNIC", "SEV_CAPABLE"]);
+    assert.ok(graph.waits(image, lease));
+    assert.ok(graph.waits(graph.one("Instance"), image));
+  });
+
+  it("asks for the bucket", async () => {
+    const refused = runProgram({ cloud: "gce", bakery: "local", gce: { project: "bakery" } }, world());
+    await assert.rejects(refused, /gce\.bucket: not set, with bakery local/);
   });
 });

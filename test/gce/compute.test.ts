@@ -49,7 +49,12 @@ describe("the environment of gce", () => {
     process.env.HTTPS_PROXY = "http://127.0.0.1:9";
     const serviceAccount = { email: "baker@bakery.iam", privateKey: key };
     try {
-      const identity = await findIdentity({ serviceAccount, endpoint: "https://compute/", emulator: false });
+      const identity = await findIdentity({
+        serviceAccount,
+        endpoint: "https://compute/",
+        storage: "",
+        emulator: false,
+      });
       await assert.rejects(
         identity.headers(),
         (error: Error) =>

@@ -16,8 +16,12 @@
 // Names can be given again, numbers (`id`) never; labels are changed against a fingerprint; an image of a disk that a running
 // instance has is refused; a disk in use can't be deleted; deleting what is not there is a 404.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { execa } from "execa";
 import { Faults } from "./gce/faults.ts";
 import { errorBody, matches, notFound, page, Refused, type Call, type Route } from "./gce/http.ts";
 import { imageRoutes } from "./gce/images.ts";
@@ -40,6 +44,8 @@ export type { Disk, Hypervisor, Image, Instance, Project } from "./gce/state.ts"
 
 export interface GceOptions {
   hypervisor?: Hypervisor;
+  /** Gets an object of Cloud Storage, for images of raw disks. */
+  storage?: (source: string) => Promise<Buffer | undefined>;
   /** Milliseconds that an operation takes at least; 2 unless told. */
   pace?: number;
   /** Where machines can be. */
@@ -83,6 +89,7 @@ export class GceApi {
   /** Requests that broke a rule of the API, or the fake's own answers that did: none in a test that is about something else. */
   readonly violations: string[] = [];
   private readonly pace: number;
+  private readonly storage: GceOptions["storage"];
   private readonly projects = new Map<string, Project>();
   private readonly operations = new Map<string, Operation>();
   /** Operations by the request id that they came with: the same request again is the same operation. */
@@ -91,7 +98,8 @@ export class GceApi {
   private readonly routes: Route[];
   private readonly server: Server;
 
-  constructor({ hypervisor = { ...noHypervisor }, pace = 2, zones = ["here-a", "here-b"] }: GceOptions) {
+  constructor({ hypervisor = { ...noHypervisor }, pace = 2, zones = ["here-a", "here-b"], storage }: GceOptions) {
+    this.storage = storage;
     this.hypervisor = hypervisor;
     this.pace = pace;
     this.zones = zones;
@@ -112,6 +120,29 @@ export class GceApi {
     await Promise.all(this.running);
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  /**
+   * Unpacks a disk as Compute Engine does: https://cloud.google.com/compute/docs/import/import-existing-image#create_image_file
+   * @returns its size in GiB.
+   */
+  async importRawDisk(source: string, image: Image): Promise<string> {
+    const content = await this.storage?.(source);
+    if (!content) throw new Refused(404, "notFound", `The resource '${source}' was not found`);
+    const folder = await mkdtemp(join(tmpdir(), "ci-images-raw-disk-"));
+    try {
+      await execa("tar", ["--extract", "--gzip", "--sparse", "--directory", folder], { input: content });
+      const names = await readdir(folder);
+      const disk = join(folder, "disk.raw");
+      const { size } = await stat(disk).catch(() => ({ size: 0 }));
+      if (names.length !== 1 || size === 0 || size % 2 ** 30 !== 0) {
+        throw new Refused(400, "invalid", `The tar archive is not a valid image: ${names.join(", ")}, ${size} bytes`);
+      }
+      await this.hypervisor.importDisk?.(image, disk);
+      return String(size / 2 ** 30);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   }
 
   /** `http://127.0.0.1:PORT/compute/v1/` */

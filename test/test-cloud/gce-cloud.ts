@@ -1,7 +1,15 @@
 // The test cloud as stack `gce` sees it: a Compute Engine whose instances are containers, the gcp plugin's stand-in, and what
 // is left in the end. Used as Ec2Cloud is (ec2-cloud.ts).
 import { DataCentre } from "./data-centre.ts";
-import { startGce, type Disk, type GceApi, type Hypervisor, type Image, type Instance } from "./gce-api.ts";
+import {
+  startGce,
+  type Disk,
+  type GceApi,
+  type GceOptions,
+  type Hypervisor,
+  type Image,
+  type Instance,
+} from "./gce-api.ts";
 import { gcpStandIn } from "./gcp/stand-in.ts";
 import { Hub } from "./hub.ts";
 
@@ -29,9 +37,13 @@ export class GceCloud {
   ) {}
 
   /** Starts one with nothing in it but base images. @param distributions Which there is one for. */
-  static async open(distributions = ["debian12"], network?: string): Promise<GceCloud> {
+  static async open(
+    distributions = ["debian12"],
+    network?: string,
+    storage?: GceOptions["storage"],
+  ): Promise<GceCloud> {
     const dataCentre = await DataCentre.open(network);
-    const api = await startGce({ hypervisor: containers(dataCentre), pace });
+    const api = await startGce({ hypervisor: containers(dataCentre), pace, storage });
     for (const { project: publisher, name, family } of distributions.map((distribution) => bases[distribution])) {
       await dataCentre.addBase(imageKey(api.addBase(publisher, name, { family })), "debian");
     }
@@ -134,6 +146,7 @@ function containers(dataCentre: DataCentre): Hypervisor {
       if (holder) await dataCentre.commit(machineKey(holder), imageKey(image));
       else dataCentre.copyImage(diskKey(source.disk), imageKey(image));
     },
+    importDisk: (image, disk) => dataCentre.importDisk(imageKey(image), disk),
     removeImage: (image) => dataCentre.removeImage(imageKey(image)),
     console: async (instance) => (await dataCentre.machine(machineKey(instance))?.console()) ?? "",
   };

@@ -2,6 +2,7 @@
 import { gceArrival } from "./arrival.ts";
 import { gceClearing } from "./clearing.ts";
 import { gceFamily, gcePromotion } from "./image-marks.ts";
+import { gceImportedImage, gceImportLease } from "./imported-image.ts";
 import { gceLease } from "./lease.ts";
 import { gceDiskDrop, gceRetirement, gceSealMark, gceTrialRetirement } from "./steps.ts";
 
@@ -15,4 +16,6 @@ export const gceResources = [
   gceTrialRetirement,
   gcePromotion,
   gceFamily,
+  gceImportLease,
+  gceImportedImage,
 ];

@@ -1,5 +1,5 @@
 // The test cloud of stack `gce`, as the tests of every cloud see it.
-import type { GceApi } from "../../test-cloud/gce-api.ts";
+import type { GceApi, GceOptions } from "../../test-cloud/gce-api.ts";
 import { baseImage, GceCloud, project } from "../../test-cloud/gce-cloud.ts";
 import { stopInstance } from "../../test-cloud/gce/machines.ts";
 import type { RenewableSubject } from "../cloud-bases.ts";
@@ -11,8 +11,12 @@ export interface GceSubject extends FallibleSubject, RenewableSubject {
 }
 
 /** Opens an empty one. @param distributions Which there is a base image for. */
-export async function openGce(distributions = ["debian12"], network?: string): Promise<GceSubject> {
-  const cloud = await GceCloud.open(distributions, network);
+export async function openGce(
+  distributions = ["debian12"],
+  network?: string,
+  storage?: GceOptions["storage"],
+): Promise<GceSubject> {
+  const cloud = await GceCloud.open(distributions, network, storage);
   const { api } = cloud;
   return {
     api,
@@ -20,7 +24,7 @@ export async function openGce(distributions = ["debian12"], network?: string): P
     outputs: ["gce", project],
     settings: { gce: { project, zone: api.zones[0], diskSize: 12 } },
     variables: cloud.variables,
-    lasting: /^(gcp:compute\/image:Image|ci-images:gce:Family)$/,
+    lasting: /^(gcp:compute\/image:Image|ci-images:gce:(Family|ImportedImage))$/,
     retiresFirst: true,
     images: async () => cloud.images().map(({ selfLink }) => selfLink),
     machines: async () => [...api.project(project).instances.keys()],

@@ -12,6 +12,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import {
+  DeleteVolumeCommand,
+  DescribeSnapshotsCommand,
   EC2Client,
   GetEbsEncryptionByDefaultCommand,
   StopInstancesCommand,
@@ -58,7 +60,11 @@ export class Ec2Api {
   ) {
     const behind = { client: (region: string) => this.client(region), dataCentre, rules: this.rules };
     this.instances = new Instances(behind, this.faults);
-    this.snapshots = new DirectSnapshots(dataCentre.folder);
+    this.snapshots = new DirectSnapshots(dataCentre.folder, async (region, id) => {
+      const client = this.client(region);
+      const { Snapshots = [] } = await client.send(new DescribeSnapshotsCommand({ SnapshotIds: [id] }));
+      for (const { VolumeId } of Snapshots) await client.send(new DeleteVolumeCommand({ VolumeId }));
+    });
     this.images = new Images(behind, this.faults, this.snapshots);
     this.server = createServer((request, response) => void this.serve(request, response));
   }
@@ -150,7 +156,7 @@ export class Ec2Api {
       return { status, body: errorAnswer(code, message) };
     }
     if (direct !== undefined) {
-      const answer = await this.snapshots.answer(request, content, () => this.forward(request, content));
+      const answer = await this.snapshots.answer(region, request, content, () => this.forward(request, content));
       return { ...answer, headers: { ...answer.headers, ...fault?.headers } };
     }
     if (service === "ssm") {

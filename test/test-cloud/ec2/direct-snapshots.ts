@@ -46,11 +46,18 @@ export function directError(code: string, message: string, status = 400): Direct
 export class DirectSnapshots {
   readonly all = new Map<string, DirectSnapshot>();
 
-  /** @param folder Where disks are kept; undefined where nobody boots them. */
-  constructor(private readonly folder: string | undefined) {}
+  /**
+   * @param folder Where disks are kept; undefined where nobody boots them.
+   * @param dropVolume Removes the volume that moto makes for each snapshot, and that AWS does not have.
+   */
+  constructor(
+    private readonly folder: string | undefined,
+    private readonly dropVolume: (region: string, snapshot: string) => Promise<void>,
+  ) {}
 
   /** @param forward Sends the request on to moto. */
   async answer(
+    region: string,
     request: IncomingMessage,
     content: Buffer,
     forward: () => Promise<{ status: number; body: string }>,
@@ -68,6 +75,7 @@ export class DirectSnapshots {
       if ((Tags as unknown[]).length > 50) return invalid("Tags");
       const answer = await forward();
       const { SnapshotId } = JSON.parse(answer.body) as { SnapshotId: string };
+      await this.dropVolume(region, SnapshotId);
       this.all.set(SnapshotId, { size, request: asked, digests: new Map(), state: "pending", isClosed: false });
       return { ...answer, type: "application/json" };
     }

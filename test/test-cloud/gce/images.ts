@@ -110,7 +110,12 @@ function ofFamily(project: Project, family: string): Image {
 }
 
 function insertImage(api: GceApi, project: Project, call: Call): unknown {
-  const { name, sourceDisk, sourceImage } = call.body as { name: string; sourceDisk?: string; sourceImage?: string };
+  const { name, sourceDisk, sourceImage, rawDisk } = call.body as {
+    name: string;
+    sourceDisk?: string;
+    sourceImage?: string;
+    rawDisk?: { source: string; containerType?: string };
+  };
   const path = `projects/${project.id}/global/images/${name}`;
   if (project.images.has(name)) throw new Refused(409, "alreadyExists", `The resource '${path}' already exists`);
   const disk = sourceDisk === undefined ? undefined : api.diskAt(sourceDisk);
@@ -129,6 +134,15 @@ function insertImage(api: GceApi, project: Project, call: Call): unknown {
     ...(disk && { sourceDisk: disk.selfLink }),
     ...(source && { sourceImage: source.selfLink }),
   };
+  if (rawDisk) {
+    return api.operation(call, made.selfLink, async () => {
+      made.diskSizeGb = await api.importRawDisk(rawDisk.source, made);
+      project.images.set(name, made);
+      const end = api.faults.imageEnds.shift();
+      made.status = end ?? "READY";
+      if (end !== undefined) throw new Refused(500, "INTERNAL_ERROR", `Creating image '${path}' failed`);
+    });
+  }
   return api.operation(call, made.selfLink, async () => {
     // rules.ts, notReady: the request is accepted, its operation fails.
     if ((disk ?? source)?.status !== "READY") {

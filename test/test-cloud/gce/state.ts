@@ -74,6 +74,8 @@ export interface Hypervisor {
   stop(instance: Instance): Promise<void>;
   /** Ends a machine, whatever it is doing. Its disks are removed by themselves. */
   remove(instance: Instance): Promise<void>;
+  /** Takes a disk that was imported, for an image. */
+  importDisk?(image: Image, disk: string): Promise<void>;
   /** Copies a disk, or another image, into an image. */
   makeImage(image: Image, source: { disk: Disk } | { image: Image }): Promise<void>;
   removeImage(image: Image): Promise<void>;
