@@ -1,0 +1,84 @@
+// What the verbs make of a state that plain `pulumi` left in the middle: killed at work, or between a bake and the pass that drops its records.
+import assert from "node:assert/strict";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { until } from "../test-cloud/until.ts";
+import { scriptRecipe, tinyRecipe } from "./recipes.ts";
+import { TestStack } from "./test-stack.ts";
+import { doVerb } from "./verbs.ts";
+
+interface Pending {
+  pending_operations?: { resource: { urn: string } }[] | null;
+}
+
+function names(state?: Pending): string[] {
+  return (state?.pending_operations ?? []).map(({ resource }) => resource.urn.split("::").at(-1)!);
+}
+
+describe("the verbs, after plain pulumi", function () {
+  this.timeout(600_000);
+  let stack: TestStack;
+
+  afterEach(() => stack.remove());
+
+  /** The same in the engine's own file, while it is at work. */
+  async function notedByEngine(): Promise<string[]> {
+    const backend = join(stack.directory, "backend");
+    const file = (await readdir(backend, { recursive: true })).find((path) => path.endsWith(`/${stack.name}.json`));
+    // It is replaced at one stroke.
+    const { checkpoint } = JSON.parse(await readFile(join(backend, file!), "utf8")) as {
+      checkpoint: { latest?: Pending };
+    };
+    return names(checkpoint.latest);
+  }
+
+  /** What the engine has noted as begun and not as done. */
+  async function pending(): Promise<string[]> {
+    const { output } = await stack.succeed("stack", "export");
+    return names((JSON.parse(output) as { deployment: Pending }).deployment);
+  }
+
+  it("killed in the middle of a bake, then `pulumi cancel`: `it` clears the pending operation and goes on with the same builder", async () => {
+    const longOnce = "if [ -e /opt/second-time ]; then exit 0; fi; touch /opt/second-time; sleep 500";
+    stack = await TestStack.create(scriptRecipe(longOnce, { modules: ["files", "run"] }));
+    const running = stack.start("up", "--yes", "--skip-preview");
+    await until("the engine has noted that it began the module", 300, async () =>
+      /-run$/m.test((await notedByEngine()).join("\n")),
+    );
+    running.kill("SIGKILL");
+    assert.equal((await running).signal, "SIGKILL");
+    const [builder] = await stack.machines();
+    assert.ok(builder);
+    await stack.succeed("cancel", "--yes");
+    const left = await pending();
+    assert.equal(left.length, 1, left.join(", "));
+    assert.match(left[0], /^debian12-[0-9a-f]{8}-run$/);
+
+    const { stderr } = await doVerb(stack, "it");
+    assert.match(stderr, new RegExp(`a killed command was making ${left[0]}: clearing that`));
+    assert.doesNotMatch(stderr, /debian12: files done/, "the module before is not run again");
+    assert.deepEqual(await pending(), []);
+    assert.deepEqual(await stack.machines(), []);
+    assert.equal((await stack.imageFolders()).length, 1);
+    await stack.expectNoChanges();
+  });
+
+  it("between the bake and the pass that drops its records: `status` says that the builder is retired, and `it` drops them", async () => {
+    stack = await TestStack.create(tinyRecipe("one"));
+    await stack.up();
+    assert.deepEqual(await stack.machines(), []);
+    assert.notDeepEqual(await stack.bakeRecords(), []);
+    assert.match(
+      (await doVerb(stack, "status")).stdout,
+      /^builder debian12: retired, `\.\/ci-images it` drops its records, recipe [0-9a-f]{8}$/m,
+    );
+    const { builders, upToDate } = JSON.parse((await doVerb(stack, "status", "--json")).stdout) as {
+      builders: { state: string }[];
+      upToDate: boolean;
+    };
+    assert.deepEqual([builders.map(({ state }) => state), upToDate], [["retired"], true]);
+    await doVerb(stack, "it");
+    assert.deepEqual(await stack.bakeRecords(), []);
+    assert.match((await doVerb(stack, "status")).stdout, /^no builder$/m);
+  });
+});
