@@ -1,21 +1,16 @@
 // A disk boots by BIOS, and a kernel that is updated there comes to be booted next. That disks boot by UEFI is seen by every
 // verification, such as that of test/engine/kill.test.ts.
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { execa, type ResultPromise } from "execa";
 import { verifyFiles } from "../../provider/local/disk-files.ts";
 import { assembleImage } from "../../provider/local/disk.ts";
-import { powerDown } from "../../provider/local/qemu-monitor.ts";
-import { accelerator, qemuCommand, virtualMachineFiles } from "../../provider/local/qemu.ts";
-import { hostKeyFromConsole, prepareVirtualMachine } from "../../provider/local/virtual-machine.ts";
 import { cachedBase } from "../cached-base.ts";
+import { BootedDisk } from "./booted-disk.ts";
 import { scratchView } from "./support.ts";
 
 const gibibyte = 1024 ** 3;
-const address = "127.77.254.2";
 
 /** Says, as `name=value` lines, what the tests below look at; run as root in the guest. */
 const survey = `
@@ -40,57 +35,28 @@ describe("a machine booted from a local disk by BIOS", function () {
   // On emulated hardware.
   this.timeout(400_000);
   let folder: string;
-  let accelerated: Awaited<ReturnType<typeof accelerator>>;
-  let machine: ResultPromise | undefined;
+  let machine: BootedDisk | undefined;
   let seen: Record<string, string>;
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "ci-images-test-"));
-    accelerated = await accelerator();
     const view = await scratchView(folder, await cachedBase());
     const directory = join(folder, "image");
     const options = { view, directory, name: "worker", identity: "booted", size: 2 * gibibyte };
     const { files } = await assembleImage({ ...options, formats: ["qcow2"] }, () => {});
-    await execa`ssh-keygen -q -t ed25519 -N ${""} -f ${join(folder, "key")}`;
-    seen = await boot();
+    machine = await BootedDisk.boot(join(folder, "machine"), join(directory, "disk.qcow2"), "bios", "127.77.254.2");
+    seen = Object.fromEntries(
+      (await machine.run(survey))
+        .split("\n")
+        .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
+    );
     await verifyFiles(directory, files);
   });
 
   after(async () => {
-    await powerDown(join(folder, "machine", virtualMachineFiles.monitor), 0);
-    await machine;
+    await machine?.end(0);
     await rm(folder, { recursive: true });
   });
-
-  /** Boots, logs in by the host key from the console, and returns what the survey says. */
-  async function boot(): Promise<Record<string, string>> {
-    const directory = join(folder, "machine");
-    const authorizedKey = (await readFile(join(folder, "key.pub"), "utf8")).trim();
-    const disk = join(folder, "image", "disk.qcow2");
-    await prepareVirtualMachine(directory, { disk, authorizedKey });
-    const [file, ...words] = qemuCommand({
-      ...{ directory, firmware: "bios", memory: 768, cpus: 1, address, accelerator: accelerated },
-    }) as [string, ...string[]];
-    machine = execa(file, words, { stdin: "ignore" });
-    const hostKey = await Promise.race([untilHostKey(directory), machine.then(() => assert.fail("QEMU ended"))]);
-    const known = join(directory, "known_hosts");
-    await writeFile(known, `${address} ${hostKey}\n`);
-    const options = ["-o", `UserKnownHostsFile=${known}`, "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"];
-    const login = ["-i", join(folder, "key"), ...options, `debian@${address}`, "sudo bash -s"];
-    const { stdout } = await execa("ssh", login, { input: survey });
-    return Object.fromEntries(
-      stdout.split("\n").map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
-    );
-  }
-
-  async function untilHostKey(directory: string): Promise<string> {
-    const console = join(directory, virtualMachineFiles.console);
-    for (const until = Date.now() + 240_000; Date.now() < until; await delay(200)) {
-      const hostKey = await hostKeyFromConsole(console);
-      if (hostKey !== undefined) return hostKey;
-    }
-    return assert.fail(`no host key on the console:\n${(await readFile(console, "latin1")).slice(-2000)}`);
-  }
 
   const value = (name: string): string => seen[name] ?? assert.fail(`the survey lacks ${name}`);
 
@@ -119,6 +85,6 @@ describe("a machine booted from a local disk by BIOS", function () {
   });
 
   it("powers off cleanly when asked", async () => {
-    assert.equal(await powerDown(join(folder, "machine", virtualMachineFiles.monitor)), "clean");
+    assert.equal(await machine?.end(), "clean");
   });
 });
