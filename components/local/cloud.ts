@@ -118,6 +118,7 @@ export class LocalCloud implements Bakery {
         deadline: lease.deadline,
         labels: this.labels(bake, "builder"),
         base: base.path,
+        size: plan.sizeBytes,
         loginUser: plan.distribution.loginUser,
         authorizedKey: login.publicKey,
         hostPrivateKey: host.privateKey,

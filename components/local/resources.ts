@@ -34,6 +34,7 @@ export interface BuilderArgs {
   deadline: Text;
   labels: Strings;
   base: Text;
+  size: number;
   loginUser: string;
   authorizedKey: Text;
   hostPrivateKey: Text;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { stripVTControlCharacters } from "node:util";
 import { UserError } from "../../common/user-error.ts";
+import { diskOf } from "./builder-disk.ts";
 import { ConsoleVerdict } from "./console-verdict.ts";
 import { containerSupervision } from "./container.ts";
 import { writeRecord, type MachineRecord } from "./machine-record.ts";
@@ -25,12 +26,13 @@ const powerOffSeconds = 60;
 
 /** The folders of a container's root. */
 export function overlayOf(directory: string, base: string): Overlay {
-  const [upper, work, path] = ["upper", "work", "root"].map((name) => join(directory, name)) as [
-    string,
+  const disk = diskOf(directory);
+  const hasDisk = existsSync(disk.file);
+  const [upper, work] = ["upper", "work"].map((name) => join(hasDisk ? disk.path : directory, name)) as [
     string,
     string,
   ];
-  return { lower: [base], upper, work, path };
+  return { lower: [base], upper, work, path: join(directory, "root"), ...(hasDisk && { disk }) };
 }
 
 /** The host key of a machine that has been up. */

@@ -7,7 +7,7 @@ import { doorFiles, doorPort, doorScript } from "../../provision/door.ts";
 import { keptPathsFile } from "../../provision/seal/kept.ts";
 import { controlGroupOf } from "./control-group.ts";
 import { nameServers, networkCommand } from "./network.ts";
-import { enterOverlay, overlayOptions, type Overlay } from "./overlay.ts";
+import { diskOptions, enterOverlay, overlayOptions, type Overlay } from "./overlay.ts";
 import type { ContainerSupervision } from "./supervisor.ts";
 
 /** Everything that is put into a builder's root and must not be in an image; `USER` stands for the login user. Sealing removes it. */
@@ -184,6 +184,7 @@ export function containerSupervision(
     networkCommand: networkCommand(network),
     overlay,
     overlayOptions: overlayOptions(overlay),
+    diskOptions,
     controlGroup: controlGroupOf(directory),
     nameServers,
   };

@@ -10,6 +10,8 @@ export interface ContainerGuest {
   kind: "container";
   /** The base's folder. It is never changed. */
   base: string;
+  /** Bytes of its disk. Without it the machine's changes may fill the file system that its folder is on. */
+  size?: number;
   /** The SSH host key that the machine is born with, OpenSSH format. */
   hostPrivateKey: string;
   /** Its public half: one authorized_keys line. */

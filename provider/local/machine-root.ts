@@ -2,9 +2,10 @@
 import { chmod, mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { randomUUID } from "node:crypto";
+import { execa } from "execa";
 import { overlayOf } from "./boot.ts";
 import { machineDirectory, readRecord } from "./machine-record.ts";
-import { enterOverlay } from "./overlay.ts";
+import { enterDisk, enterOverlay, type Overlay } from "./overlay.ts";
 import { removeTree } from "./remove-tree.ts";
 import type { RootView } from "./root-view.ts";
 import { findSupervisor } from "./supervisor.ts";
@@ -30,11 +31,19 @@ export async function rootView(name: string): Promise<MachineRootView> {
   const [upper, work, path] = ["upper", "work", "root"].map((part) => join(folder, part)) as [string, string, string];
   await mkdir(folder);
   for (const part of [work, path, upper]) await mkdir(part);
-  await chmod(upper, (await stat(builder.upper)).mode & 0o7777);
+  await chmod(upper, await modeOf(builder));
   return {
     path,
     base: record.guest.base,
-    enter: enterOverlay({ lower: [builder.upper, ...builder.lower], upper, work, path }),
+    enter: enterOverlay({ ...builder, lower: [builder.upper, ...builder.lower], upper, work, path }),
     dispose: () => removeTree(folder),
   };
+}
+
+/** The mode of the root's own folder, which modules may have changed. */
+async function modeOf({ disk, upper }: Overlay): Promise<number> {
+  if (!disk) return (await stat(upper)).mode & 0o7777;
+  const [command, ...words] = enterDisk(disk);
+  const { stdout } = await execa(command, [...words, "stat", "--format=%a", upper]);
+  return Number.parseInt(stdout, 8);
 }

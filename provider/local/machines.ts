@@ -2,6 +2,7 @@
 // folder and, while it runs, a supervisor (supervise.mjs) that outlives us. A lock for each name keeps processes apart.
 import { access, chmod, mkdir, stat } from "node:fs/promises";
 import { tryLock, withLock } from "./file-lock.ts";
+import { makeDisk } from "./builder-disk.ts";
 import { bootGuest, hostKeyOf, overlayOf } from "./boot.ts";
 import { removeControlGroup } from "./control-group.ts";
 import { checkBase, prepareContainer } from "./container.ts";
@@ -13,9 +14,11 @@ import {
   readRecord,
   withoutSecret,
   writeRecord,
+  type ContainerGuest,
   type MachineRecord,
   type MachineSpec,
 } from "./machine-record.ts";
+import type { Overlay } from "./overlay.ts";
 import { bootId } from "./processes.ts";
 import { problemOf } from "../problem-of.ts";
 import { removeTree } from "./remove-tree.ts";
@@ -63,7 +66,7 @@ export async function createMachine(spec: MachineSpec, progress: Progress, signa
       try {
         const record = newRecord(spec, await bootId());
         await writeRecord(directory, record);
-        await prepare(directory, spec, signal);
+        await prepare(directory, spec, progress, signal);
         await bootGuest(directory, record, progress, signal);
       } catch (error) {
         await removeLocked(directory);
@@ -200,15 +203,33 @@ function newRecord(spec: MachineSpec, boot: string): MachineRecord {
 }
 
 /** Puts everything in a new machine's folder that it boots with. */
-async function prepare(directory: string, spec: MachineSpec, signal?: AbortSignal): Promise<void> {
+async function prepare(directory: string, spec: MachineSpec, progress: Progress, signal?: AbortSignal): Promise<void> {
   const { guest, authorizedKey, loginUser } = spec;
   if (guest.kind === "vm") return await prepareVirtualMachine(directory, { disk: guest.disk, authorizedKey, signal });
-  const overlay = overlayOf(directory, guest.base);
-  for (const folder of [overlay.work, overlay.path, overlay.upper]) await mkdir(folder);
-  // The guest sees this folder's mode as that of its `/`.
-  await chmod(overlay.upper, (await stat(guest.base)).mode & 0o7777);
+  const overlay = await makeRoot(directory, guest, progress, signal);
   const { hostPrivateKey, hostPublicKey } = guest;
   await prepareContainer(overlay, { loginUser, authorizedKey, hostPrivateKey, hostPublicKey }, signal);
+}
+
+/** Makes the folders of a container's root, on a disk of its own where a size is given. */
+async function makeRoot(
+  directory: string,
+  { base, size }: ContainerGuest,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<Overlay> {
+  // The guest sees the mode of `upper` as that of its `/`.
+  const mode = (await stat(base)).mode & 0o7777;
+  const problem = size === undefined ? undefined : await makeDisk(directory, size, mode, signal);
+  if (problem !== undefined)
+    progress(`the builder can fill this computer's disk, because no file can be mounted here: ${problem}`);
+  const overlay = overlayOf(directory, base);
+  await mkdir(overlay.path);
+  if (!overlay.disk) {
+    for (const folder of [overlay.work, overlay.upper]) await mkdir(folder);
+    await chmod(overlay.upper, mode);
+  }
+  return overlay;
 }
 
 async function takeOver(

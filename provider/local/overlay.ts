@@ -11,6 +11,28 @@ export interface Overlay {
   work: string;
   /** Where the view is mounted. */
   path: string;
+  /** A file system that is mounted before the view is: `upper` and `work`, or a lower tree, lie in it. */
+  disk?: OverlayDisk;
+}
+
+/** A file with a file system. */
+export interface OverlayDisk {
+  file: string;
+  /** Where it is mounted. */
+  path: string;
+}
+
+/** The options of mount(8) for such a file: what is deleted in it takes no place on this computer, and nothing waits for the real disk. */
+export const diskOptions = "loop,noatime,discard,nobarrier";
+
+/** What to put before a command's words so that it runs with the disk mounted, alone in a mount namespace. */
+export function enterDisk({ file, path }: OverlayDisk): string[] {
+  const script = `
+set -e
+mount -o ${diskOptions} "$1" "$2"
+shift 2
+exec "$@"`;
+  return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", file, path];
 }
 
 /**
@@ -37,7 +59,8 @@ mount -t overlay overlay -o "$2" "$3"
 shift 3
 exec "$@"`;
   const words = ["sh", overlay.work, overlayOptions(overlay), overlay.path];
-  return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, ...words];
+  const namespace = overlay.disk ? enterDisk(overlay.disk) : ["unshare", "--mount", "--propagation", "private"];
+  return [...namespace, "sh", "-c", script, ...words];
 }
 
 function escape(path: string, special = /[\\,]/g): string {

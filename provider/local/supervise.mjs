@@ -90,6 +90,7 @@ process.exit(0);
 async function superviseContainer(container) {
   const environment = { ...process.env, CONTROL_GROUP: controlGroup(container.controlGroup) };
   const { overlay } = container;
+  if (overlay.disk) run("mount", "-o", container.diskOptions, overlay.disk.file, overlay.disk.path);
   // Left by the machine's last run; see enterOverlay in overlay.ts.
   run("rm", "-rf", "--", `${overlay.work}/work`);
   run("mount", "-t", "overlay", "overlay", "-o", container.overlayOptions, overlay.path);
@@ -117,6 +118,7 @@ async function superviseContainer(container) {
     network.kill();
     run("umount", overlay.path);
     restoreNameServers(container);
+    if (overlay.disk) run("umount", overlay.disk.path);
   }
 }
 

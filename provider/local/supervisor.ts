@@ -39,6 +39,8 @@ export interface ContainerSupervision {
   overlay: Overlay;
   /** For mount(8). */
   overlayOptions: string;
+  /** For mount(8), where the overlay has a disk. */
+  diskOptions: string;
   /** What the machine's control group is called; it is made below the root where it is not there already. */
   controlGroup: string;
   /** The resolv.conf that was put into the guest and is to be taken out of it again. */

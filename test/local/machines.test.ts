@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execa } from "execa";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -220,6 +220,37 @@ describe("local builder", function () {
     const started = await machines.startMachine(machine.name);
     assert.deepEqual(started.connection, machine.connection);
     assert.equal(await ssh(started, privateKey, "cat /etc/kept"), "kept");
+  });
+
+  it("has a disk of its size, which can be filled without filling this computer's, and of which nothing is left", async () => {
+    const { spec, privateKey } = newSpec();
+    assert.ok(spec.guest.kind === "container");
+    const size = 512 * 1024 ** 2;
+    const machine = await machines.createMachine({ ...spec, guest: { ...spec.guest, size } }, () => {});
+    const run = (command: string) => ssh(machine, privateKey, command);
+    const seen = Number(await run("df --block-size=1 --output=size / | tail -n 1"));
+    assert.ok(seen > 0.9 * size && seen <= size, String(seen));
+    // As scripts that make images small do.
+    const fill = "sudo dd if=/dev/zero of=/EMPTY bs=1M 2>&1 || true; sudo rm /EMPTY";
+    assert.match(await run(fill), /No space left on device/);
+    await run("sudo chmod 0711 / && sudo touch /root/kept");
+    const file = join(machine.directory, "disk.img");
+    await machines.stopMachine(machine.name);
+    assert.ok((await stat(file)).blocks * 512 < 0.5 * size, "what was deleted takes no place");
+    await assertNothingLeft(machine.directory);
+    const view = await machines.rootView(machine.name);
+    const [enter, ...words] = view.enter;
+    const look = [...words, "sh", "-c", `stat --format=%a ${view.path} && ls ${view.path}/root`];
+    assert.equal((await execa(enter, look)).stdout, "711\nkept");
+    await view.dispose();
+    await machines.startMachine(machine.name);
+    assert.equal(await run("sudo ls /root"), "kept");
+    const [inner] = await childrenOf((await supervisorOf(machine)).pid);
+    process.kill(inner, "SIGKILL");
+    while (await findSupervisor(machine.directory)) await delay(20);
+    await machines.reapMachines();
+    assert.ok(!existsSync(machine.directory));
+    assert.doesNotMatch((await execa("losetup", ["--list", "--output", "BACK-FILE"])).stdout, new RegExp(machine.name));
   });
 
   it("becomes a stopped machine when it powers itself off", async () => {

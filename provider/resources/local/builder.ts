@@ -19,6 +19,8 @@ export interface BuilderInputs {
   labels: Record<string, string>;
   /** The base image's folder. */
   base: string;
+  /** Bytes of its disk: the recipe's size. */
+  size?: number;
   loginUser: string;
   /** One authorized_keys line. */
   authorizedKey: string;
@@ -49,6 +51,7 @@ export const builder: ResourceType<BuilderInputs, BuilderState> = {
       deadline: { type: "string" },
       labels: { type: "object" },
       base: { type: "string" },
+      size: { type: "number" },
       loginUser: { type: "string" },
       authorizedKey: { type: "string" },
       hostPrivateKey: { type: "string" },
@@ -69,8 +72,8 @@ export const builder: ResourceType<BuilderInputs, BuilderState> = {
   },
 
   async create(inputs, { progress, signal }) {
-    const { name, deadline, labels, loginUser, authorizedKey, base, hostPrivateKey, hostPublicKey } = inputs;
-    const guest = { kind: "container" as const, base, hostPrivateKey, hostPublicKey };
+    const { name, deadline, labels, loginUser, authorizedKey, base, size, hostPrivateKey, hostPublicKey } = inputs;
+    const guest = { kind: "container" as const, base, size, hostPrivateKey, hostPublicKey };
     const machine = await createMachine({ name, deadline, labels, loginUser, authorizedKey, guest }, progress, signal);
     if (inputs.power === "off") await stopMachine(name, progress, signal);
     return { id: name, outputs: withAddress(inputs, machine, randomUUID()) };
