@@ -6,21 +6,17 @@ import * as pulumi from "@pulumi/pulumi";
 import { moduleCommand, settleCommand, testsCommand, type BuilderCommand } from "../provision/commands.ts";
 import { inventoryCommand, parseInventory, sealCommand, type Inventory } from "../provision/life-cycle-commands.ts";
 import { sha256 as sha256Of } from "../provision/digest.ts";
-import { doorUser } from "../provision/door.ts";
 import type { Check, ModulePlan } from "../provision/plan.ts";
 import type { Secrets } from "../provision/secrets.ts";
 import type { Machine } from "./cloud.ts";
-import { Upload } from "./resources.ts";
+import { Return, Upload } from "./resources.ts";
 
 /**
  * How often a connection is tried, 15 s at the most each, with pauses that grow to 5 s. The command plugin takes a refused login for a
- * machine that is not up yet, so only a machine that boots gets the six minutes that a large one on a cloud may need. One that was
- * reached by the step before is given up after seconds where it refuses, and after two and a half minutes where nobody answers.
+ * machine that is not up yet. So others wait for machines that boot (each cloud's first answer, Return), and a machine that was reached by
+ * the step before is given up after eight seconds where it refuses, and after two and a half minutes where nobody answers.
  */
-const dialling = {
-  booting: { dialErrorLimit: 80, perDialTimeout: 15 },
-  steady: { dialErrorLimit: 9, perDialTimeout: 15 },
-};
+const dialling = { dialErrorLimit: 9, perDialTimeout: 15 };
 
 /**
  * A comment at the end of a remote command. The wrapper on the machine says what to do when a script fails; when the connection is
@@ -43,8 +39,6 @@ const nothing = "cat >/dev/null";
 /** Declares steps on one machine, one after the other. */
 export class Provisioning {
   private last: pulumi.Resource;
-  /** True until a step has reached the machine since it was started. */
-  private isBooting = true;
   /** False when a step of a module was left out. */
   isComplete = true;
 
@@ -87,16 +81,16 @@ export class Provisioning {
       if (!this.wants(name)) continue;
       const triggers = [module.prefixHash, this.machine.instance];
       const { source, destination, digest: sha256 } = upload;
-      const args = { connection: this.connection(), source, destination, sha256, triggers };
+      const args = { connection: this.connection, source, destination, sha256, triggers };
       this.last = new Upload(name, args, this.options());
-      this.isBooting = false;
     }
     module.steps.forEach(({ kind }, index) => {
       const name = `${this.prefix}-${module.name}${index === 0 ? "" : `-${index + 1}`}`;
       if (!this.wants(name)) return;
       const triggers = [module.prefixHash, String(index), this.machine.instance];
       this.run(name, module.name, moduleCommand(module, index, this.secrets), triggers, nothing);
-      if (kind === "reboot") this.isBooting = true;
+      if (kind !== "reboot" || !this.wants(`${name}-return`)) return;
+      this.last = new Return(`${name}-return`, { connection: this.connection, triggers }, this.options());
     });
   }
 
@@ -151,7 +145,7 @@ export class Provisioning {
     const made = new command.remote.Command(
       name,
       {
-        connection: this.connection(),
+        connection: this.connection,
         create: program.apply(({ create }) => `${create} ${ifConnectionIsLost(step)}`),
         update,
         stdin: program.apply(({ stdin, isSecret }) => hideIf(isSecret, stdin)),
@@ -163,14 +157,11 @@ export class Provisioning {
       this.options(),
     );
     this.last = made;
-    this.isBooting = false;
     return made;
   }
 
-  private connection() {
-    // Ordinary SSH lets nobody but root in for a while after it answers (pam_nologin).
-    const hasDoor = this.machine.connection.user === doorUser;
-    return { ...this.machine.connection, ...dialling[this.isBooting || !hasDoor ? "booting" : "steady"] };
+  private get connection() {
+    return { ...this.machine.connection, ...dialling };
   }
 
   private options(): pulumi.CustomResourceOptions {

@@ -33,8 +33,14 @@ export interface LoginArgs extends Connection {
 /** How to log in to a builder, for people and the command line; see provider/resources/login.ts. */
 export const Login = ownResource<LoginArgs>("index:Login");
 
+/** How commands and uploads connect. */
+type Dialled = Connection & { dialErrorLimit: number; perDialTimeout: number };
+
+/** A machine that comes back from a reboot; see provider/resources/return.ts. */
+export const Return = ownResource<{ connection: Dialled; triggers: Input<string>[] }>("index:Return");
+
 export interface UploadArgs {
-  connection: Connection & { dialErrorLimit: number; perDialTimeout: number };
+  connection: Dialled;
   source: string;
   destination: string;
   sha256: string;

@@ -65,7 +65,7 @@ export function stepsOf(
   return (goal, name) => (power === "on" && reaches(stage, goal)) || isDone(name);
 }
 
-const stepTypes = ["command:remote:Command", "ci-images:index:Upload"];
+const stepTypes = ["command:remote:Command", "ci-images:index:Upload", "ci-images:index:Return"];
 
 /**
  * Powering off must neither make a builder nor replace the one that is there.

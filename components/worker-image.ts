@@ -138,7 +138,8 @@ function verifyImage(
 ): pulumi.CustomResource {
   const trial = cloud.declareTrial(bake, image);
   const provisioning = new Provisioning(`${bake.prefix}-trial`, trial, bake.parent, usedSecrets(plan, secrets));
-  const checks = image.builder.apply((builder) => [...verificationChecks(builder), ...plan.checks]);
+  const { loginUser } = plan.distribution;
+  const checks = image.builder.apply((builder) => [...verificationChecks(builder, loginUser), ...plan.checks]);
   const verified = provisioning.tests("image", checks, bake.recipe);
   const proof = { how: trial.how, report: verified.stdout };
   const promoted = cloud.declarePromotion(bake, image, proof, [verified]);

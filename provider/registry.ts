@@ -11,6 +11,7 @@ import { gceResources } from "./resources/gce/all.ts";
 import { keyPair } from "./resources/key-pair.ts";
 import { forward } from "./resources/forward.ts";
 import { login } from "./resources/login.ts";
+import { returned } from "./resources/return.ts";
 import { upload } from "./resources/upload.ts";
 import { baseImage } from "./resources/local/base-image.ts";
 import { builder } from "./resources/local/builder.ts";
@@ -25,6 +26,7 @@ export const resources = [
   login,
   forward,
   upload,
+  returned,
   baseImage,
   lease,
   builder,

@@ -15,6 +15,8 @@ interface Forward {
   port: number;
 }
 
+const forwardHost = "127.0.0.1";
+
 const forwards = new Map<string, Promise<Forward>>();
 
 /** The last words of tools on standard error, by command. */
@@ -40,6 +42,11 @@ export async function openForward(command: TunnelCommand, before?: number): Prom
   }
 }
 
+/** Whether a host is that of port forwards: machines have other addresses, also on the loopback interface. */
+export function isForward(host: string): boolean {
+  return host === forwardHost;
+}
+
 /** Takes no more connections; those there are go on. */
 export async function closeForward(command: TunnelCommand): Promise<void> {
   const key = JSON.stringify(command);
@@ -50,7 +57,7 @@ export async function closeForward(command: TunnelCommand): Promise<void> {
 
 /** What the tool behind a port of ours last complained of, for messages; undefined when it did not, or the port is none of ours. */
 export async function complaintAt({ host, port }: { host: string; port: number }): Promise<string | undefined> {
-  for (const [key, open] of host === "127.0.0.1" ? forwards : []) {
+  for (const [key, open] of isForward(host) ? forwards : []) {
     if ((await open).port === port) return complaints.get(key);
   }
   return undefined;
@@ -75,7 +82,7 @@ async function listen(command: TunnelCommand, wanted: number): Promise<Forward> 
       const patient = Date.now() - begun < patience;
       const port = await new Promise<number>((resolve, reject) => {
         server.once("error", reject);
-        const place = { port: patient ? wanted : 0, host: "127.0.0.1" };
+        const place = { port: patient ? wanted : 0, host: forwardHost };
         server.listen(place, () => resolve((server.address() as { port: number }).port));
       });
       // The process ends when its work is done, not when nobody connects any more.

@@ -133,6 +133,9 @@ export function testsCommand(
   return { create: runAsRoot, stdin, isSecret: masked.length > 0 };
 }
 
+/** Begins the line of a check's output that its verdict repeats when it passed: what it found. */
+export const findingMark = "ci-images found: ";
+
 function testScript(checks: readonly Check[]): string {
   const calls = checks.map(({ module, what, script, timeoutSeconds }) => {
     return `check ${quote(`${module}: ${what}`)} ${Math.ceil(timeoutSeconds)} ${feed(script.endsWith("\n") ? script : `${script}\n`)}`;
@@ -149,7 +152,8 @@ check() {
   timeout --kill-after=5 "$2" bash -eu "$folder/script" >"$folder/output" 2>&1 </dev/null || status=$?
   if [ "$status" -eq 0 ]; then
     passed=$((passed + 1))
-    echo "ok - $1"
+    note=$(sed -n 's/^${findingMark}//p' "$folder/output" | tail -n 1 | cut -c 1-300)
+    echo "ok - $1\${note:+: $note}"
     return
   fi
   failed=$((failed + 1))

@@ -1,6 +1,7 @@
 // The bake's own way into a builder: an SSH server beside the machine's, with its own port, configuration, accounts and keys, so that
 // nothing a recipe does to logins can cut off the next step. systemd holds the port and starts sshd for each connection (view.sh), which
 // hands over to the machine as everybody sees it (enter.sh). It lies in /etc, because it has to survive reboots; sealing removes it.
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { feed, quote } from "./shell.ts";
 
@@ -33,7 +34,7 @@ door_answers() {
 }
 door_before() {
   door_port=
-  if [ -e ${doorFolder}/keep-open ]; then door_port=${doorPort}; elif door_answers 22; then door_port=22; fi
+  if [ -z "$ordinary" ] && [ -e ${doorFolder}/keep-open ]; then door_port=${doorPort}; elif door_answers 22; then door_port=22; fi
 }
 door_after() {
   local said
@@ -56,8 +57,11 @@ export interface Door {
   loginUser: string;
 }
 
+/** Without comments: user data may have 16 KiB on ec2. */
 const read = (name: string) =>
-  readFileSync(new URL(`door/${name}.sh`, import.meta.url), "utf8").replaceAll("@PORT@", String(doorPort));
+  readFileSync(new URL(`door/${name}.sh`, import.meta.url), "utf8")
+    .replaceAll("@PORT@", String(doorPort))
+    .replaceAll(/^\s*#(?!!).*\n/gm, "");
 
 /** Units start without waiting for the boot to end, and stay when another target is isolated: also a machine in emergency mode is to be looked at. */
 const unit = (description: string) => `[Unit]
@@ -167,4 +171,30 @@ export function doorScript(door: Door): string {
   ];
   // Not by `set -e`, which counts for nothing where somebody asks how this ends.
   return `(umask 022\n${commands.map((command) => `{ ${command}\n}`).join(" &&\n")})`;
+}
+
+/**
+ * A script for `sh` that gives a machine its way in while it boots for the first time; later boots start it by themselves. It may run before
+ * sysinit.target: nothing in it waits for a job of systemd. Machines without systemd go without, and those with a kernel before 3.18: a file
+ * that is a mount point in another namespace, as /etc/passwd is while a connection lasts, can't be replaced there (CentOS 7).
+ * @returns text that holds the private key, so it is a secret.
+ */
+export function doorBootScript(door: Door): string {
+  const script = doorScript(door);
+  const version = createHash("sha256").update(script).digest("hex").slice(0, 16);
+  const names = [
+    ...Object.keys(units).map((name) => `/etc/systemd/system/${name}`),
+    ...wanted.map((name) => `/etc/systemd/system/sysinit.target.wants/${name}`),
+  ];
+  // No daemon-reload: systemd reads units that it does not know yet when they are started.
+  return `\
+if [ -d /run/systemd/system ] && command -v nsenter >/dev/null && case $(uname -r) in [12].* | 3.?.* | 3.1[0-7].*) false ;; esac; then
+if ! grep -qsx ${version} ${doorFolder}/version; then
+${script} && systemctl --no-block start ${wanted.join(" ")} && echo ${version} >${doorFolder}/version || {
+rm -rf ${doorFolder} ${names.join(" ")}
+false
+}
+fi
+fi || echo "ci-images: this machine has no way in of the bake's own" >&2
+`;
 }

@@ -45,6 +45,7 @@ title=${quote(title)}
 seconds=${timeoutSeconds}
 failure_cure=${quote(program.failureCure)}
 timeout_cure=${quote(program.timeoutCure)}
+${program.keepsDoor ? origin : ""}
 ${preparation}
 ${program.awaitsBoot ? bootWait : ""}
 ${Object.keys(secrets).length > 0 ? placeSecrets(secrets) : ""}
@@ -57,6 +58,9 @@ ${execution}
 main </dev/null; exit
 `;
 }
+
+/** Set where the bake came in by ordinary SSH, and not by its own way: for `door_before`. */
+const origin = "ordinary=${SUDO_USER-}${SSH_CONNECTION-}";
 
 const preparation = `\
 set -euo pipefail

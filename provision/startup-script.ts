@@ -2,6 +2,7 @@
 // data: Google's own Debian and Enterprise Linux images have their guest agent instead, which runs a startup script
 // (https://cloud.google.com/compute/docs/instances/startup-scripts/linux). By then sshd runs with keys of its own, so whoever
 // connects earlier meets another key and is refused. Pure.
+import { doorBootScript, type Door } from "./door.ts";
 import { feed } from "./shell.ts";
 
 /** The host key. */
@@ -13,7 +14,16 @@ export interface HostKey {
 }
 
 /**
- * Renders the script. It runs at every boot as root and changes nothing where the key is in place.
+ * Renders the whole startup script: the bake's own way in, and then the host key, so that who sees the key finds the way in.
+ * @returns text that holds the private key, so it is a secret.
+ */
+export function startupScript(door: Door & { hostPublicKey: string }): string {
+  const { hostPrivateKey: privateKey, hostPublicKey: publicKey } = door;
+  return `#!/bin/sh\n${doorBootScript(door)}${hostKeyScript({ privateKey, publicKey })}`;
+}
+
+/**
+ * Renders the part of it that puts the host key in place. It runs at every boot as root and changes nothing where the key is in place.
  * @returns text that holds the private key, so it is a secret.
  */
 export function hostKeyScript({ privateKey, publicKey }: HostKey): string {

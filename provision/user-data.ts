@@ -1,5 +1,6 @@
 // What a cloud machine is born with: its SSH host key (so that there is no blind trust on first use), the key that may log
-// in, and the deadline at which it ends itself. Pure.
+// in, the bake's own way in, and the deadline at which it ends itself. Pure.
+import { doorBootScript } from "./door.ts";
 
 /** What goes into the user data. */
 export interface UserData {
@@ -9,6 +10,8 @@ export interface UserData {
   hostPublicKey: string;
   /** The key that may log in as the image's default user, an authorized_keys line. */
   authorizedKey: string;
+  /** The image's default user: what people log in as. */
+  loginUser: string;
   /** When the machine powers itself off, whatever happened; left out where the cloud ends it. */
   deadline?: Date;
 }
@@ -46,7 +49,10 @@ export function cloudConfig(data: UserData): string {
     ssh_keys: { ed25519_private: data.hostPrivateKey, ed25519_public: data.hostPublicKey },
     ssh_authorized_keys: [data.authorizedKey],
     // At every boot, early: a machine whose boot fails later must end, too.
-    ...(data.deadline && { bootcmd: [["sh", "-c", deadlineScript(data.deadline)]] }),
+    bootcmd: [
+      ...(data.deadline ? [["sh", "-c", deadlineScript(data.deadline)]] : []),
+      ["sh", "-c", doorBootScript(data)],
+    ],
   };
   // JSON is YAML, and needs no rules of its own for what is quoted how.
   return `#cloud-config\n${JSON.stringify(config, undefined, 2)}\n`;

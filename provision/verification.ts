@@ -1,5 +1,6 @@
 // What is tested on a machine that was booted from the finished image, beside the recipe's own checks: that it is a machine of its
 // own, that nobody of the bake can log in, and that it came up well.
+import { findingMark } from "./commands.ts";
 import type { Check } from "./root.ts";
 import { keptPathsFile, keyListFile, lastLookFile, madePathsFile } from "./seal/kept.ts";
 import { quote } from "./shell.ts";
@@ -17,8 +18,9 @@ export interface BuilderIdentity {
 /**
  * The checks for a machine booted from an image. They come before the recipe's own: the first two wait until the machine has come up.
  * @param builder The identity that must be gone.
+ * @param loginUser The account that people log in to.
  */
-export function verificationChecks(builder: BuilderIdentity): Check[] {
+export function verificationChecks(builder: BuilderIdentity, loginUser: string): Check[] {
   const check = (what: string, script: string, timeoutSeconds = 60) => ({
     module: "image",
     what,
@@ -28,6 +30,7 @@ export function verificationChecks(builder: BuilderIdentity): Check[] {
   return [
     check("cloud-init has finished without an error", cloudInit, 600),
     check("no unit has failed", failedUnits, 300),
+    check("people can log in by SSH, as far as the recipe lets them", sshLogin(loginUser), 180),
     check("the machine-id is its own", machineId(builder.machineId)),
     check("the SSH host keys are its own, made on this boot", hostKeys(builder.hostKeys)),
     check("no key of the bake is accepted", loginKey(builder.loginKey)),
@@ -101,6 +104,63 @@ while state=$(systemctl is-system-running || true); [ "$state" = initializing ] 
 failed=$(systemctl list-units --failed --plain --no-legend)
 echo "$failed"
 [ -z "$failed" ]`;
+
+/**
+ * The bake comes in by a way of its own (door.ts), so this looks whether sshd lets people in: it runs and answers, and the login user gets in
+ * with a key that is put there for the moment. What sshd's configuration or the account's shell rules out is meant so; the verdict names it.
+ */
+function sshLogin(user: string): string {
+  const account = quote(user);
+  return `\
+found() { echo "${findingMark}$1"; }
+enabled=no
+for unit in ssh.service sshd.service ssh.socket sshd.socket; do if systemctl --quiet is-enabled $unit 2>/dev/null; then enabled=yes; fi; done
+if [ $enabled = no ]; then found "sshd is turned off"; exit 0; fi
+for ((i = 0; i < 120; i++)); do
+  if systemctl --quiet is-active ssh.service || systemctl --quiet is-active sshd.service || systemctl --quiet is-active ssh.socket; then break; fi
+  sleep 0.5
+done
+# Where a socket unit starts sshd, nobody may have made its folder yet.
+mkdir -p /run/sshd
+/usr/sbin/sshd -t
+settings=$(/usr/sbin/sshd -T -C "user=${user},host=localhost,addr=127.0.0.1")
+place=$(awk '$1 == "listenaddress" { print $2; exit }' <<<"$settings")
+port=\${place##*:}
+case $place in 0.0.0.0:* | "[::]":*) host=127.0.0.1 ;; *) host=$(tr -d '[]' <<<"\${place%:*}") ;; esac
+banner=
+{ exec 3<>"/dev/tcp/$host/$port" && IFS= read -r -t 30 -u 3 banner && exec 3>&-; } || true
+echo "at port $port answers: \${banner:-nobody}"
+[[ $banner == SSH-* ]]
+IFS=: read -r _ _ _ _ _ home shell <<<"$(getent passwd ${account})"
+if [ -z "$home" ] || ! command -v ssh >/dev/null; then
+  found "sshd answers at port $port; a login was not tried: there is no account ${user}, or no SSH client"
+  exit 0
+fi
+limits=$(grep -E '^((allow|deny)(users|groups)|forcecommand|pubkeyauthentication no|authenticationmethods [^a])' <<<"$settings" | grep -vx 'forcecommand none' | paste -sd , || true)
+case $shell in */nologin | */false) limits="\${limits:+$limits,}login shell $shell" ;; esac
+keys=$(awk '$1 == "authorizedkeysfile" { print $2; exit }' <<<"$settings")
+case $keys in
+  .ssh/* | %h/*) keys=$home/\${keys#%h/} ;;
+  *) found "sshd answers at port $port; a login as ${user} was not tried: sshd reads keys from $keys"; exit 0 ;;
+esac
+folder=$(mktemp -d)
+made=no
+if [ ! -e "$keys" ]; then made=yes; else cp -a "$keys" "$folder/before"; fi
+trap 'if [ $made = yes ]; then rm -f "$keys"; else cp -a "$folder/before" "$keys"; fi; rm -rf "$folder"' EXIT
+ssh-keygen -q -t ed25519 -N "" -f "$folder/key"
+if [ $made = yes ]; then runuser -u ${account} -- install -D -m 0600 /dev/null "$keys"; fi
+cat "$folder/key.pub" >>"$keys"
+if ssh -F /dev/null -i "$folder/key" -p "$port" -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \\
+  -o LogLevel=INFO ${account}@"$host" true; then
+  found "${user} can log in at port $port"
+elif [ -n "$limits" ]; then
+  found "${user} can't log in at port $port, which the recipe or the base has set: $limits"
+else
+  echo "${user} can't log in at port $port; what sshd says:"
+  journalctl --quiet --no-pager --lines 15 --output cat -u ssh.service -u sshd.service || true
+  exit 1
+fi`;
+}
 
 function machineId(id: string): string {
   return `\

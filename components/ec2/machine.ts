@@ -4,6 +4,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { tagNames } from "../../common/ec2-tags.ts";
 import { cloudLabels, formatExpiry, type Labels } from "../../common/labels.ts";
+import { doorPort } from "../../provision/door.ts";
 import { cloudConfig } from "../../provision/user-data.ts";
 import type { Proxy } from "../bastion.ts";
 import type { Machine } from "../cloud.ts";
@@ -25,7 +26,7 @@ export interface Surroundings {
   vpc: string;
   /** Ids of subnets that they can start in, the first of which is to be taken. */
   subnets: string[];
-  /** Networks that may reach port 22. */
+  /** Networks that may reach its SSH. */
   sshFrom: string[];
   /** Security groups that may. */
   sshFromGroups?: string[];
@@ -80,7 +81,7 @@ export function declareMachine(surroundings: Surroundings, args: MachineArgs): E
   const userData = pulumi
     .all([host.privateKey, host.publicKey, login.publicKey, lease.deadline])
     .apply(([hostPrivateKey, hostPublicKey, authorizedKey, deadline]) =>
-      cloudConfig({ hostPrivateKey, hostPublicKey, authorizedKey, deadline: new Date(deadline) }),
+      cloudConfig({ hostPrivateKey, hostPublicKey, authorizedKey, loginUser: user, deadline: new Date(deadline) }),
     );
   const instance = new aws.ec2.Instance(
     prefix,
@@ -111,16 +112,17 @@ export function declareMachine(surroundings: Surroundings, args: MachineArgs): E
     port,
     user,
     hostKey: host.publicKey,
+    privateKey: login.privateKey,
     power: args.power ?? "on",
     ...(proxy && { proxy }),
   };
   const ready = new Reachable(`${prefix}-reachable`, { ...step, ...reached }, { parent, dependsOn: switched });
-  const { publicKey: hostKey } = host;
-  const own = { host: ready.host, port, user, privateKey: login.privateKey, hostKey };
-  const connection = { ...own, ...(proxy && { proxy }) };
+  const keys = { privateKey: login.privateKey, hostKey: host.publicKey, ...(proxy && { proxy }) };
+  const connection = { host: ready.host, port: ready.sshPort, user: ready.sshUser, ...keys };
   return {
     connection,
     ...(tunnel && { tunnel }),
+    loginUser: user,
     instance: instance.id,
     authorizedKey: login.publicKey,
     ready,
@@ -176,22 +178,27 @@ function declareLease(
   return new Lease(`${prefix}-lease`, { ...args, madeWith: madeWith(surroundings) }, { parent });
 }
 
-/** Open to port 22 from `sshFrom` and `sshFromGroups`, to nothing else; the way out is free, as packages come from there. */
+/**
+ * Open from `sshFrom` and `sshFromGroups` to the machine's SSH and to the bake's own way in, which no tunnel leads to, and to nothing else.
+ * The way out is free, as packages come from there.
+ */
 function declareSecurityGroup(
-  { sshFrom, sshFromGroups = [] }: Surroundings,
+  { settings, sshFrom, sshFromGroups = [] }: Surroundings,
   prefix: string,
   lease: Lease,
   tags: pulumi.Output<Record<string, string>>,
   options: pulumi.CustomResourceOptions,
 ): aws.ec2.SecurityGroup {
-  const ssh = { protocol: "tcp", fromPort: 22, toPort: 22 };
-  const rules = [
-    ...sshFrom.map((cidr) => ({
-      ...ssh,
-      ...(cidr.includes(":") ? { ipv6CidrBlocks: [cidr] } : { cidrBlocks: [cidr] }),
-    })),
-    ...sshFromGroups.map((group) => ({ ...ssh, securityGroups: [group] })),
-  ];
+  const rules = [22, ...(settings.ec2.tunnel ? [] : [doorPort])].flatMap((port) => {
+    const ssh = { protocol: "tcp", fromPort: port, toPort: port };
+    return [
+      ...sshFrom.map((cidr) => ({
+        ...ssh,
+        ...(cidr.includes(":") ? { ipv6CidrBlocks: [cidr] } : { cidrBlocks: [cidr] }),
+      })),
+      ...sshFromGroups.map((group) => ({ ...ssh, securityGroups: [group] })),
+    ];
+  });
   return new aws.ec2.SecurityGroup(
     `${prefix}-security-group`,
     {

@@ -84,11 +84,17 @@ export interface ReachableArgs extends StepArgs {
   port: pulumi.Input<number>;
   user: string;
   hostKey: Text;
+  privateKey: Text;
   power: Power;
 }
 
-/** Waits until a machine answers by SSH; its `host` is where the machine is now. */
-export const Reachable = ownResource<ReachableArgs, { host: string }>("ec2:Reachable", "host");
+/** Waits until a machine answers by SSH; its `host` is where the machine is now, and the others say how it lets us in. */
+export const Reachable = ownResource<ReachableArgs, { host: string; sshPort: number; sshUser: string }>(
+  "ec2:Reachable",
+  "host",
+  "sshPort",
+  "sshUser",
+);
 
 /** The lease of an AMI: declared before the image, and makes sure in the end that the image is gone with its snapshots. */
 export const ImageLease = ownResource<{ region: string; name: string; tags: Record<string, string> }>("ec2:ImageLease");

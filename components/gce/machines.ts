@@ -4,7 +4,8 @@ import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { cloudLabels, cloudName, formatExpiry, type Labels } from "../../common/labels.ts";
 import { closedSuffix, describeRule } from "../../common/rule-description.ts";
-import { hostKeyScript } from "../../provision/startup-script.ts";
+import { doorPort } from "../../provision/door.ts";
+import { startupScript } from "../../provision/startup-script.ts";
 import { cloudConfig } from "../../provision/user-data.ts";
 import type { Proxy } from "../bastion.ts";
 import type { ImageIdentity, Machine } from "../cloud.ts";
@@ -130,8 +131,8 @@ export function declareMachine(
       "enable-oslogin": "FALSE",
       // For images with cloud-init, and for those with Google's guest agent alone.
       // No deadline of its own: Google deletes a machine at its time only where it runs (`scheduling` below).
-      "user-data": cloudConfig({ hostPrivateKey, hostPublicKey, authorizedKey }),
-      "startup-script": hostKeyScript({ privateKey: hostPrivateKey, publicKey: hostPublicKey }),
+      "user-data": cloudConfig({ hostPrivateKey, hostPublicKey, authorizedKey, loginUser }),
+      "startup-script": startupScript({ hostPrivateKey, hostPublicKey, authorizedKey, loginUser }),
       // The whole hash: a label has no room for it.
       "ci-images-recipe": labels.recipe,
     }));
@@ -165,14 +166,16 @@ export function declareMachine(
   const tunnel = settings.gce.tunnel === "iap" ? iapCommand(project, zone, instance.name) : undefined;
   const forward = tunnel && declareForward(prefix, tunnel, { parent, dependsOn: instance });
   const endpoint = forward ? { host: forward.host, port: forward.port } : { host: address, port: 22 };
-  const reached = { ...endpoint, user: loginUser, hostKey: host.publicKey, ...(proxy && { proxy }) };
+  const { privateKey } = login;
+  const reached = { ...endpoint, user: loginUser, hostKey: host.publicKey, privateKey, ...(proxy && { proxy }) };
   // A sealed one was stopped by us, and is to stay so.
   const awake = args.power === "on" && !args.sealed;
   const awaited = { ...place, ...reached, patience, awake };
   const ignoreChanges = args.power === "on" ? [] : ["host"];
   const arrival = new Arrival(`${prefix}-arrival`, awaited, { parent, ignoreChanges });
   return {
-    connection: { ...reached, privateKey: login.privateKey },
+    connection: { ...reached, port: arrival.sshPort, user: arrival.sshUser },
+    loginUser,
     instance: instance.instanceId,
     authorizedKey: login.publicKey,
     ...(tunnel && { tunnel }),
@@ -229,7 +232,7 @@ function declareDisk(
  */
 function declareFirewall(
   prefix: string,
-  { project, sshFrom }: MachineContext,
+  { project, sshFrom, settings }: MachineContext,
   { machine, deadline, madeWith }: Lease,
   { project: owner, stack, distribution, recipe }: Omit<Labels, "expires">,
   options: pulumi.CustomResourceOptions,
@@ -244,7 +247,9 @@ function declareFirewall(
     direction: "INGRESS",
     targetTags: [machine],
   });
-  const ssh = { allows: [{ protocol: "tcp", ports: ["22"] }], sourceRanges: sshFrom };
+  // No tunnel leads to the bake's own way in.
+  const ports = ["22", ...(settings.gce.tunnel ? [] : [String(doorPort)])];
+  const ssh = { allows: [{ protocol: "tcp", ports }], sourceRanges: sshFrom };
   const others = { denies: [{ protocol: "all" }], sourceRanges: ["0.0.0.0/0"], priority: belowDefaultRules };
   const closed = pulumi.interpolate`${machine}${closedSuffix}`;
   return [

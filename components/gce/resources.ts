@@ -71,14 +71,19 @@ export interface ArrivalArgs extends MachineArgs {
   port: Input<number>;
   user: string;
   hostKey: Text;
+  privateKey: Text;
   /** Seconds. */
   patience: number;
   /** True where it is to run. */
   awake: boolean;
 }
 
-/** The first answer of a machine. */
-export const Arrival = ownResource<ArrivalArgs>("gce:Arrival");
+/** The first answer of a machine, and how it lets us in. */
+export const Arrival = ownResource<ArrivalArgs, { sshPort: number; sshUser: string }>(
+  "gce:Arrival",
+  "sshPort",
+  "sshUser",
+);
 
 /** Notes on a machine that its sealing begins. */
 export const SealMark = ownResource<MachineArgs>("gce:SealMark");

@@ -184,17 +184,12 @@ export class LocalCloud implements Bakery {
         firmware,
         loginUser: plan.distribution.loginUser,
         authorizedKey: login.publicKey,
+        privateKey: login.privateKey,
       },
       { parent, deletedWith: lease },
     );
-    const machine = this.machine(
-      plan.distribution.loginUser,
-      plan,
-      virtualMachine,
-      lease,
-      login,
-      virtualMachine.hostKey,
-    );
+    const { user, hostKey } = virtualMachine;
+    const machine = this.machine(user, plan, virtualMachine, lease, login, hostKey);
     return {
       ...machine,
       how: `qemu ${this.accelerator}, ${firmware}`,
@@ -230,7 +225,7 @@ export class LocalCloud implements Bakery {
 
   /** @param user Who runs the commands. */
   private machine(
-    user: string,
+    user: pulumi.Input<string>,
     { distribution }: Plan,
     resource: Builder | VirtualMachine,
     { machine: name }: Lease,

@@ -104,13 +104,14 @@ export interface VirtualMachineArgs {
   firmware: string;
   loginUser: string;
   authorizedKey: Text;
+  privateKey: Text;
 }
 
-/** A throw-away machine booted from an image. */
+/** A throw-away machine booted from an image, once it lets us in. */
 export const VirtualMachine = ownResource<
   VirtualMachineArgs,
-  { host: string; port: number; hostKey: string; instance: string }
->("local:VirtualMachine", "host", "port", "hostKey", "instance");
+  { host: string; port: number; user: string; hostKey: string; instance: string }
+>("local:VirtualMachine", "host", "port", "user", "hostKey", "instance");
 export type VirtualMachine = InstanceType<typeof VirtualMachine>;
 
 export interface PromotionArgs {

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import * as openstack from "@pulumi/openstack";
 import * as pulumi from "@pulumi/pulumi";
 import { cloudName, type Labels } from "../../common/labels.ts";
+import { doorPort } from "../../provision/door.ts";
 import { cloudConfig } from "../../provision/user-data.ts";
 import type { Proxy } from "../bastion.ts";
 import type { ImageIdentity, Machine } from "../cloud.ts";
@@ -95,7 +96,13 @@ export function declareMachine(
   const userData = pulumi
     .all([host.privateKey, host.publicKey, login.publicKey, lease.deadline])
     .apply(([hostPrivateKey, hostPublicKey, authorizedKey, deadline]) =>
-      cloudConfig({ hostPrivateKey, hostPublicKey, authorizedKey, deadline: new Date(deadline) }),
+      cloudConfig({
+        hostPrivateKey,
+        hostPublicKey,
+        authorizedKey,
+        loginUser: args.loginUser,
+        deadline: new Date(deadline),
+      }),
     );
   const { availabilityZone, configDrive } = settings.rackspace;
   const server = new openstack.compute.Instance(
@@ -124,19 +131,19 @@ export function declareMachine(
     },
   );
   const address = reached.address ?? addressOf(server);
-  const connection = {
-    host: address,
-    port: 22,
-    user: args.loginUser,
-    privateKey: login.privateKey,
-    hostKey: host.publicKey,
-    ...(proxy && { proxy }),
-  };
-  const { user } = connection;
   const boot = new Boot(
     `${prefix}-boot`,
     {
-      ...{ region, server: server.id, host: address, port: 22, user, hostKey: host.publicKey, deadline: bootDeadline },
+      ...{
+        region,
+        server: server.id,
+        host: address,
+        port: 22,
+        user: args.loginUser,
+        hostKey: host.publicKey,
+        privateKey: login.privateKey,
+        deadline: bootDeadline,
+      },
       power: args.power,
       ...(proxy && { proxy }),
     },
@@ -147,9 +154,17 @@ export function declareMachine(
       ...(args.sealed && { ignoreChanges: ["power"] }),
     },
   );
-  const { publicKey } = login;
+  const { publicKey, privateKey } = login;
   return {
-    connection,
+    connection: {
+      host: address,
+      port: boot.sshPort,
+      user: boot.sshUser,
+      privateKey,
+      hostKey: host.publicKey,
+      ...(proxy && { proxy }),
+    },
+    loginUser: args.loginUser,
     instance: server.id,
     authorizedKey: publicKey,
     ready: boot,
@@ -170,7 +185,7 @@ function declareKeyPair(
   return { name: resource.name, resource };
 }
 
-/** A group of its own for each machine, open to `sshFrom` at the SSH port. What leaves the machine is free. */
+/** A group of its own for each machine, open to `sshFrom` at the machine's SSH port and at the bake's. What leaves the machine is free. */
 function declareSecurityGroup(
   prefix: string,
   { region, sshFrom }: MachineContext,
@@ -181,17 +196,20 @@ function declareSecurityGroup(
   const description = `ci-images: SSH to the machine that bakes ${distribution}, recipe ${recipe.slice(0, 12)}`;
   const group = new openstack.networking.SecGroup(`${prefix}-security-group`, { region, name, description }, options);
   for (const [index, remoteIpPrefix] of sshFrom.entries()) {
-    const rule = {
-      region,
-      securityGroupId: group.id,
-      direction: "ingress",
-      ethertype: remoteIpPrefix.includes(":") ? "IPv6" : "IPv4",
-      protocol: "tcp",
-      portRangeMin: 22,
-      portRangeMax: 22,
-      remoteIpPrefix,
-    };
-    new openstack.networking.SecGroupRule(`${prefix}-ssh${index === 0 ? "" : `-${index + 1}`}`, rule, options);
+    const suffix = index === 0 ? "" : `-${index + 1}`;
+    for (const [name, port] of Object.entries({ ssh: 22, door: doorPort })) {
+      const rule = {
+        region,
+        securityGroupId: group.id,
+        direction: "ingress",
+        ethertype: remoteIpPrefix.includes(":") ? "IPv6" : "IPv4",
+        protocol: "tcp",
+        portRangeMin: port,
+        portRangeMax: port,
+        remoteIpPrefix,
+      };
+      new openstack.networking.SecGroupRule(`${prefix}-${name}${suffix}`, rule, options);
+    }
   }
   return group;
 }

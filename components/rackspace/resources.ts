@@ -38,13 +38,14 @@ export interface BootArgs {
   port: number;
   user: string;
   hostKey: Text;
+  privateKey: Text;
   /** Seconds. */
   deadline: number;
   power: Power;
 }
 
-/** A server's answer by SSH, whenever it was started. */
-export const Boot = ownResource<BootArgs>("rackspace:Boot");
+/** A server's answer by SSH, whenever it was started, and how it lets us in. */
+export const Boot = ownResource<BootArgs, { sshPort: number; sshUser: string }>("rackspace:Boot", "sshPort", "sshUser");
 
 /** Which server a step acts on. */
 export interface StepArgs {

@@ -5,6 +5,7 @@ import type { Proxy } from "../resources/proxy.ts";
 import { waitForAnswer } from "../saved-console.ts";
 import { ec2, errorCode } from "./client.ts";
 import { stateReason } from "./machines.ts";
+import type { Way } from "../way-in.ts";
 import { findInstance } from "./things.ts";
 
 /** Seconds until a machine must answer, unless CI_IMAGES_BOOT_SECONDS says otherwise. */
@@ -21,21 +22,25 @@ export interface ReachableMachine {
   user: string;
   /** One authorized_keys line. */
   hostKey: string;
+  /** The key that logs in, OpenSSH format. */
+  privateKey: string;
   /** The bastion that connections go through. */
   proxy?: Proxy;
 }
 
 /**
  * Waits until the machine's SSH answers with the host key that it was given.
+ * @returns which way in answered.
  * @throws UserError when it ends, or doesn't answer in time; then the console's output was saved.
  */
-export async function waitUntilReachable(machine: ReachableMachine, context: Context): Promise<void> {
-  const { region, instance, host, port, user, hostKey, proxy } = machine;
-  await waitForAnswer(
+export async function waitUntilReachable(machine: ReachableMachine, context: Context): Promise<Way> {
+  const { region, instance, host, port, user, hostKey, privateKey, proxy } = machine;
+  return await waitForAnswer(
     {
       what: `instance ${instance} in ${region} at ${host}:${port}`,
       name: machine.machine,
       connection: { host, port, user, hostKey, proxy },
+      privateKey,
       deadline: Number(process.env.CI_IMAGES_BOOT_SECONDS) || bootSeconds,
       lookAt: `aws ec2 get-console-output --region ${region} --instance-id ${instance} --latest --output text`,
       async state() {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { stripVTControlCharacters } from "node:util";
 import { UserError } from "../../common/user-error.ts";
+import { doorPort, doorUser } from "../../provision/door.ts";
 import { diskOf } from "./builder-disk.ts";
 import { ConsoleVerdict } from "./console-verdict.ts";
 import { containerSupervision } from "./container.ts";
@@ -15,9 +16,10 @@ import type { ProcessIdentity } from "./processes.ts";
 import { accelerator, qemuCommand, virtualMachineFiles } from "./qemu.ts";
 import { answersSsh } from "./ssh-answer.ts";
 import { findGuest, findSupervisor, killSupervisor, readStatus, startSupervisor } from "./supervisor.ts";
-import type { Supervision } from "./supervisor.ts";
-import type { Connection, Progress } from "./types.ts";
-import { hostKeyFromConsole } from "./virtual-machine.ts";
+import type { Address, Supervision } from "./supervisor.ts";
+import { WayFinder } from "../way-in.ts";
+import type { Progress } from "./types.ts";
+import { doorKeyOf, hostKeyFromConsole } from "./virtual-machine.ts";
 
 /** Seconds until SSH must answer: a container takes under one, a virtual machine on emulated hardware a minute or two. */
 const bootSeconds = { container: 90, vm: 600 };
@@ -42,6 +44,7 @@ export function hostKeyOf(record: MachineRecord): string {
 
 /**
  * Starts the machine's supervisor and waits until the guest answers by SSH and lets users in. Notes the machine as ready.
+ * @param loginKey The private key that a virtual machine has to let in.
  * @throws UserError with the console's last lines when that does not happen; the supervisor has ended then.
  */
 export async function bootGuest(
@@ -49,12 +52,13 @@ export async function bootGuest(
   record: MachineRecord,
   progress: Progress,
   signal?: AbortSignal,
+  loginKey?: string,
 ): Promise<void> {
   const started = Date.now();
   const supervisor = await startSupervisor(directory, await supervisionOf(directory, record));
   try {
-    const hostKey = await untilReady(directory, record, supervisor, signal);
-    await writeRecord(directory, { ...record, hostKey, phase: "ready" });
+    const found = await untilReady(directory, record, supervisor, signal, loginKey);
+    await writeRecord(directory, { ...record, ...found, phase: "ready" });
     progress(`${record.name} answers after ${((Date.now() - started) / 1000).toFixed(1)} s`);
   } catch (error) {
     await killSupervisor(supervisor);
@@ -73,32 +77,48 @@ async function supervisionOf(directory: string, { name, deadline, guest }: Machi
   return { ...common, guest: { kind: "vm", command: qemuCommand(options), monitor: virtualMachineFiles.monitor } };
 }
 
-/** @returns the host key that the machine answered with. */
+/** The host key that a machine answered with, and by which way if not by its address's port as its login user. */
+type Found = Pick<MachineRecord, "hostKey" | "way">;
+
 async function untilReady(
   directory: string,
   record: MachineRecord,
   supervisor: ProcessIdentity,
   signal?: AbortSignal,
-): Promise<string> {
+  loginKey?: string,
+): Promise<Found> {
+  const look =
+    record.guest.kind === "vm"
+      ? virtualMachineFinder(directory, record, loginKey)
+      : containerFinder(record, supervisor);
   const seconds = bootSeconds[record.guest.kind];
   const until = Date.now() + seconds * 1000;
   const verdict = new ConsoleVerdict();
+  // A look may take long, and the console says sooner what went wrong.
+  let looking: Promise<void> | undefined;
+  let seen: Found | string | undefined;
+  let broken: Error | undefined;
   while (Date.now() < until) {
     signal?.throwIfAborted();
     const status = await readStatus(directory);
-    const hostKey =
-      record.guest.kind === "vm" ? await hostKeyFromConsole(join(directory, "console.log")) : hostKeyOf(record);
-    if (status?.phase === "running" && hostKey !== undefined) {
-      const { host, port } = status;
-      if (await letsIn({ host, port, user: record.loginUser, hostKey }, record, supervisor)) return hostKey;
+    if (status?.phase === "running") {
+      looking ??= look(status)
+        .then(
+          (found) => void (seen = found),
+          (error: unknown) => void (broken = error as Error),
+        )
+        .finally(() => (looking = undefined));
     }
+    await delay(pause[record.guest.kind], undefined, { signal });
+    if (broken) throw broken;
+    if (typeof seen === "string") return await neverReady(directory, record, seen);
+    if (seen) return seen;
     if (record.guest.kind === "vm" && (await gaveUp(directory)))
       return await neverReady(directory, record, "KVM of this computer gave it up, and it stands still");
     const reason = record.guest.kind === "vm" ? verdict.judge(await consoleOf(directory), Date.now()) : undefined;
     if (reason !== undefined) return await neverReady(directory, record, reason);
     if (!(await findSupervisor(directory)))
       return await neverReady(directory, record, "it ended before it answered by SSH");
-    await delay(record.guest.kind === "vm" ? 200 : 20, undefined, { signal });
   }
   return await neverReady(directory, record, `it did not answer by SSH within ${seconds} s`);
 }
@@ -109,12 +129,42 @@ async function gaveUp(directory: string): Promise<boolean> {
   return said.includes("KVM internal error");
 }
 
-async function letsIn(connection: Connection, record: MachineRecord, supervisor: ProcessIdentity): Promise<boolean> {
-  if (!(await answersSsh(connection, 2000))) return false;
-  if (record.guest.kind === "vm") return true;
-  // SSH answers before the boot has come to where PAM lets ordinary users in (pam_nologin).
-  const guest = await findGuest(supervisor);
-  return guest !== undefined && !existsSync(`/proc/${guest}/root/run/nologin`);
+/** One look: how the machine lets us in; why it never will; or undefined while it is not up. */
+type Look = (address: Address) => Promise<Found | string | undefined>;
+
+/** Milliseconds until a machine must begin to answer: a connection to the bake's own way in starts sshd, on emulated hardware. */
+const tryFor = { container: 2000, vm: 15_000 };
+
+/** Milliseconds between two looks at how far it is. */
+const pause = { container: 20, vm: 200 };
+
+function containerFinder(record: MachineRecord, supervisor: ProcessIdentity): Look {
+  const hostKey = hostKeyOf(record);
+  return async ({ host, port }) => {
+    if (!(await answersSsh({ host, port, user: record.loginUser, hostKey }, tryFor.container))) return undefined;
+    // SSH answers before the boot has come to where PAM lets ordinary users in (pam_nologin).
+    const guest = await findGuest(supervisor);
+    return guest !== undefined && !existsSync(`/proc/${guest}/root/run/nologin`) ? { hostKey } : undefined;
+  };
+}
+
+function virtualMachineFinder(directory: string, { name, loginUser }: MachineRecord, loginKey?: string): Look {
+  if (loginKey === undefined) throw new Error(`${name} is a virtual machine, and nobody has the key to it`);
+  const finder = new WayFinder({ privateKey: loginKey, patience: tryFor.vm });
+  return async ({ host, port }) => {
+    const way = { port: doorPort, user: doorUser };
+    const [doorKey, hostKey] = await Promise.all([
+      doorKeyOf(directory),
+      hostKeyFromConsole(join(directory, "console.log")),
+    ]);
+    const seen = await finder.look({
+      own: { host, ...way, hostKey: doorKey },
+      ...(hostKey !== undefined && { ordinary: { host, port, user: loginUser, hostKey } }),
+    });
+    if ("failed" in seen) return `${seen.failed}; ${seen.cure}`;
+    if (!("done" in seen)) return undefined;
+    return seen.done.hostKey === doorKey ? { hostKey: doorKey, way } : { hostKey: seen.done.hostKey };
+  };
 }
 
 async function neverReady(directory: string, { name }: MachineRecord, found: string): Promise<never> {

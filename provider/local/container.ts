@@ -178,8 +178,8 @@ export function containerSupervision(
   const enterGroup = 'echo 0 >"$CONTROL_GROUP/guest/cgroup.procs" && exec "$@"';
   return {
     kind: "container",
-    // A machine of a cloud has no such way in.
-    sshPort: seed === undefined ? doorPort : 22,
+    // A machine of a cloud has its ports as they are.
+    ports: seed === undefined ? [doorPort] : [22, doorPort],
     command: ["sh", "-c", enterGroup, "sh", ...boot],
     networkCommand: networkCommand(network),
     overlay,

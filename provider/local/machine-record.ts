@@ -27,6 +27,8 @@ export interface VirtualMachineGuest {
   /** MiB. */
   memory: number;
   cpus: number;
+  /** The private half of the key that may log in, OpenSSH format: the machine is up when it lets us in. */
+  privateKey: string;
 }
 
 /** What a machine is to be. */
@@ -45,7 +47,7 @@ export interface MachineSpec {
 
 /** machine.json: the spec without its secret, and how far the making has come. */
 export interface MachineRecord extends Omit<MachineSpec, "guest"> {
-  guest: Omit<ContainerGuest, "hostPrivateKey"> | VirtualMachineGuest;
+  guest: Omit<ContainerGuest, "hostPrivateKey"> | Omit<VirtualMachineGuest, "privateKey">;
   /** `creating` until the machine has answered by SSH once: whatever stays so was left by a crash. */
   phase: "creating" | "ready";
   createdAt: string;
@@ -55,6 +57,8 @@ export interface MachineRecord extends Omit<MachineSpec, "guest"> {
   bootId: string;
   /** The SSH host key, known from the start for a container, from its console for a virtual machine. */
   hostKey?: string;
+  /** The way in that a virtual machine answered by: the bake's own, or its ordinary SSH. */
+  way?: { port: number; user: string };
 }
 
 /** The folder of the machine of this name, whether it exists or not. */
@@ -90,9 +94,12 @@ export function fingerprintOf({ guest, loginUser, authorizedKey }: MachineSpec):
   return createHash("sha256").update(content).digest("hex");
 }
 
-/** A guest as the record keeps it: the private host key is in the machine's root and nowhere else. */
+/** A guest as the record keeps it: private keys are in the machine's root and in the stack's state, and nowhere else. */
 export function withoutSecret(guest: MachineSpec["guest"]): MachineRecord["guest"] {
-  if (guest.kind === "vm") return guest;
+  if (guest.kind === "vm") {
+    const { kind, disk, firmware, memory, cpus } = guest;
+    return { kind, disk, firmware, memory, cpus };
+  }
   const { kind, base, hostPublicKey } = guest;
   return { kind, base, hostPublicKey };
 }

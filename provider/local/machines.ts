@@ -67,7 +67,7 @@ export async function createMachine(spec: MachineSpec, progress: Progress, signa
         const record = newRecord(spec, await bootId());
         await writeRecord(directory, record);
         await prepare(directory, spec, progress, signal);
-        await bootGuest(directory, record, progress, signal);
+        await bootGuest(directory, record, progress, signal, loginKeyOf(spec));
       } catch (error) {
         await removeLocked(directory);
         throw error;
@@ -205,7 +205,9 @@ function newRecord(spec: MachineSpec, boot: string): MachineRecord {
 /** Puts everything in a new machine's folder that it boots with. */
 async function prepare(directory: string, spec: MachineSpec, progress: Progress, signal?: AbortSignal): Promise<void> {
   const { guest, authorizedKey, loginUser } = spec;
-  if (guest.kind === "vm") return await prepareVirtualMachine(directory, { disk: guest.disk, authorizedKey, signal });
+  if (guest.kind === "vm") {
+    return await prepareVirtualMachine(directory, { disk: guest.disk, authorizedKey, loginUser, signal });
+  }
   const overlay = await makeRoot(directory, guest, progress, signal);
   const { hostPrivateKey, hostPublicKey } = guest;
   await prepareContainer(overlay, { loginUser, authorizedKey, hostPrivateKey, hostPublicKey }, signal);
@@ -241,16 +243,26 @@ async function takeOver(
   const record = (await readRecord(directory))!;
   if (record.fingerprint !== fingerprintOf(spec)) throw new Error(`there is another machine of the name ${spec.name}`);
   await writeRecord(directory, { ...record, labels: spec.labels });
-  return await startLocked(directory, progress, signal);
+  return await startLocked(directory, progress, signal, loginKeyOf(spec));
 }
 
-async function startLocked(directory: string, progress: Progress, signal?: AbortSignal): Promise<Machine> {
+/** The private key that a virtual machine is tried with. */
+function loginKeyOf({ guest }: MachineSpec): string | undefined {
+  return guest.kind === "vm" ? guest.privateKey : undefined;
+}
+
+async function startLocked(
+  directory: string,
+  progress: Progress,
+  signal?: AbortSignal,
+  loginKey?: string,
+): Promise<Machine> {
   if (!(await findSupervisor(directory))) {
     const record = (await readRecord(directory))!;
     if (record.guest.kind === "container") {
       await prepareContainer(overlayOf(directory, record.guest.base), undefined, signal);
     }
-    await bootGuest(directory, record, progress, signal);
+    await bootGuest(directory, record, progress, signal, loginKey);
   }
   return (await describe(directory))!;
 }
@@ -277,7 +289,7 @@ async function describe(directory: string): Promise<Machine | undefined> {
   const { host = "", port = 0 } = status?.phase === "starting" ? {} : (status ?? {});
   return {
     ...{ name, directory, labels, deadline, createdAt, state: supervisor ? "running" : "stopped" },
-    connection: { host, port, user: loginUser, hostKey: hostKeyOf(record) },
+    connection: { host, port, user: loginUser, ...record.way, hostKey: hostKeyOf(record) },
   };
 }
 

@@ -3,6 +3,7 @@ import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
+import { doorPort } from "../../provision/door.ts";
 
 /** What runs the guest's instructions: the processor itself, or QEMU's translator (about ten times slower). */
 export type Accelerator = "kvm" | "tcg";
@@ -24,6 +25,7 @@ export const virtualMachineFiles = {
   variables: "efi-variables.fd",
   console: "console.log",
   monitor: "monitor.socket",
+  door: "door.pub",
 } as const;
 
 let probed: Promise<Accelerator> | undefined;
@@ -95,7 +97,7 @@ export interface QemuOptions {
   /** MiB of memory. */
   memory: number;
   cpus: number;
-  /** The loopback address of this machine on which the guest's SSH answers, port 22: `127.77.0.5`. */
+  /** The loopback address of this machine on which the guest's SSH answers, port 22 and the bake's own: `127.77.0.5`. */
   address: string;
   accelerator: Accelerator;
   /** Lets the guest out to the network. Default false: a finished image must come up without; and QEMU's user network would also let it reach what listens on this machine's loopback. */
@@ -111,6 +113,7 @@ export function qemuCommand(options: QemuOptions): string[] {
   const file = (name: keyof typeof virtualMachineFiles): string =>
     escape(join(options.directory, virtualMachineFiles[name]));
   const restrict = options.outbound ? "off" : "on";
+  const forwards = [22, doorPort].map((port) => `hostfwd=tcp:${address}:${port}-:${port}`).join(",");
   return [
     "qemu-system-x86_64",
     // Nothing that isn't named: no floppy, no screen, no sound, no network card's boot code.
@@ -125,7 +128,7 @@ export function qemuCommand(options: QemuOptions): string[] {
     ...["-device", "virtio-blk-pci,drive=seed"],
     ...["-drive", `if=none,id=config,format=raw,readonly=on,file=${file("configDrive")}`],
     ...["-device", "virtio-blk-pci,drive=config"],
-    ...["-netdev", `user,id=network,restrict=${restrict},hostfwd=tcp:${address}:22-:22`],
+    ...["-netdev", `user,id=network,restrict=${restrict},${forwards}`],
     ...["-device", "virtio-net-pci,netdev=network,romfile="],
     ...["-object", "rng-random,id=random,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=random"],
     ...["-chardev", `file,id=console,path=${file("console")}`, "-serial", "chardev:console"],

@@ -102,9 +102,13 @@ async function superviseContainer(container) {
   const network = await startNetwork(container.networkCommand);
   try {
     address = await firstFree(async ({ host, port }) => {
-      const request = { proto: "tcp", host_addr: host, host_port: port, guest_port: container.sshPort };
-      const { error } = await ask("network.sock", { execute: "add_hostfwd", arguments: request });
-      return error && (error.desc ?? "no reason given");
+      for (const [index, guestPort] of container.ports.entries()) {
+        const ports = { host_port: index === 0 ? port : guestPort, guest_port: guestPort };
+        const request = { proto: "tcp", host_addr: host, ...ports };
+        const { error } = await ask("network.sock", { execute: "add_hostfwd", arguments: request });
+        if (error) return error.desc ?? "no reason given";
+      }
+      return undefined;
     });
     for (;;) {
       const status = await runGuest(container.command, environment);
@@ -153,7 +157,9 @@ async function superviseVirtualMachine(machine) {
   for (address of supervision.addresses) {
     consoleSize = 0;
     const status = await runGuest(
-      machine.command.map((word) => word.replace("ADDRESS:22", `${address.host}:${address.port}`)),
+      machine.command.map((word) =>
+        word.replace("ADDRESS:22", `${address.host}:${address.port}`).replaceAll("ADDRESS:", `${address.host}:`),
+      ),
     );
     if (status === 0 || ending) return undefined;
     const said = fs.readFileSync("guest.log", "utf8").trim();

@@ -30,8 +30,8 @@ export interface Supervision {
 /** A container. Paths are absolute. */
 export interface ContainerSupervision {
   kind: "container";
-  /** The guest's port that the machine's address leads to. */
-  sshPort: number;
+  /** The guest's ports that the machine's address leads to: the first by the address's port, others by their own. */
+  ports: number[];
   /** systemd-nspawn and its arguments; gets the machine's control group as $CONTROL_GROUP. */
   command: string[];
   /** slirp4netns and its arguments; gets a pipe as file 3 to say that it is ready. */

@@ -3,6 +3,8 @@ import { randomUUID } from "node:crypto";
 import { copyFile, mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
+import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
+import { doorBootScript, type Door } from "../../provision/door.ts";
 import { keptPathsFile, madePathsFile } from "../../provision/seal/kept.ts";
 import { uefiFirmware, virtualMachineFiles } from "./qemu.ts";
 
@@ -13,6 +15,8 @@ export interface VirtualMachineOptions {
   format?: "qcow2" | "raw";
   /** One authorized_keys line; the image's login user will accept it. */
   authorizedKey: string;
+  /** The image's login user. */
+  loginUser: string;
   signal?: AbortSignal;
 }
 
@@ -22,7 +26,7 @@ const growth = "+1G";
 /**
  * Makes the folder of a virtual machine: an overlay over the disk, the UEFI settings, and a seed for cloud-init. The
  * login key goes in as a cloud hands it over, in the meta-data for the image's own default user; host keys do not: the
- * machine must make its own.
+ * machine must make its own. The bake's own way in has one of its own, whose public half is noted in the folder.
  * @param directory Made when it doesn't exist; files of an earlier machine are replaced.
  */
 export async function prepareVirtualMachine(directory: string, options: VirtualMachineOptions): Promise<void> {
@@ -36,40 +40,47 @@ export async function prepareVirtualMachine(directory: string, options: VirtualM
   await execa("qemu-img", ["resize", "-q", file("overlay"), growth], { cancelSignal: signal });
   await copyFile(uefiFirmware.variables, file("variables"));
   await writeFile(file("console"), "");
+  const { authorizedKey, loginUser } = options;
+  const key = makeSshKeyPair("the bake's own way in");
+  const door = { hostPrivateKey: key.privateKey, authorizedKey, loginUser };
+  await writeFile(file("door"), `${key.publicKey}\n`);
   const instance = randomUUID();
-  await writeSeed(file("seed"), "CIDATA", seedFiles(instance, options.authorizedKey), signal);
-  await writeSeed(file("configDrive"), "CONFIG-2", configDriveFiles(instance, options.authorizedKey), signal);
+  await writeSeed(file("seed"), "CIDATA", seedFiles(instance, authorizedKey, door), signal);
+  await writeSeed(file("configDrive"), "CONFIG-2", configDriveFiles(instance, authorizedKey, door), signal);
 }
 
 const hostName = "image-under-test";
 
 /** The files of a NoCloud seed, by name. JSON is YAML, too, and needs no thought about quoting. */
-export function seedFiles(instance: string, authorizedKey: string): Record<string, string> {
+export function seedFiles(instance: string, authorizedKey: string, door: Door): Record<string, string> {
   return {
     "meta-data": `${JSON.stringify({ "instance-id": instance, "local-hostname": hostName, "public-keys": [authorizedKey] })}\n`,
-    "user-data": userData,
+    "user-data": userData(door),
     "network-config": `${JSON.stringify({ version: 2, ethernets: { all: { match: { name: "e*" }, dhcp4: true } } })}\n`,
   };
 }
 
 /** The same as OpenStack's config drive, for images whose recipe has told cloud-init to look for nothing but that. */
-export function configDriveFiles(instance: string, authorizedKey: string): Record<string, string> {
+export function configDriveFiles(instance: string, authorizedKey: string, door: Door): Record<string, string> {
   const metadata = { uuid: instance, hostname: hostName, public_keys: { trial: authorizedKey } };
   return {
     "openstack/latest/meta_data.json": `${JSON.stringify(metadata)}\n`,
-    "openstack/latest/user_data": userData,
+    "openstack/latest/user_data": userData(door),
   };
 }
 
 const nameItself = `grep -qsxF /etc/hosts ${keptPathsFile} ${madePathsFile} || grep -qsw ${hostName} /etc/hosts || echo 127.0.1.1 ${hostName} >>/etc/hosts`;
 
-const userData = `#cloud-config\n${JSON.stringify({
-  // Only one kind of host key: an RSA key takes many seconds on emulated hardware, and nobody would ask for it.
-  ssh_genkeytypes: ["ed25519"],
-  // Without a network nobody resolves the machine's own name, and sudo would wait for that every time. A recipe's own /etc/hosts is
-  // not to be touched: its test would fail.
-  bootcmd: [["sh", "-c", nameItself]],
-})}\n`;
+function userData(door: Door): string {
+  const settings = {
+    // Only one kind of host key: an RSA key takes many seconds on emulated hardware, and nobody would ask for it.
+    ssh_genkeytypes: ["ed25519"],
+    // Without a network nobody resolves the machine's own name, and sudo would wait for that every time. A recipe's own /etc/hosts is
+    // not to be touched: its test would fail.
+    bootcmd: [nameItself, doorBootScript(door)].map((script) => ["sh", "-c", script]),
+  };
+  return `#cloud-config\n${JSON.stringify(settings)}\n`;
+}
 
 /** A small FAT file system labelled as a data source of cloud-init looks for it. */
 async function writeSeed(
@@ -104,6 +115,11 @@ async function writeSeed(
  */
 export async function hostKeyFromConsole(path: string): Promise<string | undefined> {
   return hostKeyIn(await readFile(path, "latin1"));
+}
+
+/** The host key of the bake's own way into the machine. */
+export async function doorKeyOf(directory: string): Promise<string> {
+  return (await readFile(join(directory, virtualMachineFiles.door), "utf8")).trim();
 }
 
 /** As `hostKeyFromConsole`, from the log's text. Only a whole block counts: a line may still be half-written. */

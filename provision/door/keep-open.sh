@@ -33,12 +33,17 @@ open_nft() {
   done
 }
 
-# Its newer versions let nobody else change their table.
+# Its newer versions let nobody else change their table. Each zone that is in use has a chain for what it lets in.
 open_firewalld() {
-  if nft list table "$1" firewalld | grep "dport $port accept" >/dev/null; then return; fi
-  for zone in $(firewall-cmd --get-default-zone) $(firewall-cmd --get-active-zones | grep '^[^ ]' | cut -d ' ' -f 1); do
-    firewall-cmd --quiet --zone="$zone" --add-port="$port/tcp"
-  done
+  nft list table "$1" firewalld | awk -v port="$port" '
+    $1 == "chain" { zone = "" }
+    $1 == "chain" && $2 ~ /^filter_IN_.*_allow$/ && $2 !~ /^filter_IN_policy_/ {
+      zone = substr($2, 11, length($2) - 16)
+      closed[zone] = 1
+    }
+    zone != "" && $0 ~ "tcp dport " port " " { delete closed[zone] }
+    END { for (zone in closed) print zone }' |
+    while read -r zone; do firewall-cmd --quiet --zone="$zone" --add-port="$port/tcp"; done
 }
 
 # Where there is no nft, or the rules are of the older kind that nft does not see.

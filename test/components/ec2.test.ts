@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { baseSource, ec2Distributions } from "../../components/ec2/bases.ts";
+import { doorPort } from "../../provision/door.ts";
 import { distributions } from "../../provision/distributions.ts";
 import { runProgram, smallRecipe, type Graph, type Registered, type World } from "./program.ts";
 
@@ -100,9 +101,15 @@ describe("stack `ec2`: what the program declares", function () {
       assert.equal(tags.team, "ci");
       assert.deepEqual(inputs.volumeTags, tags);
       const group = graph.one("SecurityGroup", /builder/);
-      assert.deepEqual(group.inputs.ingress, [
-        { protocol: "tcp", fromPort: 22, toPort: 22, cidrBlocks: ["203.0.113.7/32"] },
-      ]);
+      assert.deepEqual(
+        group.inputs.ingress,
+        [22, doorPort].map((port) => ({
+          protocol: "tcp",
+          fromPort: port,
+          toPort: port,
+          cidrBlocks: ["203.0.113.7/32"],
+        })),
+      );
       assert.equal(group.inputs.vpcId, "vpc-1");
       assert.match(group.deletedWith, /builder-lease$/);
     });

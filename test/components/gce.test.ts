@@ -12,6 +12,7 @@ import { familyName } from "../../components/gce/family.ts";
 import { openGce } from "../../components/gce/open.ts";
 import { checkSettings } from "../../components/settings.ts";
 import { StackState } from "../../components/state.ts";
+import { doorPort } from "../../provision/door.ts";
 import { planRecipe, type Plan } from "../../provision/plan.ts";
 import { loadRecipe } from "../../provision/recipe.ts";
 import { unwrapSecrets } from "../../provider/values.ts";
@@ -63,6 +64,7 @@ describe("the graph of stack gce", () => {
         "ci-images:gce:resolveBase": base,
         "ci-images:gce:survey": { images, builders: [], sealed: [], unfinished: [] },
         "ci-images:gce:preflight": {},
+        "ci-images:index:tunnelTools": {},
       },
       outputs,
     );
@@ -282,7 +284,7 @@ describe("the graph of stack gce", () => {
     const tag = `${prefix}-builder-a1b2c3`;
     assert.deepEqual(
       [inputs.direction, inputs.allows, inputs.sourceRanges, inputs.targetTags, inputs.network],
-      ["INGRESS", [{ protocol: "tcp", ports: ["22"] }], ["203.0.113.5/32"], [tag], "default"],
+      ["INGRESS", [{ protocol: "tcp", ports: ["22", String(doorPort)] }], ["203.0.113.5/32"], [tag], "default"],
     );
     assert.deepEqual(graph.get(`${prefix}-builder`).inputs.tags, [tag]);
     const { inputs: closed } = graph.get(`${prefix}-builder-closed`);
@@ -292,6 +294,12 @@ describe("the graph of stack gce", () => {
     );
     assert.ok((closed.priority as number) < 65534, "it wins over what a default network lets in");
     assert.deepEqual(graph.after(`${prefix}-builder`), [`${prefix}-builder-ssh`, `${prefix}-builder-closed`]);
+  });
+
+  it("opens no port through Google's forwarding that it does not lead to", async () => {
+    const graph = newGraph();
+    await declare(graph, { tunnel: "iap" });
+    assert.deepEqual(graph.get(`${prefix}-builder-ssh`).inputs.allows, [{ protocol: "tcp", ports: ["22"] }]);
   });
 
   it("makes no rule where the network lets us in, and reaches machines inside of it", async () => {

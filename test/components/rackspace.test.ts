@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { openRackspace } from "../../components/rackspace/open.ts";
 import { checkSettings, type Settings } from "../../components/settings.ts";
+import { doorPort } from "../../provision/door.ts";
 import { describePlan } from "../../provision/explain.ts";
 import { planRecipe, type Plan } from "../../provision/plan.ts";
 import { loadRecipe } from "../../provision/recipe.ts";
@@ -162,7 +163,9 @@ describe("the graph of stack rackspace", () => {
       ]),
       [
         ["ingress", "IPv4", 22, 22, "203.0.113.5/32"],
+        ["ingress", "IPv4", doorPort, doorPort, "203.0.113.5/32"],
         ["ingress", "IPv6", 22, 22, "2001:db8::1/128"],
+        ["ingress", "IPv6", doorPort, doorPort, "2001:db8::1/128"],
       ],
     );
     assert.ok(graph.after(`${prefix}-builder-lease`).includes(`${prefix}-builder-security-group`));

@@ -1,7 +1,7 @@
 // What every cloud promises, on the real engine, with real machines: written once, run for each stack.
 import assert from "node:assert/strict";
 import { CloudStack, type Account, type Subject } from "./cloud-stack.ts";
-import { scriptRecipe } from "./recipes.ts";
+import { closeLogins, scriptRecipe } from "./recipes.ts";
 
 /** Fails the first time that it runs on a machine. */
 const failsOnce =
@@ -99,10 +99,15 @@ export function lifeCycle(open: () => Promise<Subject>): void {
 
 /** What happens to a stack whose image is there. */
 export function mishaps(open: () => Promise<Subject>): void {
-  const made = prepare(open, recipe("true"));
+  const made = prepare(open, recipe(closeLogins));
 
-  it("bakes, verifies and ends its machines in one `up`", async () => {
-    await made.stack.up();
+  it("bakes, verifies and ends its machines in one `up`, also where a module closes ordinary logins", async () => {
+    const { output } = await made.stack.up();
+    assert.match(
+      output,
+      /(debian|admin) can't log in at port 2222, which the recipe or the base has set: allowusers nobody/,
+    );
+    assert.doesNotMatch(output, /is used by its ordinary SSH/);
     const image = await made.stack.image();
     assert.deepEqual(await made.cloud.images(), [image!.id]);
     assert.deepEqual(await made.cloud.machines(), []);

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
+import { doorPort } from "../../provision/door.ts";
 import { cloudConfig, deadlineUnit } from "../../provision/user-data.ts";
 import { cachedBase } from "../cached-base.ts";
 import { TestMachine } from "../test-cloud/machine.ts";
@@ -21,7 +22,8 @@ describe("user data of a cloud machine, read by cloud-init", function () {
     folder = await mkdtemp(join(tmpdir(), "ci-images-user-data-"));
     const deadline = new Date(Date.now() + 3600_000);
     const keys = { hostPrivateKey: host.privateKey, hostPublicKey: host.publicKey, authorizedKey: login.publicKey };
-    const birth = { layers: [base], userData: cloudConfig({ ...keys, deadline }), metaData: {} };
+    const userData = cloudConfig({ ...keys, loginUser: "debian", deadline });
+    const birth = { layers: [base], userData, metaData: {} };
     machine = await TestMachine.create(join(folder, "machine"), "user-data", birth);
   });
   after(async () => {
@@ -32,7 +34,8 @@ describe("user data of a cloud machine, read by cloud-init", function () {
   it("lets the machine come up with the pinned host key, its deadline armed, and cloud-init content", async () => {
     const [key, known] = [join(folder, "login"), join(folder, "known_hosts")];
     await writeFile(key, login.privateKey, { mode: 0o600 });
-    await writeFile(known, `${machine.address} ${host.publicKey}\n`);
+    const { address } = machine;
+    await writeFile(known, `${address},[${address}]:${doorPort} ${host.publicKey}\n`);
     const options = [`-oUserKnownHostsFile=${known}`, "-oStrictHostKeyChecking=yes", "-oBatchMode=yes"];
     const ssh = (command: string) =>
       execa("ssh", ["-F", "none", "-i", key, ...options, `debian@${machine.address}`, command], { reject: false });
@@ -41,5 +44,21 @@ describe("user data of a cloud machine, read by cloud-init", function () {
     assert.equal(settled.exitCode, 0, settled.stdout + settled.stderr);
     const { stdout: state } = await ssh(`systemctl show --property=ActiveState --value ${deadlineUnit}.timer`);
     assert.equal(state, "active");
+
+    const asRoot = (command: string) =>
+      execa("ssh", ["-F", "none", "-i", key, ...options, "-p", String(doorPort), `root@${address}`, command]);
+    assert.equal(
+      (await asRoot("id -un; systemctl is-system-running")).stdout,
+      "root\nrunning",
+      "the bake's own way in",
+    );
+    // At the next boot it is there without cloud-init, too.
+    const reboot = "systemd-run --quiet --on-active=1 systemctl reboot";
+    await asRoot(`touch /etc/cloud/cloud-init.disabled /run/before; systemctl disable ssh; ${reboot}`);
+    await until(
+      "the machine is back",
+      60,
+      async () => (await asRoot("test ! -e /run/before").catch(() => ({ exitCode: 1 }))).exitCode === 0,
+    );
   });
 });

@@ -33,6 +33,13 @@ systemctl daemon-reexec
 systemctl stop ci-images-builder-sshd.socket
 systemctl isolate rescue.target
 systemctl isolate multi-user.target`,
+  // Of one's own: this computer's disk is not to be filled.
+  full_disk: `for folder in /tmp /var/tmp /var/log /root /home; do
+  mount -t tmpfs -o size=64k tmpfs $folder
+  ! dd if=/dev/zero of=$folder/full status=none
+done`,
+  long_script: `: ${"x".repeat(200_000)}`,
+  room_again: "umount /tmp /var/tmp /var/log /root /home",
 };
 
 /** Looks whether the steps ran on the machine as everybody sees it, all of them, and after the reboot, too. */
@@ -44,7 +51,7 @@ test -s /srv/uploaded
 rm -f /etc/nologin; chmod 0755 /etc/ssh; chmod 0700 /root`;
 
 describe("the bake's own way in", function () {
-  this.timeout(600_000);
+  this.timeout(1_200_000);
   let stack: TestStack;
 
   before(async () => {
@@ -57,6 +64,8 @@ describe("the bake's own way in", function () {
       after_all: afterAll,
       cutter:
         "systemctl stop ci-images-builder-door.service ci-images-builder-sshd.socket; rm -rf /etc/ci-images-builder",
+      // cloud-init does not make the bake's own way in.
+      deaf: "sed -i '/^ *- bootcmd$/d' /etc/cloud/cloud.cfg; echo 'AllowUsers nobody' >/etc/ssh/sshd_config.d/deaf.conf",
       fstab: "echo 'nowhere /data nosuchfs defaults 0 0' >>/etc/fstab",
     };
     for (const [name, script] of Object.entries(scripts)) {
@@ -77,6 +86,28 @@ export function modify(_name, root) { root.run("touch /run/before-the-reboot"); 
     await stack.up();
     assert.equal((await stack.imageFolders()).length, 1);
     assert.deepEqual(await stack.machines(), []);
+  });
+
+  it("verifies an image whose sshd is at another port and lets the login user in no more", async () => {
+    await stack.recipe(tinyRecipe("verified", { modules: ["hardening", "files"] }));
+    await stack.settings({ verify: true });
+    await stack.up();
+    const { checks } = await stack.proof();
+    const found = "sshd answers at port 2222; a login as debian was not tried: sshd reads keys from /etc/ssh/keys/%u";
+    assert.ok(
+      checks.some((check) => check.endsWith(`people can log in by SSH, as far as the recipe lets them: ${found}`)),
+      checks.join("\n"),
+    );
+  });
+
+  it("says of an image that lets nobody in who refuses whom, a minute after it has booted", async () => {
+    await stack.recipe(tinyRecipe("refusing", { modules: ["deaf", "files"] }));
+    const failed = await stack.failingUp();
+    assert.match(
+      failed.output,
+      /SSH at port 22 refuses to let debian in by the bake's key.*look for what .*AllowUsers/,
+    );
+    await stack.settings({});
   });
 
   it("names the module that did close it, after seconds", async () => {

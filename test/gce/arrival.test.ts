@@ -11,10 +11,21 @@ import { gceArrival } from "../../provider/resources/gce/arrival.ts";
 import { create, makeMachine, withGce } from "./support.ts";
 
 const key = () => makeSshKeyPair();
+const login = key();
 
-/** An SSH server with a host key. */
+/** An SSH server with a host key, which lets everybody in. */
 async function listen(hostKey: string, wanted = 0): Promise<{ port: number; close: () => Promise<void> }> {
-  const server = new ssh2.Server({ hostKeys: [hostKey] }, (client) => client.on("error", () => {}));
+  const server = new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
+    client.on("error", () => {});
+    client.on("authentication", (attempt) => attempt.accept());
+    client.on("session", (accept) =>
+      accept().on("exec", (accept) => {
+        const channel = accept();
+        channel.exit(0);
+        channel.end();
+      }),
+    );
+  });
   await new Promise<void>((resolve) => server.listen(wanted, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return { port, close: () => new Promise((resolve) => server.close(() => resolve())) };
@@ -37,6 +48,7 @@ describe("a machine's arrival on gce", () => {
       port,
       user: "debian",
       hostKey,
+      privateKey: login.privateKey,
       patience: 1,
       awake: true,
     });

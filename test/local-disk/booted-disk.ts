@@ -25,7 +25,7 @@ export class BootedDisk {
     const key = `${directory}.key`;
     await execa`ssh-keygen -q -t ed25519 -N ${""} -f ${key}`;
     const authorizedKey = (await readFile(`${key}.pub`, "utf8")).trim();
-    await prepareVirtualMachine(directory, { disk, authorizedKey });
+    await prepareVirtualMachine(directory, { disk, authorizedKey, loginUser: "debian" });
     const [file, ...words] = qemuCommand({
       ...{ directory, firmware, memory: 768, cpus: 1, address, accelerator: await accelerator() },
     }) as [string, ...string[]];

@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { powerDown } from "../../provider/local/qemu-monitor.ts";
+import { doorPort } from "../../provision/door.ts";
 import { accelerator, probeAccelerator, qemuCommand, type QemuOptions } from "../../provider/local/qemu.ts";
 import { hostKeyFromConsole, hostKeyIn, seedFiles } from "../../provider/local/virtual-machine.ts";
 
@@ -21,8 +22,9 @@ describe("QEMU command of a local machine", () => {
   it("forwards only the machine's own address, and lets the guest out only when told so", () => {
     const network = (more: Partial<QemuOptions>): string | undefined =>
       qemuCommand({ ...options, ...more }).find((word) => word.startsWith("user,"));
-    assert.equal(network({}), "user,id=network,restrict=on,hostfwd=tcp:127.77.3.4:22-:22");
-    assert.equal(network({ outbound: true }), "user,id=network,restrict=off,hostfwd=tcp:127.77.3.4:22-:22");
+    const forwards = `hostfwd=tcp:127.77.3.4:22-:22,hostfwd=tcp:127.77.3.4:${doorPort}-:${doorPort}`;
+    assert.equal(network({}), `user,id=network,restrict=on,${forwards}`);
+    assert.equal(network({ outbound: true }), `user,id=network,restrict=off,${forwards}`);
   });
 
   it("starts firmware with private settings for UEFI and none for BIOS", () => {
@@ -108,12 +110,14 @@ describe("console of a local machine", () => {
 });
 
 describe("seed of a local machine", () => {
-  it("hands over the login key as a cloud does and no host key", () => {
-    const files = seedFiles("one", 'ssh-ed25519 AAAA "quoted" user@x');
+  it("hands over the login key as a cloud does and no host key but that of the bake's own way in", () => {
+    const door = { hostPrivateKey: "DOOR", authorizedKey: "ssh-ed25519 BBBB", loginUser: "debian" };
+    const files = seedFiles("one", 'ssh-ed25519 AAAA "quoted" user@x', door);
     const metadata = JSON.parse(files["meta-data"]) as Record<string, unknown>;
     assert.deepEqual(metadata["public-keys"], ['ssh-ed25519 AAAA "quoted" user@x']);
     assert.equal(metadata["instance-id"], "one");
     assert.doesNotMatch(Object.values(files).join(), /ssh_keys|PRIVATE KEY/);
+    assert.match(files["user-data"], /DOOR/);
   });
 });
 

@@ -28,6 +28,7 @@ describe("rackspace Boot", () => {
   });
   const inputs = (server: string, changes: Partial<BootInputs> = {}): BootInputs => ({
     ...{ region: "RegionOne", server, host: "127.0.0.1", port: ssh.port, user: "debian", hostKey: ssh.hostKey },
+    privateKey: ssh.privateKey,
     deadline: 5,
     power: "on",
     ...changes,

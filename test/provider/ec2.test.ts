@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { EC2, RunInstancesCommandInput } from "@aws-sdk/client-ec2";
 import { cloudLabels } from "../../common/labels.ts";
 import { ec2, ssm } from "../../provider/ec2/client.ts";
+import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { tagNames } from "../../common/ec2-tags.ts";
 import {
   findImages,
@@ -31,6 +32,7 @@ import { unusableKey } from "../test-cloud/ec2/faults.ts";
 import { openEc2Api } from "./ec2-api.ts";
 
 const region = "eu-central-1";
+const { privateKey } = makeSshKeyPair();
 const debian = { owner_id: "136693071363", architecture: "x86_64", description: "Debian" };
 const images = [
   { ...debian, ami_id: "ami-00000001", name: "debian-12-amd64-20260101-1", creation_date: "2026-01-01T00:00:00.000Z" },
@@ -549,9 +551,17 @@ describe("EC2 through our provider", function () {
       const instance = await machine(outputs);
       await client.stopInstances({ InstanceIds: [instance] });
       await api.settled();
-      const step = { region, machine: outputs.machine, instance, port: 22, user: "admin", hostKey: "ssh-ed25519 AAAA" };
+      const step = {
+        region,
+        machine: outputs.machine,
+        instance,
+        port: 22,
+        user: "admin",
+        hostKey: "ssh-ed25519 AAAA",
+        privateKey,
+      };
       const open = { ...step, address: "public" as const, power: "on" as const };
-      const before = { ...open, host: "192.0.2.1" };
+      const before = { ...open, host: "192.0.2.1", sshPort: 22, sshUser: "admin" };
       assert.equal(await ec2Reachable.drift!(instance, before, open), "update");
       api.instances.hideAddress(instance, 8);
       api.faults.add({ action: "GetConsoleOutput", error: { code: "InternalError", message: "none" } });
@@ -584,6 +594,7 @@ describe("EC2 through our provider", function () {
       port: 22,
       user: "admin",
       hostKey: "ssh-ed25519 AAAA",
+      privateKey,
       power: "on" as const,
     };
     const step = { region, machine: outputs.machine, instance, ...way };

@@ -1,5 +1,7 @@
 // The bake's own way in, on a real builder: what it is to the bake and to a person, and that a recipe's firewall does not close it.
 import assert from "node:assert/strict";
+import { findingMark } from "../../provision/commands.ts";
+import { verificationChecks } from "../../provision/verification.ts";
 import { must, RealBuilder } from "../modules/real-builder.ts";
 import { cachedBase } from "../cached-base.ts";
 
@@ -66,6 +68,41 @@ describe("the bake's own way in", function () {
 
   it("stays open whatever rules nftables and iptables have, once each", async () => {
     assert.match(must(await builder.asRoot(firewalls)), /all good$/);
+  });
+
+  it("lets the verification look whether people can log in, where a recipe has moved sshd, closed it, or broken it", async () => {
+    const identity = { machineId: "0".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 BBBB me" };
+    const check = verificationChecks(identity, "debian").find(({ what }) => what.startsWith("people can log in"))!;
+    const look = (script: string) => builder.asRoot(`${script}\n${check.script}`);
+    const configure = (line: string) =>
+      `echo ${JSON.stringify(line)} >/etc/ssh/sshd_config.d/test.conf; systemctl reset-failed ssh.service; systemctl restart ssh.service`;
+    const found = async (script: string, what: string) =>
+      assert.equal(
+        must(await look(script))
+          .split("\n")
+          .at(-1),
+        `${findingMark}${what}`,
+      );
+    await found("true", "debian can log in at port 22");
+    assert.equal(must(await builder.asRoot("wc -l <~debian/.ssh/authorized_keys")), "1");
+    await found(configure("Port 2222"), "debian can log in at port 2222");
+    await found(configure("PermitRootLogin no"), "debian can log in at port 22");
+    await found(configure("AllowUsers debian other"), "debian can log in at port 22");
+    const refusal = "debian can't log in at port 22, which the recipe or the base has set: allowusers nobody";
+    await found(configure("AllowUsers nobody"), refusal);
+    const elsewhere = "sshd answers at port 22; a login as debian was not tried: sshd reads keys from /etc/ssh/keys/%u";
+    await found(configure("AuthorizedKeysFile /etc/ssh/keys/%u"), elsewhere);
+    const deny = "sed -i.before '1i account required pam_deny.so' /etc/pam.d/sshd";
+    const refused = await look(`${configure("# as it was")}; ${deny}`);
+    assert.notEqual(refused.exitCode, 0);
+    assert.match(refused.stdout, /debian can't log in at port 22; what sshd says:[^]*PAM/);
+    const nologin = "mv /etc/pam.d/sshd.before /etc/pam.d/sshd; echo closed for good >/etc/nologin";
+    const closed = await look(nologin);
+    assert.notEqual(closed.exitCode, 0);
+    assert.match(closed.stdout + closed.stderr, /closed for good[^]*debian can't log in at port 22/);
+    assert.notEqual((await look("rm /etc/nologin; echo Nonsense >>/etc/ssh/sshd_config")).exitCode, 0);
+    await found("systemctl disable --now ssh.service", "sshd is turned off");
+    must(await builder.asRoot("sed -i /Nonsense/d /etc/ssh/sshd_config; systemctl enable --now ssh.service"));
   });
 
   it("is an ordinary session to a person, and root's where the account lets nobody in", async () => {

@@ -33,7 +33,7 @@ describe("on a real builder", function () {
   it("the verification's checks find the builder that they are given: its identity, its key", async () => {
     const machineId = must(await builder.asRoot("cat /etc/machine-id\n"));
     const hostKeys = must(await builder.asRoot("cat /etc/ssh/ssh_host_*_key.pub\n")).split("\n");
-    const checks = verificationChecks({ machineId, hostKeys, loginKey: builder.bakeKey });
+    const checks = verificationChecks({ machineId, hostKeys, loginKey: builder.bakeKey }, "debian");
     const { create, stdin } = testsCommand(checks);
     const verdicts = (await builder.ssh(create, stdin)).stdout.split("\n");
     for (const what of [
@@ -51,7 +51,9 @@ describe("on a real builder", function () {
   it("they pass where identity and key are other ones", async () => {
     const other = { machineId: "0".repeat(32), hostKeys: ["ssh-ed25519 AAAAother"], loginKey: "ssh-ed25519 AAAAother" };
     const wanted = ["the machine-id is its own", "no key of the bake is accepted", "shell histories are empty"];
-    const { create, stdin } = testsCommand(verificationChecks(other).filter(({ what }) => wanted.includes(what)));
+    const { create, stdin } = testsCommand(
+      verificationChecks(other, "debian").filter(({ what }) => wanted.includes(what)),
+    );
     assert.match(must(await builder.ssh(create, stdin)), /3 passed, 0 failed$/);
   });
 });

@@ -59,7 +59,7 @@ describe("shellcheck", function () {
       module: moduleCommand({ ...module, usesSecrets: ["A"] }, 0, { A: "it's" }).stdin,
       reboot: rebootCommand("a test").stdin,
       tests: testsCommand(checks).stdin,
-      verification: verificationChecks(identity)
+      verification: verificationChecks(identity, "debian")
         .map(({ script }) => `(\n${script}\n)`)
         .join("\n"),
     };

@@ -15,6 +15,7 @@ describe("user data of a cloud machine", () => {
     hostPrivateKey: host.privateKey,
     hostPublicKey: host.publicKey,
     authorizedKey: "ssh-ed25519 AAAA it's me",
+    loginUser: "admin",
     deadline,
   });
 
@@ -44,8 +45,12 @@ describe("user data of a cloud machine", () => {
   }
 
   it("arms none where the cloud ends the machine", () => {
-    const without = cloudConfig({ hostPrivateKey: "a", hostPublicKey: "b", authorizedKey: "c" });
-    assert.doesNotMatch(without, /bootcmd|poweroff/);
+    const without = cloudConfig({ hostPrivateKey: "a", hostPublicKey: "b", authorizedKey: "c", loginUser: "d" });
+    assert.doesNotMatch(without, /poweroff/);
+  });
+
+  it("fits into the 16 KiB that EC2 takes", () => {
+    assert.ok(Buffer.byteLength(text) < 12_000, `${text.length} bytes`);
   });
 
   it("powers off at the deadline, and a minute after a boot that comes later", async () => {

@@ -18,7 +18,7 @@ describe("the wait for a machine's first boot", () => {
   const builder = { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 BBBB" };
   const run = () =>
     execa("/bin/bash", ["-euo", "pipefail", "-s"], {
-      input: verificationChecks(builder)[0].script,
+      input: verificationChecks(builder, "debian")[0].script,
       // Nothing of this computer: it may have a cloud-init of its own.
       env: { PATH: folder },
       extendEnv: false,

@@ -8,6 +8,7 @@ import { waitUntilReachable } from "../../ec2/reachable.ts";
 import { findInstance } from "../../ec2/things.ts";
 import type { Context, ResourceType } from "../../resource.ts";
 import { waitFor } from "../../wait.ts";
+import type { Way } from "../../way-in.ts";
 import { proxySchema, type Proxy } from "../proxy.ts";
 import { stepProperties, type Ec2StepInputs } from "./steps.ts";
 
@@ -20,13 +21,15 @@ export interface ReachableInputs extends Ec2StepInputs {
   user: string;
   /** One authorized_keys line. */
   hostKey: string;
+  /** The key that logs in, OpenSSH format. */
+  privateKey: string;
   /** Nobody waits for a machine that is off. */
   power: "on" | "off";
   /** The bastion that connections go through. */
   proxy?: Proxy;
 }
 
-export interface ReachableState extends ReachableInputs {
+export interface ReachableState extends ReachableInputs, Way {
   /** Its present address; the last one while it is off. */
   host: string;
 }
@@ -43,13 +46,14 @@ export const ec2Reachable: ResourceType<ReachableInputs, ReachableState> = {
       port: { type: "integer" },
       user: { type: "string" },
       hostKey: { type: "string" },
+      privateKey: { type: "string" },
       power: { enum: ["on", "off"] },
       proxy: proxySchema,
     },
-    required: ["region", "machine", "instance", "address", "port", "user", "hostKey", "power"],
+    required: ["region", "machine", "instance", "address", "port", "user", "hostKey", "privateKey", "power"],
   },
   replaceOn: ["region", "machine", "instance", "hostKey"],
-  secretOutputs: ["proxy"],
+  secretOutputs: ["privateKey", "proxy"],
 
   /** Somebody stopped it, or stopped and started it: it is elsewhere now. */
   async drift(_id, { region, instance, address, forward, power, host }) {
@@ -61,11 +65,11 @@ export const ec2Reachable: ResourceType<ReachableInputs, ReachableState> = {
   },
 
   async create(inputs, context) {
-    return { id: inputs.instance, outputs: { ...inputs, host: await reach(inputs, undefined, context) } };
+    return { id: inputs.instance, outputs: { ...inputs, ...(await reach(inputs, undefined, context)) } };
   },
 
-  async update(_id, { host }, inputs, context) {
-    return { ...inputs, host: await reach(inputs, host, context) };
+  async update(_id, before, inputs, context) {
+    return { ...inputs, ...(await reach(inputs, before, context)) };
   },
 };
 
@@ -74,14 +78,18 @@ export const ec2Reachable: ResourceType<ReachableInputs, ReachableState> = {
  * @returns where it answers.
  * @param before Where it was reached until now.
  */
-async function reach(inputs: ReachableInputs, before: string | undefined, context: Context): Promise<string> {
+async function reach(
+  inputs: ReachableInputs,
+  before: (Way & { host: string }) | undefined,
+  context: Context,
+): Promise<Way & { host: string }> {
   const { region, instance, address, forward, power } = inputs;
   return asking(`waiting for ${instance} in ${region}`, async () => {
     const found = await findInstance(region, instance);
     if (power === "off") {
-      const last = forward ?? (found && addressOf(found, address)) ?? before ?? found?.PrivateIpAddress;
+      const last = forward ?? (found && addressOf(found, address)) ?? before?.host ?? found?.PrivateIpAddress;
       if (last === undefined) throw new UserError({ where: `instance ${instance} in ${region}`, found: "it is gone" });
-      return last;
+      return { sshPort: inputs.port, sshUser: inputs.user, ...before, host: last };
     }
     if (found && isStoppedOpen(found)) {
       await startInstance(region, instance, context);
@@ -89,8 +97,7 @@ async function reach(inputs: ReachableInputs, before: string | undefined, contex
     }
     // Not where it was before: that address belongs to somebody else by now.
     const host = forward ?? (await waitForAddress(inputs, context));
-    await waitUntilReachable({ ...inputs, host }, context);
-    return host;
+    return { host, ...(await waitUntilReachable({ ...inputs, host }, context)) };
   });
 }
 

@@ -7,10 +7,10 @@ import { Compute, unwatched } from "../../gce/compute.ts";
 import { describeCommand, instancePath, serialConsole, stopped, type Place } from "../../gce/machines.ts";
 import type { Instance } from "../../gce/types.ts";
 import { places } from "../../local/places.ts";
-import { answersSsh } from "../../local/ssh-answer.ts";
 import type { Context, ResourceType } from "../../resource.ts";
-import { withComplaint } from "../../tunnels.ts";
 import { waitFor, type Seen } from "../../wait.ts";
+import { wayLook } from "../../saved-console.ts";
+import type { Way } from "../../way-in.ts";
 import { proxySchema, type Proxy } from "../proxy.ts";
 import { instanceProperties, replaceOnInstance } from "./place.ts";
 
@@ -22,6 +22,8 @@ export interface ArrivalInputs extends Place {
   user: string;
   /** The public half of the key that it was born with. */
   hostKey: string;
+  /** The key that logs in, OpenSSH format. */
+  privateKey: string;
   /** Seconds until we stop waiting for it. */
   patience: number;
   /** The bastion that connections go through. */
@@ -30,11 +32,11 @@ export interface ArrivalInputs extends Place {
   awake: boolean;
 }
 
-/** Milliseconds that one try may take. */
+/** Milliseconds until the machine must begin to answer, at each try. */
 const tryFor = 10_000;
 
 /** `ci-images:gce:Arrival`. */
-export const gceArrival: ResourceType<ArrivalInputs, ArrivalInputs> = {
+export const gceArrival: ResourceType<ArrivalInputs, ArrivalInputs & Way> = {
   token: "ci-images:gce:Arrival",
   inputs: {
     type: "object",
@@ -44,14 +46,27 @@ export const gceArrival: ResourceType<ArrivalInputs, ArrivalInputs> = {
       port: { type: "integer" },
       user: { type: "string" },
       hostKey: { type: "string" },
+      privateKey: { type: "string" },
       patience: { type: "integer", minimum: 1 },
       proxy: proxySchema,
       awake: { type: "boolean" },
     },
-    required: ["project", "zone", "machine", "instance", "host", "port", "user", "hostKey", "patience", "awake"],
+    required: [
+      "project",
+      "zone",
+      "machine",
+      "instance",
+      "host",
+      "port",
+      "user",
+      "hostKey",
+      "privateKey",
+      "patience",
+      "awake",
+    ],
   },
   replaceOn: replaceOnInstance,
-  secretOutputs: ["proxy"],
+  secretOutputs: ["privateKey", "proxy"],
   /** Without this, commands would dial the address that a machine had before somebody stopped it. */
   async drift(_id, state, wanted) {
     if (!wanted?.awake) return "none";
@@ -60,49 +75,55 @@ export const gceArrival: ResourceType<ArrivalInputs, ArrivalInputs> = {
     return instance && stopped.includes(instance.status) ? "update" : "none";
   },
   async create(inputs, context) {
-    await arrive(inputs, context);
-    return { id: inputs.instance, outputs: inputs };
+    return { id: inputs.instance, outputs: { ...inputs, ...(await arrive(inputs, context)) } };
   },
   /** A machine that was powered off comes back with another public address; one that is off is not waited for. */
-  async update(_id, _state, inputs, context) {
-    if (inputs.awake) await arrive(inputs, context);
-    return inputs;
+  async update(_id, state, inputs, context) {
+    const way = inputs.awake ? await arrive(inputs, context) : { sshPort: state.sshPort, sshUser: state.sshUser };
+    return { ...inputs, ...way };
   },
 };
 
-async function arrive(inputs: ArrivalInputs, context: Context): Promise<void> {
+async function arrive(inputs: ArrivalInputs, context: Context): Promise<Way> {
   const compute = await Compute.open(inputs.project, context);
   try {
-    await answer(compute, inputs, context);
+    return await answer(compute, inputs, context);
   } catch (error) {
     context.signal.throwIfAborted();
     throw await withConsole(compute, inputs, error as Error);
   }
 }
 
-function answer(compute: Compute, inputs: ArrivalInputs, context: Context): Promise<void> {
-  const { host, port, user, hostKey, proxy, machine, patience } = inputs;
-  return waitFor<void>(
+function answer(compute: Compute, inputs: ArrivalInputs, context: Context): Promise<Way> {
+  const { host, port, user, hostKey, privateKey, proxy, machine, patience } = inputs;
+  const what = `machine ${machine} (${host}:${port})`;
+  const connection = { host, port, user, hostKey, proxy };
+  const state = () => stateOf(compute, inputs);
+  const look = wayLook({ what, connection, privateKey, state }, tryFor, context);
+  return waitFor<Way>(
     {
-      what: `machine ${machine} (${host}:${port})`,
+      what,
       until: "to answer SSH with the host key it was given",
       deadline: patience,
       lookAt: `gcloud compute instances get-serial-port-output ${machine} --project=${inputs.project} --zone=${inputs.zone}`,
-      look: async (): Promise<Seen<void>> => {
+      look: async (): Promise<Seen<Way>> => {
         if (host === "")
           return { failed: "the machine has no address", cure: "run `pulumi refresh`, then `pulumi up`" };
-        if (await answersSsh({ host, port, user, hostKey, proxy }, tryFor)) return { done: undefined };
-        const status = (await compute.find<Instance>(instancePath(inputs)))?.status ?? "gone";
-        if (status === "RUNNING") return withComplaint({ state: "running, but does not answer with that key" }, inputs);
-        if (["PROVISIONING", "STAGING", "REPAIRING"].includes(status)) return { state: status };
-        const cure = stopped.includes(status)
-          ? "somebody stopped it, or Google did: `./ci-images up` starts it again; so do `pulumi refresh` and `pulumi up`"
-          : "a spot machine may have been taken away: run `pulumi up` again";
-        return { failed: `the machine is ${status}`, cure };
+        return await look();
       },
     },
     context,
   );
+}
+
+async function stateOf(compute: Compute, place: Place): Promise<Exclude<Seen<never>, { done: never }>> {
+  const status = (await compute.find<Instance>(instancePath(place)))?.status ?? "gone";
+  if (status === "RUNNING") return { state: "running, but does not answer with that key" };
+  if (["PROVISIONING", "STAGING", "REPAIRING"].includes(status)) return { state: status };
+  const cure = stopped.includes(status)
+    ? "somebody stopped it, or Google did: `./ci-images up` starts it again; so do `pulumi refresh` and `pulumi up`"
+    : "a spot machine may have been taken away: run `pulumi up` again";
+  return { failed: `the machine is ${status}`, cure };
 }
 
 /** The same error, and the machine's console in a file: it is gone with the machine. */

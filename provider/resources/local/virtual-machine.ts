@@ -16,12 +16,16 @@ export interface VirtualMachineInputs {
   loginUser: string;
   /** One authorized_keys line. */
   authorizedKey: string;
+  /** Its private half, OpenSSH format. */
+  privateKey: string;
 }
 
 export interface VirtualMachineState extends VirtualMachineInputs {
   host: string;
   port: number;
-  /** The key that the machine made for itself at first boot, as its console showed it. */
+  /** Who commands log in as: root by the bake's own way in, or the image's login user. */
+  user: string;
+  /** Of the bake's own way in; or the key that the machine made for itself at first boot, as its console showed it. */
   hostKey: string;
   /** Another one for every machine that was made. */
   instance: string;
@@ -44,10 +48,12 @@ export const virtualMachine: ResourceType<VirtualMachineInputs, VirtualMachineSt
       firmware: { enum: ["uefi", "bios"] },
       loginUser: { type: "string" },
       authorizedKey: { type: "string" },
+      privateKey: { type: "string" },
     },
-    required: ["name", "deadline", "labels", "disk", "firmware", "loginUser", "authorizedKey"],
+    required: ["name", "deadline", "labels", "disk", "firmware", "loginUser", "authorizedKey", "privateKey"],
   },
   replaceOn: ["name", "disk", "firmware", "loginUser", "authorizedKey"],
+  secretOutputs: ["privateKey"],
   // The fresh machine has the lease's name, too: what is left of the old one must be gone before.
   deleteBeforeReplace: true,
 
@@ -56,11 +62,11 @@ export const virtualMachine: ResourceType<VirtualMachineInputs, VirtualMachineSt
   },
 
   async create(inputs, { progress, signal }) {
-    const { name, deadline, labels, loginUser, authorizedKey, disk, firmware } = inputs;
-    const guest = { kind: "vm" as const, disk, firmware, memory, cpus };
+    const { name, deadline, labels, loginUser, authorizedKey, privateKey, disk, firmware } = inputs;
+    const guest = { kind: "vm" as const, disk, firmware, memory, cpus, privateKey };
     const machine = await createMachine({ name, deadline, labels, loginUser, authorizedKey, guest }, progress, signal);
-    const { host, port, hostKey } = machine.connection;
-    return { id: name, outputs: { ...inputs, host, port, hostKey, instance: randomUUID() } };
+    const { host, port, user, hostKey } = machine.connection;
+    return { id: name, outputs: { ...inputs, host, port, user, hostKey, instance: randomUUID() } };
   },
 
   async read(_id, state) {

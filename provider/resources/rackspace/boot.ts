@@ -11,6 +11,7 @@ import {
 } from "../../openstack/servers.ts";
 import type { Context, ResourceType } from "../../resource.ts";
 import { waitForAnswer } from "../../saved-console.ts";
+import type { Way } from "../../way-in.ts";
 import { proxySchema, type Proxy } from "../proxy.ts";
 
 export interface BootInputs {
@@ -22,6 +23,8 @@ export interface BootInputs {
   user: string;
   /** The host key, a line `ssh-ed25519 AAAA...`. */
   hostKey: string;
+  /** The key that logs in, OpenSSH format. */
+  privateKey: string;
   /** Seconds that it may take. */
   deadline: number;
   /** Nobody waits for a server that is off. */
@@ -31,7 +34,7 @@ export interface BootInputs {
 }
 
 /** `ci-images:rackspace:Boot`: waits until a server can be logged in to, whenever it is started; saves its console when it never can. */
-export const boot: ResourceType<BootInputs, BootInputs> = {
+export const boot: ResourceType<BootInputs, BootInputs & Way> = {
   token: "ci-images:rackspace:Boot",
   inputs: {
     type: "object",
@@ -42,14 +45,15 @@ export const boot: ResourceType<BootInputs, BootInputs> = {
       port: { type: "integer" },
       user: { type: "string" },
       hostKey: { type: "string" },
+      privateKey: { type: "string" },
       deadline: { type: "integer", minimum: 1 },
       power: { enum: ["on", "off"] },
       proxy: proxySchema,
     },
-    required: ["region", "server", "host", "port", "user", "hostKey", "deadline", "power"],
+    required: ["region", "server", "host", "port", "user", "hostKey", "privateKey", "deadline", "power"],
   },
   replaceOn: ["region", "server"],
-  secretOutputs: ["proxy"],
+  secretOutputs: ["privateKey", "proxy"],
   /** Somebody stopped it. */
   async drift(_id, { region, server: id, power }) {
     if (power === "off") return "none";
@@ -57,28 +61,28 @@ export const boot: ResourceType<BootInputs, BootInputs> = {
     return server && isStoppedOpen(server) ? "update" : "none";
   },
   async create(inputs, context) {
-    await arrive(inputs, context);
-    return { id: inputs.server, outputs: inputs };
+    return { id: inputs.server, outputs: { ...inputs, ...(await arrive(inputs, context)) } };
   },
-  async update(_id, _state, inputs, context) {
-    if (inputs.power === "on") await arrive(inputs, context);
-    return inputs;
+  async update(_id, { sshPort, sshUser }, inputs, context) {
+    const way = inputs.power === "on" ? await arrive(inputs, context) : { sshPort, sshUser };
+    return { ...inputs, ...way };
   },
 };
 
-async function arrive(inputs: BootInputs, context: Context): Promise<void> {
-  const { server: id, host, port, user, hostKey, proxy, deadline } = inputs;
+async function arrive(inputs: BootInputs, context: Context): Promise<Way> {
+  const { server: id, host, port, user, hostKey, privateKey, proxy, deadline } = inputs;
   const region = new Region(inputs.region, context);
   const server = await existingServer(region, id);
   if (inputs.power === "on" && isStoppedOpen(server)) {
     await startServer(region, id);
     context.progress(`${describe(server)} had been stopped elsewhere: started it again`);
   }
-  await waitForAnswer(
+  return await waitForAnswer(
     {
       what: describe(server),
       name: server.name,
       connection: { host, port, user, hostKey, proxy },
+      privateKey,
       deadline,
       lookAt: region.command(`console log show ${id}`),
       state: async () => {

@@ -1,0 +1,47 @@
+// A machine comes back from a reboot. Commands would dial it, too, but take a login that is refused for a machine that is not up yet.
+import { connectionSchema, type Connection } from "../ssh.ts";
+import type { Proxy } from "./proxy.ts";
+import type { Context, ResourceType } from "../resource.ts";
+import { withComplaint } from "../tunnels.ts";
+import { waitFor, type Seen } from "../wait.ts";
+import { WayFinder } from "../way-in.ts";
+
+export interface ReturnInputs {
+  /** How the machine was reached before. Another address of the same machine is no change. */
+  connection: Connection & { hostKey: string; privateKey: string; proxy?: Proxy };
+  /** What the reboot depends on. */
+  triggers: string[];
+}
+
+/** Seconds that a reboot may take: large machines of clouds take minutes. */
+const deadline = 400;
+
+/** `ci-images:index:Return`: waits until a machine lets the bake in again. */
+export const returned: ResourceType<ReturnInputs, ReturnInputs> = {
+  token: "ci-images:index:Return",
+  inputs: {
+    type: "object",
+    properties: { connection: connectionSchema, triggers: { type: "array", items: { type: "string" } } },
+    required: ["connection", "triggers"],
+  },
+  replaceOn: ["triggers"],
+  secretOutputs: ["connection"],
+  async create(inputs, context) {
+    await comeBack(inputs, context);
+    return { id: `${inputs.connection.host}:${inputs.connection.port}`, outputs: inputs };
+  },
+};
+
+async function comeBack({ connection }: ReturnInputs, context: Context): Promise<void> {
+  const { host, port, privateKey } = connection;
+  const finder = new WayFinder({ privateKey, patience: 10_000 });
+  const look = async (): Promise<Seen<true>> => {
+    const seen = await finder.look({ ordinary: connection });
+    if ("done" in seen) return { done: true };
+    if ("failed" in seen) return seen;
+    return await withComplaint({ state: seen.state || "rebooting" }, connection);
+  };
+  const what = `the machine at ${host}:${port}`;
+  const until = "to let the bake in again after its reboot";
+  await waitFor({ what, until, deadline, lookAt: "./ci-images status", look }, context);
+}
