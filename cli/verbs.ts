@@ -11,6 +11,7 @@ import { exportVerb } from "./verbs/export.ts";
 import { help } from "./verbs/help.ts";
 import { it } from "./verbs/it.ts";
 import { modules } from "./verbs/modules.ts";
+import { publish } from "./verbs/publish.ts";
 import { ssh } from "./verbs/ssh.ts";
 import { status } from "./verbs/status.ts";
 import { sweep } from "./verbs/sweep.ts";
@@ -30,6 +31,7 @@ export const verbs: readonly Verb[] = [
   destroy,
   build,
   exportVerb,
+  publish,
   diff,
   sweep,
   modules,

@@ -164,6 +164,13 @@ export interface Bakery extends Cloud {
    * @returns undefined when there is none: the caller is to bake it, and other stacks wait for that.
    */
   findBaked(distribution: Distribution, recipe: string): Promise<Generation | undefined>;
+  /**
+   * A finished image by its place on this computer, whichever project baked it.
+   * @throws UserError when there is none, or it was not verified.
+   */
+  describe(
+    location: string,
+  ): Promise<Generation & { distribution: string; sizeBytes: number; base: Base; plan: PlanDescription }>;
 }
 
 /**

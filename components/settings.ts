@@ -25,6 +25,8 @@ export interface Settings {
   cloud: "local" | "ec2" | "gce" | "rackspace";
   /** Where images are baked: in the cloud, or on this computer, to be imported into the cloud. */
   bakery: "cloud" | "local";
+  /** A finished image on this computer that the stack imports instead of baking one of a recipe: its folder, relative to the project. */
+  image?: string;
   /** The recipe's path, relative to the project. */
   recipe: string;
   /** Distributions to bake instead of the recipe's own. */
@@ -79,6 +81,7 @@ const schema: Schema & { properties: Record<string, Schema> } = {
   properties: {
     cloud: { enum: ["local", "ec2", "gce", "rackspace"], default: "local" },
     bakery: { enum: ["cloud", "local"], default: "cloud" },
+    image: { type: "string", minLength: 1 },
     recipe: { type: "string", default: "provision/recipes/jenkins-worker.yaml" },
     distributions: { type: "array", items: { type: "string" }, minItems: 1 },
     base: { enum: ["latest", "pinned"], default: "latest" },
@@ -154,7 +157,13 @@ export function checkSettings(where: string, prefix: string, found: Record<strin
     const allowed = "a stack of a cloud: nothing is between this computer and its own machines";
     complaints.push({ where, key: `${prefix}bastion`, found: "set, on `local`", allowed });
   }
-  const { bakery } = rest;
+  // An image of this computer was baked here.
+  if (rest.image !== undefined) rest.bakery = "local";
+  const { bakery, image, stage } = rest;
+  if (image !== undefined && (rest.cloud === "local" || !["image", "none"].includes(stage))) {
+    const found = rest.cloud === "local" ? "set, on `local`, which has it already" : `set, with stage ${stage}`;
+    complaints.push({ where, key: `${prefix}image`, found, allowed: "a stack of a cloud, at stage image" });
+  }
   if (bakery === "local" && rest.cloud === "gce" && rest.gce?.bucket === undefined) {
     const allowed = "the name of a bucket, through which disks are imported";
     complaints.push({ where, key: `${prefix}gce.bucket`, found: "not set, with bakery local", allowed });

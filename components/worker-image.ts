@@ -2,7 +2,7 @@
 // there already? -> builder -> modules -> tests -> seal -> image -> retirement -> verification -> promotion -> distribution.
 // With `source`, the image is imported instead: all up to it is the business of another WorkerImage, on this computer.
 import * as pulumi from "@pulumi/pulumi";
-import { describePlan, withoutDetails } from "../provision/explain.ts";
+import { describePlan, withoutDetails, type PlanDescription } from "../provision/explain.ts";
 import { usedSecrets, type Plan } from "../provision/plan.ts";
 import type { Secrets } from "../provision/secrets.ts";
 import { builderChecks, verificationChecks } from "../provision/verification.ts";
@@ -35,6 +35,8 @@ export interface WorkerImageArgs {
   isImported?: boolean;
   /** The finished image to import. */
   source?: LocalImage;
+  /** What the recipe hash was made of, where the plan does not tell: of an image that is there already. */
+  description?: PlanDescription;
 }
 
 /**
@@ -51,7 +53,7 @@ export class WorkerImage extends pulumi.ComponentResource {
   constructor(name: string, args: WorkerImageArgs, options?: pulumi.ComponentResourceOptions) {
     const { cloud, plan, base, survey, stage, power, isImported } = args;
     const recipe = plan.recipeHash(base.id);
-    const description = describePlan(plan, base);
+    const description = args.description ?? describePlan(plan, base);
     super(workerImageType, name, withoutDetails(description), options);
 
     const bake: Bake = {

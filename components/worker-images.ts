@@ -40,6 +40,8 @@ interface Prepared {
   stage: BakeStage;
   /** The bake on this computer that the image is imported from. */
   bake?: LocalBake;
+  /** As of {@link WorkerImage}. */
+  description?: PlanDescription;
 }
 
 /**
@@ -63,14 +65,18 @@ export async function bakeAll(settings: Settings, projectDirectory: string): Pro
   const { stage } = settings;
   if (stage === "none") return await keepAll(clouds, bakery, state, [transforms]);
   const secrets = readSecrets(settings.secrets, process.env);
-  const recipe = await loadRecipe(resolve(projectDirectory, settings.recipe), {
-    moduleFolders: settings.modules === undefined ? [] : [resolve(projectDirectory, settings.modules)],
-    overrides: {
-      ...(settings.size === undefined ? {} : { size: settings.size }),
-      ...(settings.formats === undefined ? {} : { formats: settings.formats }),
-    },
-  });
-  const prepared = await prepareAll(clouds, bakery, recipe, { ...settings, stage }, secrets, state.plans);
+  const { image } = settings;
+  const prepared =
+    bakery && image !== undefined
+      ? await preparePublished(clouds, bakery, image, state.plans)
+      : await prepareAll(
+          clouds,
+          bakery,
+          await readRecipe(settings, projectDirectory),
+          { ...settings, stage },
+          secrets,
+          state.plans,
+        );
   const { keep, verify, power } = settings;
   const common = { keep, verify: verify.enabled, power, secrets, state };
   const options = { transformations: [transforms] };
@@ -95,8 +101,18 @@ export async function bakeAll(settings: Settings, projectDirectory: string): Pro
   const baked = [...bakes].map(([{ bakery: cloud, distribution }, { name, builder }]): Published => {
     return { cloud, name, distribution: distribution.id, builder };
   });
-  const planned = prepared.map(({ plan, base }) => describePlan(plan, base));
+  const planned = prepared.map(({ plan, base, description }) => description ?? describePlan(plan, base));
   return stackOutputs([...published, ...baked], plansToRemember(prepared, planned));
+}
+
+function readRecipe(settings: Settings, projectDirectory: string): Promise<Recipe> {
+  return loadRecipe(resolve(projectDirectory, settings.recipe), {
+    moduleFolders: settings.modules === undefined ? [] : [resolve(projectDirectory, settings.modules)],
+    overrides: {
+      ...(settings.size === undefined ? {} : { size: settings.size }),
+      ...(settings.formats === undefined ? {} : { formats: settings.formats }),
+    },
+  });
 }
 
 /** Stage `none`: the images that there are, and nothing else. Neither the recipe nor the secrets are looked at. */
@@ -233,4 +249,34 @@ async function prepareImports(
 
 function isProven({ generations }: Survey, recipe: string): boolean {
   return generations.some((generation) => generation.recipe === recipe && generation.proven);
+}
+
+/** An image that is there already (stack setting `image`), imported into every place of the stack. No recipe is looked at. */
+async function preparePublished(
+  clouds: readonly Cloud[],
+  bakery: Bakery,
+  location: string,
+  before: Plans,
+): Promise<Prepared[]> {
+  const image = await bakery.describe(location);
+  const { recipe, name, base, sizeBytes, plan: description } = image;
+  const distribution = findDistribution(image.distribution, location);
+  const { seal: sealVersion, formats } = description;
+  const plan: Plan = {
+    ...{ name, distribution, sizeBytes, sealVersion, formats: formats as Plan["formats"], modules: [], checks: [] },
+    base: { kind: "mirror", distribution: distribution.id },
+    recipeHash: () => recipe,
+  };
+  const surveys = await Promise.all(clouds.map(async (cloud) => withPlans(await cloud.survey(distribution), before)));
+  const survey = await bakery.survey(distribution);
+  const isNeeded = surveys.some(({ generations }) => !generations.some((generation) => generation.recipe === recipe));
+  const bake: LocalBake = { bakery, distribution, plan, base, survey, stage: "image", elsewhere: image, isNeeded };
+  return Promise.all(
+    clouds.map(async (cloud, index): Promise<Prepared> => {
+      const place = surveys[index];
+      if (!isProven(place, recipe)) await cloud.preflight(plan, recipe, "image");
+      const common = { plan, base, stage: "image" as const, bake, description };
+      return { ...common, cloud, name: workerName(clouds, cloud, distribution), survey: place };
+    }),
+  );
 }

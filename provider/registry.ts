@@ -2,7 +2,7 @@
 import { bastion } from "./functions/bastion.ts";
 import { ec2Functions } from "./functions/ec2.ts";
 import { gceFunctions } from "./functions/gce.ts";
-import { findBaked, findImages, preflight, resolveBaseFunction } from "./functions/local.ts";
+import { describeImage, findBaked, findImages, preflight, resolveBaseFunction } from "./functions/local.ts";
 import { localSweep } from "./functions/local-sweep.ts";
 import { tunnelTools } from "./functions/tunnel-tools.ts";
 import { ownAddress } from "./functions/own-address.ts";
@@ -44,6 +44,7 @@ export const functions = [
   resolveBaseFunction,
   findImages,
   findBaked,
+  describeImage,
   preflight,
   localSweep,
   ownAddress,

@@ -314,7 +314,7 @@ export class GceCloud implements Cloud {
       folder: source.path,
       ...{ recipe, bucket: bucket!, object, expires: lease.expires, storageLocations },
       line: `${name} for ${distribution.id}, recipe ${recipe.slice(0, 12)}, made of ${description}`,
-      facts: { recipe, name, base: { id, description }, plan: bake.description },
+      facts: { recipe, name, base: { id, description }, plan: withoutDetails(bake.description) },
       labels: cloudLabels("gce", this.labels(bake, "image"), this.settings.tags),
       guestOsFeatures: [...new Set([...importedFeatures, ...guestOsFeatures])],
     };

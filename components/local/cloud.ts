@@ -1,6 +1,6 @@
 // The embedded cloud: containers and disks on this computer, no account needed. What the resources do stands in
 // provider/resources/local/; here is how they hang together.
-import { isAbsolute, join } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { doorUser } from "../../provision/door.ts";
 import type { PlanDescription } from "../../provision/explain.ts";
@@ -92,6 +92,14 @@ export class LocalCloud implements Bakery {
     const asked = { home: this.home, distribution, recipe, claim: !pulumi.runtime.isDryRun() };
     const { image } = await call<{ image?: StoredImage }>("ci-images:local:findBaked", asked);
     return image && generationOf(image);
+  }
+
+  async describe(location: string) {
+    const path = resolve(this.projectDirectory, location);
+    type Described = StoredImage & { manifest: { distribution: string; size: number } };
+    const found = await call<Described>("ci-images:local:describeImage", { path });
+    const { distribution, size: sizeBytes, base, plan } = found.manifest;
+    return { ...generationOf(found), distribution, sizeBytes, base, plan };
   }
 
   async preflight(plan: Plan, recipe: string, stage: BakeStage): Promise<void> {

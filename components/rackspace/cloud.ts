@@ -186,7 +186,7 @@ export class RackspaceCloud implements Cloud {
       machine: lease.machine,
       base: bake.base.id,
       expires: lease.expires,
-      plan: bake.description,
+      plan: withoutDetails(bake.description),
       format: this.settings.rackspace.diskFormat,
       defaults: {
         ...{ architecture: "x86_64", os_type: "linux", hw_disk_bus: "virtio" },

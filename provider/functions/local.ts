@@ -7,6 +7,7 @@ import { resolveBase } from "../local/base.ts";
 import { accelerator } from "../local/qemu.ts";
 import { listMachines } from "../local/machines.ts";
 import { tryLock } from "../local/file-lock.ts";
+import { finishedImage } from "../local/image-disk.ts";
 import { places } from "../local/places.ts";
 import { listImages, type StoredImage } from "../local/store.ts";
 import type { BaseSource, ResolvedBase } from "../local/types.ts";
@@ -39,6 +40,21 @@ export const findImages: FunctionType<Owner, { images: StoredImage[]; machines: 
       };
     },
   };
+
+/** What the program has to know of a finished image. */
+type DescribedImage = Pick<StoredImage, "path" | "proof"> & {
+  manifest: Pick<StoredImage["manifest"], "name" | "recipe" | "distribution" | "size" | "base" | "plan" | "builtAt">;
+};
+
+/** `ci-images:local:describeImage`: a finished image in a folder, for a stack that imports it. */
+export const describeImage: FunctionType<{ path: string }, DescribedImage> = {
+  token: "ci-images:local:describeImage",
+  async call({ path }) {
+    const { manifest, proof } = await finishedImage({ folder: path });
+    const { name, recipe, distribution, size, base, plan, builtAt } = manifest;
+    return { path, proof, manifest: { name, recipe, distribution, size, base, plan, builtAt } };
+  },
+};
 
 interface BakedInputs {
   /** The image directory. */

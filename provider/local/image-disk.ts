@@ -13,19 +13,30 @@ import type { Progress } from "./types.ts";
 export interface DiskSource {
   /** The image's folder. */
   folder: string;
-  /** The recipe hash that it must have. */
-  recipe: string;
+  /** The recipe hash that it must have, where that is known. */
+  recipe?: string;
 }
 
 /** @throws UserError when the image is not there, is another one, or was never verified. */
 export async function finishedImage({ folder, recipe }: DiskSource): Promise<StoredImage> {
   const image = await findImage(folder);
   const cure = "run `pulumi up` again: it bakes the image from its recipe";
+  if (!image && recipe === undefined) {
+    const allowed = "the folder of a baked image: with manifest.json and the files that it names";
+    throw new UserError({ where: folder, found: "is no image", allowed });
+  }
   if (!image) throw new UserError({ where: folder, found: "there is no image any more", cure });
-  if (image.manifest.recipe !== recipe) {
+  if (recipe !== undefined && image.manifest.recipe !== recipe) {
     throw new UserError({ where: folder, found: `is of recipe ${image.manifest.recipe}`, allowed: recipe, cure });
   }
-  if (!image.proof) throw new UserError({ where: folder, found: "the image was never verified", cure });
+  if (!image.proof) {
+    const first = "verify it first: `pulumi up` of the stack that baked it";
+    throw new UserError({
+      where: folder,
+      found: "the image was never verified",
+      cure: recipe === undefined ? first : cure,
+    });
+  }
   return image;
 }
 

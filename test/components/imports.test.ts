@@ -34,6 +34,10 @@ function world({ own = [], elsewhere, imported = [], machines = [], outputs = {}
       "ci-images:local:resolveBase": { id: "base", description: "debian 12" },
       "ci-images:local:findImages": { images: own, machines },
       "ci-images:local:findBaked": elsewhere ? { image: elsewhere } : {},
+      "ci-images:local:describeImage": ({ path }) => {
+        const { proof, manifest } = image({});
+        return { path, proof, manifest: { ...manifest, distribution: "debian12", size: 2 * 2 ** 30 } };
+      },
       "ci-images:local:preflight": { accelerator: "tcg" },
     },
     outputs: {
@@ -192,6 +196,36 @@ describe("bakery local on stack rackspace", () => {
       run({}, { rackspace: { architecture: "arm64" } }),
       /rackspace\.architecture: arm64, with bakery local/,
     );
+  });
+});
+
+describe("an image that is there already (setting `image`)", () => {
+  before(findRecipe);
+  const publish = { cloud: "rackspace", image: "images/debian12/worker", sshFrom: ["203.0.113.5/32"] };
+  const rackspace = { flavor: "1" };
+
+  it("is imported and tried out; no recipe is read, and nothing is baked", async () => {
+    const graph = await runProgram({ ...publish, rackspace }, world(), { modules: "no list" });
+    const upload = graph.one("ServerImage");
+    assert.match((upload.inputs.importing as { folder: string }).folder, /^\/.*\/images\/debian12\/worker$/);
+    assert.equal(upload.inputs.recipe, recipe);
+    assert.deepEqual(types(graph, "local"), []);
+    const trial = graph.one("Command", /-trial-verify$/);
+    assert.ok(graph.waits(trial, upload));
+    assert.ok(graph.resources.some(({ type }) => type === "ci-images:rackspace:Promotion"));
+    assert.deepEqual(Object.keys(graph.outputs.plans as object), [recipe]);
+  });
+
+  it("stays in the stack when it is imported", async () => {
+    const graph = await runProgram({ ...publish, rackspace }, world({ imported: [imported(true)] }));
+    assert.deepEqual(types(graph, "rackspace"), ["ServerImage"]);
+    assert.equal(graph.one("ServerImage").inputs.importing, undefined);
+  });
+
+  it("is refused on `local`, which has it, and at stages of a builder", async () => {
+    await assert.rejects(runProgram({ image: "x" }, world()), /ci-images:image: set, on `local`/);
+    const staged = runProgram({ ...publish, rackspace, stage: "builder" }, world());
+    await assert.rejects(staged, /ci-images:image: set, with stage builder/);
   });
 });
 

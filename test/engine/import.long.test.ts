@@ -96,4 +96,21 @@ describe("an image baked once on this computer and imported into every cloud", f
     assert.deepEqual(await cloud.images(), [(await stack.image())!.id]);
     assert.equal((await imagesIn(home)).length, 1);
   });
+
+  it("is published to a stack that has no recipe, and goes with it", async () => {
+    const cloud = await openRackspace();
+    const [folder] = (await imagesIn(home)).map((name) => join(home, "debian12", name));
+    const stack = await CloudStack.on(cloud, { modules: "no list" }, { image: folder, verify: false });
+    try {
+      await stack.up();
+      assert.deepEqual(await cloud.images(), [(await stack.image())!.id]);
+      await stack.up();
+      await stack.expectNoChanges();
+    } finally {
+      await stack.remove();
+    }
+    assert.deepEqual(await cloud.leftovers(), []);
+    await cloud.close();
+    assert.equal((await imagesIn(home)).length, 1, "the local image is not this stack's");
+  });
 });

@@ -1,0 +1,37 @@
+// `publish`: an image of this computer becomes one of a cloud, as `upload-img` of the old tools did.
+import { resolve } from "node:path";
+import { UserError } from "../../common/user-error.ts";
+import { bakeImage } from "../bake.ts";
+import { UsageError, type Verb } from "../verb.ts";
+
+export const publish: Verb = {
+  name: "publish",
+  aliases: ["upload-img", "upload_img"],
+  summary:
+    "imports a finished image of this computer into a cloud, tries it out there, and tracks it in that cloud's stack",
+  details: `IMAGE is the folder of an image that \`local\` has baked and verified. The stack keeps it as its setting \`image\`, so that
+\`pulumi up\` does the same and \`destroy\` removes the image; without the setting the stack bakes its recipe again.`,
+  operands: [{ name: "<image>", what: "the image's folder: images/debian12/NAME-RECIPE" }],
+  examples: ["publish images/debian12/worker-1a2b3c4d5e6f --cloud rackspace"],
+  async run({ session, operands: [image], options, output }) {
+    if (image === undefined) throw new UsageError("publish needs the folder of an image");
+    const path = resolve(image);
+    const { describeImage } = await import("../../provider/functions/local.ts");
+    // What is wrong with it is said before anything is set.
+    const { manifest } = await describeImage.call(
+      { path },
+      { progress: (line) => output.note(line), signal: session.interrupted },
+    );
+    const stack = await session.stack(options);
+    const cloud = stack.settings.text("cloud", "local");
+    if (cloud === "local") {
+      throw new UserError({
+        where: `stack ${stack.name}`,
+        found: "is of `local`, where the image is already",
+        cure: "name a cloud: --cloud ec2, --cloud gce or --cloud rackspace",
+      });
+    }
+    stack.settings.set({ image: path });
+    await bakeImage(stack, `publishing ${manifest.name} (recipe ${manifest.recipe.slice(0, 8)}) in ${cloud}`, output);
+  },
+};
