@@ -97,7 +97,34 @@ function complaintOf(error: ErrorObject, where: string, writtenAs: WrittenAs): C
     case "form":
       return { where, key, found: inWords(data), allowed: described ?? examplesOf(parentSchema) ?? error.message };
     default:
-      return { where, key, found: inWords(data), allowed: [error.message, described].filter(Boolean).join(": ") };
+      return { where, key, found: inWords(data), allowed: [limitOf(error), described].filter(Boolean).join(": ") };
+  }
+}
+
+/** What a schema's limit allows; for other keywords Ajv's own words. */
+function limitOf({ keyword, params, message }: ErrorObject): string | undefined {
+  const { limit } = params as { limit?: number };
+  const counted = (noun: string) => `${limit} ${noun}${limit === 1 ? "" : "s"}`;
+  const entries = limit === 1 ? "1 entry" : `${limit} entries`;
+  switch (keyword) {
+    case "minItems":
+      return `at least ${entries}`;
+    case "maxItems":
+      return `at most ${entries}`;
+    case "minLength":
+      return limit === 1 ? "a text that is not empty" : `at least ${counted("character")}`;
+    case "maxLength":
+      return `at most ${counted("character")}`;
+    case "minProperties":
+      return `at least ${counted("key")}`;
+    case "minimum":
+      return `at least ${limit}`;
+    case "maximum":
+      return `at most ${limit}`;
+    case "uniqueItems":
+      return "no entry twice";
+    default:
+      return message;
   }
 }
 

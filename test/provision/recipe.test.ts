@@ -58,6 +58,12 @@ describe("recipe", () => {
     assert.equal(recipe.modules[0]?.timeoutSeconds, 3600);
   });
 
+  it("a limit that is missed is said in plain words", async () => {
+    const { found, allowed } = await onlyComplaint("modules: []\n");
+    assert.equal(found, "a list: []");
+    assert.match(allowed ?? "", /^at least 1 entry: /);
+  });
+
   it("a build.yaml of Imaging Hot Sauce is a recipe: install-rpms is install_rpms, --- and ... are fine", async () => {
     const file = write(
       "---\nmodules:\n  - install-rpms\n  - add_user\ndistribution: rocky9\nadd_users:\n   - harlowja\nrpms: [a.rpm]\n...\n",
