@@ -13,7 +13,7 @@ export function modify(_name: string, root: Root): void {
     update-alternatives --install /usr/bin/java java /bin/true 1`);
   root.check(
     "the choices are there",
-    `[ "$(python -c 'import sys; print(sys.prefix)')" = /opt/field-python ] && pip --version | grep -q /opt/field-python && [ "$(readlink -f /usr/bin/editor)" = /usr/bin/vim.tiny ]`,
+    `[ "$(readlink /etc/alternatives/python)" = /opt/field-python/bin/python3 ] && python -c 1 && pip --version | grep -q /opt/field-python && [ "$(readlink -f /usr/bin/editor)" = /usr/bin/vim.tiny ]`,
   );
   root.check("the system's Python is its own", `[ "$(/usr/bin/python3 -c 'import sys; print(sys.prefix)')" = /usr ]`);
 }
