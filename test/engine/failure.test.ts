@@ -13,7 +13,8 @@ describe("a bake that fails", function () {
   afterEach(() => stack.remove());
 
   it("names the module, shows its last lines and those of units that failed, says what to do, resumes there, and starts afresh when edited", async () => {
-    const unit = "systemd-run --quiet --wait --unit=doomed sh -c 'echo the unit says why; exit 3' || true";
+    const service = '[Service]\\nType=oneshot\\nExecStart=/bin/sh -c "echo the unit says why; exit 3"\\n';
+    const unit = `printf '${service}' >/run/systemd/system/doomed.service; systemctl start doomed.service || true`;
     await stack.recipe(
       scriptRecipe(`echo counting >>/etc/tiny; ${unit}; echo the last words; test -e /run/let-me-pass`),
     );
