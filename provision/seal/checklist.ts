@@ -449,7 +449,16 @@ if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-
     reason: "logs of the bake, cloud-init's among them, say where it ran and what it was given",
     source: `${sysprep} (logfiles)`,
     // The folders stay: services would not start without theirs.
-    paths: ["/root/{anaconda,original}-ks.cfg", "/root/install.log*", "/var/log/journal/*"],
+    paths: [
+      "/root/{anaconda,original}-ks.cfg",
+      "/root/install.log*",
+      "/var/log/journal/*",
+      // What waits for a log server, and how far a journal or file was read: a worker would send on what the builder logged.
+      "/var/{spool,lib}/rsyslog/*",
+      "/var/lib/syslog-ng/*.{persist,qf,rqf}",
+      "/var/lib/systemd/journal-upload/*",
+      "/opt/aws/amazon-cloudwatch-agent/logs/{*.log,state/*}",
+    ],
     remove: `log_files | take_listed`,
     also: "every file below `/var/log`; the folders stay",
     assert: `log_files`,

@@ -122,6 +122,8 @@ export const residues: readonly Residue[] = [
   file("login-records", "/var/lib/wtmpdb/wtmp.db"),
   file("logs", "/var/log/nginx/access.log.1"),
   file("logs", "/var/log/wtmp"),
+  file("logs", "/var/spool/rsyslog/queue.00000001"),
+  file("logs", "/var/lib/rsyslog/imjournal.state"),
   file("authorized-keys", "/var/lib/service/.ssh/authorized_keys", key),
   file("authorized-keys", "/root/.ssh/authorized_keys2", `command="id" ${key}`),
   file("ssh-host-keys", "/etc/ssh/ssh_host_rsa_key"),
