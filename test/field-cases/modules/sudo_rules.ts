@@ -22,7 +22,7 @@ END
   root.check("the files are well-formed", "visudo -c");
   root.check(
     "the rules hold",
-    `[ "$(runuser -u field-operator -- script -qec 'sudo -n /usr/bin/id -u; sudo -n -u nobody /usr/bin/id -un' /dev/null | tr -d '\\r\\0' | tr '\\n' ' ')" = "0 nobody " ]`,
+    `[ "$(runuser -u field-operator -- script -qec 'sudo -n /usr/bin/id -u; sudo -n -u nobody /usr/bin/id -un' /dev/null | grep -owE '0|nobody' | tr '\\n' ' ')" = "0 nobody " ]`,
     { timeoutSeconds: 60 },
   );
 }
