@@ -4,6 +4,7 @@ import { readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../common/user-error.ts";
 import { verifyFiles, type ImageFile } from "./disk-files.ts";
+import type { GuestFacts } from "./guest-facts.ts";
 
 /** What manifest.json says of an image. */
 export interface Manifest {
@@ -24,6 +25,8 @@ export interface Manifest {
   /** What the builder was: a machine booted from the image must differ from it. */
   builder: { machineId: string; hostKeys: string[]; loginKey: string };
   files: ImageFile[];
+  /** What it brings along for the clouds; not in older manifests. */
+  guest?: GuestFacts;
   /** What sealing removed, changed and kept below homes, /etc and /var/lib, with the line of the checklist; not in older manifests. */
   sealing?: { what: string; rule: string; path: string }[];
   /** ISO 8601. */

@@ -145,6 +145,23 @@ describe("a disk of this computer imported into Compute Engine", function () {
     await assert.rejects(create(), /image worker-1: is there already, and is not of this recipe/);
   });
 
+  it("is refused when it has no driver for Google's disks or network, or no data source; nothing is uploaded", async () => {
+    const guest = { kernel: "6.1", drivers: {}, dataSources: ["NoCloud"] };
+    const bare = join(home, "bare");
+    await makeStoredImage(bare, { recipe: labels.recipe, manifest: { guest } });
+    const missing = /for Compute Engine: .*no driver virtio_scsi.*no driver virtio_net.*data source GCE/s;
+    await assert.rejects(create({ folder: bare }), missing);
+    assert.ok(!storage.calls.some((call) => call.startsWith("PUT")));
+    const older = {
+      ...guest,
+      drivers: { virtio_scsi: "ramdisk", virtio_net: "module", gve: "missing" },
+      dataSources: ["GCE"],
+    };
+    await makeStoredImage(bare, { recipe: labels.recipe, manifest: { guest: older as never } });
+    await create({ folder: bare });
+    assert.deepEqual(images().get(name)!.guestOsFeatures, [{ type: "UEFI_COMPATIBLE" }], "no GVNIC without its driver");
+  });
+
   it("names the bucket that is missing before anything is packed", async () => {
     const lease = { project, bucket: "other", object, image: name, lifetime: 3600 };
     await assert.rejects(

@@ -189,4 +189,15 @@ describe("an image imported into OpenStack", () => {
     await assert.rejects(create({ folder: other }), /was never verified/);
     assert.ok(!cloud().calls.some((call) => call.startsWith("POST") && call.includes("/image")));
   });
+
+  it("is refused when it has no driver for the hypervisor's disk or network, or no data source; nothing is uploaded", async () => {
+    const guest = { kernel: "6.1", drivers: {}, dataSources: ["NoCloud"] };
+    const bare = join(home, "bare");
+    await makeStoredImage(bare, { recipe, manifest: { guest } });
+    await assert.rejects(
+      create({ folder: bare }),
+      /for OpenStack: .*no driver virtio_scsi.*no driver virtio_net.*OpenStack or/s,
+    );
+    assert.ok(!cloud().calls.some((call) => call.startsWith("POST") && call.includes("/image")));
+  });
 });

@@ -194,6 +194,15 @@ describe("a disk of this computer imported into EC2", function () {
     assert.equal(calls("StartSnapshot"), started);
   });
 
+  it("is refused when it has no driver for EC2's disks or network, or no data source; nothing is uploaded", async () => {
+    const guest = { kernel: "6.1", drivers: {}, dataSources: ["NoCloud"] };
+    const bare = join(home, "bare");
+    await makeStoredImage(bare, { recipe, formats: ["raw"], manifest: { guest } });
+    const started = calls("StartSnapshot");
+    await assert.rejects(create({ folder: bare }), /for EC2: .*no driver nvme.*no driver ena.*data source Ec2/s);
+    assert.equal(calls("StartSnapshot"), started);
+  });
+
   it("says which permissions are missing", async () => {
     api.faults.add({
       action: "StartSnapshot",

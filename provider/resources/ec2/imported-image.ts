@@ -7,6 +7,7 @@ import { removeImage, waitForImage } from "../../ec2/images.ts";
 import { forgetImport } from "../../ec2/import-journal.ts";
 import { uploadSnapshot } from "../../ec2/snapshot-upload.ts";
 import { findImage, findImages, findSnapshots, putTags, snapshotsOf, type Tags } from "../../ec2/things.ts";
+import { assertRunsOn } from "../../local/guest-facts.ts";
 import { finishedImage, withDisk } from "../../local/image-disk.ts";
 import type { Manifest } from "../../local/store.ts";
 import type { Context, ResourceType } from "../../resource.ts";
@@ -45,6 +46,9 @@ export interface ImportedImageState extends Omit<ImportedImageInputs, "importing
   builder: Manifest["builder"];
 }
 
+/** What machines of the Nitro system ask for. */
+const needs = { cloud: "EC2", disk: "nvme", network: "ena", dataSources: ["Ec2"] };
+
 /** `ci-images:ec2:ImportedImage`. */
 export const importedImage: ResourceType<ImportedImageInputs, ImportedImageState> = {
   token: "ci-images:ec2:ImportedImage",
@@ -73,6 +77,7 @@ export const importedImage: ResourceType<ImportedImageInputs, ImportedImageState
       throw new UserError({ where: `an imported image in ${region}`, found, cure: "run `pulumi up` again" });
     }
     const local = await finishedImage({ folder: importing.folder, recipe: importing.recipe });
+    assertRunsOn(local, needs);
     const { builder } = local.manifest;
     return asking(`importing ${importing.folder} into ${region}`, async () => {
       // Left by an `up` that was killed after it had registered the image.

@@ -8,6 +8,7 @@ import { diskArchive } from "../../gce/disk-archive.ts";
 import { limits, marks } from "../../gce/machines.ts";
 import { Bucket } from "../../gce/storage.ts";
 import type { Image } from "../../gce/types.ts";
+import { assertRunsOn } from "../../local/guest-facts.ts";
 import { finishedImage, withDisk } from "../../local/image-disk.ts";
 import type { Manifest } from "../../local/store.ts";
 import type { Context, ResourceType } from "../../resource.ts";
@@ -46,6 +47,9 @@ export interface GceImportedState extends Omit<GceImportedInputs, "importing"> {
   diskSizeGb: number;
   builder: Manifest["builder"];
 }
+
+/** What machines ask for by default. */
+const needs = { cloud: "Compute Engine", disk: "virtio_scsi", network: "virtio_net", dataSources: ["GCE"] };
 
 /** A description has room for 2048 characters. */
 const packing = { longest: 2048, dispensable: ["plan"] };
@@ -139,6 +143,10 @@ async function makeImage(compute: Compute, name: string, importing: GceImporting
   const { folder, recipe, object, line, facts, expires, labels, guestOsFeatures, storageLocations } = importing;
   const { progress, signal } = context;
   const local = await finishedImage({ folder, recipe });
+  assertRunsOn(local, needs);
+  // The driver of gVNIC is not in every kernel.
+  const gve = local.manifest.guest?.drivers.gve;
+  const features = guestOsFeatures.filter((feature) => feature !== "GVNIC" || gve !== "missing");
   const { builder, size } = local.manifest;
   const bucket = await Bucket.open(importing.bucket, context);
   try {
@@ -162,7 +170,7 @@ async function makeImage(compute: Compute, name: string, importing: GceImporting
         labels,
         rawDisk: { source: `https://storage.googleapis.com/${bucket.name}/${object}`, containerType: "TAR" },
         architecture: "X86_64",
-        guestOsFeatures: guestOsFeatures.map((type) => ({ type })),
+        guestOsFeatures: features.map((type) => ({ type })),
         ...(storageLocations.length > 0 && { storageLocations }),
       },
     });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { UserError } from "../../../common/user-error.ts";
 import { assertSealed, sealingReport } from "../../local/assert-sealed.ts";
 import { assembleImage } from "../../local/disk.ts";
+import { guestFacts } from "../../local/guest-facts.ts";
 import { findMachine, rootView } from "../../local/machines.ts";
 import { removeTree } from "../../local/remove-tree.ts";
 import { findImage, type Manifest, type StoredImage } from "../../local/store.ts";
@@ -100,10 +101,11 @@ export const image: ResourceType<ImageInputs, ImageState> = {
     try {
       await assertSealed(view, assertion, progress, signal);
       const sealing = await sealingReport(view, signal);
+      const guest = await guestFacts(view, signal);
       const complete = async (directory: string, files: Manifest["files"]) => {
         await writeFile(
           join(directory, "manifest.json"),
-          `${JSON.stringify(await manifestOf(inputs, files, sealing), undefined, 2)}\n`,
+          `${JSON.stringify(await manifestOf(inputs, files, { sealing, guest }), undefined, 2)}\n`,
         );
       };
       await assembleImage(
@@ -147,7 +149,7 @@ export const image: ResourceType<ImageInputs, ImageState> = {
 async function manifestOf(
   inputs: ImageInputs,
   files: Manifest["files"],
-  sealing: Manifest["sealing"],
+  found: Pick<Manifest, "sealing" | "guest">,
 ): Promise<Manifest> {
   const { name, recipe, distribution, project, stack, machine, base, size, plan, packages, builder, interrupted } =
     inputs;
@@ -164,7 +166,7 @@ async function manifestOf(
     packages: packages!,
     builder: builder!,
     files,
-    sealing,
+    ...found,
     builtAt: new Date().toISOString(),
     interrupted: interrupted ?? false,
     tools: await toolVersions(),

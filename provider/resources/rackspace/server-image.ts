@@ -17,6 +17,7 @@ import { quiet, Region } from "../../openstack/region.ts";
 import { existingServer, stateOf, type Server } from "../../openstack/servers.ts";
 import { finishSnapshot, startSnapshot } from "../../openstack/snapshot.ts";
 import { uploadImage } from "../../openstack/upload.ts";
+import { assertRunsOn } from "../../local/guest-facts.ts";
 import { finishedImage, withDisk } from "../../local/image-disk.ts";
 import type { Context, ResourceType } from "../../resource.ts";
 
@@ -171,12 +172,17 @@ async function bake(region: Region, inputs: ServerImageInputs, making: Making, c
   return setProperties(region, image, completeProperties(image, making.plan, making.builder));
 }
 
+/** What Nova's machines ask for. */
+const needs = { cloud: "OpenStack", network: "virtio_net", dataSources: ["OpenStack", "ConfigDrive"] };
+
 /** Uploads the image. What an interrupted `pulumi up` has begun is of no use: Glance can't go on with it. */
 async function upload(region: Region, inputs: ServerImageInputs, importing: Importing): Promise<Image> {
   const { folder, machine, base, expires, plan, format, defaults } = importing;
   const { progress, signal } = region.context;
   for (const { id } of await imagesWith(region, { machine })) await dropImage(region, id);
   const local = await finishedImage({ folder, recipe: inputs.recipe });
+  const bus = inputs.properties.hw_disk_bus ?? defaults.hw_disk_bus;
+  assertRunsOn(local, { ...needs, disk: { virtio: "virtio_blk", scsi: "virtio_scsi" }[bus] });
   const { size, builder } = local.manifest;
   const labels = metadataOf(inputs, { machine, base, expires });
   const properties = { ...defaults, ...labels, [labelKey("rackspace", "imported")]: "true" };
