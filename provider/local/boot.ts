@@ -17,6 +17,7 @@ import { accelerator, qemuCommand, virtualMachineFiles } from "./qemu.ts";
 import { answersSsh } from "./ssh-answer.ts";
 import { findGuest, findSupervisor, killSupervisor, readStatus, startSupervisor } from "./supervisor.ts";
 import type { Address, Supervision } from "./supervisor.ts";
+import type { Seen } from "../wait.ts";
 import { WayFinder } from "../way-in.ts";
 import type { Progress } from "./types.ts";
 import { doorKeyOf, hostKeyFromConsole } from "./virtual-machine.ts";
@@ -96,7 +97,7 @@ async function untilReady(
   const verdict = new ConsoleVerdict();
   // A look may take long, and the console says sooner what went wrong.
   let looking: Promise<void> | undefined;
-  let seen: Found | string | undefined;
+  let seen = { state: "" } as Seen<Found>;
   let broken: Error | undefined;
   while (Date.now() < until) {
     signal?.throwIfAborted();
@@ -111,16 +112,20 @@ async function untilReady(
     }
     await delay(pause[record.guest.kind], undefined, { signal });
     if (broken) throw broken;
-    if (typeof seen === "string") return await neverReady(directory, record, seen);
-    if (seen) return seen;
+    if ("done" in seen) return seen.done;
+    if ("failed" in seen) return await neverReady(directory, record, `${seen.failed}; ${seen.cure}`);
     if (record.guest.kind === "vm" && (await gaveUp(directory)))
       return await neverReady(directory, record, "KVM of this computer gave it up, and it stands still");
     const reason = record.guest.kind === "vm" ? verdict.judge(await consoleOf(directory), Date.now()) : undefined;
-    if (reason !== undefined) return await neverReady(directory, record, reason);
+    if (reason !== undefined) return await neverReady(directory, record, withState(reason, seen));
     if (!(await findSupervisor(directory)))
       return await neverReady(directory, record, "it ended before it answered by SSH");
   }
-  return await neverReady(directory, record, `it did not answer by SSH within ${seconds} s`);
+  return await neverReady(directory, record, withState(`it did not answer by SSH within ${seconds} s`, seen));
+}
+
+function withState(reason: string, seen: Seen<Found>): string {
+  return "state" in seen && seen.state ? `${reason}; ${seen.state}` : reason;
 }
 
 /** QEMU holds a machine still whose instructions KVM can't run, and says so. */
@@ -129,8 +134,8 @@ async function gaveUp(directory: string): Promise<boolean> {
   return said.includes("KVM internal error");
 }
 
-/** One look: how the machine lets us in; why it never will; or undefined while it is not up. */
-type Look = (address: Address) => Promise<Found | string | undefined>;
+/** One look: how the machine lets us in; why it never will; or how it is until then. */
+type Look = (address: Address) => Promise<Seen<Found>>;
 
 /** Milliseconds until a machine must begin to answer: a connection to the bake's own way in starts sshd, on emulated hardware. */
 const tryFor = { container: 2000, vm: 15_000 };
@@ -141,10 +146,11 @@ const pause = { container: 20, vm: 200 };
 function containerFinder(record: MachineRecord, supervisor: ProcessIdentity): Look {
   const hostKey = hostKeyOf(record);
   return async ({ host, port }) => {
-    if (!(await answersSsh({ host, port, user: record.loginUser, hostKey }, tryFor.container))) return undefined;
+    if (!(await answersSsh({ host, port, user: record.loginUser, hostKey }, tryFor.container))) return { state: "" };
     // SSH answers before the boot has come to where PAM lets ordinary users in (pam_nologin).
     const guest = await findGuest(supervisor);
-    return guest !== undefined && !existsSync(`/proc/${guest}/root/run/nologin`) ? { hostKey } : undefined;
+    const isUp = guest !== undefined && !existsSync(`/proc/${guest}/root/run/nologin`);
+    return isUp ? { done: { hostKey } } : { state: "" };
   };
 }
 
@@ -161,9 +167,9 @@ function virtualMachineFinder(directory: string, { name, loginUser }: MachineRec
       own: { host, ...way, hostKey: doorKey },
       ...(hostKey !== undefined && { ordinary: { host, port, user: loginUser, hostKey } }),
     });
-    if ("failed" in seen) return `${seen.failed}; ${seen.cure}`;
-    if (!("done" in seen)) return undefined;
-    return seen.done.hostKey === doorKey ? { hostKey: doorKey, way } : { hostKey: seen.done.hostKey };
+    if (!("done" in seen)) return seen;
+    const { hostKey: found } = seen.done;
+    return { done: found === doorKey ? { hostKey: found, way } : { hostKey: found } };
   };
 }
 

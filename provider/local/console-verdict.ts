@@ -25,7 +25,7 @@ export class ConsoleVerdict {
     if (/^\S+ login: ?$/m.test(log)) this.loginSince ??= now;
     if (passed(this.failedSince, failureGrace)) return "its SSH server does not start";
     if (passed(this.loginSince, loginGrace)) {
-      return `it has been up for ${loginGrace} s (its console asks for a login), and no SSH server answers`;
+      return `it has been up for ${loginGrace} s (its console asks for a login), and SSH lets nobody in`;
     }
     return undefined;
 
