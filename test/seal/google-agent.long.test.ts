@@ -13,14 +13,20 @@ import { cachedBase } from "../cached-base.ts";
 import { must, RealBuilder } from "../modules/real-builder.ts";
 import { until } from "../test-cloud/until.ts";
 
+/** Where the metadata server is: a builder can't have Google's address, 169.254.169.254, so agents get another one that is as long. */
+const server = "127.100.100.254";
+
+/** Lets programs ask the server there. */
+const redirect = (...programs: string[]) => `sed -i s/169[.]254[.]169[.]254/${server}/g ${programs.join(" ")}`;
+
 /** Ways to install an agent. */
 const agents: Record<string, (builder: RealBuilder) => Promise<void>> = {
   "as Debian has it": async (builder) => {
-    must(
-      await builder.asRoot(
-        "apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install google-guest-agent",
-      ),
-    );
+    const install = "DEBIAN_FRONTEND=noninteractive apt-get -qy install google-guest-agent";
+    const stop = "systemctl stop google-guest-agent";
+    const start = "systemctl start google-guest-agent";
+    const program = "/usr/bin/google_guest_agent";
+    must(await builder.asRoot(["apt-get -q update", install, stop, redirect(program), start].join("\n")));
   },
 };
 const folder = process.env.CI_IMAGES_GUEST_AGENT;
@@ -32,6 +38,7 @@ if (folder) {
       const input = await readFile(join(folder, name));
       must(await builder.ssh(`sudo install -D /dev/stdin ${path}`, input));
     }
+    must(await builder.asRoot(redirect(...Object.values(places))));
     // As google-guest-agent-manager.service of Google's packages has it.
     const unit = `[Unit]\nAfter=network-online.target\n[Service]\nType=notify\nExecStart=/usr/bin/google_guest_agent_manager\nRestart=always\nKillMode=process\n[Install]\nWantedBy=multi-user.target\n`;
     must(
@@ -67,12 +74,11 @@ describe("sealing of a builder on which Google's guest agent works", function ()
       const builder = await RealBuilder.create(await cachedBase());
       try {
         const [first, second] = [makeSshKeyPair(), makeSshKeyPair()].map(({ publicKey }) => publicKey);
-        const server = await readFile(new URL("metadata-server.py", import.meta.url), "utf8");
+        const script = await readFile(new URL("metadata-server.py", import.meta.url), "utf8");
         // Its unit has a name of those that sealing leaves alone: the real one is not on the machine.
         must(
-          await builder.asRoot(`ip address add 169.254.169.254/32 dev lo
-cat >/run/metadata-server.py ${feed(server)}
-${tell(first)}systemd-run --unit=systemd-test-metadata python3 /run/metadata-server.py`),
+          await builder.asRoot(`cat >/run/metadata-server.py ${feed(script)}
+${tell(first)}systemd-run --unit=systemd-test-metadata python3 /run/metadata-server.py ${server}`),
         );
         await install(builder);
         const letsIn = async (key: string) => {

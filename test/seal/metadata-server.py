@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -57,4 +58,4 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-ThreadingHTTPServer(("169.254.169.254", 80), Handler).serve_forever()
+ThreadingHTTPServer((sys.argv[1], 80), Handler).serve_forever()
