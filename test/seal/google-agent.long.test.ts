@@ -22,11 +22,15 @@ const redirect = (...programs: string[]) => `sed -i s/169[.]254[.]169[.]254/${se
 /** Ways to install an agent. */
 const agents: Record<string, (builder: RealBuilder) => Promise<void>> = {
   "as Debian has it": async (builder) => {
-    const install = "DEBIAN_FRONTEND=noninteractive apt-get -qy install google-guest-agent";
-    const stop = "systemctl stop google-guest-agent";
-    const start = "systemctl start google-guest-agent";
-    const program = "/usr/bin/google_guest_agent";
-    must(await builder.asRoot(["apt-get -q update", install, stop, redirect(program), start].join("\n")));
+    // The package must not start it before it is told where the server is: it would wait for that.
+    const script = `printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
+chmod +x /usr/sbin/policy-rc.d
+apt-get -q update
+DEBIAN_FRONTEND=noninteractive apt-get -qy install google-guest-agent
+rm /usr/sbin/policy-rc.d
+${redirect("/usr/bin/google_guest_agent")}
+systemctl start google-guest-agent`;
+    must(await builder.asRoot(script));
   },
 };
 const folder = process.env.CI_IMAGES_GUEST_AGENT;
