@@ -39,12 +39,14 @@ describe("the verbs, after plain pulumi", function () {
   }
 
   it("killed in the middle of a bake, then `pulumi cancel`: `it` clears the pending operation and goes on with the same builder", async () => {
-    const longOnce = "if [ -e /opt/second-time ]; then exit 0; fi; touch /opt/second-time; sleep 500";
+    const longOnce = "if [ -e /opt/second-time ]; then exit 0; fi; touch /opt/second-time; echo at work; sleep 500";
     stack = await TestStack.create(scriptRecipe(longOnce, { modules: ["files", "run"] }));
     const running = stack.start("up", "--yes", "--skip-preview");
-    await until("the engine has noted that it began the module", 300, async () =>
-      /-run$/m.test((await notedByEngine()).join("\n")),
-    );
+    let output = "";
+    running.all.on("data", (data: Buffer) => (output += data.toString()));
+    await until("the module is at work, and the engine has noted that it began it", 300, async () => {
+      return output.includes("at work") && (await notedByEngine()).some((name) => name.endsWith("-run"));
+    });
     running.kill("SIGKILL");
     assert.equal((await running).signal, "SIGKILL");
     const [builder] = await stack.machines();
