@@ -66,6 +66,8 @@ describe("kernel_arguments on a machine that boots by GRUB", function () {
     const { modules, checks } = await planRecipe(recipe, recipe.distributions[0], { sealVersion: "1" });
     const [step] = modules.at(-1)!.steps;
     assert.ok(step?.kind === "script");
+    const install = "grub-install --target=x86_64-efi --efi-directory=/boot/efi --removable --no-nvram";
+    await machine!.run(`set -e; ls /boot/efi >/dev/null; ${install}; update-grub; ! grep nohz=off /boot/grub/grub.cfg`);
     await machine!.run(`set -euo pipefail\n${step.script}`);
     const menu = await machine!.run("grep -E '^\\s*linux\\s' /boot/grub/grub.cfg");
     const normal = menu.split("\n").filter((line) => !line.includes(" single "));
@@ -76,8 +78,6 @@ describe("kernel_arguments on a machine that boots by GRUB", function () {
         /vmlinuz-\S+ root=UUID=\S+ ro console=tty0 .*console=tty1 console=ttyS0 nohz=off systemd\.log_color=0\s*$/,
       );
 
-    const install = "grub-install --target=x86_64-efi --efi-directory=/boot/efi --removable --no-nvram";
-    await machine!.run(`set -e; ls /boot/efi >/dev/null; ${install}; sync`);
     await machine!.reboot();
     const line = await machine!.run("cat /proc/cmdline");
     assert.match(line, /^BOOT_IMAGE=\/boot\/vmlinuz-/, "GRUB has booted it");
