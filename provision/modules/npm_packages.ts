@@ -29,7 +29,8 @@ fi
 cache=$(mktemp -d /var/tmp/ci-images-npm.XXXXXX)
 trap 'rm -rf "$cache"' EXIT
 npm install --global --no-audit --no-fund --no-update-notifier --loglevel=error --cache "$cache" -- ${quoteAll(packages)}`);
-  for (const each of packages) root.check(`${each} is installed by npm`, isInstalled(each));
+  // npm takes half a minute to start on emulated hardware.
+  for (const each of packages) root.check(`${each} is installed by npm`, isInstalled(each), { timeoutSeconds: 300 });
 }
 
 function isInstalled(specification: string): string {
