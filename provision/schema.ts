@@ -8,7 +8,7 @@ import { durationForm, sizeForm } from "./sizes.ts";
 export type Schema = { [key: string]: unknown };
 
 /** What an image can be written as. */
-export const formats = ["qcow2", "raw", "tar"] as const;
+export const formats = ["qcow2", "raw", "tar", "vhd", "vmdk"] as const;
 
 /** A module as the schema needs it. */
 export interface DescribedModule {
@@ -77,7 +77,7 @@ export const recipeProperties: Readonly<Record<string, Schema>> = {
   size: { type: "string", description: `The disk's size (default 4G): ${sizeForm}`, default: "4G", examples: ["8G"] },
   formats: {
     ...{ type: "array", minItems: 1, uniqueItems: true, items: { enum: [...formats] } },
-    description: "What the local image is written as (default qcow2); tar is the EC2-style root, kernel and ramdisk",
+    description: "What the local image is written as (default qcow2); tar is the EC2-style root, kernel and ramdisk; vhd is for Azure, vmdk for VMware",
   },
   modules: {
     type: "array",

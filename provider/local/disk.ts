@@ -18,8 +18,11 @@ import { allocateSwapFiles, restoreFlags } from "./file-extras.ts";
 import { besideView, inView, type RootView } from "./root-view.ts";
 import type { Progress } from "./types.ts";
 
-/** What an image's files can be: a compressed disk, a sparse disk, or root file system, kernel and ramdisk in a tar. */
-export type ImageFormat = "qcow2" | "raw" | "tar";
+/**
+ * What an image's files can be: a compressed disk, a sparse disk, or root file system, kernel and ramdisk in a tar; for Azure a fixed
+ * VHD, for VMware a stream-optimized VMDK.
+ */
+export type ImageFormat = "qcow2" | "raw" | "tar" | "vhd" | "vmdk";
 
 /** Boot loaders, as Debian packages have them: systemd-boot-efi and syslinux-common. */
 const efiLoader = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
@@ -44,7 +47,7 @@ export interface AssembleOptions {
   identity: string;
   /** The disk's size in bytes. */
   size: number;
-  /** Which files to make: `disk.qcow2`, `disk.raw`, `<name>.tar.gz`. */
+  /** Which files to make: `disk.qcow2`, `disk.raw`, `disk.vhd`, `disk.vmdk`, `<name>.tar.gz`. */
   formats: readonly ImageFormat[];
   /** The time that the file systems say they were made, in seconds since 1970; default: now. */
   sourceDate?: number;
@@ -82,8 +85,11 @@ export async function assembleImage(
     const files = await Promise.all(
       formats.map(async (format) => {
         if (format === "raw") return describeFile(disk, signal);
-        const make = format === "qcow2" ? makeQcow2 : makeTar;
-        return describeFile(await make(disk, layout, kernel, { ...options, signal }), signal);
+        const file =
+          format === "tar"
+            ? makeTar(disk, layout, kernel, { ...options, signal })
+            : convert(disk, format, { ...options, signal });
+        return describeFile(await file, signal);
       }),
     );
     if (!formats.includes("raw")) await rm(disk);
@@ -124,7 +130,7 @@ async function assertRoom(folder: string, content: RootContent, { formats }: Ass
   const { bavail, bsize } = await statfs(folder);
   const copies = formats.includes("tar") ? 2 : 1;
   // Compressed, a root takes about half; said more carefully.
-  const packed = 0.7 * formats.filter((format) => format !== "raw").length;
+  const packed = formats.reduce((sum, format) => sum + ({ raw: 0, vhd: 1 }[format as string] ?? 0.7), 0);
   const needed = (content.bytes + content.bootBytes) * (copies + packed) + 256 * mebibyte;
   if (bavail * bsize < needed) {
     throw new UserError({
@@ -187,10 +193,27 @@ async function writeRootPartition(disk: string, { root }: DiskLayout, options: S
   await allocateSwapFiles(fileSystem);
 }
 
-async function makeQcow2(disk: string, _layout: DiskLayout, _kernel: string, options: StepOptions): Promise<string> {
-  const target = join(dirname(disk), "disk.qcow2");
-  const how = ["-f", "raw", "-O", "qcow2", "-c", "-m", "4", "-o", "compression_type=zstd"];
-  await run("qemu-img", ["convert", ...how, disk, target], options);
+/** How qemu-img names and writes the formats that it makes. */
+const conversions: Record<Exclude<ImageFormat, "raw" | "tar">, string[]> = {
+  qcow2: ["qcow2", "-c", "-m", "4", "-o", "compression_type=zstd"],
+  // Azure takes fixed ones only, of exactly their size, a whole number of MiB: as all disks here are.
+  // https://learn.microsoft.com/azure/virtual-machines/linux/create-upload-generic#resizing-vhds
+  vhd: ["vpc", "-o", "subformat=fixed,force_size=on"],
+  vmdk: ["vmdk", "-o", "subformat=streamOptimized,adapter_type=lsilogic"],
+};
+
+/** Writes the disk in another format, and looks whether it is what it should be. */
+async function convert(disk: string, format: keyof typeof conversions, options: StepOptions): Promise<string> {
+  const target = join(dirname(disk), `disk.${format}`);
+  const [driver, ...how] = conversions[format];
+  await run("qemu-img", ["convert", "-f", "raw", "-O", driver, ...how, disk, target], options);
+  // The driver of VHDs has no check of its own.
+  if (format !== "vhd") await run("qemu-img", ["check", "-q", "-f", driver, target], options);
+  const { stdout } = await execa("qemu-img", ["info", "-f", driver, "--output=json", target], {
+    cancelSignal: options.signal,
+  });
+  const size = (JSON.parse(stdout) as { "virtual-size": number })["virtual-size"];
+  if (size !== options.size) throw new Error(`${target} is a disk of ${size} bytes instead of ${options.size}`);
   return target;
 }
 

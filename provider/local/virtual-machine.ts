@@ -1,7 +1,7 @@
 // A throw-away machine over a finished disk: what lies in its folder, and how its host key is learned.
 import { randomUUID } from "node:crypto";
 import { copyFile, mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { execa } from "execa";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { doorBootScript, type Door } from "../../provision/door.ts";
@@ -10,9 +10,8 @@ import { uefiFirmware, virtualMachineFiles } from "./qemu.ts";
 
 /** Options of `prepareVirtualMachine`. */
 export interface VirtualMachineOptions {
-  /** The finished disk: an absolute path of a qcow2 or raw file. It is never written to. */
+  /** The finished disk: an absolute path of a file that ends in `.qcow2`, `.raw`, `.vhd` or `.vmdk`. It is never written to. */
   disk: string;
-  format?: "qcow2" | "raw";
   /** One authorized_keys line; the image's login user will accept it. */
   authorizedKey: string;
   /** The image's login user. */
@@ -30,7 +29,8 @@ const growth = "+1G";
  * @param directory Made when it doesn't exist; files of an earlier machine are replaced.
  */
 export async function prepareVirtualMachine(directory: string, options: VirtualMachineOptions): Promise<void> {
-  const { disk, format = "qcow2", signal } = options;
+  const { disk, signal } = options;
+  const format = { ".raw": "raw", ".vhd": "vpc", ".vmdk": "vmdk" }[extname(disk)] ?? "qcow2";
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const file = (name: keyof typeof virtualMachineFiles): string => join(directory, virtualMachineFiles[name]);
   await Promise.all(Object.values(virtualMachineFiles).map((name) => rm(join(directory, name), { force: true })));

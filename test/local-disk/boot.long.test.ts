@@ -88,3 +88,24 @@ describe("a machine booted from a local disk by BIOS", function () {
     assert.equal(await machine?.end(), "clean");
   });
 });
+
+describe("a machine booted from a VMDK", function () {
+  // On emulated hardware.
+  this.timeout(400_000);
+
+  it("comes up by UEFI, and cloud-init finishes", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "ci-images-test-"));
+    try {
+      const view = await scratchView(folder, await cachedBase());
+      const directory = join(folder, "image");
+      const options = { view, directory, name: "worker", identity: "booted", size: 2 * gibibyte };
+      await assembleImage({ ...options, formats: ["vmdk"] }, () => {});
+      const vmdk = join(directory, "disk.vmdk");
+      const machine = await BootedDisk.boot(join(folder, "machine"), vmdk, "uefi", "127.77.254.3");
+      assert.match(await machine.run("cloud-init status --wait; test -d /sys/firmware/efi && echo efi"), /done[^]*efi/);
+      await machine.end(0);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});

@@ -1,6 +1,6 @@
 // Disks made of a real base image: their files, and what is refused.
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -41,20 +41,43 @@ describe("a disk made of a base", function () {
     const flags =
       "mkdir -p /usr/lib/ci-images; printf 'i\\t/etc/hosts\\naA\\t/var/log\\n' >/usr/lib/ci-images/file-flags";
     await inView(view, ["sh", "-euc", flags]);
-    ({ files } = await assemble({ view, directory: image(), formats: ["qcow2", "raw", "tar"], complete }));
+    ({ files } = await assemble({
+      view,
+      directory: image(),
+      formats: ["qcow2", "raw", "tar", "vhd", "vmdk"],
+      complete,
+    }));
   });
   after(() => rm(folder, { recursive: true }));
 
   it("comes as all the files that were asked for, in place of what was there, and nothing else stays", async () => {
-    assert.deepEqual((await readdir(image())).sort(), ["disk.qcow2", "disk.raw", "manifest.json", "worker.tar.gz"]);
+    const names = ["disk.qcow2", "disk.raw", "worker.tar.gz", "disk.vhd", "disk.vmdk"];
+    assert.deepEqual((await readdir(image())).sort(), [...names, "manifest.json"].sort());
     assert.deepEqual(
       files.map(({ name }) => name),
-      ["disk.qcow2", "disk.raw", "worker.tar.gz"],
+      names,
     );
     assert.deepEqual(
       (await readdir(folder)).filter((name) => name.includes("partial")),
       [],
     );
+  });
+
+  it("has the same content as a fixed VHD, as Azure takes it, and as a stream-optimized VMDK", async () => {
+    const [raw, vhd, vmdk] = ["raw", "vhd", "vmdk"].map((end) => join(image(), `disk.${end}`));
+    await execa("qemu-img", ["compare", "-f", "raw", "-F", "vpc", raw, vhd]);
+    await execa("qemu-img", ["compare", "-f", "raw", "-F", "vmdk", raw, vmdk]);
+    const { size, blocks } = await stat(vhd);
+    // The disk as it is, of whole MiB, and a footer of 512 bytes that begins so; holes stay holes.
+    assert.equal(size, 2 * gibibyte + 512);
+    assert.ok(blocks * 512 < gibibyte);
+    const footer = Buffer.alloc(64);
+    const file = await open(vhd);
+    await file.read(footer, 0, 64, 2 * gibibyte);
+    await file.close();
+    assert.equal(footer.subarray(0, 8).toString(), "conectix");
+    assert.equal(footer.readUInt32BE(60), 2, "fixed");
+    assert.match((await execa("qemu-img", ["info", vmdk])).stdout, /create type: streamOptimized/);
   });
 
   it("is as large as asked, takes only the room of its content, and has the identifiers of its recipe", async () => {

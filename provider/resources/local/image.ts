@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../../common/user-error.ts";
 import { assertSealed, sealingReport } from "../../local/assert-sealed.ts";
-import { assembleImage } from "../../local/disk.ts";
+import { assembleImage, type ImageFormat } from "../../local/disk.ts";
 import { guestFacts } from "../../local/guest-facts.ts";
 import { findMachine, rootView } from "../../local/machines.ts";
 import { removeTree } from "../../local/remove-tree.ts";
@@ -25,7 +25,7 @@ export interface ImageInputs {
   base?: { id: string; description: string };
   /** Bytes of the disk. */
   size?: number;
-  formats?: ("qcow2" | "raw" | "tar")[];
+  formats?: ImageFormat[];
   plan?: Record<string, unknown>;
   packages?: Manifest["packages"];
   /** What the builder was, for the verification. */
@@ -66,7 +66,7 @@ export const image: ResourceType<ImageInputs, ImageState> = {
       machine: { type: "string" },
       base: { type: "object" },
       size: { type: "integer", minimum: 1 },
-      formats: { type: "array", items: { enum: ["qcow2", "raw", "tar"] } },
+      formats: { type: "array", items: { enum: ["qcow2", "raw", "tar", "vhd", "vmdk"] } },
       plan: { type: "object" },
       packages: { type: "array" },
       builder: { type: "object" },
@@ -179,7 +179,9 @@ function idOf({ path, manifest }: StoredImage): string {
 
 function stateOf({ path, manifest }: StoredImage): ImageState {
   const { recipe, name, distribution, project, stack, files, builtAt, builder } = manifest;
-  const disk = files.find((file) => file.name === "disk.qcow2") ?? files[0];
+  // Whatever boots, that which is the quickest to read first.
+  const names = ["disk.qcow2", "disk.raw", "disk.vmdk", "disk.vhd"];
+  const disk = names.flatMap((each) => files.find((file) => file.name === each) ?? [])[0] ?? files[0];
   const { sha256, bytes } = disk;
   return {
     path,
