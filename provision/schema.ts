@@ -77,7 +77,8 @@ export const recipeProperties: Readonly<Record<string, Schema>> = {
   size: { type: "string", description: `The disk's size (default 4G): ${sizeForm}`, default: "4G", examples: ["8G"] },
   formats: {
     ...{ type: "array", minItems: 1, uniqueItems: true, items: { enum: [...formats] } },
-    description: "What the local image is written as (default qcow2); tar is the EC2-style root, kernel and ramdisk; vhd is for Azure, vmdk for VMware",
+    description:
+      "What the local image is written as (default qcow2); tar is the EC2-style root, kernel and ramdisk; vhd is for Azure, vmdk for VMware",
   },
   modules: {
     type: "array",
