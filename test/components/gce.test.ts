@@ -327,6 +327,27 @@ describe("the graph of stack gce", () => {
     assert.deepEqual(graph.after(`${prefix}-settled`), [`${prefix}-builder-arrival`]);
   });
 
+  it("waits for a machine that comes back from a reboot; no command dials for longer than seconds where a login is refused", async () => {
+    const graph = newGraph();
+    const file = join(folder, "rebooting.yaml");
+    const modules = { modules: ["os_updates", "files"], os_updates: { reboot: true } };
+    await writeFile(file, JSON.stringify(tinyRecipe("one", modules)));
+    const loaded = await loadRecipe(file);
+    const rebooting = await planRecipe(loaded, loaded.distributions[0], { sealVersion: "1" });
+    const settings = settingsOf();
+    await graph.declare(() => openGce(settings, new StackState()), settings, rebooting, 1);
+    const [back, ...others] = graph.names("ci-images:index:Return");
+    assert.deepEqual(others, []);
+    assert.match(back, /-os_updates-\d+-return$/);
+    assert.deepEqual(graph.after(back), [back.replace(/-return$/, "")]);
+    const commands = graph.names("command:remote:Command");
+    assert.ok(commands.some((name) => graph.after(name).includes(back)));
+    for (const name of commands) {
+      const connection = unwrapSecrets(graph.get(name).inputs.connection) as { dialErrorLimit: number };
+      assert.equal(connection.dialErrorLimit, 9, name);
+    }
+  });
+
   it("takes spot machines, another type, an account and signed boots where the stack says so", async () => {
     const graph = newGraph();
     const own = { spot: true, machineType: "c3-standard-4", serviceAccount: "x@y.iam", secureBoot: true };
