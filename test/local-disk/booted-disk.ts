@@ -41,7 +41,7 @@ export class BootedDisk {
 
   /** Runs a script as root. @returns its standard output. */
   async run(script: string): Promise<string> {
-    const options = [
+    const pinned = [
       "-o",
       `UserKnownHostsFile=${this.knownHosts}`,
       "-o",
@@ -49,6 +49,9 @@ export class BootedDisk {
       "-o",
       "BatchMode=yes",
     ];
+    // QEMU takes connections for a guest that is down, and they never end by themselves.
+    const patience = ["-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=6"];
+    const options = [...pinned, ...patience];
     const login = ["-F", "none", "-i", this.key, ...options, `debian@${this.address}`, "sudo bash -s"];
     return (await execa("ssh", login, { input: script })).stdout;
   }
