@@ -93,8 +93,7 @@ function aptCheck({ name, url }: PackageRepository): string {
     `[ -s "$keyring" ] || keyring=${keyring}.gpg`,
     `[ -s "$keyring" ]`,
     `grep -qxF -e "Signed-By: $keyring" ${quote(`/etc/apt/sources.list.d/${name}.sources`)}`,
-    `known=$(${indexTargets("$(REPO_URI)")})`,
-    `grep -qxF -e ${quote(`${url.replace(/\/*$/, "")}/`)} <<<"$known"`,
+    aptKnows("$(REPO_URI)", `${url.replace(/\/*$/, "")}/`),
   ].join("\n");
 }
 
@@ -102,6 +101,19 @@ function aptCheck({ name, url }: PackageRepository): string {
 export function indexTargets(format: string): string {
   const noCache = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=";
   return `apt-get ${noCache} indextargets --format ${quote(format)} 'Created-By: Packages'`;
+}
+
+/**
+ * Bash that holds when apt knows a repository whose address, release or component this is. A machine has no lists of packages before its
+ * first `apt-get update`, as sealing removes them: there it looks at the sources themselves.
+ */
+export function aptKnows(field: "$(REPO_URI)" | "$(RELEASE)" | "$(COMPONENT)", value: string): string {
+  return `\
+known=$(${indexTargets(field)})
+if [ -z "$known" ]; then
+  known=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null | grep -v '^ *#' | tr -s ' \\t' '\\n' | sed 's,^\\(.*://.*[^/]\\)$,\\1/,')
+fi
+grep -qxF -e ${quote(value)} <<<"$known"`;
 }
 
 function rpmScript(root: Root, { name, url }: PackageRepository): string {

@@ -4,7 +4,7 @@
 // Tried on Debian 12; EPEL, crb and rpm repositories are checked by shellcheck alone, for no root of Red Hat's family could be had.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Distribution, Root } from "../module.ts";
-import { addRepository, indexTargets, type PackageRepository } from "../repositories.ts";
+import { addRepository, aptKnows, indexTargets, type PackageRepository } from "../repositories.ts";
 import { aptUpdate } from "../root.ts";
 import { isInstalled, settingsOf } from "../settings.ts";
 
@@ -203,10 +203,7 @@ function addComponent(root: Root, component: string): void {
       aptUpdate,
     ].join("\n"),
   );
-  root.check(
-    `the packages of ${component} are known to apt`,
-    `components=$(${indexTargets("$(COMPONENT)")})\ngrep -qx ${component} <<<"$components"`,
-  );
+  root.check(`the packages of ${component} are known to apt`, aptKnows("$(COMPONENT)", component));
 }
 
 /**
@@ -238,10 +235,7 @@ function addBackports(root: Root): void {
       aptUpdate,
     ].join("\n"),
   );
-  root.check(
-    `the packages of ${suite} are known to apt`,
-    `suites=$(${indexTargets("$(RELEASE)")})\ngrep -qx ${suite} <<<"$suites"`,
-  );
+  root.check(`the packages of ${suite} are known to apt`, aptKnows("$(RELEASE)", suite));
 }
 
 /** Prints the line Signed-By of an address that is in the sources already: apt refuses two answers to that for one address. */
