@@ -1,9 +1,10 @@
 // `npm run bench`: measures what docs/benchmark.md promises, on this computer, in one run, and prints it as a table.
-// `npm run bench warm`, `cold`, `ec2` or `rackspace` run one part. Takes a quarter of an hour; best on a quiet computer.
+// `npm run bench warm`, `cold`, `ec2`, `rackspace` or `imports` run one part. Takes a quarter of an hour; best on a quiet computer.
 import { cpus, loadavg } from "node:os";
 import { accelerator } from "../provider/local/qemu.ts";
 import { benchEc2, benchRackspace } from "./cloud.ts";
 import { benchCold } from "./cold.ts";
+import { benchImports } from "./imports.ts";
 import { table, type Row } from "./table.ts";
 import { benchWarm } from "./warm.ts";
 
@@ -12,6 +13,7 @@ const parts: Record<string, { title: string; run: (say: (line: string) => void) 
   cold: { title: "Caches cold", run: benchCold },
   ec2: { title: "Test cloud, stack ec2", run: benchEc2 },
   rackspace: { title: "Test cloud, stack rackspace", run: benchRackspace },
+  imports: { title: "Imports into emulators on this computer", run: benchImports },
 };
 
 const chosen = process.argv.slice(2);

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { withLock } from "../../provider/local/file-lock.ts";
+import { readCredentials } from "../../provider/openstack/credentials.ts";
 import { projectDirectory } from "../../tools/versions.mjs";
 
 /** The releases that the tests were written with. */
@@ -52,6 +53,28 @@ export async function startOpenStackServices(): Promise<OpenStackServices> {
     await stop();
     throw error;
   }
+}
+
+/** Registers both in Keystone's catalog, as its administrator. @returns the administrator's token and id. */
+export async function fillCatalog({ environment, keystone, glance }: OpenStackServices) {
+  const headers: Record<string, string> = { "content-type": "application/json" };
+  const ask = async (path: string, body: unknown) => {
+    const response = await fetch(keystone + path, { method: "POST", headers, body: JSON.stringify(body) });
+    if (!response.ok) throw new Error(`POST ${path}: ${response.status}`);
+    return { response, answer: (await response.json()) as Record<string, { id: string; user: { id: string } }> };
+  };
+  const { response, answer } = await ask("/auth/tokens", readCredentials(environment, "/").auth);
+  const token = response.headers.get("x-subject-token")!;
+  headers["x-auth-token"] = token;
+  await ask("/regions", { region: { id: region } });
+  for (const [type, url] of Object.entries({ identity: keystone, image: glance, compute: glance })) {
+    const { service } = (await ask("/services", { service: { name: type, type } })).answer;
+    // Glance looks for the internal one of Keystone.
+    for (const face of ["public", "internal"]) {
+      await ask("/endpoints", { endpoint: { service_id: service.id, interface: face, region_id: region, url } });
+    }
+  }
+  return { token, user: answer.token.user.id };
 }
 
 /** @returns the address. */

@@ -17,7 +17,12 @@ import { importLease } from "../../provider/resources/rackspace/import-lease.ts"
 import { serverImage } from "../../provider/resources/rackspace/server-image.ts";
 import { sharing } from "../../provider/resources/rackspace/sharing.ts";
 import { promotion } from "../../provider/resources/rackspace/steps.ts";
-import { region, startOpenStackServices, type OpenStackServices } from "../emulators/openstack-services.ts";
+import {
+  fillCatalog,
+  region,
+  startOpenStackServices,
+  type OpenStackServices,
+} from "../emulators/openstack-services.ts";
 import { makeStoredImage } from "../tools/stored-image.ts";
 import { setEnvironment, testContext } from "./support.ts";
 
@@ -32,22 +37,7 @@ describe("OpenStack's own Keystone and Glance", function () {
     services = await startOpenStackServices();
     earlier = Object.fromEntries(Object.entries(process.env).filter(([key]) => key.startsWith("OS_")));
     setEnvironment(services.environment);
-    const { auth } = readCredentials(services.environment, "/");
-    const response = await ask("POST", `${services.keystone}/auth/tokens`, auth);
-    token = response.headers.get("x-subject-token")!;
-    user = ((await response.json()) as { token: { user: { id: string } } }).token.user.id;
-    await asked("POST", "/regions", { region: { id: region } });
-    const { keystone, glance } = services;
-    for (const [type, url] of Object.entries({ identity: keystone, image: glance, compute: glance })) {
-      const { service } = await asked<{ service: { id: string } }>("POST", "/services", {
-        service: { name: type, type },
-      });
-      // Glance looks for the internal one of Keystone.
-      for (const face of ["public", "internal"]) {
-        const endpoint = { service_id: service.id, interface: face, region_id: region, url };
-        await asked("POST", "/endpoints", { endpoint });
-      }
-    }
+    ({ token, user } = await fillCatalog(services));
   });
   after(async () => {
     if (services === undefined) return;
