@@ -132,7 +132,10 @@ export class CommandStack {
     if (state.interrupted.length === 0) return;
     const names = state.interrupted.map((urn) => urn.split("::").at(-1));
     const root = state.ofType("pulumi:pulumi:Stack").map(({ urn }) => urn);
-    await this.shown(`a killed command was making ${names.join(", ")}: clearing that`, undefined, (onEvent) =>
+    const title = `a killed command was making ${names.join(", ")}: clearing that`;
+    // Plain lines have no title.
+    if (!this.isWatched) this.output.note(title);
+    await this.shown(title, undefined, (onEvent) =>
       this.stack.refresh({ onEvent, clearPendingCreates: true, ...(root.length > 0 && { target: root }) }),
     );
   }
