@@ -2,6 +2,7 @@
 // cloud's console, by their deadline. A bake is to start them again, and `pulumi up` alone would not: the official resources
 // only look at the cloud in a refresh.
 import { spawn } from "node:child_process";
+import { hangUp } from "../common/hang-up.ts";
 import { openPort } from "../common/ssh-dial.mjs";
 import type { Output } from "./output.ts";
 import type { CommandStack } from "./stack.ts";
@@ -69,16 +70,18 @@ export async function answers(
 
 /** Whether an SSH server's first words come out of a tunnel. */
 async function greets([program, ...words]: readonly string[], signal: AbortSignal): Promise<boolean> {
-  const tool = spawn(program, words, { stdio: ["pipe", "pipe", "ignore"], signal });
+  const tool = spawn(program, words, { stdio: ["pipe", "pipe", "ignore"], signal, killSignal: "SIGHUP" });
   // A tool that is missing, or is killed below.
   tool.on("error", () => {});
   tool.stdin.on("error", () => {});
   try {
-    for await (const data of tool.stdout) if (String(data).startsWith("SSH-")) return true;
+    // The Session Manager plugin says something before the server does.
+    let said = "";
+    for await (const data of tool.stdout) if (/^SSH-/m.test((said += String(data)))) return true;
     return false;
   } catch {
     return false;
   } finally {
-    tool.kill();
+    hangUp(tool);
   }
 }

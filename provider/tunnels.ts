@@ -2,10 +2,11 @@
 // cloud's command-line tool runs, whose standard input and output are the connection, as OpenSSH's ProxyCommand has it. So nothing has to be
 // guessed from what a tool prints (hashicorp/packer#9528), and a tool that ends takes one connection with it. Forwards live as long as this
 // process, which is as long as one `pulumi` command; the next one opens them again.
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { hangUp } from "../common/hang-up.ts";
 
 /** A program and its arguments. */
 export type TunnelCommand = readonly string[];
@@ -116,18 +117,4 @@ function connectBy(command: TunnelCommand, socket: Socket): void {
   socket.on("close", () => hangUp(tool));
   socket.pipe(tool.stdin);
   tool.stdout.pipe(socket);
-}
-
-/** Milliseconds that a tool has to end when it is told to. */
-const courtesy = 5000;
-
-/**
- * Ends a tool as OpenSSH ends its ProxyCommand. The AWS CLI does not end with its standard input (aws/aws-cli#9344), nor reliably with
- * SIGTERM (net-ssh/net-ssh#947).
- */
-function hangUp(tool: ChildProcess): void {
-  tool.kill("SIGHUP");
-  const impatience = setTimeout(() => tool.kill("SIGKILL"), courtesy);
-  impatience.unref();
-  tool.once("exit", () => clearTimeout(impatience));
 }

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { execa } from "execa";
+import { answers } from "../../cli/silent-builders.ts";
 import { answersSsh } from "../../provider/local/ssh-answer.ts";
 import { forward } from "../../provider/resources/forward.ts";
 import { closeForward, complaintAt, openForward } from "../../provider/tunnels.ts";
@@ -70,6 +72,14 @@ describe("a port forward", () => {
     behind.destroy();
     listener.close();
     await closeForward(command);
+  });
+
+  it("is asked by the verbs whether a builder answers, and the tool ends, whatever it says before and whatever it takes to end it", async () => {
+    const script = `process.on("SIGTERM", () => {}); process.stdout.write("\\nStarting session\\nSSH-2.0-x\\r\\n"); console.error(process.pid); setInterval(() => {}, 1000);`;
+    const marker = `ci-images-test-${process.pid}`;
+    const tunnel = [process.execPath, "-e", script, marker];
+    assert.equal(await answers({ host: "builder", port: 22, tunnel }, 20_000), true);
+    await until("the tool has ended", 30, async () => !(await execa("ps", ["-eo", "args"])).stdout.includes(marker));
   });
 
   it("tells what the tool complained of", async () => {
