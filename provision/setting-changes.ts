@@ -98,7 +98,8 @@ function textChange(before: string, after: string): string {
 
 /** A value on one line, without quotes where it is a plain word. */
 function shown(value: unknown): string {
-  if (typeof value === "string" && /^[\w./:@+~=-]+$/.test(value) && Number.isNaN(Number(value))) return value;
+  const isWord = typeof value === "string" && /^[\w./:@+~=-]+$/.test(value);
+  if (isWord && Number.isNaN(Number(value)) && !/^(true|false|null)$/.test(value)) return value;
   return JSON.stringify(value);
 }
 

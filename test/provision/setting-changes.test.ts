@@ -26,6 +26,7 @@ describe("changes of settings", () => {
       'node["odd key"]: + 1',
     ]);
     assert.deepEqual(changes("umask", "022", 22), ['umask: "022" => 22']);
+    assert.deepEqual(changes("run", ["x"], ["true"]), ['run[0]: x => "true"']);
   });
 
   it("a secret is shown by its name, a long text by its first line and whether it changed", () => {
