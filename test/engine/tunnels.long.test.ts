@@ -13,6 +13,7 @@ import {
 import { project } from "../test-cloud/gce-cloud.ts";
 import { regions } from "../test-cloud/ec2-cloud.ts";
 import { PrivateNetwork } from "../test-cloud/private-network.ts";
+import { ssmAgent } from "../test-cloud/ssm-agent.ts";
 import { TunnelTools, type Targets } from "../test-cloud/tunnel-tools.ts";
 import { CloudStack, type Subject } from "./cloud-stack.ts";
 import { tinyRecipe } from "./recipes.ts";
@@ -152,9 +153,10 @@ describe("machines behind a cloud's own tunnel", function () {
     }
   });
 
-  it("bake on ec2 through Session Manager, with nothing let in at all", async () => {
+  it("bake on ec2 through Session Manager, with nothing let in at all, and the agent that it needs until the builder is stopped", async () => {
     const subject = await openEc2(network.path);
     cloud = subject;
+    await subject.ec2.install(ssmAgent);
     await subject.ec2.api.iam({ Action: "CreateInstanceProfile", InstanceProfileName: "ssm" });
     const ec2 = { region, address: "private", tunnel: "session-manager", instanceProfile: "ssm" };
     await bake({ ec2 }, onEc2(subject), /^aws ssm start-session --region \S+ --target i-/);

@@ -2,7 +2,7 @@
 // cloud's API is in front of one of these and decides when what is done.
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { cachedBase } from "../cached-base.ts";
 import { TestMachine, type Birth, type Layers } from "./machine.ts";
@@ -41,6 +41,13 @@ export class DataCentre {
       `${JSON.stringify({ system_info: { default_user: user } })}\n`,
     );
     this.images.set(image, [folder, ...this.base]);
+  }
+
+  /** Puts a file into the base images of a login user. */
+  async put(loginUser: string, path: string, content: string, mode = 0o644): Promise<void> {
+    const file = join(this.folder, "bases", loginUser, path);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, content, { mode });
   }
 
   hasImage(image: string): boolean {

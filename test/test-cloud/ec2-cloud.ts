@@ -117,6 +117,12 @@ export class Ec2Cloud {
     return all.filter(({ State }) => State?.Name !== "terminated");
   }
 
+  /** Puts files into Debian's AMIs, by their paths. */
+  async install(files: Record<string, { content: string; mode?: number }>): Promise<void> {
+    for (const [path, { content, mode }] of Object.entries(files))
+      await this.dataCentre.put("admin", path, content, mode);
+  }
+
   /** Debian releases a newer AMI. @returns its name. */
   releaseBase(): string {
     this.api.images.creationDates.set(newerBase.ami_id, "2026-11-01T00:00:00.000Z");
