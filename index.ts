@@ -3,12 +3,12 @@
 import { fileURLToPath } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
 import { UserError } from "./common/user-error.ts";
-import { readSettings } from "./components/settings.ts";
-import { bakeAll } from "./components/worker-images.ts";
+import { readSettings } from "./components/stack-settings.ts";
+import { bakeAll } from "./components/life-cycle/worker-images.ts";
 
-const projectDirectory = fileURLToPath(new URL(".", import.meta.url));
+const projectDirectory = fileURLToPath(new URL("./", import.meta.url));
 
-/** Pulumi calls it; what it gives back are the stack's outputs, described in components/outputs.ts. */
+/** Pulumi calls it; what it gives back are the stack's outputs, described in components/life-cycle/outputs.ts. */
 export default async function declare() {
   try {
     return await bakeAll(readSettings(), projectDirectory);

@@ -2,7 +2,7 @@
 // every answer. The recipe waits rather than computes, so what is measured is how much runs side by side.
 import { chosenBases, Ec2Cloud, regions as ec2Regions } from "../test/test-cloud/ec2-cloud.ts";
 import { RackspaceCloud } from "../test/test-cloud/rackspace-cloud.ts";
-import { ThrowAwayStack } from "../tools/throw-away-stack.ts";
+import { TemporaryStack } from "../cli/temporary-stack.ts";
 import type { Row } from "./table.ts";
 
 const distributions = ["debian12", "debian13", "ubuntu22.04", "ubuntu24.04"];
@@ -78,7 +78,7 @@ async function timeOf(open: () => Promise<Bench>, regions: 1 | 3, baked: string[
   const { cloud, settings } = await open();
   const recipe = { name: "waits", distributions: baked, modules: ["run"], run: [`sleep ${wait}`] };
   const all = { keep: 0, verify: true, sshFrom: ["127.0.0.0/8"], ...settings(regions) };
-  const stack = await ThrowAwayStack.create(recipe, all, cloud.variables);
+  const stack = await TemporaryStack.create(recipe, all, cloud.variables);
   try {
     return (await stack.up()).took;
   } finally {

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ThrowAwayStack } from "../tools/throw-away-stack.ts";
+import { TemporaryStack } from "../cli/temporary-stack.ts";
 import { makeTar, version, whyMissing } from "./diskimage-builder.ts";
 import type { Row } from "./table.ts";
 import { endOf, find, timedUp, timingVariables, union } from "./timed-up.ts";
@@ -58,7 +58,7 @@ interface Bake {
 async function bakeCold(say: (line: string) => void): Promise<Bake> {
   const cache = await mkdtemp(join(tmpdir(), "ci-images-bench-cache-"));
   const recipe = { name: "bench", distribution, modules: ["install_packages"], install_packages: packages };
-  const stack = await ThrowAwayStack.create(recipe, { verify: true }, { ...timingVariables, CI_IMAGES_CACHE: cache });
+  const stack = await TemporaryStack.create(recipe, { verify: true }, { ...timingVariables, CI_IMAGES_CACHE: cache });
   try {
     say(`cold: baking ${packages.join(", ")} with an empty cache`);
     const { steps, took } = await timedUp(stack);

@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { execa } from "execa";
-import { archiveFor } from "../provider/local/archives.ts";
+import { archiveFor } from "../components/local/provider/base/archives.ts";
 import { findDistribution } from "../provision/distributions.ts";
-import { findOnPath } from "../tools/environment.mjs";
-import { projectDirectory } from "../tools/versions.mjs";
+import { findOnPath } from "../toolchain/environment.mjs";
+import { projectDirectory } from "../toolchain/versions.mjs";
 
 /** Kept between runs: installing it is no part of what is measured. */
 const environment = join(projectDirectory, ".cache", "bench", "diskimage-builder");

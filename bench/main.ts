@@ -1,7 +1,7 @@
 // `npm run bench`: measures what docs/benchmark.md promises, on this computer, in one run, and prints it as a table.
 // `npm run bench warm`, `cold`, `ec2`, `rackspace` or `imports` run one part. Takes a quarter of an hour; best on a quiet computer.
 import { cpus, loadavg } from "node:os";
-import { accelerator } from "../provider/local/qemu.ts";
+import { accelerator } from "../components/local/provider/machine/qemu.ts";
 import { benchEc2, benchRackspace } from "./cloud.ts";
 import { benchCold } from "./cold.ts";
 import { benchImports } from "./imports.ts";

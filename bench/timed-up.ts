@@ -1,8 +1,8 @@
 // One `pulumi up` with its times: the whole, each step's, and when the first command ran on the builder.
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
-import { eventLogEnvironment, followSteps, type Step } from "../tools/step-times.mjs";
-import type { ThrowAwayStack } from "../tools/throw-away-stack.ts";
+import { eventLogEnvironment, followSteps, type Step } from "../scripts/step-times.mjs";
+import type { TemporaryStack } from "../cli/temporary-stack.ts";
 
 /** A `pulumi up` that succeeded. All times are in seconds since the command was started. */
 export interface TimedUp {
@@ -21,7 +21,7 @@ export const mark = 'echo "bench: here at $(date +%s.%N)"';
 export const timingVariables = eventLogEnvironment;
 
 /** Runs `pulumi up`. @throws Error with its output when it fails. */
-export async function timedUp(stack: ThrowAwayStack): Promise<TimedUp> {
+export async function timedUp(stack: TemporaryStack): Promise<TimedUp> {
   const log = join(stack.directory, `events-${Date.now()}`);
   const [wallClock, start] = [Date.now() / 1000, performance.now() / 1000];
   const running = stack.succeed("up", "--yes", "--skip-preview", "--event-log", log);

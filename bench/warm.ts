@@ -1,8 +1,8 @@
 // With caches warm: what a person waits for beside the modules' own work and the verification boot.
 import { fileURLToPath } from "node:url";
-import { ensureBase, resolveBase } from "../provider/local/base.ts";
-import { readYaml } from "../provision/read-yaml.ts";
-import { ThrowAwayStack } from "../tools/throw-away-stack.ts";
+import { ensureBase, resolveBase } from "../components/local/provider/base/base.ts";
+import { readYaml } from "../provision/recipe/read-yaml.ts";
+import { TemporaryStack } from "../cli/temporary-stack.ts";
 import type { Row } from "./table.ts";
 import { find, mark, timedUp, timingVariables, union, type TimedUp } from "./timed-up.ts";
 
@@ -21,7 +21,7 @@ export async function benchWarm(say: (line: string) => void): Promise<Row[]> {
   const source = { kind: "mirror", distribution: recipe.distribution } as const;
   await ensureBase(await resolveBase(source, { projectDirectory: "/" }), (line, transient) => transient || say(line));
   const modules = ["run", ...recipe.modules];
-  const stack = await ThrowAwayStack.create({ ...recipe, modules, run: mark }, { verify: true }, timingVariables);
+  const stack = await TemporaryStack.create({ ...recipe, modules, run: mark }, { verify: true }, timingVariables);
   try {
     say("warm: baking the default recipe");
     const bake = await timedUp(stack);

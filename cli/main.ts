@@ -1,13 +1,13 @@
 // The command line: words -> verbs -> done, failed or wrong usage.
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { UserError } from "../common/user-error.ts";
-import { ToolProblem } from "../tools/problem.mjs";
+import { ToolProblem } from "../toolchain/problem.mjs";
 import { helpOf } from "./help.ts";
 import { Output } from "./output.ts";
 import { Session, type CommonOptions } from "./session.ts";
 import { UsageError, type Call, type Verb } from "./verb.ts";
 import { findVerb, verbs } from "./verbs.ts";
-import { splitWords } from "./words.ts";
+import { splitWords } from "./split-words.ts";
 
 /** Exit statuses. */
 export const status = { done: 0, failed: 1, wrongUsage: 2 } as const;

@@ -2,8 +2,8 @@
 // foreground group, and the engine takes a second signal for "stop at once"; so only we get it, and hand it on once.
 import { automation } from "@pulumi/pulumi";
 import { execa } from "execa";
-import { cliVersion } from "../tools/environment.mjs";
-import { compareVersions, pulumiVersion } from "../tools/versions.mjs";
+import { cliVersion } from "../toolchain/environment.mjs";
+import { compareVersions, pulumiVersion } from "../toolchain/versions.mjs";
 
 /** A `pulumi` command that failed. What went wrong was shown while it ran, where somebody listened. */
 export class PulumiFailure extends Error {

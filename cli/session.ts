@@ -1,7 +1,7 @@
 // What the verbs of one command line share: where the project is, which stack is meant, Ctrl-C.
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { projectDirectory as ownProject } from "../tools/versions.mjs";
+import { projectDirectory as ownProject } from "../toolchain/versions.mjs";
 import type { Output } from "./output.ts";
 import type { CommandStack, StackChoice } from "./stack.ts";
 

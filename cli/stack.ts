@@ -2,8 +2,8 @@
 // sees and can continue.
 import { automation } from "@pulumi/pulumi";
 import { UserError } from "../common/user-error.ts";
-import { toolchainEnvironment } from "../tools/environment.mjs";
-import { prepareState, releaseSettings } from "../tools/setup/state.mjs";
+import { toolchainEnvironment } from "../toolchain/environment.mjs";
+import { prepareState, releaseSettings } from "../toolchain/setup/state.mjs";
 import type { Output } from "./output.ts";
 import { PlainReporter } from "./progress/plain.ts";
 import { Steps } from "./progress/steps.ts";

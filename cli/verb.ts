@@ -43,3 +43,8 @@ export interface Verb {
 
 /** Wrong usage: ends the command with exit status 2. */
 export class UsageError extends Error {}
+
+/** Whether a verb goes by this name, or this is another spelling of it. */
+export function isNamed(verb: Verb, name: string): boolean {
+  return verb.name === name || (verb.aliases?.includes(name) ?? false);
+}

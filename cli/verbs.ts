@@ -8,7 +8,7 @@ import { distributions } from "./verbs/distributions.ts";
 import { doctor } from "./verbs/doctor.ts";
 import { down } from "./verbs/down.ts";
 import { exportVerb } from "./verbs/export.ts";
-import { help } from "./verbs/help.ts";
+import { helpVerb } from "./verbs/help.ts";
 import { it } from "./verbs/it.ts";
 import { modules } from "./verbs/modules.ts";
 import { publish } from "./verbs/publish.ts";
@@ -17,7 +17,7 @@ import { status } from "./verbs/status.ts";
 import { sweep } from "./verbs/sweep.ts";
 import { tests } from "./verbs/tests.ts";
 import { up } from "./verbs/up.ts";
-import type { Verb } from "./verb.ts";
+import { isNamed, type Verb } from "./verb.ts";
 
 export const verbs: readonly Verb[] = [
   it,
@@ -37,10 +37,10 @@ export const verbs: readonly Verb[] = [
   modules,
   distributions,
   doctor,
-  help,
+  helpVerb(() => verbs),
 ];
 
 /** A verb by its name or another spelling. */
 export function findVerb(name: string): Verb | undefined {
-  return verbs.find((verb) => verb.name === name || verb.aliases?.includes(name));
+  return verbs.find((verb) => isNamed(verb, name));
 }

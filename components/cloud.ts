@@ -1,13 +1,13 @@
 // What the life cycle (worker-image.ts) asks of a cloud. A new cloud is a folder beside this file with one class that
 // implements Cloud, named in clouds.ts.
 import type * as pulumi from "@pulumi/pulumi";
-import type { PlanDescription } from "../provision/explain.ts";
-import type { Inventory } from "../provision/life-cycle-commands.ts";
+import type { PlanDescription } from "../provision/plan/explain.ts";
+import type { Inventory } from "../provision/builder/life-cycle-commands.ts";
 import type { Distribution } from "../provision/module.ts";
-import type { Plan } from "../provision/plan.ts";
-import type { RecipeBase } from "../provision/recipe.ts";
-import type { BuilderIdentity } from "../provision/verification.ts";
-import type { Proxy } from "./bastion.ts";
+import type { Plan } from "../provision/plan/plan.ts";
+import type { RecipeBase } from "../provision/recipe/recipe.ts";
+import type { BuilderIdentity } from "../provision/builder/verification.ts";
+import type { Proxy } from "./shared/bastion.ts";
 import type { BakeStage } from "./stages.ts";
 
 /** A base image with its identity pinned down. */

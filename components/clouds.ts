@@ -1,16 +1,16 @@
 // The clouds there are. Only the module of the cloud in use is loaded: an SDK costs seconds and hundreds of megabytes.
 import { UserError } from "../common/user-error.ts";
 import type { Bakery, Cloud } from "./cloud.ts";
-import type { Settings } from "./settings.ts";
-import type { StackState } from "./state.ts";
+import type { Settings } from "./stack-settings.ts";
+import type { StackState } from "./life-cycle/stack-state.ts";
 
 type Opening = (settings: Settings, projectDirectory: string, state: StackState) => Promise<Cloud[]>;
 
 const clouds: Record<string, Opening | undefined> = {
   local: async (settings, directory) => [new (await import("./local/cloud.ts")).LocalCloud(settings, directory)],
-  gce: async (settings, _directory, state) => [await (await import("./gce/open.ts")).openGce(settings, state)],
-  ec2: async (settings, _directory, state) => (await import("./ec2/open.ts")).openEc2(settings, state),
-  rackspace: async (settings) => (await import("./rackspace/open.ts")).openRackspace(settings),
+  gce: async (settings, _directory, state) => [await (await import("./gce/open-cloud.ts")).openGce(settings, state)],
+  ec2: async (settings, _directory, state) => (await import("./ec2/open-cloud.ts")).openEc2(settings, state),
+  rackspace: async (settings) => (await import("./openstack/open-cloud.ts")).openRackspace(settings),
 };
 
 /**

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { main } from "@pulumi/pulumi/provider/index.js";
 import { EngineLog } from "./engine-log.ts";
-import { reapMachines } from "./local/machines.ts";
+import { reapMachines } from "../components/local/provider/machine/machines.ts";
 import { functions, resources } from "./registry.ts";
 import { ImagesProvider } from "./server.ts";
 

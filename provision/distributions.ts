@@ -1,7 +1,7 @@
 // The Linux distributions an image can be made of: one row each, with the facts that modules, tests and clouds ask for.
 import { UserError } from "../common/user-error.ts";
 import type { Distribution } from "./module.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../common/nearest.ts";
 
 /**
  * Every distribution we know. The login users are those of the distributions' own cloud images; `centos7` and

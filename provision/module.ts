@@ -38,7 +38,7 @@ export interface Root {
   /** The login user's name, e.g. `debian`. */
   readonly loginUser: string;
 
-  /** Runs a script (bash), in a subshell of its own that starts in `/`, with nothing on its standard input. Quote what comes from settings with `quote` of provision/shell.ts. */
+  /** Runs a script (bash), in a subshell of its own that starts in `/`, with nothing on its standard input. Quote what comes from settings with `quote` of provision/shell/shell.ts. */
   run(script: string): void;
   /** Writes a file, whole: `content` is text. `mode` is octal (default `0644`), `owner` is `user:group` (default `root:root`). Parent folders are made. */
   file(path: string, content: string, options?: { mode?: string; owner?: string }): void;

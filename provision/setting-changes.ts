@@ -1,7 +1,7 @@
 // What changed between two versions of a module's settings, in words: `run[0]: "install -d -m 0777 /srv" => "… 0755 …"`.
 import { isDeepStrictEqual } from "node:util";
-import { digestOfValue } from "./digest.ts";
-import { showSecrets } from "./secret-text.ts";
+import { digestOfValue } from "./plan/digest.ts";
+import { showSecrets } from "./shell/secret-text.ts";
 
 /** The most lines for one module; the rest is counted. */
 const mostLines = 8;

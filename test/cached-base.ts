@@ -1,5 +1,5 @@
 // Base images as the tests' builders and disks stand on: real ones, from the cache that all stacks share.
-import { ensureBase, resolveBase } from "../provider/local/base.ts";
+import { ensureBase, resolveBase } from "../components/local/provider/base/base.ts";
 
 /** The folder of a distribution's root: from the cache, or bootstrapped (a minute, once). Nobody may change it. */
 export async function cachedBase(distribution = "debian12"): Promise<string> {

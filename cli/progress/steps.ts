@@ -141,7 +141,7 @@ export class Steps {
     // The engine's own log ("debug", which the API's types do not know) comes too: it is no message, and has secrets in clear.
     if (severity !== "warning" && severity !== "error") return;
     // Of our own stand-ins for parts of Pulumi; `doctor` names them.
-    if (/^using pulumi-\S+ from \$PATH at \S+\/tools\/stand-ins\//.test(text)) return;
+    if (/^using pulumi-\S+ from \$PATH at \S+\/toolchain\/offline\//.test(text)) return;
     // What the engine adds to a failure that was told already.
     if (/^(update failed|preview failed)$/.test(text)) return;
     // The engine and its plugins complain of what the user wanted.

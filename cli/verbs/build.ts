@@ -19,16 +19,16 @@ stack has nothing to do with it.`,
   whenStopped: "stopped. Nothing of it is left; the same command begins anew.",
   async run({ operands: [file = "build.yaml"], options, session, output }) {
     const recipe = resolve(file);
-    const { loadRecipe } = await import("../../provision/recipe.ts");
+    const { loadRecipe } = await import("../../provision/recipe/load-recipe.ts");
     // A mistake in it is told here, before anything is made.
     const { name, distributions } = await loadRecipe(recipe, { overrides: options.size ? { size: options.size } : {} });
     const target = resolve(typeof options.output === "string" ? options.output : `${name}.tar.gz`);
-    const [{ ThrowAwayStack }, { CommandStack }] = await Promise.all([
-      import("../../tools/throw-away-stack.ts"),
+    const [{ TemporaryStack }, { CommandStack }] = await Promise.all([
+      import("../temporary-stack.ts"),
       import("../stack.ts"),
     ]);
     const settings = { recipe, formats: ["tar"], size: options.size, distributions: [distributions[0].id] };
-    const place = await ThrowAwayStack.create({}, JSON.parse(JSON.stringify(settings)) as Record<string, unknown>);
+    const place = await TemporaryStack.create({}, JSON.parse(JSON.stringify(settings)) as Record<string, unknown>);
     try {
       const choice = { stack: place.name };
       const stack = await CommandStack.open(place.directory, choice, output, session.interrupted, place.environment);

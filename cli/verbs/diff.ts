@@ -1,8 +1,8 @@
 // `diff`: what changed between two generations of an image.
 import { UserError } from "../../common/user-error.ts";
 import { lookUpDistribution } from "../../provision/distributions.ts";
-import type { PlanDescription } from "../../provision/explain.ts";
-import { compareImages, type ComparedImage } from "../compare.ts";
+import type { PlanDescription } from "../../provision/plan/explain.ts";
+import { compareImages, type ComparedImage } from "../compare-generations.ts";
 import { workerOfName, type StackState } from "../stack-state.ts";
 import type { Verb } from "../verb.ts";
 
@@ -47,7 +47,7 @@ async function generations(state: StackState): Promise<GenerationContent[]> {
 
 /** The images on this computer. */
 async function generationsHere(state: StackState): Promise<GenerationContent[]> {
-  const { findImage } = await import("../../provider/local/store.ts");
+  const { findImage } = await import("../../components/local/provider/disk/image-store.ts");
   const found = await Promise.all(state.folders.map((folder) => findImage(folder)));
   return found
     .filter((image) => image !== undefined)

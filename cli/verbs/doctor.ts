@@ -1,6 +1,6 @@
 // `doctor`: whether this computer and this account are ready, with the cure for each lack.
-import { ToolProblem } from "../../tools/problem.mjs";
-import { oldestNode } from "../../tools/versions.mjs";
+import { ToolProblem } from "../../toolchain/problem.mjs";
+import { oldestNode } from "../../toolchain/versions.mjs";
 import type { Verb } from "../verb.ts";
 
 /** One check. */
@@ -27,7 +27,7 @@ export const doctor: Verb = {
       Number(process.versions.node.split(".")[0]) < oldestNode ? `needs Node ${oldestNode} or newer` : undefined,
     );
     await check("Pulumi CLI", async () => {
-      const { toolchainEnvironment } = await import("../../tools/environment.mjs");
+      const { toolchainEnvironment } = await import("../../toolchain/environment.mjs");
       try {
         const { cli, standIns } = toolchainEnvironment(session.projectDirectory);
         const parts = standIns.length > 0 ? `; stand-ins of this project for: ${standIns.join(", ")}` : "";

@@ -1,10 +1,11 @@
-// `help`: what there is.
+// `help`: the list of verbs, or all about one.
 import { readFileSync } from "node:fs";
-import { nearest } from "../../provision/nearest.ts";
+import { nearest } from "../../common/nearest.ts";
 import { helpOf, helpOfAll } from "../help.ts";
-import { UsageError, type Verb } from "../verb.ts";
+import { isNamed, UsageError, type Verb } from "../verb.ts";
 
-export const help: Verb = {
+/** @param list All verbs, this one too. */
+export const helpVerb = (list: () => readonly Verb[]): Verb => ({
   name: "help",
   summary: "this list, or all about one verb",
   operands: [{ name: "[verb]", what: "the verb" }],
@@ -16,10 +17,9 @@ export const help: Verb = {
       const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
       return output.result((JSON.parse(text) as { version: string }).version);
     }
-    // Here, as the list of verbs has this one in it.
-    const { findVerb, verbs } = await import("../verbs.ts");
+    const verbs = list();
     if (name === undefined) return output.result(helpOfAll(verbs).trimEnd());
-    const verb = findVerb(name);
+    const verb = verbs.find((each) => isNamed(each, name));
     if (verb) return output.result(helpOf(verb).trimEnd());
     const near = nearest(
       name,
@@ -27,4 +27,4 @@ export const help: Verb = {
     );
     throw new UsageError(`${name}: there is no such verb${near ? `; did you mean ${near}?` : ""}`);
   },
-};
+});

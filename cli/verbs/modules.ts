@@ -1,9 +1,9 @@
 // `modules`: what recipes can be made of.
 import { resolve } from "node:path";
 import { UserError } from "../../common/user-error.ts";
-import { sentence, settingRows, wholeExamples } from "../../provision/describe-settings.ts";
-import { nearest } from "../../provision/nearest.ts";
-import { settingsKeyOf, type Schema } from "../../provision/schema.ts";
+import { sentence, settingRows, wholeExamples } from "../../provision/recipe/describe-settings.ts";
+import { nearest } from "../../common/nearest.ts";
+import { settingsKeyOf, type Schema } from "../../provision/recipe/schema.ts";
 import type { Verb } from "../verb.ts";
 
 export const modules: Verb = {
@@ -14,7 +14,7 @@ export const modules: Verb = {
   examples: ["modules", "modules java"],
   async run({ operands: [name], options, output }) {
     const [{ libraryFolder, moduleKey, ModuleCatalogue }, { dump }] = await Promise.all([
-      import("../../provision/load-modules.ts"),
+      import("../../provision/recipe/load-modules.ts"),
       import("js-yaml"),
     ]);
     const own = typeof options.folder === "string" ? [resolve(options.folder)] : [];

@@ -16,7 +16,7 @@ export const publish: Verb = {
   async run({ session, operands: [image], options, output }) {
     if (image === undefined) throw new UsageError("publish needs the folder of an image");
     const path = resolve(image);
-    const { describeImage } = await import("../../provider/functions/local.ts");
+    const { describeImage } = await import("../../components/local/provider/functions/lookups.ts");
     // What is wrong with it is said before anything is set.
     const { manifest } = await describeImage.call(
       { path },

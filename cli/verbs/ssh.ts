@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../common/user-error.ts";
-import { quote } from "../../provision/shell.ts";
+import { quote } from "../../provision/shell/shell.ts";
 import { lookUpDistribution } from "../../provision/distributions.ts";
 import { answers } from "../silent-builders.ts";
 import type { Login } from "../stack-state.ts";

@@ -58,7 +58,7 @@ export const sweep: Verb = {
     const cloud = stack.settings.text("cloud", "local");
     const [{ functions }, { parseDuration }] = await Promise.all([
       import("../../provider/registry.ts"),
-      import("../../provision/sizes.ts"),
+      import("../../common/sizes.ts"),
     ]);
     const context = { progress: (line: string) => output.note(line), signal: session.interrupted };
     const ask = <T>(name: string, inputs: object) => {

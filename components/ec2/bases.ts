@@ -3,7 +3,7 @@
 import type { Distribution } from "../../provision/module.ts";
 import type { ChosenBase, Ec2Settings } from "./settings.ts";
 
-/** What our provider looks for; see provider/ec2/base.ts. */
+/** What our provider looks for; see components/ec2/provider/base.ts. */
 export type BaseSource = { id: string } | { parameter: string } | { owner: string; name: string };
 
 type Architecture = Ec2Settings["architecture"];

@@ -2,17 +2,17 @@
 // they do not do (resources.ts); here is how they hang together.
 import type * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { tagNames, tagKey } from "../../common/ec2-tags.ts";
-import type { UselessImage } from "../../common/ec2-useless-image.ts";
+import { tagNames, tagKey } from "./facts/tags.ts";
+import type { UselessImage } from "./facts/blocking-image.ts";
 import { formatExpiry, type Labels, type Role } from "../../common/labels.ts";
 import { UserError } from "../../common/user-error.ts";
-import type { Inventory } from "../../provision/life-cycle-commands.ts";
+import type { Inventory } from "../../provision/builder/life-cycle-commands.ts";
 import type { Distribution } from "../../provision/module.ts";
-import type { Plan } from "../../provision/plan.ts";
-import type { RecipeBase } from "../../provision/recipe.ts";
-import type { BuilderIdentity } from "../../provision/verification.ts";
-import { openBastion } from "../bastion.ts";
-import { call } from "../call.ts";
+import type { Plan } from "../../provision/plan/plan.ts";
+import type { RecipeBase } from "../../provision/recipe/recipe.ts";
+import type { BuilderIdentity } from "../../provision/builder/verification.ts";
+import { openBastion } from "../shared/bastion.ts";
+import { call } from "../shared/invoke.ts";
 import type {
   Bake,
   Base,
@@ -25,19 +25,19 @@ import type {
   Survey,
   Trial,
 } from "../cloud.ts";
-import type { OwnKey } from "../login-key.ts";
-import { onceMade } from "../outputs.ts";
-import type { Settings } from "../settings.ts";
-import { findSshFrom } from "../ssh-from.ts";
+import type { OwnKey } from "../shared/login-key.ts";
+import { onceMade } from "../life-cycle/outputs.ts";
+import type { Settings } from "../stack-settings.ts";
+import { findSshFrom } from "../shared/ssh-from.ts";
 import type { Power } from "../stages.ts";
-import type { StackState } from "../state.ts";
-import { checkTunnel } from "../tunnel.ts";
+import type { StackState } from "../life-cycle/stack-state.ts";
+import { checkTunnel } from "../shared/tunnel.ts";
 import { baseSource, ec2Distributions, loginUserOf } from "./bases.ts";
 import { Ec2Images, imageOutput } from "./images.ts";
 import { declareMachine, powerType, type Ec2Machine, type Surroundings } from "./machine.ts";
 import { Promotion, steps, type ImageAttributes } from "./resources.ts";
 
-/** A generation as the survey (provider/functions/ec2.ts) tells of it. */
+/** A generation as the survey (components/ec2/provider/functions/lookups.ts) tells of it. */
 interface Ec2Generation extends Generation {
   base: Base;
   /** The AMI's name. */
@@ -52,7 +52,7 @@ interface Surveyed {
   useless: UselessImage[];
 }
 
-/** What the preflight (provider/functions/ec2.ts) found out. */
+/** What the preflight (components/ec2/provider/functions/lookups.ts) found out. */
 interface Preflight {
   vpc: string;
   cidr?: string;

@@ -2,13 +2,13 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { cloudLabels, cloudName } from "../../common/labels.ts";
-import { tagNames } from "../../common/ec2-tags.ts";
-import { parseDuration } from "../../provision/sizes.ts";
+import { tagNames } from "./facts/tags.ts";
+import { parseDuration } from "../../common/sizes.ts";
 import type { ImageIdentity, ImageOutput, LocalImage } from "../cloud.ts";
-import type { Settings } from "../settings.ts";
-import type { StackState } from "../state.ts";
+import type { Settings } from "../stack-settings.ts";
+import type { StackState } from "../life-cycle/stack-state.ts";
 import { AdoptedImage, ImageAttributes, ImageLease, ImportedImage } from "./resources.ts";
-import { UselessImages } from "./useless-images.ts";
+import { UselessImages } from "./blocking-images.ts";
 
 /** Types of the official resources, as the state has them. */
 export const imageTypes = {
@@ -33,7 +33,7 @@ const settled = [
 /** Where a copy came from. */
 const origin = ["name", "sourceAmiId", "sourceAmiRegion"];
 
-/** AWS keeps 60 minutes of patience for large disks; ours (provider/ec2/images.ts) is as long. */
+/** AWS keeps 60 minutes of patience for large disks; ours (components/ec2/provider/images.ts) is as long. */
 const customTimeouts = { create: "60m" };
 
 /** Declares AMIs of one stack. */

@@ -2,17 +2,17 @@
 // Builder and trial machine are the same but for the image they boot from.
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { tagNames } from "../../common/ec2-tags.ts";
+import { tagNames } from "./facts/tags.ts";
 import { cloudLabels, formatExpiry, type Labels } from "../../common/labels.ts";
-import { doorPort } from "../../provision/door.ts";
-import { cloudConfig } from "../../provision/user-data.ts";
-import type { Proxy } from "../bastion.ts";
+import { doorPort } from "../../provision/builder/door.ts";
+import { cloudConfig } from "../../provision/builder/user-data.ts";
+import type { Proxy } from "../shared/bastion.ts";
 import type { Machine } from "../cloud.ts";
-import { declareHostKey, declareLoginKey, type OwnKey } from "../login-key.ts";
-import type { Settings } from "../settings.ts";
+import { declareHostKey, declareLoginKey, type OwnKey } from "../shared/login-key.ts";
+import type { Settings } from "../stack-settings.ts";
 import type { Power } from "../stages.ts";
-import type { StackState } from "../state.ts";
-import { declareForward } from "../tunnel.ts";
+import type { StackState } from "../life-cycle/stack-state.ts";
+import { declareForward } from "../shared/tunnel.ts";
 import { Lease, Market, Reachable, type MadeWith, type StepArgs } from "./resources.ts";
 
 /** What all machines of a stack share. */
@@ -219,7 +219,7 @@ function madeWith({ settings, region, instanceType, vpc, subnets }: Surroundings
   const kmsKey = encrypted ? kmsKeys[region] : undefined;
   return {
     ...{ instanceType, spot, vpc },
-    // Without one the provider says nothing of the public address; see provider/ec2/subnets.ts.
+    // Without one the provider says nothing of the public address; see components/ec2/provider/subnets.ts.
     subnet: subnets[0],
     publicAddress: address === "public",
     ...(instanceProfile !== undefined && { instanceProfile }),

@@ -1,7 +1,7 @@
-// Typed handles on our own resources of stack `ec2`; what they do stands in provider/resources/ec2/.
+// Typed handles on our own resources of stack `ec2`; what they do stands in components/ec2/provider/resources/.
 import type * as pulumi from "@pulumi/pulumi";
-import type { BuilderIdentity } from "../../provision/verification.ts";
-import { ownResource } from "../own-resource.ts";
+import type { BuilderIdentity } from "../../provision/builder/verification.ts";
+import { ownResource } from "../shared/own-resource.ts";
 import type { Power } from "../stages.ts";
 
 type Text = pulumi.Input<string>;
@@ -136,7 +136,7 @@ export const Promotion = ownResource<{ region: string; image: Text; how: Text; r
 export interface ImportedImageArgs {
   region: string;
   tags: Record<string, string>;
-  /** Only when it is to be made; see provider/resources/ec2/imported-image.ts. */
+  /** Only when it is to be made; see components/ec2/provider/resources/imported-image.ts. */
   importing?: {
     folder: Text;
     recipe: string;

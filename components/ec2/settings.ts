@@ -1,7 +1,7 @@
 // The settings of stack `ec2`: what stands in Pulumi.<stack>.yaml under `ci-images:ec2`. No SDK may be imported here:
 // every stack reads this file.
-import type { Schema } from "../../provision/schema.ts";
-import { chosenBases, loginUser } from "../chosen-bases.ts";
+import type { Schema } from "../../provision/recipe/schema.ts";
+import { chosenBases, loginUser } from "../shared/chosen-bases.ts";
 
 /** A base image that the user chose for one distribution, instead of the one that components/ec2/bases.ts looks up. */
 export interface ChosenBase {

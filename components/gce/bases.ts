@@ -3,7 +3,7 @@
 import { UserError } from "../../common/user-error.ts";
 import type { GceSettings } from "./settings.ts";
 
-/** Where to look; as provider/gce/bases.ts takes it. */
+/** Where to look; as components/gce/provider/bases.ts takes it. */
 export type BaseSource =
   { kind: "family"; project: string; family: string } | { kind: "image"; project: string; image: string };
 

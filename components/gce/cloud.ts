@@ -1,16 +1,16 @@
 // Google Compute Engine. Official resources come from @pulumi/gcp; leases, retirement, promotion and families from our own
-// provider (provider/resources/gce/). Here is how they hang together.
+// provider (components/gce/provider/resources/). Here is how they hang together.
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { packFacts } from "../../common/image-facts.ts";
 import { cloudLabels, cloudName, labelKey, type Role } from "../../common/labels.ts";
 import { UserError } from "../../common/user-error.ts";
-import { withoutDetails, type PlanDescription } from "../../provision/explain.ts";
-import type { Inventory } from "../../provision/life-cycle-commands.ts";
+import { withoutDetails, type PlanDescription } from "../../provision/plan/explain.ts";
+import type { Inventory } from "../../provision/builder/life-cycle-commands.ts";
 import type { Distribution } from "../../provision/module.ts";
-import type { Plan } from "../../provision/plan.ts";
-import type { RecipeBase } from "../../provision/recipe.ts";
-import type { BuilderIdentity } from "../../provision/verification.ts";
+import type { Plan } from "../../provision/plan/plan.ts";
+import type { RecipeBase } from "../../provision/recipe/recipe.ts";
+import type { BuilderIdentity } from "../../provision/builder/verification.ts";
 import type {
   Bake,
   Base,
@@ -23,17 +23,17 @@ import type {
   Survey,
   Trial,
 } from "../cloud.ts";
-import { openBastion, type Proxy } from "../bastion.ts";
-import { call } from "../call.ts";
-import type { OwnKey } from "../login-key.ts";
-import { onceMade } from "../outputs.ts";
-import type { Settings } from "../settings.ts";
-import { familyOf, findSshFrom } from "../ssh-from.ts";
-import type { StackState } from "../state.ts";
-import { checkTunnel } from "../tunnel.ts";
+import { openBastion, type Proxy } from "../shared/bastion.ts";
+import { call } from "../shared/invoke.ts";
+import type { OwnKey } from "../shared/login-key.ts";
+import { onceMade } from "../life-cycle/outputs.ts";
+import type { Settings } from "../stack-settings.ts";
+import { familyOf, findSshFrom } from "../shared/ssh-from.ts";
+import type { StackState } from "../life-cycle/stack-state.ts";
+import { checkTunnel } from "../shared/tunnel.ts";
 import { baseSource } from "./bases.ts";
 import { familyName } from "./family.ts";
-import { declareMachine, type GceMachine, type MachineContext } from "./machines.ts";
+import { declareMachine, type GceMachine, type MachineContext } from "./machine.ts";
 
 import {
   Clearing,
@@ -48,7 +48,7 @@ import {
 } from "./resources.ts";
 import { zoneOf } from "./zone.ts";
 
-/** What `ci-images:gce:resolveBase` answers; see provider/gce/bases.ts. */
+/** What `ci-images:gce:resolveBase` answers; see components/gce/provider/bases.ts. */
 interface FoundBase extends Base {
   image: string;
   features: string[];
@@ -66,7 +66,7 @@ interface Facts {
   expires?: string;
 }
 
-/** What `ci-images:gce:survey` answers; see provider/functions/gce.ts. */
+/** What `ci-images:gce:survey` answers; see components/gce/provider/functions/lookups.ts. */
 interface Surveyed {
   images: { image: string; selfLink: string; builtAt: string; proven: boolean; facts: Facts }[];
   builders: string[];

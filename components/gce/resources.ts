@@ -1,8 +1,8 @@
-// Typed handles on our own provider's resources for Google Compute Engine; what they do stands in provider/resources/gce/.
+// Typed handles on our own provider's resources for Google Compute Engine; what they do stands in components/gce/provider/resources/.
 import type { Input } from "@pulumi/pulumi";
 import type { Labels } from "../../common/labels.ts";
-import type { BuilderIdentity } from "../../provision/verification.ts";
-import { ownResource } from "../own-resource.ts";
+import type { BuilderIdentity } from "../../provision/builder/verification.ts";
+import { ownResource } from "../shared/own-resource.ts";
 
 type Text = Input<string>;
 
@@ -129,7 +129,7 @@ export const ImportLease = ownResource<ImportLeaseArgs, { expires: string }>("gc
 export interface ImportedImageArgs {
   project: string;
   name: string;
-  /** Only when it is to be made; see provider/resources/gce/imported-image.ts. */
+  /** Only when it is to be made; see components/gce/provider/resources/imported-image.ts. */
   importing?: {
     folder: Text;
     recipe: string;

@@ -1,13 +1,13 @@
 // The embedded cloud: containers and disks on this computer, no account needed. What the resources do stands in
-// provider/resources/local/; here is how they hang together.
+// components/local/provider/resources/; here is how they hang together.
 import { isAbsolute, join, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { doorUser } from "../../provision/door.ts";
-import type { PlanDescription } from "../../provision/explain.ts";
-import type { Inventory } from "../../provision/life-cycle-commands.ts";
+import { doorUser } from "../../provision/builder/door.ts";
+import type { PlanDescription } from "../../provision/plan/explain.ts";
+import type { Inventory } from "../../provision/builder/life-cycle-commands.ts";
 import type { Distribution } from "../../provision/module.ts";
-import type { Plan } from "../../provision/plan.ts";
-import type { RecipeBase } from "../../provision/recipe.ts";
+import type { Plan } from "../../provision/plan/plan.ts";
+import type { RecipeBase } from "../../provision/recipe/recipe.ts";
 import { assertSealedScript } from "../../provision/seal/seal.ts";
 import type {
   Bake,
@@ -21,10 +21,10 @@ import type {
   Survey,
   Trial,
 } from "../cloud.ts";
-import { call } from "../call.ts";
-import { onceMade } from "../outputs.ts";
-import { KeyPair } from "../resources.ts";
-import type { Settings } from "../settings.ts";
+import { call } from "../shared/invoke.ts";
+import { onceMade } from "../life-cycle/outputs.ts";
+import { KeyPair } from "../shared/resources.ts";
+import type { Settings } from "../stack-settings.ts";
 import type { BakeStage } from "../stages.ts";
 import { BaseImage, Builder, Image, Lease, Promotion, steps, VirtualMachine } from "./resources.ts";
 

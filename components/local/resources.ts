@@ -1,8 +1,8 @@
-// Typed handles on the resources of the `local` cloud; what they do stands in provider/resources/local/.
+// Typed handles on the resources of the `local` cloud; what they do stands in components/local/provider/resources/.
 import type { Input } from "@pulumi/pulumi";
-import type { BuilderIdentity } from "../../provision/verification.ts";
+import type { BuilderIdentity } from "../../provision/builder/verification.ts";
 import type { Base } from "../cloud.ts";
-import { ownResource } from "../own-resource.ts";
+import { ownResource } from "../shared/own-resource.ts";
 
 type Text = Input<string>;
 type Strings = Record<string, Text>;

@@ -1,7 +1,7 @@
 // How to log in to a machine of a bake, kept in the state for people and the project's command line: whatever the cloud, and
 // also while a bake has failed. Nothing is made; the record goes when the machine's records go.
 import type { ResourceType } from "../resource.ts";
-import { proxySchema, type Proxy } from "./proxy.ts";
+import { proxySchema, type Proxy } from "../kit/proxy.ts";
 
 export interface LoginInputs {
   /** The worker image that the machine belongs to: `debian12`. */

@@ -1,10 +1,10 @@
 // A machine comes back from a reboot. Commands would dial it, too, but take a login that is refused for a machine that is not up yet.
 import { connectionSchema, type Connection } from "../ssh.ts";
-import type { Proxy } from "./proxy.ts";
+import type { Proxy } from "../kit/proxy.ts";
 import type { Context, ResourceType } from "../resource.ts";
 import { withComplaint } from "../tunnels.ts";
-import { waitFor, type Seen } from "../wait.ts";
-import { WayFinder } from "../way-in.ts";
+import { waitFor, type Seen } from "../kit/wait.ts";
+import { WayFinder } from "../kit/way-in.ts";
 
 export interface ReturnInputs {
   /** How the machine was reached before. Another address of the same machine is no change. */

@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { UserError } from "../../common/user-error.ts";
 import { listPacked, packedStream, type PackedEntry } from "../../common/pack.ts";
-import { receiveProgram } from "../../provision/receive.ts";
-import { runAsRoot } from "../../provision/runner.ts";
+import { receiveProgram } from "../../provision/builder/receive.ts";
+import { runAsRoot } from "../../provision/builder/runner.ts";
 import type { Context, ResourceType } from "../resource.ts";
 import { connectionSchema, runOver, type Connection } from "../ssh.ts";
 

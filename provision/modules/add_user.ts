@@ -1,8 +1,8 @@
 // Adds users: people or services that may log in to the workers, with sudo unless told otherwise.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
-import { settingsOf } from "../settings.ts";
-import { quote, quoteAll } from "../shell.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { quote, quoteAll } from "../shell/shell.ts";
 import { keptKeysFile } from "../seal/kept.ts";
 
 export const description = "Adds users, with sudo, groups and SSH keys";

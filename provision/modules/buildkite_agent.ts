@@ -6,10 +6,10 @@
 // What follows the command are the agent's tags, with commas between them, or nothing. Further settings belong into
 // /etc/buildkite-agent/buildkite-agent.cfg and hooks into /etc/buildkite-agent/hooks (module files). The sha256 of a version stands in
 // buildkite-agent-VERSION.SHA256SUMS of its release. Jobs come from Buildkite, so the service was tried only with an agent that pretends.
-import { addAccount, addService, groupsSetting, type Agent } from "../agent.ts";
-import { downloadSettings, installScript, type DownloadSettings } from "../download.ts";
+import { addAccount, addService, groupsSetting, type Agent } from "./shared/agent.ts";
+import { downloadSettings, installScript, type DownloadSettings } from "./shared/download.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
-import { quote } from "../shell.ts";
+import { quote } from "../shell/shell.ts";
 
 export const description = "Installs the Buildkite agent, disabled until it has a token";
 export const settingsRequired = true;

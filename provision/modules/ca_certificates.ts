@@ -3,10 +3,10 @@
 // to the system's.
 import { X509Certificate } from "node:crypto";
 import { UserError } from "../../common/user-error.ts";
-import { environmentFunctions } from "../environment.ts";
+import { environmentFunctions } from "./shared/environment.ts";
 import type { BuildConfiguration, Distribution, Root } from "../module.ts";
-import { settingsOf } from "../settings.ts";
-import { feed, quote } from "../shell.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { feed, quote } from "../shell/shell.ts";
 
 export const description = "Makes the workers trust certificate authorities of your own";
 export const settingsRequired = true;

@@ -1,6 +1,6 @@
 // Installs what builds C and C++ programs: compilers, make, autotools, a debugger. Packages beyond that are the affair of install_packages.
 import type { Root } from "../module.ts";
-import { isInstalled } from "../settings.ts";
+import { isInstalled } from "./shared/module-settings.ts";
 
 export const description = "Installs compilers, make, autotools and a debugger";
 

@@ -3,12 +3,12 @@
 //
 // Tried with Debian's packages; those of Docker's own repository could not be reached where this was tested.
 import { UserError } from "../../common/user-error.ts";
-import { containerDropIn } from "../docker.ts";
+import { containerDropIn } from "./shared/docker.ts";
 import type { BuildConfiguration, Distribution, Root } from "../module.ts";
-import { addRepository } from "../repositories.ts";
-import { isInstalled, settingsOf } from "../settings.ts";
-import { quote } from "../shell.ts";
-import { requireSystemd } from "../units.ts";
+import { addRepository } from "./shared/repositories.ts";
+import { isInstalled, settingsOf } from "./shared/module-settings.ts";
+import { quote } from "../shell/shell.ts";
+import { requireSystemd } from "./shared/units.ts";
 
 export const description = "Installs Docker, with the login user in its group";
 

@@ -3,13 +3,13 @@
 // A builder that is a container (stack local) can't fill the cache of a worker, whose layers are stored in another way: there the
 // images are saved, and each worker loads them once, when it boots for the first time.
 import { UserError } from "../../common/user-error.ts";
-import { containerData } from "../docker.ts";
-import { moduleKey } from "../load-modules.ts";
+import { containerData } from "./shared/docker.ts";
+import { moduleKey } from "../recipe/load-modules.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { ownFolder } from "../seal/kept.ts";
-import { settingsOf } from "../settings.ts";
-import { quote, quoteAll } from "../shell.ts";
-import { builderMark, markBuilder, putUnit } from "../units.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { quote, quoteAll } from "../shell/shell.ts";
+import { builderMark, markBuilder, putUnit } from "./shared/units.ts";
 
 export const description = "Pulls Docker images into the cache";
 export const settingsRequired = true;

@@ -1,10 +1,10 @@
 // Sets variables for everybody: logins, commands that come by SSH, sudo, cron, and the services and agents that systemd starts.
-import { environmentFunctions } from "../environment.ts";
+import { environmentFunctions } from "./shared/environment.ts";
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
-import { settingsOf } from "../settings.ts";
-import { quote } from "../shell.ts";
-import { requireSystemd } from "../units.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { quote } from "../shell/shell.ts";
+import { requireSystemd } from "./shared/units.ts";
 
 export const description = "Sets environment variables for everybody, services included";
 export const settingsRequired = true;

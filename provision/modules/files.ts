@@ -1,11 +1,11 @@
 // Puts files of the user's own into the image.
 import { UserError } from "../../common/user-error.ts";
-import { sha256 } from "../digest.ts";
+import { sha256 } from "../plan/digest.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { keepScript, keepSecretScript, ownFolder } from "../seal/kept.ts";
-import { holdsSecret, showSecrets } from "../secret-text.ts";
-import { settingsOf } from "../settings.ts";
-import { quote } from "../shell.ts";
+import { holdsSecret, showSecrets } from "../shell/secret-text.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { quote } from "../shell/shell.ts";
 
 export const description = "Puts files into the image, with their content in the recipe or in files beside it";
 export const settingsRequired = true;

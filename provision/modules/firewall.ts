@@ -1,9 +1,9 @@
 // A firewall that lets in SSH, answers, ping, and the ports of the recipe, and nothing else: firewalld on Red Hat's family, nftables on
 // Debian and Ubuntu. Connections of containers on the worker, and what goes out, are not touched.
 import type { BuildConfiguration, Root } from "../module.ts";
-import { settingsOf } from "../settings.ts";
-import { quote } from "../shell.ts";
-import { requireSystemd } from "../units.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { quote } from "../shell/shell.ts";
+import { requireSystemd } from "./shared/units.ts";
 
 export const description = "Turns on a firewall with some ports open";
 

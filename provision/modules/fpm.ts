@@ -2,8 +2,8 @@
 //
 // No gem server could be reached where this was tested: it was tried with a gem of that name and a server of the test's own, on Debian 12.
 import type { BuildConfiguration, Root } from "../module.ts";
-import { settingsOf } from "../settings.ts";
-import { quote } from "../shell.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { quote } from "../shell/shell.ts";
 
 export const description = "Installs fpm, which makes rpm and deb packages";
 

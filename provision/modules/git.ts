@@ -2,10 +2,10 @@
 // the latter first where /usr/local/bin is first in PATH; module path sees to that.
 //
 // kernel.org could not be reached where this was tested: the build was tried with a stand-in for the source, on Debian 12.
-import { fetchScript, requireCurl } from "../download.ts";
+import { fetchScript, requireCurl } from "./shared/download.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
-import { settingsOf } from "../settings.ts";
-import { quote } from "../shell.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { quote } from "../shell/shell.ts";
 
 export const description = "Installs git, the distribution's or a version built from source";
 

@@ -6,10 +6,10 @@
 //
 // What follows the address are further options of the runner's config.sh (--labels, --name, --runnergroup, --ephemeral). The sha256 of a
 // version stands in the notes of its release. Registering asks GitHub, so it was tried only with a runner that pretends.
-import { addAccount, addService, groupsSetting, type Agent } from "../agent.ts";
-import { downloadSettings, installScript, type DownloadSettings } from "../download.ts";
+import { addAccount, addService, groupsSetting, type Agent } from "./shared/agent.ts";
+import { downloadSettings, installScript, type DownloadSettings } from "./shared/download.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
-import { quote } from "../shell.ts";
+import { quote } from "../shell/shell.ts";
 
 export const description = "Installs GitHub's Actions runner, disabled until it is registered";
 export const settingsRequired = true;

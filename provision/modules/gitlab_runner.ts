@@ -6,10 +6,10 @@
 // What follows the address are further options of gitlab-runner register (--executor docker --docker-image debian:12). The sha256 of a
 // version stands in release.sha256 of its release, in the line of binaries/gitlab-runner-linux-amd64. Registering asks GitLab, so it was tried
 // only with a runner that pretends.
-import { addAccount, addService, groupsSetting, type Agent } from "../agent.ts";
-import { downloadSettings, installScript, type DownloadSettings } from "../download.ts";
+import { addAccount, addService, groupsSetting, type Agent } from "./shared/agent.ts";
+import { downloadSettings, installScript, type DownloadSettings } from "./shared/download.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
-import { quote } from "../shell.ts";
+import { quote } from "../shell/shell.ts";
 
 export const description = "Installs GitLab Runner, disabled until it is registered";
 export const settingsRequired = true;

@@ -2,7 +2,13 @@
 // version are on PATH (links in /usr/local/bin). Which sha256 belongs to a version stands on go.dev/dl, beside the archive.
 // Upstream could not be reached where this was tested: the scripts were tried with an archive of the same form, and Debian 12.
 import type { BuildConfiguration, Root } from "../module.ts";
-import { installToolchain, linkAll, toolchainSchema, type Toolchain, type ToolchainSettings } from "../toolchain.ts";
+import {
+  installToolchain,
+  linkAll,
+  toolchainSchema,
+  type Toolchain,
+  type ToolchainSettings,
+} from "./shared/toolchain.ts";
 
 export const description = "Installs Go, in one or several versions";
 export const settingsRequired = true;

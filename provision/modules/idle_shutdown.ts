@@ -1,8 +1,8 @@
 // Powers a worker off that no Jenkins controller uses (any more): no forgotten workers on the bill.
 import type { BuildConfiguration, Root } from "../module.ts";
-import { settingsOf } from "../settings.ts";
-import { quote } from "../shell.ts";
-import { builderMark, markBuilder, putUnit, requireSystemd } from "../units.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { quote } from "../shell/shell.ts";
+import { builderMark, markBuilder, putUnit, requireSystemd } from "./shared/units.ts";
 
 export const description = "Powers the worker off when no Jenkins agent runs on it";
 

@@ -1,9 +1,9 @@
 // Installs deb files of the user's own; what they depend on comes from the distribution's repositories.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
-import { findFiles, namesFile, rememberNames } from "../package-files.ts";
-import { aptGet, aptUpdate } from "../root.ts";
-import { settingsOf } from "../settings.ts";
+import { findFiles, namesFile, rememberNames } from "./shared/package-files.ts";
+import { aptGet, aptUpdate } from "../plan/root.ts";
+import { settingsOf } from "./shared/module-settings.ts";
 
 export const description = "Installs deb files, or all deb files of folders";
 export const settingsKey = "debs";

@@ -1,7 +1,7 @@
 // Installs packages from the distribution's repositories.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Packages, Root } from "../module.ts";
-import { isInstalled, packageNames, settingsOf } from "../settings.ts";
+import { isInstalled, packageNames, settingsOf } from "./shared/module-settings.ts";
 
 export const description = "Installs packages by name from the distribution's repositories";
 export const settingsRequired = true;

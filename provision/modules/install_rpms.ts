@@ -1,7 +1,7 @@
 // Installs rpm files of the user's own, as Imaging Hot Sauce did: copied over, installed, removed again.
 import type { BuildConfiguration, Root } from "../module.ts";
-import { findFiles, namesFile, rememberNames } from "../package-files.ts";
-import { settingsOf } from "../settings.ts";
+import { findFiles, namesFile, rememberNames } from "./shared/package-files.ts";
+import { settingsOf } from "./shared/module-settings.ts";
 
 export const description = "Installs rpm files, or all rpm files of folders";
 export const settingsKey = "rpms";

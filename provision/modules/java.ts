@@ -1,7 +1,7 @@
 // Installs a Java runtime: a Jenkins agent is a Java program.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Distribution, Root } from "../module.ts";
-import { settingsOf } from "../settings.ts";
+import { settingsOf } from "./shared/module-settings.ts";
 
 export const description = "Installs a headless Java runtime";
 

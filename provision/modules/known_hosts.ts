@@ -1,7 +1,7 @@
 // Gives root a known_hosts file, with the keys of hosts that jobs reach by SSH.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { keepScript } from "../seal/kept.ts";
-import { settingsOf } from "../settings.ts";
+import { settingsOf } from "./shared/module-settings.ts";
 
 export const description = "Writes /root/.ssh/known_hosts, which some jobs need to exist";
 

@@ -1,8 +1,8 @@
 // Sets what processes of users and services may use: open files above all, of which builds with many workers run out. Users get
 // the limits when they log in (by PAM), services when they are started (a job of an agent that is a service has no login).
 import type { BuildConfiguration, Root } from "../module.ts";
-import { settingsOf } from "../settings.ts";
-import { quote } from "../shell.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { quote } from "../shell/shell.ts";
 
 export const description = "Sets limits of open files, processes and the like, for logins and services";
 export const settingsRequired = true;

@@ -1,8 +1,8 @@
 // Turns scatter-gather off on the network cards, at every boot: some hypervisors dropped packets whose data lay in too many pieces
 // (Xen's "skb rides the rocket"). Features can be turned off or on by any name that `ethtool -k` lists.
 import type { BuildConfiguration, Root } from "../module.ts";
-import { settingsOf } from "../settings.ts";
-import { requireSystemd } from "../units.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { requireSystemd } from "./shared/units.ts";
 
 export const description = "Turns scatter-gather off on the network cards at boot";
 

@@ -1,6 +1,6 @@
 // Installs nginx, which serves freshly built packages to the nodes that test them.
 import type { Root } from "../module.ts";
-import { isInstalled } from "../settings.ts";
+import { isInstalled } from "./shared/module-settings.ts";
 
 export const description = "Installs nginx, enabled at boot and listening on port 80";
 

@@ -3,7 +3,13 @@
 // belongs to a version stands in upstream's SHASUMS256.txt beside the archive, in the line of node-vVERSION-linux-x64.tar.gz.
 // Upstream could not be reached where this was tested: the scripts were tried with an archive of the same form, and Debian 12.
 import type { BuildConfiguration, Root } from "../module.ts";
-import { installToolchain, linkAll, toolchainSchema, type Toolchain, type ToolchainSettings } from "../toolchain.ts";
+import {
+  installToolchain,
+  linkAll,
+  toolchainSchema,
+  type Toolchain,
+  type ToolchainSettings,
+} from "./shared/toolchain.ts";
 
 export const description = "Installs Node.js and npm, in one or several versions";
 export const settingsRequired = true;

@@ -1,8 +1,8 @@
 // Installs commands from npm's registry for everybody, by `npm install --global`. npm comes from module node, or from the distribution
 // (install_packages: [npm]); either has to be in the recipe before it.
 import type { BuildConfiguration, Root } from "../module.ts";
-import { settingsOf } from "../settings.ts";
-import { quote, quoteAll } from "../shell.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { quote, quoteAll } from "../shell/shell.ts";
 
 export const description = "Installs commands from npm's registry for everybody";
 export const settingsRequired = true;

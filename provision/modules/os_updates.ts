@@ -1,7 +1,7 @@
 // Installs all updates of the operating system, the kernel's too.
 import type { BuildConfiguration, Root } from "../module.ts";
-import { aptGet, aptUpdate } from "../root.ts";
-import { settingsOf } from "../settings.ts";
+import { aptGet, aptUpdate } from "../plan/root.ts";
+import { settingsOf } from "./shared/module-settings.ts";
 
 export const description =
   "Installs all updates of the operating system, and reboots into the new kernel when asked to";

@@ -1,10 +1,10 @@
 // Puts folders first in PATH for everybody: login shells, commands that come by SSH, sudo, cron, and the services and agents that
 // systemd starts. What a job installs to /usr/local/bin then wins over the distribution's own.
-import { environmentFunctions } from "../environment.ts";
+import { environmentFunctions } from "./shared/environment.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
-import { settingsOf } from "../settings.ts";
-import { quote } from "../shell.ts";
-import { requireSystemd } from "../units.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { quote } from "../shell/shell.ts";
+import { requireSystemd } from "./shared/units.ts";
 
 export const description = "Puts /usr/local/bin, or other folders, first in PATH";
 

@@ -3,8 +3,8 @@
 // it gets there, what a user installs gets into that user's ~/.local. The distribution's own Python packages are never touched.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { ownFolder } from "../seal/kept.ts";
-import { settingsOf } from "../settings.ts";
-import { quote } from "../shell.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { quote } from "../shell/shell.ts";
 
 export const description = "Installs the newest pip, or a version of it, apart from the distribution's";
 

@@ -1,8 +1,8 @@
 // Installs Python programs for everybody, each in a virtual environment of its own (/opt/pipx), with its commands in /usr/local/bin.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
-import { settingsOf } from "../settings.ts";
-import { quote } from "../shell.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { quote } from "../shell/shell.ts";
 
 export const description = "Installs Python programs, each in a virtual environment of its own";
 export const settingsRequired = true;

@@ -3,13 +3,13 @@
 // name and a password: both get into the image (`keep_secret: true` says that this is meant), in files that only root can read;
 // processes on the worker see them in their environment, as every program that is to use the proxy must.
 import { UserError } from "../../common/user-error.ts";
-import { proxyVariables } from "../download.ts";
-import { environmentFunctions } from "../environment.ts";
+import { proxyVariables } from "./shared/download.ts";
+import { environmentFunctions } from "./shared/environment.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { keepSecretScript } from "../seal/kept.ts";
-import { settingsOf } from "../settings.ts";
-import { quote } from "../shell.ts";
-import { requireSystemd } from "../units.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { quote } from "../shell/shell.ts";
+import { requireSystemd } from "./shared/units.ts";
 
 export const description = "Sends what the workers fetch through a proxy";
 export const settingsRequired = true;

@@ -2,10 +2,10 @@
 // Which sha256 belongs to an archive stands on pypy.org/checksums.html.
 //
 // Upstream could not be reached where this was tested: the scripts were tried with an archive of the same form, on Debian 12.
-import { downloadSettings, installScript, requireCurl, type DownloadSettings } from "../download.ts";
+import { downloadSettings, installScript, requireCurl, type DownloadSettings } from "./shared/download.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
-import { settingsOf } from "../settings.ts";
-import { quote } from "../shell.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { quote } from "../shell/shell.ts";
 
 export const description = "Installs a version of PyPy, beside the distribution's Python";
 export const settingsRequired = true;

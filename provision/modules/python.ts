@@ -4,7 +4,7 @@
 // the release, in the line of cpython-VERSION+RELEASE-x86_64-unknown-linux-gnu-install_only.tar.gz.
 // Upstream could not be reached where this was tested: the scripts were tried with an archive of the same form, and Debian 12.
 import type { BuildConfiguration, Root } from "../module.ts";
-import { installToolchain, toolchainSchema, type Toolchain, type ToolchainSettings } from "../toolchain.ts";
+import { installToolchain, toolchainSchema, type Toolchain, type ToolchainSettings } from "./shared/toolchain.ts";
 
 export const description = "Installs Python, in one or several versions beside the distribution's own";
 export const settingsRequired = true;

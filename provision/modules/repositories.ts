@@ -4,9 +4,9 @@
 // Tried on Debian 12; EPEL, crb and rpm repositories are checked by shellcheck alone, for no root of Red Hat's family could be had.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Distribution, Root } from "../module.ts";
-import { addRepository, aptKnows, indexTargets, type PackageRepository } from "../repositories.ts";
-import { aptUpdate } from "../root.ts";
-import { isInstalled, settingsOf } from "../settings.ts";
+import { addRepository, aptKnows, indexTargets, type PackageRepository } from "./shared/repositories.ts";
+import { aptUpdate } from "../plan/root.ts";
+import { isInstalled, settingsOf } from "./shared/module-settings.ts";
 
 export const description = "Adds package repositories, each with its signing key";
 export const settingsRequired = true;

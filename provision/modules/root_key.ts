@@ -2,8 +2,8 @@
 // image, readable for root: whoever may boot the image has it, so make it a key for nothing else.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { keepScript, keepSecretScript } from "../seal/kept.ts";
-import { holdsSecret } from "../secret-text.ts";
-import { settingsOf } from "../settings.ts";
+import { holdsSecret } from "../shell/secret-text.ts";
+import { settingsOf } from "./shared/module-settings.ts";
 
 export const description = "Gives root a private SSH key, from a secret of the stack";
 export const settingsRequired = true;

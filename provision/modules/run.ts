@@ -1,7 +1,7 @@
 // Runs scripts of the user's own: for what no module does yet.
 import type { BuildConfiguration, Root } from "../module.ts";
-import { settingsOf } from "../settings.ts";
-import { quote } from "../shell.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { quote } from "../shell/shell.ts";
 
 export const description = "Runs scripts (bash, as root, ended by the first command that fails)";
 export const settingsRequired = true;

@@ -4,8 +4,14 @@
 // of the archive's address with .sha256 at its end.
 // Upstream could not be reached where this was tested: the scripts were tried with an archive of the same form, and Debian 12.
 import type { BuildConfiguration, Root } from "../module.ts";
-import { quote } from "../shell.ts";
-import { installToolchain, linkAll, toolchainSchema, type Toolchain, type ToolchainSettings } from "../toolchain.ts";
+import { quote } from "../shell/shell.ts";
+import {
+  installToolchain,
+  linkAll,
+  toolchainSchema,
+  type Toolchain,
+  type ToolchainSettings,
+} from "./shared/toolchain.ts";
 
 export const description = "Installs Rust with cargo, rustfmt and clippy, in one or several versions";
 export const settingsRequired = true;

@@ -4,7 +4,7 @@
 // Not tried: no root of Red Hat's family could be had where this was tested. Its scripts are checked by shellcheck alone.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
-import { settingsOf } from "../settings.ts";
+import { settingsOf } from "./shared/module-settings.ts";
 
 export const description = "Makes SELinux enforcing (Red Hat's family only)";
 

@@ -1,6 +1,6 @@
 // Makes sudo fit for jobs: no terminal needed, and the environment (PATH above all) survives.
 import type { Root } from "../module.ts";
-import { quote } from "../shell.ts";
+import { quote } from "../shell/shell.ts";
 
 export const description = "Lets jobs use sudo without a terminal, with their environment kept";
 

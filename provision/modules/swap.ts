@@ -3,9 +3,9 @@
 // one, and sealing would remove it.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { UserError } from "../../common/user-error.ts";
-import { parseSize, sizeForm } from "../sizes.ts";
-import { settingsOf } from "../settings.ts";
-import { builderMark, markBuilder, putUnit, requireSystemd } from "../units.ts";
+import { parseSize, sizeForm } from "../../common/sizes.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { builderMark, markBuilder, putUnit, requireSystemd } from "./shared/units.ts";
 
 export const description = "Makes a swap file at the worker's first boot";
 export const settingsRequired = true;

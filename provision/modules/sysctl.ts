@@ -1,7 +1,7 @@
 // Sets kernel parameters on the workers, from boot on: what databases, browsers and many watched files in tests need.
 import type { BuildConfiguration, Root } from "../module.ts";
-import { settingsOf } from "../settings.ts";
-import { quote } from "../shell.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { quote } from "../shell/shell.ts";
 
 export const description = "Sets kernel parameters (sysctl)";
 export const settingsRequired = true;

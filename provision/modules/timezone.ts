@@ -1,9 +1,9 @@
 // Sets the workers' time zone.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
-import { nearest } from "../nearest.ts";
-import { settingsOf } from "../settings.ts";
-import { quote } from "../shell.ts";
+import { nearest } from "../../common/nearest.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { quote } from "../shell/shell.ts";
 
 export const description = "Sets the time zone";
 

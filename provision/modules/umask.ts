@@ -1,7 +1,7 @@
 // Sets the umask of everybody who logs in: packages built on a worker with another one have wrong file modes.
 import type { BuildConfiguration, Root } from "../module.ts";
-import { settingsOf } from "../settings.ts";
-import { quote } from "../shell.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { quote } from "../shell/shell.ts";
 
 export const description = "Sets the umask of login shells and of commands that come by SSH";
 

@@ -5,8 +5,8 @@
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { keepScript, ownFolder } from "../seal/kept.ts";
-import { settingsOf } from "../settings.ts";
-import { quote, quoteAll } from "../shell.ts";
+import { settingsOf } from "./shared/module-settings.ts";
+import { quote, quoteAll } from "../shell/shell.ts";
 
 export const description = "Warms a user's pip cache with a Python project's wheels";
 export const settingsRequired = true;

@@ -5,9 +5,9 @@
 // the module. The rest was not tried.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Distribution, Root } from "../module.ts";
-import { addRepository } from "../repositories.ts";
-import { aptGet } from "../root.ts";
-import { isInstalled, settingsOf } from "../settings.ts";
+import { addRepository } from "./shared/repositories.ts";
+import { aptGet } from "../plan/root.ts";
+import { isInstalled, settingsOf } from "./shared/module-settings.ts";
 
 export const description = "Installs ZFS, with kernel modules built for the newest kernel in the image";
 

@@ -58,7 +58,7 @@ export const checklist: readonly ChecklistEntry[] = [
     id: "build-door",
     group: "access",
     reason: "the bake's own way in, with its host key and the key that it lets in",
-    source: "design: provision/door.ts",
+    source: "design: provision/builder/door.ts",
     paths: ["/etc/ci-images-builder"],
   },
   {
@@ -71,7 +71,7 @@ export const checklist: readonly ChecklistEntry[] = [
       "/etc/firewalld/*/ci-images-builder*",
       "/etc/iptables/*ci-images-builder*",
     ],
-    // A recipe that saves the rules in force has ours among them (provision/door/keep-open.sh).
+    // A recipe that saves the rules in force has ours among them (provision/builder/door/keep-open.sh).
     remove: `firewall_files | while read -r file; do sed -i -E "/$build_rule/d" "$file"; done`,
     assert: `firewall_files | while read -r file; do echo "$file: a rule for the bake's own way in"; done`,
   },

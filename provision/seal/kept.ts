@@ -1,6 +1,6 @@
 // What a recipe means to keep although sealing would remove it. The lists lie in the image itself, and stay there: modules
 // add to them while they run, sealing and its assertions read them, and whoever audits the image later can do so, too.
-import { quoteAll } from "../shell.ts";
+import { quoteAll } from "../shell/shell.ts";
 
 /** The folder in an image for what we have to say about it. */
 export const ownFolder = "/usr/lib/ci-images";

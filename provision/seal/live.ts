@@ -1,7 +1,7 @@
 // What sealing does on the running builder beside the checklist: silencing what would write again, and giving the image its name.
 import { keptKeysFile, keptPathsFile, ownFolder } from "./kept.ts";
 import { guestFile, keyWriters } from "./scripts.ts";
-import { feed, quoteAll } from "../shell.ts";
+import { feed, quoteAll } from "../shell/shell.ts";
 
 /** Bash functions for the running builder, beside those of the prelude. */
 export const liveFunctions = [guestFile("quiet.sh"), guestFile("remove.sh"), keyWriters].join("\n");

@@ -1,6 +1,6 @@
 // The shell functions that the checklist is written with. All of them take ROOT into account: empty on a running machine,
 // the folder of the tree on a stopped one. Paths are printed as the image will have them.
-import { doorPort } from "../door.ts";
+import { doorPort } from "../builder/door.ts";
 import { keptKeysFile, keptPathsFile, keptSecretsFile, madePathsFile } from "./kept.ts";
 import { guestFile } from "./scripts.ts";
 

@@ -1,6 +1,6 @@
 // The parts of sealing that are written in shell, from files beside this one that shellcheck reads.
 import { readFileSync } from "node:fs";
-import { feed } from "../shell.ts";
+import { feed } from "../shell/shell.ts";
 import { ownFolder } from "./kept.ts";
 
 /** A file of provision/seal/guest. */

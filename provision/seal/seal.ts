@@ -1,7 +1,7 @@
 // Sealing: the scripts that make an image out of a builder that somebody worked on. What has to go and what has to be there
 // stands in checklist.ts; this file renders it.
 import { createHash } from "node:crypto";
-import { quote } from "../shell.ts";
+import { quote } from "../shell/shell.ts";
 import { checklist, type ChecklistEntry } from "./checklist.ts";
 import { identityScript, keepMore, liveFunctions, type ImageIdentity } from "./live.ts";
 import { prelude } from "./prelude.ts";

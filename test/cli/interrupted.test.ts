@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { automation } from "@pulumi/pulumi";
 import { pulumiCommand } from "../../cli/pulumi-command.ts";
-import { ThrowAwayStack } from "../../tools/throw-away-stack.ts";
+import { TemporaryStack } from "../../cli/temporary-stack.ts";
 
 describe("Ctrl-C between two steps", () => {
   let folder: string;
@@ -32,7 +32,7 @@ describe("Ctrl-C between two steps", () => {
   it("leaves nothing of a throw-away stack that was not whole yet", async () => {
     process.env.TMPDIR = folder;
     // What ends its making is no matter; a function is nothing that a recipe's file could hold.
-    await assert.rejects(ThrowAwayStack.create({ name: () => {} }), /unacceptable kind of an object/);
+    await assert.rejects(TemporaryStack.create({ name: () => {} }), /unacceptable kind of an object/);
     assert.deepEqual(await readdir(folder), []);
   });
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { costSoFar } from "../../common/price.ts";
-import { checkSettings } from "../../components/settings.ts";
+import { checkSettings } from "../../components/stack-settings.ts";
 
 describe("the cost of a builder", () => {
   it("is its age times the price, in the price's currency", () => {

@@ -65,7 +65,7 @@ describe("the progress of a deployment", () => {
   it("does not warn of this project's own stand-ins, but of other plugins on PATH", () => {
     const { steps, lines } = shown();
     const found = (path: string) => diagnostic("warning", `using pulumi-resource-command from $PATH at ${path}`, "");
-    steps.onEvent(found("/project/tools/stand-ins/command-plugin/pulumi-resource-command"));
+    steps.onEvent(found("/project/toolchain/offline/command-plugin/pulumi-resource-command"));
     assert.deepEqual(lines, []);
     steps.onEvent(found("/usr/local/bin/pulumi-resource-command"));
     assert.equal(lines.length, 1);

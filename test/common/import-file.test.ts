@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { execa } from "execa";
-import { projectDirectory } from "../../tools/versions.mjs";
+import { projectDirectory } from "../../toolchain/versions.mjs";
 
 const files = {
   "module.ts": "enum Size { small } export const made: string = 'made' + Size.small;",

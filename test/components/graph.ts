@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cloud, Distributed } from "../../components/cloud.ts";
-import type { Settings } from "../../components/settings.ts";
-import { StackState } from "../../components/state.ts";
-import { WorkerImage } from "../../components/worker-image.ts";
-import type { Plan } from "../../provision/plan.ts";
+import type { Settings } from "../../components/stack-settings.ts";
+import { StackState } from "../../components/life-cycle/stack-state.ts";
+import { WorkerImage } from "../../components/life-cycle/worker-image.ts";
+import type { Plan } from "../../provision/plan/plan.ts";
 
 /** A resource that was declared. */
 export interface Declared {

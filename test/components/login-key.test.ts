@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import ssh2 from "ssh2";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
-import { readOwnKey } from "../../components/login-key.ts";
+import { readOwnKey } from "../../components/shared/login-key.ts";
 
 describe("a login key of the user's own", () => {
   const variables = { name: "AWS_KEY_PAIR", privateKey: "AWS_KEY_FILENAME" };

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cloud, ImageOutput } from "../../components/cloud.ts";
-import { stackOutputs } from "../../components/outputs.ts";
+import { stackOutputs } from "../../components/life-cycle/outputs.ts";
 
 describe("the stack's outputs", () => {
   const image = (id: string) => pulumi.output<ImageOutput>({ recipe: "r", builtAt: "t", id });

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { dump } from "js-yaml";
-import { checkSettings } from "../../components/settings.ts";
-import { bakeAll } from "../../components/worker-images.ts";
+import { checkSettings } from "../../components/stack-settings.ts";
+import { bakeAll } from "../../components/life-cycle/worker-images.ts";
 import { unwrapSecrets } from "../../provider/values.ts";
 
 /** A registered resource. */

@@ -1,6 +1,6 @@
 // Stack settings: defaults, and what is said of wrong ones.
 import assert from "node:assert/strict";
-import { checkSettings } from "../../components/settings.ts";
+import { checkSettings } from "../../components/stack-settings.ts";
 
 describe("stack settings", () => {
   const check = (found: Record<string, unknown>) => checkSettings("Pulumi.test.yaml", "ci-images:", found);

@@ -1,8 +1,8 @@
 // How far a bake goes: what of the settings, of the cloud and of earlier runs decides it.
 import assert from "node:assert/strict";
 import type { Survey } from "../../components/cloud.ts";
-import { refusePowerOff, stageOf, stepsOf, type StageQuestion } from "../../components/stages.ts";
-import { StackState } from "../../components/state.ts";
+import { refusePowerOff, stageOf, stepsOf, type StageQuestion } from "../../components/life-cycle/stage-steps.ts";
+import { StackState } from "../../components/life-cycle/stack-state.ts";
 
 const nothing: Survey = { generations: [], builders: [] };
 const builder: Survey = { generations: [], builders: ["r"] };

@@ -1,6 +1,6 @@
 // What the program knows of the stack's state.
 import assert from "node:assert/strict";
-import { StackState } from "../../components/state.ts";
+import { StackState } from "../../components/life-cycle/stack-state.ts";
 
 describe("the stack's state", () => {
   const plan = { name: "worker", recipe: "r" };

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
-import { loadTransforms, transformation } from "../../components/transforms.ts";
+import { loadTransforms, transformation } from "../../components/life-cycle/transforms.ts";
 
 describe("the stack setting `transforms`", () => {
   let folder: string;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parseArgsStringToArgv } from "string-argv";
 import { readCalls } from "../../cli/main.ts";
 import { verbs } from "../../cli/verbs.ts";
-import { projectDirectory } from "../../tools/versions.mjs";
+import { projectDirectory } from "../../toolchain/versions.mjs";
 
 /** What stands for something that the reader fills in, before any verb. */
 const placeholders = /^(VERB|\.\.\.)/;

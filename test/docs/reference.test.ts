@@ -1,12 +1,12 @@
 // The reference documentation says what the code says.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { cloudSchemas, settingNames } from "../../components/settings.ts";
+import { cloudSchemas, settingNames } from "../../components/stack-settings.ts";
 import { distributions } from "../../provision/distributions.ts";
-import { formats, recipeProperties, type Schema } from "../../provision/schema.ts";
-import { documentFile } from "../../tools/write-document.ts";
-import { moduleDocs } from "../../tools/write-module-docs.ts";
-import { sealingDocs } from "../../tools/write-sealing-docs.ts";
+import { formats, recipeProperties, type Schema } from "../../provision/recipe/schema.ts";
+import { documentFile } from "../../scripts/write-document.ts";
+import { moduleDocs } from "../../scripts/write-module-docs.ts";
+import { sealingDocs } from "../../scripts/write-sealing-docs.ts";
 
 const stored = (name: string) => readFileSync(documentFile(name), "utf8");
 

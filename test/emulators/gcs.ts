@@ -7,8 +7,8 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { execa } from "execa";
-import { withLock } from "../../provider/local/file-lock.ts";
-import { projectDirectory } from "../../tools/versions.mjs";
+import { withLock } from "../../components/local/provider/file-lock.ts";
+import { projectDirectory } from "../../toolchain/versions.mjs";
 
 /** The release that the tests were written with. */
 const release = "2026.7.19";

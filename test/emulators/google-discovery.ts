@@ -4,8 +4,8 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
-import { withLock } from "../../provider/local/file-lock.ts";
-import { projectDirectory } from "../../tools/versions.mjs";
+import { withLock } from "../../components/local/provider/file-lock.ts";
+import { projectDirectory } from "../../toolchain/versions.mjs";
 
 /** The release that the tests were written with; its documents are of 2026. */
 const release = "2.202.0";

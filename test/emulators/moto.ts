@@ -5,8 +5,8 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import { withLock } from "../../provider/local/file-lock.ts";
-import { projectDirectory } from "../../tools/versions.mjs";
+import { withLock } from "../../components/local/provider/file-lock.ts";
+import { projectDirectory } from "../../toolchain/versions.mjs";
 
 // A note about Node's version, of no use to whoever runs tests.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";

@@ -6,9 +6,9 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
-import { withLock } from "../../provider/local/file-lock.ts";
-import { readCredentials } from "../../provider/openstack/credentials.ts";
-import { projectDirectory } from "../../tools/versions.mjs";
+import { withLock } from "../../components/local/provider/file-lock.ts";
+import { readCredentials } from "../../components/openstack/provider/credentials.ts";
+import { projectDirectory } from "../../toolchain/versions.mjs";
 
 /** The releases that the tests were written with. */
 const releases = { keystone: "30.0.0", glance: "33.0.0" };

@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dump } from "js-yaml";
-import { projectDirectory } from "../../tools/versions.mjs";
+import { projectDirectory } from "../../toolchain/versions.mjs";
 import type { FallibleSubject } from "./cloud-faults.ts";
 import { openEc2 } from "./subjects/ec2.ts";
 import { openGce } from "./subjects/gce.ts";
@@ -42,7 +42,7 @@ describe("npm run test:account", function () {
       file,
       dump({ config: Object.fromEntries(settings.map(([key, value]) => [`ci-images:${key}`, value])) }),
     );
-    const words = ["--import=tsx", "tools/test-account/main.ts", "--cloud", name, "--settings", file, ...more];
+    const words = ["--import=tsx", "scripts/test-account/main.ts", "--cloud", name, "--settings", file, ...more];
     const env = { ...process.env, ...cloud.variables, CI_IMAGES_POLL_SECONDS: "0.3" };
     const running = spawn(process.execPath, words, { cwd: projectDirectory, env, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";

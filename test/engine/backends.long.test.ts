@@ -5,7 +5,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "n
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import { projectDirectory, pulumiHome } from "../../tools/versions.mjs";
+import { projectDirectory, pulumiHome } from "../../toolchain/versions.mjs";
 import { awsVariables, startMoto } from "../emulators/moto.ts";
 import { startPostgres } from "../emulators/postgres.ts";
 

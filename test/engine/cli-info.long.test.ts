@@ -4,9 +4,9 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { distributions } from "../../provision/distributions.ts";
-import { libraryFolder, ModuleCatalogue } from "../../provision/load-modules.ts";
+import { libraryFolder, ModuleCatalogue } from "../../provision/recipe/load-modules.ts";
 import { verbs } from "../../cli/verbs.ts";
-import { projectDirectory } from "../../tools/versions.mjs";
+import { projectDirectory } from "../../toolchain/versions.mjs";
 import { doVerb, failVerb, type Place } from "./verbs.ts";
 
 describe("./ci-images, without a stack", function () {

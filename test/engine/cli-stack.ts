@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { answersSsh } from "../../provider/local/ssh-answer.ts";
-import type { Connection } from "../../provider/local/types.ts";
+import { answersSsh } from "../../provider/kit/ssh-answer.ts";
+import type { Connection } from "../../provider/kit/connection.ts";
 import { until } from "../test-cloud/until.ts";
 import { CloudStack, type Account } from "./cloud-stack.ts";
 import { scriptRecipe, tinyRecipe } from "./recipes.ts";

@@ -1,5 +1,5 @@
 // A throw-away stack on a test cloud or on this computer, and what the tests of every stack ask of it.
-import { makePlace, type Run } from "../../tools/throw-away-stack.ts";
+import { makePlace, type Run } from "../../cli/temporary-stack.ts";
 import { TestStack } from "./test-stack.ts";
 
 /** What a stack bakes on, as the tests of every stack see it. */

@@ -1,7 +1,7 @@
 // The stack settings `stage` and `power` on any cloud: a bake in steps on one builder, which is powered off and on in between.
 import assert from "node:assert/strict";
-import { answersSsh } from "../../provider/local/ssh-answer.ts";
-import type { Connection } from "../../provider/local/types.ts";
+import { answersSsh } from "../../provider/kit/ssh-answer.ts";
+import type { Connection } from "../../provider/kit/connection.ts";
 import { prepare } from "./cloud-life-cycle.ts";
 import type { CloudStack, Subject } from "./cloud-stack.ts";
 import { scriptRecipe } from "./recipes.ts";

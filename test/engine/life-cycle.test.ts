@@ -1,7 +1,7 @@
 // The life cycle on the real engine with real machines: what `pulumi up` promises when all goes well.
 import assert from "node:assert/strict";
 import { dump } from "js-yaml";
-import { makeDeepTree } from "../local/deep-tree.ts";
+import { makeDeepTree } from "../components/local/deep-tree.ts";
 import { scriptRecipe, tinyRecipe } from "./recipes.ts";
 import { TestStack } from "./test-stack.ts";
 

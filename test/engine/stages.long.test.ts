@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { findMachine } from "../../provider/local/machines.ts";
+import { findMachine } from "../../components/local/provider/machine/machines.ts";
 import { scriptRecipe } from "./recipes.ts";
 import { TestStack } from "./test-stack.ts";
 
@@ -117,7 +117,7 @@ describe("a bake in stages", function () {
   });
 
   it("a machine that was stopped or started by somebody else is put right", async () => {
-    const { stopMachine, startMachine } = await import("../../provider/local/machines.ts");
+    const { stopMachine, startMachine } = await import("../../components/local/provider/machine/machines.ts");
     const { name } = await machine();
     await stopMachine(name);
     await stack.up();

@@ -4,8 +4,8 @@ import { readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
-import { projectDirectory } from "../../tools/versions.mjs";
-import { makePlace, type Place } from "../../tools/throw-away-stack.ts";
+import { projectDirectory } from "../../toolchain/versions.mjs";
+import { makePlace, type Place } from "../../cli/temporary-stack.ts";
 import { Ec2Cloud } from "../test-cloud/ec2-cloud.ts";
 import { until } from "../test-cloud/until.ts";
 

@@ -1,8 +1,8 @@
 // A throw-away stack with the questions that tests ask: what is on the machine, what is in the state, and what is left.
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { listMachines } from "../../provider/local/machines.ts";
-import { makePlace, ThrowAwayStack, type Run } from "../../tools/throw-away-stack.ts";
+import { listMachines } from "../../components/local/provider/machine/machines.ts";
+import { makePlace, TemporaryStack, type Run } from "../../cli/temporary-stack.ts";
 
 /** A resource in the state, as `pulumi stack export` has it. */
 export interface ResourceRecord {
@@ -13,8 +13,8 @@ export interface ResourceRecord {
 }
 
 /** A throw-away stack, and what tests ask of it. */
-export class TestStack extends ThrowAwayStack {
-  /** As `ThrowAwayStack.create`. */
+export class TestStack extends TemporaryStack {
+  /** As `TemporaryStack.create`. */
   static override async create(recipe: object, settings: Record<string, unknown> = {}): Promise<TestStack> {
     return new TestStack(await makePlace()).begin(recipe, settings);
   }

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { execa } from "execa";
-import { quote } from "../../provision/shell.ts";
-import { projectDirectory } from "../../tools/versions.mjs";
+import { quote } from "../../provision/shell/shell.ts";
+import { projectDirectory } from "../../toolchain/versions.mjs";
 
 /** Where a command line is typed. */
 export interface Place {

@@ -111,6 +111,6 @@ describe("wrong input", function () {
 
 /** The stack's own preflight, by itself: the toolchain in root's home can't be run by another user here. */
 const preflightProgram = `
-  const { preflight } = await import("./provider/functions/local.ts");
+  const { preflight } = await import("./components/local/provider/functions/lookups.ts");
   await preflight.call({ home: "/", size: 1 }, {}).catch((error) => console.log(error.message));
 `;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { bastion } from "../../provider/functions/bastion.ts";
-import { startSshServer, type SshServer } from "../tools/ssh-server.ts";
+import { startSshServer, type SshServer } from "../toolchain/ssh-server.ts";
 
 describe("the bastion", () => {
   let server: SshServer;

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
-import { projectDirectory } from "../../tools/versions.mjs";
+import { projectDirectory } from "../../toolchain/versions.mjs";
 import { isAlive } from "../is-alive.ts";
 
 /** Starts what its arguments say with pipes, as the engine does; prints its process id, and its first line when that comes. */

@@ -4,13 +4,13 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { execa } from "execa";
-import { projectDirectory } from "../../tools/versions.mjs";
+import { projectDirectory } from "../../toolchain/versions.mjs";
 
 describe("the AWS SDK", function () {
   this.timeout(60_000);
 
   it("warns nobody of Node's version, when the provider makes clients and when it looks for the region", async () => {
-    const client = pathToFileURL(join(projectDirectory, "provider/ec2/client.ts")).href;
+    const client = pathToFileURL(join(projectDirectory, "components/ec2/provider/client.ts")).href;
     const script = `
       const { configuredRegion, ec2, ssm } = await import(${JSON.stringify(client)});
       console.log(await configuredRegion());

@@ -4,11 +4,11 @@ import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { execa } from "execa";
 import { answers } from "../../cli/silent-builders.ts";
-import { answersSsh } from "../../provider/local/ssh-answer.ts";
+import { answersSsh } from "../../provider/kit/ssh-answer.ts";
 import { forward } from "../../provider/resources/forward.ts";
 import { closeForward, complaintAt, openForward } from "../../provider/tunnels.ts";
 import { until } from "../test-cloud/until.ts";
-import { startSshServer, type SshServer } from "../tools/ssh-server.ts";
+import { startSshServer, type SshServer } from "../toolchain/ssh-server.ts";
 
 describe("a port forward", () => {
   let server: SshServer;

@@ -8,7 +8,7 @@ import { digestOfPacked } from "../../common/pack.ts";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { upload, type UploadInputs } from "../../provider/resources/upload.ts";
 import type { Connection } from "../../provider/ssh.ts";
-import { connectionTo, startSshServer, type SshServer } from "../tools/ssh-server.ts";
+import { connectionTo, startSshServer, type SshServer } from "../toolchain/ssh-server.ts";
 
 describe("upload", function () {
   this.timeout(120_000);

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import ssh2 from "ssh2";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { returned } from "../../provider/resources/return.ts";
-import { WayFinder, waysTo } from "../../provider/way-in.ts";
+import { WayFinder, waysTo } from "../../provider/kit/way-in.ts";
 import { until } from "../test-cloud/until.ts";
 
 type Behaviour = "lets in" | "refuses" | "closes" | "runs nothing";

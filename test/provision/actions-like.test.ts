@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
-import { planRecipe } from "../../provision/plan.ts";
-import { loadRecipe } from "../../provision/recipe.ts";
+import { planRecipe } from "../../provision/plan/plan.ts";
+import { loadRecipe } from "../../provision/recipe/load-recipe.ts";
 import { sealVersion } from "../../provision/seal/seal.ts";
 
 const file = fileURLToPath(new URL("../../provision/recipes/actions-like.yaml", import.meta.url));

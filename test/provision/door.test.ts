@@ -1,8 +1,8 @@
 // The bake's own way in, on a real builder: what it is to the bake and to a person, and that a recipe's firewall does not close it.
 import assert from "node:assert/strict";
-import { findingMark } from "../../provision/commands.ts";
-import { verificationChecks } from "../../provision/verification.ts";
-import { must, RealBuilder } from "../modules/real-builder.ts";
+import { findingMark } from "../../provision/builder/commands.ts";
+import { verificationChecks } from "../../provision/builder/verification.ts";
+import { must, RealBuilder } from "./modules/real-builder.ts";
 import { cachedBase } from "../cached-base.ts";
 
 /**

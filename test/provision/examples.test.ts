@@ -1,9 +1,9 @@
 // The examples that the documentation and `ci-images modules` show of each module's settings.
 import assert from "node:assert/strict";
 import { Ajv } from "ajv";
-import { wholeExamples } from "../../provision/describe-settings.ts";
-import { libraryFolder, ModuleCatalogue } from "../../provision/load-modules.ts";
-import type { Schema } from "../../provision/schema.ts";
+import { wholeExamples } from "../../provision/recipe/describe-settings.ts";
+import { libraryFolder, ModuleCatalogue } from "../../provision/recipe/load-modules.ts";
+import type { Schema } from "../../provision/recipe/schema.ts";
 
 describe("the examples of a module's settings", () => {
   it("are there for every module that has settings, and are settings that it takes", async () => {

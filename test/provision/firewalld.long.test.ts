@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { checklist } from "../../provision/seal/checklist.ts";
 import { prelude } from "../../provision/seal/prelude.ts";
-import { must, RealBuilder } from "../modules/real-builder.ts";
+import { must, RealBuilder } from "./modules/real-builder.ts";
 import { cachedBase } from "../cached-base.ts";
 
 /**

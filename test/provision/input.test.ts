@@ -4,8 +4,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../common/user-error.ts";
 import { findDistribution } from "../../provision/distributions.ts";
-import { planRecipe, type Plan } from "../../provision/plan.ts";
-import { loadRecipe } from "../../provision/recipe.ts";
+import { planRecipe, type Plan } from "../../provision/plan/plan.ts";
+import { loadRecipe } from "../../provision/recipe/load-recipe.ts";
 import { TestFolders } from "./folder.ts";
 
 const folders = new TestFolders();

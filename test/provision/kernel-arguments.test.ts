@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { planRecipe } from "../../provision/plan.ts";
-import { loadRecipe } from "../../provision/recipe.ts";
+import { planRecipe } from "../../provision/plan/plan.ts";
+import { loadRecipe } from "../../provision/recipe/load-recipe.ts";
 import { inNamespace } from "./bash.ts";
 
 describe("kernel_arguments in a recipe", () => {

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { dump } from "js-yaml";
-import { describePlan, explainChange, withoutDetails } from "../../provision/explain.ts";
-import { planRecipe, type Plan, type PlanOptions } from "../../provision/plan.ts";
-import { loadRecipe } from "../../provision/recipe.ts";
+import { describePlan, explainChange, withoutDetails } from "../../provision/plan/explain.ts";
+import { planRecipe, type Plan, type PlanOptions } from "../../provision/plan/plan.ts";
+import { loadRecipe } from "../../provision/recipe/load-recipe.ts";
 import { TestFolders } from "./folder.ts";
 
 const folders = new TestFolders();

@@ -1,9 +1,9 @@
 // What is rendered for the builder, run by the real bash in a namespace with a /run of its own.
 import assert from "node:assert/strict";
-import { moduleCommand, testsCommand } from "../../provision/commands.ts";
-import type { ModulePlan } from "../../provision/plan.ts";
-import type { Check } from "../../provision/root.ts";
-import { maskProgram, renderProgram, type Program } from "../../provision/runner.ts";
+import { moduleCommand, testsCommand } from "../../provision/builder/commands.ts";
+import type { ModulePlan } from "../../provision/plan/plan.ts";
+import type { Check } from "../../provision/plan/root.ts";
+import { maskProgram, renderProgram, type Program } from "../../provision/builder/runner.ts";
 import { inNamespace } from "./bash.ts";
 
 /** Runs a script as a module's only step. */

@@ -1,9 +1,9 @@
 // A reboot in the middle of a bake, on a real builder.
 import assert from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
-import { rebootCommand, testsCommand } from "../../provision/commands.ts";
-import { verificationChecks } from "../../provision/verification.ts";
-import { must, RealBuilder } from "../modules/real-builder.ts";
+import { rebootCommand, testsCommand } from "../../provision/builder/commands.ts";
+import { verificationChecks } from "../../provision/builder/verification.ts";
+import { must, RealBuilder } from "./modules/real-builder.ts";
 import { cachedBase } from "../cached-base.ts";
 
 const bootId = "cat /proc/sys/kernel/random/boot_id\n";

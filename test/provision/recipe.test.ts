@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { UserError, type Complaint } from "../../common/user-error.ts";
-import { loadRecipe } from "../../provision/recipe.ts";
+import { loadRecipe } from "../../provision/recipe/load-recipe.ts";
 import { TestFolders } from "./folder.ts";
 
 const folders = new TestFolders();

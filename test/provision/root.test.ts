@@ -1,9 +1,9 @@
 // What modules record, run by the real bash in a namespace of its own.
 import assert from "node:assert/strict";
 import { findDistribution } from "../../provision/distributions.ts";
-import { RecordingRoot, type Step } from "../../provision/root.ts";
-import { quote } from "../../provision/shell.ts";
-import { shellModule } from "../../provision/shell-module.ts";
+import { RecordingRoot, type Step } from "../../provision/plan/root.ts";
+import { quote } from "../../provision/shell/shell.ts";
+import { shellModule } from "../../provision/recipe/shell-module.ts";
 import { inNamespace } from "./bash.ts";
 
 function newRoot(distribution = "debian12"): RecordingRoot {

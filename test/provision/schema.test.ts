@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { Ajv } from "ajv";
-import { libraryFolder, ModuleCatalogue } from "../../provision/load-modules.ts";
-import { readYaml } from "../../provision/read-yaml.ts";
-import { loadRecipe } from "../../provision/recipe.ts";
-import { editorSchema, recipeProperties, settingsKeyOf } from "../../provision/schema.ts";
+import { libraryFolder, ModuleCatalogue } from "../../provision/recipe/load-modules.ts";
+import { readYaml } from "../../provision/recipe/read-yaml.ts";
+import { loadRecipe } from "../../provision/recipe/load-recipe.ts";
+import { editorSchema, recipeProperties, settingsKeyOf } from "../../provision/recipe/schema.ts";
 import { fileURLToPath } from "node:url";
 
 const place = (path: string) => fileURLToPath(new URL(`../../provision/${path}`, import.meta.url));

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import fc from "fast-check";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
-import { searchedTexts, tooShortToSearch } from "../../provision/secret-patterns.ts";
+import { searchedTexts, tooShortToSearch } from "../../provision/seal/secret-patterns.ts";
 
 /** Does a file with this text hold one of the texts that are looked for, as grep sees it: line by line? */
 function isFound(value: string, text: string): boolean {

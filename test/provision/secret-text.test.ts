@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { findDistribution } from "../../provision/distributions.ts";
-import { planRecipe, type Plan } from "../../provision/plan.ts";
-import { loadRecipe } from "../../provision/recipe.ts";
-import { asJson, secretText, withSecretTexts } from "../../provision/secret-text.ts";
-import { feed, quote } from "../../provision/shell.ts";
+import { planRecipe, type Plan } from "../../provision/plan/plan.ts";
+import { loadRecipe } from "../../provision/recipe/load-recipe.ts";
+import { asJson, secretText, withSecretTexts } from "../../provision/shell/secret-text.ts";
+import { feed, quote } from "../../provision/shell/shell.ts";
 import { inNamespace } from "./bash.ts";
 import { TestFolders } from "./folder.ts";
 

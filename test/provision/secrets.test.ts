@@ -1,6 +1,6 @@
 // Secrets: where they come from, and that wrong ones are refused without being shown.
 import assert from "node:assert/strict";
-import { readSecrets, slowDigest } from "../../provision/secrets.ts";
+import { readSecrets, slowDigest } from "../../provision/recipe/secrets.ts";
 
 describe("secrets", () => {
   it("come from the stack setting, and the environment wins over it", () => {

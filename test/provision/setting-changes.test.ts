@@ -1,6 +1,6 @@
 // What changed in a module's settings, in words.
 import assert from "node:assert/strict";
-import { secretText } from "../../provision/secret-text.ts";
+import { secretText } from "../../provision/shell/secret-text.ts";
 import { rememberedSettings, settingChanges } from "../../provision/setting-changes.ts";
 
 describe("changes of settings", () => {

@@ -1,7 +1,7 @@
 // Quoting, against the real bash.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { feed, quote, quoteAll } from "../../provision/shell.ts";
+import { feed, quote, quoteAll } from "../../provision/shell/shell.ts";
 import { bash } from "./bash.ts";
 
 const text = fc

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
-import { moduleCommand, rebootCommand, testsCommand } from "../../provision/commands.ts";
+import { moduleCommand, rebootCommand, testsCommand } from "../../provision/builder/commands.ts";
 import { distributions } from "../../provision/distributions.ts";
-import { planRecipe, type Plan } from "../../provision/plan.ts";
-import { loadRecipe } from "../../provision/recipe.ts";
-import { verificationChecks } from "../../provision/verification.ts";
+import { planRecipe, type Plan } from "../../provision/plan/plan.ts";
+import { loadRecipe } from "../../provision/recipe/load-recipe.ts";
+import { verificationChecks } from "../../provision/builder/verification.ts";
 
 const recipeFile = fileURLToPath(new URL("../../provision/recipes/jenkins-worker.yaml", import.meta.url));
 

@@ -1,7 +1,7 @@
 // Sizes and durations as people write them.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { formatSize, parseDuration, parseSize } from "../../provision/sizes.ts";
+import { formatSize, parseDuration, parseSize } from "../../common/sizes.ts";
 
 describe("sizes and durations", () => {
   it("sizes are read with their units, as powers of 1024", () => {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
-import { hostKeyScript } from "../../provision/startup-script.ts";
+import { hostKeyScript } from "../../provision/builder/startup-script.ts";
 
 describe("the startup script", () => {
   const host = makeSshKeyPair("it's the host");

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { load } from "js-yaml";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
-import { cloudConfig, deadlineScript } from "../../provision/user-data.ts";
+import { cloudConfig, deadlineScript } from "../../provision/builder/user-data.ts";
 
 describe("user data of a cloud machine", () => {
   const host = makeSshKeyPair("host");

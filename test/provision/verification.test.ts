@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import { builderChecks, verificationChecks } from "../../provision/verification.ts";
+import { builderChecks, verificationChecks } from "../../provision/builder/verification.ts";
 
 describe("the wait for a machine's first boot", () => {
   let folder: string;

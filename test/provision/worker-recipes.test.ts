@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../../common/user-error.ts";
-import { planRecipe } from "../../provision/plan.ts";
-import { loadRecipe } from "../../provision/recipe.ts";
+import { planRecipe } from "../../provision/plan/plan.ts";
+import { loadRecipe } from "../../provision/recipe/load-recipe.ts";
 import { sealVersion } from "../../provision/seal/seal.ts";
 
 const key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjE\n-----END OPENSSH PRIVATE KEY-----\n";

@@ -2,8 +2,8 @@
 // (https://github.com/pulumi/pulumi-terraform-bridge). Which inputs are wrong, what is a change, what a preview knows.
 import { isDeepStrictEqual } from "node:util";
 import { Ajv, type ErrorObject } from "ajv";
-import { difference } from "../../tools/stand-ins/command-plugin/difference.mjs";
-import { isObject, isUnknown, unknownValue } from "../../tools/stand-ins/command-plugin/values.mjs";
+import { difference } from "../../toolchain/offline/command-plugin/difference.mjs";
+import { isObject, isUnknown, unknownValue } from "../../toolchain/offline/command-plugin/values.mjs";
 import type { ResourceSchema, Schema } from "./sdk-schema.ts";
 
 /** Values of a resource as they are on the wire, secrets revealed. */

@@ -2,8 +2,8 @@
 // ec2/rules.ts.
 import assert from "node:assert/strict";
 import type { EC2, RunInstancesCommandInput } from "@aws-sdk/client-ec2";
-import { ec2 } from "../../provider/ec2/client.ts";
-import { openEc2Api } from "../provider/ec2-api.ts";
+import { ec2 } from "../../components/ec2/provider/client.ts";
+import { openEc2Api } from "../components/ec2/ec2-api.ts";
 import type { Ec2Api } from "./ec2/api.ts";
 import { unusableKey } from "./ec2/faults.ts";
 import { baseImage } from "./ec2-cloud.ts";

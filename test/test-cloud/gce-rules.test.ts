@@ -1,6 +1,6 @@
 // The fake Compute API refuses what the real one refuses: what its discovery document has no word for, and what its documentation rules out.
 import assert from "node:assert/strict";
-import { insert, makeMachine } from "../gce/support.ts";
+import { insert, makeMachine } from "../components/gce/support.ts";
 import { startGce, type GceApi } from "./gce-api.ts";
 import { endRuns, stopInstance } from "./gce/machines.ts";
 import { rules, type Rule } from "./gce/rules.ts";

@@ -3,10 +3,10 @@
 import { chmod, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
-import { prepareContainer, containerSupervision } from "../../provider/local/container.ts";
-import { removeControlGroup } from "../../provider/local/control-group.ts";
-import { addressesFor } from "../../provider/local/network.ts";
-import type { Overlay } from "../../provider/local/overlay.ts";
+import { prepareContainer, containerSupervision } from "../../components/local/provider/machine/container.ts";
+import { removeControlGroup } from "../../components/local/provider/machine/control-group.ts";
+import { addressesFor } from "../../components/local/provider/machine/network.ts";
+import type { Overlay } from "../../components/local/provider/overlay.ts";
 import {
   findSupervisor,
   killSupervisor,
@@ -14,7 +14,7 @@ import {
   startSupervisor,
   stopSupervisor,
   type Address,
-} from "../../provider/local/supervisor.ts";
+} from "../../components/local/provider/machine/supervisor.ts";
 import { until } from "./until.ts";
 
 /** A root file system: read-only trees, the topmost first. */

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
-import { enterOverlay, type Overlay } from "../../provider/local/overlay.ts";
+import { enterOverlay, type Overlay } from "../../components/local/provider/overlay.ts";
 import { cachedBase } from "../cached-base.ts";
 import { until } from "./until.ts";
 

@@ -6,9 +6,9 @@ import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import statuses from "@pulumi/pulumi/proto/status_pb.js";
 import type { JavaScriptValue } from "google-protobuf/google/protobuf/struct_pb.js";
-import { isSecret, revealAll, secret } from "../../tools/stand-ins/command-plugin/values.mjs";
-import { listen, unary } from "../../tools/stand-ins/plugin-server.mjs";
-import { Any, Empty, Struct } from "../../tools/stand-ins/well-known.mjs";
+import { isSecret, revealAll, secret } from "../../toolchain/offline/command-plugin/values.mjs";
+import { listen, unary } from "../../toolchain/offline/plugin-server.mjs";
+import { Any, Empty, Struct } from "../../toolchain/offline/well-known.mjs";
 import { changesOf, inputFailures, previewOf, type Values } from "./bridge.ts";
 import { sdkSchema, type PackageSchema, type SdkSchema } from "./sdk-schema.ts";
 

@@ -2,10 +2,14 @@
 import { mkdir, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { removeControlGroup } from "../../../provider/local/control-group.ts";
-import { readRecord } from "../../../provider/local/machine-record.ts";
-import { places } from "../../../provider/local/places.ts";
-import { findSupervisor, killSupervisor, stopSupervisor } from "../../../provider/local/supervisor.ts";
+import { removeControlGroup } from "../../../components/local/provider/machine/control-group.ts";
+import { readRecord } from "../../../components/local/provider/machine/machine-record.ts";
+import { places } from "../../../provider/kit/cache-folders.ts";
+import {
+  findSupervisor,
+  killSupervisor,
+  stopSupervisor,
+} from "../../../components/local/provider/machine/supervisor.ts";
 import type { Account } from "../cloud-stack.ts";
 import { runningNamed } from "../test-stack.ts";
 

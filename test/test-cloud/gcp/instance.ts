@@ -1,5 +1,5 @@
 // gcp:compute/instance:Instance, as google/services/compute/resource_compute_instance.go of terraform-provider-google behaves.
-import { isUnknown, unknownValue } from "../../../tools/stand-ins/command-plugin/values.mjs";
+import { isUnknown, unknownValue } from "../../../toolchain/offline/command-plugin/values.mjs";
 import type { Values } from "../bridge.ts";
 import type { GceApi, Instance } from "../gce-api.ts";
 import { InitFailed, type StandInType } from "../stand-in.ts";

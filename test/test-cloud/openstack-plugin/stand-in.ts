@@ -1,4 +1,4 @@
-// The stand-in for Pulumi's openstack plugin: the resource types that components/rackspace declares.
+// The stand-in for Pulumi's openstack plugin: the resource types that components/openstack declares.
 import type { OpenStackApi } from "../openstack-api.ts";
 import type { Values } from "../bridge.ts";
 import type { StandIn, StandInType } from "../stand-in.ts";

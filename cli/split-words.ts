@@ -1,0 +1,116 @@
+// Takes a command line apart: several verbs in one line, and the old tool's spelling (`cloud:ec2 up`, `it:cloud=ec2`).
+import { nearest } from "../common/nearest.ts";
+import { UsageError } from "./verb.ts";
+
+/** What has to be known of a verb to tell its words from the next verb. */
+export interface VerbShape {
+  name: string;
+  aliases?: readonly string[];
+  /** How many operands it takes. */
+  operands: number;
+  takesAllWords?: boolean;
+  /** Whether an option (`-o`, `--output`) is followed by its value. */
+  takesValue(option: string): boolean;
+}
+
+/** One verb with its words. */
+export interface Segment {
+  /** The verb's own name, whatever the spelling. */
+  verb: string;
+  words: string[];
+}
+
+/** What the old tool set before a verb: `cloud:ec2 region:us-west-2 distribution:centos7 up`. */
+const oldOptions = ["cloud", "region", "distribution"];
+
+/**
+ * Splits a command line at its verbs. Options before the first verb hold for all of them.
+ * @param verbs All verbs.
+ * @param isCommonValue Whether an option that stands before any verb is followed by its value.
+ * @throws UsageError for a word that is no verb, with the nearest one.
+ */
+export function splitWords(
+  words: readonly string[],
+  verbs: readonly VerbShape[],
+  isCommonValue: (option: string) => boolean,
+): Segment[] {
+  const common: string[] = [];
+  const segments: Segment[] = [];
+  const rest = [...words];
+  let shape: VerbShape | undefined;
+  let operands = 0;
+
+  const begin = (next: VerbShape, own: string[] = []) => {
+    shape = next;
+    operands = own.includes("--") ? next.operands : 0;
+    segments.push({ verb: next.name, words: own });
+  };
+  const add = (...added: string[]) => (segments.at(-1)?.words ?? common).push(...added);
+
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    if (shape?.takesAllWords && operands > 0) {
+      add(word);
+    } else if (word === "--") {
+      if (!shape) throw new UsageError("-- stands before any verb");
+      add(word, ...rest.splice(0));
+    } else if (word.startsWith("-") && word !== "-") {
+      add(word);
+      const takesValue = shape ? shape.takesValue.bind(shape) : isCommonValue;
+      if (!word.includes("=") && takesValue(word) && rest.length > 0) add(rest.shift()!);
+    } else if (shape?.takesAllWords) {
+      operands += 1;
+      add(word);
+    } else {
+      const found = findVerb(word, verbs);
+      const old = oldSpelling(word, verbs);
+      if (found) begin(found);
+      else if (old?.verb) begin(old.verb, old.words);
+      else if (old) add(...old.words);
+      else if (shape && operands < shape.operands) {
+        operands += 1;
+        add(word);
+      } else throw unknownVerb(word, shape, verbs);
+    }
+  }
+  if (segments.length === 0 && common.length > 0 && !common.some((word) => /^(-h|--help|--version)$/.test(word))) {
+    throw new UsageError(`${common.join(" ")}: a verb is missing; \`./ci-images help\` lists them`);
+  }
+  if (segments.length === 0) return [{ verb: "help", words: common.filter((word) => word === "--version") }];
+  return segments.map(({ verb, words: own }) => ({ verb, words: [...common, ...own] }));
+}
+
+/** `create_image` and `create-image` are one. */
+function findVerb(word: string, verbs: readonly VerbShape[]): VerbShape | undefined {
+  return verbs.find(({ name, aliases = [] }) => name === word || aliases.includes(word));
+}
+
+/** `cloud:ec2`, `it:cloud=ec2,distribution=centos7`, `ssh:ls -l`; undefined for any other word. */
+function oldSpelling(word: string, verbs: readonly VerbShape[]): { verb?: VerbShape; words: string[] } | undefined {
+  const colon = word.indexOf(":");
+  if (colon < 1) return undefined;
+  const [head, tail] = [word.slice(0, colon), word.slice(colon + 1)];
+  if (oldOptions.includes(head)) {
+    if (tail === "")
+      throw new UsageError(`${word}: a value is missing, e.g. ${head}:${head === "cloud" ? "ec2" : "..."}`);
+    return { words: [`--${head}`, tail] };
+  }
+  const verb = findVerb(head, verbs);
+  if (!verb) return undefined;
+  if (verb.takesAllWords) return { verb, words: ["--", tail] };
+  // The old tool's way to have a comma in a value: `\,`.
+  const parts = tail.split(/(?<!\\),/).map((part) => part.replaceAll("\\,", ","));
+  const pairs = parts.map((part) => /^([\w-]+)=(.+)$/s.exec(part) ?? wrongPart(word, part));
+  return { verb, words: pairs.flatMap(([, key, value]) => [`--${key.replaceAll("_", "-")}`, value]) };
+}
+
+function wrongPart(word: string, part: string): never {
+  throw new UsageError(`${word}: "${part}" is not KEY=VALUE, e.g. it:cloud=ec2,distribution=centos7`);
+}
+
+function unknownVerb(word: string, shape: VerbShape | undefined, verbs: readonly VerbShape[]): UsageError {
+  const names = verbs.map(({ name }) => name);
+  const near = nearest(word, names);
+  const hint = near ? `did you mean ${near}?` : `there are ${names.join(", ")}`;
+  const after = shape ? ` after ${shape.name}` : "";
+  return new UsageError(`${word}${after}: there is no such verb; ${hint}`);
+}

@@ -1,0 +1,177 @@
+// A stack for once: the project's real program on the real engine, with a backend, recipe and images in a temporary folder.
+// The tests of the life cycle and the benchmark run on one.
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa, type Result } from "execa";
+import { dump } from "js-yaml";
+import { fileBackend, toolchainEnvironment } from "../toolchain/environment.mjs";
+import { projectDirectory } from "../toolchain/versions.mjs";
+
+/** A finished `pulumi` command. */
+export interface Run {
+  /** Standard output and error together, as a person would see it. */
+  output: string;
+  exitCode: number;
+  /** Seconds. */
+  took: number;
+}
+
+/** A folder for a stack, and what `pulumi` is run with there. */
+export interface Place {
+  /** The folder: a Pulumi project of its own. */
+  directory: string;
+  /** The stack's name. */
+  name: string;
+  environment: NodeJS.ProcessEnv;
+  cli: string;
+}
+
+/**
+ * Makes an empty folder for a stack.
+ * @param variables Over those of this process, such as CI_IMAGES_CACHE.
+ * @throws ToolProblem where there is no Pulumi CLI, with the command that installs it.
+ */
+export async function makePlace(variables: Record<string, string> = {}): Promise<Place> {
+  const directory = await mkdtemp(join(tmpdir(), "ci-images-test-"));
+  const name = directory.split("-").at(-1)!.toLowerCase();
+  await mkdir(join(directory, "backend"));
+  const { cli, env: environment } = toolchainEnvironment(projectDirectory, {
+    ...process.env,
+    ...variables,
+    PULUMI_BACKEND_URL: fileBackend(join(directory, "backend")),
+    PULUMI_CONFIG_PASSPHRASE: "test",
+  });
+  return { directory, name, environment, cli };
+}
+
+/** A stack with everything of its own but the cache of base images. */
+export class TemporaryStack {
+  readonly directory: string;
+  readonly name: string;
+
+  constructor(private readonly place: Place) {
+    this.directory = place.directory;
+    this.name = place.name;
+  }
+
+  /**
+   * Makes a stack; nothing is baked yet. Call `remove` in the end.
+   * @param recipe The recipe's content.
+   * @param settings Stack settings without the `ci-images:` prefix; images are not verified unless told.
+   * @param variables As for {@link makePlace}.
+   */
+  static async create(
+    recipe: object,
+    settings: Record<string, unknown> = {},
+    variables: Record<string, string> = {},
+  ): Promise<TemporaryStack> {
+    return new TemporaryStack(await makePlace(variables)).begin(recipe, settings);
+  }
+
+  /** Makes project, recipe, stack and settings in the empty folder. Nothing is left when that fails. */
+  protected async begin(recipe: object, settings: Record<string, unknown>): Promise<this> {
+    try {
+      await this.makeProject();
+      await this.recipe(recipe);
+      await this.succeed("stack", "init", this.name);
+      await this.settings(settings);
+    } catch (error) {
+      await rm(this.directory, { recursive: true, force: true });
+      throw error;
+    }
+    return this;
+  }
+
+  /** A Pulumi project around the real program: the CLI writes stack files beside Pulumi.yaml, and the real one's is not for tests. */
+  private async makeProject(): Promise<void> {
+    const project = await readFile(join(projectDirectory, "Pulumi.yaml"), "utf8");
+    const provider = join(projectDirectory, "provider");
+    await writeFile(join(this.directory, "Pulumi.yaml"), project.replace("path: ./provider", `path: ${provider}`));
+    for (const name of ["index.ts", "package.json", "node_modules"]) {
+      await symlink(join(projectDirectory, name), join(this.directory, name));
+    }
+  }
+
+  /** Writes the recipe anew. A string is written as it is. */
+  async recipe(content: object | string): Promise<void> {
+    await writeFile(join(this.directory, "recipe.yaml"), typeof content === "string" ? content : dump(content));
+  }
+
+  /** Writes the stack's settings anew. */
+  async settings(settings: Record<string, unknown>): Promise<void> {
+    const all = {
+      recipe: join(this.directory, "recipe.yaml"),
+      imageDirectory: this.images,
+      verify: false,
+      ...settings,
+    };
+    // The salt belongs to the passphrase and is written by `stack init`.
+    const before = await readFile(this.settingsFile, "utf8").catch(() => "");
+    const salt = /^encryptionsalt:.*$/m.exec(before)?.[0] ?? "";
+    const config = Object.fromEntries(Object.entries(all).map(([key, value]) => [`ci-images:${key}`, value]));
+    await writeFile(this.settingsFile, `${salt}\n${dump({ config })}`);
+  }
+
+  /** What `pulumi` is run with. */
+  get environment(): NodeJS.ProcessEnv {
+    return this.place.environment;
+  }
+
+  /** Where the images are. */
+  get images(): string {
+    return join(this.directory, "images");
+  }
+
+  private get settingsFile(): string {
+    return join(this.directory, `Pulumi.${this.name}.yaml`);
+  }
+
+  /** Starts a `pulumi` command on the stack; it may fail. */
+  start(...words: string[]) {
+    const isInit = words[0] === "stack" && words[1] === "init";
+    return execa(this.place.cli, [...words, ...(isInit ? [] : ["--stack", this.name]), "--non-interactive"], {
+      cwd: this.directory,
+      env: this.place.environment,
+      extendEnv: false,
+      reject: false,
+      all: true,
+      detached: this.isDetached,
+    });
+  }
+
+  /** Whether commands have a process group of their own: without one, Ctrl-C at the terminal reaches them, too. */
+  protected get isDetached(): boolean {
+    return false;
+  }
+
+  /** Runs a `pulumi` command on the stack; it may fail. */
+  async run(...words: string[]): Promise<Run> {
+    const started = Date.now();
+    const result: Result<{ all: true; reject: false }> = await this.start(...words);
+    return { output: result.all, exitCode: result.exitCode ?? -1, took: (Date.now() - started) / 1000 };
+  }
+
+  /** Runs a `pulumi` command that must succeed. */
+  async succeed(...words: string[]): Promise<Run> {
+    const run = await this.run(...words);
+    if (run.exitCode !== 0) throw new Error(`pulumi ${words.join(" ")} failed (${run.exitCode}):\n${run.output}`);
+    return run;
+  }
+
+  up(): Promise<Run> {
+    return this.succeed("up", "--yes", "--skip-preview");
+  }
+
+  /** The stack's outputs; none before the first proven image. */
+  async outputs(): Promise<{ images?: { local: Record<string, Record<string, string>> } }> {
+    return JSON.parse((await this.succeed("stack", "output", "--json")).output) as never;
+  }
+
+  /** Destroys everything and removes the folder. */
+  async remove(): Promise<void> {
+    await this.run("cancel", "--yes");
+    await this.succeed("destroy", "--yes", "--skip-preview");
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}

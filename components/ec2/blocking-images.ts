@@ -1,0 +1,47 @@
+// AMIs that are in the way of new ones: AWS gave them up, somebody disabled or deregistered them. The official resources would keep
+// them in the state for ever; another name makes the engine replace them, and what failed is removed before.
+import type * as pulumi from "@pulumi/pulumi";
+import { imageNameOf } from "./facts/image-names.ts";
+import type { UselessImage } from "./facts/blocking-image.ts";
+import type { ImageIdentity } from "../cloud.ts";
+import { FailedImages } from "./resources.ts";
+
+/** What there is of them in a stack. */
+export class UselessImages {
+  private readonly byDistribution = new Map<string, readonly UselessImage[]>();
+
+  /** @returns what the user should know of them, one line each. */
+  note(distribution: string, found: readonly UselessImage[]): string[] {
+    this.byDistribution.set(distribution, found);
+    return found.map(({ id, region, reason, failed }) => {
+      const fate = failed ? "it is removed, and made anew where the recipe still asks for it" : "it is not used";
+      return `image ${id} in ${region} is ${reason}: ${fate}`;
+    });
+  }
+
+  /** Declares the end of those that failed. @returns what a new image must wait for. */
+  declareEnd(identity: ImageIdentity, region: string, name: string): pulumi.Resource[] {
+    const failed = this.of(identity, region).filter(({ failed }) => failed);
+    if (failed.length === 0) return [];
+    const images = failed.map(({ id }) => id).sort();
+    return [new FailedImages(`${name}-failed-images`, { region, images }, { parent: identity.parent })];
+  }
+
+  /**
+   * A name for a new image.
+   * @param wanted The name that it would have; another attempt's has `-2` and so on behind it.
+   * @param taken A further name that it can't have.
+   */
+  freeName(identity: ImageIdentity, region: string, wanted: string, taken?: string): string {
+    const names = new Set([...this.of(identity, region).map(({ name }) => name), taken]);
+    for (let attempt = 1; ; attempt++) {
+      const name = imageNameOf(wanted, attempt);
+      if (!names.has(name)) return name;
+    }
+  }
+
+  private of({ distribution, recipe }: ImageIdentity, region: string): readonly UselessImage[] {
+    const found = this.byDistribution.get(distribution.id) ?? [];
+    return found.filter((each) => each.recipe === recipe && each.region === region);
+  }
+}

@@ -1,0 +1,23 @@
+// Names of our tags on EC2, beside the common ones of labels.ts. The program writes them, the provider reads them.
+import { labelKey } from "../../../common/labels.ts";
+
+/** Our tag's name: `ci-images:recipe`. */
+export const tagKey = (label: string) => labelKey("ec2", label);
+
+/** Names of tags. */
+export const tagNames = {
+  /** The name that a lease gave: everything that belongs to one machine has it. */
+  machine: tagKey("machine"),
+  /** On an image that was verified: when, ISO 8601. */
+  proven: tagKey("proven"),
+  /** How it was verified. */
+  verified: tagKey("verified"),
+  /** On a builder: `started` when its sealing began, `done` when it ended. */
+  sealing: tagKey("sealing"),
+  /** On an image: the builder's machine-id, host key and login key, with spaces between them. */
+  builder: tagKey("builder"),
+  /** On an image: the base image, for people. */
+  baseDescription: tagKey("base-description"),
+  /** On an image: the recipe's name. */
+  recipeName: tagKey("name"),
+} as const;

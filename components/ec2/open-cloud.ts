@@ -1,0 +1,73 @@
+// From the stack's settings to its cloud: finds the region, and refuses settings that contradict each other.
+import * as pulumi from "@pulumi/pulumi";
+import { UserError } from "../../common/user-error.ts";
+import { durationForm, parseDuration } from "../../common/sizes.ts";
+import { call } from "../shared/invoke.ts";
+import type { Cloud } from "../cloud.ts";
+import { readOwnKey } from "../shared/login-key.ts";
+import type { Settings } from "../stack-settings.ts";
+import type { StackState } from "../life-cycle/stack-state.ts";
+import { Ec2Cloud } from "./cloud.ts";
+
+/**
+ * The one place where stack `ec2` bakes; copies in other regions are made of what it baked.
+ * @throws UserError when no region is configured, or settings do not go together.
+ */
+export async function openEc2(settings: Settings, state: StackState): Promise<Cloud[]> {
+  refuseOfficialConfiguration();
+  const region = settings.ec2.region ?? (await call<{ region: string }>("ci-images:ec2:configuredRegion", {})).region;
+  refuseContradictions(settings, region);
+  const ownKey = readOwnKey({ name: "AWS_KEY_PAIR", privateKey: "AWS_KEY_FILENAME" }, process.env);
+  return [new Ec2Cloud(settings, region, state, ownKey)];
+}
+
+/** What the official provider alone would read: our own calls would go elsewhere. */
+function refuseOfficialConfiguration(): void {
+  const given = Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith("aws:"));
+  if (given.length === 0) return;
+  throw new UserError({
+    where: `Pulumi.${pulumi.getStack()}.yaml`,
+    key: given.join(", "),
+    found: "configuration of the official provider",
+    allowed: "ci-images:ec2.region, and AWS_PROFILE or other AWS_* variables for credentials",
+  });
+}
+
+/** Seconds. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EnableImageDeprecation.html */
+const longestDeprecation = 3650 * 86_400;
+
+function refuseContradictions({ ec2 }: Settings, region: string): void {
+  const refuse = (key: string, found: string, allowed: string, cure?: string): never => {
+    throw new UserError({ where: `stack setting ci-images:ec2.${key}`, found, allowed, cure });
+  };
+  if (ec2.tunnel === "session-manager" && ec2.instanceProfile === undefined) {
+    const allowed =
+      "the name of an instance profile with the policy AmazonSSMManagedInstanceCore: the machine's agent needs it";
+    refuse("instanceProfile", "not set, and ci-images:ec2.tunnel is session-manager", allowed);
+  }
+  const { deprecateAfter } = ec2;
+  if (deprecateAfter !== undefined && parseDuration(deprecateAfter) === undefined) {
+    refuse("deprecateAfter", JSON.stringify(deprecateAfter), durationForm);
+  }
+  if (deprecateAfter !== undefined && parseDuration(deprecateAfter)! > longestDeprecation) {
+    refuse(
+      "deprecateAfter",
+      JSON.stringify(deprecateAfter),
+      "at most 3650 days: AWS takes no date more than ten years ahead",
+    );
+  }
+  for (const [place, key] of Object.entries(ec2.kmsKeys)) {
+    const at = key.split(":")[3];
+    if (at !== place) refuse(`kmsKeys.${place}`, `a key of ${at}: ${key}`, `a key of ${place}`);
+  }
+  const shares = ec2.shareWithAccounts.length + ec2.shareWithOrganizations.length > 0;
+  const lacking = [region, ...ec2.copyTo].filter((each) => !ec2.kmsKeys[each]);
+  if (shares && ec2.encrypted && lacking.length > 0) {
+    refuse(
+      "kmsKeys",
+      `no key for ${lacking.join(", ")}, and the images are to be shared`,
+      "a customer's key in every region: AWS lets nobody share what its own key for EBS has encrypted",
+      "set kmsKeys (and let the others use those keys), or `encrypted: false`",
+    );
+  }
+}

@@ -1,0 +1,130 @@
+// Base images are looked up: the newest AMI of an owner whose name fits a pattern, or what an SSM parameter names.
+import type { Image } from "@aws-sdk/client-ec2";
+import { distance } from "fastest-levenshtein";
+import { UserError } from "../../../common/user-error.ts";
+import { asking, ec2, errorCode, ssm } from "./client.ts";
+
+/** Where to look. */
+export type BaseSource =
+  /** This AMI and no other. */
+  | { id: string }
+  /** What the parameter's value names. */
+  | { parameter: string }
+  /** The newest of the owner whose name fits; `*` and `?` stand for other characters. */
+  | { owner: string; name: string };
+
+export interface BaseQuery {
+  region: string;
+  /** The distribution's id, for messages. */
+  distribution: string;
+  architecture: "amd64" | "arm64";
+  source: BaseSource;
+}
+
+/** A base image; the properties are those of components/cloud.ts. */
+export interface FoundBase {
+  /** The AMI's id. */
+  id: string;
+  /** Its name. */
+  description: string;
+  /** That it is deprecated. */
+  notice?: string;
+}
+
+const architectures = { amd64: "x86_64", arm64: "arm64" } as const;
+
+/**
+ * Finds the base image.
+ * @throws UserError that says what was looked for, where, and which near names there are.
+ */
+export async function findBase(query: BaseQuery): Promise<FoundBase> {
+  const { region, distribution, source } = query;
+  return asking(`looking for the base image of ${distribution} in ${region}`, async () => {
+    const image = await find(query);
+    const wanted = architectures[query.architecture];
+    if (image.Architecture !== wanted) {
+      refuse(query, `${image.ImageId} (${image.Name}) is for ${image.Architecture}, not ${wanted}`, [], "architecture");
+    }
+    const { DeprecationTime } = image;
+    const deprecated = DeprecationTime !== undefined && Date.parse(DeprecationTime) < Date.now();
+    const notice = `the base image ${image.Name} (${image.ImageId}) is deprecated since ${DeprecationTime}`;
+    // What a parameter names is the publisher's newest, whatever became of it.
+    const isTold = deprecated && !("parameter" in source);
+    return { id: image.ImageId!, description: image.Name ?? image.ImageId!, ...(isTold && { notice }) };
+  });
+}
+
+async function find(query: BaseQuery): Promise<Image> {
+  const { source } = query;
+  if ("id" in source) return byId(query, source.id);
+  if ("parameter" in source) return byId(query, await valueOf(query, source.parameter));
+  // Two years after their making, public AMIs are deprecated at the latest, and hidden from then on unless they are asked for.
+  // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ami-deprecate.html
+  for (const IncludeDeprecated of [false, true]) {
+    const images = await named(query, source.owner, source.name, IncludeDeprecated);
+    const [newest] = images.sort((a, b) => (b.CreationDate ?? "").localeCompare(a.CreationDate ?? ""));
+    if (newest) return newest;
+  }
+  // Its first word: debian-*, Rocky-*, CentOS *.
+  const wider = `${/^[A-Za-z]+/.exec(source.name)?.[0] ?? ""}*`;
+  const others = (await named(query, source.owner, wider, true)).flatMap(({ Name }) => Name ?? []);
+  return refuse(query, `no AMI of owner ${source.owner} has a name like "${source.name}"`, others, source.name);
+}
+
+async function byId(query: BaseQuery, id: string): Promise<Image> {
+  const client = await ec2(query.region);
+  try {
+    const { Images = [] } = await client.describeImages({ ImageIds: [id], IncludeDeprecated: true });
+    if (Images[0]?.State === "available") return Images[0];
+    return refuse(query, `${id} is ${Images[0]?.State ?? "not there"}`, [], id);
+  } catch (error) {
+    if (!errorCode(error).startsWith("InvalidAMIID")) throw error;
+    return refuse(query, `there is no AMI ${id} that this account may use`, [], id);
+  }
+}
+
+async function valueOf(query: BaseQuery, name: string): Promise<string> {
+  const client = await ssm(query.region);
+  try {
+    const { Parameter } = await client.getParameter({ Name: name });
+    if (Parameter?.Value?.startsWith("ami-")) return Parameter.Value;
+    return refuse(query, `the SSM parameter ${name} holds no AMI's id: ${Parameter?.Value}`, [], name);
+  } catch (error) {
+    if (errorCode(error) !== "ParameterNotFound") throw error;
+    // The folder above: /aws/service/canonical/ubuntu/server.
+    const Path = name.split("/").slice(0, 6).join("/");
+    const { Parameters = [] } = await client.getParametersByPath({ Path, Recursive: true, MaxResults: 10 });
+    const names = Parameters.flatMap((parameter) => parameter.Name ?? []);
+    return refuse(query, `there is no SSM parameter ${name}`, names, name);
+  }
+}
+
+async function named(
+  { region, architecture }: BaseQuery,
+  owner: string,
+  name: string,
+  IncludeDeprecated: boolean,
+): Promise<Image[]> {
+  const { Images = [] } = await (
+    await ec2(region)
+  ).describeImages({
+    Owners: [owner],
+    IncludeDeprecated,
+    Filters: [
+      { Name: "name", Values: [name] },
+      { Name: "architecture", Values: [architectures[architecture]] },
+      { Name: "state", Values: ["available"] },
+    ],
+  });
+  return Images;
+}
+
+function refuse({ region, distribution }: BaseQuery, found: string, others: string[], wanted: string): never {
+  const near = [...new Set(others)].sort((a, b) => distance(a, wanted) - distance(b, wanted)).slice(0, 5);
+  throw new UserError({
+    where: `base image of ${distribution} in ${region}`,
+    found,
+    ...(near.length > 0 && { allowed: `near names: ${near.join(", ")}` }),
+    cure: `choose another in the stack: npx pulumi config set --path ci-images:ec2.bases["${distribution}"].id ami-...`,
+  });
+}

@@ -1,0 +1,39 @@
+// "EBS encryption by default": an account's setting in a region, which encrypts every new disk whatever the request says.
+// https://docs.aws.amazon.com/ebs/latest/userguide/encryption-by-default.html
+import { UserError } from "../../../common/user-error.ts";
+import { asking, ec2 } from "./client.ts";
+
+/**
+ * What the setting means for a stack with `encrypted: false`.
+ * @param regions Where it bakes, and where it copies to.
+ * @param isShared Whether others are to launch the images.
+ * @returns what the user should know, one line for each region.
+ * @throws UserError when images are to be shared that AWS would encrypt with its own key, which it shares with nobody.
+ */
+export async function checkDefaultEncryption(regions: readonly string[], isShared: boolean): Promise<string[]> {
+  const found = await Promise.all(regions.map(keyOf));
+  const encrypting = found.flatMap((key, index) => (key === undefined ? [] : [{ region: regions[index], key }]));
+  const own = encrypting.filter(({ key }) => /alias\/aws\/ebs$/.test(key)).map(({ region }) => region);
+  if (isShared && own.length > 0) {
+    throw new UserError({
+      where: "stack setting ci-images:ec2.encrypted",
+      found: `false, but the account encrypts every disk in ${own.join(", ")} (EBS encryption by default) with AWS's own key, and the images are to be shared`,
+      allowed: "a customer's key: AWS lets nobody share what its own key for EBS has encrypted",
+      cure: "set encrypted: true and kmsKeys, or give the account another default key: aws ec2 modify-ebs-default-kms-key-id",
+    });
+  }
+  return encrypting.map(
+    ({ region, key }) =>
+      `ci-images:ec2.encrypted is false, but the account encrypts every disk in ${region} (EBS encryption by default, ${key})`,
+  );
+}
+
+/** The key that disks are encrypted with by default; undefined where they are not. */
+async function keyOf(region: string): Promise<string | undefined> {
+  return asking(`asking whether disks in ${region} are encrypted by default`, async () => {
+    const client = await ec2(region);
+    const { EbsEncryptionByDefault } = await client.getEbsEncryptionByDefault({});
+    if (!EbsEncryptionByDefault) return undefined;
+    return (await client.getEbsDefaultKmsKeyId({})).KmsKeyId ?? "alias/aws/ebs";
+  });
+}

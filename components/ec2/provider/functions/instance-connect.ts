@@ -1,0 +1,31 @@
+// The EC2 Instance Connect Endpoint of a VPC: what its tunnels come from. Not all accounts have one, and we make none: a VPC can have only a
+// few, and they take minutes to make.
+import { UserError } from "../../../../common/user-error.ts";
+import { asking, ec2 } from "../client.ts";
+import type { FunctionType } from "../../../../provider/resource.ts";
+
+interface Endpoint {
+  /** Its security groups, which machines have to let in. */
+  groups: string[];
+  /** True where machines see the caller's address, not the endpoint's. */
+  preservesClientIp: boolean;
+}
+
+/** `ci-images:ec2:instanceConnect`: finds the endpoint. */
+export const ec2InstanceConnect: FunctionType<{ region: string; vpc: string }, Endpoint> = {
+  token: "ci-images:ec2:instanceConnect",
+  async call({ region, vpc }) {
+    const client = await ec2(region);
+    const { InstanceConnectEndpoints = [] } = await asking(
+      `looking for an Instance Connect Endpoint in ${region}`,
+      () => client.describeInstanceConnectEndpoints({ Filters: [{ Name: "vpc-id", Values: [vpc] }] }),
+    );
+    const found = InstanceConnectEndpoints.find(({ State }) => State === "create-complete");
+    if (found) return { groups: found.SecurityGroupIds ?? [], preservesClientIp: found.PreserveClientIp ?? false };
+    throw new UserError({
+      where: "stack setting ci-images:ec2.tunnel",
+      found: `instance-connect, and ${vpc} in ${region} has no EC2 Instance Connect Endpoint that is ready`,
+      cure: `aws ec2 create-instance-connect-endpoint --region ${region} --subnet-id SUBNET, once for the VPC`,
+    });
+  },
+};

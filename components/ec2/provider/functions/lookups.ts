@@ -1,0 +1,184 @@
+// What the program asks of EC2 before it declares anything.
+import type { _InstanceType } from "@aws-sdk/client-ec2";
+import { UserError } from "../../../../common/user-error.ts";
+import { findBase, type BaseQuery, type FoundBase } from "../base.ts";
+import { asking, configuredRegion, ec2, errorCode, isGone } from "../client.ts";
+import { bootModeOf, bootsIn, type BootMode } from "../boot-mode.ts";
+import { checkDefaultEncryption } from "../default-encryption.ts";
+import { defaultSubnets } from "../subnets.ts";
+import { findImage } from "../tagged-resources.ts";
+import type { FunctionType } from "../../../../provider/resource.ts";
+import { ec2Survey } from "./survey.ts";
+import { ec2InstanceConnect } from "./instance-connect.ts";
+import { ec2Sweep } from "./sweep.ts";
+
+/** `ci-images:ec2:configuredRegion`: where AWS's own configuration points. */
+export const ec2Region: FunctionType<object, { region: string }> = {
+  token: "ci-images:ec2:configuredRegion",
+  call: async () => ({ region: await configuredRegion() }),
+};
+
+/** `ci-images:ec2:resolveBase`: looks a base image up. */
+export const ec2ResolveBase: FunctionType<BaseQuery, FoundBase> = {
+  token: "ci-images:ec2:resolveBase",
+  call: (query) => findBase(query),
+};
+
+interface PreflightInputs {
+  region: string;
+  instanceType: string;
+  architecture: "amd64" | "arm64";
+  subnet?: string;
+  securityGroup?: string;
+  /** A key pair of the user's that has to be there. */
+  keyName?: string;
+  /** Whether disks are to be encrypted; false asks whether they will be nevertheless. */
+  encrypted: boolean;
+  /** Where copies of the image will be. */
+  copyTo: string[];
+  /** Whether others are to launch the image. */
+  isShared: boolean;
+  /** How machines are to boot from the image. */
+  bootMode?: BootMode;
+  /** The base image, which decides how they do; undefined for an image that was baked elsewhere. */
+  base?: string;
+}
+
+/** `ci-images:ec2:preflight`: refuses to start a bake that can't end well, and tells where it will be. */
+export const ec2Preflight: FunctionType<PreflightInputs, Place & { notices: string[] }> = {
+  token: "ci-images:ec2:preflight",
+  async call(inputs) {
+    const { region } = inputs;
+    return asking(`preparing a bake in ${region}`, async () => {
+      // First: where there is no such type, there is no zone that has it.
+      await checkType(inputs);
+      const [place, notices] = await Promise.all([
+        findPlace(inputs),
+        inputs.encrypted ? [] : checkDefaultEncryption([region, ...inputs.copyTo], inputs.isShared),
+        checkKeyName(inputs),
+        checkBootMode(inputs),
+      ]);
+      return { ...place, notices };
+    });
+  },
+};
+
+/** Where machines will be. */
+interface Place {
+  vpc: string;
+  /** The subnet's addresses, or the whole VPC's where the stack names no subnet. */
+  cidr?: string;
+  /** Ids of subnets that machines can start in: the stack's own, or default ones, the first of which is to be taken. */
+  subnets: string[];
+}
+
+async function findPlace({ region, subnet, securityGroup, instanceType }: PreflightInputs): Promise<Place> {
+  const client = await ec2(region);
+  const where = (key: string) => `stack setting ci-images:ec2.${key}`;
+  let vpc: string | undefined;
+  let cidr: string | undefined;
+  if (subnet !== undefined) {
+    const { Subnets } = await unlessMissing(where("subnet"), subnet, region, () =>
+      client.describeSubnets({ SubnetIds: [subnet] }),
+    );
+    vpc = Subnets?.[0]?.VpcId;
+    cidr = Subnets?.[0]?.CidrBlock;
+  } else {
+    const { Vpcs } = await client.describeVpcs({ Filters: [{ Name: "is-default", Values: ["true"] }] });
+    vpc = Vpcs?.[0]?.VpcId;
+    cidr = Vpcs?.[0]?.CidrBlock;
+  }
+  if (vpc === undefined) {
+    const found = `not set, and the account has no default VPC in ${region}`;
+    throw new UserError({
+      where: where("subnet"),
+      found,
+      cure: "set the id of a subnet from which machines reach the internet",
+    });
+  }
+  const subnets = subnet === undefined ? await defaultSubnetsOf(region, vpc, instanceType) : [subnet];
+  if (securityGroup === undefined) return { vpc, cidr, subnets };
+  const { SecurityGroups } = await unlessMissing(where("securityGroup"), securityGroup, region, () =>
+    client.describeSecurityGroups({ GroupIds: [securityGroup] }),
+  );
+  const other = SecurityGroups?.[0]?.VpcId;
+  if (other !== vpc) {
+    throw new UserError({
+      where: where("securityGroup"),
+      found: `${securityGroup} is in ${other}`,
+      allowed: `one of ${vpc}`,
+    });
+  }
+  return { vpc, cidr, subnets };
+}
+
+async function defaultSubnetsOf(region: string, vpc: string, instanceType: string): Promise<string[]> {
+  const found = await defaultSubnets(region, vpc, instanceType);
+  if (found.length > 0) return found.map(({ SubnetId }) => SubnetId!);
+  throw new UserError({
+    where: "stack setting ci-images:ec2.subnet",
+    found: `not set, and ${vpc} has no default subnet in a zone of ${region} that has ${instanceType}`,
+    cure: "set the id of a subnet from which machines reach the internet, or another instanceType",
+  });
+}
+
+async function checkType({ region, instanceType, architecture, bootMode }: PreflightInputs): Promise<void> {
+  const where = "stack setting ci-images:ec2.instanceType";
+  const client = await ec2(region);
+  const InstanceTypes = [instanceType as _InstanceType];
+  try {
+    const answer = await client.describeInstanceTypes({ InstanceTypes });
+    const able = answer.InstanceTypes?.[0]?.ProcessorInfo?.SupportedArchitectures ?? [];
+    const wanted = architecture === "amd64" ? "x86_64" : "arm64";
+    if (able.length > 0 && !able.includes(wanted)) {
+      throw new UserError({
+        where,
+        found: `${instanceType} is for ${able.join(", ")}`,
+        allowed: `a type for ${wanted}`,
+      });
+    }
+    const type = answer.InstanceTypes?.[0];
+    if (type && bootMode !== undefined && !bootsIn(type, bootMode)) {
+      const found = `${instanceType} boots in ${type.SupportedBootModes!.join(", ")} only, and ci-images:ec2.bootMode is ${bootMode}`;
+      throw new UserError({ where, found });
+    }
+  } catch (error) {
+    if (errorCode(error) !== "InvalidInstanceType") throw error;
+    throw new UserError({
+      where,
+      found: `there is no ${instanceType} in ${region}`,
+      cure: "e.g. t3.small or t4g.small",
+    });
+  }
+}
+
+async function checkBootMode({ region, base, bootMode }: PreflightInputs): Promise<void> {
+  if (bootMode === undefined || base === undefined) return;
+  const image = await findImage(region, base);
+  if (!image || bootModeOf(image) === bootMode) return;
+  throw new UserError({
+    where: "stack setting ci-images:ec2.bootMode",
+    found: `${bootMode}, but the base image ${base} (${image.Name}) boots in ${bootModeOf(image)}, and AWS gives an image what its base has`,
+    cure: "choose another base image (ci-images:ec2.bases), or remove the setting",
+  });
+}
+
+async function checkKeyName({ region, keyName }: PreflightInputs): Promise<void> {
+  if (keyName === undefined) return;
+  const client = await ec2(region);
+  await unlessMissing("environment variable AWS_KEY_PAIR", keyName, region, () =>
+    client.describeKeyPairs({ KeyNames: [keyName] }),
+  );
+}
+
+async function unlessMissing<T>(where: string, id: string, region: string, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!isGone(error)) throw error;
+    throw new UserError({ where, found: `there is no ${id} in ${region}` });
+  }
+}
+
+/** Every function of stack `ec2`. */
+export const ec2Functions = [ec2Region, ec2ResolveBase, ec2Survey, ec2Preflight, ec2InstanceConnect, ec2Sweep];

@@ -1,0 +1,136 @@
+// What EC2 has of a stack: found by tags, whatever became of the state.
+import type { Image, Instance } from "@aws-sdk/client-ec2";
+import { wantedImageName } from "../../facts/image-names.ts";
+import { tagKey, tagNames } from "../../facts/tags.ts";
+import type { UselessImage } from "../../facts/blocking-image.ts";
+import { cloudLabels, type Labels } from "../../../../common/labels.ts";
+import { asking } from "../client.ts";
+import { imageProgress, imageReason } from "../images.ts";
+import { findImages, findInstances, findUntaggedImages, tagsOf } from "../tagged-resources.ts";
+import type { FunctionType } from "../../../../provider/resource.ts";
+
+interface SurveyInputs {
+  region: string;
+  /** Where copies are. */
+  copyTo: string[];
+  project: string;
+  stack: string;
+  distribution: string;
+}
+
+/** An image, with properties as Generation of components/cloud.ts has them. */
+export interface SurveyedImage {
+  recipe: string;
+  proven: boolean;
+  base: { id: string; description: string };
+  builtAt: string;
+  /** The recipe's name. */
+  name: string;
+  /** The AMI's id. */
+  location: string;
+  /** The AMI's name. */
+  imageName: string;
+  builder?: { machineId: string; hostKeys: string[]; loginKey: string };
+  /** Copies' ids by region. */
+  copies: Record<string, string>;
+}
+
+interface Surveyed {
+  /** The newest first; also those that AWS still works on. */
+  generations: SurveyedImage[];
+  /** Recipes of the builders. */
+  builders: string[];
+  /** Those of builders that were sealed and stopped, and wait for their image. */
+  sealed: string[];
+  useless: UselessImage[];
+}
+
+/** `ci-images:ec2:survey`: what there is of the stack's images of one distribution, and of its builders. */
+export const ec2Survey: FunctionType<SurveyInputs, Surveyed> = {
+  token: "ci-images:ec2:survey",
+  async call({ region, copyTo, project, stack, distribution }) {
+    const labels = (role: Labels["role"]) => cloudLabels("ec2", { project, stack, distribution, role });
+    return asking(`looking for images of ${distribution} in ${region}`, async () => {
+      const [builders, found, ...foundCopies] = await Promise.all([
+        findInstances(region, labels("builder")),
+        findImages(region, labels("image")),
+        ...copyTo.map((place) => findImages(place, labels("image"))),
+      ]);
+      const useless = [found, ...foundCopies].flatMap((each, index) => uselessIn([region, ...copyTo][index], each));
+      const [images, ...copies] = [found, ...foundCopies].map((each) => each.filter(isUsable));
+      const recipes = new Set(images.map(recipeOf));
+      const names = images.map(({ Name }) => Name!);
+      const untagged = await Promise.all(copyTo.map((place) => findUntaggedImages(place, names)));
+      for (const [index, each] of copies.entries()) {
+        const orphans = each.filter((copy) => !recipes.has(recipeOf(copy)));
+        const reason = `a copy whose image in ${region} is gone`;
+        useless.push(...orphans.map((copy) => ({ ...uselessImage(copyTo[index], copy), reason })));
+      }
+      for (const [index, each] of untagged.entries()) {
+        for (const copy of each.filter((copy) => !isUsable(copy))) {
+          const recipe = recipeOf(images.find((image) => isNamedAlike(copy, image))!);
+          useless.push({ ...uselessImage(copyTo[index], copy), recipe });
+        }
+      }
+      const generations = images.map((image) => {
+        const there = copyTo.flatMap((place, index) => {
+          const copy =
+            copies[index].find((other) => recipeOf(other) === recipeOf(image)) ??
+            untagged[index].find((other) => isUsable(other) && isNamedAlike(other, image));
+          return copy ? [[place, copy.ImageId!] as const] : [];
+        });
+        return generationOf(image, Object.fromEntries(there));
+      });
+      generations.sort((a, b) => b.builtAt.localeCompare(a.builtAt));
+      const sealed = builders.filter((builder) => tagsOf(builder)[tagNames.sealing] === "done");
+      return { generations, builders: builders.map(recipeOf), sealed: sealed.map(recipeOf), useless };
+    });
+  },
+};
+
+/** One that AWS still works on counts: whoever uses it waits for it, and a second one could not have its name. */
+function isUsable(image: Image): boolean {
+  return ["available", "under way"].includes(imageProgress(image));
+}
+
+function uselessIn(region: string, images: readonly Image[]): UselessImage[] {
+  return images.filter((image) => !isUsable(image)).map((image) => uselessImage(region, image));
+}
+
+function uselessImage(region: string, image: Image): UselessImage {
+  return {
+    region,
+    id: image.ImageId!,
+    name: image.Name!,
+    recipe: recipeOf(image),
+    reason: `${image.State}: ${imageReason(image)}`,
+    failed: imageProgress(image) === "failed",
+  };
+}
+
+/** Whether both have the name of the same image, in whichever attempt. */
+function isNamedAlike(one: Image, other: Image): boolean {
+  return wantedImageName(one.Name!) === wantedImageName(other.Name!);
+}
+
+function recipeOf(thing: Image | Instance): string {
+  return tagsOf(thing)[tagKey("recipe")] ?? "";
+}
+
+function generationOf(image: Image, copies: Record<string, string>): SurveyedImage {
+  const tags = tagsOf(image);
+  const [machineId, hostKey, loginKey] = (tags[tagNames.builder] ?? "").split(" ");
+  const ed25519 = (data: string) => `ssh-ed25519 ${data}`;
+  const baseId = tags[tagKey("base")] ?? "";
+  return {
+    recipe: recipeOf(image),
+    proven: tags[tagNames.proven] !== undefined,
+    base: { id: baseId, description: tags[tagNames.baseDescription] ?? baseId },
+    builtAt: new Date(image.CreationDate!).toISOString(),
+    name: tags[tagNames.recipeName] ?? "",
+    location: image.ImageId!,
+    imageName: image.Name!,
+    ...(loginKey && { builder: { machineId, hostKeys: [ed25519(hostKey)], loginKey: ed25519(loginKey) } }),
+    copies,
+  };
+}

@@ -1,0 +1,44 @@
+// Finding and removing what machines of ours left behind in regions of AWS.
+import { asking } from "../client.ts";
+import { findLeftovers, removeLeftover, type Leftover, type Owner } from "../leftovers.ts";
+import type { FunctionType } from "../../../../provider/resource.ts";
+import { problemOf } from "../../../../provider/kit/problem-of.ts";
+
+interface SweepInputs extends Owner {
+  /** Where to look: the region that the stack bakes in, and those it copies to. */
+  regions: string[];
+  /** ISO 8601: what counts as the present; what expires before it is a leftover. */
+  now?: string;
+  /** False only looks. */
+  remove: boolean;
+}
+
+interface Swept extends Leftover {
+  region: string;
+  /** Why it could not be removed. */
+  problem?: string;
+}
+
+/**
+ * `ci-images:ec2:sweep`: lists what is past its expiry, and removes it when asked to. One that can't be removed does not keep the
+ * others.
+ */
+export const ec2Sweep: FunctionType<SweepInputs, { leftovers: Swept[] }> = {
+  token: "ci-images:ec2:sweep",
+  async call({ regions, remove, project, stack, now }, context) {
+    const present = now === undefined ? new Date() : new Date(now);
+    const owner = { project, stack };
+    const inRegions = regions.map(async (region) => {
+      const found = await asking(`looking for leftovers in ${region}`, () => findLeftovers(region, owner, present));
+      const swept: Swept[] = [];
+      for (const leftover of found) {
+        const doing = `removing ${leftover.id} in ${region}`;
+        const removal = () => asking(doing, () => removeLeftover(region, leftover, context));
+        const problem = remove ? await problemOf(removal()) : undefined;
+        swept.push({ ...leftover, region, ...(problem !== undefined && { problem }) });
+      }
+      return swept;
+    });
+    return { leftovers: (await Promise.all(inRegions)).flat() };
+  },
+};

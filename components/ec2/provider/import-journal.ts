@@ -1,0 +1,43 @@
+// How far uploads of snapshots are, as this computer remembers it: AWS lists the blocks of completed snapshots only.
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { places } from "../../../provider/kit/cache-folders.ts";
+
+/** What is noted of a snapshot. */
+export interface NotedImport {
+  /** The disk's content. */
+  content: string;
+  /** How many of the disk's first data blocks are there. */
+  done: number;
+  /** True when all are and AWS was told so. */
+  isComplete: boolean;
+}
+
+/** Notes it. What was noted before is replaced in one step. */
+export async function noteImport(snapshot: string, noted: NotedImport): Promise<void> {
+  const file = await fileOf(snapshot);
+  const temporary = `${file}.${randomBytes(3).toString("hex")}`;
+  await writeFile(temporary, JSON.stringify(noted));
+  await rename(temporary, file);
+}
+
+/** @returns undefined when this computer knows nothing of the snapshot. */
+export async function notedImport(snapshot: string): Promise<NotedImport | undefined> {
+  try {
+    return JSON.parse(await readFile(await fileOf(snapshot), "utf8")) as NotedImport;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+export async function forgetImport(snapshot: string): Promise<void> {
+  await rm(await fileOf(snapshot), { force: true });
+}
+
+async function fileOf(snapshot: string): Promise<string> {
+  const folder = join((await places()).root, "imports");
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  return join(folder, `${snapshot}.json`);
+}

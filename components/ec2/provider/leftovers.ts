@@ -1,0 +1,79 @@
+// What machines of ours left behind in a region, past its expiry: found by tags, whatever became of the state.
+import { tagKey, tagNames } from "../facts/tags.ts";
+import { cloudLabels, parseExpiry } from "../../../common/labels.ts";
+import type { Context } from "../../../provider/resource.ts";
+import { ec2 } from "./client.ts";
+import { removeImage, removeSnapshot } from "./images.ts";
+import { dropMachine } from "./machines.ts";
+import { findImages, findInstances, findSnapshots, snapshotsOf, tagFilters, tagsOf } from "./tagged-resources.ts";
+
+/** Whose leftovers are looked for. */
+export interface Owner {
+  project: string;
+  /** Without it, those of all stacks of the project. */
+  stack?: string;
+}
+
+export interface Leftover {
+  kind: "machine" | "image" | "snapshot";
+  /** A machine's name (its instance, disks, key pair and security group go with it), an AMI's or a snapshot's id. */
+  id: string;
+  /** What it is, for people. */
+  description: string;
+  /** When it expired, ISO 8601; a snapshot whose image is gone has no expiry. */
+  expired?: string;
+}
+
+/**
+ * Finds leftovers.
+ * @param now What counts as the present.
+ * @returns machines first, as images and snapshots are in their way to nothing.
+ */
+export async function findLeftovers(region: string, owner: Owner, now = new Date()): Promise<Leftover[]> {
+  const tags = cloudLabels("ec2", owner);
+  const client = await ec2(region);
+  const Filters = tagFilters(tags);
+  const [instances, groups, keys, images, snapshots] = await Promise.all([
+    findInstances(region, tags),
+    client.describeSecurityGroups({ Filters }),
+    client.describeKeyPairs({ Filters }),
+    findImages(region, tags),
+    findSnapshots(region, tags),
+  ]);
+  const machines = new Map<string, Leftover>();
+  for (const thing of [...instances, ...(groups.SecurityGroups ?? []), ...(keys.KeyPairs ?? [])]) {
+    const id = tagsOf(thing)[tagNames.machine];
+    const expired = expiredAt(tagsOf(thing), now);
+    if (id === undefined || expired === undefined || machines.has(id)) continue;
+    const what = "InstanceId" in thing ? `instance ${thing.InstanceId}` : "key pair or security group";
+    machines.set(id, { kind: "machine", id, description: what, expired });
+  }
+  const unproven = images.flatMap((image): Leftover[] => {
+    const expired = expiredAt(tagsOf(image), now);
+    if (expired === undefined || tagsOf(image)[tagNames.proven] !== undefined) return [];
+    return [{ kind: "image", id: image.ImageId!, description: `${image.Name}, never proven`, expired }];
+  });
+  const used = new Set(images.flatMap(snapshotsOf));
+  const orphans = snapshots
+    .filter(({ SnapshotId }) => !used.has(SnapshotId!))
+    .flatMap((snapshot): Leftover[] => {
+      const leftover = { kind: "snapshot" as const, id: snapshot.SnapshotId! };
+      // One that is being uploaded has no image yet.
+      if (tagsOf(snapshot)[tagKey("expires")] === undefined) return [{ ...leftover, description: "its image is gone" }];
+      const expired = expiredAt(tagsOf(snapshot), now);
+      return expired === undefined ? [] : [{ ...leftover, description: "its import came to nothing", expired }];
+    });
+  return [...machines.values(), ...unproven, ...orphans];
+}
+
+/** Removes one, with what belongs to it. Content when it is gone. */
+export async function removeLeftover(region: string, { kind, id }: Leftover, context: Context) {
+  if (kind === "machine") await dropMachine(region, id, context);
+  else if (kind === "image") await removeImage(region, id, context.progress);
+  else await removeSnapshot(region, id, context.progress);
+}
+
+function expiredAt(tags: Record<string, string>, now: Date): string | undefined {
+  const expires = parseExpiry(tags[tagKey("expires")] ?? "");
+  return expires && expires < now ? expires.toISOString() : undefined;
+}

@@ -1,0 +1,170 @@
+// Machines of a bake: everything that belongs to one carries the name that its lease gave, and goes with it.
+import type { Instance } from "@aws-sdk/client-ec2";
+import type { Context } from "../../../provider/resource.ts";
+import { waitFor, type Seen } from "../../../provider/kit/wait.ts";
+import { ec2, errorCode, isGone } from "./client.ts";
+import { removeImage } from "./images.ts";
+import { tagNames } from "../facts/tags.ts";
+import { findImages, findInstance, findInstances, tagFilters, tagsOf, type Tags } from "./tagged-resources.ts";
+
+/** Seconds that an instance may take to stop or to end. AWS itself pulls the plug on one that does not stop in time. */
+const machineSeconds = 15 * 60;
+
+/** Why AWS stopped or ended an instance: `Server.SpotInstanceTermination: ...`. */
+export function stateReason({ StateReason, StateTransitionReason }: Instance): string {
+  return StateReason?.Message ?? (StateTransitionReason || "AWS gives no reason");
+}
+
+/**
+ * Stops an instance through the API and waits. (A power-off from inside would end it, as builders are told to.)
+ * @throws UserError when it is gone or ends instead.
+ */
+export async function stopInstance(region: string, id: string, context: Context): Promise<void> {
+  await (await ec2(region)).stopInstances({ InstanceIds: [id] });
+  await waitForInstance(region, id, "to be stopped", context, (instance) => {
+    const state = instance?.State?.Name ?? "gone";
+    if (state === "stopped") return { done: undefined };
+    if (state === "stopping" || state === "running" || state === "pending") return { state };
+    return { failed: instance ? `it is ${state}: ${stateReason(instance)}` : "it is gone" };
+  });
+}
+
+/**
+ * Whether an instance was stopped and is not sealed. AWS stops spot machines that it needs itself; schedulers and people stop
+ * others.
+ */
+export function isStoppedOpen(instance: Instance): boolean {
+  const state = instance.State?.Name;
+  return (state === "stopped" || state === "stopping") && tagsOf(instance)[tagNames.sealing] === undefined;
+}
+
+/**
+ * Whether AWS itself stopped a spot instance: "only Amazon EC2 can restart an interrupted stopped Spot Instance".
+ * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/interruption-behavior.html
+ */
+export function isInterrupted(instance: Instance): boolean {
+  const { InstanceLifecycle, StateReason } = instance;
+  return (
+    InstanceLifecycle === "spot" && isStoppedOpen(instance) && StateReason?.Code !== "Client.UserInitiatedShutdown"
+  );
+}
+
+/**
+ * Starts a stopped instance through the API and waits until it runs; one that is still being stopped is stopped first.
+ * @throws UserError when it is gone, or stops or ends instead.
+ */
+export async function startInstance(region: string, id: string, context: Context): Promise<void> {
+  await stopInstance(region, id, context);
+  await (await ec2(region)).startInstances({ InstanceIds: [id] });
+  let isStarting = false;
+  await waitForInstance(region, id, "to be running", context, (instance) => {
+    const state = instance?.State?.Name ?? "gone";
+    if (state === "running") return { done: undefined };
+    // It is still `stopped` for a moment; without capacity it is so again after `pending`.
+    isStarting ||= state === "pending";
+    if (state === "pending" || (state === "stopped" && !isStarting)) return { state };
+    return { failed: instance ? `it is ${state}: ${stateReason(instance)}` : "it is gone" };
+  });
+}
+
+/** Ends instances and waits until they are terminated. Content with those that are gone. */
+export async function terminateInstances(region: string, instances: Instance[], context: Context): Promise<void> {
+  const client = await ec2(region);
+  // A persistent request would put another machine in the place of one that ends.
+  const requests = instances.flatMap(({ SpotInstanceRequestId }) => SpotInstanceRequestId ?? []);
+  // AWS forgets requests two days after their end; an instance knows the id of its own for ever.
+  for (const id of requests) await unlessGone(client.cancelSpotInstanceRequests({ SpotInstanceRequestIds: [id] }));
+  for (const { InstanceId } of instances) {
+    try {
+      await client.terminateInstances({ InstanceIds: [InstanceId!] });
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
+  }
+  for (const { InstanceId } of instances) {
+    await waitForInstance(region, InstanceId!, "to be terminated", context, (instance) => {
+      const state = instance?.State?.Name ?? "terminated";
+      return state === "terminated" ? { done: undefined } : { state };
+    });
+    context.progress(`terminated ${InstanceId} in ${region}`);
+  }
+}
+
+async function waitForInstance(
+  region: string,
+  id: string,
+  until: string,
+  context: Context,
+  judge: (instance: Instance | undefined) => Seen<undefined>,
+): Promise<void> {
+  const lookAt = `aws ec2 describe-instances --region ${region} --instance-ids ${id}`;
+  const look = async () => judge(await findInstance(region, id));
+  await waitFor({ what: `instance ${id} in ${region}`, until, deadline: machineSeconds, lookAt, look }, context);
+}
+
+/**
+ * Removes what belongs to a machine: the instance, volumes left behind, its security group and key pair.
+ * @param name The name that its lease gave.
+ */
+export async function dropMachine(region: string, name: string, context: Context): Promise<void> {
+  const mine = { [tagNames.machine]: name };
+  await terminateInstances(region, await findInstances(region, mine), context);
+  const client = await ec2(region);
+  const Filters = tagFilters(mine);
+  const { Volumes = [] } = await client.describeVolumes({
+    Filters: [...Filters, { Name: "status", Values: ["available", "error", "creating"] }],
+  });
+  for (const { VolumeId } of Volumes) await unlessGone(client.deleteVolume({ VolumeId }));
+  const { SecurityGroups = [] } = await client.describeSecurityGroups({ Filters });
+  for (const { GroupId } of SecurityGroups) await removeSecurityGroup(region, GroupId!, context);
+  const { KeyPairs = [] } = await client.describeKeyPairs({ Filters });
+  for (const { KeyName } of KeyPairs) await unlessGone(client.deleteKeyPair({ KeyName }));
+}
+
+/** Removes images that were made with a machine and never proven: no output names them, and nobody else will look for them. */
+export async function dropUnprovenImages(region: string, name: string, { progress }: Context): Promise<void> {
+  for (const image of await findImages(region, { [tagNames.machine]: name })) {
+    if (tagsOf(image)[tagNames.proven] === undefined) await removeImage(region, image.ImageId!, progress);
+  }
+}
+
+/** Names of the machines that have these tags, also of those whose instance is gone and whose security group is not. */
+export async function machineNames(region: string, tags: Tags): Promise<string[]> {
+  const client = await ec2(region);
+  const Filters = tagFilters(tags);
+  const [instances, groups, keys] = await Promise.all([
+    findInstances(region, tags),
+    client.describeSecurityGroups({ Filters }),
+    client.describeKeyPairs({ Filters }),
+  ]);
+  const things = [...instances, ...(groups.SecurityGroups ?? []), ...(keys.KeyPairs ?? [])];
+  return [...new Set(things.flatMap((thing) => tagsOf(thing)[tagNames.machine] ?? []))];
+}
+
+/** A group can't go before AWS has taken the terminated machine's network interface away, which takes some seconds. */
+async function removeSecurityGroup(region: string, id: string, context: Context): Promise<void> {
+  const client = await ec2(region);
+  const lookAt = `aws ec2 describe-network-interfaces --region ${region} --filters Name=group-id,Values=${id}`;
+  const look = async (): Promise<Seen<undefined>> => {
+    try {
+      await client.deleteSecurityGroup({ GroupId: id });
+      return { done: undefined };
+    } catch (error) {
+      if (isGone(error)) return { done: undefined };
+      if (errorCode(error) === "DependencyViolation") return { state: "in use" };
+      throw error;
+    }
+  };
+  await waitFor(
+    { what: `security group ${id} in ${region}`, until: "to be deleted", deadline: 300, lookAt, look },
+    context,
+  );
+}
+
+async function unlessGone(call: Promise<unknown>): Promise<void> {
+  try {
+    await call;
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
+}

@@ -1,0 +1,189 @@
+// An AMI of a disk that was baked on this computer: a snapshot is uploaded, and registered as an image.
+import { tagKey, tagNames } from "../../facts/tags.ts";
+import { formatExpiry } from "../../../../common/labels.ts";
+import { UserError } from "../../../../common/user-error.ts";
+import { asking, ec2, errorCode } from "../client.ts";
+import { removeImage, waitForImage } from "../images.ts";
+import { forgetImport } from "../import-journal.ts";
+import { uploadSnapshot } from "../snapshot-upload.ts";
+import { findImage, findImages, findSnapshots, putTags, snapshotsOf, type Tags } from "../tagged-resources.ts";
+import { assertRunsOn } from "../../../local/provider/disk/guest-facts.ts";
+import { finishedImage, withDisk } from "../../../local/provider/disk/image-disk.ts";
+import type { Manifest } from "../../../local/provider/disk/image-store.ts";
+import type { Context, ResourceType } from "../../../../provider/resource.ts";
+
+/** What the image is made from; needed only to make it, not to keep it. */
+export interface ImportingImage {
+  /** The image's folder on this computer. */
+  folder: string;
+  recipe: string;
+  /** The AMI's name; unique in account and region. */
+  name: string;
+  description: string;
+  /** Tags that its snapshot and it are found by when the state is lost. */
+  lease: Record<string, string>;
+  /** Seconds after which it may be swept away if it was not proven by then. */
+  lifetime: number;
+  /** GiB of the root volumes of machines; the disk's own size where that is more. */
+  diskSize: number;
+  bootMode: "uefi" | "legacy-bios" | "uefi-preferred";
+  encrypted: boolean;
+  /** A KMS key's ARN. */
+  kmsKey?: string;
+}
+
+export interface ImportedImageInputs {
+  region: string;
+  /** What the image carries beside. */
+  tags: Record<string, string>;
+  importing?: ImportingImage;
+}
+
+export interface ImportedImageState extends Omit<ImportedImageInputs, "importing"> {
+  /** The AMI's id. */
+  image: string;
+  name: string;
+  builder: Manifest["builder"];
+}
+
+/** What machines of the Nitro system ask for. */
+const needs = { cloud: "EC2", disk: "nvme", network: "ena", dataSources: ["Ec2"] };
+
+/** `ci-images:ec2:ImportedImage`. */
+export const importedImage: ResourceType<ImportedImageInputs, ImportedImageState> = {
+  token: "ci-images:ec2:ImportedImage",
+  inputs: {
+    type: "object",
+    properties: {
+      region: { type: "string" },
+      tags: { type: "object" },
+      importing: {
+        type: "object",
+        required: ["folder", "recipe", "name", "description", "lease", "lifetime", "diskSize", "bootMode", "encrypted"],
+      },
+    },
+    required: ["region", "tags"],
+  },
+  replaceOn: ["region"],
+
+  async drift(id, { region }) {
+    return (await asking(`looking at ${id} in ${region}`, () => findImage(region, id))) ? "none" : "replace";
+  },
+
+  async create(inputs, context) {
+    const { region, tags, importing } = inputs;
+    if (!importing) {
+      const found = "is gone";
+      throw new UserError({ where: `an imported image in ${region}`, found, cure: "run `pulumi up` again" });
+    }
+    const local = await finishedImage({ folder: importing.folder, recipe: importing.recipe });
+    assertRunsOn(local, needs);
+    const { builder } = local.manifest;
+    return asking(`importing ${importing.folder} into ${region}`, async () => {
+      // Left by an `up` that was killed after it had registered the image.
+      const [present] = await findImages(region, importing.lease);
+      const id = present?.ImageId ?? (await register(inputs, importing, local, context));
+      const image = await waitForImage(region, id, context);
+      // It has an image now, which says itself when it expires.
+      const snapshots = snapshotsOf(image);
+      await (await ec2(region)).deleteTags({ Resources: snapshots, Tags: [{ Key: tagKey("expires") }] });
+      for (const snapshot of snapshots) await forgetImport(snapshot);
+      return { id, outputs: { region, tags, image: id, name: image.Name!, builder } };
+    });
+  },
+
+  async read(id, state) {
+    return (await asking(`looking at ${id} in ${state.region}`, () => findImage(state.region, id))) && state;
+  },
+
+  async update(id, state, { region, tags }) {
+    await asking(`tagging ${id} in ${region}`, () => putTags(region, [id], tags));
+    return { ...state, tags };
+  },
+
+  async delete(id, { region }, { progress }) {
+    await asking(`removing ${id} in ${region}`, () => removeImage(region, id, progress));
+  },
+};
+
+async function register(
+  { region, tags }: ImportedImageInputs,
+  importing: ImportingImage,
+  local: Awaited<ReturnType<typeof finishedImage>>,
+  context: Context,
+): Promise<string> {
+  const { name, description, lease, lifetime, bootMode, encrypted, kmsKey } = importing;
+  const { size, builder, files } = local.manifest;
+  const expires = formatExpiry(new Date(Date.now() + lifetime * 1000));
+  const temporary = { ...tags, ...lease, [tagKey("expires")]: expires };
+  await refuseTakenName(region, name);
+  const begun = (await findSnapshots(region, lease)).map(({ SnapshotId, State }) => ({
+    id: SnapshotId!,
+    state: State ?? "",
+  }));
+  const content = files.map(({ sha256 }) => sha256).join(" ");
+  const upload = {
+    region,
+    content,
+    size,
+    description,
+    tags: temporary,
+    encrypted,
+    ...(kmsKey !== undefined && { kmsKey }),
+  };
+  const snapshot = await withDisk(
+    local,
+    "raw",
+    (disk) => uploadSnapshot({ ...upload, disk }, begun, context),
+    context.progress,
+    context.signal,
+  );
+  const identity = [builder.machineId, ...[builder.hostKeys[0], builder.loginKey].map((key) => key.split(" ")[1])];
+  const imageTags: Tags = { ...temporary, [tagNames.builder]: identity.join(" ") };
+  try {
+    const { ImageId } = await (
+      await ec2(region)
+    ).registerImage({
+      Name: name,
+      Description: description,
+      Architecture: "x86_64",
+      VirtualizationType: "hvm",
+      RootDeviceName: "/dev/xvda",
+      BlockDeviceMappings: [
+        {
+          DeviceName: "/dev/xvda",
+          Ebs: {
+            ...{ SnapshotId: snapshot, VolumeType: "gp3", DeleteOnTermination: true },
+            VolumeSize: Math.max(importing.diskSize, Math.ceil(size / 2 ** 30)),
+          },
+        },
+      ],
+      EnaSupport: true,
+      BootMode: bootMode,
+      ImdsSupport: "v2.0",
+      TagSpecifications: [
+        { ResourceType: "image", Tags: Object.entries(imageTags).map(([Key, Value]) => ({ Key, Value })) },
+      ],
+    });
+    context.progress(`${snapshot} is uploaded and registered as ${ImageId}`);
+    return ImageId!;
+  } catch (error) {
+    if (errorCode(error) === "InvalidAMIName.Duplicate") throw takenName(region, name);
+    throw error;
+  }
+}
+
+/** Before anything is uploaded. */
+async function refuseTakenName(region: string, name: string): Promise<void> {
+  const Filters = [{ Name: "name", Values: [name] }];
+  const { Images } = await (await ec2(region)).describeImages({ Owners: ["self"], Filters, IncludeDisabled: true });
+  if (Images?.length) throw takenName(region, name, Images[0].ImageId);
+}
+
+function takenName(region: string, name: string, id = "another image"): UserError {
+  return new UserError({
+    where: `image "${name}" in ${region}`,
+    found: `${id} has that name already, and names of images are unique`,
+    cure: `deregister or rename it, then run \`pulumi up\` again; look at it with \`aws ec2 describe-images --region ${region} --owners self --filters Name=name,Values='${name}'\``,
+  });
+}

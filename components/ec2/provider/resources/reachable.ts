@@ -1,0 +1,136 @@
+// Where a machine is reached, once it is. A public address is another one whenever the machine is started again, so it is looked up
+// here and not taken from the official instance resource, which would know only after a refresh.
+import type { Instance } from "@aws-sdk/client-ec2";
+import { UserError } from "../../../../common/user-error.ts";
+import { asking } from "../client.ts";
+import { isStoppedOpen, startInstance, stateReason } from "../machines.ts";
+import { waitUntilReachable } from "../reachable.ts";
+import { findInstance } from "../tagged-resources.ts";
+import type { Context, ResourceType } from "../../../../provider/resource.ts";
+import { waitFor } from "../../../../provider/kit/wait.ts";
+import type { Way } from "../../../../provider/kit/way-in.ts";
+import { proxySchema, type Proxy } from "../../../../provider/kit/proxy.ts";
+import { stepProperties, type Ec2StepInputs } from "./steps.ts";
+
+export interface ReachableInputs extends Ec2StepInputs {
+  /** Which of its addresses is used. */
+  address: "public" | "private";
+  /** The host of a port forward that is used instead. */
+  forward?: string;
+  port: number;
+  user: string;
+  /** One authorized_keys line. */
+  hostKey: string;
+  /** The key that logs in, OpenSSH format. */
+  privateKey: string;
+  /** Nobody waits for a machine that is off. */
+  power: "on" | "off";
+  /** The bastion that connections go through. */
+  proxy?: Proxy;
+}
+
+export interface ReachableState extends ReachableInputs, Way {
+  /** Its present address; the last one while it is off. */
+  host: string;
+}
+
+/** `ci-images:ec2:Reachable`: waits until a machine answers by SSH; see components/ec2/provider/reachable.ts. */
+export const ec2Reachable: ResourceType<ReachableInputs, ReachableState> = {
+  token: "ci-images:ec2:Reachable",
+  inputs: {
+    type: "object",
+    properties: {
+      ...stepProperties,
+      address: { enum: ["public", "private"] },
+      forward: { type: "string" },
+      port: { type: "integer" },
+      user: { type: "string" },
+      hostKey: { type: "string" },
+      privateKey: { type: "string" },
+      power: { enum: ["on", "off"] },
+      proxy: proxySchema,
+    },
+    required: ["region", "machine", "instance", "address", "port", "user", "hostKey", "privateKey", "power"],
+  },
+  replaceOn: ["region", "machine", "instance", "hostKey"],
+  secretOutputs: ["privateKey", "proxy"],
+
+  /** Somebody stopped it, or stopped and started it: it is elsewhere now. */
+  async drift(_id, { region, instance, address, forward, power, host }) {
+    if (power === "off") return "none";
+    const found = await asking(`looking at ${instance} in ${region}`, () => findInstance(region, instance));
+    if (found && isStoppedOpen(found)) return "update";
+    const now = forward ?? (found && addressOf(found, address));
+    return now === undefined || now === host ? "none" : "update";
+  },
+
+  async create(inputs, context) {
+    return { id: inputs.instance, outputs: { ...inputs, ...(await reach(inputs, undefined, context)) } };
+  },
+
+  async update(_id, before, inputs, context) {
+    return { ...inputs, ...(await reach(inputs, before, context)) };
+  },
+};
+
+/**
+ * Starts the machine if somebody stopped it.
+ * @returns where it answers.
+ * @param before Where it was reached until now.
+ */
+async function reach(
+  inputs: ReachableInputs,
+  before: (Way & { host: string }) | undefined,
+  context: Context,
+): Promise<Way & { host: string }> {
+  const { region, instance, address, forward, power } = inputs;
+  return asking(`waiting for ${instance} in ${region}`, async () => {
+    const found = await findInstance(region, instance);
+    if (power === "off") {
+      const last = forward ?? (found && addressOf(found, address)) ?? before?.host ?? found?.PrivateIpAddress;
+      if (last === undefined) throw new UserError({ where: `instance ${instance} in ${region}`, found: "it is gone" });
+      return { sshPort: inputs.port, sshUser: inputs.user, ...before, host: last };
+    }
+    if (found && isStoppedOpen(found)) {
+      await startInstance(region, instance, context);
+      context.progress(`${instance} in ${region} had been stopped elsewhere: started it again`);
+    }
+    // Not where it was before: that address belongs to somebody else by now.
+    const host = forward ?? (await waitForAddress(inputs, context));
+    return { host, ...(await waitUntilReachable({ ...inputs, host }, context)) };
+  });
+}
+
+/** Seconds in which a running instance has its address, or never gets one. */
+const addressSeconds = 30;
+
+async function waitForAddress({ region, instance, address }: ReachableInputs, context: Context): Promise<string> {
+  const started = Date.now();
+  return waitFor<string>(
+    {
+      what: `instance ${instance} in ${region}`,
+      until: "to have an address",
+      deadline: 2 * addressSeconds,
+      lookAt: `aws ec2 describe-instances --region ${region} --instance-ids ${instance}`,
+      async look() {
+        const found = await findInstance(region, instance);
+        const now = found && addressOf(found, address);
+        if (now !== undefined) return { done: now };
+        const state = found?.State?.Name;
+        const isUp = state === "running" || state === "pending";
+        if (isUp && Date.now() - started < addressSeconds * 1000) return { state: `${state}, without an address` };
+        const cure = isUp
+          ? "see ci-images:ec2.address and ci-images:ec2.subnet"
+          : "`pulumi up` starts on a fresh machine";
+        if (!found) return { failed: "it is gone", cure };
+        return { failed: `it is ${state} and has no ${address} address: ${stateReason(found)}`, cure };
+      },
+    },
+    context,
+  );
+}
+
+/** @returns undefined while it has none: one that is off has no public address. */
+function addressOf(instance: Instance, which: "public" | "private"): string | undefined {
+  return (which === "public" ? instance.PublicIpAddress : instance.PrivateIpAddress) || undefined;
+}

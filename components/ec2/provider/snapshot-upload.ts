@@ -1,0 +1,228 @@
+// From a raw disk on this computer to an EBS snapshot, by the EBS direct APIs: no S3, no import role. Only blocks with data are sent.
+// https://docs.aws.amazon.com/ebs/latest/userguide/ebs-accessing-snapshot.html
+import { createHash } from "node:crypto";
+import { setMaxListeners } from "node:events";
+import { open, type FileHandle } from "node:fs/promises";
+import type { EBS } from "@aws-sdk/client-ebs";
+import { UserError } from "../../../common/user-error.ts";
+import { dataBlocks } from "../../local/provider/disk/data-blocks.ts";
+import { uploadProgress } from "../../../provider/kit/upload-progress.ts";
+import { rest, waitFor } from "../../../provider/kit/wait.ts";
+import type { Context } from "../../../provider/resource.ts";
+import { ebs, ec2, errorCode } from "./client.ts";
+import { removeSnapshot } from "./images.ts";
+import { noteImport, notedImport } from "./import-journal.ts";
+import type { Tags } from "./tagged-resources.ts";
+
+/** EBS knows no other. */
+const blockSize = 512 * 1024;
+/** How many blocks are under way at a time: enough for a gigabit line, and 12 MiB of memory. */
+const parallel = 24;
+/** Seconds that a throttled block is tried again, beyond what the SDK does by itself. */
+const patience = 600;
+/** Minutes without a block after which AWS gives a snapshot up. */
+const timeout = 120;
+/** Seconds that AWS may take with a snapshot whose blocks it has. */
+const completionDeadline = 3600;
+
+export interface SnapshotToUpload {
+  region: string;
+  /** The raw disk. */
+  disk: string;
+  /** Tells what it holds: an upload that was interrupted is only gone on with for the same content. */
+  content: string;
+  /** Bytes of the disk; the snapshot has whole GiB. */
+  size: number;
+  description: string;
+  /** At its making. */
+  tags: Tags;
+  encrypted: boolean;
+  kmsKey?: string;
+}
+
+/**
+ * Uploads a disk, or goes on with a snapshot that an interrupted upload has begun.
+ * @param begun Snapshots with the tags that are there. Those that are of no use are deleted.
+ * @returns the snapshot's id; it is completed.
+ */
+export async function uploadSnapshot(
+  upload: SnapshotToUpload,
+  begun: readonly { id: string; state: string }[],
+  context: Context,
+): Promise<string> {
+  const { region, content } = upload;
+  let found: { id: string; done: number; isComplete: boolean } | undefined;
+  for (const { id, state } of begun) {
+    const noted = await notedImport(id);
+    if (!found && state !== "error" && noted?.content === content) found = { id, ...noted };
+    else await removeSnapshot(region, id, context.progress);
+  }
+  if (found) context.progress(`goes on with ${found.id}, of which ${found.done} blocks are there`);
+  const snapshot = found ?? { id: await start(upload), done: 0, isComplete: false };
+  if (!snapshot.isComplete) {
+    await noteImport(snapshot.id, { content, done: snapshot.done, isComplete: false });
+    const sent = await putBlocks(upload, snapshot.id, snapshot.done, context);
+    await complete(region, snapshot.id, sent);
+    await noteImport(snapshot.id, { content, done: sent.count, isComplete: true });
+  }
+  await waitUntilCompleted(region, snapshot.id, context);
+  return snapshot.id;
+}
+
+async function start({ region, size, description, tags, encrypted, kmsKey }: SnapshotToUpload): Promise<string> {
+  const { SnapshotId } = await (
+    await ebs(region)
+  ).startSnapshot({
+    VolumeSize: Math.ceil(size / 2 ** 30),
+    Description: description,
+    Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
+    Timeout: timeout,
+    ...(encrypted && { Encrypted: true, ...(kmsKey !== undefined && { KmsKeyArn: kmsKey }) }),
+  });
+  return SnapshotId!;
+}
+
+/** What was sent in all, by this upload and the one that it goes on with. */
+interface Sent {
+  count: number;
+  /** SHA256 over the checksums of the blocks in their order. */
+  aggregate: string;
+}
+
+/** @param done How many of the first blocks are there already: they are read, and not sent. */
+async function putBlocks(
+  { region, disk, content }: SnapshotToUpload,
+  snapshot: string,
+  done: number,
+  { progress, signal }: Context,
+): Promise<Sent> {
+  const candidates = await dataBlocks(disk, blockSize, signal);
+  const file = await open(disk);
+  const stop = new AbortController();
+  const both = AbortSignal.any([signal, stop.signal]);
+  setMaxListeners(2 * parallel, both);
+  try {
+    const client = await ebs(region);
+    const show = uploadProgress(`snapshot ${snapshot}`, candidates.length * blockSize, progress);
+    // By their order in the disk; undefined while a block is under way, "" for one that has only zeros.
+    const digests = new Array<Buffer | "" | undefined>(candidates.length);
+    let [next, leading, count, notedAt] = [0, 0, 0, Date.now()];
+    const work = async (): Promise<void> => {
+      // One buffer for each worker: the memory stays flat.
+      const block = Buffer.alloc(blockSize);
+      while (next < candidates.length) {
+        both.throwIfAborted();
+        const place = next++;
+        await readBlock(file, block, candidates[place]);
+        if (block.equals(zeros)) digests[place] = "";
+        else {
+          const digest = createHash("sha256").update(block).digest();
+          if (place >= done) await put(client, snapshot, candidates[place], block, digest, both);
+          digests[place] = digest;
+          count += 1;
+        }
+        show(blockSize);
+        while (leading < candidates.length && digests[leading] !== undefined) leading += 1;
+        if (Date.now() - notedAt > 1000 && leading > done) {
+          notedAt = Date.now();
+          await noteImport(snapshot, { content, done: leading, isComplete: false });
+        }
+      }
+    };
+    const workers = await Promise.allSettled(
+      Array.from({ length: parallel }, () =>
+        work().catch((error: unknown) => {
+          stop.abort(error);
+          throw error;
+        }),
+      ),
+    );
+    signal.throwIfAborted();
+    if (workers.some(({ status }) => status === "rejected")) throw stop.signal.reason;
+    const aggregate = createHash("sha256");
+    for (const digest of digests) aggregate.update(digest!);
+    return { count, aggregate: aggregate.digest("base64") };
+  } finally {
+    await file.close();
+  }
+}
+
+const zeros = Buffer.alloc(blockSize);
+
+/** Beyond the end of the disk there are zeros. */
+async function readBlock(file: FileHandle, block: Buffer, index: number): Promise<void> {
+  let filled = 0;
+  for (let read = 1; filled < blockSize && read > 0; filled += read) {
+    read = (await file.read(block, filled, blockSize - filled, index * blockSize + filled)).bytesRead;
+  }
+  block.fill(0, filled);
+}
+
+/** Sends one block, again and more slowly as long as AWS throttles. @throws UserError when AWS got another content. */
+async function put(
+  client: EBS,
+  snapshot: string,
+  index: number,
+  block: Buffer,
+  digest: Buffer,
+  signal: AbortSignal,
+): Promise<void> {
+  const checksum = digest.toString("base64");
+  const started = Date.now();
+  for (let pause = 500; ; pause = Math.min(pause * 2, 30_000)) {
+    try {
+      const request = {
+        ...{ SnapshotId: snapshot, BlockIndex: index, BlockData: block, DataLength: blockSize },
+        ...{ Checksum: checksum, ChecksumAlgorithm: "SHA256" as const },
+      };
+      const answer = await client.putSnapshotBlock(request, { abortSignal: signal });
+      if (answer.Checksum === checksum) return;
+      throw new UserError({
+        where: `snapshot ${snapshot}, block ${index}`,
+        found: `AWS has another content than was sent: its SHA256 is ${answer.Checksum}`,
+        allowed: checksum,
+        cure: "run `pulumi up` again: it goes on with the same snapshot",
+      });
+    } catch (error) {
+      signal.throwIfAborted();
+      const isThrottled = /Throttl|LimitExceeded|TooManyRequests/.test(errorCode(error));
+      if (!isThrottled || Date.now() - started > patience * 1000) throw error;
+      await rest(pause * (0.5 + Math.random() / 2), signal);
+    }
+  }
+}
+
+async function complete(region: string, snapshot: string, { count, aggregate }: Sent): Promise<void> {
+  await (
+    await ebs(region)
+  ).completeSnapshot({
+    SnapshotId: snapshot,
+    ChangedBlocksCount: count,
+    Checksum: aggregate,
+    ChecksumAlgorithm: "SHA256",
+    ChecksumAggregationMethod: "LINEAR",
+  });
+}
+
+async function waitUntilCompleted(region: string, id: string, context: Context): Promise<void> {
+  const client = await ec2(region);
+  await waitFor(
+    {
+      what: `snapshot ${id} in ${region}`,
+      until: "to be completed",
+      deadline: completionDeadline,
+      lookAt: `aws ec2 describe-snapshots --region ${region} --snapshot-ids ${id}`,
+      async look() {
+        const { Snapshots } = await client.describeSnapshots({ SnapshotIds: [id] });
+        const { State = "unknown", StateMessage } = Snapshots?.[0] ?? {};
+        if (State === "completed") return { done: undefined };
+        if (State !== "error") return { state: State };
+        return {
+          failed: `it is in error: ${StateMessage ?? "AWS gives no reason"}`,
+          cure: "`pulumi up` makes another",
+        };
+      },
+    },
+    context,
+  );
+}

@@ -1,0 +1,95 @@
+// What environment variables say about Google Compute Engine: who we are, which project, which server. The program (for
+// the official provider) and our own provider must read them alike.
+import { UserError } from "../../../common/user-error.ts";
+
+/** A service account that stands in environment variables. */
+export interface ServiceAccount {
+  email: string;
+  /** PEM. */
+  privateKey: string;
+}
+
+export interface GceEnvironment {
+  /** Undefined: application default credentials are used. */
+  serviceAccount?: ServiceAccount;
+  /** The project's id, where the environment names one. */
+  project?: string;
+  /** Where the Compute API is, with `/` at the end. */
+  endpoint: string;
+  /** Where Cloud Storage is, with `/` at the end. */
+  storage: string;
+  /** The same, where the environment names it. */
+  custom?: string;
+  /** True where the endpoint is an emulator: it is asked without credentials. */
+  emulator: boolean;
+}
+
+/** https://cloud.google.com/compute/docs/reference/rest/v1 */
+const publicEndpoint = "https://compute.googleapis.com/compute/v1/";
+
+const publicStorage = "https://storage.googleapis.com/";
+
+/** The variable that Google's own storage libraries take an emulator's address from. */
+export const storageVariable = "STORAGE_EMULATOR_HOST";
+
+/** The same variable that the official provider takes its endpoint from, so that both always talk to the same server. */
+export const endpointVariable = "GOOGLE_COMPUTE_CUSTOM_ENDPOINT";
+
+const keyVariable = "GCE_CREDENTIALS_PRIVATE_KEY";
+const emailVariable = "GCE_CREDENTIALS_EMAIL";
+/** In the order in which they win. The last three are the ones that gcloud and the official provider know. */
+const projectVariables = ["GCE_PROJECT", "GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"];
+
+/**
+ * Reads the environment.
+ * @param environment Usually `process.env`.
+ * @throws UserError that names the variable when a service account is only half given, or its key is none.
+ */
+export function readGceEnvironment(environment: NodeJS.ProcessEnv): GceEnvironment {
+  const given = environment[endpointVariable] || publicEndpoint;
+  const project = projectVariables.map((name) => environment[name]).find(Boolean);
+  const serviceAccount = readServiceAccount(environment);
+  const storage = environment[storageVariable] || publicStorage;
+  const endpoint = given.endsWith("/") ? given : `${given}/`;
+  return {
+    ...(serviceAccount && { serviceAccount }),
+    ...(project && { project }),
+    endpoint,
+    storage: storage.endsWith("/") ? storage : `${storage}/`,
+    ...(environment[endpointVariable] && { custom: endpoint }),
+    // Nobody serves the real API without TLS.
+    emulator: given.startsWith("http://"),
+  };
+}
+
+/**
+ * The service account as Google's own libraries take it: the JSON of a key file.
+ * @param project The project's id.
+ */
+export function credentialsJson({ email, privateKey }: ServiceAccount, project: string): string {
+  const fixed = { type: "service_account", token_uri: "https://oauth2.googleapis.com/token" };
+  return JSON.stringify({ ...fixed, project_id: project, client_email: email, private_key: privateKey });
+}
+
+function readServiceAccount(environment: NodeJS.ProcessEnv): ServiceAccount | undefined {
+  const [email, written] = [environment[emailVariable], environment[keyVariable]];
+  if (!email && !written) return undefined;
+  if (!email || !written) {
+    const [missing, there] = email ? [keyVariable, emailVariable] : [emailVariable, keyVariable];
+    throw new UserError({
+      where: `environment variable ${missing}`,
+      found: `not set, but ${there} is`,
+      cure: "set both to log in as a service account, or none to use application default credentials",
+    });
+  }
+  // CI systems keep a variable in one line, with \n written out, as it stands in the JSON of a key file.
+  const privateKey = written.replaceAll("\\n", "\n");
+  if (!/^-----BEGIN (RSA )?PRIVATE KEY-----\n[\s\S]+\n-----END (RSA )?PRIVATE KEY-----\s*$/.test(privateKey.trim())) {
+    throw new UserError({
+      where: `environment variable ${keyVariable}`,
+      found: "no private key",
+      allowed: "the `private_key` of a service account's JSON key file, line breaks as they are or written as \\n",
+    });
+  }
+  return { email, privateKey };
+}

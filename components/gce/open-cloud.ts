@@ -1,0 +1,32 @@
+// From the settings and the environment to the project that images are baked in.
+import * as gcp from "@pulumi/gcp";
+import * as pulumi from "@pulumi/pulumi";
+import { credentialsJson, readGceEnvironment } from "./facts/environment.ts";
+import { call } from "../shared/invoke.ts";
+import { readOwnKey } from "../shared/login-key.ts";
+import type { Settings } from "../stack-settings.ts";
+import type { StackState } from "../life-cycle/stack-state.ts";
+import { GceCloud } from "./cloud.ts";
+
+/**
+ * Opens the stack's project.
+ * @param state What is under management already.
+ * @throws UserError when the project is not known, or the credentials or the key in the environment are none.
+ */
+export async function openGce(settings: Settings, state: StackState): Promise<GceCloud> {
+  const ownKey = readOwnKey({ privateKey: "GCE_PRIVATE_KEY", publicKey: "GCE_PUBLIC_KEY" }, process.env);
+  const { serviceAccount, emulator, custom } = readGceEnvironment(process.env);
+  const { project: named } = settings.gce;
+  const { project } = await call<{ project: string }>(
+    "ci-images:gce:account",
+    named === undefined ? {} : { project: named },
+  );
+  const credentials = serviceAccount && pulumi.secret(credentialsJson(serviceAccount, project));
+  // The official provider wants to be somebody, also where nobody asks.
+  const nobody = emulator && !credentials ? { accessToken: "none" } : {};
+  // Pulumi's plugin is made of google-beta, whose requests have fields that v1 refuses.
+  const endpoint = custom === undefined ? {} : { computeCustomEndpoint: custom.replace(/\/v1\/$/, "/beta/") };
+  const args = { project, ...(credentials && { credentials }), ...nobody, ...endpoint };
+  const provider = new gcp.Provider("gce", args);
+  return new GceCloud(settings, project, provider, state, ownKey);
+}

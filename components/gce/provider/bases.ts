@@ -1,0 +1,137 @@
+// Base images: found by family, or by name where the stack pins one. What is found is known by name and number, for a name
+// can be given again.
+import { distance } from "fastest-levenshtein";
+import { UserError } from "../../../common/user-error.ts";
+import type { Compute } from "./compute.ts";
+import { ComputeError } from "./errors.ts";
+import type { Image } from "./types.ts";
+
+/** Where to look. */
+export type BaseSource =
+  | { kind: "family"; project: string; family: string }
+  /** @property image A name in `project`. */
+  | { kind: "image"; project: string; image: string };
+
+export interface FoundBase {
+  /** `projects/P/global/images/NAME@NUMBER`: decides the content. */
+  id: string;
+  /** For people: the image's name and its project. */
+  description: string;
+  /** Something the user should know. */
+  notice?: string;
+  /** What a disk is made from: `projects/P/global/images/NAME`. */
+  image: string;
+  /** Guest OS features: `UEFI_COMPATIBLE`, ... */
+  features: string[];
+  /** The smallest disk that holds it, in GB. */
+  sizeGb: number;
+}
+
+/** The API's names of our architectures. */
+const architectures = { amd64: "X86_64", arm64: "ARM64" } as const;
+
+/**
+ * Looks a base image up.
+ * @param what For messages: `debian12 for amd64`.
+ * @throws UserError that says what was looked for, where, and which near names are there.
+ */
+export async function findBase(
+  compute: Compute,
+  source: BaseSource,
+  architecture: keyof typeof architectures,
+  what: string,
+): Promise<FoundBase> {
+  const image = source.kind === "family" ? await newest(compute, source) : await named(compute, source);
+  if (image === undefined) throw await missing(compute, source, what);
+  const state = image.deprecated?.state ?? "ACTIVE";
+  const where = `Compute Engine, project ${source.project}`;
+  if (state === "OBSOLETE" || state === "DELETED") {
+    throw new UserError({
+      where,
+      key: image.name,
+      found: `the base image of ${what} is ${state}: Google makes no more machines of it`,
+      cure: `keep a copy in a project of yours and name it in ci-images:gce.bases${replacementOf(image)}`,
+    });
+  }
+  const found = image.architecture;
+  if (found && found !== "ARCHITECTURE_UNSPECIFIED" && found !== architectures[architecture]) {
+    const allowed = `an image for ${architectures[architecture]} (ci-images:gce.architecture: ${architecture})`;
+    throw new UserError({ where, key: image.name, found: `an image for ${found}`, allowed });
+  }
+  return describe(image, source.project, state === "DEPRECATED");
+}
+
+/**
+ * The base image that an earlier one was made of.
+ * @param id As {@link FoundBase} has it.
+ * @throws UserError when it is gone.
+ */
+export async function findPinnedBase(compute: Compute, id: string, what: string): Promise<FoundBase> {
+  const parts = /^projects\/([^/]+)\/global\/images\/([^@]+)@(\d+)$/.exec(id);
+  const image = parts && (await compute.find<Image>(`projects/${parts[1]}/global/images/${parts[2]}`));
+  if (parts && image?.id === parts[3]) return describe(image, parts[1], image.deprecated?.state === "DEPRECATED");
+  throw new UserError({
+    where: "Compute Engine",
+    key: id,
+    found: image ? "is another image of the same name by now" : `the base image that ${what} stays with is gone`,
+    cure: "set ci-images:base to latest, which takes the newest one",
+  });
+}
+
+async function newest(
+  compute: Compute,
+  { project, family }: BaseSource & { kind: "family" },
+): Promise<Image | undefined> {
+  const current = await compute.find<Image>(`projects/${project}/global/images/family/${family}`);
+  if (current) return current;
+  // A family whose images are all deprecated stands for none of them, but machines can still be made of them.
+  const all = await compute.list<Image>(`projects/${project}/global/images`, `(family = "${family}")`);
+  return all.sort((a, b) => Date.parse(b.creationTimestamp) - Date.parse(a.creationTimestamp))[0];
+}
+
+function named(compute: Compute, { project, image }: BaseSource & { kind: "image" }): Promise<Image | undefined> {
+  return compute.find<Image>(`projects/${project}/global/images/${image}`);
+}
+
+async function missing(compute: Compute, source: BaseSource, what: string): Promise<UserError> {
+  const [wanted, kind] = source.kind === "family" ? [source.family, "family"] : [source.image, "image"];
+  const complaint = {
+    where: `Compute Engine, project ${source.project}`,
+    key: `${kind} ${wanted}`,
+    found: `no base image for ${what}: there is no such ${kind}`,
+  };
+  let all: Image[];
+  try {
+    all = await compute.list<Image>(`projects/${source.project}/global/images`);
+  } catch (error) {
+    if (!(error instanceof ComputeError)) throw error;
+    return new UserError(complaint, ...error.complaints);
+  }
+  const usable = all.filter(({ deprecated }) => !["OBSOLETE", "DELETED"].includes(deprecated?.state ?? ""));
+  const names = usable.map((image) => (source.kind === "family" ? image.family : image.name));
+  const near = [...new Set(names.filter((name) => name !== undefined))]
+    .sort((a, b) => distance(a, wanted) - distance(b, wanted))
+    .slice(0, 5);
+  const there = near.length > 0 ? near.join(", ") : "none in this project";
+  return new UserError({
+    ...complaint,
+    allowed: `near names: ${there}`,
+    cure: "name another in ci-images:gce.bases (docs/gce.md)",
+  });
+}
+
+function describe(image: Image, project: string, deprecated: boolean): FoundBase {
+  const path = `projects/${project}/global/images/${image.name}`;
+  return {
+    id: `${path}@${image.id}`,
+    description: `${image.name} of ${project}`,
+    ...(deprecated && { notice: `${image.name} is deprecated${replacementOf(image)}` }),
+    image: path,
+    features: (image.guestOsFeatures ?? []).map(({ type }) => type),
+    sizeGb: Number(image.diskSizeGb ?? 0),
+  };
+}
+
+function replacementOf({ deprecated }: Image): string {
+  return deprecated?.replacement ? `; Google names ${deprecated.replacement} as its replacement` : "";
+}

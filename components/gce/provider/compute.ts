@@ -1,0 +1,194 @@
+// A small client of the Compute API: one request, lists over all pages, changes that are waited for. Throttled requests are
+// sent again, which a request id makes safe; all other refusals are errors at once.
+import { randomUUID } from "node:crypto";
+import { UserError } from "../../../common/user-error.ts";
+import { readGceEnvironment } from "../facts/environment.ts";
+import type { Context } from "../../../provider/resource.ts";
+import { longestPause, rest, waitFor } from "../../../provider/kit/wait.ts";
+import { findIdentity, type Identity } from "./credentials.ts";
+import { ComputeError, curesOf } from "./errors.ts";
+import { nameOf, type ApiProblem, type Operation } from "./types.ts";
+
+type Method = "GET" | "POST" | "PATCH" | "DELETE";
+
+/** How often a request is sent before throttling becomes an error: about a minute in all. */
+const attempts = 8;
+
+/** Milliseconds that one request may take. */
+const patience = 60_000;
+
+/** For looks that nobody watches. */
+export const unwatched: Context = { progress: () => {}, signal: new AbortController().signal };
+
+/** Changes of one project, and looks at any. */
+export class Compute {
+  private constructor(
+    private readonly endpoint: string,
+    readonly identity: Identity,
+    readonly project: string,
+    private readonly context: Context,
+  ) {}
+
+  /**
+   * Opens the API as the environment says.
+   * @param project The project's id; without it, that of the environment or of the credentials.
+   * @throws UserError when no project is known.
+   */
+  static async open(project: string | undefined, context: Context): Promise<Compute> {
+    const environment = readGceEnvironment(process.env);
+    const identity = await findIdentity(environment);
+    const found = project ?? environment.project ?? (await identity.project());
+    if (found !== undefined) return new Compute(environment.endpoint, identity, found, context);
+    throw new UserError({
+      where: "stack setting ci-images:gce.project",
+      found: `not set, and ${identity.who} do not name a project`,
+      cure: "npx pulumi config set --path ci-images:gce.project PROJECT, or set GCE_PROJECT",
+    });
+  }
+
+  /**
+   * Reads one thing.
+   * @param path Below the project: `zones/Z/disks/D`; or with a project of its own: `projects/P/global/images/I`.
+   * @returns undefined when there is none.
+   */
+  async find<T>(path: string): Promise<T | undefined> {
+    try {
+      return await this.request<T>("GET", path);
+    } catch (error) {
+      if (error instanceof ComputeError && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  /** All things of a kind: `zones/Z/disks`, `global/images`. @param filter In the API's own language. */
+  async list<T>(path: string, filter?: string): Promise<T[]> {
+    type Page = { items?: T[]; nextPageToken?: string };
+    return this.pages<Page, T>(path, filter, ({ items = [] }) => items);
+  }
+
+  /** All things of a kind, in whatever zone they are. @param kind `instances`, `disks`. */
+  async listEverywhere<T>(kind: string, filter?: string): Promise<T[]> {
+    type Page = { items?: Record<string, Record<string, T[] | undefined>>; nextPageToken?: string };
+    return this.pages<Page, T>(`aggregated/${kind}`, filter, ({ items = {} }) =>
+      Object.values(items).flatMap((scope) => scope[kind] ?? []),
+    );
+  }
+
+  /**
+   * Changes something and waits until that is done.
+   * @param what For people: `deleting disk D`.
+   * @param seconds How long it may take.
+   * @param isNumbered False where the API takes no request id, and a request that is sent twice does no harm.
+   * @throws ComputeError when the API refuses at once or fails later; UserError at the deadline.
+   */
+  async change(
+    method: Method,
+    path: string,
+    { what, seconds, body, isNumbered = true }: { what: string; seconds: number; body?: object; isNumbered?: boolean },
+  ): Promise<void> {
+    const query: Record<string, string> = isNumbered ? { requestId: randomUUID() } : {};
+    const operation = await this.request<Operation>(method, path, { body, query });
+    const scope = operation.zone === undefined ? "global" : `zones/${nameOf(operation.zone)}`;
+    const place = `${scope}/operations/${operation.name}`;
+    const zone = operation.zone === undefined ? "--global" : `--zone=${nameOf(operation.zone)}`;
+    await waitFor<void>(
+      {
+        what: `${what} (operation ${operation.name})`,
+        until: "to be DONE",
+        deadline: seconds,
+        lookAt: `gcloud compute operations describe ${operation.name} --project=${this.project} ${zone}`,
+        look: async () => {
+          const { status, error, httpErrorStatusCode } = await this.request<Operation>("GET", place);
+          if (status !== "DONE") return { state: status };
+          const problems = error?.errors ?? [];
+          if (problems.length > 0) throw this.failure(what, httpErrorStatusCode ?? 0, problems);
+          return { done: undefined };
+        },
+      },
+      this.context,
+    );
+  }
+
+  /** Deletes something and waits until it is gone. @returns false when it was gone already. */
+  async remove(path: string, what: string, seconds: number): Promise<boolean> {
+    try {
+      await this.change("DELETE", path, { what: `deleting ${what}`, seconds });
+      return true;
+    } catch (error) {
+      if (error instanceof ComputeError && error.isGone) return false;
+      throw error;
+    }
+  }
+
+  private async pages<P extends { nextPageToken?: string }, T>(
+    path: string,
+    filter: string | undefined,
+    itemsOf: (page: P) => T[],
+  ): Promise<T[]> {
+    const found: T[] = [];
+    for (let pageToken: string | undefined; ;) {
+      const query = { ...(filter && { filter }), ...(pageToken && { pageToken }), maxResults: "500" };
+      const page = await this.request<P>("GET", path, { query });
+      found.push(...itemsOf(page));
+      if (!page.nextPageToken) return found;
+      pageToken = page.nextPageToken;
+    }
+  }
+
+  private async request<T>(
+    method: Method,
+    path: string,
+    { body, query = {} }: { body?: object; query?: Record<string, string> } = {},
+  ): Promise<T> {
+    const below = path.startsWith("projects/") ? path : `projects/${this.project}/${path}`;
+    const url = new URL(below, this.endpoint);
+    url.search = new URLSearchParams(query).toString();
+    const what = `${method} ${below}`;
+    const { signal } = this.context;
+    for (let attempt = 1, pause = Math.min(500, longestPause()); ; attempt += 1, pause *= 2) {
+      const headers = { ...(await this.identity.headers()), "content-type": "application/json" };
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
+      let status: number;
+      let problems: ApiProblem[];
+      try {
+        const response = await fetch(url, { method, headers, body: body && JSON.stringify(body), signal: limit });
+        if (response.ok) return (await response.json()) as T;
+        status = response.status;
+        problems = await problemsOf(response);
+      } catch (error) {
+        signal.throwIfAborted();
+        status = 0;
+        const { message, cause } = error as Error;
+        problems = [
+          { reason: "connection", message: `${message}${cause instanceof Error ? `: ${cause.message}` : ""}` },
+        ];
+      }
+      const failure = this.failure(what, status, problems);
+      if (!failure.mayPass || attempt === attempts) throw failure;
+      this.context.progress(`${what}: ${problems[0]?.message ?? status}; trying again`, true);
+      await rest(Math.min(pause, 10 * longestPause()), signal);
+    }
+  }
+
+  private failure(what: string, status: number, problems: ApiProblem[]): ComputeError {
+    return new ComputeError(
+      `project ${this.project}`,
+      what,
+      status,
+      problems,
+      curesOf(problems, status, this.identity.who),
+    );
+  }
+}
+
+async function problemsOf(response: Response): Promise<ApiProblem[]> {
+  const text = await response.text();
+  try {
+    const { error } = JSON.parse(text) as { error: { message?: string; errors?: ApiProblem[]; status?: string } };
+    if (error.errors && error.errors.length > 0) return error.errors;
+    return [{ reason: error.status, message: error.message }];
+  } catch {
+    // A proxy's page, not the API's answer.
+    return [{ message: text.slice(0, 200) || response.statusText }];
+  }
+}

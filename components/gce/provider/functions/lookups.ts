@@ -1,0 +1,172 @@
+// What the program asks Google Compute Engine before it declares anything.
+import { cloudLabels, isPast, labelKey, type Labels } from "../../../../common/labels.ts";
+import { unpackFacts } from "../../../../common/image-facts.ts";
+import { UserError } from "../../../../common/user-error.ts";
+import { nearest } from "../../../../common/nearest.ts";
+import { findBase, findPinnedBase, type BaseSource, type FoundBase } from "../bases.ts";
+import { Compute } from "../compute.ts";
+import { marks, recipeOf } from "../machines.ts";
+import { privateRanges, type Inside } from "../subnetworks.ts";
+import { refuseWithoutRoom, type Need } from "../quotas.ts";
+import { labelFilter, nameOf, type Disk, type Image, type Instance } from "../types.ts";
+import type { FunctionType } from "../../../../provider/resource.ts";
+import { gceSweep } from "./sweep.ts";
+
+/** `ci-images:gce:account`: the project that we work in, and who we are there. */
+export const gceAccount: FunctionType<{ project?: string }, { project: string; who: string }> = {
+  token: "ci-images:gce:account",
+  async call({ project }, context) {
+    const compute = await Compute.open(project, context);
+    return { project: compute.project, who: compute.identity.who };
+  },
+};
+
+interface BaseInputs {
+  /** The project's id. */
+  project: string;
+  source: BaseSource;
+  architecture: "amd64" | "arm64";
+  /** The distribution's id, for messages. */
+  distribution: string;
+  /** The id of the base to stay with. */
+  pinned?: string;
+}
+
+/** `ci-images:gce:resolveBase`: pins the base image down. */
+export const gceResolveBase: FunctionType<BaseInputs, FoundBase> = {
+  token: "ci-images:gce:resolveBase",
+  async call({ project, source, architecture, distribution, pinned }, context) {
+    const compute = await Compute.open(project, context);
+    const what = `${distribution} for ${architecture}`;
+    return pinned === undefined ? findBase(compute, source, architecture, what) : findPinnedBase(compute, pinned, what);
+  },
+};
+
+/** An image of ours. */
+export interface SurveyedImage {
+  /** The image's name. */
+  image: string;
+  selfLink: string;
+  /** ISO 8601. */
+  builtAt: string;
+  proven: boolean;
+  /** What it says of itself: recipe, name, base, builder, plan (see components/gce/cloud.ts). */
+  facts: Record<string, unknown>;
+}
+
+const expires = labelKey("gce", "expires");
+
+interface SurveyInputs {
+  /** The project's id. */
+  project: string;
+  /** The owner: Pulumi project, stack and distribution. */
+  owner: Pick<Labels, "project" | "stack" | "distribution">;
+}
+
+interface Surveyed {
+  /** The newest first. */
+  images: SurveyedImage[];
+  /** The recipes of the builders. */
+  builders: string[];
+  /** Of those that were sealed and stopped, and whose time is not up. */
+  sealed: string[];
+  /** Images that came to nothing, or are not finished: `FAILED`, `PENDING`. */
+  unfinished: { image: string; status: string }[];
+}
+
+/** `ci-images:gce:survey`: the stack's images of one distribution, and its builders. */
+export const gceSurvey: FunctionType<SurveyInputs, Surveyed> = {
+  token: "ci-images:gce:survey",
+  async call({ project, owner }, context) {
+    const compute = await Compute.open(project, context);
+    const labelled = (role: Labels["role"]) => labelFilter(cloudLabels("gce", { ...owner, role }));
+    const [images, instances, disks] = await Promise.all([
+      compute.list<Image>("global/images", labelled("image")),
+      compute.listEverywhere<Instance>("instances", labelled("builder")),
+      compute.listEverywhere<Disk>("disks", labelled("builder")),
+    ]);
+    const retired = disks.filter(({ labels }) => labels?.[marks.retired] !== undefined).map(({ name }) => name);
+    const sealed = instances.filter(
+      ({ name, status, labels }) => retired.includes(name) && status === "TERMINATED" && !isPast(labels?.[expires]),
+    );
+    const surveyed = images
+      .filter(({ status }) => status === "READY")
+      .flatMap((image) => {
+        const facts = unpackFacts(image.description);
+        return facts === undefined ? [] : [surveyedImage(image, facts)];
+      })
+      .sort((a, b) => (a.builtAt < b.builtAt ? 1 : -1));
+    const recipesOf = (builders: Instance[]) => builders.flatMap((builder) => recipeOf(builder) ?? []);
+    const unfinished = images
+      .filter(({ status }) => status !== "READY")
+      .map(({ name: image, status }) => ({ image, status }));
+    return { images: surveyed, builders: recipesOf(instances), sealed: recipesOf(sealed), unfinished };
+  },
+};
+
+function surveyedImage(image: Image, facts: Record<string, unknown>): SurveyedImage {
+  return {
+    image: image.name,
+    selfLink: image.selfLink,
+    builtAt: new Date(image.creationTimestamp).toISOString(),
+    proven: image.labels?.[marks.verified] !== undefined,
+    facts,
+  };
+}
+
+interface PreflightInputs {
+  /** The project's id. */
+  project: string;
+  zone: string;
+  machineType: string;
+  architecture: "amd64" | "arm64";
+  /** A network's name in the project; undefined when the stack names a subnetwork or a network of another project. */
+  network?: string;
+  /** Where machines get their private addresses from, when they are reached by those. */
+  inside?: Inside;
+  /** What the builder takes; undefined where it is there already. */
+  room?: Pick<Need, "diskSize" | "diskType" | "spot" | "publicAddress" | "firewall">;
+}
+
+interface Named {
+  name: string;
+  status?: string;
+  architecture?: string;
+  /** Of a machine type. */
+  guestCpus?: number;
+}
+
+/** `ci-images:gce:preflight`: refuses to start a bake that can't end well, and tells of which networks machines' addresses are. */
+export const gcePreflight: FunctionType<PreflightInputs, { ranges?: string[] }> = {
+  token: "ci-images:gce:preflight",
+  async call({ project, zone, machineType, architecture, network, room, inside }, context) {
+    const compute = await Compute.open(project, context);
+    const setting = (key: string) => `stack setting ci-images:gce.${key}`;
+    const refuse = async (key: string, value: string, list: string): Promise<never> => {
+      const names = (await compute.list<Named>(list)).map(({ name }) => name);
+      const near = nearest(value, names);
+      const allowed = names.length <= 20 ? names.join(", ") : undefined;
+      const cure = near && `did you mean ${near}?`;
+      throw new UserError({ where: setting(key), found: `project ${project} has no ${key} ${value}`, allowed, cure });
+    };
+    const there = await compute.find<Named>(`zones/${zone}`);
+    if (there === undefined) return refuse("zone", zone, "zones");
+    if (there.status !== "UP") {
+      throw new UserError({ where: setting("zone"), found: `${zone} is ${there.status}`, cure: "take another zone" });
+    }
+    const type = await compute.find<Named>(`zones/${zone}/machineTypes/${machineType}`);
+    if (type === undefined) return refuse("machineType", machineType, `zones/${zone}/machineTypes`);
+    const fits = { amd64: "X86_64", arm64: "ARM64" }[architecture];
+    if (type.architecture !== undefined && type.architecture !== fits) {
+      const found = `${machineType} is for ${type.architecture}`;
+      throw new UserError({ where: setting("machineType"), found, allowed: `a machine type for ${fits}` });
+    }
+    if (network !== undefined && !(await compute.find<Named>(`global/networks/${nameOf(network)}`))) {
+      return refuse("network", network, "global/networks");
+    }
+    if (room) await refuseWithoutRoom(compute, { ...room, zone, machineType, cpus: type.guestCpus ?? 0 });
+    return inside === undefined ? {} : { ranges: await privateRanges(compute, zone, inside) };
+  },
+};
+
+export const gceFunctions = [gceAccount, gceResolveBase, gceSurvey, gcePreflight, gceSweep];

@@ -1,0 +1,77 @@
+// What machines of ours left in a project, past the time at which they should have ended. For the sweep: by then no lease and no
+// state may know of them any more.
+import { cloudLabels, labelKey, parseExpiry } from "../../../common/labels.ts";
+import { unpackFacts } from "../../../common/image-facts.ts";
+import { readRule } from "../facts/rule-description.ts";
+import type { Compute } from "./compute.ts";
+import type { Bucket } from "./storage.ts";
+import { limits, marks } from "./machines.ts";
+import { labelFilter, nameOf, type Disk, type Image, type Instance } from "./types.ts";
+
+/** Whose leftovers: Pulumi's project and stack. */
+export interface Owner {
+  project: string;
+  stack: string;
+}
+
+/** Something of ours that nobody needs any more. */
+export interface Leftover {
+  kind: "instance" | "disk" | "image" | "firewall rule" | "object";
+  /** The path below the project; of an object, its name in the bucket. */
+  id: string;
+  name: string;
+  /** When it should have ended, ISO 8601. */
+  expired: string;
+}
+
+/**
+ * Finds leftovers, those first that have to go first. A verified image is none, however old. An image's expiry is in its description:
+ * a label that the official provider manages could not be taken off when the image is verified.
+ * @param now What counts as the present.
+ * @param bucket Where disks are while they are imported.
+ */
+export async function findLeftovers(
+  compute: Compute,
+  owner: Owner,
+  now = new Date(),
+  bucket?: Bucket,
+): Promise<Leftover[]> {
+  const filter = labelFilter(cloudLabels("gce", owner));
+  const [instances, disks, images, rules] = await Promise.all([
+    compute.listEverywhere<Instance>("instances", filter),
+    compute.listEverywhere<Disk>("disks", filter),
+    compute.list<Image>("global/images", filter),
+    compute.list<{ name: string; description?: string }>("global/firewalls"),
+  ]);
+  const past = (kind: Leftover["kind"], id: string, expires: Date | undefined): Leftover[] =>
+    expires && expires < now ? [{ kind, id, name: nameOf(id), expired: expires.toISOString() }] : [];
+  const expiryOf = ({ labels }: { labels?: Record<string, string> }) =>
+    parseExpiry(labels?.[labelKey("gce", "expires")] ?? "");
+  const imageExpiryOf = ({ description }: Image) => {
+    const { expires } = unpackFacts(description) ?? {};
+    return typeof expires === "string" ? parseExpiry(expires) : undefined;
+  };
+  const zonal = (things: readonly (Instance | Disk)[], kind: "instance" | "disk") =>
+    things.flatMap((each) => past(kind, `zones/${nameOf(each.zone)}/${kind}s/${each.name}`, expiryOf(each)));
+  const objects = (await bucket?.list(`ci-images/${owner.project}/${owner.stack}/`)) ?? [];
+  return [
+    ...objects.flatMap(({ name, metadata }) => past("object", name, expiryOf({ labels: metadata }))),
+    ...zonal(instances, "instance"),
+    ...zonal(disks, "disk"),
+    ...images
+      .filter(({ labels }) => labels?.[marks.verified] === undefined)
+      .flatMap((image) => past("image", `global/images/${image.name}`, imageExpiryOf(image))),
+    ...rules.flatMap(({ name, description }) => {
+      const found = readRule(description);
+      const isOurs = found?.project === owner.project && found.stack === owner.stack;
+      return isOurs ? past("firewall rule", `global/firewalls/${name}`, found.expires) : [];
+    }),
+  ];
+}
+
+/** Removes one; content when it is gone. */
+export async function removeLeftover(compute: Compute, { kind, id, name }: Leftover, bucket?: Bucket): Promise<void> {
+  if (kind === "object") return bucket?.remove(id);
+  const seconds = kind === "instance" ? limits.removeInstance : limits.removeDisk;
+  await compute.remove(id, `${kind} ${name}`, seconds);
+}

@@ -1,0 +1,144 @@
+// A machine of a bake: an instance, and a boot disk of the same name that outlives it until the image is made.
+import { UserError } from "../../../common/user-error.ts";
+import { labelKey } from "../../../common/labels.ts";
+import { closedSuffix } from "../facts/rule-description.ts";
+import { waitFor } from "../../../provider/kit/wait.ts";
+import type { Context } from "../../../provider/resource.ts";
+import type { Compute } from "./compute.ts";
+import { ComputeError } from "./errors.ts";
+import { nameOf, type Disk, type Image, type Instance } from "./types.ts";
+
+/** Where a machine is. */
+export interface Place {
+  /** The project's id. */
+  project: string;
+  zone: string;
+  /** The instance's name, and the boot disk's. */
+  machine: string;
+}
+
+/** Seconds that Google may take: stopping gives the guest 90 s, disks and instances are usually gone within a minute. */
+export const limits = { stop: 300, removeInstance: 300, removeDisk: 120, image: 1800, small: 120 };
+
+/** Metadata of the machine, and how we note what became of it. */
+export const marks = {
+  /** On an instance: sealing began, nobody can log in any more. */
+  sealing: labelKey("gce", "sealing"),
+  /** On a boot disk: it was left by a clean stop, so an image may be made from it. */
+  retired: labelKey("gce", "retired"),
+  /** On an image: when it was verified. */
+  verified: labelKey("gce", "verified"),
+  /** Metadata of an instance: the whole recipe hash, one character longer than a label may be. */
+  recipe: "ci-images-recipe",
+};
+
+/** What the API calls an instance that does not run and will not by itself. */
+export const stopped = ["STOPPING", "TERMINATED", "SUSPENDING", "SUSPENDED"];
+
+export function instancePath({ zone, machine }: Pick<Place, "zone" | "machine">): string {
+  return `zones/${zone}/instances/${machine}`;
+}
+
+export function diskPath({ zone, machine }: Pick<Place, "zone" | "machine">): string {
+  return `zones/${zone}/disks/${machine}`;
+}
+
+/**
+ * Removes an instance, and the disk and the firewall rules of its name; whichever is there.
+ * @returns what was removed.
+ */
+export async function removeMachine(compute: Compute, place: Pick<Place, "zone" | "machine">): Promise<string[]> {
+  const { machine } = place;
+  const remove = async (kind: string, path: string, seconds: number, name = machine): Promise<string[]> => {
+    const what = `${kind} ${name}`;
+    // Looks first: a delete call for a missing thing is an error in the project's audit log.
+    if ((await compute.find(path)) === undefined) return [];
+    return (await compute.remove(path, what, seconds)) ? [what] : [];
+  };
+  const removeRule = (name: string) => remove("firewall rule", `global/firewalls/${name}`, limits.small, name);
+  const instance = await remove("instance", instancePath(place), limits.removeInstance);
+  const others = await Promise.all([
+    remove("disk", diskPath(place), limits.removeDisk),
+    removeRule(machine),
+    removeRule(`${machine}${closedSuffix}`),
+  ]);
+  return [...instance, ...others.flat()];
+}
+
+/** Stops an instance so that its file systems are at rest, and waits until it is. Content with one that is stopped. */
+export async function stopInstance(compute: Compute, place: Place, context: Context): Promise<void> {
+  const path = instancePath(place);
+  const what = `instance ${place.machine}`;
+  const seen = await compute.find<Instance>(path);
+  if (seen === undefined) throw gone(what);
+  if (seen.status !== "TERMINATED" && seen.status !== "STOPPING") {
+    await compute.change("POST", `${path}/stop`, { what: `stopping ${what}`, seconds: limits.stop });
+  }
+  await waitFor<void>(
+    {
+      what,
+      until: "to be stopped",
+      deadline: limits.stop,
+      lookAt: describeCommand(place),
+      look: async () => {
+        const { status } = (await compute.find<Instance>(path)) ?? { status: undefined };
+        if (status === undefined) return { failed: "it is gone", cure: "run `pulumi up` again" };
+        return status === "TERMINATED" ? { done: undefined } : { state: status };
+      },
+    },
+    context,
+  );
+}
+
+/**
+ * Changes the labels of a thing, whatever they were.
+ * @param path Of the instance, disk or image.
+ * @param changes New values; undefined takes a label off.
+ * @throws UserError when the thing is gone.
+ */
+export async function changeLabels(
+  compute: Compute,
+  path: string,
+  changes: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    const found = await compute.find<Instance | Disk | Image>(path);
+    if (found === undefined) throw gone(nameOf(path));
+    const all = Object.entries({ ...found.labels, ...changes }).filter(([, value]) => value !== undefined);
+    const body = { labels: Object.fromEntries(all), labelFingerprint: found.labelFingerprint };
+    try {
+      return await compute.change("POST", `${path}/setLabels`, {
+        what: `labels of ${nameOf(path)}`,
+        seconds: limits.small,
+        body,
+        // https://cloud.google.com/compute/docs/reference/rest/v1/images/setLabels has no such parameter. The fingerprint is
+        // enough: labels that were set by a request whose answer was lost are seen as a conflict, and are looked at again.
+        isNumbered: !path.startsWith("global/images/"),
+      });
+    } catch (error) {
+      // Somebody changed them in between: the fingerprint is there so that this is seen.
+      if (!(error instanceof ComputeError && error.isConflict) || attempt === 5) throw error;
+    }
+  }
+}
+
+/** What the machine printed on its first serial port; `undefined` when it has printed nothing, or is gone. */
+export async function serialConsole(compute: Compute, place: Place): Promise<string | undefined> {
+  const output = await compute.find<{ contents?: string }>(`${instancePath(place)}/serialPort`);
+  return output?.contents || undefined;
+}
+
+/** A command that shows the machine. */
+export function describeCommand({ project, zone, machine }: Place): string {
+  return `gcloud compute instances describe ${machine} --project=${project} --zone=${zone}`;
+}
+
+/** The recipe hash of a builder. */
+export function recipeOf({ metadata }: Instance): string | undefined {
+  return metadata?.items?.find(({ key }) => key === marks.recipe)?.value;
+}
+
+function gone(what: string): UserError {
+  const cure = "run `pulumi up` again: it bakes anew what is missing";
+  return new UserError({ where: `Compute Engine, ${what}`, found: "is gone", cure });
+}

@@ -1,0 +1,83 @@
+// Whether a project has room for one more builder: what Google would refuse half-way is refused before anything is made.
+// https://cloud.google.com/compute/resource-usage names the quotas; their names in the API are those of
+// https://cloud.google.com/compute/docs/reference/rest/v1/regions (quotas[].metric).
+import { UserError, type Complaint } from "../../../common/user-error.ts";
+import type { Compute } from "./compute.ts";
+
+/** One quota, as the API answers. */
+interface Quota {
+  metric: string;
+  limit: number;
+  usage: number;
+}
+
+/** What one builder takes. */
+export interface Need {
+  zone: string;
+  machineType: string;
+  /** Processors of the machine type. */
+  cpus: number;
+  /** GB. */
+  diskSize: number;
+  diskType: string;
+  spot: boolean;
+  publicAddress: boolean;
+  firewall: boolean;
+}
+
+/**
+ * Refuses when a quota of the region or the project leaves no room. A quota that the API does not tell of is not judged.
+ * @throws UserError that names every quota that is too small.
+ */
+export async function refuseWithoutRoom(compute: Compute, need: Need): Promise<void> {
+  const region = need.zone.replace(/-[a-z]+$/, "");
+  const [inRegion, inProject] = await Promise.all([
+    compute.find<{ quotas?: Quota[] }>(`regions/${region}`),
+    compute.find<{ quotas?: Quota[] }>(`projects/${compute.project}`),
+  ]);
+  const short = [
+    ...shortages(inRegion?.quotas ?? [], regional(need, inRegion?.quotas ?? []), `region ${region}`),
+    ...shortages(inProject?.quotas ?? [], { FIREWALLS: need.firewall ? 2 : 0, IMAGES: 1 }, "the whole project"),
+  ].map((complaint) => ({ ...complaint, where: `Compute Engine, project ${compute.project}, ${complaint.where}` }));
+  if (short.length > 0) throw new UserError(...short);
+}
+
+/** What a builder takes of the region's quotas, by metric. */
+function regional(need: Need, quotas: readonly Quota[]): Record<string, number> {
+  const limitOf = (metric: string) => quotas.find((quota) => quota.metric === metric)?.limit;
+  // Most families of machine types have a quota of their own; N1 has the oldest one, and what E2 takes is told in two ways.
+  const family = `${need.machineType.split("-")[0].toUpperCase()}_CPUS`;
+  const own = limitOf(family) === undefined ? "CPUS" : family;
+  const regular = family === "E2_CPUS" ? roomier(quotas, own, "CPUS") : own;
+  // Spot machines count here only where the project was given such a quota.
+  const cpus = need.spot && (limitOf("PREEMPTIBLE_CPUS") ?? 0) > 0 ? "PREEMPTIBLE_CPUS" : regular;
+  const disks: Record<string, string> = { "pd-standard": "DISKS_TOTAL_GB" };
+  const disk = disks[need.diskType] ?? (need.diskType.startsWith("pd-") ? "SSD_TOTAL_GB" : undefined);
+  return {
+    [cpus]: need.cpus,
+    INSTANCES: 1,
+    IN_USE_ADDRESSES: need.publicAddress ? 1 : 0,
+    ...(disk !== undefined && { [disk]: need.diskSize }),
+  };
+}
+
+/** That of the two quotas that leaves more room: nobody is refused for the other one. */
+function roomier(quotas: readonly Quota[], ...metrics: [string, string]): string {
+  const room = (metric: string) =>
+    quotas
+      .filter((quota) => quota.metric === metric)
+      .map(({ limit, usage }) => (limit < 0 ? Infinity : limit - usage))[0];
+  const [one, other] = metrics;
+  return (room(one) ?? 0) >= (room(other) ?? 0) ? one : other;
+}
+
+function shortages(quotas: readonly Quota[], needs: Readonly<Record<string, number>>, where: string): Complaint[] {
+  return quotas.flatMap(({ metric, limit, usage }) => {
+    const needed = needs[metric] ?? 0;
+    if (needed === 0 || limit < 0 || usage + needed <= limit) return [];
+    const found = `${usage} of ${limit} are in use, and a builder needs ${needed}`;
+    const cure =
+      "raise the quota or free some (https://console.cloud.google.com/iam-admin/quotas); `./ci-images sweep` lists leftovers of ours";
+    return [{ where, key: `quota ${metric}`, found, cure }];
+  });
+}

@@ -1,0 +1,119 @@
+// Room for an image: an image's name is its recipe's, so one that came to nothing under that name would be in the way of
+// every later try. The official provider records no image whose making failed, and so never deletes it.
+import { UserError } from "../../../../common/user-error.ts";
+import { Compute, unwatched } from "../compute.ts";
+import { ComputeError } from "../errors.ts";
+import { limits, marks } from "../machines.ts";
+import type { Image, Operation } from "../types.ts";
+import type { Context, ResourceType } from "../../../../provider/resource.ts";
+import { waitFor } from "../../../../provider/kit/wait.ts";
+
+export interface ClearingInputs {
+  /** The project's id. */
+  project: string;
+  /** The name of the image that is to be made. */
+  image: string;
+  /** The instance's id of the builder that it is to be made with. */
+  instance: string;
+}
+
+/** `ci-images:gce:Clearing`: removes what is left of an image that failed, or whose making nobody waited for to the end. */
+export const gceClearing: ResourceType<ClearingInputs, ClearingInputs> = {
+  token: "ci-images:gce:Clearing",
+  inputs: {
+    type: "object",
+    properties: { project: { type: "string" }, image: { type: "string" }, instance: { type: "string" } },
+    required: ["project", "image", "instance"],
+  },
+  replaceOn: ["project", "image", "instance"],
+
+  /** It is declared only where the survey has found no finished image: whatever has the name by now is in the way. */
+  async drift(_id, { project, image }) {
+    const compute = await Compute.open(project, unwatched);
+    return (await compute.find<Image>(`global/images/${image}`)) === undefined ? "none" : "replace";
+  },
+
+  async create(inputs, context) {
+    const { project, image } = inputs;
+    const compute = await Compute.open(project, context);
+    const path = `global/images/${image}`;
+    // The API takes no orders for an image that it is still making.
+    const left = await waitFor<Image | undefined>(
+      {
+        what: `image ${image}, left by an earlier bake`,
+        until: "to be finished, so that it can be removed",
+        deadline: limits.image,
+        lookAt: `gcloud compute images describe ${image} --project=${project}`,
+        look: async () => {
+          const found = await compute.find<Image>(path);
+          return found && ["PENDING", "DELETING"].includes(found.status) ? { state: found.status } : { done: found };
+        },
+      },
+      context,
+    );
+    if (left?.labels?.[marks.verified] !== undefined) {
+      throw new UserError({
+        where: `Compute Engine, project ${project}, image ${image}`,
+        found: "is there, and verified, but was not found by its labels or its description: somebody changed them",
+        cure: "delete it, or give it its description back",
+      });
+    }
+    if (left !== undefined) {
+      await compute.remove(path, `image ${image}`, limits.small);
+      context.progress(`removed image ${image}, which was ${left.status}: left by an earlier bake`);
+    }
+    const made = { id: `${image}@${inputs.instance}`, outputs: inputs };
+    const earlier = await earlierOperations(compute, image);
+    return earlier ? { ...made, meanwhile: (context) => tellLostReason(inputs, earlier, context) } : made;
+  },
+};
+
+/** Why the API could not make an image, in the one case in which the official provider does not say so. */
+const lost = "RESOURCE_NOT_READY";
+
+/**
+ * Waits until the official provider's operation on the image ends, and tells its reason if it is one that gets lost: that provider asks
+ * twenty times more, for over three minutes, and then says "couldn't find resource (21 retries)". `IsRetryable` in
+ * https://github.com/hashicorp/terraform-provider-google-beta/blob/v7.45.0/google-beta/services/compute/compute_operation.go
+ * @param earlier Names of operations that have to do with earlier images of that name.
+ */
+async function tellLostReason(
+  { project, image }: ClearingInputs,
+  earlier: ReadonlySet<string>,
+  context: Context,
+): Promise<void> {
+  const compute = await Compute.open(project, context);
+  const ended = await waitFor<Operation>(
+    {
+      what: `the operation that makes image ${image}`,
+      until: "to be DONE",
+      deadline: limits.image,
+      lookAt: `gcloud compute operations list --project=${project} --filter="targetLink ~ /${image}$"`,
+      look: async () => {
+        const operations = await operationsOn(compute, image);
+        const own = operations.find(({ name, operationType }) => operationType === "insert" && !earlier.has(name));
+        return own?.status === "DONE" ? { done: own } : { state: own?.status ?? "not there yet" };
+      },
+    },
+    // What goes on is told by the image itself.
+    { ...context, progress: () => {} },
+  );
+  for (const { code, message } of ended.error?.errors ?? []) {
+    if (code === lost) context.progress(`image ${image} can't be made: ${message ?? "no reason was given"} (${code})`);
+  }
+}
+
+/** @returns their names; undefined where the user's role may not list operations, which nothing else needs. */
+async function earlierOperations(compute: Compute, image: string): Promise<ReadonlySet<string> | undefined> {
+  try {
+    return new Set((await operationsOn(compute, image)).map(({ name }) => name));
+  } catch (error) {
+    if (error instanceof ComputeError && error.status === 403) return undefined;
+    throw error;
+  }
+}
+
+function operationsOn(compute: Compute, image: string): Promise<Operation[]> {
+  // Links begin differently in each version of the API.
+  return compute.list<Operation>("global/operations", `targetLink eq ".*/global/images/${image}"`);
+}

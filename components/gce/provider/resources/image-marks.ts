@@ -1,0 +1,104 @@
+// What happens to an image after it was made: it is marked as verified, and put into a family. Both are changes of the
+// image that is there, so nothing is copied: the API changes labels and family in place
+// (https://cloud.google.com/compute/docs/reference/rest/v1/images/patch), although the official provider replaces an image
+// whose family changes.
+import { formatExpiry } from "../../../../common/labels.ts";
+import { UserError } from "../../../../common/user-error.ts";
+import { Compute, unwatched } from "../compute.ts";
+import { changeLabels, limits, marks } from "../machines.ts";
+import type { Image } from "../types.ts";
+import type { Context, ResourceType } from "../../../../provider/resource.ts";
+import { promotionInputs, type Proof } from "../../../../provider/kit/proof.ts";
+
+export interface PromotionInputs extends Proof {
+  /** The project's id. */
+  project: string;
+  /** The image's name. */
+  image: string;
+  /** When it was made: another image of that name is promoted anew. */
+  builtAt: string;
+}
+
+/** `ci-images:gce:Promotion`: marks a verified image as such, after which stack outputs may name it. */
+export const gcePromotion: ResourceType<PromotionInputs, PromotionInputs> = {
+  token: "ci-images:gce:Promotion",
+  inputs: promotionInputs("project", "image", "builtAt"),
+  replaceOn: ["project", "image", "builtAt"],
+  async create(inputs, context) {
+    const compute = await Compute.open(inputs.project, context);
+    await changeLabels(compute, `global/images/${inputs.image}`, {
+      [marks.verified]: formatExpiry(new Date()).toLowerCase(),
+    });
+    return { id: `${inputs.image}@${inputs.builtAt}`, outputs: inputs };
+  },
+};
+
+export interface FamilyInputs {
+  /** The project's id. */
+  project: string;
+  /** The image's name. */
+  image: string;
+  /** The family's name. */
+  family: string;
+}
+
+/** `ci-images:gce:Family`: the membership of a verified image in a family; the newest member is what the family stands for. */
+export const gceFamily: ResourceType<FamilyInputs, FamilyInputs> = {
+  token: "ci-images:gce:Family",
+  inputs: {
+    type: "object",
+    properties: {
+      project: { type: "string" },
+      image: { type: "string" },
+      family: { type: "string", pattern: "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" },
+    },
+    required: ["project", "image", "family"],
+  },
+  replaceOn: ["project", "image"],
+
+  async drift(_id, { project, image, family }) {
+    const compute = await Compute.open(project, unwatched);
+    const found = await compute.find<Image>(`global/images/${image}`);
+    return found === undefined || found.family === family ? "none" : "update";
+  },
+
+  async create(inputs, context) {
+    await setFamily(inputs, inputs.family, context);
+    return { id: inputs.image, outputs: inputs };
+  },
+
+  async read(_id, state, context) {
+    const compute = await Compute.open(state.project, context);
+    const found = await compute.find<Image>(`global/images/${state.image}`);
+    return found?.family === undefined ? undefined : { ...state, family: found.family };
+  },
+
+  async update(_id, _state, inputs, context) {
+    await setFamily(inputs, inputs.family, context);
+    return inputs;
+  },
+
+  async delete(_id, { project, image, family }, context) {
+    const compute = await Compute.open(project, context);
+    const found = await compute.find<Image>(`global/images/${image}`);
+    if (found?.family === family) await setFamily({ project, image }, null, context);
+  },
+};
+
+/** @param family The name, or null for no family: a patch takes away what is null. */
+async function setFamily(
+  { project, image }: { project: string; image: string },
+  family: string | null,
+  context: Context,
+): Promise<void> {
+  const compute = await Compute.open(project, context);
+  const path = `global/images/${image}`;
+  if ((await compute.find<Image>(path)) === undefined) {
+    throw new UserError({ where: `Compute Engine, image ${image}`, found: "is gone", cure: "run `pulumi up` again" });
+  }
+  await compute.change("PATCH", path, {
+    what: `family of image ${image}`,
+    seconds: limits.small,
+    body: { family },
+  });
+}

@@ -1,0 +1,230 @@
+// An image of a disk that was baked on this computer: the disk is uploaded to a bucket, imaged, and the object deleted. A resource of
+// our own, because the object must go whatever becomes of the image.
+import { packFacts, unpackFacts } from "../../../../common/image-facts.ts";
+import { formatExpiry, labelKey } from "../../../../common/labels.ts";
+import { UserError } from "../../../../common/user-error.ts";
+import { Compute, unwatched } from "../compute.ts";
+import { diskArchive } from "../disk-archive.ts";
+import { limits, marks } from "../machines.ts";
+import { Bucket } from "../storage.ts";
+import type { Image } from "../types.ts";
+import { assertRunsOn } from "../../../local/provider/disk/guest-facts.ts";
+import { finishedImage, withDisk } from "../../../local/provider/disk/image-disk.ts";
+import type { Manifest } from "../../../local/provider/disk/image-store.ts";
+import type { Context, ResourceType } from "../../../../provider/resource.ts";
+import { uploadProgress } from "../../../../provider/kit/upload-progress.ts";
+import { waitFor } from "../../../../provider/kit/wait.ts";
+
+/** What the image is made from; needed only to make it, not to keep it. */
+export interface GceImporting {
+  /** The image's folder on this computer. */
+  folder: string;
+  recipe: string;
+  bucket: string;
+  /** The object that the disk is while it is imported. */
+  object: string;
+  /** The description's line for people. */
+  line: string;
+  /** What else the description holds, beside the builder's identity and the expiry. */
+  facts: Record<string, unknown>;
+  /** When an image that was not proven by then may be swept away. */
+  expires: string;
+  labels: Record<string, string>;
+  guestOsFeatures: string[];
+  storageLocations: string[];
+}
+
+export interface GceImportedInputs {
+  project: string;
+  /** The image's name. */
+  name: string;
+  importing?: GceImporting;
+}
+
+export interface GceImportedState extends Omit<GceImportedInputs, "importing"> {
+  selfLink: string;
+  creationTimestamp: string;
+  diskSizeGb: number;
+  builder: Manifest["builder"];
+}
+
+/** What machines ask for by default. */
+const needs = { cloud: "Compute Engine", disk: "virtio_scsi", network: "virtio_net", dataSources: ["GCE"] };
+
+/** A description has room for 2048 characters. */
+const packing = { longest: 2048, dispensable: ["plan"] };
+
+/** `ci-images:gce:ImportedImage`. */
+export const gceImportedImage: ResourceType<GceImportedInputs, GceImportedState> = {
+  token: "ci-images:gce:ImportedImage",
+  inputs: {
+    type: "object",
+    properties: {
+      project: { type: "string" },
+      name: { type: "string" },
+      importing: {
+        type: "object",
+        required: ["folder", "recipe", "bucket", "object", "line", "facts", "expires", "labels", "guestOsFeatures"],
+      },
+    },
+    required: ["project", "name"],
+  },
+  replaceOn: ["project", "name"],
+  // Its name is its recipe's.
+  deleteBeforeReplace: true,
+
+  async drift(_id, { project, name }) {
+    const compute = await Compute.open(project, unwatched);
+    return (await compute.find<Image>(`global/images/${name}`)) ? "none" : "replace";
+  },
+
+  async create(inputs, context) {
+    const { project, name, importing } = inputs;
+    const compute = await Compute.open(project, context);
+    if (!importing) {
+      const found = "is gone";
+      throw new UserError({ where: `image ${name} in ${project}`, found, cure: "run `pulumi up` again" });
+    }
+    const present = await finishedEarlier(compute, name, importing.recipe, context);
+    const image = present ?? (await makeImage(compute, name, importing, context));
+    return { id: name, outputs: stateOf(inputs, image) };
+  },
+
+  async read(_id, state, context) {
+    const compute = await Compute.open(state.project, context);
+    const image = await compute.find<Image>(`global/images/${state.name}`);
+    return image && stateOf(state, image);
+  },
+
+  async delete(_id, { project, name }, context) {
+    const compute = await Compute.open(project, context);
+    await compute.remove(`global/images/${name}`, `image ${name}`, limits.small);
+  },
+};
+
+/** An image that an interrupted `pulumi up` has made. What came to nothing is removed. @throws UserError when it is somebody else's. */
+async function finishedEarlier(
+  compute: Compute,
+  name: string,
+  recipe: string,
+  context: Context,
+): Promise<Image | undefined> {
+  const image = await waitFor<Image | undefined>(
+    {
+      what: `image ${name}`,
+      until: "to be finished",
+      deadline: limits.image,
+      lookAt: `gcloud compute images describe ${name} --project=${compute.project}`,
+      look: async () => {
+        const found = await compute.find<Image>(`global/images/${name}`);
+        return found && ["PENDING", "DELETING"].includes(found.status) ? { state: found.status } : { done: found };
+      },
+    },
+    context,
+  );
+  if (!image) return undefined;
+  if (unpackFacts(image.description)?.recipe !== recipe) {
+    throw new UserError({
+      where: `Compute Engine, project ${compute.project}, image ${name}`,
+      found: "is there already, and is not of this recipe",
+      cure: "delete it, then run `pulumi up` again",
+    });
+  }
+  if (image.status === "READY") {
+    context.progress(`image ${name} is there already; taken over`);
+    return image;
+  }
+  await compute.remove(`global/images/${name}`, `image ${name}`, limits.small);
+  context.progress(`removed image ${name}, which was ${image.status}`);
+  return undefined;
+}
+
+async function makeImage(compute: Compute, name: string, importing: GceImporting, context: Context): Promise<Image> {
+  const { folder, recipe, object, line, facts, expires, labels, guestOsFeatures, storageLocations } = importing;
+  const { progress, signal } = context;
+  const local = await finishedImage({ folder, recipe });
+  assertRunsOn(local, needs);
+  // The driver of gVNIC is not in every kernel.
+  const gve = local.manifest.guest?.drivers.gve;
+  const features = guestOsFeatures.filter((feature) => feature !== "GVNIC" || gve !== "missing");
+  const { builder, size } = local.manifest;
+  const bucket = await Bucket.open(importing.bucket, context);
+  try {
+    await withDisk(
+      local,
+      "raw in GiB",
+      async (disk) => {
+        const shown = uploadProgress(`gs://${bucket.name}/${object}`, undefined, progress);
+        await bucket.upload(object, diskArchive(disk, signal), { [labelKey("gce", "expires")]: expires }, shown);
+      },
+      progress,
+      signal,
+    );
+    progress(`making image ${name} of a disk of ${Math.ceil(size / 2 ** 30)} GiB`, true);
+    await compute.change("POST", "global/images", {
+      what: `making image ${name}`,
+      seconds: limits.image,
+      body: {
+        name,
+        description: packFacts(line, { ...facts, builder, expires }, packing),
+        labels,
+        rawDisk: { source: `https://storage.googleapis.com/${bucket.name}/${object}`, containerType: "TAR" },
+        architecture: "X86_64",
+        guestOsFeatures: features.map((type) => ({ type })),
+        ...(storageLocations.length > 0 && { storageLocations }),
+      },
+    });
+  } finally {
+    // Also when the user has given up.
+    await (await Bucket.open(bucket.name, unwatched)).remove(object);
+  }
+  const image = await compute.find<Image>(`global/images/${name}`);
+  if (!image) throw new UserError({ where: `image ${name} in ${compute.project}`, found: "is gone" });
+  return image;
+}
+
+function stateOf({ project, name }: GceImportedInputs, image: Image): GceImportedState {
+  const { builder } = unpackFacts(image.description) as { builder: Manifest["builder"] };
+  const { selfLink, creationTimestamp, diskSizeGb } = image;
+  return { project, name, selfLink, creationTimestamp, diskSizeGb: Number(diskSizeGb), builder };
+}
+
+export interface GceImportLeaseInputs {
+  project: string;
+  bucket: string;
+  object: string;
+  /** The name of the image that is to be made. */
+  image: string;
+  /** Seconds after which an image that was not proven by then may be swept away. */
+  lifetime: number;
+}
+
+/** `ci-images:gce:ImportLease`: declared before the import and dropped after it: then object and image are gone unless the image was proven. */
+export const gceImportLease: ResourceType<GceImportLeaseInputs, GceImportLeaseInputs & { expires: string }> = {
+  token: "ci-images:gce:ImportLease",
+  inputs: {
+    type: "object",
+    properties: {
+      project: { type: "string" },
+      bucket: { type: "string" },
+      object: { type: "string" },
+      image: { type: "string" },
+      lifetime: { type: "integer", minimum: 60 },
+    },
+    required: ["project", "bucket", "object", "image", "lifetime"],
+  },
+  replaceOn: ["project", "bucket", "object", "image"],
+  async create(inputs, context) {
+    // Before anything is packed.
+    await (await Bucket.open(inputs.bucket, context)).check();
+    const expires = formatExpiry(new Date(Date.now() + inputs.lifetime * 1000));
+    return { id: `${inputs.image}@${expires}`, outputs: { ...inputs, expires } };
+  },
+  async delete(_id, { project, bucket, object, image: name }, context) {
+    await (await Bucket.open(bucket, context)).remove(object);
+    const compute = await Compute.open(project, context);
+    const image = await compute.find<Image>(`global/images/${name}`);
+    if (!image || image.labels?.[marks.verified] !== undefined) return;
+    await compute.remove(`global/images/${name}`, `image ${name}`, limits.small);
+  },
+};

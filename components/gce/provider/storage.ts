@@ -1,0 +1,266 @@
+// A small client of Cloud Storage: a stream becomes an object by a resumable upload, and objects are listed and deleted.
+// https://cloud.google.com/storage/docs/performing-resumable-uploads
+import { createHash } from "node:crypto";
+import { readGceEnvironment } from "../facts/environment.ts";
+import { UserError } from "../../../common/user-error.ts";
+import type { Context } from "../../../provider/resource.ts";
+import { longestPause, rest } from "../../../provider/kit/wait.ts";
+import { findIdentity, type Identity } from "./credentials.ts";
+
+/** Bytes that are sent at a time; Google wants multiples of 256 KiB. As much is kept in memory, to be sent again. */
+const chunkSize = 16 * 2 ** 20;
+/** How often a request is sent before a failure becomes an error. */
+const attempts = 8;
+/** Milliseconds that one request may take. */
+const patience = 10 * 60_000;
+
+/** An object as the API tells of it. */
+export interface StoredObject {
+  name: string;
+  size?: string;
+  /** Of the content, base64. */
+  md5Hash?: string;
+  metadata?: Record<string, string>;
+}
+
+/** One bucket. */
+export class Bucket {
+  private constructor(
+    readonly name: string,
+    private readonly endpoint: string,
+    private readonly identity: Identity,
+    private readonly context: Context,
+  ) {}
+
+  static async open(name: string, context: Context): Promise<Bucket> {
+    const environment = readGceEnvironment(process.env);
+    const emulator = environment.storage.startsWith("http://");
+    const identity = await findIdentity({ ...environment, emulator }, "storage");
+    return new Bucket(name, environment.storage, identity, context);
+  }
+
+  /** @throws UserError when there is no such bucket, or we may not write to it. */
+  async check(): Promise<void> {
+    await this.request("GET", `storage/v1/b/${encodeURIComponent(this.name)}`);
+  }
+
+  /** The objects whose names begin so. */
+  async list(prefix: string): Promise<StoredObject[]> {
+    const found: StoredObject[] = [];
+    for (let pageToken: string | undefined; ;) {
+      const query = new URLSearchParams({ prefix, ...(pageToken && { pageToken }) });
+      const response = await this.request("GET", `${this.objects}?${query.toString()}`);
+      const page = (await response.json()) as { items?: StoredObject[]; nextPageToken?: string };
+      // Emulators give all of them.
+      found.push(...(page.items ?? []).filter(({ name }) => name.startsWith(prefix)));
+      if (!page.nextPageToken) return found;
+      pageToken = page.nextPageToken;
+    }
+  }
+
+  /** Deletes an object. No-op if it no longer exists. */
+  async remove(object: string): Promise<void> {
+    await this.request("DELETE", `${this.objects}/${encodeURIComponent(object)}`, { allowed: [404] });
+  }
+
+  /**
+   * Uploads a stream whose length is not known. A chunk whose connection was cut is sent again from where Google has it.
+   * @param shown Hears how many more bytes are there.
+   * @throws UserError when Google refuses, or has another content than was sent.
+   */
+  async upload(
+    object: string,
+    content: AsyncIterable<Buffer>,
+    metadata: Record<string, string>,
+    shown: (more: number) => void,
+  ): Promise<void> {
+    const hash = createHash("md5");
+    const session = await this.startUpload(object, metadata);
+    let sent = 0;
+    let made: StoredObject | undefined;
+    for await (const { chunk, isLast } of chunksOf(content)) {
+      hash.update(chunk);
+      made = await this.sendChunk(session, chunk, sent, isLast);
+      sent += chunk.length;
+      shown(chunk.length);
+    }
+    const md5 = hash.digest("base64");
+    if (made?.md5Hash === md5) return;
+    throw new UserError({
+      where: `gs://${this.name}/${object}`,
+      found: `Google has another content than was sent: its MD5 is ${made?.md5Hash ?? "not told"}`,
+      allowed: md5,
+      cure: "`pulumi up` tries again; what was uploaded is removed",
+    });
+  }
+
+  private get objects(): string {
+    return `storage/v1/b/${encodeURIComponent(this.name)}/o`;
+  }
+
+  private async startUpload(object: string, metadata: Record<string, string>): Promise<string> {
+    const query = new URLSearchParams({ uploadType: "resumable", name: object });
+    const path = `upload/${this.objects}?${query.toString()}`;
+    const body = JSON.stringify({ name: object, contentType: "application/gzip", metadata });
+    const response = await this.request("POST", path, { body, headers: { "content-type": "application/json" } });
+    const session = response.headers.get("location");
+    if (session !== null) return session;
+    throw new UserError({ where: `gs://${this.name}/${object}`, found: "Google has begun no upload session" });
+  }
+
+  /** @returns the object, after the last chunk. */
+  private async sendChunk(
+    session: string,
+    chunk: Buffer,
+    start: number,
+    isLast: boolean,
+  ): Promise<StoredObject | undefined> {
+    const total = isLast ? String(start + chunk.length) : "*";
+    for (let offset = 0, failures = 0; ;) {
+      const part = chunk.subarray(offset);
+      const end = start + chunk.length - 1;
+      const range = part.length === 0 ? `bytes */${total}` : `bytes ${start + offset}-${end}/${total}`;
+      let response: Response;
+      try {
+        const headers = { "content-range": range };
+        response = await this.send("PUT", session, { body: part, headers, allowed: [308] });
+      } catch (error) {
+        this.context.signal.throwIfAborted();
+        if (!(error instanceof StorageError) || !error.mayPass || ++failures === attempts) throw error;
+        this.context.progress(`upload to gs://${this.name}: ${error.message}; going on`, true);
+        await rest(Math.min(500 * 2 ** failures, 10 * longestPause()), this.context.signal);
+        const known = await this.received(session);
+        if (known.object) return known.object;
+        if (known.bytes < start) throw error;
+        offset = known.bytes - start;
+        continue;
+      }
+      if (response.status !== 308) return (await response.json()) as StoredObject;
+      const received = rangeEnd(response);
+      if (received === start + chunk.length && !isLast) return undefined;
+      // Google may have kept a part of it.
+      offset = received - start;
+      if (offset < 0 || (offset >= chunk.length && !isLast) || ++failures === attempts) {
+        throw new UserError({
+          where: `gs://${this.name}`,
+          found: `Google has ${received} bytes of ${start + chunk.length}`,
+        });
+      }
+    }
+  }
+
+  /** How much Google has of an upload. */
+  private async received(session: string): Promise<{ bytes: number; object?: StoredObject }> {
+    const response = await this.send("PUT", session, { headers: { "content-range": "bytes */*" }, allowed: [308] });
+    if (response.status === 308) return { bytes: rangeEnd(response) };
+    return { bytes: 0, object: (await response.json()) as StoredObject };
+  }
+
+  /** Sends a request that may be repeated, again where the failure may pass. */
+  private async request(method: string, path: string, options: RequestOptions = {}): Promise<Response> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.send(method, new URL(path, this.endpoint).href, options);
+      } catch (error) {
+        this.context.signal.throwIfAborted();
+        if (!(error instanceof StorageError) || !error.mayPass || attempt === attempts) throw error;
+        await rest(Math.min(500 * 2 ** attempt, 10 * longestPause()), this.context.signal);
+      }
+    }
+  }
+
+  private async send(method: string, url: string, { body, headers, allowed = [] }: RequestOptions): Promise<Response> {
+    const what = `${method} ${new URL(url).pathname}`;
+    const signal = AbortSignal.any([this.context.signal, AbortSignal.timeout(patience)]);
+    let response: Response;
+    try {
+      const all = { ...(await this.identity.headers()), ...headers };
+      response = await fetch(url, {
+        method,
+        headers: all,
+        body: body as RequestInit["body"],
+        signal,
+        redirect: "manual",
+      });
+    } catch (error) {
+      if (error instanceof UserError) throw error;
+      const { message, cause } = error as Error;
+      throw new StorageError(this.name, what, 0, cause instanceof Error ? `${message}: ${cause.message}` : message);
+    }
+    if (response.ok || allowed.includes(response.status)) return response;
+    throw new StorageError(this.name, what, response.status, await reasonOf(response), this.identity.who);
+  }
+}
+
+interface RequestOptions {
+  body?: string | Buffer;
+  headers?: Record<string, string>;
+  /** Statuses that are no failures beside 2xx. */
+  allowed?: number[];
+}
+
+/** A request that failed. */
+export class StorageError extends UserError {
+  constructor(
+    bucket: string,
+    what: string,
+    /** The HTTP status; 0 when there was no answer. */
+    readonly status: number,
+    reason: string,
+    who = "",
+  ) {
+    super({
+      where: `Cloud Storage, bucket ${bucket}`,
+      key: what,
+      found: `${reason} (${status || "no answer"})`,
+      cure: cureOf(status, bucket, who),
+    });
+  }
+
+  /** True when the same request may well succeed in a moment. */
+  get mayPass(): boolean {
+    return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;
+  }
+}
+
+function cureOf(status: number, bucket: string, who: string): string | undefined {
+  if (status === 401) return `log in again: ${who} are not accepted`;
+  if (status === 403) return `give ${who} the roles that docs/gce.md names, and look at the bucket's quota`;
+  if (status === 404) return `gcloud storage buckets create gs://${bucket}, or name another in ci-images:gce.bucket`;
+  return undefined;
+}
+
+async function reasonOf(response: Response): Promise<string> {
+  const text = await response.text();
+  try {
+    return (JSON.parse(text) as { error: { message?: string } }).error.message ?? text;
+  } catch {
+    // Plain text, or a proxy's page.
+    return text.slice(0, 200) || response.statusText;
+  }
+}
+
+/** The number of bytes that `Range: bytes=0-41` stands for. */
+function rangeEnd(response: Response): number {
+  const end = /^bytes=0-(\d+)$/.exec(response.headers.get("range") ?? "")?.[1];
+  return end === undefined ? 0 : Number(end) + 1;
+}
+
+/** Cuts a stream into chunks of one size; only the last one may be smaller, or empty. */
+async function* chunksOf(content: AsyncIterable<Buffer>): AsyncGenerator<{ chunk: Buffer; isLast: boolean }> {
+  let parts: Buffer[] = [];
+  let length = 0;
+  for await (const data of content) {
+    for (let rest = data; rest.length > 0;) {
+      if (length === chunkSize) {
+        yield { chunk: Buffer.concat(parts), isLast: false };
+        [parts, length] = [[], 0];
+      }
+      const part = rest.subarray(0, chunkSize - length);
+      parts.push(part);
+      length += part.length;
+      rest = rest.subarray(part.length);
+    }
+  }
+  yield { chunk: Buffer.concat(parts), isLast: true };
+}

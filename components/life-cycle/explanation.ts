@@ -1,0 +1,42 @@
+// What a preview says in words: what will be baked anew, and why.
+import { describePlan, explainChange } from "../../provision/plan/explain.ts";
+import type { Plan } from "../../provision/plan/plan.ts";
+import type { Base, Survey } from "../cloud.ts";
+import type { BakeStage } from "../stages.ts";
+
+/**
+ * Explains what is about to happen to one image.
+ * @param name What it is called: its distribution, after its place where there are several.
+ * @returns lines for the user; none when the image is up to date.
+ */
+export function explainBake(name: string, plan: Plan, base: Base, survey: Survey, stage: BakeStage): string[] {
+  const recipe = plan.recipeHash(base.id);
+  const present = survey.generations.find((generation) => generation.recipe === recipe);
+  const notice = [base.notice, ...(survey.notices ?? [])].flatMap((each) =>
+    each === undefined ? [] : `${name}: ${each}`,
+  );
+  const resumed = survey.builders.includes(recipe)
+    ? [`${name}: a builder of this recipe is there: goes on where it failed or stopped`]
+    : [];
+  if (stage !== "image") {
+    const goal = { builder: "started", provisioned: "provisioned", tested: "provisioned and tested" }[stage];
+    const what = `a builder of recipe ${short(recipe)} (${plan.name} on ${base.description}) is to be ${goal}; no image yet`;
+    return [...notice, `${name}: stage ${stage}: ${what}`, ...resumed];
+  }
+  if (present?.proven) return notice;
+  if (present) return [...notice, `${name}: image ${short(recipe)} is made but not verified yet: will be verified`];
+  const before = survey.generations.find(({ proven }) => proven);
+  const reasons = before?.plan ? explainChange(before.plan, describePlan(plan, base)) : [];
+  const why = before
+    ? `recipe ${short(before.recipe)} => ${short(recipe)}`
+    : `no image of recipe ${short(recipe)} yet (${plan.name} on ${base.description})`;
+  return [
+    ...notice,
+    [`${name}: will be baked: ${why}`, ...reasons.map((reason) => `  ${reason}`)].join("\n"),
+    ...resumed,
+  ];
+}
+
+function short(hash: string): string {
+  return hash.slice(0, 8);
+}

@@ -1,0 +1,82 @@
+// The stack setting `bakery: local`: images of a cloud's stack that are baked and verified on this computer, and imported from there.
+// Such a bake is a worker image of its own (`local-debian12`), like one of stack `local`; all places of the stack import from it.
+import * as pulumi from "@pulumi/pulumi";
+import type { Distribution } from "../../provision/module.ts";
+import type { Plan } from "../../provision/plan/plan.ts";
+import type { Bakery, Base, Generation, LocalImage, Survey } from "../cloud.ts";
+import { explainBake } from "./explanation.ts";
+import { KeptImages, keepNewest } from "./kept-images.ts";
+import type { BakeStage, StagedBuilder } from "../stages.ts";
+import { WorkerImage, type WorkerImageArgs } from "./worker-image.ts";
+
+/** What is known of the bake of one distribution before anything is declared. */
+export interface LocalBake {
+  bakery: Bakery;
+  distribution: Distribution;
+  plan: Plan;
+  base: Base;
+  /** What this computer has of this stack and distribution. */
+  survey: Survey;
+  stage: BakeStage;
+  /** A proven image of the recipe that another stack made. */
+  elsewhere?: Generation;
+  /** False when every place of the stack has the image: then nothing is baked, even if this computer has lost it. */
+  isNeeded: boolean;
+}
+
+/** A bake that was declared. */
+export interface DeclaredBake {
+  /** The worker image's name. */
+  name: string;
+  /** What is to be imported; undefined when nothing is. */
+  source?: LocalImage;
+  builder?: StagedBuilder;
+}
+
+/** The worker image's name: not that of the one that imports it. */
+export function localName({ id }: Distribution): string {
+  return `local-${id}`;
+}
+
+/** Whether this stack is to bake: nobody has made the image yet. */
+export function isBakedHere({ survey, elsewhere, isNeeded, plan, base, stage }: LocalBake): boolean {
+  const recipe = plan.recipeHash(base.id);
+  if (stage !== "image" || survey.generations.some((generation) => generation.recipe === recipe)) return true;
+  return isNeeded && !elsewhere;
+}
+
+/** Declares the bake, or only the images of this stack that stay. */
+export function declareBake(
+  bake: LocalBake,
+  args: Pick<WorkerImageArgs, "keep" | "verify" | "power" | "state" | "secrets">,
+  options: pulumi.ComponentResourceOptions,
+): DeclaredBake {
+  const { bakery, distribution, plan, base, survey, stage, elsewhere } = bake;
+  const name = localName(distribution);
+  if (!isBakedHere(bake)) {
+    // With the one made elsewhere, as many generations as always.
+    const kept = keepNewest(survey, args.keep + (elsewhere ? 0 : 1));
+    new KeptImages(name, { cloud: bakery, distribution, survey: kept }, options);
+    return { name, ...(elsewhere && { source: { path: elsewhere.location } }) };
+  }
+  const worker = new WorkerImage(name, { ...args, cloud: bakery, plan, base, survey, stage }, options);
+  for (const line of explainBake(name, plan, base, survey, stage)) void pulumi.log.info(line, worker);
+  if (stage !== "image") return { name, builder: worker.builder };
+  return { name, source: { path: pulumi.output(worker.images.local).apply(({ path }) => path!) } };
+}
+
+/** What a preview says of a place whose image is imported. */
+export function explainImport(name: string, bake: LocalBake, place: Survey): string[] {
+  const { plan, base, stage, elsewhere, survey } = bake;
+  const recipe = plan.recipeHash(base.id);
+  const present = place.generations.find((generation) => generation.recipe === recipe);
+  const short = recipe.slice(0, 8);
+  if (stage !== "image") return [];
+  if (present) {
+    return present.proven ? [] : [`${name}: image ${short} is imported but not verified yet: will be verified`];
+  }
+  const own = survey.generations.find((generation) => generation.recipe === recipe);
+  const ready = elsewhere ?? (own?.proven ? own : undefined);
+  const how = ready ? `which is there: ${ready.location}` : `which ${own ? "will be verified" : "will be baked"} first`;
+  return [`${name}: will be imported from the local bake of recipe ${short}, ${how}`];
+}

@@ -1,0 +1,70 @@
+// The stack's outputs: which image to boot workers from, by cloud, place and distribution.
+import * as pulumi from "@pulumi/pulumi";
+import type { PlanDescription } from "../../provision/plan/explain.ts";
+import type { Cloud, Distributed, ImageOutput } from "../cloud.ts";
+import type { StagedBuilder } from "../stages.ts";
+
+type ByName<T> = Record<string, T>;
+
+/** What the stack exports. */
+export interface StackOutputs {
+  /**
+   * `images.local.<distribution>`; `images.aws.<region>.<distribution>`, `images.gce.<project>.<distribution>`,
+   * `images.rackspace.<region>.<distribution>`.
+   */
+  images: ByName<ByName<pulumi.Output<ImageOutput> | ByName<pulumi.Output<ImageOutput>>>>;
+  /** The ids alone, as the dictionary that ci-platform merges into its configuration; not on `local`. */
+  ciPlatform?: { jenkins: { clouds: { images: ByName<ByName<ByName<pulumi.Output<string>>>> } } };
+  /**
+   * What each recipe hash was made of, for the next preview to say what has changed; not on `local`, where images know. A secret:
+   * it has the recipe's settings, and a preview would print all of them.
+   */
+  plans?: pulumi.Output<ByName<PlanDescription>>;
+  /** Builders that stay because the stack's stage is before `image`, by distribution (after the place where there are several). */
+  builders?: ByName<StagedBuilder>;
+}
+
+/** The proven images of one distribution. */
+export interface Published {
+  cloud: Cloud;
+  /** The worker image's name. */
+  name: string;
+  /** The distribution's id. */
+  distribution: string;
+  /** Undefined for images that are only baked here to be imported elsewhere. */
+  images?: Distributed;
+  /** The builder that stays. */
+  builder?: StagedBuilder;
+}
+
+/** Sorts what was published into the stack's outputs. */
+export function stackOutputs(published: readonly Published[], plans: ByName<PlanDescription>): StackOutputs {
+  const images: StackOutputs["images"] = {};
+  const ids: ByName<ByName<ByName<pulumi.Output<string>>>> = {};
+  for (const { cloud, distribution, images: distributed } of published) {
+    if (!distributed) continue;
+    const places = (images[cloud.outputName] ??= {});
+    for (const [place, image] of Object.entries(distributed)) {
+      if (cloud.place === undefined) {
+        places[distribution] = image;
+        continue;
+      }
+      ((places[place] ??= {}) as ByName<pulumi.Output<ImageOutput>>)[distribution] = image;
+      const byPlace = ((ids[cloud.outputName] ??= {})[place] ??= {});
+      byPlace[distribution] = image.apply(({ id }) => {
+        if (id === undefined) throw new Error(`${cloud.name} gave no id for the image of ${distribution} in ${place}`);
+        return id;
+      });
+    }
+  }
+  const staged = published.flatMap(({ name, builder }) => (builder ? [[name, builder] as const] : []));
+  const outputs = { images, ...(staged.length > 0 ? { builders: Object.fromEntries(staged) } : {}) };
+  if (published.every(({ cloud }) => cloud.place === undefined)) return outputs;
+  return { ...outputs, ciPlatform: { jenkins: { clouds: { images: ids } } }, plans: pulumi.secret(plans) };
+}
+
+/** The output, not known before the resources are made. */
+export function onceMade<T>(output: pulumi.Output<T>, resources: readonly pulumi.Resource[]): pulumi.Output<T> {
+  const made = resources.map((resource) => (resource as pulumi.CustomResource).id);
+  return pulumi.output(made).apply(() => output as pulumi.Output<unknown>) as pulumi.Output<T>;
+}

@@ -1,0 +1,180 @@
+// What runs on the builder over SSH, as one remote Command a step: uploads, modules, reboots, acceptance tests, the list
+// of packages, sealing. Each waits for the one before it, and each carries in its triggers what it depends on, so that a
+// bake that failed goes on at the step that failed.
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { moduleCommand, settleCommand, testsCommand, type BuilderCommand } from "../../provision/builder/commands.ts";
+import {
+  inventoryCommand,
+  parseInventory,
+  sealCommand,
+  type Inventory,
+} from "../../provision/builder/life-cycle-commands.ts";
+import { sha256 as sha256Of } from "../../provision/plan/digest.ts";
+import type { Check, ModulePlan } from "../../provision/plan/plan.ts";
+import type { Secrets } from "../../provision/recipe/secrets.ts";
+import type { Machine } from "../cloud.ts";
+import { Return, Upload } from "../shared/resources.ts";
+
+/**
+ * How often a connection is tried, 15 s at the most each, with pauses that grow to 5 s. The command plugin takes a refused login for a
+ * machine that is not up yet. So others wait for machines that boot (each cloud's first answer, Return), and a machine that was reached by
+ * the step before is given up after eight seconds where it refuses, and after two and a half minutes where nobody answers.
+ */
+const dialling = { dialErrorLimit: 9, perDialTimeout: 15 };
+
+/**
+ * A comment at the end of a remote command. The wrapper on the machine says what to do when a script fails; when the connection is
+ * lost nobody there can, and all that the command plugin then shows is the command. (The engine's error hooks would be the place,
+ * but up to 3.230 they are only called for resources that were made in part.)
+ */
+function ifConnectionIsLost(step: string): string {
+  return (
+    `# ${step}: if the connection was lost, run pulumi up again: it goes on at this step if the machine is still there and ` +
+    "starts on a fresh one if it is not; pulumi destroy removes everything"
+  );
+}
+
+/**
+ * What a module's command does when only its connection or time limit changed, not its triggers: a builder that was powered
+ * off may come back with another address, and what ran on it need not run again. It takes the script, unread.
+ */
+const nothing = "cat >/dev/null";
+
+/** Declares steps on one machine, one after the other. */
+export class Provisioning {
+  private last: pulumi.Resource;
+  /** False when a step of a module was left out. */
+  isComplete = true;
+
+  /**
+   * @param prefix Begins the logical names.
+   * @param machine Where the steps run.
+   * @param parent The component.
+   * @param secrets Values that must not be seen in any output.
+   * @param steps Which steps of modules there are, by the stage they belong to and their logical name; and whether the
+   * machine runs. One that is powered off may have no address: nothing may be called there.
+   */
+  constructor(
+    private readonly prefix: string,
+    private readonly machine: Machine,
+    private readonly parent: pulumi.Resource,
+    private readonly secrets: Secrets,
+    private readonly steps: { isWanted: (goal: "provisioned", name: string) => boolean; isAwake: boolean } = {
+      isWanted: () => true,
+      isAwake: true,
+    },
+  ) {
+    this.last = machine.ready;
+  }
+
+  /**
+   * Before the first module: waits until cloud-init has set the machine up (it writes package sources and users until its very end),
+   * and takes the record of the machine's files.
+   */
+  settle(): void {
+    const name = `${this.prefix}-settled`;
+    const program = settleCommand(this.machine.settles ?? false);
+    if (this.wants(name)) this.run(name, "settled", program, [this.machine.instance], nothing);
+  }
+
+  /** Everything that a module recorded. */
+  module(module: ModulePlan): void {
+    for (const upload of module.uploads) {
+      // By the destination: two files with the same content may differ in their names.
+      const name = `${this.prefix}-${module.name}-${sha256Of(upload.destination).slice(0, 8)}`;
+      if (!this.wants(name)) continue;
+      const triggers = [module.prefixHash, this.machine.instance];
+      const { source, destination, digest: sha256 } = upload;
+      const args = { connection: this.connection, source, destination, sha256, triggers };
+      this.last = new Upload(name, args, this.options());
+    }
+    module.steps.forEach(({ kind }, index) => {
+      const name = `${this.prefix}-${module.name}${index === 0 ? "" : `-${index + 1}`}`;
+      if (!this.wants(name)) return;
+      const triggers = [module.prefixHash, String(index), this.machine.instance];
+      this.run(name, module.name, moduleCommand(module, index, this.secrets), triggers, nothing);
+      if (kind !== "reboot" || !this.wants(`${name}-return`)) return;
+      this.last = new Return(`${name}-return`, { connection: this.connection, triggers }, this.options());
+    });
+  }
+
+  /** The acceptance tests, on the builder or on a machine booted from the image. Their output has one line a check. */
+  tests(on: "builder" | "image", checks: pulumi.Input<Check[]>, trigger: string): command.remote.Command {
+    const step = on === "builder" ? "tests" : "verify";
+    const rendered = pulumi.output(checks).apply((known) => testsCommand(known, on, this.secrets));
+    return this.run(`${this.prefix}-${step}`, step, rendered, [trigger, this.machine.instance], undefined);
+  }
+
+  /** What is on the builder: its machine-id and the installed packages. */
+  inventory(trigger: string): pulumi.Output<Inventory> {
+    const triggers = [trigger, this.machine.instance];
+    const listed = this.run(`${this.prefix}-inventory`, "inventory", inventoryCommand(), triggers, undefined, "none");
+    return listed.stdout.apply(parseInventory);
+  }
+
+  /** Removes what must not be in an image, and with it the way in. */
+  seal(options: Omit<Parameters<typeof sealCommand>[0], "bakeKeys">, trigger: string): command.remote.Command {
+    const rendered = this.machine.authorizedKey.apply((key) =>
+      sealCommand({ ...options, bakeKeys: [key] }, this.secrets),
+    );
+    return this.run(`${this.prefix}-seal`, "seal", rendered, [trigger, this.machine.instance], undefined);
+  }
+
+  /** The next step waits for `resource`, too. */
+  after(resource: pulumi.Resource): void {
+    this.last = resource;
+  }
+
+  /** The step that was declared last. */
+  get end(): pulumi.Resource {
+    return this.last;
+  }
+
+  /** Steps are left out from one on, never in the middle. */
+  private wants(name: string): boolean {
+    this.isComplete &&= this.steps.isWanted("provisioned", name);
+    return this.isComplete;
+  }
+
+  private run(
+    name: string,
+    step: string,
+    rendered: pulumi.Input<BuilderCommand>,
+    triggers: pulumi.Input<string>[],
+    update: string | undefined,
+    logging: "none" | "stdoutAndStderr" = "stdoutAndStderr",
+  ): command.remote.Command {
+    // Not by its properties: an output has an `isSecret` of its own.
+    const program = pulumi.output(rendered);
+    const made = new command.remote.Command(
+      name,
+      {
+        connection: this.connection,
+        create: program.apply(({ create }) => `${create} ${ifConnectionIsLost(step)}`),
+        update,
+        stdin: program.apply(({ stdin, isSecret }) => hideIf(isSecret, stdin)),
+        triggers,
+        logging,
+        // Would need AcceptEnv in the machine's sshd and warns where that is missing.
+        addPreviousOutputInEnv: false,
+      },
+      this.options(),
+    );
+    this.last = made;
+    return made;
+  }
+
+  private get connection() {
+    return { ...this.machine.connection, ...dialling };
+  }
+
+  private options(): pulumi.CustomResourceOptions {
+    const ignoreChanges = this.steps.isAwake ? [] : ["connection"];
+    return { parent: this.parent, dependsOn: [this.last], ignoreChanges };
+  }
+}
+
+function hideIf(secret: boolean, text: string): pulumi.Output<string> {
+  return secret ? pulumi.secret(text) : pulumi.output(text);
+}

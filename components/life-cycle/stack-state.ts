@@ -1,0 +1,44 @@
+// What the stack's state has before anything is declared: which images are under management, and what their recipe hashes
+// were made of. Where the state was lost, a cloud may have images of ours that it does not know.
+import * as pulumi from "@pulumi/pulumi";
+import type { PlanDescription } from "../../provision/plan/explain.ts";
+
+type Records = Record<string, { type: string; outputs?: Record<string, unknown> }>;
+
+/** The stack's state as the last command left it, failed or not. */
+export class StackState {
+  private readonly outputs: Map<string, Record<string, unknown>>;
+  /** What recipe hashes were made of, by recipe hash: the stack's output `plans`, as of the last `up` that succeeded. */
+  readonly plans: Readonly<Record<string, PlanDescription>>;
+
+  /** @param records What the engine says of each URN. */
+  constructor(records: Records = {}) {
+    this.outputs = new Map(
+      Object.entries(records).map(([urn, { type, outputs = {} }]) => [`${type} ${urn.split("::").at(-1)}`, outputs]),
+    );
+    const stack = Object.values(records).find(({ type }) => type === "pulumi:pulumi:Stack");
+    this.plans = (stack?.outputs?.plans ?? {}) as Record<string, PlanDescription>;
+  }
+
+  /** Whether a resource of this type (`aws:ec2/amiFromInstance:AmiFromInstance`) and logical name is under management. */
+  has(type: string, name: string): boolean {
+    return this.outputs.has(`${type} ${name}`);
+  }
+
+  /** What the state has of a resource; undefined when it is not under management. */
+  outputsOf(type: string, name: string): Readonly<Record<string, unknown>> | undefined {
+    return this.outputs.get(`${type} ${name}`);
+  }
+}
+
+/**
+ * Reads the state of the stack that is being worked on. A StackReference would tell its outputs only, and leave a record of
+ * its own; this is the function behind it that tells of all resources.
+ * https://github.com/pulumi/pulumi/blob/v3.230.0/pkg/resource/deploy/builtins.go
+ */
+export async function readState(): Promise<StackState> {
+  const stackName = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
+  const token = "pulumi:pulumi:readStackResourceOutputs";
+  const answer = (await pulumi.runtime.invoke(token, { stackName })) as { outputs?: Records };
+  return new StackState(answer.outputs);
+}

@@ -1,0 +1,69 @@
+// Which steps of a bake are declared at a stage. A stage before `image` always declares the builder, up to that stage, with the same
+// logical names as the whole bake, so that a later stage goes on with the same builder.
+import { UserError, type Complaint } from "../../common/user-error.ts";
+import type { Survey } from "../cloud.ts";
+import { reaches, type BakeStage, type Power, type Stage } from "../stages.ts";
+import type { StackState } from "./stack-state.ts";
+
+/** What decides how far one bake goes. */
+export interface StageQuestion {
+  /** The recipe hash. */
+  recipe: string;
+  survey: Survey;
+  /** The stack's settings. */
+  stage: BakeStage;
+  power: Power;
+}
+
+/** The stage that is to be declared: a builder that is off can't become an image. */
+export function stageOf({ recipe, survey, stage, power }: StageQuestion): BakeStage {
+  const isMade = survey.generations.some((generation) => generation.recipe === recipe);
+  return stage === "image" && power === "off" && !isMade ? "tested" : stage;
+}
+
+/**
+ * Which steps on a builder are to be declared. Those that it has behind it always, or their records would be dropped and all
+ * of it run again; of the others none while it is off.
+ * @param question For one bake.
+ * @param state Where the steps are found by their logical names.
+ * @returns tells it of a step, by the stage that it belongs to and its logical name.
+ */
+export function stepsOf(
+  { recipe, survey, stage, power }: StageQuestion,
+  state: StackState,
+): (goal: Stage, name: string) => boolean {
+  // Without its builder a record says nothing: the step would run on a fresh one.
+  const hasBuilder = survey.builders.includes(recipe);
+  const isDone = (name: string) => hasBuilder && stepTypes.some((type) => state.has(type, name));
+  return (goal, name) => (power === "on" && reaches(stage, goal)) || isDone(name);
+}
+
+const stepTypes = ["command:remote:Command", "ci-images:index:Upload", "ci-images:index:Return"];
+
+/**
+ * Powering off must neither make a builder nor replace the one that is there.
+ * @param name The worker image.
+ * @throws UserError when there is none to power off, or the one that is there is of another recipe, or sealed.
+ */
+export function refusePowerOff(name: string, where: string, { recipe, survey, stage, power }: StageQuestion): void {
+  if (power === "on") return;
+  if (survey.sealed?.includes(recipe)) {
+    throw new UserError({
+      where,
+      key: "ci-images:power",
+      found: `off, but the builder of ${name} is sealed: it is off already, and nobody can log in to it any more`,
+      cure: "set it to on, or remove it: then `pulumi up` makes the image of it",
+    });
+  }
+  if (survey.builders.includes(recipe)) return;
+  if (stage === "image" && survey.generations.some((generation) => generation.recipe === recipe)) return;
+  const complaint: Complaint = { where, key: "ci-images:power", found: `off, but ${name} has no builder` };
+  if (survey.builders.length === 0) {
+    throw new UserError({ ...complaint, cure: "set it to on, or remove it: then `pulumi up` makes one" });
+  }
+  throw new UserError({
+    ...complaint,
+    found: `off, but the builder of ${name} was made from another recipe than the present one`,
+    cure: "undo the change of the recipe to power it off; or set power on, and `pulumi up` replaces it by a fresh one",
+  });
+}

@@ -1,0 +1,156 @@
+// The life cycle of one image. Whoever reads the constructor has read it:
+// there already? -> builder -> modules -> tests -> seal -> image -> retirement -> verification -> promotion -> distribution.
+// With `source`, the image is imported instead: all up to it is the business of another WorkerImage, on this computer.
+import * as pulumi from "@pulumi/pulumi";
+import { describePlan, withoutDetails, type PlanDescription } from "../../provision/plan/explain.ts";
+import { usedSecrets, type Plan } from "../../provision/plan/plan.ts";
+import type { Secrets } from "../../provision/recipe/secrets.ts";
+import { builderChecks, verificationChecks } from "../../provision/builder/verification.ts";
+import type { Bake, Base, Cloud, DeclaredImage, Distributed, LocalImage, Survey } from "../cloud.ts";
+import { declarePresent, keepProven, keepUnproven, prefixOf, workerImageType } from "./kept-images.ts";
+import { Provisioning } from "./provisioning.ts";
+import { Login } from "../shared/resources.ts";
+import { stepsOf } from "./stage-steps.ts";
+import type { BakeStage, Power, StagedBuilder } from "../stages.ts";
+import type { StackState } from "./stack-state.ts";
+
+export interface WorkerImageArgs {
+  cloud: Cloud;
+  plan: Plan;
+  base: Base;
+  /** What the cloud has of this stack and distribution. */
+  survey: Survey;
+  /** How many generations stay beside the newest. */
+  keep: number;
+  /** False publishes the image without booting it. */
+  verify: boolean;
+  /** How far the bake goes; from `stageOf`. */
+  stage: BakeStage;
+  /** Whether the builder runs. */
+  power: Power;
+  /** Knows the steps that a builder has behind it. */
+  state: StackState;
+  /** The stack's secrets. */
+  secrets: Secrets;
+  /** True when the image is baked elsewhere, on this computer, and imported: there is no builder here. */
+  isImported?: boolean;
+  /** The finished image to import. */
+  source?: LocalImage;
+  /** What the recipe hash was made of, where the plan does not tell: of an image that is there already. */
+  description?: PlanDescription;
+}
+
+/**
+ * One image of a recipe for one distribution, with the earlier generations that are kept beside it. Its inputs are the
+ * parts of the recipe hash, so that `pulumi preview --diff` shows which of them changed.
+ */
+export class WorkerImage extends pulumi.ComponentResource {
+  /** What the stack's outputs say of the image, for each place that has it; known only when it is proven. */
+  readonly images: Distributed;
+  /** What the stack's outputs say of the builder; undefined when none stays. */
+  readonly builder: StagedBuilder | undefined;
+
+  /** @param name The distribution, after the place where the stack has several: `debian12`, `ORD-debian12`. */
+  constructor(name: string, args: WorkerImageArgs, options?: pulumi.ComponentResourceOptions) {
+    const { cloud, plan, base, survey, stage, power, isImported } = args;
+    const recipe = plan.recipeHash(base.id);
+    const description = args.description ?? describePlan(plan, base);
+    super(workerImageType, name, withoutDetails(description), options);
+
+    const bake: Bake = {
+      name: plan.name,
+      distribution: plan.distribution,
+      plan,
+      base,
+      recipe,
+      description,
+      prefix: prefixOf(name, recipe),
+      interrupted: survey.builders.includes(recipe),
+      sealed: stage === "image" && (survey.sealed ?? []).includes(recipe),
+      stage,
+      parent: this,
+    };
+    const keeping = { cloud, distribution: plan.distribution, survey };
+    const present = survey.generations.find((generation) => generation.recipe === recipe);
+    if (stage !== "image") {
+      // Without a new image no other goes.
+      keepUnproven(name, keeping, this);
+      this.images = keepProven(name, keeping, this);
+      if (!isImported) this.builder = { recipe, stage: prepareBuilder(name, bake, args).reached, power };
+    } else if (present?.proven) {
+      this.images = declarePresent(name, present, keeping, this);
+    } else {
+      const identity = present ? { ...bake, name: present.name } : bake;
+      const image = present ? cloud.declareGeneration(identity, present) : makeImage(name, bake, args);
+      const proven = args.verify ? verifyImage(bake, image, args) : promoteUnseen(bake, image, cloud);
+      this.images = cloud.declareDistribution(identity, image, [proven]);
+    }
+    const earlier = survey.generations.filter((generation) => generation.proven && generation.recipe !== recipe);
+    // One resource a kept generation: they stay tracked, and the one too many is deleted because nobody declares it.
+    if (stage === "image") for (const each of earlier.slice(0, args.keep)) declarePresent(name, each, keeping, this);
+    this.registerOutputs({ images: this.images });
+  }
+}
+
+/** Bakes the image, or imports one that was baked elsewhere. */
+function makeImage(worker: string, bake: Bake, args: WorkerImageArgs): DeclaredImage {
+  const { cloud, isImported, source } = args;
+  if (!isImported) return bakeImage(worker, bake, args);
+  if (!cloud.declareImport || !source) throw new Error(`${cloud.name} can't import images`);
+  return cloud.declareImport(bake, source);
+}
+
+/** Builder, modules, tests, as far as the stage says. */
+function prepareBuilder(worker: string, bake: Bake, { cloud, plan, secrets, survey, power, state }: WorkerImageArgs) {
+  const builder = cloud.declareBuilder(bake);
+  const { recipe, parent, stage, prefix } = bake;
+  const { connection, tunnel, loginUser: user = connection.user } = builder;
+  const login = { ...connection, user, worker, recipe, power, ...(tunnel && { tunnel }) };
+  new Login(`${prefix}-login`, login, { parent, dependsOn: [builder.ready] });
+  const isWanted = stepsOf({ recipe, survey, stage, power }, state);
+  const steps = { isWanted, isAwake: power === "on" };
+  const provisioning = new Provisioning(prefix, builder, parent, usedSecrets(plan, secrets), steps);
+  provisioning.settle();
+  for (const module of plan.modules) provisioning.module(module);
+  const reached = provisioning.isComplete ? "provisioned" : "builder";
+  const isTested = provisioning.isComplete && isWanted("tested", `${prefix}-tests`);
+  if (isTested) provisioning.tests("builder", [...builderChecks(plan.distribution.loginUser), ...plan.checks], recipe);
+  return { builder, provisioning, reached: isTested ? ("tested" as const) : reached } as const;
+}
+
+/** Builder, modules, tests, seal, image; the builder is gone when the image is there. */
+function bakeImage(worker: string, bake: Bake, args: WorkerImageArgs): DeclaredImage {
+  const { cloud, plan } = args;
+  const { builder, provisioning } = prepareBuilder(worker, bake, args);
+  const inventory = provisioning.inventory(bake.recipe);
+  provisioning.after(cloud.declareSealing(bake, builder, provisioning.end));
+  const { recipe, base } = bake;
+  const image = { name: plan.name, recipe, base };
+  const sealed = provisioning.seal({ image, lastLook: !cloud.readsStopped }, recipe);
+  return cloud.declareImage(bake, builder, sealed, inventory);
+}
+
+/**
+ * Boots a throw-away machine from the image, runs the tests on it, promotes the image, and ends the machine. In this order: whatever
+ * happens after the tests, the image needn't be booted again.
+ */
+function verifyImage(
+  bake: Bake,
+  image: DeclaredImage,
+  { cloud, plan, secrets }: WorkerImageArgs,
+): pulumi.CustomResource {
+  const trial = cloud.declareTrial(bake, image);
+  const provisioning = new Provisioning(`${bake.prefix}-trial`, trial, bake.parent, usedSecrets(plan, secrets));
+  const { loginUser } = plan.distribution;
+  const checks = image.builder.apply((builder) => [...verificationChecks(builder, loginUser), ...plan.checks]);
+  const verified = provisioning.tests("image", checks, bake.recipe);
+  const proof = { how: trial.how, report: verified.stdout };
+  const promoted = cloud.declarePromotion(bake, image, proof, [verified]);
+  trial.retire(promoted);
+  return promoted;
+}
+
+/** The stack turned verification off: the proof says so. */
+function promoteUnseen(bake: Bake, image: DeclaredImage, cloud: Cloud): pulumi.CustomResource {
+  return cloud.declarePromotion(bake, image, { how: "none", report: "" }, [image.resource]);
+}

@@ -1,0 +1,99 @@
+// Where a Debian-like distribution's packages come from, and what its archive has.
+import { execa } from "execa";
+import { existsSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { UserError } from "../../../../common/user-error.ts";
+import type { Distribution } from "../../../../provision/module.ts";
+import { readSources } from "./apt-sources.ts";
+
+/** URLs of a distribution's archive, without a slash at the end. */
+export interface Archive {
+  main: string;
+  /** Where the suite of security updates is; Ubuntu has it beside the others. */
+  security: string;
+}
+
+/** What an archive says of a suite. */
+export interface Release {
+  /** `12.12`; changes with every point release. */
+  version: string;
+  /** When the suite was last changed, as the archive writes it. */
+  date: string;
+  codename: string;
+}
+
+/**
+ * The archive of a distribution: the mirror that was asked for, else the one this computer itself uses when it has the
+ * same distribution, else the one that mmdebstrap knows.
+ * @throws UserError when there is none of these.
+ */
+export async function archiveFor(distribution: Distribution, mirror?: string): Promise<Archive> {
+  const main = (mirror ?? (await hostMirror(distribution, false)) ?? (await defaultMirror(distribution)))?.replace(
+    /\/+$/,
+    "",
+  );
+  if (main === undefined) {
+    throw new UserError({
+      where: "base",
+      key: "mirror",
+      found: `is missing, and this computer knows no mirror of ${distribution.id}`,
+      cure: "set it to the URL of a mirror: `base: { mirror: http://... }`",
+    });
+  }
+  if (distribution.name === "ubuntu") return { main, security: main };
+  const beside = main.replace(/\/debian$/, "/debian-security");
+  return { main, security: (mirror === undefined && (await hostMirror(distribution, true))) || beside };
+}
+
+/** Asks an archive for a suite's release file, the way apt does: through the same proxies. Returns what went wrong. */
+export async function readRelease(url: string, suite: string): Promise<Release | Error> {
+  const folder = await mkdtemp(join(tmpdir(), "ci-images-release-"));
+  try {
+    const file = join(folder, "InRelease");
+    const patience = ["Acquire::Retries=0", "Acquire::http::Timeout=5", "Acquire::https::Timeout=5"];
+    const options = [...patience, "APT::Sandbox::User=root"].flatMap((option) => ["-o", option]);
+    const { exitCode, stderr } = await execa(
+      "/usr/lib/apt/apt-helper",
+      [...options, "download-file", `${url}/dists/${suite}/InRelease`, file],
+      { reject: false },
+    );
+    if (exitCode !== 0) return new Error(stderr.replace(/^E: Download Failed$/m, "").trim());
+    const text = await readFile(file, "utf8");
+    const field = (name: string): string => new RegExp(`^${name}: *(.*)$`, "m").exec(text)?.[1]?.trim() ?? "";
+    return { version: field("Version"), date: field("Date"), codename: field("Codename") };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The mirror that this computer installs its own packages from, when it has the same distribution. */
+async function hostMirror(distribution: Distribution, security: boolean): Promise<string | undefined> {
+  const release = existsSync("/etc/os-release") ? await readFile("/etc/os-release", "utf8") : "";
+  if (!new RegExp(`^ID="?${distribution.name}"?$`, "m").test(release)) return undefined;
+  const codename = /^VERSION_CODENAME="?([^"\n]*)"?$/m.exec(release)?.[1];
+  const folder = "/etc/apt/sources.list.d";
+  const files = [
+    "/etc/apt/sources.list",
+    ...(existsSync(folder) ? await readdir(folder) : []).map((name) => join(folder, name)),
+  ];
+  const texts = await Promise.all(
+    files
+      .filter((file) => /\.(list|sources)$/.test(file) && existsSync(file))
+      .map(async (file) => ({ file, text: await readFile(file, "utf8") })),
+  );
+  const suite = security ? `${codename}-security` : codename;
+  return texts
+    .flatMap(({ file, text }) => readSources(text, file.endsWith(".sources") ? "deb822" : "one-line"))
+    .find((source) => source.suite === suite && /^https?:/.test(source.url))
+    ?.url.replace(/\/+$/, "");
+}
+
+/** The mirror that mmdebstrap takes when it is given none: it is written in the program, and nowhere else to be asked for. */
+async function defaultMirror({ name }: Distribution): Promise<string | undefined> {
+  const program = "/usr/bin/mmdebstrap";
+  if (!existsSync(program)) return undefined;
+  const text = await readFile(program, "utf8");
+  return new RegExp(`\\$mirror\\s*=\\s*'(https?://[^']+/${name})'`).exec(text)?.[1];
+}

@@ -1,0 +1,112 @@
+// The cache of base images: `bases/<id>/root`, named by content, complete or not there at all.
+import { execa } from "execa";
+import { mkdir, readdir, readFile, rename, statfs, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { UserError } from "../../../../common/user-error.ts";
+import { tryLock, withLock } from "../file-lock.ts";
+import { problemOf } from "../../../../provider/kit/problem-of.ts";
+import { places } from "../../../../provider/kit/cache-folders.ts";
+import { removeTree } from "../remove-tree.ts";
+import type { Progress, ResolvedBase } from "../types.ts";
+
+/** What `bases/<id>/base.json` says of an entry. */
+export interface CachedBase extends ResolvedBase {
+  /** The same for all bases that were asked for in the same words, whatever their mirror had that day. */
+  specification?: string;
+  /** ISO 8601. */
+  createdAt: string;
+}
+
+/**
+ * The root of a base in the cache, made by `build` when it is not there. What `build` leaves when it fails, or when this
+ * process is killed, is never used: it is made under another name and gets its own when it is complete and on the disk.
+ * @returns the root's path.
+ */
+export async function ensureCached(
+  base: ResolvedBase & { specification?: string },
+  build: (root: string) => Promise<void>,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<string> {
+  const { bases } = await places();
+  await removeLeftovers(bases, progress);
+  const entry = join(bases, base.id);
+  if (await readEntry(entry)) return join(entry, "root");
+  const waiting = () => progress(`waiting for another process that makes the base ${base.description}`);
+  const make = async (): Promise<void> => {
+    if (await readEntry(entry)) return;
+    if (process.getuid?.() !== 0) throw notRoot();
+    const unfinished = join(bases, `.${base.id}.new`);
+    await removeTree(unfinished);
+    await mkdir(join(unfinished, "root"), { recursive: true });
+    try {
+      await build(join(unfinished, "root"));
+      const { id, description, source, specification } = base;
+      const record: CachedBase = { id, description, source, specification, createdAt: new Date().toISOString() };
+      await writeFile(join(unfinished, "base.json"), JSON.stringify(record, undefined, 2));
+      // After a power failure the new name must not lead to content that never reached the disk.
+      await execa("sync", ["--file-system", unfinished], { cancelSignal: signal });
+    } catch (error) {
+      await removeTree(unfinished);
+      throw error;
+    }
+    await rename(unfinished, entry);
+  };
+  await withLock(`${entry}.lock`, make, { signal, onWait: waiting });
+  return join(entry, "root");
+}
+
+/** All complete entries of the cache, the newest first. */
+export async function cachedBases(): Promise<CachedBase[]> {
+  const { bases } = await places();
+  const entries = await Promise.all((await readdir(bases)).map((name) => readEntry(join(bases, name))));
+  return entries
+    .filter((entry) => entry !== undefined)
+    .sort((one, other) => other.createdAt.localeCompare(one.createdAt));
+}
+
+/** @throws UserError when fewer than `bytes` are free where the cache is. */
+export async function needDisk(bytes: number, what: string): Promise<void> {
+  const { bases } = await places();
+  const { bavail, bsize } = await statfs(bases);
+  const free = bavail * bsize;
+  if (free >= bytes) return;
+  throw new UserError({
+    where: bases,
+    found: `${gibibytes(free)} of free disk`,
+    allowed: `at least ${gibibytes(bytes)} for ${what}`,
+    cure: "free some, or set CI_IMAGES_CACHE to a folder on a larger disk",
+  });
+}
+
+function gibibytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}
+
+function notRoot(): UserError {
+  return new UserError({
+    where: "making a base image",
+    found: `runs as user ${process.getuid?.()}`,
+    allowed: "root: the files in it belong to many users",
+    cure: "run it with sudo",
+  });
+}
+
+/** Removes what processes that were killed left unfinished. Whoever still works on an entry holds its lock. */
+async function removeLeftovers(bases: string, progress: Progress): Promise<void> {
+  for (const name of await readdir(bases)) {
+    const [, id] = /^\.(.+)\.new$/.exec(name) ?? [];
+    if (id === undefined) continue;
+    const problem = await problemOf(tryLock(join(bases, `${id}.lock`), () => removeTree(join(bases, name))));
+    if (problem !== undefined) progress(`an unfinished base image stays: ${problem}`);
+  }
+}
+
+async function readEntry(entry: string): Promise<CachedBase | undefined> {
+  try {
+    return JSON.parse(await readFile(join(entry, "base.json"), "utf8")) as CachedBase;
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
+  }
+}

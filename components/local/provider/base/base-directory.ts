@@ -1,0 +1,79 @@
+// A base image from a directory that holds an installed root.
+import { execa } from "execa";
+import { createHash } from "node:crypto";
+import { access, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { UserError } from "../../../../common/user-error.ts";
+import { needDisk } from "./base-cache.ts";
+import type { BaseSource, Progress, ResolvedBase } from "../types.ts";
+
+type DirectorySource = Extract<BaseSource, { kind: "directory" }>;
+
+/** As `resolveBase`. */
+export async function resolveDirectory(source: DirectorySource, projectDirectory: string): Promise<ResolvedBase> {
+  const path = resolve(projectDirectory, source.path);
+  await checkDirectory(path);
+  const { digest } = await digestTree(path);
+  return { source: { ...source, path }, id: `directory-${digest}`, description: `directory ${path}` };
+}
+
+/** Copies the tree. */
+export async function buildFromDirectory(
+  source: DirectorySource,
+  base: ResolvedBase,
+  root: string,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { digest, bytes } = await digestTree(source.path);
+  if (base.id !== `directory-${digest}`) {
+    const cure = "run the command again, while nobody works on the directory";
+    throw new UserError({ where: source.path, found: "was changed since it was looked at", cure });
+  }
+  await needDisk(bytes + 2 ** 28, "a copy of the base directory");
+  progress(`copying ${source.path}`);
+  const options = ["--archive", "--reflink=auto", "--one-file-system", "--no-target-directory"];
+  await execa("cp", [...options, "--", source.path, root], { cancelSignal: signal });
+}
+
+/**
+ * What tells one tree from another: every entry's path, kind, mode, owner, size, link and time of last change. Contents
+ * are not read, because this is asked at every preview and a root holds gigabytes; a change that keeps a file's size and
+ * its time of change to the nanosecond is not seen, as with make and rsync.
+ */
+async function digestTree(path: string): Promise<{ digest: string; bytes: number }> {
+  // A directory's size tells of its history, not of its content.
+  const format = ["-type", "d", "-printf", "%P\\t%y %m %U %G\\0", "-o", "-printf", "%P\\t%y %m %U %G %s %T@ %l\\0"];
+  const { stdout } = await execa("find", [".", "-xdev", ...format], {
+    cwd: path,
+    env: { LC_ALL: "C" },
+    encoding: "latin1",
+  });
+  const entries = stdout.split("\0").filter(Boolean).sort();
+  const sizes = entries.map((entry) => Number(/\tf \d+ \d+ \d+ (\d+) /.exec(entry)?.[1] ?? 0));
+  return {
+    digest: createHash("sha256").update(entries.join("\0"), "latin1").digest("hex"),
+    bytes: sizes.reduce((sum, size) => sum + size, 0),
+  };
+}
+
+async function checkDirectory(path: string): Promise<void> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => error);
+  const complaint = { where: path, allowed: "a directory that holds an installed root file system" };
+  if (found instanceof Error) throw new UserError({ ...complaint, found: `can't be read (${found.code})` });
+  if (!found.isDirectory()) throw new UserError({ ...complaint, found: "is not a directory" });
+  await checkRoot(path, path);
+}
+
+/**
+ * @param where What the user knows the root as.
+ * @throws UserError when the tree is no root file system.
+ */
+export async function checkRoot(root: string, where: string): Promise<void> {
+  for (const part of ["etc/passwd", "usr/bin"]) {
+    await access(join(root, part)).catch(() => {
+      const allowed = "an installed root file system, with /etc and /usr at its top";
+      throw new UserError({ where, found: `has no ${part}`, allowed });
+    });
+  }
+}

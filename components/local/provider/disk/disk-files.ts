@@ -1,0 +1,70 @@
+// The files of an image, and whether they are still what was written.
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { UserError } from "../../../../common/user-error.ts";
+
+/** One file of an image, as manifest.json has it. */
+export interface ImageFile {
+  /** Its name in the image's folder, e.g. `disk.qcow2`. */
+  name: string;
+  bytes: number;
+  /** Hexadecimal. */
+  sha256: string;
+  /** When its content was last changed, milliseconds since 1970: the quick check goes by it. */
+  modified: number;
+}
+
+/** Reads a file through and describes it. */
+export async function describeFile(path: string, signal?: AbortSignal): Promise<ImageFile> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash, { signal });
+  const { size, mtimeMs } = await stat(path);
+  return { name: basename(path), bytes: size, sha256: hash.digest("hex"), modified: Math.floor(mtimeMs) };
+}
+
+/**
+ * Makes sure that an image's files are what was written.
+ * @param directory The image's folder.
+ * @param files What manifest.json says of them.
+ * @param check `full` reads every byte; `quick` does so only for files whose time of change is another than noted
+ *   (a copied image has new times and the same content).
+ * @throws UserError naming every file that is missing or has another content.
+ */
+export async function verifyFiles(
+  directory: string,
+  files: readonly ImageFile[],
+  check: "quick" | "full" = "full",
+  signal?: AbortSignal,
+): Promise<void> {
+  const found = await Promise.all(files.map((file) => complaint(directory, file, check, signal)));
+  const complaints = found.filter((one) => one !== undefined);
+  if (complaints.length > 0) {
+    const cure = `delete the folder ${directory}; the next \`pulumi up\` bakes the image anew`;
+    throw new UserError(...complaints.map((one) => ({ ...one, cure })));
+  }
+}
+
+async function complaint(
+  directory: string,
+  file: ImageFile,
+  check: "quick" | "full",
+  signal?: AbortSignal,
+): Promise<{ where: string; found: string; allowed?: string } | undefined> {
+  const where = join(directory, file.name);
+  const now = await stat(where).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+    throw error;
+  });
+  if (!now?.isFile()) return { where, found: "is missing" };
+  if (now.size !== file.bytes) {
+    return { where, found: `is corrupted: it has ${now.size} bytes`, allowed: `${file.bytes} bytes` };
+  }
+  if (check === "quick" && Math.floor(now.mtimeMs) === file.modified) return undefined;
+  const { sha256 } = await describeFile(where, signal);
+  return sha256 === file.sha256
+    ? undefined
+    : { where, found: `is corrupted: its sha256 is ${sha256}`, allowed: file.sha256 };
+}

@@ -1,0 +1,262 @@
+// Makes a bootable disk of a root tree, without mounting anything: file systems are written straight into the file.
+import { mkdir, mkdtemp, open, readFile, rename, rm, statfs } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { execa } from "execa";
+import { UserError } from "../../../../common/user-error.ts";
+import { writeBootFiles } from "./boot-files.ts";
+import { describeFile, type ImageFile } from "./disk-files.ts";
+import {
+  diskIdentifiers,
+  layOutDisk,
+  mebibyte,
+  partitionTable,
+  type DiskLayout,
+  type RootContent,
+} from "./disk-layout.ts";
+import { removeTree } from "../remove-tree.ts";
+import { allocateSwapFiles, restoreFlags } from "./file-extras.ts";
+import { besideView, inView, type RootView } from "./root-view.ts";
+import type { Progress } from "../types.ts";
+
+/**
+ * What an image's files can be: a compressed disk, a sparse disk, or root file system, kernel and ramdisk in a tar; for Azure a fixed
+ * VHD, for VMware a stream-optimized VMDK.
+ */
+export type ImageFormat = "qcow2" | "raw" | "tar" | "vhd" | "vmdk";
+
+/** Boot loaders, as Debian packages have them: systemd-boot-efi and syslinux-common. */
+const efiLoader = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
+const biosLoader = "/usr/lib/SYSLINUX/gptmbr.bin";
+
+/**
+ * What the root file system can do. Named one by one, so that the image doesn't change with this machine's
+ * /etc/mke2fs.conf, and so that kernels and e2fsprogs of every supported distribution can read and grow it.
+ */
+const features =
+  "none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum";
+
+/** Options of `assembleImage`. */
+export interface AssembleOptions {
+  /** The sealed root. It is written to (boot settings), so it must be a scratch view. Nothing may be mounted inside it. */
+  view: RootView;
+  /** The image's folder. It comes to be in one step when all is ready; what was there before is replaced. */
+  directory: string;
+  /** The image's name: the tar is `<name>.tar.gz`. */
+  name: string;
+  /** Decides all identifiers on the disk; the recipe hash. */
+  identity: string;
+  /** The disk's size in bytes. */
+  size: number;
+  /** Which files to make: `disk.qcow2`, `disk.raw`, `disk.vhd`, `disk.vmdk`, `<name>.tar.gz`. */
+  formats: readonly ImageFormat[];
+  /** The time that the file systems say they were made, in seconds since 1970; default: now. */
+  sourceDate?: number;
+  /** Called when all files are there, before the folder gets its name: writes what belongs beside them. */
+  complete?: (directory: string, files: ImageFile[]) => Promise<void>;
+}
+
+/**
+ * Makes an image: GPT with a boot partition (systemd-boot for UEFI, syslinux for BIOS, kernel and ramdisk) and an ext4
+ * root that grows at first boot. Free space holds no data: every file system is made new in a sparse file.
+ * @returns the files, in the order of `formats`.
+ * @throws UserError where the content does not fit into `size`, the root has no kernel, or the disk here is too full.
+ */
+export async function assembleImage(
+  options: AssembleOptions,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<{ files: ImageFile[]; kernel: string }> {
+  const { view, directory, identity, size, formats } = options;
+  const identifiers = diskIdentifiers(identity);
+  await assertNothingMounted(view);
+  const { kernel } = await writeBootFiles(view, identifiers, signal);
+  const content = await measure(view, signal);
+  const layout = layOutDisk(size, content);
+  await mkdir(dirname(directory), { recursive: true });
+  await assertRoom(dirname(directory), content, options);
+
+  const partial = `${directory}.partial`;
+  await removeTree(partial);
+  await mkdir(partial);
+  try {
+    const disk = join(partial, "disk.raw");
+    progress(`writing a disk of ${size / mebibyte} MiB with kernel ${kernel}`);
+    await writeDisk(disk, layout, { ...options, signal });
+    const files = await Promise.all(
+      formats.map(async (format) => {
+        if (format === "raw") return describeFile(disk, signal);
+        const file =
+          format === "tar"
+            ? makeTar(disk, layout, kernel, { ...options, signal })
+            : convert(disk, format, { ...options, signal });
+        return describeFile(await file, signal);
+      }),
+    );
+    if (!formats.includes("raw")) await rm(disk);
+    await options.complete?.(partial, files);
+    await removeTree(directory);
+    await rename(partial, directory);
+    for (const { name, bytes } of files) progress(`${name}: ${Math.ceil(bytes / mebibyte)} MiB`);
+    return { files, kernel };
+  } finally {
+    await removeTree(partial);
+  }
+}
+
+type StepOptions = AssembleOptions & { signal?: AbortSignal };
+
+/** mke2fs would copy what is mounted inside the tree, too (/proc and its like), so that is a bug of the caller's. */
+async function assertNothingMounted(view: RootView): Promise<void> {
+  const mounts = (await besideView(view, ["cat", "/proc/self/mountinfo"]))
+    .split("\n")
+    .map((line) => line.split(" ")[4]);
+  const inside = mounts.filter((point) => point?.startsWith(`${view.path.replace(/\/$/, "")}/`));
+  if (inside.length > 0) throw new Error(`mounted inside the root to be imaged: ${inside.join(", ")}`);
+}
+
+async function measure(view: RootView, signal?: AbortSignal): Promise<RootContent> {
+  const script = `du -xs --block-size=1 "$1"; du -xs --inodes "$1"; du -xs --block-size=1 "$1/boot/efi"`;
+  const output = await besideView(view, ["sh", "-euc", script, "sh", view.path], { signal });
+  const [all, entries, bootBytes] = output.split("\n").map((line) => Number.parseInt(line, 10)) as [
+    number,
+    number,
+    number,
+  ];
+  return { bytes: all - bootBytes, entries, bootBytes };
+}
+
+/** @throws UserError where the disk that the image goes to has not enough room for the most it can take. */
+async function assertRoom(folder: string, content: RootContent, { formats }: AssembleOptions): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  const copies = formats.includes("tar") ? 2 : 1;
+  // Compressed, a root takes about half; said more carefully.
+  const packed = formats.reduce((sum, format) => sum + ({ raw: 0, vhd: 1 }[format as string] ?? 0.7), 0);
+  const needed = (content.bytes + content.bootBytes) * (copies + packed) + 256 * mebibyte;
+  if (bavail * bsize < needed) {
+    throw new UserError({
+      where: folder,
+      found: `${Math.floor((bavail * bsize) / mebibyte)} MiB free`,
+      allowed: `about ${Math.ceil(needed / mebibyte)} MiB are needed to make this image`,
+      cure: "make room there, or set another folder for images",
+    });
+  }
+}
+
+async function writeDisk(disk: string, layout: DiskLayout, options: StepOptions): Promise<void> {
+  const file = await open(disk, "wx");
+  await file.truncate(layout.size);
+  await file.close();
+  const identifiers = diskIdentifiers(options.identity);
+  await run(
+    "sfdisk",
+    ["--quiet", "--no-reread", "--no-tell-kernel", disk],
+    options,
+    partitionTable(layout, identifiers),
+  );
+  // The boot files leave the root before it is written: there, /boot/efi is only the place to mount them.
+  await writeBootPartition(disk, layout, options);
+  await inView(options.view, ["sh", "-euc", "rm -rf /boot/efi; mkdir -m 0755 /boot/efi"], options);
+  await writeRootPartition(disk, layout, options);
+}
+
+async function writeBootPartition(disk: string, { boot }: DiskLayout, options: StepOptions): Promise<void> {
+  const { view } = options;
+  const at = `${disk}@@${boot.offset}`;
+  const { bootSerial } = diskIdentifiers(options.identity);
+  const environment = { ...sourceDate(options), MTOOLS_SKIP_CHECK: "1" };
+  const geometry = ["-T", String(boot.size / 512), "-H", String(boot.offset / 512), "-h", "64", "-s", "32"];
+  await run("mformat", ["-i", at, "-F", ...geometry, "-N", bootSerial, "-v", "ESP", "::"], options);
+  await besideView(view, ["mmd", "-i", at, "::/EFI", "::/EFI/BOOT"], { ...options, environment });
+  await run("mcopy", ["-i", at, efiLoader, "::/EFI/BOOT/BOOTX64.EFI"], options);
+  const entries = ["linux", "loader", "syslinux.cfg"].map((name) => `${view.path}/boot/efi/${name}`);
+  await besideView(view, ["mcopy", "-i", at, "-s", ...entries, "::/"], { ...options, environment });
+  await run("syslinux", ["--install", "--offset", String(boot.offset), disk], options);
+  const starter = await readFile(biosLoader);
+  if (starter.length > 440) throw new Error(`${biosLoader} does not fit before the partition table`);
+  const file = await open(disk, "r+");
+  await file.write(starter, 0, starter.length, 0);
+  await file.close();
+}
+
+async function writeRootPartition(disk: string, { root }: DiskLayout, options: StepOptions): Promise<void> {
+  const { rootFileSystem, directoryHash } = diskIdentifiers(options.identity);
+  const extended = `offset=${root.offset},hash_seed=${directoryHash},lazy_itable_init=1,lazy_journal_init=1,nodiscard`;
+  const shape = ["-t", "ext4", "-O", features, "-b", "4096", "-I", "256", "-i", "16384", "-m", "1"];
+  const what = ["-d", options.view.path, "-U", rootFileSystem, "-L", "root", "-E", extended, disk];
+  // The size has a unit because a bare number would be taken for blocks.
+  await besideView(options.view, ["mke2fs", "-q", "-F", ...shape, ...what, `${root.size / 1024}k`], {
+    signal: options.signal,
+    environment: options.sourceDate === undefined ? {} : { E2FSPROGS_FAKE_TIME: String(options.sourceDate) },
+  });
+  const fileSystem = { disk, offset: root.offset, view: options.view, signal: options.signal };
+  await restoreFlags(fileSystem);
+  await allocateSwapFiles(fileSystem);
+}
+
+/** How qemu-img names and writes the formats that it makes. */
+const conversions: Record<Exclude<ImageFormat, "raw" | "tar">, string[]> = {
+  qcow2: ["qcow2", "-c", "-m", "4", "-o", "compression_type=zstd"],
+  // Azure takes fixed ones only, of exactly their size, a whole number of MiB: as all disks here are.
+  // https://learn.microsoft.com/azure/virtual-machines/linux/create-upload-generic#resizing-vhds
+  vhd: ["vpc", "-o", "subformat=fixed,force_size=on"],
+  vmdk: ["vmdk", "-o", "subformat=streamOptimized,adapter_type=lsilogic"],
+};
+
+/** Writes the disk in another format, and looks whether it is what it should be. */
+async function convert(disk: string, format: keyof typeof conversions, options: StepOptions): Promise<string> {
+  const target = join(dirname(disk), `disk.${format}`);
+  const [driver, ...how] = conversions[format];
+  await run("qemu-img", ["convert", "-f", "raw", "-O", driver, ...how, disk, target], options);
+  // The driver of VHDs has no check of its own.
+  if (format !== "vhd") await run("qemu-img", ["check", "-q", "-f", driver, target], options);
+  const { stdout } = await execa("qemu-img", ["info", "-f", driver, "--output=json", target], {
+    cancelSignal: options.signal,
+  });
+  const size = (JSON.parse(stdout) as { "virtual-size": number })["virtual-size"];
+  if (size !== options.size) throw new Error(`${target} is a disk of ${size} bytes instead of ${options.size}`);
+  return target;
+}
+
+/** The tar of Imaging Hot Sauce: the root file system image and, beside it, the kernel and the ramdisk it boots with. */
+async function makeTar(
+  disk: string,
+  { boot, root }: DiskLayout,
+  kernel: string,
+  options: StepOptions,
+): Promise<string> {
+  const folder = await mkdtemp(join(dirname(disk), ".tar-"));
+  try {
+    const names = { root: `${options.name}.img`, kernel: `${options.name}-vmlinuz`, ramdisk: `${options.name}-initrd` };
+    const part = [`skip=${root.offset}`, `count=${root.size}`, "iflag=skip_bytes,count_bytes", "bs=1M", "conv=sparse"];
+    await run("dd", [`if=${disk}`, `of=${join(folder, names.root)}`, ...part, "status=none"], options);
+    // conv=sparse skips holes at the end as well.
+    const image = await open(join(folder, names.root), "r+");
+    await image.truncate(root.size);
+    await image.close();
+    const at = `${disk}@@${boot.offset}`;
+    await run("mcopy", ["-i", at, `::/linux/${kernel}/vmlinuz`, join(folder, names.kernel)], options);
+    await run("mcopy", ["-i", at, `::/linux/${kernel}/initrd`, join(folder, names.ramdisk)], options);
+    const target = join(dirname(disk), `${options.name}.tar.gz`);
+    const when = options.sourceDate === undefined ? [] : [`--mtime=@${options.sourceDate}`];
+    const owner = ["--owner=root:0", "--group=root:0", "--mode=0644", "--format=gnu", "--sparse"];
+    // pigz at a low level, because packing would take longer than all the rest of the image.
+    const pack = ["--use-compress-program=pigz --no-name -3", "--create", "--file", target, "--directory", folder];
+    await run("tar", [...when, ...owner, ...pack, names.root, names.kernel, names.ramdisk], options);
+    return target;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function sourceDate(options: AssembleOptions): Record<string, string> {
+  return options.sourceDate === undefined ? {} : { SOURCE_DATE_EPOCH: String(options.sourceDate) };
+}
+
+/** Runs a program of this machine; its own words are in the error when it fails. */
+async function run(file: string, words: string[], options: StepOptions, input = ""): Promise<void> {
+  await execa(file, words, {
+    input,
+    env: { LC_ALL: "C.UTF-8", TZ: "UTC", MTOOLS_SKIP_CHECK: "1", ...sourceDate(options) },
+    cancelSignal: options.signal,
+  });
+}

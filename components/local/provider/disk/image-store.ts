@@ -1,0 +1,135 @@
+// The folder that baked images are kept in: `<image directory>/<distribution>/<name>-<recipe>/` with the disk, what was
+// made beside it, manifest.json, and proof.json once the image has been verified.
+import { readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { UserError } from "../../../../common/user-error.ts";
+import { verifyFiles, type ImageFile } from "./disk-files.ts";
+import type { GuestFacts } from "./guest-facts.ts";
+
+/** What manifest.json says of an image. */
+export interface Manifest {
+  name: string;
+  /** The recipe hash. */
+  recipe: string;
+  distribution: string;
+  project: string;
+  stack: string;
+  /** The builder it was made with. */
+  machine: string;
+  base: { id: string; description: string };
+  /** Bytes of the disk. */
+  size: number;
+  /** What the recipe hash is made of, by part; `explainChange` of provision/plan/plan.ts compares two of them. */
+  plan: Record<string, unknown>;
+  packages: { name: string; version: string }[];
+  /** What the builder was: a machine booted from the image must differ from it. */
+  builder: { machineId: string; hostKeys: string[]; loginKey: string };
+  files: ImageFile[];
+  /** What it brings along for the clouds; not in older manifests. */
+  guest?: GuestFacts;
+  /** What sealing removed, changed and kept below homes, /etc and /var/lib, with the line of the checklist; not in older manifests. */
+  sealing?: { what: string; rule: string; path: string }[];
+  /** ISO 8601. */
+  builtAt: string;
+  /** True when an earlier `pulumi up` had failed on the same builder. */
+  interrupted: boolean;
+  /** Versions of the programs that made it. */
+  tools: Record<string, string>;
+}
+
+/** What was verified on a machine booted from the image; its presence makes an image a proven one. */
+export interface Proof {
+  /** ISO 8601. */
+  verifiedAt: string;
+  /** The accelerator and firmware it was booted with, e.g. `qemu tcg, uefi`; `none` when the stack turned verification off. */
+  how: string;
+  /** One line a check. */
+  checks: string[];
+}
+
+export interface StoredImage {
+  /** Absolute path of the folder. */
+  path: string;
+  manifest: Manifest;
+  proof?: Proof;
+}
+
+/**
+ * The image in a folder.
+ * @returns undefined when there is none, or when one of its files is missing: then it is as good as deleted.
+ * @throws UserError naming the file when a file's content is not what the manifest says.
+ */
+export async function findImage(path: string, check: "quick" | "full" = "quick"): Promise<StoredImage | undefined> {
+  const manifest = await readManifest(path);
+  if (manifest === undefined || !(await allPresent(path, manifest.files))) return undefined;
+  await verifyFiles(path, manifest.files, check);
+  return { path, manifest, proof: await readJson<Proof>(join(path, "proof.json")) };
+}
+
+/** Where an image is put together before its folder gets its name. */
+export function partialFolder(path: string): string {
+  return `${path}.partial`;
+}
+
+/** Which images: those of a stack, or those of a recipe, whichever stack made them. */
+export type ImageQuery = { distribution: string } & ({ project: string; stack: string } | { recipe: string });
+
+/** All images of one distribution below the image directory that are asked for, the newest first. */
+export async function listImages(directory: string, { distribution, ...wanted }: ImageQuery): Promise<StoredImage[]> {
+  const folder = join(directory, distribution);
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+  const paths = names
+    .filter((name) => !name.startsWith(".") && !name.endsWith(partialFolder("")))
+    .map((name) => join(folder, name));
+  const images = await Promise.all(
+    paths.map(async (path) => {
+      const manifest = await readManifest(path);
+      const isWanted =
+        manifest && Object.entries(wanted).every(([key, value]) => manifest[key as keyof Manifest] === value);
+      // A damaged image of another stack is that stack's concern.
+      return isWanted ? findImage(path) : undefined;
+    }),
+  );
+  return images
+    .filter((image) => image !== undefined)
+    .sort((one, other) => other.manifest.builtAt.localeCompare(one.manifest.builtAt));
+}
+
+/** Notes that an image was verified. */
+export async function writeProof(path: string, proof: Proof): Promise<void> {
+  const temporary = join(path, `.proof-${process.pid}`);
+  await writeFile(temporary, `${JSON.stringify(proof, undefined, 2)}\n`);
+  await rename(temporary, join(path, "proof.json"));
+}
+
+function readManifest(path: string): Promise<Manifest | undefined> {
+  return readJson<Manifest>(join(path, "manifest.json"));
+}
+
+async function allPresent(path: string, files: readonly ImageFile[]): Promise<boolean> {
+  const found = await Promise.all(files.map(({ name }) => stat(join(path, name)).catch(() => undefined)));
+  return found.every((file) => file?.isFile());
+}
+
+async function readJson<T>(file: string): Promise<T | undefined> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT" || (error as NodeJS.ErrnoException).code === "ENOTDIR")
+      return undefined;
+    throw error;
+  }
+  try {
+    return JSON.parse(text) as T;
+  } catch (error) {
+    throw new UserError({
+      where: file,
+      found: `is not JSON (${(error as Error).message})`,
+      cure: "delete the image's folder; the next `pulumi up` bakes it anew",
+    });
+  }
+}

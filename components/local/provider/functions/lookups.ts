@@ -1,0 +1,179 @@
+// What the program asks the `local` cloud before it declares anything.
+import { mkdir, stat, statfs } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { existsSync } from "node:fs";
+import { UserError } from "../../../../common/user-error.ts";
+import { resolveBase } from "../base/base.ts";
+import { accelerator } from "../machine/qemu.ts";
+import { listMachines } from "../machine/machines.ts";
+import { tryLock } from "../file-lock.ts";
+import { finishedImage } from "../disk/image-disk.ts";
+import { places } from "../../../../provider/kit/cache-folders.ts";
+import { listImages, type StoredImage } from "../disk/image-store.ts";
+import type { BaseSource, ResolvedBase } from "../types.ts";
+import type { FunctionType } from "../../../../provider/resource.ts";
+import { rest } from "../../../../provider/kit/wait.ts";
+
+/** `ci-images:local:resolveBase`: pins a base source's content down. */
+export const resolveBaseFunction: FunctionType<{ source: BaseSource; projectDirectory: string }, ResolvedBase> = {
+  token: "ci-images:local:resolveBase",
+  call: ({ source, projectDirectory }) => resolveBase(source, { projectDirectory }),
+};
+
+interface Owner {
+  /** The image directory. */
+  home: string;
+  project: string;
+  stack: string;
+  distribution: string;
+}
+
+/** `ci-images:local:findImages`: the stack's images of one distribution, the newest first, and its machines. */
+export const findImages: FunctionType<Owner, { images: StoredImage[]; machines: { name: string; recipe: string }[] }> =
+  {
+    token: "ci-images:local:findImages",
+    async call({ home, project, stack, distribution }) {
+      const machines = await listMachines({ home, project, stack, distribution, role: "builder" });
+      return {
+        images: await listImages(home, { project, stack, distribution }),
+        machines: machines.map(({ name, labels }) => ({ name, recipe: labels.recipe })),
+      };
+    },
+  };
+
+/** What the program has to know of a finished image. */
+type DescribedImage = Pick<StoredImage, "path" | "proof"> & {
+  manifest: Pick<StoredImage["manifest"], "name" | "recipe" | "distribution" | "size" | "base" | "plan" | "builtAt">;
+};
+
+/** `ci-images:local:describeImage`: a finished image in a folder, for a stack that imports it. */
+export const describeImage: FunctionType<{ path: string }, DescribedImage> = {
+  token: "ci-images:local:describeImage",
+  async call({ path }) {
+    const { manifest, proof } = await finishedImage({ folder: path });
+    const { name, recipe, distribution, size, base, plan, builtAt } = manifest;
+    return { path, proof, manifest: { name, recipe, distribution, size, base, plan, builtAt } };
+  },
+};
+
+interface BakedInputs {
+  /** The image directory. */
+  home: string;
+  distribution: string;
+  /** The recipe hash. */
+  recipe: string;
+  /** True when the caller bakes the image if there is none: it waits while another process does so, and others wait for it. */
+  claim: boolean;
+}
+
+/** `ci-images:local:findBaked`: a proven image of the recipe, whichever stack made it. */
+export const findBaked: FunctionType<BakedInputs, { image?: StoredImage }> = {
+  token: "ci-images:local:findBaked",
+  async call({ home, distribution, recipe, claim }, { progress, signal }) {
+    const folder = join(home, distribution);
+    for (let isTold = false; ; isTold = true) {
+      const images = await listImages(home, { distribution, recipe });
+      const image = images.find(({ proof }) => proof !== undefined);
+      if (image || !claim) return { image };
+      await mkdir(folder, { recursive: true });
+      if (await holdUntilExit(join(folder, `.${recipe.slice(0, 12)}.baking`))) return {};
+      if (!isTold) progress(`recipe ${recipe.slice(0, 8)} is being baked by another stack: waiting for its image`);
+      await rest(2000, signal);
+    }
+  },
+};
+
+/** What this process has claimed. */
+const held = new Set<string>();
+
+/** Takes a lock that is released when this process ends, which the engine sees to when its command is over. @returns whether it was free. */
+async function holdUntilExit(file: string): Promise<boolean> {
+  if (held.has(file)) return true;
+  const isFree = await new Promise<boolean>((resolve, reject) => {
+    const forever = () => {
+      resolve(true);
+      return new Promise<never>(() => {});
+    };
+    tryLock(file, forever).then((taken) => taken ?? resolve(false), reject);
+  });
+  if (isFree) held.add(file);
+  return isFree;
+}
+
+interface PreflightInputs {
+  home: string;
+  /** Bytes of the disk that will be made. */
+  size: number;
+  /** Whether a builder is started; one that is there already has its room. */
+  builder: boolean;
+  /** Whether an image is made. */
+  image: boolean;
+}
+
+/** Bytes that a builder's changes, or its base in the cache, take; and a disk at most, while it is not compressed yet. */
+const workingSpace = 2 * 2 ** 30;
+
+/** `ci-images:local:preflight`: refuses to start a bake that can't end well on this machine. */
+export const preflight: FunctionType<PreflightInputs, { accelerator: string }> = {
+  token: "ci-images:local:preflight",
+  async call({ home, size, builder, image }) {
+    if (process.getuid?.() !== 0) {
+      throw new UserError({
+        where: "stack local",
+        found: `runs as user ${process.getuid?.()}`,
+        allowed: "root: builders are containers with network namespaces and mounts of their own",
+        cure: "run it with sudo, or on a machine of your own",
+      });
+    }
+    const { root: cache } = await places();
+    // The compressed disk is written beside the raw one. For a bake that goes on, the image's own check reports a full disk.
+    const needs = [
+      { folder: home, needed: builder && image ? Math.min(size, workingSpace) + workingSpace / 2 : 0, what: "image" },
+      { folder: cache, needed: builder ? workingSpace : 0, what: "builder" },
+    ] as const;
+    await assertRoom(needs);
+    return { accelerator: await accelerator() };
+  },
+};
+
+/** What takes room, in which folder, in bytes. */
+interface Need {
+  folder: string;
+  needed: number;
+  what: keyof typeof cures;
+}
+
+const cures = {
+  image: "free some, lower `size` in the recipe, or set `ci-images:imageDirectory` to a larger disk",
+  builder: "free some, or set CI_IMAGES_CACHE to a folder on a larger disk",
+};
+
+/** @throws UserError where a file system has less room than all that goes there needs. */
+async function assertRoom(needs: readonly Need[]): Promise<void> {
+  const located = await Promise.all(needs.map(async (need) => ({ ...need, ...(await fileSystemOf(need.folder)) })));
+  for (const { folder, what, device, free } of located) {
+    const together = located.filter((each) => each.device === device && each.needed > 0);
+    const needed = together.reduce((sum, each) => sum + each.needed, 0);
+    // The message names the folder that needs the room.
+    if (free >= needed || !together.some((each) => each.folder === folder)) continue;
+    throw new UserError({
+      where: folder,
+      // Rounded apart, or both could read the same.
+      found: `${gibibytes(Math.floor, free)} of free disk`,
+      allowed: `at least ${gibibytes(Math.ceil, needed)} for this bake's ${together.map((each) => each.what).join(" and ")}`,
+      cure: cures[what],
+    });
+  }
+}
+
+/** The file system that a folder is on, or would be. */
+async function fileSystemOf(folder: string): Promise<{ device: number; free: number }> {
+  let existing = folder;
+  while (!existsSync(existing)) existing = dirname(existing);
+  const [{ dev: device }, { bavail, bsize }] = await Promise.all([stat(existing), statfs(existing)]);
+  return { device, free: bavail * bsize };
+}
+
+function gibibytes(round: (value: number) => number, bytes: number): string {
+  return `${(round((bytes / 2 ** 30) * 10) / 10).toFixed(1)} GiB`;
+}

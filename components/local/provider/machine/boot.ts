@@ -1,0 +1,199 @@
+// From a prepared folder to a machine that answers by SSH.
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { stripVTControlCharacters } from "node:util";
+import { UserError } from "../../../../common/user-error.ts";
+import { doorPort, doorUser } from "../../../../provision/builder/door.ts";
+import { diskOf } from "./builder-disk.ts";
+import { ConsoleVerdict } from "./console-verdict.ts";
+import { containerSupervision } from "./container.ts";
+import { writeRecord, type MachineRecord } from "./machine-record.ts";
+import { addressesFor } from "./network.ts";
+import type { Overlay } from "../overlay.ts";
+import type { ProcessIdentity } from "../processes.ts";
+import { accelerator, qemuCommand, virtualMachineFiles } from "./qemu.ts";
+import { answersSsh } from "../../../../provider/kit/ssh-answer.ts";
+import { findGuest, findSupervisor, killSupervisor, readStatus, startSupervisor } from "./supervisor.ts";
+import type { Address, Supervision } from "./supervisor.ts";
+import type { Seen } from "../../../../provider/kit/wait.ts";
+import { WayFinder } from "../../../../provider/kit/way-in.ts";
+import type { Progress } from "../types.ts";
+import { doorKeyOf, hostKeyFromConsole } from "./virtual-machine.ts";
+
+/** Seconds until SSH must answer: a container takes under one, a virtual machine on emulated hardware a minute or two. */
+const bootSeconds = { container: 90, vm: 600 };
+/** Seconds a guest gets to power itself off. */
+const powerOffSeconds = 60;
+
+/** The folders of a container's root. */
+export function overlayOf(directory: string, base: string): Overlay {
+  const disk = diskOf(directory);
+  const hasDisk = existsSync(disk.file);
+  const [upper, work] = ["upper", "work"].map((name) => join(hasDisk ? disk.path : directory, name)) as [
+    string,
+    string,
+  ];
+  return { lower: [base], upper, work, path: join(directory, "root"), ...(hasDisk && { disk }) };
+}
+
+/** The host key of a machine that has been up. */
+export function hostKeyOf(record: MachineRecord): string {
+  return record.hostKey ?? (record.guest.kind === "container" ? record.guest.hostPublicKey.trim() : "");
+}
+
+/**
+ * Starts the machine's supervisor and waits until the guest answers by SSH and lets users in. Notes the machine as ready.
+ * @param loginKey The private key that a virtual machine has to let in.
+ * @throws UserError with the console's last lines when that does not happen; the supervisor has ended then.
+ */
+export async function bootGuest(
+  directory: string,
+  record: MachineRecord,
+  progress: Progress,
+  signal?: AbortSignal,
+  loginKey?: string,
+): Promise<void> {
+  const started = Date.now();
+  const supervisor = await startSupervisor(directory, await supervisionOf(directory, record));
+  try {
+    const found = await untilReady(directory, record, supervisor, signal, loginKey);
+    await writeRecord(directory, { ...record, ...found, phase: "ready" });
+    progress(`${record.name} answers after ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  } catch (error) {
+    await killSupervisor(supervisor);
+    throw error;
+  }
+}
+
+async function supervisionOf(directory: string, { name, deadline, guest }: MachineRecord): Promise<Supervision> {
+  const common = { deadline, addresses: addressesFor(name), powerOffSeconds };
+  if (guest.kind === "container") {
+    return { ...common, guest: containerSupervision(directory, name, overlayOf(directory, guest.base)) };
+  }
+  const { firmware, memory, cpus } = guest;
+  // Relative paths: the supervisor works in the machine's folder, and a socket's path has at most 108 characters.
+  const options = { directory: ".", firmware, memory, cpus, address: "ADDRESS", accelerator: await accelerator() };
+  return { ...common, guest: { kind: "vm", command: qemuCommand(options), monitor: virtualMachineFiles.monitor } };
+}
+
+/** The host key that a machine answered with, and by which way if not by its address's port as its login user. */
+type Found = Pick<MachineRecord, "hostKey" | "way">;
+
+async function untilReady(
+  directory: string,
+  record: MachineRecord,
+  supervisor: ProcessIdentity,
+  signal?: AbortSignal,
+  loginKey?: string,
+): Promise<Found> {
+  const look =
+    record.guest.kind === "vm"
+      ? virtualMachineFinder(directory, record, loginKey)
+      : containerFinder(record, supervisor);
+  const seconds = bootSeconds[record.guest.kind];
+  const until = Date.now() + seconds * 1000;
+  const verdict = new ConsoleVerdict();
+  // A look may take long, and the console says sooner what went wrong.
+  let looking: Promise<void> | undefined;
+  let seen = { state: "" } as Seen<Found>;
+  let broken: Error | undefined;
+  while (Date.now() < until) {
+    signal?.throwIfAborted();
+    const status = await readStatus(directory);
+    if (status?.phase === "running") {
+      looking ??= look(status)
+        .then(
+          (found) => void (seen = found),
+          (error: unknown) => void (broken = error as Error),
+        )
+        .finally(() => (looking = undefined));
+    }
+    await delay(pause[record.guest.kind], undefined, { signal });
+    if (broken) throw broken;
+    if ("done" in seen) return seen.done;
+    if ("failed" in seen) return await neverReady(directory, record, `${seen.failed}; ${seen.cure}`);
+    if (record.guest.kind === "vm" && (await gaveUp(directory)))
+      return await neverReady(directory, record, "KVM of this computer gave it up, and it stands still");
+    const reason = record.guest.kind === "vm" ? verdict.judge(await consoleOf(directory), Date.now()) : undefined;
+    if (reason !== undefined) return await neverReady(directory, record, withState(reason, seen));
+    if (!(await findSupervisor(directory)))
+      return await neverReady(directory, record, "it ended before it answered by SSH");
+  }
+  return await neverReady(directory, record, withState(`it did not answer by SSH within ${seconds} s`, seen));
+}
+
+function withState(reason: string, seen: Seen<Found>): string {
+  return "state" in seen && seen.state ? `${reason}; ${seen.state}` : reason;
+}
+
+/** QEMU holds a machine still whose instructions KVM can't run, and says so. */
+async function gaveUp(directory: string): Promise<boolean> {
+  const said = await readFile(join(directory, "guest.log"), "utf8").catch(() => "");
+  return said.includes("KVM internal error");
+}
+
+/** One look: how the machine lets us in; why it never will; or how it is until then. */
+type Look = (address: Address) => Promise<Seen<Found>>;
+
+/** Milliseconds until a machine must begin to answer: a connection to the bake's own way in starts sshd, on emulated hardware. */
+const tryFor = { container: 2000, vm: 15_000 };
+
+/** Milliseconds between two looks at how far it is. */
+const pause = { container: 20, vm: 200 };
+
+function containerFinder(record: MachineRecord, supervisor: ProcessIdentity): Look {
+  const hostKey = hostKeyOf(record);
+  return async ({ host, port }) => {
+    if (!(await answersSsh({ host, port, user: record.loginUser, hostKey }, tryFor.container))) return { state: "" };
+    // SSH answers before the boot has come to where PAM lets ordinary users in (pam_nologin).
+    const guest = await findGuest(supervisor);
+    const isUp = guest !== undefined && !existsSync(`/proc/${guest}/root/run/nologin`);
+    return isUp ? { done: { hostKey } } : { state: "" };
+  };
+}
+
+function virtualMachineFinder(directory: string, { name, loginUser }: MachineRecord, loginKey?: string): Look {
+  if (loginKey === undefined) throw new Error(`${name} is a virtual machine, and nobody has the key to it`);
+  const finder = new WayFinder({ privateKey: loginKey, patience: tryFor.vm });
+  return async ({ host, port }) => {
+    const way = { port: doorPort, user: doorUser };
+    const [doorKey, hostKey] = await Promise.all([
+      doorKeyOf(directory),
+      hostKeyFromConsole(join(directory, "console.log")),
+    ]);
+    const seen = await finder.look({
+      own: { host, ...way, hostKey: doorKey },
+      ...(hostKey !== undefined && { ordinary: { host, port, user: loginUser, hostKey } }),
+    });
+    if (!("done" in seen)) return seen;
+    const { hostKey: found } = seen.done;
+    return { done: found === doorKey ? { hostKey: found, way } : { hostKey: found } };
+  };
+}
+
+async function neverReady(directory: string, { name }: MachineRecord, found: string): Promise<never> {
+  const status = await readStatus(directory);
+  const detail = status?.phase === "ended" && status.detail !== undefined ? ` (${status.detail})` : "";
+  const logs = await Promise.all(
+    ["console.log", "guest.log", "supervisor.log"].map((file) => lastLines(join(directory, file))),
+  );
+  throw new UserError({
+    where: `machine ${name}`,
+    found: `${found}${detail}; the last it said:\n${logs.filter(Boolean).join("\n")}\n`,
+    cure: "look for the cause in these lines and in what the recipe does to sshd, cloud-init and the network; the base image may not be able to boot",
+  });
+}
+
+/** The console's log, as far as it is text. */
+async function consoleOf(directory: string): Promise<string> {
+  const file = join(directory, virtualMachineFiles.console);
+  return stripVTControlCharacters(await readFile(file, "latin1")).replaceAll("\r", "");
+}
+
+async function lastLines(file: string): Promise<string> {
+  const text = existsSync(file) ? await readFile(file, "utf8") : "";
+  // Without the colours and cursor movements of a console.
+  return stripVTControlCharacters(text).replaceAll("\r", "").trimEnd().split("\n").slice(-15).join("\n");
+}

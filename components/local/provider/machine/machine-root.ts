@@ -1,0 +1,49 @@
+// The root file system of a stopped builder, to make an image from.
+import { chmod, mkdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { randomUUID } from "node:crypto";
+import { execa } from "execa";
+import { overlayOf } from "./boot.ts";
+import { machineDirectory, readRecord } from "./machine-record.ts";
+import { enterDisk, enterOverlay, type Overlay } from "../overlay.ts";
+import { removeTree } from "../remove-tree.ts";
+import type { RootView } from "../disk/root-view.ts";
+import { findSupervisor } from "./supervisor.ts";
+
+/** A view of a builder's root that can be written to without changing the builder. */
+export interface MachineRootView extends RootView {
+  /** Throws the view and what was written to it away. */
+  dispose(): Promise<void>;
+}
+
+/**
+ * Opens a view of a stopped builder's root file system. Programs that run with `enter` in front see it at `path`, one
+ * program at a time. What they write is seen by those after them, until `dispose`, and never changes the builder.
+ * @throws Error when there is no builder of that name, or it runs.
+ */
+export async function rootView(name: string): Promise<MachineRootView> {
+  const directory = await machineDirectory(name);
+  const record = await readRecord(directory);
+  if (record?.guest.kind !== "container") throw new Error(`there is no builder ${name}`);
+  if (await findSupervisor(directory)) throw new Error(`${name} is running; stop it first`);
+  const builder = overlayOf(directory, record.guest.base);
+  const folder = join(directory, `view-${randomUUID()}`);
+  const [upper, work, path] = ["upper", "work", "root"].map((part) => join(folder, part)) as [string, string, string];
+  await mkdir(folder);
+  for (const part of [work, path, upper]) await mkdir(part);
+  await chmod(upper, await modeOf(builder));
+  return {
+    path,
+    base: record.guest.base,
+    enter: enterOverlay({ ...builder, lower: [builder.upper, ...builder.lower], upper, work, path }),
+    dispose: () => removeTree(folder),
+  };
+}
+
+/** The mode of the root's own folder, which modules may have changed. */
+async function modeOf({ disk, upper }: Overlay): Promise<number> {
+  if (!disk) return (await stat(upper)).mode & 0o7777;
+  const [command, ...words] = enterDisk(disk);
+  const { stdout } = await execa(command, [...words, "stat", "--format=%a", upper]);
+  return Number.parseInt(stdout, 8);
+}

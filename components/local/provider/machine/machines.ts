@@ -1,0 +1,302 @@
+// The machines of the local cloud: builders (containers) and machines booted from finished images (QEMU). Each has a
+// folder and, while it runs, a supervisor (supervise.mjs) that outlives us. A lock for each name keeps processes apart.
+import { access, chmod, mkdir, stat } from "node:fs/promises";
+import { tryLock, withLock } from "../file-lock.ts";
+import { makeDisk } from "./builder-disk.ts";
+import { bootGuest, hostKeyOf, overlayOf } from "./boot.ts";
+import { removeControlGroup } from "./control-group.ts";
+import { checkBase, prepareContainer } from "./container.ts";
+import {
+  fingerprintOf,
+  machineDirectory,
+  machineLock,
+  machineNames,
+  readRecord,
+  withoutSecret,
+  writeRecord,
+  type ContainerGuest,
+  type MachineRecord,
+  type MachineSpec,
+} from "./machine-record.ts";
+import type { Overlay } from "../overlay.ts";
+import { bootId } from "../processes.ts";
+import { problemOf } from "../../../../provider/kit/problem-of.ts";
+import { removeTree } from "../remove-tree.ts";
+import { findSupervisor, killSupervisor, readStatus, stopSupervisor } from "./supervisor.ts";
+import type { Progress } from "../types.ts";
+import type { Connection } from "../../../../provider/kit/connection.ts";
+import { prepareVirtualMachine } from "./virtual-machine.ts";
+
+export type { ContainerGuest, MachineSpec, VirtualMachineGuest } from "./machine-record.ts";
+export { builderResidue } from "./container.ts";
+export { rootView, type MachineRootView as RootView } from "./machine-root.ts";
+
+/** Seconds a guest gets to power itself off before it is killed. */
+export const powerOffSeconds = 60;
+
+/** A machine as it is now. */
+export interface Machine {
+  name: string;
+  /** Its folder. */
+  directory: string;
+  /** How to log in. While the machine is stopped: how it was. */
+  connection: Connection;
+  state: "running" | "stopped";
+  labels: Record<string, string>;
+  /** ISO 8601. */
+  deadline: string;
+  /** ISO 8601. */
+  createdAt: string;
+}
+
+/**
+ * Makes a machine and waits until it answers by SSH with its host key. When there is one of that name and spec already,
+ * it is that one, started if need be; what a crash left under the name is removed first.
+ * @throws UserError when the base lacks what a builder needs, or the machine does not come up; nothing is left then.
+ */
+export async function createMachine(spec: MachineSpec, progress: Progress, signal?: AbortSignal): Promise<Machine> {
+  const directory = await machineDirectory(spec.name);
+  if (spec.guest.kind === "container") await checkBase(spec.guest.base);
+  return await withLock(
+    await machineLock(spec.name),
+    async () => {
+      const flaw = await flawOf(directory);
+      if (flaw === undefined) return await takeOver(directory, spec, progress, signal);
+      await removeLocked(directory);
+      await mkdir(directory, { mode: 0o700 });
+      try {
+        const record = newRecord(spec, await bootId());
+        await writeRecord(directory, record);
+        await prepare(directory, spec, progress, signal);
+        await bootGuest(directory, record, progress, signal, loginKeyOf(spec));
+      } catch (error) {
+        await removeLocked(directory);
+        throw error;
+      }
+      return (await describe(directory))!;
+    },
+    { signal, onWait: () => progress(`waiting for another process that works on ${spec.name}`) },
+  );
+}
+
+/** The machine of this name; undefined when there is none, or only what a crash left of one. */
+export async function findMachine(name: string): Promise<Machine | undefined> {
+  return await describe(await machineDirectory(name));
+}
+
+/** All machines that have these labels. */
+export async function listMachines(labels: Record<string, string> = {}): Promise<Machine[]> {
+  const machines = await Promise.all((await machineNames()).map(findMachine));
+  return machines
+    .filter((machine) => machine !== undefined)
+    .filter((machine) => Object.entries(labels).every(([label, value]) => machine.labels[label] === value));
+}
+
+/**
+ * Powers a machine off as its own `poweroff` would, and waits for it. Its root stays. A guest that does not go within a
+ * minute is killed, which is said through `progress`.
+ */
+export async function stopMachine(name: string, progress?: Progress, signal?: AbortSignal): Promise<Machine> {
+  const directory = await machineDirectory(name);
+  return await withLock(
+    await machineLock(name),
+    async () => {
+      const supervisor = await findSupervisor(directory);
+      if (supervisor) await stopSupervisor(supervisor, powerOffSeconds + 10);
+      const status = await readStatus(directory);
+      if (status?.phase === "ended" && status.forced) progress?.(`${name} did not power off by itself and was killed`);
+      return await existing(directory, name);
+    },
+    { signal },
+  );
+}
+
+/** Starts a stopped machine and waits until it answers by SSH; a running one is returned as it is. */
+export async function startMachine(
+  name: string,
+  progress: Progress = () => {},
+  signal?: AbortSignal,
+): Promise<Machine> {
+  const directory = await machineDirectory(name);
+  return await withLock(
+    await machineLock(name),
+    async () => {
+      await existing(directory, name);
+      return await startLocked(directory, progress, signal);
+    },
+    { signal },
+  );
+}
+
+/** Ends a machine at once, with all that belongs to it, and removes its folder. Does nothing when there is none. */
+export async function removeMachine(name: string): Promise<void> {
+  const directory = await machineDirectory(name);
+  await withLock(await machineLock(name), () => removeLocked(directory));
+}
+
+/** A machine that a crash left behind. */
+export interface Leftover {
+  name: string;
+  /** Why nobody can use it any more. */
+  reason: string;
+  /** Why it could not be removed; undefined when it was, or when nobody asked for that. */
+  problem?: string;
+}
+
+/**
+ * Removes whatever crashes left: half-made machines, machines whose supervisor died, machines past their deadline, and
+ * stopped ones of an earlier boot of this computer. Call it at the start of every process. Machines that another process
+ * works on are left alone. One that can't be removed does not keep the others.
+ * @param labels Only machines that have these.
+ * @param remove False only looks.
+ * @returns what was (or would be) removed, and what could not be.
+ */
+export async function reapMachines(labels: Record<string, string> = {}, remove = true): Promise<Leftover[]> {
+  const reaped: Leftover[] = [];
+  for (const name of await machineNames()) {
+    const directory = await machineDirectory(name);
+    const reason = await flawOf(directory);
+    if (reason === undefined) continue;
+    const own = (await readRecord(directory))?.labels ?? {};
+    if (Object.entries(labels).some(([label, value]) => own[label] !== value)) continue;
+    let isGone = false;
+    const removal = async (): Promise<void> => {
+      // Another process may have removed it, or made it again.
+      if (!(await exists(directory)) || (await flawOf(directory)) === undefined) return;
+      await removeLocked(directory);
+      isGone = true;
+    };
+    const problem = remove ? await problemOf(tryLock(await machineLock(name), removal)) : undefined;
+    if (!remove || isGone) reaped.push({ name, reason });
+    else if (problem !== undefined) reaped.push({ name, reason, problem });
+  }
+  return reaped;
+}
+
+/** Why what is in this folder is not a machine that anybody may use; undefined when it is one. */
+async function flawOf(directory: string): Promise<string | undefined> {
+  const record = await readRecord(directory);
+  if (!record || record.phase === "creating") return "it was never finished";
+  if (Date.parse(record.deadline) <= Date.now()) return "its deadline has passed";
+  if (record.bootId !== (await bootId())) return "this computer was rebooted";
+  if (await findSupervisor(directory)) return undefined;
+  const status = await readStatus(directory);
+  if (status?.phase !== "ended") return "its supervisor was killed";
+  return status.reason === "failed" ? `it failed: ${status.detail}` : undefined;
+}
+
+function newRecord(spec: MachineSpec, boot: string): MachineRecord {
+  const { name, labels, deadline, loginUser, authorizedKey } = spec;
+  return {
+    ...{
+      name,
+      labels,
+      deadline,
+      loginUser,
+      authorizedKey,
+      guest: withoutSecret(spec.guest),
+      phase: "creating",
+      bootId: boot,
+    },
+    createdAt: new Date().toISOString(),
+    fingerprint: fingerprintOf(spec),
+  };
+}
+
+/** Puts everything in a new machine's folder that it boots with. */
+async function prepare(directory: string, spec: MachineSpec, progress: Progress, signal?: AbortSignal): Promise<void> {
+  const { guest, authorizedKey, loginUser } = spec;
+  if (guest.kind === "vm") {
+    return await prepareVirtualMachine(directory, { disk: guest.disk, authorizedKey, loginUser, signal });
+  }
+  const overlay = await makeRoot(directory, guest, progress, signal);
+  const { hostPrivateKey, hostPublicKey } = guest;
+  await prepareContainer(overlay, { loginUser, authorizedKey, hostPrivateKey, hostPublicKey }, signal);
+}
+
+/** Makes the folders of a container's root, on a disk of its own where a size is given. */
+async function makeRoot(
+  directory: string,
+  { base, size }: ContainerGuest,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<Overlay> {
+  // The guest sees the mode of `upper` as that of its `/`.
+  const mode = (await stat(base)).mode & 0o7777;
+  const problem = size === undefined ? undefined : await makeDisk(directory, size, mode, signal);
+  if (problem !== undefined)
+    progress(`the builder can fill this computer's disk, because no file can be mounted here: ${problem}`);
+  const overlay = overlayOf(directory, base);
+  await mkdir(overlay.path);
+  if (!overlay.disk) {
+    for (const folder of [overlay.work, overlay.upper]) await mkdir(folder);
+    await chmod(overlay.upper, mode);
+  }
+  return overlay;
+}
+
+async function takeOver(
+  directory: string,
+  spec: MachineSpec,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<Machine> {
+  const record = (await readRecord(directory))!;
+  if (record.fingerprint !== fingerprintOf(spec)) throw new Error(`there is another machine of the name ${spec.name}`);
+  await writeRecord(directory, { ...record, labels: spec.labels });
+  return await startLocked(directory, progress, signal, loginKeyOf(spec));
+}
+
+/** The private key that a virtual machine is tried with. */
+function loginKeyOf({ guest }: MachineSpec): string | undefined {
+  return guest.kind === "vm" ? guest.privateKey : undefined;
+}
+
+async function startLocked(
+  directory: string,
+  progress: Progress,
+  signal?: AbortSignal,
+  loginKey?: string,
+): Promise<Machine> {
+  if (!(await findSupervisor(directory))) {
+    const record = (await readRecord(directory))!;
+    if (record.guest.kind === "container") {
+      await prepareContainer(overlayOf(directory, record.guest.base), undefined, signal);
+    }
+    await bootGuest(directory, record, progress, signal, loginKey);
+  }
+  return (await describe(directory))!;
+}
+
+async function removeLocked(directory: string): Promise<void> {
+  const supervisor = await findSupervisor(directory);
+  if (supervisor) await killSupervisor(supervisor);
+  await removeControlGroup(directory);
+  await removeTree(directory);
+}
+
+async function existing(directory: string, name: string): Promise<Machine> {
+  const machine = await describe(directory);
+  if (!machine) throw new Error(`there is no machine ${name}`);
+  return machine;
+}
+
+async function describe(directory: string): Promise<Machine | undefined> {
+  const record = await readRecord(directory);
+  const supervisor = await findSupervisor(directory);
+  const status = await readStatus(directory);
+  if (!record || record.phase === "creating" || (!supervisor && (await flawOf(directory)))) return undefined;
+  const { name, labels, deadline, createdAt, loginUser } = record;
+  const { host = "", port = 0 } = status?.phase === "starting" ? {} : (status ?? {});
+  return {
+    ...{ name, directory, labels, deadline, createdAt, state: supervisor ? "running" : "stopped" },
+    connection: { host, port, user: loginUser, ...record.way, hostKey: hostKeyOf(record) },
+  };
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

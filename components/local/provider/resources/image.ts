@@ -1,0 +1,199 @@
+// The image of the `local` cloud: a folder with a bootable disk, what else the recipe asked for, and a manifest.
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { UserError } from "../../../../common/user-error.ts";
+import { assertSealed, sealingReport } from "../disk/assert-sealed.ts";
+import { assembleImage, type ImageFormat } from "../disk/disk.ts";
+import { guestFacts } from "../disk/guest-facts.ts";
+import { findMachine, rootView } from "../machine/machines.ts";
+import { removeTree } from "../remove-tree.ts";
+import { findImage, type Manifest, type StoredImage } from "../disk/image-store.ts";
+import { toolVersions } from "../disk/tool-versions.ts";
+import type { ResourceType } from "../../../../provider/resource.ts";
+
+export interface ImageInputs {
+  /** The image's folder. */
+  path: string;
+  /** The recipe hash: what makes one image differ from another. */
+  recipe: string;
+  name: string;
+  distribution: string;
+  project: string;
+  stack: string;
+  /** The sealed and stopped builder; needed only to make the image, not to keep it. */
+  machine?: string;
+  base?: { id: string; description: string };
+  /** Bytes of the disk. */
+  size?: number;
+  formats?: ImageFormat[];
+  plan?: Record<string, unknown>;
+  packages?: Manifest["packages"];
+  /** What the builder was, for the verification. */
+  builder?: Manifest["builder"];
+  /** True when an earlier `pulumi up` had failed on the same builder. */
+  interrupted?: boolean;
+  /** The script that asserts the sealing checklist on a root file system, `ROOT` in its environment. */
+  assertion?: string;
+}
+
+export interface ImageState extends Pick<
+  ImageInputs,
+  "path" | "recipe" | "name" | "distribution" | "project" | "stack"
+> {
+  /** The qcow2 disk's path. */
+  disk: string;
+  /** The disk's sha256, hexadecimal. */
+  sha256: string;
+  /** The disk file's size in bytes. */
+  bytes: number;
+  /** ISO 8601. */
+  builtAt: string;
+  builder: Manifest["builder"];
+}
+
+/** `ci-images:local:Image`. */
+export const image: ResourceType<ImageInputs, ImageState> = {
+  token: "ci-images:local:Image",
+  inputs: {
+    type: "object",
+    properties: {
+      path: { type: "string" },
+      recipe: { type: "string" },
+      name: { type: "string" },
+      distribution: { type: "string" },
+      project: { type: "string" },
+      stack: { type: "string" },
+      machine: { type: "string" },
+      base: { type: "object" },
+      size: { type: "integer", minimum: 1 },
+      formats: { type: "array", items: { enum: ["qcow2", "raw", "tar", "vhd", "vmdk"] } },
+      plan: { type: "object" },
+      packages: { type: "array" },
+      builder: { type: "object" },
+      interrupted: { type: "boolean" },
+      assertion: { type: "string" },
+    },
+    required: ["path", "recipe", "name", "distribution", "project", "stack"],
+  },
+  replaceOn: ["path", "recipe"],
+
+  async drift(_id, { path, builtAt }) {
+    return (await findImage(path))?.manifest.builtAt === builtAt ? "none" : "replace";
+  },
+
+  async create(inputs, { progress, signal }) {
+    const present = await findImage(inputs.path, "full");
+    // Left by a bake whose record was lost: the same recipe's image, whole and unchanged, needs no second bake.
+    if (present && present.manifest.recipe === inputs.recipe) {
+      progress("the image is there already; taken over");
+      return { id: idOf(present), outputs: stateOf(present) };
+    }
+    const { path, machine, recipe, assertion } = inputs;
+    if (machine === undefined || assertion === undefined || !(await findMachine(machine))) {
+      throw new UserError({
+        where: path,
+        found: "is gone, and so is the builder that could make it anew",
+        cure: "run `pulumi up` again: it bakes the image from its recipe",
+      });
+    }
+    await removeTree(path);
+    const view = await rootView(machine);
+    try {
+      await assertSealed(view, assertion, progress, signal);
+      const sealing = await sealingReport(view, signal);
+      const guest = await guestFacts(view, signal);
+      const complete = async (directory: string, files: Manifest["files"]) => {
+        await writeFile(
+          join(directory, "manifest.json"),
+          `${JSON.stringify(await manifestOf(inputs, files, { sealing, guest }), undefined, 2)}\n`,
+        );
+      };
+      await assembleImage(
+        {
+          view,
+          directory: path,
+          name: inputs.name,
+          identity: recipe,
+          size: inputs.size!,
+          formats: inputs.formats!,
+          complete,
+        },
+        progress,
+        signal,
+      );
+    } finally {
+      await view.dispose();
+    }
+    const made = await findImage(path);
+    if (!made) throw new Error(`${path}: the image was assembled but is not there`);
+    return { id: idOf(made), outputs: stateOf(made) };
+  },
+
+  async read(id, { path }) {
+    const found = await findImage(path, "full");
+    return found && idOf(found) === id ? stateOf(found) : undefined;
+  },
+
+  async delete(id, { path }) {
+    const found = await findImage(path).catch((error: unknown) => {
+      // A corrupted image is to be deleted, too.
+      if (error instanceof UserError) return undefined;
+      throw error;
+    });
+    // Another image may have been made in the same folder since (replacement makes the new one first).
+    if (found && idOf(found) !== id) return;
+    await removeTree(path);
+  },
+};
+
+async function manifestOf(
+  inputs: ImageInputs,
+  files: Manifest["files"],
+  found: Pick<Manifest, "sealing" | "guest">,
+): Promise<Manifest> {
+  const { name, recipe, distribution, project, stack, machine, base, size, plan, packages, builder, interrupted } =
+    inputs;
+  return {
+    name,
+    recipe,
+    distribution,
+    project,
+    stack,
+    machine: machine!,
+    base: base!,
+    size: size!,
+    plan: plan!,
+    packages: packages!,
+    builder: builder!,
+    files,
+    ...found,
+    builtAt: new Date().toISOString(),
+    interrupted: interrupted ?? false,
+    tools: await toolVersions(),
+  };
+}
+
+function idOf({ path, manifest }: StoredImage): string {
+  return `${path}@${manifest.builtAt}`;
+}
+
+function stateOf({ path, manifest }: StoredImage): ImageState {
+  const { recipe, name, distribution, project, stack, files, builtAt, builder } = manifest;
+  // Whatever boots, that which is the quickest to read first.
+  const names = ["disk.qcow2", "disk.raw", "disk.vmdk", "disk.vhd"];
+  const disk = names.flatMap((each) => files.find((file) => file.name === each) ?? [])[0] ?? files[0];
+  const { sha256, bytes } = disk;
+  return {
+    path,
+    recipe,
+    name,
+    distribution,
+    project,
+    stack,
+    disk: join(path, disk.name),
+    sha256,
+    bytes,
+    builtAt,
+    builder,
+  };
+}

@@ -1,0 +1,65 @@
+// How base images are recognized on an OpenStack, by distribution. Every cloud names them in its own way; which words may
+// stand in a name is decided here, how a name is read in components/openstack/provider/base-images.ts.
+import { UserError } from "../../common/user-error.ts";
+
+/** See BaseDescription in components/openstack/provider/base-images.ts. */
+export interface BaseDescription {
+  needed: string[][];
+  words: string[];
+  properties: { os_distro: string[]; os_version: string[] };
+}
+
+/**
+ * Rackspace's own names are `Debian 12 (Bookworm) (PVHVM)`, `Ubuntu 14.04 LTS (Trusty Tahr) (PVHVM)`, `CentOS 7 (PVHVM)`; other
+ * clouds often keep the file names of the distributions' cloud images (`Rocky-9-GenericCloud-Base-9.4-20240509.0.x86_64`).
+ * The properties are those of https://docs.openstack.org/glance/latest/admin/useful-image-properties.html.
+ */
+const bases: Readonly<Record<string, BaseDescription>> = {
+  debian12: named("debian", ["12"], ["bookworm"]),
+  debian13: named("debian", ["13"], ["trixie"]),
+  "ubuntu22.04": named("ubuntu", ["22.04"], ["jammy"], ["jellyfish"]),
+  "ubuntu24.04": named("ubuntu", ["24.04"], ["noble"], ["numbat"]),
+  "ubuntu14.04": named("ubuntu", ["14.04"], ["trusty"], ["tahr"]),
+  rocky9: {
+    needed: [["rocky", "rockylinux"], ["9"]],
+    words: ["blue", "onyx"],
+    properties: { os_distro: ["rocky", "rockylinux"], os_version: ["9"] },
+  },
+  "centos-stream9": {
+    needed: [["centos"], ["stream"], ["9"]],
+    words: [],
+    properties: { os_distro: ["centos-stream", "centosstream"], os_version: ["9", "9-stream", "stream9"] },
+  },
+  centos7: {
+    needed: [["centos"], ["7"]],
+    words: ["core"],
+    properties: { os_distro: ["centos"], os_version: ["7", "7.9"] },
+  },
+};
+
+/** By version or code name: the code name alone is enough where the distribution has code names. */
+function named(name: string, version: string[], codename: string[], words: string[] = []): BaseDescription {
+  return {
+    needed: [
+      [name, ...codename],
+      [...version, ...codename],
+    ],
+    words: [...codename, ...words],
+    properties: { os_distro: [name], os_version: [...version, ...codename] },
+  };
+}
+
+/**
+ * How the distribution's base image is recognized.
+ * @param distribution Its id: `debian12`.
+ * @throws UserError for one that OpenStack clouds do not offer.
+ */
+export function baseOf(distribution: string): BaseDescription {
+  if (Object.hasOwn(bases, distribution)) return bases[distribution];
+  throw new UserError({
+    where: `base image of ${distribution}`,
+    found: "is not known on stack rackspace",
+    allowed: Object.keys(bases).join(", "),
+    cure: `upload an image and name it in ci-images:rackspace.bases.${distribution}`,
+  });
+}

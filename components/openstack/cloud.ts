@@ -1,0 +1,296 @@
+// One region of an OpenStack - Rackspace's, or any other. Official resources come from @pulumi/openstack; leases, images and
+// what else no provider has from our own (components/openstack/provider/resources/). Here is how they hang together.
+import * as openstack from "@pulumi/openstack";
+import * as pulumi from "@pulumi/pulumi";
+import { labelKey, type Role } from "../../common/labels.ts";
+import { withoutDetails, type PlanDescription } from "../../provision/plan/explain.ts";
+import type { Inventory } from "../../provision/builder/life-cycle-commands.ts";
+import type { Distribution } from "../../provision/module.ts";
+import type { Plan } from "../../provision/plan/plan.ts";
+import type { RecipeBase } from "../../provision/recipe/recipe.ts";
+import type {
+  Bake,
+  Base,
+  Cloud,
+  DeclaredImage,
+  Distributed,
+  ImageIdentity,
+  ImageOutput,
+  LocalImage,
+  Survey,
+  Trial,
+} from "../cloud.ts";
+import { openBastion } from "../shared/bastion.ts";
+import { call } from "../shared/invoke.ts";
+import type { OwnKey } from "../shared/login-key.ts";
+import { onceMade } from "../life-cycle/outputs.ts";
+import type { Settings } from "../stack-settings.ts";
+import { findSshFrom, type Reached } from "../shared/ssh-from.ts";
+import { baseOf } from "./bases.ts";
+import { declareMachine, type MachineContext, type Preflight, type RackspaceMachine } from "./machine.ts";
+import { ImageLook, ImportLease, Promotion, ServerImage, Sharing, steps, type ServerImageArgs } from "./resources.ts";
+
+/** What `ci-images:rackspace:survey` answers; see components/openstack/provider/functions/lookups.ts. */
+interface Surveyed {
+  images: { id: string; recipe: string; name: string; builtAt: string; proven: boolean; plan?: PlanDescription }[];
+  builders: string[];
+  sealed: string[];
+}
+
+/** An image, and the resource that says that it outlived its server. */
+interface RackspaceImage extends DeclaredImage {
+  resource: ServerImage;
+  look?: ImageLook;
+}
+
+/** Stack `rackspace` in one region. */
+export class RackspaceCloud implements Cloud {
+  readonly name = "rackspace";
+  readonly outputName = "rackspace";
+  private readonly project = pulumi.getProject();
+  private readonly stack = pulumi.getStack();
+  /** The base image of each distribution, as it was resolved. */
+  private readonly bases = new Map<string, string>();
+  /** Distributions that have a builder already. */
+  private readonly occupied = new Set<string>();
+  /** What the region was found to have. */
+  private found?: Pick<MachineContext, "preflight" | "sshFrom" | "proxy">;
+  /** Found once: all distributions are reached in the same way. */
+  private opened?: Promise<string[]>;
+  private uploaded?: openstack.compute.Keypair;
+  private official?: openstack.Provider;
+
+  /**
+   * @param place The region.
+   * @param login What is known of the login: Keystone's address where the official provider has to be told, and the user's
+   * own key pair.
+   */
+  constructor(
+    private readonly settings: Settings,
+    readonly place: string,
+    private readonly login: { authUrl?: string; ownKey?: OwnKey } = {},
+  ) {}
+
+  loginUser({ id }: Distribution): string | undefined {
+    return this.settings.rackspace.bases[id]?.user;
+  }
+
+  async resolveBase(_base: RecipeBase, { id: distribution }: Distribution, pinned?: Base): Promise<Base> {
+    if (pinned) {
+      this.bases.set(distribution, pinned.id);
+      return pinned;
+    }
+    const { architecture, bases } = this.settings.rackspace;
+    const { id, name } = bases[distribution] ?? {};
+    const chosen = id === undefined && name === undefined ? undefined : { id, name };
+    // Nothing has to be known of a distribution whose base was chosen by hand.
+    const base = chosen
+      ? { needed: [], words: [], properties: { os_distro: [], os_version: [] } }
+      : baseOf(distribution);
+    const asked = { region: this.place, distribution, base, architecture, ...(chosen && { chosen }) };
+    const found = await call<Base>("ci-images:rackspace:resolveBase", asked);
+    this.bases.set(distribution, found.id);
+    return found;
+  }
+
+  async survey({ id: distribution }: Distribution): Promise<Survey> {
+    const owner = { region: this.place, project: this.project, stack: this.stack, distribution };
+    const { images, builders, sealed } = await call<Surveyed>("ci-images:rackspace:survey", owner);
+    if (builders.length > 0) this.occupied.add(distribution);
+    const generations = images.map(({ id: location, plan, ...image }) => ({
+      ...image,
+      plan,
+      base: plan?.base,
+      location,
+    }));
+    return { generations, builders, sealed };
+  }
+
+  async preflight({ distribution }: Plan): Promise<void> {
+    const { flavor, networks, floatingNetwork, volume } = this.settings.rackspace;
+    const { ownKey } = this.login;
+    const base = this.bases.get(distribution.id);
+    const asked: Record<string, unknown> = { region: this.place, networks };
+    if (flavor !== undefined) asked.flavor = flavor;
+    if (floatingNetwork !== undefined) asked.floatingNetwork = floatingNetwork;
+    if (volume) asked.volumeSize = volume.size;
+    if (base !== undefined) asked.base = base;
+    // A builder that is there is gone on with, or ended before another is made.
+    if (this.occupied.has(distribution.id)) asked.occupied = true;
+    if (ownKey?.name !== undefined) asked.keyPair = { name: ownKey.name, publicKey: ownKey.publicKey };
+    const { reached, ...preflight } = await call<Preflight & { reached: Reached }>(
+      "ci-images:rackspace:preflight",
+      asked,
+    );
+    this.opened ??= findSshFrom(this.settings, reached);
+    this.found = { preflight, sshFrom: await this.opened, proxy: await openBastion(this.settings) };
+  }
+
+  declareBuilder(bake: Bake): RackspaceMachine {
+    const { ownKey } = this.login;
+    return declareMachine(bake, this.machineContext(), {
+      prefix: `${bake.prefix}-builder`,
+      labels: this.labels(bake, "builder"),
+      image: bake.base.id,
+      volume: this.settings.rackspace.volume,
+      loginUser: bake.plan.distribution.loginUser,
+      power: this.settings.power,
+      sealed: bake.sealed,
+      open: bake.stage !== "image",
+      ...(ownKey && { ownKey, ownKeyPair: this.ownKeyPair(ownKey) }),
+    });
+  }
+
+  declareSealing(bake: Bake, builder: RackspaceMachine, after: pulumi.Resource): pulumi.Resource {
+    return this.step("SealMark", `${bake.prefix}-sealing`, builder, bake, after);
+  }
+
+  declareImage(
+    bake: Bake,
+    builder: RackspaceMachine,
+    sealed: pulumi.Resource,
+    inventory: pulumi.Output<Inventory>,
+  ): RackspaceImage {
+    const { prefix, parent } = bake;
+    const stopped = this.step("Stop", `${prefix}-stop`, builder, bake, sealed);
+    const making = {
+      server: builder.server,
+      machine: builder.lease.machine,
+      base: bake.base.id,
+      expires: builder.lease.metadata.apply((metadata) => metadata[labelKey("rackspace", "expires")]),
+      plan: withoutDetails(bake.description),
+      builder: {
+        machineId: inventory.machineId,
+        hostKeys: [builder.connection.hostKey],
+        loginKey: builder.authorizedKey,
+      },
+    };
+    const image = new ServerImage(prefix, { ...this.identity(bake), making }, { parent, dependsOn: [stopped] });
+    const retired = this.step("Retirement", `${prefix}-retirement`, builder, bake, image);
+    const args = { region: this.place, image: image.image };
+    const look = new ImageLook(`${prefix}-image-look`, args, { parent, dependsOn: [retired] });
+    return { ...declared(image), look };
+  }
+
+  declareImport(bake: Bake, source: LocalImage): RackspaceImage {
+    const { prefix, parent, distribution } = bake;
+    const { project, stack, place: region } = this;
+    const labels = this.labels(bake, "image");
+    const lease = new ImportLease(
+      `${prefix}-import-lease`,
+      { region, prefix: `${project}-${stack}-${prefix}`, labels, lifetime: this.settings.maxLifetimeSeconds },
+      { parent },
+    );
+    const importing = {
+      folder: source.path,
+      machine: lease.machine,
+      base: bake.base.id,
+      expires: lease.expires,
+      plan: withoutDetails(bake.description),
+      format: this.settings.rackspace.diskFormat,
+      defaults: {
+        ...{ architecture: "x86_64", os_type: "linux", hw_disk_bus: "virtio" },
+        ...{ os_distro: distribution.name, os_version: distribution.version },
+      },
+    };
+    return declared(new ServerImage(prefix, { ...this.identity(bake), importing }, { parent, dependsOn: [lease] }));
+  }
+
+  declareGeneration(identity: ImageIdentity): RackspaceImage {
+    return declared(new ServerImage(identity.prefix, this.identity(identity), { parent: identity.parent }));
+  }
+
+  declareTrial(bake: Bake, image: RackspaceImage): Trial {
+    const prefix = `${bake.prefix}-trial`;
+    // A key of its own: the image must let in nobody who could log in to the builder.
+    const machine = declareMachine(bake, this.machineContext(), {
+      prefix,
+      labels: this.labels(bake, "trial"),
+      image: (image.look ?? image.resource).image,
+      loginUser: bake.plan.distribution.loginUser,
+      power: "on",
+    });
+    return {
+      ...machine,
+      how: `OpenStack, flavor ${this.settings.rackspace.flavor}`,
+      retire: (last) => this.step("Retirement", `${prefix}-retirement`, machine, bake, last),
+    };
+  }
+
+  declarePromotion(
+    { prefix, parent }: Bake,
+    image: RackspaceImage,
+    proof: { how: pulumi.Input<string>; report: pulumi.Input<string> },
+    after: pulumi.Resource[],
+  ): pulumi.CustomResource {
+    const args = { region: this.place, image: image.resource.image, ...proof };
+    const dependsOn = image.look ? [...after, image.look] : after;
+    return new Promotion(`${prefix}-promotion`, args, { parent, dependsOn });
+  }
+
+  declareDistribution(
+    { prefix, parent }: ImageIdentity,
+    { resource, output }: RackspaceImage,
+    after: pulumi.Resource[],
+  ): Distributed {
+    const { visibility, members } = this.settings.rackspace;
+    if (visibility === "private") return { [this.place]: onceMade(output, after) };
+    const args = { region: this.place, image: resource.image, visibility, members };
+    const shared = new Sharing(`${prefix}-sharing`, args, { parent, dependsOn: after });
+    return { [this.place]: onceMade(output, [...after, shared]) };
+  }
+
+  /** The official provider for this region; declared only where something needs it. */
+  private provider(): openstack.Provider {
+    const { authUrl } = this.login;
+    // Without it the official provider gives up at the first 429.
+    const args = { region: this.place, maxRetries: 10, ...(authUrl !== undefined && { authUrl }) };
+    return (this.official ??= new openstack.Provider(`rackspace-${this.place}`, args));
+  }
+
+  private machineContext(): MachineContext {
+    if (!this.found) throw new Error(`preflight was not asked for region ${this.place}`);
+    return { settings: this.settings, region: this.place, provider: this.provider(), ...this.found };
+  }
+
+  /** The user's own key pair; uploaded when the region does not have it, and left there as the user's own. */
+  private ownKeyPair({ name, publicKey }: OwnKey) {
+    if (name === undefined || this.machineContext().preflight.hasKeyPair)
+      return name === undefined ? undefined : { name };
+    this.uploaded ??= new openstack.compute.Keypair(
+      `${this.place}-own-key-pair`,
+      { region: this.place, name, publicKey },
+      { provider: this.provider(), retainOnDelete: true },
+    );
+    return { name: this.uploaded.name, resource: this.uploaded };
+  }
+
+  private step(
+    type: keyof typeof steps,
+    name: string,
+    { server }: RackspaceMachine,
+    { parent }: Bake,
+    after: pulumi.Resource,
+  ): pulumi.Resource {
+    return new steps[type](name, { region: this.place, server }, { parent, dependsOn: [after] });
+  }
+
+  private labels({ distribution, recipe, base }: Bake, role: Role) {
+    const { project, stack } = this;
+    return { project, stack, distribution: distribution.id, recipe, role, base: base.id };
+  }
+
+  private identity({ name, recipe, distribution }: ImageIdentity): ServerImageArgs {
+    const { project, stack, place: region } = this;
+    const properties = { ...this.settings.tags, ...this.settings.rackspace.properties };
+    return { region, project, stack, distribution: distribution.id, recipe, name, properties };
+  }
+}
+
+function declared(resource: ServerImage): RackspaceImage {
+  const { image, imageName, bytes, recipe, builtAt, builder } = resource;
+  const output: pulumi.Output<ImageOutput> = pulumi
+    .all([image, imageName, bytes, recipe, builtAt])
+    .apply(([id, name, size, hash, at]) => ({ id, name, bytes: size, recipe: hash, builtAt: at }));
+  return { resource, output, builder };
+}

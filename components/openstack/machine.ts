@@ -1,0 +1,278 @@
+// A server as a bake needs it: keys, a security group that lets in SSH and nothing else, a lease, and the server itself.
+import { createHash } from "node:crypto";
+import * as openstack from "@pulumi/openstack";
+import * as pulumi from "@pulumi/pulumi";
+import { cloudName, type Labels } from "../../common/labels.ts";
+import { doorPort } from "../../provision/builder/door.ts";
+import { cloudConfig } from "../../provision/builder/user-data.ts";
+import type { Proxy } from "../shared/bastion.ts";
+import type { ImageIdentity, Machine } from "../cloud.ts";
+import { declareHostKey, declareLoginKey, type OwnKey } from "../shared/login-key.ts";
+import type { Settings } from "../stack-settings.ts";
+import type { Power } from "../stages.ts";
+import { Boot, Lease } from "./resources.ts";
+
+/** What a region was found to have; see components/openstack/provider/functions/preflight.ts. */
+export interface Preflight {
+  /** The flavor's id. */
+  flavor: string;
+  networks: { id: string; name: string }[];
+  floatingNetwork?: { id: string; name: string };
+  hasKeyPair: boolean;
+}
+
+/** What machines of one region have in common. */
+export interface MachineContext {
+  settings: Settings;
+  region: string;
+  provider: openstack.Provider;
+  preflight: Preflight;
+  /** CIDRs that SSH is open to. */
+  sshFrom: string[];
+  /** The bastion that connections go through. */
+  proxy?: Proxy;
+}
+
+export interface MachineArgs {
+  /** Begins the logical names. */
+  prefix: string;
+  labels: Omit<Labels, "expires">;
+  /** The id of the image to boot from. */
+  image: pulumi.Input<string>;
+  /** Boots from a new volume that is filled with the image. An image of volume snapshots needs no such. */
+  volume?: { size: number; type?: string };
+  loginUser: string;
+  /** `off` stops the server and keeps it. */
+  power: Power;
+  /** True when it was sealed and stopped by us, and is to stay so; see Bake. */
+  sealed?: boolean;
+  /** True when people and commands log in to it after `pulumi up`, too. */
+  open?: boolean;
+  ownKey?: OwnKey;
+  /** The key pair in Nova that holds the user's own key. */
+  ownKeyPair?: { name: pulumi.Input<string>; resource?: pulumi.Resource };
+}
+
+/** A server that was declared, with what later steps act on. */
+export interface RackspaceMachine extends Machine {
+  server: pulumi.Output<string>;
+  lease: Lease;
+}
+
+/** Seconds that a server may take until its SSH answers: emulated hardware takes minutes. */
+const bootDeadline = 900;
+
+/** Declares a server and what it needs. */
+export function declareMachine(
+  { parent }: Pick<ImageIdentity, "parent">,
+  context: MachineContext,
+  args: MachineArgs,
+): RackspaceMachine {
+  const { settings, region, provider, proxy } = context;
+  const { prefix, labels } = args;
+  const ours: pulumi.CustomResourceOptions = { parent };
+  const theirs: pulumi.CustomResourceOptions = { parent, provider };
+  const login = declareLoginKey(prefix, args.ownKey, parent);
+  const host = declareHostKey(prefix, parent);
+  // Names that were never used: key pairs of a lost state would be in the way. The key is made once for each machine's name.
+  const unique = host.publicKey.apply((key) => createHash("sha256").update(key).digest("hex").slice(0, 6));
+  const resourceName = unique.apply((suffix) => cloudName("rackspace", labels.project, labels.stack, prefix, suffix));
+  const keyPair = args.ownKeyPair ?? declareKeyPair(prefix, region, resourceName, login.publicKey, theirs);
+  const group = declareSecurityGroup(prefix, context, resourceName, labels, theirs);
+  const reached = declareFloating(prefix, context, resourceName, group, theirs);
+  const lease = new Lease(
+    `${prefix}-lease`,
+    {
+      region,
+      prefix: `${labels.project}-${labels.stack}-${prefix}`,
+      labels,
+      tags: settings.tags,
+      lifetime: settings.maxLifetimeSeconds,
+      open: args.open ?? false,
+    },
+    // A security group can only be dropped when its server is gone: the lease goes first.
+    { ...ours, dependsOn: [group, ...(keyPair.resource ? [keyPair.resource] : []), ...reached.resources] },
+  );
+  const userData = pulumi
+    .all([host.privateKey, host.publicKey, login.publicKey, lease.deadline])
+    .apply(([hostPrivateKey, hostPublicKey, authorizedKey, deadline]) =>
+      cloudConfig({
+        hostPrivateKey,
+        hostPublicKey,
+        authorizedKey,
+        loginUser: args.loginUser,
+        deadline: new Date(deadline),
+      }),
+    );
+  const { availabilityZone, configDrive } = settings.rackspace;
+  const server = new openstack.compute.Instance(
+    prefix,
+    {
+      region,
+      name: lease.machine,
+      flavorId: context.preflight.flavor,
+      ...bootFrom(args),
+      keyPair: keyPair.name,
+      // Those of a port stand at the port.
+      ...(reached.network ? { networks: [reached.network, ...otherNetworks(context)] } : ownNetworks(context, group)),
+      metadata: lease.metadata,
+      userData: pulumi.secret(userData),
+      configDrive,
+      powerState: args.power === "on" ? "active" : "shutoff",
+      ...(availabilityZone !== undefined && { availabilityZone }),
+    },
+    // A server whose lease was replaced is another server; the official provider would only rename the old one.
+    {
+      ...theirs,
+      deletedWith: lease,
+      replaceOnChanges: ["name"],
+      dependsOn: [lease],
+      ...(args.sealed && { ignoreChanges: ["powerState"] }),
+    },
+  );
+  const address = reached.address ?? addressOf(server);
+  const boot = new Boot(
+    `${prefix}-boot`,
+    {
+      ...{
+        region,
+        server: server.id,
+        host: address,
+        port: 22,
+        user: args.loginUser,
+        hostKey: host.publicKey,
+        privateKey: login.privateKey,
+        deadline: bootDeadline,
+      },
+      power: args.power,
+      ...(proxy && { proxy }),
+    },
+    {
+      ...ours,
+      dependsOn: [server, ...reached.resources],
+      // A sealed server was stopped by us, and does not answer.
+      ...(args.sealed && { ignoreChanges: ["power"] }),
+    },
+  );
+  const { publicKey, privateKey } = login;
+  return {
+    connection: {
+      host: address,
+      port: boot.sshPort,
+      user: boot.sshUser,
+      privateKey,
+      hostKey: host.publicKey,
+      ...(proxy && { proxy }),
+    },
+    loginUser: args.loginUser,
+    instance: server.id,
+    authorizedKey: publicKey,
+    ready: boot,
+    settles: true,
+    server: server.id,
+    lease,
+  };
+}
+
+function declareKeyPair(
+  prefix: string,
+  region: string,
+  name: pulumi.Output<string>,
+  publicKey: pulumi.Output<string>,
+  options: pulumi.CustomResourceOptions,
+) {
+  const resource = new openstack.compute.Keypair(`${prefix}-key-pair`, { region, name, publicKey }, options);
+  return { name: resource.name, resource };
+}
+
+/** A group of its own for each machine, open to `sshFrom` at the machine's SSH port and at the bake's. What leaves the machine is free. */
+function declareSecurityGroup(
+  prefix: string,
+  { region, sshFrom }: MachineContext,
+  name: pulumi.Output<string>,
+  { distribution, recipe }: Omit<Labels, "expires">,
+  options: pulumi.CustomResourceOptions,
+): openstack.networking.SecGroup {
+  const description = `ci-images: SSH to the machine that bakes ${distribution}, recipe ${recipe.slice(0, 12)}`;
+  const group = new openstack.networking.SecGroup(`${prefix}-security-group`, { region, name, description }, options);
+  for (const [index, remoteIpPrefix] of sshFrom.entries()) {
+    const suffix = index === 0 ? "" : `-${index + 1}`;
+    for (const [name, port] of Object.entries({ ssh: 22, door: doorPort })) {
+      const rule = {
+        region,
+        securityGroupId: group.id,
+        direction: "ingress",
+        ethertype: remoteIpPrefix.includes(":") ? "IPv6" : "IPv4",
+        protocol: "tcp",
+        portRangeMin: port,
+        portRangeMax: port,
+        remoteIpPrefix,
+      };
+      new openstack.networking.SecGroupRule(`${prefix}-${name}${suffix}`, rule, options);
+    }
+  }
+  return group;
+}
+
+interface Reached {
+  address?: pulumi.Output<string>;
+  /** The server's first network, when it is a port that was declared. */
+  network?: { port: pulumi.Input<string> };
+  resources: pulumi.Resource[];
+}
+
+/** A floating address at a port of the first network, where the stack wants one. */
+function declareFloating(
+  prefix: string,
+  { region, preflight }: MachineContext,
+  name: pulumi.Output<string>,
+  group: openstack.networking.SecGroup,
+  options: pulumi.CustomResourceOptions,
+): Reached {
+  const { floatingNetwork, networks } = preflight;
+  if (!floatingNetwork) return { resources: [] };
+  const port = new openstack.networking.Port(
+    `${prefix}-port`,
+    { region, name, networkId: networks[0].id, adminStateUp: true, securityGroupIds: [group.id] },
+    options,
+  );
+  const floating = new openstack.networking.FloatingIp(
+    `${prefix}-address`,
+    { region, description: name, pool: floatingNetwork.name, portId: port.id },
+    options,
+  );
+  return { address: floating.address, network: { port: port.id }, resources: [port, floating] };
+}
+
+function otherNetworks({ preflight }: MachineContext) {
+  return preflight.networks.slice(1).map(({ id }) => ({ uuid: id }));
+}
+
+function ownNetworks({ preflight }: MachineContext, group: openstack.networking.SecGroup) {
+  const [first, ...others] = preflight.networks;
+  const securityGroups = [group.name];
+  // Without any that the project sees, Nova has to know.
+  if (first === undefined) return { securityGroups };
+  const networks = [{ uuid: first.id, accessNetwork: true }, ...others.map(({ id }) => ({ uuid: id }))];
+  return { networks, securityGroups };
+}
+
+function bootFrom({ image, volume }: MachineArgs) {
+  if (!volume) return { imageId: image };
+  const { size: volumeSize, type } = volume;
+  const device = {
+    uuid: image,
+    sourceType: "image",
+    destinationType: "volume",
+    volumeSize,
+    bootIndex: 0,
+    deleteOnTermination: true,
+    ...(type !== undefined && { volumeType: type }),
+  };
+  return { blockDevices: [device] };
+}
+
+/** IPv4 where there is one; IPv6 comes in brackets. */
+function addressOf({ accessIpV4, accessIpV6 }: openstack.compute.Instance): pulumi.Output<string> {
+  return pulumi.all([accessIpV4, accessIpV6]).apply(([four, six]) => four || six.replaceAll(/[[\]]/g, ""));
+}

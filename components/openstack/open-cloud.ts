@@ -1,0 +1,51 @@
+// From the settings and the credentials to one cloud object for each region.
+import * as pulumi from "@pulumi/pulumi";
+import { UserError } from "../../common/user-error.ts";
+import { nearest } from "../../common/nearest.ts";
+import { call } from "../shared/invoke.ts";
+import { readOwnKey } from "../shared/login-key.ts";
+import type { Settings } from "../stack-settings.ts";
+import { RackspaceCloud } from "./cloud.ts";
+
+/** What `ci-images:rackspace:regions` answers; see components/openstack/provider/functions/lookups.ts. */
+interface Regions {
+  regions: string[];
+  usual?: string;
+  authUrl?: string;
+  notices: string[];
+}
+
+/**
+ * Logs in and opens the regions that the stack bakes in.
+ * @throws UserError when the credentials are refused, or a region is not in the catalog.
+ */
+export async function openRackspace(settings: Settings): Promise<RackspaceCloud[]> {
+  const { regions: wanted, visibility, members } = settings.rackspace;
+  const where = `Pulumi.${pulumi.getStack()}.yaml`;
+  if (members.length > 0 && visibility !== "shared") {
+    const found = `${members.length} projects, but the images are ${visibility}`;
+    const cure = "set ci-images:rackspace.visibility to shared";
+    throw new UserError({ where, key: "ci-images:rackspace.members", found, cure });
+  }
+  const ownKey = readOwnKey(
+    {
+      name: "RACKSPACE_KEY_PAIR",
+      publicKey: "RACKSPACE_PUBLIC_KEY_FILENAME",
+      privateKey: "RACKSPACE_PRIVATE_KEY_FILENAME",
+    },
+    process.env,
+  );
+  const { regions, usual, authUrl, notices } = await call<Regions>("ci-images:rackspace:regions", {});
+  for (const notice of notices) void pulumi.log.info(notice);
+  const chosen = wanted.length > 0 ? wanted : usual === undefined ? [] : [usual];
+  const key = "ci-images:rackspace.regions";
+  if (chosen.length === 0) {
+    throw new UserError({ where, key, found: "it is not set, nor is OS_REGION_NAME", allowed: regions.join(", ") });
+  }
+  for (const region of chosen.filter((each) => !regions.includes(each))) {
+    const near = nearest(region, regions);
+    const cure = near && `did you mean "${near}"?`;
+    throw new UserError({ where, key, found: `there is no region "${region}"`, allowed: regions.join(", "), cure });
+  }
+  return chosen.map((region) => new RackspaceCloud(settings, region, { authUrl, ownKey }));
+}

@@ -1,0 +1,101 @@
+// Finding a distribution's base image among a cloud's images. Clouds name the same image in many ways: `Debian 12 (Bookworm)
+// (PVHVM)`, `debian-12-genericcloud-amd64-20241110-1927`, `Ubuntu 22.04 LTS Jammy`; so a name is taken apart into words, all of
+// which must be known.
+import { distance } from "fastest-levenshtein";
+import { labelKey } from "../../../common/labels.ts";
+import type { Image } from "./images.ts";
+
+/** How a distribution's base image is recognized. */
+export interface BaseDescription {
+  /** For each fact that a name must state, the words that state it: `[["debian"], ["12", "bookworm"]]`. */
+  needed: string[][];
+  /** Further words that may be in a name: `bookworm`, `lts`. Numbers may always be. */
+  words: string[];
+  /** Values of Glance's common properties, by which an image is recognized when no name fits. */
+  properties: { os_distro: string[]; os_version: string[] };
+}
+
+export type Architecture = "amd64" | "arm64";
+
+const architectures: Record<Architecture, string[]> = { amd64: ["amd64", "x64"], arm64: ["arm64"] };
+
+/** Words that say nothing about what is in an image. */
+const plainWords = [
+  ...[
+    "cloud",
+    "cloudimg",
+    "cloudimage",
+    "generic",
+    "genericcloud",
+    "image",
+    "img",
+    "base",
+    "server",
+    "latest",
+    "linux",
+  ],
+  ...["gnu", "os", "lts", "release", "official", "kvm", "openstack", "pvhvm", "pv", "qcow2", "bit", "64bit", "uefi"],
+];
+
+/** True for an image that a server can be booted from and that is no snapshot of one, nor made by us. */
+function isBase(image: Image): boolean {
+  const isOurs = labelKey("rackspace", "recipe") in image;
+  return image.status === "active" && image.image_type !== "snapshot" && !isOurs;
+}
+
+/**
+ * The images that fit, the newest first: those whose name fits, or else those whose properties do.
+ * @param images All images that can be seen.
+ */
+export function fittingBases(images: readonly Image[], base: BaseDescription, architecture: Architecture): Image[] {
+  const possible = images.filter((image) => isBase(image) && fitsArchitecture(image, architecture));
+  const byName = possible.filter(({ name }) => fitsName(name, base, architecture));
+  const { os_distro, os_version } = base.properties;
+  const fits = (value: unknown, allowed: string[]) =>
+    typeof value === "string" && allowed.includes(value.toLowerCase());
+  const byProperties = possible.filter(
+    (image) =>
+      fits(image.os_distro, os_distro) && fits(image.os_version ?? image["org.openstack__1__os_version"], os_version),
+  );
+  const found = byName.length > 0 ? byName : byProperties;
+  return [...found].sort((one, other) => other.created_at.localeCompare(one.created_at));
+}
+
+/** True when every needed fact is stated in the name, and nothing else than what we know. */
+export function fitsName(name: string, { needed, words }: BaseDescription, architecture: Architecture): boolean {
+  const found = wordsOf(name);
+  const known = [...needed.flat(), ...words, ...plainWords, ...architectures[architecture]];
+  const states = (fact: string[]) => found.some((word) => fact.some((each) => isVersion(word, each)));
+  return needed.every(states) && found.every((word) => /^[\d.]+$/.test(word) || known.includes(word));
+}
+
+function wordsOf(name: string): string[] {
+  const plain = name
+    .toLowerCase()
+    .replaceAll(/x86[_-]64/g, " amd64 ")
+    .replaceAll("aarch64", " arm64 ");
+  return plain.split(/[^a-z0-9.]+/).flatMap((word) => word.replaceAll(/^\.+|\.+$/g, "") || []);
+}
+
+/** `12.8` states version `12`. */
+function isVersion(word: string, wanted: string): boolean {
+  return word === wanted || (/^\d/.test(wanted) && word.startsWith(`${wanted}.`));
+}
+
+function fitsArchitecture(image: Image, wanted: Architecture): boolean {
+  const stated = typeof image.architecture === "string" ? image.architecture.toLowerCase() : undefined;
+  const words = stated === undefined ? wordsOf(image.name) : wordsOf(stated);
+  const isArm = words.some((word) => architectures.arm64.includes(word));
+  // An image that says nothing is one for the usual architecture.
+  return isArm === (wanted === "arm64");
+}
+
+/** Names that a person may have meant, for an error: those that share a word, then the nearest. */
+export function nearNames(images: readonly Image[], wanted: string): string[] {
+  const words = wordsOf(wanted).filter((word) => !/^[\d.]+$/.test(word));
+  const names = [...new Set(images.filter(isBase).map(({ name }) => name))];
+  const far = (name: string) =>
+    distance(name.toLowerCase(), wanted.toLowerCase()) -
+    (wordsOf(name).some((word) => words.includes(word)) ? 1000 : 0);
+  return names.sort((one, other) => far(one) - far(other)).slice(0, 8);
+}

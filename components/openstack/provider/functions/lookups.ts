@@ -1,0 +1,132 @@
+// What the program asks an OpenStack before it declares anything.
+import { UserError } from "../../../../common/user-error.ts";
+import { isPast, labelKey } from "../../../../common/labels.ts";
+import { fittingBases, nearNames, type Architecture, type BaseDescription } from "../base-images.ts";
+import { findImage, imagesWith, isComplete, isProven, labelOf, listImages, planOf, type Image } from "../images.ts";
+import { Region } from "../region.ts";
+import { sealingOf, serversWith } from "../servers.ts";
+import { openSession } from "../session.ts";
+import type { FunctionType } from "../../../../provider/resource.ts";
+
+interface Regions {
+  /** Those that have servers. */
+  regions: string[];
+  /** The one that the credentials name, or the only one. */
+  usual?: string;
+  /** Keystone's address, where the official provider has to be told: it can't use the one in OS_AUTH_URL. */
+  authUrl?: string;
+  notices: string[];
+}
+
+/** `ci-images:rackspace:regions`: logs in, and says which regions there are. */
+export const regions: FunctionType<object, Regions> = {
+  token: "ci-images:rackspace:regions",
+  async call(_inputs, { signal }) {
+    const session = openSession();
+    const { region, notices, authUrl } = session.credentials;
+    const found = await session.regions(signal);
+    const usual = region ?? (found.length === 1 ? found[0] : undefined);
+    return { regions: found, usual, notices, ...(notices.length > 0 && { authUrl }) };
+  },
+};
+
+interface ResolveBaseInputs {
+  region: string;
+  /** The distribution's id, for messages. */
+  distribution: string;
+  base: BaseDescription;
+  architecture: Architecture;
+  /** The user's own choice instead. */
+  chosen?: { id?: string; name?: string };
+}
+
+/** `ci-images:rackspace:resolveBase`: finds the base image. */
+export const resolveBase: FunctionType<ResolveBaseInputs, { id: string; description: string; notice?: string }> = {
+  token: "ci-images:rackspace:resolveBase",
+  async call({ region: name, distribution, base, architecture, chosen }, context) {
+    const region = new Region(name, context);
+    if (chosen?.id !== undefined) {
+      const image = await findImage(region, chosen.id);
+      if (image?.status === "active") return described(image);
+      const state = image ? `is ${image.status}` : "does not exist, or this project can't see it";
+      throw gone(await listImages(region, { status: "active" }), name, distribution, `image ${chosen.id} ${state}`);
+    }
+    const images = await listImages(region, { status: "active" });
+    const fitting =
+      chosen?.name === undefined
+        ? fittingBases(images, base, architecture)
+        : images.filter((image) => image.name === chosen.name);
+    const [newest] = fitting;
+    if (newest === undefined) {
+      const looked =
+        chosen?.name === undefined
+          ? `whose name or properties say ${distribution} (${architecture})`
+          : `named "${chosen.name}"`;
+      throw gone(images, name, distribution, `there is no active image ${looked}`);
+    }
+    const others = [...new Set(fitting.map((image) => image.name))];
+    // Versions of one image have their date in the name, and the newest is meant; what differs in words may be anything.
+    const kinds = new Set(others.map((each) => each.replaceAll(/[\d.]+/g, "0")));
+    const notice =
+      kinds.size > 1
+        ? `${kinds.size} kinds of images fit ${distribution} in ${name} (${others.slice(0, 4).join(", ")}); the newest is taken, ci-images:rackspace.bases.${distribution}.name takes another`
+        : undefined;
+    return { ...described(newest), notice };
+  },
+};
+
+function described(image: Image): { id: string; description: string } {
+  return { id: image.id, description: `${image.name} of ${image.created_at.slice(0, 10)}` };
+}
+
+function gone(images: Image[], region: string, distribution: string, found: string): UserError {
+  return new UserError({
+    where: `base image of ${distribution} in region ${region}`,
+    found,
+    allowed: `names that come near: ${nearNames(images, distribution).join(", ") || "the region has no image at all"}`,
+    cure: `set ci-images:rackspace.bases.${distribution}.name (or .id) to one of them, or upload an image`,
+  });
+}
+
+interface Owner {
+  region: string;
+  project: string;
+  stack: string;
+  distribution: string;
+}
+
+interface Surveyed {
+  images: { id: string; recipe: string; name: string; builtAt: string; proven: boolean; plan?: unknown }[];
+  /** Recipe hashes of the builders that are there. */
+  builders: string[];
+  /** Of those that were sealed and stopped, and whose time is not up. */
+  sealed: string[];
+}
+
+/** `ci-images:rackspace:survey`: the stack's images of one distribution, the newest first, and its builders. */
+export const survey: FunctionType<Owner, Surveyed> = {
+  token: "ci-images:rackspace:survey",
+  async call({ region: name, ...owner }, context) {
+    const region = new Region(name, context);
+    const [images, builders] = await Promise.all([
+      imagesWith(region, { ...owner, role: "image" }),
+      serversWith(region, { ...owner, role: "builder" }),
+    ]);
+    const [recipe, expires] = [labelKey("rackspace", "recipe"), labelKey("rackspace", "expires")];
+    const sealed = builders.filter(
+      (server) => sealingOf(server) === "done" && server.status === "SHUTOFF" && !isPast(server.metadata[expires]),
+    );
+    return {
+      images: images.filter(isComplete).map((image) => ({
+        id: image.id,
+        recipe: labelOf(image, "recipe") ?? "",
+        name: labelOf(image, "name") ?? "",
+        builtAt: image.created_at,
+        proven: isProven(image),
+        plan: planOf(image),
+      })),
+      builders: builders.map(({ metadata }) => metadata[recipe]),
+      sealed: sealed.map(({ metadata }) => metadata[recipe]),
+    };
+  },
+};

@@ -1,0 +1,245 @@
+// What must be there before a bake on an OpenStack is declared: flavor, networks, key, room for one more server.
+import ssh2 from "ssh2";
+import { UserError } from "../../../../common/user-error.ts";
+import { nearest } from "../../../../common/nearest.ts";
+import { findImage, type Image } from "../images.ts";
+import { Region } from "../region.ts";
+import type { FunctionType } from "../../../../provider/resource.ts";
+
+interface PreflightInputs {
+  region: string;
+  /** Name or id of the builder's flavor. */
+  flavor?: string;
+  /** Names or ids of the networks; the first is the one to log in by. */
+  networks: string[];
+  /** Name or id of the network that floating addresses come from. */
+  floatingNetwork?: string;
+  /** GiB of the volume to boot from. */
+  volumeSize?: number;
+  /** The base image's id. */
+  base?: string;
+  /** A key pair of the user's, and the public key that it must hold. */
+  keyPair?: { name: string; publicKey: string };
+  /** True where the builder is there already, and needs no room any more. */
+  occupied?: boolean;
+}
+
+interface Preflight {
+  flavor: string;
+  networks: { id: string; name: string }[];
+  floatingNetwork?: { id: string; name: string };
+  /** Whether the cloud has the key pair. */
+  hasKeyPair: boolean;
+  /** How machines are reached. */
+  reached: Reached;
+}
+
+interface Reached {
+  family: 4 | 6;
+  /** Networks (CIDR) of the addresses that machines are reached by; none where the project does not see them. */
+  networks: string[];
+  /** Keystone's host. */
+  cloudHost: string;
+}
+
+interface Flavor {
+  id: string;
+  name: string;
+  /** GiB; 0 for one that boots from a volume only. */
+  disk: number;
+  vcpus: number;
+  /** MiB. */
+  ram: number;
+}
+
+interface Network {
+  id: string;
+  name: string;
+  "router:external"?: boolean;
+}
+
+/** `ci-images:rackspace:preflight`: refuses to start a bake that can't end well in this region. */
+export const preflight: FunctionType<PreflightInputs, Preflight> = {
+  token: "ci-images:rackspace:preflight",
+  async call(inputs, context) {
+    const region = new Region(inputs.region, context);
+    const [flavor, networks, hasKeyPair] = await Promise.all([
+      findFlavor(region, inputs),
+      findNetworks(region, inputs),
+      checkKeyPair(region, inputs.keyPair),
+    ]);
+    if (!inputs.occupied) await checkRoom(region, flavor);
+    return { flavor: flavor.id, ...networks, hasKeyPair, reached: await findReached(region, networks) };
+  },
+};
+
+async function findFlavor(region: Region, { flavor: wanted, volumeSize, base }: PreflightInputs): Promise<Flavor> {
+  const { flavors } = await region.send<{ flavors: Flavor[] }>({
+    service: "compute",
+    method: "GET",
+    path: "/flavors/detail",
+  });
+  const setting = { where: `region ${region.name}`, key: "ci-images:rackspace.flavor" };
+  const names = flavors.map(({ name }) => name);
+  const allowed = names.join(", ");
+  if (wanted === undefined) {
+    throw new UserError({
+      ...setting,
+      found: "it is not set",
+      allowed,
+      cure: "pulumi config set --path ci-images:rackspace.flavor NAME",
+    });
+  }
+  const flavor = flavors.find(({ id, name }) => name === wanted || id === wanted);
+  if (!flavor) {
+    const near = nearest(wanted, names);
+    throw new UserError({
+      ...setting,
+      found: `there is no flavor "${wanted}"`,
+      allowed,
+      cure: near && `did you mean "${near}"?`,
+    });
+  }
+  const image = base === undefined ? undefined : await baseImage(region, base);
+  const disk = volumeSize ?? flavor.disk;
+  if (disk === 0) {
+    const cure = "set ci-images:rackspace.volume.size, or take a flavor with a disk";
+    throw new UserError({ ...setting, found: `flavor "${flavor.name}" has no disk of its own`, cure });
+  }
+  if ((image?.min_disk ?? 0) > disk) {
+    const found = `${disk} GiB of disk, but the base image needs ${image!.min_disk}`;
+    throw new UserError({
+      ...setting,
+      found,
+      cure: "take a larger flavor, or a larger ci-images:rackspace.volume.size",
+    });
+  }
+  if (Number(image?.min_ram ?? 0) > flavor.ram) {
+    const found = `flavor "${flavor.name}" has ${flavor.ram} MiB of memory, but the base image needs ${Number(image!.min_ram)}`;
+    throw new UserError({ ...setting, found, cure: "take a larger flavor" });
+  }
+  return flavor;
+}
+
+/** A base that was pinned was not looked up in this run. */
+async function baseImage(region: Region, id: string): Promise<Image> {
+  const image = await findImage(region, id);
+  if (image?.status === "active") return image;
+  throw new UserError({
+    where: `base image ${id} in region ${region.name}`,
+    found: image ? `is ${image.status}` : "is gone",
+    cure: "set ci-images:base to latest to bake from the image that is there now",
+  });
+}
+
+async function findNetworks(region: Region, { networks: wanted, floatingNetwork }: PreflightInputs) {
+  const { networks } = await region.send<{ networks: Network[] }>({
+    service: "network",
+    method: "GET",
+    path: "/networks",
+  });
+  const find = (key: string, name: string, possible: Network[]) => {
+    const fitting = possible.filter((each) => each.id === name || each.name === name);
+    if (fitting.length === 1) return { id: fitting[0].id, name: fitting[0].name };
+    const near = nearest(
+      name,
+      possible.map((each) => each.name),
+    );
+    throw new UserError({
+      where: `region ${region.name}`,
+      key: `ci-images:rackspace.${key}`,
+      found: fitting.length > 1 ? `there are ${fitting.length} networks "${name}"` : `there is no network "${name}"`,
+      allowed: possible.map((each) => `${each.name} (${each.id})`).join(", ") || "(this project sees none)",
+      cure: near && fitting.length === 0 ? `did you mean "${near}"?` : undefined,
+    });
+  };
+  const inside = networks.filter((each) => !each["router:external"]);
+  // Nova attaches the only network by itself, and refuses to choose among several.
+  if (wanted.length === 0 && inside.length > 1) {
+    throw new UserError({
+      where: `region ${region.name}`,
+      key: "ci-images:rackspace.networks",
+      found: `it is not set, and there are ${inside.length} networks`,
+      allowed: inside.map(({ name }) => name).join(", "),
+    });
+  }
+  const chosen =
+    wanted.length === 0
+      ? inside.map(({ id, name }) => ({ id, name }))
+      : wanted.map((name) => find("networks", name, networks));
+  if (floatingNetwork === undefined) return { networks: chosen };
+  const outside = networks.filter((each) => each["router:external"]);
+  return { networks: chosen, floatingNetwork: find("floatingNetwork", floatingNetwork, outside) };
+}
+
+interface Subnet {
+  cidr: string;
+  ip_version: 4 | 6;
+}
+
+/** By their floating address, or the one in the first network: IPv4 where there is one. */
+async function findReached(
+  region: Region,
+  { networks, floatingNetwork }: Pick<Preflight, "networks" | "floatingNetwork">,
+): Promise<Reached> {
+  const { authUrl } = region.session.credentials;
+  const cloudHost = new URL(authUrl).hostname.replace(/^\[|\]$/g, "");
+  const id = floatingNetwork?.id ?? networks[0]?.id;
+  if (id === undefined) return { family: 4, networks: [], cloudHost };
+  const path = `/subnets?network_id=${encodeURIComponent(id)}`;
+  const { subnets } = await region.send<{ subnets: Subnet[] }>({ service: "network", method: "GET", path });
+  const family = floatingNetwork || subnets.length === 0 || subnets.some(({ ip_version }) => ip_version === 4) ? 4 : 6;
+  const fitting = subnets.filter(({ ip_version }) => ip_version === family);
+  return { family, networks: fitting.map(({ cidr }) => cidr), cloudHost };
+}
+
+async function checkKeyPair(region: Region, wanted: PreflightInputs["keyPair"]): Promise<boolean> {
+  if (!wanted) return false;
+  const path = `/os-keypairs/${encodeURIComponent(wanted.name)}`;
+  const found = await region.find<{ keypair: { public_key: string } }>("compute", path);
+  if (!found) return false;
+  if (keyData(found.keypair.public_key) === keyData(wanted.publicKey)) return true;
+  throw new UserError({
+    where: `key pair "${wanted.name}" in region ${region.name} (environment variable RACKSPACE_KEY_PAIR)`,
+    found: "holds another key than the one in RACKSPACE_PRIVATE_KEY_FILENAME",
+    cure: "name another key pair, or the private key that belongs to this one",
+  });
+}
+
+function keyData(line: string): string {
+  const parsed = ssh2.utils.parseKey(line);
+  return parsed instanceof Error ? line.trim() : parsed.getPublicSSH().toString("base64");
+}
+
+/** What Nova counts: https://docs.openstack.org/api-ref/compute/#limits-limits. A most of -1 is none. */
+interface AbsoluteLimits {
+  maxTotalInstances: number;
+  totalInstancesUsed: number;
+  maxTotalCores?: number;
+  totalCoresUsed?: number;
+  maxTotalRAMSize?: number;
+  totalRAMUsed?: number;
+}
+
+/** Refuses when a quota leaves no room for one more server. */
+async function checkRoom(region: Region, { vcpus, ram }: Flavor): Promise<void> {
+  const found = await region.find<{ limits: { absolute: AbsoluteLimits } }>("compute", "/limits");
+  if (!found) return;
+  const limits = found.limits.absolute;
+  const counted = [
+    { what: "servers", most: limits.maxTotalInstances, used: limits.totalInstancesUsed, needed: 1 },
+    { what: "processors (cores)", most: limits.maxTotalCores, used: limits.totalCoresUsed, needed: vcpus },
+    { what: "MiB of memory (ram)", most: limits.maxTotalRAMSize, used: limits.totalRAMUsed, needed: ram },
+  ];
+  const short = counted.flatMap(({ what, most = -1, used = 0, needed }) => {
+    if (most < 0 || used + needed <= most) return [];
+    return [
+      {
+        where: `region ${region.name}`,
+        found: `${used} of the quota of ${most} ${what} are in use, and a builder needs ${needed}`,
+        cure: "remove servers, or ask for a larger quota; `./ci-images sweep` lists leftovers of ours",
+      },
+    ];
+  });
+  if (short.length > 0) throw new UserError(...short);
+}

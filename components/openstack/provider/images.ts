@@ -1,0 +1,146 @@
+// Images of Glance: finding, marking and dropping them. https://docs.openstack.org/api-ref/image/v2/
+import { labelKey, type Labels } from "../../../common/labels.ts";
+import type { Region } from "./region.ts";
+import { dropSnapshot } from "./volumes.ts";
+
+/** An image: Glance's own fields, and the image's properties beside them. */
+export interface Image {
+  id: string;
+  name: string;
+  /** https://docs.openstack.org/glance/latest/user/statuses.html */
+  status: string;
+  /** Bytes; null before it is there, 0 for an image that is a set of volume snapshots. */
+  size: number | null;
+  visibility: string;
+  owner: string;
+  created_at: string;
+  min_disk?: number;
+  [property: string]: unknown;
+}
+
+/** The image with that id, or undefined when there is none that we can see. */
+export async function findImage(region: Region, id: string): Promise<Image | undefined> {
+  const image = await region.find<Image>("image", `/images/${encodeURIComponent(id)}`);
+  return image?.status === "deleted" ? undefined : image;
+}
+
+/**
+ * Images that match all filters, the newest first.
+ * @param filters Fields and properties, e.g. `{ status: "active", os_distro: "debian" }`.
+ */
+export async function listImages(region: Region, filters: Readonly<Record<string, string>>): Promise<Image[]> {
+  const images: Image[] = [];
+  for (let query: string | undefined = `?${new URLSearchParams({ ...filters, limit: "100" }).toString()}`; query;) {
+    const page: { images: Image[]; next?: string } = await region.send({
+      service: "image",
+      method: "GET",
+      path: `/images${query}`,
+    });
+    images.push(...page.images);
+    // A path of Glance's own, which is not always the one that we reach it by: only the query counts.
+    query = page.next && new URL(page.next, "http://glance").search;
+  }
+  return images.sort((one, other) => other.created_at.localeCompare(one.created_at));
+}
+
+/** Images with all these labels of ours, the newest first; finished or not. */
+export function imagesWith(region: Region, labels: Partial<Labels> & { machine?: string }): Promise<Image[]> {
+  const filters = Object.entries(labels).map(([label, value]) => [labelKey("rackspace", label), value]);
+  return listImages(region, Object.fromEntries(filters) as Record<string, string>);
+}
+
+/** Sets properties, and removes those that are undefined. */
+export async function setProperties(
+  region: Region,
+  image: Image,
+  properties: Readonly<Record<string, string | undefined>>,
+): Promise<Image> {
+  const changes = Object.entries(properties)
+    .filter(([key, value]) => image[key] !== value && (value !== undefined || key in image))
+    .map(([key, value]) => {
+      const path = `/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+      return value === undefined ? { op: "remove", path } : { op: key in image ? "replace" : "add", path, value };
+    });
+  if (changes.length === 0) return image;
+  const contentType = "application/openstack-images-v2.1-json-patch";
+  const path = `/images/${image.id}`;
+  return region.send<Image>({ service: "image", method: "PATCH", path, body: changes, contentType });
+}
+
+/** Drops an image with the volume snapshots that it is made of. Content with one that is gone. */
+export async function dropImage(region: Region, id: string): Promise<void> {
+  const image = await findImage(region, id);
+  if (image) await region.remove("image", `/images/${id}`);
+  for (const snapshot of image ? snapshotIds(image) : []) await dropSnapshot(region, snapshot);
+}
+
+/** The Cinder snapshots that the image of a volume-backed server consists of. */
+export function snapshotIds(image: Image): string[] {
+  const mapping = image.block_device_mapping;
+  if (typeof mapping !== "string") return [];
+  const devices = JSON.parse(mapping) as { snapshot_id?: string | null }[];
+  return devices.map(({ snapshot_id }) => snapshot_id).filter((id) => typeof id === "string");
+}
+
+// What we note on an image once it is finished. A snapshot inherits the properties of the image that its server was booted
+// from: a worker's snapshot would look like an image of ours. So the notes that matter name the image that they are for.
+const completeKey = labelKey("rackspace", "complete");
+const proofKey = labelKey("rackspace", "proof");
+const planKey = labelKey("rackspace", "plan");
+const builderKey = labelKey("rackspace", "builder");
+
+/** How an image was verified. */
+export interface Proof {
+  /** ISO 8601. */
+  verifiedAt: string;
+  how: string;
+  /** How many checks passed. */
+  checks: number;
+}
+
+/** The properties that tell that an image is whole. */
+export function completeProperties(image: Image, plan: unknown, builder: unknown): Record<string, string> {
+  return { [completeKey]: image.id, [planKey]: JSON.stringify(plan), [builderKey]: JSON.stringify(builder) };
+}
+
+/** True for an image that was finished by us, and is there to be booted. */
+export function isComplete(image: Image): boolean {
+  return image.status === "active" && image[completeKey] === image.id;
+}
+
+/** The property that tells that an image was verified. */
+export function proofProperty(image: Image, proof: Proof): Record<string, string> {
+  return { [proofKey]: JSON.stringify({ image: image.id, ...proof }) };
+}
+
+export function isProven(image: Image): boolean {
+  const proof = parsed<{ image: string }>(image, proofKey);
+  return isComplete(image) && proof?.image === image.id;
+}
+
+/** What the recipe hash was made of, as it was noted. */
+export function planOf(image: Image): unknown {
+  return parsed(image, planKey);
+}
+
+/** What the builder was, as it was noted. */
+export function builderOf<T>(image: Image): T | undefined {
+  return parsed<T>(image, builderKey);
+}
+
+/** A label of ours on the image. */
+export function labelOf(image: Image, label: string): string | undefined {
+  const value = image[labelKey("rackspace", label)];
+  return typeof value === "string" ? value : undefined;
+}
+
+function parsed<T>(image: Image, key: string): T | undefined {
+  const text = image[key];
+  if (typeof text !== "string") return undefined;
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    // Not as we wrote it: somebody changed it by hand, and it proves nothing any more.
+    return undefined;
+  }
+}

@@ -1,0 +1,65 @@
+// One region of an OpenStack as resources and functions use it: requests that answer with their body, lists that go on
+// over all pages, things that may be missing.
+import type { Context } from "../../../provider/resource.ts";
+import { openSession, type Request, type Service, type Session } from "./session.ts";
+import { ApiError } from "./transport.ts";
+
+/** For looks at the world outside of any operation: shows nothing, and ends by itself. */
+export const quiet: Context = { progress: () => {}, signal: new AbortController().signal };
+
+export class Region {
+  /**
+   * @param name The region's name: `RegionOne`, `ORD`.
+   * @param context Of the operation that asks.
+   */
+  constructor(
+    readonly name: string,
+    readonly context: Context,
+    readonly session: Session = openSession(),
+  ) {}
+
+  /** The project that we are logged in to. */
+  projectId(): Promise<string> {
+    return this.session.projectId(this.context.signal);
+  }
+
+  /** True when the region has that service. */
+  offers(service: Service): Promise<boolean> {
+    return this.session.offers(service, this.name, this.context.signal);
+  }
+
+  /** Sends a request. @returns the answer's body. @throws ApiError */
+  async send<T>(request: Request): Promise<T> {
+    return (await this.session.request(this.name, request, this.context)).body as T;
+  }
+
+  /** Sends a request and returns the headers, too. @throws ApiError */
+  async exchange(request: Request) {
+    return this.session.request(this.name, request, this.context);
+  }
+
+  /** Gets something that may be missing. @returns undefined for 404. */
+  async find<T>(service: Service, path: string, microversion?: string): Promise<T | undefined> {
+    return unlessMissing(this.send<T>({ service, method: "GET", path, microversion }));
+  }
+
+  /** Deletes something that may be gone already. */
+  async remove(service: Service, path: string): Promise<void> {
+    await unlessMissing(this.send({ service, method: "DELETE", path }));
+  }
+
+  /** The OpenStack client's command line for this region, to tell people where to look. */
+  command(words: string): string {
+    return `openstack --os-region-name ${this.name} ${words}`;
+  }
+}
+
+/** Takes a 404 for "is not there". */
+export async function unlessMissing<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,24 @@
+// Every resource type and function for OpenStack.
+import { regions, resolveBase, survey } from "../functions/lookups.ts";
+import { preflight } from "../functions/preflight.ts";
+import { sweep } from "../functions/sweep.ts";
+import { boot } from "./boot.ts";
+import { importLease } from "./import-lease.ts";
+import { lease } from "./lease.ts";
+import { serverImage } from "./server-image.ts";
+import { sharing } from "./sharing.ts";
+import { imageLook, promotion, retirement, sealMark, stop } from "./steps.ts";
+
+export const rackspaceResources = [
+  lease,
+  importLease,
+  boot,
+  sealMark,
+  stop,
+  serverImage,
+  retirement,
+  imageLook,
+  promotion,
+  sharing,
+];
+export const rackspaceFunctions = [regions, resolveBase, survey, preflight, sweep];

@@ -1,0 +1,249 @@
+// The image of an OpenStack region: made by Nova from a stopped server, or uploaded from this computer; kept by Glance. No published Pulumi provider has
+// such a resource.
+import { cloudName, labelKey } from "../../../../common/labels.ts";
+import { UserError } from "../../../../common/user-error.ts";
+import {
+  builderOf,
+  completeProperties,
+  dropImage,
+  findImage,
+  imagesWith,
+  isComplete,
+  labelOf,
+  setProperties,
+  type Image,
+} from "../images.ts";
+import { quiet, Region } from "../region.ts";
+import { existingServer, stateOf, type Server } from "../servers.ts";
+import { finishSnapshot, startSnapshot } from "../snapshot.ts";
+import { uploadImage } from "../upload.ts";
+import { assertRunsOn } from "../../../local/provider/disk/guest-facts.ts";
+import { finishedImage, withDisk } from "../../../local/provider/disk/image-disk.ts";
+import type { Context, ResourceType } from "../../../../provider/resource.ts";
+
+/** What the image is made from and with; needed only to make it, not to keep it. */
+export interface Making {
+  /** The id of the sealed and stopped server. */
+  server: string;
+  /** The name of the server's lease, which drops the image unless it is proven. */
+  machine: string;
+  /** The base image's id. */
+  base: string;
+  /** When an image that was not proven by then may be swept away; as `formatExpiry` of common/labels.ts writes it. */
+  expires: string;
+  /** What the recipe hash is made of, to explain a later change by. */
+  plan: Record<string, unknown>;
+  /** What the builder was, for the verification. */
+  builder: Record<string, unknown>;
+}
+
+/** What the image is imported from; needed only to make it, not to keep it. */
+export interface Importing {
+  /** The image's folder on this computer. */
+  folder: string;
+  /** The name of the import's lease, which drops the image unless it is proven. */
+  machine: string;
+  /** The base image's id, as this computer knows it. */
+  base: string;
+  /** As of {@link Making}. */
+  expires: string;
+  /** As of {@link Making}. */
+  plan: Record<string, unknown>;
+  /** What Glance gets. */
+  format: "qcow2" | "raw";
+  /** What the hypervisor is to know of the disk; `properties` win. */
+  defaults: Record<string, string>;
+}
+
+export interface ServerImageInputs {
+  region: string;
+  project: string;
+  stack: string;
+  distribution: string;
+  /** The recipe hash: what makes one image differ from another. */
+  recipe: string;
+  /** The recipe's name. */
+  name: string;
+  /** More properties: the stack's tags, and what the hypervisor is to know (`hw_disk_bus`). */
+  properties: Record<string, string>;
+  making?: Making;
+  importing?: Importing;
+}
+
+export interface ServerImageState extends Omit<ServerImageInputs, "making" | "importing"> {
+  /** The image's id in Glance. */
+  image: string;
+  /** Its name in Glance. */
+  imageName: string;
+  /** Its size; 0 for an image that is a set of volume snapshots. */
+  bytes: number;
+  /** ISO 8601. */
+  builtAt: string;
+  builder: Record<string, unknown>;
+}
+
+/** `ci-images:rackspace:ServerImage`. */
+export const serverImage: ResourceType<ServerImageInputs, ServerImageState> = {
+  token: "ci-images:rackspace:ServerImage",
+  inputs: {
+    type: "object",
+    properties: {
+      region: { type: "string" },
+      project: { type: "string" },
+      stack: { type: "string" },
+      distribution: { type: "string" },
+      recipe: { type: "string" },
+      name: { type: "string" },
+      properties: { type: "object", additionalProperties: { type: "string", maxLength: 255 } },
+      making: { type: "object", required: ["server", "machine", "base", "expires", "plan", "builder"] },
+      importing: {
+        type: "object",
+        properties: { format: { enum: ["qcow2", "raw"] } },
+        required: ["folder", "machine", "base", "expires", "plan", "format", "defaults"],
+      },
+    },
+    required: ["region", "project", "stack", "distribution", "recipe", "name", "properties"],
+  },
+  replaceOn: ["region", "project", "stack", "distribution", "recipe"],
+
+  async drift(id, { region, properties }) {
+    const image = await findImage(new Region(region, quiet), id);
+    if (!image || !isComplete(image)) return "replace";
+    return Object.entries(properties).every(([key, value]) => image[key] === value) ? "none" : "update";
+  },
+
+  async create(inputs, context) {
+    const region = new Region(inputs.region, context);
+    const { project, stack, distribution, recipe, properties } = inputs;
+    const labels = { project, stack, distribution, recipe, role: "image" as const };
+    // Left by a bake whose record was lost: the same recipe's image, whole, needs no second bake.
+    const present = (await imagesWith(region, labels)).find(isComplete);
+    if (present) {
+      context.progress(`image ${present.id} is there already; taken over`);
+      return outputs(inputs, await setProperties(region, present, properties));
+    }
+    if (inputs.importing) return outputs(inputs, await upload(region, inputs, inputs.importing));
+    if (!inputs.making) {
+      throw new UserError({
+        where: `image of recipe ${recipe.slice(0, 8)} in ${region.name}`,
+        found: "is gone, and so is the builder that could make it anew",
+        cure: "run `pulumi up` again: it bakes the image from its recipe",
+      });
+    }
+    return outputs(inputs, await bake(region, inputs, inputs.making, context));
+  },
+
+  async read(id, state, context) {
+    const image = await findImage(new Region(state.region, context), id);
+    if (!image || !isComplete(image)) return undefined;
+    const properties = Object.keys(state.properties).map((key) => [key, textOf(image[key])]);
+    return { ...stateOfImage(state, image), properties: Object.fromEntries(properties) as Record<string, string> };
+  },
+
+  async update(id, state, inputs, context) {
+    const region = new Region(inputs.region, context);
+    const image = await findImage(region, id);
+    if (!image) throw new UserError({ where: `image ${id} in ${region.name}`, found: "is gone" });
+    const dropped = Object.keys(state.properties).filter((key) => !(key in inputs.properties) && key in image);
+    const changes = { ...Object.fromEntries(dropped.map((key) => [key, undefined])), ...inputs.properties };
+    return stateOfImage(inputs, await setProperties(region, image, changes));
+  },
+
+  async delete(id, { region }, context) {
+    await dropImage(new Region(region, context), id);
+  },
+};
+
+/** Makes the image, or goes on with one that an interrupted `pulumi up` began to make. */
+async function bake(region: Region, inputs: ServerImageInputs, making: Making, context: Context): Promise<Image> {
+  const server = await existingServer(region, making.server);
+  if (server.status !== "SHUTOFF") {
+    throw new UserError({
+      where: `server ${server.id} in ${region.name}`,
+      found: `is ${stateOf(server)} although it was sealed and stopped: what runs on it now is not sealed any more`,
+      cure: "run `pulumi up` again: it starts on a fresh builder",
+    });
+  }
+  const id =
+    (await begunImage(region, server)) ??
+    (await startSnapshot(region, server, nameOf(inputs), metadataOf(inputs, making)));
+  context.progress(`making image ${id}`, true);
+  const image = await finishSnapshot(region, server, id);
+  return setProperties(region, image, completeProperties(image, making.plan, making.builder));
+}
+
+/** What Nova's machines ask for. */
+const needs = { cloud: "OpenStack", network: "virtio_net", dataSources: ["OpenStack", "ConfigDrive"] };
+
+/** Uploads the image. What an interrupted `pulumi up` has begun is of no use: Glance can't go on with it. */
+async function upload(region: Region, inputs: ServerImageInputs, importing: Importing): Promise<Image> {
+  const { folder, machine, base, expires, plan, format, defaults } = importing;
+  const { progress, signal } = region.context;
+  for (const { id } of await imagesWith(region, { machine })) await dropImage(region, id);
+  const local = await finishedImage({ folder, recipe: inputs.recipe });
+  const bus = inputs.properties.hw_disk_bus ?? defaults.hw_disk_bus;
+  assertRunsOn(local, { ...needs, disk: { virtio: "virtio_blk", scsi: "virtio_scsi" }[bus] });
+  const { size, builder } = local.manifest;
+  const labels = metadataOf(inputs, { machine, base, expires });
+  const properties = { ...defaults, ...labels, [labelKey("rackspace", "imported")]: "true" };
+  const minDisk = Math.ceil(size / 2 ** 30);
+  const image = await withDisk(
+    local,
+    format,
+    (disk) => uploadImage(region, { disk, format, name: nameOf(inputs), minDisk, properties }),
+    progress,
+    signal,
+  );
+  progress(`image ${image.id}: uploaded, and Glance has the same content`);
+  return setProperties(region, image, completeProperties(image, plan, builder));
+}
+
+/** An image of the server that Nova is still making, or has made; others of it are dropped: they came to nothing. */
+async function begunImage(region: Region, server: Server): Promise<string | undefined> {
+  const images = await imagesWith(region, { machine: server.name });
+  const isWorking = Boolean(server["OS-EXT-STS:task_state"]);
+  const begun = images.find((image) => !snapshotCameToNothing(image) && (image.status === "active" || isWorking));
+  for (const image of images) if (image !== begun) await dropImage(region, image.id);
+  return begun?.id;
+}
+
+function snapshotCameToNothing({ status, size, block_device_mapping }: Image): boolean {
+  if (["killed", "deleted", "pending_delete", "deactivated"].includes(status)) return true;
+  return status === "active" && !size && block_device_mapping === undefined;
+}
+
+function nameOf({ project, stack, distribution, name, recipe }: ServerImageInputs): string {
+  return cloudName("rackspace", project, stack, distribution, name, recipe.slice(0, 12));
+}
+
+/** Nova refuses values of more than 255 characters here; what is longer is set when the image is there. */
+function metadataOf(
+  inputs: ServerImageInputs,
+  { machine, base, expires }: Pick<Making, "machine" | "base" | "expires">,
+): Record<string, string> {
+  const { project, stack, distribution, recipe, name, properties } = inputs;
+  const labels = { project, stack, distribution, recipe, name, role: "image", base, machine, expires };
+  const own = Object.entries(labels).map(([label, value]) => [labelKey("rackspace", label), value.slice(0, 255)]);
+  return { ...properties, ...(Object.fromEntries(own) as Record<string, string>) };
+}
+
+function outputs(inputs: ServerImageInputs, image: Image): { id: string; outputs: ServerImageState } {
+  return { id: image.id, outputs: stateOfImage(inputs, image) };
+}
+
+function stateOfImage(inputs: Omit<ServerImageInputs, "making" | "importing">, image: Image): ServerImageState {
+  const { region, project, stack, distribution, recipe, properties } = inputs;
+  return {
+    ...{ region, project, stack, distribution, recipe, properties },
+    name: labelOf(image, "name") ?? inputs.name,
+    image: image.id,
+    imageName: image.name,
+    bytes: image.size ?? 0,
+    builtAt: image.created_at,
+    builder: builderOf<Record<string, unknown>>(image) ?? {},
+  };
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}

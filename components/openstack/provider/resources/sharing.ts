@@ -1,0 +1,86 @@
+// Who may use an image beside its project: Glance's visibility and members. Declared for proven images only.
+// https://docs.openstack.org/api-ref/image/v2/#sharing
+import { UserError } from "../../../../common/user-error.ts";
+import { findImage, setProperties } from "../images.ts";
+import { quiet, Region, unlessMissing } from "../region.ts";
+import type { ResourceType } from "../../../../provider/resource.ts";
+
+export interface SharingInputs {
+  region: string;
+  /** The image's id. */
+  image: string;
+  visibility: "private" | "shared" | "community" | "public";
+  /** Ids of projects that see a `shared` image once they accept it. */
+  members: string[];
+}
+
+/** `ci-images:rackspace:Sharing`. */
+export const sharing: ResourceType<SharingInputs, SharingInputs> = {
+  token: "ci-images:rackspace:Sharing",
+  inputs: {
+    type: "object",
+    properties: {
+      region: { type: "string" },
+      image: { type: "string" },
+      visibility: { enum: ["private", "shared", "community", "public"] },
+      members: { type: "array", items: { type: "string" } },
+    },
+    required: ["region", "image", "visibility", "members"],
+  },
+  replaceOn: ["region", "image"],
+
+  async drift(_id, state) {
+    const region = new Region(state.region, quiet);
+    const image = await findImage(region, state.image);
+    // An image that is gone is for its own resource to see.
+    if (!image) return "none";
+    const members = image.visibility === "shared" ? await membersOf(region, image.id) : [];
+    const same = image.visibility === state.visibility && members.join() === [...state.members].sort().join();
+    return same ? "none" : "update";
+  },
+
+  async create(inputs, context) {
+    await share(new Region(inputs.region, context), inputs);
+    return { id: inputs.image, outputs: inputs };
+  },
+
+  async read(_id, state, context) {
+    const region = new Region(state.region, context);
+    const image = await findImage(region, state.image);
+    if (!image) return undefined;
+    const members = image.visibility === "shared" ? await membersOf(region, image.id) : [];
+    return { ...state, visibility: image.visibility as SharingInputs["visibility"], members };
+  },
+
+  async update(_id, _state, inputs, context) {
+    await share(new Region(inputs.region, context), inputs);
+    return inputs;
+  },
+
+  async delete(_id, { region, image }, context) {
+    const place = new Region(region, context);
+    if (await findImage(place, image)) await share(place, { region, image, visibility: "private", members: [] });
+  },
+};
+
+async function share(region: Region, { image: id, visibility, members }: SharingInputs): Promise<void> {
+  const image = await findImage(region, id);
+  if (!image) throw new UserError({ where: `image ${id} in ${region.name}`, found: "is gone, and can't be shared" });
+  const path = `/images/${id}/members`;
+  // Members can only be changed while an image is shared.
+  const present = image.visibility === "shared" ? await membersOf(region, id) : [];
+  for (const member of present.filter((each) => !members.includes(each))) {
+    await region.remove("image", `${path}/${encodeURIComponent(member)}`);
+  }
+  await setProperties(region, image, { visibility });
+  for (const member of members.filter((each) => !present.includes(each))) {
+    await region.send({ service: "image", method: "POST", path, body: { member } });
+  }
+}
+
+async function membersOf(region: Region, id: string): Promise<string[]> {
+  type Members = { members: { member_id: string }[] };
+  const asked = region.send<Members>({ service: "image", method: "GET", path: `/images/${id}/members` });
+  const answer = await unlessMissing(asked);
+  return (answer?.members ?? []).map(({ member_id }) => member_id).sort();
+}

@@ -1,0 +1,122 @@
+// Steps of the life cycle that act on a server or an image once and leave nothing to delete: their records are dropped with
+// the builder's by the `pulumi up` after the bake.
+import { labelKey } from "../../../../common/labels.ts";
+import { UserError } from "../../../../common/user-error.ts";
+import { findImage, isComplete, proofProperty, setProperties } from "../images.ts";
+import { Region } from "../region.ts";
+import { endServer, existingServer, markSealing, stopServer } from "../servers.ts";
+import { lookAtContent } from "../snapshot.ts";
+import type { ResourceType } from "../../../../provider/resource.ts";
+import { waitFor } from "../../../../provider/kit/wait.ts";
+import { passedChecks, promotionInputs, type Proof } from "../../../../provider/kit/proof.ts";
+
+export interface StepInputs {
+  region: string;
+  /** The server's id. */
+  server: string;
+}
+
+/** A step that acts on a server. */
+function step(
+  token: string,
+  act: (region: Region, server: string) => Promise<void>,
+): ResourceType<StepInputs, StepInputs> {
+  return {
+    token,
+    inputs: {
+      type: "object",
+      properties: { region: { type: "string" }, server: { type: "string" } },
+      required: ["region", "server"],
+    },
+    replaceOn: ["region", "server"],
+    async create(inputs, context) {
+      await act(new Region(inputs.region, context), inputs.server);
+      return { id: inputs.server, outputs: inputs };
+    },
+  };
+}
+
+/** `ci-images:rackspace:SealMark`: notes on the server that sealing begins; see {@link markSealing}. */
+export const sealMark = step("ci-images:rackspace:SealMark", async (region, server) => {
+  await existingServer(region, server);
+  await markSealing(region, server, "begun");
+});
+
+/** `ci-images:rackspace:Stop`: shuts the sealed server down through the API and waits until it is. */
+export const stop = step("ci-images:rackspace:Stop", async (region, server) => {
+  await stopServer(region, server);
+  await markSealing(region, server, "done");
+});
+
+/** `ci-images:rackspace:Retirement`: ends the server inside the same `pulumi up` that made it, and waits until it is gone. */
+export const retirement = step("ci-images:rackspace:Retirement", endServer);
+
+export interface ImageLookInputs {
+  region: string;
+  /** The image's id. */
+  image: string;
+}
+
+/** `ci-images:rackspace:ImageLook`: looks at the image once more when its server is gone. */
+export const imageLook: ResourceType<ImageLookInputs, ImageLookInputs> = {
+  token: "ci-images:rackspace:ImageLook",
+  inputs: {
+    type: "object",
+    properties: { region: { type: "string" }, image: { type: "string" } },
+    required: ["region", "image"],
+  },
+  replaceOn: ["region", "image"],
+  async create(inputs, context) {
+    const region = new Region(inputs.region, context);
+    await waitFor(
+      {
+        what: `image ${inputs.image}`,
+        until: "to be whole after its server was ended",
+        deadline: 60,
+        lookAt: region.command(`image show ${inputs.image}`),
+        look: async () => {
+          const image = await findImage(region, inputs.image);
+          if (!image) return { failed: "it went with its server", cure: "`pulumi up` bakes it anew" };
+          if (!isComplete(image)) return { failed: `it is ${image.status}`, cure: "`pulumi up` bakes it anew" };
+          return lookAtContent(region, image);
+        },
+      },
+      context,
+    );
+    return { id: inputs.image, outputs: inputs };
+  },
+};
+
+export interface PromotionInputs extends Proof {
+  region: string;
+  /** The image's id. */
+  image: string;
+}
+
+/** `ci-images:rackspace:Promotion`: makes a verified image a proven one, which outputs may name. */
+export const promotion: ResourceType<PromotionInputs, PromotionInputs> = {
+  token: "ci-images:rackspace:Promotion",
+  inputs: promotionInputs("region", "image"),
+  replaceOn: ["region", "image"],
+  async create(inputs, context) {
+    const region = new Region(inputs.region, context);
+    const image = await promotable(region, inputs.image);
+    const checks = passedChecks(inputs).length;
+    const proof = proofProperty(image, { verifiedAt: new Date().toISOString(), how: inputs.how, checks });
+    // A proven image is no leftover, however old it gets, and nothing that a lease may drop; what workers that were booted
+    // from it are snapshotted to must not look like one, either.
+    const temporary = ["expires", "machine"].map((label) => [labelKey("rackspace", label), undefined]);
+    await setProperties(region, image, { ...proof, ...(Object.fromEntries(temporary) as Record<string, undefined>) });
+    return { id: inputs.image, outputs: inputs };
+  },
+};
+
+async function promotable(region: Region, id: string) {
+  const image = await findImage(region, id);
+  if (image && isComplete(image)) return image;
+  throw new UserError({
+    where: `image ${id} in ${region.name}`,
+    found: image ? `is ${image.status}` : "is gone",
+    cure: "run `pulumi up` again: it bakes the image from its recipe",
+  });
+}

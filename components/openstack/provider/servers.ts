@@ -1,0 +1,179 @@
+// Servers of Nova: finding, stopping, ending them, and the marks that we leave on them.
+// https://docs.openstack.org/api-ref/compute/
+import { UserError } from "../../../common/user-error.ts";
+import { labelKey, type Labels } from "../../../common/labels.ts";
+import { waitFor } from "../../../provider/kit/wait.ts";
+import type { Region } from "./region.ts";
+import { dropVolume } from "./volumes.ts";
+
+/** The parts of a server that we look at. */
+export interface Server {
+  id: string;
+  name: string;
+  /** ACTIVE, SHUTOFF, BUILD, ERROR, ... https://docs.openstack.org/nova/latest/reference/vm-states.html */
+  status: string;
+  metadata: Record<string, string>;
+  created: string;
+  addresses: Record<string, { addr: string }[]>;
+  "OS-EXT-STS:task_state"?: string | null;
+  "os-extended-volumes:volumes_attached"?: { id: string; delete_on_termination?: boolean }[];
+  fault?: { message: string };
+  key_name?: string | null;
+  security_groups?: { name: string }[];
+}
+
+/**
+ * The microversion that we ask Nova for: the one from which createImage answers with the image's id (Pike, 2017). Clouds
+ * that know no microversions answer as they always did.
+ */
+export const microversion = "2.45";
+
+/** Seconds that a clean shutdown may take: Nova pulls the plug after 60 s (`shutdown_timeout`) unless the image says more. */
+const switchDeadline = 600;
+const endDeadline = 600;
+
+/** The server with that id, or undefined when there is none any more. */
+export async function findServer(region: Region, id: string): Promise<Server | undefined> {
+  const found = await region.find<{ server: Server }>("compute", `/servers/${encodeURIComponent(id)}`, microversion);
+  // Where deletions can be taken back for a while, a deleted server is still shown.
+  return found && !["DELETED", "SOFT_DELETED"].includes(found.server.status) ? found.server : undefined;
+}
+
+/** All servers of the project, or those of one name. */
+export async function listServers(region: Region, name?: string): Promise<Server[]> {
+  const servers: Server[] = [];
+  // Nova takes the name as a regular expression.
+  const filter = name === undefined ? "" : `&name=${encodeURIComponent(`^${name.replaceAll(".", "\\.")}$`)}`;
+  for (let marker = ""; ;) {
+    const path = `/servers/detail?limit=500${filter}${marker && `&marker=${marker}`}`;
+    const page = await region.send<{ servers: Server[]; servers_links?: { rel: string }[] }>({
+      service: "compute",
+      method: "GET",
+      path,
+      microversion,
+    });
+    servers.push(...page.servers);
+    if (!page.servers_links?.some(({ rel }) => rel === "next")) break;
+    marker = page.servers.at(-1)!.id;
+  }
+  return servers.filter(({ status }) => !["DELETED", "SOFT_DELETED"].includes(status));
+}
+
+/** The servers whose metadata has all these labels. */
+export async function serversWith(region: Region, labels: Partial<Labels>): Promise<Server[]> {
+  const wanted = Object.entries(labels).map(([label, value]) => [labelKey("rackspace", label), value]);
+  return (await listServers(region)).filter(({ metadata }) => wanted.every(([key, value]) => metadata[key] === value));
+}
+
+/** How far sealing has come on a server: nothing of it, begun (nobody can log in any more), done (sealed and stopped). */
+export type Sealing = "begun" | "done" | undefined;
+const sealingKey = labelKey("rackspace", "sealing");
+
+export function sealingOf({ metadata }: Server): Sealing {
+  const mark = metadata[sealingKey];
+  return mark === "begun" || mark === "done" ? mark : undefined;
+}
+
+/**
+ * Notes on the server how far sealing has come. The official provider never looks at metadata that it did not set, so the
+ * mark lasts as long as the server.
+ */
+export async function markSealing(region: Region, id: string, sealing: "begun" | "done"): Promise<void> {
+  const path = `/servers/${id}/metadata`;
+  await region.send({ service: "compute", method: "POST", path, body: { metadata: { [sealingKey]: sealing } } });
+}
+
+/** The server. @throws UserError when it is gone, with what to do. */
+export async function existingServer(region: Region, id: string): Promise<Server> {
+  const server = await findServer(region, id);
+  if (server) return server;
+  throw new UserError({
+    where: `server ${id} in ${region.name}`,
+    found: "is gone",
+    cure: "run `pulumi up` again: it starts on a fresh builder",
+  });
+}
+
+/** Shuts the server down through the API and waits until it is. */
+export async function stopServer(region: Region, id: string): Promise<void> {
+  await switchServer(region, id, "os-stop", "SHUTOFF");
+}
+
+/** Starts the server through the API and waits until it is. */
+export async function startServer(region: Region, id: string): Promise<void> {
+  await switchServer(region, id, "os-start", "ACTIVE");
+}
+
+async function switchServer(region: Region, id: string, action: "os-stop" | "os-start", wanted: string): Promise<void> {
+  const server = await existingServer(region, id);
+  // Nova refuses to switch a broken one; what it says of that is in the server, and told below.
+  if (server.status !== wanted && server.status !== "ERROR") await act(region, id, { [action]: null });
+  await waitFor(
+    {
+      what: describe(server),
+      until: `to be ${wanted}`,
+      deadline: switchDeadline,
+      lookAt: region.command(`server show ${id}`),
+      look: async () => {
+        const seen = await findServer(region, id);
+        if (!seen) return { failed: "it is gone", cure: "run `pulumi up` again: it starts on a fresh builder" };
+        if (seen.status === "ERROR") return { failed: `it is in ERROR: ${seen.fault?.message ?? "no reason given"}` };
+        const task = seen["OS-EXT-STS:task_state"];
+        return seen.status === wanted && !task ? { done: undefined } : { state: stateOf(seen) };
+      },
+    },
+    region.context,
+  );
+}
+
+/** Whether somebody stopped a server that is not sealed. */
+export function isStoppedOpen(server: Server): boolean {
+  return server.status === "SHUTOFF" && sealingOf(server) === undefined;
+}
+
+/** Ends the server and drops the volumes that lived for it only. Content with a server that is gone. */
+export async function endServer(region: Region, id: string): Promise<void> {
+  const server = await findServer(region, id);
+  if (!server) return;
+  await region.remove("compute", `/servers/${id}`);
+  await waitFor(
+    {
+      what: describe(server),
+      until: "to be gone",
+      deadline: endDeadline,
+      lookAt: region.command(`server show ${id}`),
+      look: async () => {
+        const seen = await findServer(region, id);
+        return seen ? { state: stateOf(seen) } : { done: undefined };
+      },
+    },
+    region.context,
+  );
+  for (const volume of server["os-extended-volumes:volumes_attached"] ?? []) {
+    if (volume.delete_on_termination !== false) await dropVolume(region, volume.id);
+  }
+}
+
+/** The last lines of the server's serial console. */
+export async function consoleOf(region: Region, id: string): Promise<string> {
+  const body = { "os-getConsoleOutput": {} };
+  const path = `/servers/${id}/action`;
+  const answer = await region.send<{ output: string }>({ service: "compute", method: "POST", path, body });
+  return answer.output;
+}
+
+export async function act(region: Region, id: string, body: Record<string, unknown>) {
+  const path = `/servers/${id}/action`;
+  return region.exchange({ service: "compute", method: "POST", path, body, microversion });
+}
+
+/** For messages: name and id. */
+export function describe({ name, id }: Pick<Server, "name" | "id">): string {
+  return `server ${name} (${id})`;
+}
+
+/** For messages: status, and what Nova is doing. */
+export function stateOf(server: Server): string {
+  const task = server["OS-EXT-STS:task_state"];
+  return task ? `${server.status} (${task})` : server.status;
+}

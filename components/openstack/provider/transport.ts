@@ -1,0 +1,149 @@
+// One HTTP request to an OpenStack service, and what its services say when they refuse one. Not `fetch`: it cannot be given
+// certificate authorities for one cloud.
+import { request as plainRequest, type ClientRequest } from "node:http";
+import { Agent, request as secureRequest } from "node:https";
+import type { Readable } from "node:stream";
+import { UserError } from "../../../common/user-error.ts";
+
+export interface Answer {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  /** JSON, or the text itself where it is none. */
+  body: unknown;
+}
+
+/** What an encrypted connection trusts. */
+export interface Trust {
+  certificateAuthorities?: string;
+  insecure: boolean;
+}
+
+/** A service refused a request. */
+export class ApiError extends UserError {
+  /**
+   * @param method With `path`, what was asked; no bodies, they may hold secrets.
+   * @param service The service's type: `compute`.
+   */
+  constructor(
+    readonly status: number,
+    service: string,
+    method: string,
+    path: string,
+    reason: string,
+    readonly requestId: string | undefined,
+  ) {
+    const id = requestId === undefined ? "" : ` (request id ${requestId})`;
+    super({ where: `OpenStack ${service}`, found: `${method} ${path} was refused with ${status}: ${reason}${id}` });
+  }
+}
+
+/** There was no connection, or it was cut. */
+export class ConnectionError extends UserError {}
+
+/** A body that is too large for the memory. */
+export interface Content {
+  /** Its size. */
+  bytes: number;
+  /** Reads it from its beginning; a request that has to be sent again reads it again. */
+  open(): Readable;
+}
+
+/** Seconds without any byte after which a connection is given up; a service may take its time with what it was sent. */
+const silence = { usual: 60, withContent: 600 };
+
+/**
+ * Sends a request.
+ * @param body As it is to be sent.
+ * @throws ConnectionError when there is no connection, with the reason and never with the body.
+ */
+export async function send(
+  method: string,
+  url: string,
+  headers: Record<string, string>,
+  body: string | Content | undefined,
+  trust: Trust,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const { protocol, host } = new URL(url);
+  const content = typeof body === "object" ? body.open() : undefined;
+  const patience = content ? silence.withContent : silence.usual;
+  let request: ClientRequest | undefined;
+  try {
+    return await new Promise((resolve, reject) => {
+      const options = { method, headers, signal, timeout: patience * 1000 };
+      const sending =
+        protocol === "https:" ? secureRequest(url, { ...options, agent: agentFor(trust) }) : plainRequest(url, options);
+      request = sending;
+      sending.on("timeout", () => sending.destroy(new Error(`no answer for ${patience} s`)));
+      sending.on("error", reject);
+      sending.on("response", (response) => {
+        const chunks: Buffer[] = [];
+        response.on("error", reject);
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("end", () => {
+          const text = Buffer.concat(chunks).toString("utf8");
+          resolve({ status: response.statusCode!, headers: response.headers, body: parse(text) });
+        });
+      });
+      if (!content) return sending.end(body);
+      content.on("error", (error) => sending.destroy(error));
+      content.pipe(sending);
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    const { code, message } = error as NodeJS.ErrnoException;
+    const isTrust = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/.test(code ?? "");
+    throw new ConnectionError({
+      where: `OpenStack at ${protocol}//${host}`,
+      found: `no connection (${code ?? message})`,
+      cure: isTrust ? "name the cloud's certificate authority in OS_CACERT, or cacert in clouds.yaml" : undefined,
+    });
+  } finally {
+    // A service may refuse before it has read everything.
+    if (content && !content.destroyed) {
+      content.destroy();
+      request?.destroy();
+    }
+  }
+}
+
+const agents = new Map<string, Agent>();
+
+/** One agent for each cloud: its connections are used again. */
+function agentFor({ certificateAuthorities: ca, insecure }: Trust): Agent {
+  const key = `${insecure} ${ca ?? ""}`;
+  const agent = agents.get(key) ?? new Agent({ keepAlive: true, ca, rejectUnauthorized: !insecure });
+  agents.set(key, agent);
+  return agent;
+}
+
+function parse(body: string): unknown {
+  try {
+    return JSON.parse(body) as unknown;
+  } catch {
+    // No content, or Glance's HTML.
+    return body;
+  }
+}
+
+/** The reason in a refusal, which every service words in another way; Glance has HTML, in its JSON, too. */
+export function reasonOf(body: unknown): string {
+  if (typeof body === "string") return plain(body);
+  const [inner] = body !== null && typeof body === "object" ? (Object.values(body) as unknown[]) : [];
+  const message = (inner as { message?: unknown } | null)?.message ?? (body as { message?: unknown } | null)?.message;
+  return typeof message === "string" ? plain(message) : "no reason given";
+}
+
+function plain(text: string): string {
+  const words = text
+    .replace(/<(head|style)>.*?<\/\1>/gs, " ")
+    .replaceAll(/<\/?[a-z][^>]*>/gi, " ")
+    .replaceAll(/\s+/g, " ");
+  return words.trim().slice(0, 500) || "no reason given";
+}
+
+/** The id under which the cloud's operator finds a request in the logs. */
+export function requestIdOf({ headers }: Answer): string | undefined {
+  const id = headers["x-openstack-request-id"] ?? headers["x-compute-request-id"];
+  return Array.isArray(id) ? id[0] : id;
+}

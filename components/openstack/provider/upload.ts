@@ -1,0 +1,170 @@
+// From a disk on this computer to an image of Glance: the image is made, its content streamed, and the checksum that Glance computed
+// compared with ours. https://docs.openstack.org/api-ref/image/v2/#image-data
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { pipeline } from "node:stream/promises";
+import { Transform } from "node:stream";
+import { UserError } from "../../../common/user-error.ts";
+import { uploadProgress } from "../../../provider/kit/upload-progress.ts";
+import { waitFor, type Seen } from "../../../provider/kit/wait.ts";
+import { dropImage, findImage, type Image } from "./images.ts";
+import { quiet, Region } from "./region.ts";
+import { ApiError, ConnectionError, type Content } from "./transport.ts";
+
+/** Seconds that Glance may take with an image whose content it has: it may copy it from store to store, or convert it. */
+const deadline = 3600;
+/** How often an upload whose connection was cut is begun again. */
+const attempts = 3;
+const mebibyte = 2 ** 20;
+
+/** How content gets into Glance: in one request, or into its staging area and from there by a task of its own. */
+export type UploadMethod = "direct" | "staged";
+
+export interface ImageToUpload {
+  /** The file. */
+  disk: string;
+  format: "qcow2" | "raw";
+  name: string;
+  /** GiB that a machine's disk must have. */
+  minDisk: number;
+  properties: Readonly<Record<string, string>>;
+}
+
+/**
+ * Makes an image of a disk. What does not end well leaves no image behind: it is dropped, also when the user gives up.
+ * @throws UserError when Glance refuses, when its checksum is another than ours, and when the connection was cut three times.
+ */
+export async function uploadImage(region: Region, upload: ImageToUpload): Promise<Image> {
+  const { signal, progress } = region.context;
+  for (let attempt = 1; ; attempt++) {
+    const { image, methods } = await makeImage(region, upload);
+    try {
+      return await fill(region, image, upload, methods);
+    } catch (error) {
+      // The signal may be what ended it: dropping the image goes on without it.
+      await dropImage(new Region(region.name, quiet, region.session), image.id);
+      signal.throwIfAborted();
+      if (!(error instanceof ConnectionError) || attempt === attempts) throw error;
+      progress(`image ${image.id}: ${error.message}; uploading once more`);
+    }
+  }
+}
+
+/** @returns the image, which has no content yet, and the ways of importing that Glance offers. */
+async function makeImage(region: Region, { format, name, minDisk, properties }: ImageToUpload) {
+  const body = {
+    ...properties,
+    ...{ name, disk_format: format, container_format: "bare", visibility: "private", min_disk: minDisk },
+  };
+  const answer = await region.exchange({ service: "image", method: "POST", path: "/images", body });
+  const methods = String(answer.headers["openstack-image-import-methods"] ?? "").split(",");
+  return { image: answer.body as Image, methods };
+}
+
+async function fill(region: Region, { id }: Image, upload: ImageToUpload, methods: readonly string[]): Promise<Image> {
+  const { bytes, content, digest } = await contentOf(region, id, upload.disk);
+  let method: UploadMethod = "direct";
+  try {
+    await sendContent(region, id, content(), method);
+  } catch (error) {
+    // Clouds that want imports only refuse the plain way by their policy.
+    const isForbidden = error instanceof ApiError && [403, 404, 405].includes(error.status);
+    if (!isForbidden || !methods.includes("glance-direct")) throw explained(error, upload, bytes);
+    method = "staged";
+    await sendContent(region, id, content(), method);
+  }
+  const image = await waitUntilActive(region, id);
+  await assertSame(region, image, upload, digest());
+  return image;
+}
+
+/** Sends an image's content. For tests, which way can be chosen. */
+export async function sendContent(region: Region, id: string, content: Content, method: UploadMethod): Promise<void> {
+  const path = `/images/${id}/${method === "direct" ? "file" : "stage"}`;
+  await region.send({ service: "image", method: "PUT", path, content });
+  if (method === "direct") return;
+  const body = { method: { name: "glance-direct" } };
+  await region.send({ service: "image", method: "POST", path: `/images/${id}/import`, body });
+}
+
+/** A file as content that is digested while it is sent. */
+async function contentOf({ context }: Region, id: string, disk: string) {
+  const { size: bytes } = await stat(disk);
+  let hash = createHash("sha512");
+  const open = () => {
+    hash = createHash("sha512");
+    const shown = uploadProgress(`image ${id}`, bytes, context.progress);
+    const watch = new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        hash.update(chunk);
+        shown(chunk.length);
+        done(undefined, chunk);
+      },
+    });
+    const file = createReadStream(disk, { highWaterMark: mebibyte });
+    file.on("error", (error) => watch.destroy(error));
+    watch.on("close", () => file.destroy());
+    return file.pipe(watch);
+  };
+  return { bytes, content: (): Content => ({ bytes, open }), digest: () => hash.digest("hex") };
+}
+
+function explained(error: unknown, { disk }: ImageToUpload, bytes: number): unknown {
+  if (!(error instanceof ApiError) || ![413, 507].includes(error.status)) return error;
+  return new UserError({
+    where: disk,
+    found: `its ${Math.ceil(bytes / mebibyte)} MiB do not fit into the cloud: ${error.message}`,
+    cure: "free some of the project's image storage, or ask for a larger quota",
+  });
+}
+
+/** https://docs.openstack.org/glance/latest/user/statuses.html */
+function waitUntilActive(region: Region, id: string): Promise<Image> {
+  const look = async (): Promise<Seen<Image>> => {
+    const image = await findImage(region, id);
+    const cure = "`pulumi up` tries again";
+    if (!image) return { failed: "it is gone", cure };
+    const failed = image.os_glance_failed_import;
+    if (typeof failed === "string" && failed !== "") {
+      return { failed: `Glance could not import it into ${failed}`, cure };
+    }
+    if (image.status === "active") return { done: image };
+    if (image.status === "queued") return { failed: "Glance has dropped its content: it is queued again", cure };
+    // Others are on their way: saving, uploading, importing.
+    const isLost = ["killed", "deleted", "pending_delete", "deactivated"].includes(image.status);
+    return isLost ? { failed: `it ended as ${image.status}`, cure } : { state: image.status };
+  };
+  const lookAt = region.command(`image show ${id}`);
+  return waitFor({ what: `image ${id}`, until: "to be active", deadline, lookAt, look }, region.context);
+}
+
+/** @throws UserError when Glance has another content than the file. */
+async function assertSame(region: Region, image: Image, upload: ImageToUpload, sha512: string): Promise<void> {
+  const { disk, format } = upload;
+  const { os_hash_algo: algorithm, os_hash_value: value, checksum } = image;
+  // Glance before Rocky has MD5 only.
+  const [how, theirs] = typeof value === "string" ? [String(algorithm), value] : ["md5", checksum];
+  const isConverted = image.disk_format !== format;
+  if (typeof theirs !== "string" || isConverted) {
+    const why = isConverted
+      ? `the cloud has converted it to ${String(image.disk_format)}`
+      : "the cloud keeps no checksum";
+    region.context.progress(`image ${image.id} can't be compared with ${disk}: ${why}`);
+    return;
+  }
+  const ours = how === "sha512" ? sha512 : await digestOf(disk, how);
+  if (ours === theirs) return;
+  throw new UserError({
+    where: `image ${image.id}`,
+    found: `Glance has another content than was sent: its ${how} is ${theirs}`,
+    allowed: ours,
+    cure: "`pulumi up` tries again; what was uploaded is removed",
+  });
+}
+
+async function digestOf(file: string, algorithm: string): Promise<string> {
+  const hash = createHash(algorithm);
+  await pipeline(createReadStream(file, { highWaterMark: mebibyte }), hash);
+  return hash.digest("hex");
+}

@@ -1,0 +1,73 @@
+// The settings of stack `rackspace`: what stands in Pulumi.<stack>.yaml under `ci-images:rackspace`. No SDK may be imported here:
+// every stack reads this file.
+import type { Schema } from "../../provision/recipe/schema.ts";
+import { chosenBases, loginUser } from "../shared/chosen-bases.ts";
+
+/** A base image that the user chose for one distribution, instead of the one that components/openstack/bases.ts looks up. */
+export interface ChosenBase {
+  /** This image and no other. */
+  id?: string;
+  /** The image's exact name; the newest that has it is taken. */
+  name?: string;
+  /** The account that it lets log in, where that is not the distribution's own: `root`. */
+  user?: string;
+}
+
+/** `ci-images:rackspace`, checked and with its defaults. */
+export interface RackspaceSettings {
+  /** Where images are baked, one in each; without it, in the region that the credentials name. */
+  regions: string[];
+  /** Name or id of the flavor of builders; there is no default that every cloud would have. */
+  flavor?: string;
+  /** What the machines run on: decides the base image. */
+  architecture: "amd64" | "arm64";
+  /** Names or ids of the networks of builders, the one to log in by first; without it, the only one that the project has. */
+  networks: string[];
+  /** Name or id of the network to take a floating address from; without it, builders are reached by their own address. */
+  floatingNetwork?: string;
+  /** Boots builders from a volume of that many GiB instead of the flavor's disk; images are then volume snapshots. */
+  volume?: { size: number; type?: string };
+  availabilityZone?: string;
+  /** Gives builders their user data on a drive: for clouds without a metadata service. */
+  configDrive: boolean;
+  /** What Glance gets of an image that was baked on this computer. */
+  diskFormat: "qcow2" | "raw";
+  /** Base images of the user's own choice, by distribution. */
+  bases: Record<string, ChosenBase>;
+  /** More properties of the images, for the hypervisor: `hw_disk_bus: scsi`. */
+  properties: Record<string, string>;
+  /** Who sees the images once they are verified. */
+  visibility: "private" | "shared" | "community" | "public";
+  /** Ids of the projects that `shared` images are offered to. */
+  members: string[];
+}
+
+const name = { type: "string", minLength: 1, maxLength: 255 };
+const names = { type: "array", uniqueItems: true, items: name, default: [] };
+
+/** The JSON schema of {@link RackspaceSettings}; docs/rackspace.md describes every key. */
+export const rackspaceSchema: Schema & { properties: Record<string, Schema> } = {
+  type: "object",
+  additionalProperties: false,
+  description: "settings of stack rackspace",
+  properties: {
+    regions: names,
+    flavor: name,
+    architecture: { enum: ["amd64", "arm64"], default: "amd64" },
+    networks: names,
+    floatingNetwork: name,
+    volume: {
+      type: "object",
+      additionalProperties: false,
+      required: ["size"],
+      properties: { size: { type: "integer", minimum: 1, description: "GiB" }, type: name },
+    },
+    availabilityZone: name,
+    configDrive: { type: "boolean", default: false },
+    diskFormat: { enum: ["qcow2", "raw"], default: "qcow2" },
+    bases: chosenBases({ id: name, name, user: loginUser }),
+    properties: { type: "object", additionalProperties: { type: "string", maxLength: 255 }, default: {} },
+    visibility: { enum: ["private", "shared", "community", "public"], default: "private" },
+    members: names,
+  },
+};

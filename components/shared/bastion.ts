@@ -1,0 +1,121 @@
+// The bastion that all connections to the machines of a bake go through, where the stack names one.
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { UserError } from "../../common/user-error.ts";
+import type { Schema } from "../../provision/recipe/schema.ts";
+import { missingSecret, readSecrets } from "../../provision/recipe/secrets.ts";
+import { call } from "./invoke.ts";
+
+/** The stack setting `bastion`, taken apart. */
+export interface BastionSettings {
+  user: string;
+  host: string;
+  port: number;
+  /** The only host key to accept; without it, the one that known_hosts has. */
+  hostKey?: string;
+  /** A file with the private key to log in with; without any key, the SSH agent is asked. */
+  privateKeyFile?: string;
+  /** The name of a secret of the stack that holds the private key. */
+  privateKeySecret?: string;
+}
+
+/** As `remote.Command` of @pulumi/command and our own resources take it. */
+export interface Proxy {
+  host: string;
+  port: number;
+  user: string;
+  hostKey: string;
+  privateKey?: pulumi.Output<string>;
+  dialErrorLimit: number;
+  /** Seconds. */
+  perDialTimeout: number;
+}
+
+const addressPattern = "^[^@\\s:/]+@([^@\\s:/\\[\\]]+|\\[[0-9a-fA-F:.]+\\])(:[0-9]{1,5})?$";
+const address: Schema = { type: "string", pattern: addressPattern, description: "USER@HOST or USER@HOST:PORT" };
+
+/** The JSON schema of the setting. */
+export const bastionSchema: Schema = {
+  anyOf: [
+    address,
+    {
+      type: "object",
+      additionalProperties: false,
+      required: ["address"],
+      not: { required: ["privateKeyFile", "privateKeySecret"] },
+      properties: {
+        address,
+        hostKey: {
+          type: "string",
+          // The command plugin can't use RSA keys: for one, it asks for signatures with SHA-1, which servers refuse.
+          pattern: "^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+=*( .*)?$",
+          description: "a line of known_hosts without the host, of a kind other than RSA: ssh-ed25519 AAAA...",
+        },
+        privateKeyFile: { type: "string", minLength: 1 },
+        privateKeySecret: { type: "string", pattern: "^[A-Za-z_][A-Za-z0-9_]*$", description: "a secret's name" },
+      },
+    },
+  ],
+};
+
+/** Takes the setting apart, which has passed the schema. */
+export function parseBastion(setting: string | ({ address: string } & Partial<BastionSettings>)): BastionSettings {
+  const { address, ...others } = typeof setting === "string" ? { address: setting } : setting;
+  const [, user, host, port] = /^(.*)@(\[.*\]|[^:]*)(?::(\d+))?$/.exec(address)!;
+  return { ...others, user, host: host.replace(/^\[|\]$/g, ""), port: port === undefined ? 22 : Number(port) };
+}
+
+const opened = new WeakMap<BastionSettings, Promise<Proxy>>();
+
+/**
+ * The bastion of the stack, once it was logged in to. Ask in `preflight`, when a bake is about to be declared.
+ * @returns undefined when the stack names none.
+ * @throws UserError when its host key is not known, or it does not let us in.
+ */
+export async function openBastion({
+  bastion,
+  secrets,
+}: {
+  bastion?: BastionSettings;
+  secrets?: unknown;
+}): Promise<Proxy | undefined> {
+  if (bastion === undefined) return undefined;
+  const known = opened.get(bastion) ?? open(bastion, secrets);
+  opened.set(bastion, known);
+  return await known;
+}
+
+async function open(bastion: BastionSettings, secrets: unknown): Promise<Proxy> {
+  const { user, host, port } = bastion;
+  const privateKey = readKey(bastion, secrets);
+  const asked = {
+    user,
+    host,
+    port,
+    ...(bastion.hostKey && { hostKey: bastion.hostKey }),
+    ...(privateKey && { privateKey }),
+  };
+  const { hostKey } = await call<{ hostKey: string }>("ci-images:index:bastion", asked);
+  const secret = privateKey !== undefined && { privateKey: pulumi.secret(privateKey) };
+  return { host, port, user, hostKey, ...secret, dialErrorLimit: 10, perDialTimeout: 15 };
+}
+
+function readKey({ privateKeyFile, privateKeySecret }: BastionSettings, secrets: unknown): string | undefined {
+  const where = `Pulumi.${pulumi.getStack()}.yaml`;
+  if (privateKeySecret !== undefined) {
+    const found = readSecrets(secrets, process.env)[privateKeySecret];
+    if (found === undefined)
+      throw new UserError(missingSecret(privateKeySecret, `${where}: ci-images:bastion.privateKeySecret`));
+    return found;
+  }
+  if (privateKeyFile === undefined) return undefined;
+  const file = privateKeyFile.startsWith("~/") ? join(homedir(), privateKeyFile.slice(2)) : resolve(privateKeyFile);
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const found = `${file} cannot be read (${(error as NodeJS.ErrnoException).code})`;
+    throw new UserError({ where, key: "ci-images:bastion.privateKeyFile", found });
+  }
+}

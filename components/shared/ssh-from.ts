@@ -1,0 +1,53 @@
+// Who may reach the machines of a bake by SSH: nobody but the computer that bakes, or its bastion, unless the stack says otherwise.
+import * as pulumi from "@pulumi/pulumi";
+import { UserError } from "../../common/user-error.ts";
+import { call } from "./invoke.ts";
+import type { Settings } from "../stack-settings.ts";
+
+/** How the machines of a place are reached. */
+export interface Reached {
+  /** The family of the address that is used. */
+  family: 4 | 6;
+  /** Networks (CIDR) that these addresses are of, where they are known. */
+  networks?: string[];
+  /** Whether they are private, where that is certain without any network. */
+  isPrivate?: boolean;
+  /** A host of the cloud itself, for a cloud that is inside of a network of its own. */
+  cloudHost?: string;
+}
+
+/**
+ * The addresses that SSH is open to, in CIDR form. Ask in `preflight`, when a bake is about to be declared: finding one's own
+ * public address takes a call to a server on the internet.
+ * @throws UserError when the stack does not say and the address can't be found, or what it says does not fit the machines' addresses.
+ */
+export async function findSshFrom(
+  { sshFrom, bastion }: Pick<Settings, "sshFrom" | "bastion">,
+  reached: Reached,
+): Promise<string[]> {
+  if (sshFrom !== undefined) {
+    refuseOtherFamily(sshFrom, reached);
+    return sshFrom;
+  }
+  const { addresses, notice } = await call<{ addresses: string[]; notice?: string }>("ci-images:index:ownAddress", {
+    ...reached,
+    ...(bastion && { bastion: bastion.host }),
+  });
+  if (notice !== undefined) void pulumi.log.info(notice);
+  return addresses.map((address) => (address.includes(":") ? `${address}/128` : `${address}/32`));
+}
+
+/** The family of a network in CIDR form. */
+export function familyOf(network: string): 4 | 6 {
+  return network.includes(":") ? 6 : 4;
+}
+
+function refuseOtherFamily(sshFrom: readonly string[], { family }: Reached): void {
+  if (sshFrom.some((network) => familyOf(network) === family)) return;
+  throw new UserError({
+    where: `Pulumi.${pulumi.getStack()}.yaml`,
+    key: "ci-images:sshFrom",
+    found: `only IPv${family === 4 ? 6 : 4} (${sshFrom.join(", ")})`,
+    allowed: `at least one range of IPv${family} addresses: machines are reached by theirs`,
+  });
+}

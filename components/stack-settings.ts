@@ -1,0 +1,204 @@
+// The stack's settings: the keys of Pulumi.<stack>.yaml under `ci-images:`, read once and checked whole. Those of one
+// cloud stand under its name and are described in its folder.
+import * as pulumi from "@pulumi/pulumi";
+import { priceForm, pricePattern } from "../common/price.ts";
+import { UserError, type Complaint } from "../common/user-error.ts";
+import type { Schema } from "../provision/recipe/schema.ts";
+import { durationForm, parseDuration } from "../common/sizes.ts";
+import { complaintsOf } from "../provision/recipe/validate.ts";
+import { bastionSchema, parseBastion, type BastionSettings } from "./shared/bastion.ts";
+import { ec2Schema, type Ec2Settings } from "./ec2/settings.ts";
+import { gceSchema, type GceSettings } from "./gce/settings.ts";
+import { rackspaceSchema, type RackspaceSettings } from "./openstack/settings.ts";
+import { stages, type Power, type Stage } from "./stages.ts";
+
+/** How finished images are verified. */
+export interface Verify {
+  /** False publishes images that nobody has seen booting. */
+  enabled: boolean;
+  /** What the `local` cloud boots them with. */
+  firmware: "uefi" | "bios";
+}
+
+export interface Settings {
+  /** Which cloud the stack is for. */
+  cloud: "local" | "ec2" | "gce" | "rackspace";
+  /** Where images are baked: in the cloud, or on this computer, to be imported into the cloud. */
+  bakery: "cloud" | "local";
+  /** A finished image on this computer that the stack imports instead of baking one of a recipe: its folder, relative to the project. */
+  image?: string;
+  /** The recipe's path, relative to the project. */
+  recipe: string;
+  /** Distributions to bake instead of the recipe's own. */
+  distributions?: string[];
+  /** `latest` bakes anew when the base image has a newer version; `pinned` stays with the base of the newest image. */
+  base: "latest" | "pinned";
+  /** The disk's size instead of the recipe's own: `8G`. */
+  size?: string;
+  /** What images are written as instead of what the recipe says; only `local` writes several. */
+  formats?: string[];
+  /** How many generations stay beside the newest. */
+  keep: number;
+  /** Seconds after which a machine of a bake ends itself. */
+  maxLifetimeSeconds: number;
+  verify: Verify;
+  /** How far a bake goes. Before `image`, the builder stays. */
+  stage: Stage;
+  /** Whether the builder of such a stage runs. */
+  power: Power;
+  /** Where `local` keeps images, relative to the project. */
+  imageDirectory: string;
+  /** A mirror URL for each distribution (`debian`, `ubuntu`) that is not to come from where this computer's packages come from. */
+  mirrors: Record<string, string>;
+  /** A folder with modules of one's own, relative to the project. */
+  modules?: string;
+  /** Values for `{ secret: NAME }`, as the stack has them. */
+  secrets?: unknown;
+  /** Who may reach the machines of a bake by SSH, in CIDR form; without it, this computer's own address as others see it. */
+  sshFrom?: string[];
+  /** The host that connections to the machines of a bake go through. */
+  bastion?: BastionSettings;
+  /** What a builder of this stack costs in an hour, `0.0416 USD`: only for what the command line's `status` tells. */
+  pricePerHour?: string;
+  /** Tags (labels, properties) on everything that is made, beside our own. */
+  tags: Record<string, string>;
+  /** A file, relative to the project, that changes the arguments of the underlying resources; see transforms.ts. */
+  transforms?: string;
+  ec2: Ec2Settings;
+  gce: GceSettings;
+  rackspace: RackspaceSettings;
+}
+
+/** One cloud's own settings, by the cloud's name. */
+export const cloudSchemas = { ec2: ec2Schema, gce: gceSchema, rackspace: rackspaceSchema };
+
+const cidr =
+  "^([0-9]{1,3}(\\.[0-9]{1,3}){3}/([0-9]|[12][0-9]|3[0-2])|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*/([0-9]{1,2}|1[01][0-9]|12[0-8]))$";
+
+const schema: Schema & { properties: Record<string, Schema> } = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    cloud: { enum: ["local", "ec2", "gce", "rackspace"], default: "local" },
+    bakery: { enum: ["cloud", "local"], default: "cloud" },
+    image: { type: "string", minLength: 1 },
+    recipe: { type: "string", default: "provision/recipes/jenkins-worker.yaml" },
+    distributions: { type: "array", items: { type: "string" }, minItems: 1 },
+    base: { enum: ["latest", "pinned"], default: "latest" },
+    // Checked with the recipe, whose keys they stand for.
+    size: { type: "string" },
+    formats: { type: "array", items: { type: "string" }, minItems: 1 },
+    keep: { type: "integer", minimum: 0, default: 1 },
+    maxLifetime: { type: "string", default: "4 hours" },
+    verify: {
+      anyOf: [
+        { type: "boolean" },
+        {
+          type: "object",
+          additionalProperties: false,
+          properties: { enabled: { type: "boolean" }, firmware: { enum: ["uefi", "bios"] } },
+        },
+      ],
+      default: true,
+    },
+    stage: { enum: stages, default: "image" },
+    power: { enum: ["on", "off"], default: "on" },
+    imageDirectory: { type: "string", default: "images" },
+    mirrors: { type: "object", additionalProperties: { type: "string", pattern: "^https?://" }, default: {} },
+    modules: { type: "string" },
+    secrets: { type: "object", additionalProperties: { type: "string" } },
+    sshFrom: {
+      type: "array",
+      minItems: 1,
+      items: { type: "string", pattern: cidr, description: "addresses in CIDR form: 203.0.113.7/32" },
+    },
+    bastion: bastionSchema,
+    pricePerHour: { type: "string", pattern: pricePattern, description: priceForm },
+    tags: { type: "object", additionalProperties: { type: "string" }, default: {} },
+    transforms: { type: "string" },
+    ...Object.fromEntries(Object.entries(cloudSchemas).map(([cloud, own]) => [cloud, { ...own, default: {} }])),
+  },
+};
+
+/** The names of all settings; docs/settings.md describes each, those of one cloud in docs/<cloud>.md. */
+export const settingNames = Object.keys(schema.properties);
+
+/**
+ * Reads the settings of the selected stack.
+ * @throws UserError with every wrong key together.
+ */
+export function readSettings(): Settings {
+  const prefix = `${pulumi.getProject()}:`;
+  const text = Object.entries(pulumi.runtime.allConfig()).filter(([key]) => key.startsWith(prefix));
+  return checkSettings(
+    `Pulumi.${pulumi.getStack()}.yaml`,
+    prefix,
+    Object.fromEntries(text.map(([key, value]) => [key.slice(prefix.length), parse(value)])),
+  );
+}
+
+/**
+ * Checks settings and fills in the defaults.
+ * @param where The file that they stand in, for messages.
+ * @param prefix Stands before every key there: `ci-images:`.
+ * @throws UserError with every wrong key together.
+ */
+export function checkSettings(where: string, prefix: string, found: Record<string, unknown>): Settings {
+  type Raw = { maxLifetime: string; verify: unknown; bastion?: Parameters<typeof parseBastion>[0] };
+  const values = structuredClone(found) as unknown as Omit<Settings, keyof Raw> & Raw;
+  const complaints = complaintsOf(schema, values, where).map((complaint) => presentable(complaint, prefix));
+  const { maxLifetime, verify, bastion, ...rest } = values;
+  const seconds = typeof maxLifetime === "string" ? parseDuration(maxLifetime) : undefined;
+  if (typeof maxLifetime === "string" && (seconds === undefined || seconds < 60)) {
+    const allowed = `at least one minute: ${durationForm}`;
+    complaints.push({ where, key: `${prefix}maxLifetime`, found: JSON.stringify(maxLifetime), allowed });
+  }
+  if (bastion !== undefined && rest.cloud === "local") {
+    const allowed = "a stack of a cloud: nothing is between this computer and its own machines";
+    complaints.push({ where, key: `${prefix}bastion`, found: "set, on `local`", allowed });
+  }
+  // An image of this computer was baked here.
+  if (rest.image !== undefined) rest.bakery = "local";
+  const { bakery, image, stage } = rest;
+  if (image !== undefined && (rest.cloud === "local" || !["image", "none"].includes(stage))) {
+    const found = rest.cloud === "local" ? "set, on `local`, which has it already" : `set, with stage ${stage}`;
+    complaints.push({ where, key: `${prefix}image`, found, allowed: "a stack of a cloud, at stage image" });
+  }
+  if (bakery === "local" && rest.cloud === "gce" && rest.gce?.bucket === undefined) {
+    const allowed = "the name of a bucket, through which disks are imported";
+    complaints.push({ where, key: `${prefix}gce.bucket`, found: "not set, with bakery local", allowed });
+  }
+  const architecture = rest.cloud === "local" ? undefined : rest[rest.cloud]?.architecture;
+  if (bakery === "local" && architecture === "arm64") {
+    const allowed = "amd64: that is what this computer bakes";
+    complaints.push({ where, key: `${prefix}${rest.cloud}.architecture`, found: "arm64, with bakery local", allowed });
+  }
+  const tunnel = rest.cloud === "ec2" || rest.cloud === "gce" ? rest[rest.cloud]?.tunnel : undefined;
+  if (bastion !== undefined && tunnel !== undefined) {
+    const found = `${tunnel}, and ${prefix}bastion is set`;
+    complaints.push({ where, key: `${prefix}${rest.cloud}.tunnel`, found, allowed: "one of them" });
+  }
+  if (complaints.length > 0) throw new UserError(...complaints);
+  const defaults: Verify = { enabled: true, firmware: "uefi" };
+  const wanted = typeof verify === "boolean" ? { enabled: verify } : (verify as Partial<Verify>);
+  const settings = { ...rest, maxLifetimeSeconds: seconds!, verify: { ...defaults, ...wanted } };
+  return bastion === undefined ? settings : { ...settings, bastion: parseBastion(bastion) };
+}
+
+/** Keys as they stand in the file, and no values of secrets. */
+function presentable(complaint: Complaint, prefix: string): Complaint {
+  const { key, found } = complaint;
+  const shown = key === "secrets" || key?.startsWith("secrets.") ? "a value of another kind" : found;
+  return { ...complaint, key: key === undefined ? prefix.slice(0, -1) : prefix + key, found: shown };
+}
+
+/** Pulumi hands every value over as text; objects, numbers and booleans are JSON in it. */
+function parse(value: string): unknown {
+  if (!/^(\{.*\}|\[.*\]|true|false|\d+)$/s.test(value)) return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    // Text that only looks like JSON is judged as text.
+    return value;
+  }
+}

@@ -1,0 +1,171 @@
+// What is sent to the builder by SSH: one command a module step, a reboot, and the acceptance tests. All are pairs of a short command
+// and a script on its standard input, so nothing depends on quoting or on the length of a command line.
+import ms from "ms";
+import type { ModulePlan } from "../plan/plan.ts";
+import { runFolder } from "./builder-folders.ts";
+import { doorSocket } from "./door.ts";
+import type { Check } from "../plan/root.ts";
+import { rebootMark, renderProgram, runAsRoot } from "./runner.ts";
+import { recordScript } from "../seal/scripts.ts";
+import type { Secrets } from "../recipe/secrets.ts";
+import { feed, quote } from "../shell/shell.ts";
+
+/** A command for the builder; the properties are named as those of `remote.Command`. */
+export interface BuilderCommand {
+  /** What the login shell gets. */
+  create: string;
+  /** What the command gets on its standard input. */
+  stdin: string;
+  /** True when `stdin` holds secret values, so that whoever stores it must encrypt it. */
+  isSecret: boolean;
+}
+
+const afterFailure =
+  "The builder is kept: fix the recipe or the cause and run `pulumi up` again. The same recipe resumes here, an edited one starts on a fresh builder; `pulumi destroy` removes it.";
+
+const afterVerification =
+  "The image was made, but it did not pass: the stack's outputs still name the last good one. Edit the recipe and run `pulumi up` again, or run it as it is to repeat the verification; `pulumi destroy` removes image and machine.";
+
+/**
+ * Renders one step of a module.
+ * @param module The module's plan.
+ * @param step Which of its `steps`, from 0.
+ * @param secrets The recipe's secrets: those that the module uses are files while it runs, and all are masked in what it prints.
+ * @throws RangeError when there is no such step, or a secret is missing that the plan was made with.
+ */
+export function moduleCommand(module: ModulePlan, step: number, secrets: Secrets = {}): BuilderCommand {
+  const found = module.steps[step];
+  if (!found) throw new RangeError(`module ${module.name} has no step ${step}`);
+  if (found.kind === "reboot") return rebootCommand(`module ${module.name}`);
+  const used = module.usesSecrets.map((name) => {
+    const value = secrets[name];
+    if (value === undefined) throw new RangeError(`module ${module.name} was planned with the secret ${name}`);
+    return [name, value] as const;
+  });
+  const allowMore = `If it needs longer, say so in the recipe, e.g. timeouts: { ${module.name}: "${ms(module.timeoutSeconds * 2000, { long: true })}" }.`;
+  const stdin = renderProgram({
+    title: `module ${module.name}`,
+    script: found.script,
+    timeoutSeconds: module.timeoutSeconds,
+    timeoutCure: allowMore,
+    failureCure: afterFailure,
+    awaitsBoot: true,
+    keepsDoor: true,
+    secrets: Object.fromEntries(used),
+    masked: Object.values(secrets),
+  });
+  return { create: runAsRoot, stdin, isSecret: Object.keys(secrets).length > 0 };
+}
+
+/**
+ * Renders what comes before the first module: the wait for cloud-init on a machine that was just born, and the record of the
+ * machine's files, by which sealing knows what modules have made. What cloud-init thinks of its own work is shown and not
+ * judged here: base images warn about things of their own. Where there is no cloud-init there is nothing to wait for.
+ * @param waits False on a machine that cloud-init has no part in.
+ */
+export function settleCommand(waits: boolean): BuilderCommand {
+  // cloud-init before 17 has no `status`; this file is what it, too, writes last.
+  const wait = `\
+if ! command -v cloud-init >/dev/null; then
+  echo "there is no cloud-init here"
+elif cloud-init status --help >/dev/null 2>&1; then
+  cloud-init status --wait || true
+else
+  until [ -e /var/lib/cloud/instance/boot-finished ]; do sleep 0.5; done
+fi
+`;
+  const timeoutCure = "Look at /var/log/cloud-init-output.log on the builder.";
+  const stdin = renderProgram({
+    title: "the wait for cloud-init",
+    script: `${waits ? wait : ""}${recordScript}`,
+    timeoutSeconds: 900,
+    timeoutCure,
+    failureCure: afterFailure,
+  });
+  return { create: runAsRoot, stdin, isSecret: false };
+}
+
+/**
+ * Renders a reboot. The command ends before the machine does; from then on no new connection is taken until it is back, so the next
+ * command's dialling is the waiting, and can't reach the machine that is going down.
+ * @param reason For the log: `module os_updates`.
+ */
+export function rebootCommand(reason: string): BuilderCommand {
+  const script = `\
+echo ${quote(`ci-images: rebooting for ${reason}`)}
+touch ${rebootMark}
+for unit in ${doorSocket} ssh.socket sshd.socket ssh.service sshd.service; do
+  if systemctl --quiet is-active "$unit"; then systemctl stop "$unit"; fi
+done
+# Detached: this connection must end in good order before the machine does.
+systemd-run --quiet --collect --on-active=1 --timer-property=AccuracySec=100ms systemctl reboot
+`;
+  const stdin = renderProgram({
+    title: `the reboot for ${reason}`,
+    script,
+    timeoutSeconds: 60,
+    timeoutCure: "",
+    failureCure: afterFailure,
+  });
+  return { create: runAsRoot, stdin, isSecret: false };
+}
+
+/**
+ * Renders the acceptance tests: every check runs, whatever becomes of the others. One line each, `ok - MODULE: WHAT` or `not ok - ...`
+ * with its last lines, then `N passed, N failed`; exit status 1 when one failed.
+ * @param checks From a plan, `verificationChecks`, or both.
+ * @param on Where they run: what to do when one fails is another thing for a builder than for a machine booted from the image.
+ * @param secrets The recipe's secrets: masked in what the checks print.
+ */
+export function testsCommand(
+  checks: readonly Check[],
+  on: "builder" | "image" = "builder",
+  secrets: Secrets = {},
+): BuilderCommand {
+  const timeoutSeconds = checks.reduce((sum, check) => sum + check.timeoutSeconds + 10, 60);
+  const [title, failureCure] =
+    on === "builder" ? ["the acceptance tests", afterFailure] : ["the verification of the image", afterVerification];
+  const masked = Object.values(secrets);
+  const script = testScript(checks);
+  const program = { title, script, timeoutSeconds, timeoutCure: "", failureCure, masked };
+  // A machine that was just made from the image is looked at while it boots.
+  const stdin = renderProgram({ ...program, awaitsBoot: on === "builder" });
+  return { create: runAsRoot, stdin, isSecret: masked.length > 0 };
+}
+
+/** Begins the line of a check's output that its verdict repeats when it passed: what it found. */
+export const findingMark = "ci-images found: ";
+
+function testScript(checks: readonly Check[]): string {
+  const calls = checks.map(({ module, what, script, timeoutSeconds }) => {
+    return `check ${quote(`${module}: ${what}`)} ${Math.ceil(timeoutSeconds)} ${feed(script.endsWith("\n") ? script : `${script}\n`)}`;
+  });
+  return `\
+passed=0
+failed=0
+folder=$(mktemp -d ${runFolder}/tests.XXXXXX)
+trap 'rm -rf "$folder"' EXIT
+check() {
+  local status=0 note began=$SECONDS
+  cat >"$folder/script"
+  # Not pipefail: whoever stops reading at the first match (grep -q) may end the program that still writes, and by chance the check.
+  timeout --kill-after=5 "$2" bash -eu "$folder/script" >"$folder/output" 2>&1 </dev/null || status=$?
+  if [ "$status" -eq 0 ]; then
+    passed=$((passed + 1))
+    note=$(sed -n 's/^${findingMark}//p' "$folder/output" | tail -n 1 | cut -c 1-300)
+    echo "ok - $1\${note:+: $note}"
+    return
+  fi
+  failed=$((failed + 1))
+  note="exit status $status"
+  if { [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; } && ((SECONDS - began >= $2)); then
+    note="ended after its time limit of $2 seconds"
+  fi
+  echo "not ok - $1 ($note)"
+  tail -n 20 "$folder/output" | cut -c 1-500 | sed 's/^/    /'
+}
+${calls.join("\n")}
+echo "$passed passed, $failed failed"
+if [ "$failed" -gt 0 ]; then exit 1; fi
+`;
+}

@@ -1,0 +1,200 @@
+// The bake's own way into a builder: an SSH server beside the machine's, with its own port, configuration, accounts and keys, so that
+// nothing a recipe does to logins can cut off the next step. systemd holds the port and starts sshd for each connection (view.sh), which
+// hands over to the machine as everybody sees it (enter.sh). It lies in /etc, because it has to survive reboots; sealing removes it.
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { feed, quote } from "../shell/shell.ts";
+
+/** The TCP port: above the ports that systems lend to outgoing connections, and nobody's by IANA's list. */
+export const doorPort = 61022;
+
+/** The account that the bake comes in as. */
+export const doorUser = "root";
+
+/** Where it lies on the builder. */
+export const doorFolder = "/etc/ci-images-builder";
+
+/** The unit that holds the port. */
+export const doorSocket = "ci-images-builder-sshd.socket";
+
+/**
+ * Bash around a step of a bake. `door_before` notes how the machine lets the bake in: by its own way, or by ordinary SSH. `door_after` opens
+ * its own again where the step has closed it, and prints what is wrong when nobody could log in for the next step.
+ */
+export const doorFunctions = `\
+door_answers() {
+  local banner=
+  {
+    if exec {door}<>"/dev/tcp/127.0.0.1/$1"; then
+      IFS= read -r -t 20 -u "$door" banner || true
+      exec {door}>&-
+    fi
+  } 2>/dev/null
+  [[ $banner == SSH-* ]]
+}
+door_before() {
+  door_port=
+  if [ -z "$ordinary" ] && [ -e ${doorFolder}/keep-open ]; then door_port=${doorPort}; elif door_answers 22; then door_port=22; fi
+}
+door_after() {
+  local said
+  if [ -z "$door_port" ]; then return; fi
+  if [ "$door_port" = ${doorPort} ]; then
+    if [ ! -e ${doorFolder}/keep-open ]; then echo "${doorFolder} is gone"; return; fi
+    if ! said=$(sh ${doorFolder}/keep-open </dev/null 2>&1); then echo "it could not be opened again: $said"; return; fi
+  fi
+  if ! door_answers "$door_port"; then echo "nobody answers at port $door_port any more"; fi
+}
+`;
+
+/** What the way in is made of. */
+export interface Door {
+  /** The ed25519 host key, OpenSSH format. */
+  hostPrivateKey: string;
+  /** The key that may log in, an authorized_keys line. */
+  authorizedKey: string;
+  /** Who logs in by this name is a person, and gets a session of that account instead of root's. */
+  loginUser: string;
+}
+
+/** Without comments: user data may have 16 KiB on ec2. */
+const read = (name: string) =>
+  readFileSync(new URL(`door/${name}.sh`, import.meta.url), "utf8")
+    .replaceAll("@PORT@", String(doorPort))
+    .replaceAll(/^\s*#(?!!).*\n/gm, "");
+
+/** Units start without waiting for the boot to end, and stay when another target is isolated: also a machine in emergency mode is to be looked at. */
+const unit = (description: string) => `[Unit]
+Description=ci-images: ${description}
+DefaultDependencies=no
+Conflicts=shutdown.target
+Before=shutdown.target
+IgnoreOnIsolate=yes
+`;
+
+const units: Readonly<Record<string, string>> = {
+  [doorSocket]: `${unit("the bake's own way in")}
+[Socket]
+ListenStream=${doorPort}
+BindIPv6Only=both
+Accept=yes
+`,
+  // A connection that breaks is no failed unit; what a module leaves running, or loses to the OOM killer, is no reason to end the others.
+  "ci-images-builder-sshd@.service": `${unit("a connection of the bake")}
+[Service]
+ExecStart=-/bin/sh ${doorFolder}/view
+StandardInput=socket
+StandardError=journal
+KillMode=process
+SELinuxContext=-unconfined_u:unconfined_r:unconfined_t:s0-s0:c0.c1023
+MountFlags=slave
+OOMPolicy=continue
+TasksMax=infinity
+`,
+  "ci-images-builder-door.service": `${unit("keeps the bake's own way in open")}
+[Service]
+ExecStart=/bin/sh ${doorFolder}/keep-open watch
+Restart=always
+`,
+};
+
+/** Those that start at every boot. */
+const wanted = Object.keys(units).filter((name) => !name.includes("@"));
+
+function configuration(): string {
+  return `HostKey ${doorFolder}/host_key
+AuthorizedKeysFile ${doorFolder}/authorized_keys
+StrictModes no
+AuthenticationMethods publickey
+PasswordAuthentication no
+PermitRootLogin yes
+MaxAuthTries 20
+UsePAM no
+UseDNS no
+PermitUserRC no
+PrintMotd no
+PrintLastLog no
+Subsystem sftp internal-sftp
+ForceCommand /bin/sh ${doorFolder}/enter
+`;
+}
+
+/** Name, mode and content of every file below {@link doorFolder}. */
+function files({ hostPrivateKey, authorizedKey, loginUser }: Door): [string, string, string][] {
+  const names = [...new Set(["root", loginUser])];
+  const home = `${doorFolder}/home`;
+  const accounts = [
+    ...names.map((name) => `${name}:x:0:0::${home}:/bin/sh`),
+    "sshd:x:65533:65533::/nonexistent:/bin/false",
+  ];
+  const passwords = [...names, "sshd"].map((name) => `${name}:*:19000::::::`);
+  const lines = (...all: string[]) => all.map((line) => `${line.trim()}\n`).join("");
+  return [
+    ["host_key", "0600", lines(hostPrivateKey)],
+    ["authorized_keys", "0600", lines(authorizedKey)],
+    ["sshd_config", "0600", configuration()],
+    ["passwd", "0644", lines(...accounts)],
+    ["shadow", "0600", lines(...passwords)],
+    ["group", "0644", lines("root:x:0:", "tty:x:5:", "sshd:x:65533:")],
+    ["nsswitch.conf", "0644", lines("passwd: files", "group: files", "shadow: files", "hosts: files")],
+    ["empty", "0644", ""],
+    ["view", "0644", read("view")],
+    ["enter", "0644", read("enter")],
+    ["person", "0644", read("person")],
+    ["keep-open", "0644", read("keep-open")],
+  ];
+}
+
+/** All that {@link doorScript} puts onto a machine. */
+export const doorFiles: readonly string[] = [
+  ...files({ hostPrivateKey: "", authorizedKey: "", loginUser: "" }).map(([name]) => `${doorFolder}/${name}`),
+  ...Object.keys(units).map((name) => `/etc/systemd/system/${name}`),
+  ...wanted.map((name) => `/etc/systemd/system/sysinit.target.wants/${name}`),
+];
+
+/**
+ * A command for `sh` that puts the way in onto a machine with systemd, once; it starts at every boot from then on.
+ * @returns text that holds the private key, so it is a secret.
+ */
+export function doorScript(door: Door): string {
+  const put = (path: string, content: string) => (content === "" ? `: >${path}` : `cat >${path} ${feed(content)}`);
+  const links = wanted.map((name) => quote(`../${name}`)).join(" ");
+  const commands = [
+    `mkdir -p ${doorFolder}/home /etc/systemd/system/sysinit.target.wants`,
+    `chmod 0700 ${doorFolder}`,
+    ...files(door).flatMap(([name, mode, content]) => [
+      put(`${doorFolder}/${name}`, content),
+      `chmod ${mode} ${doorFolder}/${name}`,
+    ]),
+    ...Object.entries(units).map(([name, content]) => put(`/etc/systemd/system/${name}`, content)),
+    `ln -s -f ${links} /etc/systemd/system/sysinit.target.wants/`,
+  ];
+  // Not by `set -e`, which counts for nothing where somebody asks how this ends.
+  return `(umask 022\n${commands.map((command) => `{ ${command}\n}`).join(" &&\n")})`;
+}
+
+/**
+ * A script for `sh` that gives a machine its way in while it boots for the first time; later boots start it by themselves. It may run before
+ * sysinit.target: nothing in it waits for a job of systemd. Machines without systemd go without, and those with a kernel before 3.18: a file
+ * that is a mount point in another namespace, as /etc/passwd is while a connection lasts, can't be replaced there (CentOS 7).
+ * @returns text that holds the private key, so it is a secret.
+ */
+export function doorBootScript(door: Door): string {
+  const script = doorScript(door);
+  const version = createHash("sha256").update(script).digest("hex").slice(0, 16);
+  const names = [
+    ...Object.keys(units).map((name) => `/etc/systemd/system/${name}`),
+    ...wanted.map((name) => `/etc/systemd/system/sysinit.target.wants/${name}`),
+  ];
+  // No daemon-reload: systemd reads units that it does not know yet when they are started.
+  return `\
+if [ -d /run/systemd/system ] && command -v nsenter >/dev/null && case $(uname -r) in [12].* | 3.?.* | 3.1[0-7].*) false ;; esac; then
+if ! grep -qsx ${version} ${doorFolder}/version; then
+${script} && systemctl --no-block start ${wanted.join(" ")} && echo ${version} >${doorFolder}/version || {
+rm -rf ${doorFolder} ${names.join(" ")}
+false
+}
+fi
+fi || echo "ci-images: this machine has no way in of the bake's own" >&2
+`;
+}

@@ -1,0 +1,52 @@
+// How a machine on Google Compute Engine gets the SSH host key that it is born with where there is no cloud-init to read user
+// data: Google's own Debian and Enterprise Linux images have their guest agent instead, which runs a startup script
+// (https://cloud.google.com/compute/docs/instances/startup-scripts/linux). By then sshd runs with keys of its own, so whoever
+// connects earlier meets another key and is refused. Pure.
+import { doorBootScript, type Door } from "./door.ts";
+import { feed } from "../shell/shell.ts";
+
+/** The host key. */
+export interface HostKey {
+  /** OpenSSH format, ed25519. */
+  privateKey: string;
+  /** A line `ssh-ed25519 AAAA...`. */
+  publicKey: string;
+}
+
+/**
+ * Renders the whole startup script: the bake's own way in, and then the host key, so that who sees the key finds the way in.
+ * @returns text that holds the private key, so it is a secret.
+ */
+export function startupScript(door: Door & { hostPublicKey: string }): string {
+  const { hostPrivateKey: privateKey, hostPublicKey: publicKey } = door;
+  return `#!/bin/sh\n${doorBootScript(door)}${hostKeyScript({ privateKey, publicKey })}`;
+}
+
+/**
+ * Renders the part of it that puts the host key in place. It runs at every boot as root and changes nothing where the key is in place.
+ * @returns text that holds the private key, so it is a secret.
+ */
+export function hostKeyScript({ privateKey, publicKey }: HostKey): string {
+  const [kind, key] = publicKey.trim().split(/\s+/);
+  if (kind !== "ssh-ed25519" || !key) throw new TypeError("a host key is a line such as `ssh-ed25519 AAAA...`");
+  const text = privateKey.endsWith("\n") ? privateKey : `${privateKey}\n`;
+  return `#!/bin/sh
+set -eu
+umask 077
+file=/etc/ssh/ssh_host_ed25519_key
+if ! grep -qsF ${key} "$file.pub"; then
+  cat >"$file.new" ${feed(text)}
+  mv "$file.new" "$file"
+  # The last step: where this is broken off, the next boot begins anew.
+  echo ${kind} ${key} >"$file.pub"
+  chmod 0644 "$file.pub"
+  if command -v restorecon >/dev/null; then restorecon "$file" "$file.pub"; fi
+  if [ -d /run/systemd/system ]; then
+    # Debian calls it ssh, the others sshd; one of the two is not there.
+    systemctl try-restart ssh.service || systemctl try-restart sshd.service
+  else
+    service ssh restart
+  fi
+fi
+`;
+}

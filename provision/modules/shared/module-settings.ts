@@ -1,0 +1,34 @@
+// What modules share: reading their settings, and the facts about packages that several of them check.
+import type { BuildConfiguration, Distribution, Packages } from "../../module.ts";
+import { quote } from "../../shell/shell.ts";
+
+/**
+ * A module's settings. Their shape was checked against the module's schema before `modify` runs, so this only names it.
+ * @param key The key in the recipe: the module's `settingsKey`, or its name.
+ * @param fallback What holds when the recipe has nothing under that key.
+ */
+export function settingsOf<T>(cfg: BuildConfiguration, key: string, fallback: T): T {
+  return (cfg[key] as T | undefined) ?? fallback;
+}
+
+/** The names that a distribution takes from a list of packages, without doubles. */
+export function packageNames(distribution: Distribution, packages: Packages): string[] {
+  const lists = packages as { apt?: readonly string[]; dnf?: readonly string[] };
+  return [
+    ...new Set(Array.isArray(packages) ? (packages as readonly string[]) : (lists[distribution.packageManager] ?? [])),
+  ];
+}
+
+/**
+ * A check script: is this package installed? Versions in the name (`git=1:2.39*`) are left out, and a name that another
+ * package provides (`awk`) counts as installed.
+ */
+export function isInstalled(distribution: Distribution, name: string): string {
+  if (distribution.family === "redhat") return `rpm --quiet -q --whatprovides ${quote(name)}`;
+  const bare = quote(name.replace(/[=/].*$/, ""));
+  return [
+    `status() { dpkg-query --show --showformat='\${db:Status-Status}\\n' ${bare} 2>/dev/null || true; }`,
+    `providers() { dpkg-query --show --showformat='\${db:Status-Status} \${Provides},\\n' | sed -n 's/^installed //p'; }`,
+    `[[ $(status) == *installed* && $(status) != *not-installed* ]] || providers | sed 's/ ([^)]*)//g; s/, */\\n/g' | grep --fixed-strings --line-regexp --quiet -- ${bare}`,
+  ].join("\n");
+}

@@ -1,0 +1,33 @@
+// What the modules that install package files have in common: finding the files among what was uploaded, and remembering
+// what was installed, for the acceptance tests.
+import { ownFolder } from "../../seal/kept.ts";
+import { quoteAll } from "../../shell/shell.ts";
+
+/** The kinds of package files. */
+export type PackageFormat = "deb" | "rpm";
+
+/** Where the names of the packages that came from files are noted. It stays in the image, whose tests read it again. */
+export function namesFile(format: PackageFormat): string {
+  return `${ownFolder}/installed-${format}s`;
+}
+
+/** Script lines that set the arrays `uploads` (the paths given) and `files` (all package files at or beneath them, sorted), and fail where a path has none. */
+export function findFiles(uploads: string[], format: PackageFormat): string[] {
+  return [
+    `uploads=(${quoteAll(uploads)})`,
+    `files=()`,
+    `for upload in "\${uploads[@]}"; do`,
+    `  mapfile -t found < <(find "$upload" -type f -name '*.${format}' | LC_ALL=C sort)`,
+    `  if [ "\${#found[@]}" -eq 0 ]; then echo "there is no ${format} file at or beneath $(basename "$upload")" >&2; exit 1; fi`,
+    `  files+=("\${found[@]}")`,
+    `done`,
+  ];
+}
+
+/** Script lines that note the names of the packages in `files`. @param query A command that prints the name of the package in `"$file"`. */
+export function rememberNames(format: PackageFormat, query: string): string[] {
+  return [
+    `install -d ${ownFolder}`,
+    `for file in "\${files[@]}"; do ${query}; done | LC_ALL=C sort -u >${namesFile(format)}`,
+  ];
+}

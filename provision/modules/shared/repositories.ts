@@ -1,0 +1,135 @@
+// Package repositories beside the distribution's own, each with the key that its packages are signed with: for module repositories,
+// and for modules whose packages come from upstream (docker, zfs).
+import { fetchScript } from "./download.ts";
+import type { Root } from "../../module.ts";
+import { aptUpdate } from "../../plan/root.ts";
+import { quote, quoteAll } from "../../shell/shell.ts";
+
+/** A repository of somebody else's. Its key is given as text, or as an address with a digest or a fingerprint to check it by. */
+export interface PackageRepository {
+  /** What its files are called: letters, digits, `.`, `_` and `-`. */
+  name: string;
+  /** Its address: `URIs` of apt, `baseurl` of dnf (with `$releasever` and `$basearch` where they are wanted). */
+  url: string;
+  /** apt only: default the distribution's code name. A suite that ends with `/` is a flat repository. */
+  suites?: readonly string[];
+  /** apt only: default `main`; none for a flat repository. */
+  components?: readonly string[];
+  /** The public key, armored. */
+  key?: string;
+  /** Where the public key is fetched, `https://...`. */
+  key_url?: string;
+  /** The sha256 of that file. */
+  key_sha256?: string;
+  /** The fingerprint of the one key in that file, 40 hex digits. */
+  key_fingerprint?: string;
+}
+
+/** Records a repository: its key and its file, and that its packages are known from here on. */
+export function addRepository(root: Root, repository: PackageRepository): void {
+  const { name, key } = repository;
+  if (key === undefined) {
+    root.packages({ apt: ["ca-certificates", "curl"], dnf: ["ca-certificates", "/usr/bin/curl"] });
+    if (repository.key_fingerprint !== undefined) root.packages({ apt: ["gnupg"], dnf: ["gnupg2"] });
+  }
+  const isApt = root.distribution.packageManager === "apt";
+  const add = isApt ? aptScript(root, repository) : rpmScript(root, repository);
+  root.run(
+    [
+      `work=$(mktemp -d /var/tmp/ci-images-key.XXXXXX)`,
+      `trap 'rm -rf "$work"' EXIT`,
+      key === undefined ? fetchKey(repository) : `printf '%s\\n' ${quote(key.trimEnd())} >"$work/key"`,
+      add,
+    ].join("\n"),
+  );
+  root.check(`the repository ${name} is there, with its signing key`, isApt ? aptCheck(repository) : rpmCheck(name));
+}
+
+function fetchKey({ key_url = "", key_sha256, key_fingerprint }: PackageRepository): string {
+  const lines = [fetchScript({ url: key_url, sha256: key_sha256 }, undefined, '"$work/key"')];
+  if (key_fingerprint !== undefined)
+    // One key and no other: a second one in the file would be trusted as well.
+    lines.push(
+      `found=$(GNUPGHOME=$work gpg --batch --quiet --show-keys --with-colons "$work/key" | awk -F: '$1 == "pub" { primary = 1 } $1 == "fpr" && primary { print $10; primary = 0 }')`,
+      `if [ "$found" != ${quote(plainFingerprint(key_fingerprint))} ]; then`,
+      `  echo "the key of the repository is another one than the recipe means: $found" >&2`,
+      `  exit 1`,
+      `fi`,
+    );
+  return lines.join("\n");
+}
+
+/** A fingerprint as gpg prints it for programs: people put spaces in. */
+function plainFingerprint(fingerprint: string): string {
+  return fingerprint.replaceAll(/\s/g, "").toUpperCase();
+}
+
+function aptScript(root: Root, { name, url, suites, components }: PackageRepository): string {
+  const { codename = "stable" } = root.distribution;
+  const allSuites = suites ?? [codename];
+  const isFlat = allSuites.every((suite) => suite.endsWith("/"));
+  const stanza = [
+    "Types: deb",
+    `URIs: ${url}`,
+    `Suites: ${allSuites.join(" ")}`,
+    ...(isFlat ? [] : [`Components: ${(components ?? ["main"]).join(" ")}`]),
+  ];
+  const keyring = `/etc/apt/keyrings/${name}`;
+  return [
+    `install -d -m 0755 /etc/apt/keyrings`,
+    `rm -f ${quote(`${keyring}.asc`)} ${quote(`${keyring}.gpg`)}`,
+    // apt tells the two kinds of key files by their names.
+    `if grep -q -e '-----BEGIN PGP PUBLIC KEY BLOCK' "$work/key"; then keyring=${quote(`${keyring}.asc`)}; else keyring=${quote(`${keyring}.gpg`)}; fi`,
+    `install -m 0644 "$work/key" "$keyring"`,
+    `printf '%s\\n' ${quoteAll(stanza)} "Signed-By: $keyring" >${quote(`/etc/apt/sources.list.d/${name}.sources`)}`,
+    aptUpdate,
+  ].join("\n");
+}
+
+function aptCheck({ name, url }: PackageRepository): string {
+  const keyring = quote(`/etc/apt/keyrings/${name}`);
+  return [
+    `keyring=${keyring}.asc`,
+    `[ -s "$keyring" ] || keyring=${keyring}.gpg`,
+    `[ -s "$keyring" ]`,
+    `grep -qxF -e "Signed-By: $keyring" ${quote(`/etc/apt/sources.list.d/${name}.sources`)}`,
+    aptKnows("$(REPO_URI)", `${url.replace(/\/*$/, "")}/`),
+  ].join("\n");
+}
+
+/** A command that prints one line for each list of packages that apt knows. It writes no cache. @param format As apt-get(8) says. */
+export function indexTargets(format: string): string {
+  const noCache = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=";
+  return `apt-get ${noCache} indextargets --format ${quote(format)} 'Created-By: Packages'`;
+}
+
+/**
+ * Bash that holds when apt knows a repository whose address, release or component this is. A machine has no lists of packages before its
+ * first `apt-get update`, as sealing removes them: there it looks at the sources themselves.
+ */
+export function aptKnows(field: "$(REPO_URI)" | "$(RELEASE)" | "$(COMPONENT)", value: string): string {
+  return `\
+known=$(${indexTargets(field)})
+if [ -z "$known" ]; then
+  known=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null | grep -v '^ *#' | tr -s ' \\t' '\\n' | sed 's,^\\(.*://.*[^/]\\)$,\\1/,')
+fi
+grep -qxF -e ${quote(value)} <<<"$known"`;
+}
+
+function rpmScript(root: Root, { name, url }: PackageRepository): string {
+  const key = `/etc/pki/rpm-gpg/RPM-GPG-KEY-${name}`;
+  const lines = [`[${name}]`, `name=${name}`, `baseurl=${url}`, "enabled=1", "gpgcheck=1", `gpgkey=file://${key}`];
+  const command = root.distribution.packageCommand ?? "dnf";
+  return [
+    `install -D -m 0644 "$work/key" ${quote(key)}`,
+    `rpm --import ${quote(key)}`,
+    `printf '%s\\n' ${quoteAll(lines)} >${quote(`/etc/yum.repos.d/${name}.repo`)}`,
+    `${command} -y --disablerepo='*' --enablerepo=${quote(name)} makecache`,
+  ].join("\n");
+}
+
+function rpmCheck(name: string): string {
+  const file = quote(`/etc/yum.repos.d/${name}.repo`);
+  const key = quote(`/etc/pki/rpm-gpg/RPM-GPG-KEY-${name}`);
+  return `[ -s ${key} ] && grep -qx gpgcheck=1 ${file} && grep -qx enabled=1 ${file}`;
+}

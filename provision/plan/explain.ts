@@ -1,0 +1,187 @@
+// Why an image is baked again, in words: a plan's description is kept in the stack's outputs, and compared with the next plan's.
+import { basename } from "node:path";
+import { digestOfValue } from "./digest.ts";
+import type { ModulePlan, Plan } from "./plan.ts";
+import { rememberedSettings, settingChanges } from "../setting-changes.ts";
+import { formatSize } from "../../common/sizes.ts";
+
+/** What decided an image's content, as digests and plain words. JSON, without secrets and paths. */
+export interface PlanDescription {
+  /** The recipe's name. */
+  name: string;
+  /** The recipe hash. */
+  recipe: string;
+  /** The distribution's id. */
+  distribution: string;
+  /** The disk's size: `4G`. */
+  size: string;
+  formats: string[];
+  base: { id: string; description: string };
+  modules: { name: string; hash: string; settings: string }[];
+  /** A digest of the checks that come from the recipe's own tests. */
+  tests: string;
+  /** The version of the sealing step. */
+  seal: string;
+  /** What the digests were made of. Images in clouds have no room for it, and descriptions of older versions lack it. */
+  details?: PlanDetails;
+}
+
+/** What a change is explained by. JSON, without the values of secrets. */
+export interface PlanDetails {
+  /** By the module's name. */
+  modules: Record<string, ModuleDetails>;
+  /** Digests of the recipe's own tests, by their names. */
+  tests: Record<string, string>;
+}
+
+interface ModuleDetails {
+  /** The key of its settings in the recipe. */
+  key: string;
+  /** As {@link rememberedSettings} keeps them. */
+  settings: unknown;
+  /** A digest of its scripts and checks. */
+  script: string;
+  /** Digests of the files and folders that it uploads, by their names. */
+  uploads: Record<string, string>;
+  /** The names of the secrets that its scripts read. */
+  secrets: string[];
+}
+
+/**
+ * Describes a plan, for the stack's outputs and the manifest.
+ * @param base The resolved base: its id counts in the hash, its description is for people (`debian 12.12 (2026-09-06)`).
+ */
+export function describePlan(plan: Plan, base: { id: string; description?: string }): PlanDescription {
+  const tests = plan.checks.filter(({ module }) => module === "recipe").map(({ what, script }) => [what, script]);
+  return {
+    name: plan.name,
+    recipe: plan.recipeHash(base.id),
+    distribution: plan.distribution.id,
+    size: formatSize(plan.sizeBytes),
+    formats: [...plan.formats].sort(),
+    base: { id: base.id, description: base.description ?? base.id },
+    modules: plan.modules.map(({ name, hash, settingsHash }) => ({ name, hash, settings: settingsHash })),
+    tests: digestOfValue(tests),
+    seal: plan.sealVersion,
+    details: {
+      modules: Object.fromEntries(plan.modules.map((module) => [module.name, detailsOf(module)])),
+      tests: Object.fromEntries(tests.map(([what, script]) => [what, digestOfValue(script)])),
+    },
+  };
+}
+
+function detailsOf({ settingsKey, settings, steps, checks, uploads, usesSecrets }: ModulePlan): ModuleDetails {
+  // Where an upload goes on the builder depends on its content, which is no change of the script.
+  const script = uploads.reduce(
+    (text, { source, destination }) => text.replaceAll(destination, basename(source)),
+    JSON.stringify([steps, checks.map(({ what, script }) => [what, script])]),
+  );
+  return {
+    key: settingsKey,
+    settings: rememberedSettings(settings),
+    script: digestOfValue(script),
+    uploads: Object.fromEntries(uploads.map(({ source, digest }) => [basename(source), digest])),
+    secrets: usesSecrets,
+  };
+}
+
+/** The description as digests only: for images in clouds, and for the inputs of the component, which a preview prints. */
+export function withoutDetails({ details: _, ...description }: PlanDescription): PlanDescription {
+  return description;
+}
+
+/**
+ * Says in words what is different, one line each, e.g. `add_users: + harlowja`.
+ * @returns no line when the recipe hash is the same.
+ */
+export function explainChange(before: PlanDescription, after: PlanDescription): string[] {
+  if (before.recipe === after.recipe) return [];
+  const lines: string[] = [];
+  const compare = (what: string, old: string, now: string) => {
+    if (old !== now) lines.push(`${what}: ${old} => ${now}`);
+  };
+  compare("distribution", before.distribution, after.distribution);
+  if (before.base.id !== after.base.id) lines.push(`base: ${baseChange(before.base, after.base)}`);
+  compare("disk size", before.size, after.size);
+  compare("formats", before.formats.join(", "), after.formats.join(", "));
+  lines.push(...moduleChanges(before, after), ...testChanges(before, after));
+  compare("sealing step", `version ${before.seal}`, `version ${after.seal}`);
+  return lines.length > 0 ? lines : ["ci-images itself changed what the recipe hash is made of"];
+}
+
+type Described = PlanDescription["modules"][number];
+
+function moduleChanges(before: PlanDescription, after: PlanDescription): string[] {
+  const lines: string[] = [];
+  for (const now of after.modules) {
+    const old = before.modules.find(({ name }) => name === now.name);
+    if (!old) lines.push(`module ${now.name}: added`);
+    else if (old.hash !== now.hash) {
+      const known = [before.details?.modules[now.name], after.details?.modules[now.name]] as const;
+      lines.push(...(known[0] && known[1] ? explainModule(now.name, known[0], known[1]) : [coarseChange(old, now)]));
+    }
+  }
+  const isIn = (list: readonly Described[]) => (each: Described) => list.some(({ name }) => name === each.name);
+  for (const old of before.modules.filter((each) => !isIn(after.modules)(each))) {
+    lines.push(`module ${old.name}: removed`);
+  }
+  const order = (list: readonly Described[]) => list.map(({ name }) => name).join(", ");
+  const stayed = [order(before.modules.filter(isIn(after.modules))), order(after.modules.filter(isIn(before.modules)))];
+  if (stayed[0] !== stayed[1]) lines.push(`order of modules: ${stayed[0]} => ${stayed[1]}`);
+  return lines;
+}
+
+/** What changed in a module, down to the setting, the file or the secret. */
+function explainModule(name: string, before: ModuleDetails, after: ModuleDetails): string[] {
+  const settings = settingChanges(after.key, before.settings, after.settings);
+  const uploads = uploadChanges(before.uploads, after.uploads);
+  const secrets = [
+    ...after.secrets.filter((each) => !before.secrets.includes(each)).map((each) => `secret ${each}: now used`),
+    ...before.secrets.filter((each) => !after.secrets.includes(each)).map((each) => `secret ${each}: no longer used`),
+  ];
+  const lines = [...settings, ...[...uploads, ...secrets].map((line) => `module ${name}: ${line}`)];
+  if (settings.length === 0 && before.script !== after.script) {
+    lines.push(`script of module ${name} changed (same settings)`);
+  }
+  if (lines.length > 0) return lines;
+  // What is left: two uploads of one name, and secrets' values, of which only the hash has a digest.
+  if (after.secrets.length === 0) return [`module ${name}: uploaded files changed`];
+  return [`module ${name}: the value of a secret changed (${after.secrets.join(", ")})`];
+}
+
+function uploadChanges(before: Record<string, string>, after: Record<string, string>): string[] {
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...names].flatMap((name) => {
+    if (before[name] === after[name]) return [];
+    const what = before[name] === undefined ? "added" : after[name] === undefined ? "removed" : "changed";
+    return [`uploaded file ${name} ${what}`];
+  });
+}
+
+/** What can be said of a module where one of the descriptions has no details. */
+function coarseChange(before: Described, after: Described): string {
+  const why = before.settings === after.settings ? "its script, files or secrets changed" : "settings changed";
+  return `module ${after.name}: ${why} (${short(before.hash)} => ${short(after.hash)})`;
+}
+
+function testChanges(before: PlanDescription, after: PlanDescription): string[] {
+  if (before.tests === after.tests) return [];
+  const [old, now] = [before.details?.tests, after.details?.tests];
+  if (!old || !now) return ["tests changed"];
+  const names = [...new Set([...Object.keys(old), ...Object.keys(now)])];
+  const lines = names.flatMap((name) => {
+    if (old[name] === now[name]) return [];
+    if (old[name] === undefined) return [`tests: + ${name}`];
+    return [now[name] === undefined ? `tests: - ${name}` : `test "${name}" changed`];
+  });
+  return lines.length > 0 ? lines : ["tests: order changed"];
+}
+
+function baseChange(before: PlanDescription["base"], after: PlanDescription["base"]): string {
+  if (before.description !== after.description) return `${before.description} => ${after.description}`;
+  return `${before.description}, ${short(before.id)} => ${short(after.id)}`;
+}
+
+function short(hash: string): string {
+  return hash.slice(0, 8);
+}

@@ -1,0 +1,74 @@
+// The recipe's key `kernel_arguments`: words that every machine booted from the image has on its kernel command line. It is done as a
+// module is, after all of the recipe's own: in GRUB's settings, where the base boots by GRUB (the clouds' images), and in a list that
+// the disks of `local` are written by.
+import type { ModuleFile, Root } from "../module.ts";
+import { ownFolder } from "../seal/kept.ts";
+import { quote, quoteAll } from "../shell/shell.ts";
+import { builderMark, markBuilder } from "../modules/shared/units.ts";
+
+/** The key in a recipe, and the step's name. */
+export const kernelArgumentsKey = "kernel_arguments";
+
+/** The list in the image, one word a line. */
+export const kernelArgumentsFile = `${ownFolder}/kernel-arguments`;
+
+/** Where they are set for GRUB: it comes after the files of the clouds' images, which set the whole line. */
+const grubFile = "/etc/default/grub.d/90-ci-images.cfg";
+
+/** What the key may hold. */
+export const kernelArgumentsSchema = {
+  type: "array",
+  minItems: 1,
+  uniqueItems: true,
+  items: {
+    type: "string",
+    pattern: "^(?!(root|rootfstype|rootflags|initrd|BOOT_IMAGE)(=|$)|r[ow]$)[A-Za-z0-9_.-]+(=[^\\s\"'`$\\\\]*)?$",
+  },
+  description:
+    "Words for the kernel command line of every machine booted from the image, beside those it needs to find its root: NAME or NAME=VALUE, without blanks and quotation marks",
+  examples: [["mitigations=off", "systemd.unified_cgroup_hierarchy=1"]],
+};
+
+/** Records them, as a module of the library would. */
+export const kernelArgumentsModule: ModuleFile = {
+  description: "Adds words to the kernel command line",
+  modify(_name: string, root: Root, cfg) {
+    const words = cfg[kernelArgumentsKey] as string[];
+    root.file(kernelArgumentsFile, `${words.join("\n")}\n`);
+    if (root.distribution.family === "debian") {
+      root.file(grubFile, `GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT ${words.join(" ")}"\n`);
+    }
+    root.run(markBuilder);
+    root.run(applyScript(words));
+    root.check(
+      `the kernel command line has ${words.join(" ")}`,
+      `if [ -e ${builderMark} ]; then [ -s ${kernelArgumentsFile} ]; exit; fi
+for word in ${quoteAll(words)}; do
+  tr ' ' '\\n' </proc/cmdline | grep -xF -- "$word" >/dev/null || { echo "$word is not in: $(cat /proc/cmdline)"; exit 1; }
+done`,
+    );
+  },
+};
+
+/** A container boots by no boot loader: there the list is all that is needed. */
+function applyScript(words: readonly string[]): string {
+  return `\
+if systemd-detect-virt --quiet --container 2>/dev/null; then exit 0; fi
+if command -v update-grub >/dev/null; then
+  update-grub
+elif command -v grubby >/dev/null; then
+  grubby --update-kernel=ALL --args=${quote(words.join(" "))}
+  # Kernels that are installed later get theirs from these.
+  for word in ${quoteAll(words)}; do
+    if [ -f /etc/kernel/cmdline ] && ! tr ' ' '\\n' </etc/kernel/cmdline | grep -xF -- "$word" >/dev/null; then
+      sed -i "1s|\\$| $word|" /etc/kernel/cmdline
+    fi
+    if grep -qs '^GRUB_CMDLINE_LINUX="' /etc/default/grub && ! sed -n 's/^GRUB_CMDLINE_LINUX="\\(.*\\)"/\\1/p' /etc/default/grub | tr ' ' '\\n' | grep -xF -- "$word" >/dev/null; then
+      sed -i "s|^\\(GRUB_CMDLINE_LINUX=\\".*\\)\\"|\\1 $word\\"|" /etc/default/grub
+    fi
+  done
+else
+  echo "neither update-grub nor grubby is here, so nobody knows where this machine's kernel command line comes from" >&2
+  exit 1
+fi`;
+}

@@ -1,0 +1,25 @@
+// Reads a recipe: YAML -> checked -> what the planner takes. All complaints about one recipe are reported together.
+import { dirname, join, resolve } from "node:path";
+import { checkRecipe } from "./check-recipe.ts";
+import { libraryFolder, ModuleCatalogue } from "./load-modules.ts";
+import { readYaml } from "./read-yaml.ts";
+import type { Recipe } from "./recipe.ts";
+
+/** What {@link loadRecipe} may be told. */
+export interface LoadOptions {
+  /** More folders with modules, after the recipe's own `modules/` and before the library. */
+  moduleFolders?: readonly string[];
+  /** Keys that win over the recipe's own, e.g. `{ size: "8G" }` from a stack setting or the command line. */
+  overrides?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Reads and checks a recipe.
+ * @param file Path of the YAML file.
+ * @throws UserError with every complaint about it: file, key, what was found, what is allowed, the nearest name.
+ */
+export async function loadRecipe(file: string, options: LoadOptions = {}): Promise<Recipe> {
+  const folder = dirname(resolve(file));
+  const catalogue = new ModuleCatalogue([join(folder, "modules"), ...(options.moduleFolders ?? []), libraryFolder]);
+  return checkRecipe(file, { ...readYaml(file), ...options.overrides }, catalogue);
+}

@@ -1,0 +1,42 @@
+// Reads text files of users, and refuses what is no UTF-8 with the place where it stops being that.
+import { isUtf8 } from "node:buffer";
+import { readFileSync } from "node:fs";
+import { UserError } from "../../common/user-error.ts";
+
+/**
+ * Reads a UTF-8 file; a byte order mark is left out.
+ * @param allowed What the file is meant to be, for the message: `a YAML file`.
+ * @throws UserError when it can't be read, or is not UTF-8: with the first wrong byte and its place.
+ */
+export function readText(file: string, allowed: string): string {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(file);
+  } catch (error) {
+    throw new UserError({ where: file, found: `it cannot be read (${(error as Error).message})`, allowed });
+  }
+  if (isUtf8(bytes)) return bytes.toString("utf8").replace(/^\uFEFF/, "");
+  const before = validStart(bytes);
+  const line = before.toString("utf8").split("\n").length;
+  const offset = before.length;
+  const byte = (bytes[offset] ?? 0).toString(16).padStart(2, "0");
+  throw new UserError({
+    where: file,
+    found: `not UTF-8: byte 0x${byte} at offset ${offset}, line ${line}`,
+    allowed: `${allowed} in UTF-8`,
+    cure: "save it as UTF-8, e.g. with `iconv -f ISO-8859-1 -t UTF-8`, or `-f UTF-16` where the first bytes are ff fe",
+  });
+}
+
+/** The longest start that is UTF-8. */
+function validStart(bytes: Buffer): Buffer {
+  const replacement = Buffer.from("\uFFFD");
+  const text = bytes.toString("utf8");
+  for (let from = 0; ;) {
+    const index = text.indexOf("\uFFFD", from);
+    const start = Buffer.byteLength(text.slice(0, index));
+    // The file itself may hold the character that stands for wrong bytes.
+    if (!bytes.subarray(start, start + replacement.length).equals(replacement)) return bytes.subarray(0, start);
+    from = index + 1;
+  }
+}

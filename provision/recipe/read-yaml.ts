@@ -1,0 +1,67 @@
+// Reads a YAML file that holds a mapping, with errors that say where in it.
+import { CORE_SCHEMA, load, mergeTag, YAMLException } from "js-yaml";
+import { parseDocument, isScalar } from "yaml";
+import { UserError } from "../../common/user-error.ts";
+import { readText } from "./read-text.ts";
+
+/** How many values a file may hold when every alias is replaced by what it stands for. */
+const mostValues = 100_000;
+
+/**
+ * Reads a YAML file (YAML 1.2 with merge keys, `<<`).
+ * @returns its top-level mapping.
+ * @throws UserError when it can't be read, is not UTF-8, is not YAML (with line and column), holds something else than a mapping, or
+ * has aliases that make it huge.
+ */
+export function readYaml(file: string): Record<string, unknown> {
+  const text = readText(file, "a YAML file");
+  let value: unknown;
+  try {
+    value = load(text, { filename: file, schema: CORE_SCHEMA.withTags(mergeTag) });
+  } catch (error) {
+    if (!(error instanceof YAMLException)) throw error;
+    const { mark, reason } = error;
+    if (!mark) throw new UserError({ where: file, found: `not YAML: ${reason}`, allowed: "one YAML document" });
+    const place = `line ${mark.line + 1}, column ${mark.column + 1}`;
+    throw new UserError({ where: file, found: `not YAML at ${place}: ${reason}\n${mark.snippet ?? ""}\n` });
+  }
+  refuseExpansion(file, value);
+  if (value !== null && typeof value === "object" && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new UserError({
+    where: file,
+    found: `a ${Array.isArray(value) ? "list" : typeof value}`,
+    allowed: "a mapping",
+  });
+}
+
+/**
+ * A number, true or false as the file has it: `1.20`, which as a number is 1.2.
+ * @param path Keys and indexes from the top.
+ * @param value What was read there; where the file says something else, nothing is returned.
+ */
+export function writtenAs(file: string, path: readonly (string | number)[], value: unknown): string | undefined {
+  const node = parseDocument(readText(file, "a YAML file"), { merge: true }).getIn(path, true);
+  return isScalar(node) && node.value === value ? node.source : undefined;
+}
+
+/** Aliases are cheap to read, but everything that looks at the values meets them again and again. */
+function refuseExpansion(file: string, read: unknown): void {
+  const counts = new Map<object, number>();
+  const count = (value: unknown): number => {
+    if (value === null || typeof value !== "object") return 1;
+    const known = counts.get(value);
+    if (known !== undefined) return known;
+    // An alias inside of what it stands for has no end.
+    counts.set(value, Infinity);
+    const sum = Object.values(value).reduce((all: number, each) => all + count(each), 1);
+    counts.set(value, sum);
+    return sum;
+  };
+  const values = count(read);
+  if (values <= mostValues) return;
+  throw new UserError({
+    where: file,
+    found: Number.isFinite(values) ? `its aliases expand to ${values} values` : "an alias inside of its own anchor",
+    allowed: `at most ${mostValues} values`,
+  });
+}

@@ -1,0 +1,177 @@
+// Checks a value against a JSON schema, and says what is wrong in words for people: key, found, allowed, nearest name.
+import { Ajv, type ErrorObject } from "ajv";
+import type { Complaint } from "../../common/user-error.ts";
+import { nearest } from "../../common/nearest.ts";
+import type { Schema } from "./schema.ts";
+import { holdsSecret, showSecrets } from "../shell/secret-text.ts";
+
+/**
+ * Checks a value, and fills in the schema's defaults where the value has nothing.
+ * @param where The file it comes from, for the complaints.
+ * @param writtenAs Finds how a number, true or false is written there: 1.20 is another version than 1.2.
+ * @returns no complaint when all is well.
+ */
+export function complaintsOf(
+  schema: Schema,
+  value: unknown,
+  where: string,
+  writtenAs: WrittenAs = () => undefined,
+): Complaint[] {
+  // Not strict: modules give their settings `examples` and leave out types as JSON schema allows.
+  const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, useDefaults: true, logger: false });
+  const validate = ajv.compile(schema);
+  if (validate(value)) return [];
+  const errors = withoutBranches(validate.errors ?? []).filter((error) => !judgesSecret(error));
+  const complaints = errors.map((error) => complaintOf(error, where, writtenAs));
+  // Two keywords may say the same of one place.
+  return [...new Map(complaints.map((each) => [JSON.stringify(each), each])).values()];
+}
+
+/** Only that it is a text is known of a secret; what it looks like shows when the module runs. */
+function judgesSecret({ keyword, data }: ErrorObject): boolean {
+  return keyword !== "type" && typeof data === "string" && holdsSecret(data);
+}
+
+/**
+ * Where a value may have one of several forms, ajv complains about each form. If only one has the value's type, its
+ * complaints are what helps; otherwise one complaint, that it is none of the forms.
+ */
+function withoutBranches(errors: readonly ErrorObject[]): ErrorObject[] {
+  const choice = errors.find(({ keyword }) => keyword === "anyOf" || keyword === "oneOf");
+  if (!choice) return [...errors];
+  const inside = errors.filter(
+    (each) => each.schemaPath.startsWith(`${choice.schemaPath}/`) && isAtOrBelow(each, choice),
+  );
+  const outside = errors.filter((each) => each !== choice && !inside.includes(each));
+  const branches = new Map<string, ErrorObject[]>();
+  for (const error of inside) {
+    const branch = error.schemaPath.slice(choice.schemaPath.length + 1).split("/")[0] ?? "";
+    branches.set(branch, [...(branches.get(branch) ?? []), error]);
+  }
+  const ofItsType = [...branches.values()].filter(
+    (each) => !each.some(({ keyword, instancePath }) => keyword === "type" && instancePath === choice.instancePath),
+  );
+  const kept =
+    ofItsType.length === 1 && ofItsType[0] ? withoutBranches(ofItsType[0]) : [{ ...choice, keyword: "form" }];
+  return [...kept, ...withoutBranches(outside)];
+}
+
+function isAtOrBelow(error: ErrorObject, choice: ErrorObject): boolean {
+  return error.instancePath === choice.instancePath || error.instancePath.startsWith(`${choice.instancePath}/`);
+}
+
+/** @returns undefined where that is not known. */
+type WrittenAs = (path: (string | number)[], value: unknown) => string | undefined;
+
+function complaintOf(error: ErrorObject, where: string, writtenAs: WrittenAs): Complaint {
+  const { keyword, data, parentSchema = {} } = error;
+  const params = error.params as Record<string, unknown>;
+  const key = keyPath(error.instancePath);
+  const described = (parentSchema as { description?: string }).description;
+  switch (keyword) {
+    case "additionalProperties": {
+      const name = String(params.additionalProperty);
+      const allowed = Object.keys((parentSchema as { properties?: object }).properties ?? {});
+      return { where, key: keyPath(error.instancePath, name), ...unknownName("key", name, allowed) };
+    }
+    case "required": {
+      const name = String(params.missingProperty);
+      const properties = (parentSchema as { properties?: Record<string, Schema> }).properties ?? {};
+      const allowed = properties[name]?.description as string | undefined;
+      return { where, key: keyPath(error.instancePath, name), found: "missing", allowed };
+    }
+    case "type": {
+      const types = [params.type].flat().map((type) => typeNames[String(type)] ?? String(type));
+      const hint = described ? ` (${described})` : "";
+      const isPlain = typeof data === "number" || typeof data === "boolean";
+      const written = (isPlain ? writtenAs(pathOf(error.instancePath), data) : undefined) ?? inWords(data);
+      const cure = isPlain && types.includes("text") ? `put it in quotes: "${written}"` : undefined;
+      return { where, key, found: written, allowed: `${types.join(" or ")}${hint}`, cure };
+    }
+    case "enum": {
+      const allowed = (params.allowedValues as unknown[]).map(String);
+      const suggestion = typeof data === "string" ? nearest(data, allowed) : undefined;
+      return { where, key, found: inWords(data), allowed: allowed.join(", "), cure: didYouMean(suggestion) };
+    }
+    case "pattern":
+    case "form":
+      return { where, key, found: inWords(data), allowed: described ?? examplesOf(parentSchema) ?? error.message };
+    default:
+      return { where, key, found: inWords(data), allowed: [limitOf(error), described].filter(Boolean).join(": ") };
+  }
+}
+
+/** What a schema's limit allows; for other keywords Ajv's own words. */
+function limitOf({ keyword, params, message }: ErrorObject): string | undefined {
+  const { limit } = params as { limit?: number };
+  const counted = (noun: string) => `${limit} ${noun}${limit === 1 ? "" : "s"}`;
+  const entries = limit === 1 ? "1 entry" : `${limit} entries`;
+  switch (keyword) {
+    case "minItems":
+      return `at least ${entries}`;
+    case "maxItems":
+      return `at most ${entries}`;
+    case "minLength":
+      return limit === 1 ? "a text that is not empty" : `at least ${counted("character")}`;
+    case "maxLength":
+      return `at most ${counted("character")}`;
+    case "minProperties":
+      return `at least ${counted("key")}`;
+    case "minimum":
+      return `at least ${limit}`;
+    case "maximum":
+      return `at most ${limit}`;
+    case "uniqueItems":
+      return "no entry twice";
+    default:
+      return message;
+  }
+}
+
+/** The parts of a complaint about a name that does not exist. */
+export function unknownName(kind: string, name: string, names: readonly string[]): Omit<Complaint, "where"> {
+  const allowed = names.length > 0 ? [...names].sort().join(", ") : undefined;
+  return { found: `unknown ${kind} "${name}"`, allowed, cure: didYouMean(nearest(name, names)) };
+}
+
+function didYouMean(name: string | undefined): string | undefined {
+  return name && `did you mean "${name}"?`;
+}
+
+function examplesOf(schema: object): string | undefined {
+  const { examples } = schema as { examples?: unknown[] };
+  return examples?.length ? `e.g. ${examples.map((each) => JSON.stringify(each)).join(", ")}` : undefined;
+}
+
+const typeNames: Readonly<Record<string, string>> = {
+  string: "text",
+  array: "a list",
+  object: "a mapping",
+  boolean: "true or false",
+  integer: "a whole number",
+  number: "a number",
+  null: "nothing",
+};
+
+/** A value as it is shown in a complaint: `the text "4X"`, `a list: ["a"]`. */
+export function inWords(value: unknown): string {
+  if (value === null || value === undefined) return "nothing";
+  const json = showSecrets(JSON.stringify(value));
+  const short = json.length > 100 ? `${json.slice(0, 97)}...` : json;
+  const type = Array.isArray(value) ? "a list: " : typeof value === "object" ? "a mapping: " : "";
+  return `${type}${short}`;
+}
+
+/** The keys and indexes of a JSON pointer. */
+function pathOf(pointer: string): (string | number)[] {
+  const parts = pointer.split("/").slice(1);
+  const names = parts.map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+  return names.map((name) => (/^\d+$/.test(name) ? Number(name) : name));
+}
+
+/** A path as people write it, from a JSON pointer: `add_users[0].name`. */
+function keyPath(pointer: string, ...more: string[]): string | undefined {
+  const names = [...pathOf(pointer), ...more];
+  const path = names.map((name) => (typeof name === "number" ? `[${name}]` : `.${name}`)).join("");
+  return path.replace(/^\./, "") || undefined;
+}

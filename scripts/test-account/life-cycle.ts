@@ -1,0 +1,173 @@
+// The short life of a stack in an account: one line for each step, a verdict in the end, and nothing left behind.
+import { rm } from "node:fs/promises";
+import { makePlace, TemporaryStack, type Run } from "../../cli/temporary-stack.ts";
+import { findLeftovers } from "./leftovers.ts";
+
+/** Every machine ends itself after that. */
+const maxLifetime = "1 hour";
+
+/** A step that failed, or was interrupted. */
+class Failed extends Error {}
+
+/**
+ * Bakes, looks for changes, edits, destroys and looks for leftovers. After a failure or Ctrl-C it still destroys.
+ * @param settings Of the stack: those of the cloud, `sshFrom` and `bastion`.
+ * @returns the exit status: 0 when every step passed and nothing is left, 130 after an interruption.
+ */
+export async function testAccount(
+  cloud: string,
+  settings: Record<string, unknown>,
+  distribution: string,
+): Promise<number> {
+  const stack = new AccountStack(await makePlace());
+  const tags = { purpose: "ci-images-test-account" };
+  const all = { ...settings, cloud, maxLifetime, tags, keep: 0, verify: true };
+  const own = settings[cloud] as Record<string, unknown>;
+  const look = (remove = false) =>
+    findLeftovers(cloud, own, { project: "ci-images", stack: stack.name }, distribution, remove);
+  const interrupt = () => stack.interrupt();
+  for (const signal of signals) process.on(signal, interrupt);
+  let verdict = "";
+  try {
+    await stack.begin(recipe(distribution, "one"), all);
+    console.log(`stack ${stack.name}, in ${stack.directory}`);
+    const first = await stack.step("bakes and verifies an image", async () => {
+      await stack.up();
+      return stack.image();
+    });
+    await stack.step("drops the builder's records", () => stack.up());
+    await stack.step("changes nothing", () => stack.expectNoChanges());
+    await stack.step("changes nothing after a refresh", async () => {
+      await stack.succeed("refresh", "--yes", "--skip-preview");
+      await stack.expectNoChanges();
+    });
+    await stack.step("bakes another image of an edited recipe", async () => {
+      await stack.recipe(recipe(distribution, "two"));
+      await stack.up();
+      if ((await stack.image()) === first) throw new Failed("the outputs still name the first image");
+    });
+    await stack.step("drops the builder's records, and the first image", () => stack.up());
+  } catch (error) {
+    verdict = (error as Error).message;
+  }
+  // From here on nothing is interrupted any more.
+  stack.isCleaningUp = true;
+  const left = await cleanUp(stack, look);
+  for (const signal of signals) process.off(signal, interrupt);
+  if (left.length > 0) verdict ||= "not everything could be removed";
+  for (const line of left) console.log(`left over: ${line}`);
+  if (left.length === 0) {
+    await rm(stack.directory, { recursive: true, force: true });
+  } else {
+    const variables = "PULUMI_BACKEND_URL and PULUMI_CONFIG_PASSPHRASE=test";
+    console.log(`The state is kept in ${stack.directory}: with ${variables}, pulumi destroy goes on there.`);
+  }
+  console.log(verdict === "" ? `\n${cloud}: passed, and nothing is left over` : `\n${cloud}: FAILED: ${verdict}`);
+  return verdict === "" ? 0 : stack.isInterrupted ? 130 : 1;
+}
+
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Destroys the stack, more than once if need be, and then removes what carries its labels. @returns what is left. */
+async function cleanUp(stack: AccountStack, look: (remove?: boolean) => Promise<string[]>): Promise<string[]> {
+  await stack.run("cancel", "--yes");
+  const destroy = async () => {
+    const { exitCode, output } = await stack.run("destroy", "--yes", "--skip-preview");
+    if (exitCode !== 0) throw new Failed(`pulumi destroy failed:\n${output}`);
+  };
+  const problems: string[] = [];
+  for (let attempt = 1; attempt <= 3; attempt++) {
+    try {
+      await stack.step("destroys everything", destroy);
+      break;
+    } catch (error) {
+      problems.push((error as Error).message);
+    }
+  }
+  const destroyed = problems.length < 3;
+  try {
+    return await stack.step("a sweep finds nothing", async () => {
+      const found = await look();
+      if (found.length === 0) return destroyed ? [] : ["the state, which could not be destroyed"];
+      for (const line of found) console.log(`  found ${line}; removing it`);
+      await look(true);
+      const left = await look();
+      // It is a fault, also when it could be mended.
+      if (destroyed)
+        throw new Failed(`pulumi destroy left ${found.join(", ")}${left.length > 0 ? "" : " (now removed)"}`);
+      return left;
+    });
+  } catch (error) {
+    return [(error as Error).message];
+  }
+}
+
+function recipe(distribution: string, content: string): object {
+  return {
+    name: "account-test",
+    distribution,
+    modules: ["files"],
+    files: [{ path: "/etc/ci-images-account-test", content: `${content}\n` }],
+    tests: [{ name: "the file is there", run: `grep -qx ${content} /etc/ci-images-account-test` }],
+  };
+}
+
+/** A stack whose commands are interrupted in order: once each, and none while cleaning up. */
+class AccountStack extends TemporaryStack {
+  isInterrupted = false;
+  isCleaningUp = false;
+  private running?: ReturnType<TemporaryStack["start"]>;
+
+  override begin(recipe: object, settings: Record<string, unknown>): Promise<this> {
+    return super.begin(recipe, settings);
+  }
+
+  /** Ctrl-C: the engine ends what it is doing; a second one changes nothing. */
+  interrupt(): void {
+    console.log(
+      this.isCleaningUp || this.isInterrupted ? "still cleaning up: please wait" : "interrupted: cleaning up",
+    );
+    if (this.isCleaningUp || this.isInterrupted) return;
+    this.isInterrupted = true;
+    this.running?.kill("SIGINT");
+  }
+
+  /** A process group of its own, or the terminal's Ctrl-C would reach it as well, and end it in the middle of cleaning up. */
+  override start(...words: string[]) {
+    const running = super.start(...words);
+    this.running = running;
+    return running;
+  }
+
+  protected override get isDetached(): boolean {
+    return true;
+  }
+
+  /** Runs one step and says how it went. */
+  async step<T>(what: string, act: () => Promise<T>): Promise<T> {
+    if (this.isInterrupted && !this.isCleaningUp) throw new Failed("interrupted");
+    const begun = Date.now();
+    const say = (mark: string) => console.log(`${mark}  ${what} (${Math.round((Date.now() - begun) / 1000)} s)`);
+    try {
+      const result = await act();
+      say("ok    ");
+      return result;
+    } catch (error) {
+      say("FAILED");
+      if (this.isInterrupted && !this.isCleaningUp) throw new Failed("interrupted", { cause: error });
+      throw error;
+    }
+  }
+
+  expectNoChanges(): Promise<Run> {
+    return this.succeed("preview", "--expect-no-changes", "--diff");
+  }
+
+  /** The ids of the images that the outputs name. */
+  async image(): Promise<string> {
+    const { images = {} } = (await this.outputs()) as { images?: object };
+    const text = JSON.stringify(images);
+    if (!/"id":/.test(text)) throw new Failed(`the outputs name no image: ${text}`);
+    return text;
+  }
+}

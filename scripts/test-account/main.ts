@@ -1,0 +1,58 @@
+// `npm run test:account -- --cloud ec2|gce|openstack`: does all of this work in your account? Bakes a small image, looks whether nothing
+// changes, edits the recipe, destroys everything, and looks for leftovers. Whatever happens, Ctrl-C included, it cleans up.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline/promises";
+import { parseArgs } from "node:util";
+import { parse } from "yaml";
+import { runTool, ToolProblem } from "../../toolchain/problem.mjs";
+import { setUp } from "../../toolchain/setup.mjs";
+import { projectDirectory } from "../../toolchain/versions.mjs";
+import { accounts, type AccountTest } from "./accounts.ts";
+import { testAccount } from "./life-cycle.ts";
+
+const usage = `npm run test:account -- --cloud ${Object.keys(accounts).join("|")} [--settings FILE] [--distribution NAME] [--yes]`;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      cloud: { type: "string" },
+      settings: { type: "string" },
+      distribution: { type: "string", default: "debian12" },
+      yes: { type: "boolean", default: false },
+    },
+  });
+  const account = accounts[values.cloud ?? ""];
+  if (account === undefined) throw new ToolProblem(`--cloud ${values.cloud ?? "is missing"}`, usage);
+  const file = values.settings ?? join(projectDirectory, account.file);
+  const settings = await settingsOf(file, account);
+  await setUp("start");
+  console.log(`\n${account.cost}\nSettings are those of ${file}; who you are is said by the environment.\n`);
+  if (!values.yes) await confirm();
+  process.exitCode = await testAccount(account.cloud, settings, values.distribution);
+}
+
+/** What the stack's file says of its cloud and of the way to its machines, and a small disk unless it says otherwise. */
+async function settingsOf(file: string, { cloud, small }: AccountTest): Promise<Record<string, unknown>> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    throw new ToolProblem(`${file} can't be read (${(error as NodeJS.ErrnoException).code})`, usage);
+  }
+  const { config = {} } = (parse(text) ?? {}) as { config?: Record<string, unknown> };
+  const of = (key: string) => config[`ci-images:${key}`];
+  const own = { ...small, ...(of(cloud) as object | undefined) };
+  const shared = ["sshFrom", "bastion"].flatMap((key) => (of(key) === undefined ? [] : [[key, of(key)]]));
+  return { [cloud]: own, ...(Object.fromEntries(shared) as object) };
+}
+
+async function confirm(): Promise<void> {
+  if (!process.stdin.isTTY) throw new ToolProblem("nobody is there to be asked", "say --yes");
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await terminal.question("Begin? [y/N] ");
+  terminal.close();
+  if (!/^y(es)?$/i.test(answer.trim())) throw new ToolProblem("nothing was begun", "say y, or --yes");
+}
+
+await runTool(main);

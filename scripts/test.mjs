@@ -1,0 +1,126 @@
+// Everything that `npm test` does: setup, then the tests and, beside them, type check, lint and format check, each with its time.
+// What fails does not keep the rest from running, so one run tells all.
+//
+//   node scripts/test.mjs               all of that, without the long tests
+//   node scripts/test.mjs --long        only the long tests: files *.long.test.ts
+//   node scripts/test.mjs FILE...       only these test files
+import { spawn } from "node:child_process";
+import { performance } from "node:perf_hooks";
+import { availableParallelism } from "node:os";
+import { delimiter, join } from "node:path";
+import { runTool } from "../toolchain/problem.mjs";
+import { setUp } from "../toolchain/setup.mjs";
+import { projectDirectory } from "../toolchain/versions.mjs";
+
+/** @typedef {{ name: string, command: string[] }} Stage */
+
+/**
+ * Whole bakes on the test cloud and of the module library, and everything else that would keep `npm test` from being run often. CI
+ * leaves them to whoever makes a release.
+ */
+const longTests = "test/**/*.long.test.ts";
+
+const programFolders = ["index.ts", "cli", "common", "components", "provider", "provision", "scripts", "toolchain"];
+
+/**
+ * Each check remembers, in the project's own cache, what it has passed by content: a second run looks at what was changed. CI, in a fresh
+ * clone, looks at everything.
+ * @type {Stage[]}
+ */
+const checks = [
+  { name: "types (tsc)", command: ["tsc", "--noEmit", "--incremental", "--tsBuildInfoFile", ".cache/tsc.json"] },
+  { name: "lint (eslint)", command: ["eslint", ...cached("eslint"), "."] },
+  // Which file may import which: dependency-cruiser.config.mjs.
+  {
+    name: "imports (dependency-cruiser)",
+    command: ["depcruise", "--config", "dependency-cruiser.config.mjs", ...programFolders],
+  },
+  { name: "format (prettier)", command: ["prettier", "--check", "--log-level", "warn", ...cached("prettier"), "."] },
+];
+
+/** @param {string} name */
+function cached(name) {
+  return ["--cache", "--cache-strategy", "content", "--cache-location", `.cache/${name}`];
+}
+
+/** @typedef {{ name: string, passed: boolean, seconds: number, output: string }} Outcome */
+
+/**
+ * Runs one stage.
+ * @param {Stage} stage
+ * @param {NodeJS.ProcessEnv} env
+ * @param {boolean} isShown Whether its output is passed on as it comes; that of others is shown at their end.
+ * @returns {Promise<Outcome>}
+ */
+async function runStage({ name, command: [program, ...args] }, env, isShown) {
+  if (isShown) process.stdout.write(`\n== ${name}\n`);
+  const start = performance.now();
+  const child = spawn(program, args, { cwd: projectDirectory, env, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (/** @type {Buffer} */ text) => {
+      output += text.toString("utf8");
+      if (isShown) process.stdout.write(text);
+    });
+  }
+  /** @type {number | null} */
+  const code = await new Promise((resolve, reject) => child.once("close", resolve).once("error", reject));
+  const seconds = (performance.now() - start) / 1000;
+  const end = `== ${name}: ${code === 0 ? "passed" : "FAILED"} in ${seconds.toFixed(1)} s\n`;
+  process.stdout.write(isShown ? end : `\n${output}${end}`);
+  return { name, passed: code === 0, seconds, output };
+}
+
+/**
+ * Runs the checks, one after the other.
+ * @param {NodeJS.ProcessEnv} env
+ */
+async function runChecks(env) {
+  const outcomes = [];
+  for (const check of checks) outcomes.push(await runStage(check, env, false));
+  return outcomes;
+}
+
+/**
+ * Mocha's count of a kind of tests, out of its closing lines: `  12 passing (3s)`.
+ * @param {string} output
+ * @param {"passing" | "failing" | "pending"} kind
+ */
+function count(output, kind) {
+  // eslint-disable-next-line no-control-regex -- colours, where the output is a terminal's
+  const plain = output.replace(/\x1b\[[\d;]*m/g, "");
+  const lines = [...plain.matchAll(new RegExp(`^  (\\d+) ${kind}`, "gm"))];
+  return Number(lines.at(-1)?.[1] ?? 0);
+}
+
+async function main() {
+  const isLong = process.argv[2] === "--long";
+  const files = isLong ? [] : process.argv.slice(2);
+  await setUp(isLong || files.some((file) => file.endsWith(".long.test.ts")) ? "long-test" : "test");
+  const PATH = [join(projectDirectory, "node_modules/.bin"), process.env.PATH].join(delimiter);
+  const env = { ...process.env, PATH };
+  // Most of what the long tests do is waiting for a machine, so one file more at a time than there are processors.
+  const sideBySide = ["--parallel", "--jobs", String(availableParallelism() + 1)];
+  // The longest ones first: none of them is to be waited for in the end, alone.
+  const quick = ["--ignore", longTests, "test/engine/*.test.ts", "test/!(engine)/**/*.test.ts"];
+  const mocha = ["mocha", ...(files.length > 0 ? files : [...sideBySide, ...(isLong ? [longTests] : quick)])];
+  const [checked, tests] = await Promise.all([
+    isLong || files.length > 0 ? [] : runChecks(env),
+    runStage({ name: "tests (mocha)", command: mocha }, env, true),
+  ]);
+  const results = [...checked, tests];
+  const [passed, failed, pending] = /** @type {const} */ (["passing", "failing", "pending"]).map((kind) =>
+    count(tests.output, kind),
+  );
+  process.stdout.write("\n");
+  for (const { name, passed: well, seconds } of results)
+    process.stdout.write(`${well ? "passed" : "FAILED"}  ${seconds.toFixed(1).padStart(6)} s  ${name}\n`);
+  if (pending > 0) process.stdout.write(`${pending} tests were skipped\n`);
+  const bad = results.filter(({ passed: well }) => !well);
+  // A stage that fails without a failing test (a type error, or mocha itself) counts as one failure.
+  const failures = failed + bad.filter((result) => result !== tests || failed === 0).length;
+  process.stdout.write(`${passed} passed, ${failures} failed\n`);
+  if (bad.length > 0) process.exitCode = 1;
+}
+
+await runTool(main);

@@ -1,0 +1,40 @@
+// The test cloud's EC2 without machines, for tests of our own calls: strict as the real one, and quick.
+import type { DataCentre } from "../../test-cloud/data-centre.ts";
+import { Ec2Api } from "../../test-cloud/ec2/api.ts";
+import { awsVariables, startMoto, type MotoImage } from "../../emulators/moto.ts";
+
+const machine = {
+  /** Nobody listens here. */
+  address: "127.77.255.1",
+  state: async () => "running",
+  move: () => {},
+  start: async () => {},
+  stop: async () => {},
+  console: async () => "",
+};
+
+/** Machines and images that are nothing but names. */
+const nowhere = {
+  machine: () => machine,
+  hasImage: () => true,
+  boot: async () => machine,
+  remove: async () => {},
+  commit: async () => {},
+  copyImage: () => {},
+  removeImage: async () => {},
+} as unknown as DataCentre;
+
+/** Starts it, and lets AWS's SDK in this process talk to it alone. @returns what ends that. */
+export async function openEc2Api(images: readonly MotoImage[]): Promise<{ api: Ec2Api; close: () => Promise<void> }> {
+  const earlier = { ...process.env };
+  const moto = await startMoto(images);
+  const api = await Ec2Api.start(nowhere, moto.url);
+  Object.assign(process.env, awsVariables(api.url), { CI_IMAGES_POLL_SECONDS: "0.05" });
+  const close = async () => {
+    for (const name of Object.keys(process.env)) if (!(name in earlier)) delete process.env[name];
+    Object.assign(process.env, earlier);
+    await api.close();
+    await moto.stop();
+  };
+  return { api, close };
+}

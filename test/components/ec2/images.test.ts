@@ -1,0 +1,159 @@
+// Our EC2 resources for images, against moto behind the test cloud's proxy, which knows what moto does not: deprecation, protection
+// against being deregistered, images that fail.
+import assert from "node:assert/strict";
+import type { EC2 } from "@aws-sdk/client-ec2";
+import { tagNames } from "../../../components/ec2/facts/tags.ts";
+import { cloudLabels } from "../../../common/labels.ts";
+import { ec2 } from "../../../components/ec2/provider/client.ts";
+import { findImage, putTags } from "../../../components/ec2/provider/tagged-resources.ts";
+import { ec2Survey } from "../../../components/ec2/provider/functions/survey.ts";
+import type { Context } from "../../../provider/resource.ts";
+import { failedImages, imageLease } from "../../../components/ec2/provider/resources/image-lease.ts";
+import { adoptedImage, imageAttributes } from "../../../components/ec2/provider/resources/image.ts";
+import { baseImage } from "../../test-cloud/ec2-cloud.ts";
+import type { Ec2Api } from "../../test-cloud/ec2/api.ts";
+import { openEc2Api } from "./ec2-api.ts";
+
+const region = "eu-central-1";
+const owner = { project: "ci-images", stack: "test", distribution: "debian12" };
+const recipe = "a".repeat(64);
+const tags = cloudLabels("ec2", { ...owner, recipe, role: "image" });
+
+describe("EC2 images through our provider", function () {
+  // The first run installs moto.
+  this.timeout(400_000);
+  let api: Ec2Api;
+  let close: () => Promise<void>;
+  let client: EC2;
+  let instance: string;
+  const context: Context = { progress: () => {}, signal: new AbortController().signal };
+
+  before(async () => {
+    ({ api, close } = await openEc2Api([baseImage]));
+    client = await ec2(region);
+    const { Instances } = await client.runInstances({ ImageId: baseImage.ami_id, MinCount: 1, MaxCount: 1 });
+    instance = Instances![0].InstanceId!;
+  });
+  after(async () => {
+    await close();
+  });
+
+  /** Makes an image, as the official resource does. */
+  async function image(name: string, isProven = true): Promise<string> {
+    const { ImageId } = await client.createImage({ InstanceId: instance, Name: name });
+    await putTags(region, [ImageId!], isProven ? { ...tags, [tagNames.proven]: "yes" } : tags);
+    return ImageId!;
+  }
+
+  const attributes = (id: string, more: object = {}) => ({ region, image: id, tags, protect: false, ...more });
+
+  it("are deprecated from their making on, protected, and need IMDSv2; changed settings change that", async () => {
+    const id = await image("attributes");
+    const { outputs } = await imageAttributes.create(
+      attributes(id, { protect: true, deprecateAfter: 86_400 }),
+      context,
+    );
+    const found = (await findImage(region, id))!;
+    assert.equal(found.DeregistrationProtection, "enabled-without-cooldown");
+    assert.equal(found.ImdsSupport, "v2.0");
+    const hours = (Date.parse(found.DeprecationTime!) - Date.parse(outputs.builtAt)) / 3_600_000;
+    assert.ok(Math.abs(hours - 24) < 0.02, `${hours} hours`);
+    await imageAttributes.update!(id, outputs, attributes(id), context);
+    const changed = (await findImage(region, id))!;
+    assert.deepEqual([changed.DeregistrationProtection, changed.DeprecationTime], ["disabled", undefined]);
+    await adoptedImage.delete!(id, { region, image: id, tags }, context);
+  });
+
+  it("whose time is over are deprecated at the next minute, once; a change of tags does not ask AWS for a date again", async () => {
+    const id = await image("old");
+    const day = 86_400;
+    const { outputs } = await imageAttributes.create(attributes(id, { deprecateAfter: day }), context);
+    const deprecated = async () => (await findImage(region, id))!.DeprecationTime!;
+    const [tomorrow, calls] = [await deprecated(), api.calls.length];
+    const locked = attributes(id, { deprecateAfter: day, protect: true });
+    const changed = await imageAttributes.update!(id, outputs, locked, context);
+    const since = (made: number) => api.calls.slice(made).filter((call) => call.endsWith(" EnableImageDeprecation"));
+    assert.deepEqual(since(calls), []);
+    assert.equal(await deprecated(), tomorrow);
+    // A year later, the stack's setting is shortened.
+    api.images.creationDates.set(id, "2020-01-01T00:00:00.000Z");
+    const shorter = attributes(id, { deprecateAfter: 2 * day });
+    await imageAttributes.update!(id, changed, shorter, context);
+    const minutes = (Date.parse(await deprecated()) - Date.now()) / 60_000;
+    assert.ok(minutes > -0.1 && minutes < 2, `${minutes} minutes`);
+    // And somebody adopts it when it is deprecated already.
+    api.images.attributes.deprecate(id, "2021-01-01T00:00:00.000Z");
+    const adopting = api.calls.length;
+    await imageAttributes.create(shorter, context);
+    assert.deepEqual(since(adopting), []);
+    await adoptedImage.delete!(id, { region, image: id, tags }, context);
+  });
+
+  it("go although we have protected them: the attributes go first, and take the protection away", async () => {
+    const id = await image("ours");
+    const lease = await imageLease.create({ region, name: "any", tags }, context);
+    const { outputs } = await imageAttributes.create(attributes(id, { protect: true }), context);
+    await imageAttributes.delete!(id, outputs, context);
+    await imageLease.delete!(lease.id, lease.outputs, context);
+    assert.equal(await findImage(region, id), undefined);
+  });
+
+  it("stay when somebody else has protected them, and the error has the command that ends that", async () => {
+    const id = await image("theirs");
+    const lease = await imageLease.create({ region, name: "any", tags }, context);
+    const { outputs } = await imageAttributes.create(attributes(id), context);
+    await client.enableImageDeregistrationProtection({ ImageId: id });
+    const cure = `aws ec2 disable-image-deregistration-protection --region ${region} --image-id ${id}`;
+    for (const remove of [
+      () => imageAttributes.delete!(id, outputs, context),
+      () => imageLease.delete!(lease.id, lease.outputs, context),
+      () => adoptedImage.delete!(id, { region, image: id, tags }, context),
+    ]) {
+      await assert.rejects(remove, (error: Error) => error.message.includes(cure));
+    }
+    assert.ok(await findImage(region, id));
+    await client.disableImageDeregistrationProtection({ ImageId: id });
+    await imageLease.delete!(lease.id, lease.outputs, context);
+    assert.equal(await findImage(region, id), undefined);
+  });
+
+  it("go with their lease when they were never proven, protected or not: nobody works with them", async () => {
+    const id = await image("unproven", false);
+    await imageAttributes.create(attributes(id, { protect: true }), context);
+    await imageLease.delete!("lease", { region, name: "any", tags }, context);
+    assert.equal(await findImage(region, id), undefined);
+  });
+
+  it("that AWS gave up on are told of by the survey with AWS's reason, waited for in vain, and removed", async () => {
+    const good = await image("good");
+    api.faults.failNextImage(region);
+    const bad = await image("bad", false);
+    await api.settled();
+    const { generations, useless } = await ec2Survey.call({ region, copyTo: [], ...owner }, context);
+    assert.deepEqual(
+      generations.map(({ location }) => location),
+      [good],
+    );
+    const reason = "failed: An internal error has occurred";
+    assert.deepEqual(useless, [{ region, id: bad, name: "bad", recipe, reason, failed: true }]);
+    await assert.rejects(
+      imageAttributes.create(attributes(bad), context),
+      /image ami-\w+ in eu-central-1, waited 0 s for it to be available: it is failed: An internal error.*describe-images/,
+    );
+    await failedImages.create({ region, images: [bad] }, context);
+    assert.equal(await findImage(region, bad), undefined);
+    await adoptedImage.delete!(good, { region, image: good, tags }, context);
+  });
+
+  it("that AWS still works on count, and whoever adopts one waits for it", async () => {
+    const id = await image("pending");
+    const { generations } = await ec2Survey.call({ region, copyTo: [], ...owner }, context);
+    assert.deepEqual(
+      generations.map(({ location }) => location),
+      [id],
+    );
+    await adoptedImage.create({ region, image: id, tags }, context);
+    assert.equal((await findImage(region, id))!.State, "available");
+    await adoptedImage.delete!(id, { region, image: id, tags }, context);
+  });
+});

@@ -1,0 +1,569 @@
+// What the program declares for stack `ec2`, without an engine: inputs, order, parents; image up to date or not.
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeSshKeyPair } from "../../../common/ssh-key-pair.ts";
+import { baseSource, ec2Distributions } from "../../../components/ec2/bases.ts";
+import { doorPort } from "../../../provision/builder/door.ts";
+import { distributions } from "../../../provision/distributions.ts";
+import { runProgram, smallRecipe, type Graph, type Registered, type World } from "../program.ts";
+
+const region = "us-west-2";
+/** Default subnets of two zones, or what the stack has chosen. */
+const subnets = ["subnet-a", "subnet-b"];
+const base = { id: "ami-0base", description: "debian-12-amd64-20260901-2" };
+
+/** A cloud that has these images; the state knows the resources `records`. @param more Of what the survey tells. */
+function world(generations: object[] = [], records: object = {}, more: object = {}): World {
+  return {
+    calls: {
+      "pulumi:pulumi:readStackResourceOutputs": { outputs: records },
+      "ci-images:ec2:resolveBase": base,
+      "ci-images:ec2:survey": { generations, builders: [], sealed: [], useless: [], ...more },
+      "ci-images:ec2:preflight": { vpc: "vpc-1", cidr: "10.7.0.0/16", subnets, notices: [] },
+      "ci-images:index:ownAddress": { addresses: ["203.0.113.7"] },
+      "ci-images:ec2:configuredRegion": { region },
+    },
+    outputs: {
+      "ci-images:index:KeyPair": () => ({ publicKey: "ssh-ed25519 AAAA x", privateKey: "PRIVATE" }),
+      "ci-images:ec2:Lease": ({ prefix, madeWith }) => ({
+        madeWith,
+        machine: `${prefix as string}-abc`,
+        deadline: "2026-11-21T18:00:00.000Z",
+      }),
+      "ci-images:ec2:Market": () => ({ market: "spot" }),
+      "ci-images:ec2:ImageAttributes": () => ({ name: "n", builtAt: "2026-11-21T14:00:00.000Z" }),
+      "ci-images:ec2:Reachable": () => ({ host: "198.51.100.1" }),
+      "command:remote:Command": () => ({ stdout: `machine-id: ${"1".repeat(32)}\nbash\t5.2\n` }),
+    },
+  };
+}
+
+const run = (ec2: object = {}, the: World = world(), more: object = {}) =>
+  runProgram({ cloud: "ec2", ec2: { region, ...ec2 }, ...more }, the);
+
+/** The recipe hash, as the first bake has it, and what the survey would tell of its image then. */
+async function surveyed(graph: Graph, proven: boolean, copies: object = {}) {
+  const { tags } = graph.one("AmiFromInstance").inputs as { tags: Record<string, string> };
+  const recipe = tags["ci-images:recipe"];
+  const builder = { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 AAAA" };
+  const builtAt = "2026-11-21T14:00:00.000Z";
+  const generation = { recipe, proven, base, builtAt, name: "worker", location: "ami-0made", imageName: "n" };
+  return { ...generation, builder, copies };
+}
+
+/** The state's record of an image. */
+const record = (type: string, name: string, outputs: object = { id: "ami-0made" }) => ({
+  [`urn:pulumi:test::ci-images::${type}::${name}`]: { type, outputs },
+});
+const madeType = "aws:ec2/amiFromInstance:AmiFromInstance";
+const copyType = "aws:ec2/amiCopy:AmiCopy";
+
+describe("stack `ec2`: what the program declares", function () {
+  this.timeout(180_000);
+  const saved = { pair: process.env.AWS_KEY_PAIR, file: process.env.AWS_KEY_FILENAME };
+  before(() => {
+    delete process.env.AWS_KEY_PAIR;
+    delete process.env.AWS_KEY_FILENAME;
+  });
+  after(() => {
+    if (saved.pair !== undefined) process.env.AWS_KEY_PAIR = saved.pair;
+    if (saved.file !== undefined) process.env.AWS_KEY_FILENAME = saved.file;
+  });
+
+  describe("when there is no image yet", () => {
+    let graph: Graph;
+    before(async () => {
+      const more = { tags: { team: "ci" } };
+      graph = await run(
+        { copyTo: ["eu-west-1"], shareWithAccounts: ["123456789012"], encrypted: false },
+        world(),
+        more,
+      );
+    });
+
+    it("a builder with a gp3 disk, IMDSv2 only, reached by SSH from here only, that ends when it powers off", () => {
+      const { inputs, deletedWith } = graph.one("Instance", /builder$/);
+      assert.equal(inputs.ami, base.id);
+      assert.equal(inputs.instanceType, "t3.small");
+      assert.equal(inputs.instanceInitiatedShutdownBehavior, "terminate");
+      assert.equal((inputs.metadataOptions as Record<string, unknown>).httpTokens, "required");
+      const disk = inputs.rootBlockDevice as Record<string, unknown>;
+      assert.deepEqual([disk.volumeType, disk.volumeSize, disk.encrypted], ["gp3", 48, undefined]);
+      assert.equal(inputs.instanceMarketOptions, undefined);
+      assert.match(deletedWith, /builder-lease$/);
+      const tags = inputs.tags as Record<string, string>;
+      assert.deepEqual(
+        ["project", "stack", "distribution", "role", "base", "expires"].map((label) => tags[`ci-images:${label}`]),
+        ["ci-images", "test", "debian12", "builder", base.id, "20261121T180000Z"],
+      );
+      assert.equal(tags.team, "ci");
+      assert.deepEqual(inputs.volumeTags, tags);
+      const group = graph.one("SecurityGroup", /builder/);
+      assert.deepEqual(
+        group.inputs.ingress,
+        [22, doorPort].map((port) => ({
+          protocol: "tcp",
+          fromPort: port,
+          toPort: port,
+          cidrBlocks: ["203.0.113.7/32"],
+        })),
+      );
+      assert.equal(group.inputs.vpcId, "vpc-1");
+      assert.match(group.deletedWith, /builder-lease$/);
+    });
+
+    it("pins the host key through user data and logs in with a key of the bake's own, as Debian's `admin`", () => {
+      const { inputs } = graph.one("Instance", /builder$/);
+      // Secrets come to mocks as they are.
+      const userData = JSON.stringify(inputs.userData);
+      assert.ok(userData.includes("#cloud-config") && userData.includes("ed25519_private"));
+      assert.equal(graph.one("Reachable", /builder/).inputs.user, "admin");
+      assert.deepEqual(graph.names("KeyPair").filter((name) => name.endsWith("-key-pair")).length, 2, "one a machine");
+    });
+
+    it("goes in order: modules, seal, stop, image, retirement, trial, promotion, copies, permissions", () => {
+      const reached = graph.one("Reachable", /builder/);
+      const settled = graph.one("Command", /-settled$/);
+      const module = graph.one("Command", /-run$/);
+      const mark = graph.one("SealMark");
+      const seal = graph.one("Command", /-seal$/);
+      const stop = graph.one("Stop");
+      const image = graph.one("AmiFromInstance");
+      const retirement = graph.one("Retirement", /[0-9a-f]{8}-retirement$/);
+      const trial = graph.one("Instance", /trial$/);
+      const verified = graph.one("Command", /-verify$/);
+      const ended = graph.one("Retirement", /trial-retirement$/);
+      const promotion = graph.one("Promotion");
+      const copy = graph.one("AmiCopy");
+      const order = [reached, settled, module, mark, seal, stop, image];
+      for (const [index, step] of order.slice(1).entries()) follows(graph, step, order[index]);
+      follows(graph, retirement, image);
+      follows(graph, trial, image);
+      follows(graph, verified, trial);
+      follows(graph, promotion, verified);
+      follows(graph, ended, promotion);
+      follows(graph, copy, promotion);
+      assert.equal(copy.inputs.sourceAmiRegion, region);
+      for (const name of [/debian12-[0-9a-f]{8}-for/, /eu-west-1-for/]) {
+        const permission = graph.one("AmiLaunchPermission", name);
+        assert.equal(permission.inputs.accountId, "123456789012");
+        follows(graph, permission, promotion);
+      }
+      assert.equal(image.inputs.sourceInstanceId, `${graph.one("Instance", /builder$/).name}-id`);
+      for (const { type, name, parent } of graph.resources) {
+        if (!/^pulumi:/.test(type) && !type.endsWith(":WorkerImage"))
+          assert.equal(parent, "debian12", `${type} ${name}`);
+      }
+    });
+
+    it("the outputs name the image in every region, by distribution, and for ci-platform by id", () => {
+      const id = `${graph.one("AmiFromInstance").name}-id`;
+      const copy = `${graph.one("AmiCopy").name}-id`;
+      const { images, ciPlatform } = graph.outputs as {
+        images: { aws: Record<string, Record<string, { id: string }>> };
+        ciPlatform: unknown;
+      };
+      assert.equal(images.aws[region].debian12.id, id);
+      assert.equal(images.aws["eu-west-1"].debian12.id, copy);
+      assert.deepEqual(ciPlatform, {
+        jenkins: { clouds: { images: { aws: { [region]: { debian12: id }, "eu-west-1": { debian12: copy } } } } },
+      });
+    });
+  });
+
+  it("when the image is proven and the state knows it: the image, and nothing to make it with", async () => {
+    const first = await run({ copyTo: ["eu-west-1"] });
+    const { name } = first.one("AmiFromInstance");
+    const known = {
+      ...record(madeType, name),
+      ...record(copyType, `${name}-eu-west-1`, { id: "ami-0copy" }),
+    };
+    const generation = await surveyed(first, true, { "eu-west-1": "ami-0copy" });
+    const graph = await run({ copyTo: ["eu-west-1"] }, world([generation], known));
+    const types = new Set(graph.resources.map(({ type }) => type.split(":").at(-1)));
+    const kept = ["AmiCopy", "AmiFromInstance", "ImageAttributes", "ImageLease", "WorkerImage", "aws"];
+    assert.deepEqual([...types].sort(), kept);
+    for (const ignored of ["name", "sourceInstanceId", "tags", "snapshotWithoutReboot"]) {
+      assert.ok(graph.one("AmiFromInstance").ignoreChanges.includes(ignored), ignored);
+    }
+    const calls = graph.calls.map(({ token }) => token);
+    assert.ok(!calls.includes("ci-images:ec2:preflight") && !calls.includes("ci-images:index:ownAddress"));
+    // What is declared again must look as it did, or every `up` would change it.
+    for (const type of ["AmiCopy", "ImageAttributes", "ImageLease"]) {
+      const strip = (each: Registered) => ({ ...each.inputs, sourceAmiId: "", image: "" });
+      const [before, now] = [first, graph].map((each) =>
+        Object.fromEntries(
+          each.resources.filter((one) => one.type.endsWith(`:${type}`)).map((one) => [one.name, strip(one)]),
+        ),
+      );
+      assert.deepEqual(now, before);
+    }
+  });
+
+  it("when the state was lost: image and copy are adopted, and nothing is baked", async () => {
+    const generation = await surveyed(await run({ copyTo: ["eu-west-1"] }), true, { "eu-west-1": "ami-0copy" });
+    const graph = await run({ copyTo: ["eu-west-1"] }, world([generation]));
+    assert.deepEqual(graph.names("Instance"), []);
+    assert.deepEqual(graph.names("AmiFromInstance"), []);
+    assert.equal(graph.one("AdoptedImage", /[0-9a-f]{8}$/).inputs.image, "ami-0made");
+    assert.equal(graph.one("AdoptedImage", /eu-west-1$/).inputs.image, "ami-0copy");
+  });
+
+  it("when the image was made but never proven: it is verified, without a builder", async () => {
+    const first = await run();
+    const known = record(madeType, first.one("AmiFromInstance").name);
+    const graph = await run({}, world([await surveyed(first, false)], known));
+    assert.match(graph.one("Instance").name, /-trial$/);
+    follows(graph, graph.one("Promotion"), graph.one("Command", /-verify$/));
+  });
+
+  it("keeps an earlier generation with its copies, and says what the recipe hash was made of", async () => {
+    const earlier = {
+      ...(await surveyed(await run(), true)),
+      recipe: "f".repeat(64),
+      proven: true,
+      copies: { "eu-west-1": "ami-0copy" },
+    };
+    const graph = await run({ copyTo: ["eu-west-1"] }, world([earlier], record(madeType, "debian12-ffffffff")));
+    assert.ok(graph.one("AmiFromInstance", "debian12-ffffffff").ignoreChanges.includes("name"));
+    assert.equal(graph.one("AdoptedImage").name, "debian12-ffffffff-eu-west-1");
+    assert.equal(Object.keys(graph.outputs.plans as object).length, 1);
+    const none = await run({ copyTo: ["eu-west-1"] }, world([earlier]), { keep: 0 });
+    assert.ok(!none.resources.some(({ name }) => name.includes("ffffffff")));
+  });
+
+  it("takes a spot machine where the probe found capacity, with a request that ends with the lease", async () => {
+    const graph = await run({ spot: true });
+    const { instanceMarketOptions } = graph.one("Instance", /builder$/).inputs;
+    assert.deepEqual(instanceMarketOptions, {
+      marketType: "spot",
+      spotOptions: {
+        spotInstanceType: "persistent",
+        instanceInterruptionBehavior: "stop",
+        validUntil: "2026-11-21T18:00:00Z",
+      },
+    });
+    const occupied = world();
+    occupied.outputs!["ci-images:ec2:Market"] = () => ({ market: "on-demand" });
+    const fallen = await run({ spot: true }, occupied);
+    assert.equal(fallen.one("Instance", /builder$/).inputs.instanceMarketOptions, undefined);
+  });
+
+  it("asks for spot capacity with what the machine itself is launched with: policies judge both alike", async () => {
+    const kmsKeys = { [region]: `arn:aws:kms:${region}:123456789012:key/0abc` };
+    const graph = await run({ spot: true, kmsKeys, instanceProfile: "baker", instanceType: "c7i.large" });
+    const { madeWith } = graph.one("Market", /builder-market$/).inputs as { madeWith: Record<string, unknown> };
+    const machine = graph.one("Instance", /builder$/).inputs;
+    const disk = machine.rootBlockDevice as Record<string, unknown>;
+    assert.deepEqual(
+      [madeWith.instanceType, madeWith.subnet, madeWith.publicAddress, madeWith.instanceProfile],
+      [machine.instanceType, machine.subnetId, machine.associatePublicIpAddress, machine.iamInstanceProfile],
+    );
+    assert.deepEqual(madeWith.disk, { size: disk.volumeSize, encrypted: disk.encrypted, kmsKey: disk.kmsKeyId });
+  });
+
+  it("names a subnet always, because only then the address is its own choice", async () => {
+    for (const address of ["public", "private"]) {
+      const { inputs } = (await run({ address })).one("Instance", /builder$/);
+      assert.deepEqual([inputs.subnetId, inputs.associatePublicIpAddress], ["subnet-a", address === "public"]);
+    }
+  });
+
+  it("lets a builder that is there keep what it was made with, which its lease remembers", async () => {
+    const earlier = world();
+    const madeWith = {
+      ...{ instanceType: "m5.large", spot: false, vpc: "vpc-0", subnet: "subnet-0", publicAddress: false },
+      ...{ disk: { size: 48, encrypted: true }, tags: { team: "ci" } },
+    };
+    earlier.outputs!["ci-images:ec2:Lease"] = () => ({
+      ...{ machine: "m", deadline: "2026-11-21T18:00:00.000Z", madeWith },
+    });
+    const graph = await run({ instanceType: "c7i.large", encrypted: false }, earlier, { tags: { team: "other" } });
+    const { inputs } = graph.one("Instance", /builder$/);
+    assert.deepEqual(
+      [inputs.instanceType, inputs.subnetId, inputs.associatePublicIpAddress, (inputs.tags as { team: string }).team],
+      ["m5.large", "subnet-0", false, "ci"],
+    );
+    assert.equal((inputs.rootBlockDevice as { encrypted: boolean }).encrypted, true);
+    assert.equal(graph.one("SecurityGroup", /builder/).inputs.vpcId, "vpc-0");
+    assert.equal(graph.one("Reachable", /builder/).inputs.address, "private");
+    assert.equal((graph.one("Lease", /builder/).inputs.madeWith as typeof madeWith).instanceType, "c7i.large");
+  });
+
+  it("says nothing of encryption when it is off: an account may encrypt by default, and read back true", async () => {
+    const graph = await run({ encrypted: false, copyTo: ["eu-west-1"] });
+    const disk = graph.one("Instance", /builder$/).inputs.rootBlockDevice as object;
+    assert.ok(!("encrypted" in disk));
+    assert.equal(graph.one("AmiCopy").inputs.encrypted, undefined);
+    const { inputs } = graph.calls.find(({ token }) => token === "ci-images:ec2:preflight")!;
+    assert.deepEqual([inputs.encrypted, inputs.copyTo, inputs.isShared], [false, ["eu-west-1"], false]);
+  });
+
+  it("logs in as the user that a base image of one's own has", async () => {
+    const own = { id: "ami-0ours", user: "core" };
+    const graph = await run({ bases: { debian12: own } });
+    assert.equal(graph.one("Reachable", /builder/).inputs.user, "core");
+    assert.equal((await run()).one("Reachable", /builder/).inputs.user, "admin");
+    await assert.rejects(run({ bases: { debian12: { ...own, user: "no one" } } }), /ec2\.bases\.debian12\.user/);
+  });
+
+  it("opens SSH to the address that machines with private addresses see", async () => {
+    const graph = await run({ address: "private" });
+    const { inputs } = graph.calls.find(({ token }) => token === "ci-images:index:ownAddress")!;
+    assert.deepEqual(inputs, { family: 4, networks: ["10.7.0.0/16"], isPrivate: true });
+    await assert.rejects(run({}, world(), { sshFrom: ["2001:db8::1/128"] }), /ci-images:sshFrom: only IPv6/);
+  });
+
+  it("uses the user's own key pair, security group, subnet and private address when they are given", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "ci-images-key-"));
+    try {
+      await writeFile(join(folder, "key"), makeSshKeyPair().privateKey, { mode: 0o600 });
+      Object.assign(process.env, { AWS_KEY_PAIR: "team", AWS_KEY_FILENAME: join(folder, "key") });
+      const chosen = world();
+      Object.assign(chosen.calls["ci-images:ec2:preflight"], { subnets: ["subnet-1"] });
+      const graph = await run({ securityGroup: "sg-1", subnet: "subnet-1", address: "private" }, chosen);
+      const { inputs } = graph.one("Instance", /builder$/);
+      assert.deepEqual([inputs.keyName, inputs.vpcSecurityGroupIds, inputs.subnetId], ["team", ["sg-1"], "subnet-1"]);
+      assert.equal(inputs.associatePublicIpAddress, false);
+      assert.equal(
+        (inputs.rootBlockDevice as { encrypted: boolean }).encrypted,
+        true,
+        "disks are encrypted by default",
+      );
+      assert.equal(graph.one("Reachable", /builder/).inputs.address, "private");
+      assert.deepEqual(graph.names("SecurityGroup"), []);
+      assert.ok(!graph.calls.some(({ token }) => token.endsWith(":ownAddress")), "nothing is opened");
+      const loginKeys = graph.names("KeyPair").filter((name) => name.endsWith("login-key"));
+      assert.equal(loginKeys.length, 1);
+      assert.match(loginKeys[0], /trial-login-key$/, "the image must let in nobody who could log in to the builder");
+      const { keyName } = graph.one("Instance", /trial$/).inputs;
+      assert.ok(keyName !== undefined && keyName !== "team");
+    } finally {
+      delete process.env.AWS_KEY_PAIR;
+      delete process.env.AWS_KEY_FILENAME;
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it("stays with the newest image's base when it is pinned", async () => {
+    const generation = await surveyed(await run(), true);
+    const newer = world([generation], record(madeType, "x"));
+    newer.calls["ci-images:ec2:resolveBase"] = { id: "ami-0newer", description: "newer" };
+    assert.equal((await run({}, newer)).names("Instance").length, 2, "a newer base is a reason to bake");
+    assert.deepEqual((await run({}, newer, { base: "pinned" })).names("Instance"), []);
+  });
+
+  describe("with images that are in the way", () => {
+    const useless = { region, id: "ami-0bad", name: "", recipe: "", reason: "failed: no", failed: true };
+    let first: Graph;
+    let name: string;
+    let recipe: string;
+    before(async () => {
+      first = await run({ copyTo: ["eu-west-1"] });
+      name = first.one("AmiFromInstance").name;
+      recipe = (await surveyed(first, true)).recipe;
+    });
+    const amiName = (graph: Graph, type: string) => graph.one(type).inputs.name as string;
+
+    it("one that failed is removed, and the next has another name, which makes the engine replace it", async () => {
+      const taken = amiName(first, "AmiFromInstance");
+      const bad = { ...useless, recipe, name: taken };
+      const known = record(madeType, name, { id: bad.id, name: taken });
+      const graph = await run({}, world([], known, { builders: [recipe], sealed: [recipe], useless: [bad] }));
+      assert.equal(amiName(graph, "AmiFromInstance"), `${taken}-2`);
+      const end = graph.one("FailedImages");
+      assert.deepEqual(end.inputs.images, ["ami-0bad"]);
+      follows(graph, graph.one("AmiFromInstance"), end);
+      const interrupted = await run({}, world([], known, { builders: [recipe], sealed: [recipe] }));
+      assert.equal(amiName(interrupted, "AmiFromInstance"), `${taken}-2`, "a kill -9 when it had just been removed");
+      const again = { ...bad, id: "ami-0bad2", name: `${taken}-2` };
+      const knownAgain = record(madeType, name, { id: again.id, name: again.name });
+      assert.equal(amiName(await run({}, world([], knownAgain, { useless: [again] })), "AmiFromInstance"), taken);
+    });
+
+    it("one that somebody disabled stays, and so does one of another recipe or region", async () => {
+      const taken = amiName(first, "AmiFromInstance");
+      const disabled = { ...useless, recipe, name: taken, reason: "disabled", failed: false };
+      const others = [
+        { ...useless, recipe: "f".repeat(64) },
+        { ...useless, recipe, region: "eu-north-1" },
+      ];
+      const graph = await run({}, world([], {}, { useless: [disabled, ...others] }));
+      assert.equal(amiName(graph, "AmiFromInstance"), `${taken}-2`);
+      assert.deepEqual(graph.names("FailedImages"), []);
+    });
+
+    it("an image that is there wins over the failed one that the state has", async () => {
+      const known = record(madeType, name, { id: "ami-0bad" });
+      const bad = { ...useless, recipe, name: "n" };
+      const graph = await run({}, world([await surveyed(first, true)], known, { useless: [bad] }));
+      assert.equal(graph.one("AdoptedImage").inputs.image, "ami-0made");
+      assert.deepEqual(graph.names("AmiFromInstance"), []);
+      assert.deepEqual(graph.one("FailedImages").inputs.images, ["ami-0bad"]);
+    });
+
+    it("a copy that failed, or was deregistered by hand, is made anew under another name, and keeps that name then", async () => {
+      const taken = amiName(first, "AmiCopy");
+      const copy = `${name}-eu-west-1`;
+      const known = { ...record(madeType, name), ...record(copyType, copy, { id: "ami-0bad", name: taken }) };
+      const settings = { copyTo: ["eu-west-1"] };
+      const gone = await run(settings, world([await surveyed(first, true)], known));
+      assert.equal(amiName(gone, "AmiCopy"), `${taken}-2`);
+      assert.deepEqual(gone.names("FailedImages"), []);
+      const bad = { ...useless, region: "eu-west-1", recipe, name: taken };
+      const failed = await run(settings, world([await surveyed(first, true)], known, { useless: [bad] }));
+      assert.equal(amiName(failed, "AmiCopy"), `${taken}-2`);
+      follows(failed, failed.one("AmiCopy"), failed.one("FailedImages"));
+      const there = { ...known, ...record(copyType, copy, { id: "ami-0copy", name: `${taken}-2` }) };
+      const kept = await run(settings, world([await surveyed(first, true, { "eu-west-1": "ami-0copy" })], there));
+      for (const settled of ["name", "sourceAmiId"]) assert.ok(kept.one("AmiCopy").ignoreChanges.includes(settled));
+    });
+  });
+
+  describe("power", () => {
+    let recipe: string;
+    let known: object;
+    before(async () => {
+      const first = await run();
+      recipe = (await surveyed(first, true)).recipe;
+      const name = `${first.one("Instance", /builder$/).name}-power`;
+      known = record("aws:ec2transitgateway/instanceState:InstanceState", name, {});
+    });
+    const power = (graph: Graph) => graph.resources.find(({ type }) => type.endsWith(":InstanceState"))?.inputs.state;
+
+    it("is not touched by a bake that runs through", async () => {
+      assert.equal(power(await run()), undefined);
+      assert.equal((await run()).one("Reachable", /builder/).inputs.power, "on");
+    });
+
+    it("switches the builder of an earlier stage off, and nobody waits for it then", async () => {
+      assert.equal(power(await run({}, world(), { stage: "builder" })), "running");
+      const graph = await run({}, world([], {}, { builders: [recipe] }), { stage: "builder", power: "off" });
+      assert.equal(power(graph), "stopped");
+      assert.equal(graph.one("Reachable").inputs.power, "off");
+      follows(graph, graph.one("Reachable"), graph.one("InstanceState"));
+    });
+
+    it("starts one that is off when the image is wanted, and never one that is sealed", async () => {
+      assert.equal(power(await run({}, world([], known, { builders: [recipe] }))), "running");
+      const staged = await run({}, world([], known, { builders: [recipe], sealed: [recipe] }), { stage: "builder" });
+      assert.equal(power(staged), "running", "it is replaced by one that runs");
+      assert.equal(staged.one("Lease").inputs.open, true);
+      assert.equal(power(await run({}, world([], known, { builders: [recipe], sealed: [recipe] }))), undefined);
+    });
+
+    it("has no say in how a stopped machine's missing public address is read", async () => {
+      const { ignoreChanges } = (await run()).one("Instance", /builder$/);
+      assert.deepEqual(ignoreChanges, ["associatePublicIpAddress"]);
+    });
+  });
+
+  it("encrypts root disk and copies with the key of their own region, and refuses a key of another", async () => {
+    const key = (place: string) => `arn:aws:kms:${place}:123456789012:key/0abc`;
+    const kmsKeys = { [region]: key(region), "eu-west-1": key("eu-west-1") };
+    const graph = await run({ copyTo: ["eu-west-1"], kmsKeys });
+    for (const machine of [/builder$/, /trial$/]) {
+      const disk = graph.one("Instance", machine).inputs.rootBlockDevice as Record<string, unknown>;
+      assert.deepEqual([disk.encrypted, disk.kmsKeyId], [true, key(region)]);
+    }
+    const { encrypted, kmsKeyId } = graph.one("AmiCopy").inputs;
+    assert.deepEqual([encrypted, kmsKeyId], [true, key("eu-west-1")]);
+    const shared = await run({ kmsKeys, shareWithAccounts: ["123456789012"] });
+    assert.equal(shared.names("AmiLaunchPermission").length, 1);
+    await assert.rejects(
+      run({ kmsKeys: { [region]: key("eu-west-1") } }),
+      /ec2\.kmsKeys\.us-west-2: a key of eu-west-1/,
+    );
+    await assert.rejects(run({ kmsKeys: { [region]: "alias/mine" } }), /ec2\.kmsKeys\.us-west-2.*arn:aws:kms/);
+  });
+
+  it("lets accounts, organizations and their units launch the image and its copies", async () => {
+    const organization = "arn:aws:organizations::123456789012:organization/o-abc";
+    const unit = "arn:aws:organizations::123456789012:ou/o-abc/ou-def";
+    const shares = { shareWithAccounts: ["210987654321"], shareWithOrganizations: [organization, unit] };
+    const graph = await run({ copyTo: ["eu-west-1"], encrypted: false, ...shares });
+    const permissions = graph.resources.filter(({ type }) => type.endsWith(":AmiLaunchPermission"));
+    for (const image of [graph.one("AmiFromInstance"), graph.one("AmiCopy")]) {
+      const mine = permissions.filter(({ inputs }) => inputs.imageId === `${image.name}-id`);
+      assert.deepEqual(
+        mine.map(({ inputs: { accountId, organizationArn, organizationalUnitArn } }) => [
+          accountId,
+          organizationArn,
+          organizationalUnitArn,
+        ]),
+        [
+          ["210987654321", undefined, undefined],
+          [undefined, organization, undefined],
+          [undefined, undefined, unit],
+        ],
+      );
+    }
+  });
+
+  it("bakes every distribution of the stack side by side, on the type and with the profile that were chosen", async () => {
+    const distributions = ["debian12", "ubuntu24.04"];
+    const settings = { cloud: "ec2", ec2: { region, instanceType: "c7i.large", instanceProfile: "baker" } };
+    const graph = await runProgram(settings, world(), { ...smallRecipe, distribution: undefined, distributions });
+    const builders = distributions.map((id) => graph.one("Instance", new RegExp(`^${id}-[0-9a-f]{8}-builder$`)));
+    for (const { inputs } of builders) {
+      assert.deepEqual([inputs.instanceType, inputs.iamInstanceProfile], ["c7i.large", "baker"]);
+    }
+    assert.ok(!graph.waits(builders[1], graph.one("AmiFromInstance", /^debian12/)));
+    assert.ok(!graph.waits(builders[0], graph.one("AmiFromInstance", /^ubuntu/)));
+    const { images } = graph.outputs as { images: { aws: Record<string, object> } };
+    assert.deepEqual(Object.keys(images.aws[region]).sort(), distributions);
+    await assert.rejects(
+      run({}, world(), { distributions }),
+      /recipe\.yaml: not for ubuntu24\.04, which the stack.*allowed: debian12/,
+    );
+  });
+
+  it("asks for the boot mode before it bakes, and knows no other", async () => {
+    const graph = await run({ bootMode: "uefi" });
+    const asked = graph.calls.find(({ token }) => token === "ci-images:ec2:preflight")!.inputs;
+    assert.deepEqual([asked.bootMode, asked.base], ["uefi", base.id]);
+    await assert.rejects(run({ bootMode: "bios" }), /ec2\.bootMode: "bios"/);
+  });
+
+  it("sets deprecation and protection on the image and its copies, where the official resources must not undo it", async () => {
+    const settings = { copyTo: ["eu-west-1"], deprecateAfter: "90 days", deregistrationProtection: true };
+    const graph = await run(settings);
+    const attributes = graph.resources.filter(({ type }) => type.endsWith(":ImageAttributes"));
+    assert.deepEqual(
+      attributes.map(({ inputs }) => [inputs.deprecateAfter, inputs.protect]),
+      [
+        [90 * 86400, true],
+        [90 * 86400, true],
+      ],
+    );
+    assert.ok(graph.one("AmiCopy").ignoreChanges.includes("deprecationTime"));
+  });
+
+  it("counts the disk's size in the recipe hash", async () => {
+    const recipe = async (ec2: object) => (await surveyed(await run(ec2), true)).recipe;
+    assert.notEqual(await recipe({ diskSize: 64 }), await recipe({}));
+  });
+
+  it("refuses to share what AWS's own key has encrypted, and a deprecation that is no time", async () => {
+    await assert.rejects(run({ shareWithAccounts: ["123456789012"] }), /ec2\.kmsKeys: no key for us-west-2/);
+    await assert.rejects(run({ deprecateAfter: "soon" }), /ec2\.deprecateAfter: "soon"/);
+    await assert.rejects(run({ deprecateAfter: "4000 days" }), /ec2\.deprecateAfter: "4000 days".*ten years/);
+  });
+
+  it("knows a base image of every distribution, on both architectures", () => {
+    assert.deepEqual(distributions.map(({ id }) => id).sort(), [...ec2Distributions].sort());
+    for (const distribution of distributions) {
+      const [amd64, arm64] = (["amd64", "arm64"] as const).map((architecture) =>
+        baseSource(distribution, architecture, undefined),
+      );
+      assert.notDeepEqual(amd64, arm64, distribution.id);
+    }
+    assert.deepEqual(baseSource(distributions[0], "amd64", { id: "ami-1" }), { id: "ami-1" });
+  });
+});
+
+function follows(graph: Graph, later: Registered, earlier: Registered): void {
+  assert.ok(graph.waits(later, earlier), `${later.name} must wait for ${earlier.name}`);
+}

@@ -1,0 +1,96 @@
+// A machine on gce has arrived when it answers SSH with the key that it was born with.
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import ssh2 from "ssh2";
+import { makeSshKeyPair } from "../../../common/ssh-key-pair.ts";
+import { gceArrival } from "../../../components/gce/provider/resources/arrival.ts";
+import { create, makeMachine, withGce } from "./support.ts";
+
+const key = () => makeSshKeyPair();
+const login = key();
+
+/** An SSH server with a host key, which lets everybody in. */
+async function listen(hostKey: string, wanted = 0): Promise<{ port: number; close: () => Promise<void> }> {
+  const server = new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
+    client.on("error", () => {});
+    client.on("authentication", (attempt) => attempt.accept());
+    client.on("session", (accept) =>
+      accept().on("exec", (accept) => {
+        const channel = accept();
+        channel.exit(0);
+        channel.end();
+      }),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(wanted, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return { port, close: () => new Promise((resolve) => server.close(() => resolve())) };
+}
+
+describe("a machine's arrival on gce", () => {
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "ci-images-arrival-"));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  const arrival = (instance: string, hostKey: string, port: number) =>
+    create(gceArrival, {
+      project: "bakery",
+      zone: "here-a",
+      machine: "worker",
+      instance,
+      host: "127.0.0.1",
+      port,
+      user: "debian",
+      hostKey,
+      privateKey: login.privateKey,
+      patience: 1,
+      awake: true,
+    });
+
+  it("is when it answers with its own host key, and not with another one", () =>
+    withGce(async (api) => {
+      const [own, other] = [key(), key()];
+      const instance = await makeMachine(api, "worker");
+      const early = await listen(other.privateKey);
+      const arriving = arrival(instance, own.publicKey, early.port);
+      await sleep(100);
+      await early.close();
+      const late = await listen(own.privateKey, early.port);
+      await arriving;
+      await late.close();
+    }));
+
+  it("that never comes is an error that says where the machine's console is", () =>
+    withGce(async (api) => {
+      process.env.CI_IMAGES_CACHE = folder;
+      api.hypervisor.console = async () => "booting\r\nkernel panic\r\n";
+      const instance = await makeMachine(api, "worker");
+      const { port, close } = await listen(key().privateKey);
+      await close();
+      const file = join(folder, "consoles", "worker.log");
+      await assert.rejects(
+        arrival(instance, key().publicKey, port),
+        (error: Error) =>
+          /machine worker \(127\.0\.0\.1:\d+\), waited \d+ s for it to answer SSH.*still is running/.test(
+            error.message,
+          ) && error.message.includes(`${file}: what the machine printed (2 lines; the last one: "kernel panic")`),
+      );
+      assert.match(await readFile(file, "utf8"), /kernel panic/);
+      assert.equal((await stat(file)).mode & 0o777, 0o600);
+    }));
+
+  it("is not waited for any longer once the machine is gone", () =>
+    withGce(async (api) => {
+      const instance = await makeMachine(api, "worker");
+      api.project("bakery").instances.clear();
+      const started = Date.now();
+      await assert.rejects(arrival(instance, key().publicKey, 1), /the machine is gone.*spot/);
+      assert.ok(Date.now() - started < 900);
+    }));
+});

@@ -1,0 +1,581 @@
+// The graph of stack `gce`: what is declared, with which inputs and in which order, for an image that has to be baked, one that is
+// there, and one that nobody has seen booting yet.
+import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeSshKeyPair } from "../../../common/ssh-key-pair.ts";
+import { unpackFacts } from "../../../common/image-facts.ts";
+import { baseSource } from "../../../components/gce/bases.ts";
+import { familyName } from "../../../components/gce/family.ts";
+import { openGce } from "../../../components/gce/open-cloud.ts";
+import { checkSettings } from "../../../components/stack-settings.ts";
+import { StackState } from "../../../components/life-cycle/stack-state.ts";
+import { doorPort } from "../../../provision/builder/door.ts";
+import { planRecipe, type Plan } from "../../../provision/plan/plan.ts";
+import { loadRecipe } from "../../../provision/recipe/load-recipe.ts";
+import { unwrapSecrets } from "../../../provider/values.ts";
+import { tinyRecipe } from "../../engine/recipes.ts";
+import { Graph, type Outputs } from "../graph.ts";
+import { restoreEnvironment } from "../../restore-environment.ts";
+
+const deadline = "2030-01-01T00:00:00.000Z";
+const base = {
+  id: "projects/debian-cloud/global/images/debian-12-v20261110@4711",
+  description: "debian-12-v20261110 of debian-cloud",
+  image: "projects/debian-cloud/global/images/debian-12-v20261110",
+  features: ["UEFI_COMPATIBLE", "GVNIC"],
+  sizeGb: 10,
+};
+const builder = { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 BBBB" };
+
+const outputs: Outputs = (type, name) => {
+  const byType: Record<string, object> = {
+    "ci-images:index:KeyPair": { publicKey: `ssh-ed25519 PUBLIC-${name}`, privateKey: `PRIVATE-${name}` },
+    "ci-images:gce:Lease": { machine: `${name.replace("-lease", "")}-a1b2c3`, deadline },
+    "gcp:compute/disk:Disk": { selfLink: `https://compute/disks/${name}` },
+    "gcp:compute/instance:Instance": {
+      instanceId: "815",
+      networkInterfaces: [{ networkIp: "10.0.0.7", accessConfigs: [{ natIp: "203.0.113.9" }] }],
+    },
+    "gcp:compute/image:Image": {
+      selfLink: `https://compute/images/${name}`,
+      creationTimestamp: "2026-11-01T11:00:00.000-08:00",
+      diskSizeGb: 48,
+    },
+    "command:remote:Command": { stdout: `machine-id: ${"1".repeat(32)}\nok 1 - fine` },
+  };
+  return byType[type] ?? {};
+};
+
+describe("the graph of stack gce", () => {
+  let folder: string;
+  let plan: Plan;
+  let recipe: string;
+  let prefix: string;
+  let environment: NodeJS.ProcessEnv;
+
+  const newGraph = (images: object[] = []) =>
+    new Graph(
+      "gce",
+      {
+        "ci-images:gce:account": { project: "bakery", who: "nobody" },
+        "ci-images:gce:resolveBase": base,
+        "ci-images:gce:survey": { images, builders: [], sealed: [], unfinished: [] },
+        "ci-images:gce:preflight": {},
+        "ci-images:index:tunnelTools": {},
+      },
+      outputs,
+    );
+  const settingsOf = (gce: object = {}, more: object = {}) =>
+    checkSettings("Pulumi.gce.yaml", "ci-images:", {
+      cloud: "gce",
+      sshFrom: ["203.0.113.5/32", "2001:db8::1/128"],
+      tags: { Team: "CI" },
+      gce,
+      ...more,
+    });
+  const declare = (graph: Graph, gce: object = {}, { state = new StackState(), keep = 1, more = {} } = {}) => {
+    const settings = settingsOf(gce, more);
+    return graph.declare(() => openGce(settings, state), settings, plan, keep);
+  };
+  const generation = (changes: object = {}, facts: object = {}) => ({
+    image: "gce-tiny-1",
+    selfLink: "https://compute/images/gce-tiny-1",
+    builtAt: "2026-11-01T19:00:00.000Z",
+    proven: true,
+    facts: { recipe, name: "tiny", base: { id: base.id, description: base.description }, builder, ...facts },
+    ...changes,
+  });
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "gce-"));
+    await writeFile(join(folder, "tiny.yaml"), JSON.stringify(tinyRecipe()));
+    const loaded = await loadRecipe(join(folder, "tiny.yaml"));
+    plan = await planRecipe(loaded, loaded.distributions[0], { sealVersion: "1" });
+    recipe = plan.recipeHash(base.id);
+    prefix = `debian12-${recipe.slice(0, 8)}`;
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+  beforeEach(() => {
+    environment = { ...process.env };
+    for (const name of Object.keys(environment)) if (/^(GCE|GOOGLE)_/.test(name)) delete process.env[name];
+  });
+  afterEach(() => {
+    restoreEnvironment(environment);
+  });
+
+  it("bakes what is not there: lease, machine, commands, end of the instance, image, trial, promotion, family", async () => {
+    const graph = newGraph();
+    const output = await declare(graph);
+    assert.deepEqual(output, {
+      id: `https://compute/images/${prefix}`,
+      name: `gce-tiny-debian12-${recipe.slice(0, 12)}`,
+      recipe,
+      builtAt: "2026-11-01T19:00:00.000Z",
+    });
+    const ours = graph.declared.filter(({ type }) => /^(ci-images:gce|gcp):/.test(type));
+    assert.deepEqual(
+      ours.map(({ type, name }) => `${type.split(":").at(-1)} ${name.replace(prefix, "")}`),
+      [
+        "Lease -builder-lease",
+        "Disk -builder-disk",
+        "Firewall -builder-ssh",
+        "Firewall -builder-closed",
+        "Instance -builder",
+        "Arrival -builder-arrival",
+        "SealMark -sealing",
+        "Retirement -retirement",
+        "Clearing -clearing",
+        "Image ",
+        "DiskDrop -disk-drop",
+        "Lease -trial-lease",
+        "Firewall -trial-ssh",
+        "Firewall -trial-closed",
+        "Instance -trial",
+        "Arrival -trial-arrival",
+        "Promotion -promotion",
+        "TrialRetirement -trial-retirement",
+        "Family -family",
+      ],
+    );
+  });
+
+  it("names a family by the stack's template, also where the stack's name begins with a digit", () => {
+    const name = (template: string, stack = "gce") =>
+      familyName(template, { stack, name: "Worker_1", distribution: "ubuntu24.04" }, "Pulumi.gce.yaml");
+    assert.equal(name("{stack}-{name}-{distribution}"), "gce-worker-1-ubuntu24-04");
+    assert.equal(name("{stack}-{name}-{distribution}", "3tdn7p"), "i-3tdn7p-worker-1-ubuntu24-04");
+    assert.throws(
+      () => name("{stack}-{nam}"),
+      /ci-images:gce\.family: \{nam\}; allowed: \{stack\}, \{name\}, \{distribution\}/,
+    );
+    assert.throws(() => name("{stack}-"), /"gce-"; allowed: a letter, then/);
+  });
+
+  it("refuses a family that is no name before anything is declared", async () => {
+    const graph = newGraph();
+    await assert.rejects(declare(graph, { family: "{name}-" }), /Pulumi\.gce\.yaml: ci-images:gce\.family: "tiny-"/);
+    assert.deepEqual(graph.names(), []);
+  });
+
+  it("bakes each distribution in the zone that the stack names for it, and refuses one without", async () => {
+    const graph = newGraph();
+    await declare(graph, { zone: { debian12: "here-b", debian13: "here-a" } });
+    const placed = graph.declared.filter(({ inputs }) => "zone" in inputs);
+    assert.deepEqual([...new Set(placed.map(({ inputs }) => inputs.zone))], ["here-b"]);
+    for (const type of ["Lease", "Disk", "Instance", "Arrival", "Retirement", "DiskDrop", "TrialRetirement"])
+      assert.ok(
+        placed.some((each) => each.type.endsWith(`:${type}`)),
+        type,
+      );
+    const message =
+      "Pulumi.gce.yaml: ci-images:gce.zone: zones for debian13, but none for debian12; allowed: one zone for all distributions, " +
+      "or a mapping with a zone for each; cure: write debian12: ZONE there";
+    await assert.rejects(declare(newGraph(), { zone: { debian13: "here-a" } }), { message });
+  });
+
+  it("makes the image of the disk only when the instance is gone, and drops the disk after that", async () => {
+    const graph = newGraph();
+    await declare(graph);
+    assert.deepEqual(graph.after(`${prefix}-retirement`), [`${prefix}-seal`]);
+    assert.deepEqual(graph.after(`${prefix}-clearing`), [`${prefix}-retirement`]);
+    assert.deepEqual(graph.after(prefix), [`${prefix}-retirement`, `${prefix}-clearing`]);
+    const { inputs, options } = graph.get(prefix);
+    assert.equal(inputs.sourceDisk, `https://compute/disks/${prefix}-builder-disk`);
+    assert.equal(inputs.family, undefined, "nobody has seen it booting");
+    assert.equal(options.deleteBeforeReplace, true);
+    assert.equal(graph.get(`${prefix}-disk-drop`).inputs.image, `https://compute/images/${prefix}`);
+    assert.deepEqual(graph.after(`${prefix}-promotion`), [`${prefix}-trial-verify`]);
+    assert.deepEqual(graph.after(`${prefix}-family`), [`${prefix}-promotion`]);
+  });
+
+  it("gives the image what it is found by, and what it was made of and with", async () => {
+    const graph = newGraph();
+    await declare(graph, { storageLocations: ["eu"], guestOsFeatures: ["SEV_CAPABLE", "GVNIC"] });
+    const { inputs } = graph.get(prefix);
+    assert.deepEqual(inputs.labels, {
+      team: "ci",
+      "ci-images-project": "ci-images",
+      "ci-images-stack": "gce",
+      "ci-images-distribution": "debian12",
+      "ci-images-recipe": recipe.slice(0, 63),
+      "ci-images-role": "image",
+      "ci-images-base": "debian-12-v20261110",
+    });
+    const facts = unpackFacts(inputs.description as string)!;
+    assert.equal(facts.expires, "20300101t000000z");
+    assert.deepEqual(
+      [facts.recipe, facts.name, (facts.base as { id: string }).id, (facts.plan as { recipe: string }).recipe],
+      [recipe, "tiny", base.id, recipe],
+    );
+    assert.deepEqual(facts.builder, {
+      machineId: "1".repeat(32),
+      hostKeys: [`ssh-ed25519 PUBLIC-${prefix}-builder-host-key`],
+      loginKey: `ssh-ed25519 PUBLIC-${prefix}-builder-login-key`,
+    });
+    assert.ok((inputs.description as string).length <= 2048);
+    assert.deepEqual(inputs.storageLocations, ["eu"]);
+    assert.deepEqual(
+      (inputs.guestOsFeatures as { type: string }[]).map(({ type }) => type),
+      ["SEV_CAPABLE", "GVNIC"],
+      "what the user adds",
+    );
+  });
+
+  it("leaves it to the image to inherit the guest OS features of its base, also those that nobody knows yet", async () => {
+    const graph = newGraph();
+    graph.answers["ci-images:gce:resolveBase"] = { ...base, features: ["UEFI_COMPATIBLE", "LEVITATION"] };
+    await declare(graph);
+    assert.equal(graph.get(prefix).inputs.guestOsFeatures, undefined);
+    assert.ok(graph.get(`${prefix}-builder`).inputs.shieldedInstanceConfig);
+  });
+
+  it("declares the builder so that its lease ends it, its disk outlives it, and Google ends it in the end", async () => {
+    const graph = newGraph();
+    await declare(graph);
+    const { inputs } = graph.get(`${prefix}-builder`);
+    const machine = `${prefix}-builder-a1b2c3`;
+    assert.equal(inputs.name, machine);
+    assert.equal(inputs.machineType, "e2-standard-2");
+    assert.deepEqual(inputs.bootDisk, { source: `https://compute/disks/${prefix}-builder-disk`, autoDelete: false });
+    assert.deepEqual(inputs.scheduling, {
+      maxRunDuration: { seconds: 4 * 3600 },
+      instanceTerminationAction: "DELETE",
+      automaticRestart: false,
+      provisioningModel: "STANDARD",
+    });
+    assert.deepEqual(inputs.shieldedInstanceConfig, {
+      enableVtpm: true,
+      enableIntegrityMonitoring: true,
+      enableSecureBoot: false,
+    });
+    const disk = graph.get(`${prefix}-builder-disk`).inputs;
+    assert.deepEqual([disk.name, disk.image, disk.size, disk.type], [machine, base.image, 48, "pd-balanced"]);
+    for (const each of ["builder", "builder-disk", "builder-ssh"]) {
+      assert.equal(graph.goesWith(`${prefix}-${each}`), `${prefix}-builder-lease`);
+    }
+    const lease = graph.get(`${prefix}-builder-lease`).inputs;
+    assert.equal(lease.image, `gce-tiny-debian12-${recipe.slice(0, 12)}`);
+    assert.match(lease.prefix as string, /^[a-z][a-z0-9-]{0,55}$/);
+  });
+
+  it("gives the builder its host key in both ways, and one key that may log in; both are secrets", async () => {
+    const graph = newGraph();
+    await declare(graph);
+    const { metadata } = graph.get(`${prefix}-builder`).inputs;
+    assert.notDeepEqual(metadata, unwrapSecrets(metadata));
+    const known = unwrapSecrets(metadata) as Record<string, string>;
+    assert.match(known["user-data"], new RegExp(`PRIVATE-${prefix}-builder-host-key`));
+    assert.match(known["startup-script"], new RegExp(`PRIVATE-${prefix}-builder-host-key`));
+    assert.equal(known["ssh-keys"], `debian:ssh-ed25519 PUBLIC-${prefix}-builder-login-key`);
+    assert.equal(known["block-project-ssh-keys"], "TRUE");
+    assert.equal(known["enable-oslogin"], "FALSE");
+    assert.equal(known["ci-images-recipe"], recipe);
+    assert.doesNotMatch(Object.values(known).join("\n"), /poweroff|shutdown/, "it is Google that ends it");
+    assert.ok(!JSON.stringify(known).includes(`PRIVATE-${prefix}-builder-login-key`));
+  });
+
+  it("opens SSH of one machine to the caller's IPv4 addresses and nothing else", async () => {
+    const graph = newGraph();
+    await declare(graph);
+    const { inputs } = graph.get(`${prefix}-builder-ssh`);
+    const tag = `${prefix}-builder-a1b2c3`;
+    assert.deepEqual(
+      [inputs.direction, inputs.allows, inputs.sourceRanges, inputs.targetTags, inputs.network],
+      ["INGRESS", [{ protocol: "tcp", ports: ["22", String(doorPort)] }], ["203.0.113.5/32"], [tag], "default"],
+    );
+    assert.deepEqual(graph.get(`${prefix}-builder`).inputs.tags, [tag]);
+    const { inputs: closed } = graph.get(`${prefix}-builder-closed`);
+    assert.deepEqual(
+      [closed.direction, closed.denies, closed.sourceRanges, closed.targetTags, closed.name],
+      ["INGRESS", [{ protocol: "all" }], ["0.0.0.0/0"], [tag], `${tag}-closed`],
+    );
+    assert.ok((closed.priority as number) < 65534, "it wins over what a default network lets in");
+    assert.deepEqual(graph.after(`${prefix}-builder`), [`${prefix}-builder-ssh`, `${prefix}-builder-closed`]);
+  });
+
+  it("opens no port through Google's forwarding that it does not lead to", async () => {
+    const graph = newGraph();
+    await declare(graph, { tunnel: "iap" });
+    assert.deepEqual(graph.get(`${prefix}-builder-ssh`).inputs.allows, [{ protocol: "tcp", ports: ["22"] }]);
+  });
+
+  it("makes no rule where the network lets us in, and reaches machines inside of it", async () => {
+    const graph = newGraph();
+    const network = "projects/host/global/networks/shared";
+    await declare(graph, { firewall: false, publicAddress: false, network, subnetwork: "inner", networkTags: ["ssh"] });
+    assert.deepEqual(graph.names("gcp:compute/firewall:Firewall"), []);
+    const { inputs } = graph.get(`${prefix}-builder`);
+    assert.deepEqual(inputs.networkInterfaces, [{ network, subnetwork: "inner", subnetworkProject: "host" }]);
+    const path = "projects/host/regions/here/subnetworks/inner";
+    const byPath = newGraph();
+    await declare(byPath, { firewall: false, network, subnetwork: path });
+    const [first] = byPath.get(`${prefix}-builder`).inputs.networkInterfaces as object[];
+    assert.deepEqual(first, { network, subnetwork: path, accessConfigs: [{ networkTier: "PREMIUM" }] });
+    assert.deepEqual(inputs.tags, [`${prefix}-builder-a1b2c3`, "ssh"]);
+    assert.equal(graph.get(`${prefix}-builder-arrival`).inputs.host, "10.0.0.7");
+    assert.equal(graph.asked["ci-images:gce:preflight"].network, undefined);
+  });
+
+  it("waits for the machine's first answer before any command", async () => {
+    const graph = newGraph();
+    await declare(graph);
+    const { inputs } = graph.get(`${prefix}-builder-arrival`);
+    assert.deepEqual([inputs.host, inputs.port, inputs.user, inputs.instance], ["203.0.113.9", 22, "debian", "815"]);
+    assert.deepEqual(graph.after(`${prefix}-settled`), [`${prefix}-builder-arrival`]);
+  });
+
+  it("waits for a machine that comes back from a reboot; no command dials for longer than seconds where a login is refused", async () => {
+    const graph = newGraph();
+    const file = join(folder, "rebooting.yaml");
+    const modules = { modules: ["os_updates", "files"], os_updates: { reboot: true } };
+    await writeFile(file, JSON.stringify(tinyRecipe("one", modules)));
+    const loaded = await loadRecipe(file);
+    const rebooting = await planRecipe(loaded, loaded.distributions[0], { sealVersion: "1" });
+    const settings = settingsOf();
+    await graph.declare(() => openGce(settings, new StackState()), settings, rebooting, 1);
+    const [back, ...others] = graph.names("ci-images:index:Return");
+    assert.deepEqual(others, []);
+    assert.match(back, /-os_updates-\d+-return$/);
+    assert.deepEqual(graph.after(back), [back.replace(/-return$/, "")]);
+    const commands = graph.names("command:remote:Command");
+    assert.ok(commands.some((name) => graph.after(name).includes(back)));
+    for (const name of commands) {
+      const connection = unwrapSecrets(graph.get(name).inputs.connection) as { dialErrorLimit: number };
+      assert.equal(connection.dialErrorLimit, 9, name);
+    }
+  });
+
+  it("takes spot machines, another type, an account and signed boots where the stack says so", async () => {
+    const graph = newGraph();
+    const own = { spot: true, machineType: "c3-standard-4", serviceAccount: "x@y.iam", secureBoot: true };
+    await declare(graph, own);
+    const { inputs } = graph.get(`${prefix}-builder`);
+    const { scheduling, shieldedInstanceConfig } = inputs as Record<string, Record<string, unknown>>;
+    assert.deepEqual(
+      [scheduling.provisioningModel, scheduling.preemptible, scheduling.onHostMaintenance],
+      ["SPOT", true, "TERMINATE"],
+    );
+    assert.equal(shieldedInstanceConfig.enableSecureBoot, true);
+    assert.deepEqual(inputs.serviceAccount, { email: "x@y.iam", scopes: ["cloud-platform"] });
+    assert.equal(graph.asked["ci-images:gce:preflight"].machineType, "c3-standard-4");
+  });
+
+  it("stops and keeps the builder where the stack says so, and replaces a sealed one", async () => {
+    const graph = newGraph();
+    graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [], unfinished: [] };
+    await declare(graph, {}, { more: { stage: "builder", power: "off" } });
+    assert.equal(graph.get(`${prefix}-builder`).inputs.desiredStatus, "TERMINATED");
+    assert.equal(graph.get(`${prefix}-builder-lease`).inputs.open, true);
+    assert.deepEqual(graph.names("gcp:compute/image:Image"), []);
+    const whole = newGraph();
+    await declare(whole);
+    assert.equal(whole.get(`${prefix}-builder`).inputs.desiredStatus, "RUNNING");
+    assert.equal(whole.get(`${prefix}-builder-lease`).inputs.open, undefined);
+  });
+
+  it("leaves a builder stopped that was sealed, whatever a refresh has seen of it", async () => {
+    const graph = newGraph();
+    graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [recipe], unfinished: [] };
+    await declare(graph);
+    assert.deepEqual(graph.get(`${prefix}-builder`).options.ignoreChanges, ["desiredStatus", "metadata"]);
+    assert.equal(graph.get(`${prefix}-trial`).options.ignoreChanges, undefined);
+    const staged = newGraph();
+    staged.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [recipe], unfinished: [] };
+    await declare(staged, {}, { more: { stage: "builder" } });
+    assert.equal(staged.get(`${prefix}-builder`).options.ignoreChanges, undefined, "it is replaced by one that runs");
+  });
+
+  it("calls nothing on a builder that is off and has no address, and knows which machines the state has", async () => {
+    const graph = newGraph();
+    graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [], unfinished: [] };
+    const records = {
+      [`urn:pulumi:gce::ci-images::command:remote:Command::${prefix}-files`]: "command:remote:Command",
+    };
+    records[`urn:pulumi:gce::ci-images::gcp:compute/instance:Instance::${prefix}-builder`] =
+      "gcp:compute/instance:Instance";
+    const state = new StackState(Object.fromEntries(Object.entries(records).map(([urn, type]) => [urn, { type }])));
+    await declare(graph, {}, { state, more: { stage: "provisioned", power: "off" } });
+    assert.deepEqual(graph.get(`${prefix}-builder-arrival`).options.ignoreChanges, ["host"]);
+    assert.equal(graph.get(`${prefix}-builder-lease`).inputs.recorded, true);
+    const whole = newGraph();
+    await declare(whole);
+    assert.deepEqual(whole.get(`${prefix}-builder-arrival`).options.ignoreChanges, []);
+    assert.equal(whole.get(`${prefix}-builder-lease`).inputs.recorded, false);
+  });
+
+  it("asks for room only where no builder has it already", async () => {
+    const graph = newGraph();
+    await declare(graph, { spot: true, firewall: false });
+    const { room } = graph.asked["ci-images:gce:preflight"];
+    assert.deepEqual(room, { diskSize: 48, diskType: "pd-balanced", spot: true, publicAddress: true, firewall: false });
+    const resumed = newGraph();
+    resumed.answers["ci-images:gce:survey"] = { images: [], builders: ["another"], sealed: [], unfinished: [] };
+    await declare(resumed);
+    assert.equal(resumed.asked["ci-images:gce:preflight"].room, undefined);
+  });
+
+  it("boots the trial from the image, on a larger disk that goes with it, with a key of its own", async () => {
+    const graph = newGraph();
+    await declare(graph);
+    const { inputs } = graph.get(`${prefix}-trial`);
+    assert.deepEqual(inputs.bootDisk, {
+      autoDelete: true,
+      initializeParams: { image: `https://compute/images/${prefix}`, size: 49, type: "pd-balanced" },
+    });
+    assert.deepEqual(graph.after(`${prefix}-trial-lease`), [prefix], "its time begins when it can be made");
+    const metadata = unwrapSecrets(inputs.metadata) as Record<string, string>;
+    assert.equal(metadata["ssh-keys"], `debian:ssh-ed25519 PUBLIC-${prefix}-trial-login-key`);
+  });
+
+  it("declares only image and family when the image is there and proven, and changes neither", async () => {
+    const graph = newGraph([generation()]);
+    const state = new StackState({
+      [`urn:pulumi:gce::ci-images::gcp:compute/image:Image::${prefix}`]: { type: "gcp:compute/image:Image" },
+    });
+    await declare(graph, {}, { state });
+    assert.deepEqual(graph.names(), ["debian12", prefix, `${prefix}-family`]);
+    const { inputs, options } = graph.get(prefix);
+    assert.deepEqual(inputs, { project: "bakery", name: "gce-tiny-1" });
+    for (const key of ["description", "labels", "family", "sourceDisk", "guestOsFeatures", "storageLocations"]) {
+      assert.ok(options.ignoreChanges!.includes(key), key);
+    }
+    assert.equal(options.import, undefined);
+    assert.deepEqual(graph.after(`${prefix}-family`), []);
+    assert.equal(graph.asked["ci-images:gce:preflight"], undefined);
+  });
+
+  it("takes an image back under management when the state was lost", async () => {
+    const graph = newGraph([generation()]);
+    await declare(graph);
+    assert.equal(graph.get(prefix).options.import, "projects/bakery/global/images/gce-tiny-1");
+  });
+
+  it("verifies an image that is made but not proven, against the builder that it was made with", async () => {
+    const graph = newGraph([generation({ proven: false })]);
+    await declare(graph);
+    assert.deepEqual(graph.names("gcp:compute/instance:Instance"), [`${prefix}-trial`]);
+    assert.deepEqual(graph.names("ci-images:gce:Retirement"), []);
+    const verify = unwrapSecrets(graph.get(`${prefix}-trial-verify`).inputs.stdin) as string;
+    assert.match(verify, new RegExp(builder.machineId));
+    assert.deepEqual(graph.after(`${prefix}-family`), [`${prefix}-promotion`]);
+  });
+
+  it("keeps as many earlier generations as the stack says, each a resource of its own, in the family, too", async () => {
+    const earlier = ["aaaa", "bbbb"].map((hash) => generation({ image: hash }, { recipe: hash.repeat(4) }));
+    const graph = newGraph([generation(), ...earlier]);
+    await declare(graph);
+    assert.deepEqual(graph.names("gcp:compute/image:Image"), [prefix, "debian12-aaaaaaaa"]);
+    assert.deepEqual(graph.names("ci-images:gce:Family"), [`${prefix}-family`, "debian12-aaaaaaaa-family"]);
+    assert.equal(graph.goesWith("debian12-aaaaaaaa-family"), "debian12-aaaaaaaa");
+  });
+
+  it("stays with the base of the newest image where the stack says so", async () => {
+    const graph = newGraph([generation()]);
+    await declare(graph, {}, { more: { base: "pinned" } });
+    assert.equal(graph.asked["ci-images:gce:resolveBase"].pinned, base.id);
+  });
+
+  it("looks for the public family of the distribution, or what the stack names instead", async () => {
+    const graph = newGraph();
+    await declare(graph);
+    const family = { kind: "family", project: "debian-cloud", family: "debian-12" };
+    assert.deepEqual(graph.asked["ci-images:gce:resolveBase"].source, family);
+    const own = newGraph();
+    await declare(own, { bases: { debian12: { image: "mine", user: "me" } } });
+    const source = { kind: "image", project: "bakery", image: "mine" };
+    assert.deepEqual(own.asked["ci-images:gce:resolveBase"].source, source);
+    const arm = newGraph();
+    await declare(arm, { architecture: "arm64" });
+    assert.deepEqual(arm.asked["ci-images:gce:resolveBase"].source, { ...family, family: "debian-12-arm64" });
+    assert.equal(arm.get(`${prefix}-builder`).inputs.machineType, "t2a-standard-2");
+  });
+
+  it("names the family as the stack says, and none where it says so", async () => {
+    const graph = newGraph();
+    await declare(graph, { family: "Workers-{distribution}" });
+    assert.equal(graph.get(`${prefix}-family`).inputs.family, "workers-debian12");
+    const none = newGraph();
+    await declare(none, { family: false });
+    assert.deepEqual(none.names("ci-images:gce:Family"), []);
+    const wrong = newGraph();
+    await assert.rejects(declare(wrong, { family: "{image}" }), /gce\.family: \{image\}; allowed: \{stack\}, \{name\}/);
+  });
+
+  it("logs the official provider in as the service account of the environment, as a secret", async () => {
+    const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+    process.env.GCE_CREDENTIALS_EMAIL = "baker@bakery.iam";
+    process.env.GCE_CREDENTIALS_PRIVATE_KEY = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    const graph = newGraph();
+    await declare(graph);
+    const { project, credentials } = graph.providers.gce;
+    assert.equal(project, "bakery");
+    assert.notEqual(credentials, unwrapSecrets(credentials));
+    const known = JSON.parse(unwrapSecrets(credentials) as string) as Record<string, string>;
+    assert.equal(known.client_email, "baker@bakery.iam");
+    const without = newGraph();
+    for (const name of ["GCE_CREDENTIALS_EMAIL", "GCE_CREDENTIALS_PRIVATE_KEY"]) delete process.env[name];
+    await declare(without);
+    assert.deepEqual(without.providers.gce, { project: "bakery" });
+  });
+
+  it("sends the official provider to the beta side of an endpoint of one's own, and as nobody to an emulator", async () => {
+    process.env.GOOGLE_COMPUTE_CUSTOM_ENDPOINT = "https://compute-ours.p.googleapis.com/compute/v1/";
+    const graph = newGraph();
+    await declare(graph);
+    const computeCustomEndpoint = "https://compute-ours.p.googleapis.com/compute/beta/";
+    assert.deepEqual(graph.providers.gce, { project: "bakery", computeCustomEndpoint });
+    process.env.GOOGLE_COMPUTE_CUSTOM_ENDPOINT = "http://127.0.0.1:1/compute/v1/";
+    const emulated = newGraph();
+    await declare(emulated);
+    assert.equal(unwrapSecrets(emulated.providers.gce.accessToken), "none");
+  });
+
+  it("uses a key of the user's own for the builder, and not for the trial", async () => {
+    const pair = makeSshKeyPair();
+    await writeFile(join(folder, "key"), pair.privateKey, { mode: 0o600 });
+    await writeFile(join(folder, "key.pub"), pair.publicKey);
+    Object.assign(process.env, { GCE_PRIVATE_KEY: join(folder, "key"), GCE_PUBLIC_KEY: join(folder, "key.pub") });
+    const graph = newGraph();
+    await declare(graph);
+    const pairs = graph.names("ci-images:index:KeyPair").map((name) => name.replace(prefix, ""));
+    assert.deepEqual(pairs, ["-builder-host-key", "-trial-login-key", "-trial-host-key"]);
+  });
+
+  it("refuses a disk that is smaller than the base image, and callers without IPv4", async () => {
+    const large = newGraph();
+    large.answers["ci-images:gce:resolveBase"] = { ...base, sizeGb: 20 };
+    await assert.rejects(declare(large, { diskSize: 12 }), /gce\.diskSize: 12; allowed: at least 20/);
+    const graph = newGraph();
+    await assert.rejects(declare(graph, {}, { more: { sshFrom: ["2001:db8::1/128"] } }), /sshFrom: only IPv6/);
+  });
+
+  it("opens SSH to the address that private machines see, and asks for none without a rule of its own", async () => {
+    const graph = newGraph();
+    graph.answers["ci-images:gce:preflight"] = { ranges: ["10.128.0.0/20"] };
+    graph.answers["ci-images:index:ownAddress"] = { addresses: ["10.8.0.3"] };
+    await declare(graph, { publicAddress: false }, { more: { sshFrom: undefined } });
+    assert.deepEqual(graph.asked["ci-images:gce:preflight"].inside, { network: "default" });
+    assert.deepEqual(graph.asked["ci-images:index:ownAddress"], {
+      family: 4,
+      networks: ["10.128.0.0/20"],
+      isPrivate: true,
+    });
+    assert.deepEqual(graph.get(`${prefix}-builder-ssh`).inputs.sourceRanges, ["10.8.0.3/32"]);
+    await declare(newGraph(), { firewall: false }, { more: { sshFrom: undefined } });
+  });
+
+  it("refuses a distribution that Google has no image of", () => {
+    const settings = settingsOf().gce;
+    assert.throws(
+      () => baseSource("amazonlinux2023", settings, "bakery", "Pulumi.gce.yaml"),
+      /there is no public image of amazonlinux2023 for amd64 .*ci-images:gce\.bases\.amazonlinux2023/,
+    );
+    assert.throws(
+      () => baseSource("centos7", { ...settings, architecture: "arm64" }, "bakery", "x"),
+      /centos7 for arm64/,
+    );
+  });
+});

@@ -1,0 +1,307 @@
+// Our resources on Google Compute Engine, against a fake Compute API.
+import assert from "node:assert/strict";
+import { cloudLabels } from "../../../common/labels.ts";
+import { UserError } from "../../../common/user-error.ts";
+import { gceClearing } from "../../../components/gce/provider/resources/clearing.ts";
+import { gceFamily, gcePromotion } from "../../../components/gce/provider/resources/image-marks.ts";
+import { gceLease, type LeaseState } from "../../../components/gce/provider/resources/lease.ts";
+import {
+  gceDiskDrop,
+  gceRetirement,
+  gceSealMark,
+  gceTrialRetirement,
+} from "../../../components/gce/provider/resources/steps.ts";
+import type { GceApi } from "../../test-cloud/gce-api.ts";
+import { stopInstance } from "../../test-cloud/gce/machines.ts";
+import { create, insert, labels, makeMachine, watching, withGce } from "./support.ts";
+
+const place = { project: "bakery", zone: "here-a" };
+const lease = { ...place, prefix: "worker", labels, lifetime: 600, madeWith: {}, recorded: true, runs: true };
+
+/** A lease, and its machine as the official provider would make it. */
+async function leased(api: GceApi, image?: string): Promise<LeaseState & { instance: string }> {
+  const { outputs } = await create(gceLease, { ...lease, ...(image && { image }) });
+  const instance = await makeMachine(api, outputs.machine, { labels: cloudLabels("gce", labels) });
+  return { ...outputs, instance };
+}
+
+function stepOf({ machine, instance }: { machine: string; instance: string }) {
+  return { ...place, machine, instance };
+}
+
+async function makeImage(api: GceApi, machine: string, changes: object = {}): Promise<void> {
+  await insert(api, "projects/bakery/global/images", {
+    name: "worker-1",
+    sourceDisk: `projects/bakery/zones/here-a/disks/${machine}`,
+    labels: cloudLabels("gce", { ...labels, role: "image" }),
+    ...changes,
+  });
+}
+
+describe("a lease on gce", () => {
+  it("names machines that the API takes, and never the same twice", () =>
+    withGce(async () => {
+      const names = await Promise.all([1, 2].map(async () => (await create(gceLease, lease)).outputs.machine));
+      assert.notEqual(names[0], names[1]);
+      for (const name of names) assert.match(name, /^worker-[0-9a-f]{6}$/);
+    }));
+
+  it("removes what an earlier bake of the same owner left, in any zone, and nothing of others", () =>
+    withGce(async (api) => {
+      await makeMachine(api, "earlier", { labels: cloudLabels("gce", { ...labels, recipe: "another" }) });
+      await makeMachine(api, "stranger", { labels: cloudLabels("gce", { ...labels, stack: "other" }) });
+      await insert(api, "projects/bakery/zones/here-b/disks", { name: "lost", labels: cloudLabels("gce", labels) });
+      const { lines } = await create(gceLease, lease);
+      const { instances, disks } = api.project("bakery");
+      assert.deepEqual([...instances.keys()], ["here-a/stranger"]);
+      assert.deepEqual([...disks.keys()], ["here-a/stranger"]);
+      assert.deepEqual(lines.map((line) => /removed (.*), left/.exec(line)?.[1]).sort(), [
+        "disk earlier",
+        "disk lost",
+        "firewall rule earlier",
+        "firewall rule earlier-closed",
+        "instance earlier",
+      ]);
+    }));
+
+  it("removes machine, disk and firewall rule when it is dropped, and calls no delete for what is gone already", () =>
+    withGce(async (api) => {
+      const state = await leased(api);
+      await gceLease.delete!("", state, watching());
+      assert.ok(api.project("bakery").isClean);
+      api.calls.length = 0;
+      await gceLease.delete!("", state, watching());
+      assert.deepEqual(
+        api.calls.filter((call) => !call.startsWith("GET")),
+        [],
+      );
+    }));
+
+  it("drops an unverified image of its machine, and leaves a verified one and somebody else's alone", () =>
+    withGce(async (api) => {
+      const { images } = api.project("bakery");
+      const make = async (changes: object) => {
+        const state = await leased(api, "worker-1");
+        await create(gceRetirement, stepOf(state));
+        await makeImage(api, state.machine, changes);
+        await gceLease.delete!("", state, watching());
+        const left = images.has("worker-1");
+        images.clear();
+        return left;
+      };
+      assert.equal(await make({}), false);
+      assert.equal(await make({ labels: { "ci-images-verified": "now" } }), true);
+      assert.equal(await make({ labels: { "ci-images-recipe": "other" } }), true);
+    }));
+
+  it("is replaced when somebody stopped its machine before it was sealed, unless people work on it or it is to be started", () =>
+    withGce(async (api) => {
+      const state = await leased(api);
+      const drift = (changes: object = {}) => gceLease.drift!("", state, { ...lease, ...changes });
+      assert.equal(await drift(), "none");
+      await stopInstance(api, api.project("bakery").instances.get(`here-a/${state.machine}`)!);
+      assert.equal(await drift(), "replace");
+      assert.equal(await drift({ open: true }), "none");
+      assert.equal(await drift({ runs: false }), "none", "the official provider starts it");
+    }));
+
+  it("keeps what its machine was made with, whatever the settings say by now", () =>
+    withGce(async () => {
+      const { outputs } = await create(gceLease, { ...lease, madeWith: { spot: true } });
+      assert.deepEqual(outputs.madeWith, { spot: true });
+      assert.ok(!gceLease.replaceOn.includes("madeWith"));
+      assert.ok(!("update" in gceLease));
+    }));
+
+  it("is replaced once its machine vanished or its sealing broke off, and not while the bake can go on", () =>
+    withGce(async (api) => {
+      const drift = (state: LeaseState) => gceLease.drift!("", state);
+      const state = await leased(api);
+      assert.equal(await drift(state), "none");
+      assert.equal(await drift({ ...state, deadline: new Date(0).toISOString() }), "replace");
+      const unrecorded = await gceLease.drift!("", state, { ...lease, recorded: false });
+      assert.equal(unrecorded, "replace", "it is in the way of the one that is to be made");
+      await create(gceSealMark, stepOf(state));
+      assert.equal(await drift(state), "replace");
+      await create(gceRetirement, stepOf(state));
+      assert.equal(await drift(state), "none", "the disk of a machine that was stopped cleanly is enough");
+      assert.equal(await gceLease.drift!("", state, { ...lease, open: true }), "replace", "nobody can log in to it");
+      assert.equal(
+        await gceLease.drift!("", state, { ...lease, recorded: false }),
+        "replace",
+        "it would be started again",
+      );
+      await create(gceDiskDrop, { ...place, machine: state.machine, image: "x" });
+      assert.equal(await drift(state), "replace");
+    }));
+});
+
+describe("the end of a builder on gce", () => {
+  it("stops it, deletes the instance and keeps the disk, of which an image can then be made", () =>
+    withGce(async (api) => {
+      const stopped: string[] = [];
+      api.hypervisor.stop = async ({ name }) => void stopped.push(name);
+      const state = await leased(api);
+      await assert.rejects(makeImage(api, state.machine), /resourceInUseByAnotherResource/);
+      await create(gceRetirement, stepOf(state));
+      const { instances, disks } = api.project("bakery");
+      assert.deepEqual([stopped, instances.size], [[state.machine], 0]);
+      assert.deepEqual([...disks.keys()], [`here-a/${state.machine}`]);
+      await makeImage(api, state.machine);
+      await create(gceDiskDrop, { ...place, machine: state.machine, image: "worker-1" });
+      assert.equal(disks.size, 0);
+    }));
+
+  it("goes on where it broke off", () =>
+    withGce(async (api) => {
+      const state = await leased(api);
+      api.faults.fail({
+        matches: /^DELETE .*instances/,
+        reason: "RESOURCE_NOT_READY",
+        status: 400,
+        message: "not yet",
+      });
+      await assert.rejects(
+        create(gceRetirement, stepOf(state)),
+        /deleting instance .*not yet \(400, RESOURCE_NOT_READY\)/,
+      );
+      await create(gceRetirement, stepOf(state));
+      await create(gceRetirement, stepOf(state));
+      assert.equal(api.project("bakery").instances.size, 0);
+    }));
+
+  it("is refused, and the lease replaced, where somebody started the sealed machine again", () =>
+    withGce(async (api) => {
+      const state = await leased(api);
+      api.faults.fail({ matches: /^DELETE .*instances/, reason: "RESOURCE_NOT_READY", status: 400 });
+      await assert.rejects(create(gceRetirement, stepOf(state)));
+      api.project("bakery").instances.get(`here-a/${state.machine}`)!.status = "RUNNING";
+      await assert.rejects(create(gceRetirement, stepOf(state)), /started again after it had been sealed/);
+      assert.equal(await gceLease.drift!("", state), "replace");
+    }));
+
+  it("makes room for the image: one that failed under its name is removed, one that is being made is waited for", () =>
+    withGce(async (api) => {
+      const { images } = api.project("bakery");
+      const wanted = { project: "bakery", image: "worker-1", instance: "1" };
+      const drift = () => gceClearing.drift!("", wanted);
+      assert.deepEqual([await drift(), (await create(gceClearing, wanted)).lines], ["none", []]);
+      const state = await leased(api);
+      await create(gceRetirement, stepOf(state));
+      api.faults.imageEnds.push("FAILED");
+      await assert.rejects(makeImage(api, state.machine), /Creating image .* failed/);
+      await assert.rejects(makeImage(api, state.machine), /alreadyExists/);
+      assert.equal(await drift(), "replace");
+      const { lines } = await create(gceClearing, wanted);
+      assert.deepEqual(lines, ["removed image worker-1, which was FAILED: left by an earlier bake"]);
+      await makeImage(api, state.machine);
+      images.get("worker-1")!.status = "PENDING";
+      setTimeout(() => (images.get("worker-1")!.status = "READY"), 50);
+      assert.match((await create(gceClearing, wanted)).lines[0], /which was READY/);
+      await makeImage(api, state.machine, { labels: { "ci-images-verified": "now" } });
+      await assert.rejects(create(gceClearing, wanted), /is there, and verified/);
+      assert.ok(images.has("worker-1"));
+    }));
+
+  it("tells why the API could not make the image where the official provider loses the reason, and nothing in other cases", () =>
+    withGce(async (api) => {
+      const wanted = { project: "bakery", image: "worker-1", instance: "1" };
+      const state = await leased(api);
+      await create(gceRetirement, stepOf(state));
+      const told = async (fail: () => void) => {
+        const context = watching();
+        const { meanwhile } = await gceClearing.create(wanted, context);
+        fail();
+        const watched = meanwhile!(context);
+        await makeImage(api, state.machine).catch(() => {});
+        await watched;
+        return context.lines;
+      };
+      const refused = { matches: /^POST .*\/images$/, status: 400, message: "the disk is busy" };
+      const lines = await told(() => api.faults.fail({ ...refused, reason: "RESOURCE_NOT_READY" }));
+      assert.deepEqual(lines, ["image worker-1 can't be made: the disk is busy (RESOURCE_NOT_READY)"]);
+      assert.deepEqual(await told(() => api.faults.fail({ ...refused, reason: "INTERNAL_ERROR" })), []);
+      assert.deepEqual(await told(() => {}), []);
+      api.faults.refuse({ matches: /^GET .*\/global\/operations$/, status: 403, reason: "forbidden" });
+      assert.ok(
+        !("meanwhile" in (await create(gceClearing, { ...wanted, image: "worker-2" }))),
+        "a role that may not look",
+      );
+    }));
+
+  it("is refused where the disk would go with the instance, or the machine vanished before it was stopped", () =>
+    withGce(async (api) => {
+      const instance = await makeMachine(api, "hasty", { autoDelete: true });
+      await assert.rejects(create(gceRetirement, { ...place, machine: "hasty", instance }), /autoDelete/);
+      assert.equal(api.project("bakery").instances.size, 1);
+      const state = await leased(api);
+      api.project("bakery").instances.delete(`here-a/${state.machine}`);
+      await assert.rejects(create(gceRetirement, stepOf(state)), /gone before it was stopped.*run `pulumi up` again/);
+    }));
+
+  it("says id, state, time waited and where to look when the machine does not stop in time", () =>
+    withGce(async (api) => {
+      const state = await leased(api);
+      const { limits } = await import("../../../components/gce/provider/machines.ts");
+      const before = limits.stop;
+      limits.stop = 0.05;
+      let release = () => {};
+      api.hypervisor.stop = () => new Promise<void>((resolve) => (release = resolve));
+      try {
+        await assert.rejects(
+          create(gceRetirement, stepOf(state)),
+          (error: Error) =>
+            error instanceof UserError &&
+            /stopping instance worker-\w+ \(operation operation-\d+\), waited \d+ s/.test(error.message) &&
+            /still is RUNNING.*gcloud compute operations describe operation-\d+ --project=bakery --zone=here-a/.test(
+              error.message,
+            ),
+        );
+      } finally {
+        limits.stop = before;
+        release();
+      }
+    }));
+
+  it("of a trial takes its disk along", () =>
+    withGce(async (api) => {
+      const instance = await makeMachine(api, "trial", { autoDelete: true });
+      await create(gceTrialRetirement, { ...place, machine: "trial", instance });
+      assert.ok(api.project("bakery").isClean);
+    }));
+});
+
+describe("a verified image on gce", () => {
+  const promotion = { project: "bakery", image: "worker-1", builtAt: "now", how: "e2-small", report: "" };
+
+  it("is marked by a label, and keeps its others", () =>
+    withGce(async (api) => {
+      const image = api.addBase("bakery", "worker-1", { labels: { team: "ci" } });
+      // Somebody else changes the labels at the same moment.
+      api.faults.refuse({ matches: /setLabels$/, status: 412, reason: "conditionNotMet" });
+      await create(gcePromotion, promotion);
+      assert.deepEqual(Object.keys(image.labels!).sort(), ["ci-images-verified", "team"]);
+      assert.match(image.labels!["ci-images-verified"], /^\d{8}t\d{6}z$/);
+    }));
+
+  it("that is gone can't be promoted", () =>
+    withGce(async () => {
+      await assert.rejects(create(gcePromotion, promotion), /worker-1: is gone/);
+    }));
+
+  it("joins a family, changes it and leaves it without being copied", () =>
+    withGce(async (api) => {
+      const image = api.addBase("bakery", "worker-1");
+      const inputs = { project: "bakery", image: "worker-1", family: "workers" };
+      await create(gceFamily, inputs);
+      assert.equal(image.family, "workers");
+      assert.equal(await gceFamily.drift!("", inputs), "none");
+      await gceFamily.update!("", inputs, { ...inputs, family: "others" }, watching());
+      assert.equal(image.family, "others");
+      assert.equal(await gceFamily.drift!("", inputs), "update");
+      await gceFamily.delete!("", { ...inputs, family: "others" }, watching());
+      assert.equal(image.family, undefined);
+      api.project("bakery").images.clear();
+      await gceFamily.delete!("", inputs, watching());
+    }));
+});

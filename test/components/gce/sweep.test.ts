@@ -1,0 +1,73 @@
+// The sweep on gce finds and removes what is past its expiry, and nothing else.
+import assert from "node:assert/strict";
+import { packFacts } from "../../../common/image-facts.ts";
+import { cloudLabels } from "../../../common/labels.ts";
+import { describeRule, readRule } from "../../../components/gce/facts/rule-description.ts";
+import { gceSweep } from "../../../components/gce/provider/functions/sweep.ts";
+import type { GceApi } from "../../test-cloud/gce-api.ts";
+import { insert, labels, makeMachine, watching, withGce } from "./support.ts";
+
+const [past, future] = ["20200101t000000z", "20990101t000000z"];
+const owned = (expires: string, changes: object = {}) => cloudLabels("gce", { ...labels, expires, ...changes });
+const sweep = async (remove: boolean) => {
+  const inputs = { place: "bakery", project: "ci-images", stack: "gce", remove };
+  return (await gceSweep.call(inputs, watching())).leftovers;
+};
+
+async function litter(api: GceApi): Promise<void> {
+  const { firewalls } = api.project("bakery");
+  await makeMachine(api, "old", { labels: owned(past) });
+  await makeMachine(api, "busy", { labels: owned(future) });
+  await makeMachine(api, "stranger", { labels: owned(past, { stack: "other" }) });
+  await insert(api, "projects/bakery/zones/here-b/disks", { name: "lost", labels: owned(past) });
+  const image = (expires: string, more: object = {}) => ({
+    labels: { ...cloudLabels("gce", { ...labels, role: "image" }), ...more },
+    description: packFacts("worker", { expires }, { longest: 2048, dispensable: [] }),
+  });
+  api.addBase("bakery", "unproven", image(past));
+  api.addBase("bakery", "new", image(future));
+  api.addBase("bakery", "proven", image(past, { "ci-images-verified": past }));
+  firewalls.clear();
+  const rule = (stack: string, year: number) => ({
+    network: "default",
+    description: describeRule({ project: "ci-images", stack, expires: new Date(Date.UTC(year, 0)) }, "SSH"),
+  });
+  await insert(api, "projects/bakery/global/firewalls", { name: "rule-old", ...rule("gce", 2020) });
+  await insert(api, "projects/bakery/global/firewalls", { name: "rule-new", ...rule("gce", 2099) });
+  await insert(api, "projects/bakery/global/firewalls", { name: "rule-other", ...rule("gce-next", 2020) });
+  await insert(api, "projects/bakery/global/firewalls", { name: "theirs", network: "default" });
+}
+
+describe("the sweep on gce", () => {
+  const expected = ["disk lost", "disk old", "firewall rule rule-old", "image unproven", "instance old"];
+
+  it("lists leftovers of the stack in all zones, and only looks", () =>
+    withGce(async (api) => {
+      await litter(api);
+      api.calls.length = 0;
+      const found = await sweep(false);
+      assert.deepEqual(found.map(({ kind, name }) => `${kind} ${name}`).sort(), expected);
+      assert.equal(found[0].expired, "2020-01-01T00:00:00.000Z");
+      assert.ok(api.calls.every((call) => call.startsWith("GET")));
+    }));
+
+  it("removes them when asked to, and goes on where one can't be removed", () =>
+    withGce(async (api) => {
+      await litter(api);
+      api.faults.refuse({ matches: /^DELETE .*images/, status: 403, reason: "forbidden", message: "locked" });
+      const problems = (await sweep(true)).flatMap(({ name, problem }) => (problem ? [`${name}: ${problem}`] : []));
+      assert.equal(problems.length, 1);
+      assert.match(problems[0], /^unproven: .*locked/);
+      const { instances, disks, images, firewalls } = api.project("bakery");
+      assert.deepEqual([...instances.keys()], ["here-a/busy", "here-a/stranger"]);
+      assert.deepEqual([...disks.keys()], ["here-a/busy", "here-a/stranger"]);
+      assert.deepEqual([...firewalls.keys()], ["rule-new", "rule-other", "theirs"]);
+      assert.deepEqual([...images.keys()], ["unproven", "new", "proven"]);
+    }));
+
+  it("reads a rule's owner from its description alone", () => {
+    const rule = { project: "p", stack: "s", expires: new Date(Date.UTC(2026, 10, 21)) };
+    assert.deepEqual(readRule(describeRule(rule, "SSH to: it")), rule);
+    for (const text of [undefined, "", "ci-images p/s until soon: x"]) assert.equal(readRule(text), undefined);
+  });
+});

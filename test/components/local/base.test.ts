@@ -1,0 +1,203 @@
+import assert from "node:assert/strict";
+import { execa } from "execa";
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { UserError } from "../../../common/user-error.ts";
+import { readSources } from "../../../components/local/provider/base/apt-sources.ts";
+import { specificationOf } from "../../../components/local/provider/base/base-mirror.ts";
+import { ensureBase, resolveBase } from "../../../components/local/provider/base/base.ts";
+import type { BaseSource } from "../../../components/local/provider/types.ts";
+import { emptyCache, namesIn, otherProcess, processesOf } from "./support.ts";
+
+describe("local base images", function () {
+  this.timeout(180_000);
+  let cache: Awaited<ReturnType<typeof emptyCache>>;
+  let folder: string;
+  let tarball: string;
+
+  beforeEach(async () => {
+    cache = await emptyCache();
+    folder = await mkdtemp(join(tmpdir(), "ci-images-test-"));
+    await mkdir(join(folder, "tree/etc"), { recursive: true });
+    await mkdir(join(folder, "tree/usr/bin"), { recursive: true });
+    await writeFile(join(folder, "tree/etc/passwd"), "root:x:0:0::/root:/bin/bash\n");
+    tarball = join(folder, "root.tar.gz");
+    await execa("tar", ["--create", "--gzip", "--directory", join(folder, "tree"), "--file", tarball, "."]);
+  });
+  afterEach(async () => {
+    await cache.restore();
+    await rm(folder, { recursive: true });
+  });
+
+  const resolve = (source: BaseSource) => resolveBase(source, { projectDirectory: folder });
+  const sha256 = async (file: string): Promise<string> =>
+    createHash("sha256")
+      .update(await readFile(file))
+      .digest("hex");
+
+  it("unpacks a tarball once, however many processes ask for it at once", async () => {
+    const base = await resolve({ kind: "tarball", location: "root.tar.gz" });
+    assert.equal(base.id, `tarball-${await sha256(tarball)}`);
+    const body = `say({ root: await base.ensureBase(input, (line) => say(line)) })`;
+    const others = await Promise.all([1, 2, 3].map(() => otherProcess(body, base)));
+    const lines = others.flatMap(({ stdout }) => stdout.split("\n"));
+    assert.equal(lines.filter((line) => line.includes("unpacking")).length, 1, lines.join("\n"));
+    assert.equal(lines.filter((line) => line.includes('"root"')).length, 3, lines.join("\n"));
+    assert.deepEqual(await namesIn(join(cache.path, "bases")), [base.id]);
+  });
+
+  it("says which checksum was expected and which was found", async () => {
+    const expected = "0".repeat(64);
+    const complains = async (error: Error): Promise<boolean> => {
+      assert.ok(error instanceof UserError);
+      assert.ok(error.message.includes(expected) && error.message.includes(await sha256(tarball)), error.message);
+      return true;
+    };
+    const failure = await resolve({ kind: "tarball", location: tarball, sha256: expected }).catch(
+      (error: Error) => error,
+    );
+    await complains(failure as Error);
+    const server = await serve(await readFile(tarball));
+    try {
+      const base = await resolve({ kind: "tarball", location: server.url, sha256: expected });
+      await complains((await ensureBase(base, () => {}).catch((error: Error) => error)) as Error);
+      assert.deepEqual(await namesIn(join(cache.path, "bases")), []);
+      const right = await resolve({ kind: "tarball", location: server.url, sha256: await sha256(tarball) });
+      assert.deepEqual(await namesIn(await ensureBase(right, () => {})), ["etc", "usr"]);
+    } finally {
+      server.close();
+    }
+    await assert.rejects(resolve({ kind: "tarball", location: server.url }), /sha256: is missing/);
+  });
+
+  it("never uses what a killed process left half-written", async () => {
+    const server = await serve(await readFile(tarball), { half: true });
+    try {
+      const base = await resolve({ kind: "tarball", location: server.url, sha256: await sha256(tarball) });
+      const other = otherProcess(`await base.ensureBase(input, () => {})`, base);
+      while (!server.asked()) await delay(10);
+      assert.ok((await namesIn(join(cache.path, "bases"))).includes(`.${base.id}.new`));
+      other.kill("SIGKILL");
+      await other;
+      server.finish();
+      assert.equal(
+        await readFile(join(await ensureBase(base, () => {}), "etc/passwd"), "utf8"),
+        "root:x:0:0::/root:/bin/bash\n",
+      );
+      assert.deepEqual(await namesIn(join(cache.path, "bases")), [base.id]);
+    } finally {
+      server.close();
+    }
+  });
+
+  it("knows a directory by its content, and copies it", async () => {
+    const source: BaseSource = { kind: "directory", path: "tree" };
+    const first = await resolve(source);
+    assert.equal((await resolve(source)).id, first.id);
+    const copy = await ensureBase(first, () => {});
+    assert.deepEqual(await namesIn(copy), ["etc", "usr"]);
+    await writeFile(join(folder, "tree/etc/hosts"), "");
+    assert.notEqual((await resolve(source)).id, first.id);
+    assert.deepEqual(await namesIn(join(copy, "etc")), ["passwd"]);
+    await assert.rejects(resolve({ kind: "directory", path: "nowhere" }), /nowhere: can't be read \(ENOENT\)/);
+    await assert.rejects(resolve({ kind: "directory", path: "tree/etc" }), /has no etc\/passwd/);
+  });
+
+  it("reads the root file system back out of an earlier image, and notices when its disk is another", async () => {
+    const image = join(folder, "image");
+    const raw = join(folder, "disk.raw");
+    await mkdir(image);
+    await execa("truncate", ["--size=24M", raw]);
+    await execa("sfdisk", ["--quiet", raw], { input: "label: gpt\nstart=1MiB, size=4MiB\nstart=8MiB, size=15MiB\n" });
+    await execa("mke2fs", ["-q", "-t", "ext4", "-d", join(folder, "tree"), "-E", "offset=8388608", raw, "15M"]);
+    const disk = join(image, "disk.qcow2");
+    await execa("qemu-img", ["convert", "-O", "qcow2", raw, disk]);
+    const manifest = { name: "earlier", files: [{ name: "disk.qcow2", sha256: await sha256(disk) }] };
+    await writeFile(join(image, "manifest.json"), JSON.stringify(manifest));
+    const base = await resolve({ kind: "image", path: "image" });
+    assert.deepEqual(await namesIn(await ensureBase(base, () => {})), ["etc", "usr"]);
+    await rm(join(cache.path, "bases"), { recursive: true });
+    await writeFile(disk, "something else");
+    await assert.rejects(
+      ensureBase(base, () => {}),
+      /disk\.qcow2: sha256: [0-9a-f]{64}; allowed: [0-9a-f]{64}/,
+    );
+  });
+
+  it("takes the newest cached base when the mirror does not answer, and says so; without one it is an error", async () => {
+    const source: BaseSource = { kind: "mirror", distribution: "debian12", mirror: "http://127.0.0.1:1/debian" };
+    await assert.rejects(resolve(source), (error: Error) => {
+      assert.ok(error instanceof UserError);
+      assert.match(error.message, /127\.0\.0\.1:1\/debian: can't be read.*set `mirror`/s);
+      return true;
+    });
+    for (const [id, createdAt] of [
+      ["older", "2026-01-01T00:00:00Z"],
+      ["newer", "2026-02-01T00:00:00Z"],
+    ] as const) {
+      const entry = join(cache.path, "bases", id);
+      await mkdir(entry, { recursive: true });
+      const record = { source, id, description: id, createdAt, specification: specificationOf(source) };
+      await writeFile(join(entry, "base.json"), JSON.stringify(record));
+    }
+    const base = await resolve(source);
+    assert.equal(base.id, "newer");
+    assert.match(base.notice!, /can't be read; taking the base of 2026-02-01/);
+    await assert.rejects(resolve({ kind: "mirror", distribution: "rocky9" }), /rocky9 can't be bootstrapped/);
+  });
+
+  it("ends a bootstrap with all its processes when it is cancelled, and leaves nothing", async () => {
+    const base = await resolve({ kind: "mirror", distribution: "debian12" });
+    const cancel = new AbortController();
+    let started = false;
+    const making = ensureBase(base, (_line, transient) => (started ||= transient === true), cancel.signal);
+    const outcome = making.catch((error: Error) => error);
+    while (!started) await delay(20);
+    assert.notDeepEqual(await processesOf(cache.path), []);
+    cancel.abort();
+    assert.ok((await outcome) instanceof Error);
+    assert.deepEqual(await processesOf(cache.path), []);
+    assert.deepEqual(await namesIn(join(cache.path, "bases")), []);
+  });
+
+  it("reads apt's sources in both formats, without comments and what is switched off", () => {
+    const deb822 = [
+      "Types: deb deb-src\n# http://other.example/debian\nURIs: http://one.example/debian\n http://two.example/debian",
+      "Suites: bookworm bookworm-updates\nComponents: main\n\nTypes: deb\nEnabled: no\nURIs: http://off.example\nSuites: bookworm\n",
+    ].join("\n");
+    assert.deepEqual(
+      readSources(deb822, "deb822").map(({ url, suite }) => `${url} ${suite}`),
+      ["one", "two"].flatMap((name) => ["", "-updates"].map((part) => `http://${name}.example/debian bookworm${part}`)),
+    );
+    const oneLine =
+      "# deb http://off.example bookworm main\ndeb [arch=amd64 signed-by=/k.gpg] http://one.example bookworm main\ndeb-src http://s x y\n";
+    assert.deepEqual(readSources(oneLine, "one-line"), [{ url: "http://one.example", suite: "bookworm" }]);
+  });
+});
+
+/** Serves a file; with `half`, only the first half of it until `finish` is called. */
+async function serve(content: Buffer, options: { half?: boolean } = {}) {
+  let half = options.half ?? false;
+  let asked = false;
+  const server: Server = createServer((_request, response) => {
+    response.setHeader("content-length", content.length);
+    if (half) response.write(content.subarray(0, content.length / 2), () => (asked = true));
+    else response.end(content);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/root.tar.gz`,
+    asked: () => asked,
+    finish: () => (half = false),
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}

@@ -1,0 +1,28 @@
+// A builder's disk where this computer lets nobody mount a file: there is none, and what keeps it from being mounted is told.
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+
+describe("the disk of a builder", function () {
+  this.timeout(30_000);
+
+  it("is left out on a computer without loop devices, with the reason, and leaves no file", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "ci-images-test-"));
+    try {
+      const module = new URL("../../../components/local/provider/machine/builder-disk.ts", import.meta.url).href;
+      const program = `import { makeDisk } from "${module}"; console.log(await makeDisk("${directory}", 2 ** 28, 0o755));`;
+      const node = [process.execPath, "--import", "tsx", "--input-type=module", "--eval", program];
+      // A container's /dev: nothing but what everybody needs.
+      const bare =
+        'touch /run/null && mount --bind /dev/null /run/null && mount -t tmpfs tmpfs /dev && touch /dev/null && mount --move /run/null /dev/null && exec "$@"';
+      const words = ["--mount", "--propagation", "private", "sh", "-c", `mount -t tmpfs tmpfs /run && ${bare}`, "sh"];
+      const { stdout } = await execa("unshare", [...words, ...node]);
+      assert.match(stdout, /^mount: /);
+      assert.deepEqual(await readdir(directory), ["disk"]);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+});

@@ -1,0 +1,84 @@
+// Boot settings of a recipe on our disk: its lines and words stay, the root and the boot partition are ours.
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { writeBootFiles } from "../../../../components/local/provider/disk/boot-files.ts";
+import {
+  mergeFileSystemTable,
+  mergeKernelArguments,
+  type BootSettings,
+} from "../../../../components/local/provider/disk/boot-settings.ts";
+import { diskIdentifiers } from "../../../../components/local/provider/disk/disk-layout.ts";
+import { inView } from "../../../../components/local/provider/disk/root-view.ts";
+import { cachedBase } from "../../../cached-base.ts";
+import { scratchView } from "./support.ts";
+
+const identifiers = diskIdentifiers("merged");
+const nothing: BootSettings = { fstab: "", cmdline: "", grub: "", arguments: "", isOurs: false };
+
+describe("boot settings of a recipe on a disk of ours", () => {
+  it("/etc/fstab: keeps a recipe's lines, and drops a base's for the base's own disk, root and boot partition", () => {
+    const base =
+      "# /etc/fstab: the base's\nUUID=1 / ext4 defaults 0 1\nUUID=2 /boot ext4 defaults 0 2\nLABEL=UEFI /boot/efi vfat 0 0\ntmpfs /tmp tmpfs 0 0\n";
+    const added =
+      "# scratch\ntmpfs /scratch tmpfs size=1G 0 0\n/dev/vdb /data ext4 nofail 0 2\n/swapfile none swap sw 0 0\n";
+    const lines = mergeFileSystemTable(identifiers, base + added, base)
+      .trimEnd()
+      .split("\n");
+    assert.equal(
+      lines.filter((line) => /\s\/\s/.test(line)).join(),
+      `UUID=${identifiers.rootFileSystem} / ext4 errors=remount-ro 0 1`,
+    );
+    assert.deepEqual(lines.slice(3), ["tmpfs /tmp tmpfs 0 0", ...added.trimEnd().split("\n")]);
+    // An image of ours is the base of another: nothing is there twice.
+    const again = mergeFileSystemTable(diskIdentifiers("other"), `${lines.join("\n")}\n`, `${lines.join("\n")}\n`);
+    assert.equal(again.split("\n").filter((line) => line.includes(" / ")).length, 1);
+    assert.ok(again.includes("/scratch") && !again.includes(identifiers.rootFileSystem));
+  });
+
+  it("kernel command line: keeps a recipe's words once each, ours last among the consoles; a base's words for its own disk go", () => {
+    const base = { ...nothing, cmdline: "root=UUID=1 ro rd.lvm.lv=vg/root quiet", grub: "quiet splash" };
+    const own = {
+      ...base,
+      cmdline: `${base.cmdline} console=ttyS1 dyndbg="file x +p"`,
+      grub: "quiet splash mitigations=off root=/dev/sda1",
+      arguments: "mitigations=off\nnohz=off\n",
+    };
+    assert.equal(
+      mergeKernelArguments(identifiers, own, base),
+      `root=UUID=${identifiers.rootFileSystem} ro console=ttyS1 console=tty0 console=ttyS0,115200 quiet dyndbg="file x +p" mitigations=off nohz=off`,
+    );
+    const ours = {
+      ...nothing,
+      isOurs: true,
+      cmdline: "root=UUID=1 ro console=tty0 console=ttyS0,115200 quiet nohz=off",
+    };
+    assert.match(mergeKernelArguments(identifiers, ours, ours), / quiet nohz=off$/);
+  });
+
+  it("are read from the root itself, GRUB's as GRUB would, and leave nothing behind in it", async function () {
+    this.timeout(60_000);
+    const folder = await mkdtemp(join(tmpdir(), "ci-images-test-"));
+    try {
+      const base = await cachedBase();
+      const view = { ...(await scratchView(folder, base)), base };
+      const recipe = `echo "tmpfs /scratch tmpfs 0 0" >>/etc/fstab
+mkdir -p /etc/default/grub.d /usr/lib/ci-images /etc/kernel
+echo 'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT audit=1$(ls /nowhere 2>/dev/null)"' >/etc/default/grub.d/50-audit.cfg
+echo 'panic=10' >/etc/kernel/cmdline
+echo nohz=off >/usr/lib/ci-images/kernel-arguments`;
+      await inView(view, ["sh", "-euc", recipe]);
+      const before = await inView(view, ["ls", "-a", "/dev"]);
+      await writeBootFiles(view, identifiers);
+      assert.match(await inView(view, ["cat", "/etc/kernel/cmdline"]), / quiet panic=10 audit=1 nohz=off$/);
+      assert.match(await inView(view, ["cat", "/etc/fstab"]), /^tmpfs \/scratch tmpfs 0 0$/m);
+      assert.match(await inView(view, ["sh", "-c", "cat /boot/efi/loader/entries/*"]), /options .* audit=1 nohz=off/);
+      assert.equal(await inView(view, ["ls", "-a", "/dev"]), before);
+      await inView(view, ["sh", "-euc", "echo 'GRUB=\"' >/etc/default/grub.d/60-broken.cfg"]);
+      await assert.rejects(writeBootFiles(view, identifiers), /60-broken\.cfg/);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});

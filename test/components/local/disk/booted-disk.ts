@@ -1,0 +1,103 @@
+// A finished disk that was booted in QEMU, and a login as root to it, by the host key that its console shows.
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { execa, type ResultPromise } from "execa";
+import { powerDown } from "../../../../components/local/provider/machine/qemu-monitor.ts";
+import {
+  accelerator,
+  qemuCommand,
+  virtualMachineFiles,
+  type Firmware,
+} from "../../../../components/local/provider/machine/qemu.ts";
+import {
+  hostKeyFromConsole,
+  prepareVirtualMachine,
+} from "../../../../components/local/provider/machine/virtual-machine.ts";
+
+/** A running machine. */
+export class BootedDisk {
+  private constructor(
+    private readonly directory: string,
+    private readonly address: string,
+    private readonly key: string,
+    private readonly process: ResultPromise,
+  ) {}
+
+  /**
+   * Boots a disk, which is not written to, and waits until its host key is known.
+   * @param directory A folder for the machine's files; made.
+   */
+  static async boot(directory: string, disk: string, firmware: Firmware, address: string): Promise<BootedDisk> {
+    const key = `${directory}.key`;
+    await execa`ssh-keygen -q -t ed25519 -N ${""} -f ${key}`;
+    const authorizedKey = (await readFile(`${key}.pub`, "utf8")).trim();
+    await prepareVirtualMachine(directory, { disk, authorizedKey, loginUser: "debian" });
+    const [file, ...words] = qemuCommand({
+      ...{ directory, firmware, memory: 768, cpus: 1, address, accelerator: await accelerator() },
+    }) as [string, ...string[]];
+    const machine = new BootedDisk(directory, address, key, execa(file, words, { stdin: "ignore" }));
+    try {
+      await Promise.race([machine.learnHostKey(), machine.process.then(() => assert.fail("QEMU ended"))]);
+    } catch (error) {
+      await machine.end();
+      throw error;
+    }
+    return machine;
+  }
+
+  /** Runs a script as root. @returns its standard output. */
+  async run(script: string): Promise<string> {
+    const pinned = [
+      "-o",
+      `UserKnownHostsFile=${this.knownHosts}`,
+      "-o",
+      "StrictHostKeyChecking=yes",
+      "-o",
+      "BatchMode=yes",
+    ];
+    // QEMU takes connections for a guest that is down, and they never end by themselves.
+    const patience = ["-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=6"];
+    const options = [...pinned, ...patience];
+    const login = ["-F", "none", "-i", this.key, ...options, `debian@${this.address}`, "sudo bash -s"];
+    return (await execa("ssh", login, { input: script })).stdout;
+  }
+
+  /** Reboots it and waits until it can be logged in to again. */
+  async reboot(): Promise<void> {
+    const boot = "cat /proc/sys/kernel/random/boot_id";
+    const before = await this.run(boot);
+    await this.run("systemctl --no-block reboot");
+    for (const until = Date.now() + 300_000; ; await delay(1000)) {
+      const now = await this.run(boot).catch(() => before);
+      if (now !== before) return;
+      if (Date.now() > until) assert.fail(`does not come back:\n${(await this.console()).slice(-3000)}`);
+    }
+  }
+
+  /** Presses the power button and waits; `clean` when the machine went by itself. @param patience As of `powerDown`. */
+  async end(patience?: number): Promise<string> {
+    const how = await powerDown(join(this.directory, virtualMachineFiles.monitor), patience);
+    await this.process;
+    return how;
+  }
+
+  /** What its console has shown. */
+  async console(): Promise<string> {
+    return await readFile(join(this.directory, virtualMachineFiles.console), "latin1");
+  }
+
+  private get knownHosts(): string {
+    return join(this.directory, "known_hosts");
+  }
+
+  private async learnHostKey(): Promise<void> {
+    const file = join(this.directory, virtualMachineFiles.console);
+    for (const until = Date.now() + 300_000; Date.now() < until; await delay(200)) {
+      const hostKey = await hostKeyFromConsole(file);
+      if (hostKey !== undefined) return await writeFile(this.knownHosts, `${this.address} ${hostKey}\n`);
+    }
+    assert.fail(`no host key on the console:\n${(await this.console()).slice(-3000)}`);
+  }
+}

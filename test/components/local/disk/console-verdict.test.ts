@@ -1,0 +1,34 @@
+// A booted machine that will let nobody in says so on its console; waiting for it longer would not help.
+import assert from "node:assert/strict";
+import { ConsoleVerdict } from "../../../../components/local/provider/machine/console-verdict.ts";
+
+describe("the console of a machine that lets nobody in", () => {
+  const judge = (log: string, ...seconds: number[]): (string | undefined)[] => {
+    const verdict = new ConsoleVerdict();
+    return seconds.map((second) => verdict.judge(log, second * 1000));
+  };
+
+  it("tells at once of a cloud-init that found no data source", () => {
+    const own = "ci-images: cloud-init has made no SSH host keys on this machine, so ssh-keygen has\n";
+    assert.match(judge(own, 0)[0]!, /cloud-init does not run on it.*datasource_list/);
+    const none = "Cloud-init v. 22.4.2 finished at Wed, 25 Nov 2026. Datasource DataSourceNone.  Up 20 seconds\n";
+    assert.match(judge(none, 0)[0]!, /found no data source/);
+  });
+
+  it("tells of an SSH server that does not start, unless it does soon", () => {
+    const failed = "[FAILED] Failed to start ssh.service - OpenBSD Secure Shell server.\n";
+    assert.deepEqual(judge(failed, 0, 10), [undefined, undefined]);
+    assert.match(judge(failed, 0, 25)[1]!, /SSH server does not start/);
+  });
+
+  it("tells of a machine that is up and has no SSH server", () => {
+    const up = "Debian GNU/Linux 12 image-under-test ttyS0\n\nimage-under-test login: ";
+    assert.equal(judge(up, 0, 60)[1], undefined);
+    assert.match(judge(up, 0, 250)[1]!, /SSH lets nobody in/);
+  });
+
+  it("says nothing of one that is still booting, or up and well", () => {
+    const well = "Cloud-init v. 22.4.2 finished at Wed. Datasource DataSourceNoCloud [seed=/dev/vdb].  Up 20 seconds\n";
+    assert.deepEqual(judge(well, 0, 500), [undefined, undefined]);
+  });
+});

@@ -1,0 +1,141 @@
+// Disks made of a real base image: their files, and what is refused.
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, open, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { verifyFiles, type ImageFile } from "../../../../components/local/provider/disk/disk-files.ts";
+import { diskIdentifiers } from "../../../../components/local/provider/disk/disk-layout.ts";
+import { assembleImage, type AssembleOptions } from "../../../../components/local/provider/disk/disk.ts";
+import { inView } from "../../../../components/local/provider/disk/root-view.ts";
+import { cachedBase } from "../../../cached-base.ts";
+import { scratchView } from "./support.ts";
+
+const gibibyte = 1024 ** 3;
+const identity = "test of local disks";
+
+describe("a disk made of a base", function () {
+  this.timeout(400_000);
+  let folder: string;
+  let base: string;
+  let files: ImageFile[];
+  const image = (): string => join(folder, "image");
+
+  async function assemble(more: Partial<AssembleOptions>, signal?: AbortSignal, onLine: () => void = () => {}) {
+    const view = await scratchView(folder, base);
+    const common = { view, directory: join(folder, "other"), name: "worker", identity, size: 2 * gibibyte };
+    return assembleImage({ ...common, formats: ["qcow2"], ...more }, onLine, signal);
+  }
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "ci-images-test-"));
+    base = await cachedBase();
+    await mkdir(image());
+    await writeFile(join(image(), "left-by-an-earlier-image"), "");
+    const complete = async (directory: string, made: ImageFile[]): Promise<void> => {
+      await verifyFiles(directory, made);
+      await writeFile(join(directory, "manifest.json"), "{}");
+    };
+    // As sealing notes flags of files.
+    const view = await scratchView(folder, base);
+    const flags =
+      "mkdir -p /usr/lib/ci-images; printf 'i\\t/etc/hosts\\naA\\t/var/log\\n' >/usr/lib/ci-images/file-flags";
+    await inView(view, ["sh", "-euc", flags]);
+    ({ files } = await assemble({
+      view,
+      directory: image(),
+      formats: ["qcow2", "raw", "tar", "vhd", "vmdk"],
+      complete,
+    }));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  it("comes as all the files that were asked for, in place of what was there, and nothing else stays", async () => {
+    const names = ["disk.qcow2", "disk.raw", "worker.tar.gz", "disk.vhd", "disk.vmdk"];
+    assert.deepEqual((await readdir(image())).sort(), [...names, "manifest.json"].sort());
+    assert.deepEqual(
+      files.map(({ name }) => name),
+      names,
+    );
+    assert.deepEqual(
+      (await readdir(folder)).filter((name) => name.includes("partial")),
+      [],
+    );
+  });
+
+  it("has the same content as a fixed VHD, as Azure takes it, and as a stream-optimized VMDK", async () => {
+    const [raw, vhd, vmdk] = ["raw", "vhd", "vmdk"].map((end) => join(image(), `disk.${end}`));
+    await execa("qemu-img", ["compare", "-f", "raw", "-F", "vpc", raw, vhd]);
+    await execa("qemu-img", ["compare", "-f", "raw", "-F", "vmdk", raw, vmdk]);
+    const { size, blocks } = await stat(vhd);
+    // The disk as it is, of whole MiB, and a footer of 512 bytes that begins so; holes stay holes.
+    assert.equal(size, 2 * gibibyte + 512);
+    assert.ok(blocks * 512 < gibibyte);
+    const footer = Buffer.alloc(64);
+    const file = await open(vhd);
+    await file.read(footer, 0, 64, 2 * gibibyte);
+    await file.close();
+    assert.equal(footer.subarray(0, 8).toString(), "conectix");
+    assert.equal(footer.readUInt32BE(60), 2, "fixed");
+    assert.match((await execa("qemu-img", ["info", vmdk])).stdout, /create type: streamOptimized/);
+  });
+
+  it("is as large as asked, takes only the room of its content, and has the identifiers of its recipe", async () => {
+    const { size, blocks } = await stat(join(image(), "disk.raw"));
+    assert.equal(size, 2 * gibibyte);
+    const content = Number.parseInt((await execa`du -xs --block-size=1 ${base}`).stdout, 10);
+    assert.ok(blocks * 512 < content * 1.1 + 128 * 1024 ** 2, `${blocks * 512} bytes for ${content}`);
+    const { stdout } = await execa`sfdisk --json ${join(image(), "disk.raw")}`;
+    const { partitiontable } = JSON.parse(stdout) as { partitiontable: { id: string; partitions: { uuid: string }[] } };
+    const { disk, bootPartition, rootPartition } = diskIdentifiers(identity);
+    const found = [partitiontable.id, ...partitiontable.partitions.map(({ uuid }) => uuid)];
+    assert.deepEqual(
+      found.map((id) => id.toLowerCase()),
+      [disk, bootPartition, rootPartition],
+    );
+    await execa`qemu-img compare -q ${join(image(), "disk.raw")} ${join(image(), "disk.qcow2")}`;
+  });
+
+  it("comes as a tar with a sound root file system, kernel and ramdisk", async () => {
+    const unpacked = join(folder, "tar");
+    await mkdir(unpacked);
+    await execa`tar -xzf ${join(image(), "worker.tar.gz")} -C ${unpacked}`;
+    assert.deepEqual((await readdir(unpacked)).sort(), ["worker-initrd", "worker-vmlinuz", "worker.img"]);
+    const root = join(unpacked, "worker.img");
+    await execa`e2fsck -fn ${root}`;
+    assert.match((await execa`dumpe2fs -h ${root}`).stdout, new RegExp(diskIdentifiers(identity).rootFileSystem));
+    assert.match((await execa`debugfs -R ${"stat /etc/hosts"} ${root}`).stdout, /Flags: 0x80010$/m);
+    assert.match((await execa`debugfs -R ${"stat /var/log"} ${root}`).stdout, /Flags: 0x800a0$/m);
+    // Attributes and links of the base are there, too.
+    assert.match((await execa`debugfs -R ${"stat /usr/bin/sudo"} ${root}`).stdout, /Mode: +04755/);
+    assert.match(
+      (await execa`debugfs -R ${"ls /boot/efi"} ${root}`).stdout,
+      /^\s*\d+ +\(\d+\) \. +\d+ +\(\d+\) \.\.\s*$/,
+    );
+  });
+
+  it("is refused before anything is written when the content does not fit", async () => {
+    await assert.rejects(assemble({ size: 256 * 1024 ** 2 }), /size: 256 MiB is too small: .*cure: set `size: \d+M`/);
+    assert.deepEqual(await leftovers(), []);
+  });
+
+  it("is refused when the root has no kernel", async () => {
+    const view = await scratchView(folder, base);
+    const [file, ...words] = view.enter as [string, ...string[]];
+    await execa(file, [...words, "sh", "-c", 'rm "$1"/boot/vmlinuz-*', "sh", view.path]);
+    await assert.rejects(assemble({ view }), /no kernel with a ramdisk .*cure: install a kernel/);
+    assert.deepEqual(await leftovers(), []);
+  });
+
+  it("leaves nothing when it is cancelled in the middle", async () => {
+    const cancel = new AbortController();
+    await assert.rejects(assemble({}, cancel.signal, () => setTimeout(() => cancel.abort(), 700)));
+    assert.deepEqual(await leftovers(), []);
+    const { stdout } = await execa({ reject: false })`pgrep -af ${folder}`;
+    assert.equal(stdout, "");
+  });
+
+  async function leftovers(): Promise<string[]> {
+    return (await readdir(folder)).filter((name) => name.startsWith("other"));
+  }
+});

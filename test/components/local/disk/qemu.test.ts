@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { powerDown } from "../../../../components/local/provider/machine/qemu-monitor.ts";
+import { doorPort } from "../../../../provision/builder/door.ts";
+import {
+  accelerator,
+  probeAccelerator,
+  qemuCommand,
+  type QemuOptions,
+} from "../../../../components/local/provider/machine/qemu.ts";
+import {
+  hostKeyFromConsole,
+  hostKeyIn,
+  seedFiles,
+} from "../../../../components/local/provider/machine/virtual-machine.ts";
+
+const options: QemuOptions = {
+  directory: "/machines/a,b",
+  firmware: "uefi",
+  memory: 1024,
+  cpus: 2,
+  address: "127.77.3.4",
+  accelerator: "tcg",
+};
+const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGkq8JrWxWmVZLrMT7F0dGm4yqVnbRtD0bN0m0Zk9x1d";
+
+describe("QEMU command of a local machine", () => {
+  it("forwards only the machine's own address, and lets the guest out only when told so", () => {
+    const network = (more: Partial<QemuOptions>): string | undefined =>
+      qemuCommand({ ...options, ...more }).find((word) => word.startsWith("user,"));
+    const forwards = `hostfwd=tcp:127.77.3.4:22-:22,hostfwd=tcp:127.77.3.4:${doorPort}-:${doorPort}`;
+    assert.equal(network({}), `user,id=network,restrict=on,${forwards}`);
+    assert.equal(network({ outbound: true }), `user,id=network,restrict=off,${forwards}`);
+  });
+
+  it("starts firmware with private settings for UEFI and none for BIOS", () => {
+    const flash = (firmware: "uefi" | "bios"): string[] =>
+      qemuCommand({ ...options, firmware }).filter((word) => word.startsWith("if=pflash"));
+    assert.equal(flash("bios").length, 0);
+    assert.match(flash("uefi")[0], /unit=0,.*readonly=on/);
+    assert.match(flash("uefi")[1], /unit=1,format=raw,file=\/machines\/a,,b\/efi-variables\.fd$/);
+  });
+
+  it("names the processor under TCG and passes the real one under KVM", () => {
+    const processor = (accelerated: "tcg" | "kvm"): string | undefined => {
+      const words = qemuCommand({ ...options, accelerator: accelerated });
+      return words[words.indexOf("-cpu") + 1];
+    };
+    assert.equal(processor("kvm"), "host");
+    assert.match(processor("tcg")!, /^Westmere,/);
+  });
+
+  it("doubles commas in paths, which QEMU would take for the end of a value", () => {
+    assert.ok(qemuCommand(options).every((word) => !/machines\/a,b/.test(word)));
+  });
+
+  it("finds an accelerator that works here", async () => {
+    assert.match(await accelerator(), /^(kvm|tcg)$/);
+  });
+
+  it("takes KVM only where a machine gets as far as to speak", async () => {
+    // The last one is what QEMU does where a virtual CPU can be made and not run: it complains, and holds the machine still.
+    const machines = {
+      kvm: "echo BdsDxe; exec sleep 600",
+      "tcg, QEMU refused": "echo 'Could not access KVM kernel module' >&2; exit 1",
+      "tcg, no word": "exit 0",
+      "tcg, gave up": "echo 'KVM internal error. Suberror: 1' >&2; exec sleep 600",
+    };
+    for (const [expected, script] of Object.entries(machines))
+      assert.equal(await probedWith(script), expected.slice(0, 3));
+  });
+});
+
+/** The accelerator that is found when QEMU behaves like this script. */
+async function probedWith(script: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "ci-images-test-"));
+  const { PATH } = process.env;
+  try {
+    await writeFile(join(folder, "qemu-system-x86_64"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    process.env.PATH = `${folder}:${PATH}`;
+    return await probeAccelerator();
+  } finally {
+    process.env.PATH = PATH;
+    await rm(folder, { recursive: true });
+  }
+}
+
+describe("console of a local machine", () => {
+  const block = (lines: string): string =>
+    `-----BEGIN SSH HOST KEY KEYS-----\r\n${lines}\r\n-----END SSH HOST KEY KEYS-----\r\n`;
+
+  it("shows the ed25519 host key among others", () => {
+    assert.equal(hostKeyIn(`noise\r\n${block(`ecdsa-sha2-nistp256 AAAAE2V= root@x\r\n${key} root@x`)}login:`), key);
+  });
+
+  it("shows none while the block is not whole, so that a half-written key is never taken", () => {
+    const text = block(`${key} root@x`);
+    const end = text.indexOf("-----END SSH HOST KEY KEYS-----") + "-----END SSH HOST KEY KEYS-----".length;
+    for (let length = 0; length < end; length++) assert.equal(hostKeyIn(text.slice(0, length)), undefined);
+    assert.equal(hostKeyIn(text.slice(0, end)), key);
+  });
+
+  it("takes no fingerprint or authorized key for a host key", () => {
+    assert.equal(hostKeyIn(`${key} user@elsewhere\r\n${block("ecdsa-sha2-nistp256 AAAAE2V= root@x")}`), undefined);
+  });
+
+  it("is read from the log file", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "ci-images-test-"));
+    try {
+      await writeFile(join(folder, "console.log"), block(`[   12.3] cloud-init: ${key} root@x`));
+      assert.equal(await hostKeyFromConsole(join(folder, "console.log")), key);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
+
+describe("seed of a local machine", () => {
+  it("hands over the login key as a cloud does and no host key but that of the bake's own way in", () => {
+    const door = { hostPrivateKey: "DOOR", authorizedKey: "ssh-ed25519 BBBB", loginUser: "debian" };
+    const files = seedFiles("one", 'ssh-ed25519 AAAA "quoted" user@x', door);
+    const metadata = JSON.parse(files["meta-data"]) as Record<string, unknown>;
+    assert.deepEqual(metadata["public-keys"], ['ssh-ed25519 AAAA "quoted" user@x']);
+    assert.equal(metadata["instance-id"], "one");
+    assert.doesNotMatch(Object.values(files).join(), /ssh_keys|PRIVATE KEY/);
+    assert.match(files["user-data"], /DOOR/);
+  });
+});
+
+describe("power button of a local machine", () => {
+  let folder: string;
+  beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), "ci-images-test-"))));
+  afterEach(() => rm(folder, { recursive: true }));
+
+  /** A monitor that ends as QEMU does when it hears one of `endsOn`. */
+  async function withMonitor<T>(endsOn: string[], use: (socket: string, heard: string[]) => Promise<T>): Promise<T> {
+    const heard: string[] = [];
+    const server = createServer((connection) => {
+      connection.write('{"QMP": {}}\n');
+      connection.on("data", (data) => {
+        for (const line of data.toString().trim().split("\n")) {
+          const { execute } = JSON.parse(line) as { execute: string };
+          heard.push(execute);
+          if (endsOn.includes(execute)) connection.end();
+        }
+      });
+    });
+    const socket = join(folder, "monitor.socket");
+    await new Promise<void>((resolve) => server.listen(socket, resolve));
+    try {
+      return await use(socket, heard);
+    } finally {
+      server.close();
+    }
+  }
+
+  it("lets the guest end by itself", () =>
+    withMonitor(["system_powerdown"], async (socket, heard) => {
+      assert.equal(await powerDown(socket), "clean");
+      assert.deepEqual(heard, ["qmp_capabilities", "system_powerdown"]);
+    }));
+
+  it("ends a guest that does not hear it after the grace time", () =>
+    withMonitor(["quit"], async (socket, heard) => {
+      assert.equal(await powerDown(socket, 50), "forced");
+      assert.deepEqual(heard, ["qmp_capabilities", "system_powerdown", "quit"]);
+    }));
+
+  it("sees that there is no machine", async () => {
+    assert.equal(await powerDown(join(folder, "monitor.socket")), "absent");
+  });
+});

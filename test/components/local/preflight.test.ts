@@ -1,0 +1,74 @@
+// What `local` asks of this computer's disks before a bake begins.
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { UserError } from "../../../common/user-error.ts";
+import { preflight } from "../../../components/local/provider/functions/lookups.ts";
+import { emptyCache } from "./support.ts";
+
+describe("room for a bake on local", function () {
+  this.timeout(60_000);
+  let folder: string;
+  let cache: Awaited<ReturnType<typeof emptyCache>>;
+  const mounted: string[] = [];
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "ci-images-room-"));
+    cache = await emptyCache();
+  });
+  afterEach(async () => {
+    for (const place of mounted.splice(0)) await execa("umount", [place]);
+    await cache.restore();
+    await rm(folder, { recursive: true });
+  });
+
+  /** A file system of its own with this much room. */
+  async function room(place: string, mebibytes: number): Promise<string> {
+    await mkdir(place, { recursive: true });
+    await execa("mount", ["-t", "tmpfs", "-o", `size=${mebibytes}m`, "tmpfs", place]);
+    mounted.push(place);
+    return place;
+  }
+
+  const ask = (home: string, what: { builder?: boolean; image?: boolean }) =>
+    preflight.call({ home, size: 8 * 2 ** 30, builder: true, image: true, ...what }, {} as never);
+
+  async function refusal(home: string, what: { builder?: boolean; image?: boolean } = {}): Promise<string> {
+    const error: unknown = await ask(home, what).then(
+      () => assert.fail("it is not refused"),
+      (error: unknown) => error,
+    );
+    assert.ok(error instanceof UserError, String(error));
+    return error.message;
+  }
+
+  it("says what is free and what is needed in numbers that differ, where they are almost the same", async () => {
+    const home = await room(join(folder, "images"), 3 * 1024 - 1);
+    assert.match(
+      await refusal(home),
+      /images: 2\.9 GiB of free disk; allowed: at least 3\.0 GiB for this bake's image/,
+    );
+  });
+
+  it("looks at the cache's file system, too, and tells how to have it elsewhere", async () => {
+    await room(cache.path, 100);
+    const home = await room(join(folder, "images"), 8 * 1024);
+    const message = await refusal(home);
+    assert.ok(message.startsWith(cache.path), message);
+    assert.match(message, /at least 2\.0 GiB for this bake's builder.*CI_IMAGES_CACHE/s);
+  });
+
+  it("adds up what is on one file system", async () => {
+    await room(cache.path, 4 * 1024);
+    assert.match(await refusal(join(cache.path, "images")), /at least 5\.0 GiB for this bake's image and builder/);
+  });
+
+  it("asks for no image's room where a stage makes none, and for none at all where a bake goes on", async () => {
+    const home = await room(join(folder, "images"), 1);
+    await ask(home, { image: false });
+    await room(cache.path, 1);
+    await ask(home, { builder: false });
+  });
+});

@@ -1,0 +1,133 @@
+// The first answer of a server, and its console when none comes; and waiting in general.
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeSshKeyPair } from "../../../common/ssh-key-pair.ts";
+import { boot, type BootInputs } from "../../../components/openstack/provider/resources/boot.ts";
+import { longestPause, waitFor, type Seen } from "../../../provider/kit/wait.ts";
+import { startSshServer, type SshServer } from "../../toolchain/ssh-server.ts";
+import { addServer, cloudForEachTest, testContext } from "./support.ts";
+
+describe("rackspace Boot", () => {
+  const cloud = cloudForEachTest();
+  let ssh: SshServer;
+  let cache: string;
+  let cacheBefore: string | undefined;
+  beforeEach(async () => {
+    ssh = await startSshServer();
+    cache = await mkdtemp(join(tmpdir(), "consoles-"));
+    cacheBefore = process.env.CI_IMAGES_CACHE;
+    process.env.CI_IMAGES_CACHE = cache;
+  });
+  afterEach(async () => {
+    if (cacheBefore === undefined) delete process.env.CI_IMAGES_CACHE;
+    else process.env.CI_IMAGES_CACHE = cacheBefore;
+    await ssh.stop();
+    await rm(cache, { recursive: true });
+  });
+  const inputs = (server: string, changes: Partial<BootInputs> = {}): BootInputs => ({
+    ...{ region: "RegionOne", server, host: "127.0.0.1", port: ssh.port, user: "debian", hostKey: ssh.hostKey },
+    privateKey: ssh.privateKey,
+    deadline: 5,
+    power: "on",
+    ...changes,
+  });
+
+  it("is done when the server's SSH answers with its host key, at a later try, too", async () => {
+    ssh.refuse = 2;
+    const { id } = await addServer(cloud());
+    await boot.create(inputs(id), testContext());
+    assert.equal(ssh.refuse, 0);
+  });
+
+  it("waits again when the server was powered on, and for none that is off", async () => {
+    const { id } = await addServer(cloud());
+    const { outputs } = await boot.create(inputs(id), testContext());
+    ssh.refuse = 2;
+    const off = await boot.update!(id, outputs, inputs(id, { power: "off" }), testContext());
+    assert.equal(ssh.refuse, 2);
+    await boot.update!(id, off, inputs(id), testContext());
+    assert.equal(ssh.refuse, 0);
+  });
+
+  it("gives up on a server that answers with another key, and saves its console where only the user can read it", async () => {
+    const { id } = await addServer(cloud(), { name: "worker-7" });
+    cloud().region().hypervisor.console = async () => "Kernel panic - not syncing\n";
+    const hostKey = makeSshKeyPair().publicKey;
+    await assert.rejects(
+      async () => boot.create(inputs(id, { hostKey, deadline: 0.1 }), testContext()),
+      (error: Error) => {
+        assert.match(
+          error.message,
+          /waited 0 s for it to answer by SSH with its host key: it still is ACTIVE and does not answer at 127/,
+        );
+        assert.match(error.message, /its console was saved in .*consoles\/worker-7\.log$/);
+        return true;
+      },
+    );
+    const file = join(cache, "consoles", "worker-7.log");
+    assert.equal(await readFile(file, "utf8"), "Kernel panic - not syncing\n");
+    assert.equal((await stat(file)).mode & 0o077, 0);
+  });
+
+  it("fails at once for a server that broke or is gone, and says why", async () => {
+    const server = await addServer(cloud());
+    Object.assign(server, { status: "ERROR", fault: { code: 500, message: "No valid host was found" } });
+    const asked = inputs(server.id, { port: 1, deadline: 60 });
+    await assert.rejects(async () => boot.create(asked, testContext()), /it is in ERROR: No valid host was found/);
+    cloud().region().servers.clear();
+    await assert.rejects(async () => boot.create(asked, testContext()), /is gone; cure: run `pulumi up` again/);
+  });
+
+  it("says so when not even the console can be had", async () => {
+    const { id } = await addServer(cloud());
+    cloud().faults.refuse({ matches: /os-getConsoleOutput/, status: 409, message: "not ready" });
+    const asked = inputs(id, { port: 1, deadline: 0.01 });
+    await assert.rejects(
+      async () => boot.create(asked, testContext()),
+      /its console could not be read: .*409: not ready/,
+    );
+  });
+});
+
+describe("waiting for a cloud", () => {
+  const wait = (looks: Seen<string>[], deadline = 60) => ({
+    ...{ what: "thing 7", until: "to be ready", deadline, lookAt: "show thing 7" },
+    look: async () => (looks.length > 1 ? looks.shift()! : looks[0]),
+  });
+  let before: string | undefined;
+  beforeEach(() => {
+    before = process.env.CI_IMAGES_POLL_SECONDS;
+    process.env.CI_IMAGES_POLL_SECONDS = "0.002";
+  });
+  afterEach(() => {
+    if (before === undefined) delete process.env.CI_IMAGES_POLL_SECONDS;
+    else process.env.CI_IMAGES_POLL_SECONDS = before;
+  });
+
+  it("shows each new state once, and ends with what was waited for", async () => {
+    const context = testContext();
+    const seen = [{ state: "cold" }, { state: "cold" }, { state: "warm" }, { done: "hot" }];
+    assert.equal(await waitFor(wait(seen), context), "hot");
+    assert.deepEqual(context.lines, ["thing 7 is cold", "thing 7 is warm"]);
+  });
+
+  it("ends at the deadline with state, time and where to look", async () => {
+    await assert.rejects(
+      waitFor(wait([{ state: "cold" }], 0.02), testContext()),
+      /thing 7, waited 0 s for it to be ready: it still is cold; allowed: at most 0\.02 s; cure: look at it with `show thing 7`/,
+    );
+  });
+
+  it("ends at once on a state that means failure", async () => {
+    const failing = wait([{ failed: "it broke", cure: "mend it" }]);
+    await assert.rejects(waitFor(failing, testContext()), /it broke; cure: mend it; look at it with `show thing 7`/);
+  });
+
+  it("looks every three seconds at the most, unless the environment says otherwise", () => {
+    assert.equal(longestPause({}), 3000);
+    assert.equal(longestPause({ CI_IMAGES_POLL_SECONDS: "0.5" }), 500);
+    assert.equal(longestPause({ CI_IMAGES_POLL_SECONDS: "soon" }), 3000);
+  });
+});

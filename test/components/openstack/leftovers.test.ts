@@ -1,0 +1,128 @@
+// The sweep: what is past its time goes, and nothing else does.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { cloudLabels, formatExpiry } from "../../../common/labels.ts";
+import { sweep } from "../../../components/openstack/provider/functions/sweep.ts";
+import { addServer, cloudForEachTest, labels, testContext } from "./support.ts";
+
+const past = formatExpiry(new Date(Date.now() - 60_000));
+const future = formatExpiry(new Date(Date.now() + 3600_000));
+const { project, stack } = labels;
+
+describe("rackspace sweep", () => {
+  const cloud = cloudForEachTest();
+  const run = async (remove = false) => {
+    const inputs = { regions: ["RegionOne"], lifetime: 3600, remove, project, stack };
+    return (await sweep.call(inputs, testContext())).leftovers;
+  };
+  const metadata = (expires: string, changes = {}) => cloudLabels("rackspace", { ...labels, ...changes, expires });
+  const image = (properties: Record<string, string>, name: string) => {
+    const id = randomUUID();
+    return cloud()
+      .region()
+      .addImage({ ...properties, id, name, owner: cloud().account.project, visibility: "private" });
+  };
+  const thing = (collection: string, fields: Record<string, unknown>) => {
+    const id = randomUUID();
+    const project_id = cloud().account.project;
+    cloud()
+      .region()
+      .collection(collection)
+      .set(id, { id, project_id, created_at: "2020-01-01T00:00:00Z", ...fields });
+    return id;
+  };
+
+  it("lists servers and unproven images past their expiry, and removes them only when asked to", async () => {
+    const server = await addServer(cloud(), { name: "old", metadata: metadata(past) });
+    await addServer(cloud(), { name: "young", metadata: metadata(future) });
+    await addServer(cloud(), { name: "theirs", metadata: metadata(past, { stack: "other" }) });
+    await addServer(cloud(), { name: "foreign" });
+    const unproven = image(metadata(past, { role: "image" }), "unproven");
+    const properties = cloudLabels("rackspace", { ...labels, role: "image" });
+    const proven = image(properties, "proven");
+    const found = (await run()).map(({ kind, id }) => `${kind} ${id}`);
+    assert.deepEqual(found, [`server ${server.id}`, `image ${unproven}`]);
+    assert.equal(cloud().region().servers.size, 4);
+    await run(true);
+    const names = [...cloud().region().servers.values()].map(({ name }) => name);
+    assert.deepEqual(names.sort(), ["foreign", "theirs", "young"]);
+    assert.ok(cloud().region().images.has(proven));
+    assert.ok(!cloud().region().images.has(unproven));
+  });
+
+  it("removes what belongs to a server together with it, and what is another's not at all", async () => {
+    const name = (digits: string) => `${project}-${stack}-debian12-01234567-builder-${digits}`;
+    for (const [digits, expires] of [
+      ["0a1b2c", past],
+      ["ffffff", future],
+    ] as const) {
+      const own = { name: name(digits), created_at: new Date().toISOString() };
+      const server = await addServer(cloud(), { name: `server-${digits}`, metadata: metadata(expires) });
+      server.keyName = own.name;
+      server.securityGroups = [own.name];
+      thing("security-groups", own);
+      thing("ports", { ...own, device_id: server.id });
+      cloud()
+        .region()
+        .keypairs.set(own.name, { public_key: "ssh-ed25519 AAAA", ...own });
+    }
+    const kinds = ["server", "port", "security group", "key pair"];
+    assert.deepEqual(
+      (await run()).map(({ kind }) => kind),
+      kinds,
+    );
+    assert.deepEqual(
+      (await run(true)).map(({ kind, problem }) => problem ?? kind),
+      kinds,
+    );
+    assert.deepEqual(await run(), []);
+    const left = ["ports", "security-groups"].map((each) => cloud().region().collection(each).size);
+    assert.deepEqual([...left, cloud().region().keypairs.size, cloud().region().servers.size], [1, 1, 1, 1]);
+  });
+
+  it("removes addresses, ports, groups and key pairs whose machine is gone, by name and age", async () => {
+    const name = `${project}-${stack}-debian12-01234567-builder-0a1b2c`;
+    const ids = [
+      thing("floatingips", { description: name }),
+      thing("ports", { name, device_id: "" }),
+      thing("security-groups", { name }),
+    ];
+    cloud()
+      .region()
+      .keypairs.set(name, { name, public_key: "ssh-ed25519 AAAA", created_at: "2020-01-01T00:00:00.000000" });
+    // None of these is a leftover of ours.
+    thing("ports", { name, device_id: "somebody's" });
+    thing("security-groups", { name: `${project}-${stack}-office` });
+    thing("security-groups", { name: name.replace("0a1b2c", "ffffff"), created_at: new Date().toISOString() });
+    thing("security-groups", { name: name.replace(stack, "other") });
+    thing("security-groups", { name: name.replace(stack, `${stack}-next`) });
+    assert.deepEqual(
+      (await run(true)).map(({ id }) => id),
+      [...ids, name],
+    );
+    const left = ["floatingips", "ports", "security-groups"].map((each) => cloud().region().collection(each).size);
+    assert.deepEqual([...left, cloud().region().keypairs.size], [0, 1, 4, 0]);
+    assert.deepEqual(await run(), []);
+  });
+
+  it("leaves what a server still uses", async () => {
+    const name = `${project}-${stack}-debian12-01234567-builder-0a1b2c`;
+    thing("security-groups", { name });
+    const server = await addServer(cloud(), { metadata: metadata(future) });
+    server.securityGroups = [name];
+    assert.deepEqual(await run(), []);
+  });
+
+  it("tells what could not be removed, and goes on with the others", async () => {
+    await addServer(cloud(), { name: "locked", metadata: metadata(past) });
+    image(metadata(past, { role: "image" }), "unproven");
+    cloud().faults.refuse({ matches: /^DELETE .*servers/, status: 409, message: "locked" });
+    const [server, other] = await run(true);
+    assert.match(server.problem!, /409: locked/);
+    assert.equal(other.problem, undefined);
+    assert.deepEqual(
+      (await run()).map(({ name }) => name),
+      ["locked"],
+    );
+  });
+});

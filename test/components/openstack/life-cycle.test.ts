@@ -1,0 +1,329 @@
+// Servers and images through our provider's resources, against a fake OpenStack that can fail in every way we know of.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { labelKey, cloudLabels } from "../../../common/labels.ts";
+import { lease } from "../../../components/openstack/provider/resources/lease.ts";
+import { serverImage } from "../../../components/openstack/provider/resources/server-image.ts";
+import { sharing } from "../../../components/openstack/provider/resources/sharing.ts";
+import {
+  imageLook,
+  promotion,
+  retirement,
+  sealMark,
+  stop,
+} from "../../../components/openstack/provider/resources/steps.ts";
+import { survey } from "../../../components/openstack/provider/functions/lookups.ts";
+import { addServer, cloudForEachTest, imageInputs, labels, leaseInputs, testContext } from "./support.ts";
+
+const region = "RegionOne";
+const owner = { region, project: labels.project, stack: labels.stack, distribution: labels.distribution };
+
+describe("rackspace Lease", () => {
+  const cloud = cloudForEachTest();
+
+  it("names the server anew each time and gives it labels, tags and an expiry", async () => {
+    const one = await lease.create(leaseInputs({ tags: { team: "ci" } }), testContext());
+    const other = await lease.create(leaseInputs(), testContext());
+    assert.notEqual(one.outputs.machine, other.outputs.machine);
+    assert.equal(one.outputs.metadata.team, "ci");
+    assert.equal(one.outputs.metadata.ci_images_recipe, labels.recipe);
+    assert.match(one.outputs.metadata.ci_images_expires, /^\d{8}T\d{6}Z$/);
+  });
+
+  it("removes what an earlier bake of the same owner left, and nothing else", async () => {
+    const mine = { ...labels, recipe: "another" };
+    await addServer(cloud(), { name: "left", metadata: cloudLabels("rackspace", mine) });
+    const others = await addServer(cloud(), { metadata: cloudLabels("rackspace", { ...labels, stack: "other" }) });
+    const context = testContext();
+    await lease.create(leaseInputs(), context);
+    assert.deepEqual([...cloud().region().servers.keys()], [others.id]);
+    assert.match(context.lines.join(), /removed server left/);
+  });
+
+  it("is dropped with its server, whatever state that is in, and is content when there is none", async () => {
+    const { id, outputs } = await lease.create(leaseInputs(), testContext());
+    await addServer(cloud(), { name: outputs.machine, status: "ERROR" });
+    await lease.delete!(id, outputs, testContext());
+    assert.equal(cloud().region().servers.size, 0);
+    await lease.delete!(id, outputs, testContext());
+  });
+
+  it("drops an image of its server that was never proven, and keeps one that was", async () => {
+    const { id, outputs } = await lease.create(leaseInputs(), testContext());
+    const server = await addServer(cloud(), { name: outputs.machine, status: "SHUTOFF" });
+    const one = await serverImage.create(imageInputs(server), testContext());
+    await promotion.create({ region, image: one.id, how: "test", report: "ok 1\nok 2" }, testContext());
+    const two = await serverImage.create(imageInputs(server, { recipe: "fedc" }), testContext());
+    await lease.delete!(id, outputs, testContext());
+    assert.ok(cloud().region().images.has(one.id));
+    assert.ok(!cloud().region().images.has(two.id));
+  });
+
+  it("is replaced when it ran out, when its server is gone or broken, and when sealing did not end well", async () => {
+    const { id, outputs } = await lease.create(leaseInputs(), testContext());
+    const drift = (changes = {}) => lease.drift!(id, { ...outputs, ...changes });
+    assert.equal(await drift(), "replace", "no server");
+    const server = await addServer(cloud(), { name: outputs.machine });
+    assert.equal(await drift(), "none");
+    assert.equal(await drift({ deadline: "2020-01-01T00:00:00Z" }), "replace", "ran out");
+    await sealMark.create({ region, server: server.id }, testContext());
+    assert.equal(await drift(), "replace", "sealing began");
+    await stop.create({ region, server: server.id }, testContext());
+    assert.equal(await drift(), "none", "sealed and stopped");
+    assert.equal(
+      await lease.drift!(id, outputs, leaseInputs({ open: true })),
+      "replace",
+      "sealed, and to be logged in to",
+    );
+    server.status = "ACTIVE";
+    assert.equal(await drift(), "replace", "started again after sealing");
+    server.metadata = {};
+    server.status = "ERROR";
+    assert.equal(await drift(), "replace", "broken");
+  });
+});
+
+describe("rackspace Stop and Retirement", () => {
+  const cloud = cloudForEachTest();
+
+  it("stop the server through the API and wait until it is SHUTOFF; a stopped one is left alone", async () => {
+    const { id } = await addServer(cloud());
+    await stop.create({ region, server: id }, testContext());
+    const server = cloud().region().servers.get(id)!;
+    assert.equal(server.status, "SHUTOFF");
+    await stop.create({ region, server: id }, testContext());
+    assert.equal(cloud().calls.filter((call) => call.endsWith("os-stop")).length, 1);
+  });
+
+  it("say what happened when the server breaks, or is gone", async () => {
+    const server = await addServer(cloud());
+    cloud().faults.ignoredStops = 1;
+    setTimeout(() => Object.assign(server, { status: "ERROR", fault: { code: 500, message: "no power" } }), 20);
+    await assert.rejects(
+      async () => stop.create({ region, server: server.id }, testContext()),
+      /server worker-1 .*, waited 0 s for it to be SHUTOFF: it is in ERROR: no power; cure: look at it with `openstack --os-region-name RegionOne server show/,
+    );
+    cloud().region().servers.clear();
+    await assert.rejects(
+      async () => stop.create({ region, server: server.id }, testContext()),
+      /is gone; cure: run `pulumi up`/,
+    );
+  });
+
+  it("end the server and wait until it is gone; one that is gone is no error", async () => {
+    const { id } = await addServer(cloud());
+    await retirement.create({ region, server: id }, testContext());
+    assert.equal(cloud().region().servers.size, 0);
+    await retirement.create({ region, server: id }, testContext());
+  });
+
+  it("fail when the API refuses, and work when it does not any more", async () => {
+    const { id } = await addServer(cloud());
+    cloud().faults.refuse({ matches: /^DELETE .*servers/, status: 409, message: "locked" });
+    const retire = async () => retirement.create({ region, server: id }, testContext());
+    await assert.rejects(retire, /DELETE \/servers\/.* was refused with 409: locked/);
+    await retire();
+    assert.equal(cloud().region().servers.size, 0);
+  });
+
+  it("end with the user's cancellation", async () => {
+    const { id } = await addServer(cloud());
+    cloud().faults.ignoredDeletions = 1;
+    const context = testContext();
+    setTimeout(() => context.abort.abort(new Error("cancelled")), 20);
+    await assert.rejects(async () => retirement.create({ region, server: id }, context), /cancelled/);
+  });
+});
+
+describe("rackspace ServerImage", () => {
+  const cloud = cloudForEachTest();
+  const stopped = () => addServer(cloud(), { status: "SHUTOFF" });
+  const make = async (server: Awaited<ReturnType<typeof stopped>>, changes = {}) =>
+    serverImage.create(imageInputs(server, changes), testContext());
+
+  it("is made by Nova, and done when Nova is done with the server, too", async () => {
+    const server = await stopped();
+    const { id, outputs } = await make(server);
+    assert.equal(server.taskState, null);
+    const image = cloud().region().images.get(id)!;
+    assert.equal(image.status, "active");
+    assert.equal(image.name, "ci-images-rackspace-debian12-worker-0123456789ab");
+    assert.equal(image.team, "ci");
+    assert.equal(outputs.bytes, 1_000_000);
+    assert.deepEqual(outputs.builder, imageInputs(server).making!.builder);
+    assert.ok(!("making" in outputs));
+  });
+
+  it("finds the image's id in the address, as clouds without microversions answer", async () => {
+    const server = await stopped();
+    cloud().hasMicroversions = false;
+    const { id } = await make(server);
+    assert.ok(cloud().region().images.has(id));
+  });
+
+  for (const [end, reason] of [
+    ["queued", /went from saving back to queued|has no content, and Nova is done with its server/],
+    ["killed", /it ended as killed/],
+    ["pending_delete", /it ended as pending_delete/],
+    ["deactivated", /it was deactivated/],
+    ["gone", /it is gone: Nova drops an image that its compute host could not make/],
+    ["empty", /it is active and empty/],
+  ] as const) {
+    it(`fails when the image ends ${end}, and the next try makes another and drops what came to nothing`, async () => {
+      const server = await stopped();
+      cloud().faults.snapshotEnds.push(end);
+      await assert.rejects(async () => make(server), reason);
+      while (server.taskState) await new Promise((resolve) => setTimeout(resolve, 1));
+      const { id } = await make(server);
+      const ours = [...cloud().region().images.values()].filter((image) => "instance_uuid" in image);
+      assert.deepEqual(
+        ours.map((image) => image.id),
+        [id],
+      );
+    });
+  }
+
+  it("goes on with the image that an interrupted `pulumi up` began", async () => {
+    const server = await stopped();
+    const context = testContext();
+    setTimeout(() => context.abort.abort(new Error("cancelled")), 3);
+    const slow = cloud().region();
+    slow.hypervisor.snapshot = async () => (await new Promise((resolve) => setTimeout(resolve, 60)), { size: 7 });
+    await assert.rejects(async () => serverImage.create(imageInputs(server), context), /cancelled/);
+    const { outputs } = await make(server);
+    assert.equal(outputs.bytes, 7);
+    assert.equal(cloud().calls.filter((call) => call.endsWith("createImage")).length, 1);
+  });
+
+  it("refuses a server that was started again after it was sealed", async () => {
+    const server = await addServer(cloud());
+    await assert.rejects(async () => make(server), /is ACTIVE although it was sealed and stopped/);
+  });
+
+  it("takes over the image of its recipe when the state was lost, and needs no server for that", async () => {
+    const server = await stopped();
+    const { id } = await make(server);
+    const kept = imageInputs(server, { making: undefined });
+    cloud().region().servers.clear();
+    const context = testContext();
+    assert.equal((await serverImage.create(kept, context)).id, id);
+    assert.match(context.lines.join(), /taken over/);
+  });
+
+  it("says so when neither image nor server is there", async () => {
+    const kept = imageInputs(await stopped(), { making: undefined });
+    await assert.rejects(async () => serverImage.create(kept, testContext()), /is gone, and so is the builder/);
+  });
+
+  it("notices that the image was deleted by hand, and that a property was changed", async () => {
+    const { id, outputs } = await make(await stopped());
+    assert.equal(await serverImage.drift!(id, outputs), "none");
+    const image = cloud().region().images.get(id)!;
+    image.team = "other";
+    assert.equal(await serverImage.drift!(id, outputs), "update");
+    assert.equal((await serverImage.read!(id, outputs, testContext()))!.properties.team, "other");
+    cloud().region().images.delete(id);
+    assert.equal(await serverImage.drift!(id, outputs), "replace");
+    assert.equal(await serverImage.read!(id, outputs, testContext()), undefined);
+  });
+
+  it("changes properties in place: sets, changes and removes them", async () => {
+    const server = await stopped();
+    const { id, outputs } = await make(server, { properties: { team: "ci", old: "1" } });
+    const wanted = imageInputs(server, { properties: { team: "qa", fresh: "2" } });
+    const state = await serverImage.update!(id, outputs, wanted, testContext());
+    const { team, fresh, old } = cloud().region().images.get(id)!;
+    assert.deepEqual({ team, fresh, old }, { team: "qa", fresh: "2", old: undefined });
+    assert.deepEqual(state.properties, { team: "qa", fresh: "2" });
+  });
+
+  it("of a server that boots from a volume takes its snapshot and volume with it when it goes", async () => {
+    const server = await addServer(cloud(), { status: "SHUTOFF", fromVolume: true });
+    const { id, outputs } = await make(server);
+    await retirement.create({ region, server: server.id }, testContext());
+    const { snapshots, volumes, images } = cloud().region();
+    assert.deepEqual([snapshots.size, volumes.size], [1, 1], "both are needed as long as the image is");
+    await imageLook.create({ region, image: id }, testContext());
+    await serverImage.delete!(id, outputs, testContext());
+    assert.deepEqual([images.has(id), snapshots.size, volumes.size], [false, 0, 0]);
+    await serverImage.delete!(id, outputs, testContext());
+  });
+
+  it("that went with its server is noticed at the second look", async () => {
+    const { id } = await make(await stopped());
+    await imageLook.create({ region, image: id }, testContext());
+    cloud().region().images.delete(id);
+    await assert.rejects(async () => imageLook.create({ region, image: id }, testContext()), /it went with its server/);
+  });
+});
+
+describe("rackspace images after the bake", () => {
+  const cloud = cloudForEachTest();
+  const made = async (recipe = labels.recipe) =>
+    serverImage.create(imageInputs(await addServer(cloud(), { status: "SHUTOFF" }), { recipe }), testContext());
+  const promote = (image: string) =>
+    promotion.create({ region, image, how: "m1.small", report: "ok 1 a\nok 2 b" }, testContext());
+
+  it("are found again with their plan, proven only after promotion", async () => {
+    const { id } = await made();
+    const before = await survey.call(owner, testContext());
+    assert.deepEqual(
+      before.images.map((image) => [image.id, image.proven, image.plan]),
+      [[id, false, { recipe: labels.recipe }]],
+    );
+    await promote(id);
+    assert.equal((await survey.call(owner, testContext())).images[0].proven, true);
+    const image = cloud().region().images.get(id)!;
+    assert.ok(!(labelKey("rackspace", "expires") in image) && !(labelKey("rackspace", "machine") in image));
+  });
+
+  it("are not taken for the snapshot that somebody made of a worker booted from one", async () => {
+    const { id } = await made();
+    await promote(id);
+    const inherited = cloud().region().images.get(id)!;
+    cloud()
+      .region()
+      .addImage({ ...inherited, id: randomUUID(), name: "a worker's snapshot" });
+    assert.deepEqual(
+      (await survey.call(owner, testContext())).images.map((image) => image.id),
+      [id],
+    );
+  });
+
+  it("list builders of interrupted bakes by their recipe", async () => {
+    await addServer(cloud(), { metadata: cloudLabels("rackspace", labels) });
+    assert.deepEqual((await survey.call(owner, testContext())).builders, [labels.recipe]);
+  });
+
+  it("know builders that were sealed and stopped, as long as their time is not up", async () => {
+    const sealed = async () => (await survey.call(owner, testContext())).sealed;
+    const server = await addServer(cloud(), { metadata: cloudLabels("rackspace", labels) });
+    assert.deepEqual(await sealed(), []);
+    await sealMark.create({ region: "RegionOne", server: server.id }, testContext());
+    await stop.create({ region: "RegionOne", server: server.id }, testContext());
+    assert.deepEqual(await sealed(), [labels.recipe]);
+    server.metadata[labelKey("rackspace", "expires")] = "20200101T000000Z";
+    assert.deepEqual(await sealed(), []);
+  });
+
+  it("can't be promoted when they are gone", async () => {
+    await assert.rejects(async () => promote("none"), /image none in RegionOne: is gone/);
+  });
+
+  it("are shared with members, and private again afterwards", async () => {
+    const { id } = await made();
+    const inputs = { region, image: id, visibility: "shared" as const, members: ["project-b", "project-a"] };
+    await sharing.create(inputs, testContext());
+    const image = cloud().region().images.get(id)!;
+    assert.equal(image.visibility, "shared");
+    assert.equal(await sharing.drift!(id, inputs), "none");
+    const fewer = { ...inputs, members: ["project-a"] };
+    await sharing.update!(id, inputs, fewer, testContext());
+    assert.deepEqual([...cloud().region().members.get(id)!.keys()], ["project-a"]);
+    assert.equal(await sharing.drift!(id, inputs), "update");
+    await sharing.delete!(id, fewer, testContext());
+    assert.equal(image.visibility, "private");
+    cloud().region().images.delete(id);
+    await sharing.delete!(id, fewer, testContext());
+  });
+});

@@ -1,0 +1,367 @@
+// The graph of stack `rackspace`: what is declared, with which inputs and in which order, for an image that has to be baked, one
+// that is there, and one that nobody has seen booting yet.
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeSshKeyPair } from "../../../common/ssh-key-pair.ts";
+import { openRackspace } from "../../../components/openstack/open-cloud.ts";
+import { checkSettings, type Settings } from "../../../components/stack-settings.ts";
+import { doorPort } from "../../../provision/builder/door.ts";
+import { describePlan } from "../../../provision/plan/explain.ts";
+import { planRecipe, type Plan } from "../../../provision/plan/plan.ts";
+import { loadRecipe } from "../../../provision/recipe/load-recipe.ts";
+import { unwrapSecrets } from "../../../provider/values.ts";
+import { tinyRecipe } from "../../engine/recipes.ts";
+import { Graph } from "../graph.ts";
+
+/** What resources know beside their inputs. */
+function outputsOf(type: string, name: string): object {
+  const pair = { publicKey: `ssh-ed25519 PUBLIC-${name}`, privateKey: `PRIVATE-${name}` };
+  const outputs: Record<string, object> = {
+    "ci-images:index:KeyPair": pair,
+    "ci-images:rackspace:Lease": {
+      machine: `${name}-machine`,
+      deadline: "2030-01-01T00:00:00.000Z",
+      metadata: { ci_images_expires: "20300101T000000Z" },
+    },
+    "ci-images:rackspace:ServerImage": {
+      id: "image-1",
+      image: "image-1",
+      imageName: "image name",
+      bytes: 7,
+      builtAt: "2026-01-01",
+      builder: { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 BBBB" },
+    },
+    "openstack:compute/instance:Instance": { id: "server-1", accessIpV4: "192.0.2.7", accessIpV6: "" },
+    "openstack:networking/floatingIp:FloatingIp": { address: "203.0.113.9" },
+    "command:remote:Command": { stdout: `machine-id: ${"1".repeat(32)}\nok 1 - fine` },
+  };
+  return outputs[type] ?? {};
+}
+
+/** A cloud with two regions, a base image and no image of ours, and what is declared on it. */
+class RackspaceGraph extends Graph {
+  constructor() {
+    const answers = {
+      "ci-images:rackspace:regions": { regions: ["ORD", "DFW"], usual: "ORD", notices: [] },
+      "ci-images:rackspace:resolveBase": { id: "base-1", description: "Debian 12" },
+      "ci-images:rackspace:survey": { images: [], builders: [] },
+      "ci-images:rackspace:preflight": {
+        flavor: "flavor-1",
+        networks: [{ id: "network-1", name: "private" }],
+        hasKeyPair: false,
+        reached: { family: 4, networks: ["10.4.0.0/24"], cloudHost: "keystone.example" },
+      },
+      "ci-images:index:ownAddress": { addresses: ["10.8.0.3"], notice: "SSH is opened to 10.8.0.3" },
+    };
+    super("rackspace", answers, outputsOf);
+  }
+
+  bake(settings: Settings, plan: Plan, keep = 1): Promise<unknown> {
+    return this.declare(async () => (await openRackspace(settings))[0], settings, plan, keep);
+  }
+}
+
+describe("the graph of stack rackspace", () => {
+  let folder: string;
+  let plan: Plan;
+  let recipe: string;
+  let prefix: string;
+  let environment: NodeJS.ProcessEnv;
+
+  const settingsOf = (rackspace: object = {}, more: object = {}) =>
+    checkSettings("Pulumi.rackspace.yaml", "ci-images:", {
+      cloud: "rackspace",
+      sshFrom: ["203.0.113.5/32", "2001:db8::1/128"],
+      rackspace: { flavor: "m1.small", ...rackspace },
+      ...more,
+    });
+  const generation = (changes: object = {}) => ({
+    id: "image-1",
+    recipe,
+    name: "tiny",
+    builtAt: "2026-01-01",
+    proven: true,
+    plan: describePlan(plan, { id: "base-1", description: "Debian 12" }),
+    ...changes,
+  });
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "rackspace-"));
+    await writeFile(join(folder, "tiny.yaml"), JSON.stringify(tinyRecipe()));
+    const loaded = await loadRecipe(join(folder, "tiny.yaml"));
+    plan = await planRecipe(loaded, loaded.distributions[0], { sealVersion: "1" });
+    recipe = plan.recipeHash("base-1");
+    prefix = `debian12-${recipe.slice(0, 8)}`;
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+  beforeEach(() => {
+    environment = { ...process.env };
+    for (const key of Object.keys(process.env)) if (key.startsWith("RACKSPACE_")) delete process.env[key];
+  });
+  afterEach(() => {
+    for (const key of Object.keys(process.env)) if (key.startsWith("RACKSPACE_")) delete process.env[key];
+    Object.assign(process.env, environment);
+  });
+
+  it("bakes what is not there: lease, server, commands, stop, image, retirement, second look, trial, promotion", async () => {
+    const graph = new RackspaceGraph();
+    const output = await graph.bake(settingsOf(), plan);
+    assert.deepEqual(output, { id: "image-1", name: "image name", bytes: 7, recipe, builtAt: "2026-01-01" });
+    const ours = graph.declared.filter(({ type }) => type.startsWith("ci-images:rackspace:"));
+    assert.deepEqual(
+      ours.map(({ type, name }) => `${type.split(":")[2]} ${name.replace(prefix, "")}`),
+      [
+        "Lease -builder-lease",
+        "Boot -builder-boot",
+        "SealMark -sealing",
+        "Stop -stop",
+        "ServerImage ",
+        "Retirement -retirement",
+        "ImageLook -image-look",
+        "Lease -trial-lease",
+        "Boot -trial-boot",
+        "Promotion -promotion",
+        "Retirement -trial-retirement",
+      ],
+    );
+  });
+
+  it("declares the server so that its lease ends it, and a new lease makes a new one", async () => {
+    const graph = new RackspaceGraph();
+    await graph.bake(settingsOf(), plan);
+    const { inputs, options } = graph.get(`${prefix}-builder`);
+    assert.equal(inputs.name, `${prefix}-builder-lease-machine`);
+    assert.equal(inputs.imageId, "base-1");
+    assert.equal(inputs.flavorId, "flavor-1");
+    assert.equal(inputs.region, "ORD");
+    assert.equal(inputs.powerState, "active");
+    assert.deepEqual(inputs.networks, [{ uuid: "network-1", accessNetwork: true }]);
+    assert.deepEqual(options.replaceOnChanges, ["name"]);
+    assert.equal(graph.goesWith(`${prefix}-builder`), `${prefix}-builder-lease`);
+    assert.notEqual(inputs.userData, unwrapSecrets(inputs.userData), "it is a secret");
+    const userData = unwrapSecrets(inputs.userData) as string;
+    assert.match(userData, /^#cloud-config\n/);
+    assert.match(userData, new RegExp(`PRIVATE-${prefix}-builder-host-key`));
+    assert.ok(!userData.includes(`PRIVATE-${prefix}-builder-login-key`));
+  });
+
+  it("opens SSH to the caller's networks and nothing else, and drops the group after the server", async () => {
+    const graph = new RackspaceGraph();
+    await graph.bake(settingsOf(), plan);
+    const rules = graph.declared.filter(
+      ({ type, name }) => type.endsWith(":SecGroupRule") && name.startsWith(`${prefix}-builder`),
+    );
+    assert.deepEqual(
+      rules.map(({ inputs }) => [
+        inputs.direction,
+        inputs.ethertype,
+        inputs.portRangeMin,
+        inputs.portRangeMax,
+        inputs.remoteIpPrefix,
+      ]),
+      [
+        ["ingress", "IPv4", 22, 22, "203.0.113.5/32"],
+        ["ingress", "IPv4", doorPort, doorPort, "203.0.113.5/32"],
+        ["ingress", "IPv6", 22, 22, "2001:db8::1/128"],
+        ["ingress", "IPv6", doorPort, doorPort, "2001:db8::1/128"],
+      ],
+    );
+    assert.ok(graph.after(`${prefix}-builder-lease`).includes(`${prefix}-builder-security-group`));
+    const group = graph.get(`${prefix}-builder-security-group`).inputs.name;
+    assert.deepEqual(graph.get(`${prefix}-builder`).inputs.securityGroups, [group]);
+  });
+
+  it("opens SSH to the address that the machines' networks see, when the stack does not say; refuses another family", async () => {
+    const graph = new RackspaceGraph();
+    await graph.bake(settingsOf({}, { sshFrom: undefined }), plan);
+    assert.deepEqual(graph.asked["ci-images:index:ownAddress"], {
+      family: 4,
+      networks: ["10.4.0.0/24"],
+      cloudHost: "keystone.example",
+    });
+    assert.equal(graph.get(`${prefix}-builder-ssh`).inputs.remoteIpPrefix, "10.8.0.3/32");
+    const six = new RackspaceGraph();
+    Object.assign(six.answers["ci-images:rackspace:preflight"], { reached: { family: 6, networks: [] } });
+    await assert.rejects(
+      six.bake(settingsOf({}, { sshFrom: ["203.0.113.5/32"] }), plan),
+      /ci-images:sshFrom: only IPv4 \(203\.0\.113\.5\/32\); allowed: at least one range of IPv6 addresses/,
+    );
+  });
+
+  it("lets everything go through the bastion: the first answer, commands, and who logs in", async () => {
+    const graph = new RackspaceGraph();
+    graph.answers["ci-images:index:bastion"] = { hostKey: "ssh-ed25519 BASTION" };
+    const bastion = { address: "jump@b.example:2222", privateKeySecret: "KEY" };
+    await graph.bake(settingsOf({}, { bastion, secrets: { KEY: "PRIVATE-bastion" }, sshFrom: undefined }), plan);
+    const proxy = {
+      ...{ host: "b.example", port: 2222, user: "jump", hostKey: "ssh-ed25519 BASTION" },
+      ...{ privateKey: "PRIVATE-bastion", dialErrorLimit: 10, perDialTimeout: 15 },
+    };
+    const connecting = graph.declared.filter(({ inputs }) => inputs.connection !== undefined);
+    assert.ok(connecting.length >= 4);
+    for (const { name, inputs } of connecting) {
+      assert.deepEqual((unwrapSecrets(inputs.connection) as { proxy: object }).proxy, proxy, name);
+    }
+    for (const name of ["builder-boot", "trial-boot", "login"]) {
+      assert.deepEqual(unwrapSecrets(graph.get(`${prefix}-${name}`).inputs.proxy), proxy, name);
+    }
+    assert.equal(graph.asked["ci-images:index:ownAddress"].bastion, "b.example");
+    const lost = settingsOf({}, { bastion, sshFrom: undefined });
+    await assert.rejects(new RackspaceGraph().bake(lost, plan), /privateKeySecret: the stack has no secret "KEY"/);
+  });
+
+  it("stops the server before its image is made, ends it after that, and boots the trial from what is left", async () => {
+    const graph = new RackspaceGraph();
+    await graph.bake(settingsOf(), plan);
+    assert.deepEqual(graph.after(`${prefix}-stop`), [`${prefix}-seal`]);
+    assert.deepEqual(graph.after(prefix), [`${prefix}-stop`]);
+    assert.deepEqual(graph.after(`${prefix}-retirement`), [prefix]);
+    assert.deepEqual(graph.after(`${prefix}-image-look`), [`${prefix}-retirement`]);
+    assert.equal(graph.get(`${prefix}-trial`).inputs.imageId, "image-1");
+    assert.deepEqual(graph.after(`${prefix}-promotion`), [`${prefix}-trial-verify`, `${prefix}-image-look`]);
+    const { making } = graph.get(prefix).inputs as { making: Record<string, unknown> };
+    assert.equal(making.server, "server-1");
+    assert.equal(making.expires, "20300101T000000Z");
+  });
+
+  it("waits for the first answer at the server's own address before any command", async () => {
+    const graph = new RackspaceGraph();
+    await graph.bake(settingsOf(), plan);
+    const { inputs } = graph.get(`${prefix}-builder-boot`);
+    assert.deepEqual([inputs.host, inputs.port, inputs.user], ["192.0.2.7", 22, "debian"]);
+    assert.deepEqual(graph.after(`${prefix}-settled`), [`${prefix}-builder-boot`]);
+  });
+
+  it("takes a floating address at a port of its own, with the security group there", async () => {
+    const graph = new RackspaceGraph();
+    Object.assign(graph.answers["ci-images:rackspace:preflight"], {
+      floatingNetwork: { id: "network-2", name: "public" },
+    });
+    await graph.bake(settingsOf({ floatingNetwork: "public" }), plan);
+    assert.equal(graph.get(`${prefix}-builder-address`).inputs.pool, "public");
+    assert.deepEqual(graph.get(`${prefix}-builder-port`).inputs.securityGroupIds, [
+      `${prefix}-builder-security-group-id`,
+    ]);
+    assert.deepEqual(graph.get(`${prefix}-builder`).inputs.networks, [{ port: `${prefix}-builder-port-id` }]);
+    assert.equal(graph.get(`${prefix}-builder-boot`).inputs.host, "203.0.113.9");
+  });
+
+  it("boots from a volume where the stack says so, and the trial from the image's own", async () => {
+    const graph = new RackspaceGraph();
+    await graph.bake(settingsOf({ volume: { size: 20, type: "ssd" } }), plan);
+    const { inputs } = graph.get(`${prefix}-builder`);
+    assert.equal(inputs.imageId, undefined);
+    const [device] = inputs.blockDevices as Record<string, unknown>[];
+    assert.deepEqual(
+      [device.uuid, device.volumeSize, device.volumeType, device.deleteOnTermination],
+      ["base-1", 20, "ssd", true],
+    );
+    assert.equal(graph.get(`${prefix}-trial`).inputs.imageId, "image-1");
+  });
+
+  it("goes on with the same builder at a later stage, and stops it when the stack's power is off", async () => {
+    const graph = new RackspaceGraph();
+    await graph.bake(settingsOf({}, { stage: "builder", power: "off" }), plan);
+    assert.equal(graph.get(`${prefix}-builder`).inputs.powerState, "shutoff");
+    assert.equal(graph.get(`${prefix}-builder-lease`).inputs.open, true);
+    assert.deepEqual(graph.names("command:remote:Command", "ci-images:rackspace:ServerImage"), []);
+  });
+
+  it("leaves a builder stopped that was sealed, whatever a refresh has seen of it", async () => {
+    const graph = new RackspaceGraph();
+    graph.answers["ci-images:rackspace:survey"] = { images: [], builders: [recipe], sealed: [recipe] };
+    await graph.bake(settingsOf(), plan);
+    assert.deepEqual(graph.get(`${prefix}-builder`).options.ignoreChanges, ["powerState"]);
+    assert.equal(graph.asked["ci-images:rackspace:preflight"].occupied, true);
+    assert.equal(graph.get(`${prefix}-trial`).options.ignoreChanges, undefined);
+  });
+
+  it("declares nothing but the image when it is there and proven", async () => {
+    const graph = new RackspaceGraph();
+    graph.answers["ci-images:rackspace:survey"] = { images: [generation()], builders: [] };
+    await graph.bake(settingsOf(), plan);
+    assert.deepEqual(graph.names(), [`debian12`, prefix]);
+    const { making, name, recipe: hash } = graph.get(prefix).inputs;
+    assert.deepEqual([making, name, hash], [undefined, "tiny", recipe]);
+    assert.equal(graph.asked["ci-images:rackspace:preflight"], undefined);
+  });
+
+  it("verifies an image that is made but not proven, and bakes nothing", async () => {
+    const graph = new RackspaceGraph();
+    graph.answers["ci-images:rackspace:survey"] = { images: [generation({ proven: false })], builders: [] };
+    await graph.bake(settingsOf(), plan);
+    assert.deepEqual(graph.names("ci-images:rackspace:Stop"), []);
+    assert.deepEqual(graph.names("openstack:compute/instance:Instance"), [`${prefix}-trial`]);
+    assert.deepEqual(graph.after(`${prefix}-promotion`), [`${prefix}-trial-verify`]);
+  });
+
+  it("keeps as many earlier generations as the stack says, each a resource of its own", async () => {
+    const graph = new RackspaceGraph();
+    const earlier = ["aaaa", "bbbb"].map((hash) => generation({ recipe: hash.repeat(4), id: hash }));
+    graph.answers["ci-images:rackspace:survey"] = { images: [generation(), ...earlier], builders: [] };
+    await graph.bake(settingsOf(), plan, 1);
+    assert.deepEqual(graph.names("ci-images:rackspace:ServerImage"), [prefix, "debian12-aaaaaaaa"]);
+  });
+
+  it("shares an image only once it is proven, and keeps sharing one that is there", async () => {
+    const settings = settingsOf({ visibility: "shared", members: ["project-b"] });
+    const graph = new RackspaceGraph();
+    await graph.bake(settings, plan);
+    assert.deepEqual(graph.after(`${prefix}-sharing`), [`${prefix}-promotion`]);
+    const later = new RackspaceGraph();
+    later.answers["ci-images:rackspace:survey"] = { images: [generation()], builders: [] };
+    await later.bake(settings, plan);
+    assert.deepEqual(later.get(`${prefix}-sharing`).inputs.members, ["project-b"]);
+  });
+
+  describe("with a key pair of the user's own", () => {
+    beforeEach(async () => {
+      const pair = makeSshKeyPair();
+      await writeFile(join(folder, "key"), pair.privateKey, { mode: 0o600 });
+      await writeFile(join(folder, "key.pub"), pair.publicKey);
+      process.env.RACKSPACE_KEY_PAIR = "mine";
+      process.env.RACKSPACE_PRIVATE_KEY_FILENAME = join(folder, "key");
+      process.env.RACKSPACE_PUBLIC_KEY_FILENAME = join(folder, "key.pub");
+    });
+
+    it("uploads it when it is missing and leaves it there; the trial gets a key of its own", async () => {
+      const graph = new RackspaceGraph();
+      await graph.bake(settingsOf(), plan);
+      assert.equal(graph.get(`${prefix}-builder`).inputs.keyPair, "mine");
+      assert.notEqual(graph.get(`${prefix}-trial`).inputs.keyPair, "mine");
+      assert.ok(graph.names("ci-images:index:KeyPair").includes(`${prefix}-trial-login-key`));
+      assert.ok(!graph.names("ci-images:index:KeyPair").includes(`${prefix}-builder-login-key`));
+    });
+
+    it("uses the one that the region has", async () => {
+      const graph = new RackspaceGraph();
+      Object.assign(graph.answers["ci-images:rackspace:preflight"], { hasKeyPair: true });
+      await graph.bake(settingsOf(), plan);
+      assert.equal(graph.get(`${prefix}-builder`).inputs.keyPair, "mine");
+      assert.deepEqual(graph.names("openstack:compute/keypair:Keypair"), [`${prefix}-trial-key-pair`]);
+    });
+  });
+
+  it("opens each region of the stack, and refuses one that is not in the catalog", async () => {
+    new RackspaceGraph();
+    const clouds = await openRackspace(settingsOf({ regions: ["ORD", "DFW"] }));
+    assert.deepEqual(
+      clouds.map(({ place }) => place),
+      ["ORD", "DFW"],
+    );
+    await assert.rejects(
+      openRackspace(settingsOf({ regions: ["ODR"] })),
+      /there is no region "ODR"; allowed: ORD, DFW/,
+    );
+  });
+
+  it("refuses members of images that are not shared", async () => {
+    new RackspaceGraph();
+    await assert.rejects(
+      openRackspace(settingsOf({ members: ["p"] })),
+      /rackspace\.members: 1 projects, but the images are private/,
+    );
+  });
+});

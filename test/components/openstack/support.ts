@@ -1,0 +1,110 @@
+// A fake OpenStack for one test, with this process's environment pointing at it.
+import type { Context } from "../../../provider/resource.ts";
+import { formatExpiry } from "../../../common/labels.ts";
+import type { LeaseInputs } from "../../../components/openstack/provider/resources/lease.ts";
+import type { ServerImageInputs } from "../../../components/openstack/provider/resources/server-image.ts";
+import {
+  startOpenStack,
+  type OpenStackApi,
+  type OpenStackOptions,
+  type Server,
+} from "../../test-cloud/openstack-api.ts";
+
+/** Variables that decide who we are, and how often we look. */
+const variables = /^(OS_|CI_IMAGES_POLL_SECONDS$)/;
+
+/** A context that keeps what was shown. */
+export function testContext(): Context & { lines: string[]; abort: AbortController } {
+  const lines: string[] = [];
+  const abort = new AbortController();
+  return { lines, abort, signal: abort.signal, progress: (line) => void lines.push(line) };
+}
+
+/**
+ * Starts a cloud before each test of the suite and ends it after, with the environment that logs in to it.
+ * @returns the cloud of the test that runs.
+ */
+export function cloudForEachTest(options: OpenStackOptions = {}): () => OpenStackApi {
+  let cloud: OpenStackApi;
+  let before: Record<string, string | undefined>;
+  beforeEach(async () => {
+    cloud = await startOpenStack(options);
+    before = Object.fromEntries(Object.entries(process.env).filter(([key]) => variables.test(key)));
+    setEnvironment({ ...cloud.environment, CI_IMAGES_POLL_SECONDS: "0.004" });
+  });
+  afterEach(async () => {
+    setEnvironment(before);
+    await cloud.close();
+  });
+  return () => cloud;
+}
+
+/** Replaces the variables that decide who we are. */
+export function setEnvironment(values: Record<string, string | undefined>): void {
+  for (const key of Object.keys(process.env)) if (variables.test(key)) delete process.env[key];
+  Object.assign(process.env, values);
+}
+
+export const labels = {
+  project: "ci-images",
+  stack: "rackspace",
+  distribution: "debian12",
+  recipe: "0123456789abcdef",
+  role: "builder" as const,
+  base: "base-id",
+};
+
+export function leaseInputs(changes: Partial<LeaseInputs> = {}): LeaseInputs {
+  return { region: "RegionOne", prefix: "ci-images-rackspace-debian12", labels, tags: {}, lifetime: 3600, ...changes };
+}
+
+/** What a ServerImage made from `server` takes. */
+export function imageInputs(server: Server, changes: Partial<ServerImageInputs> = {}): ServerImageInputs {
+  const { project, stack, distribution, recipe } = labels;
+  return {
+    ...{ region: "RegionOne", project, stack, distribution, recipe, name: "worker", properties: { team: "ci" } },
+    making: {
+      server: server.id,
+      machine: server.name,
+      base: "base-id",
+      expires: formatExpiry(new Date()),
+      plan: { recipe },
+      builder: { machineId: "1".repeat(32), hostKeys: [], loginKey: "ssh-ed25519 AAAA" },
+    },
+    ...changes,
+  };
+}
+
+/** A server as the official provider would have made it, up or stopped. */
+export async function addServer(
+  cloud: OpenStackApi,
+  changes: { name?: string; metadata?: Record<string, string>; status?: string; fromVolume?: boolean } = {},
+): Promise<Server> {
+  const region = cloud.region();
+  const imageId = region.addImage({ name: "debian-12", os_distro: "debian" });
+  const token = await logIn(cloud);
+  const device = { uuid: imageId, source_type: "image", destination_type: "volume", delete_on_termination: true };
+  const source = changes.fromVolume ? { block_device_mapping_v2: [device] } : { imageRef: imageId };
+  const server = { name: changes.name ?? "worker-1", flavorRef: "1", metadata: changes.metadata ?? {}, ...source };
+  const response = await fetch(`${cloud.url}/RegionOne/compute/v2.1/servers`, {
+    method: "POST",
+    headers: { "x-auth-token": token, "content-type": "application/json" },
+    body: JSON.stringify({ server }),
+  });
+  const { server: made } = (await response.json()) as { server: { id: string } };
+  const found = region.servers.get(made.id)!;
+  while (found.status === "BUILD") await new Promise((resolve) => setTimeout(resolve, 1));
+  if (changes.status) found.status = changes.status;
+  return found;
+}
+
+async function logIn(cloud: OpenStackApi): Promise<string> {
+  const { user, password, project, domain } = cloud.account;
+  const identity = { methods: ["password"], password: { user: { name: user, password, domain: { name: domain } } } };
+  const scope = { project: { name: project, domain: { name: domain } } };
+  const response = await fetch(`${cloud.url}/identity/v3/auth/tokens`, {
+    method: "POST",
+    body: JSON.stringify({ auth: { identity, scope } }),
+  });
+  return response.headers.get("x-subject-token")!;
+}

@@ -1,0 +1,207 @@
+// Toolchains, agents and machine settings without a machine: what they refuse, where they fetch, and what becomes of secrets.
+import assert from "node:assert/strict";
+import { UserError } from "../../../common/user-error.ts";
+import { Ajv } from "ajv";
+import { findDistribution } from "../../../provision/distributions.ts";
+import { libraryFolder, ModuleCatalogue } from "../../../provision/recipe/load-modules.ts";
+import { RecordingRoot } from "../../../provision/plan/root.ts";
+import { secretText } from "../../../provision/shell/secret-text.ts";
+import { quote } from "../../../provision/shell/shell.ts";
+import { inNamespace } from "../bash.ts";
+
+const catalogue = new ModuleCatalogue([libraryFolder]);
+const sha256 = "a".repeat(64);
+
+async function record(module: string, settings: unknown, distribution = "debian12"): Promise<RecordingRoot> {
+  const root = new RecordingRoot({
+    module,
+    distribution: findDistribution(distribution),
+    folder: ".",
+    requireSecret: () => {},
+  });
+  await (await catalogue.load(module)).modify(module, root, { [module]: settings });
+  return root;
+}
+
+const scriptOf = (root: RecordingRoot) =>
+  root.steps.map((step) => (step.kind === "script" ? step.script : "")).join("");
+
+const refuses = (module: string, settings: unknown, says: RegExp, distribution?: string) =>
+  assert.rejects(
+    record(module, settings, distribution),
+    (error) => error instanceof UserError && says.test(error.message),
+  );
+
+async function accepts(module: string, settings: unknown): Promise<boolean> {
+  const file = await catalogue.load(module);
+  return new Ajv({ strict: false }).validate(file.settings ?? {}, settings);
+}
+
+describe("toolchains and agents", () => {
+  const upstream: [module: string, settings: object, x86: string, arm: string][] = [
+    ["node", { version: "22.11.0" }, "nodejs.org/dist/v22.11.0/node-v22.11.0-linux-x64.tar.gz", "-arm64.tar.gz"],
+    ["go", { version: "1.23.3" }, "go.dev/dl/go1.23.3.linux-amd64.tar.gz", "-arm64.tar.gz"],
+    [
+      "rust",
+      { version: "1.82.0" },
+      "static.rust-lang.org/dist/rust-1.82.0-x86_64-unknown-linux-gnu.tar.gz",
+      "-aarch64-unknown",
+    ],
+    [
+      "python",
+      { version: "3.12.13", release: "20260610" },
+      "python-build-standalone/releases/download/20260610/cpython-3.12.13%2B20260610-x86_64-unknown-linux-gnu-install_only.tar.gz",
+      "-aarch64-unknown",
+    ],
+    [
+      "github_runner",
+      { version: "2.321.0" },
+      "runner/releases/download/v2.321.0/actions-runner-linux-x64-2.321.0.tar.gz",
+      "-arm64-",
+    ],
+    ["gitlab_runner", { version: "17.5.0" }, "/v17.5.0/binaries/gitlab-runner-linux-amd64", "-arm64"],
+    [
+      "buildkite_agent",
+      { version: "3.87.1" },
+      "agent/releases/download/v3.87.1/buildkite-agent-linux-amd64-3.87.1.tar.gz",
+      "-arm64-",
+    ],
+  ];
+
+  for (const [module, settings, x86, arm] of upstream) {
+    it(`${module}: is fetched from upstream for the processor, or from the mirror that the recipe names`, async () => {
+      assert.ok(scriptOf(await record(module, { ...settings, sha256 })).includes(x86));
+      const forArm = scriptOf(await record(module, { ...settings, sha256, architecture: "aarch64" }));
+      assert.ok(forArm.includes(arm) && forArm.includes(`"$(uname -m)" != aarch64`), forArm);
+      const mirrored = scriptOf(await record(module, { ...settings, sha256, url: "https://mirror.example.com/a b" }));
+      assert.ok(mirrored.includes("-- 'https://mirror.example.com/a b'") && !mirrored.includes(x86));
+    });
+
+    it(`${module}: wants a sha256, an address with https and a whole version`, async () => {
+      assert.ok(await accepts(module, { ...settings, sha256 }));
+      for (const wrong of [
+        settings,
+        { ...settings, sha256: "abc" },
+        { ...settings, sha256, url: "http://mirror.example.com/" },
+        { ...settings, sha256, version: "latest" },
+        { ...settings, sha256, version: "1.2.3; reboot" },
+      ])
+        assert.ok(!(await accepts(module, wrong)), JSON.stringify(wrong));
+    });
+  }
+
+  it("a version that is in the list twice is refused, for Python also another patch of one", async () => {
+    await refuses(
+      "node",
+      [
+        { version: "22.11.0", sha256 },
+        { version: "22.11.0", sha256 },
+      ],
+      /node\[1\]\.version: 22\.11\.0 is in the list twice/,
+    );
+    const python = ["3.12.1", "3.11.1", "3.12.2"].map((version) => ({ version, sha256, release: "20260610" }));
+    await refuses("python", python, /python\[2\]\.version: 3\.12 is in the list twice, first as python\[0\]/);
+  });
+
+  it("agents and swap are refused without systemd", async () => {
+    for (const module of ["github_runner", "gitlab_runner", "buildkite_agent"])
+      await refuses(module, { version: "1.2.3", sha256 }, /ubuntu14\.04 starts services by upstart/, "ubuntu14.04");
+    await refuses("swap", { size: "1G" }, /upstart/, "ubuntu14.04");
+  });
+});
+
+describe("machine settings", () => {
+  it("timezone: a zone that does not exist is refused, with the nearest one", () =>
+    refuses("timezone", "Europe/Berln", /no time zone "Europe\/Berln".*did you mean "Europe\/Berlin"/));
+
+  it("swap: a size has to be whole MiB", () =>
+    refuses("swap", { size: "0.0001M" }, /swap\.size: "0\.0001M" is no size/));
+
+  it("ca_certificates: refuses what is no certificate, several in one, and one name twice", async () => {
+    const { settings } = await catalogue.load("ca_certificates");
+    const list = (
+      settings as { properties: { certificates: { items: { properties: { content: { examples: string[] } } } } } }
+    ).properties.certificates;
+    const content = list.items.properties.content.examples[0] ?? "";
+    await record("ca_certificates", { certificates: [{ name: "a", content }] });
+    const refusesContent = (wrong: string, says: RegExp) =>
+      refuses("ca_certificates", { certificates: [{ name: "a", content: wrong }] }, says);
+    await refusesContent(content.replace("MII", "AAA"), /certificates\[0\]\.content: no certificate/);
+    await refusesContent(`${content}${content}`, /not one certificate/);
+    await refusesContent("", /not one certificate/);
+    const twice = {
+      certificates: [
+        { name: "a", content },
+        { name: "a", content },
+      ],
+    };
+    await refuses("ca_certificates", twice, /certificates\[1\]\.name: two certificates have the name "a"/);
+  });
+
+  it("limits: all users means root and services, too; one user does not", async () => {
+    const all = scriptOf(await record("limits", [{ limit: "memlock", soft: 64, hard: "unlimited" }]));
+    for (const line of ["* soft memlock 64", "root hard memlock unlimited", "DefaultLimitMEMLOCK=64K:infinity"])
+      assert.ok(all.includes(line), all);
+    const one = scriptOf(await record("limits", [{ limit: "nofile", user: "me", soft: 1, hard: 2 }]));
+    assert.ok(
+      one.includes("me hard nofile 2") &&
+        !/root|DefaultLimit/.test(one.replaceAll("root:root", "").replaceAll("-o root -g root", "")),
+      one,
+    );
+  });
+
+  it("proxy: a password has to be meant, and needs a name", async () => {
+    const http = "http://proxy.example.com:3128";
+    await refuses(
+      "proxy",
+      { http, username: "ci", password: "x" },
+      /proxy\.password: whoever boots.*keep_secret: true/,
+    );
+    assert.ok(!(await accepts("proxy", { http, password: "x", keep_secret: true })));
+    assert.ok(!(await accepts("proxy", { http: "http://me:secret@proxy.example.com" })));
+    assert.ok(!(await accepts("proxy", { http: "http://proxy.example.com/$(reboot)" })));
+  });
+
+  it("proxy: CentOS 7 can't tell all services, and says what to do", async () => {
+    const http = "http://proxy.example.com:3128";
+    await refuses("proxy", { http }, /proxy\.services: centos7 has no way.*set proxy\.services to false/, "centos7");
+    assert.match(scriptOf(await record("proxy", { http, services: false }, "centos7")), /\/etc\/yum\.conf/);
+  });
+
+  it("proxy: a secret password, and a secret address, are read when the script runs and written with all special characters escaped", async () => {
+    const settings = {
+      http: secretText("ADDRESS"),
+      username: "me",
+      password: secretText("PASSWORD"),
+      keep_secret: true,
+    };
+    const root = await record("proxy", {
+      ...settings,
+      packages: false,
+      environment: false,
+      services: false,
+      docker: false,
+    });
+    assert.deepEqual([...root.secrets].sort(), ["ADDRESS", "PASSWORD"]);
+    // The first piece writes the file; what comes then is outside of what the namespace shields.
+    const script = scriptOf(root).replace(/\n\)\n+\(\ncd [^]*/, "\n)\n");
+    const run = (address: string) =>
+      inNamespace(`set -euo pipefail
+mkdir -p /run/ci-images/secrets
+mount -t tmpfs tmpfs /etc
+printf '%s' ${quote(address)} >/run/ci-images/secrets/ADDRESS
+printf '%s' ${quote("p@ss/w:ö%'\"$(x)")} >/run/ci-images/secrets/PASSWORD
+${script}
+stat -c %a /etc/proxy.env
+cat /etc/proxy.env`);
+    const { stdout, stderr } = await run("https://proxy.example.com:3128");
+    assert.match(
+      String(stdout),
+      /^600\nhttp_proxy=https:\/\/me:p%40ss%2Fw%3A%C3%B6%25%27%22%24%28x%29@proxy\.example\.com:3128\nhttps_proxy=/,
+      String(stderr),
+    );
+    const wrong = await run("http://proxy.example.com/`id`");
+    assert.notEqual(wrong.exitCode, 0);
+    assert.match(String(wrong.stderr), /a proxy's address has the form http:\/\/host:port/);
+  });
+});

@@ -1,0 +1,97 @@
+// The checklist as a list: complete, and rendered into sound scripts.
+import assert from "node:assert/strict";
+import { execa } from "execa";
+import { checklist } from "../../../provision/seal/checklist.ts";
+import { assertSealedScript, packageListScript, sealScript, sealVersion } from "../../../provision/seal/seal.ts";
+import { residues } from "./residue.ts";
+
+/** What a sealed image must not contain, and what it must (the union of the known cleaners): which lines see to it. */
+const demands: Readonly<Record<string, string[]>> = {
+  "initialised machine-id": ["machine-id"],
+  "SSH host keys, the pinned one included": ["ssh-host-keys"],
+  "saved random seeds": ["random-seed"],
+  "credential.secret": ["credential-secret"],
+  "hostname, machine-info, hosts entries, resolv.conf": ["host-names", "resolv-conf"],
+  "network settings bound to a card": ["network-identity"],
+  "DHCP leases and client ids": ["dhcp-leases"],
+  "LVM devices file, blkid caches": ["storage-ids"],
+  "subscriptions, keytabs, Samba and SSSD databases": ["registrations"],
+  "agents' identities": ["agent-identities"],
+  "GCE's instance id": ["gce-state"],
+  "authorized_keys of every account": ["authorized-keys"],
+  "private keys, known_hosts, agent sockets": ["user-keys"],
+  "the build user, sudoers drop-ins": ["build-sudoers"],
+  "passwords and their backups": ["password-hashes", "account-backups"],
+  "sshd settings loosened": ["sshd-loosened"],
+  "cloud credentials and tokens": ["cloud-credentials"],
+  "environment files with secrets, proxies with passwords": ["environment-secrets"],
+  "cloud-init's instance data and logs, its state": ["cloud-init", "logs"],
+  "the recipe's temporary files": ["recipe-files"],
+  "TLS private keys": ["tls-keys"],
+  "keys that packages make when they are installed": ["service-keys"],
+  "the secrets themselves": ["secret-values"],
+  histories: ["histories"],
+  "logs and login records": ["logs", "login-records"],
+  "crash data": ["crash-data"],
+  "mail, at and cron": ["spools"],
+  "temporary files, editor backups, swap": ["temporary-files", "editor-backups", "swap"],
+  "package caches and histories": ["package-caches"],
+  "build-only services, held packages": ["build-services", "held-packages"],
+  "the bake's own way in": ["build-door"],
+  "build-only firewall rules": ["build-firewall"],
+  "lost free space": ["free-space"],
+  "IMAGE_ID and a manifest": ["image-id", "manifest"],
+  "host keys made on first boot": ["host-key-generation"],
+  "cloud agent and grow-root": ["cloud-agent", "grow-root"],
+};
+
+const options = {
+  bakeKeys: ["ssh-ed25519 AAAAC3Nza bake's key"],
+  builderName: "it's a builder",
+  secretsFile: "/run/secrets of the bake",
+  image: { name: "Jenkins' worker", recipe: "0123456789abcdef", base: { id: "x", description: 'Debian "12"' } },
+  keep: ["/etc/it's kept"],
+  keepKeys: ["ssh-ed25519 AAAAC3Nzb $(touch /tmp/no)"],
+  temporaryUsers: ["packer"],
+  zeroFreeSpace: true,
+};
+
+describe("sealing checklist", () => {
+  it("has a line for every demand, and no line that nobody demands", () => {
+    assert.deepEqual(new Set(Object.values(demands).flat()), new Set(checklist.map(({ id }) => id)));
+    assert.equal(new Set(checklist.map(({ id }) => id)).size, checklist.length);
+  });
+
+  it("gives a reason and a source for every line", () => {
+    for (const { id, reason, source } of checklist) assert.ok(reason.length > 10 && source.length > 5, id);
+  });
+
+  it("asserts every line but the free space, and a test plants residue for each of them", () => {
+    const asserted = checklist
+      .filter(({ paths, leftovers, credentials, assert: own }) => paths ?? leftovers ?? credentials ?? own)
+      .map(({ id }) => id);
+    assert.deepEqual(new Set([...asserted, "free-space"]), new Set(checklist.map(({ id }) => id)));
+    assert.deepEqual(new Set(residues.map(({ id }) => id)), new Set(asserted));
+  });
+
+  for (const [name, script] of Object.entries({
+    seal: sealScript(options),
+    assertions: assertSealedScript(options),
+    "package list": packageListScript,
+  }))
+    it(`renders a ${name} script that shellcheck has nothing to say about`, async () => {
+      const { stdout } = await execa("shellcheck", ["--shell=bash", "--severity=warning", "-"], {
+        input: script,
+        reject: false,
+      });
+      assert.equal(stdout, "");
+    });
+
+  it("puts no more than os-release allows into IMAGE_ID and IMAGE_VERSION", () => {
+    assert.match(sealScript(options), /^printf '%s\\n' IMAGE_ID=jenkins--worker IMAGE_VERSION=0123456789ab >>/m);
+  });
+
+  it("has a version that depends on the sealing step alone", () => {
+    assert.match(sealVersion, /^[0-9a-f]{16}$/);
+  });
+});

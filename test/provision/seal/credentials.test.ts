@@ -1,0 +1,147 @@
+// Credentials are told by what is in a file, not by its name: settings of a tool stay, and what opens a door goes.
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { prelude } from "../../../provision/seal/prelude.ts";
+import { bash } from "../bash.ts";
+
+const harmless: readonly [path: string, content: string][] = [
+  [
+    "/root/.docker/config.json",
+    '{"auths":{"https://index.docker.io/v1/":{}},"credsStore":"ecr-login","credHelpers":{"x":"gcr"}}',
+  ],
+  ["/root/.kube/config", "apiVersion: v1\nusers:\n- name: ci\n  user:\n    exec:\n      command: aws\n"],
+  [
+    "/root/.aws/config",
+    "[default]\nregion = eu-west-1\ncredential_process = /usr/bin/helper\nsso_start_url = https://x\n",
+  ],
+  ["/root/.aws/credentials", "[default]\naws_access_key_id = AKIAEXAMPLE\nweb_identity_token_file = /var/run/token\n"],
+  [
+    "/root/.gradle/gradle.properties",
+    "org.gradle.jvmargs=-Xmx2g\nsystemProp.javax.net.ssl.trustStorePassword=changeit\n",
+  ],
+  ["/root/.m2/settings.xml", "<settings><server><id>x</id><password>${env.PASSWORD}</password></server></settings>"],
+  ["/root/.npmrc", "registry=https://npm.example.com/\n//npm.example.com/:_authToken=${NPM_TOKEN}\n"],
+  ["/root/.netrc", "# machine git.example.com login me\n"],
+  ["/root/.pgpass", "# host:port:db:user:password\n"],
+  ["/root/.config/gcloud/configurations/config_default", "[core]\naccount = ci@example.com\nproject = p\n"],
+  ["/root/.config/gh/config.yml", "git_protocol: ssh\n"],
+  ["/root/.composer/auth.json", '{ "github-oauth": {} }'],
+  ["/etc/pip.conf", "[global]\nindex-url = https://pypi.example.com/simple\n"],
+  ["/etc/gitlab-runner/config.toml", "concurrent = 4\n[session_server]\n  session_timeout = 1800\n"],
+  [
+    "/etc/buildkite-agent/buildkite-agent.cfg",
+    'name="%hostname-%spawn"\n# token="xxx"\n'.replace('# token="xxx"\n', ""),
+  ],
+];
+
+const credentials: readonly [path: string, content: string][] = [
+  ["/root/.docker/config.json", '{"auths":{"https://index.docker.io/v1/":{"auth":"bWU6cGFzcw=="}}}'],
+  ["/root/.docker/config.json", '{"auths": {"x": {"identitytoken": "abcdef"}}}'],
+  ["/root/.kube/config", "users:\n- user:\n    client-key-data: LS0tLS1CRUdJTg==\n"],
+  ["/root/.kube/config", "users:\n- user: {token: abcdef}\n"],
+  ["/root/.aws/credentials", "[default]\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n"],
+  ["/root/.aws/sso/cache/x.json", '{"accessToken":"aoaAAAA","expiresAt":"2026"}'],
+  ["/root/.gradle/gradle.properties", "nexusPassword=hunter2\n"],
+  ["/root/.m2/settings.xml", "<server>\n<password>hunter2</password></server>"],
+  [
+    "/root/.m2/settings-security.xml",
+    "<settingsSecurity><master>{jSMOWnoPFgsHVpMvz5VrIt5kRbzGpI8u}</master></settingsSecurity>",
+  ],
+  ["/root/.npmrc", "//npm.example.com/:_authToken=0123-4567\n"],
+  ["/root/.npmrc", "_auth=bWU6cGFzcw==\n"],
+  ["/root/.netrc", "machine git.example.com login me password hunter2\n"],
+  ["/root/.pgpass", "db:5432:*:ci:hunter2\n"],
+  ["/root/.git-credentials", "https://me:hunter2@git.example.com\n"],
+  ["/root/.config/gcloud/access_tokens.db", "SQLite format 3\0ya29.a0AfH6SMBabcdefghijklmnopq"],
+  [
+    "/root/.config/gcloud/application_default_credentials.json",
+    '{ "refresh_token": "1//0abc", "type": "authorized_user" }',
+  ],
+  ["/root/.config/gh/hosts.yml", "github.com:\n    oauth_token: gho_abc\n"],
+  ["/root/.config/rclone/rclone.conf", "[x]\ntype = sftp\npass = obscured\n"],
+  ["/root/.vault-token", "s.abcdef\n"],
+  ["/root/.gem/credentials", "---\n:rubygems_api_key: rubygems_abc\n"],
+  ["/root/.cargo/credentials.toml", '[registry]\ntoken = "cioabc"\n'],
+  ["/root/.composer/auth.json", '{\n  "github-oauth": {\n    "github.com": "abc"\n  }\n}'],
+  ["/root/.subversion/auth/svn.simple/0", "K 8\npassword\nV 7\nhunter2\nEND\n"],
+  ["/etc/pip.conf", "[global]\nindex-url = https://me:hunter2@pypi.example.com/simple\n"],
+  ["/etc/gitlab-runner/config.toml", '[[runners]]\n  token = "glrt-abc"\n'],
+];
+
+const environment: readonly [line: string, isSecret: boolean][] = [
+  ["DEPLOY_TOKEN=abc", true],
+  ['export AWS_SECRET_ACCESS_KEY="abc/def"', true],
+  ["http_proxy=http://me:hunter2@proxy:3128", true],
+  ['export API_TOKEN="$(cat /run/token)"', false],
+  ["export NPM_TOKEN=${NPM_TOKEN:-}", false],
+  ["VAULT_TOKEN_FILE=/run/vault", false],
+  ["GITHUB_TOKEN=", false],
+  ["http_proxy=http://proxy:3128", false],
+  ["http_proxy=http://${USER}:${PASSWORD}@proxy:3128", false],
+];
+
+describe("credentials by their content", function () {
+  this.timeout(60_000);
+  let root: string;
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), "ci-images-root-"));
+    await put("/etc/passwd", "root:x:0:0::/root:/bin/bash\n");
+  });
+  afterEach(() => rm(root, { recursive: true }));
+
+  async function put(path: string, content: string): Promise<void> {
+    await mkdir(dirname(root + path), { recursive: true });
+    await writeFile(root + path, content);
+  }
+
+  async function run(script: string): Promise<string> {
+    const { stdout, stderr, exitCode } = await bash(
+      `set -eu\nROOT='${root}' BAKE_KEYS='' BUILDER_NAME=''\n${prelude}\n${script}`,
+    );
+    assert.equal(exitCode, 0, stderr as string);
+    return stdout as string;
+  }
+
+  const verdicts = async (files: readonly [path: string, content: string][]): Promise<string[]> => {
+    // Each file under a folder of its own, so that several may have one path.
+    for (const [index, [path, content]] of files.entries()) await put(`/case${index}${path}`, content);
+    const paths = files.map(([path], index) => `'/case${index}${path}'`).join(" ");
+    return (await run(`for path in ${paths}; do if holds_credential "$path"; then echo yes; else echo no; fi; done`))
+      .trimEnd()
+      .split("\n");
+  };
+
+  it("settings of tools are none", async () => {
+    const found = await verdicts(harmless);
+    assert.deepEqual(
+      harmless.filter((_, index) => found[index] !== "no"),
+      [],
+    );
+  });
+
+  it("what holds a key, a token or a password is one", async () => {
+    const found = await verdicts(credentials);
+    assert.deepEqual(
+      credentials.filter((_, index) => found[index] !== "yes"),
+      [],
+    );
+  });
+
+  it("a line of an environment file is a secret where the value itself stands in it", async () => {
+    await put("/etc/environment", environment.map(([line]) => `${line}\n`).join(""));
+    const numbers = (await run(`secret_line_numbers "$ROOT/etc/environment"`)).trim().split("\n");
+    const expected = environment.flatMap(([, isSecret], index) => (isSecret ? [String(index + 1)] : []));
+    assert.deepEqual(numbers, expected);
+  });
+
+  it("a dump is one by its format, whatever other files and folders are called", async () => {
+    const elf = (type: number) => `\x7fELF\x02\x01\x01${"\0".repeat(9)}${String.fromCharCode(type)}\0`;
+    await put("/root/core", elf(4));
+    await put("/home/ci/core.12", elf(4));
+    await put("/home/ci/core.13", elf(2));
+    await put("/core/README", "a checkout");
+    assert.deepEqual((await run("core_dumps")).trim().split("\n").sort(), ["/home/ci/core.12", "/root/core"]);
+  });
+});

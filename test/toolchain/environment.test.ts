@@ -1,0 +1,157 @@
+// Which CLI runs, in which environment: the user's choice wins everywhere.
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { execa } from "execa";
+import { defaultState, toolchainEnvironment } from "../../toolchain/environment.mjs";
+import { commandPluginVersion, compareVersions, projectDirectory, pulumiVersion } from "../../toolchain/versions.mjs";
+import { writeProgram } from "./program.ts";
+
+describe("toolchain environment", function () {
+  // Other tests may keep the computer busy meanwhile.
+  this.timeout(120_000);
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "ci-images-environment-"));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  /** Writes an executable that does what a shell script says, and returns its path. */
+  async function executable(path: string, script: string): Promise<string> {
+    const file = join(folder, path);
+    await writeProgram(file, script);
+    return file;
+  }
+
+  const systemPath = [dirname(process.execPath), "/usr/bin", "/bin"].join(delimiter);
+
+  /** A user's environment with nothing of Pulumi's in it but a CLI in Pulumi's own folder. */
+  async function user(extra: NodeJS.ProcessEnv = {}): Promise<NodeJS.ProcessEnv> {
+    await executable(`home/versions/${pulumiVersion}/bin/pulumi`, `echo v${pulumiVersion}`);
+    return { PATH: systemPath, PULUMI_HOME: join(folder, "home"), ...extra };
+  }
+
+  it("keeps state in the project, with its own passphrase, when the user says nothing", async () => {
+    const { env } = toolchainEnvironment(folder, await user());
+    assert.equal(env.PULUMI_BACKEND_URL, `file://${folder}/.state?metadata=skip`);
+    assert.equal(env.PULUMI_CONFIG_PASSPHRASE_FILE, defaultState(folder).passphraseFile);
+  });
+
+  it("lets more operations wait side by side than the CLI would, unless the user says how many", async () => {
+    assert.equal(toolchainEnvironment(folder, await user()).env.PULUMI_PARALLEL, "64");
+    assert.equal(toolchainEnvironment(folder, await user({ PULUMI_PARALLEL: "2" })).env.PULUMI_PARALLEL, "2");
+  });
+
+  it("changes neither a backend nor a passphrase that the user has set", async () => {
+    const shared = toolchainEnvironment(folder, await user({ PULUMI_BACKEND_URL: "s3://team" })).env;
+    assert.equal(shared.PULUMI_BACKEND_URL, "s3://team");
+    assert.equal(shared.PULUMI_CONFIG_PASSPHRASE_FILE, undefined);
+    const own = toolchainEnvironment(folder, await user({ PULUMI_CONFIG_PASSPHRASE: "" })).env;
+    assert.equal(own.PULUMI_CONFIG_PASSPHRASE, "");
+    assert.equal(own.PULUMI_CONFIG_PASSPHRASE_FILE, undefined);
+  });
+
+  it("runs an official CLI on PATH that is new enough, and never an older one", async () => {
+    const environment = await user();
+    const newer = await executable("new/pulumi", "echo v3.999.0");
+    const older = await executable("old/pulumi", "echo v3.100.0");
+    const other = await executable("next/pulumi", "echo v4.0.0");
+    const choose = (...clis: string[]) =>
+      toolchainEnvironment(folder, { ...environment, PATH: [...clis.map(dirname), systemPath].join(delimiter) }).cli;
+    assert.equal(choose(newer), newer);
+    assert.equal(choose(older, newer), newer);
+    assert.match(choose(older, other), /versions\/.*\/bin\/pulumi$/);
+  });
+
+  it("does not take this project's launcher for a CLI", async () => {
+    const environment = await user();
+    await mkdir(join(folder, "bin"));
+    await symlink(join(projectDirectory, "toolchain/launcher/bin/pulumi"), join(folder, "bin/pulumi"));
+    const PATH = [join(folder, "bin"), join(projectDirectory, "node_modules/.bin"), systemPath].join(delimiter);
+    const { cli } = toolchainEnvironment(folder, { ...environment, PATH });
+    assert.equal(cli, join(folder, "home/versions", pulumiVersion, "bin/pulumi"));
+  });
+
+  it("names the command that installs the CLI when there is none", () => {
+    const environment = { PATH: systemPath, PULUMI_HOME: join(folder, "empty") };
+    assert.throws(() => toolchainEnvironment(folder, environment), /no Pulumi CLI.*\n.*node toolchain\/setup\.mjs/);
+  });
+
+  it("adds stand-ins for missing parts only, behind everything else on PATH", async () => {
+    const environment = await user();
+    const both = toolchainEnvironment(folder, environment);
+    assert.deepEqual(both.standIns, ["language host", "command plugin"]);
+    assert.ok(both.env.PATH?.startsWith(systemPath));
+
+    await executable(`home/versions/${pulumiVersion}/bin/pulumi-language-nodejs`, "");
+    assert.deepEqual(toolchainEnvironment(folder, environment).standIns, ["command plugin"]);
+
+    const plugin = `home/plugins/resource-command-v${commandPluginVersion(projectDirectory)}`;
+    await executable(`${plugin}/pulumi-resource-command`, "");
+    assert.deepEqual(toolchainEnvironment(folder, environment).standIns, []);
+    await writeFile(join(folder, `${plugin}.partial`), "");
+    assert.deepEqual(toolchainEnvironment(folder, environment).standIns, ["command plugin"]);
+  });
+
+  it("uses official parts that are on PATH", async () => {
+    const environment = await user();
+    const host = await executable("official/pulumi-language-nodejs", "");
+    await executable("official/pulumi-resource-command", "");
+    const PATH = [dirname(host), systemPath].join(delimiter);
+    assert.deepEqual(toolchainEnvironment(folder, { ...environment, PATH }).standIns, []);
+  });
+
+  it("compares versions by their numbers", () => {
+    assert.ok(compareVersions("3.9.0", "3.10.0") < 0);
+    assert.ok(compareVersions("v3.230.1", "3.230.0") > 0);
+    assert.equal(compareVersions("3.230.0-dev.1+dirty", "3.230.0"), 0);
+  });
+
+  describe("launcher", () => {
+    const launcher = join(projectDirectory, "node_modules/.bin/pulumi");
+
+    it("becomes the CLI: arguments, environment, process and exit status are its own", async () => {
+      const cli = await executable(
+        "cli/pulumi",
+        '[ "$1" = version ] && echo v3.999.0 && exit; echo "$$ $1 $PULUMI_BACKEND_URL"; exit 7',
+      );
+      const running = execa(launcher, ["it's one argument"], {
+        reject: false,
+        extendEnv: false,
+        env: {
+          ...process.env,
+          PATH: [dirname(cli), process.env.PATH].join(delimiter),
+          PULUMI_BACKEND_URL: "file:///x",
+        },
+      });
+      const { pid } = running;
+      const { exitCode, stdout } = await running;
+      assert.equal(exitCode, 7);
+      assert.equal(stdout, `${pid} it's one argument file:///x`);
+    });
+
+    it("lets an interrupt reach the CLI once", async () => {
+      const cli = await executable(
+        "cli/pulumi",
+        `[ "$1" = version ] && echo v3.999.0 && exit
+        trap 'echo interrupted' INT
+        echo ready; sleep 0.5 & wait; sleep 0.3; exit 0`,
+      );
+      const running = execa(launcher, ["up"], {
+        reject: false,
+        extendEnv: false,
+        detached: true,
+        env: {
+          ...process.env,
+          PATH: [dirname(cli), process.env.PATH].join(delimiter),
+          PULUMI_BACKEND_URL: "file:///x",
+        },
+      });
+      // As a terminal does it: to the whole process group.
+      running.stdout.once("data", () => process.kill(-running.pid!, "SIGINT"));
+      const { stdout } = await running;
+      assert.deepEqual(stdout.match(/interrupted/g), ["interrupted"]);
+    });
+  });
+});

@@ -1,0 +1,116 @@
+// An ordinary user: what needs root says so first, and what is root's is left alone.
+import assert from "node:assert/strict";
+import { chown, cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { projectDirectory, pulumiVersion } from "../../toolchain/versions.mjs";
+import { Checkouts, ordinaryUser } from "./checkouts.ts";
+
+describe("an ordinary user", function () {
+  // Other tests may keep the computer busy meanwhile.
+  this.timeout(180_000);
+  let checkouts: Checkouts;
+  let directory: string;
+  beforeEach(async () => {
+    checkouts = await Checkouts.make(1, `[ "$1" = version ] && echo v${pulumiVersion} && exit; echo "CLI $*"`);
+    [directory] = checkouts.directories;
+  });
+  afterEach(() => checkouts.remove());
+
+  const salted = "config:\n  ci-images:cloud: gce\nencryptionsalt: v1:abc\n";
+
+  /** Every file with its content. */
+  async function everything(): Promise<Record<string, string>> {
+    const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+    const contents = await Promise.all(files.map((file) => readFile(file, "utf8")));
+    return Object.fromEntries(files.map((file, index) => [file, contents[index]]));
+  }
+
+  describe("where root made the state", () => {
+    beforeEach(async () => {
+      await writeFile(join(directory, "Pulumi.gce.yaml"), salted);
+      await checkouts.give(ordinaryUser);
+      await chown(join(directory, ".state"), 0, 0);
+    });
+
+    const refusal = (user = String(ordinaryUser)) =>
+      new RegExp(
+        `^\\S+/\\.state is root's \\(mode 0700\\), and this user \\(${user}\\) can't use it\\n {2}cure: use it as root, or take it over: sudo chown -R`,
+        "m",
+      );
+
+    for (const [what, command] of [
+      ["`npx pulumi`", ["node_modules/.bin/pulumi", "up", "-s", "gce"]],
+      ["setup", ["node", "toolchain/setup.mjs"]],
+      ["setup for a cloud", ["node", "toolchain/setup.mjs", "--for", "cloud"]],
+    ] as const) {
+      it(`${what} says so and writes nothing: the salts stay`, async () => {
+        const before = await everything();
+        const { stderr, exitCode } = await checkouts.run(["env", `--chdir=${directory}`, ...command], []);
+        assert.match(String(stderr), refusal());
+        assert.equal(exitCode, 1);
+        assert.deepEqual(await everything(), before);
+      });
+    }
+
+    it("the verbs say so and write nothing", async () => {
+      const before = await everything();
+      // Loaded as root, from packages that may lie where nobody else may look; then it is the ordinary user.
+      const program = `
+        const { CommandStack } = await import(${JSON.stringify(join(projectDirectory, "cli/stack.ts"))});
+        process.setgroups([]); process.setgid(${ordinaryUser}); process.setuid(${ordinaryUser});
+        await CommandStack.open(${JSON.stringify(directory)}, { cloud: "gce" }, { note() {} }, new AbortController().signal)
+          .catch((error) => { console.error(error.message); process.exit(1); });`;
+      const { stderr, exitCode } = await execa("node", ["--import", "tsx", "--input-type=module", "-e", program], {
+        cwd: projectDirectory,
+        reject: false,
+        env: { PULUMI_HOME: join(checkouts.folder, "pulumi") },
+      });
+      assert.match(stderr, refusal());
+      assert.equal(exitCode, 1);
+      assert.deepEqual(await everything(), before);
+    });
+
+    it("is told of what root left in a state of the user's own, too", async () => {
+      await rm(join(directory, ".state"), { recursive: true });
+      await cp(join(directory, "toolchain"), join(directory, ".state/.pulumi/stacks/ci-images"), { recursive: true });
+      await checkouts.give(ordinaryUser);
+      await chown(join(directory, ".state/.pulumi/stacks/ci-images"), 0, 0);
+      const { stderr } = await checkouts.run([join(directory, "node_modules/.bin/pulumi"), "preview"], []);
+      assert.match(String(stderr), /\.state\/\.pulumi\/stacks\/ci-images is root's \(mode 0755\)/);
+    });
+  });
+
+  it("is told by `npm start` that baking here needs root, with the command, before anything is written", async () => {
+    await rm(join(directory, ".state"), { recursive: true });
+    const before = await everything();
+    const { stdout, stderr, exitCode } = await checkouts.run(["node", join(directory, "scripts/start.mjs")], []);
+    assert.match(
+      String(stderr),
+      /^the stack local is baked as root, .* this is user \d+\n {2}cure: sudo (env "PATH=\$PATH" )?npm start; a cloud's stack/,
+    );
+    assert.equal(stdout, "");
+    assert.equal(exitCode, 1);
+    assert.deepEqual(await everything(), before);
+  });
+
+  it("needs no setup for a cloud: `npx pulumi` makes the state and the stack that it is asked for", async () => {
+    await rm(join(directory, ".state"), { recursive: true });
+    await writeFile(join(directory, "Pulumi.gce.yaml"), "config:\n  ci-images:cloud: gce\n");
+    await checkouts.give(ordinaryUser);
+    const pulumi = join(directory, "node_modules/.bin/pulumi");
+    // What `npm ci` runs for the command plugin is no reason to make anything.
+    const plugin = await checkouts.run([pulumi, "plugin", "install", "resource", "command"], []);
+    assert.equal(plugin.stdout, "CLI plugin install resource command");
+    assert.ok(!(await readdir(directory)).includes(".state"));
+    const { stdout, stderr } = await checkouts.run([pulumi, "preview", "--stack=gce"], []);
+    assert.equal(stdout, "CLI preview --stack=gce");
+    assert.match(
+      String(stderr),
+      /^setup: making \S+\/\.state .*\nsetup: making a random passphrase.*\nsetup: making the stack gce\nCLI stack init gce --non-interactive --no-select$/,
+    );
+    const passphrase = await readFile(join(directory, ".state/passphrase"), "utf8");
+    assert.ok(passphrase.length > 40);
+  });
+});

@@ -1,0 +1,172 @@
+// The parts of setup that can be tried without installing anything.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { execa } from "execa";
+import { debianTools, installDebianTools, missingTools } from "../../toolchain/setup/debian-tools.mjs";
+import { whyNpmPackages } from "../../toolchain/setup/npm-packages.mjs";
+import { withLock } from "../../toolchain/setup/run.mjs";
+import { prepareState, releaseSettings } from "../../toolchain/setup/state.mjs";
+import { projectDirectory } from "../../toolchain/versions.mjs";
+
+describe("setup", function () {
+  // Other tests may keep the computer busy meanwhile.
+  this.timeout(120_000);
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "ci-images-setup-"));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  const mode = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
+
+  it("does nothing, in under two seconds, when all is there", async () => {
+    const { stdout } = await execa("node", [join(projectDirectory, "toolchain/setup.mjs"), "--for", "test"]);
+    const seconds = /^setup: all is there \(([\d.]+) s\)$/.exec(stdout)?.[1];
+    assert.ok(Number(seconds) < 2, stdout);
+  });
+
+  it("refuses an unknown purpose and says which there are", async () => {
+    const run = await execa("node", [join(projectDirectory, "toolchain/setup.mjs"), "--for", "fun"], { reject: false });
+    assert.equal(run.exitCode, 1);
+    assert.equal(
+      run.stderr,
+      "--for fun: there is no such purpose\n  cure: --for start, --for test, --for long-test, --for cloud",
+    );
+  });
+
+  it("sees npm packages that are missing, of another version, or rightly left out", async () => {
+    const write = async (file: string, packages: object) => writeFile(join(folder, file), JSON.stringify({ packages }));
+    await write("package-lock.json", {
+      "": {},
+      "node_modules/one": { version: "1.0.0" },
+      "node_modules/other-computers": { version: "1.0.0", optional: true },
+    });
+    assert.match(whyNpmPackages(folder) ?? "", /not installed/);
+    await mkdir(join(folder, "node_modules"));
+    await write("node_modules/.package-lock.json", {});
+    assert.match(whyNpmPackages(folder) ?? "", /node_modules\/one, which is not installed/);
+    await write("node_modules/.package-lock.json", { "node_modules/one": { version: "0.9.0" } });
+    assert.match(whyNpmPackages(folder) ?? "", /node_modules\/one 1\.0\.0, installed is 0\.9\.0/);
+    await write("node_modules/.package-lock.json", { "node_modules/one": { version: "1.0.0" } });
+    assert.equal(whyNpmPackages(folder), undefined);
+  });
+
+  it("makes a private state directory with a random passphrase, and keeps both", async () => {
+    prepareState(folder, {});
+    const passphrase = await readFile(join(folder, ".state/passphrase"), "utf8");
+    assert.ok(passphrase.length > 40);
+    assert.equal(await mode(join(folder, ".state")), "700");
+    assert.equal(await mode(join(folder, ".state/passphrase")), "600");
+    await chmod(join(folder, ".state/passphrase"), 0o644);
+    prepareState(folder, {});
+    assert.equal(await readFile(join(folder, ".state/passphrase"), "utf8"), passphrase);
+    assert.equal(await mode(join(folder, ".state/passphrase")), "600");
+  });
+
+  it("makes no state where the user chose a backend, and no second passphrase where the first is lost", async () => {
+    prepareState(folder, { PULUMI_BACKEND_URL: "s3://team" });
+    await assert.rejects(stat(join(folder, ".state")), /ENOENT/);
+    await mkdir(join(folder, ".state/.pulumi/stacks/ci-images"), { recursive: true });
+    assert.throws(() => prepareState(folder, {}), /passphrase .*passphrase is gone\n {2}cure: restore/);
+    await assert.rejects(stat(join(folder, ".state/passphrase")), /ENOENT/);
+  });
+
+  it("starts anew where the state was removed, but not over secrets that only the lost passphrase can read", async () => {
+    const file = join(folder, "Pulumi.local.yaml");
+    const salted = "config:\n  ci-images:keep: 1\nencryptionsalt: v1:abc\n";
+    await writeFile(file, salted.replace("1\n", "1\n  ci-images:secrets:\n    TOKEN:\n      secure: v1:x\n"));
+    assert.throws(() => prepareState(folder, {}), /Pulumi\.local\.yaml has secrets.* is gone\n {2}cure: restore/);
+    await assert.rejects(stat(join(folder, ".state/passphrase")), /ENOENT/);
+    await writeFile(file, salted);
+    prepareState(folder, {});
+    assert.equal(await readFile(file, "utf8"), "config:\n  ci-images:keep: 1\n");
+  });
+
+  describe("before a stack of a shared backend is made", () => {
+    // As the CLI wrote it with the passphrase `test`.
+    const salt = "encryptionsalt: v1:uyfTzFUIwBo=:v1:mQZmQNdfhWZgbtcD:wKJAKNQxa6n7BmKtaOHgMGXG2q/UAA==\n";
+    const config = "config:\n  ci-images:cloud: ec2\n";
+    const backend = { PULUMI_BACKEND_URL: "s3://our-bucket", PULUMI_CONFIG_PASSPHRASE: "the team's" };
+    let file: string;
+    beforeEach(async () => {
+      file = join(folder, "Pulumi.production.yaml");
+      await mkdir(join(folder, ".state"));
+      await writeFile(join(folder, ".state/passphrase"), "test\n");
+    });
+    const release = async (text: string, environment: NodeJS.ProcessEnv) => {
+      await writeFile(file, text);
+      releaseSettings("organization/ci-images/production", folder, environment, () => undefined);
+      return await readFile(file, "utf8");
+    };
+
+    it("removes the salt of the folder's own passphrase from its settings, with which Pulumi would call the team's incorrect", async () => {
+      assert.equal(await release(config + salt, backend), config);
+    });
+
+    it("keeps a salt that is another passphrase's, or the one that is used", async () => {
+      await writeFile(join(folder, ".state/passphrase"), "another\n");
+      assert.equal(await release(config + salt, backend), config + salt);
+      await writeFile(join(folder, ".state/passphrase"), "test\n");
+      assert.equal(await release(config + salt, { ...backend, PULUMI_CONFIG_PASSPHRASE: "test" }), config + salt);
+      assert.equal(await release(config + salt, {}), config + salt);
+    });
+
+    it("refuses settings with secrets that only the folder's own passphrase can read", async () => {
+      const text = `${config}  ci-images:secrets:\n    TOKEN:\n      secure: v1:abc\n${salt}`;
+      await assert.rejects(
+        release(text, backend),
+        /Pulumi\.production\.yaml has secrets .*another passphrase\n.*set them again/,
+      );
+      assert.equal(await readFile(file, "utf8"), text);
+    });
+  });
+
+  it("lists every Debian package with its reason and what proves that it is there", () => {
+    for (const { name, proof, reason } of debianTools) assert.ok(name && proof && reason.length > 5, name);
+    assert.equal(new Set(debianTools.map(({ name }) => name)).size, debianTools.length);
+    assert.deepEqual(missingTools("test", process.env), []);
+  });
+
+  it("tells a user without apt-get or root what to run", async () => {
+    // Debian tools are sought beside PATH in the system's folders too; a tool that is nowhere stands for a missing one.
+    debianTools.push({ name: "no-such-package", proof: "no-such-command", reason: "this test" });
+    try {
+      await assert.rejects(
+        installDebianTools("start", { PATH: folder }),
+        /no apt-get here.*no-such-package: this test/s,
+      );
+      await writeFile(join(folder, "apt-get"), "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+      const getuid = process.getuid;
+      process.getuid = () => 1000;
+      try {
+        const command = /sudo apt-get update && sudo apt-get install -y --no-install-recommends .*no-such-package/;
+        await assert.rejects(installDebianTools("start", { PATH: folder }), command);
+      } finally {
+        process.getuid = getuid;
+      }
+    } finally {
+      debianTools.pop();
+    }
+  });
+
+  it("lets one setup work at a time, and is not stopped by one that was killed", async () => {
+    const file = join(folder, "lock");
+    const holder = execa("node", ["--input-type=module", "-e", holdForEver], { reject: false, env: { LOCK: file } });
+    await once(holder.stdout, "data");
+    let entered = false;
+    const waiting = withLock(file, async () => void (entered = true));
+    await sleep(200);
+    assert.equal(entered, false);
+    holder.kill("SIGKILL");
+    await waiting;
+    assert.equal(entered, true);
+  });
+
+  const holdForEver = `
+    import { withLock } from ${JSON.stringify(join(projectDirectory, "toolchain/setup/run.mjs"))};
+    await withLock(process.env.LOCK, () => { console.log("has it"); return new Promise(() => setInterval(() => {}, 1e6)); });`;
+});

@@ -1,0 +1,71 @@
+// What the launcher toolchain/launcher/bin/pulumi asks before it becomes the CLI. Nothing but Node is needed for it, neither root nor
+// Debian's packages: after `npm ci` it makes a cloud's state and stack by itself.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { exportLines, quoteForShell, toolchainEnvironment, usesDefaultState } from "./environment.mjs";
+import { runTool } from "./problem.mjs";
+import { prepareStack, prepareState, releaseSettings } from "./setup/state.mjs";
+import { projectDirectory } from "./versions.mjs";
+
+/** Commands that look at no stack, the one that `npm ci` runs for the command plugin among them. */
+const stateless = ["about", "completion", "gen-completion", "help", "install", "plugin", "schema", "version"];
+
+/** Commands that make a stack whose settings are there already. */
+const stackMaking = ["config", "pre", "preview", "up", "update"];
+
+/**
+ * Prints what a shell evaluates to become the CLI: `export ...` lines and the CLI's path, as `cli`.
+ * @param {string[]} words The command line, without `pulumi`.
+ * @returns {Promise<void>} A problem is printed and sets the exit status.
+ */
+export function launch(words) {
+  return runTool(async () => {
+    const { cli, env } = toolchainEnvironment();
+    const command = words.find((word) => !word.startsWith("-"));
+    if (command !== undefined && !stateless.includes(command)) {
+      prepareState(projectDirectory, process.env, tell);
+      const stack = stackMaking.includes(command) ? stackOf(words) : undefined;
+      if (stack !== undefined && isOurs(stack)) await prepareStack(stack, projectDirectory, process.env, tell);
+      for (const name of madeStacks(words)) releaseSettings(name, projectDirectory, process.env, tell);
+    }
+    process.stdout.write([...exportLines(env), `cli=${quoteForShell(cli)}`, ""].join("\n"));
+  });
+}
+
+/**
+ * Whether a stack is made without being asked for: it has settings, and is in the project's own state.
+ * @param {string} stack
+ */
+function isOurs(stack) {
+  return usesDefaultState(projectDirectory, process.env) && existsSync(join(projectDirectory, `Pulumi.${stack}.yaml`));
+}
+
+/**
+ * What may be the name of the stack that `pulumi stack init` makes: the other words are values of options, such as a KMS key's.
+ * @param {string[]} words
+ */
+function madeStacks(words) {
+  const [command, verb, ...names] = words.filter((word) => !word.startsWith("-"));
+  return command === "stack" && verb === "init" ? names : [];
+}
+
+/**
+ * The stack that a command line names.
+ * @param {string[]} words
+ */
+function stackOf(words) {
+  for (const [index, word] of words.entries()) {
+    const [, value] = /^(?:-s|--stack)(?:=(.*))?$/.exec(word) ?? [];
+    if (value !== undefined) return value;
+    if (word === "-s" || word === "--stack") return words[index + 1];
+  }
+  return undefined;
+}
+
+/**
+ * Standard output is the shell's.
+ * @param {string} line
+ */
+function tell(line) {
+  process.stderr.write(`setup: ${line}\n`);
+}

@@ -1,0 +1,191 @@
+// A stand-in for Pulumi's Node.js language host, for computers where the official one can't be had (it comes with the
+// CLI's download and is no Go module that could be built). It can run a program, and no more: it generates no code,
+// links no packages and runs no plugins. The official host is used wherever it is installed (toolchain/environment.mjs).
+//
+// The engine starts it as `pulumi-language-nodejs ENGINE-ADDRESS`. What is printed here and by the program is shown to
+// the user, line by line.
+import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import grpc from "@grpc/grpc-js";
+import language from "@pulumi/pulumi/proto/language_pb.js";
+import languageService from "@pulumi/pulumi/proto/language_grpc_pb.js";
+import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
+import { serve, unary } from "../plugin-server.mjs";
+import { Empty } from "../well-known.mjs";
+import { installDependencies, programDependencies } from "./dependencies.mjs";
+import { nodeOptions } from "./options.mjs";
+
+/**
+ * The programs that are running. There is one at a time as the engine works today; but nothing in the protocol says so.
+ * @type {Set<import("node:child_process").ChildProcess>}
+ */
+const programs = new Set();
+
+/** The exit status of a program that has told the user what is wrong by itself; see @pulumi/pulumi/cmd/run. */
+const bailStatus = 32;
+
+/** How long a program may take to end by itself after it was interrupted, in milliseconds; as in the official host. */
+const graceTime = 5000;
+
+const engineAddress = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
+
+/**
+ * Runs the program and answers when it has ended.
+ * @param {language.RunRequest} request
+ * @returns {Promise<language.RunResponse>}
+ */
+async function run(request) {
+  const info = request.getInfo();
+  if (info === undefined) throw new Error("this engine is too old for the stand-in language host: no program info");
+  const directory = info.getProgramDirectory();
+  const response = new language.RunResponse();
+  let options, runner;
+  try {
+    options = nodeOptions(info.getOptions()?.toJavaScript() ?? {});
+    runner = createRequire(join(directory, "package.json")).resolve("@pulumi/pulumi/cmd/run");
+  } catch (error) {
+    response.setError(
+      /** @type {NodeJS.ErrnoException} */ (error).code === "MODULE_NOT_FOUND"
+        ? "It looks like the Pulumi SDK has not been installed. Have you run npm ci?"
+        : /** @type {Error} */ (error).message,
+    );
+    return response;
+  }
+
+  const status = await runNode([...options.arguments, runner, ...programArguments(request, info)], {
+    ...process.env,
+    ...options.environment,
+    PULUMI_CONFIG: JSON.stringify(configuration(request)),
+    PULUMI_CONFIG_SECRET_KEYS: JSON.stringify(request.getConfigsecretkeysList()),
+  });
+  if (status === bailStatus) response.setBail(true);
+  else if (typeof status === "string") response.setError(`Program ended by signal ${status}`);
+  else if (status !== 0) response.setError(`Program exited with non-zero exit code: ${status}`);
+  return response;
+}
+
+/**
+ * The arguments of @pulumi/pulumi/cmd/run, as the official host gives them. It puts a proxy between program and engine
+ * for old SDKs that called the engine synchronously (`--sync`); today's don't.
+ * @param {language.RunRequest} request
+ * @param {language.ProgramInfo} info
+ */
+function programArguments(request, info) {
+  const options = {
+    monitor: request.getMonitorAddress(),
+    engine: engineAddress,
+    organization: request.getOrganization(),
+    project: request.getProject(),
+    "root-directory": info.getRootDirectory(),
+    stack: request.getStack(),
+    pwd: info.getProgramDirectory(),
+    parallel: String(request.getParallel()),
+  };
+  const given = Object.entries(options).filter(([, value]) => value);
+  return [
+    ...given.flatMap(([name, value]) => [`--${name}`, String(value)]),
+    ...(request.getDryrun() ? ["--dry-run"] : []),
+    info.getEntryPoint(),
+    ...request.getArgsList(),
+  ];
+}
+
+/**
+ * The stack's configuration under the keys that the SDK reads: `project:name` becomes `project:config:name`.
+ * @param {language.RunRequest} request
+ */
+function configuration(request) {
+  /** @type {Record<string, string>} */
+  const result = {};
+  for (const [key, value] of request.getConfigMap().entries()) {
+    const colon = key.indexOf(":");
+    result[`${key.slice(0, colon)}:config:${key.slice(colon + 1)}`] = value;
+  }
+  return result;
+}
+
+/**
+ * Runs node with its output passed on.
+ * @param {string[]} args
+ * @param {NodeJS.ProcessEnv} environment
+ * @returns {Promise<number | NodeJS.Signals>} the exit status, or the signal that ended it.
+ */
+function runNode(args, environment) {
+  return new Promise((resolve, reject) => {
+    // In a process group of its own, so that what the program started can be ended with it.
+    const program = spawn(process.execPath, args, {
+      env: environment,
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+    });
+    programs.add(program);
+    program.stdout.pipe(process.stdout, { end: false });
+    program.stderr.pipe(process.stderr, { end: false });
+    program.once("error", reject);
+    // `close` and not `exit`: all of the output has been passed on by then.
+    program.once("close", (code, signal) => {
+      programs.delete(program);
+      resolve(signal ?? code ?? 0);
+    });
+  });
+}
+
+/**
+ * Ends all running programs with everything they started.
+ * @param {NodeJS.Signals} signal
+ */
+function endPrograms(signal) {
+  for (const program of programs) {
+    if (program.pid === undefined) continue;
+    try {
+      process.kill(-program.pid, signal);
+    } catch (error) {
+      // It ended between our look and the signal.
+      if (/** @type {NodeJS.ErrnoException} */ (error).code !== "ESRCH") throw error;
+    }
+  }
+}
+
+function cancel() {
+  endPrograms("SIGINT");
+  setTimeout(() => endPrograms("SIGKILL"), graceTime).unref();
+}
+
+await serve(
+  languageService.LanguageRuntimeService,
+  {
+    handshake: unary(() => new language.LanguageHandshakeResponse()),
+    // Nothing: an answer would make the engine download plugins, and this stand-in is for where that is not possible.
+    // What is needed is found on PATH, or the engine names it when a resource asks for it.
+    getRequiredPlugins: unary(() => new language.GetRequiredPluginsResponse()),
+    getRequiredPackages: unary(() => new language.GetRequiredPackagesResponse()),
+    getPluginInfo: unary(() => {
+      const info = new plugin.PluginInfo();
+      info.setVersion("3.230.0+ci-images.stand-in");
+      return info;
+    }),
+    about: unary(() => {
+      const about = new language.AboutResponse();
+      about.setExecutable(process.execPath);
+      about.setVersion(process.version);
+      about.getMetadataMap().set("language host", "ci-images' stand-in, not Pulumi's own");
+      return about;
+    }),
+    run: unary(run),
+    getProgramDependencies: unary(programDependencies),
+    installDependencies,
+    runtimeOptionsPrompts: unary(() => new language.RuntimeOptionsResponse()),
+    cancel: unary(() => {
+      cancel();
+      return new Empty();
+    }),
+    runPlugin: (/** @type {grpc.ServerWritableStream<unknown, unknown>} */ call) =>
+      call.emit("error", {
+        code: grpc.status.UNIMPLEMENTED,
+        details:
+          "ci-images' stand-in language host runs programs only; for a plugin in JavaScript install Pulumi's own",
+      }),
+  },
+  () => endPrograms("SIGKILL"),
+);

@@ -1,0 +1,55 @@
+// Sets up everything this project needs, on a fresh computer or an old one:
+//
+//   node toolchain/setup.mjs [--for start|test|long-test|cloud]
+//
+// Every step is skipped where it has nothing to do; what is done is said, with the reason. The user's own Pulumi wins
+// over anything installed here. The first step needs nothing but Node, so this file imports nothing from npm.
+import { performance } from "node:perf_hooks";
+import { realpathSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import { runTool, ToolProblem } from "./problem.mjs";
+import { installDebianTools } from "./setup/debian-tools.mjs";
+import { installNpmPackages } from "./setup/npm-packages.mjs";
+import { installPulumiCli } from "./setup/pulumi-cli.mjs";
+import { say } from "./setup/run.mjs";
+import { localStack, prepareStack, prepareState, refuseForeignState } from "./setup/state.mjs";
+import { oldestNode, projectDirectory } from "./versions.mjs";
+
+/** What may be set up for: baking here, the tests and the long tests (which need more), or stacks of clouds (no Debian packages, no root). */
+const purposes = /** @type {const} */ (["start", "test", "long-test", "cloud"]);
+
+/**
+ * Does all of it.
+ * @param {typeof purposes[number]} purpose
+ * @param {NodeJS.ProcessEnv} [environment]
+ * @throws {ToolProblem} where something is missing that may not be installed, with the command to run.
+ */
+export async function setUp(purpose, environment = process.env) {
+  const start = performance.now();
+  if (Number(process.versions.node.split(".")[0]) < oldestNode)
+    throw new ToolProblem(
+      `this is Node ${process.versions.node}; ${oldestNode} or newer is needed`,
+      "install it from nodejs.org",
+    );
+  refuseForeignState(projectDirectory, environment);
+  await installNpmPackages(projectDirectory);
+  if (purpose !== "cloud") await installDebianTools(purpose, environment);
+  await installPulumiCli(environment);
+  prepareState(projectDirectory, environment);
+  if (purpose !== "cloud") await prepareStack(localStack, projectDirectory, environment);
+  say(`all is there (${((performance.now() - start) / 1000).toFixed(1)} s)`);
+}
+
+async function main() {
+  const { values } = parseArgs({ options: { for: { type: "string", default: "start" } } });
+  const purpose = purposes.find((each) => each === values.for);
+  if (purpose === undefined)
+    throw new ToolProblem(
+      `--for ${values.for}: there is no such purpose`,
+      purposes.map((each) => `--for ${each}`).join(", "),
+    );
+  await setUp(purpose);
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) await runTool(main);
