@@ -62,8 +62,8 @@ describe("programs for the builder", function () {
     const world = `mount -t tmpfs tmpfs /var/lib/apt && mkdir /var/lib/apt/lists
       mkdir -p /run/apt && printf '#!/bin/sh\n' >/run/apt/apt.systemd.daily && chmod +x /run/apt/apt.systemd.daily
       mkdir -p /usr/lib/apt && mount --bind /run/apt /usr/lib/apt\n`;
-    const daily = `(exec 9>>/var/lib/apt/daily_lock; flock 9; sleep 1.5; touch /run/daily-is-done) & sleep 0.3\n`;
-    const held = `import fcntl, time; f = open("/var/lib/apt/lists/lock", "w"); fcntl.lockf(f, fcntl.LOCK_EX); time.sleep(3); open("/run/lists-are-done", "w")`;
+    const daily = `(exec 9>>/var/lib/apt/daily_lock; flock 9; sleep 3; touch /run/daily-is-done) & sleep 0.3\n`;
+    const held = `import fcntl, time; f = open("/var/lib/apt/lists/lock", "w"); fcntl.lockf(f, fcntl.LOCK_EX); time.sleep(6); open("/run/lists-are-done", "w")`;
     const lists = `python3 -c '${held}' & until [ -e /var/lib/apt/lists/lock ]; do sleep 0.1; done; sleep 0.3\n`;
     const script =
       "test -e /run/daily-is-done; test -e /run/lists-are-done; ! flock --nonblock /var/lib/apt/daily_lock true\n";

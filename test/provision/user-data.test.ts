@@ -10,13 +10,13 @@ import { cloudConfig, deadlineScript } from "../../provision/builder/user-data.t
 
 describe("user data of a cloud machine", () => {
   const host = makeSshKeyPair("host");
-  const deadline = new Date(Date.now() + 3600_000);
+  const inAnHour = () => new Date(Date.now() + 3600_000);
   const text = cloudConfig({
     hostPrivateKey: host.privateKey,
     hostPublicKey: host.publicKey,
     authorizedKey: "ssh-ed25519 AAAA it's me",
     loginUser: "admin",
-    deadline,
+    deadline: inAnHour(),
   });
 
   it("pins the host key, lets the login key in and arms the deadline at every boot", () => {
@@ -54,12 +54,12 @@ describe("user data of a cloud machine", () => {
   });
 
   it("powers off at the deadline, and a minute after a boot that comes later", async () => {
-    const left = Number(/--on-active=(\d+)/.exec(await arm(deadline, true))?.[1]);
+    const left = Number(/--on-active=(\d+)/.exec(await arm(inAnHour(), true))?.[1]);
     assert.ok(left > 3500 && left <= 3600, `${left} seconds`);
     assert.match(await arm(new Date(0), true), /--on-active=60 /);
   });
 
   it("does so by `shutdown` where there is no systemd", async () => {
-    assert.match(await arm(deadline, false), /^shutdown -P \+60$/m);
+    assert.match(await arm(inAnHour(), false), /^shutdown -P \+60$/m);
   });
 });
