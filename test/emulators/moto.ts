@@ -35,7 +35,7 @@ export interface Moto {
   /** For AWS_ENDPOINT_URL: `http://127.0.0.1:PORT`. */
   url: string;
   /** Ends it; its state is gone. */
-  stop(): Promise<void>;
+  stop: () => Promise<void>;
 }
 
 /** What makes AWS SDKs and plugins talk to an emulator and to nobody else. @param url The emulator's, or that of a proxy before it. */

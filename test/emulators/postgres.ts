@@ -16,7 +16,7 @@ const startSeconds = 60;
  * Starts a server.
  * @returns the database's URL for Pulumi, and how to end the server; its data is gone then.
  */
-export async function startPostgres(): Promise<{ url: string; stop(): Promise<void> }> {
+export async function startPostgres(): Promise<{ url: string; stop: () => Promise<void> }> {
   const programs = await programFolder();
   const folder = await mkdtemp(join(tmpdir(), "ci-images-postgres-"));
   await chown(folder, user, user);

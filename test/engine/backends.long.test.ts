@@ -12,7 +12,7 @@ import { startPostgres } from "../emulators/postgres.ts";
 interface Backend {
   url: string;
   variables: Record<string, string>;
-  stop(): Promise<void>;
+  stop: () => Promise<void>;
 }
 
 const backends: Record<string, () => Promise<Backend>> = {
@@ -23,7 +23,6 @@ const backends: Record<string, () => Promise<Backend>> = {
     const query = new URLSearchParams({
       endpoint: moto.url,
       s3ForcePathStyle: "true",
-
       region: "us-east-1",
     });
     return { url: `s3://our-bucket?${query.toString()}`, variables: awsVariables(moto.url), stop: moto.stop };

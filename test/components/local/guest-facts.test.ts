@@ -1,7 +1,6 @@
 // What an image brings along for the clouds: read from a real root, and compared with what each cloud asks for before an upload.
 import assert from "node:assert/strict";
 import { guestFacts, assertRunsOn, type GuestFacts } from "../../../components/local/provider/disk/guest-facts.ts";
-import type { StoredImage } from "../../../components/local/provider/disk/image-store.ts";
 import { cachedBase } from "../../cached-base.ts";
 
 const needs = { cloud: "EC2", disk: "nvme", network: "ena", dataSources: ["Ec2"] };
@@ -11,7 +10,7 @@ const complete: GuestFacts = {
   dataSources: ["NoCloud", "Ec2"],
 };
 const check = (guest: Partial<GuestFacts> | undefined) => () =>
-  assertRunsOn({ path: "/images/x", manifest: { guest: guest && { ...complete, ...guest } } } as StoredImage, needs);
+  assertRunsOn({ path: "/images/x", manifest: { guest: guest && { ...complete, ...guest } } }, needs);
 
 describe("what an image brings along for the clouds", function () {
   this.timeout(120_000);

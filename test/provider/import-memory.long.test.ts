@@ -1,0 +1,83 @@
+// How much memory the plugin takes for a large disk: it runs in a process of its own, with everything that it loads.
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { cloudLabels } from "../../common/labels.ts";
+import { projectDirectory } from "../../toolchain/versions.mjs";
+import { openEc2Api } from "../components/ec2/ec2-api.ts";
+import { labels } from "../components/gce/support.ts";
+import { StorageEmulator } from "../emulators/gcs.ts";
+import { baseImage } from "../test-cloud/ec2-cloud.ts";
+import { startGce } from "../test-cloud/gce-api.ts";
+import { makeStoredImage } from "../toolchain/stored-image.ts";
+
+/** MiB. */
+const most = 300;
+
+const recipe = "b".repeat(64);
+
+describe("the plugin's memory while it imports a disk of 50 GiB with 800 MiB of data", function () {
+  this.timeout(900_000);
+  let home: string;
+  let folder: string;
+
+  before(async () => {
+    home = await mkdtemp(join(tmpdir(), "ci-images-import-"));
+    folder = join(home, "image");
+    await makeStoredImage(folder, { recipe, size: 50 * 2 ** 30, data: 800 });
+  });
+  after(() => rm(home, { recursive: true }));
+
+  /** Makes a resource in a process that has loaded all of the plugin. @returns its largest size in memory, MiB. */
+  async function peak(token: string, inputs: object, environment: Record<string, string> = {}): Promise<number> {
+    const script = `
+      const { resources } = await import(${JSON.stringify(join(projectDirectory, "provider/registry.ts"))});
+      const type = resources.find(({ token }) => token === ${JSON.stringify(token)});
+      const context = { progress() {}, signal: new AbortController().signal };
+      await type.create(JSON.parse(process.env.INPUTS), context);
+      process.stdout.write(String(process.resourceUsage().maxRSS));
+      process.exit();`;
+    const env = { ...environment, CI_IMAGES_CACHE: join(home, "cache"), INPUTS: JSON.stringify(inputs) };
+    const words = ["--import", "tsx/esm", "--input-type=module", "--eval", script];
+    const { stdout } = await execa(process.execPath, words, { cwd: projectDirectory, env });
+    return Number(stdout) / 1024;
+  }
+
+  it("stays below 300 MiB on the way into EC2", async () => {
+    const { close } = await openEc2Api([baseImage]);
+    try {
+      const owner = { project: "ci-images", stack: "test", distribution: "debian12" };
+      const lease = cloudLabels("ec2", { ...owner, recipe, role: "image" });
+      const importing = {
+        ...{ folder, recipe, name: "worker", description: "worker: debian12", lease, lifetime: 3600, diskSize: 50 },
+        ...{ bootMode: "uefi-preferred", encrypted: false },
+      };
+      const used = await peak("ci-images:ec2:ImportedImage", { region: "eu-central-1", tags: lease, importing });
+      assert.ok(used > 50 && used < most, `${used.toFixed(0)} MiB`);
+    } finally {
+      await close();
+    }
+  });
+
+  it("stays below 300 MiB on the way into Compute Engine", async () => {
+    const storage = await StorageEmulator.start("ci-images-test");
+    const api = await startGce({ storage: (source) => storage.content(source) });
+    try {
+      const importing = {
+        ...{ folder, recipe, bucket: "ci-images-test", object: "worker-1.tar.gz", line: "worker" },
+        ...{ facts: { recipe, name: "worker" }, expires: "20300101T000000Z" },
+        ...{ labels: cloudLabels("gce", { ...labels, recipe, role: "image" }) },
+        ...{ guestOsFeatures: ["UEFI_COMPATIBLE", "GVNIC"], storageLocations: [] },
+      };
+      const environment = { ...api.environment, STORAGE_EMULATOR_HOST: storage.url, CI_IMAGES_POLL_SECONDS: "0.01" };
+      const inputs = { project: "bakery", name: "worker-1", importing };
+      const used = await peak("ci-images:gce:ImportedImage", inputs, environment as Record<string, string>);
+      assert.ok(used > 50 && used < most, `${used.toFixed(0)} MiB`);
+    } finally {
+      await api.close();
+      await storage.close();
+    }
+  });
+});
