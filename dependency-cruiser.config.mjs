@@ -30,7 +30,10 @@ export default {
       from: { path: `^components/(${clouds})/` },
       to: {
         path: `^components/(${clouds})/`,
-        pathNot: ["^components/$1/", "^components/local/provider/disk/(image-store|image-disk|data-blocks|guest-facts)\\.ts$"],
+        pathNot: [
+          "^components/$1/",
+          "^components/local/provider/disk/(image-store|image-disk|data-blocks|guest-facts)\\.ts$",
+        ],
       },
     },
     {
@@ -50,7 +53,10 @@ export default {
       name: "plugin-does-not-load-the-program",
       severity: "error",
       from: { path: `^(provider/|components/(${clouds})/provider/)` },
-      to: { path: `^components/(life-cycle|shared|[^/]+\\.ts$|(${clouds})/[^/]+\\.ts$)`, dependencyTypesNot: ["type-only"] },
+      to: {
+        path: `^components/(life-cycle|shared|[^/]+\\.ts$|(${clouds})/[^/]+\\.ts$)`,
+        dependencyTypesNot: ["type-only"],
+      },
     },
     {
       name: "imports-run-one-way",
