@@ -273,7 +273,7 @@ describe("the graph of stack gce", () => {
     assert.equal(known["block-project-ssh-keys"], "TRUE");
     assert.equal(known["enable-oslogin"], "FALSE");
     assert.equal(known["ci-images-recipe"], recipe);
-    assert.doesNotMatch(Object.values(known).join("\n"), /poweroff|shutdown/, "it is Google that ends it");
+    assert.doesNotMatch(Object.values(known).join("\n"), /poweroff|shutdown -P/, "it is Google that ends it");
     assert.ok(!JSON.stringify(known).includes(`PRIVATE-${prefix}-builder-login-key`));
   });
 
