@@ -157,8 +157,9 @@ elif [ -n "$limits" ]; then
   found "${user} can't log in at port $port, which the recipe or the base has set: $limits"
 else
   echo "${user} can't log in at port $port; what sshd says:"
-  # What sshd has just said may be on its way still.
-  journalctl --sync || sleep 2
+  # What sshd has just said may be on its way still: journald answers a sync before it has read everything that was sent to it.
+  sleep 2
+  journalctl --sync || true
   journalctl --quiet --no-pager --lines 15 --output cat -u ssh.service -u sshd.service || true
   exit 1
 fi`;

@@ -106,8 +106,12 @@ export async function startServer(region: Region, id: string): Promise<void> {
 
 async function switchServer(region: Region, id: string, action: "os-stop" | "os-start", wanted: string): Promise<void> {
   const server = await existingServer(region, id);
-  // Nova refuses to switch a broken one; what it says of that is in the server, and told below.
-  if (server.status !== wanted && server.status !== "ERROR") await act(region, id, { [action]: null });
+  // Nova refuses to switch a broken server, also one that has just broken. The wait below reports why it broke.
+  if (server.status !== wanted && server.status !== "ERROR") {
+    await act(region, id, { [action]: null }).catch(async (error: unknown) => {
+      if ((await findServer(region, id))?.status !== "ERROR") throw error;
+    });
+  }
   await waitFor(
     {
       what: describe(server),
