@@ -9,6 +9,7 @@ import { tinyRecipe } from "./recipes.ts";
 import { openEc2 } from "./subjects/ec2.ts";
 import { openGce } from "./subjects/gce.ts";
 import { openRackspace } from "./subjects/rackspace.ts";
+import { doVerb } from "./verbs.ts";
 
 /** Images of this computer below a folder, finished or not; and locks of who waits for one. */
 async function imagesIn(folder: string): Promise<string[]> {
@@ -97,14 +98,13 @@ describe("an image baked once on this computer and imported into every cloud", f
     assert.equal((await imagesIn(home)).length, 1);
   });
 
-  it("is published to a stack that has no recipe, and goes with it", async () => {
+  it("is published by the verb to a stack that has no recipe, and goes with it", async () => {
     const cloud = await openRackspace();
     const [folder] = (await imagesIn(home)).map((name) => join(home, "debian12", name));
-    const stack = await CloudStack.on(cloud, { modules: "no list" }, { image: folder, verify: false });
+    const stack = await CloudStack.on(cloud, { modules: "no list" }, { verify: false });
     try {
-      await stack.up();
+      await doVerb(stack, "--stack", stack.name, "publish", folder);
       assert.deepEqual(await cloud.images(), [(await stack.image())!.id]);
-      await stack.up();
       await stack.expectNoChanges();
     } finally {
       await stack.remove();
