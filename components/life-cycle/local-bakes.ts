@@ -7,6 +7,7 @@ import type { Bakery, Base, Generation, LocalImage, Survey } from "../cloud.ts";
 import { explainBake } from "./explanation.ts";
 import { KeptImages, keepNewest } from "./kept-images.ts";
 import type { BakeStage, StagedBuilder } from "../stages.ts";
+import { hasImage } from "./stage-steps.ts";
 import { WorkerImage, type WorkerImageArgs } from "./worker-image.ts";
 
 /** What is known of the bake of one distribution before anything is declared. */
@@ -41,7 +42,7 @@ export function localName({ id }: Distribution): string {
 /** Whether this stack is to bake: nobody has made the image yet. */
 export function isBakedHere({ survey, elsewhere, isNeeded, plan, base, stage }: LocalBake): boolean {
   const recipe = plan.recipeHash(base.id);
-  if (stage !== "image" || survey.generations.some((generation) => generation.recipe === recipe)) return true;
+  if (stage !== "image" || hasImage(survey, recipe)) return true;
   return isNeeded && !elsewhere;
 }
 

@@ -15,9 +15,14 @@ export interface StageQuestion {
   power: Power;
 }
 
+/** Whether there is an image of the recipe, proven or not. */
+export function hasImage({ generations }: Survey, recipe: string): boolean {
+  return generations.some((generation) => generation.recipe === recipe);
+}
+
 /** The stage that is to be declared: a builder that is off can't become an image. */
 export function stageOf({ recipe, survey, stage, power }: StageQuestion): BakeStage {
-  const isMade = survey.generations.some((generation) => generation.recipe === recipe);
+  const isMade = hasImage(survey, recipe);
   return stage === "image" && power === "off" && !isMade ? "tested" : stage;
 }
 
@@ -56,7 +61,7 @@ export function refusePowerOff(name: string, where: string, { recipe, survey, st
     });
   }
   if (survey.builders.includes(recipe)) return;
-  if (stage === "image" && survey.generations.some((generation) => generation.recipe === recipe)) return;
+  if (stage === "image" && hasImage(survey, recipe)) return;
   const complaint: Complaint = { where, key: "ci-images:power", found: `off, but ${name} has no builder` };
   if (survey.builders.length === 0) {
     throw new UserError({ ...complaint, cure: "set it to on, or remove it: then `pulumi up` makes one" });

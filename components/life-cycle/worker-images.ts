@@ -24,7 +24,7 @@ import {
 } from "./local-bakes.ts";
 import { stackOutputs, type Published, type StackOutputs } from "./outputs.ts";
 import type { Settings } from "../stack-settings.ts";
-import { refusePowerOff, stageOf } from "./stage-steps.ts";
+import { hasImage, refusePowerOff, stageOf } from "./stage-steps.ts";
 import type { BakeStage } from "../stages.ts";
 import { readState, StackState } from "./stack-state.ts";
 import { loadTransforms, transformation } from "./transforms.ts";
@@ -228,15 +228,15 @@ async function prepareImports(
     clouds.map(async (cloud) => withPlans(await cloud.survey(distribution), preparation.before)),
   );
   const { power } = preparation.settings;
-  const has = ({ generations }: Survey) => generations.some((generation) => generation.recipe === recipe);
-  const isNeeded = !surveys.every(has);
+  const isNeeded = !surveys.every((each) => hasImage(each, recipe));
   // A builder that is off is of no account where every place has the image.
   const known = isNeeded ? survey : { ...survey, generations: [...survey.generations, ...surveys[0].generations] };
   const question = { recipe, survey: known, stage: preparation.settings.stage, power };
   refusePowerOff(localName(distribution), preparation.where, question);
   const stage = stageOf(question);
   const bake: LocalBake = { bakery, distribution, plan, base, survey, stage, isNeeded };
-  if (stage === "image" && isNeeded && !has(survey)) bake.elsewhere = await bakery.findBaked(distribution, recipe);
+  if (stage === "image" && isNeeded && !hasImage(survey, recipe))
+    bake.elsewhere = await bakery.findBaked(distribution, recipe);
   if (isBakedHere(bake) && !(stage === "image" && isProven(survey, recipe))) {
     await bakery.preflight(plan, recipe, stage);
   }
@@ -271,7 +271,7 @@ async function preparePublished(
   };
   const surveys = await Promise.all(clouds.map(async (cloud) => withPlans(await cloud.survey(distribution), before)));
   const survey = await bakery.survey(distribution);
-  const isNeeded = surveys.some(({ generations }) => !generations.some((generation) => generation.recipe === recipe));
+  const isNeeded = !surveys.every((each) => hasImage(each, recipe));
   const bake: LocalBake = { bakery, distribution, plan, base, survey, stage: "image", elsewhere: image, isNeeded };
   return Promise.all(
     clouds.map(async (cloud, index): Promise<Prepared> => {

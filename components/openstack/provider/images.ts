@@ -118,6 +118,11 @@ export function isProven(image: Image): boolean {
   return isComplete(image) && proof?.image === image.id;
 }
 
+/** Removes the images of a lease that were never proven. A proven image has a record of its own in the state. */
+export async function dropUnproven(region: Region, machine: string): Promise<void> {
+  for (const image of await imagesWith(region, { machine })) if (!isProven(image)) await dropImage(region, image.id);
+}
+
 /** What the recipe hash was made of, as it was noted. */
 export function planOf(image: Image): unknown {
   return parsed(image, planKey);

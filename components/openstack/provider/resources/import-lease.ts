@@ -2,7 +2,7 @@
 // sure that no half-made image stays.
 import { randomBytes } from "node:crypto";
 import { cloudName, formatExpiry, labelKey, ownerLabels, type Labels } from "../../../../common/labels.ts";
-import { dropImage, imagesWith, isComplete, isProven } from "../images.ts";
+import { dropImage, dropUnproven, imagesWith, isComplete } from "../images.ts";
 import { Region } from "../region.ts";
 import type { ResourceType } from "../../../../provider/resource.ts";
 
@@ -54,8 +54,6 @@ export const importLease: ResourceType<ImportLeaseInputs, ImportLeaseState> = {
   },
 
   async delete(_id, { region: name, machine }, context) {
-    const region = new Region(name, context);
-    // A proven image has a record of its own in the state.
-    for (const image of await imagesWith(region, { machine })) if (!isProven(image)) await dropImage(region, image.id);
+    await dropUnproven(new Region(name, context), machine);
   },
 };

@@ -2,7 +2,7 @@
 // lease makes sure that the server is gone. The server itself is declared with `deletedWith: lease`.
 import { randomBytes } from "node:crypto";
 import { cloudLabels, cloudName, formatExpiry, ownerLabels, type Labels } from "../../../../common/labels.ts";
-import { dropImage, imagesWith, isProven } from "../images.ts";
+import { dropUnproven } from "../images.ts";
 import { quiet, Region } from "../region.ts";
 import { describe, endServer, listServers, sealingOf, serversWith } from "../servers.ts";
 import type { ResourceType } from "../../../../provider/resource.ts";
@@ -78,9 +78,7 @@ export const lease: ResourceType<LeaseInputs, LeaseState> = {
   async delete(_id, { region: name, machine }, context) {
     const region = new Region(name, context);
     for (const server of await listServers(region, machine)) await endServer(region, server.id);
-    // A proven image has a record of its own in the state. An unproven one was made, but perhaps got no record.
-    for (const image of await imagesWith(region, { machine })) {
-      if (!isProven(image)) await dropImage(region, image.id);
-    }
+    // An unproven image was made, but perhaps got no record.
+    await dropUnproven(region, machine);
   },
 };
