@@ -12,7 +12,7 @@ import { Bucket } from "../components/gce/provider/storage.ts";
 import { diskArchive } from "../components/gce/provider/disk-archive.ts";
 import { StorageEmulator } from "../test/emulators/gcs.ts";
 import { fillCatalog, region, startOpenStackServices } from "../test/emulators/openstack-services.ts";
-import { makeStoredImage } from "../test/toolchain/stored-image.ts";
+import { makeStoredImage } from "../test/components/local/stored-image.ts";
 import { projectDirectory } from "../toolchain/versions.mjs";
 import type { Row } from "./table.ts";
 

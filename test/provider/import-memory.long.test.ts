@@ -8,7 +8,7 @@ import { cloudLabels } from "../../common/labels.ts";
 import { projectDirectory } from "../../toolchain/versions.mjs";
 import { openEc2Api } from "../components/ec2/ec2-api.ts";
 import { baseImage } from "../test-cloud/ec2-cloud.ts";
-import { makeStoredImage } from "../toolchain/stored-image.ts";
+import { makeStoredImage } from "../components/local/stored-image.ts";
 
 /** MiB. */
 const most = 300;

@@ -12,7 +12,7 @@ import type { Image } from "../../../components/gce/provider/types.ts";
 import { StorageEmulator } from "../../emulators/gcs.ts";
 import { restoreEnvironment } from "../../restore-environment.ts";
 import { startGce, type GceApi } from "../../test-cloud/gce-api.ts";
-import { makeStoredImage } from "../../toolchain/stored-image.ts";
+import { makeStoredImage } from "../local/stored-image.ts";
 import { labels, watching } from "./support.ts";
 
 const project = "bakery";

@@ -9,7 +9,7 @@ import { sweep } from "../../../components/openstack/provider/functions/sweep.ts
 import { importLease } from "../../../components/openstack/provider/resources/import-lease.ts";
 import { serverImage, type ServerImageInputs } from "../../../components/openstack/provider/resources/server-image.ts";
 import { promotion } from "../../../components/openstack/provider/resources/steps.ts";
-import { makeStoredImage } from "../../toolchain/stored-image.ts";
+import { makeStoredImage } from "../local/stored-image.ts";
 import { cloudForEachTest, labels, testContext } from "./support.ts";
 
 const region = "RegionOne";

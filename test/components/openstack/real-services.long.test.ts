@@ -23,7 +23,7 @@ import {
   startOpenStackServices,
   type OpenStackServices,
 } from "../../emulators/openstack-services.ts";
-import { makeStoredImage } from "../../toolchain/stored-image.ts";
+import { makeStoredImage } from "../local/stored-image.ts";
 import { setEnvironment, testContext } from "./support.ts";
 
 describe("OpenStack's own Keystone and Glance", function () {

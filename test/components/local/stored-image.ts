@@ -4,8 +4,8 @@ import { randomBytes } from "node:crypto";
 import { mkdir, open, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
-import { describeFile } from "../../components/local/provider/disk/disk-files.ts";
-import type { Manifest } from "../../components/local/provider/disk/image-store.ts";
+import { describeFile } from "../../../components/local/provider/disk/disk-files.ts";
+import type { Manifest } from "../../../components/local/provider/disk/image-store.ts";
 
 const mebibyte = 2 ** 20;
 
