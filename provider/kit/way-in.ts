@@ -1,5 +1,5 @@
-// Which way a machine lets a bake in: its own (provision/builder/door.ts) where it has one that works, or the machine's ordinary SSH. A login that
-// is refused is not a machine that is not up yet: after some time it is an error.
+// Which way a machine lets a bake in: the bake's own (provision/builder/door.ts) where it works, otherwise the machine's ordinary SSH.
+// A machine that refuses a login may only be late, because it is still booting: it is an error after some time.
 import { doorPort, doorUser } from "../../provision/builder/door.ts";
 import { logIn, type LoginAnswer } from "./ssh-answer.ts";
 import type { Connection } from "./connection.ts";

@@ -1,5 +1,5 @@
-// The image of an OpenStack region: made by Nova from a stopped server, or uploaded from this computer; kept by Glance. No published Pulumi provider has
-// such a resource.
+// The image of an OpenStack region, kept by Glance: made by Nova from a stopped server, or uploaded from this computer. No published Pulumi
+// provider has such a resource.
 import { cloudName, labelKey } from "../../../../common/labels.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import {
