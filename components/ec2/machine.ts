@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { tagNames } from "./facts/tags.ts";
 import { cloudLabels, formatExpiry, type Labels } from "../../common/labels.ts";
 import { doorPort } from "../../provision/builder/door.ts";
-import { cloudConfig } from "../../provision/builder/user-data.ts";
+import { cloudUserData } from "../../provision/builder/user-data.ts";
 import type { Proxy } from "../shared/bastion.ts";
 import type { Machine } from "../cloud.ts";
 import { declareHostKey, declareLoginKey, type OwnKey } from "../shared/login-key.ts";
@@ -81,7 +81,7 @@ export function declareMachine(surroundings: Surroundings, args: MachineArgs): E
   const userData = pulumi
     .all([host.privateKey, host.publicKey, login.publicKey, lease.deadline])
     .apply(([hostPrivateKey, hostPublicKey, authorizedKey, deadline]) =>
-      cloudConfig({ hostPrivateKey, hostPublicKey, authorizedKey, loginUser: user, deadline: new Date(deadline) }),
+      cloudUserData({ hostPrivateKey, hostPublicKey, authorizedKey, loginUser: user, deadline: new Date(deadline) }),
     );
   const instance = new aws.ec2.Instance(
     prefix,

@@ -6,7 +6,7 @@ import { cloudLabels, cloudName, formatExpiry, type Labels } from "../../common/
 import { closedSuffix, describeRule } from "./facts/rule-description.ts";
 import { doorPort } from "../../provision/builder/door.ts";
 import { startupScript } from "../../provision/builder/startup-script.ts";
-import { cloudConfig } from "../../provision/builder/user-data.ts";
+import { cloudUserData } from "../../provision/builder/user-data.ts";
 import type { Proxy } from "../shared/bastion.ts";
 import type { ImageIdentity, Machine } from "../cloud.ts";
 import { declareHostKey, declareLoginKey, type OwnKey } from "../shared/login-key.ts";
@@ -131,7 +131,7 @@ export function declareMachine(
       "enable-oslogin": "FALSE",
       // For images with cloud-init, and for those with Google's guest agent alone.
       // No deadline of its own: Google deletes a machine at its time only where it runs (`scheduling` below).
-      "user-data": cloudConfig({ hostPrivateKey, hostPublicKey, authorizedKey, loginUser }),
+      "user-data": cloudUserData({ hostPrivateKey, hostPublicKey, authorizedKey, loginUser }),
       "startup-script": startupScript({ hostPrivateKey, hostPublicKey, authorizedKey, loginUser }),
       // The whole hash: a label has no room for it.
       "ci-images-recipe": labels.recipe,

@@ -4,7 +4,7 @@ import * as openstack from "@pulumi/openstack";
 import * as pulumi from "@pulumi/pulumi";
 import { cloudName, type Labels } from "../../common/labels.ts";
 import { doorPort } from "../../provision/builder/door.ts";
-import { cloudConfig } from "../../provision/builder/user-data.ts";
+import { cloudUserData } from "../../provision/builder/user-data.ts";
 import type { Proxy } from "../shared/bastion.ts";
 import type { ImageIdentity, Machine } from "../cloud.ts";
 import { declareHostKey, declareLoginKey, type OwnKey } from "../shared/login-key.ts";
@@ -96,7 +96,7 @@ export function declareMachine(
   const userData = pulumi
     .all([host.privateKey, host.publicKey, login.publicKey, lease.deadline])
     .apply(([hostPrivateKey, hostPublicKey, authorizedKey, deadline]) =>
-      cloudConfig({
+      cloudUserData({
         hostPrivateKey,
         hostPublicKey,
         authorizedKey,

@@ -41,19 +41,30 @@ fi
 /**
  * Renders user data for cloud-init (https://cloudinit.readthedocs.io/en/latest/reference/modules.html#ssh). With `ssh_keys`
  * given, cloud-init makes no other host keys.
- * @returns text that begins with `#cloud-config`; it holds the private host key, so it is a secret.
+ * @returns user data that holds private keys, so it is a secret.
  */
-export function cloudConfig(data: UserData): string {
+export function cloudUserData(data: UserData): string {
   const config = {
     ssh_deletekeys: true,
     ssh_keys: { ed25519_private: data.hostPrivateKey, ed25519_public: data.hostPublicKey },
     ssh_authorized_keys: [data.authorizedKey],
-    // At every boot, early: a machine whose boot fails later must end, too.
-    bootcmd: [
-      ...(data.deadline ? [["sh", "-c", deadlineScript(data.deadline)]] : []),
-      ["sh", "-c", doorBootScript(data)],
-    ],
   };
+  // The deadline first: a machine whose boot fails later must end, too.
+  return userDataOf(config, `${data.deadline ? deadlineScript(data.deadline) : ""}${doorBootScript(data)}`);
+}
+
+/**
+ * User data of two parts: settings, and a script that runs early at every boot. The script is no `bootcmd` of the settings, because that would
+ * take the place of a `bootcmd` in the image's own /etc/cloud: cloud-init does not merge lists of the two
+ * (https://cloudinit.readthedocs.io/en/latest/explanation/format.html).
+ * @param settings What `#cloud-config` takes.
+ * @param bootScript For `sh`.
+ */
+export function userDataOf(settings: object, bootScript: string): string {
+  const parts = [
+    { type: "text/cloud-config", content: `#cloud-config\n${JSON.stringify(settings)}\n` },
+    { type: "text/cloud-boothook", content: `#cloud-boothook\n#!/bin/sh\n${bootScript}` },
+  ];
   // JSON is YAML, and needs no rules of its own for what is quoted how.
-  return `#cloud-config\n${JSON.stringify(config, undefined, 2)}\n`;
+  return `#cloud-config-archive\n${JSON.stringify(parts, undefined, 2)}\n`;
 }

@@ -1,12 +1,12 @@
 // The user data of cloud machines on a real machine with a real cloud-init.
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { doorPort } from "../../provision/builder/door.ts";
-import { cloudConfig, deadlineUnit } from "../../provision/builder/user-data.ts";
+import { cloudUserData, deadlineUnit } from "../../provision/builder/user-data.ts";
 import { cachedBase } from "../cached-base.ts";
 import { TestMachine } from "../test-cloud/machine.ts";
 import { until } from "../test-cloud/until.ts";
@@ -22,8 +22,15 @@ describe("user data of a cloud machine, read by cloud-init", function () {
     folder = await mkdtemp(join(tmpdir(), "ci-images-user-data-"));
     const deadline = new Date(Date.now() + 3600_000);
     const keys = { hostPrivateKey: host.privateKey, hostPublicKey: host.publicKey, authorizedKey: login.publicKey };
-    const userData = cloudConfig({ ...keys, loginUser: "debian", deadline });
-    const birth = { layers: [base], userData, metaData: {} };
+    const userData = cloudUserData({ ...keys, loginUser: "debian", deadline });
+    const own = join(folder, "own");
+    await mkdir(join(own, "etc/cloud/cloud.cfg.d"), { recursive: true });
+    await chmod(own, 0o755);
+    await writeFile(
+      join(own, "etc/cloud/cloud.cfg.d/99-own.cfg"),
+      "bootcmd: ['touch /run/own-bootcmd']\nruncmd: ['touch /run/own-runcmd']\n",
+    );
+    const birth = { layers: [own, base], userData, metaData: {} };
     machine = await TestMachine.create(join(folder, "machine"), "user-data", birth);
   });
   after(async () => {
@@ -44,6 +51,9 @@ describe("user data of a cloud machine, read by cloud-init", function () {
     assert.equal(settled.exitCode, 0, settled.stdout + settled.stderr);
     const { stdout: state } = await ssh(`systemctl show --property=ActiveState --value ${deadlineUnit}.timer`);
     assert.equal(state, "active");
+
+    const { stdout: ran } = await ssh("ls /run/own-*");
+    assert.deepEqual(ran.split("\n"), ["/run/own-bootcmd", "/run/own-runcmd"], "the image's own commands ran, too");
 
     const asRoot = (command: string) =>
       execa("ssh", ["-F", "none", "-i", key, ...options, "-p", String(doorPort), `root@${address}`, command]);

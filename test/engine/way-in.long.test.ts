@@ -65,7 +65,7 @@ describe("the bake's own way in", function () {
       cutter:
         "systemctl stop ci-images-builder-door.service ci-images-builder-sshd.socket; rm -rf /etc/ci-images-builder",
       // cloud-init does not make the bake's own way in.
-      deaf: "sed -i '/^ *- bootcmd$/d' /etc/cloud/cloud.cfg; echo 'AllowUsers nobody' >/etc/ssh/sshd_config.d/deaf.conf",
+      deaf: "echo 'allow_userdata: false' >/etc/cloud/cloud.cfg.d/99-deaf.cfg; echo 'AllowUsers nobody' >/etc/ssh/sshd_config.d/deaf.conf",
       fstab: "echo 'nowhere /data nosuchfs defaults 0 0' >>/etc/fstab",
     };
     for (const [name, script] of Object.entries(scripts)) {

@@ -6,12 +6,12 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { load } from "js-yaml";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
-import { cloudConfig, deadlineScript } from "../../provision/builder/user-data.ts";
+import { cloudUserData, deadlineScript } from "../../provision/builder/user-data.ts";
 
 describe("user data of a cloud machine", () => {
   const host = makeSshKeyPair("host");
   const inAnHour = () => new Date(Date.now() + 3600_000);
-  const text = cloudConfig({
+  const text = cloudUserData({
     hostPrivateKey: host.privateKey,
     hostPublicKey: host.publicKey,
     authorizedKey: "ssh-ed25519 AAAA it's me",
@@ -20,12 +20,15 @@ describe("user data of a cloud machine", () => {
   });
 
   it("pins the host key, lets the login key in and arms the deadline at every boot", () => {
-    assert.match(text, /^#cloud-config\n/);
-    const config = load(text) as Record<string, unknown>;
+    assert.match(text, /^#cloud-config-archive\n/);
+    const [settings, hook] = load(text) as { type: string; content: string }[];
+    assert.deepEqual([settings.type, hook.type], ["text/cloud-config", "text/cloud-boothook"]);
+    const config = load(settings.content) as Record<string, unknown>;
     assert.deepEqual(config.ssh_keys, { ed25519_private: host.privateKey, ed25519_public: host.publicKey });
     assert.equal(config.ssh_deletekeys, true);
     assert.deepEqual(config.ssh_authorized_keys, ["ssh-ed25519 AAAA it's me"]);
-    assert.match((config.bootcmd as string[][])[0][2], /systemd-run .*systemctl poweroff/);
+    assert.equal(config.bootcmd, undefined, "it would replace the recipe's");
+    assert.match(hook.content, /^#cloud-boothook\n#!\/bin\/sh\n[\s\S]*systemd-run .*systemctl poweroff/);
   });
 
   /** Runs the boot command as cloud-init does, with stand-ins for what it calls that say how they were called. */
@@ -45,7 +48,7 @@ describe("user data of a cloud machine", () => {
   }
 
   it("arms none where the cloud ends the machine", () => {
-    const without = cloudConfig({ hostPrivateKey: "a", hostPublicKey: "b", authorizedKey: "c", loginUser: "d" });
+    const without = cloudUserData({ hostPrivateKey: "a", hostPublicKey: "b", authorizedKey: "c", loginUser: "d" });
     assert.doesNotMatch(without, /poweroff/);
   });
 

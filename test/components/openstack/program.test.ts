@@ -142,7 +142,7 @@ describe("the graph of stack rackspace", () => {
     assert.equal(graph.goesWith(`${prefix}-builder`), `${prefix}-builder-lease`);
     assert.notEqual(inputs.userData, unwrapSecrets(inputs.userData), "it is a secret");
     const userData = unwrapSecrets(inputs.userData) as string;
-    assert.match(userData, /^#cloud-config\n/);
+    assert.match(userData, /^#cloud-config-archive\n/);
     assert.match(userData, new RegExp(`PRIVATE-${prefix}-builder-host-key`));
     assert.ok(!userData.includes(`PRIVATE-${prefix}-builder-login-key`));
   });

@@ -11,8 +11,7 @@ export function modify(_name: string, root: Root): void {
   );
   root.file("/etc/systemd/system/cloud-final.service.d/boot-order.conf", "[Unit]\nAfter=network-online.target\n");
   root.file("/var/lib/cloud/scripts/per-instance/field.sh", "#!/bin/sh\ntouch /run/field-instance\n", { mode: "0755" });
-  // Not its bootcmd: that of the verification's user data takes its place (README.md).
-  root.check("its commands ran", `${onBuilder} || [ -e /run/field-run ]`);
+  root.check("its commands ran", `${onBuilder} || { [ -e /run/field-boot ] && [ -e /run/field-run ]; }`);
   root.check(
     "the recipe's script is there, and ran",
     `[ -x /var/lib/cloud/scripts/per-instance/field.sh ] && { ${onBuilder} || [ -e /run/field-instance ]; }`,

@@ -10,11 +10,15 @@ export function modify(_name: string, root: Root): void {
     "apparmor-utils",
     "apparmor-profiles",
     "libpam-tmpdir",
+    "cron",
     "fail2ban",
+    // Debian 12 has no log file that fail2ban's jail for sshd could read.
+    "python3-systemd",
     "aide",
     "rkhunter",
     "sudo",
   ]);
+  root.file("/etc/fail2ban/jail.d/field.conf", "[sshd]\nbackend = systemd\n");
   root.run(`
     cp /usr/share/systemd/tmp.mount /etc/systemd/system/tmp.mount
     sed -i 's/^Options=.*/Options=mode=1777,strictatime,nosuid,nodev,noexec,size=50%/' /etc/systemd/system/tmp.mount

@@ -7,7 +7,9 @@ export function modify(_name: string, root: Root): void {
   root.packages(["nix-bin", "nix-setup-systemd"]);
   root.run(`
     echo 'sandbox = false' >>/etc/nix/nix.conf
-    systemctl restart nix-daemon.socket nix-daemon.service
+    # Debian's package starts both at once, and a socket is refused where its service runs.
+    systemctl stop nix-daemon.socket nix-daemon.service
+    systemctl start nix-daemon.socket
     echo field >/opt/field-nix
     nix-store --add /opt/field-nix >/opt/field-nix-path`);
   root.check(

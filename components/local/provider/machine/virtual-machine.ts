@@ -5,6 +5,7 @@ import { extname, join } from "node:path";
 import { execa } from "execa";
 import { makeSshKeyPair } from "../../../../common/ssh-key-pair.ts";
 import { doorBootScript, type Door } from "../../../../provision/builder/door.ts";
+import { userDataOf } from "../../../../provision/builder/user-data.ts";
 import { keptPathsFile, madePathsFile } from "../../../../provision/seal/kept.ts";
 import { uefiFirmware, virtualMachineFiles } from "./qemu.ts";
 
@@ -72,14 +73,11 @@ export function configDriveFiles(instance: string, authorizedKey: string, door: 
 const nameItself = `grep -qsxF /etc/hosts ${keptPathsFile} ${madePathsFile} || grep -qsw ${hostName} /etc/hosts || echo 127.0.1.1 ${hostName} >>/etc/hosts`;
 
 function userData(door: Door): string {
-  const settings = {
-    // Only one kind of host key: an RSA key takes many seconds on emulated hardware, and nobody would ask for it.
-    ssh_genkeytypes: ["ed25519"],
-    // Without a network nobody resolves the machine's own name, and sudo would wait for that every time. A recipe's own /etc/hosts is
-    // not to be touched: its test would fail.
-    bootcmd: [nameItself, doorBootScript(door)].map((script) => ["sh", "-c", script]),
-  };
-  return `#cloud-config\n${JSON.stringify(settings)}\n`;
+  // Only one kind of host key: an RSA key takes many seconds on emulated hardware, and nobody would ask for it.
+  const settings = { ssh_genkeytypes: ["ed25519"] };
+  // Without a network nobody resolves the machine's own name, and sudo would wait for that every time. A recipe's own /etc/hosts is
+  // not to be touched: its test would fail.
+  return userDataOf(settings, `${nameItself}\n${doorBootScript(door)}`);
 }
 
 /** A small FAT file system labelled as a data source of cloud-init looks for it. */
