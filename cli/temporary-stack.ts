@@ -30,11 +30,12 @@ export interface Place {
 /**
  * Makes an empty folder for a stack.
  * @param variables Over those of this process, such as CI_IMAGES_CACHE.
+ * @param stack The stack's name, where it is not to be one of its own.
  * @throws ToolProblem where there is no Pulumi CLI, with the command that installs it.
  */
-export async function makePlace(variables: Record<string, string> = {}): Promise<Place> {
+export async function makePlace(variables: Record<string, string> = {}, stack?: string): Promise<Place> {
   const directory = await mkdtemp(join(tmpdir(), "ci-images-test-"));
-  const name = directory.split("-").at(-1)!.toLowerCase();
+  const name = stack ?? directory.split("-").at(-1)!.toLowerCase();
   await mkdir(join(directory, "backend"));
   const { cli, env: environment } = toolchainEnvironment(projectDirectory, {
     ...process.env,

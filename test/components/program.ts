@@ -40,6 +40,10 @@ export interface World {
   calls: Record<string, object | ((inputs: Record<string, unknown>) => object)>;
   /** Outputs beside the inputs, by type. */
   outputs?: Record<string, (inputs: Record<string, unknown>) => Record<string, unknown>>;
+  /** What a resource is when it has been made, where that is known: its id, and outputs beside the inputs. */
+  made?: (type: string, name: string) => { id: string; outputs: Record<string, unknown> } | undefined;
+  /** The stack's name. */
+  stack?: string;
 }
 
 interface Monitor {
@@ -79,7 +83,8 @@ export async function runProgram(settings: object, world: World, recipe: object 
       newResource({ type, name, inputs }) {
         const given = unwrapSecrets(inputs as Record<string, unknown>);
         requests.get(`${type} ${name}`)!.inputs = given;
-        return { id: `${name}-id`, state: { ...given, ...world.outputs?.[type]?.(given) } };
+        const { id, outputs } = world.made?.(type, name) ?? { id: `${name}-id`, outputs: {} };
+        return { id, state: { ...given, ...world.outputs?.[type]?.(given), ...outputs } };
       },
       call({ token, inputs }) {
         const given = inputs as Record<string, unknown>;
@@ -90,7 +95,7 @@ export async function runProgram(settings: object, world: World, recipe: object 
       },
     },
     "ci-images",
-    "test",
+    world.stack ?? "test",
     false,
     "organization",
   );

@@ -52,10 +52,15 @@ export interface ImageOutput {
 export class CloudStack extends TestStack {
   private subject!: Account;
 
-  /** Makes one; images are verified, as users have it. */
-  static async on(subject: Account, recipe: object, settings: Record<string, unknown> = {}): Promise<CloudStack> {
+  /** Makes one; images are verified, as users have it. @param name Its name, where it is not to be one of its own. */
+  static async on(
+    subject: Account,
+    recipe: object,
+    settings: Record<string, unknown> = {},
+    name?: string,
+  ): Promise<CloudStack> {
     const polling = { CI_IMAGES_POLL_SECONDS: "0.3" };
-    const stack = new CloudStack(await makePlace({ ...subject.variables, ...polling }));
+    const stack = new CloudStack(await makePlace({ ...subject.variables, ...polling }, name));
     stack.subject = subject;
     return await stack.begin(recipe, settings);
   }

@@ -85,10 +85,18 @@ export class Ec2Cloud {
     private readonly hub: Hub,
   ) {}
 
-  /** Starts one with nothing in it but base images. @param distributions Which there are beside Debian 12. */
-  static async open(distributions: readonly string[] = [], network?: string): Promise<Ec2Cloud> {
+  /**
+   * Starts one with nothing in it but base images.
+   * @param distributions Which there are beside Debian 12.
+   * @param given More images, which nothing can be booted from.
+   */
+  static async open(
+    distributions: readonly string[] = [],
+    network?: string,
+    given: readonly MotoImage[] = [],
+  ): Promise<Ec2Cloud> {
     const more = distributions.map((distribution) => others[distribution]);
-    const images = [baseImage, newerBase, olderBase, ...more.map(({ id, ...rest }) => imageOf(id, rest))];
+    const images = [baseImage, newerBase, olderBase, ...more.map(({ id, ...rest }) => imageOf(id, rest)), ...given];
     const [dataCentre, moto] = await Promise.all([DataCentre.open(network), startMoto(images)]);
     // `admin` is the user of Debian's own AMIs.
     for (const { ami_id: id } of [baseImage, olderBase]) await dataCentre.addBase(id, "admin");

@@ -2,6 +2,7 @@
 import { DeleteSnapshotCommand, DeregisterImageCommand } from "@aws-sdk/client-ec2";
 import { baseImage, Ec2Cloud, newerBase, olderBase, regions } from "../../test-cloud/ec2-cloud.ts";
 import { quota, throttling } from "../../test-cloud/ec2/faults.ts";
+import type { MotoImage } from "../../emulators/moto.ts";
 import type { RenewableSubject } from "../cloud-bases.ts";
 import type { FallibleSubject } from "../cloud-faults.ts";
 
@@ -12,9 +13,13 @@ export interface Ec2Subject extends FallibleSubject, RenewableSubject {
   ec2: Ec2Cloud;
 }
 
-/** Opens an empty one. @param network The network namespace that machines are in, where that is not this computer's. */
-export async function openEc2(network?: string): Promise<Ec2Subject> {
-  const cloud = await Ec2Cloud.open([], network);
+/**
+ * Opens an empty one.
+ * @param network The network namespace that machines are in, where that is not this computer's.
+ * @param images Images that are there, and that nothing can be booted from.
+ */
+export async function openEc2(network?: string, images: readonly MotoImage[] = []): Promise<Ec2Subject> {
+  const cloud = await Ec2Cloud.open([], network, images);
   const { api } = cloud;
   return {
     ec2: cloud,

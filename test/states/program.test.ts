@@ -1,0 +1,84 @@
+// States that earlier versions wrote stay valid: see README.md.
+import assert from "node:assert/strict";
+import { existsSync, readdirSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import type { EngineLog } from "../../provider/engine-log.ts";
+import { functions, resources } from "../../provider/registry.ts";
+import type { ResourceType } from "../../provider/resource.ts";
+import { ImagesProvider } from "../../provider/server.ts";
+import { runProgram } from "../components/program.ts";
+import { projectDirectory } from "../../toolchain/versions.mjs";
+import { folder, left, stack, type RecordedResource, type Recording } from "./recording.ts";
+
+const clouds = readdirSync(folder).filter((name) => existsSync(join(folder, name, "program.json")));
+
+async function recordingOf(cloud: string): Promise<Recording & { settings: object }> {
+  const text = await readFile(join(folder, cloud, "program.json"), "utf8");
+  return JSON.parse(text.replaceAll("{{project}}", projectDirectory)) as Recording & { settings: object };
+}
+
+/** What a recording left out is left out here, too. */
+function like(recorded: unknown, found: unknown): unknown {
+  if (Object.values<unknown>(left).includes(recorded) && found !== undefined) return recorded;
+  if (Array.isArray(recorded) && Array.isArray(found)) return found.map((each, index) => like(recorded[index], each));
+  if (!isObject(recorded) || !isObject(found)) return found;
+  return Object.fromEntries(Object.entries(found).map(([key, value]) => [key, like(recorded[key], value)]));
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isOwn({ type }: RecordedResource): boolean {
+  return type.startsWith("ci-images:") && type !== "ci-images:index:WorkerImage";
+}
+
+for (const cloud of clouds) {
+  describe(`a whole bake that was recorded on ${cloud}`, () => {
+    it("is declared by today's program with the same types, names, parents and inputs", async () => {
+      const { settings, ...recording } = await recordingOf(cloud);
+      const calls = Object.fromEntries(
+        recording.calls.map(({ token }) => {
+          const same = recording.calls.filter((each) => each.token === token);
+          const answer = (inputs: object) =>
+            (same.find((each) => isDeepStrictEqual(each.inputs, { ...inputs })) ?? same[0]).answer;
+          return [token, answer];
+        }),
+      );
+      const made = (type: string, name: string) =>
+        recording.resources.find((each) => each.type === type && each.name === name);
+      const { resources: declared } = await runProgram(settings, { calls, made, stack });
+      const isCompared = ({ type }: { type: string }) => !/^pulumi:(pulumi:Stack|providers:.*)$/.test(type);
+      const expected = recording.resources.filter(isCompared);
+      for (const { type, name, parent, inputs } of expected) {
+        const found = declared.find((each) => each.type === type && each.name === name);
+        assert.ok(found, `${type} ${name} is not declared any more`);
+        const seen = like(inputs, JSON.parse(JSON.stringify(found.inputs)));
+        // Without an engine, what has no parent is not the stack's child either.
+        const above = found.parent || `ci-images-${stack}`;
+        assert.deepEqual({ parent: above, inputs: seen }, { parent, inputs }, `${type} ${name}`);
+      }
+      const names = (list: readonly { type: string; name: string }[]) =>
+        list.map(({ type, name }) => `${type} ${name}`).sort();
+      const present = declared.filter(isCompared);
+      assert.deepEqual(names(present), names(expected), "and nothing else is declared");
+    });
+
+    it("has inputs and outputs that today's plugin accepts and takes for unchanged", async () => {
+      const quiet = { info: () => {}, flush: async () => {} } as unknown as EngineLog;
+      const provider = new ImagesProvider("1.0.0", quiet, resources, functions);
+      const types = new Map((resources as unknown as ResourceType<object, object>[]).map((type) => [type.token, type]));
+      for (const { type, name, id, inputs, outputs } of (await recordingOf(cloud)).resources.filter(isOwn)) {
+        const urn = `urn:pulumi:${stack}::ci-images::ci-images:index:WorkerImage$${type}::${name}`;
+        const { failures } = await provider.check(urn, {}, inputs);
+        assert.deepEqual(failures, [], `${type} ${name}`);
+        // A type that looks at the world would not find what it is about.
+        if (types.get(type)!.drift) continue;
+        const difference = await provider.diff(id, urn, { ...inputs, ...outputs }, inputs);
+        assert.equal(difference.changes, false, `${type} ${name} would be changed: ${difference.replaces?.join(", ")}`);
+      }
+    });
+  });
+}

@@ -1,0 +1,94 @@
+// What a program registered with the engine and what it got back, taken from the engine's own log of its calls (PULUMI_DEBUG_GRPC).
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { projectDirectory } from "../../toolchain/versions.mjs";
+
+/** Where the recordings are. */
+export const folder = join(projectDirectory, "test/states");
+
+/** The name of every recorded stack: it is part of names and tags. */
+export const stack = "recorded";
+
+/** One line of that log. */
+export interface GrpcEntry {
+  method: string;
+  request: Record<string, unknown>;
+  response?: Record<string, unknown>;
+}
+
+/** A resource that was registered. */
+export interface RecordedResource {
+  type: string;
+  name: string;
+  /** The parent's logical name; empty for the stack itself and for what has no parent. */
+  parent: string;
+  id: string;
+  inputs: Record<string, unknown>;
+  /** What the provider answered beyond the inputs. */
+  outputs: Record<string, unknown>;
+}
+
+/** A function that was called. */
+export interface RecordedCall {
+  token: string;
+  inputs: Record<string, unknown>;
+  answer: Record<string, unknown>;
+}
+
+export interface Recording {
+  resources: RecordedResource[];
+  calls: RecordedCall[];
+}
+
+/** In a recording's place of a value that is not kept: secrets, and scripts, whose text no state depends on. */
+export const left = { secret: "[secret]", script: "[script]" };
+
+/** Inputs longer than this are scripts. */
+const longestInput = 1000;
+
+const monitor = "/pulumirpc.ResourceMonitor/";
+const secretMark = "4dabf18193072939515e22adb298388d";
+
+export function recordingOf(log: readonly GrpcEntry[]): Recording {
+  const answered = log.filter(({ response }) => response !== undefined);
+  const of = (name: string) => answered.filter(({ method }) => method === monitor + name);
+  const resources = of("RegisterResource").map(({ request, response }): RecordedResource => {
+    const { type, name, parent = "", object = {} } = request as { type: string; name: string } & Partial<Request>;
+    const { id = "", object: known = {} } = response as { id?: string; object?: Record<string, unknown> };
+    const inputs = withoutSecrets(object) as Record<string, unknown>;
+    const outputs = Object.entries(withoutSecrets(known) as object).filter(
+      ([key, value]) => !isDeepStrictEqual(value, inputs[key]),
+    );
+    return {
+      ...{ type, name, parent: parent.split("::").at(-1)!, id },
+      inputs: withoutScripts(inputs) as Record<string, unknown>,
+      outputs: Object.fromEntries(outputs),
+    };
+  });
+  const calls = of("Invoke").map(({ request, response }): RecordedCall => {
+    const { tok: token, args: inputs = {} } = request as { tok: string; args?: Record<string, unknown> };
+    return { token, inputs, answer: ((response as { return?: object }).return ?? {}) as RecordedCall["answer"] };
+  });
+  return { resources, calls };
+}
+
+interface Request {
+  parent: string;
+  object: Record<string, unknown>;
+}
+
+/** Puts `[secret]` in the place of each secret. */
+export function withoutSecrets(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutSecrets);
+  if (value === null || typeof value !== "object") return value;
+  if (secretMark in value) return left.secret;
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, withoutSecrets(part)]));
+}
+
+/** Puts `[script]` in the place of each long text. */
+export function withoutScripts(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutScripts);
+  if (typeof value === "string" && value.length > longestInput) return left.script;
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, withoutScripts(part)]));
+}
