@@ -23,47 +23,45 @@ export interface Labels {
 /** Which of them tell whose a thing is. */
 export const ownerLabels = ["project", "stack", "distribution", "role"] as const;
 
-/** Stands before the name of every label of ours. */
-const prefixes = { ec2: "ci-images:", gce: "ci-images-", rackspace: "ci_images_" } as const;
-
-/** A cloud with labels. */
-export type LabelledCloud = keyof typeof prefixes;
+/** What a cloud allows in labels and names. */
+export interface LabelRules {
+  /** Begins the name of each of our labels: `ci-images:`. */
+  prefix: string;
+  /** A label's value as the cloud stores it. */
+  value: (text: string) => string;
+  /** The name and value of a user's own label as the cloud stores them; unchanged by default. */
+  extra?: (text: string) => string;
+  /** Names of machines and images. */
+  names: {
+    /** The most characters. */
+    longest: number;
+    /** What may not be in one. */
+    forbidden: RegExp;
+    /** Whether there are only small letters, and the first character has to be one. */
+    small: boolean;
+  };
+}
 
 /** The name under which a cloud has a label: `ci-images:recipe`, `ci-images-recipe`, `ci_images_recipe`. */
-export function labelKey(cloud: LabelledCloud, label: string): string {
-  return prefixes[cloud] + label;
+export function labelKey({ prefix }: LabelRules, label: string): string {
+  return prefix + label;
 }
 
 /**
- * Labels as a cloud takes them: tags on ec2, labels on gce, metadata and image properties on rackspace.
+ * Labels as a cloud takes them: tags, labels, metadata, image properties.
  * @param extra The stack setting `tags`; ours win.
  */
 export function cloudLabels(
-  cloud: LabelledCloud,
+  rules: LabelRules,
   labels: Partial<Labels>,
   extra: Readonly<Record<string, string>> = {},
 ): Record<string, string> {
+  const { extra: stored = (text) => text } = rules;
   const own = Object.entries(labels)
     .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => [labelKey(cloud, key), labelValue(cloud, value)]);
-  const others = Object.entries(extra).map(([key, value]) =>
-    cloud === "gce" ? [gceText(key), gceText(value)] : [key, value],
-  );
+    .map(([key, value]) => [labelKey(rules, key), rules.value(value)]);
+  const others = Object.entries(extra).map(([key, value]) => [stored(key), stored(value)]);
   return Object.fromEntries([...others, ...own]) as Record<string, string>;
-}
-
-/** A label's value as the cloud stores it: compare what was found with this. GCE cuts at 63 characters. */
-export function labelValue(cloud: LabelledCloud, value: string): string {
-  // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html: 256 characters; Nova and Glance: 255.
-  return cloud === "gce" ? gceText(value) : value.slice(0, 255);
-}
-
-/** https://cloud.google.com/compute/docs/labeling-resources: small letters, digits, - and _, at most 63. */
-function gceText(text: string): string {
-  return text
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9_-]/g, "-")
-    .slice(0, 63);
 }
 
 /** A time as all clouds can store it in a label, and people can read it: `20261121T180000Z`. */
@@ -85,24 +83,16 @@ export function isPast(text: string | undefined, now = new Date()): boolean {
   return time !== undefined && time < now;
 }
 
-/** Names: the most characters, and what may not be in one. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateImage.html,
- * https://cloud.google.com/compute/docs/naming-resources; OpenStack takes 255 characters of any kind. */
-const nameRules = {
-  ec2: { longest: 128, forbidden: /[^A-Za-z0-9()[\] ./'@_-]/g, small: false },
-  gce: { longest: 63, forbidden: /[^a-z0-9-]/g, small: true },
-  rackspace: { longest: 255, forbidden: /[^A-Za-z0-9._-]/g, small: false },
-} as const;
-
 /**
  * A name that the cloud allows, made of parts with `-` between them. Where something has to be changed or cut, a digest of
  * the whole is put in, so that two names that differ stay two; the last part is kept whole, as it tells things apart.
  * @param parts The last one must have no more than 20 characters.
  */
-export function cloudName(cloud: LabelledCloud, ...parts: readonly string[]): string {
-  const { longest, forbidden, small } = nameRules[cloud];
+export function cloudName({ names }: LabelRules, ...parts: readonly string[]): string {
+  const { longest, forbidden, small } = names;
   const clean = (text: string) => (small ? text.toLowerCase() : text).replaceAll(forbidden, "-");
   const whole = parts.join("-");
-  const beginning = cloud === "gce" && !/^[a-z]/i.test(whole) ? "i-" : "";
+  const beginning = small && !/^[a-z]/i.test(whole) ? "i-" : "";
   const name = beginning + clean(whole);
   if (name === whole && name.length <= longest) return name;
   const last = parts.at(-1) ?? "";

@@ -2,6 +2,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { cloudLabels, cloudName } from "../../common/labels.ts";
+import { ec2Labels } from "./facts/labels.ts";
 import { tagNames } from "./facts/tags.ts";
 import { parseDuration } from "../../common/sizes.ts";
 import type { ImageIdentity, ImageOutput, LocalImage } from "../cloud.ts";
@@ -61,7 +62,7 @@ export class Ec2Images {
 
   /** The AMI's name, unless it is taken: unique in account and region. */
   private nameOf({ name, distribution, recipe }: ImageIdentity): string {
-    return cloudName("ec2", pulumi.getProject(), pulumi.getStack(), name, distribution.id, recipe.slice(0, 12));
+    return cloudName(ec2Labels, pulumi.getProject(), pulumi.getStack(), name, distribution.id, recipe.slice(0, 12));
   }
 
   /** Tags that an image, its copies and their snapshots have in common. */
@@ -70,7 +71,7 @@ export class Ec2Images {
     const owner = { project: pulumi.getProject(), stack: pulumi.getStack() };
     const labels = { ...owner, distribution: distribution.id, recipe, role: "image" as const, base: base.id };
     return {
-      ...cloudLabels("ec2", labels, this.settings.tags),
+      ...cloudLabels(ec2Labels, labels, this.settings.tags),
       Name: this.nameOf(identity),
       [tagNames.recipeName]: name,
       [tagNames.baseDescription]: base.description,
@@ -239,7 +240,7 @@ export class Ec2Images {
   /** What an image and its snapshots are found by. */
   private leaseTags({ distribution, recipe }: ImageIdentity): Record<string, string> {
     const owner = { project: pulumi.getProject(), stack: pulumi.getStack() };
-    return cloudLabels("ec2", { ...owner, distribution: distribution.id, recipe, role: "image" });
+    return cloudLabels(ec2Labels, { ...owner, distribution: distribution.id, recipe, role: "image" });
   }
 
   /**

@@ -4,6 +4,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { tagNames } from "./facts/tags.ts";
 import { cloudLabels, formatExpiry, type Labels } from "../../common/labels.ts";
+import { ec2Labels } from "./facts/labels.ts";
 import { doorPort } from "../../provision/builder/door.ts";
 import { cloudUserData } from "../../provision/builder/user-data.ts";
 import type { Proxy } from "../shared/bastion.ts";
@@ -67,7 +68,7 @@ export function declareMachine(surroundings: Surroundings, args: MachineArgs): E
   const host = declareHostKey(prefix, parent);
   const lease = declareLease(surroundings, args);
   const tags = pulumi.all([lease.machine, lease.deadline, lease.madeWith]).apply(([name, deadline, made]) => ({
-    ...cloudLabels("ec2", { ...labels, expires: formatExpiry(new Date(deadline)) }, made.tags),
+    ...cloudLabels(ec2Labels, { ...labels, expires: formatExpiry(new Date(deadline)) }, made.tags),
     Name: name,
     [tagNames.machine]: name,
   }));

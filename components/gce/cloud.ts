@@ -4,6 +4,7 @@ import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { packFacts } from "../../common/image-facts.ts";
 import { cloudLabels, cloudName, labelKey, type Role } from "../../common/labels.ts";
+import { gceLabels } from "./facts/labels.ts";
 import { UserError } from "../../common/user-error.ts";
 import { withoutDetails, type PlanDescription } from "../../provision/plan/explain.ts";
 import type { Inventory } from "../../provision/builder/life-cycle-commands.ts";
@@ -263,7 +264,7 @@ export class GceCloud implements Cloud {
       .apply(([{ machineId }, hostKey, loginKey]) => ({ machineId, hostKeys: [hostKey], loginKey }));
     const { id, description } = base;
     const facts = { recipe, name, base: { id, description }, plan: withoutDetails(bake.description) };
-    const expiring = labelKey("gce", "expires");
+    const expiring = labelKey(gceLabels, "expires");
     const line = `${name} for ${distribution.id}, recipe ${recipe.slice(0, 12)}, made of ${description}`;
     const { storageLocations, guestOsFeatures } = this.settings.gce;
     const image = new gcp.compute.Image(
@@ -277,7 +278,7 @@ export class GceCloud implements Cloud {
         // No label that is taken off again: the official provider would read an empty one, and put that on the image.
         labels: builder.labels.apply(({ [expiring]: _, ...labels }) => ({
           ...labels,
-          [labelKey("gce", "role")]: "image",
+          [labelKey(gceLabels, "role")]: "image",
         })),
         sourceDisk: builder.disk!.selfLink,
         // The image has those of its disk by itself. The provider takes only those that it knows, which are not always all there are.
@@ -315,7 +316,7 @@ export class GceCloud implements Cloud {
       ...{ recipe, bucket: bucket!, object, expires: lease.expires, storageLocations },
       line: `${name} for ${distribution.id}, recipe ${recipe.slice(0, 12)}, made of ${description}`,
       facts: { recipe, name, base: { id, description }, plan: withoutDetails(bake.description) },
-      labels: cloudLabels("gce", this.labels(bake, "image"), this.settings.tags),
+      labels: cloudLabels(gceLabels, this.labels(bake, "image"), this.settings.tags),
       guestOsFeatures: [...new Set([...importedFeatures, ...guestOsFeatures])],
     };
     const made = new ImportedImage(prefix, { project, name: image, importing }, { parent, dependsOn: [lease] });
@@ -419,7 +420,7 @@ export class GceCloud implements Cloud {
   }
 
   private imageName({ name, distribution, recipe }: ImageIdentity): string {
-    return cloudName("gce", this.stack, name, distribution.id, recipe.slice(0, 12));
+    return cloudName(gceLabels, this.stack, name, distribution.id, recipe.slice(0, 12));
   }
 }
 

@@ -3,6 +3,7 @@
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { cloudLabels, cloudName, formatExpiry, type Labels } from "../../common/labels.ts";
+import { gceLabels } from "./facts/labels.ts";
 import { closedSuffix, describeRule } from "./facts/rule-description.ts";
 import { doorPort } from "../../provision/builder/door.ts";
 import { startupScript } from "../../provision/builder/startup-script.ts";
@@ -100,7 +101,7 @@ export function declareMachine(
     {
       project,
       zone,
-      prefix: cloudName("gce", labels.project, labels.stack, prefix, "").slice(0, longestPrefix).replace(/-+$/, ""),
+      prefix: cloudName(gceLabels, labels.project, labels.stack, prefix, "").slice(0, longestPrefix).replace(/-+$/, ""),
       labels,
       lifetime: settings.maxLifetimeSeconds,
       madeWith: madeWith(context, args.diskSize),
@@ -118,7 +119,7 @@ export function declareMachine(
   const labelled = pulumi
     .all([lease.deadline, made])
     .apply(([deadline, { tags }]) =>
-      cloudLabels("gce", { ...labels, expires: formatExpiry(new Date(deadline)) }, tags),
+      cloudLabels(gceLabels, { ...labels, expires: formatExpiry(new Date(deadline)) }, tags),
     );
   const disk = args.keepDisk ? declareDisk(context, args, lease, labelled, official) : undefined;
   const firewall = settings.gce.firewall ? declareFirewall(prefix, context, lease, labels, official) : [];

@@ -3,6 +3,7 @@
 import * as openstack from "@pulumi/openstack";
 import * as pulumi from "@pulumi/pulumi";
 import { labelKey, type Role } from "../../common/labels.ts";
+import { openstackLabels } from "./facts/labels.ts";
 import { withoutDetails, type PlanDescription } from "../../provision/plan/explain.ts";
 import type { Inventory } from "../../provision/builder/life-cycle-commands.ts";
 import type { Distribution } from "../../provision/module.ts";
@@ -157,7 +158,7 @@ export class RackspaceCloud implements Cloud {
       server: builder.server,
       machine: builder.lease.machine,
       base: bake.base.id,
-      expires: builder.lease.metadata.apply((metadata) => metadata[labelKey("rackspace", "expires")]),
+      expires: builder.lease.metadata.apply((metadata) => metadata[labelKey(openstackLabels, "expires")]),
       plan: withoutDetails(bake.description),
       builder: {
         machineId: inventory.machineId,

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import * as openstack from "@pulumi/openstack";
 import * as pulumi from "@pulumi/pulumi";
 import { cloudName, type Labels } from "../../common/labels.ts";
+import { openstackLabels } from "./facts/labels.ts";
 import { doorPort } from "../../provision/builder/door.ts";
 import { cloudUserData } from "../../provision/builder/user-data.ts";
 import type { Proxy } from "../shared/bastion.ts";
@@ -76,7 +77,9 @@ export function declareMachine(
   const host = declareHostKey(prefix, parent);
   // Names that were never used: key pairs of a lost state would be in the way. The key is made once for each machine's name.
   const unique = host.publicKey.apply((key) => createHash("sha256").update(key).digest("hex").slice(0, 6));
-  const resourceName = unique.apply((suffix) => cloudName("rackspace", labels.project, labels.stack, prefix, suffix));
+  const resourceName = unique.apply((suffix) =>
+    cloudName(openstackLabels, labels.project, labels.stack, prefix, suffix),
+  );
   const keyPair = args.ownKeyPair ?? declareKeyPair(prefix, region, resourceName, login.publicKey, theirs);
   const group = declareSecurityGroup(prefix, context, resourceName, labels, theirs);
   const reached = declareFloating(prefix, context, resourceName, group, theirs);

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { cloudLabels } from "../../common/labels.ts";
+import { ec2Labels } from "../../components/ec2/facts/labels.ts";
 import { projectDirectory } from "../../toolchain/versions.mjs";
 import { openEc2Api } from "../components/ec2/ec2-api.ts";
 import { baseImage } from "../test-cloud/ec2-cloud.ts";
@@ -46,7 +47,7 @@ describe("the plugin's memory while it imports a disk of 50 GiB with 800 MiB of 
     const { close } = await openEc2Api([baseImage]);
     try {
       const owner = { project: "ci-images", stack: "test", distribution: "debian12" };
-      const lease = cloudLabels("ec2", { ...owner, recipe, role: "image" });
+      const lease = cloudLabels(ec2Labels, { ...owner, recipe, role: "image" });
       const importing = {
         ...{ folder, recipe, name: "worker", description: "worker: debian12", lease, lifetime: 3600, diskSize: 50 },
         ...{ bootMode: "uefi-preferred", encrypted: false },

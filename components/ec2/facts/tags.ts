@@ -1,8 +1,9 @@
 // Names of our tags on EC2, beside the common ones of labels.ts. The program writes them, the provider reads them.
 import { labelKey } from "../../../common/labels.ts";
+import { ec2Labels } from "./labels.ts";
 
 /** Our tag's name: `ci-images:recipe`. */
-export const tagKey = (label: string) => labelKey("ec2", label);
+export const tagKey = (label: string) => labelKey(ec2Labels, label);
 
 /** Names of tags. */
 export const tagNames = {

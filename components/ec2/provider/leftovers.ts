@@ -1,6 +1,7 @@
 // What machines of ours left behind in a region, past its expiry: found by tags, whatever became of the state.
 import { tagKey, tagNames } from "../facts/tags.ts";
 import { cloudLabels, parseExpiry } from "../../../common/labels.ts";
+import { ec2Labels } from "../facts/labels.ts";
 import type { Context } from "../../../provider/resource.ts";
 import { ec2 } from "./client.ts";
 import { removeImage, removeSnapshot } from "./images.ts";
@@ -30,7 +31,7 @@ export interface Leftover {
  * @returns machines first, as images and snapshots are in their way to nothing.
  */
 export async function findLeftovers(region: string, owner: Owner, now = new Date()): Promise<Leftover[]> {
-  const tags = cloudLabels("ec2", owner);
+  const tags = cloudLabels(ec2Labels, owner);
   const client = await ec2(region);
   const Filters = tagFilters(tags);
   const [instances, groups, keys, images, snapshots] = await Promise.all([

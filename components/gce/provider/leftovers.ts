@@ -1,6 +1,7 @@
 // What machines of ours left in a project, past the time at which they should have ended. For the sweep: by then no lease and no
 // state may know of them any more.
 import { cloudLabels, labelKey, parseExpiry } from "../../../common/labels.ts";
+import { gceLabels } from "../facts/labels.ts";
 import { unpackFacts } from "../../../common/image-facts.ts";
 import { readRule } from "../facts/rule-description.ts";
 import type { Compute } from "./compute.ts";
@@ -36,7 +37,7 @@ export async function findLeftovers(
   now = new Date(),
   bucket?: Bucket,
 ): Promise<Leftover[]> {
-  const filter = labelFilter(cloudLabels("gce", owner));
+  const filter = labelFilter(cloudLabels(gceLabels, owner));
   const [instances, disks, images, rules] = await Promise.all([
     compute.listEverywhere<Instance>("instances", filter),
     compute.listEverywhere<Disk>("disks", filter),
@@ -46,7 +47,7 @@ export async function findLeftovers(
   const past = (kind: Leftover["kind"], id: string, expires: Date | undefined): Leftover[] =>
     expires && expires < now ? [{ kind, id, name: nameOf(id), expired: expires.toISOString() }] : [];
   const expiryOf = ({ labels }: { labels?: Record<string, string> }) =>
-    parseExpiry(labels?.[labelKey("gce", "expires")] ?? "");
+    parseExpiry(labels?.[labelKey(gceLabels, "expires")] ?? "");
   const imageExpiryOf = ({ description }: Image) => {
     const { expires } = unpackFacts(description) ?? {};
     return typeof expires === "string" ? parseExpiry(expires) : undefined;

@@ -1,6 +1,7 @@
 // A machine of a bake: an instance, and a boot disk of the same name that outlives it until the image is made.
 import { UserError } from "../../../common/user-error.ts";
 import { labelKey } from "../../../common/labels.ts";
+import { gceLabels } from "../facts/labels.ts";
 import { closedSuffix } from "../facts/rule-description.ts";
 import { waitFor } from "../../../provider/kit/wait.ts";
 import type { Context } from "../../../provider/resource.ts";
@@ -23,11 +24,11 @@ export const limits = { stop: 300, removeInstance: 300, removeDisk: 120, image: 
 /** Metadata of the machine, and how we note what became of it. */
 export const marks = {
   /** On an instance: sealing began, nobody can log in any more. */
-  sealing: labelKey("gce", "sealing"),
+  sealing: labelKey(gceLabels, "sealing"),
   /** On a boot disk: it was left by a clean stop, so an image may be made from it. */
-  retired: labelKey("gce", "retired"),
+  retired: labelKey(gceLabels, "retired"),
   /** On an image: when it was verified. */
-  verified: labelKey("gce", "verified"),
+  verified: labelKey(gceLabels, "verified"),
   /** Metadata of an instance: the whole recipe hash, one character longer than a label may be. */
   recipe: "ci-images-recipe",
 };

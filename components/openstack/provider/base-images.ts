@@ -3,6 +3,7 @@
 // which must be known.
 import { distance } from "fastest-levenshtein";
 import { labelKey } from "../../../common/labels.ts";
+import { openstackLabels } from "../facts/labels.ts";
 import type { Image } from "./images.ts";
 
 /** How a distribution's base image is recognized. */
@@ -39,7 +40,7 @@ const plainWords = [
 
 /** True for an image that a server can be booted from and that is no snapshot of one, nor made by us. */
 function isBase(image: Image): boolean {
-  const isOurs = labelKey("rackspace", "recipe") in image;
+  const isOurs = labelKey(openstackLabels, "recipe") in image;
   return image.status === "active" && image.image_type !== "snapshot" && !isOurs;
 }
 

@@ -1,5 +1,6 @@
 // Images of Glance: finding, marking and dropping them. https://docs.openstack.org/api-ref/image/v2/
 import { labelKey, type Labels } from "../../../common/labels.ts";
+import { openstackLabels } from "../facts/labels.ts";
 import type { Region } from "./region.ts";
 import { dropSnapshot } from "./volumes.ts";
 
@@ -45,7 +46,7 @@ export async function listImages(region: Region, filters: Readonly<Record<string
 
 /** Images with all these labels of ours, the newest first; finished or not. */
 export function imagesWith(region: Region, labels: Partial<Labels> & { machine?: string }): Promise<Image[]> {
-  const filters = Object.entries(labels).map(([label, value]) => [labelKey("rackspace", label), value]);
+  const filters = Object.entries(labels).map(([label, value]) => [labelKey(openstackLabels, label), value]);
   return listImages(region, Object.fromEntries(filters) as Record<string, string>);
 }
 
@@ -84,10 +85,10 @@ export function snapshotIds(image: Image): string[] {
 
 // What we note on an image once it is finished. A snapshot inherits the properties of the image that its server was booted
 // from: a worker's snapshot would look like an image of ours. So the notes that matter name the image that they are for.
-const completeKey = labelKey("rackspace", "complete");
-const proofKey = labelKey("rackspace", "proof");
-const planKey = labelKey("rackspace", "plan");
-const builderKey = labelKey("rackspace", "builder");
+const completeKey = labelKey(openstackLabels, "complete");
+const proofKey = labelKey(openstackLabels, "proof");
+const planKey = labelKey(openstackLabels, "plan");
+const builderKey = labelKey(openstackLabels, "builder");
 
 /** How an image was verified. */
 export interface Proof {
@@ -135,7 +136,7 @@ export function builderOf<T>(image: Image): T | undefined {
 
 /** A label of ours on the image. */
 export function labelOf(image: Image, label: string): string | undefined {
-  const value = image[labelKey("rackspace", label)];
+  const value = image[labelKey(openstackLabels, label)];
   return typeof value === "string" ? value : undefined;
 }
 

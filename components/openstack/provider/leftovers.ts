@@ -1,6 +1,7 @@
 // What machines of ours left in a region, past the time at which they should have ended. For the sweep: by then no lease and
 // no state may know of them any more.
 import { labelKey, parseExpiry } from "../../../common/labels.ts";
+import { openstackLabels } from "../facts/labels.ts";
 import { distributions } from "../../../provision/distributions.ts";
 import { dropImage, imagesWith, isProven } from "./images.ts";
 import type { Region } from "./region.ts";
@@ -52,7 +53,7 @@ export async function findLeftovers(
     serversWith(region, owner),
     imagesWith(region, { ...owner, role: "image" }),
   ]);
-  const expiresKey = labelKey("rackspace", "expires");
+  const expiresKey = labelKey(openstackLabels, "expires");
   const past = (kind: LeftoverKind, id: string, name: string, expires: unknown): Leftover[] => {
     const expiry = typeof expires === "string" ? parseExpiry(expires) : undefined;
     return expiry && expiry < now ? [{ kind, id, name, expired: expiry.toISOString() }] : [];

@@ -2,6 +2,7 @@
 // https://docs.openstack.org/api-ref/compute/
 import { UserError } from "../../../common/user-error.ts";
 import { labelKey, type Labels } from "../../../common/labels.ts";
+import { openstackLabels } from "../facts/labels.ts";
 import { waitFor } from "../../../provider/kit/wait.ts";
 import type { Region } from "./region.ts";
 import { dropVolume } from "./volumes.ts";
@@ -61,13 +62,13 @@ export async function listServers(region: Region, name?: string): Promise<Server
 
 /** The servers whose metadata has all these labels. */
 export async function serversWith(region: Region, labels: Partial<Labels>): Promise<Server[]> {
-  const wanted = Object.entries(labels).map(([label, value]) => [labelKey("rackspace", label), value]);
+  const wanted = Object.entries(labels).map(([label, value]) => [labelKey(openstackLabels, label), value]);
   return (await listServers(region)).filter(({ metadata }) => wanted.every(([key, value]) => metadata[key] === value));
 }
 
 /** How far sealing has come on a server: nothing of it, begun (nobody can log in any more), done (sealed and stopped). */
 export type Sealing = "begun" | "done" | undefined;
-const sealingKey = labelKey("rackspace", "sealing");
+const sealingKey = labelKey(openstackLabels, "sealing");
 
 export function sealingOf({ metadata }: Server): Sealing {
   const mark = metadata[sealingKey];

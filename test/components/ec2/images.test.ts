@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import type { EC2 } from "@aws-sdk/client-ec2";
 import { tagNames } from "../../../components/ec2/facts/tags.ts";
 import { cloudLabels } from "../../../common/labels.ts";
+import { ec2Labels } from "../../../components/ec2/facts/labels.ts";
 import { ec2 } from "../../../components/ec2/provider/client.ts";
 import { findImage, putTags } from "../../../components/ec2/provider/tagged-resources.ts";
 import { ec2Survey } from "../../../components/ec2/provider/functions/survey.ts";
@@ -17,7 +18,7 @@ import { openEc2Api } from "./ec2-api.ts";
 const region = "eu-central-1";
 const owner = { project: "ci-images", stack: "test", distribution: "debian12" };
 const recipe = "a".repeat(64);
-const tags = cloudLabels("ec2", { ...owner, recipe, role: "image" });
+const tags = cloudLabels(ec2Labels, { ...owner, recipe, role: "image" });
 
 describe("EC2 images through our provider", function () {
   // The first run installs moto.

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { EC2 } from "@aws-sdk/client-ec2";
 import { tagKey, tagNames } from "../../../components/ec2/facts/tags.ts";
 import { cloudLabels } from "../../../common/labels.ts";
+import { ec2Labels } from "../../../components/ec2/facts/labels.ts";
 import { dataBlocks } from "../../../components/local/provider/disk/data-blocks.ts";
 import { ec2 } from "../../../components/ec2/provider/client.ts";
 import { findImage, findSnapshots, tagsOf } from "../../../components/ec2/provider/tagged-resources.ts";
@@ -23,7 +24,7 @@ import { openEc2Api } from "./ec2-api.ts";
 const region = "eu-central-1";
 const owner = { project: "ci-images", stack: "test", distribution: "debian12" };
 const recipe = "b".repeat(64);
-const lease = cloudLabels("ec2", { ...owner, recipe, role: "image" });
+const lease = cloudLabels(ec2Labels, { ...owner, recipe, role: "image" });
 const tags = { ...lease, Name: "worker" };
 const blockSize = 512 * 1024;
 

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EC2, RunInstancesCommandInput } from "@aws-sdk/client-ec2";
 import { cloudLabels } from "../../../common/labels.ts";
+import { ec2Labels } from "../../../components/ec2/facts/labels.ts";
 import { ec2, ssm } from "../../../components/ec2/provider/client.ts";
 import { makeSshKeyPair } from "../../../common/ssh-key-pair.ts";
 import { tagNames } from "../../../components/ec2/facts/tags.ts";
@@ -85,7 +86,7 @@ describe("EC2 through our provider", function () {
 
   /** Starts what the program declares for a machine: instance, security group, key pair. */
   async function machine(state: Ec2LeaseState, more: Partial<RunInstancesCommandInput> = {}): Promise<string> {
-    const tags = { ...cloudLabels("ec2", state.labels), [tagNames.machine]: state.machine };
+    const tags = { ...cloudLabels(ec2Labels, state.labels), [tagNames.machine]: state.machine };
     const group = await client.createSecurityGroup({
       GroupName: state.machine,
       Description: "test",
@@ -112,7 +113,7 @@ describe("EC2 through our provider", function () {
     name: string,
     recipe = labels.recipe,
   ): Promise<string> {
-    const tags = cloudLabels("ec2", { ...owner, recipe, role: "image", base: "ami-00000002" });
+    const tags = cloudLabels(ec2Labels, { ...owner, recipe, role: "image", base: "ami-00000002" });
     const { ImageId } = await client.createImage({
       InstanceId: instance,
       Name: name,
@@ -312,7 +313,7 @@ describe("EC2 through our provider", function () {
       loginKey: "ssh-ed25519 AAAAlogin",
     });
 
-    const tags = cloudLabels("ec2", { ...owner, recipe: labels.recipe });
+    const tags = cloudLabels(ec2Labels, { ...owner, recipe: labels.recipe });
     const attributes = await imageAttributes.create({ region, image, tags, protect: false }, context);
     const [snapshot] = attributes.outputs.snapshots;
     assert.deepEqual(
@@ -345,7 +346,7 @@ describe("EC2 through our provider", function () {
     const image = await imageOf(await machine(outputs), outputs, "copied");
     const elsewhere = await ec2("eu-west-1");
     const { ImageId: copy } = await elsewhere.copyImage({ SourceImageId: image, SourceRegion: region, Name: "copied" });
-    const tags = cloudLabels("ec2", { ...owner, recipe: labels.recipe, role: "image" });
+    const tags = cloudLabels(ec2Labels, { ...owner, recipe: labels.recipe, role: "image" });
     await putTags("eu-west-1", [copy!], { ...tags, [tagNames.proven]: "yes" });
     const survey = () => ec2Survey.call({ region, copyTo: ["eu-west-1"], ...owner }, context);
     assert.deepEqual((await survey()).generations[0].copies, { "eu-west-1": copy });
@@ -368,7 +369,7 @@ describe("EC2 through our provider", function () {
     const elsewhere = await ec2(there);
     const copyAs = async (Name: string) =>
       (await elsewhere.copyImage({ SourceImageId: image, SourceRegion: region, Name })).ImageId!;
-    const tags = cloudLabels("ec2", { ...owner, recipe: labels.recipe, role: "image" });
+    const tags = cloudLabels(ec2Labels, { ...owner, recipe: labels.recipe, role: "image" });
     const leased = await imageLease.create({ region: there, name, tags }, context);
     const survey = async () => (await ec2Survey.call({ region, copyTo: [there], ...owner }, context)).generations[0];
     // Other people's, and another recipe's: not ours to take.
@@ -397,7 +398,7 @@ describe("EC2 through our provider", function () {
   it("an image's lease removes the image with its snapshots, also those that were left when it was deregistered by hand", async () => {
     const { id, outputs } = await lease();
     const instance = await machine(outputs);
-    const imageTags = (recipe: string) => cloudLabels("ec2", { ...owner, recipe, role: "image" });
+    const imageTags = (recipe: string) => cloudLabels(ec2Labels, { ...owner, recipe, role: "image" });
     const [tags, others] = [imageTags(labels.recipe), imageTags("b".repeat(64))];
     const made = await imageOf(instance, outputs, "made");
     const byHand = await imageOf(instance, outputs, "by hand");

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { packFacts } from "../../../common/image-facts.ts";
 import { cloudLabels } from "../../../common/labels.ts";
+import { gceLabels } from "../../../components/gce/facts/labels.ts";
 import type { BaseSource } from "../../../components/gce/provider/bases.ts";
 import {
   gceAccount,
@@ -103,7 +104,7 @@ describe("the survey on gce", () => {
   function addImage(api: GceApi, name: string, changes: Partial<Image> & { own?: Record<string, string> } = {}) {
     const { own = {}, ...others } = changes;
     const description = packFacts(name, { recipe: name }, { longest: 2048, dispensable: [] });
-    const labelled = { ...cloudLabels("gce", { ...labels, role: "image" }), ...own };
+    const labelled = { ...cloudLabels(gceLabels, { ...labels, role: "image" }), ...own };
     return api.addBase("bakery", name, { description, labels: labelled, ...others });
   }
 
@@ -127,14 +128,16 @@ describe("the survey on gce", () => {
 
   it("finds the builders of interrupted bakes by their whole recipe hash", () =>
     withGce(async (api) => {
-      await makeMachine(api, "builder", { labels: cloudLabels("gce", labels) });
-      await makeMachine(api, "trial", { labels: cloudLabels("gce", { ...labels, role: "trial" }) });
+      await makeMachine(api, "builder", { labels: cloudLabels(gceLabels, labels) });
+      await makeMachine(api, "trial", { labels: cloudLabels(gceLabels, { ...labels, role: "trial" }) });
       assert.deepEqual((await survey()).builders, [labels.recipe]);
     }));
 
   it("knows builders that were sealed and stopped, as long as their time is not up", () =>
     withGce(async (api) => {
-      const own = (expires: string) => ({ labels: { ...cloudLabels("gce", labels), "ci-images-expires": expires } });
+      const own = (expires: string) => ({
+        labels: { ...cloudLabels(gceLabels, labels), "ci-images-expires": expires },
+      });
       await makeMachine(api, "builder", own("29990101t000000z"));
       const { instances, disks } = api.project("bakery");
       const [instance, disk] = [instances.get("here-a/builder")!, disks.get("here-a/builder")!];

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unpackFacts } from "../../../common/image-facts.ts";
 import { cloudLabels } from "../../../common/labels.ts";
+import { gceLabels } from "../../../components/gce/facts/labels.ts";
 import { gceSweep } from "../../../components/gce/provider/functions/sweep.ts";
 import { gceImportedImage, gceImportLease } from "../../../components/gce/provider/resources/imported-image.ts";
 import { gcePromotion } from "../../../components/gce/provider/resources/image-marks.ts";
@@ -67,7 +68,7 @@ describe("a disk of this computer imported into Compute Engine", function () {
       line: "worker",
       facts: { recipe: labels.recipe, name: "worker" },
     },
-    ...{ expires: "20300101T000000Z", labels: cloudLabels("gce", { ...labels, role: "image" }) },
+    ...{ expires: "20300101T000000Z", labels: cloudLabels(gceLabels, { ...labels, role: "image" }) },
     ...{ guestOsFeatures: ["UEFI_COMPATIBLE", "GVNIC"], storageLocations: [] },
     ...more,
   });

@@ -1,6 +1,7 @@
 // Our resources on Google Compute Engine, against a fake Compute API.
 import assert from "node:assert/strict";
 import { cloudLabels } from "../../../common/labels.ts";
+import { gceLabels } from "../../../components/gce/facts/labels.ts";
 import { UserError } from "../../../common/user-error.ts";
 import { gceClearing } from "../../../components/gce/provider/resources/clearing.ts";
 import { gceFamily, gcePromotion } from "../../../components/gce/provider/resources/image-marks.ts";
@@ -21,7 +22,7 @@ const lease = { ...place, prefix: "worker", labels, lifetime: 600, madeWith: {},
 /** A lease, and its machine as the official provider would make it. */
 async function leased(api: GceApi, image?: string): Promise<LeaseState & { instance: string }> {
   const { outputs } = await create(gceLease, { ...lease, ...(image && { image }) });
-  const instance = await makeMachine(api, outputs.machine, { labels: cloudLabels("gce", labels) });
+  const instance = await makeMachine(api, outputs.machine, { labels: cloudLabels(gceLabels, labels) });
   return { ...outputs, instance };
 }
 
@@ -33,7 +34,7 @@ async function makeImage(api: GceApi, machine: string, changes: object = {}): Pr
   await insert(api, "projects/bakery/global/images", {
     name: "worker-1",
     sourceDisk: `projects/bakery/zones/here-a/disks/${machine}`,
-    labels: cloudLabels("gce", { ...labels, role: "image" }),
+    labels: cloudLabels(gceLabels, { ...labels, role: "image" }),
     ...changes,
   });
 }
@@ -48,9 +49,9 @@ describe("a lease on gce", () => {
 
   it("removes what an earlier bake of the same owner left, in any zone, and nothing of others", () =>
     withGce(async (api) => {
-      await makeMachine(api, "earlier", { labels: cloudLabels("gce", { ...labels, recipe: "another" }) });
-      await makeMachine(api, "stranger", { labels: cloudLabels("gce", { ...labels, stack: "other" }) });
-      await insert(api, "projects/bakery/zones/here-b/disks", { name: "lost", labels: cloudLabels("gce", labels) });
+      await makeMachine(api, "earlier", { labels: cloudLabels(gceLabels, { ...labels, recipe: "another" }) });
+      await makeMachine(api, "stranger", { labels: cloudLabels(gceLabels, { ...labels, stack: "other" }) });
+      await insert(api, "projects/bakery/zones/here-b/disks", { name: "lost", labels: cloudLabels(gceLabels, labels) });
       const { lines } = await create(gceLease, lease);
       const { instances, disks } = api.project("bakery");
       assert.deepEqual([...instances.keys()], ["here-a/stranger"]);

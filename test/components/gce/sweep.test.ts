@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { packFacts } from "../../../common/image-facts.ts";
 import { cloudLabels } from "../../../common/labels.ts";
+import { gceLabels } from "../../../components/gce/facts/labels.ts";
 import { describeRule, readRule } from "../../../components/gce/facts/rule-description.ts";
 import { gceSweep } from "../../../components/gce/provider/functions/sweep.ts";
 import type { GceApi } from "../../test-cloud/gce-api.ts";
 import { insert, labels, makeMachine, watching, withGce } from "./support.ts";
 
 const [past, future] = ["20200101t000000z", "20990101t000000z"];
-const owned = (expires: string, changes: object = {}) => cloudLabels("gce", { ...labels, expires, ...changes });
+const owned = (expires: string, changes: object = {}) => cloudLabels(gceLabels, { ...labels, expires, ...changes });
 const sweep = async (remove: boolean) => {
   const inputs = { place: "bakery", project: "ci-images", stack: "gce", remove };
   return (await gceSweep.call(inputs, watching())).leftovers;
@@ -21,7 +22,7 @@ async function litter(api: GceApi): Promise<void> {
   await makeMachine(api, "stranger", { labels: owned(past, { stack: "other" }) });
   await insert(api, "projects/bakery/zones/here-b/disks", { name: "lost", labels: owned(past) });
   const image = (expires: string, more: object = {}) => ({
-    labels: { ...cloudLabels("gce", { ...labels, role: "image" }), ...more },
+    labels: { ...cloudLabels(gceLabels, { ...labels, role: "image" }), ...more },
     description: packFacts("worker", { expires }, { longest: 2048, dispensable: [] }),
   });
   api.addBase("bakery", "unproven", image(past));

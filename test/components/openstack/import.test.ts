@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { labelKey } from "../../../common/labels.ts";
+import { openstackLabels } from "../../../components/openstack/facts/labels.ts";
 import { sweep } from "../../../components/openstack/provider/functions/sweep.ts";
 import { importLease } from "../../../components/openstack/provider/resources/import-lease.ts";
 import { serverImage, type ServerImageInputs } from "../../../components/openstack/provider/resources/server-image.ts";
@@ -59,7 +60,7 @@ describe("an image imported into OpenStack", () => {
     assert.equal(image.os_hash_value, createHash("sha512").update(content).digest("hex"));
     assert.deepEqual([image.status, image.disk_format, image.min_disk], ["active", "qcow2", 1]);
     assert.deepEqual([image.os_distro, image.hw_disk_bus, image.visibility], ["debian", "scsi", "private"]);
-    assert.equal(image[labelKey("rackspace", "recipe")], recipe);
+    assert.equal(image[labelKey(openstackLabels, "recipe")], recipe);
     assert.equal(outputs.builder.machineId, "1".repeat(32));
     assert.ok(!("importing" in outputs));
     assert.equal(await serverImage.drift!(id, outputs), "none");
@@ -128,7 +129,7 @@ describe("an image imported into OpenStack", () => {
     const half = async () => {
       const { machine } = await leased();
       const own = { project, stack, distribution, recipe, role: "image", machine, imported: "true" };
-      const properties = Object.entries(own).map(([key, value]) => [labelKey("rackspace", key), value]);
+      const properties = Object.entries(own).map(([key, value]) => [labelKey(openstackLabels, key), value]);
       cloud()
         .region()
         .addImage({

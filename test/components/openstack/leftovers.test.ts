@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { cloudLabels, formatExpiry } from "../../../common/labels.ts";
+import { openstackLabels } from "../../../components/openstack/facts/labels.ts";
 import { sweep } from "../../../components/openstack/provider/functions/sweep.ts";
 import { addServer, cloudForEachTest, labels, testContext } from "./support.ts";
 
@@ -15,7 +16,7 @@ describe("rackspace sweep", () => {
     const inputs = { regions: ["RegionOne"], lifetime: 3600, remove, project, stack };
     return (await sweep.call(inputs, testContext())).leftovers;
   };
-  const metadata = (expires: string, changes = {}) => cloudLabels("rackspace", { ...labels, ...changes, expires });
+  const metadata = (expires: string, changes = {}) => cloudLabels(openstackLabels, { ...labels, ...changes, expires });
   const image = (properties: Record<string, string>, name: string) => {
     const id = randomUUID();
     return cloud()
@@ -38,7 +39,7 @@ describe("rackspace sweep", () => {
     await addServer(cloud(), { name: "theirs", metadata: metadata(past, { stack: "other" }) });
     await addServer(cloud(), { name: "foreign" });
     const unproven = image(metadata(past, { role: "image" }), "unproven");
-    const properties = cloudLabels("rackspace", { ...labels, role: "image" });
+    const properties = cloudLabels(openstackLabels, { ...labels, role: "image" });
     const proven = image(properties, "proven");
     const found = (await run()).map(({ kind, id }) => `${kind} ${id}`);
     assert.deepEqual(found, [`server ${server.id}`, `image ${unproven}`]);

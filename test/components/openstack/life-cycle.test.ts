@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { labelKey, cloudLabels } from "../../../common/labels.ts";
+import { openstackLabels } from "../../../components/openstack/facts/labels.ts";
 import { lease } from "../../../components/openstack/provider/resources/lease.ts";
 import { serverImage } from "../../../components/openstack/provider/resources/server-image.ts";
 import { sharing } from "../../../components/openstack/provider/resources/sharing.ts";
@@ -32,8 +33,8 @@ describe("rackspace Lease", () => {
 
   it("removes what an earlier bake of the same owner left, and nothing else", async () => {
     const mine = { ...labels, recipe: "another" };
-    await addServer(cloud(), { name: "left", metadata: cloudLabels("rackspace", mine) });
-    const others = await addServer(cloud(), { metadata: cloudLabels("rackspace", { ...labels, stack: "other" }) });
+    await addServer(cloud(), { name: "left", metadata: cloudLabels(openstackLabels, mine) });
+    const others = await addServer(cloud(), { metadata: cloudLabels(openstackLabels, { ...labels, stack: "other" }) });
     const context = testContext();
     await lease.create(leaseInputs(), context);
     assert.deepEqual([...cloud().region().servers.keys()], [others.id]);
@@ -274,7 +275,7 @@ describe("rackspace images after the bake", () => {
     await promote(id);
     assert.equal((await survey.call(owner, testContext())).images[0].proven, true);
     const image = cloud().region().images.get(id)!;
-    assert.ok(!(labelKey("rackspace", "expires") in image) && !(labelKey("rackspace", "machine") in image));
+    assert.ok(!(labelKey(openstackLabels, "expires") in image) && !(labelKey(openstackLabels, "machine") in image));
   });
 
   it("are not taken for the snapshot that somebody made of a worker booted from one", async () => {
@@ -291,18 +292,18 @@ describe("rackspace images after the bake", () => {
   });
 
   it("list builders of interrupted bakes by their recipe", async () => {
-    await addServer(cloud(), { metadata: cloudLabels("rackspace", labels) });
+    await addServer(cloud(), { metadata: cloudLabels(openstackLabels, labels) });
     assert.deepEqual((await survey.call(owner, testContext())).builders, [labels.recipe]);
   });
 
   it("know builders that were sealed and stopped, as long as their time is not up", async () => {
     const sealed = async () => (await survey.call(owner, testContext())).sealed;
-    const server = await addServer(cloud(), { metadata: cloudLabels("rackspace", labels) });
+    const server = await addServer(cloud(), { metadata: cloudLabels(openstackLabels, labels) });
     assert.deepEqual(await sealed(), []);
     await sealMark.create({ region: "RegionOne", server: server.id }, testContext());
     await stop.create({ region: "RegionOne", server: server.id }, testContext());
     assert.deepEqual(await sealed(), [labels.recipe]);
-    server.metadata[labelKey("rackspace", "expires")] = "20200101T000000Z";
+    server.metadata[labelKey(openstackLabels, "expires")] = "20200101T000000Z";
     assert.deepEqual(await sealed(), []);
   });
 

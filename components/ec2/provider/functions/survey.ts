@@ -4,6 +4,7 @@ import { wantedImageName } from "../../facts/image-names.ts";
 import { tagKey, tagNames } from "../../facts/tags.ts";
 import type { UselessImage } from "../../facts/blocking-image.ts";
 import { cloudLabels, type Labels } from "../../../../common/labels.ts";
+import { ec2Labels } from "../../facts/labels.ts";
 import { asking } from "../client.ts";
 import { imageProgress, imageReason } from "../images.ts";
 import { findImages, findInstances, findUntaggedImages, tagsOf } from "../tagged-resources.ts";
@@ -49,7 +50,7 @@ interface Surveyed {
 export const ec2Survey: FunctionType<SurveyInputs, Surveyed> = {
   token: "ci-images:ec2:survey",
   async call({ region, copyTo, project, stack, distribution }) {
-    const labels = (role: Labels["role"]) => cloudLabels("ec2", { project, stack, distribution, role });
+    const labels = (role: Labels["role"]) => cloudLabels(ec2Labels, { project, stack, distribution, role });
     return asking(`looking for images of ${distribution} in ${region}`, async () => {
       const [builders, found, ...foundCopies] = await Promise.all([
         findInstances(region, labels("builder")),

@@ -3,6 +3,7 @@
 // Instance, key pair and security group are declared with `deletedWith: lease`.
 import { randomBytes } from "node:crypto";
 import { labelKey, ownerLabels } from "../../../../common/labels.ts";
+import { ec2Labels } from "../../facts/labels.ts";
 import { asking } from "../client.ts";
 import { removeOrphanedSnapshots } from "../images.ts";
 import { dropMachine, dropUnprovenImages, isInterrupted, machineNames } from "../machines.ts";
@@ -100,7 +101,9 @@ export const ec2Lease: ResourceType<Ec2LeaseInputs, Ec2LeaseState> = {
 
 /** Each owner's label as a tag. */
 function ownerTagsOf(labels: Tags): Record<(typeof ownerLabels)[number], Tags> {
-  return Object.fromEntries(ownerLabels.map((label) => [label, { [labelKey("ec2", label)]: labels[label] }])) as never;
+  return Object.fromEntries(
+    ownerLabels.map((label) => [label, { [labelKey(ec2Labels, label)]: labels[label] }]),
+  ) as never;
 }
 
 /** `recipe` is left out, so that a new lease finds the machine of an edited recipe. */

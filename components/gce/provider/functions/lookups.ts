@@ -1,5 +1,6 @@
 // What the program asks Google Compute Engine before it declares anything.
 import { cloudLabels, isPast, labelKey, type Labels } from "../../../../common/labels.ts";
+import { gceLabels } from "../../facts/labels.ts";
 import { unpackFacts } from "../../../../common/image-facts.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { nearest } from "../../../../common/nearest.ts";
@@ -54,7 +55,7 @@ export interface SurveyedImage {
   facts: Record<string, unknown>;
 }
 
-const expires = labelKey("gce", "expires");
+const expires = labelKey(gceLabels, "expires");
 
 interface SurveyInputs {
   /** The project's id. */
@@ -79,7 +80,7 @@ export const gceSurvey: FunctionType<SurveyInputs, Surveyed> = {
   token: "ci-images:gce:survey",
   async call({ project, owner }, context) {
     const compute = await Compute.open(project, context);
-    const labelled = (role: Labels["role"]) => labelFilter(cloudLabels("gce", { ...owner, role }));
+    const labelled = (role: Labels["role"]) => labelFilter(cloudLabels(gceLabels, { ...owner, role }));
     const [images, instances, disks] = await Promise.all([
       compute.list<Image>("global/images", labelled("image")),
       compute.listEverywhere<Instance>("instances", labelled("builder")),

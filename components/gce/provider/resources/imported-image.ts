@@ -2,6 +2,7 @@
 // our own, because the object must go whatever becomes of the image.
 import { packFacts, unpackFacts } from "../../../../common/image-facts.ts";
 import { formatExpiry, labelKey } from "../../../../common/labels.ts";
+import { gceLabels } from "../../facts/labels.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { Compute, unwatched } from "../compute.ts";
 import { diskArchive } from "../disk-archive.ts";
@@ -155,7 +156,7 @@ async function makeImage(compute: Compute, name: string, importing: GceImporting
       "raw in GiB",
       async (disk) => {
         const shown = uploadProgress(`gs://${bucket.name}/${object}`, undefined, progress);
-        await bucket.upload(object, diskArchive(disk, signal), { [labelKey("gce", "expires")]: expires }, shown);
+        await bucket.upload(object, diskArchive(disk, signal), { [labelKey(gceLabels, "expires")]: expires }, shown);
       },
       progress,
       signal,

@@ -2,7 +2,8 @@
 // in between, dropping the lease makes sure that instance and boot disk are gone. The machine is declared with
 // `deletedWith: lease`: the official provider's delete fails on an instance that is gone already.
 import { randomBytes } from "node:crypto";
-import { cloudLabels, labelValue, labelKey, ownerLabels, type Labels } from "../../../../common/labels.ts";
+import { cloudLabels, labelKey, ownerLabels, type Labels } from "../../../../common/labels.ts";
+import { gceLabels } from "../../facts/labels.ts";
 import { Compute, unwatched } from "../compute.ts";
 import { diskPath, instancePath, limits, marks, removeMachine, stopped } from "../machines.ts";
 import { labelFilter, nameOf, type Disk, type Image, type Instance } from "../types.ts";
@@ -105,7 +106,7 @@ export const gceLease: ResourceType<LeaseInputs, LeaseState> = {
 /** Machines of the same owner, whatever their recipe and zone; and their disks, for an instance may have ended itself. */
 async function removeEarlier(compute: Compute, labels: Labels): Promise<string[]> {
   const owner = Object.fromEntries(ownerLabels.map((label) => [label, labels[label]])) as Partial<Labels>;
-  const filter = labelFilter(cloudLabels("gce", owner));
+  const filter = labelFilter(cloudLabels(gceLabels, owner));
   const [instances, disks] = await Promise.all([
     compute.listEverywhere<Instance>("instances", filter),
     compute.listEverywhere<Disk>("disks", filter),
@@ -125,6 +126,6 @@ async function removeUnproven(compute: Compute, name: string, { machine, labels 
   if (image === undefined || image.labels?.[marks.verified] !== undefined) return;
   const ours =
     nameOf(image.sourceDisk ?? "") === machine &&
-    image.labels?.[labelKey("gce", "recipe")] === labelValue("gce", labels.recipe);
+    image.labels?.[labelKey(gceLabels, "recipe")] === gceLabels.value(labels.recipe);
   if (ours) await compute.remove(`global/images/${name}`, `image ${name}`, limits.small);
 }

@@ -1,6 +1,7 @@
 // What the program asks an OpenStack before it declares anything.
 import { UserError } from "../../../../common/user-error.ts";
 import { isPast, labelKey } from "../../../../common/labels.ts";
+import { openstackLabels } from "../../facts/labels.ts";
 import { fittingBases, nearNames, type Architecture, type BaseDescription } from "../base-images.ts";
 import { findImage, imagesWith, isComplete, isProven, labelOf, listImages, planOf, type Image } from "../images.ts";
 import { Region } from "../region.ts";
@@ -112,7 +113,7 @@ export const survey: FunctionType<Owner, Surveyed> = {
       imagesWith(region, { ...owner, role: "image" }),
       serversWith(region, { ...owner, role: "builder" }),
     ]);
-    const [recipe, expires] = [labelKey("rackspace", "recipe"), labelKey("rackspace", "expires")];
+    const [recipe, expires] = [labelKey(openstackLabels, "recipe"), labelKey(openstackLabels, "expires")];
     const sealed = builders.filter(
       (server) => sealingOf(server) === "done" && server.status === "SHUTOFF" && !isPast(server.metadata[expires]),
     );

@@ -2,6 +2,7 @@
 // sure that no half-made image stays.
 import { randomBytes } from "node:crypto";
 import { cloudName, formatExpiry, labelKey, ownerLabels, type Labels } from "../../../../common/labels.ts";
+import { openstackLabels } from "../../facts/labels.ts";
 import { dropImage, dropUnproven, imagesWith, isComplete } from "../images.ts";
 import { Region } from "../region.ts";
 import type { ResourceType } from "../../../../provider/resource.ts";
@@ -43,12 +44,12 @@ export const importLease: ResourceType<ImportLeaseInputs, ImportLeaseState> = {
     const { project, stack, distribution } = inputs.labels;
     for (const image of await imagesWith(region, { project, stack, distribution, role: "image" })) {
       // Of an import: what Nova makes of a builder belongs to the builder's lease.
-      const isHalf = !isComplete(image) && image[labelKey("rackspace", "imported")] !== undefined;
+      const isHalf = !isComplete(image) && image[labelKey(openstackLabels, "imported")] !== undefined;
       if (!isHalf) continue;
       await dropImage(region, image.id);
       context.progress(`removed image ${image.id}, left by an earlier import`);
     }
-    const machine = cloudName("rackspace", inputs.prefix, randomBytes(3).toString("hex"));
+    const machine = cloudName(openstackLabels, inputs.prefix, randomBytes(3).toString("hex"));
     const expires = formatExpiry(new Date(Date.now() + inputs.lifetime * 1000));
     return { id: machine, outputs: { ...inputs, machine, expires } };
   },

@@ -2,6 +2,7 @@
 // lease makes sure that the server is gone. The server itself is declared with `deletedWith: lease`.
 import { randomBytes } from "node:crypto";
 import { cloudLabels, cloudName, formatExpiry, ownerLabels, type Labels } from "../../../../common/labels.ts";
+import { openstackLabels } from "../../facts/labels.ts";
 import { dropUnproven } from "../images.ts";
 import { quiet, Region } from "../region.ts";
 import { describe, endServer, listServers, sealingOf, serversWith } from "../servers.ts";
@@ -68,10 +69,10 @@ export const lease: ResourceType<LeaseInputs, LeaseState> = {
       await endServer(region, earlier.id);
       context.progress(`removed ${describe(earlier)}, left by an earlier bake`);
     }
-    const machine = cloudName("rackspace", inputs.prefix, randomBytes(3).toString("hex"));
+    const machine = cloudName(openstackLabels, inputs.prefix, randomBytes(3).toString("hex"));
     const deadline = new Date(Date.now() + inputs.lifetime * 1000);
     const labels = { ...inputs.labels, expires: formatExpiry(deadline) };
-    const metadata = cloudLabels("rackspace", labels, inputs.tags);
+    const metadata = cloudLabels(openstackLabels, labels, inputs.tags);
     return { id: machine, outputs: { ...inputs, machine, deadline: deadline.toISOString(), metadata } };
   },
 

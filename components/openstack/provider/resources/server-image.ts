@@ -1,6 +1,7 @@
 // The image of an OpenStack region, kept by Glance: made by Nova from a stopped server, or uploaded from this computer. No published Pulumi
 // provider has such a resource.
 import { cloudName, labelKey } from "../../../../common/labels.ts";
+import { openstackLabels } from "../../facts/labels.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import {
   builderOf,
@@ -185,7 +186,7 @@ async function upload(region: Region, inputs: ServerImageInputs, importing: Impo
   assertRunsOn(local, { ...needs, disk: { virtio: "virtio_blk", scsi: "virtio_scsi" }[bus] });
   const { size, builder } = local.manifest;
   const labels = metadataOf(inputs, { machine, base, expires });
-  const properties = { ...defaults, ...labels, [labelKey("rackspace", "imported")]: "true" };
+  const properties = { ...defaults, ...labels, [labelKey(openstackLabels, "imported")]: "true" };
   const minDisk = Math.ceil(size / 2 ** 30);
   const image = await withDisk(
     local,
@@ -213,7 +214,7 @@ function snapshotCameToNothing({ status, size, block_device_mapping }: Image): b
 }
 
 function nameOf({ project, stack, distribution, name, recipe }: ServerImageInputs): string {
-  return cloudName("rackspace", project, stack, distribution, name, recipe.slice(0, 12));
+  return cloudName(openstackLabels, project, stack, distribution, name, recipe.slice(0, 12));
 }
 
 /** Nova refuses values of more than 255 characters here; what is longer is set when the image is there. */
@@ -223,7 +224,7 @@ function metadataOf(
 ): Record<string, string> {
   const { project, stack, distribution, recipe, name, properties } = inputs;
   const labels = { project, stack, distribution, recipe, name, role: "image", base, machine, expires };
-  const own = Object.entries(labels).map(([label, value]) => [labelKey("rackspace", label), value.slice(0, 255)]);
+  const own = Object.entries(labels).map(([label, value]) => [labelKey(openstackLabels, label), value.slice(0, 255)]);
   return { ...properties, ...(Object.fromEntries(own) as Record<string, string>) };
 }
 

@@ -1,6 +1,7 @@
 // Steps of the life cycle that act on a server or an image once and leave nothing to delete: their records are dropped with
 // the builder's by the `pulumi up` after the bake.
 import { labelKey } from "../../../../common/labels.ts";
+import { openstackLabels } from "../../facts/labels.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { findImage, isComplete, proofProperty, setProperties } from "../images.ts";
 import { Region } from "../region.ts";
@@ -105,7 +106,7 @@ export const promotion: ResourceType<PromotionInputs, PromotionInputs> = {
     const proof = proofProperty(image, { verifiedAt: new Date().toISOString(), how: inputs.how, checks });
     // A proven image is no leftover, however old it gets, and nothing that a lease may drop; what workers that were booted
     // from it are snapshotted to must not look like one, either.
-    const temporary = ["expires", "machine"].map((label) => [labelKey("rackspace", label), undefined]);
+    const temporary = ["expires", "machine"].map((label) => [labelKey(openstackLabels, label), undefined]);
     await setProperties(region, image, { ...proof, ...(Object.fromEntries(temporary) as Record<string, undefined>) });
     return { id: inputs.image, outputs: inputs };
   },
