@@ -119,7 +119,8 @@ function containers(dataCentre: DataCentre, relays: Relays, keyOf: (name: string
       await rm(disk);
     },
     removeImage: ({ id }) => dataCentre.removeImage(id),
-    route: (floating, address) => (address === undefined ? relays.remove(floating) : relays.add(floating, address)),
+    route: (floating, address, letsIn) =>
+      address === undefined ? relays.remove(floating) : relays.add(floating, address, letsIn),
     console: async ({ id }) => (await dataCentre.machine(id)?.console()) ?? "",
   };
 }

@@ -5,11 +5,18 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 export class Relays {
   private readonly servers = new Map<string, { server: Server; sockets: Set<Socket> }>();
 
-  /** Lets connections to `from` go to `to`, both addresses without a port. */
-  async add(from: string, to: string): Promise<void> {
+  /**
+   * Lets connections to `from` go to `to`, both addresses without a port.
+   * @param letsIn Whether an address may come in; left out, all may.
+   */
+  async add(from: string, to: string, letsIn: (source: string) => boolean = () => true): Promise<void> {
     await this.remove(from);
     const sockets = new Set<Socket>();
     const server = createServer((incoming) => {
+      if (!letsIn(incoming.remoteAddress ?? "")) {
+        incoming.destroy();
+        return;
+      }
       const outgoing = connect({ host: to, port: 22 });
       for (const [one, other] of [
         [incoming, outgoing],

@@ -1,5 +1,6 @@
 // The fake Nova: servers, their actions and tags, key pairs, flavors.
 import { randomUUID } from "node:crypto";
+import { BlockList, isIPv4 } from "node:net";
 import { existing, Refused, type Answer, type Call, type Route } from "./http.ts";
 import { checkFlavor, checkNewImage, checkNewKeypair, checkNewServer } from "./rules.ts";
 import { snapshotServer } from "./snapshot.ts";
@@ -150,7 +151,9 @@ async function boot(region: Region, server: Server, imageId: string): Promise<vo
     if (failure !== undefined) throw new Error(failure);
     const { address } = await region.hypervisor.boot(server, region.images.get(imageId));
     for (const network of server.networks) network.address = address;
-    await Promise.all(floatingOf(region, server).map((floating) => region.hypervisor.route(floating, address)));
+    for (const { floating, port } of floatingOf(region, server)) {
+      await region.hypervisor.route(floating, address, (source) => letsIn(region, port, source));
+    }
     server.status = "ACTIVE";
   } catch (error) {
     server.status = "ERROR";
@@ -160,11 +163,26 @@ async function boot(region: Region, server: Server, imageId: string): Promise<vo
 }
 
 /** The floating addresses of a server's ports. */
-function floatingOf(region: Region, { ports }: Server): string[] {
+function floatingOf(region: Region, { ports }: Server): { floating: string; port: string }[] {
   const all = [...region.collection("floatingips").values()];
   return all
     .filter(({ port_id }) => ports.includes(String(port_id)))
-    .map(({ floating_ip_address }) => String(floating_ip_address));
+    .map(({ floating_ip_address, port_id }) => ({ floating: String(floating_ip_address), port: String(port_id) }));
+}
+
+/** Whether a rule of a port's groups lets SSH in from an address. https://docs.openstack.org/api-ref/network/v2/#security-group-rules */
+function letsIn(region: Region, port: string, source: string): boolean {
+  const groups = (region.collection("ports").get(port)?.security_groups ?? []) as string[];
+  return [...region.collection("security-group-rules").values()].some((rule) => {
+    const { security_group_id, direction, port_range_min: from, port_range_max: to, remote_ip_prefix: remote } = rule;
+    if (!groups.includes(String(security_group_id)) || direction !== "ingress") return false;
+    if (typeof from === "number" && typeof to === "number" && (from > 22 || to < 22)) return false;
+    if (typeof remote !== "string") return true;
+    const [address, bits] = remote.split("/");
+    const network = new BlockList();
+    network.addSubnet(address, Number(bits), isIPv4(address) ? "ipv4" : "ipv6");
+    return network.check(source, isIPv4(source) ? "ipv4" : "ipv6");
+  });
 }
 
 function renameServer(call: Call, id: string): Answer {
@@ -184,7 +202,7 @@ function deleteServer(call: Call, id: string): Answer {
   void (async () => {
     await region.step();
     await region.hypervisor.remove(server);
-    await Promise.all(floatingOf(region, server).map((floating) => region.hypervisor.route(floating, undefined)));
+    await Promise.all(floatingOf(region, server).map(({ floating }) => region.hypervisor.route(floating)));
     region.servers.delete(id);
     for (const volumeId of server.volumes) {
       const volume = region.volumes.get(volumeId)!;

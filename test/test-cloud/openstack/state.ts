@@ -70,8 +70,11 @@ export interface Hypervisor {
   removeImage(image: Image): Promise<void>;
   /** What the machine wrote on its serial console. */
   console(server: Server): Promise<string>;
-  /** Lets a floating address lead to a machine's address, or nowhere any more. */
-  route(floating: string, address: string | undefined): Promise<void>;
+  /**
+   * Lets a floating address lead to a machine's address, or nowhere any more.
+   * @param letsIn Whether an address may come in.
+   */
+  route(floating: string, address?: string, letsIn?: (source: string) => boolean): Promise<void>;
 }
 
 /** Nothing real: for tests of API calls. */
