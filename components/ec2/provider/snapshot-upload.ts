@@ -107,6 +107,7 @@ async function putBlocks(
     // By their order in the disk; undefined while a block is under way, "" for one that has only zeros.
     const digests = new Array<Buffer | "" | undefined>(candidates.length);
     let [next, leading, count, notedAt] = [0, 0, 0, Date.now()];
+    const note = () => noteImport(snapshot, { content, done: leading, isComplete: false });
     const work = async (): Promise<void> => {
       // One buffer for each worker: the memory stays flat.
       const block = Buffer.alloc(blockSize);
@@ -125,7 +126,7 @@ async function putBlocks(
         while (leading < candidates.length && digests[leading] !== undefined) leading += 1;
         if (Date.now() - notedAt > 1000 && leading > done) {
           notedAt = Date.now();
-          await noteImport(snapshot, { content, done: leading, isComplete: false });
+          await note();
         }
       }
     };
@@ -137,6 +138,8 @@ async function putBlocks(
         }),
       ),
     );
+    // An interrupted upload goes on behind what was sent until then; a killed one, behind what was sent a second before.
+    if (stop.signal.aborted && leading > done) await note();
     signal.throwIfAborted();
     if (workers.some(({ status }) => status === "rejected")) throw stop.signal.reason;
     const aggregate = createHash("sha256");
