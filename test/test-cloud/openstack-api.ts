@@ -50,6 +50,9 @@ export async function startOpenStack(options: OpenStackOptions = {}): Promise<Op
 export class OpenStackApi {
   readonly faults = new Faults();
   readonly calls: string[] = [];
+  /** Requests that came over a connection which had carried another, by method. */
+  readonly reused: string[] = [];
+  private readonly sockets = new WeakSet();
   /** False: Nova takes no notice of microversions, as Rackspace's first generation. */
   hasMicroversions = true;
   readonly account: Account = {
@@ -106,6 +109,8 @@ export class OpenStackApi {
     const url = new URL(request.url!, this.url);
     const [first, second] = url.pathname.split("/").slice(1);
     const service = first === "identity" ? first : second;
+    if (this.sockets.has(request.socket)) this.reused.push(request.method!);
+    this.sockets.add(request.socket);
     response.setHeader("x-openstack-request-id", `req-${randomUUID()}`);
     try {
       if (request.headers["content-type"] === "application/octet-stream" && this.faults.cutUploads > 0) {
@@ -118,6 +123,7 @@ export class OpenStackApi {
       for (const [key, value] of Object.entries(answer.headers ?? {})) response.setHeader(key, value);
       send(response, answer.status, answer.body === undefined ? "" : JSON.stringify(answer.body), "application/json");
     } catch (error) {
+      if (error instanceof Refused && error.status === 0) return void request.socket.destroy();
       const { status, headers, message } = error instanceof Refused ? error : new Refused(500, String(error));
       for (const [key, value] of Object.entries(headers)) response.setHeader(key, value);
       const type = service === "image" ? "text/html" : "application/json";

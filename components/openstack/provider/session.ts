@@ -3,9 +3,18 @@ import { UserError } from "../../../common/user-error.ts";
 import { digestOfValue } from "../../../provision/plan/digest.ts";
 import { nearest } from "../../../common/nearest.ts";
 import type { Context } from "../../../provider/resource.ts";
-import { rest } from "../../../provider/kit/wait.ts";
+import { longestPause, rest } from "../../../provider/kit/wait.ts";
 import { readCredentials, type Credentials } from "./credentials.ts";
-import { ApiError, reasonOf, requestIdOf, send, type Answer, type Content } from "./transport.ts";
+import {
+  ApiError,
+  ConnectionError,
+  isRepeatable,
+  reasonOf,
+  requestIdOf,
+  send,
+  type Answer,
+  type Content,
+} from "./transport.ts";
 
 /** The types that a service may have in a catalog, the usual one first. */
 const serviceTypes = {
@@ -41,6 +50,8 @@ interface Login {
 
 /** How long a service that is too busy is asked again, in seconds. */
 const patience = 300;
+/** How often a request that may be repeated is sent when its connection is cut or a gateway has no answer: for about half a minute. */
+const attempts = 6;
 /** A token that is so near to its end, in milliseconds, is not used any more. */
 const margin = 60_000;
 
@@ -86,14 +97,17 @@ export class Session {
 
   /**
    * Sends a request to a service of a region. A token that ran out is renewed once. A service that says it is too busy is
-   * asked again when it says so, for five minutes at most.
-   * @throws ApiError when the service refuses.
+   * asked again when it says so, for five minutes at most. Reads and deletions are sent again when their connection is cut.
+   * @throws ApiError when the service refuses; ConnectionError when there is no connection.
    */
   async request(region: string, request: Request, { signal, progress }: Context): Promise<Answer> {
     const started = Date.now();
+    const { service, method, path } = request;
     for (let renewed = false; ;) {
       const login = await this.loggedIn(signal);
-      const answer = await this.sendWith(login, region, request, signal);
+      const answer = await this.repeat(isRepeatable(method), { signal, progress }, () =>
+        this.sendWith(login, region, request, signal),
+      );
       if (answer.status < 400) return answer;
       if (answer.status === 401 && !renewed) {
         renewed = true;
@@ -103,12 +117,29 @@ export class Session {
       const pause = busyFor(answer);
       const reason = reasonOf(answer.body);
       if (pause !== undefined && Date.now() - started + pause * 1000 < patience * 1000) {
-        progress(`${request.service} of ${region} is too busy (${answer.status}), asking again in ${pause} s`, true);
+        progress(`${service} of ${region} is too busy (${answer.status}), asking again in ${pause} s`, true);
         await rest(pause * 1000, signal);
         continue;
       }
-      const { service, method, path } = request;
       throw new ApiError(answer.status, `${service} of ${region}`, method, path, reason, requestIdOf(answer));
+    }
+  }
+
+  /** Sends a request that may be sent twice again when its connection was cut, or a gateway got no answer. */
+  private async repeat(mayRepeat: boolean, { signal, progress }: Context, ask: () => Promise<Answer>): Promise<Answer> {
+    for (let attempt = 1; ; attempt += 1) {
+      const isLast = attempt === attempts || !mayRepeat;
+      let problem: string;
+      try {
+        const answer = await ask();
+        if (isLast || !isGatewayFailure(answer)) return answer;
+        problem = `a gateway answers ${answer.status}`;
+      } catch (error) {
+        if (isLast || !(error instanceof ConnectionError && error.mayPass)) throw error;
+        problem = error.message;
+      }
+      progress(`${problem}; asking again`, true);
+      await rest(Math.min(1000 * 2 ** (attempt - 1), 5 * longestPause()), signal);
     }
   }
 
@@ -178,7 +209,10 @@ export class Session {
       "content-type": "application/json",
       "content-length": String(Buffer.byteLength(text)),
     };
-    const answer = await send("POST", `${authUrl}/auth/tokens`, headers, text, this.credentials, signal);
+    // Nobody misses a token that was lost on the way: a login may be sent twice, like a read.
+    const answer = await this.repeat(true, { signal, progress: () => {} }, () =>
+      send("POST", `${authUrl}/auth/tokens`, headers, text, this.credentials, signal),
+    );
     if (answer.status === 401) {
       const found = `Keystone at ${authUrl} refused to log in: ${reasonOf(answer.body)} (request id ${requestIdOf(answer)})`;
       throw new UserError({ where: source, found, cure: "check user, password or secret, project and domains" });
@@ -202,6 +236,11 @@ export class Session {
 function withVersion(service: Service, url: string): string {
   const version = { image: "/v2", network: "/v2.0", compute: "", volume: "" }[service];
   return /\/v\d+(\.\d+)?(\/|$)/.test(new URL(url).pathname) ? url : url + version;
+}
+
+/** A proxy before the service, which did not get an answer, or has no service to ask. */
+function isGatewayFailure({ status, headers }: Answer): boolean {
+  return status === 502 || status === 504 || (status === 503 && headers["retry-after"] === undefined);
 }
 
 /** Seconds that a service asks us to wait; undefined when it refuses for another reason. */

@@ -38,7 +38,15 @@ export class ApiError extends UserError {
 }
 
 /** There was no connection, or it was cut. */
-export class ConnectionError extends UserError {}
+export class ConnectionError extends UserError {
+  /** @param mayPass True when the same request may succeed later: the fault is not a certificate or a name. */
+  constructor(
+    parts: ConstructorParameters<typeof UserError>[0],
+    readonly mayPass: boolean,
+  ) {
+    super(parts);
+  }
+}
 
 /** A body that is too large for the memory. */
 export interface Content {
@@ -48,11 +56,17 @@ export interface Content {
   open(): Readable;
 }
 
+/** True for a request that may be sent twice. A second deletion finds nothing, which its callers expect. */
+export function isRepeatable(method: string): boolean {
+  return method === "GET" || method === "DELETE";
+}
+
 /** Seconds without any byte after which a connection is given up; a service may take its time with what it was sent. */
 const silence = { usual: 60, withContent: 600 };
 
 /**
- * Sends a request.
+ * Sends a request. One that must not be sent twice gets a connection of its own: a service may close an idle connection at the moment
+ * it is used again, and then nobody knows whether the service got the request.
  * @param body As it is to be sent.
  * @throws ConnectionError when there is no connection, with the reason and never with the body.
  */
@@ -70,9 +84,12 @@ export async function send(
   let request: ClientRequest | undefined;
   try {
     return await new Promise((resolve, reject) => {
-      const options = { method, headers, signal, timeout: patience * 1000 };
+      const agent = isRepeatable(method) ? undefined : (false as const);
+      const options = { method, headers, signal, timeout: patience * 1000, agent };
       const sending =
-        protocol === "https:" ? secureRequest(url, { ...options, agent: agentFor(trust) }) : plainRequest(url, options);
+        protocol === "https:"
+          ? secureRequest(url, { ...options, ...trustOptions(trust), agent: agent ?? agentFor(trust) })
+          : plainRequest(url, options);
       request = sending;
       sending.on("timeout", () => sending.destroy(new Error(`no answer for ${patience} s`)));
       sending.on("error", reject);
@@ -93,11 +110,12 @@ export async function send(
     signal.throwIfAborted();
     const { code, message } = error as NodeJS.ErrnoException;
     const isTrust = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/.test(code ?? "");
-    throw new ConnectionError({
+    const parts = {
       where: `OpenStack at ${protocol}//${host}`,
       found: `no connection (${code ?? message})`,
       cure: isTrust ? "name the cloud's certificate authority in OS_CACERT, or cacert in clouds.yaml" : undefined,
-    });
+    };
+    throw new ConnectionError(parts, !isTrust && code !== "ENOTFOUND");
   } finally {
     // A service may refuse before it has read everything.
     if (content && !content.destroyed) {
@@ -110,11 +128,15 @@ export async function send(
 const agents = new Map<string, Agent>();
 
 /** One agent for each cloud: its connections are used again. */
-function agentFor({ certificateAuthorities: ca, insecure }: Trust): Agent {
-  const key = `${insecure} ${ca ?? ""}`;
-  const agent = agents.get(key) ?? new Agent({ keepAlive: true, ca, rejectUnauthorized: !insecure });
+function agentFor(trust: Trust): Agent {
+  const key = `${trust.insecure} ${trust.certificateAuthorities ?? ""}`;
+  const agent = agents.get(key) ?? new Agent({ keepAlive: true, ...trustOptions(trust) });
   agents.set(key, agent);
   return agent;
+}
+
+function trustOptions({ certificateAuthorities: ca, insecure }: Trust) {
+  return { ca, rejectUnauthorized: !insecure };
 }
 
 function parse(body: string): unknown {

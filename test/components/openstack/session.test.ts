@@ -125,6 +125,38 @@ describe("OpenStack: requests", () => {
     assert.equal(cloud().calls.filter((call) => call.includes("limits")).length, 3);
   });
 
+  it("are sent again when the connection is cut or a gateway has no answer, and given up after six times", async () => {
+    cloud().faults.refuse({ matches: /limits/, status: 0, times: 2 });
+    cloud().faults.refuse({ matches: /limits/, status: 504 });
+    assert.match(
+      (await get("/limits")).join(),
+      /no connection \(ECONNRESET\).*; asking again.*answers 504; asking again/s,
+    );
+    cloud().faults.refuse({ matches: /limits/, status: 0, times: 10 });
+    const before = cloud().calls.length;
+    await assert.rejects(get("/limits"), /no connection \(ECONNRESET\)/);
+    assert.equal(cloud().calls.length - before, 6);
+  });
+
+  it("log in again when that connection is cut", async () => {
+    cloud().faults.refuse({ matches: /auth.tokens/, status: 0, times: 2 });
+    await get("/limits");
+    assert.equal(cloud().identity.logins, 1);
+  });
+
+  it("that make something are sent once, over a connection of their own", async () => {
+    const region = new Region("RegionOne", testContext());
+    await region.send({ service: "compute", method: "GET", path: "/limits" });
+    cloud().faults.refuse({ matches: /POST .*keypairs/, status: 0, times: 10 });
+    const before = cloud().calls.length;
+    const body = { keypair: { name: "once" } };
+    const made = region.send({ service: "compute", method: "POST", path: "/os-keypairs", body });
+    await assert.rejects(made, /no connection \(ECONNRESET\)/);
+    assert.equal(cloud().calls.length - before, 1);
+    await region.send({ service: "compute", method: "GET", path: "/limits" });
+    assert.deepEqual([...new Set(cloud().reused)], ["GET"]);
+  });
+
   it("are not sent again when a service fails", async () => {
     cloud().faults.refuse({ matches: /limits/, status: 500, message: "out of order" });
     await assert.rejects(get("/limits"), /500: out of order/);

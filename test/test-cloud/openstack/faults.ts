@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 export interface Refusal {
   /** Tried against `METHOD /region/service/path`, and for server actions `... action-name`: `/POST .*createImage/`. */
   matches: RegExp;
+  /** 0 cuts the connection. */
   status: number;
   message?: string;
   headers?: Record<string, string>;
