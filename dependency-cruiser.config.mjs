@@ -7,6 +7,9 @@ const sdks = {
   openstack: "@pulumi/openstack",
 };
 
+/** What both processes read. */
+const contracts = `^components/(shared|${clouds})/contract\\.ts$`;
+
 /** @type {import("dependency-cruiser").IConfiguration} */
 export default {
   forbidden: [
@@ -55,8 +58,16 @@ export default {
       from: { path: `^(provider/|components/(${clouds})/provider/)` },
       to: {
         path: `^components/(life-cycle|shared|[^/]+\\.ts$|(${clouds})/[^/]+\\.ts$)`,
+        pathNot: contracts,
         dependencyTypesNot: ["type-only"],
       },
+    },
+    {
+      name: "contracts-are-for-both",
+      comment: "Program and plugin read them: what they load, both load.",
+      severity: "error",
+      from: { path: contracts },
+      to: { path: "^(components|provider|provision|cli)/", pathNot: contracts, dependencyTypesNot: ["type-only"] },
     },
     {
       name: "imports-run-one-way",

@@ -1,6 +1,7 @@
 // What a stack's state says, as `pulumi stack export` has it: builders and how to log in, images, outputs.
 import type { automation } from "@pulumi/pulumi";
-import type { LoginInputs } from "../provider/resources/login.ts";
+import type { InputsOf } from "../common/contract.ts";
+import type { Login as LoginContract } from "../components/shared/contract.ts";
 
 /** A resource in the state. */
 export interface ResourceRecord {
@@ -12,8 +13,8 @@ export interface ResourceRecord {
   created?: string;
 }
 
-/** How to log in to a builder; see provider/resources/login.ts. */
-export interface Login extends LoginInputs {
+/** How to log in to a builder; see components/shared/contract.ts. */
+export interface Login extends InputsOf<typeof LoginContract> {
   urn: string;
   /** ISO 8601. */
   created: string;

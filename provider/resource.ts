@@ -1,6 +1,13 @@
-// What a resource type or a function of this provider is. One file a type, in resources/; the server (server.ts) does
-// what is the same for all: checking inputs against their schema, diffing, secrets, progress, cancellation.
-import type { JSONSchemaType } from "ajv";
+// What a resource type or a function of this provider is: a contract, and what it does. The server (server.ts) does what is the same for
+// all: checking inputs, diffing, secrets, progress, cancellation.
+import type {
+  AnswerOf,
+  FunctionContract,
+  InputsOf,
+  Properties,
+  ResourceContract,
+  StateOf,
+} from "../common/contract.ts";
 
 /** What a resource may use while it works. */
 export interface Context {
@@ -10,36 +17,16 @@ export interface Context {
   readonly signal: AbortSignal;
 }
 
-/** A JSON schema for inputs, loosely typed: our inputs have optional parts that JSONSchemaType can't express well. */
-export type InputSchema = Partial<JSONSchemaType<unknown>> & {
-  type: "object";
-  properties: object;
-  required?: string[];
-};
-
-/** One resource type. `I` are its inputs; `O` its outputs, which always repeat the inputs. */
-export interface ResourceType<I extends object, O extends object> {
-  /** The type token: `ci-images:local:Builder`. */
-  readonly token: string;
-  /** What inputs look like; unknown keys are refused. */
-  readonly inputs: InputSchema;
-  /**
-   * Inputs whose change replaces the resource. Changes of other inputs do nothing, or call `update` where there is one.
-   */
-  readonly replaceOn: readonly (keyof I & string)[];
-  /** Outputs to be kept as secrets in the state. */
-  readonly secretOutputs?: readonly (keyof O & string)[];
+/** What a resource type does. `I` are its inputs, `S` is its state. */
+export interface Behaviour<I extends object, S extends object> {
   /** Whether the old one must be gone before the new one is made. */
   readonly deleteBeforeReplace?: boolean;
-
-  /** Refuses inputs that the schema can't judge: a list of property and reason. Called at preview, too. */
-  check?(inputs: Partial<I>): { property: string; reason: string }[];
   /**
    * Looks at the world when the inputs did not change: "replace" when the thing is gone, "update" when it needs `update`
    * to be right again. Without it `pulumi up` would only notice after a refresh.
    * @param wanted The new inputs; in a preview some may be unknown.
    */
-  drift?(id: string, state: O, wanted?: I): Promise<"none" | "update" | "replace">;
+  drift?(id: string, state: S, wanted?: I): Promise<"none" | "update" | "replace">;
   /**
    * @returns `meanwhile`, where there is something to watch while later resources are made: it runs beside them, nobody waits for it, and
    * it ends with the command at the latest. It tells what it sees as progress; it fails nothing.
@@ -47,16 +34,38 @@ export interface ResourceType<I extends object, O extends object> {
   create(
     inputs: I,
     context: Context,
-  ): Promise<{ id: string; outputs: O; meanwhile?: (context: Context) => Promise<void> }>;
+  ): Promise<{ id: string; outputs: S; meanwhile?: (context: Context) => Promise<void> }>;
   /** @returns the present state, or undefined when the thing is gone. */
-  read?(id: string, state: O, context: Context): Promise<O | undefined>;
-  update?(id: string, state: O, inputs: I, context: Context): Promise<O>;
-  /** Must be content with a thing that is already gone. */
-  delete?(id: string, state: O, context: Context): Promise<void>;
+  read?(id: string, state: S, context: Context): Promise<S | undefined>;
+  update?(id: string, state: S, inputs: I, context: Context): Promise<S>;
+  /** No-op if the thing no longer exists. */
+  delete?(id: string, state: S, context: Context): Promise<void>;
+}
+
+/** One resource type. */
+export interface ResourceType<I extends object, S extends object> extends Behaviour<I, S> {
+  readonly contract: ResourceContract<Properties, Properties, string>;
+}
+
+/** The resource type that fulfils a contract. */
+export function implement<C extends ResourceContract>(
+  contract: C,
+  behaviour: Behaviour<InputsOf<C>, StateOf<C>>,
+): ResourceType<InputsOf<C>, StateOf<C>> {
+  return { ...behaviour, contract };
 }
 
 /** A function of the provider: looks something up, changes nothing that the user would notice. */
-export interface FunctionType<I extends object, O extends object> {
+export interface FunctionType<I extends object, A extends object> {
   readonly token: string;
-  call(inputs: I, context: Context): Promise<O>;
+  readonly contract: FunctionContract;
+  call(inputs: I, context: Context): Promise<A>;
+}
+
+/** The function that fulfils a contract. */
+export function answer<C extends FunctionContract>(
+  contract: C,
+  call: (inputs: InputsOf<C>, context: Context) => Promise<AnswerOf<C>>,
+): FunctionType<InputsOf<C>, AnswerOf<C>> {
+  return { token: contract.token, contract, call };
 }

@@ -1,10 +1,10 @@
 // The provider as Pulumi's engine sees it: dispatches to the resource types and does for each what is the same for all.
 import type * as provider from "@pulumi/pulumi/provider/index.js";
-import { Ajv } from "ajv";
+import { misfits, type Properties } from "../common/contract.ts";
 import { UserError } from "../common/user-error.ts";
 import type { EngineLog } from "./engine-log.ts";
 import type { Context, FunctionType, ResourceType } from "./resource.ts";
-import { containsUnknown, unwrapSecrets, wrapSecret } from "./values.ts";
+import { containsSecret, containsUnknown, unwrapSecrets, wrapSecret } from "./values.ts";
 
 type AnyResourceType = ResourceType<object, object>;
 type AnyFunctionType = FunctionType<object, object>;
@@ -14,7 +14,6 @@ type Values = Record<string, unknown>;
 export class ImagesProvider implements provider.Provider {
   private readonly resources: Map<string, AnyResourceType>;
   private readonly functions: Map<string, AnyFunctionType>;
-  private readonly ajv = new Ajv({ allErrors: true, strictRequired: false, allowUnionTypes: true });
   private readonly stopping = new AbortController();
 
   /**
@@ -27,25 +26,24 @@ export class ImagesProvider implements provider.Provider {
     resources: readonly unknown[],
     functions: readonly unknown[],
   ) {
-    this.resources = new Map((resources as AnyResourceType[]).map((type) => [type.token, type]));
+    this.resources = new Map((resources as AnyResourceType[]).map((type) => [type.contract.token, type]));
     this.functions = new Map((functions as AnyFunctionType[]).map((type) => [type.token, type]));
   }
 
   async check(urn: string, _olds: unknown, news: Values): Promise<provider.CheckResult> {
-    const type = this.typeOf(urn);
-    const known = Object.fromEntries(
-      Object.entries(unwrapSecrets(news)).filter(([, value]) => !containsUnknown(value)),
-    );
-    const unknownKeys = Object.keys(news).filter((key) => !(key in known));
-    const failures = [...this.schemaFailures(type, known, unknownKeys), ...(type.check?.(known) ?? [])];
-    return { inputs: news, failures };
+    const { inputs, secrets } = this.typeOf(urn).contract;
+    const isKnown = ([name]: [string, unknown]) => !containsUnknown(news[name]);
+    const isSecret = (name: string) => secrets.includes(name) || containsSecret(news[name]);
+    const expected = Object.fromEntries<Properties[string]>(Object.entries(inputs).filter(isKnown));
+    const given = Object.fromEntries(Object.entries(unwrapSecrets(news)).filter(isKnown));
+    return { inputs: news, failures: misfits(expected, given, isSecret) };
   }
 
   async diff(id: string, urn: string, olds: Values, news: Values): Promise<provider.DiffResult> {
     const type = this.typeOf(urn);
     const [state, wanted] = [unwrapSecrets(olds), unwrapSecrets(news)];
-    const changed = Object.keys(type.inputs.properties).filter((key) => !same(state[key], wanted[key]));
-    const replaces = changed.filter((key) => (type.replaceOn as readonly string[]).includes(key));
+    const changed = Object.keys(type.contract.inputs).filter((key) => !same(state[key], wanted[key]));
+    const replaces = changed.filter((key) => type.contract.replaceOn.includes(key));
     const deleteBeforeReplace = type.deleteBeforeReplace ?? false;
     if (replaces.length > 0) return { changes: true, replaces, deleteBeforeReplace };
     const drift = type.drift ? await type.drift(id, state, wanted) : "none";
@@ -87,8 +85,13 @@ export class ImagesProvider implements provider.Provider {
   async invoke(token: string, inputs: Values): Promise<provider.InvokeResult> {
     const called = this.functions.get(token);
     if (!called) throw new Error(`unknown function ${token}`);
+    const given = unwrapSecrets(inputs);
+    const [misfit] = called.contract
+      ? misfits(called.contract.inputs, given, (name) => containsSecret(inputs[name]))
+      : [];
+    if (misfit) throw new Error(`${token}: ${misfit.property} ${misfit.reason}`);
     try {
-      return { outputs: plain(await this.working("", (context) => called.call(unwrapSecrets(inputs), context))) };
+      return { outputs: plain(await this.working("", (context) => called.call(given, context))) };
     } catch (error) {
       // As a failure it reaches the program as an error it can show; a thrown one would be printed by the engine, too.
       if (error instanceof UserError) return { failures: [{ property: "", reason: error.message }] };
@@ -129,20 +132,6 @@ export class ImagesProvider implements provider.Provider {
     if (!type) throw new Error(`unknown resource type ${token}`);
     return type;
   }
-
-  private schemaFailures(type: AnyResourceType, known: Values, unknownKeys: string[]): provider.CheckFailure[] {
-    const schema = {
-      additionalProperties: false,
-      ...type.inputs,
-      required: (type.inputs.required ?? []).filter((key) => !unknownKeys.includes(key)),
-    };
-    const validate = this.ajv.compile(schema);
-    if (validate(known)) return [];
-    return validate.errors!.map((error) => ({
-      property: error.instancePath.slice(1).replaceAll("/", ".") || String(Object.values(error.params)[0]),
-      reason: error.message ?? error.keyword,
-    }));
-  }
 }
 
 /** The protocol knows no `undefined`: what is not there is left out. */
@@ -151,9 +140,9 @@ function plain(outputs: object): Values {
 }
 
 function withSecrets(type: AnyResourceType, outputs: object): Values {
-  const secret = (type.secretOutputs ?? []) as readonly string[];
+  const { secrets } = type.contract;
   return Object.fromEntries(
-    Object.entries(plain(outputs)).map(([key, value]) => [key, secret.includes(key) ? wrapSecret(value) : value]),
+    Object.entries(plain(outputs)).map(([key, value]) => [key, secrets.includes(key) ? wrapSecret(value) : value]),
   );
 }
 

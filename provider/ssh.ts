@@ -8,27 +8,6 @@ import type { Context } from "./resource.ts";
 
 export type { Connection };
 
-const host = {
-  host: { type: "string" },
-  port: { type: "integer", default: 22 },
-  user: { type: "string", default: "root" },
-  password: { type: "string" },
-  privateKey: { type: "string" },
-  privateKeyPassword: { type: "string" },
-  agentSocketPath: { type: "string" },
-  hostKey: { type: "string" },
-  dialErrorLimit: { type: "integer", default: 10 },
-  perDialTimeout: { type: "integer", default: 15 },
-} as const;
-
-/** The schema of the input `connection`: what `remote.Command` of @pulumi/command takes, with its defaults. */
-export const connectionSchema = {
-  type: "object",
-  properties: { ...host, proxy: { type: "object", properties: host, required: ["host"], additionalProperties: false } },
-  required: ["host"],
-  additionalProperties: false,
-} as const;
-
 /** How a command on the machine ended. */
 export interface RemoteResult {
   /** 0 when all went well; undefined when a signal ended it or the connection was lost. */
@@ -51,7 +30,7 @@ export async function runOver(
   input: AsyncIterable<Buffer>,
   { progress, signal }: Context,
 ): Promise<RemoteResult> {
-  const client = await dial(withDefaults(connection), signal, (line) => progress(line, true));
+  const client = await dial(connection, signal, (line) => progress(line, true));
   const abort = (): void => void client.destroy();
   signal.addEventListener("abort", abort, { once: true });
   try {
@@ -65,14 +44,6 @@ export async function runOver(
     // An end that the machine does not answer must not keep the connection open.
     setTimeout(() => client.destroy(), 1000).unref();
   }
-}
-
-function withDefaults({ proxy, ...given }: Connection): Connection {
-  const defaults = Object.fromEntries(
-    Object.entries(host).flatMap(([name, schema]) => ("default" in schema ? [[name, schema.default]] : [])),
-  );
-  const connection = { ...defaults, ...given };
-  return proxy ? { ...connection, proxy: { ...defaults, ...proxy } } : connection;
 }
 
 async function execute(client: ssh2.Client, command: string, input: AsyncIterable<Buffer>): Promise<RemoteResult> {

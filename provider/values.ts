@@ -22,6 +22,12 @@ export function containsUnknown(value: unknown): boolean {
   return false;
 }
 
+/** True when the value, or a part of it, is a secret. */
+export function containsSecret(value: unknown): boolean {
+  if (isSecret(value)) return true;
+  return value !== null && typeof value === "object" && Object.values(value).some(containsSecret);
+}
+
 function isSecret(item: unknown): item is { value: unknown } {
   return (
     item !== null &&

@@ -1,7 +1,7 @@
 // Typed handles on our own resources of stack `ec2`; what they do stands in components/ec2/provider/resources/.
 import type * as pulumi from "@pulumi/pulumi";
 import type { BuilderIdentity } from "../../provision/builder/verification.ts";
-import { ownResource } from "../shared/own-resource.ts";
+import { namedOutputs as ownResource } from "../shared/named-outputs.ts";
 import type { Power } from "../stages.ts";
 
 type Text = pulumi.Input<string>;

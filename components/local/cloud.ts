@@ -3,7 +3,6 @@
 import { isAbsolute, join, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { doorUser } from "../../provision/builder/door.ts";
-import type { PlanDescription } from "../../provision/plan/explain.ts";
 import type { Inventory } from "../../provision/builder/life-cycle-commands.ts";
 import type { Distribution } from "../../provision/module.ts";
 import type { Plan } from "../../provision/plan/plan.ts";
@@ -21,24 +20,13 @@ import type {
   Survey,
   Trial,
 } from "../cloud.ts";
-import { call } from "../shared/invoke.ts";
+import { invoke } from "../shared/invoke.ts";
 import { onceMade } from "../life-cycle/outputs.ts";
 import { KeyPair } from "../shared/resources.ts";
 import type { Settings } from "../stack-settings.ts";
 import type { BakeStage } from "../stages.ts";
+import * as contract from "./contract.ts";
 import { BaseImage, Builder, Image, Lease, Promotion, steps, VirtualMachine } from "./resources.ts";
-
-interface StoredImage {
-  path: string;
-  manifest: {
-    name: string;
-    recipe: string;
-    builtAt: string;
-    base: Base;
-    plan: PlanDescription;
-  };
-  proof?: object;
-}
 
 /** A machine of ours, with its resource's name for the steps that act on it. */
 interface LocalMachine extends Machine {
@@ -55,6 +43,8 @@ export class LocalCloud implements Bakery {
   /** The image directory: images are found by what is in it. */
   private readonly home: string;
   private accelerator = "";
+  /** Bases by their ids. */
+  private readonly bases = new Map<string, contract.ResolvedBase>();
   /** Recipes of the builders and images that are there already, by distribution. */
   private readonly found = new Map<string, string[]>();
 
@@ -71,17 +61,22 @@ export class LocalCloud implements Bakery {
   }
 
   async resolveBase(base: RecipeBase, distribution: Distribution, pinned?: Base): Promise<Base> {
-    const mirror = { kind: "mirror", distribution: distribution.id, mirror: this.settings.mirrors[distribution.name] };
+    const mirror = {
+      kind: "mirror" as const,
+      distribution: distribution.id,
+      mirror: this.settings.mirrors[distribution.name],
+    };
     const source = base.kind === "mirror" ? { ...mirror, ...withoutUndefined(base) } : base;
-    const found = await call<Base>("ci-images:local:resolveBase", { source, projectDirectory: this.projectDirectory });
+    const found = await invoke(contract.resolveBase, { source, projectDirectory: this.projectDirectory });
     // A pinned one comes out of the cache; where that has lost it, making it fails unless the source still has it.
-    return pinned ? { ...found, ...pinned } : found;
+    const resolved = pinned ? { ...found, ...pinned } : found;
+    this.bases.set(resolved.id, resolved);
+    return resolved;
   }
 
   async survey(distribution: Distribution): Promise<Survey> {
     const owner = { home: this.home, project: this.project, stack: this.stack, distribution: distribution.id };
-    type Found = { images: StoredImage[]; machines: { recipe: string }[] };
-    const { images, machines } = await call<Found>("ci-images:local:findImages", owner);
+    const { images, machines } = await invoke(contract.findImages, owner);
     const generations = images.map(generationOf);
     const builders = machines.map(({ recipe }) => recipe);
     this.found.set(distribution.id, [...builders, ...images.map(({ manifest }) => manifest.recipe)]);
@@ -90,20 +85,19 @@ export class LocalCloud implements Bakery {
 
   async findBaked({ id: distribution }: Distribution, recipe: string): Promise<Generation | undefined> {
     const asked = { home: this.home, distribution, recipe, claim: !pulumi.runtime.isDryRun() };
-    const { image } = await call<{ image?: StoredImage }>("ci-images:local:findBaked", asked);
+    const { image } = await invoke(contract.findBaked, asked);
     return image && generationOf(image);
   }
 
   async describe(location: string) {
     const path = resolve(this.projectDirectory, location);
-    type Described = StoredImage & { manifest: { distribution: string; size: number } };
-    const found = await call<Described>("ci-images:local:describeImage", { path });
+    const found = await invoke(contract.describeImage, { path });
     const { distribution, size: sizeBytes, base, plan } = found.manifest;
     return { ...generationOf(found), distribution, sizeBytes, base, plan };
   }
 
   async preflight(plan: Plan, recipe: string, stage: BakeStage): Promise<void> {
-    const ready = await call<{ accelerator: string }>("ci-images:local:preflight", {
+    const ready = await invoke(contract.preflight, {
       home: this.home,
       size: plan.sizeBytes,
       builder: !this.found.get(plan.distribution.id)?.includes(recipe),
@@ -115,7 +109,7 @@ export class LocalCloud implements Bakery {
   declareBuilder(bake: Bake): LocalMachine {
     const { plan, prefix, parent } = bake;
     const options = { parent };
-    const base = new BaseImage(`${prefix}-base`, { base: bake.base }, options);
+    const base = new BaseImage(`${prefix}-base`, { base: this.bases.get(bake.base.id)! }, options);
     const login = new KeyPair(`${prefix}-login-key`, { comment: `ci-images ${prefix}` }, options);
     const host = new KeyPair(`${prefix}-host-key`, { comment: `ci-images host ${prefix}` }, options);
     const lease = this.lease(bake, "builder", this.pathOf(bake));
@@ -257,7 +251,7 @@ export class LocalCloud implements Bakery {
     return new steps[type](name, args, { parent, dependsOn: [after] });
   }
 
-  private labels({ plan, recipe }: Bake, role: string): Record<string, string> {
+  private labels({ plan, recipe }: Bake, role: "builder" | "trial") {
     const { home, project, stack } = this;
     return { home, project, stack, distribution: plan.distribution.id, recipe, role };
   }
@@ -271,7 +265,7 @@ export class LocalCloud implements Bakery {
   }
 }
 
-function generationOf({ path, manifest, proof }: StoredImage): Generation {
+function generationOf({ path, manifest, proof }: contract.DescribedImage): Generation {
   const { recipe, plan, base, builtAt, name } = manifest;
   return { recipe, proven: proof !== undefined, plan, base, builtAt, name, location: path };
 }

@@ -2,7 +2,7 @@
 import type { Input } from "@pulumi/pulumi";
 import type { Labels } from "../../common/labels.ts";
 import type { BuilderIdentity } from "../../provision/builder/verification.ts";
-import { ownResource } from "../shared/own-resource.ts";
+import { namedOutputs as ownResource } from "../shared/named-outputs.ts";
 import type { Power } from "../stages.ts";
 
 type Text = Input<string>;

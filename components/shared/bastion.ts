@@ -6,7 +6,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { UserError } from "../../common/user-error.ts";
 import type { Schema } from "../../provision/recipe/schema.ts";
 import { missingSecret, readSecrets } from "../../provision/recipe/secrets.ts";
-import { call } from "./invoke.ts";
+import { bastion as contract } from "./contract.ts";
+import { invoke } from "./invoke.ts";
 
 /** The stack setting `bastion`, taken apart. */
 export interface BastionSettings {
@@ -97,7 +98,7 @@ async function open(bastion: BastionSettings, secrets: unknown): Promise<Proxy> 
     ...(bastion.hostKey && { hostKey: bastion.hostKey }),
     ...(privateKey && { privateKey }),
   };
-  const { hostKey } = await call<{ hostKey: string }>("ci-images:index:bastion", asked);
+  const { hostKey } = await invoke(contract, asked);
   const secret = privateKey !== undefined && { privateKey: pulumi.secret(privateKey) };
   return { host, port, user, hostKey, ...secret, dialErrorLimit: 10, perDialTimeout: 15 };
 }

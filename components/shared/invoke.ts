@@ -1,19 +1,24 @@
 // Calls of our own provider's functions.
 import * as pulumi from "@pulumi/pulumi";
+import type { AnswerOf, FunctionContract, InputsOf } from "../../common/contract.ts";
 import { UserError } from "../../common/user-error.ts";
 
 /**
  * Asks our provider.
- * @param token E.g. `ci-images:local:resolveBase`.
  * @throws UserError with the provider's own words when it refuses.
  */
-export async function call<T>(token: string, args: Record<string, unknown>): Promise<T> {
+export async function invoke<C extends FunctionContract>({ token }: C, args: InputsOf<C>): Promise<AnswerOf<C>> {
   try {
-    return (await pulumi.runtime.invoke(token, args)) as T;
+    return (await pulumi.runtime.invoke(token, args)) as AnswerOf<C>;
   } catch (error) {
     // The SDK wraps the provider's reason and the (empty) property: `Invoke of 'TOKEN' failed: REASON ()`.
     const refused = /^Invoke of '[^']+' failed: (.*) \(\)$/s.exec((error as Error).message);
     if (refused) throw UserError.relayed(refused[1]);
     throw error;
   }
+}
+
+/** As {@link invoke}, for functions without a contract. */
+export async function call<T>(token: string, args: Record<string, unknown>): Promise<T> {
+  return (await invoke({ token, inputs: {}, answer: {} }, args as never)) as T;
 }

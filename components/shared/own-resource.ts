@@ -1,27 +1,27 @@
-// Handles on resources of our own provider, which has no SDK: each is made of its type and its outputs.
+// Handles on resources of our own provider, which has no SDK: each is made of its contract.
 import * as pulumi from "@pulumi/pulumi";
+import type { InputsOf, ResourceContract, StateOf } from "../../common/contract.ts";
 
-/** What a handle is: the class of a resource that takes `Args` and has `Outputs`. */
-export type OwnResource<Args, Outputs> = new (
+/** A value, any part of which may be known only when other resources have been made. */
+export type Given<T> = pulumi.Input<Parts<T>>;
+
+type Parts<T> = T extends object ? { [Key in keyof T]: Given<T[Key]> } : T;
+
+/** What a handle is: the class of a resource with the contract's inputs and state. */
+export type OwnResource<C extends ResourceContract> = new (
   name: string,
-  args: Args,
+  args: { [Name in keyof InputsOf<C>]: Given<InputsOf<C>[Name]> },
   options?: pulumi.CustomResourceOptions,
-) => pulumi.CustomResource & { readonly [Name in keyof Outputs]: pulumi.Output<Outputs[Name]> };
+) => pulumi.CustomResource & { readonly [Name in keyof StateOf<C>]-?: pulumi.Output<StateOf<C>[Name]> };
 
-/**
- * Makes a handle.
- * @param type The type without the package: `gce:Lease`. What it does stands in provider/resources/.
- * @param outputs The names of its outputs: the engine fills in only those that are named when the resource is declared.
- */
-export function ownResource<Args extends object, Outputs extends object = object>(
-  type: string,
-  ...outputs: (keyof Outputs & string)[]
-): OwnResource<Args, Outputs> {
-  const empty = Object.fromEntries(outputs.map((name) => [name, undefined]));
+/** Makes a handle. */
+export function ownResource<C extends ResourceContract>({ token, inputs, outputs }: C): OwnResource<C> {
+  // The engine fills in only outputs that are named when the resource is declared.
+  const empty = Object.fromEntries(Object.keys({ ...inputs, ...outputs }).map((name) => [name, undefined]));
   class Handle extends pulumi.CustomResource {
-    constructor(name: string, args: Args, options?: pulumi.CustomResourceOptions) {
-      super(`ci-images:${type}`, name, { ...empty, ...args }, options);
+    constructor(name: string, args: object, options?: pulumi.CustomResourceOptions) {
+      super(token, name, { ...empty, ...args }, options);
     }
   }
-  return Handle as unknown as OwnResource<Args, Outputs>;
+  return Handle as unknown as OwnResource<C>;
 }

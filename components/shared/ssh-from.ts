@@ -1,20 +1,13 @@
 // Who may reach the machines of a bake by SSH: nobody but the computer that bakes, or its bastion, unless the stack says otherwise.
 import * as pulumi from "@pulumi/pulumi";
+import type { ValuesOf } from "../../common/contract.ts";
 import { UserError } from "../../common/user-error.ts";
-import { call } from "./invoke.ts";
+import { ownAddress, type reached } from "./contract.ts";
+import { invoke } from "./invoke.ts";
 import type { Settings } from "../stack-settings.ts";
 
 /** How the machines of a place are reached. */
-export interface Reached {
-  /** The family of the address that is used. */
-  family: 4 | 6;
-  /** Networks (CIDR) that these addresses are of, where they are known. */
-  networks?: string[];
-  /** Whether they are private, where that is certain without any network. */
-  isPrivate?: boolean;
-  /** A host of the cloud itself, for a cloud that is inside of a network of its own. */
-  cloudHost?: string;
-}
+export type Reached = ValuesOf<typeof reached>;
 
 /**
  * The addresses that SSH is open to, in CIDR form. Ask in `preflight`, when a bake is about to be declared: finding one's own
@@ -29,7 +22,7 @@ export async function findSshFrom(
     refuseOtherFamily(sshFrom, reached);
     return sshFrom;
   }
-  const { addresses, notice } = await call<{ addresses: string[]; notice?: string }>("ci-images:index:ownAddress", {
+  const { addresses, notice } = await invoke(ownAddress, {
     ...reached,
     ...(bastion && { bastion: bastion.host }),
   });

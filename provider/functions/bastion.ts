@@ -4,17 +4,8 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { dial } from "../../common/ssh-dial.mjs";
 import { UserError } from "../../common/user-error.ts";
-import type { FunctionType } from "../resource.ts";
-
-interface BastionInputs {
-  user: string;
-  host: string;
-  port: number;
-  /** The host key to accept; without it, the one of known_hosts. */
-  hostKey?: string;
-  /** Without one, the SSH agent is asked. */
-  privateKey?: string;
-}
+import { bastion as contract } from "../../components/shared/contract.ts";
+import { answer } from "../resource.ts";
 
 /** Where OpenSSH keeps the host keys that it knows. */
 function knownHosts(): string[] {
@@ -24,25 +15,21 @@ function knownHosts(): string[] {
 /** Kinds that the command plugin can ask for, the best one first. RSA is none: it asks for signatures with SHA-1. */
 const kinds = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"];
 
-/** `ci-images:index:bastion`: logs in to the bastion once. @returns its host key. */
-export const bastion: FunctionType<BastionInputs, { hostKey: string }> = {
-  token: "ci-images:index:bastion",
-  async call(inputs, { signal, progress }) {
-    const { user, host, port, privateKey } = inputs;
-    const place = `${user}@${host.includes(":") ? `[${host}]` : host}:${port}`;
-    const where = `the bastion ${place} (stack setting ci-images:bastion)`;
-    const hostKey = inputs.hostKey ?? (await findHostKey(where, host, port));
-    try {
-      const connection = { user, host, port, hostKey, privateKey, dialErrorLimit: 2, perDialTimeout: 15 };
-      const client = await dial(connection, signal, (line) => progress(`${where}: ${line}`, true));
-      client.end();
-    } catch (error) {
-      signal.throwIfAborted();
-      throw new UserError({ where, ...explain(error as Error, privateKey !== undefined) });
-    }
-    return { hostKey };
-  },
-};
+export const bastion = answer(contract, async (inputs, { signal, progress }) => {
+  const { user, host, port, privateKey } = inputs;
+  const place = `${user}@${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const where = `the bastion ${place} (stack setting ci-images:bastion)`;
+  const hostKey = inputs.hostKey ?? (await findHostKey(where, host, port));
+  try {
+    const connection = { user, host, port, hostKey, privateKey, dialErrorLimit: 2, perDialTimeout: 15 };
+    const client = await dial(connection, signal, (line) => progress(`${where}: ${line}`, true));
+    client.end();
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new UserError({ where, ...explain(error as Error, privateKey !== undefined) });
+  }
+  return { hostKey };
+});
 
 function explain({ message }: Error, hasKey: boolean): { found: string; cure?: string } {
   const found = message.replace(/^after \d+ failed attempts: /, "");

@@ -5,7 +5,9 @@ import { get as getPlain } from "node:http";
 import { get as getSecure } from "node:https";
 import { BlockList, isIP, isIPv4 } from "node:net";
 import { UserError } from "../../common/user-error.ts";
-import type { FunctionType } from "../resource.ts";
+import type { AnswerOf, InputsOf } from "../../common/contract.ts";
+import { ownAddress as contract } from "../../components/shared/contract.ts";
+import { answer } from "../resource.ts";
 
 /** Servers that answer with the caller's address and nothing else; the first that does wins. */
 const servers = ["https://checkip.amazonaws.com", "https://api.ipify.org", "https://icanhazip.com"];
@@ -101,58 +103,39 @@ export async function localAddressTowards(target: string): Promise<string> {
   }
 }
 
-interface OwnAddressInputs {
-  /** The family of the addresses by which machines are reached. */
-  family: 4 | 6;
-  /** Networks (CIDR) that these addresses are of, where they are known. */
-  networks?: string[];
-  /** Whether they are private, where that is certain without any network. */
-  isPrivate?: boolean;
-  /** A host of the cloud itself, for a cloud that is inside of a network of its own. */
-  cloudHost?: string;
-  /** The host that connections go through. */
-  bastion?: string;
-}
-
-interface OwnAddress {
-  addresses: string[];
-  /** What the user should know about how they were found. */
-  notice?: string;
-}
-
 /**
- * `ci-images:index:ownAddress`: machines with public addresses see our public one, those with private addresses the one that the
+ * Machines with public addresses see our public one, those with private addresses the one that the
  * route to them has. CI_IMAGES_ADDRESS_SERVER names another server to ask for the public one.
  */
-export const ownAddress: FunctionType<OwnAddressInputs, OwnAddress> = {
-  token: "ci-images:index:ownAddress",
-  async call(inputs, { signal }) {
-    if (inputs.bastion !== undefined) return addressOfBastion(inputs, inputs.bastion);
-    const target = insideTarget(inputs);
-    if (target !== undefined) return routed(target.address, `to ${target.network}, where the machines are`);
-    if (inputs.isPrivate) {
-      const found = "not set; machines are reached by private addresses, and nothing says of which network";
-      throw new UserError({ where, found, cure });
-    }
-    const known = inputs.networks !== undefined && inputs.networks.length > 0;
-    const besides = inputs.cloudHost === undefined ? undefined : await cloudAddress(inputs.cloudHost, inputs.family);
-    const own = process.env.CI_IMAGES_ADDRESS_SERVER;
-    try {
-      const address = await askOwnAddress(own ? [own] : servers, inputs.family, signal);
-      // A cloud at a private address may have machines at private or at public ones.
-      if (known || besides === undefined || !isPrivateAddress(besides)) return { addresses: [address] };
-      const { addresses } = await routed(besides, "");
-      return {
-        addresses: [...new Set([address, ...addresses])],
-        notice: `SSH is opened to ${address}, this computer's public address, and to ${addresses[0]}, its address on the way to ${inputs.cloudHost}; ${hint}`,
-      };
-    } catch (error) {
-      signal.throwIfAborted();
-      if (besides === undefined || !(error instanceof UserError)) throw error;
-      return routed(besides, `to ${inputs.cloudHost}, as no server on the internet told its public one`);
-    }
-  },
-};
+export const ownAddress = answer(contract, async (inputs, { signal }): Promise<OwnAddress> => {
+  if (inputs.bastion !== undefined) return addressOfBastion(inputs, inputs.bastion);
+  const target = insideTarget(inputs);
+  if (target !== undefined) return routed(target.address, `to ${target.network}, where the machines are`);
+  if (inputs.isPrivate) {
+    const found = "not set; machines are reached by private addresses, and nothing says of which network";
+    throw new UserError({ where, found, cure });
+  }
+  const known = inputs.networks !== undefined && inputs.networks.length > 0;
+  const besides = inputs.cloudHost === undefined ? undefined : await cloudAddress(inputs.cloudHost, inputs.family);
+  const own = process.env.CI_IMAGES_ADDRESS_SERVER;
+  try {
+    const address = await askOwnAddress(own ? [own] : servers, inputs.family, signal);
+    // A cloud at a private address may have machines at private or at public ones.
+    if (known || besides === undefined || !isPrivateAddress(besides)) return { addresses: [address] };
+    const { addresses } = await routed(besides, "");
+    return {
+      addresses: [...new Set([address, ...addresses])],
+      notice: `SSH is opened to ${address}, this computer's public address, and to ${addresses[0]}, its address on the way to ${inputs.cloudHost}; ${hint}`,
+    };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (besides === undefined || !(error instanceof UserError)) throw error;
+    return routed(besides, `to ${inputs.cloudHost}, as no server on the internet told its public one`);
+  }
+});
+
+type OwnAddressInputs = InputsOf<typeof contract>;
+type OwnAddress = AnswerOf<typeof contract>;
 
 const hint = "if machines see another one, set ci-images:sshFrom";
 

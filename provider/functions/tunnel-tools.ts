@@ -1,7 +1,9 @@
 // Are the command-line tools there that a cloud's tunnel needs? Asked before anything is made.
 import { execa } from "execa";
 import { UserError } from "../../common/user-error.ts";
-import type { FunctionType } from "../resource.ts";
+import type { InputsOf } from "../../common/contract.ts";
+import { tunnelTools as contract } from "../../components/shared/contract.ts";
+import { answer } from "../resource.ts";
 
 interface Tool {
   program: string;
@@ -13,7 +15,7 @@ interface Tool {
 
 const aws: Tool = { program: "aws", words: ["--version"], name: "the AWS CLI, version 2.12 or newer" };
 
-const tools: Record<Tunnel, Tool[]> = {
+const tools: Record<InputsOf<typeof contract>["tunnel"], Tool[]> = {
   iap: [{ program: "gcloud", words: ["--version"], name: "the Google Cloud CLI" }],
   "instance-connect": [aws],
   "session-manager": [
@@ -26,22 +28,16 @@ const tools: Record<Tunnel, Tool[]> = {
   ],
 };
 
-type Tunnel = "iap" | "instance-connect" | "session-manager";
-
-/** `ci-images:index:tunnelTools`: refuses when a tool is missing. */
-export const tunnelTools: FunctionType<{ tunnel: Tunnel }, object> = {
-  token: "ci-images:index:tunnelTools",
-  async call({ tunnel }, { signal }) {
-    for (const { program, words, name } of tools[tunnel]) {
-      const { failed, message = "" } = await execa(program, words, { reject: false, cancelSignal: signal });
-      signal.throwIfAborted();
-      if (!failed) continue;
-      throw new UserError({
-        where: `the tunnel ${tunnel}`,
-        found: `${program} does not run: ${message.split("\n")[0]}`,
-        cure: `install ${name}, and log in with it`,
-      });
-    }
-    return {};
-  },
-};
+export const tunnelTools = answer(contract, async ({ tunnel }, { signal }) => {
+  for (const { program, words, name } of tools[tunnel]) {
+    const { failed, message = "" } = await execa(program, words, { reject: false, cancelSignal: signal });
+    signal.throwIfAborted();
+    if (!failed) continue;
+    throw new UserError({
+      where: `the tunnel ${tunnel}`,
+      found: `${program} does not run: ${message.split("\n")[0]}`,
+      cure: `install ${name}, and log in with it`,
+    });
+  }
+  return {};
+});

@@ -1,5 +1,5 @@
 // A connection by SSH to a machine of a bake.
-import type { Proxy } from "./proxy.ts";
+import type { Proxy } from "../../components/shared/contract.ts";
 
 /** How to reach a machine by SSH. */
 export interface Connection {

@@ -1,17 +1,5 @@
 // The bastion in the inputs of resources that connect to a machine, or keep how to.
-
-/** A bastion, as common/ssh-dial.mjs takes it. */
-export interface Proxy {
-  host: string;
-  port: number;
-  user: string;
-  hostKey: string;
-  /** Without one, the SSH agent is asked. */
-  privateKey?: string;
-  dialErrorLimit: number;
-  /** Seconds. */
-  perDialTimeout: number;
-}
+export type { Proxy } from "../../components/shared/contract.ts";
 
 /** The schema of an input that is a {@link Proxy}. */
 export const proxySchema = {

@@ -1,38 +1,23 @@
 // A machine comes back from a reboot. Commands would dial it, too, but take a login that is refused for a machine that is not up yet.
-import { connectionSchema, type Connection } from "../ssh.ts";
-import type { Proxy } from "../kit/proxy.ts";
-import type { Context, ResourceType } from "../resource.ts";
+import type { InputsOf } from "../../common/contract.ts";
+import { Return } from "../../components/shared/contract.ts";
+import { implement, type Context } from "../resource.ts";
 import { withComplaint } from "../tunnels.ts";
 import { waitFor, type Seen } from "../kit/wait.ts";
 import { WayFinder } from "../kit/way-in.ts";
 
-export interface ReturnInputs {
-  /** How the machine was reached before. Another address of the same machine is no change. */
-  connection: Connection & { hostKey: string; privateKey: string; proxy?: Proxy };
-  /** What the reboot depends on. */
-  triggers: string[];
-}
-
 /** Seconds that a reboot may take: large machines of clouds take minutes. */
 const deadline = 400;
 
-/** `ci-images:index:Return`: waits until a machine lets the bake in again. */
-export const returned: ResourceType<ReturnInputs, ReturnInputs> = {
-  token: "ci-images:index:Return",
-  inputs: {
-    type: "object",
-    properties: { connection: connectionSchema, triggers: { type: "array", items: { type: "string" } } },
-    required: ["connection", "triggers"],
-  },
-  replaceOn: ["triggers"],
-  secretOutputs: ["connection"],
+/** Waits until a machine lets the bake in again. */
+export const returned = implement(Return, {
   async create(inputs, context) {
     await comeBack(inputs, context);
     return { id: `${inputs.connection.host}:${inputs.connection.port}`, outputs: inputs };
   },
-};
+});
 
-async function comeBack({ connection }: ReturnInputs, context: Context): Promise<void> {
+async function comeBack({ connection }: InputsOf<typeof Return>, context: Context): Promise<void> {
   const { host, port, privateKey } = connection;
   const finder = new WayFinder({ privateKey, patience: 10_000 });
   const look = async (): Promise<Seen<true>> => {

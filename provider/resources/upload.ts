@@ -5,48 +5,27 @@ import { UserError } from "../../common/user-error.ts";
 import { listPacked, packedStream, type PackedEntry } from "../../common/pack.ts";
 import { receiveProgram } from "../../provision/builder/receive.ts";
 import { runAsRoot } from "../../provision/builder/runner.ts";
-import type { Context, ResourceType } from "../resource.ts";
-import { connectionSchema, runOver, type Connection } from "../ssh.ts";
+import type { InputsOf } from "../../common/contract.ts";
+import { Upload } from "../../components/shared/contract.ts";
+import { implement, type Context } from "../resource.ts";
+import { runOver } from "../ssh.ts";
 
-export interface UploadInputs {
-  connection: Connection;
-  /** The file or folder on this computer, absolute. Another path with the same content is no change. */
-  source: string;
-  /** What it becomes on the builder. */
-  destination: string;
-  /** From `digestOfPacked`. */
-  sha256: string;
-  /** What the upload depends on; it is made again when one of them changes. */
-  triggers: string[];
-}
-
-/** `ci-images:index:Upload`. Nothing is removed when it is deleted: sealing does that. */
-export const upload: ResourceType<UploadInputs, UploadInputs> = {
-  token: "ci-images:index:Upload",
-  inputs: {
-    type: "object",
-    properties: {
-      connection: connectionSchema,
-      source: { type: "string", pattern: "^/" },
-      destination: { type: "string", pattern: "^/" },
-      sha256: { type: "string", pattern: "^[0-9a-f]{64}$" },
-      triggers: { type: "array", items: { type: "string" } },
-    },
-    required: ["connection", "source", "destination", "sha256", "triggers"],
-  },
-  replaceOn: ["destination", "sha256", "triggers"],
-  secretOutputs: ["connection"],
+/** Nothing is removed when it is deleted: sealing does that. */
+export const upload = implement(Upload, {
   async create(inputs, context) {
     await send(inputs, context);
     return { id: basename(inputs.destination), outputs: inputs };
   },
-};
+});
 
 /**
  * Packs, sends, and has the builder check what arrived.
  * @throws UserError when the source is no longer what it was at the preview, or the builder could not take it.
  */
-export async function send({ connection, source, destination, sha256 }: UploadInputs, context: Context): Promise<void> {
+export async function send(
+  { connection, source, destination, sha256 }: InputsOf<typeof Upload>,
+  context: Context,
+): Promise<void> {
   const where = `upload of ${source} to the builder`;
   let entries: PackedEntry[];
   const sent = createHash("sha256");

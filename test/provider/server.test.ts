@@ -1,7 +1,9 @@
 // What the provider does for every resource type: checking inputs, diffing, secrets, cancellation.
 import assert from "node:assert/strict";
+import * as v from "valibot";
+import { functionContract, integer, listOf, resourceContract, type InputsOf } from "../../common/contract.ts";
 import type { EngineLog } from "../../provider/engine-log.ts";
-import type { Context, ResourceType } from "../../provider/resource.ts";
+import { answer, implement, type Behaviour, type Context } from "../../provider/resource.ts";
 import { ImagesProvider } from "../../provider/server.ts";
 import { containsUnknown, unwrapSecrets, wrapSecret } from "../../provider/values.ts";
 import { UserError } from "../../common/user-error.ts";
@@ -9,30 +11,20 @@ import { UserError } from "../../common/user-error.ts";
 const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 const urn = "urn:pulumi:stack::project::ci-images:index:WorkerImage$ci-images:test:Thing::name";
 
-interface Inputs {
-  size: number;
-  label?: string;
-  key?: string;
-}
+const Thing = resourceContract("ci-images:test:Thing", {
+  inputs: { size: integer(1), label: v.optional(v.string()), key: v.optional(v.string()) },
+  replaceOn: ["size"],
+  secrets: ["key"],
+});
+type Inputs = InputsOf<typeof Thing>;
 
 const quiet = { info: () => {}, flush: async () => {} } as unknown as EngineLog;
 
 /** A provider with one resource type, changed by `changes`, that notes what it was called with. */
-function providerOf(changes: Partial<ResourceType<Inputs, Inputs>> = {}) {
+function providerOf(changes: Partial<Behaviour<Inputs, Inputs>> = {}) {
   const lines: string[] = [];
   const log = { info: (_urn: string, line: string) => lines.push(line), flush: async () => {} } as unknown as EngineLog;
-  const thing: ResourceType<Inputs, Inputs> = {
-    token: "ci-images:test:Thing",
-    inputs: {
-      type: "object",
-      properties: { size: { type: "integer", minimum: 1 }, label: { type: "string" }, key: { type: "string" } },
-      required: ["size"],
-    },
-    replaceOn: ["size"],
-    secretOutputs: ["key"],
-    create: async (inputs) => ({ id: "id", outputs: inputs }),
-    ...changes,
-  };
+  const thing = implement(Thing, { create: async (inputs) => ({ id: "id", outputs: inputs }), ...changes });
   return { provider: new ImagesProvider("1.0.0", log, [thing], []), lines };
 }
 
@@ -44,6 +36,24 @@ describe("the provider", () => {
       ["colour", "label", "size"],
       JSON.stringify(failures),
     );
+  });
+
+  it("says what was found and what is allowed, but never shows a secret", async () => {
+    const { provider } = providerOf();
+    const reasons = async (news: object) =>
+      (await provider.check(urn, {}, news as Record<string, unknown>)).failures!.map(({ reason }) => reason);
+    assert.deepEqual(await reasons({ size: 0 }), ["is 0, and must be >=1"]);
+    assert.deepEqual(await reasons({ size: 1.5 }), ["is 1.5, and must be a whole number"]);
+    assert.deepEqual(await reasons({ size: wrapSecret("1234") }), ["must be number"]);
+    assert.deepEqual(await reasons({ size: 1, key: 1234 }), ["must be string"]);
+    assert.deepEqual(await reasons({ label: undefined, colour: "red" }), ["is missing", "is not known"]);
+  });
+
+  it("refuses arguments of a function that do not fit", async () => {
+    const contract = functionContract("ci-images:test:find", { inputs: { port: integer() } });
+    const find = answer(contract, async () => assert.fail("it is not called"));
+    const provider = new ImagesProvider("1.0.0", quiet, [], [find]);
+    await assert.rejects(provider.invoke(find.token, { port: "ssh" }), /ci-images:test:find: port is "ssh"/);
   });
 
   it("does not judge inputs that are known only later", async () => {
@@ -85,7 +95,8 @@ describe("the provider", () => {
   });
 
   it("leaves out what is undefined, which the protocol can't carry", async () => {
-    const find = { token: "ci-images:test:find", call: async () => ({ images: [{ path: "/a", proof: undefined }] }) };
+    const contract = functionContract("ci-images:test:find", { inputs: {}, answer: { images: listOf<object>() } });
+    const find = answer(contract, async () => ({ images: [{ path: "/a", proof: undefined }] }));
     const found = await new ImagesProvider("1.0.0", quiet, [], [find]).invoke(find.token, {});
     assert.deepEqual(Object.keys((found.outputs as { images: object[] }).images[0]), ["path"]);
     const { provider } = providerOf({

@@ -6,9 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { digestOfPacked } from "../../common/pack.ts";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
-import { upload, type UploadInputs } from "../../provider/resources/upload.ts";
-import type { Connection } from "../../provider/ssh.ts";
+import type { InputsOf } from "../../common/contract.ts";
+import type { Upload } from "../../components/shared/contract.ts";
+import { upload } from "../../provider/resources/upload.ts";
 import { connectionTo, startSshServer, type SshServer } from "../toolchain/ssh-server.ts";
+
+type UploadInputs = InputsOf<typeof Upload>;
 
 describe("upload", function () {
   this.timeout(120_000);
@@ -77,10 +80,9 @@ describe("upload", function () {
     await assert.rejects(send(inputs({ connection: { ...connection, hostKey } })), /host key mismatch/);
   });
 
-  it("goes through a bastion, whose settings have defaults", async () => {
+  it("goes through a bastion", async () => {
     const bastion = await startSshServer();
-    const { hostKey, port, privateKey } = bastion;
-    const proxy = { host: "127.0.0.1", port, privateKey, hostKey } as Connection;
+    const proxy = connectionTo(bastion);
     await send(inputs({ connection: { ...inputs().connection, proxy } }));
     assert.deepEqual(bastion.forwarded, [`127.0.0.1:${server.port}`]);
     await bastion.stop();

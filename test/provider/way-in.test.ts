@@ -97,6 +97,6 @@ describe("the way into a machine", () => {
       perDialTimeout: 15,
     };
     await returned.create({ connection, triggers: [] }, context);
-    assert.deepEqual(returned.secretOutputs, ["connection"]);
+    assert.deepEqual(returned.contract.secrets, ["connection"]);
   });
 });

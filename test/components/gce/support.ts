@@ -1,5 +1,5 @@
 // One fake Compute API for a test, and our resources as the engine would run them on it.
-import type { Context, ResourceType } from "../../../provider/resource.ts";
+import type { Behaviour, Context } from "../../../provider/resource.ts";
 import { startGce, type GceApi, type GceOptions } from "../../test-cloud/gce-api.ts";
 import { restoreEnvironment } from "../../restore-environment.ts";
 
@@ -29,7 +29,7 @@ export function watching(): Context & { lines: string[] } {
 
 /** Makes a resource. */
 export async function create<I extends object, O extends object>(
-  type: ResourceType<I, O>,
+  type: Behaviour<I, O>,
   inputs: I,
 ): Promise<{ id: string; outputs: O; lines: string[] }> {
   const context = watching();

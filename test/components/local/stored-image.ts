@@ -1,5 +1,6 @@
 // A finished image of this computer as a bake leaves it, with a small disk that holds nothing bootable: for tests of what is done with
 // its files.
+import type { PlanDescription } from "../../../provision/plan/explain.ts";
 import { randomBytes } from "node:crypto";
 import { mkdir, open, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -42,7 +43,7 @@ export async function makeStoredImage(folder: string, options: StoredImageOption
     ...{ name: "worker", recipe, distribution: "debian12", project: "ci-images", stack: "other", machine: "m-1", size },
     ...{
       base: { id: "base", description: "debian 12" },
-      plan: { recipe },
+      plan: { recipe } as PlanDescription,
       packages: [],
       interrupted: false,
       tools: {},

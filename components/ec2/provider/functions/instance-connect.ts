@@ -2,7 +2,7 @@
 // few, and they take minutes to make.
 import { UserError } from "../../../../common/user-error.ts";
 import { asking, ec2 } from "../client.ts";
-import type { FunctionType } from "../../../../provider/resource.ts";
+import type { FunctionType } from "../../../../provider/from-schema.ts";
 
 interface Endpoint {
   /** Its security groups, which machines have to let in. */

@@ -7,7 +7,7 @@ import { bootModeOf, bootsIn, type BootMode } from "../boot-mode.ts";
 import { checkDefaultEncryption } from "../default-encryption.ts";
 import { defaultSubnets } from "../subnets.ts";
 import { findImage } from "../tagged-resources.ts";
-import type { FunctionType } from "../../../../provider/resource.ts";
+import type { FunctionType } from "../../../../provider/from-schema.ts";
 import { ec2Survey } from "./survey.ts";
 import { ec2InstanceConnect } from "./instance-connect.ts";
 import { ec2Sweep } from "./sweep.ts";

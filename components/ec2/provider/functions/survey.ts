@@ -8,7 +8,7 @@ import { ec2Labels } from "../../facts/labels.ts";
 import { asking } from "../client.ts";
 import { imageProgress, imageReason } from "../images.ts";
 import { findImages, findInstances, findUntaggedImages, tagsOf } from "../tagged-resources.ts";
-import type { FunctionType } from "../../../../provider/resource.ts";
+import type { FunctionType } from "../../../../provider/from-schema.ts";
 
 interface SurveyInputs {
   region: string;

@@ -1,7 +1,7 @@
 // Finding and removing what machines of ours left behind in regions of AWS.
 import { asking } from "../client.ts";
 import { findLeftovers, removeLeftover, type Leftover, type Owner } from "../leftovers.ts";
-import type { FunctionType } from "../../../../provider/resource.ts";
+import type { FunctionType } from "../../../../provider/from-schema.ts";
 import { problemOf } from "../../../../provider/kit/problem-of.ts";
 
 interface SweepInputs extends Owner {

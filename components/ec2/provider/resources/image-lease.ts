@@ -4,7 +4,7 @@
 import { asking } from "../client.ts";
 import { removeImage, removeOrphanedSnapshots } from "../images.ts";
 import { findImages, findUntaggedImages } from "../tagged-resources.ts";
-import type { ResourceType } from "../../../../provider/resource.ts";
+import type { ResourceType } from "../../../../provider/from-schema.ts";
 
 export interface ImageLeaseInputs {
   region: string;

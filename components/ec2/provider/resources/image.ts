@@ -5,7 +5,7 @@ import { asking, ec2 } from "../client.ts";
 import { isProtected, refuseProtected, removeImage, waitForImage } from "../images.ts";
 import { tagKey, tagNames } from "../../facts/tags.ts";
 import { findImage, putTags, snapshotsOf } from "../tagged-resources.ts";
-import type { ResourceType } from "../../../../provider/resource.ts";
+import type { ResourceType } from "../../../../provider/from-schema.ts";
 import { passedChecks, promotionInputs, type Proof } from "../../../../provider/kit/proof.ts";
 
 export interface ImageAttributesInputs {
@@ -121,7 +121,7 @@ export const ec2Promotion: ResourceType<Ec2PromotionInputs, Ec2PromotionInputs> 
   replaceOn: ["region", "image"],
   async create(inputs) {
     const { region, image, how } = inputs;
-    const checks = passedChecks(inputs).length;
+    const checks = passedChecks(inputs.report).length;
     await asking(`tagging ${image} in ${region}`, async () => {
       const verified = `${how}, ${checks} checks`.slice(0, 255);
       await putTags(region, [image], { [tagNames.proven]: new Date().toISOString(), [tagNames.verified]: verified });

@@ -10,7 +10,7 @@ import { findImage, findImages, findSnapshots, putTags, snapshotsOf, type Tags }
 import { assertRunsOn } from "../../../local/provider/disk/guest-facts.ts";
 import { finishedImage, withDisk } from "../../../local/provider/disk/image-disk.ts";
 import type { Manifest } from "../../../local/provider/disk/image-store.ts";
-import type { Context, ResourceType } from "../../../../provider/resource.ts";
+import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
 
 /** What the image is made from; needed only to make it, not to keep it. */
 export interface ImportingImage {

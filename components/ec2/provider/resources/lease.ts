@@ -9,7 +9,7 @@ import { removeOrphanedSnapshots } from "../images.ts";
 import { dropMachine, dropUnprovenImages, isInterrupted, machineNames } from "../machines.ts";
 import { tagNames } from "../../facts/tags.ts";
 import { findInstances, tagsOf, type Tags } from "../tagged-resources.ts";
-import type { ResourceType } from "../../../../provider/resource.ts";
+import type { ResourceType } from "../../../../provider/from-schema.ts";
 
 export interface Ec2LeaseInputs {
   region: string;

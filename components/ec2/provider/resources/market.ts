@@ -6,7 +6,7 @@ import { asking, ec2, errorCode } from "../client.ts";
 import { stateReason, terminateInstances } from "../machines.ts";
 import { tagNames } from "../../facts/tags.ts";
 import { findImage, findInstance, type Tags } from "../tagged-resources.ts";
-import type { Context, ResourceType } from "../../../../provider/resource.ts";
+import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
 import { waitFor } from "../../../../provider/kit/wait.ts";
 
 export interface MarketInputs {

@@ -6,7 +6,7 @@ import { asking } from "../client.ts";
 import { isStoppedOpen, startInstance, stateReason } from "../machines.ts";
 import { waitUntilReachable } from "../reachable.ts";
 import { findInstance } from "../tagged-resources.ts";
-import type { Context, ResourceType } from "../../../../provider/resource.ts";
+import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
 import { waitFor } from "../../../../provider/kit/wait.ts";
 import type { Way } from "../../../../provider/kit/way-in.ts";
 import { proxySchema, type Proxy } from "../../../../provider/kit/proxy.ts";

@@ -4,7 +4,7 @@ import { asking } from "../client.ts";
 import { dropMachine, stopInstance } from "../machines.ts";
 import { tagNames } from "../../facts/tags.ts";
 import { putTags } from "../tagged-resources.ts";
-import type { ResourceType } from "../../../../provider/resource.ts";
+import type { ResourceType } from "../../../../provider/from-schema.ts";
 
 export interface Ec2StepInputs {
   region: string;

@@ -10,7 +10,7 @@ import { marks, recipeOf } from "../machines.ts";
 import { privateRanges, type Inside } from "../subnetworks.ts";
 import { refuseWithoutRoom, type Need } from "../quotas.ts";
 import { labelFilter, nameOf, type Disk, type Image, type Instance } from "../types.ts";
-import type { FunctionType } from "../../../../provider/resource.ts";
+import type { FunctionType } from "../../../../provider/from-schema.ts";
 import { gceSweep } from "./sweep.ts";
 
 /** `ci-images:gce:account`: the project that we work in, and who we are there. */

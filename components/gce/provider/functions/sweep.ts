@@ -2,7 +2,7 @@
 import { Compute } from "../compute.ts";
 import { findLeftovers, removeLeftover, type Leftover, type Owner } from "../leftovers.ts";
 import { Bucket } from "../storage.ts";
-import type { FunctionType } from "../../../../provider/resource.ts";
+import type { FunctionType } from "../../../../provider/from-schema.ts";
 import { problemOf } from "../../../../provider/kit/problem-of.ts";
 
 interface SweepInputs extends Owner {

@@ -7,7 +7,7 @@ import { Compute, unwatched } from "../compute.ts";
 import { describeCommand, instancePath, serialConsole, stopped, type Place } from "../machines.ts";
 import type { Instance } from "../types.ts";
 import { places } from "../../../../provider/kit/cache-folders.ts";
-import type { Context, ResourceType } from "../../../../provider/resource.ts";
+import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
 import { waitFor, type Seen } from "../../../../provider/kit/wait.ts";
 import { wayLook } from "../../../../provider/kit/saved-console.ts";
 import type { Way } from "../../../../provider/kit/way-in.ts";

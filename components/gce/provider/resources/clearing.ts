@@ -5,7 +5,7 @@ import { Compute, unwatched } from "../compute.ts";
 import { ComputeError } from "../errors.ts";
 import { limits, marks } from "../machines.ts";
 import type { Image, Operation } from "../types.ts";
-import type { Context, ResourceType } from "../../../../provider/resource.ts";
+import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
 import { waitFor } from "../../../../provider/kit/wait.ts";
 
 export interface ClearingInputs {

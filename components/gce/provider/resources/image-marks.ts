@@ -7,7 +7,7 @@ import { UserError } from "../../../../common/user-error.ts";
 import { Compute, unwatched } from "../compute.ts";
 import { changeLabels, limits, marks } from "../machines.ts";
 import type { Image } from "../types.ts";
-import type { Context, ResourceType } from "../../../../provider/resource.ts";
+import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
 import { promotionInputs, type Proof } from "../../../../provider/kit/proof.ts";
 
 export interface PromotionInputs extends Proof {

@@ -12,7 +12,7 @@ import type { Image } from "../types.ts";
 import { assertRunsOn } from "../../../local/provider/disk/guest-facts.ts";
 import { finishedImage, withDisk } from "../../../local/provider/disk/image-disk.ts";
 import type { Manifest } from "../../../local/provider/disk/image-store.ts";
-import type { Context, ResourceType } from "../../../../provider/resource.ts";
+import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
 import { uploadProgress } from "../../../../provider/kit/upload-progress.ts";
 import { waitFor } from "../../../../provider/kit/wait.ts";
 

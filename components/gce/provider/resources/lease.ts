@@ -7,7 +7,7 @@ import { gceLabels } from "../../facts/labels.ts";
 import { Compute, unwatched } from "../compute.ts";
 import { diskPath, instancePath, limits, marks, removeMachine, stopped } from "../machines.ts";
 import { labelFilter, nameOf, type Disk, type Image, type Instance } from "../types.ts";
-import type { ResourceType } from "../../../../provider/resource.ts";
+import type { ResourceType } from "../../../../provider/from-schema.ts";
 
 export interface LeaseInputs {
   /** The project's id. */

@@ -13,7 +13,7 @@ import {
   type Place,
 } from "../machines.ts";
 import type { Disk, Instance } from "../types.ts";
-import type { Context, ResourceType } from "../../../../provider/resource.ts";
+import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
 import { instanceProperties, placeProperties, replaceOnInstance } from "./place.ts";
 
 export interface StepInputs extends Place {

@@ -16,13 +16,14 @@ import {
 import { removeTree } from "../remove-tree.ts";
 import { allocateSwapFiles, restoreFlags } from "./file-extras.ts";
 import { besideView, inView, type RootView } from "./root-view.ts";
+import type { imageFormats } from "../../contract.ts";
 import type { Progress } from "../types.ts";
 
 /**
  * What an image's files can be: a compressed disk, a sparse disk, or root file system, kernel and ramdisk in a tar; for Azure a fixed
  * VHD, for VMware a stream-optimized VMDK.
  */
-export type ImageFormat = "qcow2" | "raw" | "tar" | "vhd" | "vmdk";
+export type ImageFormat = (typeof imageFormats)[number];
 
 /** Boot loaders, as Debian packages have them: systemd-boot-efi and syslinux-common. */
 const efiLoader = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";

@@ -2,6 +2,7 @@
 // made beside it, manifest.json, and proof.json once the image has been verified.
 import { readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { PlanDescription } from "../../../../provision/plan/explain.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { verifyFiles, type ImageFile } from "./disk-files.ts";
 import type { GuestFacts } from "./guest-facts.ts";
@@ -20,7 +21,7 @@ export interface Manifest {
   /** Bytes of the disk. */
   size: number;
   /** What the recipe hash is made of, by part; `explainChange` of provision/plan/plan.ts compares two of them. */
-  plan: Record<string, unknown>;
+  plan: PlanDescription;
   packages: { name: string; version: string }[];
   /** What the builder was: a machine booted from the image must differ from it. */
   builder: { machineId: string; hostKeys: string[]; loginKey: string };

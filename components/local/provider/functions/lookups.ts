@@ -9,67 +9,33 @@ import { listMachines } from "../machine/machines.ts";
 import { tryLock } from "../file-lock.ts";
 import { finishedImage } from "../disk/image-disk.ts";
 import { places } from "../../../../provider/kit/cache-folders.ts";
-import { listImages, type StoredImage } from "../disk/image-store.ts";
-import type { BaseSource, ResolvedBase } from "../types.ts";
-import type { FunctionType } from "../../../../provider/resource.ts";
+import { listImages } from "../disk/image-store.ts";
+import * as contract from "../../contract.ts";
+import { answer } from "../../../../provider/resource.ts";
 import { rest } from "../../../../provider/kit/wait.ts";
 
-/** `ci-images:local:resolveBase`: pins a base source's content down. */
-export const resolveBaseFunction: FunctionType<{ source: BaseSource; projectDirectory: string }, ResolvedBase> = {
-  token: "ci-images:local:resolveBase",
-  call: ({ source, projectDirectory }) => resolveBase(source, { projectDirectory }),
-};
+/** Pins a base source's content down. */
+export const resolveBaseFunction = answer(contract.resolveBase, ({ source, projectDirectory }) =>
+  resolveBase(source, { projectDirectory }),
+);
 
-interface Owner {
-  /** The image directory. */
-  home: string;
-  project: string;
-  stack: string;
-  distribution: string;
-}
-
-/** `ci-images:local:findImages`: the stack's images of one distribution, the newest first, and its machines. */
-export const findImages: FunctionType<Owner, { images: StoredImage[]; machines: { name: string; recipe: string }[] }> =
-  {
-    token: "ci-images:local:findImages",
-    async call({ home, project, stack, distribution }) {
-      const machines = await listMachines({ home, project, stack, distribution, role: "builder" });
-      return {
-        images: await listImages(home, { project, stack, distribution }),
-        machines: machines.map(({ name, labels }) => ({ name, recipe: labels.recipe })),
-      };
-    },
+export const findImages = answer(contract.findImages, async ({ home, project, stack, distribution }) => {
+  const machines = await listMachines({ home, project, stack, distribution, role: "builder" });
+  return {
+    images: await listImages(home, { project, stack, distribution }),
+    machines: machines.map(({ name, labels }) => ({ name, recipe: labels.recipe })),
   };
+});
 
-/** What the program has to know of a finished image. */
-type DescribedImage = Pick<StoredImage, "path" | "proof"> & {
-  manifest: Pick<StoredImage["manifest"], "name" | "recipe" | "distribution" | "size" | "base" | "plan" | "builtAt">;
-};
+export const describeImage = answer(contract.describeImage, async ({ path }) => {
+  const { manifest, proof } = await finishedImage({ folder: path });
+  const { name, recipe, distribution, size, base, plan, builtAt } = manifest;
+  return { path, proof, manifest: { name, recipe, distribution, size, base, plan, builtAt } };
+});
 
-/** `ci-images:local:describeImage`: a finished image in a folder, for a stack that imports it. */
-export const describeImage: FunctionType<{ path: string }, DescribedImage> = {
-  token: "ci-images:local:describeImage",
-  async call({ path }) {
-    const { manifest, proof } = await finishedImage({ folder: path });
-    const { name, recipe, distribution, size, base, plan, builtAt } = manifest;
-    return { path, proof, manifest: { name, recipe, distribution, size, base, plan, builtAt } };
-  },
-};
-
-interface BakedInputs {
-  /** The image directory. */
-  home: string;
-  distribution: string;
-  /** The recipe hash. */
-  recipe: string;
-  /** True when the caller bakes the image if there is none: it waits while another process does so, and others wait for it. */
-  claim: boolean;
-}
-
-/** `ci-images:local:findBaked`: a proven image of the recipe, whichever stack made it. */
-export const findBaked: FunctionType<BakedInputs, { image?: StoredImage }> = {
-  token: "ci-images:local:findBaked",
-  async call({ home, distribution, recipe, claim }, { progress, signal }) {
+export const findBaked = answer(
+  contract.findBaked,
+  async ({ home, distribution, recipe, claim }, { progress, signal }) => {
     const folder = join(home, distribution);
     for (let isTold = false; ; isTold = true) {
       const images = await listImages(home, { distribution, recipe });
@@ -81,7 +47,7 @@ export const findBaked: FunctionType<BakedInputs, { image?: StoredImage }> = {
       await rest(2000, signal);
     }
   },
-};
+);
 
 /** What this process has claimed. */
 const held = new Set<string>();
@@ -100,41 +66,27 @@ async function holdUntilExit(file: string): Promise<boolean> {
   return isFree;
 }
 
-interface PreflightInputs {
-  home: string;
-  /** Bytes of the disk that will be made. */
-  size: number;
-  /** Whether a builder is started; one that is there already has its room. */
-  builder: boolean;
-  /** Whether an image is made. */
-  image: boolean;
-}
-
 /** Bytes that a builder's changes, or its base in the cache, take; and a disk at most, while it is not compressed yet. */
 const workingSpace = 2 * 2 ** 30;
 
-/** `ci-images:local:preflight`: refuses to start a bake that can't end well on this machine. */
-export const preflight: FunctionType<PreflightInputs, { accelerator: string }> = {
-  token: "ci-images:local:preflight",
-  async call({ home, size, builder, image }) {
-    if (process.getuid?.() !== 0) {
-      throw new UserError({
-        where: "stack local",
-        found: `runs as user ${process.getuid?.()}`,
-        allowed: "root: builders are containers with network namespaces and mounts of their own",
-        cure: "run it with sudo, or on a machine of your own",
-      });
-    }
-    const { root: cache } = await places();
-    // The compressed disk is written beside the raw one. For a bake that goes on, the image's own check reports a full disk.
-    const needs = [
-      { folder: home, needed: builder && image ? Math.min(size, workingSpace) + workingSpace / 2 : 0, what: "image" },
-      { folder: cache, needed: builder ? workingSpace : 0, what: "builder" },
-    ] as const;
-    await assertRoom(needs);
-    return { accelerator: await accelerator() };
-  },
-};
+export const preflight = answer(contract.preflight, async ({ home, size, builder, image }) => {
+  if (process.getuid?.() !== 0) {
+    throw new UserError({
+      where: "stack local",
+      found: `runs as user ${process.getuid?.()}`,
+      allowed: "root: builders are containers with network namespaces and mounts of their own",
+      cure: "run it with sudo, or on a machine of your own",
+    });
+  }
+  const { root: cache } = await places();
+  // The compressed disk is written beside the raw one. For a bake that goes on, the image's own check reports a full disk.
+  const needs = [
+    { folder: home, needed: builder && image ? Math.min(size, workingSpace) + workingSpace / 2 : 0, what: "image" },
+    { folder: cache, needed: builder ? workingSpace : 0, what: "builder" },
+  ] as const;
+  await assertRoom(needs);
+  return { accelerator: await accelerator() };
+});
 
 /** What takes room, in which folder, in bytes. */
 interface Need {

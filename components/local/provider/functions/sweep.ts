@@ -2,46 +2,23 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { reapMachines } from "../machine/machines.ts";
-import { problemOf } from "../../../../provider/kit/problem-of.ts";
 import { removeTree } from "../remove-tree.ts";
 import { partialFolder } from "../disk/image-store.ts";
-import type { FunctionType } from "../../../../provider/resource.ts";
+import { sweep } from "../../contract.ts";
+import { sweepPlaces } from "../../../../provider/kit/sweep.ts";
+import { answer } from "../../../../provider/resource.ts";
 
-interface SweepInputs {
-  project: string;
-  stack: string;
-  /** The image directory. */
-  home: string;
-  /** Seconds that a bake may take. */
-  lifetime: number;
-  /** False only looks. */
-  remove: boolean;
-}
+export const localSweep = answer(sweep, async ({ project, stack, home, lifetime, remove }) => {
+  const machines = await reapMachines({ project, stack, home }, remove);
+  const folders = { find: () => unfinished(home, lifetime), remove: ({ name }: Leftover) => removeTree(name) };
+  const swept = await sweepPlaces({ remove }, [folders]);
+  return { leftovers: [...machines.map((each) => ({ kind: "machine" as const, ...each })), ...swept.leftovers] };
+});
 
-interface Leftover {
-  kind: "machine" | "unfinished image";
-  name: string;
-  reason: string;
-  /** Why it could not be removed. */
-  problem?: string;
-}
-
-/**
- * `ci-images:local:sweep`: machines past their deadline or broken, and folders of images that were never finished. One that
- * can't be removed does not keep the others.
- */
-export const localSweep: FunctionType<SweepInputs, { leftovers: Leftover[] }> = {
-  token: "ci-images:local:sweep",
-  async call({ project, stack, home, lifetime, remove }) {
-    const machines = await reapMachines({ project, stack, home }, remove);
-    const folders = await unfinished(home, lifetime);
-    for (const folder of remove ? folders : []) folder.problem = await problemOf(removeTree(folder.name));
-    return { leftovers: [...machines.map((each) => ({ kind: "machine" as const, ...each })), ...folders] };
-  },
-};
+type Leftover = Awaited<ReturnType<typeof unfinished>>[number];
 
 /** A younger one may belong to a bake that goes on. */
-async function unfinished(home: string, lifetime: number): Promise<Leftover[]> {
+async function unfinished(home: string, lifetime: number) {
   const distributions = await readdir(home).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return [];
     throw error;

@@ -9,61 +9,14 @@ import {
   type Machine,
 } from "../machine/machines.ts";
 import { sealingState } from "../machine/sealing.ts";
-import type { ResourceType } from "../../../../provider/resource.ts";
+import { Builder } from "../../contract.ts";
+import type { InputsOf } from "../../../../common/contract.ts";
+import type { Power } from "../../../stages.ts";
+import { implement } from "../../../../provider/resource.ts";
 
-export interface BuilderInputs {
-  /** The machine's name, from its lease. */
-  name: string;
-  /** When it ends itself, ISO 8601; from its lease. */
-  deadline: string;
-  labels: Record<string, string>;
-  /** The base image's folder. */
-  base: string;
-  /** Bytes of its disk: the recipe's size. */
-  size?: number;
-  loginUser: string;
-  /** One authorized_keys line. */
-  authorizedKey: string;
-  /** The SSH host key it is born with, OpenSSH format. */
-  hostPrivateKey: string;
-  hostPublicKey: string;
-  /** `off`: stopped and kept. `on` unless given. */
-  power?: Power;
-}
-
-/** Whether a machine is to run. */
-export type Power = "on" | "off";
-
-export interface BuilderState extends BuilderInputs {
-  host: string;
-  port: number;
-  /** Another one for every machine that was made, so that commands know a fresh builder from the one they ran on. */
-  instance: string;
-}
-
-/** `ci-images:local:Builder`. */
-export const builder: ResourceType<BuilderInputs, BuilderState> = {
-  token: "ci-images:local:Builder",
-  inputs: {
-    type: "object",
-    properties: {
-      name: { type: "string" },
-      deadline: { type: "string" },
-      labels: { type: "object" },
-      base: { type: "string" },
-      size: { type: "number" },
-      loginUser: { type: "string" },
-      authorizedKey: { type: "string" },
-      hostPrivateKey: { type: "string" },
-      hostPublicKey: { type: "string" },
-      power: { enum: ["on", "off"] },
-    },
-    required: ["name", "deadline", "labels", "base", "loginUser", "authorizedKey", "hostPrivateKey", "hostPublicKey"],
-  },
-  replaceOn: ["name", "base", "loginUser", "authorizedKey", "hostPublicKey"],
+export const builder = implement(Builder, {
   // The fresh machine has the lease's name, too: what is left of the old one must be gone before.
   deleteBeforeReplace: true,
-  secretOutputs: ["hostPrivateKey"],
 
   async drift(_id, { name, power }) {
     const machine = await findMachine(name);
@@ -99,7 +52,7 @@ export const builder: ResourceType<BuilderInputs, BuilderState> = {
   async delete(_id, { name }) {
     await removeMachine(name);
   },
-};
+});
 
 /**
  * Whether a machine runs. One that was stopped because it is sealed is as it should be: nobody can log in to it any more, and its
@@ -111,6 +64,6 @@ async function powerOf(machine: Machine, wanted: Power = "on"): Promise<Power> {
   return (await sealingState(machine)) === "sealed" ? wanted : "off";
 }
 
-function withAddress(inputs: BuilderInputs, { connection }: Machine, instance: string): BuilderState {
+function withAddress(inputs: InputsOf<typeof Builder>, { connection }: Machine, instance: string) {
   return { ...inputs, host: connection.host, port: connection.port, instance };
 }

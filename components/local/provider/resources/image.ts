@@ -3,80 +3,17 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../../../common/user-error.ts";
 import { assertSealed, sealingReport } from "../disk/assert-sealed.ts";
-import { assembleImage, type ImageFormat } from "../disk/disk.ts";
+import { assembleImage } from "../disk/disk.ts";
 import { guestFacts } from "../disk/guest-facts.ts";
 import { findMachine, rootView } from "../machine/machines.ts";
 import { removeTree } from "../remove-tree.ts";
 import { findImage, type Manifest, type StoredImage } from "../disk/image-store.ts";
 import { toolVersions } from "../disk/tool-versions.ts";
-import type { ResourceType } from "../../../../provider/resource.ts";
+import type { InputsOf } from "../../../../common/contract.ts";
+import { Image } from "../../contract.ts";
+import { implement } from "../../../../provider/resource.ts";
 
-export interface ImageInputs {
-  /** The image's folder. */
-  path: string;
-  /** The recipe hash: what makes one image differ from another. */
-  recipe: string;
-  name: string;
-  distribution: string;
-  project: string;
-  stack: string;
-  /** The sealed and stopped builder; needed only to make the image, not to keep it. */
-  machine?: string;
-  base?: { id: string; description: string };
-  /** Bytes of the disk. */
-  size?: number;
-  formats?: ImageFormat[];
-  plan?: Record<string, unknown>;
-  packages?: Manifest["packages"];
-  /** What the builder was, for the verification. */
-  builder?: Manifest["builder"];
-  /** True when an earlier `pulumi up` had failed on the same builder. */
-  interrupted?: boolean;
-  /** The script that asserts the sealing checklist on a root file system, `ROOT` in its environment. */
-  assertion?: string;
-}
-
-export interface ImageState extends Pick<
-  ImageInputs,
-  "path" | "recipe" | "name" | "distribution" | "project" | "stack"
-> {
-  /** The qcow2 disk's path. */
-  disk: string;
-  /** The disk's sha256, hexadecimal. */
-  sha256: string;
-  /** The disk file's size in bytes. */
-  bytes: number;
-  /** ISO 8601. */
-  builtAt: string;
-  builder: Manifest["builder"];
-}
-
-/** `ci-images:local:Image`. */
-export const image: ResourceType<ImageInputs, ImageState> = {
-  token: "ci-images:local:Image",
-  inputs: {
-    type: "object",
-    properties: {
-      path: { type: "string" },
-      recipe: { type: "string" },
-      name: { type: "string" },
-      distribution: { type: "string" },
-      project: { type: "string" },
-      stack: { type: "string" },
-      machine: { type: "string" },
-      base: { type: "object" },
-      size: { type: "integer", minimum: 1 },
-      formats: { type: "array", items: { enum: ["qcow2", "raw", "tar", "vhd", "vmdk"] } },
-      plan: { type: "object" },
-      packages: { type: "array" },
-      builder: { type: "object" },
-      interrupted: { type: "boolean" },
-      assertion: { type: "string" },
-    },
-    required: ["path", "recipe", "name", "distribution", "project", "stack"],
-  },
-  replaceOn: ["path", "recipe"],
-
+export const image = implement(Image, {
   async drift(_id, { path, builtAt }) {
     return (await findImage(path))?.manifest.builtAt === builtAt ? "none" : "replace";
   },
@@ -144,10 +81,10 @@ export const image: ResourceType<ImageInputs, ImageState> = {
     if (found && idOf(found) !== id) return;
     await removeTree(path);
   },
-};
+});
 
 async function manifestOf(
-  inputs: ImageInputs,
+  inputs: InputsOf<typeof Image>,
   files: Manifest["files"],
   found: Pick<Manifest, "sealing" | "guest">,
 ): Promise<Manifest> {
@@ -177,7 +114,7 @@ function idOf({ path, manifest }: StoredImage): string {
   return `${path}@${manifest.builtAt}`;
 }
 
-function stateOf({ path, manifest }: StoredImage): ImageState {
+function stateOf({ path, manifest }: StoredImage) {
   const { recipe, name, distribution, project, stack, files, builtAt, builder } = manifest;
   // Whatever boots, that which is the quickest to read first.
   const names = ["disk.qcow2", "disk.raw", "disk.vmdk", "disk.vhd"];

@@ -7,7 +7,7 @@ import { findImage, imagesWith, isComplete, isProven, labelOf, listImages, planO
 import { Region } from "../region.ts";
 import { sealingOf, serversWith } from "../servers.ts";
 import { openSession } from "../session.ts";
-import type { FunctionType } from "../../../../provider/resource.ts";
+import type { FunctionType } from "../../../../provider/from-schema.ts";
 
 interface Regions {
   /** Those that have servers. */

@@ -4,7 +4,7 @@ import { UserError } from "../../../../common/user-error.ts";
 import { nearest } from "../../../../common/nearest.ts";
 import { findImage, type Image } from "../images.ts";
 import { Region } from "../region.ts";
-import type { FunctionType } from "../../../../provider/resource.ts";
+import type { FunctionType } from "../../../../provider/from-schema.ts";
 
 interface PreflightInputs {
   region: string;

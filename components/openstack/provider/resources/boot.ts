@@ -1,7 +1,7 @@
 // The first answer of a server: its SSH with the host key that it was born with.
 import { quiet, Region } from "../region.ts";
 import { consoleOf, describe, existingServer, findServer, isStoppedOpen, startServer, stateOf } from "../servers.ts";
-import type { Context, ResourceType } from "../../../../provider/resource.ts";
+import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
 import { waitForAnswer } from "../../../../provider/kit/saved-console.ts";
 import type { Way } from "../../../../provider/kit/way-in.ts";
 import { proxySchema, type Proxy } from "../../../../provider/kit/proxy.ts";

@@ -5,7 +5,7 @@ import { cloudName, formatExpiry, labelKey, ownerLabels, type Labels } from "../
 import { openstackLabels } from "../../facts/labels.ts";
 import { dropImage, dropUnproven, imagesWith, isComplete } from "../images.ts";
 import { Region } from "../region.ts";
-import type { ResourceType } from "../../../../provider/resource.ts";
+import type { ResourceType } from "../../../../provider/from-schema.ts";
 
 export interface ImportLeaseInputs {
   region: string;

@@ -6,7 +6,7 @@ import { openstackLabels } from "../../facts/labels.ts";
 import { dropUnproven } from "../images.ts";
 import { quiet, Region } from "../region.ts";
 import { describe, endServer, listServers, sealingOf, serversWith } from "../servers.ts";
-import type { ResourceType } from "../../../../provider/resource.ts";
+import type { ResourceType } from "../../../../provider/from-schema.ts";
 
 export interface LeaseInputs {
   region: string;

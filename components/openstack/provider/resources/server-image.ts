@@ -20,7 +20,7 @@ import { finishSnapshot, startSnapshot } from "../snapshot.ts";
 import { uploadImage } from "../upload.ts";
 import { assertRunsOn } from "../../../local/provider/disk/guest-facts.ts";
 import { finishedImage, withDisk } from "../../../local/provider/disk/image-disk.ts";
-import type { Context, ResourceType } from "../../../../provider/resource.ts";
+import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
 
 /** What the image is made from and with; needed only to make it, not to keep it. */
 export interface Making {

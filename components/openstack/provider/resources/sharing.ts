@@ -3,7 +3,7 @@
 import { UserError } from "../../../../common/user-error.ts";
 import { findImage, setProperties } from "../images.ts";
 import { quiet, Region, unlessMissing } from "../region.ts";
-import type { ResourceType } from "../../../../provider/resource.ts";
+import type { ResourceType } from "../../../../provider/from-schema.ts";
 
 export interface SharingInputs {
   region: string;

@@ -7,7 +7,7 @@ import { findImage, isComplete, proofProperty, setProperties } from "../images.t
 import { Region } from "../region.ts";
 import { endServer, existingServer, markSealing, stopServer } from "../servers.ts";
 import { lookAtContent } from "../snapshot.ts";
-import type { ResourceType } from "../../../../provider/resource.ts";
+import type { ResourceType } from "../../../../provider/from-schema.ts";
 import { waitFor } from "../../../../provider/kit/wait.ts";
 import { passedChecks, promotionInputs, type Proof } from "../../../../provider/kit/proof.ts";
 
@@ -102,7 +102,7 @@ export const promotion: ResourceType<PromotionInputs, PromotionInputs> = {
   async create(inputs, context) {
     const region = new Region(inputs.region, context);
     const image = await promotable(region, inputs.image);
-    const checks = passedChecks(inputs).length;
+    const checks = passedChecks(inputs.report).length;
     const proof = proofProperty(image, { verifiedAt: new Date().toISOString(), how: inputs.how, checks });
     // A proven image is no leftover, however old it gets, and nothing that a lease may drop; what workers that were booted
     // from it are snapshotted to must not look like one, either.

@@ -1,0 +1,295 @@
+// Contracts of the resources and functions of `local`.
+import * as v from "valibot";
+import {
+  functionContract,
+  integer,
+  listOf,
+  objectOf,
+  resourceContract,
+  textByName,
+  type ValuesOf,
+} from "../../common/contract.ts";
+import type { PlanDescription } from "../../provision/plan/explain.ts";
+import { builderIdentity, leaseInputs, leaseOutputs, neededLabels, power, proof } from "../shared/contract.ts";
+
+/** Where a root file system comes from. */
+export type BaseSource =
+  /** Bootstrapped from the distribution's mirrors. */
+  | { kind: "mirror"; distribution: string; mirror?: string; packages?: string[] }
+  /** A tarball of an installed root: a path or an http(s) URL; `sha256` is required for a URL and checked always when given. */
+  | { kind: "tarball"; location: string; sha256?: string }
+  /** A directory that holds an installed root. It is copied, never changed. */
+  | { kind: "directory"; path: string }
+  /** An earlier image of ours: the folder with its manifest.json. */
+  | { kind: "image"; path: string };
+
+/** A base source with its content pinned down. */
+const resolvedBase = {
+  source: objectOf<BaseSource>(),
+  /** Decided by the content: the same id means the same root. Name in the cache and part of the recipe hash. */
+  id: v.string(),
+  /** For people: `debian 12.12 (2026-09-06)`. */
+  description: v.string(),
+};
+
+export type ResolvedBase = ValuesOf<typeof resolvedBase>;
+
+/** A base image in the cache. */
+export const BaseImage = resourceContract("ci-images:local:BaseImage", {
+  inputs: { base: v.looseObject(resolvedBase) },
+  replaceOn: ["base"],
+  outputs: {
+    /** The cached root file system: a folder that is never changed. */
+    path: v.string(),
+  },
+});
+
+/** The lease of a machine. */
+export const Lease = resourceContract("ci-images:local:Lease", {
+  inputs: {
+    ...leaseInputs,
+    prefix: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9.-]*$/)),
+    /** `home` is the image directory. */
+    labels: v.objectWithRest({ ...neededLabels, home: v.string() }, v.string()),
+    /** The folder of the image that is to be made with the machine; dropped with the lease unless it was proven. */
+    image: v.optional(v.string()),
+  },
+  replaceOn: ["prefix", "labels"],
+  outputs: leaseOutputs,
+});
+
+/** What every machine takes. */
+const machineInputs = {
+  /** The machine's name, from its lease. */
+  name: v.string(),
+  /** When it ends itself, ISO 8601; from its lease. */
+  deadline: v.string(),
+  labels: textByName,
+  loginUser: v.string(),
+  /** One authorized_keys line. */
+  authorizedKey: v.string(),
+};
+
+/** What every machine gives. */
+const machineOutputs = {
+  host: v.string(),
+  port: integer(),
+  /** Another one for every machine that was made, so that commands know a fresh builder from the one they ran on. */
+  instance: v.string(),
+};
+
+/** A container that boots the base image. */
+export const Builder = resourceContract("ci-images:local:Builder", {
+  inputs: {
+    ...machineInputs,
+    /** The base image's folder. */
+    base: v.string(),
+    /** Bytes of its disk: the recipe's size. */
+    size: v.optional(v.number()),
+    /** The SSH host key it is born with, OpenSSH format. */
+    hostPrivateKey: v.string(),
+    hostPublicKey: v.string(),
+    power: v.optional(power),
+  },
+  replaceOn: ["name", "base", "loginUser", "authorizedKey", "hostPublicKey"],
+  outputs: machineOutputs,
+  secrets: ["hostPrivateKey"],
+});
+
+/** A throw-away machine booted from an image, once it lets us in. */
+export const VirtualMachine = resourceContract("ci-images:local:VirtualMachine", {
+  inputs: {
+    ...machineInputs,
+    /** The image's disk; it is never written to. */
+    disk: v.string(),
+    firmware: v.picklist(["uefi", "bios"]),
+    /** The private half of `authorizedKey`, OpenSSH format. */
+    privateKey: v.string(),
+  },
+  replaceOn: ["name", "disk", "firmware", "loginUser", "authorizedKey"],
+  outputs: {
+    ...machineOutputs,
+    /** Who commands log in as: root by the bake's own way in, or the image's login user. */
+    user: v.string(),
+    /** Of the bake's own way in; or the key that the machine made for itself at first boot, as its console showed it. */
+    hostKey: v.string(),
+  },
+  secrets: ["privateKey"],
+});
+
+const step = {
+  inputs: {
+    /** The machine's name. */
+    machine: v.string(),
+    /** The machine's instance: another machine of the same name is another step. */
+    instance: v.string(),
+  },
+  replaceOn: ["machine", "instance"],
+} as const;
+
+/** Notes that sealing begins. */
+export const SealMark = resourceContract("ci-images:local:SealMark", step);
+
+/** Powers the sealed builder off, cleanly, and keeps its disk for the image. */
+export const Stop = resourceContract("ci-images:local:Stop", step);
+
+/** Ends a machine inside the same `pulumi up` that made it. */
+export const Retirement = resourceContract("ci-images:local:Retirement", step);
+
+/** Files that an image can be made as. */
+export const imageFormats = ["qcow2", "raw", "tar", "vhd", "vmdk"] as const;
+
+/** A folder with a bootable disk. */
+export const Image = resourceContract("ci-images:local:Image", {
+  inputs: {
+    /** The image's folder. */
+    path: v.string(),
+    /** The recipe hash: what makes one image differ from another. */
+    recipe: v.string(),
+    name: v.string(),
+    distribution: v.string(),
+    project: v.string(),
+    stack: v.string(),
+    // What follows is needed only to make the image, not to keep it.
+    /** The sealed and stopped builder. */
+    machine: v.optional(v.string()),
+    base: v.optional(v.object({ id: v.string(), description: v.string() })),
+    /** Bytes of the disk. */
+    size: v.optional(integer(1)),
+    formats: v.optional(v.array(v.picklist(imageFormats))),
+    plan: v.optional(objectOf<PlanDescription>()),
+    packages: v.optional(listOf<{ name: string; version: string }>()),
+    /** What the builder was, for the verification. */
+    builder: v.optional(builderIdentity),
+    /** True when an earlier `pulumi up` had failed on the same builder. */
+    interrupted: v.optional(v.boolean()),
+    /** The script that asserts the sealing checklist on a root file system, `ROOT` in its environment. */
+    assertion: v.optional(v.string()),
+  },
+  replaceOn: ["path", "recipe"],
+  outputs: {
+    /** The disk's path. */
+    disk: v.string(),
+    /** The disk's sha256, hexadecimal. */
+    sha256: v.string(),
+    /** The disk file's size in bytes. */
+    bytes: integer(),
+    /** ISO 8601. */
+    builtAt: v.string(),
+    builder: builderIdentity,
+  },
+});
+
+/** Makes a verified image a proven one, which outputs may name. */
+export const Promotion = resourceContract("ci-images:local:Promotion", {
+  inputs: {
+    /** The image's folder. */
+    image: v.string(),
+    /** When that image was made: another image in the same folder is promoted again. */
+    builtAt: v.string(),
+    ...proof,
+  },
+  replaceOn: ["image", "builtAt"],
+});
+
+/** A finished image, as far as the program has to know it. */
+const storedImage = v.object({
+  /** Its folder, absolute. */
+  path: v.string(),
+  manifest: v.object({
+    name: v.string(),
+    /** The recipe hash. */
+    recipe: v.string(),
+    distribution: v.string(),
+    /** Bytes of the disk. */
+    size: v.number(),
+    base: v.object({ id: v.string(), description: v.string() }),
+    plan: objectOf<PlanDescription>(),
+    /** ISO 8601. */
+    builtAt: v.string(),
+  }),
+  /** There when the image was verified. */
+  proof: v.optional(objectOf<object>()),
+});
+export type DescribedImage = v.InferOutput<typeof storedImage>;
+
+/** Pins a base source's content down. */
+export const resolveBase = functionContract("ci-images:local:resolveBase", {
+  inputs: { source: objectOf<BaseSource>(), projectDirectory: v.string() },
+  answer: resolvedBase,
+});
+
+/** The stack's images of one distribution, the newest first, and its builders. */
+export const findImages = functionContract("ci-images:local:findImages", {
+  inputs: {
+    /** The image directory. */
+    home: v.string(),
+    project: v.string(),
+    stack: v.string(),
+    distribution: v.string(),
+  },
+  answer: {
+    images: v.array(storedImage),
+    machines: v.array(v.object({ name: v.string(), recipe: v.string() })),
+  },
+});
+
+/** A proven image of the recipe, whichever stack made it. */
+export const findBaked = functionContract("ci-images:local:findBaked", {
+  inputs: {
+    /** The image directory. */
+    home: v.string(),
+    distribution: v.string(),
+    /** The recipe hash. */
+    recipe: v.string(),
+    /** True when the caller bakes the image if there is none: it waits while another process does so, and others wait for it. */
+    claim: v.boolean(),
+  },
+  answer: { image: v.optional(storedImage) },
+});
+
+/** A finished image in a folder, for a stack that imports it. */
+export const describeImage = functionContract("ci-images:local:describeImage", {
+  inputs: { path: v.string() },
+  answer: storedImage.entries,
+});
+
+/** Refuses to start a bake that can't end well on this computer. */
+export const preflight = functionContract("ci-images:local:preflight", {
+  inputs: {
+    /** The image directory. */
+    home: v.string(),
+    /** Bytes of the disk that will be made. */
+    size: v.number(),
+    /** Whether a builder is started; one that is there already has its room. */
+    builder: v.boolean(),
+    /** Whether an image is made. */
+    image: v.boolean(),
+  },
+  answer: { accelerator: v.string() },
+});
+
+/** Machines past their deadline or broken, and folders of images that were never finished. */
+export const sweep = functionContract("ci-images:local:sweep", {
+  inputs: {
+    project: v.string(),
+    stack: v.string(),
+    /** The image directory. */
+    home: v.string(),
+    /** Seconds that a bake may take. */
+    lifetime: v.number(),
+    /** False only looks. */
+    remove: v.boolean(),
+  },
+  answer: {
+    leftovers: v.array(
+      v.object({
+        kind: v.picklist(["machine", "unfinished image"]),
+        name: v.string(),
+        reason: v.string(),
+        /** Why it could not be removed. */
+        problem: v.optional(v.string()),
+      }),
+    ),
+  },
+});

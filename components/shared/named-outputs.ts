@@ -1,0 +1,27 @@
+// Handles on resources of our own provider, which has no SDK: each is made of its type and its outputs.
+import * as pulumi from "@pulumi/pulumi";
+
+/** What a handle is: the class of a resource that takes `Args` and has `Outputs`. */
+export type NamedOutputs<Args, Outputs> = new (
+  name: string,
+  args: Args,
+  options?: pulumi.CustomResourceOptions,
+) => pulumi.CustomResource & { readonly [Name in keyof Outputs]: pulumi.Output<Outputs[Name]> };
+
+/**
+ * Makes a handle.
+ * @param type The type without the package: `gce:Lease`. What it does stands in provider/resources/.
+ * @param outputs The names of its outputs: the engine fills in only those that are named when the resource is declared.
+ */
+export function namedOutputs<Args extends object, Outputs extends object = object>(
+  type: string,
+  ...outputs: (keyof Outputs & string)[]
+): NamedOutputs<Args, Outputs> {
+  const empty = Object.fromEntries(outputs.map((name) => [name, undefined]));
+  class Handle extends pulumi.CustomResource {
+    constructor(name: string, args: Args, options?: pulumi.CustomResourceOptions) {
+      super(`ci-images:${type}`, name, { ...empty, ...args }, options);
+    }
+  }
+  return Handle as unknown as NamedOutputs<Args, Outputs>;
+}

@@ -1,0 +1,71 @@
+// Leases of machines: each is made before its machine and dropped after it, so that whatever happens in between, dropping the lease makes
+// sure that the machine is gone. Machines are declared with `deletedWith` their lease.
+import { randomBytes } from "node:crypto";
+import type * as v from "valibot";
+import type { InputsOf, ResourceContract, StateOf } from "../../common/contract.ts";
+import { implement, type Context, type ResourceType } from "../resource.ts";
+
+/** A contract with what every lease takes and gives: `leaseInputs` and `leaseOutputs` of components/shared/contract.ts. */
+type LeaseContract = ResourceContract<
+  { prefix: v.GenericSchema<string>; lifetime: v.GenericSchema<number> },
+  { machine: v.GenericSchema<string>; deadline: v.GenericSchema<string> }
+>;
+
+/** What a cloud does for its leases. */
+interface LeaseBehaviour<I extends object, S extends object> {
+  /**
+   * Removes machines of the same owner that earlier bakes left, whatever their recipe. Only then a new one is made.
+   * @returns each, when it is gone.
+   */
+  removeEarlier(inputs: I, context: Context): AsyncIterable<string>;
+  /** Whether the machine is of no use, although the lease's time is not up: gone, half sealed, or sealed when it is to be logged in to. */
+  isUseless(state: S, wanted?: I): Promise<boolean>;
+  /** Removes the machine, and an image that was made with it and not proven. No-op for what no longer exists. */
+  end(state: S, context: Context): Promise<void>;
+  /** The machine's name, where the cloud has rules for names. */
+  readonly nameOf?: (prefix: string, suffix: string) => string;
+  /** What else the state has. */
+  outputs?(inputs: I, deadline: Date): object;
+}
+
+/** The lease of a cloud's machines. */
+export function leaseOf<C extends ResourceContract>(
+  contract: C & LeaseContract,
+  cloud: LeaseBehaviour<InputsOf<C>, StateOf<C>>,
+): ResourceType<InputsOf<C>, StateOf<C>> {
+  return implement<C>(contract, {
+    async drift(_id, state, wanted) {
+      const { deadline } = state as unknown as { deadline: string };
+      return Date.parse(deadline) < Date.now() || (await cloud.isUseless(state, wanted)) ? "replace" : "none";
+    },
+    async create(inputs, context) {
+      for await (const removed of cloud.removeEarlier(inputs, context)) {
+        context.progress(`removed ${removed}, left by an earlier bake`);
+      }
+      const { machine, deadline } = newLease(inputs as unknown as LeaseTerms, cloud.nameOf);
+      const more = cloud.outputs?.(inputs, deadline);
+      const outputs = { ...inputs, machine, deadline: deadline.toISOString(), ...more };
+      return { id: machine, outputs: outputs as unknown as StateOf<C> };
+    },
+    async delete(_id, state, context) {
+      await cloud.end(state, context);
+    },
+  });
+}
+
+interface LeaseTerms {
+  prefix: string;
+  /** Seconds. */
+  lifetime: number;
+}
+
+/** A name that was never used, and when it ends. */
+export function newLease(
+  { prefix, lifetime }: LeaseTerms,
+  nameOf = (prefix: string, suffix: string) => `${prefix}-${suffix}`,
+): { machine: string; deadline: Date } {
+  return {
+    machine: nameOf(prefix, randomBytes(3).toString("hex")),
+    deadline: new Date(Date.now() + lifetime * 1000),
+  };
+}
