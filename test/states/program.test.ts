@@ -69,7 +69,9 @@ for (const cloud of clouds) {
     it("has inputs and outputs that today's plugin accepts and takes for unchanged", async () => {
       const quiet = { info: () => {}, flush: async () => {} } as unknown as EngineLog;
       const provider = new ImagesProvider("1.0.0", quiet, resources, functions);
-      const types = new Map((resources as unknown as ResourceType<object, object>[]).map((type) => [type.token, type]));
+      const types = new Map(
+        (resources as unknown as ResourceType<object, object>[]).map((type) => [type.contract.token, type]),
+      );
       for (const { type, name, id, inputs, outputs } of (await recordingOf(cloud)).resources.filter(isOwn)) {
         const urn = `urn:pulumi:${stack}::ci-images::ci-images:index:WorkerImage$${type}::${name}`;
         const { failures } = await provider.check(urn, {}, inputs);
