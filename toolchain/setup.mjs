@@ -14,7 +14,7 @@ import { installNpmPackages } from "./setup/npm-packages.mjs";
 import { installPulumiCli } from "./setup/pulumi-cli.mjs";
 import { say } from "./setup/run.mjs";
 import { localStack, prepareStack, prepareState, refuseForeignState } from "./setup/state.mjs";
-import { oldestNode, projectDirectory } from "./versions.mjs";
+import { isNodeSupported, nodeRange, projectDirectory } from "./versions.mjs";
 
 /** What may be set up for: baking here, the tests and the long tests (which need more), or stacks of clouds (no Debian packages, no root). */
 const purposes = /** @type {const} */ (["start", "test", "long-test", "cloud"]);
@@ -27,11 +27,9 @@ const purposes = /** @type {const} */ (["start", "test", "long-test", "cloud"]);
  */
 export async function setUp(purpose, environment = process.env) {
   const start = performance.now();
-  if (Number(process.versions.node.split(".")[0]) < oldestNode)
-    throw new ToolProblem(
-      `this is Node ${process.versions.node}; ${oldestNode} or newer is needed`,
-      "install it from nodejs.org",
-    );
+  const { node } = process.versions;
+  if (!isNodeSupported(node))
+    throw new ToolProblem(`this is Node ${node}; allowed: ${nodeRange}`, "install one of these from nodejs.org");
   refuseForeignState(projectDirectory, environment);
   await installNpmPackages(projectDirectory);
   if (purpose !== "cloud") await installDebianTools(purpose, environment);

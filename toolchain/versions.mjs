@@ -13,8 +13,20 @@ export const projectDirectory = dirname(dirname(fileURLToPath(import.meta.url)))
  */
 export const pulumiVersion = "3.230.0";
 
-/** The oldest Node that the npm packages of this project run on. */
-export const oldestNode = 20;
+/**
+ * The range of Node's versions that the npm packages of this project run on, as package.json has it: of some lines a release and what follows
+ * in the line, of the last one everything after it.
+ */
+export const nodeRange = "^20.17.0 || >=22.9.0";
+
+/**
+ * Looks whether a version of Node is in {@link nodeRange}.
+ * @param {string} version Such as `20.17.0`.
+ */
+export function isNodeSupported(version) {
+  const [major, minor] = version.split(".").map(Number);
+  return (major === 20 && minor >= 17) || (major === 22 && minor >= 9) || major > 22;
+}
 
 /**
  * Pulumi's own folder, shared by all projects of a user: CLIs under `versions/`, plugins under `plugins/`.

@@ -1,6 +1,6 @@
 // `doctor`: whether this computer and this account are ready, with the cure for each lack.
 import { ToolProblem } from "../../toolchain/problem.mjs";
-import { oldestNode } from "../../toolchain/versions.mjs";
+import { isNodeSupported, nodeRange } from "../../toolchain/versions.mjs";
 import type { Verb } from "../verb.ts";
 
 /** One check. */
@@ -24,7 +24,7 @@ export const doctor: Verb = {
       return !problem;
     };
     await check(`Node ${process.versions.node}`, async () =>
-      Number(process.versions.node.split(".")[0]) < oldestNode ? `needs Node ${oldestNode} or newer` : undefined,
+      isNodeSupported(process.versions.node) ? undefined : `allowed: ${nodeRange}`,
     );
     await check("Pulumi CLI", async () => {
       const { toolchainEnvironment } = await import("../../toolchain/environment.mjs");

@@ -41,7 +41,7 @@ interface ModuleDetails {
   settings: unknown;
   /** A digest of its scripts and checks. */
   script: string;
-  /** Digests of the files and folders that it uploads, by their names. */
+  /** Digests of the files and folders that it uploads, by their names; blanks between those of one name. */
   uploads: Record<string, string>;
   /** The names of the secrets that its scripts read. */
   secrets: string[];
@@ -80,9 +80,19 @@ function detailsOf({ settingsKey, settings, steps, checks, uploads, usesSecrets 
     key: settingsKey,
     settings: rememberedSettings(settings),
     script: digestOfValue(script),
-    uploads: Object.fromEntries(uploads.map(({ source, digest }) => [basename(source), digest])),
+    uploads: digestsByName(uploads),
     secrets: usesSecrets,
   };
+}
+
+/** Files of one name, from different folders, share an entry. */
+function digestsByName(uploads: ModulePlan["uploads"]): Record<string, string> {
+  const digests: Record<string, string> = {};
+  for (const { source, digest } of uploads) {
+    const name = basename(source);
+    digests[name] = name in digests ? `${digests[name]} ${digest}` : digest;
+  }
+  return digests;
 }
 
 /** The description as digests only: for images in clouds, and for the inputs of the component, which a preview prints. */
@@ -144,8 +154,7 @@ function explainModule(name: string, before: ModuleDetails, after: ModuleDetails
     lines.push(`script of module ${name} changed (same settings)`);
   }
   if (lines.length > 0) return lines;
-  // What is left: two uploads of one name, and secrets' values, of which only the hash has a digest.
-  if (after.secrets.length === 0) return [`module ${name}: uploaded files changed`];
+  // What is left: values of secrets, of which only the hash has a digest.
   return [`module ${name}: the value of a secret changed (${after.secrets.join(", ")})`];
 }
 

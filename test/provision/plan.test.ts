@@ -52,6 +52,8 @@ function reversed(value: unknown): unknown {
   );
 }
 
+const withToken = { ...options, secrets: { TOKEN: "a" } };
+
 const words = fc.string({ unit: fc.constantFrom(..."abcXYZ059 _-"), maxLength: 8 });
 const settings = fc.dictionary(
   fc.stringMatching(/^[a-z]{1,6}$/),
@@ -219,6 +221,23 @@ describe("plan", () => {
     assert.deepEqual(explainChange(before, after), ["module upload: uploaded file a.txt changed", 'test "t" changed']);
     const [old] = explainChange(withoutDetails(before), after);
     assert.match(old, /^module upload: its script, files or secrets changed \([0-9a-f]{8} => [0-9a-f]{8}\)$/);
+  });
+
+  it("a change of either of two uploads of one name is no change of the module's secret", async () => {
+    const both = {
+      "modules/both.mjs": `export function modify(name, root) {
+        for (const folder of ["data/sub", "data/other"]) root.run("cat " + root.upload(folder + "/b.txt"));
+        root.secret("TOKEN");
+      }`,
+    };
+    const describe = async (sub: string, other: string) =>
+      describePlan(
+        await plan("modules: [both]\n", { ...both, "data/sub/b.txt": sub, "data/other/b.txt": other }, withToken),
+        { id: "b" },
+      );
+    const before = await describe("one", "two");
+    for (const after of [await describe("1", "two"), await describe("one", "2"), await describe("two", "one")])
+      assert.deepEqual(explainChange(before, after), ["module both: uploaded file b.txt changed"]);
   });
 
   it("a description is plain JSON that survives being stored", async () => {

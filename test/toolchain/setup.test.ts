@@ -6,11 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
+import semver from "semver";
 import { debianTools, installDebianTools, missingTools } from "../../toolchain/setup/debian-tools.mjs";
 import { whyNpmPackages } from "../../toolchain/setup/npm-packages.mjs";
 import { withLock } from "../../toolchain/setup/run.mjs";
 import { prepareState, releaseSettings } from "../../toolchain/setup/state.mjs";
-import { projectDirectory } from "../../toolchain/versions.mjs";
+import { isNodeSupported, nodeRange, projectDirectory } from "../../toolchain/versions.mjs";
 
 describe("setup", function () {
   // Other tests may keep the computer busy meanwhile.
@@ -27,6 +28,21 @@ describe("setup", function () {
     const { stdout } = await execa("node", [join(projectDirectory, "toolchain/setup.mjs"), "--for", "test"]);
     const seconds = /^setup: all is there \(([\d.]+) s\)$/.exec(stdout)?.[1];
     assert.ok(Number(seconds) < 2, stdout);
+  });
+
+  it("takes the versions of Node that package.json names, on which all packages of the lock run", async () => {
+    const read = async (file: string) => JSON.parse(await readFile(join(projectDirectory, file), "utf8")) as object;
+    const { engines } = (await read("package.json")) as { engines: { node: string } };
+    assert.equal(engines.node, nodeRange);
+    for (const version of ["18.20.4", "20.16.0", "20.17.0", "21.7.3", "22.8.0", "22.9.0", "23.0.0", "24.1.0", "26.0.0"])
+      assert.equal(isNodeSupported(version), semver.satisfies(version, nodeRange), version);
+    const { packages } = (await read("package-lock.json")) as {
+      packages: Record<string, { dev?: boolean; engines?: { node?: string } }>;
+    };
+    const refusing = Object.entries(packages).filter(
+      ([, { dev, engines }]) => !dev && engines?.node && !semver.subset(nodeRange, engines.node),
+    );
+    assert.deepEqual(refusing, []);
   });
 
   it("refuses an unknown purpose and says which there are", async () => {
