@@ -3,6 +3,8 @@
 import { createTwoFilesPatch } from "diff";
 import { isMap, isScalar, LineCounter, parseDocument, stringify, type Document } from "yaml";
 import { UserError } from "../common/user-error.ts";
+import type { CloudFacts } from "../components/cloud-facts.ts";
+import { clouds } from "../components/clouds.ts";
 
 /** Ids by cloud, place and distribution: what a stack's output `ciPlatform` has under `jenkins: clouds: images:`. */
 export type ImageIds = Record<string, Record<string, Record<string, string>>>;
@@ -89,79 +91,18 @@ function read(file: string, text: string): Document {
   return document;
 }
 
-/** Writes the cloud block for one place. */
-type Block = (place: string, images: Record<string, string>, loginUserOf: (distribution: string) => string) => object;
-
-const blocks: Record<string, Block> = {
-  // https://github.com/jenkinsci/ec2-plugin: README, "Configuration as code"
-  aws: (place, images, loginUserOf) => ({
-    amazonEC2: {
-      name: `ec2-${place}`,
-      region: place,
-      useInstanceProfileForCredentials: true,
-      sshKeysCredentialsId: "FILL-IN",
-      templates: Object.entries(images).map(([distribution, id]) => ({
-        ami: id,
-        description: distribution,
-        labelString: distribution,
-        type: "m5.large",
-        remoteAdmin: loginUserOf(distribution),
-        remoteFS: `/home/${loginUserOf(distribution)}`,
-        amiType: { unixData: { sshPort: "22" } },
-        mode: "NORMAL",
-      })),
-    },
-  }),
-  // https://github.com/jenkinsci/google-compute-engine-plugin: docs/Home.md, "Configuration as code"
-  gce: (place, images, loginUserOf) => ({
-    computeEngine: {
-      cloudName: `gce-${place}`,
-      projectId: place,
-      credentialsId: "FILL-IN",
-      configurations: Object.entries(images).map(([distribution, id]) => ({
-        namePrefix: distribution.replaceAll(/[^a-z0-9]/g, "-"),
-        description: distribution,
-        labelString: distribution,
-        mode: "NORMAL",
-        numExecutorsStr: "1",
-        runAsUser: loginUserOf(distribution),
-        remoteFs: `/home/${loginUserOf(distribution)}`,
-        zone: "FILL-IN",
-        region: "FILL-IN",
-        machineType: "FILL-IN",
-        bootDiskSourceImageName: id,
-        bootDiskSourceImageProject: place,
-      })),
-    },
-  }),
-  // https://github.com/jenkinsci/openstack-cloud-plugin: README, "Configuration as code"
-  rackspace: (place, images, loginUserOf) => ({
-    openstack: {
-      name: `openstack-${place}`,
-      endPointUrl: "FILL-IN",
-      credentialsId: "FILL-IN",
-      zone: place,
-      templates: Object.entries(images).map(([distribution, id]) => ({
-        name: distribution,
-        labels: distribution,
-        slaveOptions: {
-          bootSource: { image: { name: id } },
-          hardwareId: "FILL-IN",
-          fsRoot: `/home/${loginUserOf(distribution)}`,
-          launcherFactory: { ssh: { credentialsId: "FILL-IN" } },
-        },
-      })),
-    },
-  }),
-};
-
 /**
  * A block for Jenkins' Configuration as Code with a cloud for each place, and a template for each image.
  * @param loginUserOf The account that a distribution's workers are logged in with.
  */
 export function jenkinsClouds(ids: ImageIds, loginUserOf: (distribution: string) => string): string {
   const clouds = Object.entries(ids).flatMap(([cloud, places]) =>
-    Object.entries(places).flatMap(([place, images]) => blocks[cloud]?.(place, images, loginUserOf) ?? []),
+    Object.entries(places).flatMap(([place, images]) => jenkinsCloudOf(cloud)?.(place, images, loginUserOf) ?? []),
   );
   return stringify({ jenkins: { clouds } }, { lineWidth: 0 });
+}
+
+/** @param cloud Its name in the outputs. */
+function jenkinsCloudOf(cloud: string): CloudFacts["jenkinsCloud"] {
+  return clouds.find(({ outputName }) => outputName === cloud)?.jenkinsCloud;
 }

@@ -4,19 +4,7 @@ import { join } from "node:path";
 import type { Document } from "yaml";
 import { isMap, parseDocument } from "yaml";
 import { UserError } from "../common/user-error.ts";
-
-/** Where the settings of a new stack begin, by cloud; docs/settings.md lists every key. */
-const templates: Readonly<Record<string, string>> = {
-  local:
-    "# The embedded cloud: containers and disks on this computer, no account needed. docs/settings.md lists every key.",
-  ec2: "# Amazon EC2. docs/ec2.md lists every key and the environment variables with the account's keys.",
-  gce: "# Google Compute Engine. docs/gce.md lists every key and the environment variables with the account's keys.",
-  rackspace:
-    "# Rackspace, or any OpenStack. docs/rackspace.md lists every key and the environment variables for the account.",
-};
-
-/** The clouds that a stack can be for. */
-export const clouds = Object.keys(templates);
+import { findCloud } from "../components/clouds.ts";
 
 /** One stack's settings file. */
 export class SettingsFile {
@@ -38,7 +26,9 @@ export class SettingsFile {
   /** Writes the settings of a new stack, unless there are some. */
   prepare(cloud: string): void {
     if (existsSync(this.path)) return;
-    this.write(`${templates[cloud] ?? ""}\nconfig:\n  ${this.project}:cloud: ${cloud}\n`);
+    const { about, page } = findCloud(cloud);
+    const first = `# ${about}. docs/${page}.md lists every key.`;
+    this.write(`${first}\nconfig:\n  ${this.project}:cloud: ${cloud}\n`);
   }
 
   /** A setting's value, as YAML has it. */
@@ -106,14 +96,9 @@ export function placeSettings(
   const changes: Record<string, unknown> = {};
   if (distribution) changes.distributions = [...distribution];
   if (region === undefined) return changes;
-  // What each cloud calls it; see the settings.ts in its folder.
-  const keys: Record<string, Record<string, unknown>> = {
-    ec2: { "ec2.region": region },
-    gce: { "gce.zone": region },
-    rackspace: { "rackspace.regions": region.split(",") },
-  };
-  if (!(cloud in keys)) {
+  const { regionSettings } = findCloud(cloud);
+  if (!regionSettings) {
     throw new UserError({ where: "--region", found: region, allowed: `nothing: the cloud ${cloud} has no regions` });
   }
-  return { ...changes, ...keys[cloud] };
+  return { ...changes, ...regionSettings(region) };
 }

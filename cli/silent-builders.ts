@@ -8,13 +8,6 @@ import type { Output } from "./output.ts";
 import type { CommandStack } from "./stack.ts";
 import { workerOfName, type Login, type ResourceRecord, type StackState } from "./stack-state.ts";
 
-/** What says whether a machine runs. On `local` our own resources look for themselves. */
-const machines =
-  /^(aws:ec2\/instance:Instance|aws:ec2transitgateway\/instanceState:InstanceState|(gcp|openstack):compute\/instance:Instance)$/;
-
-/** What waits until a machine answers. */
-const waits = /^ci-images:(ec2:Reachable|gce:Arrival|rackspace:Boot)$/;
-
 /**
  * Makes the state say what became of builders that do not answer. Asks the cloud for them and nothing else, and only then.
  * @returns URNs of what has to be made anew so that `up` waits until they answer again; none when all builders do, or none is there.
@@ -22,12 +15,13 @@ const waits = /^ci-images:(ec2:Reachable|gce:Arrival|rackspace:Boot)$/;
 export async function catchUp(stack: CommandStack, state: StackState, output: Output): Promise<string[]> {
   const silent = await silentBuilders(state);
   const records = silent.flatMap((login) => recordsOf(state, login));
-  const looks = urns(records, machines);
+  const { machineTypes, waitType } = stack.facts;
+  const looks = urns(records, machineTypes);
   for (const { worker, host, port } of silent) {
     output.note(`${worker}: the builder does not answer at ${host} port ${port}; looking what became of it`);
   }
   if (looks.length > 0) await stack.refresh("looking what became of the builder", looks);
-  return urns(records, waits);
+  return urns(records, waitType === undefined ? [] : [waitType]);
 }
 
 /** Those that should answer and do not. One that is sealed answers nobody any more, and nothing may start it. */
@@ -45,8 +39,8 @@ function recordsOf(state: StackState, { worker, recipe }: Login): ResourceRecord
   });
 }
 
-function urns(records: readonly ResourceRecord[], types: RegExp): string[] {
-  return records.filter(({ type }) => types.test(type)).map(({ urn }) => urn);
+function urns(records: readonly ResourceRecord[], types: readonly string[]): string[] {
+  return records.filter(({ type }) => types.includes(type)).map(({ urn }) => urn);
 }
 
 /** Whether somebody takes connections there. @param patience Milliseconds until the answer is no. */

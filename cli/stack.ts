@@ -2,13 +2,15 @@
 // sees and can continue.
 import { automation } from "@pulumi/pulumi";
 import { UserError } from "../common/user-error.ts";
+import type { CloudFacts } from "../components/cloud-facts.ts";
+import { clouds, findCloud } from "../components/clouds.ts";
 import { toolchainEnvironment } from "../toolchain/environment.mjs";
 import { prepareState, releaseSettings } from "../toolchain/setup/state.mjs";
 import type { Output } from "./output.ts";
 import { PlainReporter } from "./progress/plain.ts";
 import { Steps } from "./progress/steps.ts";
 import { pulumiCommand, PulumiFailure } from "./pulumi-command.ts";
-import { clouds, placeSettings, SettingsFile } from "./settings-file.ts";
+import { placeSettings, SettingsFile } from "./settings-file.ts";
 import { StackState } from "./stack-state.ts";
 
 /** Which stack is meant. */
@@ -57,9 +59,7 @@ export class CommandStack {
     interrupted: AbortSignal,
     environment: NodeJS.ProcessEnv = process.env,
   ): Promise<CommandStack> {
-    if (choice.cloud !== undefined && !clouds.includes(choice.cloud)) {
-      throw new UserError({ where: "--cloud", found: choice.cloud, allowed: clouds.join(", ") });
-    }
+    if (choice.cloud !== undefined) findCloud(choice.cloud, "--cloud");
     const { cli, env } = toolchainEnvironment(projectDirectory, environment);
     prepareState(projectDirectory, environment, (line) => output.note(line));
     const workspace = await automation.LocalWorkspace.create({
@@ -93,7 +93,7 @@ export class CommandStack {
       file.prepare(choice.cloud!);
       releaseSettings(name, projectDirectory, environment, (line) => output.note(line));
     }
-    const cloud = (file.get("cloud") as string | undefined) ?? "local";
+    const cloud = file.text("cloud", clouds[0].name);
     if (choice.cloud !== undefined && choice.cloud !== cloud) {
       throw new UserError({
         where: file.path,
@@ -106,6 +106,11 @@ export class CommandStack {
     const stack = await (isThere ? automation.Stack.select(name, workspace) : automation.Stack.create(name, workspace));
     file.set(changes);
     return new CommandStack(stack, projectDirectory, project, output, interrupted);
+  }
+
+  /** The cloud that it is for. */
+  get facts(): CloudFacts {
+    return findCloud(this.settings.text("cloud", clouds[0].name));
   }
 
   /** The state, with its secrets. */

@@ -174,13 +174,13 @@ export interface Bakery extends Cloud {
 }
 
 /**
- * One place of a cloud where images are baked: all of `local`, a region of ec2 or rackspace, a project of gce. Methods that
+ * One place of a cloud where images are baked: all of `local`, a region of ec2 or an OpenStack, a project of gce. Methods that
  * begin with `declare` register resources; the others look things up and change nothing.
  */
 export interface Cloud {
-  /** As in the stack setting `cloud`: `local`, `ec2`, `gce`, `rackspace`. */
+  /** As in the stack setting `cloud`. */
   readonly name: string;
-  /** Where the stack's outputs have its images: `local`, `aws`, `gce`, `rackspace`. */
+  /** Where the stack's outputs have its images: `aws`. */
   readonly outputName: string;
   /** True where the disk of the stopped builder can be read, so that the sealing is asserted there. */
   readonly readsStopped?: boolean;

@@ -7,9 +7,7 @@ import type { Schema } from "../provision/recipe/schema.ts";
 import { durationForm, parseDuration } from "../common/sizes.ts";
 import { complaintsOf } from "../provision/recipe/validate.ts";
 import { bastionSchema, parseBastion, type BastionSettings } from "./shared/bastion.ts";
-import { ec2Schema, type Ec2Settings } from "./ec2/settings.ts";
-import { gceSchema, type GceSettings } from "./gce/settings.ts";
-import { rackspaceSchema, type RackspaceSettings } from "./openstack/settings.ts";
+import { clouds } from "./clouds.ts";
 import { stages, type Power, type Stage } from "./stages.ts";
 
 /** How finished images are verified. */
@@ -22,7 +20,7 @@ export interface Verify {
 
 export interface Settings {
   /** Which cloud the stack is for. */
-  cloud: "local" | "ec2" | "gce" | "rackspace";
+  cloud: string;
   /** Where images are baked: in the cloud, or on this computer, to be imported into the cloud. */
   bakery: "cloud" | "local";
   /** A finished image on this computer that the stack imports instead of baking one of a recipe: its folder, relative to the project. */
@@ -64,13 +62,7 @@ export interface Settings {
   tags: Record<string, string>;
   /** A file, relative to the project, that changes the arguments of the underlying resources; see transforms.ts. */
   transforms?: string;
-  ec2: Ec2Settings;
-  gce: GceSettings;
-  rackspace: RackspaceSettings;
 }
-
-/** One cloud's own settings, by the cloud's name. */
-export const cloudSchemas = { ec2: ec2Schema, gce: gceSchema, rackspace: rackspaceSchema };
 
 const cidr =
   "^([0-9]{1,3}(\\.[0-9]{1,3}){3}/([0-9]|[12][0-9]|3[0-2])|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*/([0-9]{1,2}|1[01][0-9]|12[0-8]))$";
@@ -79,7 +71,6 @@ const schema: Schema & { properties: Record<string, Schema> } = {
   type: "object",
   additionalProperties: false,
   properties: {
-    cloud: { enum: ["local", "ec2", "gce", "rackspace"], default: "local" },
     bakery: { enum: ["cloud", "local"], default: "cloud" },
     image: { type: "string", minLength: 1 },
     recipe: { type: "string", default: "provision/recipes/jenkins-worker.yaml" },
@@ -116,12 +107,20 @@ const schema: Schema & { properties: Record<string, Schema> } = {
     pricePerHour: { type: "string", pattern: pricePattern, description: priceForm },
     tags: { type: "object", additionalProperties: { type: "string" }, default: {} },
     transforms: { type: "string" },
-    ...Object.fromEntries(Object.entries(cloudSchemas).map(([cloud, own]) => [cloud, { ...own, default: {} }])),
   },
 };
 
-/** The names of all settings; docs/settings.md describes each, those of one cloud in docs/<cloud>.md. */
-export const settingNames = Object.keys(schema.properties);
+/** The names of all settings; docs/settings.md describes each, those of one cloud in the cloud's page. */
+export function settingNames(): string[] {
+  return Object.keys(wholeSchema().properties);
+}
+
+/** The settings of all stacks, with those of every cloud under its name. */
+function wholeSchema() {
+  const cloud = { enum: clouds.map(({ name }) => name), default: clouds[0].name };
+  const own = clouds.flatMap(({ name, settings }) => (settings ? [[name, { ...settings, default: {} }] as const] : []));
+  return { ...schema, properties: { cloud, ...schema.properties, ...Object.fromEntries(own) } };
+}
 
 /**
  * Reads the settings of the selected stack.
@@ -138,51 +137,56 @@ export function readSettings(): Settings {
 }
 
 /**
- * Checks settings and fills in the defaults.
+ * Checks settings and fills in the defaults. `S` has the settings of the clouds that the caller reads, too.
  * @param where The file that they stand in, for messages.
  * @param prefix Stands before every key there: `ci-images:`.
  * @throws UserError with every wrong key together.
  */
-export function checkSettings(where: string, prefix: string, found: Record<string, unknown>): Settings {
+export function checkSettings<S extends Settings = Settings>(
+  where: string,
+  prefix: string,
+  found: Record<string, unknown>,
+): S {
+  type Own = { architecture?: string; tunnel?: string; [key: string]: unknown };
   type Raw = { maxLifetime: string; verify: unknown; bastion?: Parameters<typeof parseBastion>[0] };
   const values = structuredClone(found) as unknown as Omit<Settings, keyof Raw> & Raw;
-  const complaints = complaintsOf(schema, values, where).map((complaint) => presentable(complaint, prefix));
+  const complaints = complaintsOf(wholeSchema(), values, where).map((complaint) => presentable(complaint, prefix));
   const { maxLifetime, verify, bastion, ...rest } = values;
   const seconds = typeof maxLifetime === "string" ? parseDuration(maxLifetime) : undefined;
   if (typeof maxLifetime === "string" && (seconds === undefined || seconds < 60)) {
     const allowed = `at least one minute: ${durationForm}`;
     complaints.push({ where, key: `${prefix}maxLifetime`, found: JSON.stringify(maxLifetime), allowed });
   }
-  if (bastion !== undefined && rest.cloud === "local") {
+  const { isHere, importNeeds } = clouds.find(({ name }) => name === rest.cloud) ?? {};
+  if (bastion !== undefined && isHere) {
     const allowed = "a stack of a cloud: nothing is between this computer and its own machines";
-    complaints.push({ where, key: `${prefix}bastion`, found: "set, on `local`", allowed });
+    complaints.push({ where, key: `${prefix}bastion`, found: `set, on \`${rest.cloud}\``, allowed });
   }
   // An image of this computer was baked here.
   if (rest.image !== undefined) rest.bakery = "local";
   const { bakery, image, stage } = rest;
-  if (image !== undefined && (rest.cloud === "local" || !["image", "none"].includes(stage))) {
-    const found = rest.cloud === "local" ? "set, on `local`, which has it already" : `set, with stage ${stage}`;
+  if (image !== undefined && (isHere || !["image", "none"].includes(stage))) {
+    const found = isHere ? `set, on \`${rest.cloud}\`, which has it already` : `set, with stage ${stage}`;
     complaints.push({ where, key: `${prefix}image`, found, allowed: "a stack of a cloud, at stage image" });
   }
-  if (bakery === "local" && rest.cloud === "gce" && rest.gce?.bucket === undefined) {
-    const allowed = "the name of a bucket, through which disks are imported";
-    complaints.push({ where, key: `${prefix}gce.bucket`, found: "not set, with bakery local", allowed });
+  const own = (rest as unknown as Record<string, Own | undefined>)[rest.cloud];
+  if (bakery === "local" && importNeeds && own?.[importNeeds.key] === undefined) {
+    const key = `${prefix}${rest.cloud}.${importNeeds.key}`;
+    complaints.push({ where, key, found: "not set, with bakery local", allowed: importNeeds.allowed });
   }
-  const architecture = rest.cloud === "local" ? undefined : rest[rest.cloud]?.architecture;
-  if (bakery === "local" && architecture === "arm64") {
+  if (bakery === "local" && own?.architecture === "arm64") {
     const allowed = "amd64: that is what this computer bakes";
     complaints.push({ where, key: `${prefix}${rest.cloud}.architecture`, found: "arm64, with bakery local", allowed });
   }
-  const tunnel = rest.cloud === "ec2" || rest.cloud === "gce" ? rest[rest.cloud]?.tunnel : undefined;
-  if (bastion !== undefined && tunnel !== undefined) {
-    const found = `${tunnel}, and ${prefix}bastion is set`;
+  if (bastion !== undefined && own?.tunnel !== undefined) {
+    const found = `${own.tunnel}, and ${prefix}bastion is set`;
     complaints.push({ where, key: `${prefix}${rest.cloud}.tunnel`, found, allowed: "one of them" });
   }
   if (complaints.length > 0) throw new UserError(...complaints);
   const defaults: Verify = { enabled: true, firmware: "uefi" };
   const wanted = typeof verify === "boolean" ? { enabled: verify } : (verify as Partial<Verify>);
   const settings = { ...rest, maxLifetimeSeconds: seconds!, verify: { ...defaults, ...wanted } };
-  return bastion === undefined ? settings : { ...settings, bastion: parseBastion(bastion) };
+  return (bastion === undefined ? settings : { ...settings, bastion: parseBastion(bastion) }) as unknown as S;
 }
 
 /** Keys as they stand in the file, and no values of secrets. */

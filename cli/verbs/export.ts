@@ -1,5 +1,6 @@
 // `export`: the image ids for whoever boots workers: ci-platform's YAML, or a Jenkins cloud.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cloudNames, clouds } from "../../components/clouds.ts";
 import { UserError } from "../../common/user-error.ts";
 import { findDistribution } from "../../provision/distributions.ts";
 import type { ImageIds } from "../ci-platform.ts";
@@ -31,9 +32,11 @@ its disk's path.`,
     const ids = imageIds(images);
     const { jenkinsClouds, showChange, withImageIds } = await import("../ci-platform.ts");
     if (options.jcasc) {
-      if ("local" in ids) {
-        const found = "the images are on this computer";
-        throw new UserError({ where: "--jcasc", found, allowed: "stacks of ec2, gce and rackspace" });
+      const { name, jenkinsCloud } = stack.facts;
+      if (!jenkinsCloud) {
+        const found = `a stack of ${name}, from whose images Jenkins boots no workers`;
+        const allowed = `a stack of ${cloudNames(clouds.filter((each) => each.jenkinsCloud))}`;
+        throw new UserError({ where: "--jcasc", found, allowed });
       }
       return output.result(jenkinsClouds(ids, (name) => findDistribution(name).loginUser).trimEnd());
     }

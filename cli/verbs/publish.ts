@@ -1,6 +1,7 @@
 // `publish`: an image of this computer becomes one of a cloud, as `upload-img` of the old tools did.
 import { resolve } from "node:path";
 import { UserError } from "../../common/user-error.ts";
+import { cloudNames, clouds } from "../../components/clouds.ts";
 import { bakeImage } from "../bake.ts";
 import { UsageError, type Verb } from "../verb.ts";
 
@@ -12,7 +13,7 @@ export const publish: Verb = {
   details: `IMAGE is the folder of an image that \`local\` has baked and verified. The stack keeps it as its setting \`image\`, so that
 \`pulumi up\` does the same and \`destroy\` removes the image; without the setting the stack bakes its recipe again.`,
   operands: [{ name: "<image>", what: "the image's folder: images/debian12/NAME-RECIPE" }],
-  examples: ["publish images/debian12/worker-1a2b3c4d5e6f --cloud rackspace"],
+  examples: ["publish images/debian12/worker-1a2b3c4d5e6f --cloud openstack"],
   async run({ session, operands: [image], options, output }) {
     if (image === undefined) throw new UsageError("publish needs the folder of an image");
     const path = resolve(image);
@@ -23,12 +24,12 @@ export const publish: Verb = {
       { progress: (line) => output.note(line), signal: session.interrupted },
     );
     const stack = await session.stack(options);
-    const cloud = stack.settings.text("cloud", "local");
-    if (cloud === "local") {
+    const { name: cloud, isHere } = stack.facts;
+    if (isHere) {
       throw new UserError({
         where: `stack ${stack.name}`,
-        found: "is of `local`, where the image is already",
-        cure: "name a cloud: --cloud ec2, --cloud gce or --cloud rackspace",
+        found: `is of \`${cloud}\`, where the image is already`,
+        cure: `name a cloud with --cloud: ${cloudNames(clouds.filter((each) => !each.isHere))}`,
       });
     }
     stack.settings.set({ image: path });

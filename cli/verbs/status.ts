@@ -57,9 +57,9 @@ export const status: Verb = {
 
 async function statusOf(stack: CommandStack): Promise<Status> {
   const state = await stack.state();
-  const cloud = stack.settings.text("cloud", "local");
+  const { name: cloud, isHere } = stack.facts;
   const stage = stack.settings.text("stage", "image");
-  const pricePerHour = cloud === "local" ? undefined : stack.settings.text("pricePerHour", "");
+  const pricePerHour = isHere ? undefined : stack.settings.text("pricePerHour", "");
   // It fails with a message of its own when the recipe is wrong; the rest is worth showing all the same.
   const preview = await stack.preview().catch((error: Error) => {
     if (error.name === "PulumiFailure") return undefined;

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { FunctionType } from "../../provider/resource.ts";
 import type { Verb } from "../verb.ts";
 
-/** What a cloud's sweep function (`ci-images:<cloud>:sweep` of our provider) tells of one leftover. */
+/** What a cloud's sweep function (`ci-images:<plugin>:sweep` of our provider) tells of one leftover. */
 interface Leftover {
   kind: string;
   /** What the cloud knows it by. */
@@ -23,31 +23,6 @@ interface Leftover {
   problem?: string;
 }
 
-/** Calls a function of our provider, by the last part of its token. */
-type Ask = <T>(name: string, inputs: object) => Promise<T>;
-
-/** Where a stack of this cloud makes machines and images, as its sweep function wants to have it. */
-export async function placesToLookIn(cloud: string, own: Record<string, unknown>, ask: Ask): Promise<object> {
-  switch (cloud) {
-    case "ec2": {
-      const region = own.region ?? (await ask<{ region: string }>("configuredRegion", {})).region;
-      return { regions: [region, ...((own.copyTo ?? []) as string[])] };
-    }
-    case "gce":
-      return {
-        ...(own.project === undefined ? {} : { place: own.project }),
-        ...(own.bucket === undefined ? {} : { bucket: own.bucket }),
-      };
-    case "rackspace": {
-      if (own.regions !== undefined) return { regions: own.regions };
-      const { usual, regions } = await ask<{ usual?: string; regions: string[] }>("regions", {});
-      return { regions: usual === undefined ? regions : [usual] };
-    }
-    default:
-      return {};
-  }
-}
-
 export const sweep: Verb = {
   name: "sweep",
   summary: "leftovers of this stack past their expiry, found by our tags; only lists them unless told to remove them",
@@ -55,7 +30,7 @@ export const sweep: Verb = {
   examples: ["sweep", "sweep --remove"],
   async run({ session, options, output }) {
     const stack = await session.stack({ stack: options.stack, cloud: options.cloud });
-    const cloud = stack.settings.text("cloud", "local");
+    const { name: cloud, plugin, placesToLookIn } = stack.facts;
     const [{ functions }, { parseDuration }] = await Promise.all([
       import("../../provider/registry.ts"),
       import("../../common/sizes.ts"),
@@ -63,16 +38,16 @@ export const sweep: Verb = {
     const context = { progress: (line: string) => output.note(line), signal: session.interrupted };
     const ask = <T>(name: string, inputs: object) => {
       const called = (functions as readonly FunctionType<object, object>[]).find(
-        ({ token }) => token === `ci-images:${cloud}:${name}`,
+        ({ token }) => token === `ci-images:${plugin}:${name}`,
       );
-      if (!called) throw new Error(`our provider has no function ci-images:${cloud}:${name}`);
+      if (!called) throw new Error(`our provider has no function ci-images:${plugin}:${name}`);
       return called.call(inputs, context) as Promise<T>;
     };
     const lifetime = parseDuration(stack.settings.text("maxLifetime", "4 hours"));
     const own = (stack.settings.get(cloud) ?? {}) as Record<string, unknown>;
     const directory = stack.settings.text("imageDirectory", "images");
     const inputs = {
-      ...(await placesToLookIn(cloud, own, ask)),
+      ...(await placesToLookIn(own, ask)),
       ...{ project: stack.project, stack: stack.name, lifetime, remove: options.remove === true },
       home: resolve(session.projectDirectory, directory),
     };

@@ -27,7 +27,7 @@ import type {
 } from "../cloud.ts";
 import type { OwnKey } from "../shared/login-key.ts";
 import { onceMade } from "../life-cycle/outputs.ts";
-import type { Settings } from "../stack-settings.ts";
+import type { Ec2Stack } from "./stack.ts";
 import { findSshFrom } from "../shared/ssh-from.ts";
 import type { Power } from "../stages.ts";
 import type { StackState } from "../life-cycle/stack-state.ts";
@@ -92,7 +92,7 @@ export class Ec2Cloud implements Cloud {
    * @param ownKey The user's own key pair, from AWS_KEY_PAIR and AWS_KEY_FILENAME.
    */
   constructor(
-    private readonly settings: Settings,
+    private readonly settings: Ec2Stack,
     readonly place: string,
     private readonly state: StackState,
     private readonly ownKey: OwnKey | undefined,

@@ -6,7 +6,7 @@ import { ec2Labels } from "./facts/labels.ts";
 import { tagNames } from "./facts/tags.ts";
 import { parseDuration } from "../../common/sizes.ts";
 import type { ImageIdentity, ImageOutput, LocalImage } from "../cloud.ts";
-import type { Settings } from "../stack-settings.ts";
+import type { Ec2Stack } from "./stack.ts";
 import type { StackState } from "../life-cycle/stack-state.ts";
 import { AdoptedImage, ImageAttributes, ImageLease, ImportedImage } from "./resources.ts";
 import { UselessImages } from "./blocking-images.ts";
@@ -44,7 +44,7 @@ export class Ec2Images {
   private readonly providers = new Map<string, aws.Provider>();
 
   constructor(
-    private readonly settings: Settings,
+    private readonly settings: Ec2Stack,
     private readonly state: StackState,
     /** Where images are baked. */
     private readonly region: string,

@@ -10,7 +10,7 @@ import { cloudUserData } from "../../provision/builder/user-data.ts";
 import type { Proxy } from "../shared/bastion.ts";
 import type { Machine } from "../cloud.ts";
 import { declareHostKey, declareLoginKey, type OwnKey } from "../shared/login-key.ts";
-import type { Settings } from "../stack-settings.ts";
+import type { Ec2Stack } from "./stack.ts";
 import type { Power } from "../stages.ts";
 import type { StackState } from "../life-cycle/stack-state.ts";
 import { declareForward } from "../shared/tunnel.ts";
@@ -18,7 +18,7 @@ import { Lease, Market, Reachable, type MadeWith, type StepArgs } from "./resour
 
 /** What all machines of a stack share. */
 export interface Surroundings {
-  settings: Settings;
+  settings: Ec2Stack;
   region: string;
   instanceType: string;
   provider: aws.Provider;

@@ -5,15 +5,18 @@ import { durationForm, parseDuration } from "../../common/sizes.ts";
 import { call } from "../shared/invoke.ts";
 import type { Cloud } from "../cloud.ts";
 import { readOwnKey } from "../shared/login-key.ts";
-import type { Settings } from "../stack-settings.ts";
+import type { Ec2Stack } from "./stack.ts";
 import type { StackState } from "../life-cycle/stack-state.ts";
+import type { Opening } from "../open-clouds.ts";
 import { Ec2Cloud } from "./cloud.ts";
+
+export const open: Opening<Ec2Stack> = (settings, _projectDirectory, state) => openEc2(settings, state);
 
 /**
  * The one place where stack `ec2` bakes; copies in other regions are made of what it baked.
  * @throws UserError when no region is configured, or settings do not go together.
  */
-export async function openEc2(settings: Settings, state: StackState): Promise<Cloud[]> {
+export async function openEc2(settings: Ec2Stack, state: StackState): Promise<Cloud[]> {
   refuseOfficialConfiguration();
   const region = settings.ec2.region ?? (await call<{ region: string }>("ci-images:ec2:configuredRegion", {})).region;
   refuseContradictions(settings, region);
@@ -36,7 +39,7 @@ function refuseOfficialConfiguration(): void {
 /** Seconds. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EnableImageDeprecation.html */
 const longestDeprecation = 3650 * 86_400;
 
-function refuseContradictions({ ec2 }: Settings, region: string): void {
+function refuseContradictions({ ec2 }: Ec2Stack, region: string): void {
   const refuse = (key: string, found: string, allowed: string, cure?: string): never => {
     throw new UserError({ where: `stack setting ci-images:ec2.${key}`, found, allowed, cure });
   };

@@ -28,7 +28,7 @@ import { openBastion, type Proxy } from "../shared/bastion.ts";
 import { call } from "../shared/invoke.ts";
 import type { OwnKey } from "../shared/login-key.ts";
 import { onceMade } from "../life-cycle/outputs.ts";
-import type { Settings } from "../stack-settings.ts";
+import type { GceStack } from "./stack.ts";
 import { familyOf, findSshFrom } from "../shared/ssh-from.ts";
 import type { StackState } from "../life-cycle/stack-state.ts";
 import { checkTunnel } from "../shared/tunnel.ts";
@@ -140,7 +140,7 @@ export class GceCloud implements Cloud {
    * @param ownKey The user's own key, where there is one.
    */
   constructor(
-    private readonly settings: Settings,
+    private readonly settings: GceStack,
     readonly place: string,
     private readonly provider: gcp.Provider,
     private readonly state: StackState,

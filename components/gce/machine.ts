@@ -11,7 +11,7 @@ import { cloudUserData } from "../../provision/builder/user-data.ts";
 import type { Proxy } from "../shared/bastion.ts";
 import type { ImageIdentity, Machine } from "../cloud.ts";
 import { declareHostKey, declareLoginKey, type OwnKey } from "../shared/login-key.ts";
-import type { Settings } from "../stack-settings.ts";
+import type { GceStack } from "./stack.ts";
 import type { Power } from "../stages.ts";
 import type { StackState } from "../life-cycle/stack-state.ts";
 import { declareForward } from "../shared/tunnel.ts";
@@ -19,7 +19,7 @@ import { Arrival, Lease, type LeaseArgs, type MachineArgs as Place, type MadeWit
 
 /** What all machines of the stack have in common. */
 export interface MachineContext {
-  settings: Settings;
+  settings: GceStack;
   /** The project's id. */
   project: string;
   provider: gcp.Provider;

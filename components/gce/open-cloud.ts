@@ -4,16 +4,19 @@ import * as pulumi from "@pulumi/pulumi";
 import { credentialsJson, readGceEnvironment } from "./facts/environment.ts";
 import { call } from "../shared/invoke.ts";
 import { readOwnKey } from "../shared/login-key.ts";
-import type { Settings } from "../stack-settings.ts";
+import type { GceStack } from "./stack.ts";
 import type { StackState } from "../life-cycle/stack-state.ts";
+import type { Opening } from "../open-clouds.ts";
 import { GceCloud } from "./cloud.ts";
+
+export const open: Opening<GceStack> = async (settings, _projectDirectory, state) => [await openGce(settings, state)];
 
 /**
  * Opens the stack's project.
  * @param state What is under management already.
  * @throws UserError when the project is not known, or the credentials or the key in the environment are none.
  */
-export async function openGce(settings: Settings, state: StackState): Promise<GceCloud> {
+export async function openGce(settings: GceStack, state: StackState): Promise<GceCloud> {
   const ownKey = readOwnKey({ privateKey: "GCE_PRIVATE_KEY", publicKey: "GCE_PUBLIC_KEY" }, process.env);
   const { serviceAccount, emulator, custom } = readGceEnvironment(process.env);
   const { project: named } = settings.gce;

@@ -9,8 +9,8 @@ type ByName<T> = Record<string, T>;
 /** What the stack exports. */
 export interface StackOutputs {
   /**
-   * `images.local.<distribution>`; `images.aws.<region>.<distribution>`, `images.gce.<project>.<distribution>`,
-   * `images.rackspace.<region>.<distribution>`.
+   * `images.<cloud>.<place>.<distribution>`, by the cloud's name for outputs; on this computer, which has no places,
+   * `images.local.<distribution>`.
    */
   images: ByName<ByName<pulumi.Output<ImageOutput> | ByName<pulumi.Output<ImageOutput>>>>;
   /** The ids alone, as the dictionary that ci-platform merges into its configuration; not on `local`. */

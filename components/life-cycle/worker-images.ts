@@ -11,7 +11,8 @@ import { loadRecipe } from "../../provision/recipe/load-recipe.ts";
 import { sealVersion } from "../../provision/seal/seal.ts";
 import { readSecrets, type Secrets } from "../../provision/recipe/secrets.ts";
 import type { Bakery, Base, Cloud, Survey } from "../cloud.ts";
-import { openBakery, openClouds } from "../clouds.ts";
+import { openBakery, openClouds } from "../open-clouds.ts";
+import { findCloud } from "../clouds.ts";
 import { explainBake } from "./explanation.ts";
 import { KeptImages, knownWorkers, withPlans, workerImageType, workerName, type Plans } from "./kept-images.ts";
 import {
@@ -53,11 +54,11 @@ interface Prepared {
  * @throws UserError with everything that is wrong with the settings or the recipe, before anything is declared.
  */
 export async function bakeAll(settings: Settings, projectDirectory: string): Promise<StackOutputs> {
-  // On `local` the images themselves tell everything, but not which steps a builder has behind it that stays.
+  // The images of this computer themselves tell everything, but not which steps a builder has behind it that stays.
   const isWhole = settings.stage === "image" && settings.power === "on";
-  const state = settings.cloud === "local" && isWhole ? new StackState() : await readState();
+  const state = findCloud(settings.cloud).isHere && isWhole ? new StackState() : await readState();
   const clouds = await openClouds(settings, projectDirectory, state);
-  const bakery = await openBakery(settings, projectDirectory);
+  const bakery = await openBakery(settings, projectDirectory, state);
   if (bakery && clouds.some((cloud) => !cloud.declareImport)) {
     const where = `Pulumi.${pulumi.getStack()}.yaml`;
     const found = `local, but images can't be imported into ${settings.cloud} yet`;

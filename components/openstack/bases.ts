@@ -52,14 +52,15 @@ function named(name: string, version: string[], codename: string[], words: strin
 /**
  * How the distribution's base image is recognized.
  * @param distribution Its id: `debian12`.
+ * @param cloud The stack's name for the cloud: `openstack` or `rackspace`.
  * @throws UserError for one that OpenStack clouds do not offer.
  */
-export function baseOf(distribution: string): BaseDescription {
+export function baseOf(distribution: string, cloud = "rackspace"): BaseDescription {
   if (Object.hasOwn(bases, distribution)) return bases[distribution];
   throw new UserError({
     where: `base image of ${distribution}`,
-    found: "is not known on stack rackspace",
+    found: `is not known on ${cloud}`,
     allowed: Object.keys(bases).join(", "),
-    cure: `upload an image and name it in ci-images:rackspace.bases.${distribution}`,
+    cure: `upload an image and name it in ci-images:${cloud}.bases.${distribution}`,
   });
 }

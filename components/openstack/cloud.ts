@@ -25,10 +25,10 @@ import { openBastion } from "../shared/bastion.ts";
 import { call } from "../shared/invoke.ts";
 import type { OwnKey } from "../shared/login-key.ts";
 import { onceMade } from "../life-cycle/outputs.ts";
-import type { Settings } from "../stack-settings.ts";
+import type { OpenStackStack } from "./stack.ts";
 import { findSshFrom, type Reached } from "../shared/ssh-from.ts";
 import { baseOf } from "./bases.ts";
-import { declareMachine, type MachineContext, type Preflight, type RackspaceMachine } from "./machine.ts";
+import { declareMachine, type MachineContext, type Preflight, type OpenStackMachine } from "./machine.ts";
 import { ImageLook, ImportLease, Promotion, ServerImage, Sharing, steps, type ServerImageArgs } from "./resources.ts";
 
 /** What `ci-images:rackspace:survey` answers; see components/openstack/provider/functions/lookups.ts. */
@@ -39,15 +39,16 @@ interface Surveyed {
 }
 
 /** An image, and the resource that says that it outlived its server. */
-interface RackspaceImage extends DeclaredImage {
+interface OpenStackImage extends DeclaredImage {
   resource: ServerImage;
   look?: ImageLook;
 }
 
-/** Stack `rackspace` in one region. */
-export class RackspaceCloud implements Cloud {
-  readonly name = "rackspace";
-  readonly outputName = "rackspace";
+/** A stack's OpenStack in one region. */
+export class OpenStackCloud implements Cloud {
+  /** `openstack` or `rackspace`: the stack's name for it, under which its settings and outputs are. */
+  readonly name: string;
+  readonly outputName: string;
   private readonly project = pulumi.getProject();
   private readonly stack = pulumi.getStack();
   /** The base image of each distribution, as it was resolved. */
@@ -67,13 +68,21 @@ export class RackspaceCloud implements Cloud {
    * own key pair.
    */
   constructor(
-    private readonly settings: Settings,
+    private readonly settings: OpenStackStack,
     readonly place: string,
     private readonly login: { authUrl?: string; ownKey?: OwnKey } = {},
-  ) {}
+  ) {
+    this.name = settings.cloud;
+    this.outputName = settings.cloud;
+  }
+
+  /** Where the settings are, for messages of functions, which take those of `rackspace` for granted. */
+  private get section(): { section?: string } {
+    return this.name === "rackspace" ? {} : { section: this.name };
+  }
 
   loginUser({ id }: Distribution): string | undefined {
-    return this.settings.rackspace.bases[id]?.user;
+    return this.settings.openstack.bases[id]?.user;
   }
 
   async resolveBase(_base: RecipeBase, { id: distribution }: Distribution, pinned?: Base): Promise<Base> {
@@ -81,14 +90,14 @@ export class RackspaceCloud implements Cloud {
       this.bases.set(distribution, pinned.id);
       return pinned;
     }
-    const { architecture, bases } = this.settings.rackspace;
+    const { architecture, bases } = this.settings.openstack;
     const { id, name } = bases[distribution] ?? {};
     const chosen = id === undefined && name === undefined ? undefined : { id, name };
     // Nothing has to be known of a distribution whose base was chosen by hand.
     const base = chosen
       ? { needed: [], words: [], properties: { os_distro: [], os_version: [] } }
-      : baseOf(distribution);
-    const asked = { region: this.place, distribution, base, architecture, ...(chosen && { chosen }) };
+      : baseOf(distribution, this.name);
+    const asked = { region: this.place, distribution, base, architecture, ...(chosen && { chosen }), ...this.section };
     const found = await call<Base>("ci-images:rackspace:resolveBase", asked);
     this.bases.set(distribution, found.id);
     return found;
@@ -108,10 +117,10 @@ export class RackspaceCloud implements Cloud {
   }
 
   async preflight({ distribution }: Plan): Promise<void> {
-    const { flavor, networks, floatingNetwork, volume } = this.settings.rackspace;
+    const { flavor, networks, floatingNetwork, volume } = this.settings.openstack;
     const { ownKey } = this.login;
     const base = this.bases.get(distribution.id);
-    const asked: Record<string, unknown> = { region: this.place, networks };
+    const asked: Record<string, unknown> = { region: this.place, networks, ...this.section };
     if (flavor !== undefined) asked.flavor = flavor;
     if (floatingNetwork !== undefined) asked.floatingNetwork = floatingNetwork;
     if (volume) asked.volumeSize = volume.size;
@@ -127,13 +136,13 @@ export class RackspaceCloud implements Cloud {
     this.found = { preflight, sshFrom: await this.opened, proxy: await openBastion(this.settings) };
   }
 
-  declareBuilder(bake: Bake): RackspaceMachine {
+  declareBuilder(bake: Bake): OpenStackMachine {
     const { ownKey } = this.login;
     return declareMachine(bake, this.machineContext(), {
       prefix: `${bake.prefix}-builder`,
       labels: this.labels(bake, "builder"),
       image: bake.base.id,
-      volume: this.settings.rackspace.volume,
+      volume: this.settings.openstack.volume,
       loginUser: bake.plan.distribution.loginUser,
       power: this.settings.power,
       sealed: bake.sealed,
@@ -142,16 +151,16 @@ export class RackspaceCloud implements Cloud {
     });
   }
 
-  declareSealing(bake: Bake, builder: RackspaceMachine, after: pulumi.Resource): pulumi.Resource {
+  declareSealing(bake: Bake, builder: OpenStackMachine, after: pulumi.Resource): pulumi.Resource {
     return this.step("SealMark", `${bake.prefix}-sealing`, builder, bake, after);
   }
 
   declareImage(
     bake: Bake,
-    builder: RackspaceMachine,
+    builder: OpenStackMachine,
     sealed: pulumi.Resource,
     inventory: pulumi.Output<Inventory>,
-  ): RackspaceImage {
+  ): OpenStackImage {
     const { prefix, parent } = bake;
     const stopped = this.step("Stop", `${prefix}-stop`, builder, bake, sealed);
     const making = {
@@ -173,7 +182,7 @@ export class RackspaceCloud implements Cloud {
     return { ...declared(image), look };
   }
 
-  declareImport(bake: Bake, source: LocalImage): RackspaceImage {
+  declareImport(bake: Bake, source: LocalImage): OpenStackImage {
     const { prefix, parent, distribution } = bake;
     const { project, stack, place: region } = this;
     const labels = this.labels(bake, "image");
@@ -188,7 +197,7 @@ export class RackspaceCloud implements Cloud {
       base: bake.base.id,
       expires: lease.expires,
       plan: withoutDetails(bake.description),
-      format: this.settings.rackspace.diskFormat,
+      format: this.settings.openstack.diskFormat,
       defaults: {
         ...{ architecture: "x86_64", os_type: "linux", hw_disk_bus: "virtio" },
         ...{ os_distro: distribution.name, os_version: distribution.version },
@@ -197,11 +206,11 @@ export class RackspaceCloud implements Cloud {
     return declared(new ServerImage(prefix, { ...this.identity(bake), importing }, { parent, dependsOn: [lease] }));
   }
 
-  declareGeneration(identity: ImageIdentity): RackspaceImage {
+  declareGeneration(identity: ImageIdentity): OpenStackImage {
     return declared(new ServerImage(identity.prefix, this.identity(identity), { parent: identity.parent }));
   }
 
-  declareTrial(bake: Bake, image: RackspaceImage): Trial {
+  declareTrial(bake: Bake, image: OpenStackImage): Trial {
     const prefix = `${bake.prefix}-trial`;
     // A key of its own: the image must let in nobody who could log in to the builder.
     const machine = declareMachine(bake, this.machineContext(), {
@@ -213,14 +222,14 @@ export class RackspaceCloud implements Cloud {
     });
     return {
       ...machine,
-      how: `OpenStack, flavor ${this.settings.rackspace.flavor}`,
+      how: `OpenStack, flavor ${this.settings.openstack.flavor}`,
       retire: (last) => this.step("Retirement", `${prefix}-retirement`, machine, bake, last),
     };
   }
 
   declarePromotion(
     { prefix, parent }: Bake,
-    image: RackspaceImage,
+    image: OpenStackImage,
     proof: { how: pulumi.Input<string>; report: pulumi.Input<string> },
     after: pulumi.Resource[],
   ): pulumi.CustomResource {
@@ -231,10 +240,10 @@ export class RackspaceCloud implements Cloud {
 
   declareDistribution(
     { prefix, parent }: ImageIdentity,
-    { resource, output }: RackspaceImage,
+    { resource, output }: OpenStackImage,
     after: pulumi.Resource[],
   ): Distributed {
-    const { visibility, members } = this.settings.rackspace;
+    const { visibility, members } = this.settings.openstack;
     if (visibility === "private") return { [this.place]: onceMade(output, after) };
     const args = { region: this.place, image: resource.image, visibility, members };
     const shared = new Sharing(`${prefix}-sharing`, args, { parent, dependsOn: after });
@@ -246,7 +255,7 @@ export class RackspaceCloud implements Cloud {
     const { authUrl } = this.login;
     // Without it the official provider gives up at the first 429.
     const args = { region: this.place, maxRetries: 10, ...(authUrl !== undefined && { authUrl }) };
-    return (this.official ??= new openstack.Provider(`rackspace-${this.place}`, args));
+    return (this.official ??= new openstack.Provider(`${this.name}-${this.place}`, args));
   }
 
   private machineContext(): MachineContext {
@@ -269,7 +278,7 @@ export class RackspaceCloud implements Cloud {
   private step(
     type: keyof typeof steps,
     name: string,
-    { server }: RackspaceMachine,
+    { server }: OpenStackMachine,
     { parent }: Bake,
     after: pulumi.Resource,
   ): pulumi.Resource {
@@ -283,12 +292,12 @@ export class RackspaceCloud implements Cloud {
 
   private identity({ name, recipe, distribution }: ImageIdentity): ServerImageArgs {
     const { project, stack, place: region } = this;
-    const properties = { ...this.settings.tags, ...this.settings.rackspace.properties };
+    const properties = { ...this.settings.tags, ...this.settings.openstack.properties };
     return { region, project, stack, distribution: distribution.id, recipe, name, properties };
   }
 }
 
-function declared(resource: ServerImage): RackspaceImage {
+function declared(resource: ServerImage): OpenStackImage {
   const { image, imageName, bytes, recipe, builtAt, builder } = resource;
   const output: pulumi.Output<ImageOutput> = pulumi
     .all([image, imageName, bytes, recipe, builtAt])

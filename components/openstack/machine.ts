@@ -9,7 +9,7 @@ import { cloudUserData } from "../../provision/builder/user-data.ts";
 import type { Proxy } from "../shared/bastion.ts";
 import type { ImageIdentity, Machine } from "../cloud.ts";
 import { declareHostKey, declareLoginKey, type OwnKey } from "../shared/login-key.ts";
-import type { Settings } from "../stack-settings.ts";
+import type { OpenStackStack } from "./stack.ts";
 import type { Power } from "../stages.ts";
 import { Boot, Lease } from "./resources.ts";
 
@@ -24,7 +24,7 @@ export interface Preflight {
 
 /** What machines of one region have in common. */
 export interface MachineContext {
-  settings: Settings;
+  settings: OpenStackStack;
   region: string;
   provider: openstack.Provider;
   preflight: Preflight;
@@ -55,7 +55,7 @@ export interface MachineArgs {
 }
 
 /** A server that was declared, with what later steps act on. */
-export interface RackspaceMachine extends Machine {
+export interface OpenStackMachine extends Machine {
   server: pulumi.Output<string>;
   lease: Lease;
 }
@@ -68,7 +68,7 @@ export function declareMachine(
   { parent }: Pick<ImageIdentity, "parent">,
   context: MachineContext,
   args: MachineArgs,
-): RackspaceMachine {
+): OpenStackMachine {
   const { settings, region, provider, proxy } = context;
   const { prefix, labels } = args;
   const ours: pulumi.CustomResourceOptions = { parent };
@@ -107,7 +107,7 @@ export function declareMachine(
         deadline: new Date(deadline),
       }),
     );
-  const { availabilityZone, configDrive } = settings.rackspace;
+  const { availabilityZone, configDrive } = settings.openstack;
   const server = new openstack.compute.Instance(
     prefix,
     {

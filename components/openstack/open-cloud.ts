@@ -4,8 +4,11 @@ import { UserError } from "../../common/user-error.ts";
 import { nearest } from "../../common/nearest.ts";
 import { call } from "../shared/invoke.ts";
 import { readOwnKey } from "../shared/login-key.ts";
+import type { Opening } from "../open-clouds.ts";
 import type { Settings } from "../stack-settings.ts";
-import { RackspaceCloud } from "./cloud.ts";
+import type { OpenStackSettings } from "./settings.ts";
+import type { OpenStackStack } from "./stack.ts";
+import { OpenStackCloud } from "./cloud.ts";
 
 /** What `ci-images:rackspace:regions` answers; see components/openstack/provider/functions/lookups.ts. */
 interface Regions {
@@ -15,30 +18,38 @@ interface Regions {
   notices: string[];
 }
 
+export const open: Opening = (settings) => openOpenStack(settings);
+
 /**
  * Logs in and opens the regions that the stack bakes in.
  * @throws UserError when the credentials are refused, or a region is not in the catalog.
  */
-export async function openRackspace(settings: Settings): Promise<RackspaceCloud[]> {
-  const { regions: wanted, visibility, members } = settings.rackspace;
+export async function openOpenStack(all: Settings): Promise<OpenStackCloud[]> {
+  // The stack's file has the cloud's own settings under the name that the stack has for it.
+  const own = (all as unknown as Record<string, OpenStackSettings>)[all.cloud];
+  const settings: OpenStackStack = { ...all, openstack: own };
+  const { regions: wanted, visibility, members } = settings.openstack;
+  // What the user calls it, in settings and in the names of environment variables.
+  const section = `ci-images:${settings.cloud}`;
+  const variable = settings.cloud.toUpperCase();
   const where = `Pulumi.${pulumi.getStack()}.yaml`;
   if (members.length > 0 && visibility !== "shared") {
     const found = `${members.length} projects, but the images are ${visibility}`;
-    const cure = "set ci-images:rackspace.visibility to shared";
-    throw new UserError({ where, key: "ci-images:rackspace.members", found, cure });
+    const cure = `set ${section}.visibility to shared`;
+    throw new UserError({ where, key: `${section}.members`, found, cure });
   }
   const ownKey = readOwnKey(
     {
-      name: "RACKSPACE_KEY_PAIR",
-      publicKey: "RACKSPACE_PUBLIC_KEY_FILENAME",
-      privateKey: "RACKSPACE_PRIVATE_KEY_FILENAME",
+      name: `${variable}_KEY_PAIR`,
+      publicKey: `${variable}_PUBLIC_KEY_FILENAME`,
+      privateKey: `${variable}_PRIVATE_KEY_FILENAME`,
     },
     process.env,
   );
   const { regions, usual, authUrl, notices } = await call<Regions>("ci-images:rackspace:regions", {});
   for (const notice of notices) void pulumi.log.info(notice);
   const chosen = wanted.length > 0 ? wanted : usual === undefined ? [] : [usual];
-  const key = "ci-images:rackspace.regions";
+  const key = `${section}.regions`;
   if (chosen.length === 0) {
     throw new UserError({ where, key, found: "it is not set, nor is OS_REGION_NAME", allowed: regions.join(", ") });
   }
@@ -47,5 +58,5 @@ export async function openRackspace(settings: Settings): Promise<RackspaceCloud[
     const cure = near && `did you mean "${near}"?`;
     throw new UserError({ where, key, found: `there is no region "${region}"`, allowed: regions.join(", "), cure });
   }
-  return chosen.map((region) => new RackspaceCloud(settings, region, { authUrl, ownKey }));
+  return chosen.map((region) => new OpenStackCloud(settings, region, { authUrl, ownKey }));
 }

@@ -1,5 +1,5 @@
-// The settings of stack `rackspace`: what stands in Pulumi.<stack>.yaml under `ci-images:rackspace`. No SDK may be imported here:
-// every stack reads this file.
+// The settings of a stack on an OpenStack: what is in Pulumi.<stack>.yaml under `ci-images:openstack` or `ci-images:rackspace`. No SDK
+// may be imported here: every stack reads this file.
 import type { Schema } from "../../provision/recipe/schema.ts";
 import { chosenBases, loginUser } from "../shared/chosen-bases.ts";
 
@@ -13,8 +13,8 @@ export interface ChosenBase {
   user?: string;
 }
 
-/** `ci-images:rackspace`, checked and with its defaults. */
-export interface RackspaceSettings {
+/** `ci-images:openstack` or `ci-images:rackspace`, checked and with its defaults. */
+export interface OpenStackSettings {
   /** Where images are baked, one in each; without it, in the region that the credentials name. */
   regions: string[];
   /** Name or id of the flavor of builders; there is no default that every cloud would have. */
@@ -45,11 +45,10 @@ export interface RackspaceSettings {
 const name = { type: "string", minLength: 1, maxLength: 255 };
 const names = { type: "array", uniqueItems: true, items: name, default: [] };
 
-/** The JSON schema of {@link RackspaceSettings}; docs/rackspace.md describes every key. */
-export const rackspaceSchema: Schema & { properties: Record<string, Schema> } = {
+/** The JSON schema of {@link OpenStackSettings}; docs/openstack.md describes every key. */
+export const openstackSchema: Schema & { properties: Record<string, Schema> } = {
   type: "object",
   additionalProperties: false,
-  description: "settings of stack rackspace",
   properties: {
     regions: names,
     flavor: name,

@@ -30,10 +30,11 @@ export const accounts: Record<string, AccountTest | undefined> = {
     small: { diskSize: 12 },
     cost: `This costs money: with e2-standard-2 and a disk of 12 GB usually well below 0.50 USD. ${machines}`,
   },
-  openstack: {
-    cloud: "rackspace",
-    file: "Pulumi.rackspace.yaml",
-    small: {},
-    cost: `This costs what your cloud takes for the flavor and for images. ${machines}`,
-  },
+  openstack: openstackAccount("openstack"),
+  rackspace: openstackAccount("rackspace"),
 };
+
+function openstackAccount(cloud: string): AccountTest {
+  const cost = `This costs what your cloud takes for the flavor and for images. ${machines}`;
+  return { cloud, file: `Pulumi.${cloud}.yaml`, small: {}, cost };
+}

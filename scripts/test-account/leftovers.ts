@@ -1,5 +1,5 @@
 // What a stack of ours has in an account, whatever its expiry and whatever a state knows of it.
-import { placesToLookIn } from "../../cli/verbs/sweep.ts";
+import { findCloud } from "../../components/clouds.ts";
 import { functions } from "../../provider/registry.ts";
 import type { Context, FunctionType } from "../../provider/resource.ts";
 
@@ -24,10 +24,11 @@ const longAfter = 10 * 365 * 24 * 3600 * 1000;
 const context: Context = { progress: () => {}, signal: new AbortController().signal };
 
 function ask<T>(cloud: string, name: string, inputs: object): Promise<T> {
+  const { plugin } = findCloud(cloud);
   const called = (functions as readonly FunctionType<object, object>[]).find(
-    ({ token }) => token === `ci-images:${cloud}:${name}`,
+    ({ token }) => token === `ci-images:${plugin}:${name}`,
   );
-  if (!called) throw new Error(`our provider has no function ci-images:${cloud}:${name}`);
+  if (!called) throw new Error(`our provider has no function ci-images:${plugin}:${name}`);
   return called.call(inputs, context) as Promise<T>;
 }
 
@@ -44,7 +45,7 @@ export async function findLeftovers(
   distribution: string,
   remove = false,
 ): Promise<string[]> {
-  const places = await placesToLookIn(cloud, own, (name, inputs) => ask(cloud, name, inputs));
+  const places = await findCloud(cloud).placesToLookIn(own, (name, inputs) => ask(cloud, name, inputs));
   const inputs = { ...places, ...owner, lifetime: 0, remove, now: new Date(Date.now() + longAfter).toISOString() };
   const { leftovers } = await ask<{ leftovers: Leftover[] }>(cloud, "sweep", inputs);
   const swept = leftovers.map(({ kind, id, name = id, description = "", problem }) =>

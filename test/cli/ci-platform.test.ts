@@ -76,11 +76,12 @@ describe("a cloud block for Jenkins", () => {
       aws: { "us-west-2": { debian12: "ami-1" } },
       gce: { p: { debian12: "i" } },
       rackspace: { DFW: { debian12: "f00" } },
+      openstack: { here: { debian12: "f01" } },
     };
     const { jenkins } = parse(jenkinsClouds(ids, () => "debian")) as { jenkins: { clouds: Record<string, never>[] } };
     assert.deepEqual(
       jenkins.clouds.map((cloud) => Object.keys(cloud)[0]),
-      ["amazonEC2", "computeEngine", "openstack"],
+      ["amazonEC2", "computeEngine", "openstack", "openstack"],
     );
     assert.match(
       jenkinsClouds(ids, () => "debian"),

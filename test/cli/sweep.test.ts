@@ -1,6 +1,7 @@
 // Where `sweep` looks for leftovers, by the stack's settings.
 import assert from "node:assert/strict";
-import { placesToLookIn } from "../../cli/verbs/sweep.ts";
+import type { Ask } from "../../components/cloud-facts.ts";
+import { findCloud } from "../../components/clouds.ts";
 
 const answers: Record<string, object> = {
   configuredRegion: { region: "us-west-2" },
@@ -8,6 +9,8 @@ const answers: Record<string, object> = {
 };
 const ask = async <T>(name: string) => answers[name] as T;
 const nobody = () => assert.fail("needs no look-up");
+const placesToLookIn = (cloud: string, own: object, asking: Ask) =>
+  findCloud(cloud).placesToLookIn(own as Record<string, unknown>, asking);
 
 describe("sweep", () => {
   it("looks in the region that a stack bakes in and in those that it copies to", async () => {
@@ -22,6 +25,7 @@ describe("sweep", () => {
     assert.deepEqual(await placesToLookIn("gce", {}, nobody), {});
     assert.deepEqual(await placesToLookIn("rackspace", { regions: ["IAD"] }, nobody), { regions: ["IAD"] });
     assert.deepEqual(await placesToLookIn("rackspace", {}, ask), { regions: ["DFW"] });
+    assert.deepEqual(await placesToLookIn("openstack", {}, ask), { regions: ["DFW"] });
     assert.deepEqual(await placesToLookIn("local", {}, nobody), {});
   });
 });

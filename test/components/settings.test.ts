@@ -1,9 +1,10 @@
 // Stack settings: defaults, and what is said of wrong ones.
 import assert from "node:assert/strict";
+import type { Ec2Stack } from "../../components/ec2/stack.ts";
 import { checkSettings } from "../../components/stack-settings.ts";
 
 describe("stack settings", () => {
-  const check = (found: Record<string, unknown>) => checkSettings("Pulumi.test.yaml", "ci-images:", found);
+  const check = (found: Record<string, unknown>) => checkSettings<Ec2Stack>("Pulumi.test.yaml", "ci-images:", found);
 
   it("have a default for every key that needs one", () => {
     const { cloud, keep, verify, maxLifetimeSeconds, imageDirectory } = check({});

@@ -1,7 +1,8 @@
 // The reference documentation says what the code says.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { cloudSchemas, settingNames } from "../../components/stack-settings.ts";
+import { clouds } from "../../components/clouds.ts";
+import { settingNames } from "../../components/stack-settings.ts";
 import { distributions } from "../../provision/distributions.ts";
 import { formats, recipeProperties, type Schema } from "../../provision/recipe/schema.ts";
 import { documentFile } from "../../scripts/write-document.ts";
@@ -29,14 +30,14 @@ describe("reference documentation", () => {
   it("docs/settings.md describes every setting of a stack", () => {
     mentions(
       "settings",
-      settingNames.map((name) => `ci-images:${name}`),
+      settingNames().map((name) => `ci-images:${name}`),
     );
   });
 
-  for (const [cloud, { properties }] of Object.entries(cloudSchemas)) {
-    const names = Object.keys(properties);
-    if (names.length === 0) continue;
-    it(`docs/${cloud}.md describes every setting of stack ${cloud}`, () => mentions(cloud, names));
+  for (const { name, page, settings } of clouds) {
+    if (!settings) continue;
+    it(`docs/${page}.md describes every setting of stack ${name}`, () =>
+      mentions(page, Object.keys(settings.properties)));
   }
 
   it("docs/recipes.md describes every key of a recipe, of its base and of its tests, and every format and distribution", () => {

@@ -15,7 +15,7 @@ import { openRackspace } from "./subjects/rackspace.ts";
 const subjects: Record<string, () => Promise<FallibleSubject>> = {
   ec2: openEc2,
   gce: openGce,
-  openstack: openRackspace,
+  rackspace: openRackspace,
 };
 
 describe("npm run test:account", function () {
@@ -67,10 +67,10 @@ describe("npm run test:account", function () {
 
   it("begins nothing without a yes, and cleans up after Ctrl-C while a machine is being made", async () => {
     cloud = await openRackspace();
-    const refused = await start("openstack");
+    const refused = await start("rackspace");
     assert.deepEqual(await once(refused.running, "close"), [1, null], refused.said());
     assert.match(refused.said(), /This costs[^]*nobody is there to be asked/);
-    const { running, said } = await start("openstack", "--yes");
+    const { running, said } = await start("rackspace", "--yes");
     const closed = once(running, "close");
     while ((await cloud.machines()).length === 0) {
       assert.equal(running.exitCode, null, said());
@@ -86,7 +86,7 @@ describe("npm run test:account", function () {
   it("tells of an image that the cloud could not make, with the cloud's reason, and leaves nothing", async () => {
     cloud = await openRackspace();
     cloud.failNextImage();
-    const { running, said } = await start("openstack", "--yes");
+    const { running, said } = await start("rackspace", "--yes");
     assert.deepEqual(await once(running, "close"), [1, null], said());
     assert.match(said(), /^FAILED {2}bakes and verifies an image[^]*it ended as killed/m);
     assert.deepEqual(await cloud.leftovers(), []);

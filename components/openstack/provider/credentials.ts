@@ -61,7 +61,7 @@ export function readCredentials(environment: NodeJS.ProcessEnv, directory: strin
     ? fromCloudsYaml(cloud, environment, directory)
     : { source: "OS_* environment variables", auth: fromVariables(environment), rest: {} as Values };
   const complain = (found: string, allowed?: string) => {
-    const cure = "see docs/rackspace.md for the ways to log in";
+    const cure = "see docs/openstack.md for the ways to log in";
     return new UserError({ where: source, found, allowed, cure });
   };
   if (!auth.auth_url) {

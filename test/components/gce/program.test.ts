@@ -10,6 +10,7 @@ import { unpackFacts } from "../../../common/image-facts.ts";
 import { baseSource } from "../../../components/gce/bases.ts";
 import { familyName } from "../../../components/gce/family.ts";
 import { openGce } from "../../../components/gce/open-cloud.ts";
+import type { GceStack } from "../../../components/gce/stack.ts";
 import { checkSettings } from "../../../components/stack-settings.ts";
 import { StackState } from "../../../components/life-cycle/stack-state.ts";
 import { doorPort } from "../../../provision/builder/door.ts";
@@ -69,7 +70,7 @@ describe("the graph of stack gce", () => {
       outputs,
     );
   const settingsOf = (gce: object = {}, more: object = {}) =>
-    checkSettings("Pulumi.gce.yaml", "ci-images:", {
+    checkSettings<GceStack>("Pulumi.gce.yaml", "ci-images:", {
       cloud: "gce",
       sshFrom: ["203.0.113.5/32", "2001:db8::1/128"],
       tags: { Team: "CI" },

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeSshKeyPair } from "../../../common/ssh-key-pair.ts";
-import { openRackspace } from "../../../components/openstack/open-cloud.ts";
+import { openOpenStack } from "../../../components/openstack/open-cloud.ts";
 import { checkSettings, type Settings } from "../../../components/stack-settings.ts";
 import { doorPort } from "../../../provision/builder/door.ts";
 import { describePlan } from "../../../provision/plan/explain.ts";
@@ -59,7 +59,7 @@ class RackspaceGraph extends Graph {
   }
 
   bake(settings: Settings, plan: Plan, keep = 1): Promise<unknown> {
-    return this.declare(async () => (await openRackspace(settings))[0], settings, plan, keep);
+    return this.declare(async () => (await openOpenStack(settings))[0], settings, plan, keep);
   }
 }
 
@@ -346,13 +346,13 @@ describe("the graph of stack rackspace", () => {
 
   it("opens each region of the stack, and refuses one that is not in the catalog", async () => {
     new RackspaceGraph();
-    const clouds = await openRackspace(settingsOf({ regions: ["ORD", "DFW"] }));
+    const clouds = await openOpenStack(settingsOf({ regions: ["ORD", "DFW"] }));
     assert.deepEqual(
       clouds.map(({ place }) => place),
       ["ORD", "DFW"],
     );
     await assert.rejects(
-      openRackspace(settingsOf({ regions: ["ODR"] })),
+      openOpenStack(settingsOf({ regions: ["ODR"] })),
       /there is no region "ODR"; allowed: ORD, DFW/,
     );
   });
@@ -360,8 +360,38 @@ describe("the graph of stack rackspace", () => {
   it("refuses members of images that are not shared", async () => {
     new RackspaceGraph();
     await assert.rejects(
-      openRackspace(settingsOf({ members: ["p"] })),
+      openOpenStack(settingsOf({ members: ["p"] })),
       /rackspace\.members: 1 projects, but the images are private/,
     );
+  });
+
+  it("is a stack `openstack` by its other name: the same resources, with its own names for settings, outputs and keys", async () => {
+    const rackspace = new RackspaceGraph();
+    await rackspace.bake(settingsOf(), plan);
+    const graph = new RackspaceGraph();
+    const named = (own: object, more: object = {}) =>
+      checkSettings("Pulumi.openstack.yaml", "ci-images:", {
+        cloud: "openstack",
+        sshFrom: ["203.0.113.5/32", "2001:db8::1/128"],
+        openstack: { flavor: "m1.small", ...own },
+        ...more,
+      });
+    await graph.bake(named({}), plan);
+    const declared = ({ declared: all }: Graph) =>
+      all.map(({ type, name }) => [type, name.replace("rackspace-", "openstack-")]);
+    assert.deepEqual(declared(graph), declared(rackspace));
+    const [cloud] = await openOpenStack(named({}));
+    assert.deepEqual([cloud.name, cloud.outputName], ["openstack", "openstack"]);
+    assert.equal(graph.asked["ci-images:rackspace:preflight"].section, "openstack");
+    assert.equal(graph.asked["ci-images:rackspace:resolveBase"].section, "openstack");
+    await assert.rejects(openOpenStack(named({ members: ["p"] })), /ci-images:openstack\.members: 1 projects/);
+    await assert.rejects(openOpenStack(named({ regions: ["ODR"] })), /ci-images:openstack\.regions/);
+    process.env.OPENSTACK_KEY_PAIR = "mine";
+    try {
+      await assert.rejects(openOpenStack(named({})), /OPENSTACK_PUBLIC_KEY_FILENAME/);
+      await openOpenStack(settingsOf());
+    } finally {
+      delete process.env.OPENSTACK_KEY_PAIR;
+    }
   });
 });

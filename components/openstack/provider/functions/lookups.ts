@@ -37,6 +37,8 @@ interface ResolveBaseInputs {
   distribution: string;
   base: BaseDescription;
   architecture: Architecture;
+  /** Where the stack's file has the settings: `openstack`; `rackspace` by default. */
+  section?: string;
   /** The user's own choice instead. */
   chosen?: { id?: string; name?: string };
 }
@@ -44,13 +46,19 @@ interface ResolveBaseInputs {
 /** `ci-images:rackspace:resolveBase`: finds the base image. */
 export const resolveBase: FunctionType<ResolveBaseInputs, { id: string; description: string; notice?: string }> = {
   token: "ci-images:rackspace:resolveBase",
-  async call({ region: name, distribution, base, architecture, chosen }, context) {
+  async call({ region: name, distribution, base, architecture, chosen, section = "rackspace" }, context) {
     const region = new Region(name, context);
     if (chosen?.id !== undefined) {
       const image = await findImage(region, chosen.id);
       if (image?.status === "active") return described(image);
       const state = image ? `is ${image.status}` : "does not exist, or this project can't see it";
-      throw gone(await listImages(region, { status: "active" }), name, distribution, `image ${chosen.id} ${state}`);
+      throw gone(
+        await listImages(region, { status: "active" }),
+        name,
+        distribution,
+        section,
+        `image ${chosen.id} ${state}`,
+      );
     }
     const images = await listImages(region, { status: "active" });
     const fitting =
@@ -63,14 +71,14 @@ export const resolveBase: FunctionType<ResolveBaseInputs, { id: string; descript
         chosen?.name === undefined
           ? `whose name or properties say ${distribution} (${architecture})`
           : `named "${chosen.name}"`;
-      throw gone(images, name, distribution, `there is no active image ${looked}`);
+      throw gone(images, name, distribution, section, `there is no active image ${looked}`);
     }
     const others = [...new Set(fitting.map((image) => image.name))];
     // Versions of one image have their date in the name, and the newest is meant; what differs in words may be anything.
     const kinds = new Set(others.map((each) => each.replaceAll(/[\d.]+/g, "0")));
     const notice =
       kinds.size > 1
-        ? `${kinds.size} kinds of images fit ${distribution} in ${name} (${others.slice(0, 4).join(", ")}); the newest is taken, ci-images:rackspace.bases.${distribution}.name takes another`
+        ? `${kinds.size} kinds of images fit ${distribution} in ${name} (${others.slice(0, 4).join(", ")}); the newest is taken, ci-images:${section}.bases.${distribution}.name takes another`
         : undefined;
     return { ...described(newest), notice };
   },
@@ -80,12 +88,12 @@ function described(image: Image): { id: string; description: string } {
   return { id: image.id, description: `${image.name} of ${image.created_at.slice(0, 10)}` };
 }
 
-function gone(images: Image[], region: string, distribution: string, found: string): UserError {
+function gone(images: Image[], region: string, distribution: string, section: string, found: string): UserError {
   return new UserError({
     where: `base image of ${distribution} in region ${region}`,
     found,
     allowed: `names that come near: ${nearNames(images, distribution).join(", ") || "the region has no image at all"}`,
-    cure: `set ci-images:rackspace.bases.${distribution}.name (or .id) to one of them, or upload an image`,
+    cure: `set ci-images:${section}.bases.${distribution}.name (or .id) to one of them, or upload an image`,
   });
 }
 

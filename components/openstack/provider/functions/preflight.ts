@@ -18,6 +18,8 @@ interface PreflightInputs {
   volumeSize?: number;
   /** The base image's id. */
   base?: string;
+  /** Where the stack's file has the settings: `openstack`. */
+  section?: string;
   /** A key pair of the user's, and the public key that it must hold. */
   keyPair?: { name: string; publicKey: string };
   /** True where the builder is there already, and needs no room any more. */
@@ -58,6 +60,8 @@ interface Network {
   "router:external"?: boolean;
 }
 
+const usualSection = "rackspace";
+
 /** `ci-images:rackspace:preflight`: refuses to start a bake that can't end well in this region. */
 export const preflight: FunctionType<PreflightInputs, Preflight> = {
   token: "ci-images:rackspace:preflight",
@@ -66,20 +70,23 @@ export const preflight: FunctionType<PreflightInputs, Preflight> = {
     const [flavor, networks, hasKeyPair] = await Promise.all([
       findFlavor(region, inputs),
       findNetworks(region, inputs),
-      checkKeyPair(region, inputs.keyPair),
+      checkKeyPair(region, inputs),
     ]);
     if (!inputs.occupied) await checkRoom(region, flavor);
     return { flavor: flavor.id, ...networks, hasKeyPair, reached: await findReached(region, networks) };
   },
 };
 
-async function findFlavor(region: Region, { flavor: wanted, volumeSize, base }: PreflightInputs): Promise<Flavor> {
+async function findFlavor(
+  region: Region,
+  { flavor: wanted, volumeSize, base, section = usualSection }: PreflightInputs,
+): Promise<Flavor> {
   const { flavors } = await region.send<{ flavors: Flavor[] }>({
     service: "compute",
     method: "GET",
     path: "/flavors/detail",
   });
-  const setting = { where: `region ${region.name}`, key: "ci-images:rackspace.flavor" };
+  const setting = { where: `region ${region.name}`, key: `ci-images:${section}.flavor` };
   const names = flavors.map(({ name }) => name);
   const allowed = names.join(", ");
   if (wanted === undefined) {
@@ -87,7 +94,7 @@ async function findFlavor(region: Region, { flavor: wanted, volumeSize, base }: 
       ...setting,
       found: "it is not set",
       allowed,
-      cure: "pulumi config set --path ci-images:rackspace.flavor NAME",
+      cure: `pulumi config set --path ci-images:${section}.flavor NAME`,
     });
   }
   const flavor = flavors.find(({ id, name }) => name === wanted || id === wanted);
@@ -103,7 +110,7 @@ async function findFlavor(region: Region, { flavor: wanted, volumeSize, base }: 
   const image = base === undefined ? undefined : await baseImage(region, base);
   const disk = volumeSize ?? flavor.disk;
   if (disk === 0) {
-    const cure = "set ci-images:rackspace.volume.size, or take a flavor with a disk";
+    const cure = `set ci-images:${section}.volume.size, or take a flavor with a disk`;
     throw new UserError({ ...setting, found: `flavor "${flavor.name}" has no disk of its own`, cure });
   }
   if ((image?.min_disk ?? 0) > disk) {
@@ -111,7 +118,7 @@ async function findFlavor(region: Region, { flavor: wanted, volumeSize, base }: 
     throw new UserError({
       ...setting,
       found,
-      cure: "take a larger flavor, or a larger ci-images:rackspace.volume.size",
+      cure: `take a larger flavor, or a larger ci-images:${section}.volume.size`,
     });
   }
   if (Number(image?.min_ram ?? 0) > flavor.ram) {
@@ -132,7 +139,10 @@ async function baseImage(region: Region, id: string): Promise<Image> {
   });
 }
 
-async function findNetworks(region: Region, { networks: wanted, floatingNetwork }: PreflightInputs) {
+async function findNetworks(
+  region: Region,
+  { networks: wanted, floatingNetwork, section = usualSection }: PreflightInputs,
+) {
   const { networks } = await region.send<{ networks: Network[] }>({
     service: "network",
     method: "GET",
@@ -147,7 +157,7 @@ async function findNetworks(region: Region, { networks: wanted, floatingNetwork 
     );
     throw new UserError({
       where: `region ${region.name}`,
-      key: `ci-images:rackspace.${key}`,
+      key: `ci-images:${section}.${key}`,
       found: fitting.length > 1 ? `there are ${fitting.length} networks "${name}"` : `there is no network "${name}"`,
       allowed: possible.map((each) => `${each.name} (${each.id})`).join(", ") || "(this project sees none)",
       cure: near && fitting.length === 0 ? `did you mean "${near}"?` : undefined,
@@ -158,7 +168,7 @@ async function findNetworks(region: Region, { networks: wanted, floatingNetwork 
   if (wanted.length === 0 && inside.length > 1) {
     throw new UserError({
       where: `region ${region.name}`,
-      key: "ci-images:rackspace.networks",
+      key: `ci-images:${section}.networks`,
       found: `it is not set, and there are ${inside.length} networks`,
       allowed: inside.map(({ name }) => name).join(", "),
     });
@@ -193,15 +203,19 @@ async function findReached(
   return { family, networks: fitting.map(({ cidr }) => cidr), cloudHost };
 }
 
-async function checkKeyPair(region: Region, wanted: PreflightInputs["keyPair"]): Promise<boolean> {
+async function checkKeyPair(
+  region: Region,
+  { keyPair: wanted, section = usualSection }: PreflightInputs,
+): Promise<boolean> {
   if (!wanted) return false;
   const path = `/os-keypairs/${encodeURIComponent(wanted.name)}`;
   const found = await region.find<{ keypair: { public_key: string } }>("compute", path);
   if (!found) return false;
   if (keyData(found.keypair.public_key) === keyData(wanted.publicKey)) return true;
+  const variable = section.toUpperCase();
   throw new UserError({
-    where: `key pair "${wanted.name}" in region ${region.name} (environment variable RACKSPACE_KEY_PAIR)`,
-    found: "holds another key than the one in RACKSPACE_PRIVATE_KEY_FILENAME",
+    where: `key pair "${wanted.name}" in region ${region.name} (environment variable ${variable}_KEY_PAIR)`,
+    found: `holds another key than the one in ${variable}_PRIVATE_KEY_FILENAME`,
     cure: "name another key pair, or the private key that belongs to this one",
   });
 }

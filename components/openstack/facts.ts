@@ -1,0 +1,49 @@
+// OpenStack, for settings and verbs, by the two names that a stack can have for it.
+import type { CloudFacts } from "../cloud-facts.ts";
+import { openstackSchema } from "./settings.ts";
+
+/** Any OpenStack. */
+export const openstackFacts = factsOf("openstack", "Any OpenStack");
+
+/** The same by the name of the old tools: settings and outputs are under `rackspace`. */
+export const rackspaceFacts = factsOf("rackspace", "Rackspace, or any OpenStack");
+
+function factsOf(name: string, about: string): CloudFacts {
+  return {
+    name,
+    outputName: name,
+    // States have it in the types of resources.
+    plugin: "rackspace",
+    module: new URL("open-cloud.ts", import.meta.url).href,
+    page: "openstack",
+    about,
+    settings: { ...openstackSchema, description: `settings of stack ${name}` },
+    regionSettings: (region) => ({ [`${name}.regions`]: region.split(",") }),
+    async placesToLookIn({ regions }, ask) {
+      if (regions !== undefined) return { regions };
+      const found = await ask<{ usual?: string; regions: string[] }>("regions", {});
+      return { regions: found.usual === undefined ? found.regions : [found.usual] };
+    },
+    machineTypes: ["openstack:compute/instance:Instance"],
+    waitType: "ci-images:rackspace:Boot",
+    // https://github.com/jenkinsci/openstack-cloud-plugin: README, "Configuration as code"
+    jenkinsCloud: (place, images, loginUserOf) => ({
+      openstack: {
+        name: `openstack-${place}`,
+        endPointUrl: "FILL-IN",
+        credentialsId: "FILL-IN",
+        zone: place,
+        templates: Object.entries(images).map(([distribution, id]) => ({
+          name: distribution,
+          labels: distribution,
+          slaveOptions: {
+            bootSource: { image: { name: id } },
+            hardwareId: "FILL-IN",
+            fsRoot: `/home/${loginUserOf(distribution)}`,
+            launcherFactory: { ssh: { credentialsId: "FILL-IN" } },
+          },
+        })),
+      },
+    }),
+  };
+}
