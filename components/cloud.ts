@@ -1,5 +1,5 @@
-// What the life cycle (worker-image.ts) asks of a cloud. A new cloud is a folder beside this file with one class that
-// implements Cloud, named in clouds.ts.
+// What the life cycle (worker-image.ts) needs from a cloud. A new cloud is a folder beside this file with one class
+// that implements Cloud, listed in clouds.ts.
 import type * as pulumi from "@pulumi/pulumi";
 import type { PlanDescription } from "../provision/plan/explain.ts";
 import type { Inventory } from "../provision/builder/life-cycle-commands.ts";
@@ -10,23 +10,23 @@ import type { BuilderIdentity } from "../provision/builder/verification.ts";
 import type { Proxy } from "./shared/bastion.ts";
 import type { BakeStage } from "./stages.ts";
 
-/** A base image with its identity pinned down. */
+/** A base image with a pinned identity. */
 export interface Base {
-  /** Decides the content: an AMI id, a digest. Part of the recipe hash. */
+  /** Determines the content: an AMI id, a digest. Part of the recipe hash. */
   id: string;
   /** For people: `debian 12.12`. */
   description: string;
-  /** Something the user should know about how it was found, e.g. that the mirror did not answer. */
+  /** A notice for the user about how it was found, e.g. that the mirror did not answer. */
   notice?: string;
 }
 
-/** An image of this stack and distribution that the cloud has. */
+/** An existing image of this stack and distribution in the cloud. */
 export interface Generation {
   /** The recipe hash. */
   recipe: string;
-  /** True when it was verified: only then it may be a stack output. */
+  /** True once it was verified: only then may it be a stack output. */
   proven: boolean;
-  /** What its recipe hash was made of, when the cloud or the stack remembers it. */
+  /** What its recipe hash was made from, if the cloud or the stack has a record of it. */
   plan?: PlanDescription;
   /** The base image it was made from. */
   base?: Base;
@@ -34,57 +34,59 @@ export interface Generation {
   builtAt: string;
   /** The recipe's name. */
   name: string;
-  /** Where it is: the image's id, or its folder. */
+  /** Its location: the image's id, or its folder. */
   location: string;
-  /** What the builder was, where the cloud remembers it: needed to verify an image that was not proven yet. */
+  /** The builder's identity, if the cloud has a record of it: needed to verify an image that is not proven yet. */
   builder?: BuilderIdentity;
-  /** Copies of it that the cloud has in other places: their ids by place. */
+  /** Its copies in other places: ids by place. */
   copies?: Readonly<Record<string, string>>;
 }
 
 /** What the cloud has of a stack and distribution before anything is declared. */
 export interface Survey {
-  /** The newest first. */
+  /** Newest first. */
   generations: Generation[];
-  /** Recipe hashes of builders that are there now: a bake that goes on with one of them failed or ended at an earlier stage. */
+  /** Recipe hashes of existing builders: a bake that continues with one failed before, or ended at an earlier stage. */
   builders: string[];
-  /** Those of builders that were sealed and stopped, and wait for their image: nothing may start them again. */
+  /**
+   * Recipe hashes of builders that were sealed and stopped and wait for their image: they must not be started again.
+   */
   sealed?: string[];
-  /** What else the user should know of images that are in the way and what becomes of them, one line each. */
+  /** Notices, one line each: images that block a new one, and what will happen to them. */
   notices?: string[];
 }
 
-/** What an image is named and found by, whether it is to be baked or is there already. */
+/** What identifies an image, whether it is to be baked or already exists. */
 export interface ImageIdentity {
-  /** The recipe's name, as the image has it: an image that is there keeps its old one. */
+  /** The recipe's name, as recorded in the image: an existing image keeps its old one. */
   name: string;
   distribution: Distribution;
   /** The recipe hash. */
   recipe: string;
-  /** Begins the logical names of everything that is declared: place (where there are several), distribution and recipe. */
+  /** Prefix of the logical names of everything declared: place (if there are several), distribution and recipe. */
   prefix: string;
-  /** The component: parent of everything that is declared. */
+  /** The component that is the parent of everything declared. */
   parent: pulumi.Resource;
 }
 
-/** One image that is to be baked. */
+/** An image to be baked. */
 export interface Bake extends ImageIdentity {
   plan: Plan;
   base: Base;
-  /** What the recipe hash is made of, to explain a later change by. */
+  /** What the recipe hash is made from, to explain later changes. */
   description: PlanDescription;
-  /** True when the builder is that of an earlier `pulumi up`, which failed or ended at an earlier stage. */
+  /** True if the builder is from an earlier `pulumi up`, which failed or ended at an earlier stage. */
   interrupted: boolean;
   /**
-   * True when that builder was sealed and stopped, and is to become an image: whether it runs is no longer for the official
-   * resource to decide, which would start it after a `pulumi refresh` has seen it stopped.
+   * True if that builder was sealed and stopped and is to become an image. The official resource must no longer control
+   * whether it runs: after a `pulumi refresh` has seen it stopped, it would start it.
    */
   sealed: boolean;
-  /** How far the bake goes. Before `image`, commands and people log in to the builder after `pulumi up`, too. */
+  /** The last stage of the bake. Before `image`, commands and people log in to the builder after `pulumi up`, too. */
   stage: BakeStage;
 }
 
-/** Where remote Commands connect to; what `remote.Command` of @pulumi/command takes. */
+/** Where remote Commands connect to, in the form that `remote.Command` of @pulumi/command takes. */
 export interface Connection {
   host: pulumi.Input<string>;
   port: pulumi.Input<number>;
@@ -95,36 +97,36 @@ export interface Connection {
   proxy?: Proxy;
 }
 
-/** A machine that was declared: a builder, or a throw-away machine booted from the image. */
+/** A declared machine: a builder, or a trial machine booted from the image. */
 export interface Machine {
   connection: Connection;
-  /** The account that people log in to at the same address; the connection's unless given. */
+  /** The account that people log in to at the same address; by default, the connection's. */
   loginUser?: string;
-  /** Another value for every machine that is made: commands that carry it in their triggers run again on a fresh one. */
+  /** Differs for every machine: commands with it in their triggers run again on a new machine. */
   instance: pulumi.Output<string>;
   /** The public half of the key that logs in, one authorized_keys line. */
   authorizedKey: pulumi.Output<string>;
-  /** The cloud's tool that makes one connection to it, where it is reached by a tunnel: a program and its arguments. */
+  /** The cloud tool that makes one connection to it, if it is reached by a tunnel: a program and its arguments. */
   tunnel?: pulumi.Output<string[]>;
-  /** What must be there before commands run. */
+  /** What commands must wait for. */
   ready: pulumi.Resource;
-  /** True where cloud-init sets the machine up while it boots: the first module waits until that has ended. */
+  /** True if cloud-init sets up the machine while it boots: the first module waits for it to finish. */
   settles?: boolean;
 }
 
-/** What the stack's outputs say of an image. */
+/** An image's stack output. */
 export interface ImageOutput {
   /** The recipe hash. */
   recipe: string;
   /** ISO 8601. */
   builtAt: string;
-  /** What the cloud calls it, and what workers are booted from: an AMI's id, a GCE image's self link, a Glance image's id. */
+  /** The cloud's id that workers boot from: an AMI's id, a GCE image's self link, a Glance image's id. */
   id?: string;
   /** Its name in the cloud. */
   name?: string;
   /** The image's folder (`local`). */
   path?: string;
-  /** The disk in it. */
+  /** The disk in that folder. */
   disk?: string;
   /** The disk file's sha256, hexadecimal. */
   sha256?: string;
@@ -132,41 +134,41 @@ export interface ImageOutput {
   bytes?: number;
 }
 
-/** An image that was declared. */
+/** A declared image. */
 export interface DeclaredImage {
   resource: pulumi.CustomResource;
   output: pulumi.Output<ImageOutput>;
-  /** The builder that it was made with: a machine booted from the image must differ from it. */
+  /** The builder that it was made from: a machine booted from the image must differ from it. */
   builder: pulumi.Output<BuilderIdentity>;
 }
 
-/** A throw-away machine, and how it ends. */
+/** A trial machine, and how it ends. */
 export interface Trial extends Machine {
-  /** How it is booted, for the proof: `qemu tcg, uefi`, `t3.small`. */
+  /** How it was booted, for the proof: `qemu tcg, uefi`, `t3.small`. */
   how: pulumi.Input<string>;
-  /** Declares the end of the machine after `last`. */
+  /** Declares the machine's end after `last`. */
   retire(last: pulumi.Resource): pulumi.Resource;
 }
 
-/** The places that have an image, and what the outputs say of it there. `local` has one place, named as the cloud. */
+/** The image's stack output for each place that has it. `local` has one place, named like the cloud. */
 export type Distributed = Record<string, pulumi.Output<ImageOutput>>;
 
-/** A finished image of this computer, to be imported into a cloud. */
+/** A finished image on this computer, to be imported into a cloud. */
 export interface LocalImage {
   /** Its folder. */
   path: pulumi.Input<string>;
 }
 
-/** A cloud that others can import images from (stack setting `bakery`). */
+/** A cloud whose images others can import (stack setting `bakery`). */
 export interface Bakery extends Cloud {
   /**
-   * A proven image of the recipe, whichever stack made it. In `pulumi up`, waits as long as another stack bakes that recipe.
-   * @returns undefined when there is none: the caller is to bake it, and other stacks wait for that.
+   * A proven image of the recipe, from any stack. During `pulumi up`, waits while another stack bakes that recipe.
+   * @returns undefined if there is none: the caller must bake it, and other stacks wait for that.
    */
   findBaked(distribution: Distribution, recipe: string): Promise<Generation | undefined>;
   /**
-   * A finished image by its place on this computer, whichever project baked it.
-   * @throws UserError when there is none, or it was not verified.
+   * A finished image by its location on this computer, from any project.
+   * @throws UserError when it doesn't exist or was not verified.
    */
   describe(
     location: string,
@@ -182,32 +184,35 @@ export interface Cloud {
   readonly name: string;
   /** Where the stack's outputs have its images: `aws`. */
   readonly outputName: string;
-  /** True where the disk of the stopped builder can be read, so that the sealing is asserted there. */
+  /** True if the stopped builder's disk can be read, so that the sealing is checked there. */
   readonly readsStopped?: boolean;
-  /** The region or project, as in the outputs; undefined where there are no places (`local`). */
+  /** The region or project, as in the outputs; undefined if there are no places (`local`). */
   readonly place?: string;
-  /** Size of the image's disk in bytes, where the stack's settings decide it and not the recipe. Counts in the recipe hash. */
+  /**
+   * Size of the image's disk in bytes, if the stack's settings decide it rather than the recipe. Part of the recipe
+   * hash.
+   */
   readonly sizeBytes?: number;
-  /** The account that this cloud's base images have, where it is not the distribution's own. */
+  /** The login account of this cloud's base images, if it differs from the distribution's own. */
   loginUser?(distribution: Distribution): string | undefined;
   /**
-   * Pins the base image down.
-   * @param base What the recipe says of it. Clouds that have base images of their own look those up instead.
-   * @param pinned The base to stay with (stack setting `base: pinned`): that of the newest proven image.
+   * Pins the base image.
+   * @param base The recipe's base. Clouds with their own base images look those up instead.
+   * @param pinned The base to keep (stack setting `base: pinned`): that of the newest proven image.
    * @throws UserError when there is none.
    */
   resolveBase(base: RecipeBase, distribution: Distribution, pinned?: Base): Promise<Base>;
   survey(distribution: Distribution): Promise<Survey>;
   /**
-   * Called before a bake is declared: refuses to start one that can't end well. Throws a UserError.
+   * Called before a bake is declared: refuses one that can't succeed, by throwing a UserError.
    * @param recipe The recipe's hash.
-   * @param stage How far the bake goes.
+   * @param stage The last stage of the bake.
    */
   preflight(plan: Plan, recipe: string, stage: BakeStage): Promise<void>;
 
-  /** Lease, keys and machine. */
+  /** Declares lease, keys and machine. */
   declareBuilder(bake: Bake): Machine;
-  /** Declares that nobody can log in any more from here on; the sealing command depends on it. */
+  /** Declares that nobody can log in after this point; the sealing command depends on it. */
   declareSealing(bake: Bake, builder: Machine, after: pulumi.Resource): pulumi.Resource;
   /** Stops the sealed builder, makes the image and ends the builder, in the order that the cloud needs. */
   declareImage(
@@ -217,13 +222,13 @@ export interface Cloud {
     inventory: pulumi.Output<Inventory>,
   ): DeclaredImage;
   /**
-   * Declares the upload of an image that was baked elsewhere, and what removes it when it comes to nothing. Undefined on clouds that
+   * Declares the upload of an image that was baked elsewhere, and its removal if that fails. Undefined on clouds that
    * can't import.
    */
   declareImport?(bake: Bake, source: LocalImage): DeclaredImage;
-  /** Declares an image that is there already, and nothing to make it with. */
+  /** Declares an existing image, with nothing to make it from. */
   declareGeneration(identity: ImageIdentity, generation: Generation): DeclaredImage;
-  /** A throw-away machine booted from the image. */
+  /** Declares a trial machine booted from the image. */
   declareTrial(bake: Bake, image: DeclaredImage): Trial;
   /** Marks the image as proven; stack outputs wait for it. */
   declarePromotion(
@@ -233,10 +238,10 @@ export interface Cloud {
     after: pulumi.Resource[],
   ): pulumi.CustomResource;
   /**
-   * Declares what makes a proven image available: copies to other places, sharing, families. Called for every proven image
-   * that the stack has, old or new, in every `up`; so what it declares must stay as it is when nothing changed.
-   * @param after What must be done before: the promotion, for an image that was just made; else nothing.
-   * @returns an output for each place that has the image, its own among them.
+   * Declares what makes a proven image available: copies to other places, sharing, families. Called in every `up` for
+   * every proven image of the stack, old or new; so its declarations must not change when nothing else did.
+   * @param after What must happen before: the promotion, for a new image; otherwise nothing.
+   * @returns an output for each place that has the image, including its own.
    */
   declareDistribution(identity: ImageIdentity, image: DeclaredImage, after: pulumi.Resource[]): Distributed;
 }

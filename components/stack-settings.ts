@@ -1,5 +1,5 @@
-// The stack's settings: the keys of Pulumi.<stack>.yaml under `ci-images:`, read once and checked whole. Those of one
-// cloud stand under its name and are described in its folder.
+// The stack's settings: the keys of Pulumi.<stack>.yaml under `ci-images:`, read once and checked as a whole. A cloud's
+// settings are under its name and described in its folder.
 import * as pulumi from "@pulumi/pulumi";
 import { priceForm, pricePattern } from "../common/price.ts";
 import { UserError, type Complaint } from "../common/user-error.ts";
@@ -12,9 +12,9 @@ import { stages, type Power, type Stage } from "./stages.ts";
 
 /** How finished images are verified. */
 export interface Verify {
-  /** False publishes images that nobody has seen booting. */
+  /** False publishes images without booting them first. */
   enabled: boolean;
-  /** What the `local` cloud boots them with. */
+  /** The firmware that `local` boots them with. */
   firmware: "uefi" | "bios";
 }
 
@@ -23,42 +23,47 @@ export interface Settings {
   cloud: string;
   /** Where images are baked: in the cloud, or on this computer, to be imported into the cloud. */
   bakery: "cloud" | "local";
-  /** A finished image on this computer that the stack imports instead of baking one of a recipe: its folder, relative to the project. */
+  /**
+   * A finished image on this computer that the stack imports in place of baking a recipe: its folder, relative to the
+   * project.
+   */
   image?: string;
   /** The recipe's path, relative to the project. */
   recipe: string;
-  /** Distributions to bake instead of the recipe's own. */
+  /** Distributions to bake in place of the recipe's own. */
   distributions?: string[];
-  /** `latest` bakes anew when the base image has a newer version; `pinned` stays with the base of the newest image. */
+  /** `latest` bakes again when the base image has a newer version; `pinned` keeps the base of the newest image. */
   base: "latest" | "pinned";
-  /** The disk's size instead of the recipe's own: `8G`. */
+  /** The disk's size in place of the recipe's own: `8G`. */
   size?: string;
-  /** What images are written as instead of what the recipe says; only `local` writes several. */
+  /** Image formats in place of the recipe's; only `local` writes several. */
   formats?: string[];
-  /** How many generations stay beside the newest. */
+  /** How many generations to keep besides the newest. */
   keep: number;
   /** Seconds after which a machine of a bake ends itself. */
   maxLifetimeSeconds: number;
   verify: Verify;
-  /** How far a bake goes. Before `image`, the builder stays. */
+  /** The last stage of a bake. Before `image`, the builder stays. */
   stage: Stage;
   /** Whether the builder of such a stage runs. */
   power: Power;
   /** Where `local` keeps images, relative to the project. */
   imageDirectory: string;
-  /** A mirror URL for each distribution (`debian`, `ubuntu`) that is not to come from where this computer's packages come from. */
+  /**
+   * A mirror URL for each distribution (`debian`, `ubuntu`); by default, packages come from where this computer's do.
+   */
   mirrors: Record<string, string>;
-  /** A folder with modules of one's own, relative to the project. */
+  /** A folder with the user's own modules, relative to the project. */
   modules?: string;
-  /** Values for `{ secret: NAME }`, as the stack has them. */
+  /** Values for `{ secret: NAME }`, as stored in the stack. */
   secrets?: unknown;
-  /** Who may reach the machines of a bake by SSH, in CIDR form; without it, this computer's own address as others see it. */
+  /** Who may connect to a bake's machines by SSH, in CIDR form; by default, this computer's own public address. */
   sshFrom?: string[];
-  /** The host that connections to the machines of a bake go through. */
+  /** The host that connections to a bake's machines go through. */
   bastion?: BastionSettings;
-  /** What a builder of this stack costs in an hour, `0.0416 USD`: only for what the command line's `status` tells. */
+  /** What a builder of this stack costs per hour, `0.0416 USD`: only shown by `status`. */
   pricePerHour?: string;
-  /** Tags (labels, properties) on everything that is made, beside our own. */
+  /** Tags (labels, properties) on everything that is made, in addition to our own. */
   tags: Record<string, string>;
   /** A file, relative to the project, that changes the arguments of the underlying resources; see transforms.ts. */
   transforms?: string;
@@ -76,7 +81,7 @@ const schema: Schema & { properties: Record<string, Schema> } = {
     recipe: { type: "string", default: "provision/recipes/jenkins-worker.yaml" },
     distributions: { type: "array", items: { type: "string" }, minItems: 1 },
     base: { enum: ["latest", "pinned"], default: "latest" },
-    // Checked with the recipe, whose keys they stand for.
+    // Checked with the recipe's own keys, which they replace.
     size: { type: "string" },
     formats: { type: "array", items: { type: "string" }, minItems: 1 },
     keep: { type: "integer", minimum: 0, default: 1 },
@@ -124,7 +129,7 @@ function wholeSchema() {
 
 /**
  * Reads the settings of the selected stack.
- * @throws UserError with every wrong key together.
+ * @throws UserError that reports all wrong keys together.
  */
 export function readSettings(): Settings {
   const prefix = `${pulumi.getProject()}:`;
@@ -162,7 +167,7 @@ export function checkSettings<S extends Settings = Settings>(
     const allowed = "a stack of a cloud: nothing is between this computer and its own machines";
     complaints.push({ where, key: `${prefix}bastion`, found: `set, on \`${rest.cloud}\``, allowed });
   }
-  // An image of this computer was baked here.
+  // An image on this computer was baked here.
   if (rest.image !== undefined) rest.bakery = "local";
   const { bakery, image, stage } = rest;
   if (image !== undefined && (isHere || !["image", "none"].includes(stage))) {
@@ -189,20 +194,20 @@ export function checkSettings<S extends Settings = Settings>(
   return (bastion === undefined ? settings : { ...settings, bastion: parseBastion(bastion) }) as unknown as S;
 }
 
-/** Keys as they stand in the file, and no values of secrets. */
+/** Keys as written in the file, without secret values. */
 function presentable(complaint: Complaint, prefix: string): Complaint {
   const { key, found } = complaint;
   const shown = key === "secrets" || key?.startsWith("secrets.") ? "a value of another kind" : found;
   return { ...complaint, key: key === undefined ? prefix.slice(0, -1) : prefix + key, found: shown };
 }
 
-/** Pulumi hands every value over as text; objects, numbers and booleans are JSON in it. */
+/** Pulumi passes every value as text; objects, numbers and booleans are JSON in it. */
 function parse(value: string): unknown {
   if (!/^(\{.*\}|\[.*\]|true|false|\d+)$/s.test(value)) return value;
   try {
     return JSON.parse(value);
   } catch {
-    // Text that only looks like JSON is judged as text.
+    // Text that only looks like JSON stays text.
     return value;
   }
 }

@@ -1,8 +1,8 @@
-// How far a bake goes: the stack settings `stage` and `power`.
+// The stages of a bake: the stack settings `stage` and `power`.
 
 /**
- * The stages in their order: no builder, and the images there are; the builder is there; its modules ran; its tests passed;
- * the image is made and proven.
+ * The stages in order: no builder, only existing images; the builder runs; its modules ran; its tests passed; the image
+ * is made and proven.
  */
 export const stages = ["none", "builder", "provisioned", "tested", "image"] as const;
 
@@ -14,16 +14,16 @@ export type BakeStage = Exclude<Stage, "none">;
 /** `off` stops the builder and keeps it. */
 export type Power = "on" | "off";
 
-/** A builder that stays after `pulumi up`, as the stack's output `builders` has it. */
+/** A builder that stays after `pulumi up`, in the stack's output `builders`. */
 export interface StagedBuilder {
   /** The recipe hash. */
   recipe: string;
-  /** What it has behind it. */
+  /** The last stage it completed. */
   stage: Exclude<BakeStage, "image">;
   power: Power;
 }
 
-/** True when `stage` has `other` behind it, or is it. */
+/** True if `stage` includes `other`. */
 export function reaches(stage: Stage, other: Stage): boolean {
   return stages.indexOf(stage) >= stages.indexOf(other);
 }

@@ -1,15 +1,15 @@
-// Where each distribution's base image is found on EC2, and the account that it has. Ids are never written down: they
-// differ by region, and change with every release.
+// The source of each distribution's base image on EC2, and its login account. Ids are looked up, not listed: they
+// differ by region and change with every release.
 import type { Distribution } from "../../provision/module.ts";
 import type { ChosenBase, Ec2Settings } from "./settings.ts";
 
-/** What our provider looks for; see components/ec2/provider/base.ts. */
+/** What our provider looks up; see components/ec2/provider/base.ts. */
 export type BaseSource = { id: string } | { parameter: string } | { owner: string; name: string };
 
 type Architecture = Ec2Settings["architecture"];
 
 interface BaseEntry {
-  /** The account of the image's own, where it is not the distribution's. */
+  /** The login account, if this image's differs from the distribution's usual one. */
   loginUser?: string;
   source(architecture: Architecture): BaseSource;
 }

@@ -1,16 +1,17 @@
-// AMIs that are in the way of new ones: AWS gave them up, somebody disabled or deregistered them. The official resources would keep
-// them in the state for ever; another name makes the engine replace them, and what failed is removed before.
+// AMIs that block a new one because AWS failed to make them, or somebody disabled or deregistered them. The official
+// resources would keep them in the state forever. A new name makes the engine replace them; failed ones are removed
+// first.
 import type * as pulumi from "@pulumi/pulumi";
 import { imageNameOf } from "./facts/image-names.ts";
 import type { UselessImage } from "./facts/blocking-image.ts";
 import type { ImageIdentity } from "../cloud.ts";
 import { FailedImages } from "./resources.ts";
 
-/** What there is of them in a stack. */
+/** The blocking AMIs of a stack. */
 export class UselessImages {
   private readonly byDistribution = new Map<string, readonly UselessImage[]>();
 
-  /** @returns what the user should know of them, one line each. */
+  /** @returns notices for the user, one line each. */
   note(distribution: string, found: readonly UselessImage[]): string[] {
     this.byDistribution.set(distribution, found);
     return found.map(({ id, region, reason, failed }) => {
@@ -19,7 +20,7 @@ export class UselessImages {
     });
   }
 
-  /** Declares the end of those that failed. @returns what a new image must wait for. */
+  /** Declares the removal of the failed ones. @returns what a new image must wait for. */
   declareEnd(identity: ImageIdentity, region: string, name: string): pulumi.Resource[] {
     const failed = this.of(identity, region).filter(({ failed }) => failed);
     if (failed.length === 0) return [];

@@ -1,5 +1,5 @@
-// Amazon EC2: a recipe becomes an AMI. Official resources where there are any (images.ts, machine.ts), our own for what
-// they do not do (resources.ts); here is how they hang together.
+// Amazon EC2: a recipe becomes an AMI. Uses official resources where they exist (images.ts, machine.ts) and our own for
+// the rest (resources.ts); this file connects them.
 import type * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { tagNames, tagKey } from "./facts/tags.ts";
@@ -37,14 +37,14 @@ import { Ec2Images, imageOutput } from "./images.ts";
 import { declareMachine, powerType, type Ec2Machine, type Surroundings } from "./machine.ts";
 import { Promotion, steps, type ImageAttributes } from "./resources.ts";
 
-/** A generation as the survey (components/ec2/provider/functions/lookups.ts) tells of it. */
+/** A generation as the survey (components/ec2/provider/functions/lookups.ts) reports it. */
 interface Ec2Generation extends Generation {
   base: Base;
   /** The AMI's name. */
   imageName: string;
 }
 
-/** What the survey tells. */
+/** The survey's result. */
 interface Surveyed {
   generations: Ec2Generation[];
   builders: string[];
@@ -52,37 +52,37 @@ interface Surveyed {
   useless: UselessImage[];
 }
 
-/** What the preflight (components/ec2/provider/functions/lookups.ts) found out. */
+/** The preflight's result (components/ec2/provider/functions/lookups.ts). */
 interface Preflight {
   vpc: string;
   cidr?: string;
-  /** Ids of subnets, the first of which is to be taken. */
+  /** Ids of subnets; the first one is used. */
   subnets: string[];
   notices: string[];
 }
 
-/** An AMI with what else belongs to it. */
+/** An AMI and what belongs to it. */
 interface Ec2Image extends DeclaredImage {
   attributes: ImageAttributes;
   /** Tags for copies. */
   tags: Record<string, string>;
-  /** Copies that are there already: ids by region. */
+  /** Existing copies: ids by region. */
   copies: Readonly<Record<string, string>>;
 }
 
 const defaultTypes = { amd64: "t3.small", arm64: "t4g.small" } as const;
 
-/** The `ec2` stack's cloud, in the region that it bakes in. */
+/** The cloud of stack `ec2`, in the region it bakes in. */
 export class Ec2Cloud implements Cloud {
   readonly name = "ec2";
   readonly outputName = "aws";
   readonly sizeBytes: number;
   private readonly images: Ec2Images;
   private readonly instanceType: string;
-  /** What the preflight found out; none before that, as nothing is declared that needs it. */
+  /** The preflight's result; undefined until it has run, since nothing declared before needs it. */
   private found?: Pick<Surroundings, "vpc" | "subnets" | "sshFrom" | "sshFromGroups" | "proxy">;
   private readonly said = new Set<string>();
-  /** Found once: all distributions are reached in the same way. */
+  /** Looked up once: all distributions are reached the same way. */
   private opened?: Promise<string[]>;
   /** Ids of base images by distribution. */
   private readonly bases = new Map<string, string>();
@@ -199,7 +199,7 @@ export class Ec2Cloud implements Cloud {
     const attributes = this.images.declareAttributes(prefix, this.place, resource.id, tags, parent);
     const output = imageOutput(resource.id, name, recipe, builtAt);
     const image = { resource, output, attributes, tags, copies };
-    // Only the verification of an image that was made earlier asks for this.
+    // Only read when verifying an image that was made earlier.
     return Object.defineProperty(image as Ec2Image, "builder", { get: () => builderOf(id, builder) });
   }
 
@@ -231,7 +231,7 @@ export class Ec2Cloud implements Cloud {
     const own = onceMade(output, [...after, attributes, ...shared]);
     const copies = this.copyTo.map((region) => {
       const name = `${prefix}-${region}`;
-      // Copies are made of proven images only.
+      // Only proven images are copied.
       const copyTags = { ...tags, [tagNames.proven]: "as the image it was copied from" };
       const copy = this.images.declareCopy(identity, region, resource.id, copyTags, image.copies[region], after);
       const copied = this.images.declareAttributes(name, region, copy.id, tags, parent);
@@ -243,15 +243,15 @@ export class Ec2Cloud implements Cloud {
     return { [this.place]: own, ...Object.fromEntries(copies) };
   }
 
-  /** Says something once, whatever the number of distributions. */
+  /** Prints a notice once, however many distributions there are. */
   private say(notice: string): void {
     if (!this.said.has(notice)) void pulumi.log.info(notice);
     this.said.add(notice);
   }
 
   /**
-   * Who SSH is opened to; nobody where the user's own security group decides that.
-   * @param cidr The network of machines' private addresses.
+   * The networks that SSH is open to; none if the user's own security group decides that.
+   * @param cidr The network of the machines' private addresses.
    */
   private async sshFrom(
     vpc: string,
@@ -275,8 +275,8 @@ export class Ec2Cloud implements Cloud {
   }
 
   /**
-   * Whether the builder is to run, where that is ours to say. At stage `image` it runs anyway, and a sealed one must not be
-   * started again; only one that an earlier stage has powered off has to be started.
+   * Whether the builder should run, if we decide that. Stage `image` needs no power resource: the builder runs anyway,
+   * and a sealed one must not be started again. Only a builder that an earlier stage powered off has to be started.
    */
   private powerOf({ prefix, sealed, stage }: Bake): Power | undefined {
     if (sealed) return undefined;
@@ -306,7 +306,7 @@ export class Ec2Cloud implements Cloud {
     const owner = { project: pulumi.getProject(), stack: pulumi.getStack() };
     const labels: Labels = { ...owner, distribution: distribution.id, recipe, role, base: base.id };
     const { settings, place: region, instanceType } = this;
-    // A trial machine has a key of its own: the image must let in nobody who could log in to the builder.
+    // A trial machine gets its own key: the builder's key must not open the image.
     const ownKey = role === "builder" ? this.ownKey : undefined;
     const provider: aws.Provider = this.images.provider(region);
     const surroundings = { settings, region, instanceType, provider, ownKey, state: this.state, ...this.found };

@@ -1,4 +1,4 @@
-// AMIs as resources: one made of a builder, one that is there already, copies in other regions, and who may launch them.
+// AMIs as resources: made from a builder, already present, or copied to other regions; and who may launch them.
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { cloudLabels, cloudName } from "../../common/labels.ts";
@@ -18,7 +18,7 @@ export const imageTypes = {
   imported: "ci-images:ec2:ImportedImage",
 } as const;
 
-/** Inputs that decided what an image was when it was made; later they decide nothing. */
+/** Inputs that only matter when an image is made; later changes to them are ignored. */
 const settled = [
   "name",
   "description",
@@ -34,23 +34,23 @@ const settled = [
 /** Where a copy came from. */
 const origin = ["name", "sourceAmiId", "sourceAmiRegion"];
 
-/** AWS keeps 60 minutes of patience for large disks; ours (components/ec2/provider/images.ts) is as long. */
+/** AWS takes up to 60 minutes for large disks; components/ec2/provider/images.ts waits as long. */
 const customTimeouts = { create: "60m" };
 
 /** Declares AMIs of one stack. */
 export class Ec2Images {
-  /** Those that are in the way; known from the survey on. */
+  /** Images that block new ones; known once the survey has run. */
   readonly useless = new UselessImages();
   private readonly providers = new Map<string, aws.Provider>();
 
   constructor(
     private readonly settings: Ec2Stack,
     private readonly state: StackState,
-    /** Where images are baked. */
+    /** The region that images are baked in. */
     private readonly region: string,
   ) {}
 
-  /** A provider for each region. Credentials and endpoint come from the environment, as everywhere. */
+  /** A provider for each region. Credentials and endpoint come from the environment. */
   provider(region: string): aws.Provider {
     let provider = this.providers.get(region);
     if (!provider) {
@@ -60,12 +60,12 @@ export class Ec2Images {
     return provider;
   }
 
-  /** The AMI's name, unless it is taken: unique in account and region. */
+  /** The AMI's name, unless it is taken. Names are unique in an account and region. */
   private nameOf({ name, distribution, recipe }: ImageIdentity): string {
     return cloudName(ec2Labels, pulumi.getProject(), pulumi.getStack(), name, distribution.id, recipe.slice(0, 12));
   }
 
-  /** Tags that an image, its copies and their snapshots have in common. */
+  /** Tags that an image, its copies and their snapshots share. */
   tagsOf(identity: ImageIdentity, base: { id: string; description: string }): Record<string, string> {
     const { distribution, recipe, name } = identity;
     const owner = { project: pulumi.getProject(), stack: pulumi.getStack() };
@@ -78,7 +78,7 @@ export class Ec2Images {
     };
   }
 
-  /** A new AMI of a stopped builder. */
+  /** A new AMI made from a stopped builder. */
   declareMade(
     identity: ImageIdentity,
     instance: pulumi.Input<string>,
@@ -94,7 +94,7 @@ export class Ec2Images {
         name: this.freeName(identity, this.region, imageTypes.made, prefix),
         description: `${identity.name}: ${distribution.id}, recipe ${recipe.slice(0, 12)}`,
         sourceInstanceId: instance,
-        // The instance is stopped: nothing is rebooted, and nothing has to be.
+        // The instance is stopped, so no reboot is needed.
         snapshotWithoutReboot: true,
         tags,
       },
@@ -108,7 +108,7 @@ export class Ec2Images {
     );
   }
 
-  /** A new AMI of a disk of this computer. */
+  /** A new AMI made from a disk on this computer. */
   declareImported(identity: ImageIdentity, { path }: LocalImage, tags: Record<string, string>): ImportedImage {
     const { prefix, distribution, recipe, parent } = identity;
     const { diskSize, bootMode = "uefi-preferred", encrypted, kmsKeys } = this.settings.ec2;
@@ -129,7 +129,7 @@ export class Ec2Images {
     return new ImportedImage(prefix, args, { parent, deletedWith: lease, dependsOn: [lease, ...ended] });
   }
 
-  /** An AMI that is there, as the state knows it; one that it does not know is adopted. */
+  /** An existing AMI as the state has it; one missing from the state is adopted. */
   declarePresent(
     identity: ImageIdentity,
     image: { id: string; name: string },
@@ -147,7 +147,7 @@ export class Ec2Images {
     }
     return new aws.ec2.AmiFromInstance(
       prefix,
-      // Required, and ignored: the state's own values stay.
+      // Required but ignored: the state keeps its own values.
       { name: image.name, sourceInstanceId: "i-00000000000000000" },
       { ...kept, provider: this.provider(this.region), ignoreChanges: settled, customTimeouts },
     );
@@ -174,7 +174,7 @@ export class Ec2Images {
     return new aws.ec2.AmiCopy(
       name,
       {
-        // Ignored where the copy is there.
+        // Ignored if the copy exists.
         name: this.freeName(identity, region, imageTypes.copied, name),
         description: `${identity.name}: ${distribution.id}, recipe ${recipe.slice(0, 12)}`,
         sourceAmiId: source,
@@ -186,7 +186,7 @@ export class Ec2Images {
         ...kept,
         provider: this.provider(region),
         dependsOn: [...after, lease, ...ended],
-        // A copy that is there stays as it was made. Deprecation is set by ImageAttributes.
+        // An existing copy keeps its inputs. ImageAttributes sets the deprecation.
         ignoreChanges: ["encrypted", "kmsKeyId", "deprecationTime", ...(present === undefined ? [] : origin)],
         customTimeouts,
       },
@@ -229,7 +229,7 @@ export class Ec2Images {
     );
   }
 
-  /** Declared before the image and so deleted after it. */
+  /** Declared before the image, and therefore deleted after it. */
   private declareLease(identity: ImageIdentity, region: string): ImageLease {
     const { prefix, parent } = identity;
     const tags = this.leaseTags(identity);
@@ -237,29 +237,29 @@ export class Ec2Images {
     return new ImageLease(`${name}-lease`, { region, name: this.nameOf(identity), tags }, { parent });
   }
 
-  /** What an image and its snapshots are found by. */
+  /** The tags that identify an image and its snapshots. */
   private leaseTags({ distribution, recipe }: ImageIdentity): Record<string, string> {
     const owner = { project: pulumi.getProject(), stack: pulumi.getStack() };
     return cloudLabels(ec2Labels, { ...owner, distribution: distribution.id, recipe, role: "image" });
   }
 
   /**
-   * The name of an AMI that is to be made. The one that the state has, if any, failed or was deregistered: with its name the
-   * engine would keep it.
+   * The name for a new AMI. If the state has one under the usual name, that one failed or was deregistered; reusing its
+   * name would make the engine keep it.
    */
   private freeName(identity: ImageIdentity, region: string, type: string, name: string): string {
     const lost = this.state.outputsOf(type, name)?.name as string | undefined;
     return this.useless.freeName(identity, region, this.nameOf(identity), lost);
   }
 
-  /** Whether the state has an AMI: this one, and not an earlier one that failed or is gone. */
+  /** Whether the state has this AMI, rather than an earlier one that failed or no longer exists. */
   private isManaged(type: string, name: string, id: string): boolean {
     const known = this.state.outputsOf(type, name);
     return (known?.image ?? known?.id) === id;
   }
 }
 
-/** What the outputs say of an AMI. */
+/** An AMI's stack output. */
 export function imageOutput(
   id: pulumi.Output<string>,
   name: pulumi.Input<string>,

@@ -1,5 +1,5 @@
-// One EC2 machine with all that it needs: lease, key pair, security group, instance, and the wait for its first answer.
-// Builder and trial machine are the same but for the image they boot from.
+// An EC2 machine and what it needs: lease, key pair, security group, instance, and the wait for its first answer.
+// Builder and trial machine differ only in the image they boot from.
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { tagNames } from "./facts/tags.ts";
@@ -23,38 +23,38 @@ export interface Surroundings {
   instanceType: string;
   provider: aws.Provider;
   ownKey?: OwnKey;
-  /** Where machines are; from the preflight. */
+  /** The VPC that machines are in; from the preflight. */
   vpc: string;
-  /** Ids of subnets that they can start in, the first of which is to be taken. */
+  /** Ids of subnets that they can start in; the first one is used. */
   subnets: string[];
-  /** Networks that may reach its SSH. */
+  /** Networks that may connect to SSH. */
   sshFrom: string[];
-  /** Security groups that may. */
+  /** Security groups that may connect to SSH. */
   sshFromGroups?: string[];
   /** The bastion that connections go through. */
   proxy?: Proxy;
-  /** What is under management already. */
+  /** The resources already in the state. */
   state: StackState;
 }
 
-/** What this machine is. */
+/** What distinguishes this machine. */
 export interface MachineArgs {
-  /** Begins the logical names. */
+  /** Prefix of the logical names. */
   prefix: string;
   labels: Labels;
   /** The AMI's id. */
   image: pulumi.Input<string>;
   loginUser: string;
   parent: pulumi.Resource;
-  /** What must be there before it is started. */
+  /** Resources that must exist before it starts. */
   after: pulumi.Resource[];
-  /** Whether it is to run, where that may change; left out, it runs from the beginning. */
+  /** Whether it should run, if that can change; left out, it always runs. */
   power?: Power;
-  /** True when people and commands log in to it after `pulumi up`, too. */
+  /** True if people and commands log in to it after `pulumi up`, too. */
   open?: boolean;
 }
 
-/** A declared machine, and how steps name it. */
+/** A declared machine, and the arguments that steps identify it by. */
 export interface Ec2Machine extends Machine {
   step: StepArgs;
   lease: Lease;
@@ -72,7 +72,7 @@ export function declareMachine(surroundings: Surroundings, args: MachineArgs): E
     Name: name,
     [tagNames.machine]: name,
   }));
-  // Dropping the lease drops these: what is gone already must not be deleted by its official resource.
+  // Dropping the lease deletes these, so their official resources must not try again.
   const options = { parent, provider, deletedWith: lease };
   const keyName =
     ownKey?.name ??
@@ -97,8 +97,8 @@ export function declareMachine(surroundings: Surroundings, args: MachineArgs): E
       tags,
       volumeTags: tags,
     },
-    // After a refresh the provider takes a stopped machine for one that was to have no public address, and replaces it:
-    // https://github.com/hashicorp/terraform-provider-aws/issues/33775
+    // After a refresh, the provider believes that a stopped machine was declared without a public address, and replaces
+    // it: https://github.com/hashicorp/terraform-provider-aws/issues/33775
     { ...options, dependsOn: after, ignoreChanges: ["associatePublicIpAddress"] },
   );
   const step = { region, machine: lease.machine, instance: instance.id };
@@ -134,7 +134,8 @@ export function declareMachine(surroundings: Surroundings, args: MachineArgs): E
 }
 
 /**
- * One connection by standard input and output, as AWS documents both for OpenSSH's ProxyCommand:
+ * The command that carries one connection over standard input and output, as AWS documents both tunnels for OpenSSH's
+ * ProxyCommand:
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/connect-using-eice.html,
  * https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-getting-started-enable-ssh-connections.html
  */
@@ -152,7 +153,7 @@ function tunnelCommand(
 
 const sshSession = ["--document-name", "AWS-StartSSHSession", "--parameters", "portNumber=22"];
 
-/** The type of what powers machines off and on, as the state has it. */
+/** The type of the resource that powers machines on and off, as the state has it. */
 export const powerType = "aws:ec2transitgateway/instanceState:InstanceState";
 
 function declarePower(
@@ -180,8 +181,8 @@ function declareLease(
 }
 
 /**
- * Open from `sshFrom` and `sshFromGroups` to the machine's SSH and to the bake's own way in, which no tunnel leads to, and to nothing else.
- * The way out is free, as packages come from there.
+ * The machine's security group. Lets `sshFrom` and `sshFromGroups` in to SSH and to the bake's own port (which no
+ * tunnel reaches), and nothing else. Outgoing traffic is open, as packages are downloaded.
  */
 function declareSecurityGroup(
   { settings, sshFrom, sshFromGroups = [] }: Surroundings,
@@ -214,13 +215,13 @@ function declareSecurityGroup(
   );
 }
 
-/** What decides over a machine, as the stack's settings are now. */
+/** The current settings that a machine is made with. */
 function madeWith({ settings, region, instanceType, vpc, subnets }: Surroundings): MadeWith {
   const { spot, diskSize, encrypted, kmsKeys, address, instanceProfile } = settings.ec2;
   const kmsKey = encrypted ? kmsKeys[region] : undefined;
   return {
     ...{ instanceType, spot, vpc },
-    // Without one the provider says nothing of the public address; see components/ec2/provider/subnets.ts.
+    // Without a subnet the provider doesn't request a public address; see components/ec2/provider/subnets.ts.
     subnet: subnets[0],
     publicAddress: address === "public",
     ...(instanceProfile !== undefined && { instanceProfile }),
@@ -229,20 +230,23 @@ function madeWith({ settings, region, instanceType, vpc, subnets }: Surroundings
   };
 }
 
-/** How a machine is launched. The question whether there is spot capacity is asked with the same, or it would say nothing. */
+/**
+ * Arguments that launch a machine. The probe for spot capacity uses the same ones; otherwise its answer would mean
+ * nothing.
+ */
 function instanceArgs({ madeWith: made }: Lease) {
   return {
     instanceType: made.instanceType,
     subnetId: made.subnet,
     associatePublicIpAddress: made.publicAddress,
     iamInstanceProfile: made.apply(({ instanceProfile }) => instanceProfile!),
-    // What the machine's own deadline relies on: powering off from inside ends it.
+    // The machine's own deadline relies on this: powering off from inside terminates it.
     instanceInitiatedShutdownBehavior: "terminate",
     metadataOptions: { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1 },
     rootBlockDevice: made.apply(({ disk: { size, encrypted, kmsKey } }) => ({
       volumeType: "gp3",
       volumeSize: size,
-      // Left out when false: where the account encrypts by default, the provider reads true, and would replace the machine for it.
+      // Left out when false: if the account encrypts by default, the provider reads true and would replace the machine.
       ...(encrypted && { encrypted, kmsKeyId: kmsKey }),
       deleteOnTermination: true,
     })),
@@ -250,8 +254,8 @@ function instanceArgs({ madeWith: made }: Lease) {
 }
 
 /**
- * Spot machines can only be stopped when their request is persistent. It ends with the lease, so that no machine takes the
- * place of one that ended.
+ * Market options. Only a persistent spot request allows a machine to be stopped. The request ends with the lease, so no
+ * other machine replaces one that ended.
  */
 function marketArgs(
   { settings, region, state }: Surroundings,
@@ -260,7 +264,7 @@ function marketArgs(
   tags: pulumi.Output<Record<string, string>>,
 ): Pick<aws.ec2.InstanceArgs, "instanceMarketOptions"> {
   const name = `${prefix}-market`;
-  // A machine stays what it was made as, whatever the setting says by now.
+  // A machine keeps the market it was made in, even if the setting has changed.
   if (!settings.ec2.spot && !state.has("ci-images:ec2:Market", name)) return {};
   const { machine, madeWith } = lease;
   const probe = new Market(name, { region, machine, image, madeWith, tags }, { parent, dependsOn: after });

@@ -1,4 +1,4 @@
-// From the stack's settings to its cloud: finds the region, and refuses settings that contradict each other.
+// Opens the stack's cloud: finds the region, and refuses contradictory settings.
 import * as pulumi from "@pulumi/pulumi";
 import { UserError } from "../../common/user-error.ts";
 import { durationForm, parseDuration } from "../../common/sizes.ts";
@@ -13,8 +13,8 @@ import { Ec2Cloud } from "./cloud.ts";
 export const open: Opening<Ec2Stack> = (settings, _projectDirectory, state) => openEc2(settings, state);
 
 /**
- * The one place where stack `ec2` bakes; copies in other regions are made of what it baked.
- * @throws UserError when no region is configured, or settings do not go together.
+ * The one region that stack `ec2` bakes in; copies in other regions are made from that image.
+ * @throws UserError when no region is configured or settings contradict each other.
  */
 export async function openEc2(settings: Ec2Stack, state: StackState): Promise<Cloud[]> {
   refuseOfficialConfiguration();
@@ -24,7 +24,7 @@ export async function openEc2(settings: Ec2Stack, state: StackState): Promise<Cl
   return [new Ec2Cloud(settings, region, state, ownKey)];
 }
 
-/** What the official provider alone would read: our own calls would go elsewhere. */
+/** Refuses configuration that only the official provider would read: our own calls would go elsewhere. */
 function refuseOfficialConfiguration(): void {
   const given = Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith("aws:"));
   if (given.length === 0) return;

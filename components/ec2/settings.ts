@@ -1,54 +1,54 @@
-// The settings of stack `ec2`: what stands in Pulumi.<stack>.yaml under `ci-images:ec2`. No SDK may be imported here:
-// every stack reads this file.
+// The settings of stack `ec2`: key `ci-images:ec2` in Pulumi.<stack>.yaml. Don't import an SDK here: every stack reads
+// this file.
 import type { Schema } from "../../provision/recipe/schema.ts";
 import { chosenBases, loginUser } from "../shared/chosen-bases.ts";
 
-/** A base image that the user chose for one distribution, instead of the one that components/ec2/bases.ts looks up. */
+/** A base image that the user chose for one distribution, in place of the lookup in components/ec2/bases.ts. */
 export interface ChosenBase {
   /** This AMI and no other. */
   id?: string;
-  /** The owner's account number or alias (`amazon`, `self`). Goes with `name`. */
+  /** The owner's account number or alias (`amazon`, `self`). Requires `name`. */
   owner?: string;
-  /** The AMI's name, `*` and `?` standing for other characters; the newest that is there is taken. */
+  /** The AMI's name, with wildcards `*` and `?`; the newest match is used. */
   name?: string;
   /** An SSM parameter that holds the AMI's id. */
   parameter?: string;
-  /** The account to log in as, where it is not the one of the distribution's own AMIs. */
+  /** The login account, if it differs from the one of the distribution's own AMIs. */
   user?: string;
 }
 
-/** `ci-images:ec2`, checked and with its defaults. */
+/** `ci-images:ec2`, validated, with defaults filled in. */
 export interface Ec2Settings {
-  /** Where images are baked; the AWS configuration's own region when it is not given. */
+  /** Where images are baked; by default, the region of the AWS configuration. */
   region?: string;
-  /** Further regions that get a copy of every proven image. */
+  /** More regions that get a copy of every proven image. */
   copyTo: string[];
-  /** What the machines run on: decides base image and instance type. */
+  /** The machines' architecture: determines base image and instance type. */
   architecture: "amd64" | "arm64";
-  /** Without it, `t3.small` for amd64 and `t4g.small` for arm64. */
+  /** By default `t3.small` for amd64 and `t4g.small` for arm64. */
   instanceType?: string;
   /** The root disk, in GiB. */
   diskSize: number;
-  /** Whether root disk, snapshots and copies are encrypted. */
+  /** Whether the root disk, snapshots and copies are encrypted. */
   encrypted: boolean;
-  /** A KMS key's ARN for each region; without one, the account's default key for EBS. */
+  /** A KMS key's ARN for each region; by default, the account's default key for EBS. */
   kmsKeys: Record<string, string>;
-  /** Asks for spot capacity first, and takes an on-demand machine where there is none. */
+  /** Asks for spot capacity first; falls back to an on-demand machine. */
   spot: boolean;
-  /** The subnet of builders; without it, a default subnet of the default VPC. */
+  /** The builders' subnet; by default, a default subnet of the default VPC. */
   subnet?: string;
-  /** Whether machines are reached by their public address, or by the private one (through a VPN, or from inside the VPC). */
+  /** Whether machines are reached by their public address or the private one (through a VPN or from inside the VPC). */
   address: "public" | "private";
   /**
-   * How machines are reached where nobody reaches their addresses: through an EC2 Instance Connect Endpoint, or by Session Manager; both by
-   * the AWS CLI.
+   * How machines are reached if their addresses can't be: through an EC2 Instance Connect Endpoint or Session Manager,
+   * both with the AWS CLI.
    */
   tunnel?: "instance-connect" | "session-manager";
-  /** A security group that is there already, instead of one that is made and dropped with each machine. */
+  /** An existing security group, in place of one that is made and dropped with each machine. */
   securityGroup?: string;
   /** An IAM instance profile's name, for modules that need to reach AWS. */
   instanceProfile?: string;
-  /** Base images of the user's own choice, by distribution. */
+  /** Base images that the user chose, by distribution. */
   bases: Record<string, ChosenBase>;
   /** Account numbers that may launch the images. */
   shareWithAccounts: string[];
@@ -56,14 +56,16 @@ export interface Ec2Settings {
   shareWithOrganizations: string[];
   /** A duration, e.g. `90 days`, after which AWS marks an image as deprecated. */
   deprecateAfter?: string;
-  /** Refuses that anybody but this program deregisters the images. */
+  /** Prevents others from deregistering the images. */
   deregistrationProtection: boolean;
-  /** How machines are to boot from the images: the base image must do so, and the instance type must be able to. */
+  /**
+   * How machines should boot from the images: the base image must boot that way, and the instance type must support it.
+   */
   bootMode?: "uefi" | "legacy-bios" | "uefi-preferred";
 }
 
 const region = { type: "string", pattern: "^[a-z]{2}(-[a-z]+)+-[0-9]+$", description: "a region's name: us-west-2" };
-/** No alias: the provider reads the key's ARN back, and would replace the machine for the difference. */
+/** No alias: the provider reads the key's ARN, and would replace the machine for the difference. */
 const kmsKey = {
   type: "string",
   pattern: "^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/",

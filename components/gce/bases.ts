@@ -1,5 +1,5 @@
-// Which public image of Google Compute Engine each distribution begins with.
-// https://cloud.google.com/compute/docs/images/os-details names families and projects.
+// The public image of Google Compute Engine that each distribution starts from.
+// https://cloud.google.com/compute/docs/images/os-details lists families and projects.
 import { UserError } from "../../common/user-error.ts";
 import type { GceSettings } from "./settings.ts";
 
@@ -9,11 +9,11 @@ export type BaseSource =
 
 interface Public {
   project: string;
-  /** The family for each architecture that there is an image for. */
+  /** The family for each architecture that has an image. */
   families: Partial<Record<"amd64" | "arm64", string>>;
 }
 
-/** centos7 and ubuntu14.04 are looked up like all others; what is no longer offered gets an error that says so. */
+/** centos7 and ubuntu14.04 are looked up like all others; an image that is no longer offered is an error. */
 const publicImages: Readonly<Record<string, Public>> = {
   debian12: both("debian-cloud", "debian-12"),
   debian13: both("debian-cloud", "debian-13"),

@@ -1,5 +1,5 @@
-// Google Compute Engine. Official resources come from @pulumi/gcp; leases, retirement, promotion and families from our own
-// provider (components/gce/provider/resources/). Here is how they hang together.
+// Google Compute Engine. Official resources come from @pulumi/gcp; leases, retirement, promotion and families from our
+// own provider (components/gce/provider/resources/). This file connects them.
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { packFacts } from "../../common/image-facts.ts";
@@ -49,25 +49,25 @@ import {
 } from "./resources.ts";
 import { zoneOf } from "./zone.ts";
 
-/** What `ci-images:gce:resolveBase` answers; see components/gce/provider/bases.ts. */
+/** The result of `ci-images:gce:resolveBase`; see components/gce/provider/bases.ts. */
 interface FoundBase extends Base {
   image: string;
   features: string[];
   sizeGb: number;
 }
 
-/** What an image of ours says of itself. */
+/** What one of our images says about itself. */
 interface Facts {
   recipe: string;
   name: string;
   base: Base;
   builder: BuilderIdentity;
   plan?: PlanDescription;
-  /** When it is nobody's any more unless it was verified by then; as labels have it. */
+  /** When it expires unless it is verified by then; in the format of labels. */
   expires?: string;
 }
 
-/** What `ci-images:gce:survey` answers; see components/gce/provider/functions/lookups.ts. */
+/** The result of `ci-images:gce:survey`; see components/gce/provider/functions/lookups.ts. */
 interface Surveyed {
   images: { image: string; selfLink: string; builtAt: string; proven: boolean; facts: Facts }[];
   builders: string[];
@@ -79,7 +79,7 @@ interface GceGeneration extends Generation {
   builder: BuilderIdentity;
 }
 
-/** The official resource, or ours for one that was imported. */
+/** The official resource, or our own for an imported image. */
 type ImageResource = pulumi.CustomResource & {
   readonly [Name in "name" | "selfLink" | "creationTimestamp"]: pulumi.Output<string>;
 } & { readonly diskSizeGb: pulumi.Output<number> };
@@ -88,13 +88,16 @@ interface GceImage extends DeclaredImage {
   resource: ImageResource;
 }
 
-/** What a disk of ours can do, by the kernels of all distributions that are baked here. */
+/** Guest OS features of our disks, supported by the kernels of all distributions that are baked locally. */
 const importedFeatures = ["UEFI_COMPATIBLE", "VIRTIO_SCSI_MULTIQUEUE", "GVNIC"];
 
-/** A description has room for 2048 characters. */
+/** A description holds 2048 characters. */
 const packing = { longest: 2048, dispensable: ["plan"] };
 
-/** What the API may have changed since an image was made, or what we no longer know: an image that is there stays as it is. */
+/**
+ * Inputs that the API may have changed since an image was made, or that we no longer know: an existing image keeps
+ * them.
+ */
 const settled = [
   "description",
   "diskSizeGb",
@@ -111,7 +114,7 @@ const settled = [
   "storageLocations",
 ];
 
-/** Where Google's TCP forwarding comes from: https://cloud.google.com/iap/docs/using-tcp-forwarding */
+/** The source addresses of Google's TCP forwarding: https://cloud.google.com/iap/docs/using-tcp-forwarding */
 const iapRange = "35.235.240.0/20";
 
 const defaultMachineTypes = { amd64: "e2-standard-2", arm64: "t2a-standard-2" };
@@ -124,20 +127,20 @@ export class GceCloud implements Cloud {
   private readonly stack = pulumi.getStack();
   private readonly where = `Pulumi.${this.stack}.yaml`;
   private readonly machineType: string;
-  /** The base image of each distribution, as it was resolved. */
+  /** The resolved base image of each distribution. */
   private readonly bases = new Map<string, FoundBase>();
-  /** Distributions that have a builder already. */
+  /** Distributions that already have a builder. */
   private readonly occupied = new Set<string>();
   private sshFrom: string[] = [];
   private proxy?: Proxy;
-  /** Found once: all distributions are reached in the same way. */
+  /** Looked up once: all distributions are reached the same way. */
   private opened?: Promise<string[]>;
 
   /**
    * @param place The project's id.
    * @param provider The official provider, logged in.
-   * @param state What is under management already.
-   * @param ownKey The user's own key, where there is one.
+   * @param state The resources already in the state.
+   * @param ownKey The user's own key, if any.
    */
   constructor(
     private readonly settings: GceStack,
@@ -190,10 +193,10 @@ export class GceCloud implements Cloud {
       const allowed = `at least ${sizeGb}: the base image of ${distribution.id} is as large`;
       throw new UserError({ where, key: "ci-images:gce.diskSize", found: `${diskSize}`, allowed });
     }
-    // The network of another project is not ours to look at.
+    // We can't read another project's network.
     const looksAt = network.includes("/") ? {} : { network };
     const { place: project, machineType } = this;
-    // A builder that is there is gone on with, or ended before another is made.
+    // An existing builder is resumed, or ended before another is made.
     const room = { diskSize, diskType, spot, publicAddress, firewall };
     const asked = {
       project,
@@ -201,7 +204,7 @@ export class GceCloud implements Cloud {
       machineType,
       architecture,
       ...looksAt,
-      // Where their private addresses are from: for the way to them.
+      // The network of their private addresses, to find the way to them.
       ...(!publicAddress &&
         firewall &&
         tunnel === undefined && { inside: { network, ...(subnetwork !== undefined && { subnetwork }) } }),
@@ -217,7 +220,7 @@ export class GceCloud implements Cloud {
     }
     const reached = { family: 4 as const, networks: publicAddress ? [] : (ranges ?? []), isPrivate: !publicAddress };
     this.opened ??= findSshFrom(this.settings, reached);
-    // A rule has ranges of one family, and machines are reached by IPv4.
+    // A rule's ranges must be of one family, and machines are reached by IPv4.
     this.sshFrom = (await this.opened).filter((range) => familyOf(range) === 4);
   }
 
@@ -275,21 +278,23 @@ export class GceCloud implements Cloud {
         description: pulumi
           .all([identity, builder.labels])
           .apply(([builder, { [expiring]: expires }]) => packFacts(line, { ...facts, builder, expires }, packing)),
-        // No label that is taken off again: the official provider would read an empty one, and put that on the image.
+        // Leave the label out rather than unset it: the official provider would read an empty one and put it on the
+        // image.
         labels: builder.labels.apply(({ [expiring]: _, ...labels }) => ({
           ...labels,
           [labelKey(gceLabels, "role")]: "image",
         })),
         sourceDisk: builder.disk!.selfLink,
-        // The image has those of its disk by itself. The provider takes only those that it knows, which are not always all there are.
+        // The image inherits its disk's features. The provider only accepts those that it knows, which may not be all.
         ...(guestOsFeatures.length > 0 && { guestOsFeatures: guestOsFeatures.map((type) => ({ type })) }),
         ...(storageLocations.length > 0 && { storageLocations }),
       },
       {
         ...{ parent, provider, dependsOn: [retired, room] },
-        // Its name is its recipe's: where it has to be made again, the old one (deleted by hand) has to be forgotten first.
+        // Its name comes from its recipe: if it was deleted by hand, the old record has to go before it is made again.
         deleteBeforeReplace: true,
-        // Of an image that is there the API tells all features, the disk's too: the provider would replace it for those.
+        // For an existing image the API lists all features, including the disk's: the provider would replace it for
+        // those.
         ignoreChanges: ["guestOsFeatures"],
       },
     );
@@ -354,11 +359,11 @@ export class GceCloud implements Cloud {
       labels: this.labels(bake, "trial"),
       image: image.selfLink,
       boots: pulumi.interpolate`${image.selfLink}@${image.creationTimestamp}`,
-      // Larger than the image: workers' disks may be, and their root has to fill them.
+      // Larger than the image: workers' disks may be, and their root must grow to fill them.
       diskSize: image.diskSizeGb.apply((size) => size + 1),
       keepDisk: false,
       shielded: (this.bases.get(bake.distribution.id)?.features ?? importedFeatures).includes("UEFI_COMPATIBLE"),
-      // A key of its own: the image must let in nobody who could log in to the builder.
+      // Its own key: the builder's key must not open the image.
       loginUser: bake.plan.distribution.loginUser,
       power: "on",
       after: image,
@@ -404,7 +409,7 @@ export class GceCloud implements Cloud {
     return { settings, project, provider, machineType, sshFrom, proxy, state };
   }
 
-  /** @throws UserError when the stack's template does not make a name. */
+  /** @throws UserError if the stack's template doesn't give a valid name. */
   private familyOf({ name, distribution }: Pick<ImageIdentity, "name" | "distribution">): string | undefined {
     return familyName(this.settings.gce.family, { stack: this.stack, name, distribution: distribution.id }, this.where);
   }

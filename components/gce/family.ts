@@ -2,10 +2,10 @@
 import { UserError } from "../../common/user-error.ts";
 
 /**
- * Fills the stack's template in.
+ * Fills in the stack's template.
  * @param template `{stack}-{name}-{distribution}`, or false for no family.
  * @param where The stack's file, for messages.
- * @throws UserError when a placeholder is unknown, or the result is no name.
+ * @throws UserError when a placeholder is unknown or the result isn't a valid name.
  */
 export function familyName(
   template: string | false,
@@ -19,7 +19,7 @@ export function familyName(
     const allowed = Object.keys(values).map((each) => `{${each}}`);
     throw new UserError({ where, key, found: placeholder, allowed: allowed.join(", ") });
   });
-  // A stack's name may begin with a digit. Names of images begin with the same letter then (common/labels.ts).
+  // A stack's name may begin with a digit. Such image names get the same leading letter (common/labels.ts).
   const family = filled
     .toLowerCase()
     .replaceAll(/[^a-z0-9-]/g, "-")

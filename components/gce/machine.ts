@@ -1,5 +1,5 @@
-// A machine on Google Compute Engine as a bake needs it: keys, a lease, firewall rules that let in SSH and nothing else, a
-// boot disk, the instance, and the wait for its first answer.
+// A machine on Google Compute Engine for a bake: keys, a lease, firewall rules that only let SSH in, a boot disk, the
+// instance, and the wait for its first answer.
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { cloudLabels, cloudName, formatExpiry, type Labels } from "../../common/labels.ts";
@@ -17,23 +17,23 @@ import type { StackState } from "../life-cycle/stack-state.ts";
 import { declareForward } from "../shared/tunnel.ts";
 import { Arrival, Lease, type LeaseArgs, type MachineArgs as Place, type MadeWith } from "./resources.ts";
 
-/** What all machines of the stack have in common. */
+/** What all machines of the stack share. */
 export interface MachineContext {
   settings: GceStack;
   /** The project's id. */
   project: string;
   provider: gcp.Provider;
   machineType: string;
-  /** CIDRs that SSH is open to, IPv4. */
+  /** IPv4 CIDRs that SSH is open to. */
   sshFrom: string[];
   /** The bastion that connections go through. */
   proxy?: Proxy;
-  /** What is under management already. */
+  /** The resources already in the state. */
   state: StackState;
 }
 
 export interface MachineArgs {
-  /** Begins the logical names. */
+  /** Prefix of the logical names. */
   prefix: string;
   zone: string;
   labels: Omit<Labels, "expires">;
@@ -41,34 +41,34 @@ export interface MachineArgs {
   image: pulumi.Input<string>;
   /** In GB. */
   diskSize: pulumi.Input<number>;
-  /** True makes the boot disk a resource of its own that outlives the instance; false lets it go with the instance. */
+  /** True makes the boot disk a separate resource that outlives the instance; false deletes it with the instance. */
   keepDisk: boolean;
   /** Whether the image can boot as a shielded VM. */
   shielded: boolean;
   loginUser: string;
   ownKey?: OwnKey;
-  /** The name of the image that is made with the machine. */
+  /** The name of the image made from the machine. */
   makes?: string;
-  /** True where the machine stays, for people and commands to log in. */
+  /** True if the machine stays up for people and commands to log in. */
   open?: boolean;
   /** Whether it runs. */
   power: Power;
-  /** True when it was sealed and stopped by us, and is to stay so; see Bake. */
+  /** True when we sealed and stopped it, and it must stay off; see Bake. */
   sealed?: boolean;
-  /** Which image it boots from, where that is one of ours: a trial of an image that was made again is another one. */
+  /** The image it boots from, if it is ours: an image that was made again needs another trial machine. */
   boots?: pulumi.Input<string>;
-  /** What must be there before its time begins to run. */
+  /** A resource that must exist before its lifetime starts. */
   after?: pulumi.Resource;
 }
 
-/** A machine that was declared, with what later steps act on. */
+/** A declared machine, and what later steps act on. */
 export interface GceMachine extends Machine {
   place: Place;
-  /** The machine's boot disk, where it outlives the machine. */
+  /** The machine's boot disk, if it outlives the machine. */
   disk?: gcp.compute.Disk;
-  /** What machine and disk carry. */
+  /** The labels of machine and disk. */
   labels: pulumi.Output<Record<string, string>>;
-  /** What the machine was made with, which is not what the stack's settings say by now. */
+  /** What the machine was made with; the stack's current settings may differ. */
   madeWith: pulumi.Output<MadeWith>;
 }
 
@@ -77,13 +77,13 @@ interface ServiceAccount {
   scopes: string[];
 }
 
-/** Seconds that a machine may take until its SSH answers. */
+/** Seconds until its SSH must answer. */
 const patience = 600;
 
-/** The most characters that a lease takes; it adds seven, and a rule's name has seven more. */
+/** The longest prefix that a lease accepts; it adds seven characters, and a rule's name seven more. */
 const longestPrefix = 49;
 
-/** One more urgent than those of the rules that a `default` network comes with. */
+/** One step more urgent than the rules that a `default` network comes with. */
 const belowDefaultRules = 65533;
 
 /** Declares a machine and what it needs. */
@@ -112,8 +112,8 @@ export function declareMachine(
     },
     { parent, dependsOn: args.after },
   );
-  // Another machine has another name, so the new one is made first. The provider would delete the old one before, because it was
-  // given a name, and fails where it is gone already: `deletedWith` only helps once the old lease is to be deleted, too.
+  // A replacement has another name, so it is made first. The provider would delete the old one before (because a name
+  // is given) and fail if it no longer exists: `deletedWith` only helps once the old lease is to be deleted, too.
   const official = { parent, provider, deletedWith: lease, deleteBeforeReplace: false };
   const { madeWith: made } = lease;
   const labelled = pulumi
@@ -128,13 +128,13 @@ export function declareMachine(
     .apply(([hostPrivateKey, hostPublicKey, authorizedKey]) => ({
       "ssh-keys": `${loginUser}:${authorizedKey}`,
       "block-project-ssh-keys": "TRUE",
-      // A project that has it on would ignore the key above.
+      // If the project enables OS Login, the key above would be ignored.
       "enable-oslogin": "FALSE",
-      // For images with cloud-init, and for those with Google's guest agent alone.
-      // No deadline of its own: Google deletes a machine at its time only where it runs (`scheduling` below).
+      // For images with cloud-init, and for those that only have Google's guest agent. Sets no deadline: Google deletes
+      // a machine on time only if it runs (`scheduling` below).
       "user-data": cloudUserData({ hostPrivateKey, hostPublicKey, authorizedKey, loginUser }),
       "startup-script": startupScript({ hostPrivateKey, hostPublicKey, authorizedKey, loginUser }),
-      // The whole hash: a label has no room for it.
+      // The whole hash: a label is too short for it.
       "ci-images-recipe": labels.recipe,
     }));
   const instance = new gcp.compute.Instance(
@@ -156,8 +156,8 @@ export function declareMachine(
     },
     { ...official, dependsOn: firewall, ...(args.sealed && { ignoreChanges: ["desiredStatus", "metadata"] }) },
   );
-  // Addresses are known when the instance is there, and not before: the interfaces as we ask for them have none. One that is
-  // stopped has given its public address back.
+  // Addresses are only known once the instance exists; the interfaces that we request have none. A stopped instance has
+  // released its public address.
   const address = pulumi
     .all([instance.networkInterfaces, made, instance.instanceId])
     .apply(([[{ accessConfigs, networkIp }], { publicAddress }]) =>
@@ -169,7 +169,7 @@ export function declareMachine(
   const endpoint = forward ? { host: forward.host, port: forward.port } : { host: address, port: 22 };
   const { privateKey } = login;
   const reached = { ...endpoint, user: loginUser, hostKey: host.publicKey, privateKey, ...(proxy && { proxy }) };
-  // A sealed one was stopped by us, and is to stay so.
+  // We stopped a sealed machine, and it must stay off.
   const awake = args.power === "on" && !args.sealed;
   const awaited = { ...place, ...reached, patience, awake };
   const ignoreChanges = args.power === "on" ? [] : ["host"];
@@ -189,7 +189,7 @@ export function declareMachine(
   };
 }
 
-/** What decides over a machine, as the stack's settings are now. */
+/** The current settings that a machine is made with. */
 function madeWith({ settings, machineType }: MachineContext, diskSize: pulumi.Input<number>): LeaseArgs["madeWith"] {
   const { diskType, network, subnetwork, publicAddress, networkTags, serviceAccount, spot, secureBoot } = settings.gce;
   return {
@@ -200,15 +200,15 @@ function madeWith({ settings, machineType }: MachineContext, diskSize: pulumi.In
   };
 }
 
-/** What the state has of the machine. */
+/** What the state says about the machine. */
 function inState(state: StackState, prefix: string): Pick<LeaseArgs, "recorded" | "runs"> {
   const recorded = state.outputsOf("gcp:compute/instance:Instance", prefix);
   return { recorded: recorded !== undefined, runs: recorded?.desiredStatus === "RUNNING" };
 }
 
 /**
- * One connection by Google's TCP forwarding; `gcloud compute ssh` itself runs it so as OpenSSH's ProxyCommand.
- * https://cloud.google.com/sdk/gcloud/reference/compute/start-iap-tunnel
+ * The command that carries one connection through Google's TCP forwarding; `gcloud compute ssh` uses it as OpenSSH's
+ * ProxyCommand. https://cloud.google.com/sdk/gcloud/reference/compute/start-iap-tunnel
  */
 function iapCommand(project: string, zone: string, machine: pulumi.Output<string>): pulumi.Output<string[]> {
   const where = ["22", "--listen-on-stdin", `--project=${project}`, `--zone=${zone}`, "--verbosity=warning"];
@@ -227,9 +227,9 @@ function declareDisk(
 }
 
 /**
- * Rules of their own for each machine, by a network tag that no other machine has: one lets in SSH from us, the other shuts
- * out everybody else. A network called `default` comes with rules that let the whole world in, of the second-lowest priority;
- * rules that people make have a higher one unless they say otherwise. https://cloud.google.com/firewall/docs/firewalls
+ * The machine's own firewall rules, bound to a network tag that no other machine has: one lets our SSH in, the other
+ * blocks everybody else. A network called `default` has rules of the second-lowest priority that let everybody in;
+ * rules that people make have a higher one by default. https://cloud.google.com/firewall/docs/firewalls
  */
 function declareFirewall(
   prefix: string,
@@ -248,7 +248,7 @@ function declareFirewall(
     direction: "INGRESS",
     targetTags: [machine],
   });
-  // No tunnel leads to the bake's own way in.
+  // No tunnel reaches the bake's own port.
   const ports = ["22", ...(settings.gce.tunnel ? [] : [String(doorPort)])];
   const ssh = { allows: [{ protocol: "tcp", ports }], sourceRanges: sshFrom };
   const others = { denies: [{ protocol: "all" }], sourceRanges: ["0.0.0.0/0"], priority: belowDefaultRules };
@@ -260,7 +260,7 @@ function declareFirewall(
 }
 
 function bootDisk({ image }: MachineArgs, made: Lease["madeWith"], disk: gcp.compute.Disk | undefined) {
-  // False from the start: the provider replaces an instance where it changes.
+  // False from the start: the provider replaces an instance when it changes.
   if (disk) return { source: disk.selfLink, autoDelete: false };
   return { autoDelete: true, initializeParams: { image, size: made.diskSize, type: made.diskType } };
 }
@@ -273,7 +273,9 @@ function networkInterface({ network, subnetwork, publicAddress }: MadeWith) {
   };
 }
 
-/** The project of a shared network's subnetwork, where that is given by its name: the provider would look for it in ours. */
+/**
+ * The project of a shared network's subnetwork that is given by name: the provider would look for it in our project.
+ */
 function hostProject(network: string, subnetwork: string): { subnetworkProject?: string } {
   const [, subnetworkProject] = /(?:^|\/)projects\/([^/]+)\/global\/networks\//.exec(network) ?? [];
   return subnetworkProject === undefined || subnetwork.includes("/") ? {} : { subnetworkProject };
@@ -281,7 +283,8 @@ function hostProject(network: string, subnetwork: string): { subnetworkProject?:
 
 function scheduling(spot: boolean, seconds: number) {
   return {
-    // Google deletes the machine by itself, whatever became of us. https://cloud.google.com/compute/docs/instances/limit-vm-runtime
+    // Google deletes the machine by itself, even if this process is gone.
+    // https://cloud.google.com/compute/docs/instances/limit-vm-runtime
     maxRunDuration: { seconds },
     instanceTerminationAction: "DELETE",
     automaticRestart: false,
@@ -296,6 +299,6 @@ function shielding({ secureBoot }: MadeWith) {
 }
 
 function serviceAccount({ serviceAccount: email }: MadeWith): ServiceAccount | undefined {
-  // What the account may do is decided by its roles: https://cloud.google.com/compute/docs/access/service-accounts
+  // The account's roles decide what it may do: https://cloud.google.com/compute/docs/access/service-accounts
   return email === undefined ? undefined : { email, scopes: ["cloud-platform"] };
 }

@@ -1,4 +1,4 @@
-// From the settings and the environment to the project that images are baked in.
+// Opens the project that images are baked in, from the settings and the environment.
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { credentialsJson, readGceEnvironment } from "./facts/environment.ts";
@@ -13,8 +13,8 @@ export const open: Opening<GceStack> = async (settings, _projectDirectory, state
 
 /**
  * Opens the stack's project.
- * @param state What is under management already.
- * @throws UserError when the project is not known, or the credentials or the key in the environment are none.
+ * @param state The resources already in the state.
+ * @throws UserError when the project is unknown, or credentials or key in the environment are invalid.
  */
 export async function openGce(settings: GceStack, state: StackState): Promise<GceCloud> {
   const ownKey = readOwnKey({ privateKey: "GCE_PRIVATE_KEY", publicKey: "GCE_PUBLIC_KEY" }, process.env);
@@ -25,9 +25,9 @@ export async function openGce(settings: GceStack, state: StackState): Promise<Gc
     named === undefined ? {} : { project: named },
   );
   const credentials = serviceAccount && pulumi.secret(credentialsJson(serviceAccount, project));
-  // The official provider wants to be somebody, also where nobody asks.
+  // The official provider requires credentials, even for an emulator that ignores them.
   const nobody = emulator && !credentials ? { accessToken: "none" } : {};
-  // Pulumi's plugin is made of google-beta, whose requests have fields that v1 refuses.
+  // Pulumi's plugin is built from google-beta, whose requests have fields that v1 refuses.
   const endpoint = custom === undefined ? {} : { computeCustomEndpoint: custom.replace(/\/v1\/$/, "/beta/") };
   const args = { project, ...(credentials && { credentials }), ...nobody, ...endpoint };
   const provider = new gcp.Provider("gce", args);

@@ -1,61 +1,61 @@
-// The settings of stack `gce`: what stands in Pulumi.<stack>.yaml under `ci-images:gce`. No SDK may be imported here:
-// every stack reads this file.
+// The settings of stack `gce`: key `ci-images:gce` in Pulumi.<stack>.yaml. Don't import an SDK here: every stack reads
+// this file.
 import type { Schema } from "../../provision/recipe/schema.ts";
 import { chosenBases, loginUser } from "../shared/chosen-bases.ts";
 import type { ZoneSetting } from "./zone.ts";
 
-/** A base image that the user chose for one distribution, instead of the one that components/gce/bases.ts looks up. */
+/** A base image that the user chose for one distribution, in place of the lookup in components/gce/bases.ts. */
 export interface ChosenBase {
-  /** The project that it is in; without it, the stack's own. */
+  /** The project that has it; by default, the stack's own. */
   project?: string;
-  /** The newest image of this family. */
+  /** A family; its newest image is used. */
   family?: string;
-  /** The image of this name and no other. */
+  /** The name of one particular image. */
   image?: string;
-  /** The account to log in as, where it is not to be the distribution's own. */
+  /** The login account, if it differs from the distribution's own. */
   user?: string;
 }
 
-/** `ci-images:gce`, checked and with its defaults. */
+/** `ci-images:gce`, validated, with defaults filled in. */
 export interface GceSettings {
-  /** The project's id; without it, that of the environment or of the credentials. */
+  /** The project's id; by default, that of the environment or the credentials. */
   project?: string;
   /** Where builders run: one zone, or one for each distribution. Images are global. */
   zone: ZoneSetting;
-  /** What the machines run on: decides the base image. */
+  /** The machines' architecture: determines the base image. */
   architecture: "amd64" | "arm64";
-  /** The machine type of builders; without it, a small one of the architecture. */
+  /** The builders' machine type; by default, a small one of the architecture. */
   machineType?: string;
   /** The size of the builder's disk, and of the images, in GB. */
   diskSize: number;
   diskType: string;
-  /** A network's name, or its path where it is another project's. */
+  /** A network's name, or its path if it belongs to another project. */
   network: string;
-  /** A subnetwork's name or path; without it, the network's own of the region. */
+  /** A subnetwork's name or path; by default, the network's own in the region. */
   subnetwork?: string;
-  /** False reaches builders by their address in the network. */
+  /** If false, builders are reached by their address in the network. */
   publicAddress: boolean;
-  /** False makes no firewall rule: the network lets us in already. */
+  /** If false, no firewall rule is made: the network already lets us in. */
   firewall: boolean;
-  /** How builders are reached where nobody reaches their addresses: `iap` is Google's TCP forwarding, by `gcloud`. */
+  /** How builders are reached if their addresses can't be: `iap` is Google's TCP forwarding, through `gcloud`. */
   tunnel?: "iap";
-  /** More network tags of builders. */
+  /** Additional network tags of builders. */
   networkTags: string[];
-  /** The service account that programs on builders act as; without it, none. */
+  /** The service account of programs on builders; none by default. */
   serviceAccount?: string;
-  /** True takes cheaper machines that Google may end at any time. */
+  /** If true, uses cheaper machines that Google may end at any time. */
   spot: boolean;
-  /** True boots builders only with signed boot loaders and kernels. */
+  /** If true, builders only boot with signed boot loaders and kernels. */
   secureBoot: boolean;
-  /** Base images of the user's own choice, by distribution. */
+  /** Base images that the user chose, by distribution. */
   bases: Record<string, ChosenBase>;
-  /** The family that verified images join, with {stack}, {name} and {distribution} filled in; false for none. */
+  /** The family that verified images join, a template with {stack}, {name} and {distribution}; false for none. */
   family: string | false;
-  /** Where images are stored: `eu`, `europe-west1`; without it, where Google puts them. */
+  /** Where images are stored: `eu`, `europe-west1`; by default, where Google puts them. */
   storageLocations: string[];
-  /** The bucket through which images that were baked on this computer are imported. */
+  /** The bucket for importing images that were baked on this computer. */
   bucket?: string;
-  /** Guest OS features of the images beside those of the base image. */
+  /** Additional guest OS features of the images, beyond the base image's. */
   guestOsFeatures: string[];
 }
 

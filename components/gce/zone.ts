@@ -1,13 +1,13 @@
-// Which zone a distribution is baked in.
+// The zone that a distribution is baked in.
 import { UserError } from "../../common/user-error.ts";
 
-/** The stack setting `zone`: one for all distributions, or one for each. */
+/** The stack setting `zone`: one for all distributions, or one each. */
 export type ZoneSetting = string | Readonly<Record<string, string>>;
 
 /**
- * Takes the zone of one distribution.
+ * The zone of a distribution.
  * @param where The stack's file, for messages.
- * @throws UserError when the setting names zones by distribution and this one is not among them.
+ * @throws UserError when the setting names zones by distribution and this one is missing.
  */
 export function zoneOf(zone: ZoneSetting, distribution: string, where: string): string {
   if (typeof zone === "string") return zone;

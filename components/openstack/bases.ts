@@ -1,5 +1,5 @@
-// How base images are recognized on an OpenStack, by distribution. Every cloud names them in its own way; which words may
-// stand in a name is decided here, how a name is read in components/openstack/provider/base-images.ts.
+// How to recognize base images on an OpenStack, by distribution. Every cloud has its own naming; the words allowed in a
+// name are listed here, and components/openstack/provider/base-images.ts parses names.
 import { UserError } from "../../common/user-error.ts";
 
 /** See BaseDescription in components/openstack/provider/base-images.ts. */
@@ -10,9 +10,10 @@ export interface BaseDescription {
 }
 
 /**
- * Rackspace's own names are `Debian 12 (Bookworm) (PVHVM)`, `Ubuntu 14.04 LTS (Trusty Tahr) (PVHVM)`, `CentOS 7 (PVHVM)`; other
- * clouds often keep the file names of the distributions' cloud images (`Rocky-9-GenericCloud-Base-9.4-20240509.0.x86_64`).
- * The properties are those of https://docs.openstack.org/glance/latest/admin/useful-image-properties.html.
+ * Rackspace's own names are `Debian 12 (Bookworm) (PVHVM)`, `Ubuntu 14.04 LTS (Trusty Tahr) (PVHVM)`, `CentOS 7
+ * (PVHVM)`; other clouds often keep the file names of the distributions' cloud images
+ * (`Rocky-9-GenericCloud-Base-9.4-20240509.0.x86_64`). The properties are described in
+ * https://docs.openstack.org/glance/latest/admin/useful-image-properties.html.
  */
 const bases: Readonly<Record<string, BaseDescription>> = {
   debian12: named("debian", ["12"], ["bookworm"]),
@@ -37,7 +38,7 @@ const bases: Readonly<Record<string, BaseDescription>> = {
   },
 };
 
-/** By version or code name: the code name alone is enough where the distribution has code names. */
+/** By version or code name: either is enough. */
 function named(name: string, version: string[], codename: string[], words: string[] = []): BaseDescription {
   return {
     needed: [
@@ -50,7 +51,7 @@ function named(name: string, version: string[], codename: string[], words: strin
 }
 
 /**
- * How the distribution's base image is recognized.
+ * How to recognize a distribution's base image.
  * @param distribution Its id: `debian12`.
  * @param cloud The stack's name for the cloud: `openstack` or `rackspace`.
  * @throws UserError for one that OpenStack clouds do not offer.

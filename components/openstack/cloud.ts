@@ -1,5 +1,6 @@
-// One region of an OpenStack - Rackspace's, or any other. Official resources come from @pulumi/openstack; leases, images and
-// what else no provider has from our own (components/openstack/provider/resources/). Here is how they hang together.
+// One region of an OpenStack, Rackspace's or any other. Official resources come from @pulumi/openstack; leases, images
+// and whatever else no provider has come from our own (components/openstack/provider/resources/). This file connects
+// them.
 import * as openstack from "@pulumi/openstack";
 import * as pulumi from "@pulumi/pulumi";
 import { labelKey, type Role } from "../../common/labels.ts";
@@ -31,7 +32,7 @@ import { baseOf } from "./bases.ts";
 import { declareMachine, type MachineContext, type Preflight, type OpenStackMachine } from "./machine.ts";
 import { ImageLook, ImportLease, Promotion, ServerImage, Sharing, steps, type ServerImageArgs } from "./resources.ts";
 
-/** What `ci-images:rackspace:survey` answers; see components/openstack/provider/functions/lookups.ts. */
+/** The result of `ci-images:rackspace:survey`; see components/openstack/provider/functions/lookups.ts. */
 interface Surveyed {
   images: { id: string; recipe: string; name: string; builtAt: string; proven: boolean; plan?: PlanDescription }[];
   builders: string[];
@@ -51,21 +52,21 @@ export class OpenStackCloud implements Cloud {
   readonly outputName: string;
   private readonly project = pulumi.getProject();
   private readonly stack = pulumi.getStack();
-  /** The base image of each distribution, as it was resolved. */
+  /** The resolved base image of each distribution. */
   private readonly bases = new Map<string, string>();
-  /** Distributions that have a builder already. */
+  /** Distributions that already have a builder. */
   private readonly occupied = new Set<string>();
-  /** What the region was found to have. */
+  /** The region's preflight results. */
   private found?: Pick<MachineContext, "preflight" | "sshFrom" | "proxy">;
-  /** Found once: all distributions are reached in the same way. */
+  /** Looked up once: all distributions are reached the same way. */
   private opened?: Promise<string[]>;
   private uploaded?: openstack.compute.Keypair;
   private official?: openstack.Provider;
 
   /**
    * @param place The region.
-   * @param login What is known of the login: Keystone's address where the official provider has to be told, and the user's
-   * own key pair.
+   * @param login Details of the login: Keystone's address, if the official provider needs it, and the user's own key
+   * pair.
    */
   constructor(
     private readonly settings: OpenStackStack,
@@ -93,7 +94,7 @@ export class OpenStackCloud implements Cloud {
     const { architecture, bases } = this.settings.openstack;
     const { id, name } = bases[distribution] ?? {};
     const chosen = id === undefined && name === undefined ? undefined : { id, name };
-    // Nothing has to be known of a distribution whose base was chosen by hand.
+    // A base chosen by hand works for any distribution.
     const base = chosen
       ? { needed: [], words: [], properties: { os_distro: [], os_version: [] } }
       : baseOf(distribution, this.name);
@@ -125,7 +126,7 @@ export class OpenStackCloud implements Cloud {
     if (floatingNetwork !== undefined) asked.floatingNetwork = floatingNetwork;
     if (volume) asked.volumeSize = volume.size;
     if (base !== undefined) asked.base = base;
-    // A builder that is there is gone on with, or ended before another is made.
+    // An existing builder is resumed, or ended before another is made.
     if (this.occupied.has(distribution.id)) asked.occupied = true;
     if (ownKey?.name !== undefined) asked.keyPair = { name: ownKey.name, publicKey: ownKey.publicKey };
     const { reached, ...preflight } = await call<Preflight & { reached: Reached }>(
@@ -212,7 +213,7 @@ export class OpenStackCloud implements Cloud {
 
   declareTrial(bake: Bake, image: OpenStackImage): Trial {
     const prefix = `${bake.prefix}-trial`;
-    // A key of its own: the image must let in nobody who could log in to the builder.
+    // Its own key: the builder's key must not open the image.
     const machine = declareMachine(bake, this.machineContext(), {
       prefix,
       labels: this.labels(bake, "trial"),
@@ -250,7 +251,7 @@ export class OpenStackCloud implements Cloud {
     return { [this.place]: onceMade(output, [...after, shared]) };
   }
 
-  /** The official provider for this region; declared only where something needs it. */
+  /** The official provider for this region; declared only when needed. */
   private provider(): openstack.Provider {
     const { authUrl } = this.login;
     // Without it the official provider gives up at the first 429.
@@ -263,7 +264,7 @@ export class OpenStackCloud implements Cloud {
     return { settings: this.settings, region: this.place, provider: this.provider(), ...this.found };
   }
 
-  /** The user's own key pair; uploaded when the region does not have it, and left there as the user's own. */
+  /** The user's own key pair; uploaded if the region lacks it, and never deleted, as it is the user's. */
   private ownKeyPair({ name, publicKey }: OwnKey) {
     if (name === undefined || this.machineContext().preflight.hasKeyPair)
       return name === undefined ? undefined : { name };

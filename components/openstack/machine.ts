@@ -1,4 +1,4 @@
-// A server as a bake needs it: keys, a security group that lets in SSH and nothing else, a lease, and the server itself.
+// A server for a bake: keys, a security group that only lets SSH in, a lease, and the server itself.
 import { createHash } from "node:crypto";
 import * as openstack from "@pulumi/openstack";
 import * as pulumi from "@pulumi/pulumi";
@@ -13,7 +13,7 @@ import type { OpenStackStack } from "./stack.ts";
 import type { Power } from "../stages.ts";
 import { Boot, Lease } from "./resources.ts";
 
-/** What a region was found to have; see components/openstack/provider/functions/preflight.ts. */
+/** The result of a region's preflight; see components/openstack/provider/functions/preflight.ts. */
 export interface Preflight {
   /** The flavor's id. */
   flavor: string;
@@ -22,7 +22,7 @@ export interface Preflight {
   hasKeyPair: boolean;
 }
 
-/** What machines of one region have in common. */
+/** What machines of one region share. */
 export interface MachineContext {
   settings: OpenStackStack;
   region: string;
@@ -35,22 +35,22 @@ export interface MachineContext {
 }
 
 export interface MachineArgs {
-  /** Begins the logical names. */
+  /** Prefix of the logical names. */
   prefix: string;
   labels: Omit<Labels, "expires">;
   /** The id of the image to boot from. */
   image: pulumi.Input<string>;
-  /** Boots from a new volume that is filled with the image. An image of volume snapshots needs no such. */
+  /** Boots from a new volume filled with the image. An image of volume snapshots needs none. */
   volume?: { size: number; type?: string };
   loginUser: string;
   /** `off` stops the server and keeps it. */
   power: Power;
-  /** True when it was sealed and stopped by us, and is to stay so; see Bake. */
+  /** True if we sealed and stopped it and it must stay off; see Bake. */
   sealed?: boolean;
-  /** True when people and commands log in to it after `pulumi up`, too. */
+  /** True if people and commands log in to it after `pulumi up`, too. */
   open?: boolean;
   ownKey?: OwnKey;
-  /** The key pair in Nova that holds the user's own key. */
+  /** The Nova key pair that holds the user's own key. */
   ownKeyPair?: { name: pulumi.Input<string>; resource?: pulumi.Resource };
 }
 
@@ -60,7 +60,7 @@ export interface OpenStackMachine extends Machine {
   lease: Lease;
 }
 
-/** Seconds that a server may take until its SSH answers: emulated hardware takes minutes. */
+/** Seconds until its SSH must answer: emulated hardware takes minutes. */
 const bootDeadline = 900;
 
 /** Declares a server and what it needs. */
@@ -75,7 +75,7 @@ export function declareMachine(
   const theirs: pulumi.CustomResourceOptions = { parent, provider };
   const login = declareLoginKey(prefix, args.ownKey, parent);
   const host = declareHostKey(prefix, parent);
-  // Names that were never used: key pairs of a lost state would be in the way. The key is made once for each machine's name.
+  // Unused names: key pairs of a lost state would be in the way. The key is made once per machine name.
   const unique = host.publicKey.apply((key) => createHash("sha256").update(key).digest("hex").slice(0, 6));
   const resourceName = unique.apply((suffix) =>
     cloudName(openstackLabels, labels.project, labels.stack, prefix, suffix),
@@ -93,7 +93,7 @@ export function declareMachine(
       lifetime: settings.maxLifetimeSeconds,
       open: args.open ?? false,
     },
-    // A security group can only be dropped when its server is gone: the lease goes first.
+    // A security group can only be deleted once its server is gone: the lease goes first.
     { ...ours, dependsOn: [group, ...(keyPair.resource ? [keyPair.resource] : []), ...reached.resources] },
   );
   const userData = pulumi
@@ -116,7 +116,7 @@ export function declareMachine(
       flavorId: context.preflight.flavor,
       ...bootFrom(args),
       keyPair: keyPair.name,
-      // Those of a port stand at the port.
+      // A port has its own security groups.
       ...(reached.network ? { networks: [reached.network, ...otherNetworks(context)] } : ownNetworks(context, group)),
       metadata: lease.metadata,
       userData: pulumi.secret(userData),
@@ -124,7 +124,7 @@ export function declareMachine(
       powerState: args.power === "on" ? "active" : "shutoff",
       ...(availabilityZone !== undefined && { availabilityZone }),
     },
-    // A server whose lease was replaced is another server; the official provider would only rename the old one.
+    // A new lease needs a new server; the official provider would only rename the old one.
     {
       ...theirs,
       deletedWith: lease,
@@ -153,7 +153,7 @@ export function declareMachine(
     {
       ...ours,
       dependsOn: [server, ...reached.resources],
-      // A sealed server was stopped by us, and does not answer.
+      // We stopped a sealed server, so it doesn't answer.
       ...(args.sealed && { ignoreChanges: ["power"] }),
     },
   );
@@ -188,7 +188,10 @@ function declareKeyPair(
   return { name: resource.name, resource };
 }
 
-/** A group of its own for each machine, open to `sshFrom` at the machine's SSH port and at the bake's. What leaves the machine is free. */
+/**
+ * The machine's own security group: lets `sshFrom` in to the SSH port and the bake's own port. Outgoing traffic is
+ * open.
+ */
 function declareSecurityGroup(
   prefix: string,
   { region, sshFrom }: MachineContext,
@@ -219,12 +222,12 @@ function declareSecurityGroup(
 
 interface Reached {
   address?: pulumi.Output<string>;
-  /** The server's first network, when it is a port that was declared. */
+  /** The server's first network, if a port was declared for it. */
   network?: { port: pulumi.Input<string> };
   resources: pulumi.Resource[];
 }
 
-/** A floating address at a port of the first network, where the stack wants one. */
+/** A floating address at a port of the first network, if the stack wants one. */
 function declareFloating(
   prefix: string,
   { region, preflight }: MachineContext,
@@ -254,7 +257,7 @@ function otherNetworks({ preflight }: MachineContext) {
 function ownNetworks({ preflight }: MachineContext, group: openstack.networking.SecGroup) {
   const [first, ...others] = preflight.networks;
   const securityGroups = [group.name];
-  // Without any that the project sees, Nova has to know.
+  // If the project sees no network, Nova chooses one.
   if (first === undefined) return { securityGroups };
   const networks = [{ uuid: first.id, accessNetwork: true }, ...others.map(({ id }) => ({ uuid: id }))];
   return { networks, securityGroups };
@@ -275,7 +278,7 @@ function bootFrom({ image, volume }: MachineArgs) {
   return { blockDevices: [device] };
 }
 
-/** IPv4 where there is one; IPv6 comes in brackets. */
+/** IPv4 if there is one; else IPv6 in brackets. */
 function addressOf({ accessIpV4, accessIpV6 }: openstack.compute.Instance): pulumi.Output<string> {
   return pulumi.all([accessIpV4, accessIpV6]).apply(([four, six]) => four || six.replaceAll(/[[\]]/g, ""));
 }

@@ -1,4 +1,4 @@
-// From the settings and the credentials to one cloud object for each region.
+// Opens one cloud object per region, from the settings and the credentials.
 import * as pulumi from "@pulumi/pulumi";
 import { UserError } from "../../common/user-error.ts";
 import { nearest } from "../../common/nearest.ts";
@@ -10,7 +10,7 @@ import type { OpenStackSettings } from "./settings.ts";
 import type { OpenStackStack } from "./stack.ts";
 import { OpenStackCloud } from "./cloud.ts";
 
-/** What `ci-images:rackspace:regions` answers; see components/openstack/provider/functions/lookups.ts. */
+/** The result of `ci-images:rackspace:regions`; see components/openstack/provider/functions/lookups.ts. */
 interface Regions {
   regions: string[];
   usual?: string;

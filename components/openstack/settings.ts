@@ -3,13 +3,13 @@
 import type { Schema } from "../../provision/recipe/schema.ts";
 import { chosenBases, loginUser } from "../shared/chosen-bases.ts";
 
-/** A base image that the user chose for one distribution, instead of the one that components/openstack/bases.ts looks up. */
+/** A base image that the user chose for one distribution, in place of the lookup in components/openstack/bases.ts. */
 export interface ChosenBase {
-  /** This image and no other. */
+  /** The id of one particular image. */
   id?: string;
-  /** The image's exact name; the newest that has it is taken. */
+  /** The image's exact name; the newest match is used. */
   name?: string;
-  /** The account that it lets log in, where that is not the distribution's own: `root`. */
+  /** The login account, if it differs from the distribution's own: `root`. */
   user?: string;
 }
 
@@ -17,26 +17,28 @@ export interface ChosenBase {
 export interface OpenStackSettings {
   /** Where images are baked, one in each; without it, in the region that the credentials name. */
   regions: string[];
-  /** Name or id of the flavor of builders; there is no default that every cloud would have. */
+  /** Name or id of the builders' flavor; no default, as clouds have no flavor in common. */
   flavor?: string;
-  /** What the machines run on: decides the base image. */
+  /** The machines' architecture: determines the base image. */
   architecture: "amd64" | "arm64";
-  /** Names or ids of the networks of builders, the one to log in by first; without it, the only one that the project has. */
+  /** Names or ids of the builders' networks, the login network first; by default, the project's only one. */
   networks: string[];
-  /** Name or id of the network to take a floating address from; without it, builders are reached by their own address. */
+  /**
+   * Name or id of the network to take a floating address from; without it, builders are reached by their own address.
+   */
   floatingNetwork?: string;
-  /** Boots builders from a volume of that many GiB instead of the flavor's disk; images are then volume snapshots. */
+  /** Boots builders from a volume of that many GiB in place of the flavor's disk; images are then volume snapshots. */
   volume?: { size: number; type?: string };
   availabilityZone?: string;
-  /** Gives builders their user data on a drive: for clouds without a metadata service. */
+  /** Gives builders their user data on a drive, for clouds without a metadata service. */
   configDrive: boolean;
-  /** What Glance gets of an image that was baked on this computer. */
+  /** The format in which Glance gets an image that was baked on this computer. */
   diskFormat: "qcow2" | "raw";
-  /** Base images of the user's own choice, by distribution. */
+  /** Base images that the user chose, by distribution. */
   bases: Record<string, ChosenBase>;
-  /** More properties of the images, for the hypervisor: `hw_disk_bus: scsi`. */
+  /** More image properties, for the hypervisor: `hw_disk_bus: scsi`. */
   properties: Record<string, string>;
-  /** Who sees the images once they are verified. */
+  /** Who sees the verified images. */
   visibility: "private" | "shared" | "community" | "public";
   /** Ids of the projects that `shared` images are offered to. */
   members: string[];

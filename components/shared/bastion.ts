@@ -1,4 +1,4 @@
-// The bastion that all connections to the machines of a bake go through, where the stack names one.
+// The bastion that all connections to a bake's machines go through, if the stack names one.
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
@@ -9,20 +9,20 @@ import { missingSecret, readSecrets } from "../../provision/recipe/secrets.ts";
 import { bastion as contract } from "./contract.ts";
 import { invoke } from "./invoke.ts";
 
-/** The stack setting `bastion`, taken apart. */
+/** The parsed stack setting `bastion`. */
 export interface BastionSettings {
   user: string;
   host: string;
   port: number;
-  /** The only host key to accept; without it, the one that known_hosts has. */
+  /** The only host key to accept; by default, the one in known_hosts. */
   hostKey?: string;
-  /** A file with the private key to log in with; without any key, the SSH agent is asked. */
+  /** A file with the private key to log in with; without a key, the SSH agent is used. */
   privateKeyFile?: string;
-  /** The name of a secret of the stack that holds the private key. */
+  /** The name of a stack secret that holds the private key. */
   privateKeySecret?: string;
 }
 
-/** As `remote.Command` of @pulumi/command and our own resources take it. */
+/** The form that `remote.Command` of @pulumi/command and our own resources take. */
 export interface Proxy {
   host: string;
   port: number;
@@ -50,7 +50,8 @@ export const bastionSchema: Schema = {
         address,
         hostKey: {
           type: "string",
-          // The command plugin can't use RSA keys: for one, it asks for signatures with SHA-1, which servers refuse.
+          // The command plugin can't use RSA keys: among other things, it requests SHA-1 signatures, which servers
+          // refuse.
           pattern: "^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+=*( .*)?$",
           description: "a line of known_hosts without the host, of a kind other than RSA: ssh-ed25519 AAAA...",
         },
@@ -61,7 +62,7 @@ export const bastionSchema: Schema = {
   ],
 };
 
-/** Takes the setting apart, which has passed the schema. */
+/** Parses the setting, which has passed the schema. */
 export function parseBastion(setting: string | ({ address: string } & Partial<BastionSettings>)): BastionSettings {
   const { address, ...others } = typeof setting === "string" ? { address: setting } : setting;
   const [, user, host, port] = /^(.*)@(\[.*\]|[^:]*)(?::(\d+))?$/.exec(address)!;
@@ -71,9 +72,9 @@ export function parseBastion(setting: string | ({ address: string } & Partial<Ba
 const opened = new WeakMap<BastionSettings, Promise<Proxy>>();
 
 /**
- * The bastion of the stack, once it was logged in to. Ask in `preflight`, when a bake is about to be declared.
+ * The stack's bastion, after a successful login. Call it in `preflight`, when a bake is about to be declared.
  * @returns undefined when the stack names none.
- * @throws UserError when its host key is not known, or it does not let us in.
+ * @throws UserError when its host key is unknown, or it doesn't let us in.
  */
 export async function openBastion({
   bastion,

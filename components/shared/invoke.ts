@@ -1,11 +1,11 @@
-// Calls of our own provider's functions.
+// Calls our own provider's functions.
 import * as pulumi from "@pulumi/pulumi";
 import type { AnswerOf, FunctionContract, InputsOf } from "../../common/contract.ts";
 import { UserError } from "../../common/user-error.ts";
 
 /**
- * Asks our provider.
- * @throws UserError with the provider's own words when it refuses.
+ * Calls a function of our provider.
+ * @throws UserError with the provider's message when it refuses.
  */
 export async function invoke<C extends FunctionContract>({ token }: C, args: InputsOf<C>): Promise<AnswerOf<C>> {
   try {

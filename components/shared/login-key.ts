@@ -1,4 +1,4 @@
-// The key that logs in to the machines of a bake: made for it and dropped with it, or the user's own from files that
+// The key that logs in to a bake's machines: made for the bake and dropped with it, or the user's own from files that
 // environment variables name.
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -8,9 +8,9 @@ import ssh2 from "ssh2";
 import { UserError } from "../../common/user-error.ts";
 import { KeyPair } from "./resources.ts";
 
-/** A key pair that the user brought. */
+/** A key pair that the user brings. */
 export interface OwnKey {
-  /** The name under which the cloud has it, or is to have it. */
+  /** Its name in the cloud. */
   name?: string;
   /** One authorized_keys line. */
   publicKey: string;
@@ -18,13 +18,16 @@ export interface OwnKey {
   privateKey: string;
 }
 
-/** Names of the environment variables that a cloud takes a key from. */
+/** The environment variables that a cloud reads a key from. */
 export interface KeyVariables {
-  /** Holds the name that the key pair has in the cloud: `AWS_KEY_PAIR`. */
+  /** Holds the key pair's name in the cloud: `AWS_KEY_PAIR`. */
   name?: string;
   /** Holds the path of the private half: `AWS_KEY_FILENAME`. */
   privateKey: string;
-  /** Holds the path of the public half: `RACKSPACE_PUBLIC_KEY_FILENAME`. Without one, it is worked out from the private half. */
+  /**
+   * Holds the path of the public half: `RACKSPACE_PUBLIC_KEY_FILENAME`. By default, it is derived from the private
+   * half.
+   */
   publicKey?: string;
 }
 
@@ -38,8 +41,8 @@ export interface LoginKey {
 /**
  * Reads the user's own key.
  * @param environment Usually `process.env`.
- * @returns undefined when none of the variables is set: a key is then made for each bake.
- * @throws UserError that names variable and file when only some are set, or a file can't be read or is no key for us.
+ * @returns undefined if no variable is set: then each bake gets its own key.
+ * @throws UserError that names variable and file if only some are set, a file can't be read, or a key can't be used.
  */
 export function readOwnKey(variables: KeyVariables, environment: NodeJS.ProcessEnv): OwnKey | undefined {
   const wanted = Object.values(variables).filter((name) => name !== undefined) as string[];
@@ -64,15 +67,15 @@ export function readOwnKey(variables: KeyVariables, environment: NodeJS.ProcessE
 }
 
 /**
- * The key for one machine: the user's own, or else a pair that is declared here.
- * @param prefix Begins the logical name.
+ * The key for one machine: the user's own, or a pair declared here.
+ * @param prefix Prefix of the logical name.
  */
 export function declareLoginKey(prefix: string, own: OwnKey | undefined, parent: pulumi.Resource): LoginKey {
   if (own) return { publicKey: pulumi.output(own.publicKey), privateKey: pulumi.secret(own.privateKey) };
   return new KeyPair(`${prefix}-login-key`, { comment: `ci-images ${prefix}` }, { parent });
 }
 
-/** The host key that a machine is born with. */
+/** The host key that a machine is given. */
 export function declareHostKey(prefix: string, parent: pulumi.Resource): KeyPair {
   return new KeyPair(`${prefix}-host-key`, { comment: `ci-images host ${prefix}` }, { parent });
 }

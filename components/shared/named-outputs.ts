@@ -1,7 +1,7 @@
-// Handles on resources of our own provider, which has no SDK: each is made of its type and its outputs.
+// Handles on our own provider's resources, which have no SDK: each is made from its type and outputs.
 import * as pulumi from "@pulumi/pulumi";
 
-/** What a handle is: the class of a resource that takes `Args` and has `Outputs`. */
+/** A handle: the class of a resource that takes `Args` and has `Outputs`. */
 export type NamedOutputs<Args, Outputs> = new (
   name: string,
   args: Args,
@@ -10,8 +10,8 @@ export type NamedOutputs<Args, Outputs> = new (
 
 /**
  * Makes a handle.
- * @param type The type without the package: `gce:Lease`. What it does stands in provider/resources/.
- * @param outputs The names of its outputs: the engine fills in only those that are named when the resource is declared.
+ * @param type The type without the package: `gce:Lease`. Its implementation is in provider/resources/.
+ * @param outputs The names of its outputs: the engine only fills in those that are named when the resource is declared.
  */
 export function namedOutputs<Args extends object, Outputs extends object = object>(
   type: string,

@@ -1,13 +1,13 @@
-// Handles on resources of our own provider, which has no SDK: each is made of its contract.
+// Handles on our own provider's resources, which have no SDK: each is made from its contract.
 import * as pulumi from "@pulumi/pulumi";
 import type { InputsOf, ResourceContract, StateOf } from "../../common/contract.ts";
 
-/** A value, any part of which may be known only when other resources have been made. */
+/** A value that may contain outputs of other resources anywhere. */
 export type Given<T> = pulumi.Input<Parts<T>>;
 
 type Parts<T> = T extends object ? { [Key in keyof T]: Given<T[Key]> } : T;
 
-/** What a handle is: the class of a resource with the contract's inputs and state. */
+/** A handle: the class of a resource with the contract's inputs and state. */
 export type OwnResource<C extends ResourceContract> = new (
   name: string,
   args: { [Name in keyof InputsOf<C>]: Given<InputsOf<C>[Name]> },
@@ -16,7 +16,7 @@ export type OwnResource<C extends ResourceContract> = new (
 
 /** Makes a handle. */
 export function ownResource<C extends ResourceContract>({ token, inputs, outputs }: C): OwnResource<C> {
-  // The engine fills in only outputs that are named when the resource is declared.
+  // The engine only fills in outputs that are named when the resource is declared.
   const empty = Object.fromEntries(Object.keys({ ...inputs, ...outputs }).map((name) => [name, undefined]));
   class Handle extends pulumi.CustomResource {
     constructor(name: string, args: object, options?: pulumi.CustomResourceOptions) {

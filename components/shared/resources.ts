@@ -1,4 +1,4 @@
-// Handles on the resources that every cloud uses; contract.ts says what they are.
+// Handles on the resources that every cloud uses, made from contract.ts.
 import * as contract from "./contract.ts";
 import { ownResource } from "./own-resource.ts";
 

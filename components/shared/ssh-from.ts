@@ -1,4 +1,5 @@
-// Who may reach the machines of a bake by SSH: nobody but the computer that bakes, or its bastion, unless the stack says otherwise.
+// Who may connect to a bake's machines by SSH: only the computer that bakes, or its bastion, unless the stack says
+// otherwise.
 import * as pulumi from "@pulumi/pulumi";
 import type { ValuesOf } from "../../common/contract.ts";
 import { UserError } from "../../common/user-error.ts";
@@ -6,13 +7,14 @@ import { ownAddress, type reached } from "./contract.ts";
 import { invoke } from "./invoke.ts";
 import type { Settings } from "../stack-settings.ts";
 
-/** How the machines of a place are reached. */
+/** How a place's machines are reached. */
 export type Reached = ValuesOf<typeof reached>;
 
 /**
- * The addresses that SSH is open to, in CIDR form. Ask in `preflight`, when a bake is about to be declared: finding one's own
- * public address takes a call to a server on the internet.
- * @throws UserError when the stack does not say and the address can't be found, or what it says does not fit the machines' addresses.
+ * The addresses that SSH is open to, in CIDR form. Call it in `preflight`, when a bake is about to be declared: finding
+ * our public address takes a call to a server on the internet.
+ * @throws UserError if the stack names none and the address can't be found, or if the stack's don't match the machines'
+ * addresses.
  */
 export async function findSshFrom(
   { sshFrom, bastion }: Pick<Settings, "sshFrom" | "bastion">,

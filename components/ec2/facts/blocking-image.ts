@@ -1,6 +1,6 @@
-// What the provider's survey of EC2 tells the program of an image that is in the way of a new one.
+// An image that blocks a new one, as the provider's survey of EC2 reports it to the program.
 
-/** An AMI that AWS gave up on, that somebody has disabled, or that is a copy of one that is gone. */
+/** An AMI that AWS failed to make, that somebody disabled, or that is a copy of a deleted one. */
 export interface UselessImage {
   region: string;
   /** The AMI's id. */
@@ -9,8 +9,8 @@ export interface UselessImage {
   name: string;
   /** The recipe hash. */
   recipe: string;
-  /** Its state, and why, in AWS's words; or what is the matter with it. */
+  /** Its state and AWS's reason for it, or what is wrong with it. */
   reason: string;
-  /** Whether nobody can want it any more. */
+  /** True if it is of no use to anybody. */
   failed: boolean;
 }

@@ -1,5 +1,5 @@
-// Names of AMIs: unique in an account and region, so another attempt needs another one; and the only thing that tells whose a copy is
-// until it is tagged. The program gives them, the provider looks for them.
+// Names of AMIs. They are unique in an account and region, so each attempt needs its own; until a copy is tagged, its
+// name alone says which image it belongs to. The program assigns them, the provider looks for them.
 
 /**
  * The name of an attempt.
@@ -11,12 +11,12 @@ export function imageNameOf(wanted: string, attempt: number): string {
   return attempt === 1 ? wanted : `${wanted.slice(0, 124)}-${attempt}`;
 }
 
-/** The first attempt's name, whichever attempt's is given. */
+/** The first attempt's name, given any attempt's. */
 export function wantedImageName(name: string): string {
   return /^(.*-[0-9a-f]{12})-\d+$/.exec(name)?.[1] ?? name;
 }
 
-/** What a filter of DescribeImages takes to find every attempt. No name of ours has a `*` or `?` in it. */
+/** DescribeImages filter values that match every attempt. Our names contain no `*` or `?`. */
 export function imageNamePatterns(wanted: string): string[] {
   return [wanted, `${wanted.slice(0, 124)}-*`];
 }

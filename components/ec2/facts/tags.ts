@@ -1,4 +1,5 @@
-// Names of our tags on EC2, beside the common ones of labels.ts. The program writes them, the provider reads them.
+// Names of our tags on EC2, in addition to the common ones of labels.ts. The program writes them, the provider reads
+// them.
 import { labelKey } from "../../../common/labels.ts";
 import { ec2Labels } from "./labels.ts";
 
@@ -7,15 +8,15 @@ export const tagKey = (label: string) => labelKey(ec2Labels, label);
 
 /** Names of tags. */
 export const tagNames = {
-  /** The name that a lease gave: everything that belongs to one machine has it. */
+  /** The name assigned by a lease; everything that belongs to one machine carries it. */
   machine: tagKey("machine"),
-  /** On an image that was verified: when, ISO 8601. */
+  /** On a verified image: when it was verified, ISO 8601. */
   proven: tagKey("proven"),
   /** How it was verified. */
   verified: tagKey("verified"),
   /** On a builder: `started` when its sealing began, `done` when it ended. */
   sealing: tagKey("sealing"),
-  /** On an image: the builder's machine-id, host key and login key, with spaces between them. */
+  /** On an image: the builder's machine-id, host key and login key, separated by spaces. */
   builder: tagKey("builder"),
   /** On an image: the base image, for people. */
   baseDescription: tagKey("base-description"),

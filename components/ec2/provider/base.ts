@@ -1,4 +1,4 @@
-// Base images are looked up: the newest AMI of an owner whose name fits a pattern, or what an SSM parameter names.
+// Base images: the newest AMI of an owner whose name matches a pattern, or the one named by an SSM parameter.
 import type { Image } from "@aws-sdk/client-ec2";
 import { distance } from "fastest-levenshtein";
 import { UserError } from "../../../common/user-error.ts";
@@ -10,7 +10,7 @@ export type BaseSource =
   | { id: string }
   /** What the parameter's value names. */
   | { parameter: string }
-  /** The newest of the owner whose name fits; `*` and `?` stand for other characters. */
+  /** The newest of the owner's whose name matches; `*` and `?` are wildcards. */
   | { owner: string; name: string };
 
 export interface BaseQuery {
@@ -27,7 +27,7 @@ export interface FoundBase {
   id: string;
   /** Its name. */
   description: string;
-  /** That it is deprecated. */
+  /** Warns that it is deprecated. */
   notice?: string;
 }
 
@@ -35,7 +35,7 @@ const architectures = { amd64: "x86_64", arm64: "arm64" } as const;
 
 /**
  * Finds the base image.
- * @throws UserError that says what was looked for, where, and which near names there are.
+ * @throws UserError that says what was looked for and where, and lists similar names.
  */
 export async function findBase(query: BaseQuery): Promise<FoundBase> {
   const { region, distribution, source } = query;
@@ -48,7 +48,7 @@ export async function findBase(query: BaseQuery): Promise<FoundBase> {
     const { DeprecationTime } = image;
     const deprecated = DeprecationTime !== undefined && Date.parse(DeprecationTime) < Date.now();
     const notice = `the base image ${image.Name} (${image.ImageId}) is deprecated since ${DeprecationTime}`;
-    // What a parameter names is the publisher's newest, whatever became of it.
+    // A parameter names the publisher's newest image, deprecated or not.
     const isTold = deprecated && !("parameter" in source);
     return { id: image.ImageId!, description: image.Name ?? image.ImageId!, ...(isTold && { notice }) };
   });
@@ -58,14 +58,14 @@ async function find(query: BaseQuery): Promise<Image> {
   const { source } = query;
   if ("id" in source) return byId(query, source.id);
   if ("parameter" in source) return byId(query, await valueOf(query, source.parameter));
-  // Two years after their making, public AMIs are deprecated at the latest, and hidden from then on unless they are asked for.
+  // Public AMIs are deprecated after two years at the latest, and hidden from then on unless requested.
   // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ami-deprecate.html
   for (const IncludeDeprecated of [false, true]) {
     const images = await named(query, source.owner, source.name, IncludeDeprecated);
     const [newest] = images.sort((a, b) => (b.CreationDate ?? "").localeCompare(a.CreationDate ?? ""));
     if (newest) return newest;
   }
-  // Its first word: debian-*, Rocky-*, CentOS *.
+  // The first word: debian-*, Rocky-*, CentOS *.
   const wider = `${/^[A-Za-z]+/.exec(source.name)?.[0] ?? ""}*`;
   const others = (await named(query, source.owner, wider, true)).flatMap(({ Name }) => Name ?? []);
   return refuse(query, `no AMI of owner ${source.owner} has a name like "${source.name}"`, others, source.name);
@@ -91,7 +91,7 @@ async function valueOf(query: BaseQuery, name: string): Promise<string> {
     return refuse(query, `the SSM parameter ${name} holds no AMI's id: ${Parameter?.Value}`, [], name);
   } catch (error) {
     if (errorCode(error) !== "ParameterNotFound") throw error;
-    // The folder above: /aws/service/canonical/ubuntu/server.
+    // The parent folder: /aws/service/canonical/ubuntu/server.
     const Path = name.split("/").slice(0, 6).join("/");
     const { Parameters = [] } = await client.getParametersByPath({ Path, Recursive: true, MaxResults: 10 });
     const names = Parameters.flatMap((parameter) => parameter.Name ?? []);

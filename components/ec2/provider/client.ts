@@ -1,14 +1,14 @@
-// AWS's API, as our resources use it: the SDK is loaded at the first call only, and what AWS refuses is said in words.
-// Credentials, endpoint (AWS_ENDPOINT_URL) and profile come from the environment, as for the AWS CLI.
+// AWS's API for our resources. The SDK is loaded at the first call, and refusals become readable errors. Credentials,
+// endpoint (AWS_ENDPOINT_URL) and profile come from the environment, as for the AWS CLI.
 import type { EBS } from "@aws-sdk/client-ebs";
 import type { EC2 } from "@aws-sdk/client-ec2";
 import type { SSM } from "@aws-sdk/client-ssm";
 import { UserError } from "../../../common/user-error.ts";
 
-/** How often a throttled or failed call is made, all in all; the SDK's pauses grow up to 20 s. */
+/** Attempts in total for a throttled or failed call; the SDK's pauses grow up to 20 s. */
 const attempts = 8;
 
-// A note about Node's version, meant for us and not for whoever bakes.
+// Hides a note about Node's version that is meant for developers, not for users.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
 
 const ec2Clients = new Map<string, Promise<EC2>>();
@@ -31,7 +31,9 @@ export function ebs(region: string): Promise<EBS> {
   });
 }
 
-/** The Systems Manager API of a region: AWS and others publish the ids of their newest images as its parameters. */
+/**
+ * The Systems Manager API of a region. AWS and other publishers put the ids of their newest images in its parameters.
+ */
 export function ssm(region: string): Promise<SSM> {
   return remembered(ssmClients, region, async () => {
     const { SSM: Client } = await import("@aws-sdk/client-ssm");
@@ -59,7 +61,7 @@ export async function configuredRegion(): Promise<string> {
 }
 
 function remembered<T>(clients: Map<string, Promise<T>>, region: string, make: () => Promise<T>): Promise<T> {
-  // A client keeps the endpoint that it was made with.
+  // A client keeps the endpoint it was made with.
   const key = `${region} ${process.env.AWS_ENDPOINT_URL}`;
   let client = clients.get(key);
   if (!client) {
@@ -69,18 +71,18 @@ function remembered<T>(clients: Map<string, Promise<T>>, region: string, make: (
   return client;
 }
 
-/** The code by which AWS tells errors apart: `InvalidAMIID.NotFound`. */
+/** AWS's code for an error: `InvalidAMIID.NotFound`. */
 export function errorCode(error: unknown): string {
   return error instanceof Error ? error.name : "";
 }
 
-/** Whether AWS says that a thing is not there (any more). */
+/** Whether AWS says that something doesn't exist (any more). */
 export function isGone(error: unknown): boolean {
   return /\.(NotFound|Unavailable)$/.test(errorCode(error));
 }
 
 /**
- * Makes calls, and says in words what AWS refused.
+ * Makes calls, and turns AWS's refusals into readable errors.
  * @param doing What the calls are for: `stopping i-0123 in us-west-2`.
  * @param cures What to do, by AWS's error code.
  */
@@ -94,7 +96,7 @@ export async function asking<T>(
   } catch (error) {
     if (!(error instanceof Error) || error instanceof UserError) throw error;
     const code = errorCode(error);
-    // What did not come from AWS or the way there is a bug of ours, and keeps its trace.
+    // An error from neither AWS nor the network is our bug, and keeps its trace.
     const fromAws =
       "$metadata" in error || /Credentials|Token|Timeout|ECONN|ENOTFOUND|EAI_AGAIN/.test(code + error.message);
     if (!fromAws) throw error;

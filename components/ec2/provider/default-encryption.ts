@@ -1,14 +1,15 @@
-// "EBS encryption by default": an account's setting in a region, which encrypts every new disk whatever the request says.
+// "EBS encryption by default": an account's setting in a region that encrypts every new disk, whatever the request
+// says.
 // https://docs.aws.amazon.com/ebs/latest/userguide/encryption-by-default.html
 import { UserError } from "../../../common/user-error.ts";
 import { asking, ec2 } from "./client.ts";
 
 /**
- * What the setting means for a stack with `encrypted: false`.
+ * Checks what the setting means for a stack with `encrypted: false`.
  * @param regions Where it bakes, and where it copies to.
- * @param isShared Whether others are to launch the images.
- * @returns what the user should know, one line for each region.
- * @throws UserError when images are to be shared that AWS would encrypt with its own key, which it shares with nobody.
+ * @param isShared Whether others will launch the images.
+ * @returns notices for the user, one line per region.
+ * @throws UserError if images are to be shared but AWS would encrypt them with its own key, which can't be shared.
  */
 export async function checkDefaultEncryption(regions: readonly string[], isShared: boolean): Promise<string[]> {
   const found = await Promise.all(regions.map(keyOf));
@@ -28,7 +29,7 @@ export async function checkDefaultEncryption(regions: readonly string[], isShare
   );
 }
 
-/** The key that disks are encrypted with by default; undefined where they are not. */
+/** The key that disks are encrypted with by default; undefined if they aren't. */
 async function keyOf(region: string): Promise<string | undefined> {
   return asking(`asking whether disks in ${region} are encrypted by default`, async () => {
     const client = await ec2(region);

@@ -1,4 +1,4 @@
-// Images and their snapshots: waiting until one is there, and removing one without a trace.
+// Images and their snapshots: waiting until one is ready, and removing one completely.
 import type { Image } from "@aws-sdk/client-ec2";
 import type { Context } from "../../../provider/resource.ts";
 import { waitFor } from "../../../provider/kit/wait.ts";
@@ -11,7 +11,7 @@ import { findImage, findSnapshots, snapshotsOf, tagsOf, type Tags } from "./tagg
 /** Seconds that AWS may take to copy a disk into an image. */
 const imageSeconds = 60 * 60;
 
-/** Whether AWS still works on an image or has given it up, or somebody has disabled it. */
+/** Whether an image is ready, still being made, failed, or disabled by somebody. */
 export function imageProgress({ State }: Image): "available" | "under way" | "failed" | "disabled" {
   if (State === "available" || State === "disabled") return State;
   return State === "pending" || State === "transient" ? "under way" : "failed";
@@ -24,7 +24,7 @@ export function imageReason({ StateReason }: Image): string {
 
 /**
  * Waits until an image can be used.
- * @throws UserError with AWS's reason when it failed, or is gone.
+ * @throws UserError with AWS's reason if it failed or no longer exists.
  */
 export async function waitForImage(region: string, id: string, context: Context): Promise<Image> {
   return waitFor<Image>(
@@ -49,9 +49,9 @@ export async function waitForImage(region: string, id: string, context: Context)
 }
 
 /**
- * Deregisters an image and deletes its snapshots. Content when image or snapshots are gone.
- * @param progress Hears of each thing that was removed.
- * @throws UserError when somebody has protected a proven image against that.
+ * Deregisters an image and deletes its snapshots. No-op for those that no longer exist.
+ * @param progress Reports each removal.
+ * @throws UserError when somebody has protected a proven image against deregistration.
  */
 export async function removeImage(region: string, id: string, progress: Context["progress"]): Promise<void> {
   const image = await findImage(region, id);
@@ -59,7 +59,7 @@ export async function removeImage(region: string, id: string, progress: Context[
   const client = await ec2(region);
   if (isProtected(image)) {
     if (tagsOf(image)[tagNames.proven] !== undefined) refuseProtected(region, id);
-    // Nobody works with an image that was never proven: what protects it is our own setting, and nothing else.
+    // An image that was never proven can only be protected by our own setting, and nobody uses it.
     await client.disableImageDeregistrationProtection({ ImageId: id });
   }
   try {
@@ -77,7 +77,7 @@ export function isProtected({ DeregistrationProtection }: Image): boolean {
   return DeregistrationProtection?.startsWith("enabled") ?? false;
 }
 
-/** Says what to do about an image that somebody else protects. */
+/** Tells the user how to remove an image that somebody else protects. */
 export function refuseProtected(region: string, id: string): never {
   throw new UserError({
     where: `image ${id} in ${region}`,
@@ -87,8 +87,8 @@ export function refuseProtected(region: string, id: string): never {
 }
 
 /**
- * Deletes snapshots that have these tags and belong to no image any more: of an image that was deregistered by hand, or by a
- * provider that did not know of them.
+ * Deletes snapshots with these tags that no longer belong to an image: it was deregistered by hand, or by a provider
+ * that did not know of them.
  */
 export async function removeOrphanedSnapshots(
   region: string,
@@ -107,7 +107,7 @@ export async function removeSnapshot(region: string, id: string, progress: Conte
     await forgetImport(id);
     progress(`deleted ${id} in ${region}`);
   } catch (error) {
-    // InvalidSnapshot.InUse: an image still needs it, and it goes with that image.
+    // InvalidSnapshot.InUse: an image still needs it; it is deleted with that image.
     if (!isGone(error) && errorCode(error) !== "InvalidSnapshot.InUse") throw error;
   }
 }

@@ -1,20 +1,20 @@
-// How far uploads of snapshots are, as this computer remembers it: AWS lists the blocks of completed snapshots only.
+// The progress of snapshot uploads, kept on this computer: AWS only lists the blocks of completed snapshots.
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { places } from "../../../provider/kit/cache-folders.ts";
 
-/** What is noted of a snapshot. */
+/** The record of a snapshot. */
 export interface NotedImport {
   /** The disk's content. */
   content: string;
-  /** How many of the disk's first data blocks are there. */
+  /** How many of the disk's first data blocks were uploaded. */
   done: number;
-  /** True when all are and AWS was told so. */
+  /** True once all are uploaded and AWS has confirmed completion. */
   isComplete: boolean;
 }
 
-/** Notes it. What was noted before is replaced in one step. */
+/** Replaces the record atomically. */
 export async function noteImport(snapshot: string, noted: NotedImport): Promise<void> {
   const file = await fileOf(snapshot);
   const temporary = `${file}.${randomBytes(3).toString("hex")}`;

@@ -1,4 +1,4 @@
-// What machines of ours left behind in a region, past its expiry: found by tags, whatever became of the state.
+// Expired leftovers of our machines in a region: found by tags, whatever is in the state.
 import { tagKey, tagNames } from "../facts/tags.ts";
 import { cloudLabels, parseExpiry } from "../../../common/labels.ts";
 import { ec2Labels } from "../facts/labels.ts";
@@ -8,10 +8,10 @@ import { removeImage, removeSnapshot } from "./images.ts";
 import { dropMachine } from "./machines.ts";
 import { findImages, findInstances, findSnapshots, snapshotsOf, tagFilters, tagsOf } from "./tagged-resources.ts";
 
-/** Whose leftovers are looked for. */
+/** Whose leftovers to look for. */
 export interface Owner {
   project: string;
-  /** Without it, those of all stacks of the project. */
+  /** If missing, those of all stacks of the project. */
   stack?: string;
 }
 
@@ -21,14 +21,14 @@ export interface Leftover {
   id: string;
   /** What it is, for people. */
   description: string;
-  /** When it expired, ISO 8601; a snapshot whose image is gone has no expiry. */
+  /** When it expired, ISO 8601; a snapshot whose image was deleted has no expiry. */
   expired?: string;
 }
 
 /**
  * Finds leftovers.
- * @param now What counts as the present.
- * @returns machines first, as images and snapshots are in their way to nothing.
+ * @param now The time taken as now.
+ * @returns machines first; images and snapshots don't block their removal.
  */
 export async function findLeftovers(region: string, owner: Owner, now = new Date()): Promise<Leftover[]> {
   const tags = cloudLabels(ec2Labels, owner);
@@ -59,7 +59,7 @@ export async function findLeftovers(region: string, owner: Owner, now = new Date
     .filter(({ SnapshotId }) => !used.has(SnapshotId!))
     .flatMap((snapshot): Leftover[] => {
       const leftover = { kind: "snapshot" as const, id: snapshot.SnapshotId! };
-      // One that is being uploaded has no image yet.
+      // A snapshot that is being uploaded has no image yet.
       if (tagsOf(snapshot)[tagKey("expires")] === undefined) return [{ ...leftover, description: "its image is gone" }];
       const expired = expiredAt(tagsOf(snapshot), now);
       return expired === undefined ? [] : [{ ...leftover, description: "its import came to nothing", expired }];
@@ -67,7 +67,7 @@ export async function findLeftovers(region: string, owner: Owner, now = new Date
   return [...machines.values(), ...unproven, ...orphans];
 }
 
-/** Removes one, with what belongs to it. Content when it is gone. */
+/** Removes a leftover and what belongs to it. No-op if it no longer exists. */
 export async function removeLeftover(region: string, { kind, id }: Leftover, context: Context) {
   if (kind === "machine") await dropMachine(region, id, context);
   else if (kind === "image") await removeImage(region, id, context.progress);

@@ -1,4 +1,4 @@
-// Machines of a bake: everything that belongs to one carries the name that its lease gave, and goes with it.
+// Machines of a bake: everything that belongs to one carries the name its lease assigned, and is deleted with it.
 import type { Instance } from "@aws-sdk/client-ec2";
 import type { Context } from "../../../provider/resource.ts";
 import { waitFor, type Seen } from "../../../provider/kit/wait.ts";
@@ -7,7 +7,7 @@ import { removeImage } from "./images.ts";
 import { tagNames } from "../facts/tags.ts";
 import { findImages, findInstance, findInstances, tagFilters, tagsOf, type Tags } from "./tagged-resources.ts";
 
-/** Seconds that an instance may take to stop or to end. AWS itself pulls the plug on one that does not stop in time. */
+/** Seconds that an instance may take to stop or terminate. AWS forces it off if it doesn't stop in time. */
 const machineSeconds = 15 * 60;
 
 /** Why AWS stopped or ended an instance: `Server.SpotInstanceTermination: ...`. */
@@ -16,8 +16,8 @@ export function stateReason({ StateReason, StateTransitionReason }: Instance): s
 }
 
 /**
- * Stops an instance through the API and waits. (A power-off from inside would end it, as builders are told to.)
- * @throws UserError when it is gone or ends instead.
+ * Stops an instance through the API and waits. (Powering off from inside would terminate a builder.)
+ * @throws UserError when it no longer exists, or terminates instead.
  */
 export async function stopInstance(region: string, id: string, context: Context): Promise<void> {
   await (await ec2(region)).stopInstances({ InstanceIds: [id] });
@@ -30,7 +30,7 @@ export async function stopInstance(region: string, id: string, context: Context)
 }
 
 /**
- * Whether an instance was stopped and is not sealed. AWS stops spot machines that it needs itself; schedulers and people stop
+ * Whether an instance was stopped unsealed. AWS stops spot machines when it needs them; schedulers and people stop
  * others.
  */
 export function isStoppedOpen(instance: Instance): boolean {
@@ -50,8 +50,8 @@ export function isInterrupted(instance: Instance): boolean {
 }
 
 /**
- * Starts a stopped instance through the API and waits until it runs; one that is still being stopped is stopped first.
- * @throws UserError when it is gone, or stops or ends instead.
+ * Starts a stopped instance through the API and waits until it runs; one that is still stopping is stopped first.
+ * @throws UserError when it no longer exists, or stops or terminates instead.
  */
 export async function startInstance(region: string, id: string, context: Context): Promise<void> {
   await stopInstance(region, id, context);
@@ -60,19 +60,19 @@ export async function startInstance(region: string, id: string, context: Context
   await waitForInstance(region, id, "to be running", context, (instance) => {
     const state = instance?.State?.Name ?? "gone";
     if (state === "running") return { done: undefined };
-    // It is still `stopped` for a moment; without capacity it is so again after `pending`.
+    // It is still `stopped` for a moment; without capacity it returns to that after `pending`.
     isStarting ||= state === "pending";
     if (state === "pending" || (state === "stopped" && !isStarting)) return { state };
     return { failed: instance ? `it is ${state}: ${stateReason(instance)}` : "it is gone" };
   });
 }
 
-/** Ends instances and waits until they are terminated. Content with those that are gone. */
+/** Terminates instances and waits until they are gone. No-op for those that no longer exist. */
 export async function terminateInstances(region: string, instances: Instance[], context: Context): Promise<void> {
   const client = await ec2(region);
-  // A persistent request would put another machine in the place of one that ends.
+  // A persistent request would replace a machine that ends.
   const requests = instances.flatMap(({ SpotInstanceRequestId }) => SpotInstanceRequestId ?? []);
-  // AWS forgets requests two days after their end; an instance knows the id of its own for ever.
+  // AWS forgets requests two days after their end, but an instance keeps its request's id forever.
   for (const id of requests) await unlessGone(client.cancelSpotInstanceRequests({ SpotInstanceRequestIds: [id] }));
   for (const { InstanceId } of instances) {
     try {
@@ -103,8 +103,8 @@ async function waitForInstance(
 }
 
 /**
- * Removes what belongs to a machine: the instance, volumes left behind, its security group and key pair.
- * @param name The name that its lease gave.
+ * Removes a machine and what belongs to it: the instance, leftover volumes, its security group and key pair.
+ * @param name The name that its lease assigned.
  */
 export async function dropMachine(region: string, name: string, context: Context): Promise<void> {
   const mine = { [tagNames.machine]: name };
@@ -121,14 +121,14 @@ export async function dropMachine(region: string, name: string, context: Context
   for (const { KeyName } of KeyPairs) await unlessGone(client.deleteKeyPair({ KeyName }));
 }
 
-/** Removes images that were made with a machine and never proven: no output names them, and nobody else will look for them. */
+/** Removes unproven images made with a machine: no output names them, and nothing else looks for them. */
 export async function dropUnprovenImages(region: string, name: string, { progress }: Context): Promise<void> {
   for (const image of await findImages(region, { [tagNames.machine]: name })) {
     if (tagsOf(image)[tagNames.proven] === undefined) await removeImage(region, image.ImageId!, progress);
   }
 }
 
-/** Names of the machines that have these tags, also of those whose instance is gone and whose security group is not. */
+/** Names of the machines that have these tags, even if only their security group is left. */
 export async function machineNames(region: string, tags: Tags): Promise<string[]> {
   const client = await ec2(region);
   const Filters = tagFilters(tags);
@@ -141,7 +141,7 @@ export async function machineNames(region: string, tags: Tags): Promise<string[]
   return [...new Set(things.flatMap((thing) => tagsOf(thing)[tagNames.machine] ?? []))];
 }
 
-/** A group can't go before AWS has taken the terminated machine's network interface away, which takes some seconds. */
+/** A group can only be deleted once AWS has removed the terminated machine's network interface, some seconds later. */
 async function removeSecurityGroup(region: string, id: string, context: Context): Promise<void> {
   const client = await ec2(region);
   const lookAt = `aws ec2 describe-network-interfaces --region ${region} --filters Name=group-id,Values=${id}`;

@@ -1,5 +1,5 @@
-// Waiting for an EC2 machine to answer by SSH, with an eye on the machine itself: one that AWS ends (no capacity, a key it
-// may not use, spot) is told at once and in AWS's words, one that hangs with its console's.
+// Waits for an EC2 machine to answer by SSH, and watches the machine meanwhile. If AWS ends the instance (no capacity,
+// a key it may not use, spot), fails at once with AWS's reason. If it hangs, saves the console.
 import type { Context } from "../../../provider/resource.ts";
 import type { Proxy } from "../../../provider/kit/proxy.ts";
 import { waitForAnswer } from "../../../provider/kit/saved-console.ts";
@@ -13,7 +13,7 @@ const bootSeconds = 600;
 
 export interface ReachableMachine {
   region: string;
-  /** The name that its lease gave. */
+  /** The name assigned by its lease. */
   machine: string;
   /** The instance's id. */
   instance: string;
@@ -30,8 +30,8 @@ export interface ReachableMachine {
 
 /**
  * Waits until the machine's SSH answers with the host key that it was given.
- * @returns which way in answered.
- * @throws UserError when it ends, or doesn't answer in time; then the console's output was saved.
+ * @returns which address and port answered.
+ * @throws UserError when it ends, or doesn't answer in time; in the latter case the console's output was saved.
  */
 export async function waitUntilReachable(machine: ReachableMachine, context: Context): Promise<Way> {
   const { region, instance, host, port, user, hostKey, privateKey, proxy } = machine;
@@ -59,7 +59,10 @@ export async function waitUntilReachable(machine: ReachableMachine, context: Con
   );
 }
 
-/** Machines on Nitro, which are nearly all, tell what is on the console now; others what was there some minutes after their start. */
+/**
+ * The console's output. Nitro machines, nearly all today, report the current one; others the one some minutes after
+ * their start.
+ */
 async function consoleOf(region: string, InstanceId: string) {
   const client = await ec2(region);
   try {

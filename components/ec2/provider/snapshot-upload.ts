@@ -1,4 +1,5 @@
-// From a raw disk on this computer to an EBS snapshot, by the EBS direct APIs: no S3, no import role. Only blocks with data are sent.
+// Uploads a raw disk to an EBS snapshot with the EBS direct APIs: no S3, no import role. Only blocks with data are
+// sent.
 // https://docs.aws.amazon.com/ebs/latest/userguide/ebs-accessing-snapshot.html
 import { createHash } from "node:crypto";
 import { setMaxListeners } from "node:events";
@@ -14,36 +15,36 @@ import { removeSnapshot } from "./images.ts";
 import { noteImport, notedImport } from "./import-journal.ts";
 import type { Tags } from "./tagged-resources.ts";
 
-/** EBS knows no other. */
+/** The only size EBS accepts. */
 const blockSize = 512 * 1024;
-/** How many blocks are under way at a time: enough for a gigabit line, and 12 MiB of memory. */
+/** Parallel uploads: enough for a gigabit line, with 12 MiB of memory. */
 const parallel = 24;
-/** Seconds that a throttled block is tried again, beyond what the SDK does by itself. */
+/** Seconds to keep retrying a throttled block, after the SDK's own retries. */
 const patience = 600;
-/** Minutes without a block after which AWS gives a snapshot up. */
+/** Minutes without a block after which AWS abandons a snapshot. */
 const timeout = 120;
-/** Seconds that AWS may take with a snapshot whose blocks it has. */
+/** Seconds that AWS may take to complete a snapshot that has all its blocks. */
 const completionDeadline = 3600;
 
 export interface SnapshotToUpload {
   region: string;
   /** The raw disk. */
   disk: string;
-  /** Tells what it holds: an upload that was interrupted is only gone on with for the same content. */
+  /** Identifies the content: an interrupted upload is only resumed for the same content. */
   content: string;
-  /** Bytes of the disk; the snapshot has whole GiB. */
+  /** Size of the disk in bytes; the snapshot has whole GiB. */
   size: number;
   description: string;
-  /** At its making. */
+  /** Tags set when it is created. */
   tags: Tags;
   encrypted: boolean;
   kmsKey?: string;
 }
 
 /**
- * Uploads a disk, or goes on with a snapshot that an interrupted upload has begun.
- * @param begun Snapshots with the tags that are there. Those that are of no use are deleted.
- * @returns the snapshot's id; it is completed.
+ * Uploads a disk, or resumes a snapshot that an interrupted upload has begun.
+ * @param begun Existing snapshots with the tags. Useless ones are deleted.
+ * @returns the id of the completed snapshot.
  */
 export async function uploadSnapshot(
   upload: SnapshotToUpload,
@@ -82,14 +83,14 @@ async function start({ region, size, description, tags, encrypted, kmsKey }: Sna
   return SnapshotId!;
 }
 
-/** What was sent in all, by this upload and the one that it goes on with. */
+/** What was sent in total, including the upload that this one resumes. */
 interface Sent {
   count: number;
-  /** SHA256 over the checksums of the blocks in their order. */
+  /** SHA256 over the checksums of the blocks, in order. */
   aggregate: string;
 }
 
-/** @param done How many of the first blocks are there already: they are read, and not sent. */
+/** @param done How many of the first blocks are already uploaded: they are read, but not sent. */
 async function putBlocks(
   { region, disk, content }: SnapshotToUpload,
   snapshot: string,
@@ -104,12 +105,12 @@ async function putBlocks(
   try {
     const client = await ebs(region);
     const show = uploadProgress(`snapshot ${snapshot}`, candidates.length * blockSize, progress);
-    // By their order in the disk; undefined while a block is under way, "" for one that has only zeros.
+    // In disk order; undefined while a block is being sent, "" for a block of zeros.
     const digests = new Array<Buffer | "" | undefined>(candidates.length);
     let [next, leading, count, notedAt] = [0, 0, 0, Date.now()];
     const note = () => noteImport(snapshot, { content, done: leading, isComplete: false });
     const work = async (): Promise<void> => {
-      // One buffer for each worker: the memory stays flat.
+      // One buffer per worker keeps memory flat.
       const block = Buffer.alloc(blockSize);
       while (next < candidates.length) {
         both.throwIfAborted();
@@ -138,7 +139,7 @@ async function putBlocks(
         }),
       ),
     );
-    // An interrupted upload goes on behind what was sent until then; a killed one, behind what was sent a second before.
+    // An interrupted upload resumes after the last block sent; a killed one after those of a second earlier.
     if (stop.signal.aborted && leading > done) await note();
     signal.throwIfAborted();
     if (workers.some(({ status }) => status === "rejected")) throw stop.signal.reason;
@@ -152,7 +153,7 @@ async function putBlocks(
 
 const zeros = Buffer.alloc(blockSize);
 
-/** Beyond the end of the disk there are zeros. */
+/** Reads a block; beyond the end of the disk there are zeros. */
 async function readBlock(file: FileHandle, block: Buffer, index: number): Promise<void> {
   let filled = 0;
   for (let read = 1; filled < blockSize && read > 0; filled += read) {
@@ -161,7 +162,7 @@ async function readBlock(file: FileHandle, block: Buffer, index: number): Promis
   block.fill(0, filled);
 }
 
-/** Sends one block, again and more slowly as long as AWS throttles. @throws UserError when AWS got another content. */
+/** Sends one block, more slowly as long as AWS throttles. @throws UserError when AWS received different content. */
 async function put(
   client: EBS,
   snapshot: string,

@@ -1,4 +1,4 @@
-// Finding what is ours in a region by its tags (common/labels.ts), and what can be done to it.
+// Finds our resources in a region by their tags (common/labels.ts), and sets tags.
 import type { Filter, Image, Instance, Snapshot, Tag } from "@aws-sdk/client-ec2";
 import { imageNamePatterns, wantedImageName } from "../facts/image-names.ts";
 import { tagKey } from "../facts/tags.ts";
@@ -11,12 +11,12 @@ export function tagsOf(thing: { Tags?: Tag[] }): Record<string, string> {
   return Object.fromEntries((thing.Tags ?? []).map(({ Key, Value }) => [Key ?? "", Value ?? ""]));
 }
 
-/** What DescribeInstances and its like take to find things by tags. */
+/** Filters by tags for DescribeInstances and similar calls. */
 export function tagFilters(tags: Tags) {
   return Object.entries(tags).map(([key, value]) => ({ Name: `tag:${key}`, Values: [value] }));
 }
 
-/** States of an instance that still costs something, or can come back. */
+/** States of an instance that still costs money, or can run again. */
 const alive = ["pending", "running", "stopping", "stopped", "shutting-down"];
 
 /** Instances by tags that are not terminated. */
@@ -30,7 +30,7 @@ export async function findInstances(region: string, tags: Tags): Promise<Instanc
   return found;
 }
 
-/** @returns undefined when AWS has never heard of it, or has forgotten it. */
+/** @returns undefined if AWS doesn't know it, or no longer does. */
 export async function findInstance(region: string, id: string): Promise<Instance | undefined> {
   try {
     const { Reservations } = await (await ec2(region)).describeInstances({ InstanceIds: [id] });
@@ -41,21 +41,22 @@ export async function findInstance(region: string, id: string): Promise<Instance
   }
 }
 
-/** Our own images by tags, in any state but deregistered. */
+/** Our images by tags, in any state but deregistered. */
 export function findImages(region: string, tags: Tags): Promise<Image[]> {
   return describeOwnImages(region, tagFilters(tags));
 }
 
 /**
- * Images that have a name of ours and no tags of ours. The official resource of a copy tags it once AWS has taken the order
- * (internal/service/ec2/ec2_ami_copy.go of hashicorp/terraform-provider-aws): killed in between, it leaves such a one.
- * @param wanted Names as they were given, of whichever attempt.
+ * Images with one of our names but none of our tags. The official copy resource only adds tags after AWS has accepted
+ * the copy (internal/service/ec2/ec2_ami_copy.go of hashicorp/terraform-provider-aws); killed in between, it leaves an
+ * untagged image.
+ * @param wanted Names as assigned, of any attempt.
  */
 export async function findUntaggedImages(region: string, wanted: readonly string[]): Promise<Image[]> {
   if (wanted.length === 0) return [];
   const names = new Set(wanted.map(wantedImageName));
   const found = await describeOwnImages(region, [{ Name: "name", Values: [...names].flatMap(imageNamePatterns) }]);
-  // The patterns also fit what somebody else called `NAME-backup`.
+  // The patterns also match an image that somebody called `NAME-backup`.
   const ours = found.filter(({ Name = "" }) => names.has(wantedImageName(Name)));
   return ours.filter((image) => tagsOf(image)[tagKey("project")] === undefined);
 }
@@ -70,7 +71,7 @@ async function describeOwnImages(region: string, Filters: Filter[]): Promise<Ima
   return found.filter(({ State }) => State !== "deregistered");
 }
 
-/** @returns undefined when it is not there (any more). */
+/** @returns undefined if it doesn't exist (any more). */
 export async function findImage(region: string, id: string): Promise<Image | undefined> {
   const query = { ImageIds: [id], IncludeDeprecated: true, IncludeDisabled: true };
   try {
@@ -82,7 +83,7 @@ export async function findImage(region: string, id: string): Promise<Image | und
   }
 }
 
-/** Our own snapshots by tags. */
+/** Our snapshots by tags. */
 export async function findSnapshots(region: string, tags: Tags): Promise<Snapshot[]> {
   const { paginateDescribeSnapshots } = await import("@aws-sdk/client-ec2");
   const query = { OwnerIds: ["self"], Filters: tagFilters(tags) };
@@ -98,7 +99,7 @@ export function snapshotsOf(image: Image): string[] {
   return (image.BlockDeviceMappings ?? []).flatMap(({ Ebs }) => Ebs?.SnapshotId ?? []);
 }
 
-/** Puts tags on things; others that they have stay. */
+/** Adds tags to resources; keeps the ones they have. */
 export async function putTags(region: string, ids: readonly string[], tags: Tags): Promise<void> {
   if (ids.length === 0) return;
   const list = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));

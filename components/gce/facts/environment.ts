@@ -1,8 +1,8 @@
-// What environment variables say about Google Compute Engine: who we are, which project, which server. The program (for
-// the official provider) and our own provider must read them alike.
+// Environment variables for Google Compute Engine: identity, project and server. The program (for the official
+// provider) and our own provider must read them the same way.
 import { UserError } from "../../../common/user-error.ts";
 
-/** A service account that stands in environment variables. */
+/** A service account given by environment variables. */
 export interface ServiceAccount {
   email: string;
   /** PEM. */
@@ -10,17 +10,17 @@ export interface ServiceAccount {
 }
 
 export interface GceEnvironment {
-  /** Undefined: application default credentials are used. */
+  /** Undefined if application default credentials are used. */
   serviceAccount?: ServiceAccount;
-  /** The project's id, where the environment names one. */
+  /** The project's id, if the environment names one. */
   project?: string;
-  /** Where the Compute API is, with `/` at the end. */
+  /** URL of the Compute API, ending with `/`. */
   endpoint: string;
-  /** Where Cloud Storage is, with `/` at the end. */
+  /** URL of Cloud Storage, ending with `/`. */
   storage: string;
-  /** The same, where the environment names it. */
+  /** The Compute API's URL, if the environment sets it. */
   custom?: string;
-  /** True where the endpoint is an emulator: it is asked without credentials. */
+  /** True if the endpoint is an emulator: requests carry no credentials. */
   emulator: boolean;
 }
 
@@ -29,21 +29,21 @@ const publicEndpoint = "https://compute.googleapis.com/compute/v1/";
 
 const publicStorage = "https://storage.googleapis.com/";
 
-/** The variable that Google's own storage libraries take an emulator's address from. */
+/** The variable from which Google's storage libraries take an emulator's address. */
 export const storageVariable = "STORAGE_EMULATOR_HOST";
 
-/** The same variable that the official provider takes its endpoint from, so that both always talk to the same server. */
+/** The variable that the official provider reads, too, so that both always use the same server. */
 export const endpointVariable = "GOOGLE_COMPUTE_CUSTOM_ENDPOINT";
 
 const keyVariable = "GCE_CREDENTIALS_PRIVATE_KEY";
 const emailVariable = "GCE_CREDENTIALS_EMAIL";
-/** In the order in which they win. The last three are the ones that gcloud and the official provider know. */
+/** In order of precedence. gcloud and the official provider know the last three. */
 const projectVariables = ["GCE_PROJECT", "GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"];
 
 /**
  * Reads the environment.
  * @param environment Usually `process.env`.
- * @throws UserError that names the variable when a service account is only half given, or its key is none.
+ * @throws UserError that names the variable if a service account is incomplete or its key is invalid.
  */
 export function readGceEnvironment(environment: NodeJS.ProcessEnv): GceEnvironment {
   const given = environment[endpointVariable] || publicEndpoint;
@@ -57,13 +57,13 @@ export function readGceEnvironment(environment: NodeJS.ProcessEnv): GceEnvironme
     endpoint,
     storage: storage.endsWith("/") ? storage : `${storage}/`,
     ...(environment[endpointVariable] && { custom: endpoint }),
-    // Nobody serves the real API without TLS.
+    // The real API is never served without TLS.
     emulator: given.startsWith("http://"),
   };
 }
 
 /**
- * The service account as Google's own libraries take it: the JSON of a key file.
+ * The service account in the format of Google's libraries: the JSON of a key file.
  * @param project The project's id.
  */
 export function credentialsJson({ email, privateKey }: ServiceAccount, project: string): string {
@@ -82,7 +82,7 @@ function readServiceAccount(environment: NodeJS.ProcessEnv): ServiceAccount | un
       cure: "set both to log in as a service account, or none to use application default credentials",
     });
   }
-  // CI systems keep a variable in one line, with \n written out, as it stands in the JSON of a key file.
+  // CI systems keep a variable on one line, with \n written out, as in the JSON of a key file.
   const privateKey = written.replaceAll("\\n", "\n");
   if (!/^-----BEGIN (RSA )?PRIVATE KEY-----\n[\s\S]+\n-----END (RSA )?PRIVATE KEY-----\s*$/.test(privateKey.trim())) {
     throw new UserError({

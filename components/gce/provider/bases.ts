@@ -1,5 +1,5 @@
-// Base images: found by family, or by name where the stack pins one. What is found is known by name and number, for a name
-// can be given again.
+// Base images: found by family, or by name if the stack pins one. The result is identified by name and number, as a
+// name can be reused.
 import { distance } from "fastest-levenshtein";
 import { UserError } from "../../../common/user-error.ts";
 import type { Compute } from "./compute.ts";
@@ -17,13 +17,13 @@ export interface FoundBase {
   id: string;
   /** For people: the image's name and its project. */
   description: string;
-  /** Something the user should know. */
+  /** A notice for the user. */
   notice?: string;
-  /** What a disk is made from: `projects/P/global/images/NAME`. */
+  /** The source of a disk: `projects/P/global/images/NAME`. */
   image: string;
   /** Guest OS features: `UEFI_COMPATIBLE`, ... */
   features: string[];
-  /** The smallest disk that holds it, in GB. */
+  /** The smallest disk that fits it, in GB. */
   sizeGb: number;
 }
 
@@ -31,9 +31,9 @@ export interface FoundBase {
 const architectures = { amd64: "X86_64", arm64: "ARM64" } as const;
 
 /**
- * Looks a base image up.
+ * Looks up a base image.
  * @param what For messages: `debian12 for amd64`.
- * @throws UserError that says what was looked for, where, and which near names are there.
+ * @throws UserError that says what was looked for and where, and lists similar names.
  */
 export async function findBase(
   compute: Compute,
@@ -62,9 +62,9 @@ export async function findBase(
 }
 
 /**
- * The base image that an earlier one was made of.
- * @param id As {@link FoundBase} has it.
- * @throws UserError when it is gone.
+ * The base image that an earlier image was made from.
+ * @param id As in {@link FoundBase}.
+ * @throws UserError when it no longer exists.
  */
 export async function findPinnedBase(compute: Compute, id: string, what: string): Promise<FoundBase> {
   const parts = /^projects\/([^/]+)\/global\/images\/([^@]+)@(\d+)$/.exec(id);
@@ -84,7 +84,7 @@ async function newest(
 ): Promise<Image | undefined> {
   const current = await compute.find<Image>(`projects/${project}/global/images/family/${family}`);
   if (current) return current;
-  // A family whose images are all deprecated stands for none of them, but machines can still be made of them.
+  // A family whose images are all deprecated resolves to none, but machines can still be made from them.
   const all = await compute.list<Image>(`projects/${project}/global/images`, `(family = "${family}")`);
   return all.sort((a, b) => Date.parse(b.creationTimestamp) - Date.parse(a.creationTimestamp))[0];
 }

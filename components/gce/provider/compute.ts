@@ -1,5 +1,5 @@
-// A small client of the Compute API: one request, lists over all pages, changes that are waited for. Throttled requests are
-// sent again, which a request id makes safe; all other refusals are errors at once.
+// A small client of the Compute API: single requests, lists over all pages, changes that wait for completion. Throttled
+// requests are sent again, which a request id makes safe; all other refusals are immediate errors.
 import { randomUUID } from "node:crypto";
 import { UserError } from "../../../common/user-error.ts";
 import { readGceEnvironment } from "../facts/environment.ts";
@@ -11,16 +11,16 @@ import { nameOf, type ApiProblem, type Operation } from "./types.ts";
 
 type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
-/** How often a request is sent before throttling becomes an error: about a minute in all. */
+/** Attempts before throttling becomes an error: about a minute in total. */
 const attempts = 8;
 
 /** Milliseconds that one request may take. */
 const patience = 60_000;
 
-/** For looks that nobody watches. */
+/** For lookups without progress output. */
 export const unwatched: Context = { progress: () => {}, signal: new AbortController().signal };
 
-/** Changes of one project, and looks at any. */
+/** Changes in one project, and lookups in any. */
 export class Compute {
   private constructor(
     private readonly endpoint: string,
@@ -30,8 +30,8 @@ export class Compute {
   ) {}
 
   /**
-   * Opens the API as the environment says.
-   * @param project The project's id; without it, that of the environment or of the credentials.
+   * Opens the API that the environment selects.
+   * @param project The project's id; by default, that of the environment or the credentials.
    * @throws UserError when no project is known.
    */
   static async open(project: string | undefined, context: Context): Promise<Compute> {
@@ -47,9 +47,9 @@ export class Compute {
   }
 
   /**
-   * Reads one thing.
-   * @param path Below the project: `zones/Z/disks/D`; or with a project of its own: `projects/P/global/images/I`.
-   * @returns undefined when there is none.
+   * Reads one resource.
+   * @param path Below the project: `zones/Z/disks/D`; or with its own project: `projects/P/global/images/I`.
+   * @returns undefined if it doesn't exist.
    */
   async find<T>(path: string): Promise<T | undefined> {
     try {
@@ -60,13 +60,13 @@ export class Compute {
     }
   }
 
-  /** All things of a kind: `zones/Z/disks`, `global/images`. @param filter In the API's own language. */
+  /** Lists all resources of a kind: `zones/Z/disks`, `global/images`. @param filter In the API's filter language. */
   async list<T>(path: string, filter?: string): Promise<T[]> {
     type Page = { items?: T[]; nextPageToken?: string };
     return this.pages<Page, T>(path, filter, ({ items = [] }) => items);
   }
 
-  /** All things of a kind, in whatever zone they are. @param kind `instances`, `disks`. */
+  /** Lists all resources of a kind in all zones. @param kind `instances`, `disks`. */
   async listEverywhere<T>(kind: string, filter?: string): Promise<T[]> {
     type Page = { items?: Record<string, Record<string, T[] | undefined>>; nextPageToken?: string };
     return this.pages<Page, T>(`aggregated/${kind}`, filter, ({ items = {} }) =>
@@ -75,10 +75,10 @@ export class Compute {
   }
 
   /**
-   * Changes something and waits until that is done.
+   * Changes a resource and waits until that is done.
    * @param what For people: `deleting disk D`.
    * @param seconds How long it may take.
-   * @param isNumbered False where the API takes no request id, and a request that is sent twice does no harm.
+   * @param isNumbered False if the API accepts no request id, and sending a request twice does no harm.
    * @throws ComputeError when the API refuses at once or fails later; UserError at the deadline.
    */
   async change(
@@ -109,7 +109,7 @@ export class Compute {
     );
   }
 
-  /** Deletes something and waits until it is gone. @returns false when it was gone already. */
+  /** Deletes a resource and waits until it is gone. @returns false if it no longer existed. */
   async remove(path: string, what: string, seconds: number): Promise<boolean> {
     try {
       await this.change("DELETE", path, { what: `deleting ${what}`, seconds });

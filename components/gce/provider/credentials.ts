@@ -1,14 +1,14 @@
-// Who we are to Google: a service account from the environment, or application default credentials.
+// Our identity for Google: a service account from the environment, or application default credentials.
 import { UserError } from "../../../common/user-error.ts";
 import type { GceEnvironment } from "../facts/environment.ts";
 
 /** An identity that requests are signed with. */
 export interface Identity {
-  /** For people: the service account's address, or how else we log in. */
+  /** For people: the service account's address, or how we log in otherwise. */
   readonly who: string;
-  /** The headers that a request needs; a token is fetched when there is none or it is about to expire. */
+  /** The headers that a request needs; fetches a token if there is none or it is about to expire. */
   headers(): Promise<Record<string, string>>;
-  /** The project that the credentials belong to, when they know one. */
+  /** The project that the credentials belong to, if known. */
   project(): Promise<string | undefined>;
 }
 
@@ -21,9 +21,9 @@ const cure =
   "run `gcloud auth application-default login`, name a key file in GOOGLE_APPLICATION_CREDENTIALS, or set GCE_CREDENTIALS_EMAIL and GCE_CREDENTIALS_PRIVATE_KEY";
 
 /**
- * Finds the identity. The library is loaded here and not before: other stacks never need it.
- * @param service What it is to be allowed to use.
- * @throws UserError from its methods when there are no credentials, or Google refuses them.
+ * Finds the identity. Loads Google's library here, as other stacks never need it.
+ * @param service What it must be allowed to use.
+ * @throws UserError from its methods if there are no credentials, or Google refuses them.
  */
 export async function findIdentity(
   { serviceAccount, emulator }: GceEnvironment,
@@ -52,8 +52,8 @@ export async function findIdentity(
       try {
         return await auth.getProjectId();
       } catch {
-        // The library throws the same plain error for "no project" and "no credentials"; the caller asks for a project, and
-        // the first request says what is wrong with the credentials.
+        // The library throws the same plain error for "no project" and "no credentials". The caller asks for a project,
+        // and the first request reports what is wrong with the credentials.
         return undefined;
       }
     },

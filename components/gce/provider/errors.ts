@@ -1,4 +1,4 @@
-// What the Compute API refuses, told so that a person knows what to do.
+// Refusals of the Compute API, with their cures.
 import { UserError } from "../../../common/user-error.ts";
 import type { ApiProblem } from "./types.ts";
 
@@ -6,7 +6,7 @@ import type { ApiProblem } from "./types.ts";
 export class ComputeError extends UserError {
   /** The HTTP status; 0 when there was no answer. */
   readonly status: number;
-  /** What the API calls the problems: `notFound`, `QUOTA_EXCEEDED`. */
+  /** The API's codes for the problems: `notFound`, `QUOTA_EXCEEDED`. */
   readonly codes: readonly string[];
 
   constructor(where: string, what: string, status: number, problems: readonly ApiProblem[], cure: string | undefined) {
@@ -18,18 +18,18 @@ export class ComputeError extends UserError {
     this.codes = codes;
   }
 
-  /** True when the thing is not there (any more). */
+  /** True if the resource doesn't exist (any more). */
   get isGone(): boolean {
     return this.status === 404 || this.has("notFound", "RESOURCE_NOT_FOUND");
   }
 
-  /** True when the same request may well succeed in a moment: throttling, trouble at the server, no answer. */
+  /** True if the same request may soon succeed: throttling, server trouble, no answer. */
   get mayPass(): boolean {
     if (this.status === 0 || this.status === 429 || [500, 502, 503, 504].includes(this.status)) return true;
     return this.has("rateLimitExceeded", "userRateLimitExceeded", "resourceNotReady", "RESOURCE_NOT_READY");
   }
 
-  /** True when somebody else changed the thing in between (wrong fingerprint). */
+  /** True if somebody else changed the resource in between (wrong fingerprint). */
   get isConflict(): boolean {
     return this.status === 412 || this.has("conditionNotMet", "CONDITION_NOT_MET");
   }
@@ -39,7 +39,7 @@ export class ComputeError extends UserError {
   }
 }
 
-/** The cure for the problems that people meet. */
+/** The cures for common problems. */
 export function curesOf(problems: readonly ApiProblem[], status: number, who: string): string | undefined {
   const codes = problems.map(codeOf);
   const has = (pattern: RegExp) => codes.some((code) => pattern.test(code));

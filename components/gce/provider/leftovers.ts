@@ -1,5 +1,4 @@
-// What machines of ours left in a project, past the time at which they should have ended. For the sweep: by then no lease and no
-// state may know of them any more.
+// Expired leftovers of our machines in a project, for the sweep: no lease or state may know of them any more.
 import { cloudLabels, labelKey, parseExpiry } from "../../../common/labels.ts";
 import { gceLabels } from "../facts/labels.ts";
 import { unpackFacts } from "../../../common/image-facts.ts";
@@ -15,21 +14,21 @@ export interface Owner {
   stack: string;
 }
 
-/** Something of ours that nobody needs any more. */
+/** Something of ours that has expired. */
 export interface Leftover {
   kind: "instance" | "disk" | "image" | "firewall rule" | "object";
   /** The path below the project; of an object, its name in the bucket. */
   id: string;
   name: string;
-  /** When it should have ended, ISO 8601. */
+  /** When it expired, ISO 8601. */
   expired: string;
 }
 
 /**
- * Finds leftovers, those first that have to go first. A verified image is none, however old. An image's expiry is in its description:
- * a label that the official provider manages could not be taken off when the image is verified.
- * @param now What counts as the present.
- * @param bucket Where disks are while they are imported.
+ * Finds leftovers, in the order of removal. A verified image is none, however old. An image's expiry is in its
+ * description: a label managed by the official provider couldn't be removed when the image is verified.
+ * @param now The time taken as now.
+ * @param bucket Where disks are during their import.
  */
 export async function findLeftovers(
   compute: Compute,
@@ -70,7 +69,7 @@ export async function findLeftovers(
   ];
 }
 
-/** Removes one; content when it is gone. */
+/** Removes a leftover. No-op if it no longer exists. */
 export async function removeLeftover(compute: Compute, { kind, id, name }: Leftover, bucket?: Bucket): Promise<void> {
   if (kind === "object") return bucket?.remove(id);
   const seconds = kind === "instance" ? limits.removeInstance : limits.removeDisk;

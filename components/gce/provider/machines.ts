@@ -18,22 +18,24 @@ export interface Place {
   machine: string;
 }
 
-/** Seconds that Google may take: stopping gives the guest 90 s, disks and instances are usually gone within a minute. */
+/**
+ * Seconds that Google may take: stopping gives the guest 90 s; disks and instances are usually gone within a minute.
+ */
 export const limits = { stop: 300, removeInstance: 300, removeDisk: 120, image: 1800, small: 120 };
 
-/** Metadata of the machine, and how we note what became of it. */
+/** Labels and metadata that record a machine's progress. */
 export const marks = {
-  /** On an instance: sealing began, nobody can log in any more. */
+  /** On an instance: sealing began, and login is no longer possible. */
   sealing: labelKey(gceLabels, "sealing"),
-  /** On a boot disk: it was left by a clean stop, so an image may be made from it. */
+  /** On a boot disk: the machine was stopped cleanly, so an image may be made from it. */
   retired: labelKey(gceLabels, "retired"),
   /** On an image: when it was verified. */
   verified: labelKey(gceLabels, "verified"),
-  /** Metadata of an instance: the whole recipe hash, one character longer than a label may be. */
+  /** Metadata of an instance: the whole recipe hash, one character too long for a label. */
   recipe: "ci-images-recipe",
 };
 
-/** What the API calls an instance that does not run and will not by itself. */
+/** The API's states of an instance that doesn't run and won't start by itself. */
 export const stopped = ["STOPPING", "TERMINATED", "SUSPENDING", "SUSPENDED"];
 
 export function instancePath({ zone, machine }: Pick<Place, "zone" | "machine">): string {
@@ -45,14 +47,14 @@ export function diskPath({ zone, machine }: Pick<Place, "zone" | "machine">): st
 }
 
 /**
- * Removes an instance, and the disk and the firewall rules of its name; whichever is there.
+ * Removes an instance, its disk and its firewall rules; each only if it exists.
  * @returns what was removed.
  */
 export async function removeMachine(compute: Compute, place: Pick<Place, "zone" | "machine">): Promise<string[]> {
   const { machine } = place;
   const remove = async (kind: string, path: string, seconds: number, name = machine): Promise<string[]> => {
     const what = `${kind} ${name}`;
-    // Looks first: a delete call for a missing thing is an error in the project's audit log.
+    // Look first: deleting a missing resource is an error in the project's audit log.
     if ((await compute.find(path)) === undefined) return [];
     return (await compute.remove(path, what, seconds)) ? [what] : [];
   };
@@ -66,7 +68,7 @@ export async function removeMachine(compute: Compute, place: Pick<Place, "zone" 
   return [...instance, ...others.flat()];
 }
 
-/** Stops an instance so that its file systems are at rest, and waits until it is. Content with one that is stopped. */
+/** Stops an instance and waits, so that its file systems are consistent. No-op if it is stopped. */
 export async function stopInstance(compute: Compute, place: Place, context: Context): Promise<void> {
   const path = instancePath(place);
   const what = `instance ${place.machine}`;
@@ -92,10 +94,10 @@ export async function stopInstance(compute: Compute, place: Place, context: Cont
 }
 
 /**
- * Changes the labels of a thing, whatever they were.
+ * Changes labels of a resource.
  * @param path Of the instance, disk or image.
- * @param changes New values; undefined takes a label off.
- * @throws UserError when the thing is gone.
+ * @param changes New values; undefined removes a label.
+ * @throws UserError when the resource no longer exists.
  */
 export async function changeLabels(
   compute: Compute,
@@ -112,18 +114,19 @@ export async function changeLabels(
         what: `labels of ${nameOf(path)}`,
         seconds: limits.small,
         body,
-        // https://cloud.google.com/compute/docs/reference/rest/v1/images/setLabels has no such parameter. The fingerprint is
-        // enough: labels that were set by a request whose answer was lost are seen as a conflict, and are looked at again.
+        // https://cloud.google.com/compute/docs/reference/rest/v1/images/setLabels has no such parameter. The
+        // fingerprint is enough: if the answer to a successful request was lost, the next one conflicts, and the labels
+        // are read again.
         isNumbered: !path.startsWith("global/images/"),
       });
     } catch (error) {
-      // Somebody changed them in between: the fingerprint is there so that this is seen.
+      // Somebody changed them in between: the fingerprint exists to detect this.
       if (!(error instanceof ComputeError && error.isConflict) || attempt === 5) throw error;
     }
   }
 }
 
-/** What the machine printed on its first serial port; `undefined` when it has printed nothing, or is gone. */
+/** The machine's output on its first serial port; `undefined` if it has printed nothing or no longer exists. */
 export async function serialConsole(compute: Compute, place: Place): Promise<string | undefined> {
   const output = await compute.find<{ contents?: string }>(`${instancePath(place)}/serialPort`);
   return output?.contents || undefined;

@@ -1,17 +1,17 @@
-// Whether a project has room for one more builder: what Google would refuse half-way is refused before anything is made.
-// https://cloud.google.com/compute/resource-usage names the quotas; their names in the API are those of
+// Checks that a project's quotas allow one more builder, so that a bake Google would refuse half-way is refused at the
+// start. https://cloud.google.com/compute/resource-usage describes the quotas; the API's names are in
 // https://cloud.google.com/compute/docs/reference/rest/v1/regions (quotas[].metric).
 import { UserError, type Complaint } from "../../../common/user-error.ts";
 import type { Compute } from "./compute.ts";
 
-/** One quota, as the API answers. */
+/** A quota, as the API returns it. */
 interface Quota {
   metric: string;
   limit: number;
   usage: number;
 }
 
-/** What one builder takes. */
+/** What one builder needs. */
 export interface Need {
   zone: string;
   machineType: string;
@@ -26,7 +26,7 @@ export interface Need {
 }
 
 /**
- * Refuses when a quota of the region or the project leaves no room. A quota that the API does not tell of is not judged.
+ * Refuses if a quota of the region or the project is too small. A quota that the API doesn't report is not checked.
  * @throws UserError that names every quota that is too small.
  */
 export async function refuseWithoutRoom(compute: Compute, need: Need): Promise<void> {
@@ -42,14 +42,14 @@ export async function refuseWithoutRoom(compute: Compute, need: Need): Promise<v
   if (short.length > 0) throw new UserError(...short);
 }
 
-/** What a builder takes of the region's quotas, by metric. */
+/** What a builder uses of the region's quotas, by metric. */
 function regional(need: Need, quotas: readonly Quota[]): Record<string, number> {
   const limitOf = (metric: string) => quotas.find((quota) => quota.metric === metric)?.limit;
-  // Most families of machine types have a quota of their own; N1 has the oldest one, and what E2 takes is told in two ways.
+  // Most machine families have their own quota; N1 has the oldest one, and E2's usage is counted under two names.
   const family = `${need.machineType.split("-")[0].toUpperCase()}_CPUS`;
   const own = limitOf(family) === undefined ? "CPUS" : family;
   const regular = family === "E2_CPUS" ? roomier(quotas, own, "CPUS") : own;
-  // Spot machines count here only where the project was given such a quota.
+  // Spot machines only count here if the project has such a quota.
   const cpus = need.spot && (limitOf("PREEMPTIBLE_CPUS") ?? 0) > 0 ? "PREEMPTIBLE_CPUS" : regular;
   const disks: Record<string, string> = { "pd-standard": "DISKS_TOTAL_GB" };
   const disk = disks[need.diskType] ?? (need.diskType.startsWith("pd-") ? "SSD_TOTAL_GB" : undefined);
@@ -61,7 +61,7 @@ function regional(need: Need, quotas: readonly Quota[]): Record<string, number> 
   };
 }
 
-/** That of the two quotas that leaves more room: nobody is refused for the other one. */
+/** The quota with more room: the other one refuses nobody. */
 function roomier(quotas: readonly Quota[], ...metrics: [string, string]): string {
   const room = (metric: string) =>
     quotas

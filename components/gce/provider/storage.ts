@@ -1,4 +1,4 @@
-// A small client of Cloud Storage: a stream becomes an object by a resumable upload, and objects are listed and deleted.
+// A small client of Cloud Storage: uploads a stream as an object (resumable), lists and deletes objects.
 // https://cloud.google.com/storage/docs/performing-resumable-uploads
 import { createHash } from "node:crypto";
 import { readGceEnvironment } from "../facts/environment.ts";
@@ -7,14 +7,14 @@ import type { Context } from "../../../provider/resource.ts";
 import { longestPause, rest } from "../../../provider/kit/wait.ts";
 import { findIdentity, type Identity } from "./credentials.ts";
 
-/** Bytes that are sent at a time; Google wants multiples of 256 KiB. As much is kept in memory, to be sent again. */
+/** Bytes per request; Google requires multiples of 256 KiB. A chunk is kept in memory until it is accepted. */
 const chunkSize = 16 * 2 ** 20;
-/** How often a request is sent before a failure becomes an error. */
+/** Attempts before a failure becomes an error. */
 const attempts = 8;
 /** Milliseconds that one request may take. */
 const patience = 10 * 60_000;
 
-/** An object as the API tells of it. */
+/** An object, as the API returns it. */
 export interface StoredObject {
   name: string;
   size?: string;
@@ -39,19 +39,19 @@ export class Bucket {
     return new Bucket(name, environment.storage, identity, context);
   }
 
-  /** @throws UserError when there is no such bucket, or we may not write to it. */
+  /** @throws UserError when the bucket doesn't exist, or we may not write to it. */
   async check(): Promise<void> {
     await this.request("GET", `storage/v1/b/${encodeURIComponent(this.name)}`);
   }
 
-  /** The objects whose names begin so. */
+  /** The objects whose names start with a prefix. */
   async list(prefix: string): Promise<StoredObject[]> {
     const found: StoredObject[] = [];
     for (let pageToken: string | undefined; ;) {
       const query = new URLSearchParams({ prefix, ...(pageToken && { pageToken }) });
       const response = await this.request("GET", `${this.objects}?${query.toString()}`);
       const page = (await response.json()) as { items?: StoredObject[]; nextPageToken?: string };
-      // Emulators give all of them.
+      // Emulators ignore the prefix.
       found.push(...(page.items ?? []).filter(({ name }) => name.startsWith(prefix)));
       if (!page.nextPageToken) return found;
       pageToken = page.nextPageToken;
@@ -64,9 +64,9 @@ export class Bucket {
   }
 
   /**
-   * Uploads a stream whose length is not known. A chunk whose connection was cut is sent again from where Google has it.
-   * @param shown Hears how many more bytes are there.
-   * @throws UserError when Google refuses, or has another content than was sent.
+   * Uploads a stream of unknown length. If a chunk's connection is cut, continues from where Google has it.
+   * @param shown Called with the number of additional bytes that have arrived.
+   * @throws UserError when Google refuses, or received different content.
    */
   async upload(
     object: string,
@@ -149,14 +149,14 @@ export class Bucket {
     }
   }
 
-  /** How much Google has of an upload. */
+  /** How much of an upload Google has received. */
   private async received(session: string): Promise<{ bytes: number; object?: StoredObject }> {
     const response = await this.send("PUT", session, { headers: { "content-range": "bytes */*" }, allowed: [308] });
     if (response.status === 308) return { bytes: rangeEnd(response) };
     return { bytes: 0, object: (await response.json()) as StoredObject };
   }
 
-  /** Sends a request that may be repeated, again where the failure may pass. */
+  /** Sends a repeatable request; again if the failure may pass. */
   private async request(method: string, path: string, options: RequestOptions = {}): Promise<Response> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -195,7 +195,7 @@ export class Bucket {
 interface RequestOptions {
   body?: string | Buffer;
   headers?: Record<string, string>;
-  /** Statuses that are no failures beside 2xx. */
+  /** Statuses that are no failures, in addition to 2xx. */
   allowed?: number[];
 }
 
@@ -217,7 +217,7 @@ export class StorageError extends UserError {
     });
   }
 
-  /** True when the same request may well succeed in a moment. */
+  /** True if the same request may soon succeed. */
   get mayPass(): boolean {
     return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;
   }
@@ -240,7 +240,7 @@ async function reasonOf(response: Response): Promise<string> {
   }
 }
 
-/** The number of bytes that `Range: bytes=0-41` stands for. */
+/** The number of bytes that `Range: bytes=0-41` describes. */
 function rangeEnd(response: Response): number {
   const end = /^bytes=0-(\d+)$/.exec(response.headers.get("range") ?? "")?.[1];
   return end === undefined ? 0 : Number(end) + 1;

@@ -1,4 +1,4 @@
-// The private addresses of machines: those of a subnetwork.
+// The private addresses of machines: the ranges of their subnetwork.
 import type { Compute } from "./compute.ts";
 import { ComputeError } from "./errors.ts";
 
@@ -13,15 +13,15 @@ interface Subnetwork {
   ipCidrRange?: string;
 }
 
-/** Where machines are put, as the stack names it: names, or paths where they are another project's. */
+/** The stack's network and subnetwork: names, or paths if they belong to another project. */
 export interface Inside {
   network: string;
   subnetwork?: string;
 }
 
 /**
- * Networks in CIDR form that machines of a zone get their addresses from. None where the project may not look at them: a
- * network may be another project's.
+ * CIDR networks that machines of a zone get addresses from. Empty if we may not read them, for instance in another
+ * project's network.
  */
 export async function privateRanges(
   compute: Compute,
@@ -49,7 +49,7 @@ async function rangeOf(compute: Compute, path: string): Promise<string[]> {
   return range === undefined ? [] : [range];
 }
 
-/** A path below the API's version. @param folder Where a mere name is. */
+/** A path below the API's version. @param folder The folder of a bare name. */
 function pathOf(value: string, folder: string): string {
   const path = /projects\/.*/.exec(value)?.[0];
   if (path !== undefined) return path;

@@ -1,6 +1,6 @@
-// The parts of the Compute API's resources that we look at; https://cloud.google.com/compute/docs/reference/rest/v1.
+// The fields of the Compute API's resources that we read; https://cloud.google.com/compute/docs/reference/rest/v1.
 
-/** A change that the API is working on. */
+/** A change in progress. */
 export interface Operation {
   name: string;
   status: "PENDING" | "RUNNING" | "DONE";
@@ -21,7 +21,7 @@ export interface ApiProblem {
 
 interface Labelled {
   name: string;
-  /** A number that is never used again. */
+  /** A number that is never reused. */
   id: string;
   selfLink: string;
   labels?: Record<string, string>;
@@ -52,7 +52,7 @@ export interface Image extends Labelled {
   /** PENDING, READY, FAILED, DELETING. */
   status: string;
   family?: string;
-  /** Of the disk that is made from it. */
+  /** The size of a disk made from it. */
   diskSizeGb?: string;
   architecture?: "X86_64" | "ARM64" | "ARCHITECTURE_UNSPECIFIED";
   guestOsFeatures?: { type: string }[];
@@ -65,7 +65,7 @@ export function nameOf(url: string): string {
   return url.slice(url.lastIndexOf("/") + 1);
 }
 
-/** A value that a filter may hold: https://cloud.google.com/compute/docs/reference/rest/v1/images/list (filter). */
+/** A filter on labels: https://cloud.google.com/compute/docs/reference/rest/v1/images/list (filter). */
 export function labelFilter(labels: Readonly<Record<string, string>>): string {
   return Object.entries(labels)
     .map(([key, value]) => `(labels.${key} = "${value}")`)

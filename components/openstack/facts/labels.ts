@@ -1,7 +1,7 @@
 // Metadata, image properties and names on OpenStack.
 import type { LabelRules } from "../../../common/labels.ts";
 
-/** Nova and Glance take 255 characters; names may be of any kind. */
+/** Nova and Glance accept 255 characters, and any characters in names. */
 export const openstackLabels: LabelRules = {
   prefix: "ci_images_",
   value: (text) => text.slice(0, 255),

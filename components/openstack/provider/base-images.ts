@@ -1,18 +1,18 @@
-// Finding a distribution's base image among a cloud's images. Clouds name the same image in many ways: `Debian 12 (Bookworm)
-// (PVHVM)`, `debian-12-genericcloud-amd64-20241110-1927`, `Ubuntu 22.04 LTS Jammy`; so a name is taken apart into words, all of
-// which must be known.
+// Finds a distribution's base image among a cloud's images. Clouds name the same image in many ways: `Debian 12
+// (Bookworm) (PVHVM)`, `debian-12-genericcloud-amd64-20241110-1927`, `Ubuntu 22.04 LTS Jammy`. So a name is split into
+// words, all of which must be known.
 import { distance } from "fastest-levenshtein";
 import { labelKey } from "../../../common/labels.ts";
 import { openstackLabels } from "../facts/labels.ts";
 import type { Image } from "./images.ts";
 
-/** How a distribution's base image is recognized. */
+/** How to recognize a distribution's base image. */
 export interface BaseDescription {
-  /** For each fact that a name must state, the words that state it: `[["debian"], ["12", "bookworm"]]`. */
+  /** For each fact that a name must state, the words that can state it: `[["debian"], ["12", "bookworm"]]`. */
   needed: string[][];
-  /** Further words that may be in a name: `bookworm`, `lts`. Numbers may always be. */
+  /** More words that may be in a name: `bookworm`, `lts`. Numbers are always allowed. */
   words: string[];
-  /** Values of Glance's common properties, by which an image is recognized when no name fits. */
+  /** Values of Glance's common properties; they decide if no name matches. */
   properties: { os_distro: string[]; os_version: string[] };
 }
 
@@ -20,7 +20,7 @@ export type Architecture = "amd64" | "arm64";
 
 const architectures: Record<Architecture, string[]> = { amd64: ["amd64", "x64"], arm64: ["arm64"] };
 
-/** Words that say nothing about what is in an image. */
+/** Words that say nothing about an image's content. */
 const plainWords = [
   ...[
     "cloud",
@@ -38,15 +38,15 @@ const plainWords = [
   ...["gnu", "os", "lts", "release", "official", "kvm", "openstack", "pvhvm", "pv", "qcow2", "bit", "64bit", "uefi"],
 ];
 
-/** True for an image that a server can be booted from and that is no snapshot of one, nor made by us. */
+/** True for an image that a server can boot from, unless it is a server's snapshot or made by us. */
 function isBase(image: Image): boolean {
   const isOurs = labelKey(openstackLabels, "recipe") in image;
   return image.status === "active" && image.image_type !== "snapshot" && !isOurs;
 }
 
 /**
- * The images that fit, the newest first: those whose name fits, or else those whose properties do.
- * @param images All images that can be seen.
+ * The matching images, newest first: those whose name matches, or else those whose properties do.
+ * @param images All visible images.
  */
 export function fittingBases(images: readonly Image[], base: BaseDescription, architecture: Architecture): Image[] {
   const possible = images.filter((image) => isBase(image) && fitsArchitecture(image, architecture));
@@ -62,7 +62,7 @@ export function fittingBases(images: readonly Image[], base: BaseDescription, ar
   return [...found].sort((one, other) => other.created_at.localeCompare(one.created_at));
 }
 
-/** True when every needed fact is stated in the name, and nothing else than what we know. */
+/** True if the name states every needed fact, and nothing unknown. */
 export function fitsName(name: string, { needed, words }: BaseDescription, architecture: Architecture): boolean {
   const found = wordsOf(name);
   const known = [...needed.flat(), ...words, ...plainWords, ...architectures[architecture]];
@@ -87,11 +87,11 @@ function fitsArchitecture(image: Image, wanted: Architecture): boolean {
   const stated = typeof image.architecture === "string" ? image.architecture.toLowerCase() : undefined;
   const words = stated === undefined ? wordsOf(image.name) : wordsOf(stated);
   const isArm = words.some((word) => architectures.arm64.includes(word));
-  // An image that says nothing is one for the usual architecture.
+  // An image without the property is for the usual architecture.
   return isArm === (wanted === "arm64");
 }
 
-/** Names that a person may have meant, for an error: those that share a word, then the nearest. */
+/** Similar names, for an error: those that share a word, then the nearest. */
 export function nearNames(images: readonly Image[], wanted: string): string[] {
   const words = wordsOf(wanted).filter((word) => !/^[\d.]+$/.test(word));
   const names = [...new Set(images.filter(isBase).map(({ name }) => name))];

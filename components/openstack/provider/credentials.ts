@@ -1,5 +1,5 @@
-// Who we are to an OpenStack: from clouds.yaml when OS_CLOUD names a cloud in it, else from OS_* variables. The same places
-// and names as OpenStack's own client has, which the official Pulumi provider follows, too:
+// Credentials for an OpenStack: from clouds.yaml if OS_CLOUD names a cloud in it, else from OS_* variables. Uses the
+// same places and names as OpenStack's own client and the official Pulumi provider:
 // https://docs.openstack.org/python-openstackclient/latest/cli/man/openstack.html#cloud-configuration
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -8,29 +8,29 @@ import { UserError } from "../../../common/user-error.ts";
 import { nearest } from "../../../common/nearest.ts";
 import { readYaml } from "../../../provision/recipe/read-yaml.ts";
 
-/** Ready to be sent to Keystone. */
+/** Credentials ready to send to Keystone. */
 export interface Credentials {
   /** Where they come from, for messages: `clouds.yaml, cloud "ci"`. */
   source: string;
-  /** Keystone's v3 endpoint, ends in `/v3`. */
+  /** Keystone's v3 endpoint; ends with `/v3`. */
   authUrl: string;
-  /** The body of `POST /auth/tokens`. Holds the secret: never show it. */
+  /** The body of `POST /auth/tokens`. It holds the secret: never show it. */
   auth: object;
-  /** The region that is meant when none is named. */
+  /** The default region. */
   region?: string;
-  /** Which face of a service is called: `public`, `internal`, `admin`. */
+  /** The interface used for services: `public`, `internal`, `admin`. */
   face: string;
-  /** PEM of the certificate authorities to trust instead of the system's. */
+  /** PEM of the certificate authorities to trust in place of the system's. */
   certificateAuthorities?: string;
   /** True trusts any certificate. */
   insecure: boolean;
-  /** What the user should know, e.g. that a v2.0 address is taken as v3. */
+  /** Notices for the user, e.g. that a v2.0 address is used as v3. */
   notices: string[];
 }
 
 type Values = Partial<Record<string, string>>;
 
-/** The keys of clouds.yaml's `auth`, and the variables that say the same. */
+/** The keys of `auth` in clouds.yaml, and the equivalent variables. */
 const authVariables: Record<string, string[]> = {
   auth_url: ["OS_AUTH_URL"],
   username: ["OS_USERNAME"],
@@ -52,7 +52,7 @@ const authVariables: Record<string, string[]> = {
 /**
  * Reads the credentials.
  * @param environment Usually `process.env`.
- * @param directory Where clouds.yaml is looked for first.
+ * @param directory Where to look for clouds.yaml first.
  * @throws UserError that says what is missing, without any value.
  */
 export function readCredentials(environment: NodeJS.ProcessEnv, directory: string): Credentials {
@@ -129,7 +129,7 @@ function fromCloudsYaml(cloud: string, environment: NodeJS.ProcessEnv, directory
   const [region] = Array.isArray(regions) ? (regions as unknown[]) : [];
   const region_name = typeof region === "string" ? region : (region as { name?: string } | undefined)?.name;
   const source = `${file}, cloud "${cloud}"`;
-  // A password that stands in no file comes from the environment.
+  // A password missing from the file comes from the environment.
   const { password, application_credential_secret } = fromVariables(environment);
   const inMemory = withoutUndefined({ password, application_credential_secret });
   return {
@@ -179,7 +179,7 @@ function identityOf(auth: Values, complain: (found: string, allowed?: string) =>
     if (id === undefined && user.id === undefined && user.name === undefined) {
       throw complain("an application credential by its name, without a user", "application_credential_id, or username");
     }
-    // Keystone refuses a scope with these: they have their own.
+    // Keystone refuses a scope with these: they carry their own.
     return {
       identity: {
         methods: ["application_credential"],

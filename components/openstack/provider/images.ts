@@ -1,16 +1,16 @@
-// Images of Glance: finding, marking and dropping them. https://docs.openstack.org/api-ref/image/v2/
+// Glance images: finding, marking and deleting them. https://docs.openstack.org/api-ref/image/v2/
 import { labelKey, type Labels } from "../../../common/labels.ts";
 import { openstackLabels } from "../facts/labels.ts";
 import type { Region } from "./region.ts";
 import { dropSnapshot } from "./volumes.ts";
 
-/** An image: Glance's own fields, and the image's properties beside them. */
+/** An image: Glance's own fields, with the image's properties among them. */
 export interface Image {
   id: string;
   name: string;
   /** https://docs.openstack.org/glance/latest/user/statuses.html */
   status: string;
-  /** Bytes; null before it is there, 0 for an image that is a set of volume snapshots. */
+  /** Bytes; null until it has content, 0 for an image made of volume snapshots. */
   size: number | null;
   visibility: string;
   owner: string;
@@ -19,14 +19,14 @@ export interface Image {
   [property: string]: unknown;
 }
 
-/** The image with that id, or undefined when there is none that we can see. */
+/** The image with that id; undefined if it doesn't exist or we can't see it. */
 export async function findImage(region: Region, id: string): Promise<Image | undefined> {
   const image = await region.find<Image>("image", `/images/${encodeURIComponent(id)}`);
   return image?.status === "deleted" ? undefined : image;
 }
 
 /**
- * Images that match all filters, the newest first.
+ * Images that match all filters, newest first.
  * @param filters Fields and properties, e.g. `{ status: "active", os_distro: "debian" }`.
  */
 export async function listImages(region: Region, filters: Readonly<Record<string, string>>): Promise<Image[]> {
@@ -38,13 +38,13 @@ export async function listImages(region: Region, filters: Readonly<Record<string
       path: `/images${query}`,
     });
     images.push(...page.images);
-    // A path of Glance's own, which is not always the one that we reach it by: only the query counts.
+    // Glance's own path may differ from the one we reach it by: only the query counts.
     query = page.next && new URL(page.next, "http://glance").search;
   }
   return images.sort((one, other) => other.created_at.localeCompare(one.created_at));
 }
 
-/** Images with all these labels of ours, the newest first; finished or not. */
+/** Images with all these labels, newest first; finished or not. */
 export function imagesWith(region: Region, labels: Partial<Labels> & { machine?: string }): Promise<Image[]> {
   const filters = Object.entries(labels).map(([label, value]) => [labelKey(openstackLabels, label), value]);
   return listImages(region, Object.fromEntries(filters) as Record<string, string>);
@@ -68,7 +68,7 @@ export async function setProperties(
   return region.send<Image>({ service: "image", method: "PATCH", path, body: changes, contentType });
 }
 
-/** Drops an image with the volume snapshots that it is made of. Content with one that is gone. */
+/** Deletes an image and the volume snapshots that it consists of. No-op if it no longer exists. */
 export async function dropImage(region: Region, id: string): Promise<void> {
   const image = await findImage(region, id);
   if (image) await region.remove("image", `/images/${id}`);
@@ -83,8 +83,8 @@ export function snapshotIds(image: Image): string[] {
   return devices.map(({ snapshot_id }) => snapshot_id).filter((id) => typeof id === "string");
 }
 
-// What we note on an image once it is finished. A snapshot inherits the properties of the image that its server was booted
-// from: a worker's snapshot would look like an image of ours. So the notes that matter name the image that they are for.
+// Notes on a finished image. A snapshot inherits the properties of the image its server was booted from, so a worker's
+// snapshot would look like one of our images. The notes that matter therefore name their image.
 const completeKey = labelKey(openstackLabels, "complete");
 const proofKey = labelKey(openstackLabels, "proof");
 const planKey = labelKey(openstackLabels, "plan");
@@ -99,17 +99,17 @@ export interface Proof {
   checks: number;
 }
 
-/** The properties that tell that an image is whole. */
+/** The properties that mark an image as complete. */
 export function completeProperties(image: Image, plan: unknown, builder: unknown): Record<string, string> {
   return { [completeKey]: image.id, [planKey]: JSON.stringify(plan), [builderKey]: JSON.stringify(builder) };
 }
 
-/** True for an image that was finished by us, and is there to be booted. */
+/** True for an image that we finished and that can be booted. */
 export function isComplete(image: Image): boolean {
   return image.status === "active" && image[completeKey] === image.id;
 }
 
-/** The property that tells that an image was verified. */
+/** The property that records an image's verification. */
 export function proofProperty(image: Image, proof: Proof): Record<string, string> {
   return { [proofKey]: JSON.stringify({ image: image.id, ...proof }) };
 }
@@ -119,22 +119,22 @@ export function isProven(image: Image): boolean {
   return isComplete(image) && proof?.image === image.id;
 }
 
-/** Removes the images of a lease that were never proven. A proven image has a record of its own in the state. */
+/** Deletes a lease's images that were never proven. A proven image has its own record in the state. */
 export async function dropUnproven(region: Region, machine: string): Promise<void> {
   for (const image of await imagesWith(region, { machine })) if (!isProven(image)) await dropImage(region, image.id);
 }
 
-/** What the recipe hash was made of, as it was noted. */
+/** What the recipe hash was made from, as noted on the image. */
 export function planOf(image: Image): unknown {
   return parsed(image, planKey);
 }
 
-/** What the builder was, as it was noted. */
+/** The builder's identity, as noted on the image. */
 export function builderOf<T>(image: Image): T | undefined {
   return parsed<T>(image, builderKey);
 }
 
-/** A label of ours on the image. */
+/** The value of one of our labels on the image. */
 export function labelOf(image: Image, label: string): string | undefined {
   const value = image[labelKey(openstackLabels, label)];
   return typeof value === "string" ? value : undefined;
@@ -146,7 +146,7 @@ function parsed<T>(image: Image, key: string): T | undefined {
   try {
     return JSON.parse(text) as T;
   } catch {
-    // Not as we wrote it: somebody changed it by hand, and it proves nothing any more.
+    // Somebody edited it by hand, so it no longer proves anything.
     return undefined;
   }
 }

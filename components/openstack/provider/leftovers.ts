@@ -1,5 +1,4 @@
-// What machines of ours left in a region, past the time at which they should have ended. For the sweep: by then no lease and
-// no state may know of them any more.
+// Expired leftovers of our machines in a region, for the sweep: no lease or state may know of them any more.
 import { labelKey, parseExpiry } from "../../../common/labels.ts";
 import { openstackLabels } from "../facts/labels.ts";
 import { distributions } from "../../../provision/distributions.ts";
@@ -15,13 +14,13 @@ export interface Owner {
 
 export type LeftoverKind = "server" | "image" | "key pair" | "floating address" | "port" | "security group";
 
-/** Something of ours that nobody needs any more. */
+/** Something of ours that has expired. */
 export interface Leftover {
   kind: LeftoverKind;
-  /** A key pair's name is its id. */
+  /** The id; for a key pair, its name. */
   id: string;
   name: string;
-  /** When it should have ended, ISO 8601. */
+  /** When it expired, ISO 8601. */
   expired: string;
 }
 
@@ -30,18 +29,17 @@ interface Named {
   name?: string;
   description?: string;
   created_at?: string;
-  /** Of a floating address. */
+  /** For a floating address. */
   port_id?: string | null;
-  /** Of a port: what it is plugged into. */
+  /** For a port: the device it is attached to. */
   device_id?: string;
 }
 
 /**
- * Finds leftovers, those first that have to go first. Servers and images say themselves when they expire; what belongs to a
- * machine is recognized by its name, and has expired with its server; where no server is left that has to do with it, when it is older than
- * a machine may get. Volumes say nothing of us: those of a
- * server go with it, and are not looked for.
- * @param lifetime Seconds that a machine of the stack may live.
+ * Finds leftovers, in the order of removal. Servers and images carry their expiry. What belongs to a machine is
+ * recognized by its name and expires with its server or, if that is gone, once it is older than a machine may get.
+ * Volumes carry no label; they are deleted with their server and not searched for.
+ * @param lifetime The longest lifetime of the stack's machines, in seconds.
  */
 export async function findLeftovers(
   region: Region,
@@ -68,7 +66,7 @@ export async function findLeftovers(
   ];
 }
 
-/** Removes one; content when it is gone. */
+/** Removes a leftover. No-op if it no longer exists. */
 export async function removeLeftover(region: Region, { kind, id }: Leftover): Promise<void> {
   if (kind === "server") return endServer(region, id);
   if (kind === "image") return dropImage(region, id);
@@ -93,7 +91,7 @@ async function belongings(
     const users = servers.filter((server) => uses(server, name));
     const last = ending.find((each) => users.some((server) => server.id === each.id));
     if (last && users.length === 1) return [{ kind, id, name, expired: last.expired }];
-    // A cloud that does not say when something was made leaves the judgement to people.
+    // If the cloud doesn't say when it was made, people have to judge.
     if (created_at === undefined || users.length > 0) return [];
     const expiry = new Date(utc(created_at) + lifetime * 1000);
     return expiry < now ? [{ kind, id, name, expired: expiry.toISOString() }] : [];
@@ -121,8 +119,9 @@ async function belongings(
 }
 
 /**
- * Whether this is what follows project and stack in a name: the region (where the stack has several), distribution, recipe,
- * role and digits. Nothing less strict: what begins with the name of stack `ci` may belong to stack `ci-next`.
+ * Whether this is what follows project and stack in a machine's name: the region (if the stack has several),
+ * distribution, recipe, role and digits. Strict, because a name that begins like stack `ci`'s may belong to stack
+ * `ci-next`.
  */
 function isMachineName(rest: string, region: string): boolean {
   const plain = rest.startsWith(`${region}-`) ? rest.slice(region.length + 1) : rest;
@@ -130,12 +129,12 @@ function isMachineName(rest: string, region: string): boolean {
   return found !== null && distributions.some(({ id }) => id === found[1]);
 }
 
-/** A server's key pair and security group have the same name, and so have its port and address. */
+/** Whether the server uses the key pair or security group of that name; its port and address have the same name. */
 function uses({ key_name, security_groups }: Server, name: string): boolean {
   return key_name === name || (security_groups ?? []).some((group) => group.name === name);
 }
 
-/** The list does not say when a key pair was made. */
+/** The list doesn't say when a key pair was made. */
 async function keyPairs(region: Region, beginning: string): Promise<Named[]> {
   type Listed = { keypairs: { keypair: { name: string } }[] };
   const { keypairs } = await region.send<Listed>({ service: "compute", method: "GET", path: "/os-keypairs" });
@@ -150,7 +149,7 @@ async function keyPairs(region: Region, beginning: string): Promise<Named[]> {
   return found.flat();
 }
 
-/** Nova's times have no zone, and are in UTC. */
+/** Nova's times have no zone; they are UTC. */
 function utc(time: string): number {
   return Date.parse(/Z|[+-]\d\d:?\d\d$/.test(time) ? time : `${time}Z`);
 }

@@ -1,16 +1,16 @@
-// One region of an OpenStack as resources and functions use it: requests that answer with their body, lists that go on
-// over all pages, things that may be missing.
+// One region of an OpenStack for resources and functions: requests that return the body, lists over all pages, and
+// lookups of what may be missing.
 import type { Context } from "../../../provider/resource.ts";
 import { openSession, type Request, type Service, type Session } from "./session.ts";
 import { ApiError } from "./transport.ts";
 
-/** For looks at the world outside of any operation: shows nothing, and ends by itself. */
+/** For lookups outside of an operation: no progress output, no cancellation. */
 export const quiet: Context = { progress: () => {}, signal: new AbortController().signal };
 
 export class Region {
   /**
    * @param name The region's name: `RegionOne`, `ORD`.
-   * @param context Of the operation that asks.
+   * @param context Of the operation that makes the requests.
    */
   constructor(
     readonly name: string,
@@ -23,7 +23,7 @@ export class Region {
     return this.session.projectId(this.context.signal);
   }
 
-  /** True when the region has that service. */
+  /** True if the region has that service. */
   offers(service: Service): Promise<boolean> {
     return this.session.offers(service, this.name, this.context.signal);
   }
@@ -38,23 +38,23 @@ export class Region {
     return this.session.request(this.name, request, this.context);
   }
 
-  /** Gets something that may be missing. @returns undefined for 404. */
+  /** Gets a resource that may be missing. @returns undefined for 404. */
   async find<T>(service: Service, path: string, microversion?: string): Promise<T | undefined> {
     return unlessMissing(this.send<T>({ service, method: "GET", path, microversion }));
   }
 
-  /** Deletes something that may be gone already. */
+  /** Deletes a resource that may no longer exist. */
   async remove(service: Service, path: string): Promise<void> {
     await unlessMissing(this.send({ service, method: "DELETE", path }));
   }
 
-  /** The OpenStack client's command line for this region, to tell people where to look. */
+  /** An OpenStack client command line for this region, shown to people. */
   command(words: string): string {
     return `openstack --os-region-name ${this.name} ${words}`;
   }
 }
 
-/** Takes a 404 for "is not there". */
+/** Turns a 404 into undefined. */
 export async function unlessMissing<T>(asked: Promise<T>): Promise<T | undefined> {
   try {
     return await asked;

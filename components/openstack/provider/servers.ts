@@ -1,4 +1,4 @@
-// Servers of Nova: finding, stopping, ending them, and the marks that we leave on them.
+// Nova servers: finding, stopping and deleting them, and the marks that we set on them.
 // https://docs.openstack.org/api-ref/compute/
 import { UserError } from "../../../common/user-error.ts";
 import { labelKey, type Labels } from "../../../common/labels.ts";
@@ -7,7 +7,7 @@ import { waitFor } from "../../../provider/kit/wait.ts";
 import type { Region } from "./region.ts";
 import { dropVolume } from "./volumes.ts";
 
-/** The parts of a server that we look at. */
+/** The fields of a server that we read. */
 export interface Server {
   id: string;
   name: string;
@@ -24,26 +24,28 @@ export interface Server {
 }
 
 /**
- * The microversion that we ask Nova for: the one from which createImage answers with the image's id (Pike, 2017). Clouds
- * that know no microversions answer as they always did.
+ * The microversion that we request from Nova: the first whose createImage returns the image's id (Pike, 2017). Clouds
+ * without microversions ignore it.
  */
 export const microversion = "2.45";
 
-/** Seconds that a clean shutdown may take: Nova pulls the plug after 60 s (`shutdown_timeout`) unless the image says more. */
+/**
+ * Seconds that a clean shutdown may take: Nova forces it after 60 s (`shutdown_timeout`) unless the image sets more.
+ */
 const switchDeadline = 600;
 const endDeadline = 600;
 
-/** The server with that id, or undefined when there is none any more. */
+/** The server with that id; undefined if it no longer exists. */
 export async function findServer(region: Region, id: string): Promise<Server | undefined> {
   const found = await region.find<{ server: Server }>("compute", `/servers/${encodeURIComponent(id)}`, microversion);
-  // Where deletions can be taken back for a while, a deleted server is still shown.
+  // Clouds that can restore deleted servers still list them for a while.
   return found && !["DELETED", "SOFT_DELETED"].includes(found.server.status) ? found.server : undefined;
 }
 
-/** All servers of the project, or those of one name. */
+/** All servers of the project, or those with a name. */
 export async function listServers(region: Region, name?: string): Promise<Server[]> {
   const servers: Server[] = [];
-  // Nova takes the name as a regular expression.
+  // Nova treats the name as a regular expression.
   const filter = name === undefined ? "" : `&name=${encodeURIComponent(`^${name.replaceAll(".", "\\.")}$`)}`;
   for (let marker = ""; ;) {
     const path = `/servers/detail?limit=500${filter}${marker && `&marker=${marker}`}`;
@@ -66,7 +68,7 @@ export async function serversWith(region: Region, labels: Partial<Labels>): Prom
   return (await listServers(region)).filter(({ metadata }) => wanted.every(([key, value]) => metadata[key] === value));
 }
 
-/** How far sealing has come on a server: nothing of it, begun (nobody can log in any more), done (sealed and stopped). */
+/** Sealing progress of a server: not started, begun (nobody can log in any more), done (sealed and stopped). */
 export type Sealing = "begun" | "done" | undefined;
 const sealingKey = labelKey(openstackLabels, "sealing");
 
@@ -76,15 +78,15 @@ export function sealingOf({ metadata }: Server): Sealing {
 }
 
 /**
- * Notes on the server how far sealing has come. The official provider never looks at metadata that it did not set, so the
- * mark lasts as long as the server.
+ * Records the sealing progress on the server. The official provider ignores metadata that it did not set, so the mark
+ * lasts as long as the server.
  */
 export async function markSealing(region: Region, id: string, sealing: "begun" | "done"): Promise<void> {
   const path = `/servers/${id}/metadata`;
   await region.send({ service: "compute", method: "POST", path, body: { metadata: { [sealingKey]: sealing } } });
 }
 
-/** The server. @throws UserError when it is gone, with what to do. */
+/** The server. @throws UserError with a cure if it no longer exists. */
 export async function existingServer(region: Region, id: string): Promise<Server> {
   const server = await findServer(region, id);
   if (server) return server;
@@ -95,19 +97,19 @@ export async function existingServer(region: Region, id: string): Promise<Server
   });
 }
 
-/** Shuts the server down through the API and waits until it is. */
+/** Shuts the server down through the API and waits for that. */
 export async function stopServer(region: Region, id: string): Promise<void> {
   await switchServer(region, id, "os-stop", "SHUTOFF");
 }
 
-/** Starts the server through the API and waits until it is. */
+/** Starts the server through the API and waits until it runs. */
 export async function startServer(region: Region, id: string): Promise<void> {
   await switchServer(region, id, "os-start", "ACTIVE");
 }
 
 async function switchServer(region: Region, id: string, action: "os-stop" | "os-start", wanted: string): Promise<void> {
   const server = await existingServer(region, id);
-  // Nova refuses to switch a broken server, also one that has just broken. The wait below reports why it broke.
+  // Nova refuses to start or stop a broken server, even one that has just broken. The wait below reports why it broke.
   if (server.status !== wanted && server.status !== "ERROR") {
     await act(region, id, { [action]: null }).catch(async (error: unknown) => {
       if ((await findServer(region, id))?.status !== "ERROR") throw error;
@@ -131,12 +133,12 @@ async function switchServer(region: Region, id: string, action: "os-stop" | "os-
   );
 }
 
-/** Whether somebody stopped a server that is not sealed. */
+/** Whether a server that is not sealed was stopped. */
 export function isStoppedOpen(server: Server): boolean {
   return server.status === "SHUTOFF" && sealingOf(server) === undefined;
 }
 
-/** Ends the server and drops the volumes that lived for it only. Content with a server that is gone. */
+/** Deletes the server and the volumes that only it used. No-op if it no longer exists. */
 export async function endServer(region: Region, id: string): Promise<void> {
   const server = await findServer(region, id);
   if (!server) return;
@@ -172,12 +174,12 @@ export async function act(region: Region, id: string, body: Record<string, unkno
   return region.exchange({ service: "compute", method: "POST", path, body, microversion });
 }
 
-/** For messages: name and id. */
+/** Name and id, for messages. */
 export function describe({ name, id }: Pick<Server, "name" | "id">): string {
   return `server ${name} (${id})`;
 }
 
-/** For messages: status, and what Nova is doing. */
+/** Status and current task in Nova, for messages. */
 export function stateOf(server: Server): string {
   const task = server["OS-EXT-STS:task_state"];
   return task ? `${server.status} (${task})` : server.status;

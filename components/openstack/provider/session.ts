@@ -1,4 +1,4 @@
-// A conversation with one OpenStack: logs in once, finds the services of each region in the catalog, and sends requests.
+// A session with one OpenStack: logs in once, finds each region's services in the catalog, and sends requests.
 import { UserError } from "../../../common/user-error.ts";
 import { digestOfValue } from "../../../provision/plan/digest.ts";
 import { nearest } from "../../../common/nearest.ts";
@@ -16,7 +16,7 @@ import {
   type Content,
 } from "./transport.ts";
 
-/** The types that a service may have in a catalog, the usual one first. */
+/** The types that a service may have in a catalog, most common first. */
 const serviceTypes = {
   compute: ["compute"],
   image: ["image"],
@@ -29,37 +29,37 @@ export type Service = keyof typeof serviceTypes;
 export interface Request {
   service: Service;
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  /** Below the endpoint: `/servers/42`. Parts that come from elsewhere must be encoded. */
+  /** Path below the endpoint: `/servers/42`. Parts from elsewhere must be encoded. */
   path: string;
   body?: unknown;
-  /** Instead of `body`: bytes as they are. */
+  /** Raw bytes, in place of `body`. */
   content?: Content;
-  /** Instead of `application/json`. */
+  /** In place of `application/json`. */
   contentType?: string;
-  /** Nova's microversion; without one it answers as version 2.1 did. */
+  /** Nova's microversion; by default, that of version 2.1. */
   microversion?: string;
 }
 
 interface Login {
   token: string;
-  /** When the token runs out, milliseconds since 1970. */
+  /** When the token expires, in milliseconds since 1970. */
   expires: number;
   projectId: string;
   catalog: { type: string; endpoints: { interface: string; region_id?: string; region?: string; url: string }[] }[];
 }
 
-/** How long a service that is too busy is asked again, in seconds. */
+/** How long to retry a busy service, in seconds. */
 const patience = 300;
-/** How often a request that may be repeated is sent when its connection is cut or a gateway has no answer: for about half a minute. */
+/** Attempts of a repeatable request whose connection is cut or whose gateway gets no answer: about half a minute. */
 const attempts = 6;
-/** A token that is so near to its end, in milliseconds, is not used any more. */
+/** Milliseconds before its expiry from which a token isn't used any more. */
 const margin = 60_000;
 
 const sessions = new Map<string, Session>();
 
 /**
- * The session of this process for the credentials in its environment: all regions share one login.
- * @throws UserError when the credentials are not complete.
+ * This process's session for the credentials in its environment: all regions share one login.
+ * @throws UserError when the credentials are incomplete.
  */
 export function openSession(): Session {
   const credentials = readCredentials(process.env, process.cwd());
@@ -90,14 +90,14 @@ export class Session {
     return [...new Set(names)].filter(Boolean).sort();
   }
 
-  /** True when the region has that service at all: not every cloud has volumes. */
+  /** True if the region has that service: not every cloud has volumes. */
   async offers(service: Service, region: string, signal: AbortSignal): Promise<boolean> {
     return this.endpointIn(await this.loggedIn(signal), service, region) !== undefined;
   }
 
   /**
-   * Sends a request to a service of a region. A token that ran out is renewed once. A service that says it is too busy is
-   * asked again when it says so, for five minutes at most. Reads and deletions are sent again when their connection is cut.
+   * Sends a request to a service of a region. Renews an expired token once. Retries a busy service at the time it asks
+   * for, for five minutes at most. Sends reads and deletions again if their connection is cut.
    * @throws ApiError when the service refuses; ConnectionError when there is no connection.
    */
   async request(region: string, request: Request, { signal, progress }: Context): Promise<Answer> {
@@ -125,7 +125,7 @@ export class Session {
     }
   }
 
-  /** Sends a request that may be sent twice again when its connection was cut, or a gateway got no answer. */
+  /** Sends a repeatable request again if its connection was cut or a gateway got no answer. */
   private async repeat(mayRepeat: boolean, { signal, progress }: Context, ask: () => Promise<Answer>): Promise<Answer> {
     for (let attempt = 1; ; attempt += 1) {
       const isLast = attempt === attempts || !mayRepeat;
@@ -186,16 +186,16 @@ export class Session {
     const current = this.login;
     const known = await current;
     if (known && known.expires - margin > Date.now()) return known;
-    // Another request may have begun to log in meanwhile.
+    // Another request may have started to log in meanwhile.
     if (this.login !== current) return this.loggedIn(signal);
     const attempt = this.logIn(signal);
     this.login = attempt;
-    // A login that failed is tried again by the next request.
+    // The next request retries a failed login.
     attempt.catch(() => (this.login = undefined));
     return attempt;
   }
 
-  /** Drops a token that was refused, unless there is a newer one by now. */
+  /** Drops a refused token, unless there is already a newer one. */
   private async forget(login: Login): Promise<void> {
     const current = this.login;
     if ((await current) === login && this.login === current) this.login = undefined;
@@ -209,7 +209,7 @@ export class Session {
       "content-type": "application/json",
       "content-length": String(Buffer.byteLength(text)),
     };
-    // Nobody misses a token that was lost on the way: a login may be sent twice, like a read.
+    // A token lost on the way does no harm: like a read, a login may be sent twice.
     const answer = await this.repeat(true, { signal, progress: () => {} }, () =>
       send("POST", `${authUrl}/auth/tokens`, headers, text, this.credentials, signal),
     );
@@ -232,20 +232,20 @@ export class Session {
   }
 }
 
-/** Catalogs have Glance and Neutron with their version or without. */
+/** Catalogs list Glance and Neutron with or without their version. */
 function withVersion(service: Service, url: string): string {
   const version = { image: "/v2", network: "/v2.0", compute: "", volume: "" }[service];
   return /\/v\d+(\.\d+)?(\/|$)/.test(new URL(url).pathname) ? url : url + version;
 }
 
-/** A proxy before the service, which did not get an answer, or has no service to ask. */
+/** A proxy in front of the service got no answer, or has no service to ask. */
 function isGatewayFailure({ status, headers }: Answer): boolean {
   return status === 502 || status === 504 || (status === 503 && headers["retry-after"] === undefined);
 }
 
-/** Seconds that a service asks us to wait; undefined when it refuses for another reason. */
+/** Seconds that a service asks us to wait; undefined if it refuses for another reason. */
 function busyFor({ status, headers, body }: Answer): number | undefined {
-  // 413 with `overLimit` is how Nova before Juno, and Rackspace's to this day, say 429.
+  // Nova before Juno, and Rackspace's to this day, say 413 with `overLimit` for 429.
   const old =
     status === 413
       ? (body as { overLimit?: { retryAfter?: number | string } } | null)?.overLimit?.retryAfter

@@ -1,4 +1,5 @@
-// From a stopped server to an image: Nova's createImage, and the wait until both image and server are done with it.
+// Makes an image of a stopped server: Nova's createImage, and the wait until both image and server are finished with
+// it.
 // https://docs.openstack.org/api-ref/compute/#create-image-createimage-action
 import { UserError } from "../../../common/user-error.ts";
 import { waitFor, type Seen } from "../../../provider/kit/wait.ts";
@@ -10,11 +11,11 @@ import { findSnapshot } from "./volumes.ts";
 /** Seconds: 48 GB at 10 MB/s take an hour and a half. */
 const deadline = 2 * 3600;
 
-/** States in which an image will never be of use. https://docs.openstack.org/glance/latest/user/statuses.html */
+/** States from which an image never recovers. https://docs.openstack.org/glance/latest/user/statuses.html */
 const lost = ["killed", "deleted", "pending_delete"];
 
 /**
- * Asks Nova for an image of the server.
+ * Requests an image of the server from Nova.
  * @param metadata Becomes the image's properties; values of at most 255 characters.
  * @returns the image's id.
  */
@@ -25,7 +26,7 @@ export async function startSnapshot(
   metadata: Readonly<Record<string, string>>,
 ): Promise<string> {
   const { body, headers } = await act(region, server.id, { createImage: { name, metadata } });
-  // Since microversion 2.45 in the body; before, and on clouds without microversions, as the last part of an address.
+  // In the body since microversion 2.45; before, and on clouds without microversions, the last part of an address.
   const inBody = (body as { image_id?: string } | undefined)?.image_id;
   const address = Array.isArray(headers.location) ? headers.location[0] : headers.location;
   const id = inBody ?? address?.split("?")[0].replace(/\/+$/, "").split("/").at(-1);
@@ -38,10 +39,10 @@ export async function startSnapshot(
 }
 
 /**
- * Waits until the image is there *and* Nova is done with the server: a server that is deleted earlier can take the image
- * with it.
+ * Waits until the image is active *and* Nova is finished with the server: deleting a server earlier can destroy the
+ * image.
  * @returns the image.
- * @throws UserError when the image was lost, with why as far as it can be known.
+ * @throws UserError when the image was lost, with the reason if known.
  */
 export async function finishSnapshot(region: Region, server: Server, id: string): Promise<Image> {
   let wasSaving = false;
@@ -62,7 +63,7 @@ export async function finishSnapshot(region: Region, server: Server, id: string)
     if (!seenServer) return { failed: `server ${server.id} is gone while its image is made` };
     const task = seenServer["OS-EXT-STS:task_state"];
     if (image.status === "queued" && !task) {
-      // Both were asked at the same time: one look may have seen the image just before, and the server just after.
+      // Both were requested at once: the image may have been read just before, and the server just after, the end.
       idleLooks += 1;
       if (idleLooks > 1) return { failed: "it has no content, and Nova is done with its server", cure: again };
     }
@@ -78,8 +79,8 @@ export async function finishSnapshot(region: Region, server: Server, id: string)
 }
 
 /**
- * Whether an active image holds something: bytes, or the finished snapshots of its server's volumes.
- * @returns for {@link waitFor}: done with the image, or why not.
+ * Whether an active image has content: bytes, or finished snapshots of its server's volumes.
+ * @returns for {@link waitFor}: the image, or why not.
  */
 export async function lookAtContent(region: Region, image: Image): Promise<Seen<Image>> {
   const ids = snapshotIds(image);

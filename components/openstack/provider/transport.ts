@@ -1,5 +1,5 @@
-// One HTTP request to an OpenStack service, and what its services say when they refuse one. Not `fetch`: it cannot be given
-// certificate authorities for one cloud.
+// One HTTP request to an OpenStack service, and the reasons of refusals. Not `fetch`: it doesn't accept certificate
+// authorities per cloud.
 import { request as plainRequest, type ClientRequest } from "node:http";
 import { Agent, request as secureRequest } from "node:https";
 import type { Readable } from "node:stream";
@@ -8,11 +8,11 @@ import { UserError } from "../../../common/user-error.ts";
 export interface Answer {
   status: number;
   headers: Record<string, string | string[] | undefined>;
-  /** JSON, or the text itself where it is none. */
+  /** JSON, or the text if it isn't JSON. */
   body: unknown;
 }
 
-/** What an encrypted connection trusts. */
+/** TLS trust settings. */
 export interface Trust {
   certificateAuthorities?: string;
   insecure: boolean;
@@ -21,7 +21,7 @@ export interface Trust {
 /** A service refused a request. */
 export class ApiError extends UserError {
   /**
-   * @param method With `path`, what was asked; no bodies, they may hold secrets.
+   * @param method With `path`, the request; no bodies, as they may hold secrets.
    * @param service The service's type: `compute`.
    */
   constructor(
@@ -39,7 +39,7 @@ export class ApiError extends UserError {
 
 /** There was no connection, or it was cut. */
 export class ConnectionError extends UserError {
-  /** @param mayPass True when the same request may succeed later: the fault is not a certificate or a name. */
+  /** @param mayPass True if the same request may succeed later: the fault is not a certificate or a host name. */
   constructor(
     parts: ConstructorParameters<typeof UserError>[0],
     readonly mayPass: boolean,
@@ -48,11 +48,11 @@ export class ConnectionError extends UserError {
   }
 }
 
-/** A body that is too large for the memory. */
+/** A body too large for memory. */
 export interface Content {
   /** Its size. */
   bytes: number;
-  /** Reads it from its beginning; a request that has to be sent again reads it again. */
+  /** Reads it from the start; called again if the request is sent again. */
   open(): Readable;
 }
 
@@ -61,13 +61,13 @@ export function isRepeatable(method: string): boolean {
   return method === "GET" || method === "DELETE";
 }
 
-/** Seconds without any byte after which a connection is given up; a service may take its time with what it was sent. */
+/** Seconds of silence after which a connection is abandoned; a service may take its time with an upload. */
 const silence = { usual: 60, withContent: 600 };
 
 /**
- * Sends a request. One that must not be sent twice gets a connection of its own: a service may close an idle connection at the moment
- * it is used again, and then nobody knows whether the service got the request.
- * @param body As it is to be sent.
+ * Sends a request. One that must not be sent twice gets its own connection: a service may close an idle connection at
+ * the moment it is reused, and then we can't know whether the service got the request.
+ * @param body The encoded body.
  * @throws ConnectionError when there is no connection, with the reason and never with the body.
  */
 export async function send(
@@ -127,7 +127,7 @@ export async function send(
 
 const agents = new Map<string, Agent>();
 
-/** One agent for each cloud: its connections are used again. */
+/** One agent per cloud, so that connections are reused. */
 function agentFor(trust: Trust): Agent {
   const key = `${trust.insecure} ${trust.certificateAuthorities ?? ""}`;
   const agent = agents.get(key) ?? new Agent({ keepAlive: true, ...trustOptions(trust) });
@@ -143,12 +143,12 @@ function parse(body: string): unknown {
   try {
     return JSON.parse(body) as unknown;
   } catch {
-    // No content, or Glance's HTML.
+    // Empty, or Glance's HTML.
     return body;
   }
 }
 
-/** The reason in a refusal, which every service words in another way; Glance has HTML, in its JSON, too. */
+/** The reason in a refusal. Every service has its own format; Glance puts HTML even into its JSON. */
 export function reasonOf(body: unknown): string {
   if (typeof body === "string") return plain(body);
   const [inner] = body !== null && typeof body === "object" ? (Object.values(body) as unknown[]) : [];

@@ -1,5 +1,5 @@
-// From a disk on this computer to an image of Glance: the image is made, its content streamed, and the checksum that Glance computed
-// compared with ours. https://docs.openstack.org/api-ref/image/v2/#image-data
+// Uploads a disk from this computer as a Glance image: creates the image, streams its content, and compares Glance's
+// checksum with ours. https://docs.openstack.org/api-ref/image/v2/#image-data
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
@@ -12,13 +12,13 @@ import { dropImage, findImage, type Image } from "./images.ts";
 import { quiet, Region } from "./region.ts";
 import { ApiError, ConnectionError, type Content } from "./transport.ts";
 
-/** Seconds that Glance may take with an image whose content it has: it may copy it from store to store, or convert it. */
+/** Seconds that Glance may take after the upload: it may copy the image from store to store, or convert it. */
 const deadline = 3600;
-/** How often an upload whose connection was cut is begun again. */
+/** Attempts of an upload whose connection is cut. */
 const attempts = 3;
 const mebibyte = 2 ** 20;
 
-/** How content gets into Glance: in one request, or into its staging area and from there by a task of its own. */
+/** How content gets into Glance: in one request, or through its staging area and an import task. */
 export type UploadMethod = "direct" | "staged";
 
 export interface ImageToUpload {
@@ -32,8 +32,8 @@ export interface ImageToUpload {
 }
 
 /**
- * Makes an image of a disk. What does not end well leaves no image behind: it is dropped, also when the user gives up.
- * @throws UserError when Glance refuses, when its checksum is another than ours, and when the connection was cut three times.
+ * Makes an image from a disk. If it fails or the user cancels, the image is deleted again.
+ * @throws UserError when Glance refuses, its checksum differs from ours, or the connection was cut three times.
  */
 export async function uploadImage(region: Region, upload: ImageToUpload): Promise<Image> {
   const { signal, progress } = region.context;
@@ -42,7 +42,7 @@ export async function uploadImage(region: Region, upload: ImageToUpload): Promis
     try {
       return await fill(region, image, upload, methods);
     } catch (error) {
-      // The signal may be what ended it: dropping the image goes on without it.
+      // The signal may be what ended it: delete the image without it.
       await dropImage(new Region(region.name, quiet, region.session), image.id);
       signal.throwIfAborted();
       if (!(error instanceof ConnectionError) || attempt === attempts) throw error;
@@ -51,7 +51,7 @@ export async function uploadImage(region: Region, upload: ImageToUpload): Promis
   }
 }
 
-/** @returns the image, which has no content yet, and the ways of importing that Glance offers. */
+/** @returns the image, still without content, and the import methods that Glance offers. */
 async function makeImage(region: Region, { format, name, minDisk, properties }: ImageToUpload) {
   const body = {
     ...properties,
@@ -68,7 +68,7 @@ async function fill(region: Region, { id }: Image, upload: ImageToUpload, method
   try {
     await sendContent(region, id, content(), method);
   } catch (error) {
-    // Clouds that want imports only refuse the plain way by their policy.
+    // Clouds that only allow imports forbid the direct way by policy.
     const isForbidden = error instanceof ApiError && [403, 404, 405].includes(error.status);
     if (!isForbidden || !methods.includes("glance-direct")) throw explained(error, upload, bytes);
     method = "staged";
@@ -79,7 +79,7 @@ async function fill(region: Region, { id }: Image, upload: ImageToUpload, method
   return image;
 }
 
-/** Sends an image's content. For tests, which way can be chosen. */
+/** Sends an image's content. Tests choose the method. */
 export async function sendContent(region: Region, id: string, content: Content, method: UploadMethod): Promise<void> {
   const path = `/images/${id}/${method === "direct" ? "file" : "stage"}`;
   await region.send({ service: "image", method: "PUT", path, content });
@@ -88,7 +88,7 @@ export async function sendContent(region: Region, id: string, content: Content, 
   await region.send({ service: "image", method: "POST", path: `/images/${id}/import`, body });
 }
 
-/** A file as content that is digested while it is sent. */
+/** A file as content, hashed while it is sent. */
 async function contentOf({ context }: Region, id: string, disk: string) {
   const { size: bytes } = await stat(disk);
   let hash = createHash("sha512");
@@ -131,7 +131,7 @@ function waitUntilActive(region: Region, id: string): Promise<Image> {
     }
     if (image.status === "active") return { done: image };
     if (image.status === "queued") return { failed: "Glance has dropped its content: it is queued again", cure };
-    // Others are on their way: saving, uploading, importing.
+    // The rest are in progress: saving, uploading, importing.
     const isLost = ["killed", "deleted", "pending_delete", "deactivated"].includes(image.status);
     return isLost ? { failed: `it ended as ${image.status}`, cure } : { state: image.status };
   };
@@ -139,11 +139,11 @@ function waitUntilActive(region: Region, id: string): Promise<Image> {
   return waitFor({ what: `image ${id}`, until: "to be active", deadline, lookAt, look }, region.context);
 }
 
-/** @throws UserError when Glance has another content than the file. */
+/** @throws UserError when Glance's content differs from the file. */
 async function assertSame(region: Region, image: Image, upload: ImageToUpload, sha512: string): Promise<void> {
   const { disk, format } = upload;
   const { os_hash_algo: algorithm, os_hash_value: value, checksum } = image;
-  // Glance before Rocky has MD5 only.
+  // Glance before Rocky only has MD5.
   const [how, theirs] = typeof value === "string" ? [String(algorithm), value] : ["md5", checksum];
   const isConverted = image.disk_format !== format;
   if (typeof theirs !== "string" || isConverted) {

@@ -1,4 +1,4 @@
-// Volumes and snapshots of Cinder: what lies behind servers that boot from a volume, and behind their images.
+// Cinder volumes and snapshots: the disks of servers that boot from a volume, and of their images.
 // https://docs.openstack.org/api-ref/block-storage/v3/
 import { waitFor } from "../../../provider/kit/wait.ts";
 import type { Region } from "./region.ts";
@@ -23,8 +23,8 @@ export async function findSnapshot(region: Region, id: string): Promise<VolumeSn
 }
 
 /**
- * Drops a volume that nobody uses any more. Cinder can't drop one that has snapshots: such a volume stays until its image
- * goes (see {@link dropSnapshot}).
+ * Deletes an unused volume. Cinder can't delete one that has snapshots: it stays until its image is deleted (see {@link
+ * dropSnapshot}).
  */
 export async function dropVolume(region: Region, id: string): Promise<void> {
   const free = await waitFor<boolean>(
@@ -47,14 +47,14 @@ export async function dropVolume(region: Region, id: string): Promise<void> {
   await gone(region, "volume", id, async () => (await findVolume(region, id))?.status);
 }
 
-/** Drops a snapshot, and its volume when that was only waiting for it. Content with one that is gone. */
+/** Deletes a snapshot, and its volume if that only waited for it. No-op if it no longer exists. */
 export async function dropSnapshot(region: Region, id: string): Promise<void> {
   const snapshot = await findSnapshot(region, id);
   if (!snapshot) return;
   await region.remove("volume", `/snapshots/${id}`);
   await gone(region, "snapshot", id, async () => (await findSnapshot(region, id))?.status);
   const volume = await findVolume(region, snapshot.volume_id);
-  // One that is attached belongs to a server: the builder, when the image goes before it.
+  // An attached volume belongs to a server: the builder, if the image is deleted first.
   if (volume?.status === "available") await dropVolume(region, volume.id);
 }
 

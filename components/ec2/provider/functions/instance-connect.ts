@@ -1,13 +1,13 @@
-// The EC2 Instance Connect Endpoint of a VPC: what its tunnels come from. Not all accounts have one, and we make none: a VPC can have only a
+// The EC2 Instance Connect Endpoint of a VPC, where its tunnels come from. We don't create one: a VPC can have only a
 // few, and they take minutes to make.
 import { UserError } from "../../../../common/user-error.ts";
 import { asking, ec2 } from "../client.ts";
 import type { FunctionType } from "../../../../provider/from-schema.ts";
 
 interface Endpoint {
-  /** Its security groups, which machines have to let in. */
+  /** Its security groups, which machines must let in. */
   groups: string[];
-  /** True where machines see the caller's address, not the endpoint's. */
+  /** True if machines see the caller's address rather than the endpoint's. */
   preservesClientIp: boolean;
 }
 

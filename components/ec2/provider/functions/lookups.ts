@@ -1,4 +1,4 @@
-// What the program asks of EC2 before it declares anything.
+// Queries that the program makes to EC2 before it declares anything.
 import type { _InstanceType } from "@aws-sdk/client-ec2";
 import { UserError } from "../../../../common/user-error.ts";
 import { findBase, type BaseQuery, type FoundBase } from "../base.ts";
@@ -12,13 +12,13 @@ import { ec2Survey } from "./survey.ts";
 import { ec2InstanceConnect } from "./instance-connect.ts";
 import { ec2Sweep } from "./sweep.ts";
 
-/** `ci-images:ec2:configuredRegion`: where AWS's own configuration points. */
+/** `ci-images:ec2:configuredRegion`: the region of the AWS configuration. */
 export const ec2Region: FunctionType<object, { region: string }> = {
   token: "ci-images:ec2:configuredRegion",
   call: async () => ({ region: await configuredRegion() }),
 };
 
-/** `ci-images:ec2:resolveBase`: looks a base image up. */
+/** `ci-images:ec2:resolveBase`: finds a base image. */
 export const ec2ResolveBase: FunctionType<BaseQuery, FoundBase> = {
   token: "ci-images:ec2:resolveBase",
   call: (query) => findBase(query),
@@ -30,27 +30,27 @@ interface PreflightInputs {
   architecture: "amd64" | "arm64";
   subnet?: string;
   securityGroup?: string;
-  /** A key pair of the user's that has to be there. */
+  /** The user's key pair, which must exist. */
   keyName?: string;
-  /** Whether disks are to be encrypted; false asks whether they will be nevertheless. */
+  /** Whether disks are to be encrypted; if false, checks whether they will be anyway. */
   encrypted: boolean;
-  /** Where copies of the image will be. */
+  /** Regions that get copies of the image. */
   copyTo: string[];
-  /** Whether others are to launch the image. */
+  /** Whether others will launch the image. */
   isShared: boolean;
-  /** How machines are to boot from the image. */
+  /** How machines should boot from the image. */
   bootMode?: BootMode;
-  /** The base image, which decides how they do; undefined for an image that was baked elsewhere. */
+  /** The base image, which determines the boot mode; undefined for an image that was baked elsewhere. */
   base?: string;
 }
 
-/** `ci-images:ec2:preflight`: refuses to start a bake that can't end well, and tells where it will be. */
+/** `ci-images:ec2:preflight`: refuses a bake that can't succeed, and reports where it will run. */
 export const ec2Preflight: FunctionType<PreflightInputs, Place & { notices: string[] }> = {
   token: "ci-images:ec2:preflight",
   async call(inputs) {
     const { region } = inputs;
     return asking(`preparing a bake in ${region}`, async () => {
-      // First: where there is no such type, there is no zone that has it.
+      // First: no zone has a type that doesn't exist.
       await checkType(inputs);
       const [place, notices] = await Promise.all([
         findPlace(inputs),
@@ -68,7 +68,7 @@ interface Place {
   vpc: string;
   /** The subnet's addresses, or the whole VPC's where the stack names no subnet. */
   cidr?: string;
-  /** Ids of subnets that machines can start in: the stack's own, or default ones, the first of which is to be taken. */
+  /** Ids of subnets that machines can start in: the stack's own or default ones; the first one is used. */
   subnets: string[];
 }
 

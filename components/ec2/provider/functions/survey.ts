@@ -1,4 +1,4 @@
-// What EC2 has of a stack: found by tags, whatever became of the state.
+// A stack's resources on EC2: found by tags, whatever is in the state.
 import type { Image, Instance } from "@aws-sdk/client-ec2";
 import { wantedImageName } from "../../facts/image-names.ts";
 import { tagKey, tagNames } from "../../facts/tags.ts";
@@ -12,7 +12,7 @@ import type { FunctionType } from "../../../../provider/from-schema.ts";
 
 interface SurveyInputs {
   region: string;
-  /** Where copies are. */
+  /** Regions that have copies. */
   copyTo: string[];
   project: string;
   stack: string;
@@ -37,16 +37,16 @@ export interface SurveyedImage {
 }
 
 interface Surveyed {
-  /** The newest first; also those that AWS still works on. */
+  /** Newest first; includes images that AWS is still making. */
   generations: SurveyedImage[];
   /** Recipes of the builders. */
   builders: string[];
-  /** Those of builders that were sealed and stopped, and wait for their image. */
+  /** Recipes of sealed and stopped builders that wait for their image. */
   sealed: string[];
   useless: UselessImage[];
 }
 
-/** `ci-images:ec2:survey`: what there is of the stack's images of one distribution, and of its builders. */
+/** `ci-images:ec2:survey`: the stack's images and builders of one distribution. */
 export const ec2Survey: FunctionType<SurveyInputs, Surveyed> = {
   token: "ci-images:ec2:survey",
   async call({ region, copyTo, project, stack, distribution }) {
@@ -89,7 +89,7 @@ export const ec2Survey: FunctionType<SurveyInputs, Surveyed> = {
   },
 };
 
-/** One that AWS still works on counts: whoever uses it waits for it, and a second one could not have its name. */
+/** True for an image that AWS is still making, too: its user waits for it, and a second one couldn't have its name. */
 function isUsable(image: Image): boolean {
   return ["available", "under way"].includes(imageProgress(image));
 }
@@ -109,7 +109,7 @@ function uselessImage(region: string, image: Image): UselessImage {
   };
 }
 
-/** Whether both have the name of the same image, in whichever attempt. */
+/** Whether both names are of the same image, in any attempt. */
 function isNamedAlike(one: Image, other: Image): boolean {
   return wantedImageName(one.Name!) === wantedImageName(other.Name!);
 }

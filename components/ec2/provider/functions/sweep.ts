@@ -1,4 +1,4 @@
-// Finding and removing what machines of ours left behind in regions of AWS.
+// Finds and removes what our machines left behind in AWS regions.
 import { asking } from "../client.ts";
 import { findLeftovers, removeLeftover, type Leftover, type Owner } from "../leftovers.ts";
 import type { FunctionType } from "../../../../provider/from-schema.ts";
@@ -7,9 +7,9 @@ import { problemOf } from "../../../../provider/kit/problem-of.ts";
 interface SweepInputs extends Owner {
   /** Where to look: the region that the stack bakes in, and those it copies to. */
   regions: string[];
-  /** ISO 8601: what counts as the present; what expires before it is a leftover. */
+  /** ISO 8601: the time taken as now; whatever expired before it is a leftover. */
   now?: string;
-  /** False only looks. */
+  /** False only lists. */
   remove: boolean;
 }
 
@@ -19,10 +19,7 @@ interface Swept extends Leftover {
   problem?: string;
 }
 
-/**
- * `ci-images:ec2:sweep`: lists what is past its expiry, and removes it when asked to. One that can't be removed does not keep the
- * others.
- */
+/** `ci-images:ec2:sweep`: lists what has expired, and removes it when asked to. One failure doesn't stop the rest. */
 export const ec2Sweep: FunctionType<SweepInputs, { leftovers: Swept[] }> = {
   token: "ci-images:ec2:sweep",
   async call({ regions, remove, project, stack, now }, context) {

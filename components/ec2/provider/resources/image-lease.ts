@@ -1,6 +1,6 @@
-// The lease of an AMI: made before the image and dropped after it, so that whatever became of it, dropping the lease makes sure that
-// the image is gone, and its snapshots with it. AMIs are declared with `deletedWith` their lease: the official resources forget
-// the snapshots of an AMI that failed, was imported, or was deregistered by hand.
+// The lease of an AMI: made before the image and dropped after it. Dropping the lease makes sure that the image and its
+// snapshots are gone, whatever happened in between. AMIs are declared with `deletedWith` their lease: the official
+// resources forget the snapshots of an AMI that failed, was imported, or was deregistered by hand.
 import { asking } from "../client.ts";
 import { removeImage, removeOrphanedSnapshots } from "../images.ts";
 import { findImages, findUntaggedImages } from "../tagged-resources.ts";
@@ -14,7 +14,7 @@ export interface ImageLeaseInputs {
   tags: Record<string, string>;
 }
 
-/** One that was made before leases knew it has no name. */
+/** Leases made by earlier versions have no name. */
 type ImageLeaseState = Omit<ImageLeaseInputs, "name"> & { name?: string };
 
 /** `ci-images:ec2:ImageLease`. */
@@ -51,8 +51,8 @@ export interface FailedImagesInputs {
 }
 
 /**
- * `ci-images:ec2:FailedImages`: removes AMIs that AWS gave up on, before others take their place. Leaves nothing to delete: the
- * record is dropped by the `pulumi up` that finds no failed image any more.
+ * `ci-images:ec2:FailedImages`: removes AMIs that AWS failed to make, before others take their place. Nothing to
+ * delete: the next `pulumi up` that finds no failed image drops the record.
  */
 export const failedImages: ResourceType<FailedImagesInputs, FailedImagesInputs> = {
   token: "ci-images:ec2:FailedImages",

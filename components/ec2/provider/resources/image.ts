@@ -1,5 +1,5 @@
-// What the official AMI resources do not do: attributes and tags on snapshots, the mark of a proven image, images whose
-// state was lost, and snapshots that nobody would delete.
+// What the official AMI resources lack: attributes and tags on snapshots, the mark of a proven image, images missing
+// from the state, and snapshots that would be left behind.
 import type { Image } from "@aws-sdk/client-ec2";
 import { asking, ec2 } from "../client.ts";
 import { isProtected, refuseProtected, removeImage, waitForImage } from "../images.ts";
@@ -28,8 +28,8 @@ export interface ImageAttributesState extends ImageAttributesInputs {
 }
 
 /**
- * `ci-images:ec2:ImageAttributes`: IMDSv2 only for machines booted from the image, tags on its snapshots, deprecation and
- * protection. Deleting it takes the protection away, so that the image can be deregistered then.
+ * `ci-images:ec2:ImageAttributes`: IMDSv2 only for machines booted from the image, tags on its snapshots, deprecation
+ * and protection. Deleting it removes the protection, so that the image can be deregistered.
  */
 export const imageAttributes: ResourceType<ImageAttributesInputs, ImageAttributesState> = {
   token: "ci-images:ec2:ImageAttributes",
@@ -51,7 +51,7 @@ export const imageAttributes: ResourceType<ImageAttributesInputs, ImageAttribute
     return asking(`setting attributes of ${id} in ${region}`, async () => {
       const image = await waitForImage(region, id, context);
       const client = await ec2(region);
-      // The tags first: from then on the snapshots are found again whatever happens.
+      // Tags first: from then on the snapshots can always be found.
       const snapshots = snapshotsOf(image);
       await putTags(region, snapshots, inputs.tags);
       await client.modifyImageAttribute({ ImageId: id, ImdsSupport: { Value: "v2.0" } });
@@ -87,7 +87,7 @@ export const imageAttributes: ResourceType<ImageAttributesInputs, ImageAttribute
     await asking(`taking the protection of ${id} in ${region} away`, async () => {
       const image = await findImage(region, id);
       if (!image || !isProtected(image)) return;
-      // The image is next. Said here, where nothing of it has gone yet.
+      // The image is deleted next. Refuse here, while all of it still exists.
       if (!protect) refuseProtected(region, id);
       await (await ec2(region)).disableImageDeregistrationProtection({ ImageId: id });
     });
@@ -95,13 +95,14 @@ export const imageAttributes: ResourceType<ImageAttributesInputs, ImageAttribute
 };
 
 /**
- * Sets when an image counts as deprecated. AWS takes no date in the past: one whose time is over is deprecated at the next minute,
- * unless it is already. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EnableImageDeprecation.html
- * @param seconds From its making.
+ * Sets when an image becomes deprecated. AWS accepts no date in the past: an image whose time is over is deprecated at
+ * the next minute, unless it is already.
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EnableImageDeprecation.html
+ * @param seconds Counted from its making.
  */
 async function deprecate(region: string, image: Image, seconds: number): Promise<void> {
   const wanted = Date.parse(image.CreationDate!) + seconds * 1000;
-  // The call takes its time, and AWS rounds to the minute.
+  // The call takes time, and AWS rounds to the minute.
   const soonest = Date.now() + 60_000;
   const isOver = image.DeprecationTime !== undefined && Date.parse(image.DeprecationTime) < Date.now();
   if (wanted < soonest && isOver) return;
@@ -114,7 +115,7 @@ export interface Ec2PromotionInputs extends Proof {
   image: string;
 }
 
-/** `ci-images:ec2:Promotion`: marks a verified image as proven, which outputs and copies may name. */
+/** `ci-images:ec2:Promotion`: marks a verified image as proven; only proven images are copied and appear in outputs. */
 export const ec2Promotion: ResourceType<Ec2PromotionInputs, Ec2PromotionInputs> = {
   token: "ci-images:ec2:Promotion",
   inputs: promotionInputs("region", "image"),
@@ -125,7 +126,7 @@ export const ec2Promotion: ResourceType<Ec2PromotionInputs, Ec2PromotionInputs> 
     await asking(`tagging ${image} in ${region}`, async () => {
       const verified = `${how}, ${checks} checks`.slice(0, 255);
       await putTags(region, [image], { [tagNames.proven]: new Date().toISOString(), [tagNames.verified]: verified });
-      // It is no leftover any more.
+      // It is no longer a leftover.
       await (await ec2(region)).deleteTags({ Resources: [image], Tags: [{ Key: tagKey("expires") }] });
     });
     return { id: image, outputs: inputs };
@@ -141,8 +142,8 @@ export interface AdoptedImageInputs {
 }
 
 /**
- * `ci-images:ec2:AdoptedImage`: an image of ours that the state has lost. The official resources can't import one (the
- * provider requires a source instance, which AWS does not remember), so this one keeps it under management.
+ * `ci-images:ec2:AdoptedImage`: our image that the state has lost. The official resources can't import one (the
+ * provider requires a source instance, which AWS doesn't remember), so this one manages it.
  */
 export const adoptedImage: ResourceType<AdoptedImageInputs, AdoptedImageInputs> = {
   token: "ci-images:ec2:AdoptedImage",
@@ -155,7 +156,7 @@ export const adoptedImage: ResourceType<AdoptedImageInputs, AdoptedImageInputs> 
   async create(inputs, context) {
     const { region, image, tags } = inputs;
     await asking(`adopting ${image} in ${region}`, async () => {
-      // At once: it can be found by them from now on.
+      // At once: from now on they identify it.
       await putTags(region, [image], tags);
       await waitForImage(region, image, context);
     });

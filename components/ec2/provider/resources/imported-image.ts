@@ -1,4 +1,4 @@
-// An AMI of a disk that was baked on this computer: a snapshot is uploaded, and registered as an image.
+// An AMI made from a disk that was baked on this computer: uploads a snapshot and registers it as an image.
 import { tagKey, tagNames } from "../../facts/tags.ts";
 import { formatExpiry } from "../../../../common/labels.ts";
 import { UserError } from "../../../../common/user-error.ts";
@@ -12,7 +12,7 @@ import { finishedImage, withDisk } from "../../../local/provider/disk/image-disk
 import type { Manifest } from "../../../local/provider/disk/image-store.ts";
 import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
 
-/** What the image is made from; needed only to make it, not to keep it. */
+/** What the image is made from; only needed to make it, not to keep it. */
 export interface ImportingImage {
   /** The image's folder on this computer. */
   folder: string;
@@ -80,11 +80,11 @@ export const importedImage: ResourceType<ImportedImageInputs, ImportedImageState
     assertRunsOn(local, needs);
     const { builder } = local.manifest;
     return asking(`importing ${importing.folder} into ${region}`, async () => {
-      // Left by an `up` that was killed after it had registered the image.
+      // Left by an `up` that was killed after registering the image.
       const [present] = await findImages(region, importing.lease);
       const id = present?.ImageId ?? (await register(inputs, importing, local, context));
       const image = await waitForImage(region, id, context);
-      // It has an image now, which says itself when it expires.
+      // The image now says when it expires.
       const snapshots = snapshotsOf(image);
       await (await ec2(region)).deleteTags({ Resources: snapshots, Tags: [{ Key: tagKey("expires") }] });
       for (const snapshot of snapshots) await forgetImport(snapshot);
@@ -173,7 +173,7 @@ async function register(
   }
 }
 
-/** Before anything is uploaded. */
+/** Refuses a taken name before anything is uploaded. */
 async function refuseTakenName(region: string, name: string): Promise<void> {
   const Filters = [{ Name: "name", Values: [name] }];
   const { Images } = await (await ec2(region)).describeImages({ Owners: ["self"], Filters, IncludeDisabled: true });

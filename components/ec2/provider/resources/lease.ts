@@ -1,6 +1,6 @@
-// The lease of an EC2 machine: made before the machine and dropped after it, so that whatever happens in between, dropping
-// the lease makes sure that the machine is gone, with its disks, key pair, security group, and an image nobody has proven.
-// Instance, key pair and security group are declared with `deletedWith: lease`.
+// The lease of an EC2 machine: made before the machine and dropped after it. Dropping the lease makes sure that the
+// machine is gone, with its disks, key pair, security group and unproven image, whatever happened in between. Instance,
+// key pair and security group are declared with `deletedWith: lease`.
 import { randomBytes } from "node:crypto";
 import { labelKey, ownerLabels } from "../../../../common/labels.ts";
 import { ec2Labels } from "../../facts/labels.ts";
@@ -59,9 +59,9 @@ export const ec2Lease: ResourceType<Ec2LeaseInputs, Ec2LeaseState> = {
   replaceOn: ["region", "prefix", "labels"],
 
   /**
-   * A lease that ran out, one whose machine is gone, and one whose machine lets nobody in any more are of no use. Nor is one whose
-   * machine has no record, after a kill -9: what there is of it has names that can't be given twice. A spot machine that AWS has
-   * stopped can't be started by us, and a sealed one that somebody started is not sealed any more.
+   * Replaces a lease that expired, whose machine is gone, or whose machine lets nobody in any more. Also one whose
+   * machine has no record in the state, after a kill -9: its names can't be used twice. We can't start a spot machine
+   * that AWS has stopped, and a sealed machine that somebody started is no longer sealed.
    */
   async drift(_id, { region, machine, deadline, madeWith }, wanted) {
     if (Date.parse(deadline) < Date.now() || wanted?.recorded === false || madeWith === undefined) return "replace";
@@ -106,7 +106,7 @@ function ownerTagsOf(labels: Tags): Record<(typeof ownerLabels)[number], Tags> {
   ) as never;
 }
 
-/** `recipe` is left out, so that a new lease finds the machine of an edited recipe. */
+/** Without `recipe`, so that a new lease finds the machine of an edited recipe. */
 function ownerTags(labels: Tags): Tags {
   return Object.assign({}, ...Object.values(ownerTagsOf(labels))) as Tags;
 }

@@ -1,5 +1,6 @@
-// Spot or on-demand? The official instance resource can't fall back, so this one finds out first, by the only way that
-// AWS has: it asks for a spot machine of the same kind, launched in the same way, and ends it as soon as it runs.
+// Decides between spot and on-demand. The official instance resource can't fall back, so this one finds out first, in
+// the only way AWS offers: it requests a spot machine of the same kind and launch settings, and ends it as soon as it
+// runs.
 import type { _InstanceType, Instance, RunInstancesCommandInput } from "@aws-sdk/client-ec2";
 import { UserError } from "../../../../common/user-error.ts";
 import { asking, ec2, errorCode } from "../client.ts";
@@ -39,16 +40,19 @@ export interface MarketState extends MarketInputs {
 const noSpot =
   /^(InsufficientInstanceCapacity|SpotMaxPriceTooLow|MaxSpotInstanceCountExceeded|InsufficientCapacity|Unsupported|InsufficientFreeAddressesInSubnet)$/;
 
-/** AWS's codes for a spot machine that it has ended before it ran: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html */
+/**
+ * AWS's codes for a spot machine that it ended before it ran:
+ * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html
+ */
 const takenBack = /^Server\.(InsufficientInstanceCapacity|SpotInstanceTermination|SpotInstanceShutdown)$/;
 
-/** Seconds until the probe must run; a new instance may take minutes to be seen. */
+/** Seconds until the probe must run; a new instance may take minutes to become visible. */
 const probeSeconds = 300;
 
-/** Minutes after which the probe ends itself, whatever becomes of us. */
+/** Minutes after which the probe ends itself, even if this process is gone. */
 const probeMinutes = 10;
 
-/** `ci-images:ec2:Market`. A machine stays what it was launched as: what changes counts for the next one. */
+/** `ci-images:ec2:Market`. A machine keeps the market it was launched in: changes apply to the next one. */
 export const market: ResourceType<MarketInputs, MarketState> = {
   token: "ci-images:ec2:Market",
   inputs: {
@@ -78,7 +82,7 @@ const cures = {
     "once for the account: aws iam create-service-linked-role --aws-service-name spot.amazonaws.com",
 };
 
-/** @returns AWS's reason for refusing; undefined when it would give us one. */
+/** @returns AWS's reason for refusing; undefined if it grants a spot machine. */
 async function probe(inputs: MarketInputs, context: Context): Promise<string | undefined> {
   const { region, madeWith } = inputs;
   const { kmsKey } = madeWith.disk;
@@ -106,7 +110,7 @@ async function probe(inputs: MarketInputs, context: Context): Promise<string | u
   });
 }
 
-/** Waits until the probe runs, or has ended. A new instance is not always seen at once. */
+/** Waits until the probe runs or has ended. A new instance is not always visible at once. */
 async function launched(region: string, id: string, context: Context): Promise<Instance> {
   return waitFor<Instance>(
     {
@@ -124,7 +128,7 @@ async function launched(region: string, id: string, context: Context): Promise<I
   );
 }
 
-/** As the official provider launches the machine itself (components/ec2/machine.ts has its arguments). */
+/** The same request as the official provider's for the machine itself (arguments in components/ec2/machine.ts). */
 async function requestOf(inputs: MarketInputs): Promise<RunInstancesCommandInput> {
   const { region, machine, image, madeWith, tags } = inputs;
   const { instanceType, subnet, publicAddress, instanceProfile, disk } = madeWith;

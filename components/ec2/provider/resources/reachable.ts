@@ -1,5 +1,5 @@
-// Where a machine is reached, once it is. A public address is another one whenever the machine is started again, so it is looked up
-// here and not taken from the official instance resource, which would know only after a refresh.
+// Where a machine can be reached, once it can. Its public address changes whenever it is started again, so it is looked
+// up here: the official instance resource would only know it after a refresh.
 import type { Instance } from "@aws-sdk/client-ec2";
 import { UserError } from "../../../../common/user-error.ts";
 import { asking } from "../client.ts";
@@ -23,14 +23,14 @@ export interface ReachableInputs extends Ec2StepInputs {
   hostKey: string;
   /** The key that logs in, OpenSSH format. */
   privateKey: string;
-  /** Nobody waits for a machine that is off. */
+  /** A machine that is off isn't waited for. */
   power: "on" | "off";
   /** The bastion that connections go through. */
   proxy?: Proxy;
 }
 
 export interface ReachableState extends ReachableInputs, Way {
-  /** Its present address; the last one while it is off. */
+  /** Its current address; the last one while it is off. */
   host: string;
 }
 
@@ -55,7 +55,7 @@ export const ec2Reachable: ResourceType<ReachableInputs, ReachableState> = {
   replaceOn: ["region", "machine", "instance", "hostKey"],
   secretOutputs: ["privateKey", "proxy"],
 
-  /** Somebody stopped it, or stopped and started it: it is elsewhere now. */
+  /** Detects that somebody stopped it, or restarted it: its address has changed. */
   async drift(_id, { region, instance, address, forward, power, host }) {
     if (power === "off") return "none";
     const found = await asking(`looking at ${instance} in ${region}`, () => findInstance(region, instance));
@@ -95,13 +95,13 @@ async function reach(
       await startInstance(region, instance, context);
       context.progress(`${instance} in ${region} had been stopped elsewhere: started it again`);
     }
-    // Not where it was before: that address belongs to somebody else by now.
+    // Not the old address: it may belong to another machine by now.
     const host = forward ?? (await waitForAddress(inputs, context));
     return { host, ...(await waitUntilReachable({ ...inputs, host }, context)) };
   });
 }
 
-/** Seconds in which a running instance has its address, or never gets one. */
+/** Seconds within which a running instance gets its address, or never will. */
 const addressSeconds = 30;
 
 async function waitForAddress({ region, instance, address }: ReachableInputs, context: Context): Promise<string> {
@@ -130,7 +130,7 @@ async function waitForAddress({ region, instance, address }: ReachableInputs, co
   );
 }
 
-/** @returns undefined while it has none: one that is off has no public address. */
+/** @returns undefined while it has none: a machine that is off has no public address. */
 function addressOf(instance: Instance, which: "public" | "private"): string | undefined {
   return (which === "public" ? instance.PublicIpAddress : instance.PrivateIpAddress) || undefined;
 }

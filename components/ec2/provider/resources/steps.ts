@@ -1,4 +1,4 @@
-// Steps of the life cycle that act on an EC2 machine once and leave nothing to delete: their records are dropped with the
+// Steps of the life cycle that act once on an EC2 machine. Nothing to delete: their records are dropped with the
 // builder's by the `pulumi up` after the bake.
 import { asking } from "../client.ts";
 import { dropMachine, stopInstance } from "../machines.ts";
@@ -23,7 +23,7 @@ export const stepProperties = {
 const replaceOn = ["region", "machine", "instance"] as const;
 const stepInputs = { type: "object" as const, properties: stepProperties, required: [...replaceOn] };
 
-/** `ci-images:ec2:SealMark`: notes that sealing begins. Whoever finds the mark without its end starts on a fresh builder. */
+/** `ci-images:ec2:SealMark`: records that sealing begins. A mark without an end means: start with a fresh builder. */
 export const ec2SealMark: ResourceType<Ec2StepInputs, Ec2StepInputs> = {
   token: "ci-images:ec2:SealMark",
   inputs: stepInputs,
@@ -36,7 +36,7 @@ export const ec2SealMark: ResourceType<Ec2StepInputs, Ec2StepInputs> = {
   },
 };
 
-/** `ci-images:ec2:Stop`: stops the sealed builder through the API, so that its disk is at rest when it is imaged. */
+/** `ci-images:ec2:Stop`: stops the sealed builder through the API, so that its disk is consistent when it is imaged. */
 export const ec2Stop: ResourceType<Ec2StepInputs, Ec2StepInputs> = {
   token: "ci-images:ec2:Stop",
   inputs: stepInputs,
@@ -51,7 +51,7 @@ export const ec2Stop: ResourceType<Ec2StepInputs, Ec2StepInputs> = {
   },
 };
 
-/** `ci-images:ec2:Retirement`: ends a machine inside the same `pulumi up` that made it, with all that belongs to it. */
+/** `ci-images:ec2:Retirement`: ends a machine and all that belongs to it, in the same `pulumi up` that made it. */
 export const ec2Retirement: ResourceType<Ec2StepInputs, Ec2StepInputs> = {
   token: "ci-images:ec2:Retirement",
   inputs: stepInputs,

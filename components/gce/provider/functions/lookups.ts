@@ -1,4 +1,4 @@
-// What the program asks Google Compute Engine before it declares anything.
+// Queries that the program makes to Google Compute Engine before it declares anything.
 import { cloudLabels, isPast, labelKey, type Labels } from "../../../../common/labels.ts";
 import { gceLabels } from "../../facts/labels.ts";
 import { unpackFacts } from "../../../../common/image-facts.ts";
@@ -13,7 +13,7 @@ import { labelFilter, nameOf, type Disk, type Image, type Instance } from "../ty
 import type { FunctionType } from "../../../../provider/from-schema.ts";
 import { gceSweep } from "./sweep.ts";
 
-/** `ci-images:gce:account`: the project that we work in, and who we are there. */
+/** `ci-images:gce:account`: the project we work in, and our identity there. */
 export const gceAccount: FunctionType<{ project?: string }, { project: string; who: string }> = {
   token: "ci-images:gce:account",
   async call({ project }, context) {
@@ -33,7 +33,7 @@ interface BaseInputs {
   pinned?: string;
 }
 
-/** `ci-images:gce:resolveBase`: pins the base image down. */
+/** `ci-images:gce:resolveBase`: pins the base image. */
 export const gceResolveBase: FunctionType<BaseInputs, FoundBase> = {
   token: "ci-images:gce:resolveBase",
   async call({ project, source, architecture, distribution, pinned }, context) {
@@ -43,7 +43,7 @@ export const gceResolveBase: FunctionType<BaseInputs, FoundBase> = {
   },
 };
 
-/** An image of ours. */
+/** One of our images. */
 export interface SurveyedImage {
   /** The image's name. */
   image: string;
@@ -51,7 +51,7 @@ export interface SurveyedImage {
   /** ISO 8601. */
   builtAt: string;
   proven: boolean;
-  /** What it says of itself: recipe, name, base, builder, plan (see components/gce/cloud.ts). */
+  /** What it says about itself: recipe, name, base, builder, plan (see components/gce/cloud.ts). */
   facts: Record<string, unknown>;
 }
 
@@ -65,13 +65,13 @@ interface SurveyInputs {
 }
 
 interface Surveyed {
-  /** The newest first. */
+  /** Newest first. */
   images: SurveyedImage[];
   /** The recipes of the builders. */
   builders: string[];
-  /** Of those that were sealed and stopped, and whose time is not up. */
+  /** Recipes of builders that were sealed and stopped and have not expired. */
   sealed: string[];
-  /** Images that came to nothing, or are not finished: `FAILED`, `PENDING`. */
+  /** Images that failed or are not finished: `FAILED`, `PENDING`. */
   unfinished: { image: string; status: string }[];
 }
 
@@ -123,9 +123,9 @@ interface PreflightInputs {
   architecture: "amd64" | "arm64";
   /** A network's name in the project; undefined when the stack names a subnetwork or a network of another project. */
   network?: string;
-  /** Where machines get their private addresses from, when they are reached by those. */
+  /** The network that machines get private addresses from, if they are reached by those. */
   inside?: Inside;
-  /** What the builder takes; undefined where it is there already. */
+  /** What the builder needs; undefined if it already exists. */
   room?: Pick<Need, "diskSize" | "diskType" | "spot" | "publicAddress" | "firewall">;
 }
 
@@ -137,7 +137,9 @@ interface Named {
   guestCpus?: number;
 }
 
-/** `ci-images:gce:preflight`: refuses to start a bake that can't end well, and tells of which networks machines' addresses are. */
+/**
+ * `ci-images:gce:preflight`: refuses a bake that can't succeed, and reports the networks of the machines' addresses.
+ */
 export const gcePreflight: FunctionType<PreflightInputs, { ranges?: string[] }> = {
   token: "ci-images:gce:preflight",
   async call({ project, zone, machineType, architecture, network, room, inside }, context) {

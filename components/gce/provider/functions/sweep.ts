@@ -1,4 +1,4 @@
-// Finding and removing what machines of ours left behind in a project of Google Compute Engine.
+// Finds and removes what our machines left behind in a Google Cloud project.
 import { Compute } from "../compute.ts";
 import { findLeftovers, removeLeftover, type Leftover, type Owner } from "../leftovers.ts";
 import { Bucket } from "../storage.ts";
@@ -6,27 +6,24 @@ import type { FunctionType } from "../../../../provider/from-schema.ts";
 import { problemOf } from "../../../../provider/kit/problem-of.ts";
 
 interface SweepInputs extends Owner {
-  /** The project of Google Cloud; without it, that of the environment or of the credentials. */
+  /** The Google Cloud project; by default, that of the environment or the credentials. */
   place?: string;
   /** The bucket of the stack's imports. */
   bucket?: string;
-  /** ISO 8601: what counts as the present; what expires before it is a leftover. */
+  /** ISO 8601: the time taken as now; whatever expired before it is a leftover. */
   now?: string;
-  /** False only looks. */
+  /** False only lists. */
   remove: boolean;
 }
 
 interface Swept extends Leftover {
-  /** The project of Google Cloud. */
+  /** The Google Cloud project. */
   place: string;
   /** Why it could not be removed. */
   problem?: string;
 }
 
-/**
- * `ci-images:gce:sweep`: lists what is past its expiry, and removes it when asked to. One that can't be removed does not keep the
- * others.
- */
+/** `ci-images:gce:sweep`: lists what has expired, and removes it when asked to. One failure doesn't stop the rest. */
 export const gceSweep: FunctionType<SweepInputs, { leftovers: Swept[] }> = {
   token: "ci-images:gce:sweep",
   async call({ place, bucket: name, project, stack, remove, now }, context) {
@@ -34,7 +31,7 @@ export const gceSweep: FunctionType<SweepInputs, { leftovers: Swept[] }> = {
     const compute = await Compute.open(place, context);
     const bucket = name === undefined ? undefined : await Bucket.open(name, context);
     const swept: Swept[] = [];
-    // One after the other: a disk can only go when its instance is gone.
+    // One by one: a disk can only be deleted once its instance is gone.
     for (const leftover of await findLeftovers(compute, { project, stack }, present, bucket)) {
       const problem = remove ? await problemOf(removeLeftover(compute, leftover, bucket)) : undefined;
       swept.push({ ...leftover, place: compute.project, ...(problem !== undefined && { problem }) });

@@ -1,5 +1,5 @@
-// A machine has arrived when it answers SSH with the host key that it was born with. Until then nobody logs in: on images
-// without cloud-init the key is put in place by a script that runs after sshd has started with another one.
+// A machine has arrived when it answers SSH with the host key that it was given. Nobody logs in before: on images
+// without cloud-init, sshd starts with another key, which a script then replaces.
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../../../common/user-error.ts";
@@ -20,19 +20,19 @@ export interface ArrivalInputs extends Place {
   host: string;
   port: number;
   user: string;
-  /** The public half of the key that it was born with. */
+  /** The public half of its host key. */
   hostKey: string;
   /** The key that logs in, OpenSSH format. */
   privateKey: string;
-  /** Seconds until we stop waiting for it. */
+  /** Seconds to wait for it. */
   patience: number;
   /** The bastion that connections go through. */
   proxy?: Proxy;
-  /** True where it is to run. */
+  /** True if it should run. */
   awake: boolean;
 }
 
-/** Milliseconds until the machine must begin to answer, at each try. */
+/** Milliseconds until the machine must start to answer, per attempt. */
 const tryFor = 10_000;
 
 /** `ci-images:gce:Arrival`. */
@@ -67,7 +67,7 @@ export const gceArrival: ResourceType<ArrivalInputs, ArrivalInputs & Way> = {
   },
   replaceOn: replaceOnInstance,
   secretOutputs: ["privateKey", "proxy"],
-  /** Without this, commands would dial the address that a machine had before somebody stopped it. */
+  /** Detects that the machine was stopped: otherwise commands would dial its old address. */
   async drift(_id, state, wanted) {
     if (!wanted?.awake) return "none";
     const compute = await Compute.open(state.project, unwatched);
@@ -77,7 +77,7 @@ export const gceArrival: ResourceType<ArrivalInputs, ArrivalInputs & Way> = {
   async create(inputs, context) {
     return { id: inputs.instance, outputs: { ...inputs, ...(await arrive(inputs, context)) } };
   },
-  /** A machine that was powered off comes back with another public address; one that is off is not waited for. */
+  /** A machine that was powered on again has another public address; one that is off isn't waited for. */
   async update(_id, state, inputs, context) {
     const way = inputs.awake ? await arrive(inputs, context) : { sshPort: state.sshPort, sshUser: state.sshUser };
     return { ...inputs, ...way };
@@ -126,7 +126,7 @@ async function stateOf(compute: Compute, place: Place): Promise<Exclude<Seen<nev
   return { failed: `the machine is ${status}`, cure };
 }
 
-/** The same error, and the machine's console in a file: it is gone with the machine. */
+/** The error, with the machine's console saved to a file: the console is lost with the machine. */
 async function withConsole(compute: Compute, place: Place, error: Error): Promise<Error> {
   const contents = await serialConsole(compute, place);
   if (contents === undefined) return error;

@@ -1,5 +1,5 @@
-// Room for an image: an image's name is its recipe's, so one that came to nothing under that name would be in the way of
-// every later try. The official provider records no image whose making failed, and so never deletes it.
+// Makes room for an image. Its name comes from its recipe, so a failed image of that name would block every later
+// attempt. The official provider doesn't record an image whose creation failed, and so never deletes it.
 import { UserError } from "../../../../common/user-error.ts";
 import { Compute, unwatched } from "../compute.ts";
 import { ComputeError } from "../errors.ts";
@@ -13,11 +13,11 @@ export interface ClearingInputs {
   project: string;
   /** The name of the image that is to be made. */
   image: string;
-  /** The instance's id of the builder that it is to be made with. */
+  /** The instance's id of the builder that it will be made from. */
   instance: string;
 }
 
-/** `ci-images:gce:Clearing`: removes what is left of an image that failed, or whose making nobody waited for to the end. */
+/** `ci-images:gce:Clearing`: removes what is left of an image that failed, or whose creation was abandoned. */
 export const gceClearing: ResourceType<ClearingInputs, ClearingInputs> = {
   token: "ci-images:gce:Clearing",
   inputs: {
@@ -27,7 +27,7 @@ export const gceClearing: ResourceType<ClearingInputs, ClearingInputs> = {
   },
   replaceOn: ["project", "image", "instance"],
 
-  /** It is declared only where the survey has found no finished image: whatever has the name by now is in the way. */
+  /** Only declared if the survey found no finished image: whatever has the name now is in the way. */
   async drift(_id, { project, image }) {
     const compute = await Compute.open(project, unwatched);
     return (await compute.find<Image>(`global/images/${image}`)) === undefined ? "none" : "replace";
@@ -37,7 +37,7 @@ export const gceClearing: ResourceType<ClearingInputs, ClearingInputs> = {
     const { project, image } = inputs;
     const compute = await Compute.open(project, context);
     const path = `global/images/${image}`;
-    // The API takes no orders for an image that it is still making.
+    // The API refuses changes to an image that it is still making.
     const left = await waitFor<Image | undefined>(
       {
         what: `image ${image}, left by an earlier bake`,
@@ -68,14 +68,15 @@ export const gceClearing: ResourceType<ClearingInputs, ClearingInputs> = {
   },
 };
 
-/** Why the API could not make an image, in the one case in which the official provider does not say so. */
+/** Why the API could not make an image, in the one case that the official provider doesn't report. */
 const lost = "RESOURCE_NOT_READY";
 
 /**
- * Waits until the official provider's operation on the image ends, and tells its reason if it is one that gets lost: that provider asks
- * twenty times more, for over three minutes, and then says "couldn't find resource (21 retries)". `IsRetryable` in
+ * Waits until the official provider's operation on the image ends, and reports its reason if it is one that gets lost:
+ * that provider retries twenty times, over three minutes, and then says "couldn't find resource (21 retries)".
+ * `IsRetryable` in
  * https://github.com/hashicorp/terraform-provider-google-beta/blob/v7.45.0/google-beta/services/compute/compute_operation.go
- * @param earlier Names of operations that have to do with earlier images of that name.
+ * @param earlier Names of operations on earlier images of that name.
  */
 async function tellLostReason(
   { project, image }: ClearingInputs,
@@ -95,7 +96,7 @@ async function tellLostReason(
         return own?.status === "DONE" ? { done: own } : { state: own?.status ?? "not there yet" };
       },
     },
-    // What goes on is told by the image itself.
+    // The image itself shows the progress.
     { ...context, progress: () => {} },
   );
   for (const { code, message } of ended.error?.errors ?? []) {
@@ -103,7 +104,7 @@ async function tellLostReason(
   }
 }
 
-/** @returns their names; undefined where the user's role may not list operations, which nothing else needs. */
+/** @returns their names; undefined if the user's role may not list operations, which only this needs. */
 async function earlierOperations(compute: Compute, image: string): Promise<ReadonlySet<string> | undefined> {
   try {
     return new Set((await operationsOn(compute, image)).map(({ name }) => name));
@@ -114,6 +115,6 @@ async function earlierOperations(compute: Compute, image: string): Promise<Reado
 }
 
 function operationsOn(compute: Compute, image: string): Promise<Operation[]> {
-  // Links begin differently in each version of the API.
+  // Links start differently in each version of the API.
   return compute.list<Operation>("global/operations", `targetLink eq ".*/global/images/${image}"`);
 }

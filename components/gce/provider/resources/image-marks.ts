@@ -1,7 +1,6 @@
-// What happens to an image after it was made: it is marked as verified, and put into a family. Both are changes of the
-// image that is there, so nothing is copied: the API changes labels and family in place
-// (https://cloud.google.com/compute/docs/reference/rest/v1/images/patch), although the official provider replaces an image
-// whose family changes.
+// What is changed on an image after it was made: it is marked as verified, and joins a family. Nothing is copied: the
+// API changes labels and family in place (https://cloud.google.com/compute/docs/reference/rest/v1/images/patch),
+// although the official provider replaces an image whose family changes.
 import { formatExpiry } from "../../../../common/labels.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { Compute, unwatched } from "../compute.ts";
@@ -19,7 +18,7 @@ export interface PromotionInputs extends Proof {
   builtAt: string;
 }
 
-/** `ci-images:gce:Promotion`: marks a verified image as such, after which stack outputs may name it. */
+/** `ci-images:gce:Promotion`: marks an image as verified; only then may stack outputs name it. */
 export const gcePromotion: ResourceType<PromotionInputs, PromotionInputs> = {
   token: "ci-images:gce:Promotion",
   inputs: promotionInputs("project", "image", "builtAt"),
@@ -42,7 +41,7 @@ export interface FamilyInputs {
   family: string;
 }
 
-/** `ci-images:gce:Family`: the membership of a verified image in a family; the newest member is what the family stands for. */
+/** `ci-images:gce:Family`: the membership of a verified image in a family; the family resolves to its newest member. */
 export const gceFamily: ResourceType<FamilyInputs, FamilyInputs> = {
   token: "ci-images:gce:Family",
   inputs: {
@@ -85,7 +84,7 @@ export const gceFamily: ResourceType<FamilyInputs, FamilyInputs> = {
   },
 };
 
-/** @param family The name, or null for no family: a patch takes away what is null. */
+/** @param family The name, or null for no family: a patch removes fields that are null. */
 async function setFamily(
   { project, image }: { project: string; image: string },
   family: string | null,

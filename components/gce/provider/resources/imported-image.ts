@@ -1,5 +1,5 @@
-// An image of a disk that was baked on this computer: the disk is uploaded to a bucket, imaged, and the object deleted. A resource of
-// our own, because the object must go whatever becomes of the image.
+// An image made from a disk that was baked on this computer: the disk is uploaded to a bucket, imaged, and the object
+// deleted. Our own resource, because the object must go even if the image fails.
 import { packFacts, unpackFacts } from "../../../../common/image-facts.ts";
 import { formatExpiry, labelKey } from "../../../../common/labels.ts";
 import { gceLabels } from "../../facts/labels.ts";
@@ -49,10 +49,10 @@ export interface GceImportedState extends Omit<GceImportedInputs, "importing"> {
   builder: Manifest["builder"];
 }
 
-/** What machines ask for by default. */
+/** Requirements of machines with default settings. */
 const needs = { cloud: "Compute Engine", disk: "virtio_scsi", network: "virtio_net", dataSources: ["GCE"] };
 
-/** A description has room for 2048 characters. */
+/** A description holds 2048 characters. */
 const packing = { longest: 2048, dispensable: ["plan"] };
 
 /** `ci-images:gce:ImportedImage`. */
@@ -71,7 +71,7 @@ export const gceImportedImage: ResourceType<GceImportedInputs, GceImportedState>
     required: ["project", "name"],
   },
   replaceOn: ["project", "name"],
-  // Its name is its recipe's.
+  // Its name comes from its recipe.
   deleteBeforeReplace: true,
 
   async drift(_id, { project, name }) {
@@ -103,7 +103,10 @@ export const gceImportedImage: ResourceType<GceImportedInputs, GceImportedState>
   },
 };
 
-/** An image that an interrupted `pulumi up` has made. What came to nothing is removed. @throws UserError when it is somebody else's. */
+/**
+ * An image made by an interrupted `pulumi up`; a failed one is removed. @throws UserError if it belongs to somebody
+ * else.
+ */
 async function finishedEarlier(
   compute: Compute,
   name: string,
@@ -145,7 +148,7 @@ async function makeImage(compute: Compute, name: string, importing: GceImporting
   const { progress, signal } = context;
   const local = await finishedImage({ folder, recipe });
   assertRunsOn(local, needs);
-  // The driver of gVNIC is not in every kernel.
+  // Not every kernel has gVNIC's driver.
   const gve = local.manifest.guest?.drivers.gve;
   const features = guestOsFeatures.filter((feature) => feature !== "GVNIC" || gve !== "missing");
   const { builder, size } = local.manifest;
@@ -176,7 +179,7 @@ async function makeImage(compute: Compute, name: string, importing: GceImporting
       },
     });
   } finally {
-    // Also when the user has given up.
+    // Even if the user has cancelled.
     await (await Bucket.open(bucket.name, unwatched)).remove(object);
   }
   const image = await compute.find<Image>(`global/images/${name}`);
@@ -200,7 +203,10 @@ export interface GceImportLeaseInputs {
   lifetime: number;
 }
 
-/** `ci-images:gce:ImportLease`: declared before the import and dropped after it: then object and image are gone unless the image was proven. */
+/**
+ * `ci-images:gce:ImportLease`: declared before the import and dropped after it; then the object is gone, and the image
+ * unless it was proven.
+ */
 export const gceImportLease: ResourceType<GceImportLeaseInputs, GceImportLeaseInputs & { expires: string }> = {
   token: "ci-images:gce:ImportLease",
   inputs: {

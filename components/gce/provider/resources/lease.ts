@@ -1,6 +1,6 @@
-// The lease of a machine on Google Compute Engine: made before the machine and dropped after it, so that whatever happens
-// in between, dropping the lease makes sure that instance and boot disk are gone. The machine is declared with
-// `deletedWith: lease`: the official provider's delete fails on an instance that is gone already.
+// The lease of a machine on Google Compute Engine: made before the machine and dropped after it. Dropping the lease
+// makes sure that instance and boot disk are gone, whatever happened in between. The machine is declared with
+// `deletedWith: lease`: the official provider fails to delete an instance that no longer exists.
 import { randomBytes } from "node:crypto";
 import { cloudLabels, labelKey, ownerLabels, type Labels } from "../../../../common/labels.ts";
 import { gceLabels } from "../../facts/labels.ts";
@@ -66,9 +66,9 @@ export const gceLease: ResourceType<LeaseInputs, LeaseState> = {
   replaceOn: ["project", "zone", "prefix", "labels", "boots"],
 
   /**
-   * A lease whose time is up is of no use, nor is a machine whose sealing began but did not end, nor one that vanished, nor one
-   * that somebody else stopped before it was sealed: it has no address any more. One that we stopped cleanly has left its disk,
-   * and that is enough to go on with; unless it was started again, or is to be logged in to.
+   * Replaces a lease that expired, whose machine vanished, whose sealing began but did not end, or whose machine
+   * somebody else stopped before it was sealed (it has no address any more). If we stopped it cleanly, its disk is left
+   * and is enough to continue; unless it was started again, or people are to log in.
    */
   async drift(_id, state, wanted) {
     if (Date.parse(state.deadline) < Date.now() || wanted?.recorded === false) return "replace";
@@ -81,7 +81,7 @@ export const gceLease: ResourceType<LeaseInputs, LeaseState> = {
       return wanted?.open || instance?.status === "RUNNING" ? "replace" : "none";
     }
     if (instance === undefined) return "replace";
-    // One that stays for people is theirs: what is on it is not thrown away (see Arrival).
+    // A machine kept for people is theirs: its contents are not thrown away (see Arrival).
     if (wanted?.runs && !wanted.open && stopped.includes(instance.status)) return "replace";
     return instance.labels?.[marks.sealing] === undefined ? "none" : "replace";
   },
@@ -103,7 +103,9 @@ export const gceLease: ResourceType<LeaseInputs, LeaseState> = {
   },
 };
 
-/** Machines of the same owner, whatever their recipe and zone; and their disks, for an instance may have ended itself. */
+/**
+ * Machines of the same owner, whatever their recipe and zone; and their disks, as an instance may have ended itself.
+ */
 async function removeEarlier(compute: Compute, labels: Labels): Promise<string[]> {
   const owner = Object.fromEntries(ownerLabels.map((label) => [label, labels[label]])) as Partial<Labels>;
   const filter = labelFilter(cloudLabels(gceLabels, owner));
@@ -120,7 +122,7 @@ async function removeEarlier(compute: Compute, labels: Labels): Promise<string[]
   return removed.flat();
 }
 
-/** An image that was made from the machine's disk but not verified: verified ones have a record of their own. */
+/** An image that was made from the machine's disk but not verified: verified images have their own record. */
 async function removeUnproven(compute: Compute, name: string, { machine, labels }: LeaseState): Promise<void> {
   const image = await compute.find<Image>(`global/images/${name}`);
   if (image === undefined || image.labels?.[marks.verified] !== undefined) return;

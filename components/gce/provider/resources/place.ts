@@ -1,4 +1,4 @@
-// The inputs that resources about one machine have in common, as JSON schemas.
+// The inputs shared by resources that act on one machine, as JSON schemas.
 
 /** Which machine: {@link import("../machines.ts").Place}. */
 export const placeProperties = {
@@ -7,8 +7,8 @@ export const placeProperties = {
   machine: { type: "string" },
 } as const;
 
-/** Which machine, and which of all that ever had that name. */
+/** Which machine, among all that ever had that name. */
 export const instanceProperties = { ...placeProperties, instance: { type: "string" } } as const;
 
-/** Another machine, or another one of the same name, needs another step. */
+/** Another machine, even of the same name, needs another step. */
 export const replaceOnInstance = ["project", "zone", "machine", "instance"] as const;

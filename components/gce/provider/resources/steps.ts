@@ -1,5 +1,5 @@
-// Steps of the life cycle that act on a machine once and leave nothing to delete: their records are dropped with the
-// builder's by the `pulumi up` after the bake.
+// Steps of the life cycle that act once on a machine. Nothing to delete: their records are dropped with the builder's
+// by the `pulumi up` after the bake.
 import { UserError } from "../../../../common/user-error.ts";
 import { Compute } from "../compute.ts";
 import {
@@ -37,14 +37,14 @@ function step(
   };
 }
 
-/** `ci-images:gce:SealMark`: notes on the instance that sealing begins, after which nobody can log in any more. */
+/** `ci-images:gce:SealMark`: records on the instance that sealing begins; nobody can log in after that. */
 export const gceSealMark = step("SealMark", (compute, place) =>
   changeLabels(compute, instancePath(place), { [marks.sealing]: "yes" }),
 );
 
 /**
- * `ci-images:gce:Retirement`: stops the sealed builder cleanly, then deletes the instance. Its boot disk stays, and carries
- * a mark that says so: Google makes an image of a disk only when no running instance has it.
+ * `ci-images:gce:Retirement`: stops the sealed builder cleanly, then deletes the instance. Its boot disk stays and is
+ * marked: Google only makes an image of a disk that no running instance uses.
  */
 export const gceRetirement = step("Retirement", async (compute, inputs, context) => {
   const { machine } = inputs;
@@ -79,15 +79,15 @@ export const gceRetirement = step("Retirement", async (compute, inputs, context)
   }
 });
 
-/** `ci-images:gce:TrialRetirement`: ends a throw-away machine, disk and all. */
+/** `ci-images:gce:TrialRetirement`: deletes a trial machine with its disk. */
 export const gceTrialRetirement = step("TrialRetirement", removeMachine);
 
 export interface DiskDropInputs extends Place {
-  /** The image that was made from the disk: only then the disk may go. */
+  /** The image that was made from the disk: the disk may only be deleted after that. */
   image: string;
 }
 
-/** `ci-images:gce:DiskDrop`: deletes the builder's boot disk inside the same `pulumi up`, once there is an image of it. */
+/** `ci-images:gce:DiskDrop`: deletes the builder's boot disk in the same `pulumi up`, once its image exists. */
 export const gceDiskDrop: ResourceType<DiskDropInputs, DiskDropInputs> = {
   token: "ci-images:gce:DiskDrop",
   inputs: {

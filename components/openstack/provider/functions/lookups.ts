@@ -1,4 +1,4 @@
-// What the program asks an OpenStack before it declares anything.
+// Queries that the program makes to an OpenStack before it declares anything.
 import { UserError } from "../../../../common/user-error.ts";
 import { isPast, labelKey } from "../../../../common/labels.ts";
 import { openstackLabels } from "../../facts/labels.ts";
@@ -10,16 +10,16 @@ import { openSession } from "../session.ts";
 import type { FunctionType } from "../../../../provider/from-schema.ts";
 
 interface Regions {
-  /** Those that have servers. */
+  /** Regions with a compute service. */
   regions: string[];
-  /** The one that the credentials name, or the only one. */
+  /** The region that the credentials name, or the only one. */
   usual?: string;
-  /** Keystone's address, where the official provider has to be told: it can't use the one in OS_AUTH_URL. */
+  /** Keystone's address, if the official provider can't use the one in OS_AUTH_URL. */
   authUrl?: string;
   notices: string[];
 }
 
-/** `ci-images:rackspace:regions`: logs in, and says which regions there are. */
+/** `ci-images:rackspace:regions`: logs in and lists the regions. */
 export const regions: FunctionType<object, Regions> = {
   token: "ci-images:rackspace:regions",
   async call(_inputs, { signal }) {
@@ -74,7 +74,8 @@ export const resolveBase: FunctionType<ResolveBaseInputs, { id: string; descript
       throw gone(images, name, distribution, section, `there is no active image ${looked}`);
     }
     const others = [...new Set(fitting.map((image) => image.name))];
-    // Versions of one image have their date in the name, and the newest is meant; what differs in words may be anything.
+    // Versions of one image differ by a date in the name, and the newest is used; names that differ in words are
+    // ambiguous.
     const kinds = new Set(others.map((each) => each.replaceAll(/[\d.]+/g, "0")));
     const notice =
       kinds.size > 1
@@ -106,13 +107,13 @@ interface Owner {
 
 interface Surveyed {
   images: { id: string; recipe: string; name: string; builtAt: string; proven: boolean; plan?: unknown }[];
-  /** Recipe hashes of the builders that are there. */
+  /** Recipe hashes of existing builders. */
   builders: string[];
-  /** Of those that were sealed and stopped, and whose time is not up. */
+  /** Recipe hashes of builders that were sealed and stopped and have not expired. */
   sealed: string[];
 }
 
-/** `ci-images:rackspace:survey`: the stack's images of one distribution, the newest first, and its builders. */
+/** `ci-images:rackspace:survey`: the stack's images of one distribution, newest first, and its builders. */
 export const survey: FunctionType<Owner, Surveyed> = {
   token: "ci-images:rackspace:survey",
   async call({ region: name, ...owner }, context) {

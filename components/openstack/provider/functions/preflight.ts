@@ -1,4 +1,4 @@
-// What must be there before a bake on an OpenStack is declared: flavor, networks, key, room for one more server.
+// Checks before a bake on an OpenStack is declared: flavor, networks, key, and quota for one more server.
 import ssh2 from "ssh2";
 import { UserError } from "../../../../common/user-error.ts";
 import { nearest } from "../../../../common/nearest.ts";
@@ -10,7 +10,7 @@ interface PreflightInputs {
   region: string;
   /** Name or id of the builder's flavor. */
   flavor?: string;
-  /** Names or ids of the networks; the first is the one to log in by. */
+  /** Names or ids of the networks; we log in through the first one. */
   networks: string[];
   /** Name or id of the network that floating addresses come from. */
   floatingNetwork?: string;
@@ -22,7 +22,7 @@ interface PreflightInputs {
   section?: string;
   /** A key pair of the user's, and the public key that it must hold. */
   keyPair?: { name: string; publicKey: string };
-  /** True where the builder is there already, and needs no room any more. */
+  /** True if the builder already exists and needs no more quota. */
   occupied?: boolean;
 }
 
@@ -38,7 +38,7 @@ interface Preflight {
 
 interface Reached {
   family: 4 | 6;
-  /** Networks (CIDR) of the addresses that machines are reached by; none where the project does not see them. */
+  /** CIDR networks of the addresses that machines are reached by; empty if the project can't see them. */
   networks: string[];
   /** Keystone's host. */
   cloudHost: string;
@@ -47,7 +47,7 @@ interface Reached {
 interface Flavor {
   id: string;
   name: string;
-  /** GiB; 0 for one that boots from a volume only. */
+  /** GiB; 0 for a flavor that only boots from volumes. */
   disk: number;
   vcpus: number;
   /** MiB. */
@@ -128,7 +128,7 @@ async function findFlavor(
   return flavor;
 }
 
-/** A base that was pinned was not looked up in this run. */
+/** A pinned base was not looked up in this run. */
 async function baseImage(region: Region, id: string): Promise<Image> {
   const image = await findImage(region, id);
   if (image?.status === "active") return image;
@@ -164,7 +164,7 @@ async function findNetworks(
     });
   };
   const inside = networks.filter((each) => !each["router:external"]);
-  // Nova attaches the only network by itself, and refuses to choose among several.
+  // Nova attaches the only network by itself, but won't choose among several.
   if (wanted.length === 0 && inside.length > 1) {
     throw new UserError({
       where: `region ${region.name}`,
@@ -187,7 +187,7 @@ interface Subnet {
   ip_version: 4 | 6;
 }
 
-/** By their floating address, or the one in the first network: IPv4 where there is one. */
+/** By their floating address, or the one in the first network: IPv4 if there is one. */
 async function findReached(
   region: Region,
   { networks, floatingNetwork }: Pick<Preflight, "networks" | "floatingNetwork">,
@@ -225,7 +225,7 @@ function keyData(line: string): string {
   return parsed instanceof Error ? line.trim() : parsed.getPublicSSH().toString("base64");
 }
 
-/** What Nova counts: https://docs.openstack.org/api-ref/compute/#limits-limits. A most of -1 is none. */
+/** Nova's limits: https://docs.openstack.org/api-ref/compute/#limits-limits. A maximum of -1 means unlimited. */
 interface AbsoluteLimits {
   maxTotalInstances: number;
   totalInstancesUsed: number;
@@ -235,7 +235,7 @@ interface AbsoluteLimits {
   totalRAMUsed?: number;
 }
 
-/** Refuses when a quota leaves no room for one more server. */
+/** Refuses if a quota leaves no room for one more server. */
 async function checkRoom(region: Region, { vcpus, ram }: Flavor): Promise<void> {
   const found = await region.find<{ limits: { absolute: AbsoluteLimits } }>("compute", "/limits");
   if (!found) return;

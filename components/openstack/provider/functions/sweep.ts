@@ -1,4 +1,4 @@
-// Finding and removing what machines of ours left behind in the regions of an OpenStack.
+// Finds and removes what our machines left behind in the regions of an OpenStack.
 import { findLeftovers, removeLeftover, type Leftover, type Owner } from "../leftovers.ts";
 import { Region } from "../region.ts";
 import type { FunctionType } from "../../../../provider/from-schema.ts";
@@ -6,11 +6,11 @@ import { problemOf } from "../../../../provider/kit/problem-of.ts";
 
 interface SweepInputs extends Owner {
   regions: string[];
-  /** Seconds that a machine of the stack may live. */
+  /** The longest lifetime of the stack's machines, in seconds. */
   lifetime: number;
-  /** ISO 8601: what counts as the present; what expires before it is a leftover. */
+  /** ISO 8601: the time taken as now; whatever expired before it is a leftover. */
   now?: string;
-  /** False only looks. */
+  /** False only lists. */
   remove: boolean;
 }
 
@@ -21,8 +21,7 @@ interface Swept extends Leftover {
 }
 
 /**
- * `ci-images:rackspace:sweep`: lists what is past its expiry, and removes it when asked to. One that can't be removed does not
- * keep the others.
+ * `ci-images:rackspace:sweep`: lists what has expired, and removes it when asked to. One failure doesn't stop the rest.
  */
 export const sweep: FunctionType<SweepInputs, { leftovers: Swept[] }> = {
   token: "ci-images:rackspace:sweep",
@@ -31,7 +30,7 @@ export const sweep: FunctionType<SweepInputs, { leftovers: Swept[] }> = {
     const inRegions = regions.map(async (name) => {
       const region = new Region(name, context);
       const swept: Swept[] = [];
-      // One after the other: a security group can only go when its server is gone.
+      // One by one: a security group can only be deleted once its server is gone.
       for (const leftover of await findLeftovers(region, { project, stack }, lifetime, present)) {
         const problem = remove ? await problemOf(removeLeftover(region, leftover)) : undefined;
         swept.push({ ...leftover, region: name, ...(problem !== undefined && { problem }) });

@@ -1,4 +1,4 @@
-// The first answer of a server: its SSH with the host key that it was born with.
+// A server's first answer: its SSH, with the host key that it was given.
 import { quiet, Region } from "../region.ts";
 import { consoleOf, describe, existingServer, findServer, isStoppedOpen, startServer, stateOf } from "../servers.ts";
 import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
@@ -17,15 +17,18 @@ export interface BootInputs {
   hostKey: string;
   /** The key that logs in, OpenSSH format. */
   privateKey: string;
-  /** Seconds that it may take. */
+  /** Seconds until it must answer. */
   deadline: number;
-  /** Nobody waits for a server that is off. */
+  /** A server that is off isn't waited for. */
   power: "on" | "off";
   /** The bastion that connections go through. */
   proxy?: Proxy;
 }
 
-/** `ci-images:rackspace:Boot`: waits until a server can be logged in to, whenever it is started; saves its console when it never can. */
+/**
+ * `ci-images:rackspace:Boot`: waits until a server accepts logins, whenever it is started; saves its console if it
+ * never does.
+ */
 export const boot: ResourceType<BootInputs, BootInputs & Way> = {
   token: "ci-images:rackspace:Boot",
   inputs: {
@@ -46,7 +49,7 @@ export const boot: ResourceType<BootInputs, BootInputs & Way> = {
   },
   replaceOn: ["region", "server"],
   secretOutputs: ["privateKey", "proxy"],
-  /** Somebody stopped it. */
+  /** Detects that somebody stopped it. */
   async drift(_id, { region, server: id, power }) {
     if (power === "off") return "none";
     const server = await findServer(new Region(region, quiet), id);

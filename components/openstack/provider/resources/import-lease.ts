@@ -1,5 +1,5 @@
-// The lease of an import: made before the upload and dropped after it, so that whatever happens in between, dropping the lease makes
-// sure that no half-made image stays.
+// The lease of an import: made before the upload and dropped after it. Dropping the lease makes sure that no incomplete
+// image is left, whatever happened in between.
 import { randomBytes } from "node:crypto";
 import { cloudName, formatExpiry, labelKey, ownerLabels, type Labels } from "../../../../common/labels.ts";
 import { openstackLabels } from "../../facts/labels.ts";
@@ -43,7 +43,7 @@ export const importLease: ResourceType<ImportLeaseInputs, ImportLeaseState> = {
     const region = new Region(inputs.region, context);
     const { project, stack, distribution } = inputs.labels;
     for (const image of await imagesWith(region, { project, stack, distribution, role: "image" })) {
-      // Of an import: what Nova makes of a builder belongs to the builder's lease.
+      // Only imports: images that Nova makes from a builder belong to the builder's lease.
       const isHalf = !isComplete(image) && image[labelKey(openstackLabels, "imported")] !== undefined;
       if (!isHalf) continue;
       await dropImage(region, image.id);

@@ -1,5 +1,5 @@
-// The lease of a server: made before the server and dropped after it, so that whatever happens in between, dropping the
-// lease makes sure that the server is gone. The server itself is declared with `deletedWith: lease`.
+// The lease of a server: made before the server and dropped after it. Dropping the lease makes sure that the server is
+// gone, whatever happened in between. The server itself is declared with `deletedWith: lease`.
 import { randomBytes } from "node:crypto";
 import { cloudLabels, cloudName, formatExpiry, ownerLabels, type Labels } from "../../../../common/labels.ts";
 import { openstackLabels } from "../../facts/labels.ts";
@@ -49,9 +49,9 @@ export const lease: ResourceType<LeaseInputs, LeaseState> = {
   replaceOn: ["region", "prefix", "labels"],
 
   /**
-   * A lease is of no use when it ran out, when its server is not there (nobody made it, or somebody removed it) or broken,
-   * when sealing began and did not end (nobody can log in any more), when a sealed server was started again (it is not sealed
-   * any more), and when a sealed one is to be logged in to.
+   * Replaces a lease that expired; whose server is missing (never made, or removed by somebody) or broken; whose
+   * sealing began but did not end (nobody can log in any more); whose sealed server was started again (it is no longer
+   * sealed); or whose sealed server people should log in to.
    */
   async drift(_id, { region: name, machine, deadline }, wanted) {
     if (Date.parse(deadline) < Date.now()) return "replace";
@@ -79,7 +79,7 @@ export const lease: ResourceType<LeaseInputs, LeaseState> = {
   async delete(_id, { region: name, machine }, context) {
     const region = new Region(name, context);
     for (const server of await listServers(region, machine)) await endServer(region, server.id);
-    // An unproven image was made, but perhaps got no record.
+    // An unproven image may have been made without getting a record.
     await dropUnproven(region, machine);
   },
 };

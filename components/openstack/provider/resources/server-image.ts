@@ -1,5 +1,5 @@
-// The image of an OpenStack region, kept by Glance: made by Nova from a stopped server, or uploaded from this computer. No published Pulumi
-// provider has such a resource.
+// An image in an OpenStack region, stored by Glance: made by Nova from a stopped server, or uploaded from this
+// computer. No published Pulumi provider has such a resource.
 import { cloudName, labelKey } from "../../../../common/labels.ts";
 import { openstackLabels } from "../../facts/labels.ts";
 import { UserError } from "../../../../common/user-error.ts";
@@ -22,7 +22,7 @@ import { assertRunsOn } from "../../../local/provider/disk/guest-facts.ts";
 import { finishedImage, withDisk } from "../../../local/provider/disk/image-disk.ts";
 import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
 
-/** What the image is made from and with; needed only to make it, not to keep it. */
+/** What the image is made from; only needed to make it, not to keep it. */
 export interface Making {
   /** The id of the sealed and stopped server. */
   server: string;
@@ -38,7 +38,7 @@ export interface Making {
   builder: Record<string, unknown>;
 }
 
-/** What the image is imported from; needed only to make it, not to keep it. */
+/** What the image is imported from; only needed to make it, not to keep it. */
 export interface Importing {
   /** The image's folder on this computer. */
   folder: string;
@@ -117,7 +117,7 @@ export const serverImage: ResourceType<ServerImageInputs, ServerImageState> = {
     const region = new Region(inputs.region, context);
     const { project, stack, distribution, recipe, properties } = inputs;
     const labels = { project, stack, distribution, recipe, role: "image" as const };
-    // Left by a bake whose record was lost: the same recipe's image, whole, needs no second bake.
+    // Left by a bake whose record was lost: a complete image of the same recipe needs no second bake.
     const present = (await imagesWith(region, labels)).find(isComplete);
     if (present) {
       context.progress(`image ${present.id} is there already; taken over`);
@@ -155,7 +155,7 @@ export const serverImage: ResourceType<ServerImageInputs, ServerImageState> = {
   },
 };
 
-/** Makes the image, or goes on with one that an interrupted `pulumi up` began to make. */
+/** Makes the image, or continues with one that an interrupted `pulumi up` began. */
 async function bake(region: Region, inputs: ServerImageInputs, making: Making, context: Context): Promise<Image> {
   const server = await existingServer(region, making.server);
   if (server.status !== "SHUTOFF") {
@@ -173,10 +173,10 @@ async function bake(region: Region, inputs: ServerImageInputs, making: Making, c
   return setProperties(region, image, completeProperties(image, making.plan, making.builder));
 }
 
-/** What Nova's machines ask for. */
+/** Requirements of Nova's machines. */
 const needs = { cloud: "OpenStack", network: "virtio_net", dataSources: ["OpenStack", "ConfigDrive"] };
 
-/** Uploads the image. What an interrupted `pulumi up` has begun is of no use: Glance can't go on with it. */
+/** Uploads the image. An interrupted upload is useless: Glance can't resume it. */
 async function upload(region: Region, inputs: ServerImageInputs, importing: Importing): Promise<Image> {
   const { folder, machine, base, expires, plan, format, defaults } = importing;
   const { progress, signal } = region.context;
@@ -199,7 +199,7 @@ async function upload(region: Region, inputs: ServerImageInputs, importing: Impo
   return setProperties(region, image, completeProperties(image, plan, builder));
 }
 
-/** An image of the server that Nova is still making, or has made; others of it are dropped: they came to nothing. */
+/** An image of the server that Nova is making or has made. Failed ones are deleted. */
 async function begunImage(region: Region, server: Server): Promise<string | undefined> {
   const images = await imagesWith(region, { machine: server.name });
   const isWorking = Boolean(server["OS-EXT-STS:task_state"]);
@@ -217,7 +217,7 @@ function nameOf({ project, stack, distribution, name, recipe }: ServerImageInput
   return cloudName(openstackLabels, project, stack, distribution, name, recipe.slice(0, 12));
 }
 
-/** Nova refuses values of more than 255 characters here; what is longer is set when the image is there. */
+/** Nova refuses values of more than 255 characters here; longer ones are set once the image exists. */
 function metadataOf(
   inputs: ServerImageInputs,
   { machine, base, expires }: Pick<Making, "machine" | "base" | "expires">,

@@ -1,4 +1,4 @@
-// Who may use an image beside its project: Glance's visibility and members. Declared for proven images only.
+// Who else may use an image, beyond its project: Glance's visibility and members. Declared for proven images only.
 // https://docs.openstack.org/api-ref/image/v2/#sharing
 import { UserError } from "../../../../common/user-error.ts";
 import { findImage, setProperties } from "../images.ts";
@@ -32,7 +32,7 @@ export const sharing: ResourceType<SharingInputs, SharingInputs> = {
   async drift(_id, state) {
     const region = new Region(state.region, quiet);
     const image = await findImage(region, state.image);
-    // An image that is gone is for its own resource to see.
+    // A missing image is detected by its own resource.
     if (!image) return "none";
     const members = image.visibility === "shared" ? await membersOf(region, image.id) : [];
     const same = image.visibility === state.visibility && members.join() === [...state.members].sort().join();

@@ -1,5 +1,5 @@
-// Steps of the life cycle that act on a server or an image once and leave nothing to delete: their records are dropped with
-// the builder's by the `pulumi up` after the bake.
+// Steps of the life cycle that act once on a server or an image. Nothing to delete: their records are dropped with the
+// builder's by the `pulumi up` after the bake.
 import { labelKey } from "../../../../common/labels.ts";
 import { openstackLabels } from "../../facts/labels.ts";
 import { UserError } from "../../../../common/user-error.ts";
@@ -37,19 +37,22 @@ function step(
   };
 }
 
-/** `ci-images:rackspace:SealMark`: notes on the server that sealing begins; see {@link markSealing}. */
+/** `ci-images:rackspace:SealMark`: records on the server that sealing begins; see {@link markSealing}. */
 export const sealMark = step("ci-images:rackspace:SealMark", async (region, server) => {
   await existingServer(region, server);
   await markSealing(region, server, "begun");
 });
 
-/** `ci-images:rackspace:Stop`: shuts the sealed server down through the API and waits until it is. */
+/** `ci-images:rackspace:Stop`: shuts the sealed server down through the API and waits for that. */
 export const stop = step("ci-images:rackspace:Stop", async (region, server) => {
   await stopServer(region, server);
   await markSealing(region, server, "done");
 });
 
-/** `ci-images:rackspace:Retirement`: ends the server inside the same `pulumi up` that made it, and waits until it is gone. */
+/**
+ * `ci-images:rackspace:Retirement`: deletes the server in the same `pulumi up` that made it, and waits until it is
+ * gone.
+ */
 export const retirement = step("ci-images:rackspace:Retirement", endServer);
 
 export interface ImageLookInputs {
@@ -58,7 +61,7 @@ export interface ImageLookInputs {
   image: string;
 }
 
-/** `ci-images:rackspace:ImageLook`: looks at the image once more when its server is gone. */
+/** `ci-images:rackspace:ImageLook`: checks the image again once its server is gone. */
 export const imageLook: ResourceType<ImageLookInputs, ImageLookInputs> = {
   token: "ci-images:rackspace:ImageLook",
   inputs: {
@@ -94,7 +97,7 @@ export interface PromotionInputs extends Proof {
   image: string;
 }
 
-/** `ci-images:rackspace:Promotion`: makes a verified image a proven one, which outputs may name. */
+/** `ci-images:rackspace:Promotion`: marks a verified image as proven; only proven images appear in outputs. */
 export const promotion: ResourceType<PromotionInputs, PromotionInputs> = {
   token: "ci-images:rackspace:Promotion",
   inputs: promotionInputs("region", "image"),
@@ -104,8 +107,8 @@ export const promotion: ResourceType<PromotionInputs, PromotionInputs> = {
     const image = await promotable(region, inputs.image);
     const checks = passedChecks(inputs.report).length;
     const proof = proofProperty(image, { verifiedAt: new Date().toISOString(), how: inputs.how, checks });
-    // A proven image is no leftover, however old it gets, and nothing that a lease may drop; what workers that were booted
-    // from it are snapshotted to must not look like one, either.
+    // A proven image is never a leftover, and no lease may delete it; nor must snapshots of workers booted from it look
+    // like leftovers.
     const temporary = ["expires", "machine"].map((label) => [labelKey(openstackLabels, label), undefined]);
     await setProperties(region, image, { ...proof, ...(Object.fromEntries(temporary) as Record<string, undefined>) });
     return { id: inputs.image, outputs: inputs };
