@@ -47,7 +47,7 @@ if (folder) {
     const unit = `[Unit]\nAfter=network-online.target\n[Service]\nType=notify\nExecStart=/usr/bin/google_guest_agent_manager\nRestart=always\nKillMode=process\n[Install]\nWantedBy=multi-user.target\n`;
     must(
       await builder.asRoot(
-        `cat >/etc/systemd/system/google-guest-agent-manager.service ${feed(unit)}\nsystemctl enable --now google-guest-agent-manager`,
+        `cat >/etc/systemd/system/google-guest-agent-manager.service ${feed(unit)}\nsystemctl enable --now google-guest-agent-manager || { journalctl -n 60 -o cat -u google-guest-agent-manager; exit 1; }`,
       ),
     );
   };
