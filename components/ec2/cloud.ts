@@ -145,7 +145,8 @@ export class Ec2Cloud implements Cloud {
   }
 
   declareBuilder(bake: Bake): Ec2Machine {
-    const stays = { power: this.powerOf(bake), open: bake.stage !== "image" };
+    const open = bake.stage !== "image";
+    const stays = { power: this.powerOf(bake), open, sealed: bake.sealed && !open };
     return this.machine(bake, `${bake.prefix}-builder`, "builder", bake.base.id, [], stays);
   }
 
@@ -299,7 +300,7 @@ export class Ec2Cloud implements Cloud {
     role: Role,
     image: pulumi.Input<string>,
     after: pulumi.Resource[],
-    stays: { power?: Power; open?: boolean } = {},
+    stays: { power?: Power; open?: boolean; sealed?: boolean } = {},
   ): Ec2Machine {
     if (!this.found) throw new Error("a machine was declared without a preflight");
     const { distribution, recipe, parent, base } = bake;

@@ -50,6 +50,8 @@ export interface MachineArgs {
   after: pulumi.Resource[];
   /** Whether it should run, if that can change; left out, it always runs. */
   power?: Power;
+  /** True when it is sealed and stopped, and stays so; see Bake. */
+  sealed?: boolean;
   /** True if people and commands log in to it after `pulumi up`, too. */
   open?: boolean;
 }
@@ -99,7 +101,12 @@ export function declareMachine(surroundings: Surroundings, args: MachineArgs): E
     },
     // After a refresh, the provider believes that a stopped machine was declared without a public address, and replaces
     // it: https://github.com/hashicorp/terraform-provider-aws/issues/33775
-    { ...options, dependsOn: after, ignoreChanges: ["associatePublicIpAddress"] },
+    // It would also remove the tag that another resource has set to mark a sealed machine.
+    {
+      ...options,
+      dependsOn: after,
+      ignoreChanges: ["associatePublicIpAddress", ...(args.sealed ? [`tags["${tagNames.sealing}"]`] : [])],
+    },
   );
   const step = { region, machine: lease.machine, instance: instance.id };
   const switched = args.power === undefined ? [] : [declarePower(prefix, instance.id, args.power, options)];

@@ -458,6 +458,12 @@ describe("stack `ec2`: what the program declares", function () {
       const { ignoreChanges } = (await run()).one("Instance", /builder$/);
       assert.deepEqual(ignoreChanges, ["associatePublicIpAddress"]);
     });
+
+    it("leaves the mark of a sealed machine alone, which a refresh makes known to its official resource", async () => {
+      const sealed = await run({}, world([], known, { builders: [recipe], sealed: [recipe] }));
+      const { ignoreChanges } = sealed.one("Instance", /builder$/);
+      assert.deepEqual(ignoreChanges, ["associatePublicIpAddress", 'tags["ci-images:sealing"]']);
+    });
   });
 
   it("encrypts root disk and copies with the key of their own region, and refuses a key of another", async () => {

@@ -1,6 +1,6 @@
 // Google's guest agent itself on a builder, with a metadata server that hands out keys: what sealing leaves of it. Debian's package is an
 // older agent. CI_IMAGES_GUEST_AGENT=FOLDER also takes one of today, which keeps a process of its own (`core_plugin`): a folder with
-// `google_guest_agent` and `core_plugin`, built from https://github.com/GoogleCloudPlatform/google-guest-agent.
+// `google_guest_agent`, `core_plugin` and its `manifest.binpb`, built from https://github.com/GoogleCloudPlatform/google-guest-agent.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -36,18 +36,25 @@ systemctl start google-guest-agent`;
 const folder = process.env.CI_IMAGES_GUEST_AGENT;
 if (folder) {
   agents["of today"] = async (builder) => {
-    const core = "/usr/lib/google/guest_agent/GuestAgentCorePlugin/core_plugin";
-    const places = { google_guest_agent: "/usr/bin/google_guest_agent_manager", core_plugin: core };
+    const plugin = "/usr/lib/google/guest_agent/GuestAgentCorePlugin";
+    const programs = {
+      google_guest_agent: "/usr/bin/google_guest_agent_manager",
+      core_plugin: `${plugin}/core_plugin`,
+    };
+    // The manager starts only what has a manifest.
+    const places = { ...programs, "manifest.binpb": `${plugin}/manifest.binpb` };
     for (const [name, path] of Object.entries(places)) {
       const input = await readFile(join(folder, name));
       must(await builder.ssh(`sudo install -D /dev/stdin ${path}`, input));
     }
-    must(await builder.asRoot(redirect(...Object.values(places))));
+    must(await builder.asRoot(redirect(...Object.values(programs))));
     // As google-guest-agent-manager.service of Google's packages has it.
     const unit = `[Unit]\nAfter=network-online.target\n[Service]\nType=notify\nExecStart=/usr/bin/google_guest_agent_manager\nRestart=always\nKillMode=process\n[Install]\nWantedBy=multi-user.target\n`;
     must(
       await builder.asRoot(
-        `cat >/etc/systemd/system/google-guest-agent-manager.service ${feed(unit)}\nsystemctl enable --now google-guest-agent-manager || { journalctl -n 60 -o cat -u google-guest-agent-manager; exit 1; }`,
+        `# It sets the schedulers of disks, which a container can't.
+mount -t tmpfs tmpfs /sys/block
+cat >/etc/systemd/system/google-guest-agent-manager.service ${feed(unit)}\nsystemctl enable --now google-guest-agent-manager || { journalctl -n 60 -o cat -u google-guest-agent-manager; exit 1; }`,
       ),
     );
   };
