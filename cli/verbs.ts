@@ -10,6 +10,7 @@ import { down } from "./verbs/down.ts";
 import { exportVerb } from "./verbs/export.ts";
 import { helpVerb } from "./verbs/help.ts";
 import { it } from "./verbs/it.ts";
+import { layers } from "./verbs/layers.ts";
 import { modules } from "./verbs/modules.ts";
 import { publish } from "./verbs/publish.ts";
 import { ssh } from "./verbs/ssh.ts";
@@ -34,6 +35,7 @@ export const verbs: readonly Verb[] = [
   publish,
   diff,
   sweep,
+  layers,
   modules,
   distributions,
   doctor,

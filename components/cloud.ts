@@ -112,6 +112,10 @@ export interface Machine {
   ready: pulumi.Resource;
   /** True if cloud-init sets up the machine while it boots: the first module waits for it to finish. */
   settles?: boolean;
+  /** A file on the builder with the prefix hashes of modules that came with a layer: their commands end at once. */
+  presentModules?: string;
+  /** Declares what keeps the builder as it is after a module, by the module's place in the plan, for bakes to come. */
+  keepLayer?(index: number, after: pulumi.Resource): pulumi.Resource;
 }
 
 /** An image's stack output. */
@@ -210,6 +214,8 @@ export interface Cloud {
    */
   preflight(plan: Plan, recipe: string, stage: BakeStage): Promise<void>;
 
+  /** How many of the plan's first modules a new builder would get from a layer. Undefined on clouds without layers. */
+  countFromLayer?(plan: Plan, base: Base): Promise<number>;
   /** Declares lease, keys and machine. */
   declareBuilder(bake: Bake): Machine;
   /** Declares that nobody can log in after this point; the sealing command depends on it. */

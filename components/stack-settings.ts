@@ -38,6 +38,8 @@ export interface Settings {
   size?: string;
   /** Image formats in place of the recipe's; only `local` writes several. */
   formats?: string[];
+  /** Whether builders of `local` start from layers, and are kept as layers. */
+  layers: boolean;
   /** How many generations to keep besides the newest. */
   keep: number;
   /** Seconds after which a machine of a bake ends itself. */
@@ -84,6 +86,7 @@ const schema: Schema & { properties: Record<string, Schema> } = {
     // Checked with the recipe's own keys, which they replace.
     size: { type: "string" },
     formats: { type: "array", items: { type: "string" }, minItems: 1 },
+    layers: { type: "boolean", default: true },
     keep: { type: "integer", minimum: 0, default: 1 },
     maxLifetime: { type: "string", default: "4 hours" },
     verify: {

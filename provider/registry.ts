@@ -23,6 +23,8 @@ import { upload } from "./resources/upload.ts";
 import { baseImage } from "../components/local/provider/resources/base-image.ts";
 import { builder } from "../components/local/provider/resources/builder.ts";
 import { image } from "../components/local/provider/resources/image.ts";
+import { layer } from "../components/local/provider/resources/layer.ts";
+import { findLayers, layersFunction } from "../components/local/provider/functions/layers.ts";
 import { lease } from "../components/local/provider/resources/lease.ts";
 import { promotion, retirement, sealMark, stop } from "../components/local/provider/resources/steps.ts";
 import { rackspaceFunctions, rackspaceResources } from "../components/openstack/provider/resources/all.ts";
@@ -37,6 +39,7 @@ export const resources = [
   baseImage,
   lease,
   builder,
+  layer,
   sealMark,
   stop,
   image,
@@ -52,6 +55,8 @@ export const functions = [
   describeImage,
   preflight,
   localSweep,
+  findLayers,
+  layersFunction,
   ownAddress,
   bastion,
   tunnelTools,

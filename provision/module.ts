@@ -30,7 +30,9 @@ export type Packages = readonly string[] | { readonly apt?: readonly string[]; r
 /**
  * The image's root file system as a module sees it. Nothing happens when a method is called: the calls are recorded in
  * order and run as root on the builder later, under `bash -euo pipefail` with `umask 022`. What is recorded must be
- * fit to run twice, because a bake that failed half-way resumes at the module that failed.
+ * fit to run twice, because a bake that failed half-way resumes at the module that failed. It must not rely on running state that a
+ * reboot loses (processes, mounts, /run, /tmp, kernel settings): the modules before it may have run on another builder, whose files
+ * this one started from (docs/local.md, layers), or one of them may have rebooted it.
  */
 export interface Root {
   /** The distribution that is being built. */

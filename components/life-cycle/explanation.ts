@@ -7,9 +7,17 @@ import type { BakeStage } from "../stages.ts";
 /**
  * Explains what is about to happen to one image.
  * @param name What it is called: its distribution, after its place where there are several.
+ * @param fromLayer How many of its modules a layer spares it.
  * @returns lines for the user; none when the image is up to date.
  */
-export function explainBake(name: string, plan: Plan, base: Base, survey: Survey, stage: BakeStage): string[] {
+export function explainBake(
+  name: string,
+  plan: Plan,
+  base: Base,
+  survey: Survey,
+  stage: BakeStage,
+  fromLayer = 0,
+): string[] {
   const recipe = plan.recipeHash(base.id);
   const present = survey.generations.find((generation) => generation.recipe === recipe);
   const notice = [base.notice, ...(survey.notices ?? [])].flatMap((each) =>
@@ -17,7 +25,7 @@ export function explainBake(name: string, plan: Plan, base: Base, survey: Survey
   );
   const resumed = survey.builders.includes(recipe)
     ? [`${name}: a builder of this recipe is there: goes on where it failed or stopped`]
-    : [];
+    : spared(name, plan.modules.length, fromLayer);
   if (stage !== "image") {
     const goal = { builder: "started", provisioned: "provisioned", tested: "provisioned and tested" }[stage];
     const what = `a builder of recipe ${short(recipe)} (${plan.name} on ${base.description}) is to be ${goal}; no image yet`;
@@ -35,6 +43,11 @@ export function explainBake(name: string, plan: Plan, base: Base, survey: Survey
     [`${name}: will be baked: ${why}`, ...reasons.map((reason) => `  ${reason}`)].join("\n"),
     ...resumed,
   ];
+}
+
+function spared(name: string, modules: number, fromLayer: number): string[] {
+  if (fromLayer === 0) return [];
+  return [`${name}: ${modules - fromLayer} of ${modules} modules run, ${fromLayer} from a layer`];
 }
 
 function short(hash: string): string {

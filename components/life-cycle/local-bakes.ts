@@ -19,6 +19,8 @@ export interface LocalBake {
   /** What this computer has of this stack and distribution. */
   survey: Survey;
   stage: BakeStage;
+  /** How many of its modules a layer spares it. */
+  fromLayer?: number;
   /** A proven image of the recipe that another stack made. */
   elsewhere?: Generation;
   /** False when every place of the stack has the image: then nothing is baked, even if this computer has lost it. */
@@ -61,7 +63,7 @@ export function declareBake(
     return { name, ...(elsewhere && { source: { path: elsewhere.location } }) };
   }
   const worker = new WorkerImage(name, { ...args, cloud: bakery, plan, base, survey, stage }, options);
-  for (const line of explainBake(name, plan, base, survey, stage)) void pulumi.log.info(line, worker);
+  for (const line of explainBake(name, plan, base, survey, stage, bake.fromLayer)) void pulumi.log.info(line, worker);
   if (stage !== "image") return { name, builder: worker.builder };
   return { name, source: { path: pulumi.output(worker.images.local).apply(({ path }) => path!) } };
 }

@@ -78,25 +78,32 @@ export class Provisioning {
     if (this.wants(name)) this.run(name, "settled", program, [this.machine.instance], nothing);
   }
 
-  /** Everything that a module recorded. */
-  module(module: ModulePlan): void {
+  /**
+   * Everything that a module recorded.
+   * @param index Its place in the plan.
+   */
+  module(module: ModulePlan, index: number): void {
+    const { presentModules, keepLayer } = this.machine;
+    const present = presentModules === undefined ? undefined : { file: presentModules, prefix: module.prefixHash };
     for (const upload of module.uploads) {
       // By the destination: two files with the same content may differ in their names.
       const name = `${this.prefix}-${module.name}-${sha256Of(upload.destination).slice(0, 8)}`;
       if (!this.wants(name)) continue;
       const triggers = [module.prefixHash, this.machine.instance];
       const { source, destination, digest: sha256 } = upload;
-      const args = { connection: this.connection, source, destination, sha256, triggers };
+      const args = { connection: this.connection, source, destination, sha256, triggers, ...(present && { present }) };
       this.last = new Upload(name, args, this.options());
     }
-    module.steps.forEach(({ kind }, index) => {
-      const name = `${this.prefix}-${module.name}${index === 0 ? "" : `-${index + 1}`}`;
+    module.steps.forEach(({ kind }, step) => {
+      const name = `${this.prefix}-${module.name}${step === 0 ? "" : `-${step + 1}`}`;
       if (!this.wants(name)) return;
-      const triggers = [module.prefixHash, String(index), this.machine.instance];
-      this.run(name, module.name, moduleCommand(module, index, this.secrets), triggers, nothing);
+      const triggers = [module.prefixHash, String(step), this.machine.instance];
+      this.run(name, module.name, moduleCommand(module, step, this.secrets, present), triggers, nothing);
       if (kind !== "reboot" || !this.wants(`${name}-return`)) return;
       this.last = new Return(`${name}-return`, { connection: this.connection, triggers }, this.options());
     });
+    // Not one of the steps that a builder must have behind it: older versions had none.
+    if (this.isComplete && this.steps.isAwake && keepLayer) this.last = keepLayer(index, this.last);
   }
 
   /** The acceptance tests, on the builder or on a machine booted from the image. Their output has one line a check. */

@@ -111,7 +111,7 @@ function prepareBuilder(worker: string, bake: Bake, { cloud, plan, secrets, surv
   const steps = { isWanted, isAwake: power === "on" };
   const provisioning = new Provisioning(prefix, builder, parent, usedSecrets(plan, secrets), steps);
   provisioning.settle();
-  for (const module of plan.modules) provisioning.module(module);
+  plan.modules.forEach((module, index) => provisioning.module(module, index));
   const reached = provisioning.isComplete ? "provisioned" : "builder";
   const isTested = provisioning.isComplete && isWanted("tested", `${prefix}-tests`);
   if (isTested) provisioning.tests("builder", [...builderChecks(plan.distribution.loginUser), ...plan.checks], recipe);

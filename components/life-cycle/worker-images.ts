@@ -41,6 +41,8 @@ interface Prepared {
   survey: Survey;
   /** How far the bake goes. */
   stage: BakeStage;
+  /** How many of its modules a layer spares it. */
+  fromLayer?: number;
   /** The bake on this computer that the image is imported from. */
   bake?: LocalBake;
   /** As of {@link WorkerImage}. */
@@ -88,10 +90,10 @@ export async function bakeAll(settings: Settings, projectDirectory: string): Pro
     if (bake && !bakes.has(bake)) bakes.set(bake, declareBake(bake, common, options));
   }
   const published = prepared.map((each): Published => {
-    const { name, plan, base, survey, stage, bake } = each;
+    const { name, plan, base, survey, stage, bake, fromLayer } = each;
     const source = bake && bakes.get(bake)?.source;
     const worker = new WorkerImage(name, { ...each, ...common, source, isImported: bake !== undefined }, options);
-    const lines = bake ? explainImport(name, bake, survey) : explainBake(name, plan, base, survey, stage);
+    const lines = bake ? explainImport(name, bake, survey) : explainBake(name, plan, base, survey, stage, fromLayer);
     for (const line of lines) void pulumi.log.info(line, worker);
     return {
       cloud: each.cloud,
@@ -213,8 +215,10 @@ async function prepareBake(
   const question = { recipe, survey, stage, power };
   refusePowerOff(name, preparation.where, question);
   const goal = stageOf(question);
-  if (goal !== "image" || !isProven(survey, recipe)) await cloud.preflight(plan, recipe, goal);
-  return { cloud, name, plan, base, survey, stage: goal };
+  if (goal === "image" && isProven(survey, recipe)) return { cloud, name, plan, base, survey, stage: goal };
+  await cloud.preflight(plan, recipe, goal);
+  const fromLayer = await cloud.countFromLayer?.(plan, base);
+  return { cloud, name, plan, base, survey, stage: goal, fromLayer };
 }
 
 /** One bake on this computer, and its import into every place of the stack. */
@@ -240,6 +244,7 @@ async function prepareImports(
     bake.elsewhere = await bakery.findBaked(distribution, recipe);
   if (isBakedHere(bake) && !(stage === "image" && isProven(survey, recipe))) {
     await bakery.preflight(plan, recipe, stage);
+    bake.fromLayer = await bakery.countFromLayer?.(plan, base);
   }
   return Promise.all(
     clouds.map(async (cloud, index): Promise<Prepared> => {

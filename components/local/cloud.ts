@@ -2,6 +2,7 @@
 // components/local/provider/resources/; here is how they hang together.
 import { isAbsolute, join, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { presentModules } from "../../provision/builder/builder-folders.ts";
 import { doorUser } from "../../provision/builder/door.ts";
 import type { Inventory } from "../../provision/builder/life-cycle-commands.ts";
 import type { Distribution } from "../../provision/module.ts";
@@ -26,7 +27,7 @@ import { KeyPair } from "../shared/resources.ts";
 import type { Settings } from "../stack-settings.ts";
 import type { BakeStage } from "../stages.ts";
 import * as contract from "./contract.ts";
-import { BaseImage, Builder, Image, Lease, Promotion, steps, VirtualMachine } from "./resources.ts";
+import { BaseImage, Builder, Image, Layer, Lease, Promotion, steps, VirtualMachine } from "./resources.ts";
 
 /** A machine of ours, with its resource's name for the steps that act on it. */
 interface LocalMachine extends Machine {
@@ -121,6 +122,7 @@ export class LocalCloud implements Bakery {
         labels: this.labels(bake, "builder"),
         base: base.path,
         size: plan.sizeBytes,
+        modules: this.settings.layers ? plan.modules.map(({ prefixHash }) => prefixHash) : [],
         loginUser: plan.distribution.loginUser,
         authorizedKey: login.publicKey,
         hostPrivateKey: host.privateKey,
@@ -129,7 +131,29 @@ export class LocalCloud implements Bakery {
       },
       { parent, deletedWith: lease },
     );
-    return this.machine(doorUser, plan, builder, lease, login, host.publicKey);
+    const machine = this.machine(doorUser, plan, builder, lease, login, host.publicKey);
+    const keepLayer = (index: number, after: pulumi.Resource) => this.keepLayer(bake, machine, index, after);
+    return { ...machine, presentModules, ...(this.settings.layers && { keepLayer }) };
+  }
+
+  async countFromLayer({ modules, sizeBytes: size, distribution }: Plan, { id: base }: Base): Promise<number> {
+    if (!this.settings.layers) return 0;
+    const question = { base, size, loginUser: distribution.loginUser, modules: modules.map((each) => each.prefixHash) };
+    return (await invoke(contract.findLayers, question)).count;
+  }
+
+  private keepLayer(
+    { plan, prefix, parent, interrupted }: Bake,
+    { name, instance }: LocalMachine,
+    index: number,
+    after: pulumi.Resource,
+  ) {
+    const modules = plan.modules.slice(0, index + 1).map((module) => module.name);
+    const { name: module, prefixHash } = plan.modules[index];
+    const args = { machine: name, instance, prefix: prefixHash, modules, interrupted };
+    // A layer that was kept is not kept again because the next `pulumi up` goes on with the builder.
+    const options = { parent, dependsOn: [after], ignoreChanges: ["interrupted"] };
+    return new Layer(`${prefix}-${module}-layer`, args, options);
   }
 
   declareSealing(bake: Bake, builder: LocalMachine, after: pulumi.Resource): pulumi.Resource {
@@ -157,6 +181,7 @@ export class LocalCloud implements Bakery {
         loginKey: builder.authorizedKey,
       },
       interrupted: bake.interrupted,
+      modules: plan.modules.map((module) => module.name),
       assertion: builder.authorizedKey.apply((bakeKey) => assertSealedScript({ bakeKeys: [bakeKey] })),
     };
     const identity = this.identity(bake.recipe, plan.name, plan.distribution.id, this.pathOf(bake));

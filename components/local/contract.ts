@@ -7,6 +7,7 @@ import {
   objectOf,
   resourceContract,
   textByName,
+  texts,
   type ValuesOf,
 } from "../../common/contract.ts";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
@@ -86,13 +87,19 @@ export const Builder = resourceContract("ci-images:local:Builder", {
     base: v.string(),
     /** Bytes of its disk: the recipe's size. */
     size: v.optional(v.number()),
+    /** Hashes of everything up to each module, in order: it starts from the longest layer there is of them. Without them it starts from the base. */
+    modules: v.optional(texts),
     /** The SSH host key it is born with, OpenSSH format. */
     hostPrivateKey: v.string(),
     hostPublicKey: v.string(),
     power: v.optional(power),
   },
   replaceOn: ["name", "base", "loginUser", "authorizedKey", "hostPublicKey"],
-  outputs: machineOutputs,
+  outputs: {
+    ...machineOutputs,
+    /** How many modules came with the layer that it started from; not in older states. */
+    fromLayer: v.optional(integer()),
+  },
   secrets: ["hostPrivateKey"],
 });
 
@@ -115,6 +122,23 @@ export const VirtualMachine = resourceContract("ci-images:local:VirtualMachine",
     hostKey: v.string(),
   },
   secrets: ["privateKey"],
+});
+
+/** What a builder is after a module, kept for bakes to come. */
+export const Layer = resourceContract("ci-images:local:Layer", {
+  inputs: {
+    /** The builder's name. */
+    machine: v.string(),
+    /** Its instance: another builder of the same name is kept again. */
+    instance: v.string(),
+    /** The hash of everything up to the module. */
+    prefix: v.string(),
+    /** The names of the modules up to it, in order. */
+    modules: texts,
+    /** True when the builder is that of an earlier `pulumi up`: a module may have failed on it, or a person worked on it. */
+    interrupted: v.optional(v.boolean()),
+  },
+  replaceOn: ["machine", "instance", "prefix"],
 });
 
 const step = {
@@ -163,6 +187,8 @@ export const Image = resourceContract("ci-images:local:Image", {
     builder: v.optional(builderIdentity),
     /** True when an earlier `pulumi up` had failed on the same builder. */
     interrupted: v.optional(v.boolean()),
+    /** The names of the recipe's modules, in order. */
+    modules: v.optional(texts),
     /** The script that asserts the sealing checklist on a root file system, `ROOT` in its environment. */
     assertion: v.optional(v.string()),
   },
@@ -177,6 +203,8 @@ export const Image = resourceContract("ci-images:local:Image", {
     /** ISO 8601. */
     builtAt: v.string(),
     builder: builderIdentity,
+    /** Where the builder started from a layer: the modules that came with it and those that ran; see image-store.ts. */
+    layer: v.optional(v.object({ modules: texts, ran: texts, prefix: v.string(), createdAt: v.string() })),
   },
 });
 
@@ -267,6 +295,51 @@ export const preflight = functionContract("ci-images:local:preflight", {
     image: v.boolean(),
   },
   answer: { accelerator: v.string() },
+});
+
+/** How many of a bake's modules a layer would spare it. Starts nothing. */
+export const findLayers = functionContract("ci-images:local:findLayers", {
+  inputs: {
+    /** The base's id. */
+    base: v.string(),
+    /** Bytes of the builder's disk. */
+    size: v.number(),
+    loginUser: v.string(),
+    /** The modules' prefix hashes in order. */
+    modules: texts,
+  },
+  answer: { count: integer() },
+});
+
+/** All layers in the cache, the most recently used first. */
+export const layers = functionContract("ci-images:local:layers", {
+  inputs: {
+    /** True removes them. */
+    remove: v.optional(v.boolean()),
+  },
+  answer: {
+    folder: v.string(),
+    /** Bytes that all may take together. */
+    limit: v.number(),
+    layers: v.array(
+      v.object({
+        /** Its folder's name. */
+        key: v.string(),
+        /** The base's id. */
+        base: v.string(),
+        /** The modules in it, in order. */
+        modules: texts,
+        /** ISO 8601. */
+        createdAt: v.string(),
+        /** ISO 8601. */
+        usedAt: v.string(),
+        /** Bytes that it takes beside those used more recently. */
+        own: v.number(),
+        /** Bytes of all its files. */
+        bytes: v.number(),
+      }),
+    ),
+  },
 });
 
 /** Machines past their deadline or broken, and folders of images that were never finished. */

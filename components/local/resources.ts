@@ -11,6 +11,7 @@ export const VirtualMachine = ownResource(contract.VirtualMachine);
 export type VirtualMachine = InstanceType<typeof VirtualMachine>;
 export const Image = ownResource(contract.Image);
 export type Image = InstanceType<typeof Image>;
+export const Layer = ownResource(contract.Layer);
 export const Promotion = ownResource(contract.Promotion);
 
 /** Steps of the life cycle that act once on a machine. */

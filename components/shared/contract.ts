@@ -163,6 +163,8 @@ export const Upload = resourceContract("ci-images:index:Upload", {
     sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
     /** What the upload depends on; it is made again when one of them changes. */
     triggers: texts,
+    /** Where the builder says which modules came with a layer, and the prefix hash of the one that needs the upload: then nothing is sent. */
+    present: v.optional(v.strictObject({ file: v.string(), prefix: v.string() })),
   },
   replaceOn: ["destination", "sha256", "triggers"],
   secrets: ["connection"],

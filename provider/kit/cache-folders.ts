@@ -11,6 +11,8 @@ export interface Places {
   bases: string;
   /** Machines, one folder a machine name: gone when the machine is removed. */
   machines: string;
+  /** What builders have changed after each module, one folder a layer. It holds whatever modules leave until sealing, secrets too. */
+  layers: string;
 }
 
 /**
@@ -21,8 +23,9 @@ export async function places(environment: NodeJS.ProcessEnv = process.env): Prom
   const root = resolve(
     environment.CI_IMAGES_CACHE || join(environment.XDG_CACHE_HOME || join(homedir(), ".cache"), "ci-images"),
   );
-  const found = { root, bases: join(root, "bases"), machines: join(root, "machines") };
+  const found = { root, bases: join(root, "bases"), machines: join(root, "machines"), layers: join(root, "layers") };
   await mkdir(root, { recursive: true, mode: 0o700 });
-  for (const folder of [found.bases, found.machines]) await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const folder of [found.bases, found.machines, found.layers])
+    await mkdir(folder, { recursive: true, mode: 0o700 });
   return found;
 }

@@ -1,10 +1,12 @@
 // A file or folder of this computer that is brought to a builder, before a module's script needs it.
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
+import { Readable } from "node:stream";
 import { UserError } from "../../common/user-error.ts";
 import { listPacked, packedStream, type PackedEntry } from "../../common/pack.ts";
 import { receiveProgram } from "../../provision/builder/receive.ts";
 import { runAsRoot } from "../../provision/builder/runner.ts";
+import { quote } from "../../provision/shell/shell.ts";
 import type { InputsOf } from "../../common/contract.ts";
 import { Upload } from "../../components/shared/contract.ts";
 import { implement, type Context } from "../resource.ts";
@@ -13,10 +15,18 @@ import { runOver } from "../ssh.ts";
 /** Nothing is removed when it is deleted: sealing does that. */
 export const upload = implement(Upload, {
   async create(inputs, context) {
-    await send(inputs, context);
+    if (await isPresent(inputs, context)) context.progress("its module came with a layer");
+    else await send(inputs, context);
     return { id: basename(inputs.destination), outputs: inputs };
   },
 });
+
+async function isPresent({ present, connection }: InputsOf<typeof Upload>, context: Context): Promise<boolean> {
+  if (!present) return false;
+  const command = `grep -sx ${quote(present.prefix)} ${quote(present.file)}`;
+  const { output } = await runOver(connection, command, Readable.from([]), context);
+  return output.trim() === present.prefix;
+}
 
 /**
  * Packs, sends, and has the builder check what arrived.

@@ -31,9 +31,33 @@ const afterVerification =
  * @param module The module's plan.
  * @param step Which of its `steps`, from 0.
  * @param secrets The recipe's secrets: those that the module uses are files while it runs, and all are masked in what it prints.
+ * @param present A file on the builder that has the module's prefix hash on a line of its own where the module came with a layer: then
+ * nothing is done.
  * @throws RangeError when there is no such step, or a secret is missing that the plan was made with.
  */
-export function moduleCommand(module: ModulePlan, step: number, secrets: Secrets = {}): BuilderCommand {
+export function moduleCommand(
+  module: ModulePlan,
+  step: number,
+  secrets: Secrets = {},
+  present?: PresentModules,
+): BuilderCommand {
+  const { create, ...rest } = stepCommand(module, step, secrets);
+  return { create: present ? `${unlessPresent(present)} ${create}` : create, ...rest };
+}
+
+/** Where a builder says which modules came with its layer, and what it says of the one in question. */
+export interface PresentModules {
+  file: string;
+  /** The module's prefix hash. */
+  prefix: string;
+}
+
+/** Shell that ends a command whose module is there already. It reads what was sent, or the connection would break. */
+function unlessPresent({ file, prefix }: PresentModules): string {
+  return `if grep -qsx ${prefix} ${file}; then cat >/dev/null; echo "ci-images: came with a layer"; exit; fi;`;
+}
+
+function stepCommand(module: ModulePlan, step: number, secrets: Secrets): BuilderCommand {
   const found = module.steps[step];
   if (!found) throw new RangeError(`module ${module.name} has no step ${step}`);
   if (found.kind === "reboot") return rebootCommand(`module ${module.name}`);

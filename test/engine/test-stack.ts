@@ -15,8 +15,12 @@ export interface ResourceRecord {
 /** A throw-away stack, and what tests ask of it. */
 export class TestStack extends TemporaryStack {
   /** As `TemporaryStack.create`. */
-  static override async create(recipe: object, settings: Record<string, unknown> = {}): Promise<TestStack> {
-    return new TestStack(await makePlace()).begin(recipe, settings);
+  static override async create(
+    recipe: object,
+    settings: Record<string, unknown> = {},
+    variables: Record<string, string> = {},
+  ): Promise<TestStack> {
+    return new TestStack(await makePlace(variables)).begin(recipe, settings);
   }
 
   /** An `up` that must fail. */

@@ -30,6 +30,11 @@ export interface Manifest {
   guest?: GuestFacts;
   /** What sealing removed, changed and kept below homes, /etc and /var/lib, with the line of the checklist; not in older manifests. */
   sealing?: { what: string; rule: string; path: string }[];
+  /**
+   * Where the builder started from a layer: the names of the modules that came with it, of those that ran, the prefix hash of the former,
+   * and when the layer was made (ISO 8601).
+   */
+  layer?: { modules: string[]; ran: string[]; prefix: string; createdAt: string };
   /** ISO 8601. */
   builtAt: string;
   /** True when an earlier `pulumi up` had failed on the same builder. */

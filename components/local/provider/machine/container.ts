@@ -1,11 +1,15 @@
 // A builder as a container: what is put into its root file system before it boots, and the command that boots it.
+import { randomUUID } from "node:crypto";
 import { execa } from "execa";
+import { existsSync, readFileSync } from "node:fs";
 import { access, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { UserError } from "../../../../common/user-error.ts";
 import { doorFiles, doorPort, doorScript } from "../../../../provision/builder/door.ts";
+import { presentModules } from "../../../../provision/builder/builder-folders.ts";
 import { keptPathsFile } from "../../../../provision/seal/kept.ts";
 import { controlGroupOf } from "./control-group.ts";
+import { presentModulesFile } from "../layers/layer-state.ts";
 import { nameServers, networkCommand } from "./network.ts";
 import { diskOptions, enterOverlay, overlayOptions, type Overlay } from "../overlay.ts";
 import type { ContainerSupervision } from "./supervisor.ts";
@@ -26,6 +30,8 @@ export interface ContainerAccess {
   authorizedKey: string;
   hostPrivateKey: string;
   hostPublicKey: string;
+  /** Public keys of the builder that the root was copied from, where it comes from a layer: they are replaced. */
+  before?: { authorizedKey: string; hostPublicKey: string };
 }
 
 /** Any one file of each line is enough. */
@@ -59,9 +65,9 @@ export async function checkBase(base: string): Promise<void> {
 }
 
 // Runs inside the root (chroot), so links in the tree can't lead out of it. There may be no /dev in it.
+const surroundings = "umask 022; export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 const PREPARE = `
-umask 022
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 entry=$(getent passwd "$LOGIN_USER") || {
   groups=()
   for group in adm sudo wheel; do found=$(getent group "$group") && groups+=("$group"); done
@@ -83,6 +89,8 @@ printf '%s ALL=(ALL:ALL) NOPASSWD:ALL\\n' "$LOGIN_USER" > /etc/sudoers.d/90-ci-i
 chmod 0440 /etc/sudoers.d/90-ci-images-builder
 `;
 
+const prepareFromLayer = readFileSync(new URL("./prepare-from-layer.sh", import.meta.url), "utf8");
+
 // A module's own resolv.conf is not to be lost when the builder is powered off and on.
 const NAME_SERVERS = `
 if ! grep -qsxF /etc/resolv.conf ${keptPathsFile}; then
@@ -101,6 +109,7 @@ export async function prepareContainer(
   signal?: AbortSignal,
 ): Promise<void> {
   await writeFile(heldBackFile(overlay), heldBackCondition);
+  const before = access?.before;
   const values = {
     NAME_SERVERS: nameServers,
     ...(access && {
@@ -109,13 +118,21 @@ export async function prepareContainer(
       HOST_PRIVATE_KEY: access.hostPrivateKey.trim(),
       HOST_PUBLIC_KEY: access.hostPublicKey.trim(),
     }),
+    ...(before && {
+      AUTHORIZED_KEY_BEFORE: before.authorizedKey.trim(),
+      HOST_PUBLIC_KEY_BEFORE: before.hostPublicKey.trim(),
+      MACHINE_ID: randomUUID().replaceAll("-", ""),
+    }),
   };
   // On standard input, because arguments and environments of processes can be read by others.
   const assignments = Object.entries(values).map(([name, value]) => `${name}='${value.replaceAll("'", `'\\''`)}'`);
   const [command, ...words] = enterOverlay(overlay);
-  const steps = access ? [PREPARE, `${doorScript(access)} || exit 1`] : [];
+  const door = access ? [`${doorScript(access)} || exit 1`] : [];
+  const steps = before
+    ? [prepareFromLayer, `replace_identity ${doorFiles.join(" ")}`, ...door, "note_replaced"]
+    : [...(access ? [PREPARE] : []), ...door];
   await execa(command, [...words, "chroot", overlay.path, "/bin/bash", "-euo", "pipefail", "-s"], {
-    input: [...assignments, ...steps, NAME_SERVERS].join("\n"),
+    input: [surroundings, ...assignments, ...steps, NAME_SERVERS].join("\n"),
     cancelSignal: signal,
   });
 }
@@ -173,6 +190,7 @@ export function containerSupervision(
     ...["--resolv-conf=off", "--timezone=off", "--link-journal=no"],
     "--kill-signal=SIGRTMIN+4",
     ...heldBackWords(overlay),
+    ...presentModulesWords(directory),
     ...cloudInitWords(seed),
   ];
   const enterGroup = 'echo 0 >"$CONTROL_GROUP/guest/cgroup.procs" && exec "$@"';
@@ -188,6 +206,13 @@ export function containerSupervision(
     controlGroup: controlGroupOf(directory),
     nameServers,
   };
+}
+
+/** Commands of modules that came with a layer find their hashes there, and end at once. */
+function presentModulesWords(directory: string): string[] {
+  const file = presentModulesFile(directory);
+  // A builder of an older version has none.
+  return existsSync(file) ? [`--bind-ro=${file.replaceAll(/[\\:]/g, "\\$&")}:${presentModules}`] : [];
 }
 
 /** cloud-init reads a variable, or else the arguments of process 1, as the kernel command line. The last word is such an argument. */

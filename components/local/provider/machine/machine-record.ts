@@ -12,6 +12,8 @@ export interface ContainerGuest {
   base: string;
   /** Bytes of its disk. Without it the machine's changes may fill the file system that its folder is on. */
   size?: number;
+  /** Hashes of everything up to each module that is going to run on it, in order: it may start from a layer that has some of them. */
+  modules?: readonly string[];
   /** The SSH host key that the machine is born with, OpenSSH format. */
   hostPrivateKey: string;
   /** Its public half: one authorized_keys line. */

@@ -1,6 +1,7 @@
 // The machines of the local cloud: builders (containers) and machines booted from finished images (QEMU). Each has a
 // folder and, while it runs, a supervisor (supervise.mjs) that outlives us. A lock for each name keeps processes apart.
-import { access, chmod, mkdir, stat } from "node:fs/promises";
+import { access, chmod, mkdir, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { tryLock, withLock } from "../file-lock.ts";
 import { makeDisk } from "./builder-disk.ts";
 import { bootGuest, hostKeyOf, overlayOf } from "./boot.ts";
@@ -18,10 +19,13 @@ import {
   type MachineRecord,
   type MachineSpec,
 } from "./machine-record.ts";
+import { indexOf, layerStateFile, presentModulesFile, type LayerState } from "../layers/layer-state.ts";
+import { startFromLayer } from "../layers/start-from-layer.ts";
 import type { Overlay } from "../overlay.ts";
 import { bootId } from "../processes.ts";
 import { problemOf } from "../../../../provider/kit/problem-of.ts";
 import { removeTree } from "../remove-tree.ts";
+import { readState, writeState } from "../state-file.ts";
 import { findSupervisor, killSupervisor, readStatus, stopSupervisor } from "./supervisor.ts";
 import type { Progress } from "../types.ts";
 import type { Connection } from "../../../../provider/kit/connection.ts";
@@ -69,6 +73,7 @@ export async function createMachine(spec: MachineSpec, progress: Progress, signa
         await writeRecord(directory, record);
         await prepare(directory, spec, progress, signal);
         await bootGuest(directory, record, progress, signal, loginKeyOf(spec));
+        await beginLayers(directory);
       } catch (error) {
         await removeLocked(directory);
         throw error;
@@ -209,9 +214,23 @@ async function prepare(directory: string, spec: MachineSpec, progress: Progress,
   if (guest.kind === "vm") {
     return await prepareVirtualMachine(directory, { disk: guest.disk, authorizedKey, loginUser, signal });
   }
-  const overlay = await makeRoot(directory, guest, progress, signal);
-  const { hostPrivateKey, hostPublicKey } = guest;
-  await prepareContainer(overlay, { loginUser, authorizedKey, hostPrivateKey, hostPublicKey }, signal);
+  const { hostPrivateKey, hostPublicKey, base, size, modules = [] } = guest;
+  const place = { base, size, loginUser };
+  const emptyRoot = () => makeRoot(directory, guest, progress, signal);
+  const { overlay, layer } = await startFromLayer(place, modules, indexOf(directory), emptyRoot, progress, signal);
+  const prefixes = modules.slice(0, layer?.count ?? 0);
+  await writeFile(presentModulesFile(directory), prefixes.map((prefix) => `${prefix}\n`).join(""));
+  const keys = { loginUser, authorizedKey, hostPrivateKey, hostPublicKey };
+  await prepareContainer(overlay, { ...keys, before: layer?.description }, signal);
+  const from = layer && { prefixes, createdAt: layer.description.createdAt };
+  await writeState(layerStateFile(directory), { place, since: Date.now(), ...(from && { from }) } satisfies LayerState);
+  if (from) progress(`starts from a layer of ${from.createdAt}: ${layer.description.modules.join(", ")}`);
+}
+
+/** The boot took time that no module did. */
+async function beginLayers(directory: string): Promise<void> {
+  const state = await readState<LayerState>(layerStateFile(directory));
+  if (state) await writeState(layerStateFile(directory), { ...state, since: Date.now() });
 }
 
 /** Makes the folders of a container's root, on a disk of its own where a size is given. */
@@ -221,6 +240,9 @@ async function makeRoot(
   progress: Progress,
   signal?: AbortSignal,
 ): Promise<Overlay> {
+  // What an attempt with a layer left.
+  for (const name of ["disk.img", "disk-content", "disk", "upper", "work", "root"])
+    await removeTree(join(directory, name));
   // The guest sees the mode of `upper` as that of its `/`.
   const mode = (await stat(base)).mode & 0o7777;
   const problem = size === undefined ? undefined : await makeDisk(directory, size, mode, signal);

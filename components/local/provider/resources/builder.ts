@@ -8,6 +8,8 @@ import {
   stopMachine,
   type Machine,
 } from "../machine/machines.ts";
+import { layerStateFile, type LayerState } from "../layers/layer-state.ts";
+import { readState } from "../state-file.ts";
 import { sealingState } from "../machine/sealing.ts";
 import { Builder } from "../../contract.ts";
 import type { InputsOf } from "../../../../common/contract.ts";
@@ -25,11 +27,12 @@ export const builder = implement(Builder, {
   },
 
   async create(inputs, { progress, signal }) {
-    const { name, deadline, labels, loginUser, authorizedKey, base, size, hostPrivateKey, hostPublicKey } = inputs;
-    const guest = { kind: "container" as const, base, size, hostPrivateKey, hostPublicKey };
+    const { name, deadline, labels, loginUser, authorizedKey, base, size, modules, hostPrivateKey, hostPublicKey } =
+      inputs;
+    const guest = { kind: "container" as const, base, size, modules, hostPrivateKey, hostPublicKey };
     const machine = await createMachine({ name, deadline, labels, loginUser, authorizedKey, guest }, progress, signal);
     if (inputs.power === "off") await stopMachine(name, progress, signal);
-    return { id: name, outputs: withAddress(inputs, machine, randomUUID()) };
+    return { id: name, outputs: { ...withAddress(inputs, machine, randomUUID()), fromLayer: await countOf(machine) } };
   },
 
   async read(_id, state) {
@@ -41,12 +44,14 @@ export const builder = implement(Builder, {
 
   async update(_id, state, inputs, { progress, signal }) {
     const { power = "on" } = inputs;
+    const { fromLayer } = state;
     const present = await findMachine(state.name);
-    if (present && (await powerOf(present, power)) === power) return withAddress(inputs, present, state.instance);
+    if (present && (await powerOf(present, power)) === power)
+      return { ...withAddress(inputs, present, state.instance), fromLayer };
     const change = power === "on" ? startMachine : stopMachine;
     const machine = await change(state.name, progress, signal);
     progress(power === "on" ? "started again" : "powered off, and kept");
-    return withAddress(inputs, machine, state.instance);
+    return { ...withAddress(inputs, machine, state.instance), fromLayer };
   },
 
   async delete(_id, { name }) {
@@ -62,6 +67,11 @@ export const builder = implement(Builder, {
 async function powerOf(machine: Machine, wanted: Power = "on"): Promise<Power> {
   if (machine.state === "running") return "on";
   return (await sealingState(machine)) === "sealed" ? wanted : "off";
+}
+
+async function countOf({ directory }: Machine): Promise<number> {
+  const state = await readState<LayerState>(layerStateFile(directory));
+  return state?.from?.prefixes.length ?? 0;
 }
 
 function withAddress(inputs: InputsOf<typeof Builder>, { connection }: Machine, instance: string) {

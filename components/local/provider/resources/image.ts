@@ -5,6 +5,8 @@ import { UserError } from "../../../../common/user-error.ts";
 import { assertSealed, sealingReport } from "../disk/assert-sealed.ts";
 import { assembleImage } from "../disk/disk.ts";
 import { guestFacts } from "../disk/guest-facts.ts";
+import { layerStateFile, type LayerState } from "../layers/layer-state.ts";
+import { readState } from "../state-file.ts";
 import { findMachine, rootView } from "../machine/machines.ts";
 import { removeTree } from "../remove-tree.ts";
 import { findImage, type Manifest, type StoredImage } from "../disk/image-store.ts";
@@ -26,23 +28,26 @@ export const image = implement(Image, {
       return { id: idOf(present), outputs: stateOf(present) };
     }
     const { path, machine, recipe, assertion } = inputs;
-    if (machine === undefined || assertion === undefined || !(await findMachine(machine))) {
+    const found = machine === undefined ? undefined : await findMachine(machine);
+    if (machine === undefined || assertion === undefined || !found) {
       throw new UserError({
         where: path,
         found: "is gone, and so is the builder that could make it anew",
         cure: "run `pulumi up` again: it bakes the image from its recipe",
       });
     }
+    const { directory } = found;
     await removeTree(path);
     const view = await rootView(machine);
     try {
       await assertSealed(view, assertion, progress, signal);
       const sealing = await sealingReport(view, signal);
       const guest = await guestFacts(view, signal);
+      const layer = await layerOf(directory, inputs.modules);
       const complete = async (directory: string, files: Manifest["files"]) => {
         await writeFile(
           join(directory, "manifest.json"),
-          `${JSON.stringify(await manifestOf(inputs, files, { sealing, guest }), undefined, 2)}\n`,
+          `${JSON.stringify(await manifestOf(inputs, files, { sealing, guest, layer }), undefined, 2)}\n`,
         );
       };
       await assembleImage(
@@ -86,7 +91,7 @@ export const image = implement(Image, {
 async function manifestOf(
   inputs: InputsOf<typeof Image>,
   files: Manifest["files"],
-  found: Pick<Manifest, "sealing" | "guest">,
+  found: Pick<Manifest, "sealing" | "guest" | "layer">,
 ): Promise<Manifest> {
   const { name, recipe, distribution, project, stack, machine, base, size, plan, packages, builder, interrupted } =
     inputs;
@@ -110,12 +115,21 @@ async function manifestOf(
   };
 }
 
+/** What of the builder came from a layer. */
+async function layerOf(directory: string, modules: string[] = []): Promise<Manifest["layer"]> {
+  const { from } = (await readState<LayerState>(layerStateFile(directory))) ?? {};
+  if (!from) return undefined;
+  const count = from.prefixes.length;
+  const [kept, ran] = [modules.slice(0, count), modules.slice(count)];
+  return { modules: kept, ran, prefix: from.prefixes[count - 1], createdAt: from.createdAt };
+}
+
 function idOf({ path, manifest }: StoredImage): string {
   return `${path}@${manifest.builtAt}`;
 }
 
 function stateOf({ path, manifest }: StoredImage) {
-  const { recipe, name, distribution, project, stack, files, builtAt, builder } = manifest;
+  const { recipe, name, distribution, project, stack, files, builtAt, builder, layer } = manifest;
   // Whatever boots, that which is the quickest to read first.
   const names = ["disk.qcow2", "disk.raw", "disk.vmdk", "disk.vhd"];
   const disk = names.flatMap((each) => files.find((file) => file.name === each) ?? [])[0] ?? files[0];
@@ -132,5 +146,6 @@ function stateOf({ path, manifest }: StoredImage) {
     bytes,
     builtAt,
     builder,
+    ...(layer && { layer }),
   };
 }

@@ -1,0 +1,432 @@
+// Copies what a builder has changed of its base into a layer, and a layer into a fresh builder. A process of its own: it works inside
+// the mount namespace in which the builder's disk is mounted, and it lets a frozen builder go on even if Pulumi was killed.
+//
+//   node layer-tool.mjs copy REQUEST      freezes the builder, copies, thaws it; prints what it did (type Copied)
+//   node layer-tool.mjs finish REQUEST    completes the copy: checks it, writes its list of files and its digest, gives it its name
+//   node layer-tool.mjs restore REQUEST   fills a fresh builder's folder, and compares every file with the list
+//
+// REQUEST is JSON. Plain JavaScript on Node's own modules, as it has to start in no time. Paths are bytes, which Node hands over as
+// latin1 text: a guest may name its files in any way.
+import { spawnSync } from "node:child_process";
+import { createHash, randomUUID } from "node:crypto";
+import * as fs from "node:fs";
+import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+/**
+ * @typedef {object} CopyRequest
+ * @property {string} upper The folder that holds the builder's changes.
+ * @property {string} target The folder to make: `tree`, and beside it what `finish` needs.
+ * @property {string} index What this builder's files were when they were last in a layer; need not exist.
+ * @property {number} spent Seconds that the modules took since then. Less than a copy would take: nothing is copied.
+ * @property {number} reserve Bytes that must stay free where `target` is.
+ * @property {number} limit Bytes that all layers may take together.
+ */
+
+/**
+ * @typedef {{ did: "kept", bytes: number, fresh: number, entries: number, held: number }
+ *   | { did: "skipped", seconds: number }
+ *   | { did: "failed", reason: string }} Copied `bytes` of all files, `fresh` of those that were copied; `held` and `seconds` are seconds.
+ */
+
+/**
+ * @typedef {object} FinishRequest
+ * @property {string} target As made by `copy`.
+ * @property {string} index Written anew.
+ * @property {object} description What layer.json is to say.
+ * @property {string} layer The folder that the layer becomes.
+ * @property {number} limit Bytes that all layers beside it may take together.
+ */
+
+/**
+ * @typedef {object} RestoreRequest
+ * @property {string} layer
+ * @property {string} upper An empty folder.
+ * @property {string} index Written for the builder's first `copy`.
+ */
+
+/**
+ * @typedef {object} Entry
+ * @property {string} path Relative to the tree; `` is the tree itself.
+ * @property {"d" | "f" | "l" | "c" | "b" | "p"} type
+ * @property {fs.BigIntStats} status
+ */
+
+/** Seconds after which a builder that doesn't come to a rest is left alone. */
+const patience = 10;
+/** Seconds that a copy takes in any case: processes, and a connection for each module that a layer replaces. */
+const fixedCost = 0.6;
+/** Bytes and entries that are copied in a second; careful, for a computer with other work. */
+const speed = { bytes: 200 * 2 ** 20, entries: 20_000 };
+
+/** @param {string} path */
+const raw = (path) => Buffer.from(path, "latin1");
+
+/** Whatever is below a folder, folders before their content, by name. Sockets are left out: nobody listens at them after a boot. @param {string} top */
+export function walk(top) {
+  /** @type {Entry[]} */
+  const found = [];
+  const root = Buffer.from(top).toString("latin1");
+  /** @param {string} path */
+  const visit = (path) => {
+    const full = path === "" ? root : `${root}/${path}`;
+    // What vanishes under our eyes does so before the builder is held still, and is looked at again then.
+    const status = fs.lstatSync(raw(full), { bigint: true, throwIfNoEntry: path === "" });
+    const type = status && typeOf(status);
+    if (type === undefined) return;
+    found.push({ path, type, status });
+    if (type !== "d") return;
+    const names = namesIn(full).sort();
+    for (const name of names) visit(path === "" ? name : `${path}/${name}`);
+  };
+  visit("");
+  return found;
+}
+
+/** @param {string} folder @returns {string[]} */
+function namesIn(folder) {
+  try {
+    return fs.readdirSync(raw(folder), { encoding: "latin1" });
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
+/** @param {unknown} error */
+const codeOf = (error) => /** @type {NodeJS.ErrnoException} */ (error).code ?? "";
+
+/** @param {fs.BigIntStats} status @returns {Entry["type"] | undefined} */
+function typeOf(status) {
+  if (status.isDirectory()) return "d";
+  if (status.isFile()) return "f";
+  if (status.isSymbolicLink()) return "l";
+  if (status.isCharacterDevice()) return "c";
+  if (status.isBlockDevice()) return "b";
+  return status.isFIFO() ? "p" : undefined;
+}
+
+/** What tells whether a file is still the same, on the file system where it was seen. @param {fs.BigIntStats} status */
+const stateOf = ({ ino, ctimeNs, size }) => `${ino} ${ctimeNs} ${size}`;
+
+/**
+ * The index of a builder: the folder of the layer that has its files as they were, and for each path its state and its digest.
+ * @param {string} file
+ * @returns {{ layer?: string, files: Map<string, { state: string, digest: string }> }}
+ */
+function readIndex(file) {
+  /** @type {Map<string, { state: string, digest: string }>} */
+  const files = new Map();
+  if (!fs.existsSync(file)) return { files };
+  const [layer, ...lines] = fs.readFileSync(file, "latin1").split("\0");
+  for (const line of lines.filter(Boolean)) {
+    const [state, digest, path] = splitAt(line, 2);
+    files.set(path, { state, digest });
+  }
+  return { layer: Buffer.from(layer, "latin1").toString(), files };
+}
+
+/** @param {string} file @param {string} layer @param {Iterable<[string, { state: string, digest: string }]>} files */
+function writeIndex(file, layer, files) {
+  const lines = [...files].map(([path, { state, digest }]) => `${state}\t${digest}\t${path}\0`);
+  fs.writeFileSync(`${file}.new`, Buffer.concat([Buffer.from(`${layer}\0`), raw(lines.join(""))]));
+  fs.renameSync(`${file}.new`, file);
+}
+
+/** Splits at the first tabs. @param {string} line @param {number} count */
+function splitAt(line, count) {
+  const parts = [];
+  let rest = line;
+  for (let i = 0; i < count; i++) {
+    const at = rest.indexOf("\t");
+    parts.push(rest.slice(0, at));
+    rest = rest.slice(at + 1);
+  }
+  return [...parts, rest];
+}
+
+/** @param {CopyRequest} request @returns {Promise<Copied>} */
+async function copy({ upper, target, index, spent, reserve, limit }) {
+  const known = readIndex(index);
+  const isThere = known.layer !== undefined && fs.existsSync(`${known.layer}/tree`);
+  /** @param {Entry} entry */
+  const isSame = ({ path, type, status }) =>
+    isThere && type !== "d" && known.files.get(path)?.state === stateOf(status);
+  /** @param {Entry[]} entries */
+  const freshIn = (entries) => entries.filter((entry) => entry.type !== "d" && !isSame(entry));
+  const before = walk(upper);
+  const seconds = fixedCost + bytesOf(freshIn(before)) / speed.bytes + before.length / speed.entries;
+  if (spent < seconds) return { did: "skipped", seconds };
+  if (bytesOf(before) > limit) {
+    return {
+      did: "failed",
+      reason: `they would take ${mebibytes(bytesOf(before))}, and CI_IMAGES_LAYERS allows ${mebibytes(limit)}`,
+    };
+  }
+  const { bavail, bsize } = fs.statfsSync(dirname(target));
+  if (bavail * bsize - bytesOf(freshIn(before)) < reserve) {
+    return {
+      did: "failed",
+      reason: `the disk is too full, ${mebibytes(bavail * bsize)} are free in ${dirname(target)}`,
+    };
+  }
+  fs.mkdirSync(join(target, "tree"), { recursive: true, mode: 0o700 });
+  const thaw = await freeze();
+  if (!thaw) return { did: "failed", reason: "the builder could not be held still" };
+  const began = performance.now();
+  try {
+    const entries = walk(upper);
+    const fresh = freshIn(entries);
+    for (const { path, type } of entries) if (type === "d" && path !== "") fs.mkdirSync(raw(inside(target, path)));
+    for (const entry of entries) {
+      if (isSame(entry))
+        fs.linkSync(raw(inside(/** @type {string} */ (known.layer), entry.path)), raw(inside(target, entry.path)));
+    }
+    // Folders come last: what is put into them changes their times.
+    const listed = [...fresh, ...entries.filter(({ type }) => type === "d")].map(({ path }) => `./${path}\0`);
+    fs.writeFileSync(join(target, "copied"), raw(listed.join("")));
+    copyTree(upper, join(target, "tree"), [
+      "--no-recursion",
+      "--null",
+      "--verbatim-files-from",
+      `--files-from=${join(target, "copied")}`,
+    ]);
+    const digests = entries.map((entry) => [
+      entry.path,
+      { state: stateOf(entry.status), digest: isSame(entry) ? (known.files.get(entry.path)?.digest ?? "") : "" },
+    ]);
+    writeIndex(join(target, "index"), "", /** @type {[string, { state: string, digest: string }][]} */ (digests));
+    fs.writeFileSync(join(target, "seen"), raw(entries.map((entry) => `${describe(entry)}\0`).join("")));
+    return {
+      did: "kept",
+      bytes: bytesOf(entries),
+      fresh: bytesOf(fresh),
+      entries: entries.length,
+      held: (performance.now() - began) / 1000,
+    };
+  } finally {
+    thaw();
+  }
+}
+
+/** @param {number} bytes */
+const mebibytes = (bytes) => `${Math.floor(bytes / 2 ** 20)} MiB`;
+
+/** @param {string} layer @param {string} path */
+const inside = (layer, path) => `${Buffer.from(layer).toString("latin1")}/tree/${path}`;
+
+/** What files take on the disk; sparse ones less than their size. @param {Entry[]} entries */
+function bytesOf(entries) {
+  return entries.reduce((sum, { type, status }) => (type === "f" ? sum + Number(status.blocks) * 512 : sum), 0);
+}
+
+/**
+ * Holds all processes of the builder still whose supervisor is process 1 here.
+ * @returns {Promise<(() => void) | undefined>} what lets them go on; undefined where the kernel has no such thing, or they don't come to a rest.
+ */
+async function freeze() {
+  const own = /^0::(.*)\/supervisor$/m.exec(fs.readFileSync("/proc/1/cgroup", "utf8"))?.[1];
+  const group = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
+    .map((root) => `${root}${own}/guest`)
+    .find((each) => fs.existsSync(`${each}/cgroup.freeze`));
+  if (own === undefined || group === undefined) return undefined;
+  const thaw = () => fs.writeFileSync(`${group}/cgroup.freeze`, "0");
+  fs.writeFileSync(`${group}/cgroup.freeze`, "1");
+  const until = Date.now() + patience * 1000;
+  while (!/^frozen 1$/m.test(fs.readFileSync(`${group}/cgroup.events`, "utf8"))) {
+    if (Date.now() > until) {
+      thaw();
+      return undefined;
+    }
+    await delay(2);
+  }
+  return thaw;
+}
+
+/** One line of the list of files. Links of a layer's files to those of others don't count. @param {Entry} entry */
+function describe({ path, type, status }) {
+  const size = type === "f" || type === "l" ? status.size : 0n;
+  const device = type === "c" || type === "b" ? status.rdev : 0n;
+  return [type, (status.mode & 0o7777n).toString(8), status.uid, status.gid, size, status.mtimeNs, device, path].join(
+    "\t",
+  );
+}
+
+// Without --absolute-names tar would make links that lead out of the tree last of all, and change the times of their folders.
+const copyScript = `
+set -o pipefail
+from=$1 to=$2
+shift 2
+extras=(--absolute-names --xattrs --xattrs-include='*' --acls --numeric-owner)
+tar --create --format=posix --sparse --warning=no-file-ignored "\${extras[@]}" --directory="$from" --file=- "$@" |
+  tar --extract --preserve-permissions --same-owner --delay-directory-restore "\${extras[@]}" --directory="$to" --file=-`;
+
+/** Copies with everything that files have but chattr's flags. @param {string} from @param {string} to @param {string[]} what Words for tar. */
+function copyTree(from, to, what) {
+  run("bash", "-c", copyScript, "bash", from, to, ...what);
+}
+
+/** @param {string} file */
+function digestOf(file) {
+  const hash = createHash("sha256");
+  const descriptor = fs.openSync(raw(file), "r");
+  const buffer = Buffer.allocUnsafe(2 ** 20);
+  try {
+    for (;;) {
+      const length = fs.readSync(descriptor, buffer, 0, buffer.length, null);
+      if (length === 0) return hash.digest("hex");
+      hash.update(buffer.subarray(0, length));
+    }
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+/** The digest of a file's content or a link's target; empty for others. @param {string} top @param {Entry} entry */
+function contentOf(top, { path, type }) {
+  const full = `${Buffer.from(top).toString("latin1")}/${path}`;
+  if (type === "l")
+    return createHash("sha256")
+      .update(fs.readlinkSync(raw(full), { encoding: "buffer" }))
+      .digest("hex");
+  return type === "f" ? digestOf(full) : "";
+}
+
+/** @param {FinishRequest} request */
+function finish({ target, index, description, layer, limit }) {
+  const tree = join(target, "tree");
+  const { files } = readIndex(join(target, "index"));
+  const entries = walk(tree);
+  const seen = fs.readFileSync(join(target, "seen"), "latin1").split("\0").filter(Boolean);
+  const copied = entries.map(describe);
+  const different = seen.findIndex((line, at) => line !== copied[at]);
+  if (different >= 0 || seen.length !== copied.length) {
+    throw new Error(`the copy differs from the builder: ${seen[different]} became ${copied[different]}`);
+  }
+  const list = entries.map((entry) => {
+    const known = files.get(entry.path);
+    const content = known?.digest || contentOf(tree, entry);
+    if (known && entry.type !== "d") known.digest = content;
+    return `${content}\t${describe(entry)}\0`;
+  });
+  fs.writeFileSync(join(target, "files"), raw(list.join("")));
+  const digest = createHash("sha256")
+    .update(raw(list.join("")))
+    .digest("hex");
+  const whole = { ...description, entries: entries.length, bytes: bytesOf(entries), digest };
+  fs.writeFileSync(join(target, "layer.json"), JSON.stringify(whole, undefined, 2));
+  for (const name of ["index", "seen", "copied"]) fs.rmSync(join(target, name));
+  // After a power failure the name must not lead to content that never reached the disk.
+  run("sync", "--file-system", target);
+  try {
+    fs.renameSync(target, layer);
+  } catch (error) {
+    // Another bake was quicker: its layer holds the same.
+    if (!["ENOTEMPTY", "EEXIST"].includes(codeOf(error))) throw error;
+    return void remove(target);
+  }
+  writeIndex(index, layer, files);
+  makeRoom(dirname(layer), limit);
+}
+
+/**
+ * Removes the least recently used layers until the others take no more than the limit.
+ * @param {string} folder The folder of all layers.
+ * @param {number} limit Bytes.
+ * @returns {string[]} the names of those removed.
+ */
+export function makeRoom(folder, limit) {
+  const sizes = sizesOf(folder);
+  let sum = 0;
+  return sizes.flatMap(({ name, bytes }) => {
+    sum += bytes;
+    if (sum <= limit) return [];
+    remove(join(folder, name));
+    return [name];
+  });
+}
+
+/**
+ * The layers of a folder, the most recently used first, with what each takes beside those before it.
+ * @param {string} folder
+ */
+export function sizesOf(folder) {
+  const names = fs.readdirSync(folder).filter((name) => !name.startsWith("."));
+  const used = names.flatMap((name) => {
+    const status = fs.statSync(join(folder, name), { throwIfNoEntry: false });
+    return status?.isDirectory() ? [{ name, usedAt: status.mtimeMs }] : [];
+  });
+  used.sort((one, other) => other.usedAt - one.usedAt);
+  if (used.length === 0) return [];
+  // One du for all: it counts a file with several names once, where it comes first. One that vanishes meanwhile is left out.
+  const { stdout } = spawnSync("du", ["--summarize", "--block-size=1", "--", ...used.map(({ name }) => name)], {
+    cwd: folder,
+    encoding: "utf8",
+  });
+  const bytes = new Map(
+    stdout
+      .split("\n")
+      .map((line) => /** @type {[string, number]} */ ([line.split("\t")[1], Number(line.split("\t")[0])])),
+  );
+  return used.map((each) => ({ ...each, bytes: bytes.get(each.name) ?? 0 }));
+}
+
+/** Removes a layer: its name first, so that nobody takes what is left of it for one. @param {string} layer */
+export function remove(layer) {
+  const aside = join(dirname(layer), `.removed-${randomUUID()}`);
+  try {
+    fs.renameSync(layer, aside);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return;
+    throw error;
+  }
+  run("rm", "-rf", "--one-file-system", "--", aside);
+}
+
+/** @param {RestoreRequest} request */
+function restore({ layer, upper, index }) {
+  const list = fs.readFileSync(join(layer, "files"), "latin1");
+  const { digest } = JSON.parse(fs.readFileSync(join(layer, "layer.json"), "utf8"));
+  if (createHash("sha256").update(raw(list)).digest("hex") !== digest) throw new Error("its list of files is damaged");
+  copyTree(join(layer, "tree"), upper, ["."]);
+  const entries = walk(upper);
+  /** @type {Map<string, { state: string, digest: string }>} */
+  const files = new Map();
+  const expected = new Set(list.split("\0").filter(Boolean));
+  for (const entry of entries) {
+    const content = contentOf(upper, entry);
+    if (!expected.delete(`${content}\t${describe(entry)}`)) throw new Error(`${entry.path || "/"} is not what it was`);
+    files.set(entry.path, { state: stateOf(entry.status), digest: content });
+  }
+  const [missing] = expected;
+  if (missing !== undefined) throw new Error(`${splitAt(missing, 8)[8]} is missing`);
+  writeIndex(index, layer, files);
+}
+
+/** @param {string} command @param {string[]} words */
+function run(command, ...words) {
+  const { status, stderr, error } = spawnSync(command, words, {
+    encoding: "utf8",
+    env: { PATH: process.env.PATH, LC_ALL: "C" },
+  });
+  if (status !== 0)
+    throw new Error(error?.message ?? (stderr.trim().split("\n").slice(-3).join("; ") || `${command} failed`));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [, , command, text] = process.argv;
+  const request = JSON.parse(text);
+  // Pulumi may be gone: nobody reads then, and that is no reason to stop.
+  process.stdout.on("error", () => {});
+  try {
+    if (command === "copy") console.log(JSON.stringify(await copy(request)));
+    else if (command === "finish") finish(request);
+    else restore(request);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (command === "copy") console.log(JSON.stringify({ did: "failed", reason }));
+    else console.error(reason);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,66 @@
+// Fills a fresh builder's folder of changes from the longest layer that the cache has of its modules.
+import { execa } from "execa";
+import { fileURLToPath } from "node:url";
+import type { Overlay } from "../overlay.ts";
+import { enterDisk } from "../overlay.ts";
+import type { Progress } from "../types.ts";
+import {
+  findLayer,
+  layerFolder,
+  layerLimit,
+  removeLayer,
+  touchLayer,
+  type LayerDescription,
+  type LayerPlace,
+} from "./layer-store.ts";
+
+/** The layer that a builder starts from. */
+export interface StartingLayer {
+  description: LayerDescription;
+  /** How many of the builder's modules are in it. */
+  count: number;
+}
+
+/**
+ * Copies a layer into a builder's empty folder of changes, and compares every file of the copy with the layer's list: one that is damaged,
+ * or vanishes meanwhile, is removed, and the next shorter one is tried.
+ * @param prefixes The modules' prefix hashes in order.
+ * @param makeRoot Makes the builder's root, without any change in it; called for every attempt.
+ * @returns undefined when there is no layer, and the root is that of the base.
+ */
+export async function startFromLayer(
+  place: LayerPlace,
+  prefixes: readonly string[],
+  index: string,
+  makeRoot: () => Promise<Overlay>,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<{ overlay: Overlay; layer?: StartingLayer }> {
+  for (let count = layerLimit() === 0 ? 0 : prefixes.length; count > 0; count--) {
+    const layer = await layerFolder(place, prefixes[count - 1]);
+    const description = await findLayer(layer, place.base);
+    if (!description) continue;
+    const overlay = await makeRoot();
+    const { upper, disk } = overlay;
+    const [command, ...words] = [
+      ...(disk ? enterDisk(disk) : []),
+      process.execPath,
+      program,
+      "restore",
+      JSON.stringify({ layer, upper, index }),
+    ];
+    const { failed, stderr, shortMessage } = await execa(command, words, { reject: false, cancelSignal: signal });
+    signal?.throwIfAborted();
+    if (!failed) {
+      await touchLayer(layer);
+      return { overlay, layer: { description, count } };
+    }
+    removeLayer(layer);
+    progress(
+      `the layer up to module ${description.modules.at(-1)} is of no use and was removed: ${stderr.trim() || shortMessage}`,
+    );
+  }
+  return { overlay: await makeRoot() };
+}
+
+const program = fileURLToPath(new URL("./layer-tool.mjs", import.meta.url));
