@@ -115,7 +115,7 @@ export interface Machine {
   /** A file on the builder with the prefix hashes of modules that came with a layer: their commands end at once. */
   presentModules?: string;
   /** Declares what keeps the builder as it is after a module, by the module's place in the plan, for bakes to come. */
-  keepLayer?(index: number, after: pulumi.Resource): pulumi.Resource;
+  keepLayer?: (index: number, after: pulumi.Resource) => pulumi.Resource;
 }
 
 /** An image's stack output. */

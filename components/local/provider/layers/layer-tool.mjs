@@ -63,6 +63,9 @@ const speed = { bytes: 200 * 2 ** 20, entries: 20_000 };
 /** @param {string} path */
 const raw = (path) => Buffer.from(path, "latin1");
 
+/** A builder's journal, by its machine-id: large, always different, and of no use to another builder. */
+const ownJournal = /^var\/log\/journal\/[0-9a-f]{32}$/;
+
 /** Whatever is below a folder, folders before their content, by name. Sockets are left out: nobody listens at them after a boot. @param {string} top */
 export function walk(top) {
   /** @type {Entry[]} */
@@ -74,7 +77,7 @@ export function walk(top) {
     // What vanishes under our eyes does so before the builder is held still, and is looked at again then.
     const status = fs.lstatSync(raw(full), { bigint: true, throwIfNoEntry: path === "" });
     const type = status && typeOf(status);
-    if (type === undefined) return;
+    if (type === undefined || ownJournal.test(path)) return;
     found.push({ path, type, status });
     if (type !== "d") return;
     const names = namesIn(full).sort();
@@ -387,7 +390,9 @@ export function remove(layer) {
 /** @param {RestoreRequest} request */
 function restore({ layer, upper, index }) {
   const list = fs.readFileSync(join(layer, "files"), "latin1");
-  const { digest } = JSON.parse(fs.readFileSync(join(layer, "layer.json"), "utf8"));
+  /** @type {unknown} */
+  const description = JSON.parse(fs.readFileSync(join(layer, "layer.json"), "utf8"));
+  const { digest } = /** @type {{ digest: string }} */ (description);
   if (createHash("sha256").update(raw(list)).digest("hex") !== digest) throw new Error("its list of files is damaged");
   copyTree(join(layer, "tree"), upper, ["."]);
   const entries = walk(upper);
@@ -416,13 +421,14 @@ function run(command, ...words) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [, , command, text] = process.argv;
+  /** @type {unknown} */
   const request = JSON.parse(text);
   // Pulumi may be gone: nobody reads then, and that is no reason to stop.
   process.stdout.on("error", () => {});
   try {
-    if (command === "copy") console.log(JSON.stringify(await copy(request)));
-    else if (command === "finish") finish(request);
-    else restore(request);
+    if (command === "copy") console.log(JSON.stringify(await copy(/** @type {CopyRequest} */ (request))));
+    else if (command === "finish") finish(/** @type {FinishRequest} */ (request));
+    else restore(/** @type {RestoreRequest} */ (request));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     if (command === "copy") console.log(JSON.stringify({ did: "failed", reason }));

@@ -1,0 +1,113 @@
+// Layers that are damaged, too large, interrupted, or written twice.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { execa } from "execa";
+import { keepLayer } from "../../../components/local/provider/layers/keep-layer.ts";
+import { countFromLayer, findLayer, listLayers } from "../../../components/local/provider/layers/layer-store.ts";
+import { makeRoom } from "../../../components/local/provider/layers/layer-tool.mjs";
+import * as machines from "../../../components/local/provider/machine/machines.ts";
+import { LayerBench } from "./layer-bench.ts";
+
+describe("layers of a builder", function () {
+  this.timeout(180_000);
+  let bench: LayerBench;
+
+  beforeEach(async () => {
+    bench = await LayerBench.open();
+  });
+  afterEach(() => bench.close());
+
+  it("are not used when a file is damaged, missing or new, or the base was made again: the next shorter one is", async () => {
+    const { machine, run } = await bench.newBuilder();
+    const prefixes = ["p0", "p1", "p2", "p3", "p4"];
+    for (const prefix of prefixes) {
+      await run(`echo ${prefix} >/opt/last; echo x >/opt/${prefix}`);
+      await bench.keep(machine, prefix);
+    }
+    const { place } = bench;
+    assert.equal(await countFromLayer(place, prefixes), 5);
+    const tree = async (prefix: string) => join(await bench.folderOf(prefix), "tree/opt");
+    const { atime, mtime } = await stat(join(await tree("p4"), "p4"));
+    await writeFile(join(await tree("p4"), "p4"), "y\n");
+    await utimes(join(await tree("p4"), "p4"), atime, mtime);
+    await rm(join(await tree("p3"), "last"));
+    await writeFile(join(await tree("p2"), "more"), "");
+    const description = join(await bench.folderOf("p1"), "layer.json");
+    await writeFile(
+      description,
+      (await readFile(description, "utf8")).replace(/"baseIdentity": "/, '"baseIdentity": "0'),
+    );
+    const next = await bench.newBuilder(prefixes);
+    assert.match(
+      next.said,
+      /removed: opt\/p4 is not what it was\n.*removed: opt is not what it was\n.*removed: opt is not/,
+    );
+    assert.equal(await next.run("cat /opt/last /run/ci-images-present-modules"), "p0\np0");
+    assert.equal(existsSync(await bench.folderOf("p4")), false, "it is removed");
+    assert.equal(await countFromLayer(place, prefixes), 1);
+  });
+
+  it("cost nothing where the modules were quicker than a copy, and stay within their limit, the least recently used first to go", async () => {
+    const { machine, run } = await bench.newBuilder();
+    const signal = new AbortController().signal;
+    await keepLayer({ machine: machine.name, prefix: "quick", modules: [] }, assert.fail, signal);
+    assert.deepEqual(await listLayers(), []);
+    await run("head -c 20M /dev/urandom >/opt/first");
+    await bench.keep(machine, "first");
+    await run("head -c 5M /dev/urandom >/opt/second");
+    await bench.keep(machine, "second");
+    const [newest, oldest] = await listLayers();
+    assert.deepEqual([newest.prefix, oldest.prefix], ["second", "first"]);
+    assert.ok(newest.own > 25 * 2 ** 20 && oldest.own < 20 * 2 ** 20, "what both have counts once");
+    makeRoom(bench.layers, newest.own);
+    assert.deepEqual(
+      (await listLayers()).map(({ prefix }) => prefix),
+      ["second"],
+    );
+    process.env.CI_IMAGES_LAYERS = "8M";
+    await run("head -c 1M /dev/urandom >/opt/third");
+    assert.match(await bench.keep(machine, "third"), /goes on without layers: .*CI_IMAGES_LAYERS allows 8 MiB/);
+    assert.equal(await bench.keep(machine, "fourth"), "", "once is enough");
+  });
+
+  it("let the builder go on when Pulumi is killed in the middle of a copy, and leave nothing half-written", async () => {
+    const { machine, run } = await bench.newBuilder();
+    await run("head -c 300M /dev/urandom >/opt/much");
+    await bench.age(machine);
+    const program = `
+      import { keepLayer } from "${new URL("../../../components/local/provider/layers/keep-layer.ts", import.meta.url).pathname}";
+      await keepLayer(${JSON.stringify({ machine: machine.name, prefix: "much", modules: ["much"] })}, () => {}, new AbortController().signal);`;
+    const other = execa(process.execPath, ["--import", "tsx", "--input-type=module", "--eval", program], {
+      reject: false,
+    });
+    const copying = async () => (await readdir(bench.layers)).some((name) => /^\.new-[^.]+$/.test(name));
+    while (!(await copying())) await delay(2);
+    other.kill("SIGKILL");
+    await other;
+    assert.equal(await run("echo here"), "here");
+    await bench.settled();
+    const found = await findLayer(await bench.folderOf("much"), bench.place.base);
+    assert.ok(found, "what was begun is completed");
+    await machines.removeMachine(machine.name);
+    assert.deepEqual(
+      (await readdir(bench.layers)).filter((name) => name.startsWith(".")),
+      [],
+    );
+  });
+
+  it("are the same when two builders keep the same one at the same time", async () => {
+    const prefix = randomUUID();
+    const builders = await Promise.all([bench.newBuilder(), bench.newBuilder()]);
+    await Promise.all(builders.map(({ run }) => run("head -c 30M /dev/zero >/opt/same")));
+    await Promise.all(builders.map(({ machine }) => bench.keep(machine, prefix)));
+    assert.deepEqual(
+      (await listLayers()).map((layer) => layer.prefix),
+      [prefix],
+    );
+    assert.equal((await bench.newBuilder([prefix])).said.includes("starts from a layer"), true);
+  });
+});
