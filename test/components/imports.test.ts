@@ -39,6 +39,7 @@ function world({ own = [], elsewhere, imported = [], machines = [], outputs = {}
         return { path, proof, manifest: { ...manifest, distribution: "debian12", size: 2 * 2 ** 30 } };
       },
       "ci-images:local:preflight": { accelerator: "tcg" },
+      "ci-images:local:findLayers": { count: 0 },
     },
     outputs: {
       "ci-images:local:Image": () => localImage,
