@@ -1,11 +1,11 @@
-// The Linux distributions an image can be made of: one row each, with the facts that modules, tests and clouds ask for.
+// The Linux distributions that images can be made of: one row each, with the facts that modules, tests and clouds need.
 import { UserError } from "../common/user-error.ts";
 import type { Distribution } from "./module.ts";
 import { nearest } from "../common/nearest.ts";
 
 /**
- * Every distribution we know. The login users are those of the distributions' own cloud images; `centos7` and
- * `ubuntu14.04` have reached the end of their life and need a base of the user's own (their mirrors have moved to archives).
+ * Every known distribution. The login users are those of the distributions' own cloud images; `centos7` and
+ * `ubuntu14.04` are past their end of life and need the user's own base (their mirrors have moved to archives).
  */
 export const distributions: readonly Distribution[] = [
   debian("12", "bookworm"),
@@ -19,7 +19,7 @@ export const distributions: readonly Distribution[] = [
   { ...redhat("centos7", "centos", "7", "centos"), packageCommand: "yum" },
 ];
 
-/** Other names people write for them, beside code names (`bookworm`), which all work. */
+/** Other common names, in addition to code names (`bookworm`), which all work. */
 const aliases: Readonly<Record<string, string>> = {
   rockylinux9: "rocky9",
   centos9: "centos-stream9",
@@ -32,8 +32,9 @@ const aliases: Readonly<Record<string, string>> = {
 };
 
 /**
- * Finds a distribution by its id (`debian12`), its code name (`bookworm`) or another common spelling (`debian-12`, `al2023`).
- * @returns undefined when there is none; {@link findDistribution} throws instead.
+ * Finds a distribution by its id (`debian12`), its code name (`bookworm`) or another common spelling (`debian-12`,
+ * `al2023`).
+ * @returns undefined if there is none; {@link findDistribution} throws instead.
  */
 export function lookUpDistribution(id: string): Distribution | undefined {
   const plain = id.toLowerCase().replaceAll(/[\s_-]/g, "");
@@ -51,7 +52,7 @@ export function lookUpDistribution(id: string): Distribution | undefined {
  * @param id `debian12`, `bookworm`, `rocky9`, ...
  * @param where The file or stack setting that named it, for the message.
  * @param key The key inside it.
- * @throws UserError with the nearest name and the whole list when there is none.
+ * @throws UserError with the nearest name and the whole list if there is none.
  */
 export function findDistribution(id: string, where = "distribution", key?: string): Distribution {
   const found = lookUpDistribution(id);

@@ -1,30 +1,30 @@
-// The contract between a recipe's modules and the life cycle. Imaging Hot Sauce had `modify(name, root, cfg)`, and so
-// have we; but `root` here is a handle that *records* what to do, so that a preview can run every module, hash what it
-// would do, and refuse bad settings before any machine exists.
+// The contract between a recipe's modules and the life cycle. As in Imaging Hot Sauce it is `modify(name, root, cfg)`;
+// but here `root` *records* what to do, so that a preview can run every module, hash what it would do, and refuse bad
+// settings before any machine exists.
 
-/** A Linux distribution as far as modules and tests must know it. */
+/** A Linux distribution, as far as modules and tests need to know it. */
 export interface Distribution {
   /** The name in recipes and stack settings: `debian12`, `ubuntu24.04`, `centos7`. */
   readonly id: string;
-  /** Which package format and habits it has. */
+  /** Its package format and conventions. */
   readonly family: "debian" | "redhat";
   /** The distribution's own name: `debian`, `ubuntu`, `rocky`, `centos`, `amazon`. */
   readonly name: string;
   /** Its release: `12`, `24.04`, `2023`. */
   readonly version: string;
-  /** The release's code name where the distribution's mirrors go by it: `bookworm`. */
+  /** The release's code name, if the distribution's mirrors use it: `bookworm`. */
   readonly codename?: string;
-  /** What installs packages: decides which list of a `{ apt: [...], dnf: [...] }` is taken. */
+  /** The package manager: selects a list of `{ apt: [...], dnf: [...] }`. */
   readonly packageManager: "apt" | "dnf";
-  /** The command that installs rpm packages, where it is not `dnf`: `yum` on CentOS 7. */
+  /** The command that installs rpm packages, if it is not `dnf`: `yum` on CentOS 7. */
   readonly packageCommand?: "yum";
-  /** What starts services, where it is not systemd. */
+  /** The init system, if it is not systemd. */
   readonly init?: "upstart";
-  /** The account that cloud images of it have, and that we log in with: `debian`, `ec2-user`. */
+  /** The login account of its cloud images: `debian`, `ec2-user`. */
   readonly loginUser: string;
 }
 
-/** Package names, the same everywhere or one list for each package manager. */
+/** Package names: the same everywhere, or one list per package manager. */
 export type Packages = readonly string[] | { readonly apt?: readonly string[]; readonly dnf?: readonly string[] };
 
 /**
@@ -35,58 +35,75 @@ export type Packages = readonly string[] | { readonly apt?: readonly string[]; r
  * this one started from (docs/local.md, layers), or one of them may have rebooted it.
  */
 export interface Root {
-  /** The distribution that is being built. */
+  /** The distribution that is being baked. */
   readonly distribution: Distribution;
   /** The login user's name, e.g. `debian`. */
   readonly loginUser: string;
 
-  /** Runs a script (bash), in a subshell of its own that starts in `/`, with nothing on its standard input. Quote what comes from settings with `quote` of provision/shell/shell.ts. */
+  /**
+   * Runs a script (bash) in its own subshell, which starts in `/` with empty standard input. Quote values from settings
+   * with `quote` of provision/shell/shell.ts.
+   */
   run(script: string): void;
-  /** Writes a file, whole: `content` is text. `mode` is octal (default `0644`), `owner` is `user:group` (default `root:root`). Parent folders are made. */
+  /**
+   * Writes a whole file: `content` is text. `mode` is octal (default `0644`), `owner` is `user:group` (default
+   * `root:root`). Parent folders are created.
+   */
   file(path: string, content: string, options?: { mode?: string; owner?: string }): void;
   /**
-   * Copies a file or folder of this computer onto the builder, before the module's script starts: modes and links as they are,
-   * owned by root. docs/recipes.md says what arrives.
-   * @param source A path, relative to the recipe's folder. Throws a UserError when it can't be read or holds what can't be uploaded.
+   * Copies a file or folder from this computer to the builder, before the module's script starts: modes and links are
+   * kept, and root owns everything. docs/recipes.md says what arrives.
+   * @param source A path, relative to the recipe's folder. Throws a UserError if it can't be read or contains what
+   * can't be uploaded.
    * @param options `isScript`: it will be run, so a script with Windows line ends is refused.
    * @returns the path on the builder (in a temporary folder that sealing removes), ready for use in `run`.
    */
   upload(source: string, options?: { isScript?: boolean }): string;
   /**
-   * Asks for a secret of the stack. Its value is never part of a script: while the module's script runs it lies in a file in
-   * memory that only root can read, e.g. `install -m 0600 ${root.secret("DEPLOY_KEY")} /root/.ssh/id_rsa`.
-   * What the script prints is masked.
-   * @param name `NPM_TOKEN`: letters, digits and `_`. Throws a UserError that says how to set it when the stack has none.
-   * @returns the path of that file on the builder. It ends without a line break unless the value has one.
+   * Requests a secret of the stack. Its value is never part of a script: while the module's script runs, it is in a
+   * file in memory that only root can read, e.g. `install -m 0600 ${root.secret("DEPLOY_KEY")} /root/.ssh/id_rsa`. It
+   * is masked in the script's output.
+   * @param name `NPM_TOKEN`: letters, digits and `_`. If the stack doesn't have it, throws a UserError that says how to
+   * set it.
+   * @returns the path of that file on the builder. It only ends with a line break if the value does.
    */
   secret(name: string): string;
-  /** Installs packages by name from the distribution's repositories (no recommended extras on apt). Where all are installed, nothing is fetched. */
+  /**
+   * Installs packages by name from the distribution's repositories (no recommended extras on apt). Fetches nothing if
+   * all are installed.
+   */
   packages(names: Packages): void;
   /** Enables a systemd unit at boot, and starts it now unless `start` is false. */
   enable(unit: string, options?: { start?: boolean }): void;
-  /** Reboots the builder and waits until it is back; what is recorded after it runs on the rebooted machine. */
+  /** Reboots the builder and waits until it is back; what is recorded next runs on the rebooted machine. */
   reboot(): void;
   /**
-   * States a fact about the image, for the acceptance tests: they run on the builder, and again on a machine booted from the finished image.
+   * States a fact about the image for the acceptance tests: they run on the builder, and again on a machine booted from
+   * the finished image.
    * @param what One line that says what holds, e.g. `nginx answers on port 80`.
    * @param script Bash, run as root; exit status 0 means that it holds. Must change nothing.
-   * @param options `timeoutSeconds`: how long it may take, 60 unless told.
+   * @param options `timeoutSeconds`: its time limit, 60 by default.
    */
   check(what: string, script: string, options?: { timeoutSeconds?: number }): void;
 }
 
-/** The whole build configuration: the recipe as it was read, every module's settings under the module's own key. */
+/** The whole build configuration: the recipe as read, with every module's settings under the module's own key. */
 export type BuildConfiguration = Readonly<Record<string, unknown>>;
 
 /** What a file in provision/modules (or a user's own module) exports. */
 export interface ModuleFile {
   /** One sentence for `ci-images modules`. */
   readonly description: string;
-  /** The key in the recipe that holds its settings, when it is not the module's own name (`add_user` reads `add_users`). */
+  /**
+   * The key in the recipe that holds its settings, if it is not the module's own name (`add_user` reads `add_users`).
+   */
   readonly settingsKey?: string;
-  /** JSON schema of the settings under that key; a recipe is checked against it before `modify` runs. Give every property a description, a default where there is one, and `examples`. */
+  /**
+   * JSON schema of the settings under that key; a recipe is checked against it before `modify` runs. Give every
+   * property a description, its default if it has one, and `examples`.
+   */
   readonly settings?: object;
-  /** True when the module can do nothing without settings, so that a recipe that lacks them is refused. */
+  /** True if the module can do nothing without settings: a recipe that lacks them is refused. */
   readonly settingsRequired?: boolean;
   /**
    * Records what to do on `root`. Throwing stops the build, at preview, before any machine exists.

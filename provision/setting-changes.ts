@@ -1,4 +1,4 @@
-// What changed between two versions of a module's settings, in words: `run[0]: "install -d -m 0777 /srv" => "… 0755 …"`.
+// Differences between two versions of a module's settings, in words: `run[0]: "install -d -m 0777 /srv" => "… 0755 …"`.
 import { isDeepStrictEqual } from "node:util";
 import { digestOfValue } from "./plan/digest.ts";
 import { showSecrets } from "./shell/secret-text.ts";
@@ -6,15 +6,15 @@ import { showSecrets } from "./shell/secret-text.ts";
 /** The most lines for one module; the rest is counted. */
 const mostLines = 8;
 
-/** Texts of this length and more are shown without the words that did not change, in characters. */
+/** Texts of at least this many characters are shown without the words that did not change. */
 const shortestElided = 24;
 
-/** Texts up to this length are kept whole, in characters. */
+/** Texts of up to this many characters are kept whole. */
 const longestText = 200;
 
 /**
- * Settings as they are kept for the next preview: secrets by their names, long texts by their first line and a digest.
- * @param settings As the recipe has them.
+ * Settings in the form kept for the next preview: secrets by name, long texts by their first line and a digest.
+ * @param settings From the recipe.
  */
 export function rememberedSettings(settings: unknown): unknown {
   if (typeof settings === "string") return rememberedText(showSecrets(settings));
@@ -32,7 +32,7 @@ function rememberedText(text: string): string {
 
 /**
  * Compares two versions of settings.
- * @param key Where the recipe has them: `add_users`.
+ * @param key Their key in the recipe: `add_users`.
  * @returns a line for each difference, at most {@link mostLines} and one that counts the rest.
  */
 export function settingChanges(key: string, before: unknown, after: unknown): string[] {
@@ -62,7 +62,7 @@ function listDifferences(path: string, before: readonly unknown[], after: readon
   const added = without(after, before);
   const removed = without(before, after);
   if (added.length === 0 && removed.length === 0) return [`${path}: order changed`];
-  // Entries that changed in place, with all others where they were.
+  // Entries that changed in place, while all others stayed.
   const places = after.flatMap((value, index) => (isDeepStrictEqual(value, before[index]) ? [] : [index]));
   if (before.length === after.length && places.length === added.length) {
     return places.flatMap((index) => differences(`${path}[${index}]`, before[index], after[index]));
@@ -83,7 +83,7 @@ function without(list: readonly unknown[], other: readonly unknown[]): unknown[]
   });
 }
 
-/** The old text whole, the new one without the words that both begin and end with. */
+/** The whole old text, and the new one without the words that both start and end with. */
 function textChange(before: string, after: string): string {
   const [old, now] = [before.split(" "), after.split(" ")];
   const shortest = Math.min(old.length, now.length);

@@ -1,9 +1,11 @@
-// Where things of a running bake lie on the builder.
+// Folders on the builder during a bake.
 
-/** Uploaded files go here by name: `/var/tmp` outlives a reboot in the middle of a bake, and sealing empties it. */
+/**
+ * Uploaded files get names that start with this: `/var/tmp` survives a reboot during a bake, and sealing empties it.
+ */
 export const uploadPrefix = "/var/tmp/ci-images-";
 
-/** What belongs to the running bake (secrets, marks, scripts): in memory, and gone after a reboot. */
+/** Files of the running bake (secrets, marks, scripts): in memory, and gone after a reboot. */
 export const runFolder = "/run/ci-images";
 
 /**

@@ -1,5 +1,5 @@
-// What is sent to the builder by SSH: one command a module step, a reboot, and the acceptance tests. All are pairs of a short command
-// and a script on its standard input, so nothing depends on quoting or on the length of a command line.
+// The commands sent to the builder by SSH: one per module step, a reboot, and the acceptance tests. Each is a short
+// command with a script on its standard input, so quoting and command-line length don't matter.
 import ms from "ms";
 import type { ModulePlan } from "../plan/plan.ts";
 import { runFolder } from "./builder-folders.ts";
@@ -10,13 +10,13 @@ import { recordScript } from "../seal/scripts.ts";
 import type { Secrets } from "../recipe/secrets.ts";
 import { feed, quote } from "../shell/shell.ts";
 
-/** A command for the builder; the properties are named as those of `remote.Command`. */
+/** A command for the builder; the properties are named like those of `remote.Command`. */
 export interface BuilderCommand {
-  /** What the login shell gets. */
+  /** The command line for the login shell. */
   create: string;
-  /** What the command gets on its standard input. */
+  /** The standard input of the command. */
   stdin: string;
-  /** True when `stdin` holds secret values, so that whoever stores it must encrypt it. */
+  /** True if `stdin` holds secret values and must be stored encrypted. */
   isSecret: boolean;
 }
 
@@ -82,13 +82,13 @@ function stepCommand(module: ModulePlan, step: number, secrets: Secrets): Builde
 }
 
 /**
- * Renders what comes before the first module: the wait for cloud-init on a machine that was just born, and the record of the
- * machine's files, by which sealing knows what modules have made. What cloud-init thinks of its own work is shown and not
- * judged here: base images warn about things of their own. Where there is no cloud-init there is nothing to wait for.
- * @param waits False on a machine that cloud-init has no part in.
+ * Renders what comes before the first module: the wait for cloud-init on a new machine, and the record of the machine's
+ * files, which tells sealing what modules have made. cloud-init's own verdict is shown but ignored: base images have
+ * warnings of their own. Without cloud-init there is no wait.
+ * @param waits False for a machine that cloud-init doesn't set up.
  */
 export function settleCommand(waits: boolean): BuilderCommand {
-  // cloud-init before 17 has no `status`; this file is what it, too, writes last.
+  // cloud-init before 17 has no `status`, but it also writes this file last.
   const wait = `\
 if ! command -v cloud-init >/dev/null; then
   echo "there is no cloud-init here"
@@ -110,8 +110,8 @@ fi
 }
 
 /**
- * Renders a reboot. The command ends before the machine does; from then on no new connection is taken until it is back, so the next
- * command's dialling is the waiting, and can't reach the machine that is going down.
+ * Renders a reboot. The command ends before the machine goes down, and no connection is accepted until it is back. So
+ * the next command waits by dialling, and can't reach the machine that is going down.
  * @param reason For the log: `module os_updates`.
  */
 export function rebootCommand(reason: string): BuilderCommand {
@@ -135,11 +135,11 @@ systemd-run --quiet --collect --on-active=1 --timer-property=AccuracySec=100ms s
 }
 
 /**
- * Renders the acceptance tests: every check runs, whatever becomes of the others. One line each, `ok - MODULE: WHAT` or `not ok - ...`
- * with its last lines, then `N passed, N failed`; exit status 1 when one failed.
+ * Renders the acceptance tests: every check runs, even if others fail. Prints one line each, `ok - MODULE: WHAT` or
+ * `not ok - ...` with its last lines, then `N passed, N failed`; exit status 1 if one failed.
  * @param checks From a plan, `verificationChecks`, or both.
- * @param on Where they run: what to do when one fails is another thing for a builder than for a machine booted from the image.
- * @param secrets The recipe's secrets: masked in what the checks print.
+ * @param on Where they run: the cure for a failure differs between a builder and a machine booted from the image.
+ * @param secrets The recipe's secrets: masked in the checks' output.
  */
 export function testsCommand(
   checks: readonly Check[],
@@ -152,12 +152,12 @@ export function testsCommand(
   const masked = Object.values(secrets);
   const script = testScript(checks);
   const program = { title, script, timeoutSeconds, timeoutCure: "", failureCure, masked };
-  // A machine that was just made from the image is looked at while it boots.
+  // A new machine from the image is tested while it boots.
   const stdin = renderProgram({ ...program, awaitsBoot: on === "builder" });
   return { create: runAsRoot, stdin, isSecret: masked.length > 0 };
 }
 
-/** Begins the line of a check's output that its verdict repeats when it passed: what it found. */
+/** Starts the output line of a check that its verdict repeats when it passes: what it found. */
 export const findingMark = "ci-images found: ";
 
 function testScript(checks: readonly Check[]): string {

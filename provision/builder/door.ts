@@ -1,25 +1,27 @@
-// The bake's own way into a builder: an SSH server beside the machine's, with its own port, configuration, accounts and keys, so that
-// nothing a recipe does to logins can cut off the next step. systemd holds the port and starts sshd for each connection (view.sh), which
-// hands over to the machine as everybody sees it (enter.sh). It lies in /etc, because it has to survive reboots; sealing removes it.
+// The bake's own SSH server on a builder, beside the machine's: its own port, configuration, accounts and keys, so that
+// nothing a recipe does to logins can lock out the next step. systemd holds the port and starts sshd for each
+// connection (view.sh), which then enters the machine as everybody sees it (enter.sh). The files are in /etc, to
+// survive reboots; sealing removes them.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { feed, quote } from "../shell/shell.ts";
 
-/** The TCP port: above the ports that systems lend to outgoing connections, and nobody's by IANA's list. */
+/** The TCP port: above the range for outgoing connections, and unassigned by IANA. */
 export const doorPort = 61022;
 
-/** The account that the bake comes in as. */
+/** The account that the bake logs in to. */
 export const doorUser = "root";
 
-/** Where it lies on the builder. */
+/** Its folder on the builder. */
 export const doorFolder = "/etc/ci-images-builder";
 
 /** The unit that holds the port. */
 export const doorSocket = "ci-images-builder-sshd.socket";
 
 /**
- * Bash around a step of a bake. `door_before` notes how the machine lets the bake in: by its own way, or by ordinary SSH. `door_after` opens
- * its own again where the step has closed it, and prints what is wrong when nobody could log in for the next step.
+ * Bash around a step of a bake. `door_before` records how the bake logged in: through its own port, or by ordinary SSH.
+ * `door_after` opens its own port again if the step has closed it, and prints what is wrong if nobody could log in for
+ * the next step.
  */
 export const doorFunctions = `\
 door_answers() {
@@ -47,23 +49,26 @@ door_after() {
 }
 `;
 
-/** What the way in is made of. */
+/** What the bake's SSH server needs. */
 export interface Door {
   /** The ed25519 host key, OpenSSH format. */
   hostPrivateKey: string;
-  /** The key that may log in, an authorized_keys line. */
+  /** The key that may log in: an authorized_keys line. */
   authorizedKey: string;
-  /** Who logs in by this name is a person, and gets a session of that account instead of root's. */
+  /** People log in by this name, and get a session of that account in place of root's. */
   loginUser: string;
 }
 
-/** Without comments: user data may have 16 KiB on ec2. */
+/** Without comments: user data is limited to 16 KiB on ec2. */
 const read = (name: string) =>
   readFileSync(new URL(`door/${name}.sh`, import.meta.url), "utf8")
     .replaceAll("@PORT@", String(doorPort))
     .replaceAll(/^\s*#(?!!).*\n/gm, "");
 
-/** Units start without waiting for the boot to end, and stay when another target is isolated: also a machine in emergency mode is to be looked at. */
+/**
+ * Units start without waiting for the boot to end, and survive the isolation of another target: even a machine in
+ * emergency mode should be reachable.
+ */
 const unit = (description: string) => `[Unit]
 Description=ci-images: ${description}
 DefaultDependencies=no
@@ -79,7 +84,8 @@ ListenStream=${doorPort}
 BindIPv6Only=both
 Accept=yes
 `,
-  // A connection that breaks is no failed unit; what a module leaves running, or loses to the OOM killer, is no reason to end the others.
+  // A broken connection is no failed unit; what a module leaves running, or loses to the OOM killer, must not end the
+  // rest.
   "ci-images-builder-sshd@.service": `${unit("a connection of the bake")}
 [Service]
 ExecStart=-/bin/sh ${doorFolder}/view
@@ -98,7 +104,7 @@ Restart=always
 `,
 };
 
-/** Those that start at every boot. */
+/** The units that start at every boot. */
 const wanted = Object.keys(units).filter((name) => !name.includes("@"));
 
 function configuration(): string {
@@ -145,7 +151,7 @@ function files({ hostPrivateKey, authorizedKey, loginUser }: Door): [string, str
   ];
 }
 
-/** All that {@link doorScript} puts onto a machine. */
+/** Every file that {@link doorScript} writes. */
 export const doorFiles: readonly string[] = [
   ...files({ hostPrivateKey: "", authorizedKey: "", loginUser: "" }).map(([name]) => `${doorFolder}/${name}`),
   ...Object.keys(units).map((name) => `/etc/systemd/system/${name}`),
@@ -153,7 +159,8 @@ export const doorFiles: readonly string[] = [
 ];
 
 /**
- * A command for `sh` that puts the way in onto a machine with systemd, once; it starts at every boot from then on.
+ * A command for `sh` that installs the bake's SSH server on a machine with systemd; from then on it starts at every
+ * boot.
  * @returns text that holds the private key, so it is a secret.
  */
 export function doorScript(door: Door): string {
@@ -169,14 +176,15 @@ export function doorScript(door: Door): string {
     ...Object.entries(units).map(([name, content]) => put(`/etc/systemd/system/${name}`, content)),
     `ln -s -f ${links} /etc/systemd/system/sysinit.target.wants/`,
   ];
-  // Not by `set -e`, which counts for nothing where somebody asks how this ends.
+  // Without `set -e`, which has no effect if the caller tests the result.
   return `(umask 022\n${commands.map((command) => `{ ${command}\n}`).join(" &&\n")})`;
 }
 
 /**
- * A script for `sh` that gives a machine its way in while it boots for the first time; later boots start it by themselves. It may run before
- * sysinit.target: nothing in it waits for a job of systemd. Machines without systemd go without, and those with a kernel before 3.18: a file
- * that is a mount point in another namespace, as /etc/passwd is while a connection lasts, can't be replaced there (CentOS 7).
+ * A script for `sh` that installs the bake's SSH server during a machine's first boot; later boots start it by
+ * themselves. It may run before sysinit.target: it waits for no systemd job. Skips machines without systemd, and
+ * kernels before 3.18 (CentOS 7): they can't replace a file that is a mount point in another namespace, as /etc/passwd
+ * is during a connection.
  * @returns text that holds the private key, so it is a secret.
  */
 export function doorBootScript(door: Door): string {
@@ -186,7 +194,7 @@ export function doorBootScript(door: Door): string {
     ...Object.keys(units).map((name) => `/etc/systemd/system/${name}`),
     ...wanted.map((name) => `/etc/systemd/system/sysinit.target.wants/${name}`),
   ];
-  // No daemon-reload: systemd reads units that it does not know yet when they are started.
+  // No daemon-reload: systemd reads a new unit when it is started.
   return `\
 if [ -d /run/systemd/system ] && command -v nsenter >/dev/null && case $(uname -r) in [12].* | 3.?.* | 3.1[0-7].*) false ;; esac; then
 if ! grep -qsx ${version} ${doorFolder}/version; then

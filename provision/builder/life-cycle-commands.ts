@@ -1,4 +1,4 @@
-// What runs on the builder beside modules and tests: the inventory before sealing, and sealing itself.
+// Commands on the builder besides modules and tests: the inventory before sealing, and sealing itself.
 import type { BuilderCommand } from "./commands.ts";
 import { runFolder } from "./builder-folders.ts";
 import { renderProgram, runAsRoot } from "./runner.ts";
@@ -7,9 +7,9 @@ import { searchedTexts, shortestSearched, tooShortToSearch } from "../seal/secre
 import type { Secrets } from "../recipe/secrets.ts";
 import { feed } from "../shell/shell.ts";
 
-/** What the inventory prints, taken apart. */
+/** The parsed output of the inventory. */
 export interface Inventory {
-  /** The builder's machine-id; an image that has it too would be a clone of the builder. */
+  /** The builder's machine-id; an image with the same one would be a clone of the builder. */
   machineId: string;
   /** The installed packages, sorted. */
   packages: { name: string; version: string }[];
@@ -17,13 +17,13 @@ export interface Inventory {
 
 const machineIdLabel = "machine-id:";
 
-/** Renders the command that prints what is on the builder, before sealing removes what it needs for that. */
+/** Renders the command that prints the builder's inventory, before sealing removes what it needs. */
 export function inventoryCommand(): BuilderCommand {
   const script = `echo "${machineIdLabel} $(cat /etc/machine-id)"\n${packageListScript}`;
   return program("the inventory", script, 120, {});
 }
 
-/** Takes apart what {@link inventoryCommand} printed. */
+/** Parses the output of {@link inventoryCommand}. */
 export function parseInventory(output: string): Inventory {
   const lines = output.split("\n");
   const machineId =
@@ -44,7 +44,7 @@ export function parseInventory(output: string): Inventory {
  */
 export function sealCommand(options: Omit<SealOptions, "secretsFile">, secrets: Secrets): BuilderCommand {
   const texts = searchedTexts(Object.values(secrets));
-  // In memory, so it is no part of the image itself.
+  // In memory, so it isn't part of the image.
   const secretsFile = texts.length > 0 ? `${runFolder}/secret-values` : undefined;
   const gather = secretsFile ? `(umask 077; cat >${secretsFile}) ${feed(`${texts.join("\n")}\n`)}\n` : "";
   const short = tooShortToSearch(secrets).join(", ");

@@ -1,17 +1,17 @@
-// The bash program that takes an upload on the builder: a tar stream (common/pack.ts) on its standard input, after the program
-// itself. bash reads a script from there byte by byte, so what follows the program's last line is left for tar.
+// The bash program that receives an upload on the builder: a tar stream (common/pack.ts) on its standard input, after
+// the program itself. bash reads a script from there byte by byte, so what follows the last line is left for tar.
 import { packedName } from "../../common/pack.ts";
 import { uploadPrefix } from "./builder-folders.ts";
 import { sha256 as sha256Of } from "../plan/digest.ts";
 import { quote } from "../shell/shell.ts";
 
 /**
- * Renders the program, to be sent on the standard input of `runAsRoot` with the stream right behind it.
+ * Renders the program, to be sent on the standard input of `runAsRoot` with the stream right after it.
  *
- * It unpacks beside `destination`, and the upload takes that name only when the stream's sha256 is right: whatever happens, there is the whole
- * upload or none. Everything is owned by root and has the time of its arrival.
+ * It unpacks beside `destination` and renames the result only if the stream's sha256 is right, so the upload is
+ * complete or missing. Everything is owned by root, with the time of its arrival.
  * @param sha256 The stream's, hexadecimal.
- * @param hasCapabilities True when the stream has extended attributes, which some versions of tar warn about.
+ * @param hasCapabilities True if the stream has extended attributes, which some versions of tar warn about.
  */
 export function receiveProgram(destination: string, sha256: string, hasCapabilities: boolean): string {
   const attributes = hasCapabilities ? " --xattrs --xattrs-include=security.capability" : "";

@@ -1,37 +1,40 @@
-// The bash program around everything that we run on the builder. It is sent on standard input, and bash reads a script from there bit
-// by bit: a child that reads its own standard input would swallow the rest. So the whole program is one function, which bash must
-// have read to its end before it can call it, and the function runs with nothing on its standard input.
+// The bash program around everything that runs on the builder. It is sent on standard input, which bash reads piece by
+// piece: a child reading its own standard input would swallow the rest. So the whole program is one function, which
+// bash has to read completely before the call, and which runs with empty standard input.
 import { runFolder } from "./builder-folders.ts";
 import { doorFunctions } from "./door.ts";
 import type { Secrets } from "../recipe/secrets.ts";
 import { feed, quote } from "../shell/shell.ts";
 
-/** What to run, and what to say when it fails. */
+/** What to run, and what to say if it fails. */
 export interface Program {
   /** What it is, for messages: `module nginx`. */
   title: string;
   /** Bash; runs as root under `bash -Eeuo pipefail`, `umask 022`. */
   script: string;
-  /** After this many seconds it is ended: TERM, and KILL 10 seconds later. */
+  /** Time limit in seconds: then TERM, and KILL 10 seconds later. */
   timeoutSeconds: number;
-  /** What to do when it took too long, a sentence. */
+  /** The cure for a timeout, a sentence. */
   timeoutCure: string;
-  /** What to do when it failed, a sentence. */
+  /** The cure for a failure, a sentence. */
   failureCure: string;
-  /** Whether it waits until the machine has booted: SSH answers long before. One that ends in emergency or rescue mode is an error. */
+  /**
+   * Whether it waits for the machine to finish booting: SSH answers long before. A boot that ends in emergency or
+   * rescue mode is an error.
+   */
   awaitsBoot?: boolean;
-  /** Whether another step comes after it, which must be able to log in. */
+  /** Whether another step follows, which must be able to log in. */
   keepsDoor?: boolean;
-  /** Secrets that it may read from files; what it prints is masked. */
+  /** Secrets that it may read from files; its output is masked. */
   secrets?: Secrets;
-  /** Further values to mask: an earlier module may have put them where this one finds them. */
+  /** More values to mask: an earlier module may have put them within its reach. */
   masked?: readonly string[];
 }
 
-/** The shell command that runs a program from its standard input as root, whoever logs in. */
+/** The shell command that runs a program from its standard input as root, for any login account. */
 export const runAsRoot = `[ "$(id -u)" = 0 ] && exec bash -s; exec sudo -n -H bash -s`;
 
-/** Where the mark is that a reboot was asked for: it lies in memory, so that it is gone when the machine is back. */
+/** The mark of a requested reboot: in memory, so that it is gone when the machine is back. */
 export const rebootMark = `${runFolder}/rebooting`;
 
 /** Renders a program, to be sent on the standard input of {@link runAsRoot}. */
@@ -59,7 +62,7 @@ main </dev/null; exit
 `;
 }
 
-/** Set where the bake came in by ordinary SSH, and not by its own way: for `door_before`. */
+/** Set if the bake logged in by ordinary SSH rather than its own port: for `door_before`. */
 const origin = "ordinary=${SUDO_USER-}${SSH_CONNECTION-}";
 
 const preparation = `\
@@ -130,7 +133,7 @@ work=$(mktemp -d "$state/step.XXXXXX")
 trap 'rm -rf "$work" "$state/secrets" "$state/running"' EXIT
 : >"$work/failure"`;
 
-/** Seconds that a boot may take; after that the step goes on, as something may start for ever. */
+/** Seconds that a boot may take; after that the step continues, as some unit may take forever to start. */
 const bootSeconds = 300;
 
 const bootWait = `\
@@ -148,15 +151,16 @@ if [ -d /run/systemd/system ] && [ ! -e "$state/booted" ]; then
   touch "$state/booted"
 fi`;
 
-// It is read through BASH_ENV, so that line numbers are those of the script. The innermost command that failed is the telling one; inside
-// $(...) bash goes on after an error (there is no "e" in $-), so nothing has failed there yet.
+// Read through BASH_ENV, so that line numbers are the script's. The innermost failed command is the informative one;
+// inside $(...) bash continues after an error (no "e" in $-), so nothing has failed there yet.
 const preamble = `\
 ci_images_failure=\${BASH_ENV%preamble}failure
 unset BASH_ENV
 trap '[[ $- != *e* || -s $ci_images_failure ]] || printf "%s\\n%s" "$LINENO" "$BASH_COMMAND" >"$ci_images_failure"' ERR
 `;
 
-// What the script starts in the background may hold its output for ever. Through our own pipes that cannot hold up the connection.
+// What the script leaves in the background may keep its output open forever. With our own pipes that can't block the
+// connection.
 const execution = `\
 # "systemctl start" does not say why a unit failed. Those that have been silent since the step began failed before it.
 failed_units() {
@@ -221,7 +225,7 @@ return "$status"`;
 
 function placeSecrets(secrets: Secrets): string {
   const files = Object.entries(secrets).map(([name, value]) => {
-    // printf is a part of bash: the value is on no command line.
+    // printf is a bash builtin: the value is on no command line.
     return `printf '%s' ${quote(value)} >"$state/secrets/${name}"`;
   });
   return `\
@@ -236,8 +240,8 @@ filter=(env LC_ALL=C sed -u -f "$work/mask")`;
 }
 
 /**
- * A sed program that puts `***` for secret values. sed sees a line at a time, so each line of a value counts on its own; of a value with
- * several lines the shortest (under 4 letters) are left, or every `}` would be hidden.
+ * A sed program that replaces secret values by `***`. sed sees one line at a time, so each line of a value is masked
+ * separately; for a value of several lines, lines under 4 letters are skipped, or every `}` would be masked.
  */
 export function maskProgram(values: readonly string[]): string {
   const lines = values.flatMap((value) => {

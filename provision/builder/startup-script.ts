@@ -1,7 +1,7 @@
-// How a machine on Google Compute Engine gets the SSH host key that it is born with where there is no cloud-init to read user
-// data: Google's own Debian and Enterprise Linux images have their guest agent instead, which runs a startup script
-// (https://cloud.google.com/compute/docs/instances/startup-scripts/linux). By then sshd runs with keys of its own, so whoever
-// connects earlier meets another key and is refused. Pure.
+// Gives a machine on Google Compute Engine its SSH host key if there is no cloud-init to read user data: Google's own
+// Debian and Enterprise Linux images have their guest agent instead, which runs a startup script
+// (https://cloud.google.com/compute/docs/instances/startup-scripts/linux). By then sshd already runs with other keys,
+// so an earlier connection sees a wrong key and is refused. Pure.
 import { doorBootScript, type Door } from "./door.ts";
 import { feed } from "../shell/shell.ts";
 
@@ -14,7 +14,8 @@ export interface HostKey {
 }
 
 /**
- * Renders the whole startup script: the bake's own way in, and then the host key, so that who sees the key finds the way in.
+ * Renders the whole startup script: first the bake's own SSH server, then the host key, so that the server is ready
+ * once the key is seen.
  * @returns text that holds the private key, so it is a secret.
  */
 export function startupScript(door: Door & { hostPublicKey: string }): string {
@@ -23,7 +24,8 @@ export function startupScript(door: Door & { hostPublicKey: string }): string {
 }
 
 /**
- * Renders the part of it that puts the host key in place. It runs at every boot as root and changes nothing where the key is in place.
+ * Renders the part that installs the host key. It runs at every boot as root, and changes nothing if the key is in
+ * place.
  * @returns text that holds the private key, so it is a secret.
  */
 export function hostKeyScript({ privateKey, publicKey }: HostKey): string {

@@ -1,22 +1,23 @@
-// What is tested on a machine that was booted from the finished image, beside the recipe's own checks: that it is a machine of its
-// own, that nobody of the bake can log in, and that it came up well.
+// Tests on a machine booted from the finished image, in addition to the recipe's own checks: it has its own identity,
+// nobody of the bake can log in, and it booted without failures.
 import { findingMark } from "./commands.ts";
 import type { Check } from "../plan/root.ts";
 import { keptPathsFile, keyListFile, lastLookFile, madePathsFile } from "../seal/kept.ts";
 import { quote } from "../shell/shell.ts";
 
-/** What the builder was, so that the new machine can be told from it. */
+/** The builder's identity, to tell the new machine from it. */
 export interface BuilderIdentity {
   /** The builder's machine-id. */
   machineId: string;
   /** The builder's public host keys, lines such as `ssh-ed25519 AAAA...`. */
   hostKeys: readonly string[];
-  /** The public key that the bake logged in with, a line such as `ssh-ed25519 AAAA... comment`. */
+  /** The public key that the bake logged in with: `ssh-ed25519 AAAA... comment`. */
   loginKey: string;
 }
 
 /**
- * The checks for a machine booted from an image. They come before the recipe's own: the first two wait until the machine has come up.
+ * The checks for a machine booted from an image. They come before the recipe's own: the first two wait until the
+ * machine has booted.
  * @param builder The identity that must be gone.
  * @param loginUser The account that people log in to.
  */
@@ -43,9 +44,9 @@ export function verificationChecks(builder: BuilderIdentity, loginUser: string):
 }
 
 /**
- * The check for the builder beside the recipe's own: whoever boots the image must get in as the account that the verification logs in as.
- * Without it the image would be made, and the verification would dial for minutes and be refused.
- * @param loginUser The account that the cloud's machines are reached as.
+ * The checks for the builder, in addition to the recipe's own: the account that the verification logs in to must be
+ * able to. Otherwise the image would be made, and the verification would dial for minutes and be refused.
+ * @param loginUser The login account of the cloud's machines.
  */
 export function builderChecks(loginUser: string): Check[] {
   return [
@@ -58,7 +59,8 @@ export function builderChecks(loginUser: string): Check[] {
   ];
 }
 
-// Google's guest agent makes accounts by itself. cloud-init runs by the interpreter of its first line, which has its library.
+// Google's guest agent makes accounts by itself. cloud-init is run with the interpreter from its first line, which has
+// its library.
 const letsIn = `\
 if command -v google_guest_agent >/dev/null || command -v google_guest_agent_manager >/dev/null || ! command -v cloud-init >/dev/null; then exit 0; fi
 python=$(sed -n '1s/^#! *\\([^ ]*\\).*/\\1/p' "$(command -v cloud-init)")
@@ -80,8 +82,8 @@ if found != wanted:
     sys.exit("system_info.default_user in /etc/cloud is %s, who gets the key of who boots the image; %s" % (found, cure))
 END_OF_PROGRAM`;
 
-// Google's own images have their guest agent instead, whose last word at boot is the startup script's end.
-// "done" is the word of all versions; newer ones say "degraded" (exit status 2) when a part of it only warned.
+// Google's own images have their guest agent instead; the last thing it does at boot is finish the startup script. All
+// versions say "done"; newer ones say "degraded" (exit status 2) if a part only warned.
 const cloudInit = `\
 if ! command -v cloud-init >/dev/null && [ "$(systemctl is-enabled google-startup-scripts.service 2>/dev/null || true)" = enabled ]; then
   echo "there is no cloud-init here; waiting for google-startup-scripts.service"
@@ -106,8 +108,9 @@ echo "$failed"
 [ -z "$failed" ]`;
 
 /**
- * The bake comes in by a way of its own (door.ts), so this looks whether sshd lets people in: it runs and answers, and the login user gets in
- * with a key that is put there for the moment. What sshd's configuration or the account's shell rules out is meant so; the verdict names it.
+ * Checks ordinary logins, as the bake itself uses its own SSH server (door.ts): sshd runs and answers, and the login
+ * user gets in with a temporary key. What sshd's configuration or the account's shell forbids is intended; the verdict
+ * names it.
  */
 function sshLogin(user: string): string {
   const account = quote(user);
@@ -186,7 +189,7 @@ done
 [ "$count" -gt 0 ]`;
 }
 
-/** What sealing has removed for ci-images-keys.service to make. */
+/** Keys that sealing removed, for ci-images-keys.service to make. */
 const serviceKeys = `\
 if [ ! -e ${keyListFile} ]; then echo "there are none"; exit 0; fi
 booted=$(sed -n 's/^btime //p' /proc/stat)
@@ -195,7 +198,7 @@ while read -r path mode owner; do
   if [ ! -s "$path" ] || [ "$(stat -c %Y "$path")" -lt "$((booted - 60))" ]; then echo "$path was not made on this boot"; exit 1; fi
 done <${keyListFile}`;
 
-// Where the disk of the stopped builder was read (local), there is no such file.
+// If the stopped builder's disk was read (local), this file doesn't exist.
 const lastLook = `\
 if [ ! -e ${lastLookFile} ]; then echo "the disk of the stopped builder was read"; exit 0; fi
 cat ${lastLookFile}
@@ -204,7 +207,7 @@ if [ "$(cat ${lastLookFile})" = pending ]; then
 fi
 [ "$(cat ${lastLookFile})" = ok ]`;
 
-// On the clouds nobody can look at the stopped builder: what was written there after the cleanup shows here.
+// On the clouds the stopped builder's disk can't be read: what was written there after the cleanup shows here.
 const oldLogs = `\
 booted=$(sed -n 's/^btime //p' /proc/stat)
 kept=$(cat ${keptPathsFile} ${madePathsFile} 2>/dev/null || true)
@@ -222,7 +225,8 @@ echo "$found"
 [ -z "$found" ]`;
 }
 
-// The root partition is the last one of the disk; 16 MiB are for the second partition table and alignment, and ext4 keeps some for itself.
+// The root partition is the disk's last one; 16 MiB are for the second partition table and alignment, and ext4 reserves
+// some space.
 const rootSize = `\
 source=$(findmnt -n -o SOURCE /)
 if systemd-detect-virt --quiet --container; then

@@ -1,4 +1,4 @@
-// Adds users: people or services that may log in to the workers, with sudo unless told otherwise.
+// Adds users: people or services that may log in to the workers, with sudo by default.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
@@ -9,7 +9,7 @@ export const description = "Adds users, with sudo, groups and SSH keys";
 export const settingsKey = "add_users";
 export const settingsRequired = true;
 
-/** A name that useradd takes everywhere; no dots, for sudo skips files in sudoers.d with a dot in the name. */
+/** A name that useradd accepts everywhere; no dots, as sudo skips files in sudoers.d with a dot in the name. */
 const userName = { type: "string", pattern: "^[a-z_][a-z0-9_-]{0,30}$" };
 
 export const settings = {
@@ -51,7 +51,7 @@ export const settings = {
           },
           ssh_keys: {
             type: "array",
-            // One line, as ssh-keygen writes them: no options in front, so that a key can't carry a command along unseen.
+            // One line, as ssh-keygen writes it. No leading options: a key must not bring a hidden command along.
             items: { type: "string", pattern: "^(ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [^\\n]*)?$" },
             default: [],
             description: "Public keys that may log in as the user.",
@@ -118,7 +118,7 @@ function addUser(root: Root, { name, groups = [], sudo = true, ssh_keys: keys = 
   root.run(
     [
       ...groups.map((group) => `getent group ${quote(group)} >/dev/null || groupadd ${quote(group)}`),
-      // A group of the user's name may be there before the user is (a package made it): useradd would refuse.
+      // A package may have made a group of the user's name before: useradd would refuse.
       `if ! id -u ${user} >/dev/null 2>&1; then`,
       `  if getent group ${user} >/dev/null; then useradd --create-home --gid ${user} ${user}; else useradd --create-home --user-group ${user}; fi`,
       `fi`,
@@ -147,7 +147,7 @@ function allowKeys(root: Root, name: string, keys: string[]): void {
       `home=${home}`,
       `group=$(id -gn ${user})`,
       `install -d -m 0700 -o ${user} -g "$group" "$home/.ssh"`,
-      // Appended, never overwritten: the login user's file also holds the key the bake comes in with.
+      // Appended, never overwritten: the login user's file also holds the bake's own key.
       `touch "$home/.ssh/authorized_keys" ${keptKeysFile}`,
       `for key in ${quoteAll(keys)}; do`,
       `  for file in "$home/.ssh/authorized_keys" ${keptKeysFile}; do`,

@@ -1,11 +1,12 @@
-// Installs the Buildkite agent. The image holds no token, and the service is disabled; a worker registers itself at its first boot by one
-// line of its user data (cloud-config), with an agent token of the cluster's:
+// Installs the Buildkite agent. The image holds no token, and the service is disabled; a worker registers itself at its
+// first boot with one line of its user data (cloud-config), with an agent token of the cluster's:
 //
 //     runcmd: ["echo TOKEN | register-buildkite-agent queue=default,os=linux"]
 //
-// What follows the command are the agent's tags, with commas between them, or nothing. Further settings belong into
-// /etc/buildkite-agent/buildkite-agent.cfg and hooks into /etc/buildkite-agent/hooks (module files). The sha256 of a version stands in
-// buildkite-agent-VERSION.SHA256SUMS of its release. Jobs come from Buildkite, so the service was tried only with an agent that pretends.
+// The command's argument is the agent's tags, separated by commas; it is optional. More settings go into
+// /etc/buildkite-agent/buildkite-agent.cfg and hooks into /etc/buildkite-agent/hooks (module files). The sha256 of a
+// version is in buildkite-agent-VERSION.SHA256SUMS of its release. Jobs come from Buildkite, so the service was only
+// tested with a simulated agent.
 import { addAccount, addService, groupsSetting, type Agent } from "./shared/agent.ts";
 import { downloadSettings, installScript, type DownloadSettings } from "./shared/download.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
@@ -76,7 +77,7 @@ function agentWith(groups: readonly string[]): Agent {
     title: "Buildkite agent",
     home,
     groups,
-    // Sealing removes one that was left over.
+    // Sealing removes a leftover one.
     registration: `${etc}/token`,
     service: `User=${name}
 Environment=HOME=${home}
@@ -87,7 +88,7 @@ RestartSec=5
 TimeoutStopSec=5min
 KillMode=mixed`,
     usage: "[tag=value,...]",
-    // systemd reads the file as root, and knows quotation marks and backslashes in it.
+    // systemd reads the file as root, and interprets quotation marks and backslashes in it.
     register: `\
 if [[ ! $token =~ ^[A-Za-z0-9_.-]+$ ]]; then echo "what is on standard input is no token" >&2; exit 2; fi
 if [[ \${1:-} == *[\\"\\\\\\$\\\`]* || \${1:-} == *$'\\n'* ]]; then echo "tags have the form queue=default,os=linux" >&2; exit 2; fi

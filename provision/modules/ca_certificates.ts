@@ -1,6 +1,6 @@
-// Makes the workers trust certificate authorities of your own. What asks the system's store (curl, git, apt, Go, Java of the
-// distribution) trusts them at once. Node.js, Python's requests and others carry a store of their own: `environment: true` points them
-// to the system's.
+// Makes the workers trust your own certificate authorities. Programs that use the system's store (curl, git, apt, Go,
+// Java of the distribution) trust them at once. Node.js, Python's requests and others bring their own store:
+// `environment: true` points them to the system's.
 import { X509Certificate } from "node:crypto";
 import { UserError } from "../../common/user-error.ts";
 import { environmentFunctions } from "./shared/environment.ts";
@@ -11,7 +11,7 @@ import { feed, quote } from "../shell/shell.ts";
 export const description = "Makes the workers trust certificate authorities of your own";
 export const settingsRequired = true;
 
-/** A whole one, of nobody: its key was thrown away. */
+/** A complete certificate that nobody uses: its key was thrown away. */
 const example = `\
 -----BEGIN CERTIFICATE-----
 MIIBOjCB7aADAgECAhQEWori1GwawSAihXGtW29/kOXXvzAFBgMrZXAwEjEQMA4G
@@ -78,7 +78,7 @@ interface Certificate {
   source?: string;
 }
 
-/** Where a family has its certificates, and how it makes its store of them. */
+/** Where a family keeps its certificates, and how it builds its store from them. */
 interface Store {
   folder: string;
   update: string;
@@ -103,7 +103,7 @@ const variables = ["NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"
 
 /**
  * Records the certificates.
- * @throws UserError when `content` is no certificate, two have one name, or a source can't be read.
+ * @throws UserError when `content` is no certificate, two have the same name, or a source can't be read.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   const { certificates = [], environment = false } = settingsOf<{
@@ -151,7 +151,7 @@ function put(root: Root, { name, content = "", source }: Certificate, { folder }
   root.run(
     [
       `install -D -m 0644 /dev/stdin ${file} ${from}`,
-      // Debian's tool leaves files with several certificates out of the store, with a warning only.
+      // Debian's tool leaves files with several certificates out of the store, with only a warning.
       `if [ "$(grep -c '^-----BEGIN' ${file})" != 1 ] || ! grep -q '^-----BEGIN CERTIFICATE-----' ${file}; then`,
       `  rm ${file}`,
       `  echo ${quote(`ca_certificates: ${name} is not one certificate as PEM; put each into a file of its own`)} >&2`,
@@ -161,7 +161,7 @@ function put(root: Root, { name, content = "", source }: Certificate, { folder }
   );
 }
 
-/** The stores of both families are files of all certificates; only how the lines of one are broken may differ. */
+/** Both families' stores are files of all certificates; only the line breaks inside one may differ. */
 function isTrusted(root: Root, name: string, { folder, bundle }: Store): void {
   root.check(
     `the certificate authority ${name} is trusted`,

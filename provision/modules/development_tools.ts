@@ -1,10 +1,11 @@
-// Installs what builds C and C++ programs: compilers, make, autotools, a debugger. Packages beyond that are the affair of install_packages.
+// Installs tools to build C and C++ programs: compilers, make, autotools, a debugger. For more packages use
+// install_packages.
 import type { Root } from "../module.ts";
 import { isInstalled } from "./shared/module-settings.ts";
 
 export const description = "Installs compilers, make, autotools and a debugger";
 
-/** Debian and Ubuntu have no package group: what Red Hat's has and jobs use. */
+/** Debian and Ubuntu have no package group: these match Red Hat's and what jobs use. */
 const debian = [
   "build-essential",
   "autoconf",
@@ -18,7 +19,7 @@ const debian = [
   "pkg-config",
 ];
 
-/** Records the packages. On Red Hat's family it is the distribution's own group of them (Development Tools). */
+/** Records the packages. On Red Hat's family it is the distribution's own group (Development Tools). */
 export function modify(_name: string, root: Root): void {
   root.packages({ apt: debian, dnf: ["@development"] });
   for (const name of root.distribution.packageManager === "apt" ? debian : [])

@@ -1,7 +1,7 @@
-// Installs Docker. The group docker is made first, with a number of its own, so that files and containers that know it by the number
-// fit every worker; the login user is in it, so that jobs run docker without root.
+// Installs Docker. The group docker is made first, with a fixed number, so that files and containers that refer to the
+// number work on every worker. The login user is a member, so that jobs run docker without root.
 //
-// Tried with Debian's packages; those of Docker's own repository could not be reached where this was tested.
+// Tested with Debian's packages; Docker's own repository could not be reached from the test environment.
 import { UserError } from "../../common/user-error.ts";
 import { containerDropIn } from "./shared/docker.ts";
 import type { BuildConfiguration, Distribution, Root } from "../module.ts";
@@ -56,8 +56,8 @@ interface Settings {
 }
 
 /**
- * Records the group, the users in it, the packages and the service.
- * @throws UserError on a distribution without systemd, and when it has not the packages that were asked for.
+ * Records the group, its members, the packages and the service.
+ * @throws UserError on a distribution without systemd or without the requested packages.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   requireSystemd(name, root);
@@ -95,7 +95,7 @@ function makeGroup(root: Root, gid: number, members: string[]): void {
     root.check(`the user ${user} is in the group docker`, `id -nG ${quote(user)} | tr ' ' '\\n' | grep -qx docker`);
 }
 
-/** The distribution's own packages of Docker, the engine first. */
+/** The distribution's own Docker packages, the engine first. */
 function distributionPackages({ family, name }: Distribution): string[] | undefined {
   if (family === "debian") return ["docker.io"];
   return name === "amazon" ? ["docker"] : undefined;
@@ -112,7 +112,7 @@ function fromDistribution(name: string, distribution: Distribution): string[] {
   });
 }
 
-/** Docker's own repository and keys, as docs.docker.com/engine/install has them for each distribution. */
+/** Docker's own repository and keys, from docs.docker.com/engine/install for each distribution. */
 function upstream(name: string, root: Root): string[] {
   const { family, name: distribution, id, codename, version } = root.distribution;
   if (distribution === "amazon")

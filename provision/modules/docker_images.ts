@@ -1,7 +1,8 @@
-// Pulls Docker images into the image's cache, so that jobs start without waiting for them. Docker has to run: put docker before.
+// Pulls Docker images into the image's cache, so that jobs don't wait for them. Docker must be running: put docker
+// before this module.
 //
-// A builder that is a container (stack local) can't fill the cache of a worker, whose layers are stored in another way: there the
-// images are saved, and each worker loads them once, when it boots for the first time.
+// A builder that is a container (stack local) can't fill a worker's cache, which stores layers differently: there the
+// images are saved, and each worker loads them once, at its first boot.
 import { UserError } from "../../common/user-error.ts";
 import { containerData } from "./shared/docker.ts";
 import { moduleKey } from "../recipe/load-modules.ts";
@@ -24,9 +25,9 @@ export const settings = {
   examples: [["busybox:1.37", "registry.example.com/team/tools@sha256:0123456789abcdef"]],
 };
 
-/** The images' names and ids, one pair a line. It stays in the image, whose tests read it again. */
+/** The images' names and ids, one pair a line. It stays in the image for its tests. */
 const list = `${ownFolder}/docker-images`;
-/** What workers load at their first boot. */
+/** The archive that workers load at their first boot. */
 const archive = `${ownFolder}/docker-images.tar`;
 const unit = "ci-docker-images.service";
 
@@ -66,7 +67,7 @@ function refuseOrder(name: string, cfg: BuildConfiguration): void {
     });
 }
 
-/** A worker may still be loading. An image that was saved by its digest has no name after it was loaded, but the same id. */
+/** A worker may still be loading. An image that was saved by its digest has no name after loading, but the same id. */
 function isThere(image: string): string {
   return `\
 id=$(awk -v image=${quote(image)} '$1 == image { print $2 }' ${list})

@@ -1,4 +1,4 @@
-// Sets variables for everybody: logins, commands that come by SSH, sudo, cron, and the services and agents that systemd starts.
+// Sets variables for everybody: logins, SSH commands, sudo, cron, and the services and agents that systemd starts.
 import { environmentFunctions } from "./shared/environment.ts";
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
@@ -17,7 +17,7 @@ export const settings = {
   propertyNames: { pattern: "^[A-Za-z_][A-Za-z0-9_]*$" },
   additionalProperties: {
     type: "string",
-    // /etc/environment knows no quoting, systemd expands % and splits at what is quoted.
+    // /etc/environment has no quoting; systemd expands % and splits at quotes.
     pattern: "^[^\\n\\r#\"'%\\\\]+$",
     description: "The value: one line, without `#`, `%`, quotation marks and backslashes.",
     examples: ["/opt/toolcache"],
@@ -51,7 +51,7 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
   for (const [key, value] of variables)
     root.check(
       `${key} is set for sessions and services`,
-      // What systemd gives to services is quoted where the shell would need it.
+      // systemd quotes values that need quoting in a shell.
       `grep -qxF ${quote(`${key}=${value}`)} /etc/environment\n[ "$(systemd-run --quiet --pipe --wait printenv ${key})" = ${quote(value)} ]`,
     );
 }

@@ -1,4 +1,4 @@
-// Puts files of the user's own into the image.
+// Puts the user's own files into the image.
 import { UserError } from "../../common/user-error.ts";
 import { sha256 } from "../plan/digest.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
@@ -84,7 +84,7 @@ export interface FileEntry {
 }
 
 /**
- * Records the files. Sealing leaves them alone, wherever they are: who writes a file's path into a recipe means it.
+ * Records the files. Sealing leaves them alone wherever they are: a path written into a recipe is intended.
  * @throws UserError when a source can't be read.
  */
 export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
@@ -141,7 +141,7 @@ function copy(root: Root, source: string, { path, mode, owner = "root:root" }: F
       `if [ -d "$from" ]; then`,
       ...copyFolder(mode, user, group, list),
       `else`,
-      // Born with its final mode, so that a secret is never open for a moment.
+      // Created with its final mode, so that a secret is never readable for a moment.
       `  install -T -m ${mode ?? "0644"} -o ${user} -g ${group} "$from" "$to"`,
       `fi`,
     ].join("\n"),
@@ -159,13 +159,16 @@ function copy(root: Root, source: string, { path, mode, owner = "root:root" }: F
   );
 }
 
-/** What folders were copied here, for the checks: the names of files and links in NAME, what they have to be in NAME.facts. */
+/**
+ * What folders were copied here, for the checks: the names of files and links in NAME, their expected facts in
+ * NAME.facts.
+ */
 const listsFolder = `${ownFolder}/files`;
 
 /**
- * Lines that copy the folder `$from` to `$to`. tar can do what cp can't: give an owner without losing setuid bits and capabilities on
- * the way, and leave the folders alone that are there, whose modes (/etc/sudoers.d) are the distribution's business. A folder
- * that was not there gets its name when it is complete.
+ * Lines that copy the folder `$from` to `$to`. Unlike cp, tar can set an owner without losing setuid bits and
+ * capabilities, and leave existing folders alone, whose modes (/etc/sudoers.d) are the distribution's. A new folder
+ * gets its name once it is complete.
  */
 function copyFolder(mode: string | undefined, user: string, group: string, list: string): string[] {
   const wanted = facts(mode?.replace(/^0+(?=.)/, "") ?? "%m", `${user}:${group}`);

@@ -1,5 +1,5 @@
-// A firewall that lets in SSH, answers, ping, and the ports of the recipe, and nothing else: firewalld on Red Hat's family, nftables on
-// Debian and Ubuntu. Connections of containers on the worker, and what goes out, are not touched.
+// A firewall that only lets in SSH, replies, ping, and the recipe's ports: firewalld on Red Hat's family, nftables on
+// Debian and Ubuntu. Connections of containers on the worker, and outgoing traffic, are not affected.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { quote } from "../shell/shell.ts";
@@ -35,7 +35,7 @@ interface Settings {
   backend?: "firewalld" | "nftables";
 }
 
-/** In a container the rules can't be loaded: its kernel is the host's. There only their syntax is checked. */
+/** A container can't load the rules: its kernel is the host's. There only their syntax is checked. */
 const inContainer = "systemd-detect-virt --quiet --container";
 
 /**
@@ -54,14 +54,14 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
 const zone = "ci-worker";
 
 /**
- * A zone of our own is the default one, for every card: images come with other defaults, Google's of Red Hat's family with `trusted`, which
- * lets in everything.
+ * Makes our own zone the default, for every network card: images have other defaults; Google's images of Red Hat's
+ * family use `trusted`, which lets in everything.
  */
 function firewalld(root: Root, ports: string[]): void {
   root.packages(["firewalld"]);
   root.file(`/etc/firewalld/zones/${zone}.xml`, zoneFile(ports));
   root.run(
-    // Works whether or not it runs; the running one is told afterwards.
+    // Works whether or not firewalld runs; a running one is updated afterwards.
     `[ "$(firewall-offline-cmd --get-default-zone)" = ${zone} ] || firewall-offline-cmd --set-default-zone=${zone}`,
   );
   root.enable("firewalld.service", { start: false });
@@ -70,7 +70,7 @@ function firewalld(root: Root, ports: string[]): void {
     "firewalld is enabled and running",
     `systemctl --quiet is-enabled firewalld.service && { ${inContainer} || systemctl --quiet is-active firewalld.service; }`,
   );
-  // The running firewall is the one that counts; asking it is what changes nothing.
+  // The running firewall is what counts; asking it changes nothing.
   root.check(
     "the firewall refuses what nothing lets in",
     `if ${inContainer}; then [ "$(firewall-offline-cmd --get-default-zone)" = ${zone} ] && exit; exit 1; fi
@@ -91,7 +91,9 @@ done`,
     );
 }
 
-/** What it does not name is refused, but ping: https://firewalld.org/documentation/man-pages/firewalld.zone.html */
+/**
+ * Everything it doesn't name is refused, except ping: https://firewalld.org/documentation/man-pages/firewalld.zone.html
+ */
 function zoneFile(ports: string[]): string {
   const lines = ports.map((port) => {
     const [range, protocol] = port.split("/");
@@ -113,7 +115,7 @@ function nftables(root: Root, ports: string[]): void {
   root.packages(["nftables"]);
   root.file(rulesFile, rules(ports));
   root.file(`/etc/systemd/system/${unit}`, serviceUnit);
-  // A network namespace of one's own, in which also a container may load rules: wrong ones end the bake here.
+  // In its own network namespace, where even a container may load rules: wrong ones end the bake here.
   root.run(`unshare --user --map-root-user --net nft --file ${rulesFile}\nsystemctl daemon-reload`);
   root.enable(unit, { start: false });
   root.run(`${inContainer} || systemctl restart ${unit}`);
@@ -131,12 +133,12 @@ function nftables(root: Root, ports: string[]): void {
   }
 }
 
-/** Sets `rules`: those of the kernel, or, in a container, as they would be loaded. */
+/** Sets `rules`: the kernel's or, in a container, the ones that would be loaded. */
 const loadedRules = `\
 if ${inContainer}; then rules=$(unshare --user --map-root-user --net sh -c 'nft --file ${rulesFile} && nft --numeric list table inet ci_worker')
 else rules=$(nft --numeric list table inet ci_worker); fi`;
 
-/** A table of our own: Docker and others have theirs, and a flush of all rules would take those along. */
+/** Our own table: Docker and others have theirs, and flushing all rules would remove those, too. */
 function rules(ports: string[]): string {
   const lines = ports.map((port) => {
     const [range, protocol] = port.split("/");
@@ -163,7 +165,7 @@ ${lines.join("\n")}
 `;
 }
 
-// Of our own, because stopping nftables.service flushes everybody's rules.
+// Our own unit, because stopping nftables.service flushes all rules.
 const serviceUnit = `[Unit]
 Description=Firewall of the CI worker
 DefaultDependencies=no

@@ -1,6 +1,7 @@
 // Installs fpm, a Ruby gem that makes rpm and deb packages of anything.
 //
-// No gem server could be reached where this was tested: it was tried with a gem of that name and a server of the test's own, on Debian 12.
+// No gem server could be reached from the test environment: it was tested with a gem of that name and a local server,
+// on Debian 12.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { quote } from "../shell/shell.ts";
@@ -32,18 +33,18 @@ interface Settings {
   source?: string;
 }
 
-/** Records Ruby, what builds gems with parts in C, what fpm calls to make packages, and the gem. */
+/** Records Ruby, what gems with C parts need to build, the package tools that fpm calls, and the gem. */
 export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
   const { version, source } = settingsOf<Settings>(cfg, "fpm", {});
   root.packages({
     apt: ["ruby", "ruby-dev", "gcc", "make", "libc6-dev", "rpm", "binutils", "ca-certificates"],
-    // AL2023 has no package ruby, but one that stands for it.
+    // AL2023 has no package named ruby, but another one provides it.
     dnf: ["ruby", "ruby-devel", "rubygems", "gcc", "make", "redhat-rpm-config", "rpm-build", "binutils"],
   });
   const wanted = version === undefined ? "" : ` --version ${quote(version)}`;
   const from = source === undefined ? "" : ` --clear-sources --source ${quote(source)}`;
   root.run(
-    // Into /usr/local/bin, where the distribution's own packages put nothing. --no-document is unknown to gem before 2.0.
+    // Into /usr/local/bin, which the distribution's packages don't use. gem before 2.0 doesn't know --no-document.
     `gem install${wanted}${from} --conservative --no-document --bindir /usr/local/bin fpm`,
   );
   root.check("fpm runs", "fpm --version");

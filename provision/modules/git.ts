@@ -1,7 +1,8 @@
-// Installs git: the distribution's package, or, where a version is given, that version from its source, in /usr/local. A login finds
-// the latter first where /usr/local/bin is first in PATH; module path sees to that.
+// Installs git: the distribution's package or, if a version is given, that version from source, in /usr/local. A login
+// finds the latter first if /usr/local/bin is first in PATH; module path does that.
 //
-// kernel.org could not be reached where this was tested: the build was tried with a stand-in for the source, on Debian 12.
+// kernel.org could not be reached from the test environment: the build was tested with a substitute for the source, on
+// Debian 12.
 import { fetchScript, requireCurl } from "./shared/download.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
@@ -82,7 +83,7 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
   );
 }
 
-// No Tcl, so no gitk: workers have no screen. Documentation would need a tool chain of its own.
+// No Tcl, so no gitk: workers have no screen. Documentation would need more tools.
 function buildScript(version: string, url: string, sha256: string): string {
   const options = "prefix=/usr/local NO_TCLTK=YesPlease NO_INSTALL_HARDLINKS=YesPlease";
   return `\

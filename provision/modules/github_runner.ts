@@ -1,11 +1,12 @@
-// Installs GitHub's Actions runner for a self-hosted worker. The image holds no registration, and the service is disabled; a
-// worker registers itself at its first boot by one line of its user data (cloud-config), with a token of GitHub's
-// (Settings > Actions > Runners, or the REST API's registration-token):
+// Installs GitHub's Actions runner for a self-hosted worker. The image holds no registration, and the service is
+// disabled; a worker registers itself at its first boot with one line of its user data (cloud-config), with a GitHub
+// token (Settings > Actions > Runners, or the REST API's registration-token):
 //
 //     runcmd: ["echo TOKEN | register-github-runner --url https://github.com/my-org --ephemeral"]
 //
-// What follows the address are further options of the runner's config.sh (--labels, --name, --runnergroup, --ephemeral). The sha256 of a
-// version stands in the notes of its release. Registering asks GitHub, so it was tried only with a runner that pretends.
+// More options of the runner's config.sh can follow the address (--labels, --name, --runnergroup, --ephemeral). The
+// sha256 of a version is in the notes of its release. Registering needs GitHub, so it was only tested with a simulated
+// runner.
 import { addAccount, addService, groupsSetting, type Agent } from "./shared/agent.ts";
 import { downloadSettings, installScript, type DownloadSettings } from "./shared/download.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
@@ -37,7 +38,7 @@ interface Settings extends DownloadSettings {
   groups?: string[];
 }
 
-// In a folder of this name beneath the account's home sealing looks for a registration that was left over.
+// Sealing looks for a leftover registration in a folder of this name under the account's home.
 const home = "/var/lib/github-runner";
 const folder = `${home}/actions-runner`;
 
@@ -54,7 +55,8 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
   };
   const agent = agentWith(groups);
   addAccount(name, root, agent);
-  // What its .NET needs (bin/installdependencies.sh of the runner). The ICU library's package has its version in its name.
+  // Dependencies of its .NET (bin/installdependencies.sh of the runner). The ICU library's package has its version in
+  // its name.
   root.packages({
     apt: ["libkrb5-3", "zlib1g", "libstdc++6", "libicu[0-9]+$"],
     dnf: ["krb5-libs", "zlib", "openssl-libs", "libicu"],
@@ -80,7 +82,8 @@ function agentWith(groups: readonly string[]): Agent {
     home,
     groups,
     registration: `${folder}/.runner`,
-    // As bin/actions.runner.service.template of the runner has it. A runner for one job (--ephemeral) ends well, and stays down.
+    // As in bin/actions.runner.service.template of the runner. A runner for one job (--ephemeral) exits cleanly, and is
+    // not restarted.
     service: `User=${name}
 WorkingDirectory=${folder}
 ExecStart=${folder}/runsvc.sh

@@ -1,11 +1,11 @@
-// Installs GitLab Runner. The image holds no registration, and the service is disabled; a worker registers itself at its first boot by
-// one line of its user data (cloud-config), with a runner's authentication token (glrt-...) of GitLab's:
+// Installs GitLab Runner. The image holds no registration, and the service is disabled; a worker registers itself at
+// its first boot with one line of its user data (cloud-config), with a GitLab runner authentication token (glrt-...):
 //
 //     runcmd: ["echo TOKEN | register-gitlab-runner --url https://gitlab.com --executor shell"]
 //
-// What follows the address are further options of gitlab-runner register (--executor docker --docker-image debian:12). The sha256 of a
-// version stands in release.sha256 of its release, in the line of binaries/gitlab-runner-linux-amd64. Registering asks GitLab, so it was tried
-// only with a runner that pretends.
+// More options of gitlab-runner register can follow the address (--executor docker --docker-image debian:12). The
+// sha256 of a version is in release.sha256 of its release, on the line of binaries/gitlab-runner-linux-amd64.
+// Registering needs GitLab, so it was only tested with a simulated runner.
 import { addAccount, addService, groupsSetting, type Agent } from "./shared/agent.ts";
 import { downloadSettings, installScript, type DownloadSettings } from "./shared/download.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
@@ -38,7 +38,7 @@ interface Settings extends DownloadSettings {
 }
 
 const home = "/var/lib/gitlab-runner";
-// Where the runner, run by root, looks for it; sealing removes one that was left over.
+// Where the runner, run by root, looks for it; sealing removes a leftover one.
 const configuration = "/etc/gitlab-runner/config.toml";
 
 /**
@@ -74,7 +74,7 @@ function agentWith(groups: readonly string[]): Agent {
     home,
     groups,
     registration: configuration,
-    // As gitlab-runner install writes it: the runner is root's, its jobs are the account's.
+    // As gitlab-runner install writes it: the runner runs as root, its jobs as the account.
     service: `ExecStart=/usr/local/bin/gitlab-runner run --config ${configuration} --working-directory ${home} --service ${name} --user ${name}
 Restart=always
 RestartSec=120`,

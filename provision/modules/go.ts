@@ -1,6 +1,7 @@
-// Installs Go, in one or several versions side by side, from upstream's archives: /opt/go/VERSION. `go` and `gofmt` of the first
-// version are on PATH (links in /usr/local/bin). Which sha256 belongs to a version stands on go.dev/dl, beside the archive.
-// Upstream could not be reached where this was tested: the scripts were tried with an archive of the same form, and Debian 12.
+// Installs Go, one or several versions side by side, from upstream's archives: /opt/go/VERSION. `go` and `gofmt` of the
+// first version are on PATH (links in /usr/local/bin). The sha256 of a version is on go.dev/dl, beside the archive.
+// Upstream could not be reached from the test environment: the scripts were tested with an archive of the same form, on
+// Debian 12.
 import type { BuildConfiguration, Root } from "../module.ts";
 import {
   installToolchain,
@@ -24,7 +25,7 @@ const go: Toolchain<ToolchainSettings> = {
   url: ({ version }, architecture) =>
     `https://go.dev/dl/go${version}.linux-${architecture === "x86_64" ? "amd64" : "arm64"}.tar.gz`,
   link: (_settings, isFirst) => (isFirst ? linkAll : ""),
-  // GOTOOLCHAIN: that very version, and not a newer one that it would fetch.
+  // GOTOOLCHAIN: this very version, not a newer one that it would download.
   works: ({ version }, folder) => isVersion(`${folder}/bin/go`, version),
   onPath: ({ version }, isFirst) => (isFirst ? isVersion("go", version) : undefined),
 };

@@ -1,4 +1,4 @@
-// Powers a worker off that no Jenkins controller uses (any more): no forgotten workers on the bill.
+// Powers off a worker that no Jenkins controller uses (any more): no forgotten workers on the bill.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { quote } from "../shell/shell.ts";
@@ -47,7 +47,7 @@ interface Settings {
 const script = "/usr/local/sbin/ci-idle-shutdown";
 
 /**
- * Records a timer, its service, and the script behind them.
+ * Records a timer, its service, and their script.
  * @throws UserError on a distribution without systemd.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
@@ -71,7 +71,7 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
   root.check("the idle shutdown can tell whether the worker is idle", `[[ $(${script} --look) == @(idle|busy) ]]`);
 }
 
-// The pattern never is on a command line but pgrep's own, which pgrep leaves out: the script can't take itself for the agent.
+// The pattern is only on pgrep's own command line, which pgrep ignores: the script can't mistake itself for the agent.
 function shutdownScript(process: string): string {
   return `#!/bin/bash
 # Powers the machine off unless a process of this pattern runs. With --look it only says "idle" or "busy".

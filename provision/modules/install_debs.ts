@@ -1,4 +1,4 @@
-// Installs deb files of the user's own; what they depend on comes from the distribution's repositories.
+// Installs the user's own deb files; their dependencies come from the distribution's repositories.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { findFiles, namesFile, rememberNames } from "./shared/package-files.ts";
@@ -17,7 +17,7 @@ export const settings = {
   examples: [["packages/agent_1.0_all.deb", "packages/more"]],
 };
 
-/** @throws UserError on a distribution that does not install debs, or when a path can't be read. */
+/** @throws UserError on a distribution that doesn't use debs, or when a path can't be read. */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   if (root.distribution.family !== "debian")
     throw new UserError({
@@ -31,7 +31,7 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
     [
       ...findFiles(uploads, "deb"),
       aptUpdate,
-      // apt drops its rights to the user _apt for reading the files; as root it can read them all, but says so in a warning.
+      // apt reads files as user _apt; as root it can read them all, but warns about it.
       `${aptGet} -o APT::Sandbox::User=root --no-install-recommends install "\${files[@]}"`,
       ...rememberNames("deb", `dpkg-deb --field "$file" Package`),
       `rm -rf -- "\${uploads[@]}"`,

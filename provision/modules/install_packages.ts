@@ -6,7 +6,8 @@ import { isInstalled, packageNames, settingsOf } from "./shared/module-settings.
 export const description = "Installs packages by name from the distribution's repositories";
 export const settingsRequired = true;
 
-// No space and no leading dash: a name, with a version where the package manager takes one (`git=1:2.39*`, `@development`).
+// No space and no leading dash: a name, with a version if the package manager supports one (`git=1:2.39*`,
+// `@development`).
 const names = {
   type: "array",
   minItems: 1,
@@ -46,6 +47,6 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
     });
   root.packages(packages);
   for (const each of wanted)
-    // A group (`@development`) is not a package, and what it holds is the distribution's affair.
+    // A group (`@development`) is not a package; the distribution decides what it contains.
     if (!each.startsWith("@")) root.check(`the package ${each} is installed`, isInstalled(root.distribution, each));
 }

@@ -1,4 +1,4 @@
-// Installs rpm files of the user's own, as Imaging Hot Sauce did: copied over, installed, removed again.
+// Installs the user's own rpm files, as Imaging Hot Sauce did: copies them, installs them, removes the copies.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { findFiles, namesFile, rememberNames } from "./shared/package-files.ts";
 import { settingsOf } from "./shared/module-settings.ts";
@@ -16,8 +16,9 @@ export const settings = {
 };
 
 /**
- * Records the copying and installing; without a list there is nothing to install, as in the example of Imaging Hot Sauce. On Debian and Ubuntu rpm itself is installed first; there a package can depend only on
- * packages in the same list, for rpm does not know of those that dpkg installed.
+ * Records the copying and installing; without a list there is nothing to install, as in Imaging Hot Sauce's example. On
+ * Debian and Ubuntu rpm itself is installed first; there a package can only depend on packages in the same list, as rpm
+ * doesn't know those that dpkg installed.
  * @throws UserError when a path can't be read.
  */
 export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
@@ -27,7 +28,7 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
   root.run(
     [
       ...findFiles(uploads, "rpm"),
-      // `upgrade` semantics, so that the module may run twice. dnf without any repository refuses to work: then rpm does it.
+      // Upgrades, so that the module may run twice. Without any repository dnf refuses to work: then rpm does it.
       `if command -v dnf >/dev/null && [ -n "$(dnf -q repolist --enabled)" ]; then dnf -y install "\${files[@]}"`,
       `elif command -v dnf >/dev/null; then dnf -y --disablerepo='*' install "\${files[@]}"`,
       `elif command -v yum >/dev/null; then yum -y install "\${files[@]}"`,

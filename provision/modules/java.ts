@@ -23,7 +23,7 @@ interface Settings {
   version?: number;
 }
 
-/** Which versions the distributions carry, by their package lists and release notes. */
+/** The versions that the distributions carry, from their package lists and release notes. */
 const available: Readonly<Record<string, readonly number[]>> = {
   debian12: [17],
   debian13: [21, 25],
@@ -54,7 +54,7 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
   root.packages([packageName(root.distribution, version)]);
   root.check("java runs", "java -version");
   if (version !== undefined)
-    // Java 8 and older call themselves 1.8.
+    // Java 8 and older report 1.8.
     root.check(`java is version ${version}`, `java -version 2>&1 | grep -Eq 'version "(1\\.)?${version}[."]'`);
 }
 

@@ -1,4 +1,4 @@
-// Gives root a known_hosts file, with the keys of hosts that jobs reach by SSH.
+// Gives root a known_hosts file with the keys of hosts that jobs reach by SSH.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { keepScript } from "../seal/kept.ts";
 import { settingsOf } from "./shared/module-settings.ts";
@@ -41,7 +41,7 @@ interface Host {
 
 const path = "/root/.ssh/known_hosts";
 
-/** Records the file, and that sealing has to leave it alone. */
+/** Records the file, and that sealing must leave it alone. */
 export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
   const hosts = settingsOf<Host[]>(cfg, "known_hosts", []);
   const lines = hosts.flatMap(({ host, keys }) => keys.map((key) => `${host} ${key}\n`));

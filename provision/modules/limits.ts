@@ -1,5 +1,6 @@
-// Sets what processes of users and services may use: open files above all, of which builds with many workers run out. Users get
-// the limits when they log in (by PAM), services when they are started (a job of an agent that is a service has no login).
+// Sets resource limits for processes of users and services: above all open files, which parallel builds run out of.
+// Users get the limits when they log in (by PAM), services when they start (a job of an agent that is a service has no
+// login).
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { quote } from "../shell/shell.ts";
@@ -7,7 +8,7 @@ import { quote } from "../shell/shell.ts";
 export const description = "Sets limits of open files, processes and the like, for logins and services";
 export const settingsRequired = true;
 
-/** A limit: its option of bash's ulimit, its name in systemd, and systemd's unit for the number that limits.conf(5) takes. */
+/** A limit: its option of bash's ulimit, its name in systemd, and systemd's unit for the number in limits.conf(5). */
 const known: Readonly<Record<string, { ulimit: string; systemd: string; unit?: string; factor?: number }>> = {
   as: { ulimit: "v", systemd: "AS", unit: "K" },
   core: { ulimit: "c", systemd: "CORE", unit: "K" },
@@ -73,7 +74,7 @@ interface Limit {
 const loginFile = "/etc/security/limits.d/99-worker.conf";
 const serviceFile = "/etc/systemd/system.conf.d/99-worker-limits.conf";
 
-/** Bash that holds where root may raise limits: with the capability CAP_SYS_RESOURCE, bit 24. */
+/** Bash that is true if root may raise limits: with the capability CAP_SYS_RESOURCE, bit 24. */
 const mayRaiseLimits = `(( 0x$(awk '$1 == "CapEff:" { print $2 }' /proc/self/status) >> 24 & 1 ))`;
 
 /** Records the files for PAM and for systemd. */
@@ -87,7 +88,7 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
 }
 
 function loginLines({ limit, user = "*", soft, hard }: Limit): string[] {
-  // `*` does not mean root.
+  // `*` does not include root.
   const users = user === "*" ? ["*", "root"] : [user];
   return users.flatMap((each) => [`${each} soft ${limit} ${soft}\n`, `${each} hard ${limit} ${hard}\n`]);
 }
@@ -98,7 +99,7 @@ function loginCheck(root: Root, { limit, user = "*", soft, hard }: Limit): void 
   const what = `${limit} is limited to ${soft}, at most ${hard}, for ${user === "*" ? "logins" : user}`;
   const lines = loginLines({ limit, user, soft, hard }).map((line) => quote(line.trimEnd()));
   const isSet = `for line in ${lines.join(" ")}; do grep --fixed-strings --line-regexp --quiet -- "$line" ${loginFile}; done`;
-  // Who is in a group is not known here; and sudo and su, by which checks run, forbid core files to what they run, whatever the limit is.
+  // Group members aren't known here; and sudo and su, which run the checks, disable core files whatever the limit is.
   if (user.startsWith("@") || limit === "core") {
     root.check(what, isSet);
     return;
@@ -106,7 +107,7 @@ function loginCheck(root: Root, { limit, user = "*", soft, hard }: Limit): void 
   const su = `su ${quote(user === "*" ? root.loginUser : user)} --shell /bin/bash --command`;
   root.check(
     what,
-    // A builder that is a container may be forbidden to go beyond the limits of the computer it runs on.
+    // A builder that is a container may not be allowed to exceed its host's limits.
     `\
 if systemd-detect-virt --quiet --container && ! ${mayRaiseLimits}; then
   ${isSet}
@@ -123,7 +124,7 @@ function forServices(root: Root, limits: readonly Limit[]): void {
     return `DefaultLimit${systemd}=${shown(soft)}:${shown(hard)}`;
   });
   root.file(serviceFile, `[Manager]\n${lines.join("\n")}\n`);
-  // A reload does not read this file again.
+  // A reload does not read this file.
   root.run("systemctl daemon-reexec");
   for (const { limit, soft, hard } of limits) {
     const { systemd = "", unit } = known[limit] ?? {};

@@ -1,5 +1,5 @@
-// Turns scatter-gather off on the network cards, at every boot: some hypervisors dropped packets whose data lay in too many pieces
-// (Xen's "skb rides the rocket"). Features can be turned off or on by any name that `ethtool -k` lists.
+// Turns scatter-gather off on the network cards at every boot: some hypervisors dropped packets with data in too many
+// pieces (Xen's "skb rides the rocket"). Features can be turned off or on by any name that `ethtool -k` lists.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { requireSystemd } from "./shared/units.ts";

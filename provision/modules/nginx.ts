@@ -13,7 +13,7 @@ export function modify(_name: string, root: Root): void {
   root.check("nginx is running", "systemctl --quiet is-active nginx.service");
   root.check(
     "nginx answers on port 80",
-    // By bash alone: a worker need not have curl.
+    // With bash alone: a worker may not have curl.
     [
       `exec 3<>/dev/tcp/127.0.0.1/80`,
       `printf 'GET / HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3`,

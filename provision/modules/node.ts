@@ -1,7 +1,8 @@
-// Installs Node.js with npm, in one or several versions side by side, from upstream's archives: /opt/node/VERSION. The commands of
-// the first version are on PATH (links in /usr/local/bin), and what `npm install --global` installs gets there, too. Which sha256
-// belongs to a version stands in upstream's SHASUMS256.txt beside the archive, in the line of node-vVERSION-linux-x64.tar.gz.
-// Upstream could not be reached where this was tested: the scripts were tried with an archive of the same form, and Debian 12.
+// Installs Node.js with npm, one or several versions side by side, from upstream's archives: /opt/node/VERSION. The
+// commands of the first version are on PATH (links in /usr/local/bin), and `npm install --global` installs there, too.
+// The sha256 of a version is in upstream's SHASUMS256.txt beside the archive, on the line of
+// node-vVERSION-linux-x64.tar.gz. Upstream could not be reached from the test environment: the scripts were tested with
+// an archive of the same form, on Debian 12.
 import type { BuildConfiguration, Root } from "../module.ts";
 import {
   installToolchain,
@@ -25,7 +26,8 @@ const node: Toolchain<ToolchainSettings> = {
   url: ({ version }, architecture) =>
     `https://nodejs.org/dist/v${version}/node-v${version}-linux-${architecture === "x86_64" ? "x64" : "arm64"}.tar.gz`,
   link: (_settings, isFirst) =>
-    // npm's own file of settings, as distributions use it: without it global packages would get to /opt, off PATH.
+    // npm's built-in settings file, as distributions use it: without it global packages would be installed under /opt,
+    // off PATH.
     isFirst ? `${linkAll}\nprintf 'prefix=/usr/local\\n' >"$folder/lib/node_modules/npm/npmrc"` : "",
   works: ({ version }, folder) =>
     `[ "$(${folder}/bin/node --version)" = v${version} ] && PATH=${folder}/bin:$PATH npm --version`,

@@ -1,5 +1,5 @@
-// Installs commands from npm's registry for everybody, by `npm install --global`. npm comes from module node, or from the distribution
-// (install_packages: [npm]); either has to be in the recipe before it.
+// Installs commands from npm's registry for everybody, with `npm install --global`. npm comes from module node or from
+// the distribution (install_packages: [npm]); either must precede it in the recipe.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { quote, quoteAll } from "../shell/shell.ts";
@@ -11,14 +11,14 @@ export const settings = {
   type: "array",
   minItems: 1,
   uniqueItems: true,
-  // A name, perhaps with a scope and a version: no address and no path, which would be another source.
+  // A name, optionally with a scope and a version: no address and no path, which would be another source.
   items: { type: "string", pattern: "^(@[a-z0-9~][a-z0-9._~-]*/)?[a-z0-9~][a-z0-9._~-]*(@[A-Za-z0-9^~<>=.*-]+)?$" },
   description:
     "The packages, each with a version (`typescript@5.9.3`) or without: then it is the newest one on the day of the bake.",
   examples: [["typescript@5.9.3", "yarn", "@angular/cli"]],
 };
 
-/** Records the installation. npm's own cache is not left behind. */
+/** Records the installation. npm's own cache is removed. */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   const packages = settingsOf<string[]>(cfg, "npm_packages", []);
   root.run(`\

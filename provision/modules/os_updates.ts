@@ -1,4 +1,4 @@
-// Installs all updates of the operating system, the kernel's too.
+// Installs all updates of the operating system, including the kernel.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { aptGet, aptUpdate } from "../plan/root.ts";
 import { settingsOf } from "./shared/module-settings.ts";
@@ -42,7 +42,7 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
   else redhat(root, releasever);
   if (!reboot) return;
   root.reboot();
-  // A container runs its host's kernel, whatever is installed in it. `uname -r` is the name of the kernel's folder.
+  // A container runs its host's kernel, whatever is installed. `uname -r` is the name of the kernel's folder.
   root.check(
     "the running kernel is the newest that is installed",
     `systemd-detect-virt --quiet --container || [ "$(uname -r)" = "$(ls -1 /lib/modules | sort -V | tail -n 1)" ]`,
@@ -52,7 +52,7 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
 function debian(root: Root): void {
   root.run(`${aptUpdate}\n${aptGet} dist-upgrade\n${aptGet} autoremove`);
   root.check("no package is half-installed", `[ -z "$(dpkg --audit)" ]`);
-  // Sealing removes the package lists, and then nothing is known to be upgradable: the builder's test is the one that tells.
+  // Sealing removes the package lists, and then no update is known: the builder's test is the one that counts.
   root.check(
     "no update of the operating system is left to install",
     `! apt-get --simulate -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= dist-upgrade | grep '^Inst '`,
@@ -67,7 +67,7 @@ function redhat(root: Root, releasever: string | undefined): void {
   const notice =
     "echo \"notice: updates of $(rpm -q --qf '%{VERSION}' system-release) only, the release of the base image; os_updates.releasever: latest goes beyond it\"";
   root.run(`${packageCommand} -y upgrade${release}${isLocked && release === "" ? `\n${notice}` : ""}`);
-  // Exit status 100 is "there are updates"; without cached lists (on the sealed image) the command fails with 1.
+  // Exit status 100 means "there are updates"; without cached lists (on the sealed image) the command fails with 1.
   root.check(
     "no update of the operating system is left to install",
     `status=0; ${packageCommand} -q -C check-update${release} || status=$?; [ "$status" -ne 100 ]`,

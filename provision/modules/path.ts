@@ -1,5 +1,5 @@
-// Puts folders first in PATH for everybody: login shells, commands that come by SSH, sudo, cron, and the services and agents that
-// systemd starts. What a job installs to /usr/local/bin then wins over the distribution's own.
+// Puts folders first in PATH for everybody: login shells, SSH commands, sudo, cron, and the services and agents that
+// systemd starts. What a job installs to /usr/local/bin then takes precedence over the distribution's own.
 import { environmentFunctions } from "./shared/environment.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
@@ -12,18 +12,18 @@ export const settings = {
   type: "array",
   minItems: 1,
   uniqueItems: true,
-  // No colon, which separates folders, and nothing that sudoers, systemd, PAM or a shell would read as more than a letter.
+  // No colon, which separates folders, and nothing special to sudoers, systemd, PAM or a shell.
   items: { type: "string", pattern: "^/[A-Za-z0-9._/+-]*[A-Za-z0-9._+-]$" },
   default: ["/usr/local/bin"],
   description: "The folders, the first one foremost. They need not exist yet.",
   examples: [["/usr/local/bin"], ["/opt/tools/bin", "/usr/local/bin"]],
 };
 
-/** What every distribution has in its PATH, in Debian's order. */
+/** The PATH of every distribution, in Debian's order. */
 const system = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /**
- * Records PATH in all places where one is decided. Module sudo, where it is used, too, lets sudo keep the caller's PATH.
+ * Records PATH wherever one is set. Module sudo, if used, too, lets sudo keep the caller's PATH.
  * @throws UserError on a distribution without systemd.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
@@ -31,10 +31,10 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
   const folders = settingsOf<string[]>(cfg, "path", ["/usr/local/bin"]);
   const path = [...new Set([...folders, ...system])].join(":");
   root.packages(["sudo"]);
-  // The last of the files there; what a user has put behind stays behind.
+  // The last file there; additions that a user appended to PATH stay at its end.
   root.file("/etc/profile.d/zz-ci-path.sh", profile(folders));
   root.run(`${environmentFunctions}\nset_variable PATH ${quote(path)}`);
-  // Before 10-ci-worker of module sudo, which wins where it is there.
+  // Before 10-ci-worker of module sudo, which takes precedence if present.
   root.file("/etc/sudoers.d/05-ci-path", `Defaults secure_path="${path}"\n`, { mode: "0440" });
   root.run("visudo --check --quiet");
   root.file("/etc/systemd/system.conf.d/10-ci-path.conf", `[Manager]\nDefaultEnvironment="PATH=${path}"\n`);

@@ -1,6 +1,7 @@
-// Installs the newest pip beside the distribution's, which is old and, on distributions that follow PEP 668, refuses to install
-// anything. It lives in a virtual environment of its own (/opt/pip), and /usr/local/bin/pip is a link to it: what root installs with
-// it gets there, what a user installs gets into that user's ~/.local. The distribution's own Python packages are never touched.
+// Installs the newest pip beside the distribution's, which is old and, on distributions that follow PEP 668, refuses to
+// install anything. It has its own virtual environment (/opt/pip), and /usr/local/bin/pip is a link to it: what root
+// installs with it goes there, what a user installs goes to that user's ~/.local. The distribution's own Python
+// packages are never touched.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { ownFolder } from "../seal/kept.ts";
 import { settingsOf } from "./shared/module-settings.ts";
@@ -42,7 +43,7 @@ interface Settings {
 }
 
 const folder = "/opt/pip";
-/** Which version it was at the bake. It stays in the image, whose tests read it again. */
+/** The version at the bake. It stays in the image for its tests. */
 const noted = `${ownFolder}/pip-version`;
 
 /** Records the virtual environment, the update of pip in it, and the links. */
@@ -53,7 +54,7 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
   const from = index === undefined ? "" : ` --index-url ${quote(index)}`;
   root.run(
     [
-      // With the system's packages in sight, so that pip lets users install into their homes.
+      // With the system's packages visible, so that pip lets users install into their homes.
       `[ -x ${folder}/bin/python3 ] || python3 -m venv --system-site-packages ${folder}`,
       `requirements=$(mktemp)`,
       `trap 'rm -f "$requirements"' EXIT`,
@@ -71,7 +72,8 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
   );
   root.check(
     "a user's pip installs into the user's home",
-    // --dry-run and --no-index: nothing is fetched, and an empty list needs nothing; what counts is that it is not refused.
+    // --dry-run and --no-index: nothing is fetched, and an empty list needs nothing; the test is that pip doesn't
+    // refuse.
     `[ -L /usr/local/bin/pip3 ] && runuser -u ${quote(root.loginUser)} -- /usr/local/bin/pip --isolated --disable-pip-version-check install --user --no-index --quiet pip`,
   );
 }

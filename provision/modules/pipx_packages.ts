@@ -1,4 +1,5 @@
-// Installs Python programs for everybody, each in a virtual environment of its own (/opt/pipx), with its commands in /usr/local/bin.
+// Installs Python programs for everybody, each in its own virtual environment (/opt/pipx), with its commands in
+// /usr/local/bin.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
@@ -54,7 +55,7 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
     typeof each === "string" ? { package: each } : each,
   );
   refuseDoubles(name, programs);
-  // pipx is in EPEL on Red Hat's family: a virtual environment and links are all that it would make.
+  // Red Hat's family only has pipx in EPEL: a virtual environment and links are all that it would make.
   root.packages({ apt: ["python3", "python3-venv"], dnf: ["python3"] });
   for (const program of programs) {
     const folder = folderOf(program);
@@ -69,7 +70,7 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
 const nameOf = ({ package: each }: Program): string => each.replace(/[[=<>!~].*$/, "");
 const folderOf = (program: Program): string => `/opt/pipx/${nameOf(program).toLowerCase()}`;
 
-/** The commands are those that the package itself declares, not its dependencies. */
+/** Only the package's own commands, not its dependencies'. */
 function install(folder: string, program: Program): string {
   return `\
 [ -x ${folder}/bin/python3 ] || python3 -m venv ${folder}

@@ -1,7 +1,7 @@
-// Sends what the workers fetch through a proxy: packages, logins and their commands, services and Docker. Name it before the
-// modules that fetch something, and the bake goes through the proxy as well. The values lie in /etc/proxy.env. A proxy that asks for a
-// name and a password: both get into the image (`keep_secret: true` says that this is meant), in files that only root can read;
-// processes on the worker see them in their environment, as every program that is to use the proxy must.
+// Sends the workers' downloads through a proxy: packages, logins and their commands, services and Docker. Put it before
+// the modules that fetch something, and the bake goes through the proxy as well. The values are in /etc/proxy.env. If
+// the proxy needs a name and a password, both end up in the image (`keep_secret: true` confirms it), in files that only
+// root can read; processes on the worker see them in their environment, as every program that uses the proxy must.
 import { UserError } from "../../common/user-error.ts";
 import { proxyVariables } from "./shared/download.ts";
 import { environmentFunctions } from "./shared/environment.ts";
@@ -39,7 +39,7 @@ export const settings = {
     no_proxy: {
       type: "array",
       items: { type: "string", pattern: "^[A-Za-z0-9.:/*_-]+$" },
-      // The cloud's metadata service answers the machine itself and no proxy.
+      // The cloud's metadata service only answers the machine itself, not a proxy.
       default: ["localhost", "127.0.0.1", "::1", "169.254.169.254", "metadata.google.internal"],
       description: "Hosts and domains (`.example.com`) that are asked directly.",
       examples: [["localhost", ".example.com"]],
@@ -103,7 +103,8 @@ const dropIn = (unit: string) => `/etc/systemd/system/${unit}.d/ci-proxy.conf`;
 
 /**
  * Records the proxy.
- * @throws UserError for a password without `keep_secret`, and for services where systemd is missing or too old (CentOS 7) to be told.
+ * @throws UserError for a password without `keep_secret`, and for services if systemd is missing or too old to set it
+ * (CentOS 7).
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   const given = settingsOf<Settings>(cfg, "proxy", { http: "" });
@@ -132,7 +133,7 @@ function refuse(name: string, root: Root, given: Settings, services: boolean, do
       cure: "add `keep_secret: true` if that is meant",
     });
   if (given.docker && docker) requireSystemd(name, root);
-  // Drop-ins for all units of a type came with systemd 244.
+  // Drop-ins for all units of a type need systemd 244.
   if (services && (root.distribution.init !== undefined || root.distribution.id === "centos7"))
     throw new UserError({
       where,
@@ -147,7 +148,7 @@ function modeFor(username: string | undefined): string {
   return username === undefined ? "644" : "600";
 }
 
-/** Everything is put together on the builder: a secret is not known before. */
+/** Assembled on the builder: a secret is not known before. */
 function variablesScript({ http, https = http, no_proxy: direct, username, password }: Settings): string {
   const none = direct ?? settings.properties.no_proxy.default;
   const credentials =
@@ -191,7 +192,7 @@ mv ${proxyVariables}.new ${proxyVariables}`;
 function forPackages(root: Root, { no_proxy: direct, username }: Settings): string {
   const none = direct ?? settings.properties.no_proxy.default;
   if (root.distribution.packageManager === "apt") {
-    // Only names of hosts: apt knows no domains and networks here.
+    // Only host names: apt supports no domains and networks here.
     const hosts = none.filter((each) => /^[A-Za-z0-9][A-Za-z0-9.-]*$/.test(each));
     const lines = hosts.flatMap((host) =>
       ["http", "https"].map((scheme) => `Acquire::${scheme}::Proxy::${host} "DIRECT";`),
@@ -247,7 +248,7 @@ done`,
 }
 
 function forUnit(root: Root, unit: string, who: string): void {
-  // Without the dash it would be an error on a worker whose owner removes the file.
+  // Without the dash a missing file would be an error on a worker whose owner removes it.
   root.file(dropIn(unit), `[Service]\nEnvironmentFile=-${proxyVariables}\n`);
   root.run("systemctl daemon-reload");
   const example = unit === "service" ? "systemd-journald.service" : unit;

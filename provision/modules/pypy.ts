@@ -1,7 +1,8 @@
-// Installs PyPy, a fast Python, from upstream's archive: /opt/python-pypy/VERSION, with its commands linked from /usr/local/bin.
-// Which sha256 belongs to an archive stands on pypy.org/checksums.html.
+// Installs PyPy, a fast Python, from upstream's archive: /opt/python-pypy/VERSION, with its commands linked from
+// /usr/local/bin. The sha256 of an archive is on pypy.org/checksums.html.
 //
-// Upstream could not be reached where this was tested: the scripts were tried with an archive of the same form, on Debian 12.
+// Upstream could not be reached from the test environment: the scripts were tested with an archive of the same form, on
+// Debian 12.
 import { downloadSettings, installScript, requireCurl, type DownloadSettings } from "./shared/download.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
@@ -42,7 +43,7 @@ interface Settings extends DownloadSettings {
   python?: string;
 }
 
-/** Records the download and the links: `pypy`, and `pypy3` where it speaks Python 3. */
+/** Records the download and the links: `pypy`, and `pypy3` if it is for Python 3. */
 export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
   const given = settingsOf<Settings | undefined>(cfg, "pypy", undefined);
   if (!given) return;

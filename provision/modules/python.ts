@@ -1,8 +1,9 @@
-// Installs Python, in one or several versions side by side and beside the distribution's own, from the builds of python-build-standalone
-// (the ones uv and hatch use: nothing to compile): /opt/python/VERSION. A version is on PATH as python3.X and pip3.X (links in
-// /usr/local/bin), never as python3, which is the distribution's: its own tools need it. The sha256 stands in SHA256SUMS of
-// the release, in the line of cpython-VERSION+RELEASE-x86_64-unknown-linux-gnu-install_only.tar.gz.
-// Upstream could not be reached where this was tested: the scripts were tried with an archive of the same form, and Debian 12.
+// Installs Python, one or several versions side by side and beside the distribution's own, from the builds of
+// python-build-standalone (which uv and hatch use: nothing to compile): /opt/python/VERSION. A version is on PATH as
+// python3.X and pip3.X (links in /usr/local/bin), never as python3, which is the distribution's: its own tools need it.
+// The sha256 is in SHA256SUMS of the release, on the line of
+// cpython-VERSION+RELEASE-x86_64-unknown-linux-gnu-install_only.tar.gz. Upstream could not be reached from the test
+// environment: the scripts were tested with an archive of the same form, on Debian 12.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { installToolchain, toolchainSchema, type Toolchain, type ToolchainSettings } from "./shared/toolchain.ts";
 
@@ -37,7 +38,7 @@ const python: Toolchain<Settings> = {
   name: "python",
   shortName: short,
   url: ({ version, release }, architecture) =>
-    // The + of the file's name has to be written as %2B in an address.
+    // The + in the file's name must be written as %2B in a URL.
     `https://github.com/astral-sh/python-build-standalone/releases/download/${release}/cpython-${version}%2B${release}-${architecture}-unknown-linux-gnu-install_only.tar.gz`,
   link: ({ version }) => `\
 ln -s -f -n "$folder/bin/python${short(version)}" /usr/local/bin/python${short(version)}

@@ -1,7 +1,7 @@
-// Adds package repositories: further parts of the distribution's own by their names (EPEL, universe, contrib), and anybody's with the
-// key that its packages are signed with. Each repository's key counts for that repository alone (Signed-By, gpgkey).
+// Adds package repositories: more parts of the distribution's own by name (EPEL, universe, contrib), and third-party
+// ones with the key that signs their packages. Each key is only trusted for its own repository (Signed-By, gpgkey).
 //
-// Tried on Debian 12; EPEL, crb and rpm repositories are checked by shellcheck alone, for no root of Red Hat's family could be had.
+// Tested on Debian 12; EPEL, crb and rpm repositories are only checked by shellcheck, as no Red Hat root was available.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Distribution, Root } from "../module.ts";
 import { addRepository, aptKnows, indexTargets, type PackageRepository } from "./shared/repositories.ts";
@@ -130,7 +130,8 @@ type Entry = string | PackageRepository;
 
 /**
  * Records the repositories.
- * @throws UserError when the list has nothing for the distribution, the distribution has no part of that name, or dnf is given suites or components.
+ * @throws UserError if the list has nothing for the distribution, the distribution has no part of that name, or dnf is
+ * given suites or components.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   const given = settingsOf<Entry[] | { apt?: Entry[]; dnf?: Entry[] }>(cfg, "repositories", []);
@@ -177,7 +178,7 @@ function addPart(root: Root, part: string): void {
 }
 
 /**
- * A file of our own beside the distribution's, with the same addresses: cloud-init writes the distribution's file anew on every
+ * Our own file beside the distribution's, with the same addresses: cloud-init rewrites the distribution's file on every
  * machine, and it has one of two formats.
  */
 function addComponent(root: Root, component: string): void {
@@ -207,7 +208,7 @@ function addComponent(root: Root, component: string): void {
 }
 
 /**
- * Debian's newer versions, at the address that has the release itself. Nothing is taken from there unless it is asked for by
+ * Debian's newer versions, at the release's own address. Nothing is installed from there unless requested by
  * `NAME/CODENAME-backports` in install_packages.
  */
 function addBackports(root: Root): void {
@@ -238,7 +239,10 @@ function addBackports(root: Root): void {
   root.check(`the packages of ${suite} are known to apt`, aptKnows("$(RELEASE)", suite));
 }
 
-/** Prints the line Signed-By of an address that is in the sources already: apt refuses two answers to that for one address. */
+/**
+ * Prints the Signed-By line of an address that is already in the sources: apt refuses two different ones for one
+ * address.
+ */
 const keyOf = `\
 key_of() {
   local uri=\${1%/}
@@ -255,7 +259,7 @@ key_of() {
   sed -n "s|^deb .*signed-by=\\([^] ]*\\).*\\] *$uri.*|Signed-By: \\1|p" /etc/apt/sources.list 2>/dev/null | head -n 1 || true
 }`;
 
-/** The distribution's own package, which brings Fedora's key for it; gpgcheck is on in it. */
+/** The distribution's own package, which includes Fedora's key; it enables gpgcheck. */
 function addEpel(root: Root): void {
   root.packages(["epel-release"]);
   root.check("the repository EPEL is there", isInstalled(root.distribution, "epel-release"));

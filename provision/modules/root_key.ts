@@ -1,5 +1,5 @@
-// Gives root a private SSH key of the project's own: acceptance tests reach other machines with it. It is a secret that lies in the
-// image, readable for root: whoever may boot the image has it, so make it a key for nothing else.
+// Gives root a private SSH key of the project's own, with which acceptance tests reach other machines. The secret is in
+// the image, readable for root: anybody who may boot the image has it, so use the key for nothing else.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { keepScript, keepSecretScript } from "../seal/kept.ts";
 import { holdsSecret } from "../shell/secret-text.ts";
@@ -32,7 +32,7 @@ interface Settings {
 }
 
 /**
- * Records the key, its public half beside it, and that sealing has to leave both alone. The script fails when it is no private key,
+ * Records the key, its public half, and that sealing must leave both alone. The script fails if it is no private key,
  * or has a passphrase.
  */
 export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
@@ -42,7 +42,7 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
   root.file(path, key, { mode: "0600" });
   root.run(
     [
-      // A secret may have lost the line break at its end on the way, and ssh refuses a key without it.
+      // A secret may have lost its final line break, and ssh refuses a key without it.
       `if [ -n "$(tail -c 1 ${path})" ]; then echo >>${path}; fi`,
       `if ! ssh-keygen -y -P '' -f ${path} >${path}.pub; then`,
       `  rm -f ${path} ${path}.pub`,

@@ -1,4 +1,4 @@
-// Runs scripts of the user's own: for what no module does yet.
+// Runs the user's own scripts, for what no module does.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { quote } from "../shell/shell.ts";
@@ -49,7 +49,7 @@ export interface ScriptEntry {
   source?: string;
 }
 
-/** Records the scripts in their order. @throws UserError when a source can't be read. */
+/** Records the scripts in order. @throws UserError when a source can't be read. */
 export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
   const given = settingsOf<string | ScriptEntry | (string | ScriptEntry)[]>(cfg, "run", []);
   for (const each of Array.isArray(given) ? given : [given]) {

@@ -1,8 +1,8 @@
-// Installs Rust, in one or several versions side by side, by upstream's standalone installer: /opt/rust/VERSION. The commands of
-// the first version (rustc, cargo, rustfmt, clippy) are on PATH (links in /usr/local/bin); the linker that rustc needs is installed,
-// too. There is no rustup in it, so a project's rust-toolchain.toml is not followed. The sha256 of a version stands in the file
-// of the archive's address with .sha256 at its end.
-// Upstream could not be reached where this was tested: the scripts were tried with an archive of the same form, and Debian 12.
+// Installs Rust, one or several versions side by side, with upstream's standalone installer: /opt/rust/VERSION. The
+// commands of the first version (rustc, cargo, rustfmt, clippy) are on PATH (links in /usr/local/bin); the linker that
+// rustc needs is installed, too. There is no rustup, so a project's rust-toolchain.toml has no effect. The sha256 of a
+// version is in the file at the archive's address with .sha256 appended. Upstream could not be reached from the test
+// environment: the scripts were tested with an archive of the same form, on Debian 12.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { quote } from "../shell/shell.ts";
 import {
@@ -45,7 +45,7 @@ mkdir "$work/installer"
   "$work/installer/install.sh" --prefix="$folder" --disable-ldconfig --without=${quote(without.join(","))}`,
   link: (_settings, isFirst) => (isFirst ? linkAll : ""),
   works: ({ version }, folder) =>
-    // A newer rustc takes it from RUSTC, a cargo of /opt on its own would ask PATH for it.
+    // A newer cargo takes rustc from RUSTC; otherwise a cargo in /opt would look for it on PATH.
     `[[ "$(${folder}/bin/rustc --version)" == "rustc ${version} "* && "$(RUSTC=${folder}/bin/rustc ${folder}/bin/cargo --version)" == "cargo "* ]]`,
   onPath: ({ version }, isFirst) =>
     isFirst ? `[[ "$(rustc --version)" == "rustc ${version} "* ]] && cargo --version && command -v cc` : undefined,

@@ -1,7 +1,7 @@
-// Keeps SELinux enforcing: jobs then meet what the users of their packages meet. Red Hat's family only; what follows in the recipe is
-// installed under it, so let it come early.
+// Keeps SELinux enforcing, so that jobs run under the same conditions as the users of their packages. Red Hat's family
+// only; later modules install under it, so put it early.
 //
-// Not tried: no root of Red Hat's family could be had where this was tested. Its scripts are checked by shellcheck alone.
+// Not tested on a machine: no Red Hat root was available. Its scripts are only checked by shellcheck.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
@@ -48,7 +48,7 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
   root.run(
     [
       `sed -i -E 's/^SELINUX=.*/SELINUX=enforcing/; s/^SELINUXTYPE=.*/SELINUXTYPE=targeted/' ${configuration}`,
-      // The kernel's command line wins over the file. A container has no boot loader.
+      // The kernel's command line overrides the file. A container has no boot loader.
       `if command -v grubby >/dev/null && ! systemd-detect-virt --quiet --container; then grubby --update-kernel=ALL --remove-args="selinux enforcing"; fi`,
       `case "$(getenforce)" in`,
       `  Permissive) setenforce 1 ;;`,

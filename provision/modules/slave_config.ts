@@ -1,4 +1,4 @@
-// Makes /etc/slave_config, where the Jenkins controller copies files to.
+// Makes /etc/slave_config, which the Jenkins controller copies files to.
 import type { Root } from "../module.ts";
 
 export const description = "Makes /etc/slave_config, a folder the Jenkins controller may write to";

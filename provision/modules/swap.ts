@@ -1,6 +1,6 @@
-// Gives workers swap: a file that is made at first boot, so that the image does not carry it, and is in use from every boot on. It
-// is made after cloud-init has grown the root file system to the worker's disk. On the builder there is none: a container can't have
-// one, and sealing would remove it.
+// Gives workers swap: a file that is made at first boot, so that the image doesn't contain it, and is used from every
+// boot on. It is made after cloud-init has grown the root file system to the worker's disk. The builder has none: a
+// container can't have one, and sealing would remove it.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { UserError } from "../../common/user-error.ts";
 import { parseSize, sizeForm } from "../../common/sizes.ts";
@@ -38,14 +38,14 @@ interface Settings {
   swappiness?: number;
 }
 
-/** Made on the worker, and not on the builder, so that the image does not carry it. */
+/** Made on the worker rather than the builder, so that the image doesn't contain it. */
 const swapFile = "/swapfile";
 const script = "/usr/local/sbin/ci-swap";
 const sysctlFile = "/etc/sysctl.d/90-ci-swap.conf";
 
 /**
  * Records the script that makes the file and the service that runs it at boot.
- * @throws UserError on a distribution without systemd, and for a size that is none.
+ * @throws UserError on a distribution without systemd, and for an invalid size.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   requireSystemd(name, root);
@@ -67,7 +67,7 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
   root.check("the swap file is made at boot", "systemctl --quiet is-enabled ci-swap.service");
   root.check(
     `a worker has ${size} of swap, and the builder none in its image`,
-    // The service may be still at work on a machine that has just booted. The header takes a page of the file.
+    // The service may still be running on a machine that has just booted. The header takes a page of the file.
     `if [ -e ${builderMark} ]; then [ -x ${script} ] && [ ! -e ${swapFile} ]; exit; fi
 systemctl start ci-swap.service || { journalctl --unit=ci-swap.service --lines=5 --no-pager; exit 1; }
 size=$(awk '$1 == "${swapFile}" { print $3 }' /proc/swaps)

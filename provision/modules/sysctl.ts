@@ -1,4 +1,4 @@
-// Sets kernel parameters on the workers, from boot on: what databases, browsers and many watched files in tests need.
+// Sets kernel parameters on the workers at boot: what databases, browsers and many watched files in tests need.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { quote } from "../shell/shell.ts";
@@ -21,13 +21,13 @@ export const settings = {
   examples: [{ "vm.max_map_count": 262144, "net.ipv4.ip_local_port_range": "1024 65000" }],
 };
 
-/** After all other files, the distribution's 99-sysctl.conf among them: the last one wins. */
+/** After all other files, including the distribution's 99-sysctl.conf: the last one wins. */
 const file = "/etc/sysctl.d/99-worker.conf";
 
 /** A container can't set its host's parameters. */
 const inContainer = "systemd-detect-virt --quiet --container";
 
-/** Records the file, and that it is applied where that is possible. */
+/** Records the file, and applies it if possible. */
 export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
   const parameters = Object.entries(settingsOf<Record<string, string | number>>(cfg, "sysctl", {}));
   root.packages({ apt: ["procps"], dnf: ["procps-ng"] });

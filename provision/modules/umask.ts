@@ -13,17 +13,17 @@ export const settings = {
   examples: ["022", "0027"],
 };
 
-/** Records the umask in all places where one is decided. */
+/** Records the umask wherever one is set. */
 export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
   const umask = settingsOf(cfg, "umask", "022").slice(-3);
   const user = quote(root.loginUser);
   root.run(
     [
-      // UMASK is for those who ask login.defs, among them useradd (modes of new homes follow HOME_MODE where there is one).
+      // UMASK is for programs that read login.defs, such as useradd (modes of new homes follow HOME_MODE if set).
       `if grep -q '^UMASK' /etc/login.defs; then sed -i -E 's/^UMASK\\s.*/UMASK\\t\\t${umask}/' /etc/login.defs`,
       `else printf 'UMASK\\t\\t${umask}\\n' >>/etc/login.defs; fi`,
       `printf 'umask ${umask}\\n' >/etc/profile.d/zz-umask.sh`,
-      // Red Hat's own files lower it to 002 for users with a group of their own.
+      // Red Hat's own files change it to 002 for users with their own group.
       `for file in /etc/profile /etc/bashrc; do`,
       `  if [ -f "$file" ]; then sed -i -E 's/^(\\s*)umask 0?[0-7]{3}$/\\1umask ${umask}/' "$file"; fi`,
       `done`,
@@ -35,7 +35,7 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
   );
   if (root.distribution.family === "debian") debianPam(root, umask);
   else redhatPam(root, umask);
-  // Started with another umask, so that a place that merely passes it on shows.
+  // Start with another umask, to detect a place that merely inherits it.
   root.check(
     `umask is 0${umask} in a login shell`,
     `[ "$(umask 077; su --login ${user} --command umask)" = 0${umask} ]`,
@@ -50,12 +50,14 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
   );
 }
 
-/** The options name the umask outright: without them pam_umask gives users with a group of their own 002 (USERGROUPS_ENAB). */
+/**
+ * The option sets the umask explicitly: without it pam_umask gives users with their own group 002 (USERGROUPS_ENAB).
+ */
 function pamLine(umask: string): string {
   return `optional\tpam_umask.so umask=0${umask} nousergroups`;
 }
 
-/** By Debian's own way to change PAM, which survives updates of other PAM packages. */
+/** Debian's own way to change PAM, which survives updates of other PAM packages. */
 function debianPam(root: Root, umask: string): void {
   const profile = [
     "Name: umask of the CI worker",
@@ -68,7 +70,7 @@ function debianPam(root: Root, umask: string): void {
   root.run("DEBIAN_FRONTEND=noninteractive pam-auth-update --package --enable ci-images-umask");
 }
 
-/** Red Hat has no common session file of this kind that authselect would leave alone: each service gets the line. */
+/** Red Hat has no common session file that authselect would leave alone: each service gets the line. */
 function redhatPam(root: Root, umask: string): void {
   root.run(
     [

@@ -1,7 +1,7 @@
-// Warms a user's pip cache with the wheels that a Python project needs: they are fetched, and built where there is no wheel, once in
-// the bake, and no job waits for that again. A job's pip still asks the index which versions there are.
+// Fills a user's pip cache with the wheels that a Python project needs: they are fetched, or built if there is no
+// wheel, once during the bake, and no job waits for that again. A job's pip still asks the index for versions.
 //
-// Tried on Debian 12 with an index of the test's own.
+// Tested on Debian 12 with a local index.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { keepScript, ownFolder } from "../seal/kept.ts";
@@ -54,11 +54,11 @@ interface Settings {
   index_url?: string;
 }
 
-/** Size and sha256 of each wheel, one a line. It stays in the image, whose tests read it again. */
+/** Size and sha256 of each wheel, one a line. It stays in the image for its tests. */
 const noted = `${ownFolder}/wheel-cache`;
 
 /**
- * Records the fetching.
+ * Records the downloads.
  * @throws UserError when there are neither requirements nor files, or a file can't be read.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
@@ -80,12 +80,12 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
       `trap 'rm -rf "$work"' EXIT`,
       `chown "$user" "$work"`,
       ...uploads.map((file) => `chmod -R a+rX ${quote(file)}`),
-      // The user's own pip: the newest where module pip was before, else the distribution's.
+      // The user's own pip: the newest if module pip ran before, else the distribution's.
       `pip=$(PATH=/usr/local/bin:/usr/bin command -v pip3)`,
       `runuser -u "$user" -- env HOME="$home" "$pip" --disable-pip-version-check wheel --quiet --cache-dir "$home/.cache/pip" --wheel-dir "$work/wheels" ${quoteAll([...options, ...requirements])}`,
       `install -d ${ownFolder}`,
       `for wheel in "$work"/wheels/*.whl; do echo "$(stat -c %s "$wheel") $(sha256sum <"$wheel" | cut -d' ' -f1)"; done | sort >${noted}`,
-      // Sealing empties root's cache, unless it is meant.
+      // Sealing empties root's cache unless it is kept.
       ...(user === "root" ? [keepScript("/root/.cache/pip")] : []),
     ].join("\n"),
   );
@@ -102,7 +102,7 @@ function refuseNothing(name: string, requirements: string[], files: string[]): v
     });
 }
 
-/** Wheels that were fetched lie in files of pip's HTTP cache, from some version on bare and before that with a head in front. */
+/** Downloaded wheels are in files of pip's HTTP cache: newer versions store them bare, older ones with a header. */
 function isCached(user: string): string {
   return `\
 home=$(getent passwd ${quote(user)} | cut -d: -f6)

@@ -1,8 +1,9 @@
-// Installs ZFS and builds its kernel modules for the newest kernel in the image. They are left unstripped, so that what crashes
-// in them can be debugged. On Red Hat's family the packages come from the OpenZFS project (EPEL has DKMS: put repositories with epel before).
+// Installs ZFS and builds its kernel modules for the newest kernel in the image. They stay unstripped, so that crashes
+// in them can be debugged. On Red Hat's family the packages come from the OpenZFS project (DKMS is in EPEL: put
+// repositories with epel before).
 //
-// On Debian 12 the packages were installed and DKMS began to build for the image's kernel; nothing waited for its end, and no machine has loaded
-// the module. The rest was not tried.
+// On Debian 12 the packages were installed and DKMS started to build for the image's kernel; the build was not awaited,
+// and no machine has loaded the module. The rest is untested.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Distribution, Root } from "../module.ts";
 import { addRepository } from "./shared/repositories.ts";
@@ -29,7 +30,10 @@ interface Settings {
   testing?: boolean;
 }
 
-/** By openzfs.github.io, "RHEL-based distro": the second key is for EL 9 and newer. Packages are checked by it, so a plain http mirror will do. */
+/**
+ * From openzfs.github.io, "RHEL-based distro": the second key is for EL 9 and newer. Packages are checked with it, so a
+ * plain http mirror is safe.
+ */
 const keys = {
   old: { name: "RPM-GPG-KEY-openzfs-key1", fingerprint: "C93AFFFD9F3F7B03C310CEB6A9D5A1C0F14AB620" },
   now: { name: "RPM-GPG-KEY-openzfs-key2", fingerprint: "7DC7299DCF7C7FD9CD87701BA599FD5E9DB84141" },
@@ -39,13 +43,14 @@ const newestKernel = "ls -1 /lib/modules | sort -V | tail -n 1";
 
 /**
  * Records the packages, and that the modules are built and loaded.
- * @throws UserError on Amazon Linux and Ubuntu 14.04, for which there are no packages, and when testing is asked for where there is no testing repository.
+ * @throws UserError on Amazon Linux and Ubuntu 14.04, which have no packages, and if testing is requested where there
+ * is no testing repository.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   const { testing = false } = settingsOf<Settings>(cfg, "zfs", {});
   const { distribution } = root;
   refuse(name, distribution, testing);
-  // Read by zfs's own dkms.conf; spl was a module of its own before 0.8.
+  // Read by zfs's own dkms.conf; spl was a separate module before 0.8.
   const folder = distribution.family === "redhat" ? "/etc/sysconfig" : "/etc/default";
   root.run(
     `for module in zfs spl; do
@@ -86,11 +91,11 @@ function refuse(name: string, { id, name: distribution, family, init }: Distribu
 
 function debian(root: Root): void {
   const isUbuntu = root.distribution.name === "ubuntu";
-  // Ubuntu's kernels bring the module with them. Debian has the source in contrib.
+  // Ubuntu's kernels include the module. Debian has the source in contrib.
   if (isUbuntu) {
     root.packages(["zfsutils-linux"]);
   } else {
-    // Headers of the kernel that the image will boot: DKMS builds for it, and not for the kernel of a container's host.
+    // Headers of the kernel that the image will boot: DKMS builds for it, not for the kernel of a container's host.
     root.packages(["dpkg-dev", "dkms"]);
     root.run(`${aptGet} install --no-install-recommends "linux-headers-$(${newestKernel})"`);
     root.packages(["zfs-dkms", "zfsutils-linux"]);
@@ -113,5 +118,5 @@ function redhat(root: Root, testing: boolean): void {
   root.check("ZFS is installed", isInstalled(root.distribution, "zfs"));
 }
 
-/** What the package's own script does for the running kernel, for the one that the image will boot. */
+/** What the package's own script does for the running kernel, but for the one that the image will boot. */
 const build = `dkms autoinstall -k "$(${newestKernel})"`;

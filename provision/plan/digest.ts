@@ -1,4 +1,4 @@
-// Digests of texts and values, the same on every computer. Those of files and folders are in common/pack.ts.
+// Digests of texts and values, the same on every computer. common/pack.ts has those of files and folders.
 import { createHash } from "node:crypto";
 
 /** sha256 of a text, in hex. */
@@ -7,7 +7,7 @@ export function sha256(text: string): string {
 }
 
 /**
- * sha256 of a value by its JSON with all keys in order: two values that say the same have the same digest.
+ * sha256 of a value's JSON with all keys sorted: equal values have equal digests.
  * @param value Anything that JSON can hold.
  */
 export function digestOfValue(value: unknown): string {

@@ -1,11 +1,12 @@
-// Why an image is baked again, in words: a plan's description is kept in the stack's outputs, and compared with the next plan's.
+// Explains why an image is baked again: a plan's description is kept in the stack's outputs and compared with the next
+// plan's.
 import { basename } from "node:path";
 import { digestOfValue } from "./digest.ts";
 import type { ModulePlan, Plan } from "./plan.ts";
 import { rememberedSettings, settingChanges } from "../setting-changes.ts";
 import { formatSize } from "../../common/sizes.ts";
 
-/** What decided an image's content, as digests and plain words. JSON, without secrets and paths. */
+/** What determined an image's content, as digests and plain words. JSON, without secrets and paths. */
 export interface PlanDescription {
   /** The recipe's name. */
   name: string;
@@ -22,26 +23,28 @@ export interface PlanDescription {
   tests: string;
   /** The version of the sealing step. */
   seal: string;
-  /** What the digests were made of. Images in clouds have no room for it, and descriptions of older versions lack it. */
+  /**
+   * What the digests were made from. Images in clouds have no room for it, and descriptions by older versions lack it.
+   */
   details?: PlanDetails;
 }
 
-/** What a change is explained by. JSON, without the values of secrets. */
+/** The details that explain a change. JSON, without the values of secrets. */
 export interface PlanDetails {
-  /** By the module's name. */
+  /** By module name. */
   modules: Record<string, ModuleDetails>;
-  /** Digests of the recipe's own tests, by their names. */
+  /** Digests of the recipe's own tests, by name. */
   tests: Record<string, string>;
 }
 
 interface ModuleDetails {
   /** The key of its settings in the recipe. */
   key: string;
-  /** As {@link rememberedSettings} keeps them. */
+  /** In the form of {@link rememberedSettings}. */
   settings: unknown;
   /** A digest of its scripts and checks. */
   script: string;
-  /** Digests of the files and folders that it uploads, by their names; blanks between those of one name. */
+  /** Digests of the files and folders that it uploads, by name; several of one name are separated by spaces. */
   uploads: Record<string, string>;
   /** The names of the secrets that its scripts read. */
   secrets: string[];
@@ -49,7 +52,8 @@ interface ModuleDetails {
 
 /**
  * Describes a plan, for the stack's outputs and the manifest.
- * @param base The resolved base: its id counts in the hash, its description is for people (`debian 12.12 (2026-09-06)`).
+ * @param base The resolved base: its id counts in the hash, its description is for people (`debian 12.12
+ * (2026-09-06)`).
  */
 export function describePlan(plan: Plan, base: { id: string; description?: string }): PlanDescription {
   const tests = plan.checks.filter(({ module }) => module === "recipe").map(({ what, script }) => [what, script]);
@@ -71,7 +75,7 @@ export function describePlan(plan: Plan, base: { id: string; description?: strin
 }
 
 function detailsOf({ settingsKey, settings, steps, checks, uploads, usesSecrets }: ModulePlan): ModuleDetails {
-  // Where an upload goes on the builder depends on its content, which is no change of the script.
+  // An upload's path on the builder depends on its content, which is no change of the script.
   const script = uploads.reduce(
     (text, { source, destination }) => text.replaceAll(destination, basename(source)),
     JSON.stringify([steps, checks.map(({ what, script }) => [what, script])]),
@@ -95,14 +99,14 @@ function digestsByName(uploads: ModulePlan["uploads"]): Record<string, string> {
   return digests;
 }
 
-/** The description as digests only: for images in clouds, and for the inputs of the component, which a preview prints. */
+/** The description with digests only: for images in clouds, and for the component's inputs, which a preview prints. */
 export function withoutDetails({ details: _, ...description }: PlanDescription): PlanDescription {
   return description;
 }
 
 /**
- * Says in words what is different, one line each, e.g. `add_users: + harlowja`.
- * @returns no line when the recipe hash is the same.
+ * Explains the differences, one line each, e.g. `add_users: + harlowja`.
+ * @returns no line if the recipe hash is the same.
  */
 export function explainChange(before: PlanDescription, after: PlanDescription): string[] {
   if (before.recipe === after.recipe) return [];
@@ -154,7 +158,7 @@ function explainModule(name: string, before: ModuleDetails, after: ModuleDetails
     lines.push(`script of module ${name} changed (same settings)`);
   }
   if (lines.length > 0) return lines;
-  // What is left: values of secrets, of which only the hash has a digest.
+  // The rest must be values of secrets, for which only the hash has a digest.
   return [`module ${name}: the value of a secret changed (${after.secrets.join(", ")})`];
 }
 
@@ -167,7 +171,7 @@ function uploadChanges(before: Record<string, string>, after: Record<string, str
   });
 }
 
-/** What can be said of a module where one of the descriptions has no details. */
+/** The explanation for a module if one of the descriptions has no details. */
 function coarseChange(before: Described, after: Described): string {
   const why = before.settings === after.settings ? "its script, files or secrets changed" : "settings changed";
   return `module ${after.name}: ${why} (${short(before.hash)} => ${short(after.hash)})`;

@@ -1,6 +1,6 @@
-// The recipe's key `kernel_arguments`: words that every machine booted from the image has on its kernel command line. It is done as a
-// module is, after all of the recipe's own: in GRUB's settings, where the base boots by GRUB (the clouds' images), and in a list that
-// the disks of `local` are written by.
+// The recipe's key `kernel_arguments`: words for the kernel command line of every machine booted from the image.
+// Implemented as a module that runs after the recipe's own: it writes GRUB's settings, if the base boots with GRUB (the
+// clouds' images), and a list that the disks of `local` are built from.
 import type { ModuleFile, Root } from "../module.ts";
 import { ownFolder } from "../seal/kept.ts";
 import { quote, quoteAll } from "../shell/shell.ts";
@@ -12,7 +12,7 @@ export const kernelArgumentsKey = "kernel_arguments";
 /** The list in the image, one word a line. */
 export const kernelArgumentsFile = `${ownFolder}/kernel-arguments`;
 
-/** Where they are set for GRUB: it comes after the files of the clouds' images, which set the whole line. */
+/** GRUB's settings file: it is read after those of the clouds' images, which set the whole line. */
 const grubFile = "/etc/default/grub.d/90-ci-images.cfg";
 
 /** What the key may hold. */
@@ -50,7 +50,7 @@ done`,
   },
 };
 
-/** A container boots by no boot loader: there the list is all that is needed. */
+/** A container has no boot loader: there the list is enough. */
 function applyScript(words: readonly string[]): string {
   return `\
 if systemd-detect-virt --quiet --container 2>/dev/null; then exit 0; fi

@@ -1,5 +1,5 @@
-// From a recipe to what will be done on the builder, and to the hash that names its content. Pure: it reads the files that
-// the recipe names and nothing else, so that a preview can do it.
+// From a recipe to the work on the builder, and to the hash that identifies its content. Pure: it only reads the files
+// that the recipe names, so that a preview can do it.
 import { UserError, type Complaint } from "../../common/user-error.ts";
 import { digestOfValue } from "./digest.ts";
 import type { Distribution } from "../module.ts";
@@ -13,29 +13,29 @@ export type { Check, Step, Upload } from "./root.ts";
 export interface ModulePlan {
   /** Its name, with `_` for `-`: `install_rpms`. */
   name: string;
-  /** sha256 of what this module does, whatever comes before it. */
+  /** sha256 of what this module does, independent of the modules before it. */
   hash: string;
-  /** sha256 of everything up to and including it: the trigger of its Command. */
+  /** sha256 of everything up to and including this module: the trigger of its Command. */
   prefixHash: string;
-  /** sha256 of its settings, to say in words why `hash` changed. */
+  /** sha256 of its settings, to explain why `hash` changed. */
   settingsHash: string;
   /** The key that holds its settings in the recipe: `add_users`. */
   settingsKey: string;
-  /** Its settings as the recipe has them; a secret is a text of secret-text.ts. */
+  /** Its settings from the recipe; a secret is a text of secret-text.ts. */
   settings: unknown;
-  /** To be on the builder before the first step. */
+  /** Files that must be on the builder before the first step. */
   uploads: Upload[];
   /** Scripts and reboots in order; never two scripts in a row. */
   steps: Step[];
-  /** What it states about the image. */
+  /** The facts that it states about the image. */
   checks: Check[];
   /** Names of the secrets that its scripts read. */
   usesSecrets: string[];
-  /** How long each of its scripts may take, in seconds. */
+  /** Time limit for each of its scripts, in seconds. */
   timeoutSeconds: number;
 }
 
-/** Everything that is to be done for one image of a recipe. */
+/** All the work for one image of a recipe. */
 export interface Plan {
   /** The recipe's name. */
   name: string;
@@ -50,8 +50,9 @@ export interface Plan {
   /** The version of the sealing step. */
   sealVersion: string;
   /**
-   * sha256 over all that decides the image's content. Comments, key order, time limits and paths of this computer are no part of it.
-   * @param resolvedBaseId Decided by the base's content, e.g. `ResolvedBase.id` or an AMI's id.
+   * sha256 over all that determines the image's content. Excludes comments, key order, time limits and this computer's
+   * paths.
+   * @param resolvedBaseId Derived from the base's content, e.g. `ResolvedBase.id` or an AMI's id.
    */
   recipeHash(resolvedBaseId: string): string;
 }
@@ -62,9 +63,9 @@ export interface PlanOptions {
   sealVersion: string;
   /** The stack's secrets, from `readSecrets`. */
   secrets?: Secrets;
-  /** Size of the disk in bytes, where the stack decides it and not the recipe (on clouds). */
+  /** Size of the disk in bytes, if the stack decides it rather than the recipe (on clouds). */
   sizeBytes?: number;
-  /** The account to log in with, where it is not the distribution's own (`root` on Rackspace). */
+  /** The login account, if it differs from the distribution's own (`root` on Rackspace). */
   loginUser?: string;
 }
 
@@ -149,7 +150,7 @@ async function record(recipe: Recipe, module: RecipeModule, distribution: Distri
   } catch (error) {
     // Modules do not know the recipe's file.
     if (error instanceof UserError) throw new UserError(...error.complaints.map((each) => inFile(recipe.file, each)));
-    // A module's author stops a build by throwing: its own message counts, and the trace helps to find a mistake in it.
+    // A module may stop a build by throwing: its own message counts, and the trace helps to find a mistake in it.
     const found = error instanceof Error ? (error.stack ?? error.message) : String(error);
     throw new UserError({ where, found: `it refused to build: ${found}` });
   }
@@ -186,7 +187,7 @@ function hashOf(name: string, root: RecordingRoot, secrets: Secrets): string {
   });
 }
 
-/** A check without its time limit, which decides nothing about the image. */
+/** A check without its time limit, which doesn't affect the image. */
 function contentOfCheck({ module, what, script }: Check): string[] {
   return [module, what, script];
 }

@@ -1,4 +1,4 @@
-// The recording root: what a module calls on it becomes the steps that run on the builder later.
+// The recording root: a module's calls on it become the steps that run on the builder later.
 import { isUtf8 } from "node:buffer";
 import { readFileSync, statSync } from "node:fs";
 import { basename, resolve } from "node:path";
@@ -12,11 +12,11 @@ import { feed, quote, quoteAll } from "../shell/shell.ts";
 /** One thing to do on the builder: run a script, or reboot. */
 export type Step = { kind: "script"; script: string } | { kind: "reboot" };
 
-/** A file or folder of this computer that must be on the builder before the module's first step. */
+/** A file or folder on this computer that must be on the builder before the module's first step. */
 export interface Upload {
-  /** Where it is on this computer, absolute. */
+  /** Its path on this computer, absolute. */
   source: string;
-  /** Where it goes on the builder. Its name holds the digest, so it never depends on this computer's paths. */
+  /** Its path on the builder. The name contains the digest, so it never depends on this computer's paths. */
   destination: string;
   /** sha256 of what is sent: names, kinds, modes and contents; see common/pack.ts. */
   digest: string;
@@ -30,25 +30,25 @@ export interface Check {
   what: string;
   /** Bash, run as root; exit status 0 means that it holds. */
   script: string;
-  /** How long it may take, in seconds. */
+  /** Its time limit, in seconds. */
   timeoutSeconds: number;
 }
 
-/** How long a check may take unless it says so itself, in seconds. */
+/** The default time limit of a check, in seconds. */
 export const defaultCheckSeconds = 60;
 
-/** What a {@link RecordingRoot} needs to know. */
+/** What a {@link RecordingRoot} needs. */
 export interface RecordingOptions {
   /** The module's name, for messages and checks. */
   module: string;
   distribution: Distribution;
   /** The folder that `upload` paths are relative to. */
   folder: string;
-  /** Gives back nothing where the stack has the secret; throws a UserError that says how to set it otherwise. */
+  /** Throws a UserError that says how to set the secret, if the stack doesn't have it. */
   requireSecret(name: string): void;
 }
 
-/** Bytes; what is larger is no script but an archive that unpacks itself. */
+/** Bytes; anything larger is a self-extracting archive rather than a script. */
 const largestScript = 16 * 1024 ** 2;
 
 const secretFiles = new RegExp(`${secretsFolder}/([A-Za-z0-9_]+)`, "g");
@@ -71,7 +71,7 @@ export class RecordingRoot implements Root {
 
   run(script: string): void {
     if (typeof script !== "string") throw this.#misuse("run", "a script", script);
-    // A subshell: `cd`, `exit` and variables of one piece must not reach into the next.
+    // A subshell: `cd`, `exit` and variables of one script must not affect the next.
     this.#append(`(\ncd /\n${script.endsWith("\n") ? script : `${script}\n`})`);
   }
 
@@ -117,7 +117,7 @@ export class RecordingRoot implements Root {
     const manager = this.distribution.packageManager;
     const list = (Array.isArray(names) ? names : ((names as Record<string, string[]>)[manager] ?? [])) as string[];
     for (const name of list) {
-      // A leading dash would be taken for an option.
+      // A leading dash would be parsed as an option.
       if (typeof name !== "string" || !/^[A-Za-z0-9@/][^\s]*$/.test(name)) {
         throw this.#misuse("packages", "names of packages", name);
       }
@@ -143,7 +143,7 @@ export class RecordingRoot implements Root {
 
   check(what: string, script: string, options: { timeoutSeconds?: number } = {}): void {
     const { timeoutSeconds = defaultCheckSeconds } = options;
-    // Checks run on machines that were booted from the image, too, where no secret is.
+    // Checks also run on machines booted from the image, which have no secrets.
     if (holdsSecret(script) || script.includes(secretsFolder)) {
       throw this.#misuse("check", "a script that needs no secret", showSecrets(what));
     }
@@ -166,12 +166,12 @@ export class RecordingRoot implements Root {
     else this.steps.push({ kind: "script", script: `${text}\n` });
   }
 
-  /** The kernel takes the `\r` for a part of the interpreter's name, and shells for a part of every line's last word. */
+  /** The kernel reads the `\r` as part of the interpreter's name, and shells as part of every line's last word. */
   #refuseWindowsLines(source: string, path: string): void {
     const facts = statSync(path);
     if (!facts.isFile() || facts.size > largestScript) return;
     const bytes = readFileSync(path);
-    // What has other bytes than text in it, a self-extracting archive, may have these by chance.
+    // A file with binary content, such as a self-extracting archive, may contain these bytes by chance.
     if (!bytes.subarray(0, 2).equals(Buffer.from("#!")) || bytes.includes(0) || !isUtf8(bytes)) return;
     const lines = bytes.toString("utf8").split("\n");
     const isShell = /\b(ba|da|k|z)?sh\b/.test(lines[0] ?? "");
@@ -196,9 +196,8 @@ export class RecordingRoot implements Root {
 }
 
 /**
- * Bash that brings apt's package lists up to date, once in a bake and again whenever the sources or the
- * architectures have changed since.
- * An index that cannot be fetched is an error (apt itself only warns and goes on with the old one).
+ * Bash that updates apt's package lists, once in a bake and again whenever the sources or the architectures have
+ * changed. An index that can't be fetched is an error (apt itself only warns and continues with the old one).
  */
 export const aptUpdate = `\
 if [ ! -e ${runFolder}/apt-updated ] || [ -n "$(find /etc/apt/sources.list* /var/lib/dpkg/arch -newer ${runFolder}/apt-updated -print -quit 2>/dev/null)" ]; then
@@ -208,11 +207,13 @@ if [ ! -e ${runFolder}/apt-updated ] || [ -n "$(find /etc/apt/sources.list* /var
   mv ${runFolder}/apt-updating ${runFolder}/apt-updated
 fi`;
 
-/** apt-get with what an unattended run needs: waits for another run's lock, and never asks about a changed configuration file. */
+/** apt-get for unattended runs: waits for another run's lock, and never asks about a changed configuration file. */
 export const aptGet =
   "apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold";
 
-/** Nothing is fetched when all of them are installed: a builder without a mirror can use modules that need what the base has. */
+/**
+ * Fetches nothing if all are installed: a builder without a mirror can use modules that only need packages of the base.
+ */
 function aptInstall(names: readonly string[]): string {
   const install = `${aptUpdate}\n${aptGet} install --no-install-recommends ${quoteAll(names)}`;
   if (!names.every(isPlainName)) return install;
@@ -229,7 +230,7 @@ function rpmInstall(distribution: Distribution, names: readonly string[]): strin
   return names.every(isPlainName) ? `rpm --query --quiet ${quoteAll(names)} || ${install}` : install;
 }
 
-/** Not a group, a pattern, a version, a file, or something to be removed. */
+/** Not a group, a pattern, a version, a file, or a removal. */
 function isPlainName(name: string): boolean {
   return /^[A-Za-z0-9]([A-Za-z0-9+._-]*[A-Za-z0-9+])?$/.test(name);
 }

@@ -1,34 +1,40 @@
-// What a sealed image must not contain, and what it must: the whole list, each line with its reason and where the fact comes
-// from. The same line removes and, afterwards, asserts; provision/seal/prelude.ts has the shell functions used here.
+// What a sealed image must not contain, and what it must: the whole list, each entry with its reason and source. The
+// same entry removes and later asserts; provision/seal/prelude.ts has the shell functions used here.
 
-/** What a line of the checklist is about. */
+/** The subject of an entry. */
 export type ChecklistGroup = "identity" | "access" | "secrets" | "traces" | "state" | "must contain";
 
-/** One line of the checklist. */
+/** One entry of the checklist. */
 export interface ChecklistEntry {
   /** Its name in messages: `ssh-host-keys`. */
   id: string;
   group: ChecklistGroup;
   /** Why it is on the list, in one line. */
   reason: string;
-  /** Where the fact comes from. */
+  /** The source of the fact. */
   source: string;
-  /** Shell patterns of what has to go; `~/` stands for the home of every account, wherever it lives. What the recipe keeps stays. */
+  /**
+   * Shell patterns of paths to remove; `~/` stands for every account's home, wherever it is. What the recipe keeps
+   * stays.
+   */
   paths?: readonly string[];
   /**
-   * Shell patterns of what has to go where the base had it or the bake's machinery left it. What a module has made or changed there
-   * stays: it is no identity, no credential and no log.
+   * Shell patterns of paths to remove if they come from the base or the bake itself. What a module has made or changed
+   * there stays: it is no identity, no credential and no log.
    */
   leftovers?: readonly string[];
-  /** Shell patterns of files, and of folders with files, that have to go where their content is a credential. */
+  /** Shell patterns of files, and of folders with files, to remove if their content is a credential. */
   credentials?: readonly string[];
-  /** More to do on the builder, after the paths are gone (bash, as root). */
+  /** More removal on the builder, after the paths are gone (bash, as root). */
   remove?: string;
   /** What `remove` does, for people; docs/sealing.md has it. */
   also?: string;
-  /** More to look for: prints one line for each thing found, nothing when all is well. Reads only; every path starts with `$ROOT`. */
+  /**
+   * More to assert: prints one line for each finding, nothing if all is well. Read-only; every path starts with
+   * `$ROOT`.
+   */
   assert?: string;
-  /** Removed at the very end: what the sealing session itself still needs or writes. */
+  /** Removed last: what the sealing session itself still needs or writes. */
   late?: true;
 }
 
@@ -39,7 +45,7 @@ const cloudInit = "cloud-init clean (cloudinit/cmd/clean.py)";
 const eks = "amazon-eks-ami, cleanup.sh";
 const kubernetes = "kubernetes-sigs image-builder, role sysprep";
 
-/** The checklist. Its order is the order of removal, but for lines that are `late`. */
+/** The checklist, in the order of removal, except for entries that are `late`. */
 export const checklist: readonly ChecklistEntry[] = [
   {
     id: "build-services",
@@ -71,7 +77,7 @@ export const checklist: readonly ChecklistEntry[] = [
       "/etc/firewalld/*/ci-images-builder*",
       "/etc/iptables/*ci-images-builder*",
     ],
-    // A recipe that saves the rules in force has ours among them (provision/builder/door/keep-open.sh).
+    // A recipe that saves the current rules includes ours (provision/builder/door/keep-open.sh).
     remove: `firewall_files | while read -r file; do sed -i -E "/$build_rule/d" "$file"; done`,
     assert: `firewall_files | while read -r file; do echo "$file: a rule for the bake's own way in"; done`,
   },
@@ -154,7 +160,7 @@ export const checklist: readonly ChecklistEntry[] = [
     reason: "GCE's guest agent notes the instance it runs on and takes a copy for the same one",
     source: "GoogleCloudPlatform/guest-agent (google_guest_agent/instance_setup.go, cfg/cfg.go)",
     paths: ["/etc/boto.cfg", "/etc/google_instance_id", "/var/lib/{google,google-guest-agent}/*"],
-    // Only what older agents noted there: the rest of that file, and the distribution's beside it, is configuration.
+    // Only what older agents wrote there: the rest of that file, and the distribution's beside it, is configuration.
     remove: `if [ -f "$ROOT/etc/default/instance_configs.cfg" ]; then sed -i -E '/^\\s*instance_id\\s*=/Id' "$ROOT/etc/default/instance_configs.cfg"; fi`,
     also: "`instance_id` in `/etc/default/instance_configs.cfg`",
     assert: `if grep -sqiE '^\\s*instance_id\\s*=\\s*\\S' "$ROOT/etc/default/instance_configs.cfg"; then echo "/etc/default/instance_configs.cfg: notes the builder's instance"; fi`,
@@ -220,7 +226,7 @@ export const checklist: readonly ChecklistEntry[] = [
   {
     id: "machine-id",
     group: "identity",
-    // Empty, and not "uninitialized": both give the worker an id of its own, but the latter also counts as first boot
+    // Empty, not "uninitialized": both give the worker its own id, but the latter also counts as first boot
     // (ConditionFirstBoot), which enables by preset what modules have disabled and may ask questions on the console.
     reason: "an id shared by machines confuses DHCP, the journal and D-Bus; empty means: make a new one at boot",
     source: `machine-id(5), section First Boot Semantics; ${images}`,
@@ -448,12 +454,12 @@ if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-
     group: "traces",
     reason: "logs of the bake, cloud-init's among them, say where it ran and what it was given",
     source: `${sysprep} (logfiles)`,
-    // The folders stay: services would not start without theirs.
+    // The folders stay: services would not start without them.
     paths: [
       "/root/{anaconda,original}-ks.cfg",
       "/root/install.log*",
       "/var/log/journal/*",
-      // What waits for a log server, and how far a journal or file was read: a worker would send on what the builder logged.
+      // Queued messages for a log server, and read positions: a worker would send the builder's logs.
       "/var/{spool,lib}/rsyslog/*",
       "/var/lib/syslog-ng/*.{persist,qf,rqf}",
       "/var/lib/systemd/journal-upload/*",
@@ -491,7 +497,7 @@ if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-
     remove: `free_space`,
     also: "free space is trimmed",
     late: true,
-    // What free blocks hold can't be seen from inside the file system: where the image is made from the files (local), there are none.
+    // The content of free blocks can't be seen from inside the file system; an image made from files (local) has none.
   },
   {
     id: "image-id",

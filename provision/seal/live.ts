@@ -1,9 +1,10 @@
-// What sealing does on the running builder beside the checklist: silencing what would write again, and giving the image its name.
+// What sealing does on the running builder besides the checklist: stops whatever would write again, and gives the image
+// its name.
 import { keptKeysFile, keptPathsFile, ownFolder } from "./kept.ts";
 import { guestFile, keyWriters } from "./scripts.ts";
 import { feed, quoteAll } from "../shell/shell.ts";
 
-/** Bash functions for the running builder, beside those of the prelude. */
+/** Bash functions for the running builder, in addition to the prelude's. */
 export const liveFunctions = [guestFile("quiet.sh"), guestFile("remove.sh"), keyWriters].join("\n");
 
 /** What a sealed image says about itself. */
@@ -12,15 +13,15 @@ export interface ImageIdentity {
   name: string;
   /** The recipe hash; its first 12 characters become IMAGE_VERSION. */
   recipe: string;
-  /** The base image: its id, and what people call it. */
+  /** The base image: its id, and its description for people. */
   base: { id: string; description: string };
-  /** Further facts for /etc/ci-images.json: tool versions, the project's version. No secrets. */
+  /** More facts for /etc/ci-images.json: tool versions, the project's version. No secrets. */
   facts?: Readonly<Record<string, unknown>>;
 }
 
 /** Bash that writes IMAGE_ID and IMAGE_VERSION into os-release, and /etc/ci-images.json. */
 export function identityScript({ name, recipe, base, facts }: ImageIdentity): string {
-  // os-release(5) allows no other characters in the two.
+  // os-release(5) allows no other characters in either.
   const plain = (text: string) => text.toLowerCase().replaceAll(/[^a-z0-9._-]/g, "-");
   const manifest = { name, recipe, base, ...facts, packagesSha256: "@PACKAGES@", sealedAt: "@NOW@" };
   return `\

@@ -1,4 +1,4 @@
-// The parts of sealing that are written in shell, from files beside this one that shellcheck reads.
+// Parts of sealing written in shell, from files beside this one that shellcheck reads.
 import { readFileSync } from "node:fs";
 import { feed } from "../shell/shell.ts";
 import { ownFolder } from "./kept.ts";
@@ -8,10 +8,10 @@ export function guestFile(name: string): string {
   return readFileSync(new URL(`./guest/${name}`, import.meta.url), "utf8");
 }
 
-/** The script that takes the record of a builder before the first module: what is there then is not of the recipe's making. */
+/** The script that records a builder's files before the first module: what exists then was not made by the recipe. */
 export const recordScript = `${guestFile("files.sh")}take_record\n`;
 
-/** Bash functions that put what makes keys at first boot into the image. */
+/** Bash functions that install the service which makes keys at first boot. */
 export const keyWriters = [
   writer("write_make_keys", "make-keys", "ci-images-keys.service"),
   writer("write_make_host_keys", "make-host-keys", "ci-images-host-keys.service"),

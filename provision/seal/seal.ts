@@ -1,5 +1,5 @@
-// Sealing: the scripts that make an image out of a builder that somebody worked on. What has to go and what has to be there
-// stands in checklist.ts; this file renders it.
+// Sealing: the scripts that turn a used builder into an image. checklist.ts says what must be removed and what must
+// exist; this file renders it.
 import { createHash } from "node:crypto";
 import { quote } from "../shell/shell.ts";
 import { checklist, type ChecklistEntry } from "./checklist.ts";
@@ -8,32 +8,37 @@ import { prelude } from "./prelude.ts";
 
 export type { ImageIdentity } from "./live.ts";
 
-/** What sealing and its assertions have to know about the bake. */
+/** What sealing and its assertions need to know about the bake. */
 export interface AssertOptions {
-  /** The public keys that the bake came in with, as authorized_keys lines: these are never allowed to stay. */
+  /** The public keys that the bake logged in with, as authorized_keys lines: they must never stay. */
   bakeKeys: readonly string[];
-  /** The builder's host name, where it has one of its own: no trace of it may stay in /etc/hosts. */
+  /** The builder's host name, if it has its own: no trace of it may stay in /etc/hosts. */
   builderName?: string;
   /**
-   * A file on the machine that runs the script, mode 0600, with the texts in which the bake's secrets may stand (secret-patterns.ts), one
-   * a line: no file of the image may hold one.
+   * A file on the machine that runs the script, mode 0600, with the forms in which the bake's secrets may appear
+   * (secret-patterns.ts), one a line: no file of the image may hold one.
    */
   secretsFile?: string;
 }
 
-/** What the sealing script has to know. */
+/** What the sealing script needs to know. */
 export interface SealOptions extends AssertOptions {
   /** What the image says about itself. */
   image: ImageIdentity;
-  /** Paths that stay although the checklist removes them, beside those that modules keep themselves (see kept.ts). */
+  /** Paths that stay although the checklist removes them, in addition to those that modules keep (see kept.ts). */
   keep?: readonly string[];
-  /** Public keys that may log in to the image, beside those that modules put there themselves. */
+  /** Public keys that may log in to the image, in addition to those that modules install. */
   keepKeys?: readonly string[];
-  /** Accounts that only the bake needed; they go, with their homes. */
+  /** Accounts that only the bake needed; they are removed with their homes. */
   temporaryUsers?: readonly string[];
-  /** Whether the builder looks once more when it is stopped: where nobody can read its disk then. Default true. */
+  /**
+   * Whether the builder checks once more while it stops: for clouds where its disk can't be read then. Default true.
+   */
   lastLook?: boolean;
-  /** Whether free space is filled with zeros where the disk does not take discards. That takes as long as writing all of it; default false. */
+  /**
+   * Whether free space is filled with zeros if the disk does not accept discards. That takes as long as writing all of
+   * it; default false.
+   */
   zeroFreeSpace?: boolean;
 }
 
@@ -46,13 +51,17 @@ const packageList = `package_list() {
 }
 `;
 
-/** A script that prints the installed packages, one a line: name, tab, version; sorted. Runs before sealing, which removes what it needs. */
+/**
+ * A script that prints the installed packages, one a line: name, tab, version; sorted. Runs before sealing, which
+ * removes what it needs.
+ */
 export const packageListScript = `${packageList}package_list\n`;
 
 /**
- * The script that seals a builder: the last command that runs on it, as root, over SSH (`bash -euo pipefail -s`). It stops
- * what would write again, removes everything on the checklist, names the image, and asserts the checklist. Afterwards nobody
- * can log in any more; the session it runs in ends as usual. The machine has to be powered off then, and never booted again.
+ * The script that seals a builder: the last command that runs on it, as root, over SSH (`bash -euo pipefail -s`). It
+ * stops whatever would write again, removes everything on the checklist, names the image, and asserts the checklist.
+ * After that nobody can log in; the session it runs in ends as usual. The machine must then be powered off, and never
+ * booted again.
  */
 export function sealScript(options: SealOptions): string {
   const { image, keep = [], keepKeys = [], temporaryUsers = [], zeroFreeSpace = false, lastLook = true } = options;
@@ -92,9 +101,10 @@ sync
 }
 
 /**
- * The read-only script that asserts the checklist, on a running machine (ROOT empty or not set) or on the tree of a stopped one
- * (ROOT in the environment). Prints \`ok - ID\` for each entry without a finding, \`not ok - ID: what was found (reason)\` for each
- * thing found, and ends with status 1 where there is any. Runs under \`bash -euo pipefail -s\`, as root.
+ * The read-only script that asserts the checklist, on a running machine (ROOT empty or not set) or on the tree of a
+ * stopped one (ROOT in the environment). Prints \`ok - ID\` for each entry without a finding, \`not ok - ID: what was
+ * found (reason)\` for each finding, and exits with status 1 if there is any. Runs under \`bash -euo pipefail -s\`, as
+ * root.
  */
 export function assertSealedScript(options: AssertOptions): string {
   return `#!/bin/bash
@@ -113,7 +123,10 @@ function settings({ bakeKeys, builderName = "", secretsFile = "" }: AssertOption
   return `BAKE_KEYS=${quote(bakeKeys.join("\n"))}\nBUILDER_NAME=${quote(builderName)}\nSECRETS_FILE=${quote(secretsFile)}\n`;
 }
 
-/** The entries' patterns as arrays, written without quotation marks under `set -f`: bash takes the braces apart, and leaves the stars for later. */
+/**
+ * The entries' patterns as arrays, written without quotation marks under `set -f`: bash expands the braces, and leaves
+ * the stars for later.
+ */
 function patternLists(): string {
   const lists = checklist.flatMap((entry) =>
     patternKinds.flatMap((kind) => {
@@ -132,7 +145,7 @@ function arrayOf(id: string, kind: (typeof patternKinds)[number] = "paths"): str
   return `${kind}_${id.replaceAll("-", "_")}`;
 }
 
-/** What the last look removes again: whatever is on the list by its place. */
+/** What the last check removes again: everything that is listed by path. */
 function dropPaths(): string {
   const arrays = checklist.filter(({ paths }) => paths).map(({ id }) => `"\${${arrayOf(id)}[@]}"`);
   return `drop_paths() {\ndrop ${arrays.join(" \\\n  ")}\n}`;
@@ -196,8 +209,8 @@ if [ "$failed" = yes ]; then return 1; fi
 }
 
 /**
- * The version of the sealing step: a digest of all it would do. It is part of the recipe hash, so that an image sealed by another
- * checklist counts as another image.
+ * The version of the sealing step: a digest of all it would do. It is part of the recipe hash, so that an image sealed
+ * by another checklist counts as another image.
  */
 export const sealVersion = createHash("sha256")
   .update(sealScript({ bakeKeys: [], image: { name: "", recipe: "", base: { id: "", description: "" } } }))

@@ -1,14 +1,16 @@
-// What sealing looks for in the files of an image: the texts in which a secret's value may lie there. docs/sealing.md says what
-// that finds and what it does not.
+// What sealing searches for in an image's files: the forms in which a secret's value may appear. docs/sealing.md says
+// what that finds and what it doesn't.
 import type { Secrets } from "../recipe/secrets.ts";
 
-/** Values (and lines of values) with fewer letters would be found everywhere; they are not looked for. */
+/** Values (and lines of values) with fewer letters would be found everywhere; they are not searched for. */
 export const shortestSearched = 6;
 
-/** What looks like a key or a token, which no other file has by accident: with letters and digits, and none of JSON's marks. */
+/**
+ * A likely key or token, which no other file contains by accident: letters and digits, and none of JSON's punctuation.
+ */
 const keyLike = /[A-Za-z0-9+/=_-]{32,}/g;
 
-/** What comes along with a key in the same file and is known to everybody. In JSON its line breaks are written as \n. */
+/** Public parts that come with a key in the same file. In JSON their line breaks are written as \n. */
 const publicBlocks = /-----BEGIN ([A-Z0-9 ]*(?:CERTIFICATE|PUBLIC KEY))-----.*?-----END \1-----/gs;
 
 /**
@@ -17,14 +19,14 @@ const publicBlocks = /-----BEGIN ([A-Z0-9 ]*(?:CERTIFICATE|PUBLIC KEY))-----.*?-
  */
 const openSshHeader = /^b3BlbnNzaC1rZXktdjE.{0,51}/;
 
-/** Encoded texts of at least twice this length are looked for in pieces, for they may be wrapped at any place. */
+/** Encoded texts of at least twice this length are searched for in pieces, as they may be wrapped anywhere. */
 const pieceLength = 20;
 
 /**
- * The texts to look for: each value as it is, as it stands in URLs, in JSON, and in base64 (whatever stands before it there, and
- * wrapped or not). Of a value with several lines the parts that look like a key count, and its lines only where there are none:
- * `"type": "service_account",` stands in many files.
- * @returns distinct, without line breaks.
+ * The texts to search for: each value in plain form, in URLs, in JSON, and in base64 (at any offset, wrapped or not).
+ * For a value of several lines these are the parts that look like a key, or its lines if there are none: `"type":
+ * "service_account",` is in many files.
+ * @returns distinct texts without line breaks.
  */
 export function searchedTexts(values: readonly string[]): string[] {
   const texts = values.flatMap(searchedParts).flatMap((part) => {
@@ -35,13 +37,13 @@ export function searchedTexts(values: readonly string[]): string[] {
   return [...new Set(texts)];
 }
 
-/** Names of secrets of which nothing is looked for. */
+/** Names of secrets that are too short to search for. */
 export function tooShortToSearch(secrets: Secrets): string[] {
   return Object.entries(secrets).flatMap(([name, value]) => (searchedParts(value).length === 0 ? [name] : []));
 }
 
 function searchedParts(given: string): string[] {
-  // What is not well-formed Unicode would be written in another way, and is no text that encodeURIComponent takes.
+  // Invalid Unicode would be written differently, and encodeURIComponent refuses it.
   const value = Buffer.from(given).toString().replaceAll(publicBlocks, "");
   const lines = value.split(/\r?\n/).map((line) => line.trim());
   // A key inside JSON has its line breaks written as \n.
@@ -52,12 +54,15 @@ function searchedParts(given: string): string[] {
     .filter((text) => /[0-9]/.test(text) && /[A-Za-z]/.test(text));
   const isOneLine = lines.filter(Boolean).length === 1;
   if (!isOneLine && keys.length > 0) return keys;
-  // `-----BEGIN ...` is in every key.
+  // Every key has a line `-----BEGIN ...`.
   const long = lines.filter((line) => line.length >= shortestSearched && !line.startsWith("-----"));
   return [...long, ...keys];
 }
 
-/** The base64 of a text that begins at the first, second or third byte of three, without the letters that its neighbours have a part in. */
+/**
+ * The base64 of a text that starts at the first, second or third byte of three, without the letters that depend on its
+ * neighbours.
+ */
 function alignments(text: string): string[] {
   const bytes = Buffer.from(text);
   return [0, 1, 2].map((before) => {

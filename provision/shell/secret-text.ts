@@ -1,30 +1,30 @@
-// `{ secret: NAME }` in a recipe: a text that is not known before the module's script runs on the builder. Modules handle it
-// as any other text; `quote` and `feed` (shell.ts) turn it into a read of the file in memory that holds the value.
+// `{ secret: NAME }` in a recipe: a text that is unknown until the module's script runs on the builder. Modules treat
+// it like any other text; `quote` and `feed` (shell.ts) turn it into a read of the file in memory that holds the value.
 
 import { secretsFolder } from "../builder/builder-folders.ts";
 
-// Noncharacters of Unicode: no YAML may hold them, so no text of a user can look like a secret.
+// Unicode noncharacters: YAML can't contain them, so no user's text can look like a secret.
 const [open, close] = ["\uFDD0", "\uFDD1"];
 const mark = new RegExp(`${open}([A-Za-z0-9_]+)${close}`, "gu");
 
-/** The text that stands for a secret until the module's script runs. */
+/** The placeholder for a secret until the module's script runs. */
 export function secretText(name: string): string {
   return `${open}${name}${close}`;
 }
 
-/** Does a text stand for a secret, or hold one? */
+/** Whether a text is or contains a secret. */
 export function holdsSecret(text: string): boolean {
   return text.includes(open);
 }
 
-/** A text for people: `{ secret: NAME }` where a secret stands. */
+/** A text for people, with `{ secret: NAME }` for each secret. */
 export function showSecrets(text: string): string {
   return text.replace(mark, "{ secret: $1 }");
 }
 
-/** A text in parts: what is known, and the paths of files that hold what is not. */
+/** A text in parts: known text, and the paths of files that hold the secrets. */
 export function textParts(text: string): ({ text: string } | { secretFile: string })[] {
-  // A split by a pattern with a group: known, name, known, name, known.
+  // Splitting by a pattern with a group gives known, name, known, name, known.
   return text
     .split(mark)
     .map((part, index) => (index % 2 === 0 ? { text: part } : { secretFile: `${secretsFolder}/${part}` }))
@@ -32,7 +32,7 @@ export function textParts(text: string): ({ text: string } | { secretFile: strin
 }
 
 /**
- * Puts secret texts for every `{ secret: NAME }` in a value.
+ * Replaces every `{ secret: NAME }` in a value by its secret text.
  * @returns a copy.
  */
 export function withSecretTexts(value: unknown): unknown {
@@ -45,7 +45,7 @@ export function withSecretTexts(value: unknown): unknown {
   return Object.fromEntries(entries.map(([each, inner]) => [each, withSecretTexts(inner)]));
 }
 
-/** A value as JSON for a program on the builder: a secret is an object with its file's path. */
+/** A value as JSON for a program on the builder: a secret becomes an object with its file's path. */
 export function asJson(value: unknown, space?: number): string {
   const shown = (_key: string, each: unknown) => {
     if (typeof each !== "string" || !holdsSecret(each)) return each;

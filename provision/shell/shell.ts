@@ -1,18 +1,18 @@
-// Text for bash: everything that goes from settings into a script passes through here. Where a text is or holds a secret
-// (`{ secret: NAME }` in the recipe), what comes out reads its file when the script runs.
+// Text for bash: everything from settings that enters a script passes through here. A text that is or contains a secret
+// (`{ secret: NAME }` in the recipe) becomes a read of its file when the script runs.
 import { holdsSecret, textParts } from "./secret-text.ts";
 
 /**
- * Quotes a value so that bash takes it as one word, whatever is in it: `install -d ${quote(path)}`.
- * Plain words stay as they are, so that rendered scripts are pleasant to read.
- * @throws TypeError when there is a NUL character in it, which no shell word can hold.
+ * Quotes a value so that bash takes it as one word, whatever it contains: `install -d ${quote(path)}`. Plain words are
+ * unchanged, so that rendered scripts are readable.
+ * @throws TypeError when it contains a NUL character, which no shell word can hold.
  */
 export function quote(value: string | number): string {
   const text = String(value);
   if (text.includes("\0")) throw new TypeError("a NUL character cannot be passed to a shell");
   if (/^[A-Za-z0-9_./:@%+,-]+$/.test(text)) return text;
   if (!holdsSecret(text)) return quoteKnown(text);
-  // bash reads the file itself; the line break at the value's end, which a word seldom wants, goes.
+  // bash reads the file itself; the value's final line break, which a word seldom wants, is dropped.
   return textParts(text)
     .map((part) => ("text" in part ? quoteKnown(part.text) : `"$(<${part.secretFile})"`))
     .join("");
@@ -28,9 +28,9 @@ export function quoteAll(values: readonly (string | number)[]): string {
 }
 
 /**
- * Gives a text to a command on its standard input: `cat ${feed(text)}`. The text arrives byte by byte as it is. It is a
- * quoted here-document where the text ends with a line break (readable), and a here-string-free `< <(printf ...)`
- * where it does not (a here-document would add a line break).
+ * Feeds a text to a command's standard input: `cat ${feed(text)}`. The text arrives unchanged, byte by byte. It is a
+ * quoted here-document if the text ends with a line break (readable), and `< <(printf ...)` otherwise (a here-document
+ * would add a line break).
  * @param text Any text without NUL.
  */
 export function feed(text: string): string {

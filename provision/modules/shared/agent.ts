@@ -1,27 +1,27 @@
-// What the modules github_runner, gitlab_runner and buildkite_agent share: an agent of a CI system is installed with its account and its
-// service, and a command registers it on the worker. The image knows no token: the service is disabled until then.
+// Shared by the modules github_runner, gitlab_runner and buildkite_agent: a CI agent is installed with its account and
+// its service, and a command registers it on the worker. The image holds no token: the service is disabled until then.
 import { requireCurl } from "./download.ts";
 import type { Root } from "../../module.ts";
 import { quote } from "../../shell/shell.ts";
 import { putUnit, requireSystemd } from "./units.ts";
 
-/** An agent, as far as all are alike. */
+/** What all agents have. */
 export interface Agent {
-  /** The name of its account and its service: `gitlab-runner`. */
+  /** The name of its account and service: `gitlab-runner`. */
   name: string;
   /** What it is, for people: `GitLab Runner`. */
   title: string;
   /** The account's home, absolute. */
   home: string;
-  /** Further groups of the account: `docker`. */
+  /** Additional groups of the account: `docker`. */
   groups: readonly string[];
-  /** The file that is there once it is registered. */
+  /** The file that exists once it is registered. */
   registration: string;
   /** The unit's lines under `[Service]`. */
   service: string;
-  /** How the registration command is called: `--url URL [option ...]`. */
+  /** Usage of the registration command: `--url URL [option ...]`. */
   usage: string;
-  /** Bash of the registration command: its token is in `token`, its arguments are in "$@". */
+  /** Bash of the registration command: the token is in `token`, the arguments are in "$@". */
   register: string;
 }
 
@@ -35,7 +35,7 @@ export const groupsSetting = {
 };
 
 /**
- * Records the account, in front of what is installed into its home.
+ * Records the account, before anything is installed into its home.
  * @param name The module's name in the recipe.
  * @throws UserError on a distribution without systemd.
  */
@@ -45,7 +45,7 @@ export function addAccount(name: string, root: Root, agent: Agent): void {
   const user = quote(agent.name);
   root.run(
     [
-      // No skeleton: a .bash_logout that clears the screen makes jobs of GitLab Runner fail.
+      // No skeleton: a .bash_logout that clears the screen makes GitLab Runner jobs fail.
       `id -u ${user} >/dev/null 2>&1 || useradd --system --user-group --shell /bin/bash --home-dir ${quote(agent.home)} --no-create-home ${user}`,
       `install -d -m 0750 -o ${user} -g ${user} ${quote(agent.home)}`,
       ...agent.groups.flatMap((group) => [
@@ -84,7 +84,7 @@ WantedBy=multi-user.target
   root.file(`/usr/local/sbin/${command}`, registerScript(agent, command, unit), { mode: "0755" });
   root.check(
     `${agent.title} is installed, and disabled until it is registered`,
-    // A unit that is not there is neither.
+    // A missing unit is neither.
     `[ "$(systemctl is-enabled ${unit} || true)" = disabled ] && ! systemctl --quiet is-active ${unit} && [ ! -e ${quote(agent.registration)} ]`,
   );
   root.check(

@@ -1,4 +1,4 @@
-// Fetching what an upstream project releases onto the builder: over https only, and nothing is used before its sha256 is found right.
+// Downloads upstream releases on the builder: only over https, and used only if the sha256 is right.
 import type { Root } from "../../module.ts";
 import { quote } from "../../shell/shell.ts";
 
@@ -10,10 +10,10 @@ export interface Download {
   sha256: string;
 }
 
-/** The processors that images are made for, as `uname -m` prints them. */
+/** The architectures that images are made for, as `uname -m` prints them. */
 export type Architecture = "x86_64" | "aarch64";
 
-/** Where module proxy leaves the proxy's variables: what we fetch goes by it, whoever's session we run in. */
+/** Where module proxy writes the proxy's variables: downloads use it in any session. */
 export const proxyVariables = "/etc/proxy.env";
 
 /** The settings that every module with a download has; spread them into a schema's `properties`. */
@@ -46,7 +46,10 @@ export interface DownloadSettings {
   url?: string;
 }
 
-/** Records the packages that a download needs. Amazon Linux and Rocky may have curl as curl-minimal, so it is asked for by its path. */
+/**
+ * Records the packages that a download needs. Amazon Linux and Rocky may have curl as curl-minimal, so it is requested
+ * by path.
+ */
 export function requireCurl(root: Root): void {
   root.packages({
     apt: ["ca-certificates", "curl", "tar", "gzip"],
@@ -55,9 +58,10 @@ export function requireCurl(root: Root): void {
 }
 
 /**
- * Bash that fetches a file and checks it; ends the script with a message when the file is another one, or the builder has another processor.
- * @param download What to fetch. Without a digest the caller has to check the file in another way.
- * @param architecture What the file is for; undefined where it is for all.
+ * Bash that downloads a file and checks it; ends the script with a message if the digest or the builder's architecture
+ * is wrong.
+ * @param download What to fetch. Without a digest the caller must check the file in another way.
+ * @param architecture The file's architecture; undefined for any.
  * @param destination Bash for its path on the builder, quoted: `"$work/archive"`.
  */
 export function fetchScript(
@@ -97,24 +101,27 @@ if [ "$found" != "\${expected,,}" ]; then
 fi`;
 }
 
-/** What {@link installScript} is to install. */
+/** What {@link installScript} installs. */
 export interface Installation {
-  /** The folder it gets to, absolute: `/opt/node/22.11.0`. */
+  /** The target folder, absolute: `/opt/node/22.11.0`. */
   folder: string;
   download: Download;
   architecture: Architecture;
-  /** Bash that puts the content of "$work/archive" into "$folder", which is there and empty; default: unpacks a tar without its first path component. */
+  /**
+   * Bash that puts the content of "$work/archive" into "$folder", which exists and is empty; by default, unpacks a tar
+   * without its first path component.
+   */
   unpack?: string;
 }
 
-/** Unpacks a tar, without so many leading path components. */
+/** Unpacks a tar, without that many leading path components. */
 export function unpackScript(stripComponents: number): string {
   return `tar --extract --file="$work/archive" --strip-components=${stripComponents} --no-same-owner --directory="$folder"`;
 }
 
 /**
- * Bash that fetches and unpacks a release into a folder of its own, once: a finished folder is known by the digest it holds.
- * An unfinished one, of a bake that was interrupted, is begun anew.
+ * Bash that downloads and unpacks a release into its own folder, once: a finished folder contains the digest. An
+ * unfinished one, from an interrupted bake, is started again.
  */
 export function installScript({ folder, download, architecture, unpack = unpackScript(1) }: Installation): string {
   return `\

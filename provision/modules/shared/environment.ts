@@ -1,8 +1,9 @@
-// Variables for everybody: /etc/environment is read (by PAM) for logins, commands by SSH, su, sudo and cron alike, on every family.
+// Variables for everybody: PAM reads /etc/environment for logins, SSH commands, su, sudo and cron alike, on every
+// family.
 
 /**
- * Bash functions for a script: `set_variable NAME VALUE` puts a variable into /etc/environment, in place of an earlier value. The
- * value must be of one line and without `#`, `"` and `'`: the file knows no quoting.
+ * Bash functions for a script: `set_variable NAME VALUE` sets a variable in /etc/environment, replacing an earlier
+ * value. The value must be one line without `#`, `"` and `'`: the file has no quoting.
  */
 export const environmentFunctions = `\
 set_variable() {

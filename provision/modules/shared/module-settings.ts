@@ -1,17 +1,17 @@
-// What modules share: reading their settings, and the facts about packages that several of them check.
+// Shared by modules: reading settings, and checks on packages.
 import type { BuildConfiguration, Distribution, Packages } from "../../module.ts";
 import { quote } from "../../shell/shell.ts";
 
 /**
- * A module's settings. Their shape was checked against the module's schema before `modify` runs, so this only names it.
+ * A module's settings. They were checked against the module's schema before `modify` runs, so this only types them.
  * @param key The key in the recipe: the module's `settingsKey`, or its name.
- * @param fallback What holds when the recipe has nothing under that key.
+ * @param fallback The value if the recipe has nothing under that key.
  */
 export function settingsOf<T>(cfg: BuildConfiguration, key: string, fallback: T): T {
   return (cfg[key] as T | undefined) ?? fallback;
 }
 
-/** The names that a distribution takes from a list of packages, without doubles. */
+/** The names that a distribution takes from a list of packages, without duplicates. */
 export function packageNames(distribution: Distribution, packages: Packages): string[] {
   const lists = packages as { apt?: readonly string[]; dnf?: readonly string[] };
   return [
@@ -20,7 +20,7 @@ export function packageNames(distribution: Distribution, packages: Packages): st
 }
 
 /**
- * A check script: is this package installed? Versions in the name (`git=1:2.39*`) are left out, and a name that another
+ * A check script: is this package installed? Versions in the name (`git=1:2.39*`) are ignored, and a name that another
  * package provides (`awk`) counts as installed.
  */
 export function isInstalled(distribution: Distribution, name: string): string {

@@ -1,17 +1,20 @@
-// What the modules that install package files have in common: finding the files among what was uploaded, and remembering
-// what was installed, for the acceptance tests.
+// Shared by the modules that install package files: finding the files among the uploads, and recording what was
+// installed for the acceptance tests.
 import { ownFolder } from "../../seal/kept.ts";
 import { quoteAll } from "../../shell/shell.ts";
 
 /** The kinds of package files. */
 export type PackageFormat = "deb" | "rpm";
 
-/** Where the names of the packages that came from files are noted. It stays in the image, whose tests read it again. */
+/** The names of the packages that came from files. It stays in the image for its tests. */
 export function namesFile(format: PackageFormat): string {
   return `${ownFolder}/installed-${format}s`;
 }
 
-/** Script lines that set the arrays `uploads` (the paths given) and `files` (all package files at or beneath them, sorted), and fail where a path has none. */
+/**
+ * Script lines that set the arrays `uploads` (the given paths) and `files` (all package files at or under them,
+ * sorted), and fail if a path has none.
+ */
 export function findFiles(uploads: string[], format: PackageFormat): string[] {
   return [
     `uploads=(${quoteAll(uploads)})`,
@@ -24,7 +27,10 @@ export function findFiles(uploads: string[], format: PackageFormat): string[] {
   ];
 }
 
-/** Script lines that note the names of the packages in `files`. @param query A command that prints the name of the package in `"$file"`. */
+/**
+ * Script lines that record the names of the packages in `files`. @param query A command that prints the package name of
+ * `"$file"`.
+ */
 export function rememberNames(format: PackageFormat, query: string): string[] {
   return [
     `install -d ${ownFolder}`,

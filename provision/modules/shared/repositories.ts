@@ -1,31 +1,33 @@
-// Package repositories beside the distribution's own, each with the key that its packages are signed with: for module repositories,
-// and for modules whose packages come from upstream (docker, zfs).
+// Third-party package repositories, each with the key that signs its packages: for module repositories, and for modules
+// whose packages come from upstream (docker, zfs).
 import { fetchScript } from "./download.ts";
 import type { Root } from "../../module.ts";
 import { aptUpdate } from "../../plan/root.ts";
 import { quote, quoteAll } from "../../shell/shell.ts";
 
-/** A repository of somebody else's. Its key is given as text, or as an address with a digest or a fingerprint to check it by. */
+/**
+ * A third-party repository. Its key is given as text, or as an address with a digest or a fingerprint to check it by.
+ */
 export interface PackageRepository {
-  /** What its files are called: letters, digits, `.`, `_` and `-`. */
+  /** The name of its files: letters, digits, `.`, `_` and `-`. */
   name: string;
-  /** Its address: `URIs` of apt, `baseurl` of dnf (with `$releasever` and `$basearch` where they are wanted). */
+  /** Its address: `URIs` of apt, `baseurl` of dnf (with `$releasever` and `$basearch` if needed). */
   url: string;
-  /** apt only: default the distribution's code name. A suite that ends with `/` is a flat repository. */
+  /** apt only: defaults to the distribution's code name. A suite that ends with `/` is a flat repository. */
   suites?: readonly string[];
-  /** apt only: default `main`; none for a flat repository. */
+  /** apt only: defaults to `main`; none for a flat repository. */
   components?: readonly string[];
   /** The public key, armored. */
   key?: string;
-  /** Where the public key is fetched, `https://...`. */
+  /** The address of the public key, `https://...`. */
   key_url?: string;
   /** The sha256 of that file. */
   key_sha256?: string;
-  /** The fingerprint of the one key in that file, 40 hex digits. */
+  /** The fingerprint of the only key in that file, 40 hex digits. */
   key_fingerprint?: string;
 }
 
-/** Records a repository: its key and its file, and that its packages are known from here on. */
+/** Records a repository: its key and its file, and the update of package lists. */
 export function addRepository(root: Root, repository: PackageRepository): void {
   const { name, key } = repository;
   if (key === undefined) {
@@ -48,7 +50,7 @@ export function addRepository(root: Root, repository: PackageRepository): void {
 function fetchKey({ key_url = "", key_sha256, key_fingerprint }: PackageRepository): string {
   const lines = [fetchScript({ url: key_url, sha256: key_sha256 }, undefined, '"$work/key"')];
   if (key_fingerprint !== undefined)
-    // One key and no other: a second one in the file would be trusted as well.
+    // Exactly one key: a second one in the file would be trusted as well.
     lines.push(
       `found=$(GNUPGHOME=$work gpg --batch --quiet --show-keys --with-colons "$work/key" | awk -F: '$1 == "pub" { primary = 1 } $1 == "fpr" && primary { print $10; primary = 0 }')`,
       `if [ "$found" != ${quote(plainFingerprint(key_fingerprint))} ]; then`,
@@ -59,7 +61,7 @@ function fetchKey({ key_url = "", key_sha256, key_fingerprint }: PackageReposito
   return lines.join("\n");
 }
 
-/** A fingerprint as gpg prints it for programs: people put spaces in. */
+/** A fingerprint in gpg's machine-readable form: people add spaces. */
 function plainFingerprint(fingerprint: string): string {
   return fingerprint.replaceAll(/\s/g, "").toUpperCase();
 }
@@ -78,7 +80,7 @@ function aptScript(root: Root, { name, url, suites, components }: PackageReposit
   return [
     `install -d -m 0755 /etc/apt/keyrings`,
     `rm -f ${quote(`${keyring}.asc`)} ${quote(`${keyring}.gpg`)}`,
-    // apt tells the two kinds of key files by their names.
+    // apt tells the two kinds of key files apart by their names.
     `if grep -q -e '-----BEGIN PGP PUBLIC KEY BLOCK' "$work/key"; then keyring=${quote(`${keyring}.asc`)}; else keyring=${quote(`${keyring}.gpg`)}; fi`,
     `install -m 0644 "$work/key" "$keyring"`,
     `printf '%s\\n' ${quoteAll(stanza)} "Signed-By: $keyring" >${quote(`/etc/apt/sources.list.d/${name}.sources`)}`,
@@ -97,15 +99,18 @@ function aptCheck({ name, url }: PackageRepository): string {
   ].join("\n");
 }
 
-/** A command that prints one line for each list of packages that apt knows. It writes no cache. @param format As apt-get(8) says. */
+/**
+ * A command that prints a line for each package list that apt knows. It writes no cache. @param format As in
+ * apt-get(8).
+ */
 export function indexTargets(format: string): string {
   const noCache = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=";
   return `apt-get ${noCache} indextargets --format ${quote(format)} 'Created-By: Packages'`;
 }
 
 /**
- * Bash that holds when apt knows a repository whose address, release or component this is. A machine has no lists of packages before its
- * first `apt-get update`, as sealing removes them: there it looks at the sources themselves.
+ * Bash that is true if apt knows a repository with this address, release or component. A machine has no package lists
+ * before its first `apt-get update`, as sealing removes them: there it reads the sources themselves.
  */
 export function aptKnows(field: "$(REPO_URI)" | "$(RELEASE)" | "$(COMPONENT)", value: string): string {
   return `\

@@ -1,4 +1,5 @@
-// What the modules node, go, rust and python share: one or several versions of a toolchain side by side in /opt, the first one on PATH.
+// Shared by the modules node, go, rust and python: one or several versions of a toolchain side by side in /opt, the
+// first one on PATH.
 import { UserError } from "../../../common/user-error.ts";
 import { downloadSettings, installScript, requireCurl, type Architecture, type DownloadSettings } from "./download.ts";
 import type { Root } from "../../module.ts";
@@ -13,25 +14,31 @@ export interface ToolchainSettings extends DownloadSettings {
 export interface Toolchain<Settings extends ToolchainSettings> {
   /** The module's name, the settings' key and the folder in /opt: `node`. */
   name: string;
-  /** The name that a version gets on PATH, where several versions are there: no two may have the same. Default: the version itself. */
+  /**
+   * A version's name on PATH, if several versions can be there: no two may have the same. Defaults to the version
+   * itself.
+   */
   shortName?: (version: string) => string;
-  /** Upstream's own address of a version. */
+  /** Upstream's address of a version. */
   url(settings: Settings, architecture: Architecture): string;
-  /** Bash that puts "$work/archive" into "$folder", where it is no tar with one folder in it. */
+  /** Bash that puts "$work/archive" into "$folder", if it is no tar with one folder in it. */
   unpack?(settings: Settings): string;
-  /** Bash that links the commands of "$folder" into /usr/local/bin; `isFirst` for the version that is to be on PATH under the plain names. */
+  /**
+   * Bash that links the commands of "$folder" into /usr/local/bin; `isFirst` for the version that is on PATH under the
+   * plain names.
+   */
   link(settings: Settings, isFirst: boolean): string;
-  /** Bash that holds when the version in a folder works; `folder` is quoted. */
+  /** Bash that is true if the version in a folder works; `folder` is quoted. */
   works(settings: Settings, folder: string): string;
-  /** Bash that holds when the version is found on PATH; undefined where it is not meant to be. */
+  /** Bash that is true if the version is found on PATH; undefined if it shouldn't be. */
   onPath(settings: Settings, isFirst: boolean): string | undefined;
 }
 
 /**
  * The schema of such a module: one version, or a list of them.
- * @param what In words: `Node.js`.
- * @param versions Of the setting `version`: its pattern and examples.
- * @param more Further properties of a version.
+ * @param what Its name for people: `Node.js`.
+ * @param versions For the setting `version`: its pattern and examples.
+ * @param more Additional properties of a version.
  */
 export function toolchainSchema(
   what: string,
@@ -64,7 +71,7 @@ export function toolchainSchema(
 
 /**
  * Records the versions of a toolchain.
- * @param name The module's name as the recipe has it, for messages.
+ * @param name The module's name in the recipe, for messages.
  * @throws UserError when a version is listed twice.
  */
 export function installToolchain<Settings extends ToolchainSettings>(

@@ -1,10 +1,10 @@
-// What modules share that put systemd units of their own into an image.
+// Shared by modules that put their own systemd units into an image.
 import { UserError } from "../../../common/user-error.ts";
 import type { Root } from "../../module.ts";
 
 /**
- * Lies on the builder while it is one: a unit with `ConditionPathExists=!` and this path runs on workers only, also after a
- * reboot in the middle of a long bake. Sealing removes the folder it is in. {@link markBuilder} makes it.
+ * Exists on the builder only: a unit with `ConditionPathExists=!` and this path only runs on workers, even after a
+ * reboot during a long bake. Sealing removes its parent folder. {@link markBuilder} creates it.
  */
 export const builderMark = "/var/lib/ci-images/builder";
 
@@ -12,7 +12,7 @@ export const builderMark = "/var/lib/ci-images/builder";
 export const markBuilder = `install -D -m 0644 /dev/null ${builderMark}`;
 
 /**
- * Stops the build of a module that needs systemd on a distribution that starts services by something else.
+ * Fails for a module that needs systemd on a distribution with another init system.
  * @param name The module's name in the recipe.
  * @throws UserError on a distribution without systemd.
  */
@@ -26,7 +26,7 @@ export function requireSystemd(name: string, root: Root): void {
 }
 
 /**
- * Records a unit: its file, and that systemd knows of it. Whether it is enabled is the module's affair.
+ * Records a unit: its file, and that systemd loads it. The module decides whether to enable it.
  * @param unit Its name, `ci-swap.service`.
  * @param content The unit file's whole text.
  */
