@@ -1,11 +1,11 @@
 // Parts of sealing written in shell, from files beside this one that shellcheck reads.
-import { readFileSync } from "node:fs";
 import { feed } from "../shell/shell.ts";
+import { scriptFile } from "../shell/script-file.ts";
 import { ownFolder } from "./kept.ts";
 
-/** A file of provision/seal/guest. */
-export function guestFile(name: string): string {
-  return readFileSync(new URL(`./guest/${name}`, import.meta.url), "utf8");
+/** A file of provision/seal/guest. @param values As of {@link scriptFile}. */
+export function guestFile(name: string, values: Readonly<Record<string, string>> = {}): string {
+  return scriptFile(new URL(`./guest/${name}`, import.meta.url), values);
 }
 
 /** The script that records a builder's files before the first module: what exists then was not made by the recipe. */

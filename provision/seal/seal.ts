@@ -5,6 +5,7 @@ import { quote } from "../shell/shell.ts";
 import { checklist, type ChecklistEntry } from "./checklist.ts";
 import { identityScript, keepMore, liveFunctions, type ImageIdentity } from "./live.ts";
 import { prelude } from "./prelude.ts";
+import { guestFile } from "./scripts.ts";
 
 export type { ImageIdentity } from "./live.ts";
 
@@ -42,14 +43,7 @@ export interface SealOptions extends AssertOptions {
   zeroFreeSpace?: boolean;
 }
 
-const packageList = `package_list() {
-  if command -v dpkg-query >/dev/null; then
-    dpkg-query --show --showformat='\${db:Status-Abbrev}\\t\${binary:Package}\\t\${Version}\\n' | awk -F'\\t' '$1 ~ /^.i/ { print $2 "\\t" $3 }'
-  else
-    rpm --query --all --queryformat '%{NAME}\\t%{EVR}\\n'
-  fi | LC_ALL=C sort
-}
-`;
+const packageList = guestFile("package-list.sh");
 
 /**
  * A script that prints the installed packages, one a line: name, tab, version; sorted. Runs before sealing, which

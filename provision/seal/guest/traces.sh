@@ -1,0 +1,30 @@
+# --- traces and identity
+log_files() {
+  find "$ROOT/var/log/" -xdev ! -type d ! -type l -printf "/var/log/%P\n" | while read -r path; do is_kept "$path" || echo "$path"; done
+}
+
+# 127.0.1.1 is where Debian's installer and cloud-init put a machine's own name.
+builder_hosts() {
+  if [ ! -f "$ROOT/etc/hosts" ] || is_kept /etc/hosts; then return; fi
+  BUILDER=$BUILDER_NAME awk '/^[[:space:]]*#/ { next }
+    $1 == "127.0.1.1" { print; next }
+    ENVIRON["BUILDER"] != "" && ENVIRON["BUILDER"] != "localhost" { for (i = 2; i <= NF; i++) if ($i == ENVIRON["BUILDER"]) { print; next } }' "$ROOT/etc/hosts"
+}
+
+os_release() { if [ -f "$ROOT/usr/lib/os-release" ]; then echo "$ROOT/usr/lib/os-release"; else echo "$ROOT/etc/os-release"; fi; }
+
+# Google's own images have their guest environment instead of cloud-init (google_guest_agent, by its older and newer names).
+has_google_agent() { in_path google_guest_agent || in_path google_guest_agent_manager; }
+
+grows_root() {
+  # gce-disk-expand: a program on Enterprise Linux, a script of the initramfs on Debian.
+  in_path growpart || in_path google_disk_expand || [ -e "$ROOT/usr/share/initramfs-tools/scripts/expandroot-lib.sh" ]
+}
+
+makes_host_keys() {
+  if ! in_path sshd; then return 0; fi
+  # cloud-init makes them, too, where it finds a data source; Google's agent as well, but its older versions do not let sshd wait for that.
+  local unit
+  for unit in "$ROOT"/{usr/lib,lib,etc}/systemd/system/@(sshd-keygen|ci-images-host-keys)*.service; do if [ -e "$unit" ]; then return 0; fi; done
+  return 1
+}
