@@ -36,8 +36,8 @@ interface LocalMachine extends Machine {
 
 /** The `local` stack's cloud. */
 export class LocalCloud implements Bakery {
-  readonly name = "local";
-  readonly outputName = "local";
+  readonly name: string = "local";
+  readonly outputName: string = "local";
   readonly readsStopped = true;
   private readonly project = pulumi.getProject();
   private readonly stack = pulumi.getStack();

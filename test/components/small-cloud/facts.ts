@@ -1,0 +1,32 @@
+// The smallest cloud: a desk with paper on it. It exists in tests only, to show that nothing else has to know a cloud.
+import type { CloudFacts } from "../../../components/cloud-facts.ts";
+
+/** `ci-images:paper`. */
+export interface PaperSettings {
+  /** Where images are put. */
+  desk: string;
+  drawers: string[];
+}
+
+export const paperFacts: CloudFacts = {
+  name: "paper",
+  outputName: "paper",
+  plugin: "paper",
+  module: new URL("open-cloud.ts", import.meta.url).href,
+  page: "paper",
+  about: "Paper on a desk",
+  settings: {
+    type: "object",
+    additionalProperties: false,
+    properties: {
+      desk: { type: "string", minLength: 1, default: "desk" },
+      drawers: { type: "array", items: { type: "string" }, default: ["upper"] },
+    },
+  },
+  regionSettings: (region) => ({ "paper.desk": region }),
+  placesToLookIn: async ({ drawers = ["upper"] }, ask) => ({ drawers, ...(await ask<object>("key", {})) }),
+  machineTypes: [],
+  jenkinsCloud: (place, images, loginUserOf) => ({
+    paper: { desk: place, sheets: Object.entries(images).map(([name, id]) => ({ id, user: loginUserOf(name) })) },
+  }),
+};

@@ -1,0 +1,7 @@
+// The program as it would be with the small cloud in components/clouds.ts.
+import { clouds } from "../../../components/clouds.ts";
+import { paperFacts } from "./facts.ts";
+
+clouds.push(paperFacts);
+const { default: declare } = await import("../../../index.ts");
+export default declare;

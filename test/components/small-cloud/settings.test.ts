@@ -1,0 +1,27 @@
+// A cloud is one folder: with its line in components/clouds.ts, the settings and the verbs know it.
+import assert from "node:assert/strict";
+import { placeSettings } from "../../../cli/settings-file.ts";
+import { clouds } from "../../../components/clouds.ts";
+import { openClouds } from "../../../components/open-clouds.ts";
+import { checkSettings, settingNames } from "../../../components/stack-settings.ts";
+import { StackState } from "../../../components/life-cycle/stack-state.ts";
+import { paperFacts } from "./facts.ts";
+
+describe("a cloud that only its folder and one line know", () => {
+  before(() => void clouds.push(paperFacts));
+  after(() => void clouds.splice(clouds.indexOf(paperFacts), 1));
+
+  it("has settings with defaults and complaints under its name, and is opened by them", async () => {
+    const check = (paper: object) => checkSettings("Pulumi.test.yaml", "ci-images:", { cloud: "paper", paper });
+    assert.ok(settingNames().includes("paper"));
+    assert.throws(() => check({ dsk: "here" }), /ci-images:paper\.dsk/);
+    const [cloud] = await openClouds(check({ desk: "oak" }), ".", new StackState());
+    assert.deepEqual([cloud.name, cloud.place], ["paper", "oak"]);
+    assert.deepEqual(placeSettings("paper", { region: "elm" }), { "paper.desk": "elm" });
+  });
+
+  it("is named where a stack's cloud is not one of those there are", () => {
+    const wrong = () => checkSettings("Pulumi.test.yaml", "ci-images:", { cloud: "papyrus" });
+    assert.throws(wrong, /ci-images:cloud.*papyrus.*local, ec2, gce, rackspace, openstack, paper/s);
+  });
+});
