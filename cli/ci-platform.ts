@@ -62,7 +62,7 @@ function withNewKeys(file: string, text: string, missing: readonly { path: strin
       throw new UserError({
         where: file,
         key: blocking.join("."),
-        found: "something that is no mapping",
+        found: "something other than a mapping",
         allowed: `a mapping: the image of ${path.at(-1)} belongs at ${path.join(".")}`,
       });
     }

@@ -23,7 +23,7 @@ export interface ComparedImage {
 export function compareImages(before: ComparedImage, after: ComparedImage): string[] {
   const lines = explainChange(before.plan, after.plan);
   if (before.packages && after.packages) lines.push(...comparePackages(before.packages, after.packages));
-  else lines.push("packages: not known of both");
+  else lines.push("packages: not known for both generations");
   if (before.bytes !== undefined && after.bytes !== undefined) {
     const [old, now] = [mebibytes(before.bytes), mebibytes(after.bytes)];
     if (old !== now) lines.push(`size: ${old} MiB => ${now} MiB`);

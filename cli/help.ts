@@ -2,10 +2,10 @@
 import type { Verb } from "./verb.ts";
 
 const common = [
-  ["--cloud NAME", "the cloud; its stack is made when there is none, and selected: later verbs need no flag"],
+  ["--cloud NAME", "the cloud; creates its stack if there is none, and selects it, so later verbs need no flag"],
   ["--region NAME", "the region (zone) to bake in"],
-  ["--distribution NAMES", "the distributions to bake, with commas between them"],
-  ["--stack NAME", "a stack by its name, selected from then on"],
+  ["--distribution NAMES", "the distributions to bake, separated by commas"],
+  ["--stack NAME", "the stack's name; selects it for later verbs"],
   ["--verbose", "show every line of every step"],
 ] as const;
 
@@ -36,14 +36,14 @@ usage: ci-images VERB [options] [VERB ...]
 
 ${table(verbs.map(({ name, summary }) => [name, summary] as const))}
 
-Options that every verb takes:
+Options of every verb:
 ${table(common)}
 
   $ ./ci-images it --cloud local
   $ ./ci-images up --cloud ec2 --region us-west-2 --distribution ubuntu24.04
   $ ./ci-images bootstrap tests create-image
 
-The old tool's spelling works, too: cloud:ec2 region:us-west-2 distribution:centos7 up. All about one verb: ./ci-images help VERB.
+The old tool's spelling works, too: cloud:ec2 region:us-west-2 distribution:centos7 up. Details of one verb: ./ci-images help VERB.
 Exit status: 0 done, 1 failed, 2 wrong usage.
 `;
 }

@@ -34,7 +34,9 @@ export async function main(words: readonly string[]): Promise<number> {
   let running: Verb | undefined;
   const release = stopOnInterrupt(session, () => {
     if (running?.leavesInterrupt) return;
-    output.note("stopping in good order; Ctrl-C again ends at once, and may leave a lock (`npx pulumi cancel`)");
+    output.note(
+      "stopping cleanly; press Ctrl-C again to stop at once, which may leave a lock (cure: `npx pulumi cancel`)",
+    );
   });
   // Whoever reads (`| head`) may have enough.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
@@ -54,7 +56,7 @@ export async function main(words: readonly string[]): Promise<number> {
 }
 
 const howToGoOn =
-  "stopped. To go on, give the same command again: it continues where it stopped. " +
+  "stopped. To continue, run the same command again: it goes on where it stopped. " +
   "To clean up: ./ci-images destroy (keeps the images), or ./ci-images destroy --images";
 
 /** @param code The exit status that the verb has ended with, where it has one. */
@@ -102,9 +104,9 @@ function commandFor(verb: Verb): Command {
 
 function addCommonOptions(command: Command): Command {
   return command
-    .option("--cloud <name>", "the cloud; its stack is made when there is none, and selected")
+    .option("--cloud <name>", "the cloud; creates its stack if there is none, and selects it")
     .option("--region <name>", "the region (zone) to bake in")
-    .option("--distribution <names>", "the distributions to bake, with commas between them", distributions)
+    .option("--distribution <names>", "the distributions to bake, separated by commas", distributions)
     .option("--stack <name>", "a stack by its name")
     .option("--verbose", "show every line of every step");
 }
@@ -133,7 +135,7 @@ function report(error: unknown, output: Output): number {
   }
   const failure = error as Error & { words?: string[]; wasTold?: boolean };
   if (failure.wasTold) {
-    output.note(`pulumi ${failure.words![0]} failed; what went wrong is above`);
+    output.note(`pulumi ${failure.words![0]} failed; the cause is above`);
   } else if (error instanceof UserError || error instanceof ToolProblem || failure.name === "PulumiFailure") {
     output.note(failure.message);
   } else {

@@ -18,9 +18,9 @@ export async function catchUp(stack: CommandStack, state: StackState, output: Ou
   const { machineTypes, waitType } = stack.facts;
   const looks = urns(records, machineTypes);
   for (const { worker, host, port } of silent) {
-    output.note(`${worker}: the builder does not answer at ${host} port ${port}; looking what became of it`);
+    output.note(`${worker}: the builder does not answer at ${host} port ${port}; checking its state`);
   }
-  if (looks.length > 0) await stack.refresh("looking what became of the builder", looks);
+  if (looks.length > 0) await stack.refresh("checking the builder's state", looks);
   return urns(records, waitType === undefined ? [] : [waitType]);
 }
 

@@ -51,7 +51,7 @@ export function splitWords(
     if (shape?.takesAllWords && operands > 0) {
       add(word);
     } else if (word === "--") {
-      if (!shape) throw new UsageError("-- stands before any verb");
+      if (!shape) throw new UsageError("-- comes before any verb");
       add(word, ...rest.splice(0));
     } else if (word.startsWith("-") && word !== "-") {
       add(word);

@@ -75,7 +75,7 @@ export class CommandStack {
         where: projectDirectory,
         found: "no stack is selected",
         allowed: stacks.map((each) => each.name).join(", ") || "none is there yet",
-        cure: "say which: --cloud local, --stack NAME, or `npx pulumi stack select NAME`",
+        cure: "name one: --cloud local, --stack NAME, or `npx pulumi stack select NAME`",
       });
     }
     const isThere = stacks.some((each) => each.name === name || each.name.endsWith(`/${name}`));
@@ -85,11 +85,11 @@ export class CommandStack {
         where: "--stack",
         found: `there is no stack ${name}`,
         allowed: stacks.map((each) => each.name).join(", "),
-        cure: "name its cloud too, and it is made: --cloud ec2",
+        cure: "to create it, name its cloud too: --cloud ec2",
       });
     }
     if (!isThere) {
-      output.note(`making the stack ${name}, with its settings in ${file.path}`);
+      output.note(`creating the stack ${name}; its settings are in ${file.path}`);
       file.prepare(choice.cloud!);
       releaseSettings(name, projectDirectory, environment, (line) => output.note(line));
     }
@@ -99,7 +99,7 @@ export class CommandStack {
         where: file.path,
         key: `${project}:cloud`,
         found: `the stack ${name} is for ${cloud}, not for ${choice.cloud}`,
-        cure: `another stack for it: --cloud ${choice.cloud} --stack NAME`,
+        cure: `use another stack: --cloud ${choice.cloud} --stack NAME`,
       });
     }
     const changes = placeSettings(cloud, choice);
@@ -137,7 +137,7 @@ export class CommandStack {
     if (state.interrupted.length === 0) return;
     const names = state.interrupted.map((urn) => urn.split("::").at(-1));
     const root = state.ofType("pulumi:pulumi:Stack").map(({ urn }) => urn);
-    const title = `a killed command was making ${names.join(", ")}: clearing that`;
+    const title = `a killed command was still making ${names.join(", ")}: clearing its pending operations`;
     // Plain lines have no title.
     if (!this.isWatched) this.output.note(title);
     await this.shown(title, undefined, (onEvent) =>
@@ -169,7 +169,7 @@ export class CommandStack {
     };
     const look = () => this.stack.preview({ onEvent }).catch((error: unknown) => told(error, complaints));
     if (this.isWatched)
-      await (await import("./progress/terminal.ts")).whileWaiting("looking what there is to do", look);
+      await (await import("./progress/terminal.ts")).whileWaiting("checking what needs to be done", look);
     else await look();
     return steps;
   }

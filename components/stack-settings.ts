@@ -167,14 +167,14 @@ export function checkSettings<S extends Settings = Settings>(
   }
   const { isHere, importNeeds } = clouds.find(({ name }) => name === rest.cloud) ?? {};
   if (bastion !== undefined && isHere) {
-    const allowed = "a stack of a cloud: nothing is between this computer and its own machines";
+    const allowed = "a cloud's stack: this computer reaches its own machines directly";
     complaints.push({ where, key: `${prefix}bastion`, found: `set, on \`${rest.cloud}\``, allowed });
   }
   // An image on this computer was baked here.
   if (rest.image !== undefined) rest.bakery = "local";
   const { bakery, image, stage } = rest;
   if (image !== undefined && (isHere || !["image", "none"].includes(stage))) {
-    const found = isHere ? `set, on \`${rest.cloud}\`, which has it already` : `set, with stage ${stage}`;
+    const found = isHere ? `set, but \`${rest.cloud}\` already has the image` : `set, with stage ${stage}`;
     complaints.push({ where, key: `${prefix}image`, found, allowed: "a stack of a cloud, at stage image" });
   }
   const own = (rest as unknown as Record<string, Own | undefined>)[rest.cloud];
@@ -183,7 +183,7 @@ export function checkSettings<S extends Settings = Settings>(
     complaints.push({ where, key, found: "not set, with bakery local", allowed: importNeeds.allowed });
   }
   if (bakery === "local" && own?.architecture === "arm64") {
-    const allowed = "amd64: that is what this computer bakes";
+    const allowed = "amd64, which is what this computer bakes";
     complaints.push({ where, key: `${prefix}${rest.cloud}.architecture`, found: "arm64, with bakery local", allowed });
   }
   if (bastion !== undefined && own?.tunnel !== undefined) {

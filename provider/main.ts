@@ -28,7 +28,7 @@ await main(images, process.argv.slice(2));
 async function cleanUp(): Promise<void> {
   try {
     for (const { name, reason, problem } of await reapMachines()) {
-      if (problem !== undefined) log.warn(`the machine ${name} is left over (${reason}) and stays: ${problem}`);
+      if (problem !== undefined) log.warn(`could not remove the leftover machine ${name} (${reason}): ${problem}`);
     }
   } catch (error) {
     log.warn(`could not look for machines left over on this computer: ${(error as Error).message}`);

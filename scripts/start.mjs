@@ -35,8 +35,8 @@ async function up(what, { cli, env }) {
     const code = /** @type {(number | null)[]} */ (await closed)[0];
     if (code !== 0)
       throw new ToolProblem(
-        `pulumi up failed (exit status ${code}); what went wrong is above`,
-        "mend it and run npm start again: it goes on where it stopped. npx pulumi destroy -s local takes everything away",
+        `pulumi up failed (exit status ${code}); the cause is above`,
+        "fix it and run npm start again: it continues where it stopped. npx pulumi destroy -s local removes everything",
       );
     return { steps, seconds: (performance.now() - start) / 1000 };
   } finally {
@@ -79,7 +79,7 @@ function requireRoot() {
   // sudo has a PATH of its own, where a Node in somebody's home is not.
   const isFoundBySudo = ["/usr/local/bin", "/usr/bin", "/bin"].includes(dirname(process.execPath));
   throw new ToolProblem(
-    `the stack ${stack} is baked as root, because builders are containers with mounts and networks of their own, and this is user ${user}`,
+    `the stack ${stack} is baked as root, because builders are containers with mounts and networks of their own, and you are user ${user}`,
     `${isFoundBySudo ? "sudo npm start" : 'sudo env "PATH=$PATH" npm start'}; ${elsewhere}`,
   );
 }
@@ -103,7 +103,7 @@ async function main() {
   process.stdout.write("\n");
   if (made.length === 0) process.stdout.write("nothing was baked: the image is up to date\n");
   for (const { name, seconds } of made) process.stdout.write(`${seconds.toFixed(1).padStart(8)} s  ${name}\n`);
-  process.stdout.write(`${bake.seconds.toFixed(1).padStart(8)} s  all of the bake\n`);
+  process.stdout.write(`${bake.seconds.toFixed(1).padStart(8)} s  whole bake\n`);
   process.stdout.write(`${drop.seconds.toFixed(1).padStart(8)} s  dropping the builder's records\n`);
 }
 

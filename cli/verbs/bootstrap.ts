@@ -4,9 +4,9 @@ import type { Verb } from "../verb.ts";
 
 export const bootstrap: Verb = {
   name: "bootstrap",
-  summary: "runs the modules on the builder (and creates or starts it where that is needed)",
-  details: `The stack's stage becomes provisioned, so \`pulumi up\` does the same. Modules that ran are not run again; after a
-failure it goes on with the module that failed.`,
+  summary: "runs the modules on the builder, and creates or starts it first if needed",
+  details: `The stack's stage becomes provisioned, so \`pulumi up\` does the same. Modules that have run are skipped; after a
+failure it continues at the module that failed.`,
   examples: ["bootstrap", "bootstrap --verbose"],
   async run({ session, options, output }) {
     const stack = await session.stack(options);

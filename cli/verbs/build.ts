@@ -6,17 +6,18 @@ import type { Verb } from "../verb.ts";
 
 export const build: Verb = {
   name: "build",
-  summary: "a local image of a build.yaml as a tar: its root file system, and with -x kernel and ramdisk beside it",
-  details: `It is baked on a throw-away stack of this computer, in a temporary folder, which is destroyed afterwards. The selected
-stack has nothing to do with it.`,
-  operands: [{ name: "[recipe]", what: "the recipe, build.yaml unless given" }],
+  summary:
+    "bakes a local image from a build.yaml and packs its root file system into a tar, with -x also kernel and ramdisk",
+  details: `It bakes on a throw-away stack in a temporary folder and destroys that stack afterwards. It doesn't touch the selected
+stack.`,
+  operands: [{ name: "[recipe]", what: "the recipe (default build.yaml)" }],
   options: [
     { flags: "-s, --size <size>", what: "the root disk's size, e.g. 4G" },
-    { flags: "-o, --output <file>", what: "the tar, NAME.tar.gz unless given" },
-    { flags: "-x, --kernel", what: "put kernel and ramdisk into the tar, too" },
+    { flags: "-o, --output <file>", what: "the tar (default NAME.tar.gz)" },
+    { flags: "-x, --kernel", what: "also put kernel and ramdisk into the tar" },
   ],
   examples: ["build -s 4G -o blah.tar.gz -x", "build -s 4G build.yaml"],
-  whenStopped: "stopped. Nothing of it is left; the same command begins anew.",
+  whenStopped: "stopped. Nothing is left behind; the same command starts over.",
   async run({ operands: [file = "build.yaml"], options, session, output }) {
     const recipe = resolve(file);
     const { loadRecipe } = await import("../../provision/recipe/load-recipe.ts");

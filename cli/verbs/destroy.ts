@@ -6,11 +6,11 @@ import type { Verb } from "../verb.ts";
 
 export const destroy: Verb = {
   name: "destroy",
-  summary: "drops the builder; with --images the images too, after a question",
+  summary: "drops the builder; with --images also the images, after asking",
   details: `Without --images the stack's stage becomes none: \`pulumi up\` then keeps the images and makes no builder, until
-another verb sets the stage. With --images it is what \`pulumi destroy\` does.`,
+another verb sets the stage. With --images it does what \`pulumi destroy\` does.`,
   options: [
-    { flags: "--images", what: "everything of the stack: builder, images, all generations" },
+    { flags: "--images", what: "everything in the stack: builder, images, all generations" },
     { flags: "--yes", what: "don't ask" },
   ],
   examples: ["destroy", "destroy --images", "destroy --images --yes"],
@@ -25,7 +25,7 @@ another verb sets the stage. With --images it is what \`pulumi destroy\` does.`,
       return;
     }
     const state = await stack.state();
-    for (const line of describeImages(state)) output.note(`to be deleted: ${line}`);
+    for (const line of describeImages(state)) output.note(`will be deleted: ${line}`);
     if (!options.yes && !(await confirmed(stack.name))) {
       output.note("nothing was destroyed");
       return 1;
@@ -40,7 +40,7 @@ another verb sets the stage. With --images it is what \`pulumi destroy\` does.`,
 /** Asks for the stack's name, which nobody types by accident. */
 async function confirmed(stack: string): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    throw new UserError({ where: "destroy --images", found: "nobody is there to be asked", cure: "say --yes" });
+    throw new UserError({ where: "destroy --images", found: "there is no terminal to ask on", cure: "pass --yes" });
   }
   const asking = createInterface({ input: process.stdin, output: process.stderr });
   try {

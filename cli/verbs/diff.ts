@@ -19,9 +19,9 @@ interface GenerationContent extends ComparedImage {
 
 export const diff: Verb = {
   name: "diff",
-  summary: "what changed between two generations: modules, packages (added, removed, versions), size",
-  details: `A generation is named by the beginning of its recipe hash, as \`status\` shows it. Without names the newest is compared
-with the one before it; with one name, that one with the newest.`,
+  summary: "shows what changed between two generations: modules, packages (added, removed, versions), size",
+  details: `Name a generation by the beginning of its recipe hash, as \`status\` shows it. Without names, it compares the newest
+with the one before; with one name, that one with the newest.`,
   operands: [
     { name: "[a]", what: "the older one" },
     { name: "[b]", what: "the newer one" },
@@ -86,7 +86,7 @@ function chosen(all: readonly GenerationContent[], a: string | undefined, b: str
     throw new UserError({
       where: `stack ${stack}`,
       found: "there are several images",
-      cure: "say which: --distribution NAME, or the generations themselves",
+      cure: "name one: --distribution NAME, or name the generations",
     });
   }
   const newer = b === undefined ? same[0] : named(b);

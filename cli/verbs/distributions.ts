@@ -4,7 +4,7 @@ import type { Verb } from "../verb.ts";
 
 export const distributions: Verb = {
   name: "distributions",
-  summary: "the Linux distributions there are, with the account to log in with",
+  summary: "lists the Linux distributions, each with its login account",
   examples: ["distributions"],
   async run({ output }) {
     const width = Math.max(...all.map(({ id }) => id.length));

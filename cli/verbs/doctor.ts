@@ -1,4 +1,4 @@
-// `doctor`: whether this computer and this account are ready, with the cure for each lack.
+// `doctor`: checks whether this computer and account are ready; names a cure for whatever is missing.
 import { ToolProblem } from "../../toolchain/problem.mjs";
 import { isNodeSupported, nodeRange } from "../../toolchain/versions.mjs";
 import type { Verb } from "../verb.ts";
@@ -12,7 +12,7 @@ interface Finding {
 
 export const doctor: Verb = {
   name: "doctor",
-  summary: "whether this computer and this account are ready, with the cure for each lack",
+  summary: "checks whether this computer and account are ready; names a cure for whatever is missing",
   details: "The last check is a preview: it reads settings and recipe and asks the cloud, and changes nothing.",
   examples: ["doctor", "doctor --cloud ec2"],
   async run({ session, options, output }) {
@@ -30,7 +30,7 @@ export const doctor: Verb = {
       const { toolchainEnvironment } = await import("../../toolchain/environment.mjs");
       try {
         const { cli, standIns } = toolchainEnvironment(session.projectDirectory);
-        const parts = standIns.length > 0 ? `; stand-ins of this project for: ${standIns.join(", ")}` : "";
+        const parts = standIns.length > 0 ? `; this project's stand-ins for: ${standIns.join(", ")}` : "";
         output.note(`${cli}${parts}`);
       } catch (error) {
         if (error instanceof ToolProblem) return error.message;
@@ -40,12 +40,12 @@ export const doctor: Verb = {
     await check("an SSH client, for `./ci-images ssh`", async () => {
       const { execa } = await import("execa");
       const { failed } = await execa("ssh", ["-V"], { reject: false });
-      return failed ? "there is none; cure: apt install openssh-client" : undefined;
+      return failed ? "not found; cure: apt install openssh-client" : undefined;
     });
     const isThere = await check("the stack", async () => {
       const stack = await session.stack(options);
       output.note(`${stack.name}, ${stack.settings.path}`);
-      if (stack.settings.get("stage") === "none") output.note("its stage is none: the recipe is not looked at");
+      if (stack.settings.get("stage") === "none") output.note("its stage is none, so the recipe is not checked");
     });
     if (isThere) {
       await check("settings, recipe and cloud (a preview)", async () => {

@@ -6,7 +6,7 @@ import type { Verb } from "../verb.ts";
 export const down: Verb = {
   name: "down",
   summary: "powers the builder off and keeps it; `up` starts it again",
-  details: `The stack's setting power becomes off, so \`pulumi up\` does the same. The builder's time (maxLifetime) goes on.`,
+  details: `The stack's setting power becomes off, so \`pulumi up\` does the same. The builder's deadline (maxLifetime) keeps running.`,
   examples: ["down"],
   async run({ session, options, output }) {
     const stack = await session.stack(options);

@@ -10,16 +10,16 @@ import { UsageError, type Verb } from "../verb.ts";
 export const exportVerb: Verb = {
   name: "export",
   summary: "writes the image ids into a ci-platform YAML file, under jenkins.clouds.images; a diff is shown first",
-  details: `Comments and all other keys of the file stay as they are. An image on this computer stands under local.localhost, with
-its disk's path.`,
-  operands: [{ name: "[file]", what: "the YAML file; it is made when there is none" }],
+  details: `Comments and other keys of the file are kept. An image on this computer is listed under local.localhost, with its
+disk's path.`,
+  operands: [{ name: "[file]", what: "the YAML file; it is created if missing" }],
   options: [
     { flags: "--jcasc", what: "print a Jenkins Configuration-as-Code cloud block instead" },
     { flags: "--dry-run", what: "only show what would change" },
   ],
   examples: ["export ../segredos/ci-platform/all.yaml", "export --dry-run all.yaml", "export --jcasc"],
   async run({ operands: [file], options, session, output }) {
-    if (file === undefined && !options.jcasc) throw new UsageError("export: a file is missing, or --jcasc");
+    if (file === undefined && !options.jcasc) throw new UsageError("export: name a file, or pass --jcasc");
     const stack = await session.stack(options);
     const { images } = await stack.state();
     if (images.length === 0) {

@@ -7,7 +7,7 @@ import { isNamed, UsageError, type Verb } from "../verb.ts";
 /** @param list All verbs, this one too. */
 export const helpVerb = (list: () => readonly Verb[]): Verb => ({
   name: "help",
-  summary: "this list, or all about one verb",
+  summary: "shows this list, or the details of one verb",
   operands: [{ name: "[verb]", what: "the verb" }],
   takesAllWords: true,
   options: [{ flags: "--version", what: "only the version" }],

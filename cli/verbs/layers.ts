@@ -7,7 +7,7 @@ export const layers: Verb = {
     "layers in this computer's cache, which spare bakes on local the modules that did not change; removes them when told to",
   options: [
     { flags: "--remove", what: "remove all of them" },
-    { flags: "--json", what: "as JSON, and nothing else on standard output" },
+    { flags: "--json", what: "print JSON, and nothing else on standard output" },
   ],
   examples: ["layers", "layers --remove"],
   async run({ options, session, output }) {

@@ -8,9 +8,9 @@ import type { Verb } from "../verb.ts";
 
 export const modules: Verb = {
   name: "modules",
-  summary: "the modules there are; with a name, its settings and examples",
+  summary: "lists the modules; with a name, shows its settings and examples",
   operands: [{ name: "[module]", what: "a module's name" }],
-  options: [{ flags: "--folder <path>", what: "a folder with modules of your own, beside the library" }],
+  options: [{ flags: "--folder <path>", what: "a folder of your own modules, in addition to the library" }],
   examples: ["modules", "modules java"],
   async run({ operands: [name], options, output }) {
     const [{ libraryFolder, moduleKey, ModuleCatalogue }, { dump }] = await Promise.all([

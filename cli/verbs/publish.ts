@@ -9,13 +9,13 @@ export const publish: Verb = {
   name: "publish",
   aliases: ["upload-img", "upload_img"],
   summary:
-    "imports a finished image of this computer into a cloud, tries it out there, and tracks it in that cloud's stack",
+    "imports a finished image of this computer into a cloud, verifies it there, and tracks it in that cloud's stack",
   details: `IMAGE is the folder of an image that \`local\` has baked and verified. The stack keeps it as its setting \`image\`, so that
 \`pulumi up\` does the same and \`destroy\` removes the image; without the setting the stack bakes its recipe again.`,
   operands: [{ name: "<image>", what: "the image's folder: images/debian12/NAME-RECIPE" }],
   examples: ["publish images/debian12/worker-1a2b3c4d5e6f --cloud openstack"],
   async run({ session, operands: [image], options, output }) {
-    if (image === undefined) throw new UsageError("publish needs the folder of an image");
+    if (image === undefined) throw new UsageError("publish: name the folder of an image");
     const path = resolve(image);
     const { describeImage } = await import("../../components/local/provider/functions/lookups.ts");
     // What is wrong with it is said before anything is set.
@@ -28,7 +28,7 @@ export const publish: Verb = {
     if (isHere) {
       throw new UserError({
         where: `stack ${stack.name}`,
-        found: `is of \`${cloud}\`, where the image is already`,
+        found: `is a stack of \`${cloud}\`, where the image already is`,
         cure: `name a cloud with --cloud: ${cloudNames(clouds.filter((each) => !each.isHere))}`,
       });
     }

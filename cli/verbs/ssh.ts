@@ -11,10 +11,10 @@ import type { Verb } from "../verb.ts";
 
 export const ssh: Verb = {
   name: "ssh",
-  summary: "a terminal on the builder, or one command with its exit status; the host key is checked",
-  operands: [{ name: "[command...]", what: "what to run; without it, a terminal" }],
+  summary: "opens a terminal on the builder, or runs one command and returns its exit status; checks the host key",
+  operands: [{ name: "[command...]", what: "the command to run; without one, opens a terminal" }],
   takesAllWords: true,
-  whenStopped: "The builder goes on running.",
+  whenStopped: "The builder keeps running.",
   leavesInterrupt: true,
   examples: ["ssh", "ssh 'ls -l'", "ssh:'ls -l'", "--distribution debian12 ssh uptime"],
   async run({ operands, options, session }) {
@@ -25,7 +25,7 @@ export const ssh: Verb = {
     if (end !== undefined) {
       throw new UserError({
         where: `the builder of ${login.worker}`,
-        found: `was ${end} in the \`up\` that made its image, and lets nobody in any more`,
+        found: `was ${end} in the \`up\` that made its image, and no longer accepts logins`,
         cure: "./ci-images up makes one",
       });
     }
@@ -36,7 +36,7 @@ export const ssh: Verb = {
     if (!(await answers(login, patience * 1000))) {
       throw new UserError({
         where: `the builder of ${worker}`,
-        found: `does not answer at ${host} port ${port}: it was stopped or ended, and not by \`./ci-images down\``,
+        found: `does not answer at ${host} port ${port}: it was stopped or ended, but not by \`./ci-images down\``,
         cure: "./ci-images up starts it again, or makes a fresh one if it is gone",
       });
     }
@@ -60,7 +60,7 @@ function chosen(logins: readonly Login[], distribution: readonly string[] | unde
     where: `stack ${stack}`,
     found: fitting.length === 0 ? `there is no builder of ${ids!.join(", ")}` : "there are several builders",
     allowed: logins.map(({ worker }) => worker).join(", "),
-    cure: "say which: --distribution NAME",
+    cure: "name one: --distribution NAME",
   });
 }
 

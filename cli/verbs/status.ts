@@ -43,8 +43,8 @@ interface Status {
 
 export const status: Verb = {
   name: "status",
-  summary: "builders and images: state, address, age, cost where known, recipe, up to date or why not",
-  options: [{ flags: "--json", what: "as JSON, and nothing else on standard output" }],
+  summary: "shows builders and images: state, address, age, cost (if known), recipe, up to date or why not",
+  options: [{ flags: "--json", what: "print JSON, and nothing else on standard output" }],
   examples: ["status", "status --json | jq .images"],
   async run({ session, options, output }) {
     const stack = await session.stack(options);
@@ -82,7 +82,7 @@ async function statusOf(stack: CommandStack): Promise<Status> {
     images,
     upToDate: recipes && [...recipes].every(isThere),
     refused: preview === undefined,
-    why: preview ? preview.explanations.map(({ text }) => text) : ["the recipe or the settings are refused, see above"],
+    why: preview ? preview.explanations.map(({ text }) => text) : ["the recipe or the settings are invalid, see above"],
   };
 }
 

@@ -25,7 +25,7 @@ interface Leftover {
 
 export const sweep: Verb = {
   name: "sweep",
-  summary: "leftovers of this stack past their expiry, found by our tags; only lists them unless told to remove them",
+  summary: "lists this stack's expired leftovers, found by their tags; removes them only with --remove",
   options: [{ flags: "--remove", what: "remove them" }],
   examples: ["sweep", "sweep --remove"],
   async run({ session, options, output }) {
@@ -69,7 +69,7 @@ export const sweep: Verb = {
       output.result([place, kind, name].filter(Boolean).join(" ") + `: ${why}; ${done}`);
     }
     if (leftovers.length === 0) output.result("nothing is left over");
-    else if (!options.remove) output.note("nothing was removed: say `./ci-images sweep --remove`");
+    else if (!options.remove) output.note("nothing was removed; to remove them: `./ci-images sweep --remove`");
     return leftovers.some(({ problem }) => problem !== undefined) ? 1 : 0;
   },
 };

@@ -5,8 +5,8 @@ import type { Verb } from "../verb.ts";
 export const tests: Verb = {
   name: "tests",
   aliases: ["test"],
-  summary: "runs the acceptance tests on the builder: each check one line, and the exit status counts",
-  details: `The stack's stage becomes tested, so \`pulumi up\` does the same. Tests that passed before are run again.`,
+  summary: "runs the acceptance tests on the builder, one line a check; exit status 1 if one fails",
+  details: `The stack's stage becomes tested, so \`pulumi up\` does the same. Tests that have passed are run again.`,
   examples: ["tests"],
   async run({ session, options, output }) {
     const stack = await session.stack(options);

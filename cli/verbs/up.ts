@@ -5,9 +5,9 @@ import type { Verb } from "../verb.ts";
 export const up: Verb = {
   name: "up",
   summary: "creates the builder, or starts one that is down",
-  details: `The stack's stage becomes builder, so \`pulumi up\` does the same. What a builder has behind it stays done; a recipe
-that was edited since gets a fresh builder. One that somebody stopped elsewhere, in the machine or at the cloud's console, is started
-again, too; one that is gone is replaced by a fresh one.`,
+  details: `The stack's stage becomes builder, so \`pulumi up\` does the same. A builder keeps the stages it has completed; an
+edited recipe gets a fresh builder. A builder that was stopped elsewhere, such as in the cloud's console, is started
+again; one that is gone is replaced by a fresh one.`,
   examples: [
     "up --cloud ec2 --region us-west-2 --distribution ubuntu24.04",
     "cloud:ec2 region:us-west-2 distribution:centos7 up",

@@ -15,7 +15,7 @@ export class UselessImages {
   note(distribution: string, found: readonly UselessImage[]): string[] {
     this.byDistribution.set(distribution, found);
     return found.map(({ id, region, reason, failed }) => {
-      const fate = failed ? "it is removed, and made anew where the recipe still asks for it" : "it is not used";
+      const fate = failed ? "it will be removed, and baked again if the recipe still needs it" : "it will not be used";
       return `image ${id} in ${region} is ${reason}: ${fate}`;
     });
   }

@@ -320,7 +320,7 @@ function builderOf(image: string, builder: BuilderIdentity | undefined): pulumi.
   if (builder) return pulumi.output(builder);
   throw new UserError({
     where: `image ${image}`,
-    found: `has no tag ${tagNames.builder}, so nobody can tell whether a machine booted from it differs from its builder`,
-    cure: "deregister it; the next `pulumi up` bakes it anew",
+    found: `has no tag ${tagNames.builder}, so its verification can't compare the booted machine with the builder`,
+    cure: "deregister it; the next `pulumi up` bakes it again",
   });
 }

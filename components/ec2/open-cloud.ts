@@ -56,7 +56,7 @@ function refuseContradictions({ ec2 }: Ec2Stack, region: string): void {
     refuse(
       "deprecateAfter",
       JSON.stringify(deprecateAfter),
-      "at most 3650 days: AWS takes no date more than ten years ahead",
+      "at most 3650 days: AWS accepts no date more than ten years ahead",
     );
   }
   for (const [place, key] of Object.entries(ec2.kmsKeys)) {
@@ -68,9 +68,9 @@ function refuseContradictions({ ec2 }: Ec2Stack, region: string): void {
   if (shares && ec2.encrypted && lacking.length > 0) {
     refuse(
       "kmsKeys",
-      `no key for ${lacking.join(", ")}, and the images are to be shared`,
-      "a customer's key in every region: AWS lets nobody share what its own key for EBS has encrypted",
-      "set kmsKeys (and let the others use those keys), or `encrypted: false`",
+      `no key for ${lacking.join(", ")}, and sharing is set`,
+      "a customer's key in every region: images encrypted with AWS's own EBS key can't be shared",
+      "set kmsKeys (and let the other accounts use those keys), or `encrypted: false`",
     );
   }
 }

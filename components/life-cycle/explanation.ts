@@ -24,11 +24,11 @@ export function explainBake(
     each === undefined ? [] : `${name}: ${each}`,
   );
   const resumed = survey.builders.includes(recipe)
-    ? [`${name}: a builder of this recipe is there: goes on where it failed or stopped`]
+    ? [`${name}: a builder of this recipe exists: continues where it failed or stopped`]
     : spared(name, plan.modules.length, fromLayer);
   if (stage !== "image") {
     const goal = { builder: "started", provisioned: "provisioned", tested: "provisioned and tested" }[stage];
-    const what = `a builder of recipe ${short(recipe)} (${plan.name} on ${base.description}) is to be ${goal}; no image yet`;
+    const what = `a builder of recipe ${short(recipe)} (${plan.name} on ${base.description}) will be ${goal}; no image yet`;
     return [...notice, `${name}: stage ${stage}: ${what}`, ...resumed];
   }
   if (present?.proven) return notice;

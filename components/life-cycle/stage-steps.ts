@@ -56,19 +56,19 @@ export function refusePowerOff(name: string, where: string, { recipe, survey, st
     throw new UserError({
       where,
       key: "ci-images:power",
-      found: `off, but the builder of ${name} is sealed: it is off already, and nobody can log in to it any more`,
-      cure: "set it to on, or remove it: then `pulumi up` makes the image of it",
+      found: `off, but the builder of ${name} is already sealed and off, and accepts no logins`,
+      cure: "set it to on, or remove it: `pulumi up` then makes its image",
     });
   }
   if (survey.builders.includes(recipe)) return;
   if (stage === "image" && hasImage(survey, recipe)) return;
   const complaint: Complaint = { where, key: "ci-images:power", found: `off, but ${name} has no builder` };
   if (survey.builders.length === 0) {
-    throw new UserError({ ...complaint, cure: "set it to on, or remove it: then `pulumi up` makes one" });
+    throw new UserError({ ...complaint, cure: "set it to on, or remove it: `pulumi up` then makes one" });
   }
   throw new UserError({
     ...complaint,
-    found: `off, but the builder of ${name} was made from another recipe than the present one`,
-    cure: "undo the change of the recipe to power it off; or set power on, and `pulumi up` replaces it by a fresh one",
+    found: `off, but the builder of ${name} was made from a different recipe`,
+    cure: "to power it off, undo the change of the recipe; to replace it, set power to on and run `pulumi up`",
   });
 }

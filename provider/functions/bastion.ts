@@ -35,7 +35,7 @@ function explain({ message }: Error, hasKey: boolean): { found: string; cure?: s
   const found = message.replace(/^after \d+ failed attempts: /, "");
   if (/host key mismatch/.test(message)) {
     return {
-      found: "shows another host key than the known one",
+      found: "shows a host key other than the known one",
       cure: "find out why; then set ci-images:bastion.hostKey",
     };
   }

@@ -16,7 +16,8 @@ const servers = ["https://checkip.amazonaws.com", "https://api.ipify.org", "http
 const patience = 5000;
 
 const where = "stack setting ci-images:sshFrom";
-const cure = "say who may reach the builders: npx pulumi config set --path 'ci-images:sshFrom[0]' 203.0.113.7/32";
+const cure =
+  "name the addresses that may reach the builders: npx pulumi config set --path 'ci-images:sshFrom[0]' 203.0.113.7/32";
 
 /** Addresses that mean something inside a network only: RFC 1918, RFC 6598 (carriers, and VPCs), RFC 3927, RFC 4193. */
 const inside = new BlockList();
@@ -112,7 +113,7 @@ export const ownAddress = answer(contract, async (inputs, { signal }): Promise<O
   const target = insideTarget(inputs);
   if (target !== undefined) return routed(target.address, `to ${target.network}, where the machines are`);
   if (inputs.isPrivate) {
-    const found = "not set; machines are reached by private addresses, and nothing says of which network";
+    const found = "not set; machines have private addresses, and their network is not known";
     throw new UserError({ where, found, cure });
   }
   const known = inputs.networks !== undefined && inputs.networks.length > 0;
@@ -130,14 +131,14 @@ export const ownAddress = answer(contract, async (inputs, { signal }): Promise<O
   } catch (error) {
     signal.throwIfAborted();
     if (besides === undefined || !(error instanceof UserError)) throw error;
-    return routed(besides, `to ${inputs.cloudHost}, as no server on the internet told its public one`);
+    return routed(besides, `to ${inputs.cloudHost}, because its public address could not be found`);
   }
 });
 
 type OwnAddressInputs = InputsOf<typeof contract>;
 type OwnAddress = AnswerOf<typeof contract>;
 
-const hint = "if machines see another one, set ci-images:sshFrom";
+const hint = "if connections arrive from another one, set ci-images:sshFrom";
 
 async function routed(target: string, way: string): Promise<OwnAddress> {
   const address = await localAddressTowards(target);
@@ -174,7 +175,7 @@ async function addressOfBastion(inputs: OwnAddressInputs, bastion: string): Prom
   }
   if (isKnown && isPrivateAddress(address) !== inner) {
     const [kind, other] = inner ? ["private", "public"] : ["public", "private"];
-    const found = `not set; machines have ${kind} addresses, and of the bastion only a ${other} one (${address}) is known`;
+    const found = `not set; machines have ${kind} addresses, but the bastion's only known address is ${other} (${address})`;
     throw new UserError({ where, found, allowed: "the networks that the bastion's connections come from", cure });
   }
   return { addresses: [address], notice: `SSH is opened to ${address}, the bastion's address; ${hint}` };

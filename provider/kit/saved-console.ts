@@ -62,9 +62,7 @@ export function wayLook(machine: Awaited, patience: number, { progress }: Contex
     if ("done" in seen) {
       const { port: sshPort, user: sshUser } = seen.done;
       if (ways.own && seen.done !== ways.own) {
-        progress(
-          `${what} is used by its ordinary SSH: the bake's own way in, port ${ways.own.port}, does not work there`,
-        );
+        progress(`${what} is reached by its ordinary SSH: the bake's own sshd (port ${ways.own.port}) does not answer`);
       }
       return { done: { sshPort, sshUser } };
     }

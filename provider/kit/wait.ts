@@ -57,9 +57,9 @@ export async function waitFor<T>(wait: Wait<T>, { progress, signal }: Context): 
     if (Date.now() - started >= wait.deadline * 1000) {
       throw new UserError({
         where,
-        found: `it still is ${seen.state}`,
+        found: `it is still ${seen.state}`,
         allowed: `at most ${wait.deadline} s`,
-        cure: `look at it with \`${wait.lookAt}\`; \`pulumi up\` goes on, \`pulumi destroy\` removes everything`,
+        cure: `look at it with \`${wait.lookAt}\`; \`pulumi up\` continues, \`pulumi destroy\` removes everything`,
       });
     }
     if (seen.state !== shown) progress(`${wait.what} is ${seen.state}`, true);

@@ -78,7 +78,7 @@ export class WayFinder {
 
 /** What to do about a machine that keeps the bake out. */
 export const refusedCure =
-  "look for what the base image or the recipe does to logins: cloud-init that is turned off or has another default user, " +
+  "check what the base image or the recipe does to logins: cloud-init turned off or with another default user, " +
   "AuthorizedKeysFile, AllowUsers and PermitRootLogin of sshd, the account's shell, PAM, /etc/nologin";
 
 function describe(connection: Connection | undefined, { kind, said }: LoginAnswer): string {
@@ -86,8 +86,8 @@ function describe(connection: Connection | undefined, { kind, said }: LoginAnswe
   const { port, user } = connection;
   const what = {
     nobody: "answers with another host key",
-    refused: `refuses to let ${user} in by the bake's key`,
-    closed: `lets ${user} in and then runs no command`,
+    refused: `refuses ${user}'s login with the bake's key`,
+    closed: `accepts ${user}'s login, but runs no command`,
   };
   return `SSH at port ${port} ${what[kind]}${said && ` (${said})`}`;
 }

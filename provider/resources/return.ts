@@ -27,6 +27,6 @@ async function comeBack({ connection }: InputsOf<typeof Return>, context: Contex
     return await withComplaint({ state: seen.state || "rebooting" }, connection);
   };
   const what = `the machine at ${host}:${port}`;
-  const until = "to let the bake in again after its reboot";
+  const until = "to accept the bake's login after its reboot";
   await waitFor({ what, until, deadline, lookAt: "./ci-images status", look }, context);
 }

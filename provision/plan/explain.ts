@@ -120,7 +120,7 @@ export function explainChange(before: PlanDescription, after: PlanDescription): 
   compare("formats", before.formats.join(", "), after.formats.join(", "));
   lines.push(...moduleChanges(before, after), ...testChanges(before, after));
   compare("sealing step", `version ${before.seal}`, `version ${after.seal}`);
-  return lines.length > 0 ? lines : ["ci-images itself changed what the recipe hash is made of"];
+  return lines.length > 0 ? lines : ["ci-images itself changed how the recipe hash is computed"];
 }
 
 type Described = PlanDescription["modules"][number];

@@ -128,7 +128,7 @@ function baseOf(recipe: Recipe, distribution: Distribution): RecipeBase {
   const there = recipe.distributions.map(({ id }) => id).join(", ");
   throw new UserError({
     where: recipe.file,
-    found: `not for ${distribution.id}, which the stack or the command line asks for`,
+    found: `not for ${distribution.id}, which the stack or the command line requests`,
     allowed: there,
     cure: `add ${distribution.id} to the recipe's distributions, or ask for one of these`,
   });
@@ -141,7 +141,7 @@ async function record(recipe: Recipe, module: RecipeModule, distribution: Distri
     distribution,
     folder: recipe.folder,
     requireSecret(name) {
-      if (!isSecretName(name)) throw new UserError({ where, found: `"${name}" is not a name for a secret` });
+      if (!isSecretName(name)) throw new UserError({ where, found: `"${name}" is not a valid name for a secret` });
       if (!Object.hasOwn(secrets, name)) throw new UserError(missingSecret(name, where));
     },
   });

@@ -142,7 +142,7 @@ class RecipeCheck {
       if (!module.file.settingsRequired || this.#configuration[key] !== undefined) continue;
       const { examples } = (module.file.settings ?? {}) as { examples?: unknown[] };
       const allowed = examples?.length ? `e.g. ${key}: ${JSON.stringify(examples[0])}` : undefined;
-      this.#complain({ key, found: `missing, and module ${module.name} does nothing without it`, allowed });
+      this.#complain({ key, found: `missing, and module ${module.name} needs it`, allowed });
     }
   }
 
@@ -154,7 +154,11 @@ class RecipeCheck {
       .replaceAll(/[^a-z0-9]+/g, "-");
     const found = complaintsOf(recipeProperties.name ?? {}, fromFile, this.#file);
     if (found.length > 0 && name === undefined) {
-      this.#complain({ key: "name", found: "missing, and the file's name makes none", allowed: found[0]?.allowed });
+      this.#complain({
+        key: "name",
+        found: "missing, and the file's name can't serve as one",
+        allowed: found[0]?.allowed,
+      });
     }
     return fromFile;
   }

@@ -64,7 +64,9 @@ function cureFor(name: string): string {
 
 function complaintsAbout(where: string, name: string, value: unknown): Complaint[] {
   if (!isSecretName(name)) {
-    return [{ where, key: name, found: "not a name for a secret", allowed: "letters, digits and _, no digit first" }];
+    return [
+      { where, key: name, found: "not a valid name for a secret", allowed: "letters, digits and _, no digit first" },
+    ];
   }
   // The value itself must not be in the message.
   if (typeof value !== "string")

@@ -60,7 +60,7 @@ export async function testAccount(
     await rm(stack.directory, { recursive: true, force: true });
   } else {
     const variables = "PULUMI_BACKEND_URL and PULUMI_CONFIG_PASSPHRASE=test";
-    console.log(`The state is kept in ${stack.directory}: with ${variables}, pulumi destroy goes on there.`);
+    console.log(`The state is kept in ${stack.directory}: set ${variables} and run pulumi destroy there.`);
   }
   console.log(verdict === "" ? `\n${cloud}: passed, and nothing is left over` : `\n${cloud}: FAILED: ${verdict}`);
   return verdict === "" ? 0 : stack.isInterrupted ? 130 : 1;
@@ -167,7 +167,7 @@ class AccountStack extends TemporaryStack {
   async image(): Promise<string> {
     const { images = {} } = (await this.outputs()) as { images?: object };
     const text = JSON.stringify(images);
-    if (!/"id":/.test(text)) throw new Failed(`the outputs name no image: ${text}`);
+    if (!/"id":/.test(text)) throw new Failed(`the outputs contain no image: ${text}`);
     return text;
   }
 }

@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   const file = values.settings ?? join(projectDirectory, account.file);
   const settings = await settingsOf(file, account);
   await setUp("start");
-  console.log(`\n${account.cost}\nSettings are those of ${file}; who you are is said by the environment.\n`);
+  console.log(`\n${account.cost}\nSettings come from ${file}; credentials come from the environment.\n`);
   if (!values.yes) await confirm();
   process.exitCode = await testAccount(account.cloud, settings, values.distribution);
 }
@@ -48,11 +48,11 @@ async function settingsOf(file: string, { cloud, small }: AccountTest): Promise<
 }
 
 async function confirm(): Promise<void> {
-  if (!process.stdin.isTTY) throw new ToolProblem("nobody is there to be asked", "say --yes");
+  if (!process.stdin.isTTY) throw new ToolProblem("there is no terminal to ask on", "pass --yes");
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   const answer = await terminal.question("Begin? [y/N] ");
   terminal.close();
-  if (!/^y(es)?$/i.test(answer.trim())) throw new ToolProblem("nothing was begun", "say y, or --yes");
+  if (!/^y(es)?$/i.test(answer.trim())) throw new ToolProblem("not started", "answer y, or pass --yes");
 }
 
 await runTool(main);

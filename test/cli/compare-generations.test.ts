@@ -29,7 +29,11 @@ describe("two generations", () => {
   it("are told by recipe, packages and size, and what is not known is said", () => {
     const now = { ...plan, recipe: "b", size: "8G" };
     const lines = compareImages({ plan, bytes: 2 ** 20 }, { plan: now, bytes: 3 * 2 ** 20 });
-    assert.deepEqual(lines, ["disk size: 4G => 8G", "packages: not known of both", "size: 1 MiB => 3 MiB"]);
+    assert.deepEqual(lines, [
+      "disk size: 4G => 8G",
+      "packages: not known for both generations",
+      "size: 1 MiB => 3 MiB",
+    ]);
     assert.deepEqual(compareImages({ plan, packages: [], bytes: 1 }, { plan, packages: [], bytes: 1 }), []);
   });
 });

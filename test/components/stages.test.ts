@@ -41,8 +41,8 @@ describe("the stage of a bake", () => {
     const refuse = (changes: Partial<StageQuestion>) =>
       refusePowerOff("debian12", "Pulumi.x.yaml", question({ power: "off", ...changes }));
     assert.throws(() => refuse({}), /ci-images:power: off, but debian12 has no builder/);
-    assert.throws(() => refuse({ survey: { ...nothing, builders: ["other"] } }), /made from another recipe/);
-    assert.throws(() => refuse({ survey: { ...builder, sealed: ["r"] } }), /is sealed: it is off already/);
+    assert.throws(() => refuse({ survey: { ...nothing, builders: ["other"] } }), /made from a different recipe/);
+    assert.throws(() => refuse({ survey: { ...builder, sealed: ["r"] } }), /is already sealed and off/);
     assert.doesNotThrow(() => refuse({ survey: builder }));
     assert.doesNotThrow(() => refuse({ survey: image }));
   });

@@ -77,8 +77,8 @@ describe("./ci-images build", function () {
         const { stdout, stderr, exitCode, seconds } = await interruptVerb(place, begins, ...words);
         assert.equal(exitCode, 1);
         assert.ok(seconds < 60, `it took ${seconds} s`);
-        assert.match(stderr, /stopping in good order/);
-        assert.match(stderr, /stopped\. Nothing of it is left; the same command begins anew\.\n?$/);
+        assert.match(stderr, /stopping cleanly/);
+        assert.match(stderr, /stopped\. Nothing is left behind; the same command starts over\.\n?$/);
         assert.doesNotMatch(stderr, /error:|FAILED|panic/);
         assert.equal(stdout, "");
         assert.deepEqual(await readdir(place.directory), ["build.yaml"]);

@@ -70,7 +70,7 @@ describe("./ci-images, without a stack", function () {
     await failVerb(place, 2, /unknown option '--nope'/, "up", "--nope");
     await failVerb(place, 2, /it:cloud: "cloud" is not KEY=VALUE/, "it:cloud");
     await failVerb(place, 2, /a verb is missing/, "--cloud", "ec2");
-    await failVerb(place, 2, /a file is missing, or --jcasc/, "export");
+    await failVerb(place, 2, /name a file, or pass --jcasc/, "export");
     await failVerb(place, 2, /there is no such verb/, "help", "fab");
   });
 

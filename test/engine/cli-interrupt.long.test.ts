@@ -20,13 +20,13 @@ describe("Ctrl-C", function () {
     const { stderr: output, exitCode, seconds } = await interruptVerb(stack, /debian12: run \.\.\./, "it");
     assert.equal(exitCode, 1);
     assert.ok(seconds < 60, `it took ${seconds} s`);
-    assert.match(output, /stopping in good order/);
-    assert.match(output, /stopped\. To go on, give the same command again.*To clean up: \.\/ci-images destroy/s);
+    assert.match(output, /stopping cleanly/);
+    assert.match(output, /stopped\. To continue, run the same command again.*To clean up: \.\/ci-images destroy/s);
     assert.doesNotMatch(output, /error:|FAILED|panic/);
     const [builder] = await stack.machines();
     assert.ok(builder);
     const { stderr } = await doVerb(stack, "it");
-    assert.match(stderr, /goes on where it failed or stopped/);
+    assert.match(stderr, /continues where it failed or stopped/);
     assert.doesNotMatch(stderr, /debian12: files done/, "the module before is not run again");
     assert.deepEqual(await stack.machines(), []);
     assert.equal((await stack.imageFolders()).length, 1);
@@ -58,7 +58,7 @@ describe("Ctrl-C", function () {
       );
       assert.equal(exitCode, 255);
       assert.ok(seconds < 10, `it took ${seconds} s`);
-      assert.equal(stderr, "at work\nThe builder goes on running.");
+      assert.equal(stderr, "at work\nThe builder keeps running.");
       assert.equal((await doVerb(stack, "ssh", "echo here")).stdout, "here");
     });
 

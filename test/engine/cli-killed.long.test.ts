@@ -57,7 +57,7 @@ describe("the verbs, after plain pulumi", function () {
     assert.match(left[0], /^debian12-[0-9a-f]{8}-run$/);
 
     const { stderr } = await doVerb(stack, "it");
-    assert.match(stderr, new RegExp(`a killed command was making ${left[0]}: clearing that`));
+    assert.match(stderr, new RegExp(`a killed command was still making ${left[0]}: clearing its pending operations`));
     assert.doesNotMatch(stderr, /debian12: files done/, "the module before is not run again");
     assert.deepEqual(await pending(), []);
     assert.deepEqual(await stack.machines(), []);

@@ -205,7 +205,7 @@ export function verbsOf(
     });
 
     it("destroy --images: removes everything, and asks before", async () => {
-      await failVerb(stack, 1, /say --yes/, "destroy", "--images");
+      await failVerb(stack, 1, /pass --yes/, "destroy", "--images");
       assert.equal((await cloud.images()).length, 2);
       await doVerb(stack, "destroy", "--images", "--yes");
       assert.deepEqual(await cloud.leftovers(), []);
@@ -225,7 +225,7 @@ export function verbsOf(
       );
       const { stdout, stderr } = await doVerb(stack, "sweep");
       assert.match(stdout, /^\S.*; would be removed$/m);
-      assert.match(stderr, /nothing was removed: say `\.\/ci-images sweep --remove`/);
+      assert.match(stderr, /nothing was removed; to remove them: `\.\/ci-images sweep --remove`/);
       assert.notDeepEqual(await cloud.leftovers(), []);
       assert.match((await doVerb(stack, "sweep", "--remove")).stdout, /^\S.*; removed$/m);
       assert.equal((await doVerb(stack, "sweep")).stdout, "nothing is left over");

@@ -62,7 +62,7 @@ export function lifeCycle(open: () => Promise<Subject>): void {
     const [builder] = await made.cloud.machines();
     made.cloud.failNextImage();
     const { output } = await made.stack.failingUp();
-    assert.match(output, /goes on where it failed/);
+    assert.match(output, /continues where it failed/);
     assert.doesNotMatch(output, /-files creat/, "the module before is not run again");
     assert.match(output, /failed|error|killed|gone/i);
     assert.deepEqual(await made.cloud.machines(), made.cloud.retiresFirst ? [] : [builder]);
@@ -107,7 +107,7 @@ export function mishaps(open: () => Promise<Subject>): void {
       output,
       /(debian|admin) can't log in at port 2222, which the recipe or the base has set: allowusers nobody/,
     );
-    assert.doesNotMatch(output, /is used by its ordinary SSH/);
+    assert.doesNotMatch(output, /is reached by its ordinary SSH/);
     const image = await made.stack.image();
     assert.deepEqual(await made.cloud.images(), [image!.id]);
     assert.deepEqual(await made.cloud.machines(), []);

@@ -106,7 +106,7 @@ describe("stack ec2 with copies in other regions", function () {
     const [there] = await images();
     const baked = there.find(({ ImageId }) => ImageId !== before[region].id)!;
     const { output } = await made.stack.succeed("preview");
-    assert.match(output, new RegExp(`image ami-\\w+ in ${first} is failed: .*it is removed, and made anew`));
+    assert.match(output, new RegExp(`image ami-\\w+ in ${first} is failed: .*it will be removed, and baked again`));
     assert.doesNotMatch(output, /will be baked/);
     await made.stack.up();
     assert.equal((await published())[region].id, baked.ImageId, "no second bake");
@@ -205,7 +205,7 @@ describe("images of stack ec2 that are protected, deprecated and shared", functi
     await client.send(new EnableImageDeregistrationProtectionCommand(byHand));
     const { output, exitCode } = await made.stack.run("destroy", "--yes", "--skip-preview");
     assert.notEqual(exitCode, 0);
-    assert.match(output, /somebody has protected it/);
+    assert.match(output, /it is protected against deregistration/);
     assert.ok(
       output.includes(`aws ec2 disable-image-deregistration-protection --region ${first} --image-id ${copy.ImageId}`),
     );

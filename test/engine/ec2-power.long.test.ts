@@ -18,7 +18,7 @@ describe("spot machines on ec2", function () {
     const error = { code: "InsufficientInstanceCapacity", message: "There is no Spot capacity available" };
     made.cloud.ec2.api.faults.add({ action: "RunInstances", error });
     const { output } = await made.stack.up();
-    assert.match(output, /no spot capacity \(InsufficientInstanceCapacity\): takes an on-demand machine/);
+    assert.match(output, /no spot capacity \(InsufficientInstanceCapacity\): using an on-demand machine/);
     const lifecycles = (await made.cloud.ec2.instances()).map(({ InstanceLifecycle }) => InstanceLifecycle);
     assert.deepEqual(lifecycles, [undefined]);
     await made.stack.expectNoChanges();

@@ -31,7 +31,7 @@ describe("a bake that fails", function () {
     const resumed = await stack.failingUp();
     assert.doesNotMatch(resumed.output, /-files creat/, "the module before is not run again");
     assert.deepEqual(await stack.machines(), [machine], "on the same builder");
-    assert.match(resumed.output, /goes on where it failed/);
+    assert.match(resumed.output, /continues where it failed/);
 
     await stack.recipe(scriptRecipe("test $(grep -c counting /etc/tiny) = 0"));
     await stack.up();

@@ -56,7 +56,8 @@ describe("an OpenStack without internet", function () {
 
   it("opens it to the address on the way to Keystone where machines have floating addresses of a network that nobody sees into, and bakes", async () => {
     const rackspace = { ...(cloud.settings.rackspace as object), floatingNetwork: "public" };
-    const notice = /SSH is opened to 127\.0\.0\.1, .* on the way to 127\.0\.0\.1, as no server on the internet/;
+    const notice =
+      /SSH is opened to 127\.0\.0\.1, .* on the way to 127\.0\.0\.1, because its public address could not be found/;
     await bake({ rackspace }, notice, async (stack) => {
       await doVerb(stack, "create-image");
       assert.deepEqual(await cloud.images(), [(await stack.image())!.id]);

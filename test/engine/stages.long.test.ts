@@ -82,7 +82,7 @@ describe("a bake in stages", function () {
     await stack.recipe(countingRecipe("two"));
     await stack.settings({ stage: "provisioned", power: "off" });
     const refused = await stack.failingUp();
-    assert.match(refused.output, /ci-images:power: off, but the builder of debian12 was made from another recipe/);
+    assert.match(refused.output, /ci-images:power: off, but the builder of debian12 was made from a different recipe/);
     assert.deepEqual(await machine(), { name, state: "running" });
 
     await upTo({ stage: "builder", keep: 0 });

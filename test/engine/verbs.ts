@@ -21,7 +21,7 @@ export interface Ended {
 const program = join(projectDirectory, "cli/ci-images.mjs");
 
 /**
- * Starts a command line. Its output is no terminal, and nobody is there to be asked.
+ * Starts a command line. Its output is no terminal, and there is no terminal to ask on.
  * @param options.detached Gives it a process group of its own.
  */
 export function startVerb({ directory, environment }: Place, words: readonly string[], { detached = false } = {}) {

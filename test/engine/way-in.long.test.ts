@@ -103,10 +103,7 @@ export function modify(_name, root) { root.run("touch /run/before-the-reboot"); 
   it("says of an image that lets nobody in who refuses whom, a minute after it has booted", async () => {
     await stack.recipe(tinyRecipe("refusing", { modules: ["deaf", "files"] }));
     const failed = await stack.failingUp();
-    assert.match(
-      failed.output,
-      /SSH at port 22 refuses to let debian in by the bake's key.*look for what .*AllowUsers/,
-    );
+    assert.match(failed.output, /SSH at port 22 refuses debian's login with the bake's key.*check what .*AllowUsers/);
     await stack.settings({});
   });
 

@@ -53,7 +53,7 @@ describe("the bastion", () => {
     const [other, { hostKey }] = [makeSshKeyPair(), server];
     await assert.rejects(
       ask({ hostKey: other.publicKey }),
-      /the bastion jump@127\.0\.0\.1:\d+ \(stack setting ci-images:bastion\): shows another host key/,
+      /the bastion jump@127\.0\.0\.1:\d+ \(stack setting ci-images:bastion\): shows a host key other than the known one/,
     );
     await assert.rejects(ask({ hostKey, privateKey: other.privateKey }), /refuses the key of ci-images:bastion/);
     await assert.rejects(

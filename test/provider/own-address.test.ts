@@ -56,14 +56,17 @@ describe("this computer's own address", () => {
       notice!,
       /^SSH is opened to 127\..* on the way to 127\.3\.0\.0\/16, where the machines are; .*sshFrom/,
     );
-    await assert.rejects(find({ isPrivate: true }), /sshFrom: not set; machines are reached by private addresses/);
+    await assert.rejects(
+      find({ isPrivate: true }),
+      /sshFrom: not set; machines have private addresses, and their network is not known/,
+    );
   });
 
   it("is the one on the way to the cloud where that is on no internet, with a notice", async () => {
     process.env.CI_IMAGES_ADDRESS_SERVER = await answering(500, "");
     const { addresses, notice } = await find({ cloudHost: "127.0.0.9" });
     assert.deepEqual(addresses, ["127.0.0.1"]);
-    assert.match(notice!, /on the way to 127\.0\.0\.9, as no server on the internet told its public one/);
+    assert.match(notice!, /on the way to 127\.0\.0\.9, because its public address could not be found/);
   });
 
   it("is both where a cloud at a private address does not say which addresses its machines have", async () => {
@@ -78,7 +81,7 @@ describe("this computer's own address", () => {
     assert.deepEqual((await find({ bastion: "10.0.0.2", networks: ["10.0.0.0/8"] })).addresses, ["10.0.0.2"]);
     await assert.rejects(
       find({ bastion: "198.51.100.2", isPrivate: true }),
-      /sshFrom: not set; machines have private addresses, and of the bastion only a public one \(198\.51\.100\.2\)/,
+      /sshFrom: not set; machines have private addresses, but the bastion's only known address is public \(198\.51\.100\.2\)/,
     );
   });
 });

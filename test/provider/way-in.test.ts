@@ -58,8 +58,8 @@ describe("the way into a machine", () => {
 
   it("is an error with cause and cure, and not at once, where the machine refuses the key or runs no command", async () => {
     const said = {
-      refuses: /^it has booted, but SSH at port \d+ refuses to let debian in by the bake's key$/,
-      closes: /SSH at port \d+ lets debian in and then runs no command \(it closed the connection\)/,
+      refuses: /^it has booted, but SSH at port \d+ refuses debian's login with the bake's key$/,
+      closes: /SSH at port \d+ accepts debian's login, but runs no command \(it closed the connection\)/,
       "runs nothing": /runs no command \(the command `true` ended with exit status 1 This account is currently not/,
     };
     for (const [behaviour, expected] of Object.entries(said)) {

@@ -36,7 +36,7 @@ describe("an ordinary user", function () {
 
     const refusal = (user = String(ordinaryUser)) =>
       new RegExp(
-        `^\\S+/\\.state is root's \\(mode 0700\\), and this user \\(${user}\\) can't use it\\n {2}cure: use it as root, or take it over: sudo chown -R`,
+        `^\\S+/\\.state is root's \\(mode 0700\\), and user ${user} can't use it\\n {2}cure: run as root, or take it over: sudo chown -R`,
         "m",
       );
 
@@ -88,7 +88,7 @@ describe("an ordinary user", function () {
     const { stdout, stderr, exitCode } = await checkouts.run(["node", join(directory, "scripts/start.mjs")], []);
     assert.match(
       String(stderr),
-      /^the stack local is baked as root, .* this is user \d+\n {2}cure: sudo (env "PATH=\$PATH" )?npm start; a cloud's stack/,
+      /^the stack local is baked as root, .* you are user \d+\n {2}cure: sudo (env "PATH=\$PATH" )?npm start; a cloud's stack/,
     );
     assert.equal(stdout, "");
     assert.equal(exitCode, 1);

@@ -111,7 +111,7 @@ export async function installDebianTools(purpose, environment) {
     const still = missingTools(purpose, environment);
     if (still.length > 0)
       throw new ToolProblem(
-        `apt-get has installed ${still.map(({ name }) => name).join(", ")}, but there still is no ${still.map(({ proof }) => proof).join(", ")}`,
+        `apt-get has installed ${still.map(({ name }) => name).join(", ")}, but there is still no ${still.map(({ proof }) => proof).join(", ")}`,
         "this distribution may have them in other packages: please report it",
       );
   });
@@ -127,7 +127,7 @@ function refuseWhereImpossible(missing, environment) {
   if (findOnPath("apt-get", environment).length === 0)
     throw new ToolProblem(
       `these Debian packages are missing, and there is no apt-get here to install them:\n${list}`,
-      "run this on Debian or Ubuntu, or install what they are called in your distribution",
+      "run this on Debian or Ubuntu, or install their equivalents in your distribution",
     );
   if (process.getuid?.() !== 0)
     throw new ToolProblem(

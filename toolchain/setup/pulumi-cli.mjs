@@ -30,7 +30,7 @@ export async function installPulumiCli(environment) {
       else if (!suits(version)) say(`${cli} is Pulumi ${version}; this project needs ${pulumiVersion} or a later 3.x`);
     }
     for (const wrapper of wrappedClis(environment))
-      say(`${wrapper} is a script, which may lead anywhere, so it is not used; the CLI itself on PATH would be`);
+      say(`${wrapper} is a script, so it is not used; put the CLI itself on PATH`);
     const failure = download(environment);
     if (failure !== undefined) {
       say(`Pulumi's download failed: ${failure}`);

@@ -51,8 +51,8 @@ export function refuseForeignState(projectDirectory, environment) {
   const { uid, mode } = statSync(path);
   const owner = uid === 0 ? "root" : `user ${uid}`;
   throw new ToolProblem(
-    `${path} is ${owner}'s (mode 0${(mode & 0o777).toString(8)}), and this user (${process.getuid?.()}) can't use it`,
-    `use it as ${owner}, or take it over: sudo chown -R "$(id -u)" ${directory}; or keep this user's state elsewhere: set PULUMI_BACKEND_URL and PULUMI_CONFIG_PASSPHRASE`,
+    `${path} is ${owner}'s (mode 0${(mode & 0o777).toString(8)}), and user ${process.getuid?.()} can't use it`,
+    `run as ${owner}, or take it over: sudo chown -R "$(id -u)" ${directory}; or keep this user's state elsewhere: set PULUMI_BACKEND_URL and PULUMI_CONFIG_PASSPHRASE`,
   );
 }
 
@@ -115,7 +115,7 @@ export function prepareState(projectDirectory, environment, tell = say) {
   if (hasStacks(directory) && !ownPassphrase)
     throw new ToolProblem(
       `${directory} has stacks, but their passphrase ${passphraseFile} is gone`,
-      `restore that file, or set PULUMI_CONFIG_PASSPHRASE; where it is lost for good: remove ${directory} (its stacks' resources are then no longer tracked)`,
+      `restore that file, or set PULUMI_CONFIG_PASSPHRASE; if it is lost for good, remove ${directory} (its stacks' resources are then no longer tracked)`,
     );
   if (!ownPassphrase) forgetSalts(projectDirectory, passphraseFile, tell);
   tell(`making a random passphrase for the stacks' secrets: ${passphraseFile}`);
@@ -131,7 +131,7 @@ function makeDirectory(directory) {
   } catch (error) {
     if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EACCES") throw error;
     throw new ToolProblem(
-      `this user (${process.getuid?.()}) may not write in ${dirname(directory)}, where Pulumi's state goes`,
+      `user ${process.getuid?.()} may not write in ${dirname(directory)}, where Pulumi's state goes`,
       "use a checkout of your own, or keep the state elsewhere: set PULUMI_BACKEND_URL and PULUMI_CONFIG_PASSPHRASE",
     );
   }
@@ -165,10 +165,10 @@ function forgetSalts(projectDirectory, passphraseFile, tell) {
   if (locked.length > 0)
     throw new ToolProblem(
       `${locked.join(", ")} has secrets, but the passphrase that they were encrypted with, ${passphraseFile}, is gone`,
-      "restore that file, or set PULUMI_CONFIG_PASSPHRASE; where it is lost for good: remove the secrets (the entries with `secure:`) and set them again after setup",
+      "restore that file, or set PULUMI_CONFIG_PASSPHRASE; if it is lost for good, remove the secrets (the entries with `secure:`) and set them again after setup",
     );
   for (const { name, path, text } of salted) {
-    tell(`taking the salt of a passphrase that is gone out of ${name}`);
+    tell(`removing the salt of a lost passphrase from ${name}`);
     writeFileSync(path, text.replace(saltLine, ""));
   }
 }

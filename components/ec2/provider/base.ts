@@ -124,7 +124,7 @@ function refuse({ region, distribution }: BaseQuery, found: string, others: stri
   throw new UserError({
     where: `base image of ${distribution} in ${region}`,
     found,
-    ...(near.length > 0 && { allowed: `near names: ${near.join(", ")}` }),
+    ...(near.length > 0 && { allowed: `similar names: ${near.join(", ")}` }),
     cure: `choose another in the stack: npx pulumi config set --path ci-images:ec2.bases["${distribution}"].id ami-...`,
   });
 }

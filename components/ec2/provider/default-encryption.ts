@@ -18,8 +18,8 @@ export async function checkDefaultEncryption(regions: readonly string[], isShare
   if (isShared && own.length > 0) {
     throw new UserError({
       where: "stack setting ci-images:ec2.encrypted",
-      found: `false, but the account encrypts every disk in ${own.join(", ")} (EBS encryption by default) with AWS's own key, and the images are to be shared`,
-      allowed: "a customer's key: AWS lets nobody share what its own key for EBS has encrypted",
+      found: `false, but the account encrypts every disk in ${own.join(", ")} with AWS's own key (EBS encryption by default), and sharing is set`,
+      allowed: "a customer's key: images encrypted with AWS's own EBS key can't be shared",
       cure: "set encrypted: true and kmsKeys, or give the account another default key: aws ec2 modify-ebs-default-kms-key-id",
     });
   }

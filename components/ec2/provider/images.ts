@@ -81,8 +81,8 @@ export function isProtected({ DeregistrationProtection }: Image): boolean {
 export function refuseProtected(region: string, id: string): never {
   throw new UserError({
     where: `image ${id} in ${region}`,
-    found: "somebody has protected it against being deregistered",
-    cure: `if nobody needs it any more: aws ec2 disable-image-deregistration-protection --region ${region} --image-id ${id}, then again`,
+    found: "it is protected against deregistration",
+    cure: `if it is no longer needed: aws ec2 disable-image-deregistration-protection --region ${region} --image-id ${id}, then run the command again`,
   });
 }
 

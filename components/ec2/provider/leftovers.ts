@@ -62,7 +62,7 @@ export async function findLeftovers(region: string, owner: Owner, now = new Date
       // A snapshot that is being uploaded has no image yet.
       if (tagsOf(snapshot)[tagKey("expires")] === undefined) return [{ ...leftover, description: "its image is gone" }];
       const expired = expiredAt(tagsOf(snapshot), now);
-      return expired === undefined ? [] : [{ ...leftover, description: "its import came to nothing", expired }];
+      return expired === undefined ? [] : [{ ...leftover, description: "its import never finished", expired }];
     });
   return [...machines.values(), ...unproven, ...orphans];
 }

@@ -58,7 +58,7 @@ export async function uploadSnapshot(
     if (!found && state !== "error" && noted?.content === content) found = { id, ...noted };
     else await removeSnapshot(region, id, context.progress);
   }
-  if (found) context.progress(`goes on with ${found.id}, of which ${found.done} blocks are there`);
+  if (found) context.progress(`continues with ${found.id}, which already has ${found.done} blocks`);
   const snapshot = found ?? { id: await start(upload), done: 0, isComplete: false };
   if (!snapshot.isComplete) {
     await noteImport(snapshot.id, { content, done: snapshot.done, isComplete: false });
@@ -183,9 +183,9 @@ async function put(
       if (answer.Checksum === checksum) return;
       throw new UserError({
         where: `snapshot ${snapshot}, block ${index}`,
-        found: `AWS has another content than was sent: its SHA256 is ${answer.Checksum}`,
+        found: `AWS received different content: its SHA256 is ${answer.Checksum}`,
         allowed: checksum,
-        cure: "run `pulumi up` again: it goes on with the same snapshot",
+        cure: "run `pulumi up` again: it continues with the same snapshot",
       });
     } catch (error) {
       signal.throwIfAborted();

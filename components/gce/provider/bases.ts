@@ -49,8 +49,8 @@ export async function findBase(
     throw new UserError({
       where,
       key: image.name,
-      found: `the base image of ${what} is ${state}: Google makes no more machines of it`,
-      cure: `keep a copy in a project of yours and name it in ci-images:gce.bases${replacementOf(image)}`,
+      found: `the base image of ${what} is ${state}: Google no longer creates machines from it`,
+      cure: `copy it into a project of your own and name the copy in ci-images:gce.bases${replacementOf(image)}`,
     });
   }
   const found = image.architecture;
@@ -73,7 +73,7 @@ export async function findPinnedBase(compute: Compute, id: string, what: string)
   throw new UserError({
     where: "Compute Engine",
     key: id,
-    found: image ? "is another image of the same name by now" : `the base image that ${what} stays with is gone`,
+    found: image ? "is now a different image of the same name" : `the base image that ${what} is pinned to is gone`,
     cure: "set ci-images:base to latest, which takes the newest one",
   });
 }
@@ -115,7 +115,7 @@ async function missing(compute: Compute, source: BaseSource, what: string): Prom
   const there = near.length > 0 ? near.join(", ") : "none in this project";
   return new UserError({
     ...complaint,
-    allowed: `near names: ${there}`,
+    allowed: `similar names: ${there}`,
     cure: "name another in ci-images:gce.bases (docs/gce.md)",
   });
 }

@@ -143,6 +143,6 @@ export function recipeOf({ metadata }: Instance): string | undefined {
 }
 
 function gone(what: string): UserError {
-  const cure = "run `pulumi up` again: it bakes anew what is missing";
+  const cure = "run `pulumi up` again: it bakes what is missing";
   return new UserError({ where: `Compute Engine, ${what}`, found: "is gone", cure });
 }

@@ -77,7 +77,7 @@ function shortages(quotas: readonly Quota[], needs: Readonly<Record<string, numb
     if (needed === 0 || limit < 0 || usage + needed <= limit) return [];
     const found = `${usage} of ${limit} are in use, and a builder needs ${needed}`;
     const cure =
-      "raise the quota or free some (https://console.cloud.google.com/iam-admin/quotas); `./ci-images sweep` lists leftovers of ours";
+      "raise the quota or free some (https://console.cloud.google.com/iam-admin/quotas); `./ci-images sweep` lists our leftovers";
     return [{ where, key: `quota ${metric}`, found, cure }];
   });
 }

@@ -88,7 +88,7 @@ export class Bucket {
     if (made?.md5Hash === md5) return;
     throw new UserError({
       where: `gs://${this.name}/${object}`,
-      found: `Google has another content than was sent: its MD5 is ${made?.md5Hash ?? "not told"}`,
+      found: `Google received different content: its MD5 is ${made?.md5Hash ?? "unknown"}`,
       allowed: md5,
       cure: "`pulumi up` tries again; what was uploaded is removed",
     });
@@ -105,7 +105,7 @@ export class Bucket {
     const response = await this.request("POST", path, { body, headers: { "content-type": "application/json" } });
     const session = response.headers.get("location");
     if (session !== null) return session;
-    throw new UserError({ where: `gs://${this.name}/${object}`, found: "Google has begun no upload session" });
+    throw new UserError({ where: `gs://${this.name}/${object}`, found: "Google started no upload session" });
   }
 
   /** @returns the object, after the last chunk. */

@@ -156,14 +156,14 @@ function withoutUndefined(values: Values): Values {
 
 function version3(given: string, source: string): { url: string; notice?: string } {
   if (!URL.canParse(given)) {
-    throw new UserError({ where: source, key: "auth_url", found: "it is no URL", allowed: "https://HOST:5000/v3" });
+    throw new UserError({ where: source, key: "auth_url", found: "it is not a URL", allowed: "https://HOST:5000/v3" });
   }
   const plain = given.replace(/\/+$/, "");
   if (plain.endsWith("/v3")) return { url: plain };
   const old = /\/v2(\.0)?$/;
   if (!old.test(plain)) return { url: `${plain}/v3` };
   const url = plain.replace(old, "/v3");
-  return { url, notice: `${source}: the address of Keystone's API v2.0 is taken as that of v3: ${url}` };
+  return { url, notice: `${source}: treats the address of Keystone's API v2.0 as that of v3: ${url}` };
 }
 
 function identityOf(auth: Values, complain: (found: string, allowed?: string) => UserError): object {

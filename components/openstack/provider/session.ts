@@ -225,7 +225,7 @@ export class Session {
     const token = (answer.body as { token?: Token }).token;
     const subject = answer.headers["x-subject-token"];
     if (token === undefined || typeof subject !== "string") {
-      throw new UserError({ where: source, found: `what answers at ${authUrl} is no Keystone v3` });
+      throw new UserError({ where: source, found: `what answers at ${authUrl} is not Keystone v3` });
     }
     const { catalog = [], project, expires_at } = token;
     return { token: subject, expires: Date.parse(expires_at), projectId: project?.id ?? "", catalog };

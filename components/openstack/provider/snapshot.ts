@@ -33,8 +33,8 @@ export async function startSnapshot(
   if (id) return id;
   throw new UserError({
     where: `server ${server.id} in ${region.name}`,
-    found: "Nova accepted to make an image and did not say which",
-    cure: "`pulumi up` takes the image over when it is there by then",
+    found: "Nova accepted the request to make an image, but named no image",
+    cure: "run `pulumi up` again: it takes over the image if Nova has made it",
   });
 }
 
@@ -58,7 +58,7 @@ export async function finishSnapshot(region: Region, server: Server, id: string)
     if (lost.includes(image.status)) return { failed: `it ended as ${image.status}`, cure: again };
     if (image.status === "deactivated") return { failed: "it was deactivated by the cloud's operator" };
     if (image.status === "queued" && wasSaving) {
-      return { failed: "its upload failed: it went from saving back to queued", cure: again };
+      return { failed: "its upload failed: its status went from saving back to queued", cure: again };
     }
     if (!seenServer) return { failed: `server ${server.id} is gone while its image is made` };
     const task = seenServer["OS-EXT-STS:task_state"];

@@ -114,7 +114,7 @@ function explained(error: unknown, { disk }: ImageToUpload, bytes: number): unkn
   if (!(error instanceof ApiError) || ![413, 507].includes(error.status)) return error;
   return new UserError({
     where: disk,
-    found: `its ${Math.ceil(bytes / mebibyte)} MiB do not fit into the cloud: ${error.message}`,
+    found: `its ${Math.ceil(bytes / mebibyte)} MiB do not fit into the image store: ${error.message}`,
     cure: "free some of the project's image storage, or ask for a larger quota",
   });
 }
@@ -157,7 +157,7 @@ async function assertSame(region: Region, image: Image, upload: ImageToUpload, s
   if (ours === theirs) return;
   throw new UserError({
     where: `image ${image.id}`,
-    found: `Glance has another content than was sent: its ${how} is ${theirs}`,
+    found: `Glance received different content: its ${how} is ${theirs}`,
     allowed: ours,
     cure: "`pulumi up` tries again; what was uploaded is removed",
   });

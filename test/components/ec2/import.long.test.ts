@@ -132,7 +132,7 @@ describe("a disk of this computer imported into EC2", function () {
   it("refuses what AWS got wrong, and goes on within the same snapshot", async () => {
     const headers = { "x-amz-checksum": "b3RoZXI=" };
     api.faults.add({ action: "PutSnapshotBlock", headers });
-    await assert.rejects(create(), /block \d+: AWS has another content than was sent: its SHA256 is b3RoZXI=/);
+    await assert.rejects(create(), /block \d+: AWS received different content: its SHA256 is b3RoZXI=/);
     const [before] = await snapshots();
     const started = calls("StartSnapshot");
     await create();
@@ -159,7 +159,7 @@ describe("a disk of this computer imported into EC2", function () {
     const sent = calls("PutSnapshotBlock");
     const second = context();
     await create({ folder: large }, second);
-    const [, there] = /goes on with snap-\w+, of which (\d+) blocks are there/.exec(second.lines.join("\n")) ?? [];
+    const [, there] = /continues with snap-\w+, which already has (\d+) blocks/.exec(second.lines.join("\n")) ?? [];
     assert.ok(Number(there) > 0, second.lines.join("\n"));
     assert.deepEqual(await snapshots(), [half]);
     assert.equal(calls("PutSnapshotBlock") - sent, 80 - Number(there), "only the others are sent");
@@ -221,7 +221,7 @@ describe("a disk of this computer imported into EC2", function () {
     const { leftovers } = await ec2Sweep.call({ ...asked, now: "2099-01-01T00:00:00Z" }, context());
     assert.deepEqual(
       leftovers.map(({ kind, description, problem }) => [kind, description, problem]),
-      [["snapshot", "its import came to nothing", undefined]],
+      [["snapshot", "its import never finished", undefined]],
     );
     assert.deepEqual([await snapshots(), await notes()], [[], []]);
   });

@@ -146,7 +146,7 @@ describe("EC2 through our provider", function () {
         [
           "base image of debian12 in eu-central-1",
           'no AMI of owner 136693071363 has a name like "debian-11-amd64-*"',
-          "near names: debian-1",
+          "similar names: debian-1",
         ].every((part) => error.message.includes(part)),
       );
       await assert.rejects(resolve({ parameter: "/ours/gone" }), /there is no SSM parameter \/ours\/gone/);
@@ -168,7 +168,7 @@ describe("EC2 through our provider", function () {
       const { id, notice } = await resolve("debian-13-amd64-*");
       assert.equal(id, "ami-00000003");
       assert.match(notice!, /debian-13-amd64-20260902-3 \(ami-00000003\) is deprecated since 2020/);
-      await assert.rejects(resolve("debian-14-*"), /near names: .*debian-13-amd64-20260902-3/);
+      await assert.rejects(resolve("debian-14-*"), /similar names: .*debian-13-amd64-20260902-3/);
     });
 
     it("are not taken while there is one that is not", async () => {
@@ -600,7 +600,7 @@ describe("EC2 through our provider", function () {
     };
     const step = { region, machine: outputs.machine, instance, ...way };
     await assert.rejects(ec2Reachable.create(step, context), (error: Error) =>
-      [instance, "it still is running, and silent", "at most 1 s", `consoles/${outputs.machine}.log`].every((part) =>
+      [instance, "it is still running, and silent", "at most 1 s", `consoles/${outputs.machine}.log`].every((part) =>
         error.message.includes(part),
       ),
     );

@@ -77,9 +77,9 @@ describe("a machine's arrival on gce", () => {
       await assert.rejects(
         arrival(instance, key().publicKey, port),
         (error: Error) =>
-          /machine worker \(127\.0\.0\.1:\d+\), waited \d+ s for it to answer SSH.*still is running/.test(
+          /machine worker \(127\.0\.0\.1:\d+\), waited \d+ s for it to answer SSH.*is still running/.test(
             error.message,
-          ) && error.message.includes(`${file}: what the machine printed (2 lines; the last one: "kernel panic")`),
+          ) && error.message.includes(`${file}: the console's output (2 lines; the last one: "kernel panic")`),
       );
       assert.match(await readFile(file, "utf8"), /kernel panic/);
       assert.equal((await stat(file)).mode & 0o777, 0o600);

@@ -64,11 +64,11 @@ describe("a base image on gce", () => {
       api.addBase("debian-cloud", "sles", { family: "sles-15" });
       await assert.rejects(
         resolve({ ...family, family: "debian-21" }),
-        /project debian-cloud: family debian-21: no base image for debian12 for amd64.*near names: debian-12, sles-15/,
+        /project debian-cloud: family debian-21: no base image for debian12 for amd64.*similar names: debian-12, sles-15/,
       );
       await assert.rejects(
         resolve({ kind: "image", project: "debian-cloud", image: "debian-12-v2026110" }),
-        /image debian-12-v2026110: .*near names: debian-12-v20261101/,
+        /image debian-12-v2026110: .*similar names: debian-12-v20261101/,
       );
     }));
 
@@ -90,10 +90,10 @@ describe("a base image on gce", () => {
       addDebian(api, "20261001");
       await assert.rejects(
         resolve(family, { pinned: id }),
-        /is another image of the same name.*ci-images:base to latest/,
+        /is now a different image of the same name.*ci-images:base to latest/,
       );
       api.project("debian-cloud").images.clear();
-      await assert.rejects(resolve(family, { pinned: id }), /debian12 for amd64 stays with is gone/);
+      await assert.rejects(resolve(family, { pinned: id }), /debian12 for amd64 is pinned to is gone/);
     }));
 });
 

@@ -103,7 +103,7 @@ describe("a disk of this computer imported into Compute Engine", function () {
   });
 
   for (const [fault, reason] of [
-    ["other content", /another content than was sent: its MD5 is b3RoZXI=/],
+    ["other content", /received different content: its MD5 is b3RoZXI=/],
     [
       { status: 403, message: "the bucket's quota is used up" },
       /quota is used up \(403\); cure: give .* roles .* quota/,

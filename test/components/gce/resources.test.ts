@@ -177,7 +177,7 @@ describe("the end of a builder on gce", () => {
       api.faults.fail({ matches: /^DELETE .*instances/, reason: "RESOURCE_NOT_READY", status: 400 });
       await assert.rejects(create(gceRetirement, stepOf(state)));
       api.project("bakery").instances.get(`here-a/${state.machine}`)!.status = "RUNNING";
-      await assert.rejects(create(gceRetirement, stepOf(state)), /started again after it had been sealed/);
+      await assert.rejects(create(gceRetirement, stepOf(state)), /started again after sealing/);
       assert.equal(await gceLease.drift!("", state), "replace");
     }));
 
@@ -200,7 +200,7 @@ describe("the end of a builder on gce", () => {
       setTimeout(() => (images.get("worker-1")!.status = "READY"), 50);
       assert.match((await create(gceClearing, wanted)).lines[0], /which was READY/);
       await makeImage(api, state.machine, { labels: { "ci-images-verified": "now" } });
-      await assert.rejects(create(gceClearing, wanted), /is there, and verified/);
+      await assert.rejects(create(gceClearing, wanted), /exists and is verified/);
       assert.ok(images.has("worker-1"));
     }));
 
@@ -254,7 +254,7 @@ describe("the end of a builder on gce", () => {
           (error: Error) =>
             error instanceof UserError &&
             /stopping instance worker-\w+ \(operation operation-\d+\), waited \d+ s/.test(error.message) &&
-            /still is RUNNING.*gcloud compute operations describe operation-\d+ --project=bakery --zone=here-a/.test(
+            /is still RUNNING.*gcloud compute operations describe operation-\d+ --project=bakery --zone=here-a/.test(
               error.message,
             ),
         );

@@ -36,7 +36,10 @@ describe("what an image brings along for the clouds", function () {
         /for EC2: the ramdisk of kernel 6\.1\.0-56-cloud-amd64 has no driver nvme.*MODULES=most/,
       );
       assert.match(error.message, /has no driver ena; allowed: ena, for the network card; cure: install a kernel/);
-      assert.match(error.message, /cloud-init asks NoCloud; allowed: the data source Ec2; cure: .*datasource_list/);
+      assert.match(
+        error.message,
+        /cloud-init reads only from NoCloud; allowed: the data source Ec2; cure: .*datasource_list/,
+      );
       return true;
     });
     assert.throws(check({ dataSources: ["none"] }), /has no cloud-init/);

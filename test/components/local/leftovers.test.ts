@@ -78,7 +78,7 @@ describe("the provider's process on a computer with leftovers", function () {
     assert.equal(logged[0].severity, engine.LogSeverity.WARNING);
     assert.match(
       logged[0].message,
-      /machine left-over is left over \(it was never finished\) and stays: .*machines\/left-over/,
+      /could not remove the leftover machine left-over \(it was never finished\): .*machines\/left-over/,
     );
   });
 

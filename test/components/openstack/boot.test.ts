@@ -60,7 +60,7 @@ describe("rackspace Boot", () => {
       (error: Error) => {
         assert.match(
           error.message,
-          /waited 0 s for it to answer by SSH with its host key: it still is ACTIVE and does not answer at 127/,
+          /waited 0 s for it to answer by SSH with its host key: it is still ACTIVE and does not answer at 127/,
         );
         assert.match(error.message, /its console was saved in .*consoles\/worker-7\.log$/);
         return true;
@@ -116,7 +116,7 @@ describe("waiting for a cloud", () => {
   it("ends at the deadline with state, time and where to look", async () => {
     await assert.rejects(
       waitFor(wait([{ state: "cold" }], 0.02), testContext()),
-      /thing 7, waited 0 s for it to be ready: it still is cold; allowed: at most 0\.02 s; cure: look at it with `show thing 7`/,
+      /thing 7, waited 0 s for it to be ready: it is still cold; allowed: at most 0\.02 s; cure: look at it with `show thing 7`/,
     );
   });
 

@@ -75,7 +75,7 @@ describe("an image imported into OpenStack", () => {
 
   it("is not there when Glance got other bytes than were sent", async () => {
     cloud().faults.uploadEnds.push("other content");
-    await assert.rejects(create(), /Glance has another content than was sent: its sha512 is [0-9a-f]{128}/);
+    await assert.rejects(create(), /Glance received different content: its sha512 is [0-9a-f]{128}/);
     assert.deepEqual(images(), []);
   });
 
@@ -105,7 +105,7 @@ describe("an image imported into OpenStack", () => {
 
   it("is not there when the storage is full, and the error says what to do", async () => {
     cloud().faults.refuse({ matches: /^PUT .*\/file$/, status: 413, message: "quota exceeded" });
-    await assert.rejects(create(), /do not fit into the cloud: .*quota exceeded.*; cure: free some/);
+    await assert.rejects(create(), /do not fit into the image store: .*quota exceeded.*; cure: free some/);
     assert.deepEqual(images(), []);
   });
 
@@ -182,7 +182,7 @@ describe("an image imported into OpenStack", () => {
 
   it("is refused when the local image is gone, of another recipe, or was not verified; nothing is uploaded", async () => {
     const other = join(home, "other");
-    await assert.rejects(create({ folder: other }), /there is no image any more/);
+    await assert.rejects(create({ folder: other }), /the image is gone/);
     await makeStoredImage(other, { recipe: "f".repeat(16) });
     await assert.rejects(create({ folder: other }), /is of recipe f+/);
     await makeStoredImage(other, { recipe, proven: false });

@@ -90,7 +90,7 @@ describe("rackspace base images", () => {
     cloud().region().addImage({ name: "Debian 11 (Bullseye)" });
     await assert.rejects(
       async () => resolve("debian12"),
-      /base image of debian12 in region RegionOne: there is no active image whose name or properties say debian12 \(amd64\); allowed: names that come near: Debian 11 \(Bullseye\); cure: set ci-images:rackspace\.bases\.debian12\.name/,
+      /base image of debian12 in region RegionOne: there is no active image whose name or properties say debian12 \(amd64\); allowed: similar names: Debian 11 \(Bullseye\); cure: set ci-images:rackspace\.bases\.debian12\.name/,
     );
     await assert.rejects(
       async () => resolve("debian12", { chosen: { id: "no-such" } }),

@@ -131,7 +131,7 @@ describe("OpenStack's own Keystone and Glance", function () {
     const find = async (distribution: string) =>
       resolveBase.call({ region, distribution, base: baseOf(distribution), architecture: "amd64" }, testContext());
     assert.equal((await find("debian12")).id, id);
-    await assert.rejects(find("rocky9"), /names that come near: .*Debian 12 \(Bookworm\) \(PVHVM\)/);
+    await assert.rejects(find("rocky9"), /similar names: .*Debian 12 \(Bookworm\) \(PVHVM\)/);
   });
 
   it("keep long notes on an image, take it over, change its properties, promote it", async () => {

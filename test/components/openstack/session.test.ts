@@ -60,7 +60,7 @@ describe("OpenStack: logging in", () => {
     assert.equal((await regions(old)).length, 2);
     const { notices, authUrl } = readCredentials(old, folder);
     assert.equal(authUrl, OS_AUTH_URL);
-    assert.match(notices.join(), /v2\.0 is taken as that of v3/);
+    assert.match(notices.join(), /treats the address of Keystone's API v2\.0 as that of v3/);
   });
 
   it("says what is missing, and where credentials may come from", () => {

@@ -68,7 +68,7 @@ export async function openRackspace(regions = ["ORD"], network?: string): Promis
       { complaint: /it ended as killed/, fail: () => void cloud.api.faults.snapshotEnds.push("killed") },
       {
         // The latter where nobody looked while it was saving.
-        complaint: /it went from saving back to queued|it has no content, and Nova is done with its server/,
+        complaint: /its status went from saving back to queued|it has no content, and Nova is done with its server/,
         fail: () => void cloud.api.faults.snapshotEnds.push("queued"),
       },
       { complaint: /it is gone: Nova drops an image/, fail: () => void cloud.api.faults.snapshotEnds.push("gone") },

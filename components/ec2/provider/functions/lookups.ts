@@ -158,7 +158,7 @@ async function checkBootMode({ region, base, bootMode }: PreflightInputs): Promi
   if (!image || bootModeOf(image) === bootMode) return;
   throw new UserError({
     where: "stack setting ci-images:ec2.bootMode",
-    found: `${bootMode}, but the base image ${base} (${image.Name}) boots in ${bootModeOf(image)}, and AWS gives an image what its base has`,
+    found: `${bootMode}, but the base image ${base} (${image.Name}) boots in ${bootModeOf(image)}, and an image gets its base's boot mode`,
     cure: "choose another base image (ci-images:ec2.bases), or remove the setting",
   });
 }

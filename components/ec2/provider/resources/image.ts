@@ -84,7 +84,7 @@ export const imageAttributes: ResourceType<ImageAttributesInputs, ImageAttribute
   },
 
   async delete(id, { region, protect }) {
-    await asking(`taking the protection of ${id} in ${region} away`, async () => {
+    await asking(`removing the protection of ${id} in ${region}`, async () => {
       const image = await findImage(region, id);
       if (!image || !isProtected(image)) return;
       // The image is deleted next. Refuse here, while all of it still exists.

@@ -72,7 +72,7 @@ export const market: ResourceType<MarketInputs, MarketState> = {
     if (!madeWith.spot) return { id: machine, outputs: { ...inputs, market: "on-demand" } };
     const doing = `asking for spot capacity of ${madeWith.instanceType} in ${region}`;
     const refused = await asking(doing, () => probe(inputs, context), cures);
-    if (refused !== undefined) context.progress(`no spot capacity (${refused}): takes an on-demand machine`);
+    if (refused !== undefined) context.progress(`no spot capacity (${refused}): using an on-demand machine`);
     return { id: machine, outputs: { ...inputs, market: refused === undefined ? "spot" : "on-demand" } };
   },
 };
@@ -103,7 +103,7 @@ async function probe(inputs: MarketInputs, context: Context): Promise<string | u
   const isKey = StateReason?.Code === "Client.InternalError" && kmsKey !== undefined;
   throw new UserError({
     where: `spot instance ${id} in ${region}`,
-    found: `AWS ended it as soon as it was launched: ${stateReason(instance)}`,
+    found: `AWS ended it right after launch: ${stateReason(instance)}`,
     cure: isKey
       ? `most likely the role AWSServiceRoleForEC2Spot may not use ${kmsKey}: docs/ec2.md has the grant that it needs`
       : "see `aws ec2 describe-instances` and AWS's page on instances that terminate immediately, or set ci-images:ec2.spot to false",

@@ -121,8 +121,8 @@ async function stateOf(compute: Compute, place: Place): Promise<Exclude<Seen<nev
   if (status === "RUNNING") return { state: "running, but does not answer with that key" };
   if (["PROVISIONING", "STAGING", "REPAIRING"].includes(status)) return { state: status };
   const cure = stopped.includes(status)
-    ? "somebody stopped it, or Google did: `./ci-images up` starts it again; so do `pulumi refresh` and `pulumi up`"
-    : "a spot machine may have been taken away: run `pulumi up` again";
+    ? "it was stopped by a user or by Google: run `./ci-images up`, or `pulumi refresh` and `pulumi up`, to start it again"
+    : "a spot machine may have been preempted: run `pulumi up` again";
   return { failed: `the machine is ${status}`, cure };
 }
 
@@ -139,7 +139,7 @@ async function withConsole(compute: Compute, place: Place, error: Error): Promis
     ...(error instanceof UserError ? error.complaints : [{ where: place.machine, found: error.message }]),
     {
       where: file,
-      found: `what the machine printed (${lines.length} lines; the last one: ${JSON.stringify(lines.at(-1)?.trim())})`,
+      found: `the console's output (${lines.length} lines; the last one: ${JSON.stringify(lines.at(-1)?.trim())})`,
       cure: `read it, or look at the machine with \`${describeCommand(place)}\``,
     },
   );

@@ -54,8 +54,8 @@ export const gceClearing: ResourceType<ClearingInputs, ClearingInputs> = {
     if (left?.labels?.[marks.verified] !== undefined) {
       throw new UserError({
         where: `Compute Engine, project ${project}, image ${image}`,
-        found: "is there, and verified, but was not found by its labels or its description: somebody changed them",
-        cure: "delete it, or give it its description back",
+        found: "exists and is verified, but its labels or its description were changed",
+        cure: "delete it, or restore its description",
       });
     }
     if (left !== undefined) {

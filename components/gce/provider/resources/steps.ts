@@ -62,7 +62,7 @@ export const gceRetirement = step("Retirement", async (compute, inputs, context)
     if (retired && instance.status === "RUNNING") {
       throw new UserError({
         where: `Compute Engine, builder ${machine}`,
-        found: "was started again after it had been sealed: it is no longer as an image must be",
+        found: "was started again after sealing, so it can't become an image",
         cure: "run `pulumi up` again: it starts on a fresh builder",
       });
     }
@@ -70,7 +70,7 @@ export const gceRetirement = step("Retirement", async (compute, inputs, context)
       throw new UserError({
         where: `Compute Engine, builder ${machine}`,
         found: "its boot disk would be deleted with it (autoDelete)",
-        cure: "take what changes `bootDisk` out of ci-images:transforms",
+        cure: "remove what changes `bootDisk` from ci-images:transforms",
       });
     }
     await stopInstance(compute, inputs, context);

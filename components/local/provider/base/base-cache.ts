@@ -98,7 +98,7 @@ async function removeLeftovers(bases: string, progress: Progress): Promise<void>
     const [, id] = /^\.(.+)\.new$/.exec(name) ?? [];
     if (id === undefined) continue;
     const problem = await problemOf(tryLock(join(bases, `${id}.lock`), () => removeTree(join(bases, name))));
-    if (problem !== undefined) progress(`an unfinished base image stays: ${problem}`);
+    if (problem !== undefined) progress(`could not remove an unfinished base image: ${problem}`);
   }
 }
 

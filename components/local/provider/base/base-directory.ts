@@ -27,8 +27,8 @@ export async function buildFromDirectory(
 ): Promise<void> {
   const { digest, bytes } = await digestTree(source.path);
   if (base.id !== `directory-${digest}`) {
-    const cure = "run the command again, while nobody works on the directory";
-    throw new UserError({ where: source.path, found: "was changed since it was looked at", cure });
+    const cure = "run the command again when nothing else is changing the directory";
+    throw new UserError({ where: source.path, found: "was changed while it was being copied", cure });
   }
   await needDisk(bytes + 2 ** 28, "a copy of the base directory");
   progress(`copying ${source.path}`);

@@ -43,7 +43,7 @@ export async function buildFromMirror(
   const distribution = debianLike(source.distribution);
   const { id } = await resolveMirror(source);
   if (id !== base.id) {
-    const found = "has another release than a moment ago";
+    const found = "published a new release a moment ago";
     throw new UserError({ where: `the mirror of ${distribution.id}`, found, cure: "run the command again" });
   }
   checkKeyring(distribution);

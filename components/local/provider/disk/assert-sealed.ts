@@ -28,7 +28,7 @@ export async function assertSealed(
   const lines = result.all.split("\n");
   if (result.exitCode === 0) {
     progress(
-      `sealed: ${lines.filter((line) => line.startsWith("ok")).length} things that must not be in an image are not`,
+      `sealed: ${lines.filter((line) => line.startsWith("ok")).length} things that must not be in an image are not there`,
     );
     return;
   }
@@ -36,7 +36,7 @@ export async function assertSealed(
   throw new UserError({
     where: "the sealed root file system",
     found: left.length > 0 ? left.join("; ") : `could not be checked (exit status ${result.exitCode}): ${result.all}`,
-    cure: "remove it in a module of the recipe, or do not put it there; then run `pulumi up` again",
+    cure: "remove it in a module of the recipe, or don't add it; then run `pulumi up` again",
   });
 }
 

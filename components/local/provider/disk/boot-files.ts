@@ -58,7 +58,7 @@ async function settingsOf(view: RootView, signal?: AbortSignal): Promise<BootSet
     throw new UserError({
       where: "/etc/default/grub and /etc/default/grub.d in the image's root",
       found: `the shell can't read them: ${String(error.stderr)}`,
-      cure: "mend these settings in the recipe; for words on the kernel command line there is the recipe's key kernel_arguments",
+      cure: "fix these settings in the recipe; to add words to the kernel command line, use the recipe's key kernel_arguments",
     });
   }
 }

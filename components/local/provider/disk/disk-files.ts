@@ -42,7 +42,7 @@ export async function verifyFiles(
   const found = await Promise.all(files.map((file) => complaint(directory, file, check, signal)));
   const complaints = found.filter((one) => one !== undefined);
   if (complaints.length > 0) {
-    const cure = `delete the folder ${directory}; the next \`pulumi up\` bakes the image anew`;
+    const cure = `delete the folder ${directory}; the next \`pulumi up\` bakes the image again`;
     throw new UserError(...complaints.map((one) => ({ ...one, cure })));
   }
 }

@@ -66,7 +66,7 @@ export function assertRunsOn({ path, manifest: { guest } }: ImageWithFacts, need
   if (disk !== undefined && placeOf(disk) === "missing") {
     complain(`${kernel} has no driver ${disk}`, `${disk}, for the disk`, another);
   } else if (disk !== undefined && placeOf(disk) === "module") {
-    const cure = "let the ramdisk have it: MODULES=most in /etc/initramfs-tools, hostonly=no for dracut";
+    const cure = "add it to the ramdisk: MODULES=most in /etc/initramfs-tools, hostonly=no for dracut";
     complain(`the ramdisk of ${kernel} has no driver ${disk}`, `${disk}, for the disk`, cure);
   }
   if (placeOf(network) === "missing") {
@@ -74,7 +74,9 @@ export function assertRunsOn({ path, manifest: { guest } }: ImageWithFacts, need
   }
   if (!guest.dataSources.some((source) => source === "all" || dataSources.includes(source))) {
     const found =
-      guest.dataSources[0] === "none" ? "has no cloud-init" : `cloud-init asks ${guest.dataSources.join(", ")}`;
+      guest.dataSources[0] === "none"
+        ? "has no cloud-init"
+        : `cloud-init reads only from ${guest.dataSources.join(", ")}`;
     const cure = "install cloud-init, and name it in datasource_list of /etc/cloud/cloud.cfg.d in the recipe";
     complain(found, `the data source ${dataSources.join(" or ")}`, cure);
   }

@@ -23,9 +23,9 @@ export async function finishedImage({ folder, recipe }: DiskSource): Promise<Sto
   const cure = "run `pulumi up` again: it bakes the image from its recipe";
   if (!image && recipe === undefined) {
     const allowed = "the folder of a baked image: with manifest.json and the files that it names";
-    throw new UserError({ where: folder, found: "is no image", allowed });
+    throw new UserError({ where: folder, found: "is not an image", allowed });
   }
-  if (!image) throw new UserError({ where: folder, found: "there is no image any more", cure });
+  if (!image) throw new UserError({ where: folder, found: "the image is gone", cure });
   if (recipe !== undefined && image.manifest.recipe !== recipe) {
     throw new UserError({ where: folder, found: `is of recipe ${image.manifest.recipe}`, allowed: recipe, cure });
   }

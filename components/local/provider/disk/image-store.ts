@@ -135,7 +135,7 @@ async function readJson<T>(file: string): Promise<T | undefined> {
     throw new UserError({
       where: file,
       found: `is not JSON (${(error as Error).message})`,
-      cure: "delete the image's folder; the next `pulumi up` bakes it anew",
+      cure: "delete the image's folder; the next `pulumi up` bakes it again",
     });
   }
 }

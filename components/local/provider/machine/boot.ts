@@ -115,7 +115,7 @@ async function untilReady(
     if ("done" in seen) return seen.done;
     if ("failed" in seen) return await neverReady(directory, record, `${seen.failed}; ${seen.cure}`);
     if (record.guest.kind === "vm" && (await gaveUp(directory)))
-      return await neverReady(directory, record, "KVM of this computer gave it up, and it stands still");
+      return await neverReady(directory, record, "KVM on this computer failed, and the machine is paused");
     const reason = record.guest.kind === "vm" ? verdict.judge(await consoleOf(directory), Date.now()) : undefined;
     if (reason !== undefined) return await neverReady(directory, record, withState(reason, seen));
     if (!(await findSupervisor(directory)))
@@ -181,8 +181,8 @@ async function neverReady(directory: string, { name }: MachineRecord, found: str
   );
   throw new UserError({
     where: `machine ${name}`,
-    found: `${found}${detail}; the last it said:\n${logs.filter(Boolean).join("\n")}\n`,
-    cure: "look for the cause in these lines and in what the recipe does to sshd, cloud-init and the network; the base image may not be able to boot",
+    found: `${found}${detail}; its last output:\n${logs.filter(Boolean).join("\n")}\n`,
+    cure: "check these lines, and what the recipe does to sshd, cloud-init and the network; the base image may not be bootable",
   });
 }
 

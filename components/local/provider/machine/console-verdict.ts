@@ -25,7 +25,7 @@ export class ConsoleVerdict {
     if (/^\S+ login: ?$/m.test(log)) this.loginSince ??= now;
     if (passed(this.failedSince, failureGrace)) return "its SSH server does not start";
     if (passed(this.loginSince, loginGrace)) {
-      return `it has been up for ${loginGrace} s (its console asks for a login), and SSH lets nobody in`;
+      return `it has been up for ${loginGrace} s (its console shows a login prompt), and SSH accepts no logins`;
     }
     return undefined;
 
@@ -36,4 +36,4 @@ export class ConsoleVerdict {
 }
 
 const noSource =
-  "a machine that is verified on this computer offers NoCloud and ConfigDrive, and the image's datasource_list may have neither, or cloud-init is turned off";
+  "verification on this computer offers NoCloud and ConfigDrive; the image's datasource_list may lack both, or cloud-init may be turned off";

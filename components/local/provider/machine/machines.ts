@@ -264,7 +264,7 @@ async function takeOver(
   signal?: AbortSignal,
 ): Promise<Machine> {
   const record = (await readRecord(directory))!;
-  if (record.fingerprint !== fingerprintOf(spec)) throw new Error(`there is another machine of the name ${spec.name}`);
+  if (record.fingerprint !== fingerprintOf(spec)) throw new Error(`there is another machine named ${spec.name}`);
   await writeRecord(directory, { ...record, labels: spec.labels });
   return await startLocked(directory, progress, signal, loginKeyOf(spec));
 }

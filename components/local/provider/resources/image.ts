@@ -32,7 +32,7 @@ export const image = implement(Image, {
     if (machine === undefined || assertion === undefined || !found) {
       throw new UserError({
         where: path,
-        found: "is gone, and so is the builder that could make it anew",
+        found: "is gone, and so is the builder it was made from",
         cure: "run `pulumi up` again: it bakes the image from its recipe",
       });
     }

@@ -12,7 +12,7 @@ export const lease = leaseOf(Lease, {
     for (const { name } of await listMachines({ home, project, stack, distribution, role })) {
       const problem = await problemOf(removeMachine(name));
       if (problem === undefined) yield name;
-      else progress(`${name}, left by an earlier bake, stays: ${problem}`);
+      else progress(`could not remove ${name}, left by an earlier bake: ${problem}`);
     }
   },
 

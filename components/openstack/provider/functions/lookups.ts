@@ -79,7 +79,7 @@ export const resolveBase: FunctionType<ResolveBaseInputs, { id: string; descript
     const kinds = new Set(others.map((each) => each.replaceAll(/[\d.]+/g, "0")));
     const notice =
       kinds.size > 1
-        ? `${kinds.size} kinds of images fit ${distribution} in ${name} (${others.slice(0, 4).join(", ")}); the newest is taken, ci-images:${section}.bases.${distribution}.name takes another`
+        ? `${kinds.size} kinds of images fit ${distribution} in ${name} (${others.slice(0, 4).join(", ")}); using the newest; to choose another, set ci-images:${section}.bases.${distribution}.name`
         : undefined;
     return { ...described(newest), notice };
   },
@@ -93,7 +93,7 @@ function gone(images: Image[], region: string, distribution: string, section: st
   return new UserError({
     where: `base image of ${distribution} in region ${region}`,
     found,
-    allowed: `names that come near: ${nearNames(images, distribution).join(", ") || "the region has no image at all"}`,
+    allowed: `similar names: ${nearNames(images, distribution).join(", ") || "the region has no image at all"}`,
     cure: `set ci-images:${section}.bases.${distribution}.name (or .id) to one of them, or upload an image`,
   });
 }

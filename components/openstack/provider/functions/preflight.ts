@@ -251,7 +251,7 @@ async function checkRoom(region: Region, { vcpus, ram }: Flavor): Promise<void> 
       {
         where: `region ${region.name}`,
         found: `${used} of the quota of ${most} ${what} are in use, and a builder needs ${needed}`,
-        cure: "remove servers, or ask for a larger quota; `./ci-images sweep` lists leftovers of ours",
+        cure: "remove servers, or ask for a larger quota; `./ci-images sweep` lists our leftovers",
       },
     ];
   });

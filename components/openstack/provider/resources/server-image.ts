@@ -127,7 +127,7 @@ export const serverImage: ResourceType<ServerImageInputs, ServerImageState> = {
     if (!inputs.making) {
       throw new UserError({
         where: `image of recipe ${recipe.slice(0, 8)} in ${region.name}`,
-        found: "is gone, and so is the builder that could make it anew",
+        found: "is gone, and so is the builder it was made from",
         cure: "run `pulumi up` again: it bakes the image from its recipe",
       });
     }
@@ -161,7 +161,7 @@ async function bake(region: Region, inputs: ServerImageInputs, making: Making, c
   if (server.status !== "SHUTOFF") {
     throw new UserError({
       where: `server ${server.id} in ${region.name}`,
-      found: `is ${stateOf(server)} although it was sealed and stopped: what runs on it now is not sealed any more`,
+      found: `is ${stateOf(server)} although it was sealed and stopped: it is no longer sealed`,
       cure: "run `pulumi up` again: it starts on a fresh builder",
     });
   }

@@ -80,8 +80,8 @@ export const imageLook: ResourceType<ImageLookInputs, ImageLookInputs> = {
         lookAt: region.command(`image show ${inputs.image}`),
         look: async () => {
           const image = await findImage(region, inputs.image);
-          if (!image) return { failed: "it went with its server", cure: "`pulumi up` bakes it anew" };
-          if (!isComplete(image)) return { failed: `it is ${image.status}`, cure: "`pulumi up` bakes it anew" };
+          if (!image) return { failed: "it went with its server", cure: "`pulumi up` bakes it again" };
+          if (!isComplete(image)) return { failed: `it is ${image.status}`, cure: "`pulumi up` bakes it again" };
           return lookAtContent(region, image);
         },
       },
