@@ -107,6 +107,20 @@ export class StackState {
     );
   }
 
+  /** What of an image in this folder came from a layer: the modules that did, and those that ran. */
+  layerOf(path: string | undefined): { modules: string[]; ran: string[] } | undefined {
+    const image = this.ofType("ci-images:local:Image").find(({ outputs }) => outputs.path === path);
+    return image?.outputs.layer as { modules: string[]; ran: string[] } | undefined;
+  }
+
+  /** How many modules of a builder came from a layer. */
+  fromLayer({ worker, recipe }: Pick<Login, "worker" | "recipe">): number {
+    const builder = this.ofType("ci-images:local:Builder").find(({ urn }) =>
+      urn.endsWith(`::${worker}-${recipe.slice(0, 8)}-builder`),
+    );
+    return (builder?.outputs.fromLayer as number | undefined) ?? 0;
+  }
+
   /** The resources of a type. */
   ofType(type: string): ResourceRecord[] {
     return this.resources.filter((each) => each.type === type);

@@ -16,6 +16,8 @@ interface BuilderStatus {
   recipe: string;
   /** What it has behind it, when the last command succeeded. */
   stage?: string;
+  /** How many of its modules came from a layer, where some did. */
+  fromLayer?: number;
   /** When it was made, ISO 8601. */
   since: string;
   ageSeconds: number;
@@ -25,6 +27,12 @@ interface BuilderStatus {
   cost?: Cost;
 }
 
+/** What of an image came from a layer: the names of modules that did, and of those that ran. */
+interface Layer {
+  modules: string[];
+  ran: string[];
+}
+
 /** All that `--json` prints. */
 interface Status {
   stack: string;
@@ -32,7 +40,7 @@ interface Status {
   stage: string;
   power: string;
   builders: BuilderStatus[];
-  images: { place: string[]; upToDate?: boolean; [key: string]: unknown }[];
+  images: { place: string[]; layer?: Layer; upToDate?: boolean; [key: string]: unknown }[];
   /** Whether `up` would change no image; undefined at stage `none`, and when the program refused. */
   upToDate?: boolean;
   /** Whether the program refuses the recipe or the settings. */
@@ -69,7 +77,8 @@ async function statusOf(stack: CommandStack): Promise<Status> {
   const recipes = stage === "none" ? undefined : preview?.recipes;
   const images = state.images.map(({ place, image }) => {
     const now = recipes?.get(workerOf(place, recipes));
-    return { place, ...image, upToDate: now === undefined ? undefined : now === image.recipe };
+    const layer = state.layerOf(image.path);
+    return { place, ...image, ...(layer && { layer }), upToDate: now === undefined ? undefined : now === image.recipe };
   });
   const isThere = ([worker, recipe]: [string, string]) =>
     state.images.some(({ place, image }) => workerOf(place, recipes!) === worker && image.recipe === recipe);
@@ -109,11 +118,18 @@ async function builderStatus(login: Login, state: StackState, pricePerHour?: str
     user,
     recipe,
     stage: staged?.recipe === recipe ? staged.stage : undefined,
+    fromLayer: state.fromLayer(login) || undefined,
     since: created,
     ageSeconds,
     endsAt: typeof endsAt === "string" ? endsAt : undefined,
     cost: pricePerHour === undefined ? { amount: 0 } : costSoFar(pricePerHour, ageSeconds),
   };
+}
+
+function layerText(layer: Layer | undefined): string {
+  if (!layer) return "";
+  const { modules, ran } = layer;
+  return `, ${ran.length} of ${modules.length + ran.length} modules ran, ${modules.length} from a layer`;
 }
 
 function ageText(seconds: number): string {
@@ -141,16 +157,17 @@ function describe({ stack, cloud, stage, power, builders, images, upToDate, why 
       costText(each.cost),
       each.state === "not answering" && "`./ci-images up` starts it again, or makes a fresh one if it is gone",
       each.stage && `stage ${each.stage}`,
+      each.fromLayer !== undefined && `${each.fromLayer} modules from a layer`,
       `recipe ${each.recipe.slice(0, 8)}`,
     ];
     lines.push(`builder ${each.worker}: ${[each.state, ...facts].filter(Boolean).join(", ")}`);
   }
   if (builders.length === 0) lines.push("no builder");
-  for (const { place, recipe, builtAt, disk, id, upToDate: isCurrent } of images) {
+  for (const { place, recipe, builtAt, disk, id, layer, upToDate: isCurrent } of images) {
     const verdict = isCurrent === undefined ? "" : isCurrent ? ", up to date" : ", out of date";
     const where = [disk ?? id].filter((each) => typeof each === "string").join("");
     lines.push(
-      `image ${place.join(" ")}: ${where}, recipe ${String(recipe).slice(0, 8)}, built ${String(builtAt)}${verdict}`,
+      `image ${place.join(" ")}: ${where}, recipe ${String(recipe).slice(0, 8)}, built ${String(builtAt)}${layerText(layer)}${verdict}`,
     );
   }
   if (images.length === 0) lines.push("no image");

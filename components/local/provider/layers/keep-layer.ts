@@ -14,7 +14,7 @@ import { findSupervisor } from "../machine/supervisor.ts";
 import { childrenOf } from "../processes.ts";
 import { readState, writeState } from "../state-file.ts";
 import type { Progress } from "../types.ts";
-import type { Copied } from "./layer-tool.mjs";
+import { fixedCost, type Copied } from "./layer-tool.mjs";
 import {
   describeLayer,
   findLayer,
@@ -61,6 +61,8 @@ export async function keepLayer(wanted: LayerToKeep, progress: Progress, signal:
     await writeState(file, { ...state, since: Date.now() });
     return;
   }
+  // Spares the process that would say so.
+  if (Date.now() - state.since < fixedCost * 1000) return;
   const copied = await copy(directory, state, layer, wanted, limit, signal);
   if (copied.did === "skipped") return;
   await writeState(file, { ...state, since: Date.now(), ...(copied.did === "failed" && { problem: copied.reason }) });

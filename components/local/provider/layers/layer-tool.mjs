@@ -56,7 +56,7 @@ import { fileURLToPath } from "node:url";
 /** Seconds after which a builder that doesn't come to a rest is left alone. */
 const patience = 10;
 /** Seconds that a copy takes in any case: processes, and a connection for each module that a layer replaces. */
-const fixedCost = 0.6;
+export const fixedCost = 0.6;
 /** Bytes and entries that are copied in a second; careful, for a computer with other work. */
 const speed = { bytes: 200 * 2 ** 20, entries: 20_000 };
 
