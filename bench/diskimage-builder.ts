@@ -38,12 +38,14 @@ export async function whyMissing(): Promise<string | undefined> {
 }
 
 /**
- * Makes a tar of a distribution with some packages, without any cache.
+ * Makes a tar of a distribution with some packages.
+ * @param home Where it keeps its cache; without one it has none.
  * @throws Error with its last lines when it fails.
  */
 export async function makeTar(
   distributionId: string,
   packages: readonly string[],
+  home?: string,
 ): Promise<{ seconds: number; packages: number }> {
   const distribution = findDistribution(distributionId);
   // The mirrors that our own bake takes.
@@ -59,7 +61,7 @@ export async function makeTar(
       env: {
         PATH: [join(environment, "bin"), process.env.PATH].join(delimiter),
         TMPDIR: folder,
-        DIB_IMAGE_CACHE: join(folder, "cache"),
+        DIB_IMAGE_CACHE: join(home ?? folder, "cache"),
         DIB_RELEASE: distribution.codename,
         DIB_DISTRIBUTION_MIRROR: main,
         DIB_DEBIAN_SECURITY_MIRROR: security,

@@ -1,15 +1,17 @@
 // `npm run bench`: measures what docs/benchmark.md promises, on this computer, in one run, and prints it as a table.
-// `npm run bench warm`, `cold`, `ec2`, `rackspace` or `imports` run one part. Takes a quarter of an hour; best on a quiet computer.
+// `npm run bench warm`, `edit`, `cold`, `ec2`, `rackspace` or `imports` run one part. Takes a quarter of an hour; best on a quiet computer.
 import { cpus, loadavg } from "node:os";
 import { accelerator } from "../components/local/provider/machine/qemu.ts";
 import { benchEc2, benchRackspace } from "./cloud.ts";
 import { benchCold } from "./cold.ts";
+import { benchEdit } from "./edit.ts";
 import { benchImports } from "./imports.ts";
 import { table, type Row } from "./table.ts";
 import { benchWarm } from "./warm.ts";
 
 const parts: Record<string, { title: string; run: (say: (line: string) => void) => Promise<Row[]> }> = {
   warm: { title: "Caches warm", run: benchWarm },
+  edit: { title: "An edit of the last module", run: benchEdit },
   cold: { title: "Caches cold", run: benchCold },
   ec2: { title: "Test cloud, stack ec2", run: benchEc2 },
   rackspace: { title: "Test cloud, stack rackspace", run: benchRackspace },

@@ -6,7 +6,8 @@ import { TemporaryStack } from "../cli/temporary-stack.ts";
 import type { Row } from "./table.ts";
 import { find, mark, timedUp, timingVariables, union, type TimedUp } from "./timed-up.ts";
 
-const recipeFile = fileURLToPath(new URL("../provision/recipes/jenkins-worker.yaml", import.meta.url));
+/** The default recipe. */
+export const recipeFile = fileURLToPath(new URL("../provision/recipes/jenkins-worker.yaml", import.meta.url));
 
 /** Seconds, from issue 3. */
 const targets = { firstCommand: 5, ownWork: 20, nothing: 5 };
