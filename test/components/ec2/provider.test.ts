@@ -564,6 +564,9 @@ describe("EC2 through our provider", function () {
       const open = { ...step, address: "public" as const, power: "on" as const };
       const before = { ...open, host: "192.0.2.1", sshPort: 22, sshUser: "admin" };
       assert.equal(await ec2Reachable.drift!(instance, before, open), "update");
+      const off = await ec2Reachable.update!(instance, before, { ...open, power: "off" }, context);
+      assert.deepEqual(off, { ...before, power: "off" }, "one that is powered off keeps its last address");
+      assert.equal(await ec2Reachable.drift!(instance, off, { ...open, power: "off" }), "none");
       api.instances.hideAddress(instance, 8);
       api.faults.add({ action: "GetConsoleOutput", error: { code: "InternalError", message: "none" } });
       process.env.CI_IMAGES_BOOT_SECONDS = "1";

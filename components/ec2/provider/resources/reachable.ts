@@ -89,7 +89,9 @@ async function reach(
     if (power === "off") {
       const last = forward ?? (found && addressOf(found, address)) ?? before?.host ?? found?.PrivateIpAddress;
       if (last === undefined) throw new UserError({ where: `instance ${instance} in ${region}`, found: "it is gone" });
-      return { sshPort: inputs.port, sshUser: inputs.user, ...before, host: last };
+      // Not the rest of its state: that is what it was made with, before it was powered off.
+      const { sshPort, sshUser } = before ?? { sshPort: inputs.port, sshUser: inputs.user };
+      return { sshPort, sshUser, host: last };
     }
     if (found && isStoppedOpen(found)) {
       await startInstance(region, instance, context);
