@@ -214,7 +214,10 @@ function declareSecurityGroup(
         portRangeMax: port,
         remoteIpPrefix,
       };
-      new openstack.networking.SecGroupRule(`${prefix}-${name}${suffix}`, rule, options);
+      // Neutron removes a group's rules with it. The official provider takes five seconds and more for a rule of its own accord, before
+      // anything else is removed.
+      const rules = { ...options, deletedWith: group };
+      new openstack.networking.SecGroupRule(`${prefix}-${name}${suffix}`, rule, rules);
     }
   }
   return group;

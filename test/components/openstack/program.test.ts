@@ -168,6 +168,7 @@ describe("the graph of stack rackspace", () => {
         ["ingress", "IPv6", doorPort, doorPort, "2001:db8::1/128"],
       ],
     );
+    for (const { name } of rules) assert.equal(graph.goesWith(name), `${prefix}-builder-security-group`);
     assert.ok(graph.after(`${prefix}-builder-lease`).includes(`${prefix}-builder-security-group`));
     const group = graph.get(`${prefix}-builder-security-group`).inputs.name;
     assert.deepEqual(graph.get(`${prefix}-builder`).inputs.securityGroups, [group]);
