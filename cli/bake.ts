@@ -1,10 +1,13 @@
-// What the verbs of a bake have in common: the stack's stage is set, and `pulumi up` follows it.
+// Shared by the verbs of a bake: they set the stack's stage, and `pulumi up` follows it.
 import type { Output } from "./output.ts";
 import { catchUp } from "./silent-builders.ts";
 import type { CommandStack, Outcome } from "./stack.ts";
 import type { StackState } from "./stack-state.ts";
 
-/** Sets how far the bake goes, and whether the builder runs. `image` and `on` are the defaults, so they are not written. */
+/**
+ * Sets the last stage of the bake, and whether the builder runs. `image` and `on` are the defaults, so they are not
+ * written.
+ */
 export function setStage(stack: CommandStack, stage: string, power: "on" | "off" = "on"): void {
   stack.settings.set({
     stage: stage === "image" ? undefined : stage,
@@ -13,24 +16,24 @@ export function setStage(stack: CommandStack, stage: string, power: "on" | "off"
 }
 
 /**
- * Sets the stage and runs `pulumi up`, which starts builders again that somebody stopped behind the state's back.
- * @param title What is done as a whole, for people.
- * @param anew URNs of what is to be made anew although nothing changed.
+ * Sets the stage and runs `pulumi up`, which also restarts builders that were stopped without the state's knowledge.
+ * @param title The whole task, for people.
+ * @param remake URNs of resources to make again although nothing changed.
  */
 export async function goTo(
   stack: CommandStack,
   stage: string,
   title: string,
   output: Output,
-  anew: (state: StackState) => string[] = () => [],
+  remake: (state: StackState) => string[] = () => [],
 ): Promise<Outcome> {
   setStage(stack, stage);
   const state = await stack.state();
   await stack.forgetInterrupted(state);
-  return await stack.up(title, { replace: [...(await catchUp(stack, state, output)), ...anew(state)] });
+  return await stack.up(title, { replace: [...(await catchUp(stack, state, output)), ...remake(state)] });
 }
 
-/** The whole bake, and the pass that drops the records of a builder that is gone. */
+/** The whole bake, and a second pass that drops the records of the retired builder. */
 export async function bakeImage(stack: CommandStack, title: string, output: Output): Promise<void> {
   const { took } = await goTo(stack, "image", title, output);
   let state = await stack.state();
@@ -42,7 +45,7 @@ export async function bakeImage(stack: CommandStack, title: string, output: Outp
   output.note(`done in ${took.toFixed(1)} s`);
 }
 
-/** Whether there are records of a builder, which the next `up` would drop. */
+/** Whether the state has records of a builder, which the next `up` would drop. */
 export function hasBakeRecords(state: StackState): boolean {
   return state.resources.some(({ type }) =>
     /^(ci-images:index:Login|command:remote:Command|ci-images:\w+:Promotion)$/.test(type),
@@ -57,7 +60,7 @@ export function describeImages(state: StackState): string[] {
   });
 }
 
-/** The builders and how to go on with them, one line each. */
+/** The builders and the next command for them, one line each. */
 export function describeBuilders(state: StackState, next: string): string[] {
   return state.logins.map(({ worker, user, host, port, power }) => {
     const address = power === "off" ? "powered off" : `${user}@${host} port ${port}`;
@@ -65,8 +68,8 @@ export function describeBuilders(state: StackState, next: string): string[] {
   });
 }
 
-/** Ends a verb that leaves a builder behind. */
-export async function tellBuilders(stack: CommandStack, { took }: Outcome, next: string, output: Output) {
+/** Ends a verb that leaves a builder: prints how to continue with it. */
+export async function reportBuilders(stack: CommandStack, { took }: Outcome, next: string, output: Output) {
   for (const line of describeBuilders(await stack.state(), next)) output.result(line);
   output.note(`done in ${took.toFixed(1)} s`);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `./ci-images VERB`: loads TypeScript through tsx and hands over to main.ts.
+// `./ci-images VERB`: loads TypeScript through tsx and runs main.ts.
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 

@@ -1,22 +1,22 @@
-// Image ids for those who boot workers: into a ci-platform YAML file, whose comments and other keys stay as they are, or as a
-// cloud block for Jenkins' Configuration as Code.
+// Image ids for consumers that boot workers: in a ci-platform YAML file, whose comments and other keys are kept, or as
+// a cloud block for Jenkins' Configuration as Code.
 import { createTwoFilesPatch } from "diff";
 import { isMap, isScalar, LineCounter, parseDocument, stringify, type Document } from "yaml";
 import { UserError } from "../common/user-error.ts";
 import type { CloudFacts } from "../components/cloud-facts.ts";
 import { clouds } from "../components/clouds.ts";
 
-/** Ids by cloud, place and distribution: what a stack's output `ciPlatform` has under `jenkins: clouds: images:`. */
+/** Ids by cloud, place and distribution: the part of a stack's output `ciPlatform` under `jenkins: clouds: images:`. */
 export type ImageIds = Record<string, Record<string, Record<string, string>>>;
 
 const root = ["jenkins", "clouds", "images"];
 
 /**
- * Puts image ids into a ci-platform file's text, under `jenkins: clouds: images:`. What is not one of these ids stays byte by byte
- * as it is, as long as each id has its key already; when keys are added the file is written anew, with all its comments.
+ * Sets image ids in a ci-platform file's text, under `jenkins: clouds: images:`. If every id's key exists, everything
+ * else stays byte by byte; if keys are added, the file is formatted again, with its comments.
  * @param file Its name, for messages.
  * @param text Its content; an empty text is fine.
- * @throws UserError when it is no YAML, or has something else where the ids belong.
+ * @throws UserError when it is not YAML, or has something else where the ids belong.
  */
 export function withImageIds(file: string, text: string, ids: ImageIds): string {
   const document = read(file, text);
@@ -33,7 +33,7 @@ export function withImageIds(file: string, text: string, ids: ImageIds): string 
       }
     }
   }
-  // From the end, so that the places of the others stay true.
+  // From the end, so that earlier offsets stay valid.
   const edited = edits
     .sort((one, other) => other.from - one.from)
     .reduce((result, { from, to, id }) => result.slice(0, from) + stringify(id).trim() + result.slice(to), text);
@@ -41,8 +41,8 @@ export function withImageIds(file: string, text: string, ids: ImageIds): string 
 }
 
 /**
- * What a change of a file looks like, as `diff -u` shows it.
- * @returns an empty text when nothing changes.
+ * A file's change in the format of `diff -u`.
+ * @returns an empty text if nothing changes.
  */
 export function showChange(file: string, before: string, after: string): string {
   return before === after ? "" : createTwoFilesPatch(file, file, before, after, "as it is", "as it will be");
@@ -66,7 +66,7 @@ function withNewKeys(file: string, text: string, missing: readonly { path: strin
         allowed: `a mapping: the image of ${path.at(-1)} belongs at ${path.join(".")}`,
       });
     }
-    // A key without a value (`aws:`) is a place to fill, too.
+    // A key without a value (`aws:`) can be filled, too.
     for (let length = 1; length < path.length; length++) {
       const node = document.getIn(path.slice(0, length), true);
       if (isScalar(node)) document.setIn(path.slice(0, length), document.createNode({}));
@@ -93,7 +93,7 @@ function read(file: string, text: string): Document {
 
 /**
  * A block for Jenkins' Configuration as Code with a cloud for each place, and a template for each image.
- * @param loginUserOf The account that a distribution's workers are logged in with.
+ * @param loginUserOf The login account of a distribution's workers.
  */
 export function jenkinsClouds(ids: ImageIds, loginUserOf: (distribution: string) => string): string {
   const clouds = Object.entries(ids).flatMap(([cloud, places]) =>

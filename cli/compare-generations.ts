@@ -1,4 +1,4 @@
-// What changed between two generations of an image, in words.
+// The differences between two generations of an image, in words.
 import { explainChange, type PlanDescription } from "../provision/plan/explain.ts";
 
 /** An installed package. */
@@ -7,18 +7,19 @@ export interface InstalledPackage {
   version: string;
 }
 
-/** What is known of a generation. */
+/** The known facts of a generation. */
 export interface ComparedImage {
   plan: PlanDescription;
-  /** Where the cloud, or the image's folder, keeps the list. */
+  /** From the cloud or the image's folder. */
   packages?: readonly InstalledPackage[];
-  /** The image's size in bytes, where it is known. */
+  /** The image's size in bytes, if known. */
   bytes?: number;
 }
 
 /**
  * Compares two generations.
- * @returns lines: the recipe's changes, then packages added (`+`), removed (`-`) and of another version (`~`), then the size.
+ * @returns lines: the recipe's changes, then packages added (`+`), removed (`-`) and changed in version (`~`), then the
+ * size.
  */
 export function compareImages(before: ComparedImage, after: ComparedImage): string[] {
   const lines = explainChange(before.plan, after.plan);
@@ -33,7 +34,7 @@ export function compareImages(before: ComparedImage, after: ComparedImage): stri
 
 /** The packages' part of {@link compareImages}, sorted by name. */
 export function comparePackages(before: readonly InstalledPackage[], after: readonly InstalledPackage[]): string[] {
-  // Several versions of one package can be installed side by side: kernels, gpg keys.
+  // Several versions of a package can be installed side by side: kernels, gpg keys.
   const [old, now] = [versionsByName(before), versionsByName(after)];
   return [...new Set([...old.keys(), ...now.keys()])].sort().flatMap((name) => {
     const [had, has] = [old.get(name), now.get(name)];

@@ -1,4 +1,4 @@
-// `./ci-images help`: the list of verbs, or all about one.
+// `./ci-images help`: the list of verbs, or the details of one.
 import type { Verb } from "./verb.ts";
 
 const common = [
@@ -9,7 +9,7 @@ const common = [
   ["--verbose", "show every line of every step"],
 ] as const;
 
-/** All about one verb. */
+/** The details of a verb. */
 export function helpOf(verb: Verb): string {
   const operands = (verb.operands ?? []).map(({ name }) => name).join(" ");
   const others = verb.aliases?.length ? `also: ${verb.aliases.join(", ")}\n` : "";

@@ -1,4 +1,4 @@
-// The command line: words -> verbs -> done, failed or wrong usage.
+// The command line: parses the verbs, runs them, and returns the exit status.
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { UserError } from "../common/user-error.ts";
 import { ToolProblem } from "../toolchain/problem.mjs";
@@ -7,13 +7,13 @@ import { Output } from "./output.ts";
 import { Session, type CommonOptions } from "./session.ts";
 import { UsageError, type Call, type Verb } from "./verb.ts";
 import { findVerb, verbs } from "./verbs.ts";
-import { splitWords } from "./split-words.ts";
+import { splitCommandLine } from "./split-command-line.ts";
 
 /** Exit statuses. */
 export const status = { done: 0, failed: 1, wrongUsage: 2 } as const;
 
 /**
- * Does what a command line says: several verbs one after the other, until one fails.
+ * Runs a command line: several verbs one after the other, until one fails.
  * @param words The command line, without the program.
  * @returns the exit status.
  */
@@ -24,7 +24,7 @@ export async function main(words: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return status.done;
     if (!(error instanceof UsageError || error instanceof CommanderError)) throw error;
-    // Commander has written its own.
+    // Commander has printed its own message.
     if (error instanceof UsageError) process.stderr.write(`ci-images: ${error.message}\n`);
     return status.wrongUsage;
   }
@@ -38,18 +38,18 @@ export async function main(words: readonly string[]): Promise<number> {
       "stopping cleanly; press Ctrl-C again to stop at once, which may leave a lock (cure: `npx pulumi cancel`)",
     );
   });
-  // Whoever reads (`| head`) may have enough.
+  // The reader may close the pipe early (`| head`).
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   try {
     for (const { verb, operands, options } of calls) {
       running = verb;
       const code = await verb.run({ operands, options, session, output });
-      if (session.interrupted.aborted) return tellStopped(verb, output, code);
+      if (session.interrupted.aborted) return reportStopped(verb, output, code);
       if (code) return code;
     }
     return status.done;
   } catch (error) {
-    return session.interrupted.aborted ? tellStopped(running!, output, undefined) : report(error, output);
+    return session.interrupted.aborted ? reportStopped(running!, output, undefined) : report(error, output);
   } finally {
     release();
   }
@@ -59,16 +59,16 @@ const howToGoOn =
   "stopped. To continue, run the same command again: it goes on where it stopped. " +
   "To clean up: ./ci-images destroy (keeps the images), or ./ci-images destroy --images";
 
-/** @param code The exit status that the verb has ended with, where it has one. */
-function tellStopped({ whenStopped = howToGoOn }: Verb, output: Output, code: number | void): number {
+/** @param code The verb's exit status, if it has ended with one. */
+function reportStopped({ whenStopped = howToGoOn }: Verb, output: Output, code: number | void): number {
   output.note(whenStopped);
   return code || status.failed;
 }
 
 /**
- * Takes a command line apart.
+ * Parses a command line.
  * @returns each verb with its words.
- * @throws UsageError or CommanderError (which has told the user already) when the words make no sense.
+ * @throws UsageError, or CommanderError (which has already printed a message), for invalid words.
  */
 export function readCalls(words: readonly string[]) {
   const shapes = verbs.map((verb) => ({
@@ -79,7 +79,7 @@ export function readCalls(words: readonly string[]) {
     takesValue: (option: string) => takesValue(commandFor(verb), option),
   }));
   const bare = addCommonOptions(new Command());
-  return splitWords(words, shapes, (option) => takesValue(bare, option)).map(({ verb: name, words: own }) => {
+  return splitCommandLine(words, shapes, (option) => takesValue(bare, option)).map(({ verb: name, words: own }) => {
     const verb = findVerb(name)!;
     const command = commandFor(verb).parse(own, { from: "user" });
     return { verb, operands: command.args, options: command.opts<Call["options"]>() };
@@ -91,7 +91,7 @@ function takesValue(command: Command, option: string): boolean {
   return found !== undefined && (found.required || found.optional);
 }
 
-/** A verb as commander parses it. */
+/** The commander command of a verb. */
 function commandFor(verb: Verb): Command {
   const command = new Command(`ci-images ${verb.name}`).exitOverride().allowExcessArguments(false);
   for (const { name, what } of verb.operands ?? []) command.argument(name, what);
@@ -117,7 +117,7 @@ function distributions(text: string, before?: string[]): string[] {
   return [...(before ?? []), ...names];
 }
 
-/** Ctrl-C once stops what is under way in good order; the second time everything ends at once. */
+/** The first Ctrl-C stops the running operation cleanly; the second one ends everything at once. */
 function stopOnInterrupt(session: Session, tell: () => void): () => void {
   const onSignal = () => {
     if (session.interrupted.aborted) process.exit(status.failed);

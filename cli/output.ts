@@ -1,7 +1,7 @@
-// Where the command line writes. Results go to standard output; what goes on meanwhile goes to standard error, so that
-// `ci-images status --json | jq` and its like always work.
+// Output of the command line. Results go to standard output, progress to standard error, so that `ci-images status
+// --json | jq` and the like always work.
 
-/** What verbs write with. */
+/** The output that verbs write to. */
 export class Output {
   /**
    * @param isTerminal Whether a person watches standard error.
@@ -19,7 +19,7 @@ export class Output {
     this.out.write(`${line}\n`);
   }
 
-  /** A line about what goes on. */
+  /** A line of progress. */
   note(line: string): void {
     this.err.write(`${line}\n`);
   }

@@ -1,16 +1,17 @@
-// How the Automation API runs the CLI here: in a process group of its own. Ctrl-C at a terminal goes to every process of the
-// foreground group, and the engine takes a second signal for "stop at once"; so only we get it, and hand it on once.
+// Runs the CLI for the Automation API in its own process group. Ctrl-C on a terminal goes to every process of the
+// foreground group, and the engine takes a second signal for "stop at once"; so only this process gets it, and passes
+// it on once.
 import { automation } from "@pulumi/pulumi";
 import { execa } from "execa";
 import { cliVersion } from "../toolchain/environment.mjs";
 import { compareVersions, pulumiVersion } from "../toolchain/versions.mjs";
 
-/** A `pulumi` command that failed. What went wrong was shown while it ran, where somebody listened. */
+/** A `pulumi` command that failed. The reason was shown while it ran, if somebody listened. */
 export class PulumiFailure extends Error {
-  /** True when the engine's events told why it failed. */
-  wasTold = false;
+  /** True if the engine's events reported why it failed. */
+  wasReported = false;
 
-  /** @param output Standard output and error together. */
+  /** @param output Combined standard output and error. */
   constructor(
     readonly words: readonly string[],
     readonly output: string,
@@ -21,7 +22,7 @@ export class PulumiFailure extends Error {
   }
 }
 
-/** What the Automation API reads of a command that succeeded. */
+/** What the Automation API reads of a successful command. */
 interface CommandResult {
   stdout: string;
   stderr: string;
@@ -30,7 +31,7 @@ interface CommandResult {
 
 type Listener = (text: string) => void;
 
-/** The part of `PulumiCommand` that the Automation API calls; it is no part of its public types. */
+/** The part of `PulumiCommand` that the Automation API calls; not in its public types. */
 interface Runner {
   run(
     words: string[],
@@ -45,14 +46,14 @@ interface Runner {
 /**
  * The CLI for the Automation API.
  * @param cli Its path, from `toolchainEnvironment`.
- * @param interrupted Aborted on Ctrl-C: what is running is asked to stop, and waited for.
+ * @param interrupted Aborted on Ctrl-C: a running command is asked to stop, and awaited.
  */
 export function pulumiCommand(cli: string, interrupted: AbortSignal): automation.PulumiCommand {
-  // `PulumiCommand.get` takes only a CLI in a folder `bin`, and asks for its version at every start.
+  // `PulumiCommand.get` only accepts a CLI in a folder `bin`, and asks for its version at every start.
   const command = Object.create(automation.PulumiCommand.prototype) as automation.PulumiCommand;
   const runner: Runner = {
     async run(words, cwd, variables, onOutput, onError) {
-      // One that begins after Ctrl-C would not hear of it.
+      // A command that starts after Ctrl-C would miss the event.
       interrupted.throwIfAborted();
       const all = words.includes("--non-interactive") ? words : [...words, "--non-interactive"];
       const env = { ...variables, PULUMI_AUTOMATION_API: "true" };
@@ -72,7 +73,7 @@ export function pulumiCommand(cli: string, interrupted: AbortSignal): automation
     },
   };
   const text = cliVersion(cli) ?? pulumiVersion;
-  // What the API asks of a version; its own class is no part of its public types.
+  // The version's methods that the API uses; its own class is not in its public types.
   const version = { toString: () => text, compare: (other: string) => compareVersions(text, other) };
   return Object.assign(command, { command: cli, version }, runner);
 }

@@ -1,4 +1,4 @@
-// What the verbs of one command line share: where the project is, which stack is meant, Ctrl-C.
+// Shared by the verbs of one command line: the project, the stack, Ctrl-C.
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { projectDirectory as ownProject } from "../toolchain/versions.mjs";
@@ -14,7 +14,7 @@ export interface CommonOptions extends StackChoice {
 export class Session {
   private readonly interruption = new AbortController();
 
-  /** @param workingDirectory Where it was typed; the project is found from there. */
+  /** @param workingDirectory The current folder, where the search for the project starts. */
   constructor(
     readonly output: Output,
     private readonly workingDirectory = process.cwd(),
@@ -25,12 +25,14 @@ export class Session {
     return this.interruption.signal;
   }
 
-  /** Asks everything to stop. */
+  /** Stops everything cleanly. */
   interrupt(): void {
     this.interruption.abort();
   }
 
-  /** The project: the nearest folder upwards with a Pulumi.yaml that has our provider, else the one that this command belongs to. */
+  /**
+   * The project: the nearest parent folder with a Pulumi.yaml that uses our provider, else this command's own project.
+   */
   get projectDirectory(): string {
     for (let folder = this.workingDirectory; ; folder = dirname(folder)) {
       const file = join(folder, "Pulumi.yaml");
@@ -39,7 +41,7 @@ export class Session {
     }
   }
 
-  /** The stack that the options mean. Loads Pulumi, so verbs that need no stack don't ask. */
+  /** The stack that the options select. Loads Pulumi, so verbs without a stack don't call it. */
   async stack(options: StackChoice): Promise<CommandStack> {
     const { CommandStack } = await import("./stack.ts");
     return await CommandStack.open(this.projectDirectory, options, this.output, this.interrupted);

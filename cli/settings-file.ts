@@ -1,4 +1,4 @@
-// Pulumi.<stack>.yaml: verbs change settings in it as a user would, with comments and everything else kept.
+// Pulumi.<stack>.yaml: verbs change settings in it as a user would, and keep comments and everything else.
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Document } from "yaml";
@@ -12,8 +12,8 @@ export class SettingsFile {
 
   /**
    * @param projectDirectory The folder of Pulumi.yaml.
-   * @param stack The stack's name; of `organization/project/stack` the last part counts.
-   * @param project The project's name: stands before every key.
+   * @param stack The stack's name; of `organization/project/stack`, the last part.
+   * @param project The project's name: the prefix of every key.
    */
   constructor(
     projectDirectory: string,
@@ -23,7 +23,7 @@ export class SettingsFile {
     this.path = join(projectDirectory, `Pulumi.${stack.split("/").at(-1)}.yaml`);
   }
 
-  /** Writes the settings of a new stack, unless there are some. */
+  /** Writes the settings of a new stack, unless it has some. */
   prepare(cloud: string): void {
     if (existsSync(this.path)) return;
     const { about, page } = findCloud(cloud);
@@ -31,7 +31,7 @@ export class SettingsFile {
     this.write(`${first}\nconfig:\n  ${this.project}:cloud: ${cloud}\n`);
   }
 
-  /** A setting's value, as YAML has it. */
+  /** A setting's value, as in the YAML. */
   get(key: string): unknown {
     return this.read().getIn(["config", `${this.project}:${key}`]);
   }
@@ -44,9 +44,10 @@ export class SettingsFile {
 
   /**
    * Changes settings.
-   * @param changes Values by key, without the project's name; undefined removes one. A key `ec2.region` is a part of `ec2`.
-   * @returns whether anything was different.
-   * @throws UserError when the file is no YAML.
+   * @param changes Values by key, without the project's name; undefined removes one. The key `ec2.region` is part of
+   * `ec2`.
+   * @returns whether anything changed.
+   * @throws UserError when the file is not YAML.
    */
   set(changes: Readonly<Record<string, unknown>>): boolean {
     const document = this.read();
@@ -75,7 +76,7 @@ export class SettingsFile {
   }
 
   private write(text: string): void {
-    // In one step: a stack whose settings are cut off is a stack without its encryption salt.
+    // Atomically: a truncated file would lose the stack's encryption salt.
     writeFileSync(`${this.path}.new`, text);
     renameSync(`${this.path}.new`, this.path);
   }
@@ -86,7 +87,7 @@ function inside(value: unknown, key: string): unknown {
 }
 
 /**
- * The changes that `--region` and `--distribution` mean.
+ * The setting changes for `--region` and `--distribution`.
  * @throws UserError for a region on a cloud that has none.
  */
 export function placeSettings(

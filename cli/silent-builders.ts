@@ -1,6 +1,6 @@
-// Builders that the state takes for running and that do not answer: somebody stopped or ended them elsewhere, in the machine, at the
-// cloud's console, by their deadline. A bake is to start them again, and `pulumi up` alone would not: the official resources
-// only look at the cloud in a refresh.
+// Builders that run according to the state but don't answer: stopped or ended elsewhere, in the machine, in the cloud's
+// console, by their deadline. A bake must start them again, but `pulumi up` alone wouldn't: the official resources only
+// look at the cloud in a refresh.
 import { spawn } from "node:child_process";
 import { hangUp } from "../common/hang-up.ts";
 import { openPort } from "../common/ssh-dial.mjs";
@@ -9,8 +9,8 @@ import type { CommandStack } from "./stack.ts";
 import { workerOfName, type Login, type ResourceRecord, type StackState } from "./stack-state.ts";
 
 /**
- * Makes the state say what became of builders that do not answer. Asks the cloud for them and nothing else, and only then.
- * @returns URNs of what has to be made anew so that `up` waits until they answer again; none when all builders do, or none is there.
+ * Updates the state of builders that don't answer. Refreshes only those, and only then.
+ * @returns URNs to make again so that `up` waits until they answer; empty if all builders answer, or there is none.
  */
 export async function catchUp(stack: CommandStack, state: StackState, output: Output): Promise<string[]> {
   const silent = await silentBuilders(state);
@@ -24,14 +24,14 @@ export async function catchUp(stack: CommandStack, state: StackState, output: Ou
   return urns(records, waitType === undefined ? [] : [waitType]);
 }
 
-/** Those that should answer and do not. One that is sealed answers nobody any more, and nothing may start it. */
+/** Builders that should answer and don't. A sealed builder never answers again and must not be started. */
 async function silentBuilders(state: StackState): Promise<Login[]> {
   const awake = state.logins.filter((login) => login.power !== "off" && state.endOf(login) === undefined);
   const found = await Promise.all(awake.map(async (login) => ({ login, isThere: await answers(login) })));
   return found.filter(({ isThere }) => !isThere).map(({ login }) => login);
 }
 
-/** What belongs to a builder, by logical names. */
+/** The resources of a builder, by logical name. */
 function recordsOf(state: StackState, { worker, recipe }: Login): ResourceRecord[] {
   return state.resources.filter(({ urn }) => {
     const name = workerOfName(urn);
@@ -43,17 +43,17 @@ function urns(records: readonly ResourceRecord[], types: readonly string[]): str
   return records.filter(({ type }) => types.includes(type)).map(({ urn }) => urn);
 }
 
-/** Whether somebody takes connections there. @param patience Milliseconds until the answer is no. */
+/** Whether something accepts connections there. @param patience Milliseconds until the answer is no. */
 export async function answers(
   { host, port, proxy, tunnel }: Pick<Login, "host" | "port" | "proxy" | "tunnel">,
   patience = 2000,
 ): Promise<boolean> {
-  // Logging in to a bastion takes its time, and so do the tools of tunnels.
+  // Logging in to a bastion takes time, and so do tunnel tools.
   const signal = AbortSignal.timeout(proxy || tunnel ? patience + 15_000 : patience);
   if (tunnel) return await greets(tunnel, signal);
   try {
     const { stream, close } = await openPort({ host, port, proxy }, signal);
-    // What is still to come, its own end perhaps as an error, is of no interest.
+    // Later events, such as an error at its end, don't matter.
     stream.on("error", () => {});
     close();
     return true;
@@ -62,14 +62,14 @@ export async function answers(
   }
 }
 
-/** Whether an SSH server's first words come out of a tunnel. */
+/** Whether an SSH server's greeting comes out of a tunnel. */
 async function greets([program, ...words]: readonly string[], signal: AbortSignal): Promise<boolean> {
   const tool = spawn(program, words, { stdio: ["pipe", "pipe", "ignore"], signal, killSignal: "SIGHUP" });
-  // A tool that is missing, or is killed below.
+  // The tool is missing, or was killed below.
   tool.on("error", () => {});
   tool.stdin.on("error", () => {});
   try {
-    // The Session Manager plugin says something before the server does.
+    // The Session Manager plugin prints something before the server does.
     let said = "";
     for await (const data of tool.stdout) if (/^SSH-/m.test((said += String(data)))) return true;
     return false;

@@ -1,4 +1,4 @@
-// What a stack's state says, as `pulumi stack export` has it: builders and how to log in, images, outputs.
+// A stack's state, from `pulumi stack export`: builders and how to log in, images, outputs.
 import type { automation } from "@pulumi/pulumi";
 import type { InputsOf } from "../common/contract.ts";
 import type { Login as LoginContract } from "../components/shared/contract.ts";
@@ -20,14 +20,14 @@ export interface Login extends InputsOf<typeof LoginContract> {
   created: string;
 }
 
-/** A builder that stays, as the stack's output `builders` has it. */
+/** A builder that stays after `pulumi up`, from the stack's output `builders`. */
 export interface StagedBuilder {
   recipe: string;
   stage: string;
   power: string;
 }
 
-/** One image of the stack's outputs, with the place it stands at: `["local", "debian12"]`, `["aws", "us-west-2", "rocky9"]`. */
+/** An image of the stack's outputs, with its place: `["local", "debian12"]`, `["aws", "us-west-2", "rocky9"]`. */
 export interface OutputImage {
   place: string[];
   image: { recipe: string; builtAt: string; id?: string; path?: string; disk?: string; bytes?: number };
@@ -39,7 +39,10 @@ const secretKey = "4dabf18193072939515e22adb298388d";
 /** A stack's state. */
 export class StackState {
   readonly resources: readonly ResourceRecord[];
-  /** URNs of what a command that was killed was just making: the engine knows nothing more of them, and never forgets them by itself. */
+  /**
+   * URNs of operations that a killed command left unfinished: the engine knows nothing more about them, and never
+   * forgets them by itself.
+   */
   readonly interrupted: readonly string[];
 
   constructor(deployment: automation.Deployment) {
@@ -52,8 +55,8 @@ export class StackState {
   }
 
   /**
-   * The builders that there are records of, one for each worker image. Where a bake of an edited recipe failed, the record of the
-   * builder before is still there, but its machine went when the next one was made.
+   * The recorded builders, one per worker image. After a failed bake of an edited recipe, the record of the previous
+   * builder is still there, but its machine was deleted when the next one was made.
    */
   get logins(): Login[] {
     const all = this.ofType("ci-images:index:Login").map(
@@ -64,8 +67,8 @@ export class StackState {
   }
 
   /**
-   * How a builder of which there is a record has ended, inside the `up` that made its image: `retired` when it is gone, `sealed` when it
-   * lets nobody in any more. Undefined while it may be worked on. The next `up` drops the records.
+   * How a recorded builder ended in the `up` that made its image: `retired` if it is gone, `sealed` if it accepts no
+   * more logins. Undefined while it can be used. The next `up` drops the records.
    */
   endOf({ worker, recipe }: Pick<Login, "worker" | "recipe">): "sealed" | "retired" | undefined {
     const has = (rest: string) =>
@@ -73,12 +76,12 @@ export class StackState {
     return has("retirement") ? "retired" : has("sealing") ? "sealed" : undefined;
   }
 
-  /** The stack's outputs, as of its last command that succeeded. */
+  /** The stack's outputs after its last successful command. */
   get outputs(): Record<string, unknown> {
     return this.ofType("pulumi:pulumi:Stack")[0]?.outputs ?? {};
   }
 
-  /** How far the builders are, by worker image. */
+  /** The stages of the builders, by worker image. */
   get builders(): Record<string, StagedBuilder> {
     return (this.outputs.builders ?? {}) as Record<string, StagedBuilder>;
   }
@@ -88,19 +91,19 @@ export class StackState {
     return imagesOf(this.outputs.images ?? {}, []);
   }
 
-  /** The ids of a bake's acceptance tests on the builder, as URNs. */
+  /** The URNs of the acceptance tests on the builder. */
   get tests(): string[] {
     return this.ofType("command:remote:Command")
       .map(({ urn }) => urn)
       .filter((urn) => /-[0-9a-f]{8}-tests$/.test(urn));
   }
 
-  /** The folders of the images on this computer that are under management, proven or not. */
+  /** The folders of the images on this computer that the state has, proven or not. */
   get folders(): string[] {
     return this.ofType("ci-images:local:Image").map(({ outputs }) => String(outputs.path));
   }
 
-  /** The images in a cloud that are under management, copies too, proven or not; each cloud has its own types. */
+  /** The cloud images that the state has, including copies, proven or not; each cloud has its own types. */
   get cloudImages(): ResourceRecord[] {
     return this.resources.filter(
       ({ type }) => /^(?!ci-images:local:).*:(Ami\w*|\w*Image)$/.test(type) && !/:WorkerImage$/.test(type),
@@ -128,9 +131,9 @@ export class StackState {
 }
 
 /**
- * Takes a logical name apart: `debian12-1a2b3c4d-nginx` is nginx for debian12 and the recipe hash that begins with 1a2b3c4d.
+ * Parses a logical name: `debian12-1a2b3c4d-nginx` is nginx for debian12 and the recipe hash that begins with 1a2b3c4d.
  * @param urn A URN, or the name alone.
- * @returns undefined for what belongs to no image.
+ * @returns undefined for a resource that belongs to no image.
  */
 export function workerOfName(urn: string): { worker: string; recipe: string; rest: string } | undefined {
   const [, worker, recipe, rest = ""] = /^(.+?)-([0-9a-f]{8})(?:-(.+))?$/.exec(urn.split("::").at(-1)!) ?? [];

@@ -1,5 +1,5 @@
-// A stack through Pulumi's Automation API, with its own program in the project's folder: whatever is done here, plain `pulumi`
-// sees and can continue.
+// A stack through Pulumi's Automation API, running the program in the project's folder: plain `pulumi` sees the result
+// and can continue.
 import { automation } from "@pulumi/pulumi";
 import { UserError } from "../common/user-error.ts";
 import type { CloudFacts } from "../components/cloud-facts.ts";
@@ -13,17 +13,17 @@ import { pulumiCommand, PulumiFailure } from "./pulumi-command.ts";
 import { placeSettings, SettingsFile } from "./settings-file.ts";
 import { StackState } from "./stack-state.ts";
 
-/** Which stack is meant. */
+/** Selects a stack. */
 export interface StackChoice {
   /** A stack's name. */
   stack?: string;
-  /** A cloud: its stack has its name unless another is given, and is made when there is none. */
+  /** A cloud: its stack has the cloud's name unless another is given, and is created if missing. */
   cloud?: string;
   region?: string;
   distribution?: readonly string[];
 }
 
-/** What a run of the program did. */
+/** The result of running the program. */
 export interface Outcome {
   steps: Steps;
   /** Seconds. */
@@ -47,10 +47,10 @@ export class CommandStack {
   }
 
   /**
-   * Opens the stack that is meant: the one that `--stack` or `--cloud` names, which is made when it is missing and is the
-   * selected one from then on; else the one that is selected.
+   * Opens the selected stack: the one that `--stack` or `--cloud` names (created if missing, and selected from then
+   * on), else the selected one.
    * @param interrupted Aborted on Ctrl-C.
-   * @throws UserError when none is meant, ToolProblem when there is no Pulumi or the state is another user's.
+   * @throws UserError when none is selected, ToolProblem when there is no Pulumi or the state is another user's.
    */
   static async open(
     projectDirectory: string,
@@ -108,7 +108,7 @@ export class CommandStack {
     return new CommandStack(stack, projectDirectory, project, output, interrupted);
   }
 
-  /** The cloud that it is for. */
+  /** The stack's cloud. */
   get facts(): CloudFacts {
     return findCloud(this.settings.text("cloud", clouds[0].name));
   }
@@ -119,10 +119,10 @@ export class CommandStack {
   }
 
   /**
-   * Runs `pulumi up` and shows what it does.
-   * @param title What is done as a whole, for people.
-   * @param options.replace URNs to be made anew; `options.preview` false saves the preview that counts what there is to do.
-   * @throws PulumiFailure when it failed; why was shown.
+   * Runs `pulumi up` and shows its progress.
+   * @param title The whole task, for people.
+   * @param options.replace URNs to make again; `options.preview` false skips the preview that counts the steps.
+   * @throws PulumiFailure when it failed; the reason was shown.
    */
   async up(title: string, options: { replace?: string[]; preview?: boolean } = {}): Promise<Outcome> {
     const planned = options.preview === false ? undefined : await this.preview();
@@ -130,8 +130,8 @@ export class CommandStack {
   }
 
   /**
-   * Forgets operations that a killed command left in the state ("1 pending operations"). Whatever there is of them is found by its name
-   * when it is made again, or ends with its lease. Nothing is asked of a cloud.
+   * Forgets operations that a killed command left in the state ("1 pending operations"). What they created is found by
+   * its name when it is made again, or ends with its lease. Makes no cloud calls.
    */
   async forgetInterrupted(state: StackState): Promise<void> {
     if (state.interrupted.length === 0) return;
@@ -150,31 +150,31 @@ export class CommandStack {
     await this.shown(title, undefined, (onEvent) => this.stack.refresh({ onEvent, target: urns }));
   }
 
-  /** Runs `pulumi destroy` and shows what it does. */
+  /** Runs `pulumi destroy` and shows its progress. */
   async destroy(title: string): Promise<Outcome> {
     return await this.shown(title, undefined, (onEvent) => this.stack.destroy({ onEvent }));
   }
 
   /**
    * What an `up` would do.
-   * @throws PulumiFailure when the program refuses the settings or the recipe; why was shown.
+   * @throws PulumiFailure when the program refuses the settings or the recipe; the reason was shown.
    */
   async preview(): Promise<Steps> {
     const steps = new Steps();
     const complaints = new Steps(new PlainReporter(this.output, () => steps));
     const onEvent = (event: automation.EngineEvent) => {
       steps.onPreview(event);
-      // Explanations come again with the deployment; what is wrong ends the preview, so it is shown now.
+      // The deployment repeats the explanations, but an error ends the preview, so it is shown now.
       if (event.diagnosticEvent?.severity === "error") complaints.onEvent(event);
     };
-    const look = () => this.stack.preview({ onEvent }).catch((error: unknown) => told(error, complaints));
+    const look = () => this.stack.preview({ onEvent }).catch((error: unknown) => rethrow(error, complaints));
     if (this.isWatched)
       await (await import("./progress/terminal.ts")).whileWaiting("checking what needs to be done", look);
     else await look();
     return steps;
   }
 
-  /** Removes the stack itself and its settings; nothing may be in it any more. */
+  /** Removes the stack itself and its settings; it must be empty. */
   async remove(): Promise<void> {
     await this.stack.workspace.removeStack(this.name);
   }
@@ -189,14 +189,14 @@ export class CommandStack {
     const steps: Steps = new Steps(reporter, this.interrupted);
     if (planned) steps.plan(planned);
     try {
-      await run((event) => steps.onEvent(event)).catch((error: unknown) => told(error, steps));
+      await run((event) => steps.onEvent(event)).catch((error: unknown) => rethrow(error, steps));
     } finally {
       await reporter.close();
     }
     return { steps, took: (performance.now() - began) / 1000 };
   }
 
-  /** Whether a person looks at lines that move. */
+  /** Whether the live display is used. */
   private get isWatched(): boolean {
     return this.output.isTerminal && !this.output.verbose;
   }
@@ -208,9 +208,9 @@ export class CommandStack {
   }
 }
 
-/** Notes whether the reasons of a failure were shown, and throws it. */
-function told(error: unknown, steps: Steps): never {
-  if (error instanceof PulumiFailure) error.wasTold = steps.hasErrors;
+/** Records whether the reasons of a failure were shown, and throws it. */
+function rethrow(error: unknown, steps: Steps): never {
+  if (error instanceof PulumiFailure) error.wasReported = steps.hasErrors;
   throw error;
 }
 

@@ -1,5 +1,5 @@
-// A stack for once: the project's real program on the real engine, with a backend, recipe and images in a temporary folder.
-// The tests of the life cycle and the benchmark run on one.
+// A temporary stack: the project's real program on the real engine, with backend, recipe and images in a temporary
+// folder. The life cycle's tests and the benchmark use it.
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,18 +8,18 @@ import { dump } from "js-yaml";
 import { fileBackend, toolchainEnvironment } from "../toolchain/environment.mjs";
 import { projectDirectory } from "../toolchain/versions.mjs";
 
-/** A finished `pulumi` command. */
+/** The result of a finished `pulumi` command. */
 export interface Run {
-  /** Standard output and error together, as a person would see it. */
+  /** Combined standard output and error, as a person would see it. */
   output: string;
   exitCode: number;
   /** Seconds. */
   took: number;
 }
 
-/** A folder for a stack, and what `pulumi` is run with there. */
+/** A stack's folder and the environment of its `pulumi` commands. */
 export interface Place {
-  /** The folder: a Pulumi project of its own. */
+  /** The folder: a separate Pulumi project. */
   directory: string;
   /** The stack's name. */
   name: string;
@@ -29,9 +29,9 @@ export interface Place {
 
 /**
  * Makes an empty folder for a stack.
- * @param variables Over those of this process, such as CI_IMAGES_CACHE.
- * @param stack The stack's name, where it is not to be one of its own.
- * @throws ToolProblem where there is no Pulumi CLI, with the command that installs it.
+ * @param variables Override this process's environment, e.g. CI_IMAGES_CACHE.
+ * @param stack The stack's name; by default, a new one.
+ * @throws ToolProblem if there is no Pulumi CLI, with the command that installs it.
  */
 export async function makePlace(variables: Record<string, string> = {}, stack?: string): Promise<Place> {
   const directory = await mkdtemp(join(tmpdir(), "ci-images-test-"));
@@ -39,7 +39,7 @@ export async function makePlace(variables: Record<string, string> = {}, stack?: 
   await mkdir(join(directory, "backend"));
   const { cli, env: environment } = toolchainEnvironment(projectDirectory, {
     ...process.env,
-    // What ran before is not to decide which modules run.
+    // Earlier runs must not decide which modules run.
     CI_IMAGES_LAYERS: "0",
     ...variables,
     PULUMI_BACKEND_URL: fileBackend(join(directory, "backend")),
@@ -48,7 +48,7 @@ export async function makePlace(variables: Record<string, string> = {}, stack?: 
   return { directory, name, environment, cli };
 }
 
-/** A stack with everything of its own but the cache of base images. */
+/** A stack that shares nothing but the cache of base images. */
 export class TemporaryStack {
   readonly directory: string;
   readonly name: string;
@@ -59,9 +59,9 @@ export class TemporaryStack {
   }
 
   /**
-   * Makes a stack; nothing is baked yet. Call `remove` in the end.
+   * Creates a stack; nothing is baked yet. Call `remove` at the end.
    * @param recipe The recipe's content.
-   * @param settings Stack settings without the `ci-images:` prefix; images are not verified unless told.
+   * @param settings Stack settings without the `ci-images:` prefix; images are not verified by default.
    * @param variables As for {@link makePlace}.
    */
   static async create(
@@ -72,7 +72,7 @@ export class TemporaryStack {
     return new TemporaryStack(await makePlace(variables)).begin(recipe, settings);
   }
 
-  /** Makes project, recipe, stack and settings in the empty folder. Nothing is left when that fails. */
+  /** Creates project, recipe, stack and settings in the empty folder. Leaves nothing behind if that fails. */
   protected async begin(recipe: object, settings: Record<string, unknown>): Promise<this> {
     try {
       await this.makeProject();
@@ -86,7 +86,10 @@ export class TemporaryStack {
     return this;
   }
 
-  /** A Pulumi project around the real program: the CLI writes stack files beside Pulumi.yaml, and the real one's is not for tests. */
+  /**
+   * A Pulumi project around the real program: the CLI writes stack files beside Pulumi.yaml, so tests must not use the
+   * real one.
+   */
   private async makeProject(): Promise<void> {
     const project = await readFile(join(projectDirectory, "Pulumi.yaml"), "utf8");
     const provider = join(projectDirectory, "provider");
@@ -96,12 +99,12 @@ export class TemporaryStack {
     }
   }
 
-  /** Writes the recipe anew. A string is written as it is. */
+  /** Rewrites the recipe. A string is written unchanged. */
   async recipe(content: object | string): Promise<void> {
     await writeFile(join(this.directory, "recipe.yaml"), typeof content === "string" ? content : dump(content));
   }
 
-  /** Writes the stack's settings anew. */
+  /** Rewrites the stack's settings. */
   async settings(settings: Record<string, unknown>): Promise<void> {
     const all = {
       recipe: join(this.directory, "recipe.yaml"),
@@ -116,12 +119,12 @@ export class TemporaryStack {
     await writeFile(this.settingsFile, `${salt}\n${dump({ config })}`);
   }
 
-  /** What `pulumi` is run with. */
+  /** The environment of `pulumi` commands. */
   get environment(): NodeJS.ProcessEnv {
     return this.place.environment;
   }
 
-  /** Where the images are. */
+  /** The folder of the images. */
   get images(): string {
     return join(this.directory, "images");
   }
@@ -143,7 +146,7 @@ export class TemporaryStack {
     });
   }
 
-  /** Whether commands have a process group of their own: without one, Ctrl-C at the terminal reaches them, too. */
+  /** Whether commands have their own process group: otherwise Ctrl-C at the terminal reaches them, too. */
   protected get isDetached(): boolean {
     return false;
   }

@@ -1,4 +1,4 @@
-// Every verb, in the order of help: a new one is written in verbs/ and named here.
+// Every verb, in the order of help: add a new one in verbs/ and list it here.
 import { bootstrap } from "./verbs/bootstrap.ts";
 import { build } from "./verbs/build.ts";
 import { createImage } from "./verbs/create-image.ts";

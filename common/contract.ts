@@ -1,5 +1,6 @@
-// Contracts: what a resource or a function of our provider takes and gives, written once. The plugin checks inputs by them, and both
-// sides derive their types from them. Valibot is one file and loads in 12 ms; JSON schema builders with types take 100 to 400 ms.
+// Contracts: the inputs and outputs of our provider's resources and functions, written once. The plugin checks inputs
+// against them, and both sides derive their types from them. Valibot is one file and loads in 12 ms; JSON schema
+// builders with types take 100 to 400 ms.
 import * as v from "valibot";
 
 /** Properties of an object by name, each with its schema. */
@@ -8,27 +9,27 @@ export type Properties = v.ObjectEntries;
 /** An object with these properties. */
 export type ValuesOf<P extends Properties> = v.InferOutput<v.ObjectSchema<P, undefined>>;
 
-/** What is written down of a resource. */
+/** The terms of a resource. */
 interface ResourceTerms<I extends Properties, O extends Properties, L extends string> {
-  /** What it takes. Unknown inputs are refused. */
+  /** The inputs. Unknown ones are refused. */
   inputs: I;
-  /** What its state has beside the inputs. */
+  /** The properties of the state besides the inputs. */
   outputs?: O;
-  /** Inputs whose change replaces the resource. Changes of others do nothing, or call `update` where there is one. */
+  /** Inputs whose change replaces the resource. Other changes call `update` if there is one, or do nothing. */
   replaceOn: readonly (keyof I & string)[];
-  /** What the state encrypts. */
+  /** Properties that the state encrypts. */
   secrets?: readonly (keyof (I & O) & string)[];
-  /** Inputs that states of older versions do not have. */
+  /** Inputs missing from states of older versions. */
   addedLater?: readonly L[];
 }
 
-/** The contract of one resource type: what {@link ResourceTerms} say. */
+/** The contract of a resource type, with {@link ResourceTerms}. */
 export interface ResourceContract<
   I extends Properties = Properties,
   O extends Properties = Properties,
   L extends string = string,
 > {
-  /** The type token: `ci-images:local:Lease`. It is in users' states, so it never changes. */
+  /** The type token: `ci-images:local:Lease`. It is in users' states, so it must never change. */
   readonly token: string;
   readonly inputs: I;
   readonly outputs: O;
@@ -37,7 +38,7 @@ export interface ResourceContract<
   readonly addedLater: readonly L[];
 }
 
-/** Writes the contract of a resource type. */
+/** Defines the contract of a resource type. */
 export function resourceContract<
   const I extends Properties,
   const O extends Properties = Record<never, never>,
@@ -49,7 +50,7 @@ export function resourceContract<
 /** The inputs of a resource or a function. */
 export type InputsOf<C extends { inputs: Properties }> = ValuesOf<C["inputs"]>;
 
-/** A resource's state: its inputs as they were when it was made, and its outputs. */
+/** A resource's state: the inputs it was made with, and its outputs. */
 export type StateOf<C extends ResourceContract> =
   C extends ResourceContract<infer I, infer O, infer L>
     ? Omit<ValuesOf<I>, L> & Partial<Pick<ValuesOf<I>, L & keyof ValuesOf<I>>> & ValuesOf<O>
@@ -57,13 +58,13 @@ export type StateOf<C extends ResourceContract> =
 
 /** The contract of one function. */
 export interface FunctionContract<I extends Properties = Properties, A extends Properties = Properties> {
-  /** `ci-images:local:preflight`. */
+  /** Its token: `ci-images:local:preflight`. */
   readonly token: string;
   readonly inputs: I;
   readonly answer: A;
 }
 
-/** Writes the contract of a function. */
+/** Defines the contract of a function. */
 export function functionContract<const I extends Properties, const A extends Properties = Record<never, never>>(
   token: string,
   { inputs, answer }: { inputs: I; answer?: A },
@@ -71,10 +72,10 @@ export function functionContract<const I extends Properties, const A extends Pro
   return { token, inputs, answer: answer ?? ({} as A) };
 }
 
-/** What a function answers. */
+/** A function's result. */
 export type AnswerOf<C extends FunctionContract> = ValuesOf<C["answer"]>;
 
-/** An input that does not fit its contract. */
+/** An input that violates its contract. */
 export interface Misfit {
   /** A path: `connection.port`. */
   property: string;
@@ -83,8 +84,8 @@ export interface Misfit {
 
 /**
  * Checks values against properties.
- * @param isSecret Whether the value of a property may not be shown.
- * @returns what does not fit; nothing when all is well.
+ * @param isSecret Whether a property's value must not be shown.
+ * @returns the violations; empty if all is well.
  */
 export function misfits(
   properties: Properties,
@@ -108,7 +109,7 @@ export const filled = v.pipe(v.string(), v.minLength(1));
 
 export const texts = v.array(v.string());
 
-/** Names and values. */
+/** A mapping from names to texts. */
 export const textByName = v.record(v.string(), v.string());
 
 /** A whole number. */
@@ -116,7 +117,7 @@ export function integer(minimum = -Infinity) {
   return v.pipe(v.number(), v.integer("must be a whole number"), v.minValue(minimum));
 }
 
-/** Values of a type that another part of the code owns, and checks. Here they only have to be objects. */
+/** A value whose type is defined and checked elsewhere. Here it only has to be an object. */
 export function objectOf<T extends object>() {
   return v.custom<T>(
     (value) => typeof value === "object" && value !== null && !Array.isArray(value),

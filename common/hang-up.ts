@@ -1,12 +1,12 @@
 // Ends the command-line tools of the clouds' tunnels.
 import type { ChildProcess } from "node:child_process";
 
-/** Milliseconds that a tool has to end when it is told to. */
+/** Milliseconds that a tool has to end by itself. */
 const courtesy = 5000;
 
 /**
- * Ends a tool as OpenSSH ends its ProxyCommand. The AWS CLI does not end with its standard input (aws/aws-cli#9344), nor reliably with
- * SIGTERM (net-ssh/net-ssh#947).
+ * Ends a tool as OpenSSH ends its ProxyCommand. The AWS CLI doesn't end when its standard input closes
+ * (aws/aws-cli#9344), nor reliably on SIGTERM (net-ssh/net-ssh#947).
  */
 export function hangUp(tool: ChildProcess): void {
   tool.kill("SIGHUP");

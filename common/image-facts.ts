@@ -1,20 +1,20 @@
-// What an image has to tell of itself when the state is lost, in the one text that a cloud lets an image carry: a line for
-// people, and behind it the facts, compressed.
+// The facts that an image must carry in case the state is lost, in the single text that a cloud stores with an image: a
+// line for people, followed by the compressed facts.
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 
 const mark = " ci-images:";
 
 export interface PackOptions {
-  /** The most characters that the text may have. */
+  /** The maximum length of the text. */
   longest: number;
-  /** Keys that may be left out, in this order, where the text would get too long. */
+  /** Keys that may be dropped, in this order, if the text gets too long. */
   dispensable: readonly string[];
 }
 
 /**
- * Puts facts into a text.
+ * Packs facts into a text.
  * @param line For people; without the text ` ci-images:`.
- * @throws RangeError when it is too long without everything dispensable, too.
+ * @throws RangeError when it is too long even without everything dispensable.
  */
 export function packFacts(line: string, facts: object, { longest, dispensable }: PackOptions): string {
   for (let left = 0; left <= dispensable.length; left += 1) {
@@ -26,7 +26,7 @@ export function packFacts(line: string, facts: object, { longest, dispensable }:
   throw new RangeError(`the facts of an image do not fit into ${longest} characters`);
 }
 
-/** Takes facts out of a text. @returns undefined when it holds none of ours. */
+/** Extracts the facts from a text. @returns undefined if it has none of ours. */
 export function unpackFacts(text: string | undefined): Record<string, unknown> | undefined {
   const at = text?.lastIndexOf(mark) ?? -1;
   if (text === undefined || at < 0) return undefined;
@@ -36,7 +36,7 @@ export function unpackFacts(text: string | undefined): Record<string, unknown> |
       unknown
     >;
   } catch {
-    // Somebody wrote a description of their own that happens to have our mark, or cut ours.
+    // Somebody edited our text, or wrote one that happens to contain our mark.
     return undefined;
   }
 }

@@ -1,14 +1,14 @@
-// Importing files that users wrote: modules of their own, transforms.
+// Imports files written by users: modules and transforms.
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const project = fileURLToPath(new URL("..", import.meta.url));
 
 /**
- * Imports a JavaScript or TypeScript file in whatever module format it is. Our processes translate ES modules only (`tsx/esm`), which
- * halves the time that Pulumi's own hundreds of CommonJS files take to load; outside of this package Node takes a `.ts` or `.js` for
- * CommonJS until it has seen what is in it, so for those the other half is switched on when the first one comes.
+ * Imports a JavaScript or TypeScript file in any module format. Our processes only translate ES modules (`tsx/esm`),
+ * which halves the time to load Pulumi's hundreds of CommonJS files. Outside of this package Node assumes that a `.ts`
+ * or `.js` is CommonJS until it has parsed it, so the CommonJS half is enabled for the first such file.
  * @param file An absolute path.
- * @throws what the import throws.
+ * @throws whatever the import throws.
  */
 export async function importFile(file: string): Promise<Record<string, unknown>> {
   if (!file.startsWith(project)) await translateCommonJs();

@@ -1,11 +1,11 @@
-// What everything that we make in a cloud carries, so that an image is found again by its recipe and a leftover by its
-// owner and its expiry; and the names that clouds allow. The program writes these, the provider looks for them.
+// Labels of everything that we make in a cloud, so that an image can be found by its recipe and a leftover by its owner
+// and expiry; and the names that clouds allow. The program writes labels, the provider searches for them.
 import { createHash } from "node:crypto";
 
-/** What a thing in a cloud is for. */
+/** The purpose of a cloud resource. */
 export type Role = "builder" | "trial" | "image";
 
-/** The facts that everything of ours carries. */
+/** The facts in the labels of every resource. */
 export interface Labels {
   project: string;
   stack: string;
@@ -16,16 +16,16 @@ export interface Labels {
   role: Role;
   /** The base image: an AMI id, a GCE image's name. */
   base: string;
-  /** When a machine, or an image that was never proven, may be swept away; see {@link formatExpiry}. */
+  /** When a machine, or an image that was never proven, may be swept; see {@link formatExpiry}. */
   expires?: string;
 }
 
-/** Which of them tell whose a thing is. */
+/** The labels that identify a resource's owner. */
 export const ownerLabels = ["project", "stack", "distribution", "role"] as const;
 
 /** What a cloud allows in labels and names. */
 export interface LabelRules {
-  /** Begins the name of each of our labels: `ci-images:`. */
+  /** The prefix of each of our labels: `ci-images:`. */
   prefix: string;
   /** A label's value as the cloud stores it. */
   value: (text: string) => string;
@@ -33,23 +33,23 @@ export interface LabelRules {
   extra?: (text: string) => string;
   /** Names of machines and images. */
   names: {
-    /** The most characters. */
+    /** The maximum length. */
     longest: number;
-    /** What may not be in one. */
+    /** Characters that are not allowed. */
     forbidden: RegExp;
-    /** Whether there are only small letters, and the first character has to be one. */
+    /** Whether only lower case is allowed, starting with a letter. */
     small: boolean;
   };
 }
 
-/** The name under which a cloud has a label: `ci-images:recipe`, `ci-images-recipe`, `ci_images_recipe`. */
+/** A label's name in a cloud: `ci-images:recipe`, `ci-images-recipe`, `ci_images_recipe`. */
 export function labelKey({ prefix }: LabelRules, label: string): string {
   return prefix + label;
 }
 
 /**
- * Labels as a cloud takes them: tags, labels, metadata, image properties.
- * @param extra The stack setting `tags`; ours win.
+ * Labels in a cloud's form: tags, labels, metadata, image properties.
+ * @param extra The stack setting `tags`; our own labels take precedence.
  */
 export function cloudLabels(
   rules: LabelRules,
@@ -64,12 +64,12 @@ export function cloudLabels(
   return Object.fromEntries([...others, ...own]) as Record<string, string>;
 }
 
-/** A time as all clouds can store it in a label, and people can read it: `20261121T180000Z`. */
+/** A time in a form that all clouds can store in a label, and people can read: `20261121T180000Z`. */
 export function formatExpiry(time: Date): string {
   return time.toISOString().replaceAll(/[-:]|\.\d+/g, "");
 }
 
-/** @returns undefined for what is no time of ours. Takes gce's small letters, too. */
+/** @returns undefined if the text is not in our format. Also accepts gce's lower case. */
 export function parseExpiry(text: string): Date | undefined {
   const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)z$/i.exec(text) ?? [];
   if (year === undefined) return undefined;
@@ -77,16 +77,16 @@ export function parseExpiry(text: string): Date | undefined {
   return Number.isNaN(time.getTime()) ? undefined : time;
 }
 
-/** Whether the time in a label is over. False for what is no time of ours. */
+/** Whether the time in a label has passed. False if it is not in our format. */
 export function isPast(text: string | undefined, now = new Date()): boolean {
   const time = parseExpiry(text ?? "");
   return time !== undefined && time < now;
 }
 
 /**
- * A name that the cloud allows, made of parts with `-` between them. Where something has to be changed or cut, a digest of
- * the whole is put in, so that two names that differ stay two; the last part is kept whole, as it tells things apart.
- * @param parts The last one must have no more than 20 characters.
+ * A name that the cloud allows, made of parts joined by `-`. If it has to be changed or shortened, a digest of the
+ * whole is added to keep names distinct; the last part is kept whole, as it distinguishes resources.
+ * @param parts The last one must have at most 20 characters.
  */
 export function cloudName({ names }: LabelRules, ...parts: readonly string[]): string {
   const { longest, forbidden, small } = names;

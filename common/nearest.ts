@@ -3,7 +3,7 @@ import { closest, distance } from "fastest-levenshtein";
 
 /**
  * The name that was probably meant.
- * @returns undefined when none is near: more than a third of the letters (at least two) would have to change.
+ * @returns undefined if none is near: more than a third of the letters (at least two) would have to change.
  */
 export function nearest(written: string, names: readonly string[]): string | undefined {
   if (names.length === 0) return undefined;

@@ -1,5 +1,5 @@
-// Packs a file or folder of this computer as one tar stream: what an upload sends. The same content gives the same bytes on
-// every computer, so the stream's sha256 is the upload's digest, and the builder can check what it got.
+// Packs a file or folder on this computer as one tar stream for an upload. The same content gives the same bytes on
+// every computer, so the stream's sha256 is the upload's digest, and the builder can check what it received.
 import { execFileSync } from "node:child_process";
 import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
@@ -8,10 +8,10 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { Header } from "tar";
 
-/** The name of the packed file or folder in the stream; what is in a folder is below it. */
+/** The name of the packed file or folder in the stream; a folder's content is below it. */
 export const packedName = "content";
 
-/** A file that cannot be packed; the message begins with its path. */
+/** A file that can't be packed; the message begins with its path. */
 export class UnfitFile extends Error {}
 
 /** One file, folder or link of a source. */
@@ -19,13 +19,13 @@ export interface PackedEntry {
   type: "File" | "Directory" | "SymbolicLink" | "Link";
   /** Its name in the stream. */
   name: string;
-  /** Where it is on this computer. */
+  /** Its path on this computer. */
   path: string;
-  /** As it arrives. */
+  /** The mode in the stream. */
   mode: number;
   /** Bytes of a file's content; 0 for everything else. */
   size: number;
-  /** Where a symbolic link points; of a further hard link, the name of the first. */
+  /** The target of a symbolic link; for another hard link to a file, the name of the first. */
   target?: string;
   /** A program's capabilities: the extended attribute `security.capability`. */
   capability?: Buffer;
@@ -35,9 +35,10 @@ const block = 512;
 const chunk = 1024 ** 2;
 
 /**
- * Lists what is packed, folders before what is in them, in the order of their names' bytes.
- * @param source A file or folder; where it is a symbolic link, what that points to. Links inside a folder are packed as links.
- * @throws UnfitFile for sockets, pipes, devices, and names that are not UTF-8; the file system's error for what can't be read.
+ * Lists what is packed, folders before their content, sorted by the bytes of their names.
+ * @param source A file or folder; a symbolic link is followed. Links inside a folder are packed as links.
+ * @throws UnfitFile for sockets, pipes, devices, and names that are not UTF-8; the file system's error for what can't
+ * be read.
  */
 export function listPacked(source: string): PackedEntry[] {
   const entries: PackedEntry[] = [];
@@ -73,7 +74,7 @@ export function listPacked(source: string): PackedEntry[] {
 }
 
 /**
- * sha256 of what {@link packedStream} gives, hexadecimal. It blocks while it reads.
+ * sha256 of {@link packedStream}'s output, hexadecimal. Blocks while it reads.
  * @throws as {@link listPacked}; UnfitFile when a file changes meanwhile.
  */
 export function digestOfPacked(source: string): string {
@@ -99,7 +100,7 @@ export function digestOfPacked(source: string): string {
 }
 
 /**
- * The tar stream: POSIX format, everything owned by root, no times. At most 1 MiB of a file is in memory.
+ * The tar stream: POSIX format, everything owned by root, no times. Holds at most 1 MiB of a file in memory.
  * @param entries From {@link listPacked}.
  * @throws UnfitFile when a file's size changes meanwhile; the file system's error for what can't be read.
  */
@@ -135,7 +136,7 @@ function headerOf(entry: PackedEntry): Buffer {
   const fields = { uid: 0, gid: 0, uname: "root", gname: "root", mtime: new Date(0) };
   const header = Buffer.alloc(block);
   const records: Buffer[] = [];
-  // True when something is too long for this old format: pax records before it say it again in full.
+  // True if something is too long for this old format: pax records in front of it then hold the full values.
   if (new Header({ ...fields, type, path: name, mode, size, linkpath: target }).encode(header, 0)) {
     records.push(paxRecord("path", Buffer.from(name)));
     records.push(paxRecord("size", Buffer.from(String(size))));
@@ -159,8 +160,8 @@ function paxRecord(key: string, value: Buffer): Buffer {
 }
 
 /**
- * The group's right to write is left out unless everybody has it: a checkout has it or not by the umask it was made with, and in
- * the image the group is root.
+ * Drops the group's write permission unless everybody has it: in a checkout it depends on the umask, and in the image
+ * the group is root.
  */
 function modeOf({ mode }: Stats): number {
   const all = mode & 0o7777;
@@ -173,9 +174,9 @@ function kindOf(facts: Stats): string {
   return "a device";
 }
 
-/** The name under which this file is packed already; remembers it by this one if there is none. */
+/** The name under which this file is already packed; otherwise records this one. */
 function firstName(linked: Map<string, string>, path: string, name: string): string | undefined {
-  // Inode numbers of overlay file systems do not fit into a JavaScript number.
+  // Inode numbers of overlay file systems exceed a JavaScript number.
   const { dev, ino } = lstatSync(path, { bigint: true });
   const key = `${dev}:${ino}`;
   const first = linked.get(key);
@@ -192,7 +193,7 @@ function changed({ path }: PackedEntry): UnfitFile {
   return new UnfitFile(`${path} changed while it was read`);
 }
 
-/** Node can't read extended attributes, Python can; only Linux has this one. */
+/** Python reads extended attributes, Node can't; only Linux has this one. */
 const readCapabilities = `
 import os, sys
 for index, path in enumerate(sys.stdin.buffer.read().split(b"\\0")):
@@ -214,7 +215,7 @@ function addCapabilities(entries: readonly PackedEntry[]): void {
       maxBuffer: 256 * chunk,
     });
   } catch (error) {
-    // docs/recipes.md says that capabilities need it.
+    // docs/recipes.md says that capabilities need Python.
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
     throw error;
   }

@@ -1,12 +1,12 @@
-// What a builder costs: by the price that the stack's settings name. No cloud tells a price without an account.
+// The cost of a builder, from the price in the stack's settings: no cloud reports prices without an account.
 
 /** How a price is written, for messages. */
 export const priceForm = 'an amount for one hour and a currency: "0.0416 USD"';
 
-/** As a regular expression, for schemas. */
+/** The same as a regular expression, for schemas. */
 export const pricePattern = "^[0-9]+(\\.[0-9]+)? [A-Z]{3}$";
 
-/** Money. */
+/** An amount of money. */
 export interface Cost {
   amount: number;
   /** ISO 4217: `USD`; undefined for nothing. */
@@ -14,10 +14,10 @@ export interface Cost {
 }
 
 /**
- * What a machine has cost at the most: a cloud may charge less while it is off, or round by its own rules.
- * @param pricePerHour As {@link priceForm} says.
- * @param seconds How long the machine has been there.
- * @returns with four digits after the point; undefined when the text is no price.
+ * The most that a machine has cost: a cloud may charge less while it is off, or round by its own rules.
+ * @param pricePerHour In {@link priceForm}.
+ * @param seconds How long the machine has existed.
+ * @returns the amount with four decimals; undefined if the text is not a price.
  */
 export function costSoFar(pricePerHour: string, seconds: number): Cost | undefined {
   if (!new RegExp(pricePattern).test(pricePerHour)) return undefined;

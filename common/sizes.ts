@@ -3,16 +3,16 @@ import ms from "ms";
 
 const units: Readonly<Record<string, number>> = { M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 };
 
-/** How a size is written, for messages and the schema. */
+/** The format of a size, for messages and the schema. */
 export const sizeForm = 'a number and a unit: "512M", "4G", "1T" (powers of 1024; "4GB" and "4GiB" mean the same)';
 
-/** How a duration is written, for messages and the schema. */
+/** The format of a duration, for messages and the schema. */
 export const durationForm = 'a number and a unit: "90 seconds", "30 minutes", "2h"';
 
 /**
- * Reads a size.
- * @param text `4G`, `512M`, `1.5 GiB`; the units are powers of 1024, as disks are sold by clouds.
- * @returns bytes, a whole number of MiB; undefined when it is not a size.
+ * Parses a size.
+ * @param text `4G`, `512M`, `1.5 GiB`; the units are powers of 1024, as clouds sell disks.
+ * @returns bytes, a whole number of MiB; undefined if it is not a size.
  */
 export function parseSize(text: string): number | undefined {
   const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([MGT])(?:i?B)?$/i.exec(text.trim()) ?? [];
@@ -22,16 +22,16 @@ export function parseSize(text: string): number | undefined {
   return bytes > 0 && bytes % (1024 * 1024) === 0 ? bytes : undefined;
 }
 
-/** Writes a size the way recipes have it: `4G`, `512M`, and what is no whole number of MiB in bytes. */
+/** Formats a size as in recipes: `4G`, `512M`; in bytes if it is no whole number of MiB. */
 export function formatSize(bytes: number): string {
   const unit = ["T", "G", "M"].find((each) => bytes > 0 && bytes % (units[each] ?? 1) === 0);
   return unit ? `${bytes / (units[unit] ?? 1)}${unit}` : `${bytes} bytes`;
 }
 
 /**
- * Reads a duration.
- * @param text `90 seconds`, `30 minutes`, `2h`: a number without a unit is refused, as nobody can tell which is meant.
- * @returns whole seconds, at least 1; undefined when it is not a duration.
+ * Parses a duration.
+ * @param text `90 seconds`, `30 minutes`, `2h`: a number without a unit is ambiguous, and refused.
+ * @returns whole seconds, at least 1; undefined if it is not a duration.
  */
 export function parseDuration(text: string): number | undefined {
   if (!/^\d+(\.\d+)?\s*[a-z]+$/i.test(text.trim())) return undefined;

@@ -1,5 +1,5 @@
-// Dialling a machine by SSH: retries, time limits, and the host key. The one place for it: the stand-in for the command plugin and our own
-// provider (provider/ssh.ts) connect alike.
+// Dials a machine by SSH: retries, time limits, and the host key. Used by both the command plugin's substitute and our
+// own provider (provider/ssh.ts).
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import ssh2 from "ssh2";
@@ -20,15 +20,16 @@ import ssh2 from "ssh2";
  * @property {Connection} [proxy] The bastion that the connection goes through.
  */
 
-/** The pause after the first failure, its growth and its bound, in milliseconds; the official plugin's. */
+/** The pause after the first failure, its growth and its limit, in milliseconds; the same as the official plugin's. */
 const backoff = { first: 100, factor: 1.5, longest: 5000 };
 
 /**
- * Connects, as often as `dialErrorLimit` allows; first to the bastion `proxy` where there is one, and from there to the machine. (The
- * official plugin has a third round of attempts, at the handshake over one and the same connection, of which all but the first must fail.)
+ * Connects, with up to `dialErrorLimit` retries; first to the bastion `proxy`, if there is one, and from there to the
+ * machine. (The official plugin has a third round of attempts, at the handshake over the same connection, where all but
+ * the first must fail.)
  * @param {Connection} connection
  * @param {AbortSignal} signal Ends the attempts.
- * @param {(line: string) => void} progress Told of every failed attempt.
+ * @param {(line: string) => void} progress Called for every failed attempt.
  * @returns {Promise<ssh2.Client>}
  * @throws {Error} with the last attempt's reason.
  */
@@ -63,11 +64,12 @@ export async function dial(connection, signal, progress) {
 }
 
 /**
- * Opens a connection to the machine's port without logging in there: through the bastion, where there is one.
+ * Opens a connection to the machine's port without logging in: through the bastion, if there is one.
  * @param {Pick<Connection, "host" | "port" | "proxy">} target
  * @param {AbortSignal} signal Ends the attempt.
- * @returns {Promise<{ stream: import("node:stream").Duplex, close: () => void }>} `close` ends the connection, and that to the bastion.
- * @throws {Error} when the bastion does not let us in, or nobody answers at the port.
+ * @returns {Promise<{ stream: import("node:stream").Duplex, close: () => void }>} `close` ends the connection, and that
+ * to the bastion.
+ * @throws {Error} when the bastion refuses us, or nothing answers at the port.
  */
 export async function openPort({ host, port, proxy }, signal) {
   if (proxy === undefined) {
@@ -79,7 +81,7 @@ export async function openPort({ host, port, proxy }, signal) {
   signal.addEventListener("abort", abort, { once: true });
   try {
     const stream = await openFrom(bastion, { host, port });
-    // Not by the stream's end: a channel of ssh2 does not end as long as it holds something that nobody read.
+    // Not through the stream's end: a channel of ssh2 doesn't end while it holds unread data.
     return { stream, close: () => bastion.destroy() };
   } catch (error) {
     bastion.destroy();
@@ -107,17 +109,17 @@ function openDirectly(host, port, signal) {
 const rejections = ["", "administratively prohibited", "connect failed"];
 
 /**
- * A connection from the bastion on.
+ * A connection from the bastion to the target.
  * @param {ssh2.Client} bastion
  * @param {Pick<Connection, "host" | "port">} target
  * @returns {Promise<import("node:stream").Duplex>}
  */
 function openFrom(bastion, { host, port }) {
   return new Promise((resolve, reject) => {
-    // A bastion may take minutes to find out that nobody is there.
+    // A bastion may take minutes to detect that nothing answers.
     const lost = () => reject(new Error("connection lost"));
     bastion.once("close", lost);
-    // The address and port that the connection is said to come from.
+    // The address and port given as the connection's origin.
     bastion.forwardOut("127.0.0.1", 0, host, port, (error, channel) => {
       bastion.removeListener("close", lost);
       if (error === undefined) return resolve(channel);
@@ -129,8 +131,9 @@ function openFrom(bastion, { host, port }) {
 }
 
 /**
+ * Retries an operation, with pauses.
  * @template T
- * @param {string} what Begins the lines of progress: `Dial`.
+ * @param {string} what Prefix of the progress lines: `Dial`.
  * @param {{ limit: number, signal: AbortSignal, progress: (line: string) => void }} circumstances
  * @param {() => Promise<T>} once
  * @returns {Promise<T>}
@@ -153,7 +156,7 @@ async function retry(what, { limit, signal, progress }, once) {
 }
 
 /**
- * Says in an error's message whose it is.
+ * Adds to an error's message whose it is.
  * @template T
  * @param {string} whose
  * @param {() => Promise<T>} act
@@ -189,7 +192,7 @@ function clientConfiguration(connection) {
 }
 
 /**
- * Accepts one key only. The algorithm is asked for as well, or a machine with several keys might show another.
+ * Accepts exactly one key. Also requests its algorithm, as a machine with several keys might offer another.
  * @param {string} line
  * @returns {Partial<ssh2.ConnectConfig>}
  */
@@ -234,7 +237,7 @@ function attempt(configuration, connection, signal) {
     client.once("ready", () => {
       signal.removeEventListener("abort", abort);
       client.removeAllListeners("error");
-      // Whoever uses the connection sees its end as `close`; an error without a listener would end the plugin.
+      // Users of the connection see its end as `close`; an error without a listener would end the plugin.
       client.on("error", () => {});
       resolve(client);
     });
@@ -253,7 +256,7 @@ function place({ host, port }) {
 }
 
 /**
- * Words an error as the official plugin would (it is written in Go), so that whoever searches for it finds it.
+ * Phrases an error as the official plugin would (it is written in Go), so that searching for it finds results.
  * @param {Error & { level?: string, code?: string }} error
  * @param {Connection} connection
  */

@@ -1,4 +1,4 @@
-// SSH key pairs made here: for bakes, and for hosts.
+// Creates SSH key pairs for bakes and hosts.
 import ssh2 from "ssh2";
 
 /** An ed25519 pair. */
@@ -10,9 +10,9 @@ export interface SshKeyPair {
 }
 
 /**
- * Makes a pair. ssh2 drops zero bytes at the beginning of a public key, so that one pair of about 200 is damaged and no SSH can read it
- * (mscdex/ssh2 #1390, #1513): such a pair is thrown away.
- * @param comment Closes the public key's line.
+ * Creates a pair. ssh2 drops leading zero bytes of a public key, so that about one pair in 200 is damaged and no SSH
+ * can read it (mscdex/ssh2 #1390, #1513): such a pair is discarded.
+ * @param comment The end of the public key's line.
  */
 export function makeSshKeyPair(comment = ""): SshKeyPair {
   for (;;) {

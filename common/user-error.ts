@@ -15,31 +15,31 @@ export interface Complaint {
 }
 
 /**
- * The one error class for people: its message says where, what was found, what is allowed, and the cure, and it has no
- * stack trace to wade through. Anything else that is thrown is a bug of ours and keeps its trace.
+ * The error class for people: its message says where, what was found, what is allowed, and the cure, without a stack
+ * trace. Any other thrown error is a bug, and keeps its trace.
  */
 export class UserError extends Error {
   declare readonly complaints: readonly Complaint[];
 
-  /** @param complaints One or several: a user wants to hear of all wrong keys of a file at once. */
+  /** @param complaints One or several: users want to see all wrong keys of a file at once. */
   constructor(...complaints: Complaint[]) {
     super(complaints.map(describe).join("\n"));
     this.say(this.message, complaints);
   }
 
-  /** An error whose message was made elsewhere by this class, in another process. */
+  /** An error whose message this class made in another process. */
   static relayed(message: string): UserError {
     const error = new UserError();
     error.say(message, []);
     return error;
   }
 
-  /** Node puts an error without a trace into brackets. */
+  /** Node puts an error without a trace in brackets. */
   [inspect.custom](): string {
     return this.message;
   }
 
-  /** Whoever prints an error prints its stack and what can be enumerated in it: only the message is to be seen. */
+  /** Error printers show the stack and all enumerable properties: only the message should be visible. */
   private say(message: string, complaints: readonly Complaint[]): void {
     const hidden = { configurable: true, enumerable: false, writable: true };
     Object.defineProperties(this, {

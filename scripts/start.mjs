@@ -1,4 +1,5 @@
-// `npm start`: from a fresh clone to a verified image on stack `local`. Sets up, bakes, and drops the builder's records.
+// `npm start`: from a fresh clone to a verified image on stack `local`. Sets up, bakes, and drops the builder's
+// records.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -15,9 +16,9 @@ import { projectDirectory } from "../toolchain/versions.mjs";
 
 /**
  * Runs one `pulumi up` with its progress on the terminal.
- * @param {string} what For people: what this pass does.
+ * @param {string} what What this pass does, for people.
  * @param {ReturnType<typeof toolchainEnvironment>} toolchain
- * @returns {Promise<{ seconds: number, steps: import("./step-times.mjs").Step[] }>} how long it took, whole and step by step.
+ * @returns {Promise<{ seconds: number, steps: import("./step-times.mjs").Step[] }>} its duration, in total and by step.
  */
 async function up(what, { cli, env }) {
   process.stdout.write(`\n== ${what}\n`);
@@ -26,7 +27,7 @@ async function up(what, { cli, env }) {
   const log = join(folder, "events");
   const args = ["up", "--stack", stack, "--yes", "--skip-preview", "--suppress-permalink", "--event-log", log];
   const child = spawn(cli, args, { cwd: projectDirectory, env: { ...env, ...eventLogEnvironment }, stdio: "inherit" });
-  // Ctrl-C reaches the CLI from the terminal, which ends the deployment in order; we have to wait for that.
+  // Ctrl-C on the terminal reaches the CLI, which ends the deployment cleanly; wait for that.
   const patient = () => {};
   process.on("SIGINT", patient);
   const closed = once(child, "close");
@@ -48,7 +49,7 @@ async function up(what, { cli, env }) {
 /** @typedef {{ images: { local: Record<string, Record<string, string>> } }} Outputs */
 
 /**
- * What there is now, for the person who waited for it.
+ * The result, for the person who waited for it.
  * @param {Record<string, Record<string, string>>} images The stack's output for this cloud: images by distribution.
  */
 function describeImages(images) {
@@ -67,7 +68,7 @@ ${proof.checks.map((line) => `            ${line.replace(/^ok - /, "")}`).join("
 }
 
 /**
- * Says that baking here needs Linux and root before anything is installed or written.
+ * Refuses a computer without Linux and root before anything is installed or written.
  * @throws {ToolProblem}
  */
 function requireRoot() {
@@ -76,7 +77,7 @@ function requireRoot() {
     throw new ToolProblem(`the stack ${stack} bakes on Linux, and this is ${process.platform}`, elsewhere);
   const user = process.getuid?.();
   if (user === 0) return;
-  // sudo has a PATH of its own, where a Node in somebody's home is not.
+  // sudo has its own PATH, which misses a Node in somebody's home.
   const isFoundBySudo = ["/usr/local/bin", "/usr/bin", "/bin"].includes(dirname(process.execPath));
   throw new ToolProblem(
     `the stack ${stack} is baked as root, because builders are containers with mounts and networks of their own, and you are user ${user}`,
@@ -89,7 +90,7 @@ async function main() {
   await setUp("start");
   const toolchain = toolchainEnvironment(projectDirectory);
   const bake = await up("baking: pulumi up", toolchain);
-  // The builder is gone from this computer by now; the second pass no longer declares it, so the engine forgets it.
+  // The builder is gone by now; the second pass no longer declares it, so the engine forgets it.
   const drop = await up("dropping the builder's records: pulumi up", toolchain);
   const outputs = execFileSync(toolchain.cli, ["stack", "output", "--stack", stack, "--json"], {
     cwd: projectDirectory,

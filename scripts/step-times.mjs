@@ -1,4 +1,4 @@
-// How long each step of a deployment took, from the engine's event log: the CLI keeps the terminal to itself meanwhile.
+// Durations of a deployment's steps, from the engine's event log, as the CLI uses the terminal meanwhile.
 import { open } from "node:fs/promises";
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,12 +14,12 @@ import { parseJson } from "../toolchain/json.mjs";
  */
 
 /**
- * What we look at in an engine event; see sdk/go/common/apitype/events.go of pulumi/pulumi.
+ * The fields of an engine event that we read; see sdk/go/common/apitype/events.go of pulumi/pulumi.
  * @typedef {{ metadata: { urn: string, op: string, type: string } }} StepEvent
  * @typedef {{ resourcePreEvent?: StepEvent, resOutputsEvent?: StepEvent, resOpFailedEvent?: StepEvent }} EngineEvent
  */
 
-/** Without it the CLI hides the flag `--event-log`, as the Automation API knows, too. */
+/** Without it the CLI hides the flag `--event-log`; the Automation API sets it, too. */
 export const eventLogEnvironment = { PULUMI_DEBUG_COMMANDS: "true" };
 
 /**
@@ -39,7 +39,7 @@ export async function followSteps(file, done) {
   let position = 0;
   let rest = "";
   for (;;) {
-    // Asked before the last read: what was written until the end is read, too.
+    // Check before the last read, so that everything written until the end is read.
     const last = ended;
     const added = await readFrom(file, position);
     position += added.length;
@@ -72,9 +72,10 @@ function note(event, begun, steps) {
 }
 
 /**
+ * Reads the rest of a file.
  * @param {string} file
  * @param {number} position In bytes.
- * @returns {Promise<Buffer>} what the file has from there on; nothing when it isn't there yet.
+ * @returns {Promise<Buffer>} the content from that position on; empty if the file doesn't exist yet.
  */
 async function readFrom(file, position) {
   const handle = await open(file).catch((/** @type {NodeJS.ErrnoException} */ error) => {

@@ -1,5 +1,5 @@
-// Everything that `npm test` does: setup, then the tests and, beside them, type check, lint and format check, each with its time.
-// What fails does not keep the rest from running, so one run tells all.
+// Runs everything for `npm test`: setup, then the tests and, beside them, type check, lint and format check, each with
+// its time. A failure doesn't stop the rest, so one run shows all.
 //
 //   node scripts/test.mjs               all of that, without the long tests
 //   node scripts/test.mjs --long        only the long tests: files *.long.test.ts
@@ -15,16 +15,16 @@ import { projectDirectory } from "../toolchain/versions.mjs";
 /** @typedef {{ name: string, command: string[] }} Stage */
 
 /**
- * Whole bakes on the test cloud and of the module library, and everything else that would keep `npm test` from being run often. CI
- * leaves them to whoever makes a release.
+ * Whole bakes on the test cloud and of the module library, and everything else that would make `npm test` too slow to
+ * run often. Run them before a release.
  */
 const longTests = "test/**/*.long.test.ts";
 
 const programFolders = ["index.ts", "cli", "common", "components", "provider", "provision", "scripts", "toolchain"];
 
 /**
- * Each check remembers, in the project's own cache, what it has passed by content: a second run looks at what was changed. CI, in a fresh
- * clone, looks at everything.
+ * Each check caches, in the project's own cache, the content that it has passed: a second run only checks changes. CI,
+ * in a fresh clone, checks everything.
  * @type {Stage[]}
  */
 const checks = [
@@ -49,7 +49,7 @@ function cached(name) {
  * Runs one stage.
  * @param {Stage} stage
  * @param {NodeJS.ProcessEnv} env
- * @param {boolean} isShown Whether its output is passed on as it comes; that of others is shown at their end.
+ * @param {boolean} isShown Whether its output is shown at once; otherwise at its end.
  * @returns {Promise<Outcome>}
  */
 async function runStage({ name, command: [program, ...args] }, env, isShown) {
@@ -82,7 +82,7 @@ async function runChecks(env) {
 }
 
 /**
- * Mocha's count of a kind of tests, out of its closing lines: `  12 passing (3s)`.
+ * Mocha's count of a kind of tests, from its last lines: `  12 passing (3s)`.
  * @param {string} output
  * @param {"passing" | "failing" | "pending"} kind
  */
@@ -99,9 +99,9 @@ async function main() {
   await setUp(isLong || files.some((file) => file.endsWith(".long.test.ts")) ? "long-test" : "test");
   const PATH = [join(projectDirectory, "node_modules/.bin"), process.env.PATH].join(delimiter);
   const env = { ...process.env, PATH };
-  // Most of what the long tests do is waiting for a machine, so one file more at a time than there are processors.
+  // Long tests mostly wait for a machine, so run one more file at a time than there are processors.
   const sideBySide = ["--parallel", "--jobs", String(availableParallelism() + 1)];
-  // The longest ones first: none of them is to be waited for in the end, alone.
+  // The longest ones first, so that none of them runs alone at the end.
   const quick = ["--ignore", longTests, "test/engine/*.test.ts", "test/!(engine)/**/*.test.ts"];
   const mocha = ["mocha", ...(files.length > 0 ? files : [...sideBySide, ...(isLong ? [longTests] : quick)])];
   const [checked, tests] = await Promise.all([

@@ -1,9 +1,9 @@
-// What the writers of generated documents (write-module-docs.ts, write-sealing-docs.ts) share.
+// Shared by the writers of generated documents (write-module-docs.ts, write-sealing-docs.ts).
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { format } from "prettier";
 
-/** The file of a document below docs/: `modules`. */
+/** The path of a document in docs/: `modules`. */
 export function documentFile(name: string): string {
   return fileURLToPath(new URL(`../docs/${name}.md`, import.meta.url));
 }

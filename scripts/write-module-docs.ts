@@ -1,4 +1,4 @@
-// `npm run docs`: writes docs/modules.md from the module files themselves: their first comment, their description, their settings'
+// `npm run docs`: writes docs/modules.md from the module files: their first comment, their description, their settings'
 // schema with defaults and examples, and what they refuse.
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
@@ -72,7 +72,7 @@ function markdownRow({ path, type, isRequired, byDefault, what, examples }: Sett
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 }
 
-/** The comment that a module's file begins with. */
+/** A module file's first comment. */
 function firstComment(source: string): string {
   const lines = source.split("\n");
   const end = lines.findIndex((line) => !line.startsWith("//"));

@@ -1,4 +1,4 @@
-// `npm run docs`: writes docs/sealing.md from the checklist itself.
+// `npm run docs`: writes docs/sealing.md from the checklist.
 import { pathToFileURL } from "node:url";
 import { checklist, type ChecklistEntry, type ChecklistGroup } from "../provision/seal/checklist.ts";
 import {
@@ -38,7 +38,7 @@ function row(entry: ChecklistEntry): string {
   return `| \`${id}\` | ${plain.join(" | ")} |`;
 }
 
-/** What a line takes away, in words. */
+/** What an entry removes, in words. */
 function removalOf({ paths, leftovers, credentials, also, group }: ChecklistEntry): string {
   const parts = [
     ...(paths ? [code(paths)] : []),

@@ -1,6 +1,6 @@
-// Decides which Pulumi CLI runs and in which environment. Setup, the `pulumi` launcher, `npm start`, the project's own
-// CLI and the tests all ask here, so there is one answer. The user's own choice wins everywhere: a variable that is set
-// is never changed, and a part of Pulumi that is installed is never replaced by ours.
+// Decides which Pulumi CLI runs, and in which environment, for all users: setup, the `pulumi` launcher, `npm start`,
+// the project's own CLI and the tests. The user's own choice always wins: a variable that is set is never changed, and
+// an installed part of Pulumi is never replaced by ours.
 //
 //   node toolchain/environment.mjs    prints `export ...` lines, for `eval` in a shell that runs an official pulumi
 import { execFileSync } from "node:child_process";
@@ -32,15 +32,15 @@ import {
 const standIns = join(ownProject, "toolchain", "offline");
 const [languageHost, commandPlugin] = ["pulumi-language-nodejs", "pulumi-resource-command"];
 
-/** How many bytes of a script are searched for a mark of ours. */
+/** How many bytes of a script are searched for one of our marks. */
 const markDistance = 200;
 
 /**
- * The CLI to run and the environment to run it in.
- * @param {string} [projectDirectory] The Pulumi project; by default this one. Its state goes to `.state/` in there.
- * @param {NodeJS.ProcessEnv} [environment] What the user has set; by default this process's environment.
+ * The CLI to run and its environment.
+ * @param {string} [projectDirectory] The Pulumi project; by default this one. Its state is in its folder `.state/`.
+ * @param {NodeJS.ProcessEnv} [environment] The user's environment; by default this process's.
  * @returns {{ cli: string, env: NodeJS.ProcessEnv, standIns: string[] }} the CLI's absolute path; a copy of the
- *   environment with what was missing added; and which parts of Pulumi are stand-ins of ours, by name.
+ * environment with missing variables added; and the names of the parts of Pulumi that we substitute.
  * @throws {ToolProblem} when there is no CLI, with the command that installs it.
  */
 export function toolchainEnvironment(projectDirectory = ownProject, environment = process.env) {
@@ -53,18 +53,18 @@ export function toolchainEnvironment(projectDirectory = ownProject, environment 
   const missing = missingParts(cli, environment);
   const env = { ...environment, ...settings(projectDirectory, environment) };
   const additions = missing.map(({ directory }) => directory);
-  // The stand-ins and the official language host start `node` by name.
+  // Our substitutes and the official language host start `node` by name.
   if (findOnPath("node", environment).length === 0) additions.push(dirname(process.execPath));
-  // Stand-ins of another checkout, from an `npx pulumi` there that led here, would win over ours.
+  // Substitutes of another checkout, from an `npx pulumi` there that led here, would take precedence over ours.
   const own = (environment.PATH ?? "").split(delimiter).filter((directory) => !holdsStandIn(directory));
   env.PATH = [...own, ...additions].filter(Boolean).join(delimiter);
   return { cli, env, standIns: missing.map(({ name }) => name) };
 }
 
 /**
- * The backend URL for a directory. Without `metadata=skip` every state file gets a second file with its attributes, which is not
- * written at one stroke: a CLI killed at that moment leaves it empty, and the stack can't be read any more ("failed to load
- * checkpoint: EOF"). Nothing reads the attributes.
+ * The backend URL for a directory. Without `metadata=skip` every state file gets a second file with its attributes,
+ * which is not written atomically: a CLI killed at that moment leaves it empty, and the stack can't be read any more
+ * ("failed to load checkpoint: EOF"). Nothing reads the attributes.
  * @param {string} directory Absolute.
  */
 export function fileBackend(directory) {
@@ -81,7 +81,8 @@ export function defaultState(projectDirectory) {
 }
 
 /**
- * Whether state goes to the project's own directory (true) or to a backend that the user chose by PULUMI_BACKEND_URL.
+ * Whether the state is in the project's own directory (true) or in a backend that the user chose with
+ * PULUMI_BACKEND_URL.
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} environment
  */
@@ -97,24 +98,24 @@ export function usesDefaultState(projectDirectory, environment) {
 function settings(projectDirectory, environment) {
   /** @type {Record<string, string>} */
   const added = {};
-  // The CLI's look for a newer version goes out to the network at every run, and the version is pinned here anyway.
+  // The CLI's check for a newer version uses the network at every run, and the version is pinned here anyway.
   if (!environment.PULUMI_SKIP_UPDATE_CHECK) added.PULUMI_SKIP_UPDATE_CHECK = "true";
-  // How many operations run side by side. The CLI takes four for each processor, but a bake waits rather than computes: on a computer
-  // with two, eight images would keep all others of the stack waiting until the first is done.
+  // The number of parallel operations. The CLI's default is four per processor, but a bake waits rather than computes:
+  // on two processors, eight images would block all others of the stack until the first is done.
   if (!environment.PULUMI_PARALLEL) added.PULUMI_PARALLEL = "64";
   if (!usesDefaultState(projectDirectory, environment)) return added;
-  // An offer to explain errors that needs an account, and so leads nowhere with state of one's own.
+  // Suppresses an offer to explain errors that needs a Pulumi account, which a local state doesn't have.
   if (!environment.PULUMI_SUPPRESS_NEO_LINK) added.PULUMI_SUPPRESS_NEO_LINK = "true";
   const state = defaultState(projectDirectory);
   added.PULUMI_BACKEND_URL = state.url;
-  // An empty PULUMI_CONFIG_PASSPHRASE is a choice too.
+  // An empty PULUMI_CONFIG_PASSPHRASE is a choice, too.
   if (environment.PULUMI_CONFIG_PASSPHRASE === undefined && !environment.PULUMI_CONFIG_PASSPHRASE_FILE)
     added.PULUMI_CONFIG_PASSPHRASE_FILE = state.passphraseFile;
   return added;
 }
 
 /**
- * Finds the CLI: an official one on PATH when it is new enough, else the one in Pulumi's own folder.
+ * Finds the CLI: an official one on PATH if it is new enough, else the one in Pulumi's own folder.
  * @param {NodeJS.ProcessEnv} environment
  * @returns {string | undefined}
  */
@@ -128,8 +129,8 @@ export function findCli(environment) {
 }
 
 /**
- * Every `pulumi` on PATH that is a program, in PATH's order. A script is never asked for its version: it may be the launcher of
- * another checkout, which asks the same of ours, and so on without end.
+ * Every `pulumi` on PATH that is a binary, in PATH's order. A script's version is never requested: it may be the
+ * launcher of another checkout, which would ask ours, and so on forever.
  * @param {NodeJS.ProcessEnv} environment
  */
 export function officialClis(environment) {
@@ -137,7 +138,8 @@ export function officialClis(environment) {
 }
 
 /**
- * Every `pulumi` on PATH that is a script and no launcher of this project, in any checkout: a wrapper or shim that could be anything.
+ * Every `pulumi` on PATH that is a script but not this project's launcher (of any checkout): an unknown wrapper or
+ * shim.
  * @param {NodeJS.ProcessEnv} environment
  */
 export function wrappedClis(environment) {
@@ -153,9 +155,9 @@ export function suits(version) {
 }
 
 /**
- * A CLI's version, remembered by its path, size and time, because asking it costs more than all the rest of a launch.
+ * A CLI's version, cached by its path, size and time, because asking costs more than the rest of a launch.
  * @param {string} cli
- * @returns {string | undefined} undefined when it can't be run or says nothing that looks like a version.
+ * @returns {string | undefined} undefined if it can't be run or prints no version.
  */
 export function cliVersion(cli) {
   const { size, mtimeMs } = statSync(cli);
@@ -167,7 +169,7 @@ export function cliVersion(cli) {
   try {
     answer = execFileSync(cli, ["version"], {
       encoding: "utf8",
-      // What a version manager puts there may go on to the next `pulumi` on PATH, which may be a launcher.
+      // A version manager's shim may run the next `pulumi` on PATH, which may be a launcher.
       env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true", CI_IMAGES_LAUNCHER: "asking" },
       stdio: ["ignore", "pipe", "ignore"],
       timeout: 60_000,
@@ -202,13 +204,13 @@ function remember(file, answer) {
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, JSON.stringify(answer));
   } catch (error) {
-    // The checkout, or only its cache, is another user's: the CLI is asked again the next time.
+    // The checkout, or only its cache, belongs to another user: the CLI is asked again next time.
     if (!["EACCES", "EPERM", "EROFS"].includes(/** @type {NodeJS.ErrnoException} */ (error).code ?? "")) throw error;
   }
 }
 
 /**
- * The parts of Pulumi that are not installed and for which this project brings a stand-in.
+ * The parts of Pulumi that are not installed and that this project substitutes.
  * @param {string} cli
  * @param {NodeJS.ProcessEnv} environment
  */
@@ -227,12 +229,13 @@ function commandPluginIsInstalled(environment) {
   const version = commandPluginVersion(ownProject);
   if (version === undefined) return false;
   const directory = join(pulumiHome(environment), "plugins", `resource-command-v${version}`);
-  // The engine puts a `.partial` file beside a plugin while it is being unpacked.
+  // The engine creates a `.partial` file beside a plugin while unpacking it.
   return isExecutable(join(directory, "pulumi-resource-command")) && !existsSync(`${directory}.partial`);
 }
 
 /**
- * Whether a file is a program by its first bytes: ELF, or Mach-O in either byte order, 32 or 64 bits, for one or several processors.
+ * Whether a file is a binary, by its first bytes: ELF, or Mach-O in either byte order, 32 or 64 bits, for one or
+ * several processors.
  * @param {string} path
  */
 function isProgram(path) {
@@ -249,7 +252,7 @@ function holdsStandIn(directory) {
 }
 
 /**
- * Whether this is a stand-in of this project, in any checkout.
+ * Whether this is a substitute of this project, in any checkout.
  * @param {string} path
  */
 function isStandIn(path) {
@@ -265,7 +268,7 @@ function hasMark(path, mark) {
 }
 
 /**
- * The first bytes of a file; none when it may be run but not read.
+ * The first bytes of a file; empty if it is executable but not readable.
  * @param {string} path
  * @param {number} length
  */
@@ -309,7 +312,7 @@ export function quoteForShell(text) {
 }
 
 /**
- * What a shell evaluates to get an environment.
+ * Shell code that sets an environment.
  * @param {NodeJS.ProcessEnv} env
  * @returns {string[]} `export ...` lines, for what differs from this process's environment.
  */

@@ -1,4 +1,4 @@
-// Reading JSON as `unknown`, so that whoever reads has to say what they expect.
+// Reads JSON as `unknown`, so that callers must state what they expect.
 import { readFileSync } from "node:fs";
 
 /**
@@ -18,8 +18,9 @@ export function readJson(file) {
 }
 
 /**
+ * Reads a JSON file that may be missing.
  * @param {string} file
- * @returns {unknown} undefined when there is no such file.
+ * @returns {unknown} undefined if it doesn't exist.
  */
 export function readJsonIfThere(file) {
   try {

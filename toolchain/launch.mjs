@@ -1,5 +1,5 @@
-// What the launcher toolchain/launcher/bin/pulumi asks before it becomes the CLI. Nothing but Node is needed for it, neither root nor
-// Debian's packages: after `npm ci` it makes a cloud's state and stack by itself.
+// Prepares what the launcher toolchain/launcher/bin/pulumi runs. Needs only Node, neither root nor Debian's packages:
+// after `npm ci` it creates a cloud's state and stack by itself.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { exportLines, quoteForShell, toolchainEnvironment, usesDefaultState } from "./environment.mjs";
@@ -7,14 +7,14 @@ import { runTool } from "./problem.mjs";
 import { prepareStack, prepareState, releaseSettings } from "./setup/state.mjs";
 import { projectDirectory } from "./versions.mjs";
 
-/** Commands that look at no stack, the one that `npm ci` runs for the command plugin among them. */
+/** Commands that use no stack, including the one that `npm ci` runs for the command plugin. */
 const stateless = ["about", "completion", "gen-completion", "help", "install", "plugin", "schema", "version"];
 
-/** Commands that make a stack whose settings are there already. */
+/** Commands that create a stack whose settings exist. */
 const stackMaking = ["config", "pre", "preview", "up", "update"];
 
 /**
- * Prints what a shell evaluates to become the CLI: `export ...` lines and the CLI's path, as `cli`.
+ * Prints shell code that becomes the CLI: `export ...` lines and the CLI's path, as `cli`.
  * @param {string[]} words The command line, without `pulumi`.
  * @returns {Promise<void>} A problem is printed and sets the exit status.
  */
@@ -33,7 +33,7 @@ export function launch(words) {
 }
 
 /**
- * Whether a stack is made without being asked for: it has settings, and is in the project's own state.
+ * Whether a stack may be created implicitly: it has settings, and belongs to the project's own state.
  * @param {string} stack
  */
 function isOurs(stack) {
@@ -41,7 +41,8 @@ function isOurs(stack) {
 }
 
 /**
- * What may be the name of the stack that `pulumi stack init` makes: the other words are values of options, such as a KMS key's.
+ * Candidates for the name of the stack that `pulumi stack init` makes: other words are values of options, such as a KMS
+ * key's.
  * @param {string[]} words
  */
 function madeStacks(words) {
@@ -63,7 +64,7 @@ function stackOf(words) {
 }
 
 /**
- * Standard output is the shell's.
+ * Prints to standard error: the shell reads standard output.
  * @param {string} line
  */
 function tell(line) {

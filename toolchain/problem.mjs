@@ -1,7 +1,7 @@
-// The error of the tools for people. The program has UserError (common/user-error.ts) for that; but the tools must run
-// before any npm package is there, so before TypeScript can be loaded, and this is the same idea in plain JavaScript.
+// The tools' error class for people. The program has UserError (common/user-error.ts); but the tools must run before
+// any npm package is installed, and thus before TypeScript can be loaded, so this is the same in plain JavaScript.
 
-/** A problem its reader can act on: the message says what is wrong and what to do, and there is no stack trace to wade through. */
+/** A problem that the reader can solve: the message says what is wrong and what to do, without a stack trace. */
 export class ToolProblem extends Error {
   /**
    * @param {string} problem What is wrong, and where.

@@ -2,8 +2,8 @@
 //
 //   node toolchain/setup.mjs [--for start|test|long-test|cloud]
 //
-// Every step is skipped where it has nothing to do; what is done is said, with the reason. The user's own Pulumi wins
-// over anything installed here. The first step needs nothing but Node, so this file imports nothing from npm.
+// Skips steps that have nothing to do, and prints what it does and why. The user's own Pulumi takes precedence over
+// anything installed here. The first step needs only Node, so this file imports nothing from npm.
 import { performance } from "node:perf_hooks";
 import { realpathSync } from "node:fs";
 import { pathToFileURL } from "node:url";
@@ -16,14 +16,17 @@ import { say } from "./setup/run.mjs";
 import { localStack, prepareStack, prepareState, refuseForeignState } from "./setup/state.mjs";
 import { isNodeSupported, nodeRange, projectDirectory } from "./versions.mjs";
 
-/** What may be set up for: baking here, the tests and the long tests (which need more), or stacks of clouds (no Debian packages, no root). */
+/**
+ * The purposes: baking here, the tests and the long tests (which need more), or stacks of clouds (no Debian packages,
+ * no root).
+ */
 const purposes = /** @type {const} */ (["start", "test", "long-test", "cloud"]);
 
 /**
- * Does all of it.
+ * Runs all steps.
  * @param {typeof purposes[number]} purpose
  * @param {NodeJS.ProcessEnv} [environment]
- * @throws {ToolProblem} where something is missing that may not be installed, with the command to run.
+ * @throws {ToolProblem} if something is missing that may not be installed, with the command to run.
  */
 export async function setUp(purpose, environment = process.env) {
   const start = performance.now();

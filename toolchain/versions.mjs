@@ -1,4 +1,4 @@
-// The versions the toolchain is made of, in one place, and where each of its parts lies.
+// The versions of the toolchain in one place, and the paths of its parts.
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,19 +8,19 @@ import { readJsonIfThere } from "./json.mjs";
 export const projectDirectory = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /**
- * The Pulumi CLI that setup installs, and the oldest official one that it takes: the engine is then never older than
- * the SDK (@pulumi/pulumi, same version) that the program talks to it with.
+ * The Pulumi CLI that setup installs, and the oldest official one that it accepts: the engine is then never older than
+ * the program's SDK (@pulumi/pulumi, same version).
  */
 export const pulumiVersion = "3.230.0";
 
 /**
- * The range of Node's versions that the npm packages of this project run on, as package.json has it: of some lines a release and what follows
- * in the line, of the last one everything after it.
+ * The Node versions that this project's npm packages run on, as in package.json: some lines from a release on, and
+ * everything after the last one.
  */
 export const nodeRange = "^20.17.0 || >=22.9.0";
 
 /**
- * Looks whether a version of Node is in {@link nodeRange}.
+ * Whether a version of Node is in {@link nodeRange}.
  * @param {string} version Such as `20.17.0`.
  */
 export function isNodeSupported(version) {
@@ -37,8 +37,8 @@ export function pulumiHome(environment) {
 }
 
 /**
- * Where the CLI of {@link pulumiVersion} is, or would be, in Pulumi's own folder (the same place that the Automation
- * API's `PulumiCommand.install` uses).
+ * The path of the CLI of {@link pulumiVersion} in Pulumi's own folder, installed or not (the same as for the Automation
+ * API's `PulumiCommand.install`).
  * @param {NodeJS.ProcessEnv} environment
  */
 export function installedCli(environment) {
@@ -59,7 +59,7 @@ export function commandPluginVersion(directory) {
 }
 
 /**
- * Compares two versions by their numbers; what follows a `-` or `+` is left out of account.
+ * Compares two versions by their numbers; ignores what follows a `-` or `+`.
  * @param {string} one
  * @param {string} other
  * @returns {number} below zero when `one` is older, zero when they are equal.

@@ -2,19 +2,19 @@
 import type { Output } from "../output.ts";
 import type { Ending, Reporter, Step, Steps } from "./steps.ts";
 
-/** A step's lines that are always worth a line: the acceptance tests, one a check. */
+/** Step output that is always shown: the acceptance tests, one line per check. */
 export const isCheck = /^(ok|not ok) - |^\d+ passed, \d+ failed$/;
 
-/** What is over after so many milliseconds gets one line, not two. */
+/** A step that takes fewer milliseconds gets one line, not two. */
 const moment = 1000;
 
 /** Writes lines. */
 export class PlainReporter implements Reporter {
-  /** Steps that began and were not announced yet, by URN. */
+  /** Steps that have begun but were not announced yet, by URN. */
   private readonly fresh = new Map<string, NodeJS.Timeout>();
   private readonly last = new Map<string, string[]>();
 
-  /** @param steps Says what is left. */
+  /** @param steps Counts the remaining steps. */
   constructor(
     private readonly output: Output,
     private readonly steps: () => Steps,

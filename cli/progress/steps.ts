@@ -1,75 +1,76 @@
-// Follows a deployment by the engine's events: which steps there are, which run, their last output line, what is left.
+// Follows a deployment through the engine's events: its steps, which of them run, their last output line, how many are
+// left.
 import type { automation } from "@pulumi/pulumi";
 import { stripVTControlCharacters } from "node:util";
 import { workerOfName } from "../stack-state.ts";
 
 type EngineEvent = automation.EngineEvent;
 
-/** One step: a resource that is made, changed or removed. */
+/** A step: a resource that is created, updated or deleted. */
 export interface Step {
   urn: string;
-  /** The worker image it belongs to: `debian12`; empty for what belongs to none. */
+  /** The worker image it belongs to: `debian12`; empty if none. */
   worker: string;
   /** For people: `nginx`, `image`, `dropping builder`. */
   title: string;
-  /** The clock's milliseconds when it began. */
+  /** When it began, in the clock's milliseconds. */
   began: number;
 }
 
-/** How a step ended: by itself, well or not, or because the user pressed Ctrl-C. */
+/** How a step ended: successfully, with an error, or by the user's Ctrl-C. */
 export type Ending = "done" | "FAILED" | "stopped";
 
-/** Who shows it. */
+/** Displays the steps. */
 export interface Reporter {
   begin(step: Step): void;
   /** A line that a step printed. */
   line(step: Step, line: string): void;
   end(step: Step, seconds: number, how: Ending): void;
-  /** A line about the whole: what will be baked and why, warnings, errors. */
+  /** A line about the whole deployment: what will be baked and why, warnings, errors. */
   message(text: string, severity: "info" | "warning" | "error"): void;
-  /** Called in the end, however it went. */
+  /** Called at the end, in any case. */
   close(): Promise<void>;
 }
 
-/** Steps that are over in no time and tell nobody anything. */
+/** Steps that are too short and uninformative to show. */
 const silent = /^(pulumi:|ci-images:index:(KeyPair|Login|WorkerImage)$)/;
 
 /** Turns engine events into steps. */
 export class Steps {
   private readonly running = new Map<string, Step>();
-  /** What is still to come, by URN. */
+  /** URNs of the remaining steps. */
   private readonly planned = new Set<string>();
   private done = 0;
-  /** Explanations that the user has read already. */
-  private readonly told = new Set<string>();
-  /** What the program said of no image in particular. */
+  /** Explanations already shown to the user. */
+  private readonly shown = new Set<string>();
+  /** The program's messages that belong to no image. */
   private readonly notices = new Set<string>();
-  /** What the program said of the worker images, in order. */
+  /** The program's messages about worker images, in order. */
   readonly explanations: { worker: string; text: string }[] = [];
-  /** Whether an error was among the messages. */
+  /** Whether any message was an error. */
   hasErrors = false;
-  /** Recipe hashes by worker image, as the program has them now. */
+  /** Recipe hashes by worker image, according to the program. */
   readonly recipes = new Map<string, string>();
 
   /**
-   * @param reporter Without one nothing is shown, as for a preview.
-   * @param interrupted Aborted when the user pressed Ctrl-C: what ends badly from then on was stopped.
+   * @param reporter If missing, nothing is shown, as for a preview.
+   * @param interrupted Aborted by Ctrl-C: whatever fails after that was stopped.
    */
   constructor(
     private readonly reporter?: Reporter,
     private readonly interrupted?: AbortSignal,
   ) {}
 
-  /** How many steps are done, and how many are left as far as a preview knew. */
+  /** How many steps are done, and how many are left according to the preview. */
   get count(): { done: number; left: number } {
     return { done: this.done, left: this.planned.size + this.running.size };
   }
 
-  /** Takes over what a preview found to be done. Its explanations are shown before anything is done, and not again. */
+  /** Takes over a preview's steps. Its explanations are shown before anything is done, and not repeated. */
   plan(preview: Steps): void {
     for (const urn of preview.planned) this.planned.add(urn);
     for (const { text } of preview.explanations) {
-      this.told.add(text);
+      this.shown.add(text);
       this.reporter?.message(text, "info");
     }
   }
@@ -127,10 +128,10 @@ export class Steps {
     if (severity === "info" || severity === "info#err") {
       if (urn.includes("ci-images:index:WorkerImage::")) {
         this.explanations.push({ worker: urn.split("::").at(-1)!, text });
-        // Previews and deployments say the same.
-        if (!this.told.has(text)) this.reporter?.message(text, "info");
+        // Previews and deployments print the same.
+        if (!this.shown.has(text)) this.reporter?.message(text, "info");
       } else if (severity === "info" && (urn === "" || urn.includes("pulumi:pulumi:Stack::"))) {
-        // The program's own notices, about no image.
+        // The program's own notices that belong to no image.
         if (!this.notices.has(text)) this.reporter?.message(text, "info");
         this.notices.add(text);
       } else if (step) {
@@ -138,13 +139,14 @@ export class Steps {
       }
       return;
     }
-    // The engine's own log ("debug", which the API's types do not know) comes too: it is no message, and has secrets in clear.
+    // The engine's own log ("debug", missing from the API's types) arrives here, too: it is no message, and shows
+    // secrets in clear text.
     if (severity !== "warning" && severity !== "error") return;
-    // Of our own stand-ins for parts of Pulumi; `doctor` names them.
+    // About our substitutes for parts of Pulumi; `doctor` lists them.
     if (/^using pulumi-\S+ from \$PATH at \S+\/toolchain\/offline\//.test(text)) return;
-    // What the engine adds to a failure that was told already.
+    // The engine's summary of a failure that was already shown.
     if (/^(update failed|preview failed)$/.test(text)) return;
-    // The engine and its plugins complain of what the user wanted.
+    // The engine and its plugins report the user's own interruption as an error.
     if (this.interrupted?.aborted && /cancell?ed/i.test(text)) return;
     this.hasErrors ||= severity === "error";
     this.reporter?.message(text, severity === "warning" ? "warning" : "error");
@@ -155,7 +157,7 @@ function changes(op: string): boolean {
   return !["same", "read", "refresh", "read-discard", "remove-pending-replace", "discard-replaced"].includes(op);
 }
 
-/** What a resource is to people, by its logical name: `debian12-1a2b3c4d-nginx` is nginx for debian12. */
+/** A resource's name for people, from its logical name: `debian12-1a2b3c4d-nginx` is nginx for debian12. */
 function nameOf(urn: string, type: string): { worker: string; title: string } {
   const parts = workerOfName(urn);
   if (!parts) return { worker: "", title: urn.split("::").at(-1)! };
@@ -168,7 +170,7 @@ function nameOf(urn: string, type: string): { worker: string; title: string } {
   return { worker, title: rest.replaceAll("-", " ") || `${kind} ${recipe}` };
 }
 
-/** Without the engine's marks for colours, and without a terminal's own. */
+/** Without the engine's colour marks and terminal escapes. */
 function plain(text: string): string {
   return stripVTControlCharacters(text.replaceAll(/<\{%[^%]*%\}>/g, ""));
 }

@@ -1,5 +1,5 @@
-// Progress at a terminal: one moving line for each worker image, with its step, the time, what is left, and below it the last
-// line that the step printed.
+// Progress on a terminal: one live line for each worker image, with its step, the time, and what is left; below it the
+// step's last output line.
 import { Listr, type DefaultRenderer, type ListrTaskWrapper, type SimpleRenderer } from "listr2";
 import type { Output } from "../output.ts";
 import { isCheck, label } from "./plain.ts";
@@ -7,7 +7,7 @@ import type { Ending, Reporter, Step, Steps } from "./steps.ts";
 
 type Task = ListrTaskWrapper<unknown, typeof DefaultRenderer, typeof SimpleRenderer>;
 
-/** Shows that something is done that has no steps, and nothing of it afterwards. */
+/** Shows a spinner while something without steps runs, and removes it afterwards. */
 export async function whileWaiting<T>(title: string, work: () => Promise<T>): Promise<T> {
   let result: T;
   const task = { title, task: async () => void (result = await work()) };
@@ -16,7 +16,7 @@ export async function whileWaiting<T>(title: string, work: () => Promise<T>): Pr
   return result!;
 }
 
-/** Draws. */
+/** The live display. */
 export class TerminalReporter implements Reporter {
   private readonly current = new Map<string, Step>();
   private readonly kept: string[] = [];
@@ -30,8 +30,8 @@ export class TerminalReporter implements Reporter {
   private isDrawing = false;
 
   /**
-   * @param title What is done as a whole: `provisioning`.
-   * @param steps Says what is left.
+   * @param title The whole task: `provisioning`.
+   * @param steps Counts the remaining steps.
    */
   constructor(
     private readonly title: string,
@@ -51,7 +51,7 @@ export class TerminalReporter implements Reporter {
       ],
       { registerSignalListeners: false, rendererOptions: { clearOutput: false } },
     );
-    // A moment later: what is known before anything is done is to stand above the moving lines.
+    // A moment later: what is known before the start should be printed above the live lines.
     this.drawn = new Promise((resolve) => setImmediate(resolve)).then(() => {
       this.isDrawing = true;
       return list.run();
@@ -92,7 +92,7 @@ export class TerminalReporter implements Reporter {
     if (this.task && this.hasFailed) this.task.title += ", FAILED";
     this.finish();
     await this.drawn;
-    // Above the moving lines they would be drawn over; so what is to stay comes after them.
+    // Printed above the live lines they would be overwritten; so permanent lines come after them.
     for (const line of this.kept) this.output.note(line);
   }
 

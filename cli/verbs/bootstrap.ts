@@ -1,5 +1,5 @@
-// `bootstrap`: the recipe's modules on the builder.
-import { goTo, tellBuilders } from "../bake.ts";
+// `bootstrap`: runs the recipe's modules on the builder.
+import { goTo, reportBuilders } from "../bake.ts";
 import type { Verb } from "../verb.ts";
 
 export const bootstrap: Verb = {
@@ -10,7 +10,7 @@ failure it continues at the module that failed.`,
   examples: ["bootstrap", "bootstrap --verbose"],
   async run({ session, options, output }) {
     const stack = await session.stack(options);
-    await tellBuilders(
+    await reportBuilders(
       stack,
       await goTo(stack, "provisioned", "running the modules", output),
       "./ci-images tests",

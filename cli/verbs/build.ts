@@ -1,4 +1,4 @@
-// `build`: the command of Imaging Hot Sauce: an image of a build.yaml, and nothing else stays.
+// `build`: as in Imaging Hot Sauce: makes an image from a build.yaml, and leaves nothing else behind.
 import { copyFile, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
@@ -21,7 +21,7 @@ stack.`,
   async run({ operands: [file = "build.yaml"], options, session, output }) {
     const recipe = resolve(file);
     const { loadRecipe } = await import("../../provision/recipe/load-recipe.ts");
-    // A mistake in it is told here, before anything is made.
+    // Reports a mistake in the recipe before anything is made.
     const { name, distributions } = await loadRecipe(recipe, { overrides: options.size ? { size: options.size } : {} });
     const target = resolve(typeof options.output === "string" ? options.output : `${name}.tar.gz`);
     const [{ TemporaryStack }, { CommandStack }] = await Promise.all([
@@ -46,7 +46,7 @@ stack.`,
   },
 };
 
-/** The tar without kernel and ramdisk. */
+/** Copies the tar without kernel and ramdisk. */
 async function keepRoot(archive: string, target: string): Promise<void> {
   const { execa } = await import("execa");
   const folder = await mkdtemp(join(tmpdir(), "ci-images-build-"));

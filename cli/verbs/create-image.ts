@@ -1,4 +1,4 @@
-// `create-image`: from the builder to a verified image.
+// `create-image`: turns the builder into a verified image.
 import { bakeImage } from "../bake.ts";
 import type { Verb } from "../verb.ts";
 

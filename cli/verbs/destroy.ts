@@ -1,4 +1,4 @@
-// `destroy`: away with the builder, or with everything.
+// `destroy`: removes the builder, or everything.
 import { createInterface } from "node:readline/promises";
 import { UserError } from "../../common/user-error.ts";
 import { describeImages, setStage } from "../bake.ts";

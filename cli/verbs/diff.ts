@@ -1,4 +1,4 @@
-// `diff`: what changed between two generations of an image.
+// `diff`: shows what changed between two generations of an image.
 import { UserError } from "../../common/user-error.ts";
 import { lookUpDistribution } from "../../provision/distributions.ts";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
@@ -6,11 +6,11 @@ import { compareImages, type ComparedImage } from "../compare-generations.ts";
 import { workerOfName, type StackState } from "../stack-state.ts";
 import type { Verb } from "../verb.ts";
 
-/** One image with what is known of its content. */
+/** An image with the known facts about its content. */
 interface GenerationContent extends ComparedImage {
   /** The recipe hash. */
   recipe: string;
-  /** The worker image that it is a generation of: its distribution, after its place where there are several. */
+  /** The worker image that it is a generation of: its distribution, preceded by its place if there are several. */
   worker: string;
   distribution: string;
   /** ISO 8601. */
@@ -39,7 +39,7 @@ with the one before; with one name, that one with the newest.`,
   },
 };
 
-/** The newest first. */
+/** All generations, newest first. */
 async function generations(state: StackState): Promise<GenerationContent[]> {
   const all = [...(await generationsHere(state)), ...generationsInCloud(state)];
   return all.sort((one, other) => other.builtAt.localeCompare(one.builtAt));
@@ -58,7 +58,7 @@ async function generationsHere(state: StackState): Promise<GenerationContent[]> 
     }));
 }
 
-/** The images in a cloud, of which the state knows what their recipe hashes were made of. Their packages nobody here knows. */
+/** The images in a cloud: the state has what their recipe hashes were made from, but not their packages. */
 function generationsInCloud(state: StackState): GenerationContent[] {
   const plans = Object.values((state.outputs.plans ?? {}) as Record<string, PlanDescription>);
   const all = state.cloudImages.flatMap(({ urn, created = "" }) => {
@@ -68,7 +68,7 @@ function generationsInCloud(state: StackState): GenerationContent[] {
     const builtAt = state.images.find(({ image }) => image.recipe === plan.recipe)?.image.builtAt ?? created;
     return [{ recipe: plan.recipe, worker, distribution: plan.distribution, builtAt, plan }];
   });
-  // Copies of one are images, too.
+  // Copies of an image are images, too.
   return [...new Map(all.map((each) => [`${each.worker} ${each.recipe}`, each])).values()];
 }
 

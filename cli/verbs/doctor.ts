@@ -3,10 +3,10 @@ import { ToolProblem } from "../../toolchain/problem.mjs";
 import { isNodeSupported, nodeRange } from "../../toolchain/versions.mjs";
 import type { Verb } from "../verb.ts";
 
-/** One check. */
+/** The result of a check. */
 interface Finding {
   what: string;
-  /** Undefined when all is well. */
+  /** Undefined if all is well. */
   problem?: string;
 }
 

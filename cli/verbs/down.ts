@@ -1,4 +1,4 @@
-// `down`: a builder that is off.
+// `down`: powers the builder off.
 import { UserError } from "../../common/user-error.ts";
 import { catchUp } from "../silent-builders.ts";
 import type { Verb } from "../verb.ts";
@@ -20,7 +20,7 @@ export const down: Verb = {
       });
     }
     await stack.forgetInterrupted(state);
-    // One that is off already is not to be powered off: some clouds refuse that.
+    // Don't power off a builder that is off already: some clouds refuse that.
     await catchUp(stack, state, output);
     const before = stack.settings.get("power");
     stack.settings.set({ power: "off" });
@@ -29,7 +29,7 @@ export const down: Verb = {
       for (const { worker } of logins) output.result(`${worker}  powered off  next: ./ci-images up`);
       output.note(`done in ${took.toFixed(1)} s`);
     } catch (error) {
-      // Refused: the next `pulumi up` must not be refused for it, too.
+      // It was refused: the setting must not make the next `pulumi up` fail, too.
       stack.settings.set({ power: before });
       throw error;
     }

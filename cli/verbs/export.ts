@@ -1,4 +1,4 @@
-// `export`: the image ids for whoever boots workers: ci-platform's YAML, or a Jenkins cloud.
+// `export`: writes the image ids for consumers that boot workers: ci-platform's YAML, or a Jenkins cloud.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cloudNames, clouds } from "../../components/clouds.ts";
 import { UserError } from "../../common/user-error.ts";

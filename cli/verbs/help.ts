@@ -1,10 +1,10 @@
-// `help`: the list of verbs, or all about one.
+// `help`: prints the list of verbs, or the details of one.
 import { readFileSync } from "node:fs";
 import { nearest } from "../../common/nearest.ts";
 import { helpOf, helpOfAll } from "../help.ts";
 import { isNamed, UsageError, type Verb } from "../verb.ts";
 
-/** @param list All verbs, this one too. */
+/** @param list All verbs, including this one. */
 export const helpVerb = (list: () => readonly Verb[]): Verb => ({
   name: "help",
   summary: "shows this list, or the details of one verb",

@@ -1,4 +1,4 @@
-// `it`: the full bake.
+// `it`: runs the full bake.
 import { bakeImage } from "../bake.ts";
 import type { Verb } from "../verb.ts";
 

@@ -1,4 +1,4 @@
-// `layers`: what the cache of this computer keeps of builders, for bakes to come.
+// `layers`: lists or removes the builder layers that this computer's cache keeps for later bakes.
 import type { Verb } from "../verb.ts";
 
 export const layers: Verb = {

@@ -1,4 +1,4 @@
-// `modules`: what recipes can be made of.
+// `modules`: lists the modules that recipes can use.
 import { resolve } from "node:path";
 import { UserError } from "../../common/user-error.ts";
 import { sentence, settingRows, wholeExamples } from "../../provision/recipe/describe-settings.ts";

@@ -1,4 +1,4 @@
-// `publish`: an image of this computer becomes one of a cloud, as `upload-img` of the old tools did.
+// `publish`: imports an image from this computer into a cloud, as `upload-img` of the old tools did.
 import { resolve } from "node:path";
 import { UserError } from "../../common/user-error.ts";
 import { cloudNames, clouds } from "../../components/clouds.ts";
@@ -18,7 +18,7 @@ export const publish: Verb = {
     if (image === undefined) throw new UsageError("publish: name the folder of an image");
     const path = resolve(image);
     const { describeImage } = await import("../../components/local/provider/functions/lookups.ts");
-    // What is wrong with it is said before anything is set.
+    // Reports problems with the image before anything is set.
     const { manifest } = await describeImage.call(
       { path },
       { progress: (line) => output.note(line), signal: session.interrupted },

@@ -1,4 +1,4 @@
-// `ssh`: a terminal on the builder, or one command.
+// `ssh`: opens a terminal on the builder, or runs one command.
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,7 +44,7 @@ export const ssh: Verb = {
   },
 };
 
-/** Seconds that the builder gets to answer. */
+/** Seconds that the builder has to answer. */
 const patience = 15;
 
 function chosen(logins: readonly Login[], distribution: readonly string[] | undefined, stack: string): Login {
@@ -65,7 +65,7 @@ function chosen(logins: readonly Login[], distribution: readonly string[] | unde
 }
 
 /**
- * Ctrl-C is OpenSSH's: with a terminal at the other end it goes there as the key that it is, otherwise it ends the client.
+ * Runs OpenSSH. Ctrl-C belongs to it: with a remote terminal it is sent there as a key, otherwise it ends the client.
  * @returns the remote command's exit status.
  */
 async function connect(login: Login, command: readonly string[], interrupted: AbortSignal): Promise<number> {
@@ -73,10 +73,10 @@ async function connect(login: Login, command: readonly string[], interrupted: Ab
   try {
     const file = join(folder, "config");
     await writeFile(file, await configuration(login, folder), { mode: 0o600 });
-    // No file of the user's own changes where this goes.
+    // The user's own configuration must not change the destination.
     const words = ["-F", file, "builder"];
     const remote = command.length > 0 ? ["--", command.join(" ")] : [];
-    // A person's command gets a terminal, too: it ends with Ctrl-C, and can ask something.
+    // A command gets a terminal, too, if a person types it: Ctrl-C ends it, and it can ask questions.
     const terminal = process.stdin.isTTY && process.stdout.isTTY ? ["-t"] : [];
     const { execa } = await import("execa");
     interrupted.throwIfAborted();
@@ -97,7 +97,7 @@ async function connect(login: Login, command: readonly string[], interrupted: Ab
   }
 }
 
-/** OpenSSH's configuration for host `builder`, and for the bastion before it; see ssh_config(5). */
+/** OpenSSH's configuration for host `builder`, and for the bastion in front of it; see ssh_config(5). */
 async function configuration(login: Login, folder: string): Promise<string> {
   const { proxy, tunnel } = login;
   const way: Record<string, string> = proxy
@@ -117,7 +117,7 @@ interface Host {
   privateKey?: string;
 }
 
-/** The host's section, with files for its keys. */
+/** A host's section, with files for its keys. */
 async function hostBlock(
   name: string,
   { host, port, user, hostKey, privateKey }: Host,
@@ -128,13 +128,13 @@ async function hostBlock(
   if (privateKey !== undefined) {
     await writeFile(key, privateKey.endsWith("\n") ? privateKey : `${privateKey}\n`, { mode: 0o600 });
   }
-  // One host, one key: anybody else on that address is refused.
+  // One host, one key: any other host on that address is refused.
   await writeFile(hosts, `* ${hostKey.trim()}\n`);
   const settings = {
     HostName: host,
     Port: String(port),
     User: user,
-    // Without a key of its own, the agent's.
+    // Without its own key, uses the agent's.
     ...(privateKey !== undefined && { IdentityFile: `"${key}"`, IdentitiesOnly: "yes" }),
     UserKnownHostsFile: `"${hosts}"`,
     GlobalKnownHostsFile: "/dev/null",

@@ -1,11 +1,11 @@
-// `status`: builders and images, and whether they are up to date.
+// `status`: shows builders and images, and whether they are up to date.
 import { costSoFar, type Cost } from "../../common/price.ts";
 import { answers } from "../silent-builders.ts";
 import type { CommandStack } from "../stack.ts";
 import type { Login, OutputImage, StackState } from "../stack-state.ts";
 import type { Verb } from "../verb.ts";
 
-/** A builder as `--json` has it. */
+/** A builder in the output of `--json`. */
 interface BuilderStatus {
   worker: string;
   /** `sealed` and `retired`: its image was made, and the next `up` drops its records. */
@@ -14,16 +14,16 @@ interface BuilderStatus {
   port: number;
   user: string;
   recipe: string;
-  /** What it has behind it, when the last command succeeded. */
+  /** The last stage it completed, as of the last successful command. */
   stage?: string;
   /** How many of its modules came from a layer, where some did. */
   fromLayer?: number;
   /** When it was made, ISO 8601. */
   since: string;
   ageSeconds: number;
-  /** When it ends itself, ISO 8601, where that is known. */
+  /** When it ends itself, ISO 8601, if known. */
   endsAt?: string;
-  /** Money spent so far, at the most, where it is known: nothing on this computer, else by the setting `pricePerHour`. */
+  /** The most it has cost so far, if known: nothing on this computer, else from the setting `pricePerHour`. */
   cost?: Cost;
 }
 
@@ -45,7 +45,7 @@ interface Status {
   upToDate?: boolean;
   /** Whether the program refuses the recipe or the settings. */
   refused: boolean;
-  /** What the program says that it would do, and why. */
+  /** What the program says it would do, and why. */
   why: string[];
 }
 
@@ -68,12 +68,12 @@ async function statusOf(stack: CommandStack): Promise<Status> {
   const { name: cloud, isHere } = stack.facts;
   const stage = stack.settings.text("stage", "image");
   const pricePerHour = isHere ? undefined : stack.settings.text("pricePerHour", "");
-  // It fails with a message of its own when the recipe is wrong; the rest is worth showing all the same.
+  // A wrong recipe fails here with its own message; the rest is still worth showing.
   const preview = await stack.preview().catch((error: Error) => {
     if (error.name === "PulumiFailure") return undefined;
     throw error;
   });
-  // At stage none the recipe is not looked at: what the program names is what there is.
+  // At stage none the recipe is not read, and the program lists what exists.
   const recipes = stage === "none" ? undefined : preview?.recipes;
   const images = state.images.map(({ place, image }) => {
     const now = recipes?.get(workerOf(place, recipes));
@@ -95,18 +95,18 @@ async function statusOf(stack: CommandStack): Promise<Status> {
   };
 }
 
-/** The worker image that an output belongs to: `debian12`, or `ORD-debian12` where there are several places. */
+/** The worker image that an output belongs to: `debian12`, or `ORD-debian12` if there are several places. */
 function workerOf(place: OutputImage["place"], workers: ReadonlyMap<string, string>): string {
   const withPlace = place.slice(-2).join("-");
   return workers.has(withPlace) ? withPlace : place.at(-1)!;
 }
 
-/** @param pricePerHour Undefined where builders cost nothing, empty where nobody said what they cost. */
+/** @param pricePerHour Undefined if builders cost nothing, empty if the price is unknown. */
 async function builderStatus(login: Login, state: StackState, pricePerHour?: string): Promise<BuilderStatus> {
   const { worker, host, port, user, recipe, power } = login;
   const lease = state.resources.find(({ urn }) => urn.endsWith(`::${worker}-${recipe.slice(0, 8)}-builder-lease`));
   const endsAt = lease?.outputs.deadline;
-  // The lease is older than the machine by a moment; the login is only there when it answers.
+  // The lease is slightly older than the machine; the login only exists once the machine answers.
   const created = lease?.created ?? login.created;
   const ageSeconds = Math.round((Date.now() - Date.parse(created)) / 1000);
   const staged = state.builders[worker];

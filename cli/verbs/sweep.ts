@@ -1,23 +1,23 @@
-// `sweep`: what bakes of this stack left behind and no state knows of, past its expiry.
+// `sweep`: removes expired leftovers of this stack's bakes that no state knows.
 import { resolve } from "node:path";
 import type { FunctionType } from "../../provider/resource.ts";
 import type { Verb } from "../verb.ts";
 
-/** What a cloud's sweep function (`ci-images:<plugin>:sweep` of our provider) tells of one leftover. */
+/** A leftover, as a cloud's sweep function (`ci-images:<plugin>:sweep` of our provider) reports it. */
 interface Leftover {
   kind: string;
-  /** What the cloud knows it by. */
+  /** Its id or name in the cloud. */
   id?: string;
   name?: string;
   /** What it is, for people. */
   description?: string;
-  /** When it should have ended, ISO 8601. */
+  /** When it expired, ISO 8601. */
   expired?: string;
-  /** Why it is one, where that is not its expiry. */
+  /** Why it is a leftover, if not by its expiry. */
   reason?: string;
-  /** Where it is, on clouds with regions. */
+  /** Its region, on clouds with regions. */
   region?: string;
-  /** Where it is, on clouds with projects. */
+  /** Its project, on clouds with projects. */
   place?: string;
   /** Why it could not be removed. */
   problem?: string;

@@ -1,5 +1,5 @@
-// `tests`: the acceptance tests on the builder.
-import { goTo, tellBuilders } from "../bake.ts";
+// `tests`: runs the acceptance tests on the builder.
+import { goTo, reportBuilders } from "../bake.ts";
 import type { Verb } from "../verb.ts";
 
 export const tests: Verb = {
@@ -11,6 +11,6 @@ export const tests: Verb = {
   async run({ session, options, output }) {
     const stack = await session.stack(options);
     const outcome = await goTo(stack, "tested", "testing", output, ({ tests: before }) => before);
-    await tellBuilders(stack, outcome, "./ci-images create-image", output);
+    await reportBuilders(stack, outcome, "./ci-images create-image", output);
   },
 };

@@ -1,5 +1,5 @@
-// `up`: a builder that runs.
-import { goTo, tellBuilders } from "../bake.ts";
+// `up`: starts a builder.
+import { goTo, reportBuilders } from "../bake.ts";
 import type { Verb } from "../verb.ts";
 
 export const up: Verb = {
@@ -15,7 +15,7 @@ again; one that is gone is replaced by a fresh one.`,
   ],
   async run({ session, options, output }) {
     const stack = await session.stack(options);
-    await tellBuilders(
+    await reportBuilders(
       stack,
       await goTo(stack, "builder", "starting the builder", output),
       "./ci-images bootstrap",

@@ -1,14 +1,14 @@
-// The clouds whose accounts can be tested, and what that costs.
+// The clouds whose accounts can be tested, and the cost.
 
-/** One of them. */
+/** A cloud to test. */
 export interface AccountTest {
   /** As in the stack setting `cloud`. */
   cloud: string;
   /** The stack's file in the project. */
   file: string;
-  /** Settings that keep it cheap, unless the stack's file says otherwise. */
+  /** Settings that keep it cheap, unless the stack's file has others. */
   small: object;
-  /** For people, before it begins. */
+  /** The cost, shown before the test begins. */
   cost: string;
 }
 
@@ -16,7 +16,7 @@ const machines =
   "Four machines run for some minutes each (two builders, two trial machines), and two images are there for as long. All of them carry the name\n" +
   "of a stack of their own and the tag purpose=ci-images-test-account, and every machine ends itself after an hour, whatever happens.";
 
-/** By what `--cloud` says. */
+/** By the value of `--cloud`. */
 export const accounts: Record<string, AccountTest | undefined> = {
   ec2: {
     cloud: "ec2",

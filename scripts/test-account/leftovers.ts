@@ -1,9 +1,9 @@
-// What a stack of ours has in an account, whatever its expiry and whatever a state knows of it.
+// Everything that a stack of ours has in an account, whatever its expiry and the state.
 import { findCloud } from "../../components/clouds.ts";
 import { functions } from "../../provider/registry.ts";
 import type { Context, FunctionType } from "../../provider/resource.ts";
 
-/** Whose things to look for. */
+/** Whose resources to look for. */
 export interface Owner {
   /** Pulumi's project. */
   project: string;
@@ -18,7 +18,7 @@ interface Leftover {
   problem?: string;
 }
 
-/** All machines and what belongs to them may have expired by then. */
+/** A time by which all machines and what belongs to them have expired. */
 const longAfter = 10 * 365 * 24 * 3600 * 1000;
 
 const context: Context = { progress: () => {}, signal: new AbortController().signal };
@@ -33,10 +33,10 @@ function ask<T>(cloud: string, name: string, inputs: object): Promise<T> {
 }
 
 /**
- * Looks for everything that carries the stack's labels: machines with what belongs to them, and images, proven or not.
+ * Finds everything with the stack's labels: machines with what belongs to them, and images, proven or not.
  * @param own The cloud's own settings.
- * @param remove Removes what it finds, but proven images: those are the state's to remove.
- * @returns one line for each thing; none when nothing is there.
+ * @param remove Removes what it finds, except proven images, which the state removes.
+ * @returns one line for each; empty if there is nothing.
  */
 export async function findLeftovers(
   cloud: string,

@@ -1,17 +1,18 @@
-// The short life of a stack in an account: one line for each step, a verdict in the end, and nothing left behind.
+// A stack's short life in an account: one line per step, a verdict at the end, and nothing left behind.
 import { rm } from "node:fs/promises";
 import { makePlace, TemporaryStack, type Run } from "../../cli/temporary-stack.ts";
 import { findLeftovers } from "./leftovers.ts";
 
-/** Every machine ends itself after that. */
+/** Every machine ends itself after this time. */
 const maxLifetime = "1 hour";
 
 /** A step that failed, or was interrupted. */
 class Failed extends Error {}
 
 /**
- * Bakes, looks for changes, edits, destroys and looks for leftovers. After a failure or Ctrl-C it still destroys.
- * @param settings Of the stack: those of the cloud, `sshFrom` and `bastion`.
+ * Bakes, checks for changes, edits the recipe, destroys, and checks for leftovers. Always destroys, even after a
+ * failure or Ctrl-C.
+ * @param settings The stack's settings: those of the cloud, `sshFrom` and `bastion`.
  * @returns the exit status: 0 when every step passed and nothing is left, 130 after an interruption.
  */
 export async function testAccount(
@@ -50,7 +51,7 @@ export async function testAccount(
   } catch (error) {
     verdict = (error as Error).message;
   }
-  // From here on nothing is interrupted any more.
+  // Nothing can be interrupted from here on.
   stack.isCleaningUp = true;
   const left = await cleanUp(stack, look);
   for (const signal of signals) process.off(signal, interrupt);
@@ -68,7 +69,9 @@ export async function testAccount(
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Destroys the stack, more than once if need be, and then removes what carries its labels. @returns what is left. */
+/**
+ * Destroys the stack, more than once if necessary, and then removes everything with its labels. @returns what is left.
+ */
 async function cleanUp(stack: AccountStack, look: (remove?: boolean) => Promise<string[]>): Promise<string[]> {
   await stack.run("cancel", "--yes");
   const destroy = async () => {
@@ -92,7 +95,7 @@ async function cleanUp(stack: AccountStack, look: (remove?: boolean) => Promise<
       for (const line of found) console.log(`  found ${line}; removing it`);
       await look(true);
       const left = await look();
-      // It is a fault, also when it could be mended.
+      // It counts as a fault even if it could be cleaned up.
       if (destroyed)
         throw new Failed(`pulumi destroy left ${found.join(", ")}${left.length > 0 ? "" : " (now removed)"}`);
       return left;
@@ -112,7 +115,7 @@ function recipe(distribution: string, content: string): object {
   };
 }
 
-/** A stack whose commands are interrupted in order: once each, and none while cleaning up. */
+/** A stack whose commands are interrupted cleanly: once each, and never during cleanup. */
 class AccountStack extends TemporaryStack {
   isInterrupted = false;
   isCleaningUp = false;
@@ -122,7 +125,7 @@ class AccountStack extends TemporaryStack {
     return super.begin(recipe, settings);
   }
 
-  /** Ctrl-C: the engine ends what it is doing; a second one changes nothing. */
+  /** Ctrl-C: the engine finishes its current operations; a second one has no effect. */
   interrupt(): void {
     console.log(
       this.isCleaningUp || this.isInterrupted ? "still cleaning up: please wait" : "interrupted: cleaning up",
@@ -132,7 +135,7 @@ class AccountStack extends TemporaryStack {
     this.running?.kill("SIGINT");
   }
 
-  /** A process group of its own, or the terminal's Ctrl-C would reach it as well, and end it in the middle of cleaning up. */
+  /** In its own process group: otherwise the terminal's Ctrl-C would reach it, too, and end it during cleanup. */
   override start(...words: string[]) {
     const running = super.start(...words);
     this.running = running;
@@ -143,7 +146,7 @@ class AccountStack extends TemporaryStack {
     return true;
   }
 
-  /** Runs one step and says how it went. */
+  /** Runs one step and prints its result. */
   async step<T>(what: string, act: () => Promise<T>): Promise<T> {
     if (this.isInterrupted && !this.isCleaningUp) throw new Failed("interrupted");
     const begun = Date.now();
@@ -163,7 +166,7 @@ class AccountStack extends TemporaryStack {
     return this.succeed("preview", "--expect-no-changes", "--diff");
   }
 
-  /** The ids of the images that the outputs name. */
+  /** The ids of the images in the outputs. */
   async image(): Promise<string> {
     const { images = {} } = (await this.outputs()) as { images?: object };
     const text = JSON.stringify(images);

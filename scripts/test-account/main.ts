@@ -1,5 +1,6 @@
-// `npm run test:account -- --cloud ec2|gce|openstack`: does all of this work in your account? Bakes a small image, looks whether nothing
-// changes, edits the recipe, destroys everything, and looks for leftovers. Whatever happens, Ctrl-C included, it cleans up.
+// `npm run test:account -- --cloud ec2|gce|openstack`: tests everything in your account. Bakes a small image, checks
+// that nothing changes, edits the recipe, destroys everything, and checks for leftovers. Always cleans up, even after
+// Ctrl-C.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
@@ -32,7 +33,7 @@ async function main(): Promise<void> {
   process.exitCode = await testAccount(account.cloud, settings, values.distribution);
 }
 
-/** What the stack's file says of its cloud and of the way to its machines, and a small disk unless it says otherwise. */
+/** The settings of the stack's file for its cloud and for connections, with a small disk by default. */
 async function settingsOf(file: string, { cloud, small }: AccountTest): Promise<Record<string, unknown>> {
   let text: string;
   try {

@@ -1,12 +1,12 @@
-// What all stand-ins have in common with every Pulumi plugin: serve gRPC on a free port of the loopback interface,
-// print the port as the first line, and end with the engine.
+// Common to all Pulumi plugins: serves gRPC on a free port of the loopback interface, prints the port as the first
+// line, and ends with the engine.
 import grpc from "@grpc/grpc-js";
 
 /**
- * Serves until the engine ends, however it ends: it interrupts its plugins when it is done, and when it is killed the
- * pipe to our standard input breaks.
+ * Serves until the engine ends in any way: it interrupts its plugins when it is done, and if it is killed, the pipe to
+ * our standard input breaks.
  * @param {grpc.ServiceDefinition} service
- * @param {grpc.UntypedServiceImplementation} implementation Methods that are not in it answer "unimplemented".
+ * @param {grpc.UntypedServiceImplementation} implementation Missing methods answer "unimplemented".
  * @param {() => void} [cleanUp] Ends what the plugin started; called once, before the process exits.
  * @returns {Promise<void>} when the port has been printed.
  */
@@ -21,7 +21,7 @@ export async function serve(service, implementation, cleanUp = () => {}) {
   process.stdin.once("end", end);
   process.stdin.once("error", end);
   process.stdin.resume();
-  // With the engine gone nobody reads our output; that must not keep us from cleaning up.
+  // Without the engine nobody reads our output; that must not prevent the cleanup.
   process.stdout.on("error", end);
   process.stderr.on("error", end);
   process.stdout.write(`${port}\n`);
@@ -30,11 +30,11 @@ export async function serve(service, implementation, cleanUp = () => {}) {
 /**
  * Serves on a free port of the loopback interface.
  * @param {grpc.ServiceDefinition} service
- * @param {grpc.UntypedServiceImplementation} implementation Methods that are not in it answer "unimplemented".
+ * @param {grpc.UntypedServiceImplementation} implementation Missing methods answer "unimplemented".
  * @returns {Promise<{ server: grpc.Server, port: number }>}
  */
 export async function listen(service, implementation) {
-  // The engine sets no limit on the size of a message either.
+  // The engine has no limit on message size either.
   const server = new grpc.Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
   server.addService(service, implementation);
   /** @type {number} */
@@ -47,7 +47,7 @@ export async function listen(service, implementation) {
 }
 
 /**
- * Makes a method of a gRPC service out of an async function; what it throws is the call's error, with its message alone.
+ * Makes a gRPC method from an async function; a thrown error becomes the call's error, with only its message.
  * @template Request, Response
  * @param {(request: Request, call: grpc.ServerUnaryCall<Request, Response>) => Promise<Response> | Response} method
  * @returns {grpc.handleUnaryCall<Request, Response>}

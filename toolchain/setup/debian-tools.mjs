@@ -1,5 +1,5 @@
-// The programs that baking on stack `local` and the tests need from the distribution: which package, why, and what shows
-// that it is there. Checked by looking for files, which takes no time; dpkg is not asked.
+// The programs that baking on stack `local` and the tests need from the distribution: each with its package, its
+// reason, and a file that proves it is installed. Only checks files, which takes no time; dpkg is not asked.
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { findOnPath } from "../environment.mjs";
@@ -15,7 +15,7 @@ import { run, say, withLock } from "./run.mjs";
  * @property {"test" | "long-test"} [only] Needed by the tests only, or by the long tests only.
  */
 
-/** @typedef {"start" | "test" | "long-test"} Purpose What for: each needs what the one before it needs, and more. */
+/** @typedef {"start" | "test" | "long-test"} Purpose Each purpose includes the needs of those before it. */
 
 /** @type {DebianTool[]} */
 export const debianTools = [
@@ -65,10 +65,10 @@ export const debianTools = [
   { name: "postgresql", proof: "/usr/lib/postgresql", reason: "a shared backend of the long tests", only: "long-test" },
 ];
 
-/** Where tools lie that a user's PATH may not have. */
+/** Folders with tools that a user's PATH may lack. */
 const systemDirectories = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/** How old the package lists may be before they are fetched anew, in milliseconds. */
+/** How old the package lists may be before they are updated, in milliseconds. */
 const oldestLists = 24 * 60 * 60 * 1000;
 
 /**
@@ -86,10 +86,10 @@ export function missingTools(purpose, environment) {
 }
 
 /**
- * Installs what is missing, by apt-get.
+ * Installs missing packages with apt-get.
  * @param {Purpose} purpose
  * @param {NodeJS.ProcessEnv} environment
- * @throws {ToolProblem} where this computer is not Debian or Ubuntu, or we are not root, with the command to run.
+ * @throws {ToolProblem} if this computer is not Debian or Ubuntu, or we are not root, with the command to run.
  */
 export async function installDebianTools(purpose, environment) {
   if (missingTools(purpose, environment).length === 0) return;
@@ -99,7 +99,7 @@ export async function installDebianTools(purpose, environment) {
     if (missing.length === 0) return; // The setup that we waited for has installed them.
     for (const { name, reason } of missing) say(`the Debian package ${name} is missing (${reason})`);
     const env = { ...environment, DEBIAN_FRONTEND: "noninteractive" };
-    // Another apt may be at work, such as the system's own updates: wait for it instead of failing.
+    // Another apt may be running, such as the system's own updates: wait for it.
     const patient = ["-q", "-o", "DPkg::Lock::Timeout=600"];
     if (listsAreStale()) {
       say("fetching apt's package lists, which are missing or older than a day");

@@ -1,5 +1,5 @@
-// Runs Pulumi's own installer: node download-pulumi.mjs VERSION FOLDER. A process of its own, because loading the
-// Automation API takes a second that only this needs, and so that it can be given a time limit.
+// Runs Pulumi's own installer: node download-pulumi.mjs VERSION FOLDER. A separate process, because only it needs the
+// Automation API, which takes a second to load, and so that it can have a time limit.
 import automation from "@pulumi/pulumi/automation/index.js";
 import { SemVer } from "semver";
 

@@ -1,4 +1,4 @@
-// The npm packages: installed when they are not what package-lock.json says.
+// Installs the npm packages if they differ from package-lock.json.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readJson, readJsonIfThere } from "../json.mjs";
@@ -8,10 +8,10 @@ import { run, say, withLock } from "./run.mjs";
 /** @typedef {{ packages: Record<string, LockedPackage> }} Lock */
 
 /**
- * Compares what is to be installed with npm's own record of what is. The files' times say nothing: a fresh clone's
+ * Compares package-lock.json with npm's own record of the installation. The files' times are no help: a fresh clone's
  * package-lock.json is always newer than a restored node_modules.
  * @param {string} directory The project's folder.
- * @returns {string | undefined} why the packages must be installed; undefined when they need not.
+ * @returns {string | undefined} why the packages must be installed; undefined if they need not.
  */
 export function whyNpmPackages(directory) {
   const wanted = /** @type {Lock} */ (readJson(join(directory, "package-lock.json")));
@@ -22,7 +22,7 @@ export function whyNpmPackages(directory) {
   for (const [path, { version, optional, devOptional, peer }] of Object.entries(wanted.packages)) {
     if (path === "") continue;
     const found = installed.packages[path];
-    // What is optional is left out where it does not fit this computer.
+    // Optional packages are skipped if they don't fit this computer.
     if (found === undefined && (optional || devOptional || peer)) continue;
     if (found === undefined) return `package-lock.json has ${path}, which is not installed`;
     if (found.version !== version) return `package-lock.json has ${path} ${version}, installed is ${found.version}`;
@@ -35,7 +35,7 @@ const commands = ["ci-images", "pulumi", "tsx"];
 
 /**
  * @param {string} directory
- * @returns {string | undefined} which command is missing, as npm does not put it in its record.
+ * @returns {string | undefined} which command is missing; npm's record doesn't include commands.
  */
 function whyCommands(directory) {
   const missing = commands.find((name) => !existsSync(join(directory, "node_modules/.bin", name)));
@@ -43,7 +43,7 @@ function whyCommands(directory) {
 }
 
 /**
- * Runs `npm ci` where it is needed.
+ * Runs `npm ci` if necessary.
  * @param {string} directory
  */
 export async function installNpmPackages(directory) {
@@ -53,7 +53,7 @@ export async function installNpmPackages(directory) {
     const reason = why();
     if (reason === undefined) return; // The setup that we waited for has installed them.
     say(`installing the npm packages with npm ci: ${reason}`);
-    // No package here needs its install script; some would compile or download something that is optional.
+    // No package here needs its install script; some would compile or download something optional.
     const options = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
     await run("npm", ["ci", ...options], { cwd: directory });
   });

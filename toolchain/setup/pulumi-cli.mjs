@@ -1,4 +1,4 @@
-// The Pulumi CLI: the user's own where there is one, else Pulumi's download, else a build from its Go module.
+// The Pulumi CLI: the user's own if there is one, else Pulumi's download, else a build from its Go module.
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { execFileSync, spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
@@ -7,14 +7,14 @@ import { ToolProblem } from "../problem.mjs";
 import { compareVersions, installedCli, projectDirectory, pulumiHome, pulumiVersion } from "../versions.mjs";
 import { run, say, withLock } from "./run.mjs";
 
-/** The oldest Go that can fetch by itself the newer one that go.mod asks for. */
+/** The oldest Go that can download the newer one that go.mod requires. */
 const oldestGo = "1.21";
 
-/** How long Pulumi's download may take, in milliseconds: it has about 100 MB. */
+/** Time limit for Pulumi's download of about 100 MB, in milliseconds. */
 const downloadTime = 600_000;
 
 /**
- * Installs the CLI where there is none.
+ * Installs the CLI if there is none.
  * @param {NodeJS.ProcessEnv} environment
  * @returns {Promise<string>} the CLI's path.
  */
@@ -41,10 +41,10 @@ export async function installPulumiCli(environment) {
 }
 
 /**
- * Pulumi's own installer, by way of its Automation API. It fills a folder of its own, which gets the name under which
- * it is looked for when it is complete: what a crash leaves behind is never taken for a CLI.
+ * Runs Pulumi's own installer, through its Automation API. It fills a separate folder, which is renamed once complete:
+ * what a crash leaves behind is never mistaken for a CLI.
  * @param {NodeJS.ProcessEnv} environment
- * @returns {string | undefined} why it failed; undefined when it is done.
+ * @returns {string | undefined} why it failed; undefined on success.
  */
 function download(environment) {
   say(`downloading the Pulumi CLI ${pulumiVersion} from Pulumi`);

@@ -1,4 +1,4 @@
-// Running other programs during setup, telling the user what is done and why, and keeping two setups apart.
+// Runs other programs during setup, reports what is done and why, and keeps two setups apart.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
@@ -6,7 +6,7 @@ import { dirname } from "node:path";
 import { ToolProblem } from "../problem.mjs";
 
 /**
- * Says what is done and why, in one line.
+ * Prints what is done and why, in one line.
  * @param {string} line
  */
 export function say(line) {
@@ -14,11 +14,11 @@ export function say(line) {
 }
 
 /**
- * Runs a program with its output passed on.
+ * Runs a program and passes its output on.
  * @param {string} program
  * @param {string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, output?: NodeJS.WriteStream | "inherit" }} [options] `output`: where its
- *   standard output goes; by default to ours.
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, output?: NodeJS.WriteStream | "inherit" }} [options] `output`:
+ * receives its standard output; ours by default.
  * @throws {ToolProblem} when it can't be started or fails, with the command as it can be typed.
  */
 export async function run(program, args, options = {}) {
@@ -42,10 +42,10 @@ export async function run(program, args, options = {}) {
 }
 
 /**
- * Does something while no other setup does, in whatever clone of the project. The lock is the kernel's (flock), held by
- * a helper process whose input is a pipe from us: however we end, it ends with us, and no stale lock can stay.
+ * Runs `work` while no other setup runs, in any clone of the project. The lock is the kernel's (flock), held by a
+ * helper process whose input is a pipe from us: it ends with us in any case, so no stale lock remains.
  * @template Result
- * @param {string} file The lock file; it is made, and stays.
+ * @param {string} file The lock file; it is created, and stays.
  * @param {() => Promise<Result>} work
  * @returns {Promise<Result>}
  */

@@ -22,7 +22,7 @@ import { run, say } from "./run.mjs";
 /** The salt in a stack's settings. */
 const saltLine = /^encryptionsalt: *(.*)\n?/m;
 
-/** What a new stack `local` is set to; docs/settings.md lists every key. */
+/** The settings of a new stack `local`; docs/settings.md lists every key. */
 const localSettings = `\
 # The embedded cloud: containers and disks on this computer, no account needed. docs/settings.md lists every key.
 config:
@@ -32,15 +32,15 @@ config:
   ci-images:keep: "1"
 `;
 
-/** The stack that needs no account. Stacks of clouds are made by whoever has the account. */
+/** The stack that needs no account. Users create the clouds' stacks themselves. */
 export const localStack = "local";
 
 /**
- * Refuses a state directory that belongs to another user, before anything looks into it: what can't be entered seems to be empty.
- * Nothing, when the user chose a backend.
+ * Refuses a state directory that belongs to another user, before anything reads it: an inaccessible directory looks
+ * empty. Does nothing if the user chose a backend.
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} environment
- * @throws {ToolProblem} with whose it is and what to do.
+ * @throws {ToolProblem} with the owner and the cure.
  */
 export function refuseForeignState(projectDirectory, environment) {
   if (!usesDefaultState(projectDirectory, environment)) return;
@@ -57,7 +57,7 @@ export function refuseForeignState(projectDirectory, environment) {
 }
 
 /**
- * What of the state this user may not use.
+ * The part of the state that this user may not use.
  * @param {string} directory
  * @param {string} passphraseFile
  * @returns {string | undefined} the first such path.
@@ -95,10 +95,10 @@ function isForbidden(path, access) {
 }
 
 /**
- * Makes the directory and the passphrase where they are missing. Nothing, when the user chose a backend.
+ * Creates the directory and the passphrase if they are missing. Does nothing if the user chose a backend.
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} environment
- * @param {(line: string) => void} [tell] Where what is done is said.
+ * @param {(line: string) => void} [tell] Receives progress lines.
  * @throws {ToolProblem} when the directory is another user's, or its passphrase is lost.
  */
 export function prepareState(projectDirectory, environment, tell = say) {
@@ -138,7 +138,7 @@ function makeDirectory(directory) {
 }
 
 /**
- * Takes other users' rights away; only the owner can.
+ * Removes other users' permissions; only the owner can.
  * @param {string} path
  * @param {number} mode
  */
@@ -149,11 +149,11 @@ function makePrivate(path, mode) {
 }
 
 /**
- * Takes the salts of a passphrase that is gone out of the stacks' files: with them Pulumi would call the new one incorrect.
+ * Removes the salts of a lost passphrase from the stacks' files: with them Pulumi would call the new one incorrect.
  * @param {string} projectDirectory
  * @param {string} passphraseFile Where the passphrase was.
  * @param {(line: string) => void} tell
- * @throws {ToolProblem} where one of the files holds secrets, which nothing but that passphrase can read.
+ * @throws {ToolProblem} if one of the files holds secrets, which only that passphrase can read.
  */
 function forgetSalts(projectDirectory, passphraseFile, tell) {
   const stackFiles = readdirSync(projectDirectory).filter((name) => /^Pulumi\..+\.yaml$/.test(name));
@@ -207,7 +207,7 @@ export function releaseSettings(stack, projectDirectory, environment, tell = say
 }
 
 /**
- * The passphrase that the user has set; undefined when it is none, or can't be read, which Pulumi reports.
+ * The passphrase that the user has set; undefined if there is none or it can't be read, which Pulumi reports.
  * @param {NodeJS.ProcessEnv} environment
  */
 function chosenPassphrase(environment) {
@@ -245,11 +245,11 @@ function hasStacks(directory) {
 }
 
 /**
- * Makes a stack where it is missing, in whatever backend is used.
- * @param {string} name `local`, whose settings are made, too, or one that has settings.
+ * Creates a stack if it is missing, in the current backend.
+ * @param {string} name `local`, whose settings are created, too, or a stack that has settings.
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} environment
- * @param {(line: string) => void} [tell] Where what is done is said.
+ * @param {(line: string) => void} [tell] Receives progress lines.
  */
 export async function prepareStack(name, projectDirectory, environment, tell = say) {
   const project = join(projectDirectory, "Pulumi.yaml");

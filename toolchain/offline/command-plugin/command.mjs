@@ -1,4 +1,4 @@
-// command:remote:Command: running one command over SSH.
+// command:remote:Command: runs one command over SSH.
 import { once } from "node:events";
 import { dial } from "../../../common/ssh-dial.mjs";
 import { Lines, Tail } from "./output.mjs";
@@ -21,12 +21,12 @@ import { Lines, Tail } from "./output.mjs";
  */
 
 /**
- * Where a resource's messages go.
+ * Receives a resource's messages.
  * @typedef {object} Log
  * @property {(line: string) => void} status Shows a line of progress beside the resource.
  * @property {(message: string) => void} warning
  * @property {(message: string) => void} error
- * @property {() => Promise<void> | undefined} [room] What a command's output has to wait for, when messages come too fast.
+ * @property {() => Promise<void> | undefined} [room] What a command's output must wait for if messages come too fast.
  */
 
 /** @typedef {{ stdout: string, stderr: string }} Output */
@@ -34,17 +34,17 @@ import { Lines, Tail } from "./output.mjs";
 /** Bytes of each output that a resource keeps in its state; the official plugin keeps all. */
 const mostKept = 1024 * 1024;
 
-/** Bytes of what a command printed that its error shows; the official plugin shows all. */
+/** Bytes of a command's output shown in its error; the official plugin shows all. */
 const mostInError = 64 * 1024;
 
 /**
- * Runs a command and returns what it printed, without one newline at the end.
+ * Runs a command and returns its output, without one newline at the end.
  * @param {CommandState} state
  * @param {string} command
  * @param {AbortSignal} signal Ends the command, by closing its session.
  * @param {Log} log
  * @returns {Promise<Output>}
- * @throws {Error} in the official plugin's words when the command fails, with the last of what it printed.
+ * @throws {Error} with the official plugin's message when the command fails, and the end of its output.
  */
 export async function runCommand(state, command, signal, log) {
   const client = await dial(state.connection, signal, log.status);
@@ -72,7 +72,7 @@ export async function runCommand(state, command, signal, log) {
     return { stdout: kept.stdout.text().replace(/\n$/, ""), stderr: kept.stderr.text().replace(/\n$/, "") };
   } finally {
     client.end();
-    // An end that the machine does not answer must not keep the connection open.
+    // A close that the machine doesn't answer must not keep the connection open.
     setTimeout(() => client.destroy(), 1000).unref();
   }
 }
@@ -82,15 +82,16 @@ export async function runCommand(state, command, signal, log) {
  * @property {Record<string, string>} [environment]
  * @property {string} [stdin]
  * @property {AbortSignal} signal
- * @property {(kind: "stdout" | "stderr", data: Buffer) => Promise<void> | undefined | void} onOutput What it returns holds up the command.
+ * @property {(kind: "stdout" | "stderr", data: Buffer) => Promise<void> | undefined | void} onOutput The command waits
+ * for the returned promise.
  */
 
 /**
- * Runs one command in a session of its own.
+ * Runs one command in its own session.
  * @param {import("ssh2").Client} client
  * @param {string} command
  * @param {SessionOptions} options
- * @returns {Promise<string | undefined>} what went wrong, in the words of Go's SSH library; undefined when all is well.
+ * @returns {Promise<string | undefined>} what went wrong, in the words of Go's SSH library; undefined if all is well.
  */
 function runSession(client, command, { environment, stdin = "", signal, onOutput }) {
   return new Promise((resolve, reject) => {
@@ -121,7 +122,7 @@ function runSession(client, command, { environment, stdin = "", signal, onOutput
         else status = `Process exited with status ${exitStatus(name)} from signal ${name?.replace(/^SIG/, "")}`;
       });
       channel.on("close", onClose);
-      // A command that does not read its input closes the channel under our hands; its exit status says how it went.
+      // A command that doesn't read its input may close the channel early; its exit status tells the result.
       channel.on("error", () => {});
       channel.end(stdin);
     });
@@ -129,10 +130,10 @@ function runSession(client, command, { environment, stdin = "", signal, onOutput
 }
 
 /**
- * Gives each part of the streams to somebody who may hold them up: both, or one would overtake the other.
+ * Passes each chunk of both streams to a consumer that may pause them: both, or one would overtake the other.
  * @param {{ stdout: import("node:stream").Readable, stderr: import("node:stream").Readable }} streams
  * @param {SessionOptions["onOutput"]} take
- * @returns {Promise<unknown>} when the streams have ended and all is taken.
+ * @returns {Promise<unknown>} when the streams have ended and everything is consumed.
  */
 function passOn({ stdout, stderr }, take) {
   const both = [stdout, stderr];
@@ -157,8 +158,9 @@ export function abortReason(signal) {
 }
 
 /**
+ * The exit status for a signal, as in shells.
  * @param {string | undefined} signal e.g. `SIGTERM`.
- * @returns {number} 128 and the signal's number, as shells have it.
+ * @returns {number} 128 plus the signal's number.
  */
 function exitStatus(signal = "") {
   /** @type {Record<string, number>} */
@@ -167,14 +169,14 @@ function exitStatus(signal = "") {
 }
 
 /**
- * The variables to set for the command: `environment`, and the previous run's output. An SSH server takes only what its
- * AcceptEnv names, and the SSH library can't ask whether it did; so a first, tiny session looks.
+ * The variables to set for the command: `environment`, and the previous run's output. An SSH server only accepts what
+ * its AcceptEnv names, and the SSH library can't report that; so a first, tiny session checks.
  * @param {import("ssh2").Client} client
  * @param {CommandState} state
  * @param {AbortSignal} signal
  * @param {Log} log
  * @returns {Promise<Record<string, string>>}
- * @throws {Error} when a variable of `environment` is refused; for the previous output a warning is all.
+ * @throws {Error} when a variable of `environment` is refused; for the previous output it only warns.
  */
 async function acceptedEnvironment(client, state, signal, log) {
   const wanted = { ...state.environment };

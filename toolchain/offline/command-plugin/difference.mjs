@@ -1,11 +1,11 @@
-// What changed between a resource's old and new inputs, in the paths and kinds that the engine shows in a preview.
+// The differences between a resource's old and new inputs, with the paths and kinds that the engine shows in a preview.
 import { isDeepStrictEqual } from "node:util";
 import { isObject, revealAll } from "./values.mjs";
 
 /** @typedef {"add" | "delete" | "update"} Kind */
 
 /**
- * Compares two sets of inputs. Secretness alone is no change.
+ * Compares two sets of inputs. Becoming secret, or no longer secret, is no change.
  * @param {import("./values.mjs").Properties} olds
  * @param {import("./values.mjs").Properties} news
  * @returns {Map<string, Kind>} by path: `connection.host`, `triggers[1]`.

@@ -1,16 +1,17 @@
-// The way of messages to the engine: in order, one call at a time, and where many lines have gathered meanwhile, as many as fit into a
-// call. A command that prints faster than the engine takes lines is held up, so that they never fill the memory.
+// Sends messages to the engine: in order, one call at a time; if many lines have gathered meanwhile, as many as fit
+// into a call. A command that prints faster than the engine accepts lines is paused, so that they never fill the
+// memory.
 
 /** Bytes of lines in one call; the official plugin's limit for one line is 64 KiB as well. */
 const mostInCall = 64 * 1024;
 
 /**
- * So many waiting lines still go one by one: of a call with several the engine's plain output may show but one. Only a command that prints
- * faster than the engine takes lines gets them joined.
+ * Up to this many waiting lines are sent one by one: of a call with several lines, the engine's plain output may only
+ * show one. Lines are only joined for a command that prints faster than the engine accepts them.
  */
 const mostOneByOne = 100;
 
-/** Bytes that may wait before {@link EngineLines.room} makes a command wait. */
+/** Bytes that may wait before {@link EngineLines.room} pauses a command. */
 const mostWaiting = 1024 * 1024;
 
 /** @typedef {{ severity: number, text: string, ephemeral: boolean }} Message */
@@ -39,19 +40,19 @@ export class EngineLines {
     this.#sending ??= this.#send();
   }
 
-  /** @returns {Promise<void> | undefined} undefined when there is room; else what to wait for before more is added. */
+  /** @returns {Promise<void> | undefined} undefined if there is room; else what to wait for before adding more. */
   room() {
     if (this.#bytes <= mostWaiting) return undefined;
     return new Promise((resolve) => this.#held.push(resolve));
   }
 
-  /** Ends when all messages have arrived. */
+  /** Resolves when all messages have arrived. */
   async sent() {
     while (this.#sending) await this.#sending;
   }
 
   async #send() {
-    // What comes in the same moment goes together.
+    // Messages of the same moment are sent together.
     await new Promise((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0) {
       await this.#call(this.#take());
@@ -60,7 +61,7 @@ export class EngineLines {
     this.#sending = undefined;
   }
 
-  /** @returns {Message} the next message; of many lines of progress all that fit into one call. */
+  /** @returns {Message} the next message; or, of many progress lines, all that fit into one call. */
   #take() {
     const [first] = this.#waiting;
     const isJoined = first.ephemeral && this.#waiting.length > mostOneByOne;

@@ -1,8 +1,9 @@
-// A stand-in for Pulumi's command plugin 1.2.1, for computers where the official one can't be had (it is downloaded as
-// a binary and is no Go module that a registry has). It knows command:remote:Command,
-// with the same inputs, outputs and behaviour, so that a stack can go from one to the other and back. The official
-// plugin is used wherever it is installed (toolchain/environment.mjs).
+// A substitute for Pulumi's command plugin 1.2.1, for computers that can't get the official one (it is a binary
+// download, and no Go module in a registry). It implements command:remote:Command with the same inputs, outputs and
+// behaviour, so that a stack can switch between the two. The official plugin is used if it is installed
+// (toolchain/environment.mjs).
 //
+// The engine starts it as `pulumi-resource-command ENGINE-ADDRESS`.
 // The engine starts it as `pulumi-resource-command ENGINE-ADDRESS`.
 import grpc from "@grpc/grpc-js";
 import engine from "@pulumi/pulumi/proto/engine_pb.js";
@@ -25,7 +26,7 @@ const engineClient =
     ? undefined
     : new engineService.EngineClient(engineAddress, grpc.credentials.createInsecure());
 
-/** Aborted when the engine cancels the deployment: every open session ends, and none is opened any more. */
+/** Aborted when the engine cancels the deployment: every open session ends, and no more are opened. */
 const cancelled = new AbortController();
 
 /**
@@ -72,8 +73,8 @@ function find(urn) {
 const { path: logPath, responseDeserialize: readLogAnswer } = engineService.EngineService.log;
 
 /**
- * Calls the engine's Log. The message is put behind the other fields as the bytes it is: protobuf's own JavaScript takes longer for a
- * text than all the rest of its way from the builder.
+ * Calls the engine's Log. Appends the message to the other fields as raw bytes: protobuf's own JavaScript takes longer
+ * to encode a text than the rest of its way from the builder.
  * @param {import("@grpc/grpc-js").Client} client
  * @param {import("@pulumi/pulumi/proto/engine_pb.js").LogRequest} request Without its message.
  * @param {string} text
@@ -97,9 +98,10 @@ function sendLog(client, request, text, done) {
 }
 
 /**
- * The way to the user for one call.
+ * The message channel of one call.
  * @param {string} urn
- * @returns {import("./command.mjs").Log & { sent: () => Promise<void> }} `sent` ends when all messages have arrived.
+ * @returns {import("./command.mjs").Log & { sent: () => Promise<void> }} `sent` resolves when all messages have
+ * arrived.
  */
 function logFor(urn) {
   const lines = new EngineLines(({ severity, text, ephemeral }) => {
@@ -107,7 +109,7 @@ function logFor(urn) {
     request.setSeverity(/** @type {0 | 1 | 2 | 3} */ (severity));
     request.setUrn(urn);
     request.setEphemeral(ephemeral);
-    // A line that gets lost because the engine is gone concerns nobody any more.
+    // A line lost because the engine is gone doesn't matter.
     return new Promise((resolve) => (engineClient ? sendLog(engineClient, request, text, resolve) : resolve()));
   });
   const { INFO, WARNING, ERROR } = engine.LogSeverity;
@@ -121,11 +123,11 @@ function logFor(urn) {
 }
 
 /**
- * Does one call's work in its circumstances, and answers when all its messages have arrived.
+ * Does one call's work, and answers when all its messages have arrived.
  * @template Result
  * @param {string} urn
  * @param {boolean} preview
- * @param {number} timeout Seconds, out of the resource's customTimeouts; 0 is no limit.
+ * @param {number} timeout Seconds, from the resource's customTimeouts; 0 is no limit.
  * @param {(circumstances: import("./resources.mjs").Circumstances) => Promise<Result>} work
  */
 async function within(urn, preview, timeout, work) {
@@ -168,7 +170,7 @@ function diff(request) {
   response.setHasdetaileddiff(true);
   for (const [path, kind] of changes) {
     const entry = new provider.PropertyDiff();
-    // `triggers` as a whole, given or taken away, is no element of it, so the SDK's rule does not see it.
+    // Adding or removing `triggers` as a whole changes no element of it, so the SDK's rule doesn't see it.
     const replace = path === "triggers";
     const names = { add: kinds.ADD, delete: kinds.DELETE, update: kinds.UPDATE };
     const replacing = { add: kinds.ADD_REPLACE, delete: kinds.DELETE_REPLACE, update: kinds.UPDATE_REPLACE };
@@ -224,7 +226,8 @@ async function update(request) {
 
 /** @param {provider.DeleteRequest} request */
 async function remove(request) {
-  // Earlier versions of ci-images declared copies, and a bake that failed then has them in its state: what was copied stays.
+  // Earlier versions of ci-images declared copies, and a bake that failed then has them in its state: the copied files
+  // stay.
   if (parse(request.getUrn()).type === "command:remote:CopyToRemote") return new Empty();
   const state = toProperties(request.getProperties());
   const { resource } = find(request.getUrn());
@@ -233,7 +236,7 @@ async function remove(request) {
 }
 
 /**
- * There is nothing to look at: a command leaves no object behind.
+ * Returns the state unchanged: a command leaves nothing behind to read.
  * @param {provider.ReadRequest} request
  */
 function read(request) {

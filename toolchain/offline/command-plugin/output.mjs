@@ -1,6 +1,6 @@
-// What a command prints: whole lines for the engine as they come, and its end for the resource's outputs and errors.
+// A command's output: whole lines for the engine as they arrive, and the end for the resource's outputs and errors.
 
-/** Characters of a line that go to the engine at once: progress bars know no line breaks. */
+/** Line length at which a line is sent unfinished: progress bars have no line breaks. */
 const longestLine = 32 * 1024;
 
 /** Cuts output into lines. */
@@ -49,7 +49,7 @@ export class Tail {
   add(data) {
     this.#parts.push(data);
     this.#bytes += data.length;
-    // Not at once, or every further part would move all of them.
+    // Not every time, or each chunk would copy them all.
     if (this.#bytes > 2 * this.#most) this.#cut();
   }
 
@@ -58,7 +58,7 @@ export class Tail {
     if (this.#bytes > this.#most) this.#cut();
     const text = Buffer.concat(this.#parts).toString("utf8");
     if (this.#dropped === 0) return text;
-    // From the first whole line on.
+    // Starting with the first whole line.
     return `[${this.#dropped} bytes before this are left out]\n${text.slice(text.indexOf("\n") + 1)}`;
   }
 

@@ -1,4 +1,5 @@
-// What the engine can ask about each resource, in plain values: create, update, delete. main.mjs speaks the protocol.
+// The engine's operations on each resource, with plain values: create, update, delete. main.mjs implements the
+// protocol.
 import { randomBytes } from "node:crypto";
 import { runCommand } from "./command.mjs";
 import { revealAll, unknownValue } from "./values.mjs";
@@ -23,7 +24,7 @@ import { revealAll, unknownValue } from "./values.mjs";
  */
 
 /**
- * The outputs are the inputs, which thereby stay as secret as they were, and what the command printed.
+ * The outputs are the inputs, which keep their secretness, and the command's output.
  * @type {Resource}
  */
 const command = {

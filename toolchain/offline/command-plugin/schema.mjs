@@ -1,5 +1,4 @@
-// What the resources take, as the schema of the official plugin 1.2.1 has it, and the check of a program's inputs
-// against it.
+// The resources' inputs, from the schema of the official plugin 1.2.1, and the check of a program's inputs.
 import { isObject, isSecret, isUnknown, reveal, secret } from "./values.mjs";
 
 /** @typedef {import("./values.mjs").Value} Value */
@@ -48,10 +47,10 @@ export const resources = {
 };
 
 /**
- * Checks a resource's inputs, fills in the defaults and marks what is always secret.
+ * Checks a resource's inputs, fills in the defaults and marks properties that are always secret.
  * @param {Properties} inputs
  * @param {Record<string, Field>} fields
- * @param {string} [path] Where the inputs are, for messages: empty for the resource itself.
+ * @param {string} [path] The inputs' path, for messages: empty for the resource itself.
  * @returns {{ inputs: Properties, failures: Failure[] }}
  */
 export function check(inputs, fields, path = "") {
@@ -104,7 +103,7 @@ function checkValue(given, field, property) {
     return { value: given, failures };
   }
   const matches = field.type === "array" ? Array.isArray(plain) : typeof plain === field.type;
-  // The value itself may be a secret: the message names its kind only.
+  // The value may be a secret: the message only names its kind.
   if (!matches) return fail(`expected ${article(field.type)}, found ${describe(plain)}`);
   if (field.oneOf !== undefined && !field.oneOf.includes(/** @type {string} */ (plain)))
     return fail(`expected one of ${field.oneOf.join(", ")}, found ${JSON.stringify(plain)}`);

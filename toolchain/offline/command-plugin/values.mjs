@@ -1,5 +1,5 @@
-// Property values as the engine sends them: plain JSON in which secrets and unknown values are marked by
-// signatures. The signatures are part of Pulumi's protocol (sdk/go/common/resource/sig).
+// Property values as sent by the engine: plain JSON in which secrets and unknown values are marked by signatures. The
+// signatures are part of Pulumi's protocol (sdk/go/common/resource/sig).
 
 /** @typedef {unknown} Value Anything that JSON can hold, with the signatures below for what it can't. */
 /** @typedef {Record<string, Value>} Properties */
@@ -7,7 +7,7 @@
 const signatureKey = "4dabf18193072939515e22adb298388d";
 const secretSignature = "1b47061264138c4ac30d75fd1eb44270";
 
-/** Stands for a value that is not known before the update runs. */
+/** A value that is not known before the update runs. */
 export const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /**
@@ -42,7 +42,7 @@ export function secret(value) {
 }
 
 /**
- * The value itself, at the top only.
+ * The value itself; only the top level is revealed.
  * @param {Value} value
  * @returns {Value}
  */
@@ -51,7 +51,7 @@ export function reveal(value) {
 }
 
 /**
- * The value itself, with everything in it revealed too: for use, never for an answer to the engine.
+ * The value with everything in it revealed: for use, never for an answer to the engine.
  * @param {Value} value
  * @returns {Value}
  */

@@ -1,4 +1,4 @@
-// `pulumi about` and `pulumi install`: which npm packages a program has, and installing them.
+// For `pulumi about` and `pulumi install`: lists a program's npm packages, and installs them.
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import grpc from "@grpc/grpc-js";
@@ -6,7 +6,7 @@ import language from "@pulumi/pulumi/proto/language_pb.js";
 import { readJson } from "../../json.mjs";
 
 /**
- * Answers which npm packages are installed, out of npm's own record of the installation.
+ * Lists the installed npm packages, from npm's own record of the installation.
  * @param {language.GetProgramDependenciesRequest} request
  */
 export function programDependencies(request) {
@@ -32,7 +32,7 @@ export function programDependencies(request) {
 }
 
 /**
- * Runs `npm ci`, with its output passed on.
+ * Runs `npm ci` and passes its output on.
  * @param {grpc.ServerWritableStream<language.InstallDependenciesRequest, language.InstallDependenciesResponse>} call
  */
 export function installDependencies(call) {

@@ -1,9 +1,9 @@
-// A stand-in for Pulumi's Node.js language host, for computers where the official one can't be had (it comes with the
-// CLI's download and is no Go module that could be built). It can run a program, and no more: it generates no code,
-// links no packages and runs no plugins. The official host is used wherever it is installed (toolchain/environment.mjs).
+// A substitute for Pulumi's Node.js language host, for computers that can't get the official one (it is part of the
+// CLI's download, and no Go module that could be built). It only runs a program: it generates no code, links no
+// packages and runs no plugins. The official host is used if it is installed (toolchain/environment.mjs).
 //
-// The engine starts it as `pulumi-language-nodejs ENGINE-ADDRESS`. What is printed here and by the program is shown to
-// the user, line by line.
+// The engine starts it as `pulumi-language-nodejs ENGINE-ADDRESS`. Its output and the program's is shown to the user,
+// line by line.
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -17,15 +17,15 @@ import { installDependencies, programDependencies } from "./dependencies.mjs";
 import { nodeOptions } from "./options.mjs";
 
 /**
- * The programs that are running. There is one at a time as the engine works today; but nothing in the protocol says so.
+ * The running programs. Today's engine runs one at a time, but the protocol doesn't guarantee that.
  * @type {Set<import("node:child_process").ChildProcess>}
  */
 const programs = new Set();
 
-/** The exit status of a program that has told the user what is wrong by itself; see @pulumi/pulumi/cmd/run. */
+/** The exit status of a program that has reported its error itself; see @pulumi/pulumi/cmd/run. */
 const bailStatus = 32;
 
-/** How long a program may take to end by itself after it was interrupted, in milliseconds; as in the official host. */
+/** How long an interrupted program may take to end by itself, in milliseconds; as in the official host. */
 const graceTime = 5000;
 
 const engineAddress = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
@@ -66,8 +66,8 @@ async function run(request) {
 }
 
 /**
- * The arguments of @pulumi/pulumi/cmd/run, as the official host gives them. It puts a proxy between program and engine
- * for old SDKs that called the engine synchronously (`--sync`); today's don't.
+ * The arguments of @pulumi/pulumi/cmd/run, as the official host gives them. That host puts a proxy between program and
+ * engine for old SDKs that called the engine synchronously (`--sync`); today's don't.
  * @param {language.RunRequest} request
  * @param {language.ProgramInfo} info
  */
@@ -92,7 +92,7 @@ function programArguments(request, info) {
 }
 
 /**
- * The stack's configuration under the keys that the SDK reads: `project:name` becomes `project:config:name`.
+ * The stack's configuration with the SDK's keys: `project:name` becomes `project:config:name`.
  * @param {language.RunRequest} request
  */
 function configuration(request) {
@@ -106,14 +106,14 @@ function configuration(request) {
 }
 
 /**
- * Runs node with its output passed on.
+ * Runs node and passes its output on.
  * @param {string[]} args
  * @param {NodeJS.ProcessEnv} environment
  * @returns {Promise<number | NodeJS.Signals>} the exit status, or the signal that ended it.
  */
 function runNode(args, environment) {
   return new Promise((resolve, reject) => {
-    // In a process group of its own, so that what the program started can be ended with it.
+    // In its own process group, so that everything the program started can be ended with it.
     const program = spawn(process.execPath, args, {
       env: environment,
       stdio: ["ignore", "pipe", "pipe"],
@@ -123,7 +123,7 @@ function runNode(args, environment) {
     program.stdout.pipe(process.stdout, { end: false });
     program.stderr.pipe(process.stderr, { end: false });
     program.once("error", reject);
-    // `close` and not `exit`: all of the output has been passed on by then.
+    // `close` rather than `exit`: by then all output has been passed on.
     program.once("close", (code, signal) => {
       programs.delete(program);
       resolve(signal ?? code ?? 0);
@@ -141,7 +141,7 @@ function endPrograms(signal) {
     try {
       process.kill(-program.pid, signal);
     } catch (error) {
-      // It ended between our look and the signal.
+      // It ended between the check and the signal.
       if (/** @type {NodeJS.ErrnoException} */ (error).code !== "ESRCH") throw error;
     }
   }
@@ -156,8 +156,8 @@ await serve(
   languageService.LanguageRuntimeService,
   {
     handshake: unary(() => new language.LanguageHandshakeResponse()),
-    // Nothing: an answer would make the engine download plugins, and this stand-in is for where that is not possible.
-    // What is needed is found on PATH, or the engine names it when a resource asks for it.
+    // Empty: an answer would make the engine download plugins, which isn't possible where this substitute is used.
+    // Plugins are found on PATH, or the engine names them when a resource needs one.
     getRequiredPlugins: unary(() => new language.GetRequiredPluginsResponse()),
     getRequiredPackages: unary(() => new language.GetRequiredPackagesResponse()),
     getPluginInfo: unary(() => {

@@ -1,12 +1,12 @@
-// Takes a command line apart: several verbs in one line, and the old tool's spelling (`cloud:ec2 up`, `it:cloud=ec2`).
+// Splits a command line into verbs: several on one line, and the old tool's spelling (`cloud:ec2 up`, `it:cloud=ec2`).
 import { nearest } from "../common/nearest.ts";
 import { UsageError } from "./verb.ts";
 
-/** What has to be known of a verb to tell its words from the next verb. */
+/** What is needed to tell a verb's words from the next verb. */
 export interface VerbShape {
   name: string;
   aliases?: readonly string[];
-  /** How many operands it takes. */
+  /** The number of operands it takes. */
   operands: number;
   takesAllWords?: boolean;
   /** Whether an option (`-o`, `--output`) is followed by its value. */
@@ -15,21 +15,21 @@ export interface VerbShape {
 
 /** One verb with its words. */
 export interface Segment {
-  /** The verb's own name, whatever the spelling. */
+  /** The verb's own name, in any spelling. */
   verb: string;
   words: string[];
 }
 
-/** What the old tool set before a verb: `cloud:ec2 region:us-west-2 distribution:centos7 up`. */
+/** The old tool's options before a verb: `cloud:ec2 region:us-west-2 distribution:centos7 up`. */
 const oldOptions = ["cloud", "region", "distribution"];
 
 /**
- * Splits a command line at its verbs. Options before the first verb hold for all of them.
+ * Splits a command line at its verbs. Options before the first verb apply to all of them.
  * @param verbs All verbs.
- * @param isCommonValue Whether an option that stands before any verb is followed by its value.
+ * @param isCommonValue Whether an option before any verb is followed by its value.
  * @throws UsageError for a word that is no verb, with the nearest one.
  */
-export function splitWords(
+export function splitCommandLine(
   words: readonly string[],
   verbs: readonly VerbShape[],
   isCommonValue: (option: string) => boolean,
@@ -79,7 +79,7 @@ export function splitWords(
   return segments.map(({ verb, words: own }) => ({ verb, words: [...common, ...own] }));
 }
 
-/** `create_image` and `create-image` are one. */
+/** `create_image` and `create-image` are the same. */
 function findVerb(word: string, verbs: readonly VerbShape[]): VerbShape | undefined {
   return verbs.find(({ name, aliases = [] }) => name === word || aliases.includes(word));
 }
@@ -97,7 +97,7 @@ function oldSpelling(word: string, verbs: readonly VerbShape[]): { verb?: VerbSh
   const verb = findVerb(head, verbs);
   if (!verb) return undefined;
   if (verb.takesAllWords) return { verb, words: ["--", tail] };
-  // The old tool's way to have a comma in a value: `\,`.
+  // The old tool's escape for a comma in a value: `\,`.
   const parts = tail.split(/(?<!\\),/).map((part) => part.replaceAll("\\,", ","));
   const pairs = parts.map((part) => /^([\w-]+)=(.+)$/s.exec(part) ?? wrongPart(word, part));
   return { verb, words: pairs.flatMap(([, key, value]) => [`--${key.replaceAll("_", "-")}`, value]) };

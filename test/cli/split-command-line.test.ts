@@ -1,6 +1,6 @@
 // The command line taken apart: several verbs in one line, options before them, and the old tool's spelling.
 import assert from "node:assert/strict";
-import { splitWords, type VerbShape } from "../../cli/split-words.ts";
+import { splitCommandLine, type VerbShape } from "../../cli/split-command-line.ts";
 
 const values = ["--cloud", "--region", "--distribution", "-o"];
 const takesValue = (option: string) => values.includes(option);
@@ -14,7 +14,7 @@ const verbs: VerbShape[] = [
   { name: "help", operands: 1, takesAllWords: true, takesValue },
 ];
 const split = (...words: string[]) =>
-  splitWords(words, verbs, takesValue).map(({ verb, words: own }) => [verb, ...own]);
+  splitCommandLine(words, verbs, takesValue).map(({ verb, words: own }) => [verb, ...own]);
 
 describe("the words of a command line", () => {
   it("are split at the verbs, and options before the first hold for all", () => {
