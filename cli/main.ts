@@ -133,8 +133,8 @@ function report(error: unknown, output: Output): number {
     output.note(`ci-images: ${error.message}`);
     return status.wrongUsage;
   }
-  const failure = error as Error & { words?: string[]; wasTold?: boolean };
-  if (failure.wasTold) {
+  const failure = error as Error & { words?: string[]; wasReported?: boolean };
+  if (failure.wasReported) {
     output.note(`pulumi ${failure.words![0]} failed; the cause is above`);
   } else if (error instanceof UserError || error instanceof ToolProblem || failure.name === "PulumiFailure") {
     output.note(failure.message);
