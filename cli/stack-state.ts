@@ -27,7 +27,10 @@ export interface StagedBuilder {
   power: string;
 }
 
-/** An image of the stack's outputs, with its place: `["local", "debian12"]`, `["aws", "us-west-2", "rocky9"]`. */
+/**
+ * An image of the stack's outputs, with its place: `["local", "debian12"]`, `["aws", "us-west-2", "rocky9"]`; if the
+ * stack has several recipes, `["local", "docker-debian12"]`.
+ */
 export interface OutputImage {
   place: string[];
   image: { recipe: string; builtAt: string; id?: string; path?: string; disk?: string; bytes?: number };
@@ -91,6 +94,36 @@ export class StackState {
     return imagesOf(this.outputs.images ?? {}, []);
   }
 
+  /** The recipes' names, by worker image. An older version noted none, and knew one recipe. */
+  get recipeOf(): Record<string, string> {
+    const workers = this.ofType("ci-images:index:WorkerImage");
+    return Object.fromEntries(
+      workers.flatMap(({ urn, outputs: { recipeName } }) =>
+        typeof recipeName === "string" ? [[urn.split("::").at(-1)!, recipeName] as const] : [],
+      ),
+    );
+  }
+
+  /** Whether a worker image is known to be no output: it is only built on, or baked here to be imported. */
+  isNoOutput(worker: string): boolean {
+    const found = this.ofType("ci-images:index:WorkerImage").find(({ urn }) => urn.endsWith(`::${worker}`));
+    return found?.outputs.recipeName !== undefined && found.outputs.outputKey === undefined;
+  }
+
+  /** The worker image that an output is of: places of several regions begin its name. */
+  workerOf({ place }: Pick<OutputImage, "place">): string {
+    const key = place.at(-1)!;
+    const workers = this.ofType("ci-images:index:WorkerImage").map(({ urn, outputs }) => {
+      return { name: urn.split("::").at(-1)!, key: outputs.outputKey };
+    });
+    const noted = workers.filter((worker) => worker.key === key);
+    const own = noted.find(({ name }) => name.startsWith(`${place.at(-2)}-`)) ?? noted[0];
+    if (own) return own.name;
+    // An older version noted no key: it is the worker image's name, perhaps after its place.
+    const withPlace = place.slice(-2).join("-");
+    return workers.some(({ name }) => name === withPlace) ? withPlace : key;
+  }
+
   /** The URNs of the acceptance tests on the builder. */
   get tests(): string[] {
     return this.ofType("command:remote:Command")
@@ -98,9 +131,11 @@ export class StackState {
       .filter((urn) => /-[0-9a-f]{8}-tests$/.test(urn));
   }
 
-  /** The folders of the images on this computer that the state has, proven or not. */
-  get folders(): string[] {
-    return this.ofType("ci-images:local:Image").map(({ outputs }) => String(outputs.path));
+  /** The images on this computer that the state has, proven or not: their folders and worker images. */
+  get folders(): { path: string; worker: string }[] {
+    return this.ofType("ci-images:local:Image").map(({ urn, outputs }) => {
+      return { path: String(outputs.path), worker: workerOfName(urn)!.worker };
+    });
   }
 
   /** The cloud images that the state has, including copies, proven or not; each cloud has its own types. */

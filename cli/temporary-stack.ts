@@ -99,15 +99,15 @@ export class TemporaryStack {
     }
   }
 
-  /** Rewrites the recipe. A string is written unchanged. */
-  async recipe(content: object | string): Promise<void> {
-    await writeFile(join(this.directory, "recipe.yaml"), typeof content === "string" ? content : dump(content));
+  /** Rewrites the recipe, or another one next to it. A string is written unchanged. */
+  async recipe(content: object | string, file = "recipe.yaml"): Promise<void> {
+    await writeFile(join(this.directory, file), typeof content === "string" ? content : dump(content));
   }
 
   /** Rewrites the stack's settings. */
   async settings(settings: Record<string, unknown>): Promise<void> {
     const all = {
-      recipe: join(this.directory, "recipe.yaml"),
+      ...(settings.recipes === undefined && { recipe: join(this.directory, "recipe.yaml") }),
       imageDirectory: this.images,
       verify: false,
       ...settings,

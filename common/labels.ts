@@ -16,6 +16,8 @@ export interface Labels {
   role: Role;
   /** The base image: an AMI id, a GCE image's name. */
   base: string;
+  /** The worker image, if the stack has several of a distribution: `debian12-docker`. */
+  worker?: string;
   /** When a machine, or an image that was never proven, may be swept; see {@link formatExpiry}. */
   expires?: string;
 }
@@ -40,6 +42,15 @@ export interface LabelRules {
     /** Whether only lower case is allowed, starting with a letter. */
     small: boolean;
   };
+}
+
+/** Whether labels, as the cloud has them, are those of a worker image. Where the stack has one of a distribution there is no label. */
+export function isOfWorker(
+  rules: LabelRules,
+  found: Readonly<Record<string, unknown>> | undefined,
+  worker: string | undefined,
+): boolean {
+  return found?.[labelKey(rules, "worker")] === (worker === undefined ? undefined : rules.value(worker));
 }
 
 /** A label's name in a cloud: `ci-images:recipe`, `ci-images-recipe`, `ci_images_recipe`. */

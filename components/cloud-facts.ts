@@ -26,6 +26,8 @@ export interface CloudFacts {
   readonly isHere?: boolean;
   /** The JSON schema of its own settings; undefined where it has none. */
   readonly settings?: Schema & { properties: Record<string, Schema> };
+  /** Those of its own settings that a recipe can have for itself, in a stack of several recipes. */
+  readonly recipeSettings?: readonly string[];
   /** One of its own settings without which nothing that was baked here can be imported, and what it is. */
   readonly importNeeds?: { readonly key: string; readonly allowed: string };
   /** The settings that `--region` means, by their keys in the stack's file; undefined where there are no regions. */

@@ -5,10 +5,20 @@ import type { PlanDescription } from "../provision/plan/explain.ts";
 import type { Inventory } from "../provision/builder/life-cycle-commands.ts";
 import type { Distribution } from "../provision/module.ts";
 import type { Plan } from "../provision/plan/plan.ts";
-import type { RecipeBase } from "../provision/recipe/recipe.ts";
+import type { RootBase } from "../provision/recipe/recipe.ts";
 import type { BuilderIdentity } from "../provision/builder/verification.ts";
 import type { Proxy } from "./shared/bastion.ts";
 import type { BakeStage } from "./stages.ts";
+
+/** The image of another recipe of the stack, in the same place, that a builder starts from. */
+export interface Tier {
+  /** The cloud that it is declared with: it knows what that image is made of. */
+  cloud: Cloud;
+  /** What the outputs say of it. It is known only when the image is proven. */
+  image: pulumi.Output<ImageOutput>;
+  /** What there has to be before it is proven: nothing of the bake may begin earlier. */
+  proven: pulumi.Resource[];
+}
 
 /** A base image with a pinned identity. */
 export interface Base {
@@ -18,6 +28,8 @@ export interface Base {
   description: string;
   /** A notice for the user about how it was found, e.g. that the mirror did not answer. */
   notice?: string;
+  /** What it is made of, where it is the image of another recipe of the stack. */
+  plan?: PlanDescription;
 }
 
 /** An existing image of this stack and distribution in the cloud. */
@@ -63,6 +75,11 @@ export interface ImageIdentity {
   distribution: Distribution;
   /** The recipe hash. */
   recipe: string;
+  /**
+   * The worker image's name, where the stack has several of the distribution: a label that tells their machines apart. Undefined for the
+   * one that is named after its distribution alone.
+   */
+  worker?: string;
   /** Prefix of the logical names of everything declared: place (if there are several), distribution and recipe. */
   prefix: string;
   /** The component that is the parent of everything declared. */
@@ -73,6 +90,8 @@ export interface ImageIdentity {
 export interface Bake extends ImageIdentity {
   plan: Plan;
   base: Base;
+  /** The image of another recipe that is the base. Its id takes the place of the base's. */
+  tier?: Tier;
   /** What the recipe hash is made from, to explain later changes. */
   description: PlanDescription;
   /** True if the builder is from an earlier `pulumi up`, which failed or ended at an earlier stage. */
@@ -205,8 +224,18 @@ export interface Cloud {
    * @param pinned The base to keep (stack setting `base: pinned`): that of the newest proven image.
    * @throws UserError when there is none.
    */
-  resolveBase(base: RecipeBase, distribution: Distribution, pinned?: Base): Promise<Base>;
-  survey(distribution: Distribution): Promise<Survey>;
+  resolveBase(base: RootBase, distribution: Distribution, pinned?: Base): Promise<Base>;
+  /**
+   * Called instead of `resolveBase` where the base is the image of another recipe, in the same place.
+   * @param below The cloud that it is declared with.
+   * @throws UserError when no builder can start from it.
+   */
+  buildOn?(distribution: Distribution, below: Cloud): void;
+  /**
+   * What the cloud has of the stack and distribution: images of all recipes, and the builders of one worker image.
+   * @param worker As of {@link ImageIdentity}.
+   */
+  survey(distribution: Distribution, worker?: string): Promise<Survey>;
   /**
    * Called before a bake is declared: refuses one that can't succeed, by throwing a UserError.
    * @param recipe The recipe's hash.

@@ -2,6 +2,7 @@
 import type { Bakery, Cloud } from "./cloud.ts";
 import { clouds, findCloud } from "./clouds.ts";
 import type { CloudFacts } from "./cloud-facts.ts";
+import { Once } from "./shared/once.ts";
 import type { Settings } from "./stack-settings.ts";
 import type { StackState } from "./life-cycle/stack-state.ts";
 
@@ -10,18 +11,25 @@ import type { StackState } from "./life-cycle/stack-state.ts";
  * @param S The stack's settings with the cloud's own.
  * @param projectDirectory What relative paths in the settings are relative to.
  * @param state What is under management: an image that the cloud has and the state does not was orphaned when the state was lost.
+ * @param once What the stack's recipes have in common: the clouds of each are objects of their own.
  * @throws UserError when the settings are not enough to know the places.
  */
 export type Opening<S extends Settings = Settings> = (
   settings: S,
   projectDirectory: string,
   state: StackState,
+  once: Once,
 ) => Promise<Cloud[]>;
 
 /** The places of the cloud that the settings name: {@link Opening}. */
-export async function openClouds(settings: Settings, projectDirectory: string, state: StackState): Promise<Cloud[]> {
+export async function openClouds(
+  settings: Settings,
+  projectDirectory: string,
+  state: StackState,
+  once = new Once(),
+): Promise<Cloud[]> {
   const open = await opening(findCloud(settings.cloud));
-  return await open(settings, projectDirectory, state);
+  return await open(settings, projectDirectory, state, once);
 }
 
 /** This computer, for a stack of another cloud whose setting `bakery` is `local`; else undefined. */
@@ -29,10 +37,11 @@ export async function openBakery(
   settings: Settings,
   projectDirectory: string,
   state: StackState,
+  once: Once,
 ): Promise<Bakery | undefined> {
   if (settings.bakery !== "local" || findCloud(settings.cloud).isHere) return undefined;
   const open = await opening(clouds.find(({ isHere }) => isHere)!);
-  const [here] = await open(settings, projectDirectory, state);
+  const [here] = await open(settings, projectDirectory, state, once);
   return here as Bakery;
 }
 

@@ -1,5 +1,6 @@
 // The stack's settings: the keys of Pulumi.<stack>.yaml under `ci-images:`, read once and checked as a whole. A cloud's
 // settings are under its name and described in its folder.
+import { normalize } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { priceForm, pricePattern } from "../common/price.ts";
 import { UserError, type Complaint } from "../common/user-error.ts";
@@ -28,8 +29,10 @@ export interface Settings {
    * project.
    */
   image?: string;
-  /** The recipe's path, relative to the project. */
+  /** The recipe's path, relative to the project; of several, the first one's. */
   recipe: string;
+  /** The recipes that the stack bakes side by side, in the order of the settings: one, unless `ci-images:recipes` is set. */
+  recipes: RecipeSettings[];
   /** Distributions to bake in place of the recipe's own. */
   distributions?: string[];
   /** `latest` bakes again when the base image has a newer version; `pinned` keeps the base of the newest image. */
@@ -71,8 +74,21 @@ export interface Settings {
   transforms?: string;
 }
 
+/** One recipe of a stack that bakes several, with the settings that it has for itself: those of a cloud are under the cloud's name. */
+export interface RecipeSettings extends Pick<Partial<Settings>, "keep" | "size" | "formats" | "distributions"> {
+  /** The recipe's path, relative to the project. */
+  recipe: string;
+  [cloud: string]: unknown;
+}
+
 const cidr =
   "^([0-9]{1,3}(\\.[0-9]{1,3}){3}/([0-9]|[12][0-9]|3[0-2])|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*/([0-9]{1,2}|1[01][0-9]|12[0-8]))$";
+
+// Checked with the recipe, whose keys they stand for.
+const size = { type: "string" };
+const formats = { type: "array", items: { type: "string" }, minItems: 1 };
+const distributions = { type: "array", items: { type: "string" }, minItems: 1 };
+const keep = { type: "integer", minimum: 0 };
 
 const schema: Schema & { properties: Record<string, Schema> } = {
   type: "object",
@@ -81,13 +97,11 @@ const schema: Schema & { properties: Record<string, Schema> } = {
     bakery: { enum: ["cloud", "local"], default: "cloud" },
     image: { type: "string", minLength: 1 },
     recipe: { type: "string", default: "provision/recipes/jenkins-worker.yaml" },
-    distributions: { type: "array", items: { type: "string" }, minItems: 1 },
+    distributions,
     base: { enum: ["latest", "pinned"], default: "latest" },
-    // Checked with the recipe's own keys, which they replace.
-    size: { type: "string" },
-    formats: { type: "array", items: { type: "string" }, minItems: 1 },
+    ...{ size, formats },
     layers: { type: "boolean", default: true },
-    keep: { type: "integer", minimum: 0, default: 1 },
+    keep: { ...keep, default: 1 },
     maxLifetime: { type: "string", default: "4 hours" },
     verify: {
       anyOf: [
@@ -127,7 +141,31 @@ export function settingNames(): string[] {
 function wholeSchema() {
   const cloud = { enum: clouds.map(({ name }) => name), default: clouds[0].name };
   const own = clouds.flatMap(({ name, settings }) => (settings ? [[name, { ...settings, default: {} }] as const] : []));
-  return { ...schema, properties: { cloud, ...schema.properties, ...Object.fromEntries(own) } };
+  const recipes = recipesSchema();
+  return { ...schema, properties: { cloud, ...schema.properties, recipes, ...Object.fromEntries(own) } };
+}
+
+/** The list of recipes, each with what can be set for it alone. */
+function recipesSchema(): Schema {
+  const own = clouds.flatMap(({ name, settings, recipeSettings = [] }) => {
+    const properties = recipeSettings.map((key) => [key, withoutDefault(settings!.properties[key])] as const);
+    return [
+      [name, { type: "object", additionalProperties: false, properties: Object.fromEntries(properties) }] as const,
+    ];
+  });
+  const properties = { recipe: { type: "string", minLength: 1 }, keep, size, formats, distributions };
+  const entry = { type: "object", additionalProperties: false, required: ["recipe"] };
+  return {
+    type: "array",
+    minItems: 1,
+    items: {
+      description: "a recipe's file, or a mapping with `recipe` and settings of its own",
+      anyOf: [
+        { type: "string", minLength: 1 },
+        { ...entry, properties: { ...properties, ...Object.fromEntries(own) } },
+      ],
+    },
+  };
 }
 
 /**
@@ -156,10 +194,29 @@ export function checkSettings<S extends Settings = Settings>(
   found: Record<string, unknown>,
 ): S {
   type Own = { architecture?: string; tunnel?: string; [key: string]: unknown };
-  type Raw = { maxLifetime: string; verify: unknown; bastion?: Parameters<typeof parseBastion>[0] };
+  type Raw = {
+    maxLifetime: string;
+    verify: unknown;
+    bastion?: Parameters<typeof parseBastion>[0];
+    recipes?: (string | RecipeSettings)[];
+  };
   const values = structuredClone(found) as unknown as Omit<Settings, keyof Raw> & Raw;
   const complaints = complaintsOf(wholeSchema(), values, where).map((complaint) => presentable(complaint, prefix));
-  const { maxLifetime, verify, bastion, ...rest } = values;
+  const { maxLifetime, verify, bastion, recipes, ...others } = values;
+  const rest = { ...others, recipes: listedRecipes(recipes ?? [others.recipe]) };
+  if (recipes !== undefined) {
+    for (const key of ["recipe", "image"]) {
+      if (found[key] === undefined) continue;
+      complaints.push({
+        where,
+        key: `${prefix}${key}`,
+        found: `set, beside ${prefix}recipes`,
+        allowed: "one of the two",
+      });
+    }
+    complaints.push(...listedTwice(rest.recipes, where, `${prefix}recipes`));
+    rest.recipe = rest.recipes[0]?.recipe ?? rest.recipe;
+  }
   const seconds = typeof maxLifetime === "string" ? parseDuration(maxLifetime) : undefined;
   if (typeof maxLifetime === "string" && (seconds === undefined || seconds < 60)) {
     const allowed = `at least one minute: ${durationForm}`;
@@ -195,6 +252,42 @@ export function checkSettings<S extends Settings = Settings>(
   const wanted = typeof verify === "boolean" ? { enabled: verify } : (verify as Partial<Verify>);
   const settings = { ...rest, maxLifetimeSeconds: seconds!, verify: { ...defaults, ...wanted } };
   return (bastion === undefined ? settings : { ...settings, bastion: parseBastion(bastion) }) as unknown as S;
+}
+
+/** A recipe that is only a file has no settings of its own. */
+function listedRecipes(listed: unknown): RecipeSettings[] {
+  if (!Array.isArray(listed)) return []; // the schema's complaint
+  return listed.map((each: string | RecipeSettings) => (typeof each === "string" ? { recipe: each } : each));
+}
+
+/** Complaints about files that stand in the list twice, however they are written. */
+function listedTwice(recipes: readonly RecipeSettings[], where: string, list: string): Complaint[] {
+  const files = recipes.map(({ recipe }) => (typeof recipe === "string" ? normalize(recipe) : undefined));
+  return files.flatMap((file, index) => {
+    const first = files.indexOf(file);
+    if (file === undefined || first === index) return [];
+    const found = `${recipes[index].recipe} again, which is ${list}[${first}]`;
+    return [{ where, key: `${list}[${index}]`, found, allowed: "each recipe once" }];
+  });
+}
+
+/**
+ * The settings that count for one recipe.
+ * @param own What the list of recipes has for it.
+ */
+export function settingsOf(settings: Settings, own: RecipeSettings): Settings {
+  const { recipe, keep, size, formats, distributions, ...clouds } = own;
+  const plain = { keep, size, formats, distributions };
+  const given = Object.entries(plain).filter(([, value]) => value !== undefined);
+  const all = { ...settings, recipe, ...Object.fromEntries(given) };
+  const merged = Object.entries(clouds).map(([cloud, values]) => {
+    return [cloud, { ...(settings as unknown as Record<string, object>)[cloud], ...(values as object) }];
+  });
+  return { ...all, ...(Object.fromEntries(merged) as object) };
+}
+
+function withoutDefault({ default: _, ...schema }: Schema): Schema {
+  return schema;
 }
 
 /** Keys as written in the file, without secret values. */

@@ -34,7 +34,8 @@ stack.`,
       const choice = { stack: place.name };
       const stack = await CommandStack.open(place.directory, choice, output, session.interrupted, place.environment);
       const { took } = await stack.up("building");
-      const [folder] = (await stack.state()).folders;
+      // Not that of a recipe below.
+      const folder = (await stack.state()).images[0].image.path!;
       const made = (await readdir(folder)).find((each) => each.endsWith(".tar.gz"))!;
       if (options.kernel) await copyFile(join(folder, made), target);
       else await keepRoot(join(folder, made), target);

@@ -3,6 +3,7 @@ import { UserError } from "../../common/user-error.ts";
 import { lookUpDistribution } from "../../provision/distributions.ts";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
 import { compareImages, type ComparedImage } from "../compare-generations.ts";
+import { chosenRecipe, recipeOption } from "../recipe-choice.ts";
 import { workerOfName, type StackState } from "../stack-state.ts";
 import type { Verb } from "../verb.ts";
 
@@ -26,15 +27,18 @@ with the one before; with one name, that one with the newest.`,
     { name: "[a]", what: "the older one" },
     { name: "[b]", what: "the newer one" },
   ],
-  examples: ["diff", "diff 1a2b3c4d", "diff 1a2b3c4d 5e6f7a8b"],
+  options: [recipeOption],
+  examples: ["diff", "diff --recipe docker", "diff 1a2b3c4d", "diff 1a2b3c4d 5e6f7a8b"],
   async run({ operands: [a, b], options, session, output }) {
     const stack = await session.stack({ stack: options.stack, cloud: options.cloud });
     const ids = options.distribution?.map((name) => lookUpDistribution(name)?.id ?? name);
-    const all = await generations(await stack.state());
+    const state = await stack.state();
+    const isMeant = chosenRecipe(state, options.recipe, stack.name);
+    const all = (await generations(state)).filter(({ worker }) => isMeant(worker));
     const fitting = ids ? all.filter(({ distribution }) => ids.includes(distribution)) : all;
     const [older, newer] = chosen(fitting, a, b, stack.name);
     const name = ({ recipe, builtAt }: GenerationContent) => `${recipe.slice(0, 8)} (${builtAt})`;
-    output.result(`${newer.distribution}: ${name(older)} => ${name(newer)}`);
+    output.result(`${newer.worker}: ${name(older)} => ${name(newer)}`);
     for (const line of compareImages(older, newer)) output.result(line);
   },
 };
@@ -48,14 +52,19 @@ async function generations(state: StackState): Promise<GenerationContent[]> {
 /** The images on this computer. */
 async function generationsHere(state: StackState): Promise<GenerationContent[]> {
   const { findImage } = await import("../../components/local/provider/disk/image-store.ts");
-  const found = await Promise.all(state.folders.map((folder) => findImage(folder)));
-  return found
-    .filter((image) => image !== undefined)
-    .map(({ manifest: { recipe, distribution, builtAt, plan, packages, files } }) => ({
-      ...{ recipe, distribution, worker: distribution, builtAt, packages },
-      plan: plan as unknown as PlanDescription,
-      bytes: files.reduce((sum, file) => sum + file.bytes, 0),
-    }));
+  const found = await Promise.all(
+    // One that is baked here to be imported is the same image there.
+    state.folders.map(async ({ path, worker }) => ({
+      worker: worker.replace(/^local-/, ""),
+      image: await findImage(path),
+    })),
+  );
+  return found.flatMap(({ worker, image }) => {
+    if (!image) return [];
+    const { recipe, distribution, builtAt, plan, packages, files } = image.manifest;
+    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+    return [{ recipe, distribution, worker, builtAt, packages, plan: plan as unknown as PlanDescription, bytes }];
+  });
 }
 
 /** The images in a cloud: the state has what their recipe hashes were made from, but not their packages. */
@@ -86,7 +95,8 @@ function chosen(all: readonly GenerationContent[], a: string | undefined, b: str
     throw new UserError({
       where: `stack ${stack}`,
       found: "there are several images",
-      cure: "name one: --distribution NAME, or name the generations",
+      allowed,
+      cure: "name one: --distribution NAME, --recipe NAME, or name the generations",
     });
   }
   const newer = b === undefined ? same[0] : named(b);

@@ -2,8 +2,10 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cloudNames, clouds } from "../../components/clouds.ts";
 import { UserError } from "../../common/user-error.ts";
-import { findDistribution } from "../../provision/distributions.ts";
+import { distributions, findDistribution } from "../../provision/distributions.ts";
+import type { Distribution } from "../../provision/module.ts";
 import type { ImageIds } from "../ci-platform.ts";
+import { chosenRecipe, recipeOption } from "../recipe-choice.ts";
 import type { OutputImage } from "../stack-state.ts";
 import { UsageError, type Verb } from "../verb.ts";
 
@@ -14,6 +16,7 @@ export const exportVerb: Verb = {
 disk's path.`,
   operands: [{ name: "[file]", what: "the YAML file; it is created if missing" }],
   options: [
+    recipeOption,
     { flags: "--jcasc", what: "print a Jenkins Configuration-as-Code cloud block instead" },
     { flags: "--dry-run", what: "only show what would change" },
   ],
@@ -21,7 +24,9 @@ disk's path.`,
   async run({ operands: [file], options, session, output }) {
     if (file === undefined && !options.jcasc) throw new UsageError("export: name a file, or pass --jcasc");
     const stack = await session.stack(options);
-    const { images } = await stack.state();
+    const state = await stack.state();
+    const isMeant = chosenRecipe(state, options.recipe, stack.name);
+    const images = state.images.filter((image) => isMeant(state.workerOf(image)));
     if (images.length === 0) {
       throw new UserError({
         where: `stack ${stack.name}`,
@@ -38,7 +43,7 @@ disk's path.`,
         const allowed = `a stack of ${cloudNames(clouds.filter((each) => each.jenkinsCloud))}`;
         throw new UserError({ where: "--jcasc", found, allowed });
       }
-      return output.result(jenkinsClouds(ids, (name) => findDistribution(name).loginUser).trimEnd());
+      return output.result(jenkinsClouds(ids, (key) => distributionOfKey(key).loginUser).trimEnd());
     }
     const before = existsSync(file) ? readFileSync(file, "utf8") : "";
     const after = withImageIds(file, before, ids);
@@ -50,7 +55,14 @@ disk's path.`,
   },
 };
 
-/** Ids by cloud, place and distribution. */
+/** The distribution of an image by its key in the outputs: `debian12`, `docker-debian12`. */
+function distributionOfKey(key: string): Distribution {
+  const fitting = distributions.filter(({ id }) => key.endsWith(`-${id}`));
+  // The longest: it may have a `-` of its own.
+  return fitting.sort((one, other) => other.id.length - one.id.length)[0] ?? findDistribution(key);
+}
+
+/** Ids by cloud, place and distribution; of several recipes, by `<recipe>-<distribution>`. */
 export function imageIds(images: readonly OutputImage[]): ImageIds {
   const ids: ImageIds = {};
   for (const { place, image } of images) {

@@ -32,6 +32,14 @@ export const publish: Verb = {
         cure: `name a cloud with --cloud: ${cloudNames(clouds.filter((each) => !each.isHere))}`,
       });
     }
+    if (stack.settings.get("recipes") !== undefined) {
+      throw new UserError({
+        where: stack.settings.path,
+        key: `${stack.project}:recipes`,
+        found: `set: the stack ${stack.name} bakes these recipes, and could not keep them beside an image`,
+        cure: `publish it in a stack of its own: --cloud ${cloud} --stack NAME`,
+      });
+    }
     stack.settings.set({ image: path });
     await bakeImage(stack, `publishing ${manifest.name} (recipe ${manifest.recipe.slice(0, 8)}) in ${cloud}`, output);
   },

@@ -6,13 +6,15 @@ import { UserError } from "../../common/user-error.ts";
 import { quote } from "../../provision/shell/shell.ts";
 import { lookUpDistribution } from "../../provision/distributions.ts";
 import { answers } from "../silent-builders.ts";
-import type { Login } from "../stack-state.ts";
+import { chosenRecipe, recipeOption } from "../recipe-choice.ts";
+import type { Login, StackState } from "../stack-state.ts";
 import type { Verb } from "../verb.ts";
 
 export const ssh: Verb = {
   name: "ssh",
   summary: "opens a terminal on the builder, or runs one command and returns its exit status; checks the host key",
   operands: [{ name: "[command...]", what: "the command to run; without one, opens a terminal" }],
+  options: [recipeOption],
   takesAllWords: true,
   whenStopped: "The builder keeps running.",
   leavesInterrupt: true,
@@ -20,7 +22,8 @@ export const ssh: Verb = {
   async run({ operands, options, session }) {
     const stack = await session.stack({ stack: options.stack, cloud: options.cloud });
     const state = await stack.state();
-    const login = chosen(state.logins, options.distribution, stack.name);
+    const isMeant = chosenRecipe(state, options.recipe, stack.name);
+    const login = chosen(state, isMeant, options.distribution, stack.name);
     const end = state.endOf(login);
     if (end !== undefined) {
       throw new UserError({
@@ -47,20 +50,29 @@ export const ssh: Verb = {
 /** Seconds that the builder has to answer. */
 const patience = 15;
 
-function chosen(logins: readonly Login[], distribution: readonly string[] | undefined, stack: string): Login {
+function chosen(
+  { logins, recipeOf }: StackState,
+  isMeant: (worker: string) => boolean,
+  distribution: readonly string[] | undefined,
+  stack: string,
+): Login {
   if (logins.length === 0) {
     throw new UserError({ where: `stack ${stack}`, found: "there is no builder", cure: "./ci-images up makes one" });
   }
   const ids = distribution?.map((name) => lookUpDistribution(name)?.id ?? name);
-  const fitting = ids
-    ? logins.filter(({ worker }) => ids.some((id) => worker === id || worker.endsWith(`-${id}`)))
-    : logins;
+  // The distribution is a part of the name: ORD-debian12, debian12-docker.
+  const isOf = (worker: string, id: string) => `-${worker}-`.includes(`-${id}-`);
+  const fitting = logins
+    .filter(({ worker }) => isMeant(worker))
+    .filter(({ worker }) => !ids || ids.some((id) => isOf(worker, id)));
   if (fitting.length === 1) return fitting[0];
+  const there = logins.map(({ worker }) => worker);
+  const recipes = [...new Set(there.flatMap((worker) => recipeOf[worker] ?? []))];
   throw new UserError({
     where: `stack ${stack}`,
-    found: fitting.length === 0 ? `there is no builder of ${ids!.join(", ")}` : "there are several builders",
-    allowed: logins.map(({ worker }) => worker).join(", "),
-    cure: "name one: --distribution NAME",
+    found: fitting.length > 0 ? "there are several builders" : `there is no builder of ${ids?.join(", ") ?? "it"}`,
+    allowed: there.join(", "),
+    cure: `name one: --distribution NAME${recipes.length > 1 ? `, --recipe NAME (${recipes.join(", ")})` : ""}`,
   });
 }
 

@@ -1,5 +1,7 @@
 // `status`: shows builders and images, and whether they are up to date.
 import { costSoFar, type Cost } from "../../common/price.ts";
+import type { PlanDescription } from "../../provision/plan/explain.ts";
+import { chosenRecipe, recipeOption } from "../recipe-choice.ts";
 import { answers } from "../silent-builders.ts";
 import type { CommandStack } from "../stack.ts";
 import type { Login, OutputImage, StackState } from "../stack-state.ts";
@@ -33,6 +35,22 @@ interface Layer {
   ran: string[];
 }
 
+/** An image as `--json` has it, beside what the outputs say of it. */
+interface ImageStatus {
+  place: string[];
+  recipe: string;
+  layer?: Layer;
+  upToDate?: boolean;
+  /** The recipes that it was made on top of, the nearest first. */
+  ancestry: Ancestor[];
+  [key: string]: unknown;
+}
+
+interface Ancestor {
+  name: string;
+  recipe: string;
+}
+
 /** All that `--json` prints. */
 interface Status {
   stack: string;
@@ -40,7 +58,7 @@ interface Status {
   stage: string;
   power: string;
   builders: BuilderStatus[];
-  images: { place: string[]; layer?: Layer; upToDate?: boolean; [key: string]: unknown }[];
+  images: ImageStatus[];
   /** Whether `up` would change no image; undefined at stage `none`, and when the program refused. */
   upToDate?: boolean;
   /** Whether the program refuses the recipe or the settings. */
@@ -52,19 +70,20 @@ interface Status {
 export const status: Verb = {
   name: "status",
   summary: "shows builders and images: state, address, age, cost (if known), recipe, up to date or why not",
-  options: [{ flags: "--json", what: "print JSON, and nothing else on standard output" }],
+  options: [{ flags: "--json", what: "print JSON, and nothing else on standard output" }, recipeOption],
   examples: ["status", "status --json | jq .images"],
   async run({ session, options, output }) {
     const stack = await session.stack(options);
-    const found = await statusOf(stack);
+    const found = await statusOf(stack, options.recipe);
     if (options.json) output.result(JSON.stringify(found, undefined, 2));
     else for (const line of describe(found)) output.result(line);
     return found.refused ? 1 : 0;
   },
 };
 
-async function statusOf(stack: CommandStack): Promise<Status> {
+async function statusOf(stack: CommandStack, recipe: unknown): Promise<Status> {
   const state = await stack.state();
+  const isMeant = chosenRecipe(state, recipe, stack.name);
   const { name: cloud, isHere } = stack.facts;
   const stage = stack.settings.text("stage", "image");
   const pricePerHour = isHere ? undefined : stack.settings.text("pricePerHour", "");
@@ -75,30 +94,48 @@ async function statusOf(stack: CommandStack): Promise<Status> {
   });
   // At stage none the recipe is not read, and the program lists what exists.
   const recipes = stage === "none" ? undefined : preview?.recipes;
-  const images = state.images.map(({ place, image }) => {
-    const now = recipes?.get(workerOf(place, recipes));
-    const layer = state.layerOf(image.path);
-    return { place, ...image, ...(layer && { layer }), upToDate: now === undefined ? undefined : now === image.recipe };
-  });
+  const published = state.images.filter((each) => isMeant(state.workerOf(each)));
+  const images = await Promise.all(
+    published.map(async ({ place, image }) => {
+      const now = recipes?.get(state.workerOf({ place }));
+      const ancestry = await ancestryOf(state, image);
+      const layer = state.layerOf(image.path);
+      const more = { ancestry, ...(layer && { layer }) };
+      return { place, ...image, ...more, upToDate: now === undefined ? undefined : now === image.recipe };
+    }),
+  );
+  // A recipe that is only built on, or baked to be imported, is no output.
   const isThere = ([worker, recipe]: [string, string]) =>
-    state.images.some(({ place, image }) => workerOf(place, recipes!) === worker && image.recipe === recipe);
+    !isMeant(worker) ||
+    state.isNoOutput(worker) ||
+    published.some((each) => state.workerOf(each) === worker && each.image.recipe === recipe);
+  const logins = state.logins.filter(({ worker }) => isMeant(worker));
   return {
     stack: stack.name,
     cloud,
     stage,
     power: stack.settings.text("power", "on"),
-    builders: await Promise.all(state.logins.map((login) => builderStatus(login, state, pricePerHour))),
+    builders: await Promise.all(logins.map((login) => builderStatus(login, state, pricePerHour))),
     images,
     upToDate: recipes && [...recipes].every(isThere),
     refused: preview === undefined,
-    why: preview ? preview.explanations.map(({ text }) => text) : ["the recipe or the settings are invalid, see above"],
+    why: preview
+      ? preview.explanations.filter(({ worker }) => isMeant(worker)).map(({ text }) => text)
+      : ["the recipe or the settings are invalid, see above"],
   };
 }
 
-/** The worker image that an output belongs to: `debian12`, or `ORD-debian12` if there are several places. */
-function workerOf(place: OutputImage["place"], workers: ReadonlyMap<string, string>): string {
-  const withPlace = place.slice(-2).join("-");
-  return workers.has(withPlace) ? withPlace : place.at(-1)!;
+/** What an image was made on top of: the manifest says so, of images in a cloud the stack's secret output `plans`. */
+async function ancestryOf(state: StackState, { recipe, path }: OutputImage["image"]): Promise<Ancestor[]> {
+  const named = ({ name, recipe }: Ancestor) => ({ name, recipe });
+  if (path === undefined) {
+    const { ancestorsOf } = await import("../../provision/plan/explain.ts");
+    const plan = ((state.outputs.plans ?? {}) as Record<string, PlanDescription>)[recipe] as
+      PlanDescription | undefined;
+    return plan ? ancestorsOf(plan).map(named) : [];
+  }
+  const { findImage } = await import("../../components/local/provider/disk/image-store.ts");
+  return (await findImage(path))?.manifest.ancestry ?? [];
 }
 
 /** @param pricePerHour Undefined if builders cost nothing, empty if the price is unknown. */
@@ -142,6 +179,33 @@ function costText(cost: Cost | undefined): string {
   return cost.currency === undefined ? "costs nothing" : `cost so far at most ${cost.amount} ${cost.currency}`;
 }
 
+/** Each image below the one that it was made on top of, where there is such a one. */
+export function imageTree(images: readonly ImageStatus[]): string[] {
+  const isAt = (place: readonly string[]) => (other: ImageStatus) => {
+    return place.slice(0, -1).join(" ") === other.place.slice(0, -1).join(" ");
+  };
+  const parentOf = ({ place, ancestry }: ImageStatus) =>
+    images.find((other) => other.recipe === ancestry[0]?.recipe && isAt(place)(other));
+  const branch = (image: ImageStatus, indent: string): string[] => [
+    `${indent}${imageText(image)}`,
+    ...images.filter((each) => parentOf(each) === image).flatMap((each) => branch(each, `${indent}  `)),
+  ];
+  return images
+    .filter((image) => !parentOf(image))
+    .flatMap((image) => {
+      // What it was made of may be gone, or no output.
+      const below = image.ancestry.map(({ name, recipe }) => `${name} ${recipe.slice(0, 8)}`).join(" on ");
+      const [first, ...rest] = branch(image, "");
+      return [below === "" ? first : `${first}, made on ${below}`, ...rest];
+    });
+}
+
+function imageText({ place, recipe, builtAt, disk, id, layer, upToDate: isCurrent }: ImageStatus): string {
+  const verdict = isCurrent === undefined ? "" : isCurrent ? ", up to date" : ", out of date";
+  const where = [disk ?? id].filter((each) => typeof each === "string").join("");
+  return `image ${place.join(" ")}: ${where}, recipe ${recipe.slice(0, 8)}, built ${String(builtAt)}${layerText(layer)}${verdict}`;
+}
+
 function describe({ stack, cloud, stage, power, builders, images, upToDate, why }: Status): string[] {
   const lines = [`stack ${stack} (${cloud}), stage ${stage}${power === "off" ? ", power off" : ""}`];
   for (const each of builders) {
@@ -163,13 +227,7 @@ function describe({ stack, cloud, stage, power, builders, images, upToDate, why 
     lines.push(`builder ${each.worker}: ${[each.state, ...facts].filter(Boolean).join(", ")}`);
   }
   if (builders.length === 0) lines.push("no builder");
-  for (const { place, recipe, builtAt, disk, id, layer, upToDate: isCurrent } of images) {
-    const verdict = isCurrent === undefined ? "" : isCurrent ? ", up to date" : ", out of date";
-    const where = [disk ?? id].filter((each) => typeof each === "string").join("");
-    lines.push(
-      `image ${place.join(" ")}: ${where}, recipe ${String(recipe).slice(0, 8)}, built ${String(builtAt)}${layerText(layer)}${verdict}`,
-    );
-  }
+  lines.push(...imageTree(images));
   if (images.length === 0) lines.push("no image");
   return [...lines, ...(upToDate ? [] : why)];
 }

@@ -1,5 +1,7 @@
 // `tests`: runs the acceptance tests on the builder.
 import { goTo, reportBuilders } from "../bake.ts";
+import { chosenRecipe, recipeOption } from "../recipe-choice.ts";
+import { workerOfName } from "../stack-state.ts";
 import type { Verb } from "../verb.ts";
 
 export const tests: Verb = {
@@ -7,10 +9,14 @@ export const tests: Verb = {
   aliases: ["test"],
   summary: "runs the acceptance tests on the builder, one line a check; exit status 1 if one fails",
   details: `The stack's stage becomes tested, so \`pulumi up\` does the same. Tests that have passed are run again.`,
-  examples: ["tests"],
+  options: [recipeOption],
+  examples: ["tests", "tests --recipe docker"],
   async run({ session, options, output }) {
     const stack = await session.stack(options);
-    const outcome = await goTo(stack, "tested", "testing", output, ({ tests: before }) => before);
+    const outcome = await goTo(stack, "tested", "testing", output, (state) => {
+      const isMeant = chosenRecipe(state, options.recipe, stack.name);
+      return state.tests.filter((urn) => isMeant(workerOfName(urn)!.worker));
+    });
     await reportBuilders(stack, outcome, "./ci-images create-image", output);
   },
 };

@@ -9,10 +9,11 @@ import { UserError } from "../../common/user-error.ts";
 import type { Inventory } from "../../provision/builder/life-cycle-commands.ts";
 import type { Distribution } from "../../provision/module.ts";
 import type { Plan } from "../../provision/plan/plan.ts";
-import type { RecipeBase } from "../../provision/recipe/recipe.ts";
+import type { RootBase } from "../../provision/recipe/recipe.ts";
 import type { BuilderIdentity } from "../../provision/builder/verification.ts";
 import { openBastion } from "../shared/bastion.ts";
 import { call } from "../shared/invoke.ts";
+import { Once } from "../shared/once.ts";
 import type {
   Bake,
   Base,
@@ -81,33 +82,32 @@ export class Ec2Cloud implements Cloud {
   private readonly instanceType: string;
   /** The preflight's result; undefined until it has run, since nothing declared before needs it. */
   private found?: Pick<Surroundings, "vpc" | "subnets" | "sshFrom" | "sshFromGroups" | "proxy">;
-  private readonly said = new Set<string>();
-  /** Looked up once: all distributions are reached the same way. */
-  private opened?: Promise<string[]>;
   /** Ids of base images by distribution. */
   private readonly bases = new Map<string, string>();
 
   /**
    * @param place The region.
    * @param ownKey The user's own key pair, from AWS_KEY_PAIR and AWS_KEY_FILENAME.
+   * @param once What it has in common with the clouds of the stack's other recipes.
    */
   constructor(
     private readonly settings: Ec2Stack,
     readonly place: string,
     private readonly state: StackState,
     private readonly ownKey: OwnKey | undefined,
+    private readonly once = new Once(),
   ) {
     const { diskSize, instanceType, architecture } = settings.ec2;
     this.sizeBytes = diskSize * 1024 ** 3;
     this.instanceType = instanceType ?? defaultTypes[architecture];
-    this.images = new Ec2Images(settings, state, place);
+    this.images = new Ec2Images(settings, state, place, once);
   }
 
   loginUser(distribution: Distribution): string | undefined {
     return this.settings.ec2.bases[distribution.id]?.user ?? loginUserOf(distribution);
   }
 
-  async resolveBase(_base: RecipeBase, distribution: Distribution, pinned?: Base): Promise<Base> {
+  async resolveBase(_base: RootBase, distribution: Distribution, pinned?: Base): Promise<Base> {
     if (pinned) return this.remember(distribution, pinned);
     const { architecture, bases } = this.settings.ec2;
     const source = baseSource(distribution, architecture, bases[distribution.id]);
@@ -119,13 +119,16 @@ export class Ec2Cloud implements Cloud {
       });
     }
     const query = { region: this.place, distribution: distribution.id, architecture, source };
-    return this.remember(distribution, await call<Base>("ci-images:ec2:resolveBase", query));
+    const ask = () => call<Base>("ci-images:ec2:resolveBase", query);
+    return this.remember(distribution, await this.once.get(`ec2 base ${JSON.stringify(query)}`, ask));
   }
 
-  async survey({ id: distribution }: Distribution): Promise<Survey> {
+  async survey({ id: distribution }: Distribution, worker?: string): Promise<Survey> {
     const owner = { project: pulumi.getProject(), stack: pulumi.getStack(), distribution };
-    const query = { region: this.place, copyTo: this.copyTo, ...owner };
-    const { useless, ...survey } = await call<Surveyed>("ci-images:ec2:survey", query);
+    const query = { region: this.place, copyTo: this.copyTo, ...owner, ...(worker !== undefined && { worker }) };
+    const { useless, ...survey } = await this.once.get(`ec2 survey ${JSON.stringify(query)}`, () =>
+      call<Surveyed>("ci-images:ec2:survey", query),
+    );
     return { ...survey, notices: this.images.useless.note(distribution, useless) };
   }
 
@@ -145,9 +148,11 @@ export class Ec2Cloud implements Cloud {
   }
 
   declareBuilder(bake: Bake): Ec2Machine {
-    const open = bake.stage !== "image";
-    const stays = { power: this.powerOf(bake), open, sealed: bake.sealed && !open };
-    return this.machine(bake, `${bake.prefix}-builder`, "builder", bake.base.id, [], stays);
+    const { tier, prefix, base, stage, sealed } = bake;
+    const open = stage !== "image";
+    const stays = { power: this.powerOf(bake), open, sealed: sealed && !open };
+    const image = tier ? tier.image.apply(({ id }) => id!) : base.id;
+    return this.machine(bake, `${prefix}-builder`, "builder", image, tier?.proven ?? [], stays);
   }
 
   declareSealing({ prefix, parent }: Bake, builder: Ec2Machine, after: pulumi.Resource): pulumi.Resource {
@@ -244,10 +249,14 @@ export class Ec2Cloud implements Cloud {
     return { [this.place]: own, ...Object.fromEntries(copies) };
   }
 
-  /** Prints a notice once, however many distributions there are. */
+  /** Prints a notice once, however many distributions and recipes there are. */
   private say(notice: string): void {
-    if (!this.said.has(notice)) void pulumi.log.info(notice);
-    this.said.add(notice);
+    void this.once.get(`ec2 says ${notice}`, () => pulumi.log.info(notice));
+  }
+
+  /** All machines are reached in the same way. */
+  private from(reached: Parameters<typeof findSshFrom>[1]): Promise<string[]> {
+    return this.once.get(`ec2 from ${JSON.stringify(reached)}`, () => findSshFrom(this.settings, reached));
   }
 
   /**
@@ -268,11 +277,11 @@ export class Ec2Cloud implements Cloud {
         asked,
       );
       if (!found.preservesClientIp) return { sshFrom: [], sshFromGroups: found.groups };
-      return { sshFrom: await (this.opened ??= findSshFrom(this.settings, { family: 4, isPrivate: false })) };
+      return { sshFrom: await this.from({ family: 4, isPrivate: false }) };
     }
     const isPrivate = address === "private";
     const networks = isPrivate && cidr !== undefined ? [cidr] : [];
-    return { sshFrom: await (this.opened ??= findSshFrom(this.settings, { family: 4, networks, isPrivate })) };
+    return { sshFrom: await this.from({ family: 4, networks, isPrivate }) };
   }
 
   /**
@@ -303,9 +312,12 @@ export class Ec2Cloud implements Cloud {
     stays: { power?: Power; open?: boolean; sealed?: boolean } = {},
   ): Ec2Machine {
     if (!this.found) throw new Error("a machine was declared without a preflight");
-    const { distribution, recipe, parent, base } = bake;
+    const { distribution, recipe, parent, base, worker } = bake;
     const owner = { project: pulumi.getProject(), stack: pulumi.getStack() };
-    const labels: Labels = { ...owner, distribution: distribution.id, recipe, role, base: base.id };
+    const labels: Labels = {
+      ...{ ...owner, distribution: distribution.id, recipe, role, base: base.id },
+      ...(worker !== undefined && { worker }),
+    };
     const { settings, place: region, instanceType } = this;
     // A trial machine gets its own key: the builder's key must not open the image.
     const ownKey = role === "builder" ? this.ownKey : undefined;

@@ -10,6 +10,7 @@ export const ec2Facts: CloudFacts = {
   page: "ec2",
   about: "Amazon EC2",
   settings: ec2Schema,
+  recipeSettings: ["instanceType", "diskSize"],
   regionSettings: (region) => ({ "ec2.region": region }),
   async placesToLookIn(own, ask) {
     const region = own.region ?? (await ask<{ region: string }>("configuredRegion", {})).region;

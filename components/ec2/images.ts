@@ -6,6 +6,7 @@ import { ec2Labels } from "./facts/labels.ts";
 import { tagNames } from "./facts/tags.ts";
 import { parseDuration } from "../../common/sizes.ts";
 import type { ImageIdentity, ImageOutput, LocalImage } from "../cloud.ts";
+import type { Once } from "../shared/once.ts";
 import type { Ec2Stack } from "./stack.ts";
 import type { StackState } from "../life-cycle/stack-state.ts";
 import { AdoptedImage, ImageAttributes, ImageLease, ImportedImage } from "./resources.ts";
@@ -41,23 +42,18 @@ const customTimeouts = { create: "60m" };
 export class Ec2Images {
   /** Images that block new ones; known once the survey has run. */
   readonly useless = new UselessImages();
-  private readonly providers = new Map<string, aws.Provider>();
 
   constructor(
     private readonly settings: Ec2Stack,
     private readonly state: StackState,
     /** The region that images are baked in. */
     private readonly region: string,
+    private readonly once: Once,
   ) {}
 
   /** A provider for each region. Credentials and endpoint come from the environment. */
   provider(region: string): aws.Provider {
-    let provider = this.providers.get(region);
-    if (!provider) {
-      provider = new aws.Provider(`aws-${region}`, { region });
-      this.providers.set(region, provider);
-    }
-    return provider;
+    return this.once.get(`aws-${region}`, () => new aws.Provider(`aws-${region}`, { region }));
   }
 
   /** The AMI's name, unless it is taken. Names are unique in an account and region. */
@@ -67,9 +63,9 @@ export class Ec2Images {
 
   /** Tags that an image, its copies and their snapshots share. */
   tagsOf(identity: ImageIdentity, base: { id: string; description: string }): Record<string, string> {
-    const { distribution, recipe, name } = identity;
+    const { distribution, recipe, name, worker } = identity;
     const owner = { project: pulumi.getProject(), stack: pulumi.getStack() };
-    const labels = { ...owner, distribution: distribution.id, recipe, role: "image" as const, base: base.id };
+    const labels = { ...owner, distribution: distribution.id, recipe, role: "image" as const, base: base.id, worker };
     return {
       ...cloudLabels(ec2Labels, labels, this.settings.tags),
       Name: this.nameOf(identity),
@@ -238,9 +234,9 @@ export class Ec2Images {
   }
 
   /** The tags that identify an image and its snapshots. */
-  private leaseTags({ distribution, recipe }: ImageIdentity): Record<string, string> {
+  private leaseTags({ distribution, recipe, worker }: ImageIdentity): Record<string, string> {
     const owner = { project: pulumi.getProject(), stack: pulumi.getStack() };
-    return cloudLabels(ec2Labels, { ...owner, distribution: distribution.id, recipe, role: "image" });
+    return cloudLabels(ec2Labels, { ...owner, distribution: distribution.id, recipe, role: "image", worker });
   }
 
   /**

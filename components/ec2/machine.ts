@@ -176,7 +176,7 @@ function declarePower(
 
 function declareLease(
   surroundings: Surroundings,
-  { prefix, labels, parent, open = false, power = "on" }: MachineArgs,
+  { prefix, labels, parent, after, open = false, power = "on" }: MachineArgs,
 ): Lease {
   const { settings, region, state } = surroundings;
   const { project, stack } = labels;
@@ -184,7 +184,7 @@ function declareLease(
   const lifetime = settings.maxLifetimeSeconds;
   const recorded = state.has("aws:ec2/instance:Instance", prefix);
   const args = { region, prefix: name, labels: { ...labels }, lifetime, open, recorded, power };
-  return new Lease(`${prefix}-lease`, { ...args, madeWith: madeWith(surroundings) }, { parent });
+  return new Lease(`${prefix}-lease`, { ...args, madeWith: madeWith(surroundings) }, { parent, dependsOn: after });
 }
 
 /**

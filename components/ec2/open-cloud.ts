@@ -5,23 +5,25 @@ import { durationForm, parseDuration } from "../../common/sizes.ts";
 import { call } from "../shared/invoke.ts";
 import type { Cloud } from "../cloud.ts";
 import { readOwnKey } from "../shared/login-key.ts";
+import { Once } from "../shared/once.ts";
 import type { Ec2Stack } from "./stack.ts";
 import type { StackState } from "../life-cycle/stack-state.ts";
 import type { Opening } from "../open-clouds.ts";
 import { Ec2Cloud } from "./cloud.ts";
 
-export const open: Opening<Ec2Stack> = (settings, _projectDirectory, state) => openEc2(settings, state);
+export const open: Opening<Ec2Stack> = (settings, _projectDirectory, state, once) => openEc2(settings, state, once);
 
 /**
  * The one region that stack `ec2` bakes in; copies in other regions are made from that image.
  * @throws UserError when no region is configured or settings contradict each other.
  */
-export async function openEc2(settings: Ec2Stack, state: StackState): Promise<Cloud[]> {
+export async function openEc2(settings: Ec2Stack, state: StackState, once = new Once()): Promise<Cloud[]> {
   refuseOfficialConfiguration();
-  const region = settings.ec2.region ?? (await call<{ region: string }>("ci-images:ec2:configuredRegion", {})).region;
+  const configured = () => call<{ region: string }>("ci-images:ec2:configuredRegion", {});
+  const region = settings.ec2.region ?? (await once.get("ec2 region", configured)).region;
   refuseContradictions(settings, region);
   const ownKey = readOwnKey({ name: "AWS_KEY_PAIR", privateKey: "AWS_KEY_FILENAME" }, process.env);
-  return [new Ec2Cloud(settings, region, state, ownKey)];
+  return [new Ec2Cloud(settings, region, state, ownKey, once)];
 }
 
 /** Refuses configuration that only the official provider would read: our own calls would go elsewhere. */

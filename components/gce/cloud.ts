@@ -10,7 +10,7 @@ import { withoutDetails, type PlanDescription } from "../../provision/plan/expla
 import type { Inventory } from "../../provision/builder/life-cycle-commands.ts";
 import type { Distribution } from "../../provision/module.ts";
 import type { Plan } from "../../provision/plan/plan.ts";
-import type { RecipeBase } from "../../provision/recipe/recipe.ts";
+import type { RootBase } from "../../provision/recipe/recipe.ts";
 import type { BuilderIdentity } from "../../provision/builder/verification.ts";
 import type {
   Bake,
@@ -26,6 +26,7 @@ import type {
 } from "../cloud.ts";
 import { openBastion, type Proxy } from "../shared/bastion.ts";
 import { call } from "../shared/invoke.ts";
+import { Once } from "../shared/once.ts";
 import type { OwnKey } from "../shared/login-key.ts";
 import { onceMade } from "../life-cycle/outputs.ts";
 import type { GceStack } from "./stack.ts";
@@ -133,14 +134,13 @@ export class GceCloud implements Cloud {
   private readonly occupied = new Set<string>();
   private sshFrom: string[] = [];
   private proxy?: Proxy;
-  /** Looked up once: all distributions are reached the same way. */
-  private opened?: Promise<string[]>;
 
   /**
    * @param place The project's id.
    * @param provider The official provider, logged in.
    * @param state The resources already in the state.
    * @param ownKey The user's own key, if any.
+   * @param once What it has in common with the clouds of the stack's other recipes.
    */
   constructor(
     private readonly settings: GceStack,
@@ -148,6 +148,7 @@ export class GceCloud implements Cloud {
     private readonly provider: gcp.Provider,
     private readonly state: StackState,
     private readonly ownKey?: OwnKey,
+    private readonly once = new Once(),
   ) {
     const { machineType, architecture } = settings.gce;
     this.machineType = machineType ?? defaultMachineTypes[architecture];
@@ -157,23 +158,34 @@ export class GceCloud implements Cloud {
     return this.settings.gce.bases[id]?.user;
   }
 
-  async resolveBase(_base: RecipeBase, { id: distribution }: Distribution, pinned?: Base): Promise<Base> {
+  async resolveBase(_base: RootBase, { id: distribution }: Distribution, pinned?: Base): Promise<Base> {
     const { gce } = this.settings;
     const { place: project, where } = this;
     const asked = { project, distribution, architecture: gce.architecture };
     const source = baseSource(distribution, gce, project, where);
     const pin = pinned && { pinned: pinned.id };
-    const found = await call<FoundBase>("ci-images:gce:resolveBase", { ...asked, source, ...pin });
+    const query = { ...asked, source, ...pin };
+    const ask = () => call<FoundBase>("ci-images:gce:resolveBase", query);
+    const found = await this.once.get(`gce base ${JSON.stringify(query)}`, ask);
     this.bases.set(distribution, found);
     const { id, description, notice } = found;
     return { id, description, ...(notice !== undefined && { notice }) };
   }
 
-  async survey({ id: distribution }: Distribution): Promise<Survey> {
+  buildOn({ id }: Distribution, below: GceCloud): void {
+    // What the disk can do it has from its base.
+    const base = below.bases.get(id);
+    if (base) this.bases.set(id, { ...base, sizeGb: below.settings.gce.diskSize });
+  }
+
+  async survey({ id: distribution }: Distribution, worker?: string): Promise<Survey> {
     const owner = { project: this.pulumiProject, stack: this.stack, distribution };
-    const asked = { project: this.place, owner };
-    const { images, builders, sealed, unfinished } = await call<Surveyed>("ci-images:gce:survey", asked);
+    const asked = { project: this.place, owner, ...(worker !== undefined && { worker }) };
+    const { images, builders, sealed, unfinished } = await this.once.get(`gce survey ${JSON.stringify(asked)}`, () =>
+      call<Surveyed>("ci-images:gce:survey", asked),
+    );
     if (builders.length > 0) this.occupied.add(distribution);
+    else this.occupied.delete(distribution);
     const generations = images.map(({ image: location, builtAt, proven, facts }): GceGeneration => {
       const { recipe, name, base, builder, plan } = facts;
       return { recipe, name, base, builder, plan, builtAt, proven, location };
@@ -219,9 +231,12 @@ export class GceCloud implements Cloud {
       return;
     }
     const reached = { family: 4 as const, networks: publicAddress ? [] : (ranges ?? []), isPrivate: !publicAddress };
-    this.opened ??= findSshFrom(this.settings, reached);
+    // All machines are reached in the same way.
+    const opened = await this.once.get(`gce from ${JSON.stringify(reached)}`, () =>
+      findSshFrom(this.settings, reached),
+    );
     // A rule's ranges must be of one family, and machines are reached by IPv4.
-    this.sshFrom = (await this.opened).filter((range) => familyOf(range) === 4);
+    this.sshFrom = opened.filter((range) => familyOf(range) === 4);
   }
 
   declareBuilder(bake: Bake): GceMachine {
@@ -230,7 +245,8 @@ export class GceCloud implements Cloud {
       prefix: `${bake.prefix}-builder`,
       zone: this.zoneOf(bake.distribution),
       labels: this.labels(bake, "builder"),
-      image: base.image,
+      image: bake.tier ? bake.tier.image.apply(({ id }) => id!) : base.image,
+      after: bake.tier?.proven,
       diskSize: this.settings.gce.diskSize,
       keepDisk: true,
       shielded: base.features.includes("UEFI_COMPATIBLE"),
@@ -366,7 +382,7 @@ export class GceCloud implements Cloud {
       // Its own key: the builder's key must not open the image.
       loginUser: bake.plan.distribution.loginUser,
       power: "on",
-      after: image,
+      after: [image],
     });
     return {
       ...machine,
@@ -418,10 +434,11 @@ export class GceCloud implements Cloud {
     return zoneOf(this.settings.gce.zone, id, this.where);
   }
 
-  private labels({ distribution, recipe, base }: Bake, role: Role) {
+  private labels({ distribution, recipe, base, worker }: Bake, role: Role) {
     const { pulumiProject: project, stack } = this;
     const image = base.id.slice(base.id.lastIndexOf("/") + 1).replace(/@\d+$/, "");
-    return { project, stack, distribution: distribution.id, recipe, role, base: image };
+    const labels = { project, stack, distribution: distribution.id, recipe, role, base: image };
+    return worker === undefined ? labels : { ...labels, worker };
   }
 
   private imageName({ name, distribution, recipe }: ImageIdentity): string {

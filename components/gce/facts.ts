@@ -10,6 +10,7 @@ export const gceFacts: CloudFacts = {
   page: "gce",
   about: "Google Compute Engine",
   settings: gceSchema,
+  recipeSettings: ["machineType", "diskSize"],
   importNeeds: { key: "bucket", allowed: "the name of a bucket, through which disks are imported" },
   regionSettings: (region) => ({ "gce.zone": region }),
   placesToLookIn: async ({ project, bucket }) => ({

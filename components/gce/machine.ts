@@ -57,8 +57,8 @@ export interface MachineArgs {
   sealed?: boolean;
   /** The image it boots from, if it is ours: an image that was made again needs another trial machine. */
   boots?: pulumi.Input<string>;
-  /** A resource that must exist before its lifetime starts. */
-  after?: pulumi.Resource;
+  /** Resources that must exist before its lifetime starts. */
+  after?: pulumi.Resource[];
 }
 
 /** A declared machine, and what later steps act on. */

@@ -4,25 +4,27 @@ import * as pulumi from "@pulumi/pulumi";
 import { credentialsJson, readGceEnvironment } from "./facts/environment.ts";
 import { call } from "../shared/invoke.ts";
 import { readOwnKey } from "../shared/login-key.ts";
+import { Once } from "../shared/once.ts";
 import type { GceStack } from "./stack.ts";
 import type { StackState } from "../life-cycle/stack-state.ts";
 import type { Opening } from "../open-clouds.ts";
 import { GceCloud } from "./cloud.ts";
 
-export const open: Opening<GceStack> = async (settings, _projectDirectory, state) => [await openGce(settings, state)];
+export const open: Opening<GceStack> = async (settings, _projectDirectory, state, once) => [
+  await openGce(settings, state, once),
+];
 
 /**
  * Opens the stack's project.
  * @param state The resources already in the state.
  * @throws UserError when the project is unknown, or credentials or key in the environment are invalid.
  */
-export async function openGce(settings: GceStack, state: StackState): Promise<GceCloud> {
+export async function openGce(settings: GceStack, state: StackState, once = new Once()): Promise<GceCloud> {
   const ownKey = readOwnKey({ privateKey: "GCE_PRIVATE_KEY", publicKey: "GCE_PUBLIC_KEY" }, process.env);
   const { serviceAccount, emulator, custom } = readGceEnvironment(process.env);
   const { project: named } = settings.gce;
-  const { project } = await call<{ project: string }>(
-    "ci-images:gce:account",
-    named === undefined ? {} : { project: named },
+  const { project } = await once.get("gce account", () =>
+    call<{ project: string }>("ci-images:gce:account", named === undefined ? {} : { project: named }),
   );
   const credentials = serviceAccount && pulumi.secret(credentialsJson(serviceAccount, project));
   // The official provider requires credentials, even for an emulator that ignores them.
@@ -30,6 +32,6 @@ export async function openGce(settings: GceStack, state: StackState): Promise<Gc
   // Pulumi's plugin is built from google-beta, whose requests have fields that v1 refuses.
   const endpoint = custom === undefined ? {} : { computeCustomEndpoint: custom.replace(/\/v1\/$/, "/beta/") };
   const args = { project, ...(credentials && { credentials }), ...nobody, ...endpoint };
-  const provider = new gcp.Provider("gce", args);
-  return new GceCloud(settings, project, provider, state, ownKey);
+  const provider = once.get("gce provider", () => new gcp.Provider("gce", args));
+  return new GceCloud(settings, project, provider, state, ownKey, once);
 }

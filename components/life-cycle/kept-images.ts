@@ -1,14 +1,12 @@
 // Images that are there already: how one is declared again, and the stage `none`, at which a stack has its images and no builder.
 // What is kept is found by the state and the cloud alone, so that a builder can be dropped whatever has become of the recipe.
 import * as pulumi from "@pulumi/pulumi";
-import { distributions } from "../../provision/distributions.ts";
-import { withoutDetails, type PlanDescription } from "../../provision/plan/explain.ts";
+import type { PlanDescription } from "../../provision/plan/explain.ts";
 import type { Distribution } from "../../provision/module.ts";
 import type { Cloud, Distributed, Generation, ImageIdentity, Survey } from "../cloud.ts";
-import type { StackState } from "./stack-state.ts";
-
-/** The component of one image, baked or kept: part of the URN of everything that is declared for it. */
-export const workerImageType = "ci-images:index:WorkerImage";
+import { workerImageType } from "./stack-state.ts";
+import { workerInputs, type WorkerNotes } from "./worker-inputs.ts";
+import { prefixOf } from "./worker-names.ts";
 
 /** Whose images are kept. */
 export interface Keeping {
@@ -16,6 +14,8 @@ export interface Keeping {
   distribution: Distribution;
   /** What the cloud has of this stack and distribution. */
   survey: Survey;
+  /** As of {@link ImageIdentity}. */
+  label?: string;
 }
 
 /** What recipe hashes were made of, by recipe hash. */
@@ -26,27 +26,17 @@ export class KeptImages extends pulumi.ComponentResource {
   /** As of {@link WorkerImage}. */
   readonly images: Distributed;
 
-  /** @param name That of the worker image. */
-  constructor(name: string, keeping: Keeping, options?: pulumi.ComponentResourceOptions) {
+  /**
+   * @param name That of the worker image.
+   * @param notes What the state is to remember of it.
+   */
+  constructor(name: string, keeping: Keeping, notes: WorkerNotes, options?: pulumi.ComponentResourceOptions) {
     // The inputs that the image has had while it was the newest: a preview shows no change of it.
     const plan = newest(keeping)?.plan;
-    super(workerImageType, name, plan ? withoutDetails(plan) : {}, options);
+    super(workerImageType, name, plan ? workerInputs(plan) : {}, options);
     this.images = keepProven(name, keeping, this);
-    this.registerOutputs({ images: this.images });
+    this.registerOutputs({ images: this.images, ...notes });
   }
-}
-
-/** The worker images that the state knows, by their names, each with its place and distribution. */
-export function knownWorkers(clouds: readonly Cloud[], state: StackState) {
-  const all = clouds.flatMap((cloud) =>
-    distributions.map((distribution) => ({ cloud, distribution, name: workerName(clouds, cloud, distribution) })),
-  );
-  return all.filter(({ name }) => state.has(workerImageType, name));
-}
-
-/** `debian12`, or `ORD-debian12` where the stack has several places. */
-export function workerName(clouds: readonly Cloud[], { place }: Cloud, { id }: Distribution): string {
-  return clouds.length > 1 ? `${place}-${id}` : id;
 }
 
 /** Adds what the stack remembers of recipe hashes: it has details that images in a cloud have no room for. */
@@ -67,9 +57,10 @@ export function keepProven(worker: string, keeping: Keeping, parent: pulumi.Reso
 }
 
 /** Images that were made and not verified yet stay declared as long as their builder may be there. */
-export function keepUnproven(worker: string, { cloud, distribution, survey }: Keeping, parent: pulumi.Resource): void {
+export function keepUnproven(worker: string, keeping: Keeping, parent: pulumi.Resource): void {
+  const { cloud, survey } = keeping;
   for (const generation of survey.generations.filter(({ proven }) => !proven)) {
-    cloud.declareGeneration(identityOf(worker, generation, distribution, parent), generation);
+    cloud.declareGeneration(identityOf(worker, generation, keeping, parent), generation);
   }
 }
 
@@ -77,16 +68,12 @@ export function keepUnproven(worker: string, { cloud, distribution, survey }: Ke
 export function declarePresent(
   worker: string,
   generation: Generation,
-  { cloud, distribution }: Keeping,
+  keeping: Keeping,
   parent: pulumi.Resource,
 ): Distributed {
-  const identity = identityOf(worker, generation, distribution, parent);
+  const { cloud } = keeping;
+  const identity = identityOf(worker, generation, keeping, parent);
   return cloud.declareDistribution(identity, cloud.declareGeneration(identity, generation), []);
-}
-
-/** What begins the logical names of everything that is declared for an image. */
-export function prefixOf(worker: string, recipe: string): string {
-  return `${worker}-${recipe.slice(0, 8)}`;
 }
 
 function newest({ survey }: Keeping): Generation | undefined {
@@ -96,8 +83,9 @@ function newest({ survey }: Keeping): Generation | undefined {
 function identityOf(
   worker: string,
   { name, recipe }: Generation,
-  distribution: Distribution,
+  { distribution, label }: Keeping,
   parent: pulumi.Resource,
 ): ImageIdentity {
-  return { name, distribution, recipe, prefix: prefixOf(worker, recipe), parent };
+  const identity = { name, distribution, recipe, prefix: prefixOf(worker, recipe), parent };
+  return label === undefined ? identity : { ...identity, worker: label };
 }

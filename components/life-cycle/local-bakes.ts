@@ -12,6 +12,10 @@ import { WorkerImage, type WorkerImageArgs } from "./worker-image.ts";
 
 /** What is known of the bake of one distribution before anything is declared. */
 export interface LocalBake {
+  /** The worker image's name. */
+  name: string;
+  /** As of {@link ImageIdentity}. */
+  label?: string;
   bakery: Bakery;
   distribution: Distribution;
   plan: Plan;
@@ -36,7 +40,7 @@ export interface DeclaredBake {
   builder?: StagedBuilder;
 }
 
-/** The worker image's name: not that of the one that imports it. */
+/** The worker image's name, where the stack has one recipe: not that of the one that imports it. */
 export function localName({ id }: Distribution): string {
   return `local-${id}`;
 }
@@ -54,15 +58,14 @@ export function declareBake(
   args: Pick<WorkerImageArgs, "keep" | "verify" | "power" | "state" | "secrets">,
   options: pulumi.ComponentResourceOptions,
 ): DeclaredBake {
-  const { bakery, distribution, plan, base, survey, stage, elsewhere } = bake;
-  const name = localName(distribution);
+  const { name, label, bakery, distribution, plan, base, survey, stage, elsewhere } = bake;
   if (!isBakedHere(bake)) {
     // With the one made elsewhere, as many generations as always.
     const kept = keepNewest(survey, args.keep + (elsewhere ? 0 : 1));
-    new KeptImages(name, { cloud: bakery, distribution, survey: kept }, options);
+    new KeptImages(name, { cloud: bakery, distribution, survey: kept, label }, { recipeName: plan.name }, options);
     return { name, ...(elsewhere && { source: { path: elsewhere.location } }) };
   }
-  const worker = new WorkerImage(name, { ...args, cloud: bakery, plan, base, survey, stage }, options);
+  const worker = new WorkerImage(name, { ...args, cloud: bakery, label, plan, base, survey, stage }, options);
   for (const line of explainBake(name, plan, base, survey, stage, bake.fromLayer)) void pulumi.log.info(line, worker);
   if (stage !== "image") return { name, builder: worker.builder };
   return { name, source: { path: pulumi.output(worker.images.local).apply(({ path }) => path!) } };

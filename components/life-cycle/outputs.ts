@@ -10,7 +10,7 @@ type ByName<T> = Record<string, T>;
 export interface StackOutputs {
   /**
    * `images.<cloud>.<place>.<distribution>`, by the cloud's name for outputs; on this computer, which has no places,
-   * `images.local.<distribution>`.
+   * `images.local.<distribution>`. If the stack lists several recipes, `<recipe>-<distribution>` in place of the distribution.
    */
   images: ByName<ByName<pulumi.Output<ImageOutput> | ByName<pulumi.Output<ImageOutput>>>>;
   /** The ids alone, as the dictionary that ci-platform merges into its configuration; not on `local`. */
@@ -29,30 +29,38 @@ export interface Published {
   cloud: Cloud;
   /** The worker image's name. */
   name: string;
-  /** The distribution's id. */
-  distribution: string;
+  /** Where the images stand, below the place: {@link outputKey}. Undefined for those of a recipe that others only build on. */
+  key?: string;
   /** Undefined for images that are only baked here to be imported elsewhere. */
   images?: Distributed;
   /** The builder that stays. */
   builder?: StagedBuilder;
 }
 
+/**
+ * Where an image stands in the outputs, below its place: `debian12`. In a stack of several recipes `docker-debian12`.
+ * @param isFleet Whether the stack lists several recipes.
+ */
+export function outputKey(recipe: string, distribution: string, isFleet: boolean): string {
+  return isFleet ? `${recipe}-${distribution}` : distribution;
+}
+
 /** Sorts what was published into the stack's outputs. */
 export function stackOutputs(published: readonly Published[], plans: ByName<PlanDescription>): StackOutputs {
   const images: StackOutputs["images"] = {};
   const ids: ByName<ByName<ByName<pulumi.Output<string>>>> = {};
-  for (const { cloud, distribution, images: distributed } of published) {
-    if (!distributed) continue;
+  for (const { cloud, key, images: distributed } of published) {
+    if (!distributed || key === undefined) continue;
     const places = (images[cloud.outputName] ??= {});
     for (const [place, image] of Object.entries(distributed)) {
       if (cloud.place === undefined) {
-        places[distribution] = image;
+        places[key] = image;
         continue;
       }
-      ((places[place] ??= {}) as ByName<pulumi.Output<ImageOutput>>)[distribution] = image;
+      ((places[place] ??= {}) as ByName<pulumi.Output<ImageOutput>>)[key] = image;
       const byPlace = ((ids[cloud.outputName] ??= {})[place] ??= {});
-      byPlace[distribution] = image.apply(({ id }) => {
-        if (id === undefined) throw new Error(`${cloud.name} gave no id for the image of ${distribution} in ${place}`);
+      byPlace[key] = image.apply(({ id }) => {
+        if (id === undefined) throw new Error(`${cloud.name} gave no id for the image of ${key} in ${place}`);
         return id;
       });
     }

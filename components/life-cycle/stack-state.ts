@@ -3,11 +3,15 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
 
+/** The component of one image, baked or kept: part of the URN of everything that is declared for it. */
+export const workerImageType = "ci-images:index:WorkerImage";
+
 type Records = Record<string, { type: string; outputs?: Record<string, unknown> }>;
 
 /** The stack's state as the last command left it, failed or not. */
 export class StackState {
   private readonly outputs: Map<string, Record<string, unknown>>;
+  private readonly names: Set<string>;
   /** What recipe hashes were made of, by recipe hash: the stack's output `plans`, as of the last `up` that succeeded. */
   readonly plans: Readonly<Record<string, PlanDescription>>;
 
@@ -16,6 +20,7 @@ export class StackState {
     this.outputs = new Map(
       Object.entries(records).map(([urn, { type, outputs = {} }]) => [`${type} ${urn.split("::").at(-1)}`, outputs]),
     );
+    this.names = new Set([...this.outputs.keys()].map((key) => key.slice(key.indexOf(" ") + 1)));
     const stack = Object.values(records).find(({ type }) => type === "pulumi:pulumi:Stack");
     this.plans = (stack?.outputs?.plans ?? {}) as Record<string, PlanDescription>;
   }
@@ -23,6 +28,17 @@ export class StackState {
   /** Whether a resource of this type (`aws:ec2/amiFromInstance:AmiFromInstance`) and logical name is under management. */
   has(type: string, name: string): boolean {
     return this.outputs.has(`${type} ${name}`);
+  }
+
+  /** Whether a resource of any type has this logical name. */
+  hasName(name: string): boolean {
+    return this.names.has(name);
+  }
+
+  /** The logical names of the resources of a type. */
+  namesOf(type: string): string[] {
+    const beginning = `${type} `;
+    return [...this.outputs.keys()].flatMap((key) => (key.startsWith(beginning) ? key.slice(beginning.length) : []));
   }
 
   /** What the state has of a resource; undefined when it is not under management. */

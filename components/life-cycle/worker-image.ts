@@ -2,17 +2,19 @@
 // there already? -> builder -> modules -> tests -> seal -> image -> retirement -> verification -> promotion -> distribution.
 // With `source`, the image is imported instead: all up to it is the business of another WorkerImage, on this computer.
 import * as pulumi from "@pulumi/pulumi";
-import { describePlan, withoutDetails, type PlanDescription } from "../../provision/plan/explain.ts";
+import { describePlan, type PlanDescription } from "../../provision/plan/explain.ts";
 import { usedSecrets, type Plan } from "../../provision/plan/plan.ts";
 import type { Secrets } from "../../provision/recipe/secrets.ts";
 import { builderChecks, verificationChecks } from "../../provision/builder/verification.ts";
-import type { Bake, Base, Cloud, DeclaredImage, Distributed, LocalImage, Survey } from "../cloud.ts";
-import { declarePresent, keepProven, keepUnproven, prefixOf, workerImageType } from "./kept-images.ts";
+import type { Bake, Base, Cloud, DeclaredImage, Distributed, LocalImage, Survey, Tier } from "../cloud.ts";
+import { declarePresent, keepProven, keepUnproven } from "./kept-images.ts";
 import { Provisioning } from "./provisioning.ts";
 import { Login } from "../shared/resources.ts";
 import { stepsOf } from "./stage-steps.ts";
 import type { BakeStage, Power, StagedBuilder } from "../stages.ts";
-import type { StackState } from "./stack-state.ts";
+import { workerImageType, type StackState } from "./stack-state.ts";
+import { workerInputs, type WorkerNotes } from "./worker-inputs.ts";
+import { prefixOf } from "./worker-names.ts";
 
 export interface WorkerImageArgs {
   cloud: Cloud;
@@ -38,24 +40,31 @@ export interface WorkerImageArgs {
   source?: LocalImage;
   /** What the recipe hash was made of, where the plan does not tell: of an image that is there already. */
   description?: PlanDescription;
+  /** The image of another recipe that this one builds on. */
+  tier?: Tier;
+  /** As of {@link ImageIdentity}. */
+  label?: string;
+  /** Where its images stand in the stack's outputs; undefined when they are none. */
+  outputKey?: string;
 }
 
 /**
- * One image of a recipe for one distribution, with the earlier generations that are kept beside it. Its inputs are the
- * parts of the recipe hash, so that `pulumi preview --diff` shows which of them changed.
+ * One image of a recipe for one distribution, with the earlier generations that are kept beside it.
  */
 export class WorkerImage extends pulumi.ComponentResource {
   /** What the stack's outputs say of the image, for each place that has it; known only when it is proven. */
   readonly images: Distributed;
+  /** What there has to be before the image is proven; nothing when it is. */
+  readonly proven: pulumi.Resource[] = [];
   /** What the stack's outputs say of the builder; undefined when none stays. */
   readonly builder: StagedBuilder | undefined;
 
-  /** @param name The distribution, after the place where the stack has several: `debian12`, `ORD-debian12`. */
+  /** @param name As of worker-names.ts: `debian12`, `ORD-debian12`, `debian12-docker`. */
   constructor(name: string, args: WorkerImageArgs, options?: pulumi.ComponentResourceOptions) {
-    const { cloud, plan, base, survey, stage, power, isImported } = args;
+    const { cloud, plan, base, survey, stage, power, isImported, label, tier, outputKey } = args;
     const recipe = plan.recipeHash(base.id);
     const description = args.description ?? describePlan(plan, base);
-    super(workerImageType, name, withoutDetails(description), options);
+    super(workerImageType, name, workerInputs(description), options);
 
     const bake: Bake = {
       name: plan.name,
@@ -69,8 +78,10 @@ export class WorkerImage extends pulumi.ComponentResource {
       sealed: stage === "image" && (survey.sealed ?? []).includes(recipe),
       stage,
       parent: this,
+      ...(label !== undefined && { worker: label }),
+      ...(tier && { tier }),
     };
-    const keeping = { cloud, distribution: plan.distribution, survey };
+    const keeping = { cloud, distribution: plan.distribution, survey, label };
     const present = survey.generations.find((generation) => generation.recipe === recipe);
     if (stage !== "image") {
       // Without a new image no other goes.
@@ -84,11 +95,13 @@ export class WorkerImage extends pulumi.ComponentResource {
       const image = present ? cloud.declareGeneration(identity, present) : makeImage(name, bake, args);
       const proven = args.verify ? verifyImage(bake, image, args) : promoteUnseen(bake, image, cloud);
       this.images = cloud.declareDistribution(identity, image, [proven]);
+      this.proven = [proven];
     }
     const earlier = survey.generations.filter((generation) => generation.proven && generation.recipe !== recipe);
     // One resource a kept generation: they stay tracked, and the one too many is deleted because nobody declares it.
     if (stage === "image") for (const each of earlier.slice(0, args.keep)) declarePresent(name, each, keeping, this);
-    this.registerOutputs({ images: this.images });
+    const notes: WorkerNotes = { recipeName: plan.name, ...(outputKey !== undefined && { outputKey }) };
+    this.registerOutputs({ images: this.images, ...notes });
   }
 }
 
@@ -125,7 +138,7 @@ function bakeImage(worker: string, bake: Bake, args: WorkerImageArgs): DeclaredI
   const inventory = provisioning.inventory(bake.recipe);
   provisioning.after(cloud.declareSealing(bake, builder, provisioning.end));
   const { recipe, base } = bake;
-  const image = { name: plan.name, recipe, base };
+  const image = { name: plan.name, recipe, base: { id: base.id, description: base.description } };
   const sealed = provisioning.seal({ image, lastLook: !cloud.readsStopped }, recipe);
   return cloud.declareImage(bake, builder, sealed, inventory);
 }

@@ -1,20 +1,20 @@
-// From the stack's settings to one WorkerImage for each distribution.
-import { resolve } from "node:path";
+// From the stack's settings to one WorkerImage for each recipe, place and distribution.
 import * as pulumi from "@pulumi/pulumi";
 import { UserError } from "../../common/user-error.ts";
 import { distributions, findDistribution } from "../../provision/distributions.ts";
 import { describePlan, type PlanDescription } from "../../provision/plan/explain.ts";
 import type { Distribution } from "../../provision/module.ts";
+import { formatSize } from "../../common/sizes.ts";
 import { planRecipe, type Plan } from "../../provision/plan/plan.ts";
-import type { Recipe } from "../../provision/recipe/recipe.ts";
-import { loadRecipe } from "../../provision/recipe/load-recipe.ts";
 import { sealVersion } from "../../provision/seal/seal.ts";
 import { readSecrets, type Secrets } from "../../provision/recipe/secrets.ts";
-import type { Bakery, Base, Cloud, Survey } from "../cloud.ts";
+import type { Bakery, Base, Cloud, Survey, Tier } from "../cloud.ts";
 import { openBakery, openClouds } from "../open-clouds.ts";
 import { findCloud } from "../clouds.ts";
+import { Once } from "../shared/once.ts";
 import { explainBake } from "./explanation.ts";
-import { KeptImages, knownWorkers, withPlans, workerImageType, workerName, type Plans } from "./kept-images.ts";
+import { isFleet, readFleet, type Member } from "./fleet.ts";
+import { KeptImages, withPlans, type Keeping, type Plans } from "./kept-images.ts";
 import {
   declareBake,
   explainImport,
@@ -23,19 +23,24 @@ import {
   type DeclaredBake,
   type LocalBake,
 } from "./local-bakes.ts";
-import { stackOutputs, type Published, type StackOutputs } from "./outputs.ts";
+import { outputKey, stackOutputs, type Published, type StackOutputs } from "./outputs.ts";
 import type { Settings } from "../stack-settings.ts";
 import { hasImage, refusePowerOff, stageOf } from "./stage-steps.ts";
-import type { BakeStage } from "../stages.ts";
-import { readState, StackState } from "./stack-state.ts";
+import type { BakeStage, Power } from "../stages.ts";
+import { readState, workerImageType, type StackState } from "./stack-state.ts";
 import { loadTransforms, transformation } from "./transforms.ts";
 import { WorkerImage } from "./worker-image.ts";
+import type { WorkerNotes } from "./worker-inputs.ts";
+import { plainName, WorkerNames } from "./worker-names.ts";
 
 /** One image to be declared, with all that was looked up for it. */
 interface Prepared {
   cloud: Cloud;
-  /** The component's name: the distribution, after the place where there are several. */
+  /** The component's name; see worker-names.ts. */
   name: string;
+  /** As of {@link WorkerImage}. */
+  label?: string;
+  outputKey?: string;
   plan: Plan;
   base: Base;
   survey: Survey;
@@ -43,8 +48,13 @@ interface Prepared {
   stage: BakeStage;
   /** How many of its modules a layer spares it. */
   fromLayer?: number;
+  power: Power;
+  /** How many generations stay beside the newest. */
+  keep: number;
   /** The bake on this computer that the image is imported from. */
   bake?: LocalBake;
+  /** The image that it builds on. */
+  below?: Prepared;
   /** As of {@link WorkerImage}. */
   description?: PlanDescription;
 }
@@ -53,14 +63,14 @@ interface Prepared {
  * Declares the images of the stack.
  * @param projectDirectory What relative paths in the settings are relative to.
  * @returns the stack's outputs.
- * @throws UserError with everything that is wrong with the settings or the recipe, before anything is declared.
+ * @throws UserError with everything that is wrong with the settings or the recipes, before anything is declared.
  */
 export async function bakeAll(settings: Settings, projectDirectory: string): Promise<StackOutputs> {
-  // The images of this computer themselves tell everything, but not which steps a builder has behind it that stays.
-  const isWhole = settings.stage === "image" && settings.power === "on";
-  const state = findCloud(settings.cloud).isHere && isWhole ? new StackState() : await readState();
-  const clouds = await openClouds(settings, projectDirectory, state);
-  const bakery = await openBakery(settings, projectDirectory, state);
+  const state = await readState();
+  const once = new Once();
+  const open = (own: Settings) => openClouds(own, projectDirectory, state, once);
+  const clouds = await open(settings);
+  const bakery = await openBakery(settings, projectDirectory, state, once);
   if (bakery && clouds.some((cloud) => !cloud.declareImport)) {
     const where = `Pulumi.${pulumi.getStack()}.yaml`;
     const found = `local, but images can't be imported into ${settings.cloud} yet`;
@@ -73,77 +83,81 @@ export async function bakeAll(settings: Settings, projectDirectory: string): Pro
   const { image } = settings;
   const prepared =
     bakery && image !== undefined
-      ? await preparePublished(clouds, bakery, image, state.plans)
-      : await prepareAll(
-          clouds,
-          bakery,
-          await readRecipe(settings, projectDirectory),
-          { ...settings, stage },
-          secrets,
-          state.plans,
-        );
-  const { keep, verify, power } = settings;
-  const common = { keep, verify: verify.enabled, power, secrets, state };
+      ? await preparePublished(clouds, bakery, image, state, settings.keep)
+      : await new Preparation(await readFleet(settings, projectDirectory), {
+          ...{ settings, stage, secrets, state, open },
+          openBakery: (own) => openBakery(own, projectDirectory, state, once),
+        }).all();
+  const common = { verify: settings.verify.enabled, secrets, state };
   const options = { transformations: [transforms] };
   const bakes = new Map<LocalBake, DeclaredBake>();
-  for (const { bake } of prepared) {
-    if (bake && !bakes.has(bake)) bakes.set(bake, declareBake(bake, common, options));
+  for (const { bake, keep, power } of prepared) {
+    if (bake && !bakes.has(bake)) bakes.set(bake, declareBake(bake, { ...common, keep, power }, options));
   }
+  const workers = new Map<Prepared, WorkerImage>();
   const published = prepared.map((each): Published => {
-    const { name, plan, base, survey, stage, bake, fromLayer } = each;
+    const { cloud, name, plan, base, survey, stage, bake, below, fromLayer, outputKey: key } = each;
     const source = bake && bakes.get(bake)?.source;
-    const worker = new WorkerImage(name, { ...each, ...common, source, isImported: bake !== undefined }, options);
+    const tier = below && tierOf(below, workers.get(below)!);
+    const worker = new WorkerImage(name, { ...each, ...common, tier, source, isImported: bake !== undefined }, options);
+    workers.set(each, worker);
     const lines = bake ? explainImport(name, bake, survey) : explainBake(name, plan, base, survey, stage, fromLayer);
     for (const line of lines) void pulumi.log.info(line, worker);
-    return {
-      cloud: each.cloud,
-      name,
-      distribution: plan.distribution.id,
-      images: worker.images,
-      builder: worker.builder,
-    };
+    return { cloud, name, ...(key !== undefined && { key }), images: worker.images, builder: worker.builder };
   });
-  const baked = [...bakes].map(([{ bakery: cloud, distribution }, { name, builder }]): Published => {
-    return { cloud, name, distribution: distribution.id, builder };
-  });
+  const baked = [...bakes].map(([{ bakery: cloud }, { name, builder }]): Published => ({ cloud, name, builder }));
   const planned = prepared.map(({ plan, base, description }) => description ?? describePlan(plan, base));
   return stackOutputs([...published, ...baked], plansToRemember(prepared, planned));
 }
 
-function readRecipe(settings: Settings, projectDirectory: string): Promise<Recipe> {
-  return loadRecipe(resolve(projectDirectory, settings.recipe), {
-    moduleFolders: settings.modules === undefined ? [] : [resolve(projectDirectory, settings.modules)],
-    overrides: {
-      ...(settings.size === undefined ? {} : { size: settings.size }),
-      ...(settings.formats === undefined ? {} : { formats: settings.formats }),
-    },
-  });
+/** What an image builds on, once that is declared. */
+function tierOf({ cloud }: Prepared, { images, proven }: WorkerImage): Tier {
+  return { cloud, image: images[cloud.place ?? cloud.name], proven };
 }
 
-/** Stage `none`: the images that there are, and nothing else. Neither the recipe nor the secrets are looked at. */
+/** Stage `none`: the images that there are, and nothing else. Neither the recipes nor the secrets are looked at. */
 async function keepAll(
   clouds: readonly Cloud[],
   bakery: Bakery | undefined,
   state: StackState,
   transformations: pulumi.ResourceTransformation[],
 ): Promise<StackOutputs> {
-  const workers = await Promise.all(
-    knownWorkers(clouds, state).map(async (worker) => {
-      return { ...worker, survey: withPlans(await worker.cloud.survey(worker.distribution), state.plans) };
-    }),
+  /** The worker images of one distribution in one place that the state has. */
+  const kept = async (cloud: Cloud, distribution: Distribution, plain: string) => {
+    if (!state.namesOf(workerImageType).some((name) => name.startsWith(plain))) return [];
+    const survey = withPlans(await cloud.survey(distribution), state.plans);
+    const names = new WorkerNames(state, plain, [], survey.generations);
+    return names.all.map((name) => {
+      const noted = state.outputsOf(workerImageType, name)?.recipeName as string | undefined;
+      const generations = names.generationsOf(name, noted ?? "", names.all.length === 1);
+      const keeping = { cloud, distribution, survey: { ...survey, generations }, label: names.labelOf(name) };
+      return { name, keeping, notes: notesOf(state, name, distribution, keeping) };
+    });
+  };
+  const all = await Promise.all(
+    distributions.flatMap((distribution) => [
+      ...clouds.map((cloud) => kept(cloud, distribution, plainName(clouds, cloud, distribution))),
+      ...(bakery ? [kept(bakery, distribution, localName(distribution))] : []),
+    ]),
   );
-  for (const distribution of bakery ? distributions : []) {
-    const name = localName(distribution);
-    if (!state.has(workerImageType, name)) continue;
-    const survey = await bakery!.survey(distribution);
-    new KeptImages(name, { cloud: bakery!, distribution, survey }, { transformations });
-  }
-  const published = workers.map(({ name, ...keeping }): Published => {
-    const worker = new KeptImages(name, keeping, { transformations });
+  const workers = all.flat();
+  const published = workers.map(({ name, keeping, notes }): Published => {
+    const worker = new KeptImages(name, keeping, notes, { transformations });
+    if (keeping.cloud === bakery) return { cloud: bakery, name };
     void pulumi.log.info(`${name}: stage none: no builder; the images stay`, worker);
-    return { cloud: keeping.cloud, name, distribution: keeping.distribution.id, images: worker.images };
+    const { outputKey: key } = notes;
+    return { cloud: keeping.cloud, name, ...(key !== undefined && { key }), images: worker.images };
   });
-  return stackOutputs(published, plansToRemember(workers));
+  const places = workers.map(({ keeping: { survey } }) => ({ survey }));
+  return stackOutputs(published, plansToRemember(places));
+}
+
+/** What the state has noted of a worker image; an older version noted nothing, and knew one recipe. */
+function notesOf(state: StackState, name: string, { id }: Distribution, { survey }: Keeping): WorkerNotes {
+  const noted = state.outputsOf(workerImageType, name) as Partial<WorkerNotes> | undefined;
+  if (noted?.recipeName === undefined) return { recipeName: survey.generations[0]?.name ?? "", outputKey: id };
+  const { recipeName, outputKey: key } = noted;
+  return key === undefined ? { recipeName } : { recipeName, outputKey: key };
 }
 
 /** Of every image that stays (earlier ones may become the newest again), and of those to come. */
@@ -152,107 +166,202 @@ function plansToRemember(present: readonly { survey: Survey }[], planned: readon
   return Object.fromEntries([...plans, ...planned].map((plan) => [plan.recipe, plan]));
 }
 
-async function prepareAll(
-  clouds: readonly Cloud[],
-  bakery: Bakery | undefined,
-  recipe: Recipe,
-  settings: Settings & { stage: BakeStage },
-  secrets: Secrets,
-  before: Plans,
-): Promise<Prepared[]> {
-  const where = `Pulumi.${pulumi.getStack()}.yaml`;
-  const wanted =
-    settings.distributions?.map((id) => findDistribution(id, where, "ci-images:distributions")) ?? recipe.distributions;
-  const preparation: Preparation = { where, recipe, settings, secrets, before };
-  const attempts = await Promise.allSettled(
-    bakery
-      ? wanted.map((distribution) => prepareImports(clouds, bakery, distribution, preparation))
-      : clouds.flatMap((cloud) =>
-          wanted.map(async (distribution) => [await prepareBake(clouds, cloud, distribution, preparation)]),
-        ),
-  );
+/** What the preparation of every image needs. */
+interface Surroundings {
+  settings: Settings;
+  stage: BakeStage;
+  secrets: Secrets;
+  state: StackState;
+  /** Opens the clouds for a recipe's settings. */
+  open: (settings: Settings) => Promise<Cloud[]>;
+  openBakery: (settings: Settings) => Promise<Bakery | undefined>;
+}
+
+/** Looks up everything that decides what is to be declared, and refuses what can't end well. */
+class Preparation {
+  private readonly where = `Pulumi.${pulumi.getStack()}.yaml`;
+  private readonly prepared = new Map<Member, Promise<Prepared[]>>();
+  private readonly recipes: readonly string[];
+
+  constructor(
+    private readonly members: readonly Member[],
+    private readonly around: Surroundings,
+  ) {
+    this.recipes = members.map(({ recipe }) => recipe.name);
+  }
+
+  /** @returns every image after the one that it builds on. */
+  async all(): Promise<Prepared[]> {
+    for (const member of this.members) this.prepared.set(member, this.prepare(member));
+    const attempts = await Promise.allSettled(this.prepared.values());
+    return fulfilled(attempts).flat();
+  }
+
+  private async prepare(member: Member): Promise<Prepared[]> {
+    const { open, openBakery } = this.around;
+    const [clouds, bakery] = [await open(member.settings), await openBakery(member.settings)];
+    const attempts = await Promise.allSettled(
+      bakery
+        ? member.distributions.map((distribution) => this.imports(member, clouds, bakery, distribution))
+        : clouds.flatMap((cloud) =>
+            member.distributions.map(async (distribution) => [await this.bake(member, clouds, cloud, distribution)]),
+          ),
+    );
+    return fulfilled(attempts).flat();
+  }
+
+  private async bake(
+    member: Member,
+    clouds: readonly Cloud[],
+    cloud: Cloud,
+    distribution: Distribution,
+  ): Promise<Prepared> {
+    const plain = plainName(clouds, cloud, distribution);
+    const planned = await this.plan(member, cloud, distribution, plain);
+    const { plan, survey, hash: recipe } = planned;
+    const question = { recipe, survey, stage: this.stageOf(member), power: this.powerOf(member) };
+    refusePowerOff(planned.name, this.where, question);
+    const stage = stageOf(question);
+    const prepared = { ...planned, cloud, stage, power: question.power, keep: member.settings.keep };
+    if (stage === "image" && isProven(survey, recipe)) return prepared;
+    await cloud.preflight(plan, recipe, stage);
+    return { ...prepared, fromLayer: await cloud.countFromLayer?.(plan, planned.base) };
+  }
+
+  /** One bake on this computer, and its import into every place of the stack. */
+  private async imports(
+    member: Member,
+    clouds: readonly Cloud[],
+    bakery: Bakery,
+    distribution: Distribution,
+  ): Promise<Prepared[]> {
+    if (member.base) {
+      throw new UserError({
+        where: member.recipe.file,
+        key: "base.recipe",
+        found: "with the stack setting ci-images:bakery: local",
+        cure: "bake both recipes on a stack of `local`, and publish the image; or remove ci-images:bakery",
+      });
+    }
+    const planned = await this.plan(member, bakery, distribution, localName(distribution));
+    const { plan, survey, base, hash: recipe } = planned;
+    const places = await Promise.all(
+      clouds.map(async (cloud) => {
+        const { settings } = this.around;
+        const plain = plainName(clouds, cloud, distribution);
+        return { cloud, ...(await this.worker(member, cloud, distribution, plain)), keep: settings.keep };
+      }),
+    );
+    const power = this.powerOf(member);
+    const isNeeded = !places.every((each) => hasImage(each.survey, recipe));
+    // A builder that is off is of no account where every place has the image.
+    const known = isNeeded
+      ? survey
+      : { ...survey, generations: [...survey.generations, ...places[0].survey.generations] };
+    const question = { recipe, survey: known, stage: this.stageOf(member), power };
+    refusePowerOff(planned.name, this.where, question);
+    const stage = stageOf(question);
+    const { name, label } = planned;
+    const bake: LocalBake = { name, label, bakery, distribution, plan, base, survey, stage, isNeeded };
+    if (stage === "image" && isNeeded && !hasImage(survey, recipe))
+      bake.elsewhere = await bakery.findBaked(distribution, recipe);
+    if (isBakedHere(bake) && !(stage === "image" && isProven(survey, recipe))) {
+      await bakery.preflight(plan, recipe, stage);
+      bake.fromLayer = await bakery.countFromLayer?.(plan, base);
+    }
+    return Promise.all(
+      places.map(async (place): Promise<Prepared> => {
+        if (stage === "image" && !isProven(place.survey, recipe)) await place.cloud.preflight(plan, recipe, stage);
+        return { ...place, plan, base, stage, power, bake, keep: member.settings.keep };
+      }),
+    );
+  }
+
+  /** What the content of an image baked in `cloud` is. */
+  private async plan(member: Member, cloud: Cloud, distribution: Distribution, plain: string) {
+    const { recipe, settings } = member;
+    const loginUser = cloud.loginUser?.(distribution);
+    const { sizeBytes } = cloud;
+    const plan = await planRecipe(recipe, distribution, {
+      ...{ sealVersion, loginUser, sizeBytes },
+      secrets: this.around.secrets,
+    });
+    const worker = await this.worker(member, cloud, distribution, plain);
+    if (plan.base.kind === "recipe") {
+      const below = await this.below(member.base!, cloud, distribution);
+      cloud.buildOn?.(distribution, below.cloud);
+      const base = tierBase(member, plan, below);
+      return { ...worker, plan, base, below, hash: plan.recipeHash(base.id) };
+    }
+    const newest = worker.survey.generations.find(({ proven }) => proven);
+    const pinned = settings.base === "pinned" ? newest?.base : undefined;
+    const base = await cloud.resolveBase(plan.base, distribution, pinned);
+    return { ...worker, plan, base, hash: plan.recipeHash(base.id) };
+  }
+
+  /** The worker image that is the recipe's, and what the cloud has of it. */
+  private async worker(
+    { recipe: { name: recipe }, isListed }: Member,
+    cloud: Cloud,
+    distribution: Distribution,
+    plain: string,
+  ) {
+    const { settings, state } = this.around;
+    const isOnly = isListed && !isFleet(settings);
+    const all = withPlans(await cloud.survey(distribution), state.plans);
+    const names = new WorkerNames(state, plain, this.recipes, all.generations);
+    const name = names.nameOf(recipe, isOnly);
+    const label = names.labelOf(name);
+    const own = label === undefined ? all : await cloud.survey(distribution, label);
+    const survey: Survey = { ...own, generations: names.generationsOf(name, recipe, isOnly) };
+    const key = isListed ? outputKey(recipe, distribution.id, isFleet(settings)) : undefined;
+    return { name, survey, ...(label !== undefined && { label }), ...(key !== undefined && { outputKey: key }) };
+  }
+
+  /** The image of the recipe below, in the same place. */
+  private async below(base: Member, { place }: Cloud, { id }: Distribution): Promise<Prepared> {
+    const found = (await this.prepared.get(base)!).find(
+      (each) => each.cloud.place === place && each.plan.distribution.id === id,
+    );
+    if (!found) throw new Error(`${base.recipe.name} is not baked of ${id} in ${place}`);
+    return found;
+  }
+
+  /** Others can only build on an image: the builder of such a recipe does not stay. */
+  private stageOf({ isBase }: Member): BakeStage {
+    return isBase ? "image" : this.around.stage;
+  }
+
+  private powerOf({ isBase }: Member): Power {
+    return isBase ? "on" : this.around.settings.power;
+  }
+}
+
+/** An image of the stack's own as a base: it is what its recipe hash says. */
+function tierBase(member: Member, plan: Plan, { plan: below, base, cloud }: Prepared): Base {
+  const description = describePlan(below, base);
+  const { recipe, name } = description;
+  const complaint = { where: member.recipe.file, key: "base.recipe" };
+  if (plan.sizeBytes < below.sizeBytes) {
+    const found = `${name} has a disk of ${description.size}, and this recipe one of ${formatSize(plan.sizeBytes)}`;
+    throw new UserError({ ...complaint, found, allowed: "a disk of the same size or more" });
+  }
+  if (findCloud(cloud.name).isHere && !below.formats.includes("qcow2")) {
+    const found = `${name}, which is written as ${below.formats.join(", ")}`;
+    throw new UserError({ ...complaint, found, cure: "add qcow2 to its formats: that is what is built on" });
+  }
+  return { id: `recipe-${recipe}`, description: `${name}, recipe ${recipe.slice(0, 8)}`, plan: description };
+}
+
+/** @throws UserError with all reasons together; what is no UserError is a bug, and counts more. */
+function fulfilled<T>(attempts: readonly PromiseSettledResult<T>[]): T[] {
   const refused = attempts.flatMap((attempt) => (attempt.status === "rejected" ? [attempt.reason as Error] : []));
   const bug = refused.find((error) => !(error instanceof UserError));
   if (bug) throw bug;
   // The same recipe is refused for the same reason on every distribution: say it once.
-  const messages = [...new Set(refused.map(({ message }) => message))];
+  const messages = [...new Set(refused.flatMap(({ message }) => message.split("\n")))];
   if (messages.length > 0) throw UserError.relayed(messages.join("\n"));
-  return attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? attempt.value : []));
-}
-
-/** What the preparation of every image needs. */
-interface Preparation {
-  /** The settings' file, for messages. */
-  where: string;
-  recipe: Recipe;
-  settings: Settings & { stage: BakeStage };
-  secrets: Secrets;
-  before: Plans;
-}
-
-/** What the content of an image baked in `cloud` is. */
-async function planOn(cloud: Cloud, distribution: Distribution, preparation: Preparation) {
-  const { recipe, settings, secrets, before } = preparation;
-  const loginUser = cloud.loginUser?.(distribution);
-  const { sizeBytes } = cloud;
-  const plan = await planRecipe(recipe, distribution, { sealVersion, secrets, loginUser, sizeBytes });
-  const survey = withPlans(await cloud.survey(distribution), before);
-  const newest = survey.generations.find(({ proven }) => proven);
-  const pinned = settings.base === "pinned" ? newest?.base : undefined;
-  const base = await cloud.resolveBase(plan.base, distribution, pinned);
-  return { plan, survey, base, hash: plan.recipeHash(base.id) };
-}
-
-async function prepareBake(
-  clouds: readonly Cloud[],
-  cloud: Cloud,
-  distribution: Distribution,
-  preparation: Preparation,
-): Promise<Prepared> {
-  const { plan, survey, base, hash: recipe } = await planOn(cloud, distribution, preparation);
-  const name = workerName(clouds, cloud, distribution);
-  const { stage, power } = preparation.settings;
-  const question = { recipe, survey, stage, power };
-  refusePowerOff(name, preparation.where, question);
-  const goal = stageOf(question);
-  if (goal === "image" && isProven(survey, recipe)) return { cloud, name, plan, base, survey, stage: goal };
-  await cloud.preflight(plan, recipe, goal);
-  const fromLayer = await cloud.countFromLayer?.(plan, base);
-  return { cloud, name, plan, base, survey, stage: goal, fromLayer };
-}
-
-/** One bake on this computer, and its import into every place of the stack. */
-async function prepareImports(
-  clouds: readonly Cloud[],
-  bakery: Bakery,
-  distribution: Distribution,
-  preparation: Preparation,
-): Promise<Prepared[]> {
-  const { plan, survey, base, hash: recipe } = await planOn(bakery, distribution, preparation);
-  const surveys = await Promise.all(
-    clouds.map(async (cloud) => withPlans(await cloud.survey(distribution), preparation.before)),
-  );
-  const { power } = preparation.settings;
-  const isNeeded = !surveys.every((each) => hasImage(each, recipe));
-  // A builder that is off is of no account where every place has the image.
-  const known = isNeeded ? survey : { ...survey, generations: [...survey.generations, ...surveys[0].generations] };
-  const question = { recipe, survey: known, stage: preparation.settings.stage, power };
-  refusePowerOff(localName(distribution), preparation.where, question);
-  const stage = stageOf(question);
-  const bake: LocalBake = { bakery, distribution, plan, base, survey, stage, isNeeded };
-  if (stage === "image" && isNeeded && !hasImage(survey, recipe))
-    bake.elsewhere = await bakery.findBaked(distribution, recipe);
-  if (isBakedHere(bake) && !(stage === "image" && isProven(survey, recipe))) {
-    await bakery.preflight(plan, recipe, stage);
-    bake.fromLayer = await bakery.countFromLayer?.(plan, base);
-  }
-  return Promise.all(
-    clouds.map(async (cloud, index): Promise<Prepared> => {
-      const place = surveys[index];
-      if (stage === "image" && !isProven(place, recipe)) await cloud.preflight(plan, recipe, stage);
-      return { cloud, name: workerName(clouds, cloud, distribution), plan, base, survey: place, stage, bake };
-    }),
-  );
+  return attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));
 }
 
 function isProven({ generations }: Survey, recipe: string): boolean {
@@ -264,7 +373,8 @@ async function preparePublished(
   clouds: readonly Cloud[],
   bakery: Bakery,
   location: string,
-  before: Plans,
+  state: StackState,
+  keep: number,
 ): Promise<Prepared[]> {
   const image = await bakery.describe(location);
   const { recipe, name, base, sizeBytes, plan: description } = image;
@@ -275,16 +385,23 @@ async function preparePublished(
     base: { kind: "mirror", distribution: distribution.id },
     recipeHash: () => recipe,
   };
-  const surveys = await Promise.all(clouds.map(async (cloud) => withPlans(await cloud.survey(distribution), before)));
-  const survey = await bakery.survey(distribution);
-  const isNeeded = !surveys.every((each) => hasImage(each, recipe));
-  const bake: LocalBake = { bakery, distribution, plan, base, survey, stage: "image", elsewhere: image, isNeeded };
+  const workerOf = async (cloud: Cloud, plain: string) => {
+    const all = withPlans(await cloud.survey(distribution), state.plans);
+    const names = new WorkerNames(state, plain, [name], all.generations);
+    const own = names.nameOf(name, true);
+    const label = names.labelOf(own);
+    const survey = { ...all, generations: names.generationsOf(own, name, true) };
+    return { cloud, name: own, survey, ...(label !== undefined && { label }) };
+  };
+  const places = await Promise.all(clouds.map((cloud) => workerOf(cloud, plainName(clouds, cloud, distribution))));
+  const local = await workerOf(bakery, localName(distribution));
+  const isNeeded = !places.every(({ survey }) => hasImage(survey, recipe));
+  const common = { plan, base, stage: "image" as const };
+  const bake: LocalBake = { ...local, ...common, bakery, distribution, elsewhere: image, isNeeded };
   return Promise.all(
-    clouds.map(async (cloud, index): Promise<Prepared> => {
-      const place = surveys[index];
-      if (!isProven(place, recipe)) await cloud.preflight(plan, recipe, "image");
-      const common = { plan, base, stage: "image" as const, bake, description };
-      return { ...common, cloud, name: workerName(clouds, cloud, distribution), survey: place };
+    places.map(async (place): Promise<Prepared> => {
+      if (!isProven(place.survey, recipe)) await place.cloud.preflight(plan, recipe, "image");
+      return { ...place, ...common, power: "on", keep, bake, description, outputKey: distribution.id };
     }),
   );
 }

@@ -4,10 +4,11 @@ import { isAbsolute, join, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { presentModules } from "../../provision/builder/builder-folders.ts";
 import { doorUser } from "../../provision/builder/door.ts";
+import { ancestorsOf } from "../../provision/plan/explain.ts";
 import type { Inventory } from "../../provision/builder/life-cycle-commands.ts";
 import type { Distribution } from "../../provision/module.ts";
 import type { Plan } from "../../provision/plan/plan.ts";
-import type { RecipeBase } from "../../provision/recipe/recipe.ts";
+import type { RootBase } from "../../provision/recipe/recipe.ts";
 import { assertSealedScript } from "../../provision/seal/seal.ts";
 import type {
   Bake,
@@ -19,9 +20,11 @@ import type {
   ImageIdentity,
   Machine,
   Survey,
+  Tier,
   Trial,
 } from "../cloud.ts";
 import { invoke } from "../shared/invoke.ts";
+import { Once } from "../shared/once.ts";
 import { onceMade } from "../life-cycle/outputs.ts";
 import { KeyPair } from "../shared/resources.ts";
 import type { Settings } from "../stack-settings.ts";
@@ -52,35 +55,40 @@ export class LocalCloud implements Bakery {
   /**
    * @param settings The stack's settings.
    * @param projectDirectory What relative paths in settings and recipes' bases are relative to.
+   * @param once What it has in common with those of the stack's other recipes.
    */
   constructor(
     private readonly settings: Settings,
     private readonly projectDirectory: string,
+    private readonly once = new Once(),
   ) {
     const { imageDirectory } = settings;
     this.home = isAbsolute(imageDirectory) ? imageDirectory : join(projectDirectory, imageDirectory);
   }
 
-  async resolveBase(base: RecipeBase, distribution: Distribution, pinned?: Base): Promise<Base> {
+  async resolveBase(base: RootBase, distribution: Distribution, pinned?: Base): Promise<Base> {
     const mirror = {
       kind: "mirror" as const,
       distribution: distribution.id,
       mirror: this.settings.mirrors[distribution.name],
     };
     const source = base.kind === "mirror" ? { ...mirror, ...withoutUndefined(base) } : base;
-    const found = await invoke(contract.resolveBase, { source, projectDirectory: this.projectDirectory });
+    const asked = { source, projectDirectory: this.projectDirectory };
+    const found = await this.once.get(`local base ${JSON.stringify(asked)}`, () => invoke(contract.resolveBase, asked));
     // A pinned one comes out of the cache; where that has lost it, making it fails unless the source still has it.
     const resolved = pinned ? { ...found, ...pinned } : found;
     this.bases.set(resolved.id, resolved);
     return resolved;
   }
 
-  async survey(distribution: Distribution): Promise<Survey> {
-    const owner = { home: this.home, project: this.project, stack: this.stack, distribution: distribution.id };
-    const { images, machines } = await invoke(contract.findImages, owner);
+  async survey({ id: distribution }: Distribution, worker?: string): Promise<Survey> {
+    const { home, project, stack } = this;
+    const owner = { home, project, stack, distribution, ...(worker !== undefined && { worker }) };
+    const found = this.once.get(`local survey ${JSON.stringify(owner)}`, () => invoke(contract.findImages, owner));
+    const { images, machines } = await found;
     const generations = images.map(generationOf);
     const builders = machines.map(({ recipe }) => recipe);
-    this.found.set(distribution.id, [...builders, ...images.map(({ manifest }) => manifest.recipe)]);
+    this.found.set(distribution, [...builders, ...images.map(({ manifest }) => manifest.recipe)]);
     return { generations, builders };
   }
 
@@ -108,12 +116,14 @@ export class LocalCloud implements Bakery {
   }
 
   declareBuilder(bake: Bake): LocalMachine {
-    const { plan, prefix, parent } = bake;
+    const { plan, prefix, parent, tier } = bake;
     const options = { parent };
-    const base = new BaseImage(`${prefix}-base`, { base: this.bases.get(bake.base.id)! }, options);
+    const after = { parent, dependsOn: tier?.proven };
+    const resolved = tier ? imageBase(tier) : this.bases.get(bake.base.id)!;
+    const base = new BaseImage(`${prefix}-base`, { base: resolved }, after);
     const login = new KeyPair(`${prefix}-login-key`, { comment: `ci-images ${prefix}` }, options);
     const host = new KeyPair(`${prefix}-host-key`, { comment: `ci-images host ${prefix}` }, options);
-    const lease = this.lease(bake, "builder", this.pathOf(bake));
+    const lease = this.lease(bake, "builder", this.pathOf(bake), tier?.proven);
     const builder = new Builder(
       `${prefix}-builder`,
       {
@@ -166,7 +176,7 @@ export class LocalCloud implements Bakery {
     sealed: pulumi.Resource,
     inventory: pulumi.Output<Inventory>,
   ): DeclaredImage {
-    const { plan, prefix, parent } = bake;
+    const { plan, prefix, parent, tier } = bake;
     const stopped = this.step("Stop", `${prefix}-stop`, builder, bake, sealed);
     const making = {
       machine: builder.name,
@@ -174,6 +184,7 @@ export class LocalCloud implements Bakery {
       size: plan.sizeBytes,
       formats: plan.formats,
       plan: bake.description,
+      ...(tier && { ancestry: ancestorsOf(bake.description).map(({ name, recipe }) => ({ name, recipe })) }),
       packages: inventory.packages,
       builder: {
         machineId: inventory.machineId,
@@ -238,7 +249,7 @@ export class LocalCloud implements Bakery {
     return { local: onceMade(image.output, after) };
   }
 
-  private lease(bake: Bake, role: "builder" | "trial", image?: string): Lease {
+  private lease(bake: Bake, role: "builder" | "trial", image?: string, dependsOn?: pulumi.Resource[]): Lease {
     const prefix = [this.project, this.stack, bake.prefix, role]
       .join("-")
       .toLowerCase()
@@ -247,7 +258,7 @@ export class LocalCloud implements Bakery {
     const labels = this.labels(bake, role);
     const open = role === "builder" && bake.stage !== "image";
     const args = { prefix, labels, lifetime, image, open };
-    return new Lease(`${bake.prefix}-${role}-lease`, args, { parent: bake.parent });
+    return new Lease(`${bake.prefix}-${role}-lease`, args, { parent: bake.parent, dependsOn });
   }
 
   /** @param user Who runs the commands. */
@@ -276,9 +287,10 @@ export class LocalCloud implements Bakery {
     return new steps[type](name, args, { parent, dependsOn: [after] });
   }
 
-  private labels({ plan, recipe }: Bake, role: "builder" | "trial") {
+  private labels({ plan, recipe, worker }: Bake, role: "builder" | "trial") {
     const { home, project, stack } = this;
-    return { home, project, stack, distribution: plan.distribution.id, recipe, role };
+    const labels = { home, project, stack, distribution: plan.distribution.id, recipe, role };
+    return worker === undefined ? labels : { ...labels, worker };
   }
 
   private pathOf({ plan, recipe }: Bake): string {
@@ -288,6 +300,15 @@ export class LocalCloud implements Bakery {
   private identity(recipe: string, name: string, distribution: string, path: string) {
     return { path, recipe, name, distribution, project: this.project, stack: this.stack };
   }
+}
+
+/** The root file system of an image that is proven when a builder starts from it. */
+function imageBase({ image }: Tier): pulumi.Output<contract.ResolvedBase> {
+  return image.apply(({ path, sha256, recipe }) => ({
+    id: `image-${sha256}`,
+    source: { kind: "image" as const, path: path! },
+    description: `recipe ${recipe.slice(0, 8)}`,
+  }));
 }
 
 function generationOf({ path, manifest, proof }: contract.DescribedImage): Generation {

@@ -182,6 +182,8 @@ export const Image = resourceContract("ci-images:local:Image", {
     size: v.optional(integer(1)),
     formats: v.optional(v.array(v.picklist(imageFormats))),
     plan: v.optional(objectOf<PlanDescription>()),
+    /** The recipes that it was made on top of, the nearest first. */
+    ancestry: v.optional(listOf<{ name: string; recipe: string }>()),
     packages: v.optional(listOf<{ name: string; version: string }>()),
     /** What the builder was, for the verification. */
     builder: v.optional(builderIdentity),
@@ -247,7 +249,7 @@ export const resolveBase = functionContract("ci-images:local:resolveBase", {
   answer: resolvedBase,
 });
 
-/** The stack's images of one distribution, the newest first, and its builders. */
+/** The stack's images of one distribution, the newest first, and a worker image's builders. */
 export const findImages = functionContract("ci-images:local:findImages", {
   inputs: {
     /** The image directory. */
@@ -255,6 +257,8 @@ export const findImages = functionContract("ci-images:local:findImages", {
     project: v.string(),
     stack: v.string(),
     distribution: v.string(),
+    /** Whose builders, where the stack has several worker images of the distribution. */
+    worker: v.optional(v.string()),
   },
   answer: {
     images: v.array(storedImage),

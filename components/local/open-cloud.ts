@@ -2,4 +2,6 @@
 import type { Opening } from "../open-clouds.ts";
 import { LocalCloud } from "./cloud.ts";
 
-export const open: Opening = async (settings, projectDirectory) => [new LocalCloud(settings, projectDirectory)];
+export const open: Opening = async (settings, projectDirectory, _state, once) => [
+  new LocalCloud(settings, projectDirectory, once),
+];

@@ -9,7 +9,7 @@ import { withoutDetails, type PlanDescription } from "../../provision/plan/expla
 import type { Inventory } from "../../provision/builder/life-cycle-commands.ts";
 import type { Distribution } from "../../provision/module.ts";
 import type { Plan } from "../../provision/plan/plan.ts";
-import type { RecipeBase } from "../../provision/recipe/recipe.ts";
+import type { RootBase } from "../../provision/recipe/recipe.ts";
 import type {
   Bake,
   Base,
@@ -24,6 +24,7 @@ import type {
 } from "../cloud.ts";
 import { openBastion } from "../shared/bastion.ts";
 import { call } from "../shared/invoke.ts";
+import { Once } from "../shared/once.ts";
 import type { OwnKey } from "../shared/login-key.ts";
 import { onceMade } from "../life-cycle/outputs.ts";
 import type { OpenStackStack } from "./stack.ts";
@@ -58,20 +59,18 @@ export class OpenStackCloud implements Cloud {
   private readonly occupied = new Set<string>();
   /** The region's preflight results. */
   private found?: Pick<MachineContext, "preflight" | "sshFrom" | "proxy">;
-  /** Looked up once: all distributions are reached the same way. */
-  private opened?: Promise<string[]>;
-  private uploaded?: openstack.compute.Keypair;
-  private official?: openstack.Provider;
 
   /**
    * @param place The region.
    * @param login Details of the login: Keystone's address, if the official provider needs it, and the user's own key
    * pair.
+   * @param once What it has in common with the clouds of the stack's other recipes.
    */
   constructor(
     private readonly settings: OpenStackStack,
     readonly place: string,
     private readonly login: { authUrl?: string; ownKey?: OwnKey } = {},
+    private readonly once = new Once(),
   ) {
     this.name = settings.cloud;
     this.outputName = settings.cloud;
@@ -86,7 +85,7 @@ export class OpenStackCloud implements Cloud {
     return this.settings.openstack.bases[id]?.user;
   }
 
-  async resolveBase(_base: RecipeBase, { id: distribution }: Distribution, pinned?: Base): Promise<Base> {
+  async resolveBase(_base: RootBase, { id: distribution }: Distribution, pinned?: Base): Promise<Base> {
     if (pinned) {
       this.bases.set(distribution, pinned.id);
       return pinned;
@@ -99,15 +98,20 @@ export class OpenStackCloud implements Cloud {
       ? { needed: [], words: [], properties: { os_distro: [], os_version: [] } }
       : baseOf(distribution, this.name);
     const asked = { region: this.place, distribution, base, architecture, ...(chosen && { chosen }), ...this.section };
-    const found = await call<Base>("ci-images:rackspace:resolveBase", asked);
+    const ask = () => call<Base>("ci-images:rackspace:resolveBase", asked);
+    const found = await this.once.get(`openstack base ${JSON.stringify(asked)}`, ask);
     this.bases.set(distribution, found.id);
     return found;
   }
 
-  async survey({ id: distribution }: Distribution): Promise<Survey> {
-    const owner = { region: this.place, project: this.project, stack: this.stack, distribution };
-    const { images, builders, sealed } = await call<Surveyed>("ci-images:rackspace:survey", owner);
+  async survey({ id: distribution }: Distribution, worker?: string): Promise<Survey> {
+    const { place: region, project, stack } = this;
+    const owner = { region, project, stack, distribution, ...(worker !== undefined && { worker }) };
+    const { images, builders, sealed } = await this.once.get(`rackspace survey ${JSON.stringify(owner)}`, () =>
+      call<Surveyed>("ci-images:rackspace:survey", owner),
+    );
     if (builders.length > 0) this.occupied.add(distribution);
+    else this.occupied.delete(distribution);
     const generations = images.map(({ id: location, plan, ...image }) => ({
       ...image,
       plan,
@@ -133,8 +137,10 @@ export class OpenStackCloud implements Cloud {
       "ci-images:rackspace:preflight",
       asked,
     );
-    this.opened ??= findSshFrom(this.settings, reached);
-    this.found = { preflight, sshFrom: await this.opened, proxy: await openBastion(this.settings) };
+    // All machines of a region are reached in the same way.
+    const key = `rackspace from ${this.place} ${JSON.stringify(reached)}`;
+    const sshFrom = await this.once.get(key, () => findSshFrom(this.settings, reached));
+    this.found = { preflight, sshFrom, proxy: await openBastion(this.settings) };
   }
 
   declareBuilder(bake: Bake): OpenStackMachine {
@@ -142,8 +148,10 @@ export class OpenStackCloud implements Cloud {
     return declareMachine(bake, this.machineContext(), {
       prefix: `${bake.prefix}-builder`,
       labels: this.labels(bake, "builder"),
-      image: bake.base.id,
-      volume: this.settings.openstack.volume,
+      image: bake.tier ? bake.tier.image.apply(({ id }) => id!) : bake.base.id,
+      after: bake.tier?.proven,
+      // Of a volume, the image below is a set of volume snapshots, and brings its volumes along.
+      volume: bake.tier ? undefined : this.settings.openstack.volume,
       loginUser: bake.plan.distribution.loginUser,
       power: this.settings.power,
       sealed: bake.sealed,
@@ -256,7 +264,8 @@ export class OpenStackCloud implements Cloud {
     const { authUrl } = this.login;
     // Without it the official provider gives up at the first 429.
     const args = { region: this.place, maxRetries: 10, ...(authUrl !== undefined && { authUrl }) };
-    return (this.official ??= new openstack.Provider(`${this.name}-${this.place}`, args));
+    const name = `${this.name}-${this.place}`;
+    return this.once.get(name, () => new openstack.Provider(name, args));
   }
 
   private machineContext(): MachineContext {
@@ -268,12 +277,12 @@ export class OpenStackCloud implements Cloud {
   private ownKeyPair({ name, publicKey }: OwnKey) {
     if (name === undefined || this.machineContext().preflight.hasKeyPair)
       return name === undefined ? undefined : { name };
-    this.uploaded ??= new openstack.compute.Keypair(
-      `${this.place}-own-key-pair`,
-      { region: this.place, name, publicKey },
-      { provider: this.provider(), retainOnDelete: true },
-    );
-    return { name: this.uploaded.name, resource: this.uploaded };
+    const logicalName = `${this.place}-own-key-pair`;
+    const resource = this.once.get(logicalName, () => {
+      const options = { provider: this.provider(), retainOnDelete: true };
+      return new openstack.compute.Keypair(logicalName, { region: this.place, name, publicKey }, options);
+    });
+    return { name: resource.name, resource };
   }
 
   private step(
@@ -286,15 +295,17 @@ export class OpenStackCloud implements Cloud {
     return new steps[type](name, { region: this.place, server }, { parent, dependsOn: [after] });
   }
 
-  private labels({ distribution, recipe, base }: Bake, role: Role) {
+  private labels({ distribution, recipe, base, worker }: Bake, role: Role) {
     const { project, stack } = this;
-    return { project, stack, distribution: distribution.id, recipe, role, base: base.id };
+    const labels = { project, stack, distribution: distribution.id, recipe, role, base: base.id };
+    return worker === undefined ? labels : { ...labels, worker };
   }
 
-  private identity({ name, recipe, distribution }: ImageIdentity): ServerImageArgs {
+  private identity({ name, recipe, distribution, worker }: ImageIdentity): ServerImageArgs {
     const { project, stack, place: region } = this;
     const properties = { ...this.settings.tags, ...this.settings.openstack.properties };
-    return { region, project, stack, distribution: distribution.id, recipe, name, properties };
+    const identity = { region, project, stack, distribution: distribution.id, recipe, name, properties };
+    return worker === undefined ? identity : { ...identity, worker };
   }
 }
 

@@ -18,6 +18,7 @@ function factsOf(name: string, about: string): CloudFacts {
     page: "openstack",
     about,
     settings: { ...openstackSchema, description: `settings of stack ${name}` },
+    recipeSettings: ["flavor", "volume"],
     regionSettings: (region) => ({ [`${name}.regions`]: region.split(",") }),
     async placesToLookIn({ regions }, ask) {
       if (regions !== undefined) return { regions };

@@ -40,6 +40,8 @@ export interface MachineArgs {
   labels: Omit<Labels, "expires">;
   /** The id of the image to boot from. */
   image: pulumi.Input<string>;
+  /** Resources that must exist before its lifetime starts. */
+  after?: pulumi.Resource[];
   /** Boots from a new volume filled with the image. An image of volume snapshots needs none. */
   volume?: { size: number; type?: string };
   loginUser: string;
@@ -94,7 +96,10 @@ export function declareMachine(
       open: args.open ?? false,
     },
     // A security group can only be deleted once its server is gone: the lease goes first.
-    { ...ours, dependsOn: [group, ...(keyPair.resource ? [keyPair.resource] : []), ...reached.resources] },
+    {
+      ...ours,
+      dependsOn: [...(args.after ?? []), group, ...(keyPair.resource ? [keyPair.resource] : []), ...reached.resources],
+    },
   );
   const userData = pulumi
     .all([host.privateKey, host.publicKey, login.publicKey, lease.deadline])

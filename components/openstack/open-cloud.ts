@@ -4,6 +4,7 @@ import { UserError } from "../../common/user-error.ts";
 import { nearest } from "../../common/nearest.ts";
 import { call } from "../shared/invoke.ts";
 import { readOwnKey } from "../shared/login-key.ts";
+import { Once } from "../shared/once.ts";
 import type { Opening } from "../open-clouds.ts";
 import type { Settings } from "../stack-settings.ts";
 import type { OpenStackSettings } from "./settings.ts";
@@ -18,13 +19,13 @@ interface Regions {
   notices: string[];
 }
 
-export const open: Opening = (settings) => openOpenStack(settings);
+export const open: Opening = (settings, _projectDirectory, _state, once) => openOpenStack(settings, once);
 
 /**
  * Logs in and opens the regions that the stack bakes in.
  * @throws UserError when the credentials are refused, or a region is not in the catalog.
  */
-export async function openOpenStack(all: Settings): Promise<OpenStackCloud[]> {
+export async function openOpenStack(all: Settings, once = new Once()): Promise<OpenStackCloud[]> {
   // The stack's file has the cloud's own settings under the name that the stack has for it.
   const own = (all as unknown as Record<string, OpenStackSettings>)[all.cloud];
   const settings: OpenStackStack = { ...all, openstack: own };
@@ -46,8 +47,11 @@ export async function openOpenStack(all: Settings): Promise<OpenStackCloud[]> {
     },
     process.env,
   );
-  const { regions, usual, authUrl, notices } = await call<Regions>("ci-images:rackspace:regions", {});
-  for (const notice of notices) void pulumi.log.info(notice);
+  const { regions, usual, authUrl } = await once.get("rackspace regions", async () => {
+    const found = await call<Regions>("ci-images:rackspace:regions", {});
+    for (const notice of found.notices) void pulumi.log.info(notice);
+    return found;
+  });
   const chosen = wanted.length > 0 ? wanted : usual === undefined ? [] : [usual];
   const key = `${section}.regions`;
   if (chosen.length === 0) {
@@ -58,5 +62,5 @@ export async function openOpenStack(all: Settings): Promise<OpenStackCloud[]> {
     const cure = near && `did you mean "${near}"?`;
     throw new UserError({ where, key, found: `there is no region "${region}"`, allowed: regions.join(", "), cure });
   }
-  return chosen.map((region) => new OpenStackCloud(settings, region, { authUrl, ownKey }));
+  return chosen.map((region) => new OpenStackCloud(settings, region, { authUrl, ownKey }, once));
 }

@@ -68,6 +68,7 @@ export interface ServerImageArgs {
   recipe: string;
   name: string;
   properties: Record<string, string>;
+  worker?: string;
   /** Only when it is to be made. */
   making?: {
     server: Text;

@@ -35,6 +35,8 @@ export interface PlanDetails {
   modules: Record<string, ModuleDetails>;
   /** Digests of the recipe's own tests, by name. */
   tests: Record<string, string>;
+  /** What the base is made of, where it is the image of another recipe. */
+  base?: PlanDescription;
 }
 
 interface ModuleDetails {
@@ -53,9 +55,12 @@ interface ModuleDetails {
 /**
  * Describes a plan, for the stack's outputs and the manifest.
  * @param base The resolved base: its id counts in the hash, its description is for people (`debian 12.12
- * (2026-09-06)`).
+ * (2026-09-06)`); `plan` is what it is made from, if it is the image of another recipe.
  */
-export function describePlan(plan: Plan, base: { id: string; description?: string }): PlanDescription {
+export function describePlan(
+  plan: Plan,
+  base: { id: string; description?: string; plan?: PlanDescription },
+): PlanDescription {
   const tests = plan.checks.filter(({ module }) => module === "recipe").map(({ what, script }) => [what, script]);
   return {
     name: plan.name,
@@ -70,6 +75,7 @@ export function describePlan(plan: Plan, base: { id: string; description?: strin
     details: {
       modules: Object.fromEntries(plan.modules.map((module) => [module.name, detailsOf(module)])),
       tests: Object.fromEntries(tests.map(([what, script]) => [what, digestOfValue(script)])),
+      ...(base.plan && { base: base.plan }),
     },
   };
 }
@@ -115,7 +121,7 @@ export function explainChange(before: PlanDescription, after: PlanDescription): 
     if (old !== now) lines.push(`${what}: ${old} => ${now}`);
   };
   compare("distribution", before.distribution, after.distribution);
-  if (before.base.id !== after.base.id) lines.push(`base: ${baseChange(before.base, after.base)}`);
+  if (before.base.id !== after.base.id) lines.push(...baseChange(before, after));
   compare("disk size", before.size, after.size);
   compare("formats", before.formats.join(", "), after.formats.join(", "));
   lines.push(...moduleChanges(before, after), ...testChanges(before, after));
@@ -190,9 +196,18 @@ function testChanges(before: PlanDescription, after: PlanDescription): string[] 
   return lines.length > 0 ? lines : ["tests: order changed"];
 }
 
-function baseChange(before: PlanDescription["base"], after: PlanDescription["base"]): string {
-  if (before.description !== after.description) return `${before.description} => ${after.description}`;
-  return `${before.description}, ${short(before.id)} => ${short(after.id)}`;
+function baseChange(before: PlanDescription, after: PlanDescription): string[] {
+  const [old, now] = [before.base, after.base];
+  if (old.description === now.description) return [`base: ${old.description}, ${short(old.id)} => ${short(now.id)}`];
+  const tiers = [before.details?.base, after.details?.base] as const;
+  // Another recipe has nothing to do with the one before.
+  const reasons = tiers[0] && tiers[0].name === tiers[1]?.name ? explainChange(tiers[0], tiers[1]) : [];
+  return [`base: ${old.description} => ${now.description}`, ...reasons.map((reason) => `${tiers[0]!.name}: ${reason}`)];
+}
+
+/** The recipes that an image was made on top of, the nearest first. */
+export function ancestorsOf({ details }: PlanDescription): PlanDescription[] {
+  return details?.base ? [details.base, ...ancestorsOf(details.base)] : [];
 }
 
 function short(hash: string): string {

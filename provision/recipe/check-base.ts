@@ -13,9 +13,10 @@ interface WrittenBase {
   sha256?: string;
   directory?: string;
   image?: string;
+  recipe?: string;
 }
 
-const kinds = ["tarball", "directory", "image", "mirror"] as const;
+const kinds = ["tarball", "directory", "image", "recipe", "mirror"] as const;
 
 /**
  * Finds the base of each distribution.
@@ -39,7 +40,8 @@ export function findBases(
   const given = kinds.filter((kind) => base[kind] !== undefined);
   if (given.length > 1) complain("base", { found: given.join(" and "), allowed: `one of ${kinds.join(", ")}` });
   const kind = given[0] ?? "mirror";
-  if (kind !== "mirror" && distributions.length > 1) {
+  // A recipe has an image of each.
+  if (kind !== "mirror" && kind !== "recipe" && distributions.length > 1) {
     const found = `one ${kind} for ${distributions.length} distributions`;
     complain("base", { found, allowed: "one distribution", cure: "write a recipe for each" });
   }
@@ -62,7 +64,7 @@ export function findBases(
 }
 
 function readSource(
-  kind: "tarball" | "directory" | "image",
+  kind: Exclude<(typeof kinds)[number], "mirror">,
   base: WrittenBase,
   folder: string,
   complain: (key: string, complaint: Omit<Complaint, "where">) => void,
@@ -79,8 +81,9 @@ function readSource(
     return { kind, location, sha256: base.sha256?.toLowerCase() };
   }
   const path = resolve(folder, location);
-  const problem = unreadable(path, kind === "tarball" ? "file" : "folder");
+  const problem = unreadable(path, kind === "tarball" || kind === "recipe" ? "file" : "folder");
   if (problem) complain(`base.${kind}`, { found: `${inWords(location)} ${problem}` });
+  if (kind === "recipe") return { kind, file: path };
   if (kind !== "tarball") return { kind, path };
   return { kind, location: path, ...(base.sha256 && { sha256: base.sha256.toLowerCase() }) };
 }

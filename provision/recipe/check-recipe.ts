@@ -60,6 +60,8 @@ class RecipeCheck {
 
   async recipe(): Promise<Recipe> {
     const folder = dirname(resolve(this.#file));
+    // The schema fills in the default below.
+    const hasSize = this.#configuration.size !== undefined;
     const listed = await this.#listedModules();
     await this.#refuseKeysOfNobody(listed);
     this.#complaints.push(...complaintsOf(recipeSchema(listed), this.#configuration, this.#file, this.#writtenAs));
@@ -73,7 +75,19 @@ class RecipeCheck {
     if (this.#complaints.length > 0) throw new UserError(...this.#complaints);
     const formats = (this.#configuration.formats as Format[] | undefined) ?? ["qcow2"];
     const configuration = this.#configuration;
-    return { name, file: this.#file, folder, distributions, bases, sizeBytes, formats, modules, tests, configuration };
+    return {
+      name,
+      file: this.#file,
+      folder,
+      distributions,
+      bases,
+      sizeBytes,
+      hasSize,
+      formats,
+      modules,
+      tests,
+      configuration,
+    };
   }
 
   async #listedModules(): Promise<ListedModule[]> {

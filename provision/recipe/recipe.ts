@@ -6,8 +6,17 @@ import type { formats } from "./schema.ts";
 /** What an image can be written as: a disk for QEMU and OpenStack, a plain disk, or the EC2-style tar. */
 export type Format = (typeof formats)[number];
 
-/** Where the root file system comes from; paths are absolute. `local` takes it as its `BaseSource`. */
-export type RecipeBase =
+/** Another recipe, whose image is the base: it is baked in the same stack and place, before this one. `file` is absolute. */
+export interface TierBase {
+  kind: "recipe";
+  file: string;
+}
+
+/** Where the root file system comes from; paths are absolute. */
+export type RecipeBase = TierBase | RootBase;
+
+/** A root file system that no recipe of the stack makes. `local` takes it as its `BaseSource`. */
+export type RootBase =
   | { kind: "mirror"; distribution: string; mirror?: string; packages?: string[] }
   | { kind: "tarball"; location: string; sha256?: string }
   | { kind: "directory"; path: string }
@@ -47,6 +56,8 @@ export interface Recipe {
   /** The base of each distribution, by its id. */
   bases: Readonly<Record<string, RecipeBase>>;
   sizeBytes: number;
+  /** Whether it says its size itself. */
+  hasSize: boolean;
   formats: Format[];
   modules: RecipeModule[];
   tests: RecipeTest[];

@@ -28,7 +28,7 @@ const base: Schema = {
   type: "object",
   additionalProperties: false,
   description:
-    "Where the root file system comes from: the distribution's mirrors (the default), a tarball of an installed root, a directory, or an earlier image of ours.",
+    "Where the root file system comes from: the distribution's mirrors (the default), a tarball of an installed root, a directory, an earlier image of ours, or another recipe.",
   properties: {
     mirror: {
       type: "string",
@@ -47,6 +47,11 @@ const base: Schema = {
     },
     directory: { type: "string", description: "Path of a directory that holds an installed root; it is copied" },
     image: { type: "string", description: "Path of the folder of an earlier image, the one with manifest.json" },
+    recipe: {
+      type: "string",
+      minLength: 1,
+      description: "Path of another recipe's file: its image, baked by the same stack in the same place, is the base",
+    },
   },
 };
 

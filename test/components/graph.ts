@@ -67,6 +67,7 @@ export class Graph {
     const survey = await cloud.survey(plan.distribution);
     const newest = survey.generations.find(({ proven }) => proven);
     const pinned = settings.base === "pinned" ? newest?.base : undefined;
+    assert.ok(plan.base.kind !== "recipe", "that is for fleet.test.ts");
     const base = await cloud.resolveBase(plan.base, plan.distribution, pinned);
     const { verify, stage, power } = settings;
     assert.ok(stage !== "none", "that is for images that are there: kept-images.test.ts");

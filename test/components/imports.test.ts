@@ -82,7 +82,13 @@ const image = (proof: object | undefined, hash = recipe) => ({
   proof,
   manifest: {
     ...{ name: "worker", recipe: hash, builtAt: "2026-01-01T00:00:00Z", base: { id: "base", description: "" } },
-    plan: { recipe: hash, name: "worker", modules: [] },
+    plan: {
+      recipe: hash,
+      name: "worker",
+      distribution: "debian12",
+      base: { id: "base", description: "" },
+      modules: [],
+    },
   },
 });
 const imported = (proven: boolean, hash = recipe) => ({

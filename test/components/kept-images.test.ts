@@ -7,8 +7,8 @@ const urn = "urn:pulumi:test::ci-images::ci-images:index:WorkerImage::debian12";
 /** An image as its folder tells of it. */
 function image(recipe: string, proof?: object) {
   const path = `/images/debian12/${recipe}`;
-  const plan = { recipe, name: "worker", modules: {} };
   const base = { id: "base", description: "debian 12" };
+  const plan = { recipe, name: "worker", distribution: "debian12", base, modules: [] };
   return { path, proof, manifest: { name: "worker", recipe, builtAt: "2026-01-01T00:00:00Z", base, plan } };
 }
 
@@ -41,7 +41,8 @@ describe("stage none", () => {
     const graph = await runProgram({ stage: "none" }, world(), { modules: "no list" });
     const { images } = graph.outputs as { images: { local: Record<string, { recipe: string }> } };
     assert.equal(images.local.debian12.recipe, "b".repeat(64));
-    assert.deepEqual(graph.one("WorkerImage").inputs, image("b".repeat(64)).manifest.plan);
+    const inputs = { name: "worker", recipe: "b".repeat(64), distribution: "debian12", base: "debian 12" };
+    assert.deepEqual(graph.one("WorkerImage").inputs, inputs);
   });
 
   it("declares nothing where the state knows of no worker image", async () => {

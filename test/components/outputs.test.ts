@@ -11,10 +11,7 @@ describe("the stack's outputs", () => {
 
   it("have `local` images by distribution, and nothing for ci-platform", async () => {
     const cloud = { name: "local", outputName: "local" } as Cloud;
-    const outputs = stackOutputs(
-      [{ cloud, name: "debian12", distribution: "debian12", images: { local: image("a") } }],
-      {},
-    );
+    const outputs = stackOutputs([{ cloud, name: "debian12", key: "debian12", images: { local: image("a") } }], {});
     assert.deepEqual(await known(outputs), { images: { local: { debian12: { recipe: "r", builtAt: "t", id: "a" } } } });
   });
 
@@ -25,10 +22,10 @@ describe("the stack's outputs", () => {
         {
           cloud,
           name: "debian12",
-          distribution: "debian12",
+          key: "debian12",
           images: { "us-west-2": image("ami-1"), "eu-west-1": image("ami-2") },
         },
-        { cloud, name: "rocky9", distribution: "rocky9", images: { "us-west-2": image("ami-3") } },
+        { cloud, name: "rocky9", key: "rocky9", images: { "us-west-2": image("ami-3") } },
       ],
       {},
     );
@@ -49,7 +46,7 @@ describe("the stack's outputs", () => {
   it("name the builders that stay", async () => {
     const cloud = { name: "local", outputName: "local" } as Cloud;
     const builder = { recipe: "r", stage: "tested" as const, power: "on" as const };
-    const outputs = stackOutputs([{ cloud, name: "debian12", distribution: "debian12", images: {}, builder }], {});
+    const outputs = stackOutputs([{ cloud, name: "debian12", key: "debian12", images: {}, builder }], {});
     assert.deepEqual(await known(outputs), { images: { local: {} }, builders: { debian12: builder } });
   });
 });

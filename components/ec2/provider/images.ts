@@ -3,6 +3,8 @@ import type { Image } from "@aws-sdk/client-ec2";
 import type { Context } from "../../../provider/resource.ts";
 import { waitFor } from "../../../provider/kit/wait.ts";
 import { ec2, errorCode, isGone } from "./client.ts";
+import { isOfWorker } from "../../../common/labels.ts";
+import { ec2Labels } from "../facts/labels.ts";
 import { UserError } from "../../../common/user-error.ts";
 import { tagNames } from "../facts/tags.ts";
 import { forgetImport } from "./import-journal.ts";
@@ -93,9 +95,11 @@ export function refuseProtected(region: string, id: string): never {
 export async function removeOrphanedSnapshots(
   region: string,
   tags: Tags,
+  worker: string | undefined,
   progress: Context["progress"],
 ): Promise<void> {
-  for (const { SnapshotId } of await findSnapshots(region, tags)) {
+  const found = await findSnapshots(region, tags);
+  for (const { SnapshotId } of found.filter((snapshot) => isOfWorker(ec2Labels, tagsOf(snapshot), worker))) {
     await removeSnapshot(region, SnapshotId!, progress);
   }
 }

@@ -4,6 +4,8 @@ import type { Context } from "../../../provider/resource.ts";
 import { waitFor, type Seen } from "../../../provider/kit/wait.ts";
 import { ec2, errorCode, isGone } from "./client.ts";
 import { removeImage } from "./images.ts";
+import { isOfWorker } from "../../../common/labels.ts";
+import { ec2Labels } from "../facts/labels.ts";
 import { tagNames } from "../facts/tags.ts";
 import { findImages, findInstance, findInstances, tagFilters, tagsOf, type Tags } from "./tagged-resources.ts";
 
@@ -129,7 +131,7 @@ export async function dropUnprovenImages(region: string, name: string, { progres
 }
 
 /** Names of the machines that have these tags, even if only their security group is left. */
-export async function machineNames(region: string, tags: Tags): Promise<string[]> {
+export async function machineNames(region: string, tags: Tags, worker: string | undefined): Promise<string[]> {
   const client = await ec2(region);
   const Filters = tagFilters(tags);
   const [instances, groups, keys] = await Promise.all([
@@ -137,8 +139,9 @@ export async function machineNames(region: string, tags: Tags): Promise<string[]
     client.describeSecurityGroups({ Filters }),
     client.describeKeyPairs({ Filters }),
   ]);
-  const things = [...instances, ...(groups.SecurityGroups ?? []), ...(keys.KeyPairs ?? [])];
-  return [...new Set(things.flatMap((thing) => tagsOf(thing)[tagNames.machine] ?? []))];
+  const things = [...instances, ...(groups.SecurityGroups ?? []), ...(keys.KeyPairs ?? [])].map(tagsOf);
+  const own = things.filter((tags) => isOfWorker(ec2Labels, tags, worker));
+  return [...new Set(own.flatMap((tags) => tags[tagNames.machine] ?? []))];
 }
 
 /** A group can only be deleted once AWS has removed the terminated machine's network interface, some seconds later. */

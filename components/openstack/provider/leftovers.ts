@@ -120,13 +120,13 @@ async function belongings(
 
 /**
  * Whether this is what follows project and stack in a machine's name: the region (if the stack has several),
- * distribution, recipe, role and digits. Strict, because a name that begins like stack `ci`'s may belong to stack
+ * distribution, the recipe's name (if the stack has several), recipe, role and digits. Strict, because a name that begins like stack `ci`'s may belong to stack
  * `ci-next`.
  */
 function isMachineName(rest: string, region: string): boolean {
   const plain = rest.startsWith(`${region}-`) ? rest.slice(region.length + 1) : rest;
   const found = /^(.+)-[0-9a-f]{8}-(builder|trial)-[0-9a-f]{6}$/.exec(plain);
-  return found !== null && distributions.some(({ id }) => id === found[1]);
+  return found !== null && distributions.some(({ id }) => id === found[1] || found[1].startsWith(`${id}-`));
 }
 
 /** Whether the server uses the key pair or security group of that name; its port and address have the same name. */

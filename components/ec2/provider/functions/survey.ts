@@ -3,7 +3,7 @@ import type { Image, Instance } from "@aws-sdk/client-ec2";
 import { wantedImageName } from "../../facts/image-names.ts";
 import { tagKey, tagNames } from "../../facts/tags.ts";
 import type { UselessImage } from "../../facts/blocking-image.ts";
-import { cloudLabels, type Labels } from "../../../../common/labels.ts";
+import { cloudLabels, isOfWorker, type Labels } from "../../../../common/labels.ts";
 import { ec2Labels } from "../../facts/labels.ts";
 import { asking } from "../client.ts";
 import { imageProgress, imageReason } from "../images.ts";
@@ -17,6 +17,8 @@ interface SurveyInputs {
   project: string;
   stack: string;
   distribution: string;
+  /** Whose builders, where the stack has several worker images of the distribution. */
+  worker?: string;
 }
 
 /** An image, with properties as Generation of components/cloud.ts has them. */
@@ -49,14 +51,15 @@ interface Surveyed {
 /** `ci-images:ec2:survey`: the stack's images and builders of one distribution. */
 export const ec2Survey: FunctionType<SurveyInputs, Surveyed> = {
   token: "ci-images:ec2:survey",
-  async call({ region, copyTo, project, stack, distribution }) {
+  async call({ region, copyTo, project, stack, distribution, worker }) {
     const labels = (role: Labels["role"]) => cloudLabels(ec2Labels, { project, stack, distribution, role });
     return asking(`looking for images of ${distribution} in ${region}`, async () => {
-      const [builders, found, ...foundCopies] = await Promise.all([
+      const [allBuilders, found, ...foundCopies] = await Promise.all([
         findInstances(region, labels("builder")),
         findImages(region, labels("image")),
         ...copyTo.map((place) => findImages(place, labels("image"))),
       ]);
+      const builders = allBuilders.filter((builder) => isOfWorker(ec2Labels, tagsOf(builder), worker));
       const useless = [found, ...foundCopies].flatMap((each, index) => uselessIn([region, ...copyTo][index], each));
       const [images, ...copies] = [found, ...foundCopies].map((each) => each.filter(isUsable));
       const recipes = new Set(images.map(recipeOf));
@@ -76,6 +79,7 @@ export const ec2Survey: FunctionType<SurveyInputs, Surveyed> = {
       const generations = images.map((image) => {
         const there = copyTo.flatMap((place, index) => {
           const copy =
+            copies[index].find((other) => recipeOf(other) === recipeOf(image) && isNamedAlike(other, image)) ??
             copies[index].find((other) => recipeOf(other) === recipeOf(image)) ??
             untagged[index].find((other) => isUsable(other) && isNamedAlike(other, image));
           return copy ? [[place, copy.ImageId!] as const] : [];

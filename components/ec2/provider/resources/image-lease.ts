@@ -3,7 +3,10 @@
 // resources forget the snapshots of an AMI that failed, was imported, or was deregistered by hand.
 import { asking } from "../client.ts";
 import { removeImage, removeOrphanedSnapshots } from "../images.ts";
-import { findImages, findUntaggedImages } from "../tagged-resources.ts";
+import { findImages, findUntaggedImages, tagsOf } from "../tagged-resources.ts";
+import { isOfWorker } from "../../../../common/labels.ts";
+import { ec2Labels } from "../../facts/labels.ts";
+import { tagKey } from "../../facts/tags.ts";
 import type { ResourceType } from "../../../../provider/from-schema.ts";
 
 export interface ImageLeaseInputs {
@@ -38,8 +41,13 @@ export const imageLease: ResourceType<ImageLeaseInputs, ImageLeaseState> = {
         ...(await findImages(region, tags)),
         ...(await findUntaggedImages(region, name === undefined ? [] : [name])),
       ];
-      for (const { ImageId } of images) await removeImage(region, ImageId!, progress);
-      await removeOrphanedSnapshots(region, tags, progress);
+      const worker = tags[tagKey("worker")];
+      // Those that were not tagged yet have the image's own name.
+      const own = images.filter(
+        (image) => !tagsOf(image)[tagKey("recipe")] || isOfWorker(ec2Labels, tagsOf(image), worker),
+      );
+      for (const { ImageId } of own) await removeImage(region, ImageId!, progress);
+      await removeOrphanedSnapshots(region, tags, worker, progress);
     });
   },
 };

@@ -1,12 +1,13 @@
 // An AMI made from a disk that was baked on this computer: uploads a snapshot and registers it as an image.
 import { tagKey, tagNames } from "../../facts/tags.ts";
-import { formatExpiry } from "../../../../common/labels.ts";
+import { formatExpiry, isOfWorker } from "../../../../common/labels.ts";
+import { ec2Labels } from "../../facts/labels.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { asking, ec2, errorCode } from "../client.ts";
 import { removeImage, waitForImage } from "../images.ts";
 import { forgetImport } from "../import-journal.ts";
 import { uploadSnapshot } from "../snapshot-upload.ts";
-import { findImage, findImages, findSnapshots, putTags, snapshotsOf, type Tags } from "../tagged-resources.ts";
+import { findImage, findImages, findSnapshots, putTags, snapshotsOf, tagsOf, type Tags } from "../tagged-resources.ts";
 import { assertRunsOn } from "../../../local/provider/disk/guest-facts.ts";
 import { finishedImage, withDisk } from "../../../local/provider/disk/image-disk.ts";
 import type { Manifest } from "../../../local/provider/disk/image-store.ts";
@@ -81,7 +82,8 @@ export const importedImage: ResourceType<ImportedImageInputs, ImportedImageState
     const { builder } = local.manifest;
     return asking(`importing ${importing.folder} into ${region}`, async () => {
       // Left by an `up` that was killed after registering the image.
-      const [present] = await findImages(region, importing.lease);
+      const found = await findImages(region, importing.lease);
+      const present = found.find((image) => isOfWorker(ec2Labels, tagsOf(image), importing.lease[tagKey("worker")]));
       const id = present?.ImageId ?? (await register(inputs, importing, local, context));
       const image = await waitForImage(region, id, context);
       // The image now says when it expires.

@@ -78,13 +78,13 @@ export const ec2Lease: ResourceType<Ec2LeaseInputs, Ec2LeaseState> = {
   async create(inputs, context) {
     const { region, labels } = inputs;
     await asking(`removing what earlier bakes left in ${region}`, async () => {
-      for (const earlier of await machineNames(region, ownerTags(labels))) {
+      for (const earlier of await machineNames(region, ownerTags(labels), labels.worker)) {
         await dropMachine(region, earlier, context);
         await dropUnprovenImages(region, earlier, context);
         context.progress(`removed ${earlier}, left by an earlier bake`);
       }
       const { project, stack, distribution } = ownerTagsOf(labels);
-      await removeOrphanedSnapshots(region, { ...project, ...stack, ...distribution }, context.progress);
+      await removeOrphanedSnapshots(region, { ...project, ...stack, ...distribution }, labels.worker, context.progress);
     });
     const machine = `${inputs.prefix}-${randomBytes(3).toString("hex")}`;
     const deadline = new Date(Date.now() + inputs.lifetime * 1000).toISOString();

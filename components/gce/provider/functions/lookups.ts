@@ -1,5 +1,5 @@
 // Queries that the program makes to Google Compute Engine before it declares anything.
-import { cloudLabels, isPast, labelKey, type Labels } from "../../../../common/labels.ts";
+import { cloudLabels, isPast, labelKey, isOfWorker, type Labels } from "../../../../common/labels.ts";
 import { gceLabels } from "../../facts/labels.ts";
 import { unpackFacts } from "../../../../common/image-facts.ts";
 import { UserError } from "../../../../common/user-error.ts";
@@ -62,6 +62,8 @@ interface SurveyInputs {
   project: string;
   /** The owner: Pulumi project, stack and distribution. */
   owner: Pick<Labels, "project" | "stack" | "distribution">;
+  /** Whose builders, where the stack has several worker images of the distribution. */
+  worker?: string;
 }
 
 interface Surveyed {
@@ -78,14 +80,15 @@ interface Surveyed {
 /** `ci-images:gce:survey`: the stack's images of one distribution, and its builders. */
 export const gceSurvey: FunctionType<SurveyInputs, Surveyed> = {
   token: "ci-images:gce:survey",
-  async call({ project, owner }, context) {
+  async call({ project, owner, worker }, context) {
     const compute = await Compute.open(project, context);
     const labelled = (role: Labels["role"]) => labelFilter(cloudLabels(gceLabels, { ...owner, role }));
-    const [images, instances, disks] = await Promise.all([
+    const [images, builders, disks] = await Promise.all([
       compute.list<Image>("global/images", labelled("image")),
       compute.listEverywhere<Instance>("instances", labelled("builder")),
       compute.listEverywhere<Disk>("disks", labelled("builder")),
     ]);
+    const instances = builders.filter(({ labels }) => isOfWorker(gceLabels, labels, worker));
     const retired = disks.filter(({ labels }) => labels?.[marks.retired] !== undefined).map(({ name }) => name);
     const sealed = instances.filter(
       ({ name, status, labels }) => retired.includes(name) && status === "TERMINATED" && !isPast(labels?.[expires]),

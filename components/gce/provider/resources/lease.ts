@@ -2,7 +2,7 @@
 // makes sure that instance and boot disk are gone, whatever happened in between. The machine is declared with
 // `deletedWith: lease`: the official provider fails to delete an instance that no longer exists.
 import { randomBytes } from "node:crypto";
-import { cloudLabels, labelKey, ownerLabels, type Labels } from "../../../../common/labels.ts";
+import { cloudLabels, labelKey, ownerLabels, isOfWorker, type Labels } from "../../../../common/labels.ts";
 import { gceLabels } from "../../facts/labels.ts";
 import { Compute, unwatched } from "../compute.ts";
 import { diskPath, instancePath, limits, marks, removeMachine, stopped } from "../machines.ts";
@@ -114,7 +114,8 @@ async function removeEarlier(compute: Compute, labels: Labels): Promise<string[]
     compute.listEverywhere<Disk>("disks", filter),
   ]);
   const places = new Map<string, { zone: string; machine: string }>();
-  for (const { name: machine, zone: url } of [...instances, ...disks]) {
+  const own = [...instances, ...disks].filter((each) => isOfWorker(gceLabels, each.labels, labels.worker));
+  for (const { name: machine, zone: url } of own) {
     const zone = nameOf(url);
     places.set(`${zone}/${machine}`, { zone, machine });
   }

@@ -18,6 +18,8 @@ export interface Manifest {
   /** The builder it was made with. */
   machine: string;
   base: { id: string; description: string };
+  /** The recipes that it was made on top of, the nearest first; not in images of a distribution's own base. */
+  ancestry?: { name: string; recipe: string }[];
   /** Bytes of the disk. */
   size: number;
   /** What the recipe hash is made of, by part; `explainChange` of provision/plan/plan.ts compares two of them. */

@@ -19,11 +19,13 @@ export const resolveBaseFunction = answer(contract.resolveBase, ({ source, proje
   resolveBase(source, { projectDirectory }),
 );
 
-export const findImages = answer(contract.findImages, async ({ home, project, stack, distribution }) => {
+export const findImages = answer(contract.findImages, async ({ home, project, stack, distribution, worker }) => {
   const machines = await listMachines({ home, project, stack, distribution, role: "builder" });
   return {
     images: await listImages(home, { project, stack, distribution }),
-    machines: machines.map(({ name, labels }) => ({ name, recipe: labels.recipe })),
+    machines: machines
+      .filter(({ labels }) => labels.worker === worker)
+      .map(({ name, labels }) => ({ name, recipe: labels.recipe })),
   };
 });
 

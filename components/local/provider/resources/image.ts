@@ -93,8 +93,21 @@ async function manifestOf(
   files: Manifest["files"],
   found: Pick<Manifest, "sealing" | "guest" | "layer">,
 ): Promise<Manifest> {
-  const { name, recipe, distribution, project, stack, machine, base, size, plan, packages, builder, interrupted } =
-    inputs;
+  const {
+    name,
+    recipe,
+    distribution,
+    project,
+    stack,
+    machine,
+    base,
+    size,
+    plan,
+    packages,
+    builder,
+    interrupted,
+    ancestry,
+  } = inputs;
   return {
     name,
     recipe,
@@ -103,6 +116,7 @@ async function manifestOf(
     stack,
     machine: machine!,
     base: base!,
+    ...(ancestry && { ancestry }),
     size: size!,
     plan: plan!,
     packages: packages!,

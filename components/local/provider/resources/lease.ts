@@ -8,8 +8,9 @@ import { sealingState } from "../machine/sealing.ts";
 import { findImage, partialFolder } from "../disk/image-store.ts";
 
 export const lease = leaseOf(Lease, {
-  async *removeEarlier({ labels: { home, project, stack, distribution, role } }, { progress }) {
-    for (const { name } of await listMachines({ home, project, stack, distribution, role })) {
+  async *removeEarlier({ labels: { home, project, stack, distribution, role, worker } }, { progress }) {
+    for (const { name, labels } of await listMachines({ home, project, stack, distribution, role })) {
+      if (labels.worker !== worker) continue;
       const problem = await problemOf(removeMachine(name));
       if (problem === undefined) yield name;
       else progress(`could not remove ${name}, left by an earlier bake: ${problem}`);

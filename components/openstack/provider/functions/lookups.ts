@@ -1,6 +1,6 @@
 // Queries that the program makes to an OpenStack before it declares anything.
 import { UserError } from "../../../../common/user-error.ts";
-import { isPast, labelKey } from "../../../../common/labels.ts";
+import { isPast, labelKey, isOfWorker } from "../../../../common/labels.ts";
 import { openstackLabels } from "../../facts/labels.ts";
 import { fittingBases, nearNames, type Architecture, type BaseDescription } from "../base-images.ts";
 import { findImage, imagesWith, isComplete, isProven, labelOf, listImages, planOf, type Image } from "../images.ts";
@@ -103,6 +103,8 @@ interface Owner {
   project: string;
   stack: string;
   distribution: string;
+  /** Whose builders, where the stack has several worker images of the distribution. */
+  worker?: string;
 }
 
 interface Surveyed {
@@ -116,12 +118,13 @@ interface Surveyed {
 /** `ci-images:rackspace:survey`: the stack's images of one distribution, newest first, and its builders. */
 export const survey: FunctionType<Owner, Surveyed> = {
   token: "ci-images:rackspace:survey",
-  async call({ region: name, ...owner }, context) {
+  async call({ region: name, worker, ...owner }, context) {
     const region = new Region(name, context);
-    const [images, builders] = await Promise.all([
+    const [images, found] = await Promise.all([
       imagesWith(region, { ...owner, role: "image" }),
       serversWith(region, { ...owner, role: "builder" }),
     ]);
+    const builders = found.filter(({ metadata }) => isOfWorker(openstackLabels, metadata, worker));
     const [recipe, expires] = [labelKey(openstackLabels, "recipe"), labelKey(openstackLabels, "expires")];
     const sealed = builders.filter(
       (server) => sealingOf(server) === "done" && server.status === "SHUTOFF" && !isPast(server.metadata[expires]),

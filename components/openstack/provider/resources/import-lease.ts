@@ -1,7 +1,7 @@
 // The lease of an import: made before the upload and dropped after it. Dropping the lease makes sure that no incomplete
 // image is left, whatever happened in between.
 import { randomBytes } from "node:crypto";
-import { cloudName, formatExpiry, labelKey, ownerLabels, type Labels } from "../../../../common/labels.ts";
+import { cloudName, formatExpiry, labelKey, ownerLabels, isOfWorker, type Labels } from "../../../../common/labels.ts";
 import { openstackLabels } from "../../facts/labels.ts";
 import { dropImage, dropUnproven, imagesWith, isComplete } from "../images.ts";
 import { Region } from "../region.ts";
@@ -44,6 +44,7 @@ export const importLease: ResourceType<ImportLeaseInputs, ImportLeaseState> = {
     const { project, stack, distribution } = inputs.labels;
     for (const image of await imagesWith(region, { project, stack, distribution, role: "image" })) {
       // Only imports: images that Nova makes from a builder belong to the builder's lease.
+      if (!isOfWorker(openstackLabels, image, inputs.labels.worker)) continue;
       const isHalf = !isComplete(image) && image[labelKey(openstackLabels, "imported")] !== undefined;
       if (!isHalf) continue;
       await dropImage(region, image.id);

@@ -1,7 +1,14 @@
 // The lease of a server: made before the server and dropped after it. Dropping the lease makes sure that the server is
 // gone, whatever happened in between. The server itself is declared with `deletedWith: lease`.
 import { randomBytes } from "node:crypto";
-import { cloudLabels, cloudName, formatExpiry, ownerLabels, type Labels } from "../../../../common/labels.ts";
+import {
+  cloudLabels,
+  cloudName,
+  formatExpiry,
+  ownerLabels,
+  isOfWorker,
+  type Labels,
+} from "../../../../common/labels.ts";
 import { openstackLabels } from "../../facts/labels.ts";
 import { dropUnproven } from "../images.ts";
 import { quiet, Region } from "../region.ts";
@@ -65,7 +72,8 @@ export const lease: ResourceType<LeaseInputs, LeaseState> = {
   async create(inputs, context) {
     const region = new Region(inputs.region, context);
     const owner = Object.fromEntries(ownerLabels.map((label) => [label, inputs.labels[label]]));
-    for (const earlier of await serversWith(region, owner)) {
+    const found = await serversWith(region, owner);
+    for (const earlier of found.filter(({ metadata }) => isOfWorker(openstackLabels, metadata, inputs.labels.worker))) {
       await endServer(region, earlier.id);
       context.progress(`removed ${describe(earlier)}, left by an earlier bake`);
     }

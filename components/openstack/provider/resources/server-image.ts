@@ -1,6 +1,6 @@
 // An image in an OpenStack region, stored by Glance: made by Nova from a stopped server, or uploaded from this
 // computer. No published Pulumi provider has such a resource.
-import { cloudName, labelKey } from "../../../../common/labels.ts";
+import { cloudName, labelKey, isOfWorker } from "../../../../common/labels.ts";
 import { openstackLabels } from "../../facts/labels.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import {
@@ -67,6 +67,8 @@ export interface ServerImageInputs {
   name: string;
   /** More properties: the stack's tags, and what the hypervisor is to know (`hw_disk_bus`). */
   properties: Record<string, string>;
+  /** The worker image, where the stack has several of the distribution. */
+  worker?: string;
   making?: Making;
   importing?: Importing;
 }
@@ -96,6 +98,7 @@ export const serverImage: ResourceType<ServerImageInputs, ServerImageState> = {
       recipe: { type: "string" },
       name: { type: "string" },
       properties: { type: "object", additionalProperties: { type: "string", maxLength: 255 } },
+      worker: { type: "string" },
       making: { type: "object", required: ["server", "machine", "base", "expires", "plan", "builder"] },
       importing: {
         type: "object",
@@ -118,7 +121,9 @@ export const serverImage: ResourceType<ServerImageInputs, ServerImageState> = {
     const { project, stack, distribution, recipe, properties } = inputs;
     const labels = { project, stack, distribution, recipe, role: "image" as const };
     // Left by a bake whose record was lost: a complete image of the same recipe needs no second bake.
-    const present = (await imagesWith(region, labels)).find(isComplete);
+    const present = (await imagesWith(region, labels)).find(
+      (image) => isComplete(image) && isOfWorker(openstackLabels, image, inputs.worker),
+    );
     if (present) {
       context.progress(`image ${present.id} is there already; taken over`);
       return outputs(inputs, await setProperties(region, present, properties));
@@ -222,9 +227,10 @@ function metadataOf(
   inputs: ServerImageInputs,
   { machine, base, expires }: Pick<Making, "machine" | "base" | "expires">,
 ): Record<string, string> {
-  const { project, stack, distribution, recipe, name, properties } = inputs;
+  const { project, stack, distribution, recipe, name, properties, worker } = inputs;
   const labels = { project, stack, distribution, recipe, name, role: "image", base, machine, expires };
-  const own = Object.entries(labels).map(([label, value]) => [labelKey(openstackLabels, label), value.slice(0, 255)]);
+  const all = { ...labels, ...(worker !== undefined && { worker }) };
+  const own = Object.entries(all).map(([label, value]) => [labelKey(openstackLabels, label), value.slice(0, 255)]);
   return { ...properties, ...(Object.fromEntries(own) as Record<string, string>) };
 }
 
@@ -233,9 +239,10 @@ function outputs(inputs: ServerImageInputs, image: Image): { id: string; outputs
 }
 
 function stateOfImage(inputs: Omit<ServerImageInputs, "making" | "importing">, image: Image): ServerImageState {
-  const { region, project, stack, distribution, recipe, properties } = inputs;
+  const { region, project, stack, distribution, recipe, properties, worker } = inputs;
   return {
     ...{ region, project, stack, distribution, recipe, properties },
+    ...(worker !== undefined && { worker }),
     name: labelOf(image, "name") ?? inputs.name,
     image: image.id,
     imageName: image.name,

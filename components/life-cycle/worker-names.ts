@@ -1,0 +1,77 @@
+// Which worker image is whose. Logical names begin with the worker image's, and they never change: a stack that gets a second recipe, or
+// loses one, keeps the images it has. The only recipe of a stack has `debian12`; of several, each has `debian12-docker`.
+import type { Distribution } from "../../provision/module.ts";
+import type { Cloud, Generation } from "../cloud.ts";
+import { workerImageType, type StackState } from "./stack-state.ts";
+
+/** `debian12`, or `ORD-debian12` where the stack has several places. */
+export function plainName(clouds: readonly Cloud[], { place }: Cloud, { id }: Distribution): string {
+  return clouds.length > 1 ? `${place}-${id}` : id;
+}
+
+/** What begins the logical names of everything that is declared for an image. */
+export function prefixOf(worker: string, recipe: string): string {
+  return `${worker}-${recipe.slice(0, 8)}`;
+}
+
+/** The worker images of one distribution in one place. */
+export class WorkerNames {
+  /** Those that the state has. */
+  readonly all: readonly string[];
+
+  /**
+   * @param plain As of {@link plainName}.
+   * @param recipes The names of all recipes of the stack.
+   * @param generations All images that the cloud has of the stack and distribution, the newest first.
+   */
+  constructor(
+    private readonly state: StackState,
+    private readonly plain: string,
+    private readonly recipes: readonly string[],
+    private readonly generations: readonly Generation[],
+  ) {
+    this.all = state.namesOf(workerImageType).filter((name) => name === plain || name.startsWith(`${plain}-`));
+  }
+
+  /**
+   * The worker image of a recipe.
+   * @param isOnly True when the stack lists this recipe and no other.
+   */
+  nameOf(recipe: string, isOnly: boolean): string {
+    const own = this.all.find((worker) => this.recipeOf(worker) === recipe);
+    if (own !== undefined) return own;
+    if (!isOnly) return `${this.plain}-${recipe}`;
+    // Another recipe takes the place of the one before.
+    const free = this.all.filter((worker) => !this.recipes.includes(this.recipeOf(worker) ?? ""));
+    if (free.length === 1) return free[0];
+    return this.all.includes(this.plain) ? `${this.plain}-${recipe}` : this.plain;
+  }
+
+  /** The label of a worker image's machines: none for the one that is named after its distribution alone. */
+  labelOf(worker: string): string | undefined {
+    return worker === this.plain ? undefined : worker;
+  }
+
+  /**
+   * The images of a worker image. The state knows whose they are; those that it does not have are told by their recipe's name.
+   * @param isOnly As of {@link nameOf}.
+   */
+  generationsOf(worker: string, recipe: string, isOnly: boolean): Generation[] {
+    return this.generations.filter((generation) => {
+      const owners = this.all.filter((each) => this.hasImage(each, generation));
+      if (owners.length === 1) return owners[0] === worker;
+      if (generation.name === recipe) return true;
+      return owners.length === 0 && isOnly && !this.recipes.includes(generation.name);
+    });
+  }
+
+  /** An older version did not note it; the newest image says so. */
+  private recipeOf(worker: string): string | undefined {
+    const noted = this.state.outputsOf(workerImageType, worker)?.recipeName as string | undefined;
+    return noted ?? this.generations.find((each) => this.hasImage(worker, each))?.name;
+  }
+
+  private hasImage(worker: string, { recipe }: Generation): boolean {
+    return this.state.hasName(prefixOf(worker, recipe));
+  }
+}

@@ -1,0 +1,370 @@
+// Several recipes in one stack, and recipes that build on each other: what is declared, under which names, and what is refused.
+import assert from "node:assert/strict";
+import { runFleet, type Graph, type World } from "./program.ts";
+
+const builder = { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 BBBB" };
+const recipe = (name: string, more: object = {}) => ({ name, modules: ["run"], run: [`echo ${name}`], ...more });
+const one = { "a.yaml": recipe("a") };
+const both = { ...one, "b.yaml": recipe("b") };
+const tiers = {
+  "base.yaml": recipe("base"),
+  "middle.yaml": recipe("middle", { base: { recipe: "base.yaml" } }),
+  "top.yaml": recipe("top", { base: { recipe: "middle.yaml" } }),
+};
+
+interface Existing {
+  /** Images on this computer. */
+  images?: object[];
+  /** The state. */
+  outputs?: object;
+  machines?: object[];
+}
+
+const lease = ({ prefix, madeWith }: Record<string, unknown>) => {
+  return { madeWith, machine: `${prefix as string}-m`, deadline: "2030-01-01T00:00:00.000Z", metadata: {} };
+};
+
+/** Every cloud, empty. */
+function world({ images = [], outputs = {}, machines = [] }: Existing = {}): World {
+  return {
+    calls: {
+      "pulumi:pulumi:readStackResourceOutputs": { outputs },
+      "ci-images:local:resolveBase": { id: "base", description: "debian 12" },
+      "ci-images:local:findImages": { images, machines },
+      "ci-images:local:preflight": { accelerator: "tcg" },
+      "ci-images:local:findLayers": { count: 0 },
+      "ci-images:ec2:resolveBase": { id: "ami-root", description: "debian 12" },
+      "ci-images:ec2:survey": { generations: [], builders: [], sealed: [], useless: [] },
+      "ci-images:ec2:preflight": { vpc: "vpc-1", subnets: ["subnet-1"], notices: [] },
+      "ci-images:gce:account": { project: "bakery" },
+      "ci-images:gce:resolveBase": {
+        ...{ id: "projects/d/global/images/root@1", description: "debian 12", image: "projects/d/global/images/root" },
+        ...{ features: ["UEFI_COMPATIBLE"], sizeGb: 10 },
+      },
+      "ci-images:gce:survey": { images: [], builders: [], sealed: [], unfinished: [] },
+      "ci-images:gce:preflight": {},
+      "ci-images:rackspace:regions": { regions: ["ORD", "DFW"], usual: "ORD", notices: [] },
+      "ci-images:rackspace:resolveBase": ({ region }) => ({ id: `root-${region as string}`, description: "debian 12" }),
+      "ci-images:rackspace:survey": { images: [], builders: [], sealed: [] },
+      "ci-images:rackspace:preflight": {
+        ...{ flavor: "1", networks: [{ id: "n", name: "private" }], hasKeyPair: false },
+        reached: { family: 4, networks: [], cloudHost: "k" },
+      },
+    },
+    outputs: {
+      "ci-images:local:Image": ({ path }) => ({ path, disk: "/d", sha256: "5a", bytes: 2, builtAt: "2026", builder }),
+      "ci-images:local:BaseImage": () => ({ path: "/root" }),
+      "ci-images:local:Builder": () => ({ host: "h", port: 22, instance: "i" }),
+      "ci-images:index:KeyPair": () => ({ publicKey: "ssh-ed25519 PUBLIC", privateKey: "PRIVATE" }),
+      ...{ "ci-images:local:Lease": lease, "ci-images:ec2:Lease": lease, "ci-images:gce:Lease": lease },
+      "ci-images:rackspace:Lease": lease,
+      "ci-images:ec2:ImageAttributes": () => ({ name: "n", builtAt: "2026-11-21T14:00:00.000Z" }),
+      "ci-images:ec2:Reachable": () => ({ host: "198.51.100.1" }),
+      "gcp:compute/instance:Instance": () => ({
+        ...{
+          instanceId: "1",
+          networkInterfaces: [{ networkIp: "10.0.0.7", accessConfigs: [{ natIp: "203.0.113.9" }] }],
+        },
+      }),
+      "gcp:compute/image:Image": ({ name }) => ({
+        ...{ selfLink: `link/${name as string}`, creationTimestamp: "2026-11-01T11:00:00.000Z", diskSizeGb: 48 },
+      }),
+      "gcp:compute/disk:Disk": () => ({ selfLink: "disk" }),
+      "ci-images:rackspace:ServerImage": ({ region, name }) => ({
+        ...{ image: `${region as string}-${name as string}`, imageName: "n", bytes: 7, builtAt: "2026", builder },
+      }),
+      "openstack:compute/instance:Instance": () => ({ accessIpV4: "192.0.2.7", accessIpV6: "" }),
+      "command:remote:Command": () => ({ stdout: `machine-id ${"1".repeat(32)}\n` }),
+    },
+  };
+}
+
+const run = (settings: object, recipes: Record<string, object>, existing?: Existing) =>
+  runFleet({ verify: false, ...settings }, world(existing), recipes);
+
+const hashes = (graph: Graph) =>
+  Object.fromEntries(
+    graph.resources
+      .filter(({ type }) => type.endsWith(":WorkerImage"))
+      .map(({ name, inputs }) => [name, inputs.recipe as string]),
+  );
+
+/** What a finished run leaves behind: its images, and its state as a given version noted it. */
+function left(graph: Graph, notes: (worker: string) => object = () => ({})): Existing {
+  const workers = graph.resources.filter(({ type }) => type.endsWith(":WorkerImage"));
+  const images = workers.map(({ inputs }) => ({
+    path: `/images/debian12/${String(inputs.name)}`,
+    proof: {},
+    manifest: {
+      ...{ name: inputs.name, recipe: inputs.recipe, builtAt: "2026-01-01T00:00:00Z" },
+      ...{
+        base: { id: "base", description: "" },
+        plan: { recipe: inputs.recipe, name: inputs.name, base: {}, modules: [] },
+      },
+    },
+  }));
+  const kept = graph.resources.filter(({ type }) => /:(WorkerImage|Image)$/.test(type));
+  const outputs = Object.fromEntries(
+    kept.map(({ type, name }) => [
+      `urn:pulumi:test::ci-images::${type}::${name}`,
+      { type, outputs: type.endsWith(":WorkerImage") ? notes(name) : {} },
+    ]),
+  );
+  return { images, outputs };
+}
+
+/** What is baked. */
+const baked = (graph: Graph) =>
+  graph.resources
+    .filter(({ type }) => type.endsWith(":local:Builder"))
+    .map(({ name }) => name.split("-").slice(0, -2).join("-"));
+
+describe("a stack of one recipe", () => {
+  it("has the names and outputs that it always had, however the recipe is listed", async () => {
+    for (const settings of [{ recipe: "a.yaml" }, { recipes: ["a.yaml"] }]) {
+      const graph = await run(settings, one);
+      assert.deepEqual(Object.keys(hashes(graph)), ["debian12"]);
+      assert.deepEqual(Object.keys((graph.outputs.images as { local: object }).local), ["debian12"]);
+      const labels = graph.one("Lease").inputs.labels as object;
+      assert.deepEqual(Object.keys(labels).sort(), ["distribution", "home", "project", "recipe", "role", "stack"]);
+    }
+  });
+});
+
+describe("a stack of several recipes", () => {
+  it("bakes all side by side, and names the recipe in logical names, labels and outputs", async () => {
+    const graph = await run({ recipes: ["a.yaml", "b.yaml"] }, both);
+    assert.deepEqual(Object.keys(hashes(graph)), ["debian12-a", "debian12-b"]);
+    assert.deepEqual(Object.keys((graph.outputs.images as { local: object }).local), ["a-debian12", "b-debian12"]);
+    const [a, b] = ["a", "b"].map((name) => graph.one("Builder", new RegExp(`^debian12-${name}-`)));
+    assert.equal((a.inputs.labels as Record<string, string>).worker, "debian12-a");
+    assert.ok(!graph.waits(a, b) && !graph.waits(b, a));
+  });
+
+  for (const [version, notes] of [
+    ["this version", () => ({ recipeName: "a", outputKey: "debian12" })],
+    ["an older version", () => ({})],
+  ] as const) {
+    it(`does not bake what ${version} baked as the only recipe, under the same logical names`, async () => {
+      const alone = await run({ recipe: "a.yaml" }, one);
+      const graph = await run({ recipes: ["b.yaml", "a.yaml"] }, both, left(alone, notes));
+      assert.deepEqual(baked(graph), ["debian12-b"]);
+      const [image] = alone.names("Image");
+      assert.ok(graph.names("Image").includes(image), `${image} is kept`);
+      assert.deepEqual(Object.keys((graph.outputs.images as { local: object }).local).sort(), [
+        "a-debian12",
+        "b-debian12",
+      ]);
+    });
+  }
+
+  it("keeps the images of the one that is left when the other is taken out", async () => {
+    const two = await run({ recipes: ["a.yaml", "b.yaml"] }, both);
+    const notes = (worker: string) => ({ recipeName: worker.split("-")[1] });
+    const graph = await run({ recipe: "b.yaml" }, both, left(two, notes));
+    assert.deepEqual(baked(graph), []);
+    assert.deepEqual(Object.keys((graph.outputs.images as { local: object }).local), ["debian12"]);
+    assert.deepEqual(
+      graph.names("Image"),
+      two.names("Image").filter((name) => name.includes("-b-")),
+    );
+  });
+
+  it("finds its images by their recipes' names when the state is lost", async () => {
+    const two = await run({ recipes: ["a.yaml", "b.yaml"] }, both);
+    const { images } = left(two);
+    const graph = await run({ recipes: ["a.yaml", "b.yaml"] }, both, { images });
+    assert.deepEqual(baked(graph), []);
+    assert.deepEqual(graph.names("Image").length, 2);
+  });
+
+  it("can have settings for one recipe", async () => {
+    const recipes = [
+      "a.yaml",
+      { recipe: "b.yaml", size: "8G", formats: ["qcow2", "raw"], distributions: ["debian13"] },
+    ];
+    const graph = await run(
+      { recipes },
+      { ...both, "b.yaml": recipe("b", { distributions: ["debian12", "debian13"] }) },
+    );
+    const builders = graph.resources.filter(({ type }) => type.endsWith(":local:Builder"));
+    assert.deepEqual(
+      builders.map(({ inputs }) => inputs.size),
+      [4 * 2 ** 30, 8 * 2 ** 30],
+    );
+    assert.deepEqual(Object.keys(hashes(graph)), ["debian12-a", "debian13-b"]);
+  });
+
+  it("refuses a recipe that is listed twice, two of one name, and names that look like a recipe hash, before anything is declared", async () => {
+    await assert.rejects(run({ recipes: ["a.yaml", "./a.yaml"] }, one), /ci-images:recipes\[1\]: .\/a.yaml again/);
+    await assert.rejects(
+      run({ recipe: "a.yaml", recipes: ["b.yaml"] }, both),
+      /ci-images:recipe: set, beside ci-images:recipes/,
+    );
+    await assert.rejects(
+      run({ recipes: ["a.yaml", "b.yaml"] }, { ...one, "b.yaml": recipe("a") }),
+      /b\.yaml: name: a, as in a\.yaml/,
+    );
+    await assert.rejects(
+      run({ recipes: ["a.yaml", "b.yaml"] }, { ...one, "b.yaml": recipe("b-1a2b3c4d") }),
+      /eight hexadecimal digits/,
+    );
+  });
+
+  it("says what is wrong with each of them together", async () => {
+    const broken = { "a.yaml": recipe("a", { modules: ["gitt"] }), "b.yaml": recipe("b", { sise: "8G" }) };
+    await assert.rejects(run({ recipes: ["a.yaml", "b.yaml"] }, broken), (error: Error) => {
+      assert.match(error.message, /a\.yaml.*gitt/);
+      assert.match(error.message, /b\.yaml.*sise/);
+      return true;
+    });
+  });
+});
+
+describe("a recipe on top of a recipe", () => {
+  it("starts from the proven image of the recipe below, and outputs name only what the stack lists", async () => {
+    const graph = await run({ recipe: "top.yaml", verify: true }, tiers);
+    assert.deepEqual(Object.keys(hashes(graph)), ["debian12-base", "debian12-middle", "debian12"]);
+    assert.deepEqual(Object.keys((graph.outputs.images as { local: object }).local), ["debian12"]);
+    const promotion = graph.one("Promotion", /debian12-middle/);
+    for (const [type, name] of [
+      ["BaseImage", /^debian12-[0-9a-f]{8}-base$/],
+      ["Lease", /^debian12-[0-9a-f]{8}-builder/],
+    ] as const) {
+      assert.ok(graph.waits(graph.one(type, name), promotion), `${type} waits for the promotion below`);
+    }
+    const { base } = graph.one("BaseImage", /^debian12-[0-9a-f]{8}-base$/).inputs as { base: { id: string } };
+    assert.equal(base.id, "image-5a");
+    const { ancestry } = graph.one("Image", /^debian12-[0-9a-f]{8}$/).inputs as { ancestry: { name: string }[] };
+    assert.deepEqual(
+      ancestry.map(({ name }) => name),
+      ["middle", "base"],
+    );
+  });
+
+  it("has the recipe hash below in its own: a change below bakes everything above, a change above nothing below", async () => {
+    const before = hashes(await run({ recipe: "top.yaml" }, tiers));
+    const below = hashes(
+      await run({ recipe: "top.yaml" }, { ...tiers, "base.yaml": recipe("base", { run: ["echo 2"] }) }),
+    );
+    const above = hashes(
+      await run(
+        { recipe: "top.yaml" },
+        { ...tiers, "top.yaml": recipe("top", { ...tiers["top.yaml"], run: ["echo 2"] }) },
+      ),
+    );
+    const changed = (after: Record<string, string>) =>
+      Object.keys(after).filter((name) => after[name] !== before[name]);
+    assert.deepEqual(changed(below), ["debian12-base", "debian12-middle", "debian12"]);
+    assert.deepEqual(changed(above), ["debian12"]);
+  });
+
+  it("bakes the one below to the image at every stage, or nothing could start from it", async () => {
+    const graph = await run({ recipe: "top.yaml", stage: "builder" }, tiers);
+    assert.deepEqual(
+      graph.names("Image").map((name) => name.split("-").slice(0, -1).join("-")),
+      ["debian12-base", "debian12-middle"],
+    );
+    assert.deepEqual(Object.keys(graph.outputs.builders as object), ["debian12"]);
+  });
+
+  it("has the disk size of the one below unless it has its own, which may not be less", async () => {
+    const large = { ...tiers, "base.yaml": recipe("base", { size: "8G" }) };
+    const graph = await run({ recipe: "top.yaml" }, large);
+    assert.equal(graph.one("Builder", /^debian12-[0-9a-f]{8}-builder$/).inputs.size, 8 * 2 ** 30);
+    const small = { ...large, "top.yaml": { ...tiers["top.yaml"], size: "4G" } };
+    await assert.rejects(run({ recipe: "top.yaml" }, small), /top\.yaml: base\.recipe: middle has a disk of 8G/);
+  });
+
+  it("refuses circles, other distributions than those below, and a missing file", async () => {
+    const circle = { ...tiers, "base.yaml": recipe("base", { base: { recipe: "top.yaml" } }) };
+    await assert.rejects(
+      run({ recipe: "top.yaml" }, circle),
+      /base\.recipe: a circle: .*top\.yaml builds on .*middle\.yaml builds on .*base\.yaml builds on .*top\.yaml/,
+    );
+    const itself = { "top.yaml": recipe("top", { base: { recipe: "top.yaml" } }) };
+    await assert.rejects(run({ recipe: "top.yaml" }, itself), /a circle/);
+    const other = { ...tiers, "top.yaml": { ...tiers["top.yaml"], distribution: "debian13" } };
+    await assert.rejects(run({ recipe: "top.yaml" }, other), /base\.recipe: middle has no image of debian13/);
+    const missing = { "top.yaml": recipe("top", { base: { recipe: "gone.yaml" } }) };
+    await assert.rejects(run({ recipe: "top.yaml" }, missing), /base\.recipe: "gone\.yaml" cannot be read/);
+  });
+
+  const clouds: readonly [
+    cloud: string,
+    settings: object,
+    builder: string,
+    base: (inputs: Record<string, unknown>) => unknown,
+    image: RegExp,
+  ][] = [
+    [
+      "ec2",
+      { ec2: { region: "us-west-2" } },
+      "aws:ec2/instance:Instance",
+      ({ ami }) => ami,
+      /^debian12-middle-[0-9a-f]{8}-id$/,
+    ],
+    ["gce", {}, "gcp:compute/disk:Disk", ({ image }) => image, /^link\/test-middle-debian12-/],
+    [
+      "rackspace",
+      { rackspace: { flavor: "1" } },
+      "openstack:compute/instance:Instance",
+      ({ imageId }) => imageId,
+      /^ORD-middle$/,
+    ],
+  ];
+  for (const [cloud, settings, type, baseOf, image] of clouds) {
+    it(`starts from the image in the same place on ${cloud}, when that is proven`, async () => {
+      const graph = await run(
+        { cloud, recipe: "top.yaml", sshFrom: ["203.0.113.5/32"], verify: true, ...settings },
+        tiers,
+      );
+      const lease = graph.one("Lease", /^debian12-[0-9a-f]{8}-builder-lease$/);
+      assert.ok(graph.waits(lease, graph.one("Promotion", /^debian12-middle-/)));
+      const started = graph.resources.find(
+        (each) => each.type === type && /^debian12-[0-9a-f]{8}-builder/.test(each.name),
+      )!;
+      assert.match(String(baseOf(started.inputs)), image);
+      const { ciPlatform } = graph.outputs as {
+        ciPlatform: { jenkins: { clouds: { images: Record<string, Record<string, object>> } } };
+      };
+      const [places] = Object.values(ciPlatform.jenkins.clouds.images);
+      assert.deepEqual(Object.values(places).map(Object.keys), [["debian12"]]);
+    });
+  }
+
+  it("starts from the image of its own region where a stack has several, and of its own distribution", async () => {
+    const two = Object.fromEntries(
+      Object.entries(tiers).map(([file, content]) => [file, { ...content, distributions: ["debian12", "debian13"] }]),
+    );
+    const settings = {
+      cloud: "rackspace",
+      rackspace: { flavor: "1", regions: ["ORD", "DFW"] },
+      sshFrom: ["203.0.113.5/32"],
+    };
+    const graph = await run({ ...settings, recipe: "middle.yaml" }, two);
+    for (const worker of ["ORD-debian12", "ORD-debian13", "DFW-debian12", "DFW-debian13"]) {
+      const lease = graph.one("Lease", new RegExp(`^${worker}-[0-9a-f]{8}-builder-lease$`));
+      const [promotions] = [graph.names("Promotion").filter((name) => name.includes("-base-"))];
+      const waited = promotions.filter((name) => graph.waits(lease, graph.one("Promotion", name)));
+      assert.deepEqual(
+        waited.map((name) => name.split("-base-")[0]),
+        [worker],
+      );
+    }
+  });
+
+  it("needs a disk that is as large as the one below, where the stack decides its size", async () => {
+    for (const cloud of ["ec2", "gce"]) {
+      const small = { recipe: "middle.yaml", [cloud]: { diskSize: 20 } };
+      const recipes = ["base.yaml", small];
+      const settings = {
+        cloud,
+        recipes,
+        sshFrom: ["203.0.113.5/32"],
+        [cloud]: { diskSize: 40, ...(cloud === "ec2" && { region: "us-west-2" }) },
+      };
+      await assert.rejects(run(settings, tiers), /a disk of 40G|at least 40/, cloud);
+    }
+  });
+});
