@@ -1,5 +1,5 @@
-// Twelve images in one `pulumi up`: four distributions in three regions of a test cloud (containers) whose API takes 0.2 s for
-// every answer. The recipe waits rather than computes, so what is measured is how much runs side by side.
+// Twelve images in one `pulumi up`: four distributions in three regions of a test cloud (containers) whose API takes
+// 0.2 s per answer. The recipe waits rather than computes, so this measures how much runs in parallel.
 import { chosenBases, Ec2Cloud, regions as ec2Regions } from "../test/test-cloud/ec2-cloud.ts";
 import { RackspaceCloud } from "../test/test-cloud/rackspace-cloud.ts";
 import { TemporaryStack } from "../cli/temporary-stack.ts";
@@ -8,22 +8,22 @@ import type { Row } from "./table.ts";
 const distributions = ["debian12", "debian13", "ubuntu22.04", "ubuntu24.04"];
 const rackspaceRegions = ["ORD", "DFW", "IAD"];
 
-/** Seconds that the recipe waits, as one does that downloads and installs. */
+/** Seconds that the recipe waits, like one that downloads and installs. */
 const wait = 90;
 
 /** Milliseconds for each answer of the API. */
 const latency = 200;
 
-/** How much longer twelve may take than one; from issue 4. */
+/** How much longer twelve may take than one. */
 const allowed = 1.5;
 
-/** A test cloud that is open, and the settings for one or all of its regions. */
+/** An open test cloud, with the settings for one or all of its regions. */
 interface Bench {
   cloud: { variables: Record<string, string>; close(): Promise<void> };
   settings: (regions: 1 | 3) => Record<string, unknown>;
 }
 
-/** Where images are copied from region to region. */
+/** Images are copied from region to region. */
 async function openEc2(): Promise<Bench> {
   const cloud = await Ec2Cloud.open(distributions.slice(1));
   cloud.api.faults.latency = latency;
@@ -35,7 +35,7 @@ async function openEc2(): Promise<Bench> {
   return { cloud, settings };
 }
 
-/** Where each region bakes its own. */
+/** Each region bakes its own. */
 async function openRackspace(): Promise<Bench> {
   const cloud = await RackspaceCloud.open(rackspaceRegions, distributions);
   cloud.api.faults.latency = latency;
@@ -48,7 +48,7 @@ async function openRackspace(): Promise<Bench> {
 
 /**
  * Bakes one image, then twelve.
- * @param say Takes a line of progress.
+ * @param say Receives progress lines.
  */
 export async function benchEc2(say: (line: string) => void): Promise<Row[]> {
   return compare(say, "four bakes, eight copies", openEc2);

@@ -1,5 +1,5 @@
-// With nothing in any cache of ours: a whole bake of a package list, against diskimage-builder making a plain tar of the
-// same. One after the other; ours comes first, so what a mirror or a proxy remembers helps the other.
+// Cold caches: a whole bake of a package list, compared with diskimage-builder making a plain tar of the same. Ours
+// runs first, so whatever a mirror or proxy caches helps the other.
 import { readFile } from "node:fs/promises";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -13,8 +13,8 @@ const distribution = "debian12";
 const packages = ["openssh-server", "sudo", "git", "nginx", "default-jre-headless"];
 
 /**
- * Bakes with an empty cache, then lets diskimage-builder do its part where it can be had.
- * @param say Takes a line of progress.
+ * Bakes with an empty cache, then runs diskimage-builder if it can be installed.
+ * @param say Receives progress lines.
  */
 export async function benchCold(say: (line: string) => void): Promise<Row[]> {
   const ours = await bakeCold(say);

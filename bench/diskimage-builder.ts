@@ -1,4 +1,4 @@
-// The program that the cold bake is measured against: OpenStack's diskimage-builder, from PyPI, making a plain tar.
+// The program that the cold bake is compared with: OpenStack's diskimage-builder, from PyPI, making a plain tar.
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,16 +10,16 @@ import { findDistribution } from "../provision/distributions.ts";
 import { findOnPath } from "../toolchain/environment.mjs";
 import { projectDirectory } from "../toolchain/versions.mjs";
 
-/** Kept between runs: installing it is no part of what is measured. */
+/** Kept between runs: installing it is not measured. */
 const environment = join(projectDirectory, ".cache", "bench", "diskimage-builder");
 
 /** The version on PyPI. */
 export const version = "3.43.0";
 
-/** What it calls on this computer that pip does not bring. */
+/** Commands that it needs and pip does not install. */
 const needed = ["python3", "sudo", "debootstrap", "tar"];
 
-/** Installs diskimage-builder where it is missing. @returns why it can't be had; undefined when it is there. */
+/** Installs diskimage-builder if missing. @returns why that is impossible; undefined when it is installed. */
 export async function whyMissing(): Promise<string | undefined> {
   const missing = needed.filter((name) => findOnPath(name, process.env).length === 0);
   if (missing.length > 0) return `there is no ${missing.join(", no ")} here: apt-get install ${missing.join(" ")}`;
@@ -39,7 +39,7 @@ export async function whyMissing(): Promise<string | undefined> {
 
 /**
  * Makes a tar of a distribution with some packages.
- * @param home Where it keeps its cache; without one it has none.
+ * @param home Its cache folder; without one it has no cache.
  * @throws Error with its last lines when it fails.
  */
 export async function makeTar(
@@ -48,7 +48,7 @@ export async function makeTar(
   home?: string,
 ): Promise<{ seconds: number; packages: number }> {
   const distribution = findDistribution(distributionId);
-  // The mirrors that our own bake takes.
+  // The mirrors that our own bake uses.
   const { main, security } = await archiveFor(distribution);
   const folder = await mkdtemp(join(tmpdir(), "ci-images-bench-"));
   try {

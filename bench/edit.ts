@@ -1,5 +1,6 @@
-// What an edit costs: the last module's settings are changed and the image is baked again. Ours starts from a layer; diskimage-builder, with
-// its own cache, makes the whole image again. The verification boot is left out, as diskimage-builder has none.
+// The cost of an edit: the last module's settings change and the image is baked again. Ours starts from a layer;
+// diskimage-builder, with its own cache, makes the whole image again. Without the verification boot, as
+// diskimage-builder has none.
 import { mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,12 +12,12 @@ import type { Row } from "./table.ts";
 import { find, timedUp, timingVariables, union } from "./timed-up.ts";
 import { recipeFile } from "./warm.ts";
 
-/** Seconds beside the module's own; and how many times faster than others. */
+/** Seconds in addition to the module's own; and the minimum speedup over others. */
 const targets = { own: 12, faster: 10 };
 
 /**
  * Bakes the default recipe, edits its last module, and bakes again.
- * @param say Takes a line of progress.
+ * @param say Receives progress lines.
  */
 export async function benchEdit(say: (line: string) => void): Promise<Row[]> {
   const cache = await mkdtemp(join(tmpdir(), "ci-images-bench-cache-"));

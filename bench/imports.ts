@@ -1,5 +1,5 @@
-// How fast a disk gets into a cloud: against a copy of the same file on this computer, and against OpenStack's own client. The services are
-// emulators and OpenStack's own Glance on this computer, so this is what we and they take, without any network.
+// How fast a disk is imported into a cloud, compared with a local copy of the same file and with OpenStack's own
+// client. The services are emulators and OpenStack's own Glance on this computer, so no network is involved.
 import { existsSync } from "node:fs";
 import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -19,10 +19,10 @@ import type { Row } from "./table.ts";
 const mebibyte = 2 ** 20;
 /** MiB of random data: about the default image's qcow2. */
 const data = 300;
-/** The release of OpenStack's client that is compared with. */
+/** The release of OpenStack's client to compare with. */
 const client = "7.4.0";
 
-/** What OpenStack's client wants to be told, and ours takes for granted. */
+/** What OpenStack's client requires and ours assumes. */
 const domains = { OS_USER_DOMAIN_ID: "default", OS_PROJECT_DOMAIN_ID: "default", OS_IDENTITY_API_VERSION: "3" };
 
 /** Measures every way once. */
@@ -89,7 +89,7 @@ export async function benchImports(say: (line: string) => void): Promise<Row[]> 
   return rows;
 }
 
-/** OpenStack's command-line client; the first time it is installed into the project's cache. */
+/** OpenStack's command-line client; installed into the project's cache on first use. */
 async function installedClient(): Promise<string> {
   const home = join(projectDirectory, ".cache", `python-openstackclient-${client}`);
   const program = join(home, "bin/openstack");

@@ -1,5 +1,6 @@
-// `npm run bench`: measures what docs/benchmark.md promises, on this computer, in one run, and prints it as a table.
-// `npm run bench warm`, `edit`, `cold`, `ec2`, `rackspace` or `imports` run one part. Takes a quarter of an hour; best on a quiet computer.
+// `npm run bench`: measures everything that docs/benchmark.md promises, on this computer, and prints it as a table.
+// `npm run bench warm`, `edit`, `cold`, `ec2`, `rackspace` or `imports` run one part. Takes a quarter of an hour; best
+// on an idle computer.
 import { cpus, loadavg } from "node:os";
 import { accelerator } from "../components/local/provider/machine/qemu.ts";
 import { benchEc2, benchRackspace } from "./cloud.ts";

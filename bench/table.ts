@@ -1,19 +1,17 @@
-// The table that the benchmark prints: in the terminal and, the same, in docs/benchmark.md.
+// The benchmark's table, the same in the terminal and in docs/benchmark.md.
 
-/** One line: what was measured, against what, and how the two compare. */
+/** One row: what was measured, compared with what. */
 export interface Row {
   what: string;
   /** Seconds. */
   seconds: number;
-  /** What it is measured against: a target, or the other program's time, in seconds. */
+  /** What it is compared with: a target, or the other program's time, in seconds. */
   against?: { what: string; seconds: number };
 }
 
 const head = ["what", "seconds", "against", "ratio", ""];
 
-/**
- * A table in Markdown. The ratio is the time divided by what it is measured against: below 1 is good.
- */
+/** A table in Markdown. The ratio is the time divided by the one it is compared with: below 1 is good. */
 export function table(rows: readonly Row[]): string {
   const cells = [head, ...rows.map(cellsOf)];
   const widths = head.map((_, column) => Math.max(3, ...cells.map((row) => row[column].length)));

@@ -1,4 +1,4 @@
-// One `pulumi up` with its times: the whole, each step's, and when the first command ran on the builder.
+// One `pulumi up` with its times: in total, per step, and when the first command ran on the builder.
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { eventLogEnvironment, followSteps, type Step } from "../scripts/step-times.mjs";
@@ -6,18 +6,18 @@ import type { TemporaryStack } from "../cli/temporary-stack.ts";
 
 /** A `pulumi up` that succeeded. All times are in seconds since the command was started. */
 export interface TimedUp {
-  /** How long all of it took. */
+  /** Its total duration. */
   took: number;
-  /** When the first command ran on the builder, by the builder's own clock, which is this computer's; see `mark`. */
+  /** When the first command ran on the builder, by the builder's clock, which is this computer's; see `mark`. */
   firstCommand?: number;
   /** The steps that changed something. */
   steps: Step[];
 }
 
-/** What a recipe's module `run` is to do first, for `firstCommand`. */
+/** The first command of a recipe's module `run`, for `firstCommand`. */
 export const mark = 'echo "bench: here at $(date +%s.%N)"';
 
-/** The variables that stacks which are timed need. */
+/** The environment that timed stacks need. */
 export const timingVariables = eventLogEnvironment;
 
 /** Runs `pulumi up`. @throws Error with its output when it fails. */
@@ -46,7 +46,7 @@ export function endOf({ began, seconds }: Step): number {
   return began + seconds;
 }
 
-/** Seconds in which at least one of these steps was under way. */
+/** Seconds in which at least one of these steps was running. */
 export function union(steps: readonly Step[]): number {
   let [total, until] = [0, 0];
   for (const step of [...steps].sort((one, other) => one.began - other.began)) {

@@ -1,4 +1,4 @@
-// With caches warm: what a person waits for beside the modules' own work and the verification boot.
+// Warm caches: how long a person waits in addition to the modules' own work and the verification boot.
 import { fileURLToPath } from "node:url";
 import { ensureBase, resolveBase } from "../components/local/provider/base/base.ts";
 import { readYaml } from "../provision/recipe/read-yaml.ts";
@@ -9,12 +9,13 @@ import { find, mark, timedUp, timingVariables, union, type TimedUp } from "./tim
 /** The default recipe. */
 export const recipeFile = fileURLToPath(new URL("../provision/recipes/jenkins-worker.yaml", import.meta.url));
 
-/** Seconds, from issue 3. */
+/** In seconds. */
 const targets = { firstCommand: 5, ownWork: 20, nothing: 5 };
 
 /**
- * Bakes the default recipe with its base image in the cache, drops the builder's records, and runs `pulumi up` once more.
- * @param say Takes a line of progress.
+ * Bakes the default recipe with its base image in the cache, drops the builder's records, and runs `pulumi up` once
+ * more.
+ * @param say Receives progress lines.
  */
 export async function benchWarm(say: (line: string) => void): Promise<Row[]> {
   const recipe = readYaml(recipeFile) as { distribution: string; modules: string[] };

@@ -1,4 +1,4 @@
-// Image ids in a ci-platform file: only they change, and everything that people wrote stays.
+// Image ids in a ci-platform file: only they change, and everything that people wrote is kept.
 import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { UserError } from "../../common/user-error.ts";
@@ -18,13 +18,13 @@ other: [a,   b]
 `;
 
 describe("image ids in a ci-platform file", () => {
-  it("take the place of the ones that are there, and nothing else changes", () => {
+  it("replace the existing ones, and nothing else changes", () => {
     const after = withImageIds("x.yaml", file, { aws: { "us-west-2": { centos7: "ami-9", "ubuntu14.04": "ami-8" } } });
     assert.equal(after, file.replace("ami-0001", "ami-9").replace("'ami-0002'", "ami-8"));
     assert.equal(withImageIds("x.yaml", after, { aws: { "us-west-2": { centos7: "ami-9" } } }), after);
   });
 
-  it("are added where there is no key yet, with all comments and other keys kept", () => {
+  it("are added if there is no key yet, and all comments and other keys are kept", () => {
     const ids = {
       aws: { "us-west-2": { debian12: "ami-1" }, "eu-west-1": { debian12: "ami-2" } },
       rackspace: { DFW: { debian12: "f00" } },
@@ -42,7 +42,7 @@ describe("image ids in a ci-platform file", () => {
     assert.match(after, /^ {4}port: 8080 # not ours$/m);
   });
 
-  it("make a file of their own, or fill keys without a value", () => {
+  it("create a file, or fill keys without a value", () => {
     const ids = { gce: { project: { debian12: "image" } } };
     assert.deepEqual(parse(withImageIds("x.yaml", "", ids)), { jenkins: { clouds: { images: ids } } });
     assert.deepEqual(parse(withImageIds("x.yaml", "jenkins:\n  clouds:\n", ids)), {
@@ -50,7 +50,7 @@ describe("image ids in a ci-platform file", () => {
     });
   });
 
-  it("are refused where something else is, with the file, the key or the line", () => {
+  it("are refused if something else is in their place, with the file, the key or the line", () => {
     const ids = { gce: { project: { debian12: "image" } } };
     const refused = (text: string, says: RegExp) =>
       assert.throws(
@@ -62,7 +62,7 @@ describe("image ids in a ci-platform file", () => {
     refused("- a\n", /no mapping at the top/);
   });
 
-  it("show as a difference what will be written", () => {
+  it("are shown as a diff before they are written", () => {
     const patch = showChange("x.yaml", "a: 1\nb: 2\n", "a: 1\nb: 3\n");
     assert.match(patch, /^-b: 2$/m);
     assert.match(patch, /^\+b: 3$/m);

@@ -1,4 +1,4 @@
-// What changed between two generations.
+// The differences between two generations.
 import assert from "node:assert/strict";
 import { compareImages, comparePackages } from "../../cli/compare-generations.ts";
 
@@ -9,7 +9,7 @@ const plan = {
 };
 
 describe("two generations", () => {
-  it("differ in packages that were added, removed or changed their version, several versions of one included", () => {
+  it("differ in packages that were added, removed or changed in version, even with several versions installed", () => {
     const before = [
       { name: "curl", version: "1" },
       { name: "git", version: "1" },
@@ -26,7 +26,7 @@ describe("two generations", () => {
     assert.deepEqual(comparePackages(before, after), ["- curl 1", "~ git 1 => 2", "~ kernel 5 => 5, 6", "+ nginx 1"]);
   });
 
-  it("are told by recipe, packages and size, and what is not known is said", () => {
+  it("are compared by recipe, packages and size; unknown facts are named", () => {
     const now = { ...plan, recipe: "b", size: "8G" };
     const lines = compareImages({ plan, bytes: 2 ** 20 }, { plan: now, bytes: 3 * 2 ** 20 });
     assert.deepEqual(lines, [

@@ -1,4 +1,4 @@
-// What Ctrl-C does between two steps of a command line, when there is nothing yet that it could stop.
+// Ctrl-C between two steps of a command line, when no operation is running.
 import assert from "node:assert/strict";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ describe("Ctrl-C between two steps", () => {
     await rm(folder, { recursive: true });
   });
 
-  it("lets no other pulumi command begin", async () => {
+  it("prevents further pulumi commands", async () => {
     const interruption = new AbortController();
     const pulumiHome = folder;
     const command: automation.PulumiCommand = pulumiCommand("/bin/echo", interruption.signal);
@@ -29,9 +29,9 @@ describe("Ctrl-C between two steps", () => {
     await assert.rejects(workspace.whoAmI(), { name: "AbortError" });
   });
 
-  it("leaves nothing of a throw-away stack that was not whole yet", async () => {
+  it("leaves nothing of a temporary stack that was not complete", async () => {
     process.env.TMPDIR = folder;
-    // What ends its making is no matter; a function is nothing that a recipe's file could hold.
+    // Any failure while it is created will do; a recipe's file can't hold a function.
     await assert.rejects(TemporaryStack.create({ name: () => {} }), /unacceptable kind of an object/);
     assert.deepEqual(await readdir(folder), []);
   });

@@ -1,4 +1,4 @@
-// What a builder has cost: by the price that the stack's settings name.
+// The cost of a builder, from the price in the stack's settings.
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { costSoFar } from "../../common/price.ts";
@@ -10,11 +10,11 @@ describe("the cost of a builder", () => {
     assert.deepEqual(costSoFar("2 EUR", 0), { amount: 0, currency: "EUR" });
   });
 
-  it("is unknown where no price is known", () => {
+  it("is unknown without a price", () => {
     for (const text of ["", "0.04", "cheap", "0.04 usd", "-1 USD"]) assert.equal(costSoFar(text, 60), undefined);
   });
 
-  it("never gets less with time", () => {
+  it("never decreases with time", () => {
     fc.assert(
       fc.property(fc.nat(1e6), fc.nat(1e6), (seconds, more) => {
         const [before, after] = [costSoFar("0.31 USD", seconds)!, costSoFar("0.31 USD", seconds + more)!];
@@ -23,7 +23,7 @@ describe("the cost of a builder", () => {
     );
   });
 
-  it("is reckoned by a setting that says its form when it is wrong", () => {
+  it("is computed from a setting whose error shows the format", () => {
     const check = (pricePerHour: unknown) => checkSettings("Pulumi.x.yaml", "ci-images:", { pricePerHour });
     assert.equal(check("0.0416 USD").pricePerHour, "0.0416 USD");
     assert.throws(() => check("0.0416"), /ci-images:pricePerHour.*"0\.0416 USD"/s);

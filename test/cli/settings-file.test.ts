@@ -1,4 +1,4 @@
-// Pulumi.<stack>.yaml: verbs change single settings and leave everything else as it is.
+// Pulumi.<stack>.yaml: verbs change single settings and keep everything else.
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -27,12 +27,12 @@ describe("a stack's settings file", () => {
     assert.match(changed, /ci-images:ec2:\n {4}region: us-west-2/);
   });
 
-  it("is not written when nothing is different", async () => {
+  it("is not written if nothing changes", async () => {
     await writeFile(join(folder, "Pulumi.x.yaml"), text);
     assert.equal(new SettingsFile(folder, "x").set({ stage: "builder", power: undefined }), false);
   });
 
-  it("is made for a new stack, and left alone when it is there", async () => {
+  it("is created for a new stack, and left alone if it exists", async () => {
     const file = new SettingsFile(folder, "gce");
     file.prepare("gce");
     assert.equal(file.text("cloud", "?"), "gce");
@@ -41,12 +41,12 @@ describe("a stack's settings file", () => {
     assert.equal(file.text("cloud", "?"), "local");
   });
 
-  it("is refused when it is no YAML", async () => {
+  it("is refused if it is not YAML", async () => {
     await writeFile(join(folder, "Pulumi.x.yaml"), "config: [\n");
     assert.throws(() => new SettingsFile(folder, "x").get("stage"), /Pulumi\.x\.yaml: is not YAML/);
   });
 
-  it("gets a region where its cloud has it, and none on local", () => {
+  it("gets a region in its cloud's section, and none on local", () => {
     assert.deepEqual(placeSettings("ec2", { region: "us-west-2", distribution: ["rocky9"] }), {
       distributions: ["rocky9"],
       "ec2.region": "us-west-2",

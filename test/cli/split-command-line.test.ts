@@ -1,4 +1,4 @@
-// The command line taken apart: several verbs in one line, options before them, and the old tool's spelling.
+// Splitting a command line: several verbs on one line, options before them, and the old tool's spelling.
 import assert from "node:assert/strict";
 import { splitCommandLine, type VerbShape } from "../../cli/split-command-line.ts";
 
@@ -17,7 +17,7 @@ const split = (...words: string[]) =>
   splitCommandLine(words, verbs, takesValue).map(({ verb, words: own }) => [verb, ...own]);
 
 describe("the words of a command line", () => {
-  it("are split at the verbs, and options before the first hold for all", () => {
+  it("are split at the verbs, and options before the first apply to all", () => {
     assert.deepEqual(split("--cloud", "ec2", "up", "tests"), [
       ["up", "--cloud", "ec2"],
       ["tests", "--cloud", "ec2"],
@@ -25,7 +25,7 @@ describe("the words of a command line", () => {
     assert.deepEqual(split("up", "--cloud", "tests", "tests"), [["up", "--cloud", "tests"], ["tests"]]);
   });
 
-  it("understand the old tool: settings before a verb, arguments of a verb, names with _", () => {
+  it("accept the old tool's spelling: settings before a verb, arguments of a verb, names with _", () => {
     assert.deepEqual(split("cloud:ec2", "region:us-west-2", "distribution:centos7", "up"), [
       ["up", "--cloud", "ec2", "--region", "us-west-2", "--distribution", "centos7"],
     ]);
@@ -37,20 +37,20 @@ describe("the words of a command line", () => {
     assert.deepEqual(split("ssh:ls -l"), [["ssh", "--", "ls -l"]]);
   });
 
-  it("leave to ssh all that follows, be it a verb's name", () => {
+  it("belong to ssh after its name, even if they are verbs", () => {
     assert.deepEqual(split("up", "ssh", "ls", "-l", "up"), [["up"], ["ssh", "ls", "-l", "up"]]);
     assert.deepEqual(split("help", "up"), [["help", "up"]]);
   });
 
-  it("take operands, and the next verb after them", () => {
+  it("include operands, followed by the next verb", () => {
     assert.deepEqual(split("export", "images:a.yaml", "up"), [["export", "images:a.yaml"], ["up"]]);
   });
 
-  it("are help when there are none", () => {
+  it("mean help if there are none", () => {
     assert.deepEqual(split(), [["help"]]);
   });
 
-  it("are refused with the nearest verb, and when a part is missing", () => {
+  it("are refused with the nearest verb, or if a part is missing", () => {
     assert.throws(() => split("test"), /test: there is no such verb; did you mean tests\?/);
     assert.throws(() => split("up", "teests"), /teests after up: .*did you mean tests\?/);
     assert.throws(() => split("it:ec2"), /"ec2" is not KEY=VALUE/);

@@ -1,4 +1,4 @@
-// What the command line reads out of a stack's state.
+// What the command line reads from a stack's state.
 import assert from "node:assert/strict";
 import { StackState } from "../../cli/stack-state.ts";
 
@@ -8,7 +8,7 @@ function login(worker: string, recipe: string, created: string) {
 }
 
 describe("a stack's state", () => {
-  it("has one builder for each worker image: the newest, where a bake of an edited recipe failed", () => {
+  it("has one builder for each worker image: the newest, after a failed bake of an edited recipe", () => {
     const resources = [
       login("debian12", "22222222", "2026-11-21T11:00:00.5Z"),
       login("debian12", "11111111", "2026-11-21T10:00:00Z"),
@@ -21,7 +21,7 @@ describe("a stack's state", () => {
     ]);
   });
 
-  it("tells a builder that was retired by the bake, or only sealed, from one that does not answer", () => {
+  it("distinguishes a builder that the bake retired, or only sealed, from one that does not answer", () => {
     const retired = login("debian12", "11111111", "2026-11-21T10:00:00Z");
     const sealed = login("debian13", "22222222", "2026-11-21T10:00:00Z");
     const open = login("rocky9", "33333333", "2026-11-21T10:00:00Z");
@@ -35,7 +35,7 @@ describe("a stack's state", () => {
     assert.deepEqual(Object.fromEntries(ends), { debian12: "retired", debian13: "sealed", rocky9: undefined });
   });
 
-  it("names what a killed command was making, which the engine never forgets by itself", () => {
+  it("names the resources that a killed command was making, which the engine never forgets by itself", () => {
     const pending_operations = [
       { type: "creating", resource: { urn: "urn:pulumi:s::p::t::debian12-11111111-builder" } },
       // The engine drops these when it next writes.

@@ -1,11 +1,11 @@
-// What is shown of a deployment: steps, their lines, what is left, and never the engine's own log.
+// The display of a deployment: steps, their lines, what is left, and never the engine's own log.
 import assert from "node:assert/strict";
 import type { automation } from "@pulumi/pulumi";
 import { Output } from "../../cli/output.ts";
 import { PlainReporter } from "../../cli/progress/plain.ts";
 import { Steps } from "../../cli/progress/steps.ts";
 
-/** Steps shown as plain lines; what is shown is gathered. */
+/** Steps shown as plain lines; the output is collected. */
 function shown(verbose = false, interrupted?: AbortSignal) {
   const lines: string[] = [];
   const sink = { write: (text: string) => lines.push(text.trimEnd()) } as unknown as NodeJS.WritableStream;
@@ -21,7 +21,7 @@ const diagnostic = (severity: string, message: string, from = urn) =>
   event({ diagnosticEvent: { urn: from, severity, message, color: "never" } });
 
 describe("the progress of a deployment", () => {
-  it("never shows the engine's own log, which has secrets in clear", () => {
+  it("never shows the engine's own log, which has secrets in clear text", () => {
     const { steps, lines } = shown(true);
     steps.onEvent(event({ resourcePreEvent: { metadata } }));
     steps.onEvent(diagnostic("debug", "RegisterResource RPC finished: privateKey: s3cr3t"));
@@ -31,7 +31,7 @@ describe("the progress of a deployment", () => {
     assert.equal(steps.hasErrors, false);
   });
 
-  it("names a step, counts what is left, and shows checks always and other lines when it fails", () => {
+  it("names a step, counts what is left, always shows checks, and shows other lines if the step fails", () => {
     const { steps, lines } = shown();
     const plan = new Steps();
     const later = { ...metadata, urn: urn.replace("nginx", "git") };
@@ -49,7 +49,7 @@ describe("the progress of a deployment", () => {
     assert.equal(steps.hasErrors, true);
   });
 
-  it("tells before anything is done why it is done, and does not say so again", () => {
+  it("explains the reason before anything is done, and does not repeat it", () => {
     const { steps, lines } = shown();
     const worker = "urn:pulumi:s::p::ci-images:index:WorkerImage::debian12";
     const plan = new Steps();
@@ -62,7 +62,7 @@ describe("the progress of a deployment", () => {
     assert.equal(lines.length, 2);
   });
 
-  it("does not warn of this project's own stand-ins, but of other plugins on PATH", () => {
+  it("does not warn about this project's own substitutes, but does about other plugins on PATH", () => {
     const { steps, lines } = shown();
     const found = (path: string) => diagnostic("warning", `using pulumi-resource-command from $PATH at ${path}`, "");
     steps.onEvent(found("/project/toolchain/offline/command-plugin/pulumi-resource-command"));
@@ -71,14 +71,14 @@ describe("the progress of a deployment", () => {
     assert.equal(lines.length, 1);
   });
 
-  it("has one line for a step that is over in a moment", () => {
+  it("has one line for a short step", () => {
     const { steps, lines } = shown();
     steps.onEvent(event({ resourcePreEvent: { metadata } }));
     steps.onEvent(event({ resOutputsEvent: { metadata } }));
     assert.deepEqual(lines, ["debian12: nginx done (0.0 s)"]);
   });
 
-  it("calls what ends after Ctrl-C stopped, and not failed", () => {
+  it("calls a step that fails after Ctrl-C stopped, not failed", () => {
     const user = new AbortController();
     const { steps, lines } = shown(false, user.signal);
     steps.onEvent(event({ resourcePreEvent: { metadata } }));

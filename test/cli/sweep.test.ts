@@ -1,4 +1,4 @@
-// Where `sweep` looks for leftovers, by the stack's settings.
+// Where `sweep` looks for leftovers, according to the stack's settings.
 import assert from "node:assert/strict";
 import type { Ask } from "../../components/cloud-facts.ts";
 import { findCloud } from "../../components/clouds.ts";
@@ -13,14 +13,14 @@ const placesToLookIn = (cloud: string, own: object, asking: Ask) =>
   findCloud(cloud).placesToLookIn(own as Record<string, unknown>, asking);
 
 describe("sweep", () => {
-  it("looks in the region that a stack bakes in and in those that it copies to", async () => {
+  it("searches the region that a stack bakes in and those that it copies to", async () => {
     assert.deepEqual(await placesToLookIn("ec2", { region: "eu-west-1", copyTo: ["us-east-1"] }, nobody), {
       regions: ["eu-west-1", "us-east-1"],
     });
     assert.deepEqual(await placesToLookIn("ec2", {}, ask), { regions: ["us-west-2"] });
   });
 
-  it("looks in the project or the regions of the settings, or in those that the credentials name", async () => {
+  it("searches the project or the regions of the settings, or those that the credentials name", async () => {
     assert.deepEqual(await placesToLookIn("gce", { project: "mine" }, nobody), { place: "mine" });
     assert.deepEqual(await placesToLookIn("gce", {}, nobody), {});
     assert.deepEqual(await placesToLookIn("rackspace", { regions: ["IAD"] }, nobody), { regions: ["IAD"] });

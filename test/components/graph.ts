@@ -1,4 +1,5 @@
-// What a program declares, with Pulumi's own mocks: resources in their order, with inputs and options, and what was asked.
+// Runs a program with Pulumi's own mocks and records what it declares: resources in order, with inputs and options, and
+// function calls.
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cloud, Distributed } from "../../components/cloud.ts";
@@ -7,7 +8,7 @@ import { StackState } from "../../components/life-cycle/stack-state.ts";
 import { WorkerImage } from "../../components/life-cycle/worker-image.ts";
 import type { Plan } from "../../provision/plan/plan.ts";
 
-/** A resource that was declared. */
+/** A declared resource. */
 export interface Declared {
   type: string;
   name: string;
@@ -15,13 +16,13 @@ export interface Declared {
   options: pulumi.CustomResourceOptions;
 }
 
-/** Outputs of a resource that its inputs do not tell. */
+/** Outputs of a resource that don't follow from its inputs. */
 export type Outputs = (type: string, name: string) => object;
 
 /** One run of a program. */
 export class Graph {
   readonly declared: Declared[] = [];
-  /** What functions were asked, the last time each. */
+  /** The last arguments of each function call. */
   readonly asked: Record<string, Record<string, unknown>> = {};
 
   /** Inputs of providers, by their names. */
@@ -29,8 +30,8 @@ export class Graph {
 
   /**
    * @param stack The stack's name.
-   * @param answers What functions answer, by token.
-   * @param outputs `id` among them is the resource's id; without one it is the name and `-id`.
+   * @param answers The functions' results, by token.
+   * @param outputs `id` among them is the resource's id; by default the name and `-id`.
    */
   constructor(
     stack: string,
@@ -57,7 +58,10 @@ export class Graph {
     );
   }
 
-  /** Declares the worker image of a plan and waits until everything is. @returns the output of the cloud's own place, if any. */
+  /**
+   * Declares a plan's worker image and waits until everything is declared. @returns the output of the cloud's own
+   * place, if any.
+   */
   async declare(open: () => Promise<Cloud>, settings: Settings, plan: Plan, keep = 1): Promise<unknown> {
     const note: pulumi.ResourceTransformation = ({ type, name, opts }) => {
       this.declared.push({ type, name, inputs: {}, options: opts });
@@ -80,12 +84,12 @@ export class Graph {
     const worker = new WorkerImage(plan.distribution.id, args, { transformations: [note] });
     const image = worker.images[cloud.place!] as Distributed[string] | undefined;
     const output = image && (await new Promise((resolve) => image.apply(resolve)));
-    // What nothing waits for is declared a little later; the SDK has this, and its types do not.
+    // Resources that nothing waits for are declared slightly later; the SDK's types lack this function.
     await (pulumi.runtime as unknown as { waitForRPCs(): Promise<void> }).waitForRPCs();
     return output;
   }
 
-  /** Names of what was declared, in that order. */
+  /** Names of the declared resources, in order. */
   names(...types: string[]): string[] {
     return this.declared.filter(({ type }) => types.length === 0 || types.includes(type)).map(({ name }) => name);
   }
@@ -96,13 +100,13 @@ export class Graph {
     );
   }
 
-  /** Names of what a resource depends on by option. */
+  /** Names of the resources in a resource's dependsOn. */
   after(name: string): string[] {
     const { dependsOn } = this.get(name).options;
     return [dependsOn ?? []].flat().map((each) => nameOf(each as pulumi.Resource));
   }
 
-  /** The name of the resource with which it goes. */
+  /** The name of the resource in its deletedWith. */
   goesWith(name: string): string | undefined {
     const { deletedWith } = this.get(name).options;
     return deletedWith && nameOf(deletedWith);

@@ -1,4 +1,4 @@
-// The graph of a stack whose images are baked on this computer and imported (stack setting `bakery: local`).
+// The graph of a stack that imports locally baked images (stack setting `bakery: local`).
 import assert from "node:assert/strict";
 import { runProgram, type Graph, type World } from "./program.ts";
 
@@ -6,9 +6,9 @@ const builder = { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], log
 const localImage = { path: "/images/debian12/worker", disk: "/d", sha256: "1", bytes: 2, builtAt: "2026", builder };
 
 interface Existing {
-  /** Images of this stack on this computer. */
+  /** This stack's images on this computer. */
   own?: object[];
-  /** A proven image of the recipe that another stack made. */
+  /** A proven image of the recipe from another stack. */
   elsewhere?: object;
   /** Images in each region. */
   imported?: object[];
@@ -75,7 +75,7 @@ function world({ own = [], elsewhere, imported = [], machines = [], outputs = {}
 
 const settings = { cloud: "rackspace", bakery: "local", sshFrom: ["203.0.113.5/32"], rackspace: { flavor: "1" } };
 const run = (existing: Existing = {}, more: object = {}) => runProgram({ ...settings, ...more }, world(existing));
-/** The recipe hash, as the first run has it. */
+/** The recipe hash of the first run. */
 let recipe: string;
 const image = (proof: object | undefined, hash = recipe) => ({
   path: `/images/debian12/${hash}`,
@@ -109,7 +109,7 @@ async function findRecipe(): Promise<void> {
 describe("bakery local on stack rackspace", () => {
   before(findRecipe);
 
-  it("bakes and verifies on this computer, then imports, tries it out in the cloud and promotes it", async () => {
+  it("bakes and verifies on this computer, then imports, tests in the cloud and promotes", async () => {
     const graph = await run();
     const [lease, upload] = [graph.one("ImportLease"), graph.one("ServerImage")];
     const promoted = graph.resources.find(({ type }) => type === "ci-images:local:Promotion")!;
@@ -129,7 +129,7 @@ describe("bakery local on stack rackspace", () => {
     assert.deepEqual(Object.keys(graph.outputs.images as object), ["rackspace"]);
   });
 
-  it("has the recipe hash that stack local has", async () => {
+  it("has the same recipe hash as stack local", async () => {
     const graph = await runProgram({ cloud: "local" }, world());
     assert.equal(graph.one("Image").inputs.recipe, recipe);
   });
@@ -150,7 +150,7 @@ describe("bakery local on stack rackspace", () => {
     assert.equal(graph.names("ServerImage").length, 2);
   });
 
-  it("declares the images and nothing else when all is done, on this computer too as far as they are its own", async () => {
+  it("declares only the images once all is done, including its own on this computer", async () => {
     const own = await run({ own: [image({})], imported: [imported(true)] });
     assert.deepEqual([types(own, "local"), types(own, "rackspace")], [["Image"], ["ServerImage"]]);
     assert.equal(own.one("ServerImage").inputs.importing, undefined);
@@ -211,7 +211,7 @@ describe("an image that is there already (setting `image`)", () => {
   const publish = { cloud: "rackspace", image: "images/debian12/worker", sshFrom: ["203.0.113.5/32"] };
   const rackspace = { flavor: "1" };
 
-  it("is imported and tried out; no recipe is read, and nothing is baked", async () => {
+  it("is imported and tested; no recipe is read, and nothing is baked", async () => {
     const graph = await runProgram({ ...publish, rackspace }, world(), { modules: "no list" });
     const upload = graph.one("ServerImage");
     assert.match((upload.inputs.importing as { folder: string }).folder, /^\/.*\/images\/debian12\/worker$/);
@@ -229,7 +229,7 @@ describe("an image that is there already (setting `image`)", () => {
     assert.equal(graph.one("ServerImage").inputs.importing, undefined);
   });
 
-  it("is refused on `local`, which has it, and at stages of a builder", async () => {
+  it("is refused on `local`, which already has it, and at stages with a builder", async () => {
     await assert.rejects(runProgram({ image: "x" }, world()), /ci-images:image: set, on `local`/);
     const staged = runProgram({ ...publish, rackspace, stage: "builder" }, world());
     await assert.rejects(staged, /ci-images:image: set, with stage builder/);
@@ -239,7 +239,7 @@ describe("an image that is there already (setting `image`)", () => {
 describe("bakery local on the other clouds", () => {
   before(findRecipe);
 
-  it("registers an AMI of the uploaded disk, encrypted as baked ones are, before its trial, attributes and promotion", async () => {
+  it("registers an AMI of the uploaded disk, encrypted like baked ones, before its trial, attributes and promotion", async () => {
     const key = "arn:aws:kms:us-west-2:123456789012:key/1";
     const ec2 = { region: "us-west-2", diskSize: 20, kmsKeys: { "us-west-2": key } };
     const graph = await runProgram({ cloud: "ec2", bakery: "local", sshFrom: ["203.0.113.5/32"], ec2 }, world());
@@ -258,7 +258,7 @@ describe("bakery local on the other clouds", () => {
     assert.equal(call.inputs.base, undefined);
   });
 
-  it("makes a GCE image of the disk in the stack's bucket, with the features of our disks", async () => {
+  it("makes a GCE image of the disk in the stack's bucket, with our disks' features", async () => {
     const gce = { project: "bakery", bucket: "imports", guestOsFeatures: ["SEV_CAPABLE"] };
     const graph = await runProgram({ cloud: "gce", bakery: "local", sshFrom: ["203.0.113.5/32"], gce }, world());
     const [image, lease] = [graph.one("ImportedImage"), graph.one("ImportLease")];
@@ -270,7 +270,7 @@ describe("bakery local on the other clouds", () => {
     assert.ok(graph.waits(graph.one("Instance"), image));
   });
 
-  it("asks for the bucket", async () => {
+  it("requires the bucket", async () => {
     const refused = runProgram({ cloud: "gce", bakery: "local", gce: { project: "bakery" } }, world());
     await assert.rejects(refused, /gce\.bucket: not set, with bakery local/);
   });

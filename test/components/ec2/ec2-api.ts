@@ -1,10 +1,10 @@
-// The test cloud's EC2 without machines, for tests of our own calls: strict as the real one, and quick.
+// The test cloud's EC2 without machines, for tests of our own calls: as strict as the real one, and fast.
 import type { DataCentre } from "../../test-cloud/data-centre.ts";
 import { Ec2Api } from "../../test-cloud/ec2/api.ts";
 import { awsVariables, startMoto, type MotoImage } from "../../emulators/moto.ts";
 
 const machine = {
-  /** Nobody listens here. */
+  /** Nothing listens here. */
   address: "127.77.255.1",
   state: async () => "running",
   move: () => {},
@@ -13,7 +13,7 @@ const machine = {
   console: async () => "",
 };
 
-/** Machines and images that are nothing but names. */
+/** Machines and images that exist only as names. */
 const nowhere = {
   machine: () => machine,
   hasImage: () => true,
@@ -24,7 +24,7 @@ const nowhere = {
   removeImage: async () => {},
 } as unknown as DataCentre;
 
-/** Starts it, and lets AWS's SDK in this process talk to it alone. @returns what ends that. */
+/** Starts it as the only endpoint for AWS's SDK in this process. @returns a function that stops it. */
 export async function openEc2Api(images: readonly MotoImage[]): Promise<{ api: Ec2Api; close: () => Promise<void> }> {
   const earlier = { ...process.env };
   const moto = await startMoto(images);

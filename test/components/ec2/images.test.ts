@@ -1,5 +1,5 @@
-// Our EC2 resources for images, against moto behind the test cloud's proxy, which knows what moto does not: deprecation, protection
-// against being deregistered, images that fail.
+// Our EC2 resources for images, against moto behind the test cloud's proxy, which adds what moto lacks: deprecation,
+// deregistration protection, images that fail.
 import assert from "node:assert/strict";
 import type { EC2 } from "@aws-sdk/client-ec2";
 import { tagNames } from "../../../components/ec2/facts/tags.ts";
@@ -48,7 +48,7 @@ describe("EC2 images through our provider", function () {
 
   const attributes = (id: string, more: object = {}) => ({ region, image: id, tags, protect: false, ...more });
 
-  it("are deprecated from their making on, protected, and need IMDSv2; changed settings change that", async () => {
+  it("are deprecated relative to their creation, protected, and need IMDSv2; changed settings change that", async () => {
     const id = await image("attributes");
     const { outputs } = await imageAttributes.create(
       attributes(id, { protect: true, deprecateAfter: 86_400 }),
@@ -65,7 +65,7 @@ describe("EC2 images through our provider", function () {
     await adoptedImage.delete!(id, { region, image: id, tags }, context);
   });
 
-  it("whose time is over are deprecated at the next minute, once; a change of tags does not ask AWS for a date again", async () => {
+  it("past their deprecation date are deprecated at the next minute, once; a change of tags sets no date again", async () => {
     const id = await image("old");
     const day = 86_400;
     const { outputs } = await imageAttributes.create(attributes(id, { deprecateAfter: day }), context);
@@ -90,7 +90,7 @@ describe("EC2 images through our provider", function () {
     await adoptedImage.delete!(id, { region, image: id, tags }, context);
   });
 
-  it("go although we have protected them: the attributes go first, and take the protection away", async () => {
+  it("are deleted although we have protected them: the attributes go first, and remove the protection", async () => {
     const id = await image("ours");
     const lease = await imageLease.create({ region, name: "any", tags }, context);
     const { outputs } = await imageAttributes.create(attributes(id, { protect: true }), context);
@@ -99,7 +99,7 @@ describe("EC2 images through our provider", function () {
     assert.equal(await findImage(region, id), undefined);
   });
 
-  it("stay when somebody else has protected them, and the error has the command that ends that", async () => {
+  it("stay if somebody else has protected them, and the error has the command that removes the protection", async () => {
     const id = await image("theirs");
     const lease = await imageLease.create({ region, name: "any", tags }, context);
     const { outputs } = await imageAttributes.create(attributes(id), context);
@@ -118,14 +118,14 @@ describe("EC2 images through our provider", function () {
     assert.equal(await findImage(region, id), undefined);
   });
 
-  it("go with their lease when they were never proven, protected or not: nobody works with them", async () => {
+  it("are deleted with their lease if they were never proven, protected or not: nobody uses them", async () => {
     const id = await image("unproven", false);
     await imageAttributes.create(attributes(id, { protect: true }), context);
     await imageLease.delete!("lease", { region, name: "any", tags }, context);
     assert.equal(await findImage(region, id), undefined);
   });
 
-  it("that AWS gave up on are told of by the survey with AWS's reason, waited for in vain, and removed", async () => {
+  it("that AWS failed to make are reported by the survey with AWS's reason, end the wait, and are removed", async () => {
     const good = await image("good");
     api.faults.failNextImage(region);
     const bad = await image("bad", false);
@@ -146,7 +146,7 @@ describe("EC2 images through our provider", function () {
     await adoptedImage.delete!(good, { region, image: good, tags }, context);
   });
 
-  it("that AWS still works on count, and whoever adopts one waits for it", async () => {
+  it("that AWS is still making count, and adopting one waits for it", async () => {
     const id = await image("pending");
     const { generations } = await ec2Survey.call({ region, copyTo: [], ...owner }, context);
     assert.deepEqual(

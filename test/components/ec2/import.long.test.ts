@@ -1,5 +1,5 @@
-// Disks of this computer as AMIs, through the EBS direct APIs: against moto, behind the test cloud's proxy, which checks lengths and
-// checksums as AWS's documentation has them.
+// Importing local disks as AMIs through the EBS direct APIs: against moto, behind the test cloud's proxy, which checks
+// lengths and checksums as AWS documents them.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdtemp, open, readdir, readFile, rm } from "node:fs/promises";
@@ -72,7 +72,7 @@ describe("a disk of this computer imported into EC2", function () {
   const notes = async () => readdir(join(home, "cache", "imports")).catch(() => []);
   const calls = (action: string) => api.calls.filter((call) => call === `${region} ${action}`).length;
 
-  it("sends the blocks with data and no others, and registers an image that boots both ways", async () => {
+  it("only sends blocks with data, and registers an image that boots both ways", async () => {
     const { id, outputs } = await create();
     const image = (await findImage(region, id))!;
     const [snapshot] = await snapshots();
@@ -116,20 +116,20 @@ describe("a disk of this computer imported into EC2", function () {
     assert.deepEqual([Encrypted, KmsKeyArn], [true, kmsKey]);
   });
 
-  it("goes on more slowly when AWS throttles", async () => {
+  it("continues more slowly when AWS throttles", async () => {
     const error = { code: "RequestThrottledException", message: "Rate exceeded" };
     api.faults.add({ action: "PutSnapshotBlock", times: 12, error });
     const { id } = await create();
     assert.ok(await findImage(region, id));
   });
 
-  it("sends blocks again whose connection was cut", async () => {
+  it("sends blocks again if their connection was cut", async () => {
     api.faults.add({ action: "PutSnapshotBlock", times: 3, cut: true });
     const { id } = await create();
     assert.ok(await findImage(region, id));
   });
 
-  it("refuses what AWS got wrong, and goes on within the same snapshot", async () => {
+  it("refuses content that AWS received wrong, and continues in the same snapshot", async () => {
     const headers = { "x-amz-checksum": "b3RoZXI=" };
     api.faults.add({ action: "PutSnapshotBlock", headers });
     await assert.rejects(create(), /block \d+: AWS received different content: its SHA256 is b3RoZXI=/);
@@ -140,7 +140,7 @@ describe("a disk of this computer imported into EC2", function () {
     assert.equal(calls("StartSnapshot"), started);
   });
 
-  it("goes on where it was interrupted: neither a second snapshot nor the same blocks again", async () => {
+  it("resumes after an interruption, with neither a second snapshot nor repeated blocks", async () => {
     const large = join(home, "large");
     // Some seconds at this latency.
     await makeStoredImage(large, { recipe, formats: ["raw"], data: 40 });
@@ -165,7 +165,7 @@ describe("a disk of this computer imported into EC2", function () {
     assert.equal(calls("PutSnapshotBlock") - sent, 80 - Number(there), "only the others are sent");
   });
 
-  it("drops a half-made snapshot of another content, and one of which this computer knows nothing", async () => {
+  it("deletes an incomplete snapshot of different content, or one that this computer has no record of", async () => {
     api.faults.add({
       action: "CompleteSnapshot",
       error: { code: "InternalServerException", message: "?", status: 500 },
@@ -181,14 +181,14 @@ describe("a disk of this computer imported into EC2", function () {
     assert.notEqual(made, half);
   });
 
-  it("takes over an image that was registered by an `up` that was killed then", async () => {
+  it("takes over an image that a killed `up` had registered", async () => {
     const { id } = await create();
     const registered = calls("RegisterImage");
     assert.equal((await create()).id, id);
     assert.equal(calls("RegisterImage"), registered);
   });
 
-  it("refuses a name that somebody else's image has, before anything is uploaded", async () => {
+  it("refuses a name that another image has, before anything is uploaded", async () => {
     const { Instances } = await client.runInstances({ ImageId: baseImage.ami_id, MinCount: 1, MaxCount: 1 });
     await client.createImage({ InstanceId: Instances![0].InstanceId, Name: "taken" });
     const started = calls("StartSnapshot");
@@ -196,7 +196,7 @@ describe("a disk of this computer imported into EC2", function () {
     assert.equal(calls("StartSnapshot"), started);
   });
 
-  it("is refused when it has no driver for EC2's disks or network, or no data source; nothing is uploaded", async () => {
+  it("is refused without a driver for EC2's disks or network, or without a data source; nothing is uploaded", async () => {
     const guest = { kernel: "6.1", drivers: {}, dataSources: ["NoCloud"] };
     const bare = join(home, "bare");
     await makeStoredImage(bare, { recipe, formats: ["raw"], manifest: { guest } });
@@ -205,7 +205,7 @@ describe("a disk of this computer imported into EC2", function () {
     assert.equal(calls("StartSnapshot"), started);
   });
 
-  it("says which permissions are missing", async () => {
+  it("names the missing permissions", async () => {
     api.faults.add({
       action: "StartSnapshot",
       error: { code: "AccessDeniedException", message: "not authorized", status: 403 },
@@ -213,7 +213,7 @@ describe("a disk of this computer imported into EC2", function () {
     await assert.rejects(create(), /not authorized .*cure: docs\/ec2\.md lists the IAM permissions/);
   });
 
-  it("is found by sweep when it came to nothing, and not while it goes on", async () => {
+  it("is found by sweep if it failed, but not while it is in progress", async () => {
     api.faults.add({ action: "PutSnapshotBlock", headers: { "x-amz-checksum": "b3RoZXI=" } });
     await assert.rejects(create());
     const asked = { regions: [region], project: owner.project, stack: owner.stack, remove: true };
@@ -226,7 +226,7 @@ describe("a disk of this computer imported into EC2", function () {
     assert.deepEqual([await snapshots(), await notes()], [[], []]);
   });
 
-  it("finds the data of a disk of 50 GiB that is nearly empty at once", async () => {
+  it("finds the data of an almost empty disk of 50 GiB at once", async () => {
     const disk = join(home, "large.raw");
     const file = await open(disk, "w");
     await file.truncate(50 * 2 ** 30);

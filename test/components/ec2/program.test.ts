@@ -14,7 +14,7 @@ const region = "us-west-2";
 const subnets = ["subnet-a", "subnet-b"];
 const base = { id: "ami-0base", description: "debian-12-amd64-20260901-2" };
 
-/** A cloud that has these images; the state knows the resources `records`. @param more Of what the survey tells. */
+/** A cloud with these images; the state has the resources `records`. @param more Additional survey results. */
 function world(generations: object[] = [], records: object = {}, more: object = {}): World {
   return {
     calls: {
@@ -43,7 +43,7 @@ function world(generations: object[] = [], records: object = {}, more: object = 
 const run = (ec2: object = {}, the: World = world(), more: object = {}) =>
   runProgram({ cloud: "ec2", ec2: { region, ...ec2 }, ...more }, the);
 
-/** The recipe hash, as the first bake has it, and what the survey would tell of its image then. */
+/** The recipe hash of the first bake, and the survey's result for its image. */
 async function surveyed(graph: Graph, proven: boolean, copies: object = {}) {
   const { tags } = graph.one("AmiFromInstance").inputs as { tags: Record<string, string> };
   const recipe = tags["ci-images:recipe"];
@@ -83,7 +83,7 @@ describe("stack `ec2`: what the program declares", function () {
       );
     });
 
-    it("a builder with a gp3 disk, IMDSv2 only, reached by SSH from here only, that ends when it powers off", () => {
+    it("a builder with a gp3 disk and IMDSv2 only, reached by SSH from here only, that terminates when it powers off", () => {
       const { inputs, deletedWith } = graph.one("Instance", /builder$/);
       assert.equal(inputs.ami, base.id);
       assert.equal(inputs.instanceType, "t3.small");
@@ -114,16 +114,16 @@ describe("stack `ec2`: what the program declares", function () {
       assert.match(group.deletedWith, /builder-lease$/);
     });
 
-    it("pins the host key through user data and logs in with a key of the bake's own, as Debian's `admin`", () => {
+    it("pins the host key through user data and logs in with the bake's own key, as Debian's `admin`", () => {
       const { inputs } = graph.one("Instance", /builder$/);
-      // Secrets come to mocks as they are.
+      // Mocks receive secrets in clear text.
       const userData = JSON.stringify(inputs.userData);
       assert.ok(userData.includes("#cloud-config") && userData.includes("ed25519_private"));
       assert.equal(graph.one("Reachable", /builder/).inputs.user, "admin");
       assert.deepEqual(graph.names("KeyPair").filter((name) => name.endsWith("-key-pair")).length, 2, "one a machine");
     });
 
-    it("goes in order: modules, seal, stop, image, retirement, trial, promotion, copies, permissions", () => {
+    it("keeps the order: modules, seal, stop, image, retirement, trial, promotion, copies, permissions", () => {
       const reached = graph.one("Reachable", /builder/);
       const settled = graph.one("Command", /-settled$/);
       const module = graph.one("Command", /-run$/);
@@ -173,7 +173,7 @@ describe("stack `ec2`: what the program declares", function () {
     });
   });
 
-  it("when the image is proven and the state knows it: the image, and nothing to make it with", async () => {
+  it("if the image is proven and in the state: declares the image, and nothing to make it from", async () => {
     const first = await run({ copyTo: ["eu-west-1"] });
     const { name } = first.one("AmiFromInstance");
     const known = {
@@ -190,7 +190,7 @@ describe("stack `ec2`: what the program declares", function () {
     }
     const calls = graph.calls.map(({ token }) => token);
     assert.ok(!calls.includes("ci-images:ec2:preflight") && !calls.includes("ci-images:index:ownAddress"));
-    // What is declared again must look as it did, or every `up` would change it.
+    // A repeated declaration must be identical, or every `up` would change it.
     for (const type of ["AmiCopy", "ImageAttributes", "ImageLease"]) {
       const strip = (each: Registered) => ({ ...each.inputs, sourceAmiId: "", image: "" });
       const [before, now] = [first, graph].map((each) =>
@@ -202,7 +202,7 @@ describe("stack `ec2`: what the program declares", function () {
     }
   });
 
-  it("when the state was lost: image and copy are adopted, and nothing is baked", async () => {
+  it("if the state was lost: adopts image and copy, and bakes nothing", async () => {
     const generation = await surveyed(await run({ copyTo: ["eu-west-1"] }), true, { "eu-west-1": "ami-0copy" });
     const graph = await run({ copyTo: ["eu-west-1"] }, world([generation]));
     assert.deepEqual(graph.names("Instance"), []);
@@ -211,7 +211,7 @@ describe("stack `ec2`: what the program declares", function () {
     assert.equal(graph.one("AdoptedImage", /eu-west-1$/).inputs.image, "ami-0copy");
   });
 
-  it("when the image was made but never proven: it is verified, without a builder", async () => {
+  it("if the image was made but never proven: verifies it, without a builder", async () => {
     const first = await run();
     const known = record(madeType, first.one("AmiFromInstance").name);
     const graph = await run({}, world([await surveyed(first, false)], known));
@@ -219,7 +219,7 @@ describe("stack `ec2`: what the program declares", function () {
     follows(graph, graph.one("Promotion"), graph.one("Command", /-verify$/));
   });
 
-  it("keeps an earlier generation with its copies, and says what the recipe hash was made of", async () => {
+  it("keeps an earlier generation with its copies, and records what the recipe hash was made from", async () => {
     const earlier = {
       ...(await surveyed(await run(), true)),
       recipe: "f".repeat(64),
@@ -234,7 +234,7 @@ describe("stack `ec2`: what the program declares", function () {
     assert.ok(!none.resources.some(({ name }) => name.includes("ffffffff")));
   });
 
-  it("takes a spot machine where the probe found capacity, with a request that ends with the lease", async () => {
+  it("uses a spot machine if the probe found capacity, with a request that ends with the lease", async () => {
     const graph = await run({ spot: true });
     const { instanceMarketOptions } = graph.one("Instance", /builder$/).inputs;
     assert.deepEqual(instanceMarketOptions, {
@@ -251,7 +251,7 @@ describe("stack `ec2`: what the program declares", function () {
     assert.equal(fallen.one("Instance", /builder$/).inputs.instanceMarketOptions, undefined);
   });
 
-  it("asks for spot capacity with what the machine itself is launched with: policies judge both alike", async () => {
+  it("probes for spot capacity with the machine's own launch settings: policies judge both alike", async () => {
     const kmsKeys = { [region]: `arn:aws:kms:${region}:123456789012:key/0abc` };
     const graph = await run({ spot: true, kmsKeys, instanceProfile: "baker", instanceType: "c7i.large" });
     const { madeWith } = graph.one("Market", /builder-market$/).inputs as { madeWith: Record<string, unknown> };
@@ -264,14 +264,14 @@ describe("stack `ec2`: what the program declares", function () {
     assert.deepEqual(madeWith.disk, { size: disk.volumeSize, encrypted: disk.encrypted, kmsKey: disk.kmsKeyId });
   });
 
-  it("names a subnet always, because only then the address is its own choice", async () => {
+  it("always names a subnet, because only then can it choose the address", async () => {
     for (const address of ["public", "private"]) {
       const { inputs } = (await run({ address })).one("Instance", /builder$/);
       assert.deepEqual([inputs.subnetId, inputs.associatePublicIpAddress], ["subnet-a", address === "public"]);
     }
   });
 
-  it("lets a builder that is there keep what it was made with, which its lease remembers", async () => {
+  it("lets an existing builder keep what it was made with, which its lease records", async () => {
     const earlier = world();
     const madeWith = {
       ...{ instanceType: "m5.large", spot: false, vpc: "vpc-0", subnet: "subnet-0", publicAddress: false },
@@ -292,7 +292,7 @@ describe("stack `ec2`: what the program declares", function () {
     assert.equal((graph.one("Lease", /builder/).inputs.madeWith as typeof madeWith).instanceType, "c7i.large");
   });
 
-  it("says nothing of encryption when it is off: an account may encrypt by default, and read back true", async () => {
+  it("leaves encryption out when it is off: an account may encrypt by default, and report true", async () => {
     const graph = await run({ encrypted: false, copyTo: ["eu-west-1"] });
     const disk = graph.one("Instance", /builder$/).inputs.rootBlockDevice as object;
     assert.ok(!("encrypted" in disk));
@@ -301,7 +301,7 @@ describe("stack `ec2`: what the program declares", function () {
     assert.deepEqual([inputs.encrypted, inputs.copyTo, inputs.isShared], [false, ["eu-west-1"], false]);
   });
 
-  it("logs in as the user that a base image of one's own has", async () => {
+  it("logs in as the user of the chosen base image", async () => {
     const own = { id: "ami-0ours", user: "core" };
     const graph = await run({ bases: { debian12: own } });
     assert.equal(graph.one("Reachable", /builder/).inputs.user, "core");
@@ -316,7 +316,7 @@ describe("stack `ec2`: what the program declares", function () {
     await assert.rejects(run({}, world(), { sshFrom: ["2001:db8::1/128"] }), /ci-images:sshFrom: only IPv6/);
   });
 
-  it("uses the user's own key pair, security group, subnet and private address when they are given", async () => {
+  it("uses the user's own key pair, security group, subnet and private address if given", async () => {
     const folder = await mkdtemp(join(tmpdir(), "ci-images-key-"));
     try {
       await writeFile(join(folder, "key"), makeSshKeyPair().privateKey, { mode: 0o600 });
@@ -347,7 +347,7 @@ describe("stack `ec2`: what the program declares", function () {
     }
   });
 
-  it("stays with the newest image's base when it is pinned", async () => {
+  it("keeps the newest image's base if it is pinned", async () => {
     const generation = await surveyed(await run(), true);
     const newer = world([generation], record(madeType, "x"));
     newer.calls["ci-images:ec2:resolveBase"] = { id: "ami-0newer", description: "newer" };
@@ -367,7 +367,7 @@ describe("stack `ec2`: what the program declares", function () {
     });
     const amiName = (graph: Graph, type: string) => graph.one(type).inputs.name as string;
 
-    it("one that failed is removed, and the next has another name, which makes the engine replace it", async () => {
+    it("a failed one is removed, and the next has another name, so that the engine replaces it", async () => {
       const taken = amiName(first, "AmiFromInstance");
       const bad = { ...useless, recipe, name: taken };
       const known = record(madeType, name, { id: bad.id, name: taken });
@@ -395,7 +395,7 @@ describe("stack `ec2`: what the program declares", function () {
       assert.deepEqual(graph.names("FailedImages"), []);
     });
 
-    it("an image that is there wins over the failed one that the state has", async () => {
+    it("an existing image wins over the failed one in the state", async () => {
       const known = record(madeType, name, { id: "ami-0bad" });
       const bad = { ...useless, recipe, name: "n" };
       const graph = await run({}, world([await surveyed(first, true)], known, { useless: [bad] }));
@@ -404,7 +404,7 @@ describe("stack `ec2`: what the program declares", function () {
       assert.deepEqual(graph.one("FailedImages").inputs.images, ["ami-0bad"]);
     });
 
-    it("a copy that failed, or was deregistered by hand, is made anew under another name, and keeps that name then", async () => {
+    it("a copy that failed, or was deregistered by hand, is made again under another name, and keeps that name", async () => {
       const taken = amiName(first, "AmiCopy");
       const copy = `${name}-eu-west-1`;
       const known = { ...record(madeType, name), ...record(copyType, copy, { id: "ami-0bad", name: taken }) };
@@ -433,12 +433,12 @@ describe("stack `ec2`: what the program declares", function () {
     });
     const power = (graph: Graph) => graph.resources.find(({ type }) => type.endsWith(":InstanceState"))?.inputs.state;
 
-    it("is not touched by a bake that runs through", async () => {
+    it("is not changed by a complete bake", async () => {
       assert.equal(power(await run()), undefined);
       assert.equal((await run()).one("Reachable", /builder/).inputs.power, "on");
     });
 
-    it("switches the builder of an earlier stage off, and nobody waits for it then", async () => {
+    it("turns the builder of an earlier stage off, and then nothing waits for it", async () => {
       assert.equal(power(await run({}, world(), { stage: "builder" })), "running");
       const graph = await run({}, world([], {}, { builders: [recipe] }), { stage: "builder", power: "off" });
       assert.equal(power(graph), "stopped");
@@ -446,7 +446,7 @@ describe("stack `ec2`: what the program declares", function () {
       follows(graph, graph.one("Reachable"), graph.one("InstanceState"));
     });
 
-    it("starts one that is off when the image is wanted, and never one that is sealed", async () => {
+    it("starts a builder that is off if the image is wanted, but never a sealed one", async () => {
       assert.equal(power(await run({}, world([], known, { builders: [recipe] }))), "running");
       const staged = await run({}, world([], known, { builders: [recipe], sealed: [recipe] }), { stage: "builder" });
       assert.equal(power(staged), "running", "it is replaced by one that runs");
@@ -454,12 +454,12 @@ describe("stack `ec2`: what the program declares", function () {
       assert.equal(power(await run({}, world([], known, { builders: [recipe], sealed: [recipe] }))), undefined);
     });
 
-    it("has no say in how a stopped machine's missing public address is read", async () => {
+    it("ignores how a stopped machine's missing public address is read", async () => {
       const { ignoreChanges } = (await run()).one("Instance", /builder$/);
       assert.deepEqual(ignoreChanges, ["associatePublicIpAddress"]);
     });
 
-    it("leaves the mark of a sealed machine alone, which a refresh makes known to its official resource", async () => {
+    it("keeps the mark of a sealed machine, which a refresh shows to its official resource", async () => {
       const sealed = await run({}, world([], known, { builders: [recipe], sealed: [recipe] }));
       const { ignoreChanges } = sealed.one("Instance", /builder$/);
       assert.deepEqual(ignoreChanges, ["associatePublicIpAddress", 'tags["ci-images:sealing"]']);
@@ -508,7 +508,7 @@ describe("stack `ec2`: what the program declares", function () {
     }
   });
 
-  it("bakes every distribution of the stack side by side, on the type and with the profile that were chosen", async () => {
+  it("bakes all distributions of the stack in parallel, with the chosen type and profile", async () => {
     const distributions = ["debian12", "ubuntu24.04"];
     const settings = { cloud: "ec2", ec2: { region, instanceType: "c7i.large", instanceProfile: "baker" } };
     const graph = await runProgram(settings, world(), { ...smallRecipe, distribution: undefined, distributions });
@@ -526,7 +526,7 @@ describe("stack `ec2`: what the program declares", function () {
     );
   });
 
-  it("asks for the boot mode before it bakes, and knows no other", async () => {
+  it("checks the boot mode before it bakes, and accepts no other", async () => {
     const graph = await run({ bootMode: "uefi" });
     const asked = graph.calls.find(({ token }) => token === "ci-images:ec2:preflight")!.inputs;
     assert.deepEqual([asked.bootMode, asked.base], ["uefi", base.id]);
@@ -547,18 +547,18 @@ describe("stack `ec2`: what the program declares", function () {
     assert.ok(graph.one("AmiCopy").ignoreChanges.includes("deprecationTime"));
   });
 
-  it("counts the disk's size in the recipe hash", async () => {
+  it("includes the disk's size in the recipe hash", async () => {
     const recipe = async (ec2: object) => (await surveyed(await run(ec2), true)).recipe;
     assert.notEqual(await recipe({ diskSize: 64 }), await recipe({}));
   });
 
-  it("refuses to share what AWS's own key has encrypted, and a deprecation that is no time", async () => {
+  it("refuses to share what AWS's own key has encrypted, and a deprecation that is no duration", async () => {
     await assert.rejects(run({ shareWithAccounts: ["123456789012"] }), /ec2\.kmsKeys: no key for us-west-2/);
     await assert.rejects(run({ deprecateAfter: "soon" }), /ec2\.deprecateAfter: "soon"/);
     await assert.rejects(run({ deprecateAfter: "4000 days" }), /ec2\.deprecateAfter: "4000 days".*ten years/);
   });
 
-  it("knows a base image of every distribution, on both architectures", () => {
+  it("has a base image for every distribution, on both architectures", () => {
     assert.deepEqual(distributions.map(({ id }) => id).sort(), [...ec2Distributions].sort());
     for (const distribution of distributions) {
       const [amd64, arm64] = (["amd64", "arm64"] as const).map((architecture) =>

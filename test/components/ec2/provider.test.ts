@@ -1,4 +1,4 @@
-// Our EC2 resources and functions against moto, an emulator of AWS by other people, behind the test cloud's strict API.
+// Our EC2 resources and functions against moto, a third-party emulator of AWS, behind the test cloud's strict API.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -131,17 +131,17 @@ describe("EC2 through our provider", function () {
     const resolve = (source: Parameters<typeof ec2ResolveBase.call>[0]["source"]) =>
       ec2ResolveBase.call({ region, distribution: "debian12", architecture: "amd64", source }, context);
 
-    it("are the newest of the owner whose name fits", async () => {
+    it("are the owner's newest whose name matches", async () => {
       const base = await resolve({ owner: debian.owner_id, name: "debian-12-amd64-*" });
       assert.deepEqual(base, { id: "ami-00000002", description: "debian-12-amd64-20260901-2" });
     });
 
-    it("are what an SSM parameter names", async () => {
+    it("are resolved from an SSM parameter", async () => {
       await (await ssm(region)).putParameter({ Name: "/ours/base", Value: "ami-00000003", Type: "String" });
       assert.equal((await resolve({ parameter: "/ours/base" })).id, "ami-00000003");
     });
 
-    it("that are gone are told with what was looked for, where, and the near names", async () => {
+    it("that are missing cause an error with what was looked for, where, and similar names", async () => {
       await assert.rejects(resolve({ owner: debian.owner_id, name: "debian-11-amd64-*" }), (error: Error) =>
         [
           "base image of debian12 in eu-central-1",
@@ -163,7 +163,7 @@ describe("EC2 through our provider", function () {
     const since = "2020-01-01T00:00:00.000Z";
     after(() => api.images.attributes.deprecate("ami-00000003", "2099-01-01T00:00:00.000Z"));
 
-    it("are found where there is no other, which a notice says, and count as near names", async () => {
+    it("are used with a notice if there is no other, and count as similar names", async () => {
       api.images.attributes.deprecate("ami-00000003", since);
       const { id, notice } = await resolve("debian-13-amd64-*");
       assert.equal(id, "ami-00000003");
@@ -171,7 +171,7 @@ describe("EC2 through our provider", function () {
       await assert.rejects(resolve("debian-14-*"), /similar names: .*debian-13-amd64-20260902-3/);
     });
 
-    it("are not taken while there is one that is not", async () => {
+    it("are not used while another one is not deprecated", async () => {
       api.images.attributes.deprecate("ami-00000002", since);
       const { id, notice } = await resolve("debian-12-amd64-*");
       api.images.attributes.deprecate("ami-00000002", "2099-01-01T00:00:00.000Z");
@@ -185,7 +185,7 @@ describe("EC2 through our provider", function () {
       ...{ encrypted: true, copyTo: [], isShared: false },
     };
 
-    it("tells the VPC, and refuses what is not there by the setting's name", async () => {
+    it("returns the VPC, and names the setting of a resource that doesn't exist", async () => {
       const { vpc, cidr } = await ec2Preflight.call(inputs, context);
       assert.match(vpc, /^vpc-/);
       assert.match(cidr!, /^172\.31\./, "of the default VPC");
@@ -203,7 +203,7 @@ describe("EC2 through our provider", function () {
       );
     });
 
-    it("names default subnets of zones that have the instance type, and the stack's own alone", async () => {
+    it("returns default subnets of zones that have the instance type, or only the stack's own", async () => {
       const { vpc, subnets } = await ec2Preflight.call(inputs, context);
       const { Subnets } = await client.describeSubnets({ SubnetIds: subnets });
       const zones = Subnets!.map(({ AvailabilityZone }) => AvailabilityZone);
@@ -213,7 +213,7 @@ describe("EC2 through our provider", function () {
       assert.deepEqual((await ec2Preflight.call({ ...inputs, subnet: own }, context)).subnets, [own]);
     });
 
-    it("asks whether the account encrypts anyway, and refuses to share what AWS's own key would encrypt", async () => {
+    it("checks whether the account encrypts anyway, and refuses to share what AWS's own key would encrypt", async () => {
       const open = { ...inputs, encrypted: false, copyTo: ["eu-west-1"] };
       assert.deepEqual((await ec2Preflight.call(open, context)).notices, []);
       const elsewhere = await ec2("eu-west-1");
@@ -236,7 +236,7 @@ describe("EC2 through our provider", function () {
       }
     });
 
-    it("refuses a boot mode that the base image does not have, or the instance type can't do", async () => {
+    it("refuses a boot mode that the base image lacks, or the instance type doesn't support", async () => {
       // moto's images boot by UEFI.
       assert.match((await ec2Preflight.call({ ...inputs, bootMode: "uefi" }, context)).vpc, /^vpc-/);
       await assert.rejects(
@@ -250,7 +250,7 @@ describe("EC2 through our provider", function () {
     });
   });
 
-  it("a lease drops its machine with security group, key pair and an image that nobody has proven, snapshots and all", async () => {
+  it("a lease deletes its machine with security group, key pair and an unproven image with its snapshots", async () => {
     const { id, outputs } = await lease();
     const instance = await machine(outputs);
     const image = await imageOf(instance, outputs, "unproven");
@@ -266,10 +266,10 @@ describe("EC2 through our provider", function () {
     assert.deepEqual(await findImages(region, { [tagNames.machine]: outputs.machine }), []);
     await assert.rejects(client.describeSnapshots({ SnapshotIds: snapshots }), /InvalidSnapshot\.NotFound/);
     assert.ok(said.some((line) => line.includes(`deregistered ${image}`)));
-    await ec2Lease.delete!(id, outputs, context); // Once more: there is nothing left, and that is fine.
+    await ec2Lease.delete!(id, outputs, context); // Once more: nothing is left, and that is no error.
   });
 
-  it("a lease that ran out, or whose machine is gone or was left in the middle of sealing, is replaced", async () => {
+  it("a lease is replaced if it expired, or if its machine is gone or sealing was interrupted", async () => {
     const { id, outputs } = await lease();
     assert.equal(await ec2Lease.drift!(id, outputs), "replace", "no machine yet");
     const wanted = { ...outputs, recorded: true, power: "on" as const, madeWith: {} };
@@ -298,7 +298,7 @@ describe("EC2 through our provider", function () {
     await ec2Lease.delete!(foreign.machine, foreign, context);
   });
 
-  it("an image is found again by its tags, proven once it was promoted, and survives its machine", async () => {
+  it("an image is found by its tags, proven after promotion, and survives its machine", async () => {
     const { id, outputs } = await lease();
     const instance = await machine(outputs);
     const image = await imageOf(instance, outputs, "good");
@@ -332,7 +332,7 @@ describe("EC2 through our provider", function () {
     const [found] = await findImages(region, tags);
     assert.equal(tagsOf(found)[tagNames.verified], "t3.small, 2 checks");
 
-    // State lost: the image is adopted, and removed like any other.
+    // After a lost state the image is adopted, and can be removed like any other.
     const adopted = await adoptedImage.create({ region, image, tags }, context);
     assert.ok(await adoptedImage.read!(adopted.id, adopted.outputs, context));
     await adoptedImage.delete!(adopted.id, adopted.outputs, context);
@@ -341,7 +341,7 @@ describe("EC2 through our provider", function () {
     assert.deepEqual(await findSnapshots(region, tags), []);
   });
 
-  it("a copy is found with its image, and told of when its image is gone: its name stays taken", async () => {
+  it("a copy is found with its image, and reported if its image is gone: its name stays taken", async () => {
     const { id, outputs } = await lease();
     const image = await imageOf(await machine(outputs), outputs, "copied");
     const elsewhere = await ec2("eu-west-1");
@@ -361,7 +361,7 @@ describe("EC2 through our provider", function () {
     await ec2Lease.delete!(id, outputs, context);
   });
 
-  it("a copy whose making was killed before it had tags is found by its name, and gets them; its lease removes it by its name", async () => {
+  it("a copy whose making was killed before it had tags is found by its name, and tagged; its lease removes it by name", async () => {
     const { id, outputs } = await lease();
     const name = `ci-images-test-debian12-${labels.recipe.slice(0, 12)}`;
     const image = await imageOf(await machine(outputs), outputs, name);
@@ -372,17 +372,17 @@ describe("EC2 through our provider", function () {
     const tags = cloudLabels(ec2Labels, { ...owner, recipe: labels.recipe, role: "image" });
     const leased = await imageLease.create({ region: there, name, tags }, context);
     const survey = async () => (await ec2Survey.call({ region, copyTo: [there], ...owner }, context)).generations[0];
-    // Other people's, and another recipe's: not ours to take.
+    // Other people's, or another recipe's: not ours.
     const names = ["web", `ci-images-test-debian12-${"b".repeat(12)}`, `${name}-backup`];
     const others = await Promise.all(names.map(copyAs));
     assert.deepEqual((await survey()).copies, {});
-    // In its second attempt, as the first one's name was taken.
+    // The second attempt, as the first name was taken.
     const copy = await copyAs(`${name}-2`);
     assert.deepEqual((await survey()).copies, { [there]: copy });
     await adoptedImage.create({ region: there, image: copy, tags }, context);
     const [found] = await findImages(there, tags);
     assert.equal(found.ImageId, copy);
-    // A lease of before it had a name.
+    // A lease made before leases had names.
     await imageLease.delete!(leased.id, { region: there, tags }, context);
     assert.deepEqual(await findImages(there, tags), []);
     const untagged = await copyAs(name);
@@ -395,7 +395,7 @@ describe("EC2 through our provider", function () {
     await ec2Lease.delete!(id, outputs, context);
   });
 
-  it("an image's lease removes the image with its snapshots, also those that were left when it was deregistered by hand", async () => {
+  it("an image's lease removes the image with its snapshots, even those left after it was deregistered by hand", async () => {
     const { id, outputs } = await lease();
     const instance = await machine(outputs);
     const imageTags = (recipe: string) => cloudLabels(ec2Labels, { ...owner, recipe, role: "image" });
@@ -420,7 +420,7 @@ describe("EC2 through our provider", function () {
     await ec2Lease.delete!(id, outputs, context);
   });
 
-  it("images that failed are removed with snapshots that nothing has tagged yet, once and once more", async () => {
+  it("failed images are removed with their untagged snapshots, and removing them again is no error", async () => {
     const { id, outputs } = await lease();
     const image = await imageOf(await machine(outputs), outputs, "failed");
     const snapshots = snapshotsOf((await findImages(region, { [tagNames.machine]: outputs.machine }))[0]);
@@ -431,7 +431,7 @@ describe("EC2 through our provider", function () {
     await ec2Lease.delete!(id, outputs, context);
   });
 
-  it("a sweep lists what is past its expiry, removes it when told to, and leaves the rest alone", async () => {
+  it("a sweep lists what has expired, removes it when asked to, and leaves the rest alone", async () => {
     const { outputs } = await lease();
     const { outputs: other } = await lease({ distribution: "debian13" });
     const [old, fresh] = [await machine(outputs), await machine(other)];
@@ -482,7 +482,7 @@ describe("EC2 through our provider", function () {
       return Reservations!.flatMap(({ Instances }) => Instances!.map(({ State }) => State!.Name));
     };
 
-    it("is probed with a machine that ends at once, that policies allow, and that nobody sees at first", async () => {
+    it("is probed with a machine that ends at once, complies with policies, and is not visible at first", async () => {
       api.rules.on.add("eventual consistency").add("deny IMDSv1").add("deny unencrypted disks");
       const { id, outputs } = await lease();
       const found = await market.create(inputs(outputs.machine), context);
@@ -491,7 +491,7 @@ describe("EC2 through our provider", function () {
       await ec2Lease.delete!(id, outputs, context);
     });
 
-    it("is probed beside the machine itself, which stays", async () => {
+    it("is probed without affecting the machine itself", async () => {
       const { id, outputs } = await lease();
       const builder = await machine(outputs);
       await market.create(inputs(outputs.machine), context);
@@ -502,7 +502,7 @@ describe("EC2 through our provider", function () {
       await ec2Lease.delete!(id, outputs, context);
     });
 
-    it("is none when AWS takes the probe back, and a key that spot machines may not use is told with its cure", async () => {
+    it("is unavailable if AWS takes the probe back; a key that spot machines may not use is an error with its cure", async () => {
       const { id, outputs } = await lease();
       const code = "Server.InsufficientInstanceCapacity";
       api.faults.endNextInstance({ code, message: `${code}: not now` });
@@ -532,7 +532,7 @@ describe("EC2 through our provider", function () {
       madeWith: {},
     });
 
-    it("keeps its lease when it can be started again, and loses it when only AWS could do that", async () => {
+    it("keeps its lease if it can be started again, and loses it if only AWS could start it", async () => {
       const { id, outputs } = await lease();
       await machine(outputs, spot);
       const [{ InstanceId }] = await findInstances(region, { [tagNames.machine]: outputs.machine });
@@ -547,7 +547,7 @@ describe("EC2 through our provider", function () {
       await ec2Lease.delete!(id, outputs, context);
     });
 
-    it("is started and looked for anew; one without an address is an error at once", async () => {
+    it("is started and located again; one without an address is an error at once", async () => {
       const { id, outputs } = await lease();
       const instance = await machine(outputs);
       await client.stopInstances({ InstanceIds: [instance] });
@@ -587,12 +587,12 @@ describe("EC2 through our provider", function () {
     });
   });
 
-  it("a machine that ended, or that never answers, is an error with its state and its saved console", async () => {
+  it("a machine that ended, or never answers, is an error with its state and its saved console", async () => {
     process.env.CI_IMAGES_BOOT_SECONDS = "1";
     const { id, outputs } = await lease();
     const instance = await machine(outputs);
     process.env.CI_IMAGES_CACHE = await mkdtemp(join(tmpdir(), "ci-images-consoles-"));
-    // Nobody listens on this address.
+    // Nothing listens on this address.
     const way = {
       address: "private" as const,
       port: 22,

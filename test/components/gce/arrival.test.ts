@@ -1,4 +1,4 @@
-// A machine on gce has arrived when it answers SSH with the key that it was born with.
+// A machine on gce has arrived when it answers SSH with the key that it was given.
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
@@ -13,7 +13,7 @@ import { create, makeMachine, withGce } from "./support.ts";
 const key = () => makeSshKeyPair();
 const login = key();
 
-/** An SSH server with a host key, which lets everybody in. */
+/** An SSH server with a host key, which accepts every login. */
 async function listen(hostKey: string, wanted = 0): Promise<{ port: number; close: () => Promise<void> }> {
   const server = new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
     client.on("error", () => {});
@@ -66,7 +66,7 @@ describe("a machine's arrival on gce", () => {
       await late.close();
     }));
 
-  it("that never comes is an error that says where the machine's console is", () =>
+  it("that never happens is an error that says where the machine's console is", () =>
     withGce(async (api) => {
       process.env.CI_IMAGES_CACHE = folder;
       api.hypervisor.console = async () => "booting\r\nkernel panic\r\n";
@@ -85,7 +85,7 @@ describe("a machine's arrival on gce", () => {
       assert.equal((await stat(file)).mode & 0o777, 0o600);
     }));
 
-  it("is not waited for any longer once the machine is gone", () =>
+  it("is no longer awaited once the machine is gone", () =>
     withGce(async (api) => {
       const instance = await makeMachine(api, "worker");
       api.project("bakery").instances.clear();

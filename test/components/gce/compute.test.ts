@@ -1,4 +1,4 @@
-// The client of the Compute API: who it is, what it sends again, what its errors say.
+// The client of the Compute API: its identity, its retries, its errors.
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { credentialsJson, readGceEnvironment } from "../../../components/gce/facts/environment.ts";
@@ -13,7 +13,7 @@ const key = generateKeyPairSync("rsa", { modulusLength: 2048 })
   .toString();
 
 describe("the environment of gce", () => {
-  it("takes a service account's key with line breaks, and with \\n written out", () => {
+  it("accepts a service account's key with line breaks, or with \\n written out", () => {
     for (const written of [key, key.replaceAll("\n", "\\n"), key.trim()]) {
       const { serviceAccount } = readGceEnvironment({
         GCE_CREDENTIALS_EMAIL: "baker@bakery.iam",
@@ -25,7 +25,7 @@ describe("the environment of gce", () => {
     }
   });
 
-  it("refuses half an account, and a key that is none, without showing it", () => {
+  it("refuses an incomplete account, and an invalid key, without showing it", () => {
     assert.throws(() => readGceEnvironment({ GCE_CREDENTIALS_EMAIL: "x" }), /GCE_CREDENTIALS_PRIVATE_KEY: not set/);
     assert.throws(() => readGceEnvironment({ GCE_CREDENTIALS_PRIVATE_KEY: key }), /GCE_CREDENTIALS_EMAIL: not set/);
     assert.throws(
@@ -34,7 +34,7 @@ describe("the environment of gce", () => {
     );
   });
 
-  it("asks an emulator, and nobody else, without credentials", () => {
+  it("sends no credentials to an emulator, and only there", () => {
     const at = (GOOGLE_COMPUTE_CUSTOM_ENDPOINT?: string) => readGceEnvironment({ GOOGLE_COMPUTE_CUSTOM_ENDPOINT });
     assert.deepEqual(
       [at().emulator, at("https://compute-x.p.googleapis.com/compute/v1").emulator, at("http://127.0.0.1:1/").emulator],
@@ -45,7 +45,7 @@ describe("the environment of gce", () => {
 
   it("says which account can't log in, and how to", async () => {
     const before = { ...process.env };
-    // Google is not asked: there is nobody behind this proxy.
+    // Google is not reached: nothing listens at this proxy.
     process.env.HTTPS_PROXY = "http://127.0.0.1:9";
     const serviceAccount = { email: "baker@bakery.iam", privateKey: key };
     try {
@@ -70,7 +70,7 @@ describe("the environment of gce", () => {
 describe("the client of the Compute API", () => {
   const open = () => Compute.open("bakery", watching());
 
-  it("sends throttled requests and those without an answer again, and a change only once", () =>
+  it("sends throttled and unanswered requests again, but a change only once", () =>
     withGce(async (api) => {
       api.addBase("bakery", "image");
       const compute = await open();
@@ -81,7 +81,7 @@ describe("the client of the Compute API", () => {
       assert.equal(await compute.remove("global/images/image", "image", 5), false);
     }));
 
-  it("gives up on what stays throttled, and says so", () =>
+  it("gives up if throttling continues, and says so", () =>
     withGce(async (api) => {
       api.faults.refuse({ matches: /./, status: 429, reason: "rateLimitExceeded", message: "too fast", times: 100 });
       const compute = await open();
@@ -91,7 +91,7 @@ describe("the client of the Compute API", () => {
       );
     }));
 
-  it("tells at once what is refused for good, with the cure", () =>
+  it("reports a final refusal at once, with the cure", () =>
     withGce(async (api) => {
       const compute = await open();
       api.faults.refuse({ matches: /./, status: 403, reason: "forbidden", message: "no permission" });
@@ -102,7 +102,7 @@ describe("the client of the Compute API", () => {
       assert.equal(api.calls.length, 1);
     }));
 
-  it("tells why an operation failed", () =>
+  it("reports why an operation failed", () =>
     withGce(async (api) => {
       const compute = await open();
       const fault = { reason: "QUOTA_EXCEEDED", status: 403, message: "Quota 'IMAGES' exceeded. Limit: 2000.0" };
@@ -114,7 +114,7 @@ describe("the client of the Compute API", () => {
       );
     }));
 
-  it("gives up at once when the user does", () =>
+  it("gives up at once when the user cancels", () =>
     withGce(async (api) => {
       api.faults.refuse({ matches: /./, status: 429, reason: "rateLimitExceeded", times: 100 });
       const controller = new AbortController();

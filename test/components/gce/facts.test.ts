@@ -1,4 +1,4 @@
-// What an image tells of itself, in the one text that it may carry.
+// The facts that an image carries in its description.
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { packFacts, unpackFacts } from "../../../common/image-facts.ts";
@@ -6,7 +6,7 @@ import { packFacts, unpackFacts } from "../../../common/image-facts.ts";
 const options = { longest: 2048, dispensable: ["plan", "base"] };
 
 describe("the facts of an image", () => {
-  it("come back as they were, whatever they are", () => {
+  it("are restored exactly, whatever they are", () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (facts) => {
         const written = packFacts("worker", facts, { longest: Infinity, dispensable: [] });
@@ -15,7 +15,7 @@ describe("the facts of an image", () => {
     );
   });
 
-  it("lose what they can do without, in the order that was given, where there is no room", () => {
+  it("drop dispensable keys, in the given order, if there is no room", () => {
     const noise = (length: number) =>
       Array.from({ length }, (_, i) => ((i * 2654435761) % 4294967296).toString(36)).join("");
     const kept = (plan: number, base: number) => {
@@ -29,7 +29,7 @@ describe("the facts of an image", () => {
     assert.throws(() => packFacts("worker", { recipe: noise(800) }, options), RangeError);
   });
 
-  it("are missing in texts of others", () => {
+  it("are missing from other texts", () => {
     for (const text of [undefined, "", "an image", "cut off ci-images:q1YqSk1O"])
       assert.equal(unpackFacts(text), undefined);
   });

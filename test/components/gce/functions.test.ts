@@ -1,4 +1,4 @@
-// What the program asks Google Compute Engine, against a fake Compute API.
+// The program's queries to Google Compute Engine, against a fake Compute API.
 import assert from "node:assert/strict";
 import { packFacts } from "../../../common/image-facts.ts";
 import { cloudLabels } from "../../../common/labels.ts";
@@ -26,7 +26,7 @@ function addDebian(api: GceApi, date: string, changes: Partial<Image> = {}): Ima
 }
 
 describe("a base image on gce", () => {
-  it("is the newest of its family, known by name and number", () =>
+  it("is the newest of its family, identified by name and number", () =>
     withGce(async (api) => {
       addDebian(api, "20261001");
       const { id } = addDebian(api, "20261101");
@@ -40,7 +40,7 @@ describe("a base image on gce", () => {
       });
     }));
 
-  it("of a family that is deprecated as a whole is found, with a word about it", () =>
+  it("is found in a family that is completely deprecated, with a notice", () =>
     withGce(async (api) => {
       addDebian(api, "20240101", { deprecated: { state: "DEPRECATED" } });
       addDebian(api, "20240601", { deprecated: { state: "DEPRECATED", replacement: "debian-13" } });
@@ -49,7 +49,7 @@ describe("a base image on gce", () => {
       assert.match(notice!, /deprecated; Google names debian-13 as its replacement/);
     }));
 
-  it("that Google no longer offers is refused with its state", () =>
+  it("is refused with its state if Google no longer offers it", () =>
     withGce(async (api) => {
       addDebian(api, "20240601", { deprecated: { state: "OBSOLETE" } });
       await assert.rejects(
@@ -58,7 +58,7 @@ describe("a base image on gce", () => {
       );
     }));
 
-  it("that is not there gets an error with what was looked for, where, and near names", () =>
+  it("that doesn't exist causes an error with what was looked for, where, and similar names", () =>
     withGce(async (api) => {
       addDebian(api, "20261101");
       api.addBase("debian-cloud", "sles", { family: "sles-15" });
@@ -81,7 +81,7 @@ describe("a base image on gce", () => {
       );
     }));
 
-  it("that is pinned stays, whatever is newer, and is missed when it is gone or another one", () =>
+  it("stays if pinned, even if there is a newer one, and is missed if it is gone or was replaced", () =>
     withGce(async (api) => {
       addDebian(api, "20261001");
       const { id } = await resolve();
@@ -108,7 +108,7 @@ describe("the survey on gce", () => {
     return api.addBase("bakery", name, { description, labels: labelled, ...others });
   }
 
-  it("finds the stack's images, the newest first, and says which are verified", () =>
+  it("finds the stack's images, newest first, and which are verified", () =>
     withGce(async (api) => {
       addImage(api, "old", { creationTimestamp: "2026-11-01T10:00:00.000-08:00", own: { "ci-images-verified": "x" } });
       addImage(api, "new", { creationTimestamp: "2026-11-01T19:00:00.000+00:00" });
@@ -126,14 +126,14 @@ describe("the survey on gce", () => {
       );
     }));
 
-  it("finds the builders of interrupted bakes by their whole recipe hash", () =>
+  it("finds the builders of interrupted bakes by their full recipe hash", () =>
     withGce(async (api) => {
       await makeMachine(api, "builder", { labels: cloudLabels(gceLabels, labels) });
       await makeMachine(api, "trial", { labels: cloudLabels(gceLabels, { ...labels, role: "trial" }) });
       assert.deepEqual((await survey()).builders, [labels.recipe]);
     }));
 
-  it("knows builders that were sealed and stopped, as long as their time is not up", () =>
+  it("reports builders that were sealed and stopped, until they expire", () =>
     withGce(async (api) => {
       const own = (expires: string) => ({
         labels: { ...cloudLabels(gceLabels, labels), "ci-images-expires": expires },
@@ -167,12 +167,12 @@ describe("the preflight on gce", () => {
   const refused = (changes: object, pattern: RegExp) =>
     assert.rejects(gcePreflight.call({ ...wanted, ...changes }, watching()), pattern);
 
-  it("passes with a zone, a machine type and a network that are there", () =>
+  it("accepts an existing zone, machine type and network", () =>
     withGce(async () => {
       await gcePreflight.call(wanted, watching());
     }));
 
-  it("tells of which networks private addresses are", () =>
+  it("reports the networks of private addresses", () =>
     withGce(async () => {
       const ranges = async (inside: { network: string; subnetwork?: string }) =>
         (await gcePreflight.call({ ...wanted, inside }, watching())).ranges;
@@ -183,7 +183,7 @@ describe("the preflight on gce", () => {
       assert.deepEqual(await ranges({ ...shared, subnetwork: "other" }), [], "not to be seen");
     }));
 
-  it("names the setting that is wrong, and the nearest name", () =>
+  it("names the wrong setting, and the nearest name", () =>
     withGce(async () => {
       await refused(
         { zone: "here-c" },
@@ -194,7 +194,7 @@ describe("the preflight on gce", () => {
       await refused({ network: "defalt" }, /gce\.network: .*did you mean default\?/);
     }));
 
-  it("refuses when a quota leaves no room for a builder, and names each that is too small, with the cure", () =>
+  it("refuses if quotas leave no room for a builder, and names each one that is too small, with the cure", () =>
     withGce(async (api) => {
       const room = { diskSize: 48, diskType: "pd-balanced", spot: false, publicAddress: true, firewall: true };
       const { quotas } = api.project("bakery");
@@ -217,7 +217,7 @@ describe("the preflight on gce", () => {
 });
 
 describe("the account on gce", () => {
-  it("is the project of the settings, else of the environment", () =>
+  it("has the project of the settings, else of the environment", () =>
     withGce(async () => {
       assert.equal((await gceAccount.call({ project: "mine" }, watching())).project, "mine");
       assert.equal((await gceAccount.call({}, watching())).project, "bakery");

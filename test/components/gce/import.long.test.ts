@@ -1,4 +1,5 @@
-// Disks of this computer as images of Compute Engine: through Cloud Storage, which is other people's emulator, to the fake Compute API.
+// Importing local disks as images of Compute Engine: through a third-party emulator of Cloud Storage, into the fake
+// Compute API.
 import assert from "node:assert/strict";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -33,7 +34,7 @@ describe("a disk of this computer imported into Compute Engine", function () {
   before(async () => {
     home = await mkdtemp(join(tmpdir(), "ci-images-import-"));
     folder = join(home, "image");
-    // 1.5 GiB: Google wants whole ones. More data than one chunk of the upload.
+    // 1.5 GiB, to be rounded up to whole GiB. More data than one chunk of the upload.
     await makeStoredImage(folder, { recipe: labels.recipe, size: 1.5 * 2 ** 30, data: 40 });
     storage = await StorageEmulator.start(bucket);
   });
@@ -76,7 +77,7 @@ describe("a disk of this computer imported into Compute Engine", function () {
     gceImportedImage.create({ project, name, importing: importing(more) }, context);
   const images = () => api.project(project).images as Map<string, Image>;
 
-  it("is a tar with disk.raw of whole GiB, an image with its features, and no object afterwards", async () => {
+  it("is a tar with disk.raw of whole GiB, then an image with its features, and the object is gone", async () => {
     const { id, outputs } = await create();
     const image = images().get(name)!;
     assert.deepEqual([id, image.status, image.diskSizeGb], [name, "READY", "2"]);
@@ -95,7 +96,7 @@ describe("a disk of this computer imported into Compute Engine", function () {
     await gceImportedImage.delete!(id, outputs, watching());
   });
 
-  it("goes on where Google has the upload when connections are cut and Google is busy", async () => {
+  it("resumes where Google has the upload when connections are cut and Google is busy", async () => {
     storage.faults.push("cut", { status: 503, message: "busy" }, { status: 429, message: "slow down" });
     await create();
     assert.ok(storage.calls.includes("PUT bytes */*"), "it was asked how much is there");
@@ -109,14 +110,14 @@ describe("a disk of this computer imported into Compute Engine", function () {
       /quota is used up \(403\); cure: give .* roles .* quota/,
     ],
   ] as const) {
-    it(`leaves neither image nor object when the answer is ${JSON.stringify(fault)}`, async () => {
+    it(`leaves neither image nor object after ${JSON.stringify(fault)}`, async () => {
       storage.faults.push(...Array<typeof fault>(9).fill(fault));
       await assert.rejects(create(), reason);
       assert.equal(images().size, 0);
     });
   }
 
-  it("leaves no object when the image can't be made, and makes another the next time", async () => {
+  it("leaves no object if the image can't be made, and makes another the next time", async () => {
     api.faults.imageEnds.push("FAILED");
     await assert.rejects(create(), /Creating image .* failed/);
     assert.deepEqual(await storage.objects(bucket), []);
@@ -125,7 +126,7 @@ describe("a disk of this computer imported into Compute Engine", function () {
     assert.match(context.lines.join("\n"), /removed image worker-1, which was FAILED/);
   });
 
-  it("leaves nothing when the user gives up", async () => {
+  it("leaves nothing if the user cancels", async () => {
     const abort = new AbortController();
     const progress = () => {};
     const creating = create({}, { ...watching(), progress, signal: abort.signal });
@@ -146,7 +147,7 @@ describe("a disk of this computer imported into Compute Engine", function () {
     await assert.rejects(create(), /image worker-1: is there already, and is not of this recipe/);
   });
 
-  it("is refused when it has no driver for Google's disks or network, or no data source; nothing is uploaded", async () => {
+  it("is refused without a driver for Google's disks or network, or without a data source; nothing is uploaded", async () => {
     const guest = { kernel: "6.1", drivers: {}, dataSources: ["NoCloud"] };
     const bare = join(home, "bare");
     await makeStoredImage(bare, { recipe: labels.recipe, manifest: { guest } });
@@ -163,7 +164,7 @@ describe("a disk of this computer imported into Compute Engine", function () {
     assert.deepEqual(images().get(name)!.guestOsFeatures, [{ type: "UEFI_COMPATIBLE" }], "no GVNIC without its driver");
   });
 
-  it("names the bucket that is missing before anything is packed", async () => {
+  it("names a missing bucket before anything is packed", async () => {
     const lease = { project, bucket: "other", object, image: name, lifetime: 3600 };
     await assert.rejects(
       async () => gceImportLease.create(lease, watching()),
@@ -171,7 +172,7 @@ describe("a disk of this computer imported into Compute Engine", function () {
     );
   });
 
-  it("goes with its lease, object and all, unless it was proven", async () => {
+  it("is deleted with its lease, including the object, unless it was proven", async () => {
     const { outputs, id } = await gceImportLease.create(
       { project, bucket, object, image: name, lifetime: 3600 },
       watching(),
@@ -187,7 +188,7 @@ describe("a disk of this computer imported into Compute Engine", function () {
     assert.equal(images().size, 1);
   });
 
-  it("is found by sweep when it came to nothing and is past its expiry", async () => {
+  it("is found by sweep if it failed and has expired", async () => {
     await upload();
     const asked = { place: project, bucket, project: "ci-images", stack: "gce", remove: true };
     assert.deepEqual((await gceSweep.call({ ...asked, now: "2029-01-01T00:00:00Z" }, watching())).leftovers, []);
@@ -198,7 +199,7 @@ describe("a disk of this computer imported into Compute Engine", function () {
     );
   });
 
-  /** Puts an object there as an upload does that is killed before its image is made. */
+  /** Creates an object like an upload that was killed before its image is made. */
   async function upload(): Promise<void> {
     const { Bucket } = await import("../../../components/gce/provider/storage.ts");
     const opened = await Bucket.open(bucket, watching());

@@ -1,5 +1,5 @@
-// The graph of stack `gce`: what is declared, with which inputs and in which order, for an image that has to be baked, one that is
-// there, and one that nobody has seen booting yet.
+// The graph of stack `gce`: the declared resources, their inputs and order, for an image that has to be baked, one that
+// exists, and one that was never booted.
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -107,7 +107,7 @@ describe("the graph of stack gce", () => {
     restoreEnvironment(environment);
   });
 
-  it("bakes what is not there: lease, machine, commands, end of the instance, image, trial, promotion, family", async () => {
+  it("bakes a missing image: lease, machine, commands, end of the instance, image, trial, promotion, family", async () => {
     const graph = newGraph();
     const output = await declare(graph);
     assert.deepEqual(output, {
@@ -143,7 +143,7 @@ describe("the graph of stack gce", () => {
     );
   });
 
-  it("names a family by the stack's template, also where the stack's name begins with a digit", () => {
+  it("names a family by the stack's template, even if the stack's name begins with a digit", () => {
     const name = (template: string, stack = "gce") =>
       familyName(template, { stack, name: "Worker_1", distribution: "ubuntu24.04" }, "Pulumi.gce.yaml");
     assert.equal(name("{stack}-{name}-{distribution}"), "gce-worker-1-ubuntu24-04");
@@ -155,13 +155,13 @@ describe("the graph of stack gce", () => {
     assert.throws(() => name("{stack}-"), /"gce-"; allowed: a letter, then/);
   });
 
-  it("refuses a family that is no name before anything is declared", async () => {
+  it("refuses an invalid family name before anything is declared", async () => {
     const graph = newGraph();
     await assert.rejects(declare(graph, { family: "{name}-" }), /Pulumi\.gce\.yaml: ci-images:gce\.family: "tiny-"/);
     assert.deepEqual(graph.names(), []);
   });
 
-  it("bakes each distribution in the zone that the stack names for it, and refuses one without", async () => {
+  it("bakes each distribution in its zone, and refuses one without", async () => {
     const graph = newGraph();
     await declare(graph, { zone: { debian12: "here-b", debian13: "here-a" } });
     const placed = graph.declared.filter(({ inputs }) => "zone" in inputs);
@@ -177,7 +177,7 @@ describe("the graph of stack gce", () => {
     await assert.rejects(declare(newGraph(), { zone: { debian13: "here-a" } }), { message });
   });
 
-  it("makes the image of the disk only when the instance is gone, and drops the disk after that", async () => {
+  it("makes the image of the disk only when the instance is gone, and deletes the disk after that", async () => {
     const graph = newGraph();
     await declare(graph);
     assert.deepEqual(graph.after(`${prefix}-retirement`), [`${prefix}-seal`]);
@@ -192,7 +192,7 @@ describe("the graph of stack gce", () => {
     assert.deepEqual(graph.after(`${prefix}-family`), [`${prefix}-promotion`]);
   });
 
-  it("gives the image what it is found by, and what it was made of and with", async () => {
+  it("gives the image its identification, and what it was made from", async () => {
     const graph = newGraph();
     await declare(graph, { storageLocations: ["eu"], guestOsFeatures: ["SEV_CAPABLE", "GVNIC"] });
     const { inputs } = graph.get(prefix);
@@ -225,7 +225,7 @@ describe("the graph of stack gce", () => {
     );
   });
 
-  it("leaves it to the image to inherit the guest OS features of its base, also those that nobody knows yet", async () => {
+  it("lets the image inherit its base's guest OS features, even unknown ones", async () => {
     const graph = newGraph();
     graph.answers["ci-images:gce:resolveBase"] = { ...base, features: ["UEFI_COMPATIBLE", "LEVITATION"] };
     await declare(graph);
@@ -233,7 +233,7 @@ describe("the graph of stack gce", () => {
     assert.ok(graph.get(`${prefix}-builder`).inputs.shieldedInstanceConfig);
   });
 
-  it("declares the builder so that its lease ends it, its disk outlives it, and Google ends it in the end", async () => {
+  it("declares the builder so that its lease ends it, its disk outlives it, and Google ends it at its deadline", async () => {
     const graph = newGraph();
     await declare(graph);
     const { inputs } = graph.get(`${prefix}-builder`);
@@ -262,7 +262,7 @@ describe("the graph of stack gce", () => {
     assert.match(lease.prefix as string, /^[a-z][a-z0-9-]{0,55}$/);
   });
 
-  it("gives the builder its host key in both ways, and one key that may log in; both are secrets", async () => {
+  it("gives the builder its host key in both ways, and one login key; both are secrets", async () => {
     const graph = newGraph();
     await declare(graph);
     const { metadata } = graph.get(`${prefix}-builder`).inputs;
@@ -278,7 +278,7 @@ describe("the graph of stack gce", () => {
     assert.ok(!JSON.stringify(known).includes(`PRIVATE-${prefix}-builder-login-key`));
   });
 
-  it("opens SSH of one machine to the caller's IPv4 addresses and nothing else", async () => {
+  it("opens SSH of one machine to the caller's IPv4 addresses only", async () => {
     const graph = newGraph();
     await declare(graph);
     const { inputs } = graph.get(`${prefix}-builder-ssh`);
@@ -297,13 +297,13 @@ describe("the graph of stack gce", () => {
     assert.deepEqual(graph.after(`${prefix}-builder`), [`${prefix}-builder-ssh`, `${prefix}-builder-closed`]);
   });
 
-  it("opens no port through Google's forwarding that it does not lead to", async () => {
+  it("opens only the ports that Google's forwarding reaches", async () => {
     const graph = newGraph();
     await declare(graph, { tunnel: "iap" });
     assert.deepEqual(graph.get(`${prefix}-builder-ssh`).inputs.allows, [{ protocol: "tcp", ports: ["22"] }]);
   });
 
-  it("makes no rule where the network lets us in, and reaches machines inside of it", async () => {
+  it("makes no rule if the network lets us in, and reaches machines inside of it", async () => {
     const graph = newGraph();
     const network = "projects/host/global/networks/shared";
     await declare(graph, { firewall: false, publicAddress: false, network, subnetwork: "inner", networkTags: ["ssh"] });
@@ -328,7 +328,7 @@ describe("the graph of stack gce", () => {
     assert.deepEqual(graph.after(`${prefix}-settled`), [`${prefix}-builder-arrival`]);
   });
 
-  it("waits for a machine that comes back from a reboot; no command dials for longer than seconds where a login is refused", async () => {
+  it("waits for a machine to return from a reboot; no command dials for longer than seconds if a login is refused", async () => {
     const graph = newGraph();
     const file = join(folder, "rebooting.yaml");
     const modules = { modules: ["os_updates", "files"], os_updates: { reboot: true } };
@@ -349,7 +349,7 @@ describe("the graph of stack gce", () => {
     }
   });
 
-  it("takes spot machines, another type, an account and signed boots where the stack says so", async () => {
+  it("uses spot machines, another type, an account and secure boot if the stack says so", async () => {
     const graph = newGraph();
     const own = { spot: true, machineType: "c3-standard-4", serviceAccount: "x@y.iam", secureBoot: true };
     await declare(graph, own);
@@ -364,7 +364,7 @@ describe("the graph of stack gce", () => {
     assert.equal(graph.asked["ci-images:gce:preflight"].machineType, "c3-standard-4");
   });
 
-  it("stops and keeps the builder where the stack says so, and replaces a sealed one", async () => {
+  it("stops and keeps the builder if the stack says so, and replaces a sealed one", async () => {
     const graph = newGraph();
     graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [], unfinished: [] };
     await declare(graph, {}, { more: { stage: "builder", power: "off" } });
@@ -377,7 +377,7 @@ describe("the graph of stack gce", () => {
     assert.equal(whole.get(`${prefix}-builder-lease`).inputs.open, undefined);
   });
 
-  it("leaves a builder stopped that was sealed, whatever a refresh has seen of it", async () => {
+  it("leaves a sealed builder stopped, whatever a refresh has seen", async () => {
     const graph = newGraph();
     graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [recipe], unfinished: [] };
     await declare(graph);
@@ -389,7 +389,7 @@ describe("the graph of stack gce", () => {
     assert.equal(staged.get(`${prefix}-builder`).options.ignoreChanges, undefined, "it is replaced by one that runs");
   });
 
-  it("calls nothing on a builder that is off and has no address, and knows which machines the state has", async () => {
+  it("runs nothing on a builder that is off and has no address, and reports which machines the state has", async () => {
     const graph = newGraph();
     graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [], unfinished: [] };
     const records = {
@@ -407,7 +407,7 @@ describe("the graph of stack gce", () => {
     assert.equal(whole.get(`${prefix}-builder-lease`).inputs.recorded, false);
   });
 
-  it("asks for room only where no builder has it already", async () => {
+  it("checks quotas only if no builder exists", async () => {
     const graph = newGraph();
     await declare(graph, { spot: true, firewall: false });
     const { room } = graph.asked["ci-images:gce:preflight"];
@@ -418,7 +418,7 @@ describe("the graph of stack gce", () => {
     assert.equal(resumed.asked["ci-images:gce:preflight"].room, undefined);
   });
 
-  it("boots the trial from the image, on a larger disk that goes with it, with a key of its own", async () => {
+  it("boots the trial from the image, on a larger disk that is deleted with it, with its own key", async () => {
     const graph = newGraph();
     await declare(graph);
     const { inputs } = graph.get(`${prefix}-trial`);
@@ -431,7 +431,7 @@ describe("the graph of stack gce", () => {
     assert.equal(metadata["ssh-keys"], `debian:ssh-ed25519 PUBLIC-${prefix}-trial-login-key`);
   });
 
-  it("declares only image and family when the image is there and proven, and changes neither", async () => {
+  it("declares only image and family if the image exists and is proven, and changes neither", async () => {
     const graph = newGraph([generation()]);
     const state = new StackState({
       [`urn:pulumi:gce::ci-images::gcp:compute/image:Image::${prefix}`]: { type: "gcp:compute/image:Image" },
@@ -448,13 +448,13 @@ describe("the graph of stack gce", () => {
     assert.equal(graph.asked["ci-images:gce:preflight"], undefined);
   });
 
-  it("takes an image back under management when the state was lost", async () => {
+  it("adopts an image if the state was lost", async () => {
     const graph = newGraph([generation()]);
     await declare(graph);
     assert.equal(graph.get(prefix).options.import, "projects/bakery/global/images/gce-tiny-1");
   });
 
-  it("verifies an image that is made but not proven, against the builder that it was made with", async () => {
+  it("verifies an image that is made but not proven, against the builder it was made from", async () => {
     const graph = newGraph([generation({ proven: false })]);
     await declare(graph);
     assert.deepEqual(graph.names("gcp:compute/instance:Instance"), [`${prefix}-trial`]);
@@ -464,7 +464,7 @@ describe("the graph of stack gce", () => {
     assert.deepEqual(graph.after(`${prefix}-family`), [`${prefix}-promotion`]);
   });
 
-  it("keeps as many earlier generations as the stack says, each a resource of its own, in the family, too", async () => {
+  it("keeps as many earlier generations as the stack says, each as its own resource, in the family, too", async () => {
     const earlier = ["aaaa", "bbbb"].map((hash) => generation({ image: hash }, { recipe: hash.repeat(4) }));
     const graph = newGraph([generation(), ...earlier]);
     await declare(graph);
@@ -473,13 +473,13 @@ describe("the graph of stack gce", () => {
     assert.equal(graph.goesWith("debian12-aaaaaaaa-family"), "debian12-aaaaaaaa");
   });
 
-  it("stays with the base of the newest image where the stack says so", async () => {
+  it("keeps the base of the newest image if the stack says so", async () => {
     const graph = newGraph([generation()]);
     await declare(graph, {}, { more: { base: "pinned" } });
     assert.equal(graph.asked["ci-images:gce:resolveBase"].pinned, base.id);
   });
 
-  it("looks for the public family of the distribution, or what the stack names instead", async () => {
+  it("uses the distribution's public family, or what the stack names instead", async () => {
     const graph = newGraph();
     await declare(graph);
     const family = { kind: "family", project: "debian-cloud", family: "debian-12" };
@@ -494,7 +494,7 @@ describe("the graph of stack gce", () => {
     assert.equal(arm.get(`${prefix}-builder`).inputs.machineType, "t2a-standard-2");
   });
 
-  it("names the family as the stack says, and none where it says so", async () => {
+  it("names the family as the stack says, or none", async () => {
     const graph = newGraph();
     await declare(graph, { family: "Workers-{distribution}" });
     assert.equal(graph.get(`${prefix}-family`).inputs.family, "workers-debian12");
@@ -522,7 +522,7 @@ describe("the graph of stack gce", () => {
     assert.deepEqual(without.providers.gce, { project: "bakery" });
   });
 
-  it("sends the official provider to the beta side of an endpoint of one's own, and as nobody to an emulator", async () => {
+  it("directs the official provider to the beta path of a custom endpoint, without credentials for an emulator", async () => {
     process.env.GOOGLE_COMPUTE_CUSTOM_ENDPOINT = "https://compute-ours.p.googleapis.com/compute/v1/";
     const graph = newGraph();
     await declare(graph);
@@ -534,7 +534,7 @@ describe("the graph of stack gce", () => {
     assert.equal(unwrapSecrets(emulated.providers.gce.accessToken), "none");
   });
 
-  it("uses a key of the user's own for the builder, and not for the trial", async () => {
+  it("uses the user's own key for the builder, but not for the trial", async () => {
     const pair = makeSshKeyPair();
     await writeFile(join(folder, "key"), pair.privateKey, { mode: 0o600 });
     await writeFile(join(folder, "key.pub"), pair.publicKey);
@@ -545,7 +545,7 @@ describe("the graph of stack gce", () => {
     assert.deepEqual(pairs, ["-builder-host-key", "-trial-login-key", "-trial-host-key"]);
   });
 
-  it("refuses a disk that is smaller than the base image, and callers without IPv4", async () => {
+  it("refuses a disk smaller than the base image, and callers without IPv4", async () => {
     const large = newGraph();
     large.answers["ci-images:gce:resolveBase"] = { ...base, sizeGb: 20 };
     await assert.rejects(declare(large, { diskSize: 12 }), /gce\.diskSize: 12; allowed: at least 20/);
@@ -553,7 +553,7 @@ describe("the graph of stack gce", () => {
     await assert.rejects(declare(graph, {}, { more: { sshFrom: ["2001:db8::1/128"] } }), /sshFrom: only IPv6/);
   });
 
-  it("opens SSH to the address that private machines see, and asks for none without a rule of its own", async () => {
+  it("opens SSH to the address that private machines see, and looks for none without its own rule", async () => {
     const graph = newGraph();
     graph.answers["ci-images:gce:preflight"] = { ranges: ["10.128.0.0/20"] };
     graph.answers["ci-images:index:ownAddress"] = { addresses: ["10.8.0.3"] };

@@ -40,14 +40,14 @@ async function makeImage(api: GceApi, machine: string, changes: object = {}): Pr
 }
 
 describe("a lease on gce", () => {
-  it("names machines that the API takes, and never the same twice", () =>
+  it("gives machines valid names, and never the same twice", () =>
     withGce(async () => {
       const names = await Promise.all([1, 2].map(async () => (await create(gceLease, lease)).outputs.machine));
       assert.notEqual(names[0], names[1]);
       for (const name of names) assert.match(name, /^worker-[0-9a-f]{6}$/);
     }));
 
-  it("removes what an earlier bake of the same owner left, in any zone, and nothing of others", () =>
+  it("removes what an earlier bake of the same owner left, in any zone, and nothing else", () =>
     withGce(async (api) => {
       await makeMachine(api, "earlier", { labels: cloudLabels(gceLabels, { ...labels, recipe: "another" }) });
       await makeMachine(api, "stranger", { labels: cloudLabels(gceLabels, { ...labels, stack: "other" }) });
@@ -65,7 +65,7 @@ describe("a lease on gce", () => {
       ]);
     }));
 
-  it("removes machine, disk and firewall rule when it is dropped, and calls no delete for what is gone already", () =>
+  it("removes machine, disk and firewall rule when it is dropped, without delete calls for missing ones", () =>
     withGce(async (api) => {
       const state = await leased(api);
       await gceLease.delete!("", state, watching());
@@ -78,7 +78,7 @@ describe("a lease on gce", () => {
       );
     }));
 
-  it("drops an unverified image of its machine, and leaves a verified one and somebody else's alone", () =>
+  it("deletes an unverified image of its machine, and leaves a verified one and somebody else's alone", () =>
     withGce(async (api) => {
       const { images } = api.project("bakery");
       const make = async (changes: object) => {
@@ -95,7 +95,7 @@ describe("a lease on gce", () => {
       assert.equal(await make({ labels: { "ci-images-recipe": "other" } }), true);
     }));
 
-  it("is replaced when somebody stopped its machine before it was sealed, unless people work on it or it is to be started", () =>
+  it("is replaced if somebody stopped its machine before sealing, unless people work on it or it is to be started", () =>
     withGce(async (api) => {
       const state = await leased(api);
       const drift = (changes: object = {}) => gceLease.drift!("", state, { ...lease, ...changes });
@@ -106,7 +106,7 @@ describe("a lease on gce", () => {
       assert.equal(await drift({ runs: false }), "none", "the official provider starts it");
     }));
 
-  it("keeps what its machine was made with, whatever the settings say by now", () =>
+  it("keeps what its machine was made with, even if the settings have changed", () =>
     withGce(async () => {
       const { outputs } = await create(gceLease, { ...lease, madeWith: { spot: true } });
       assert.deepEqual(outputs.madeWith, { spot: true });
@@ -114,7 +114,7 @@ describe("a lease on gce", () => {
       assert.ok(!("update" in gceLease));
     }));
 
-  it("is replaced once its machine vanished or its sealing broke off, and not while the bake can go on", () =>
+  it("is replaced once its machine vanished or its sealing was interrupted, but not while the bake can continue", () =>
     withGce(async (api) => {
       const drift = (state: LeaseState) => gceLease.drift!("", state);
       const state = await leased(api);
@@ -138,7 +138,7 @@ describe("a lease on gce", () => {
 });
 
 describe("the end of a builder on gce", () => {
-  it("stops it, deletes the instance and keeps the disk, of which an image can then be made", () =>
+  it("stops it, deletes the instance and keeps the disk, from which an image can then be made", () =>
     withGce(async (api) => {
       const stopped: string[] = [];
       api.hypervisor.stop = async ({ name }) => void stopped.push(name);
@@ -153,7 +153,7 @@ describe("the end of a builder on gce", () => {
       assert.equal(disks.size, 0);
     }));
 
-  it("goes on where it broke off", () =>
+  it("resumes after an interruption", () =>
     withGce(async (api) => {
       const state = await leased(api);
       api.faults.fail({
@@ -171,7 +171,7 @@ describe("the end of a builder on gce", () => {
       assert.equal(api.project("bakery").instances.size, 0);
     }));
 
-  it("is refused, and the lease replaced, where somebody started the sealed machine again", () =>
+  it("is refused, and the lease replaced, if somebody started the sealed machine again", () =>
     withGce(async (api) => {
       const state = await leased(api);
       api.faults.fail({ matches: /^DELETE .*instances/, reason: "RESOURCE_NOT_READY", status: 400 });
@@ -181,7 +181,7 @@ describe("the end of a builder on gce", () => {
       assert.equal(await gceLease.drift!("", state), "replace");
     }));
 
-  it("makes room for the image: one that failed under its name is removed, one that is being made is waited for", () =>
+  it("makes room for the image: a failed one of its name is removed, one in progress is awaited", () =>
     withGce(async (api) => {
       const { images } = api.project("bakery");
       const wanted = { project: "bakery", image: "worker-1", instance: "1" };
@@ -204,7 +204,7 @@ describe("the end of a builder on gce", () => {
       assert.ok(images.has("worker-1"));
     }));
 
-  it("tells why the API could not make the image where the official provider loses the reason, and nothing in other cases", () =>
+  it("reports why the API could not make the image if the official provider loses the reason, and only then", () =>
     withGce(async (api) => {
       const wanted = { project: "bakery", image: "worker-1", instance: "1" };
       const state = await leased(api);
@@ -230,7 +230,7 @@ describe("the end of a builder on gce", () => {
       );
     }));
 
-  it("is refused where the disk would go with the instance, or the machine vanished before it was stopped", () =>
+  it("is refused if the disk would be deleted with the instance, or the machine vanished before it was stopped", () =>
     withGce(async (api) => {
       const instance = await makeMachine(api, "hasty", { autoDelete: true });
       await assert.rejects(create(gceRetirement, { ...place, machine: "hasty", instance }), /autoDelete/);
@@ -240,7 +240,7 @@ describe("the end of a builder on gce", () => {
       await assert.rejects(create(gceRetirement, stepOf(state)), /gone before it was stopped.*run `pulumi up` again/);
     }));
 
-  it("says id, state, time waited and where to look when the machine does not stop in time", () =>
+  it("reports id, state, time waited and where to look if the machine does not stop in time", () =>
     withGce(async (api) => {
       const state = await leased(api);
       const { limits } = await import("../../../components/gce/provider/machines.ts");
@@ -264,7 +264,7 @@ describe("the end of a builder on gce", () => {
       }
     }));
 
-  it("of a trial takes its disk along", () =>
+  it("of a trial deletes its disk, too", () =>
     withGce(async (api) => {
       const instance = await makeMachine(api, "trial", { autoDelete: true });
       await create(gceTrialRetirement, { ...place, machine: "trial", instance });
@@ -285,12 +285,12 @@ describe("a verified image on gce", () => {
       assert.match(image.labels!["ci-images-verified"], /^\d{8}t\d{6}z$/);
     }));
 
-  it("that is gone can't be promoted", () =>
+  it("can't be promoted if it is gone", () =>
     withGce(async () => {
       await assert.rejects(create(gcePromotion, promotion), /worker-1: is gone/);
     }));
 
-  it("joins a family, changes it and leaves it without being copied", () =>
+  it("joins, changes and leaves a family without being copied", () =>
     withGce(async (api) => {
       const image = api.addBase("bakery", "worker-1");
       const inputs = { project: "bakery", image: "worker-1", family: "workers" };

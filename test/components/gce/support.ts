@@ -1,12 +1,12 @@
-// One fake Compute API for a test, and our resources as the engine would run them on it.
+// One fake Compute API per test, and our resources run on it as by the engine.
 import type { Behaviour, Context } from "../../../provider/resource.ts";
 import { startGce, type GceApi, type GceOptions } from "../../test-cloud/gce-api.ts";
 import { restoreEnvironment } from "../../restore-environment.ts";
 
-/** Variables that would lead a test elsewhere. */
+/** Variables that would redirect a test. */
 const others = ["GCE_CREDENTIALS_EMAIL", "GCE_CREDENTIALS_PRIVATE_KEY", "GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT"];
 
-/** Runs `work` against a fake API that the environment names, and puts the environment back. */
+/** Runs `work` against a fake API that the environment names, and restores the environment. */
 export async function withGce(work: (api: GceApi) => Promise<void>, options: GceOptions = {}): Promise<void> {
   const before = { ...process.env };
   const api = await startGce(options);
@@ -20,7 +20,7 @@ export async function withGce(work: (api: GceApi) => Promise<void>, options: Gce
   }
 }
 
-/** A context that notes the lines that stay. */
+/** A context that records the permanent progress lines. */
 export function watching(): Context & { lines: string[] } {
   const lines: string[] = [];
   const progress = (line: string, transient?: boolean) => void (transient || lines.push(line));
@@ -45,7 +45,7 @@ export const labels = {
   base: "debian-12-bookworm-v20261110",
 };
 
-/** Puts a machine there as the official provider would: boot disk and firewall rules, then instance. */
+/** Creates a machine as the official provider would: boot disk and firewall rules, then instance. */
 export async function makeMachine(
   api: GceApi,
   machine: string,

@@ -1,4 +1,4 @@
-// The sweep on gce finds and removes what is past its expiry, and nothing else.
+// The sweep on gce finds and removes what has expired, and nothing else.
 import assert from "node:assert/strict";
 import { packFacts } from "../../../common/image-facts.ts";
 import { cloudLabels } from "../../../common/labels.ts";
@@ -42,7 +42,7 @@ async function litter(api: GceApi): Promise<void> {
 describe("the sweep on gce", () => {
   const expected = ["disk lost", "disk old", "firewall rule rule-old", "image unproven", "instance old"];
 
-  it("lists leftovers of the stack in all zones, and only looks", () =>
+  it("lists the stack's leftovers in all zones, without removing them", () =>
     withGce(async (api) => {
       await litter(api);
       api.calls.length = 0;
@@ -52,7 +52,7 @@ describe("the sweep on gce", () => {
       assert.ok(api.calls.every((call) => call.startsWith("GET")));
     }));
 
-  it("removes them when asked to, and goes on where one can't be removed", () =>
+  it("removes them when asked to, and continues if one can't be removed", () =>
     withGce(async (api) => {
       await litter(api);
       api.faults.refuse({ matches: /^DELETE .*images/, status: 403, reason: "forbidden", message: "locked" });

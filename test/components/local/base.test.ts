@@ -40,7 +40,7 @@ describe("local base images", function () {
       .update(await readFile(file))
       .digest("hex");
 
-  it("unpacks a tarball once, however many processes ask for it at once", async () => {
+  it("unpacks a tarball once, even if many processes request it at once", async () => {
     const base = await resolve({ kind: "tarball", location: "root.tar.gz" });
     assert.equal(base.id, `tarball-${await sha256(tarball)}`);
     const body = `say({ root: await base.ensureBase(input, (line) => say(line)) })`;
@@ -51,7 +51,7 @@ describe("local base images", function () {
     assert.deepEqual(await namesIn(join(cache.path, "bases")), [base.id]);
   });
 
-  it("says which checksum was expected and which was found", async () => {
+  it("reports the expected and the actual checksum", async () => {
     const expected = "0".repeat(64);
     const complains = async (error: Error): Promise<boolean> => {
       assert.ok(error instanceof UserError);
@@ -75,7 +75,7 @@ describe("local base images", function () {
     await assert.rejects(resolve({ kind: "tarball", location: server.url }), /sha256: is missing/);
   });
 
-  it("never uses what a killed process left half-written", async () => {
+  it("never uses what a killed process left incomplete", async () => {
     const server = await serve(await readFile(tarball), { half: true });
     try {
       const base = await resolve({ kind: "tarball", location: server.url, sha256: await sha256(tarball) });
@@ -95,7 +95,7 @@ describe("local base images", function () {
     }
   });
 
-  it("knows a directory by its content, and copies it", async () => {
+  it("identifies a directory by its content, and copies it", async () => {
     const source: BaseSource = { kind: "directory", path: "tree" };
     const first = await resolve(source);
     assert.equal((await resolve(source)).id, first.id);
@@ -108,7 +108,7 @@ describe("local base images", function () {
     await assert.rejects(resolve({ kind: "directory", path: "tree/etc" }), /has no etc\/passwd/);
   });
 
-  it("reads the root file system back out of an earlier image, and notices when its disk is another", async () => {
+  it("extracts the root file system from an earlier image, and notices a changed disk", async () => {
     const image = join(folder, "image");
     const raw = join(folder, "disk.raw");
     await mkdir(image);
@@ -129,7 +129,7 @@ describe("local base images", function () {
     );
   });
 
-  it("takes the newest cached base when the mirror does not answer, and says so; without one it is an error", async () => {
+  it("uses the newest cached base with a notice if the mirror does not answer; without one it is an error", async () => {
     const source: BaseSource = { kind: "mirror", distribution: "debian12", mirror: "http://127.0.0.1:1/debian" };
     await assert.rejects(resolve(source), (error: Error) => {
       assert.ok(error instanceof UserError);
@@ -151,7 +151,7 @@ describe("local base images", function () {
     await assert.rejects(resolve({ kind: "mirror", distribution: "rocky9" }), /rocky9 can't be bootstrapped/);
   });
 
-  it("ends a bootstrap with all its processes when it is cancelled, and leaves nothing", async () => {
+  it("ends a cancelled bootstrap with all its processes, and leaves nothing", async () => {
     const base = await resolve({ kind: "mirror", distribution: "debian12" });
     const cancel = new AbortController();
     let started = false;
@@ -165,7 +165,7 @@ describe("local base images", function () {
     assert.deepEqual(await namesIn(join(cache.path, "bases")), []);
   });
 
-  it("reads apt's sources in both formats, without comments and what is switched off", () => {
+  it("reads apt's sources in both formats, without comments and disabled entries", () => {
     const deb822 = [
       "Types: deb deb-src\n# http://other.example/debian\nURIs: http://one.example/debian\n http://two.example/debian",
       "Suites: bookworm bookworm-updates\nComponents: main\n\nTypes: deb\nEnabled: no\nURIs: http://off.example\nSuites: bookworm\n",
@@ -180,7 +180,7 @@ describe("local base images", function () {
   });
 });
 
-/** Serves a file; with `half`, only the first half of it until `finish` is called. */
+/** Serves a file; with `half`, only the first half until `finish` is called. */
 async function serve(content: Buffer, options: { half?: boolean } = {}) {
   let half = options.half ?? false;
   let asked = false;

@@ -1,4 +1,4 @@
-// A builder's disk where this computer lets nobody mount a file: there is none, and what keeps it from being mounted is told.
+// A builder's disk on a computer where nobody can mount a file: there is none, and the reason is reported.
 import assert from "node:assert/strict";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -14,7 +14,7 @@ describe("the disk of a builder", function () {
       const module = new URL("../../../components/local/provider/machine/builder-disk.ts", import.meta.url).href;
       const program = `import { makeDisk } from "${module}"; console.log(await makeDisk("${directory}", 2 ** 28, 0o755));`;
       const node = [process.execPath, "--import", "tsx", "--input-type=module", "--eval", program];
-      // A container's /dev: nothing but what everybody needs.
+      // A container's /dev: only the essential devices.
       const bare =
         'touch /run/null && mount --bind /dev/null /run/null && mount -t tmpfs tmpfs /dev && touch /dev/null && mount --move /run/null /dev/null && exec "$@"';
       const words = ["--mount", "--propagation", "private", "sh", "-c", `mount -t tmpfs tmpfs /run && ${bare}`, "sh"];

@@ -1,4 +1,4 @@
-// Removing a machine's control group, when the kernel still holds processes that were killed.
+// Removing a machine's control group while the kernel still holds killed processes.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { mkdir, rmdir, writeFile } from "node:fs/promises";
@@ -9,7 +9,7 @@ import { controlGroupOf, removeControlGroup } from "../../../components/local/pr
 describe("control group of a local machine", function () {
   this.timeout(60_000);
 
-  it("is removed when its last process is gone, though that takes seconds and leaves a further group", async () => {
+  it("is removed when its last process is gone, even if that takes seconds and leaves another group", async () => {
     const root = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].find((each) =>
       existsSync(join(each, "cgroup.controllers")),
     );

@@ -1,4 +1,4 @@
-// Boot settings of a recipe on our disk: its lines and words stay, the root and the boot partition are ours.
+// A recipe's boot settings on our disk: its lines and words stay; the root and the boot partition are ours.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -31,13 +31,13 @@ describe("boot settings of a recipe on a disk of ours", () => {
       `UUID=${identifiers.rootFileSystem} / ext4 errors=remount-ro 0 1`,
     );
     assert.deepEqual(lines.slice(3), ["tmpfs /tmp tmpfs 0 0", ...added.trimEnd().split("\n")]);
-    // An image of ours is the base of another: nothing is there twice.
+    // Our image is another one's base: nothing may be duplicated.
     const again = mergeFileSystemTable(diskIdentifiers("other"), `${lines.join("\n")}\n`, `${lines.join("\n")}\n`);
     assert.equal(again.split("\n").filter((line) => line.includes(" / ")).length, 1);
     assert.ok(again.includes("/scratch") && !again.includes(identifiers.rootFileSystem));
   });
 
-  it("kernel command line: keeps a recipe's words once each, ours last among the consoles; a base's words for its own disk go", () => {
+  it("kernel command line: keeps a recipe's words once each, with our console last; drops a base's words for its own disk", () => {
     const base = { ...nothing, cmdline: "root=UUID=1 ro rd.lvm.lv=vg/root quiet", grub: "quiet splash" };
     const own = {
       ...base,
@@ -57,7 +57,7 @@ describe("boot settings of a recipe on a disk of ours", () => {
     assert.match(mergeKernelArguments(identifiers, ours, ours), / quiet nohz=off$/);
   });
 
-  it("are read from the root itself, GRUB's as GRUB would, and leave nothing behind in it", async function () {
+  it("are read from the root itself, GRUB's as GRUB would, and nothing is left behind", async function () {
     this.timeout(60_000);
     const folder = await mkdtemp(join(tmpdir(), "ci-images-test-"));
     try {

@@ -1,5 +1,5 @@
-// A disk boots by BIOS, and a kernel that is updated there comes to be booted next. That disks boot by UEFI is seen by every
-// verification, such as that of test/engine/kill.test.ts.
+// A disk boots by BIOS, and boots an updated kernel next time. Every verification boots disks by UEFI, such as that of
+// test/engine/kill.test.ts.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,7 +12,7 @@ import { scratchView } from "./support.ts";
 
 const gibibyte = 1024 ** 3;
 
-/** Says, as `name=value` lines, what the tests below look at; run as root in the guest. */
+/** Prints, as `name=value` lines, the facts that the tests below check; runs as root in the guest. */
 const survey = `
 cloud-init status --wait >/dev/null || :
 echo "cloud-init=$(cloud-init status --long | xargs)"
@@ -69,16 +69,16 @@ describe("a machine booted from a local disk by BIOS", function () {
     assert.equal(value("failed"), "");
   });
 
-  it("has grown its root to the disk it was given", () => {
+  it("has grown its root to the disk's size", () => {
     assert.ok(Number(value("root")) > 2.6 * gibibyte, value("root"));
   });
 
-  it("made a machine id and host keys of its own", () => {
+  it("made its own machine id and host keys", () => {
     assert.match(value("machine"), /^[0-9a-f]{32}$/);
     assert.equal(value("host keys"), "ssh_host_ed25519_key");
   });
 
-  it("mounts its boot partition on demand, and a new kernel comes to be booted next, the running one being kept", () => {
+  it("mounts its boot partition on demand, and boots a new kernel next time, while the running one is kept", () => {
     assert.match(value("boot partition"), /\bvfat$/);
     assert.equal(value("kernels"), "running 999.1");
     assert.equal(value("default"), "999.1 linux-999.1.conf");
@@ -93,7 +93,7 @@ describe("a machine booted from a VMDK", function () {
   // On emulated hardware.
   this.timeout(400_000);
 
-  it("comes up by UEFI, and cloud-init finishes", async () => {
+  it("boots by UEFI, and cloud-init finishes", async () => {
     const folder = await mkdtemp(join(tmpdir(), "ci-images-test-"));
     try {
       const view = await scratchView(folder, await cachedBase());

@@ -1,4 +1,4 @@
-// A finished disk that was booted in QEMU, and a login as root to it, by the host key that its console shows.
+// A finished disk booted in QEMU, with a login as root, verified by the host key on its console.
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -26,8 +26,8 @@ export class BootedDisk {
   ) {}
 
   /**
-   * Boots a disk, which is not written to, and waits until its host key is known.
-   * @param directory A folder for the machine's files; made.
+   * Boots a disk read-only, and waits until its host key is known.
+   * @param directory A folder for the machine's files; it is created.
    */
   static async boot(directory: string, disk: string, firmware: Firmware, address: string): Promise<BootedDisk> {
     const key = `${directory}.key`;
@@ -57,14 +57,14 @@ export class BootedDisk {
       "-o",
       "BatchMode=yes",
     ];
-    // QEMU takes connections for a guest that is down, and they never end by themselves.
+    // QEMU accepts connections for a guest that is down, and they never end by themselves.
     const patience = ["-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=6"];
     const options = [...pinned, ...patience];
     const login = ["-F", "none", "-i", this.key, ...options, `debian@${this.address}`, "sudo bash -s"];
     return (await execa("ssh", login, { input: script })).stdout;
   }
 
-  /** Reboots it and waits until it can be logged in to again. */
+  /** Reboots it and waits until it accepts logins again. */
   async reboot(): Promise<void> {
     const boot = "cat /proc/sys/kernel/random/boot_id";
     const before = await this.run(boot);
@@ -76,14 +76,14 @@ export class BootedDisk {
     }
   }
 
-  /** Presses the power button and waits; `clean` when the machine went by itself. @param patience As of `powerDown`. */
+  /** Presses the power button and waits; `clean` if the machine ended by itself. @param patience As in `powerDown`. */
   async end(patience?: number): Promise<string> {
     const how = await powerDown(join(this.directory, virtualMachineFiles.monitor), patience);
     await this.process;
     return how;
   }
 
-  /** What its console has shown. */
+  /** Its console output. */
   async console(): Promise<string> {
     return await readFile(join(this.directory, virtualMachineFiles.console), "latin1");
   }

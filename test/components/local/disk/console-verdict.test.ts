@@ -1,4 +1,4 @@
-// A booted machine that will let nobody in says so on its console; waiting for it longer would not help.
+// A booted machine that will accept no login says so on its console; waiting longer would not help.
 import assert from "node:assert/strict";
 import { ConsoleVerdict } from "../../../../components/local/provider/machine/console-verdict.ts";
 
@@ -8,26 +8,26 @@ describe("the console of a machine that lets nobody in", () => {
     return seconds.map((second) => verdict.judge(log, second * 1000));
   };
 
-  it("tells at once of a cloud-init that found no data source", () => {
+  it("reports at once a cloud-init that found no data source", () => {
     const own = "ci-images: cloud-init has made no SSH host keys on this machine, so ssh-keygen has\n";
     assert.match(judge(own, 0)[0]!, /cloud-init does not run on it.*datasource_list/);
     const none = "Cloud-init v. 22.4.2 finished at Wed, 25 Nov 2026. Datasource DataSourceNone.  Up 20 seconds\n";
     assert.match(judge(none, 0)[0]!, /found no data source/);
   });
 
-  it("tells of an SSH server that does not start, unless it does soon", () => {
+  it("reports an SSH server that does not start, unless it soon does", () => {
     const failed = "[FAILED] Failed to start ssh.service - OpenBSD Secure Shell server.\n";
     assert.deepEqual(judge(failed, 0, 10), [undefined, undefined]);
     assert.match(judge(failed, 0, 25)[1]!, /SSH server does not start/);
   });
 
-  it("tells of a machine that is up and has no SSH server", () => {
+  it("reports a machine that is up without an SSH server", () => {
     const up = "Debian GNU/Linux 12 image-under-test ttyS0\n\nimage-under-test login: ";
     assert.equal(judge(up, 0, 60)[1], undefined);
     assert.match(judge(up, 0, 250)[1]!, /SSH accepts no logins/);
   });
 
-  it("says nothing of one that is still booting, or up and well", () => {
+  it("reports nothing for a machine that is still booting, or healthy", () => {
     const well = "Cloud-init v. 22.4.2 finished at Wed. Datasource DataSourceNoCloud [seed=/dev/vdb].  Up 20 seconds\n";
     assert.deepEqual(judge(well, 0, 500), [undefined, undefined]);
   });

@@ -22,12 +22,12 @@ describe("files of a local image", () => {
     assert.equal(files[0]?.bytes, 7);
   });
 
-  it("pass both checks while nothing was touched", async () => {
+  it("pass both checks if nothing was changed", async () => {
     await verifyFiles(folder, files, "quick");
     await verifyFiles(folder, files, "full");
   });
 
-  it("are all named when they are missing or changed", async () => {
+  it("are all named if they are missing or changed", async () => {
     await writeFile(path("disk.qcow2"), "c0ntent");
     await rm(path("disk.raw"));
     await assert.rejects(verifyFiles(folder, files), (error: Error) => {
@@ -41,7 +41,7 @@ describe("files of a local image", () => {
     });
   });
 
-  it("fail the quick check when only the content changed, not when only the time did", async () => {
+  it("fail the quick check if only the content changed, but not if only the time did", async () => {
     await utimes(path("disk.raw"), 1, 1);
     await verifyFiles(folder, files, "quick");
     await writeFile(path("disk.raw"), "0ther");
@@ -49,7 +49,7 @@ describe("files of a local image", () => {
     await assert.rejects(verifyFiles(folder, files, "quick"), /disk\.raw: is corrupted/);
   });
 
-  it("fail the full check even when size and time are as noted", async () => {
+  it("fail the full check even if size and time match", async () => {
     await writeFile(path("disk.raw"), "0ther");
     const seconds = files[1].modified / 1000;
     await utimes(path("disk.raw"), seconds, seconds);

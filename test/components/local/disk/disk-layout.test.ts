@@ -12,7 +12,7 @@ import {
 const content = { bytes: 500 * mebibyte, entries: 20_000, bootBytes: 30 * mebibyte };
 
 describe("layout of a local disk", () => {
-  it("gives the same identifiers for the same recipe, and others for another", () => {
+  it("has the same identifiers for the same recipe, and different ones for another", () => {
     const one = diskIdentifiers("recipe");
     assert.deepEqual(diskIdentifiers("recipe"), one);
     const both = [one, diskIdentifiers("another recipe")].flatMap((each) => Object.values<string>({ ...each }));
@@ -45,7 +45,7 @@ describe("layout of a local disk", () => {
     );
   });
 
-  it("says how much is needed when the content does not fit, and that size then fits", () => {
+  it("says how much is needed if the content does not fit, and that size then fits", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 20_000 }).map((size) => size * mebibyte),
@@ -59,7 +59,7 @@ describe("layout of a local disk", () => {
     );
   });
 
-  it("names the key, what was found and the cure when the content does not fit", () => {
+  it("names the key, what was found and the cure if the content does not fit", () => {
     const error = refusal(() => layOutDisk(512 * mebibyte, content));
     assert.match(error.message, /^recipe: size: 512 MiB is too small: .* holds 500 MiB in 20000 files/);
     assert.match(error.message, /cure: set `size: \d+M`/);
@@ -96,7 +96,7 @@ function refusal(action: () => unknown): UserError {
   return assert.fail("it was not refused");
 }
 
-/** Sizes that are too small for the content are another test's. */
+/** Another test covers sizes that are too small for the content. */
 function layOutDiskOrSkip(...words: Parameters<typeof layOutDisk>): ReturnType<typeof layOutDisk> {
   try {
     return layOutDisk(...words);

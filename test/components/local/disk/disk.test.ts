@@ -1,4 +1,4 @@
-// Disks made of a real base image: their files, and what is refused.
+// Disks made from a real base image: their files, and refusals.
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, open, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -36,7 +36,7 @@ describe("a disk made of a base", function () {
       await verifyFiles(directory, made);
       await writeFile(join(directory, "manifest.json"), "{}");
     };
-    // As sealing notes flags of files.
+    // The form in which sealing records file flags.
     const view = await scratchView(folder, base);
     const flags =
       "mkdir -p /usr/lib/ci-images; printf 'i\\t/etc/hosts\\naA\\t/var/log\\n' >/usr/lib/ci-images/file-flags";
@@ -50,7 +50,7 @@ describe("a disk made of a base", function () {
   });
   after(() => rm(folder, { recursive: true }));
 
-  it("comes as all the files that were asked for, in place of what was there, and nothing else stays", async () => {
+  it("is written as all requested files, replacing what was there", async () => {
     const names = ["disk.qcow2", "disk.raw", "worker.tar.gz", "disk.vhd", "disk.vmdk"];
     assert.deepEqual((await readdir(image())).sort(), [...names, "manifest.json"].sort());
     assert.deepEqual(
@@ -63,12 +63,12 @@ describe("a disk made of a base", function () {
     );
   });
 
-  it("has the same content as a fixed VHD, as Azure takes it, and as a stream-optimized VMDK", async () => {
+  it("has the same content as a fixed VHD, as Azure accepts it, and as a stream-optimized VMDK", async () => {
     const [raw, vhd, vmdk] = ["raw", "vhd", "vmdk"].map((end) => join(image(), `disk.${end}`));
     await execa("qemu-img", ["compare", "-f", "raw", "-F", "vpc", raw, vhd]);
     await execa("qemu-img", ["compare", "-f", "raw", "-F", "vmdk", raw, vmdk]);
     const { size, blocks } = await stat(vhd);
-    // The disk as it is, of whole MiB, and a footer of 512 bytes that begins so; holes stay holes.
+    // The raw disk, of whole MiB, and a footer of 512 bytes that begins like this; holes stay holes.
     assert.equal(size, 2 * gibibyte + 512);
     assert.ok(blocks * 512 < gibibyte);
     const footer = Buffer.alloc(64);
@@ -80,7 +80,7 @@ describe("a disk made of a base", function () {
     assert.match((await execa("qemu-img", ["info", vmdk])).stdout, /create type: streamOptimized/);
   });
 
-  it("is as large as asked, takes only the room of its content, and has the identifiers of its recipe", async () => {
+  it("has the requested size, uses only the space of its content, and has its recipe's identifiers", async () => {
     const { size, blocks } = await stat(join(image(), "disk.raw"));
     assert.equal(size, 2 * gibibyte);
     const content = Number.parseInt((await execa`du -xs --block-size=1 ${base}`).stdout, 10);
@@ -96,7 +96,7 @@ describe("a disk made of a base", function () {
     await execa`qemu-img compare -q ${join(image(), "disk.raw")} ${join(image(), "disk.qcow2")}`;
   });
 
-  it("comes as a tar with a sound root file system, kernel and ramdisk", async () => {
+  it("is also a tar with a sound root file system, kernel and ramdisk", async () => {
     const unpacked = join(folder, "tar");
     await mkdir(unpacked);
     await execa`tar -xzf ${join(image(), "worker.tar.gz")} -C ${unpacked}`;
@@ -106,7 +106,7 @@ describe("a disk made of a base", function () {
     assert.match((await execa`dumpe2fs -h ${root}`).stdout, new RegExp(diskIdentifiers(identity).rootFileSystem));
     assert.match((await execa`debugfs -R ${"stat /etc/hosts"} ${root}`).stdout, /Flags: 0x80010$/m);
     assert.match((await execa`debugfs -R ${"stat /var/log"} ${root}`).stdout, /Flags: 0x800a0$/m);
-    // Attributes and links of the base are there, too.
+    // The base's attributes and links are there, too.
     assert.match((await execa`debugfs -R ${"stat /usr/bin/sudo"} ${root}`).stdout, /Mode: +04755/);
     assert.match(
       (await execa`debugfs -R ${"ls /boot/efi"} ${root}`).stdout,
@@ -114,12 +114,12 @@ describe("a disk made of a base", function () {
     );
   });
 
-  it("is refused before anything is written when the content does not fit", async () => {
+  it("is refused before anything is written if the content does not fit", async () => {
     await assert.rejects(assemble({ size: 256 * 1024 ** 2 }), /size: 256 MiB is too small: .*cure: set `size: \d+M`/);
     assert.deepEqual(await leftovers(), []);
   });
 
-  it("is refused when the root has no kernel", async () => {
+  it("is refused if the root has no kernel", async () => {
     const view = await scratchView(folder, base);
     const [file, ...words] = view.enter as [string, ...string[]];
     await execa(file, [...words, "sh", "-c", 'rm "$1"/boot/vmlinuz-*', "sh", view.path]);
@@ -127,7 +127,7 @@ describe("a disk made of a base", function () {
     assert.deepEqual(await leftovers(), []);
   });
 
-  it("leaves nothing when it is cancelled in the middle", async () => {
+  it("leaves nothing if it is cancelled half-way", async () => {
     const cancel = new AbortController();
     await assert.rejects(assemble({}, cancel.signal, () => setTimeout(() => cancel.abort(), 700)));
     assert.deepEqual(await leftovers(), []);

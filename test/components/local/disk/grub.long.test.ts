@@ -1,5 +1,5 @@
-// The recipe's kernel_arguments on a machine that boots by GRUB with the settings that Debian's and Ubuntu's cloud images have: the step's
-// own script with the real update-grub, and a boot by what that wrote.
+// The recipe's kernel_arguments on a machine that boots by GRUB with the settings of Debian's and Ubuntu's cloud
+// images: the step's own script with the real update-grub, and a boot with the result.
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -13,7 +13,9 @@ import { cachedBase } from "../../../cached-base.ts";
 import { must, RealBuilder } from "../../../provision/modules/real-builder.ts";
 import { BootedDisk } from "./booted-disk.ts";
 
-/** What a cloud's image has: GRUB for all firmwares, and files that set the command line as a whole; the second is Ubuntu's. */
+/**
+ * What a cloud image has: GRUB for all firmwares, and files that set the whole command line; the second is Ubuntu's.
+ */
 const cloudLayout = `
 set -e
 export DEBIAN_FRONTEND=noninteractive
@@ -82,7 +84,7 @@ describe("kernel_arguments on a machine that boots by GRUB", function () {
     const line = await machine!.run("cat /proc/cmdline");
     assert.match(line, /^BOOT_IMAGE=\/boot\/vmlinuz-/, "GRUB has booted it");
     for (const word of words) assert.ok(line.split(/\s/).includes(word), line);
-    // Sealing removes the mark of a builder, so this is what a worker is asked.
+    // Sealing removes the builder's mark, so the check is done as on a worker.
     const check = checks.find(({ what }) => what.startsWith("the kernel command line has"));
     await machine!.run(`set -euo pipefail\nrm -r /var/lib/ci-images\n${check!.script}`);
   });

@@ -1,4 +1,4 @@
-// The image directory: what counts as an image, and what is said of one that is damaged.
+// The image directory: which folders are images, and what is reported for a damaged one.
 import assert from "node:assert/strict";
 import { appendFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -18,7 +18,7 @@ describe("the image directory", () => {
   });
   afterEach(() => rm(home, { recursive: true }));
 
-  /** An image with one file; `stack` and `builtAt` as given. */
+  /** An image with one file, and the given `stack` and `builtAt`. */
   async function makeImage(name: string, stack = "local", builtAt = "2026-01-01T00:00:00Z"): Promise<string> {
     const path = join(home, "debian12", name);
     await mkdir(path, { recursive: true });
@@ -30,7 +30,7 @@ describe("the image directory", () => {
 
   const owner = { project: "ci-images", stack: "local", distribution: "debian12" };
 
-  it("lists a stack's own images, the newest first, and nothing half-made", async () => {
+  it("lists a stack's own images, newest first, and nothing incomplete", async () => {
     const old = await makeImage("old", "local", "2026-01-01T00:00:00Z");
     const young = await makeImage("young", "local", "2026-02-01T00:00:00Z");
     await makeImage("foreign", "other");
@@ -51,7 +51,7 @@ describe("the image directory", () => {
     );
   });
 
-  it("has no images where there is no directory", async () => {
+  it("has no images if the directory is missing", async () => {
     assert.deepEqual(await listImages(join(home, "missing"), owner), []);
   });
 
@@ -62,19 +62,19 @@ describe("the image directory", () => {
     assert.equal((await findImage(path))!.proof!.how, "none");
   });
 
-  it("takes an image whose disk is missing for deleted", async () => {
+  it("treats an image whose disk is missing as deleted", async () => {
     const path = await makeImage("one");
     await rm(join(path, "disk.qcow2"));
     assert.equal(await findImage(path), undefined);
   });
 
-  it("refuses an image whose disk is corrupted, by the file's name", async () => {
+  it("refuses an image whose disk is corrupted, with the file's name", async () => {
     const path = await makeImage("one");
     await appendFile(join(path, "disk.qcow2"), "x");
     await assert.rejects(findImage(path), (error: Error) => error.message.includes(join(path, "disk.qcow2")));
   });
 
-  it("refuses a manifest that is no JSON, by the file's name", async () => {
+  it("refuses a manifest that is not JSON, with the file's name", async () => {
     const path = await makeImage("one");
     await writeFile(join(path, "manifest.json"), "{");
     await assert.rejects(findImage(path), /manifest\.json: is not JSON/);

@@ -28,7 +28,7 @@ const options: QemuOptions = {
 const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGkq8JrWxWmVZLrMT7F0dGm4yqVnbRtD0bN0m0Zk9x1d";
 
 describe("QEMU command of a local machine", () => {
-  it("forwards only the machine's own address, and lets the guest out only when told so", () => {
+  it("forwards only the machine's own address, and lets the guest out only when asked to", () => {
     const network = (more: Partial<QemuOptions>): string | undefined =>
       qemuCommand({ ...options, ...more }).find((word) => word.startsWith("user,"));
     const forwards = `hostfwd=tcp:127.77.3.4:22-:22,hostfwd=tcp:127.77.3.4:${doorPort}-:${doorPort}`;
@@ -61,8 +61,8 @@ describe("QEMU command of a local machine", () => {
     assert.match(await accelerator(), /^(kvm|tcg)$/);
   });
 
-  it("takes KVM only where a machine gets as far as to speak", async () => {
-    // The last one is what QEMU does where a virtual CPU can be made and not run: it complains, and holds the machine still.
+  it("uses KVM only if a machine starts to print something", async () => {
+    // The last one is what QEMU does if a virtual CPU can be created but not run: it complains, and the machine hangs.
     const machines = {
       kvm: "echo BdsDxe; exec sleep 600",
       "tcg, QEMU refused": "echo 'Could not access KVM kernel module' >&2; exit 1",
@@ -74,7 +74,7 @@ describe("QEMU command of a local machine", () => {
   });
 });
 
-/** The accelerator that is found when QEMU behaves like this script. */
+/** The accelerator that is chosen if QEMU behaves like this script. */
 async function probedWith(script: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "ci-images-test-"));
   const { PATH } = process.env;
@@ -96,14 +96,14 @@ describe("console of a local machine", () => {
     assert.equal(hostKeyIn(`noise\r\n${block(`ecdsa-sha2-nistp256 AAAAE2V= root@x\r\n${key} root@x`)}login:`), key);
   });
 
-  it("shows none while the block is not whole, so that a half-written key is never taken", () => {
+  it("returns none while the block is incomplete, so that a half-written key is never used", () => {
     const text = block(`${key} root@x`);
     const end = text.indexOf("-----END SSH HOST KEY KEYS-----") + "-----END SSH HOST KEY KEYS-----".length;
     for (let length = 0; length < end; length++) assert.equal(hostKeyIn(text.slice(0, length)), undefined);
     assert.equal(hostKeyIn(text.slice(0, end)), key);
   });
 
-  it("takes no fingerprint or authorized key for a host key", () => {
+  it("does not mistake a fingerprint or authorized key for a host key", () => {
     assert.equal(hostKeyIn(`${key} user@elsewhere\r\n${block("ecdsa-sha2-nistp256 AAAAE2V= root@x")}`), undefined);
   });
 
@@ -119,7 +119,7 @@ describe("console of a local machine", () => {
 });
 
 describe("seed of a local machine", () => {
-  it("hands over the login key as a cloud does and no host key but that of the bake's own way in", () => {
+  it("contains the login key as on a cloud, and no host key but that of the bake's own SSH server", () => {
     const door = { hostPrivateKey: "DOOR", authorizedKey: "ssh-ed25519 BBBB", loginUser: "debian" };
     const files = seedFiles("one", 'ssh-ed25519 AAAA "quoted" user@x', door);
     const metadata = JSON.parse(files["meta-data"]) as Record<string, unknown>;
@@ -135,7 +135,7 @@ describe("power button of a local machine", () => {
   beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), "ci-images-test-"))));
   afterEach(() => rm(folder, { recursive: true }));
 
-  /** A monitor that ends as QEMU does when it hears one of `endsOn`. */
+  /** A monitor that ends as QEMU does when it receives one of `endsOn`. */
   async function withMonitor<T>(endsOn: string[], use: (socket: string, heard: string[]) => Promise<T>): Promise<T> {
     const heard: string[] = [];
     const server = createServer((connection) => {
@@ -163,13 +163,13 @@ describe("power button of a local machine", () => {
       assert.deepEqual(heard, ["qmp_capabilities", "system_powerdown"]);
     }));
 
-  it("ends a guest that does not hear it after the grace time", () =>
+  it("ends a guest that ignores it after the grace time", () =>
     withMonitor(["quit"], async (socket, heard) => {
       assert.equal(await powerDown(socket, 50), "forced");
       assert.deepEqual(heard, ["qmp_capabilities", "system_powerdown", "quit"]);
     }));
 
-  it("sees that there is no machine", async () => {
+  it("detects that there is no machine", async () => {
     assert.equal(await powerDown(join(folder, "monitor.socket")), "absent");
   });
 });
