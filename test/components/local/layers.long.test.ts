@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { execa } from "execa";
@@ -72,6 +72,24 @@ describe("layers of a builder", function () {
     await run("head -c 1M /dev/urandom >/opt/third");
     assert.match(await bench.keep(machine, "third"), /goes on without layers: .*CI_IMAGES_LAYERS allows 8 MiB/);
     assert.equal(await bench.keep(machine, "fourth"), "", "once is enough");
+  });
+
+  it("are not kept where the disk is too full, which is said once, and nothing is left of the attempt", async () => {
+    await mkdir(bench.layers, { recursive: true });
+    await execa("mount", ["-t", "tmpfs", "-o", "size=64M", "tmpfs", bench.layers]);
+    try {
+      const { machine, run } = await bench.newBuilder();
+      await run("head -c 1M /dev/urandom >/opt/first");
+      assert.match(
+        await bench.keep(machine, "first"),
+        /goes on without layers: the disk is too full, \d+ MiB are free/,
+      );
+      assert.equal(await bench.keep(machine, "second"), "");
+      assert.deepEqual(await readdir(bench.layers), []);
+      assert.equal(await run("echo here"), "here");
+    } finally {
+      await execa("umount", ["--lazy", bench.layers]);
+    }
   });
 
   it("let the builder go on when Pulumi is killed in the middle of a copy, and leave nothing half-written", async () => {
