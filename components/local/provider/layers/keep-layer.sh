@@ -6,9 +6,12 @@
 set -u
 machine_lock=$1 layer_lock=$2 supervisor=$3 node=$4 tool=$5 copy=$6 target=$7 finish=$8
 trap '' HUP INT PIPE TERM
-# The layer before this one may not have its name yet.
+# The layer before this one may be on its way to the disk still. The bake doesn't wait for that: the next layer has what this one would have.
 exec 8>>"$machine_lock"
-flock 8
+if ! flock --timeout 3 8; then
+  echo '{ "did": "skipped", "seconds": 3 }'
+  exit
+fi
 # Whoever looks for leftovers may have removed the file before it was locked.
 until exec 9>>"$layer_lock" && flock 9 && [ "$layer_lock" -ef "/proc/$$/fd/9" ]; do :; done
 if nsenter --target "$supervisor" --mount --pid -- "$node" "$tool" copy "$copy"; then
