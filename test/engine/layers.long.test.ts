@@ -118,7 +118,7 @@ describe("layers in whole bakes", function () {
     const kept = await layerNames();
     assert.equal(kept.length, 1);
     const resumed = await stack.up();
-    assert.match(resumed.output, /goes on where it failed/);
+    assert.match(resumed.output, /continues where it failed/);
     assert.deepEqual(await layerNames(), kept);
     await stack.recipe(ofLate(2));
     const edited = await stack.failingUp();
@@ -139,7 +139,7 @@ describe("layers in whole bakes", function () {
     assert.equal((await running).signal, "SIGKILL");
     await stack.succeed("cancel", "--yes");
     const resumed = await stack.up();
-    assert.match(resumed.output, /goes on where it failed/);
+    assert.match(resumed.output, /continues where it failed/);
     await cache.settled();
     await stack.recipe(recipe(much, { umask: "0027" }));
     const next = await stack.up();
