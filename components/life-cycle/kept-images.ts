@@ -5,7 +5,7 @@ import type { PlanDescription } from "../../provision/plan/explain.ts";
 import type { Distribution } from "../../provision/module.ts";
 import type { Cloud, Distributed, Generation, ImageIdentity, Survey } from "../cloud.ts";
 import { workerImageType } from "./stack-state.ts";
-import { workerInputs, type WorkerNotes } from "./worker-inputs.ts";
+import { workerInputs, workerOptions, type WorkerNotes } from "./worker-inputs.ts";
 import { prefixOf } from "./worker-names.ts";
 
 /** Whose images are kept. */
@@ -33,7 +33,7 @@ export class KeptImages extends pulumi.ComponentResource {
   constructor(name: string, keeping: Keeping, notes: WorkerNotes, options?: pulumi.ComponentResourceOptions) {
     // The inputs that the image has had while it was the newest: a preview shows no change of it.
     const plan = newest(keeping)?.plan;
-    super(workerImageType, name, plan ? workerInputs(plan) : {}, options);
+    super(workerImageType, name, plan ? workerInputs(plan) : {}, workerOptions(options));
     this.images = keepProven(name, keeping, this);
     this.registerOutputs({ images: this.images, ...notes });
   }

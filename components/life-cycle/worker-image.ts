@@ -13,7 +13,7 @@ import { Login } from "../shared/resources.ts";
 import { stepsOf } from "./stage-steps.ts";
 import type { BakeStage, Power, StagedBuilder } from "../stages.ts";
 import { workerImageType, type StackState } from "./stack-state.ts";
-import { workerInputs, type WorkerNotes } from "./worker-inputs.ts";
+import { workerInputs, workerOptions, type WorkerNotes } from "./worker-inputs.ts";
 import { prefixOf } from "./worker-names.ts";
 
 export interface WorkerImageArgs {
@@ -64,7 +64,7 @@ export class WorkerImage extends pulumi.ComponentResource {
     const { cloud, plan, base, survey, stage, power, isImported, label, tier, outputKey } = args;
     const recipe = plan.recipeHash(base.id);
     const description = args.description ?? describePlan(plan, base);
-    super(workerImageType, name, workerInputs(description), options);
+    super(workerImageType, name, workerInputs(description), workerOptions(options));
 
     const bake: Bake = {
       name: plan.name,

@@ -1,9 +1,18 @@
 // What the component of a worker image has in the state: a line or two, because a preview prints it.
+import type * as pulumi from "@pulumi/pulumi";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
 
 /** Its inputs. Why an image is baked is said in messages, in words (explanation.ts). */
-export function workerInputs({ name, recipe, distribution, base }: PlanDescription): Record<string, string> {
-  return { name, recipe, distribution, base: base.description };
+export function workerInputs({ name, recipe, distribution }: PlanDescription): Record<string, string> {
+  return { name, recipe, distribution };
+}
+
+/** Inputs of older versions, pages of hashes: a state that has them needs no change for it. */
+const formerInputs = ["base", "formats", "modules", "seal", "size", "tests"];
+
+/** The component's options. */
+export function workerOptions(options: pulumi.ComponentResourceOptions = {}): pulumi.ComponentResourceOptions {
+  return { ...options, ignoreChanges: formerInputs };
 }
 
 /** What the next `pulumi up` has to know of it. */

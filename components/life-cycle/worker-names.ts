@@ -40,11 +40,20 @@ export class WorkerNames {
   nameOf(recipe: string, isOnly: boolean): string {
     const own = this.all.find((worker) => this.recipeOf(worker) === recipe);
     if (own !== undefined) return own;
-    if (!isOnly) return `${this.plain}-${recipe}`;
+    if (!isOnly) return this.free(`${this.plain}-${recipe}`);
     // Another recipe takes the place of the one before.
     const free = this.all.filter((worker) => !this.recipes.includes(this.recipeOf(worker) ?? ""));
     if (free.length === 1) return free[0];
-    return this.all.includes(this.plain) ? `${this.plain}-${recipe}` : this.plain;
+    return this.all.includes(this.plain) ? this.free(`${this.plain}-${recipe}`) : this.plain;
+  }
+
+  /** A name that no other recipe of the stack has taken over: it is the recipe's, or has `-2` and so on behind it. */
+  private free(name: string): string {
+    const isTaken = (each: string) => this.all.includes(each) && this.recipes.includes(this.recipeOf(each) ?? "");
+    for (let attempt = 1; ; attempt++) {
+      const tried = attempt === 1 ? name : `${name}-${attempt}`;
+      if (!isTaken(tried)) return tried;
+    }
   }
 
   /** The label of a worker image's machines: none for the one that is named after its distribution alone. */

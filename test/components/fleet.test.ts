@@ -99,7 +99,10 @@ function left(graph: Graph, notes: (worker: string) => object = () => ({})): Exi
       ...{ name: inputs.name, recipe: inputs.recipe, builtAt: "2026-01-01T00:00:00Z" },
       ...{
         base: { id: "base", description: "" },
-        plan: { recipe: inputs.recipe, name: inputs.name, base: {}, modules: [] },
+        plan: {
+          ...{ recipe: inputs.recipe, name: inputs.name, distribution: "debian12", size: "4G", formats: ["qcow2"] },
+          ...{ base: { id: "base", description: "debian 12" }, modules: [], tests: "", seal: "" },
+        },
       },
     },
   }));
@@ -176,6 +179,15 @@ describe("a stack of several recipes", () => {
     const graph = await run({ recipes: ["a.yaml", "b.yaml"] }, both, { images });
     assert.deepEqual(baked(graph), []);
     assert.deepEqual(graph.names("Image").length, 2);
+  });
+
+  it("gives no two recipes one name, where a recipe has taken the place of another before", async () => {
+    const three = { ...both, "c.yaml": recipe("c") };
+    // What is called debian12-b is c's.
+    const graph = await run({ recipes: ["a.yaml", "b.yaml"] }, both);
+    const notes = (worker: string) => ({ recipeName: worker.endsWith("-b") ? "c" : "a" });
+    const next = await run({ recipes: ["a.yaml", "b.yaml", "c.yaml"] }, three, left(graph, notes));
+    assert.deepEqual(Object.keys(hashes(next)), ["debian12-a", "debian12-b-2", "debian12-b"]);
   });
 
   it("can have settings for one recipe", async () => {

@@ -41,7 +41,7 @@ describe("stage none", () => {
     const graph = await runProgram({ stage: "none" }, world(), { modules: "no list" });
     const { images } = graph.outputs as { images: { local: Record<string, { recipe: string }> } };
     assert.equal(images.local.debian12.recipe, "b".repeat(64));
-    const inputs = { name: "worker", recipe: "b".repeat(64), distribution: "debian12", base: "debian 12" };
+    const inputs = { name: "worker", recipe: "b".repeat(64), distribution: "debian12" };
     assert.deepEqual(graph.one("WorkerImage").inputs, inputs);
   });
 
