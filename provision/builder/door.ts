@@ -4,6 +4,7 @@
 // survive reboots; sealing removes them.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { scriptFile } from "../shell/script-file.ts";
 import { feed, quote } from "../shell/shell.ts";
 
 /** The TCP port: above the range for outgoing connections, and unassigned by IANA. */
@@ -19,11 +20,13 @@ export const doorFolder = "/etc/ci-images-builder";
 export const doorSocket = "ci-images-builder-sshd.socket";
 
 /**
- * Bash around a step of a bake. `door_before` records how the bake logged in: through its own port, or by ordinary SSH.
- * `door_after` opens its own port again if the step has closed it, and prints what is wrong if nobody could log in for
- * the next step.
+ * Bash around a step of a bake; `account` is who the bake logged in as. `door_before` records how the bake logged in:
+ * through its own port, or by ordinary SSH. `door_after` opens its own port again if the step has closed it, and prints
+ * what is wrong if nobody could log in for the next step. `door_changes` prints what the step has changed about
+ * ordinary SSH, if the bake depends on that.
  */
 export const doorFunctions = `\
+${scriptFile(new URL("./door/logins.sh", import.meta.url))}\
 door_answers() {
   local banner=
   {
@@ -37,6 +40,10 @@ door_answers() {
 door_before() {
   door_port=
   if [ -z "$ordinary" ] && [ -e ${doorFolder}/keep-open ]; then door_port=${doorPort}; elif door_answers 22; then door_port=22; fi
+  if [ "$door_port" = 22 ]; then door_facts=$(login_facts "$account" 2>/dev/null) || true; fi
+}
+door_changes() {
+  if [ "$door_port" = 22 ]; then login_changes "$door_facts" "$(login_facts "$account" 2>/dev/null)" || true; fi
 }
 door_after() {
   local said

@@ -56,15 +56,15 @@ ${Object.keys(secrets).length > 0 ? placeSecrets(secrets) : ""}
 ${hidden.length > 0 ? maskOutput(hidden) : `filter=(cat)`}
 cat >"$work/preamble" ${feed(preamble)}
 cat >"$work/script" ${feed(program.script)}
-${program.keepsDoor ? `${doorFunctions}\ndoor_before` : "door_after() { :; }"}
+${program.keepsDoor ? `${doorFunctions}\ndoor_before` : "door_after() { :; }; door_changes() { :; }"}
 ${execution}
 }
 main </dev/null; exit
 `;
 }
 
-/** Set if the bake logged in by ordinary SSH rather than its own port: for `door_before`. */
-const origin = "ordinary=${SUDO_USER-}${SSH_CONNECTION-}";
+/** For `door_before`: `ordinary` is set if the bake logged in by ordinary SSH rather than its own port, `account` is as whom. */
+const origin = "ordinary=${SUDO_USER-}${SSH_CONNECTION-}\naccount=${SUDO_USER:-root}";
 
 const preparation = part("prepare.sh", { RUN_FOLDER: runFolder }).trimEnd();
 
@@ -74,7 +74,9 @@ const bootSeconds = 300;
 const bootWait = part("wait-for-boot.sh", { BOOT_QUARTERS: String(bootSeconds * 4) }).trimEnd();
 
 // Read through BASH_ENV, so that line numbers are the script's. The innermost failed command is the informative one;
-// inside $(...) bash continues after an error (no "e" in $-), so nothing has failed there yet.
+// inside $(...) bash continues after an error (no "e" in $-), so nothing has failed there yet. Only the first two lines
+// are read. The trap has no `[[` and no command that fails: bash 4.2 would report that one. It also turns the exit
+// status into 1.
 const preamble = part("note-failure.sh");
 
 // What the script leaves in the background may keep its output open forever. With our own pipes that can't block the

@@ -1,5 +1,6 @@
 // The bake's own way in, on a real builder: what it is to the bake and to a person, and that a recipe's firewall does not close it.
 import assert from "node:assert/strict";
+import { renderProgram } from "../../provision/builder/runner.ts";
 import { findingMark } from "../../provision/builder/commands.ts";
 import { verificationChecks } from "../../provision/builder/verification.ts";
 import { must, RealBuilder } from "./modules/real-builder.ts";
@@ -68,6 +69,28 @@ describe("the bake's own way in", function () {
 
   it("stays open whatever rules nftables and iptables have, once each", async () => {
     assert.match(must(await builder.asRoot(firewalls)), /all good$/);
+  });
+
+  it("is not on every machine: where the bake comes in by ordinary SSH, a step that changes logins is named before the next is refused", async () => {
+    const step = (script: string) => {
+      const program = renderProgram({
+        ...{ title: "module hardening", script, awaitsBoot: true, keepsDoor: true },
+        ...{ timeoutSeconds: 60, timeoutCure: "", failureCure: "" },
+      });
+      return builder.ssh("exec sudo -n env SUDO_USER=debian SSH_CONNECTION=ordinary bash -s", program);
+    };
+    assert.equal(must(await step("echo unrelated >/etc/motd")), "");
+    const changes = `
+      echo 'AllowUsers nobody' >/etc/ssh/sshd_config.d/test.conf
+      chmod 0777 /home/debian
+      echo 'Defaults requiretty' >/etc/sudoers.d/test`;
+    const said = must(await step(changes));
+    assert.match(said, /module hardening has changed how people log in by SSH.*Should the next step be refused/);
+    assert.match(said, /^ {2}now: allowusers nobody$/m);
+    assert.match(said, /^ {2}now: \/home\/debian is drwxrwxrwx, of debian$/m);
+    assert.match(said, /^ {2}before: \/home\/debian is drwx/m);
+    assert.match(said, /^ {2}now: sudo: .*tty/m);
+    must(await builder.asRoot("chmod 0755 /home/debian; rm /etc/ssh/sshd_config.d/test.conf /etc/sudoers.d/test"));
   });
 
   it("lets the verification look whether people can log in, where a recipe has moved sshd, closed it, or broken it", async () => {

@@ -36,6 +36,11 @@ if [ -n "$held" ]; then
   echo "ci-images: $title left a process behind that holds its output; what that prints is not shown" >&2
 fi
 closed=$(door_after 2>&1)
+changed=$(door_changes)
+if [ -n "$changed" ]; then
+  echo "ci-images: $title has changed how people log in by SSH, which is the bake's way into this machine, too. If the next step is refused, this is why:" >&2
+  echo "$changed" >&2
+fi
 if [ -n "$closed" ]; then
   echo "ci-images: $title has closed the bake's way into the machine: $closed. The next step could not log in." >&2
   if [ "$status" -eq 0 ]; then status=1; fi
@@ -47,12 +52,13 @@ fi
     echo "ci-images: $title was ended after its time limit of $seconds seconds. $timeout_cure"
   else
     where=
+    code=$status
     {
-      read -r line || true
+      read -r line code || true
       IFS= read -r command || true
     } <"$work/failure"
-    if [[ -n $line && $command != "("* ]]; then where=" at line $line of its script: ${command:0:300}"; fi
-    echo "ci-images: $title failed with exit status $status$where"
+    if [[ -n $line && $command != "("* ]]; then where=" at line $line of its script: ${command:0:300}"; else code=$status; fi
+    echo "ci-images: $title failed with exit status $code$where"
     failed_units
   fi
   echo "$failure_cure"

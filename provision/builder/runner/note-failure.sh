@@ -1,3 +1,3 @@
 ci_images_failure=${BASH_ENV%preamble}failure
 unset BASH_ENV
-trap '[[ $- != *e* || -s $ci_images_failure ]] || printf "%s\n%s" "$LINENO" "$BASH_COMMAND" >"$ci_images_failure"' ERR
+trap 'case $- in *e*) printf "%s %s\n%s\n" "$LINENO" "$?" "$BASH_COMMAND" >>"$ci_images_failure" ;; esac' ERR

@@ -1,5 +1,6 @@
 // GRUB beside our own boot loader, with arguments in its settings: recipes for clouds do this.
 import type { Root } from "../../../provision/module.ts";
+import { onBuilder } from "./_support.ts";
 
 export const description = "Installs GRUB and changes its settings";
 
@@ -8,6 +9,10 @@ export function modify(_name: string, root: Root): void {
     echo 'grub-pc grub-pc/install_devices_empty boolean true' | debconf-set-selections
     DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends grub-pc grub-efi-amd64-bin
     sed -i 's/^GRUB_CMDLINE_LINUX_DEFAULT=.*/GRUB_CMDLINE_LINUX_DEFAULT="net.ifnames=0 mitigations=off quiet"/;s/^GRUB_TIMEOUT=.*/GRUB_TIMEOUT=0/' /etc/default/grub
-    update-grub`);
-  root.check("its menu was written", "[ -s /boot/grub/grub.cfg ] && grep -q mitigations=off /boot/grub/grub.cfg");
+    # A builder of local has no disk that GRUB could look at.
+    ${onBuilder} || update-grub`);
+  root.check(
+    "the image boots with its settings",
+    `${onBuilder} || { grep -qw net.ifnames=0 /proc/cmdline && grep -qw mitigations=off /proc/cmdline; }`,
+  );
 }
