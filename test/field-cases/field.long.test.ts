@@ -39,22 +39,13 @@ const batches: Record<string, { cases: string[]; recipe?: Record<string, unknown
     ],
     recipe: { size: "12G" },
   },
-  "kernels, containers, virtual machines": {
-    cases: [
-      "repositories",
-      "second_kernel",
-      "docker",
-      "docker_load",
-      "docker_images",
-      "chroots",
-      "virtualisation",
-      "network_manager",
-      "snapd",
-      "flatpak",
-      "nix",
-      "grub",
-    ],
+  "kernels, containers": {
+    cases: ["repositories", "second_kernel", "docker", "docker_load", "docker_images"],
     recipe: { size: "12G", repositories: ["backports"], docker_images: ["localhost:5000/field:1"] },
+  },
+  "roots, virtual machines, networks, other package managers": {
+    cases: ["chroots", "virtualisation", "network_manager", "snapd", "flatpak", "nix", "grub"],
+    recipe: { size: "12G" },
   },
   "services and agents": {
     cases: [
