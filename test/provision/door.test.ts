@@ -85,7 +85,7 @@ describe("the bake's own way in", function () {
     const changes = `
       echo 'AllowUsers nobody' >/etc/ssh/sshd_config.d/test.conf
       chmod 0777 /home/debian
-      echo 'Defaults requiretty' >/etc/sudoers.d/test`;
+      echo 'Defaults!/usr/bin/true requiretty' >/etc/sudoers.d/test`;
     const said = await step(changes);
     assert.match(said, /module hardening has changed how people log in by SSH.*Should the next step be refused/);
     assert.match(said, /^ {2}now: allowusers nobody$/m);
