@@ -87,7 +87,7 @@ describe("the bake's own way in", function () {
       chmod 0777 /home/debian
       echo 'Defaults!/usr/bin/true requiretty' >/etc/sudoers.d/test`;
     const said = await step(changes);
-    assert.match(said, /module hardening has changed how people log in by SSH.*Should the next step be refused/);
+    assert.match(said, /module hardening has changed how people log in by SSH.*If the next step is refused/);
     assert.match(said, /^ {2}now: allowusers nobody$/m);
     assert.match(said, /^ {2}now: \/home\/debian is drwxrwxrwx, of debian$/m);
     assert.match(said, /^ {2}before: \/home\/debian is drwx/m);
