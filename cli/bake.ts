@@ -2,7 +2,7 @@
 import type { Output } from "./output.ts";
 import { catchUp } from "./silent-builders.ts";
 import type { CommandStack, Outcome } from "./stack.ts";
-import type { StackState } from "./stack-state.ts";
+import type { ExportedState } from "./exported-state.ts";
 
 /**
  * Sets the last stage of the bake, and whether the builder runs. `image` and `on` are the defaults, so they are not
@@ -25,7 +25,7 @@ export async function goTo(
   stage: string,
   title: string,
   output: Output,
-  remake: (state: StackState) => string[] = () => [],
+  remake: (state: ExportedState) => string[] = () => [],
 ): Promise<Outcome> {
   setStage(stack, stage);
   const state = await stack.state();
@@ -46,14 +46,14 @@ export async function bakeImage(stack: CommandStack, title: string, output: Outp
 }
 
 /** Whether the state has records of a builder, which the next `up` would drop. */
-export function hasBakeRecords(state: StackState): boolean {
+export function hasBakeRecords(state: ExportedState): boolean {
   return state.resources.some(({ type }) =>
     /^(ci-images:index:Login|command:remote:Command|ci-images:\w+:Promotion)$/.test(type),
   );
 }
 
 /** The stack's proven images, one line each. */
-export function describeImages(state: StackState): string[] {
+export function describeImages(state: ExportedState): string[] {
   return state.images.map(({ place, image }) => {
     const where = image.disk ?? image.id ?? image.path ?? "";
     return `${place.join(" ")}  ${where}  recipe ${image.recipe.slice(0, 8)}  built ${image.builtAt}`;
@@ -61,7 +61,7 @@ export function describeImages(state: StackState): string[] {
 }
 
 /** The builders and the next command for them, one line each. */
-export function describeBuilders(state: StackState, next: string): string[] {
+export function describeBuilders(state: ExportedState, next: string): string[] {
   return state.logins.map(({ worker, user, host, port, power }) => {
     const address = power === "off" ? "powered off" : `${user}@${host} port ${port}`;
     return `${worker}  ${address}  next: ${next}`;

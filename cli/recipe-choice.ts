@@ -1,7 +1,7 @@
 // `--recipe NAME`: which of a stack's worker images a verb is about.
 import { UserError } from "../common/user-error.ts";
 import { nearest } from "../common/nearest.ts";
-import type { StackState } from "./stack-state.ts";
+import type { ExportedState } from "./exported-state.ts";
 
 /** The option, for the verbs that take it. */
 export const recipeOption = {
@@ -14,7 +14,7 @@ export const recipeOption = {
  * @param recipe The option's value; undefined means every recipe.
  * @throws UserError when the stack has nothing of a recipe of that name.
  */
-export function chosenRecipe(state: StackState, recipe: unknown, stack: string): (worker: string) => boolean {
+export function chosenRecipe(state: ExportedState, recipe: unknown, stack: string): (worker: string) => boolean {
   if (typeof recipe !== "string") return () => true;
   const { recipeOf } = state;
   const names = [...new Set(Object.values(recipeOf))].sort();

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Document } from "yaml";
-import { isMap, parseDocument } from "yaml";
+import { isMap, isNode, parseDocument } from "yaml";
 import { UserError } from "../common/user-error.ts";
 import { findCloud } from "../components/clouds.ts";
 
@@ -33,7 +33,9 @@ export class SettingsFile {
 
   /** A setting's value, as in the YAML. */
   get(key: string): unknown {
-    return this.read().getIn(["config", `${this.project}:${key}`]);
+    const document = this.read();
+    const node = document.getIn(["config", `${this.project}:${key}`], true);
+    return isNode(node) ? node.toJS(document) : undefined;
   }
 
   /** A setting that is one word or number, as text. */

@@ -6,13 +6,13 @@ import { hangUp } from "../common/hang-up.ts";
 import { openPort } from "../common/ssh-dial.mjs";
 import type { Output } from "./output.ts";
 import type { CommandStack } from "./stack.ts";
-import { workerOfName, type Login, type ResourceRecord, type StackState } from "./stack-state.ts";
+import { workerOfName, type Login, type ResourceRecord, type ExportedState } from "./exported-state.ts";
 
 /**
  * Updates the state of builders that don't answer. Refreshes only those, and only then.
  * @returns URNs to make again so that `up` waits until they answer; empty if all builders answer, or there is none.
  */
-export async function catchUp(stack: CommandStack, state: StackState, output: Output): Promise<string[]> {
+export async function catchUp(stack: CommandStack, state: ExportedState, output: Output): Promise<string[]> {
   const silent = await silentBuilders(state);
   const records = silent.flatMap((login) => recordsOf(state, login));
   const { machineTypes, waitType } = stack.facts;
@@ -25,14 +25,14 @@ export async function catchUp(stack: CommandStack, state: StackState, output: Ou
 }
 
 /** Builders that should answer and don't. A sealed builder never answers again and must not be started. */
-async function silentBuilders(state: StackState): Promise<Login[]> {
+async function silentBuilders(state: ExportedState): Promise<Login[]> {
   const awake = state.logins.filter((login) => login.power !== "off" && state.endOf(login) === undefined);
   const found = await Promise.all(awake.map(async (login) => ({ login, isThere: await answers(login) })));
   return found.filter(({ isThere }) => !isThere).map(({ login }) => login);
 }
 
 /** The resources of a builder, by logical name. */
-function recordsOf(state: StackState, { worker, recipe }: Login): ResourceRecord[] {
+function recordsOf(state: ExportedState, { worker, recipe }: Login): ResourceRecord[] {
   return state.resources.filter(({ urn }) => {
     const name = workerOfName(urn);
     return name?.worker === worker && name.recipe === recipe.slice(0, 8) && name.rest.startsWith("builder");

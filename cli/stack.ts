@@ -11,7 +11,7 @@ import { PlainReporter } from "./progress/plain.ts";
 import { Steps } from "./progress/steps.ts";
 import { pulumiCommand, PulumiFailure } from "./pulumi-command.ts";
 import { placeSettings, SettingsFile } from "./settings-file.ts";
-import { StackState } from "./stack-state.ts";
+import { ExportedState } from "./exported-state.ts";
 
 /** Selects a stack. */
 export interface StackChoice {
@@ -114,8 +114,8 @@ export class CommandStack {
   }
 
   /** The state, with its secrets. */
-  async state(): Promise<StackState> {
-    return new StackState(await this.stack.exportStack());
+  async state(): Promise<ExportedState> {
+    return new ExportedState(await this.stack.exportStack());
   }
 
   /**
@@ -133,7 +133,7 @@ export class CommandStack {
    * Forgets operations that a killed command left in the state ("1 pending operations"). What they created is found by
    * its name when it is made again, or ends with its lease. Makes no cloud calls.
    */
-  async forgetInterrupted(state: StackState): Promise<void> {
+  async forgetInterrupted(state: ExportedState): Promise<void> {
     if (state.interrupted.length === 0) return;
     const names = state.interrupted.map((urn) => urn.split("::").at(-1));
     const root = state.ofType("pulumi:pulumi:Stack").map(({ urn }) => urn);

@@ -22,6 +22,17 @@ export function parseSize(text: string): number | undefined {
   return bytes > 0 && bytes % (1024 * 1024) === 0 ? bytes : undefined;
 }
 
+/** Bytes. */
+export const gibibyte = 1024 ** 3;
+
+/**
+ * Writes a size for people, in GiB with one decimal.
+ * @param round Rounds the last digit: two sizes that differ must not read the same.
+ */
+export function inGibibytes(bytes: number, round = Math.round): string {
+  return `${(round((bytes / gibibyte) * 10) / 10).toFixed(1)} GiB`;
+}
+
 /** Formats a size as in recipes: `4G`, `512M`; in bytes if it is no whole number of MiB. */
 export function formatSize(bytes: number): string {
   const unit = ["T", "G", "M"].find((each) => bytes > 0 && bytes % (units[each] ?? 1) === 0);

@@ -1,4 +1,5 @@
 // The provider as Pulumi's engine sees it: dispatches to the resource types and does for each what is the same for all.
+import { isDeepStrictEqual } from "node:util";
 import type * as provider from "@pulumi/pulumi/provider/index.js";
 import { misfits, type Properties } from "../common/contract.ts";
 import { UserError } from "../common/user-error.ts";
@@ -42,7 +43,9 @@ export class ImagesProvider implements provider.Provider {
   async diff(id: string, urn: string, olds: Values, news: Values): Promise<provider.DiffResult> {
     const type = this.typeOf(urn);
     const [state, wanted] = [unwrapSecrets(olds), unwrapSecrets(news)];
-    const changed = Object.keys(type.contract.inputs).filter((key) => !same(state[key], wanted[key]));
+    const changed = Object.keys(type.contract.inputs).filter(
+      (key) => !isDeepStrictEqual(state[key] ?? null, wanted[key] ?? null),
+    );
     const replaces = changed.filter((key) => type.contract.replaceOn.includes(key));
     const deleteBeforeReplace = type.deleteBeforeReplace ?? false;
     if (replaces.length > 0) return { changes: true, replaces, deleteBeforeReplace };
@@ -143,19 +146,5 @@ function withSecrets(type: AnyResourceType, outputs: object): Values {
   const { secrets } = type.contract;
   return Object.fromEntries(
     Object.entries(plain(outputs)).map(([key, value]) => [key, secrets.includes(key) ? wrapSecret(value) : value]),
-  );
-}
-
-function same(one: unknown, other: unknown): boolean {
-  return JSON.stringify(sorted(one)) === JSON.stringify(sorted(other));
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (value === null || typeof value !== "object") return value ?? null;
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, part]) => [key, sorted(part)]),
   );
 }

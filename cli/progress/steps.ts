@@ -2,7 +2,7 @@
 // left.
 import type { automation } from "@pulumi/pulumi";
 import { stripVTControlCharacters } from "node:util";
-import { workerOfName } from "../stack-state.ts";
+import { workerOfName } from "../exported-state.ts";
 
 type EngineEvent = automation.EngineEvent;
 

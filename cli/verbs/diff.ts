@@ -4,7 +4,7 @@ import { lookUpDistribution } from "../../provision/distributions.ts";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
 import { compareImages, type ComparedImage } from "../compare-generations.ts";
 import { chosenRecipe, recipeOption } from "../recipe-choice.ts";
-import { workerOfName, type StackState } from "../stack-state.ts";
+import { workerOfName, type ExportedState } from "../exported-state.ts";
 import type { Verb } from "../verb.ts";
 
 /** An image with the known facts about its content. */
@@ -44,13 +44,13 @@ with the one before; with one name, that one with the newest.`,
 };
 
 /** All generations, newest first. */
-async function generations(state: StackState): Promise<GenerationContent[]> {
+async function generations(state: ExportedState): Promise<GenerationContent[]> {
   const all = [...(await generationsHere(state)), ...generationsInCloud(state)];
   return all.sort((one, other) => other.builtAt.localeCompare(one.builtAt));
 }
 
 /** The images on this computer. */
-async function generationsHere(state: StackState): Promise<GenerationContent[]> {
+async function generationsHere(state: ExportedState): Promise<GenerationContent[]> {
   const { findImage } = await import("../../components/local/provider/disk/image-store.ts");
   const found = await Promise.all(
     // One that is baked here to be imported is the same image there.
@@ -63,12 +63,12 @@ async function generationsHere(state: StackState): Promise<GenerationContent[]> 
     if (!image) return [];
     const { recipe, distribution, builtAt, plan, packages, files } = image.manifest;
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-    return [{ recipe, distribution, worker, builtAt, packages, plan: plan as unknown as PlanDescription, bytes }];
+    return [{ recipe, distribution, worker, builtAt, packages, plan: plan, bytes }];
   });
 }
 
 /** The images in a cloud: the state has what their recipe hashes were made from, but not their packages. */
-function generationsInCloud(state: StackState): GenerationContent[] {
+function generationsInCloud(state: ExportedState): GenerationContent[] {
   const plans = Object.values((state.outputs.plans ?? {}) as Record<string, PlanDescription>);
   const all = state.cloudImages.flatMap(({ urn, created = "" }) => {
     const { worker, recipe } = workerOfName(urn) ?? {};

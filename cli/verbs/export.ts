@@ -6,7 +6,7 @@ import { distributions, findDistribution } from "../../provision/distributions.t
 import type { Distribution } from "../../provision/module.ts";
 import type { ImageIds } from "../ci-platform.ts";
 import { chosenRecipe, recipeOption } from "../recipe-choice.ts";
-import type { OutputImage } from "../stack-state.ts";
+import type { OutputImage } from "../exported-state.ts";
 import { UsageError, type Verb } from "../verb.ts";
 
 export const exportVerb: Verb = {

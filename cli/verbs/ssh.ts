@@ -7,7 +7,7 @@ import { quote } from "../../provision/shell/shell.ts";
 import { lookUpDistribution } from "../../provision/distributions.ts";
 import { answers } from "../silent-builders.ts";
 import { chosenRecipe, recipeOption } from "../recipe-choice.ts";
-import type { Login, StackState } from "../stack-state.ts";
+import type { Login, ExportedState } from "../exported-state.ts";
 import type { Verb } from "../verb.ts";
 
 export const ssh: Verb = {
@@ -51,7 +51,7 @@ export const ssh: Verb = {
 const patience = 15;
 
 function chosen(
-  { logins, recipeOf }: StackState,
+  { logins, recipeOf }: ExportedState,
   isMeant: (worker: string) => boolean,
   distribution: readonly string[] | undefined,
   stack: string,

@@ -4,7 +4,7 @@ import type { PlanDescription } from "../../provision/plan/explain.ts";
 import { chosenRecipe, recipeOption } from "../recipe-choice.ts";
 import { answers } from "../silent-builders.ts";
 import type { CommandStack } from "../stack.ts";
-import type { Login, OutputImage, StackState } from "../stack-state.ts";
+import type { Login, OutputImage, ExportedState } from "../exported-state.ts";
 import type { Verb } from "../verb.ts";
 
 /** A builder in the output of `--json`. */
@@ -126,7 +126,7 @@ async function statusOf(stack: CommandStack, recipe: unknown): Promise<Status> {
 }
 
 /** What an image was made on top of: the manifest says so, of images in a cloud the stack's secret output `plans`. */
-async function ancestryOf(state: StackState, { recipe, path }: OutputImage["image"]): Promise<Ancestor[]> {
+async function ancestryOf(state: ExportedState, { recipe, path }: OutputImage["image"]): Promise<Ancestor[]> {
   const named = ({ name, recipe }: Ancestor) => ({ name, recipe });
   if (path === undefined) {
     const { ancestorsOf } = await import("../../provision/plan/explain.ts");
@@ -139,7 +139,7 @@ async function ancestryOf(state: StackState, { recipe, path }: OutputImage["imag
 }
 
 /** @param pricePerHour Undefined if builders cost nothing, empty if the price is unknown. */
-async function builderStatus(login: Login, state: StackState, pricePerHour?: string): Promise<BuilderStatus> {
+async function builderStatus(login: Login, state: ExportedState, pricePerHour?: string): Promise<BuilderStatus> {
   const { worker, host, port, user, recipe, power } = login;
   const lease = state.resources.find(({ urn }) => urn.endsWith(`::${worker}-${recipe.slice(0, 8)}-builder-lease`));
   const endsAt = lease?.outputs.deadline;

@@ -1,7 +1,7 @@
 // `tests`: runs the acceptance tests on the builder.
 import { goTo, reportBuilders } from "../bake.ts";
 import { chosenRecipe, recipeOption } from "../recipe-choice.ts";
-import { workerOfName } from "../stack-state.ts";
+import { workerOfName } from "../exported-state.ts";
 import type { Verb } from "../verb.ts";
 
 export const tests: Verb = {

@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { tagNames, tagKey } from "./facts/tags.ts";
 import type { UselessImage } from "./facts/blocking-image.ts";
 import { formatExpiry, type Labels, type Role } from "../../common/labels.ts";
+import { gibibyte } from "../../common/sizes.ts";
 import { UserError } from "../../common/user-error.ts";
 import type { Inventory } from "../../provision/builder/life-cycle-commands.ts";
 import type { Distribution } from "../../provision/module.ts";
@@ -98,7 +99,7 @@ export class Ec2Cloud implements Cloud {
     private readonly once = new Once(),
   ) {
     const { diskSize, instanceType, architecture } = settings.ec2;
-    this.sizeBytes = diskSize * 1024 ** 3;
+    this.sizeBytes = diskSize * gibibyte;
     this.instanceType = instanceType ?? defaultTypes[architecture];
     this.images = new Ec2Images(settings, state, place, once);
   }

@@ -1,4 +1,5 @@
-// Reads a YAML file that holds a mapping, with errors that say where in it.
+// Reads a YAML file that holds a mapping, with errors that say where in it. js-yaml reads recipes; the library
+// `yaml` is for files whose comments and places matter: here to find the line of a complaint, in cli/ to change users' files.
 import { CORE_SCHEMA, load, mergeTag, YAMLException } from "js-yaml";
 import { parseDocument, isScalar } from "yaml";
 import { UserError } from "../../common/user-error.ts";

@@ -1,7 +1,7 @@
 // `--recipe NAME`: which worker images and outputs a verb is about.
 import assert from "node:assert/strict";
 import { chosenRecipe } from "../../cli/recipe-choice.ts";
-import { StackState } from "../../cli/stack-state.ts";
+import { ExportedState } from "../../cli/exported-state.ts";
 import { imageTree } from "../../cli/verbs/status.ts";
 
 const worker = (name: string, outputs: object = {}) => ({
@@ -9,7 +9,7 @@ const worker = (name: string, outputs: object = {}) => ({
   type: "ci-images:index:WorkerImage",
   outputs,
 });
-const stateOf = (...resources: object[]) => new StackState({ version: 3, deployment: { resources } });
+const stateOf = (...resources: object[]) => new ExportedState({ version: 3, deployment: { resources } });
 
 const fleet = stateOf(
   worker("ORD-debian12", { recipeName: "a", outputKey: "a-debian12" }),

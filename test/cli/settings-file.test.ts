@@ -25,6 +25,7 @@ describe("a stack's settings file", () => {
     assert.doesNotMatch(changed, /stage/);
     assert.equal(file.get("distributions") === undefined, false);
     assert.match(changed, /ci-images:ec2:\n {4}region: us-west-2/);
+    assert.deepEqual(file.get("ec2"), { region: "us-west-2" }, "a mapping is read as one: sweep looks by it");
   });
 
   it("is not written if nothing changes", async () => {

@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { open, type FileHandle } from "node:fs/promises";
 import type { EBS } from "@aws-sdk/client-ebs";
+import { gibibyte } from "../../../common/sizes.ts";
 import { UserError } from "../../../common/user-error.ts";
 import { dataBlocks } from "../../local/provider/disk/data-blocks.ts";
 import { uploadProgress } from "../../../provider/kit/upload-progress.ts";
@@ -74,7 +75,7 @@ async function start({ region, size, description, tags, encrypted, kmsKey }: Sna
   const { SnapshotId } = await (
     await ebs(region)
   ).startSnapshot({
-    VolumeSize: Math.ceil(size / 2 ** 30),
+    VolumeSize: Math.ceil(size / gibibyte),
     Description: description,
     Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
     Timeout: timeout,

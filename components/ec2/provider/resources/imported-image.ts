@@ -2,6 +2,7 @@
 import { tagKey, tagNames } from "../../facts/tags.ts";
 import { formatExpiry, isOfWorker } from "../../../../common/labels.ts";
 import { ec2Labels } from "../../facts/labels.ts";
+import { gibibyte } from "../../../../common/sizes.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { asking, ec2, errorCode } from "../client.ts";
 import { removeImage, waitForImage } from "../images.ts";
@@ -156,7 +157,7 @@ async function register(
           DeviceName: "/dev/xvda",
           Ebs: {
             ...{ SnapshotId: snapshot, VolumeType: "gp3", DeleteOnTermination: true },
-            VolumeSize: Math.max(importing.diskSize, Math.ceil(size / 2 ** 30)),
+            VolumeSize: Math.max(importing.diskSize, Math.ceil(size / gibibyte)),
           },
         },
       ],

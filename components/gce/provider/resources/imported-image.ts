@@ -3,6 +3,7 @@
 import { packFacts, unpackFacts } from "../../../../common/image-facts.ts";
 import { formatExpiry, labelKey } from "../../../../common/labels.ts";
 import { gceLabels } from "../../facts/labels.ts";
+import { gibibyte } from "../../../../common/sizes.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { Compute, unwatched } from "../compute.ts";
 import { diskArchive } from "../disk-archive.ts";
@@ -164,7 +165,7 @@ async function makeImage(compute: Compute, name: string, importing: GceImporting
       progress,
       signal,
     );
-    progress(`making image ${name} of a disk of ${Math.ceil(size / 2 ** 30)} GiB`, true);
+    progress(`making image ${name} of a disk of ${Math.ceil(size / gibibyte)} GiB`, true);
     await compute.change("POST", "global/images", {
       what: `making image ${name}`,
       seconds: limits.image,

@@ -2,6 +2,7 @@
 import { execa } from "execa";
 import { mkdir, readdir, readFile, rename, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { inGibibytes } from "../../../../common/sizes.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { tryLock, withLock } from "../file-lock.ts";
 import { problemOf } from "../../../../provider/kit/problem-of.ts";
@@ -73,14 +74,10 @@ export async function needDisk(bytes: number, what: string): Promise<void> {
   if (free >= bytes) return;
   throw new UserError({
     where: bases,
-    found: `${gibibytes(free)} of free disk`,
-    allowed: `at least ${gibibytes(bytes)} for ${what}`,
+    found: `${inGibibytes(free)} of free disk`,
+    allowed: `at least ${inGibibytes(bytes)} for ${what}`,
     cure: "free some, or set CI_IMAGES_CACHE to a folder on a larger disk",
   });
-}
-
-function gibibytes(bytes: number): string {
-  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }
 
 function notRoot(): UserError {

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { gibibyte } from "../../../../common/sizes.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { findDistribution } from "../../../../provision/distributions.ts";
 import type { Distribution } from "../../../../provision/module.ts";
@@ -47,7 +48,7 @@ export async function buildFromMirror(
     throw new UserError({ where: `the mirror of ${distribution.id}`, found, cure: "run the command again" });
   }
   checkKeyring(distribution);
-  await needDisk(2.5 * 2 ** 30, `bootstrapping ${distribution.id}`);
+  await needDisk(2.5 * gibibyte, `bootstrapping ${distribution.id}`);
   const archive = await archiveFor(distribution, source.mirror);
   const sources = await sourcesOf(archive, distribution);
   const started = Date.now();

@@ -3,6 +3,7 @@ import { mkdir, readdir, rm, truncate } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { execa } from "execa";
+import { gibibyte } from "../../../../common/sizes.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { tryLock, withLock } from "../file-lock.ts";
 import { places } from "../../../../provider/kit/cache-folders.ts";
@@ -46,8 +47,6 @@ export type DiskForm =
   | "raw"
   /** Raw, and its size is whole GiB. */
   | "raw in GiB";
-
-const gibibyte = 2 ** 30;
 
 /**
  * Runs `work` with the path of the image's disk in that form. A file of the image is taken as it is; otherwise the disk is converted

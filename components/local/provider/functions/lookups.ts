@@ -2,6 +2,7 @@
 import { mkdir, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { existsSync } from "node:fs";
+import { gibibyte, inGibibytes } from "../../../../common/sizes.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { resolveBase } from "../base/base.ts";
 import { accelerator } from "../machine/qemu.ts";
@@ -69,7 +70,7 @@ async function holdUntilExit(file: string): Promise<boolean> {
 }
 
 /** Bytes that a builder's changes, or its base in the cache, take; and a disk at most, while it is not compressed yet. */
-const workingSpace = 2 * 2 ** 30;
+const workingSpace = 2 * gibibyte;
 
 export const preflight = answer(contract.preflight, async ({ home, size, builder, image }) => {
   if (process.getuid?.() !== 0) {
@@ -113,8 +114,8 @@ async function assertRoom(needs: readonly Need[]): Promise<void> {
     throw new UserError({
       where: folder,
       // Rounded apart, or both could read the same.
-      found: `${gibibytes(Math.floor, free)} of free disk`,
-      allowed: `at least ${gibibytes(Math.ceil, needed)} for this bake's ${together.map((each) => each.what).join(" and ")}`,
+      found: `${inGibibytes(free, Math.floor)} of free disk`,
+      allowed: `at least ${inGibibytes(needed, Math.ceil)} for this bake's ${together.map((each) => each.what).join(" and ")}`,
       cure: cures[what],
     });
   }
@@ -126,8 +127,4 @@ async function fileSystemOf(folder: string): Promise<{ device: number; free: num
   while (!existsSync(existing)) existing = dirname(existing);
   const [{ dev: device }, { bavail, bsize }] = await Promise.all([stat(existing), statfs(existing)]);
   return { device, free: bavail * bsize };
-}
-
-function gibibytes(round: (value: number) => number, bytes: number): string {
-  return `${(round((bytes / 2 ** 30) * 10) / 10).toFixed(1)} GiB`;
 }

@@ -25,7 +25,7 @@ import { doorKeyOf, hostKeyFromConsole } from "./virtual-machine.ts";
 /** Seconds until SSH must answer: a container takes under one, a virtual machine on emulated hardware a minute or two. */
 const bootSeconds = { container: 90, vm: 600 };
 /** Seconds a guest gets to power itself off. */
-const powerOffSeconds = 60;
+export const powerOffSeconds = 60;
 
 /** The folders of a container's root. */
 export function overlayOf(directory: string, base: string): Overlay {

@@ -4,7 +4,7 @@ import { access, chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { tryLock, withLock } from "../file-lock.ts";
 import { makeDisk } from "./builder-disk.ts";
-import { bootGuest, hostKeyOf, overlayOf } from "./boot.ts";
+import { bootGuest, hostKeyOf, overlayOf, powerOffSeconds } from "./boot.ts";
 import { removeControlGroup } from "./control-group.ts";
 import { checkBase, prepareContainer } from "./container.ts";
 import {
@@ -34,9 +34,6 @@ import { prepareVirtualMachine } from "./virtual-machine.ts";
 export type { ContainerGuest, MachineSpec, VirtualMachineGuest } from "./machine-record.ts";
 export { builderResidue } from "./container.ts";
 export { rootView, type MachineRootView as RootView } from "./machine-root.ts";
-
-/** Seconds a guest gets to power itself off before it is killed. */
-export const powerOffSeconds = 60;
 
 /** A machine as it is now. */
 export interface Machine {

@@ -2,6 +2,7 @@
 // computer. No published Pulumi provider has such a resource.
 import { cloudName, labelKey, isOfWorker } from "../../../../common/labels.ts";
 import { openstackLabels } from "../../facts/labels.ts";
+import { gibibyte } from "../../../../common/sizes.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import {
   builderOf,
@@ -192,7 +193,7 @@ async function upload(region: Region, inputs: ServerImageInputs, importing: Impo
   const { size, builder } = local.manifest;
   const labels = metadataOf(inputs, { machine, base, expires });
   const properties = { ...defaults, ...labels, [labelKey(openstackLabels, "imported")]: "true" };
-  const minDisk = Math.ceil(size / 2 ** 30);
+  const minDisk = Math.ceil(size / gibibyte);
   const image = await withDisk(
     local,
     format,

@@ -1,6 +1,6 @@
 // What the command line reads from a stack's state.
 import assert from "node:assert/strict";
-import { StackState } from "../../cli/stack-state.ts";
+import { ExportedState } from "../../cli/exported-state.ts";
 
 function login(worker: string, recipe: string, created: string) {
   const urn = `urn:pulumi:s::p::ci-images:index:Login::${worker}-${recipe}-login`;
@@ -14,7 +14,7 @@ describe("a stack's state", () => {
       login("debian12", "11111111", "2026-11-21T10:00:00Z"),
       login("debian13", "33333333", "2026-11-21T09:00:00Z"),
     ];
-    const { logins } = new StackState({ version: 3, deployment: { resources } });
+    const { logins } = new ExportedState({ version: 3, deployment: { resources } });
     assert.deepEqual(logins.map(({ worker, recipe }) => `${worker} ${recipe}`).sort(), [
       "debian12 22222222",
       "debian13 33333333",
@@ -30,7 +30,7 @@ describe("a stack's state", () => {
     // Of the trial machine, and of another recipe.
     const others = ["debian13-22222222-trial-retirement", "rocky9-44444444-retirement"];
     const resources = [retired, sealed, open, ...[...steps, ...others].map(step)];
-    const state = new StackState({ version: 3, deployment: { resources } });
+    const state = new ExportedState({ version: 3, deployment: { resources } });
     const ends = state.logins.map((each) => [each.worker, state.endOf(each)]);
     assert.deepEqual(Object.fromEntries(ends), { debian12: "retired", debian13: "sealed", rocky9: undefined });
   });
@@ -41,8 +41,8 @@ describe("a stack's state", () => {
       // The engine drops these when it next writes.
       { type: "deleting", resource: { urn: "urn:pulumi:s::p::t::debian12-11111111-image" } },
     ];
-    const state = new StackState({ version: 3, deployment: { resources: [], pending_operations } });
+    const state = new ExportedState({ version: 3, deployment: { resources: [], pending_operations } });
     assert.deepEqual(state.interrupted, ["urn:pulumi:s::p::t::debian12-11111111-builder"]);
-    assert.deepEqual(new StackState({ version: 3, deployment: { resources: [] } }).interrupted, []);
+    assert.deepEqual(new ExportedState({ version: 3, deployment: { resources: [] } }).interrupted, []);
   });
 });

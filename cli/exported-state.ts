@@ -1,6 +1,7 @@
 // A stack's state, from `pulumi stack export`: builders and how to log in, images, outputs.
 import type { automation } from "@pulumi/pulumi";
 import type { InputsOf } from "../common/contract.ts";
+import type { StagedBuilder } from "../components/stages.ts";
 import type { Login as LoginContract } from "../components/shared/contract.ts";
 
 /** A resource in the state. */
@@ -20,13 +21,6 @@ export interface Login extends InputsOf<typeof LoginContract> {
   created: string;
 }
 
-/** A builder that stays after `pulumi up`, from the stack's output `builders`. */
-export interface StagedBuilder {
-  recipe: string;
-  stage: string;
-  power: string;
-}
-
 /**
  * An image of the stack's outputs, with its place: `["local", "debian12"]`, `["aws", "us-west-2", "rocky9"]`; if the
  * stack has several recipes, `["local", "docker-debian12"]`.
@@ -40,7 +34,7 @@ export interface OutputImage {
 const secretKey = "4dabf18193072939515e22adb298388d";
 
 /** A stack's state. */
-export class StackState {
+export class ExportedState {
   readonly resources: readonly ResourceRecord[];
   /**
    * URNs of operations that a killed command left unfinished: the engine knows nothing more about them, and never
