@@ -230,7 +230,10 @@ describe("an image that is there already (setting `image`)", () => {
   });
 
   it("is refused on `local`, which already has it, and at stages with a builder", async () => {
-    await assert.rejects(runProgram({ image: "x" }, world()), /ci-images:image: set, but `local` already has the image/);
+    await assert.rejects(
+      runProgram({ image: "x" }, world()),
+      /ci-images:image: set, but `local` already has the image/,
+    );
     const staged = runProgram({ ...publish, rackspace, stage: "builder" }, world());
     await assert.rejects(staged, /ci-images:image: set, with stage builder/);
   });
