@@ -1,5 +1,4 @@
 // Every resource type and function of the provider: a new one is written in its folder and named here.
-import { fromSchema } from "./from-schema.ts";
 import { bastion } from "./functions/bastion.ts";
 import { ec2Functions } from "../components/ec2/provider/functions/lookups.ts";
 import { gceFunctions } from "../components/gce/provider/functions/lookups.ts";
@@ -46,7 +45,9 @@ export const resources = [
   retirement,
   virtualMachine,
   promotion,
-  ...[...ec2Resources, ...gceResources, ...rackspaceResources].map(fromSchema),
+  ...ec2Resources,
+  ...rackspaceResources,
+  ...gceResources,
 ];
 export const functions = [
   resolveBaseFunction,

@@ -89,9 +89,7 @@ export class ImagesProvider implements provider.Provider {
     const called = this.functions.get(token);
     if (!called) throw new Error(`unknown function ${token}`);
     const given = unwrapSecrets(inputs);
-    const [misfit] = called.contract
-      ? misfits(called.contract.inputs, given, (name) => containsSecret(inputs[name]))
-      : [];
+    const [misfit] = misfits(called.contract.inputs, given, (name) => containsSecret(inputs[name]));
     if (misfit) throw new Error(`${token}: ${misfit.property} ${misfit.reason}`);
     try {
       return { outputs: plain(await this.working("", (context) => called.call(given, context))) };

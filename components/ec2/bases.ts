@@ -1,10 +1,8 @@
 // The source of each distribution's base image on EC2, and its login account. Ids are looked up, not listed: they
 // differ by region and change with every release.
 import type { Distribution } from "../../provision/module.ts";
+import type { BaseSource } from "./contract.ts";
 import type { ChosenBase, Ec2Settings } from "./settings.ts";
-
-/** What our provider looks up; see components/ec2/provider/base.ts. */
-export type BaseSource = { id: string } | { parameter: string } | { owner: string; name: string };
 
 type Architecture = Ec2Settings["architecture"];
 

@@ -3,7 +3,6 @@
 import type * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { tagNames, tagKey } from "./facts/tags.ts";
-import type { UselessImage } from "./facts/blocking-image.ts";
 import { formatExpiry, type Labels, type Role } from "../../common/labels.ts";
 import { gibibyte } from "../../common/sizes.ts";
 import { UserError } from "../../common/user-error.ts";
@@ -13,7 +12,7 @@ import type { Plan } from "../../provision/plan/plan.ts";
 import type { RootBase } from "../../provision/recipe/recipe.ts";
 import type { BuilderIdentity } from "../../provision/builder/verification.ts";
 import { openBastion } from "../shared/bastion.ts";
-import { call } from "../shared/invoke.ts";
+import { invoke } from "../shared/invoke.ts";
 import { Once } from "../shared/once.ts";
 import type {
   Bake,
@@ -37,6 +36,7 @@ import { checkTunnel } from "../shared/tunnel.ts";
 import { baseSource, ec2Distributions, loginUserOf } from "./bases.ts";
 import { Ec2Images, imageOutput } from "./images.ts";
 import { declareMachine, powerType, type Ec2Machine, type Surroundings } from "./machine.ts";
+import * as contract from "./contract.ts";
 import { Promotion, steps, type ImageAttributes } from "./resources.ts";
 
 /** A generation as the survey (components/ec2/provider/functions/lookups.ts) reports it. */
@@ -46,24 +46,7 @@ interface Ec2Generation extends Generation {
   imageName: string;
 }
 
-/** The survey's result. */
-interface Surveyed {
-  generations: Ec2Generation[];
-  builders: string[];
-  sealed: string[];
-  useless: UselessImage[];
-}
-
-/** The preflight's result (components/ec2/provider/functions/lookups.ts). */
-interface Preflight {
-  vpc: string;
-  cidr?: string;
-  /** Ids of subnets; the first one is used. */
-  subnets: string[];
-  notices: string[];
-}
-
-/** An AMI and what belongs to it. */
+/** An AMI with what else belongs to it. */
 interface Ec2Image extends DeclaredImage {
   attributes: ImageAttributes;
   /** Tags for copies. */
@@ -120,7 +103,7 @@ export class Ec2Cloud implements Cloud {
       });
     }
     const query = { region: this.place, distribution: distribution.id, architecture, source };
-    const ask = () => call<Base>("ci-images:ec2:resolveBase", query);
+    const ask = () => invoke(contract.resolveBase, query);
     return this.remember(distribution, await this.once.get(`ec2 base ${JSON.stringify(query)}`, ask));
   }
 
@@ -128,7 +111,7 @@ export class Ec2Cloud implements Cloud {
     const owner = { project: pulumi.getProject(), stack: pulumi.getStack(), distribution };
     const query = { region: this.place, copyTo: this.copyTo, ...owner, ...(worker !== undefined && { worker }) };
     const { useless, ...survey } = await this.once.get(`ec2 survey ${JSON.stringify(query)}`, () =>
-      call<Surveyed>("ci-images:ec2:survey", query),
+      invoke(contract.survey, query),
     );
     return { ...survey, notices: this.images.useless.note(distribution, useless) };
   }
@@ -142,7 +125,7 @@ export class Ec2Cloud implements Cloud {
     const isShared = shareWithAccounts.length + shareWithOrganizations.length > 0;
     const image = { bootMode, base, encrypted, copyTo, isShared };
     const asked = { region, instanceType, architecture, subnet, securityGroup, keyName, ...image };
-    const { vpc, cidr, subnets, notices } = await call<Preflight>("ci-images:ec2:preflight", asked);
+    const { vpc, cidr, subnets, notices } = await invoke(contract.preflight, asked);
     for (const notice of notices) this.say(notice);
     const proxy = await openBastion(this.settings);
     this.found = { vpc, subnets, ...(await this.sshFrom(vpc, cidr)), proxy };
@@ -273,10 +256,7 @@ export class Ec2Cloud implements Cloud {
     if (securityGroup !== undefined || tunnel === "session-manager") return { sshFrom: [] };
     if (tunnel === "instance-connect") {
       const asked = { region: this.place, vpc };
-      const found = await call<{ groups: string[]; preservesClientIp: boolean }>(
-        "ci-images:ec2:instanceConnect",
-        asked,
-      );
+      const found = await invoke(contract.instanceConnect, asked);
       if (!found.preservesClientIp) return { sshFrom: [], sshFromGroups: found.groups };
       return { sshFrom: await this.from({ family: 4, isPrivate: false }) };
     }

@@ -14,7 +14,9 @@ import type { Ec2Stack } from "./stack.ts";
 import type { Power } from "../stages.ts";
 import type { StackState } from "../life-cycle/stack-state.ts";
 import { declareForward } from "../shared/tunnel.ts";
-import { Lease, Market, Reachable, type MadeWith, type StepArgs } from "./resources.ts";
+import type { MadeWith, Stop } from "./contract.ts";
+import type { ArgsOf } from "../shared/own-resource.ts";
+import { Lease, Market, Reachable } from "./resources.ts";
 
 /** What all machines of a stack share. */
 export interface Surroundings {
@@ -58,7 +60,7 @@ export interface MachineArgs {
 
 /** A declared machine, and the arguments that steps identify it by. */
 export interface Ec2Machine extends Machine {
-  step: StepArgs;
+  step: ArgsOf<typeof Stop>;
   lease: Lease;
 }
 

@@ -2,13 +2,14 @@
 import * as pulumi from "@pulumi/pulumi";
 import { UserError } from "../../common/user-error.ts";
 import { durationForm, parseDuration } from "../../common/sizes.ts";
-import { call } from "../shared/invoke.ts";
+import { invoke } from "../shared/invoke.ts";
 import type { Cloud } from "../cloud.ts";
 import { readOwnKey } from "../shared/login-key.ts";
 import { Once } from "../shared/once.ts";
 import type { Ec2Stack } from "./stack.ts";
-import type { StackState } from "../life-cycle/stack-state.ts";
 import type { Opening } from "../open-clouds.ts";
+import type { StackState } from "../life-cycle/stack-state.ts";
+import * as contract from "./contract.ts";
 import { Ec2Cloud } from "./cloud.ts";
 
 export const open: Opening<Ec2Stack> = (settings, _projectDirectory, state, once) => openEc2(settings, state, once);
@@ -19,7 +20,7 @@ export const open: Opening<Ec2Stack> = (settings, _projectDirectory, state, once
  */
 export async function openEc2(settings: Ec2Stack, state: StackState, once = new Once()): Promise<Cloud[]> {
   refuseOfficialConfiguration();
-  const configured = () => call<{ region: string }>("ci-images:ec2:configuredRegion", {});
+  const configured = () => invoke(contract.configuredRegion, {});
   const region = settings.ec2.region ?? (await once.get("ec2 region", configured)).region;
   refuseContradictions(settings, region);
   const ownKey = readOwnKey({ name: "AWS_KEY_PAIR", privateKey: "AWS_KEY_FILENAME" }, process.env);

@@ -1,11 +1,8 @@
 // The public image of Google Compute Engine that each distribution starts from.
 // https://cloud.google.com/compute/docs/images/os-details lists families and projects.
 import { UserError } from "../../common/user-error.ts";
+import type { BaseSource } from "./contract.ts";
 import type { GceSettings } from "./settings.ts";
-
-/** Where to look; as components/gce/provider/bases.ts takes it. */
-export type BaseSource =
-  { kind: "family"; project: string; family: string } | { kind: "image"; project: string; image: string };
 
 interface Public {
   project: string;

@@ -6,7 +6,7 @@ import { packFacts } from "../../common/image-facts.ts";
 import { cloudLabels, cloudName, labelKey, type Role } from "../../common/labels.ts";
 import { gceLabels } from "./facts/labels.ts";
 import { UserError } from "../../common/user-error.ts";
-import { withoutDetails, type PlanDescription } from "../../provision/plan/explain.ts";
+import { withoutDetails } from "../../provision/plan/explain.ts";
 import type { Inventory } from "../../provision/builder/life-cycle-commands.ts";
 import type { Distribution } from "../../provision/module.ts";
 import type { Plan } from "../../provision/plan/plan.ts";
@@ -25,7 +25,7 @@ import type {
   Trial,
 } from "../cloud.ts";
 import { openBastion, type Proxy } from "../shared/bastion.ts";
-import { call } from "../shared/invoke.ts";
+import { invoke } from "../shared/invoke.ts";
 import { Once } from "../shared/once.ts";
 import type { OwnKey } from "../shared/login-key.ts";
 import { onceMade } from "../life-cycle/outputs.ts";
@@ -36,7 +36,7 @@ import { checkTunnel } from "../shared/tunnel.ts";
 import { baseSource } from "./bases.ts";
 import { familyName } from "./family.ts";
 import { declareMachine, type GceMachine, type MachineContext } from "./machine.ts";
-
+import * as contract from "./contract.ts";
 import {
   Clearing,
   DiskDrop,
@@ -46,35 +46,9 @@ import {
   Promotion,
   Retirement,
   SealMark,
-  TrialRetirement,
+  Stop,
 } from "./resources.ts";
 import { zoneOf } from "./zone.ts";
-
-/** The result of `ci-images:gce:resolveBase`; see components/gce/provider/bases.ts. */
-interface FoundBase extends Base {
-  image: string;
-  features: string[];
-  sizeGb: number;
-}
-
-/** What one of our images says about itself. */
-interface Facts {
-  recipe: string;
-  name: string;
-  base: Base;
-  builder: BuilderIdentity;
-  plan?: PlanDescription;
-  /** When it expires unless it is verified by then; in the format of labels. */
-  expires?: string;
-}
-
-/** The result of `ci-images:gce:survey`; see components/gce/provider/functions/lookups.ts. */
-interface Surveyed {
-  images: { image: string; selfLink: string; builtAt: string; proven: boolean; facts: Facts }[];
-  builders: string[];
-  sealed: string[];
-  unfinished: { image: string; status: string }[];
-}
 
 interface GceGeneration extends Generation {
   builder: BuilderIdentity;
@@ -128,9 +102,9 @@ export class GceCloud implements Cloud {
   private readonly stack = pulumi.getStack();
   private readonly where = `Pulumi.${this.stack}.yaml`;
   private readonly machineType: string;
-  /** The resolved base image of each distribution. */
-  private readonly bases = new Map<string, FoundBase>();
-  /** Distributions that already have a builder. */
+  /** The base image of each distribution, as it was resolved. */
+  private readonly bases = new Map<string, contract.FoundBase>();
+  /** Distributions that have a builder already. */
   private readonly occupied = new Set<string>();
   private sshFrom: string[] = [];
   private proxy?: Proxy;
@@ -165,7 +139,7 @@ export class GceCloud implements Cloud {
     const source = baseSource(distribution, gce, project, where);
     const pin = pinned && { pinned: pinned.id };
     const query = { ...asked, source, ...pin };
-    const ask = () => call<FoundBase>("ci-images:gce:resolveBase", query);
+    const ask = () => invoke(contract.resolveBase, query);
     const found = await this.once.get(`gce base ${JSON.stringify(query)}`, ask);
     this.bases.set(distribution, found);
     const { id, description, notice } = found;
@@ -182,7 +156,7 @@ export class GceCloud implements Cloud {
     const owner = { project: this.pulumiProject, stack: this.stack, distribution };
     const asked = { project: this.place, owner, ...(worker !== undefined && { worker }) };
     const { images, builders, sealed, unfinished } = await this.once.get(`gce survey ${JSON.stringify(asked)}`, () =>
-      call<Surveyed>("ci-images:gce:survey", asked),
+      invoke(contract.survey, asked),
     );
     if (builders.length > 0) this.occupied.add(distribution);
     else this.occupied.delete(distribution);
@@ -222,7 +196,7 @@ export class GceCloud implements Cloud {
         tunnel === undefined && { inside: { network, ...(subnetwork !== undefined && { subnetwork }) } }),
       ...(!this.occupied.has(distribution.id) && { room }),
     };
-    const { ranges } = await call<{ ranges?: string[] }>("ci-images:gce:preflight", asked);
+    const { ranges } = await invoke(contract.preflight, asked);
     this.proxy = await openBastion(this.settings);
     if (tunnel !== undefined) await checkTunnel(tunnel);
     if (!firewall) return;
@@ -271,7 +245,7 @@ export class GceCloud implements Cloud {
   ): GceImage {
     const { prefix, parent, recipe, name, base, distribution } = bake;
     const { place: project, provider } = this;
-    const retired = new Retirement(`${prefix}-retirement`, builder.place, { parent, dependsOn: [sealed] });
+    const retired = new Stop(`${prefix}-retirement`, builder.place, { parent, dependsOn: [sealed] });
     const imageName = this.imageName(bake);
     const room = new Clearing(
       `${prefix}-clearing`,
@@ -389,7 +363,7 @@ export class GceCloud implements Cloud {
       how: machine.madeWith.apply(({ machineType }) => `Compute Engine, ${machineType} in ${zone}`),
       retire: (last) => {
         const options = { parent: bake.parent, dependsOn: [last] };
-        return new TrialRetirement(`${prefix}-retirement`, machine.place, options);
+        return new Retirement(`${prefix}-retirement`, machine.place, options);
       },
     };
   }

@@ -15,7 +15,13 @@ import type { GceStack } from "./stack.ts";
 import type { Power } from "../stages.ts";
 import type { StackState } from "../life-cycle/stack-state.ts";
 import { declareForward } from "../shared/tunnel.ts";
-import { Arrival, Lease, type LeaseArgs, type MachineArgs as Place, type MadeWith } from "./resources.ts";
+import type { ArgsOf } from "../shared/own-resource.ts";
+import type * as contract from "./contract.ts";
+import type { MadeWith } from "./contract.ts";
+import { Lease, Reachable } from "./resources.ts";
+
+type LeaseArgs = ArgsOf<typeof contract.Lease>;
+type Place = ArgsOf<typeof contract.Stop>;
 
 /** What all machines of the stack share. */
 export interface MachineContext {
@@ -173,14 +179,14 @@ export function declareMachine(
   const awake = args.power === "on" && !args.sealed;
   const awaited = { ...place, ...reached, patience, awake };
   const ignoreChanges = args.power === "on" ? [] : ["host"];
-  const arrival = new Arrival(`${prefix}-arrival`, awaited, { parent, ignoreChanges });
+  const ready = new Reachable(`${prefix}-arrival`, awaited, { parent, ignoreChanges });
   return {
-    connection: { ...reached, port: arrival.sshPort, user: arrival.sshUser },
+    connection: { ...reached, port: ready.sshPort, user: ready.sshUser },
     loginUser,
     instance: instance.instanceId,
     authorizedKey: login.publicKey,
     ...(tunnel && { tunnel }),
-    ready: arrival,
+    ready,
     settles: true,
     place,
     disk,

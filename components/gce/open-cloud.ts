@@ -2,12 +2,13 @@
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { credentialsJson, readGceEnvironment } from "./facts/environment.ts";
-import { call } from "../shared/invoke.ts";
+import { invoke } from "../shared/invoke.ts";
 import { readOwnKey } from "../shared/login-key.ts";
 import { Once } from "../shared/once.ts";
 import type { GceStack } from "./stack.ts";
-import type { StackState } from "../life-cycle/stack-state.ts";
 import type { Opening } from "../open-clouds.ts";
+import type { StackState } from "../life-cycle/stack-state.ts";
+import * as contract from "./contract.ts";
 import { GceCloud } from "./cloud.ts";
 
 export const open: Opening<GceStack> = async (settings, _projectDirectory, state, once) => [
@@ -24,7 +25,7 @@ export async function openGce(settings: GceStack, state: StackState, once = new 
   const { serviceAccount, emulator, custom } = readGceEnvironment(process.env);
   const { project: named } = settings.gce;
   const { project } = await once.get("gce account", () =>
-    call<{ project: string }>("ci-images:gce:account", named === undefined ? {} : { project: named }),
+    invoke(contract.account, named === undefined ? {} : { project: named }),
   );
   const credentials = serviceAccount && pulumi.secret(credentialsJson(serviceAccount, project));
   // The official provider requires credentials, even for an emulator that ignores them.

@@ -1,13 +1,7 @@
 // How to recognize base images on an OpenStack, by distribution. Every cloud has its own naming; the words allowed in a
 // name are listed here, and components/openstack/provider/base-images.ts parses names.
 import { UserError } from "../../common/user-error.ts";
-
-/** See BaseDescription in components/openstack/provider/base-images.ts. */
-export interface BaseDescription {
-  needed: string[][];
-  words: string[];
-  properties: { os_distro: string[]; os_version: string[] };
-}
+import type { BaseDescription } from "./contract.ts";
 
 /**
  * Rackspace's own names are `Debian 12 (Bookworm) (PVHVM)`, `Ubuntu 14.04 LTS (Trusty Tahr) (PVHVM)`, `CentOS 7

@@ -5,7 +5,7 @@ import * as openstack from "@pulumi/openstack";
 import * as pulumi from "@pulumi/pulumi";
 import { labelKey, type Role } from "../../common/labels.ts";
 import { openstackLabels } from "./facts/labels.ts";
-import { withoutDetails, type PlanDescription } from "../../provision/plan/explain.ts";
+import { withoutDetails } from "../../provision/plan/explain.ts";
 import type { Inventory } from "../../provision/builder/life-cycle-commands.ts";
 import type { Distribution } from "../../provision/module.ts";
 import type { Plan } from "../../provision/plan/plan.ts";
@@ -23,22 +23,18 @@ import type {
   Trial,
 } from "../cloud.ts";
 import { openBastion } from "../shared/bastion.ts";
-import { call } from "../shared/invoke.ts";
+import { invoke } from "../shared/invoke.ts";
 import { Once } from "../shared/once.ts";
 import type { OwnKey } from "../shared/login-key.ts";
+import type { InputsOf } from "../../common/contract.ts";
+import type { ArgsOf } from "../shared/own-resource.ts";
 import { onceMade } from "../life-cycle/outputs.ts";
 import type { OpenStackStack } from "./stack.ts";
-import { findSshFrom, type Reached } from "../shared/ssh-from.ts";
+import { findSshFrom } from "../shared/ssh-from.ts";
 import { baseOf } from "./bases.ts";
-import { declareMachine, type MachineContext, type Preflight, type OpenStackMachine } from "./machine.ts";
-import { ImageLook, ImportLease, Promotion, ServerImage, Sharing, steps, type ServerImageArgs } from "./resources.ts";
-
-/** The result of `ci-images:rackspace:survey`; see components/openstack/provider/functions/lookups.ts. */
-interface Surveyed {
-  images: { id: string; recipe: string; name: string; builtAt: string; proven: boolean; plan?: PlanDescription }[];
-  builders: string[];
-  sealed: string[];
-}
+import { declareMachine, type MachineContext, type OpenStackMachine } from "./machine.ts";
+import * as contract from "./contract.ts";
+import { ImageLook, ImportLease, Promotion, ServerImage, Sharing, steps } from "./resources.ts";
 
 /** An image, and the resource that says that it outlived its server. */
 interface OpenStackImage extends DeclaredImage {
@@ -98,7 +94,7 @@ export class OpenStackCloud implements Cloud {
       ? { needed: [], words: [], properties: { os_distro: [], os_version: [] } }
       : baseOf(distribution, this.name);
     const asked = { region: this.place, distribution, base, architecture, ...(chosen && { chosen }), ...this.section };
-    const ask = () => call<Base>("ci-images:rackspace:resolveBase", asked);
+    const ask = () => invoke(contract.resolveBase, asked);
     const found = await this.once.get(`openstack base ${JSON.stringify(asked)}`, ask);
     this.bases.set(distribution, found.id);
     return found;
@@ -108,7 +104,7 @@ export class OpenStackCloud implements Cloud {
     const { place: region, project, stack } = this;
     const owner = { region, project, stack, distribution, ...(worker !== undefined && { worker }) };
     const { images, builders, sealed } = await this.once.get(`rackspace survey ${JSON.stringify(owner)}`, () =>
-      call<Surveyed>("ci-images:rackspace:survey", owner),
+      invoke(contract.survey, owner),
     );
     if (builders.length > 0) this.occupied.add(distribution);
     else this.occupied.delete(distribution);
@@ -125,7 +121,7 @@ export class OpenStackCloud implements Cloud {
     const { flavor, networks, floatingNetwork, volume } = this.settings.openstack;
     const { ownKey } = this.login;
     const base = this.bases.get(distribution.id);
-    const asked: Record<string, unknown> = { region: this.place, networks, ...this.section };
+    const asked: InputsOf<typeof contract.preflight> = { region: this.place, networks, ...this.section };
     if (flavor !== undefined) asked.flavor = flavor;
     if (floatingNetwork !== undefined) asked.floatingNetwork = floatingNetwork;
     if (volume) asked.volumeSize = volume.size;
@@ -133,10 +129,7 @@ export class OpenStackCloud implements Cloud {
     // An existing builder is resumed, or ended before another is made.
     if (this.occupied.has(distribution.id)) asked.occupied = true;
     if (ownKey?.name !== undefined) asked.keyPair = { name: ownKey.name, publicKey: ownKey.publicKey };
-    const { reached, ...preflight } = await call<Preflight & { reached: Reached }>(
-      "ci-images:rackspace:preflight",
-      asked,
-    );
+    const { reached, ...preflight } = await invoke(contract.preflight, asked);
     // All machines of a region are reached in the same way.
     const key = `rackspace from ${this.place} ${JSON.stringify(reached)}`;
     const sshFrom = await this.once.get(key, () => findSshFrom(this.settings, reached));
@@ -301,7 +294,7 @@ export class OpenStackCloud implements Cloud {
     return worker === undefined ? labels : { ...labels, worker };
   }
 
-  private identity({ name, recipe, distribution, worker }: ImageIdentity): ServerImageArgs {
+  private identity({ name, recipe, distribution, worker }: ImageIdentity): ArgsOf<typeof contract.ServerImage> {
     const { project, stack, place: region } = this;
     const properties = { ...this.settings.tags, ...this.settings.openstack.properties };
     const identity = { region, project, stack, distribution: distribution.id, recipe, name, properties };

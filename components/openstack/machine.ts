@@ -11,16 +11,12 @@ import type { ImageIdentity, Machine } from "../cloud.ts";
 import { declareHostKey, declareLoginKey, type OwnKey } from "../shared/login-key.ts";
 import type { OpenStackStack } from "./stack.ts";
 import type { Power } from "../stages.ts";
-import { Boot, Lease } from "./resources.ts";
+import type { AnswerOf } from "../../common/contract.ts";
+import type { preflight } from "./contract.ts";
+import { Lease, Reachable } from "./resources.ts";
 
-/** The result of a region's preflight; see components/openstack/provider/functions/preflight.ts. */
-export interface Preflight {
-  /** The flavor's id. */
-  flavor: string;
-  networks: { id: string; name: string }[];
-  floatingNetwork?: { id: string; name: string };
-  hasKeyPair: boolean;
-}
+/** What a region was found to have. */
+export type Preflight = Omit<AnswerOf<typeof preflight>, "reached">;
 
 /** What machines of one region share. */
 export interface MachineContext {
@@ -139,7 +135,7 @@ export function declareMachine(
     },
   );
   const address = reached.address ?? addressOf(server);
-  const boot = new Boot(
+  const ready = new Reachable(
     `${prefix}-boot`,
     {
       ...{
@@ -166,8 +162,8 @@ export function declareMachine(
   return {
     connection: {
       host: address,
-      port: boot.sshPort,
-      user: boot.sshUser,
+      port: ready.sshPort,
+      user: ready.sshUser,
       privateKey,
       hostKey: host.publicKey,
       ...(proxy && { proxy }),
@@ -175,7 +171,7 @@ export function declareMachine(
     loginUser: args.loginUser,
     instance: server.id,
     authorizedKey: publicKey,
-    ready: boot,
+    ready,
     settles: true,
     server: server.id,
     lease,

@@ -2,22 +2,15 @@
 import * as pulumi from "@pulumi/pulumi";
 import { UserError } from "../../common/user-error.ts";
 import { nearest } from "../../common/nearest.ts";
-import { call } from "../shared/invoke.ts";
+import { invoke } from "../shared/invoke.ts";
 import { readOwnKey } from "../shared/login-key.ts";
 import { Once } from "../shared/once.ts";
 import type { Opening } from "../open-clouds.ts";
 import type { Settings } from "../stack-settings.ts";
+import * as contract from "./contract.ts";
+import { OpenStackCloud } from "./cloud.ts";
 import type { OpenStackSettings } from "./settings.ts";
 import type { OpenStackStack } from "./stack.ts";
-import { OpenStackCloud } from "./cloud.ts";
-
-/** The result of `ci-images:rackspace:regions`; see components/openstack/provider/functions/lookups.ts. */
-interface Regions {
-  regions: string[];
-  usual?: string;
-  authUrl?: string;
-  notices: string[];
-}
 
 export const open: Opening = (settings, _projectDirectory, _state, once) => openOpenStack(settings, once);
 
@@ -48,7 +41,7 @@ export async function openOpenStack(all: Settings, once = new Once()): Promise<O
     process.env,
   );
   const { regions, usual, authUrl } = await once.get("rackspace regions", async () => {
-    const found = await call<Regions>("ci-images:rackspace:regions", {});
+    const found = await invoke(contract.regions, {});
     for (const notice of found.notices) void pulumi.log.info(notice);
     return found;
   });

@@ -50,6 +50,7 @@ export const builderIdentity = v.object({
   /** The public key that the bake logged in with. */
   loginKey: v.string(),
 });
+export type BuilderIdentity = v.InferOutput<typeof builderIdentity>;
 
 /** A bastion, as common/ssh-dial.mjs takes it. */
 export const proxy = v.strictObject({
@@ -214,3 +215,26 @@ export const ownAddress = functionContract("ci-images:index:ownAddress", {
 export const tunnelTools = functionContract("ci-images:index:tunnelTools", {
   inputs: { tunnel: v.picklist(["iap", "instance-connect", "session-manager"]) },
 });
+
+/** What a sweep takes in every cloud, beside where to look. */
+export const sweepInputs = {
+  project: v.string(),
+  /** Without it, leftovers of all stacks of the project. */
+  stack: v.optional(v.string()),
+  /** ISO 8601: what counts as the present; what expires before it is a leftover. */
+  now: v.optional(v.string()),
+  /** False only looks. */
+  remove: v.boolean(),
+};
+
+/** What a sweep says of a leftover, beside its kind and where it is. */
+export const leftover = {
+  /** What the cloud knows it by. */
+  id: v.string(),
+  /** What it is, for people. */
+  description: v.string(),
+  /** When it expired, ISO 8601; not all have an expiry. */
+  expired: v.optional(v.string()),
+  /** Why it could not be removed. */
+  problem: v.optional(v.string()),
+};

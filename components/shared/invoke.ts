@@ -17,8 +17,3 @@ export async function invoke<C extends FunctionContract>({ token }: C, args: Inp
     throw error;
   }
 }
-
-/** As {@link invoke}, for functions without a contract. */
-export async function call<T>(token: string, args: Record<string, unknown>): Promise<T> {
-  return (await invoke({ token, inputs: {}, answer: {} }, args as never)) as T;
-}

@@ -1,18 +1,24 @@
 // Handles on our own provider's resources, which have no SDK: each is made from its contract.
 import * as pulumi from "@pulumi/pulumi";
-import type { InputsOf, ResourceContract, StateOf } from "../../common/contract.ts";
+import type { InputsOf, ResourceContract, ValuesOf } from "../../common/contract.ts";
 
 /** A value that may contain outputs of other resources anywhere. */
 export type Given<T> = pulumi.Input<Parts<T>>;
 
 type Parts<T> = T extends object ? { [Key in keyof T]: Given<T[Key]> } : T;
 
-/** A handle: the class of a resource with the contract's inputs and state. */
+/** What this version puts into the state: all inputs and outputs. */
+type MadeOf<C extends ResourceContract> = InputsOf<C> & ValuesOf<C["outputs"]>;
+
+/** What a resource is declared with. */
+export type ArgsOf<C extends ResourceContract> = { [Name in keyof InputsOf<C>]: Given<InputsOf<C>[Name]> };
+
+/** What a handle is: the class of a resource. */
 export type OwnResource<C extends ResourceContract> = new (
   name: string,
-  args: { [Name in keyof InputsOf<C>]: Given<InputsOf<C>[Name]> },
+  args: ArgsOf<C>,
   options?: pulumi.CustomResourceOptions,
-) => pulumi.CustomResource & { readonly [Name in keyof StateOf<C>]-?: pulumi.Output<StateOf<C>[Name]> };
+) => pulumi.CustomResource & { readonly [Name in keyof MadeOf<C>]-?: pulumi.Output<MadeOf<C>[Name]> };
 
 /** Makes a handle. */
 export function ownResource<C extends ResourceContract>({ token, inputs, outputs }: C): OwnResource<C> {

@@ -25,8 +25,8 @@ export interface FirstAnswer {
   lookAt: string;
   /** Whether the machine can still come up: its present state, or why not. Asked whenever nobody answered. */
   state(): Promise<Exclude<Seen<never>, { done: never }>>;
-  /** What the machine wrote on its serial console so far. */
-  console(): Promise<string>;
+  /** What the machine wrote on its serial console so far, if anything. */
+  console(): Promise<string | undefined>;
 }
 
 /**
@@ -73,15 +73,18 @@ export function wayLook(machine: Awaited, patience: number, { progress }: Contex
 
 /** @returns what to tell the user: where the console is, or why it is not there. */
 async function saveConsole(machine: FirstAnswer): Promise<string> {
-  let text: string;
+  let text: string | undefined;
   try {
     text = await machine.console();
   } catch (error) {
     return `its console could not be read: ${(error as Error).message}`;
   }
+  if (text === undefined) return "it has printed nothing on its console";
   const folder = join((await places()).root, "consoles");
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, `${machine.name}.log`);
   await writeFile(file, text, { mode: 0o600 });
-  return `its console was saved in ${file}`;
+  const lines = text.trimEnd().split(/\r?\n/);
+  const said = text.trim() ? `${lines.length} lines; the last one: ${JSON.stringify(lines.at(-1)!.trim())}` : "empty";
+  return `its console (${said}) was saved in ${file}`;
 }

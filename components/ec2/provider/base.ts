@@ -1,35 +1,12 @@
 // Base images: the newest AMI of an owner whose name matches a pattern, or the one named by an SSM parameter.
 import type { Image } from "@aws-sdk/client-ec2";
 import { distance } from "fastest-levenshtein";
+import type { AnswerOf, InputsOf } from "../../../common/contract.ts";
 import { UserError } from "../../../common/user-error.ts";
+import type { resolveBase } from "../contract.ts";
 import { asking, ec2, errorCode, ssm } from "./client.ts";
 
-/** Where to look. */
-export type BaseSource =
-  /** This AMI and no other. */
-  | { id: string }
-  /** What the parameter's value names. */
-  | { parameter: string }
-  /** The newest of the owner's whose name matches; `*` and `?` are wildcards. */
-  | { owner: string; name: string };
-
-export interface BaseQuery {
-  region: string;
-  /** The distribution's id, for messages. */
-  distribution: string;
-  architecture: "amd64" | "arm64";
-  source: BaseSource;
-}
-
-/** A base image; the properties are those of components/cloud.ts. */
-export interface FoundBase {
-  /** The AMI's id. */
-  id: string;
-  /** Its name. */
-  description: string;
-  /** Warns that it is deprecated. */
-  notice?: string;
-}
+type BaseQuery = InputsOf<typeof resolveBase>;
 
 const architectures = { amd64: "x86_64", arm64: "arm64" } as const;
 
@@ -37,7 +14,7 @@ const architectures = { amd64: "x86_64", arm64: "arm64" } as const;
  * Finds the base image.
  * @throws UserError that says what was looked for and where, and lists similar names.
  */
-export async function findBase(query: BaseQuery): Promise<FoundBase> {
+export async function findBase(query: BaseQuery): Promise<AnswerOf<typeof resolveBase>> {
   const { region, distribution, source } = query;
   return asking(`looking for the base image of ${distribution} in ${region}`, async () => {
     const image = await find(query);

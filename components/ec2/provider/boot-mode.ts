@@ -1,9 +1,7 @@
 // How machines boot from an image. An AMI inherits the boot mode of its builder's base image; CreateImage can't change
 // it. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ami-boot.html
 import type { Image, InstanceTypeInfo } from "@aws-sdk/client-ec2";
-
-/** In AWS's terms; `uefi-preferred` uses UEFI if the instance type supports it, else BIOS. */
-export type BootMode = "uefi" | "legacy-bios" | "uefi-preferred";
+import type { BootMode } from "../contract.ts";
 
 /** An image's boot mode; if it has none, the default of its architecture (Graviton, or Intel and AMD). */
 export function bootModeOf({ BootMode, Architecture }: Image): BootMode {

@@ -2,28 +2,16 @@
 import { tagKey, tagNames } from "../facts/tags.ts";
 import { cloudLabels, parseExpiry } from "../../../common/labels.ts";
 import { ec2Labels } from "../facts/labels.ts";
+import type { AnswerOf, InputsOf } from "../../../common/contract.ts";
+import type { sweep } from "../contract.ts";
 import type { Context } from "../../../provider/resource.ts";
 import { ec2 } from "./client.ts";
 import { removeImage, removeSnapshot } from "./images.ts";
 import { dropMachine } from "./machines.ts";
 import { findImages, findInstances, findSnapshots, snapshotsOf, tagFilters, tagsOf } from "./tagged-resources.ts";
 
-/** Whose leftovers to look for. */
-export interface Owner {
-  project: string;
-  /** If missing, those of all stacks of the project. */
-  stack?: string;
-}
-
-export interface Leftover {
-  kind: "machine" | "image" | "snapshot";
-  /** A machine's name (its instance, disks, key pair and security group go with it), an AMI's or a snapshot's id. */
-  id: string;
-  /** What it is, for people. */
-  description: string;
-  /** When it expired, ISO 8601; a snapshot whose image was deleted has no expiry. */
-  expired?: string;
-}
+type Owner = Pick<InputsOf<typeof sweep>, "project" | "stack">;
+type Leftover = Omit<AnswerOf<typeof sweep>["leftovers"][number], "region">;
 
 /**
  * Finds leftovers.

@@ -1,7 +1,7 @@
 // Waits for an EC2 machine to answer by SSH, and watches the machine meanwhile. If AWS ends the instance (no capacity,
 // a key it may not use, spot), fails at once with AWS's reason. If it hangs, saves the console.
 import type { Context } from "../../../provider/resource.ts";
-import type { Proxy } from "../../../provider/kit/proxy.ts";
+import type { Proxy } from "../../shared/contract.ts";
 import { waitForAnswer } from "../../../provider/kit/saved-console.ts";
 import { ec2, errorCode } from "./client.ts";
 import { stateReason } from "./machines.ts";

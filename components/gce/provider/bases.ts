@@ -2,30 +2,10 @@
 // name can be reused.
 import { distance } from "fastest-levenshtein";
 import { UserError } from "../../../common/user-error.ts";
+import type { BaseSource, FoundBase } from "../contract.ts";
 import type { Compute } from "./compute.ts";
 import { ComputeError } from "./errors.ts";
 import type { Image } from "./types.ts";
-
-/** Where to look. */
-export type BaseSource =
-  | { kind: "family"; project: string; family: string }
-  /** @property image A name in `project`. */
-  | { kind: "image"; project: string; image: string };
-
-export interface FoundBase {
-  /** `projects/P/global/images/NAME@NUMBER`: decides the content. */
-  id: string;
-  /** For people: the image's name and its project. */
-  description: string;
-  /** A notice for the user. */
-  notice?: string;
-  /** The source of a disk: `projects/P/global/images/NAME`. */
-  image: string;
-  /** Guest OS features: `UEFI_COMPATIBLE`, ... */
-  features: string[];
-  /** The smallest disk that fits it, in GB. */
-  sizeGb: number;
-}
 
 /** The API's names of our architectures. */
 const architectures = { amd64: "X86_64", arm64: "ARM64" } as const;

@@ -1,5 +1,7 @@
 // Expired leftovers of our machines in a project, for the sweep: no lease or state may know of them any more.
 import { cloudLabels, labelKey, parseExpiry } from "../../../common/labels.ts";
+import type { AnswerOf, InputsOf } from "../../../common/contract.ts";
+import type { sweep } from "../contract.ts";
 import { gceLabels } from "../facts/labels.ts";
 import { unpackFacts } from "../../../common/image-facts.ts";
 import { readRule } from "../facts/rule-description.ts";
@@ -8,21 +10,8 @@ import type { Bucket } from "./storage.ts";
 import { limits, marks } from "./machines.ts";
 import { labelFilter, nameOf, type Disk, type Image, type Instance } from "./types.ts";
 
-/** Whose leftovers: Pulumi's project and stack. */
-export interface Owner {
-  project: string;
-  stack: string;
-}
-
-/** Something of ours that has expired. */
-export interface Leftover {
-  kind: "instance" | "disk" | "image" | "firewall rule" | "object";
-  /** The path below the project; of an object, its name in the bucket. */
-  id: string;
-  name: string;
-  /** When it expired, ISO 8601. */
-  expired: string;
-}
+type Owner = Pick<InputsOf<typeof sweep>, "project" | "stack">;
+type Leftover = Omit<AnswerOf<typeof sweep>["leftovers"][number], "place">;
 
 /**
  * Finds leftovers, in the order of removal. A verified image is none, however old. An image's expiry is in its

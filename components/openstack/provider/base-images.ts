@@ -4,17 +4,8 @@
 import { distance } from "fastest-levenshtein";
 import { labelKey } from "../../../common/labels.ts";
 import { openstackLabels } from "../facts/labels.ts";
+import type { BaseDescription } from "../contract.ts";
 import type { Image } from "./images.ts";
-
-/** How to recognize a distribution's base image. */
-export interface BaseDescription {
-  /** For each fact that a name must state, the words that can state it: `[["debian"], ["12", "bookworm"]]`. */
-  needed: string[][];
-  /** More words that may be in a name: `bookworm`, `lts`. Numbers are always allowed. */
-  words: string[];
-  /** Values of Glance's common properties; they decide if no name matches. */
-  properties: { os_distro: string[]; os_version: string[] };
-}
 
 export type Architecture = "amd64" | "arm64";
 

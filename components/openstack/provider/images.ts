@@ -1,4 +1,6 @@
-// Glance images: finding, marking and deleting them. https://docs.openstack.org/api-ref/image/v2/
+// Images of Glance: finding, marking and dropping them. https://docs.openstack.org/api-ref/image/v2/
+import type { PlanDescription } from "../../../provision/plan/explain.ts";
+import type { BuilderIdentity } from "../../shared/contract.ts";
 import { labelKey, type Labels } from "../../../common/labels.ts";
 import { openstackLabels } from "../facts/labels.ts";
 import type { Region } from "./region.ts";
@@ -124,14 +126,14 @@ export async function dropUnproven(region: Region, machine: string): Promise<voi
   for (const image of await imagesWith(region, { machine })) if (!isProven(image)) await dropImage(region, image.id);
 }
 
-/** What the recipe hash was made from, as noted on the image. */
-export function planOf(image: Image): unknown {
+/** What the recipe hash was made of, as it was noted. */
+export function planOf(image: Image): PlanDescription | undefined {
   return parsed(image, planKey);
 }
 
-/** The builder's identity, as noted on the image. */
-export function builderOf<T>(image: Image): T | undefined {
-  return parsed<T>(image, builderKey);
+/** What the builder was, as it was noted. Nothing is known of one of an image that others have changed. */
+export function builderOf(image: Image): BuilderIdentity {
+  return parsed<BuilderIdentity>(image, builderKey) ?? ({} as BuilderIdentity);
 }
 
 /** The value of one of our labels on the image. */

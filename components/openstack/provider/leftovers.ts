@@ -1,28 +1,16 @@
 // Expired leftovers of our machines in a region, for the sweep: no lease or state may know of them any more.
 import { labelKey, parseExpiry } from "../../../common/labels.ts";
+import type { AnswerOf, InputsOf } from "../../../common/contract.ts";
+import type { sweep } from "../contract.ts";
 import { openstackLabels } from "../facts/labels.ts";
 import { distributions } from "../../../provision/distributions.ts";
 import { dropImage, imagesWith, isProven } from "./images.ts";
 import type { Region } from "./region.ts";
 import { endServer, listServers, serversWith, type Server } from "./servers.ts";
 
-/** Whose leftovers. */
-export interface Owner {
-  project: string;
-  stack: string;
-}
-
-export type LeftoverKind = "server" | "image" | "key pair" | "floating address" | "port" | "security group";
-
-/** Something of ours that has expired. */
-export interface Leftover {
-  kind: LeftoverKind;
-  /** The id; for a key pair, its name. */
-  id: string;
-  name: string;
-  /** When it expired, ISO 8601. */
-  expired: string;
-}
+type Owner = Pick<InputsOf<typeof sweep>, "project" | "stack">;
+type Leftover = Omit<AnswerOf<typeof sweep>["leftovers"][number], "region">;
+type LeftoverKind = Leftover["kind"];
 
 interface Named {
   id: string;

@@ -24,7 +24,9 @@ import { ec2Survey } from "../../../components/ec2/provider/functions/survey.ts"
 import type { Context } from "../../../provider/resource.ts";
 import { failedImages, imageLease } from "../../../components/ec2/provider/resources/image-lease.ts";
 import { adoptedImage, ec2Promotion, imageAttributes } from "../../../components/ec2/provider/resources/image.ts";
-import { ec2Lease, type Ec2LeaseState } from "../../../components/ec2/provider/resources/lease.ts";
+import type { StateOf } from "../../../common/contract.ts";
+import type { Lease } from "../../../components/ec2/contract.ts";
+import { ec2Lease } from "../../../components/ec2/provider/resources/lease.ts";
 import { market } from "../../../components/ec2/provider/resources/market.ts";
 import { ec2Reachable } from "../../../components/ec2/provider/resources/reachable.ts";
 import { ec2Retirement, ec2SealMark, ec2Stop } from "../../../components/ec2/provider/resources/steps.ts";
@@ -40,6 +42,8 @@ const images = [
   { ...debian, ami_id: "ami-00000002", name: "debian-12-amd64-20260901-2", creation_date: "2026-09-01T00:00:00.000Z" },
   { ...debian, ami_id: "ami-00000003", name: "debian-13-amd64-20260902-3", creation_date: "2026-09-02T00:00:00.000Z" },
 ];
+
+type Ec2LeaseState = StateOf<typeof Lease>;
 
 describe("EC2 through our provider", function () {
   // The first run installs moto.
@@ -63,7 +67,9 @@ describe("EC2 through our provider", function () {
   });
 
   const owner = { project: "ci-images", stack: "test", distribution: "debian12" };
-  const labels = { ...owner, recipe: "a".repeat(64), role: "builder" };
+  const labels = { ...owner, recipe: "a".repeat(64), role: "builder" as const };
+  const madeWith = { instanceType: "t3.small", spot: false, vpc: "vpc-1", subnet: "subnet-1", publicAddress: true };
+  const made = { ...madeWith, disk: { size: 8, encrypted: false }, tags: {} };
   const lease = (more: Partial<typeof labels> = {}) =>
     ec2Lease.create(
       {
@@ -74,7 +80,7 @@ describe("EC2 through our provider", function () {
         open: false,
         recorded: false,
         power: "on",
-        madeWith: {},
+        madeWith: made,
       },
       context,
     );
@@ -272,7 +278,7 @@ describe("EC2 through our provider", function () {
   it("a lease is replaced if it expired, or if its machine is gone or sealing was interrupted", async () => {
     const { id, outputs } = await lease();
     assert.equal(await ec2Lease.drift!(id, outputs), "replace", "no machine yet");
-    const wanted = { ...outputs, recorded: true, power: "on" as const, madeWith: {} };
+    const wanted = { ...outputs, recorded: true, power: "on" as const, madeWith: made };
     const instance = await machine(outputs);
     assert.equal(await ec2Lease.drift!(id, { ...outputs, deadline: "2020-01-01T00:00:00Z" }), "replace");
     await ec2SealMark.create({ region, machine: outputs.machine, instance }, context);
@@ -529,7 +535,7 @@ describe("EC2 through our provider", function () {
       ...state,
       recorded: true,
       power,
-      madeWith: {},
+      madeWith: made,
     });
 
     it("keeps its lease if it can be started again, and loses it if only AWS could start it", async () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { packFacts } from "../../../common/image-facts.ts";
 import { cloudLabels } from "../../../common/labels.ts";
 import { gceLabels } from "../../../components/gce/facts/labels.ts";
-import type { BaseSource } from "../../../components/gce/provider/bases.ts";
+import type { BaseSource } from "../../../components/gce/contract.ts";
 import {
   gceAccount,
   gcePreflight,

@@ -5,22 +5,23 @@ import { gceLabels } from "../../../components/gce/facts/labels.ts";
 import { UserError } from "../../../common/user-error.ts";
 import { gceClearing } from "../../../components/gce/provider/resources/clearing.ts";
 import { gceFamily, gcePromotion } from "../../../components/gce/provider/resources/image-marks.ts";
-import { gceLease, type LeaseState } from "../../../components/gce/provider/resources/lease.ts";
-import {
-  gceDiskDrop,
-  gceRetirement,
-  gceSealMark,
-  gceTrialRetirement,
-} from "../../../components/gce/provider/resources/steps.ts";
+import type { StateOf } from "../../../common/contract.ts";
+import type { Lease } from "../../../components/gce/contract.ts";
+import { gceLease } from "../../../components/gce/provider/resources/lease.ts";
+import { gceDiskDrop, gceStop, gceSealMark, gceRetirement } from "../../../components/gce/provider/resources/steps.ts";
 import type { GceApi } from "../../test-cloud/gce-api.ts";
 import { stopInstance } from "../../test-cloud/gce/machines.ts";
 import { create, insert, labels, makeMachine, watching, withGce } from "./support.ts";
 
 const place = { project: "bakery", zone: "here-a" };
-const lease = { ...place, prefix: "worker", labels, lifetime: 600, madeWith: {}, recorded: true, runs: true };
+const madeWith = {
+  ...{ machineType: "e2-small", diskSize: 12, diskType: "pd-standard", network: "default", publicAddress: true },
+  ...{ networkTags: [], spot: false, secureBoot: false, tags: {} },
+};
+const lease = { ...place, prefix: "worker", labels, lifetime: 600, madeWith, recorded: true, runs: true };
 
 /** A lease, and its machine as the official provider would make it. */
-async function leased(api: GceApi, image?: string): Promise<LeaseState & { instance: string }> {
+async function leased(api: GceApi, image?: string): Promise<StateOf<typeof Lease> & { instance: string }> {
   const { outputs } = await create(gceLease, { ...lease, ...(image && { image }) });
   const instance = await makeMachine(api, outputs.machine, { labels: cloudLabels(gceLabels, labels) });
   return { ...outputs, instance };
@@ -83,7 +84,7 @@ describe("a lease on gce", () => {
       const { images } = api.project("bakery");
       const make = async (changes: object) => {
         const state = await leased(api, "worker-1");
-        await create(gceRetirement, stepOf(state));
+        await create(gceStop, stepOf(state));
         await makeImage(api, state.machine, changes);
         await gceLease.delete!("", state, watching());
         const left = images.has("worker-1");
@@ -108,15 +109,15 @@ describe("a lease on gce", () => {
 
   it("keeps what its machine was made with, even if the settings have changed", () =>
     withGce(async () => {
-      const { outputs } = await create(gceLease, { ...lease, madeWith: { spot: true } });
-      assert.deepEqual(outputs.madeWith, { spot: true });
-      assert.ok(!gceLease.replaceOn.includes("madeWith"));
+      const { outputs } = await create(gceLease, { ...lease, madeWith: { ...madeWith, spot: true } });
+      assert.deepEqual(outputs.madeWith, { ...madeWith, spot: true });
+      assert.ok(!gceLease.contract.replaceOn.includes("madeWith"));
       assert.ok(!("update" in gceLease));
     }));
 
   it("is replaced once its machine vanished or its sealing was interrupted, but not while the bake can continue", () =>
     withGce(async (api) => {
-      const drift = (state: LeaseState) => gceLease.drift!("", state);
+      const drift = (state: StateOf<typeof Lease>) => gceLease.drift!("", state);
       const state = await leased(api);
       assert.equal(await drift(state), "none");
       assert.equal(await drift({ ...state, deadline: new Date(0).toISOString() }), "replace");
@@ -124,7 +125,7 @@ describe("a lease on gce", () => {
       assert.equal(unrecorded, "replace", "it is in the way of the one that is to be made");
       await create(gceSealMark, stepOf(state));
       assert.equal(await drift(state), "replace");
-      await create(gceRetirement, stepOf(state));
+      await create(gceStop, stepOf(state));
       assert.equal(await drift(state), "none", "the disk of a machine that was stopped cleanly is enough");
       assert.equal(await gceLease.drift!("", state, { ...lease, open: true }), "replace", "nobody can log in to it");
       assert.equal(
@@ -144,7 +145,7 @@ describe("the end of a builder on gce", () => {
       api.hypervisor.stop = async ({ name }) => void stopped.push(name);
       const state = await leased(api);
       await assert.rejects(makeImage(api, state.machine), /resourceInUseByAnotherResource/);
-      await create(gceRetirement, stepOf(state));
+      await create(gceStop, stepOf(state));
       const { instances, disks } = api.project("bakery");
       assert.deepEqual([stopped, instances.size], [[state.machine], 0]);
       assert.deepEqual([...disks.keys()], [`here-a/${state.machine}`]);
@@ -162,12 +163,9 @@ describe("the end of a builder on gce", () => {
         status: 400,
         message: "not yet",
       });
-      await assert.rejects(
-        create(gceRetirement, stepOf(state)),
-        /deleting instance .*not yet \(400, RESOURCE_NOT_READY\)/,
-      );
-      await create(gceRetirement, stepOf(state));
-      await create(gceRetirement, stepOf(state));
+      await assert.rejects(create(gceStop, stepOf(state)), /deleting instance .*not yet \(400, RESOURCE_NOT_READY\)/);
+      await create(gceStop, stepOf(state));
+      await create(gceStop, stepOf(state));
       assert.equal(api.project("bakery").instances.size, 0);
     }));
 
@@ -175,7 +173,7 @@ describe("the end of a builder on gce", () => {
     withGce(async (api) => {
       const state = await leased(api);
       api.faults.fail({ matches: /^DELETE .*instances/, reason: "RESOURCE_NOT_READY", status: 400 });
-      await assert.rejects(create(gceRetirement, stepOf(state)));
+      await assert.rejects(create(gceStop, stepOf(state)));
       api.project("bakery").instances.get(`here-a/${state.machine}`)!.status = "RUNNING";
       await assert.rejects(create(gceRetirement, stepOf(state)), /started again after sealing/);
       assert.equal(await gceLease.drift!("", state), "replace");
@@ -188,7 +186,7 @@ describe("the end of a builder on gce", () => {
       const drift = () => gceClearing.drift!("", wanted);
       assert.deepEqual([await drift(), (await create(gceClearing, wanted)).lines], ["none", []]);
       const state = await leased(api);
-      await create(gceRetirement, stepOf(state));
+      await create(gceStop, stepOf(state));
       api.faults.imageEnds.push("FAILED");
       await assert.rejects(makeImage(api, state.machine), /Creating image .* failed/);
       await assert.rejects(makeImage(api, state.machine), /alreadyExists/);
@@ -208,7 +206,7 @@ describe("the end of a builder on gce", () => {
     withGce(async (api) => {
       const wanted = { project: "bakery", image: "worker-1", instance: "1" };
       const state = await leased(api);
-      await create(gceRetirement, stepOf(state));
+      await create(gceStop, stepOf(state));
       const told = async (fail: () => void) => {
         const context = watching();
         const { meanwhile } = await gceClearing.create(wanted, context);
@@ -233,11 +231,11 @@ describe("the end of a builder on gce", () => {
   it("is refused if the disk would be deleted with the instance, or the machine vanished before it was stopped", () =>
     withGce(async (api) => {
       const instance = await makeMachine(api, "hasty", { autoDelete: true });
-      await assert.rejects(create(gceRetirement, { ...place, machine: "hasty", instance }), /autoDelete/);
+      await assert.rejects(create(gceStop, { ...place, machine: "hasty", instance }), /autoDelete/);
       assert.equal(api.project("bakery").instances.size, 1);
       const state = await leased(api);
       api.project("bakery").instances.delete(`here-a/${state.machine}`);
-      await assert.rejects(create(gceRetirement, stepOf(state)), /gone before it was stopped.*run `pulumi up` again/);
+      await assert.rejects(create(gceStop, stepOf(state)), /gone before it was stopped.*run `pulumi up` again/);
     }));
 
   it("reports id, state, time waited and where to look if the machine does not stop in time", () =>
@@ -250,7 +248,7 @@ describe("the end of a builder on gce", () => {
       api.hypervisor.stop = () => new Promise<void>((resolve) => (release = resolve));
       try {
         await assert.rejects(
-          create(gceRetirement, stepOf(state)),
+          create(gceStop, stepOf(state)),
           (error: Error) =>
             error instanceof UserError &&
             /stopping instance worker-\w+ \(operation operation-\d+\), waited \d+ s/.test(error.message) &&
@@ -267,7 +265,7 @@ describe("the end of a builder on gce", () => {
   it("of a trial deletes its disk, too", () =>
     withGce(async (api) => {
       const instance = await makeMachine(api, "trial", { autoDelete: true });
-      await create(gceTrialRetirement, { ...place, machine: "trial", instance });
+      await create(gceRetirement, { ...place, machine: "trial", instance });
       assert.ok(api.project("bakery").isClean);
     }));
 });

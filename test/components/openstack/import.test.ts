@@ -1,4 +1,5 @@
 // Images of this computer uploaded to Glance, against the fake one: what is made, and what is left when something goes wrong.
+import type { PlanDescription } from "../../../provision/plan/explain.ts";
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -8,7 +9,9 @@ import { labelKey } from "../../../common/labels.ts";
 import { openstackLabels } from "../../../components/openstack/facts/labels.ts";
 import { sweep } from "../../../components/openstack/provider/functions/sweep.ts";
 import { importLease } from "../../../components/openstack/provider/resources/import-lease.ts";
-import { serverImage, type ServerImageInputs } from "../../../components/openstack/provider/resources/server-image.ts";
+import type { InputsOf } from "../../../common/contract.ts";
+import type { ServerImage } from "../../../components/openstack/contract.ts";
+import { serverImage } from "../../../components/openstack/provider/resources/server-image.ts";
 import { promotion } from "../../../components/openstack/provider/resources/steps.ts";
 import { makeStoredImage } from "../local/stored-image.ts";
 import { cloudForEachTest, labels, testContext } from "./support.ts";
@@ -42,10 +45,18 @@ describe("an image imported into OpenStack", () => {
       )
     ).outputs;
   const { project, stack, distribution, recipe } = labels;
-  const inputs = async (changes: object = {}): Promise<ServerImageInputs> => {
+  const inputs = async (changes: object = {}): Promise<InputsOf<typeof ServerImage>> => {
     const { machine, expires } = await leased();
     const defaults = { os_distro: "debian", hw_disk_bus: "virtio" };
-    const importing = { folder, machine, base: "base", expires, plan: { recipe }, format: "qcow2" as const, defaults };
+    const importing = {
+      folder,
+      machine,
+      base: "base",
+      expires,
+      plan: { recipe } as PlanDescription,
+      format: "qcow2" as const,
+      defaults,
+    };
     const identity = { region, project, stack, distribution, recipe, name: "worker" };
     return { ...identity, properties: { hw_disk_bus: "scsi" }, importing: { ...importing, ...changes } };
   };

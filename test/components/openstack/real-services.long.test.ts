@@ -1,5 +1,6 @@
 // Logging in, images and imports against OpenStack's own Keystone and Glance. They are some 300 MB of packages and take minutes to
 // install the first time. The other tests have a fake that answers in the same way.
+import type { PlanDescription } from "../../../provision/plan/explain.ts";
 import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -143,7 +144,7 @@ describe("OpenStack's own Keystone and Glance", function () {
     const image = (await images.findImage(place(), id))!;
     assert.deepEqual([image.team, image["with/slash~"], image.ci_images_machine], ["qa", undefined, undefined]);
     assert.ok(images.isProven(image));
-    assert.equal((images.planOf(image) as { modules: string }).modules.length, 20_000);
+    assert.equal((images.planOf(image) as unknown as { modules: string }).modules.length, 20_000);
     assert.deepEqual((await serverImage.read!(id, changed, testContext()))!.properties, { team: "qa" });
   });
 
@@ -198,7 +199,15 @@ describe("OpenStack's own Keystone and Glance", function () {
         context,
       );
       const { machine, expires } = lease.outputs;
-      const importing = { folder, machine, base: "b", expires, plan: {}, format, defaults: { hw_disk_bus: "virtio" } };
+      const importing = {
+        folder,
+        machine,
+        base: "b",
+        expires,
+        plan: {} as PlanDescription,
+        format,
+        defaults: { hw_disk_bus: "virtio" },
+      };
       return serverImage.create({ region, ...own, name: "worker", properties: {}, importing }, context);
     }
 

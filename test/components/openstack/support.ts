@@ -1,8 +1,9 @@
 // A fake OpenStack for one test, with this process's environment pointing at it.
+import type { PlanDescription } from "../../../provision/plan/explain.ts";
 import type { Context } from "../../../provider/resource.ts";
 import { formatExpiry } from "../../../common/labels.ts";
-import type { LeaseInputs } from "../../../components/openstack/provider/resources/lease.ts";
-import type { ServerImageInputs } from "../../../components/openstack/provider/resources/server-image.ts";
+import type { InputsOf } from "../../../common/contract.ts";
+import type { Lease, ServerImage } from "../../../components/openstack/contract.ts";
 import {
   startOpenStack,
   type OpenStackApi,
@@ -54,12 +55,15 @@ export const labels = {
   base: "base-id",
 };
 
-export function leaseInputs(changes: Partial<LeaseInputs> = {}): LeaseInputs {
+export function leaseInputs(changes: Partial<InputsOf<typeof Lease>> = {}): InputsOf<typeof Lease> {
   return { region: "RegionOne", prefix: "ci-images-rackspace-debian12", labels, tags: {}, lifetime: 3600, ...changes };
 }
 
 /** What a ServerImage made from `server` takes. */
-export function imageInputs(server: Server, changes: Partial<ServerImageInputs> = {}): ServerImageInputs {
+export function imageInputs(
+  server: Server,
+  changes: Partial<InputsOf<typeof ServerImage>> = {},
+): InputsOf<typeof ServerImage> {
   const { project, stack, distribution, recipe } = labels;
   return {
     ...{ region: "RegionOne", project, stack, distribution, recipe, name: "worker", properties: { team: "ci" } },
@@ -68,7 +72,7 @@ export function imageInputs(server: Server, changes: Partial<ServerImageInputs> 
       machine: server.name,
       base: "base-id",
       expires: formatExpiry(new Date()),
-      plan: { recipe },
+      plan: { recipe } as PlanDescription,
       builder: { machineId: "1".repeat(32), hostKeys: [], loginKey: "ssh-ed25519 AAAA" },
     },
     ...changes,

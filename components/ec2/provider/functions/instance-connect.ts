@@ -2,30 +2,19 @@
 // few, and they take minutes to make.
 import { UserError } from "../../../../common/user-error.ts";
 import { asking, ec2 } from "../client.ts";
-import type { FunctionType } from "../../../../provider/from-schema.ts";
+import { instanceConnect } from "../../contract.ts";
+import { answer } from "../../../../provider/resource.ts";
 
-interface Endpoint {
-  /** Its security groups, which machines must let in. */
-  groups: string[];
-  /** True if machines see the caller's address rather than the endpoint's. */
-  preservesClientIp: boolean;
-}
-
-/** `ci-images:ec2:instanceConnect`: finds the endpoint. */
-export const ec2InstanceConnect: FunctionType<{ region: string; vpc: string }, Endpoint> = {
-  token: "ci-images:ec2:instanceConnect",
-  async call({ region, vpc }) {
-    const client = await ec2(region);
-    const { InstanceConnectEndpoints = [] } = await asking(
-      `looking for an Instance Connect Endpoint in ${region}`,
-      () => client.describeInstanceConnectEndpoints({ Filters: [{ Name: "vpc-id", Values: [vpc] }] }),
-    );
-    const found = InstanceConnectEndpoints.find(({ State }) => State === "create-complete");
-    if (found) return { groups: found.SecurityGroupIds ?? [], preservesClientIp: found.PreserveClientIp ?? false };
-    throw new UserError({
-      where: "stack setting ci-images:ec2.tunnel",
-      found: `instance-connect, and ${vpc} in ${region} has no EC2 Instance Connect Endpoint that is ready`,
-      cure: `aws ec2 create-instance-connect-endpoint --region ${region} --subnet-id SUBNET, once for the VPC`,
-    });
-  },
-};
+export const ec2InstanceConnect = answer(instanceConnect, async ({ region, vpc }) => {
+  const client = await ec2(region);
+  const { InstanceConnectEndpoints = [] } = await asking(`looking for an Instance Connect Endpoint in ${region}`, () =>
+    client.describeInstanceConnectEndpoints({ Filters: [{ Name: "vpc-id", Values: [vpc] }] }),
+  );
+  const found = InstanceConnectEndpoints.find(({ State }) => State === "create-complete");
+  if (found) return { groups: found.SecurityGroupIds ?? [], preservesClientIp: found.PreserveClientIp ?? false };
+  throw new UserError({
+    where: "stack setting ci-images:ec2.tunnel",
+    found: `instance-connect, and ${vpc} in ${region} has no EC2 Instance Connect Endpoint that is ready`,
+    cure: `aws ec2 create-instance-connect-endpoint --region ${region} --subnet-id SUBNET, once for the VPC`,
+  });
+});

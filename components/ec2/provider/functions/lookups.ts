@@ -1,76 +1,41 @@
 // Queries that the program makes to EC2 before it declares anything.
 import type { _InstanceType } from "@aws-sdk/client-ec2";
 import { UserError } from "../../../../common/user-error.ts";
-import { findBase, type BaseQuery, type FoundBase } from "../base.ts";
+import { findBase } from "../base.ts";
 import { asking, configuredRegion, ec2, errorCode, isGone } from "../client.ts";
-import { bootModeOf, bootsIn, type BootMode } from "../boot-mode.ts";
+import { bootModeOf, bootsIn } from "../boot-mode.ts";
 import { checkDefaultEncryption } from "../default-encryption.ts";
 import { defaultSubnets } from "../subnets.ts";
 import { findImage } from "../tagged-resources.ts";
-import type { FunctionType } from "../../../../provider/from-schema.ts";
+import type { AnswerOf, InputsOf } from "../../../../common/contract.ts";
+import * as contract from "../../contract.ts";
+import { answer } from "../../../../provider/resource.ts";
 import { ec2Survey } from "./survey.ts";
 import { ec2InstanceConnect } from "./instance-connect.ts";
 import { ec2Sweep } from "./sweep.ts";
 
-/** `ci-images:ec2:configuredRegion`: the region of the AWS configuration. */
-export const ec2Region: FunctionType<object, { region: string }> = {
-  token: "ci-images:ec2:configuredRegion",
-  call: async () => ({ region: await configuredRegion() }),
-};
+export const ec2Region = answer(contract.configuredRegion, async () => ({ region: await configuredRegion() }));
 
-/** `ci-images:ec2:resolveBase`: finds a base image. */
-export const ec2ResolveBase: FunctionType<BaseQuery, FoundBase> = {
-  token: "ci-images:ec2:resolveBase",
-  call: (query) => findBase(query),
-};
+export const ec2ResolveBase = answer(contract.resolveBase, (query) => findBase(query));
 
-interface PreflightInputs {
-  region: string;
-  instanceType: string;
-  architecture: "amd64" | "arm64";
-  subnet?: string;
-  securityGroup?: string;
-  /** The user's key pair, which must exist. */
-  keyName?: string;
-  /** Whether disks are to be encrypted; if false, checks whether they will be anyway. */
-  encrypted: boolean;
-  /** Regions that get copies of the image. */
-  copyTo: string[];
-  /** Whether others will launch the image. */
-  isShared: boolean;
-  /** How machines should boot from the image. */
-  bootMode?: BootMode;
-  /** The base image, which determines the boot mode; undefined for an image that was baked elsewhere. */
-  base?: string;
-}
+export const ec2Preflight = answer(contract.preflight, async (inputs) => {
+  const { region } = inputs;
+  return asking(`preparing a bake in ${region}`, async () => {
+    // First: where there is no such type, there is no zone that has it.
+    await checkType(inputs);
+    const [place, notices] = await Promise.all([
+      findPlace(inputs),
+      inputs.encrypted ? [] : checkDefaultEncryption([region, ...inputs.copyTo], inputs.isShared),
+      checkKeyName(inputs),
+      checkBootMode(inputs),
+    ]);
+    return { ...place, notices };
+  });
+});
 
-/** `ci-images:ec2:preflight`: refuses a bake that can't succeed, and reports where it will run. */
-export const ec2Preflight: FunctionType<PreflightInputs, Place & { notices: string[] }> = {
-  token: "ci-images:ec2:preflight",
-  async call(inputs) {
-    const { region } = inputs;
-    return asking(`preparing a bake in ${region}`, async () => {
-      // First: no zone has a type that doesn't exist.
-      await checkType(inputs);
-      const [place, notices] = await Promise.all([
-        findPlace(inputs),
-        inputs.encrypted ? [] : checkDefaultEncryption([region, ...inputs.copyTo], inputs.isShared),
-        checkKeyName(inputs),
-        checkBootMode(inputs),
-      ]);
-      return { ...place, notices };
-    });
-  },
-};
-
+type PreflightInputs = InputsOf<typeof contract.preflight>;
 /** Where machines will be. */
-interface Place {
-  vpc: string;
-  /** The subnet's addresses, or the whole VPC's where the stack names no subnet. */
-  cidr?: string;
-  /** Ids of subnets that machines can start in: the stack's own or default ones; the first one is used. */
-  subnets: string[];
-}
+type Place = Omit<AnswerOf<typeof contract.preflight>, "notices">;
 
 async function findPlace({ region, subnet, securityGroup, instanceType }: PreflightInputs): Promise<Place> {
   const client = await ec2(region);

@@ -8,90 +8,48 @@ import { ec2Labels } from "../../facts/labels.ts";
 import { asking } from "../client.ts";
 import { imageProgress, imageReason } from "../images.ts";
 import { findImages, findInstances, findUntaggedImages, tagsOf } from "../tagged-resources.ts";
-import type { FunctionType } from "../../../../provider/from-schema.ts";
+import { survey, type SurveyedImage } from "../../contract.ts";
+import { answer } from "../../../../provider/resource.ts";
 
-interface SurveyInputs {
-  region: string;
-  /** Regions that have copies. */
-  copyTo: string[];
-  project: string;
-  stack: string;
-  distribution: string;
-  /** Whose builders, where the stack has several worker images of the distribution. */
-  worker?: string;
-}
-
-/** An image, with properties as Generation of components/cloud.ts has them. */
-export interface SurveyedImage {
-  recipe: string;
-  proven: boolean;
-  base: { id: string; description: string };
-  builtAt: string;
-  /** The recipe's name. */
-  name: string;
-  /** The AMI's id. */
-  location: string;
-  /** The AMI's name. */
-  imageName: string;
-  builder?: { machineId: string; hostKeys: string[]; loginKey: string };
-  /** Copies' ids by region. */
-  copies: Record<string, string>;
-}
-
-interface Surveyed {
-  /** Newest first; includes images that AWS is still making. */
-  generations: SurveyedImage[];
-  /** Recipes of the builders. */
-  builders: string[];
-  /** Recipes of sealed and stopped builders that wait for their image. */
-  sealed: string[];
-  useless: UselessImage[];
-}
-
-/** `ci-images:ec2:survey`: the stack's images and builders of one distribution. */
-export const ec2Survey: FunctionType<SurveyInputs, Surveyed> = {
-  token: "ci-images:ec2:survey",
-  async call({ region, copyTo, project, stack, distribution, worker }) {
-    const labels = (role: Labels["role"]) => cloudLabels(ec2Labels, { project, stack, distribution, role });
-    return asking(`looking for images of ${distribution} in ${region}`, async () => {
-      const [allBuilders, found, ...foundCopies] = await Promise.all([
-        findInstances(region, labels("builder")),
-        findImages(region, labels("image")),
-        ...copyTo.map((place) => findImages(place, labels("image"))),
-      ]);
-      const builders = allBuilders.filter((builder) => isOfWorker(ec2Labels, tagsOf(builder), worker));
-      const useless = [found, ...foundCopies].flatMap((each, index) => uselessIn([region, ...copyTo][index], each));
-      const [images, ...copies] = [found, ...foundCopies].map((each) => each.filter(isUsable));
-      const recipes = new Set(images.map(recipeOf));
-      const names = images.map(({ Name }) => Name!);
-      const untagged = await Promise.all(copyTo.map((place) => findUntaggedImages(place, names)));
-      for (const [index, each] of copies.entries()) {
-        const orphans = each.filter((copy) => !recipes.has(recipeOf(copy)));
-        const reason = `a copy whose image in ${region} is gone`;
-        useless.push(...orphans.map((copy) => ({ ...uselessImage(copyTo[index], copy), reason })));
+export const ec2Survey = answer(survey, async ({ region, copyTo, project, stack, distribution, worker }) => {
+  const labels = (role: Labels["role"]) => cloudLabels(ec2Labels, { project, stack, distribution, role });
+  return asking(`looking for images of ${distribution} in ${region}`, async () => {
+    const [allBuilders, found, ...foundCopies] = await Promise.all([
+      findInstances(region, labels("builder")),
+      findImages(region, labels("image")),
+      ...copyTo.map((place) => findImages(place, labels("image"))),
+    ]);
+    const builders = allBuilders.filter((builder) => isOfWorker(ec2Labels, tagsOf(builder), worker));
+    const useless = [found, ...foundCopies].flatMap((each, index) => uselessIn([region, ...copyTo][index], each));
+    const [images, ...copies] = [found, ...foundCopies].map((each) => each.filter(isUsable));
+    const recipes = new Set(images.map(recipeOf));
+    const names = images.map(({ Name }) => Name!);
+    const untagged = await Promise.all(copyTo.map((place) => findUntaggedImages(place, names)));
+    for (const [index, each] of copies.entries()) {
+      const orphans = each.filter((copy) => !recipes.has(recipeOf(copy)));
+      const reason = `a copy whose image in ${region} is gone`;
+      useless.push(...orphans.map((copy) => ({ ...uselessImage(copyTo[index], copy), reason })));
+    }
+    for (const [index, each] of untagged.entries()) {
+      for (const copy of each.filter((copy) => !isUsable(copy))) {
+        const recipe = recipeOf(images.find((image) => isNamedAlike(copy, image))!);
+        useless.push({ ...uselessImage(copyTo[index], copy), recipe });
       }
-      for (const [index, each] of untagged.entries()) {
-        for (const copy of each.filter((copy) => !isUsable(copy))) {
-          const recipe = recipeOf(images.find((image) => isNamedAlike(copy, image))!);
-          useless.push({ ...uselessImage(copyTo[index], copy), recipe });
-        }
-      }
-      const generations = images.map((image) => {
-        const there = copyTo.flatMap((place, index) => {
-          const copy =
-            copies[index].find((other) => recipeOf(other) === recipeOf(image) && isNamedAlike(other, image)) ??
-            copies[index].find((other) => recipeOf(other) === recipeOf(image)) ??
-            untagged[index].find((other) => isUsable(other) && isNamedAlike(other, image));
-          return copy ? [[place, copy.ImageId!] as const] : [];
-        });
-        return generationOf(image, Object.fromEntries(there));
+    }
+    const generations = images.map((image) => {
+      const there = copyTo.flatMap((place, index) => {
+        const copy =
+          copies[index].find((other) => recipeOf(other) === recipeOf(image) && isNamedAlike(other, image)) ??
+          untagged[index].find((other) => isUsable(other) && isNamedAlike(other, image));
+        return copy ? [[place, copy.ImageId!] as const] : [];
       });
-      generations.sort((a, b) => b.builtAt.localeCompare(a.builtAt));
-      const sealed = builders.filter((builder) => tagsOf(builder)[tagNames.sealing] === "done");
-      return { generations, builders: builders.map(recipeOf), sealed: sealed.map(recipeOf), useless };
+      return generationOf(image, Object.fromEntries(there));
     });
-  },
-};
+    generations.sort((a, b) => b.builtAt.localeCompare(a.builtAt));
+    const sealed = builders.filter((builder) => tagsOf(builder)[tagNames.sealing] === "done");
+    return { generations, builders: builders.map(recipeOf), sealed: sealed.map(recipeOf), useless };
+  });
+});
 
 /** True for an image that AWS is still making, too: its user waits for it, and a second one couldn't have its name. */
 function isUsable(image: Image): boolean {

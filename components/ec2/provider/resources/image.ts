@@ -5,47 +5,16 @@ import { asking, ec2 } from "../client.ts";
 import { isProtected, refuseProtected, removeImage, waitForImage } from "../images.ts";
 import { tagKey, tagNames } from "../../facts/tags.ts";
 import { findImage, putTags, snapshotsOf } from "../tagged-resources.ts";
-import type { ResourceType } from "../../../../provider/from-schema.ts";
-import { passedChecks, promotionInputs, type Proof } from "../../../../provider/kit/proof.ts";
-
-export interface ImageAttributesInputs {
-  region: string;
-  /** The AMI's id. */
-  image: string;
-  /** For its snapshots. */
-  tags: Record<string, string>;
-  /** Seconds from its making until it is marked as deprecated. */
-  deprecateAfter?: number;
-  /** Whether it is protected against being deregistered. */
-  protect: boolean;
-}
-
-export interface ImageAttributesState extends ImageAttributesInputs {
-  name: string;
-  /** ISO 8601. */
-  builtAt: string;
-  snapshots: string[];
-}
+import { AdoptedImage, ImageAttributes, Promotion } from "../../contract.ts";
+import { implement } from "../../../../provider/resource.ts";
+import { passedChecks } from "../../../../provider/kit/proof.ts";
+import { step } from "../../../../provider/kit/steps.ts";
 
 /**
- * `ci-images:ec2:ImageAttributes`: IMDSv2 only for machines booted from the image, tags on its snapshots, deprecation
- * and protection. Deleting it removes the protection, so that the image can be deregistered.
+ * IMDSv2 only for machines booted from the image, tags on its snapshots, deprecation and
+ * protection. Deleting it takes the protection away, so that the image can be deregistered then.
  */
-export const imageAttributes: ResourceType<ImageAttributesInputs, ImageAttributesState> = {
-  token: "ci-images:ec2:ImageAttributes",
-  inputs: {
-    type: "object",
-    properties: {
-      region: { type: "string" },
-      image: { type: "string" },
-      tags: { type: "object" },
-      deprecateAfter: { type: "integer", minimum: 60 },
-      protect: { type: "boolean" },
-    },
-    required: ["region", "image", "tags", "protect"],
-  },
-  replaceOn: ["region", "image"],
-
+export const imageAttributes = implement(ImageAttributes, {
   async create(inputs, context) {
     const { region, image: id } = inputs;
     return asking(`setting attributes of ${id} in ${region}`, async () => {
@@ -92,7 +61,7 @@ export const imageAttributes: ResourceType<ImageAttributesInputs, ImageAttribute
       await (await ec2(region)).disableImageDeregistrationProtection({ ImageId: id });
     });
   },
-};
+});
 
 /**
  * Sets when an image becomes deprecated. AWS accepts no date in the past: an image whose time is over is deprecated at
@@ -110,49 +79,19 @@ async function deprecate(region: string, image: Image, seconds: number): Promise
   await (await ec2(region)).enableImageDeprecation({ ImageId: image.ImageId!, DeprecateAt });
 }
 
-export interface Ec2PromotionInputs extends Proof {
-  region: string;
-  image: string;
-}
-
-/** `ci-images:ec2:Promotion`: marks a verified image as proven; only proven images are copied and appear in outputs. */
-export const ec2Promotion: ResourceType<Ec2PromotionInputs, Ec2PromotionInputs> = {
-  token: "ci-images:ec2:Promotion",
-  inputs: promotionInputs("region", "image"),
-  replaceOn: ["region", "image"],
-  async create(inputs) {
-    const { region, image, how } = inputs;
-    const checks = passedChecks(inputs.report).length;
-    await asking(`tagging ${image} in ${region}`, async () => {
-      const verified = `${how}, ${checks} checks`.slice(0, 255);
+export const ec2Promotion = step(
+  Promotion,
+  ({ image }) => image,
+  ({ region, image, how, report }) =>
+    asking(`tagging ${image} in ${region}`, async () => {
+      const verified = `${how}, ${passedChecks(report).length} checks`.slice(0, 255);
       await putTags(region, [image], { [tagNames.proven]: new Date().toISOString(), [tagNames.verified]: verified });
       // It is no longer a leftover.
       await (await ec2(region)).deleteTags({ Resources: [image], Tags: [{ Key: tagKey("expires") }] });
-    });
-    return { id: image, outputs: inputs };
-  },
-};
+    }),
+);
 
-export interface AdoptedImageInputs {
-  region: string;
-  /** The AMI's id. */
-  image: string;
-  /** What it carries: a copy whose making was killed may have none yet. Others that it has stay. */
-  tags: Record<string, string>;
-}
-
-/**
- * `ci-images:ec2:AdoptedImage`: our image that the state has lost. The official resources can't import one (the
- * provider requires a source instance, which AWS doesn't remember), so this one manages it.
- */
-export const adoptedImage: ResourceType<AdoptedImageInputs, AdoptedImageInputs> = {
-  token: "ci-images:ec2:AdoptedImage",
-  inputs: {
-    type: "object",
-    properties: { region: { type: "string" }, image: { type: "string" }, tags: { type: "object" } },
-    required: ["region", "image", "tags"],
-  },
-  replaceOn: ["region", "image"],
+export const adoptedImage = implement(AdoptedImage, {
   async create(inputs, context) {
     const { region, image, tags } = inputs;
     await asking(`adopting ${image} in ${region}`, async () => {
@@ -173,4 +112,4 @@ export const adoptedImage: ResourceType<AdoptedImageInputs, AdoptedImageInputs> 
   async delete(id, { region }, { progress }) {
     await asking(`removing ${id} in ${region}`, () => removeImage(region, id, progress));
   },
-};
+});

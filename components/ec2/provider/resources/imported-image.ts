@@ -11,63 +11,14 @@ import { uploadSnapshot } from "../snapshot-upload.ts";
 import { findImage, findImages, findSnapshots, putTags, snapshotsOf, tagsOf, type Tags } from "../tagged-resources.ts";
 import { assertRunsOn } from "../../../local/provider/disk/guest-facts.ts";
 import { finishedImage, withDisk } from "../../../local/provider/disk/image-disk.ts";
-import type { Manifest } from "../../../local/provider/disk/image-store.ts";
-import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
-
-/** What the image is made from; only needed to make it, not to keep it. */
-export interface ImportingImage {
-  /** The image's folder on this computer. */
-  folder: string;
-  recipe: string;
-  /** The AMI's name; unique in account and region. */
-  name: string;
-  description: string;
-  /** Tags that its snapshot and it are found by when the state is lost. */
-  lease: Record<string, string>;
-  /** Seconds after which it may be swept away if it was not proven by then. */
-  lifetime: number;
-  /** GiB of the root volumes of machines; the disk's own size where that is more. */
-  diskSize: number;
-  bootMode: "uefi" | "legacy-bios" | "uefi-preferred";
-  encrypted: boolean;
-  /** A KMS key's ARN. */
-  kmsKey?: string;
-}
-
-export interface ImportedImageInputs {
-  region: string;
-  /** What the image carries beside. */
-  tags: Record<string, string>;
-  importing?: ImportingImage;
-}
-
-export interface ImportedImageState extends Omit<ImportedImageInputs, "importing"> {
-  /** The AMI's id. */
-  image: string;
-  name: string;
-  builder: Manifest["builder"];
-}
+import type { InputsOf } from "../../../../common/contract.ts";
+import { ImportedImage, type Importing } from "../../contract.ts";
+import { implement, type Context } from "../../../../provider/resource.ts";
 
 /** What machines of the Nitro system ask for. */
 const needs = { cloud: "EC2", disk: "nvme", network: "ena", dataSources: ["Ec2"] };
 
-/** `ci-images:ec2:ImportedImage`. */
-export const importedImage: ResourceType<ImportedImageInputs, ImportedImageState> = {
-  token: "ci-images:ec2:ImportedImage",
-  inputs: {
-    type: "object",
-    properties: {
-      region: { type: "string" },
-      tags: { type: "object" },
-      importing: {
-        type: "object",
-        required: ["folder", "recipe", "name", "description", "lease", "lifetime", "diskSize", "bootMode", "encrypted"],
-      },
-    },
-    required: ["region", "tags"],
-  },
-  replaceOn: ["region"],
-
+export const importedImage = implement(ImportedImage, {
   async drift(id, { region }) {
     return (await asking(`looking at ${id} in ${region}`, () => findImage(region, id))) ? "none" : "replace";
   },
@@ -107,11 +58,11 @@ export const importedImage: ResourceType<ImportedImageInputs, ImportedImageState
   async delete(id, { region }, { progress }) {
     await asking(`removing ${id} in ${region}`, () => removeImage(region, id, progress));
   },
-};
+});
 
 async function register(
-  { region, tags }: ImportedImageInputs,
-  importing: ImportingImage,
+  { region, tags }: Pick<InputsOf<typeof ImportedImage>, "region" | "tags">,
+  importing: Importing,
   local: Awaited<ReturnType<typeof finishedImage>>,
   context: Context,
 ): Promise<string> {

@@ -7,34 +7,12 @@ import { asking, ec2, errorCode } from "../client.ts";
 import { stateReason, terminateInstances } from "../machines.ts";
 import { tagNames } from "../../facts/tags.ts";
 import { findImage, findInstance, type Tags } from "../tagged-resources.ts";
-import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
+import type { InputsOf } from "../../../../common/contract.ts";
+import { Market } from "../../contract.ts";
+import { implement, type Context } from "../../../../provider/resource.ts";
 import { waitFor } from "../../../../provider/kit/wait.ts";
 
-export interface MarketInputs {
-  region: string;
-  /** The name that the machine's lease gave: what is left of a probe goes with the lease. */
-  machine: string;
-  /** The AMI that the machine will be started from. */
-  image: string;
-  /** How it will be launched, as its lease has it. */
-  madeWith: {
-    instanceType: string;
-    /** False asks nobody. */
-    spot: boolean;
-    subnet: string;
-    publicAddress: boolean;
-    /** An IAM instance profile's name. */
-    instanceProfile?: string;
-    /** The root disk, in GiB; the key is a KMS key's ARN. */
-    disk: { size: number; encrypted: boolean; kmsKey?: string };
-  };
-  /** For the probe. */
-  tags: Record<string, string>;
-}
-
-export interface MarketState extends MarketInputs {
-  market: "spot" | "on-demand";
-}
+type MarketInputs = InputsOf<typeof Market>;
 
 /** AWS's codes for: not now, not here, not so many. */
 const noSpot =
@@ -52,30 +30,17 @@ const probeSeconds = 300;
 /** Minutes after which the probe ends itself, even if this process is gone. */
 const probeMinutes = 10;
 
-/** `ci-images:ec2:Market`. A machine keeps the market it was launched in: changes apply to the next one. */
-export const market: ResourceType<MarketInputs, MarketState> = {
-  token: "ci-images:ec2:Market",
-  inputs: {
-    type: "object",
-    properties: {
-      region: { type: "string" },
-      machine: { type: "string" },
-      image: { type: "string" },
-      madeWith: { type: "object", required: ["instanceType", "spot", "subnet", "publicAddress", "disk"] },
-      tags: { type: "object" },
-    },
-    required: ["region", "machine", "image", "madeWith", "tags"],
-  },
-  replaceOn: ["region", "machine"],
+export const market = implement(Market, {
   async create(inputs, context) {
     const { region, machine, madeWith } = inputs;
-    if (!madeWith.spot) return { id: machine, outputs: { ...inputs, market: "on-demand" } };
+    if (!madeWith.spot) return { id: machine, outputs: { ...inputs, market: "on-demand" as const } };
     const doing = `asking for spot capacity of ${madeWith.instanceType} in ${region}`;
     const refused = await asking(doing, () => probe(inputs, context), cures);
     if (refused !== undefined) context.progress(`no spot capacity (${refused}): using an on-demand machine`);
-    return { id: machine, outputs: { ...inputs, market: refused === undefined ? "spot" : "on-demand" } };
+    const market = refused === undefined ? ("spot" as const) : ("on-demand" as const);
+    return { id: machine, outputs: { ...inputs, market } };
   },
-};
+});
 
 const cures = {
   "AuthFailure.ServiceLinkedRoleCreationNotPermitted":

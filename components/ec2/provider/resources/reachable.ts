@@ -6,56 +6,16 @@ import { asking } from "../client.ts";
 import { isStoppedOpen, startInstance, stateReason } from "../machines.ts";
 import { waitUntilReachable } from "../reachable.ts";
 import { findInstance } from "../tagged-resources.ts";
-import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
+import type { InputsOf } from "../../../../common/contract.ts";
+import { Reachable } from "../../contract.ts";
+import { implement, type Context } from "../../../../provider/resource.ts";
 import { waitFor } from "../../../../provider/kit/wait.ts";
 import type { Way } from "../../../../provider/kit/way-in.ts";
-import { proxySchema, type Proxy } from "../../../../provider/kit/proxy.ts";
-import { stepProperties, type Ec2StepInputs } from "./steps.ts";
 
-export interface ReachableInputs extends Ec2StepInputs {
-  /** Which of its addresses is used. */
-  address: "public" | "private";
-  /** The host of a port forward that is used instead. */
-  forward?: string;
-  port: number;
-  user: string;
-  /** One authorized_keys line. */
-  hostKey: string;
-  /** The key that logs in, OpenSSH format. */
-  privateKey: string;
-  /** A machine that is off isn't waited for. */
-  power: "on" | "off";
-  /** The bastion that connections go through. */
-  proxy?: Proxy;
-}
+type ReachableInputs = InputsOf<typeof Reachable>;
 
-export interface ReachableState extends ReachableInputs, Way {
-  /** Its current address; the last one while it is off. */
-  host: string;
-}
-
-/** `ci-images:ec2:Reachable`: waits until a machine answers by SSH; see components/ec2/provider/reachable.ts. */
-export const ec2Reachable: ResourceType<ReachableInputs, ReachableState> = {
-  token: "ci-images:ec2:Reachable",
-  inputs: {
-    type: "object",
-    properties: {
-      ...stepProperties,
-      address: { enum: ["public", "private"] },
-      forward: { type: "string" },
-      port: { type: "integer" },
-      user: { type: "string" },
-      hostKey: { type: "string" },
-      privateKey: { type: "string" },
-      power: { enum: ["on", "off"] },
-      proxy: proxySchema,
-    },
-    required: ["region", "machine", "instance", "address", "port", "user", "hostKey", "privateKey", "power"],
-  },
-  replaceOn: ["region", "machine", "instance", "hostKey"],
-  secretOutputs: ["privateKey", "proxy"],
-
-  /** Detects that somebody stopped it, or restarted it: its address has changed. */
+export const ec2Reachable = implement(Reachable, {
+  /** Somebody stopped it, or stopped and started it: it is elsewhere now. */
   async drift(_id, { region, instance, address, forward, power, host }) {
     if (power === "off") return "none";
     const found = await asking(`looking at ${instance} in ${region}`, () => findInstance(region, instance));
@@ -71,7 +31,7 @@ export const ec2Reachable: ResourceType<ReachableInputs, ReachableState> = {
   async update(_id, before, inputs, context) {
     return { ...inputs, ...(await reach(inputs, before, context)) };
   },
-};
+});
 
 /**
  * Starts the machine if somebody stopped it.

@@ -4,132 +4,67 @@ import { gceLabels } from "../../facts/labels.ts";
 import { unpackFacts } from "../../../../common/image-facts.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { nearest } from "../../../../common/nearest.ts";
-import { findBase, findPinnedBase, type BaseSource, type FoundBase } from "../bases.ts";
+import { findBase, findPinnedBase } from "../bases.ts";
 import { Compute } from "../compute.ts";
 import { marks, recipeOf } from "../machines.ts";
-import { privateRanges, type Inside } from "../subnetworks.ts";
-import { refuseWithoutRoom, type Need } from "../quotas.ts";
+import { privateRanges } from "../subnetworks.ts";
+import { refuseWithoutRoom } from "../quotas.ts";
 import { labelFilter, nameOf, type Disk, type Image, type Instance } from "../types.ts";
-import type { FunctionType } from "../../../../provider/from-schema.ts";
+import * as contract from "../../contract.ts";
+import { answer } from "../../../../provider/resource.ts";
 import { gceSweep } from "./sweep.ts";
 
-/** `ci-images:gce:account`: the project we work in, and our identity there. */
-export const gceAccount: FunctionType<{ project?: string }, { project: string; who: string }> = {
-  token: "ci-images:gce:account",
-  async call({ project }, context) {
-    const compute = await Compute.open(project, context);
-    return { project: compute.project, who: compute.identity.who };
-  },
-};
+export const gceAccount = answer(contract.account, async ({ project }, context) => {
+  const compute = await Compute.open(project, context);
+  return { project: compute.project, who: compute.identity.who };
+});
 
-interface BaseInputs {
-  /** The project's id. */
-  project: string;
-  source: BaseSource;
-  architecture: "amd64" | "arm64";
-  /** The distribution's id, for messages. */
-  distribution: string;
-  /** The id of the base to stay with. */
-  pinned?: string;
-}
-
-/** `ci-images:gce:resolveBase`: pins the base image. */
-export const gceResolveBase: FunctionType<BaseInputs, FoundBase> = {
-  token: "ci-images:gce:resolveBase",
-  async call({ project, source, architecture, distribution, pinned }, context) {
+export const gceResolveBase = answer(
+  contract.resolveBase,
+  async ({ project, source, architecture, distribution, pinned }, context) => {
     const compute = await Compute.open(project, context);
     const what = `${distribution} for ${architecture}`;
     return pinned === undefined ? findBase(compute, source, architecture, what) : findPinnedBase(compute, pinned, what);
   },
-};
-
-/** One of our images. */
-export interface SurveyedImage {
-  /** The image's name. */
-  image: string;
-  selfLink: string;
-  /** ISO 8601. */
-  builtAt: string;
-  proven: boolean;
-  /** What it says about itself: recipe, name, base, builder, plan (see components/gce/cloud.ts). */
-  facts: Record<string, unknown>;
-}
+);
 
 const expires = labelKey(gceLabels, "expires");
 
-interface SurveyInputs {
-  /** The project's id. */
-  project: string;
-  /** The owner: Pulumi project, stack and distribution. */
-  owner: Pick<Labels, "project" | "stack" | "distribution">;
-  /** Whose builders, where the stack has several worker images of the distribution. */
-  worker?: string;
-}
+export const gceSurvey = answer(contract.survey, async ({ project, owner, worker }, context) => {
+  const compute = await Compute.open(project, context);
+  const labelled = (role: Labels["role"]) => labelFilter(cloudLabels(gceLabels, { ...owner, role }));
+  const [images, builders, disks] = await Promise.all([
+    compute.list<Image>("global/images", labelled("image")),
+    compute.listEverywhere<Instance>("instances", labelled("builder")),
+    compute.listEverywhere<Disk>("disks", labelled("builder")),
+  ]);
+  const instances = builders.filter(({ labels }) => isOfWorker(gceLabels, labels, worker));
+  const retired = disks.filter(({ labels }) => labels?.[marks.retired] !== undefined).map(({ name }) => name);
+  const sealed = instances.filter(
+    ({ name, status, labels }) => retired.includes(name) && status === "TERMINATED" && !isPast(labels?.[expires]),
+  );
+  const surveyed = images
+    .filter(({ status }) => status === "READY")
+    .flatMap((image) => {
+      const facts = unpackFacts(image.description);
+      return facts === undefined ? [] : [surveyedImage(image, facts)];
+    })
+    .sort((a, b) => (a.builtAt < b.builtAt ? 1 : -1));
+  const recipesOf = (builders: Instance[]) => builders.flatMap((builder) => recipeOf(builder) ?? []);
+  const unfinished = images
+    .filter(({ status }) => status !== "READY")
+    .map(({ name: image, status }) => ({ image, status }));
+  return { images: surveyed, builders: recipesOf(instances), sealed: recipesOf(sealed), unfinished };
+});
 
-interface Surveyed {
-  /** Newest first. */
-  images: SurveyedImage[];
-  /** The recipes of the builders. */
-  builders: string[];
-  /** Recipes of builders that were sealed and stopped and have not expired. */
-  sealed: string[];
-  /** Images that failed or are not finished: `FAILED`, `PENDING`. */
-  unfinished: { image: string; status: string }[];
-}
-
-/** `ci-images:gce:survey`: the stack's images of one distribution, and its builders. */
-export const gceSurvey: FunctionType<SurveyInputs, Surveyed> = {
-  token: "ci-images:gce:survey",
-  async call({ project, owner, worker }, context) {
-    const compute = await Compute.open(project, context);
-    const labelled = (role: Labels["role"]) => labelFilter(cloudLabels(gceLabels, { ...owner, role }));
-    const [images, builders, disks] = await Promise.all([
-      compute.list<Image>("global/images", labelled("image")),
-      compute.listEverywhere<Instance>("instances", labelled("builder")),
-      compute.listEverywhere<Disk>("disks", labelled("builder")),
-    ]);
-    const instances = builders.filter(({ labels }) => isOfWorker(gceLabels, labels, worker));
-    const retired = disks.filter(({ labels }) => labels?.[marks.retired] !== undefined).map(({ name }) => name);
-    const sealed = instances.filter(
-      ({ name, status, labels }) => retired.includes(name) && status === "TERMINATED" && !isPast(labels?.[expires]),
-    );
-    const surveyed = images
-      .filter(({ status }) => status === "READY")
-      .flatMap((image) => {
-        const facts = unpackFacts(image.description);
-        return facts === undefined ? [] : [surveyedImage(image, facts)];
-      })
-      .sort((a, b) => (a.builtAt < b.builtAt ? 1 : -1));
-    const recipesOf = (builders: Instance[]) => builders.flatMap((builder) => recipeOf(builder) ?? []);
-    const unfinished = images
-      .filter(({ status }) => status !== "READY")
-      .map(({ name: image, status }) => ({ image, status }));
-    return { images: surveyed, builders: recipesOf(instances), sealed: recipesOf(sealed), unfinished };
-  },
-};
-
-function surveyedImage(image: Image, facts: Record<string, unknown>): SurveyedImage {
+function surveyedImage(image: Image, facts: Record<string, unknown>): contract.SurveyedImage {
   return {
     image: image.name,
     selfLink: image.selfLink,
     builtAt: new Date(image.creationTimestamp).toISOString(),
     proven: image.labels?.[marks.verified] !== undefined,
-    facts,
+    facts: facts as unknown as contract.Facts,
   };
-}
-
-interface PreflightInputs {
-  /** The project's id. */
-  project: string;
-  zone: string;
-  machineType: string;
-  architecture: "amd64" | "arm64";
-  /** A network's name in the project; undefined when the stack names a subnetwork or a network of another project. */
-  network?: string;
-  /** The network that machines get private addresses from, if they are reached by those. */
-  inside?: Inside;
-  /** What the builder needs; undefined if it already exists. */
-  room?: Pick<Need, "diskSize" | "diskType" | "spot" | "publicAddress" | "firewall">;
 }
 
 interface Named {
@@ -140,12 +75,9 @@ interface Named {
   guestCpus?: number;
 }
 
-/**
- * `ci-images:gce:preflight`: refuses a bake that can't succeed, and reports the networks of the machines' addresses.
- */
-export const gcePreflight: FunctionType<PreflightInputs, { ranges?: string[] }> = {
-  token: "ci-images:gce:preflight",
-  async call({ project, zone, machineType, architecture, network, room, inside }, context) {
+export const gcePreflight = answer(
+  contract.preflight,
+  async ({ project, zone, machineType, architecture, network, room, inside }, context) => {
     const compute = await Compute.open(project, context);
     const setting = (key: string) => `stack setting ci-images:gce.${key}`;
     const refuse = async (key: string, value: string, list: string): Promise<never> => {
@@ -173,6 +105,6 @@ export const gcePreflight: FunctionType<PreflightInputs, { ranges?: string[] }> 
     if (room) await refuseWithoutRoom(compute, { ...room, zone, machineType, cpus: type.guestCpus ?? 0 });
     return inside === undefined ? {} : { ranges: await privateRanges(compute, zone, inside) };
   },
-};
+);
 
 export const gceFunctions = [gceAccount, gceResolveBase, gceSurvey, gcePreflight, gceSweep];

@@ -5,29 +5,15 @@ import { Compute, unwatched } from "../compute.ts";
 import { ComputeError } from "../errors.ts";
 import { limits, marks } from "../machines.ts";
 import type { Image, Operation } from "../types.ts";
-import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
+import type { InputsOf } from "../../../../common/contract.ts";
+import { Clearing } from "../../contract.ts";
+import { implement, type Context } from "../../../../provider/resource.ts";
 import { waitFor } from "../../../../provider/kit/wait.ts";
 
-export interface ClearingInputs {
-  /** The project's id. */
-  project: string;
-  /** The name of the image that is to be made. */
-  image: string;
-  /** The instance's id of the builder that it will be made from. */
-  instance: string;
-}
+type ClearingInputs = InputsOf<typeof Clearing>;
 
-/** `ci-images:gce:Clearing`: removes what is left of an image that failed, or whose creation was abandoned. */
-export const gceClearing: ResourceType<ClearingInputs, ClearingInputs> = {
-  token: "ci-images:gce:Clearing",
-  inputs: {
-    type: "object",
-    properties: { project: { type: "string" }, image: { type: "string" }, instance: { type: "string" } },
-    required: ["project", "image", "instance"],
-  },
-  replaceOn: ["project", "image", "instance"],
-
-  /** Only declared if the survey found no finished image: whatever has the name now is in the way. */
+export const gceClearing = implement(Clearing, {
+  /** It is declared only where the survey has found no finished image: whatever has the name by now is in the way. */
   async drift(_id, { project, image }) {
     const compute = await Compute.open(project, unwatched);
     return (await compute.find<Image>(`global/images/${image}`)) === undefined ? "none" : "replace";
@@ -66,7 +52,7 @@ export const gceClearing: ResourceType<ClearingInputs, ClearingInputs> = {
     const earlier = await earlierOperations(compute, image);
     return earlier ? { ...made, meanwhile: (context) => tellLostReason(inputs, earlier, context) } : made;
   },
-};
+});
 
 /** Why the API could not make an image, in the one case that the official provider doesn't report. */
 const lost = "RESOURCE_NOT_READY";

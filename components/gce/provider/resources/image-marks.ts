@@ -6,55 +6,22 @@ import { UserError } from "../../../../common/user-error.ts";
 import { Compute, unwatched } from "../compute.ts";
 import { changeLabels, limits, marks } from "../machines.ts";
 import type { Image } from "../types.ts";
-import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
-import { promotionInputs, type Proof } from "../../../../provider/kit/proof.ts";
+import { Family, Promotion } from "../../contract.ts";
+import { implement, type Context } from "../../../../provider/resource.ts";
+import { step } from "../../../../provider/kit/steps.ts";
 
-export interface PromotionInputs extends Proof {
-  /** The project's id. */
-  project: string;
-  /** The image's name. */
-  image: string;
-  /** When it was made: another image of that name is promoted anew. */
-  builtAt: string;
-}
-
-/** `ci-images:gce:Promotion`: marks an image as verified; only then may stack outputs name it. */
-export const gcePromotion: ResourceType<PromotionInputs, PromotionInputs> = {
-  token: "ci-images:gce:Promotion",
-  inputs: promotionInputs("project", "image", "builtAt"),
-  replaceOn: ["project", "image", "builtAt"],
-  async create(inputs, context) {
-    const compute = await Compute.open(inputs.project, context);
-    await changeLabels(compute, `global/images/${inputs.image}`, {
+export const gcePromotion = step(
+  Promotion,
+  ({ image, builtAt }) => `${image}@${builtAt}`,
+  async ({ project, image }, context) => {
+    const compute = await Compute.open(project, context);
+    await changeLabels(compute, `global/images/${image}`, {
       [marks.verified]: formatExpiry(new Date()).toLowerCase(),
     });
-    return { id: `${inputs.image}@${inputs.builtAt}`, outputs: inputs };
   },
-};
+);
 
-export interface FamilyInputs {
-  /** The project's id. */
-  project: string;
-  /** The image's name. */
-  image: string;
-  /** The family's name. */
-  family: string;
-}
-
-/** `ci-images:gce:Family`: the membership of a verified image in a family; the family resolves to its newest member. */
-export const gceFamily: ResourceType<FamilyInputs, FamilyInputs> = {
-  token: "ci-images:gce:Family",
-  inputs: {
-    type: "object",
-    properties: {
-      project: { type: "string" },
-      image: { type: "string" },
-      family: { type: "string", pattern: "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$" },
-    },
-    required: ["project", "image", "family"],
-  },
-  replaceOn: ["project", "image"],
-
+export const gceFamily = implement(Family, {
   async drift(_id, { project, image, family }) {
     const compute = await Compute.open(project, unwatched);
     const found = await compute.find<Image>(`global/images/${image}`);
@@ -82,7 +49,7 @@ export const gceFamily: ResourceType<FamilyInputs, FamilyInputs> = {
     const found = await compute.find<Image>(`global/images/${image}`);
     if (found?.family === family) await setFamily({ project, image }, null, context);
   },
-};
+});
 
 /** @param family The name, or null for no family: a patch removes fields that are null. */
 async function setFamily(

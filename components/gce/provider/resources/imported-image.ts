@@ -12,67 +12,19 @@ import { Bucket } from "../storage.ts";
 import type { Image } from "../types.ts";
 import { assertRunsOn } from "../../../local/provider/disk/guest-facts.ts";
 import { finishedImage, withDisk } from "../../../local/provider/disk/image-disk.ts";
-import type { Manifest } from "../../../local/provider/disk/image-store.ts";
-import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
+import { ImportedImage, ImportLease, type Facts, type Importing } from "../../contract.ts";
+import { implement, type Context } from "../../../../provider/resource.ts";
 import { uploadProgress } from "../../../../provider/kit/upload-progress.ts";
 import { waitFor } from "../../../../provider/kit/wait.ts";
 
-/** What the image is made from; needed only to make it, not to keep it. */
-export interface GceImporting {
-  /** The image's folder on this computer. */
-  folder: string;
-  recipe: string;
-  bucket: string;
-  /** The object that the disk is while it is imported. */
-  object: string;
-  /** The description's line for people. */
-  line: string;
-  /** What else the description holds, beside the builder's identity and the expiry. */
-  facts: Record<string, unknown>;
-  /** When an image that was not proven by then may be swept away. */
-  expires: string;
-  labels: Record<string, string>;
-  guestOsFeatures: string[];
-  storageLocations: string[];
-}
-
-export interface GceImportedInputs {
-  project: string;
-  /** The image's name. */
-  name: string;
-  importing?: GceImporting;
-}
-
-export interface GceImportedState extends Omit<GceImportedInputs, "importing"> {
-  selfLink: string;
-  creationTimestamp: string;
-  diskSizeGb: number;
-  builder: Manifest["builder"];
-}
-
-/** Requirements of machines with default settings. */
+/** What machines ask for by default. */
 const needs = { cloud: "Compute Engine", disk: "virtio_scsi", network: "virtio_net", dataSources: ["GCE"] };
 
 /** A description holds 2048 characters. */
 const packing = { longest: 2048, dispensable: ["plan"] };
 
-/** `ci-images:gce:ImportedImage`. */
-export const gceImportedImage: ResourceType<GceImportedInputs, GceImportedState> = {
-  token: "ci-images:gce:ImportedImage",
-  inputs: {
-    type: "object",
-    properties: {
-      project: { type: "string" },
-      name: { type: "string" },
-      importing: {
-        type: "object",
-        required: ["folder", "recipe", "bucket", "object", "line", "facts", "expires", "labels", "guestOsFeatures"],
-      },
-    },
-    required: ["project", "name"],
-  },
-  replaceOn: ["project", "name"],
-  // Its name comes from its recipe.
+export const gceImportedImage = implement(ImportedImage, {
+  // Its name is its recipe's.
   deleteBeforeReplace: true,
 
   async drift(_id, { project, name }) {
@@ -102,7 +54,7 @@ export const gceImportedImage: ResourceType<GceImportedInputs, GceImportedState>
     const compute = await Compute.open(project, context);
     await compute.remove(`global/images/${name}`, `image ${name}`, limits.small);
   },
-};
+});
 
 /**
  * An image made by an interrupted `pulumi up`; a failed one is removed. @throws UserError if it belongs to somebody
@@ -144,7 +96,7 @@ async function finishedEarlier(
   return undefined;
 }
 
-async function makeImage(compute: Compute, name: string, importing: GceImporting, context: Context): Promise<Image> {
+async function makeImage(compute: Compute, name: string, importing: Importing, context: Context): Promise<Image> {
   const { folder, recipe, object, line, facts, expires, labels, guestOsFeatures, storageLocations } = importing;
   const { progress, signal } = context;
   const local = await finishedImage({ folder, recipe });
@@ -188,40 +140,13 @@ async function makeImage(compute: Compute, name: string, importing: GceImporting
   return image;
 }
 
-function stateOf({ project, name }: GceImportedInputs, image: Image): GceImportedState {
-  const { builder } = unpackFacts(image.description) as { builder: Manifest["builder"] };
+function stateOf({ project, name }: { project: string; name: string }, image: Image) {
+  const { builder } = unpackFacts(image.description) as unknown as Facts;
   const { selfLink, creationTimestamp, diskSizeGb } = image;
   return { project, name, selfLink, creationTimestamp, diskSizeGb: Number(diskSizeGb), builder };
 }
 
-export interface GceImportLeaseInputs {
-  project: string;
-  bucket: string;
-  object: string;
-  /** The name of the image that is to be made. */
-  image: string;
-  /** Seconds after which an image that was not proven by then may be swept away. */
-  lifetime: number;
-}
-
-/**
- * `ci-images:gce:ImportLease`: declared before the import and dropped after it; then the object is gone, and the image
- * unless it was proven.
- */
-export const gceImportLease: ResourceType<GceImportLeaseInputs, GceImportLeaseInputs & { expires: string }> = {
-  token: "ci-images:gce:ImportLease",
-  inputs: {
-    type: "object",
-    properties: {
-      project: { type: "string" },
-      bucket: { type: "string" },
-      object: { type: "string" },
-      image: { type: "string" },
-      lifetime: { type: "integer", minimum: 60 },
-    },
-    required: ["project", "bucket", "object", "image", "lifetime"],
-  },
-  replaceOn: ["project", "bucket", "object", "image"],
+export const gceImportLease = implement(ImportLease, {
   async create(inputs, context) {
     // Before anything is packed.
     await (await Bucket.open(inputs.bucket, context)).check();
@@ -235,4 +160,4 @@ export const gceImportLease: ResourceType<GceImportLeaseInputs, GceImportLeaseIn
     if (!image || image.labels?.[marks.verified] !== undefined) return;
     await compute.remove(`global/images/${name}`, `image ${name}`, limits.small);
   },
-};
+});

@@ -2,51 +2,20 @@
 // by the `pulumi up` after the bake.
 import { UserError } from "../../../../common/user-error.ts";
 import { Compute } from "../compute.ts";
-import {
-  changeLabels,
-  diskPath,
-  instancePath,
-  limits,
-  marks,
-  removeMachine,
-  stopInstance,
-  type Place,
-} from "../machines.ts";
+import { changeLabels, diskPath, instancePath, limits, marks, removeMachine, stopInstance } from "../machines.ts";
 import type { Disk, Instance } from "../types.ts";
-import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
-import { instanceProperties, placeProperties, replaceOnInstance } from "./place.ts";
+import { DiskDrop, Retirement, SealMark, Stop } from "../../contract.ts";
+import { step } from "../../../../provider/kit/steps.ts";
 
-export interface StepInputs extends Place {
-  /** The instance's id: another machine of the same name is another step. */
-  instance: string;
-}
+const instanceOf = ({ instance }: { instance: string }) => instance;
 
-/** A step that acts on a machine. */
-function step(
-  name: string,
-  act: (compute: Compute, inputs: StepInputs, context: Context) => Promise<unknown>,
-): ResourceType<StepInputs, StepInputs> {
-  return {
-    token: `ci-images:gce:${name}`,
-    inputs: { type: "object", properties: instanceProperties, required: Object.keys(instanceProperties) },
-    replaceOn: replaceOnInstance,
-    async create(inputs, context) {
-      await act(await Compute.open(inputs.project, context), inputs, context);
-      return { id: inputs.instance, outputs: inputs };
-    },
-  };
-}
-
-/** `ci-images:gce:SealMark`: records on the instance that sealing begins; nobody can log in after that. */
-export const gceSealMark = step("SealMark", (compute, place) =>
-  changeLabels(compute, instancePath(place), { [marks.sealing]: "yes" }),
+export const gceSealMark = step(SealMark, instanceOf, async (place, context) =>
+  changeLabels(await Compute.open(place.project, context), instancePath(place), { [marks.sealing]: "yes" }),
 );
 
-/**
- * `ci-images:gce:Retirement`: stops the sealed builder cleanly, then deletes the instance. Its boot disk stays and is
- * marked: Google only makes an image of a disk that no running instance uses.
- */
-export const gceRetirement = step("Retirement", async (compute, inputs, context) => {
+/** The boot disk carries a mark that says that it was left by a clean stop. */
+export const gceStop = step(Stop, instanceOf, async (inputs, context) => {
+  const compute = await Compute.open(inputs.project, context);
   const { machine } = inputs;
   const disk = await compute.find<Disk>(diskPath(inputs));
   const retired = disk?.labels?.[marks.retired] !== undefined;
@@ -79,28 +48,17 @@ export const gceRetirement = step("Retirement", async (compute, inputs, context)
   }
 });
 
-/** `ci-images:gce:TrialRetirement`: deletes a trial machine with its disk. */
-export const gceTrialRetirement = step("TrialRetirement", removeMachine);
+export const gceRetirement = step(Retirement, instanceOf, async (place, context) =>
+  removeMachine(await Compute.open(place.project, context), place),
+);
 
-export interface DiskDropInputs extends Place {
-  /** The image that was made from the disk: the disk may only be deleted after that. */
-  image: string;
-}
-
-/** `ci-images:gce:DiskDrop`: deletes the builder's boot disk in the same `pulumi up`, once its image exists. */
-export const gceDiskDrop: ResourceType<DiskDropInputs, DiskDropInputs> = {
-  token: "ci-images:gce:DiskDrop",
-  inputs: {
-    type: "object",
-    properties: { ...placeProperties, image: { type: "string" } },
-    required: ["project", "zone", "machine", "image"],
-  },
-  replaceOn: ["project", "zone", "machine"],
-  async create(inputs, context) {
-    const compute = await Compute.open(inputs.project, context);
-    if (await compute.find<Disk>(diskPath(inputs))) {
-      await compute.remove(diskPath(inputs), `disk ${inputs.machine}`, limits.removeDisk);
+export const gceDiskDrop = step(
+  DiskDrop,
+  ({ machine }) => machine,
+  async (place, context) => {
+    const compute = await Compute.open(place.project, context);
+    if (await compute.find<Disk>(diskPath(place))) {
+      await compute.remove(diskPath(place), `disk ${place.machine}`, limits.removeDisk);
     }
-    return { id: inputs.machine, outputs: inputs };
   },
-};
+);

@@ -4,45 +4,15 @@ import { UserError } from "../../../../common/user-error.ts";
 import { nearest } from "../../../../common/nearest.ts";
 import { findImage, type Image } from "../images.ts";
 import { Region } from "../region.ts";
-import type { FunctionType } from "../../../../provider/from-schema.ts";
+import type { AnswerOf, InputsOf } from "../../../../common/contract.ts";
+import * as contract from "../../contract.ts";
+import { answer } from "../../../../provider/resource.ts";
 
-interface PreflightInputs {
-  region: string;
-  /** Name or id of the builder's flavor. */
-  flavor?: string;
-  /** Names or ids of the networks; we log in through the first one. */
-  networks: string[];
-  /** Name or id of the network that floating addresses come from. */
-  floatingNetwork?: string;
-  /** GiB of the volume to boot from. */
-  volumeSize?: number;
-  /** The base image's id. */
-  base?: string;
-  /** Where the stack's file has the settings: `openstack`. */
-  section?: string;
-  /** A key pair of the user's, and the public key that it must hold. */
-  keyPair?: { name: string; publicKey: string };
-  /** True if the builder already exists and needs no more quota. */
-  occupied?: boolean;
-}
+type PreflightInputs = InputsOf<typeof contract.preflight>;
+type Preflight = AnswerOf<typeof contract.preflight>;
+type Reached = Preflight["reached"];
 
-interface Preflight {
-  flavor: string;
-  networks: { id: string; name: string }[];
-  floatingNetwork?: { id: string; name: string };
-  /** Whether the cloud has the key pair. */
-  hasKeyPair: boolean;
-  /** How machines are reached. */
-  reached: Reached;
-}
-
-interface Reached {
-  family: 4 | 6;
-  /** CIDR networks of the addresses that machines are reached by; empty if the project can't see them. */
-  networks: string[];
-  /** Keystone's host. */
-  cloudHost: string;
-}
+const usualSection = "rackspace";
 
 interface Flavor {
   id: string;
@@ -60,22 +30,16 @@ interface Network {
   "router:external"?: boolean;
 }
 
-const usualSection = "rackspace";
-
-/** `ci-images:rackspace:preflight`: refuses to start a bake that can't end well in this region. */
-export const preflight: FunctionType<PreflightInputs, Preflight> = {
-  token: "ci-images:rackspace:preflight",
-  async call(inputs, context) {
-    const region = new Region(inputs.region, context);
-    const [flavor, networks, hasKeyPair] = await Promise.all([
-      findFlavor(region, inputs),
-      findNetworks(region, inputs),
-      checkKeyPair(region, inputs),
-    ]);
-    if (!inputs.occupied) await checkRoom(region, flavor);
-    return { flavor: flavor.id, ...networks, hasKeyPair, reached: await findReached(region, networks) };
-  },
-};
+export const preflight = answer(contract.preflight, async (inputs, context) => {
+  const region = new Region(inputs.region, context);
+  const [flavor, networks, hasKeyPair] = await Promise.all([
+    findFlavor(region, inputs),
+    findNetworks(region, inputs),
+    checkKeyPair(region, inputs),
+  ]);
+  if (!inputs.occupied) await checkRoom(region, flavor);
+  return { flavor: flavor.id, ...networks, hasKeyPair, reached: await findReached(region, networks) };
+});
 
 async function findFlavor(
   region: Region,

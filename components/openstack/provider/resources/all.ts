@@ -2,9 +2,9 @@
 import { regions, resolveBase, survey } from "../functions/lookups.ts";
 import { preflight } from "../functions/preflight.ts";
 import { sweep } from "../functions/sweep.ts";
-import { boot } from "./boot.ts";
 import { importLease } from "./import-lease.ts";
 import { lease } from "./lease.ts";
+import { reachable } from "./reachable.ts";
 import { serverImage } from "./server-image.ts";
 import { sharing } from "./sharing.ts";
 import { imageLook, promotion, retirement, sealMark, stop } from "./steps.ts";
@@ -12,7 +12,7 @@ import { imageLook, promotion, retirement, sealMark, stop } from "./steps.ts";
 export const rackspaceResources = [
   lease,
   importLease,
-  boot,
+  reachable,
   sealMark,
   stop,
   serverImage,

@@ -1,44 +1,14 @@
-// The lease of an import: made before the upload and dropped after it. Dropping the lease makes sure that no incomplete
-// image is left, whatever happened in between.
-import { randomBytes } from "node:crypto";
-import { cloudName, formatExpiry, labelKey, ownerLabels, isOfWorker, type Labels } from "../../../../common/labels.ts";
+// The lease of an import: made before the upload and dropped after it, so that whatever happens in between, dropping the lease makes
+// sure that no half-made image stays.
+import { cloudName, formatExpiry, labelKey, isOfWorker } from "../../../../common/labels.ts";
 import { openstackLabels } from "../../facts/labels.ts";
 import { dropImage, dropUnproven, imagesWith, isComplete } from "../images.ts";
 import { Region } from "../region.ts";
-import type { ResourceType } from "../../../../provider/from-schema.ts";
+import { ImportLease } from "../../contract.ts";
+import { newLease } from "../../../../provider/kit/lease.ts";
+import { implement } from "../../../../provider/resource.ts";
 
-export interface ImportLeaseInputs {
-  region: string;
-  /** The first part of the lease's name. */
-  prefix: string;
-  /** What the image is found by when the state is lost. */
-  labels: Omit<Labels, "expires">;
-  /** Seconds after which an image that was not proven by then may be swept away. */
-  lifetime: number;
-}
-
-export interface ImportLeaseState extends ImportLeaseInputs {
-  /** Its name, never used twice; images carry it as label `machine` until they are proven. */
-  machine: string;
-  /** As `formatExpiry` of common/labels.ts writes it. */
-  expires: string;
-}
-
-/** `ci-images:rackspace:ImportLease`. */
-export const importLease: ResourceType<ImportLeaseInputs, ImportLeaseState> = {
-  token: "ci-images:rackspace:ImportLease",
-  inputs: {
-    type: "object",
-    properties: {
-      region: { type: "string", minLength: 1 },
-      prefix: { type: "string", minLength: 1 },
-      labels: { type: "object", required: [...ownerLabels] },
-      lifetime: { type: "integer", minimum: 60 },
-    },
-    required: ["region", "prefix", "labels", "lifetime"],
-  },
-  replaceOn: ["region", "prefix", "labels"],
-
+export const importLease = implement(ImportLease, {
   async create(inputs, context) {
     const region = new Region(inputs.region, context);
     const { project, stack, distribution } = inputs.labels;
@@ -50,12 +20,12 @@ export const importLease: ResourceType<ImportLeaseInputs, ImportLeaseState> = {
       await dropImage(region, image.id);
       context.progress(`removed image ${image.id}, left by an earlier import`);
     }
-    const machine = cloudName(openstackLabels, inputs.prefix, randomBytes(3).toString("hex"));
-    const expires = formatExpiry(new Date(Date.now() + inputs.lifetime * 1000));
-    return { id: machine, outputs: { ...inputs, machine, expires } };
+    const name = (prefix: string, suffix: string) => cloudName(openstackLabels, prefix, suffix);
+    const { machine, deadline } = newLease(inputs, name);
+    return { id: machine, outputs: { ...inputs, machine, expires: formatExpiry(deadline) } };
   },
 
   async delete(_id, { region: name, machine }, context) {
     await dropUnproven(new Region(name, context), machine);
   },
-};
+});

@@ -21,96 +21,14 @@ import { finishSnapshot, startSnapshot } from "../snapshot.ts";
 import { uploadImage } from "../upload.ts";
 import { assertRunsOn } from "../../../local/provider/disk/guest-facts.ts";
 import { finishedImage, withDisk } from "../../../local/provider/disk/image-disk.ts";
-import type { Context, ResourceType } from "../../../../provider/from-schema.ts";
+import type { InputsOf, StateOf } from "../../../../common/contract.ts";
+import { ServerImage, type Importing, type Making } from "../../contract.ts";
+import { implement, type Context } from "../../../../provider/resource.ts";
 
-/** What the image is made from; only needed to make it, not to keep it. */
-export interface Making {
-  /** The id of the sealed and stopped server. */
-  server: string;
-  /** The name of the server's lease, which drops the image unless it is proven. */
-  machine: string;
-  /** The base image's id. */
-  base: string;
-  /** When an image that was not proven by then may be swept away; as `formatExpiry` of common/labels.ts writes it. */
-  expires: string;
-  /** What the recipe hash is made of, to explain a later change by. */
-  plan: Record<string, unknown>;
-  /** What the builder was, for the verification. */
-  builder: Record<string, unknown>;
-}
+type ServerImageInputs = InputsOf<typeof ServerImage>;
+type ServerImageState = StateOf<typeof ServerImage>;
 
-/** What the image is imported from; only needed to make it, not to keep it. */
-export interface Importing {
-  /** The image's folder on this computer. */
-  folder: string;
-  /** The name of the import's lease, which drops the image unless it is proven. */
-  machine: string;
-  /** The base image's id, as this computer knows it. */
-  base: string;
-  /** As of {@link Making}. */
-  expires: string;
-  /** As of {@link Making}. */
-  plan: Record<string, unknown>;
-  /** What Glance gets. */
-  format: "qcow2" | "raw";
-  /** What the hypervisor is to know of the disk; `properties` win. */
-  defaults: Record<string, string>;
-}
-
-export interface ServerImageInputs {
-  region: string;
-  project: string;
-  stack: string;
-  distribution: string;
-  /** The recipe hash: what makes one image differ from another. */
-  recipe: string;
-  /** The recipe's name. */
-  name: string;
-  /** More properties: the stack's tags, and what the hypervisor is to know (`hw_disk_bus`). */
-  properties: Record<string, string>;
-  /** The worker image, where the stack has several of the distribution. */
-  worker?: string;
-  making?: Making;
-  importing?: Importing;
-}
-
-export interface ServerImageState extends Omit<ServerImageInputs, "making" | "importing"> {
-  /** The image's id in Glance. */
-  image: string;
-  /** Its name in Glance. */
-  imageName: string;
-  /** Its size; 0 for an image that is a set of volume snapshots. */
-  bytes: number;
-  /** ISO 8601. */
-  builtAt: string;
-  builder: Record<string, unknown>;
-}
-
-/** `ci-images:rackspace:ServerImage`. */
-export const serverImage: ResourceType<ServerImageInputs, ServerImageState> = {
-  token: "ci-images:rackspace:ServerImage",
-  inputs: {
-    type: "object",
-    properties: {
-      region: { type: "string" },
-      project: { type: "string" },
-      stack: { type: "string" },
-      distribution: { type: "string" },
-      recipe: { type: "string" },
-      name: { type: "string" },
-      properties: { type: "object", additionalProperties: { type: "string", maxLength: 255 } },
-      worker: { type: "string" },
-      making: { type: "object", required: ["server", "machine", "base", "expires", "plan", "builder"] },
-      importing: {
-        type: "object",
-        properties: { format: { enum: ["qcow2", "raw"] } },
-        required: ["folder", "machine", "base", "expires", "plan", "format", "defaults"],
-      },
-    },
-    required: ["region", "project", "stack", "distribution", "recipe", "name", "properties"],
-  },
-  replaceOn: ["region", "project", "stack", "distribution", "recipe"],
-
+export const serverImage = implement(ServerImage, {
   async drift(id, { region, properties }) {
     const image = await findImage(new Region(region, quiet), id);
     if (!image || !isComplete(image)) return "replace";
@@ -159,7 +77,7 @@ export const serverImage: ResourceType<ServerImageInputs, ServerImageState> = {
   async delete(id, { region }, context) {
     await dropImage(new Region(region, context), id);
   },
-};
+});
 
 /** Makes the image, or continues with one that an interrupted `pulumi up` began. */
 async function bake(region: Region, inputs: ServerImageInputs, making: Making, context: Context): Promise<Image> {
@@ -249,7 +167,7 @@ function stateOfImage(inputs: Omit<ServerImageInputs, "making" | "importing">, i
     imageName: image.name,
     bytes: image.size ?? 0,
     builtAt: image.created_at,
-    builder: builderOf<Record<string, unknown>>(image) ?? {},
+    builder: builderOf(image),
   };
 }
 

@@ -3,32 +3,13 @@
 import { UserError } from "../../../../common/user-error.ts";
 import { findImage, setProperties } from "../images.ts";
 import { quiet, Region, unlessMissing } from "../region.ts";
-import type { ResourceType } from "../../../../provider/from-schema.ts";
+import type { InputsOf } from "../../../../common/contract.ts";
+import { Sharing } from "../../contract.ts";
+import { implement } from "../../../../provider/resource.ts";
 
-export interface SharingInputs {
-  region: string;
-  /** The image's id. */
-  image: string;
-  visibility: "private" | "shared" | "community" | "public";
-  /** Ids of projects that see a `shared` image once they accept it. */
-  members: string[];
-}
+type SharingInputs = InputsOf<typeof Sharing>;
 
-/** `ci-images:rackspace:Sharing`. */
-export const sharing: ResourceType<SharingInputs, SharingInputs> = {
-  token: "ci-images:rackspace:Sharing",
-  inputs: {
-    type: "object",
-    properties: {
-      region: { type: "string" },
-      image: { type: "string" },
-      visibility: { enum: ["private", "shared", "community", "public"] },
-      members: { type: "array", items: { type: "string" } },
-    },
-    required: ["region", "image", "visibility", "members"],
-  },
-  replaceOn: ["region", "image"],
-
+export const sharing = implement(Sharing, {
   async drift(_id, state) {
     const region = new Region(state.region, quiet);
     const image = await findImage(region, state.image);
@@ -61,7 +42,7 @@ export const sharing: ResourceType<SharingInputs, SharingInputs> = {
     const place = new Region(region, context);
     if (await findImage(place, image)) await share(place, { region, image, visibility: "private", members: [] });
   },
-};
+});
 
 async function share(region: Region, { image: id, visibility, members }: SharingInputs): Promise<void> {
   const image = await findImage(region, id);

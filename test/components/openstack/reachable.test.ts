@@ -4,7 +4,9 @@ import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeSshKeyPair } from "../../../common/ssh-key-pair.ts";
-import { boot, type BootInputs } from "../../../components/openstack/provider/resources/boot.ts";
+import type { InputsOf } from "../../../common/contract.ts";
+import type { Reachable } from "../../../components/openstack/contract.ts";
+import { reachable } from "../../../components/openstack/provider/resources/reachable.ts";
 import { longestPause, waitFor, type Seen } from "../../../provider/kit/wait.ts";
 import { startSshServer, type SshServer } from "../../toolchain/ssh-server.ts";
 import { addServer, cloudForEachTest, testContext } from "./support.ts";
@@ -26,7 +28,7 @@ describe("rackspace Boot", () => {
     await ssh.stop();
     await rm(cache, { recursive: true });
   });
-  const inputs = (server: string, changes: Partial<BootInputs> = {}): BootInputs => ({
+  const inputs = (server: string, changes: Partial<InputsOf<typeof Reachable>> = {}): InputsOf<typeof Reachable> => ({
     ...{ region: "RegionOne", server, host: "127.0.0.1", port: ssh.port, user: "debian", hostKey: ssh.hostKey },
     privateKey: ssh.privateKey,
     deadline: 5,
@@ -37,17 +39,17 @@ describe("rackspace Boot", () => {
   it("is done when the server's SSH answers with its host key, at a later try, too", async () => {
     ssh.refuse = 2;
     const { id } = await addServer(cloud());
-    await boot.create(inputs(id), testContext());
+    await reachable.create(inputs(id), testContext());
     assert.equal(ssh.refuse, 0);
   });
 
   it("waits again when the server was powered on, and for none that is off", async () => {
     const { id } = await addServer(cloud());
-    const { outputs } = await boot.create(inputs(id), testContext());
+    const { outputs } = await reachable.create(inputs(id), testContext());
     ssh.refuse = 2;
-    const off = await boot.update!(id, outputs, inputs(id, { power: "off" }), testContext());
+    const off = await reachable.update!(id, outputs, inputs(id, { power: "off" }), testContext());
     assert.equal(ssh.refuse, 2);
-    await boot.update!(id, off, inputs(id), testContext());
+    await reachable.update!(id, off, inputs(id), testContext());
     assert.equal(ssh.refuse, 0);
   });
 
@@ -56,13 +58,13 @@ describe("rackspace Boot", () => {
     cloud().region().hypervisor.console = async () => "Kernel panic - not syncing\n";
     const hostKey = makeSshKeyPair().publicKey;
     await assert.rejects(
-      async () => boot.create(inputs(id, { hostKey, deadline: 0.1 }), testContext()),
+      async () => reachable.create(inputs(id, { hostKey, deadline: 0.1 }), testContext()),
       (error: Error) => {
         assert.match(
           error.message,
           /waited 0 s for it to answer by SSH with its host key: it is still ACTIVE and does not answer at 127/,
         );
-        assert.match(error.message, /its console was saved in .*consoles\/worker-7\.log$/);
+        assert.match(error.message, /its console \(.*\) was saved in .*consoles\/worker-7\.log$/);
         return true;
       },
     );
@@ -75,9 +77,9 @@ describe("rackspace Boot", () => {
     const server = await addServer(cloud());
     Object.assign(server, { status: "ERROR", fault: { code: 500, message: "No valid host was found" } });
     const asked = inputs(server.id, { port: 1, deadline: 60 });
-    await assert.rejects(async () => boot.create(asked, testContext()), /it is in ERROR: No valid host was found/);
+    await assert.rejects(async () => reachable.create(asked, testContext()), /it is in ERROR: No valid host was found/);
     cloud().region().servers.clear();
-    await assert.rejects(async () => boot.create(asked, testContext()), /is gone; cure: run `pulumi up` again/);
+    await assert.rejects(async () => reachable.create(asked, testContext()), /is gone; cure: run `pulumi up` again/);
   });
 
   it("says so when not even the console can be had", async () => {
@@ -85,7 +87,7 @@ describe("rackspace Boot", () => {
     cloud().faults.refuse({ matches: /os-getConsoleOutput/, status: 409, message: "not ready" });
     const asked = inputs(id, { port: 1, deadline: 0.01 });
     await assert.rejects(
-      async () => boot.create(asked, testContext()),
+      async () => reachable.create(asked, testContext()),
       /its console could not be read: .*409: not ready/,
     );
   });

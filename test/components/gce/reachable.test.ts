@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import ssh2 from "ssh2";
 import { makeSshKeyPair } from "../../../common/ssh-key-pair.ts";
-import { gceArrival } from "../../../components/gce/provider/resources/arrival.ts";
+import { gceReachable } from "../../../components/gce/provider/resources/reachable.ts";
 import { create, makeMachine, withGce } from "./support.ts";
 
 const key = () => makeSshKeyPair();
@@ -31,7 +31,7 @@ async function listen(hostKey: string, wanted = 0): Promise<{ port: number; clos
   return { port, close: () => new Promise((resolve) => server.close(() => resolve())) };
 }
 
-describe("a machine's arrival on gce", () => {
+describe("a machine's first answer on gce", () => {
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "ci-images-arrival-"));
@@ -39,7 +39,7 @@ describe("a machine's arrival on gce", () => {
   after(() => rm(folder, { recursive: true }));
 
   const arrival = (instance: string, hostKey: string, port: number) =>
-    create(gceArrival, {
+    create(gceReachable, {
       project: "bakery",
       zone: "here-a",
       machine: "worker",
@@ -77,9 +77,9 @@ describe("a machine's arrival on gce", () => {
       await assert.rejects(
         arrival(instance, key().publicKey, port),
         (error: Error) =>
-          /machine worker \(127\.0\.0\.1:\d+\), waited \d+ s for it to answer SSH.*is still running/.test(
+          /machine worker \(127\.0\.0\.1:\d+\), waited \d+ s for it to answer by SSH.*is still running/.test(
             error.message,
-          ) && error.message.includes(`${file}: the console's output (2 lines; the last one: "kernel panic")`),
+          ) && error.message.includes(`its console (2 lines; the last one: "kernel panic") was saved in ${file}`),
       );
       assert.match(await readFile(file, "utf8"), /kernel panic/);
       assert.equal((await stat(file)).mode & 0o777, 0o600);
