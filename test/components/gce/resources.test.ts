@@ -175,7 +175,7 @@ describe("the end of a builder on gce", () => {
       api.faults.fail({ matches: /^DELETE .*instances/, reason: "RESOURCE_NOT_READY", status: 400 });
       await assert.rejects(create(gceStop, stepOf(state)));
       api.project("bakery").instances.get(`here-a/${state.machine}`)!.status = "RUNNING";
-      await assert.rejects(create(gceRetirement, stepOf(state)), /started again after sealing/);
+      await assert.rejects(create(gceStop, stepOf(state)), /started again after sealing/);
       assert.equal(await gceLease.drift!("", state), "replace");
     }));
 
