@@ -1,56 +1,64 @@
-// How fast a disk is imported into a cloud, compared with a local copy of the same file and with OpenStack's own
-// client. The services are emulators and OpenStack's own Glance on this computer, so no network is involved.
+// How fast the default image gets into a cloud: against a copy of the same file on this computer, and against OpenStack's own client. The
+// services are emulators and OpenStack's own Glance on this computer, so no network takes any time.
 import { existsSync } from "node:fs";
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { execa } from "execa";
+import { TemporaryStack } from "../cli/temporary-stack.ts";
+import { uploadSnapshot } from "../components/ec2/provider/snapshot-upload.ts";
 import { Region } from "../components/openstack/provider/region.ts";
 import { uploadImage } from "../components/openstack/provider/upload.ts";
 import { Bucket } from "../components/gce/provider/storage.ts";
 import { diskArchive } from "../components/gce/provider/disk-archive.ts";
 import { StorageEmulator } from "../test/emulators/gcs.ts";
 import { fillCatalog, region, startOpenStackServices } from "../test/emulators/openstack-services.ts";
-import { makeStoredImage } from "../test/components/local/stored-image.ts";
+import { openEc2Api } from "../test/components/ec2/ec2-api.ts";
 import { projectDirectory } from "../toolchain/versions.mjs";
+import { readYaml } from "../provision/recipe/read-yaml.ts";
 import type { Row } from "./table.ts";
+import { recipeFile } from "./warm.ts";
 
 const mebibyte = 2 ** 20;
-/** MiB of random data: about the default image's qcow2. */
-const data = 300;
-/** The release of OpenStack's client to compare with. */
+/** The release of OpenStack's client that is compared with. */
 const client = "7.4.0";
 
-/** What OpenStack's client requires and ours assumes. */
+/** What OpenStack's client wants to be told, and ours takes for granted. */
 const domains = { OS_USER_DOMAIN_ID: "default", OS_PROJECT_DOMAIN_ID: "default", OS_IDENTITY_API_VERSION: "3" };
 
-/** Measures every way once. */
+/** Bakes the default image and measures every way once. @param say Takes a line of progress. */
 export async function benchImports(say: (line: string) => void): Promise<Row[]> {
   const folder = await mkdtemp(join(tmpdir(), "ci-images-bench-"));
   const rows: Row[] = [];
   const context = { progress: () => {}, signal: new AbortController().signal };
-  const measure = async (what: string, work: () => Promise<unknown>, other?: { what: string; seconds: number }) => {
+  const measure = async (what: string, file: string, work: () => Promise<unknown>, other?: Row["against"]) => {
+    // What is stored: the holes of a sparse file are not read.
+    const size = ((await stat(file)).blocks * 512) / mebibyte;
     const start = performance.now();
     await work();
     const seconds = (performance.now() - start) / 1000;
-    const memory = (process.memoryUsage.rss() / mebibyte).toFixed(0);
-    say(`${what}: ${(data / seconds).toFixed(0)} MiB/s, memory ${memory} MiB`);
-    rows.push({ what, seconds, ...(other && { against: other }) });
+    const row = { what: `${what}, ${(size / seconds).toFixed(0)} MiB/s`, seconds };
+    say(row.what);
+    rows.push({ ...row, ...(other && { against: other }) });
     return { what, seconds };
   };
+  const recipe = readYaml(recipeFile) as object;
+  const stack = await TemporaryStack.create({ ...recipe, formats: ["qcow2", "raw"] }, { verify: false });
   try {
-    await makeStoredImage(folder, { size: 2 * 2 ** 30, data, formats: ["qcow2", "raw"] });
-    const qcow2 = join(folder, "disk.qcow2");
-    const copied = await measure("cp of the qcow2", () => cp(qcow2, join(folder, "copy")));
-    const sparse = await measure("cp --sparse of the raw disk", () =>
-      execa("cp", ["--sparse=always", join(folder, "disk.raw"), join(folder, "copy.raw")]),
+    say("imports: baking the default image");
+    await stack.up();
+    const { path } = (await stack.outputs()).images!.local.debian12;
+    const [qcow2, raw] = [join(path, "disk.qcow2"), join(path, "disk.raw")];
+    const copied = await measure("cp of the qcow2", qcow2, () => cp(qcow2, join(folder, "copy")));
+    const sparse = await measure("cp --sparse of the raw disk", raw, () =>
+      execa("cp", ["--sparse=always", raw, join(folder, "copy.raw")]),
     );
     const services = await startOpenStackServices();
     try {
       await fillCatalog(services);
       Object.assign(process.env, services.environment);
-      const image = { disk: qcow2, format: "qcow2" as const, name: "bench", minDisk: 2, properties: {} };
+      const image = { disk: qcow2, format: "qcow2" as const, name: "bench", minDisk: 4, properties: {} };
       const openstack = await installedClient();
       const words = [
         "image",
@@ -64,9 +72,9 @@ export async function benchImports(say: (line: string) => void): Promise<Row[]> 
         "bench",
       ];
       const run = () => execa(openstack, words, { env: { ...services.environment, ...domains } });
-      const theirs = await measure("openstack image create --file", run, copied);
+      const theirs = await measure("openstack image create --file", qcow2, run, copied);
       const upload = () => uploadImage(new Region(region, context), image);
-      await measure("the qcow2 into Glance", upload, theirs);
+      await measure("the qcow2 into Glance", qcow2, upload, theirs);
     } finally {
       await services.stop();
     }
@@ -74,22 +82,33 @@ export async function benchImports(say: (line: string) => void): Promise<Row[]> 
     try {
       process.env.STORAGE_EMULATOR_HOST = storage.url;
       const bucket = await Bucket.open("bench", context);
-      const archive = diskArchive(join(folder, "disk.raw"), context.signal);
+      const archive = diskArchive(raw, context.signal);
       await measure(
         "the raw disk into a bucket of GCE",
+        raw,
         () => bucket.upload("bench.tar.gz", archive, {}, () => {}),
         sparse,
       );
     } finally {
       await storage.close();
     }
+    const { close } = await openEc2Api([]);
+    try {
+      const size = (await stat(raw)).size;
+      const upload = { region: "eu-central-1", disk: raw, content: "bench", size, description: "bench", tags: {} };
+      const send = () => uploadSnapshot({ ...upload, encrypted: false }, [], context);
+      await measure("the raw disk into a snapshot of EC2", raw, send, sparse);
+    } finally {
+      await close();
+    }
   } finally {
     await rm(folder, { recursive: true });
+    await stack.remove();
   }
   return rows;
 }
 
-/** OpenStack's command-line client; installed into the project's cache on first use. */
+/** OpenStack's command-line client; the first time it is installed into the project's cache. */
 async function installedClient(): Promise<string> {
   const home = join(projectDirectory, ".cache", `python-openstackclient-${client}`);
   const program = join(home, "bin/openstack");
