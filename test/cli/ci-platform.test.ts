@@ -57,7 +57,10 @@ describe("image ids in a ci-platform file", () => {
         () => withImageIds("x.yaml", text, ids),
         (error) => error instanceof UserError && says.test(error.message),
       );
-    refused("jenkins: [1]\n", /x\.yaml: jenkins: .*no mapping.*jenkins\.clouds\.images\.gce\.project\.debian12/);
+    refused(
+      "jenkins: [1]\n",
+      /x\.yaml: jenkins: .*something other than a mapping.*jenkins\.clouds\.images\.gce\.project\.debian12/,
+    );
     refused("a: b\n  c: [\n", /x\.yaml:\d+:\d+/);
     refused("- a\n", /no mapping at the top/);
   });
