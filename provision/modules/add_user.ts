@@ -99,7 +99,7 @@ function refuseStrangeLists(name: string, users: User[]): void {
       throw new UserError({
         where: `module ${name}`,
         key,
-        found: "root is there already",
+        found: "root already exists",
         cure: "remove it from the list",
       });
     const first = users.findIndex((other) => other.name === user.name);

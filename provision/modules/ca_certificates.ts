@@ -130,7 +130,7 @@ function refuse(name: string, certificates: readonly Certificate[], index: numbe
       where: `module ${name}`,
       key: `${key}.name`,
       found: `two certificates have the name "${file}"`,
-      cure: "give each a name of its own",
+      cure: "give each a different name",
     });
   if (content === undefined) return;
   const allowed = "one certificate as PEM, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----";

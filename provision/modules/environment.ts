@@ -12,7 +12,7 @@ export const settingsRequired = true;
 export const settings = {
   type: "object",
   minProperties: 1,
-  description: "The variables and their values. A value is taken as it is: nothing in it is expanded.",
+  description: "The variables and their values. Values are used literally; nothing in them is expanded.",
   examples: [{ ImageOS: "debian12", JAVA_HOME: "/usr/lib/jvm/default-java" }],
   propertyNames: { pattern: "^[A-Za-z_][A-Za-z0-9_]*$" },
   additionalProperties: {
@@ -37,7 +37,7 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
     throw new UserError({
       where: `module ${name}`,
       key: "environment.PATH",
-      found: "PATH is put together of several places",
+      found: "PATH is assembled from several places",
       cure: "use module path",
     });
   root.run(

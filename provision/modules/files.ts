@@ -59,13 +59,13 @@ export const settings = {
         default: false,
         examples: [true],
         description:
-          "Says that the image is to hold the secret in this file. Without it a secret is refused, since whoever boots the image can read it.",
+          "Allows this file to hold a secret in the image. Without it a secret is refused, because anyone who boots the image can read it.",
       },
       source: {
         type: "string",
         minLength: 1,
         description:
-          "A file or folder of this computer, relative to the recipe's folder, to be copied to `path`: links, modes and empty folders as they are. Where a folder is there already, what is in the source comes into it.",
+          "A file or folder of this computer, relative to the recipe's folder, that is copied to `path`, with links, modes and empty folders. If the folder exists already, the source's contents are added to it.",
         examples: ["files/worker.conf"],
       },
     },
@@ -112,8 +112,8 @@ function putSecret(
     throw new UserError({
       where: "module files",
       key: path,
-      found: `its content is ${showSecrets(content)}, and whoever boots the image could read it`,
-      cure: "add `keep_secret: true` to the file if that is meant",
+      found: `its content is ${showSecrets(content)}, which anyone who boots the image could read`,
+      cure: "if that is intended, add `keep_secret: true` to the file",
     });
   }
   root.file(path, content, { mode, owner });

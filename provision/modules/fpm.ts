@@ -21,7 +21,7 @@ export const settings = {
     source: {
       type: "string",
       pattern: "^https://[^\\s]+$",
-      description: "Where gems are fetched in place of the place that gem knows: a mirror of yours.",
+      description: "A mirror to fetch gems from, instead of gem's default.",
       examples: ["https://gems.example.com/"],
     },
   },

@@ -30,7 +30,7 @@ export const settings = {
     url: {
       type: "string",
       pattern: "^https://[^\\s]+$",
-      description: "Where the archive is fetched, in place of kernel.org: a mirror of yours.",
+      description: "A mirror to fetch the archive from, instead of kernel.org.",
       examples: ["https://mirror.example.com/git-2.47.1.tar.gz"],
     },
   },

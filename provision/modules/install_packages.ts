@@ -42,7 +42,7 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
     throw new UserError({
       where: `module ${name}`,
       key: "install_packages",
-      found: `there is no list for ${root.distribution.packageManager}, which ${root.distribution.id} installs with`,
+      found: `there is no list for ${root.distribution.packageManager}, which ${root.distribution.id} uses`,
       allowed: `a list "${root.distribution.packageManager}", or one list for all`,
     });
   root.packages(packages);

@@ -16,7 +16,7 @@ export const settings = {
       propertyNames: { pattern: "^[a-z0-9][a-z0-9-]*$" },
       minProperties: 1,
       default: { "scatter-gather": false },
-      description: "Which feature is to be on or off, by the names that `ethtool -k CARD` prints.",
+      description: "Which features to turn on or off, by the names that `ethtool -k CARD` prints.",
       examples: [{ "scatter-gather": false, "tcp-segmentation-offload": false }],
     },
   },

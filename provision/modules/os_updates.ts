@@ -22,7 +22,7 @@ export const settings = {
       type: "string",
       pattern: "^(latest|2023\\.[0-9]+\\.[0-9]{8})$",
       description:
-        "On amazonlinux2023, the release to go to: `latest`, or one by its name. Every AMI of Amazon Linux 2023 stays with the packages of its own " +
+        "On amazonlinux2023, the release to update to: `latest`, or one by its name. Every AMI of Amazon Linux 2023 keeps to the packages of its own " +
         "release; without this setting updates come with a newer base image only, and never with `base: pinned`. Other distributions ignore it.",
       examples: ["latest"],
     },

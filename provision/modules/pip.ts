@@ -28,7 +28,7 @@ export const settings = {
     index_url: {
       type: "string",
       pattern: "^https://[^\\s]+$",
-      description: "The package index, in place of the one that pip knows: a mirror of yours.",
+      description: "The package index to use instead of pip's default, such as a mirror.",
       examples: ["https://pypi.example.com/simple"],
     },
   },

@@ -129,8 +129,8 @@ function refuse(name: string, root: Root, given: Settings, services: boolean, do
     throw new UserError({
       where,
       key: "proxy.password",
-      found: "whoever boots the image could read it",
-      cure: "add `keep_secret: true` if that is meant",
+      found: "anyone who boots the image could read it",
+      cure: "if that is intended, add `keep_secret: true`",
     });
   if (given.docker && docker) requireSystemd(name, root);
   // Drop-ins for all units of a type need systemd 244.
@@ -138,9 +138,9 @@ function refuse(name: string, root: Root, given: Settings, services: boolean, do
     throw new UserError({
       where,
       key: "proxy.services",
-      found: `${root.distribution.id} has no way to tell all services`,
+      found: `${root.distribution.id} has no setting for all services`,
       allowed: "false",
-      cure: "set proxy.services to false, and proxy.docker where Docker is to use the proxy",
+      cure: "set proxy.services to false, and proxy.docker if Docker should use the proxy",
     });
 }
 

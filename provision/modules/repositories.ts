@@ -142,7 +142,7 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
     throw new UserError({
       where,
       key: "repositories",
-      found: `there is no list for ${packageManager}, which ${id} installs with`,
+      found: `there is no list for ${packageManager}, which ${id} uses`,
       allowed: `a list "${packageManager}", or one list for all`,
     });
   const names = knownTo(root.distribution);

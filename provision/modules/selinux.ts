@@ -37,7 +37,7 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
   if (root.distribution.family !== "redhat")
     throw new UserError({
       where: `module ${name}`,
-      found: `${root.distribution.id} has no SELinux policy of its own`,
+      found: `${root.distribution.id} has no SELinux policy`,
       allowed: "Rocky, CentOS and Amazon Linux",
       cure: "leave the module out for this distribution",
     });

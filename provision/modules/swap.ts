@@ -55,7 +55,7 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
     throw new UserError({
       where: `module ${name}`,
       key: "swap.size",
-      found: `"${size}" is no size of whole MiB`,
+      found: `"${size}" is not a size in whole MiB`,
       allowed: sizeForm,
     });
   root.packages({ apt: ["util-linux"], dnf: ["util-linux"] });

@@ -40,7 +40,7 @@ export const settings = {
     index_url: {
       type: "string",
       pattern: "^https://[^\\s]+$",
-      description: "The package index, in place of the one that pip knows. The cache serves the same index only.",
+      description: "The package index to use instead of pip's default. The cache serves only this index.",
       examples: ["https://pypi.example.com/simple"],
     },
   },

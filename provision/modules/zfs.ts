@@ -19,7 +19,7 @@ export const settings = {
     testing: {
       type: "boolean",
       default: false,
-      description: "Takes the OpenZFS project's testing repository in place of the stable one (Red Hat's family only).",
+      description: "Uses the OpenZFS project's testing repository instead of the stable one (Red Hat's family only).",
       examples: [true],
     },
   },

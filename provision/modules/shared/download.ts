@@ -34,7 +34,7 @@ export const downloadSettings = {
   url: {
     type: "string",
     pattern: "^https://[^\\s]+$",
-    description: "Where the file is fetched, in place of upstream's own address: a mirror of yours.",
+    description: "A mirror to fetch the file from, instead of upstream's address.",
     examples: ["https://mirror.example.com/releases/file.tar.gz"],
   },
 };

@@ -149,7 +149,7 @@ describe("module library", () => {
   });
 
   it("add_user: refuses root, and a user that is listed twice", async () => {
-    await refuses("add_user", ["root"], /add_users\[0\]\.name: root is there already/);
+    await refuses("add_user", ["root"], /add_users\[0\]\.name: root already exists/);
     await refuses("add_user", ["a", { name: "a" }], /add_users\[1\]\.name: the user "a" is in the list twice/);
   });
 
