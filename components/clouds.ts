@@ -1,4 +1,4 @@
-// The clouds there are, one line each. Their SDKs are loaded by open-clouds.ts, for the cloud in use only.
+// The supported clouds, one line each. open-clouds.ts loads the SDK of the selected one only.
 import { UserError } from "../common/user-error.ts";
 import type { CloudFacts } from "./cloud-facts.ts";
 import { ec2Facts } from "./ec2/facts.ts";
@@ -6,7 +6,7 @@ import { gceFacts } from "./gce/facts.ts";
 import { localFacts } from "./local/facts.ts";
 import { openstackFacts, rackspaceFacts } from "./openstack/facts.ts";
 
-/** The first is that of a stack that names none. */
+/** The first one is the default. */
 export const clouds: CloudFacts[] = [localFacts, ec2Facts, gceFacts, rackspaceFacts, openstackFacts];
 
 /** The names of the clouds, for messages. */

@@ -1,4 +1,5 @@
-// Opens the clouds of a stack. Only the module of the cloud in use is loaded: an SDK costs seconds and hundreds of megabytes.
+// Opens a stack's cloud. Only the module of the selected cloud is loaded: an SDK costs seconds and hundreds of
+// megabytes.
 import type { Bakery, Cloud } from "./cloud.ts";
 import { clouds, findCloud } from "./clouds.ts";
 import type { CloudFacts } from "./cloud-facts.ts";
@@ -7,12 +8,14 @@ import type { Settings } from "./stack-settings.ts";
 import type { StackState } from "./life-cycle/stack-state.ts";
 
 /**
- * What the module of a cloud exports as `open`: one object for each place where images are baked separately.
+ * The function that a cloud's module exports as `open`: returns one object for each place where images are baked
+ * separately.
  * @param S The stack's settings with the cloud's own.
- * @param projectDirectory What relative paths in the settings are relative to.
- * @param state What is under management: an image that the cloud has and the state does not was orphaned when the state was lost.
- * @param once What the stack's recipes have in common: the clouds of each are objects of their own.
- * @throws UserError when the settings are not enough to know the places.
+ * @param projectDirectory The base of relative paths in the settings.
+ * @param state The resources already in the state: an image that the cloud has and the state doesn't was orphaned when
+ * the state was lost.
+ * @param once What the stack's recipes share: each has its own cloud objects.
+ * @throws UserError when the settings don't determine the places.
  */
 export type Opening<S extends Settings = Settings> = (
   settings: S,
@@ -21,7 +24,7 @@ export type Opening<S extends Settings = Settings> = (
   once: Once,
 ) => Promise<Cloud[]>;
 
-/** The places of the cloud that the settings name: {@link Opening}. */
+/** The places of the selected cloud: {@link Opening}. */
 export async function openClouds(
   settings: Settings,
   projectDirectory: string,
@@ -32,7 +35,7 @@ export async function openClouds(
   return await open(settings, projectDirectory, state, once);
 }
 
-/** This computer, for a stack of another cloud whose setting `bakery` is `local`; else undefined. */
+/** This computer, if another cloud's stack has `bakery: local`; else undefined. */
 export async function openBakery(
   settings: Settings,
   projectDirectory: string,

@@ -1,14 +1,14 @@
-// Progress lines of our resources, shown by the engine under the resource they belong to.
+// Progress lines of our resources, which the engine shows under their resource.
 import grpc from "@grpc/grpc-js";
 import engineService from "@pulumi/pulumi/proto/engine_grpc_pb.js";
 import engine from "@pulumi/pulumi/proto/engine_pb.js";
 
-/** Sends lines to the engine, in the order they were given. */
+/** Sends lines to the engine, in order. */
 export class EngineLog {
   private readonly client: engineService.EngineClient;
   private last: Promise<void> = Promise.resolve();
 
-  /** @param address Where the engine listens: the first argument of every provider process. */
+  /** @param address The engine's address: the first argument of every provider process. */
   constructor(address: string) {
     this.client = new engineService.EngineClient(address, grpc.credentials.createInsecure());
   }
@@ -32,13 +32,13 @@ export class EngineLog {
     this.last = this.last.then(
       () =>
         new Promise((resolve) => {
-          // An engine that is gone can't show anything any more; the watch in main.ts ends this process then.
+          // An engine that is gone can't show anything; the watch in main.ts then ends this process.
           this.client.log(request, () => resolve());
         }),
     );
   }
 
-  /** Resolves when every line has reached the engine, so that none comes after the resource's end. */
+  /** Resolves when every line has reached the engine, so that none follows the resource's end. */
   async flush(): Promise<void> {
     await this.last;
   }

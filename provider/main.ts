@@ -1,4 +1,4 @@
-// The provider's process. The engine starts it with its own address as the argument and reads the port to talk to from
+// The provider's process. The engine starts it with its own address as the argument, and reads the provider's port from
 // standard output.
 import { readFileSync } from "node:fs";
 import { main } from "@pulumi/pulumi/provider/index.js";
@@ -22,8 +22,8 @@ await cleanUp();
 await main(images, process.argv.slice(2));
 
 /**
- * Removes what crashes left on this computer, of any project. The command that starts us may have nothing to do with that: what can't
- * be removed is a warning.
+ * Removes what crashes left on this computer, of any project. The command that started us may be unrelated, so a failed
+ * removal is only a warning.
  */
 async function cleanUp(): Promise<void> {
   try {
@@ -37,8 +37,8 @@ async function cleanUp(): Promise<void> {
 }
 
 /**
- * Ends this process soon after the engine's: an engine that was killed sends no cancellation, and a base image that goes
- * on being built, or a machine that comes up after its owner died, would be an orphan.
+ * Ends this process soon after the engine's: a killed engine sends no cancellation, and a base image that is still
+ * being built, or a machine that starts after its owner died, would be orphaned.
  */
 function watchEngine(engine: number): void {
   let isEnding = false;
@@ -46,14 +46,13 @@ function watchEngine(engine: number): void {
     if (isEnding) return;
     isEnding = true;
     void images.cancel();
-    // What is under way ends its child processes within this time.
+    // Running operations end their child processes within this time.
     setTimeout(() => process.exit(1), 2000);
   };
   setInterval(() => {
     if (process.ppid !== engine) end();
   }, 250).unref();
-  // Nobody reads what we say any more. Unheard, this error would be one that nobody caught, which the SDK prints, which is the next
-  // error, and so on for ever: no timer would come to its turn.
+  // Without a handler, EPIPE is uncaught; the SDK prints it, which raises EPIPE again, forever, and no timer would run.
   process.stdout.on("error", end);
   process.stderr.on("error", end);
 }

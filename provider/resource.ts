@@ -1,5 +1,5 @@
-// What a resource type or a function of this provider is: a contract, and what it does. The server (server.ts) does what is the same for
-// all: checking inputs, diffing, secrets, progress, cancellation.
+// A resource type or a function of this provider: a contract and its implementation. The server (server.ts) does what
+// all have in common: checking inputs, diffing, secrets, progress, cancellation.
 import type {
   AnswerOf,
   FunctionContract,
@@ -9,33 +9,33 @@ import type {
   StateOf,
 } from "../common/contract.ts";
 
-/** What a resource may use while it works. */
+/** What a resource can use while it works. */
 export interface Context {
-  /** Shows a line under the resource. `transient` lines only tell what is going on now and are not kept. */
+  /** Shows a line under the resource. `transient` lines only show current activity and are not kept. */
   readonly progress: (line: string, transient?: boolean) => void;
-  /** Aborted when the user pressed Ctrl-C, or when the engine died: end child processes and throw. */
+  /** Aborted on Ctrl-C, or when the engine died: end child processes and throw. */
   readonly signal: AbortSignal;
 }
 
-/** What a resource type does. `I` are its inputs, `S` is its state. */
+/** The implementation of a resource type. `I` are its inputs, `S` is its state. */
 export interface Behaviour<I extends object, S extends object> {
-  /** Whether the old one must be gone before the new one is made. */
+  /** Whether the old one must be deleted before the new one is made. */
   readonly deleteBeforeReplace?: boolean;
   /**
-   * Looks at the world when the inputs did not change: "replace" when the thing is gone, "update" when it needs `update`
-   * to be right again. Without it `pulumi up` would only notice after a refresh.
+   * Checks the real resource when the inputs did not change: "replace" if it no longer exists, "update" if it needs
+   * `update` to be right again. Without it `pulumi up` would only notice after a refresh.
    * @param wanted The new inputs; in a preview some may be unknown.
    */
   drift?(id: string, state: S, wanted?: I): Promise<"none" | "update" | "replace">;
   /**
-   * @returns `meanwhile`, where there is something to watch while later resources are made: it runs beside them, nobody waits for it, and
-   * it ends with the command at the latest. It tells what it sees as progress; it fails nothing.
+   * @returns `meanwhile`, if there is something to watch while later resources are made: it runs beside them, nothing
+   * waits for it, and it ends with the command at the latest. It reports progress, and can't fail anything.
    */
   create(
     inputs: I,
     context: Context,
   ): Promise<{ id: string; outputs: S; meanwhile?: (context: Context) => Promise<void> }>;
-  /** @returns the present state, or undefined when the thing is gone. */
+  /** @returns the current state, or undefined if it no longer exists. */
   read?(id: string, state: S, context: Context): Promise<S | undefined>;
   update?(id: string, state: S, inputs: I, context: Context): Promise<S>;
   /** No-op if the thing no longer exists. */
@@ -47,7 +47,7 @@ export interface ResourceType<I extends object, S extends object> extends Behavi
   readonly contract: ResourceContract<Properties, Properties, string>;
 }
 
-/** The resource type that fulfils a contract. */
+/** Combines a contract and its implementation into a resource type. */
 export function implement<C extends ResourceContract>(
   contract: C,
   behaviour: Behaviour<InputsOf<C>, StateOf<C>>,
@@ -55,14 +55,14 @@ export function implement<C extends ResourceContract>(
   return { ...behaviour, contract };
 }
 
-/** A function of the provider: looks something up, changes nothing that the user would notice. */
+/** A function of the provider: a lookup without visible changes. */
 export interface FunctionType<I extends object, A extends object> {
   readonly token: string;
   readonly contract: FunctionContract;
   call(inputs: I, context: Context): Promise<A>;
 }
 
-/** The function that fulfils a contract. */
+/** Combines a contract and its implementation into a function. */
 export function answer<C extends FunctionContract>(
   contract: C,
   call: (inputs: InputsOf<C>, context: Context) => Promise<AnswerOf<C>>,

@@ -11,7 +11,7 @@ type AnyResourceType = ResourceType<object, object>;
 type AnyFunctionType = FunctionType<object, object>;
 type Values = Record<string, unknown>;
 
-/** The provider's answers to the engine; see resource.ts for what a type brings itself. */
+/** The provider's answers to the engine; see resource.ts for a type's own part. */
 export class ImagesProvider implements provider.Provider {
   private readonly resources: Map<string, AnyResourceType>;
   private readonly functions: Map<string, AnyFunctionType>;
@@ -94,13 +94,13 @@ export class ImagesProvider implements provider.Provider {
     try {
       return { outputs: plain(await this.working("", (context) => called.call(given, context))) };
     } catch (error) {
-      // As a failure it reaches the program as an error it can show; a thrown one would be printed by the engine, too.
+      // A failure reaches the program as an error that it can show; a thrown error would also be printed by the engine.
       if (error instanceof UserError) return { failures: [{ property: "", reason: error.message }] };
       throw error;
     }
   }
 
-  /** Ctrl-C: everything under way ends its child processes and fails. */
+  /** Ctrl-C: all running operations end their child processes and fail. */
   async cancel(): Promise<void> {
     this.stopping.abort(new UserError({ where: "ci-images", found: "cancelled" }));
   }
@@ -135,7 +135,7 @@ export class ImagesProvider implements provider.Provider {
   }
 }
 
-/** The protocol knows no `undefined`: what is not there is left out. */
+/** The protocol has no `undefined`: such properties are left out. */
 function plain(outputs: object): Values {
   return JSON.parse(JSON.stringify(outputs)) as Values;
 }

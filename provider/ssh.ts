@@ -1,4 +1,4 @@
-// The provider's own way to a machine: one connection, dialled as the command plugin dials (common/ssh-dial.mjs), on which
+// The provider's own SSH connection to a machine, dialled like the command plugin's (common/ssh-dial.mjs), on which
 // commands run with a stream as their input.
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -10,9 +10,9 @@ export type { Connection };
 
 /** How a command on the machine ended. */
 export interface RemoteResult {
-  /** 0 when all went well; undefined when a signal ended it or the connection was lost. */
+  /** 0 on success; undefined if a signal ended it or the connection was lost. */
   status: number | undefined;
-  /** The end of what it printed on both streams, at most 16 KiB. */
+  /** The end of its output on both streams, at most 16 KiB. */
   output: string;
 }
 
@@ -21,8 +21,9 @@ const keptOutput = 16 * 1024;
 /**
  * Connects, runs one command, and disconnects.
  * @param command For the login shell.
- * @param input Its standard input. It is read no faster than the machine takes it, and no further once the command has ended.
- * @throws the last dial's error; what `input` throws; what the signal says when it is aborted, which closes the connection.
+ * @param input Its standard input. It is read no faster than the machine takes it, and not after the command has ended.
+ * @throws the last dial's error; errors of `input`; the signal's reason when it is aborted, which closes the
+ * connection.
  */
 export async function runOver(
   connection: Connection,
@@ -41,7 +42,7 @@ export async function runOver(
   } finally {
     signal.removeEventListener("abort", abort);
     client.end();
-    // An end that the machine does not answer must not keep the connection open.
+    // A close that the machine doesn't answer must not keep the connection open.
     setTimeout(() => client.destroy(), 1000).unref();
   }
 }
@@ -69,7 +70,7 @@ async function execute(client: ssh2.Client, command: string, input: AsyncIterabl
   try {
     await pipeline(Readable.from(input, { objectMode: false }), channel, { signal: ended.signal });
   } catch (error) {
-    // The command ended, or was cut off, before it had read everything: how it ended says why.
+    // The command ended, or was cut off, before it had read everything: its exit status says why.
     if (!ended.signal.aborted && !isClosedChannel(error)) {
       client.destroy();
       throw error;

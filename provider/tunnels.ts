@@ -1,7 +1,8 @@
-// Port forwards through the clouds' own tunnels. A forward is a port of this computer's loopback interface; for each connection to it the
-// cloud's command-line tool runs, whose standard input and output are the connection, as OpenSSH's ProxyCommand has it. So nothing has to be
-// guessed from what a tool prints (hashicorp/packer#9528), and a tool that ends takes one connection with it. Forwards live as long as this
-// process, which is as long as one `pulumi` command; the next one opens them again.
+// Port forwards through the clouds' own tunnels. A forward is a port on this computer's loopback interface; each
+// connection to it runs the cloud's command-line tool, whose standard input and output are the connection, as for
+// OpenSSH's ProxyCommand. So nothing has to be parsed from a tool's output (hashicorp/packer#9528), and a tool that
+// ends only closes one connection. Forwards live as long as this process, that is, one `pulumi` command; the next one
+// opens them again.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
@@ -20,16 +21,16 @@ const forwardHost = "127.0.0.1";
 
 const forwards = new Map<string, Promise<Forward>>();
 
-/** The last words of tools on standard error, by command. */
+/** The tools' last lines on standard error, by command. */
 const complaints = new Map<string, string>();
 
-/** The end of a command before this one may still hold the port, in milliseconds. */
+/** How long the previous command may still hold the port, in milliseconds. */
 const patience = 3000;
 
 /**
- * Opens a forward, or finds the one that is open.
- * @param before The port that it had in the command before, to have it again.
- * @returns the port on 127.0.0.1; the same in every run, unless somebody else has it.
+ * Opens a forward, or finds an open one.
+ * @param before The port that it had in the previous command, to reuse it.
+ * @returns the port on 127.0.0.1; the same in every run, unless another program has it.
  */
 export async function openForward(command: TunnelCommand, before?: number): Promise<number> {
   const key = JSON.stringify(command);
@@ -43,12 +44,12 @@ export async function openForward(command: TunnelCommand, before?: number): Prom
   }
 }
 
-/** Whether a host is that of port forwards: machines have other addresses, also on the loopback interface. */
+/** Whether a host is the one of port forwards: machines have other addresses, even on the loopback interface. */
 export function isForward(host: string): boolean {
   return host === forwardHost;
 }
 
-/** Takes no more connections; those there are go on. */
+/** Accepts no more connections; existing ones continue. */
 export async function closeForward(command: TunnelCommand): Promise<void> {
   const key = JSON.stringify(command);
   const open = await forwards.get(key);
@@ -56,7 +57,10 @@ export async function closeForward(command: TunnelCommand): Promise<void> {
   open?.server.close();
 }
 
-/** What the tool behind a port of ours last complained of, for messages; undefined when it did not, or the port is none of ours. */
+/**
+ * The last complaint of the tool behind one of our ports, for messages; undefined if there was none, or the port isn't
+ * ours.
+ */
 export async function complaintAt({ host, port }: { host: string; port: number }): Promise<string | undefined> {
   for (const [key, open] of isForward(host) ? forwards : []) {
     if ((await open).port === port) return complaints.get(key);
@@ -64,14 +68,14 @@ export async function complaintAt({ host, port }: { host: string; port: number }
   return undefined;
 }
 
-/** A state of a machine that does not answer, and what the tunnel to it says. */
+/** The state of a machine that does not answer, with its tunnel's complaint. */
 export async function withComplaint<T extends object>(seen: T, connection: { host: string; port: number }): Promise<T> {
   const complaint = await complaintAt(connection);
   if (complaint === undefined || !("state" in seen)) return seen;
   return { ...seen, state: `${String(seen.state)}; the tunnel's tool says: ${complaint}` };
 }
 
-/** Below the ports that systems give to outgoing connections. */
+/** Below the range for outgoing connections. */
 function usualPort(key: string): number {
   return 20_000 + (createHash("sha256").update(key).digest().readUInt32BE() % 10_000);
 }
@@ -86,7 +90,7 @@ async function listen(command: TunnelCommand, wanted: number): Promise<Forward> 
         const place = { port: patient ? wanted : 0, host: forwardHost };
         server.listen(place, () => resolve((server.address() as { port: number }).port));
       });
-      // The process ends when its work is done, not when nobody connects any more.
+      // The process ends when its work is done, not when the last connection closes.
       server.unref();
       return { server, port };
     } catch (error) {
@@ -111,7 +115,7 @@ function connectBy(command: TunnelCommand, socket: Socket): void {
     end();
   });
   tool.on("close", end);
-  // A connection that ends in the middle of something ends the tool, too.
+  // A connection that breaks ends the tool, too.
   tool.stdin.on("error", () => {});
   socket.on("error", () => {});
   socket.on("close", () => hangUp(tool));

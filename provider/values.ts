@@ -14,7 +14,7 @@ export function wrapSecret(value: unknown): unknown {
   return { [signatureKey]: secretSignature, value };
 }
 
-/** True when the value, or a part of it, will only be known when other resources have been made. */
+/** True if the value, or a part of it, is unknown until other resources are made. */
 export function containsUnknown(value: unknown): boolean {
   if (value === unknownValue) return true;
   if (Array.isArray(value)) return value.some(containsUnknown);

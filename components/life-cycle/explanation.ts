@@ -1,4 +1,4 @@
-// What a preview says in words: what will be baked anew, and why.
+// What a preview says: which images will be baked, and why.
 import { describePlan, explainChange } from "../../provision/plan/explain.ts";
 import type { Plan } from "../../provision/plan/plan.ts";
 import type { Base, Survey } from "../cloud.ts";
@@ -6,9 +6,9 @@ import type { BakeStage } from "../stages.ts";
 
 /**
  * Explains what is about to happen to one image.
- * @param name What it is called: its distribution, after its place where there are several.
- * @param fromLayer How many of its modules a layer spares it.
- * @returns lines for the user; none when the image is up to date.
+ * @param name Its name: its distribution, preceded by its place if there are several.
+ * @param fromLayer How many of its modules a layer saves.
+ * @returns lines for the user; none if the image is up to date.
  */
 export function explainBake(
   name: string,

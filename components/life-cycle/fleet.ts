@@ -1,4 +1,4 @@
-// The recipes of a stack, with those they build on: read, checked against each other, and in the order in which they are baked.
+// The recipes of a stack and those they build on: read, checked against each other, and sorted in the order of baking.
 import { existsSync, realpathSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
@@ -12,11 +12,11 @@ import { settingsOf, type Settings } from "../stack-settings.ts";
 /** One recipe of the stack. */
 export interface Member {
   recipe: Recipe;
-  /** The stack's settings, with those that it has for this recipe alone. */
+  /** The stack's settings, including those for this recipe alone. */
   settings: Settings;
-  /** What is baked of it. */
+  /** The distributions to bake. */
   distributions: readonly Distribution[];
-  /** False for a recipe that is only here because another one builds on it: its images are no outputs. */
+  /** False for a recipe that is only included because another one builds on it: its images are not in the outputs. */
   isListed: boolean;
   /** The recipe that it builds on. */
   base?: Member;
@@ -24,16 +24,16 @@ export interface Member {
   isBase: boolean;
 }
 
-/** Whether outputs have to name the recipe: the stack lists several. */
+/** Whether outputs must name the recipe: the stack lists several. */
 export function isFleet({ recipes }: Settings): boolean {
   return recipes.length > 1;
 }
 
 /**
- * Reads the recipes of the stack, and those that they build on.
- * @param projectDirectory What relative paths in the settings are relative to.
+ * Reads the stack's recipes, and those they build on.
+ * @param projectDirectory The base of relative paths in the settings.
  * @returns every recipe once, after the one that it builds on.
- * @throws UserError with everything that is wrong with them; also when two have the same name or one builds on itself.
+ * @throws UserError with everything that is wrong with them; also if two have the same name or one builds on itself.
  */
 export async function readFleet(settings: Settings, projectDirectory: string): Promise<Member[]> {
   const fleet = new Fleet(settings, projectDirectory);
@@ -72,7 +72,7 @@ class Fleet {
 
   /**
    * A recipe, after the one that it builds on.
-   * @param above Files of the recipes that build on it, the nearest first.
+   * @param above Files of the recipes that build on it, nearest first.
    */
   private async member(file: string, above: readonly string[]): Promise<Member | undefined> {
     if (above.includes(file)) {
@@ -92,7 +92,7 @@ class Fleet {
     try {
       const read = await loadRecipe(file, this.loadOptions(settings));
       const base = await this.baseOf(read, [file, ...above]);
-      // What is below needs its room here, too.
+      // The base's content needs its space here, too.
       const recipe = base && !read.hasSize ? { ...read, sizeBytes: base.recipe.sizeBytes } : read;
       const asked = settings.distributions?.map((id) => findDistribution(id, this.where, "ci-images:distributions"));
       const distributions = own ? (asked ?? recipe.distributions) : [];
@@ -113,7 +113,7 @@ class Fleet {
     return tier && (await this.member(this.fileOf(tier.file), above));
   }
 
-  /** The base is baked of everything that is baked on top of it. */
+  /** The base is baked for every distribution of the recipe on top. */
   private bakeBaseFor({ recipe, base, distributions }: Member): void {
     if (!base) return;
     base.isBase = true;

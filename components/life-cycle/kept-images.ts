@@ -1,5 +1,5 @@
-// Images that are there already: how one is declared again, and the stage `none`, at which a stack has its images and no builder.
-// What is kept is found by the state and the cloud alone, so that a builder can be dropped whatever has become of the recipe.
+// Existing images: how one is declared again, and stage `none`, at which a stack has its images and no builder. They
+// are found by state and cloud alone, so that a builder can be dropped even if the recipe can't be read.
 import * as pulumi from "@pulumi/pulumi";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
 import type { Distribution } from "../../provision/module.ts";
@@ -12,13 +12,13 @@ import { prefixOf } from "./worker-names.ts";
 export interface Keeping {
   cloud: Cloud;
   distribution: Distribution;
-  /** What the cloud has of this stack and distribution. */
+  /** The cloud's images and builders of this stack and distribution. */
   survey: Survey;
   /** As of {@link ImageIdentity}. */
   label?: string;
 }
 
-/** What recipe hashes were made of, by recipe hash. */
+/** What recipe hashes were made from, by recipe hash. */
 export type Plans = Readonly<Record<string, PlanDescription>>;
 
 /** One image of a stack at stage `none`, with its earlier generations. */
@@ -27,11 +27,11 @@ export class KeptImages extends pulumi.ComponentResource {
   readonly images: Distributed;
 
   /**
-   * @param name That of the worker image.
-   * @param notes What the state is to remember of it.
+   * @param name The worker image's name.
+   * @param notes What the state must record about it.
    */
   constructor(name: string, keeping: Keeping, notes: WorkerNotes, options?: pulumi.ComponentResourceOptions) {
-    // The inputs that the image has had while it was the newest: a preview shows no change of it.
+    // The inputs that the image had while it was the newest, so that a preview shows no change.
     const plan = newest(keeping)?.plan;
     super(workerImageType, name, plan ? workerInputs(plan) : {}, workerOptions(options));
     this.images = keepProven(name, keeping, this);
@@ -39,24 +39,24 @@ export class KeptImages extends pulumi.ComponentResource {
   }
 }
 
-/** Adds what the stack remembers of recipe hashes: it has details that images in a cloud have no room for. */
+/** Adds the stack's records of recipe hashes: they have details that images in a cloud have no room for. */
 export function withPlans(survey: Survey, before: Plans): Survey {
   const generations = survey.generations.map((each) => ({ ...each, plan: before[each.recipe] ?? each.plan }));
   return { ...survey, generations };
 }
 
-/** The proven images that stay when there are too many: the newest. @param count How many. */
+/** The newest proven images, which stay if there are too many. @param count How many. */
 export function keepNewest(survey: Survey, count: number): Survey {
   return { ...survey, generations: survey.generations.filter(({ proven }) => proven).slice(0, count) };
 }
 
-/** Every proven image stays declared. @returns where the newest one is. */
+/** Keeps every proven image declared. @returns the places of the newest one. */
 export function keepProven(worker: string, keeping: Keeping, parent: pulumi.Resource): Distributed {
   const proven = keeping.survey.generations.filter((generation) => generation.proven);
   return proven.map((generation) => declarePresent(worker, generation, keeping, parent))[0] ?? {};
 }
 
-/** Images that were made and not verified yet stay declared as long as their builder may be there. */
+/** Keeps unverified images declared as long as their builder may exist. */
 export function keepUnproven(worker: string, keeping: Keeping, parent: pulumi.Resource): void {
   const { cloud, survey } = keeping;
   for (const generation of survey.generations.filter(({ proven }) => !proven)) {
@@ -64,7 +64,7 @@ export function keepUnproven(worker: string, keeping: Keeping, parent: pulumi.Re
   }
 }
 
-/** A proven image that is there already, with its copies and all. */
+/** An existing proven image, including its copies. */
 export function declarePresent(
   worker: string,
   generation: Generation,

@@ -1,5 +1,6 @@
-// The stack setting `bakery: local`: images of a cloud's stack that are baked and verified on this computer, and imported from there.
-// Such a bake is a worker image of its own (`local-debian12`), like one of stack `local`; all places of the stack import from it.
+// The stack setting `bakery: local`: images of a cloud's stack that are baked and verified on this computer, and then
+// imported. Such a bake is a separate worker image (`local-debian12`), like one of stack `local`; all places of the
+// stack import from it.
 import * as pulumi from "@pulumi/pulumi";
 import type { Distribution } from "../../provision/module.ts";
 import type { Plan } from "../../provision/plan/plan.ts";
@@ -10,7 +11,7 @@ import type { BakeStage, StagedBuilder } from "../stages.ts";
 import { hasImage } from "./stage-steps.ts";
 import { WorkerImage, type WorkerImageArgs } from "./worker-image.ts";
 
-/** What is known of the bake of one distribution before anything is declared. */
+/** The bake of one distribution, before anything is declared. */
 export interface LocalBake {
   /** The worker image's name. */
   name: string;
@@ -20,39 +21,39 @@ export interface LocalBake {
   distribution: Distribution;
   plan: Plan;
   base: Base;
-  /** What this computer has of this stack and distribution. */
+  /** This computer's images and builders of this stack and distribution. */
   survey: Survey;
   stage: BakeStage;
-  /** How many of its modules a layer spares it. */
+  /** How many of its modules a layer saves. */
   fromLayer?: number;
-  /** A proven image of the recipe that another stack made. */
+  /** A proven image of the recipe from another stack. */
   elsewhere?: Generation;
-  /** False when every place of the stack has the image: then nothing is baked, even if this computer has lost it. */
+  /** False if every place of the stack has the image: then nothing is baked, even if this computer has lost it. */
   isNeeded: boolean;
 }
 
-/** A bake that was declared. */
+/** A declared bake. */
 export interface DeclaredBake {
   /** The worker image's name. */
   name: string;
-  /** What is to be imported; undefined when nothing is. */
+  /** The image to import, if any. */
   source?: LocalImage;
   builder?: StagedBuilder;
 }
 
-/** The worker image's name, where the stack has one recipe: not that of the one that imports it. */
+/** The worker image's name, if the stack has one recipe; differs from that of the importing one. */
 export function localName({ id }: Distribution): string {
   return `local-${id}`;
 }
 
-/** Whether this stack is to bake: nobody has made the image yet. */
+/** Whether this stack must bake, because nobody else has. */
 export function isBakedHere({ survey, elsewhere, isNeeded, plan, base, stage }: LocalBake): boolean {
   const recipe = plan.recipeHash(base.id);
   if (stage !== "image" || hasImage(survey, recipe)) return true;
   return isNeeded && !elsewhere;
 }
 
-/** Declares the bake, or only the images of this stack that stay. */
+/** Declares the bake, or only this stack's images that stay. */
 export function declareBake(
   bake: LocalBake,
   args: Pick<WorkerImageArgs, "keep" | "verify" | "power" | "state" | "secrets">,
@@ -60,7 +61,7 @@ export function declareBake(
 ): DeclaredBake {
   const { name, label, bakery, distribution, plan, base, survey, stage, elsewhere } = bake;
   if (!isBakedHere(bake)) {
-    // With the one made elsewhere, as many generations as always.
+    // Together with the one made elsewhere, the usual number of generations.
     const kept = keepNewest(survey, args.keep + (elsewhere ? 0 : 1));
     new KeptImages(name, { cloud: bakery, distribution, survey: kept, label }, { recipeName: plan.name }, options);
     return { name, ...(elsewhere && { source: { path: elsewhere.location } }) };
@@ -71,7 +72,7 @@ export function declareBake(
   return { name, source: { path: pulumi.output(worker.images.local).apply(({ path }) => path!) } };
 }
 
-/** What a preview says of a place whose image is imported. */
+/** The preview's explanation for a place that imports its image. */
 export function explainImport(name: string, bake: LocalBake, place: Survey): string[] {
   const { plan, base, stage, elsewhere, survey } = bake;
   const recipe = plan.recipeHash(base.id);

@@ -6,21 +6,24 @@ import type { StagedBuilder } from "../stages.ts";
 
 type ByName<T> = Record<string, T>;
 
-/** What the stack exports. */
+/** The stack's outputs. */
 export interface StackOutputs {
   /**
    * `images.<cloud>.<place>.<distribution>`, by the cloud's name for outputs; on this computer, which has no places,
    * `images.local.<distribution>`. If the stack lists several recipes, `<recipe>-<distribution>` in place of the distribution.
    */
   images: ByName<ByName<pulumi.Output<ImageOutput> | ByName<pulumi.Output<ImageOutput>>>>;
-  /** The ids alone, as the dictionary that ci-platform merges into its configuration; not on `local`. */
+  /** The ids alone, in the form that ci-platform merges into its configuration; not on `local`. */
   ciPlatform?: { jenkins: { clouds: { images: ByName<ByName<ByName<pulumi.Output<string>>>> } } };
   /**
-   * What each recipe hash was made of, for the next preview to say what has changed; not on `local`, where images know. A secret:
-   * it has the recipe's settings, and a preview would print all of them.
+   * What each recipe hash was made from, so that the next preview can explain changes; not on `local`, where images
+   * record it. A secret: it has the recipe's settings, and a preview would print all of them.
    */
   plans?: pulumi.Output<ByName<PlanDescription>>;
-  /** Builders that stay because the stack's stage is before `image`, by distribution (after the place where there are several). */
+  /**
+   * Builders that stay because the stack's stage is before `image`, by distribution (preceded by the place if there are
+   * several).
+   */
   builders?: ByName<StagedBuilder>;
 }
 
@@ -29,7 +32,7 @@ export interface Published {
   cloud: Cloud;
   /** The worker image's name. */
   name: string;
-  /** Where the images stand, below the place: {@link outputKey}. Undefined for those of a recipe that others only build on. */
+  /** The images' key below the place: {@link outputKey}. Undefined for a recipe that is only a base of others. */
   key?: string;
   /** Undefined for images that are only baked here to be imported elsewhere. */
   images?: Distributed;
@@ -38,14 +41,14 @@ export interface Published {
 }
 
 /**
- * Where an image stands in the outputs, below its place: `debian12`. In a stack of several recipes `docker-debian12`.
+ * An image's key in the outputs, below its place: `debian12`. In a stack of several recipes `docker-debian12`.
  * @param isFleet Whether the stack lists several recipes.
  */
 export function outputKey(recipe: string, distribution: string, isFleet: boolean): string {
   return isFleet ? `${recipe}-${distribution}` : distribution;
 }
 
-/** Sorts what was published into the stack's outputs. */
+/** Arranges the published images into the stack's outputs. */
 export function stackOutputs(published: readonly Published[], plans: ByName<PlanDescription>): StackOutputs {
   const images: StackOutputs["images"] = {};
   const ids: ByName<ByName<ByName<pulumi.Output<string>>>> = {};
@@ -71,7 +74,7 @@ export function stackOutputs(published: readonly Published[], plans: ByName<Plan
   return { ...outputs, ciPlatform: { jenkins: { clouds: { images: ids } } }, plans: pulumi.secret(plans) };
 }
 
-/** The output, not known before the resources are made. */
+/** The output, unknown until the resources are made. */
 export function onceMade<T>(output: pulumi.Output<T>, resources: readonly pulumi.Resource[]): pulumi.Output<T> {
   const made = resources.map((resource) => (resource as pulumi.CustomResource).id);
   return pulumi.output(made).apply(() => output as pulumi.Output<unknown>) as pulumi.Output<T>;

@@ -1,6 +1,6 @@
-// What runs on the builder over SSH, as one remote Command a step: uploads, modules, reboots, acceptance tests, the list
-// of packages, sealing. Each waits for the one before it, and each carries in its triggers what it depends on, so that a
-// bake that failed goes on at the step that failed.
+// The steps that run on the builder over SSH, one remote Command each: uploads, modules, reboots, acceptance tests, the
+// list of packages, sealing. Each waits for the one before it and has its dependencies in its triggers, so that a
+// failed bake continues at the step that failed.
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { moduleCommand, settleCommand, testsCommand, type BuilderCommand } from "../../provision/builder/commands.ts";
@@ -17,16 +17,17 @@ import type { Machine } from "../cloud.ts";
 import { Return, Upload } from "../shared/resources.ts";
 
 /**
- * How often a connection is tried, 15 s at the most each, with pauses that grow to 5 s. The command plugin takes a refused login for a
- * machine that is not up yet. So others wait for machines that boot (each cloud's first answer, Return), and a machine that was reached by
- * the step before is given up after eight seconds where it refuses, and after two and a half minutes where nobody answers.
+ * How often a connection is tried: 15 s at most per attempt, with pauses that grow to 5 s. The command plugin treats a
+ * refused login like a machine that is not up yet. So other resources wait for booting machines (each cloud's first
+ * answer, Return). A machine that the previous step reached is given up after eight seconds if it refuses, and after
+ * two and a half minutes if nothing answers.
  */
 const dialling = { dialErrorLimit: 9, perDialTimeout: 15 };
 
 /**
- * A comment at the end of a remote command. The wrapper on the machine says what to do when a script fails; when the connection is
- * lost nobody there can, and all that the command plugin then shows is the command. (The engine's error hooks would be the place,
- * but up to 3.230 they are only called for resources that were made in part.)
+ * A comment at the end of a remote command. When a script fails, the wrapper on the machine prints the cure; when the
+ * connection is lost, the command plugin only shows the command. (The engine's error hooks would be the right place,
+ * but up to 3.230 they are only called for partially created resources.)
  */
 function ifConnectionIsLost(step: string): string {
   return (
@@ -36,24 +37,24 @@ function ifConnectionIsLost(step: string): string {
 }
 
 /**
- * What a module's command does when only its connection or time limit changed, not its triggers: a builder that was powered
- * off may come back with another address, and what ran on it need not run again. It takes the script, unread.
+ * What a module's command does if only its connection or time limit changed, not its triggers: a restarted builder may
+ * have another address, and what ran on it need not run again. Discards the script on its standard input.
  */
 const nothing = "cat >/dev/null";
 
 /** Declares steps on one machine, one after the other. */
 export class Provisioning {
   private last: pulumi.Resource;
-  /** False when a step of a module was left out. */
+  /** False if a step of a module was left out. */
   isComplete = true;
 
   /**
-   * @param prefix Begins the logical names.
+   * @param prefix Prefix of the logical names.
    * @param machine Where the steps run.
    * @param parent The component.
-   * @param secrets Values that must not be seen in any output.
-   * @param steps Which steps of modules there are, by the stage they belong to and their logical name; and whether the
-   * machine runs. One that is powered off may have no address: nothing may be called there.
+   * @param secrets Values that must not appear in any output.
+   * @param steps Which steps of modules to declare, by stage and logical name; and whether the machine runs. A machine
+   * that is off may have no address, so nothing can run there.
    */
   constructor(
     private readonly prefix: string,
@@ -69,8 +70,8 @@ export class Provisioning {
   }
 
   /**
-   * Before the first module: waits until cloud-init has set the machine up (it writes package sources and users until its very end),
-   * and takes the record of the machine's files.
+   * Before the first module: waits until cloud-init has set the machine up (it writes package sources and users until
+   * its very end), and records the machine's files.
    */
   settle(): void {
     const name = `${this.prefix}-settled`;
@@ -86,7 +87,7 @@ export class Provisioning {
     const { presentModules, keepLayer } = this.machine;
     const present = presentModules === undefined ? undefined : { file: presentModules, prefix: module.prefixHash };
     for (const upload of module.uploads) {
-      // By the destination: two files with the same content may differ in their names.
+      // By destination: two files with the same content may have different names.
       const name = `${this.prefix}-${module.name}-${sha256Of(upload.destination).slice(0, 8)}`;
       if (!this.wants(name)) continue;
       const triggers = [module.prefixHash, this.machine.instance];
@@ -102,7 +103,7 @@ export class Provisioning {
       if (kind !== "reboot" || !this.wants(`${name}-return`)) return;
       this.last = new Return(`${name}-return`, { connection: this.connection, triggers }, this.options());
     });
-    // Not one of the steps that a builder must have behind it: older versions had none.
+    // Not a step that a builder must have completed: older versions had none.
     if (this.isComplete && this.steps.isAwake && keepLayer) this.last = keepLayer(index, this.last);
   }
 
@@ -113,14 +114,14 @@ export class Provisioning {
     return this.run(`${this.prefix}-${step}`, step, rendered, [trigger, this.machine.instance], undefined);
   }
 
-  /** What is on the builder: its machine-id and the installed packages. */
+  /** The builder's machine-id and installed packages. */
   inventory(trigger: string): pulumi.Output<Inventory> {
     const triggers = [trigger, this.machine.instance];
     const listed = this.run(`${this.prefix}-inventory`, "inventory", inventoryCommand(), triggers, undefined, "none");
     return listed.stdout.apply(parseInventory);
   }
 
-  /** Removes what must not be in an image, and with it the way in. */
+  /** Removes what must not be in an image, including the bake's own login. */
   seal(options: Omit<Parameters<typeof sealCommand>[0], "bakeKeys">, trigger: string): command.remote.Command {
     const rendered = this.machine.authorizedKey.apply((key) =>
       sealCommand({ ...options, bakeKeys: [key] }, this.secrets),
@@ -128,7 +129,7 @@ export class Provisioning {
     return this.run(`${this.prefix}-seal`, "seal", rendered, [trigger, this.machine.instance], undefined);
   }
 
-  /** The next step waits for `resource`, too. */
+  /** Makes the next step wait for `resource`, too. */
   after(resource: pulumi.Resource): void {
     this.last = resource;
   }
@@ -138,7 +139,7 @@ export class Provisioning {
     return this.last;
   }
 
-  /** Steps are left out from one on, never in the middle. */
+  /** Whether to declare a step. Once one is left out, all later ones are. */
   private wants(name: string): boolean {
     this.isComplete &&= this.steps.isWanted("provisioned", name);
     return this.isComplete;
@@ -152,7 +153,7 @@ export class Provisioning {
     update: string | undefined,
     logging: "none" | "stdoutAndStderr" = "stdoutAndStderr",
   ): command.remote.Command {
-    // Not by its properties: an output has an `isSecret` of its own.
+    // Not by its properties: an output has its own `isSecret`.
     const program = pulumi.output(rendered);
     const made = new command.remote.Command(
       name,
@@ -163,7 +164,7 @@ export class Provisioning {
         stdin: program.apply(({ stdin, isSecret }) => hideIf(isSecret, stdin)),
         triggers,
         logging,
-        // Would need AcceptEnv in the machine's sshd and warns where that is missing.
+        // It would need AcceptEnv in the machine's sshd, and warns if that is missing.
         addPreviousOutputInEnv: false,
       },
       this.options(),

@@ -1,5 +1,5 @@
-// What the stack's state has before anything is declared: which images are under management, and what their recipe hashes
-// were made of. Where the state was lost, a cloud may have images of ours that it does not know.
+// The stack's state before anything is declared: which images it has, and what their recipe hashes were made from. If
+// the state was lost, a cloud may have images of ours that it lacks.
 import * as pulumi from "@pulumi/pulumi";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
 
@@ -8,14 +8,14 @@ export const workerImageType = "ci-images:index:WorkerImage";
 
 type Records = Record<string, { type: string; outputs?: Record<string, unknown> }>;
 
-/** The stack's state as the last command left it, failed or not. */
+/** The stack's state after the last command, failed or not. */
 export class StackState {
   private readonly outputs: Map<string, Record<string, unknown>>;
   private readonly names: Set<string>;
-  /** What recipe hashes were made of, by recipe hash: the stack's output `plans`, as of the last `up` that succeeded. */
+  /** What recipe hashes were made from, by recipe hash: the stack's output `plans` after the last successful `up`. */
   readonly plans: Readonly<Record<string, PlanDescription>>;
 
-  /** @param records What the engine says of each URN. */
+  /** @param records The engine's records, by URN. */
   constructor(records: Records = {}) {
     this.outputs = new Map(
       Object.entries(records).map(([urn, { type, outputs = {} }]) => [`${type} ${urn.split("::").at(-1)}`, outputs]),
@@ -25,7 +25,7 @@ export class StackState {
     this.plans = (stack?.outputs?.plans ?? {}) as Record<string, PlanDescription>;
   }
 
-  /** Whether a resource of this type (`aws:ec2/amiFromInstance:AmiFromInstance`) and logical name is under management. */
+  /** Whether the state has a resource of this type (`aws:ec2/amiFromInstance:AmiFromInstance`) and logical name. */
   has(type: string, name: string): boolean {
     return this.outputs.has(`${type} ${name}`);
   }
@@ -41,15 +41,15 @@ export class StackState {
     return [...this.outputs.keys()].flatMap((key) => (key.startsWith(beginning) ? key.slice(beginning.length) : []));
   }
 
-  /** What the state has of a resource; undefined when it is not under management. */
+  /** The outputs of a resource; undefined if the state doesn't have it. */
   outputsOf(type: string, name: string): Readonly<Record<string, unknown>> | undefined {
     return this.outputs.get(`${type} ${name}`);
   }
 }
 
 /**
- * Reads the state of the stack that is being worked on. A StackReference would tell its outputs only, and leave a record of
- * its own; this is the function behind it that tells of all resources.
+ * Reads the state of the current stack. A StackReference would only return its outputs, and leave its own record; this
+ * calls the function behind it, which returns all resources.
  * https://github.com/pulumi/pulumi/blob/v3.230.0/pkg/resource/deploy/builtins.go
  */
 export async function readState(): Promise<StackState> {

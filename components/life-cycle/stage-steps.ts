@@ -1,11 +1,11 @@
-// Which steps of a bake are declared at a stage. A stage before `image` always declares the builder, up to that stage, with the same
-// logical names as the whole bake, so that a later stage goes on with the same builder.
+// Which steps of a bake are declared at a stage. A stage before `image` always declares the builder, up to that stage,
+// with the same logical names as the whole bake, so that a later stage continues with the same builder.
 import { UserError, type Complaint } from "../../common/user-error.ts";
 import type { Survey } from "../cloud.ts";
 import { reaches, type BakeStage, type Power, type Stage } from "../stages.ts";
 import type { StackState } from "./stack-state.ts";
 
-/** What decides how far one bake goes. */
+/** What determines how far a bake goes. */
 export interface StageQuestion {
   /** The recipe hash. */
   recipe: string;
@@ -15,29 +15,29 @@ export interface StageQuestion {
   power: Power;
 }
 
-/** Whether there is an image of the recipe, proven or not. */
+/** Whether an image of the recipe exists, proven or not. */
 export function hasImage({ generations }: Survey, recipe: string): boolean {
   return generations.some((generation) => generation.recipe === recipe);
 }
 
-/** The stage that is to be declared: a builder that is off can't become an image. */
+/** The stage to declare: a builder that is off can't become an image. */
 export function stageOf({ recipe, survey, stage, power }: StageQuestion): BakeStage {
   const isMade = hasImage(survey, recipe);
   return stage === "image" && power === "off" && !isMade ? "tested" : stage;
 }
 
 /**
- * Which steps on a builder are to be declared. Those that it has behind it always, or their records would be dropped and all
- * of it run again; of the others none while it is off.
+ * Which steps on a builder to declare. Steps that it has completed always, or their records would be dropped and all of
+ * it would run again; others not while it is off.
  * @param question For one bake.
- * @param state Where the steps are found by their logical names.
- * @returns tells it of a step, by the stage that it belongs to and its logical name.
+ * @param state Finds the steps by their logical names.
+ * @returns whether to declare a step, by its stage and logical name.
  */
 export function stepsOf(
   { recipe, survey, stage, power }: StageQuestion,
   state: StackState,
 ): (goal: Stage, name: string) => boolean {
-  // Without its builder a record says nothing: the step would run on a fresh one.
+  // Without its builder a record means nothing: the step would run on a new one.
   const hasBuilder = survey.builders.includes(recipe);
   const isDone = (name: string) => hasBuilder && stepTypes.some((type) => state.has(type, name));
   return (goal, name) => (power === "on" && reaches(stage, goal)) || isDone(name);

@@ -1,5 +1,5 @@
-// A user's own last word on the underlying resources: a file whose default export maps resource types to functions that
-// change the arguments. Nothing that a cloud's resource can do is out of reach because we have no setting for it.
+// The user's own changes to the underlying resources: a file whose default export maps resource types to functions that
+// change the arguments. This gives access to every feature of a cloud's resources that has no setting.
 import { access } from "node:fs/promises";
 import { resolve } from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
@@ -8,13 +8,13 @@ import { UserError } from "../../common/user-error.ts";
 
 /**
  * Changes a resource's arguments.
- * @param args As we would declare the resource.
+ * @param args The arguments that we would declare.
  * @param resource Its logical name and its type.
- * @returns the arguments to declare it with: the same object, changed, or another one.
+ * @returns the arguments to declare: the same object, changed, or another one.
  */
 export type Transform = (args: Record<string, unknown>, resource: { name: string; type: string }) => object;
 
-/** What the file's default export is: `{ "aws:ec2/instance:Instance": (args) => ({ ...args, monitoring: true }) }`. */
+/** The file's default export: `{ "aws:ec2/instance:Instance": (args) => ({ ...args, monitoring: true }) }`. */
 export type Transforms = Readonly<Record<string, Transform>>;
 
 /**
@@ -45,8 +45,8 @@ export async function loadTransforms(path: string | undefined, projectDirectory:
 }
 
 /**
- * The transformation for a component: what is declared below it goes through the user's functions. It throws a UserError
- * when one of them answers with no object.
+ * The transformation for a component: everything declared below it passes through the user's functions. Throws a
+ * UserError if one of them returns no object.
  */
 export function transformation(transforms: Transforms): pulumi.ResourceTransformation {
   return ({ type, name, props, opts }) => {

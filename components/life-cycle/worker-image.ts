@@ -1,6 +1,7 @@
-// The life cycle of one image. Whoever reads the constructor has read it:
-// there already? -> builder -> modules -> tests -> seal -> image -> retirement -> verification -> promotion -> distribution.
-// With `source`, the image is imported instead: all up to it is the business of another WorkerImage, on this computer.
+// The life cycle of one image. The constructor shows all of it:
+// existing image? -> builder -> modules -> tests -> seal -> image -> retirement -> verification -> promotion ->
+// distribution.
+// With `source`, the image is imported: another WorkerImage, on this computer, does everything before.
 import * as pulumi from "@pulumi/pulumi";
 import { describePlan, type PlanDescription } from "../../provision/plan/explain.ts";
 import { usedSecrets, type Plan } from "../../provision/plan/plan.ts";
@@ -20,31 +21,31 @@ export interface WorkerImageArgs {
   cloud: Cloud;
   plan: Plan;
   base: Base;
-  /** What the cloud has of this stack and distribution. */
+  /** The cloud's images and builders of this stack and distribution. */
   survey: Survey;
-  /** How many generations stay beside the newest. */
+  /** How many generations to keep besides the newest. */
   keep: number;
   /** False publishes the image without booting it. */
   verify: boolean;
-  /** How far the bake goes; from `stageOf`. */
+  /** The last stage of the bake; from `stageOf`. */
   stage: BakeStage;
   /** Whether the builder runs. */
   power: Power;
-  /** Knows the steps that a builder has behind it. */
+  /** Has the steps that a builder has completed. */
   state: StackState;
   /** The stack's secrets. */
   secrets: Secrets;
-  /** True when the image is baked elsewhere, on this computer, and imported: there is no builder here. */
+  /** True if the image is baked elsewhere, on this computer, and imported: there is no builder here. */
   isImported?: boolean;
   /** The finished image to import. */
   source?: LocalImage;
-  /** What the recipe hash was made of, where the plan does not tell: of an image that is there already. */
+  /** What the recipe hash was made from, if there is no plan: for an existing image. */
   description?: PlanDescription;
   /** The image of another recipe that this one builds on. */
   tier?: Tier;
   /** As of {@link ImageIdentity}. */
   label?: string;
-  /** Where its images stand in the stack's outputs; undefined when they are none. */
+  /** The key of its images in the stack's outputs; undefined if they are not in them. */
   outputKey?: string;
 }
 
@@ -52,11 +53,11 @@ export interface WorkerImageArgs {
  * One image of a recipe for one distribution, with the earlier generations that are kept beside it.
  */
 export class WorkerImage extends pulumi.ComponentResource {
-  /** What the stack's outputs say of the image, for each place that has it; known only when it is proven. */
+  /** The image's stack outputs, for each place that has it; only known once it is proven. */
   readonly images: Distributed;
-  /** What there has to be before the image is proven; nothing when it is. */
+  /** Resources that must exist before the image is proven; empty if it is. */
   readonly proven: pulumi.Resource[] = [];
-  /** What the stack's outputs say of the builder; undefined when none stays. */
+  /** The builder's stack output; undefined if none stays. */
   readonly builder: StagedBuilder | undefined;
 
   /** @param name As of worker-names.ts: `debian12`, `ORD-debian12`, `debian12-docker`. */
@@ -84,7 +85,7 @@ export class WorkerImage extends pulumi.ComponentResource {
     const keeping = { cloud, distribution: plan.distribution, survey, label };
     const present = survey.generations.find((generation) => generation.recipe === recipe);
     if (stage !== "image") {
-      // Without a new image no other goes.
+      // Without a new image no other is removed.
       keepUnproven(name, keeping, this);
       this.images = keepProven(name, keeping, this);
       if (!isImported) this.builder = { recipe, stage: prepareBuilder(name, bake, args).reached, power };
@@ -98,7 +99,8 @@ export class WorkerImage extends pulumi.ComponentResource {
       this.proven = [proven];
     }
     const earlier = survey.generations.filter((generation) => generation.proven && generation.recipe !== recipe);
-    // One resource a kept generation: they stay tracked, and the one too many is deleted because nobody declares it.
+    // One resource per kept generation: they stay tracked, and the surplus one is deleted because it is no longer
+    // declared.
     if (stage === "image") for (const each of earlier.slice(0, args.keep)) declarePresent(name, each, keeping, this);
     const notes: WorkerNotes = { recipeName: plan.name, ...(outputKey !== undefined && { outputKey }) };
     this.registerOutputs({ images: this.images, ...notes });
@@ -113,7 +115,7 @@ function makeImage(worker: string, bake: Bake, args: WorkerImageArgs): DeclaredI
   return cloud.declareImport(bake, source);
 }
 
-/** Builder, modules, tests, as far as the stage says. */
+/** Builder, modules, tests, up to the stage. */
 function prepareBuilder(worker: string, bake: Bake, { cloud, plan, secrets, survey, power, state }: WorkerImageArgs) {
   const builder = cloud.declareBuilder(bake);
   const { recipe, parent, stage, prefix } = bake;
@@ -131,7 +133,7 @@ function prepareBuilder(worker: string, bake: Bake, { cloud, plan, secrets, surv
   return { builder, provisioning, reached: isTested ? ("tested" as const) : reached } as const;
 }
 
-/** Builder, modules, tests, seal, image; the builder is gone when the image is there. */
+/** Builder, modules, tests, seal, image; the builder is gone once the image exists. */
 function bakeImage(worker: string, bake: Bake, args: WorkerImageArgs): DeclaredImage {
   const { cloud, plan } = args;
   const { builder, provisioning } = prepareBuilder(worker, bake, args);
@@ -144,8 +146,8 @@ function bakeImage(worker: string, bake: Bake, args: WorkerImageArgs): DeclaredI
 }
 
 /**
- * Boots a throw-away machine from the image, runs the tests on it, promotes the image, and ends the machine. In this order: whatever
- * happens after the tests, the image needn't be booted again.
+ * Boots a trial machine from the image, runs the tests on it, promotes the image, and ends the machine. In this order,
+ * so that the image needn't be booted again, whatever happens after the tests.
  */
 function verifyImage(
   bake: Bake,
@@ -163,7 +165,7 @@ function verifyImage(
   return promoted;
 }
 
-/** The stack turned verification off: the proof says so. */
+/** Promotes an unverified image, as the stack turned verification off: the proof says so. */
 function promoteUnseen(bake: Bake, image: DeclaredImage, cloud: Cloud): pulumi.CustomResource {
   return cloud.declarePromotion(bake, image, { how: "none", report: "" }, [image.resource]);
 }

@@ -1,4 +1,4 @@
-// From the stack's settings to one WorkerImage for each recipe, place and distribution.
+// Declares one WorkerImage for each recipe, place and distribution, from the stack's settings.
 import * as pulumi from "@pulumi/pulumi";
 import { UserError } from "../../common/user-error.ts";
 import { distributions, findDistribution } from "../../provision/distributions.ts";
@@ -33,7 +33,7 @@ import { WorkerImage } from "./worker-image.ts";
 import type { WorkerNotes } from "./worker-inputs.ts";
 import { plainName, WorkerNames } from "./worker-names.ts";
 
-/** One image to be declared, with all that was looked up for it. */
+/** An image to be declared, with all that was looked up for it. */
 interface Prepared {
   cloud: Cloud;
   /** The component's name; see worker-names.ts. */
@@ -44,12 +44,12 @@ interface Prepared {
   plan: Plan;
   base: Base;
   survey: Survey;
-  /** How far the bake goes. */
+  /** The last stage of the bake. */
   stage: BakeStage;
-  /** How many of its modules a layer spares it. */
+  /** How many of its modules a layer saves. */
   fromLayer?: number;
   power: Power;
-  /** How many generations stay beside the newest. */
+  /** How many generations to keep besides the newest. */
   keep: number;
   /** The bake on this computer that the image is imported from. */
   bake?: LocalBake;
@@ -61,7 +61,7 @@ interface Prepared {
 
 /**
  * Declares the images of the stack.
- * @param projectDirectory What relative paths in the settings are relative to.
+ * @param projectDirectory The base of relative paths in the settings.
  * @returns the stack's outputs.
  * @throws UserError with everything that is wrong with the settings or the recipes, before anything is declared.
  */
@@ -115,14 +115,14 @@ function tierOf({ cloud }: Prepared, { images, proven }: WorkerImage): Tier {
   return { cloud, image: images[cloud.place ?? cloud.name], proven };
 }
 
-/** Stage `none`: the images that there are, and nothing else. Neither the recipes nor the secrets are looked at. */
+/** Stage `none`: declares only the existing images. Reads neither recipes nor secrets. */
 async function keepAll(
   clouds: readonly Cloud[],
   bakery: Bakery | undefined,
   state: StackState,
   transformations: pulumi.ResourceTransformation[],
 ): Promise<StackOutputs> {
-  /** The worker images of one distribution in one place that the state has. */
+  /** The state's worker images of one distribution in one place. */
   const kept = async (cloud: Cloud, distribution: Distribution, plain: string) => {
     if (!state.namesOf(workerImageType).some((name) => name.startsWith(plain))) return [];
     const survey = withPlans(await cloud.survey(distribution), state.plans);
@@ -152,7 +152,7 @@ async function keepAll(
   return stackOutputs(published, plansToRemember(places));
 }
 
-/** What the state has noted of a worker image; an older version noted nothing, and knew one recipe. */
+/** The state's notes about a worker image; an older version noted nothing, and knew one recipe. */
 function notesOf(state: StackState, name: string, { id }: Distribution, { survey }: Keeping): WorkerNotes {
   const noted = state.outputsOf(workerImageType, name) as Partial<WorkerNotes> | undefined;
   if (noted?.recipeName === undefined) return { recipeName: survey.generations[0]?.name ?? "", outputKey: id };
@@ -160,7 +160,7 @@ function notesOf(state: StackState, name: string, { id }: Distribution, { survey
   return key === undefined ? { recipeName } : { recipeName, outputKey: key };
 }
 
-/** Of every image that stays (earlier ones may become the newest again), and of those to come. */
+/** The plans of every image that stays (an earlier one may become the newest again), and of those to come. */
 function plansToRemember(present: readonly { survey: Survey }[], planned: readonly PlanDescription[] = []): Plans {
   const plans = present.flatMap(({ survey }) => survey.generations.flatMap((generation) => generation.plan ?? []));
   return Object.fromEntries([...plans, ...planned].map((plan) => [plan.recipe, plan]));
@@ -177,7 +177,7 @@ interface Surroundings {
   openBakery: (settings: Settings) => Promise<Bakery | undefined>;
 }
 
-/** Looks up everything that decides what is to be declared, and refuses what can't end well. */
+/** Looks up everything that determines what to declare, and refuses what can't succeed. */
 class Preparation {
   private readonly where = `Pulumi.${pulumi.getStack()}.yaml`;
   private readonly prepared = new Map<Member, Promise<Prepared[]>>();
@@ -254,7 +254,7 @@ class Preparation {
     );
     const power = this.powerOf(member);
     const isNeeded = !places.every((each) => hasImage(each.survey, recipe));
-    // A builder that is off is of no account where every place has the image.
+    // A builder that is off doesn't matter if every place has the image.
     const known = isNeeded
       ? survey
       : { ...survey, generations: [...survey.generations, ...places[0].survey.generations] };
@@ -277,7 +277,7 @@ class Preparation {
     );
   }
 
-  /** What the content of an image baked in `cloud` is. */
+  /** The content of an image baked in `cloud`. */
   private async plan(member: Member, cloud: Cloud, distribution: Distribution, plain: string) {
     const { recipe, settings } = member;
     const loginUser = cloud.loginUser?.(distribution);
@@ -299,7 +299,7 @@ class Preparation {
     return { ...worker, plan, base, hash: plan.recipeHash(base.id) };
   }
 
-  /** The worker image that is the recipe's, and what the cloud has of it. */
+  /** The recipe's worker image, and the cloud's images of it. */
   private async worker(
     { recipe: { name: recipe }, isListed }: Member,
     cloud: Cloud,
@@ -327,7 +327,7 @@ class Preparation {
     return found;
   }
 
-  /** Others can only build on an image: the builder of such a recipe does not stay. */
+  /** Others can only build on an image, so the builder of such a recipe does not stay. */
   private stageOf({ isBase }: Member): BakeStage {
     return isBase ? "image" : this.around.stage;
   }
@@ -337,7 +337,7 @@ class Preparation {
   }
 }
 
-/** An image of the stack's own as a base: it is what its recipe hash says. */
+/** One of the stack's own images as a base: identified by its recipe hash. */
 function tierBase(member: Member, plan: Plan, { plan: below, base, cloud }: Prepared): Base {
   const description = describePlan(below, base);
   const { recipe, name } = description;
@@ -353,12 +353,12 @@ function tierBase(member: Member, plan: Plan, { plan: below, base, cloud }: Prep
   return { id: `recipe-${recipe}`, description: `${name}, recipe ${recipe.slice(0, 8)}`, plan: description };
 }
 
-/** @throws UserError with all reasons together; what is no UserError is a bug, and counts more. */
+/** @throws UserError with all reasons together; any other error is a bug, and takes precedence. */
 function fulfilled<T>(attempts: readonly PromiseSettledResult<T>[]): T[] {
   const refused = attempts.flatMap((attempt) => (attempt.status === "rejected" ? [attempt.reason as Error] : []));
   const bug = refused.find((error) => !(error instanceof UserError));
   if (bug) throw bug;
-  // The same recipe is refused for the same reason on every distribution: say it once.
+  // The same recipe is refused for the same reason on every distribution: report it once.
   const messages = [...new Set(refused.flatMap(({ message }) => message.split("\n")))];
   if (messages.length > 0) throw UserError.relayed(messages.join("\n"));
   return attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));
@@ -368,7 +368,7 @@ function isProven({ generations }: Survey, recipe: string): boolean {
   return generations.some((generation) => generation.recipe === recipe && generation.proven);
 }
 
-/** An image that is there already (stack setting `image`), imported into every place of the stack. No recipe is looked at. */
+/** An existing image (stack setting `image`), imported into every place of the stack. Reads no recipe. */
 async function preparePublished(
   clouds: readonly Cloud[],
   bakery: Bakery,

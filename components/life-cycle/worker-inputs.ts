@@ -15,10 +15,10 @@ export function workerOptions(options: pulumi.ComponentResourceOptions = {}): pu
   return { ...options, ignoreChanges: formerInputs };
 }
 
-/** What the next `pulumi up` has to know of it. */
+/** What the next `pulumi up` needs to know about it. */
 export interface WorkerNotes {
   /** The recipe's name. */
   recipeName: string;
-  /** Where its images stand in the stack's outputs, below the place; missing when they are no outputs. */
+  /** The key of its images in the stack's outputs, below the place; missing if they are not in them. */
   outputKey?: string;
 }

@@ -1,28 +1,28 @@
-// Which worker image is whose. Logical names begin with the worker image's, and they never change: a stack that gets a second recipe, or
-// loses one, keeps the images it has. The only recipe of a stack has `debian12`; of several, each has `debian12-docker`.
+// Names of worker images. Logical names begin with them and never change: a stack that gains or loses a recipe keeps
+// its images. A stack's only recipe has `debian12`; of several, each has `debian12-docker`.
 import type { Distribution } from "../../provision/module.ts";
 import type { Cloud, Generation } from "../cloud.ts";
 import { workerImageType, type StackState } from "./stack-state.ts";
 
-/** `debian12`, or `ORD-debian12` where the stack has several places. */
+/** `debian12`, or `ORD-debian12` if the stack has several places. */
 export function plainName(clouds: readonly Cloud[], { place }: Cloud, { id }: Distribution): string {
   return clouds.length > 1 ? `${place}-${id}` : id;
 }
 
-/** What begins the logical names of everything that is declared for an image. */
+/** The prefix of the logical names of everything declared for an image. */
 export function prefixOf(worker: string, recipe: string): string {
   return `${worker}-${recipe.slice(0, 8)}`;
 }
 
 /** The worker images of one distribution in one place. */
 export class WorkerNames {
-  /** Those that the state has. */
+  /** Those in the state. */
   readonly all: readonly string[];
 
   /**
-   * @param plain As of {@link plainName}.
+   * @param plain From {@link plainName}.
    * @param recipes The names of all recipes of the stack.
-   * @param generations All images that the cloud has of the stack and distribution, the newest first.
+   * @param generations All of the cloud's images of the stack and distribution, newest first.
    */
   constructor(
     private readonly state: StackState,
@@ -56,14 +56,15 @@ export class WorkerNames {
     }
   }
 
-  /** The label of a worker image's machines: none for the one that is named after its distribution alone. */
+  /** The label of a worker image's machines: none for the one named after its distribution alone. */
   labelOf(worker: string): string | undefined {
     return worker === this.plain ? undefined : worker;
   }
 
   /**
-   * The images of a worker image. The state knows whose they are; those that it does not have are told by their recipe's name.
-   * @param isOnly As of {@link nameOf}.
+   * The images of a worker image. The state records whose they are; those that it lacks are recognized by their
+   * recipe's name.
+   * @param isOnly As in {@link nameOf}.
    */
   generationsOf(worker: string, recipe: string, isOnly: boolean): Generation[] {
     return this.generations.filter((generation) => {
@@ -74,7 +75,7 @@ export class WorkerNames {
     });
   }
 
-  /** An older version did not note it; the newest image says so. */
+  /** An older version did not note it; the newest image has it. */
   private recipeOf(worker: string): string | undefined {
     const noted = this.state.outputsOf(workerImageType, worker)?.recipeName as string | undefined;
     return noted ?? this.generations.find((each) => this.hasImage(worker, each))?.name;

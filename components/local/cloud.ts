@@ -1,5 +1,5 @@
-// The embedded cloud: containers and disks on this computer, no account needed. What the resources do stands in
-// components/local/provider/resources/; here is how they hang together.
+// The embedded cloud: containers and disks on this computer, without an account. The resources are implemented in
+// components/local/provider/resources/; this file connects them.
 import { isAbsolute, join, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { presentModules } from "../../provision/builder/builder-folders.ts";
@@ -32,7 +32,7 @@ import type { BakeStage } from "../stages.ts";
 import * as contract from "./contract.ts";
 import { BaseImage, Builder, Image, Layer, Lease, Promotion, steps, VirtualMachine } from "./resources.ts";
 
-/** A machine of ours, with its resource's name for the steps that act on it. */
+/** One of our machines, with its resource's name for the steps that act on it. */
 interface LocalMachine extends Machine {
   name: pulumi.Output<string>;
 }
@@ -44,18 +44,18 @@ export class LocalCloud implements Bakery {
   readonly readsStopped = true;
   private readonly project = pulumi.getProject();
   private readonly stack = pulumi.getStack();
-  /** The image directory: images are found by what is in it. */
+  /** The image directory: images are found by its content. */
   private readonly home: string;
   private accelerator = "";
   /** Bases by their ids. */
   private readonly bases = new Map<string, contract.ResolvedBase>();
-  /** Recipes of the builders and images that are there already, by distribution. */
+  /** Recipes of the existing builders and images, by distribution. */
   private readonly found = new Map<string, string[]>();
 
   /**
    * @param settings The stack's settings.
-   * @param projectDirectory What relative paths in settings and recipes' bases are relative to.
-   * @param once What it has in common with those of the stack's other recipes.
+   * @param projectDirectory The base of relative paths in settings and recipes' bases.
+   * @param once What it shares with the clouds of the stack's other recipes.
    */
   constructor(
     private readonly settings: Settings,
@@ -75,7 +75,7 @@ export class LocalCloud implements Bakery {
     const source = base.kind === "mirror" ? { ...mirror, ...withoutUndefined(base) } : base;
     const asked = { source, projectDirectory: this.projectDirectory };
     const found = await this.once.get(`local base ${JSON.stringify(asked)}`, () => invoke(contract.resolveBase, asked));
-    // A pinned one comes out of the cache; where that has lost it, making it fails unless the source still has it.
+    // A pinned base comes from the cache; if it was lost there, making it fails unless the source still has it.
     const resolved = pinned ? { ...found, ...pinned } : found;
     this.bases.set(resolved.id, resolved);
     return resolved;
@@ -161,7 +161,7 @@ export class LocalCloud implements Bakery {
     const modules = plan.modules.slice(0, index + 1).map((module) => module.name);
     const { name: module, prefixHash } = plan.modules[index];
     const args = { machine: name, instance, prefix: prefixHash, modules, interrupted };
-    // A layer that was kept is not kept again because the next `pulumi up` goes on with the builder.
+    // An existing layer is not made again when the next `pulumi up` continues with the builder.
     const options = { parent, dependsOn: [after], ignoreChanges: ["interrupted"] };
     return new Layer(`${prefix}-${module}-layer`, args, options);
   }
@@ -261,7 +261,7 @@ export class LocalCloud implements Bakery {
     return new Lease(`${bake.prefix}-${role}-lease`, args, { parent: bake.parent, dependsOn });
   }
 
-  /** @param user Who runs the commands. */
+  /** @param user The account that runs the commands. */
   private machine(
     user: pulumi.Input<string>,
     { distribution }: Plan,
@@ -302,7 +302,7 @@ export class LocalCloud implements Bakery {
   }
 }
 
-/** The root file system of an image that is proven when a builder starts from it. */
+/** A proven image's root file system, when a builder starts from it. */
 function imageBase({ image }: Tier): pulumi.Output<contract.ResolvedBase> {
   return image.apply(({ path, sha256, recipe }) => ({
     id: `image-${sha256}`,

@@ -13,21 +13,24 @@ import {
 import type { PlanDescription } from "../../provision/plan/explain.ts";
 import { builderIdentity, leaseInputs, leaseOutputs, neededLabels, power, proof } from "../shared/contract.ts";
 
-/** Where a root file system comes from. */
+/** The source of a root file system. */
 export type BaseSource =
   /** Bootstrapped from the distribution's mirrors. */
   | { kind: "mirror"; distribution: string; mirror?: string; packages?: string[] }
-  /** A tarball of an installed root: a path or an http(s) URL; `sha256` is required for a URL and checked always when given. */
+  /**
+   * A tarball of an installed root: a path or an http(s) URL; `sha256` is required for a URL, and always checked if
+   * given.
+   */
   | { kind: "tarball"; location: string; sha256?: string }
   /** A directory that holds an installed root. It is copied, never changed. */
   | { kind: "directory"; path: string }
   /** An earlier image of ours: the folder with its manifest.json. */
   | { kind: "image"; path: string };
 
-/** A base source with its content pinned down. */
+/** A base source with pinned content. */
 const resolvedBase = {
   source: objectOf<BaseSource>(),
-  /** Decided by the content: the same id means the same root. Name in the cache and part of the recipe hash. */
+  /** Derived from the content: the same id means the same root. Its name in the cache, and part of the recipe hash. */
   id: v.string(),
   /** For people: `debian 12.12 (2026-09-06)`. */
   description: v.string(),
@@ -52,14 +55,14 @@ export const Lease = resourceContract("ci-images:local:Lease", {
     prefix: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9.-]*$/)),
     /** `home` is the image directory. */
     labels: v.objectWithRest({ ...neededLabels, home: v.string() }, v.string()),
-    /** The folder of the image that is to be made with the machine; dropped with the lease unless it was proven. */
+    /** The folder of the image made from the machine; deleted with the lease unless it was proven. */
     image: v.optional(v.string()),
   },
   replaceOn: ["prefix", "labels"],
   outputs: leaseOutputs,
 });
 
-/** What every machine takes. */
+/** The inputs of every machine. */
 const machineInputs = {
   /** The machine's name, from its lease. */
   name: v.string(),
@@ -71,11 +74,11 @@ const machineInputs = {
   authorizedKey: v.string(),
 };
 
-/** What every machine gives. */
+/** The outputs of every machine. */
 const machineOutputs = {
   host: v.string(),
   port: integer(),
-  /** Another one for every machine that was made, so that commands know a fresh builder from the one they ran on. */
+  /** Differs for every machine that was made, so that commands run again on a new builder. */
   instance: v.string(),
 };
 
@@ -87,9 +90,12 @@ export const Builder = resourceContract("ci-images:local:Builder", {
     base: v.string(),
     /** Bytes of its disk: the recipe's size. */
     size: v.optional(v.number()),
-    /** Hashes of everything up to each module, in order: it starts from the longest layer there is of them. Without them it starts from the base. */
+    /**
+     * Hashes of everything up to each module, in order: it starts from the longest matching layer. Without them it
+     * starts from the base.
+     */
     modules: v.optional(texts),
-    /** The SSH host key it is born with, OpenSSH format. */
+    /** Its SSH host key, OpenSSH format. */
     hostPrivateKey: v.string(),
     hostPublicKey: v.string(),
     power: v.optional(power),
@@ -97,13 +103,13 @@ export const Builder = resourceContract("ci-images:local:Builder", {
   replaceOn: ["name", "base", "loginUser", "authorizedKey", "hostPublicKey"],
   outputs: {
     ...machineOutputs,
-    /** How many modules came with the layer that it started from; not in older states. */
+    /** How many modules came with the layer that it started from; missing in older states. */
     fromLayer: v.optional(integer()),
   },
   secrets: ["hostPrivateKey"],
 });
 
-/** A throw-away machine booted from an image, once it lets us in. */
+/** A trial machine booted from an image, once it accepts logins. */
 export const VirtualMachine = resourceContract("ci-images:local:VirtualMachine", {
   inputs: {
     ...machineInputs,
@@ -116,15 +122,15 @@ export const VirtualMachine = resourceContract("ci-images:local:VirtualMachine",
   replaceOn: ["name", "disk", "firmware", "loginUser", "authorizedKey"],
   outputs: {
     ...machineOutputs,
-    /** Who commands log in as: root by the bake's own way in, or the image's login user. */
+    /** The account that commands log in to: root through the bake's own SSH server, or the image's login user. */
     user: v.string(),
-    /** Of the bake's own way in; or the key that the machine made for itself at first boot, as its console showed it. */
+    /** Of the bake's own SSH server; or the key that the machine made at first boot, as shown on its console. */
     hostKey: v.string(),
   },
   secrets: ["privateKey"],
 });
 
-/** What a builder is after a module, kept for bakes to come. */
+/** A builder's state after a module, kept for later bakes. */
 export const Layer = resourceContract("ci-images:local:Layer", {
   inputs: {
     /** The builder's name. */
@@ -135,7 +141,7 @@ export const Layer = resourceContract("ci-images:local:Layer", {
     prefix: v.string(),
     /** The names of the modules up to it, in order. */
     modules: texts,
-    /** True when the builder is that of an earlier `pulumi up`: a module may have failed on it, or a person worked on it. */
+    /** True if the builder is from an earlier `pulumi up`: a module may have failed on it, or a person worked on it. */
     interrupted: v.optional(v.boolean()),
   },
   replaceOn: ["machine", "instance", "prefix"],
@@ -145,22 +151,22 @@ const step = {
   inputs: {
     /** The machine's name. */
     machine: v.string(),
-    /** The machine's instance: another machine of the same name is another step. */
+    /** The machine's instance: another machine of the same name needs another step. */
     instance: v.string(),
   },
   replaceOn: ["machine", "instance"],
 } as const;
 
-/** Notes that sealing begins. */
+/** Records that sealing begins. */
 export const SealMark = resourceContract("ci-images:local:SealMark", step);
 
-/** Powers the sealed builder off, cleanly, and keeps its disk for the image. */
+/** Powers the sealed builder off cleanly, and keeps its disk for the image. */
 export const Stop = resourceContract("ci-images:local:Stop", step);
 
-/** Ends a machine inside the same `pulumi up` that made it. */
+/** Ends a machine in the same `pulumi up` that made it. */
 export const Retirement = resourceContract("ci-images:local:Retirement", step);
 
-/** Files that an image can be made as. */
+/** The file formats of images. */
 export const imageFormats = ["qcow2", "raw", "tar", "vhd", "vmdk"] as const;
 
 /** A folder with a bootable disk. */
@@ -168,13 +174,13 @@ export const Image = resourceContract("ci-images:local:Image", {
   inputs: {
     /** The image's folder. */
     path: v.string(),
-    /** The recipe hash: what makes one image differ from another. */
+    /** The recipe hash, which distinguishes images. */
     recipe: v.string(),
     name: v.string(),
     distribution: v.string(),
     project: v.string(),
     stack: v.string(),
-    // What follows is needed only to make the image, not to keep it.
+    // The rest is only needed to make the image, not to keep it.
     /** The sealed and stopped builder. */
     machine: v.optional(v.string()),
     base: v.optional(v.object({ id: v.string(), description: v.string() })),
@@ -182,10 +188,10 @@ export const Image = resourceContract("ci-images:local:Image", {
     size: v.optional(integer(1)),
     formats: v.optional(v.array(v.picklist(imageFormats))),
     plan: v.optional(objectOf<PlanDescription>()),
-    /** The recipes that it was made on top of, the nearest first. */
+    /** The recipes of its bases, nearest first. */
     ancestry: v.optional(listOf<{ name: string; recipe: string }>()),
     packages: v.optional(listOf<{ name: string; version: string }>()),
-    /** What the builder was, for the verification. */
+    /** The builder's identity, for the verification. */
     builder: v.optional(builderIdentity),
     /** True when an earlier `pulumi up` had failed on the same builder. */
     interrupted: v.optional(v.boolean()),
@@ -205,12 +211,12 @@ export const Image = resourceContract("ci-images:local:Image", {
     /** ISO 8601. */
     builtAt: v.string(),
     builder: builderIdentity,
-    /** Where the builder started from a layer: the modules that came with it and those that ran; see image-store.ts. */
+    /** If the builder started from a layer: the modules that came with it and those that ran; see image-store.ts. */
     layer: v.optional(v.object({ modules: texts, ran: texts, prefix: v.string(), createdAt: v.string() })),
   },
 });
 
-/** Makes a verified image a proven one, which outputs may name. */
+/** Marks a verified image as proven; only proven images appear in outputs. */
 export const Promotion = resourceContract("ci-images:local:Promotion", {
   inputs: {
     /** The image's folder. */
@@ -222,7 +228,7 @@ export const Promotion = resourceContract("ci-images:local:Promotion", {
   replaceOn: ["image", "builtAt"],
 });
 
-/** A finished image, as far as the program has to know it. */
+/** The fields of a finished image that the program needs. */
 const storedImage = v.object({
   /** Its folder, absolute. */
   path: v.string(),
@@ -238,18 +244,18 @@ const storedImage = v.object({
     /** ISO 8601. */
     builtAt: v.string(),
   }),
-  /** There when the image was verified. */
+  /** Present once the image was verified. */
   proof: v.optional(objectOf<object>()),
 });
 export type DescribedImage = v.InferOutput<typeof storedImage>;
 
-/** Pins a base source's content down. */
+/** Pins a base source's content. */
 export const resolveBase = functionContract("ci-images:local:resolveBase", {
   inputs: { source: objectOf<BaseSource>(), projectDirectory: v.string() },
   answer: resolvedBase,
 });
 
-/** The stack's images of one distribution, the newest first, and a worker image's builders. */
+/** The stack's images of one distribution, newest first, and a worker image's builders. */
 export const findImages = functionContract("ci-images:local:findImages", {
   inputs: {
     /** The image directory. */
@@ -257,7 +263,7 @@ export const findImages = functionContract("ci-images:local:findImages", {
     project: v.string(),
     stack: v.string(),
     distribution: v.string(),
-    /** Whose builders, where the stack has several worker images of the distribution. */
+    /** Whose builders, if the stack has several worker images of the distribution. */
     worker: v.optional(v.string()),
   },
   answer: {
@@ -266,7 +272,7 @@ export const findImages = functionContract("ci-images:local:findImages", {
   },
 });
 
-/** A proven image of the recipe, whichever stack made it. */
+/** A proven image of the recipe, from any stack. */
 export const findBaked = functionContract("ci-images:local:findBaked", {
   inputs: {
     /** The image directory. */
@@ -274,7 +280,10 @@ export const findBaked = functionContract("ci-images:local:findBaked", {
     distribution: v.string(),
     /** The recipe hash. */
     recipe: v.string(),
-    /** True when the caller bakes the image if there is none: it waits while another process does so, and others wait for it. */
+    /**
+     * True if the caller bakes the image if there is none: it waits while another process does so, and others wait for
+     * it.
+     */
     claim: v.boolean(),
   },
   answer: { image: v.optional(storedImage) },
@@ -286,14 +295,14 @@ export const describeImage = functionContract("ci-images:local:describeImage", {
   answer: storedImage.entries,
 });
 
-/** Refuses to start a bake that can't end well on this computer. */
+/** Refuses a bake that can't succeed on this computer. */
 export const preflight = functionContract("ci-images:local:preflight", {
   inputs: {
     /** The image directory. */
     home: v.string(),
     /** Bytes of the disk that will be made. */
     size: v.number(),
-    /** Whether a builder is started; one that is there already has its room. */
+    /** Whether a builder is started; an existing one already has its space. */
     builder: v.boolean(),
     /** Whether an image is made. */
     image: v.boolean(),
@@ -301,7 +310,7 @@ export const preflight = functionContract("ci-images:local:preflight", {
   answer: { accelerator: v.string() },
 });
 
-/** How many of a bake's modules a layer would spare it. Starts nothing. */
+/** How many of a bake's modules a layer would save. Starts nothing. */
 export const findLayers = functionContract("ci-images:local:findLayers", {
   inputs: {
     /** The base's id. */
@@ -315,7 +324,7 @@ export const findLayers = functionContract("ci-images:local:findLayers", {
   answer: { count: integer() },
 });
 
-/** All layers in the cache, the most recently used first. */
+/** All layers in the cache, most recently used first. */
 export const layers = functionContract("ci-images:local:layers", {
   inputs: {
     /** True removes them. */
@@ -337,7 +346,7 @@ export const layers = functionContract("ci-images:local:layers", {
         createdAt: v.string(),
         /** ISO 8601. */
         usedAt: v.string(),
-        /** Bytes that it takes beside those used more recently. */
+        /** Bytes that it uses in addition to those used more recently. */
         own: v.number(),
         /** Bytes of all its files. */
         bytes: v.number(),
@@ -346,16 +355,16 @@ export const layers = functionContract("ci-images:local:layers", {
   },
 });
 
-/** Machines past their deadline or broken, and folders of images that were never finished. */
+/** Machines past their deadline or broken, and folders of unfinished images. */
 export const sweep = functionContract("ci-images:local:sweep", {
   inputs: {
     project: v.string(),
     stack: v.string(),
     /** The image directory. */
     home: v.string(),
-    /** Seconds that a bake may take. */
+    /** The longest duration of a bake, in seconds. */
     lifetime: v.number(),
-    /** False only looks. */
+    /** False only lists. */
     remove: v.boolean(),
   },
   answer: {

@@ -1,4 +1,4 @@
-// From the stack's settings to this computer as a cloud.
+// Opens this computer as a cloud, from the stack's settings.
 import type { Opening } from "../open-clouds.ts";
 import { LocalCloud } from "./cloud.ts";
 

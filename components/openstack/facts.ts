@@ -1,18 +1,18 @@
-// OpenStack, for settings and verbs, by the two names that a stack can have for it.
+// OpenStack, for settings and verbs, under its two names.
 import type { CloudFacts } from "../cloud-facts.ts";
 import { openstackSchema } from "./settings.ts";
 
 /** Any OpenStack. */
 export const openstackFacts = factsOf("openstack", "Any OpenStack");
 
-/** The same by the name of the old tools: settings and outputs are under `rackspace`. */
+/** The same under the old tools' name: settings and outputs are under `rackspace`. */
 export const rackspaceFacts = factsOf("rackspace", "Rackspace, or any OpenStack");
 
 function factsOf(name: string, about: string): CloudFacts {
   return {
     name,
     outputName: name,
-    // States have it in the types of resources.
+    // The types of resources in existing states contain it.
     plugin: "rackspace",
     module: new URL("open-cloud.ts", import.meta.url).href,
     page: "openstack",

@@ -1,11 +1,11 @@
-// Contracts of the resources and functions that every cloud uses, and the parts that contracts of all clouds have in common.
+// Contracts of the resources and functions that every cloud uses, and the parts that all clouds' contracts share.
 import * as v from "valibot";
 import { filled, functionContract, integer, resourceContract, texts } from "../../common/contract.ts";
 
-/** Whether a machine is to run: `off` stops and keeps it. */
+/** Whether a machine should run: `off` stops and keeps it. */
 export const power = v.picklist(["on", "off"]);
 
-/** Labels that tell whose a thing is and what it is for; see common/labels.ts. There may be others. */
+/** Labels with a resource's owner and purpose; see common/labels.ts. There may be others. */
 export const neededLabels = {
   project: v.string(),
   stack: v.string(),
@@ -14,19 +14,21 @@ export const neededLabels = {
   role: v.picklist(["builder", "trial", "image"]),
 };
 
-/** What the lease of a machine takes in every cloud. */
+/** The inputs of a machine's lease in every cloud. */
 export const leaseInputs = {
   /** The first part of the machine's name: project, stack, distribution, recipe. */
   prefix: filled,
-  /** What the machine is found by when the state is lost. */
+  /** Labels to find the machine by if the state is lost. */
   labels: v.objectWithRest(neededLabels, v.string()),
   /** Seconds after which the machine ends itself. */
   lifetime: integer(60),
-  /** True when people and commands are to log in to the machine: a sealed one, which lets nobody in, is replaced then. */
+  /**
+   * True if people and commands should log in to the machine: a sealed one, which accepts no logins, is then replaced.
+   */
   open: v.optional(v.boolean()),
 };
 
-/** What the lease of a machine gives in every cloud. */
+/** The outputs of a machine's lease in every cloud. */
 export const leaseOutputs = {
   /** The machine's name, never used twice. */
   machine: v.string(),
@@ -34,7 +36,7 @@ export const leaseOutputs = {
   deadline: v.string(),
 };
 
-/** What a promotion takes in every cloud, beside what names the image. */
+/** The inputs of a promotion in every cloud, in addition to the image. */
 export const proof = {
   /** How the image was verified: `OpenStack, flavor m1.small`. */
   how: v.string(),
@@ -42,7 +44,7 @@ export const proof = {
   report: v.string(),
 };
 
-/** What the builder of an image was: a machine booted from the image must differ from it. */
+/** The identity of an image's builder: a machine booted from the image must differ from it. */
 export const builderIdentity = v.object({
   machineId: v.string(),
   /** Lines such as `ssh-ed25519 AAAA...`. */
@@ -52,13 +54,13 @@ export const builderIdentity = v.object({
 });
 export type BuilderIdentity = v.InferOutput<typeof builderIdentity>;
 
-/** A bastion, as common/ssh-dial.mjs takes it. */
+/** A bastion, in the form of common/ssh-dial.mjs. */
 export const proxy = v.strictObject({
   host: v.string(),
   port: integer(),
   user: v.string(),
   hostKey: v.string(),
-  /** Without one, the SSH agent is asked. */
+  /** By default, the SSH agent is used. */
   privateKey: v.optional(v.string()),
   dialErrorLimit: integer(),
   /** Seconds. */
@@ -66,7 +68,7 @@ export const proxy = v.strictObject({
 });
 export type Proxy = v.InferOutput<typeof proxy>;
 
-/** How commands and uploads connect: what `remote.Command` of @pulumi/command takes, as we use it. */
+/** How commands and uploads connect: the part of `remote.Command`'s input of @pulumi/command that we use. */
 const connection = v.strictObject({
   host: v.string(),
   port: integer(),
@@ -79,15 +81,15 @@ const connection = v.strictObject({
   proxy: v.optional(proxy),
 });
 
-/** How a machine lets a bake in: by the bake's own way (provision/builder/door.ts), or by its ordinary SSH. */
+/** How a bake logs in to a machine: through its own SSH server (provision/builder/door.ts), or ordinary SSH. */
 export const way = { sshPort: integer(), sshUser: v.string() };
 
-/** What waiting for a machine's first answer takes in every cloud. */
+/** The inputs for the wait for a machine's first answer, in every cloud. */
 export const reachableInputs = {
   port: integer(),
-  /** The account of its ordinary SSH. */
+  /** The login account of ordinary SSH. */
   user: v.string(),
-  /** The host key that it was born with: `ssh-ed25519 AAAA...`. */
+  /** The host key that it was given: `ssh-ed25519 AAAA...`. */
   hostKey: v.string(),
   /** The key that logs in, OpenSSH format. */
   privateKey: v.string(),
@@ -95,10 +97,13 @@ export const reachableInputs = {
   proxy: v.optional(proxy),
 };
 
-/** An ed25519 pair, made again when the comment changes, which carries the recipe hash. Its private half is in the state only. */
+/**
+ * An ed25519 pair, made again when the comment changes, which includes the recipe hash. Its private half is only in the
+ * state.
+ */
 export const KeyPair = resourceContract("ci-images:index:KeyPair", {
   inputs: {
-    /** What the key is for; the public half's comment. */
+    /** The key's purpose; the public half's comment. */
     comment: filled,
   },
   replaceOn: ["comment"],
@@ -111,7 +116,7 @@ export const KeyPair = resourceContract("ci-images:index:KeyPair", {
   secrets: ["privateKey"],
 });
 
-/** A port of this computer that leads to a machine through its cloud's own tunnel. */
+/** A local port that leads to a machine through its cloud's own tunnel. */
 export const Forward = resourceContract("ci-images:index:Forward", {
   inputs: {
     /** The tool that makes one connection, and its arguments. */
@@ -121,7 +126,7 @@ export const Forward = resourceContract("ci-images:index:Forward", {
   outputs: { host: v.string(), port: integer() },
 });
 
-/** How to log in to a builder: for people and the command line, also while a bake has failed. */
+/** How to log in to a builder: for people and the command line, even after a failed bake. */
 export const Login = resourceContract("ci-images:index:Login", {
   inputs: {
     /** The worker image that the machine belongs to: `debian12`. */
@@ -130,7 +135,10 @@ export const Login = resourceContract("ci-images:index:Login", {
     recipe: v.string(),
     host: v.string(),
     power,
-    /** Makes one connection to the machine by its standard input and output: `host` and `port` are that only during a command of Pulumi's. */
+    /**
+     * Makes one connection to the machine over its standard input and output: `host` and `port` are only valid during a
+     * Pulumi command.
+     */
     tunnel: v.optional(texts),
     ...reachableInputs,
   },
@@ -138,7 +146,7 @@ export const Login = resourceContract("ci-images:index:Login", {
   secrets: ["privateKey", "proxy"],
 });
 
-/** A machine that comes back from a reboot. */
+/** Waits for a machine to return from a reboot. */
 export const Return = resourceContract("ci-images:index:Return", {
   inputs: {
     /** How the machine was reached before. Another address of the same machine is no change. */
@@ -152,52 +160,55 @@ export const Return = resourceContract("ci-images:index:Return", {
 
 const absolute = v.pipe(v.string(), v.regex(/^\//));
 
-/** A file or folder of this computer on a builder. */
+/** A file or folder uploaded from this computer to a builder. */
 export const Upload = resourceContract("ci-images:index:Upload", {
   inputs: {
     connection,
     /** The file or folder on this computer. Another path with the same content is no change. */
     source: absolute,
-    /** What it becomes on the builder. */
+    /** Its path on the builder. */
     destination: absolute,
     /** From `digestOfPacked`. */
     sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
-    /** What the upload depends on; it is made again when one of them changes. */
+    /** What the upload depends on; a change repeats it. */
     triggers: texts,
-    /** Where the builder says which modules came with a layer, and the prefix hash of the one that needs the upload: then nothing is sent. */
+    /**
+     * The builder's list of modules that came with a layer, and the prefix hash of the module that needs the upload: if
+     * it is listed, nothing is sent.
+     */
     present: v.optional(v.strictObject({ file: v.string(), prefix: v.string() })),
   },
   replaceOn: ["destination", "sha256", "triggers"],
   secrets: ["connection"],
 });
 
-/** Logs in to the bastion once. */
+/** Logs in to the bastion once, as a check. */
 export const bastion = functionContract("ci-images:index:bastion", {
   inputs: {
     user: v.string(),
     host: v.string(),
     port: integer(),
-    /** The host key to accept; without it, the one of known_hosts. */
+    /** The host key to accept; by default, the one in known_hosts. */
     hostKey: v.optional(v.string()),
-    /** Without one, the SSH agent is asked. */
+    /** By default, the SSH agent is used. */
     privateKey: v.optional(v.string()),
   },
   answer: { hostKey: v.string() },
 });
 
-/** How the machines of a place are reached. */
+/** How a place's machines are reached. */
 export const reached = {
   /** The family of the address that is used. */
   family: v.picklist([4, 6]),
-  /** Networks (CIDR) that these addresses are of, where they are known. */
+  /** Networks (CIDR) of these addresses, if known. */
   networks: v.optional(texts),
-  /** Whether they are private, where that is certain without any network. */
+  /** Whether they are private, if that is certain without the networks. */
   isPrivate: v.optional(v.boolean()),
-  /** A host of the cloud itself, for a cloud that is inside of a network of its own. */
+  /** A host of the cloud itself, for a cloud inside a private network. */
   cloudHost: v.optional(v.string()),
 };
 
-/** The addresses that the machines of a bake see this computer under. */
+/** The addresses under which a bake's machines see this computer. */
 export const ownAddress = functionContract("ci-images:index:ownAddress", {
   inputs: {
     ...reached,
@@ -206,7 +217,7 @@ export const ownAddress = functionContract("ci-images:index:ownAddress", {
   },
   answer: {
     addresses: texts,
-    /** What the user should know about how they were found. */
+    /** A notice for the user about how they were found. */
     notice: v.optional(v.string()),
   },
 });

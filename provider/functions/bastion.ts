@@ -1,4 +1,4 @@
-// Is the bastion the right one, and does it let us in? Asked before anything is made: a machine behind it could only be waited for.
+// Checks the bastion's host key and our login before anything is made: a machine behind it could only be waited for.
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -7,12 +7,12 @@ import { UserError } from "../../common/user-error.ts";
 import { bastion as contract } from "../../components/shared/contract.ts";
 import { answer } from "../resource.ts";
 
-/** Where OpenSSH keeps the host keys that it knows. */
+/** OpenSSH's files of known host keys. */
 function knownHosts(): string[] {
   return [join(homedir(), ".ssh", "known_hosts"), join(homedir(), ".ssh", "known_hosts2"), "/etc/ssh/ssh_known_hosts"];
 }
 
-/** Kinds that the command plugin can ask for, the best one first. RSA is none: it asks for signatures with SHA-1. */
+/** Key types that the command plugin can request, best first. RSA is missing: it would request SHA-1 signatures. */
 const kinds = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"];
 
 export const bastion = answer(contract, async (inputs, { signal, progress }) => {
@@ -64,14 +64,14 @@ async function findHostKey(where: string, host: string, port: number): Promise<s
   });
 }
 
-/** Lines of a known_hosts file that are about a host, as words; hashed names are OpenSSH's own business. */
+/** The words of the lines about a host in a known_hosts file; OpenSSH resolves hashed names. */
 async function lookUp(where: string, name: string, file: string): Promise<string[][]> {
   const { stdout, exitCode, failed, code } = await execa("ssh-keygen", ["-F", name, "-f", file], { reject: false });
   if (failed && code === "ENOENT") {
     const cure = "install OpenSSH's client (apt install openssh-client), or set ci-images:bastion.hostKey";
     throw new UserError({ where, found: "there is no ssh-keygen to look up its host key with", cure });
   }
-  // It fails, too, when the file is not there.
+  // It also fails if the file doesn't exist.
   if (exitCode !== 0) return [];
   const lines = stdout.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("#"));
   return lines.map((line) => line.trim().split(/\s+/));

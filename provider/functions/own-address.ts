@@ -1,4 +1,4 @@
-// Where our SSH comes from, as the machines of a bake see it: what a cloud's firewall must let in.
+// Where our SSH comes from, as a bake's machines see it: what a cloud's firewall must let in.
 import { createSocket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { get as getPlain } from "node:http";
@@ -9,7 +9,7 @@ import type { AnswerOf, InputsOf } from "../../common/contract.ts";
 import { ownAddress as contract } from "../../components/shared/contract.ts";
 import { answer } from "../resource.ts";
 
-/** Servers that answer with the caller's address and nothing else; the first that does wins. */
+/** Servers that return the caller's address and nothing else; the first answer is used. */
 const servers = ["https://checkip.amazonaws.com", "https://api.ipify.org", "https://icanhazip.com"];
 
 /** Milliseconds that a server may take. */
@@ -19,7 +19,7 @@ const where = "stack setting ci-images:sshFrom";
 const cure =
   "name the addresses that may reach the builders: npx pulumi config set --path 'ci-images:sshFrom[0]' 203.0.113.7/32";
 
-/** Addresses that mean something inside a network only: RFC 1918, RFC 6598 (carriers, and VPCs), RFC 3927, RFC 4193. */
+/** Addresses that are only valid inside a network: RFC 1918, RFC 6598 (carriers, and VPCs), RFC 3927, RFC 4193. */
 const inside = new BlockList();
 for (const [network, bits] of [
   ["10.0.0.0", 8],
@@ -45,10 +45,10 @@ export function isPrivateAddress(address: string): boolean {
 }
 
 /**
- * Asks servers in turn for our address on the internet.
- * @param urls Where to ask.
- * @param family Of the address: the one that the machines are reached by.
- * @throws UserError that says what each answered when none gave an address.
+ * Asks servers in turn for our public address.
+ * @param urls The servers.
+ * @param family The address family that the machines are reached by.
+ * @throws UserError with each server's answer if none returned an address.
  */
 export async function askOwnAddress(urls: readonly string[], family: 4 | 6 = 4, signal?: AbortSignal): Promise<string> {
   const answers: string[] = [];
@@ -67,7 +67,7 @@ export async function askOwnAddress(urls: readonly string[], family: 4 | 6 = 4, 
   throw new UserError({ where, found, cure });
 }
 
-/** Not `fetch`, which can't be told by which family of addresses to go. */
+/** Not `fetch`, which can't select an address family. */
 function ask(url: string, family: 4 | 6, signal: AbortSignal): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     const get = url.startsWith("https:") ? getSecure : getPlain;
@@ -83,7 +83,7 @@ function ask(url: string, family: 4 | 6, signal: AbortSignal): Promise<{ status:
 }
 
 /**
- * The address of this computer from which packets to another leave it, as the routing table has it. Nothing is sent.
+ * The address of this computer from which packets to another one leave, according to the routing table. Sends nothing.
  * @param target An address.
  * @throws UserError when there is no route.
  */
@@ -92,7 +92,7 @@ export async function localAddressTowards(target: string): Promise<string> {
   try {
     await new Promise<void>((resolve, reject) => {
       socket.once("error", reject);
-      // Any port: a datagram socket that is connected has been given its address, and that is all.
+      // Any port: connecting a datagram socket only assigns its address.
       socket.connect(9, target, resolve);
     });
     return socket.address().address;
@@ -105,8 +105,8 @@ export async function localAddressTowards(target: string): Promise<string> {
 }
 
 /**
- * Machines with public addresses see our public one, those with private addresses the one that the
- * route to them has. CI_IMAGES_ADDRESS_SERVER names another server to ask for the public one.
+ * Machines with public addresses see our public one, those with private addresses the one on the route to them.
+ * CI_IMAGES_ADDRESS_SERVER names another server that returns the public one.
  */
 export const ownAddress = answer(contract, async (inputs, { signal }): Promise<OwnAddress> => {
   if (inputs.bastion !== undefined) return addressOfBastion(inputs, inputs.bastion);
@@ -159,12 +159,12 @@ async function cloudAddress(host: string, family: 4 | 6): Promise<string | undef
   try {
     return (await lookup(host, { family })).address;
   } catch {
-    // It is reached by the other family: that says nothing about this one.
+    // It is reached by the other family, which says nothing about this one.
     return undefined;
   }
 }
 
-/** Machines see a bastion under the address that we know only where both are public, or both private. */
+/** We know the address under which machines see a bastion only if both are public, or both private. */
 async function addressOfBastion(inputs: OwnAddressInputs, bastion: string): Promise<OwnAddress> {
   const { networks = [], isPrivate, family } = inputs;
   const inner = isPrivate === true || insideTarget(inputs) !== undefined;

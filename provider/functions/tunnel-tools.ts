@@ -1,4 +1,4 @@
-// Are the command-line tools there that a cloud's tunnel needs? Asked before anything is made.
+// Checks for the command-line tools that a cloud's tunnel needs, before anything is made.
 import { execa } from "execa";
 import { UserError } from "../../common/user-error.ts";
 import type { InputsOf } from "../../common/contract.ts";
@@ -7,9 +7,9 @@ import { answer } from "../resource.ts";
 
 interface Tool {
   program: string;
-  /** Makes it say its version, and do nothing else. */
+  /** Arguments that only print its version. */
   words: string[];
-  /** What it is called, and where it is to be had. */
+  /** Its name, and where to get it. */
   name: string;
 }
 

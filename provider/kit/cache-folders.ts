@@ -1,4 +1,4 @@
-// Where the local cloud keeps things on this computer: one folder a user, shared by all projects and stacks.
+// The local cloud's folders on this computer: one per user, shared by all projects and stacks.
 import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
@@ -7,17 +7,20 @@ import { join, resolve } from "node:path";
 export interface Places {
   /** `$CI_IMAGES_CACHE`, else `$XDG_CACHE_HOME/ci-images`, else `~/.cache/ci-images`. */
   root: string;
-  /** Base root file systems, one folder a base id: made once, never changed. */
+  /** Base root file systems, one folder per base id: made once, never changed. */
   bases: string;
-  /** Machines, one folder a machine name: gone when the machine is removed. */
+  /** Machines, one folder per machine name: deleted with the machine. */
   machines: string;
-  /** What builders have changed after each module, one folder a layer. It holds whatever modules leave until sealing, secrets too. */
+  /**
+   * Builders' changes after each module, one folder per layer. They include whatever modules leave until sealing, even
+   * secrets.
+   */
   layers: string;
 }
 
 /**
- * The folders of the local cloud, made when they are not there. Only the user may enter them: a builder's root holds
- * set-uid programs and private host keys.
+ * The folders of the local cloud, created if missing. Only the user may enter them: a builder's root holds set-uid
+ * programs and private host keys.
  */
 export async function places(environment: NodeJS.ProcessEnv = process.env): Promise<Places> {
   const root = resolve(

@@ -6,7 +6,7 @@ export interface Connection {
   host: string;
   port: number;
   user: string;
-  /** One authorized_keys line: `ssh-ed25519 AAAA...`. Only this key is accepted from the machine. */
+  /** One authorized_keys line: `ssh-ed25519 AAAA...`. The only key accepted from the machine. */
   hostKey: string;
   /** The bastion that connections go through. */
   proxy?: Proxy;

@@ -1,30 +1,36 @@
-// Leases of machines: each is made before its machine and dropped after it, so that whatever happens in between, dropping the lease makes
-// sure that the machine is gone. Machines are declared with `deletedWith` their lease.
+// Leases of machines: each is made before its machine and dropped after it. Dropping the lease makes sure that the
+// machine is gone, whatever happened in between. Machines are declared with `deletedWith` their lease.
 import { randomBytes } from "node:crypto";
 import type * as v from "valibot";
 import type { InputsOf, ResourceContract, StateOf } from "../../common/contract.ts";
 import { implement, type Context, type ResourceType } from "../resource.ts";
 
-/** A contract with what every lease takes and gives: `leaseInputs` and `leaseOutputs` of components/shared/contract.ts. */
+/**
+ * A contract with the inputs and outputs of every lease: `leaseInputs` and `leaseOutputs` of
+ * components/shared/contract.ts.
+ */
 type LeaseContract = ResourceContract<
   { prefix: v.GenericSchema<string>; lifetime: v.GenericSchema<number> },
   { machine: v.GenericSchema<string>; deadline: v.GenericSchema<string> }
 >;
 
-/** What a cloud does for its leases. */
+/** The cloud's part of its leases. */
 interface LeaseBehaviour<I extends object, S extends object> {
   /**
-   * Removes machines of the same owner that earlier bakes left, whatever their recipe. Only then a new one is made.
-   * @returns each, when it is gone.
+   * Removes machines of the same owner that earlier bakes left, whatever their recipe, before a new one is made.
+   * @returns each one, once it is gone.
    */
   removeEarlier(inputs: I, context: Context): AsyncIterable<string>;
-  /** Whether the machine is of no use, although the lease's time is not up: gone, half sealed, or sealed when it is to be logged in to. */
+  /**
+   * Whether the machine is useless before the lease expires: gone, partly sealed, or sealed when people should log in
+   * to it.
+   */
   isUseless(state: S, wanted?: I): Promise<boolean>;
-  /** Removes the machine, and an image that was made with it and not proven. No-op for what no longer exists. */
+  /** Removes the machine, and an unproven image made from it. No-op for what no longer exists. */
   end(state: S, context: Context): Promise<void>;
-  /** The machine's name, where the cloud has rules for names. */
+  /** The machine's name, if the cloud has rules for names. */
   readonly nameOf?: (prefix: string, suffix: string) => string;
-  /** What else the state has. */
+  /** Additional properties of the state. */
   outputs?(inputs: I, deadline: Date): object;
 }
 
@@ -59,7 +65,7 @@ interface LeaseTerms {
   lifetime: number;
 }
 
-/** A name that was never used, and when it ends. */
+/** A name that was never used, and its deadline. */
 export function newLease(
   { prefix, lifetime }: LeaseTerms,
   nameOf = (prefix: string, suffix: string) => `${prefix}-${suffix}`,

@@ -1,8 +1,8 @@
-// Removals that must not keep other work from being done.
+// Removals whose failure must not stop other work.
 
 /**
- * Waits for the removal of one leftover. One that can't be removed must not keep the others, or the caller's own work.
- * @returns why it could not be removed; undefined when it was.
+ * Waits for the removal of one leftover. A failure must not stop the others, or the caller's own work.
+ * @returns why it could not be removed; undefined if it was.
  */
 export async function problemOf(removal: Promise<unknown>): Promise<string | undefined> {
   try {

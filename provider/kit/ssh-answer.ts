@@ -1,32 +1,32 @@
-// Is there an SSH server at this address that holds this host key, and does it let us in?
+// Checks whether an SSH server at an address has a host key, and whether it accepts a login.
 import ssh2 from "ssh2";
 import { openPort } from "../../common/ssh-dial.mjs";
 import { isForward } from "../tunnels.ts";
 import type { Connection } from "./connection.ts";
 
-/** What came of one attempt to log in and to run a command. */
+/** The result of one attempt to log in and run a command. */
 export interface LoginAnswer {
   /**
    * - `in`: it works.
-   * - `nobody`: nobody answers, or somebody with another host key.
+   * - `nobody`: nothing answers, or a server with another host key.
    * - `refused`: the machine does not accept the key.
    * - `closed`: it accepts the key, but no command runs: PAM, a full disk, the account's shell, ...
    */
   kind: "in" | "nobody" | "refused" | "closed";
-  /** What the machine or the network said; empty when there is nothing to tell. */
+  /** What the machine or the network reported, if anything. */
   said: string;
 }
 
 /**
- * Milliseconds for the rest, once the machine has begun to answer. A busy computer's emulated hardware takes many seconds; who hung up and
- * tried again would keep it from ever coming to an end.
+ * Milliseconds for the rest of a login, once the machine has started to answer. Emulated hardware on a busy computer
+ * takes many seconds; hanging up and retrying would only keep it busy.
  */
 const loginPatience = 60_000;
 
 /**
- * Tries once, through the bastion where there is one. Nobody logs in for the answer.
- * @param milliseconds How long to wait until the machine begins to answer; longer where something is in between.
- * @returns false when nobody answers, or somebody with another key.
+ * Tries once, through the bastion if there is one. Doesn't log in to the machine.
+ * @param milliseconds How long to wait for the first byte; more is allowed if a bastion or forward is in between.
+ * @returns false if nothing answers, or a server with another key.
  */
 export async function answersSsh(connection: Connection, milliseconds: number): Promise<boolean> {
   return (await attempt(connection, undefined, milliseconds)).kind === "in";
@@ -37,14 +37,14 @@ export async function logIn(connection: Connection, privateKey: string, millisec
   return await attempt(connection, privateKey, milliseconds);
 }
 
-/** @param privateKey Without one, the right host key is all that is asked for. */
+/** @param privateKey If missing, only the host key is checked. */
 async function attempt(
   connection: Connection,
   privateKey: string | undefined,
   milliseconds: number,
 ): Promise<LoginAnswer> {
   const { host, port, user, hostKey, proxy } = connection;
-  // A bastion is logged in to first, and behind a forward a tool has to start.
+  // A bastion needs a login first, and behind a forward a tool has to start.
   const patience = proxy || isForward(host) ? milliseconds + 15_000 : milliseconds;
   const [kind, key] = hostKey.trim().split(/\s+/);
   let opened: Awaited<ReturnType<typeof openPort>>;

@@ -1,11 +1,11 @@
-// Steps of the life cycle that act once and leave nothing to delete: their records are dropped with the builder's by the `pulumi up` after
-// the bake.
+// Steps of the life cycle that act once. Nothing to delete: their records are dropped with the builder's by the `pulumi
+// up` after the bake.
 import type { InputsOf, ResourceContract, StateOf } from "../../common/contract.ts";
 import { implement, type Context, type ResourceType } from "../resource.ts";
 
 /**
  * A step.
- * @param idOf What it acts on.
+ * @param idOf Identifies what it acts on.
  */
 export function step<C extends ResourceContract>(
   contract: C,

@@ -5,10 +5,10 @@ import type { Context } from "../resource.ts";
 const pause = 1000;
 
 /**
- * Shows how much of an upload is done, at most once a second.
+ * Shows the progress of an upload, at most once a second.
  * @param what What is uploaded.
- * @param total Bytes; undefined where nobody knows, as of what is packed on the way.
- * @returns is told how many more bytes are done.
+ * @param total Bytes; undefined if unknown, as when packing on the fly.
+ * @returns a function to call with the number of additional bytes.
  */
 export function uploadProgress(
   what: string,

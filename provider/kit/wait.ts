@@ -1,28 +1,28 @@
-// Waiting for something in a cloud: with a deadline, with the states that mean failure, and with an error that tells what
-// was waited for, how it was when we gave up, how long that took and where to look.
+// Waits for something in a cloud, with a deadline, states that mean failure, and an error that says what was awaited,
+// its last state, how long that took and where to look.
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../common/user-error.ts";
 import type { Context } from "../resource.ts";
 
-/** What one look has seen. */
+/** The result of one check. */
 export type Seen<T> =
   /** The wait is over; this is its result. */
   | { done: T }
-  /** Not yet; the present state, in the cloud's own words. */
+  /** Not yet; the current state, in the cloud's own words. */
   | { state: string }
-  /** It will never be; why, and what to do about it. */
+  /** It will never happen; why, and the cure. */
   | { failed: string; cure?: string };
 
 export interface Wait<T> {
   /** Kind, name and id: `server worker-1a2b (4c3d...)`. */
   what: string;
-  /** What is waited for: `to be SHUTOFF`. */
+  /** The awaited state: `to be SHUTOFF`. */
   until: string;
   /** Seconds after which we give up. */
   deadline: number;
   /** Where a person can look: a command to run. */
   lookAt: string;
-  /** One look at the cloud; what it throws ends the wait. */
+  /** One check of the cloud; an error ends the wait. */
   look(): Promise<Seen<T>>;
 }
 
@@ -30,8 +30,8 @@ const first = 200;
 const longest = 3000;
 
 /**
- * The longest pause between two looks, in milliseconds: 3 s, or as many seconds as `CI_IMAGES_POLL_SECONDS` says (tests
- * against clouds that answer at once set it low).
+ * The longest pause between two checks, in milliseconds: 3 s, or the seconds in `CI_IMAGES_POLL_SECONDS` (low for tests
+ * against clouds that answer at once).
  */
 export function longestPause(environment: NodeJS.ProcessEnv = process.env): number {
   const seconds = Number(environment.CI_IMAGES_POLL_SECONDS);
@@ -39,8 +39,9 @@ export function longestPause(environment: NodeJS.ProcessEnv = process.env): numb
 }
 
 /**
- * Looks again and again, with pauses that grow from 0.2 s to {@link longestPause}. Every new state is shown.
- * @throws UserError on a state that means failure and at the deadline; what `context.signal` says when it is aborted.
+ * Checks repeatedly, with pauses that grow from 0.2 s to {@link longestPause}. Shows every new state.
+ * @throws UserError on a state that means failure and at the deadline; the reason of `context.signal` when it is
+ * aborted.
  */
 export async function waitFor<T>(wait: Wait<T>, { progress, signal }: Context): Promise<T> {
   const started = Date.now();
@@ -69,7 +70,7 @@ export async function waitFor<T>(wait: Wait<T>, { progress, signal }: Context): 
   }
 }
 
-/** Sleeps, unless the user gives up. @throws what the signal says when it is aborted. */
+/** Sleeps until the user cancels. @throws the signal's reason when it is aborted. */
 export async function rest(milliseconds: number, signal: AbortSignal): Promise<void> {
   try {
     await sleep(milliseconds, undefined, { signal });

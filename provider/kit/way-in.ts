@@ -1,51 +1,54 @@
-// Which way a machine lets a bake in: the bake's own (provision/builder/door.ts) where it works, otherwise the machine's ordinary SSH.
-// A machine that refuses a login may only be late, because it is still booting: it is an error after some time.
+// How a bake can log in to a machine: through its own SSH server (provision/builder/door.ts) if that works, otherwise
+// through ordinary SSH. A machine that refuses a login may still be booting: it is an error after some time.
 import { doorPort, doorUser } from "../../provision/builder/door.ts";
 import { logIn, type LoginAnswer } from "./ssh-answer.ts";
 import type { Connection } from "./connection.ts";
 import { isForward } from "../tunnels.ts";
 import type { Seen } from "./wait.ts";
 
-/** Where and as whom commands log in. */
+/** The port and account that commands log in to. */
 export interface Way {
   sshPort: number;
   sshUser: string;
 }
 
-/** How a machine may let a bake in. */
+/** The connections to try. */
 export interface Ways {
-  /** By the bake's own way in; undefined where there can't be one. */
+  /** Through the bake's own SSH server; undefined if there can't be one. */
   own?: Connection;
-  /** By the machine's ordinary SSH; undefined while its host key is not known. */
+  /** Through the machine's ordinary SSH; undefined while its host key is unknown. */
   ordinary?: Connection;
 }
 
 export interface WayOptions {
   /** The key that logs in, OpenSSH format. */
   privateKey: string;
-  /** Milliseconds in which the machine must begin to answer, at each look. */
+  /** Milliseconds in which the machine must start to answer, per check. */
   patience: number;
-  /** Seconds that the bake's own way in gets when ordinary SSH lets us in: it is made before that starts, so it is not late, but missing. */
+  /**
+   * Seconds to wait for the bake's own SSH server once ordinary SSH accepts us: it is started before that, so it is
+   * missing rather than late.
+   */
   grace?: number;
-  /** Seconds after which a key that is not accepted is an error: guest agents put it in place after sshd has started. */
+  /** Seconds after which a refused key is an error: guest agents install it after sshd has started. */
   refusal?: number;
-  /** Seconds after which a login that is accepted and closed is an error: PAM keeps people out until the boot has ended. */
+  /** Seconds after which an accepted but closed login is an error: PAM blocks logins until the boot has ended. */
   closing?: number;
 }
 
-/** The two ways into a machine that is known by one host key. A port forward leads to its ordinary SSH only. */
+/** Both connections to a machine with one known host key. A port forward only leads to its ordinary SSH. */
 export function waysTo(ordinary: Connection): Ways {
   return { ordinary, ...(!isForward(ordinary.host) && { own: { ...ordinary, port: doorPort, user: doorUser } }) };
 }
 
-/** Looks, as often as it is asked, whether and how a machine lets a bake in. */
+/** Checks, at each call, whether and how a bake can log in to a machine. */
 export class WayFinder {
-  /** Milliseconds since the epoch at which something was seen that has lasted since. */
+  /** When a lasting condition was first seen, in milliseconds since the epoch. */
   private readonly since = new Map<"in" | "refused" | "closed", number>();
 
   constructor(private readonly options: WayOptions) {}
 
-  /** @returns the connection that works; or a state, empty where nobody answers; or why it will never work. */
+  /** @returns the connection that works; or a state, empty if nothing answers; or why it will never work. */
   async look({ own, ordinary }: Ways): Promise<Seen<Connection>> {
     const { privateKey, patience, grace = 15, refusal = 60, closing = 300 } = this.options;
     const none: LoginAnswer = { kind: "nobody", said: "" };
@@ -68,7 +71,7 @@ export class WayFinder {
     return { failed: `it has booted, but ${state}`, cure: refusedCure };
   }
 
-  /** Seconds for which it has been so; 0 when it is not. */
+  /** Seconds for which the condition has lasted; 0 if it doesn't hold. */
   private lasts(what: "in" | "refused" | "closed", isSo: boolean): number {
     if (!isSo) this.since.delete(what);
     else if (!this.since.has(what)) this.since.set(what, Date.now());
@@ -76,7 +79,7 @@ export class WayFinder {
   }
 }
 
-/** What to do about a machine that keeps the bake out. */
+/** The cure for a machine that refuses the bake. */
 export const refusedCure =
   "check what the base image or the recipe does to logins: cloud-init turned off or with another default user, " +
   "AuthorizedKeysFile, AllowUsers and PermitRootLogin of sshd, the account's shell, PAM, /etc/nologin";

@@ -1,11 +1,11 @@
-// A port of this computer that leads to a machine through its cloud's own tunnel; see provider/tunnels.ts.
+// A local port that leads to a machine through its cloud's own tunnel; see provider/tunnels.ts.
 import { Forward } from "../../components/shared/contract.ts";
 import { implement } from "../resource.ts";
 import { closeForward, openForward } from "../tunnels.ts";
 
-/** Every `pulumi` command opens it again, before anything uses it: while it looks for changes. */
+/** Every `pulumi` command opens it again before anything uses it, during its check for changes. */
 export const forward = implement(Forward, {
-  /** Somebody else has the port now. */
+  /** Another program has the port now. */
   async drift(_id, { command, port }) {
     return (await openForward(command, port)) === port ? "none" : "update";
   },

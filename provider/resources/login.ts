@@ -1,5 +1,5 @@
-// How to log in to a machine of a bake, kept in the state for people and the project's command line: whatever the cloud, and
-// also while a bake has failed. Nothing is made; the record goes when the machine's records go.
+// How to log in to a bake's machine, kept in the state for people and the project's command line, on every cloud, even
+// after a failed bake. Makes nothing; the record is dropped with the machine's records.
 import { Login } from "../../components/shared/contract.ts";
 import { implement } from "../resource.ts";
 

@@ -1,4 +1,5 @@
-// A machine comes back from a reboot. Commands would dial it, too, but take a login that is refused for a machine that is not up yet.
+// Waits for a machine to return from a reboot. Commands would dial it, too, but treat a refused login like a machine
+// that is not up yet.
 import type { InputsOf } from "../../common/contract.ts";
 import { Return } from "../../components/shared/contract.ts";
 import { implement, type Context } from "../resource.ts";

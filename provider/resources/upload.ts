@@ -1,4 +1,4 @@
-// A file or folder of this computer that is brought to a builder, before a module's script needs it.
+// Uploads a file or folder from this computer to a builder, before a module's script needs it.
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { Readable } from "node:stream";
@@ -12,7 +12,7 @@ import { Upload } from "../../components/shared/contract.ts";
 import { implement, type Context } from "../resource.ts";
 import { runOver } from "../ssh.ts";
 
-/** Nothing is removed when it is deleted: sealing does that. */
+/** Deleting it removes nothing: sealing does that. */
 export const upload = implement(Upload, {
   async create(inputs, context) {
     if (await isPresent(inputs, context)) context.progress("its module came with a layer");
@@ -30,7 +30,7 @@ async function isPresent({ present, connection }: InputsOf<typeof Upload>, conte
 
 /**
  * Packs, sends, and has the builder check what arrived.
- * @throws UserError when the source is no longer what it was at the preview, or the builder could not take it.
+ * @throws UserError when the source has changed since the preview, or the builder could not receive it.
  */
 export async function send(
   { connection, source, destination, sha256 }: InputsOf<typeof Upload>,
@@ -68,7 +68,7 @@ export async function send(
   }
 }
 
-/** Shows every second how far it is. */
+/** Shows the progress every second. */
 async function* withProgress(
   parts: AsyncIterable<Buffer>,
   entries: readonly PackedEntry[],

@@ -1,4 +1,4 @@
-// Checks a recipe's `base`: where the root file system of each distribution comes from.
+// Checks a recipe's `base`: the source of each distribution's root file system.
 import { accessSync, constants, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Complaint } from "../../common/user-error.ts";
@@ -22,8 +22,8 @@ const kinds = ["tarball", "directory", "image", "recipe", "mirror"] as const;
  * Finds the base of each distribution.
  * @param file The recipe's file, for complaints.
  * @param folder The folder that paths are relative to.
- * @param written The recipe's `base`; undefined stands for the distribution's mirrors.
- * @param complaints What is wrong is added here.
+ * @param written The recipe's `base`; undefined means the distribution's mirrors.
+ * @param complaints Errors are added here.
  */
 export function findBases(
   file: string,
@@ -40,7 +40,7 @@ export function findBases(
   const given = kinds.filter((kind) => base[kind] !== undefined);
   if (given.length > 1) complain("base", { found: given.join(" and "), allowed: `one of ${kinds.join(", ")}` });
   const kind = given[0] ?? "mirror";
-  // A recipe has an image of each.
+  // The image of a recipe exists for each distribution.
   if (kind !== "mirror" && kind !== "recipe" && distributions.length > 1) {
     const found = `one ${kind} for ${distributions.length} distributions`;
     complain("base", { found, allowed: "one distribution", cure: "write a recipe for each" });

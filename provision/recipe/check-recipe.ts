@@ -1,4 +1,5 @@
-// Checks what was read from a recipe's file, and turns it into a Recipe. It gathers complaints instead of stopping at the first.
+// Checks the content of a recipe's file and makes a Recipe of it. Collects all complaints rather than stopping at the
+// first.
 import { basename, dirname, extname, resolve } from "node:path";
 import { UserError, type Complaint } from "../../common/user-error.ts";
 import { findBases } from "./check-base.ts";
@@ -25,7 +26,7 @@ interface ListedModule {
 
 /**
  * Checks a recipe.
- * @param file The file it was read from, for messages and as the folder that its paths are relative to.
+ * @param file The file it was read from, for messages and as the base of relative paths.
  * @param read Its content.
  * @param catalogue The modules it may name.
  * @throws UserError with all complaints.
@@ -41,7 +42,7 @@ class RecipeCheck {
   readonly #complaints: Complaint[] = [];
   /** The recipe with `_` for `-` in its keys, as in module names, without keys that have no value, and without `x-...`. */
   readonly #configuration: Record<string, unknown>;
-  /** Module names that nobody knows: a key of the same name needs no complaint of its own. */
+  /** Unknown module names: a key of the same name needs no complaint of its own. */
   readonly #unknownModules = new Set<string>();
 
   constructor(file: string, read: object, catalogue: ModuleCatalogue) {
@@ -130,7 +131,7 @@ class RecipeCheck {
 
   async #ownerOf(key: string): Promise<{ name: string; settingsKey: string } | undefined> {
     for (const name of this.#catalogue.names) {
-      // A broken file that the recipe doesn't use is only to be spoken of when the key has its name.
+      // A broken file that the recipe doesn't use only matters if the key has its name.
       const file = await this.#load(name, name === key);
       if (!file) continue;
       const settingsKey = settingsKeyOf({ name, file });
@@ -139,7 +140,7 @@ class RecipeCheck {
     return undefined;
   }
 
-  /** @returns undefined, and complains unless told not to, when the module can't be loaded. */
+  /** @returns undefined if the module can't be loaded, which is added to the complaints by default. */
   async #load(name: string, complains = true): Promise<ModuleFile | undefined> {
     try {
       return await this.#catalogue.load(name);
@@ -227,7 +228,7 @@ class RecipeCheck {
     });
   }
 
-  /** Done as a module is, after those of the list: what comes with a kernel that one of them installs gets them, too. */
+  /** Like a module, after those of the list: a kernel that one of them installs gets the arguments, too. */
   #kernelArguments(): RecipeModule[] {
     const settings = this.#configuration[kernelArgumentsKey];
     if (settings === undefined) return [];

@@ -1,9 +1,9 @@
-// What a module's settings are, in words, from their schema: for docs/modules.md and for `ci-images modules`.
+// Describes a module's settings from their schema: for docs/modules.md and `ci-images modules`.
 import type { Schema } from "./schema.ts";
 
 /** One key of the settings. */
 export interface SettingRow {
-  /** Where it stands: `add_users[].name`. */
+  /** Its path: `add_users[].name`. */
   path: string;
   /** `list of text`, `text or mapping`. */
   type: string;
@@ -16,7 +16,7 @@ export interface SettingRow {
 
 /**
  * One row for each key of the mappings in a schema.
- * @param path Where they stand: `add_users[]`.
+ * @param path The path of the mappings: `add_users[]`.
  */
 export function settingRows(schema: Schema, path: string): SettingRow[] {
   const required = (schema.required ?? []) as string[];
@@ -33,7 +33,7 @@ export function settingRows(schema: Schema, path: string): SettingRow[] {
   });
   const items = schema.items ? settingRows(schema.items as Schema, `${path}[]`) : [];
   const branches = ((schema.anyOf ?? []) as Schema[]).flatMap((branch) => settingRows(branch, path));
-  // What may stand alone or in a list (module run) is said once.
+  // A setting that may be alone or in a list (module run) is described once.
   const once = branches.filter((row, index) => {
     const same = { ...row, path: row.path.replace(`${path}[].`, `${path}.`) };
     const alone = branches.findIndex((each) => JSON.stringify(each) === JSON.stringify(same));

@@ -1,4 +1,4 @@
-// Finds modules by name: files in provision/modules, and a user's own beside the recipe.
+// Finds modules by name: files in provision/modules, and the user's own beside the recipe.
 import { readdirSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,19 +14,19 @@ export const libraryFolder = fileURLToPath(new URL("../modules", import.meta.url
 
 const extensions = [".ts", ".js", ".mjs", ".sh"];
 
-/** `install-rpms` and `install_rpms` are the same module: this is the name we go by. */
+/** `install-rpms` and `install_rpms` are the same module: this is its canonical name. */
 export function moduleKey(name: string): string {
   return name.replaceAll("-", "_");
 }
 
-/** Which module is where. */
+/** The files of the modules. */
 export class ModuleCatalogue {
   readonly #files = new Map<string, string>();
   readonly #loaded = new Map<string, Promise<ModuleFile>>();
 
   /**
-   * @param folders Folders with modules, the most important first: a module there hides one of the same name further on.
-   * A folder that does not exist has none. Files that start with `_` or `.` and `*.test.ts` are no modules.
+   * @param folders Folders with modules, in order of precedence: a module hides one of the same name in a later folder.
+   * A missing folder is empty. Files that start with `_` or `.` and `*.test.ts` are not modules.
    */
   constructor(folders: readonly string[]) {
     for (const folder of folders) {
@@ -37,12 +37,12 @@ export class ModuleCatalogue {
     }
   }
 
-  /** The names of all modules, in order. */
+  /** The names of all modules, sorted. */
   get names(): string[] {
     return [...this.#files.keys()].sort();
   }
 
-  /** The file that a module is in; undefined when there is no such module. */
+  /** A module's file; undefined if there is no such module. */
   fileOf(name: string): string | undefined {
     return this.#files.get(moduleKey(name));
   }

@@ -5,11 +5,11 @@ import { libraryFolder, ModuleCatalogue } from "./load-modules.ts";
 import { readYaml } from "./read-yaml.ts";
 import type { Recipe } from "./recipe.ts";
 
-/** What {@link loadRecipe} may be told. */
+/** Options of {@link loadRecipe}. */
 export interface LoadOptions {
   /** More folders with modules, after the recipe's own `modules/` and before the library. */
   moduleFolders?: readonly string[];
-  /** Keys that win over the recipe's own, e.g. `{ size: "8G" }` from a stack setting or the command line. */
+  /** Keys that override the recipe's own, e.g. `{ size: "8G" }` from a stack setting or the command line. */
   overrides?: Readonly<Record<string, unknown>>;
 }
 

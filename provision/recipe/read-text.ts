@@ -1,12 +1,12 @@
-// Reads text files of users, and refuses what is no UTF-8 with the place where it stops being that.
+// Reads users' text files, and refuses invalid UTF-8 with its position.
 import { isUtf8 } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { UserError } from "../../common/user-error.ts";
 
 /**
- * Reads a UTF-8 file; a byte order mark is left out.
- * @param allowed What the file is meant to be, for the message: `a YAML file`.
- * @throws UserError when it can't be read, or is not UTF-8: with the first wrong byte and its place.
+ * Reads a UTF-8 file, without its byte order mark.
+ * @param allowed What the file should be, for the message: `a YAML file`.
+ * @throws UserError when it can't be read, or is not UTF-8: with the first wrong byte and its position.
  */
 export function readText(file: string, allowed: string): string {
   let bytes: Buffer;
@@ -28,14 +28,14 @@ export function readText(file: string, allowed: string): string {
   });
 }
 
-/** The longest start that is UTF-8. */
+/** The longest prefix that is UTF-8. */
 function validStart(bytes: Buffer): Buffer {
   const replacement = Buffer.from("\uFFFD");
   const text = bytes.toString("utf8");
   for (let from = 0; ;) {
     const index = text.indexOf("\uFFFD", from);
     const start = Buffer.byteLength(text.slice(0, index));
-    // The file itself may hold the character that stands for wrong bytes.
+    // The file itself may contain the replacement character.
     if (!bytes.subarray(start, start + replacement.length).equals(replacement)) return bytes.subarray(0, start);
     from = index + 1;
   }

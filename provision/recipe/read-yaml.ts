@@ -5,7 +5,7 @@ import { parseDocument, isScalar } from "yaml";
 import { UserError } from "../../common/user-error.ts";
 import { readText } from "./read-text.ts";
 
-/** How many values a file may hold when every alias is replaced by what it stands for. */
+/** How many values a file may have once every alias is expanded. */
 const mostValues = 100_000;
 
 /**
@@ -36,23 +36,23 @@ export function readYaml(file: string): Record<string, unknown> {
 }
 
 /**
- * A number, true or false as the file has it: `1.20`, which as a number is 1.2.
+ * A number, true or false as written in the file: `1.20`, which as a number is 1.2.
  * @param path Keys and indexes from the top.
- * @param value What was read there; where the file says something else, nothing is returned.
+ * @param value The value read there; if the file has something else, returns undefined.
  */
 export function writtenAs(file: string, path: readonly (string | number)[], value: unknown): string | undefined {
   const node = parseDocument(readText(file, "a YAML file"), { merge: true }).getIn(path, true);
   return isScalar(node) && node.value === value ? node.source : undefined;
 }
 
-/** Aliases are cheap to read, but everything that looks at the values meets them again and again. */
+/** Aliases are cheap to read, but everything that visits the values visits them again and again. */
 function refuseExpansion(file: string, read: unknown): void {
   const counts = new Map<object, number>();
   const count = (value: unknown): number => {
     if (value === null || typeof value !== "object") return 1;
     const known = counts.get(value);
     if (known !== undefined) return known;
-    // An alias inside of what it stands for has no end.
+    // An alias inside its own target never ends.
     counts.set(value, Infinity);
     const sum = Object.values(value).reduce((all: number, each) => all + count(each), 1);
     counts.set(value, sum);

@@ -1,21 +1,21 @@
-// What a recipe is once it was read and checked.
+// A recipe after reading and checking.
 import { inOrder } from "../plan/digest.ts";
 import type { BuildConfiguration, Distribution, ModuleFile } from "../module.ts";
 import type { formats } from "./schema.ts";
 
-/** What an image can be written as: a disk for QEMU and OpenStack, a plain disk, or the EC2-style tar. */
+/** The format of an image: a disk for QEMU and OpenStack, a plain disk, or the EC2-style tar. */
 export type Format = (typeof formats)[number];
 
-/** Another recipe, whose image is the base: it is baked in the same stack and place, before this one. `file` is absolute. */
+/** Another recipe whose image is the base: it is baked first, in the same stack and place. `file` is absolute. */
 export interface TierBase {
   kind: "recipe";
   file: string;
 }
 
-/** Where the root file system comes from; paths are absolute. */
+/** The source of the root file system; paths are absolute. */
 export type RecipeBase = TierBase | RootBase;
 
-/** A root file system that no recipe of the stack makes. `local` takes it as its `BaseSource`. */
+/** A root file system not made by a recipe of the stack. `local` takes it as its `BaseSource`. */
 export type RootBase =
   | { kind: "mirror"; distribution: string; mirror?: string; packages?: string[] }
   | { kind: "tarball"; location: string; sha256?: string }
@@ -26,18 +26,18 @@ export type RootBase =
 export interface RecipeModule {
   /** Its name, with `_` for `-`. */
   name: string;
-  /** Its name as the recipe has it. */
+  /** Its name as written in the recipe. */
   writtenName: string;
   file: ModuleFile;
   /** The key that holds its settings. */
   settingsKey: string;
-  /** Its settings, defaults of its schema filled in; undefined when the recipe has none. */
+  /** Its settings, with its schema's defaults; undefined if the recipe has none. */
   settings: unknown;
-  /** How long each of its scripts may take, in seconds. */
+  /** Time limit for each of its scripts, in seconds. */
   timeoutSeconds: number;
 }
 
-/** An acceptance test of the recipe's own. */
+/** One of the recipe's own acceptance tests. */
 export interface RecipeTest {
   name: string;
   /** Bash, run as root. */
@@ -45,10 +45,10 @@ export interface RecipeTest {
   timeoutSeconds?: number;
 }
 
-/** A recipe that was read and found to be in order. */
+/** A valid recipe. */
 export interface Recipe {
   name: string;
-  /** The file it was read from, as it was named. */
+  /** The file it was read from, as given. */
   file: string;
   /** The folder that its paths are relative to, absolute. */
   folder: string;
@@ -56,18 +56,18 @@ export interface Recipe {
   /** The base of each distribution, by its id. */
   bases: Readonly<Record<string, RecipeBase>>;
   sizeBytes: number;
-  /** Whether it says its size itself. */
+  /** Whether it specifies its own size. */
   hasSize: boolean;
   formats: Format[];
   modules: RecipeModule[];
   tests: RecipeTest[];
-  /** The recipe as it was read. */
+  /** The recipe as read. */
   configuration: BuildConfiguration;
 }
 
 /**
- * The whole build configuration as a module gets it: the recipe, with the module's settings under its own name and its
- * settings key alike. All mappings have their keys in alphabetical order, so that their order in the YAML can mean nothing.
+ * The whole build configuration for a module: the recipe, with the module's settings under both its own name and its
+ * settings key. All mappings have their keys sorted, so that their order in the YAML has no effect.
  */
 export function configurationFor(recipe: Recipe, module: RecipeModule): BuildConfiguration {
   const { name, writtenName, settingsKey, settings } = module;

@@ -1,16 +1,16 @@
-// The schema of recipes: the same rules check a recipe when it is read and help an editor while it is written.
+// The schema of recipes: the same rules check a recipe when it is read, and help an editor while it is written.
 import { distributions } from "../distributions.ts";
 import { kernelArgumentsSchema } from "../plan/kernel-arguments.ts";
 import type { ModuleFile } from "../module.ts";
 import { durationForm, sizeForm } from "../../common/sizes.ts";
 
-/** A JSON schema (draft-07) as far as we look into it. */
+/** A JSON schema (draft-07), untyped. */
 export type Schema = { [key: string]: unknown };
 
-/** What an image can be written as. */
+/** The formats of an image. */
 export const formats = ["qcow2", "raw", "tar", "vhd", "vmdk"] as const;
 
-/** A module as the schema needs it. */
+/** The part of a module that the schema needs. */
 export interface DescribedModule {
   /** Its name, with `_` for `-`. */
   name: string;
@@ -66,7 +66,7 @@ const test: Schema = {
   },
 };
 
-/** The keys of a recipe that are no module's. */
+/** The keys of a recipe that don't belong to a module. */
 export const recipeProperties: Readonly<Record<string, Schema>> = {
   name: {
     type: "string",
@@ -101,7 +101,7 @@ export const recipeProperties: Readonly<Record<string, Schema>> = {
 };
 
 /**
- * The schema that a recipe is checked against when it is read. Keys of nobody are found elsewhere, with better words.
+ * The schema that checks a recipe when it is read. Unknown keys are found elsewhere, with better messages.
  * @param modules The listed modules.
  */
 export function recipeSchema(modules: readonly DescribedModule[]): Schema {
@@ -109,7 +109,8 @@ export function recipeSchema(modules: readonly DescribedModule[]): Schema {
 }
 
 /**
- * The schema for editors, in provision/recipe.schema.json. It lets other keys pass, as they may be those of a user's own modules.
+ * The schema for editors, in provision/recipe.schema.json. It allows unknown keys, as they may belong to the user's own
+ * modules.
  * @param modules All modules that come with the project.
  */
 export function editorSchema(modules: readonly DescribedModule[]): Schema {
@@ -142,7 +143,9 @@ const secret: Schema = {
   properties: { secret: { type: "string", pattern: "^[A-Za-z_][A-Za-z0-9_]*$" } },
 };
 
-/** A module's schema as a recipe may use it: a secret for any text. When a recipe is read, secrets have become texts already. */
+/**
+ * A module's schema that also accepts a secret for any text. When a recipe is read, secrets have already become texts.
+ */
 function orSecrets(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(orSecrets);
   if (schema === null || typeof schema !== "object") return schema;

@@ -1,4 +1,4 @@
-// The stack's secrets: where their values come from, and how they count in a recipe's hash without giving anything away.
+// The stack's secrets: the sources of their values, and how they enter a recipe's hash without being revealed.
 import { scryptSync } from "node:crypto";
 import { UserError, type Complaint } from "../../common/user-error.ts";
 
@@ -8,7 +8,7 @@ export type Secrets = Readonly<Record<string, string>>;
 const environmentPrefix = "CI_IMAGES_SECRET_";
 
 /**
- * Gathers the secrets: the stack's `ci-images:secrets`, and over them what the environment has as `CI_IMAGES_SECRET_<NAME>`.
+ * Collects the secrets: the stack's `ci-images:secrets`, overridden by environment variables `CI_IMAGES_SECRET_<NAME>`.
  * @param configured The stack setting `ci-images:secrets`, decrypted: an object of names and values.
  * @param environment Usually `process.env`.
  * @throws UserError for a value that is not text, is empty or holds a NUL, and for a name that is no identifier.
@@ -31,12 +31,12 @@ export function readSecrets(configured: unknown, environment: NodeJS.ProcessEnv 
   return all as Secrets;
 }
 
-/** The complaint about a secret that a module asks for and the stack does not have. */
+/** The complaint about a secret that a module requests and the stack lacks. */
 export function missingSecret(name: string, where: string): Complaint {
   return { where, found: `the stack has no secret "${name}"`, cure: cureFor(name) };
 }
 
-/** Is it a name that a secret can have (and a file and an environment variable)? */
+/** Whether a secret (and its file and environment variable) can have this name. */
 export function isSecretName(name: string): boolean {
   return /^[A-Za-z_][A-Za-z0-9_]*$/.test(name);
 }

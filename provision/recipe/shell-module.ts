@@ -16,9 +16,9 @@ import { asJson } from "../shell/secret-text.ts";
 import { feed, quote } from "../shell/shell.ts";
 
 /**
- * Makes a module of a shell script.
- * @param file Its path, which the module is named after.
- * @param text Its text; Windows line ends are taken for line breaks.
+ * Makes a module from a shell script.
+ * @param file Its path, which gives the module its name.
+ * @param text Its text; Windows line ends are treated as line breaks.
  */
 export function shellModule(file: string, text: string): ModuleFile {
   const script = text.replaceAll("\r\n", "\n");

@@ -1,4 +1,4 @@
-// Checks a value against a JSON schema, and says what is wrong in words for people: key, found, allowed, nearest name.
+// Checks a value against a JSON schema, and describes errors for people: key, found, allowed, nearest name.
 import { Ajv, type ErrorObject } from "ajv";
 import type { Complaint } from "../../common/user-error.ts";
 import { nearest } from "../../common/nearest.ts";
@@ -6,10 +6,10 @@ import type { Schema } from "./schema.ts";
 import { holdsSecret, showSecrets } from "../shell/secret-text.ts";
 
 /**
- * Checks a value, and fills in the schema's defaults where the value has nothing.
+ * Checks a value, and fills in the schema's defaults for missing properties.
  * @param where The file it comes from, for the complaints.
  * @param writtenAs Finds how a number, true or false is written there: 1.20 is another version than 1.2.
- * @returns no complaint when all is well.
+ * @returns no complaints if all is well.
  */
 export function complaintsOf(
   schema: Schema,
@@ -17,24 +17,24 @@ export function complaintsOf(
   where: string,
   writtenAs: WrittenAs = () => undefined,
 ): Complaint[] {
-  // Not strict: modules give their settings `examples` and leave out types as JSON schema allows.
+  // Not strict: modules give their settings `examples`, and leave out types as JSON schema allows.
   const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, useDefaults: true, logger: false });
   const validate = ajv.compile(schema);
   if (validate(value)) return [];
   const errors = withoutBranches(validate.errors ?? []).filter((error) => !judgesSecret(error));
   const complaints = errors.map((error) => complaintOf(error, where, writtenAs));
-  // Two keywords may say the same of one place.
+  // Two keywords may report the same error.
   return [...new Map(complaints.map((each) => [JSON.stringify(each), each])).values()];
 }
 
-/** Only that it is a text is known of a secret; what it looks like shows when the module runs. */
+/** A secret is only known to be text; its content is checked when the module runs. */
 function judgesSecret({ keyword, data }: ErrorObject): boolean {
   return keyword !== "type" && typeof data === "string" && holdsSecret(data);
 }
 
 /**
- * Where a value may have one of several forms, ajv complains about each form. If only one has the value's type, its
- * complaints are what helps; otherwise one complaint, that it is none of the forms.
+ * If a value may have one of several forms, ajv reports errors for each form. If only one form has the value's type,
+ * its errors are kept; otherwise there is one complaint, that it matches none of the forms.
  */
 function withoutBranches(errors: readonly ErrorObject[]): ErrorObject[] {
   const choice = errors.find(({ keyword }) => keyword === "anyOf" || keyword === "oneOf");
@@ -60,7 +60,7 @@ function isAtOrBelow(error: ErrorObject, choice: ErrorObject): boolean {
   return error.instancePath === choice.instancePath || error.instancePath.startsWith(`${choice.instancePath}/`);
 }
 
-/** @returns undefined where that is not known. */
+/** @returns undefined if that is not known. */
 type WrittenAs = (path: (string | number)[], value: unknown) => string | undefined;
 
 function complaintOf(error: ErrorObject, where: string, writtenAs: WrittenAs): Complaint {
@@ -101,7 +101,7 @@ function complaintOf(error: ErrorObject, where: string, writtenAs: WrittenAs): C
   }
 }
 
-/** What a schema's limit allows; for other keywords Ajv's own words. */
+/** What a schema's limit allows; Ajv's own message for other keywords. */
 function limitOf({ keyword, params, message }: ErrorObject): string | undefined {
   const { limit } = params as { limit?: number };
   const counted = (noun: string) => `${limit} ${noun}${limit === 1 ? "" : "s"}`;
@@ -128,7 +128,7 @@ function limitOf({ keyword, params, message }: ErrorObject): string | undefined 
   }
 }
 
-/** The parts of a complaint about a name that does not exist. */
+/** The parts of a complaint about an unknown name. */
 export function unknownName(kind: string, name: string, names: readonly string[]): Omit<Complaint, "where"> {
   const allowed = names.length > 0 ? [...names].sort().join(", ") : undefined;
   return { found: `unknown ${kind} "${name}"`, allowed, cure: didYouMean(nearest(name, names)) };
@@ -153,7 +153,7 @@ const typeNames: Readonly<Record<string, string>> = {
   null: "nothing",
 };
 
-/** A value as it is shown in a complaint: `the text "4X"`, `a list: ["a"]`. */
+/** A value as shown in a complaint: `the text "4X"`, `a list: ["a"]`. */
 export function inWords(value: unknown): string {
   if (value === null || value === undefined) return "nothing";
   const json = showSecrets(JSON.stringify(value));
@@ -169,7 +169,7 @@ function pathOf(pointer: string): (string | number)[] {
   return names.map((name) => (/^\d+$/.test(name) ? Number(name) : name));
 }
 
-/** A path as people write it, from a JSON pointer: `add_users[0].name`. */
+/** The readable form of a JSON pointer: `add_users[0].name`. */
 function keyPath(pointer: string, ...more: string[]): string | undefined {
   const names = [...pathOf(pointer), ...more];
   const path = names.map((name) => (typeof name === "number" ? `[${name}]` : `.${name}`)).join("");

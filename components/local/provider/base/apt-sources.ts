@@ -1,4 +1,4 @@
-// Reading apt's lists of sources, in both of their formats (man 5 sources.list).
+// Parses apt's lists of sources, in both formats (man 5 sources.list).
 
 /** One suite of one archive. */
 export interface AptSource {
@@ -7,7 +7,7 @@ export interface AptSource {
 }
 
 /**
- * The binary package sources in a file of /etc/apt. Those that are switched off, and comments, are left out.
+ * The binary package sources in a file of /etc/apt, without disabled ones and comments.
  * @param format `deb822` for `.sources` files, `one-line` for `.list` files.
  */
 export function readSources(text: string, format: "deb822" | "one-line"): AptSource[] {
@@ -22,7 +22,7 @@ function readLines(text: string): AptSource[] {
 }
 
 function readParagraphs(text: string): AptSource[] {
-  // A comment is a whole line and may stand in the middle of a field.
+  // A comment is a whole line, and may be in the middle of a field.
   const lines = text.split("\n").filter((line) => !line.startsWith("#"));
   const paragraphs = lines.join("\n").split(/\n\s*\n/);
   return paragraphs.flatMap((paragraph) => {

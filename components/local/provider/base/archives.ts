@@ -1,4 +1,4 @@
-// Where a Debian-like distribution's packages come from, and what its archive has.
+// The archives of Debian-like distributions: where their packages come from, and what they offer.
 import { execa } from "execa";
 import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
@@ -8,25 +8,25 @@ import { UserError } from "../../../../common/user-error.ts";
 import type { Distribution } from "../../../../provision/module.ts";
 import { readSources } from "./apt-sources.ts";
 
-/** URLs of a distribution's archive, without a slash at the end. */
+/** URLs of a distribution's archive, without a trailing slash. */
 export interface Archive {
   main: string;
-  /** Where the suite of security updates is; Ubuntu has it beside the others. */
+  /** The archive of the security updates' suite; Ubuntu has it beside the others. */
   security: string;
 }
 
-/** What an archive says of a suite. */
+/** An archive's information about a suite. */
 export interface Release {
   /** `12.12`; changes with every point release. */
   version: string;
-  /** When the suite was last changed, as the archive writes it. */
+  /** When the suite was last changed, in the archive's format. */
   date: string;
   codename: string;
 }
 
 /**
- * The archive of a distribution: the mirror that was asked for, else the one this computer itself uses when it has the
- * same distribution, else the one that mmdebstrap knows.
+ * A distribution's archive: the requested mirror, else the one this computer itself uses if it has the same
+ * distribution, else mmdebstrap's default.
  * @throws UserError when there is none of these.
  */
 export async function archiveFor(distribution: Distribution, mirror?: string): Promise<Archive> {
@@ -47,7 +47,10 @@ export async function archiveFor(distribution: Distribution, mirror?: string): P
   return { main, security: (mirror === undefined && (await hostMirror(distribution, true))) || beside };
 }
 
-/** Asks an archive for a suite's release file, the way apt does: through the same proxies. Returns what went wrong. */
+/**
+ * Fetches a suite's release file from an archive, as apt does: through the same proxies. Returns an error if that
+ * fails.
+ */
 export async function readRelease(url: string, suite: string): Promise<Release | Error> {
   const folder = await mkdtemp(join(tmpdir(), "ci-images-release-"));
   try {
@@ -68,7 +71,7 @@ export async function readRelease(url: string, suite: string): Promise<Release |
   }
 }
 
-/** The mirror that this computer installs its own packages from, when it has the same distribution. */
+/** The mirror that this computer installs its own packages from, if it has the same distribution. */
 async function hostMirror(distribution: Distribution, security: boolean): Promise<string | undefined> {
   const release = existsSync("/etc/os-release") ? await readFile("/etc/os-release", "utf8") : "";
   if (!new RegExp(`^ID="?${distribution.name}"?$`, "m").test(release)) return undefined;
@@ -90,7 +93,7 @@ async function hostMirror(distribution: Distribution, security: boolean): Promis
     ?.url.replace(/\/+$/, "");
 }
 
-/** The mirror that mmdebstrap takes when it is given none: it is written in the program, and nowhere else to be asked for. */
+/** mmdebstrap's default mirror: it is only written in the program itself. */
 async function defaultMirror({ name }: Distribution): Promise<string | undefined> {
   const program = "/usr/bin/mmdebstrap";
   if (!existsSync(program)) return undefined;

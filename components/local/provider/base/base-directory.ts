@@ -37,12 +37,12 @@ export async function buildFromDirectory(
 }
 
 /**
- * What tells one tree from another: every entry's path, kind, mode, owner, size, link and time of last change. Contents
- * are not read, because this is asked at every preview and a root holds gigabytes; a change that keeps a file's size and
- * its time of change to the nanosecond is not seen, as with make and rsync.
+ * A digest of a tree from every entry's path, kind, mode, owner, size, link and modification time. Contents are not
+ * read, because this runs at every preview and a root holds gigabytes; a change that keeps a file's size and its time
+ * to the nanosecond is missed, as with make and rsync.
  */
 async function digestTree(path: string): Promise<{ digest: string; bytes: number }> {
-  // A directory's size tells of its history, not of its content.
+  // A directory's size depends on its history, not its content.
   const format = ["-type", "d", "-printf", "%P\\t%y %m %U %G\\0", "-o", "-printf", "%P\\t%y %m %U %G %s %T@ %l\\0"];
   const { stdout } = await execa("find", [".", "-xdev", ...format], {
     cwd: path,
@@ -66,7 +66,7 @@ async function checkDirectory(path: string): Promise<void> {
 }
 
 /**
- * @param where What the user knows the root as.
+ * @param where The user's name for the root.
  * @throws UserError when the tree is no root file system.
  */
 export async function checkRoot(root: string, where: string): Promise<void> {

@@ -1,4 +1,4 @@
-// A base image from an earlier image of ours: its root file system, read back out of its disk.
+// A base image from an earlier image of ours: its root file system, extracted from its disk.
 import { execa } from "execa";
 import { mkdir, readFile, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
@@ -14,7 +14,7 @@ type ImageSource = Extract<BaseSource, { kind: "image" }>;
 /** The disk's name in an image's folder. */
 const diskFile = "disk.qcow2";
 
-// The disk's root file system is its last partition. It is mounted where nobody else sees it, read-only and without
+// The disk's root file system is its last partition. It is mounted in a private namespace, read-only and without
 // replaying its journal, and copied with owners, links and attributes.
 const COPY = `
 set -e
@@ -22,7 +22,7 @@ mount -t ext4 -o ro,noload,loop,offset="$3",sizelimit="$4" "$1" "$2"
 cp --archive --no-target-directory "$2" "$5"
 umount "$2"`;
 
-/** As `resolveBase`: the manifest's word for the disk's content is taken until it is read. */
+/** As `resolveBase`: trusts the manifest about the disk's content until that is read. */
 export async function resolveImage(source: ImageSource, projectDirectory: string): Promise<ResolvedBase> {
   const path = resolve(projectDirectory, source.path);
   const { name, sha256 } = await readManifest(path);
@@ -36,7 +36,7 @@ export async function resolveImage(source: ImageSource, projectDirectory: string
   return { source: { ...source, path }, id: `image-${sha256}`, description: `image ${name} in ${path}` };
 }
 
-/** Copies the root file system out of the disk, once the disk's checksum is found right. */
+/** Copies the root file system out of the disk, after checking the disk's checksum. */
 export async function buildFromImage(
   source: ImageSource,
   base: ResolvedBase,

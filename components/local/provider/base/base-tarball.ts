@@ -1,4 +1,4 @@
-// A base image from a tarball of an installed root, a file or a URL.
+// A base image from a tarball of an installed root: a file or a URL.
 import { execa } from "execa";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -14,7 +14,7 @@ import type { BaseSource, Progress, ResolvedBase } from "../types.ts";
 
 type TarballSource = Extract<BaseSource, { kind: "tarball" }>;
 
-/** How compressed files begin, and what tar calls the program that reads them. */
+/** The first bytes of compressed files, and the program that tar should use. */
 const compressions: [string, string][] = [
   ["1f8b", "--gzip"],
   ["fd377a585a", "--xz"],
@@ -22,7 +22,7 @@ const compressions: [string, string][] = [
   ["425a68", "--bzip2"],
 ];
 
-/** As `resolveBase`. A file is read; a URL is not, its checksum is in the source. */
+/** As `resolveBase`. A file is read; a URL isn't, as its checksum is in the source. */
 export async function resolveTarball(source: TarballSource, projectDirectory: string): Promise<ResolvedBase> {
   const { location } = source;
   const expected = source.sha256?.toLowerCase();
@@ -50,7 +50,7 @@ export async function resolveTarball(source: TarballSource, projectDirectory: st
   return describeTarball(source, path, actual);
 }
 
-/** Unpacks the tarball, and checks while it does that it is the one that was resolved. */
+/** Unpacks the tarball, and checks meanwhile that it is the one that was resolved. */
 export async function buildFromTarball(
   source: TarballSource,
   base: ResolvedBase,
@@ -82,9 +82,9 @@ export async function buildFromTarball(
   const feed = pipeline(hashed(start, chunks, hash), tar.stdin, { signal });
   const [fed, unpacked] = await Promise.allSettled([feed, tar]);
   signal?.throwIfAborted();
-  // tar may be done before the file is: what follows the archive's end belongs to the checksum, too.
+  // tar may finish before the end of the file, which still belongs to the checksum.
   for (let chunk = await chunks.next(); !chunk.done; chunk = await chunks.next()) hash.update(chunk.value);
-  // tar that ends early closes its end of the pipe; everything else that stops the feeding is the source's fault.
+  // If tar ends early, it closes its end of the pipe; any other failure to feed it is the source's fault.
   const cause = fed.status === "rejected" ? (fed.reason as NodeJS.ErrnoException) : undefined;
   if (cause && !["EPIPE", "ERR_STREAM_PREMATURE_CLOSE"].includes(cause.code ?? "")) {
     throw new UserError({

@@ -1,5 +1,5 @@
-// Base images: the installed root file systems that builders start from. Resolving pins a source's content down without
-// changing anything; ensuring makes sure that the content is in the cache.
+// Base images: the installed root file systems that builders start from. Resolving pins a source's content without
+// changing anything; ensuring puts the content into the cache.
 import { ensureCached } from "./base-cache.ts";
 import { buildFromDirectory, resolveDirectory } from "./base-directory.ts";
 import { buildFromImage, resolveImage } from "./base-image.ts";
@@ -7,16 +7,16 @@ import { buildFromMirror, resolveMirror, specificationOf } from "./base-mirror.t
 import { buildFromTarball, resolveTarball } from "./base-tarball.ts";
 import type { Progress, ResolvedBase, BaseSource } from "../types.ts";
 
-/** A base whose content is pinned down, and what the user should hear about that. */
+/** A base with pinned content, and a notice for the user. */
 export interface BaseResolution extends ResolvedBase {
-  /** For example that the mirror does not answer and an older base is used. */
+  /** For example, that the mirror does not answer and an older base is used. */
   notice?: string;
 }
 
 /**
- * Pins a base source's content down. Fast (a mirror is asked for one small file), and changes nothing.
- * @param options.projectDirectory What relative paths of the source are relative to.
- * @throws UserError when the source can't be read, or is not what its checksum says.
+ * Pins a base source's content. Fast (fetches one small file from a mirror), and changes nothing.
+ * @param options.projectDirectory The base of relative paths in the source.
+ * @throws UserError when the source can't be read, or doesn't match its checksum.
  */
 export async function resolveBase(source: BaseSource, options: { projectDirectory: string }): Promise<BaseResolution> {
   switch (source.kind) {
@@ -32,9 +32,10 @@ export async function resolveBase(source: BaseSource, options: { projectDirector
 }
 
 /**
- * Makes sure that a base is in the cache. Several processes may ask for the same one: one makes it, the others wait.
- * @returns the path of its root file system, a plain tree that nobody may change.
- * @throws UserError when the content is no longer what was resolved, the disk is full, or we are not root.
+ * Puts a base into the cache if it is missing. If several processes request the same one, one makes it and the others
+ * wait.
+ * @returns the path of its root file system, a plain tree that must not be changed.
+ * @throws UserError when the content has changed since it was resolved, the disk is full, or we are not root.
  */
 export async function ensureBase(base: ResolvedBase, progress: Progress, signal?: AbortSignal): Promise<string> {
   const specification = base.source.kind === "mirror" ? specificationOf(base.source) : undefined;

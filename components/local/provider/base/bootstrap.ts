@@ -1,4 +1,5 @@
-// What is in a base image that we bootstrap: as little as boots everywhere, lets cloud-init and us in, and grows its root.
+// The content of a bootstrapped base image: the minimum that boots everywhere, lets cloud-init and us in, and grows its
+// root.
 import type { Distribution } from "../../../../provision/module.ts";
 
 const common = [
@@ -12,19 +13,19 @@ const common = [
 
 /**
  * The packages of a bootstrapped base, sorted.
- * @param extra The user's; a kernel among them (`linux-image-...`) takes the place of ours.
+ * @param extra The user's; a kernel among them (`linux-image-...`) replaces ours.
  */
 export function packagesFor({ name, version }: Distribution, extra: readonly string[] = []): string[] {
   const architecture = process.arch === "x64" ? "amd64" : process.arch;
-  // Debian's cloud kernel has no drivers for the hardware of desktops: its ramdisk is smaller and made faster.
+  // Debian's cloud kernel has no drivers for desktop hardware: its ramdisk is smaller and faster to make.
   const kernel = name === "ubuntu" ? "linux-image-virtual" : `linux-image-cloud-${architecture}`;
   const ownKernel = extra.some((name) => /^linux-(image|generic|virtual)/.test(name));
-  // Part of the package systemd until then.
+  // Before, it was part of package systemd.
   const resolved = name === "ubuntu" && version === "22.04" ? [] : ["systemd-resolved"];
   return [...new Set([...common, ...resolved, ...(ownKernel ? [] : [kernel]), ...extra])].sort();
 }
 
-/** Runs inside the fresh root, with `LOGIN_USER` set: what packages don't do by themselves. */
+/** Runs in the new root, with `LOGIN_USER` set: what packages don't do by themselves. */
 export const FINISH = `
 umask 022
 # Every machine is to make these for itself; an empty machine-id is made anew without the first-boot presets of systemd.

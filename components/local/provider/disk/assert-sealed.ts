@@ -1,4 +1,4 @@
-// The sealing checklist, asserted on the stopped builder's root: what the power-off wrote is seen, too.
+// Asserts the sealing checklist on the stopped builder's root, including what the power-off wrote.
 import { execa } from "execa";
 import { UserError } from "../../../../common/user-error.ts";
 import { sealingReportFile } from "../../../../provision/seal/kept.ts";
@@ -8,8 +8,8 @@ import type { Progress } from "../types.ts";
 
 /**
  * Runs the assertion script on a root file system.
- * @param script Reads `ROOT`; prints `not ok - ...` for what is left and fails.
- * @throws UserError naming everything that was found.
+ * @param script Reads `ROOT`; prints `not ok - ...` for each finding, and then fails.
+ * @throws UserError naming all findings.
  */
 export async function assertSealed(
   view: RootView,
@@ -40,7 +40,7 @@ export async function assertSealed(
   });
 }
 
-/** What sealing did, as the image has it; see provision/seal/guest/remove.sh. */
+/** What sealing did, as recorded in the image; see provision/seal/guest/remove.sh. */
 export async function sealingReport(
   view: RootView,
   signal?: AbortSignal,

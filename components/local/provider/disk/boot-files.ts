@@ -1,5 +1,5 @@
-// What an image gets to boot by itself: /etc/fstab, the kernel command line, and the hook that keeps the kernels on the
-// boot partition up to date. It is written into the scratch view of the root, never into the builder.
+// What an image needs to boot by itself: /etc/fstab, the kernel command line, and the hook that keeps the kernels on
+// the boot partition up to date. Written into the scratch view of the root, never into the builder.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ExecaError } from "execa";
@@ -9,12 +9,12 @@ import { mergeFileSystemTable, mergeKernelArguments, type BootSettings } from ".
 import { besideView, inView, type RootView } from "./root-view.ts";
 import type { DiskIdentifiers } from "./disk-layout.ts";
 
-/** Where the script lives in the image. */
+/** The script's path in the image. */
 const updater = "/usr/lib/ci-images/update-boot-files";
 
 /**
- * Folders whose programs are run after a kernel or ramdisk changed, with the name our link gets in them. `zz` and `99`
- * come last: the ramdisk must have been made by then.
+ * Folders whose programs run after a kernel or ramdisk changed, with our link's name in them. `zz` and `99` come last,
+ * when the ramdisk has been made.
  */
 const hooks: readonly { folder: string; name: string }[] = [
   { folder: "/etc/kernel/postinst.d", name: "zz-ci-images-boot" },
@@ -23,7 +23,7 @@ const hooks: readonly { folder: string; name: string }[] = [
   { folder: "/etc/kernel/install.d", name: "99-ci-images-boot.install" },
 ];
 
-/** Prints what a root says of its boot, each part after a line of its own; runs in the root. */
+/** Prints a root's boot settings, each part after a line of its own; runs in the root. */
 const settingsScript = `
 part() { printf '\\n%s\\n' "--- $1"; }
 show() { if [ -f "$1" ]; then cat "$1"; fi; }
@@ -49,7 +49,7 @@ function parseSettings(output: string): BootSettings {
 
 async function settingsOf(view: RootView, signal?: AbortSignal): Promise<BootSettings> {
   try {
-    // Alone with a /dev: what GRUB's settings throw away (2>/dev/null) would else become a file in the root.
+    // With only a /dev: otherwise what GRUB's settings discard (2>/dev/null) would become a file in the root.
     const enter = 'mount --bind /dev "$1/dev"; exec chroot "$1" sh -c "$2"';
     const apart = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", enter, "sh"];
     return parseSettings(await besideView(view, [...apart, view.path, settingsScript], { signal }));
@@ -64,9 +64,10 @@ async function settingsOf(view: RootView, signal?: AbortSignal): Promise<BootSet
 }
 
 /**
- * Writes the boot settings into the root, merged with those that its recipe has made, and fills its /boot/efi, which the caller copies onto the boot partition.
- * @returns the version of the kernel that will be booted, e.g. `6.1.0-40-cloud-amd64`.
- * @throws UserError where the root has no kernel with a ramdisk.
+ * Writes the boot settings into the root, merged with its recipe's, and fills its /boot/efi, which the caller copies
+ * onto the boot partition.
+ * @returns the version of the kernel to boot, e.g. `6.1.0-40-cloud-amd64`.
+ * @throws UserError if the root has no kernel with a ramdisk.
  */
 export async function writeBootFiles(
   view: RootView,
@@ -87,7 +88,7 @@ export async function writeBootFiles(
   for (const { folder, name } of hooks) {
     await inView(view, ["sh", "-euc", 'mkdir -p "$1"; ln -sf "$3" "$1/$2"', "sh", folder, name, updater], { signal });
   }
-  // An earlier life of this root may have left another boot loader's files here.
+  // Earlier, this root may have had another boot loader's files here.
   const fill = `umask 022
 rm -rf /boot/efi
 mkdir -p /boot/efi/loader

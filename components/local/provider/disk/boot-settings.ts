@@ -1,33 +1,33 @@
-// Merges the boot settings of our disks with what a recipe has set: the root and the boot partition are ours, everything else
-// is the recipe's. What only a base had of its own disk does not fit ours and goes. Pure.
+// Merges our disks' boot settings with the recipe's: the root and the boot partition are ours, everything else is the
+// recipe's. Settings of a base's own disk are dropped. Pure.
 import type { DiskIdentifiers } from "./disk-layout.ts";
 
-/** What a root says of its boot; a text is empty where there is no such file. */
+/** A root's boot settings; a text is empty if its file is missing. */
 export interface BootSettings {
   /** /etc/fstab. */
   fstab: string;
   /** /etc/kernel/cmdline. */
   cmdline: string;
-  /** The words that /etc/default/grub and /etc/default/grub.d/*.cfg come to. */
+  /** The words that /etc/default/grub and /etc/default/grub.d/*.cfg result in. */
   grub: string;
   /** The recipe's own `kernel_arguments`. */
   arguments: string;
-  /** True for an image of ours: its command line is ours with what its recipe added. */
+  /** True for an image of ours: its command line is ours plus what its recipe added. */
   isOurs: boolean;
 }
 
 /**
- * The kernel command line of our disks. Both consoles: a screen shows what happens on tty0, and what clouds keep as the console log is
- * ttyS0; the last one named is /dev/console, where cloud-init prints the host keys.
+ * Our disks' kernel command line. Both consoles: tty0 is the screen, ttyS0 is what clouds keep as the console log; the
+ * last one is /dev/console, where cloud-init prints the host keys.
  */
 export function kernelArguments(identifiers: DiskIdentifiers): string {
   return `root=UUID=${identifiers.rootFileSystem} ro console=tty0 console=ttyS0,115200 quiet`;
 }
 
 /**
- * /etc/fstab of our disks. The boot partition is mounted only while somebody looks at it: a worker whose power is cut then never has
- * it open, so it needs no check at boot (and the image no dosfstools). `nofail` and the short wait let the bare root
- * file system boot where there is no such partition.
+ * Our disks' /etc/fstab. The boot partition is only mounted on access: it is not open when a worker's power is cut, so
+ * it needs no check at boot (and the image no dosfstools). `nofail` and the short wait let the bare root file system
+ * boot without such a partition.
  */
 export function fileSystemTable(identifiers: DiskIdentifiers): string {
   return `${header}
@@ -38,7 +38,7 @@ PARTUUID=${identifiers.bootPartition} /boot/efi vfat umask=0077,nofail,x-systemd
 
 const header = "# Written by ci-images.";
 
-/** Our lines, then those of the root's own table that are about other places, but for a base's that name a disk which only it had. */
+/** Our lines, then the root's own for other places, except a base's lines that name a disk which only it had. */
 export function mergeFileSystemTable(identifiers: DiskIdentifiers, own: string, base: string): string {
   const ofBase = new Set(base.split("\n"));
   const kept = own.split("\n").filter((line) => {
@@ -52,8 +52,8 @@ export function mergeFileSystemTable(identifiers: DiskIdentifiers, own: string, 
 }
 
 /**
- * Our command line with what the root has beside it. The kernel takes the last of several consoles for its own, and what is read there
- * proves who a machine is: ours stays the last.
+ * Our command line plus the root's own words. The kernel uses the last of several consoles, and what is read there
+ * proves a machine's identity: ours must stay last.
  */
 export function mergeKernelArguments(identifiers: DiskIdentifiers, own: BootSettings, base?: BootSettings): string {
   const known = (text: string | undefined): Set<string> => new Set(words(text ?? ""));
@@ -75,7 +75,7 @@ export function mergeKernelArguments(identifiers: DiskIdentifiers, own: BootSett
   ].join(" ");
 }
 
-/** A value may have blanks in quotation marks: `dyndbg="file x +p"`. */
+/** A value may have spaces in quotation marks: `dyndbg="file x +p"`. */
 function words(text: string): string[] {
   return text.match(/(?:[^\s"]|"[^"]*")+/g) ?? [];
 }

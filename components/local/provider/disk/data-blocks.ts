@@ -1,4 +1,4 @@
-// Which parts of a sparse disk file hold data. Node can't ask for holes (SEEK_HOLE); qemu-img can.
+// Finds the parts of a sparse disk file that hold data. Node can't find holes (SEEK_HOLE); qemu-img can.
 import { execa } from "execa";
 
 interface Extent {
@@ -9,7 +9,7 @@ interface Extent {
 }
 
 /**
- * The blocks of a raw disk that may hold something else than zeros.
+ * The blocks of a raw disk that may hold non-zero data.
  * @param blockSize Bytes.
  * @returns their indices, ascending.
  */

@@ -1,4 +1,4 @@
-// The files of an image, and whether they are still what was written.
+// The files of an image, and checks that they are unchanged.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
@@ -6,18 +6,18 @@ import { basename, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { UserError } from "../../../../common/user-error.ts";
 
-/** One file of an image, as manifest.json has it. */
+/** A file of an image, in manifest.json. */
 export interface ImageFile {
   /** Its name in the image's folder, e.g. `disk.qcow2`. */
   name: string;
   bytes: number;
   /** Hexadecimal. */
   sha256: string;
-  /** When its content was last changed, milliseconds since 1970: the quick check goes by it. */
+  /** When its content was last changed, milliseconds since 1970: the quick check uses it. */
   modified: number;
 }
 
-/** Reads a file through and describes it. */
+/** Reads a whole file and describes it. */
 export async function describeFile(path: string, signal?: AbortSignal): Promise<ImageFile> {
   const hash = createHash("sha256");
   await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash, { signal });
@@ -26,12 +26,12 @@ export async function describeFile(path: string, signal?: AbortSignal): Promise<
 }
 
 /**
- * Makes sure that an image's files are what was written.
+ * Checks that an image's files are unchanged.
  * @param directory The image's folder.
- * @param files What manifest.json says of them.
- * @param check `full` reads every byte; `quick` does so only for files whose time of change is another than noted
- *   (a copied image has new times and the same content).
- * @throws UserError naming every file that is missing or has another content.
+ * @param files Their descriptions in manifest.json.
+ * @param check `full` reads every byte; `quick` only reads files whose modification time differs (a copied image has
+ * new times and the same content).
+ * @throws UserError naming every file that is missing or has other content.
  */
 export async function verifyFiles(
   directory: string,

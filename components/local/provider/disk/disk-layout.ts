@@ -1,10 +1,10 @@
-// How an image's disk is laid out: identifiers, partitions, and whether a root fits. Pure arithmetic.
+// The layout of an image's disk: identifiers, partitions, and whether a root fits. Pure arithmetic.
 import { createHash } from "node:crypto";
 import { UserError } from "../../../../common/user-error.ts";
 
 export const mebibyte = 1024 * 1024;
 
-/** Identifiers that are found on an image's disk. */
+/** The identifiers on an image's disk. */
 export interface DiskIdentifiers {
   /** GUID of the partition table. */
   disk: string;
@@ -21,8 +21,8 @@ export interface DiskIdentifiers {
 }
 
 /**
- * Derives all identifiers from one string, so that the same recipe gives the same disk and two recipes' disks can be
- * attached to one machine without being mixed up.
+ * Derives all identifiers from one string: the same recipe gives the same disk, and disks of two recipes can be
+ * attached to one machine without confusion.
  */
 export function diskIdentifiers(identity: string): DiskIdentifiers {
   const digest = (part: string): string => createHash("sha256").update(`${part}\0${identity}`).digest("hex");
@@ -36,7 +36,7 @@ export function diskIdentifiers(identity: string): DiskIdentifiers {
   };
 }
 
-/** Sets the bits that RFC 9562 gives a UUID of version 8, one whose content is the maker's own affair. */
+/** Sets the bits of a version 8 UUID (RFC 9562), whose content is up to its maker. */
 function asUuid(hex: string): string {
   const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 0x3) | 0x8).toString(16);
   return [
@@ -48,38 +48,38 @@ function asUuid(hex: string): string {
   ].join("-");
 }
 
-/** Where things are on the disk, in bytes; every number is a multiple of 1 MiB. */
+/** Positions on the disk, in bytes; every number is a multiple of 1 MiB. */
 export interface DiskLayout {
   size: number;
   boot: { offset: number; size: number };
   root: { offset: number; size: number };
 }
 
-/** What a root tree holds. */
+/** The content of a root tree. */
 export interface RootContent {
-  /** Bytes of disk its files take. */
+  /** Bytes of disk space that its files use. */
   bytes: number;
   /** How many files, folders and links it has. */
   entries: number;
-  /** Bytes of the files the boot partition gets at first: kernels, ramdisks, boot loader. */
+  /** Bytes of the boot partition's initial files: kernels, ramdisks, boot loader. */
   bootBytes: number;
 }
 
-/** Room that a freshly booted machine has at the least, for logs, keys and cloud-init's state. */
+/** The minimum of free space on a freshly booted machine, for logs, keys and cloud-init's state. */
 const leastFree = 64 * mebibyte;
 
 /**
  * Lays out a disk.
- * @param size The disk's size in bytes, as the recipe has it.
+ * @param size The disk's size in bytes, from the recipe.
  * @param content What it must hold.
- * @throws UserError saying how much is needed where the content does not fit.
+ * @throws UserError with the required size if the content does not fit.
  */
 export function layOutDisk(size: number, content: RootContent): DiskLayout {
-  // A third kernel beside two must fit while it replaces one (see guest/update-boot-files.sh). FAT32 needs 33 MiB.
+  // A third kernel must fit while it replaces one of two (see guest/update-boot-files.sh). FAT32 needs 33 MiB.
   const bootSize = Math.max(128, ceil((3 * content.bootBytes) / mebibyte + 8, 32)) * mebibyte;
   const boot = { offset: mebibyte, size: bootSize };
   const rootOffset = boot.offset + boot.size;
-  // The last mebibyte holds the spare partition table.
+  // The last mebibyte holds the backup partition table.
   const rootSize = Math.floor(size / mebibyte) * mebibyte - rootOffset - mebibyte;
   const rootNeeded = rootSizeFor(content);
   if (rootSize < rootNeeded) {
@@ -96,8 +96,8 @@ export function layOutDisk(size: number, content: RootContent): DiskLayout {
 }
 
 /**
- * The smallest root partition for a content: mke2fs sets aside one inode of 256 bytes for every 16 KiB, a journal of up
- * to 128 MiB by the size, 1 % for root, and about 0.5 % for bitmaps and the room to grow.
+ * The smallest root partition for a content: mke2fs reserves one inode of 256 bytes for every 16 KiB, a journal of up
+ * to 128 MiB depending on the size, 1 % for root, and about 0.5 % for bitmaps and growth.
  */
 function rootSizeFor({ bytes, entries }: RootContent): number {
   const usable = 1 - 256 / 16384 - 0.01 - 0.005;
@@ -121,7 +121,7 @@ function inMebibytes(bytes: number): string {
 }
 
 /**
- * The partition table as sfdisk(8) reads it. The boot partition carries the mark by which gptmbr.bin finds what to start
+ * The partition table in the format of sfdisk(8). The boot partition has the flag by which gptmbr.bin finds it
  * (LegacyBIOSBootable); the root comes last, so that it can grow.
  */
 export function partitionTable({ boot, root }: DiskLayout, identifiers: DiskIdentifiers): string {

@@ -1,4 +1,4 @@
-// Makes a bootable disk of a root tree, without mounting anything: file systems are written straight into the file.
+// Makes a bootable disk from a root tree, without mounting anything: file systems are written straight into the file.
 import { mkdir, mkdtemp, open, readFile, rename, rm, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
@@ -20,47 +20,49 @@ import type { imageFormats } from "../../contract.ts";
 import type { Progress } from "../types.ts";
 
 /**
- * What an image's files can be: a compressed disk, a sparse disk, or root file system, kernel and ramdisk in a tar; for Azure a fixed
- * VHD, for VMware a stream-optimized VMDK.
+ * The formats of an image's files: a compressed disk, a sparse disk, or root file system, kernel and ramdisk in a tar;
+ * a fixed VHD for Azure, a stream-optimized VMDK for VMware.
  */
 export type ImageFormat = (typeof imageFormats)[number];
 
-/** Boot loaders, as Debian packages have them: systemd-boot-efi and syslinux-common. */
+/** Boot loaders from the Debian packages systemd-boot-efi and syslinux-common. */
 const efiLoader = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 const biosLoader = "/usr/lib/SYSLINUX/gptmbr.bin";
 
 /**
- * What the root file system can do. Named one by one, so that the image doesn't change with this machine's
- * /etc/mke2fs.conf, and so that kernels and e2fsprogs of every supported distribution can read and grow it.
+ * The root file system's features. Listed explicitly, so that the image doesn't depend on this machine's
+ * /etc/mke2fs.conf, and kernels and e2fsprogs of every supported distribution can read and grow it.
  */
 const features =
   "none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum";
 
 /** Options of `assembleImage`. */
 export interface AssembleOptions {
-  /** The sealed root. It is written to (boot settings), so it must be a scratch view. Nothing may be mounted inside it. */
+  /**
+   * The sealed root. It is written to (boot settings), so it must be a scratch view. Nothing may be mounted inside it.
+   */
   view: RootView;
-  /** The image's folder. It comes to be in one step when all is ready; what was there before is replaced. */
+  /** The image's folder. It is renamed into place once complete; what was there before is replaced. */
   directory: string;
   /** The image's name: the tar is `<name>.tar.gz`. */
   name: string;
-  /** Decides all identifiers on the disk; the recipe hash. */
+  /** Determines all identifiers on the disk; the recipe hash. */
   identity: string;
   /** The disk's size in bytes. */
   size: number;
-  /** Which files to make: `disk.qcow2`, `disk.raw`, `disk.vhd`, `disk.vmdk`, `<name>.tar.gz`. */
+  /** The files to make: `disk.qcow2`, `disk.raw`, `disk.vhd`, `disk.vmdk`, `<name>.tar.gz`. */
   formats: readonly ImageFormat[];
-  /** The time that the file systems say they were made, in seconds since 1970; default: now. */
+  /** The file systems' creation time, in seconds since 1970; default: now. */
   sourceDate?: number;
-  /** Called when all files are there, before the folder gets its name: writes what belongs beside them. */
+  /** Called when all files are there, before the folder is renamed: writes what belongs beside them. */
   complete?: (directory: string, files: ImageFile[]) => Promise<void>;
 }
 
 /**
  * Makes an image: GPT with a boot partition (systemd-boot for UEFI, syslinux for BIOS, kernel and ramdisk) and an ext4
- * root that grows at first boot. Free space holds no data: every file system is made new in a sparse file.
+ * root that grows at first boot. Free space holds no data: every file system is created in a sparse file.
  * @returns the files, in the order of `formats`.
- * @throws UserError where the content does not fit into `size`, the root has no kernel, or the disk here is too full.
+ * @throws UserError if the content does not fit into `size`, the root has no kernel, or the disk here is too full.
  */
 export async function assembleImage(
   options: AssembleOptions,
@@ -106,7 +108,7 @@ export async function assembleImage(
 
 type StepOptions = AssembleOptions & { signal?: AbortSignal };
 
-/** mke2fs would copy what is mounted inside the tree, too (/proc and its like), so that is a bug of the caller's. */
+/** mke2fs would copy mounts inside the tree, too (/proc and the like), so a mount is a bug of the caller's. */
 async function assertNothingMounted(view: RootView): Promise<void> {
   const mounts = (await besideView(view, ["cat", "/proc/self/mountinfo"]))
     .split("\n")
@@ -126,11 +128,11 @@ async function measure(view: RootView, signal?: AbortSignal): Promise<RootConten
   return { bytes: all - bootBytes, entries, bootBytes };
 }
 
-/** @throws UserError where the disk that the image goes to has not enough room for the most it can take. */
+/** @throws UserError if the image's file system can't hold the most it can take. */
 async function assertRoom(folder: string, content: RootContent, { formats }: AssembleOptions): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   const copies = formats.includes("tar") ? 2 : 1;
-  // Compressed, a root takes about half; said more carefully.
+  // Compressed, a root takes about half; this is a cautious estimate.
   const packed = formats.reduce((sum, format) => sum + ({ raw: 0, vhd: 1 }[format as string] ?? 0.7), 0);
   const needed = (content.bytes + content.bootBytes) * (copies + packed) + 256 * mebibyte;
   if (bavail * bsize < needed) {
@@ -154,7 +156,7 @@ async function writeDisk(disk: string, layout: DiskLayout, options: StepOptions)
     options,
     partitionTable(layout, identifiers),
   );
-  // The boot files leave the root before it is written: there, /boot/efi is only the place to mount them.
+  // The boot files are moved out of the root before it is written: there, /boot/efi is only a mount point.
   await writeBootPartition(disk, layout, options);
   await inView(options.view, ["sh", "-euc", "rm -rf /boot/efi; mkdir -m 0755 /boot/efi"], options);
   await writeRootPartition(disk, layout, options);
@@ -184,7 +186,7 @@ async function writeRootPartition(disk: string, { root }: DiskLayout, options: S
   const extended = `offset=${root.offset},hash_seed=${directoryHash},lazy_itable_init=1,lazy_journal_init=1,nodiscard`;
   const shape = ["-t", "ext4", "-O", features, "-b", "4096", "-I", "256", "-i", "16384", "-m", "1"];
   const what = ["-d", options.view.path, "-U", rootFileSystem, "-L", "root", "-E", extended, disk];
-  // The size has a unit because a bare number would be taken for blocks.
+  // The size has a unit because a bare number means blocks.
   await besideView(options.view, ["mke2fs", "-q", "-F", ...shape, ...what, `${root.size / 1024}k`], {
     signal: options.signal,
     environment: options.sourceDate === undefined ? {} : { E2FSPROGS_FAKE_TIME: String(options.sourceDate) },
@@ -194,7 +196,7 @@ async function writeRootPartition(disk: string, { root }: DiskLayout, options: S
   await allocateSwapFiles(fileSystem);
 }
 
-/** How qemu-img names and writes the formats that it makes. */
+/** qemu-img's names and options of the formats that it makes. */
 const conversions: Record<Exclude<ImageFormat, "raw" | "tar">, string[]> = {
   qcow2: ["qcow2", "-c", "-m", "4", "-o", "compression_type=zstd"],
   // Azure takes fixed ones only, of exactly their size, a whole number of MiB: as all disks here are.
@@ -203,12 +205,12 @@ const conversions: Record<Exclude<ImageFormat, "raw" | "tar">, string[]> = {
   vmdk: ["vmdk", "-o", "subformat=streamOptimized,adapter_type=lsilogic"],
 };
 
-/** Writes the disk in another format, and looks whether it is what it should be. */
+/** Converts the disk to another format, and checks the result. */
 async function convert(disk: string, format: keyof typeof conversions, options: StepOptions): Promise<string> {
   const target = join(dirname(disk), `disk.${format}`);
   const [driver, ...how] = conversions[format];
   await run("qemu-img", ["convert", "-f", "raw", "-O", driver, ...how, disk, target], options);
-  // The driver of VHDs has no check of its own.
+  // The VHD driver has no check.
   if (format !== "vhd") await run("qemu-img", ["check", "-q", "-f", driver, target], options);
   const { stdout } = await execa("qemu-img", ["info", "-f", driver, "--output=json", target], {
     cancelSignal: options.signal,
@@ -218,7 +220,7 @@ async function convert(disk: string, format: keyof typeof conversions, options: 
   return target;
 }
 
-/** The tar of Imaging Hot Sauce: the root file system image and, beside it, the kernel and the ramdisk it boots with. */
+/** Imaging Hot Sauce's tar: the root file system image and, beside it, the kernel and the ramdisk it boots with. */
 async function makeTar(
   disk: string,
   { boot, root }: DiskLayout,
@@ -240,7 +242,7 @@ async function makeTar(
     const target = join(dirname(disk), `${options.name}.tar.gz`);
     const when = options.sourceDate === undefined ? [] : [`--mtime=@${options.sourceDate}`];
     const owner = ["--owner=root:0", "--group=root:0", "--mode=0644", "--format=gnu", "--sparse"];
-    // pigz at a low level, because packing would take longer than all the rest of the image.
+    // pigz at a low level: otherwise packing would take longer than the rest of the image.
     const pack = ["--use-compress-program=pigz --no-name -3", "--create", "--file", target, "--directory", folder];
     await run("tar", [...when, ...owner, ...pack, names.root, names.kernel, names.ramdisk], options);
     return target;
@@ -253,7 +255,7 @@ function sourceDate(options: AssembleOptions): Record<string, string> {
   return options.sourceDate === undefined ? {} : { SOURCE_DATE_EPOCH: String(options.sourceDate) };
 }
 
-/** Runs a program of this machine; its own words are in the error when it fails. */
+/** Runs a program on this machine; its own message is in the error if it fails. */
 async function run(file: string, words: string[], options: StepOptions, input = ""): Promise<void> {
   await execa(file, words, {
     input,
