@@ -6,8 +6,16 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { cloudLabels } from "../../common/labels.ts";
 import { ec2Labels } from "../../components/ec2/facts/labels.ts";
+import { gceLabels } from "../../components/gce/facts/labels.ts";
+import { importLease } from "../../components/openstack/provider/resources/import-lease.ts";
 import { projectDirectory } from "../../toolchain/versions.mjs";
 import { openEc2Api } from "../components/ec2/ec2-api.ts";
+import * as gce from "../components/gce/support.ts";
+import * as openstack from "../components/openstack/support.ts";
+import { StorageEmulator } from "../emulators/gcs.ts";
+import { restoreEnvironment } from "../restore-environment.ts";
+import { startGce } from "../test-cloud/gce-api.ts";
+import { startOpenStack } from "../test-cloud/openstack-api.ts";
 import { baseImage } from "../test-cloud/ec2-cloud.ts";
 import { makeStoredImage } from "../components/local/stored-image.ts";
 
@@ -56,6 +64,47 @@ describe("the plugin's memory while it imports a disk of 50 GiB with 800 MiB of 
       assert.ok(used > 50 && used < most, `${used.toFixed(0)} MiB`);
     } finally {
       await close();
+    }
+  });
+
+  it("stays below 300 MiB on the way into Glance", async () => {
+    const cloud = await startOpenStack();
+    const earlier = { ...process.env };
+    try {
+      Object.assign(process.env, cloud.environment);
+      const region = "RegionOne";
+      const leased = { region, prefix: "p", labels: { ...openstack.labels, role: "image" as const }, lifetime: 3600 };
+      const { outputs } = await importLease.create(leased, openstack.testContext());
+      const { machine, expires } = outputs;
+      const { project, stack, distribution } = openstack.labels;
+      const importing = { folder, machine, base: "base", expires, plan: { recipe }, format: "qcow2", defaults: {} };
+      const identity = { region, project, stack, distribution, recipe, name: "worker" };
+      const used = await peak("ci-images:rackspace:ServerImage", { ...identity, properties: {}, importing });
+      assert.ok(used > 50 && used < most, `${used.toFixed(0)} MiB`);
+    } finally {
+      restoreEnvironment(earlier);
+      await cloud.close();
+    }
+  });
+
+  it("stays below 300 MiB on the way into Compute Engine", async () => {
+    const bucket = "ci-images-test";
+    const storage = await StorageEmulator.start(bucket);
+    const api = await startGce({ storage: (source) => storage.content(source) });
+    const earlier = { ...process.env };
+    try {
+      Object.assign(process.env, api.environment, { STORAGE_EMULATOR_HOST: storage.url });
+      const importing = {
+        ...{ folder, recipe, bucket, object: "worker.tar.gz", line: "worker", facts: { recipe, name: "worker" } },
+        ...{ expires: "20300101T000000Z", labels: cloudLabels(gceLabels, { ...gce.labels, recipe, role: "image" }) },
+        ...{ guestOsFeatures: ["UEFI_COMPATIBLE"], storageLocations: [] },
+      };
+      const used = await peak("ci-images:gce:ImportedImage", { project: "bakery", name: "worker-1", importing });
+      assert.ok(used > 50 && used < most, `${used.toFixed(0)} MiB`);
+    } finally {
+      restoreEnvironment(earlier);
+      await api.close();
+      await storage.close();
     }
   });
 });
