@@ -115,7 +115,7 @@ describe("machine settings", () => {
     refuses("timezone", "Europe/Berln", /no time zone "Europe\/Berln".*did you mean "Europe\/Berlin"/));
 
   it("swap: a size has to be whole MiB", () =>
-    refuses("swap", { size: "0.0001M" }, /swap\.size: "0\.0001M" is no size/));
+    refuses("swap", { size: "0.0001M" }, /swap\.size: "0\.0001M" is not a size/));
 
   it("ca_certificates: refuses what is no certificate, several in one, and one name twice", async () => {
     const { settings } = await catalogue.load("ca_certificates");
@@ -155,7 +155,7 @@ describe("machine settings", () => {
     await refuses(
       "proxy",
       { http, username: "ci", password: "x" },
-      /proxy\.password: whoever boots.*keep_secret: true/,
+      /proxy\.password: anyone who boots.*keep_secret: true/,
     );
     assert.ok(!(await accepts("proxy", { http, password: "x", keep_secret: true })));
     assert.ok(!(await accepts("proxy", { http: "http://me:secret@proxy.example.com" })));
@@ -164,7 +164,12 @@ describe("machine settings", () => {
 
   it("proxy: CentOS 7 can't tell all services, and says what to do", async () => {
     const http = "http://proxy.example.com:3128";
-    await refuses("proxy", { http }, /proxy\.services: centos7 has no way.*set proxy\.services to false/, "centos7");
+    await refuses(
+      "proxy",
+      { http },
+      /proxy\.services: centos7 has no setting for all.*set proxy\.services to false/,
+      "centos7",
+    );
     assert.match(scriptOf(await record("proxy", { http, services: false }, "centos7")), /\/etc\/yum\.conf/);
   });
 
