@@ -40,7 +40,7 @@ describe("the plugin's memory while it imports a disk of 50 GiB with 800 MiB of 
   async function peak(token: string, inputs: object): Promise<number> {
     const script = `
       const { resources } = await import(${JSON.stringify(join(projectDirectory, "provider/registry.ts"))});
-      const type = resources.find(({ token }) => token === ${JSON.stringify(token)});
+      const type = resources.find(({ contract }) => contract.token === ${JSON.stringify(token)});
       const context = { progress() {}, signal: new AbortController().signal };
       await type.create(JSON.parse(process.env.INPUTS), context);
       process.stdout.write(String(process.resourceUsage().maxRSS));
