@@ -8,7 +8,7 @@ import { longestPause, rest } from "../../../provider/kit/wait.ts";
 import { findIdentity, type Identity } from "./credentials.ts";
 
 /** Bytes per request; Google requires multiples of 256 KiB. A chunk is kept in memory until it is accepted. */
-const chunkSize = 16 * 2 ** 20;
+const chunkSize = 4 * 2 ** 20;
 /** Attempts before a failure becomes an error. */
 const attempts = 8;
 /** Milliseconds that one request may take. */
@@ -246,21 +246,23 @@ function rangeEnd(response: Response): number {
   return end === undefined ? 0 : Number(end) + 1;
 }
 
-/** Cuts a stream into chunks of one size; only the last one may be smaller, or empty. */
+/**
+ * Cuts a stream into chunks of one size; only the last one may be smaller, or empty. All have the same memory: a chunk is lost when the
+ * next one is asked for.
+ */
 async function* chunksOf(content: AsyncIterable<Buffer>): AsyncGenerator<{ chunk: Buffer; isLast: boolean }> {
-  let parts: Buffer[] = [];
+  const chunk = Buffer.alloc(chunkSize);
   let length = 0;
   for await (const data of content) {
     for (let rest = data; rest.length > 0;) {
       if (length === chunkSize) {
-        yield { chunk: Buffer.concat(parts), isLast: false };
-        [parts, length] = [[], 0];
+        yield { chunk, isLast: false };
+        length = 0;
       }
-      const part = rest.subarray(0, chunkSize - length);
-      parts.push(part);
-      length += part.length;
-      rest = rest.subarray(part.length);
+      const copied = rest.copy(chunk, length);
+      length += copied;
+      rest = rest.subarray(copied);
     }
   }
-  yield { chunk: Buffer.concat(parts), isLast: true };
+  yield { chunk: chunk.subarray(0, length), isLast: true };
 }

@@ -111,7 +111,7 @@ describe("a disk of this computer imported into Compute Engine", function () {
     ],
   ] as const) {
     it(`leaves neither image nor object after ${JSON.stringify(fault)}`, async () => {
-      storage.faults.push(...Array<typeof fault>(9).fill(fault));
+      storage.faults.push(...Array<typeof fault>(99).fill(fault));
       await assert.rejects(create(), reason);
       assert.equal(images().size, 0);
     });
