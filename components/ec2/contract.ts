@@ -95,16 +95,16 @@ const stepInputs = {
 };
 const step = { inputs: stepInputs, replaceOn: ["region", "machine", "instance"] } as const;
 
-/** Notes that sealing begins. */
+/** Marks the instance: sealing begins. */
 export const SealMark = resourceContract("ci-images:ec2:SealMark", step);
 
 /** Stops the sealed builder through the API, so that its disk is at rest when it is imaged. */
 export const Stop = resourceContract("ci-images:ec2:Stop", step);
 
-/** Ends a machine inside the same `pulumi up` that made it, with all that belongs to it. */
+/** Ends a machine and everything that belongs to it, in the `pulumi up` that made it. */
 export const Retirement = resourceContract("ci-images:ec2:Retirement", step);
 
-/** The first answer of a machine, and where and how it lets us in. */
+/** Waits until a machine answers by SSH; its outputs are the address, port and user. */
 export const Reachable = resourceContract("ci-images:ec2:Reachable", {
   inputs: {
     ...stepInputs,
@@ -113,7 +113,7 @@ export const Reachable = resourceContract("ci-images:ec2:Reachable", {
     /** The host of a port forward that is used instead. */
     forward: v.optional(v.string()),
     ...reachableInputs,
-    /** Nobody waits for a machine that is off. */
+    /** With `off`, it does not wait. */
     power,
   },
   replaceOn: ["region", "machine", "instance", "hostKey"],

@@ -102,7 +102,7 @@ export const Reachable = resourceContract("ci-images:gce:Arrival", {
   secrets: ["privateKey", "proxy"],
 });
 
-/** Notes on the instance that sealing begins. */
+/** Marks the instance: sealing begins. */
 export const SealMark = resourceContract("ci-images:gce:SealMark", step);
 
 /**
@@ -111,14 +111,14 @@ export const SealMark = resourceContract("ci-images:gce:SealMark", step);
  */
 export const Stop = resourceContract("ci-images:gce:Retirement", step);
 
-/** Ends a machine inside the same `pulumi up` that made it, with its disk and firewall rules. */
+/** Ends a machine, its disk and its firewall rules, in the `pulumi up` that made it. */
 export const Retirement = resourceContract("ci-images:gce:TrialRetirement", step);
 
 /** The retirement of a builder, of which only the boot disk is left, once there is an image of it. */
 export const DiskDrop = resourceContract("ci-images:gce:DiskDrop", {
   inputs: {
     ...place,
-    /** The image that was made from the disk: only then the disk may go. */
+    /** The image made from the disk. The disk is deleted only after it exists. */
     image: v.string(),
   },
   replaceOn: ["project", "zone", "machine"],

@@ -1,4 +1,5 @@
-// Contracts of the resources and functions of OpenStack. Their tokens say `rackspace`, for users' states have them.
+// Contracts of the resources and functions of OpenStack. Their tokens say `rackspace`, because existing
+// states do.
 import * as v from "valibot";
 import {
   filled,

@@ -247,8 +247,8 @@ function rangeEnd(response: Response): number {
 }
 
 /**
- * Cuts a stream into chunks of one size; only the last one may be smaller, or empty. All have the same memory: a chunk is lost when the
- * next one is asked for.
+ * Cuts a stream into chunks of one size; only the last one may be smaller, or empty. Every chunk uses the same buffer, so
+ * it is valid only until the next one is requested.
  */
 async function* chunksOf(content: AsyncIterable<Buffer>): AsyncGenerator<{ chunk: Buffer; isLast: boolean }> {
   const chunk = Buffer.alloc(chunkSize);
