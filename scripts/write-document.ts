@@ -1,7 +1,7 @@
 // Shared by the writers of generated documents (write-module-docs.ts, write-sealing-docs.ts).
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { format } from "prettier";
+import { format, resolveConfig } from "prettier";
 
 /** The path of a document in docs/: `modules`. */
 export function documentFile(name: string): string {
@@ -9,8 +9,8 @@ export function documentFile(name: string): string {
 }
 
 /** Formats a document as `npm run format` would. */
-export function formatMarkdown(text: string): Promise<string> {
-  return format(text, { parser: "markdown", printWidth: 120 });
+export async function formatMarkdown(text: string): Promise<string> {
+  return await format(text, { ...(await resolveConfig(documentFile("modules"))), parser: "markdown" });
 }
 
 /** Writes a generated document. */
