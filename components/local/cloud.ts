@@ -32,7 +32,7 @@ import type { BakeStage } from "../stages.ts";
 import * as contract from "./contract.ts";
 import { BaseImage, Builder, Image, Layer, Lease, Promotion, steps, VirtualMachine } from "./resources.ts";
 
-/** One of our machines, with its resource's name for the steps that act on it. */
+/** A machine of this cloud, with the name that steps use to find it. */
 interface LocalMachine extends Machine {
   name: pulumi.Output<string>;
 }
@@ -55,7 +55,7 @@ export class LocalCloud implements Bakery {
   /**
    * @param settings The stack's settings.
    * @param projectDirectory The base of relative paths in settings and recipes' bases.
-   * @param once What it shares with the clouds of the stack's other recipes.
+   * @param once Lookups shared with the clouds of the stack's other recipes.
    */
   constructor(
     private readonly settings: Settings,

@@ -24,7 +24,7 @@ export type BaseSource =
   | { kind: "tarball"; location: string; sha256?: string }
   /** A directory that holds an installed root. It is copied, never changed. */
   | { kind: "directory"; path: string }
-  /** An earlier image of ours: the folder with its manifest.json. */
+  /** An earlier image: the folder with its manifest.json. */
   | { kind: "image"; path: string };
 
 /** A base source with pinned content. */
@@ -66,7 +66,7 @@ export const Lease = resourceContract("ci-images:local:Lease", {
 const machineInputs = {
   /** The machine's name, from its lease. */
   name: v.string(),
-  /** When it ends itself, ISO 8601; from its lease. */
+  /** When the machine ends itself, ISO 8601; from its lease. */
   deadline: v.string(),
   labels: textByName,
   loginUser: v.string(),
@@ -78,7 +78,7 @@ const machineInputs = {
 const machineOutputs = {
   host: v.string(),
   port: integer(),
-  /** Differs for every machine that was made, so that commands run again on a new builder. */
+  /** Unique to each machine, so that commands run again on a new builder. */
   instance: v.string(),
 };
 
@@ -91,7 +91,7 @@ export const Builder = resourceContract("ci-images:local:Builder", {
     /** Bytes of its disk: the recipe's size. */
     size: v.optional(v.number()),
     /**
-     * Hashes of everything up to each module, in order: it starts from the longest matching layer. Without them it
+     * Prefix hashes of the modules, in order. The builder starts from the longest matching layer; without hashes it
      * starts from the base.
      */
     modules: v.optional(texts),
@@ -103,7 +103,7 @@ export const Builder = resourceContract("ci-images:local:Builder", {
   replaceOn: ["name", "base", "loginUser", "authorizedKey", "hostPublicKey"],
   outputs: {
     ...machineOutputs,
-    /** How many modules came with the layer that it started from; missing in older states. */
+    /** How many modules came with the starting layer; missing in older states. */
     fromLayer: v.optional(integer()),
   },
   secrets: ["hostPrivateKey"],
@@ -124,7 +124,9 @@ export const VirtualMachine = resourceContract("ci-images:local:VirtualMachine",
     ...machineOutputs,
     /** The account that commands log in to: root through the bake's own SSH server, or the image's login user. */
     user: v.string(),
-    /** Of the bake's own SSH server; or the key that the machine made at first boot, as shown on its console. */
+    /**
+     * The key of the bake's own SSH server, or the key that the machine made at first boot and printed on its console.
+     */
     hostKey: v.string(),
   },
   secrets: ["privateKey"],
@@ -135,7 +137,7 @@ export const Layer = resourceContract("ci-images:local:Layer", {
   inputs: {
     /** The builder's name. */
     machine: v.string(),
-    /** Its instance: another builder of the same name is kept again. */
+    /** The builder's instance: a new builder of the same name gets new layers. */
     instance: v.string(),
     /** The hash of everything up to the module. */
     prefix: v.string(),
@@ -180,7 +182,7 @@ export const Image = resourceContract("ci-images:local:Image", {
     distribution: v.string(),
     project: v.string(),
     stack: v.string(),
-    // The rest is only needed to make the image, not to keep it.
+    // The rest is needed to make the image, not to keep it.
     /** The sealed and stopped builder. */
     machine: v.optional(v.string()),
     base: v.optional(v.object({ id: v.string(), description: v.string() })),
@@ -197,7 +199,7 @@ export const Image = resourceContract("ci-images:local:Image", {
     interrupted: v.optional(v.boolean()),
     /** The names of the recipe's modules, in order. */
     modules: v.optional(texts),
-    /** The script that asserts the sealing checklist on a root file system, `ROOT` in its environment. */
+    /** The script that checks a root file system against the sealing checklist. Reads the path from `ROOT`. */
     assertion: v.optional(v.string()),
   },
   replaceOn: ["path", "recipe"],
@@ -211,7 +213,7 @@ export const Image = resourceContract("ci-images:local:Image", {
     /** ISO 8601. */
     builtAt: v.string(),
     builder: builderIdentity,
-    /** If the builder started from a layer: the modules that came with it and those that ran; see image-store.ts. */
+    /** If the builder started from a layer: the modules in the layer, and those that ran; see image-store.ts. */
     layer: v.optional(v.object({ modules: texts, ran: texts, prefix: v.string(), createdAt: v.string() })),
   },
 });
@@ -221,14 +223,14 @@ export const Promotion = resourceContract("ci-images:local:Promotion", {
   inputs: {
     /** The image's folder. */
     image: v.string(),
-    /** When that image was made: another image in the same folder is promoted again. */
+    /** When that image was made: a new image in the same folder needs its own promotion. */
     builtAt: v.string(),
     ...proof,
   },
   replaceOn: ["image", "builtAt"],
 });
 
-/** The fields of a finished image that the program needs. */
+/** A finished image, as the program sees it. */
 const storedImage = v.object({
   /** Its folder, absolute. */
   path: v.string(),
@@ -263,7 +265,7 @@ export const findImages = functionContract("ci-images:local:findImages", {
     project: v.string(),
     stack: v.string(),
     distribution: v.string(),
-    /** Whose builders, if the stack has several worker images of the distribution. */
+    /** The worker image whose builders to list, if the stack has several of the distribution. */
     worker: v.optional(v.string()),
   },
   answer: {
@@ -281,8 +283,8 @@ export const findBaked = functionContract("ci-images:local:findBaked", {
     /** The recipe hash. */
     recipe: v.string(),
     /**
-     * True if the caller bakes the image if there is none: it waits while another process does so, and others wait for
-     * it.
+     * True if the caller will bake a missing image. It then waits while another process bakes it; otherwise it claims
+     * the bake, and others wait.
      */
     claim: v.boolean(),
   },
@@ -327,12 +329,12 @@ export const findLayers = functionContract("ci-images:local:findLayers", {
 /** All layers in the cache, most recently used first. */
 export const layers = functionContract("ci-images:local:layers", {
   inputs: {
-    /** True removes them. */
+    /** Whether to remove them. */
     remove: v.optional(v.boolean()),
   },
   answer: {
     folder: v.string(),
-    /** Bytes that all may take together. */
+    /** The most bytes that all layers may take together. */
     limit: v.number(),
     layers: v.array(
       v.object({
@@ -355,7 +357,7 @@ export const layers = functionContract("ci-images:local:layers", {
   },
 });
 
-/** Machines past their deadline or broken, and folders of unfinished images. */
+/** Lists, and removes if asked, broken or expired machines and folders of unfinished images. */
 export const sweep = functionContract("ci-images:local:sweep", {
   inputs: {
     project: v.string(),
@@ -364,7 +366,7 @@ export const sweep = functionContract("ci-images:local:sweep", {
     home: v.string(),
     /** The longest duration of a bake, in seconds. */
     lifetime: v.number(),
-    /** False only lists. */
+    /** Whether to remove them, or only list them. */
     remove: v.boolean(),
   },
   answer: {

@@ -1,4 +1,4 @@
-// This computer as a cloud, for settings and verbs.
+// Facts about the embedded cloud, for settings and verbs.
 import type { CloudFacts } from "../cloud-facts.ts";
 
 export const localFacts: CloudFacts = {

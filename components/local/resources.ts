@@ -1,4 +1,4 @@
-// Handles on the resources of `local`; contract.ts says what they are.
+// Typed handles for the resources of `local`. contract.ts defines them.
 import { ownResource } from "../shared/own-resource.ts";
 import * as contract from "./contract.ts";
 

@@ -1,9 +1,9 @@
-// A lock that several processes can wait for, and that the kernel releases when its holder dies, however it dies.
+// File locks across processes. The kernel releases a lock when its holder dies, however it dies.
 import { execa } from "execa";
 import { once } from "node:events";
 
-// Node has no flock(2). The lock is held by a small shell that ends when its standard input does, which is when we let
-// go or die. The file is removed under the lock; whoever waited for the removed file sees that and starts over.
+// Node has no flock(2), so a small shell holds the lock. It ends when its standard input closes: when we release the
+// lock, or die. It removes the file while it holds the lock; a waiter that gets a removed file starts over.
 const HOLDER = `
 while :; do
   exec 9>>"$1" || exit 1
@@ -16,15 +16,15 @@ rm -f "$1"`;
 
 /** Options of `withLock`. */
 export interface LockOptions {
-  /** Called once when somebody else holds the lock and we start to wait. */
+  /** Called once if another holder makes us wait. */
   onWait?: () => void;
-  /** Ends the waiting (not the work) when it is aborted. */
+  /** Aborts the waiting, not the work. */
   signal?: AbortSignal;
 }
 
 /**
  * Runs `work` while holding the lock on `file`. Waits for other holders, in this process or in others.
- * @param file The lock's path; its folder must exist. The file is there only while somebody holds or wants the lock.
+ * @param file The lock's path; its folder must exist. The file exists only while the lock is held or waited for.
  */
 export async function withLock<T>(file: string, work: () => Promise<T>, options: LockOptions = {}): Promise<T> {
   options.signal?.throwIfAborted();
@@ -38,8 +38,8 @@ export async function withLock<T>(file: string, work: () => Promise<T>, options:
 }
 
 /**
- * As `withLock`, without waiting.
- * @returns undefined, without running `work`, when somebody else holds the lock.
+ * Like `withLock`, but does not wait.
+ * @returns undefined, without running `work`, if the lock is taken.
  */
 export async function tryLock<T>(file: string, work: () => Promise<T>): Promise<{ result: T } | undefined> {
   const release = await take(file, "--nonblock");
@@ -56,9 +56,9 @@ async function workAndRelease<T>(release: Release, work: () => Promise<T>): Prom
   }
 }
 
-/** Starts the shell that holds the lock, and returns how to let go once it does; undefined when the lock is taken. */
+/** Takes the lock and returns the function that releases it; undefined if the lock is taken. */
 async function take(file: string, how: "--nonblock" | "", signal?: AbortSignal): Promise<Release | undefined> {
-  // Detached: an interrupt from the terminal goes to the whole process group, and the lock must outlast our clean-up.
+  // Detached: a terminal's interrupt goes to the whole process group, but the lock must outlast our cleanup.
   const holder = execa("bash", ["-c", HOLDER, "bash", file, how], {
     stdin: "pipe",
     detached: true,

@@ -1,31 +1,31 @@
-// Overlay file systems in mount namespaces of their own: a writable view of a tree that stays as it is, which nobody
-// else sees and which is unmounted with the last process that uses it.
+// Overlay file systems in private mount namespaces: a writable view of a read-only tree. No other process sees it, and
+// it is unmounted with the last process that uses it.
 
 /** The folders of an overlay. */
 export interface Overlay {
-  /** Read-only trees, the topmost first. */
+  /** Read-only trees, topmost first. */
   lower: readonly string[];
-  /** Takes the changes. */
+  /** Receives the changes. */
   upper: string;
-  /** Scratch space of the kernel, on the same file system as `upper`. */
+  /** Scratch space for the kernel, on the same file system as `upper`. */
   work: string;
   /** Where the view is mounted. */
   path: string;
-  /** A file system that is mounted before the view is: `upper` and `work`, or a lower tree, lie in it. */
+  /** A file system to mount first, because it contains `upper` and `work`, or a lower tree. */
   disk?: OverlayDisk;
 }
 
-/** A file with a file system. */
+/** A file that contains a file system. */
 export interface OverlayDisk {
   file: string;
   /** Where it is mounted. */
   path: string;
 }
 
-/** The options of mount(8) for such a file: what is deleted in it takes no place on this computer, and nothing waits for the real disk. */
+/** The mount(8) options for such a file: deleted data frees space on this computer, and no write waits for the disk. */
 export const diskOptions = "loop,noatime,discard,nobarrier";
 
-/** What to put before a command's words so that it runs with the disk mounted, alone in a mount namespace. */
+/** The command prefix that runs a command with the disk mounted, in its own mount namespace. */
 export function enterDisk({ file, path }: OverlayDisk): string[] {
   const script = `
 set -e
@@ -36,8 +36,8 @@ exec "$@"`;
 }
 
 /**
- * The options of `mount -t overlay`. `volatile` leaves out every sync to the disk, which makes package installation
- * several times faster: what a crash of the computer leaves is thrown away anyway.
+ * The options of `mount -t overlay`. `volatile` skips every sync to the disk, which makes package installation several
+ * times faster. A crash of the computer loses the changes, but they would be discarded anyway.
  * @see https://docs.kernel.org/filesystems/overlayfs.html
  */
 export function overlayOptions(overlay: Overlay): string {
@@ -46,12 +46,12 @@ export function overlayOptions(overlay: Overlay): string {
 }
 
 /**
- * What to put before a command's words so that it runs with the overlay mounted at its path, alone in a mount namespace
- * and as a process group that dies with it. One command at a time. Changes stay in `upper`.
+ * The command prefix that runs a command with the overlay mounted at its path, in its own mount namespace. One command
+ * at a time. Changes stay in `upper`.
  */
 export function enterOverlay(overlay: Overlay): string[] {
-  // The kernel marks the work folder of a volatile overlay and refuses to mount it again, because after a crash of the
-  // computer `upper` could be torn. Callers know (by the boot id) that there was none.
+  // The kernel marks the work folder of a volatile overlay and refuses to mount it again, because a crash of the
+  // computer could have corrupted `upper`. Callers rule that out by the boot id, so the mark is removed.
   const script = `
 set -e
 rm -rf "$1/work"

@@ -1,9 +1,9 @@
-// The small JSON files in a machine's folder that say what state it is in.
+// Reads and writes the small JSON files in a machine's folder that record its state.
 import { readFile, rename, writeFile } from "node:fs/promises";
 
 /**
- * What a state file says; undefined when it does not exist, or is no JSON. The latter is left by a crash of the computer or a full disk,
- * and must not keep every other command from its work: the machine then counts as broken.
+ * The content of a state file; undefined if it does not exist or is not JSON. A crash or a full disk can leave a
+ * truncated file: that machine counts as broken, and other commands must still work.
  */
 export async function readState<T>(file: string): Promise<T | undefined> {
   let text: string;
@@ -20,7 +20,7 @@ export async function readState<T>(file: string): Promise<T | undefined> {
   }
 }
 
-/** Writes a state file for its owner only, in one step: whoever reads it sees the old content or the new. */
+/** Writes a state file atomically, readable by its owner only. */
 export async function writeState(file: string, content: object): Promise<void> {
   await writeFile(`${file}.new`, JSON.stringify(content, undefined, 2), { mode: 0o600 });
   await rename(`${file}.new`, file);

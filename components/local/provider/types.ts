@@ -1,5 +1,5 @@
-// What the parts of the embedded `local` cloud say to each other.
+// Types shared by the parts of the `local` provider.
 export type { BaseSource, ResolvedBase } from "../contract.ts";
 
-/** Takes one line of progress; `transient` lines only show what is going on now. */
+/** Reports one line of progress. A `transient` line shows only what is happening now. */
 export type Progress = (line: string, transient?: boolean) => void;

@@ -11,7 +11,7 @@ import { readSources } from "./apt-sources.ts";
 /** URLs of a distribution's archive, without a trailing slash. */
 export interface Archive {
   main: string;
-  /** The archive of the security updates' suite; Ubuntu has it beside the others. */
+  /** The archive of security updates; on Ubuntu the same as `main`. */
   security: string;
 }
 
@@ -27,7 +27,7 @@ export interface Release {
 /**
  * A distribution's archive: the requested mirror, else the one this computer itself uses if it has the same
  * distribution, else mmdebstrap's default.
- * @throws UserError when there is none of these.
+ * @throws UserError if none of these exists.
  */
 export async function archiveFor(distribution: Distribution, mirror?: string): Promise<Archive> {
   const main = (mirror ?? (await hostMirror(distribution, false)) ?? (await defaultMirror(distribution)))?.replace(
@@ -48,7 +48,7 @@ export async function archiveFor(distribution: Distribution, mirror?: string): P
 }
 
 /**
- * Fetches a suite's release file from an archive, as apt does: through the same proxies. Returns an error if that
+ * Fetches a suite's release file from an archive the way apt does, through the same proxies. Returns an error if that
  * fails.
  */
 export async function readRelease(url: string, suite: string): Promise<Release | Error> {
@@ -93,7 +93,7 @@ async function hostMirror(distribution: Distribution, security: boolean): Promis
     ?.url.replace(/\/+$/, "");
 }
 
-/** mmdebstrap's default mirror: it is only written in the program itself. */
+/** mmdebstrap's default mirror, which is only in the program's source. */
 async function defaultMirror({ name }: Distribution): Promise<string | undefined> {
   const program = "/usr/bin/mmdebstrap";
   if (!existsSync(program)) return undefined;

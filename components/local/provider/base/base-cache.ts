@@ -1,4 +1,4 @@
-// The cache of base images: `bases/<id>/root`, named by content, complete or not there at all.
+// The cache of base images: `bases/<id>/root`, named by content. An entry is complete or absent.
 import { execa } from "execa";
 import { mkdir, readdir, readFile, rename, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,17 +10,17 @@ import { places } from "../../../../provider/kit/cache-folders.ts";
 import { removeTree } from "../remove-tree.ts";
 import type { Progress, ResolvedBase } from "../types.ts";
 
-/** What `bases/<id>/base.json` says of an entry. */
+/** The content of `bases/<id>/base.json`. */
 export interface CachedBase extends ResolvedBase {
-  /** The same for all bases that were asked for in the same words, whatever their mirror had that day. */
+  /** A hash of the request, the same whatever the mirror had that day. */
   specification?: string;
   /** ISO 8601. */
   createdAt: string;
 }
 
 /**
- * The root of a base in the cache, made by `build` when it is not there. What `build` leaves when it fails, or when this
- * process is killed, is never used: it is made under another name and gets its own when it is complete and on the disk.
+ * Returns the root of a cached base, and makes it with `build` if it is missing. It is made under a temporary name and
+ * renamed once it is complete and synced, so a failed or killed `build` leaves nothing that could be used.
  * @returns the root's path.
  */
 export async function ensureCached(
@@ -33,7 +33,7 @@ export async function ensureCached(
   await removeLeftovers(bases, progress);
   const entry = join(bases, base.id);
   if (await readEntry(entry)) return join(entry, "root");
-  const waiting = () => progress(`waiting for another process that makes the base ${base.description}`);
+  const waiting = () => progress(`waiting for another process that is making the base ${base.description}`);
   const make = async (): Promise<void> => {
     if (await readEntry(entry)) return;
     if (process.getuid?.() !== 0) throw notRoot();
@@ -45,7 +45,7 @@ export async function ensureCached(
       const { id, description, source, specification } = base;
       const record: CachedBase = { id, description, source, specification, createdAt: new Date().toISOString() };
       await writeFile(join(unfinished, "base.json"), JSON.stringify(record, undefined, 2));
-      // After a power failure the new name must not lead to content that never reached the disk.
+      // After a power failure the new name must not point to content that never reached the disk.
       await execa("sync", ["--file-system", unfinished], { cancelSignal: signal });
     } catch (error) {
       await removeTree(unfinished);
@@ -57,7 +57,7 @@ export async function ensureCached(
   return join(entry, "root");
 }
 
-/** All complete entries of the cache, the newest first. */
+/** All complete entries of the cache, newest first. */
 export async function cachedBases(): Promise<CachedBase[]> {
   const { bases } = await places();
   const entries = await Promise.all((await readdir(bases)).map((name) => readEntry(join(bases, name))));
@@ -66,7 +66,7 @@ export async function cachedBases(): Promise<CachedBase[]> {
     .sort((one, other) => other.createdAt.localeCompare(one.createdAt));
 }
 
-/** @throws UserError when fewer than `bytes` are free where the cache is. */
+/** @throws UserError if fewer than `bytes` are free on the cache's disk. */
 export async function needDisk(bytes: number, what: string): Promise<void> {
   const { bases } = await places();
   const { bavail, bsize } = await statfs(bases);
@@ -89,7 +89,7 @@ function notRoot(): UserError {
   });
 }
 
-/** Removes what processes that were killed left unfinished. Whoever still works on an entry holds its lock. */
+/** Removes entries that killed processes left unfinished. A process that is still at work holds the entry's lock. */
 async function removeLeftovers(bases: string, progress: Progress): Promise<void> {
   for (const name of await readdir(bases)) {
     const [, id] = /^\.(.+)\.new$/.exec(name) ?? [];

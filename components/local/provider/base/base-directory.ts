@@ -1,4 +1,4 @@
-// A base image from a directory that holds an installed root.
+// Base images from a directory that holds an installed root.
 import { execa } from "execa";
 import { createHash } from "node:crypto";
 import { access, stat } from "node:fs/promises";
@@ -9,7 +9,7 @@ import type { BaseSource, Progress, ResolvedBase } from "../types.ts";
 
 type DirectorySource = Extract<BaseSource, { kind: "directory" }>;
 
-/** As `resolveBase`. */
+/** `resolveBase` for a directory. */
 export async function resolveDirectory(source: DirectorySource, projectDirectory: string): Promise<ResolvedBase> {
   const path = resolve(projectDirectory, source.path);
   await checkDirectory(path);
@@ -27,7 +27,7 @@ export async function buildFromDirectory(
 ): Promise<void> {
   const { digest, bytes } = await digestTree(source.path);
   if (base.id !== `directory-${digest}`) {
-    const cure = "run the command again when nothing else is changing the directory";
+    const cure = "run the command again while nothing changes the directory";
     throw new UserError({ where: source.path, found: "was changed while it was being copied", cure });
   }
   await needDisk(bytes + 2 ** 28, "a copy of the base directory");
@@ -37,9 +37,9 @@ export async function buildFromDirectory(
 }
 
 /**
- * A digest of a tree from every entry's path, kind, mode, owner, size, link and modification time. Contents are not
- * read, because this runs at every preview and a root holds gigabytes; a change that keeps a file's size and its time
- * to the nanosecond is missed, as with make and rsync.
+ * A digest of every entry's path, kind, mode, owner, size, link and modification time. Contents are not read, because
+ * this runs at every preview and a root holds gigabytes. As with make and rsync, a change that keeps a file's size and
+ * modification time goes unnoticed.
  */
 async function digestTree(path: string): Promise<{ digest: string; bytes: number }> {
   // A directory's size depends on its history, not its content.
@@ -67,7 +67,7 @@ async function checkDirectory(path: string): Promise<void> {
 
 /**
  * @param where The user's name for the root.
- * @throws UserError when the tree is no root file system.
+ * @throws UserError if the tree is not a root file system.
  */
 export async function checkRoot(root: string, where: string): Promise<void> {
   for (const part of ["etc/passwd", "usr/bin"]) {

@@ -1,4 +1,4 @@
-// A base image from an earlier image of ours: its root file system, extracted from its disk.
+// Base images from an earlier image: extracts the root file system from its disk.
 import { execa } from "execa";
 import { mkdir, readFile, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
@@ -22,7 +22,7 @@ mount -t ext4 -o ro,noload,loop,offset="$3",sizelimit="$4" "$1" "$2"
 cp --archive --no-target-directory "$2" "$5"
 umount "$2"`;
 
-/** As `resolveBase`: trusts the manifest about the disk's content until that is read. */
+/** `resolveBase` for an image. Trusts the manifest's checksum; `buildFromImage` checks it. */
 export async function resolveImage(source: ImageSource, projectDirectory: string): Promise<ResolvedBase> {
   const path = resolve(projectDirectory, source.path);
   const { name, sha256 } = await readManifest(path);

@@ -1,4 +1,4 @@
-// A base image bootstrapped from its distribution's mirrors by mmdebstrap.
+// Base images bootstrapped from a distribution's mirrors by mmdebstrap.
 import { execa } from "execa";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -18,8 +18,8 @@ type MirrorSource = Extract<BaseSource, { kind: "mirror" }>;
 type MirrorBase = ResolvedBase & { notice?: string };
 
 /**
- * As `resolveBase`. A base is as old as its distribution's last point release: that is when a new one is bootstrapped.
- * The security updates of every day are the business of the module `os_updates`.
+ * `resolveBase` for a mirror. A new base is bootstrapped with every point release of the distribution. Security updates
+ * in between are up to the module `os_updates`.
  */
 export async function resolveMirror(source: MirrorSource): Promise<MirrorBase> {
   const distribution = debianLike(source.distribution);
@@ -33,7 +33,7 @@ export async function resolveMirror(source: MirrorSource): Promise<MirrorBase> {
   return { source, id, description: `${distribution.name} ${release.version} (${day})` };
 }
 
-/** Bootstraps the root. It ends with us, also when we are killed. */
+/** Bootstraps the root. Its processes end with us, even if we are killed. */
 export async function buildFromMirror(
   source: MirrorSource,
   base: ResolvedBase,
@@ -55,8 +55,8 @@ export async function buildFromMirror(
   progress(`bootstrapping ${base.description}: this takes a minute, once`);
   const options = ["--variant=minbase", "--mode=root", "--format=directory", `--architectures=${architecture()}`];
   const include = `--include=${packagesFor(distribution, source.packages).join(",")}`;
-  // In a process namespace of its own that goes when its first process goes, which goes when we go: a second bootstrap
-  // of the same base could otherwise meet the rest of a first one.
+  // In its own process namespace, which ends when we do. Otherwise a second bootstrap of the same base could meet
+  // processes left by the first.
   const mortal = ["--pdeathsig", "KILL", "unshare", "--fork", "--kill-child", "--pid", "--mount-proc"];
   const bootstrap = execa(
     "setpriv",
@@ -80,7 +80,7 @@ export async function buildFromMirror(
     throw new UserError({
       where: `bootstrapping ${distribution.id}`,
       found: `mmdebstrap failed:\n${all?.trim().split("\n").slice(-12).join("\n")}\n`,
-      cure: "look for the cause in these lines; another mirror can be set as `mirror` in the recipe's `base`",
+      cure: "look for the cause in these lines, or set another `mirror` in the recipe's `base`",
     });
   }
   await finish(root, distribution, sources, signal);
@@ -97,10 +97,10 @@ async function finish(root: string, distribution: Distribution, sources: Suite[]
   });
 }
 
-/** The same for all bases that are asked for in the same words, whatever the mirror has that day. */
+/** A hash of the request, the same whatever the mirror has that day. */
 export function specificationOf({ distribution: id, packages, mirror }: MirrorSource): string {
   const distribution = debianLike(id);
-  // What is done beside the packages counts, too: the same packages finished otherwise are another root.
+  // FINISH counts, too: the same packages with another finish are another root.
   return digest([FINISH, id, architecture(), packagesFor(distribution, packages), mirror]);
 }
 
@@ -114,7 +114,7 @@ function asLine({ url, suite, components }: Suite): string {
   return `deb ${url} ${suite} ${components}`;
 }
 
-/** The suite itself, and those of updates and security as far as the mirror has them. */
+/** The suite itself, plus the updates and security suites if the mirror has them. */
 async function sourcesOf(archive: Archive, { codename, name }: Distribution): Promise<Suite[]> {
   const components = name === "ubuntu" ? "main universe" : "main";
   const wanted = [
@@ -142,7 +142,7 @@ async function newestCached(
     });
   }
   const { id, description } = cached;
-  const notice = `${mirror} can't be read; taking the base of ${cached.createdAt.slice(0, 10)} (${description}) from the cache`;
+  const notice = `${mirror} can't be read; using the cached base of ${cached.createdAt.slice(0, 10)} (${description})`;
   return { source, id, description, notice };
 }
 
@@ -161,7 +161,7 @@ function checkKeyring({ id, name }: Distribution): void {
   if (existsSync(keyring)) return;
   throw new UserError({
     where: `bootstrapping ${id}`,
-    found: `this computer does not have ${keyring}, the keys that its packages are signed with`,
+    found: `this computer lacks ${keyring}, the keys that sign its packages`,
     cure: `install the package ${name === "ubuntu" ? "ubuntu-keyring" : "debian-archive-keyring"}`,
   });
 }

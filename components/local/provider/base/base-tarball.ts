@@ -1,4 +1,4 @@
-// A base image from a tarball of an installed root: a file or a URL.
+// Base images from a tarball of an installed root: a file or a URL.
 import { execa } from "execa";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -14,7 +14,7 @@ import type { BaseSource, Progress, ResolvedBase } from "../types.ts";
 
 type TarballSource = Extract<BaseSource, { kind: "tarball" }>;
 
-/** The first bytes of compressed files, and the program that tar should use. */
+/** The first bytes of compressed files, and tar's option for them. */
 const compressions: [string, string][] = [
   ["1f8b", "--gzip"],
   ["fd377a585a", "--xz"],
@@ -22,13 +22,13 @@ const compressions: [string, string][] = [
   ["425a68", "--bzip2"],
 ];
 
-/** As `resolveBase`. A file is read; a URL isn't, as its checksum is in the source. */
+/** `resolveBase` for a tarball. A file is read; a URL is not, because the source has its checksum. */
 export async function resolveTarball(source: TarballSource, projectDirectory: string): Promise<ResolvedBase> {
   const { location } = source;
   const expected = source.sha256?.toLowerCase();
   if (isUrl(location)) {
     if (expected === undefined) {
-      const allowed = "a URL with the sha256 of what it leads to";
+      const allowed = "a URL with the sha256 of its file";
       throw new UserError({
         where: location,
         key: "sha256",
@@ -50,7 +50,7 @@ export async function resolveTarball(source: TarballSource, projectDirectory: st
   return describeTarball(source, path, actual);
 }
 
-/** Unpacks the tarball, and checks meanwhile that it is the one that was resolved. */
+/** Unpacks the tarball, and checks its checksum on the way. */
 export async function buildFromTarball(
   source: TarballSource,
   base: ResolvedBase,
@@ -90,7 +90,7 @@ export async function buildFromTarball(
     throw new UserError({
       where: location,
       found: `can't be read to its end (${cause.message})`,
-      cure: "run it again",
+      cure: "run the command again",
     });
   }
   const actual = hash.digest("hex");

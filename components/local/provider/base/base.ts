@@ -16,7 +16,7 @@ export interface BaseResolution extends ResolvedBase {
 /**
  * Pins a base source's content. Fast (fetches one small file from a mirror), and changes nothing.
  * @param options.projectDirectory The base of relative paths in the source.
- * @throws UserError when the source can't be read, or doesn't match its checksum.
+ * @throws UserError if the source can't be read, or doesn't match its checksum.
  */
 export async function resolveBase(source: BaseSource, options: { projectDirectory: string }): Promise<BaseResolution> {
   switch (source.kind) {
@@ -35,7 +35,7 @@ export async function resolveBase(source: BaseSource, options: { projectDirector
  * Puts a base into the cache if it is missing. If several processes request the same one, one makes it and the others
  * wait.
  * @returns the path of its root file system, a plain tree that must not be changed.
- * @throws UserError when the content has changed since it was resolved, the disk is full, or we are not root.
+ * @throws UserError if the content has changed since it was resolved, the disk is full, or we are not root.
  */
 export async function ensureBase(base: ResolvedBase, progress: Progress, signal?: AbortSignal): Promise<string> {
   const specification = base.source.kind === "mirror" ? specificationOf(base.source) : undefined;

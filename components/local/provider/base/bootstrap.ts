@@ -1,5 +1,5 @@
-// The content of a bootstrapped base image: the minimum that boots everywhere, lets cloud-init and us in, and grows its
-// root.
+// The content of a bootstrapped base image: the minimum that boots everywhere, runs cloud-init, accepts SSH and grows
+// its root.
 import type { Distribution } from "../../../../provision/module.ts";
 
 const common = [
@@ -13,14 +13,14 @@ const common = [
 
 /**
  * The packages of a bootstrapped base, sorted.
- * @param extra The user's; a kernel among them (`linux-image-...`) replaces ours.
+ * @param extra The user's packages. A kernel among them (`linux-image-...`) replaces ours.
  */
 export function packagesFor({ name, version }: Distribution, extra: readonly string[] = []): string[] {
   const architecture = process.arch === "x64" ? "amd64" : process.arch;
   // Debian's cloud kernel has no drivers for desktop hardware: its ramdisk is smaller and faster to make.
   const kernel = name === "ubuntu" ? "linux-image-virtual" : `linux-image-cloud-${architecture}`;
   const ownKernel = extra.some((name) => /^linux-(image|generic|virtual)/.test(name));
-  // Before, it was part of package systemd.
+  // In 22.04 it is still part of the package systemd.
   const resolved = name === "ubuntu" && version === "22.04" ? [] : ["systemd-resolved"];
   return [...new Set([...common, ...resolved, ...(ownKernel ? [] : [kernel]), ...extra])].sort();
 }

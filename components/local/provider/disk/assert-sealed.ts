@@ -1,4 +1,4 @@
-// Asserts the sealing checklist on the stopped builder's root, including what the power-off wrote.
+// Checks the stopped builder's root against the sealing checklist, including what the power-off wrote.
 import { execa } from "execa";
 import { UserError } from "../../../../common/user-error.ts";
 import { sealingReportFile } from "../../../../provision/seal/kept.ts";
@@ -27,9 +27,7 @@ export async function assertSealed(
   });
   const lines = result.all.split("\n");
   if (result.exitCode === 0) {
-    progress(
-      `sealed: ${lines.filter((line) => line.startsWith("ok")).length} things that must not be in an image are not there`,
-    );
+    progress(`sealed: all ${lines.filter((line) => line.startsWith("ok")).length} checks passed`);
     return;
   }
   const left = lines.filter((line) => line.startsWith("not ok"));

@@ -1,5 +1,5 @@
-// What an image needs to boot by itself: /etc/fstab, the kernel command line, and the hook that keeps the kernels on
-// the boot partition up to date. Written into the scratch view of the root, never into the builder.
+// Writes what an image needs to boot by itself: /etc/fstab, the kernel command line, and the hook that keeps the
+// kernels on the boot partition up to date. Writes into the scratch view of the root, never into the builder.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ExecaError } from "execa";
@@ -13,8 +13,8 @@ import type { DiskIdentifiers } from "./disk-layout.ts";
 const updater = "/usr/lib/ci-images/update-boot-files";
 
 /**
- * Folders whose programs run after a kernel or ramdisk changed, with our link's name in them. `zz` and `99` come last,
- * when the ramdisk has been made.
+ * Folders whose programs run after a kernel or ramdisk has changed, and our link's name in each. `zz` and `99` sort
+ * last, after the ramdisk has been made.
  */
 const hooks: readonly { folder: string; name: string }[] = [
   { folder: "/etc/kernel/postinst.d", name: "zz-ci-images-boot" },
@@ -23,7 +23,7 @@ const hooks: readonly { folder: string; name: string }[] = [
   { folder: "/etc/kernel/install.d", name: "99-ci-images-boot.install" },
 ];
 
-/** Prints a root's boot settings, each part after a line of its own; runs in the root. */
+/** Prints a root's boot settings, each part after a heading line. Runs in the root. */
 const settingsScript = `
 part() { printf '\\n%s\\n' "--- $1"; }
 show() { if [ -f "$1" ]; then cat "$1"; fi; }
@@ -49,7 +49,7 @@ function parseSettings(output: string): BootSettings {
 
 async function settingsOf(view: RootView, signal?: AbortSignal): Promise<BootSettings> {
   try {
-    // With only a /dev: otherwise what GRUB's settings discard (2>/dev/null) would become a file in the root.
+    // With a /dev: without one, a redirection to /dev/null in GRUB's settings would create a file in the root.
     const enter = 'mount --bind /dev "$1/dev"; exec chroot "$1" sh -c "$2"';
     const apart = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", enter, "sh"];
     return parseSettings(await besideView(view, [...apart, view.path, settingsScript], { signal }));
@@ -58,14 +58,14 @@ async function settingsOf(view: RootView, signal?: AbortSignal): Promise<BootSet
     throw new UserError({
       where: "/etc/default/grub and /etc/default/grub.d in the image's root",
       found: `the shell can't read them: ${String(error.stderr)}`,
-      cure: "fix these settings in the recipe; to add words to the kernel command line, use the recipe's key kernel_arguments",
+      cure: "fix these settings in the recipe; to extend the kernel command line, use the recipe's key `kernel_arguments`",
     });
   }
 }
 
 /**
- * Writes the boot settings into the root, merged with its recipe's, and fills its /boot/efi, which the caller copies
- * onto the boot partition.
+ * Writes the boot settings into the root, merged with the recipe's. Fills /boot/efi, which the caller copies onto the
+ * boot partition.
  * @returns the version of the kernel to boot, e.g. `6.1.0-40-cloud-amd64`.
  * @throws UserError if the root has no kernel with a ramdisk.
  */
@@ -88,7 +88,7 @@ export async function writeBootFiles(
   for (const { folder, name } of hooks) {
     await inView(view, ["sh", "-euc", 'mkdir -p "$1"; ln -sf "$3" "$1/$2"', "sh", folder, name, updater], { signal });
   }
-  // Earlier, this root may have had another boot loader's files here.
+  // The root may have another boot loader's files here.
   const fill = `umask 022
 rm -rf /boot/efi
 mkdir -p /boot/efi/loader

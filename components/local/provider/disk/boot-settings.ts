@@ -1,5 +1,5 @@
-// Merges our disks' boot settings with the recipe's: the root and the boot partition are ours, everything else is the
-// recipe's. Settings of a base's own disk are dropped. Pure.
+// Merges our disks' boot settings with the recipe's: ours decide about the root and the boot partition, the recipe's
+// about everything else. Settings for a base's own disk are dropped. Pure.
 import type { DiskIdentifiers } from "./disk-layout.ts";
 
 /** A root's boot settings; a text is empty if its file is missing. */
@@ -12,22 +12,22 @@ export interface BootSettings {
   grub: string;
   /** The recipe's own `kernel_arguments`. */
   arguments: string;
-  /** True for an image of ours: its command line is ours plus what its recipe added. */
+  /** Whether ci-images made the root: its command line is then ours plus its recipe's words. */
   isOurs: boolean;
 }
 
 /**
- * Our disks' kernel command line. Both consoles: tty0 is the screen, ttyS0 is what clouds keep as the console log; the
- * last one is /dev/console, where cloud-init prints the host keys.
+ * Our disks' kernel command line. tty0 is the screen; ttyS0 is what clouds keep as the console log. The last one
+ * becomes /dev/console, where cloud-init prints the host keys.
  */
 export function kernelArguments(identifiers: DiskIdentifiers): string {
   return `root=UUID=${identifiers.rootFileSystem} ro console=tty0 console=ttyS0,115200 quiet`;
 }
 
 /**
- * Our disks' /etc/fstab. The boot partition is only mounted on access: it is not open when a worker's power is cut, so
- * it needs no check at boot (and the image no dosfstools). `nofail` and the short wait let the bare root file system
- * boot without such a partition.
+ * Our disks' /etc/fstab. The boot partition is mounted only on access, so a power cut does not damage it, and the image
+ * needs no check at boot and no dosfstools. `nofail` and the short timeout let the bare root file system boot without
+ * such a partition.
  */
 export function fileSystemTable(identifiers: DiskIdentifiers): string {
   return `${header}
@@ -38,7 +38,7 @@ PARTUUID=${identifiers.bootPartition} /boot/efi vfat umask=0077,nofail,x-systemd
 
 const header = "# Written by ci-images.";
 
-/** Our lines, then the root's own for other places, except a base's lines that name a disk which only it had. */
+/** Our lines, then the root's lines for other mount points, without those for a disk that only the base had. */
 export function mergeFileSystemTable(identifiers: DiskIdentifiers, own: string, base: string): string {
   const ofBase = new Set(base.split("\n"));
   const kept = own.split("\n").filter((line) => {
@@ -52,8 +52,8 @@ export function mergeFileSystemTable(identifiers: DiskIdentifiers, own: string, 
 }
 
 /**
- * Our command line plus the root's own words. The kernel uses the last of several consoles, and what is read there
- * proves a machine's identity: ours must stay last.
+ * Our command line plus the root's own words. Our console must stay last: the kernel uses the last one, and we read the
+ * machine's host keys from it.
  */
 export function mergeKernelArguments(identifiers: DiskIdentifiers, own: BootSettings, base?: BootSettings): string {
   const known = (text: string | undefined): Set<string> => new Set(words(text ?? ""));

@@ -13,7 +13,7 @@ export interface ImageFile {
   bytes: number;
   /** Hexadecimal. */
   sha256: string;
-  /** When its content was last changed, milliseconds since 1970: the quick check uses it. */
+  /** When its content last changed, in milliseconds since 1970; for the quick check. */
   modified: number;
 }
 
@@ -29,8 +29,8 @@ export async function describeFile(path: string, signal?: AbortSignal): Promise<
  * Checks that an image's files are unchanged.
  * @param directory The image's folder.
  * @param files Their descriptions in manifest.json.
- * @param check `full` reads every byte; `quick` only reads files whose modification time differs (a copied image has
- * new times and the same content).
+ * @param check `full` reads every byte. `quick` reads only files whose modification time differs, because a copied
+ *   image has new times and the same content.
  * @throws UserError naming every file that is missing or has other content.
  */
 export async function verifyFiles(

@@ -21,8 +21,8 @@ export interface DiskIdentifiers {
 }
 
 /**
- * Derives all identifiers from one string: the same recipe gives the same disk, and disks of two recipes can be
- * attached to one machine without confusion.
+ * Derives all identifiers from one string: the same recipe gives the same identifiers, and disks of two recipes can be
+ * attached to one machine without a conflict.
  */
 export function diskIdentifiers(identity: string): DiskIdentifiers {
   const digest = (part: string): string => createHash("sha256").update(`${part}\0${identity}`).digest("hex");
@@ -36,7 +36,7 @@ export function diskIdentifiers(identity: string): DiskIdentifiers {
   };
 }
 
-/** Sets the bits of a version 8 UUID (RFC 9562), whose content is up to its maker. */
+/** Formats a digest as a version 8 UUID (RFC 9562), the version for custom content. */
 function asUuid(hex: string): string {
   const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 0x3) | 0x8).toString(16);
   return [
@@ -65,7 +65,7 @@ export interface RootContent {
   bootBytes: number;
 }
 
-/** The minimum of free space on a freshly booted machine, for logs, keys and cloud-init's state. */
+/** The least free space on a freshly booted machine: for logs, keys and cloud-init's state. */
 const leastFree = 64 * mebibyte;
 
 /**
@@ -87,7 +87,7 @@ export function layOutDisk(size: number, content: RootContent): DiskLayout {
     throw new UserError({
       where: "recipe",
       key: "size",
-      found: `${inMebibytes(size)} is too small: the root file system holds ${inMebibytes(content.bytes)} in ${content.entries} files, and with boot partition and file system overhead that takes ${needed} MiB`,
+      found: `${inMebibytes(size)} is too small: the root file system holds ${inMebibytes(content.bytes)} in ${content.entries} files; with the boot partition and overhead that takes ${needed} MiB`,
       allowed: `${needed}M or more`,
       cure: `set \`size: ${needed}M\` (the root also grows to the machine's disk at first boot), or put less into the image`,
     });
@@ -96,8 +96,8 @@ export function layOutDisk(size: number, content: RootContent): DiskLayout {
 }
 
 /**
- * The smallest root partition for a content: mke2fs reserves one inode of 256 bytes for every 16 KiB, a journal of up
- * to 128 MiB depending on the size, 1 % for root, and about 0.5 % for bitmaps and growth.
+ * The smallest root partition for a content. mke2fs takes one inode of 256 bytes for every 16 KiB, a journal of up to
+ * 128 MiB, 1 % for root, and about 0.5 % for bitmaps and growth.
  */
 function rootSizeFor({ bytes, entries }: RootContent): number {
   const usable = 1 - 256 / 16384 - 0.01 - 0.005;
@@ -106,7 +106,7 @@ function rootSizeFor({ bytes, entries }: RootContent): number {
   return size;
 }
 
-/** mke2fs' own choice (ext2fs_default_journal_size) for blocks of 4 KiB. */
+/** The journal that mke2fs chooses (ext2fs_default_journal_size) for blocks of 4 KiB. */
 function journalSize(size: number): number {
   const gibibytes = size / (1024 * mebibyte);
   return (gibibytes < 1 ? 16 : gibibytes < 2 ? 32 : gibibytes < 16 ? 64 : 128) * mebibyte;
@@ -121,8 +121,8 @@ function inMebibytes(bytes: number): string {
 }
 
 /**
- * The partition table in the format of sfdisk(8). The boot partition has the flag by which gptmbr.bin finds it
- * (LegacyBIOSBootable); the root comes last, so that it can grow.
+ * The partition table in the format of sfdisk(8). gptmbr.bin finds the boot partition by its flag LegacyBIOSBootable.
+ * The root comes last, so that it can grow.
  */
 export function partitionTable({ boot, root }: DiskLayout, identifiers: DiskIdentifiers): string {
   const sectors = (bytes: number): number => bytes / 512;

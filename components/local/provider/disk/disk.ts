@@ -1,4 +1,4 @@
-// Makes a bootable disk from a root tree, without mounting anything: file systems are written straight into the file.
+// Makes a bootable disk from a root tree without mounting it: file systems are written straight into the file.
 import { mkdir, mkdtemp, open, readFile, rename, rm, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
@@ -20,8 +20,8 @@ import type { imageFormats } from "../../contract.ts";
 import type { Progress } from "../types.ts";
 
 /**
- * The formats of an image's files: a compressed disk, a sparse disk, or root file system, kernel and ramdisk in a tar;
- * a fixed VHD for Azure, a stream-optimized VMDK for VMware.
+ * The formats of an image's files: `qcow2` is a compressed disk, `raw` a sparse disk, `tar` the root file system with
+ * kernel and ramdisk, `vhd` a fixed VHD for Azure, `vmdk` a stream-optimized VMDK for VMware.
  */
 export type ImageFormat = (typeof imageFormats)[number];
 
@@ -30,8 +30,8 @@ const efiLoader = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 const biosLoader = "/usr/lib/SYSLINUX/gptmbr.bin";
 
 /**
- * The root file system's features. Listed explicitly, so that the image doesn't depend on this machine's
- * /etc/mke2fs.conf, and kernels and e2fsprogs of every supported distribution can read and grow it.
+ * The root file system's features. The list does not depend on this computer's /etc/mke2fs.conf, and the kernels and
+ * e2fsprogs of every supported distribution can read and grow the result.
  */
 const features =
   "none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum";
@@ -39,10 +39,10 @@ const features =
 /** Options of `assembleImage`. */
 export interface AssembleOptions {
   /**
-   * The sealed root. It is written to (boot settings), so it must be a scratch view. Nothing may be mounted inside it.
+   * The sealed root, as a scratch view, because boot settings are written to it. Nothing may be mounted inside it.
    */
   view: RootView;
-  /** The image's folder. It is renamed into place once complete; what was there before is replaced. */
+  /** The image's folder. It is renamed into place once complete, and replaces an earlier one. */
   directory: string;
   /** The image's name: the tar is `<name>.tar.gz`. */
   name: string;
@@ -54,7 +54,7 @@ export interface AssembleOptions {
   formats: readonly ImageFormat[];
   /** The file systems' creation time, in seconds since 1970; default: now. */
   sourceDate?: number;
-  /** Called when all files are there, before the folder is renamed: writes what belongs beside them. */
+  /** Called when all files exist, before the folder is renamed: writes further files beside them. */
   complete?: (directory: string, files: ImageFile[]) => Promise<void>;
 }
 
@@ -108,7 +108,7 @@ export async function assembleImage(
 
 type StepOptions = AssembleOptions & { signal?: AbortSignal };
 
-/** mke2fs would copy mounts inside the tree, too (/proc and the like), so a mount is a bug of the caller's. */
+/** A mount inside the tree, such as /proc, is the caller's bug: mke2fs would copy it. */
 async function assertNothingMounted(view: RootView): Promise<void> {
   const mounts = (await besideView(view, ["cat", "/proc/self/mountinfo"]))
     .split("\n")
@@ -128,19 +128,19 @@ async function measure(view: RootView, signal?: AbortSignal): Promise<RootConten
   return { bytes: all - bootBytes, entries, bootBytes };
 }
 
-/** @throws UserError if the image's file system can't hold the most it can take. */
+/** @throws UserError if the folder's file system might be too full for the image. */
 async function assertRoom(folder: string, content: RootContent, { formats }: AssembleOptions): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   const copies = formats.includes("tar") ? 2 : 1;
-  // Compressed, a root takes about half; this is a cautious estimate.
+  // A cautious estimate: compressed, a root takes about half.
   const packed = formats.reduce((sum, format) => sum + ({ raw: 0, vhd: 1 }[format as string] ?? 0.7), 0);
   const needed = (content.bytes + content.bootBytes) * (copies + packed) + 256 * mebibyte;
   if (bavail * bsize < needed) {
     throw new UserError({
       where: folder,
       found: `${Math.floor((bavail * bsize) / mebibyte)} MiB free`,
-      allowed: `about ${Math.ceil(needed / mebibyte)} MiB are needed to make this image`,
-      cure: "make room there, or set another folder for images",
+      allowed: `about ${Math.ceil(needed / mebibyte)} MiB for this image`,
+      cure: "free some, or set `ci-images:imageDirectory` to a larger disk",
     });
   }
 }
@@ -156,7 +156,7 @@ async function writeDisk(disk: string, layout: DiskLayout, options: StepOptions)
     options,
     partitionTable(layout, identifiers),
   );
-  // The boot files are moved out of the root before it is written: there, /boot/efi is only a mount point.
+  // The boot files move out of the root before it is written: in the root, /boot/efi is only a mount point.
   await writeBootPartition(disk, layout, options);
   await inView(options.view, ["sh", "-euc", "rm -rf /boot/efi; mkdir -m 0755 /boot/efi"], options);
   await writeRootPartition(disk, layout, options);
@@ -196,10 +196,10 @@ async function writeRootPartition(disk: string, { root }: DiskLayout, options: S
   await allocateSwapFiles(fileSystem);
 }
 
-/** qemu-img's names and options of the formats that it makes. */
+/** qemu-img's format names and options. */
 const conversions: Record<Exclude<ImageFormat, "raw" | "tar">, string[]> = {
   qcow2: ["qcow2", "-c", "-m", "4", "-o", "compression_type=zstd"],
-  // Azure takes fixed ones only, of exactly their size, a whole number of MiB: as all disks here are.
+  // Azure takes only fixed VHDs whose size is a whole number of MiB, which all our disks are.
   // https://learn.microsoft.com/azure/virtual-machines/linux/create-upload-generic#resizing-vhds
   vhd: ["vpc", "-o", "subformat=fixed,force_size=on"],
   vmdk: ["vmdk", "-o", "subformat=streamOptimized,adapter_type=lsilogic"],
@@ -220,7 +220,7 @@ async function convert(disk: string, format: keyof typeof conversions, options: 
   return target;
 }
 
-/** Imaging Hot Sauce's tar: the root file system image and, beside it, the kernel and the ramdisk it boots with. */
+/** Makes the tar in Imaging Hot Sauce's format: the root file system image, with its kernel and ramdisk beside it. */
 async function makeTar(
   disk: string,
   { boot, root }: DiskLayout,
@@ -255,7 +255,7 @@ function sourceDate(options: AssembleOptions): Record<string, string> {
   return options.sourceDate === undefined ? {} : { SOURCE_DATE_EPOCH: String(options.sourceDate) };
 }
 
-/** Runs a program on this machine; its own message is in the error if it fails. */
+/** Runs a program on this computer. If it fails, the error has its message. */
 async function run(file: string, words: string[], options: StepOptions, input = ""): Promise<void> {
   await execa(file, words, {
     input,

@@ -1,4 +1,4 @@
-// The checksum of a file's content.
+// Computes a file's checksum.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";

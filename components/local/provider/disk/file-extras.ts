@@ -1,5 +1,5 @@
-// What mke2fs does not copy when it makes a file system of a tree: flags of files as chattr(1) sets them, and the room that zeros take,
-// without which the kernel refuses a swap file. Sealing has noted both.
+// Restores what mke2fs does not copy into a new file system: file flags set by chattr(1), and the space behind a swap
+// file's zeros, because the kernel refuses a swap file with holes. Sealing has recorded both.
 import { execa } from "execa";
 import { fileFlagsFile, swapFilesFile } from "../../../../provision/seal/kept.ts";
 import { besideView, type RootView } from "./root-view.ts";
@@ -20,14 +20,14 @@ const bits: Readonly<Record<string, number>> = {
 /** A file system in a disk. */
 export interface FileSystem {
   disk: string;
-  /** Where it begins, in bytes. */
+  /** Its offset on the disk, in bytes. */
   offset: number;
-  /** The root it was made of. */
+  /** The root it was made from. */
   view: RootView;
   signal?: AbortSignal;
 }
 
-/** Gives the files of an ext4 file system the flags that they had on the builder. */
+/** Sets the flags that files had on the builder. */
 export async function restoreFlags(fileSystem: FileSystem): Promise<void> {
   const flagged = (await notedLines(fileSystem, fileFlagsFile)).flatMap((line) => {
     const [flags = "", path = ""] = line.split("\t", 2);
@@ -35,21 +35,21 @@ export async function restoreFlags(fileSystem: FileSystem): Promise<void> {
     return mask === 0 || path === "" ? [] : [{ mask, path: word(path) }];
   });
   if (flagged.length === 0) return;
-  // Every file has flags of the file system's own (extents), which stay.
+  // Keep the flags that the file system itself sets (extents).
   const told = await debugfs(
     fileSystem,
     [],
     flagged.map(({ path }) => `stat ${path}`),
   );
   const present = [...told.matchAll(/^Inode: .*Flags: 0x([0-9a-f]+)$/gm)].map(([, hex]) => Number.parseInt(hex, 16));
-  if (present.length !== flagged.length) throw new Error(`debugfs has not found all files with flags:\n${told}`);
+  if (present.length !== flagged.length) throw new Error(`debugfs did not find all files with flags:\n${told}`);
   const commands = flagged.map(
     ({ mask, path }, index) => `set_inode_field ${path} flags 0x${(present[index] | mask).toString(16)}`,
   );
   await debugfs(fileSystem, ["-w"], commands);
 }
 
-/** Gives swap files of an ext4 file system with blocks of 4 KiB their room: zeros of the tree have become holes. */
+/** Allocates the blocks of swap files, whose zeros have become holes. The file system must have blocks of 4 KiB. */
 export async function allocateSwapFiles(fileSystem: FileSystem): Promise<void> {
   const files = (await notedLines(fileSystem, swapFilesFile)).map((line) => line.split("\t", 2) as [string, string]);
   if (files.length === 0) return;

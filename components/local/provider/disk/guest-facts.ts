@@ -1,43 +1,43 @@
-// What an image brings along for the clouds: drivers in its kernel and ramdisk, cloud-init's data sources. Noted when the image is made,
-// and compared with what a cloud asks for before anything is uploaded.
+// The facts that decide whether an image boots in a cloud: drivers in its kernel and ramdisk, and cloud-init's data
+// sources. They are recorded when the image is made, and compared with a cloud's needs before an upload.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError, type Complaint } from "../../../../common/user-error.ts";
 import { besideView, type RootView } from "./root-view.ts";
 
-/** Where a driver is. A disk's has to be there before the root file system is. */
+/** Where a driver is. The disk's driver is needed before the root file system is mounted. */
 export type DriverPlace = "builtin" | "ramdisk" | "module" | "missing";
 
 export interface GuestFacts {
-  /** Its version. */
+  /** The kernel's version. */
   kernel: string;
   drivers: Record<string, DriverPlace>;
-  /** cloud-init's `datasource_list`; `all` where the root does not say, `none` without cloud-init. */
+  /** cloud-init's `datasource_list`; `all` if it is not set, `none` without cloud-init. */
   dataSources: string[];
 }
 
-/** An image's folder, and what its manifest notes. */
+/** An image's folder, and the facts in its manifest. */
 interface ImageWithFacts {
   path: string;
   manifest: { guest?: GuestFacts };
 }
 
-/** What a cloud asks of an image. */
+/** What a cloud needs from an image. */
 export interface Needs {
   /** For people: `EC2`. */
   cloud: string;
-  /** The driver of the root disk, where it is known. */
+  /** The driver of the root disk, if it is known. */
   disk?: string;
   /** The driver of the network card. */
   network: string;
-  /** cloud-init reads its instance's data from one of them. */
+  /** The data sources that work there; one is enough. */
   dataSources: readonly string[];
 }
 
-/** Reads them from a root. */
+/** Reads the facts from a root. */
 export async function guestFacts(view: RootView, signal?: AbortSignal): Promise<GuestFacts> {
   const script = await readFile(join(import.meta.dirname, "guest-facts.sh"), "utf8");
-  // Alone with a /dev: without one, what is thrown away (>/dev/null) would become a file in the root.
+  // With a /dev: without one, a redirection to /dev/null would create a file in the root.
   const enter = 'mount --bind /dev "$1/dev"; exec chroot "$1" sh -s';
   const apart = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", enter, "sh", view.path];
   const environment = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
@@ -50,11 +50,11 @@ export async function guestFacts(view: RootView, signal?: AbortSignal): Promise<
 }
 
 /**
- * Refuses to import an image that would not come up in a cloud.
- * @throws UserError that names everything that is missing.
+ * Refuses an image that would not boot in a cloud.
+ * @throws UserError naming everything that is missing.
  */
 export function assertRunsOn({ path, manifest: { guest } }: ImageWithFacts, needs: Needs): void {
-  // Images that were made before these facts were noted are not judged.
+  // Older images have no facts: don't judge them.
   if (!guest) return;
   const { cloud, disk, network, dataSources } = needs;
   const complaints: Complaint[] = [];

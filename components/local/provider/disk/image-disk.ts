@@ -1,4 +1,4 @@
-// A finished image's disk, in the format that a cloud wants to have.
+// Provides a finished image's disk in the format that a cloud needs.
 import { mkdir, readdir, rm, truncate } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
@@ -14,16 +14,16 @@ import type { Progress } from "../types.ts";
 export interface DiskSource {
   /** The image's folder. */
   folder: string;
-  /** The recipe hash that it must have, where that is known. */
+  /** The recipe hash that it must have, if known. */
   recipe?: string;
 }
 
-/** @throws UserError when the image is not there, is another one, or was never verified. */
+/** The image in a folder. @throws UserError if it is missing, has another recipe, or was never verified. */
 export async function finishedImage({ folder, recipe }: DiskSource): Promise<StoredImage> {
   const image = await findImage(folder);
   const cure = "run `pulumi up` again: it bakes the image from its recipe";
   if (!image && recipe === undefined) {
-    const allowed = "the folder of a baked image: with manifest.json and the files that it names";
+    const allowed = "the folder of a baked image, with manifest.json and the files it names";
     throw new UserError({ where: folder, found: "is not an image", allowed });
   }
   if (!image) throw new UserError({ where: folder, found: "the image is gone", cure });
@@ -41,7 +41,7 @@ export async function finishedImage({ folder, recipe }: DiskSource): Promise<Sto
   return image;
 }
 
-/** What a cloud wants to have. */
+/** The disk format that a cloud needs. */
 export type DiskForm =
   | "qcow2"
   | "raw"
@@ -49,8 +49,8 @@ export type DiskForm =
   | "raw in GiB";
 
 /**
- * Runs `work` with the path of the image's disk in that form. A file of the image is taken as it is; otherwise the disk is converted
- * into the cache, sparse, and removed afterwards.
+ * Runs `work` with the path of the image's disk in that form. Uses the image's own file if it fits; otherwise converts
+ * the disk to a sparse file in the cache, and removes it afterwards.
  */
 export async function withDisk<T>(
   { path, manifest }: StoredImage,
@@ -90,7 +90,7 @@ export async function withDisk<T>(
   });
 }
 
-/** Disks whose process was killed. */
+/** Removes disks that a killed process left. */
 async function removeStale(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (name.endsWith(".lock")) continue;

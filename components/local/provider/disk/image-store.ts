@@ -1,5 +1,5 @@
-// The folder that baked images are kept in: `<image directory>/<distribution>/<name>-<recipe>/` with the disk, what was
-// made beside it, manifest.json, and proof.json once the image has been verified.
+// The folders of baked images: `<image directory>/<distribution>/<name>-<recipe>/` with the disk, the other formats,
+// manifest.json, and proof.json once the image has been verified.
 import { readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { PlanDescription } from "../../../../provision/plan/explain.ts";
@@ -7,7 +7,7 @@ import { UserError } from "../../../../common/user-error.ts";
 import { verifyFiles, type ImageFile } from "./disk-files.ts";
 import type { GuestFacts } from "./guest-facts.ts";
 
-/** What manifest.json says of an image. */
+/** The content of manifest.json. */
 export interface Manifest {
   name: string;
   /** The recipe hash. */
@@ -15,43 +15,46 @@ export interface Manifest {
   distribution: string;
   project: string;
   stack: string;
-  /** The builder it was made with. */
+  /** The name of its builder. */
   machine: string;
   base: { id: string; description: string };
-  /** The recipes that it was made on top of, the nearest first; not in images of a distribution's own base. */
+  /** The recipes it was made on top of, nearest first; missing if the base is a distribution's. */
   ancestry?: { name: string; recipe: string }[];
   /** Bytes of the disk. */
   size: number;
-  /** What the recipe hash is made of, by part; `explainChange` of provision/plan/plan.ts compares two of them. */
+  /** The parts of the recipe hash; `explainChange` compares two of them. */
   plan: PlanDescription;
   packages: { name: string; version: string }[];
-  /** What the builder was: a machine booted from the image must differ from it. */
+  /** The builder's identity, from which every machine booted from the image must differ. */
   builder: { machineId: string; hostKeys: string[]; loginKey: string };
   files: ImageFile[];
-  /** What it brings along for the clouds; not in older manifests. */
+  /** Missing in older manifests. */
   guest?: GuestFacts;
-  /** What sealing removed, changed and kept below homes, /etc and /var/lib, with the line of the checklist; not in older manifests. */
+  /** What sealing removed, changed and kept, with the rule of the checklist; missing in older manifests. */
   sealing?: { what: string; rule: string; path: string }[];
   /**
-   * Where the builder started from a layer: the names of the modules that came with it, of those that ran, the prefix hash of the former,
-   * and when the layer was made (ISO 8601).
+   * If the builder started from a layer: the names of the modules in it, the names of those that ran, the layer's
+   * prefix hash, and when it was made (ISO 8601).
    */
   layer?: { modules: string[]; ran: string[]; prefix: string; createdAt: string };
   /** ISO 8601. */
   builtAt: string;
   /** True when an earlier `pulumi up` had failed on the same builder. */
   interrupted: boolean;
-  /** Versions of the programs that made it. */
+  /** Versions of the programs that made it, by program. */
   tools: Record<string, string>;
 }
 
-/** What was verified on a machine booted from the image; its presence makes an image a proven one. */
+/** The result of the verification on a machine booted from the image. An image with a proof is proven. */
 export interface Proof {
   /** ISO 8601. */
   verifiedAt: string;
-  /** The accelerator and firmware it was booted with, e.g. `qemu tcg, uefi`; `none` when the stack turned verification off. */
+  /**
+   * The accelerator and firmware it was booted with, e.g. `qemu tcg, uefi`; `none` if the stack turned verification
+   * off.
+   */
   how: string;
-  /** One line a check. */
+  /** One line per check. */
   checks: string[];
 }
 
@@ -64,8 +67,8 @@ export interface StoredImage {
 
 /**
  * The image in a folder.
- * @returns undefined when there is none, or when one of its files is missing: then it is as good as deleted.
- * @throws UserError naming the file when a file's content is not what the manifest says.
+ * @returns undefined if there is none, or if one of its files is missing.
+ * @throws UserError naming each file whose content differs from the manifest.
  */
 export async function findImage(path: string, check: "quick" | "full" = "quick"): Promise<StoredImage | undefined> {
   const manifest = await readManifest(path);
@@ -74,15 +77,15 @@ export async function findImage(path: string, check: "quick" | "full" = "quick")
   return { path, manifest, proof: await readJson<Proof>(join(path, "proof.json")) };
 }
 
-/** Where an image is put together before its folder gets its name. */
+/** The folder in which an image is assembled before it is renamed. */
 export function partialFolder(path: string): string {
   return `${path}.partial`;
 }
 
-/** Which images: those of a stack, or those of a recipe, whichever stack made them. */
+/** Selects images of a stack, or of a recipe from any stack. */
 export type ImageQuery = { distribution: string } & ({ project: string; stack: string } | { recipe: string });
 
-/** All images of one distribution below the image directory that are asked for, the newest first. */
+/** The selected images of one distribution, newest first. */
 export async function listImages(directory: string, { distribution, ...wanted }: ImageQuery): Promise<StoredImage[]> {
   const folder = join(directory, distribution);
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
@@ -106,7 +109,7 @@ export async function listImages(directory: string, { distribution, ...wanted }:
     .sort((one, other) => other.manifest.builtAt.localeCompare(one.manifest.builtAt));
 }
 
-/** Notes that an image was verified. */
+/** Records that an image was verified. */
 export async function writeProof(path: string, proof: Proof): Promise<void> {
   const temporary = join(path, `.proof-${process.pid}`);
   await writeFile(temporary, `${JSON.stringify(proof, undefined, 2)}\n`);

@@ -1,30 +1,35 @@
-// Running commands on the scratch view of a root that an image is made from.
+// Runs commands on the scratch view of a root that becomes an image.
 import { execa } from "execa";
 
-/** A root tree that may be written to without changing the builder. Only one command at a time may run on it (an overlay is mounted for each). */
+/**
+ * A root tree that can be written to without changing the builder. Run only one command at a time, because each mounts
+ * an overlay.
+ */
 export interface RootView {
-  /** Where the tree is, as commands see it that run with `enter` in front. */
+  /** The tree's path, as seen by commands with the prefix `enter`. */
   path: string;
-  /** What to put before a command's words so that it runs as root and sees the tree, e.g. `["nsenter", "--mount=..."]`; empty when it is seen anyway. */
+  /**
+   * The command prefix that makes the tree visible, e.g. `["nsenter", "--mount=..."]`; empty if it is visible anyway.
+   */
   enter: readonly string[];
-  /** The tree that the root was made over, to tell what was added; nobody may write to it. */
+  /** The read-only base below the root, to tell what was added. */
   base?: string;
 }
 
 /** Options of `besideView` and `inView`. */
 export interface ViewCommandOptions {
-  /** Given to the command on its standard input. */
+  /** The command's standard input. */
   input?: string;
   /** Added to the command's environment. */
   environment?: Record<string, string>;
-  /** Ends the command when it is aborted. */
+  /** Aborts the command. */
   signal?: AbortSignal;
 }
 
 /**
- * Runs a program of this machine where it sees the view.
- * @returns its standard output, without the last line end.
- * @throws ExecaError where it fails.
+ * Runs a program of this computer that can see the view.
+ * @returns its standard output, without the last newline.
+ * @throws ExecaError if it fails.
  */
 export async function besideView(view: RootView, command: string[], options: ViewCommandOptions = {}): Promise<string> {
   const [file, ...words] = [...view.enter, ...command] as [string, ...string[]];
@@ -36,7 +41,10 @@ export async function besideView(view: RootView, command: string[], options: Vie
   return stdout;
 }
 
-/** Runs a program of the root itself, inside it: links in the tree can't lead out of it. Otherwise as `besideView`. */
+/**
+ * Like `besideView`, but runs a program of the root itself, in a chroot, so that links in the tree can't lead out of
+ * it.
+ */
 export function inView(view: RootView, command: string[], options: ViewCommandOptions = {}): Promise<string> {
   return besideView(view, ["chroot", view.path, ...command], {
     ...options,

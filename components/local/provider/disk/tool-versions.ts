@@ -1,4 +1,4 @@
-// Versions of the programs that make an image, for its manifest.
+// Reads the versions of the programs that make an image, for its manifest.
 import { readFile } from "node:fs/promises";
 import { execa } from "execa";
 

@@ -1,4 +1,4 @@
-// The layers of this computer: how far a new builder would come with one, which there are, and their removal.
+// Functions for the layer cache: count the modules that a layer saves; list and remove layers.
 import { join } from "node:path";
 import { places } from "../../../../provider/kit/cache-folders.ts";
 import { answer } from "../../../../provider/resource.ts";

@@ -1,4 +1,4 @@
-// What the program asks the `local` cloud before it declares anything.
+// Lookups that the program makes before it declares anything.
 import { mkdir, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { existsSync } from "node:fs";
@@ -15,7 +15,7 @@ import * as contract from "../../contract.ts";
 import { answer } from "../../../../provider/resource.ts";
 import { rest } from "../../../../provider/kit/wait.ts";
 
-/** Pins a base source's content down. */
+/** Pins a base source's content. */
 export const resolveBaseFunction = answer(contract.resolveBase, ({ source, projectDirectory }) =>
   resolveBase(source, { projectDirectory }),
 );
@@ -40,22 +40,25 @@ export const findBaked = answer(
   contract.findBaked,
   async ({ home, distribution, recipe, claim }, { progress, signal }) => {
     const folder = join(home, distribution);
-    for (let isTold = false; ; isTold = true) {
+    for (let isReported = false; ; isReported = true) {
       const images = await listImages(home, { distribution, recipe });
       const image = images.find(({ proof }) => proof !== undefined);
       if (image || !claim) return { image };
       await mkdir(folder, { recursive: true });
       if (await holdUntilExit(join(folder, `.${recipe.slice(0, 12)}.baking`))) return {};
-      if (!isTold) progress(`recipe ${recipe.slice(0, 8)} is being baked by another stack: waiting for its image`);
+      if (!isReported) progress(`recipe ${recipe.slice(0, 8)} is being baked by another stack: waiting for its image`);
       await rest(2000, signal);
     }
   },
 );
 
-/** What this process has claimed. */
+/** Lock files that this process holds. */
 const held = new Set<string>();
 
-/** Takes a lock that is released when this process ends, which the engine sees to when its command is over. @returns whether it was free. */
+/**
+ * Takes a lock and keeps it until this process ends. The engine ends the process when its command is over.
+ * @returns whether the lock was free.
+ */
 async function holdUntilExit(file: string): Promise<boolean> {
   if (held.has(file)) return true;
   const isFree = await new Promise<boolean>((resolve, reject) => {
@@ -69,7 +72,7 @@ async function holdUntilExit(file: string): Promise<boolean> {
   return isFree;
 }
 
-/** Bytes that a builder's changes, or its base in the cache, take; and a disk at most, while it is not compressed yet. */
+/** Bytes to allow for a builder's changes, for its base in the cache, and for a disk that is not compressed yet. */
 const workingSpace = 2 * gibibyte;
 
 export const preflight = answer(contract.preflight, async ({ home, size, builder, image }) => {
@@ -82,7 +85,8 @@ export const preflight = answer(contract.preflight, async ({ home, size, builder
     });
   }
   const { root: cache } = await places();
-  // The compressed disk is written beside the raw one. For a bake that goes on, the image's own check reports a full disk.
+  // The compressed disk is written beside the raw one. If the builder already exists, the image's own check reports a
+  // full disk.
   const needs = [
     { folder: home, needed: builder && image ? Math.min(size, workingSpace) + workingSpace / 2 : 0, what: "image" },
     { folder: cache, needed: builder ? workingSpace : 0, what: "builder" },
@@ -91,7 +95,7 @@ export const preflight = answer(contract.preflight, async ({ home, size, builder
   return { accelerator: await accelerator() };
 });
 
-/** What takes room, in which folder, in bytes. */
+/** Disk space that a bake needs in a folder, in bytes. */
 interface Need {
   folder: string;
   needed: number;
@@ -103,17 +107,17 @@ const cures = {
   builder: "free some, or set CI_IMAGES_CACHE to a folder on a larger disk",
 };
 
-/** @throws UserError where a file system has less room than all that goes there needs. */
+/** @throws UserError if a file system lacks the space for everything that goes on it. */
 async function assertRoom(needs: readonly Need[]): Promise<void> {
   const located = await Promise.all(needs.map(async (need) => ({ ...need, ...(await fileSystemOf(need.folder)) })));
   for (const { folder, what, device, free } of located) {
     const together = located.filter((each) => each.device === device && each.needed > 0);
     const needed = together.reduce((sum, each) => sum + each.needed, 0);
-    // The message names the folder that needs the room.
+    // Name the folder that needs the space.
     if (free >= needed || !together.some((each) => each.folder === folder)) continue;
     throw new UserError({
       where: folder,
-      // Rounded apart, or both could read the same.
+      // Rounded in opposite directions, so that the two never read the same.
       found: `${inGibibytes(free, Math.floor)} of free disk`,
       allowed: `at least ${inGibibytes(needed, Math.ceil)} for this bake's ${together.map((each) => each.what).join(" and ")}`,
       cure: cures[what],

@@ -1,4 +1,4 @@
-// What bakes of a stack left behind on this computer.
+// Sweeps what a stack's bakes left behind on this computer.
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { reapMachines } from "../machine/machines.ts";
@@ -17,7 +17,7 @@ export const localSweep = answer(sweep, async ({ project, stack, home, lifetime,
 
 type Leftover = Awaited<ReturnType<typeof unfinished>>[number];
 
-/** A younger one may belong to a bake that goes on. */
+/** Folders of unfinished images older than the longest bake. Younger ones may belong to a running bake. */
 async function unfinished(home: string, lifetime: number) {
   const distributions = await readdir(home).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return [];
@@ -41,7 +41,7 @@ async function unfinished(home: string, lifetime: number) {
   return aged
     .filter(({ seconds }) => seconds > lifetime)
     .map(({ name, seconds }) => {
-      const reason = `an image that was begun ${Math.round(seconds / 3600)} hours ago and never finished`;
+      const reason = `an image that was started ${Math.round(seconds / 3600)} hours ago and never finished`;
       return { kind: "unfinished image" as const, name, reason };
     });
 }

@@ -26,7 +26,7 @@ import {
 } from "./layer-store.ts";
 import { indexOf, layerStateFile, type LayerState } from "./layer-state.ts";
 
-/** Bytes that layers leave free on the disk, for what else the bake has to write. */
+/** Bytes of disk that layers leave free for the rest of the bake. */
 const reserve = 2 * 2 ** 30;
 
 /** What to keep. */
@@ -40,8 +40,8 @@ export interface LayerToKeep {
 }
 
 /**
- * Keeps a running builder's changes as a layer, when that takes less time than the modules since the last one. The builder is held still
- * while they are copied. A layer is never needed: what goes wrong is told, once, and the bake goes on.
+ * Keeps a running builder's changes as a layer, if copying them takes less time than the modules since the last layer
+ * did. The builder is frozen during the copy. Layers are optional: the first failure is reported, and the bake goes on.
  */
 export async function keepLayer(wanted: LayerToKeep, progress: Progress, signal: AbortSignal): Promise<void> {
   const { machine, prefix } = wanted;
@@ -49,7 +49,7 @@ export async function keepLayer(wanted: LayerToKeep, progress: Progress, signal:
   const file = layerStateFile(directory);
   const state = await readState<LayerState>(file);
   const limit = layerLimit();
-  // A builder of an older version has no such file.
+  // Builders made by older versions have no such file.
   if (!state || state.problem !== undefined || limit === 0) return;
   if (state.from?.prefixes.includes(prefix)) {
     await writeState(file, { ...state, since: Date.now() });
@@ -61,7 +61,7 @@ export async function keepLayer(wanted: LayerToKeep, progress: Progress, signal:
     await writeState(file, { ...state, since: Date.now() });
     return;
   }
-  // Spares the process that would say so.
+  // The copy would be skipped: don't start the process that decides so.
   if (Date.now() - state.since < fixedCost * 1000) return;
   const copied = await copy(directory, state, layer, wanted, limit, signal);
   if (copied.did === "skipped") return;
@@ -117,7 +117,7 @@ async function copy(
   ];
   const log = await open(join(directory, "layers.log"), "a", 0o600);
   try {
-    // It outlives us, so that nobody's end leaves a builder that is held still.
+    // Detached: it must thaw the builder even if we are killed.
     const child = spawn("sh", [script, ...words], { stdio: ["ignore", "pipe", log.fd], detached: true });
     const stdout = child.stdout as Readable;
     const ended = once(child, "close").then(() => undefined);

@@ -1,34 +1,34 @@
-// What a builder's folder says of layers.
+// The files in a builder's folder that concern layers.
 import { join } from "node:path";
 import type { LayerPlace } from "./layer-store.ts";
 
-/** layers.json of a builder's folder. */
+/** The content of layers.json. */
 export interface LayerState {
   place: LayerPlace;
   /** The layer that the builder started from. */
   from?: {
     /** Prefix hashes of the modules in it, in order. */
     prefixes: string[];
-    /** When that layer was made, ISO 8601. */
+    /** When the layer was made, ISO 8601. */
     createdAt: string;
   };
-  /** When the builder came up or was last kept as a layer, in milliseconds since 1970. */
+  /** When the builder booted or was last kept as a layer, in milliseconds since 1970. */
   since: number;
-  /** Why this builder's layers are not kept any more. */
+  /** Why no more layers of this builder are kept. */
   problem?: string;
 }
 
-/** Where {@link LayerState} is. */
+/** The path of {@link LayerState}. */
 export function layerStateFile(directory: string): string {
   return join(directory, "layers.json");
 }
 
-/** What the builder's files were when they were last in a layer; of layer-tool.mjs. */
+/** The path of the index of the builder's files in its last layer; written by layer-tool.mjs. */
 export function indexOf(directory: string): string {
   return join(directory, "layer-index");
 }
 
-/** The prefix hashes of the modules that are in the builder's layer, one a line. */
+/** The path of the list of prefix hashes of the modules in the builder's layer, one per line. */
 export function presentModulesFile(directory: string): string {
   return join(directory, "present-modules");
 }

@@ -1,5 +1,5 @@
-// Layers in the cache: `layers/<key>/` with `tree` (what a builder had changed of its base after a module), `files` (a list of it with
-// digests) and layer.json. One is complete or not there at all, and nobody needs it: whoever wants one that is gone does without.
+// The layer cache. `layers/<key>/` has `tree` (a builder's changes to its base after a module), `files` (a list of them
+// with digests) and layer.json. A layer is complete or absent, and always optional: without one, the modules run.
 import { createHash } from "node:crypto";
 import { readdir, readFile, stat, utimes } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -11,24 +11,24 @@ import { removeTree } from "../remove-tree.ts";
 import { readState } from "../state-file.ts";
 import { remove, sizesOf } from "./layer-tool.mjs";
 
-/** Changes when layers of older versions must not be used any more. */
+/** Increased when layers of older versions must no longer be used. */
 const layerVersion = 1;
 
 /** What builders must have in common to share layers. */
 export interface LayerPlace {
   /** The base's folder in the cache: `bases/<id>/root`. */
   base: string;
-  /** Bytes of the builder's disk: modules may go by it. */
+  /** Bytes of the builder's disk: a module's result may depend on it. */
   size?: number;
   loginUser: string;
 }
 
-/** layer.json. */
+/** The content of layer.json. */
 export interface LayerDescription {
   version: number;
   /** The base's id. */
   base: string;
-  /** Tells the base's folder from one that was made again under the same id. */
+  /** Differs if the base was made again under the same id. */
   baseIdentity: string;
   size?: number;
   loginUser: string;
@@ -38,26 +38,25 @@ export interface LayerDescription {
   modules: string[];
   /** ISO 8601. */
   createdAt: string;
-  /** The keys that its builder was born with: a builder that starts from it gets its own instead. */
+  /** The keys of its builder, which a builder that starts from the layer replaces with its own. */
   authorizedKey: string;
   hostPublicKey: string;
   entries: number;
-  /** Bytes of all its files, those that it shares with other layers too. */
+  /** Bytes of all its files, including those it shares with other layers. */
   bytes: number;
   /** sha256 of its list of files. */
   digest: string;
 }
 
-/** Bytes that all layers may take together. */
-const usualLimit = 10 * 2 ** 30;
+const defaultLimit = 10 * 2 ** 30;
 
 /**
- * Bytes that all layers may take together: `CI_IMAGES_LAYERS`, by default 10 GiB; 0 keeps and uses none.
- * @throws UserError when the variable is no size.
+ * The most bytes that all layers may take together: `CI_IMAGES_LAYERS`, default 10 GiB. 0 turns layers off.
+ * @throws UserError if the variable is not a size.
  */
 export function layerLimit(environment: NodeJS.ProcessEnv = process.env): number {
   const text = environment.CI_IMAGES_LAYERS?.trim();
-  if (!text) return usualLimit;
+  if (!text) return defaultLimit;
   const size = text === "0" ? 0 : parseSize(text);
   if (size !== undefined) return size;
   throw new UserError({
@@ -67,21 +66,21 @@ export function layerLimit(environment: NodeJS.ProcessEnv = process.env): number
   });
 }
 
-/** The folder of the layer that ends with the module of this prefix hash, whether it is there or not. */
+/** The folder for the layer that ends with the module of this prefix hash. It need not exist. */
 export async function layerFolder({ base, size, loginUser }: LayerPlace, prefix: string): Promise<string> {
   const content = JSON.stringify([layerVersion, baseId(base), size ?? null, loginUser, prefix]);
   const key = createHash("sha256").update(content).digest("hex").slice(0, 32);
   return join((await places()).layers, key);
 }
 
-/** The layer in a folder; undefined when there is none, or its base is not the one that is there now. */
+/** The layer in a folder; undefined if there is none, or if its base was made again since. */
 export async function findLayer(folder: string, base: string): Promise<LayerDescription | undefined> {
   const found = await readState<LayerDescription>(join(folder, "layer.json"));
   return found && found.baseIdentity === (await identityOf(base)) ? found : undefined;
 }
 
 /**
- * How many modules a layer would spare a new builder.
+ * How many modules a new builder could take from a layer.
  * @param prefixes The modules' prefix hashes in order.
  */
 export async function countFromLayer(place: LayerPlace, prefixes: readonly string[]): Promise<number> {
@@ -92,7 +91,7 @@ export async function countFromLayer(place: LayerPlace, prefixes: readonly strin
   return 0;
 }
 
-/** What a layer is to say of itself, but for what is only known when its files are there. */
+/** A layer's description, without the fields that depend on its files. */
 export async function describeLayer(
   place: LayerPlace,
   own: Pick<LayerDescription, "prefix" | "modules" | "authorizedKey" | "hostPublicKey">,
@@ -103,22 +102,22 @@ export async function describeLayer(
   return { version: layerVersion, base: baseId(base), baseIdentity, size, loginUser, ...own, createdAt };
 }
 
-/** Notes that a layer was used just now: the least recently used ones go first. */
+/** Marks a layer as just used. The least recently used layers are removed first. */
 export async function touchLayer(folder: string): Promise<void> {
   const now = new Date();
   await utimes(folder, now, now).catch(ignoreMissing);
 }
 
-/** A layer as people see it. */
+/** A layer for people to read about. */
 export interface ListedLayer extends LayerDescription {
   folder: string;
   /** ISO 8601. */
   usedAt: string;
-  /** Bytes that it takes beside those used more recently. */
+  /** Bytes that it takes in addition to the layers used more recently. */
   own: number;
 }
 
-/** All layers, the most recently used first. Folders that are no layers are left out. */
+/** All layers, most recently used first. Ignores folders that are not layers. */
 export async function listLayers(): Promise<ListedLayer[]> {
   const { layers } = await places();
   const found = sizesOf(layers).map(async ({ name, usedAt, bytes }) => {
@@ -134,18 +133,18 @@ export function removeLayer(folder: string): void {
   remove(folder);
 }
 
-/** Removes what processes that were killed left half-written or half-removed. */
+/** Removes layers that killed processes left half-written or half-removed. */
 export async function removeLayerLeftovers(): Promise<void> {
   const { layers } = await places();
   for (const name of await readdir(layers)) {
     if (name.startsWith(".removed-")) await removeTree(join(layers, name));
     const [, id] = /^\.new-([0-9a-f-]+)(?:\.lock)?$/.exec(name) ?? [];
-    // Whoever still writes it holds its lock.
+    // A writer that is still alive holds the lock.
     if (id !== undefined) await tryLock(lockOf(layers, id), () => removeTree(join(layers, `.new-${id}`)));
   }
 }
 
-/** Where a layer is written before it gets its name, and the lock that its writer holds. */
+/** The folder in which a layer is written before it gets its name, and its writer's lock. */
 export function unfinishedLayer(layers: string, id: string): { target: string; lock: string } {
   return { target: join(layers, `.new-${id}`), lock: lockOf(layers, id) };
 }
@@ -158,7 +157,7 @@ function baseId(base: string): string {
   return basename(dirname(base));
 }
 
-/** A base that was removed and made again has the same id and perhaps other files. */
+/** Identifies a base's folder: a base that was removed and made again has the same id, but may have other files. */
 async function identityOf(base: string): Promise<string | undefined> {
   const status = await stat(base, { bigint: true }).catch(ignoreMissing);
   if (!status) return undefined;

@@ -1,12 +1,12 @@
-// Copies what a builder has changed of its base into a layer, and a layer into a fresh builder. A process of its own: it works inside
-// the mount namespace in which the builder's disk is mounted, and it lets a frozen builder go on even if Pulumi was killed.
+// Copies a builder's changes into a layer, and a layer into a fresh builder. A separate process, because it must run in
+// the mount namespace where the builder's disk is mounted, and must thaw a frozen builder even if Pulumi is killed.
 //
-//   node layer-tool.mjs copy REQUEST      freezes the builder, copies, thaws it; prints what it did (type Copied)
-//   node layer-tool.mjs finish REQUEST    completes the copy: checks it, writes its list of files and its digest, gives it its name
-//   node layer-tool.mjs restore REQUEST   fills a fresh builder's folder, and compares every file with the list
+//   node layer-tool.mjs copy REQUEST      freezes the builder, copies, thaws it; prints the result (type Copied)
+//   node layer-tool.mjs finish REQUEST    checks the copy, writes its file list and digest, and gives it its name
+//   node layer-tool.mjs restore REQUEST   copies a layer into a fresh builder, and compares every file with the list
 //
-// REQUEST is JSON. Plain JavaScript on Node's own modules, as it has to start in no time. Paths are bytes, which Node hands over as
-// latin1 text: a guest may name its files in any way.
+// REQUEST is JSON. Plain JavaScript without dependencies, so that it starts fast. Paths are bytes, kept in latin1
+// strings, because a guest's file names may have any encoding.
 import { spawnSync } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
 import * as fs from "node:fs";
@@ -17,9 +17,9 @@ import { fileURLToPath } from "node:url";
 /**
  * @typedef {object} CopyRequest
  * @property {string} upper The folder that holds the builder's changes.
- * @property {string} target The folder to make: `tree`, and beside it what `finish` needs.
- * @property {string} index What this builder's files were when they were last in a layer; need not exist.
- * @property {number} spent Seconds that the modules took since then. Less than a copy would take: nothing is copied.
+ * @property {string} target The folder to make: `tree`, and the files that `finish` needs.
+ * @property {string} index The index of this builder's files in its last layer; need not exist.
+ * @property {number} spent Seconds that the modules since then took. If a copy would take longer, nothing is copied.
  * @property {number} reserve Bytes that must stay free where `target` is.
  * @property {number} limit Bytes that all layers may take together.
  */
@@ -27,16 +27,17 @@ import { fileURLToPath } from "node:url";
 /**
  * @typedef {{ did: "kept", bytes: number, fresh: number, entries: number, held: number }
  *   | { did: "skipped", seconds: number }
- *   | { did: "failed", reason: string }} Copied `bytes` of all files, `fresh` of those that were copied; `held` and `seconds` are seconds.
+ *   | { did: "failed", reason: string }} Copied `bytes` counts all files, `fresh` those that were copied. `held` is how
+ *   many seconds the builder was frozen, `seconds` how many a copy would take.
  */
 
 /**
  * @typedef {object} FinishRequest
  * @property {string} target As made by `copy`.
- * @property {string} index Written anew.
- * @property {object} description What layer.json is to say.
- * @property {string} layer The folder that the layer becomes.
- * @property {number} limit Bytes that all layers beside it may take together.
+ * @property {string} index Rewritten.
+ * @property {object} description The content of layer.json, without the fields that depend on the files.
+ * @property {string} layer The layer's final folder.
+ * @property {number} limit Bytes that all layers may take together.
  */
 
 /**
@@ -53,20 +54,24 @@ import { fileURLToPath } from "node:url";
  * @property {fs.BigIntStats} status
  */
 
-/** Seconds after which a builder that doesn't come to a rest is left alone. */
+/** Seconds a builder gets to freeze; after that it is thawed and not copied. */
 const patience = 10;
-/** Seconds that a copy takes in any case: processes, and a connection for each module that a layer replaces. */
+/** Seconds that any copy costs: starting processes, and connecting for each module that the layer replaces. */
 export const fixedCost = 0.6;
-/** Bytes and entries that are copied in a second; careful, for a computer with other work. */
+/** Bytes and entries copied per second: a cautious estimate, for a busy computer. */
 const speed = { bytes: 200 * 2 ** 20, entries: 20_000 };
 
 /** @param {string} path */
 const raw = (path) => Buffer.from(path, "latin1");
 
-/** A builder's journal, by its machine-id: large, always different, and of no use to another builder. */
+/** A builder's journal, named by its machine-id: large, always different, and useless to another builder. */
 const ownJournal = /^var\/log\/journal\/[0-9a-f]{32}$/;
 
-/** Whatever is below a folder, folders before their content, by name. Sockets are left out: nobody listens at them after a boot. @param {string} top */
+/**
+ * All entries below a folder, sorted by name, folders before their content. Sockets are left out: after a boot nothing
+ * listens on them.
+ * @param {string} top
+ */
 export function walk(top) {
   /** @type {Entry[]} */
   const found = [];
@@ -74,7 +79,7 @@ export function walk(top) {
   /** @param {string} path */
   const visit = (path) => {
     const full = path === "" ? root : `${root}/${path}`;
-    // What vanishes under our eyes does so before the builder is held still, and is looked at again then.
+    // Files can vanish in the first walk, before the builder is frozen. The second walk sees the final state.
     const status = fs.lstatSync(raw(full), { bigint: true, throwIfNoEntry: path === "" });
     const type = status && typeOf(status);
     if (type === undefined || ownJournal.test(path)) return;
@@ -110,11 +115,11 @@ function typeOf(status) {
   return status.isFIFO() ? "p" : undefined;
 }
 
-/** What tells whether a file is still the same, on the file system where it was seen. @param {fs.BigIntStats} status */
+/** Identifies a file's content, on one file system: it changes if the file does. @param {fs.BigIntStats} status */
 const stateOf = ({ ino, ctimeNs, size }) => `${ino} ${ctimeNs} ${size}`;
 
 /**
- * The index of a builder: the folder of the layer that has its files as they were, and for each path its state and its digest.
+ * A builder's index: the folder of its last layer, and for each path its state and digest then.
  * @param {string} file
  * @returns {{ layer?: string, files: Map<string, { state: string, digest: string }> }}
  */
@@ -176,7 +181,7 @@ async function copy({ upper, target, index, spent, reserve, limit }) {
   }
   fs.mkdirSync(join(target, "tree"), { recursive: true, mode: 0o700 });
   const thaw = await freeze();
-  if (!thaw) return { did: "failed", reason: "the builder could not be held still" };
+  if (!thaw) return { did: "failed", reason: "the builder could not be frozen" };
   const began = performance.now();
   try {
     const entries = walk(upper);
@@ -186,7 +191,7 @@ async function copy({ upper, target, index, spent, reserve, limit }) {
       if (isSame(entry))
         fs.linkSync(raw(inside(/** @type {string} */ (known.layer), entry.path)), raw(inside(target, entry.path)));
     }
-    // Folders come last: what is put into them changes their times.
+    // Folders come last, because adding a file changes a folder's times.
     const listed = [...fresh, ...entries.filter(({ type }) => type === "d")].map(({ path }) => `./${path}\0`);
     fs.writeFileSync(join(target, "copied"), raw(listed.join("")));
     copyTree(upper, join(target, "tree"), [
@@ -219,14 +224,15 @@ const mebibytes = (bytes) => `${Math.floor(bytes / 2 ** 20)} MiB`;
 /** @param {string} layer @param {string} path */
 const inside = (layer, path) => `${Buffer.from(layer).toString("latin1")}/tree/${path}`;
 
-/** What files take on the disk; sparse ones less than their size. @param {Entry[]} entries */
+/** Bytes that files take on the disk; a sparse file takes less than its size. @param {Entry[]} entries */
 function bytesOf(entries) {
   return entries.reduce((sum, { type, status }) => (type === "f" ? sum + Number(status.blocks) * 512 : sum), 0);
 }
 
 /**
- * Holds all processes of the builder still whose supervisor is process 1 here.
- * @returns {Promise<(() => void) | undefined>} what lets them go on; undefined where the kernel has no such thing, or they don't come to a rest.
+ * Freezes all processes of the builder whose supervisor is process 1 here.
+ * @returns {Promise<(() => void) | undefined>} the function that thaws them; undefined if the kernel can't freeze them,
+ *   or they don't freeze in time.
  */
 async function freeze() {
   const own = /^0::(.*)\/supervisor$/m.exec(fs.readFileSync("/proc/1/cgroup", "utf8"))?.[1];
@@ -247,7 +253,7 @@ async function freeze() {
   return thaw;
 }
 
-/** One line of the list of files. Links of a layer's files to those of others don't count. @param {Entry} entry */
+/** One line of the file list. It has no link count, because layers share files by hard links. @param {Entry} entry */
 function describe({ path, type, status }) {
   const size = type === "f" || type === "l" ? status.size : 0n;
   const device = type === "c" || type === "b" ? status.rdev : 0n;
@@ -256,7 +262,7 @@ function describe({ path, type, status }) {
   );
 }
 
-// Without --absolute-names tar would make links that lead out of the tree last of all, and change the times of their folders.
+// Without --absolute-names tar would create links that lead out of the tree last, and so change their folders' times.
 const copyScript = `
 set -o pipefail
 from=$1 to=$2
@@ -265,7 +271,11 @@ extras=(--absolute-names --xattrs --xattrs-include='*' --acls --numeric-owner)
 tar --create --format=posix --sparse --warning=no-file-ignored "\${extras[@]}" --directory="$from" --file=- "$@" |
   tar --extract --preserve-permissions --same-owner --delay-directory-restore "\${extras[@]}" --directory="$to" --file=-`;
 
-/** Copies with everything that files have but chattr's flags. @param {string} from @param {string} to @param {string[]} what Words for tar. */
+/**
+ * Copies files with all their attributes except chattr's flags.
+ * @param {string} from @param {string} to
+ * @param {string[]} what Arguments for tar.
+ */
 function copyTree(from, to, what) {
   run("bash", "-c", copyScript, "bash", from, to, ...what);
 }
@@ -320,12 +330,12 @@ function finish({ target, index, description, layer, limit }) {
   const whole = { ...description, entries: entries.length, bytes: bytesOf(entries), digest };
   fs.writeFileSync(join(target, "layer.json"), JSON.stringify(whole, undefined, 2));
   for (const name of ["index", "seen", "copied"]) fs.rmSync(join(target, name));
-  // After a power failure the name must not lead to content that never reached the disk.
+  // After a power failure the name must not point to content that never reached the disk.
   run("sync", "--file-system", target);
   try {
     fs.renameSync(target, layer);
   } catch (error) {
-    // Another bake was quicker: its layer holds the same.
+    // Another bake was faster: its layer has the same content.
     if (!["ENOTEMPTY", "EEXIST"].includes(codeOf(error))) throw error;
     return void remove(target);
   }
@@ -337,7 +347,7 @@ function finish({ target, index, description, layer, limit }) {
  * Removes the least recently used layers until the others take no more than the limit.
  * @param {string} folder The folder of all layers.
  * @param {number} limit Bytes.
- * @returns {string[]} the names of those removed.
+ * @returns {string[]} the names of the removed layers.
  */
 export function makeRoom(folder, limit) {
   const sizes = sizesOf(folder);
@@ -351,7 +361,7 @@ export function makeRoom(folder, limit) {
 }
 
 /**
- * The layers of a folder, the most recently used first, with what each takes beside those before it.
+ * The layers in a folder, most recently used first, with the bytes that each takes in addition to those before it.
  * @param {string} folder
  */
 export function sizesOf(folder) {
@@ -362,7 +372,7 @@ export function sizesOf(folder) {
   });
   used.sort((one, other) => other.usedAt - one.usedAt);
   if (used.length === 0) return [];
-  // One du for all: it counts a file with several names once, where it comes first. One that vanishes meanwhile is left out.
+  // One du for all: it counts a hard-linked file only once, at its first name. It skips layers that vanish meanwhile.
   const { stdout } = spawnSync("du", ["--summarize", "--block-size=1", "--", ...used.map(({ name }) => name)], {
     cwd: folder,
     encoding: "utf8",
@@ -375,7 +385,7 @@ export function sizesOf(folder) {
   return used.map((each) => ({ ...each, bytes: bytes.get(each.name) ?? 0 }));
 }
 
-/** Removes a layer: its name first, so that nobody takes what is left of it for one. @param {string} layer */
+/** Removes a layer. Renames it first, so that no half-removed layer is ever used. @param {string} layer */
 export function remove(layer) {
   const aside = join(dirname(layer), `.removed-${randomUUID()}`);
   try {
@@ -401,7 +411,7 @@ function restore({ layer, upper, index }) {
   const expected = new Set(list.split("\0").filter(Boolean));
   for (const entry of entries) {
     const content = contentOf(upper, entry);
-    if (!expected.delete(`${content}\t${describe(entry)}`)) throw new Error(`${entry.path || "/"} is not what it was`);
+    if (!expected.delete(`${content}\t${describe(entry)}`)) throw new Error(`${entry.path || "/"} has changed`);
     files.set(entry.path, { state: stateOf(entry.status), digest: content });
   }
   const [missing] = expected;
@@ -423,7 +433,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [, , command, text] = process.argv;
   /** @type {unknown} */
   const request = JSON.parse(text);
-  // Pulumi may be gone: nobody reads then, and that is no reason to stop.
+  // If Pulumi was killed, nothing reads our output. Go on anyway.
   process.stdout.on("error", () => {});
   try {
     if (command === "copy") console.log(JSON.stringify(await copy(/** @type {CopyRequest} */ (request))));

@@ -1,4 +1,4 @@
-// Fills a fresh builder's folder of changes from the longest layer that the cache has of its modules.
+// Restores the longest matching layer into a fresh builder.
 import { execa } from "execa";
 import { fileURLToPath } from "node:url";
 import type { Overlay } from "../overlay.ts";
@@ -22,11 +22,11 @@ export interface StartingLayer {
 }
 
 /**
- * Copies a layer into a builder's empty folder of changes, and compares every file of the copy with the layer's list: one that is damaged,
- * or vanishes meanwhile, is removed, and the next shorter one is tried.
+ * Copies the longest matching layer into a builder's empty root, and compares every copied file with the layer's list.
+ * A damaged layer is removed, and the next shorter one is tried.
  * @param prefixes The modules' prefix hashes in order.
- * @param makeRoot Makes the builder's root, without any change in it; called for every attempt.
- * @returns undefined when there is no layer, and the root is that of the base.
+ * @param makeRoot Makes the builder's root, without changes to the base; called for every attempt.
+ * @returns no `layer` if there is none: the root is then the base's.
  */
 export async function startFromLayer(
   place: LayerPlace,
@@ -57,7 +57,7 @@ export async function startFromLayer(
     }
     removeLayer(layer);
     progress(
-      `the layer up to module ${description.modules.at(-1)} is of no use and was removed: ${stderr.trim() || shortMessage}`,
+      `the layer up to module ${description.modules.at(-1)} can't be used and was removed: ${stderr.trim() || shortMessage}`,
     );
   }
   return { overlay: await makeRoot() };

@@ -1,4 +1,4 @@
-// From a prepared folder to a machine that answers by SSH.
+// Boots a prepared machine, and waits until it answers by SSH.
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -22,7 +22,7 @@ import { WayFinder } from "../../../../provider/kit/way-in.ts";
 import type { Progress } from "../types.ts";
 import { doorKeyOf, hostKeyFromConsole } from "./virtual-machine.ts";
 
-/** Seconds until SSH must answer: a container takes under one, a virtual machine on emulated hardware a minute or two. */
+/** Seconds until SSH must answer. A container takes under one, an emulated virtual machine a minute or two. */
 const bootSeconds = { container: 90, vm: 600 };
 /** Seconds a guest gets to power itself off. */
 export const powerOffSeconds = 60;
@@ -38,15 +38,15 @@ export function overlayOf(directory: string, base: string): Overlay {
   return { lower: [base], upper, work, path: join(directory, "root"), ...(hasDisk && { disk }) };
 }
 
-/** The host key of a machine that has been up. */
+/** The host key of a machine that has booted before. */
 export function hostKeyOf(record: MachineRecord): string {
   return record.hostKey ?? (record.guest.kind === "container" ? record.guest.hostPublicKey.trim() : "");
 }
 
 /**
- * Starts the machine's supervisor and waits until the guest answers by SSH and lets users in. Notes the machine as ready.
- * @param loginKey The private key that a virtual machine has to let in.
- * @throws UserError with the console's last lines when that does not happen; the supervisor has ended then.
+ * Starts the machine's supervisor, waits until the guest accepts SSH logins, and records the machine as ready.
+ * @param loginKey The private key that a virtual machine must accept.
+ * @throws UserError with the console's last lines if the guest does not come up; the supervisor has ended by then.
  */
 export async function bootGuest(
   directory: string,
@@ -78,7 +78,7 @@ async function supervisionOf(directory: string, { name, deadline, guest }: Machi
   return { ...common, guest: { kind: "vm", command: qemuCommand(options), monitor: virtualMachineFiles.monitor } };
 }
 
-/** The host key that a machine answered with, and by which way if not by its address's port as its login user. */
+/** The host key that a machine answered with, and the way in, if it is not the ordinary SSH port and login user. */
 type Found = Pick<MachineRecord, "hostKey" | "way">;
 
 async function untilReady(
@@ -95,7 +95,7 @@ async function untilReady(
   const seconds = bootSeconds[record.guest.kind];
   const until = Date.now() + seconds * 1000;
   const verdict = new ConsoleVerdict();
-  // A look may take long, and the console says sooner what went wrong.
+  // A look may take long; the console may show sooner what went wrong.
   let looking: Promise<void> | undefined;
   let seen = { state: "" } as Seen<Found>;
   let broken: Error | undefined;
@@ -128,26 +128,28 @@ function withState(reason: string, seen: Seen<Found>): string {
   return "state" in seen && seen.state ? `${reason}; ${seen.state}` : reason;
 }
 
-/** QEMU holds a machine still whose instructions KVM can't run, and says so. */
+/** Whether KVM could not run one of the guest's instructions. QEMU then pauses the machine and logs the error. */
 async function gaveUp(directory: string): Promise<boolean> {
   const said = await readFile(join(directory, "guest.log"), "utf8").catch(() => "");
   return said.includes("KVM internal error");
 }
 
-/** One look: how the machine lets us in; why it never will; or how it is until then. */
+/** One look at the machine: the way in, why there never will be one, or its present state. */
 type Look = (address: Address) => Promise<Seen<Found>>;
 
-/** Milliseconds until a machine must begin to answer: a connection to the bake's own way in starts sshd, on emulated hardware. */
+/**
+ * Milliseconds for one connection attempt: the bake's own way in starts sshd per connection, slow on emulated hardware.
+ */
 const tryFor = { container: 2000, vm: 15_000 };
 
-/** Milliseconds between two looks at how far it is. */
+/** Milliseconds between two looks at the machine. */
 const pause = { container: 20, vm: 200 };
 
 function containerFinder(record: MachineRecord, supervisor: ProcessIdentity): Look {
   const hostKey = hostKeyOf(record);
   return async ({ host, port }) => {
     if (!(await answersSsh({ host, port, user: record.loginUser, hostKey }, tryFor.container))) return { state: "" };
-    // SSH answers before the boot has come to where PAM lets ordinary users in (pam_nologin).
+    // SSH answers before PAM lets ordinary users in (pam_nologin).
     const guest = await findGuest(supervisor);
     const isUp = guest !== undefined && !existsSync(`/proc/${guest}/root/run/nologin`);
     return isUp ? { done: { hostKey } } : { state: "" };
@@ -155,7 +157,7 @@ function containerFinder(record: MachineRecord, supervisor: ProcessIdentity): Lo
 }
 
 function virtualMachineFinder(directory: string, { name, loginUser }: MachineRecord, loginKey?: string): Look {
-  if (loginKey === undefined) throw new Error(`${name} is a virtual machine, and nobody has the key to it`);
+  if (loginKey === undefined) throw new Error(`no key for the virtual machine ${name}`);
   const finder = new WayFinder({ privateKey: loginKey, patience: tryFor.vm });
   return async ({ host, port }) => {
     const way = { port: doorPort, user: doorUser };
@@ -182,11 +184,11 @@ async function neverReady(directory: string, { name }: MachineRecord, found: str
   throw new UserError({
     where: `machine ${name}`,
     found: `${found}${detail}; its last output:\n${logs.filter(Boolean).join("\n")}\n`,
-    cure: "check these lines, and what the recipe does to sshd, cloud-init and the network; the base image may not be bootable",
+    cure: "check these lines, and the recipe's changes to sshd, cloud-init and the network; the base may not be bootable",
   });
 }
 
-/** The console's log, as far as it is text. */
+/** The console's log as plain text. */
 async function consoleOf(directory: string): Promise<string> {
   const file = join(directory, virtualMachineFiles.console);
   return stripVTControlCharacters(await readFile(file, "latin1")).replaceAll("\r", "");
@@ -194,6 +196,6 @@ async function consoleOf(directory: string): Promise<string> {
 
 async function lastLines(file: string): Promise<string> {
   const text = existsSync(file) ? await readFile(file, "utf8") : "";
-  // Without the colours and cursor movements of a console.
+  // Remove a console's colours and cursor movements.
   return stripVTControlCharacters(text).replaceAll("\r", "").trimEnd().split("\n").slice(-15).join("\n");
 }

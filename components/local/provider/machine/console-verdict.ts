@@ -1,18 +1,18 @@
-// What a booted machine's console says of why nobody can log in: waiting longer would not help then. Pure.
+// Reads a machine's console to tell when waiting for a login is pointless. Pure.
 
-/** Seconds after which a machine that asks for a login on its console would have answered by SSH, too, on emulated hardware. */
+/** Seconds from the console's login prompt until SSH must answer, even on emulated hardware. */
 const loginGrace = 240;
-/** Seconds that sshd gets to be started again after it has failed. */
+/** Seconds that systemd gets to restart a failed sshd. */
 const failureGrace = 20;
 
-/** Notes when the console said what, as its log has no times. */
+/** Judges a console's log. Remembers when it first saw a symptom, because the log has no times. */
 export class ConsoleVerdict {
   private loginSince?: number;
   private failedSince?: number;
 
   /**
    * @param log The console's log so far. @param now Milliseconds.
-   * @returns why the machine will let nobody in; undefined while it may.
+   * @returns why no login will ever work; undefined while one still may.
    */
   judge(log: string, now: number): string | undefined {
     if (/ci-images: cloud-init has made no SSH host keys/.test(log)) {

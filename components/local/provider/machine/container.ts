@@ -1,4 +1,4 @@
-// A builder as a container: what is put into its root file system before it boots, and the command that boots it.
+// Builders as containers: prepares the root file system, and builds the command that boots it.
 import { randomUUID } from "node:crypto";
 import { execa } from "execa";
 import { existsSync, readFileSync } from "node:fs";
@@ -14,7 +14,7 @@ import { nameServers, networkCommand } from "./network.ts";
 import { diskOptions, enterOverlay, overlayOptions, type Overlay } from "../overlay.ts";
 import type { ContainerSupervision } from "./supervisor.ts";
 
-/** Everything that is put into a builder's root and must not be in an image; `USER` stands for the login user. Sealing removes it. */
+/** Files put into a builder's root that must not be in an image. `USER` is the login user. Sealing removes them. */
 export const builderResidue: readonly string[] = [
   "/etc/ssh/ssh_host_ed25519_key",
   "/etc/ssh/ssh_host_ed25519_key.pub",
@@ -23,18 +23,18 @@ export const builderResidue: readonly string[] = [
   ...doorFiles,
 ];
 
-/** Who may log in to a builder, and how it proves to be the right one. */
+/** The keys and the account for logging in to a builder. */
 export interface ContainerAccess {
   loginUser: string;
   /** One authorized_keys line. */
   authorizedKey: string;
   hostPrivateKey: string;
   hostPublicKey: string;
-  /** Public keys of the builder that the root was copied from, where it comes from a layer: they are replaced. */
+  /** If the root comes from a layer: the public keys of that layer's builder, which are replaced. */
   before?: { authorizedKey: string; hostPublicKey: string };
 }
 
-/** Any one file of each line is enough. */
+/** What a base must have installed. One file of each line is enough. */
 const needed: Record<string, string[]> = {
   systemd: ["usr/lib/systemd/systemd", "lib/systemd/systemd"],
   "openssh-server": ["usr/sbin/sshd"],
@@ -43,7 +43,7 @@ const needed: Record<string, string[]> = {
   "useradd (package passwd or shadow-utils)": ["usr/sbin/useradd"],
 };
 
-/** @throws UserError naming what a base image lacks to be booted as a builder. */
+/** @throws UserError naming what the base lacks to boot as a builder. */
 export async function checkBase(base: string): Promise<void> {
   const present = async (path: string): Promise<boolean> =>
     access(join(base, path)).then(
@@ -64,7 +64,7 @@ export async function checkBase(base: string): Promise<void> {
   });
 }
 
-// Runs inside the root (chroot), so links in the tree can't lead out of it. There may be no /dev in it.
+// Runs in a chroot, so that links in the tree can't lead out of it. /dev may be missing.
 const surroundings = "umask 022; export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 const PREPARE = `
@@ -91,7 +91,7 @@ chmod 0440 /etc/sudoers.d/90-ci-images-builder
 
 const prepareFromLayer = readFileSync(new URL("./prepare-from-layer.sh", import.meta.url), "utf8");
 
-// A module's own resolv.conf is not to be lost when the builder is powered off and on.
+// Keep a module's own resolv.conf when the builder is powered off and on.
 const NAME_SERVERS = `
 if ! grep -qsxF /etc/resolv.conf ${keptPathsFile}; then
   rm -f /etc/resolv.conf
@@ -100,8 +100,8 @@ fi
 `;
 
 /**
- * Makes a container's root ready to boot. Fit to run twice.
- * @param access Left out when the machine has been up before: then only its network is set up.
+ * Makes a container's root ready to boot. Idempotent.
+ * @param access Omitted if the machine has booted before: then only its network is set up.
  */
 export async function prepareContainer(
   overlay: Overlay,
@@ -124,7 +124,7 @@ export async function prepareContainer(
       MACHINE_ID: randomUUID().replaceAll("-", ""),
     }),
   };
-  // On standard input, because arguments and environments of processes can be read by others.
+  // On standard input, because other users can read a process's arguments and environment.
   const assignments = Object.entries(values).map(([name, value]) => `${name}='${value.replaceAll("'", `'\\''`)}'`);
   const [command, ...words] = enterOverlay(overlay);
   const door = access ? [`${doorScript(access)} || exit 1`] : [];
@@ -137,16 +137,16 @@ export async function prepareContainer(
   });
 }
 
-// Units that make no sense in a builder. A condition keeps them down: modules can enable and start them, as they do on a machine, which
-// a masked unit refuses.
+// Units that must not run in a builder. A condition stops them rather than a mask, so that modules can still enable and
+// start them without an error.
 const heldBack = [
-  // The network is there already, and nobody tells networkd about it.
+  // The network is already configured, from outside.
   "systemd-networkd.service",
   "systemd-networkd.socket",
   "systemd-networkd-wait-online.service",
   "NetworkManager.service",
   "NetworkManager-wait-online.service",
-  // They would take the package manager's lock from modules.
+  // They would hold the package manager's lock while modules need it.
   "apt-daily.timer",
   "apt-daily-upgrade.timer",
   "unattended-upgrades.service",
@@ -156,20 +156,20 @@ const heldBack = [
   "sshd-keygen.service",
 ];
 
-/** The condition, in the machine's folder. It gets into /run of the builder, so nothing of it is in the image. */
+/** The file with the condition, in the machine's folder. It is mounted below /run, so it never gets into the image. */
 const heldBackFile = ({ path }: Overlay): string => join(dirname(path), "held-back.conf");
 const heldBackCondition = "[Unit]\nConditionVirtualization=!container\n";
 
 function heldBackWords(overlay: Overlay): string[] {
-  // A colon separates the two paths. The drop-in's name makes it the last one: an earlier one could drop the condition.
+  // A colon separates the two paths. The drop-in must sort last: a later one could reset the condition.
   const source = heldBackFile(overlay).replaceAll(/[\\:]/g, "\\$&");
   return heldBack.map((unit) => `--bind-ro=${source}:/run/systemd/system/${unit}.d/zz-ci-images-builder.conf`);
 }
 
 /**
- * How the supervisor runs the container of the machine in `directory`.
- * @param seed A folder of a NoCloud seed (`user-data`, `meta-data`, ...) for the guest's own cloud-init. Without one
- *   cloud-init stays off, because then the machine is prepared by `prepareContainer`.
+ * The supervisor's instructions for the container of the machine in `directory`.
+ * @param seed The folder of a NoCloud seed (`user-data`, `meta-data`, ...) for the guest's cloud-init. Without one,
+ *   `prepareContainer` has prepared the machine and cloud-init stays off.
  */
 export function containerSupervision(
   directory: string,
@@ -180,13 +180,13 @@ export function containerSupervision(
   const network = join(directory, "network");
   const boot = [
     ...["systemd-nspawn", "--quiet", "--boot", "--settings=no", `--directory=${overlay.path}`],
-    // No machine registry and no scopes: the host may run no systemd at all.
+    // No machine registry and no scopes: the host may not run systemd.
     ...["--register=no", "--keep-unit", `--machine=${hostName(name)}`],
-    // Software notes the name of the machine that it is installed on. This one tells nothing, and isn't wrong anywhere. A machine of a
-    // cloud gets its name from there.
+    // Software records the host name it was installed under. "localhost" reveals nothing and is right everywhere. With
+    // a seed, the name comes from there.
     ...(seed === undefined ? ["--hostname=localhost"] : []),
     `--network-namespace-path=${network}`,
-    // systemd-nspawn is not to write into the image: name servers are set by us, and logs and time zone are the image's own.
+    // systemd-nspawn must not write into the image: we set the name servers, and logs and time zone are the image's.
     ...["--resolv-conf=off", "--timezone=off", "--link-journal=no"],
     "--kill-signal=SIGRTMIN+4",
     ...heldBackWords(overlay),
@@ -196,7 +196,7 @@ export function containerSupervision(
   const enterGroup = 'echo 0 >"$CONTROL_GROUP/guest/cgroup.procs" && exec "$@"';
   return {
     kind: "container",
-    // A machine of a cloud has its ports as they are.
+    // With a seed, the machine also gets the ordinary SSH port, like a machine in a cloud.
     ports: seed === undefined ? [doorPort] : [22, doorPort],
     command: ["sh", "-c", enterGroup, "sh", ...boot],
     networkCommand: networkCommand(network),
@@ -208,23 +208,26 @@ export function containerSupervision(
   };
 }
 
-/** Commands of modules that came with a layer find their hashes there, and end at once. */
+/** Mounts the hashes of the modules that came with a layer. A module's commands end at once if its hash is listed. */
 function presentModulesWords(directory: string): string[] {
   const file = presentModulesFile(directory);
-  // A builder of an older version has none.
+  // Builders made by older versions have none.
   return existsSync(file) ? [`--bind-ro=${file.replaceAll(/[\\:]/g, "\\$&")}:${presentModules}`] : [];
 }
 
-/** cloud-init reads a variable, or else the arguments of process 1, as the kernel command line. The last word is such an argument. */
+/**
+ * Sets the kernel command line for cloud-init, which reads it from a variable, or else from the arguments of process 1.
+ * The last word is such an argument.
+ */
 function cloudInitWords(seed?: string): string[] {
   if (seed === undefined) return ["--setenv=KERNEL_CMDLINE=cloud-init=disabled", "cloud-init=disabled"];
-  // Beneath /run, so that nothing of it is in the image.
+  // Below /run, so that it never gets into the image.
   const inside = "/run/ci-images-seed";
   const source = `ds=nocloud;s=${inside}/`;
   return [`--bind-ro=${seed}:${inside}`, `--setenv=KERNEL_CMDLINE=${source}`, source];
 }
 
-/** What the guest is called inside: at most 63 letters, digits and dashes. */
+/** The guest's host name: at most 63 letters, digits and dashes. */
 function hostName(name: string): string {
   return name
     .replaceAll(/[^a-zA-Z0-9-]/g, "-")

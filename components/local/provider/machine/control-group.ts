@@ -1,5 +1,5 @@
-// The control group that holds all of a machine: its supervisor, its network, its guest. It is no file in the machine's folder, so a
-// supervisor that was killed leaves it behind, empty.
+// The control group of a machine, with its supervisor, its network and its guest. A killed supervisor leaves the group
+// behind, empty; removing the machine's folder does not remove it.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readdir, rmdir } from "node:fs/promises";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-// Where the second version of control groups is mounted: alone, or beside the first.
+// Mount points of control groups version 2: alone, or beside version 1.
 const roots = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 
 /** The slice in which systemd keeps containers and virtual machines. */
@@ -16,16 +16,16 @@ const slice = "machine.slice";
 /** The script that moves a process into its group. */
 export const enterControlGroup = fileURLToPath(new URL("./enter-control-group.sh", import.meta.url));
 
-/** What the control group of the machine in this folder is called; the name of a scope begins with it. */
+/** The name of the machine's control group. A scope's name begins with it. */
 export function controlGroupOf(directory: string): string {
   return `ci-images-${createHash("sha256").update(directory).digest("hex").slice(0, 16)}`;
 }
 
-/** How a computer keeps control groups. */
+/** A computer's control group setup. */
 export interface ControlGroups {
-  /** Where the second version is mounted; undefined where it is not. */
+  /** Where version 2 is mounted; undefined if it is not. */
   root: string | undefined;
-  /** Whether systemd is process 1, and so the master of all groups. */
+  /** Whether systemd is process 1, and so owns all groups. */
   bySystemd: boolean;
 }
 
@@ -37,9 +37,9 @@ function ofThisComputer(): ControlGroups {
 }
 
 /**
- * A command line whose process, and all that it starts, is in the machine's own control group. It would otherwise be in that of the
- * login session or service that we run in, and end with it (`KillUserProcesses=yes`, `loginctl terminate-session`). Where systemd
- * is process 1 it makes the group, as a scope, and hands all controllers to it.
+ * Wraps a command so that its process, and all its children, run in the machine's own control group. Otherwise they
+ * would be in the group of our login session or service, and end with it (`KillUserProcesses=yes`, `loginctl
+ * terminate-session`). If systemd is process 1, it makes the group, as a scope with all controllers delegated.
  * @param directory The machine's folder.
  */
 export function inControlGroup(
@@ -47,18 +47,18 @@ export function inControlGroup(
   command: string[],
   { root, bySystemd }: ControlGroups = ofThisComputer(),
 ): string[] {
-  // The supervisor mounts what is missing, and makes the group there.
+  // The supervisor then mounts version 2, and makes the group there.
   if (root === undefined) return command;
   const name = controlGroupOf(directory);
   if (!bySystemd) return ["sh", enterControlGroup, root, name, ...command];
-  // One of this name that has just ended may not be gone yet.
+  // A unique name, because a scope that has just ended may still exist.
   const unit = `${name}-${Date.now().toString(36)}`;
   const scope = ["systemd-run", "--scope", "--quiet", "--collect", `--unit=${unit}`, `--slice=${slice}`];
   const properties = ["Delegate=yes", "TasksMax=infinity"].map((property) => `--property=${property}`);
   return [...scope, ...properties, "--", "sh", enterControlGroup, root, "", ...command];
 }
 
-/** Removes the control group of the machine in this folder, when there is one. Its processes must have ended. */
+/** Removes the machine's control group, if there is one. Its processes must have ended. */
 export async function removeControlGroup(directory: string): Promise<void> {
   const name = controlGroupOf(directory);
   for (const root of roots) {
@@ -68,7 +68,7 @@ export async function removeControlGroup(directory: string): Promise<void> {
   }
 }
 
-/** Milliseconds that the kernel may take to clean up after killed processes: on a busy computer, with much to write, it is many seconds. */
+/** Milliseconds the kernel gets to clean up after killed processes: many seconds on a computer that is busy writing. */
 const patience = 60_000;
 
 async function removeTree(group: string, deadline = Date.now() + patience): Promise<void> {
@@ -80,7 +80,7 @@ async function removeTree(group: string, deadline = Date.now() + patience): Prom
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "ENOENT") return;
-      // Processes that were killed stay in their group until then, and a guest that ends may have made another group.
+      // Killed processes stay in their group for a while, and a guest that is ending may have made another group.
       if (code !== "EBUSY" || Date.now() > deadline) throw error;
       await delay(20);
     }

@@ -1,12 +1,13 @@
-# Runs a command in a control group of its own, out of the login session or service that this was started from:
+# Runs a command in its own control group, outside the login session or service that it was started from:
 #   sh enter-control-group.sh ROOT GROUP COMMAND...
-# ROOT is where the second version of control groups is mounted, GROUP the group below it, which is made; an empty GROUP means the
-# one that this process is in already, a scope that systemd delegated.
+# ROOT is the mount point of control groups version 2. GROUP is made below it; if it is empty, the process's present
+# group is used, a scope that systemd delegated.
 set -eu
 root=$1 group=$2
 shift 2
 
-# Hands the group's controllers on to the groups below it. A host may keep some to itself; limits of their kind don't work inside then.
+# Enables the group's controllers for the groups below it. A host may withhold some; their limits don't work inside
+# then.
 hand_on() {
   read -r controllers <"$1/cgroup.controllers" || return 0
   for controller in $controllers; do
@@ -20,7 +21,7 @@ if [ -n "$group" ]; then
 else
   group=$(sed -n 's/^0:://p' /proc/self/cgroup)
 fi
-# A group that hands controllers on holds no processes itself.
+# A group that enables controllers must not have processes itself.
 mkdir -p "$root/$group/supervisor" "$root/$group/guest"
 echo 0 >"$root/$group/supervisor/cgroup.procs"
 hand_on "$root/$group"

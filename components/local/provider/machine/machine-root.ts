@@ -1,4 +1,4 @@
-// The root file system of a stopped builder, to make an image from.
+// A scratch view of a stopped builder's root file system, to make an image from.
 import { chmod, mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { randomUUID } from "node:crypto";
@@ -12,14 +12,14 @@ import { findSupervisor } from "./supervisor.ts";
 
 /** A view of a builder's root that can be written to without changing the builder. */
 export interface MachineRootView extends RootView {
-  /** Throws the view and what was written to it away. */
+  /** Discards the view, with everything written to it. */
   dispose(): Promise<void>;
 }
 
 /**
- * Opens a view of a stopped builder's root file system. Programs that run with `enter` in front see it at `path`, one
- * program at a time. What they write is seen by those after them, until `dispose`, and never changes the builder.
- * @throws Error when there is no builder of that name, or it runs.
+ * Opens a view of a stopped builder's root file system. Programs started with the prefix `enter` see it at `path`, one
+ * program at a time. Later programs see what earlier ones wrote, until `dispose`. The builder never changes.
+ * @throws Error if there is no builder of that name, or it is running.
  */
 export async function rootView(name: string): Promise<MachineRootView> {
   const directory = await machineDirectory(name);
@@ -40,7 +40,7 @@ export async function rootView(name: string): Promise<MachineRootView> {
   };
 }
 
-/** The mode of the root's own folder, which modules may have changed. */
+/** The mode of the root folder, which modules may have changed. */
 async function modeOf({ disk, upper }: Overlay): Promise<number> {
   if (!disk) return (await stat(upper)).mode & 0o7777;
   const [command, ...words] = enterDisk(disk);

@@ -1,5 +1,5 @@
 // The machines of the local cloud: builders (containers) and machines booted from finished images (QEMU). Each has a
-// folder and, while it runs, a supervisor (supervise.mjs) that outlives us. A lock for each name keeps processes apart.
+// folder and, while it runs, a supervisor process (supervise.mjs) that outlives us. Each name has a lock.
 import { access, chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { tryLock, withLock } from "../file-lock.ts";
@@ -40,7 +40,7 @@ export interface Machine {
   name: string;
   /** Its folder. */
   directory: string;
-  /** How to log in. While the machine is stopped: how it was. */
+  /** How to log in; for a stopped machine, how it was when it last ran. */
   connection: Connection;
   state: "running" | "stopped";
   labels: Record<string, string>;
@@ -51,9 +51,9 @@ export interface Machine {
 }
 
 /**
- * Makes a machine and waits until it answers by SSH with its host key. When there is one of that name and spec already,
- * it is that one, started if need be; what a crash left under the name is removed first.
- * @throws UserError when the base lacks what a builder needs, or the machine does not come up; nothing is left then.
+ * Makes a machine and waits until it answers by SSH with its host key. A machine of the same name and specification is
+ * reused, and started if it is stopped. A crash's leftovers under that name are removed first.
+ * @throws UserError if the base lacks what a builder needs, or the machine does not come up; nothing is left then.
  */
 export async function createMachine(spec: MachineSpec, progress: Progress, signal?: AbortSignal): Promise<Machine> {
   const directory = await machineDirectory(spec.name);
@@ -77,11 +77,11 @@ export async function createMachine(spec: MachineSpec, progress: Progress, signa
       }
       return (await describe(directory))!;
     },
-    { signal, onWait: () => progress(`waiting for another process that works on ${spec.name}`) },
+    { signal, onWait: () => progress(`waiting for another process that is using ${spec.name}`) },
   );
 }
 
-/** The machine of this name; undefined when there is none, or only what a crash left of one. */
+/** The machine of this name; undefined if there is none, or only a crash's leftovers. */
 export async function findMachine(name: string): Promise<Machine | undefined> {
   return await describe(await machineDirectory(name));
 }
@@ -95,8 +95,8 @@ export async function listMachines(labels: Record<string, string> = {}): Promise
 }
 
 /**
- * Powers a machine off as its own `poweroff` would, and waits for it. Its root stays. A guest that does not go within a
- * minute is killed, which is said through `progress`.
+ * Powers a machine off cleanly, and waits until it is off. Its root is kept. A guest that does not power off within a
+ * minute is killed, and `progress` reports it.
  */
 export async function stopMachine(name: string, progress?: Progress, signal?: AbortSignal): Promise<Machine> {
   const directory = await machineDirectory(name);
@@ -113,7 +113,7 @@ export async function stopMachine(name: string, progress?: Progress, signal?: Ab
   );
 }
 
-/** Starts a stopped machine and waits until it answers by SSH; a running one is returned as it is. */
+/** Starts a machine and waits until it answers by SSH. No-op if it is running. */
 export async function startMachine(
   name: string,
   progress: Progress = () => {},
@@ -130,7 +130,7 @@ export async function startMachine(
   );
 }
 
-/** Ends a machine at once, with all that belongs to it, and removes its folder. Does nothing when there is none. */
+/** Ends a machine at once, with everything that belongs to it, and removes its folder. No-op if there is none. */
 export async function removeMachine(name: string): Promise<void> {
   const directory = await machineDirectory(name);
   await withLock(await machineLock(name), () => removeLocked(directory));
@@ -139,19 +139,19 @@ export async function removeMachine(name: string): Promise<void> {
 /** A machine that a crash left behind. */
 export interface Leftover {
   name: string;
-  /** Why nobody can use it any more. */
+  /** Why it is unusable. */
   reason: string;
-  /** Why it could not be removed; undefined when it was, or when nobody asked for that. */
+  /** Why it could not be removed; undefined if it was removed, or only listed. */
   problem?: string;
 }
 
 /**
- * Removes whatever crashes left: half-made machines, machines whose supervisor died, machines past their deadline, and
- * stopped ones of an earlier boot of this computer. Call it at the start of every process. Machines that another process
- * works on are left alone. One that can't be removed does not keep the others.
- * @param labels Only machines that have these.
- * @param remove False only looks.
- * @returns what was (or would be) removed, and what could not be.
+ * Removes what crashes left: half-made machines, machines whose supervisor died or whose deadline has passed, and those
+ * from an earlier boot of this computer. Call it at the start of every process. Skips machines that another process is
+ * using. A machine that can't be removed does not stop the rest.
+ * @param labels Only machines with these labels.
+ * @param remove Whether to remove them, or only list them.
+ * @returns the machines that were (or would be) removed, and those that could not be.
  */
 export async function reapMachines(labels: Record<string, string> = {}, remove = true): Promise<Leftover[]> {
   const reaped: Leftover[] = [];
@@ -175,7 +175,7 @@ export async function reapMachines(labels: Record<string, string> = {}, remove =
   return reaped;
 }
 
-/** Why what is in this folder is not a machine that anybody may use; undefined when it is one. */
+/** Why the machine in this folder is unusable; undefined if it is fine. */
 async function flawOf(directory: string): Promise<string | undefined> {
   const record = await readRecord(directory);
   if (!record || record.phase === "creating") return "it was never finished";
@@ -205,7 +205,7 @@ function newRecord(spec: MachineSpec, boot: string): MachineRecord {
   };
 }
 
-/** Puts everything in a new machine's folder that it boots with. */
+/** Fills a new machine's folder with everything it needs to boot. */
 async function prepare(directory: string, spec: MachineSpec, progress: Progress, signal?: AbortSignal): Promise<void> {
   const { guest, authorizedKey, loginUser } = spec;
   if (guest.kind === "vm") {
@@ -224,27 +224,29 @@ async function prepare(directory: string, spec: MachineSpec, progress: Progress,
   if (from) progress(`starts from a layer of ${from.createdAt}: ${layer.description.modules.join(", ")}`);
 }
 
-/** The boot took time that no module did. */
+/** Restarts the clock for layers after the boot: only the modules' time counts. */
 async function beginLayers(directory: string): Promise<void> {
   const state = await readState<LayerState>(layerStateFile(directory));
   if (state) await writeState(layerStateFile(directory), { ...state, since: Date.now() });
 }
 
-/** Makes the folders of a container's root, on a disk of its own where a size is given. */
+/** Makes the folders of a container's root, on its own disk if a size is given. */
 async function makeRoot(
   directory: string,
   { base, size }: ContainerGuest,
   progress: Progress,
   signal?: AbortSignal,
 ): Promise<Overlay> {
-  // What an attempt with a layer left.
+  // Left by a failed attempt with a layer.
   for (const name of ["disk.img", "disk-content", "disk", "upper", "work", "root"])
     await removeTree(join(directory, name));
-  // The guest sees the mode of `upper` as that of its `/`.
+  // The guest sees the mode of `upper` as the mode of `/`.
   const mode = (await stat(base)).mode & 0o7777;
   const problem = size === undefined ? undefined : await makeDisk(directory, size, mode, signal);
   if (problem !== undefined)
-    progress(`the builder can fill this computer's disk, because no file can be mounted here: ${problem}`);
+    progress(
+      `the builder has no disk of its own and can fill this computer's: files can't be mounted here: ${problem}`,
+    );
   const overlay = overlayOf(directory, base);
   await mkdir(overlay.path);
   if (!overlay.disk) {
@@ -266,7 +268,7 @@ async function takeOver(
   return await startLocked(directory, progress, signal, loginKeyOf(spec));
 }
 
-/** The private key that a virtual machine is tried with. */
+/** The private key for trying to log in to a virtual machine. */
 function loginKeyOf({ guest }: MachineSpec): string | undefined {
   return guest.kind === "vm" ? guest.privateKey : undefined;
 }

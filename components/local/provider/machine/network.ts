@@ -1,15 +1,18 @@
-// How a builder gets a network without touching the host's forwarding or firewall: a network namespace whose way out is
-// slirp4netns, a TCP/IP in user space, and a loopback address of its own that leads to its SSH.
+// A builder's network, without changes to the host's forwarding or firewall: a network namespace that reaches out
+// through slirp4netns (TCP/IP in user space), and a loopback address that leads to its SSH.
 import { createHash } from "node:crypto";
 import type { Address } from "./supervisor.ts";
 
-/** slirp4netns' own name server; it asks whatever name server this computer uses, also one that listens on loopback only. */
+/** slirp4netns' name server. It forwards to this computer's own, even if that listens on loopback only. */
 const nameServer = "10.0.2.3";
 
 /** The resolv.conf of a builder. */
 export const nameServers = `# The builder's own, written by ci-images; gone when it has been powered off.\nnameserver ${nameServer}\n`;
 
-/** Gives the network namespace at `path` a network; requests go to `network.sock` in the working directory. */
+/**
+ * The command that connects the network namespace at `path`. It takes requests on `network.sock` in its working
+ * directory.
+ */
 export function networkCommand(path: string): string[] {
   const options = [
     "--configure",
@@ -22,9 +25,9 @@ export function networkCommand(path: string): string[] {
 }
 
 /**
- * Addresses for a machine's SSH, the preferred one first. They are made from its name, so a machine that is started again
- * is where it was. Port 22 can't be had on any of them where an SSH server of this computer listens on all addresses:
- * every second one is another port.
+ * Addresses for a machine's SSH, preferred one first. They are derived from its name, so a restarted machine keeps its
+ * address. If this computer's own SSH server listens on all addresses, port 22 is taken on each of them: every second
+ * candidate uses another port.
  */
 export function addressesFor(name: string): Address[] {
   const candidates = Array.from({ length: 12 }, (_, index) => {

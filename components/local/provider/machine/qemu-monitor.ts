@@ -1,13 +1,14 @@
-// Talking to a running QEMU over its monitor socket (QMP, https://www.qemu.org/docs/master/interop/qmp-spec.html).
+// Powers down a running QEMU over its monitor socket (QMP, https://www.qemu.org/docs/master/interop/qmp-spec.html).
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
 /**
- * Powers a machine off as its power button does, so that the guest can end its services and unmount its disk; after
- * the grace time the machine is ended hard.
+ * Presses a machine's power button, so that the guest can stop its services and unmount its disk. Ends the machine by
+ * force after the grace time.
  * @param socket Path of the monitor socket.
- * @param grace Milliseconds the guest gets; default 30 s. With 0 the machine is ended at once.
- * @returns when QEMU is gone: `clean` when the guest powered off by itself, `forced` when it was ended, `absent` when there was no QEMU.
+ * @param grace Milliseconds the guest gets; default 30 s. 0 ends the machine at once.
+ * @returns once QEMU has ended: `clean` if the guest powered itself off, `forced` if it was ended, `absent` if there
+ *   was no QEMU.
  */
 export async function powerDown(socket: string, grace = 30_000): Promise<"clean" | "forced" | "absent"> {
   const connection = connect(socket);
@@ -15,11 +16,11 @@ export async function powerDown(socket: string, grace = 30_000): Promise<"clean"
     await new Promise<void>((resolve, reject) => connection.once("connect", resolve).once("error", reject));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // A socket file without a listener is left by a QEMU that was killed.
+    // A killed QEMU leaves a socket file without a listener.
     if (code === "ENOENT" || code === "ECONNREFUSED") return "absent";
     throw error;
   }
-  // QEMU that ends closes the connection, in whatever way.
+  // QEMU closes the connection when it ends, however it ends.
   const closed = new Promise<"closed">((resolve) => connection.once("close", () => resolve("closed")));
   connection.on("error", () => connection.destroy()).resume();
   const say = (command: string): void => void connection.write(`${JSON.stringify({ execute: command })}\n`);

@@ -1,17 +1,17 @@
-// How a finished disk is booted in QEMU: which accelerator works here, and the command line.
+// Boots a finished disk in QEMU: finds the accelerator that works here, and builds the command line.
 import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { doorPort } from "../../../../provision/builder/door.ts";
 
-/** What runs the guest's instructions: the processor itself, or QEMU's translator (about ten times slower). */
+/** How guest instructions run: on the processor (KVM), or through QEMU's translator (TCG), about ten times slower. */
 export type Accelerator = "kvm" | "tcg";
 
-/** What firmware a machine starts with. */
+/** The firmware that a machine boots with. */
 export type Firmware = "uefi" | "bios";
 
-/** UEFI firmware without Secure Boot, as Debian's ovmf package has it: the code, and its empty settings. */
+/** UEFI firmware without Secure Boot, from Debian's package ovmf: the code, and a template for its variables. */
 export const uefiFirmware = {
   code: "/usr/share/OVMF/OVMF_CODE_4M.fd",
   variables: "/usr/share/OVMF/OVMF_VARS_4M.fd",
@@ -30,20 +30,20 @@ export const virtualMachineFiles = {
 
 let probed: Promise<Accelerator> | undefined;
 
-/** Milliseconds the firmware gets until it speaks: under KVM it needs one or two seconds. */
+/** Milliseconds the firmware gets for its first output: under KVM it needs one or two seconds. */
 const probeTime = 30_000;
 
 /**
- * Which accelerator works here. /dev/kvm may exist and still not work: without rights, or nested, where some kernels create a
- * virtual CPU and then fail on its first unusual instruction. So UEFI's firmware, without a disk, is run under it until it speaks.
- * The answer is kept for the life of this process.
+ * The accelerator that works here. /dev/kvm may exist and still not work: permission is missing, or it is nested and
+ * fails on the first unusual instruction. So this boots the UEFI firmware, without a disk, and waits for its first
+ * output. The result is cached for the life of this process.
  */
 export function accelerator(): Promise<Accelerator> {
   probed ??= probeAccelerator();
   return probed;
 }
 
-/** As {@link accelerator}, without an earlier answer. */
+/** Like {@link accelerator}, but not cached. */
 export async function probeAccelerator(): Promise<Accelerator> {
   const folder = await mkdtemp(join(tmpdir(), "ci-images-kvm-"));
   try {
@@ -65,7 +65,7 @@ function probeCommand(variables: string): string[] {
   ];
 }
 
-/** Whether the machine writes to its console before it ends, or KVM gives it up, or the time is up. */
+/** Whether the machine writes to its console before it ends, before KVM fails, and in time. */
 async function speaks([program = "", ...words]: string[], cwd: string): Promise<boolean> {
   const machine = execa(program, words, {
     cwd,
@@ -77,7 +77,7 @@ async function speaks([program = "", ...words]: string[], cwd: string): Promise<
   });
   const spoke = new Promise<boolean>((resolve) => {
     machine.stdout.once("data", () => resolve(true));
-    // QEMU does not end then: it holds the machine still.
+    // After an error QEMU does not end: it pauses the machine.
     machine.stderr.once("data", () => resolve(false));
     void machine.then(() => resolve(false));
   });
@@ -89,24 +89,27 @@ async function speaks([program = "", ...words]: string[], cwd: string): Promise<
   }
 }
 
-/** What `qemuCommand` needs to know. */
+/** Options of `qemuCommand`. */
 export interface QemuOptions {
-  /** The machine's folder, made ready by `prepareVirtualMachine`. */
+  /** The machine's folder, prepared by `prepareVirtualMachine`. */
   directory: string;
   firmware: Firmware;
   /** MiB of memory. */
   memory: number;
   cpus: number;
-  /** The loopback address of this machine on which the guest's SSH answers, port 22 and the bake's own: `127.77.0.5`. */
+  /** The loopback address that leads to the guest's SSH, on port 22 and on the bake's own port: `127.77.0.5`. */
   address: string;
   accelerator: Accelerator;
-  /** Lets the guest out to the network. Default false: a finished image must come up without; and QEMU's user network would also let it reach what listens on this machine's loopback. */
+  /**
+   * Whether the guest can reach the network. Default false: a finished image must boot without one, and QEMU's user
+   * network would also expose services on this computer's loopback.
+   */
   outbound?: boolean;
 }
 
 /**
- * The command that runs the machine until it powers off. It stays in the foreground, writes the serial console to
- * `console.log` in the machine's folder, and obeys QMP on `monitor.socket` there.
+ * The command that runs the machine in the foreground until it powers off. It writes the serial console to
+ * `console.log` in the machine's folder, and listens for QMP on `monitor.socket` there.
  */
 export function qemuCommand(options: QemuOptions): string[] {
   const { firmware, memory, cpus, address, accelerator: accelerated } = options;
@@ -116,12 +119,12 @@ export function qemuCommand(options: QemuOptions): string[] {
   const forwards = [22, doorPort].map((port) => `hostfwd=tcp:${address}:${port}-:${port}`).join(",");
   return [
     "qemu-system-x86_64",
-    // Nothing that isn't named: no floppy, no screen, no sound, no network card's boot code.
+    // No default devices: no floppy, screen, sound, or network boot ROM.
     ...["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"],
     ...["-machine", "q35,vmport=off,hpet=off", ...accelerate(accelerated)],
     ...["-smp", `cpus=${cpus}`, "-m", String(memory)],
     ...(firmware === "uefi" ? flash(file("variables")) : []),
-    // The overlay is thrown away: nothing needs to survive a crash of this machine.
+    // The overlay is discarded, so it need not survive a crash of this computer.
     ...["-drive", `if=none,id=disk,format=qcow2,cache=unsafe,discard=unmap,file=${file("overlay")}`],
     ...["-device", "virtio-blk-pci,drive=disk,bootindex=0"],
     ...["-drive", `if=none,id=seed,format=raw,readonly=on,file=${file("seed")}`],
@@ -149,11 +152,10 @@ function flash(variables: string): string[] {
 }
 
 /**
- * Under TCG the model has a name (`max` aborts on some machines): Westmere has what every distribution up to x86-64-v2
- * asks for, and the wider vectors of newer models would only be slower to translate. Family 6 model 54 is an Atom that
- * executes in order: kernels guard it neither against Meltdown nor Spectre, and those guards (page table isolation,
- * retpolines) are what QEMU translates worst, while it doesn't speculate anyway. Measured: a third less processor time
- * until cloud-init is done.
+ * The accelerator and CPU options. TCG needs a named CPU model, because `max` aborts on some computers. Westmere has
+ * what every distribution up to x86-64-v2 requires; the wider vectors of newer models translate slowly. Model 54 of
+ * family 6 is an in-order Atom, for which kernels turn off their Meltdown and Spectre mitigations: QEMU translates
+ * those worst, and never speculates. Measured: a third less CPU time until cloud-init is done.
  */
 function accelerate(accelerated: Accelerator): string[] {
   return accelerated === "kvm"
@@ -161,7 +163,7 @@ function accelerate(accelerated: Accelerator): string[] {
     : ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Westmere,+rdrand,model=54,stepping=10"];
 }
 
-/** QEMU's options take a comma in a value twice. */
+/** Doubles the commas in a value, as QEMU's options require. */
 function escape(value: string): string {
   return value.replaceAll(",", ",,");
 }

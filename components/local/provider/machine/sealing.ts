@@ -1,12 +1,12 @@
-// How far a builder's sealing has come. A sealed machine lets nobody in, so an interrupted sealing can't be resumed; the
-// mark outside of the machine says so to the next `pulumi up`.
+// Records the progress of a builder's sealing. A sealed machine accepts no login, so an interrupted sealing can't be
+// resumed. The mark is outside the machine, where the next `pulumi up` can read it.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Machine } from "./machines.ts";
 
 export type SealingState = "open" | "sealing" | "sealed";
 
-/** Where the builder's sealing stands. */
+/** The progress of the builder's sealing. */
 export async function sealingState(machine: Machine): Promise<SealingState> {
   try {
     return (await readFile(markOf(machine), "utf8")) as SealingState;
@@ -16,7 +16,7 @@ export async function sealingState(machine: Machine): Promise<SealingState> {
   }
 }
 
-/** Notes how far the builder's sealing has come. */
+/** Records the progress of the builder's sealing. */
 export async function markSealing(machine: Machine, state: Exclude<SealingState, "open">): Promise<void> {
   await writeFile(markOf(machine), state);
 }

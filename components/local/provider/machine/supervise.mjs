@@ -1,10 +1,10 @@
-// The supervisor: one process a running machine, and everything that the machine is made of hangs on it. It is process 1
-// of a process namespace of its own, so when it ends, even by `kill -9`, the kernel ends the guest and its network, and
-// with them go the mounts and the network namespace. It outlives the process that started it.
+// The supervisor: one process per running machine. It is process 1 of its own process namespace, so when it ends, even
+// by `kill -9`, the kernel ends the guest and its network, and the mounts and the network namespace disappear. It
+// outlives the process that started it.
 //
-// Plain JavaScript on Node's own modules, because it is to start in no time and to stay small. Its working directory is
-// the machine's folder, where it reads `supervise.json` (type Supervision in supervisor.ts) and writes `status.json`
-// (type Status) and `console.log`. SIGTERM: power the guest off and end.
+// Plain JavaScript without dependencies, so that it starts fast and stays small. Its working directory is the machine's
+// folder, where it reads `supervise.json` (type Supervision in supervisor.ts) and writes `status.json` (type Status)
+// and `console.log`. On SIGTERM it powers the guest off and ends.
 import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { connect } from "node:net";
@@ -13,12 +13,12 @@ import { connect } from "node:net";
 // eslint-disable-next-line @typescript-eslint/no-unsafe-assignment -- the rule knows no types of comments
 const supervision = JSON.parse(fs.readFileSync("supervise.json", "utf8"));
 const { guest } = supervision;
-/** systemd-nspawn's exit status when the guest asked for a reboot and nobody but us can do it. */
+/** systemd-nspawn's exit status when the guest asked for a reboot: the caller must start it again. */
 const rebootRequested = 133;
-/** The console's log is cut at this size; the part before it is kept as console.1.log. */
+/** Bytes at which the console's log is rotated to console.1.log. */
 const consoleLimit = 1024 * 1024;
 
-/** @typedef {{ return?: unknown, error?: { desc?: string } }} Answer What QEMU's and slirp4netns' sockets answer. */
+/** @typedef {{ return?: unknown, error?: { desc?: string } }} Answer An answer from QEMU's or slirp4netns' socket. */
 
 /** @type {import("node:child_process").ChildProcess | undefined} */
 let running;
@@ -50,13 +50,13 @@ function run(command, ...words) {
   if (status !== 0) throw new Error(`${command} ${words.join(" ")}: ${error?.message ?? stderr.trim()}`);
 }
 
-/** Powers the guest off; ends it the hard way when it has not gone after a while. @param {"stop" | "deadline"} why */
+/** Powers the guest off, and kills it after the grace time. @param {"stop" | "deadline"} why */
 function end(why) {
   if (ending) return;
   ending = why;
   if (!running) process.exit(0);
   if (guest.kind === "container") running.kill("SIGTERM");
-  else pressPowerButton(guest.monitor).catch((error) => console.error("the guest was not told to power off:", error));
+  else pressPowerButton(guest.monitor).catch((error) => console.error("the power button could not be pressed:", error));
   setTimeout(() => {
     forced = true;
     running?.kill("SIGKILL");
@@ -66,7 +66,7 @@ function end(why) {
 process.on("SIGTERM", () => end("stop"));
 process.on("SIGHUP", () => {});
 process.on("SIGINT", () => {});
-// Checked again and again, because timers stand still while the computer sleeps and can't be longer than 24 days.
+// Polled, because a timer stands still while the computer sleeps, and can't be longer than 24 days.
 const deadline = setInterval(() => Date.parse(supervision.deadline) <= Date.now() && end("deadline"), 500);
 
 try {
@@ -91,10 +91,10 @@ async function superviseContainer(container) {
   const environment = { ...process.env, CONTROL_GROUP: controlGroup(container.controlGroup) };
   const { overlay } = container;
   if (overlay.disk) run("mount", "-o", container.diskOptions, overlay.disk.file, overlay.disk.path);
-  // Left by the machine's last run; see enterOverlay in overlay.ts.
+  // From the machine's last run; see enterOverlay in overlay.ts.
   run("rm", "-rf", "--", `${overlay.work}/work`);
   run("mount", "-t", "overlay", "overlay", "-o", container.overlayOptions, overlay.path);
-  // What systemd-nspawn notes there under the machine's name is nobody else's concern, and is not to outlive us.
+  // systemd-nspawn's records of the machine stay private and end with us.
   fs.mkdirSync("/run/systemd/nspawn", { recursive: true });
   run("mount", "-t", "tmpfs", "tmpfs", "/run/systemd/nspawn");
   fs.writeFileSync("network", "");
@@ -112,7 +112,7 @@ async function superviseContainer(container) {
     });
     for (;;) {
       const status = await runGuest(container.command, environment);
-      // A guest that reboots while it is told to end has ended.
+      // A guest that reboots while it is being powered off counts as off.
       if (status !== rebootRequested || ending) {
         return status === 0 || ending ? undefined : `systemd-nspawn ended with status ${status}`;
       }
@@ -126,7 +126,7 @@ async function superviseContainer(container) {
   }
 }
 
-/** The network in the namespace: a way out by user-mode TCP/IP. @param {string[]} command */
+/** Connects the network namespace, and waits until it is ready. @param {string[]} command */
 async function startNetwork([command, ...words]) {
   const log = fs.openSync("network.log", "w");
   const child = spawn(command, words, { stdio: ["ignore", log, log, "pipe"] });
@@ -138,14 +138,17 @@ async function startNetwork([command, ...words]) {
     child.once("error", reject);
     child.once("exit", (status) => {
       reject(new Error(`${command} ended with status ${status}: ${fs.readFileSync("network.log", "utf8").trim()}`));
-      // Without a network the machine is of no use to anybody.
+      // Without a network the machine is useless.
       if (!ending) running?.kill("SIGTERM");
     });
   });
   return child;
 }
 
-/** The machine's own resolv.conf goes, so that the base's shows again - unless somebody wrote another. @param {import("./supervisor.ts").ContainerSupervision} container */
+/**
+ * Removes our resolv.conf, so that the base's is visible again. A module's own is kept.
+ * @param {import("./supervisor.ts").ContainerSupervision} container
+ */
 function restoreNameServers({ overlay, nameServers }) {
   const file = `${overlay.upper}/etc/resolv.conf`;
   const status = fs.lstatSync(file, { throwIfNoEntry: false });
@@ -163,15 +166,19 @@ async function superviseVirtualMachine(machine) {
     );
     if (status === 0 || ending) return undefined;
     const said = fs.readFileSync("guest.log", "utf8").trim();
-    // QEMU's words for an address that somebody else has: the next one, then.
+    // QEMU's message for an address in use: try the next one.
     if (!said.includes("host forwarding rule")) return `QEMU ended with status ${status}: ${said}`;
   }
   return "no address is free for SSH";
 }
 
-/** Starts the guest and waits until it has ended. @param {string[]} command @param {NodeJS.ProcessEnv} [env] @returns {Promise<number>} */
+/**
+ * Starts the guest and waits until it has ended.
+ * @param {string[]} command @param {NodeJS.ProcessEnv} [env]
+ * @returns {Promise<number>} its exit status.
+ */
 async function runGuest([command, ...words], env = process.env) {
-  // A container's console is what it prints; QEMU writes the console itself, and prints only complaints.
+  // A container prints its console. QEMU writes the console to a file, and prints only errors.
   const output = guest.kind === "container" ? "pipe" : fs.openSync("guest.log", "w");
   const child = spawn(command, words, { env, stdio: ["ignore", output, output] });
   if (typeof output === "number") fs.closeSync(output);
@@ -190,9 +197,10 @@ async function runGuest([command, ...words], env = process.env) {
 }
 
 /**
- * The first address of ours that nobody on this computer has. Binding it is the test, so two machines that start at the
+ * The first candidate address that is free on this computer. Binding it is the test, so two machines that start at the
  * same moment can't get the same one.
- * @param {(address: {host: string, port: number}) => Promise<string | undefined>} take Returns what went wrong.
+ * @param {(address: {host: string, port: number}) => Promise<string | undefined>} take Binds an address; returns what
+ *   went wrong, if anything.
  */
 async function firstFree(take) {
   let problem;
@@ -204,15 +212,15 @@ async function firstFree(take) {
 }
 
 /**
- * The machine's own control group; without one its systemd and another machine's would take each other's groups. We are in it already
- * (enter-control-group.sh), but on a computer where nothing of the kind is mounted.
+ * The machine's own control group: without one, the systemds of two machines would manage the same groups. Usually we
+ * are already in it (enter-control-group.sh). It is made here on computers without control groups version 2.
  * @param {string} name
  * @returns {string} its folder.
  */
 function controlGroup(name) {
   const root = "/sys/fs/cgroup";
   if (!fs.existsSync(`${root}/cgroup.controllers`)) {
-    // Hosts with the first version of control groups: newer systemd refuses it, so ours sees only the second.
+    // This host has only version 1, which newer systemd refuses: mount version 2 for the guest.
     run("mount", "-t", "cgroup2", "cgroup2", root);
   }
   const own = /^0::(.*)\/supervisor$/m.exec(fs.readFileSync("/proc/self/cgroup", "utf8"))?.[1];
@@ -230,7 +238,7 @@ async function pressPowerButton(monitor) {
 }
 
 /**
- * Sends requests to a JSON socket, each after the answer to the one before it; returns the last answer.
+ * Sends requests to a JSON socket, one after another; returns the last answer.
  * @param {string} file @param {object[]} requests
  * @returns {Promise<Answer>}
  */
@@ -263,6 +271,6 @@ function parse(line) {
     // eslint-disable-next-line @typescript-eslint/no-unsafe-return -- the rule knows no types of comments
     return JSON.parse(line);
   } catch {
-    return undefined; // The rest of it is still on its way.
+    return undefined; // The rest of the line has not arrived yet.
   }
 }

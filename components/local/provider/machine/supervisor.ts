@@ -1,4 +1,4 @@
-// Starting, finding and ending the supervisor of a machine. What it does is in supervise.mjs.
+// Starts, finds and ends a machine's supervisor, the process in supervise.mjs.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { open } from "node:fs/promises";
@@ -16,7 +16,7 @@ export interface Address {
   port: number;
 }
 
-/** What a supervisor is told in supervise.json. */
+/** A supervisor's instructions: supervise.json. */
 export interface Supervision {
   /** When the machine ends itself, ISO 8601. */
   deadline: string;
@@ -30,41 +30,41 @@ export interface Supervision {
 /** A container. Paths are absolute. */
 export interface ContainerSupervision {
   kind: "container";
-  /** The guest's ports that the machine's address leads to: the first by the address's port, others by their own. */
+  /** The guest's ports to forward: the first from the address's port, the others from the same port number. */
   ports: number[];
-  /** systemd-nspawn and its arguments; gets the machine's control group as $CONTROL_GROUP. */
+  /** systemd-nspawn and its arguments. $CONTROL_GROUP is the machine's control group. */
   command: string[];
-  /** slirp4netns and its arguments; gets a pipe as file 3 to say that it is ready. */
+  /** slirp4netns and its arguments. File descriptor 3 is a pipe on which it reports that it is ready. */
   networkCommand: string[];
   overlay: Overlay;
   /** For mount(8). */
   overlayOptions: string;
-  /** For mount(8), where the overlay has a disk. */
+  /** For mount(8), if the overlay has a disk. */
   diskOptions: string;
-  /** What the machine's control group is called; it is made below the root where it is not there already. */
+  /** The name of the machine's control group. It is made if it is missing. */
   controlGroup: string;
-  /** The resolv.conf that was put into the guest and is to be taken out of it again. */
+  /** The resolv.conf that was put into the guest, to be removed at the end. */
   nameServers: string;
 }
 
 /** A virtual machine. */
 export interface VirtualMachineSupervision {
   kind: "vm";
-  /** QEMU and its arguments. `ADDRESS:22` in them is replaced by the address that was chosen. */
+  /** QEMU and its arguments. `ADDRESS:22` is replaced by the chosen address and port. */
   command: string[];
   /** QEMU's monitor socket (QMP), relative to the machine's folder. */
   monitor: string;
 }
 
-/** What a supervisor tells in status.json. */
+/** A supervisor's report: status.json. */
 export type Status =
   | { phase: "starting" }
   | ({ phase: "running" } & Address)
   | ({
       phase: "ended";
-      /** `poweroff`: by the guest itself; `failed`: in any other way that nobody asked for. */
+      /** `poweroff`: the guest powered itself off; `failed`: it ended in another way that was not requested. */
       reason: "poweroff" | "stop" | "deadline" | "failed";
-      /** True when the guest did not go by itself and was killed. */
+      /** Whether the guest had to be killed. */
       forced: boolean;
       /** What went wrong. */
       detail?: string;
@@ -75,7 +75,7 @@ const program = fileURLToPath(new URL("./supervise.mjs", import.meta.url));
 /**
  * Starts the supervisor of a machine.
  * @param directory The machine's folder.
- * @returns once it runs, long before the guest does.
+ * @returns as soon as it runs, long before the guest does.
  */
 export async function startSupervisor(directory: string, supervision: Supervision): Promise<ProcessIdentity> {
   await writeState(join(directory, "supervise.json"), supervision);
@@ -83,13 +83,13 @@ export async function startSupervisor(directory: string, supervision: Supervisio
   const log = await open(join(directory, "supervisor.log"), "a", 0o600);
   try {
     const namespaces = ["--fork", "--kill-child", "--pid", "--mount-proc", "--propagation", "private"];
-    // Not execa, which is made for programs that one waits for.
+    // Not execa, which is made for programs that are waited for.
     const [command, ...words] = inControlGroup(directory, ["unshare", ...namespaces, process.execPath, program]);
     const supervisor = spawn(command, words, {
       cwd: directory,
       stdio: ["ignore", log.fd, log.fd],
       detached: true,
-      // Nothing of the environment, which may hold secrets, but the way to programs: it can be read as long as it runs.
+      // Only PATH: our environment may hold secrets, and the supervisor's can be read as long as it runs.
       env: { PATH: `${dirname(process.execPath)}:${process.env.PATH}`, LC_ALL: "C.UTF-8" },
     });
     await once(supervisor, "spawn");
@@ -103,25 +103,25 @@ export async function startSupervisor(directory: string, supervision: Supervisio
   }
 }
 
-/** The running supervisor of the machine in this folder; undefined when there is none. */
+/** The running supervisor of the machine in this folder; undefined if there is none. */
 export async function findSupervisor(directory: string): Promise<ProcessIdentity | undefined> {
   const identity = await readState<ProcessIdentity>(join(directory, "supervisor.json"));
   return identity && (await isAlive(identity)) ? identity : undefined;
 }
 
-/** What the supervisor of this folder said last; undefined when there was none yet. */
+/** The last report of this folder's supervisor; undefined if there was none yet. */
 export function readStatus(directory: string): Promise<Status | undefined> {
   return readState<Status>(join(directory, "status.json"));
 }
 
-/** Tells the supervisor to power the guest off and end, and waits for that. Kills it when it takes longer than it may. */
+/** Makes the supervisor power the guest off and end. Kills it if that takes longer than `seconds`. */
 export async function stopSupervisor(supervisor: ProcessIdentity, seconds: number): Promise<void> {
-  // unshare, the process we know, takes no signals for its child, the supervisor proper.
+  // The process we know is unshare, which does not forward signals to its child, the actual supervisor.
   for (const pid of await childrenOf(supervisor.pid)) signalProcess(pid, "SIGTERM");
   if (!(await ended(supervisor, seconds))) await killSupervisor(supervisor);
 }
 
-/** Ends the supervisor, and with it all that belongs to the machine, at once. */
+/** Kills the supervisor, and with it everything that belongs to the machine. */
 export async function killSupervisor(supervisor: ProcessIdentity): Promise<void> {
   const children = await childrenOf(supervisor.pid);
   if (!(await isAlive(supervisor))) return;
@@ -129,7 +129,7 @@ export async function killSupervisor(supervisor: ProcessIdentity): Promise<void>
   if (!(await ended(supervisor, 20))) throw new Error(`process ${supervisor.pid} does not end`);
 }
 
-/** The guest's process 1, as this computer sees it; undefined until it runs. */
+/** The id, on this computer, of the guest's process 1; undefined until it runs. */
 export async function findGuest(supervisor: ProcessIdentity): Promise<number | undefined> {
   for (const supervising of await childrenOf(supervisor.pid)) {
     for (const child of await childrenOf(supervising)) {

@@ -1,4 +1,4 @@
-// A throw-away machine over a finished disk: what lies in its folder, and how its host key is learned.
+// Prepares a throw-away virtual machine over a finished disk, and reads its host key.
 import { randomUUID } from "node:crypto";
 import { copyFile, mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { extname, join } from "node:path";
@@ -11,23 +11,23 @@ import { uefiFirmware, virtualMachineFiles } from "./qemu.ts";
 
 /** Options of `prepareVirtualMachine`. */
 export interface VirtualMachineOptions {
-  /** The finished disk: an absolute path of a file that ends in `.qcow2`, `.raw`, `.vhd` or `.vmdk`. It is never written to. */
+  /** The absolute path of the finished disk: `.qcow2`, `.raw`, `.vhd` or `.vmdk`. It is never written to. */
   disk: string;
-  /** One authorized_keys line; the image's login user will accept it. */
+  /** One authorized_keys line, for the image's login user. */
   authorizedKey: string;
   /** The image's login user. */
   loginUser: string;
   signal?: AbortSignal;
 }
 
-/** How much larger than the image the machine's disk is, in qemu-img's words: only so it shows whether the root grows at first boot. */
+/** How much larger the machine's disk is than the image, for qemu-img: shows whether the root grows at first boot. */
 const growth = "+1G";
 
 /**
- * Makes the folder of a virtual machine: an overlay over the disk, the UEFI settings, and a seed for cloud-init. The
- * login key goes in as a cloud hands it over, in the meta-data for the image's own default user; host keys do not: the
- * machine must make its own. The bake's own way in has one of its own, whose public half is noted in the folder.
- * @param directory Made when it doesn't exist; files of an earlier machine are replaced.
+ * Makes the folder of a virtual machine: an overlay over the disk, the UEFI variables, and a seed for cloud-init. The
+ * login key is in the meta-data, as in a cloud, for the image's default user. Host keys are not: the machine must make
+ * its own. The bake's own way in has a separate host key, whose public half is saved in the folder.
+ * @param directory Made if missing; files of an earlier machine are replaced.
  */
 export async function prepareVirtualMachine(directory: string, options: VirtualMachineOptions): Promise<void> {
   const { disk, signal } = options;
@@ -52,7 +52,7 @@ export async function prepareVirtualMachine(directory: string, options: VirtualM
 
 const hostName = "image-under-test";
 
-/** The files of a NoCloud seed, by name. JSON is YAML, too, and needs no thought about quoting. */
+/** The files of a NoCloud seed, by name. JSON is valid YAML, and avoids questions of quoting. */
 export function seedFiles(instance: string, authorizedKey: string, door: Door): Record<string, string> {
   return {
     "meta-data": `${JSON.stringify({ "instance-id": instance, "local-hostname": hostName, "public-keys": [authorizedKey] })}\n`,
@@ -61,7 +61,7 @@ export function seedFiles(instance: string, authorizedKey: string, door: Door): 
   };
 }
 
-/** The same as OpenStack's config drive, for images whose recipe has told cloud-init to look for nothing but that. */
+/** The same as an OpenStack config drive, for images whose cloud-init reads only that. */
 export function configDriveFiles(instance: string, authorizedKey: string, door: Door): Record<string, string> {
   const metadata = { uuid: instance, hostname: hostName, public_keys: { trial: authorizedKey } };
   return {
@@ -73,14 +73,14 @@ export function configDriveFiles(instance: string, authorizedKey: string, door: 
 const nameItself = `grep -qsxF /etc/hosts ${keptPathsFile} ${madePathsFile} || grep -qsw ${hostName} /etc/hosts || echo 127.0.1.1 ${hostName} >>/etc/hosts`;
 
 function userData(door: Door): string {
-  // Only one kind of host key: an RSA key takes many seconds on emulated hardware, and nobody would ask for it.
+  // Only one kind of host key: an RSA key takes many seconds on emulated hardware, and nothing uses it.
   const settings = { ssh_genkeytypes: ["ed25519"] };
-  // Without a network nobody resolves the machine's own name, and sudo would wait for that every time. A recipe's own /etc/hosts is
-  // not to be touched: its test would fail.
+  // Without a network the machine can't resolve its own name, and every sudo would wait for a timeout. A recipe's own
+  // /etc/hosts must not change, because its test would fail.
   return userDataOf(settings, `${nameItself}\n${doorBootScript(door)}`);
 }
 
-/** A small FAT file system labelled as a data source of cloud-init looks for it. */
+/** Writes a small FAT file system with the label that cloud-init looks for. */
 async function writeSeed(
   image: string,
   label: string,
@@ -106,8 +106,8 @@ async function writeSeed(
 }
 
 /**
- * The machine's own ed25519 host key, as cloud-init prints it on the console: what is read there comes from the machine itself and not over
- * the network, so a connection can be pinned to it without trusting the first answer.
+ * The machine's own ed25519 host key, as printed by cloud-init on the console. The console is not the network, so a
+ * connection can be pinned to this key without trusting the first answer.
  * @param path The console's log.
  * @returns `ssh-ed25519 AAAA...`, or undefined while it hasn't been printed.
  */
@@ -120,9 +120,9 @@ export async function doorKeyOf(directory: string): Promise<string> {
   return (await readFile(join(directory, virtualMachineFiles.door), "utf8")).trim();
 }
 
-/** As `hostKeyFromConsole`, from the log's text. Only a whole block counts: a line may still be half-written. */
+/** Like `hostKeyFromConsole`, from the log's text. Only a complete block counts: a line may still be half-written. */
 export function hostKeyIn(log: string): string | undefined {
   const block = /-----BEGIN SSH HOST KEY KEYS-----([\s\S]*?)-----END SSH HOST KEY KEYS-----/.exec(log)?.[1];
-  // Kernel messages and prefixes may stand before the key on its line.
+  // Kernel messages and prefixes may precede the key on its line.
   return block && /ssh-ed25519 AAAA[A-Za-z0-9+/]+={0,2}/.exec(block)?.[0];
 }

@@ -4,7 +4,7 @@ import { ensureBase } from "../base/base.ts";
 import { BaseImage } from "../../contract.ts";
 import { implement } from "../../../../provider/resource.ts";
 
-/** Dropping it leaves the cache, which other stacks share, as it is. */
+/** Deleting this resource keeps the cached base, because other stacks share it. */
 export const baseImage = implement(BaseImage, {
   async drift(_id, { path }) {
     return existsSync(path) ? "none" : "replace";

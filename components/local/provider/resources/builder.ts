@@ -17,7 +17,7 @@ import type { Power } from "../../../stages.ts";
 import { implement } from "../../../../provider/resource.ts";
 
 export const builder = implement(Builder, {
-  // The fresh machine has the lease's name, too: what is left of the old one must be gone before.
+  // The new machine gets the same name, from the lease, so remove the old one first.
   deleteBeforeReplace: true,
 
   async drift(_id, { name, power }) {
@@ -60,9 +60,8 @@ export const builder = implement(Builder, {
 });
 
 /**
- * Whether a machine runs. One that was stopped because it is sealed is as it should be: nobody can log in to it any more, and its
- * disk is about to become an image.
- * @param wanted What counts for a sealed one.
+ * A machine's power state. A sealed machine is stopped on purpose, to become an image, so it always matches `wanted`.
+ * @param wanted The state to report for a sealed machine.
  */
 async function powerOf(machine: Machine, wanted: Power = "on"): Promise<Power> {
   if (machine.state === "running") return "on";

@@ -1,4 +1,4 @@
-// The image of the `local` cloud: a folder with a bootable disk, what else the recipe asked for, and a manifest.
+// The image of the `local` cloud: a folder with a bootable disk, the recipe's other formats, and a manifest.
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../../../common/user-error.ts";
@@ -22,9 +22,9 @@ export const image = implement(Image, {
 
   async create(inputs, { progress, signal }) {
     const present = await findImage(inputs.path, "full");
-    // Left by a bake whose record was lost: the same recipe's image, whole and unchanged, needs no second bake.
+    // A bake finished but its record was lost: adopt the image if it is intact and has the same recipe.
     if (present && present.manifest.recipe === inputs.recipe) {
-      progress("the image is there already; taken over");
+      progress("the image already exists; adopted");
       return { id: idOf(present), outputs: stateOf(present) };
     }
     const { path, machine, recipe, assertion } = inputs;
@@ -32,7 +32,7 @@ export const image = implement(Image, {
     if (machine === undefined || assertion === undefined || !found) {
       throw new UserError({
         where: path,
-        found: "is gone, and so is the builder it was made from",
+        found: "is gone, and so is its builder",
         cure: "run `pulumi up` again: it bakes the image from its recipe",
       });
     }
@@ -78,11 +78,11 @@ export const image = implement(Image, {
 
   async delete(id, { path }) {
     const found = await findImage(path).catch((error: unknown) => {
-      // A corrupted image is to be deleted, too.
+      // Delete a corrupted image, too.
       if (error instanceof UserError) return undefined;
       throw error;
     });
-    // Another image may have been made in the same folder since (replacement makes the new one first).
+    // The folder may contain a newer image, because a replacement is made before the old image is deleted.
     if (found && idOf(found) !== id) return;
     await removeTree(path);
   },
@@ -129,7 +129,7 @@ async function manifestOf(
   };
 }
 
-/** What of the builder came from a layer. */
+/** Which modules came with a layer, and which ran. */
 async function layerOf(directory: string, modules: string[] = []): Promise<Manifest["layer"]> {
   const { from } = (await readState<LayerState>(layerStateFile(directory))) ?? {};
   if (!from) return undefined;
@@ -144,7 +144,7 @@ function idOf({ path, manifest }: StoredImage): string {
 
 function stateOf({ path, manifest }: StoredImage) {
   const { recipe, name, distribution, project, stack, files, builtAt, builder, layer } = manifest;
-  // Whatever boots, that which is the quickest to read first.
+  // Formats that boot, fastest to read first.
   const names = ["disk.qcow2", "disk.raw", "disk.vmdk", "disk.vhd"];
   const disk = names.flatMap((each) => files.find((file) => file.name === each) ?? [])[0] ?? files[0];
   const { sha256, bytes } = disk;

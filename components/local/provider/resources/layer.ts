@@ -1,4 +1,4 @@
-// What a builder is after a module, kept for bakes to come. The layer belongs to the cache, and stays when the record is dropped.
+// A builder's state after a module, kept for later bakes. Deleting the resource keeps the layer in the cache.
 import { implement } from "../../../../provider/resource.ts";
 import { Layer } from "../../contract.ts";
 import { keepLayer } from "../layers/keep-layer.ts";

@@ -17,7 +17,7 @@ export const lease = leaseOf(Lease, {
     }
   },
 
-  /** Nobody can log in any more once sealing has begun. */
+  /** No login works once sealing has begun. */
   async isUseless({ machine }, wanted) {
     const found = await findMachine(machine);
     const sealing = found ? await sealingState(found) : "open";
@@ -29,7 +29,7 @@ export const lease = leaseOf(Lease, {
     if (image === undefined) return;
     await removeTree(partialFolder(image));
     const made = await findImage(image);
-    // Proven images have a record of their own in the state. This one got its folder, but perhaps not its record.
+    // A proven image has its own record in the state. An unproven one may have a folder but no record.
     if (made && !made.proof && made.manifest.machine === machine) await removeTree(image);
   },
 });

@@ -33,6 +33,6 @@ async function existing(name: string): Promise<Machine> {
   throw new UserError({
     where: `builder ${name}`,
     found: "is gone",
-    cure: "run `pulumi up` again: it starts on a fresh builder",
+    cure: "run `pulumi up` again: it starts with a fresh builder",
   });
 }

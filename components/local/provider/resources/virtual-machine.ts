@@ -6,11 +6,11 @@ import { VirtualMachine } from "../../contract.ts";
 import { implement } from "../../../../provider/resource.ts";
 
 const memory = 1024;
-/** Processors. Emulated ones are threads of this computer's: where it has but two, a second one only gets in the first one's way. */
+/** Virtual CPUs. Emulated ones are threads on this computer: with only two cores, a second one slows the first down. */
 const cpus = availableParallelism() > 2 ? 2 : 1;
 
 export const virtualMachine = implement(VirtualMachine, {
-  // The fresh machine has the lease's name, too: what is left of the old one must be gone before.
+  // The new machine gets the same name, from the lease, so remove the old one first.
   deleteBeforeReplace: true,
 
   async drift(_id, { name }) {
