@@ -1,4 +1,5 @@
-// `npm run test:account`, which is for real accounts, in accounts of the test cloud: its verdict, and that it always cleans up.
+// `npm run test:account` checks real accounts. Here it runs on the test clouds: its verdict, and that it always cleans
+// up.
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -34,7 +35,7 @@ describe("npm run test:account", function () {
     }
   });
 
-  /** Starts it. @returns the process, and all that it has said so far. */
+  /** Starts the check. @returns the process, and a function that returns its output so far. */
   async function start(name: string, ...more: string[]): Promise<{ running: ChildProcess; said: () => string }> {
     const file = join(folder, "settings.yaml");
     const settings = Object.entries({ ...cloud.settings, sshFrom: ["127.0.0.0/8"] });
@@ -53,7 +54,7 @@ describe("npm run test:account", function () {
   }
 
   for (const [name, open] of Object.entries(subjects)) {
-    it(`gives a verdict on an account of ${name}, and leaves nothing there`, async () => {
+    it(`passes on a good ${name} account and leaves nothing behind`, async () => {
       cloud = await open();
       const { running, said } = await start(name, "--yes");
       const [code] = (await once(running, "close")) as [number];
@@ -65,7 +66,7 @@ describe("npm run test:account", function () {
     });
   }
 
-  it("begins nothing without a yes, and cleans up after Ctrl-C while a machine is being made", async () => {
+  it("does nothing without --yes, and cleans up after Ctrl-C while it creates a machine", async () => {
     cloud = await openRackspace();
     const refused = await start("rackspace");
     assert.deepEqual(await once(refused.running, "close"), [1, null], refused.said());
@@ -83,7 +84,7 @@ describe("npm run test:account", function () {
     assert.deepEqual(await cloud.leftovers(), []);
   });
 
-  it("tells of an image that the cloud could not make, with the cloud's reason, and leaves nothing", async () => {
+  it("reports a failed image with the cloud's reason, and leaves nothing behind", async () => {
     cloud = await openRackspace();
     cloud.failNextImage();
     const { running, said } = await start("rackspace", "--yes");

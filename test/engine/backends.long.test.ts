@@ -1,5 +1,5 @@
-// Shared backends, by other people's code: moto's S3 and a real PostgreSQL. The commands are those of docs/teams.md, run in a checkout
-// whose user has worked with a state of their own before.
+// Shared backends: moto's S3 and a real PostgreSQL. Runs the commands of docs/teams.md in a checkout whose user has
+// worked with a local state before.
 import assert from "node:assert/strict";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
@@ -33,7 +33,7 @@ const backends: Record<string, () => Promise<Backend>> = {
   },
 };
 
-/** What a person's own home would have; base images are cached as for all tests. */
+/** What a user's home directory would provide. Base images come from the cache that all tests share. */
 const shared = {
   PULUMI_HOME: pulumiHome(process.env),
   CI_IMAGES_CACHE: process.env.CI_IMAGES_CACHE ?? join(homedir(), ".cache/ci-images"),
@@ -54,7 +54,7 @@ describe("a shared backend", function () {
       await cp(join(projectDirectory, file), join(checkout, file), { recursive: true, verbatimSymlinks: true });
     }
     await mkdir(join(checkout, "node_modules/.bin"), { recursive: true });
-    // The packages are shared, the launcher is the checkout's own: it decides whose state is used.
+    // Packages are linked, but the checkout has its own launcher, because the launcher picks the state.
     for (const name of await readdir(join(projectDirectory, "node_modules"))) {
       if (name.startsWith(".") || name === "pulumi") continue;
       await symlink(join(projectDirectory, "node_modules", name), join(checkout, "node_modules", name));
@@ -63,7 +63,7 @@ describe("a shared backend", function () {
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  /** Runs commands as a person at a shell would, who stops at the first that fails. */
+  /** Runs commands like a user at a shell who stops at the first failure. */
   async function shell(script: string, variables: Record<string, string> = {}): Promise<string> {
     const env = { HOME: folder, ...shared, ...variables };
     const run = await execa("bash", ["-euo", "pipefail", "-c", script], {
@@ -77,7 +77,7 @@ describe("a shared backend", function () {
   }
 
   for (const [name, start] of Object.entries(backends)) {
-    it(`on ${name} is set up by the documented commands, also where a stack was used alone before, and bakes`, async () => {
+    it(`on ${name} works with the documented commands, even in a checkout that used a local state before`, async () => {
       const page = await readFile(join(projectDirectory, "docs/teams.md"), "utf8");
       const documented = /```sh\n([\s\S]*?)```/.exec(page)![1];
       const recipe = join(folder, "recipe.yaml");

@@ -1,4 +1,5 @@
-// Machines that nobody reaches but a bastion, a real one: whole bakes, the verbs and the trial machine go through it, on each cloud.
+// Machines that only a bastion can reach. On each cloud, whole bakes, the verbs and the trial machine go through a real
+// one.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -44,13 +45,13 @@ describe("machines behind a bastion", function () {
     return tinyRecipe("", { files, tests: [{ name: "it came", run: "grep -q 'from here' /etc/tiny" }] });
   };
 
-  /** How to log in to the builder, as the state has it. */
+  /** The builder's login, from the state. */
   async function login(): Promise<Connection> {
     const [record] = (await stack.resources()).filter(({ type }) => type === "ci-images:index:Login");
     return record.outputs as unknown as Connection;
   }
 
-  /** A builder that is looked at, and the image that is made of it. */
+  /** Starts a builder, runs the verbs on it, and makes an image of it. */
   async function bake(settings: Record<string, unknown>, variables: Record<string, string> = {}): Promise<void> {
     const account = { ...cloud, variables: { ...cloud.variables, ...variables } };
     stack = await CloudStack.on(account, recipe(), { sshFrom: undefined, ...settings });
@@ -60,11 +61,19 @@ describe("machines behind a bastion", function () {
       assert.equal((await doVerb(stack, "ssh", "echo $SSH_CONNECTION | wc -w")).stdout.trim(), "4");
       assert.match((await doVerb(stack, "status")).stdout, /running/);
       const { host, port, user, hostKey } = await login();
-      assert.equal(await answersSsh({ host, port, user, hostKey }, 2000), false, "there is no other way");
+      assert.equal(
+        await answersSsh({ host, port, user, hostKey }, 2000),
+        false,
+        "the builder can't be reached directly",
+      );
       await stack.expectNoChanges();
       await doVerb(stack, "create-image");
       assert.deepEqual(await cloud.images(), [(await stack.image())!.id]);
-      assert.equal(new Set(network.forwarded).size, 2, `to the builder and the trial machine:\n${network.said}`);
+      assert.equal(
+        new Set(network.forwarded).size,
+        2,
+        `the bastion forwards to the builder and the trial machine:\n${network.said}`,
+      );
       await stack.up();
       await stack.expectNoChanges();
     } finally {
@@ -77,26 +86,26 @@ describe("machines behind a bastion", function () {
     });
   }
 
-  it("bake on rackspace, with a key from a file", async () => {
+  it("bake on rackspace with a key from a file", async () => {
     cloud = await openRackspace(["ORD"], network.path);
     const { hostKey } = network;
     await bake({ bastion: network.setting({ hostKey, privateKeyFile: join(folder, "key") }) });
   });
 
-  it("bake on gce, with a secret of the stack as the key", async () => {
+  it("bake on gce with a key from the stack's secrets", async () => {
     cloud = await openGce(["debian12"], network.path);
     const bastion = network.setting({ hostKey: network.hostKey, privateKeySecret: "BASTION" });
     const gce = { ...cloud.settings.gce!, publicAddress: false };
     await bake({ gce, bastion }, { CI_IMAGES_SECRET_BASTION: network.privateKey });
   });
 
-  it("bake on ec2, with the SSH agent; without the key nothing begins", async () => {
+  it("bake on ec2 with a key from the SSH agent, and start nothing while the agent has no key", async () => {
     cloud = await openEc2(network.path);
     const SSH_AUTH_SOCK = join(folder, "agent");
     const agent = spawn("ssh-agent", ["-D", "-a", SSH_AUTH_SOCK], { stdio: "ignore" });
     try {
       await until(
-        "the agent is there",
+        "the agent answers",
         20,
         async () => (await execa("ssh-add", ["-l"], { env: { SSH_AUTH_SOCK }, reject: false })).exitCode === 1,
       );

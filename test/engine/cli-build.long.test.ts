@@ -1,4 +1,4 @@
-// `build`, the command of Imaging Hot Sauce, with the build.yaml of its README, word for word.
+// The verb `build`, with the options of Imaging Hot Sauce and, word for word, the build.yaml from its README.
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -43,7 +43,7 @@ describe("./ci-images build", function () {
     assert.deepEqual(left, [], "nothing of its stack is left");
   });
 
-  it("-s 4G -o blah.tar.gz -x build.yaml: makes a tar with root file system, kernel and ramdisk", async () => {
+  it("-s 4G -o blah.tar.gz -x build.yaml: makes a tar with the root file system, the kernel and the ramdisk", async () => {
     const { stdout } = await doVerb(place, "build", "-s", "4G", "-o", "blah.tar.gz", "-x", "build.yaml");
     assert.equal(stdout, join(place.directory, "blah.tar.gz"));
     assert.deepEqual(await readdir(place.directory), ["blah.tar.gz", "build.yaml"]);
@@ -56,16 +56,16 @@ describe("./ci-images build", function () {
     assert.match(await read("/usr/lib/os-release"), /^IMAGE_ID=build$/m);
   });
 
-  it("-s 4G: takes the build.yaml of this folder, and leaves out kernel and ramdisk", async () => {
+  it("-s 4G: uses the build.yaml of the current folder, without kernel and ramdisk", async () => {
     await doVerb(place, "build", "-s", "4G");
     assert.deepEqual(await filesOf("build.tar.gz"), ["build.img"]);
   });
 
   for (const [when, begins] of [
     ["a module runs", /debian12: run \.\.\./],
-    ["it begins", /debian12: builder lease/],
+    ["the builder starts", /debian12: builder lease/],
   ] as const) {
-    it(`ends soon at Ctrl-C while ${when}, says that nothing is left, and leaves nothing`, async () => {
+    it(`stops soon after Ctrl-C while ${when}, leaves nothing behind, and says so`, async () => {
       const computer = await openLocal();
       try {
         Object.assign(place.environment, computer.variables);
@@ -89,7 +89,7 @@ describe("./ci-images build", function () {
     });
   }
 
-  it("refuses a file that is not there, a wrong size and a mistake in the recipe, with status 1, and makes nothing", async () => {
+  it("refuses a missing file, a wrong size and a mistake in the recipe with status 1, and makes nothing", async () => {
     await failVerb(place, 1, /nope\.yaml/, "build", "nope.yaml");
     await failVerb(place, 1, /size.*"4".*"4G"/s, "build", "-s", "4");
     await writeFile(join(place.directory, "build.yaml"), buildYaml.replace("add_user\n", "ad_user\n"));

@@ -1,10 +1,10 @@
-// Ctrl-C in the middle of a bake: it stops in good order, says how to go on and how to clean up, and both work.
+// Ctrl-C in the middle of a bake stops it cleanly and prints how to continue and how to clean up. Both work.
 import assert from "node:assert/strict";
 import { scriptRecipe, tinyRecipe } from "./recipes.ts";
 import { TestStack } from "./test-stack.ts";
 import { doVerb, interruptVerb, typeVerb } from "./verbs.ts";
 
-/** Takes longer than anybody waits, the first time that it runs on a machine. */
+/** Takes minutes the first time it runs on a machine, and no time after that. */
 const longOnce = "if [ -e /opt/second-time ]; then exit 0; fi; touch /opt/second-time; echo at work; sleep 500";
 
 describe("Ctrl-C", function () {
@@ -16,7 +16,7 @@ describe("Ctrl-C", function () {
   });
   afterEach(() => stack.remove());
 
-  it("while a module runs: ends soon with status 1, and the same command goes on with the same builder", async () => {
+  it("while a module runs: exits soon with status 1, and the same command continues on the same builder", async () => {
     const { stderr: output, exitCode, seconds } = await interruptVerb(stack, /debian12: run \.\.\./, "it");
     assert.equal(exitCode, 1);
     assert.ok(seconds < 60, `it took ${seconds} s`);
@@ -27,13 +27,13 @@ describe("Ctrl-C", function () {
     assert.ok(builder);
     const { stderr } = await doVerb(stack, "it");
     assert.match(stderr, /continues where it failed or stopped/);
-    assert.doesNotMatch(stderr, /debian12: files done/, "the module before is not run again");
+    assert.doesNotMatch(stderr, /debian12: files done/, "the finished module does not run again");
     assert.deepEqual(await stack.machines(), []);
     assert.equal((await stack.imageFolders()).length, 1);
     await stack.expectNoChanges();
   });
 
-  it("while it begins: ends soon, and `destroy` leaves nothing", async () => {
+  it("while the builder starts: exits soon, and `destroy` leaves nothing behind", async () => {
     const { stderr: output, exitCode } = await interruptVerb(stack, /debian12: builder lease/, "up");
     assert.equal(exitCode, 1);
     assert.match(output, /To clean up: \.\/ci-images destroy/);
@@ -49,7 +49,7 @@ describe("Ctrl-C", function () {
       await doVerb(stack, "up");
     });
 
-    it("ends the client as OpenSSH does, and says nothing but that the builder goes on", async () => {
+    it("ends the client like OpenSSH, and only says that the builder keeps running", async () => {
       const { stderr, exitCode, seconds } = await interruptVerb(
         stack,
         /at work/,
@@ -62,7 +62,7 @@ describe("Ctrl-C", function () {
       assert.equal((await doVerb(stack, "ssh", "echo here")).stdout, "here");
     });
 
-    it("is a key for the command at a terminal, which decides what becomes of it", async () => {
+    it("goes to the remote command when typed at a terminal", async () => {
       const command = "trap 'echo heard it; exit 7' INT; echo at work; while true; do sleep 0.1; done";
       const { output, exitCode } = await typeVerb(stack, /at work/, "\u0003", "ssh", command);
       assert.equal(exitCode, 7);

@@ -1,4 +1,5 @@
-// What the verbs make of a state that plain `pulumi` left in the middle: killed at work, or between a bake and the pass that drops its records.
+// The verbs on a state that plain `pulumi` left unfinished: killed during a bake, or stopped between the bake and the
+// second `up`, which drops the bake's records.
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -21,30 +22,30 @@ describe("the verbs, after plain pulumi", function () {
 
   afterEach(() => stack.remove());
 
-  /** The same in the engine's own file, while it is at work. */
+  /** Pending operations in the engine's state file, readable while the engine runs. */
   async function notedByEngine(): Promise<string[]> {
     const backend = join(stack.directory, "backend");
     const file = (await readdir(backend, { recursive: true })).find((path) => path.endsWith(`/${stack.name}.json`));
-    // It is replaced at one stroke.
+    // The engine replaces the file atomically, so this never reads half of it.
     const { checkpoint } = JSON.parse(await readFile(join(backend, file!), "utf8")) as {
       checkpoint: { latest?: Pending };
     };
     return names(checkpoint.latest);
   }
 
-  /** What the engine has noted as begun and not as done. */
+  /** Names of the resources whose operations have started and not finished. */
   async function pending(): Promise<string[]> {
     const { output } = await stack.succeed("stack", "export");
     return names((JSON.parse(output) as { deployment: Pending }).deployment);
   }
 
-  it("killed in the middle of a bake, then `pulumi cancel`: `it` clears the pending operation and goes on with the same builder", async () => {
+  it("was killed during a bake and cancelled: `it` clears the pending operation and continues on the same builder", async () => {
     const longOnce = "if [ -e /opt/second-time ]; then exit 0; fi; touch /opt/second-time; echo at work; sleep 500";
     stack = await TestStack.create(scriptRecipe(longOnce, { modules: ["files", "run"] }));
     const running = stack.start("up", "--yes", "--skip-preview");
     let output = "";
     running.all.on("data", (data: Buffer) => (output += data.toString()));
-    await until("the module is at work, and the engine has noted that it began it", 300, async () => {
+    await until("the module runs and its operation is pending", 300, async () => {
       return output.includes("at work") && (await notedByEngine()).some((name) => name.endsWith("-run"));
     });
     running.kill("SIGKILL");
@@ -58,14 +59,14 @@ describe("the verbs, after plain pulumi", function () {
 
     const { stderr } = await doVerb(stack, "it");
     assert.match(stderr, new RegExp(`a killed command was still making ${left[0]}: clearing its pending operations`));
-    assert.doesNotMatch(stderr, /debian12: files done/, "the module before is not run again");
+    assert.doesNotMatch(stderr, /debian12: files done/, "the finished module does not run again");
     assert.deepEqual(await pending(), []);
     assert.deepEqual(await stack.machines(), []);
     assert.equal((await stack.imageFolders()).length, 1);
     await stack.expectNoChanges();
   });
 
-  it("between the bake and the pass that drops its records: `status` says that the builder is retired, and `it` drops them", async () => {
+  it("baked but did not drop the records yet: `status` shows the builder as retired, and `it` drops its records", async () => {
     stack = await TestStack.create(tinyRecipe("one"));
     await stack.up();
     assert.deepEqual(await stack.machines(), []);

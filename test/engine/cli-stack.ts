@@ -1,5 +1,5 @@
-// Every verb of a bake on any stack: one builder from `up` to an image, what is done with images, and what somebody else does to
-// machines meanwhile. A file for each stack runs them, as they take long.
+// Every bake verb, for any stack: one builder from `up` to its image, the verbs for images, and machines that somebody
+// else stops or deletes meanwhile. Each stack has its own test file, because these tests take minutes.
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { CloudStack, type Account } from "./cloud-stack.ts";
 import { scriptRecipe, tinyRecipe } from "./recipes.ts";
 import { doVerb, failVerb, runVerb } from "./verbs.ts";
 
-/** What `status --json` prints, as far as these tests look. */
+/** The part of `status --json` that these tests read. */
 interface Status {
   cloud: string;
   builders: { state: string; stage?: string; endsAt?: string; cost?: { amount: number; currency: string } }[];
@@ -21,7 +21,7 @@ interface Status {
 /**
  * The tests of one stack.
  * @param name The stack's name in the setting `ci-images:cloud`.
- * @param regionOf What `--region` is called with, out of the account's settings; none where the cloud has no regions.
+ * @param regionOf Picks the value for `--region` from the account's settings; omitted if the cloud has no regions.
  */
 export function verbsOf(
   name: string,
@@ -48,7 +48,7 @@ export function verbsOf(
       }
     });
 
-    /** Where the state says that the builder is. */
+    /** The builder's login, from the state. */
     async function login(): Promise<Connection> {
       const [record] = (await stack.resources()).filter(({ type }) => type === "ci-images:index:Login");
       return record.outputs as unknown as Connection;
@@ -56,11 +56,11 @@ export function verbsOf(
 
     const status = async () => JSON.parse((await doVerb(stack, "status", "--json")).stdout) as Status;
 
-    it("ssh, down: are refused without a builder, with the cure", async () => {
+    it("ssh, down: fail without a builder, and the error names the cure", async () => {
       for (const verb of ["ssh", "down"]) await failVerb(stack, 1, /there is no builder.*ci-images up/, verb);
     });
 
-    it("up, in the old tool's spelling: makes a builder of that place and distribution", async () => {
+    it("up, in the old tool's spelling: starts a builder for the given cloud, region and distribution", async () => {
       const region = regionOf ? [`region:${regionOf(cloud.settings)}`] : [];
       const place = [`cloud:${name}`, ...region, "distribution:debian12"];
       const { stdout } = await doVerb(stack, "--stack", stack.name, ...place, "up");
@@ -69,7 +69,7 @@ export function verbsOf(
       await stack.expectNoChanges();
     });
 
-    it("up: makes a fresh builder when somebody has removed the one that was there", async () => {
+    it("up: starts a fresh builder if somebody has deleted the old one", async () => {
       const gone = await cloud.machines();
       await cloud.loseMachine();
       assert.equal((await status()).builders[0].state, "not answering");
@@ -87,7 +87,7 @@ export function verbsOf(
       assert.equal((await doVerb(stack, "ssh", "echo here")).stdout, "here");
     });
 
-    it("bootstrap, tests: run the modules once, and the tests each time", async () => {
+    it("bootstrap, tests: run the modules once and the tests every time", async () => {
       assert.match((await doVerb(stack, "bootstrap")).stderr, /debian12: run done \(\d+\.\d s/);
       const { stderr } = await doVerb(stack, "tests");
       assert.doesNotMatch(stderr, /debian12: run done/);
@@ -96,12 +96,12 @@ export function verbsOf(
       await stack.expectNoChanges();
     });
 
-    it("ssh: logs in to the builder, and ends with the command's exit status", async () => {
+    it("ssh: runs a command on the builder and exits with its status", async () => {
       assert.equal((await doVerb(stack, "ssh", "cat /etc/count")).stdout, "once");
       assert.equal((await runVerb(stack, "ssh:exit 7")).exitCode, 7);
     });
 
-    it("status: tells the builder's state, when it ends itself, and what it has cost", async () => {
+    it("status: shows the builder's state, its deadline and its cost so far", async () => {
       const { cloud: named, builders, images, upToDate } = await status();
       assert.equal(named, name);
       const [{ state, stage, endsAt, cost }] = builders;
@@ -113,7 +113,7 @@ export function verbsOf(
       assert.equal(upToDate, false);
     });
 
-    it("down, up: power the same builder off and on", async () => {
+    it("down, up: power the same builder off and on again", async () => {
       const machines = await cloud.machines();
       await doVerb(stack, "down");
       await failVerb(stack, 1, /is powered off.*ci-images up/, "ssh", "true");
@@ -122,7 +122,7 @@ export function verbsOf(
       assert.equal((await doVerb(stack, "ssh", "cat /etc/count")).stdout, "once");
     });
 
-    it("up: starts the same builder again when somebody else has stopped it", async () => {
+    it("up: restarts the same builder if somebody else has stopped it", async () => {
       const machines = await cloud.machines();
       await cloud.stopMachine();
       await doVerb(stack, "up");
@@ -131,13 +131,13 @@ export function verbsOf(
       await stack.expectNoChanges();
     });
 
-    it("down: is content with a builder that somebody else has stopped", async () => {
+    it("down: accepts a builder that somebody else has already stopped", async () => {
       await cloud.stopMachine();
       await doVerb(stack, "down");
       assert.equal((await status()).builders[0].state, "off");
     });
 
-    it("create-image: makes an image of it, and nothing of the builder is left", async () => {
+    it("create-image: makes an image of the builder and leaves nothing of the builder behind", async () => {
       const { stdout } = await doVerb(stack, "create_image");
       const { id } = (await stack.image())!;
       assert.ok(stdout.includes(id), stdout);
@@ -177,7 +177,7 @@ export function verbsOf(
       }
     });
 
-    it("it, diff: bake what was edited, and tell what is different", async () => {
+    it("it, diff: bake the edited recipe, and show what changed", async () => {
       await stack.recipe(tinyRecipe("two"));
       await doVerb(stack, "--stack", stack.name, `it:cloud=${name},distribution=debian12`);
       assert.deepEqual(await cloud.machines(), []);
@@ -187,7 +187,7 @@ export function verbsOf(
       assert.match(stdout, /files\[0\]\.content: .*one.* => .*two/);
     });
 
-    it("ssh, destroy: look into the builder of a bake that failed, and drop it; the images stay, the recipe is not read", async () => {
+    it("ssh, destroy: enter and delete the builder of a failed bake; images stay, and destroy needs no valid recipe", async () => {
       await stack.recipe(scriptRecipe("echo the last words; false"));
       await failVerb(stack, 1, /the last words/, "bootstrap");
       assert.equal((await doVerb(stack, "ssh", "cat /etc/tiny")).stdout, "one");
@@ -200,18 +200,18 @@ export function verbsOf(
       assert.deepEqual(await cloud.leftovers(images), []);
     });
 
-    it("sweep: asks the cloud, and finds nothing left over", async () => {
+    it("sweep: finds no leftovers in the cloud", async () => {
       assert.equal((await doVerb(stack, "sweep")).stdout, "nothing is left over");
     });
 
-    it("destroy --images: removes everything, and asks before", async () => {
+    it("destroy --images: asks first, then removes everything", async () => {
       await failVerb(stack, 1, /pass --yes/, "destroy", "--images");
       assert.equal((await cloud.images()).length, 2);
       await doVerb(stack, "destroy", "--images", "--yes");
       assert.deepEqual(await cloud.leftovers(), []);
     });
 
-    it("sweep: finds a builder past its time that no state knows of, and removes it when told to", async () => {
+    it("sweep: finds an expired builder that is in no state, and removes it with --remove", async () => {
       await stack.recipe(tinyRecipe("two"));
       await stack.settings({ maxLifetime: "90 seconds" });
       await doVerb(stack, "up");
@@ -219,7 +219,7 @@ export function verbsOf(
       const { endsAt } = (await status()).builders[0];
       await stack.loseState();
       await until(
-        "it has ended itself",
+        "the builder has shut itself down",
         180,
         async () => Date.now() > Date.parse(endsAt!) && !(await answersSsh(builder, 1000)),
       );
@@ -232,7 +232,7 @@ export function verbsOf(
       assert.deepEqual(await cloud.leftovers(), []);
     });
 
-    it("doctor: tells whether this account is ready, and what is wrong otherwise", async () => {
+    it("doctor: says whether the account is ready, and what is wrong if it is not", async () => {
       await stack.recipe(tinyRecipe("two"));
       await stack.settings({});
       assert.match((await doVerb(stack, "doctor")).stdout, /^ok - settings, recipe and cloud/m);

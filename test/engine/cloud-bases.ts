@@ -1,20 +1,20 @@
-// Base images that are published while a stack has an image of the one before: the same on every cloud that looks them up.
+// A newer base image is published while a stack has an image of the older one. The same on every cloud.
 import assert from "node:assert/strict";
 import { prepare } from "./cloud-life-cycle.ts";
 import type { Subject } from "./cloud-stack.ts";
 import { tinyRecipe } from "./recipes.ts";
 
-/** A test cloud whose base images can be renewed. */
+/** A test cloud that can publish newer base images. */
 export interface RenewableSubject extends Subject {
-  /** Publishes a newer base image. @returns what people know it by. */
+  /** Publishes a newer base image. @returns its name, or another text by which people recognise it. */
   renewBase(): Promise<string>;
 }
 
-/** What becomes of an image when its base image is not the newest any more. */
+/** Tests of a stack whose image was made from a base image that is no longer the newest. */
 export function newerBase(open: () => Promise<RenewableSubject>): void {
   const made = prepare(open, tinyRecipe(), { verify: false });
 
-  it("is a reason to bake, which the preview tells, unless the stack stays with the one that it has", async () => {
+  it("the preview names the new base as a reason to bake, unless the stack pins its base", async () => {
     await made.stack.up();
     await made.stack.up();
     await made.stack.expectNoChanges();

@@ -1,4 +1,4 @@
-// What a cloud does to a bake that it should not, and what becomes of it: written once, run for each stack.
+// Bakes on a cloud that misbehaves. Written once, run for each stack.
 import assert from "node:assert/strict";
 import { prepare } from "./cloud-life-cycle.ts";
 import type { Subject } from "./cloud-stack.ts";
@@ -6,16 +6,17 @@ import { scriptRecipe } from "./recipes.ts";
 
 /** A test cloud that fails on demand. */
 export interface FallibleSubject extends Subject {
-  /** The type of the official resource of a machine. */
+  /** The type token of the official machine resource. */
   machineType: string;
   /**
-   * Leaves no room for another machine. @returns what makes room again, what is to be said until then, and whether that can be said
-   * before anything is made.
+   * Sets the quota so low that no machine fits.
+   * @returns `free` lifts the limit, `complaint` matches the expected error, `isForeseen` is true if the error comes
+   * before anything is created.
    */
   fillQuota(): { free: () => void; complaint: RegExp; isForeseen: boolean };
-  /** Every call takes so many milliseconds longer, and some of those that follow are refused because they are too many. */
+  /** Delays every call by `latency` milliseconds; unless it is 0, some of the next calls are throttled. */
   strain(latency: number): void;
-  /** How the next image can end that comes to nothing, by what is said of it. */
+  /** Ways in which the next image can fail, each with the expected error. */
   imageFailures: { complaint: RegExp; fail: () => void }[];
 }
 
@@ -23,7 +24,7 @@ export interface FallibleSubject extends Subject {
 export function faults(open: () => Promise<FallibleSubject>): void {
   const made = prepare(open, scriptRecipe("echo the builder is $((40 + 2)); sleep 4"));
 
-  it("is refused for want of quota, with its name and the cure, and leaves no machine", async () => {
+  it("a bake over quota fails with the quota's name and leaves no machine", async () => {
     const { free, complaint, isForeseen } = made.cloud.fillQuota();
     const { output } = await made.stack.failingUp();
     free();
@@ -32,7 +33,7 @@ export function faults(open: () => Promise<FallibleSubject>): void {
     assert.deepEqual(isForeseen ? await made.cloud.leftovers() : await made.cloud.machines(), []);
   });
 
-  it("says so when the builder vanishes while a module runs; a refresh sees that it is gone", async () => {
+  it("the bake fails if the builder vanishes while a module runs, and a refresh drops that builder", async () => {
     const { output, exitCode } = await made.stack.upWhile(/the builder is 42/, () => made.cloud.loseMachine());
     assert.notEqual(exitCode, 0);
     assert.match(output, /module "?run"?|connection/i);
@@ -44,13 +45,13 @@ export function faults(open: () => Promise<FallibleSubject>): void {
     assert.deepEqual(machines, []);
   });
 
-  it("begins with a fresh builder then, and does without a refresh when that one vanishes, too", async () => {
+  it("the next bake starts from a fresh builder, and needs no refresh if that one vanishes too", async () => {
     const { output, exitCode } = await made.stack.upWhile(/the builder is 42/, () => made.cloud.loseMachine());
     assert.notEqual(exitCode, 0);
-    assert.match(output, /-files (created|replaced)/, "nothing of the one that vanished is taken for done");
+    assert.match(output, /-files (created|replaced)/, "the modules run again on the fresh builder");
   });
 
-  it("is killed by kill -9 while the machine is made, and bakes then although the API is slow and calls are too many", async () => {
+  it("after kill -9 during the machine's creation, `up` bakes although the API is slow and throttles", async () => {
     assert.ok(await made.stack.killedAt(/-builder creating/));
     made.cloud.strain(100);
     await made.stack.up();
@@ -60,7 +61,7 @@ export function faults(open: () => Promise<FallibleSubject>): void {
     assert.deepEqual(await made.cloud.machines(), []);
   });
 
-  it("makes another image after each that came to nothing, also when the state was refreshed in between", async function () {
+  it("after failed images, also with a refresh in between, `up` makes another image", async function () {
     // The official gcp plugin takes over three minutes to give up RESOURCE_NOT_READY.
     this.timeout(900_000);
     const before = await made.stack.image();

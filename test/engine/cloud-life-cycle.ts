@@ -1,9 +1,9 @@
-// What every cloud promises, on the real engine, with real machines: written once, run for each stack.
+// The promises that hold on every cloud, on the real engine with real machines. Written once, run for each stack.
 import assert from "node:assert/strict";
 import { CloudStack, type Account, type Subject } from "./cloud-stack.ts";
 import { closeLogins, scriptRecipe } from "./recipes.ts";
 
-/** Fails the first time that it runs on a machine. */
+/** Fails the first time it runs on a machine. */
 const failsOnce =
   "if [ -e /opt/second-time ]; then rm /opt/second-time; else touch /opt/second-time; echo not yet; false; fi";
 
@@ -13,9 +13,11 @@ export function recipe(script = failsOnce): Record<string, unknown> {
 }
 
 /**
- * A cloud and a stack on it for the tests that follow; in the end both must be empty.
+ * Registers hooks that open a cloud and a stack for the tests that follow, and that check in the end that both are
+ * empty.
  * @param first The stack's first recipe.
- * @param settings Over those that every stack on that cloud needs.
+ * @param settings Added to the settings that every stack on that cloud needs.
+ * @returns an object that has the cloud and the stack once the tests run.
  */
 export function prepare<S extends Account>(
   open: () => Promise<S>,
@@ -31,7 +33,7 @@ export function prepare<S extends Account>(
     try {
       // Undefined where `before` failed.
       await (made.stack as CloudStack | undefined)?.remove();
-      assert.deepEqual(await made.cloud.leftovers(), [], "nothing is left when the stack has been destroyed");
+      assert.deepEqual(await made.cloud.leftovers(), [], "a destroyed stack leaves nothing behind");
     } finally {
       await made.cloud.close();
     }
@@ -39,17 +41,17 @@ export function prepare<S extends Account>(
   return made;
 }
 
-/** From the first preview to an image that needs nothing more, with everything in between that can fail. */
+/** From the first preview to a finished image, with failures on the way. */
 export function lifeCycle(open: () => Promise<Subject>): void {
   const made = prepare(open, recipe());
 
-  it("says what will be baked in a preview, and makes nothing", async () => {
+  it("a preview says what will be baked, and creates nothing", async () => {
     const { output } = await made.stack.succeed("preview");
     assert.match(output, /debian12: will be baked: no image of recipe [0-9a-f]{8} yet/);
     assert.deepEqual(await made.cloud.leftovers(), []);
   });
 
-  it("keeps the builder when a module fails, and publishes nothing", async () => {
+  it("a failed module keeps the builder and publishes nothing", async () => {
     const { output } = await made.stack.failingUp();
     assert.match(output, /module "?run"?/);
     assert.match(output, /not yet/);
@@ -58,18 +60,18 @@ export function lifeCycle(open: () => Promise<Subject>): void {
     assert.equal(await made.stack.image(), undefined);
   });
 
-  it("goes on with the same builder, and says what became of an image that ended in an error", async () => {
+  it("the next `up` continues on the same builder, and reports an image that ended in an error", async () => {
     const [builder] = await made.cloud.machines();
     made.cloud.failNextImage();
     const { output } = await made.stack.failingUp();
     assert.match(output, /continues where it failed/);
-    assert.doesNotMatch(output, /-files creat/, "the module before is not run again");
+    assert.doesNotMatch(output, /-files creat/, "the finished module does not run again");
     assert.match(output, /failed|error|killed|gone/i);
     assert.deepEqual(await made.cloud.machines(), made.cloud.retiresFirst ? [] : [builder]);
     assert.equal(await made.stack.image(), undefined);
   });
 
-  it("is killed by kill -9 while it makes the image, and has one proven image and no machine after the next `up`", async () => {
+  it("after kill -9 while the image is made, the next `up` leaves one verified image and no machine", async () => {
     assert.ok(await made.stack.killedAt(/-stop creat|Image \S+ creat|FromInstance \S+ creat/));
     await made.stack.up();
     const image = await made.stack.image();
@@ -78,7 +80,7 @@ export function lifeCycle(open: () => Promise<Subject>): void {
     assert.deepEqual(await made.cloud.machines(), []);
   });
 
-  it("drops the records of the bake with the second `up`; then nothing changes, also after a refresh", async () => {
+  it("the second `up` drops the bake's records; after that nothing changes, even with a refresh", async () => {
     const before = await made.stack.image();
     await made.stack.up();
     assert.deepEqual(await made.stack.bakeRecords(), []);
@@ -89,7 +91,7 @@ export function lifeCycle(open: () => Promise<Subject>): void {
     assert.deepEqual(await made.cloud.leftovers([before!.id]), []);
   });
 
-  it("says in a preview why an edited recipe is baked anew", async () => {
+  it("a preview says why an edited recipe will be baked again", async () => {
     await made.stack.recipe(recipe("true"));
     const { output } = await made.stack.succeed("preview");
     assert.match(output, /debian12: will be baked: recipe [0-9a-f]{8} => [0-9a-f]{8}/);
@@ -97,11 +99,11 @@ export function lifeCycle(open: () => Promise<Subject>): void {
   });
 }
 
-/** What happens to a stack whose image is there. */
+/** Mishaps of a stack that has an image: a refused deletion, a lost state, a deleted image, a missing base. */
 export function mishaps(open: () => Promise<Subject>): void {
   const made = prepare(open, recipe(closeLogins));
 
-  it("bakes, verifies and ends its machines in one `up`, also where a module closes ordinary logins", async () => {
+  it("one `up` bakes, verifies and deletes its machines, even if a module closes ordinary logins", async () => {
     const { output } = await made.stack.up();
     assert.match(
       output,
@@ -113,7 +115,7 @@ export function mishaps(open: () => Promise<Subject>): void {
     assert.deepEqual(await made.cloud.machines(), []);
   });
 
-  it("keeps the last good image in the outputs when ending the builder is refused, and ends it with the next `up`", async () => {
+  it("if the cloud refuses to delete the builder, the outputs keep the last good image, and the next `up` deletes it", async () => {
     const before = await made.stack.image();
     await made.stack.recipe(recipe("echo two"));
     made.cloud.refuseNextRetirement();
@@ -124,10 +126,10 @@ export function mishaps(open: () => Promise<Subject>): void {
     assert.notEqual(image!.id, before!.id);
     await made.stack.up();
     assert.deepEqual(await made.stack.bakeRecords(), []);
-    assert.deepEqual(await made.cloud.leftovers([image!.id]), [], "one generation is kept, and nothing else");
+    assert.deepEqual(await made.cloud.leftovers([image!.id]), [], "only the newest generation is left");
   });
 
-  it("takes the image back when the state was lost", async () => {
+  it("after the state was lost, `up` adopts the existing image", async () => {
     const before = await made.stack.image();
     await made.stack.loseState();
     const { output } = await made.stack.up();
@@ -137,19 +139,19 @@ export function mishaps(open: () => Promise<Subject>): void {
     assert.deepEqual(await made.cloud.leftovers([before!.id]), []);
   });
 
-  it("bakes an image anew that somebody deleted", async () => {
+  it("after somebody deleted the image, `up` bakes it again", async () => {
     const before = await made.stack.image();
     await made.cloud.deleteImage(before!.id);
     const { output } = await made.stack.up();
     assert.match(output, /will be baked/);
     const image = await made.stack.image();
-    // Not the id alone: on gce it is a name that carries the recipe.
+    // Comparing ids is not enough: on gce the id is a name derived from the recipe, so it stays the same.
     assert.notDeepEqual(image, before);
     await made.stack.up();
     assert.deepEqual(await made.cloud.leftovers([image!.id]), []);
   });
 
-  it("says what was looked for when the base image is gone, and which near names there are", async () => {
+  it("if the base image is gone, the error says what was searched for and lists similar names", async () => {
     const others = (await made.cloud.loseBase()) ?? [];
     await made.stack.recipe(recipe("echo other"));
     const { output, exitCode } = await made.stack.run("preview");

@@ -1,48 +1,48 @@
-// A throw-away stack on a test cloud or on this computer, and what the tests of every stack ask of it.
+// A throw-away stack on a test cloud or on this computer, with the helpers that tests of every stack share.
 import { makePlace, type Run } from "../../cli/temporary-stack.ts";
 import { TestStack } from "./test-stack.ts";
 
-/** What a stack bakes on, as the tests of every stack see it. */
+/** A test cloud or this computer, behind the interface that the tests of every stack use. */
 export interface Account {
   /** The stack's name in the setting `ci-images:cloud`. */
   cloud: string;
-  /** Where the outputs have its images: `aws`, `eu-central-1`. */
+  /** The path to its images in the outputs: `aws`, `eu-central-1`. */
   outputs: readonly string[];
   /** The settings that the stack needs. */
   settings: Record<string, unknown>;
-  /** The environment of whoever uses the cloud. */
+  /** Environment variables for the cloud's users. */
   variables: Record<string, string>;
-  /** Types of resources that stay when the builder's records have been dropped. */
+  /** Types of resources that stay in the state after the builder's records are dropped. */
   lasting: RegExp;
-  /** Ids of images of ours, finished or not. */
+  /** Ids of all images that ci-images made, finished or not. */
   images(): Promise<string[]>;
   /** Ids of machines. */
   machines(): Promise<string[]>;
-  /** Shuts the only machine down, as somebody does at the cloud's console. */
+  /** Shuts down the only machine, as from the cloud's web console. */
   stopMachine(): Promise<void>;
-  /** Takes the only machine away, as somebody does who deletes it by hand. */
+  /** Deletes the only machine behind Pulumi's back. */
   loseMachine(): Promise<void>;
-  /** Takes the base image away. @returns what the error must name: others with a similar name, where there are any. */
+  /** Deletes the base image. @returns names that the error must contain, such as similar images, if there are any. */
   loseBase(): Promise<string[] | void>;
-  /** What is there that was not there in the beginning, beside these images. */
+  /** What has been added since the account was opened, except these images. */
   leftovers(images?: readonly string[]): Promise<string[]>;
   close(): Promise<void>;
 }
 
-/** A test cloud, as the tests of its stack see it. */
+/** A test cloud, with the controls that its tests need. */
 export interface Subject extends Account {
-  /** True where the builder is ended before the image is made of its disk. */
+  /** True if the builder is deleted before the image is made from its disk. */
   retiresFirst?: boolean;
   deleteImage(id: string): Promise<void>;
-  /** The next image ends in an error. */
+  /** Makes the next image end in an error. */
   failNextImage(): void;
-  /** The API refuses to end a machine, once. */
+  /** Makes the API refuse the next deletion of a machine. */
   refuseNextRetirement(): void;
 }
 
-/** What the outputs say of an image. */
+/** An image in the stack's outputs. */
 export interface ImageOutput {
-  /** On this computer, the disk's path. */
+  /** On stack `local`, the disk's path. */
   id: string;
   recipe: string;
   name: string;
@@ -52,7 +52,7 @@ export interface ImageOutput {
 export class CloudStack extends TestStack {
   private subject!: Account;
 
-  /** Makes one; images are verified, as users have it. @param name Its name, where it is not to be one of its own. */
+  /** Creates a stack that verifies its images, as users' stacks do. @param name Its name; unique by default. */
   static async on(
     subject: Account,
     recipe: object,
@@ -70,7 +70,7 @@ export class CloudStack extends TestStack {
     return super.settings({ cloud, verify: true, keep: 0, sshFrom: ["127.0.0.0/8"], ...own, ...settings });
   }
 
-  /** The image that the outputs name for Debian 12; undefined while they name none. */
+  /** The Debian 12 image in the outputs, if there is one. */
   async image(): Promise<ImageOutput | undefined> {
     type Tree = { [name: string]: Tree | undefined } | undefined;
     const { images } = (await this.outputs()) as { images?: Tree };
@@ -85,14 +85,14 @@ export class CloudStack extends TestStack {
     return types.filter(({ type }) => !kept.test(type) && !this.subject.lasting.test(type)).map(({ urn }) => urn);
   }
 
-  /** Forgets everything that the state knows, and starts the stack anew. */
+  /** Deletes the state and creates the stack again, with no resources. */
   async loseState(): Promise<void> {
     await this.succeed("stack", "rm", "--yes", "--force", "--preserve-config");
     await this.succeed("stack", "init", this.name);
     await this.settings({});
   }
 
-  /** Runs `up`, which may fail, and does something once when its output says so. */
+  /** Runs `up`, which may fail, and calls `act` once when the output matches `begins`. */
   async upWhile(begins: RegExp, act: () => Promise<void>): Promise<Pick<Run, "output" | "exitCode">> {
     const running = this.start("up", "--yes", "--skip-preview");
     let acting: Promise<void> | undefined;
@@ -108,9 +108,10 @@ export class CloudStack extends TestStack {
   }
 
   /**
-   * Runs `up` and kills pulumi.
-   * @param begins When: when its output says so, or when somebody calls what is handed out here.
-   * @returns whether that happened.
+   * Runs `up` and kills pulumi on the way.
+   * @param begins When to kill: as soon as the output matches, or when the callback calls the function that it is
+   * given.
+   * @returns whether pulumi was killed before it finished.
    */
   async killedAt(begins: RegExp | ((kill: () => void) => void)): Promise<boolean> {
     const running = this.start("up", "--yes", "--skip-preview");

@@ -1,4 +1,4 @@
-// Two tiers on the test cloud of each cloud, on the real engine.
+// A recipe on top of another recipe, on each test cloud, on the real engine.
 import { twoTiers } from "./cloud-tiers.ts";
 import { openEc2 } from "./subjects/ec2.ts";
 import { openGce } from "./subjects/gce.ts";

@@ -1,10 +1,10 @@
-// A recipe on top of a recipe: the same on every cloud.
+// A recipe on top of another recipe. The same on every cloud.
 import assert from "node:assert/strict";
 import { prepare } from "./cloud-life-cycle.ts";
 import type { Subject } from "./cloud-stack.ts";
 import { tinyRecipe } from "./recipes.ts";
 
-/** What must not grow from tier to tier, on the builder and on the machine booted from the image. */
+/** Recipe tests: nothing grows from tier to tier, neither on the builder nor on a machine booted from the image. */
 export const growth = [
   {
     name: "no account twice",
@@ -25,18 +25,18 @@ const above = (content = "one") => ({
   files: [{ path: "/etc/above", content: `${content}\n` }],
 });
 
-/** Two tiers, from nothing to an edit of each. */
+/** Bakes two tiers, then edits each one. */
 export function twoTiers(open: () => Promise<Subject>): void {
   const made = prepare(open, above());
   before(() => made.stack.recipe(below(), "below.yaml"));
-  /** Ids of the images, the one below first. */
+  /** The upper image's id, and the ids of all other images. */
   const images = async () => {
     const id = (await made.stack.image())!.id;
     const all = await made.cloud.images();
     return { id, others: all.filter((each) => each !== id) };
   };
 
-  it("bakes both in one `up`, the one above from the proven image below", async () => {
+  it("bakes in one `up`, from the verified image of the recipe below", async () => {
     const { output } = await made.stack.up();
     const [, recipe] = /debian12-below: will be baked: no image of recipe ([0-9a-f]{8})/.exec(output) ?? [];
     assert.match(output, new RegExp(`debian12: will be baked: .*above on below, recipe ${recipe}`));
@@ -51,7 +51,7 @@ export function twoTiers(open: () => Promise<Subject>): void {
     await made.stack.expectNoChanges();
   });
 
-  it("leaves the image below alone when only the one above changes", async () => {
+  it("leaves the image below alone when only the upper recipe changes", async () => {
     const before = await images();
     await made.stack.recipe(above("two"));
     const { output } = await made.stack.up();
@@ -62,7 +62,7 @@ export function twoTiers(open: () => Promise<Subject>): void {
     await made.stack.up();
   });
 
-  it("bakes both again when the one below changes, says why, and deletes the generation below", async () => {
+  it("bakes both again when the recipe below changes, says why, and deletes the old image below", async () => {
     const before = await images();
     await made.stack.recipe(below("two"), "below.yaml");
     const preview = await made.stack.succeed("preview");

@@ -1,5 +1,5 @@
-// Stack `ec2` in an account as many companies have it: new things are not seen at once, machines need IMDSv2 and encrypted disks,
-// which the account sees to by default, and subnets give no public addresses by themselves.
+// Stack `ec2` in a typical company account: the API is eventually consistent, policies demand IMDSv2 and encrypted
+// disks, EBS encryption is on by default, and subnets assign no public addresses.
 import assert from "node:assert/strict";
 import {
   DescribeSubnetsCommand,
@@ -29,7 +29,7 @@ describe("stack ec2 in an account with policies", function () {
     }
   });
 
-  it("says that disks are encrypted nevertheless, and keeps the builder of a bake that failed", async () => {
+  it("says that disks are encrypted despite the setting, and keeps the builder of a failed bake", async () => {
     const { output } = await made.stack.failingUp();
     assert.match(output, /encrypts every disk in eu-central-1 \(EBS encryption by default/);
     assert.match(output, /not yet/);
@@ -40,7 +40,7 @@ describe("stack ec2 in an account with policies", function () {
     assert.equal(Volumes![0].Encrypted, true);
   });
 
-  it("goes on with that builder after a refresh: what AWS made of its disk is no reason to replace it", async () => {
+  it("continues on that builder after a refresh, although AWS has encrypted its disk", async () => {
     await made.stack.succeed("refresh", "--yes", "--skip-preview");
     const { output } = await made.stack.up();
     assert.doesNotMatch(output, /-files (creat|replac)/);
@@ -52,7 +52,7 @@ describe("stack ec2 in an account with policies", function () {
     assert.deepEqual(await made.cloud.leftovers([image!.id, copy.ImageId!]), []);
   });
 
-  it("changes tags of an image whose time is over, which AWS would take no date in the past for", async () => {
+  it("updates tags of an image past its deprecation time, although AWS refuses dates in the past", async () => {
     const { images } = made.cloud.ec2.api;
     for (const place of [region, other]) {
       const [{ ImageId }] = await made.cloud.ec2.images(place);

@@ -1,4 +1,4 @@
-// Stack `ec2` in three regions: an API that refuses, forgets, is slow; copies that fail half-way; images that are protected.
+// Stack `ec2` in three regions: a slow API that throttles and forgets, failing copies, protected images.
 import assert from "node:assert/strict";
 import {
   DeleteSnapshotCommand,
@@ -21,30 +21,30 @@ import { openEc2 } from "./subjects/ec2.ts";
 const [region, first, second] = regions;
 const own = { region, copyTo: [first, second] };
 
-/** A stack with copies, and questions about what it has made. */
+/** Prepares a stack with copies, and helpers that list what it has made. */
 function prepareCopies() {
   const made = prepare(openEc2, tinyRecipe(), { ec2: own });
 
-  /** The images of ours in each region, as EC2 tells of them. */
+  /** Our account's images in each region, from EC2. */
   async function images(): Promise<Image[][]> {
     const ours = new DescribeImagesCommand({ Owners: ["self"] });
     return await Promise.all(regions.map(async (place) => (await clientIn(place).send(ours)).Images ?? []));
   }
 
-  /** Goes through the API that knows of protection and deprecation; moto itself does not. */
+  /** A client for the test cloud's API, which implements protection and deprecation; moto alone does not. */
   function clientIn(place: string): EC2Client {
     const credentials = { accessKeyId: "test", secretAccessKey: "test" };
     return new EC2Client({ region: place, endpoint: made.cloud.ec2.api.url, credentials });
   }
 
-  /** What the outputs say, by region. */
+  /** The images in the outputs, by region. */
   async function published(): Promise<Record<string, ImageOutput>> {
     const { images } = (await made.stack.outputs()) as { images?: { aws?: Record<string, { debian12: ImageOutput }> } };
     const byPlace = Object.entries(images?.aws ?? {});
     return Object.fromEntries(byPlace.map(([place, { debian12 }]) => [place, debian12] as const));
   }
 
-  /** Fails unless every region has one image, the outputs name just these, and nothing else is there. */
+  /** Fails unless every region has exactly one image, the outputs name these images, and nothing else is left. */
   async function expectOneEach(): Promise<void> {
     const there = await images();
     const ids = there.map((each) => each.map(({ ImageId }) => ImageId!));
@@ -70,7 +70,7 @@ describe("stack ec2 with copies in other regions", function () {
   this.timeout(300_000);
   const { made, images, published, expectOneEach } = prepareCopies();
 
-  it("bakes and copies although the API is slow and is called too often", async () => {
+  it("bakes and copies although the API is slow and throttles", async () => {
     const { faults } = made.cloud.ec2.api;
     made.cloud.strain(200);
     faults.add({ action: "CopyImage", error: throttling, times: 3 });
@@ -82,7 +82,7 @@ describe("stack ec2 with copies in other regions", function () {
     await expectOneEach();
   });
 
-  it("goes on naming the last good images when copies fail, one refused and one given up by AWS", async () => {
+  it("keeps the last good images in the outputs when one copy is refused and another fails", async () => {
     const { faults } = made.cloud.ec2.api;
     const before = await published();
     await made.stack.recipe(tinyRecipe("two"));
@@ -95,13 +95,13 @@ describe("stack ec2 with copies in other regions", function () {
     for (const [index, each] of (await images()).entries()) {
       assert.ok(
         each.some(({ ImageId }) => ImageId === before[regions[index]].id),
-        "the last good one is there",
+        "the last good image still exists",
       );
     }
-    assert.deepEqual(await made.cloud.machines(), [], "the builder was ended before the copies began");
+    assert.deepEqual(await made.cloud.machines(), [], "the builder is deleted before the copies start");
   });
 
-  it("tells of the copy that failed in a preview, makes what is missing with the next `up` and nothing else", async () => {
+  it("reports the failed copy in a preview, and makes only the missing copies with the next `up`", async () => {
     const before = await published();
     const [there] = await images();
     const baked = there.find(({ ImageId }) => ImageId !== before[region].id)!;
@@ -115,7 +115,7 @@ describe("stack ec2 with copies in other regions", function () {
     await expectOneEach();
   });
 
-  it("makes a copy anew that somebody deregistered, without a bake", async () => {
+  it("makes a deregistered copy again without a bake", async () => {
     const before = await published();
     const client = made.cloud.ec2.api.client(first);
     const [copy] = (await images())[1];
@@ -132,11 +132,11 @@ describe("stack ec2 with copies in other regions", function () {
   });
 });
 
-describe("copies of stack ec2 whose making is killed before they have tags", function () {
+describe("copies of stack ec2 that have no tags yet when pulumi is killed", function () {
   this.timeout(300_000);
   const { made, images, published, expectOneEach } = prepareCopies();
 
-  /** Kills pulumi when AWS has taken the order for a copy and is about to be told the copy's tags. */
+  /** Kills pulumi between CopyImage and CreateTags. */
   const killedBeforeTags = () =>
     made.stack.killedAt((kill) => {
       const error = { code: "InternalError", message: "nobody hears it" };
@@ -148,7 +148,7 @@ describe("copies of stack ec2 whose making is killed before they have tags", fun
       });
     });
 
-  it("are found by their names and taken over by the next `up`", async () => {
+  it("are found by name and adopted by the next `up`", async () => {
     assert.ok(await killedBeforeTags());
     await made.cloud.ec2.api.settled();
     const [, [orphan]] = await images();
@@ -160,7 +160,7 @@ describe("copies of stack ec2 whose making is killed before they have tags", fun
     await expectOneEach();
   });
 
-  it("go with `destroy`, too", async () => {
+  it("are deleted by `destroy`", async () => {
     await made.stack.recipe(tinyRecipe("two"));
     assert.ok(await killedBeforeTags());
     await made.stack.succeed("destroy", "--yes", "--skip-preview");
@@ -172,7 +172,7 @@ describe("images of stack ec2 that are protected, deprecated and shared", functi
   this.timeout(300_000);
   const { made, images, clientIn } = prepareCopies();
 
-  it("are so although they were made before, in every region, and a refresh does not undo it", async () => {
+  it("get these settings in every region after the bake, and a refresh shows no changes", async () => {
     await made.stack.up();
     const more = { encrypted: false, deprecateAfter: "30 days", shareWithAccounts: ["123456789012"] };
     await made.stack.settings({ ec2: { ...own, ...more, deregistrationProtection: true } });
@@ -196,7 +196,7 @@ describe("images of stack ec2 that are protected, deprecated and shared", functi
     await made.stack.expectNoChanges();
   });
 
-  it("are destroyed by whoever protected them, and the error says what to do where that is somebody else", async () => {
+  it("are destroyed if the stack protected them; otherwise the error says how to lift the protection", async () => {
     const [, [copy]] = await images();
     await made.stack.settings({ ec2: own });
     await made.stack.up();
@@ -213,6 +213,6 @@ describe("images of stack ec2 that are protected, deprecated and shared", functi
     await made.stack.settings({ ec2: { ...own, deregistrationProtection: true } });
     await made.stack.up();
     await made.stack.succeed("destroy", "--yes", "--skip-preview");
-    assert.deepEqual(await made.cloud.leftovers(), [], "nothing is left in any region");
+    assert.deepEqual(await made.cloud.leftovers(), [], "no region has leftovers");
   });
 });

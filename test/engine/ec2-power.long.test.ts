@@ -1,4 +1,4 @@
-// Builders of stack `ec2`: a public address is another one after each start, and spot machines are not always to be had.
+// Builders of stack `ec2`: each start assigns another public address, and spot capacity can run out.
 import assert from "node:assert/strict";
 import { prepare } from "./cloud-life-cycle.ts";
 import { stagesAndPower } from "./cloud-stages.ts";
@@ -14,7 +14,7 @@ describe("spot machines on ec2", function () {
   this.timeout(300_000);
   const made = prepare(openEc2, tinyRecipe(), { stage: "builder", ec2: { region: "eu-central-1", spot: true } });
 
-  it("are replaced by one on demand where AWS has no capacity", async () => {
+  it("fall back to on-demand machines if AWS has no spot capacity", async () => {
     const error = { code: "InsufficientInstanceCapacity", message: "There is no Spot capacity available" };
     made.cloud.ec2.api.faults.add({ action: "RunInstances", error });
     const { output } = await made.stack.up();
@@ -24,7 +24,7 @@ describe("spot machines on ec2", function () {
     await made.stack.expectNoChanges();
   });
 
-  it("are taken where there are any, and nothing of the question stays", async () => {
+  it("are used if AWS has spot capacity, and the capacity check leaves nothing in the state", async () => {
     await made.stack.recipe(tinyRecipe("two"));
     await made.stack.up();
     const lifecycles = (await made.cloud.ec2.instances()).map(({ InstanceLifecycle }) => InstanceLifecycle);
@@ -38,7 +38,7 @@ describe("a builder on ec2 whose settings change", function () {
   const region = "eu-central-1";
   const made = prepare(openEc2, tinyRecipe(), { stage: "builder" });
 
-  it("stays as it was made, and the next one is made with them", async () => {
+  it("stays unchanged, and the next builder gets the new settings", async () => {
     await made.stack.up();
     const [before] = await made.cloud.ec2.instances();
     const other = { ec2: { region, instanceType: "t3.medium", spot: true, encrypted: false }, tags: { team: "ci" } };

@@ -6,8 +6,8 @@ import { openEc2 } from "./subjects/ec2.ts";
 
 describe("stack ec2 on the test cloud", function () {
   this.timeout(300_000);
-  describe("from the first preview to an image that needs nothing more", () => lifeCycle(openEc2));
-  describe("on a cloud that fails", () => faults(openEc2));
-  describe("with an image that is there", () => mishaps(openEc2));
+  describe("from the first preview to the finished image", () => lifeCycle(openEc2));
+  describe("on a cloud that misbehaves", () => faults(openEc2));
+  describe("with a finished image", () => mishaps(openEc2));
   describe("when a newer base image is published", () => newerBase(openEc2));
 });

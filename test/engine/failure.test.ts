@@ -1,4 +1,4 @@
-// What happens when a bake does not go well: a module that fails, takes too long or loses its connection, a test that fails.
+// Failing bakes: a module that fails, times out or loses its connection, and an acceptance test that fails.
 import assert from "node:assert/strict";
 import { scriptRecipe, tinyRecipe } from "./recipes.ts";
 import { TestStack } from "./test-stack.ts";
@@ -12,7 +12,7 @@ describe("a bake that fails", function () {
   });
   afterEach(() => stack.remove());
 
-  it("names the module, shows its last lines and those of units that failed, says what to do, resumes there, and starts afresh when edited", async () => {
+  it("names the failed module, shows its last lines and failed units, resumes there, and starts over after an edit", async () => {
     const service = '[Service]\\nType=oneshot\\nExecStart=/bin/sh -c "echo the unit says why; exit 3"\\n';
     const unit = `printf '${service}' >/run/systemd/system/doomed.service; systemctl start doomed.service || true`;
     await stack.recipe(
@@ -29,16 +29,16 @@ describe("a bake that fails", function () {
     assert.ok(machine, "the builder is kept");
 
     const resumed = await stack.failingUp();
-    assert.doesNotMatch(resumed.output, /-files creat/, "the module before is not run again");
+    assert.doesNotMatch(resumed.output, /-files creat/, "the finished module does not run again");
     assert.deepEqual(await stack.machines(), [machine], "on the same builder");
     assert.match(resumed.output, /continues where it failed/);
 
     await stack.recipe(scriptRecipe("test $(grep -c counting /etc/tiny) = 0"));
     await stack.up();
-    assert.deepEqual(await stack.machines(), [], "no dirty builder is left");
+    assert.deepEqual(await stack.machines(), [], "the dirty builder is deleted");
   });
 
-  it("ends a module that takes too long, with a message that says so; destroy cleans up", async () => {
+  it("stops a module at its time limit and says so; destroy cleans up", async () => {
     await stack.recipe(scriptRecipe("sleep 300", { timeouts: { run: "2 seconds" } }));
     const failed = await stack.failingUp();
     assert.match(failed.output, /took longer than|time limit|timed out/i);
@@ -48,14 +48,14 @@ describe("a bake that fails", function () {
     assert.deepEqual(await stack.leftovers(), []);
   });
 
-  it("says what to do when the connection is lost", async () => {
+  it("says what to do after the connection was lost", async () => {
     await stack.recipe(scriptRecipe("systemctl stop --no-block ssh.service; pkill -KILL sshd"));
     const failed = await stack.failingUp();
     assert.match(failed.output, /run: if the connection was lost, run pulumi up again/);
     assert.match(failed.output, /pulumi destroy/);
   });
 
-  it("stops before the image when an acceptance test fails; the outputs go on naming the last good image, which stays", async () => {
+  it("makes no image if an acceptance test fails, and keeps the last good image in the outputs", async () => {
     await stack.up();
     const good = (await stack.outputs()).images!.local.debian12;
     await stack.recipe(tinyRecipe("one", { tests: [{ name: "pigs fly", run: "echo no wings; false" }] }));

@@ -1,18 +1,18 @@
-// Settings of stack `gce` that change while a machine is there, and machines that somebody else stops: what was begun goes on with what it
-// was begun with, and what is gone is made again with the settings of that time.
+// Stack `gce` with settings that change while a machine exists, and with machines that somebody else stops. A running
+// bake continues with the settings it started with; a replacement gets the current settings.
 import assert from "node:assert/strict";
 import { project } from "../test-cloud/gce-cloud.ts";
 import { prepare } from "./cloud-life-cycle.ts";
 import { scriptRecipe } from "./recipes.ts";
 import { openGce } from "./subjects/gce.ts";
 
-/** Every setting that decides over a machine, unlike the first ones. */
+/** Every setting that affects a machine, each changed from its first value. */
 const changed = {
   ...{ machineType: "e2-small", diskType: "pd-ssd", spot: true, secureBoot: true, networkTags: ["ci"] },
   ...{ serviceAccount: "baker@bakery.iam.gserviceaccount.com", diskSize: 14 },
 };
 
-describe("stack gce whose settings change on the way", function () {
+describe("stack gce whose settings change during a bake", function () {
   this.timeout(300_000);
   const made = prepare(openGce, scriptRecipe("date +%N >/etc/once"));
 
@@ -20,7 +20,7 @@ describe("stack gce whose settings change on the way", function () {
     made.stack.settings({ gce: { project, zone: "here-a", diskSize: 12, ...gce }, ...more });
   const instances = () => [...made.cloud.api.project(project).instances.values()];
 
-  it("keeps a builder as it was made, whatever the settings say by now", async () => {
+  it("keeps the builder unchanged after the settings change", async () => {
     await settings({}, { stage: "provisioned" });
     await made.stack.up();
     const [before] = instances();
@@ -30,7 +30,7 @@ describe("stack gce whose settings change on the way", function () {
     assert.deepEqual(instances(), [before]);
   });
 
-  it("makes the image of it after one that failed, although the settings changed in between", async () => {
+  it("makes the image of that builder after a failed image, although the settings changed in between", async () => {
     await settings();
     made.cloud.imageFailures[0].fail();
     const { output } = await made.stack.failingUp();
@@ -42,7 +42,7 @@ describe("stack gce whose settings change on the way", function () {
     assert.deepEqual(await made.cloud.images(), [image!.id]);
   });
 
-  it("keeps an image with guest OS features of the user's own that could not be verified, also after a refresh", async () => {
+  it("keeps an unverified image with the user's guest OS features, also after a refresh", async () => {
     const features = { guestOsFeatures: ["SEV_CAPABLE"] };
     await made.stack.recipe(scriptRecipe("date +%N >/etc/twice"));
     await settings(features, { stage: "provisioned" });
@@ -59,7 +59,7 @@ describe("stack gce whose settings change on the way", function () {
       guestOsFeatures.some(({ type }) => type === "SEV_CAPABLE");
     const fresh = () => [...made.cloud.api.project(project).images.values()].filter(isFresh);
     const [before] = fresh();
-    assert.ok(before.guestOsFeatures.length > 1, "and those of the base image");
+    assert.ok(before.guestOsFeatures.length > 1, "it has the base image's features too");
     await made.stack.succeed("refresh", "--yes", "--skip-preview");
     await made.stack.up();
     assert.deepEqual(
@@ -69,7 +69,7 @@ describe("stack gce whose settings change on the way", function () {
     assert.equal((await made.stack.image())!.id, before.selfLink);
   });
 
-  it("changes nothing on the proven image after a refresh", async () => {
+  it("changes nothing on the verified image after a refresh", async () => {
     await made.stack.up();
     await made.stack.expectNoChanges();
     const [before] = made.cloud.api.project(project).images.values();
@@ -82,7 +82,7 @@ describe("stack gce whose settings change on the way", function () {
     assert.ok(!Object.values(labels).includes(""), JSON.stringify(labels));
   });
 
-  it("makes a fresh builder with the settings of now, in another zone, where one vanished", async () => {
+  it("replaces a vanished builder by one with the current settings, here in another zone", async () => {
     await settings();
     await made.stack.recipe(scriptRecipe("test -e /etc/never"));
     await made.stack.failingUp();
@@ -98,7 +98,7 @@ describe("stack gce whose settings change on the way", function () {
     assert.deepEqual(instance.tags.items.slice(1), ["ci"]);
   });
 
-  it("makes a fresh builder where somebody stopped the one that was there, and does not wait for it", async () => {
+  it("replaces a builder that somebody has stopped, without waiting for it", async () => {
     const [before] = instances();
     await made.cloud.stopMachine();
     const { output } = await made.stack.failingUp();
@@ -109,7 +109,7 @@ describe("stack gce whose settings change on the way", function () {
     assert.equal(after.status, "RUNNING");
   });
 
-  it("says at once that a builder that is worked on was stopped, and how it is started again", async () => {
+  it("says at once that a builder at stage `builder` was stopped, and how to start it again", async () => {
     await settings({}, { stage: "builder" });
     await made.stack.up();
     await made.cloud.stopMachine();

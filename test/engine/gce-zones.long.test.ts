@@ -1,4 +1,4 @@
-// Stack `gce` with two distributions, each baked in a zone of its own.
+// Stack `gce` with two distributions, each baked in its own zone.
 import assert from "node:assert/strict";
 import { prepare } from "./cloud-life-cycle.ts";
 import type { ImageOutput } from "./cloud-stack.ts";
@@ -15,7 +15,7 @@ describe("stack gce in two zones", function () {
   const recipe = tinyRecipe("one", { distribution: undefined, distributions });
   const made = prepare(() => openGce(distributions), recipe, { distributions, gce });
 
-  it("bakes both distributions side by side in one `up`, each in its zone, and changes nothing then", async () => {
+  it("bakes both distributions in parallel in one `up`, each in its zone, and then nothing changes", async () => {
     const machines = new Set<string>();
     const watch = setInterval(
       () => void made.cloud.machines().then((all) => all.forEach((each) => machines.add(each))),

@@ -7,9 +7,9 @@ import { openGce } from "./subjects/gce.ts";
 
 describe("stack gce on the test cloud", function () {
   this.timeout(300_000);
-  describe("from the first preview to an image that needs nothing more", () => lifeCycle(openGce));
-  describe("on a cloud that fails", () => faults(openGce));
-  describe("with an image that is there", () => mishaps(openGce));
+  describe("from the first preview to the finished image", () => lifeCycle(openGce));
+  describe("on a cloud that misbehaves", () => faults(openGce));
+  describe("with a finished image", () => mishaps(openGce));
   describe("when a newer base image is published", () => newerBase(openGce));
-  describe("in stages, powered off and on in between", () => stagesAndPower(openGce));
+  describe("baking in stages, with the builder powered off in between", () => stagesAndPower(openGce));
 });

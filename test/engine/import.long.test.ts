@@ -1,5 +1,5 @@
-// One recipe baked once and imported into every cloud (stack setting `bakery: local`), on the real engine, with a real local bake; the
-// clouds are test clouds, whose machines have the files of the disks that were uploaded.
+// One recipe is baked once on this computer and imported into every cloud (stack setting `bakery: local`). The engine
+// and the bake are real; the clouds are test clouds whose machines run from the uploaded disks.
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { openGce } from "./subjects/gce.ts";
 import { openRackspace } from "./subjects/rackspace.ts";
 import { doVerb } from "./verbs.ts";
 
-/** Images of this computer below a folder, finished or not; and locks of who waits for one. */
+/** Entries of an image directory: finished and unfinished local images, and locks. */
 async function imagesIn(folder: string): Promise<string[]> {
   const distributions = await readdir(folder).catch(() => []);
   return (await Promise.all(distributions.map((name) => readdir(join(folder, name))))).flat();
@@ -43,13 +43,13 @@ describe("an image baked once on this computer and imported into every cloud", f
     for (const stack of stacks.reverse()) await stack.remove();
     assert.deepEqual(await storage.objects(bucket), []);
     for (const cloud of clouds) {
-      assert.deepEqual(await cloud.leftovers(), [], "nothing is left when the stacks have been destroyed");
+      assert.deepEqual(await cloud.leftovers(), [], "destroyed stacks leave nothing behind");
       await cloud.close();
     }
     await storage.close();
   });
 
-  it("is announced by a preview, which makes nothing", async () => {
+  it("is announced by a preview that creates nothing", async () => {
     const { output } = await stacks[0].succeed("preview");
     assert.match(output, /local-debian12: will be baked: no image of recipe [0-9a-f]{8} yet/);
     assert.match(
@@ -59,7 +59,7 @@ describe("an image baked once on this computer and imported into every cloud", f
     assert.deepEqual(await imagesIn(home), []);
   });
 
-  it("is baked by one of the stacks that run at the same time; all verify what they got in their cloud", async () => {
+  it("is baked by only one of several stacks that run at once, and verified by each in its cloud", async () => {
     const runs = await Promise.all(stacks.map((stack) => stack.up()));
     const bakes = runs.filter(({ output }) => /ci-images:local:Image\b.*creat/.test(output));
     assert.equal(bakes.length, 1, "one bake");
@@ -72,7 +72,7 @@ describe("an image baked once on this computer and imported into every cloud", f
     assert.equal(new Set(images.map((image) => image!.recipe)).size, 1, "one recipe hash");
   });
 
-  it("needs nothing more after the second `up`, also after a refresh", async () => {
+  it("shows no changes after the second `up`, even with a refresh", async () => {
     for (const stack of stacks) {
       const before = await stack.image();
       await stack.up();
@@ -85,7 +85,7 @@ describe("an image baked once on this computer and imported into every cloud", f
     }
   });
 
-  it("is imported again without a bake where a cloud has lost it, also when pulumi is killed on the way", async () => {
+  it("is imported again without a bake if a cloud loses it, even if pulumi is killed on the way", async () => {
     const [cloud] = clouds;
     const [stack] = stacks.filter((each) => each.directory === home.replace(/\/images$/, ""));
     await stack.settings({ bakery: "local", verify: false });
@@ -98,7 +98,7 @@ describe("an image baked once on this computer and imported into every cloud", f
     assert.equal((await imagesIn(home)).length, 1);
   });
 
-  it("is published by the verb to a stack that has no recipe, and goes with it", async () => {
+  it("is published by the verb `publish` on a stack without a valid recipe, and destroyed with that stack", async () => {
     const cloud = await openRackspace();
     const [folder] = (await imagesIn(home)).map((name) => join(home, "debian12", name));
     const stack = await CloudStack.on(cloud, { modules: "no list" }, { verify: false });
@@ -111,6 +111,6 @@ describe("an image baked once on this computer and imported into every cloud", f
     }
     assert.deepEqual(await cloud.leftovers(), []);
     await cloud.close();
-    assert.equal((await imagesIn(home)).length, 1, "the local image is not this stack's");
+    assert.equal((await imagesIn(home)).length, 1, "the local image stays, because it belongs to another stack");
   });
 });

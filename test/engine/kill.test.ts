@@ -1,9 +1,9 @@
-// Pulumi killed with kill -9 at any stage of the life cycle: nothing is lost, and nothing is left.
+// Pulumi killed with kill -9 at any stage of the life cycle: no work is lost, and nothing is left over.
 import assert from "node:assert/strict";
 import { scriptRecipe } from "./recipes.ts";
 import { TestStack } from "./test-stack.ts";
 
-/** Stages of a bake, by the line of the engine's output that says that the stage has begun. */
+/** Stages of a bake, each with the engine's output line that marks its start. */
 const stages = [
   ["the base image", /BaseImage \S+ creating/],
   ["the builder", /Builder \S+ creating/],
@@ -15,14 +15,15 @@ const stages = [
   ["the retirement", /Retirement \S+ creating/],
   ["the boot of the image", /VirtualMachine \S+ creating/],
   ["the verification", /Command \S+-verify creating/],
-  // The promotion comes before it: what is killed there may be promoted already, and has no such end.
+  // Not the promotion: an image killed there may be promoted already, and its trial machine has no retirement to wait
+  // for.
   ["the trial machine's end", /Retirement \S+-trial-retirement creating/],
 ] as const;
 
 describe("pulumi killed with kill -9", function () {
   this.timeout(900_000);
 
-  it("at every stage in turn, each time followed by `up`: ends with one verified image and no leftovers", async () => {
+  it("at every stage in turn, each time followed by `up`: leaves one verified image and nothing else", async () => {
     const stack = await TestStack.create(scriptRecipe("sleep 1"), { verify: true });
     try {
       for (const [stage, begins] of stages) {
@@ -39,7 +40,7 @@ describe("pulumi killed with kill -9", function () {
       assert.ok(checks.some((line) => line.includes("the file is there")));
       assert.ok(
         checks.some((line) => line.includes("the root file system fills the disk")),
-        "which is larger than the image",
+        "the disk is larger than the image",
       );
       await stack.expectNoChanges();
     } finally {
@@ -47,7 +48,7 @@ describe("pulumi killed with kill -9", function () {
     }
   });
 
-  it("followed by destroy: leaves nothing; at the promotion, of a bake after that, followed by `up`: ends with the image", async () => {
+  it("and followed by destroy: leaves nothing; killed at the promotion and followed by `up`: makes the image", async () => {
     const stack = await TestStack.create(scriptRecipe("sleep 1"));
     try {
       for (const [stage, begins] of [stages[1], stages[6]]) {
@@ -66,7 +67,7 @@ describe("pulumi killed with kill -9", function () {
   });
 });
 
-/** Runs `up` and kills pulumi when its output says that a stage has begun. */
+/** Runs `up` and kills pulumi when its output says that the stage has started. */
 async function killAt(stack: TestStack, stage: string, begins: RegExp): Promise<void> {
   const running = stack.start("up", "--yes", "--skip-preview");
   let output = "";

@@ -1,4 +1,4 @@
-// Stacks that share a cache of layers of their own, and nothing but base images with anybody else.
+// Stacks that share a private layer cache. Only base images come from the common cache.
 import { readdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -6,18 +6,18 @@ import { places } from "../../provider/kit/cache-folders.ts";
 import { emptyCache } from "../components/local/support.ts";
 import { TestStack } from "./test-stack.ts";
 
-/** A cache with layers. */
+/** A private cache that holds layers. */
 export interface LayerCache {
-  /** Where the layers are. */
+  /** The folder of the layers. */
   layers: string;
   /** As `TestStack.create`. */
   newStack(recipe: object, settings?: Record<string, unknown>): Promise<TestStack>;
-  /** Waits until layers that are being written have their names. */
+  /** Waits until no layer is being written any more. */
   settled(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Opens an empty one. Until it is closed, this process uses it, too. */
+/** Opens an empty cache. This process uses it too until it is closed. */
 export async function openLayerCache(): Promise<LayerCache> {
   const { bases } = await places();
   const cache = await emptyCache();

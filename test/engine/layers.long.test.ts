@@ -1,4 +1,4 @@
-// Layers in whole bakes, and when it does not go well.
+// Layers in whole bakes, including failures and kills.
 import assert from "node:assert/strict";
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { openLayerCache, type LayerCache } from "./layered-stack.ts";
 import { scriptRecipe } from "./recipes.ts";
 import type { TestStack } from "./test-stack.ts";
 
-/** Modules that take longer than their layers, with traces of how often each ran. */
+/** Modules slow enough to be kept as layers. The first one records how often it ran. */
 function recipe(run: string[], more: Record<string, unknown> = {}) {
   return scriptRecipe("", {
     modules: ["run", "files", "os_updates", "umask"],
@@ -47,7 +47,7 @@ describe("layers in whole bakes", function () {
   }
   const layerNames = async () => (await readdir(cache.layers)).sort();
 
-  it("a second stack's image starts from the first one's, reboots in between included, and is the same; its manifest says so", async () => {
+  it("a second stack starts from the first one's layer, reboot included; its manifest names the layer, and sealing finds the same", async () => {
     const first = await newStack(recipe(["test ! -e /run/mark; touch /run/mark"], { umask: "0027" }));
     await first.up();
     assert.equal((await manifestOf(first)).layer, undefined);
@@ -65,14 +65,14 @@ describe("layers in whole bakes", function () {
     assert.deepEqual(
       sealing.map(({ path }) => path),
       (await manifestOf(first)).sealing.map(({ path }) => path),
-      "sealing finds what it would have found",
+      "sealing finds the same paths as without a layer",
     );
     await second.up();
     await second.expectNoChanges();
     assert.equal((await stat(cache.layers)).mode & 0o777, 0o700);
   });
 
-  it("one that vanishes between preview and up costs time, not the bake; `layers: false` uses none and keeps none", async () => {
+  it("a layer that vanishes between preview and up does not fail the bake; `layers: false` uses and keeps none", async () => {
     const stack = await newStack(recipe([]), { stage: "provisioned" });
     await stack.up();
     await cache.settled();
@@ -81,7 +81,7 @@ describe("layers in whole bakes", function () {
     await stack.settings({ stage: "provisioned", layers: false });
     assert.doesNotMatch((await stack.succeed("preview")).output, /from a layer/);
     await stack.settings({ stage: "provisioned" });
-    // Killed when the program has asked and the builder is not there yet.
+    // The layers are deleted after the program has chosen one and before the builder starts.
     const running = stack.start("up", "--yes", "--skip-preview");
     let output = "";
     running.all.on("data", (data: Buffer) => {
@@ -99,7 +99,7 @@ describe("layers in whole bakes", function () {
     assert.deepEqual(await layerNames(), before);
   });
 
-  it("after a module that failed: the same builder goes on and keeps no more; an edited recipe starts from what was kept before", async () => {
+  it("after a failed module, the resumed builder keeps no more layers, and an edited recipe starts from the earlier one", async () => {
     const stack = await newStack({}, { stage: "provisioned" });
     const modules = {
       slow: "sleep 3",
@@ -127,7 +127,7 @@ describe("layers in whole bakes", function () {
     assert.match(edited.output, /module "?breaks"? failed/);
   });
 
-  it("pulumi killed while one is written: the builder runs, `up` goes on with it, and the next bake starts from that layer", async () => {
+  it("after pulumi was killed while a layer was written, `up` continues, and the next bake starts from that layer", async () => {
     const much = ["head -c 300M /dev/urandom >/opt/much"];
     const stack = await newStack(recipe(much), { stage: "tested" });
     const running = stack.start("up", "--yes", "--skip-preview");
@@ -152,7 +152,7 @@ describe("layers in whole bakes", function () {
     );
   });
 
-  it("a secret's value is part of what a layer is found by, and the verb shows and removes layers", async () => {
+  it("a layer is reused only for the same secret values, and the verb `layers` lists and removes layers", async () => {
     const withSecret = (value: string) => ({ stage: "provisioned", secrets: { TOKEN: value } });
     const content = scriptRecipe("", {
       modules: ["files", "run"],

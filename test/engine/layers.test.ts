@@ -1,4 +1,4 @@
-// A bake starts where the one before it was the same.
+// A bake starts from the layer that an earlier bake of the same first modules has left.
 import assert from "node:assert/strict";
 import { openLayerCache, type LayerCache } from "./layered-stack.ts";
 import { scriptRecipe } from "./recipes.ts";
@@ -18,7 +18,7 @@ describe("layers", function () {
     await cache.close();
   });
 
-  it("spare an edited recipe the modules before the edit; the preview says so, and what they would have done is there", async () => {
+  it("save an edited recipe the modules before the edit; the preview says so, and the builder has those modules' work", async () => {
     await stack.up();
     await cache.settled();
     await stack.recipe(

@@ -1,4 +1,4 @@
-// The life cycle on the real engine with real machines: what `pulumi up` promises when all goes well.
+// The life cycle on the real engine with real machines: what `pulumi up` promises when nothing fails.
 import assert from "node:assert/strict";
 import { dump } from "js-yaml";
 import { makeDeepTree } from "../components/local/deep-tree.ts";
@@ -10,12 +10,12 @@ describe("the life cycle of an image on `local`", function () {
   let stack: TestStack;
 
   before(async () => {
-    // Emulated boots take a minute: kill.test.ts, which has most of the stages, verifies its image.
+    // No verification here, because an emulated boot takes a minute; kill.test.ts verifies its image.
     stack = await TestStack.create(tinyRecipe());
   });
   after(() => stack.remove());
 
-  it("bakes and drops the builder in one `up`; the second drops the records; then nothing changes", async () => {
+  it("bakes and deletes the builder in one `up`; the second drops the records; then nothing changes", async () => {
     const first = await stack.up();
     assert.match(first.output, /debian12: will be baked: no image of recipe [0-9a-f]{8} yet/);
     assert.deepEqual(await stack.machines(), [], "no machine is left");
@@ -33,7 +33,7 @@ describe("the life cycle of an image on `local`", function () {
     await stack.expectNoChanges();
   });
 
-  it("says in a preview what will be baked anew and why, and starts nothing", async () => {
+  it("says in a preview what will be baked again and why, and starts nothing", async () => {
     await stack.recipe(tinyRecipe("two"));
     const { output } = await stack.succeed("preview");
     assert.match(output, /debian12: will be baked: recipe [0-9a-f]{8} => [0-9a-f]{8}/);
@@ -42,7 +42,7 @@ describe("the life cycle of an image on `local`", function () {
     await stack.recipe(tinyRecipe("one"));
   });
 
-  it("takes comments and the order of keys for no change", async () => {
+  it("ignores comments and the order of keys", async () => {
     const reversed = Object.fromEntries(Object.entries(tinyRecipe()).reverse());
     await stack.recipe(`# another comment\n${dump(reversed)}`);
     await stack.expectNoChanges();
@@ -61,14 +61,14 @@ describe("the life cycle of an image on `local`", function () {
     assert.doesNotMatch(back.output, /will be baked/);
     assert.equal((await stack.outputs()).images!.local.debian12.recipe, one);
 
-    // Beside that: a builder whose tree Node itself can't remove, as its paths are too long.
+    // Also bakes a builder whose paths are too long for Node to remove.
     await stack.recipe(scriptRecipe(`install -d /opt/deep; cd /opt/deep; ${makeDeepTree}`));
     await stack.up();
     assert.deepEqual(await stack.machines(), []);
-    assert.equal((await stack.imageFolders()).length, 2, "the newest and the one before it");
+    assert.equal((await stack.imageFolders()).length, 2, "the newest and the previous image are kept");
   });
 
-  it("notices a deleted image on refresh and bakes it anew; a corrupted one is an error that names the file", async () => {
+  it("notices a deleted image on refresh and bakes it again; a corrupted image is an error that names the file", async () => {
     const { disk, path } = (await stack.outputs()).images!.local.debian12;
     const { rm, truncate } = await import("node:fs/promises");
     await rm(disk);
@@ -85,7 +85,7 @@ describe("the life cycle of an image on `local`", function () {
     await rm(path, { recursive: true });
   });
 
-  it("leaves nothing on the machine when it is destroyed", async () => {
+  it("leaves nothing on this computer after destroy", async () => {
     await stack.succeed("destroy", "--yes", "--skip-preview");
     assert.deepEqual(await stack.leftovers(), []);
   });

@@ -1,5 +1,5 @@
-// What only a machine of its own can show and no container: swap, kernel parameters and limits of a worker that was booted from a baked image,
-// and a proxy with a password, which outlives the sealing that removes passwords.
+// Settings that a container can't show, on a machine booted from the image: swap, kernel parameters and limits. Also a
+// proxy password, which must survive sealing although sealing removes passwords.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ describe("machine settings in an image", function () {
   });
   after(() => stack.remove());
 
-  it("hold on a machine that was booted from it", async () => {
+  it("take effect on a machine booted from it", async () => {
     await stack.up();
     const { path } = (await stack.outputs()).images!.local.debian12;
     const { how, checks } = JSON.parse(await readFile(join(path, "proof.json"), "utf8")) as {

@@ -1,4 +1,4 @@
-// A module that prints a lot, on the real engine and a real builder: it takes about as long as ssh needs to bring the same here.
+// A module that prints a lot, on the real engine and a real builder, takes about as long as ssh with the same output.
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import { execa } from "execa";
 import { scriptRecipe } from "./recipes.ts";
 import { TestStack } from "./test-stack.ts";
 
-/** Of the Login: how to reach the builder. */
+/** Outputs of the Login resource. */
 interface Outputs {
   host: string;
   port: number;
@@ -19,7 +19,7 @@ describe("a module that prints 370,000 lines", function () {
   let stack: TestStack;
   afterEach(() => stack.remove());
 
-  it("takes at most twice as long as ssh printing the same; the last lines are in the error when it fails", async () => {
+  it("takes at most twice as long as the same over ssh; if it fails, the error has the last lines", async () => {
     const print = "seq -f 'line %.0f of a module that prints a lot' 370000";
     const stages = { stage: "provisioned" };
     stack = await TestStack.create(scriptRecipe(`date +%s.%N >/etc/began; ${print}`), stages);

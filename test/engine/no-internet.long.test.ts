@@ -1,4 +1,4 @@
-// An OpenStack on the company's own network, with no internet and no bastion: SSH is opened to the address that packets leave from.
+// An OpenStack on a company network without internet or bastion: SSH is opened to this computer's outgoing address.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -16,9 +16,9 @@ describe("an OpenStack without internet", function () {
   });
   afterEach(() => cloud.close());
 
-  /** A builder that is looked at, and what comes after it. */
+  /** Starts a builder, checks the notice and the security group, then continues with `then`. */
   async function bake(settings: Record<string, unknown>, notice: RegExp, then: (stack: CloudStack) => Promise<void>) {
-    // Nobody tells the public address.
+    // Nothing answers there, so the public address can't be found.
     const variables = { ...cloud.variables, CI_IMAGES_ADDRESS_SERVER: "http://127.0.0.1:9/" };
     const stack = await CloudStack.on({ ...cloud, variables }, tinyRecipe(), { sshFrom: undefined, ...settings });
     try {
@@ -28,7 +28,11 @@ describe("an OpenStack without internet", function () {
       const source = await sourceTowards(record.outputs as unknown as Connection);
       const rules = [...cloud.rackspace.api.region("ORD").collection("security-group-rules").values()];
       const sources = rules.filter(({ direction }) => direction === "ingress").map((rule) => rule.remote_ip_prefix);
-      assert.deepEqual([...new Set(sources)], [`${source}/32`], "the address that the builder sees, and no other");
+      assert.deepEqual(
+        [...new Set(sources)],
+        [`${source}/32`],
+        "SSH is open to the address that the builder sees, and to no other",
+      );
       await stack.expectNoChanges();
       await then(stack);
     } finally {
@@ -37,7 +41,7 @@ describe("an OpenStack without internet", function () {
     assert.deepEqual(await cloud.leftovers(), []);
   }
 
-  /** Where this computer's connections come from, as the machine sees it. */
+  /** The source address of this computer's connections to the machine. */
   async function sourceTowards({ host, port }: Connection): Promise<string> {
     const socket = connect({ host, port });
     await once(socket, "connect");
@@ -46,7 +50,7 @@ describe("an OpenStack without internet", function () {
     return localAddress!;
   }
 
-  it("opens SSH to the address on the way to the machines' network, where the project sees which one that is", async () => {
+  it("opens SSH to the address on the route to the machines' network, if the project can see that network", async () => {
     await bake(
       {},
       /SSH is opened to 127\.\S+, .* on the way to 127\.0\.0\.0\/8, where the machines are/,
@@ -54,7 +58,7 @@ describe("an OpenStack without internet", function () {
     );
   });
 
-  it("opens it to the address on the way to Keystone where machines have floating addresses of a network that nobody sees into, and bakes", async () => {
+  it("bakes with SSH opened to the address on the route to Keystone, if the floating network's addresses are hidden", async () => {
     const rackspace = { ...(cloud.settings.rackspace as object), floatingNetwork: "public" };
     const notice =
       /SSH is opened to 127\.0\.0\.1, .* on the way to 127\.0\.0\.1, because its public address could not be found/;

@@ -1,5 +1,5 @@
-// What of the old workers cannot be seen in a container is seen on the machine that is booted from the finished image: the firewall's
-// rules in a kernel, a network card's features, Docker as a worker has it with the images that came along, root's key.
+// Features of the old workers that a container can't show, checked on a machine booted from the image: firewall rules
+// in the kernel, network card features, Docker with preloaded images, and root's key.
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,7 +9,7 @@ import { TestStack } from "./test-stack.ts";
 
 const image = "localhost:5000/ci/tools:1";
 
-/** A registry on the builder, with an image in it that Docker's cache does not have. */
+/** Starts a registry on the builder and pushes an image that Docker's cache does not keep. */
 const pushImage = `\
 apt-get -q -y install --no-install-recommends docker-registry
 sed -i '/^auth:/,/^health:/{/^health:/!d}' /etc/docker/registry/config.yml
@@ -28,7 +28,7 @@ const recipe = {
   docker_images: [image],
   root_key: { key: { secret: "ROOT_KEY" } },
   tests: [
-    // On the builder it is in a container, and Docker has its folder where sealing removes it.
+    // The builder is a container, where Docker uses another folder, which sealing removes.
     {
       name: "on a worker Docker has its usual folder",
       run: `systemd-detect-virt --quiet --container || [ "$(docker info --format '{{.DockerRootDir}}')" = /var/lib/docker ]`,
@@ -40,7 +40,7 @@ const recipe = {
   ],
 };
 
-describe("a machine that is booted from an old worker's image", function () {
+describe("a machine booted from an old worker's image", function () {
   this.timeout(600_000);
   let folder: string;
   let stack: TestStack;
@@ -56,7 +56,7 @@ describe("a machine that is booted from an old worker's image", function () {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it("has its firewall, card fix, Docker, Docker images and root key at work", async () => {
+  it("has a working firewall, card fix, Docker, Docker images and root key", async () => {
     const { output } = await stack.up();
     const proven = output.split("\n").filter((line) => line.includes("-trial-verify"));
     const passed = (what: string) => proven.some((line) => line.endsWith(`ok - ${what}`) && !line.includes("not ok"));

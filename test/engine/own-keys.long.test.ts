@@ -1,4 +1,4 @@
-// Builders that are logged in to with a key of the user's own, on each cloud; on ec2 also in a subnet and a security group of theirs.
+// The user's own SSH key for builders, on each cloud; on ec2 also the user's own subnet and security group.
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -30,14 +30,14 @@ describe("a key of the user's own", function () {
   after(() => rm(folder, { recursive: true, force: true }));
   afterEach(() => (cloud as Subject | undefined)?.close());
 
-  /** Makes a key. @returns the private half's file; the public half's has `.pub` behind it. */
+  /** Makes a key pair. @returns the private key's path; the public key has the suffix `.pub`. */
   async function makeKey(kind: "rsa" | "ecdsa" | "ed25519"): Promise<string> {
     const file = join(folder, kind);
     await execa("ssh-keygen", ["-q", "-t", kind, "-N", "", "-C", "team", "-f", file]);
     return file;
   }
 
-  /** Bakes an image, lets the test look, and destroys the stack. @returns what is there then. */
+  /** Bakes an image, calls `look`, and destroys the stack. @returns what is left in the cloud. */
   async function bake(
     variables: Record<string, string>,
     settings: Record<string, unknown> = {},
@@ -60,7 +60,7 @@ describe("a key of the user's own", function () {
     return await cloud.leftovers();
   }
 
-  it("logs in to the builder on ec2, in a subnet and a security group that are there; all of them stay", async () => {
+  it("logs in to the builder on ec2 in the user's subnet and security group, and none of them is deleted", async () => {
     const subject = await openEc2();
     cloud = subject;
     const [region] = regions;
@@ -79,7 +79,11 @@ describe("a key of the user's own", function () {
     const left = await bake({ AWS_KEY_PAIR: "team", AWS_KEY_FILENAME: file }, { ec2: own }, async () => {
       const { Reservations = [] } = await client.send(new DescribeInstancesCommand({}));
       const machines = Reservations.flatMap(({ Instances = [] }) => Instances);
-      assert.deepEqual(machines.map(({ KeyName }) => KeyName === "team").sort(), [false, true], "not for the trial");
+      assert.deepEqual(
+        machines.map(({ KeyName }) => KeyName === "team").sort(),
+        [false, true],
+        "the trial machine does not use the key",
+      );
       for (const { SubnetId } of machines) assert.equal(SubnetId, own.subnet);
     });
     assert.ok(!subject.ec2.api.calls.includes(`${region} CreateSecurityGroup`));
@@ -92,7 +96,7 @@ describe("a key of the user's own", function () {
     assert.deepEqual(await bake({ GCE_PUBLIC_KEY: `${file}.pub`, GCE_PRIVATE_KEY: file }), []);
   });
 
-  it("logs in to the builder on rackspace, is uploaded where the region does not have it, and left there", async () => {
+  it("logs in to the builder on rackspace, is uploaded if the region does not have it, and stays there", async () => {
     cloud = await openRackspace();
     const file = await makeKey("ed25519");
     const left = await bake({

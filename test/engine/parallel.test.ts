@@ -4,7 +4,7 @@ import { cachedBase } from "../cached-base.ts";
 import { scriptRecipe } from "./recipes.ts";
 import { TestStack } from "./test-stack.ts";
 
-/** A slow module, in seconds since 1970 by this computer's clock, which builders share. */
+/** A slow module that prints when it starts and ends, in seconds since 1970. Builders share this computer's clock. */
 const script = 'echo "began at $(date +%s)"; sleep 40; echo "ended at $(date +%s)"';
 const distributions = ["debian12", "debian13"];
 
@@ -13,13 +13,13 @@ describe("two distributions in one stack", function () {
   let stack: TestStack;
 
   before(async () => {
-    // The bases are cached first: what they take is not what is measured.
+    // Cache the bases first, so that downloads don't delay one of the bakes.
     await Promise.all(distributions.map((distribution) => cachedBase(distribution)));
     stack = await TestStack.create(scriptRecipe(script, { distribution: undefined, distributions }));
   });
   after(() => stack.remove());
 
-  it("are baked side by side", async () => {
+  it("are baked in parallel", async () => {
     const { output } = await stack.up();
     assert.deepEqual(Object.keys((await stack.outputs()).images!.local), distributions);
     const [one, other] = distributions.map((distribution) => {

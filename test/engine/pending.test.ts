@@ -1,4 +1,4 @@
-// An operation that a killed command left in the state ("1 pending operations") is cleared by the verbs.
+// The verbs clear operations that a killed command left in the state ("1 pending operations").
 import assert from "node:assert/strict";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { TestStack } from "./test-stack.ts";
 describe("operations that a killed command left", function () {
   this.timeout(180_000);
 
-  it("are cleared before a verb's own work, without a look at the cloud", async () => {
+  it("are cleared before a verb starts its work, without asking the cloud", async () => {
     const stack = await TestStack.create(tinyRecipe("one"));
     try {
       const project = `urn:pulumi:${stack.name}::ci-images::`;
@@ -21,7 +21,7 @@ describe("operations that a killed command left", function () {
       };
       const type = "ci-images:local:Builder";
       const builder = { urn: `${project}${type}::debian12-11111111-builder`, type, custom: true, parent: root.urn };
-      // `pulumi stack import` drops such operations, so this is written as the engine writes it.
+      // `pulumi stack import` drops pending operations, so edit the engine's file.
       const backend = join(stack.directory, "backend");
       const found = (await readdir(backend, { recursive: true })).find((path) => path.endsWith(`/${stack.name}.json`));
       assert.ok(found);

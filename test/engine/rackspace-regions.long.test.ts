@@ -1,5 +1,5 @@
-// Stack `rackspace` in two regions at once, with what the usual settings leave out: builders that boot from a volume and are
-// reached by a floating address, images that are shared.
+// Stack `rackspace` in two regions at once, with rarer settings: builders that boot from a volume, floating addresses,
+// shared images.
 import assert from "node:assert/strict";
 import { prepare } from "./cloud-life-cycle.ts";
 import { tinyRecipe } from "./recipes.ts";
@@ -22,7 +22,7 @@ describe("stack rackspace in two regions, on volumes, at floating addresses", fu
   this.timeout(300_000);
   const made = prepare(() => openRackspace(regions), tinyRecipe(), { rackspace });
 
-  /** What the outputs name for Debian 12, by region. */
+  /** Ids of the Debian 12 images in the outputs, by region. */
   async function published(): Promise<Record<string, string>> {
     const { ciPlatform } = (await made.stack.outputs()) as unknown as {
       ciPlatform?: { jenkins: { clouds: { images: { rackspace: Record<string, { debian12: string }> } } } };
@@ -33,7 +33,7 @@ describe("stack rackspace in two regions, on volumes, at floating addresses", fu
 
   const imagesIn = (region: string) => made.cloud.rackspace.images(region).map(({ id }) => id);
 
-  it("publishes nothing when one region makes no image", async () => {
+  it("publishes nothing if one region fails to make its image", async () => {
     const { api } = made.cloud.rackspace;
     api.faults.refuse({ matches: /^POST \/DFW\/compute\/.* createImage$/, status: 403, message: "not in this region" });
     const { output } = await made.stack.failingUp();
@@ -42,7 +42,7 @@ describe("stack rackspace in two regions, on volumes, at floating addresses", fu
     assert.deepEqual(imagesIn("DFW"), []);
   });
 
-  it("makes with the next `up` what is missing, one image in each region", async () => {
+  it("makes the missing image with the next `up`, so that each region has one", async () => {
     const before = imagesIn("ORD");
     const { output } = await made.stack.up();
     assert.doesNotMatch(output, /-builder-files creat/, "no module runs twice");
@@ -51,7 +51,7 @@ describe("stack rackspace in two regions, on volumes, at floating addresses", fu
     if (before.length > 0) assert.deepEqual(imagesIn("ORD"), before);
   });
 
-  it("shares them, and has nothing left but the images and the volumes that they are made of", async () => {
+  it("shares the images, and leaves only the images with their volumes and snapshots", async () => {
     await made.stack.up();
     await made.stack.expectNoChanges();
     assert.deepEqual(await made.stack.bakeRecords(), []);

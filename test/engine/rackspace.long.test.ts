@@ -7,9 +7,9 @@ import { openRackspace } from "./subjects/rackspace.ts";
 
 describe("stack rackspace on the test cloud", function () {
   this.timeout(300_000);
-  describe("from the first preview to an image that needs nothing more", () => lifeCycle(() => openRackspace()));
-  describe("on a cloud that fails", () => faults(() => openRackspace()));
-  describe("with an image that is there", () => mishaps(() => openRackspace()));
+  describe("from the first preview to the finished image", () => lifeCycle(() => openRackspace()));
+  describe("on a cloud that misbehaves", () => faults(() => openRackspace()));
+  describe("with a finished image", () => mishaps(() => openRackspace()));
   describe("when a newer base image is published", () => newerBase(() => openRackspace()));
-  describe("in stages, powered off and on in between", () => stagesAndPower(() => openRackspace()));
+  describe("baking in stages, with the builder powered off in between", () => stagesAndPower(() => openRackspace()));
 });

@@ -1,4 +1,4 @@
-// A module that reboots its builder, on every stack: what follows runs on the same machine, started anew.
+// A module that reboots its builder, on every stack. The modules after it run on the same, rebooted machine.
 import assert from "node:assert/strict";
 import { CloudStack, type Account } from "./cloud-stack.ts";
 import { tinyRecipe } from "./recipes.ts";
@@ -7,14 +7,14 @@ import { openGce } from "./subjects/gce.ts";
 import { openLocal } from "./subjects/local.ts";
 import { openRackspace } from "./subjects/rackspace.ts";
 
-/** /run is emptied by a boot, and /var is not. */
+/** A reboot empties /run and keeps /var. */
 const recipe = tinyRecipe("one", {
   modules: ["run", "os_updates", "files"],
   run: ["touch /run/before-the-reboot; echo once >>/var/before-the-reboot"],
   os_updates: { reboot: true },
   tests: [
-    { name: "the machine was started anew", run: "test ! -e /run/before-the-reboot" },
-    { name: "it is the same one, and no module ran twice", run: "test $(wc -l </var/before-the-reboot) = 1" },
+    { name: "the machine has rebooted", run: "test ! -e /run/before-the-reboot" },
+    { name: "it is the same machine, and no module ran twice", run: "test $(wc -l </var/before-the-reboot) = 1" },
   ],
 });
 
@@ -29,7 +29,7 @@ describe("a module that reboots its builder", function () {
   this.timeout(300_000);
 
   for (const [name, open] of Object.entries(stacks)) {
-    it(`on ${name}: the bake goes on where it was, and leaves nothing but the image`, async () => {
+    it(`on ${name}: the bake continues after it, and leaves nothing but the image`, async () => {
       const cloud = await open();
       const stack = await CloudStack.on(cloud, recipe);
       try {

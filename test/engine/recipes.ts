@@ -1,4 +1,4 @@
-// Small recipes for tests of the life cycle: quick to bake, and easy to make fail.
+// Small recipes for life-cycle tests: quick to bake, easy to break.
 
 /** A recipe whose only module writes a file. */
 export function tinyRecipe(content = "one", more: Record<string, unknown> = {}): Record<string, unknown> {
@@ -13,12 +13,12 @@ export function tinyRecipe(content = "one", more: Record<string, unknown> = {}):
   };
 }
 
-/** A recipe whose module runs a script after the file was written. */
+/** A recipe that writes the file, then runs a script. */
 export function scriptRecipe(script: string, more: Record<string, unknown> = {}): Record<string, unknown> {
   return tinyRecipe("one", { modules: ["files", "run"], run: [script], ...more });
 }
 
-/** A script after which nobody can log in as people do, or use sudo; it is a module's, and the steps after it go on. */
+/** A module's script that closes ordinary logins and breaks sudo. The bake must continue after it. */
 export const closeLogins = `
 printf '%s\\n' 'Port 2222' 'PermitRootLogin no' 'AllowUsers nobody' >/etc/ssh/sshd_config.d/closed.conf
 systemctl restart ssh.service

@@ -1,5 +1,5 @@
-// Sealing seen through a whole bake on `local`, with the machine booted from the image as the witness: what recipes make stays, services
-// whose keys were removed have keys of their own, boot settings are merged, and images whose cloud-init looks elsewhere come up.
+// Sealing in a whole bake on `local`, checked on the machine booted from the image: what recipes made stays, services
+// get new keys, boot settings are merged, and images whose cloud-init looks elsewhere still boot.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ mkdir -p /scratch
 fallocate -l 64M /swapfile
 chmod 0600 /swapfile
 mkswap /swapfile >/dev/null
-# What the builder's memory would leave in it.
+# Stands for pages of the builder's memory.
 printf 'of the memory' | dd of=/swapfile bs=1M seek=32 conv=notrunc status=none
 echo "/swapfile none swap sw 0 0" >>/etc/fstab
 install -D -m 0644 /dev/stdin /etc/default/grub.d/50-audit.cfg <<<'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT audit=0"'
@@ -41,7 +41,7 @@ mount -t tmpfs tmpfs /var/lib/cloud/data/mounted
 
 const onWorker = `[ ! -e /var/lib/ci-images ]`;
 
-/** Holds on the builder and on the worker alike where it says nothing of the worker. */
+/** Run on the builder and on the worker. Those with `onWorker` check nothing on the builder. */
 const tests = [
   {
     name: "linger",
@@ -100,10 +100,10 @@ const recipe = {
   tests,
 };
 
-/** Recipes whose image lets nobody in, and what `up` says of it. */
+/** Recipes whose images lock everybody out, each with the error of `up`. */
 const lockedOut: readonly [what: string, content: Record<string, unknown>, message: RegExp][] = [
   [
-    "cloud-init that looks for nothing that is here",
+    "no data source of cloud-init fits",
     {
       files: [{ path: "/etc/cloud/cloud.cfg.d/95-sources.cfg", content: "datasource_list: [OpenStack, GCE]\n" }],
       modules: ["files"],
@@ -111,16 +111,16 @@ const lockedOut: readonly [what: string, content: Record<string, unknown>, messa
     /cloud-init (does not run on it|has found no data source).*datasource_list/,
   ],
   [
-    "an SSH server that does not start",
+    "the SSH server does not start",
     { run: ["echo 'NoSuchKeyword yes' >/etc/ssh/sshd_config.d/90-broken.conf"], modules: ["run"] },
     /its SSH server does not start/,
   ],
 ];
 
-describe("an image that lets nobody in", function () {
+describe("an image that locks everybody out", function () {
   this.timeout(1_800_000);
   for (const [what, content, message] of lockedOut) {
-    it(`is told from its console: ${what}`, async () => {
+    it(`is diagnosed from its console: ${what}`, async () => {
       const stack = await TestStack.create(
         { name: "locked", distribution: "debian12", size: "2G", ...content },
         { verify: true },
@@ -137,7 +137,7 @@ describe("an image that lets nobody in", function () {
   }
 });
 
-describe("sealing, through a whole bake", function () {
+describe("sealing in a whole bake", function () {
   this.timeout(1_800_000);
   let stack: TestStack;
   let output: string;
@@ -151,7 +151,7 @@ describe("sealing, through a whole bake", function () {
     await stack?.remove();
   });
 
-  it("ends in an image that passes every test on the machine booted from it", async () => {
+  it("gives an image that passes every test on a machine booted from it", async () => {
     const { checks } = await stack.proof();
     for (const { name } of recipe.tests)
       assert.ok(
@@ -162,7 +162,7 @@ describe("sealing, through a whole bake", function () {
     assert.ok(checks.some((line) => line.includes("the kernel command line has nohz=off")));
   });
 
-  it("says in the log and in the manifest what it removed and by which rule", async () => {
+  it("lists in the log and in the manifest what it removed, and by which rule", async () => {
     const { path } = (await stack.outputs()).images!.local.debian12;
     const { sealing } = JSON.parse(await readFile(join(path, "manifest.json"), "utf8")) as {
       sealing: { what: string; rule: string; path: string }[];

@@ -1,4 +1,4 @@
-// Secrets on their way through a real bake: into the file that the recipe names, and nowhere else.
+// Secrets in a real bake: they end up in the file that the recipe names, and nowhere else.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -20,7 +20,7 @@ describe("a secret of the stack", function () {
   });
   after(() => stack.remove());
 
-  it("is masked in the output, encrypted in the state, absent from the manifest, and in the file that may hold it", async () => {
+  it("is masked in the output, encrypted in the state, absent from the manifest, and whole in the file that may hold it", async () => {
     await stack.recipe(
       tinyRecipe("one", {
         modules: ["files", "run"],
@@ -29,7 +29,7 @@ describe("a secret of the stack", function () {
         tests: [{ name: "the file is whole", run: `[ "$(sha256sum </root/token)" = "${digest}  -" ]` }],
       }),
     );
-    // A module that asks for no secret prints what an earlier one has put into the image.
+    // The module `run` uses no secret itself; it prints one that an earlier module has written.
     const { output } = await stack.up();
     assert.match(output, /1 passed, 0 failed|ok - recipe: the file is whole/);
     const { path } = (await stack.outputs()).images!.local.debian12;
@@ -39,10 +39,10 @@ describe("a secret of the stack", function () {
       await readFile(join(path, "proof.json"), "utf8"),
     ];
     for (const text of texts) assert.ok(!text.includes(value));
-    assert.ok(!output.includes(value), "the output does not show it");
+    assert.ok(!output.includes(value), "the output masks it");
   });
 
-  it("fails the bake when it is found in any other file of the image, which is named without it", async () => {
+  it("fails the bake if any other file of the image holds it; the error names the file and hides the secret", async () => {
     await stack.recipe(
       tinyRecipe("one", {
         modules: ["files", "run"],

@@ -1,4 +1,4 @@
-// The stack settings `stage` and `power` on the real engine with real machines: a bake in steps, on one builder.
+// The stack settings `stage` and `power` on the real engine with real machines: a bake in stages on one builder.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import { findMachine } from "../../components/local/provider/machine/machines.ts
 import { scriptRecipe } from "./recipes.ts";
 import { TestStack } from "./test-stack.ts";
 
-/** A recipe whose tests fail when its module ran twice on one builder. */
+/** A recipe whose tests fail if its module has run twice on one builder. */
 function countingRecipe(word = "one") {
   const tests = [{ name: "the module ran once", run: "test $(wc -l </etc/count) = 1" }];
   return scriptRecipe(`echo ${word} >>/etc/count`, { tests });
@@ -21,7 +21,7 @@ describe("a bake in stages", function () {
   });
   after(() => stack.remove());
 
-  /** The stack's only machine: its name and state. */
+  /** Name and state of the stack's only machine. */
   async function machine(): Promise<{ name: string; state: string }> {
     const names = await stack.machines();
     assert.equal(names.length, 1, `one machine: ${names.join(", ")}`);
@@ -29,7 +29,7 @@ describe("a bake in stages", function () {
     return { name, state };
   }
 
-  /** Names of the steps that are in the state: `run`, `tests`, ... */
+  /** Names of the steps in the state: `run`, `tests`, ... */
   async function steps(): Promise<string[]> {
     const commands = (await stack.resources()).filter(({ type }) => type === "command:remote:Command");
     return commands.map(({ urn }) => urn.split("-").at(-1)!).sort();
@@ -40,7 +40,7 @@ describe("a bake in stages", function () {
     return (await stack.up()).output;
   }
 
-  it("starts a builder, provisions that same one, is powered off and on, tested and made an image, each step once", async () => {
+  it("takes one builder through start, provisioning, power off and on, tests and image, and runs each step once", async () => {
     const started = await upTo({ stage: "builder" });
     assert.match(started, /debian12: stage builder: a builder of recipe [0-9a-f]{8} .* is to be started/);
     const { name } = await machine();
@@ -53,14 +53,14 @@ describe("a bake in stages", function () {
 
     await upTo({ stage: "image", power: "off" });
     assert.deepEqual(await machine(), { name, state: "stopped" });
-    assert.deepEqual(await steps(), ["files", "run"], "nothing else is tried, and nothing forgotten");
+    assert.deepEqual(await steps(), ["files", "run"], "no other step runs, and none is forgotten");
     await stack.expectNoChanges();
     await stack.succeed("refresh", "--yes", "--skip-preview");
     await stack.expectNoChanges();
 
     await upTo({ stage: "builder" });
     assert.deepEqual(await machine(), { name, state: "running" });
-    assert.deepEqual(await steps(), ["files", "run"], "what it has behind it stays");
+    assert.deepEqual(await steps(), ["files", "run"], "finished steps stay in the state");
 
     const tested = await upTo({ stage: "tested" });
     assert.match(tested, /ok - recipe: the module ran once/);
@@ -69,11 +69,11 @@ describe("a bake in stages", function () {
     await upTo({});
     const { path } = (await stack.outputs()).images!.local.debian12;
     const manifest = JSON.parse(await readFile(join(path, "manifest.json"), "utf8")) as { machine: string };
-    assert.equal(manifest.machine, name, "made with the builder of the first stage");
+    assert.equal(manifest.machine, name, "the image is made of the first builder");
     assert.deepEqual(await stack.machines(), []);
   });
 
-  it("has a builder again beside a finished image, which the outputs keep naming, also when the recipe is edited", async () => {
+  it("can start another builder beside a finished image; the outputs keep that image, also after an edit of the recipe", async () => {
     const { recipe } = (await stack.outputs()).images!.local.debian12;
     await upTo({ stage: "provisioned" });
     const { name } = await machine();
@@ -86,13 +86,13 @@ describe("a bake in stages", function () {
     assert.deepEqual(await machine(), { name, state: "running" });
 
     await upTo({ stage: "builder", keep: 0 });
-    assert.notEqual((await machine()).name, name, "a fresh builder");
+    assert.notEqual((await machine()).name, name, "the builder is fresh");
     assert.deepEqual(await steps(), []);
     assert.equal((await stack.outputs()).images!.local.debian12.recipe, recipe);
-    assert.equal((await stack.imageFolders()).length, 1, "the image is still there");
+    assert.equal((await stack.imageFolders()).length, 1, "the image stays");
   });
 
-  it("is powered off and on with what a failed module left: what is done stays done, the rest is not tried", async () => {
+  it("can power a builder with a failed module off and on; finished steps stay, and no other step runs", async () => {
     await stack.recipe(scriptRecipe("test -e /etc/not-yet"));
     await stack.settings({ stage: "provisioned" });
     await stack.failingUp();
@@ -107,7 +107,7 @@ describe("a bake in stages", function () {
     assert.equal(builders.builders?.debian12.stage, "builder");
   });
 
-  it("goes with its builder at stage none, and the image stays", async () => {
+  it("deletes its builder at stage `none` and keeps the image", async () => {
     await upTo({ stage: "none" });
     assert.deepEqual(await stack.machines(), []);
     assert.deepEqual(await stack.bakeRecords(), []);
@@ -116,7 +116,7 @@ describe("a bake in stages", function () {
     await upTo({ stage: "builder" });
   });
 
-  it("a machine that was stopped or started by somebody else is put right", async () => {
+  it("corrects the power state of a machine that somebody else stopped or started", async () => {
     const { stopMachine, startMachine } = await import("../../components/local/provider/machine/machines.ts");
     const { name } = await machine();
     await stopMachine(name);
@@ -129,7 +129,7 @@ describe("a bake in stages", function () {
     assert.deepEqual(await machine(), { name, state: "stopped" });
   });
 
-  it("refuses to power off what is not there", async () => {
+  it("refuses power `off` when there is no builder", async () => {
     await stack.succeed("destroy", "--yes", "--skip-preview");
     await stack.settings({ power: "off" });
     const { output } = await stack.failingUp();

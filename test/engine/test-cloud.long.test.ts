@@ -1,4 +1,4 @@
-// The test cloud itself: whether its stand-ins are as strict as the official plugins, and its machines and images are real.
+// The test cloud itself: its fake plugins are as strict as the official ones, and its machines and images are real.
 import assert from "node:assert/strict";
 import { readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ const userData = `#cloud-config\n${JSON.stringify({
   ssh_keys: { ed25519_private: host.privateKey, ed25519_public: host.publicKey },
 })}\n`;
 
-/** A program that makes an instance, an image of it, and an instance of the image. */
+/** A program that makes an instance; with `image` appended, also an image of it and an instance of that image. */
 const program = `
 import * as aws from "@pulumi/aws";
 const key = new aws.ec2.KeyPair("key", { publicKey: ${JSON.stringify(login.publicKey)} });
@@ -68,7 +68,7 @@ describe("the test cloud", function () {
     return await pulumi("preview").catch((error: Error) => error.message);
   }
 
-  it("refuses inputs that the SDK does not declare, that are missing, or of another type", async () => {
+  it("refuses undeclared, missing and wrongly typed inputs", async () => {
     const refusals = [
       [`new aws.ec2.Instance("it", { ami: "ami-1", rootBlockDevice: { size: 8 } } as never)`, "rootBlockDevice.size"],
       [`new aws.ec2.Instance("it", { ami: 7 } as never)`, "ami value {7} has a problem: must be string"],
@@ -80,7 +80,7 @@ describe("the test cloud", function () {
     }
   });
 
-  it("makes real machines of base images, images of machines, and machines of images", async () => {
+  it("boots real machines from base images, and makes images that machines boot from", async () => {
     await writeFile(join(place.directory, "index.ts"), program);
     await pulumi("up", "--yes", "--skip-preview");
     const address = (await pulumi("stack", "output", "address")).trim();
@@ -96,13 +96,13 @@ describe("the test cloud", function () {
     );
   });
 
-  it("changes nothing when nothing changed, also after a refresh", async () => {
+  it("shows no changes if nothing changed, also after a refresh", async () => {
     await pulumi("preview", "--expect-no-changes");
     await pulumi("refresh", "--yes", "--skip-preview");
     await pulumi("preview", "--expect-no-changes", "--diff");
   });
 
-  it("replaces and updates as the official provider does", async () => {
+  it("replaces and updates like the official provider", async () => {
     assert.match(await preview((program + image).replace("an image", "another")), /AmiFromInstance +image +replace/);
     assert.match(await preview((program + image).replace('"builder" }', '"worker" }')), /Instance +builder +update/);
   });
@@ -113,7 +113,7 @@ describe("the test cloud", function () {
     assert.deepEqual(await cloud.leftovers(), []);
   });
 
-  /** Runs a command on a machine; its host key must be the one of the user data. */
+  /** Runs a command on a machine, whose host key must be the one from the user data. */
   async function ssh(address: string, command: string): Promise<string> {
     const [key, known] = [join(place.directory, "login"), join(place.directory, "known_hosts")];
     await writeFile(key, login.privateKey, { mode: 0o600 });
@@ -121,7 +121,7 @@ describe("the test cloud", function () {
     const options = ["StrictHostKeyChecking=yes", `UserKnownHostsFile=${known}`, "BatchMode=yes", "ConnectTimeout=2"];
     const words = ["-F", "none", "-i", key, ...options.map((option) => `-o${option}`), `admin@${address}`, command];
     let answer = "";
-    // Nobody listens yet, or not with that key: 255.
+    // ssh exits with 255 until sshd listens with that host key.
     await until(`${address} lets us in`, 60, async () => {
       const { stdout, stderr, exitCode } = await execa("ssh", words, { reject: false });
       answer = stdout;

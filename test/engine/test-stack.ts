@@ -1,10 +1,10 @@
-// A throw-away stack with the questions that tests ask: what is on the machine, what is in the state, and what is left.
+// A throw-away stack on this computer, with helpers that list its machines, its resources and its leftovers.
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { listMachines } from "../../components/local/provider/machine/machines.ts";
 import { makePlace, TemporaryStack, type Run } from "../../cli/temporary-stack.ts";
 
-/** A resource in the state, as `pulumi stack export` has it. */
+/** A resource from `pulumi stack export`. */
 export interface ResourceRecord {
   urn: string;
   type: string;
@@ -12,7 +12,7 @@ export interface ResourceRecord {
   outputs?: Record<string, unknown>;
 }
 
-/** A throw-away stack, and what tests ask of it. */
+/** A throw-away stack with helpers for tests. */
 export class TestStack extends TemporaryStack {
   /** As `TemporaryStack.create`. */
   static override async create(
@@ -23,14 +23,14 @@ export class TestStack extends TemporaryStack {
     return new TestStack(await makePlace(variables)).begin(recipe, settings);
   }
 
-  /** An `up` that must fail. */
+  /** Runs an `up` that must fail. */
   async failingUp(): Promise<Run> {
     const run = await this.run("up", "--yes", "--skip-preview");
     if (run.exitCode === 0) throw new Error(`pulumi up succeeded and should have failed:\n${run.output}`);
     return run;
   }
 
-  /** Fails when a preview would change anything. */
+  /** Fails if a preview shows changes. */
   expectNoChanges(): Promise<Run> {
     return this.succeed("preview", "--expect-no-changes", "--diff");
   }
@@ -42,31 +42,31 @@ export class TestStack extends TemporaryStack {
     return state.deployment.resources ?? [];
   }
 
-  /** The records that have to do with making an image: none may be left when the builder was dropped. */
+  /** URNs of resources that only serve the bake: none may be left once the builder is dropped. */
   async bakeRecords(): Promise<string[]> {
     const kept = /^(pulumi:|ci-images:index:WorkerImage$|ci-images:local:Image$)/;
     return (await this.resources()).filter(({ type }) => !kept.test(type)).map(({ urn }) => urn);
   }
 
-  /** Names of this stack's machines, whatever their state. */
+  /** Names of this stack's machines, running or not. */
   async machines(): Promise<string[]> {
     return (await listMachines({ home: this.images })).map(({ name }) => name);
   }
 
-  /** Folders of images, finished or not. */
+  /** Folders of finished and unfinished images. */
   async imageFolders(): Promise<string[]> {
     const distributions = await readdir(this.images).catch(() => []);
     const inside = await Promise.all(distributions.map((name) => readdir(join(this.images, name))));
     return inside.flat();
   }
 
-  /** What was verified on a machine booted from the image that the outputs name for Debian 12. */
+  /** The verification record of the Debian 12 image in the outputs. */
   async proof(): Promise<{ how: string; checks: string[] }> {
     const { path } = (await this.outputs()).images!.local.debian12;
     return JSON.parse(await readFile(join(path, "proof.json"), "utf8")) as { how: string; checks: string[] };
   }
 
-  /** What of this stack is on the machine: machines, processes, mounts, image folders. */
+  /** What this stack has on this computer: machines, processes, mounts, image folders. */
   async leftovers(): Promise<string[]> {
     return [
       ...(await this.machines()).map((name) => `machine ${name}`),
@@ -76,7 +76,7 @@ export class TestStack extends TemporaryStack {
   }
 }
 
-/** Processes and mounts that have something to do with this text. */
+/** Processes and mounts whose command line or mount entry contains this text. */
 export async function runningNamed(text: string): Promise<string[]> {
   const mounts = (await readFile("/proc/self/mountinfo", "utf8")).split("\n").filter((line) => line.includes(text));
   return [...(await processesNaming(text)).map((process) => `process ${process}`), ...mounts];
@@ -86,7 +86,7 @@ async function processesNaming(text: string): Promise<string[]> {
   const ids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
   const commands = await Promise.all(
     ids.map(async (id) => {
-      // A process may end between the listing and the look.
+      // The process may have ended since the listing.
       const command = await readFile(`/proc/${id}/cmdline`, "utf8").catch(() => "");
       return command.includes(text) && !command.includes("pulumi") ? `${id} ${command.replaceAll("\0", " ")}` : "";
     }),

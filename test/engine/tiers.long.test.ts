@@ -1,5 +1,5 @@
-// Recipes on top of recipes on `local`, on the real engine: three tiers bake in one `up`, each from the proven image below. Nothing that
-// sealing took away is missing above, and nothing grows from tier to tier.
+// Recipes on top of recipes on `local`, on the real engine: three tiers bake in one `up`, each from the verified image
+// below. Upper tiers miss nothing although the images below were sealed, and nothing grows from tier to tier.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -25,7 +25,7 @@ function tier(index: number, content = names[index]): Record<string, unknown> {
   };
 }
 
-/** Every entry of an image's root file system with its kind, mode, owner, link and content. */
+/** Every path in an image's root file system, with its type, mode, owner, link target and checksum. */
 async function contentOf(path: string): Promise<Map<string, string>> {
   const base = await resolveBase({ kind: "image", path }, { projectDirectory: "/" });
   const root = await ensureBase(base, () => {});
@@ -40,7 +40,7 @@ async function contentOf(path: string): Promise<Map<string, string>> {
   return entries;
 }
 
-/** Entries that one image has and another has not, or has differently. */
+/** Paths that differ between two images, or that only one of them has. */
 async function differences(below: string, above: string): Promise<string[]> {
   const [one, other] = [await contentOf(below), await contentOf(above)];
   const all = new Set([...one.keys(), ...other.keys()]);
@@ -64,7 +64,7 @@ describe("three tiers on `local`", function () {
       ancestry?: { name: string; recipe: string }[];
     };
 
-  it("bake in one `up`, each from the image below, and the manifest has the ancestry", async () => {
+  it("bake in one `up`, each from the image below, and record their ancestry in the manifest", async () => {
     const { output } = await stack.up();
     assert.deepEqual(Object.keys(await images()).sort(), names.map((name) => `${name}-debian12`).sort());
     const recipes = names.map(
@@ -85,7 +85,7 @@ describe("three tiers on `local`", function () {
     await stack.expectNoChanges();
   });
 
-  it("differ in what their recipes put there, and in nothing else: nothing is missing, nothing grows", async () => {
+  it("differ only in what their recipes add", async () => {
     const folders = await images();
     for (const [below, above] of [
       ["one", "two"],
@@ -97,7 +97,7 @@ describe("three tiers on `local`", function () {
         // The disk's own identifiers.
         "./etc/fstab",
         "./etc/kernel/cmdline",
-        // Written by each seal anew.
+        // Rewritten by each seal.
         "./usr/lib/ci-images/kept-paths",
         "./usr/lib/ci-images/sealing",
         "./etc/os-release",
@@ -113,7 +113,7 @@ describe("three tiers on `local`", function () {
     }
   });
 
-  it("explain themselves by the module below that changed", async () => {
+  it("show the change in the lowest recipe as the reason to bake the upper ones", async () => {
     await stack.recipe(tier(0, "uno"), "one.yaml");
     const { output } = await stack.succeed("preview");
     assert.match(output, /debian12-three: will be baked: recipe [0-9a-f]{8} => [0-9a-f]{8}/);
@@ -121,7 +121,7 @@ describe("three tiers on `local`", function () {
     await stack.recipe(tier(0), "one.yaml");
   });
 
-  it("leave the ones below alone when only the top changes, and can outlive the generation that they were made of", async () => {
+  it("keep the lower images when only the top recipe changes", async () => {
     const before = await images();
     await stack.recipe(tier(2, "tres"), "three.yaml");
     const { output } = await stack.up();

@@ -1,4 +1,5 @@
-// Machines that nobody reaches by an address, through the clouds' own tunnels, whose command-line tools are fakes here.
+// Machines that have no reachable address, behind the clouds' own tunnels. The tunnels' command-line tools are fakes
+// here.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -43,7 +44,7 @@ describe("machines behind a cloud's own tunnel", function () {
     }
   });
 
-  /** A builder that is looked at, and the image that is made of it. */
+  /** Starts a builder, runs the verbs on it, and makes an image of it. */
   async function bake(
     settings: Record<string, unknown>,
     targets: Targets,
@@ -73,7 +74,7 @@ describe("machines behind a cloud's own tunnel", function () {
     );
   }
 
-  it("bake on gce through Google's TCP forwarding, which alone the firewall lets in", async () => {
+  it("bake on gce through Google's TCP forwarding, the only source that the firewall allows", async () => {
     const subject = await openGce(["debian12"], network.path);
     cloud = subject;
     const targets: Targets = {
@@ -90,9 +91,9 @@ describe("machines behind a cloud's own tunnel", function () {
     await bake({ gce }, targets, new RegExp(`^gcloud compute start-iap-tunnel \\S+ 22 .*--project=${project}`));
   });
 
-  /** Machines of ec2, with what lets tunnels in. */
+  /** Looks up ec2 machines, and whether their security groups let the tunnel in. */
   function onEc2(subject: Ec2Subject, group?: string): Targets {
-    // As users see it: moto's own addresses lead nowhere.
+    // Asks the test cloud's API as users do: moto's own addresses lead nowhere.
     const credentials = { accessKeyId: "test", secretAccessKey: "test" };
     const client = new EC2Client({ region, endpoint: subject.ec2.api.url, credentials });
     return {
@@ -114,7 +115,7 @@ describe("machines behind a cloud's own tunnel", function () {
     };
   }
 
-  it("bake on ec2 through an Instance Connect Endpoint, whose security group alone is let in", async () => {
+  it("bake on ec2 through an Instance Connect Endpoint, whose security group is the only allowed source", async () => {
     const subject = await openEc2(network.path);
     cloud = subject;
     const client = subject.ec2.api.client(region);
@@ -128,7 +129,7 @@ describe("machines behind a cloud's own tunnel", function () {
     await bake({ ec2 }, targets, /^aws ec2-instance-connect open-tunnel/, GroupId);
   });
 
-  it("refuse a tunnel whose tools or endpoint are missing, or that has a bastion beside it, before anything is made", async () => {
+  it("are not started if the tunnel's tool or endpoint is missing, or if a bastion is set as well", async () => {
     const subject = await openEc2(network.path);
     cloud = subject;
     tools = await TunnelTools.open(folder, onEc2(subject), network.path);
@@ -153,7 +154,7 @@ describe("machines behind a cloud's own tunnel", function () {
     }
   });
 
-  it("bake on ec2 through Session Manager, with nothing let in at all, and the agent that it needs until the builder is stopped", async () => {
+  it("bake on ec2 through Session Manager with no inbound rule at all, and keep its agent until the builder stops", async () => {
     const subject = await openEc2(network.path);
     cloud = subject;
     await subject.ec2.install(ssmAgent);

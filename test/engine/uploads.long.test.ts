@@ -1,4 +1,4 @@
-// Uploads through a whole bake: they arrive as they are, also when they are big, and go up once.
+// Uploads in a whole bake: they arrive unchanged, even if they are big, and are sent once.
 import assert from "node:assert/strict";
 import { chmod, link, mkdir, open, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ describe("a bake with uploads", function () {
   let stack: TestStack;
   afterEach(() => stack.remove());
 
-  it("a folder with links and a file of over 2 GiB are in the image; what was uploaded is not sent again", async () => {
+  it("uploads a folder with links and a file of over 2 GiB, and sends neither again when it resumes", async () => {
     const recipe = (script: string) => ({
       name: "uploads",
       distribution: "debian12",
@@ -70,7 +70,7 @@ describe("a bake with uploads", function () {
     await stack.expectNoChanges();
   });
 
-  it("what can't be uploaded is refused at preview", async () => {
+  it("fails at preview if a file can't be uploaded", async () => {
     const files = [{ path: "/opt/tree", source: "tree" }];
     stack = await TestStack.create({ name: "uploads", distribution: "debian12", modules: ["files"], files });
     await mkdir(join(stack.directory, "tree"));

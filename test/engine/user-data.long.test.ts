@@ -1,4 +1,4 @@
-// The user data of cloud machines on a real machine with a real cloud-init.
+// The user data of cloud machines, on a real machine with a real cloud-init.
 import assert from "node:assert/strict";
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -38,7 +38,7 @@ describe("user data of a cloud machine, read by cloud-init", function () {
     await rm(folder, { recursive: true });
   });
 
-  it("lets the machine come up with the pinned host key, its deadline armed, and cloud-init content", async () => {
+  it("boots the machine with the pinned host key and an armed deadline, and cloud-init accepts it", async () => {
     const [key, known] = [join(folder, "login"), join(folder, "known_hosts")];
     await writeFile(key, login.privateKey, { mode: 0o600 });
     const { address } = machine;
@@ -53,7 +53,7 @@ describe("user data of a cloud machine, read by cloud-init", function () {
     assert.equal(state, "active");
 
     const { stdout: ran } = await ssh("ls /run/own-*");
-    assert.deepEqual(ran.split("\n"), ["/run/own-bootcmd", "/run/own-runcmd"], "the image's own commands ran, too");
+    assert.deepEqual(ran.split("\n"), ["/run/own-bootcmd", "/run/own-runcmd"], "the image's own commands ran too");
 
     const asRoot = (command: string) =>
       execa("ssh", ["-F", "none", "-i", key, ...options, "-p", String(doorPort), `root@${address}`, command]);
@@ -62,7 +62,7 @@ describe("user data of a cloud machine, read by cloud-init", function () {
       "root\nrunning",
       "the bake's own way in",
     );
-    // At the next boot it is there without cloud-init, too.
+    // After a reboot it works without cloud-init.
     const reboot = "systemd-run --quiet --on-active=1 systemctl reboot";
     await asRoot(`touch /etc/cloud/cloud-init.disabled /run/before; systemctl disable ssh; ${reboot}`);
     await until(

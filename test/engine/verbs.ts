@@ -1,17 +1,17 @@
-// Runs the verbs as a user does: the real command, in a process of its own, in a stack's folder.
+// Runs the verbs like a user: the real command, in its own process, in a stack's folder.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { execa } from "execa";
 import { quote } from "../../provision/shell/shell.ts";
 import { projectDirectory } from "../../toolchain/versions.mjs";
 
-/** Where a command line is typed. */
+/** Where a command line runs. */
 export interface Place {
   directory: string;
   environment: NodeJS.ProcessEnv;
 }
 
-/** What came of a command line. */
+/** The result of a command line. */
 export interface Ended {
   stdout: string;
   stderr: string;
@@ -21,8 +21,8 @@ export interface Ended {
 const program = join(projectDirectory, "cli/ci-images.mjs");
 
 /**
- * Starts a command line. Its output is no terminal, and there is no terminal to ask on.
- * @param options.detached Gives it a process group of its own.
+ * Starts a command line without a terminal.
+ * @param options.detached Runs it in its own process group.
  */
 export function startVerb({ directory, environment }: Place, words: readonly string[], { detached = false } = {}) {
   const options = { cwd: directory, env: environment, extendEnv: false, reject: false, stdin: "ignore" } as const;
@@ -30,9 +30,9 @@ export function startVerb({ directory, environment }: Place, words: readonly str
 }
 
 /**
- * Runs a command line and presses Ctrl-C when what it says on standard error shows that it is time. As at a terminal, every process of
- * its group gets the signal.
- * @returns also the seconds from then to its end.
+ * Runs a command line and presses Ctrl-C when its standard error matches `begins`. As at a terminal, every process of
+ * the group gets the signal.
+ * @returns the result, with the seconds from Ctrl-C to the exit.
  */
 export async function interruptVerb(
   place: Place,
@@ -49,14 +49,14 @@ export async function interruptVerb(
     process.kill(-running.pid!, "SIGINT");
   });
   const { stdout, stderr, exitCode } = await running;
-  assert.ok(pressed > 0, `it ended before its time came:\n${stderr}`);
+  assert.ok(pressed > 0, `it ended without printing ${begins}:\n${stderr}`);
   assertDiscreet(stdout + stderr);
   return { stdout, stderr, exitCode, seconds: (performance.now() - pressed) / 1000 };
 }
 
 /**
- * Runs a command line at a terminal and types something when what it shows says that it is time.
- * @returns what the terminal shows.
+ * Runs a command line at a terminal and types `keys` when its output matches `begins`.
+ * @returns the terminal's output, and the exit status.
  */
 export async function typeVerb(
   { directory, environment }: Place,
@@ -81,7 +81,7 @@ export async function typeVerb(
     running.stdin.write(keys);
   });
   const { all: output, exitCode } = await running;
-  assert.ok(isTyped, `it ended before its time came:\n${output}`);
+  assert.ok(isTyped, `it ended without printing ${begins}:\n${output}`);
   assertDiscreet(output);
   return { output, exitCode };
 }
@@ -93,14 +93,14 @@ export async function runVerb(place: Place, ...words: string[]): Promise<Ended> 
   return { stdout, stderr, exitCode };
 }
 
-/** Runs a command line that must end well. */
+/** Runs a command line that must succeed. */
 export async function doVerb(place: Place, ...words: string[]): Promise<Ended> {
   const ended = await runVerb(place, ...words);
   assert.equal(ended.exitCode, 0, `${words.join(" ")}:\n${ended.stdout}\n${ended.stderr}`);
   return ended;
 }
 
-/** Runs a command line that must fail, with an exit status and words on standard error. */
+/** Runs a command line that must fail with this exit status and this message on standard error. */
 export async function failVerb(place: Place, exitCode: number, message: RegExp, ...words: string[]): Promise<Ended> {
   const ended = await runVerb(place, ...words);
   assert.equal(ended.exitCode, exitCode, `${words.join(" ")}:\n${ended.stdout}\n${ended.stderr}`);
@@ -108,7 +108,7 @@ export async function failVerb(place: Place, exitCode: number, message: RegExp, 
   return ended;
 }
 
-/** No secrets, and nothing of the engine's own log, whatever is shown. */
+/** Fails if the output contains secrets or lines of the engine's log. */
 function assertDiscreet(output: string): void {
   assert.doesNotMatch(output, /PRIVATE KEY|RegisterResource/);
 }

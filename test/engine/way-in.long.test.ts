@@ -1,12 +1,12 @@
-// A module must not be able to cut off the next step: whatever it does to logins, the bake goes on by its own way in. What does close that
-// is named with the module that did it, and at once.
+// No module can cut off the next step by accident: whatever it does to logins, the bake uses its own way in. If a
+// module does close that way, the error names the module at once.
 import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { tinyRecipe } from "./recipes.ts";
 import { TestStack } from "./test-stack.ts";
 
-/** Each is a shell module, and a step of its own: the one after it has to log in again. */
+/** Each entry is a shell module and therefore its own step: the next step has to log in again. */
 const hostile: Record<string, string> = {
   greeting: `echo 'echo greetings; exec cat' | tee -a /root/.bashrc /etc/profile >/dev/null
 sed -i '1i echo greetings' /etc/bash.bashrc /home/debian/.bashrc /home/debian/.profile`,
@@ -33,7 +33,7 @@ systemctl daemon-reexec
 systemctl stop ci-images-builder-sshd.socket
 systemctl isolate rescue.target
 systemctl isolate multi-user.target`,
-  // Of one's own: this computer's disk is not to be filled.
+  // On small file systems, so that this computer's disk does not fill up.
   full_disk: `for folder in /tmp /var/tmp /var/log /root /home; do
   mount -t tmpfs -o size=64k tmpfs $folder
   ! dd if=/dev/zero of=$folder/full status=none
@@ -42,7 +42,7 @@ done`,
   room_again: "umount /tmp /var/tmp /var/log /root /home",
 };
 
-/** Looks whether the steps ran on the machine as everybody sees it, all of them, and after the reboot, too. */
+/** Checks that all steps, also those after the reboot, ran as root in the machine's main mount namespace. */
 const afterAll = `test "$(id -un)" = root
 test "$(readlink /proc/self/ns/mnt)" = "$(readlink /proc/1/ns/mnt)"
 test ! -e /run/before-the-reboot
@@ -64,12 +64,12 @@ describe("the bake's own way in", function () {
       after_all: afterAll,
       cutter:
         "systemctl stop ci-images-builder-door.service ci-images-builder-sshd.socket; rm -rf /etc/ci-images-builder",
-      // cloud-init does not make the bake's own way in.
+      // Here cloud-init ignores the user data, which would open the bake's own way in.
       deaf: "echo 'allow_userdata: false' >/etc/cloud/cloud.cfg.d/99-deaf.cfg; echo 'AllowUsers nobody' >/etc/ssh/sshd_config.d/deaf.conf",
       fstab: "echo 'nowhere /data nosuchfs defaults 0 0' >>/etc/fstab",
     };
     for (const [name, script] of Object.entries(scripts)) {
-      await writeFile(join(stack.directory, "modules", `${name}.sh`), `# A test's.\n${script}\n`);
+      await writeFile(join(stack.directory, "modules", `${name}.sh`), `# A test module\n${script}\n`);
     }
     const again = `export const description = "Reboots";
 export function modify(_name, root) { root.run("touch /run/before-the-reboot"); root.reboot(); }\n`;
@@ -77,7 +77,7 @@ export function modify(_name, root) { root.run("touch /run/before-the-reboot"); 
   });
   after(() => stack.remove());
 
-  it("is not closed by what a recipe does to sshd, accounts, PAM, sudo, shells and units; the image has nothing of it", async () => {
+  it("stays open whatever a recipe does to sshd, accounts, PAM, sudo, shells and units", async () => {
     const modules = [...Object.keys(hostile), "files", "again", "after_all"];
     const files = [{ path: "/srv/uploaded", source: "uploaded/file" }];
     await stack.recipe(
@@ -88,7 +88,7 @@ export function modify(_name, root) { root.run("touch /run/before-the-reboot"); 
     assert.deepEqual(await stack.machines(), []);
   });
 
-  it("verifies an image whose sshd is at another port and lets the login user in no more", async () => {
+  it("verifies an image whose sshd uses another port and rejects the login user", async () => {
     await stack.recipe(tinyRecipe("verified", { modules: ["hardening", "files"] }));
     await stack.settings({ verify: true });
     await stack.up();
@@ -100,14 +100,14 @@ export function modify(_name, root) { root.run("touch /run/before-the-reboot"); 
     );
   });
 
-  it("says of an image that lets nobody in who refuses whom, a minute after it has booted", async () => {
+  it("reports which login a locked image refuses, and why", async () => {
     await stack.recipe(tinyRecipe("refusing", { modules: ["deaf", "files"] }));
     const failed = await stack.failingUp();
     assert.match(failed.output, /SSH at port 22 refuses debian's login with the bake's key.*check what .*AllowUsers/);
     await stack.settings({});
   });
 
-  it("names the module that did close it, after seconds", async () => {
+  it("fails quickly if a module closes it, and names that module", async () => {
     await stack.recipe(tinyRecipe("one", { modules: ["cutter", "files"] }));
     const failed = await stack.failingUp();
     assert.match(
@@ -117,7 +117,7 @@ export function modify(_name, root) { root.run("touch /run/before-the-reboot"); 
     assert.ok(failed.took < 90, `${failed.took} s`);
   });
 
-  it("reaches a machine that does not boot any more, and names the unit that failed", async () => {
+  it("reaches a machine that no longer boots, and names the failed unit", async () => {
     await stack.recipe(tinyRecipe("one", { modules: ["fstab", "again", "files"] }));
     const failed = await stack.failingUp();
     assert.match(failed.output, /emergency or rescue mode[\s\S]*data\.mount/);

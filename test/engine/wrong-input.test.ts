@@ -1,4 +1,5 @@
-// Wrong input is refused by one message that names file, key, what was found and what is allowed, and starts nothing.
+// Wrong input is refused with one message that names the file, the key, what was found and what is allowed. Nothing
+// starts.
 import assert from "node:assert/strict";
 import { execa } from "execa";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -20,10 +21,10 @@ describe("wrong input", function () {
   after(async () => {
     const records = await stack.bakeRecords();
     await stack.remove();
-    assert.deepEqual(records, [], "no resource was made all along");
+    assert.deepEqual(records, [], "no resource was ever created");
   });
 
-  /** Runs `up` and expects it to be refused with all of `parts` in its output, and nothing made. */
+  /** Runs `up` and expects it to fail with all of `parts` in its output, and to create nothing. */
   async function refused(...parts: (string | RegExp)[]): Promise<void> {
     const { output } = await stack.failingUp();
     for (const part of parts) {
@@ -34,44 +35,44 @@ describe("wrong input", function () {
     assert.deepEqual(await stack.machines(), []);
   }
 
-  it("an unknown module is told with the nearest name", async () => {
+  it("an unknown module: the error suggests the nearest name", async () => {
     await stack.recipe(tinyRecipe("x", { modules: ["files", "ngnix"] }));
     await refused("recipe.yaml", "ngnix", "nginx");
   });
 
-  it("an unknown key is told with the nearest name, and with it a wrong type and a bad size, each with its key", async () => {
+  it("an unknown key, a wrong type and a bad size: one error reports them all, each with its key", async () => {
     await stack.recipe(tinyRecipe("x", { fils: [], size: "plenty", files: "none" }));
     await refused("recipe.yaml", "fils", /did you mean .*files/, "size", "plenty", "4G", "files", "a list");
   });
 
-  it("a missing secret is told by name, with the command that sets it", async () => {
+  it("a missing secret: the error has its name and the command that sets it", async () => {
     await stack.recipe(
       tinyRecipe("x", { files: [{ path: "/etc/token", content: { secret: "TOKEN" }, keep_secret: true }] }),
     );
     await refused("TOKEN", "pulumi config set --secret");
   });
 
-  it("an unreadable file is told by its path", async () => {
+  it("an unreadable file: the error has its path", async () => {
     await stack.recipe(tinyRecipe("x", { files: [{ path: "/etc/x", source: "no-such-file" }] }));
     await refused("no-such-file");
   });
 
-  it("bad YAML is told with line and column", async () => {
+  it("bad YAML: the error has the line and the column", async () => {
     await stack.recipe("name: tiny\nmodules: [files\nsize: 2G\n");
     await refused("recipe.yaml", /line \d+|:\d+:\d+/);
   });
 
-  it("a recipe that is not there is told by its path", async () => {
+  it("a missing recipe: the error has its path", async () => {
     await stack.settings({ recipe: join(stack.directory, "missing.yaml") });
     await refused("missing.yaml");
   });
 
-  it("a distribution that does not exist is told with the nearest name", async () => {
+  it("an unknown distribution: the error suggests the nearest name", async () => {
     await stack.recipe(tinyRecipe("x", { distribution: "debain12" }));
     await refused("debain12", "debian12");
   });
 
-  it("a base whose checksum differs is told with both checksums", async () => {
+  it("a base with the wrong checksum: the error has both checksums", async () => {
     const tarball = join(stack.directory, "root.tar");
     await mkdir(join(stack.directory, "root"), { recursive: true });
     await writeFile(join(stack.directory, "root", "file"), "content");
@@ -81,12 +82,12 @@ describe("wrong input", function () {
     await refused("root.tar", wrong, /sha256/);
   });
 
-  it("an unknown stack setting is told with the nearest name", async () => {
+  it("an unknown stack setting: the error suggests the nearest name", async () => {
     await stack.settings({ recipie: "x" });
     await refused("ci-images:recipie", /did you mean "recipe"/);
   });
 
-  it("an image directory without free disk is told with what is needed", async () => {
+  it("an image directory without free space: the error says how much is needed", async () => {
     const small = join(stack.directory, "small");
     await mkdir(small);
     await execa("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", small]);
@@ -98,7 +99,7 @@ describe("wrong input", function () {
     }
   });
 
-  it("not being root is told, with the cure", async () => {
+  it("a user other than root: the error has the cure", async () => {
     const { stdout } = await execa(
       "setpriv",
       ["--reuid=65534", "--clear-groups", "node", "--import", "tsx", "--eval", preflightProgram],
@@ -109,7 +110,7 @@ describe("wrong input", function () {
   });
 });
 
-/** The stack's own preflight, by itself: the toolchain in root's home can't be run by another user here. */
+/** Calls only the stack's preflight, because another user can't run the toolchain in root's home. */
 const preflightProgram = `
   const { preflight } = await import("./components/local/provider/functions/lookups.ts");
   await preflight.call({ home: "/", size: 1 }, {}).catch((error) => console.log(error.message));

@@ -1,4 +1,4 @@
-// The test cloud of stack `ec2`, as the tests of every cloud see it.
+// The test cloud of stack `ec2`, behind the interface that the tests of every cloud use.
 import { DeleteSnapshotCommand, DeregisterImageCommand } from "@aws-sdk/client-ec2";
 import { baseImage, Ec2Cloud, newerBase, olderBase, regions } from "../../test-cloud/ec2-cloud.ts";
 import { quota, throttling } from "../../test-cloud/ec2/faults.ts";
@@ -8,15 +8,15 @@ import type { FallibleSubject } from "../cloud-faults.ts";
 
 const [region] = regions;
 
-/** The subject, with what only EC2 has. */
+/** The subject, with access to the EC2 test cloud itself. */
 export interface Ec2Subject extends FallibleSubject, RenewableSubject {
   ec2: Ec2Cloud;
 }
 
 /**
- * Opens an empty one.
- * @param network The network namespace that machines are in, where that is not this computer's.
- * @param images Images that are there, and that nothing can be booted from.
+ * Opens an empty test cloud.
+ * @param network The machines' network namespace; this computer's by default.
+ * @param images Extra images that exist in the API but can't boot.
  */
 export async function openEc2(network?: string, images: readonly MotoImage[] = []): Promise<Ec2Subject> {
   const cloud = await Ec2Cloud.open([], network, images);
@@ -48,7 +48,7 @@ export async function openEc2(network?: string, images: readonly MotoImage[] = [
     machineType: "aws:ec2/instance:Instance",
     fillQuota() {
       api.faults.add({ action: "RunInstances", error: quota });
-      // AWS's own words.
+      // The message is AWS's own.
       const complaint = /VcpuLimitExceeded.*current vCPU limit of 5.*contact-us\/ec2-request/s;
       return { free: () => {}, complaint, isForeseen: false };
     },
@@ -67,7 +67,7 @@ export async function openEc2(network?: string, images: readonly MotoImage[] = [
     },
     imageFailures: [
       { complaint: /unexpected state 'failed'/, fail: () => api.faults.failNextImage() },
-      // Refused at once, and so nothing is recorded.
+      // Refused at once, so nothing gets into the state.
       {
         complaint: /ResourceLimitExceeded/,
         fail: () =>

@@ -1,16 +1,16 @@
-// The test cloud of stack `gce`, as the tests of every cloud see it.
+// The test cloud of stack `gce`, behind the interface that the tests of every cloud use.
 import type { GceApi, GceOptions } from "../../test-cloud/gce-api.ts";
 import { baseImage, GceCloud, project } from "../../test-cloud/gce-cloud.ts";
 import { stopInstance } from "../../test-cloud/gce/machines.ts";
 import type { RenewableSubject } from "../cloud-bases.ts";
 import type { FallibleSubject } from "../cloud-faults.ts";
 
-/** Stack `gce`'s, with its Compute API for tests that look into it. */
+/** The subject, with access to the fake Compute API. */
 export interface GceSubject extends FallibleSubject, RenewableSubject {
   api: GceApi;
 }
 
-/** Opens an empty one. @param distributions Which there is a base image for. */
+/** Opens an empty test cloud. @param distributions The distributions that have a base image. */
 export async function openGce(
   distributions = ["debian12"],
   network?: string,

@@ -1,4 +1,5 @@
-// The stack `local`, as the tests of every stack see it: this computer, with machines and images of its own.
+// Stack `local` behind the interface that the tests of every stack use: this computer, with private folders for
+// machines and images.
 import { mkdir, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,10 +14,10 @@ import {
 import type { Account } from "../cloud-stack.ts";
 import { runningNamed } from "../test-stack.ts";
 
-/** Opens one without machines and images; base images are those that all tests share. */
+/** Opens an account without machines and images. It shares the base images with all tests. */
 export async function openLocal(): Promise<Account> {
   const folder = await mkdtemp(join(tmpdir(), "ci-images-local-"));
-  // Nobody else's provider then finds these machines, and removes those that are past their time.
+  // With a private cache, no other provider finds these machines and removes the expired ones.
   const [cache, images] = [join(folder, "cache"), join(folder, "images")];
   const bases = join(cache, "bases");
   await mkdir(cache, { mode: 0o700 });
@@ -27,7 +28,7 @@ export async function openLocal(): Promise<Account> {
     return entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(cache, "machines", name));
   }
 
-  /** Where a lease goes on, a fresh machine has the name of the one before. */
+  /** Folder and creation time of each machine: under the same lease, a fresh machine reuses the folder. */
   async function machines(): Promise<string[]> {
     return await Promise.all(
       (await folders()).map(async (directory) => `${directory} ${(await readRecord(directory))?.createdAt ?? ""}`),
@@ -68,7 +69,7 @@ export async function openLocal(): Promise<Account> {
       await rm(directory, { recursive: true });
     },
     async loseBase() {
-      // Empty: bases that all share are not to be lost.
+      // Only removes the link: the shared bases must survive.
       await rm(bases);
       settings.mirrors = { debian: "http://127.0.0.1:1" };
     },

@@ -1,14 +1,14 @@
-// The test cloud of stack `rackspace`, as the tests of every cloud see it.
+// The test cloud of stack `rackspace`, behind the interface that the tests of every cloud use.
 import { RackspaceCloud } from "../../test-cloud/rackspace-cloud.ts";
 import type { RenewableSubject } from "../cloud-bases.ts";
 import type { FallibleSubject } from "../cloud-faults.ts";
 
-/** The subject, with what only an OpenStack has. */
+/** The subject, with access to the OpenStack test cloud itself. */
 export interface RackspaceSubject extends FallibleSubject, RenewableSubject {
   rackspace: RackspaceCloud;
 }
 
-/** Opens an empty one. @param regions Where images are to be baked; the subject's questions are about the first. */
+/** Opens an empty test cloud. @param regions The stack's regions; the subject reports on the first. */
 export async function openRackspace(regions = ["ORD"], network?: string): Promise<RackspaceSubject> {
   const cloud = await RackspaceCloud.open(regions, ["debian12"], network);
   const [place] = regions;
@@ -67,7 +67,7 @@ export async function openRackspace(regions = ["ORD"], network?: string): Promis
     imageFailures: [
       { complaint: /it ended as killed/, fail: () => void cloud.api.faults.snapshotEnds.push("killed") },
       {
-        // The latter where nobody looked while it was saving.
+        // The second message comes if no poll saw the status `saving`.
         complaint: /its status went from saving back to queued|it has no content, and Nova is done with its server/,
         fail: () => void cloud.api.faults.snapshotEnds.push("queued"),
       },
