@@ -1,4 +1,4 @@
-// Several recipes in one stack, and recipes that build on each other: what is declared, under which names, and what is refused.
+// Several recipes in one stack, and recipes on top of each other: declared resources, their names, and refusals.
 import assert from "node:assert/strict";
 import { runFleet, type Graph, type World } from "./program.ts";
 
@@ -15,7 +15,7 @@ const tiers = {
 interface Existing {
   /** Images on this computer. */
   images?: object[];
-  /** The state. */
+  /** The stack's resources in the state. */
   outputs?: object;
   machines?: object[];
 }
@@ -24,7 +24,7 @@ const lease = ({ prefix, madeWith }: Record<string, unknown>) => {
   return { madeWith, machine: `${prefix as string}-m`, deadline: "2030-01-01T00:00:00.000Z", metadata: {} };
 };
 
-/** Every cloud, empty. */
+/** A world with every cloud, all of them empty. */
 function world({ images = [], outputs = {}, machines = [] }: Existing = {}): World {
   return {
     calls: {
@@ -89,7 +89,10 @@ const hashes = (graph: Graph) =>
       .map(({ name, inputs }) => [name, inputs.recipe as string]),
   );
 
-/** What a finished run leaves behind: its images, and its state as a given version noted it. */
+/**
+ * The images and the state after a finished run.
+ * @param notes The outputs that the version in question has recorded.
+ */
 function left(graph: Graph, notes: (worker: string) => object = () => ({})): Existing {
   const workers = graph.resources.filter(({ type }) => type.endsWith(":WorkerImage"));
   const images = workers.map(({ inputs }) => ({
@@ -116,14 +119,14 @@ function left(graph: Graph, notes: (worker: string) => object = () => ({})): Exi
   return { images, outputs };
 }
 
-/** What is baked. */
+/** Names of the workers that are baked. */
 const baked = (graph: Graph) =>
   graph.resources
     .filter(({ type }) => type.endsWith(":local:Builder"))
     .map(({ name }) => name.split("-").slice(0, -2).join("-"));
 
 describe("a stack of one recipe", () => {
-  it("has the names and outputs that it always had, however the recipe is listed", async () => {
+  it("keeps its logical names and outputs, whether `recipe` or `recipes` lists it", async () => {
     for (const settings of [{ recipe: "a.yaml" }, { recipes: ["a.yaml"] }]) {
       const graph = await run(settings, one);
       assert.deepEqual(Object.keys(hashes(graph)), ["debian12"]);
@@ -135,7 +138,7 @@ describe("a stack of one recipe", () => {
 });
 
 describe("a stack of several recipes", () => {
-  it("bakes all side by side, and names the recipe in logical names, labels and outputs", async () => {
+  it("bakes all in parallel, with the recipe's name in logical names, labels and outputs", async () => {
     const graph = await run({ recipes: ["a.yaml", "b.yaml"] }, both);
     assert.deepEqual(Object.keys(hashes(graph)), ["debian12-a", "debian12-b"]);
     assert.deepEqual(Object.keys((graph.outputs.images as { local: object }).local), ["a-debian12", "b-debian12"]);
@@ -148,7 +151,7 @@ describe("a stack of several recipes", () => {
     ["this version", () => ({ recipeName: "a", outputKey: "debian12" })],
     ["an older version", () => ({})],
   ] as const) {
-    it(`does not bake what ${version} baked as the only recipe, under the same logical names`, async () => {
+    it(`keeps the image and its logical names that ${version} baked as the only recipe`, async () => {
       const alone = await run({ recipe: "a.yaml" }, one);
       const graph = await run({ recipes: ["b.yaml", "a.yaml"] }, both, left(alone, notes));
       assert.deepEqual(baked(graph), ["debian12-b"]);
@@ -161,7 +164,7 @@ describe("a stack of several recipes", () => {
     });
   }
 
-  it("keeps the images of the one that is left when the other is taken out", async () => {
+  it("keeps one recipe's images when the other recipe is removed", async () => {
     const two = await run({ recipes: ["a.yaml", "b.yaml"] }, both);
     const notes = (worker: string) => ({ recipeName: worker.split("-")[1] });
     const graph = await run({ recipe: "b.yaml" }, both, left(two, notes));
@@ -173,7 +176,7 @@ describe("a stack of several recipes", () => {
     );
   });
 
-  it("finds its images by their recipes' names when the state is lost", async () => {
+  it("finds its images by their recipes' names after the state was lost", async () => {
     const two = await run({ recipes: ["a.yaml", "b.yaml"] }, both);
     const { images } = left(two);
     const graph = await run({ recipes: ["a.yaml", "b.yaml"] }, both, { images });
@@ -181,16 +184,16 @@ describe("a stack of several recipes", () => {
     assert.deepEqual(graph.names("Image").length, 2);
   });
 
-  it("gives no two recipes one name, where a recipe has taken the place of another before", async () => {
+  it("never gives two recipes one name, even if one recipe already uses another's name", async () => {
     const three = { ...both, "c.yaml": recipe("c") };
-    // What is called debian12-b is c's.
+    // In this state, debian12-b belongs to recipe c.
     const graph = await run({ recipes: ["a.yaml", "b.yaml"] }, both);
     const notes = (worker: string) => ({ recipeName: worker.endsWith("-b") ? "c" : "a" });
     const next = await run({ recipes: ["a.yaml", "b.yaml", "c.yaml"] }, three, left(graph, notes));
     assert.deepEqual(Object.keys(hashes(next)), ["debian12-a", "debian12-b-2", "debian12-b"]);
   });
 
-  it("can have settings for one recipe", async () => {
+  it("accepts settings for a single recipe", async () => {
     const recipes = [
       "a.yaml",
       { recipe: "b.yaml", size: "8G", formats: ["qcow2", "raw"], distributions: ["debian13"] },
@@ -207,7 +210,7 @@ describe("a stack of several recipes", () => {
     assert.deepEqual(Object.keys(hashes(graph)), ["debian12-a", "debian13-b"]);
   });
 
-  it("refuses a recipe that is listed twice, two of one name, and names that look like a recipe hash, before anything is declared", async () => {
+  it("refuses duplicate recipes, duplicate names, and names that look like a recipe hash", async () => {
     await assert.rejects(run({ recipes: ["a.yaml", "./a.yaml"] }, one), /ci-images:recipes\[1\]: .\/a.yaml again/);
     await assert.rejects(
       run({ recipe: "a.yaml", recipes: ["b.yaml"] }, both),
@@ -223,7 +226,7 @@ describe("a stack of several recipes", () => {
     );
   });
 
-  it("says what is wrong with each of them together", async () => {
+  it("reports the errors of all recipes together", async () => {
     const broken = { "a.yaml": recipe("a", { modules: ["gitt"] }), "b.yaml": recipe("b", { sise: "8G" }) };
     await assert.rejects(run({ recipes: ["a.yaml", "b.yaml"] }, broken), (error: Error) => {
       assert.match(error.message, /a\.yaml.*gitt/);
@@ -234,7 +237,7 @@ describe("a stack of several recipes", () => {
 });
 
 describe("a recipe on top of a recipe", () => {
-  it("starts from the proven image of the recipe below, and outputs name only what the stack lists", async () => {
+  it("starts from the verified image of the recipe below; outputs have only the recipes that the stack lists", async () => {
     const graph = await run({ recipe: "top.yaml", verify: true }, tiers);
     assert.deepEqual(Object.keys(hashes(graph)), ["debian12-base", "debian12-middle", "debian12"]);
     assert.deepEqual(Object.keys((graph.outputs.images as { local: object }).local), ["debian12"]);
@@ -254,7 +257,7 @@ describe("a recipe on top of a recipe", () => {
     );
   });
 
-  it("has the recipe hash below in its own: a change below bakes everything above, a change above nothing below", async () => {
+  it("includes the recipe hash below in its own: a change below bakes all above it, a change above nothing below", async () => {
     const before = hashes(await run({ recipe: "top.yaml" }, tiers));
     const below = hashes(
       await run({ recipe: "top.yaml" }, { ...tiers, "base.yaml": recipe("base", { run: ["echo 2"] }) }),
@@ -271,7 +274,7 @@ describe("a recipe on top of a recipe", () => {
     assert.deepEqual(changed(above), ["debian12"]);
   });
 
-  it("bakes the one below to the image at every stage, or nothing could start from it", async () => {
+  it("bakes the recipe below to the image at every stage, because the builder above starts from it", async () => {
     const graph = await run({ recipe: "top.yaml", stage: "builder" }, tiers);
     assert.deepEqual(
       graph.names("Image").map((name) => name.split("-").slice(0, -1).join("-")),
@@ -280,7 +283,7 @@ describe("a recipe on top of a recipe", () => {
     assert.deepEqual(Object.keys(graph.outputs.builders as object), ["debian12"]);
   });
 
-  it("has the disk size of the one below unless it has its own, which may not be less", async () => {
+  it("inherits the disk size of the recipe below, and may not have a smaller one", async () => {
     const large = { ...tiers, "base.yaml": recipe("base", { size: "8G" }) };
     const graph = await run({ recipe: "top.yaml" }, large);
     assert.equal(graph.one("Builder", /^debian12-[0-9a-f]{8}-builder$/).inputs.size, 8 * 2 ** 30);
@@ -288,7 +291,7 @@ describe("a recipe on top of a recipe", () => {
     await assert.rejects(run({ recipe: "top.yaml" }, small), /top\.yaml: base\.recipe: middle has a disk of 8G/);
   });
 
-  it("refuses circles, other distributions than those below, and a missing file", async () => {
+  it("refuses circles, a distribution that the recipe below lacks, and a missing file", async () => {
     const circle = { ...tiers, "base.yaml": recipe("base", { base: { recipe: "top.yaml" } }) };
     await assert.rejects(
       run({ recipe: "top.yaml" }, circle),
@@ -326,7 +329,7 @@ describe("a recipe on top of a recipe", () => {
     ],
   ];
   for (const [cloud, settings, type, baseOf, image] of clouds) {
-    it(`starts from the image in the same place on ${cloud}, when that is proven`, async () => {
+    it(`starts from the verified image in the same place on ${cloud}`, async () => {
       const graph = await run(
         { cloud, recipe: "top.yaml", sshFrom: ["203.0.113.5/32"], verify: true, ...settings },
         tiers,
@@ -345,7 +348,7 @@ describe("a recipe on top of a recipe", () => {
     });
   }
 
-  it("starts from the image of its own region where a stack has several, and of its own distribution", async () => {
+  it("starts from the image of its own region and distribution", async () => {
     const two = Object.fromEntries(
       Object.entries(tiers).map(([file, content]) => [file, { ...content, distributions: ["debian12", "debian13"] }]),
     );
@@ -366,7 +369,7 @@ describe("a recipe on top of a recipe", () => {
     }
   });
 
-  it("needs a disk that is as large as the one below, where the stack decides its size", async () => {
+  it("needs a disk at least as large as the one below if the stack sets its size", async () => {
     for (const cloud of ["ec2", "gce"]) {
       const small = { recipe: "middle.yaml", [cloud]: { diskSize: 20 } };
       const recipes = ["base.yaml", small];

@@ -1,5 +1,5 @@
-// Runs a program with Pulumi's own mocks and records what it declares: resources in order, with inputs and options, and
-// function calls.
+// Runs a program with Pulumi's own mocks and records its function calls and its resources, in order, with inputs and
+// options.
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cloud, Distributed } from "../../components/cloud.ts";
@@ -42,7 +42,7 @@ export class Graph {
       {
         call: ({ token, inputs }) => {
           this.asked[token] = inputs as Record<string, unknown>;
-          return this.answers[token] ?? assert.fail(`nobody answers ${token}`);
+          return this.answers[token] ?? assert.fail(`the test has no answer for ${token}`);
         },
         newResource: ({ type, name, inputs }) => {
           const found = this.declared.find((each) => each.type === type && each.name === name);
@@ -71,10 +71,10 @@ export class Graph {
     const survey = await cloud.survey(plan.distribution);
     const newest = survey.generations.find(({ proven }) => proven);
     const pinned = settings.base === "pinned" ? newest?.base : undefined;
-    assert.ok(plan.base.kind !== "recipe", "that is for fleet.test.ts");
+    assert.ok(plan.base.kind !== "recipe", "fleet.test.ts tests recipes as bases");
     const base = await cloud.resolveBase(plan.base, plan.distribution, pinned);
     const { verify, stage, power } = settings;
-    assert.ok(stage !== "none", "that is for images that are there: kept-images.test.ts");
+    assert.ok(stage !== "none", "kept-images.test.ts tests stage none");
     const hash = plan.recipeHash(base.id);
     if (!survey.generations.some(({ recipe, proven }) => proven && recipe === hash)) {
       await cloud.preflight(plan, hash, stage);

@@ -8,7 +8,7 @@ const localImage = { path: "/images/debian12/worker", disk: "/d", sha256: "1", b
 interface Existing {
   /** This stack's images on this computer. */
   own?: object[];
-  /** A proven image of the recipe from another stack. */
+  /** Another stack's verified image of the recipe. */
   elsewhere?: object;
   /** Images in each region. */
   imported?: object[];
@@ -150,7 +150,7 @@ describe("bakery local on stack rackspace", () => {
     assert.equal(graph.names("ServerImage").length, 2);
   });
 
-  it("declares only the images once all is done, including its own on this computer", async () => {
+  it("declares only the images once everything is done, including its own local image", async () => {
     const own = await run({ own: [image({})], imported: [imported(true)] });
     assert.deepEqual([types(own, "local"), types(own, "rackspace")], [["Image"], ["ServerImage"]]);
     assert.equal(own.one("ServerImage").inputs.importing, undefined);
@@ -163,7 +163,7 @@ describe("bakery local on stack rackspace", () => {
     assert.ok(!calledTokens(others).includes("local:findBaked"));
   });
 
-  it("keeps as many generations on this computer as in the cloud", async () => {
+  it("keeps as many generations locally as in the cloud", async () => {
     const before = ["b", "c"].map((letter) => image({}, letter.repeat(64)));
     const graph = await run({ own: [image({}), ...before], imported: [imported(true)] }, { keep: 1 });
     assert.deepEqual(
@@ -172,14 +172,14 @@ describe("bakery local on stack rackspace", () => {
     );
   });
 
-  it("verifies an imported image that was not proven yet, without baking or importing again", async () => {
+  it("verifies an unverified imported image without baking or importing again", async () => {
     const graph = await run({ own: [image({})], imported: [imported(false)] });
     assert.equal(graph.one("ServerImage").inputs.importing, undefined);
     assert.equal(graph.names("ImportLease").length, 0);
     assert.ok(graph.names("Instance").some((name) => name.endsWith("-trial")));
   });
 
-  it("leaves the builder on this computer at an earlier stage, and nothing new in the cloud", async () => {
+  it("stops with the local builder at an earlier stage, and adds nothing to the cloud", async () => {
     const graph = await run({ imported: [imported(true, "d".repeat(64))] }, { stage: "provisioned" });
     assert.ok(types(graph, "local").includes("Builder"));
     assert.deepEqual(types(graph, "rackspace"), ["ServerImage"]);
@@ -187,7 +187,7 @@ describe("bakery local on stack rackspace", () => {
     assert.deepEqual(Object.keys(graph.outputs.builders as object), ["local-debian12"]);
   });
 
-  it("keeps the images of both at stage none", async () => {
+  it("keeps the local images and the cloud's at stage `none`", async () => {
     const outputs = Object.fromEntries(
       ["debian12", "local-debian12"].map((name) => [
         `urn:pulumi:test::ci-images::ci-images:index:WorkerImage::${name}`,
@@ -198,7 +198,7 @@ describe("bakery local on stack rackspace", () => {
     assert.deepEqual([types(graph, "local"), types(graph, "rackspace")], [["Image"], ["ServerImage"]]);
   });
 
-  it("refuses arm64, which this computer does not bake", async () => {
+  it("refuses arm64, which local bakes do not support", async () => {
     await assert.rejects(
       run({}, { rackspace: { architecture: "arm64" } }),
       /rackspace\.architecture: arm64, with bakery local/,
@@ -206,12 +206,12 @@ describe("bakery local on stack rackspace", () => {
   });
 });
 
-describe("an image that is there already (setting `image`)", () => {
+describe("an existing image (setting `image`)", () => {
   before(findRecipe);
   const publish = { cloud: "rackspace", image: "images/debian12/worker", sshFrom: ["203.0.113.5/32"] };
   const rackspace = { flavor: "1" };
 
-  it("is imported and tested; no recipe is read, and nothing is baked", async () => {
+  it("is imported and tested, without reading a recipe or baking", async () => {
     const graph = await runProgram({ ...publish, rackspace }, world(), { modules: "no list" });
     const upload = graph.one("ServerImage");
     assert.match((upload.inputs.importing as { folder: string }).folder, /^\/.*\/images\/debian12\/worker$/);
@@ -223,7 +223,7 @@ describe("an image that is there already (setting `image`)", () => {
     assert.deepEqual(Object.keys(graph.outputs.plans as object), [recipe]);
   });
 
-  it("stays in the stack when it is imported", async () => {
+  it("stays in the stack once it is imported", async () => {
     const graph = await runProgram({ ...publish, rackspace }, world({ imported: [imported(true)] }));
     assert.deepEqual(types(graph, "rackspace"), ["ServerImage"]);
     assert.equal(graph.one("ServerImage").inputs.importing, undefined);
@@ -242,13 +242,13 @@ describe("an image that is there already (setting `image`)", () => {
 describe("bakery local on the other clouds", () => {
   before(findRecipe);
 
-  it("registers an AMI of the uploaded disk, encrypted like baked ones, before its trial, attributes and promotion", async () => {
+  it("registers an AMI of the uploaded disk, encrypted like baked ones, before trial, attributes and promotion", async () => {
     const key = "arn:aws:kms:us-west-2:123456789012:key/1";
     const ec2 = { region: "us-west-2", diskSize: 20, kmsKeys: { "us-west-2": key } };
     const graph = await runProgram({ cloud: "ec2", bakery: "local", sshFrom: ["203.0.113.5/32"], ec2 }, world());
     const image = graph.one("ImportedImage");
     const importing = image.inputs.importing as Record<string, unknown>;
-    assert.equal(importing.recipe, recipe, "the same recipe hash, whatever the cloud's disk size");
+    assert.equal(importing.recipe, recipe, "the recipe hash does not depend on the cloud's disk size");
     assert.deepEqual(
       [importing.folder, importing.diskSize, importing.bootMode, importing.encrypted, importing.kmsKey],
       [localImage.path, 20, "uefi-preferred", true, key],
@@ -261,7 +261,7 @@ describe("bakery local on the other clouds", () => {
     assert.equal(call.inputs.base, undefined);
   });
 
-  it("makes a GCE image of the disk in the stack's bucket, with our disks' features", async () => {
+  it("makes a Compute Engine image via the stack's bucket, with the features of our disks", async () => {
     const gce = { project: "bakery", bucket: "imports", guestOsFeatures: ["SEV_CAPABLE"] };
     const graph = await runProgram({ cloud: "gce", bakery: "local", sshFrom: ["203.0.113.5/32"], gce }, world());
     const [image, lease] = [graph.one("ImportedImage"), graph.one("ImportLease")];
@@ -273,7 +273,7 @@ describe("bakery local on the other clouds", () => {
     assert.ok(graph.waits(graph.one("Instance"), image));
   });
 
-  it("requires the bucket", async () => {
+  it("requires a bucket on gce", async () => {
     const refused = runProgram({ cloud: "gce", bakery: "local", gce: { project: "bakery" } }, world());
     await assert.rejects(refused, /gce\.bucket: not set, with bakery local/);
   });

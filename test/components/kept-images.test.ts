@@ -1,10 +1,10 @@
-// Stage `none`: the images of a stack without its builder, even if the recipe can't be read.
+// Stage `none`: a stack keeps its images without a builder, even if the recipe can't be read.
 import assert from "node:assert/strict";
 import { runProgram, type World } from "./program.ts";
 
 const urn = "urn:pulumi:test::ci-images::ci-images:index:WorkerImage::debian12";
 
-/** An image as its folder describes it. */
+/** An image as `findImages` describes it. */
 function image(recipe: string, proof?: object) {
   const path = `/images/debian12/${recipe}`;
   const base = { id: "base", description: "debian 12" };
@@ -25,7 +25,7 @@ function world(outputs: object = { [urn]: { type: "ci-images:index:WorkerImage" 
 }
 
 describe("stage none", () => {
-  it("declares only the proven images, even if the recipe can't be read", async () => {
+  it("declares only the verified images, even if the recipe can't be read", async () => {
     const { resources, calls } = await runProgram({ stage: "none" }, world(), { modules: "no list" });
     const declared = resources.map(({ type, name }) => `${type} ${name}`);
     assert.deepEqual(declared, [
@@ -37,7 +37,7 @@ describe("stage none", () => {
     assert.deepEqual(new Set(calls.map(({ token }) => token)), new Set(Object.keys(world().calls)));
   });
 
-  it("keeps the newest image in the outputs, and shows no change of its worker image", async () => {
+  it("keeps the newest image in the outputs, and does not change its WorkerImage", async () => {
     const graph = await runProgram({ stage: "none" }, world(), { modules: "no list" });
     const { images } = graph.outputs as { images: { local: Record<string, { recipe: string }> } };
     assert.equal(images.local.debian12.recipe, "b".repeat(64));

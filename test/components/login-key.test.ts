@@ -1,4 +1,4 @@
-// The user's own key: which variables and files are taken, and what is said of wrong ones.
+// The user's own SSH key: the variables and files it is read from, and errors.
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,7 +7,7 @@ import ssh2 from "ssh2";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { readOwnKey } from "../../components/shared/login-key.ts";
 
-describe("a login key of the user's own", () => {
+describe("the user's own login key", () => {
   const variables = { name: "AWS_KEY_PAIR", privateKey: "AWS_KEY_FILENAME" };
   const pair = makeSshKeyPair("mine");
   const publicKey = pair.publicKey.split(" ").slice(0, 2).join(" ");
@@ -22,17 +22,17 @@ describe("a login key of the user's own", () => {
   });
   after(() => rm(folder, { recursive: true }));
 
-  it("is not looked for when none of its variables is set", () => {
+  it("is not used if none of its variables is set", () => {
     assert.equal(readOwnKey(variables, {}), undefined);
   });
 
-  it("is read from its file, and the public half is worked out", async () => {
+  it("is read from its file, and the public key is derived from it", async () => {
     const path = await file("key", pair.privateKey);
     const key = readOwnKey(variables, { AWS_KEY_PAIR: "team", AWS_KEY_FILENAME: path });
     assert.deepEqual(key, { name: "team", publicKey, privateKey: pair.privateKey });
   });
 
-  it("is refused when only a part of the variables is set, or the file can't be read, with both named", async () => {
+  it("is refused if a variable is missing or the file can't be read; the error names the variable and the file", async () => {
     assert.throws(
       () => readOwnKey(variables, { AWS_KEY_PAIR: "team" }),
       /AWS_KEY_FILENAME: not set, but AWS_KEY_PAIR is/,
@@ -44,7 +44,7 @@ describe("a login key of the user's own", () => {
     );
   });
 
-  it("is refused when it is no key or has a passphrase, and the file's content is not shown", async () => {
+  it("is refused if it is not a key or has a passphrase, without showing the file's content", async () => {
     const options = { passphrase: "secret", cipher: "aes256-cbc", rounds: 1 } as const;
     const locked = ssh2.utils.generateKeyPairSync("ed25519", options).private;
     const environment = async (content: string) => ({
@@ -60,7 +60,7 @@ describe("a login key of the user's own", () => {
     );
   });
 
-  it("is refused when its two halves do not belong together", async () => {
+  it("is refused if private and public key do not match", async () => {
     const other = makeSshKeyPair().publicKey;
     const environment = { PRIVATE: await file("one", pair.privateKey), PUBLIC: await file("two.pub", other) };
     assert.throws(

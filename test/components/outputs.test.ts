@@ -9,13 +9,13 @@ describe("the stack's outputs", () => {
   const known = <T>(value: pulumi.Input<T>) =>
     new Promise<unknown>((resolve) => pulumi.output(value).apply((it) => resolve(it)));
 
-  it("have `local` images by distribution, and nothing for ci-platform", async () => {
+  it("list `local` images by distribution, and nothing for ci-platform", async () => {
     const cloud = { name: "local", outputName: "local" } as Cloud;
     const outputs = stackOutputs([{ cloud, name: "debian12", key: "debian12", images: { local: image("a") } }], {});
     assert.deepEqual(await known(outputs), { images: { local: { debian12: { recipe: "r", builtAt: "t", id: "a" } } } });
   });
 
-  it("have cloud images by place and distribution, and their ids as ci-platform reads them", async () => {
+  it("list cloud images by place and distribution, and their ids in ci-platform's format", async () => {
     const cloud = { name: "ec2", outputName: "aws", place: "us-west-2" } as Cloud;
     const outputs = stackOutputs(
       [
@@ -43,7 +43,7 @@ describe("the stack's outputs", () => {
     });
   });
 
-  it("name the builders that stay", async () => {
+  it("list the builders that are kept", async () => {
     const cloud = { name: "local", outputName: "local" } as Cloud;
     const builder = { recipe: "r", stage: "tested" as const, power: "on" as const };
     const outputs = stackOutputs([{ cloud, name: "debian12", key: "debian12", images: {}, builder }], {});

@@ -1,4 +1,4 @@
-// The whole program without an engine: every resource that it registers, with inputs, parents and dependencies.
+// Runs the whole program without an engine and records every resource, with inputs, parents and dependencies.
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,34 +13,37 @@ export interface Registered {
   type: string;
   name: string;
   inputs: Record<string, unknown>;
-  /** Names of what it waits for. */
+  /** Names of the resources that it depends on. */
   dependencies: string[];
   parent: string;
   deletedWith: string;
   ignoreChanges: string[];
 }
 
-/** What the program did. */
+/** One run of the program. */
 export interface Graph {
   resources: Registered[];
-  /** The functions that it called, with their arguments. */
+  /** Its function calls, with their arguments. */
   calls: { token: string; inputs: Record<string, unknown> }[];
   /** The stack's outputs. */
   outputs: Record<string, unknown>;
-  /** The only resource of a type (its last part is enough) whose name fits. */
+  /**
+   * The only resource of a type with that name; fails if there are none or several. `type` is the token's last part.
+   */
   one(type: string, name?: string | RegExp): Registered;
   /** Names of the resources of a type. */
   names(type: string): string[];
-  /** Whether a resource waits for another, through however many others. */
+  /** Whether a resource depends on another, directly or indirectly. */
   waits(resource: Registered, other: Registered): boolean;
 }
 
+/** The outside world that the program sees. */
 export interface World {
-  /** Answers of functions, by token. */
+  /** Results of functions, by token. */
   calls: Record<string, object | ((inputs: Record<string, unknown>) => object)>;
-  /** Outputs beside the inputs, by type. */
+  /** Outputs of resources beside their inputs, by type. */
   outputs?: Record<string, (inputs: Record<string, unknown>) => Record<string, unknown>>;
-  /** What a resource is when it has been made, where that is known: its id, and outputs beside the inputs. */
+  /** Returns a resource's id and outputs, for tests that know them; overrides `outputs`. */
   made?: (type: string, name: string) => { id: string; outputs: Record<string, unknown> } | undefined;
   /** The stack's name. */
   stack?: string;
@@ -69,8 +72,8 @@ export const smallRecipe = {
 };
 
 /**
- * Runs the program.
- * @param settings Without the prefix `ci-images:`.
+ * Runs the program on one recipe.
+ * @param settings Stack settings without the prefix `ci-images:`.
  */
 export async function runProgram(settings: object, world: World, recipe: object = smallRecipe): Promise<Graph> {
   return runFleet({ recipe: "recipe.yaml", ...settings }, world, { "recipe.yaml": recipe });
@@ -78,8 +81,8 @@ export async function runProgram(settings: object, world: World, recipe: object 
 
 /**
  * Runs the program on several recipes.
- * @param settings Without the prefix `ci-images:`.
- * @param recipes By their files' names.
+ * @param settings Stack settings without the prefix `ci-images:`.
+ * @param recipes Recipes by file name.
  */
 export async function runFleet(settings: object, world: World, recipes: Record<string, object>): Promise<Graph> {
   const folder = await mkdtemp(join(tmpdir(), "ci-images-graph-"));
@@ -99,7 +102,7 @@ export async function runFleet(settings: object, world: World, recipes: Record<s
         const given = inputs as Record<string, unknown>;
         calls.push({ token, inputs: given });
         const answer = world.calls[token];
-        // A stack that is new.
+        // By default the stack is new and has no state.
         if (answer === undefined && token === "pulumi:pulumi:readStackResourceOutputs") return { outputs: {} };
         if (answer === undefined) throw new Error(`the test has no answer for ${token}`);
         return typeof answer === "function" ? (answer as (inputs: object) => object)(given) : answer;
@@ -110,7 +113,7 @@ export async function runFleet(settings: object, world: World, recipes: Record<s
     false,
     "organization",
   );
-  // The mocks tell nothing of dependencies and options; the request that they are made from does.
+  // Mocks don't receive dependencies and options, so read them from the requests.
   const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
   const register = monitor.registerResource.bind(monitor);
   monitor.registerResource = (request, callback) => {
@@ -133,7 +136,7 @@ export async function runFleet(settings: object, world: World, recipes: Record<s
     const all = checkSettings("Pulumi.test.yaml", "ci-images:", { ...settings });
     const declared = await bakeAll(all, folder);
     const outputs = await new Promise<unknown>((resolve) => pulumi.output(declared).apply((known) => resolve(known)));
-    // What nothing waits for is declared a little later; the SDK has this, and its types do not.
+    // Resources that nothing waits for are declared slightly later; the SDK's types lack this function.
     await (pulumi.runtime as unknown as { waitForRPCs(): Promise<void> }).waitForRPCs();
     return graph(resources, calls, outputs as Graph["outputs"]);
   } finally {
@@ -146,7 +149,7 @@ function graph(resources: Registered[], calls: Graph["calls"], outputs: Graph["o
   const waits = (resource: Registered, other: Registered): boolean =>
     resource.dependencies.some((name) => {
       if (name === other.name) return true;
-      // Names are unique in one program up to their type.
+      // Resources of different types can share a name.
       return resources.some((each) => each.name === name && each !== resource && waits(each, other));
     });
   return {

@@ -1,10 +1,10 @@
-// An SDK of a cloud costs seconds and hundreds of megabytes: the program loads that of the stack in use only.
+// A cloud's SDK costs seconds and hundreds of megabytes, so the program loads only the one that the stack needs.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { execa } from "execa";
 import { projectDirectory } from "../../toolchain/versions.mjs";
 
-/** What a program prints that has loaded the module that opens a cloud. */
+/** Prints the cloud SDKs that the process has loaded, as JSON. */
 const listing = `
   const sdks = Object.keys(Module._cache).flatMap((path) => /node_modules\\/@pulumi\\/(aws|gcp|openstack)\\//.exec(path)?.[1] ?? []);
   console.log(JSON.stringify([...new Set(sdks)]));
@@ -22,7 +22,7 @@ describe("the program", function () {
   this.timeout(120_000);
   const expected = { local: [], ec2: ["aws"], gce: ["gcp"], rackspace: ["openstack"] };
   for (const [cloud, sdks] of Object.entries(expected)) {
-    it(`of a stack ${cloud} loads ${sdks.length > 0 ? `the SDK of ${sdks.join()} and no other` : "no cloud's SDK"}`, async () => {
+    it(`on stack ${cloud} loads ${sdks.length > 0 ? `only the SDK of ${sdks.join()}` : "no cloud SDK"}`, async () => {
       const module = cloud === "local" ? "./components/local/cloud.ts" : `./components/${cloud}/open.ts`;
       assert.deepEqual(await sdksAfter(module), sdks);
     });

@@ -1,4 +1,4 @@
-// Stack settings: defaults, and what is said of wrong ones.
+// Stack settings: defaults, and errors.
 import assert from "node:assert/strict";
 import type { Ec2Stack } from "../../components/ec2/stack.ts";
 import { checkSettings } from "../../components/stack-settings.ts";
@@ -20,12 +20,12 @@ describe("stack settings", () => {
     );
   });
 
-  it("take `verify` as yes or no, or in detail", () => {
+  it("accept `verify` as true, false or an object", () => {
     assert.equal(check({ verify: false }).verify.enabled, false);
     assert.deepEqual(check({ verify: { firmware: "bios" } }).verify, { enabled: true, firmware: "bios" });
   });
 
-  it("tell every wrong key together, with what is allowed", () => {
+  it("report all wrong keys together, with what is allowed", () => {
     assert.throws(
       () => check({ keep: -1, cloud: "azure", imageDirectry: "x" }),
       (error: Error) =>
@@ -35,7 +35,7 @@ describe("stack settings", () => {
     );
   });
 
-  it("know the stages of a bake, and go to its end unless told", () => {
+  it("know the stages of a bake, and default to the last one", () => {
     assert.deepEqual([check({}).stage, check({}).power], ["image", "on"]);
     assert.equal(check({ stage: "tested" }).stage, "tested");
     assert.throws(
@@ -52,7 +52,7 @@ describe("stack settings", () => {
     );
   });
 
-  it("have those of one cloud under its name, with their own defaults and complaints", () => {
+  it("keep a cloud's settings under its name, with their own defaults and errors", () => {
     const { ec2 } = check({ ec2: { copyTo: ["eu-west-1"] } });
     assert.deepEqual([ec2.diskSize, ec2.copyTo, ec2.encrypted], [48, ["eu-west-1"], true]);
     assert.throws(
@@ -66,7 +66,7 @@ describe("stack settings", () => {
     );
   });
 
-  it("take networks for SSH in CIDR form only", () => {
+  it("accept networks for SSH only in CIDR notation", () => {
     assert.deepEqual(check({ sshFrom: ["203.0.113.7/32", "2001:db8::/48"] }).sshFrom, [
       "203.0.113.7/32",
       "2001:db8::/48",
@@ -76,7 +76,7 @@ describe("stack settings", () => {
     }
   });
 
-  it("take a bastion apart, as an address or with its keys, and refuse one on this computer", () => {
+  it("parse a bastion given as an address or with its keys, and refuse one on stack local", () => {
     const on = (bastion: unknown) => check({ cloud: "ec2", bastion }).bastion;
     assert.deepEqual(on("jump@b.example"), { user: "jump", host: "b.example", port: 22 });
     const hostKey = "ssh-ed25519 AAAAC3Nz";
@@ -98,7 +98,7 @@ describe("stack settings", () => {
     assert.throws(() => check(both), /ci-images:gce\.tunnel: iap, and ci-images:bastion is set/);
   });
 
-  it("refuse a lifetime that is no time, or too short to bake in", () => {
+  it("refuse a lifetime that is not a duration or is too short for a bake", () => {
     assert.throws(() => check({ maxLifetime: "soon" }), /ci-images:maxLifetime: "soon"/);
     assert.throws(() => check({ maxLifetime: "5 seconds" }), /at least one minute/);
   });

@@ -1,4 +1,4 @@
-// How far a bake goes: what of the settings, of the cloud and of earlier runs decides it.
+// How far a bake goes, depending on the settings, the cloud and earlier runs.
 import assert from "node:assert/strict";
 import type { Survey } from "../../components/cloud.ts";
 import { refusePowerOff, stageOf, stepsOf, type StageQuestion } from "../../components/life-cycle/stage-steps.ts";
@@ -13,13 +13,13 @@ function question(changes: Partial<StageQuestion>): StageQuestion {
 }
 
 describe("the stage of a bake", () => {
-  it("is that of the setting", () => {
+  it("is the one from the settings", () => {
     for (const stage of ["builder", "provisioned", "tested", "image"] as const) {
       assert.equal(stageOf(question({ stage })), stage);
     }
   });
 
-  it("keeps the steps that a builder has behind it, and while it is off declares no others", () => {
+  it("keeps the steps that a builder has completed, and declares no others while it is off", () => {
     const urn = "urn:pulumi:s::p::ci-images:index:WorkerImage$command:remote:Command::debian12-r-nginx";
     const state = new StackState({ [urn]: { type: "command:remote:Command" } });
     const wants = (changes: Partial<StageQuestion>, name: string) =>
@@ -32,12 +32,12 @@ describe("the stage of a bake", () => {
     assert.equal(wants({ stage: "builder", survey: nothing }, "nginx"), false, "its builder is gone");
   });
 
-  it("is no image while the builder is off, unless the image is there", () => {
+  it("is at most `tested` while the builder is off, unless the image exists", () => {
     assert.equal(stageOf(question({ power: "off", survey: builder })), "tested");
     assert.equal(stageOf(question({ power: "off", survey: image })), "image");
   });
 
-  it("refuses to power off what is not there, what another recipe made, and what is sealed", () => {
+  it("refuses to power off a missing builder, another recipe's builder and a sealed one", () => {
     const refuse = (changes: Partial<StageQuestion>) =>
       refusePowerOff("debian12", "Pulumi.x.yaml", question({ power: "off", ...changes }));
     assert.throws(() => refuse({}), /ci-images:power: off, but debian12 has no builder/);

@@ -1,4 +1,4 @@
-// What the program knows of the stack's state.
+// What the program reads from the stack's state.
 import assert from "node:assert/strict";
 import { StackState } from "../../components/life-cycle/stack-state.ts";
 
@@ -9,13 +9,13 @@ describe("the stack's state", () => {
     "urn:pulumi:s::p::ci-images:index:WorkerImage$a:b:C::debian12-1234": { type: "a:b:C" },
   });
 
-  it("tells whether a resource is under management, by type and logical name", () => {
+  it("says whether it has a resource, by type and logical name", () => {
     assert.equal(state.has("a:b:C", "debian12-1234"), true);
     assert.equal(state.has("a:b:D", "debian12-1234"), false);
     assert.equal(state.has("a:b:C", "debian12-12"), false);
   });
 
-  it("remembers what recipe hashes were made of; a new stack knows nothing", () => {
+  it("has the plans behind recipe hashes; a new stack has none", () => {
     assert.deepEqual(state.plans, { r: plan });
     assert.deepEqual(new StackState().plans, {});
   });

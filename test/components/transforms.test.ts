@@ -1,4 +1,4 @@
-// The user's transforms: how they are loaded, and what they may return.
+// The user's transforms: loading them, and what they may return.
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -25,13 +25,13 @@ describe("the stack setting `transforms`", () => {
       opts: {},
     } as unknown as pulumi.ResourceTransformationArgs);
 
-  it("changes the arguments of the types that it names, and of no other", async () => {
+  it("changes the arguments of the types that it names, and of no others", async () => {
     const transforms = await load("good.mjs", 'export default { "a:b:C": (args, { name }) => ({ ...args, name }) };');
     assert.deepEqual(apply(transforms, "a:b:C"), { props: { size: 1, name: "a" }, opts: {} });
     assert.equal(apply(transforms, "a:b:D"), undefined);
   });
 
-  it("is refused when its file is missing or exports something else", async () => {
+  it("is refused if its file is missing or exports something else", async () => {
     await assert.rejects(
       loadTransforms("gone.mjs", folder),
       /gone\.mjs \(stack setting .*\): cannot be read \(ENOENT\)/,
@@ -41,7 +41,7 @@ describe("the stack setting `transforms`", () => {
     await assert.rejects(load("value.mjs", 'export default { "a:b:C": 1 };'), /a:b:C: no function/);
   });
 
-  it("is refused when a function returns nothing", async () => {
+  it("is refused if a function returns nothing", async () => {
     const transforms = await load("nothing.mjs", 'export default { "a:b:C": () => {} };');
     assert.throws(() => apply(transforms, "a:b:C"), /a:b:C: the function returned no object/);
   });

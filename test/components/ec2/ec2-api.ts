@@ -1,4 +1,4 @@
-// The test cloud's EC2 without machines, for tests of our own calls: as strict as the real one, and fast.
+// The test cloud's EC2 API without machines, for tests of our own calls: as strict as the real API, and fast.
 import type { DataCentre } from "../../test-cloud/data-centre.ts";
 import { Ec2Api } from "../../test-cloud/ec2/api.ts";
 import { awsVariables, startMoto, type MotoImage } from "../../emulators/moto.ts";
@@ -13,7 +13,7 @@ const machine = {
   console: async () => "",
 };
 
-/** Machines and images that exist only as names. */
+/** A data centre whose machines and images exist only as names. */
 const nowhere = {
   machine: () => machine,
   hasImage: () => true,
@@ -24,7 +24,7 @@ const nowhere = {
   removeImage: async () => {},
 } as unknown as DataCentre;
 
-/** Starts it as the only endpoint for AWS's SDK in this process. @returns a function that stops it. */
+/** Starts the API and points AWS's SDK in this process to it. @returns the API, and a function that stops it. */
 export async function openEc2Api(images: readonly MotoImage[]): Promise<{ api: Ec2Api; close: () => Promise<void> }> {
   const earlier = { ...process.env };
   const moto = await startMoto(images);

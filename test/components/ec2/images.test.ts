@@ -48,7 +48,7 @@ describe("EC2 images through our provider", function () {
 
   const attributes = (id: string, more: object = {}) => ({ region, image: id, tags, protect: false, ...more });
 
-  it("are deprecated relative to their creation, protected, and need IMDSv2; changed settings change that", async () => {
+  it("are deprecated relative to their creation, protected, and require IMDSv2; changed settings are applied", async () => {
     const id = await image("attributes");
     const { outputs } = await imageAttributes.create(
       attributes(id, { protect: true, deprecateAfter: 86_400 }),
@@ -65,7 +65,7 @@ describe("EC2 images through our provider", function () {
     await adoptedImage.delete!(id, { region, image: id, tags }, context);
   });
 
-  it("past their deprecation date are deprecated at the next minute, once; a change of tags sets no date again", async () => {
+  it("past their deprecation date are deprecated at the next minute, once; a change of tags sets no new date", async () => {
     const id = await image("old");
     const day = 86_400;
     const { outputs } = await imageAttributes.create(attributes(id, { deprecateAfter: day }), context);
@@ -82,7 +82,7 @@ describe("EC2 images through our provider", function () {
     await imageAttributes.update!(id, changed, shorter, context);
     const minutes = (Date.parse(await deprecated()) - Date.now()) / 60_000;
     assert.ok(minutes > -0.1 && minutes < 2, `${minutes} minutes`);
-    // And somebody adopts it when it is deprecated already.
+    // Adopting an image that is already deprecated sets no date either.
     api.images.attributes.deprecate(id, "2021-01-01T00:00:00.000Z");
     const adopting = api.calls.length;
     await imageAttributes.create(shorter, context);
@@ -90,7 +90,7 @@ describe("EC2 images through our provider", function () {
     await adoptedImage.delete!(id, { region, image: id, tags }, context);
   });
 
-  it("are deleted although we have protected them: the attributes go first, and remove the protection", async () => {
+  it("are deleted although we have protected them: deleting their attributes removes the protection first", async () => {
     const id = await image("ours");
     const lease = await imageLease.create({ region, name: "any", tags }, context);
     const { outputs } = await imageAttributes.create(attributes(id, { protect: true }), context);
@@ -118,14 +118,14 @@ describe("EC2 images through our provider", function () {
     assert.equal(await findImage(region, id), undefined);
   });
 
-  it("are deleted with their lease if they were never proven, protected or not: nobody uses them", async () => {
+  it("are deleted with their lease if they were never verified, even if protected", async () => {
     const id = await image("unproven", false);
     await imageAttributes.create(attributes(id, { protect: true }), context);
     await imageLease.delete!("lease", { region, name: "any", tags }, context);
     assert.equal(await findImage(region, id), undefined);
   });
 
-  it("that AWS failed to make are reported by the survey with AWS's reason, end the wait, and are removed", async () => {
+  it("that AWS failed to make are in the survey with AWS's reason, fail the wait for them, and are removed", async () => {
     const good = await image("good");
     api.faults.failNextImage(region);
     const bad = await image("bad", false);
@@ -146,7 +146,7 @@ describe("EC2 images through our provider", function () {
     await adoptedImage.delete!(good, { region, image: good, tags }, context);
   });
 
-  it("that AWS is still making count, and adopting one waits for it", async () => {
+  it("that AWS is still making are in the survey, and adopting one waits for it", async () => {
     const id = await image("pending");
     const { generations } = await ec2Survey.call({ region, copyTo: [], ...owner }, context);
     assert.deepEqual(

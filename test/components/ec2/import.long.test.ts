@@ -28,7 +28,7 @@ const lease = cloudLabels(ec2Labels, { ...owner, recipe, role: "image" });
 const tags = { ...lease, Name: "worker" };
 const blockSize = 512 * 1024;
 
-describe("a disk of this computer imported into EC2", function () {
+describe("a local disk imported into EC2", function () {
   // The first run installs moto.
   this.timeout(400_000);
   let api: Ec2Api;
@@ -53,7 +53,7 @@ describe("a disk of this computer imported into EC2", function () {
   afterEach(async () => {
     api.faults.clear();
     await imageLease.delete!("", { region, name: "worker", tags: lease }, context());
-    assert.deepEqual(await snapshots(), [], "nothing is left when the lease is dropped");
+    assert.deepEqual(await snapshots(), [], "deleting the lease leaves nothing behind");
   });
 
   const context = (): Context & { lines: string[]; abort: AbortController } => {
@@ -72,12 +72,12 @@ describe("a disk of this computer imported into EC2", function () {
   const notes = async () => readdir(join(home, "cache", "imports")).catch(() => []);
   const calls = (action: string) => api.calls.filter((call) => call === `${region} ${action}`).length;
 
-  it("only sends blocks with data, and registers an image that boots both ways", async () => {
+  it("only sends blocks with data, and registers an image that boots by UEFI and by BIOS", async () => {
     const { id, outputs } = await create();
     const image = (await findImage(region, id))!;
     const [snapshot] = await snapshots();
     const written = api.snapshots.all.get(snapshot)!;
-    // 3 MiB from the beginning, 2.5 MiB from the 9th on.
+    // The disk has 3 MiB of data at the beginning and 2.5 MiB after the 9th MiB.
     const expected = [...Array(6).keys(), ...[18, 19, 20, 21, 22]];
     assert.deepEqual(
       [...written.digests.keys()].sort((a, b) => a - b),
@@ -96,7 +96,7 @@ describe("a disk of this computer imported into EC2", function () {
       ["/dev/xvda", snapshot, "gp3", 8],
     );
     assert.equal(tagsOf(image)[tagNames.builder].split(" ")[0], "1".repeat(32));
-    assert.ok(tagsOf(image)[tagKey("expires")], "an image that is never proven may be swept away");
+    assert.ok(tagsOf(image)[tagKey("expires")], "an unverified image can be swept");
     const [found] = await findSnapshots(region, lease);
     assert.equal(tagsOf(found)[tagKey("expires")], undefined);
     assert.equal(tagsOf(found).Name, "worker");
@@ -142,7 +142,7 @@ describe("a disk of this computer imported into EC2", function () {
 
   it("resumes after an interruption, with neither a second snapshot nor repeated blocks", async () => {
     const large = join(home, "large");
-    // Some seconds at this latency.
+    // The upload takes some seconds at this latency.
     await makeStoredImage(large, { recipe, formats: ["raw"], data: 40 });
     api.faults.latency = 600;
     const first = context();
@@ -162,7 +162,7 @@ describe("a disk of this computer imported into EC2", function () {
     const [, there] = /continues with snap-\w+, which already has (\d+) blocks/.exec(second.lines.join("\n")) ?? [];
     assert.ok(Number(there) > 0, second.lines.join("\n"));
     assert.deepEqual(await snapshots(), [half]);
-    assert.equal(calls("PutSnapshotBlock") - sent, 80 - Number(there), "only the others are sent");
+    assert.equal(calls("PutSnapshotBlock") - sent, 80 - Number(there), "only the missing blocks are sent");
   });
 
   it("deletes an incomplete snapshot of different content, or one that this computer has no record of", async () => {
@@ -181,14 +181,14 @@ describe("a disk of this computer imported into EC2", function () {
     assert.notEqual(made, half);
   });
 
-  it("takes over an image that a killed `up` had registered", async () => {
+  it("adopts an image that a killed `up` had registered", async () => {
     const { id } = await create();
     const registered = calls("RegisterImage");
     assert.equal((await create()).id, id);
     assert.equal(calls("RegisterImage"), registered);
   });
 
-  it("refuses a name that another image has, before anything is uploaded", async () => {
+  it("refuses a name that another image has before it uploads anything", async () => {
     const { Instances } = await client.runInstances({ ImageId: baseImage.ami_id, MinCount: 1, MaxCount: 1 });
     await client.createImage({ InstanceId: Instances![0].InstanceId, Name: "taken" });
     const started = calls("StartSnapshot");
@@ -196,7 +196,7 @@ describe("a disk of this computer imported into EC2", function () {
     assert.equal(calls("StartSnapshot"), started);
   });
 
-  it("is refused without a driver for EC2's disks or network, or without a data source; nothing is uploaded", async () => {
+  it("is refused before the upload if it lacks drivers for EC2's disks or network, or a data source", async () => {
     const guest = { kernel: "6.1", drivers: {}, dataSources: ["NoCloud"] };
     const bare = join(home, "bare");
     await makeStoredImage(bare, { recipe, formats: ["raw"], manifest: { guest } });

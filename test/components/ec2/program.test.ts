@@ -1,4 +1,5 @@
-// What the program declares for stack `ec2`, without an engine: inputs, order, parents; image up to date or not.
+// The resources that the program declares for stack `ec2`, without an engine: inputs, order and parents, with and
+// without an up-to-date image.
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -60,7 +61,7 @@ const record = (type: string, name: string, outputs: object = { id: "ami-0made" 
 const madeType = "aws:ec2/amiFromInstance:AmiFromInstance";
 const copyType = "aws:ec2/amiCopy:AmiCopy";
 
-describe("stack `ec2`: what the program declares", function () {
+describe("the program on stack `ec2`", function () {
   this.timeout(180_000);
   const saved = { pair: process.env.AWS_KEY_PAIR, file: process.env.AWS_KEY_FILENAME };
   before(() => {
@@ -72,7 +73,7 @@ describe("stack `ec2`: what the program declares", function () {
     if (saved.file !== undefined) process.env.AWS_KEY_FILENAME = saved.file;
   });
 
-  describe("when there is no image yet", () => {
+  describe("without an image", () => {
     let graph: Graph;
     before(async () => {
       const more = { tags: { team: "ci" } };
@@ -83,7 +84,7 @@ describe("stack `ec2`: what the program declares", function () {
       );
     });
 
-    it("a builder with a gp3 disk and IMDSv2 only, reached by SSH from here only, that terminates when it powers off", () => {
+    it("declares a builder with a gp3 disk and IMDSv2 that only we can reach, and that terminates at power-off", () => {
       const { inputs, deletedWith } = graph.one("Instance", /builder$/);
       assert.equal(inputs.ami, base.id);
       assert.equal(inputs.instanceType, "t3.small");
@@ -120,10 +121,14 @@ describe("stack `ec2`: what the program declares", function () {
       const userData = JSON.stringify(inputs.userData);
       assert.ok(userData.includes("#cloud-config") && userData.includes("ed25519_private"));
       assert.equal(graph.one("Reachable", /builder/).inputs.user, "admin");
-      assert.deepEqual(graph.names("KeyPair").filter((name) => name.endsWith("-key-pair")).length, 2, "one a machine");
+      assert.deepEqual(
+        graph.names("KeyPair").filter((name) => name.endsWith("-key-pair")).length,
+        2,
+        "each machine has its own",
+      );
     });
 
-    it("keeps the order: modules, seal, stop, image, retirement, trial, promotion, copies, permissions", () => {
+    it("orders modules, seal, stop, image, retirement, trial, promotion, copies and permissions", () => {
       const reached = graph.one("Reachable", /builder/);
       const settled = graph.one("Command", /-settled$/);
       const module = graph.one("Command", /-run$/);
@@ -158,7 +163,7 @@ describe("stack `ec2`: what the program declares", function () {
       }
     });
 
-    it("the outputs name the image in every region, by distribution, and for ci-platform by id", () => {
+    it("outputs the image of every region by distribution, and its ids for ci-platform", () => {
       const id = `${graph.one("AmiFromInstance").name}-id`;
       const copy = `${graph.one("AmiCopy").name}-id`;
       const { images, ciPlatform } = graph.outputs as {
@@ -173,7 +178,7 @@ describe("stack `ec2`: what the program declares", function () {
     });
   });
 
-  it("if the image is proven and in the state: declares the image, and nothing to make it from", async () => {
+  it("declares only the image if it is verified and in the state", async () => {
     const first = await run({ copyTo: ["eu-west-1"] });
     const { name } = first.one("AmiFromInstance");
     const known = {
@@ -202,7 +207,7 @@ describe("stack `ec2`: what the program declares", function () {
     }
   });
 
-  it("if the state was lost: adopts image and copy, and bakes nothing", async () => {
+  it("adopts image and copy after the state was lost, and bakes nothing", async () => {
     const generation = await surveyed(await run({ copyTo: ["eu-west-1"] }), true, { "eu-west-1": "ami-0copy" });
     const graph = await run({ copyTo: ["eu-west-1"] }, world([generation]));
     assert.deepEqual(graph.names("Instance"), []);
@@ -211,7 +216,7 @@ describe("stack `ec2`: what the program declares", function () {
     assert.equal(graph.one("AdoptedImage", /eu-west-1$/).inputs.image, "ami-0copy");
   });
 
-  it("if the image was made but never proven: verifies it, without a builder", async () => {
+  it("verifies an image that was made but never verified, without a builder", async () => {
     const first = await run();
     const known = record(madeType, first.one("AmiFromInstance").name);
     const graph = await run({}, world([await surveyed(first, false)], known));
@@ -251,7 +256,7 @@ describe("stack `ec2`: what the program declares", function () {
     assert.equal(fallen.one("Instance", /builder$/).inputs.instanceMarketOptions, undefined);
   });
 
-  it("probes for spot capacity with the machine's own launch settings: policies judge both alike", async () => {
+  it("probes for spot capacity with the machine's own launch settings, so that policies treat both alike", async () => {
     const kmsKeys = { [region]: `arn:aws:kms:${region}:123456789012:key/0abc` };
     const graph = await run({ spot: true, kmsKeys, instanceProfile: "baker", instanceType: "c7i.large" });
     const { madeWith } = graph.one("Market", /builder-market$/).inputs as { madeWith: Record<string, unknown> };
@@ -264,14 +269,14 @@ describe("stack `ec2`: what the program declares", function () {
     assert.deepEqual(madeWith.disk, { size: disk.volumeSize, encrypted: disk.encrypted, kmsKey: disk.kmsKeyId });
   });
 
-  it("always names a subnet, because only then can it choose the address", async () => {
+  it("always names a subnet, because only then it can choose between public and private addresses", async () => {
     for (const address of ["public", "private"]) {
       const { inputs } = (await run({ address })).one("Instance", /builder$/);
       assert.deepEqual([inputs.subnetId, inputs.associatePublicIpAddress], ["subnet-a", address === "public"]);
     }
   });
 
-  it("lets an existing builder keep what it was made with, which its lease records", async () => {
+  it("keeps an existing builder's launch settings, which its lease records", async () => {
     const earlier = world();
     const madeWith = {
       ...{ instanceType: "m5.large", spot: false, vpc: "vpc-0", subnet: "subnet-0", publicAddress: false },
@@ -292,7 +297,7 @@ describe("stack `ec2`: what the program declares", function () {
     assert.equal((graph.one("Lease", /builder/).inputs.madeWith as typeof madeWith).instanceType, "c7i.large");
   });
 
-  it("leaves encryption out when it is off: an account may encrypt by default, and report true", async () => {
+  it("omits `encrypted` if it is off, because an account may encrypt by default and report true", async () => {
     const graph = await run({ encrypted: false, copyTo: ["eu-west-1"] });
     const disk = graph.one("Instance", /builder$/).inputs.rootBlockDevice as object;
     assert.ok(!("encrypted" in disk));
@@ -334,10 +339,10 @@ describe("stack `ec2`: what the program declares", function () {
       );
       assert.equal(graph.one("Reachable", /builder/).inputs.address, "private");
       assert.deepEqual(graph.names("SecurityGroup"), []);
-      assert.ok(!graph.calls.some(({ token }) => token.endsWith(":ownAddress")), "nothing is opened");
+      assert.ok(!graph.calls.some(({ token }) => token.endsWith(":ownAddress")), "no firewall rule needs our address");
       const loginKeys = graph.names("KeyPair").filter((name) => name.endsWith("login-key"));
       assert.equal(loginKeys.length, 1);
-      assert.match(loginKeys[0], /trial-login-key$/, "the image must let in nobody who could log in to the builder");
+      assert.match(loginKeys[0], /trial-login-key$/, "the builder's key must not work on the image");
       const { keyName } = graph.one("Instance", /trial$/).inputs;
       assert.ok(keyName !== undefined && keyName !== "team");
     } finally {
@@ -355,7 +360,7 @@ describe("stack `ec2`: what the program declares", function () {
     assert.deepEqual((await run({}, newer, { base: "pinned" })).names("Instance"), []);
   });
 
-  describe("with images that are in the way", () => {
+  describe("with images that block a new one", () => {
     const useless = { region, id: "ami-0bad", name: "", recipe: "", reason: "failed: no", failed: true };
     let first: Graph;
     let name: string;
@@ -367,7 +372,7 @@ describe("stack `ec2`: what the program declares", function () {
     });
     const amiName = (graph: Graph, type: string) => graph.one(type).inputs.name as string;
 
-    it("a failed one is removed, and the next has another name, so that the engine replaces it", async () => {
+    it("removes a failed image, and gives the next one another name so that the engine replaces it", async () => {
       const taken = amiName(first, "AmiFromInstance");
       const bad = { ...useless, recipe, name: taken };
       const known = record(madeType, name, { id: bad.id, name: taken });
@@ -377,13 +382,13 @@ describe("stack `ec2`: what the program declares", function () {
       assert.deepEqual(end.inputs.images, ["ami-0bad"]);
       follows(graph, graph.one("AmiFromInstance"), end);
       const interrupted = await run({}, world([], known, { builders: [recipe], sealed: [recipe] }));
-      assert.equal(amiName(interrupted, "AmiFromInstance"), `${taken}-2`, "a kill -9 when it had just been removed");
+      assert.equal(amiName(interrupted, "AmiFromInstance"), `${taken}-2`, "kill -9 right after its removal");
       const again = { ...bad, id: "ami-0bad2", name: `${taken}-2` };
       const knownAgain = record(madeType, name, { id: again.id, name: again.name });
       assert.equal(amiName(await run({}, world([], knownAgain, { useless: [again] })), "AmiFromInstance"), taken);
     });
 
-    it("one that somebody disabled stays, and so does one of another recipe or region", async () => {
+    it("keeps images that somebody disabled, and those of other recipes and regions", async () => {
       const taken = amiName(first, "AmiFromInstance");
       const disabled = { ...useless, recipe, name: taken, reason: "disabled", failed: false };
       const others = [
@@ -395,7 +400,7 @@ describe("stack `ec2`: what the program declares", function () {
       assert.deepEqual(graph.names("FailedImages"), []);
     });
 
-    it("an existing image wins over the failed one in the state", async () => {
+    it("prefers an existing image to the failed one in the state", async () => {
       const known = record(madeType, name, { id: "ami-0bad" });
       const bad = { ...useless, recipe, name: "n" };
       const graph = await run({}, world([await surveyed(first, true)], known, { useless: [bad] }));
@@ -404,7 +409,7 @@ describe("stack `ec2`: what the program declares", function () {
       assert.deepEqual(graph.one("FailedImages").inputs.images, ["ami-0bad"]);
     });
 
-    it("a copy that failed, or was deregistered by hand, is made again under another name, and keeps that name", async () => {
+    it("makes a failed or deregistered copy again under another name, and keeps that name", async () => {
       const taken = amiName(first, "AmiCopy");
       const copy = `${name}-eu-west-1`;
       const known = { ...record(madeType, name), ...record(copyType, copy, { id: "ami-0bad", name: taken }) };
@@ -449,24 +454,24 @@ describe("stack `ec2`: what the program declares", function () {
     it("starts a builder that is off if the image is wanted, but never a sealed one", async () => {
       assert.equal(power(await run({}, world([], known, { builders: [recipe] }))), "running");
       const staged = await run({}, world([], known, { builders: [recipe], sealed: [recipe] }), { stage: "builder" });
-      assert.equal(power(staged), "running", "it is replaced by one that runs");
+      assert.equal(power(staged), "running", "a running builder replaces it");
       assert.equal(staged.one("Lease").inputs.open, true);
       assert.equal(power(await run({}, world([], known, { builders: [recipe], sealed: [recipe] }))), undefined);
     });
 
-    it("ignores how a stopped machine's missing public address is read", async () => {
+    it("ignores that a stopped machine has no public address", async () => {
       const { ignoreChanges } = (await run()).one("Instance", /builder$/);
       assert.deepEqual(ignoreChanges, ["associatePublicIpAddress"]);
     });
 
-    it("keeps the mark of a sealed machine, which a refresh shows to its official resource", async () => {
+    it("keeps the sealing tag of a machine, although a refresh shows it to the official resource", async () => {
       const sealed = await run({}, world([], known, { builders: [recipe], sealed: [recipe] }));
       const { ignoreChanges } = sealed.one("Instance", /builder$/);
       assert.deepEqual(ignoreChanges, ["associatePublicIpAddress", 'tags["ci-images:sealing"]']);
     });
   });
 
-  it("encrypts root disk and copies with the key of their own region, and refuses a key of another", async () => {
+  it("encrypts root disks and copies with the key of their own region, and refuses another region's key", async () => {
     const key = (place: string) => `arn:aws:kms:${place}:123456789012:key/0abc`;
     const kmsKeys = { [region]: key(region), "eu-west-1": key("eu-west-1") };
     const graph = await run({ copyTo: ["eu-west-1"], kmsKeys });
@@ -533,7 +538,7 @@ describe("stack `ec2`: what the program declares", function () {
     await assert.rejects(run({ bootMode: "bios" }), /ec2\.bootMode: "bios"/);
   });
 
-  it("sets deprecation and protection on the image and its copies, where the official resources must not undo it", async () => {
+  it("sets deprecation and protection on the image and its copies, and official resources do not undo them", async () => {
     const settings = { copyTo: ["eu-west-1"], deprecateAfter: "90 days", deregistrationProtection: true };
     const graph = await run(settings);
     const attributes = graph.resources.filter(({ type }) => type.endsWith(":ImageAttributes"));
@@ -552,7 +557,7 @@ describe("stack `ec2`: what the program declares", function () {
     assert.notEqual(await recipe({ diskSize: 64 }), await recipe({}));
   });
 
-  it("refuses to share what AWS's own key has encrypted, and a deprecation that is no duration", async () => {
+  it("refuses to share images encrypted with AWS's own key, and a deprecation that is not a duration", async () => {
     await assert.rejects(run({ shareWithAccounts: ["123456789012"] }), /ec2\.kmsKeys: no key for us-west-2/);
     await assert.rejects(run({ deprecateAfter: "soon" }), /ec2\.deprecateAfter: "soon"/);
     await assert.rejects(run({ deprecateAfter: "4000 days" }), /ec2\.deprecateAfter: "4000 days".*ten years/);

@@ -90,7 +90,7 @@ describe("EC2 through our provider", function () {
       Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
     }));
 
-  /** Starts what the program declares for a machine: instance, security group, key pair. */
+  /** Makes what the program declares for a machine: instance, security group, key pair. */
   async function machine(state: Ec2LeaseState, more: Partial<RunInstancesCommandInput> = {}): Promise<string> {
     const tags = { ...cloudLabels(ec2Labels, state.labels), [tagNames.machine]: state.machine };
     const group = await client.createSecurityGroup({
@@ -112,7 +112,7 @@ describe("EC2 through our provider", function () {
     return Instances![0].InstanceId!;
   }
 
-  /** Makes an image of a machine as the official resource does: with tags on the image only. */
+  /** Makes an image of a machine like the official resource, with tags on the image only. */
   async function imageOf(
     instance: string,
     state: Ec2LeaseState,
@@ -137,7 +137,7 @@ describe("EC2 through our provider", function () {
     const resolve = (source: Parameters<typeof ec2ResolveBase.call>[0]["source"]) =>
       ec2ResolveBase.call({ region, distribution: "debian12", architecture: "amd64", source }, context);
 
-    it("are the owner's newest whose name matches", async () => {
+    it("are the owner's newest with a matching name", async () => {
       const base = await resolve({ owner: debian.owner_id, name: "debian-12-amd64-*" });
       assert.deepEqual(base, { id: "ami-00000002", description: "debian-12-amd64-20260901-2" });
     });
@@ -147,7 +147,7 @@ describe("EC2 through our provider", function () {
       assert.equal((await resolve({ parameter: "/ours/base" })).id, "ami-00000003");
     });
 
-    it("that are missing cause an error with what was looked for, where, and similar names", async () => {
+    it("that are missing cause an error with what was searched for, where, and similar names", async () => {
       await assert.rejects(resolve({ owner: debian.owner_id, name: "debian-11-amd64-*" }), (error: Error) =>
         [
           "base image of debian12 in eu-central-1",
@@ -194,7 +194,7 @@ describe("EC2 through our provider", function () {
     it("returns the VPC, and names the setting of a resource that doesn't exist", async () => {
       const { vpc, cidr } = await ec2Preflight.call(inputs, context);
       assert.match(vpc, /^vpc-/);
-      assert.match(cidr!, /^172\.31\./, "of the default VPC");
+      assert.match(cidr!, /^172\.31\./, "the range of the default VPC");
       await assert.rejects(
         ec2Preflight.call({ ...inputs, subnet: "subnet-0123" }, context),
         /ec2\.subnet: there is no/,
@@ -235,7 +235,7 @@ describe("EC2 through our provider", function () {
         assert.deepEqual(
           (await ec2Preflight.call(inputs, context)).notices,
           [],
-          "nobody asks where it is encrypted anyway",
+          "there is nothing to check if the stack encrypts",
         );
       } finally {
         await elsewhere.disableEbsEncryptionByDefault({});
@@ -272,7 +272,7 @@ describe("EC2 through our provider", function () {
     assert.deepEqual(await findImages(region, { [tagNames.machine]: outputs.machine }), []);
     await assert.rejects(client.describeSnapshots({ SnapshotIds: snapshots }), /InvalidSnapshot\.NotFound/);
     assert.ok(said.some((line) => line.includes(`deregistered ${image}`)));
-    await ec2Lease.delete!(id, outputs, context); // Once more: nothing is left, and that is no error.
+    await ec2Lease.delete!(id, outputs, context); // No-op if nothing is left.
   });
 
   it("a lease is replaced if it expired, or if its machine is gone or sealing was interrupted", async () => {
@@ -282,12 +282,20 @@ describe("EC2 through our provider", function () {
     const instance = await machine(outputs);
     assert.equal(await ec2Lease.drift!(id, { ...outputs, deadline: "2020-01-01T00:00:00Z" }), "replace");
     await ec2SealMark.create({ region, machine: outputs.machine, instance }, context);
-    assert.equal(await ec2Lease.drift!(id, outputs), "replace", "sealing began");
+    assert.equal(await ec2Lease.drift!(id, outputs), "replace", "sealing has started");
     await ec2Stop.create({ region, machine: outputs.machine, instance }, context);
     assert.equal(await stateOf(instance), "stopped");
     assert.equal(await ec2Lease.drift!(id, outputs), "none", "sealed");
-    assert.equal(await ec2Lease.drift!(id, outputs, { ...wanted, open: true }), "replace", "closed");
-    assert.equal(await ec2Lease.drift!(id, outputs, { ...wanted, recorded: false }), "replace", "no record");
+    assert.equal(
+      await ec2Lease.drift!(id, outputs, { ...wanted, open: true }),
+      "replace",
+      "a sealed builder allows no logins",
+    );
+    assert.equal(
+      await ec2Lease.drift!(id, outputs, { ...wanted, recorded: false }),
+      "replace",
+      "the state has no record of the machine",
+    );
     await ec2Lease.delete!(id, outputs, context);
     assert.equal(await ec2Lease.drift!(id, outputs), "replace", "gone");
   });
@@ -304,7 +312,7 @@ describe("EC2 through our provider", function () {
     await ec2Lease.delete!(foreign.machine, foreign, context);
   });
 
-  it("an image is found by its tags, proven after promotion, and survives its machine", async () => {
+  it("an image is found by its tags, counts as verified after promotion, and survives its machine", async () => {
     const { id, outputs } = await lease();
     const instance = await machine(outputs);
     const image = await imageOf(instance, outputs, "good");
@@ -338,7 +346,7 @@ describe("EC2 through our provider", function () {
     const [found] = await findImages(region, tags);
     assert.equal(tagsOf(found)[tagNames.verified], "t3.small, 2 checks");
 
-    // After a lost state the image is adopted, and can be removed like any other.
+    // After a lost state, the image is adopted and can be removed like any other.
     const adopted = await adoptedImage.create({ region, image, tags }, context);
     assert.ok(await adoptedImage.read!(adopted.id, adopted.outputs, context));
     await adoptedImage.delete!(adopted.id, adopted.outputs, context);
@@ -347,7 +355,7 @@ describe("EC2 through our provider", function () {
     assert.deepEqual(await findSnapshots(region, tags), []);
   });
 
-  it("a copy is found with its image, and reported if its image is gone: its name stays taken", async () => {
+  it("a copy is found with its image, and reported if its image is gone, because it still takes the name", async () => {
     const { id, outputs } = await lease();
     const image = await imageOf(await machine(outputs), outputs, "copied");
     const elsewhere = await ec2("eu-west-1");
@@ -367,7 +375,7 @@ describe("EC2 through our provider", function () {
     await ec2Lease.delete!(id, outputs, context);
   });
 
-  it("a copy whose making was killed before it had tags is found by its name, and tagged; its lease removes it by name", async () => {
+  it("a copy left untagged by a kill is found by name and tagged; its lease can remove it by name", async () => {
     const { id, outputs } = await lease();
     const name = `ci-images-test-debian12-${labels.recipe.slice(0, 12)}`;
     const image = await imageOf(await machine(outputs), outputs, name);
@@ -378,11 +386,11 @@ describe("EC2 through our provider", function () {
     const tags = cloudLabels(ec2Labels, { ...owner, recipe: labels.recipe, role: "image" });
     const leased = await imageLease.create({ region: there, name, tags }, context);
     const survey = async () => (await ec2Survey.call({ region, copyTo: [there], ...owner }, context)).generations[0];
-    // Other people's, or another recipe's: not ours.
+    // Other people's copies, and another recipe's.
     const names = ["web", `ci-images-test-debian12-${"b".repeat(12)}`, `${name}-backup`];
     const others = await Promise.all(names.map(copyAs));
     assert.deepEqual((await survey()).copies, {});
-    // The second attempt, as the first name was taken.
+    // A second attempt, because the first name was taken.
     const copy = await copyAs(`${name}-2`);
     assert.deepEqual((await survey()).copies, { [there]: copy });
     await adoptedImage.create({ region: there, image: copy, tags }, context);
@@ -426,7 +434,7 @@ describe("EC2 through our provider", function () {
     await ec2Lease.delete!(id, outputs, context);
   });
 
-  it("failed images are removed with their untagged snapshots, and removing them again is no error", async () => {
+  it("failed images are removed with their untagged snapshots; removing them again is a no-op", async () => {
     const { id, outputs } = await lease();
     const image = await imageOf(await machine(outputs), outputs, "failed");
     const snapshots = snapshotsOf((await findImages(region, { [tagNames.machine]: outputs.machine }))[0]);
@@ -437,7 +445,7 @@ describe("EC2 through our provider", function () {
     await ec2Lease.delete!(id, outputs, context);
   });
 
-  it("a sweep lists what has expired, removes it when asked to, and leaves the rest alone", async () => {
+  it("a sweep lists what has expired, removes it on request, and leaves the rest alone", async () => {
     const { outputs } = await lease();
     const { outputs: other } = await lease({ distribution: "debian13" });
     const [old, fresh] = [await machine(outputs), await machine(other)];
@@ -460,7 +468,7 @@ describe("EC2 through our provider", function () {
       ["image", image, undefined],
     ];
     assert.deepEqual(await sweep(false), found);
-    assert.equal(await stateOf(old), "running", "it only looked");
+    assert.equal(await stateOf(old), "running", "a sweep without `remove` only lists");
     assert.deepEqual(await sweep(true), found);
     assert.equal(await stateOf(old), "terminated");
     assert.equal(await stateOf(fresh), "running");
@@ -488,7 +496,7 @@ describe("EC2 through our provider", function () {
       return Reservations!.flatMap(({ Instances }) => Instances!.map(({ State }) => State!.Name));
     };
 
-    it("is probed with a machine that ends at once, complies with policies, and is not visible at first", async () => {
+    it("is probed with a short-lived machine that complies with policies, even if it is not visible at first", async () => {
       api.rules.on.add("eventual consistency").add("deny IMDSv1").add("deny unencrypted disks");
       const { id, outputs } = await lease();
       const found = await market.create(inputs(outputs.machine), context);
@@ -504,11 +512,11 @@ describe("EC2 through our provider", function () {
       assert.equal(await stateOf(builder), "running");
       const calls = api.calls.length;
       const found = await market.create(inputs(outputs.machine, { spot: false }), context);
-      assert.deepEqual([found.outputs.market, api.calls.length], ["on-demand", calls], "nobody is asked");
+      assert.deepEqual([found.outputs.market, api.calls.length], ["on-demand", calls], "AWS is not asked");
       await ec2Lease.delete!(id, outputs, context);
     });
 
-    it("is unavailable if AWS takes the probe back; a key that spot machines may not use is an error with its cure", async () => {
+    it("is unavailable if AWS ends the probe; a key that spot machines may not use is an error with its cure", async () => {
       const { id, outputs } = await lease();
       const code = "Server.InsufficientInstanceCapacity";
       api.faults.endNextInstance({ code, message: `${code}: not now` });
@@ -524,7 +532,7 @@ describe("EC2 through our provider", function () {
     });
   });
 
-  describe("a builder that was stopped elsewhere", () => {
+  describe("a builder that somebody else has stopped", () => {
     const spot = {
       InstanceMarketOptions: {
         MarketType: "spot" as const,
@@ -538,7 +546,7 @@ describe("EC2 through our provider", function () {
       madeWith: made,
     });
 
-    it("keeps its lease if it can be started again, and loses it if only AWS could start it", async () => {
+    it("keeps its lease if we can start it again, and loses it if only AWS can", async () => {
       const { id, outputs } = await lease();
       await machine(outputs, spot);
       const [{ InstanceId }] = await findInstances(region, { [tagNames.machine]: outputs.machine });
@@ -549,11 +557,11 @@ describe("EC2 through our provider", function () {
       await api.settled();
       await api.interrupt(region, InstanceId!);
       assert.equal(await ec2Lease.drift!(id, outputs, wanted(outputs)), "replace", "AWS stopped it");
-      assert.equal(await ec2Lease.drift!(id, outputs, wanted(outputs, "off")), "none", "it is to be off");
+      assert.equal(await ec2Lease.drift!(id, outputs, wanted(outputs, "off")), "none", "the stack wants it off");
       await ec2Lease.delete!(id, outputs, context);
     });
 
-    it("is started and located again; one without an address is an error at once", async () => {
+    it("is started and located again; a missing address is an error at once", async () => {
       const { id, outputs } = await lease();
       const instance = await machine(outputs);
       await client.stopInstances({ InstanceIds: [instance] });
@@ -571,7 +579,7 @@ describe("EC2 through our provider", function () {
       const before = { ...open, host: "192.0.2.1", sshPort: 22, sshUser: "admin" };
       assert.equal(await ec2Reachable.drift!(instance, before, open), "update");
       const off = await ec2Reachable.update!(instance, before, { ...open, power: "off" }, context);
-      assert.deepEqual(off, { ...before, power: "off" }, "one that is powered off keeps its last address");
+      assert.deepEqual(off, { ...before, power: "off" }, "a builder that is off keeps its last address");
       assert.equal(await ec2Reachable.drift!(instance, off, { ...open, power: "off" }), "none");
       api.instances.hideAddress(instance, 8);
       api.faults.add({ action: "GetConsoleOutput", error: { code: "InternalError", message: "none" } });
@@ -583,7 +591,7 @@ describe("EC2 through our provider", function () {
       assert.equal(await ec2Lease.drift!(id, outputs, wanted(outputs)), "replace", "sealed, and running again");
       await client.stopInstances({ InstanceIds: [instance] });
       await api.settled();
-      assert.equal(await ec2Reachable.drift!(instance, before, open), "none", "a sealed one stays as it is");
+      assert.equal(await ec2Reachable.drift!(instance, before, open), "none", "a sealed builder stays off");
       const { message } = await ec2Reachable.update!(instance, before, open, context).then(
         () => new Error("it was reached"),
         (error: Error) => error,
@@ -593,7 +601,7 @@ describe("EC2 through our provider", function () {
     });
   });
 
-  it("a machine that ended, or never answers, is an error with its state and its saved console", async () => {
+  it("a machine that has ended or never answers is an error with its state and its saved console", async () => {
     process.env.CI_IMAGES_BOOT_SECONDS = "1";
     const { id, outputs } = await lease();
     const instance = await machine(outputs);

@@ -1,4 +1,4 @@
-// The client of the Compute API: its identity, its retries, its errors.
+// The client of the Compute API: identity, retries, errors.
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { credentialsJson, readGceEnvironment } from "../../../components/gce/facts/environment.ts";
@@ -12,8 +12,8 @@ const key = generateKeyPairSync("rsa", { modulusLength: 2048 })
   .privateKey.export({ type: "pkcs8", format: "pem" })
   .toString();
 
-describe("the environment of gce", () => {
-  it("accepts a service account's key with line breaks, or with \\n written out", () => {
+describe("gce's environment variables", () => {
+  it("can hold a service account's key with line breaks or with \\n written out", () => {
     for (const written of [key, key.replaceAll("\n", "\\n"), key.trim()]) {
       const { serviceAccount } = readGceEnvironment({
         GCE_CREDENTIALS_EMAIL: "baker@bakery.iam",
@@ -25,7 +25,7 @@ describe("the environment of gce", () => {
     }
   });
 
-  it("refuses an incomplete account, and an invalid key, without showing it", () => {
+  it("are refused if the account is incomplete or the key invalid, without showing the key", () => {
     assert.throws(() => readGceEnvironment({ GCE_CREDENTIALS_EMAIL: "x" }), /GCE_CREDENTIALS_PRIVATE_KEY: not set/);
     assert.throws(() => readGceEnvironment({ GCE_CREDENTIALS_PRIVATE_KEY: key }), /GCE_CREDENTIALS_EMAIL: not set/);
     assert.throws(
@@ -34,7 +34,7 @@ describe("the environment of gce", () => {
     );
   });
 
-  it("sends no credentials to an emulator, and only there", () => {
+  it("mark a custom endpoint outside Google as an emulator, which gets no credentials", () => {
     const at = (GOOGLE_COMPUTE_CUSTOM_ENDPOINT?: string) => readGceEnvironment({ GOOGLE_COMPUTE_CUSTOM_ENDPOINT });
     assert.deepEqual(
       [at().emulator, at("https://compute-x.p.googleapis.com/compute/v1").emulator, at("http://127.0.0.1:1/").emulator],
@@ -43,9 +43,9 @@ describe("the environment of gce", () => {
     assert.equal(at("http://127.0.0.1:1/compute/v1").endpoint, "http://127.0.0.1:1/compute/v1/");
   });
 
-  it("says which account can't log in, and how to", async () => {
+  it("lead to an error that names the account that can't log in, and how to log in", async () => {
     const before = { ...process.env };
-    // Google is not reached: nothing listens at this proxy.
+    // Nothing listens at this proxy, so Google can't be reached.
     process.env.HTTPS_PROXY = "http://127.0.0.1:9";
     const serviceAccount = { email: "baker@bakery.iam", privateKey: key };
     try {
@@ -70,7 +70,7 @@ describe("the environment of gce", () => {
 describe("the client of the Compute API", () => {
   const open = () => Compute.open("bakery", watching());
 
-  it("sends throttled and unanswered requests again, but a change only once", () =>
+  it("sends throttled and failed requests again, but makes each change only once", () =>
     withGce(async (api) => {
       api.addBase("bakery", "image");
       const compute = await open();

@@ -6,7 +6,7 @@ import { packFacts, unpackFacts } from "../../../common/image-facts.ts";
 const options = { longest: 2048, dispensable: ["plan", "base"] };
 
 describe("the facts of an image", () => {
-  it("are restored exactly, whatever they are", () => {
+  it("survive packing and unpacking, whatever they are", () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (facts) => {
         const written = packFacts("worker", facts, { longest: Infinity, dispensable: [] });

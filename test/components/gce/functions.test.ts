@@ -58,7 +58,7 @@ describe("a base image on gce", () => {
       );
     }));
 
-  it("that doesn't exist causes an error with what was looked for, where, and similar names", () =>
+  it("that doesn't exist causes an error with what was searched for, where, and similar names", () =>
     withGce(async (api) => {
       addDebian(api, "20261101");
       api.addBase("debian-cloud", "sles", { family: "sles-15" });
@@ -81,7 +81,7 @@ describe("a base image on gce", () => {
       );
     }));
 
-  it("stays if pinned, even if there is a newer one, and is missed if it is gone or was replaced", () =>
+  it("stays the same if pinned, and it is an error if the pinned image is gone or was replaced", () =>
     withGce(async (api) => {
       addDebian(api, "20261001");
       const { id } = await resolve();
@@ -108,7 +108,7 @@ describe("the survey on gce", () => {
     return api.addBase("bakery", name, { description, labels: labelled, ...others });
   }
 
-  it("finds the stack's images, newest first, and which are verified", () =>
+  it("lists the stack's images, newest first, and says which are verified", () =>
     withGce(async (api) => {
       addImage(api, "old", { creationTimestamp: "2026-11-01T10:00:00.000-08:00", own: { "ci-images-verified": "x" } });
       addImage(api, "new", { creationTimestamp: "2026-11-01T19:00:00.000+00:00" });
@@ -142,7 +142,7 @@ describe("the survey on gce", () => {
       const { instances, disks } = api.project("bakery");
       const [instance, disk] = [instances.get("here-a/builder")!, disks.get("here-a/builder")!];
       disk.labels!["ci-images-retired"] = "yes";
-      assert.deepEqual((await survey()).sealed, [], "it runs");
+      assert.deepEqual((await survey()).sealed, [], "the builder still runs");
       instance.status = "TERMINATED";
       assert.deepEqual((await survey()).sealed, [labels.recipe]);
       instance.labels!["ci-images-expires"] = "20200101t000000z";
@@ -172,7 +172,7 @@ describe("the preflight on gce", () => {
       await gcePreflight.call(wanted, watching());
     }));
 
-  it("reports the networks of private addresses", () =>
+  it("returns the address ranges of the machines' network", () =>
     withGce(async () => {
       const ranges = async (inside: { network: string; subnetwork?: string }) =>
         (await gcePreflight.call({ ...wanted, inside }, watching())).ranges;
@@ -180,7 +180,11 @@ describe("the preflight on gce", () => {
       assert.deepEqual(await ranges({ network: "default", subnetwork: "default" }), ["127.0.0.0/8"]);
       const shared = { network: "projects/host/global/networks/default" };
       assert.deepEqual(await ranges(shared), ["127.0.0.0/8"]);
-      assert.deepEqual(await ranges({ ...shared, subnetwork: "other" }), [], "not to be seen");
+      assert.deepEqual(
+        await ranges({ ...shared, subnetwork: "other" }),
+        [],
+        "the host project's subnetwork is not visible",
+      );
     }));
 
   it("names the wrong setting, and the nearest name", () =>
@@ -194,7 +198,7 @@ describe("the preflight on gce", () => {
       await refused({ network: "defalt" }, /gce\.network: .*did you mean default\?/);
     }));
 
-  it("refuses if quotas leave no room for a builder, and names each one that is too small, with the cure", () =>
+  it("refuses if quotas leave no room for a builder, and names each quota that is too small, with the cure", () =>
     withGce(async (api) => {
       const room = { diskSize: 48, diskType: "pd-balanced", spot: false, publicAddress: true, firewall: true };
       const { quotas } = api.project("bakery");
@@ -217,7 +221,7 @@ describe("the preflight on gce", () => {
 });
 
 describe("the account on gce", () => {
-  it("has the project of the settings, else of the environment", () =>
+  it("uses the project of the settings, or else of the environment", () =>
     withGce(async () => {
       assert.equal((await gceAccount.call({ project: "mine" }, watching())).project, "mine");
       assert.equal((await gceAccount.call({}, watching())).project, "bakery");

@@ -22,7 +22,7 @@ const bucket = "ci-images-test";
 const name = "worker-1";
 const object = "ci-images/ci-images/gce/worker-1.tar.gz";
 
-describe("a disk of this computer imported into Compute Engine", function () {
+describe("a local disk imported into Compute Engine", function () {
   // The first run installs the emulator.
   this.timeout(300_000);
   let storage: StorageEmulator;
@@ -34,7 +34,7 @@ describe("a disk of this computer imported into Compute Engine", function () {
   before(async () => {
     home = await mkdtemp(join(tmpdir(), "ci-images-import-"));
     folder = join(home, "image");
-    // 1.5 GiB, to be rounded up to whole GiB. More data than one chunk of the upload.
+    // 1.5 GiB must be rounded up to whole GiB. 40 MiB of data is more than one chunk of the upload.
     await makeStoredImage(folder, { recipe: labels.recipe, size: 1.5 * 2 ** 30, data: 40 });
     storage = await StorageEmulator.start(bucket);
   });
@@ -55,7 +55,7 @@ describe("a disk of this computer imported into Compute Engine", function () {
   afterEach(async () => {
     restoreEnvironment(earlier);
     await api.close();
-    assert.deepEqual(await storage.objects(bucket), [], "no object is left, whatever happened");
+    assert.deepEqual(await storage.objects(bucket), [], "no object is left");
     assert.deepEqual(await readdir(join(home, "cache", "disks")).catch(() => []), [], "no converted disk is left");
     storage.faults.length = 0;
   });
@@ -77,7 +77,7 @@ describe("a disk of this computer imported into Compute Engine", function () {
     gceImportedImage.create({ project, name, importing: importing(more) }, context);
   const images = () => api.project(project).images as Map<string, Image>;
 
-  it("is a tar with disk.raw of whole GiB, then an image with its features, and the object is gone", async () => {
+  it("is uploaded as a tar with a disk.raw of whole GiB; then the image has its features, and the object is gone", async () => {
     const { id, outputs } = await create();
     const image = images().get(name)!;
     assert.deepEqual([id, image.status, image.diskSizeGb], [name, "READY", "2"]);
@@ -89,17 +89,17 @@ describe("a disk of this computer imported into Compute Engine", function () {
     assert.deepEqual([facts.recipe, facts.expires], [labels.recipe, "20300101T000000Z"]);
     assert.equal(outputs.builder.machineId, "1".repeat(32));
     assert.deepEqual([outputs.selfLink, outputs.diskSizeGb], [image.selfLink, 2]);
-    assert.ok(storage.calls.filter((call) => /^PUT bytes \d+-\d+\/\*/.test(call)).length >= 2, "in chunks");
+    assert.ok(storage.calls.filter((call) => /^PUT bytes \d+-\d+\/\*/.test(call)).length >= 2, "it is sent in chunks");
     assert.equal(await gceImportedImage.drift!(id, outputs), "none");
     await gceImportedImage.delete!(id, outputs, watching());
     assert.equal(await gceImportedImage.drift!(id, outputs), "replace");
     await gceImportedImage.delete!(id, outputs, watching());
   });
 
-  it("resumes where Google has the upload when connections are cut and Google is busy", async () => {
+  it("resumes the upload where it stopped after cut connections and busy answers", async () => {
     storage.faults.push("cut", { status: 503, message: "busy" }, { status: 429, message: "slow down" });
     await create();
-    assert.ok(storage.calls.includes("PUT bytes */*"), "it was asked how much is there");
+    assert.ok(storage.calls.includes("PUT bytes */*"), "we asked how much has arrived");
     assert.equal(images().get(name)!.status, "READY");
   });
 
@@ -117,7 +117,7 @@ describe("a disk of this computer imported into Compute Engine", function () {
     });
   }
 
-  it("leaves no object if the image can't be made, and makes another the next time", async () => {
+  it("leaves no object if the image can't be made, and makes another image the next time", async () => {
     api.faults.imageEnds.push("FAILED");
     await assert.rejects(create(), /Creating image .* failed/);
     assert.deepEqual(await storage.objects(bucket), []);
@@ -138,7 +138,7 @@ describe("a disk of this computer imported into Compute Engine", function () {
     assert.equal(images().size, 0);
   });
 
-  it("takes over the image that an interrupted `up` has made, and refuses somebody else's of that name", async () => {
+  it("adopts the image that an interrupted `up` has made, and refuses somebody else's image of that name", async () => {
     await create();
     storage.calls.length = 0;
     await create();
@@ -147,7 +147,7 @@ describe("a disk of this computer imported into Compute Engine", function () {
     await assert.rejects(create(), /image worker-1: is there already, and is not of this recipe/);
   });
 
-  it("is refused without a driver for Google's disks or network, or without a data source; nothing is uploaded", async () => {
+  it("is refused before the upload if it lacks drivers for Google's disks or network, or a data source", async () => {
     const guest = { kernel: "6.1", drivers: {}, dataSources: ["NoCloud"] };
     const bare = join(home, "bare");
     await makeStoredImage(bare, { recipe: labels.recipe, manifest: { guest } });
@@ -161,10 +161,14 @@ describe("a disk of this computer imported into Compute Engine", function () {
     };
     await makeStoredImage(bare, { recipe: labels.recipe, manifest: { guest: older as never } });
     await create({ folder: bare });
-    assert.deepEqual(images().get(name)!.guestOsFeatures, [{ type: "UEFI_COMPATIBLE" }], "no GVNIC without its driver");
+    assert.deepEqual(
+      images().get(name)!.guestOsFeatures,
+      [{ type: "UEFI_COMPATIBLE" }],
+      "without its driver, GVNIC is left out",
+    );
   });
 
-  it("names a missing bucket before anything is packed", async () => {
+  it("fails with the bucket's name before it packs anything if the bucket is missing", async () => {
     const lease = { project, bucket: "other", object, image: name, lifetime: 3600 };
     await assert.rejects(
       async () => gceImportLease.create(lease, watching()),
@@ -172,7 +176,7 @@ describe("a disk of this computer imported into Compute Engine", function () {
     );
   });
 
-  it("is deleted with its lease, including the object, unless it was proven", async () => {
+  it("is deleted with its lease, including the object, unless it was verified", async () => {
     const { outputs, id } = await gceImportLease.create(
       { project, bucket, object, image: name, lifetime: 3600 },
       watching(),

@@ -1,5 +1,5 @@
-// The graph of stack `gce`: the declared resources, their inputs and order, for an image that has to be baked, one that
-// exists, and one that was never booted.
+// The graph of stack `gce`: the declared resources with their inputs and order, for a missing, a finished and an
+// unverified image.
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -161,7 +161,7 @@ describe("the graph of stack gce", () => {
     assert.deepEqual(graph.names(), []);
   });
 
-  it("bakes each distribution in its zone, and refuses one without", async () => {
+  it("bakes each distribution in its zone, and refuses a distribution without a zone", async () => {
     const graph = newGraph();
     await declare(graph, { zone: { debian12: "here-b", debian13: "here-a" } });
     const placed = graph.declared.filter(({ inputs }) => "zone" in inputs);
@@ -177,7 +177,7 @@ describe("the graph of stack gce", () => {
     await assert.rejects(declare(newGraph(), { zone: { debian13: "here-a" } }), { message });
   });
 
-  it("makes the image of the disk only when the instance is gone, and deletes the disk after that", async () => {
+  it("makes the image of the disk after the instance is deleted, and then deletes the disk", async () => {
     const graph = newGraph();
     await declare(graph);
     assert.deepEqual(graph.after(`${prefix}-retirement`), [`${prefix}-seal`]);
@@ -185,7 +185,7 @@ describe("the graph of stack gce", () => {
     assert.deepEqual(graph.after(prefix), [`${prefix}-retirement`, `${prefix}-clearing`]);
     const { inputs, options } = graph.get(prefix);
     assert.equal(inputs.sourceDisk, `https://compute/disks/${prefix}-builder-disk`);
-    assert.equal(inputs.family, undefined, "nobody has seen it booting");
+    assert.equal(inputs.family, undefined, "no family before it is verified");
     assert.equal(options.deleteBeforeReplace, true);
     assert.equal(graph.get(`${prefix}-disk-drop`).inputs.image, `https://compute/images/${prefix}`);
     assert.deepEqual(graph.after(`${prefix}-promotion`), [`${prefix}-trial-verify`]);
@@ -221,7 +221,7 @@ describe("the graph of stack gce", () => {
     assert.deepEqual(
       (inputs.guestOsFeatures as { type: string }[]).map(({ type }) => type),
       ["SEV_CAPABLE", "GVNIC"],
-      "what the user adds",
+      "only the features that the user adds",
     );
   });
 
@@ -233,7 +233,7 @@ describe("the graph of stack gce", () => {
     assert.ok(graph.get(`${prefix}-builder`).inputs.shieldedInstanceConfig);
   });
 
-  it("declares the builder so that its lease ends it, its disk outlives it, and Google ends it at its deadline", async () => {
+  it("ties the builder to its lease, keeps its disk after it, and lets Google delete it at its deadline", async () => {
     const graph = newGraph();
     await declare(graph);
     const { inputs } = graph.get(`${prefix}-builder`);
@@ -262,7 +262,7 @@ describe("the graph of stack gce", () => {
     assert.match(lease.prefix as string, /^[a-z][a-z0-9-]{0,55}$/);
   });
 
-  it("gives the builder its host key in both ways, and one login key; both are secrets", async () => {
+  it("passes the builder's host key in user data and startup script, and one login key, all as secrets", async () => {
     const graph = newGraph();
     await declare(graph);
     const { metadata } = graph.get(`${prefix}-builder`).inputs;
@@ -274,7 +274,11 @@ describe("the graph of stack gce", () => {
     assert.equal(known["block-project-ssh-keys"], "TRUE");
     assert.equal(known["enable-oslogin"], "FALSE");
     assert.equal(known["ci-images-recipe"], recipe);
-    assert.doesNotMatch(Object.values(known).join("\n"), /poweroff|shutdown -P/, "it is Google that ends it");
+    assert.doesNotMatch(
+      Object.values(known).join("\n"),
+      /poweroff|shutdown -P/,
+      "Google ends it, not the machine itself",
+    );
     assert.ok(!JSON.stringify(known).includes(`PRIVATE-${prefix}-builder-login-key`));
   });
 
@@ -293,7 +297,7 @@ describe("the graph of stack gce", () => {
       [closed.direction, closed.denies, closed.sourceRanges, closed.targetTags, closed.name],
       ["INGRESS", [{ protocol: "all" }], ["0.0.0.0/0"], [tag], `${tag}-closed`],
     );
-    assert.ok((closed.priority as number) < 65534, "it wins over what a default network lets in");
+    assert.ok((closed.priority as number) < 65534, "it overrides the default network's rules");
     assert.deepEqual(graph.after(`${prefix}-builder`), [`${prefix}-builder-ssh`, `${prefix}-builder-closed`]);
   });
 
@@ -303,7 +307,7 @@ describe("the graph of stack gce", () => {
     assert.deepEqual(graph.get(`${prefix}-builder-ssh`).inputs.allows, [{ protocol: "tcp", ports: ["22"] }]);
   });
 
-  it("makes no rule if the network lets us in, and reaches machines inside of it", async () => {
+  it("makes no firewall rule if the network lets us in, and can use machines' private addresses", async () => {
     const graph = newGraph();
     const network = "projects/host/global/networks/shared";
     await declare(graph, { firewall: false, publicAddress: false, network, subnetwork: "inner", networkTags: ["ssh"] });
@@ -320,7 +324,7 @@ describe("the graph of stack gce", () => {
     assert.equal(graph.asked["ci-images:gce:preflight"].network, undefined);
   });
 
-  it("waits for the machine's first answer before any command", async () => {
+  it("waits for SSH before the first command", async () => {
     const graph = newGraph();
     await declare(graph);
     const { inputs } = graph.get(`${prefix}-builder-arrival`);
@@ -328,7 +332,7 @@ describe("the graph of stack gce", () => {
     assert.deepEqual(graph.after(`${prefix}-settled`), [`${prefix}-builder-arrival`]);
   });
 
-  it("waits for a machine to return from a reboot; no command dials for longer than seconds if a login is refused", async () => {
+  it("waits for a machine to return from a reboot; commands give up within seconds if a login is refused", async () => {
     const graph = newGraph();
     const file = join(folder, "rebooting.yaml");
     const modules = { modules: ["os_updates", "files"], os_updates: { reboot: true } };
@@ -377,7 +381,7 @@ describe("the graph of stack gce", () => {
     assert.equal(whole.get(`${prefix}-builder-lease`).inputs.open, undefined);
   });
 
-  it("leaves a sealed builder stopped, whatever a refresh has seen", async () => {
+  it("never restarts a sealed builder, even if a refresh has recorded it as stopped", async () => {
     const graph = newGraph();
     graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [recipe], unfinished: [] };
     await declare(graph);
@@ -386,10 +390,10 @@ describe("the graph of stack gce", () => {
     const staged = newGraph();
     staged.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [recipe], unfinished: [] };
     await declare(staged, {}, { more: { stage: "builder" } });
-    assert.equal(staged.get(`${prefix}-builder`).options.ignoreChanges, undefined, "it is replaced by one that runs");
+    assert.equal(staged.get(`${prefix}-builder`).options.ignoreChanges, undefined, "a running builder replaces it");
   });
 
-  it("runs nothing on a builder that is off and has no address, and reports which machines the state has", async () => {
+  it("runs nothing on a builder that is off and has no address, and tells the lease whether the state has the machine", async () => {
     const graph = newGraph();
     graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [], unfinished: [] };
     const records = {
@@ -426,12 +430,12 @@ describe("the graph of stack gce", () => {
       autoDelete: true,
       initializeParams: { image: `https://compute/images/${prefix}`, size: 49, type: "pd-balanced" },
     });
-    assert.deepEqual(graph.after(`${prefix}-trial-lease`), [prefix], "its time begins when it can be made");
+    assert.deepEqual(graph.after(`${prefix}-trial-lease`), [prefix], "its lifetime starts after the image is made");
     const metadata = unwrapSecrets(inputs.metadata) as Record<string, string>;
     assert.equal(metadata["ssh-keys"], `debian:ssh-ed25519 PUBLIC-${prefix}-trial-login-key`);
   });
 
-  it("declares only image and family if the image exists and is proven, and changes neither", async () => {
+  it("declares only the image and its family if the image exists and is verified, and changes neither", async () => {
     const graph = newGraph([generation()]);
     const state = new StackState({
       [`urn:pulumi:gce::ci-images::gcp:compute/image:Image::${prefix}`]: { type: "gcp:compute/image:Image" },
@@ -454,7 +458,7 @@ describe("the graph of stack gce", () => {
     assert.equal(graph.get(prefix).options.import, "projects/bakery/global/images/gce-tiny-1");
   });
 
-  it("verifies an image that is made but not proven, against the builder it was made from", async () => {
+  it("verifies an image that exists but is unverified, against the builder it was made from", async () => {
     const graph = newGraph([generation({ proven: false })]);
     await declare(graph);
     assert.deepEqual(graph.names("gcp:compute/instance:Instance"), [`${prefix}-trial`]);
@@ -464,7 +468,7 @@ describe("the graph of stack gce", () => {
     assert.deepEqual(graph.after(`${prefix}-family`), [`${prefix}-promotion`]);
   });
 
-  it("keeps as many earlier generations as the stack says, each as its own resource, in the family, too", async () => {
+  it("keeps as many earlier generations as the stack says, each with its own image and family resources", async () => {
     const earlier = ["aaaa", "bbbb"].map((hash) => generation({ image: hash }, { recipe: hash.repeat(4) }));
     const graph = newGraph([generation(), ...earlier]);
     await declare(graph);
@@ -479,7 +483,7 @@ describe("the graph of stack gce", () => {
     assert.equal(graph.asked["ci-images:gce:resolveBase"].pinned, base.id);
   });
 
-  it("uses the distribution's public family, or what the stack names instead", async () => {
+  it("uses the distribution's public family as the base, or what the stack names instead", async () => {
     const graph = newGraph();
     await declare(graph);
     const family = { kind: "family", project: "debian-cloud", family: "debian-12" };
@@ -494,7 +498,7 @@ describe("the graph of stack gce", () => {
     assert.equal(arm.get(`${prefix}-builder`).inputs.machineType, "t2a-standard-2");
   });
 
-  it("names the family as the stack says, or none", async () => {
+  it("adds the image to the family that the stack names, or to none", async () => {
     const graph = newGraph();
     await declare(graph, { family: "Workers-{distribution}" });
     assert.equal(graph.get(`${prefix}-family`).inputs.family, "workers-debian12");
@@ -505,7 +509,7 @@ describe("the graph of stack gce", () => {
     await assert.rejects(declare(wrong, { family: "{image}" }), /gce\.family: \{image\}; allowed: \{stack\}, \{name\}/);
   });
 
-  it("logs the official provider in as the service account of the environment, as a secret", async () => {
+  it("passes the environment's service account to the official provider as a secret", async () => {
     const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
     process.env.GCE_CREDENTIALS_EMAIL = "baker@bakery.iam";
     process.env.GCE_CREDENTIALS_PRIVATE_KEY = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
@@ -553,7 +557,7 @@ describe("the graph of stack gce", () => {
     await assert.rejects(declare(graph, {}, { more: { sshFrom: ["2001:db8::1/128"] } }), /sshFrom: only IPv6/);
   });
 
-  it("opens SSH to the address that private machines see, and looks for none without its own rule", async () => {
+  it("opens SSH to the address that private machines see, and does not look it up without a firewall rule", async () => {
     const graph = newGraph();
     graph.answers["ci-images:gce:preflight"] = { ranges: ["10.128.0.0/20"] };
     graph.answers["ci-images:index:ownAddress"] = { addresses: ["10.8.0.3"] };
@@ -568,7 +572,7 @@ describe("the graph of stack gce", () => {
     await declare(newGraph(), { firewall: false }, { more: { sshFrom: undefined } });
   });
 
-  it("refuses a distribution that Google has no image of", () => {
+  it("refuses a distribution for which Google has no image", () => {
     const settings = settingsOf().gce;
     assert.throws(
       () => baseSource("amazonlinux2023", settings, "bakery", "Pulumi.gce.yaml"),

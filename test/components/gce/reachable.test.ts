@@ -1,4 +1,4 @@
-// A machine on gce has arrived when it answers SSH with the key that it was given.
+// A machine on gce is ready when it answers SSH with the host key that it was given.
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
@@ -53,7 +53,7 @@ describe("a machine's first answer on gce", () => {
       awake: true,
     });
 
-  it("is when it answers with its own host key, and not with another one", () =>
+  it("counts only with the machine's own host key", () =>
     withGce(async (api) => {
       const [own, other] = [key(), key()];
       const instance = await makeMachine(api, "worker");
@@ -66,7 +66,7 @@ describe("a machine's first answer on gce", () => {
       await late.close();
     }));
 
-  it("that never happens is an error that says where the machine's console is", () =>
+  it("that never comes is an error that says where the machine's console is saved", () =>
     withGce(async (api) => {
       process.env.CI_IMAGES_CACHE = folder;
       api.hypervisor.console = async () => "booting\r\nkernel panic\r\n";
@@ -85,7 +85,7 @@ describe("a machine's first answer on gce", () => {
       assert.equal((await stat(file)).mode & 0o777, 0o600);
     }));
 
-  it("is no longer awaited once the machine is gone", () =>
+  it("is no longer awaited if the machine is gone", () =>
     withGce(async (api) => {
       const instance = await makeMachine(api, "worker");
       api.project("bakery").instances.clear();

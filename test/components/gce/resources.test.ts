@@ -20,7 +20,7 @@ const madeWith = {
 };
 const lease = { ...place, prefix: "worker", labels, lifetime: 600, madeWith, recorded: true, runs: true };
 
-/** A lease, and its machine as the official provider would make it. */
+/** Makes a lease, and its machine like the official provider. */
 async function leased(api: GceApi, image?: string): Promise<StateOf<typeof Lease> & { instance: string }> {
   const { outputs } = await create(gceLease, { ...lease, ...(image && { image }) });
   const instance = await makeMachine(api, outputs.machine, { labels: cloudLabels(gceLabels, labels) });
@@ -41,14 +41,14 @@ async function makeImage(api: GceApi, machine: string, changes: object = {}): Pr
 }
 
 describe("a lease on gce", () => {
-  it("gives machines valid names, and never the same twice", () =>
+  it("gives machines valid and unique names", () =>
     withGce(async () => {
       const names = await Promise.all([1, 2].map(async () => (await create(gceLease, lease)).outputs.machine));
       assert.notEqual(names[0], names[1]);
       for (const name of names) assert.match(name, /^worker-[0-9a-f]{6}$/);
     }));
 
-  it("removes what an earlier bake of the same owner left, in any zone, and nothing else", () =>
+  it("removes what an earlier bake of the same owner has left in any zone, and nothing else", () =>
     withGce(async (api) => {
       await makeMachine(api, "earlier", { labels: cloudLabels(gceLabels, { ...labels, recipe: "another" }) });
       await makeMachine(api, "stranger", { labels: cloudLabels(gceLabels, { ...labels, stack: "other" }) });
@@ -66,7 +66,7 @@ describe("a lease on gce", () => {
       ]);
     }));
 
-  it("removes machine, disk and firewall rule when it is dropped, without delete calls for missing ones", () =>
+  it("removes machine, disk and firewall rule when it is deleted, without delete calls for missing ones", () =>
     withGce(async (api) => {
       const state = await leased(api);
       await gceLease.delete!("", state, watching());
@@ -96,7 +96,7 @@ describe("a lease on gce", () => {
       assert.equal(await make({ labels: { "ci-images-recipe": "other" } }), true);
     }));
 
-  it("is replaced if somebody stopped its machine before sealing, unless people work on it or it is to be started", () =>
+  it("is replaced if somebody stopped its machine before sealing, unless people work on it or it will be started", () =>
     withGce(async (api) => {
       const state = await leased(api);
       const drift = (changes: object = {}) => gceLease.drift!("", state, { ...lease, ...changes });
@@ -107,7 +107,7 @@ describe("a lease on gce", () => {
       assert.equal(await drift({ runs: false }), "none", "the official provider starts it");
     }));
 
-  it("keeps what its machine was made with, even if the settings have changed", () =>
+  it("keeps its machine's launch settings, even if the stack's settings have changed", () =>
     withGce(async () => {
       const { outputs } = await create(gceLease, { ...lease, madeWith: { ...madeWith, spot: true } });
       assert.deepEqual(outputs.madeWith, { ...madeWith, spot: true });
@@ -115,19 +115,23 @@ describe("a lease on gce", () => {
       assert.ok(!("update" in gceLease));
     }));
 
-  it("is replaced once its machine vanished or its sealing was interrupted, but not while the bake can continue", () =>
+  it("is replaced if its machine vanished or its sealing was interrupted, but not if the bake can continue", () =>
     withGce(async (api) => {
       const drift = (state: StateOf<typeof Lease>) => gceLease.drift!("", state);
       const state = await leased(api);
       assert.equal(await drift(state), "none");
       assert.equal(await drift({ ...state, deadline: new Date(0).toISOString() }), "replace");
       const unrecorded = await gceLease.drift!("", state, { ...lease, recorded: false });
-      assert.equal(unrecorded, "replace", "it is in the way of the one that is to be made");
+      assert.equal(unrecorded, "replace", "it would block the machine that will be made");
       await create(gceSealMark, stepOf(state));
       assert.equal(await drift(state), "replace");
       await create(gceStop, stepOf(state));
-      assert.equal(await drift(state), "none", "the disk of a machine that was stopped cleanly is enough");
-      assert.equal(await gceLease.drift!("", state, { ...lease, open: true }), "replace", "nobody can log in to it");
+      assert.equal(await drift(state), "none", "the disk of a cleanly stopped machine is enough");
+      assert.equal(
+        await gceLease.drift!("", state, { ...lease, open: true }),
+        "replace",
+        "a builder must allow logins",
+      );
       assert.equal(
         await gceLease.drift!("", state, { ...lease, recorded: false }),
         "replace",
@@ -139,7 +143,7 @@ describe("a lease on gce", () => {
 });
 
 describe("the end of a builder on gce", () => {
-  it("stops it, deletes the instance and keeps the disk, from which an image can then be made", () =>
+  it("stops it, deletes the instance and keeps the disk, so that an image can be made of it", () =>
     withGce(async (api) => {
       const stopped: string[] = [];
       api.hypervisor.stop = async ({ name }) => void stopped.push(name);
@@ -169,7 +173,7 @@ describe("the end of a builder on gce", () => {
       assert.equal(api.project("bakery").instances.size, 0);
     }));
 
-  it("is refused, and the lease replaced, if somebody started the sealed machine again", () =>
+  it("is refused, and the lease replaced, if somebody has started the sealed machine again", () =>
     withGce(async (api) => {
       const state = await leased(api);
       api.faults.fail({ matches: /^DELETE .*instances/, reason: "RESOURCE_NOT_READY", status: 400 });
@@ -179,7 +183,7 @@ describe("the end of a builder on gce", () => {
       assert.equal(await gceLease.drift!("", state), "replace");
     }));
 
-  it("makes room for the image: a failed one of its name is removed, one in progress is awaited", () =>
+  it("removes a failed image of the same name, and waits for one in progress", () =>
     withGce(async (api) => {
       const { images } = api.project("bakery");
       const wanted = { project: "bakery", image: "worker-1", instance: "1" };
@@ -228,7 +232,7 @@ describe("the end of a builder on gce", () => {
       );
     }));
 
-  it("is refused if the disk would be deleted with the instance, or the machine vanished before it was stopped", () =>
+  it("is refused if the disk would be deleted with the instance, or if the machine vanished before it was stopped", () =>
     withGce(async (api) => {
       const instance = await makeMachine(api, "hasty", { autoDelete: true });
       await assert.rejects(create(gceStop, { ...place, machine: "hasty", instance }), /autoDelete/);
@@ -238,7 +242,7 @@ describe("the end of a builder on gce", () => {
       await assert.rejects(create(gceStop, stepOf(state)), /gone before it was stopped.*run `pulumi up` again/);
     }));
 
-  it("reports id, state, time waited and where to look if the machine does not stop in time", () =>
+  it("reports the id, the state, the time waited and where to look if the machine does not stop in time", () =>
     withGce(async (api) => {
       const state = await leased(api);
       const { limits } = await import("../../../components/gce/provider/machines.ts");
@@ -262,7 +266,7 @@ describe("the end of a builder on gce", () => {
       }
     }));
 
-  it("of a trial deletes its disk, too", () =>
+  it("also deletes the disk of a trial machine", () =>
     withGce(async (api) => {
       const instance = await makeMachine(api, "trial", { autoDelete: true });
       await create(gceRetirement, { ...place, machine: "trial", instance });
@@ -273,10 +277,10 @@ describe("the end of a builder on gce", () => {
 describe("a verified image on gce", () => {
   const promotion = { project: "bakery", image: "worker-1", builtAt: "now", how: "e2-small", report: "" };
 
-  it("is marked by a label, and keeps its others", () =>
+  it("is marked by a label and keeps its other labels", () =>
     withGce(async (api) => {
       const image = api.addBase("bakery", "worker-1", { labels: { team: "ci" } });
-      // Somebody else changes the labels at the same moment.
+      // Somebody else changes the labels at the same time.
       api.faults.refuse({ matches: /setLabels$/, status: 412, reason: "conditionNotMet" });
       await create(gcePromotion, promotion);
       assert.deepEqual(Object.keys(image.labels!).sort(), ["ci-images-verified", "team"]);

@@ -1,4 +1,4 @@
-// One fake Compute API per test, and our resources run on it as by the engine.
+// One fake Compute API per test, and helpers that run our resources on it like the engine.
 import type { Behaviour, Context } from "../../../provider/resource.ts";
 import { startGce, type GceApi, type GceOptions } from "../../test-cloud/gce-api.ts";
 import { restoreEnvironment } from "../../restore-environment.ts";
@@ -45,7 +45,7 @@ export const labels = {
   base: "debian-12-bookworm-v20261110",
 };
 
-/** Creates a machine as the official provider would: boot disk and firewall rules, then instance. */
+/** Creates a machine like the official provider: boot disk and firewall rules, then the instance. */
 export async function makeMachine(
   api: GceApi,
   machine: string,

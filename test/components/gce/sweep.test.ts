@@ -52,7 +52,7 @@ describe("the sweep on gce", () => {
       assert.ok(api.calls.every((call) => call.startsWith("GET")));
     }));
 
-  it("removes them when asked to, and continues if one can't be removed", () =>
+  it("removes them on request, and continues if one can't be removed", () =>
     withGce(async (api) => {
       await litter(api);
       api.faults.refuse({ matches: /^DELETE .*images/, status: 403, reason: "forbidden", message: "locked" });
@@ -66,7 +66,7 @@ describe("the sweep on gce", () => {
       assert.deepEqual([...images.keys()], ["unproven", "new", "proven"]);
     }));
 
-  it("reads a rule's owner from its description alone", () => {
+  it("reads a firewall rule's owner from its description", () => {
     const rule = { project: "p", stack: "s", expires: new Date(Date.UTC(2026, 10, 21)) };
     assert.deepEqual(readRule(describeRule(rule, "SSH to: it")), rule);
     for (const text of [undefined, "", "ci-images p/s until soon: x"]) assert.equal(readRule(text), undefined);

@@ -1,4 +1,4 @@
-// Removing a machine's control group while the kernel still holds killed processes.
+// Removing a machine's control group while the kernel still holds its killed processes.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { mkdir, rmdir, writeFile } from "node:fs/promises";
@@ -9,11 +9,11 @@ import { controlGroupOf, removeControlGroup } from "../../../components/local/pr
 describe("control group of a local machine", function () {
   this.timeout(60_000);
 
-  it("is removed when its last process is gone, even if that takes seconds and leaves another group", async () => {
+  it("is removed after its last process is gone, even if that takes seconds and a new group appears inside", async () => {
     const root = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].find((each) =>
       existsSync(join(each, "cgroup.controllers")),
     );
-    assert.ok(root, "this computer has the second version of control groups");
+    assert.ok(root, "this computer has version 2 of control groups");
     const directory = `/nowhere/test-${process.pid}`;
     const group = join(root, controlGroupOf(directory));
     await mkdir(join(group, "guest"), { recursive: true });

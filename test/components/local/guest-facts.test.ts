@@ -1,4 +1,5 @@
-// What an image brings along for the clouds: read from a real root, and compared with what each cloud asks for before an upload.
+// Whether an image can run on a cloud: its drivers and data sources are read from a real root, and compared with the
+// cloud's needs before an upload.
 import assert from "node:assert/strict";
 import { guestFacts, assertRunsOn, type GuestFacts } from "../../../components/local/provider/disk/guest-facts.ts";
 import { cachedBase } from "../../cached-base.ts";
@@ -12,10 +13,10 @@ const complete: GuestFacts = {
 const check = (guest: Partial<GuestFacts> | undefined) => () =>
   assertRunsOn({ path: "/images/x", manifest: { guest: guest && { ...complete, ...guest } } }, needs);
 
-describe("what an image brings along for the clouds", function () {
+describe("an image's drivers and data sources", function () {
   this.timeout(120_000);
 
-  it("is read from a root: drivers where they are, and the data sources of all clouds", async function () {
+  it("are read from a root, for all clouds", async function () {
     if (process.getuid?.() !== 0) return this.skip();
     const facts = await guestFacts({ path: `${await cachedBase()}`, enter: [] });
     assert.match(facts.kernel, /^\d+\.\d+\.\d+-.*cloud-amd64$/);
@@ -26,10 +27,10 @@ describe("what an image brings along for the clouds", function () {
     for (const source of ["OpenStack", "ConfigDrive", "Ec2", "GCE"]) assert.ok(facts.dataSources.includes(source));
   });
 
-  it("is enough, or everything that is missing is named with its cure", () => {
+  it("are enough for the cloud, or the error names everything that is missing, with its cure", () => {
     assert.doesNotThrow(check({}));
     assert.doesNotThrow(check({ dataSources: ["all"] }));
-    assert.doesNotThrow(check(undefined), "images of earlier versions are not judged");
+    assert.doesNotThrow(check(undefined), "images of earlier versions have no record and pass");
     assert.throws(check({ drivers: { nvme: "module" }, dataSources: ["NoCloud"] }), (error: Error) => {
       assert.match(
         error.message,

@@ -1,4 +1,4 @@
-// Builders that are kept as layers, in a cache of their own.
+// Builders and their layers in a private cache, for tests.
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -14,17 +14,17 @@ import { builderSpec, emptyCache, ssh } from "./support.ts";
 /** Bytes of the builders' disks. */
 const size = 2 * 2 ** 30;
 
-/** What tests do with layers. */
+/** Makes builders and keeps layers of them. */
 export class LayerBench {
   private readonly made: string[] = [];
 
   private constructor(
     private readonly cache: Awaited<ReturnType<typeof emptyCache>>,
-    /** What the layers of its builders have in common. */
+    /** Base, disk size and login user, which all its builders share. */
     readonly place: LayerPlace,
   ) {}
 
-  /** With an empty cache, but for the base. */
+  /** Opens a bench with an empty cache. */
   static async open(): Promise<LayerBench> {
     const place = { base: await cachedBase(), size, loginUser: "debian" };
     return new LayerBench(await emptyCache(), place);
@@ -41,7 +41,7 @@ export class LayerBench {
     return join(this.cache.path, "layers");
   }
 
-  /** A builder with these modules to come, by their prefix hashes. */
+  /** Starts a builder. @param modules Prefix hashes of the modules that it will run, to find a layer by. */
   async newBuilder(modules: string[] = []) {
     const { spec, privateKey } = builderSpec(this.place.base);
     assert.ok(spec.guest.kind === "container");
@@ -53,13 +53,13 @@ export class LayerBench {
     return { machine, said: said.join("\n"), run };
   }
 
-  /** As if the builder's modules had taken a minute. */
+  /** Pretends that the builder's modules took a minute, so that a layer pays off. */
   async age({ directory }: machines.Machine): Promise<void> {
     const file = layerStateFile(directory);
     await writeState(file, { ...(await readState<LayerState>(file))!, since: Date.now() - 60_000 });
   }
 
-  /** Keeps a layer, and waits until it has its name. @returns what was said. */
+  /** Keeps a layer and waits until it is complete. @returns the progress lines. */
   async keep(machine: machines.Machine, prefix: string): Promise<string> {
     await this.age(machine);
     const said: string[] = [];
@@ -70,7 +70,7 @@ export class LayerBench {
     return said.join("\n");
   }
 
-  /** Waits until nothing is being written. */
+  /** Waits until no layer is being written. */
   async settled(): Promise<void> {
     while ((await readdir(this.layers)).some((name) => name.startsWith(".new-"))) await delay(20);
   }

@@ -1,4 +1,4 @@
-// Layers that are damaged, too large, interrupted, or written twice.
+// Layers that are damaged, too large, interrupted or written twice.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -21,7 +21,7 @@ describe("layers of a builder", function () {
   });
   afterEach(() => bench.close());
 
-  it("are not used when a file is damaged, missing or new, or the base was made again: the next shorter one is", async () => {
+  it("are skipped for a shorter one if a file is changed, missing or new, or if the base was rebuilt", async () => {
     const { machine, run } = await bench.newBuilder();
     const prefixes = ["p0", "p1", "p2", "p3", "p4"];
     for (const prefix of prefixes) {
@@ -44,11 +44,11 @@ describe("layers of a builder", function () {
     const next = await bench.newBuilder(prefixes);
     assert.match(next.said, /removed: opt\/p4 has changed\n.*removed: opt has changed\n.*removed: opt has changed/);
     assert.equal(await next.run("cat /opt/last /run/ci-images-present-modules"), "p0\np0");
-    assert.equal(existsSync(await bench.folderOf("p4")), false, "it is removed");
+    assert.equal(existsSync(await bench.folderOf("p4")), false, "the damaged layer is removed");
     assert.equal(await countFromLayer(place, prefixes), 1);
   });
 
-  it("cost nothing where the modules were quicker than a copy, and stay within their limit, the least recently used first to go", async () => {
+  it("are not kept if the modules were quicker than a copy; the least recently used go first at the size limit", async () => {
     const { machine, run } = await bench.newBuilder();
     const signal = new AbortController().signal;
     await keepLayer({ machine: machine.name, prefix: "quick", modules: [] }, assert.fail, signal);
@@ -59,7 +59,7 @@ describe("layers of a builder", function () {
     await bench.keep(machine, "second");
     const [newest, oldest] = await listLayers();
     assert.deepEqual([newest.prefix, oldest.prefix], ["second", "first"]);
-    assert.ok(newest.own > 25 * 2 ** 20 && oldest.own < 20 * 2 ** 20, "what both have counts once");
+    assert.ok(newest.own > 25 * 2 ** 20 && oldest.own < 20 * 2 ** 20, "content that both share counts once");
     makeRoom(bench.layers, newest.own);
     assert.deepEqual(
       (await listLayers()).map(({ prefix }) => prefix),
@@ -68,10 +68,10 @@ describe("layers of a builder", function () {
     process.env.CI_IMAGES_LAYERS = "8M";
     await run("head -c 1M /dev/urandom >/opt/third");
     assert.match(await bench.keep(machine, "third"), /goes on without layers: .*CI_IMAGES_LAYERS allows 8 MiB/);
-    assert.equal(await bench.keep(machine, "fourth"), "", "once is enough");
+    assert.equal(await bench.keep(machine, "fourth"), "", "the notice comes only once");
   });
 
-  it("are not kept where the disk is too full, which is said once, and nothing is left of the attempt", async () => {
+  it("are not kept on a full disk; one notice says so, and the attempt leaves nothing behind", async () => {
     await mkdir(bench.layers, { recursive: true });
     await execa("mount", ["-t", "tmpfs", "-o", "size=64M", "tmpfs", bench.layers]);
     try {
@@ -89,7 +89,7 @@ describe("layers of a builder", function () {
     }
   });
 
-  it("let the builder go on when Pulumi is killed in the middle of a copy, and leave nothing half-written", async () => {
+  it("are completed and leave nothing half-written if Pulumi is killed during a copy, and the builder keeps running", async () => {
     const { machine, run } = await bench.newBuilder();
     await run("head -c 300M /dev/urandom >/opt/much");
     await bench.age(machine);
@@ -106,7 +106,7 @@ describe("layers of a builder", function () {
     assert.equal(await run("echo here"), "here");
     await bench.settled();
     const found = await findLayer(await bench.folderOf("much"), bench.place.base);
-    assert.ok(found, "what was begun is completed");
+    assert.ok(found, "the layer is completed");
     await machines.removeMachine(machine.name);
     assert.deepEqual(
       (await readdir(bench.layers)).filter((name) => name.startsWith(".")),
@@ -114,7 +114,7 @@ describe("layers of a builder", function () {
     );
   });
 
-  it("are the same when two builders keep the same one at the same time", async () => {
+  it("are kept once if two builders keep the same one at the same time", async () => {
     const prefix = randomUUID();
     const builders = await Promise.all([bench.newBuilder(), bench.newBuilder()]);
     await Promise.all(builders.map(({ run }) => run("head -c 30M /dev/zero >/opt/same")));

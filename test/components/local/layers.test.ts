@@ -1,4 +1,4 @@
-// Layers: what a builder has changed is kept, and another builder starts from it.
+// A builder's changes are kept as a layer, and another builder starts from it.
 import assert from "node:assert/strict";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { findGuest, findSupervisor } from "../../../components/local/provider/ma
 import { enterDisk } from "../../../components/local/provider/overlay.ts";
 import { LayerBench } from "./layer-bench.ts";
 
-/** What a file can have beside its content. Run on the builder. */
+/** Makes files of every type, with unusual names, modes, owners and times. Runs on the builder. */
 const oddFiles = `
 mkdir /opt/odd; cd /opt/odd
 echo plain >plain; ln plain second-name; ln -s plain link; mkfifo pipe; mknod null c 1 3
@@ -20,7 +20,9 @@ touch --date='1999-12-31 23:59:59.123456789' old
 rm /etc/issue; rm -r /etc/skel; mkdir /etc/skel; echo mine >/etc/skel/mine
 echo capability >capability; echo acl >acl`;
 
-/** What only this computer has a tool for: a capability, an access list, an attribute. */
+/**
+ * Adds a capability, an access list and an extended attribute. Runs on this computer, as the builder lacks the tools.
+ */
 const oddAttributes = `
 import os, struct, sys
 top = sys.argv[1] + "/opt/odd/"
@@ -30,7 +32,7 @@ none = 0xffffffff
 os.setxattr(top + "acl", "system.posix_acl_access", struct.pack("<I", 2) + entry(1, 6, none) + entry(2, 4, 1) + entry(4, 4, none) + entry(16, 4, none) + entry(32, 4, none))
 os.setxattr(top + "acl", "user.note", b"kept")`;
 
-/** All of a tree that the odd files are about, with the overlay's own marks. */
+/** Prints all that matters of the odd files in a tree, including the overlay's own attributes. */
 const listing = `
 import hashlib, os, stat, sys
 top = os.fsencode(sys.argv[1])
@@ -47,7 +49,7 @@ for start in (b"/opt/odd", b"/etc/skel", b"/etc/issue"):
         folders.sort()
         for name in sorted(folders + files): tell(os.path.join(folder, name))`;
 
-/** What {@link listing} says of a tree, seen with `enter` in front. */
+/** Runs {@link listing} on a tree. @param enter Command that enters the namespace where the tree is visible. */
 async function list(top: string, enter: string[] = []): Promise<string> {
   const [command, ...words] = [...enter, "python3", "-c", listing, top];
   return (await execa(command, words)).stdout;
@@ -62,7 +64,7 @@ describe("layers of a builder", function () {
   });
   after(() => bench.close());
 
-  it("keep all that files can have, copy only what changed since the last one, and make the next builder the same but for its identity", async () => {
+  it("keep every file attribute, copy only changes since the last layer, and give the next builder its own identity", async () => {
     const { machine, run } = await bench.newBuilder();
     await run(oddFiles);
     const guest = await findGuest((await findSupervisor(machine.directory))!);
@@ -71,7 +73,7 @@ describe("layers of a builder", function () {
       await bench.keep(machine, "one"),
       /^kept as a layer: \d+ MiB, \d+ MiB of it new; the builder was held for \d+\.\d\d s$/,
     );
-    // The same size and time: only its state in the file system tells.
+    // Same size and mtime: only the ctime shows the change.
     await run(
       "cd /opt/odd; touch --reference=plain time; echo PLAIN >plain; touch --reference=time plain; rm time old; touch new",
     );

@@ -1,4 +1,4 @@
-// The provider's process on a computer with machines left over that nobody can remove: they may stop no command of any project.
+// The provider's process must start even if this computer has leftover machines that can't be removed.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdir, mkdtemp } from "node:fs/promises";
@@ -17,7 +17,7 @@ interface Logged {
   message: string;
 }
 
-/** An engine that only takes log lines. */
+/** A fake engine that only records log lines. */
 async function startEngine(logged: Logged[]): Promise<{ address: string; stop: () => void }> {
   const server = new grpc.Server();
   server.addService(engineService.EngineService, {
@@ -48,7 +48,7 @@ describe("the provider's process on a computer with leftovers", function () {
     await removeTree(cache);
   });
 
-  /** Starts the provider and ends it as soon as it serves. */
+  /** Starts the provider and kills it as soon as it serves. */
   async function startProvider(): Promise<void> {
     const running = await startEngine(logged);
     stop = running.stop;
@@ -65,7 +65,7 @@ describe("the provider's process on a computer with leftovers", function () {
     assert.match(first, /^\d+\s*$/);
   }
 
-  it("serves, and warns of the folder that can't be removed", async () => {
+  it("serves, and warns about the folder that can't be removed", async () => {
     const machines = join(cache, "machines");
     await mkdir(join(machines, "left-over"), { recursive: true });
     await execa("chattr", ["+i", machines]);
@@ -82,7 +82,7 @@ describe("the provider's process on a computer with leftovers", function () {
     );
   });
 
-  it("serves where the folder of machines can't be looked at", async () => {
+  it("serves even if the folder of machines can't be read", async () => {
     await execa("touch", [join(cache, "machines")]);
     await startProvider();
     assert.match(logged[0].message, /^could not look for machines left over on this computer: .*machines/);

@@ -48,7 +48,7 @@ describe("local builder", function () {
     return supervisor;
   }
 
-  it("boots to a running systemd, answers with the host key it was born with, and reaches the package mirrors", async () => {
+  it("boots to a running systemd, answers with its given host key, and reaches the package mirrors", async () => {
     const { machine, spec, run } = await newBuilder();
     assert.equal(machine.state, "running");
     assert.equal(await run("systemctl is-system-running --wait"), "running");
@@ -59,7 +59,7 @@ describe("local builder", function () {
     assert.deepEqual(await machines.listMachines({ project: "no such project" }), []);
   });
 
-  it("puts nothing into the root but what it lists for sealing, and what systemd and SSH write at a boot", async () => {
+  it("adds nothing to the root except the residue that sealing removes, and what systemd and SSH write at boot", async () => {
     const { machine, run } = await newBuilder();
     await run("true");
     await machines.stopMachine(machine.name);
@@ -79,7 +79,7 @@ describe("local builder", function () {
     assert.deepEqual(unknown, []);
   });
 
-  it("keeps package timers and network daemons down without masking them, so that a module may enable and start them", async () => {
+  it("keeps package timers and network daemons inactive without masking them, so that a module can enable them", async () => {
     const { run } = await newBuilder();
     const units = "systemd-networkd.service apt-daily.timer apt-daily-upgrade.timer";
     assert.match(await run(`sudo systemctl enable --now ${units} 2>&1; echo "status $?"`), /status 0$/);
@@ -87,7 +87,7 @@ describe("local builder", function () {
     assert.match(await run(`systemctl is-active ${units} || true`), /^inactive\ninactive\ninactive$/);
   });
 
-  it("comes back after a reboot from inside", async () => {
+  it("comes back after the guest reboots", async () => {
     const { machine, run, privateKey } = await newBuilder();
     const boot = "systemctl show --value --property=UserspaceTimestampMonotonic";
     const before = await run(`${boot}; sudo touch /root/kept`);
@@ -108,7 +108,7 @@ describe("local builder", function () {
     assert.equal(await ssh(machine, privateKey, "echo here"), "here");
   });
 
-  it("is in a control group of its own with all its processes, out of whatever group its maker was in", async () => {
+  it("has its own control group for all its processes, outside its creator's group", async () => {
     const { machine, run } = await newBuilder();
     const group = controlGroupOf(machine.directory);
     const supervisor = await supervisorOf(machine);
@@ -117,14 +117,14 @@ describe("local builder", function () {
       ...(await Promise.all((await childrenOf(pid)).map(descendants))).flat(),
     ];
     const all = await descendants(supervisor.pid);
-    // unshare, the supervisor, slirp4netns, systemd-nspawn, and what runs inside.
+    // At least unshare, the supervisor, slirp4netns, systemd-nspawn and the guest's own processes.
     assert.ok(all.length > 6, String(all.length));
     for (const pid of all) {
       const lines = await readFile(`/proc/${pid}/cgroup`, "utf8").catch(() => undefined); // It may have ended.
       if (lines !== undefined)
         assert.match(lines, new RegExp(`^0::/(machine\\.slice/)?${group}\\S*/(supervisor|guest)`, "m"));
     }
-    // Every controller that this computer's second version of control groups has works inside, too.
+    // All controllers of this computer's cgroup v2 are available inside.
     const root = existsSync("/sys/fs/cgroup/cgroup.controllers") ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
     const known = /^(cpu|cpuset|io|memory|pids)$/;
     const available = (await readFile(join(root, "cgroup.controllers"), "utf8"))
@@ -134,7 +134,7 @@ describe("local builder", function () {
     for (const controller of available) assert.ok(inside.includes(controller), `${controller}: ${inside.join(" ")}`);
   });
 
-  it("is a scope of systemd's where that is process 1, out of the session that started it: tried inside a builder, which is such a computer", async () => {
+  it("runs in its own systemd scope on computers with systemd, outside the session that started it", async () => {
     const { machine, run } = await newBuilder();
     const script = (await readFile(enterControlGroup, "utf8")).replaceAll("'", `'\\''`);
     await run(`printf '%s' '${script}' >enter.sh`);
@@ -151,7 +151,7 @@ describe("local builder", function () {
     await run(`sudo pkill -xf 'sleep 1000'; until [ -z "$(${units})" ]; do sleep 0.1; done`);
   });
 
-  it("leaves no process, mount, namespace or control group when its supervisor is killed, and is reaped", async () => {
+  it("leaves no process, mount, namespace or control group if its supervisor is killed, and is reaped", async () => {
     const { machine } = await newBuilder();
     const supervisor = await supervisorOf(machine);
     const [inner] = await childrenOf(supervisor.pid);
@@ -169,14 +169,14 @@ describe("local builder", function () {
     }
   });
 
-  it("is removed whatever its guest has put into its root", async () => {
+  it("can be removed whatever the guest has put into its root", async () => {
     const { machine, run } = await newBuilder();
     await run(`sudo bash -ec 'mkdir /opt/deep; cd /opt/deep; ${makeDeepTree}; chattr +i file'`);
     await machines.removeMachine(machine.name);
     assert.ok(!existsSync(machine.directory));
   });
 
-  it("is reaped, and disturbs no other, when a crash has left its records torn", async () => {
+  it("is reaped if a crash has truncated its records, without affecting another builder", async () => {
     const [torn, whole] = await Promise.all([newBuilder(), newBuilder()]);
     await writeFile(join(torn.machine.directory, "machine.json"), "");
     await writeFile(join(torn.machine.directory, "status.json"), '{"pha');
@@ -191,7 +191,7 @@ describe("local builder", function () {
     assert.equal(await whole.run("echo here"), "here");
   });
 
-  it("is reaped with all its processes when its maker is killed before it answers", async () => {
+  it("is reaped with all its processes if its creator is killed before it answers", async () => {
     const { spec } = newSpec();
     const directory = await machineDirectory(spec.name);
     const other = otherProcess(`await machines.createMachine(input, () => {})`, spec);
@@ -199,12 +199,12 @@ describe("local builder", function () {
     other.kill("SIGKILL");
     await other;
     assert.equal(await machines.findMachine(spec.name), undefined);
-    // The lock goes with the dead process; a moment later at most.
+    // The kernel releases the dead process's lock, possibly a moment later.
     while (existsSync(directory)) await machines.reapMachines();
     await assertNothingLeft(directory);
   });
 
-  it("does not disturb another one that starts and ends at the same time", async () => {
+  it("does not affect another builder that starts and ends at the same time", async () => {
     const [one, other] = await Promise.all([newBuilder(), newBuilder()]);
     assert.notEqual(one.machine.connection.host, other.machine.connection.host);
     await Promise.all([one.run("sudo systemctl restart systemd-journald"), other.run("sudo systemctl daemon-reload")]);
@@ -212,7 +212,7 @@ describe("local builder", function () {
     assert.equal(await other.run("systemctl is-system-running --wait; systemctl --failed --no-legend"), "running");
   });
 
-  it("keeps its root over stop and start, powers off cleanly, and answers at the same address", async () => {
+  it("stops cleanly, and keeps its root and address when it is started again", async () => {
     const { machine, run, privateKey } = await newBuilder();
     await run("echo kept | sudo tee /etc/kept");
     const lines: string[] = [];
@@ -226,7 +226,7 @@ describe("local builder", function () {
     assert.equal(await ssh(started, privateKey, "cat /etc/kept"), "kept");
   });
 
-  it("has a disk of its size, which can be filled without filling this computer's, and of which nothing is left", async () => {
+  it("has a disk of the given size that can't fill this computer's disk, and leaves nothing of it behind", async () => {
     const { spec, privateKey } = newSpec();
     assert.ok(spec.guest.kind === "container");
     const size = 512 * 1024 ** 2;
@@ -234,13 +234,13 @@ describe("local builder", function () {
     const run = (command: string) => ssh(machine, privateKey, command);
     const seen = Number(await run("df --block-size=1 --output=size / | tail -n 1"));
     assert.ok(seen > 0.9 * size && seen <= size, String(seen));
-    // As scripts that make images small do.
+    // Scripts that shrink images do this.
     const fill = "sudo dd if=/dev/zero of=/EMPTY bs=1M 2>&1 || true; sudo rm /EMPTY";
     assert.match(await run(fill), /No space left on device/);
     await run("sudo chmod 0711 / && sudo touch /root/kept");
     const file = join(machine.directory, "disk.img");
     await machines.stopMachine(machine.name);
-    assert.ok((await stat(file)).blocks * 512 < 0.5 * size, "what was deleted takes no place");
+    assert.ok((await stat(file)).blocks * 512 < 0.5 * size, "deleted content takes no space");
     await assertNothingLeft(machine.directory);
     const view = await machines.rootView(machine.name);
     const [enter, ...words] = view.enter;
@@ -257,14 +257,14 @@ describe("local builder", function () {
     assert.doesNotMatch((await execa("losetup", ["--list", "--output", "BACK-FILE"])).stdout, new RegExp(machine.name));
   });
 
-  it("becomes a stopped machine when it powers itself off", async () => {
+  it("counts as stopped after it powers itself off", async () => {
     const { machine, run } = await newBuilder();
     await run("sudo systemctl poweroff").catch((error: Error) => error);
     while (await findSupervisor(machine.directory)) await delay(20);
     assert.equal((await machines.findMachine(machine.name))?.state, "stopped");
   });
 
-  it("shows its root to be written to without changing it", async () => {
+  it("offers a writable view of its root that does not change the root", async () => {
     const { machine, run } = await newBuilder();
     await run("echo builder | sudo tee /etc/mine; sudo rm /etc/issue");
     await assert.rejects(machines.rootView(machine.name), /is running/);
@@ -288,7 +288,7 @@ describe("local builder", function () {
     await again.dispose();
   });
 
-  it("ends itself at its deadline, and is reaped", async () => {
+  it("shuts itself down at its deadline, and is reaped", async () => {
     const { machine } = await newBuilder(12);
     while (await findSupervisor(machine.directory)) await delay(50);
     assert.ok(Date.now() >= Date.parse(machine.deadline));
@@ -297,7 +297,7 @@ describe("local builder", function () {
     assert.ok(!existsSync(machine.directory));
   });
 
-  it("makes the login user when the base has none", async () => {
+  it("creates the login user if the base has none", async () => {
     const { spec, privateKey } = newSpec();
     const machine = await machines.createMachine({ ...spec, loginUser: "builder-user" }, () => {});
     assert.equal(
@@ -306,7 +306,7 @@ describe("local builder", function () {
     );
   });
 
-  it("names what a base lacks to be booted, and leaves nothing", async () => {
+  it("refuses a base that can't boot, names what it lacks, and leaves nothing behind", async () => {
     const empty = await mkdtemp(join(tmpdir(), "ci-images-test-"));
     try {
       await mkdir(join(empty, "usr/sbin"), { recursive: true });

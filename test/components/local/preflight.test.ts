@@ -1,4 +1,4 @@
-// What `local` asks of this computer's disks before a bake begins.
+// The free disk space that `local` demands before a bake starts.
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import { UserError } from "../../../common/user-error.ts";
 import { preflight } from "../../../components/local/provider/functions/lookups.ts";
 import { emptyCache } from "./support.ts";
 
-describe("room for a bake on local", function () {
+describe("the disk space check of stack local", function () {
   this.timeout(60_000);
   let folder: string;
   let cache: Awaited<ReturnType<typeof emptyCache>>;
@@ -24,7 +24,7 @@ describe("room for a bake on local", function () {
     await rm(folder, { recursive: true });
   });
 
-  /** A file system of its own with this much room. */
+  /** Mounts a file system of this size. @returns its path. */
   async function room(place: string, mebibytes: number): Promise<string> {
     await mkdir(place, { recursive: true });
     await execa("mount", ["-t", "tmpfs", "-o", `size=${mebibytes}m`, "tmpfs", place]);
@@ -37,14 +37,14 @@ describe("room for a bake on local", function () {
 
   async function refusal(home: string, what: { builder?: boolean; image?: boolean } = {}): Promise<string> {
     const error: unknown = await ask(home, what).then(
-      () => assert.fail("it is not refused"),
+      () => assert.fail("it was not refused"),
       (error: unknown) => error,
     );
     assert.ok(error instanceof UserError, String(error));
     return error.message;
   }
 
-  it("says what is free and what is needed in numbers that differ, where they are almost the same", async () => {
+  it("shows different numbers for free and needed space, even if they are almost equal", async () => {
     const home = await room(join(folder, "images"), 3 * 1024 - 1);
     assert.match(
       await refusal(home),
@@ -52,7 +52,7 @@ describe("room for a bake on local", function () {
     );
   });
 
-  it("looks at the cache's file system, too, and tells how to have it elsewhere", async () => {
+  it("also checks the cache's file system, and says how to move the cache", async () => {
     await room(cache.path, 100);
     const home = await room(join(folder, "images"), 8 * 1024);
     const message = await refusal(home);
@@ -60,12 +60,12 @@ describe("room for a bake on local", function () {
     assert.match(message, /at least 2\.0 GiB for this bake's builder.*CI_IMAGES_CACHE/s);
   });
 
-  it("adds up what is on one file system", async () => {
+  it("adds up needs on the same file system", async () => {
     await room(cache.path, 4 * 1024);
     assert.match(await refusal(join(cache.path, "images")), /at least 5\.0 GiB for this bake's image and builder/);
   });
 
-  it("asks for no image's room where a stage makes none, and for none at all where a bake goes on", async () => {
+  it("demands no space for an image at earlier stages, and none for a builder that exists", async () => {
     const home = await room(join(folder, "images"), 1);
     await ask(home, { image: false });
     await room(cache.path, 1);

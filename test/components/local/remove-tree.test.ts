@@ -1,4 +1,4 @@
-// Removing what guests and modules leave: nothing in a tree may stop that, and what still does is named.
+// Removing trees that guests and modules leave: nothing inside may prevent it, and what still does is named.
 import assert from "node:assert/strict";
 import { execa } from "execa";
 import { existsSync } from "node:fs";
@@ -28,7 +28,7 @@ describe("removing a tree", () => {
     assert.ok(!existsSync(folder));
   });
 
-  it("unmounts what was left mounted below, also in a folder with a space, and leaves its content alone", async () => {
+  it("unmounts leftover mounts inside it, also below a folder with a space, and keeps their content", async () => {
     const [source, below] = [join(folder, "source"), join(folder, "tree/with space")];
     await mkdir(source);
     await writeFile(join(source, "kept"), "kept");
@@ -40,7 +40,7 @@ describe("removing a tree", () => {
     assert.equal(await readFile(join(source, "kept"), "utf8"), "kept");
   });
 
-  it("removes symbolic links and not what they lead to", async () => {
+  it("removes symbolic links but not their targets", async () => {
     await mkdir(join(folder, "tree"));
     await writeFile(join(folder, "kept"), "kept");
     await symlink(join(folder, "kept"), join(folder, "tree/link"));
@@ -49,7 +49,7 @@ describe("removing a tree", () => {
     assert.equal(await readFile(join(folder, "kept"), "utf8"), "kept");
   });
 
-  it("does nothing where there is nothing", async () => {
+  it("is a no-op if the tree does not exist", async () => {
     await removeTree(join(folder, "missing"));
   });
 

@@ -1,5 +1,4 @@
-// A finished image of this computer as a bake leaves it, with a small disk that holds nothing bootable: for tests of what is done with
-// its files.
+// A finished local image with a small, unbootable disk, for tests that only use its files.
 import type { PlanDescription } from "../../../provision/plan/explain.ts";
 import { randomBytes } from "node:crypto";
 import { mkdir, open, rm, writeFile } from "node:fs/promises";
@@ -17,15 +16,15 @@ export interface StoredImageOptions {
   /** MiB of random data at the beginning of the disk. */
   data?: number;
   recipe?: string;
-  /** False for an image that was not verified. */
+  /** False for an unverified image; true by default. */
   proven?: boolean;
   manifest?: Partial<Manifest>;
 }
 
-/** Where the disk has 2.5 MiB of further data. */
+/** Offset of another 2.5 MiB of data. */
 const scattered = 9 * mebibyte;
 
-/** Makes the image's folder. */
+/** Makes the image's folder. @returns the manifest. */
 export async function makeStoredImage(folder: string, options: StoredImageOptions = {}): Promise<Manifest> {
   const { size = 64 * mebibyte, formats = ["qcow2"], recipe = "0123456789abcdef", proven = true, data = 3 } = options;
   await mkdir(folder, { recursive: true });

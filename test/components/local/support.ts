@@ -1,4 +1,4 @@
-// What the tests of the local cloud share: machines with keys of their own, SSH, and looking for leftovers.
+// Shared by the tests of the local cloud: machine specs with fresh keys, SSH, and checks for leftovers.
 import { execa } from "execa";
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -12,7 +12,7 @@ import type { Machine, MachineSpec } from "../../../components/local/provider/ma
 /** The repository. */
 export const project = new URL("../../..", import.meta.url).pathname;
 
-/** A builder's spec with fresh keys, and the private key that may log in. */
+/** Returns a builder's spec with fresh keys, and the private key for logins. @param lifetime In seconds. */
 export function builderSpec(base: string, lifetime = 600): { spec: MachineSpec; privateKey: string } {
   const [host, user] = [makeSshKeyPair(), makeSshKeyPair()];
   const spec: MachineSpec = {
@@ -26,12 +26,12 @@ export function builderSpec(base: string, lifetime = 600): { spec: MachineSpec; 
   return { spec, privateKey: user.privateKey };
 }
 
-/** Runs a command on a machine, whose host key must be the one it is known by. Fails like the command. */
+/** Runs a command on a machine and checks its host key. Rejects if the command fails. @returns its output. */
 export function ssh({ connection }: Machine, privateKey: string, command: string): Promise<string> {
   const { host, port, user, hostKey } = connection;
   const client = new ssh2.Client();
   return new Promise<string>((resolve, reject) => {
-    // A machine that goes down may close the connection without a word.
+    // A machine that goes down may close the connection without an error.
     client.on("close", () => reject(new Error("the connection was closed")));
     client.on("error", reject).on("ready", () => {
       client.exec(command, (error, channel) => {
@@ -49,7 +49,7 @@ export function ssh({ connection }: Machine, privateKey: string, command: string
   }).finally(() => client.end());
 }
 
-/** As `ssh`, until it works: the machine is rebooting. */
+/** Retries `ssh` until it works, for a machine that is rebooting. */
 export async function sshWhenBack(machine: Machine, privateKey: string, command: string): Promise<string> {
   for (let patience = 300; ; patience--) {
     try {
@@ -61,13 +61,13 @@ export async function sshWhenBack(machine: Machine, privateKey: string, command:
   }
 }
 
-/** Fails when something of the folder is left on this computer: a process in or of it, or a mount. */
+/** Fails if a process or a mount still uses the folder. */
 export async function assertNothingLeft(directory: string): Promise<void> {
   assert.doesNotMatch(await readFile("/proc/self/mountinfo", "utf8"), new RegExp(directory));
   assert.deepEqual(await processesOf(directory), []);
 }
 
-/** Command lines of the processes that work in a folder, or name it in their arguments. */
+/** Command lines of the processes that have a folder as their working directory, or in their arguments. */
 export async function processesOf(directory: string): Promise<string[]> {
   const { stdout } = await execa("bash", ["-c", FIND_PROCESSES, "bash", directory]);
   return stdout.split("\n").filter(Boolean);
@@ -82,7 +82,10 @@ for process in /proc/[0-9]*; do
 done
 true`;
 
-/** Points the local cloud at an empty folder, for this test; its processes inherit it. Returns how to undo that. */
+/**
+ * Points the local cloud, and processes started from here, to an empty cache.
+ * @returns its path, and a function that undoes it.
+ */
 export async function emptyCache(): Promise<{ path: string; restore: () => Promise<void> }> {
   const before = process.env.CI_IMAGES_CACHE;
   const path = await mkdtemp(join(tmpdir(), "ci-images-test-"));
@@ -95,7 +98,9 @@ export async function emptyCache(): Promise<{ path: string; restore: () => Promi
   return { path, restore };
 }
 
-/** Starts a process that imports from components/local/provider and runs `body`, a piece of JavaScript; what it prints is lines of JSON. */
+/**
+ * Runs JavaScript in another process, with `machines`, `base` and `input` in scope. `say(value)` prints a line of JSON.
+ */
 export function otherProcess(body: string, input: unknown) {
   const imports = `
     import * as machines from "${project}components/local/provider/machine/machines.ts";

@@ -1,4 +1,4 @@
-// What a sweep of this computer finds: unfinished images that nobody works on any more.
+// A sweep of this computer finds unfinished images of abandoned bakes.
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readdir, rm, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,7 +7,7 @@ import { localSweep } from "../../../components/local/provider/functions/sweep.t
 import type { Context } from "../../../provider/resource.ts";
 
 describe("a sweep of this computer", () => {
-  it("lists unfinished images past the time of a bake, and removes them only when told to", async () => {
+  it("lists unfinished images older than a bake can take, and removes them only on request", async () => {
     const home = await mkdtemp(join(tmpdir(), "ci-images-sweep-"));
     try {
       for (const name of ["old.partial", "young.partial", "finished"]) {

@@ -1,4 +1,4 @@
-// Images of this computer uploaded to Glance, against the fake one: what is made, and what is left when something goes wrong.
+// Local images uploaded to the fake Glance: the resulting image, and the cleanup after failures.
 import type { PlanDescription } from "../../../provision/plan/explain.ts";
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -64,7 +64,7 @@ describe("an image imported into OpenStack", () => {
     serverImage.create(await inputs(changes), context);
   const images = () => [...cloud().region().images.values()];
 
-  it("is the qcow2 itself, with the labels, what the hypervisor is to know, and the builder's identity", async () => {
+  it("is the unchanged qcow2, with labels, hypervisor properties and the builder's identity", async () => {
     const { id, outputs } = await create();
     const image = cloud().region().images.get(id)!;
     const content = await readFile(join(folder, "disk.qcow2"));
@@ -77,20 +77,20 @@ describe("an image imported into OpenStack", () => {
     assert.equal(await serverImage.drift!(id, outputs), "none");
   });
 
-  it("is raw where the stack wants that, and the converted disk is removed", async () => {
+  it("is raw if the stack asks for raw, and the converted disk is removed", async () => {
     const { id } = await create({ format: "raw" });
     assert.deepEqual([cloud().region().images.get(id)!.size, images().length], [64 * 2 ** 20, 1]);
     const { readdir } = await import("node:fs/promises");
     assert.deepEqual(await readdir(join(home, "cache", "disks")), []);
   });
 
-  it("is not there when Glance got other bytes than were sent", async () => {
+  it("is deleted if Glance received different bytes", async () => {
     cloud().faults.uploadEnds.push("other content");
     await assert.rejects(create(), /Glance received different content: its sha512 is [0-9a-f]{128}/);
     assert.deepEqual(images(), []);
   });
 
-  it("is uploaded once more when the connection is cut, and given up after three times", async () => {
+  it("is uploaded again if the connection is cut, at most three times", async () => {
     cloud().faults.cutUploads = 2;
     const context = testContext();
     await create({}, context);
@@ -107,27 +107,27 @@ describe("an image imported into OpenStack", () => {
     ["queued", /it is queued again/],
     ["pending_delete", /it ended as pending_delete/],
   ] as const) {
-    it(`is not there when it ends as ${end}`, async () => {
+    it(`is deleted if it ends as ${end}`, async () => {
       cloud().faults.uploadEnds.push(end);
       await assert.rejects(create(), reason);
       assert.deepEqual(images(), []);
     });
   }
 
-  it("is not there when the storage is full, and the error says what to do", async () => {
+  it("is deleted if the image store is full, and the error says what to do", async () => {
     cloud().faults.refuse({ matches: /^PUT .*\/file$/, status: 413, message: "quota exceeded" });
     await assert.rejects(create(), /do not fit into the image store: .*quota exceeded.*; cure: free some/);
     assert.deepEqual(images(), []);
   });
 
-  it("is uploaded when Glance was too busy at first", async () => {
+  it("is uploaded again if Glance was busy at first", async () => {
     const headers = { "retry-after": "0" };
     cloud().faults.refuse({ matches: /^PUT .*\/file$/, status: 503, message: "busy", headers });
     await create();
     assert.equal(images().length, 1);
   });
 
-  it("is not there when the user gives up", async () => {
+  it("is deleted if the user cancels", async () => {
     const context = testContext();
     cloud().faults.latency = 300;
     const creating = create({}, context);
@@ -136,7 +136,7 @@ describe("an image imported into OpenStack", () => {
     assert.deepEqual(images(), []);
   });
 
-  it("replaces what an upload that was killed has left; so does the next lease, and a dropped one", async () => {
+  it("replaces the remains of a killed upload; a new lease and a deleted lease remove them too", async () => {
     const half = async () => {
       const { machine } = await leased();
       const own = { project, stack, distribution, recipe, role: "image", machine, imported: "true" };
@@ -160,15 +160,15 @@ describe("an image imported into OpenStack", () => {
     const state = { region, prefix: "p", labels: { ...labels, role: "image" as const }, lifetime: 3600, expires: "" };
     const another = await half();
     await importLease.delete!("", { ...state, machine: another }, testContext());
-    assert.equal(images().length, 1, "dropped with its lease");
+    assert.equal(images().length, 1, "deleted with its lease");
     await half();
     await leased();
-    assert.equal(images().length, 1, "dropped by the next lease");
+    assert.equal(images().length, 1, "deleted by the next lease");
     await importLease.delete!("", { ...state, machine }, testContext());
-    assert.equal(images().length, 0, "a whole one that was not proven goes, too");
+    assert.equal(images().length, 0, "a complete but unverified image is deleted too");
   });
 
-  it("stays when it is proven, whatever becomes of its lease", async () => {
+  it("stays after its lease is deleted, once it is verified", async () => {
     const { machine } = await leased();
     const { id } = await create({ machine });
     await promotion.create({ region, image: id, how: "test", report: "ok 1" }, testContext());
@@ -177,7 +177,7 @@ describe("an image imported into OpenStack", () => {
     assert.equal(images().length, 1);
   });
 
-  it("is found by sweep when it is half made and past its expiry", async () => {
+  it("is found by sweep if it is incomplete and expired", async () => {
     cloud().faults.uploadEnds.push("saving");
     const context = testContext();
     const creating = create({}, context);
@@ -191,7 +191,7 @@ describe("an image imported into OpenStack", () => {
     await assert.rejects(creating, /it is gone/);
   });
 
-  it("is refused when the local image is gone, of another recipe, or was not verified; nothing is uploaded", async () => {
+  it("is refused before the upload if the local image is gone, has another recipe or is unverified", async () => {
     const other = join(home, "other");
     await assert.rejects(create({ folder: other }), /the image is gone/);
     await makeStoredImage(other, { recipe: "f".repeat(16) });
@@ -202,7 +202,7 @@ describe("an image imported into OpenStack", () => {
     assert.ok(!cloud().calls.some((call) => call.startsWith("POST") && call.includes("/image")));
   });
 
-  it("is refused when it has no driver for the hypervisor's disk or network, or no data source; nothing is uploaded", async () => {
+  it("is refused before the upload if it lacks disk or network drivers for the hypervisor, or a data source", async () => {
     const guest = { kernel: "6.1", drivers: {}, dataSources: ["NoCloud"] };
     const bare = join(home, "bare");
     await makeStoredImage(bare, { recipe, manifest: { guest } });

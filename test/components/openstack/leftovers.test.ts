@@ -1,4 +1,4 @@
-// The sweep: what is past its time goes, and nothing else does.
+// The sweep removes expired leftovers and nothing else.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { cloudLabels, formatExpiry } from "../../../common/labels.ts";
@@ -33,7 +33,7 @@ describe("rackspace sweep", () => {
     return id;
   };
 
-  it("lists servers and unproven images past their expiry, and removes them only when asked to", async () => {
+  it("lists expired servers and unverified images, and removes them only on request", async () => {
     const server = await addServer(cloud(), { name: "old", metadata: metadata(past) });
     await addServer(cloud(), { name: "young", metadata: metadata(future) });
     await addServer(cloud(), { name: "theirs", metadata: metadata(past, { stack: "other" }) });
@@ -51,7 +51,7 @@ describe("rackspace sweep", () => {
     assert.ok(!cloud().region().images.has(unproven));
   });
 
-  it("removes what belongs to a server together with it, and what is another's not at all", async () => {
+  it("removes a server's port, security group and key pair with it, and keeps those of other servers", async () => {
     const name = (digits: string) => `${project}-${stack}-debian12-01234567-builder-${digits}`;
     for (const [digits, expires] of [
       ["0a1b2c", past],
@@ -81,7 +81,7 @@ describe("rackspace sweep", () => {
     assert.deepEqual([...left, cloud().region().keypairs.size, cloud().region().servers.size], [1, 1, 1, 1]);
   });
 
-  it("removes addresses, ports, groups and key pairs whose machine is gone, by name and age", async () => {
+  it("removes addresses, ports, groups and key pairs of machines that are gone, by name and age", async () => {
     const name = `${project}-${stack}-debian12-01234567-builder-0a1b2c`;
     const ids = [
       thing("floatingips", { description: name }),
@@ -91,7 +91,7 @@ describe("rackspace sweep", () => {
     cloud()
       .region()
       .keypairs.set(name, { name, public_key: "ssh-ed25519 AAAA", created_at: "2020-01-01T00:00:00.000000" });
-    // None of these is a leftover of ours.
+    // None of these is our leftover: still in use, another name, too young, or another stack's.
     thing("ports", { name, device_id: "somebody's" });
     thing("security-groups", { name: `${project}-${stack}-office` });
     thing("security-groups", { name: name.replace("0a1b2c", "ffffff"), created_at: new Date().toISOString() });
@@ -106,7 +106,7 @@ describe("rackspace sweep", () => {
     assert.deepEqual(await run(), []);
   });
 
-  it("leaves what a server still uses", async () => {
+  it("keeps what a server still uses", async () => {
     const name = `${project}-${stack}-debian12-01234567-builder-0a1b2c`;
     thing("security-groups", { name });
     const server = await addServer(cloud(), { metadata: metadata(future) });
@@ -114,7 +114,7 @@ describe("rackspace sweep", () => {
     assert.deepEqual(await run(), []);
   });
 
-  it("tells what could not be removed, and goes on with the others", async () => {
+  it("reports what it could not remove and continues with the rest", async () => {
     await addServer(cloud(), { name: "locked", metadata: metadata(past) });
     image(metadata(past, { role: "image" }), "unproven");
     cloud().faults.refuse({ matches: /^DELETE .*servers/, status: 409, message: "locked" });

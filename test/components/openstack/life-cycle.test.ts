@@ -1,4 +1,4 @@
-// Servers and images through our provider's resources, against a fake OpenStack that can fail in every way we know of.
+// Our provider's resources for servers and images, against a fake OpenStack that can fail in every way we know of.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { labelKey, cloudLabels } from "../../../common/labels.ts";
@@ -22,7 +22,7 @@ const owner = { region, project: labels.project, stack: labels.stack, distributi
 describe("rackspace Lease", () => {
   const cloud = cloudForEachTest();
 
-  it("names the server anew each time and gives it labels, tags and an expiry", async () => {
+  it("gives each server a new name, with labels, tags and an expiry", async () => {
     const one = await lease.create(leaseInputs({ tags: { team: "ci" } }), testContext());
     const other = await lease.create(leaseInputs(), testContext());
     assert.notEqual(one.outputs.machine, other.outputs.machine);
@@ -31,7 +31,7 @@ describe("rackspace Lease", () => {
     assert.match(one.outputs.metadata.ci_images_expires, /^\d{8}T\d{6}Z$/);
   });
 
-  it("removes what an earlier bake of the same owner left, and nothing else", async () => {
+  it("removes what an earlier bake of the same owner has left, and nothing else", async () => {
     const mine = { ...labels, recipe: "another" };
     await addServer(cloud(), { name: "left", metadata: cloudLabels(openstackLabels, mine) });
     const others = await addServer(cloud(), { metadata: cloudLabels(openstackLabels, { ...labels, stack: "other" }) });
@@ -41,7 +41,7 @@ describe("rackspace Lease", () => {
     assert.match(context.lines.join(), /removed server left/);
   });
 
-  it("is dropped with its server, whatever state that is in, and is content when there is none", async () => {
+  it("deletes its server in any state, and accepts that there is none", async () => {
     const { id, outputs } = await lease.create(leaseInputs(), testContext());
     await addServer(cloud(), { name: outputs.machine, status: "ERROR" });
     await lease.delete!(id, outputs, testContext());
@@ -49,7 +49,7 @@ describe("rackspace Lease", () => {
     await lease.delete!(id, outputs, testContext());
   });
 
-  it("drops an image of its server that was never proven, and keeps one that was", async () => {
+  it("deletes its server's unverified images and keeps the verified ones", async () => {
     const { id, outputs } = await lease.create(leaseInputs(), testContext());
     const server = await addServer(cloud(), { name: outputs.machine, status: "SHUTOFF" });
     const one = await serverImage.create(imageInputs(server), testContext());
@@ -60,21 +60,21 @@ describe("rackspace Lease", () => {
     assert.ok(!cloud().region().images.has(two.id));
   });
 
-  it("is replaced when it ran out, when its server is gone or broken, and when sealing did not end well", async () => {
+  it("is replaced if it has expired, if its server is gone or broken, or if sealing was interrupted", async () => {
     const { id, outputs } = await lease.create(leaseInputs(), testContext());
     const drift = (changes = {}) => lease.drift!(id, { ...outputs, ...changes });
     assert.equal(await drift(), "replace", "no server");
     const server = await addServer(cloud(), { name: outputs.machine });
     assert.equal(await drift(), "none");
-    assert.equal(await drift({ deadline: "2020-01-01T00:00:00Z" }), "replace", "ran out");
+    assert.equal(await drift({ deadline: "2020-01-01T00:00:00Z" }), "replace", "expired");
     await sealMark.create({ region, server: server.id }, testContext());
-    assert.equal(await drift(), "replace", "sealing began");
+    assert.equal(await drift(), "replace", "sealing has started");
     await stop.create({ region, server: server.id }, testContext());
     assert.equal(await drift(), "none", "sealed and stopped");
     assert.equal(
       await lease.drift!(id, outputs, leaseInputs({ open: true })),
       "replace",
-      "sealed, and to be logged in to",
+      "sealed, but the builder must allow logins",
     );
     server.status = "ACTIVE";
     assert.equal(await drift(), "replace", "started again after sealing");
@@ -87,7 +87,7 @@ describe("rackspace Lease", () => {
 describe("rackspace Stop and Retirement", () => {
   const cloud = cloudForEachTest();
 
-  it("stop the server through the API and wait until it is SHUTOFF; a stopped one is left alone", async () => {
+  it("stop the server through the API and wait until it is SHUTOFF, unless it is already stopped", async () => {
     const { id } = await addServer(cloud());
     await stop.create({ region, server: id }, testContext());
     const server = cloud().region().servers.get(id)!;
@@ -96,7 +96,7 @@ describe("rackspace Stop and Retirement", () => {
     assert.equal(cloud().calls.filter((call) => call.endsWith("os-stop")).length, 1);
   });
 
-  it("say what happened when the server breaks, or is gone", async () => {
+  it("report a server that breaks or is gone", async () => {
     const server = await addServer(cloud());
     cloud().faults.ignoredStops = 1;
     setTimeout(() => Object.assign(server, { status: "ERROR", fault: { code: 500, message: "no power" } }), 20);
@@ -111,14 +111,14 @@ describe("rackspace Stop and Retirement", () => {
     );
   });
 
-  it("end the server and wait until it is gone; one that is gone is no error", async () => {
+  it("delete the server and wait until it is gone; no-op if it no longer exists", async () => {
     const { id } = await addServer(cloud());
     await retirement.create({ region, server: id }, testContext());
     assert.equal(cloud().region().servers.size, 0);
     await retirement.create({ region, server: id }, testContext());
   });
 
-  it("fail when the API refuses, and work when it does not any more", async () => {
+  it("fail if the API refuses the deletion, and succeed on a later try", async () => {
     const { id } = await addServer(cloud());
     cloud().faults.refuse({ matches: /^DELETE .*servers/, status: 409, message: "locked" });
     const retire = async () => retirement.create({ region, server: id }, testContext());
@@ -127,7 +127,7 @@ describe("rackspace Stop and Retirement", () => {
     assert.equal(cloud().region().servers.size, 0);
   });
 
-  it("end with the user's cancellation", async () => {
+  it("stop waiting when the user cancels", async () => {
     const { id } = await addServer(cloud());
     cloud().faults.ignoredDeletions = 1;
     const context = testContext();
@@ -142,7 +142,7 @@ describe("rackspace ServerImage", () => {
   const make = async (server: Awaited<ReturnType<typeof stopped>>, changes = {}) =>
     serverImage.create(imageInputs(server, changes), testContext());
 
-  it("is made by Nova, and done when Nova is done with the server, too", async () => {
+  it("is made by Nova, and is ready once Nova has also finished with the server", async () => {
     const server = await stopped();
     const { id, outputs } = await make(server);
     assert.equal(server.taskState, null);
@@ -155,7 +155,7 @@ describe("rackspace ServerImage", () => {
     assert.ok(!("making" in outputs));
   });
 
-  it("finds the image's id in the address, as clouds without microversions answer", async () => {
+  it("reads the image's id from the Location header on clouds without microversions", async () => {
     const server = await stopped();
     cloud().hasMicroversions = false;
     const { id } = await make(server);
@@ -170,7 +170,7 @@ describe("rackspace ServerImage", () => {
     ["gone", /it is gone: Nova drops an image that its compute host could not make/],
     ["empty", /it is active and empty/],
   ] as const) {
-    it(`fails when the image ends ${end}, and the next try makes another and drops what came to nothing`, async () => {
+    it(`fails if the image ends as ${end}; the next try deletes it and makes another`, async () => {
       const server = await stopped();
       cloud().faults.snapshotEnds.push(end);
       await assert.rejects(async () => make(server), reason);
@@ -184,7 +184,7 @@ describe("rackspace ServerImage", () => {
     });
   }
 
-  it("goes on with the image that an interrupted `pulumi up` began", async () => {
+  it("continues with the image that an interrupted `pulumi up` has started", async () => {
     const server = await stopped();
     const context = testContext();
     setTimeout(() => context.abort.abort(new Error("cancelled")), 3);
@@ -196,12 +196,12 @@ describe("rackspace ServerImage", () => {
     assert.equal(cloud().calls.filter((call) => call.endsWith("createImage")).length, 1);
   });
 
-  it("refuses a server that was started again after it was sealed", async () => {
+  it("refuses a server that was started again after sealing", async () => {
     const server = await addServer(cloud());
     await assert.rejects(async () => make(server), /is ACTIVE although it was sealed and stopped/);
   });
 
-  it("takes over the image of its recipe when the state was lost, and needs no server for that", async () => {
+  it("adopts its recipe's image after the state was lost, without a server", async () => {
     const server = await stopped();
     const { id } = await make(server);
     const kept = imageInputs(server, { making: undefined });
@@ -211,12 +211,12 @@ describe("rackspace ServerImage", () => {
     assert.match(context.lines.join(), /taken over/);
   });
 
-  it("says so when neither image nor server is there", async () => {
+  it("fails if neither the image nor the server exists", async () => {
     const kept = imageInputs(await stopped(), { making: undefined });
     await assert.rejects(async () => serverImage.create(kept, testContext()), /is gone, and so is the builder/);
   });
 
-  it("notices that the image was deleted by hand, and that a property was changed", async () => {
+  it("detects a deleted image and a changed property", async () => {
     const { id, outputs } = await make(await stopped());
     assert.equal(await serverImage.drift!(id, outputs), "none");
     const image = cloud().region().images.get(id)!;
@@ -228,7 +228,7 @@ describe("rackspace ServerImage", () => {
     assert.equal(await serverImage.read!(id, outputs, testContext()), undefined);
   });
 
-  it("changes properties in place: sets, changes and removes them", async () => {
+  it("adds, changes and removes properties in place", async () => {
     const server = await stopped();
     const { id, outputs } = await make(server, { properties: { team: "ci", old: "1" } });
     const wanted = imageInputs(server, { properties: { team: "qa", fresh: "2" } });
@@ -238,19 +238,19 @@ describe("rackspace ServerImage", () => {
     assert.deepEqual(state.properties, { team: "qa", fresh: "2" });
   });
 
-  it("of a server that boots from a volume takes its snapshot and volume with it when it goes", async () => {
+  it("deletes its snapshot and volume too if the server booted from a volume", async () => {
     const server = await addServer(cloud(), { status: "SHUTOFF", fromVolume: true });
     const { id, outputs } = await make(server);
     await retirement.create({ region, server: server.id }, testContext());
     const { snapshots, volumes, images } = cloud().region();
-    assert.deepEqual([snapshots.size, volumes.size], [1, 1], "both are needed as long as the image is");
+    assert.deepEqual([snapshots.size, volumes.size], [1, 1], "the image needs both");
     await imageLook.create({ region, image: id }, testContext());
     await serverImage.delete!(id, outputs, testContext());
     assert.deepEqual([images.has(id), snapshots.size, volumes.size], [false, 0, 0]);
     await serverImage.delete!(id, outputs, testContext());
   });
 
-  it("that went with its server is noticed at the second look", async () => {
+  it("that disappeared with its server is detected by the check after retirement", async () => {
     const { id } = await make(await stopped());
     await imageLook.create({ region, image: id }, testContext());
     cloud().region().images.delete(id);
@@ -265,7 +265,7 @@ describe("rackspace images after the bake", () => {
   const promote = (image: string) =>
     promotion.create({ region, image, how: "m1.small", report: "ok 1 a\nok 2 b" }, testContext());
 
-  it("are found again with their plan, proven only after promotion", async () => {
+  it("are found with their plan, and count as verified only after promotion", async () => {
     const { id } = await made();
     const before = await survey.call(owner, testContext());
     assert.deepEqual(
@@ -278,7 +278,7 @@ describe("rackspace images after the bake", () => {
     assert.ok(!(labelKey(openstackLabels, "expires") in image) && !(labelKey(openstackLabels, "machine") in image));
   });
 
-  it("are not taken for the snapshot that somebody made of a worker booted from one", async () => {
+  it("are not confused with a user's snapshot of a worker, which inherits their properties", async () => {
     const { id } = await made();
     await promote(id);
     const inherited = cloud().region().images.get(id)!;
@@ -291,12 +291,12 @@ describe("rackspace images after the bake", () => {
     );
   });
 
-  it("list builders of interrupted bakes by their recipe", async () => {
+  it("come with the recipes of interrupted bakes' builders", async () => {
     await addServer(cloud(), { metadata: cloudLabels(openstackLabels, labels) });
     assert.deepEqual((await survey.call(owner, testContext())).builders, [labels.recipe]);
   });
 
-  it("know builders that were sealed and stopped, as long as their time is not up", async () => {
+  it("come with the recipes of sealed and stopped builders that have not expired", async () => {
     const sealed = async () => (await survey.call(owner, testContext())).sealed;
     const server = await addServer(cloud(), { metadata: cloudLabels(openstackLabels, labels) });
     assert.deepEqual(await sealed(), []);
@@ -307,11 +307,11 @@ describe("rackspace images after the bake", () => {
     assert.deepEqual(await sealed(), []);
   });
 
-  it("can't be promoted when they are gone", async () => {
+  it("can't be promoted if they are gone", async () => {
     await assert.rejects(async () => promote("none"), /image none in RegionOne: is gone/);
   });
 
-  it("are shared with members, and private again afterwards", async () => {
+  it("are shared with members, and become private again when sharing is deleted", async () => {
     const { id } = await made();
     const inputs = { region, image: id, visibility: "shared" as const, members: ["project-b", "project-a"] };
     await sharing.create(inputs, testContext());

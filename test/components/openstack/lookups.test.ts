@@ -1,4 +1,4 @@
-// What is looked up before a bake: base images by the many names that clouds give them, and what a bake needs in a region.
+// Lookups before a bake: base images, which clouds name differently, and what a bake needs in a region.
 import assert from "node:assert/strict";
 import { makeSshKeyPair } from "../../../common/ssh-key-pair.ts";
 import { baseOf } from "../../../components/openstack/bases.ts";
@@ -31,7 +31,7 @@ describe("rackspace base images", () => {
     ["centos-stream9", "CentOS-Stream-GenericCloud-9-20240909.0.x86_64", "CentOS Stream 9"],
     ["centos7", "CentOS 7 (PVHVM)", "CentOS-7-x86_64-GenericCloud-2009"],
   ]) {
-    it(`of ${distribution} are recognized by their usual names, and by no other distribution's`, async () => {
+    it(`of ${distribution} are recognized by their usual names and by no other distribution's`, async () => {
       for (const name of names) {
         assert.ok(fitsName(name, baseOf(distribution), "amd64"), name);
         for (const other of [
@@ -49,14 +49,14 @@ describe("rackspace base images", () => {
     });
   }
 
-  it("are none of another architecture, or with something else in them", () => {
+  it("don't match images of another architecture, another release or with extra software", () => {
     assert.ok(!fitsName("debian-12-genericcloud-arm64", baseOf("debian12"), "amd64"));
     assert.ok(fitsName("debian-12-genericcloud-arm64", baseOf("debian12"), "arm64"));
     assert.ok(!fitsName("Debian 12 with CUDA", baseOf("debian12"), "amd64"));
     assert.ok(!fitsName("Debian 11", baseOf("debian12"), "amd64"));
   });
 
-  it("are the newest of those that are active, no snapshots and not ours", async () => {
+  it("are the newest active images that are neither snapshots nor our own", async () => {
     const region = cloud().region();
     region.addImage({ name: "Debian 12", created_at: "2024-01-01T00:00:00Z" });
     const newest = region.addImage({ name: "Debian 12", created_at: "2025-01-01T00:00:00Z" });
@@ -70,7 +70,7 @@ describe("rackspace base images", () => {
     });
   });
 
-  it("are found by os_distro and os_version when no name fits, on a later page of the list, too", async () => {
+  it("are found by os_distro and os_version if no name fits, also on later pages of the list", async () => {
     const region = cloud().region();
     for (let index = 0; index < 130; index++) region.addImage({ name: `other ${index}` });
     const created_at = "2020-01-01T00:00:00Z";
@@ -78,7 +78,7 @@ describe("rackspace base images", () => {
     assert.equal((await resolve("debian12")).id, id);
   });
 
-  it("can be chosen by id and by name", async () => {
+  it("can be chosen by id or by name", async () => {
     const region = cloud().region();
     const id = region.addImage({ name: "mine" });
     region.addImage({ name: "Debian 12" });
@@ -86,7 +86,7 @@ describe("rackspace base images", () => {
     assert.equal((await resolve("debian12", { chosen: { id } })).id, id);
   });
 
-  it("that are gone are named, with where they were looked for and the names that come near", async () => {
+  it("fail if they are missing; the error says where it searched and lists similar names", async () => {
     cloud().region().addImage({ name: "Debian 11 (Bullseye)" });
     await assert.rejects(
       async () => resolve("debian12"),
@@ -98,7 +98,7 @@ describe("rackspace base images", () => {
     );
   });
 
-  it("of several kinds that fit alike are told", async () => {
+  it("come with a notice if several kinds of images fit", async () => {
     cloud().region().addImage({ name: "debian-12-generic" });
     cloud().region().addImage({ name: "debian-12-genericcloud" });
     assert.match((await resolve("debian12")).notice!, /2 kinds of images fit debian12/);
@@ -108,7 +108,7 @@ describe("rackspace base images", () => {
 describe("rackspace regions", () => {
   const cloud = cloudForEachTest({ regions: ["ORD", "DFW"] });
 
-  it("come from the catalog, the usual one from the credentials", async () => {
+  it("come from the catalog, and the default region from the credentials", async () => {
     assert.deepEqual(await regions.call({}, testContext()), { regions: ["DFW", "ORD"], usual: "ORD", notices: [] });
     const { OS_AUTH_URL } = cloud().environment;
     const old = { OS_AUTH_URL: OS_AUTH_URL.replace("/v3", "/v2.0"), OS_REGION_NAME: undefined };
@@ -139,7 +139,7 @@ describe("rackspace preflight", () => {
     assert.equal(found.floatingNetwork!.name, "public");
   });
 
-  it("tells how machines are reached: by floating addresses, or their own, of which family, and of which networks", async () => {
+  it("returns how to reach machines: their address family and networks, or no networks with floating addresses", async () => {
     const { reached } = await ask({ networks: ["private"] });
     assert.deepEqual(reached, { family: 4, networks: ["127.0.0.0/8"], cloudHost: "127.0.0.1" });
     assert.deepEqual((await ask({ floatingNetwork: "public" })).reached.networks, []);
@@ -149,7 +149,7 @@ describe("rackspace preflight", () => {
     assert.deepEqual([six.family, six.networks], [6, ["fd00::/64", "2001:db8::/64"]]);
   });
 
-  it("asks which flavor, and names the nearest", async () => {
+  it("demands a flavor, and suggests the nearest name", async () => {
     await assert.rejects(
       async () => ask({ flavor: undefined }),
       /rackspace\.flavor: it is not set; allowed: m1\.small/,
@@ -157,7 +157,7 @@ describe("rackspace preflight", () => {
     await assert.rejects(async () => ask({ flavor: "m1.smal" }), /did you mean "m1\.small"/);
   });
 
-  it("refuses a flavor without a disk unless it boots from a volume, and a disk or memory too small for the base", async () => {
+  it("refuses a flavor without a disk unless it boots from a volume, and one too small for the base", async () => {
     await assert.rejects(
       async () => ask({ flavor: "v1.medium" }),
       /has no disk of its own; cure: set ci-images:rackspace\.volume\.size/,
@@ -176,7 +176,7 @@ describe("rackspace preflight", () => {
     );
   });
 
-  it("asks which of several networks, and names the nearest", async () => {
+  it("demands a network if there are several, and suggests the nearest name", async () => {
     cloud().region().addNetwork("backup", false);
     await assert.rejects(async () => ask(), /rackspace\.networks: it is not set, and there are 2 networks/);
     await assert.rejects(async () => ask({ networks: ["privat"] }), /no network "privat".*did you mean "private"/);
@@ -186,7 +186,7 @@ describe("rackspace preflight", () => {
     );
   });
 
-  it("refuses when a quota leaves no room, unless the builder is there already", async () => {
+  it("refuses if a quota leaves no room, unless the builder already exists", async () => {
     const region = cloud().region();
     region.quota = 0;
     region.coreQuota = 0;
@@ -199,7 +199,7 @@ describe("rackspace preflight", () => {
     await ask();
   });
 
-  it("knows whether the user's key pair is there, and refuses another key of that name", async () => {
+  it("reports whether the user's key pair exists, and refuses a different key of that name", async () => {
     const [mine, other] = [1, 2].map(() => makeSshKeyPair().publicKey);
     const keyPair = { name: "me", publicKey: mine };
     assert.equal((await ask({ keyPair })).hasKeyPair, false);

@@ -1,5 +1,5 @@
-// The graph of stack `rackspace`: what is declared, with which inputs and in which order, for an image that has to be baked, one
-// that is there, and one that nobody has seen booting yet.
+// The graph of stack `rackspace`: the declared resources with their inputs and order, for a missing, a finished and an
+// unverified image.
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -15,7 +15,7 @@ import { unwrapSecrets } from "../../../provider/values.ts";
 import { tinyRecipe } from "../../engine/recipes.ts";
 import { Graph } from "../graph.ts";
 
-/** What resources know beside their inputs. */
+/** Outputs that resources have beside their inputs. */
 function outputsOf(type: string, name: string): object {
   const pair = { publicKey: `ssh-ed25519 PUBLIC-${name}`, privateKey: `PRIVATE-${name}` };
   const outputs: Record<string, object> = {
@@ -40,7 +40,7 @@ function outputsOf(type: string, name: string): object {
   return outputs[type] ?? {};
 }
 
-/** A cloud with two regions, a base image and no image of ours, and what is declared on it. */
+/** Declares on a cloud with two regions, a base image and no image of ours. */
 class RackspaceGraph extends Graph {
   constructor() {
     const answers = {
@@ -105,7 +105,7 @@ describe("the graph of stack rackspace", () => {
     Object.assign(process.env, environment);
   });
 
-  it("bakes what is not there: lease, server, commands, stop, image, retirement, second look, trial, promotion", async () => {
+  it("bakes a missing image: lease, server, commands, stop, image, retirement, second look, trial, promotion", async () => {
     const graph = new RackspaceGraph();
     const output = await graph.bake(settingsOf(), plan);
     assert.deepEqual(output, { id: "image-1", name: "image name", bytes: 7, recipe, builtAt: "2026-01-01" });
@@ -128,7 +128,7 @@ describe("the graph of stack rackspace", () => {
     );
   });
 
-  it("declares the server so that its lease ends it, and a new lease makes a new one", async () => {
+  it("ties the server to its lease: deleting the lease deletes it, and a new lease makes a new server", async () => {
     const graph = new RackspaceGraph();
     await graph.bake(settingsOf(), plan);
     const { inputs, options } = graph.get(`${prefix}-builder`);
@@ -147,7 +147,7 @@ describe("the graph of stack rackspace", () => {
     assert.ok(!userData.includes(`PRIVATE-${prefix}-builder-login-key`));
   });
 
-  it("opens SSH to the caller's networks and nothing else, and drops the group after the server", async () => {
+  it("opens SSH to the caller's networks only, and deletes the security group after the server", async () => {
     const graph = new RackspaceGraph();
     await graph.bake(settingsOf(), plan);
     const rules = graph.declared.filter(
@@ -174,7 +174,7 @@ describe("the graph of stack rackspace", () => {
     assert.deepEqual(graph.get(`${prefix}-builder`).inputs.securityGroups, [group]);
   });
 
-  it("opens SSH to the address that the machines' networks see, when the stack does not say; refuses another family", async () => {
+  it("without sshFrom, opens SSH to the address that the machines' networks see; refuses the wrong address family", async () => {
     const graph = new RackspaceGraph();
     await graph.bake(settingsOf({}, { sshFrom: undefined }), plan);
     assert.deepEqual(graph.asked["ci-images:index:ownAddress"], {
@@ -191,7 +191,7 @@ describe("the graph of stack rackspace", () => {
     );
   });
 
-  it("lets everything go through the bastion: the first answer, commands, and who logs in", async () => {
+  it("connects through the bastion everywhere: the wait for SSH, commands and logins", async () => {
     const graph = new RackspaceGraph();
     graph.answers["ci-images:index:bastion"] = { hostKey: "ssh-ed25519 BASTION" };
     const bastion = { address: "jump@b.example:2222", privateKeySecret: "KEY" };
@@ -213,7 +213,7 @@ describe("the graph of stack rackspace", () => {
     await assert.rejects(new RackspaceGraph().bake(lost, plan), /privateKeySecret: the stack has no secret "KEY"/);
   });
 
-  it("stops the server before its image is made, ends it after that, and boots the trial from what is left", async () => {
+  it("stops the server, makes the image, deletes the server, then boots the trial machine from the image", async () => {
     const graph = new RackspaceGraph();
     await graph.bake(settingsOf(), plan);
     assert.deepEqual(graph.after(`${prefix}-stop`), [`${prefix}-seal`]);
@@ -227,7 +227,7 @@ describe("the graph of stack rackspace", () => {
     assert.equal(making.expires, "20300101T000000Z");
   });
 
-  it("waits for the first answer at the server's own address before any command", async () => {
+  it("waits for SSH at the server's own address before the first command", async () => {
     const graph = new RackspaceGraph();
     await graph.bake(settingsOf(), plan);
     const { inputs } = graph.get(`${prefix}-builder-boot`);
@@ -235,7 +235,7 @@ describe("the graph of stack rackspace", () => {
     assert.deepEqual(graph.after(`${prefix}-settled`), [`${prefix}-builder-boot`]);
   });
 
-  it("takes a floating address at a port of its own, with the security group there", async () => {
+  it("puts a floating address and the security group on a dedicated port", async () => {
     const graph = new RackspaceGraph();
     Object.assign(graph.answers["ci-images:rackspace:preflight"], {
       floatingNetwork: { id: "network-2", name: "public" },
@@ -249,7 +249,7 @@ describe("the graph of stack rackspace", () => {
     assert.equal(graph.get(`${prefix}-builder-boot`).inputs.host, "203.0.113.9");
   });
 
-  it("boots from a volume where the stack says so, and the trial from the image's own", async () => {
+  it("boots the builder from a volume if the stack says so, and the trial machine from the image", async () => {
     const graph = new RackspaceGraph();
     await graph.bake(settingsOf({ volume: { size: 20, type: "ssd" } }), plan);
     const { inputs } = graph.get(`${prefix}-builder`);
@@ -262,7 +262,7 @@ describe("the graph of stack rackspace", () => {
     assert.equal(graph.get(`${prefix}-trial`).inputs.imageId, "image-1");
   });
 
-  it("goes on with the same builder at a later stage, and stops it when the stack's power is off", async () => {
+  it("stops the builder at power `off`, and runs no commands", async () => {
     const graph = new RackspaceGraph();
     await graph.bake(settingsOf({}, { stage: "builder", power: "off" }), plan);
     assert.equal(graph.get(`${prefix}-builder`).inputs.powerState, "shutoff");
@@ -270,7 +270,7 @@ describe("the graph of stack rackspace", () => {
     assert.deepEqual(graph.names("command:remote:Command", "ci-images:rackspace:ServerImage"), []);
   });
 
-  it("leaves a builder stopped that was sealed, whatever a refresh has seen of it", async () => {
+  it("never restarts a sealed builder, even if a refresh has recorded it as stopped", async () => {
     const graph = new RackspaceGraph();
     graph.answers["ci-images:rackspace:survey"] = { images: [], builders: [recipe], sealed: [recipe] };
     await graph.bake(settingsOf(), plan);
@@ -279,7 +279,7 @@ describe("the graph of stack rackspace", () => {
     assert.equal(graph.get(`${prefix}-trial`).options.ignoreChanges, undefined);
   });
 
-  it("declares nothing but the image when it is there and proven", async () => {
+  it("declares only the image if it exists and is verified", async () => {
     const graph = new RackspaceGraph();
     graph.answers["ci-images:rackspace:survey"] = { images: [generation()], builders: [] };
     await graph.bake(settingsOf(), plan);
@@ -289,7 +289,7 @@ describe("the graph of stack rackspace", () => {
     assert.equal(graph.asked["ci-images:rackspace:preflight"], undefined);
   });
 
-  it("verifies an image that is made but not proven, and bakes nothing", async () => {
+  it("only verifies an image that exists but is unverified", async () => {
     const graph = new RackspaceGraph();
     graph.answers["ci-images:rackspace:survey"] = { images: [generation({ proven: false })], builders: [] };
     await graph.bake(settingsOf(), plan);
@@ -298,7 +298,7 @@ describe("the graph of stack rackspace", () => {
     assert.deepEqual(graph.after(`${prefix}-promotion`), [`${prefix}-trial-verify`]);
   });
 
-  it("keeps as many earlier generations as the stack says, each a resource of its own", async () => {
+  it("keeps as many earlier generations as the stack says, each as its own resource", async () => {
     const graph = new RackspaceGraph();
     const earlier = ["aaaa", "bbbb"].map((hash) => generation({ recipe: hash.repeat(4), id: hash }));
     graph.answers["ci-images:rackspace:survey"] = { images: [generation(), ...earlier], builders: [] };
@@ -306,7 +306,7 @@ describe("the graph of stack rackspace", () => {
     assert.deepEqual(graph.names("ci-images:rackspace:ServerImage"), [prefix, "debian12-aaaaaaaa"]);
   });
 
-  it("shares an image only once it is proven, and keeps sharing one that is there", async () => {
+  it("shares an image only after its promotion, and keeps sharing an existing image", async () => {
     const settings = settingsOf({ visibility: "shared", members: ["project-b"] });
     const graph = new RackspaceGraph();
     await graph.bake(settings, plan);
@@ -317,7 +317,7 @@ describe("the graph of stack rackspace", () => {
     assert.deepEqual(later.get(`${prefix}-sharing`).inputs.members, ["project-b"]);
   });
 
-  describe("with a key pair of the user's own", () => {
+  describe("with the user's own key pair", () => {
     beforeEach(async () => {
       const pair = makeSshKeyPair();
       await writeFile(join(folder, "key"), pair.privateKey, { mode: 0o600 });
@@ -327,7 +327,7 @@ describe("the graph of stack rackspace", () => {
       process.env.RACKSPACE_PUBLIC_KEY_FILENAME = join(folder, "key.pub");
     });
 
-    it("uploads it when it is missing and leaves it there; the trial gets a key of its own", async () => {
+    it("uploads the key pair if it is missing, never deletes it, and gives the trial machine another key", async () => {
       const graph = new RackspaceGraph();
       await graph.bake(settingsOf(), plan);
       assert.equal(graph.get(`${prefix}-builder`).inputs.keyPair, "mine");
@@ -336,7 +336,7 @@ describe("the graph of stack rackspace", () => {
       assert.ok(!graph.names("ci-images:index:KeyPair").includes(`${prefix}-builder-login-key`));
     });
 
-    it("uses the one that the region has", async () => {
+    it("uses the key pair that the region already has", async () => {
       const graph = new RackspaceGraph();
       Object.assign(graph.answers["ci-images:rackspace:preflight"], { hasKeyPair: true });
       await graph.bake(settingsOf(), plan);
@@ -345,7 +345,7 @@ describe("the graph of stack rackspace", () => {
     });
   });
 
-  it("opens each region of the stack, and refuses one that is not in the catalog", async () => {
+  it("opens each region of the stack, and refuses a region that is not in the catalog", async () => {
     new RackspaceGraph();
     const clouds = await openOpenStack(settingsOf({ regions: ["ORD", "DFW"] }));
     assert.deepEqual(
@@ -358,7 +358,7 @@ describe("the graph of stack rackspace", () => {
     );
   });
 
-  it("refuses members of images that are not shared", async () => {
+  it("refuses members if images are not shared", async () => {
     new RackspaceGraph();
     await assert.rejects(
       openOpenStack(settingsOf({ members: ["p"] })),
@@ -366,7 +366,7 @@ describe("the graph of stack rackspace", () => {
     );
   });
 
-  it("is a stack `openstack` by its other name: the same resources, with its own names for settings, outputs and keys", async () => {
+  it("has the same resources under the cloud name `openstack`, with settings, outputs and keys named after it", async () => {
     const rackspace = new RackspaceGraph();
     await rackspace.bake(settingsOf(), plan);
     const graph = new RackspaceGraph();

@@ -1,4 +1,4 @@
-// The first answer of a server, and its console when none comes; and waiting in general.
+// Waiting until a server answers by SSH, and saving its console if it does not. Also waiting in general.
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -36,14 +36,14 @@ describe("rackspace Boot", () => {
     ...changes,
   });
 
-  it("is done when the server's SSH answers with its host key, at a later try, too", async () => {
+  it("waits until the server's SSH answers with its host key, over several tries", async () => {
     ssh.refuse = 2;
     const { id } = await addServer(cloud());
     await reachable.create(inputs(id), testContext());
     assert.equal(ssh.refuse, 0);
   });
 
-  it("waits again when the server was powered on, and for none that is off", async () => {
+  it("waits again after the server was powered on, and not at all after it was powered off", async () => {
     const { id } = await addServer(cloud());
     const { outputs } = await reachable.create(inputs(id), testContext());
     ssh.refuse = 2;
@@ -53,7 +53,7 @@ describe("rackspace Boot", () => {
     assert.equal(ssh.refuse, 0);
   });
 
-  it("gives up on a server that answers with another key, and saves its console where only the user can read it", async () => {
+  it("gives up on a server with another host key, and saves its console in a file that only the user can read", async () => {
     const { id } = await addServer(cloud(), { name: "worker-7" });
     cloud().region().hypervisor.console = async () => "Kernel panic - not syncing\n";
     const hostKey = makeSshKeyPair().publicKey;
@@ -73,7 +73,7 @@ describe("rackspace Boot", () => {
     assert.equal((await stat(file)).mode & 0o077, 0);
   });
 
-  it("fails at once for a server that broke or is gone, and says why", async () => {
+  it("fails at once with the reason if the server is broken or gone", async () => {
     const server = await addServer(cloud());
     Object.assign(server, { status: "ERROR", fault: { code: 500, message: "No valid host was found" } });
     const asked = inputs(server.id, { port: 1, deadline: 60 });
@@ -82,7 +82,7 @@ describe("rackspace Boot", () => {
     await assert.rejects(async () => reachable.create(asked, testContext()), /is gone; cure: run `pulumi up` again/);
   });
 
-  it("says so when not even the console can be had", async () => {
+  it("reports a console that can't be read", async () => {
     const { id } = await addServer(cloud());
     cloud().faults.refuse({ matches: /os-getConsoleOutput/, status: 409, message: "not ready" });
     const asked = inputs(id, { port: 1, deadline: 0.01 });
@@ -108,26 +108,26 @@ describe("waiting for a cloud", () => {
     else process.env.CI_IMAGES_POLL_SECONDS = before;
   });
 
-  it("shows each new state once, and ends with what was waited for", async () => {
+  it("shows each new state once, and returns the result", async () => {
     const context = testContext();
     const seen = [{ state: "cold" }, { state: "cold" }, { state: "warm" }, { done: "hot" }];
     assert.equal(await waitFor(wait(seen), context), "hot");
     assert.deepEqual(context.lines, ["thing 7 is cold", "thing 7 is warm"]);
   });
 
-  it("ends at the deadline with state, time and where to look", async () => {
+  it("fails at the deadline with the state, the time waited and where to look", async () => {
     await assert.rejects(
       waitFor(wait([{ state: "cold" }], 0.02), testContext()),
       /thing 7, waited 0 s for it to be ready: it is still cold; allowed: at most 0\.02 s; cure: look at it with `show thing 7`/,
     );
   });
 
-  it("ends at once on a state that means failure", async () => {
+  it("fails at once in a failed state", async () => {
     const failing = wait([{ failed: "it broke", cure: "mend it" }]);
     await assert.rejects(waitFor(failing, testContext()), /it broke; cure: mend it; look at it with `show thing 7`/);
   });
 
-  it("looks every three seconds at the most, unless the environment says otherwise", () => {
+  it("polls at least every three seconds, unless the environment sets another interval", () => {
     assert.equal(longestPause({}), 3000);
     assert.equal(longestPause({ CI_IMAGES_POLL_SECONDS: "0.5" }), 500);
     assert.equal(longestPause({ CI_IMAGES_POLL_SECONDS: "soon" }), 3000);

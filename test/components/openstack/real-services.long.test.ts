@@ -1,5 +1,5 @@
-// Logging in, images and imports against OpenStack's own Keystone and Glance. They are some 300 MB of packages and take minutes to
-// install the first time. The other tests have a fake that answers in the same way.
+// Logins, images and imports against OpenStack's own Keystone and Glance: some 300 MB of packages, which take minutes
+// to install the first time. The other tests use a fake.
 import type { PlanDescription } from "../../../provision/plan/explain.ts";
 import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
@@ -53,11 +53,11 @@ describe("OpenStack's own Keystone and Glance", function () {
     assert.ok(response.ok, `${method} ${url}: ${response.status}`);
     return response;
   }
-  /** Asks Keystone. */
+  /** Sends a request to Keystone and parses its answer. */
   async function asked<T>(method: string, path: string, body: unknown): Promise<T> {
     return (await ask(method, services.keystone + path, body)).json() as Promise<T>;
   }
-  /** An active image. */
+  /** Adds an active image. */
   async function addImage(name: string, properties: object = {}): Promise<string> {
     const image = { name, disk_format: "raw", container_format: "bare", visibility: "private", ...properties };
     const { id } = (await (await ask("POST", `${services.glance}/v2/images`, image)).json()) as { id: string };
@@ -74,7 +74,7 @@ describe("OpenStack's own Keystone and Glance", function () {
     recipe,
     role: "image" as const,
   });
-  /** An image as Nova leaves it. */
+  /** Adds an image that looks like a snapshot that Nova has made of a builder. */
   const addSnapshot = (recipe: string, more: object = {}) => {
     const own = Object.entries({ ...labels(recipe), name: "worker", machine: "m", expires: "20300101T000000Z" });
     return addImage("snapshot", {
@@ -82,7 +82,7 @@ describe("OpenStack's own Keystone and Glance", function () {
       ...more,
     });
   };
-  /** A whole image of ours. */
+  /** Adds a snapshot and completes it to one of our images. */
   async function addOurs(recipe: string) {
     const image = (await images.findImage(place(), await addSnapshot(recipe)))!;
     const plan = { modules: "x".repeat(20_000) };
@@ -91,7 +91,7 @@ describe("OpenStack's own Keystone and Glance", function () {
     return { inputs, ...(await serverImage.create(inputs, testContext())) };
   }
 
-  it("let us log in by password, at a v2.0 address, and by application credential", async () => {
+  it("accept logins by password, with a v2.0 URL, and by application credential", async () => {
     assert.deepEqual(await regions(services.environment), [region]);
     const { OS_AUTH_URL, OS_USERNAME } = services.environment;
     assert.deepEqual(await regions({ ...services.environment, OS_AUTH_URL: OS_AUTH_URL.replace("v3", "v2.0/") }), [
@@ -107,7 +107,7 @@ describe("OpenStack's own Keystone and Glance", function () {
     assert.deepEqual(await regions(byName), [region]);
   });
 
-  it("refuse a wrong password, and the message does not have it", async () => {
+  it("refuse a wrong password, and the error does not contain it", async () => {
     const refused = await regions({ ...services.environment, OS_PASSWORD: "hidden" }).catch(String);
     assert.match(
       String(refused),
@@ -116,7 +116,7 @@ describe("OpenStack's own Keystone and Glance", function () {
     assert.ok(!String(refused).includes("hidden"));
   });
 
-  it("list images over pages, and by our properties", async () => {
+  it("list images over several pages, and by our properties", async () => {
     const id = await addSnapshot("listed");
     const name = `filler ${randomUUID()}`;
     for (let index = 0; index < 102; index++) await ask("POST", `${services.glance}/v2/images`, { name });
@@ -127,7 +127,7 @@ describe("OpenStack's own Keystone and Glance", function () {
     );
   });
 
-  it("find a base image by its name, and tell what comes near", async () => {
+  it("find a base image by name, or else similar names", async () => {
     const id = await addImage("Debian 12 (Bookworm) (PVHVM)", { visibility: "public" });
     const find = async (distribution: string) =>
       resolveBase.call({ region, distribution, base: baseOf(distribution), architecture: "amd64" }, testContext());
@@ -135,7 +135,7 @@ describe("OpenStack's own Keystone and Glance", function () {
     await assert.rejects(find("rocky9"), /similar names: .*Debian 12 \(Bookworm\) \(PVHVM\)/);
   });
 
-  it("keep long notes on an image, take it over, change its properties, promote it", async () => {
+  it("store a long plan on an image, and let us adopt, change and promote the image", async () => {
     const { id, outputs, inputs } = await addOurs("noted");
     assert.equal(await serverImage.drift!(id, outputs), "none");
     const changed = await serverImage.update!(id, outputs, { ...inputs, properties: { team: "qa" } }, testContext());
@@ -148,7 +148,7 @@ describe("OpenStack's own Keystone and Glance", function () {
     assert.deepEqual((await serverImage.read!(id, changed, testContext()))!.properties, { team: "qa" });
   });
 
-  it("share an image with a project, and take it back", async () => {
+  it("share an image with a project, and make it private again", async () => {
     const { id } = await addOurs("shared");
     type Project = { project: { id: string } };
     const { project } = await asked<Project>("POST", "/projects", {
@@ -163,7 +163,7 @@ describe("OpenStack's own Keystone and Glance", function () {
     assert.equal((await images.findImage(place(), id))!.visibility, "private");
   });
 
-  it("refuse to drop a protected image, with the reason; drop it later, and are content when it is gone", async () => {
+  it("refuse to delete a protected image, with the reason; deletion works later, and again once it is gone", async () => {
     const { id, outputs } = await addOurs("dropped");
     const protect = (value: boolean) =>
       ask(
@@ -182,7 +182,7 @@ describe("OpenStack's own Keystone and Glance", function () {
     assert.equal(await serverImage.drift!(id, outputs), "replace");
   });
 
-  describe("take an image of this computer", () => {
+  describe("import a local image", () => {
     let folder: string;
     before(async () => {
       folder = await mkdtemp(join(tmpdir(), "ci-images-import-"));
@@ -190,7 +190,7 @@ describe("OpenStack's own Keystone and Glance", function () {
     });
     after(() => rm(folder, { recursive: true }));
 
-    /** Imports it. @param recipe Another one for each test. */
+    /** Imports the image. @param recipe Different for each test. */
     async function imported(recipe: string, format: "qcow2" | "raw", context = testContext()) {
       await makeStoredImage(folder, { recipe, formats: ["qcow2", "raw"] });
       const own = labels(recipe);
@@ -212,7 +212,7 @@ describe("OpenStack's own Keystone and Glance", function () {
     }
 
     for (const format of ["qcow2", "raw"] as const) {
-      it(`as ${format}, and have its sha512`, async () => {
+      it(`as ${format}, with the same sha512`, async () => {
         const { id } = await imported(`as ${format}`, format);
         const image = (await images.findImage(place(), id))!;
         const content = await readFile(join(folder, `disk.${format}`));
@@ -225,7 +225,7 @@ describe("OpenStack's own Keystone and Glance", function () {
       });
     }
 
-    it("and have nothing of it when the user gives up in the middle", async () => {
+    it("and keep nothing of it if the user cancels the upload", async () => {
       const context = testContext();
       const progress = (line: string) => {
         context.lines.push(line);
@@ -235,7 +235,7 @@ describe("OpenStack's own Keystone and Glance", function () {
       assert.deepEqual(await images.imagesWith(place(), labels("given up")), []);
     });
 
-    it("by staging and import, as clouds that allow nothing else", async () => {
+    it("by staging and import, which some clouds demand", async () => {
       const disk = join(folder, "disk.qcow2");
       const { size: bytes } = await stat(disk);
       const made = { name: "staged", disk_format: "qcow2", container_format: "bare" };
@@ -252,7 +252,7 @@ describe("OpenStack's own Keystone and Glance", function () {
     });
   });
 
-  it("refuse a token that was revoked, and we log in again", async () => {
+  it("refuse a revoked token, and accept a new login", async () => {
     const session = new Session(readCredentials(services.environment, "/"));
     const asks = new Region(region, testContext(), session);
     const look = () => asks.exchange({ service: "image", method: "GET", path: "/images?limit=1" });

@@ -1,11 +1,11 @@
-// The fake Nova and Neutron refuse what the real ones refuse: our mistakes must not pass only because the fake takes everything.
+// The fake Nova and Neutron refuse what the real ones refuse, so that our mistakes can't hide behind a lenient fake.
 import assert from "node:assert/strict";
 import { makeSshKeyPair } from "../../../common/ssh-key-pair.ts";
 import { quiet, Region } from "../../../components/openstack/provider/region.ts";
 import type { Service } from "../../../components/openstack/provider/session.ts";
 import { cloudForEachTest } from "./support.ts";
 
-describe("the fake OpenStack refuses, as the real one does,", () => {
+describe("the fake OpenStack refuses, like the real one,", () => {
   const cloud = cloudForEachTest();
   const post = (service: Service, path: string, body: object, microversion?: string) =>
     new Region("RegionOne", quiet).send<Record<string, { id: string }>>({
@@ -25,7 +25,7 @@ describe("the fake OpenStack refuses, as the real one does,", () => {
     return post("compute", "/servers", { server: { name: "one", flavorRef: "1", imageRef, ...changes } }, microversion);
   };
 
-  it("servers with keys, names, metadata and user data that Nova's schema does not have", async () => {
+  it("servers with keys, names, metadata and user data that Nova's schema does not allow", async () => {
     await server();
     await refused(server({ flavour: "1" }), 400, /must NOT have additional properties/);
     await refused(server({ name: " one" }), 400, /attribute name/);
@@ -40,7 +40,7 @@ describe("the fake OpenStack refuses, as the real one does,", () => {
     await refused(server({ networks: "auto" }), 400, /attribute networks/);
   });
 
-  it("servers in groups and on networks that are not there, not the only ones, or too small", async () => {
+  it("servers with a missing security group, an ambiguous network or too little memory", async () => {
     await refused(server({ security_groups: [{ name: "mine" }] }), 400, /Security group mine not found/);
     cloud().region().addNetwork("second", false);
     await refused(server(), 409, /Multiple possible networks found/);
@@ -48,7 +48,7 @@ describe("the fake OpenStack refuses, as the real one does,", () => {
     await refused(server({ imageRef, networks: "none" }, "2.37"), 400, /memory is too small/);
   });
 
-  it("key pairs with names that Nova does not take", async () => {
+  it("key pairs with names that Nova does not allow", async () => {
     const { publicKey: public_key } = makeSshKeyPair();
     await post("compute", "/os-keypairs", { keypair: { name: "a b_c-1", public_key } });
     await refused(post("compute", "/os-keypairs", { keypair: { name: "a/b", public_key } }), 400, /attribute name/);
@@ -57,7 +57,7 @@ describe("the fake OpenStack refuses, as the real one does,", () => {
     await post("compute", "/os-keypairs", later, "2.92");
   });
 
-  it("rules of the wrong family, without a protocol, of no group, or twice", async () => {
+  it("duplicate rules, and rules with a wrong address family, without a protocol or without a group", async () => {
     const { security_group: group } = await post("network", "/security-groups", { security_group: { name: "mine" } });
     const rule = (changes: object = {}) => {
       const ssh = { direction: "ingress", ethertype: "IPv4", protocol: "tcp", port_range_min: 22, port_range_max: 22 };
@@ -77,7 +77,7 @@ describe("the fake OpenStack refuses, as the real one does,", () => {
     await refused(post("network", "/security-groups", { security_group: { name: "Default" } }), 409, /already exists/);
   });
 
-  it("floating addresses of networks that are not external, and a second one at a port", async () => {
+  it("floating addresses from internal networks, and a second one on the same port", async () => {
     const networks = [...cloud().region().collection("networks").values()] as { id: string; name: string }[];
     const [inside, outside] = ["private", "public"].map((name) => networks.find((each) => each.name === name)!.id);
     const floating = (floating_network_id: string, port_id?: string) =>

@@ -1,4 +1,4 @@
-// Logging in to an OpenStack and talking to it: credentials, token, catalog, errors.
+// Login and requests to an OpenStack: credentials, token, catalog, errors.
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import { Region } from "../../../components/openstack/provider/region.ts";
 import { Session } from "../../../components/openstack/provider/session.ts";
 import { cloudForEachTest, setEnvironment, testContext } from "./support.ts";
 
-describe("OpenStack: logging in", () => {
+describe("OpenStack login", () => {
   const cloud = cloudForEachTest({ regions: ["RegionOne", "RegionTwo"] });
   let folder: string;
   beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), "clouds-"))));
@@ -17,11 +17,11 @@ describe("OpenStack: logging in", () => {
   const session = (environment: NodeJS.ProcessEnv) => new Session(readCredentials(environment, folder));
   const regions = (environment: NodeJS.ProcessEnv) => session(environment).regions(testContext().signal);
 
-  it("takes a password from OS_* variables and finds the regions in the catalog", async () => {
+  it("reads a password from OS_* variables and finds the regions in the catalog", async () => {
     assert.deepEqual(await regions(cloud().environment), ["RegionOne", "RegionTwo"]);
   });
 
-  it("takes an application credential, by id and by name, and sends no scope with it", async () => {
+  it("accepts an application credential by id and by name, and sends no scope with it", async () => {
     const { id, name, secret } = cloud().account.applicationCredential;
     const { OS_AUTH_URL, OS_USERNAME, OS_USER_DOMAIN_NAME } = cloud().environment;
     const byId = { OS_AUTH_URL, OS_APPLICATION_CREDENTIAL_ID: id, OS_APPLICATION_CREDENTIAL_SECRET: secret };
@@ -30,7 +30,7 @@ describe("OpenStack: logging in", () => {
     assert.equal((await regions({ ...byName, OS_USERNAME, OS_USER_DOMAIN_NAME })).length, 2);
   });
 
-  it("takes a cloud from clouds.yaml, with the password from secure.yaml beside it", async () => {
+  it("reads a cloud from clouds.yaml, and its password from secure.yaml beside it", async () => {
     const { user, project, domain, password } = cloud().account;
     const auth = {
       auth_url: `${cloud().url}/identity`,
@@ -49,12 +49,12 @@ describe("OpenStack: logging in", () => {
     assert.equal((await new Session(credentials).regions(testContext().signal)).length, 2);
   });
 
-  it("names the nearest cloud when OS_CLOUD is none of clouds.yaml", async () => {
+  it("suggests the nearest name if OS_CLOUD is not in clouds.yaml", async () => {
     await writeFile(join(folder, "clouds.yaml"), JSON.stringify({ clouds: { production: { auth: {} } } }));
     assert.throws(() => readCredentials({ OS_CLOUD: "prodution" }, folder), /did you mean OS_CLOUD=production/);
   });
 
-  it("takes OS_TENANT_NAME for the project, and a v2.0 address for v3 with a word about it", async () => {
+  it("reads the project from OS_TENANT_NAME, and uses v3 with a notice if the URL says v2.0", async () => {
     const { OS_PROJECT_NAME, OS_AUTH_URL, ...rest } = cloud().environment;
     const old = { ...rest, OS_TENANT_NAME: OS_PROJECT_NAME, OS_AUTH_URL: OS_AUTH_URL.replace("v3", "v2.0/") };
     assert.equal((await regions(old)).length, 2);
@@ -63,13 +63,13 @@ describe("OpenStack: logging in", () => {
     assert.match(notices.join(), /treats the address of Keystone's API v2\.0 as that of v3/);
   });
 
-  it("says what is missing, and where credentials may come from", () => {
+  it("says what is missing, and where credentials can come from", () => {
     assert.throws(() => readCredentials({}, folder), /neither OS_CLOUD nor OS_AUTH_URL is set/);
     const noPassword = { ...cloud().environment, OS_PASSWORD: "" };
     assert.throws(() => readCredentials(noPassword, folder), /there is no password; allowed: password \(OS_PASSWORD\)/);
   });
 
-  it("never shows a password, neither when it is refused nor when nobody answers", async () => {
+  it("never shows a password, neither if it is refused nor if nothing answers", async () => {
     const secret = "hidden-secret-value";
     const wrong = { ...cloud().environment, OS_PASSWORD: secret };
     const refused = await regions(wrong).catch(String);
@@ -79,7 +79,7 @@ describe("OpenStack: logging in", () => {
     assert.ok(![refused, nobody].join().includes(secret));
   });
 
-  it("logs in once for all regions and requests, at the same time too", async () => {
+  it("happens once for all regions and requests, even for concurrent ones", async () => {
     const context = testContext();
     const shared = session(cloud().environment);
     const ask = (name: string) =>
@@ -88,7 +88,7 @@ describe("OpenStack: logging in", () => {
     assert.equal(cloud().identity.logins, 1);
   });
 
-  it("logs in again when the token has run out, and only once", async () => {
+  it("happens once more after the token has expired", async () => {
     const shared = session(cloud().environment);
     const region = new Region("RegionOne", testContext(), shared);
     const request = { service: "compute", method: "GET", path: "/flavors/detail" } as const;
@@ -99,14 +99,14 @@ describe("OpenStack: logging in", () => {
   });
 });
 
-describe("OpenStack: requests", () => {
+describe("OpenStack requests", () => {
   const cloud = cloudForEachTest();
   const get = (path: string, service: "compute" | "image" | "network" = "compute", region = "RegionOne") => {
     const context = testContext();
     return new Region(region, context).send({ service, method: "GET", path }).then(() => context.lines);
   };
 
-  it("say reason and request id when a service refuses, in each service's own words", async () => {
+  it("report a refusal with the service's reason and the request id", async () => {
     await assert.rejects(get("/servers/none"), /404: Instance none could not be found\. \(request id req-/);
     await assert.rejects(
       get("/images/none", "image"),
@@ -115,17 +115,17 @@ describe("OpenStack: requests", () => {
     await assert.rejects(get("/networks/none", "network"), /404: network none could not be found/);
   });
 
-  it("name the nearest region when the catalog has no such", async () => {
+  it("suggest the nearest region if the catalog does not have the given one", async () => {
     await assert.rejects(get("/limits", "compute", "RegionOnne"), /did you mean "RegionOne"/);
   });
 
-  it("are sent again when a service is too busy and says for how long", async () => {
+  it("are sent again after the delay that a busy service asks for", async () => {
     cloud().faults.refuse({ matches: /limits/, status: 429, headers: { "retry-after": "0.01" }, times: 2 });
     assert.match((await get("/limits")).join(), /too busy \(429\), asking again in 0\.1 s/);
     assert.equal(cloud().calls.filter((call) => call.includes("limits")).length, 3);
   });
 
-  it("are sent again when the connection is cut or a gateway has no answer, and given up after six times", async () => {
+  it("are sent again after a cut connection or a gateway timeout, at most six times", async () => {
     cloud().faults.refuse({ matches: /limits/, status: 0, times: 2 });
     cloud().faults.refuse({ matches: /limits/, status: 504 });
     assert.match(
@@ -138,13 +138,13 @@ describe("OpenStack: requests", () => {
     assert.equal(cloud().calls.length - before, 6);
   });
 
-  it("log in again when that connection is cut", async () => {
+  it("repeat the login if its connection is cut", async () => {
     cloud().faults.refuse({ matches: /auth.tokens/, status: 0, times: 2 });
     await get("/limits");
     assert.equal(cloud().identity.logins, 1);
   });
 
-  it("that make something are sent once, over a connection of their own", async () => {
+  it("that create something are sent only once, over a fresh connection", async () => {
     const region = new Region("RegionOne", testContext());
     await region.send({ service: "compute", method: "GET", path: "/limits" });
     cloud().faults.refuse({ matches: /POST .*keypairs/, status: 0, times: 10 });
@@ -157,12 +157,12 @@ describe("OpenStack: requests", () => {
     assert.deepEqual([...new Set(cloud().reused)], ["GET"]);
   });
 
-  it("are not sent again when a service fails", async () => {
+  it("are not sent again after an error 500", async () => {
     cloud().faults.refuse({ matches: /limits/, status: 500, message: "out of order" });
     await assert.rejects(get("/limits"), /500: out of order/);
   });
 
-  it("end when the user gives up while a service is too busy", async () => {
+  it("stop when the user cancels while a service is busy", async () => {
     cloud().faults.refuse({ matches: /limits/, status: 503, headers: { "retry-after": "60" } });
     const context = testContext();
     const asked = new Region("RegionOne", context).send({ service: "compute", method: "GET", path: "/limits" });
@@ -170,7 +170,7 @@ describe("OpenStack: requests", () => {
     await assert.rejects(asked, /cancelled/);
   });
 
-  it("name the cure when the cloud's certificate is not trusted", async () => {
+  it("report a CA file (OS_CACERT) that can't be read", async () => {
     setEnvironment({ ...cloud().environment, OS_CACERT: "/does/not/exist.pem" });
     await assert.rejects(async () => get("/limits"), /exist\.pem \(OS_CACERT.*cannot be read/);
   });

@@ -1,4 +1,4 @@
-// A fake OpenStack for one test, with this process's environment pointing at it.
+// A fake OpenStack for each test, with this process's environment pointing to it.
 import type { PlanDescription } from "../../../provision/plan/explain.ts";
 import type { Context } from "../../../provider/resource.ts";
 import { formatExpiry } from "../../../common/labels.ts";
@@ -11,10 +11,10 @@ import {
   type Server,
 } from "../../test-cloud/openstack-api.ts";
 
-/** Variables that decide who we are, and how often we look. */
+/** Variables with credentials, and the poll interval. */
 const variables = /^(OS_|CI_IMAGES_POLL_SECONDS$)/;
 
-/** A context that keeps what was shown. */
+/** A context that records the progress lines. */
 export function testContext(): Context & { lines: string[]; abort: AbortController } {
   const lines: string[] = [];
   const abort = new AbortController();
@@ -22,8 +22,8 @@ export function testContext(): Context & { lines: string[]; abort: AbortControll
 }
 
 /**
- * Starts a cloud before each test of the suite and ends it after, with the environment that logs in to it.
- * @returns the cloud of the test that runs.
+ * Registers hooks that start a cloud before each test, point the environment to it, and stop it after the test.
+ * @returns a function that returns the current test's cloud.
  */
 export function cloudForEachTest(options: OpenStackOptions = {}): () => OpenStackApi {
   let cloud: OpenStackApi;
@@ -40,7 +40,7 @@ export function cloudForEachTest(options: OpenStackOptions = {}): () => OpenStac
   return () => cloud;
 }
 
-/** Replaces the variables that decide who we are. */
+/** Replaces the variables with credentials and the poll interval. */
 export function setEnvironment(values: Record<string, string | undefined>): void {
   for (const key of Object.keys(process.env)) if (variables.test(key)) delete process.env[key];
   Object.assign(process.env, values);
@@ -59,7 +59,7 @@ export function leaseInputs(changes: Partial<InputsOf<typeof Lease>> = {}): Inpu
   return { region: "RegionOne", prefix: "ci-images-rackspace-debian12", labels, tags: {}, lifetime: 3600, ...changes };
 }
 
-/** What a ServerImage made from `server` takes. */
+/** Inputs of a ServerImage made from `server`. */
 export function imageInputs(
   server: Server,
   changes: Partial<InputsOf<typeof ServerImage>> = {},
@@ -79,7 +79,7 @@ export function imageInputs(
   };
 }
 
-/** A server as the official provider would have made it, up or stopped. */
+/** Adds a server through the API, like the official provider. @param changes.status Its status; running by default. */
 export async function addServer(
   cloud: OpenStackApi,
   changes: { name?: string; metadata?: Record<string, string>; status?: string; fromVolume?: boolean } = {},

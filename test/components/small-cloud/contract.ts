@@ -1,4 +1,4 @@
-// What the small cloud's functions take and answer.
+// Contracts of the small cloud's functions.
 import * as v from "valibot";
 import { functionContract } from "../../../common/contract.ts";
 

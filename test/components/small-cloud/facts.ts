@@ -1,9 +1,9 @@
-// The smallest cloud: a desk with paper on it. It exists in tests only, to show that nothing else has to know a cloud.
+// The smallest cloud: a desk with paper on it. It exists only in tests, to show that no other code has to know a cloud.
 import type { CloudFacts } from "../../../components/cloud-facts.ts";
 
-/** `ci-images:paper`. */
+/** The settings below `ci-images:paper`. */
 export interface PaperSettings {
-  /** Where images are put. */
+  /** The place of the images, like a region. */
   desk: string;
   drawers: string[];
 }

@@ -1,4 +1,4 @@
-// The program as it would be with the small cloud in components/clouds.ts.
+// The program with the small cloud added to components/clouds.ts.
 import { clouds } from "../../../components/clouds.ts";
 import { paperFacts } from "./facts.ts";
 

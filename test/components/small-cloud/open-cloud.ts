@@ -1,4 +1,4 @@
-// The small cloud's program side. Its machines are those of this computer; the place is its own.
+// The small cloud's program side. It uses local machines and only adds a place of its own.
 import type * as pulumi from "@pulumi/pulumi";
 import type { DeclaredImage, Distributed, ImageIdentity } from "../../../components/cloud.ts";
 import { LocalCloud } from "../../../components/local/cloud.ts";

@@ -1,4 +1,4 @@
-// A cloud is one folder: with its line in components/clouds.ts, the settings and the verbs know it.
+// A cloud is one folder: one line in components/clouds.ts makes it known to the settings and the verbs.
 import assert from "node:assert/strict";
 import { placeSettings } from "../../../cli/settings-file.ts";
 import { clouds } from "../../../components/clouds.ts";
@@ -7,11 +7,11 @@ import { checkSettings, settingNames } from "../../../components/stack-settings.
 import { StackState } from "../../../components/life-cycle/stack-state.ts";
 import { paperFacts } from "./facts.ts";
 
-describe("a cloud that only its folder and one line know", () => {
+describe("a cloud that is one folder and one line in the list of clouds", () => {
   before(() => void clouds.push(paperFacts));
   after(() => void clouds.splice(clouds.indexOf(paperFacts), 1));
 
-  it("has settings with defaults and complaints under its name, and is opened by them", async () => {
+  it("has its own settings, with defaults and errors, and is opened with them", async () => {
     const check = (paper: object) => checkSettings("Pulumi.test.yaml", "ci-images:", { cloud: "paper", paper });
     assert.ok(settingNames().includes("paper"));
     assert.throws(() => check({ dsk: "here" }), /ci-images:paper\.dsk/);
@@ -20,7 +20,7 @@ describe("a cloud that only its folder and one line know", () => {
     assert.deepEqual(placeSettings("paper", { region: "elm" }), { "paper.desk": "elm" });
   });
 
-  it("is named where a stack's cloud is not one of those there are", () => {
+  it("is listed in the error about an unknown cloud", () => {
     const wrong = () => checkSettings("Pulumi.test.yaml", "ci-images:", { cloud: "papyrus" });
     assert.throws(wrong, /ci-images:cloud.*papyrus.*local, ec2, gce, rackspace, openstack, paper/s);
   });

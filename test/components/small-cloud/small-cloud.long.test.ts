@@ -1,4 +1,4 @@
-// A cloud that exists in this folder only, on the real engine: it bakes, and the verbs know what it has.
+// A cloud that exists only in this folder, on the real engine: it bakes, and the verbs know its images and places.
 import assert from "node:assert/strict";
 import { readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,14 +10,14 @@ import { TestStack } from "../../engine/test-stack.ts";
 
 const here = join(projectDirectory, "test/components/small-cloud");
 
-describe("a cloud that exists in a test's folder only", function () {
+describe("a cloud that exists only in a test folder", function () {
   this.timeout(300_000);
   let stack: TestStack;
 
   before(async () => {
     const settings = { cloud: "paper", paper: { desk: "oak", drawers: ["upper", "lower"] } };
     stack = await TestStack.create(tinyRecipe(), settings);
-    // The program and the plugin with the small cloud in their lists.
+    // Use the program and the plugin that have the small cloud in their lists.
     await rm(join(stack.directory, "index.ts"));
     await symlink(join(here, "index.ts"), join(stack.directory, "index.ts"));
     const project = join(stack.directory, "Pulumi.yaml");
@@ -29,11 +29,11 @@ describe("a cloud that exists in a test's folder only", function () {
   async function verb(...words: string[]): Promise<string> {
     const command = ["--import=tsx", join(here, "ci-images.ts"), ...words];
     const options = { cwd: stack.directory, env: stack.environment, extendEnv: false } as const;
-    // Its packages are those of the stack's folder.
+    // The command resolves its packages from the stack's folder.
     return (await execa(process.execPath, command, options)).stdout;
   }
 
-  it("bakes through the life cycle into its own outputs, and needs no change then", async () => {
+  it("bakes through the life cycle into its own outputs, and then shows no changes", async () => {
     await stack.up();
     await stack.up();
     await stack.expectNoChanges();
@@ -43,7 +43,7 @@ describe("a cloud that exists in a test's folder only", function () {
     assert.deepEqual(ciPlatform, { jenkins: { clouds: { images: { paper: { oak: { debian12: id } } } } } });
   });
 
-  it("has its images and places in status, export and sweep", async () => {
+  it("shows its images and places in status, export and sweep", async () => {
     const status = JSON.parse(await verb("status", "--json")) as { cloud: string; upToDate: boolean; images: object[] };
     assert.deepEqual([status.cloud, status.upToDate, status.images.length], ["paper", true, 1]);
     assert.match(await verb("export", "--dry-run", "all.yaml"), /paper:\n\+ +oak:\n\+ +debian12: sheet \//);

@@ -1,4 +1,4 @@
-// A recipe's boot settings on our disk: its lines and words stay; the root and the boot partition are ours.
+// A recipe's boot settings on our disk: its lines and kernel arguments stay; root and boot partition are our own.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -17,8 +17,8 @@ import { scratchView } from "./support.ts";
 const identifiers = diskIdentifiers("merged");
 const nothing: BootSettings = { fstab: "", cmdline: "", grub: "", arguments: "", isOurs: false };
 
-describe("boot settings of a recipe on a disk of ours", () => {
-  it("/etc/fstab: keeps a recipe's lines, and drops a base's for the base's own disk, root and boot partition", () => {
+describe("a recipe's boot settings on our disk", () => {
+  it("keep the recipe's lines of /etc/fstab, without the base's lines for its own disk, root and boot partition", () => {
     const base =
       "# /etc/fstab: the base's\nUUID=1 / ext4 defaults 0 1\nUUID=2 /boot ext4 defaults 0 2\nLABEL=UEFI /boot/efi vfat 0 0\ntmpfs /tmp tmpfs 0 0\n";
     const added =
@@ -31,13 +31,13 @@ describe("boot settings of a recipe on a disk of ours", () => {
       `UUID=${identifiers.rootFileSystem} / ext4 errors=remount-ro 0 1`,
     );
     assert.deepEqual(lines.slice(3), ["tmpfs /tmp tmpfs 0 0", ...added.trimEnd().split("\n")]);
-    // Our image is another one's base: nothing may be duplicated.
+    // With our image as the base of another one, nothing may be duplicated.
     const again = mergeFileSystemTable(diskIdentifiers("other"), `${lines.join("\n")}\n`, `${lines.join("\n")}\n`);
     assert.equal(again.split("\n").filter((line) => line.includes(" / ")).length, 1);
     assert.ok(again.includes("/scratch") && !again.includes(identifiers.rootFileSystem));
   });
 
-  it("kernel command line: keeps a recipe's words once each, with our console last; drops a base's words for its own disk", () => {
+  it("keep the recipe's kernel arguments once each, our console last, without the base's arguments for its own disk", () => {
     const base = { ...nothing, cmdline: "root=UUID=1 ro rd.lvm.lv=vg/root quiet", grub: "quiet splash" };
     const own = {
       ...base,
@@ -57,7 +57,7 @@ describe("boot settings of a recipe on a disk of ours", () => {
     assert.match(mergeKernelArguments(identifiers, ours, ours), / quiet nohz=off$/);
   });
 
-  it("are read from the root itself, GRUB's as GRUB would, and nothing is left behind", async function () {
+  it("are read from the root, GRUB's settings by sourcing them like GRUB, and nothing is left behind", async function () {
     this.timeout(60_000);
     const folder = await mkdtemp(join(tmpdir(), "ci-images-test-"));
     try {

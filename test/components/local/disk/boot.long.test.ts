@@ -1,5 +1,5 @@
-// A disk boots by BIOS, and boots an updated kernel next time. Every verification boots disks by UEFI, such as that of
-// test/engine/kill.test.ts.
+// A local disk boots by BIOS, and boots an updated kernel next time. UEFI is covered by every verification, such as the
+// one of test/engine/kill.test.ts.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -60,25 +60,25 @@ describe("a machine booted from a local disk by BIOS", function () {
 
   const value = (name: string): string => seen[name] ?? assert.fail(`the survey lacks ${name}`);
 
-  it("started with that firmware", () => {
+  it("has no UEFI firmware", () => {
     assert.equal(value("efi"), "no");
   });
 
-  it("finished cloud-init and has no failed unit", () => {
+  it("finishes cloud-init and has no failed unit", () => {
     assert.match(value("cloud-init"), /^status: done\b/);
     assert.equal(value("failed"), "");
   });
 
-  it("has grown its root to the disk's size", () => {
+  it("grows its root to the disk's size", () => {
     assert.ok(Number(value("root")) > 2.6 * gibibyte, value("root"));
   });
 
-  it("made its own machine id and host keys", () => {
+  it("makes its own machine id and host keys", () => {
     assert.match(value("machine"), /^[0-9a-f]{32}$/);
     assert.equal(value("host keys"), "ssh_host_ed25519_key");
   });
 
-  it("mounts its boot partition on demand, and boots a new kernel next time, while the running one is kept", () => {
+  it("mounts its boot partition on demand, and will boot a new kernel next time, while it keeps the running one", () => {
     assert.match(value("boot partition"), /\bvfat$/);
     assert.equal(value("kernels"), "running 999.1");
     assert.equal(value("default"), "999.1 linux-999.1.conf");

@@ -1,4 +1,4 @@
-// A finished disk booted in QEMU, with a login as root, verified by the host key on its console.
+// A finished disk booted in QEMU, with a root login that trusts the host key on its console.
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,8 +1,8 @@
-// A booted machine that will accept no login says so on its console; waiting longer would not help.
+// A booted machine that will never accept a login says so on its console, so we can stop waiting.
 import assert from "node:assert/strict";
 import { ConsoleVerdict } from "../../../../components/local/provider/machine/console-verdict.ts";
 
-describe("the console of a machine that lets nobody in", () => {
+describe("the console of a machine that accepts no logins", () => {
   const judge = (log: string, ...seconds: number[]): (string | undefined)[] => {
     const verdict = new ConsoleVerdict();
     return seconds.map((second) => verdict.judge(log, second * 1000));
@@ -27,7 +27,7 @@ describe("the console of a machine that lets nobody in", () => {
     assert.match(judge(up, 0, 250)[1]!, /SSH accepts no logins/);
   });
 
-  it("reports nothing for a machine that is still booting, or healthy", () => {
+  it("reports nothing for a healthy machine", () => {
     const well = "Cloud-init v. 22.4.2 finished at Wed. Datasource DataSourceNoCloud [seed=/dev/vdb].  Up 20 seconds\n";
     assert.deepEqual(judge(well, 0, 500), [undefined, undefined]);
   });

@@ -45,7 +45,7 @@ describe("layout of a local disk", () => {
     );
   });
 
-  it("says how much is needed if the content does not fit, and that size then fits", () => {
+  it("says how much is needed if the content does not fit, and that size fits", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 20_000 }).map((size) => size * mebibyte),
@@ -59,7 +59,7 @@ describe("layout of a local disk", () => {
     );
   });
 
-  it("names the key, what was found and the cure if the content does not fit", () => {
+  it("refuses content that does not fit, and names the key, what was found and the cure", () => {
     const error = refusal(() => layOutDisk(512 * mebibyte, content));
     assert.match(error.message, /^recipe: size: 512 MiB is too small: .* holds 500 MiB in 20000 files/);
     assert.match(error.message, /cure: set `size: \d+M`/);

@@ -1,4 +1,4 @@
-// Disks made from a real base image: their files, and refusals.
+// Disks made from a real base image: the files, and what is refused.
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, open, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -63,12 +63,12 @@ describe("a disk made of a base", function () {
     );
   });
 
-  it("has the same content as a fixed VHD, as Azure accepts it, and as a stream-optimized VMDK", async () => {
+  it("has the same content in its other formats: a fixed VHD, as Azure demands, and a stream-optimized VMDK", async () => {
     const [raw, vhd, vmdk] = ["raw", "vhd", "vmdk"].map((end) => join(image(), `disk.${end}`));
     await execa("qemu-img", ["compare", "-f", "raw", "-F", "vpc", raw, vhd]);
     await execa("qemu-img", ["compare", "-f", "raw", "-F", "vmdk", raw, vmdk]);
     const { size, blocks } = await stat(vhd);
-    // The raw disk, of whole MiB, and a footer of 512 bytes that begins like this; holes stay holes.
+    // A fixed VHD is the raw disk, in whole MiB, plus a footer of 512 bytes. Holes stay holes.
     assert.equal(size, 2 * gibibyte + 512);
     assert.ok(blocks * 512 < gibibyte);
     const footer = Buffer.alloc(64);
@@ -96,7 +96,7 @@ describe("a disk made of a base", function () {
     await execa`qemu-img compare -q ${join(image(), "disk.raw")} ${join(image(), "disk.qcow2")}`;
   });
 
-  it("is also a tar with a sound root file system, kernel and ramdisk", async () => {
+  it("is also available as a tar with a sound root file system, kernel and ramdisk", async () => {
     const unpacked = join(folder, "tar");
     await mkdir(unpacked);
     await execa`tar -xzf ${join(image(), "worker.tar.gz")} -C ${unpacked}`;
@@ -106,7 +106,7 @@ describe("a disk made of a base", function () {
     assert.match((await execa`dumpe2fs -h ${root}`).stdout, new RegExp(diskIdentifiers(identity).rootFileSystem));
     assert.match((await execa`debugfs -R ${"stat /etc/hosts"} ${root}`).stdout, /Flags: 0x80010$/m);
     assert.match((await execa`debugfs -R ${"stat /var/log"} ${root}`).stdout, /Flags: 0x800a0$/m);
-    // The base's attributes and links are there, too.
+    // The base's own file modes are kept too.
     assert.match((await execa`debugfs -R ${"stat /usr/bin/sudo"} ${root}`).stdout, /Mode: +04755/);
     assert.match(
       (await execa`debugfs -R ${"ls /boot/efi"} ${root}`).stdout,

@@ -1,5 +1,5 @@
 // The recipe's kernel_arguments on a machine that boots by GRUB with the settings of Debian's and Ubuntu's cloud
-// images: the step's own script with the real update-grub, and a boot with the result.
+// images: runs the step's script with the real update-grub, then boots the result.
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -14,7 +14,7 @@ import { must, RealBuilder } from "../../../provision/modules/real-builder.ts";
 import { BootedDisk } from "./booted-disk.ts";
 
 /**
- * What a cloud image has: GRUB for all firmwares, and files that set the whole command line; the second is Ubuntu's.
+ * GRUB as in cloud images: for all firmwares, with files that set the whole command line. The last file is Ubuntu's.
  */
 const cloudLayout = `
 set -e
@@ -60,7 +60,7 @@ describe("kernel_arguments on a machine that boots by GRUB", function () {
     await rm(folder, { recursive: true });
   });
 
-  it("are on the command line of every kernel in GRUB's menu, beside the cloud's own, and of the machine after a reboot", async () => {
+  it("are added to every kernel's command line in GRUB's menu, and in effect after a reboot", async () => {
     const words = ["nohz=off", "systemd.log_color=0"];
     const file = join(folder, "recipe.yaml");
     await writeFile(file, JSON.stringify({ distribution: "debian12", modules: ["umask"], kernel_arguments: words }));
@@ -82,9 +82,9 @@ describe("kernel_arguments on a machine that boots by GRUB", function () {
 
     await machine!.reboot();
     const line = await machine!.run("cat /proc/cmdline");
-    assert.match(line, /^BOOT_IMAGE=\/boot\/vmlinuz-/, "GRUB has booted it");
+    assert.match(line, /^BOOT_IMAGE=\/boot\/vmlinuz-/, "GRUB booted the machine");
     for (const word of words) assert.ok(line.split(/\s/).includes(word), line);
-    // Sealing removes the builder's mark, so the check is done as on a worker.
+    // Without the builder's marker, which sealing removes, the check runs as on a worker.
     const check = checks.find(({ what }) => what.startsWith("the kernel command line has"));
     await machine!.run(`set -euo pipefail\nrm -r /var/lib/ci-images\n${check!.script}`);
   });

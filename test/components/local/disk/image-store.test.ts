@@ -1,4 +1,4 @@
-// The image directory: which folders are images, and what is reported for a damaged one.
+// The image directory: which folders count as images, and errors for damaged ones.
 import assert from "node:assert/strict";
 import { appendFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -18,7 +18,7 @@ describe("the image directory", () => {
   });
   afterEach(() => rm(home, { recursive: true }));
 
-  /** An image with one file, and the given `stack` and `builtAt`. */
+  /** Makes an image with one file. @returns its path. */
   async function makeImage(name: string, stack = "local", builtAt = "2026-01-01T00:00:00Z"): Promise<string> {
     const path = join(home, "debian12", name);
     await mkdir(path, { recursive: true });
@@ -42,7 +42,7 @@ describe("the image directory", () => {
     );
   });
 
-  it("is not disturbed by a damaged image of another stack", async () => {
+  it("ignores a damaged image of another stack", async () => {
     const own = await makeImage("own");
     await appendFile(join(await makeImage("foreign", "other"), "disk.qcow2"), "x");
     assert.deepEqual(
@@ -55,7 +55,7 @@ describe("the image directory", () => {
     assert.deepEqual(await listImages(join(home, "missing"), owner), []);
   });
 
-  it("counts an image as proven only with a proof", async () => {
+  it("counts an image as verified only if it has a proof", async () => {
     const path = await makeImage("one");
     assert.equal((await findImage(path))!.proof, undefined);
     await writeProof(path, { verifiedAt: "2026-01-01T00:00:00Z", how: "none", checks: [] });

@@ -28,7 +28,7 @@ const options: QemuOptions = {
 const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGkq8JrWxWmVZLrMT7F0dGm4yqVnbRtD0bN0m0Zk9x1d";
 
 describe("QEMU command of a local machine", () => {
-  it("forwards only the machine's own address, and lets the guest out only when asked to", () => {
+  it("forwards only the machine's own address, and lets the guest out only on request", () => {
     const network = (more: Partial<QemuOptions>): string | undefined =>
       qemuCommand({ ...options, ...more }).find((word) => word.startsWith("user,"));
     const forwards = `hostfwd=tcp:127.77.3.4:22-:22,hostfwd=tcp:127.77.3.4:${doorPort}-:${doorPort}`;
@@ -36,7 +36,7 @@ describe("QEMU command of a local machine", () => {
     assert.equal(network({ outbound: true }), `user,id=network,restrict=off,${forwards}`);
   });
 
-  it("starts firmware with private settings for UEFI and none for BIOS", () => {
+  it("starts UEFI firmware with private variables, and no such firmware for BIOS", () => {
     const flash = (firmware: "uefi" | "bios"): string[] =>
       qemuCommand({ ...options, firmware }).filter((word) => word.startsWith("if=pflash"));
     assert.equal(flash("bios").length, 0);
@@ -61,8 +61,8 @@ describe("QEMU command of a local machine", () => {
     assert.match(await accelerator(), /^(kvm|tcg)$/);
   });
 
-  it("uses KVM only if a machine starts to print something", async () => {
-    // The last one is what QEMU does if a virtual CPU can be created but not run: it complains, and the machine hangs.
+  it("uses KVM only if a machine prints something at its start", async () => {
+    // The last case is a virtual CPU that can be created but not run: QEMU complains, and the machine hangs.
     const machines = {
       kvm: "echo BdsDxe; exec sleep 600",
       "tcg, QEMU refused": "echo 'Could not access KVM kernel module' >&2; exit 1",
@@ -119,7 +119,7 @@ describe("console of a local machine", () => {
 });
 
 describe("seed of a local machine", () => {
-  it("contains the login key as on a cloud, and no host key but that of the bake's own SSH server", () => {
+  it("has the login key, as on a cloud, and only one host key, for the bake's own SSH server", () => {
     const door = { hostPrivateKey: "DOOR", authorizedKey: "ssh-ed25519 BBBB", loginUser: "debian" };
     const files = seedFiles("one", 'ssh-ed25519 AAAA "quoted" user@x', door);
     const metadata = JSON.parse(files["meta-data"]) as Record<string, unknown>;
@@ -135,7 +135,7 @@ describe("power button of a local machine", () => {
   beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), "ci-images-test-"))));
   afterEach(() => rm(folder, { recursive: true }));
 
-  /** A monitor that ends as QEMU does when it receives one of `endsOn`. */
+  /** A fake monitor that closes, like QEMU's, when it receives one of `endsOn`. */
   async function withMonitor<T>(endsOn: string[], use: (socket: string, heard: string[]) => Promise<T>): Promise<T> {
     const heard: string[] = [];
     const server = createServer((connection) => {
@@ -157,19 +157,19 @@ describe("power button of a local machine", () => {
     }
   }
 
-  it("lets the guest end by itself", () =>
+  it("lets the guest shut down by itself", () =>
     withMonitor(["system_powerdown"], async (socket, heard) => {
       assert.equal(await powerDown(socket), "clean");
       assert.deepEqual(heard, ["qmp_capabilities", "system_powerdown"]);
     }));
 
-  it("ends a guest that ignores it after the grace time", () =>
+  it("ends a guest that ignores it after a grace period", () =>
     withMonitor(["quit"], async (socket, heard) => {
       assert.equal(await powerDown(socket, 50), "forced");
       assert.deepEqual(heard, ["qmp_capabilities", "system_powerdown", "quit"]);
     }));
 
-  it("detects that there is no machine", async () => {
+  it("reports that there is no machine", async () => {
     assert.equal(await powerDown(join(folder, "monitor.socket")), "absent");
   });
 });

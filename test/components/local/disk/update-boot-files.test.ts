@@ -28,7 +28,7 @@ describe("update-boot-files in a guest", () => {
   });
   afterEach(() => rm(root, { recursive: true }));
 
-  it("boots the newest of the Debian kernels with both boot loaders and keeps one older", async () => {
+  it("boots the newest Debian kernel with both boot loaders, and keeps one older kernel", async () => {
     for (const version of ["6.1.0-9-cloud-amd64", "6.1.0-40-cloud-amd64", "6.1.0-38-cloud-amd64"])
       await debianKernel(version);
     await run();
@@ -50,7 +50,7 @@ options root=UUID=1 quiet
     assert.equal(await read("boot/efi/linux/6.1.0-40-cloud-amd64/initrd"), "ramdisk 6.1.0-40-cloud-amd64");
   });
 
-  it("follows an update: the removed kernel goes, the new one is booted, a rebuilt ramdisk is copied", async () => {
+  it("follows an update: drops the removed kernel, boots the new one, copies a rebuilt ramdisk", async () => {
     await debianKernel("6.1.0-1");
     await debianKernel("6.1.0-2");
     await run();
@@ -75,7 +75,7 @@ options root=UUID=1 quiet
     assert.deepEqual(await kept(), [running, "999.2"].sort());
   });
 
-  it("knows Red Hat's names and leaves rescue kernels and those without a ramdisk alone", async () => {
+  it("knows Red Hat's file names, and ignores rescue kernels and kernels without a ramdisk", async () => {
     await put("boot/vmlinuz-5.14.0-503.el9.x86_64", "kernel");
     await put("boot/initramfs-5.14.0-503.el9.x86_64.img", "ramdisk");
     await put("boot/vmlinuz-0-rescue-0123", "kernel");
@@ -85,7 +85,7 @@ options root=UUID=1 quiet
     assert.deepEqual(await kept(), ["5.14.0-503.el9.x86_64"]);
   });
 
-  it("writes nothing that is there already", async () => {
+  it("does not rewrite unchanged files", async () => {
     await debianKernel("6.1.0-1");
     await run();
     const time = async (): Promise<number> => (await stat(join(root, "boot/efi/linux/6.1.0-1/vmlinuz"))).mtimeMs;
@@ -94,7 +94,7 @@ options root=UUID=1 quiet
     assert.equal(await time(), before);
   });
 
-  it("leaves the boot partition as it is when no kernel is installed", async () => {
+  it("leaves the boot partition unchanged if no kernel is installed", async () => {
     await debianKernel("6.1.0-1");
     await run();
     await rm(join(root, "boot/vmlinuz-6.1.0-1"));
@@ -102,7 +102,7 @@ options root=UUID=1 quiet
     assert.deepEqual(await kept(), ["6.1.0-1"]);
   });
 
-  it("does nothing where there is no boot partition, and fails where there is one that is not mounted", async () => {
+  it("does nothing without a boot partition, and fails if the boot partition is not mounted", async () => {
     await rm(join(root, "boot/efi"), { recursive: true });
     await debianKernel("6.1.0-1");
     await put("etc/fstab", "UUID=1 / ext4 defaults 0 1\nPARTUUID=abcd /boot/efi vfat nofail 0 0\n");

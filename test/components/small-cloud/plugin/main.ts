@@ -1,3 +1,3 @@
-// The plugin as it would be with the small cloud in provider/registry.ts.
+// The plugin with the small cloud added to provider/registry.ts.
 import "./functions.ts";
 import "../../../../provider/main.ts";
