@@ -1,7 +1,9 @@
-// Base images as the tests' builders and disks stand on: real ones, from the cache that all stacks share.
+// Real base images for the tests' builders and disks, from the cache that all stacks share.
 import { ensureBase, resolveBase } from "../components/local/provider/base/base.ts";
 
-/** The folder of a distribution's root: from the cache, or bootstrapped (a minute, once). Nobody may change it. */
+/**
+ * Returns the folder of a distribution's root file system, which must not be changed. Bootstraps it once, in a minute.
+ */
 export async function cachedBase(distribution = "debian12"): Promise<string> {
   const base = await resolveBase({ kind: "mirror", distribution }, { projectDirectory: process.cwd() });
   return await ensureBase(base, () => {});

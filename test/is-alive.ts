@@ -1,4 +1,4 @@
-/** Whether a process of ours runs. @param id Its process id. */
+/** Whether one of our processes runs. @param id The process id. */
 export function isAlive(id: number): boolean {
   try {
     return process.kill(id, 0);

@@ -1,4 +1,4 @@
-// Image ids in a ci-platform file: only they change, and everything that people wrote is kept.
+// Image ids in a ci-platform file: only the ids change; everything else in the file is kept.
 import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { UserError } from "../../common/user-error.ts";
@@ -65,7 +65,7 @@ describe("image ids in a ci-platform file", () => {
     refused("- a\n", /no mapping at the top/);
   });
 
-  it("are shown as a diff before they are written", () => {
+  it("are shown as a diff", () => {
     const patch = showChange("x.yaml", "a: 1\nb: 2\n", "a: 1\nb: 3\n");
     assert.match(patch, /^-b: 2$/m);
     assert.match(patch, /^\+b: 3$/m);

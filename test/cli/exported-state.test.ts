@@ -1,4 +1,4 @@
-// What the command line reads from a stack's state.
+// What the command line reads from a stack's exported state.
 import assert from "node:assert/strict";
 import { ExportedState } from "../../cli/exported-state.ts";
 
@@ -21,13 +21,13 @@ describe("a stack's state", () => {
     ]);
   });
 
-  it("distinguishes a builder that the bake retired, or only sealed, from one that does not answer", () => {
+  it("says whether a builder was retired or only sealed by the bake", () => {
     const retired = login("debian12", "11111111", "2026-11-21T10:00:00Z");
     const sealed = login("debian13", "22222222", "2026-11-21T10:00:00Z");
     const open = login("rocky9", "33333333", "2026-11-21T10:00:00Z");
     const step = (name: string) => ({ urn: `urn:pulumi:s::p::ci-images:local:Step::${name}`, type: "", outputs: {} });
     const steps = ["debian12-11111111-sealing", "debian12-11111111-retirement", "debian13-22222222-sealing"];
-    // Of the trial machine, and of another recipe.
+    // Steps of a trial machine and of another recipe don't count.
     const others = ["debian13-22222222-trial-retirement", "rocky9-44444444-retirement"];
     const resources = [retired, sealed, open, ...[...steps, ...others].map(step)];
     const state = new ExportedState({ version: 3, deployment: { resources } });
@@ -35,10 +35,10 @@ describe("a stack's state", () => {
     assert.deepEqual(Object.fromEntries(ends), { debian12: "retired", debian13: "sealed", rocky9: undefined });
   });
 
-  it("names the resources that a killed command was making, which the engine never forgets by itself", () => {
+  it("lists the resources that a killed command was creating, which the engine never forgets by itself", () => {
     const pending_operations = [
       { type: "creating", resource: { urn: "urn:pulumi:s::p::t::debian12-11111111-builder" } },
-      // The engine drops these when it next writes.
+      // The engine itself drops pending deletions with its next write.
       { type: "deleting", resource: { urn: "urn:pulumi:s::p::t::debian12-11111111-image" } },
     ];
     const state = new ExportedState({ version: 3, deployment: { resources: [], pending_operations } });

@@ -31,7 +31,7 @@ describe("Ctrl-C between two steps", () => {
 
   it("leaves nothing of a temporary stack that was not complete", async () => {
     process.env.TMPDIR = folder;
-    // Any failure while it is created will do; a recipe's file can't hold a function.
+    // Any failure during creation will do: a function can't be written to the recipe's file.
     await assert.rejects(TemporaryStack.create({ name: () => {} }), /unacceptable kind of an object/);
     assert.deepEqual(await readdir(folder), []);
   });

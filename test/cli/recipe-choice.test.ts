@@ -1,4 +1,4 @@
-// `--recipe NAME`: which worker images and outputs a verb is about.
+// `--recipe NAME`: which worker images and outputs a verb acts on.
 import assert from "node:assert/strict";
 import { chosenRecipe } from "../../cli/recipe-choice.ts";
 import { ExportedState } from "../../cli/exported-state.ts";
@@ -19,20 +19,20 @@ const fleet = stateOf(
 );
 
 describe("the option --recipe", () => {
-  it("means the worker images of that recipe, whatever their names, and all without it", () => {
+  it("selects the worker images of that recipe, whatever their names; without it, all are selected", () => {
     const names = ["ORD-debian12", "DFW-debian12", "ORD-debian12-b"];
     assert.deepEqual(names.filter(chosenRecipe(fleet, "a", "s")), ["ORD-debian12", "DFW-debian12"]);
     assert.deepEqual(names.filter(chosenRecipe(fleet, undefined, "s")), names);
   });
 
-  it("says which names there are", () => {
+  it("lists the known names in the error about an unknown name", () => {
     assert.throws(() => chosenRecipe(fleet, "bse", "s"), /recipe bse; allowed: a, b, base; cure: did you mean base\?/);
     assert.throws(() => chosenRecipe(stateOf(), "a", "s"), /none: nothing is baked yet/);
   });
 });
 
 describe("the worker image of an output", () => {
-  it("is found by what the state has noted, in its own place, and by its name where an older version noted nothing", () => {
+  it("is found by the state's records and its place, or by its name in states of older versions", () => {
     assert.equal(fleet.workerOf({ place: ["rackspace", "DFW", "a-debian12"] }), "DFW-debian12");
     assert.equal(fleet.workerOf({ place: ["rackspace", "ORD", "b-debian12"] }), "ORD-debian12-b");
     const older = stateOf(worker("ORD-debian12"), worker("debian13"));
@@ -40,7 +40,7 @@ describe("the worker image of an output", () => {
     assert.equal(older.workerOf({ place: ["local", "debian13"] }), "debian13");
   });
 
-  it("is none for a recipe that is only built on", () => {
+  it("does not exist for a recipe that only serves as a base", () => {
     assert.deepEqual(
       ["ORD-debian12", "ORD-debian12-base"].map((name) => fleet.isNoOutput(name)),
       [false, true],
@@ -55,7 +55,7 @@ describe("`status`", () => {
     ancestry: ancestry.map((each) => ({ name: each, recipe: each.repeat(8) })),
   });
 
-  it("shows each image below the one that it was made on top of, and names what is not there any more", () => {
+  it("shows each image below the one it was built on, and names bases that no longer exist", () => {
     const lines = imageTree([
       image("top-debian12", "3".repeat(8), "2", "1"),
       image("one-debian12", "1".repeat(8)),

@@ -25,7 +25,7 @@ describe("a stack's settings file", () => {
     assert.doesNotMatch(changed, /stage/);
     assert.equal(file.get("distributions") === undefined, false);
     assert.match(changed, /ci-images:ec2:\n {4}region: us-west-2/);
-    assert.deepEqual(file.get("ec2"), { region: "us-west-2" }, "a mapping is read as one: sweep looks by it");
+    assert.deepEqual(file.get("ec2"), { region: "us-west-2" }, "`get` returns a nested mapping, which sweep needs");
   });
 
   it("is not written if nothing changes", async () => {
@@ -47,7 +47,7 @@ describe("a stack's settings file", () => {
     assert.throws(() => new SettingsFile(folder, "x").get("stage"), /Pulumi\.x\.yaml: is not YAML/);
   });
 
-  it("gets a region in its cloud's section, and none on local", () => {
+  it("has the region in its cloud's section; stack local has no region", () => {
     assert.deepEqual(placeSettings("ec2", { region: "us-west-2", distribution: ["rocky9"] }), {
       distributions: ["rocky9"],
       "ec2.region": "us-west-2",

@@ -50,7 +50,7 @@ describe("the words of a command line", () => {
     assert.deepEqual(split(), [["help"]]);
   });
 
-  it("are refused with the nearest verb, or if a part is missing", () => {
+  it("are refused if a verb is unknown, with the nearest one, or if a part is missing", () => {
     assert.throws(() => split("test"), /test: there is no such verb; did you mean tests\?/);
     assert.throws(() => split("up", "teests"), /teests after up: .*did you mean tests\?/);
     assert.throws(() => split("it:ec2"), /"ec2" is not KEY=VALUE/);

@@ -1,11 +1,11 @@
-// The display of a deployment: steps, their lines, what is left, and never the engine's own log.
+// The display of a deployment: steps, their lines and how many are left, but never the engine's own log.
 import assert from "node:assert/strict";
 import type { automation } from "@pulumi/pulumi";
 import { Output } from "../../cli/output.ts";
 import { PlainReporter } from "../../cli/progress/plain.ts";
 import { Steps } from "../../cli/progress/steps.ts";
 
-/** Steps shown as plain lines; the output is collected. */
+/** Returns steps that report plain lines, and the collected lines. */
 function shown(verbose = false, interrupted?: AbortSignal) {
   const lines: string[] = [];
   const sink = { write: (text: string) => lines.push(text.trimEnd()) } as unknown as NodeJS.WritableStream;
@@ -31,7 +31,7 @@ describe("the progress of a deployment", () => {
     assert.equal(steps.hasErrors, false);
   });
 
-  it("names a step, counts what is left, always shows checks, and shows other lines if the step fails", () => {
+  it("names each step, counts those left, always shows checks, and shows other lines only if the step fails", () => {
     const { steps, lines } = shown();
     const plan = new Steps();
     const later = { ...metadata, urn: urn.replace("nginx", "git") };
@@ -49,7 +49,7 @@ describe("the progress of a deployment", () => {
     assert.equal(steps.hasErrors, true);
   });
 
-  it("explains the reason before anything is done, and does not repeat it", () => {
+  it("shows the reason for a bake before it starts, and does not repeat it", () => {
     const { steps, lines } = shown();
     const worker = "urn:pulumi:s::p::ci-images:index:WorkerImage::debian12";
     const plan = new Steps();
@@ -62,7 +62,7 @@ describe("the progress of a deployment", () => {
     assert.equal(lines.length, 2);
   });
 
-  it("does not warn about this project's own substitutes, but does about other plugins on PATH", () => {
+  it("does not warn about this project's own plugin replacements, but does about other plugins on PATH", () => {
     const { steps, lines } = shown();
     const found = (path: string) => diagnostic("warning", `using pulumi-resource-command from $PATH at ${path}`, "");
     steps.onEvent(found("/project/toolchain/offline/command-plugin/pulumi-resource-command"));

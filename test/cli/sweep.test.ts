@@ -8,7 +8,7 @@ const answers: Record<string, object> = {
   regions: { regions: ["DFW", "ORD"], usual: "DFW" },
 };
 const ask = async <T>(name: string) => answers[name] as T;
-const nobody = () => assert.fail("needs no look-up");
+const nobody = () => assert.fail("no lookup is needed");
 const placesToLookIn = (cloud: string, own: object, asking: Ask) =>
   findCloud(cloud).placesToLookIn(own as Record<string, unknown>, asking);
 

@@ -15,7 +15,7 @@ const files = {
   "common.js": "exports.made = 'made0';",
 };
 
-describe("a file that a user wrote outside of this project", function () {
+describe("a user's file outside this project", function () {
   this.timeout(60_000);
   let folder: string;
   before(async () => {
@@ -24,7 +24,7 @@ describe("a file that a user wrote outside of this project", function () {
   });
   after(() => rm(folder, { recursive: true }));
 
-  it("is imported in every module format, in a process that is started as Pulumi starts our program", async () => {
+  it("can be imported in every module format, in a process started the way Pulumi starts our program", async () => {
     const importing = pathToFileURL(join(projectDirectory, "common/import-file.ts")).href;
     const program = `
       import { importFile } from ${JSON.stringify(importing)};

@@ -1,4 +1,4 @@
-// Labels and names that clouds allow.
+// Labels and names that the clouds allow.
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { cloudLabels, cloudName, formatExpiry, isPast, parseExpiry } from "../../common/labels.ts";
@@ -12,7 +12,7 @@ const parts = fc.tuple(
 );
 
 describe("labels and names in clouds", () => {
-  it("every name is one that the cloud allows, and ends with its last part", () => {
+  it("are valid in every cloud; names end with their last part", () => {
     const allowed = [
       [ec2Labels, /^[A-Za-z0-9()[\] ./'@_-]{3,128}$/],
       [gceLabels, /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/],
@@ -29,25 +29,25 @@ describe("labels and names in clouds", () => {
     }
   });
 
-  it("names of different things stay different, however long they are", () => {
+  it("stay different for different things, however long the names are", () => {
     fc.assert(
       fc.property(parts, parts, ([a, lastA], [b, lastB]) => {
         const [one, other] = [
           [...a, lastA],
           [...b, lastB],
         ];
-        // "a-b" and "a","b" are the same thing said in two ways where nothing has to be cut.
+        // "a-b" and "a", "b" give the same name if nothing has to be cut.
         fc.pre(one.join("-").toLowerCase() !== other.join("-").toLowerCase());
         assert.notEqual(cloudName(gceLabels, ...one), cloudName(gceLabels, ...other));
       }),
     );
   });
 
-  it("a plain name stays as it is", () => {
+  it("keep a plain name unchanged", () => {
     assert.equal(cloudName(ec2Labels, "worker", "debian12", "0123456789ab"), "worker-debian12-0123456789ab");
   });
 
-  it("labels on gce are small letters, at most 63; the user's tags never win over ours", () => {
+  it("are lower-case and at most 63 characters long on gce; the user's tags never override ours", () => {
     const labels = cloudLabels(gceLabels, { recipe: "A".repeat(64), stack: "my.stack" }, { Team: "R&D" });
     assert.deepEqual(labels, { team: "r-d", "ci-images-recipe": "a".repeat(63), "ci-images-stack": "my-stack" });
     assert.deepEqual(cloudLabels(ec2Labels, { stack: "ours" }, { "ci-images:stack": "theirs" }), {
@@ -55,7 +55,7 @@ describe("labels and names in clouds", () => {
     });
   });
 
-  it("an expiry is read back as it was written, to the second, also from a gce label", () => {
+  it("can hold an expiry to the second, also in a gce label", () => {
     const range = { min: new Date("2000-01-01"), max: new Date("2200-01-01"), noInvalidDate: true };
     fc.assert(
       fc.property(fc.date(range), (date) => {

@@ -1,4 +1,4 @@
-// What an upload sends: the same bytes on every computer, with everything that a file system has and the builder can use.
+// The archive that an upload sends: the same bytes on every computer, with all file attributes that a builder can use.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { chmod, link, mkdir, mkdtemp, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
@@ -27,7 +27,7 @@ describe("packing", () => {
     return (await execa("tar", ["--numeric-owner", "--utc", ...options], { input })).stdout;
   };
 
-  it("GNU tar reads all of it: names of any length, links, empty folders; root owns everything", async () => {
+  it("gives an archive that GNU tar can read, with long names, links and empty folders, all owned by root", async () => {
     const long = "ä".repeat(120);
     await mkdir(path(`empty/${long}/${long}`), { recursive: true });
     await put(`empty/${long}/${long}/file`, "x".repeat(1000), 0o4751);
@@ -49,7 +49,7 @@ describe("packing", () => {
     );
   });
 
-  it("the digest is the stream's, and never changes for the same content", async () => {
+  it("has the stream's digest, which never changes for the same content", async () => {
     await mkdir(path("sub"));
     await put("sub/file", "content\n");
     await put("program", "#!/bin/sh\n", 0o755);
@@ -58,15 +58,15 @@ describe("packing", () => {
     for await (const part of packedStream(listPacked(folder))) hash.update(part);
     const digest = digestOfPacked(folder);
     assert.equal(digest, hash.digest("hex"));
-    // Whoever changes this makes everybody bake again.
+    // A change of this digest makes all users bake again.
     assert.equal(digest, "c1aadc71ecd807eeae5be0aaf425a46c858bc7dad9053e16259b49c7142f2c01");
     await utimes(path("sub/file"), 1, 1);
     await chmod(path("sub/file"), 0o664);
     await chmod(path("sub"), 0o775);
-    assert.equal(digestOfPacked(folder), digest, "times and the checkout's umask are no part of it");
+    assert.equal(digestOfPacked(folder), digest, "times and the checkout's umask don't count");
   });
 
-  it("modes, links, kinds, names and empty folders count", async () => {
+  it("has a digest that depends on modes, links, types, names and empty folders", async () => {
     await mkdir(path("tree"));
     const seen = new Set<string>();
     const changes: (() => Promise<unknown>)[] = [
@@ -88,14 +88,14 @@ describe("packing", () => {
     assert.equal(seen.size, changes.length);
   });
 
-  it("a single file, and a link to one, are the file", async () => {
+  it("treats a link to a single file as that file", async () => {
     await put("file", "x");
     await symlink("file", path("link"));
     assert.equal(digestOfPacked(path("link")), digestOfPacked(path("file")));
     assert.match(await unpack(path("link"), "--list", "--verbose"), /^-rw-r--r-- 0\/0 +1 .* content$/);
   });
 
-  it("a file of more than 8 GiB is announced with its size", async () => {
+  it("supports files of more than 8 GiB", async () => {
     await put("big", "");
     await truncate(path("big"), 9 * 1024 ** 3);
     const first = await packedStream(listPacked(path("big"))).next();
@@ -103,7 +103,7 @@ describe("packing", () => {
     assert.match(stdout, / 9663676416 .* content$/);
   });
 
-  it("refuses what is neither file, folder nor link, and names that are not UTF-8, by their path", async () => {
+  it("refuses pipes, sockets and names that are not UTF-8, with their path", async () => {
     await execa("mkfifo", [path("pipe")]);
     const refuses = (message: RegExp) =>
       assert.throws(

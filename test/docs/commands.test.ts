@@ -1,4 +1,4 @@
-// Every command line of ours that the documentation and the help show is one that the command line understands.
+// The command line understands every command that the documentation and the help show.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,10 +7,10 @@ import { readCalls } from "../../cli/main.ts";
 import { verbs } from "../../cli/verbs.ts";
 import { projectDirectory } from "../../toolchain/versions.mjs";
 
-/** What stands for something that the reader fills in, before any verb. */
+/** Placeholders that the reader replaces with a verb. */
 const placeholders = /^(VERB|\.\.\.)/;
 
-/** What is typed after `./ci-images` or `npx ci-images`: up to a comment, a pipe, or the end of the code. */
+/** The words after `./ci-images` or `npx ci-images`, up to a comment, a pipe, or the end of the code. */
 function commandLines(text: string): string[] {
   const found = [...text.matchAll(/(?:npx |\.\/)ci-images ([^`\n]+)/g)].map(([, words]) =>
     words.replace(/\s+(#|\|).*$/, ""),
@@ -23,17 +23,17 @@ function assertUnderstood(words: string): void {
   assert.ok(calls.length > 0, words);
 }
 
-describe("command lines that are shown", () => {
+describe("the documented command lines", () => {
   const documents = ["README.md", ...readdirSync(join(projectDirectory, "docs")).map((name) => `docs/${name}`)];
 
   for (const document of documents) {
     const shown = commandLines(readFileSync(join(projectDirectory, document), "utf8"));
     if (shown.length === 0) continue;
-    it(`${document}: all ${shown.length} are understood`, () => shown.forEach(assertUnderstood));
+    it(`of ${document} are understood, all ${shown.length}`, () => shown.forEach(assertUnderstood));
   }
 
   for (const { name, examples } of verbs) {
-    it(`help ${name}: its examples are understood`, () => {
+    it(`of \`help ${name}\` are understood`, () => {
       for (const example of examples) assertUnderstood(example.replace(/\s+\|.*$/, ""));
     });
   }

@@ -1,4 +1,4 @@
-// The reference documentation says what the code says.
+// The reference documentation matches the code.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { clouds } from "../../components/clouds.ts";
@@ -11,23 +11,23 @@ import { sealingDocs } from "../../scripts/write-sealing-docs.ts";
 
 const stored = (name: string) => readFileSync(documentFile(name), "utf8");
 
-/** Fails when a document lacks one of these names, written as code. */
+/** Fails if a document lacks one of these names, written as code. */
 function mentions(document: string, names: readonly string[]): void {
   const text = stored(document);
   const missing = names.filter((name) => !text.includes(`\`${name}\``));
   assert.deepEqual(missing, [], `docs/${document}.md must describe these`);
 }
 
-describe("reference documentation", () => {
-  it("docs/modules.md is what `npm run docs` writes now", async () => {
+describe("the reference documentation", () => {
+  it("has the docs/modules.md that `npm run docs` writes", async () => {
     assert.equal(stored("modules"), await moduleDocs(), "run `npm run docs`");
   });
 
-  it("docs/sealing.md is what `npm run docs` writes now", async () => {
+  it("has the docs/sealing.md that `npm run docs` writes", async () => {
     assert.equal(stored("sealing"), await sealingDocs(), "run `npm run docs`");
   });
 
-  it("docs/settings.md describes every setting of a stack", () => {
+  it("describes every stack setting in docs/settings.md", () => {
     mentions(
       "settings",
       settingNames().map((name) => `ci-images:${name}`),
@@ -36,11 +36,11 @@ describe("reference documentation", () => {
 
   for (const { name, page, settings } of clouds) {
     if (!settings) continue;
-    it(`docs/${page}.md describes every setting of stack ${name}`, () =>
+    it(`describes every setting of stack ${name} in docs/${page}.md`, () =>
       mentions(page, Object.keys(settings.properties)));
   }
 
-  it("docs/recipes.md describes every key of a recipe, of its base and of its tests, and every format and distribution", () => {
+  it("describes all keys of recipes, bases and tests, all formats and all distributions in docs/recipes.md", () => {
     const base = Object.keys(recipeProperties.base.properties as object);
     const test = Object.keys((recipeProperties.tests.items as Schema).properties as object);
     mentions("recipes", [...Object.keys(recipeProperties), ...base, ...test, ...formats]);

@@ -1,4 +1,4 @@
-// Logging in to a bastion before anything is made: against an SSH server of the test's own.
+// Login to a bastion before anything is created, against the test's own SSH server.
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -34,7 +34,7 @@ describe("the bastion", () => {
   };
   const know = (...lines: string[]) => writeFile(join(home, ".ssh", "known_hosts"), `${lines.join("\n")}\n`);
 
-  it("is known by the key that the stack pins, or the one in known_hosts, hashed or not, of a kind that can be pinned", async () => {
+  it("is identified by the pinned host key, or by one from known_hosts, hashed or not, but never by an RSA key", async () => {
     const { hostKey } = server;
     const key = hostKey.split(" ").slice(0, 2).join(" ");
     assert.deepEqual(await ask({ hostKey }), { hostKey });
@@ -49,7 +49,7 @@ describe("the bastion", () => {
     await assert.rejects(ask(), /its host key is not known/);
   });
 
-  it("is refused when it shows another key, refuses ours, or is not there, with the cure", async () => {
+  it("causes an error with its cure if its host key is wrong, if it refuses our key, or if it does not answer", async () => {
     const [other, { hostKey }] = [makeSshKeyPair(), server];
     await assert.rejects(
       ask({ hostKey: other.publicKey }),

@@ -1,4 +1,4 @@
-// Contracts and what fulfils them. That both fit is for the compiler to see; here is what types can't say.
+// Contracts and their implementations. The compiler checks that both fit; these tests check what types can't express.
 import assert from "node:assert/strict";
 import * as ec2 from "../../components/ec2/contract.ts";
 import * as gce from "../../components/gce/contract.ts";
@@ -18,7 +18,7 @@ const isContract = (value: unknown): value is Contract =>
 const contractsOf = (module: object): Contract[] => Object.values(module).filter(isContract);
 const all = [shared, ...Object.values(clouds)].flatMap(contractsOf);
 
-/** Inputs of a lease on each cloud, beside those that all leases have. */
+/** Inputs of a lease that only one cloud has. */
 const places: Record<string, object> = {
   ec2: { region: "r", recorded: false, power: "on" },
   gce: { project: "p", zone: "z", recorded: false, runs: false },
@@ -27,25 +27,25 @@ const places: Record<string, object> = {
 };
 
 describe("contracts", () => {
-  it("are each fulfilled by one resource type or function of the plugin, and the plugin has no others", () => {
+  it("each have exactly one implementation in the plugin, and the plugin has no others", () => {
     const fulfilled: readonly { contract: Contract }[] = [...resources, ...functions];
     const tokens = (contracts: readonly Contract[]) => contracts.map(({ token }) => token).sort();
     assert.deepEqual(tokens(fulfilled.map(({ contract }) => contract)), tokens(all));
-    assert.equal(new Set(tokens(all)).size, all.length, "no token twice");
+    assert.equal(new Set(tokens(all)).size, all.length, "tokens are unique");
   });
 
-  it("give no output the name of an input with another schema, but where the state has another value than was asked for", () => {
+  it("give no output the name of an input, with one exception", () => {
     const twice = all.flatMap((contract) => {
       if (!("outputs" in contract)) return [];
       const { token, inputs, outputs } = contract;
       return Object.keys(outputs).flatMap((name) => (name in inputs ? [`${token} ${name}`] : []));
     });
-    // The builder's identity: given when the image is made, read from the image later.
+    // The builder's identity is an input when the image is made, and later read from the image.
     assert.deepEqual(twice, ["ci-images:local:Image builder"]);
   });
 
   for (const [cloud, module] of Object.entries(clouds)) {
-    it(`call the common resources of ${cloud} by the same names, and its steps replace on everything that names the machine`, () => {
+    it(`name the common resources of ${cloud} alike, and replace its steps if the machine changes`, () => {
       const named = module as Record<string, ResourceContract>;
       for (const name of ["Lease", "SealMark", "Stop", "Retirement", "Promotion"]) {
         assert.ok(isContract(named[name]), `${name} of ${cloud}`);
@@ -55,7 +55,7 @@ describe("contracts", () => {
       }
     });
 
-    it(`let the plugin refuse a wrong input of a lease of ${cloud} by its name, before anything is made`, async () => {
+    it(`let the plugin refuse wrong inputs of a lease on ${cloud} by name before it creates anything`, async () => {
       const provider = new ImagesProvider("1.0.0", {} as EngineLog, resources, functions);
       const { token } = (module as Record<string, ResourceContract>).Lease;
       const urn = `urn:pulumi:s::p::ci-images:index:WorkerImage$${token}::lease`;

@@ -1,4 +1,4 @@
-// The provider's process when its engine was killed, which tells it nothing.
+// The provider's process must end by itself if its engine is killed, because nobody tells it to.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { execa } from "execa";
 import { projectDirectory } from "../../toolchain/versions.mjs";
 import { isAlive } from "../is-alive.ts";
 
-/** Starts what its arguments say with pipes, as the engine does; prints its process id, and its first line when that comes. */
+/** Starts a provider with pipes, like the engine. Prints the provider's process id, and its port once it serves. */
 const engine = `
   const [file, ...words] = process.argv.slice(1);
   const provider = require("node:child_process").spawn(file, words, { stdio: ["ignore", "pipe", "pipe"] });
@@ -20,10 +20,10 @@ describe("the provider's process", function () {
 
   for (const [when, line] of [
     ["it serves", /^port \d+/m],
-    // The first thing that it says is then said to nobody.
+    // Its first output then goes to a closed pipe.
     ["it is starting", /^\d+\n/],
   ] as const) {
-    it(`ends within seconds of an engine that is killed while ${when}`, async () => {
+    it(`ends within seconds if its engine is killed while ${when}`, async () => {
       const provider = join(projectDirectory, "provider/pulumi-resource-ci-images");
       const running = execa("node", ["--eval", engine, provider, "127.0.0.1:1"], { reject: false });
       let output = "";

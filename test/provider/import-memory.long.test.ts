@@ -1,4 +1,4 @@
-// How much memory the plugin takes for a large disk: it runs in a process of its own, with everything that it loads.
+// The plugin's memory use for a large disk, measured in a process that has loaded the whole plugin.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -19,7 +19,7 @@ import { startOpenStack } from "../test-cloud/openstack-api.ts";
 import { baseImage } from "../test-cloud/ec2-cloud.ts";
 import { makeStoredImage } from "../components/local/stored-image.ts";
 
-/** MiB. */
+/** The limit in MiB. */
 const most = 300;
 
 const recipe = "b".repeat(64);
@@ -36,7 +36,7 @@ describe("the plugin's memory while it imports a disk of 50 GiB with 800 MiB of 
   });
   after(() => rm(home, { recursive: true }));
 
-  /** Makes a resource in a process that has loaded all of the plugin. @returns its largest size in memory, MiB. */
+  /** Creates a resource in another process. @returns the process's peak memory in MiB. */
   async function peak(token: string, inputs: object): Promise<number> {
     const script = `
       const { resources } = await import(${JSON.stringify(join(projectDirectory, "provider/registry.ts"))});
@@ -51,7 +51,7 @@ describe("the plugin's memory while it imports a disk of 50 GiB with 800 MiB of 
     return Number(stdout) / 1024;
   }
 
-  it("stays below 300 MiB on the way into EC2", async () => {
+  it("stays below 300 MiB for EC2", async () => {
     const { close } = await openEc2Api([baseImage]);
     try {
       const owner = { project: "ci-images", stack: "test", distribution: "debian12" };
@@ -67,7 +67,7 @@ describe("the plugin's memory while it imports a disk of 50 GiB with 800 MiB of 
     }
   });
 
-  it("stays below 300 MiB on the way into Glance", async () => {
+  it("stays below 300 MiB for Glance", async () => {
     const cloud = await startOpenStack();
     const earlier = { ...process.env };
     try {
@@ -87,7 +87,7 @@ describe("the plugin's memory while it imports a disk of 50 GiB with 800 MiB of 
     }
   });
 
-  it("stays below 300 MiB on the way into Compute Engine", async () => {
+  it("stays below 300 MiB for Compute Engine", async () => {
     const bucket = "ci-images-test";
     const storage = await StorageEmulator.start(bucket);
     const api = await startGce({ storage: (source) => storage.content(source) });

@@ -1,4 +1,4 @@
-// Finding the address that machines see us under, against servers of the test's own and this computer's routes.
+// Finding the address under which machines see this computer, with the test's own servers and this computer's routes.
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -23,7 +23,7 @@ describe("this computer's own address", () => {
   const find = (inputs: Partial<Parameters<typeof ownAddress.call>[0]> = {}) =>
     ownAddress.call({ family: 4, ...inputs }, context);
 
-  it("is what the first server says that answers with an address of the machines' family", async () => {
+  it("comes from the first server that answers with an address of the machines' family", async () => {
     const urls = [
       await answering(503, "203.0.113.1"),
       await answering(200, "<html>"),
@@ -34,7 +34,7 @@ describe("this computer's own address", () => {
     assert.equal(await askOwnAddress(urls, 6), "2001:db8::1");
   });
 
-  it("is refused with every server's answer and the setting that makes asking unnecessary", async () => {
+  it("can't be found if no server answers properly; the error has the answers and the setting that avoids the question", async () => {
     const url = await answering(200, "<html>hotel login</html>");
     await assert.rejects(askOwnAddress([url]), (error: Error) =>
       [url, "hotel login", "ci-images:sshFrom"].every((part) => error.message.includes(part)),
@@ -48,7 +48,7 @@ describe("this computer's own address", () => {
     assert.deepEqual(await find({ cloudHost: "198.51.100.1" }), { addresses: ["203.0.113.7"] });
   });
 
-  it("is the one on the way there for machines with private addresses, and nobody on the internet is asked", async () => {
+  it("is the route's source address for machines with private addresses, without asking the internet", async () => {
     process.env.CI_IMAGES_ADDRESS_SERVER = await answering(500, "");
     const { addresses, notice } = await find({ networks: ["127.3.0.0/16"] });
     assert.deepEqual(addresses, [await localAddressTowards("127.3.0.0")]);
@@ -62,21 +62,21 @@ describe("this computer's own address", () => {
     );
   });
 
-  it("is the one on the way to the cloud where that is on no internet, with a notice", async () => {
+  it("is the source address towards the cloud if there is no internet, with a notice", async () => {
     process.env.CI_IMAGES_ADDRESS_SERVER = await answering(500, "");
     const { addresses, notice } = await find({ cloudHost: "127.0.0.9" });
     assert.deepEqual(addresses, ["127.0.0.1"]);
     assert.match(notice!, /on the way to 127\.0\.0\.9, because its public address could not be found/);
   });
 
-  it("is both where a cloud at a private address does not say which addresses its machines have", async () => {
+  it("is both if a cloud at a private address does not reveal its machines' addresses", async () => {
     process.env.CI_IMAGES_ADDRESS_SERVER = await answering(200, "203.0.113.7");
     const { addresses, notice } = await find({ cloudHost: "localhost" });
     assert.deepEqual(addresses, ["203.0.113.7", "127.0.0.1"]);
     assert.match(notice!, /203\.0\.113\.7, this computer's public address, and to 127\.0\.0\.1/);
   });
 
-  it("is the bastion's where connections go through one, as far as machines see it under an address that is known", async () => {
+  it("is the bastion's address if there is a bastion and machines see it under a known address", async () => {
     assert.deepEqual((await find({ bastion: "198.51.100.2" })).addresses, ["198.51.100.2"]);
     assert.deepEqual((await find({ bastion: "10.0.0.2", networks: ["10.0.0.0/8"] })).addresses, ["10.0.0.2"]);
     await assert.rejects(

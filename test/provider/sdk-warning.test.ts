@@ -1,4 +1,4 @@
-// What the AWS SDK says about Node's version is meant for whoever maintains this project: the engine would show it to whoever bakes.
+// The AWS SDK's warning about Node's version is for maintainers; the engine would show it to users.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { projectDirectory } from "../../toolchain/versions.mjs";
 describe("the AWS SDK", function () {
   this.timeout(60_000);
 
-  it("warns nobody of Node's version, when the provider makes clients and when it looks for the region", async () => {
+  it("prints no warning about Node's version, neither for clients nor for the region lookup", async () => {
     const client = pathToFileURL(join(projectDirectory, "components/ec2/provider/client.ts")).href;
     const script = `
       const { configuredRegion, ec2, ssm } = await import(${JSON.stringify(client)});

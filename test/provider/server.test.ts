@@ -20,7 +20,7 @@ type Inputs = InputsOf<typeof Thing>;
 
 const quiet = { info: () => {}, flush: async () => {} } as unknown as EngineLog;
 
-/** A provider with one resource type, changed by `changes`, that notes what it was called with. */
+/** A provider with one resource type. @param changes Overrides the type's behaviour. @returns it, and its log lines. */
 function providerOf(changes: Partial<Behaviour<Inputs, Inputs>> = {}) {
   const lines: string[] = [];
   const log = { info: (_urn: string, line: string) => lines.push(line), flush: async () => {} } as unknown as EngineLog;
@@ -29,7 +29,7 @@ function providerOf(changes: Partial<Behaviour<Inputs, Inputs>> = {}) {
 }
 
 describe("the provider", () => {
-  it("refuses unknown, missing and mistyped inputs, each by its name", async () => {
+  it("refuses unknown, missing and mistyped inputs by name", async () => {
     const { failures } = await providerOf().provider.check(urn, {}, { label: 3, colour: "red" });
     assert.deepEqual(
       failures!.map(({ property }) => property).sort(),
@@ -49,19 +49,19 @@ describe("the provider", () => {
     assert.deepEqual(await reasons({ label: undefined, colour: "red" }), ["is missing", "is not known"]);
   });
 
-  it("refuses arguments of a function that do not fit", async () => {
+  it("refuses wrong arguments of a function", async () => {
     const contract = functionContract("ci-images:test:find", { inputs: { port: integer() } });
     const find = answer(contract, async () => assert.fail("it is not called"));
     const provider = new ImagesProvider("1.0.0", quiet, [], [find]);
     await assert.rejects(provider.invoke(find.token, { port: "ssh" }), /ci-images:test:find: port is "ssh"/);
   });
 
-  it("does not judge inputs that are known only later", async () => {
+  it("accepts inputs that are not known yet", async () => {
     const { failures } = await providerOf().provider.check(urn, {}, { size: unknown, label: unknown });
     assert.deepEqual(failures, []);
   });
 
-  it("replaces for the inputs that say so, and for nothing else", async () => {
+  it("replaces a resource only if an input in replaceOn changes", async () => {
     const { provider } = providerOf();
     const diff = (news: Inputs) => provider.diff("id", urn, { size: 1, label: "a" }, { ...news });
     assert.deepEqual((await diff({ size: 2, label: "a" })).replaces, ["size"]);
@@ -69,19 +69,19 @@ describe("the provider", () => {
     assert.equal((await diff({ size: 1, label: "a" })).changes, false);
   });
 
-  it("updates in place where the type can", async () => {
+  it("updates in place if the type can", async () => {
     const { provider } = providerOf({ update: async (_id, _state, inputs) => inputs });
     assert.deepEqual(await provider.diff("id", urn, { size: 1, label: "a" }, { size: 1, label: "b" }), {
       changes: true,
     });
   });
 
-  it("replaces a thing that is gone from the world although its inputs are the same", async () => {
+  it("replaces a resource that no longer exists although its inputs are the same", async () => {
     const { provider } = providerOf({ drift: async () => "replace" });
     assert.equal((await provider.diff("id", urn, { size: 1 }, { size: 1 })).replaces!.length, 1);
   });
 
-  it("hands secrets to the resource in clear and back to the engine wrapped", async () => {
+  it("passes secrets to the resource in clear text, and wrapped to the engine", async () => {
     let seen: Inputs | undefined;
     const { provider } = providerOf({
       create: async (inputs) => {
@@ -94,7 +94,7 @@ describe("the provider", () => {
     assert.deepEqual((made.outs as { key: unknown }).key, wrapSecret("hidden"));
   });
 
-  it("leaves out what is undefined, which the protocol can't carry", async () => {
+  it("omits undefined values, which the protocol can't carry", async () => {
     const contract = functionContract("ci-images:test:find", { inputs: {}, answer: { images: listOf<object>() } });
     const find = answer(contract, async () => ({ images: [{ path: "/a", proof: undefined }] }));
     const found = await new ImagesProvider("1.0.0", quiet, [], [find]).invoke(find.token, {});
@@ -115,7 +115,7 @@ describe("the provider", () => {
     assert.deepEqual(lines, ["half-way"]);
   });
 
-  it("lets a resource watch beside those that are made after it, shows what it tells, and fails nothing by it", async () => {
+  it("lets a resource keep watching in the background, and shows its progress and errors without failing", async () => {
     let go: () => void;
     const made = new Promise<void>((resolve) => (go = resolve));
     const meanwhile = async ({ progress }: Context) => {
@@ -125,13 +125,13 @@ describe("the provider", () => {
     };
     const { provider, lines } = providerOf({ create: async (inputs) => ({ id: "id", outputs: inputs, meanwhile }) });
     await provider.create(urn, { size: 1 });
-    assert.deepEqual(lines, [], "nobody waits for it");
+    assert.deepEqual(lines, [], "creation does not wait for it");
     go!();
     await new Promise(setImmediate);
     assert.deepEqual(lines, ["seen", "and no more"]);
   });
 
-  it("aborts what is under way when it is cancelled", async () => {
+  it("aborts running operations when it is cancelled", async () => {
     const create = (_inputs: Inputs, { signal }: Context) =>
       new Promise<never>((_resolve, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason as Error));
@@ -142,18 +142,18 @@ describe("the provider", () => {
     await assert.rejects(creating, UserError);
   });
 
-  it("tells the engine that a thing is gone by an empty id", async () => {
+  it("reports a resource that is gone with an empty id", async () => {
     const { provider } = providerOf({ read: async () => undefined });
     assert.deepEqual(await provider.read("id", urn, { size: 1 }), { id: "", props: {} });
   });
 });
 
 describe("values on the wire", () => {
-  it("secrets are unwrapped at any depth", () => {
+  it("can be secrets at any depth, which are unwrapped", () => {
     assert.deepEqual(unwrapSecrets({ a: [{ b: wrapSecret({ c: wrapSecret(1) }) }] }), { a: [{ b: { c: 1 } }] });
   });
 
-  it("an unknown value is seen at any depth", () => {
+  it("can be unknown at any depth, which is detected", () => {
     assert.ok(containsUnknown({ a: [{ b: unknown }] }));
     assert.ok(!containsUnknown({ a: ["known", null, 1] }));
   });

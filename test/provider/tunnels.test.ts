@@ -1,4 +1,4 @@
-// Port forwards by a tool that makes one connection a run, as gcloud and the AWS CLI do.
+// Port forwards through a tool that makes one connection per run, like gcloud and the AWS CLI.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
@@ -17,12 +17,12 @@ describe("a port forward", () => {
   });
   after(() => server.stop());
 
-  /** A tool that connects its standard input and output with a port. */
+  /** A tool that connects its standard input and output to a port. */
   const tool = (port: number) => {
     const script = `const s = require("net").connect(${port}, "127.0.0.1"); process.stdin.pipe(s); s.pipe(process.stdout); s.on("error", (e) => { console.error("ERROR: " + e.code); process.exit(1); }); s.on("close", () => process.exit(0));`;
     return [process.execPath, "-e", script];
   };
-  /** A server that says nothing and ends no connection. */
+  /** A server that sends nothing and closes no connection. */
   const listenMute = async () => {
     const server = createServer({ allowHalfOpen: true });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -30,7 +30,7 @@ describe("a port forward", () => {
   };
   const context = { progress: () => {}, signal: new AbortController().signal };
 
-  it("leads every connection through a run of the tool, has the same port in every run, and is opened again by a look for changes", async () => {
+  it("runs the tool for every connection, keeps its port, and is reopened by the check for drift", async () => {
     const command = tool(server.port);
     const { id, outputs } = await forward.create({ command }, context);
     const login = { host: outputs.host, port: outputs.port, user: "root", hostKey: server.hostKey };
@@ -43,7 +43,7 @@ describe("a port forward", () => {
     await closeForward(command);
   });
 
-  it("leads to a server although the tool says something before, as the Session Manager plugin does", async () => {
+  it("works although the tool prints a greeting first, like the Session Manager plugin", async () => {
     const [program, option, script] = tool(server.port);
     const command = [
       program,
@@ -56,7 +56,7 @@ describe("a port forward", () => {
     await closeForward(command);
   });
 
-  it("ends a tool that does not end with its standard input, nor with SIGTERM", async () => {
+  it("kills a tool that ignores the end of its standard input and SIGTERM", async () => {
     const { port: mute, server: listener } = await listenMute();
     const script = `process.on("SIGTERM", () => {}); const s = require("net").connect(${mute}, "127.0.0.1"); process.stdin.pipe(s, { end: false }); s.on("close", () => process.exit(0));`;
     const command = [process.execPath, "-e", script];
@@ -65,7 +65,7 @@ describe("a port forward", () => {
       connect({ host: "127.0.0.1", port: await openForward(command) }),
     ];
     const [behind] = (await incoming) as [Socket];
-    // Either way: the tool's end of the connection is gone with the tool.
+    // Either event shows that the tool's end of the connection is gone with the tool.
     const gone = Promise.race([once(behind.resume(), "end"), once(behind, "error")]);
     outgoing.destroy();
     await gone;
@@ -74,7 +74,7 @@ describe("a port forward", () => {
     await closeForward(command);
   });
 
-  it("is asked by the verbs whether a builder answers, and the tool ends, whatever it says before and whatever it takes to end it", async () => {
+  it("lets the verbs check whether a builder answers, and always ends the tool", async () => {
     const script = `process.on("SIGTERM", () => {}); process.stdout.write("\\nStarting session\\nSSH-2.0-x\\r\\n"); console.error(process.pid); setInterval(() => {}, 1000);`;
     const marker = `ci-images-test-${process.pid}`;
     const tunnel = [process.execPath, "-e", script, marker];
@@ -82,7 +82,7 @@ describe("a port forward", () => {
     await until("the tool has ended", 30, async () => !(await execa("ps", ["-eo", "args"])).stdout.includes(marker));
   });
 
-  it("tells what the tool complained of", async () => {
+  it("reports the tool's error", async () => {
     const command = tool(1);
     const port = await openForward(command);
     const place = { host: "127.0.0.1", port };

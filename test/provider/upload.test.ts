@@ -1,4 +1,4 @@
-// An upload over a real SSH session: whole or not at all, and what a failed one leaves.
+// Uploads over a real SSH session: all or nothing, and what failed uploads leave behind.
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { appendFile, mkdir, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -13,7 +13,7 @@ import { connectionTo, startSshServer, type SshServer } from "../toolchain/ssh-s
 
 type UploadInputs = InputsOf<typeof Upload>;
 
-describe("upload", function () {
+describe("an upload", function () {
   this.timeout(120_000);
   let server: SshServer;
   let folder: string;
@@ -29,7 +29,7 @@ describe("upload", function () {
   afterEach(async () => {
     await server.stop();
     await rm(folder, { recursive: true });
-    assert.deepEqual(await leftovers(), [], "nothing half-done stays");
+    assert.deepEqual(await leftovers(), [], "no partial upload is left");
   });
 
   const inputs = (changes: Partial<UploadInputs> = {}): UploadInputs => {
@@ -48,14 +48,14 @@ describe("upload", function () {
   const send = (given: UploadInputs, signal = new AbortController().signal) =>
     upload.create(given, { progress: (line) => void lines.push(line), signal });
 
-  it("brings a folder, in place of what has its name", async () => {
+  it("sends a folder and replaces an existing one", async () => {
     await mkdir(join(folder, "there/old"), { recursive: true });
     await send(inputs());
     assert.deepEqual((await readdir(join(folder, "there"))).sort(), ["file", "link"]);
     assert.equal(await readFile(join(folder, "there/file"), "utf8"), "content");
   });
 
-  it("a source that was edited after the preview is not taken, and says so", async () => {
+  it("fails if the source was edited after the preview, and says so", async () => {
     const given = inputs();
     await appendFile(join(folder, "tree/file"), "!");
     await assert.rejects(
@@ -65,11 +65,11 @@ describe("upload", function () {
     assert.deepEqual(await readdir(folder), ["tree"]);
   });
 
-  it("a builder that can't take it says why", async () => {
+  it("fails with the builder's reason if it can't be stored", async () => {
     await assert.rejects(send(inputs({ destination: "/proc/there" })), /it failed \(exit status 1\): .*\/proc\/there/);
   });
 
-  it("waits for the machine as often as it may; a refused key is the last word", async () => {
+  it("retries the connection up to the limit, but fails at once if a key is refused", async () => {
     server.refuse = 1;
     const { connection } = inputs();
     await send(inputs({ connection: { ...connection, dialErrorLimit: 1 } }));
@@ -88,7 +88,7 @@ describe("upload", function () {
     await bastion.stop();
   });
 
-  it("a lost connection and a cancellation leave nothing, neither there nor here", async () => {
+  it("leaves nothing behind after a lost connection or a cancellation", async () => {
     const big = join(folder, "big");
     const file = await open(big, "w");
     await file.truncate(3 * 1024 ** 3);
@@ -112,7 +112,7 @@ describe("upload", function () {
     assert.deepEqual(await readdir(folder), ["big", "tree"]);
   });
 
-  it("holds no more than a few MiB of a big file in memory", async () => {
+  it("does not hold a big file in memory", async () => {
     const big = join(folder, "big");
     const part = randomBytes(1024 ** 2);
     const file = await open(big, "w");
@@ -123,7 +123,7 @@ describe("upload", function () {
     const timer = setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 10);
     await send(inputs({ source: big }));
     clearInterval(timer);
-    // The SSH server of the test is in this process, too.
+    // The test's SSH server runs in this process too.
     assert.ok(most - before < 200 * 1024 ** 2, `${(most - before) / 1024 ** 2} MiB`);
     const hash = createHash("sha256");
     for await (const data of (await open(join(folder, "there"))).createReadStream()) hash.update(data as Buffer);

@@ -1,4 +1,5 @@
-// How a machine lets a bake in, against SSH servers of this process: a login that is refused is no machine that is not up yet.
+// How a bake gets into a machine, against SSH servers in this process. A refused login is not the same as a machine
+// that is still booting.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -18,7 +19,7 @@ describe("the way into a machine", () => {
     open.clear();
   });
 
-  /** A machine whose SSH behaves so; the connection to it. */
+  /** Starts an SSH server with this behaviour. @returns the connection to it. */
   async function machine(behaviour: Behaviour, hostKey = host) {
     const server = new ssh2.Server({ hostKeys: [hostKey.privateKey] }, (client) => {
       client.on("error", () => {});
@@ -46,7 +47,7 @@ describe("the way into a machine", () => {
   const finder = (more: object = {}) =>
     new WayFinder({ privateKey: login.privateKey, patience: 5000, grace: 0, refusal: 0.2, closing: 0.2, ...more });
 
-  it("is the bake's own where it works; ordinary SSH only where the own does not, some time after that lets us in", async () => {
+  it("is the bake's own way if it works, or after a grace period ordinary SSH", async () => {
     const [own, ordinary] = [await machine("lets in"), await machine("lets in")];
     assert.deepEqual(await finder().look({ own, ordinary }), { done: own });
     for (const behaviour of ["refuses", "closes", "runs nothing"] as const) {
@@ -56,7 +57,7 @@ describe("the way into a machine", () => {
     }
   });
 
-  it("is an error with cause and cure, and not at once, where the machine refuses the key or runs no command", async () => {
+  it("is an error with cause and cure, after a while, if the machine refuses the key or runs no command", async () => {
     const said = {
       refuses: /^it has booted, but SSH at port \d+ refuses debian's login with the bake's key$/,
       closes: /SSH at port \d+ accepts debian's login, but runs no command \(it closed the connection\)/,
@@ -74,7 +75,7 @@ describe("the way into a machine", () => {
     }
   });
 
-  it("is not known while nobody answers, or somebody with another host key, however long that takes", async () => {
+  it("stays unknown while nothing answers, or only another host key does, however long that takes", async () => {
     const looker = finder({ refusal: 0.001, closing: 0.001 });
     assert.deepEqual(await looker.look({ ordinary: { ...(await machine("lets in")), port: 1 } }), { state: "" });
     const seen = await looker.look({ ordinary: await machine("lets in", other) });
@@ -82,13 +83,13 @@ describe("the way into a machine", () => {
     assert.match(seen.state, /^SSH at port \d+ answers with another host key/);
   });
 
-  it("is ordinary SSH alone through a port forward, which leads to one port", () => {
+  it("is only ordinary SSH through a port forward, which forwards one port", () => {
     const connection = { host: "127.0.0.1", port: 20_000, user: "debian", hostKey: host.publicKey };
     assert.deepEqual(waysTo(connection), { ordinary: connection });
     assert.equal(waysTo({ ...connection, host: "192.0.2.1", port: 22 }).own?.port, 61022);
   });
 
-  it("is waited for after a reboot", async () => {
+  it("is awaited after a reboot", async () => {
     const context = { progress: () => {}, signal: new AbortController().signal };
     const connection = {
       ...(await machine("lets in")),

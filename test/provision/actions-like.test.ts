@@ -1,4 +1,4 @@
-// The recipe actions-like, where it can break without a bake: what it asks for is there once, and its scripts and tests are in order.
+// The recipe actions-like, as far as it can be checked without a bake: no duplicates, sound scripts and tests.
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
@@ -9,16 +9,16 @@ import { sealVersion } from "../../provision/seal/seal.ts";
 const file = fileURLToPath(new URL("../../provision/recipes/actions-like.yaml", import.meta.url));
 
 describe("recipe actions-like", () => {
-  it("plans on Debian 12, and every module of it states what holds", async () => {
+  it("can be planned on Debian 12, and every module has checks", async () => {
     const recipe = await loadRecipe(file);
     const { modules, checks } = await planRecipe(recipe, recipe.distributions[0], { sealVersion });
     assert.ok(modules.length > 10);
     const silent = modules.map(({ name }) => name).filter((name) => !checks.some(({ module }) => module === name));
-    // Scripts state nothing: the recipe's own tests do.
+    // The module `run` has no checks; the recipe's own tests cover it.
     assert.deepEqual(silent, ["run"]);
   });
 
-  it("asks for nothing twice", async () => {
+  it("lists no package twice", async () => {
     const { configuration } = await loadRecipe(file);
     for (const key of ["install_packages", "npm_packages"]) {
       const names = (configuration as Record<string, string[]>)[key];
@@ -29,7 +29,7 @@ describe("recipe actions-like", () => {
     }
   });
 
-  it("has scripts and tests that shellcheck has nothing to say about", async () => {
+  it("has scripts and tests that pass shellcheck", async () => {
     const recipe = await loadRecipe(file);
     const { modules, checks } = await planRecipe(recipe, recipe.distributions[0], { sealVersion });
     const steps = modules.flatMap((module) =>

@@ -1,15 +1,17 @@
-// Runs what is rendered for the builder, in a mount namespace of its own with an empty /run, so that this machine is left alone.
+// Runs scripts that are rendered for the builder, in their own mount namespace with an empty /run, so that they leave
+// this computer alone.
 import { execa, type Result } from "execa";
 
-/** What a program printed, and how it ended. */
+/** A program's output and exit status. */
 export type Outcome = Pick<Result, "stdout" | "stderr" | "exitCode">;
 
-// Not root: be root in a user namespace of one's own.
+// An ordinary user becomes root in a user namespace.
 const unshare = process.getuid?.() === 0 ? ["--mount"] : ["--map-root-user", "--mount"];
 
 /**
  * Runs bash as root with an empty /run.
- * @param script What bash gets on its standard input; it can use `$1` and so on.
+ * @param script Bash's standard input.
+ * @param parameters The script's `$1`, `$2` and so on.
  */
 export async function inNamespace(script: string, ...parameters: string[]): Promise<Outcome> {
   const command = ["bash", "-c", 'mount -t tmpfs tmpfs /run && exec bash -s "$@"', "bash", ...parameters];

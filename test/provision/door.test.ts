@@ -1,4 +1,4 @@
-// The bake's own way in, on a real builder: what it is to the bake and to a person, and that a recipe's firewall does not close it.
+// The bake's own way in, on a real builder: for the bake, for people, and behind a recipe's firewall.
 import assert from "node:assert/strict";
 import { renderProgram } from "../../provision/builder/runner.ts";
 import { findingMark } from "../../provision/builder/commands.ts";
@@ -7,8 +7,9 @@ import { must, RealBuilder } from "./modules/real-builder.ts";
 import { cachedBase } from "../cached-base.ts";
 
 /**
- * In a network of its own, as rules can't be loaded on a builder of this computer: rules that let in port 22 alone, of either kind. The
- * client is in that network, too, so its own packets, from and to the other side's port, are let through.
+ * Loads firewall rules of nftables and iptables that only allow port 22. A local builder can't load rules, so this
+ * happens in a separate network namespace. The client is in that namespace too, so the rules let its own packets
+ * through.
  */
 const firewalls = `
 apt-get -q update && apt-get -q -y install --no-install-recommends nftables iptables
@@ -67,11 +68,11 @@ describe("the bake's own way in", function () {
   });
   after(() => builder.remove());
 
-  it("stays open whatever rules nftables and iptables have, once each", async () => {
+  it("stays open with any rules of nftables and iptables, and adds its own rules only once", async () => {
     assert.match(must(await builder.asRoot(firewalls)), /all good$/);
   });
 
-  it("is not on every machine: where the bake comes in by ordinary SSH, a step that changes logins is named before the next is refused", async () => {
+  it("does not exist on every machine: with ordinary SSH, the step that changes logins is named before the next fails", async () => {
     const step = async (script: string) => {
       const program = renderProgram({
         ...{ title: "module hardening", script, awaitsBoot: true, keepsDoor: true },
@@ -95,7 +96,7 @@ describe("the bake's own way in", function () {
     must(await builder.asRoot("chmod 0755 /home/debian; rm /etc/ssh/sshd_config.d/test.conf /etc/sudoers.d/test"));
   });
 
-  it("lets the verification look whether people can log in, where a recipe has moved sshd, closed it, or broken it", async () => {
+  it("lets the verification check people's logins if a recipe has moved, closed or broken sshd", async () => {
     const identity = { machineId: "0".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 BBBB me" };
     const check = verificationChecks(identity, "debian").find(({ what }) => what.startsWith("people can log in"))!;
     const look = (script: string) => builder.asRoot(`${script}\n${check.script}`);
@@ -131,7 +132,7 @@ describe("the bake's own way in", function () {
     must(await builder.asRoot("sed -i /Nonsense/d /etc/ssh/sshd_config; systemctl enable --now ssh.service"));
   });
 
-  it("is an ordinary session to a person, and root's where the account lets nobody in", async () => {
+  it("gives people an ordinary session, or root's if their account allows no logins", async () => {
     assert.equal(
       must(await builder.ssh("echo $USER $HOME $PWD $(id -un) $(sudo -n id -un)")),
       "debian /home/debian /home/debian debian root",

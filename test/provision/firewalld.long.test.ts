@@ -1,4 +1,5 @@
-// A real firewalld does not close the bake's own way in, whatever zone the network card is in, and what it saves is known to sealing.
+// A real firewalld does not close the bake's own way in, whatever zone the network card is in, and sealing finds what
+// it saves.
 import assert from "node:assert/strict";
 import { checklist } from "../../provision/seal/checklist.ts";
 import { prelude } from "../../provision/seal/prelude.ts";
@@ -6,8 +7,8 @@ import { must, RealBuilder } from "./modules/real-builder.ts";
 import { cachedBase } from "../cached-base.ts";
 
 /**
- * In a network of its own, as rules can't be loaded on a builder of this computer. Loopback is open to itself, so another network asks. The
- * daemon is on the builder's bus; systemd does not start it.
+ * Runs in a separate network namespace, because a local builder can't load rules. firewalld allows loopback, so the
+ * client is in another namespace. The daemon uses the builder's D-Bus; systemd does not start it.
  */
 const script = `
 systemctl mask firewalld.service
@@ -74,11 +75,11 @@ describe("a real firewalld", function () {
   });
   after(() => builder.remove());
 
-  it("does not close the bake's own way in, with either backend", async () => {
+  it("does not close the bake's own way in with either backend", async () => {
     assert.match(must(await builder.asRoot(script)), /all good$/);
   });
 
-  it("has saved the bake's rule with its own, and sealing takes it out", async () => {
+  it("saves the bake's rule with its own, and sealing removes it", async () => {
     const entry = checklist.find(({ id }) => id === "build-firewall")!;
     const functions = `ROOT= BAKE_KEYS= BUILDER_NAME=\n${prelude}`;
     const left = () => builder.asRoot(`${functions}\n${entry.assert}`);

@@ -1,4 +1,4 @@
-// A folder of a test's own, with files in it, that is gone afterwards.
+// Temporary folders with files, for tests.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -9,7 +9,7 @@ export class TestFolders {
 
   /**
    * Makes a folder.
-   * @param files Paths in it, and contents.
+   * @param files Contents by relative path.
    * @returns its path.
    */
   make(files: Record<string, string>): string {

@@ -1,4 +1,5 @@
-// What people's files can have wrong that no schema sees: bytes, line ends, numbers that lose a digit, aliases, broken neighbours.
+// Faults in users' files that a schema can't see: encodings, line ends, numbers that lose a digit, YAML aliases, broken
+// module files.
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +19,7 @@ async function planOf(files: Record<string, string | Buffer>): Promise<Plan> {
   return planRecipe(recipe, findDistribution("debian12"), { sealVersion: "1" });
 }
 
-/** The message that refuses these files. */
+/** Plans these files, which must fail. @returns the error message. */
 async function refusal(files: Record<string, string | Buffer>): Promise<string> {
   try {
     await planOf(files);
@@ -35,7 +36,7 @@ const scriptsOf = ({ modules }: Plan) =>
 describe("input", () => {
   afterEach(() => folders.remove());
 
-  it("Windows line ends in recipes and shell modules are taken for line breaks: nothing changes", async () => {
+  it("with Windows line ends in recipes and shell modules gives the same recipe hash", async () => {
     const files = {
       "worker.yaml": "modules: [mine, run]\nmine: { a: 1 }\nrun: |\n  echo one\n  echo two\n",
       "modules/mine.sh": "#!/bin/bash\n# Mine.\n# secrets:\nif true; then\n  echo mine\nfi\n",
@@ -48,7 +49,7 @@ describe("input", () => {
     assert.ok(scriptsOf(converted).every((script) => !script.includes("\r")));
   });
 
-  it("Windows line ends in a script that is to be run are refused with file, line and cure", async () => {
+  it("with Windows line ends in a script to be run is refused, with file, line and cure", async () => {
     const yaml = "modules: [run]\nrun: [{ source: script.sh }]\n";
     const message = await refusal({ "worker.yaml": yaml, "script.sh": "#!/bin/sh\necho fine\necho bad\r\n" });
     assert.match(
@@ -61,7 +62,7 @@ describe("input", () => {
     await planOf({ "worker.yaml": yaml, "script.sh": Buffer.from("#!/bin/sh\necho\nexit\n\0\r\n") });
   });
 
-  it("a recipe or module that is not UTF-8 is refused with the byte's place", async () => {
+  it("that is not UTF-8 is refused with the byte's position", async () => {
     const latin = Buffer.from("modules: [run]\n# caf\u00e9\nrun: 'true'\n", "latin1");
     assert.match(
       await refusal({ "worker.yaml": latin }),
@@ -84,7 +85,7 @@ describe("input", () => {
     });
   });
 
-  it("a number where a text belongs is shown as the file has it", async () => {
+  it("with a number instead of a text is refused, and the number is shown as written in the file", async () => {
     const go = await refusal({ "worker.yaml": "modules: [go]\ngo: { version: 1.20, sha256: { amd64: a } }\n" });
     assert.match(go, /go\.version: 1\.20; .*cure: put it in quotes: "1\.20"/);
     const umask = await refusal({ "worker.yaml": "modules: [umask]\numask: 022\n" });
@@ -93,7 +94,7 @@ describe("input", () => {
     assert.match(dashed, /docker_images\[0\]: 1\.10; .*"1\.10"/);
   });
 
-  it("aliases that expand to millions of values are refused at once, by the file's name", async () => {
+  it("with aliases that expand to millions of values is refused at once", async () => {
     const levels = Array.from({ length: 12 }, (_, level) => {
       const inside = level === 0 ? "lol" : `*a${level - 1}`;
       return `  - &a${level} [${Array(9).fill(inside).join(", ")}]\n`;
@@ -108,7 +109,7 @@ describe("input", () => {
     );
   });
 
-  it("x-... at the top holds anchors, and is no part of the recipe", async () => {
+  it("can have top-level keys x-... for anchors, which are not part of the recipe", async () => {
     const plain = "modules: [files]\nfiles: [{ path: /a, content: x, mode: '0600' }]\n";
     const anchored =
       "x-private: &private { mode: '0600' }\nmodules: [files]\nfiles: [{ path: /a, content: x, <<: *private }]\n";
@@ -116,7 +117,7 @@ describe("input", () => {
     assert.equal(one.recipeHash("base"), other.recipeHash("base"));
   });
 
-  it("a broken file in modules/ that the recipe does not use hides nothing; one that it uses is told with the rest", async () => {
+  it("may have broken files in modules/ that the recipe does not use; used ones are reported with all other errors", async () => {
     const broken = { "modules/aaa.mjs": "export function modify( {" };
     const message = await refusal({ ...broken, "worker.yaml": "modules: [run]\nrun: 'true'\nsise: 4G\n" });
     assert.match(message, /unknown key "sise".*did you mean "size"/);
@@ -127,7 +128,7 @@ describe("input", () => {
     assert.doesNotMatch(used, /unknown key "aaa"/);
   });
 
-  it("the schema for editors lets x-... pass", () => {
+  it("with keys x-... is valid for editors", () => {
     const schema = JSON.parse(readFileSync("provision/recipe.schema.json", "utf8")) as { patternProperties: object };
     assert.deepEqual(Object.keys(schema.patternProperties), ["^x-"]);
   });

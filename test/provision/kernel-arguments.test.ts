@@ -1,4 +1,4 @@
-// The recipe's key kernel_arguments: checked, part of the recipe hash, set for the boot loaders of the clouds' images and for local disks.
+// The recipe's key kernel_arguments: validation, recipe hash, and settings for GRUB, grubby and local disks.
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -29,7 +29,7 @@ describe("kernel_arguments in a recipe", () => {
     return planRecipe(recipe, recipe.distributions[0], { sealVersion: "1" });
   }
 
-  it("comes after all modules, counts in the recipe hash, and is stated as a test of the image", async () => {
+  it("are applied after all modules, count in the recipe hash, and become a test of the image", async () => {
     const [none, one, other] = await Promise.all([undefined, ["nohz=off"], ["nohz=on"]].map((words) => plan(words)));
     const hashes = [none, one, other].map((made) => made.recipeHash("base"));
     assert.equal(new Set(hashes).size, 3);
@@ -38,7 +38,7 @@ describe("kernel_arguments in a recipe", () => {
     assert.equal(none.modules.length, 1);
   });
 
-  it("refuses what is no word, and what finds the root", async () => {
+  it("are refused if they are not single words, or if they select the root file system", async () => {
     for (const word of ["two words", "root=/dev/sda1", "ro", "initrd=x", 'a="b"', "a=$(b)"]) {
       await assert.rejects(plan([word]), /kernel_arguments\[0\]/, word);
     }
@@ -51,7 +51,7 @@ describe("kernel_arguments in a recipe", () => {
     return step.script;
   }
 
-  it("GRUB's settings on apt's distributions come after the clouds' own; grubby's on others, and once each", async () => {
+  it("go into GRUB's settings after the clouds' own with apt, and through grubby elsewhere, once each", async () => {
     const debian = await script("debian12");
     assert.ok(debian.includes(`GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT nohz=off audit=0"`));
     assert.ok(debian.includes("/etc/default/grub.d/90-ci-images.cfg"));

@@ -1,4 +1,4 @@
-// Planning: what a recipe becomes, and what its hash depends on.
+// Planning: the plan that a recipe becomes, and what its hash depends on.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { writeFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { TestFolders } from "./folder.ts";
 const folders = new TestFolders();
 const options: PlanOptions = { sealVersion: "1" };
 
-/** Modules that render whatever settings they get. */
+/** A module that prints its settings. */
 const render = `export function modify(name, root, cfg) {
   root.run("echo '" + JSON.stringify(cfg[name]) + "'");
   root.check("fact of " + name, "true");
@@ -41,7 +41,7 @@ async function plan(yaml: string, more: Record<string, string> = {}, planOptions
 const hash = async (yaml: string, more: Record<string, string> = {}, planOptions = options) =>
   (await plan(yaml, more, planOptions)).recipeHash("base");
 
-/** The same mapping with its keys in another order, at every depth. */
+/** Reverses the order of keys at every depth. */
 function reversed(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(reversed);
   if (value === null || typeof value !== "object") return value;
@@ -64,7 +64,7 @@ const settings = fc.dictionary(
 describe("plan", () => {
   afterEach(() => folders.remove());
 
-  it("comments, the order of keys and the folder it lies in change nothing", async () => {
+  it("has a hash that ignores comments, the order of keys and the recipe's folder", async () => {
     await fc.assert(
       fc.asyncProperty(settings, settings, async (one, two) => {
         const recipe = { name: "w", modules: ["one", "two"], one, two, tests: [{ name: "t", run: "true" }] };
@@ -75,7 +75,7 @@ describe("plan", () => {
     );
   });
 
-  it("any change of a setting changes the hash", async () => {
+  it("has another hash after any change of a setting", async () => {
     await fc.assert(
       fc.asyncProperty(settings, settings, async (one, other) => {
         fc.pre(
@@ -92,7 +92,7 @@ describe("plan", () => {
     );
   });
 
-  it("the order of modules, the size, the formats, the tests, the base, the seal and the login user count", async () => {
+  it("has a hash that depends on modules and their order, size, formats, distribution, tests, base and seal", async () => {
     const plain = await plan("modules: [one, two]\n");
     const different = [
       await hash("modules: [two, one]\n"),
@@ -108,26 +108,26 @@ describe("plan", () => {
     assert.equal(new Set(different).size, different.length);
   });
 
-  it("time limits do not count", async () => {
+  it("has a hash that ignores time limits", async () => {
     const limited = await plan("modules: [one]\ntimeouts: {one: 2 hours}\n");
     assert.equal(limited.recipeHash("base"), await hash("modules: [one]\n"));
     assert.equal(limited.modules[0]?.timeoutSeconds, 7200);
   });
 
-  it("dashed-name and dashed_name are the same module with the same hash", async () => {
+  it("treats dashed-name and dashed_name as the same module with the same hash", async () => {
     assert.equal(
       await hash("modules: [dashed-name]\ndashed-name: 1\n"),
       await hash("modules: [dashed_name]\ndashed_name: 1\n"),
     );
   });
 
-  it("a module's prefix hash changes with what comes before it, its own hash does not", async () => {
+  it("has prefix hashes that depend on earlier modules, and module hashes that do not", async () => {
     const [a, b] = [await plan("modules: [one, two]\none: 1\n"), await plan("modules: [one, two]\none: 2\n")];
     assert.equal(a.modules[1]?.hash, b.modules[1]?.hash);
     assert.notEqual(a.modules[1]?.prefixHash, b.modules[1]?.prefixHash);
   });
 
-  it("uploads count by their content, of folders every file in them, and never by their path", async () => {
+  it("has a hash that depends on the content of uploads, in folders on every file, but not on their path", async () => {
     const yaml = "modules: [upload]\nupload: data\n";
     assert.equal(await hash(yaml), await hash(yaml));
     assert.notEqual(await hash(yaml), await hash(yaml, { "data/sub/b.txt": "B" }));
@@ -137,7 +137,7 @@ describe("plan", () => {
     assert.match(uploads?.[0]?.digest ?? "", /^[0-9a-f]{64}$/);
   });
 
-  it("an unreadable upload and a missing secret are told together, the secret with how to set it", async () => {
+  it("reports an unreadable upload and a missing secret together, and says how to set the secret", async () => {
     await assert.rejects(plan("modules: [upload, secret]\nupload: nope.txt\n"), (error: Error) => {
       assert.match(error.message, /worker\.yaml: module upload: "nope\.txt" cannot be read/);
       assert.match(error.message, /pulumi config set --secret --path ci-images:secrets\.TOKEN/);
@@ -146,7 +146,7 @@ describe("plan", () => {
     });
   });
 
-  it("a secret's value counts, and is nowhere in the plan", async () => {
+  it("has a hash that depends on secrets' values, but never contains a value", async () => {
     const withToken = (value: string) =>
       plan("modules: [secret, script]\n", {}, { ...options, secrets: { TOKEN: value } });
     const [a, b] = [await withToken("hunter2-first"), await withToken("hunter2-second")];
@@ -158,14 +158,14 @@ describe("plan", () => {
     );
   });
 
-  it("a module that throws stops the build, with its own words", async () => {
+  it("fails with the module's own message if a module throws", async () => {
     await assert.rejects(plan("modules: [throws]\n"), {
       name: "UserError",
       message: /module throws: .*not on a Sunday/,
     });
   });
 
-  it("what is recorded before a reboot is one script, what comes after it another, by the distribution's own means", async () => {
+  it("puts what comes before a reboot into one script and the rest into another, with the distribution's own tools", async () => {
     const steps = (await plan("modules: [reboots]\ndistribution: rocky9\n")).modules[0]?.steps ?? [];
     assert.deepEqual(
       steps.map(({ kind }) => kind),
@@ -175,7 +175,7 @@ describe("plan", () => {
     assert.match(steps[2].script, /^rpm --query --quiet d \|\| dnf -y install d\n\nsystemctl enable --now e\n$/);
   });
 
-  it("checks are those of the modules in order, then the recipe's tests", async () => {
+  it("has the modules' checks in order, then the recipe's tests", async () => {
     const { checks } = await plan("modules: [two, one]\ntests: [{name: t, run: 'true', timeout: 5 minutes}]\n");
     assert.deepEqual(
       checks.map(({ module, what }) => `${module}: ${what}`),
@@ -184,7 +184,7 @@ describe("plan", () => {
     assert.equal(checks[2]?.timeoutSeconds, 300);
   });
 
-  it("a change is told in words, and only what changed", async () => {
+  it("explains a change in words, and nothing that stayed the same", async () => {
     const describePlanOf = async (yaml: string, base = "b1", more: Record<string, string> = {}) =>
       describePlan(await plan(yaml, more), { id: base, description: `debian 12 ${base}` });
     const before = await describePlanOf("modules: [one, two]\none: 1\n");
@@ -212,7 +212,7 @@ describe("plan", () => {
     );
   });
 
-  it("a change of an uploaded file, a test or a secret's value is named, and older descriptions are compared by digests", async () => {
+  it("names a changed upload or test, and compares older descriptions by digest", async () => {
     const uploading = "modules: [upload]\nupload: data/a.txt\ntests: [{name: t, run: 'true'}]\n";
     const before = describePlan(await plan(uploading, { "data/a.txt": "one" }), { id: "b" });
     const after = describePlan(await plan(uploading.replace("'true'", "'false'"), { "data/a.txt": "two" }), {
@@ -223,7 +223,7 @@ describe("plan", () => {
     assert.match(old, /^module upload: its script, files or secrets changed \([0-9a-f]{8} => [0-9a-f]{8}\)$/);
   });
 
-  it("a change of either of two uploads of one name is no change of the module's secret", async () => {
+  it("does not blame the module's secret if one of two uploads with the same name changed", async () => {
     const both = {
       "modules/both.mjs": `export function modify(name, root) {
         for (const folder of ["data/sub", "data/other"]) root.run("cat " + root.upload(folder + "/b.txt"));
@@ -240,12 +240,12 @@ describe("plan", () => {
       assert.deepEqual(explainChange(before, after), ["module both: uploaded file b.txt changed"]);
   });
 
-  it("a description is plain JSON that survives being stored", async () => {
+  it("has a description that survives JSON", async () => {
     const description = describePlan(await plan("modules: [one]\n"), { id: "b" });
     assert.deepEqual(JSON.parse(JSON.stringify(description)), description);
   });
 
-  it("reading the same files again after an edit of an uploaded one gives another hash", async () => {
+  it("has another hash after an uploaded file was edited in the same process", async () => {
     const folder = folders.make({ ...modules, "worker.yaml": "modules: [upload]\nupload: data/a.txt\n" });
     const once = async () => {
       const recipe = await loadRecipe(join(folder, "worker.yaml"));

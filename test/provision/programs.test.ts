@@ -1,4 +1,4 @@
-// What is rendered for the builder, run by the real bash in a namespace with a /run of its own.
+// Scripts rendered for the builder, run by the real bash in a namespace with its own /run.
 import assert from "node:assert/strict";
 import { moduleCommand, testsCommand } from "../../provision/builder/commands.ts";
 import type { ModulePlan } from "../../provision/plan/plan.ts";
@@ -26,26 +26,26 @@ const check = (what: string, script: string, timeoutSeconds = 20): Check => ({
 describe("programs for the builder", function () {
   this.timeout(120_000);
 
-  it("a script's output and exit status come through, with umask 022 and sane settings", async () => {
+  it("pass on the script's output and exit status, and run it with umask 022 and a sane environment", async () => {
     const { stdout, stderr, exitCode } = await run(
       'echo out; echo err >&2; umask; echo "$HOME $DEBIAN_FRONTEND"; pwd\n',
     );
     assert.deepEqual([stdout, stderr, exitCode], ["out\n0022\n/root noninteractive\n/", "err", 0]);
   });
 
-  it("a child that reads its standard input finds nothing there, and swallows nothing of the script", async () => {
+  it("give child processes an empty standard input, so that they can't swallow the script", async () => {
     const { stdout, exitCode } = await run("cat\nread -r line || echo nothing to read\nbash -c cat\necho end\n");
     assert.deepEqual([stdout, exitCode], ["nothing to read\nend", 0]);
   });
 
-  it("a long script runs where /tmp is full, and finds no TMPDIR of ours", async () => {
+  it("run a long script although /tmp is full, and don't leak our TMPDIR into it", async () => {
     const fill = "mount -t tmpfs -o size=4k tmpfs /tmp; head -c 4096 /dev/zero >/tmp/full\n";
     const script = `${`# ${"x".repeat(100)}\n`.repeat(3000)}echo "ran \${TMPDIR-without}"\n`;
     const { stdout, stderr, exitCode } = await inNamespace(`${fill}${program(script)}`);
     assert.deepEqual([stdout, stderr, exitCode], ["ran without", "", 0]);
   });
 
-  it("a failing command is told by module, exit status, line and command, with what to do", async () => {
+  it("report a failing command with module, exit status, line, command and cure", async () => {
     const { stdout, stderr, exitCode } = await run(
       "echo before\n(\n  x=$(false; echo fine)\n  ls /nowhere$x\n)\necho after\n",
     );
@@ -58,7 +58,7 @@ describe("programs for the builder", function () {
     ]);
   });
 
-  it("waits for apt's daily service and for whoever else holds apt's locks, and keeps the service waiting", async () => {
+  it("wait for apt's daily service and other holders of apt's locks, and then keep the service waiting", async () => {
     const world = `mount -t tmpfs tmpfs /var/lib/apt && mkdir /var/lib/apt/lists
       mkdir -p /run/apt && printf '#!/bin/sh\n' >/run/apt/apt.systemd.daily && chmod +x /run/apt/apt.systemd.daily
       mkdir -p /usr/lib/apt && mount --bind /run/apt /usr/lib/apt\n`;
@@ -75,20 +75,20 @@ describe("programs for the builder", function () {
     assert.deepEqual([String(stderr).split("\n"), exitCode], [waits, 0]);
   });
 
-  it("works where apt's lock can't be made", async () => {
+  it("work if apt's lock can't be created", async () => {
     const { stdout, exitCode } = await inNamespace(
       `mount -t tmpfs -o ro tmpfs /var/lib/apt\n${program("echo fine\n")}`,
     );
     assert.deepEqual([stdout, exitCode], ["fine", 0]);
   });
 
-  it("what a step leaves behind does not keep apt's daily service waiting", async () => {
+  it("release apt's lock even if the step leaves a process behind", async () => {
     const after = `\nflock --nonblock /var/lib/apt/daily_lock echo free\n`;
     const { stdout } = await inNamespace(`(${program("sleep 60 >/dev/null 2>&1 &\n")})${after}`);
     assert.equal(stdout, "free");
   });
 
-  it("an unset variable, a failing pipe and a syntax error are failures", async () => {
+  it("fail on an unset variable, a failing pipe and a syntax error", async () => {
     for (const script of ['echo "$nothing"\n', "false | true\n", "if true; then\n", "exit 7\n"]) {
       const { stderr, exitCode } = await run(script);
       assert.notEqual(exitCode, 0, script);
@@ -96,7 +96,7 @@ describe("programs for the builder", function () {
     }
   });
 
-  it("a script that takes too long is ended with all its children, and told so", async () => {
+  it("stop a script with all its children at the time limit, and say so", async () => {
     const began = Date.now();
     const script = "echo begun\nsleep 4711 &\nsleep 4711\n";
     const { stdout, stderr, exitCode } = await inNamespace(
@@ -108,7 +108,7 @@ describe("programs for the builder", function () {
     assert.match(String(stderr), /module it's was ended after its time limit of 1 seconds\. allow it more/);
   });
 
-  it("a process that is left behind with the output open does not hold up the end", async () => {
+  it("don't wait for a background process that keeps the output open", async () => {
     const began = Date.now();
     const { stdout, stderr, exitCode } = await run("sleep 6 &\necho done\n");
     assert(Date.now() - began < 5_000);
@@ -116,7 +116,7 @@ describe("programs for the builder", function () {
     assert.match(String(stderr), /left a process behind/);
   });
 
-  it("secrets are files for root only while the script runs, and masked in all that is printed", async () => {
+  it("keep secrets in files for root while the script runs, and mask them in all output", async () => {
     const secrets = { ONE: "s3/cr.et*[x]$'\"\\", KEY: "-----BEGIN-----\nabcdefgh\n}\n" };
     const script = `cd /run/ci-images/secrets
 stat -c '%n %a %U' -- *
@@ -135,14 +135,14 @@ false "$(cat ONE)"
     assert.equal(exitCode, 0);
   });
 
-  it("masking is by line: of a value with several lines each counts, but not the shortest", () => {
+  it("mask each line of a secret, except very short lines", () => {
     assert.equal(
       maskProgram(["a.b", "first line\n}\nlonger line here\n"]),
       "s/longer line here/***/g\ns/first line/***/g\ns/a\\.b/***/g\n",
     );
   });
 
-  it("a repetition after a lost connection ends what is still at work, and then runs", async () => {
+  it("stop an earlier run that still works after a lost connection, then run", async () => {
     const first = program("echo first begun >/run/begun\nsleep 4712\necho first went on >>/run/begun\n");
     const second = program("echo second\n");
     const script = `bash -s <<'FIRST' >/dev/null 2>&1 &\n${first}FIRST\nfor i in {1..100}; do [ -e /run/begun ] && break; sleep 0.1; done\nbash -s <<'SECOND'\n${second}SECOND\nwait\ncat /run/begun; pgrep -xc -f 'sleep 4712' || true\n`;
@@ -151,7 +151,7 @@ false "$(cat ONE)"
     assert.match(String(stderr), /an earlier run is still at work/);
   });
 
-  it("nothing runs on a machine that was told to reboot and has not", async () => {
+  it("refuse to run on a machine that was told to reboot and has not rebooted", async () => {
     const { stdout, stderr, exitCode } = await inNamespace(
       `mkdir -p /run/ci-images; touch /run/ci-images/rebooting\n${program("echo ran\n")}`,
     );
@@ -159,7 +159,7 @@ false "$(cat ONE)"
     assert.match(String(stderr), /told to reboot and has not/);
   });
 
-  it("every acceptance test runs, one line each, the last lines of those that failed, and the count", async () => {
+  it("run every acceptance test, and print a line for each, the last lines of failed ones, and the count", async () => {
     const { stdin } = testsCommand([
       check("first's", "true"),
       check("fails", "seq 30\nfalse\necho not here"),
@@ -187,18 +187,18 @@ false "$(cat ONE)"
     ]);
   });
 
-  it("an acceptance test may pipe much into what stops reading at the first match", async () => {
+  it("let acceptance tests pipe much output into a command that stops reading early", async () => {
     const { stdin } = testsCommand([check("long", "seq 100000 | grep -q 1"), check("none", "seq 100000 | grep -q x")]);
     const { stdout } = await inNamespace(stdin);
     assert.equal(stdout, "ok - m: long\nnot ok - m: none (exit status 1)\n1 passed, 1 failed");
   });
 
-  it("acceptance tests that all pass end with exit status 0", async () => {
+  it("exit with status 0 if all acceptance tests pass", async () => {
     const { stdout, exitCode } = await inNamespace(testsCommand([check("a", "true")]).stdin);
     assert.deepEqual([stdout, exitCode], ["ok - m: a\n1 passed, 0 failed", 0]);
   });
 
-  it("only the secrets that a module uses are files, all are masked, and the command says that it holds some", async () => {
+  it("have files only for the secrets that the module uses, mask all secrets, and are marked as secret", async () => {
     const plan: ModulePlan = {
       ...{
         name: "x",

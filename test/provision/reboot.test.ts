@@ -8,7 +8,7 @@ import { cachedBase } from "../cached-base.ts";
 
 const bootId = "cat /proc/sys/kernel/random/boot_id\n";
 
-describe("on a real builder", function () {
+describe("a real builder", function () {
   this.timeout(300_000);
   let builder: RealBuilder;
 
@@ -18,19 +18,19 @@ describe("on a real builder", function () {
 
   after(() => builder.remove());
 
-  it("the reboot's command ends well, and the next connection that is taken reaches the rebooted machine", async () => {
+  it("reboots with a successful command, and the next accepted connection reaches the rebooted machine", async () => {
     const before = must(await builder.asRoot(bootId));
     const { create, stdin } = rebootCommand("a test");
     must(await builder.ssh(create, stdin));
     const deadline = Date.now() + 120_000;
     let next = await builder.asRoot(bootId);
-    // 255 is ssh's own: no connection. Anything else is an answer, and the first one counts.
+    // ssh exits with 255 without a connection. Anything else is an answer, and the first one counts.
     for (; next.exitCode === 255 && Date.now() < deadline; next = await builder.asRoot(bootId)) await setTimeout(100);
     assert.match(must(next), /^[0-9a-f-]{36}$/);
     assert.notEqual(next.stdout, before);
   });
 
-  it("the verification's checks find the builder that they are given: its identity, its key", async () => {
+  it("fails the verification's checks that look for its own identity and key", async () => {
     const machineId = must(await builder.asRoot("cat /etc/machine-id\n"));
     const hostKeys = must(await builder.asRoot("cat /etc/ssh/ssh_host_*_key.pub\n")).split("\n");
     const checks = verificationChecks({ machineId, hostKeys, loginKey: builder.bakeKey }, "debian");
@@ -48,7 +48,7 @@ describe("on a real builder", function () {
     }
   });
 
-  it("they pass where identity and key are other ones", async () => {
+  it("passes them if they look for another identity and key", async () => {
     const other = { machineId: "0".repeat(32), hostKeys: ["ssh-ed25519 AAAAother"], loginKey: "ssh-ed25519 AAAAother" };
     const wanted = ["the machine-id is its own", "no key of the bake is accepted", "shell histories are empty"];
     const { create, stdin } = testsCommand(

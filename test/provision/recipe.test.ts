@@ -1,4 +1,4 @@
-// Reading recipes: what is wrong is said with file, key, found and allowed, all of it at once.
+// Reading recipes: all errors are reported at once, with file, key, what was found and what is allowed.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { UserError, type Complaint } from "../../common/user-error.ts";
@@ -7,7 +7,7 @@ import { TestFolders } from "./folder.ts";
 
 const folders = new TestFolders();
 
-/** A module with settings of several forms. */
+/** A module whose settings can have several forms. */
 const greet = `
 export const description = "Greets";
 export const settingsKey = "greetings";
@@ -23,7 +23,7 @@ function write(yaml: string, more: Record<string, string> = {}): string {
   return join(folder, "worker.yaml");
 }
 
-/** The complaints about a recipe; fails when there are none. */
+/** Loads a recipe, which must fail. @returns the complaints. */
 async function complaintsAbout(yaml: string): Promise<readonly Complaint[]> {
   const file = write(yaml);
   try {
@@ -42,10 +42,10 @@ async function onlyComplaint(yaml: string): Promise<Complaint> {
   return complaints[0];
 }
 
-describe("recipe", () => {
+describe("loading a recipe", () => {
   afterEach(() => folders.remove());
 
-  it("a small recipe is read, with defaults for what it leaves out", async () => {
+  it("fills in defaults", async () => {
     const recipe = await loadRecipe(write("modules: [greet]\ngreetings: [anna, {name: bert}]\n"));
     assert.equal(recipe.name, "worker");
     assert.deepEqual(
@@ -58,13 +58,13 @@ describe("recipe", () => {
     assert.equal(recipe.modules[0]?.timeoutSeconds, 3600);
   });
 
-  it("a limit that is missed is said in plain words", async () => {
+  it("explains a violated limit in plain words", async () => {
     const { found, allowed } = await onlyComplaint("modules: []\n");
     assert.equal(found, "a list: []");
     assert.match(allowed ?? "", /^at least 1 entry: /);
   });
 
-  it("a build.yaml of Imaging Hot Sauce is a recipe: install-rpms is install_rpms, --- and ... are fine", async () => {
+  it("accepts a build.yaml of Imaging Hot Sauce, with install-rpms for install_rpms, --- and ...", async () => {
     const file = write(
       "---\nmodules:\n  - install-rpms\n  - add_user\ndistribution: rocky9\nadd_users:\n   - harlowja\nrpms: [a.rpm]\n...\n",
     );
@@ -76,86 +76,86 @@ describe("recipe", () => {
     assert.deepEqual(recipe.modules[1]?.settings, ["harlowja"]);
   });
 
-  it("distributions are found by other names, too, and each has its base", async () => {
+  it("knows distributions by their other names, and gives each its base", async () => {
     const recipe = await loadRecipe(write("modules: [git]\ndistributions: [bookworm, al2023]\n"));
     assert.deepEqual(Object.keys(recipe.bases), ["debian12", "amazonlinux2023"]);
   });
 
-  it("overrides win over the file", async () => {
+  it("prefers overrides to the file", async () => {
     const recipe = await loadRecipe(write("modules: [git]\nsize: 4G\n"), { overrides: { size: "8G" } });
     assert.equal(recipe.sizeBytes, 8 * 1024 ** 3);
   });
 
-  it("a file that can't be read is named", async () => {
+  it("names a file that can't be read", async () => {
     await assert.rejects(loadRecipe("/nowhere/worker.yaml"), {
       name: "UserError",
       message: /\/nowhere\/worker\.yaml: .*ENOENT/,
     });
   });
 
-  it("bad YAML is an error with line and column", async () => {
+  it("reports bad YAML with line and column", async () => {
     assert.match((await onlyComplaint("modules:\n  - git\n - nginx\n")).found, /line 3, column 2/);
   });
 
-  it("an empty file and a list are no recipes", async () => {
+  it("refuses an empty file and a list", async () => {
     await complaintsAbout("");
     assert.match((await onlyComplaint("- git\n")).found, /list/);
   });
 
-  it("an unknown module is named with its nearest", async () => {
+  it("suggests the nearest name for an unknown module", async () => {
     const complaint = await onlyComplaint("modules: [git, nginks]\nnginks: {a: 1}\n");
     assert.equal(complaint.key, "modules[1]");
     assert.match(complaint.cure ?? "", /"nginx"/);
   });
 
-  it("an unknown key is named with its nearest", async () => {
+  it("suggests the nearest name for an unknown key", async () => {
     const complaint = await onlyComplaint("modules: [git]\nsise: 4G\n");
     assert.equal(complaint.key, "sise");
     assert.match(complaint.cure ?? "", /"size"/);
   });
 
-  it("the settings of a module that is not listed are an error that says so", async () => {
+  it("refuses the settings of a module that is not listed, and says so", async () => {
     assert.match((await onlyComplaint("modules: [git]\ngreetings: [anna]\n")).found, /greet, which is not in modules/);
   });
 
-  it("settings under the module's name instead of its key are an error that names the key", async () => {
+  it("names the right key if settings are under the module's name instead", async () => {
     const complaints = await complaintsAbout("modules: [greet]\ngreet: [anna]\n");
     assert.match(complaints[0]?.cure ?? "", /greetings/);
   });
 
-  it("a module that needs settings says which key and shows an example", async () => {
+  it("names the key of missing required settings and shows an example", async () => {
     const complaint = await onlyComplaint("modules: [greet]\n");
     assert.equal(complaint.key, "greetings");
     assert.match(complaint.allowed ?? "", /\["anna"\]/);
   });
 
-  it("wrong settings are found deep inside, with the path", async () => {
+  it("reports wrong nested settings with their path", async () => {
     const complaint = await onlyComplaint("modules: [greet]\ngreetings: [anna, {name: bert, laud: true}]\n");
     assert.equal(complaint.key, "greetings[1].laud");
     assert.match(complaint.cure ?? "", /"loud"/);
   });
 
-  it("a wrong type is named with what was found and what is allowed", async () => {
+  it("reports a wrong type with what was found and what is allowed", async () => {
     const complaint = await onlyComplaint("modules: [greet]\ngreetings: {anna: 1}\n");
     assert.match(complaint.found, /a mapping/);
     assert.match(complaint.allowed ?? "", /a list/);
   });
 
-  it("bad sizes are refused: no unit, unknown unit, too small", async () => {
+  it("refuses sizes that have no unit or an unknown unit, or are too small", async () => {
     for (const size of ["4", '"4"', "4X", "1M", "-4G"]) {
       assert.equal((await onlyComplaint(`modules: [git]\nsize: ${size}\n`)).key, "size", size);
     }
   });
 
-  it("a distribution that does not exist is named with its nearest", async () => {
+  it("suggests the nearest name for an unknown distribution", async () => {
     assert.match((await onlyComplaint("modules: [git]\ndistribution: debain12\n")).cure ?? "", /"debian12"/);
   });
 
-  it("a module that is listed twice is refused", async () => {
+  it("refuses a module that is listed twice", async () => {
     assert.equal((await onlyComplaint("modules: [install_rpms, install-rpms]\nrpms: [a.rpm]\n")).key, "modules[1]");
   });
 
-  it("time limits need a listed module and a unit", async () => {
+  it("refuses time limits for unlisted modules, or without a unit", async () => {
     const complaints = await complaintsAbout('modules: [git]\ntimeouts: {gitt: "1h", git: "30"}\n');
     assert.deepEqual(
       complaints.map(({ key }) => key),
@@ -163,7 +163,7 @@ describe("recipe", () => {
     );
   });
 
-  it("a base is one thing; a URL needs its sha256; a path must be readable", async () => {
+  it("demands exactly one base, a sha256 for a URL, and a readable path", async () => {
     const sum = "0".repeat(64);
     assert.match(
       (await onlyComplaint("modules: [git]\nbase: {directory: ., image: .}\n")).found,
@@ -178,7 +178,7 @@ describe("recipe", () => {
     assert.match(two.found, /2 distributions/);
   });
 
-  it("all complaints are told together", async () => {
+  it("reports all errors together", async () => {
     const complaints = await complaintsAbout(
       "modules: [gitt]\nsize: 4X\ndistribution: nix\ntests: [{name: a}]\nformats: [iso]\n",
     );
@@ -186,7 +186,7 @@ describe("recipe", () => {
     assert.deepEqual(keys, ["distribution", "formats[0]", "modules[0]", "size", "tests[0].run"]);
   });
 
-  it("a module file that can't be loaded or has no modify is named", async () => {
+  it("names a module file that can't be loaded or has no `modify`", async () => {
     const broken = write("modules: [broken]\n", { "modules/broken.mjs": "export const x = ;" });
     await assert.rejects(loadRecipe(broken), {
       name: "UserError",

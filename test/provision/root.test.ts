@@ -1,4 +1,4 @@
-// What modules record, run by the real bash in a namespace of its own.
+// Scripts that modules record, run by the real bash in their own namespace.
 import assert from "node:assert/strict";
 import { findDistribution } from "../../provision/distributions.ts";
 import { RecordingRoot, type Step } from "../../provision/plan/root.ts";
@@ -18,8 +18,8 @@ function newRoot(distribution = "debian12"): RecordingRoot {
 const scriptOf = (steps: readonly Step[]) => steps.map((step) => (step.kind === "script" ? step.script : "")).join("");
 const strict = "set -euo pipefail\n";
 
-describe("recording root", () => {
-  it("files arrive as they are, with mode, owner and parent folders, and a second time as well", async () => {
+describe("the recording root", () => {
+  it("writes files byte by byte, with mode, owner and parent folders, even when it runs twice", async () => {
     const root = newRoot();
     const contents = ["no line break", "", "one\n", 'it\'s $HOME `x` \\ "q"\r\nEND_OF_TEXT\nend\n'];
     contents.forEach((content, index) =>
@@ -36,7 +36,7 @@ describe("recording root", () => {
     assert.deepEqual(read, contents);
   });
 
-  it("pieces do not reach into each other: not by cd, exit or variables", async () => {
+  it("isolates scripts from each other's cd, exit and variables", async () => {
     const root = newRoot();
     root.run("cd /tmp; leak=yes; exit 0");
     root.run('echo "$PWD ${leak-no}"');
@@ -44,7 +44,7 @@ describe("recording root", () => {
     assert.equal(stdout, "/ no");
   });
 
-  it("apt's lists are updated once, and again only when the sources have changed; a failure is not forgotten", async () => {
+  it("updates apt's lists once, and again after a failure or after the sources have changed", async () => {
     const root = newRoot();
     root.packages(["one"]);
     const install = scriptOf(root.steps);
@@ -53,7 +53,7 @@ describe("recording root", () => {
     const world =
       "mount -t tmpfs tmpfs /etc/apt\nmkdir /etc/apt/sources.list.d\ntouch -d '1 hour ago' /etc/apt/sources.list /etc/apt/sources.list.d\n";
     const change = "touch -d '1 minute' /etc/apt/sources.list.d/new.list\n";
-    // In a bash of its own: to the left of `||` bash goes on after an error.
+    // In another bash, because `set -e` has no effect to the left of `||`.
     const offline = `export -f apt-get; touch /run/offline; bash -euo pipefail -c ${quote(install)} || echo failed; rm /run/offline\n`;
     const script = `${strict}${world}${fake}${offline}${install}${install}${change}${install}`;
     const { stdout, stderr } = await inNamespace(script);
@@ -61,7 +61,7 @@ describe("recording root", () => {
     assert.deepEqual(String(stdout).split("\n"), ["update", "failed", ...online], String(stderr));
   });
 
-  it("packages that are all installed are not asked for: nothing is fetched", async () => {
+  it("fetches nothing if all packages are installed", async () => {
     const install = (...names: string[]) => {
       const root = newRoot();
       root.packages(names);
@@ -77,7 +77,7 @@ describe("recording root", () => {
     }
   });
 
-  it("package names that could be options, units of other init systems, relative paths and bad modes are refused or translated", () => {
+  it("refuses bad package names, paths and modes, and uses the distribution's own package and init tools", () => {
     const root = newRoot("ubuntu14.04");
     assert.throws(() => root.packages(["--reinstall"]), { name: "UserError" });
     assert.throws(() => root.file("etc/x", ""), { name: "UserError", message: /absolute path/ });
@@ -92,7 +92,7 @@ describe("recording root", () => {
     assert.deepEqual(none.steps, []);
   });
 
-  it("a shell module gets its settings in the environment and as JSON, and only its own", async () => {
+  it("passes a shell module its own settings, in the environment and as JSON", async () => {
     const root = newRoot();
     const text = `#!/bin/bash
 # Greets people.

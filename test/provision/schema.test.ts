@@ -1,4 +1,4 @@
-// The schema for editors is the one that the modules make, and it accepts the recipes that come with the project.
+// The schema for editors matches the modules and accepts the project's own recipes.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { Ajv } from "ajv";
@@ -17,12 +17,12 @@ async function library() {
   return Promise.all(catalogue.names.map(async (name) => ({ name, file: await catalogue.load(name) })));
 }
 
-describe("recipe schema", () => {
-  it("provision/recipe.schema.json is what `npm run schema` writes now", async () => {
+describe("the recipe schema", () => {
+  it("is the one that `npm run schema` writes", async () => {
     assert.deepEqual(stored(), JSON.parse(JSON.stringify(editorSchema(await library()))), "run `npm run schema`");
   });
 
-  it("every module says what it does, and no two read the same key or one of the recipe's own", async () => {
+  it("has a description and a unique key for every module", async () => {
     const modules = await library();
     const keys = modules.map(settingsKeyOf);
     assert.equal(
@@ -32,7 +32,7 @@ describe("recipe schema", () => {
     for (const { name, file } of modules) assert.match(file.description, /^[A-Z].{10,}/, name);
   });
 
-  it("a module's examples and defaults pass its own schema", async () => {
+  it("accepts every module's examples", async () => {
     const ajv = new Ajv({ strict: false, allErrors: true });
     for (const { name, file } of await library()) {
       const { examples = [] } = (file.settings ?? {}) as { examples?: unknown[] };
@@ -42,7 +42,7 @@ describe("recipe schema", () => {
   });
 
   for (const file of recipes) {
-    it(`${file} names the schema in its first line, passes it, and loads`, async () => {
+    it(`accepts ${file}, which names the schema in its first line and can be loaded`, async () => {
       const path = place(`recipes/${file}`);
       assert.match(readFileSync(path, "utf8"), /^# yaml-language-server: \$schema=\.\.\/recipe\.schema\.json\n/);
       const ajv = new Ajv({ strict: false, allErrors: true });

@@ -1,11 +1,11 @@
-// What sealing looks for: a secret's value in the forms in which it may lie in a file.
+// The texts that sealing searches for: a secret's value in every form in which a file may contain it.
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import fc from "fast-check";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { searchedTexts, tooShortToSearch } from "../../provision/seal/secret-patterns.ts";
 
-/** Does a file with this text hold one of the texts that are looked for, as grep sees it: line by line? */
+/** Whether the search finds the value in a file with this text. Searches line by line, like grep. */
 function isFound(value: string, text: string): boolean {
   const lines = text.split("\n");
   return searchedTexts([value]).some((searched) => lines.some((line) => line.includes(searched)));
@@ -25,7 +25,7 @@ describe("the search for secrets in an image", () => {
     2,
   );
 
-  it("finds a value as it is, in URLs, in JSON and in base64, whatever stands around it there", () => {
+  it("finds a value verbatim, in URLs, in JSON and in base64, whatever surrounds it", () => {
     const printable = fc.string({ unit: "grapheme-ascii", minLength: 6, maxLength: 80 });
     fc.assert(
       fc.property(printable, fc.string(), fc.string(), (text, before, after) => {
@@ -40,7 +40,7 @@ describe("the search for secrets in an image", () => {
     );
   });
 
-  it("finds a value of 32 bytes or more in base64 that is wrapped, at 64 letters or at 76", () => {
+  it("finds a value of 32 bytes or more in base64 wrapped at 64 or 76 characters", () => {
     const token = fc.stringMatching(/^[A-Za-z0-9]{32,100}$/);
     fc.assert(
       fc.property(
@@ -61,23 +61,23 @@ describe("the search for secrets in an image", () => {
     assert.ok(isFound(key, wrap(Buffer.from(`{"auth":"${key}`).toString("base64"), 76)));
   });
 
-  it("does not find what every key or account file has", () => {
+  it("does not find what all keys or account files have in common", () => {
     assert.ok(!isFound(key, "-----BEGIN PRIVATE KEY-----\nanother\n-----END PRIVATE KEY-----"));
     assert.ok(!isFound(key, Buffer.from("-----BEGIN PRIVATE KEY-----\nanother one").toString("base64")));
     assert.ok(!isFound(account, '  "type": "service_account",\n  "auth_provider_x509_cert_url": "https://x"'));
   });
 
-  it("does not find what every OpenSSH key begins with: cloud-init's examples have one", () => {
+  it("does not find the beginning that all OpenSSH keys share, as in cloud-init's examples", () => {
     const [one, other] = [makeSshKeyPair().privateKey, makeSshKeyPair().privateKey];
-    assert.equal(one.split("\n")[1], other.split("\n")[1], "the first line says only what kind of key it is");
+    assert.equal(one.split("\n")[1], other.split("\n")[1], "the first line only has the type of key");
     assert.ok(!isFound(one, other));
-    assert.ok(isFound(one, `x: ${one.split("\n")[3]}`), "another line is its own");
+    assert.ok(isFound(one, `x: ${one.split("\n")[3]}`), "another line is unique");
     const unwrapped = one.replaceAll("\n", "");
     assert.ok(!isFound(unwrapped, other));
     assert.ok(isFound(unwrapped, one.replaceAll("\n", "")));
   });
 
-  it("does not find the certificates and public keys that come along with a key: they are no secret", () => {
+  it("does not find certificates and public keys beside a key, which are not secret", () => {
     const block = (kind: string, content: string) => `-----BEGIN ${kind}-----\n${content}\n-----END ${kind}-----\n`;
     const authority = "MIIFazCCA1OgAwIBAgIRAIIQz7DSQONZRGPgu2OCiwAwDQYJKoZIhvcNAQELBQAw";
     const bundle = block("CERTIFICATE", authority) + key + block("PUBLIC KEY", authority.replace("MIIF", "MIIB"));
@@ -88,18 +88,18 @@ describe("the search for secrets in an image", () => {
     assert.ok(!isFound(JSON.stringify({ bundle }), block("CERTIFICATE", authority)));
   });
 
-  it("finds the parts of an account file that are its own, also the key taken out of it", () => {
+  it("finds the unique parts of an account file, and its key alone", () => {
     assert.ok(isFound(account, "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567"));
     assert.ok(isFound(account, key));
   });
 
-  it("looks for every line of a value in which nothing looks like a key", () => {
+  it("searches for every line of a value that does not look like a key", () => {
     const value = "first password\nsecond password\nab\n";
     assert.ok(isFound(value, "the second password"));
     assert.ok(!isFound(value, "ab"));
   });
 
-  it("names the secrets that are too short to be looked for", () => {
+  it("names the secrets that are too short to search for", () => {
     assert.deepEqual(tooShortToSearch({ PIN: "1234", TOKEN: "123456", LINES: "ab\ncd\n" }), ["PIN", "LINES"]);
     assert.deepEqual(searchedTexts(["1234"]), []);
   });

@@ -1,4 +1,4 @@
-// `{ secret: NAME }` in a recipe: taken for a text everywhere, and read from its file only while the script runs.
+// `{ secret: NAME }` in a recipe: valid wherever a text is, and read from its file only while the script runs.
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { findDistribution } from "../../provision/distributions.ts";
@@ -26,7 +26,7 @@ const scriptOf = ({ modules }: Plan) =>
 describe("a secret in a recipe", () => {
   afterEach(() => folders.remove());
 
-  it("becomes a text wherever it stands, and nothing else does", () => {
+  it("becomes a text at any depth, and nothing else does", () => {
     assert.deepEqual(
       withSecretTexts({ a: [{ secret: "X" }], b: { secret: 1 }, c: { secret: "X", d: 1 }, e: "secret" }),
       {
@@ -39,7 +39,7 @@ describe("a secret in a recipe", () => {
     assert.equal(asJson({ a: secretText("X") }), '{"a":{"secretFile":"/run/ci-images/secrets/X"}}');
   });
 
-  it("arrives byte by byte as it is, as a word and as a text, whatever is in it", async () => {
+  it("arrives in the script byte by byte, as an argument and as a file's content", async () => {
     const word = fc
       .string({ unit: "grapheme", minLength: 1 })
       .filter((text) => !/\0/.test(text) && !text.endsWith("\n"));
@@ -57,14 +57,14 @@ describe("a secret in a recipe", () => {
     );
   });
 
-  it("keeps its line break at the end in a file", async () => {
+  it("keeps its final line break in a file", async () => {
     const { stdout } = await inNamespace(
       `mkdir -p /run/ci-images/secrets\nprintf 'key\\n' >/run/ci-images/secrets/X\nod -An -c ${feed(secretText("X"))}\n`,
     );
     assert.match(String(stdout), /k +e +y +\\n/);
   });
 
-  it("is named by the module that uses it, counts in the hash by its value, and its value is in no script", async () => {
+  it("is recorded for the module that uses it and changes the hash, but its value is in no script", async () => {
     const recipe =
       "modules: [files]\nfiles:\n  - path: /root/.ssh/id_rsa\n    content: { secret: TOKEN }\n    keep_secret: true\n";
     const made = await plan(recipe);
@@ -77,17 +77,17 @@ describe("a secret in a recipe", () => {
     assert.notEqual(made.recipeHash("base"), other.recipeHash("base"));
   });
 
-  it("is not put into the image unless the recipe says that it is meant", async () => {
+  it("goes into the image only with keep_secret", async () => {
     const recipe = "modules: [files]\nfiles:\n  - { path: /etc/token, content: { secret: TOKEN } }\n";
     await assert.rejects(plan(recipe), /\/etc\/token.*keep_secret: true/);
   });
 
-  it("is refused where no text belongs, and named as it was written", async () => {
+  it("is refused where a text is not allowed, and shown as written", async () => {
     await assert.rejects(plan("modules: [files]\nfiles: { secret: TOKEN }\n"), /files: .*\{ secret: TOKEN \}.*a list/);
     await assert.rejects(plan("modules: [run]\nrun: [{ secret: TOKEN }]\n"), /\{ secret: TOKEN \}/);
   });
 
-  it("is a list's text and a mapping's text for a shell module, and an object with a path in its JSON", async () => {
+  it("is a text for a shell module, and an object with the file's path in JSON settings", async () => {
     const folder = folders.make({
       "recipe.yaml":
         "name: test\ndistribution: debian12\nmodules: [own]\nown:\n  token: { secret: TOKEN }\n  deep: { a: { secret: TOKEN } }\n",

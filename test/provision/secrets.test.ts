@@ -1,15 +1,15 @@
-// Secrets: where they come from, and that wrong ones are refused without being shown.
+// Secrets: where they come from, and refusals that don't show their values.
 import assert from "node:assert/strict";
 import { readSecrets, slowDigest } from "../../provision/recipe/secrets.ts";
 
 describe("secrets", () => {
-  it("come from the stack setting, and the environment wins over it", () => {
+  it("come from the stack settings, overridden by the environment", () => {
     const found = readSecrets({ A: "one", B: "two" }, { CI_IMAGES_SECRET_B: "three", PATH: "/bin" });
     assert.deepEqual(found, { A: "one", B: "three" });
     assert.deepEqual(readSecrets(undefined), {});
   });
 
-  it("wrong ones are refused, all of them, and their values are not in the message", () => {
+  it("are refused together if they are invalid, without showing their values", () => {
     const wrong = { "a-b": "hunter2", EMPTY: " ", NUMBER: 4711, NUL: "hunter2\0" };
     assert.throws(
       () => readSecrets(wrong),
@@ -22,7 +22,7 @@ describe("secrets", () => {
     assert.throws(() => readSecrets("text"), /not an object/);
   });
 
-  it("their digest depends on name and value, and gives neither away", () => {
+  it("have digests that depend on name and value, and reveal neither", () => {
     const digests = [slowDigest("A", "x"), slowDigest("A", "y"), slowDigest("B", "x")];
     assert.equal(new Set(digests).size, 3);
     assert.equal(slowDigest("A", "x"), digests[0]);

@@ -1,4 +1,4 @@
-// Quoting, against the real bash.
+// Quoting for the shell, tested with the real bash.
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { feed, quote, quoteAll } from "../../provision/shell/shell.ts";
@@ -13,8 +13,8 @@ const text = fc
   )
   .map((each) => each.replaceAll("\0", ""));
 
-describe("shell", () => {
-  it("quoted values arrive in bash as they are, whatever is in them", async () => {
+describe("shell quoting", () => {
+  it("passes any value to bash unchanged", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(text, { minLength: 1, maxLength: 30 }), async (values) => {
         const { stdout } = await bash(`printf '%s\\0' ${quoteAll(values)}`);
@@ -24,7 +24,7 @@ describe("shell", () => {
     );
   });
 
-  it("texts that are fed to a command arrive byte by byte, with or without a last line break", async () => {
+  it("feeds a command any text byte by byte, with or without a final line break", async () => {
     const endings = text.chain((each) => fc.constantFrom(each, `${each}\n`, `END_OF_TEXT\n${each}\nEND_OF_TEXT_2\n`));
     await fc.assert(
       fc.asyncProperty(fc.array(endings, { minLength: 1, maxLength: 10 }), async (values) => {
@@ -35,7 +35,7 @@ describe("shell", () => {
     );
   });
 
-  it("a NUL, which no shell can hold, is refused", () => {
+  it("refuses NUL, which a shell can't represent", () => {
     assert.throws(() => quote("a\0b"), /NUL/);
     assert.throws(() => feed("a\0b\n"), /NUL/);
   });

@@ -1,4 +1,4 @@
-// Everything that is rendered for the builder passes shellcheck.
+// All scripts that are rendered for the builder pass shellcheck.
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,8 +13,8 @@ import { verificationChecks } from "../../provision/builder/verification.ts";
 
 const recipeFile = fileURLToPath(new URL("../../provision/recipes/jenkins-worker.yaml", import.meta.url));
 
-// 2016: single quotes around `$` are wanted where a script is passed on. 2317: functions called by a trap look unused.
-// 2043: a rendered loop may well have one item only.
+// 2016: single quotes around `$` are intended where a script is passed on. 2317: functions called by a trap look
+// unused. 2043: a rendered loop may have only one item.
 const arguments_ = ["--shell=bash", "--severity=warning", "--exclude=SC2016,SC2043,SC2317", "-"];
 
 async function assertClean(what: string, script: string): Promise<void> {
@@ -37,7 +37,7 @@ describe("shellcheck", function () {
   });
 
   for (const id of ["debian12", "rocky9"]) {
-    it(`has nothing to say about the default recipe's modules on ${id}`, async () => {
+    it(`accepts the default recipe's modules on ${id}`, async () => {
       const { modules } = await planFor(id);
       const scripts = modules.flatMap(({ steps }) =>
         steps.flatMap((step) => (step.kind === "script" ? [step.script] : [])),
@@ -46,14 +46,14 @@ describe("shellcheck", function () {
       await assertClean("modules", scripts.join("\n"));
     });
 
-    it(`has nothing to say about the default recipe's checks on ${id}`, async () => {
+    it(`accepts the default recipe's checks on ${id}`, async () => {
       const { checks } = await planFor(id);
       assert(checks.length > 0);
       await assertClean("checks", checks.map(({ what, script }) => `# ${what}\n(\n${script}\n)`).join("\n"));
     });
   }
 
-  it("has nothing to say about the programs around them, the reboot, the tests and the verification", async () => {
+  it("accepts the programs around them, the reboot, the tests and the verification", async () => {
     const { modules, checks } = await planFor("debian12");
     const [module] = modules;
     assert(module);
@@ -69,7 +69,7 @@ describe("shellcheck", function () {
     for (const [what, program] of Object.entries(programs)) await assertClean(what, program);
   });
 
-  it("has nothing to say about the scripts in files of their own", async () => {
+  it("accepts all .sh files", async () => {
     const folders = ["components", "provider", "provision"].map((name) => join(projectDirectory, name));
     const files = await Promise.all(
       folders.map(async (folder) => {
@@ -77,7 +77,8 @@ describe("shellcheck", function () {
         return names.filter((name) => name.endsWith(".sh")).map((name) => join(folder, name));
       }),
     );
-    // Parts of a program use what other parts have set (2034, 2154), or call (2120). A tilde stands for every home in patterns (2088).
+    // Parts of a program use variables and functions of other parts (2034, 2154, 2120). A tilde in our patterns stands
+    // for every home (2088).
     const parts = [...arguments_.slice(0, 2), "--exclude=SC2016,SC2034,SC2043,SC2088,SC2120,SC2154,SC2317", "-"];
     await Promise.all(
       files.flat().map(async (file) => {
@@ -88,7 +89,7 @@ describe("shellcheck", function () {
     );
   });
 
-  it("every distribution can be planned", async () => {
+  it("is not needed to plan the default recipe on every distribution", async () => {
     for (const { id, init } of distributions) {
       // idle_shutdown needs systemd's timers.
       if (init === undefined) assert((await planFor(id)).checks.length > 0, id);

@@ -1,22 +1,22 @@
-// Sizes and durations as people write them.
+// Parsing of sizes and durations.
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { formatSize, parseDuration, parseSize } from "../../common/sizes.ts";
 
 describe("sizes and durations", () => {
-  it("sizes are read with their units, as powers of 1024", () => {
+  it("are parsed with units; those of sizes are powers of 1024", () => {
     assert.equal(parseSize("4G"), 4 * 1024 ** 3);
     assert.equal(parseSize("512M"), 512 * 1024 ** 2);
     assert.equal(parseSize("1.5 GiB"), 1536 * 1024 ** 2);
     assert.equal(parseSize("1tb"), 1024 ** 4);
   });
 
-  it("what is no size is refused: no unit, an unknown unit, nothing, a fraction of a MiB", () => {
+  it("are refused if a size has no unit, an unknown unit, no number or a fraction of a MiB", () => {
     for (const wrong of ["4", "4X", "", "G", "-4G", "0G", "4 G 5", "0.3M", "1e3G"])
       assert.equal(parseSize(wrong), undefined, wrong);
   });
 
-  it("a size that is written and read again is the same", () => {
+  it("survive formatting and parsing, for every size", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 1 << 26 }), (mebibytes) => {
         assert.equal(parseSize(formatSize(mebibytes * 1024 ** 2)), mebibytes * 1024 ** 2);
@@ -24,7 +24,7 @@ describe("sizes and durations", () => {
     );
   });
 
-  it("durations are read in words and short, and need a unit", () => {
+  it("accept long and short units of durations, and demand one", () => {
     assert.equal(parseDuration("90 seconds"), 90);
     assert.equal(parseDuration("30 minutes"), 1800);
     assert.equal(parseDuration("2h"), 7200);

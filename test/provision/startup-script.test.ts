@@ -1,4 +1,4 @@
-// The startup script that gives a machine its host key, run against a folder in the place of /etc/ssh.
+// The startup script that installs a machine's host key, run on a folder instead of /etc/ssh.
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,7 +12,7 @@ describe("the startup script", () => {
   let folder: string;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), "ci-images-startup-"));
-    // Debian's: there is an ssh.service.
+    // As on Debian, where ssh.service exists.
     await writeFile(join(folder, "systemctl"), `#!/bin/sh\necho "$*" >>${folder}/said\n`, { mode: 0o755 });
     await writeFile(join(folder, "ssh_host_ed25519_key"), "another\n", { mode: 0o600 });
     await writeFile(join(folder, "ssh_host_ed25519_key.pub"), "ssh-ed25519 AAAAanother\n");
@@ -27,7 +27,7 @@ describe("the startup script", () => {
     return execa("sh", [], { input: script, env: { PATH: `${folder}:${process.env.PATH}` } });
   };
 
-  it("puts the key in place, for root alone, and lets sshd take it", async () => {
+  it("installs the key for root only, and restarts sshd", async () => {
     await run();
     const file = join(folder, "ssh_host_ed25519_key");
     assert.equal((await readFile(file, "utf8")).trim(), host.privateKey.trim());
@@ -36,7 +36,7 @@ describe("the startup script", () => {
     assert.equal((await readFile(`${file}.pub`, "utf8")).trim(), line);
     assert.equal((await stat(`${file}.pub`)).mode & 0o777, 0o644);
     const { stdout } = await execa("ssh-keygen", ["-y", "-f", file]);
-    assert.equal(stdout.split(" ").slice(0, 2).join(" "), line, "OpenSSH reads it");
+    assert.equal(stdout.split(" ").slice(0, 2).join(" "), line, "OpenSSH can read the key");
     assert.equal(await readFile(join(folder, "said"), "utf8"), "try-restart ssh.service\n");
   });
 
@@ -46,7 +46,7 @@ describe("the startup script", () => {
     assert.equal((await readFile(join(folder, "said"), "utf8")).split("\n").length, 2);
   });
 
-  it("finds sshd under its other name", async () => {
+  it("restarts sshd.service if ssh.service does not exist", async () => {
     const systemctl = `#!/bin/sh\necho "$*" >>${folder}/said\n[ "$2" != ssh.service ]\n`;
     await writeFile(join(folder, "systemctl"), systemctl, { mode: 0o755 });
     await run();

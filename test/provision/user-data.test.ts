@@ -1,4 +1,4 @@
-// User data: what cloud-init gets, and that the deadline's script is one that sh understands.
+// User data for cloud-init, and the deadline's shell script.
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -19,7 +19,7 @@ describe("user data of a cloud machine", () => {
     deadline: inAnHour(),
   });
 
-  it("pins the host key, lets the login key in and arms the deadline at every boot", () => {
+  it("pins the host key, authorizes the login key, and arms the deadline at every boot", () => {
     assert.match(text, /^#cloud-config-archive\n/);
     const [settings, hook] = load(text) as { type: string; content: string }[];
     assert.deepEqual([settings.type, hook.type], ["text/cloud-config", "text/cloud-boothook"]);
@@ -27,11 +27,11 @@ describe("user data of a cloud machine", () => {
     assert.deepEqual(config.ssh_keys, { ed25519_private: host.privateKey, ed25519_public: host.publicKey });
     assert.equal(config.ssh_deletekeys, true);
     assert.deepEqual(config.ssh_authorized_keys, ["ssh-ed25519 AAAA it's me"]);
-    assert.equal(config.bootcmd, undefined, "it would replace the recipe's");
+    assert.equal(config.bootcmd, undefined, "it would replace the recipe's bootcmd");
     assert.match(hook.content, /^#cloud-boothook\n#!\/bin\/sh\n[\s\S]*systemd-run .*systemctl poweroff/);
   });
 
-  /** Runs the boot command as cloud-init does, with stand-ins for what it calls that say how they were called. */
+  /** Runs the boot command like cloud-init, with fake programs. @returns their command lines. */
   async function arm(when: Date, systemd: boolean): Promise<string> {
     const folder = await mkdtemp(join(tmpdir(), "ci-images-deadline-"));
     try {
@@ -47,22 +47,22 @@ describe("user data of a cloud machine", () => {
     }
   }
 
-  it("arms none where the cloud ends the machine", () => {
+  it("arms no deadline if the cloud deletes the machine", () => {
     const without = cloudUserData({ hostPrivateKey: "a", hostPublicKey: "b", authorizedKey: "c", loginUser: "d" });
     assert.doesNotMatch(without, /poweroff/);
   });
 
-  it("fits into the 16 KiB that EC2 takes", () => {
+  it("fits into EC2's limit of 16 KiB", () => {
     assert.ok(Buffer.byteLength(text) < 12_000, `${text.length} bytes`);
   });
 
-  it("powers off at the deadline, and a minute after a boot that comes later", async () => {
+  it("powers off at the deadline, or a minute after a boot past the deadline", async () => {
     const left = Number(/--on-active=(\d+)/.exec(await arm(inAnHour(), true))?.[1]);
     assert.ok(left > 3500 && left <= 3600, `${left} seconds`);
     assert.match(await arm(new Date(0), true), /--on-active=60 /);
   });
 
-  it("does so by `shutdown` where there is no systemd", async () => {
+  it("uses `shutdown` without systemd", async () => {
     assert.match(await arm(inAnHour(), false), /^shutdown -P \+60$/m);
   });
 });

@@ -1,4 +1,4 @@
-// The first check on a machine booted from an image, where Google's guest environment is there instead of cloud-init.
+// Verification checks: the wait for the first boot with Google's guest environment, and the login user of cloud-init.
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -19,13 +19,13 @@ describe("the wait for a machine's first boot", () => {
   const run = () =>
     execa("/bin/bash", ["-euo", "pipefail", "-s"], {
       input: verificationChecks(builder, "debian")[0].script,
-      // Nothing of this computer: it may have a cloud-init of its own.
+      // Only the fake programs: this computer may have cloud-init.
       env: { PATH: folder },
       extendEnv: false,
       reject: false,
     });
 
-  /** A systemctl that knows Google's startup scripts, which end as told at the second look. */
+  /** Makes a fake systemctl. Google's startup scripts end with this state and result at the second call. */
   const systemctl = (state: string, result: string) =>
     program(
       "systemctl",
@@ -36,7 +36,7 @@ is-enabled*) echo enabled ;;
 esac`,
     );
 
-  it("is for the startup scripts where there is no cloud-init", async () => {
+  it("waits for Google's startup scripts if there is no cloud-init", async () => {
     await systemctl("inactive", "success");
     await program("sleep", `: >${folder}/slept`);
     const { exitCode, stdout } = await run();
@@ -44,13 +44,13 @@ esac`,
     assert.match(stdout, /it is inactive: success/);
   });
 
-  it("fails when they failed", async () => {
+  it("fails if they failed", async () => {
     await program("sleep", "");
     await systemctl("failed", "exit-code");
     assert.equal((await run()).exitCode, 1);
   });
 
-  it("fails where there is neither", async () => {
+  it("fails without cloud-init and without Google's startup scripts", async () => {
     await program("systemctl", "exit 1");
     for (const name of ["cat", "grep"]) await program(name, "exit 1");
     assert.notEqual((await run()).exitCode, 0);
@@ -64,7 +64,9 @@ describe("the check that cloud-init lets the login user in", () => {
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  /** What the check says where cloud-init's files come to this; it finds the library by the first line of the command. */
+  /**
+   * Runs the check with a fake cloud-init that has this configuration. The check finds the library by its shebang line.
+   */
   const run = async (config: object, loginUser = "debian") => {
     await mkdir(join(folder, "cloudinit"));
     await writeFile(join(folder, "cloudinit/__init__.py"), "");
@@ -81,22 +83,22 @@ describe("the check that cloud-init lets the login user in", () => {
   };
   const defaultUser = (name: string) => ({ system_info: { default_user: { name } } });
 
-  it("holds for the distribution's own settings, and for further users beside the default one", async () => {
+  it("passes with the distribution's settings and with additional users", async () => {
     assert.equal((await run({ users: ["default", { name: "builder" }], ...defaultUser("debian") })).exitCode, 0);
   });
 
-  it("names the other account and what to do, where a recipe made another one the default", async () => {
+  it("names the account and the cure if a recipe has changed the default user", async () => {
     const { exitCode, all } = await run(defaultUser("builder"));
     assert.notEqual(exitCode, 0);
     assert.match(all, /default_user in \/etc\/cloud is builder.*logs in as debian.*users: \[default/s);
   });
 
-  it("holds for root where cloud-init lets root in", async () => {
+  it("passes for root if cloud-init allows root", async () => {
     const { exitCode } = await run({ disable_root: false, ...defaultUser("debian") }, "root");
     assert.equal(exitCode, 0);
   });
 
-  it("sees a list of users without the default one", async () => {
+  it("fails for a list of users without the default one", async () => {
     const { exitCode, all } = await run({ users: [{ name: "builder" }], ...defaultUser("debian") });
     assert.notEqual(exitCode, 0);
     assert.match(all, /no entry default/);

@@ -1,4 +1,4 @@
-// The recipes of the old images load and plan, and have every row of the old images' table in its order.
+// The recipes of the old images can be planned, and have every row of the old images' table in the same order.
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../../common/user-error.ts";
@@ -8,7 +8,7 @@ import { sealVersion } from "../../provision/seal/seal.ts";
 
 const key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjE\n-----END OPENSSH PRIVATE KEY-----\n";
 
-/** The table, row by row, and the modules that a row has become. Rows of one distribution alone are marked. */
+/** The table's rows with the modules that replace them. `only` marks rows of a single distribution. */
 const rows: [row: string, modules: string[], only?: "centos" | "ubuntu"][] = [
   ["OS updates, kernel, reboot", ["os_updates"]],
   ["umask", ["umask"]],
@@ -45,7 +45,7 @@ for (const [system, distribution] of [
 ] as const) {
   const name = `jenkins-worker-${system}`;
   describe(`recipe ${name}`, () => {
-    it(`plans every row of the old table in order, on ${distribution}`, async () => {
+    it(`has every row of the old table in order, on ${distribution}`, async () => {
       const { modules, distribution: planned } = await plan(name);
       const expected = rows.flatMap(([, names, only]) => (only === undefined || only === system ? names : []));
       assert.equal(planned.id, distribution);
@@ -60,7 +60,7 @@ for (const [system, distribution] of [
       assert.equal(modules.find((module) => module.name === "os_updates")?.steps.at(-1)?.kind, "reboot");
     });
 
-    it("states the facts that the old acceptance tests checked", async () => {
+    it("checks all facts of the old acceptance tests", async () => {
       const whats = (await plan(name)).checks.map(({ what }) => what).join("\n");
       const facts = [
         /umask is 0022/,
@@ -89,7 +89,7 @@ for (const [system, distribution] of [
       for (const fact of facts) assert.match(whats, fact);
     });
 
-    it("never has root's key in a script, and says how to set it where the stack has none", async () => {
+    it("never has root's key in a script, and says how to set a missing one", async () => {
       const { modules } = await plan(name);
       assert.doesNotMatch(JSON.stringify(modules), /b3BlbnNzaC1rZXktdjE/);
       assert.deepEqual(modules.find((module) => module.name === "root_key")?.usesSecrets, ["ROOT_KEY"]);

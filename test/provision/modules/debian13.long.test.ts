@@ -1,4 +1,4 @@
-// The module library on a builder of Debian 13; real-bake.test.ts does the same on Debian 12.
+// The module library on a Debian 13 builder; real-bake.test.ts does the same on Debian 12.
 import { bakeLibrary } from "./real-bake.ts";
 
 bakeLibrary("debian13");

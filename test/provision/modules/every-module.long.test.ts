@@ -1,5 +1,5 @@
-// What holds for every module of the library, with all the settings that its schema gives as examples, on every distribution: it renders
-// bash that is in order, and no text of the settings gets out of its quotation marks.
+// Every module of the library, with all example settings of its schema, on every distribution: the bash that it renders
+// is sound, and no text from the settings escapes its quotes.
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -18,7 +18,7 @@ import { runWithoutCommands } from "./no-commands.ts";
 const catalogue = new ModuleCatalogue([libraryFolder]);
 let folder: string;
 
-/** Uploads whatever it is asked for: files of this computer are made when a module names them. And it keeps what goes into files. */
+/** Records files that modules write, and which uploads they ask for, so that `record` can create missing ones. */
 class EagerRoot extends RecordingRoot {
   readonly files: { path: string; content: string }[] = [];
   readonly wanted: string[] = [];
@@ -33,7 +33,7 @@ class EagerRoot extends RecordingRoot {
     super.file(path, content, options);
   }
 
-  /** All bash of it: steps, checks, and the scripts that it puts into the image. */
+  /** All bash that the module renders: steps, checks, and scripts that it writes into the image. */
   get scripts(): string[] {
     const steps = this.steps.flatMap((step) => (step.kind === "script" ? [step.script] : []));
     const checks = this.checks.map(({ script }) => `${script}\n`);
@@ -43,7 +43,7 @@ class EagerRoot extends RecordingRoot {
 
 const isBash = (content: string) => content.startsWith("#!/bin/bash\n");
 
-/** @returns undefined where the module refuses the settings. */
+/** Runs a module, creating files that it wants to upload. @returns what it recorded, or its refusal. */
 async function record(name: string, settings: unknown, distribution: Distribution): Promise<EagerRoot | UserError> {
   const file = await catalogue.load(name);
   const cfg = settings === undefined ? {} : { [file.settingsKey ?? name]: settings };
@@ -64,7 +64,7 @@ async function record(name: string, settings: unknown, distribution: Distributio
   }
 }
 
-/** The module's examples, and no settings at all where it needs none. */
+/** The module's example settings, and `undefined` if settings are optional. */
 function settingsOf({ settings, settingsRequired }: ModuleFile): unknown[] {
   return [...(settingsRequired ? [] : [undefined]), ...(settings ? examplesOf(settings) : [])];
 }
@@ -77,7 +77,7 @@ describe("every module of the library", function () {
   after(() => rm(folder, { recursive: true }));
 
   for (const name of catalogue.names) {
-    it(`${name}: renders scripts in order on every distribution, or refuses it by its name`, async () => {
+    it(`${name}: renders sound scripts on every distribution, or refuses the distribution by name`, async () => {
       const file = await catalogue.load(name);
       const shown = (file.settings as { examples?: unknown[] } | undefined)?.examples ?? [];
       const scripts = new Set<string>();
@@ -85,7 +85,8 @@ describe("every module of the library", function () {
         for (const settings of settingsOf(file)) {
           const root = await record(name, settings, distribution);
           if (!(root instanceof UserError)) for (const script of root.scripts) scripts.add(script);
-          // What was put together here (a password that is not confirmed) a module may refuse, but not what its schema shows.
+          // A module may refuse combinations made here, such as a password without keep_secret, but not its own
+          // examples.
           else if (shown.includes(settings)) assert.ok(root.message.includes(distribution.id), root.message);
         }
       }
@@ -95,7 +96,7 @@ describe("every module of the library", function () {
   }
 
   for (const name of catalogue.names) {
-    it(`${name}: no text of its settings gets out of its quotation marks`, async function () {
+    it(`${name}: lets no text from its settings escape its quotes`, async function () {
       const file = await catalogue.load(name);
       if (!file.settings) return;
       const validate = new Ajv({ strict: false }).compile(file.settings);
@@ -115,7 +116,7 @@ describe("every module of the library", function () {
     });
   }
 
-  it("the search for such texts finds one that got out", async () => {
+  it("is tested by a search that finds escaped texts", async () => {
     const escaping = ["echo $(>escaped)", "echo fine\n>escaped\n", "echo ''>escaped''", "false && true || >escaped"];
     const quoted = [
       "echo '$(>escaped)'",
@@ -127,7 +128,7 @@ describe("every module of the library", function () {
   });
 });
 
-/** Texts that make a file `escaped` in the working folder when bash takes any of them for more than a text. */
+/** Texts that create a file `escaped` in the working folder if bash interprets them. */
 const hostile = fc
   .array(
     fc.constantFrom(
@@ -161,7 +162,7 @@ interface Tried {
   scripts: string[];
 }
 
-/** What a module renders with hostile texts in each place, in forms that its patterns may let pass. */
+/** Renders a module with hostile texts in each place, in several forms, because its patterns refuse some. */
 async function rendered(
   name: string,
   places: ReturnType<typeof textsIn>,
@@ -170,12 +171,12 @@ async function rendered(
 ): Promise<Tried[]> {
   const tried: Tried[] = [];
   for (const place of places) {
-    // Scripts of the user's own are run: that is what they are for.
+    // The module `run` is meant to run the user's scripts.
     if (name === "run" && !/\.(name|source)$/.test(place.path)) continue;
     for (const text of texts) {
       const line = text.replaceAll("\n", "");
       for (const form of [text, line, `${place.text}${text}`, `${place.text} ${line}`, `/${line}x`]) {
-        // Of a file of this computer only the name counts.
+        // Paths of uploads don't reach the script; only file names do.
         if (form.includes("/") && /source$|^\[\d+\]$/.test(place.path) && /^(files|run|install_|ca_)/.test(name))
           continue;
         const settings = place.replaced(form);
@@ -191,7 +192,10 @@ async function rendered(
   return tried;
 }
 
-/** bash -n and shellcheck have nothing to say. SC2016: `$` in what is passed on is meant. SC2041 and SC2043: so are lists of one item. */
+/**
+ * Fails if bash -n or shellcheck complains. SC2016: `$` in passed-on scripts is intended. SC2041, SC2043: so are loops
+ * over one item.
+ */
 async function assertInOrder(name: string, scripts: readonly string[]): Promise<void> {
   const files = scripts.map((_script, index) => join(folder, `${name}-${index}.sh`));
   for (const [index, script] of scripts.entries()) await writeFile(files[index] ?? "", script);

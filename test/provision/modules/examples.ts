@@ -1,7 +1,7 @@
-// Settings for every module, made of its own schema: its examples, and those of each of its keys together with what is required beside it.
+// Example settings from a module's schema: its own examples, and each key's examples together with the required keys.
 import { Ajv } from "ajv";
 
-/** A JSON schema as far as modules use it. */
+/** The part of JSON schema that modules use. */
 interface Schema {
   examples?: unknown[];
   enum?: unknown[];
@@ -12,7 +12,7 @@ interface Schema {
   anyOf?: Schema[];
 }
 
-/** All settings that a schema's examples make, each valid; the first is the schema's own first example. */
+/** All valid settings that a schema's examples give. The first is the schema's own first example. */
 export function examplesOf(settings: object): unknown[] {
   const validate = new Ajv({ strict: false }).compile(settings);
   const distinct = new Map(candidates(settings).map((each) => [JSON.stringify(each), each]));
@@ -34,15 +34,16 @@ function candidates(schema: Schema): unknown[] {
   ];
 }
 
-/** A text inside settings: where it is, and the settings with another text there. */
+/** A text inside settings. */
 export interface TextPlace {
   /** `add_users[0].name`, without the settings' key. */
   path: string;
   text: string;
+  /** The settings with another text in this place. */
   replaced(by: string): unknown;
 }
 
-/** All texts inside a value, those of lists and mappings in it, too. */
+/** All texts inside a value, at any depth. */
 export function textsIn(value: unknown, path = ""): TextPlace[] {
   if (typeof value === "string") return [{ path, text: value, replaced: (by) => by }];
   if (Array.isArray(value)) {

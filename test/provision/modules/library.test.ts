@@ -1,4 +1,4 @@
-// The module library without a machine: what modules record, and what they refuse.
+// The module library without a machine: what modules record and refuse.
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -13,7 +13,7 @@ import { refusedOn, workerSettings } from "./worker-settings.ts";
 
 const catalogue = new ModuleCatalogue([libraryFolder]);
 
-/** Settings that make a module do all it can; `undefined` where the defaults do. */
+/** Settings that use all features of a module; `undefined` if the defaults do. */
 const fullSettings: Record<string, unknown> = {
   os_updates: { reboot: true },
   add_user: ["harlowja", { name: "builder", groups: ["docker"], ssh_keys: ["ssh-ed25519 AAAAC3Nza it's me"] }],
@@ -41,7 +41,7 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true }));
 
-/** Settings to try a module with; where it needs some, and has none above, its own first example. */
+/** Settings to test a module with: those above, or its first example if it requires settings. */
 async function settingsOf(name: string): Promise<unknown> {
   const { settings, settingsRequired } = await catalogue.load(name);
   return fullSettings[name] ?? (settingsRequired && settings ? example(settings) : undefined);
@@ -68,7 +68,7 @@ const refuses = (module: string, settings: unknown, says: RegExp, distribution?:
     (error) => error instanceof UserError && says.test(error.message),
   );
 
-describe("module library", () => {
+describe("the module library", () => {
   it("has all modules of the old workers' common part", () => {
     const expected =
       "add_user bash_as_sh files git idle_shutdown install_debs install_packages install_rpms java known_hosts nginx os_updates run slave_config sudo umask";
@@ -76,7 +76,7 @@ describe("module library", () => {
   });
 
   for (const name of catalogue.names) {
-    it(`${name}: describes itself and its settings, with examples that are right`, async () => {
+    it(`${name}: describes itself and its settings, with valid examples`, async () => {
       const { description, settings } = await catalogue.load(name);
       assert.match(description, /^[A-Z].{10,}[^.]$/);
       if (!settings) return;
@@ -97,23 +97,23 @@ describe("module library", () => {
         it(`${name}: is refused on ${distribution}`, () => refuses(name, fullSettings[name], /./, distribution));
         continue;
       }
-      it(`${name}: records bash that shellcheck accepts on ${distribution}, and the same again the next time`, async () => {
+      it(`${name}: records the same bash every time on ${distribution}, and it passes shellcheck`, async () => {
         const given = await settingsOf(name);
         const root = await record(name, given, distribution);
         const text = [scripts(root), ...root.checks.map(({ script }) => `(\n${script}\n)`)].join("\n");
-        // A loop over a list from the settings may well run only once.
+        // A loop over a list from the settings may run only once.
         const { stdout } = await execa("shellcheck", ["--shell=bash", "--severity=warning", "--exclude=SC2043", "-"], {
           input: text,
           reject: false,
         });
         assert.equal(stdout, "");
         assert.equal(scripts(await record(name, given, distribution)), scripts(root));
-        if (name !== "run") assert.ok(root.checks.length > 0, "states no fact");
+        if (name !== "run") assert.ok(root.checks.length > 0, "it has no checks");
       });
     }
   }
 
-  it("os_updates: reboots only when it is told to, after the updates", async () => {
+  it("os_updates: reboots after the updates, but only on request", async () => {
     assert.deepEqual(
       (await record("os_updates", undefined)).steps.map(({ kind }) => kind),
       ["script"],
@@ -124,11 +124,11 @@ describe("module library", () => {
     );
   });
 
-  it("os_updates: goes to the release that was asked for on Amazon Linux, and says there when nobody asked for one", async () => {
+  it("os_updates: upgrades Amazon Linux to the given release, or says that it stays on its release", async () => {
     const programs = await mkdtemp(join(tmpdir(), "ci-images-dnf-"));
     await writeFile(join(programs, "dnf"), '#!/bin/sh\necho "dnf $*"\n', { mode: 0o755 });
     await writeFile(join(programs, "rpm"), "#!/bin/sh\nprintf 2023.9.20251110\n", { mode: 0o755 });
-    /** What the module and its check say. */
+    /** Output of the module's script and its check. */
     const said = async (settings: unknown, distribution = "amazonlinux2023") => {
       const root = await record("os_updates", settings, distribution);
       const steps = root.steps.flatMap((step) => (step.kind === "script" ? [step.script] : []));
@@ -148,12 +148,12 @@ describe("module library", () => {
     }
   });
 
-  it("add_user: refuses root, and a user that is listed twice", async () => {
+  it("add_user: refuses root and duplicate users", async () => {
     await refuses("add_user", ["root"], /add_users\[0\]\.name: root already exists/);
     await refuses("add_user", ["a", { name: "a" }], /add_users\[1\]\.name: the user "a" is in the list twice/);
   });
 
-  it("add_user: takes only public keys without options, and names that sudo reads", async () => {
+  it("add_user: accepts only public keys without options, and names that sudo accepts", async () => {
     const { settings } = await catalogue.load("add_user");
     const validate = new Ajv({ strict: false }).compile(settings!);
     for (const wrong of [
@@ -165,30 +165,30 @@ describe("module library", () => {
     for (const wrong of ["a.b", "-a", "A", "a b", ""]) assert.ok(!validate([wrong]), wrong);
   });
 
-  it("install_packages: refuses a list that has nothing for the distribution", () =>
+  it("install_packages: refuses settings without packages for the distribution", () =>
     refuses("install_packages", { apt: ["make"] }, /no list for dnf.*rocky9/, "rocky9"));
 
-  it("install_debs: is refused where packages are not debs", () =>
+  it("install_debs: is refused on distributions without debs", () =>
     refuses("install_debs", ["package.deb"], /rocky9 does not install deb files.*install_rpms/, "rocky9"));
 
-  it("install_rpms: names a file that is not there", () => refuses("install_rpms", ["missing.rpm"], /missing\.rpm/));
+  it("install_rpms: names a missing file", () => refuses("install_rpms", ["missing.rpm"], /missing\.rpm/));
 
-  it("java: refuses a version that the distribution does not carry, and says which it does", () =>
+  it("java: refuses a version that the distribution lacks, and lists those that it has", () =>
     refuses("java", { version: 8 }, /debian12 has no Java 8; allowed: 17/));
 
-  it("java: knows the versions of every distribution whose packages we install", async () => {
+  it("java: knows the versions of every distribution", async () => {
     for (const { id } of distributions) await assert.rejects(record("java", { version: 99 }, id), UserError, id);
   });
 
   it("idle_shutdown: is refused without systemd", () =>
     refuses("idle_shutdown", undefined, /ubuntu14\.04 starts services by upstart/, "ubuntu14.04"));
 
-  it("umask: has to be in quotation marks", async () => {
+  it("umask: must be quoted", async () => {
     const validate = new Ajv({ strict: false }).compile((await catalogue.load("umask")).settings!);
     assert.ok(validate("022") && validate("0027") && !validate(22) && !validate("0o22") && !validate("888"));
   });
 
-  it("files: wants either content or a source, and an absolute path", async () => {
+  it("files: demands either content or a source, and an absolute path", async () => {
     const validate = new Ajv({ strict: false }).compile((await catalogue.load("files")).settings!);
     assert.ok(
       !validate([{ path: "/a" }]) &&
@@ -207,13 +207,13 @@ interface Schema {
   description?: string;
 }
 
-/** Settings that are right: an example of the whole, or of one property. */
+/** Valid settings: an example of the whole, or of one property. */
 function example(schema: Schema): unknown {
   const [key, property] = Object.entries(schema.properties ?? {}).find(([, each]) => each.examples) ?? [];
   return schema.examples?.[0] ?? (key === undefined ? undefined : { [key]: property?.examples?.[0] });
 }
 
-/** Paths of the properties that lack something. */
+/** Paths of the properties that lack `key`. */
 function propertiesWithout(key: "description" | "examples", schema: Schema, path = ""): string[] {
   const inner = [
     ...Object.entries(schema.properties ?? {}).flatMap(([name, property]) => [

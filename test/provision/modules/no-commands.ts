@@ -1,12 +1,12 @@
-// Runs scripts in a world without commands, to see what bash itself makes of them: whatever it takes for a command does nothing. Texts that
-// are more than texts to it show themselves by a redirection, which needs no command: `$(>escaped)`.
+// Runs scripts without any commands, to see how bash itself interprets them. Texts that escape their quotes show up by
+// a redirection, which needs no command: `$(>escaped)`.
 import { execa } from "execa";
 import { feed } from "../../../provision/shell/shell.ts";
 
-// Not root: be root in a user namespace of one's own.
+// An ordinary user becomes root in a user namespace.
 const unshare = process.getuid?.() === 0 ? ["--mount"] : ["--map-root-user", "--mount"];
 
-// An empty root with nothing but bash in it. /proc is for /dev/fd, which `< <(...)` goes by.
+// A root file system with nothing but bash. /proc provides /dev/fd, which `< <(...)` needs.
 const world = `\
 set -eu
 mount -t tmpfs tmpfs /mnt
@@ -23,8 +23,8 @@ exec env -i "$(command -v chroot)" /mnt /usr/bin/bash -s
 `;
 
 /**
- * @param groups Scripts, in groups.
- * @returns which groups made a file `escaped` in their working folder, by their index.
+ * Runs groups of scripts.
+ * @returns indexes of the groups that created a file `escaped` in their working folder.
  */
 export async function runWithoutCommands(groups: readonly (readonly string[])[]): Promise<number[]> {
   const input = groups.flatMap((scripts, index) => scripts.map((script) => `try ${index} ${feed(`${script}\n`)}\n`));
@@ -32,13 +32,13 @@ export async function runWithoutCommands(groups: readonly (readonly string[])[])
     input: `${runner}${input.join("")}echo done`,
   });
   const lines = stdout.split("\n");
-  // What did not get to its end has shown nothing.
+  // An aborted run proves nothing.
   if (lines.pop() !== "done") throw new Error(`the scripts did not run to their end:\n${stdout}`);
   return [...new Set(lines.map(Number))].sort((a, b) => a - b);
 }
 
-// Once all commands do well, once all fail: so both ways of a condition are gone. A script goes on after an error and an `exit`, for what
-// comes then has to be looked at, too. `cd` stays where it is: "escaped" has to be found.
+// Runs each script twice: once all commands succeed, once all fail, to cover both branches of conditions. Scripts
+// continue after errors and `exit`, to cover the rest too. `cd` does nothing, so that `escaped` is found.
 const runner = `\
 PATH=/nowhere
 status=0
@@ -54,7 +54,7 @@ try() {
   local text= line
   while IFS= read -r line; do text+=$line$'\\n'; done
   for status in 0 1; do
-    # A loop that waits for a command to do well has no end here.
+    # A loop that waits for a command to succeed would never end.
     ( ulimit -t 2; eval "$text" ) >/dev/null 2>&1 </dev/null
     if [ -e escaped ]; then
       echo "$1"

@@ -1,4 +1,5 @@
-// The module library on a real builder: every check fails before its module has run and passes after it, also after a second run.
+// The module library on a real builder: every check fails before its module runs, passes after it, and still passes
+// after a second run.
 import assert from "node:assert/strict";
 import { chmod, link, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,7 +12,7 @@ import { cachedBase } from "../../cached-base.ts";
 
 const usersKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEmoduletestmoduletestmoduletestmoduletest0 it's me";
 
-/** The modules with settings. Their order matters: sudo is there before users are asked whether they may. */
+/** Modules with settings. The order matters: sudo must exist before add_user's checks use it. */
 const bake = (distribution: string): [module: string, settings?: unknown][] => [
   ["os_updates"],
   ["umask"],
@@ -25,7 +26,7 @@ const bake = (distribution: string): [module: string, settings?: unknown][] => [
   ["install_debs", ["debs"]],
   ["install_rpms", ["rpms/ci-test-rpm-1.0-1.noarch.rpm"]],
   ["git"],
-  // One that the distribution has.
+  // A version that the distribution has.
   ["java", { version: distribution === "debian12" ? 17 : 21 }],
   ["nginx"],
   ["known_hosts", [{ host: "git.example.com", keys: ["ssh-ed25519 AAAAC3Nza"] }]],
@@ -64,7 +65,7 @@ export function bakeLibrary(distribution: string): void {
     });
 
     it("have checks that all fail on an untouched builder", async () => {
-      // The freshest base has nothing to update: an old version number makes it stale, a broken state half-installed.
+      // A fresh base has nothing to update, so give a package an old version and a half-installed state.
       must(
         await builder.asRoot(`cp /var/lib/dpkg/status /var/lib/dpkg/status.saved
       apt-get -q update
@@ -78,12 +79,12 @@ export function bakeLibrary(distribution: string): void {
       );
     });
 
-    it("do what they say", async () => {
+    it("pass their checks after they have run", async () => {
       for (const root of roots) await builder.apply(root);
       await builder.expectAll("ok", checks());
     });
 
-    it("may run twice", async () => {
+    it("can run twice", async () => {
       for (const root of roots) await builder.apply(root);
       await builder.expectAll("ok", checks());
       assert.equal(
@@ -93,13 +94,13 @@ export function bakeLibrary(distribution: string): void {
       assert.equal(must(await builder.asRoot("grep -c AAAAC3Nza /usr/lib/ci-images/kept-authorized-keys")), "1");
     });
 
-    it("umask: holds for commands and login shells by SSH", async () => {
+    it("umask: applies to SSH commands and login shells", async () => {
       assert.equal(must(await builder.ssh("umask")), "0022");
       assert.equal(must(await builder.ssh("bash --login -c umask")), "0022");
       assert.equal(must(await builder.ssh("touch /tmp/mine; stat -c %a /tmp/mine")), "644");
     });
 
-    it("files: a folder lands at its own path, with modes, links, empty folders, capabilities, and its owner", async () => {
+    it("files: copies a folder to the given path, with modes, links, empty folders, capabilities and the owner", async () => {
       const found = must(await builder.asRoot("cd /opt/tree; find . -printf '%p %y %m %U:%G %l\\n' | LC_ALL=C sort"));
       assert.deepEqual(found.split("\n"), [
         ...[". d 755 1:1 ", "./dangling l 777 1:1 /no/where", "./empty d 700 1:1 "],
@@ -122,7 +123,7 @@ export function bakeLibrary(distribution: string): void {
       assert.equal(must(await builder.asRoot(capability)), netRaw);
     });
 
-    it("files: what is there already keeps its owner and mode, and nothing else in the folder changes", async () => {
+    it("files: existing folders keep their owner and mode, and other files in them do not change", async () => {
       must(
         await builder.asRoot(
           "install -d -m 0750 -g daemon /srv/there; install -m 0640 -g daemon /dev/null /srv/there/other",
@@ -148,7 +149,7 @@ export function bakeLibrary(distribution: string): void {
       must(await builder.asRoot("rm -r /srv/there /srv/real"));
     });
 
-    it("files: keep modes and owners, of trees, too", async () => {
+    it("files: keeps modes and owners after other modules have run", async () => {
       const stats = must(
         await builder.asRoot("stat -c '%n %a %U' /opt/tree/inner/run.sh /opt/tree/plain /opt/script; cat /etc/motd"),
       );
@@ -161,19 +162,19 @@ export function bakeLibrary(distribution: string): void {
       assert.deepEqual(stats.split("\n"), expected);
     });
 
-    it("install_debs and install_rpms: leave none of the files behind, and work from folders as well", async () => {
+    it("install_debs and install_rpms: leave no package files behind, and accept files as well as folders", async () => {
       await builder.apply(await record("install_rpms", ["rpms"], folder));
       await builder.apply(await record("install_debs", ["debs/ci-test-deb_1.0_all.deb"], folder));
       assert.equal(must(await builder.asRoot("find / -xdev -name '*.rpm' -o -xdev -name 'ci-test*.deb'")), "");
       assert.equal(must(await builder.asRoot("cat /opt/ci-test-rpm /opt/ci-test-deb")), "from rpm\nfrom deb");
     });
 
-    it("install_rpms: fails where a folder has no rpm file", async () => {
+    it("install_rpms: fails for a folder without rpm files", async () => {
       const root = await record("install_rpms", ["debs"], folder);
       await assert.rejects(builder.apply(root), /there is no rpm file at or beneath .*debs/);
     });
 
-    it("install_rpms: installs by dnf where there is one", async () => {
+    it("install_rpms: uses dnf if it is installed", async () => {
       must(await builder.asRoot("rpm --erase ci-test-rpm && apt-get -q -y install --no-install-recommends dnf"));
       const root = await record("install_rpms", ["rpms"], folder);
       await builder.apply(root);
@@ -181,7 +182,7 @@ export function bakeLibrary(distribution: string): void {
       await builder.expectAll("ok", root.checks);
     });
 
-    it("idle_shutdown: tells a busy worker from an idle one, and leaves a builder alone", async () => {
+    it("idle_shutdown: distinguishes busy and idle workers, and never powers off a builder", async () => {
       assert.equal(must(await builder.asRoot("/usr/local/sbin/ci-idle-shutdown --look")), "idle");
       const agent = `systemd-run --quiet --unit=agent bash -c 'exec -a "java -jar agent.jar" sleep 600'; sleep 0.3`;
       assert.equal(
@@ -201,7 +202,7 @@ export function bakeLibrary(distribution: string): void {
   });
 }
 
-/** The capability cap_net_raw, effective and permitted, as the extended attribute has it. */
+/** The extended attribute's value for cap_net_raw, effective and permitted. */
 const netRaw = "0100000200200000000000000000000000000000";
 
 async function makeTree(folder: string): Promise<void> {

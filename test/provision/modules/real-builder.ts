@@ -1,4 +1,5 @@
-// A real builder for tests of modules and sealing: Debian in a container, provisioned over SSH with the very commands a bake sends.
+// A real builder for tests of modules and sealing: Debian in a container, provisioned over SSH with a bake's own
+// commands.
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -20,10 +21,10 @@ import type { BuildConfiguration } from "../../../provision/module.ts";
 import { RecordingRoot, type Check } from "../../../provision/plan/root.ts";
 import { renderProgram, runAsRoot } from "../../../provision/builder/runner.ts";
 
-/** How a command on the builder ended: `all` is its output and errors together. */
+/** The result of a command on the builder; `all` is standard output and error together. */
 export type Outcome = Result<{ all: true; reject: false }>;
 
-/** Makes a module record what it does on a distribution, ready to be looked at or run. */
+/** Returns a function that lets a module record its steps and checks on a distribution. */
 export function recorder(id: string) {
   const distribution = findDistribution(id);
   return async (module: string, settings?: unknown, folder = "."): Promise<RecordingRoot> => {
@@ -35,7 +36,7 @@ export function recorder(id: string) {
   };
 }
 
-/** What a module does on Debian 12. */
+/** Records a module on Debian 12. */
 export const record = recorder("debian12");
 
 export class RealBuilder {
@@ -47,7 +48,7 @@ export class RealBuilder {
     private machine: Machine,
   ) {}
 
-  /** Makes a builder over a base root file system. @param base The base's folder. */
+  /** Starts a builder. @param base The folder of the base's root file system. */
   static async create(base: string): Promise<RealBuilder> {
     const folder = await mkdtemp(join(tmpdir(), "ci-images-builder-"));
     const name = `test-${randomBytes(6).toString("hex")}`;
@@ -70,13 +71,13 @@ export class RealBuilder {
     return builder;
   }
 
-  /** Does what a bake does before the first module. */
+  /** Runs the bake's step before the first module. */
   async settle(): Promise<void> {
     const { create, stdin } = settleCommand(false);
     must(await this.ssh(create, stdin));
   }
 
-  /** Runs a command as the login user, with a script on its standard input. Never throws for an exit status. */
+  /** Runs a command as the login user with this standard input. Does not throw if the command fails. */
   async ssh(command: string, input: string | Uint8Array = ""): Promise<Outcome> {
     const { host, port, user } = this.machine.connection;
     const options = [
@@ -97,13 +98,13 @@ export class RealBuilder {
     });
   }
 
-  /** Runs a script as root, the way a bake does. */
+  /** Runs a script as root, like a bake. */
   async asRoot(script: string): Promise<Outcome> {
     const program = { title: "the test", timeoutSeconds: 600, timeoutCure: "", failureCure: "" };
     return await this.ssh(runAsRoot, renderProgram({ ...program, script }));
   }
 
-  /** Does what a module recorded. @throws Error with the output when it fails. */
+  /** Sends a module's uploads and runs its steps. @throws Error with the output if a step fails. */
   async apply(root: RecordingRoot): Promise<void> {
     const privateKey = await readFile(join(this.folder, "bake"), "utf8");
     const connection = { ...this.machine.connection, privateKey, dialErrorLimit: 0, perDialTimeout: 15 };
@@ -124,7 +125,7 @@ export class RealBuilder {
     return all.split("\n").filter((line) => /^(not )?ok - /.test(line));
   }
 
-  /** Fails unless all of them pass (`ok`), or none does (`not ok`): where nothing was done yet. */
+  /** Fails unless all checks pass (`ok`), or none does (`not ok`). */
   async expectAll(verdict: "ok" | "not ok", checks: readonly Check[]): Promise<void> {
     const lines = await this.test(checks);
     assert.deepEqual(
@@ -134,7 +135,7 @@ export class RealBuilder {
     assert.equal(lines.length, checks.length);
   }
 
-  /** Powers the builder off, as a bake does after sealing. */
+  /** Powers the builder off, like a bake after sealing. */
   async stop(): Promise<void> {
     await stopMachine(this.name);
   }
@@ -144,14 +145,14 @@ export class RealBuilder {
     return (await findMachine(this.name))?.state === "running";
   }
 
-  /** Ends the builder and removes all that belongs to it. */
+  /** Deletes the builder and its files. */
   async remove(): Promise<void> {
     await removeMachine(this.name);
     await rm(this.folder, { recursive: true, force: true });
   }
 }
 
-/** @throws Error with the command's output when it failed. */
+/** Returns the command's standard output. @throws Error with all output if the command failed. */
 export function must(outcome: Outcome): string {
   if (outcome.exitCode !== 0) throw new Error(`exit status ${outcome.exitCode}:\n${outcome.all}`);
   return outcome.stdout;

@@ -1,12 +1,12 @@
-// Upstream releases that pretend: archives of the form that the real ones have, with commands that are shell scripts, served over https inside
-// the builder by a server whose certificate a certificate authority of the test's own has signed.
+// Fake upstream releases: archives with the layout of the real ones, whose commands are shell scripts. A server inside
+// the builder serves them over https, with a certificate from the test's own certificate authority.
 import { createHash } from "node:crypto";
 import { chmod, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { must, type RealBuilder } from "./real-builder.ts";
 
-/** A release that a module can be given: settings `url` and `sha256`. */
+/** A release's settings for a module. */
 export interface Release {
   url: string;
   sha256: string;
@@ -14,7 +14,7 @@ export interface Release {
 
 const port = 8443;
 
-/** The files of a release: scripts by their paths, `-> target` for a link. */
+/** Files of a release: scripts by path; `-> target` makes a link. */
 type Files = Readonly<Record<string, string>>;
 
 const says = (text: string) => `#!/bin/sh\necho "${text}"\n`;
@@ -28,7 +28,7 @@ const nodeFiles = (version: string): Files => ({
 const pythonFiles = (version: string): Files => {
   const command = `python${version.split(".").slice(0, 2).join(".")}`;
   return {
-    // All but its version and pip is the distribution's Python.
+    // Everything except the version and pip is the distribution's Python.
     [`bin/${command}`]: `#!/bin/sh
 case "$*" in
   --version) echo "Python ${version}" ;;
@@ -40,7 +40,7 @@ esac
   };
 };
 
-/** Takes the options that the real one has, and refuses others. */
+/** Accepts the real installer's options and refuses others. */
 const rustInstaller = `#!/bin/bash
 set -eu
 for option in "$@"; do
@@ -82,7 +82,7 @@ case $1 in
 esac
 `;
 
-/** name: files, and the folder they are in inside the archive. */
+/** Archives by name. `top` is the folder inside the archive. */
 const archives: Readonly<Record<string, { top: string; files: Files }>> = {
   "node-22.11.0": { top: "node-v22.11.0-linux-x64", files: nodeFiles("22.11.0") },
   "node-20.18.1": { top: "node-v20.18.1-linux-x64", files: nodeFiles("20.18.1") },
@@ -100,12 +100,12 @@ const archives: Readonly<Record<string, { top: string; files: Files }>> = {
 export class Releases {
   private constructor(
     private readonly folder: string,
-    /** The certificate of the authority that the builder has to trust, PEM. */
+    /** The certificate authority's certificate, which the builder must trust, as PEM. */
     readonly authority: string,
     private readonly all: ReadonlyMap<string, Release>,
   ) {}
 
-  /** Makes the archives and certificates. @param folder An empty folder of the test's. */
+  /** Makes the archives and certificates. @param folder An empty folder. */
   static async make(folder: string): Promise<Releases> {
     const served = join(folder, "served");
     await mkdir(served);
@@ -127,14 +127,14 @@ export class Releases {
     return new Releases(folder, await readFile(join(folder, "authority.pem"), "utf8"), all);
   }
 
-  /** The settings of a release, with its version. @throws RangeError for a name that is none. */
+  /** The settings of a release. @throws RangeError for an unknown name. */
   of(name: string): Release {
     const release = this.all.get(name);
     if (!release) throw new RangeError(`there is no release ${name}`);
     return release;
   }
 
-  /** Serves the releases inside a builder, over https on its own address. */
+  /** Serves the releases inside a builder, over https on localhost. */
   async serveIn(builder: RealBuilder): Promise<void> {
     const flags = ["--create", `--directory=${this.folder}`, "served", "serve.py", "server.pem", "server.key"];
     const { stdout } = await execa("tar", flags, { encoding: "buffer" });

@@ -1,5 +1,5 @@
-// Toolchains, agents and settings of the machine on a real builder: every check fails before its module has run and passes after it, also
-// after a second run. Releases come from a server of the test's own, over https, and are checked and unpacked by the real scripts.
+// Toolchains, agents and machine settings on a real builder: every check fails before its module runs, passes after it,
+// and still passes after a second run. The real scripts fetch fake releases over https from the test's own server.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,7 +12,7 @@ import { cachedBase } from "../../cached-base.ts";
 
 const password = "it's a p@ss/wörd%";
 
-/** The modules with their settings. The proxy is last, for it does not know the packages' mirrors. */
+/** Modules with their settings. The proxy is last, because it does not serve package mirrors. */
 function bake(releases: Releases): [module: string, settings: unknown][] {
   return [
     ["ca_certificates", { certificates: [{ name: "test-root", content: releases.authority }], environment: true }],
@@ -76,23 +76,23 @@ describe("toolchains, agents and machine settings on a real builder", function (
     await builder.expectAll("not ok", checks());
   });
 
-  it("do what they say", async () => {
+  it("pass their checks after they have run", async () => {
     for (const root of roots) await builder.apply(root);
     await builder.expectAll("ok", checks());
   });
 
-  it("may run twice, and fetch nothing again", async () => {
+  it("can run twice, and fetch nothing the second time", async () => {
     must(await builder.asRoot("systemctl stop releases"));
     for (const root of roots) await builder.apply(root);
     await builder.expectAll("ok", checks());
     must(await builder.asRoot("systemctl reset-failed releases 2>/dev/null || true"));
   });
 
-  it("leave nothing of the downloads behind", async () => {
+  it("leave no downloads behind", async () => {
     assert.equal(must(await builder.asRoot("ls -A /var/tmp | grep ci-images-download || true")), "");
   });
 
-  it("toolchains: the first version is on PATH for those who come by SSH, the others are beside it", async () => {
+  it("toolchains: put the first version on PATH for SSH logins, and install the others beside it", async () => {
     const commands = [
       "node --version",
       "/opt/node/20.18.1/bin/node --version",
@@ -116,7 +116,7 @@ describe("toolchains, agents and machine settings on a real builder", function (
     ]);
   });
 
-  it("a download that is another file than the recipe means is not used, and the message says what was found", async () => {
+  it("refuse a wrong download, a missing one, another architecture and an untrusted server", async () => {
     must(await builder.asRoot("systemctl reset-failed releases 2>/dev/null || true"));
     const other = await RealBuilder.create(await cachedBase());
     try {
@@ -132,12 +132,12 @@ describe("toolchains, agents and machine settings on a real builder", function (
       const foreign = await record("go", { version: "1.23.3", url, sha256, architecture: "aarch64" });
       await assert.rejects(other.apply(foreign), /the recipe asks for aarch64/);
       assert.equal(must(await other.asRoot("ls /opt /usr/local/bin")).includes("go"), false);
-      // An installation that was interrupted is begun anew; a sha256 in capitals is the same.
+      // An interrupted installation is repeated; a sha256 in capitals is accepted.
       must(await other.asRoot("mkdir -p /opt/go/1.23.3/bin; echo half >/opt/go/1.23.3/bin/go"));
       const right = await record("go", { version: "1.23.3", url, sha256: sha256.toUpperCase() });
       await other.apply(right);
       await other.expectAll("ok", right.checks);
-      // Only servers that the builder trusts.
+      // Without the certificate authority, the builder does not trust the server.
       must(await other.asRoot("rm /usr/local/share/ca-certificates/a.crt; update-ca-certificates --fresh"));
       await assert.rejects(
         other.apply(await record("rust", { version: "1.82.0", ...releases.of("rust") })),
@@ -148,7 +148,7 @@ describe("toolchains, agents and machine settings on a real builder", function (
     }
   });
 
-  it("agents: register with a token on standard input, then run as their own user, now and at every boot", async () => {
+  it("agents: register with a token from standard input, then run as their own user, also after a reboot", async () => {
     const line = "--url https://ci.example.com --name 'a b'";
     const register = (name: string, words: string) => `echo a-token | register-${name} ${words} </dev/stdin\n`;
     must(
@@ -176,7 +176,7 @@ systemctl disable --now github-runner gitlab-runner buildkite-agent`);
     ]);
   });
 
-  it("agents: say what is missing when they are registered without a token or without being root", async () => {
+  it("agents: refuse to register without a token or without root, and say so", async () => {
     for (const name of ["github-runner", "gitlab-runner", "buildkite-agent"]) {
       const { all, exitCode } = await builder.asRoot(`register-${name}`);
       assert.match(all, new RegExp(`no token on standard input; usage: echo TOKEN \\| register-${name}`));
@@ -189,7 +189,7 @@ systemctl disable --now github-runner gitlab-runner buildkite-agent`);
     assert.match(all, /no token/);
   });
 
-  it("swap: the builder makes no file, and the script says where there is no room", async () => {
+  it("swap: makes no file on the builder, and reports a full disk", async () => {
     must(await builder.asRoot("systemctl start ci-swap.service; [ ! -e /swapfile ]"));
     must(await builder.asRoot(`sed -i 's/1610612736 + /1610612736000000 + /' /usr/local/sbin/ci-swap`));
     const { all, exitCode } = await builder.asRoot("/usr/local/sbin/ci-swap");
@@ -198,13 +198,13 @@ systemctl disable --now github-runner gitlab-runner buildkite-agent`);
     must(await builder.asRoot("[ ! -e /swapfile ] && [ ! -e /swapfile.new ]"));
   });
 
-  it("limits: hold for those who come by SSH and for services", async () => {
+  it("limits: apply to SSH logins and to services", async () => {
     assert.equal(must(await builder.ssh("ulimit -Sn; ulimit -Hn; ulimit -Sc")), "2048\n4096\n64");
     const service = "systemd-run --quiet --pipe --wait bash -c 'ulimit -Sn; ulimit -Hn; ulimit -t'";
     assert.equal(must(await builder.asRoot(service)), "2048\n4096\n5400");
   });
 
-  it("timezone: holds for what runs on the worker", async () => {
+  it("timezone: applies to commands on the worker", async () => {
     assert.match(must(await builder.ssh("date -d 2026-07-01 +%Z%z")), /^CEST\+0200$/);
   });
 
@@ -221,7 +221,7 @@ for ((i = 0; i < 100; i++)); do if (exec 3<>/dev/tcp/127.0.0.1/3128) 2>/dev/null
 
     const seen = `ci:${password} GET http://upstream.example.com/file`;
 
-    it("is asked with name and password by commands, packages and services, and not for what is near", async () => {
+    it("is used with name and password by commands, packages and services, but not for local addresses", async () => {
       assert.equal(must(await builder.ssh("curl --silent --fail http://upstream.example.com/file")), seen);
       const byApt =
         "/usr/lib/apt/apt-helper download-file http://upstream.example.com/file /run/by-apt >/dev/null; cat /run/by-apt";
@@ -234,7 +234,7 @@ for ((i = 0; i < 100; i++)); do if (exec 3<>/dev/tcp/127.0.0.1/3128) 2>/dev/null
       assert.match(all, /port 1 /);
     });
 
-    it("leaves its password in files only that root can read, and apt fit for users", async () => {
+    it("stores its password only in files for root, and apt still works for users", async () => {
       const files = must(
         await builder.asRoot(
           "grep --recursive --files-with-matches p%40ss /etc /usr /opt /var/lib | while read -r file; do stat -c '%n %a %U' \"$file\"; done",
@@ -249,7 +249,7 @@ for ((i = 0; i < 100; i++)); do if (exec 3<>/dev/tcp/127.0.0.1/3128) 2>/dev/null
       assert.equal(exitCode, 0, all);
     });
 
-    it("is kept by sealing, which otherwise removes it and fails for the secret", async () => {
+    it("is kept by sealing, but not without keep_secret", async () => {
       const findings = async () => {
         must(await builder.asRoot("umask 077; printf '%s\\n' p%40ss >/run/secrets-of-the-bake"));
         const script = assertSealedScript({ bakeKeys: [], secretsFile: "/run/secrets-of-the-bake" });
@@ -267,7 +267,7 @@ for ((i = 0; i < 100; i++)); do if (exec 3<>/dev/tcp/127.0.0.1/3128) 2>/dev/null
   });
 });
 
-/** Answers every request with who asked for what. */
+/** A proxy that answers every request with its credentials and URL. */
 const proxy = `import base64, http.server
 class Proxy(http.server.BaseHTTPRequestHandler):
     def do_GET(self):

@@ -1,4 +1,4 @@
-// Toolchains, agents and machine settings without a machine: what they refuse, where they fetch, and what becomes of secrets.
+// Toolchains, agents and machine settings without a machine: refusals, download addresses, and secrets.
 import assert from "node:assert/strict";
 import { UserError } from "../../../common/user-error.ts";
 import { Ajv } from "ajv";
@@ -69,7 +69,7 @@ describe("toolchains and agents", () => {
   ];
 
   for (const [module, settings, x86, arm] of upstream) {
-    it(`${module}: is fetched from upstream for the processor, or from the mirror that the recipe names`, async () => {
+    it(`${module}: is fetched from upstream for the right architecture, or from the recipe's mirror`, async () => {
       assert.ok(scriptOf(await record(module, { ...settings, sha256 })).includes(x86));
       const forArm = scriptOf(await record(module, { ...settings, sha256, architecture: "aarch64" }));
       assert.ok(forArm.includes(arm) && forArm.includes(`"$(uname -m)" != aarch64`), forArm);
@@ -77,7 +77,7 @@ describe("toolchains and agents", () => {
       assert.ok(mirrored.includes("-- 'https://mirror.example.com/a b'") && !mirrored.includes(x86));
     });
 
-    it(`${module}: wants a sha256, an address with https and a whole version`, async () => {
+    it(`${module}: demands a sha256, an https address and a full version`, async () => {
       assert.ok(await accepts(module, { ...settings, sha256 }));
       for (const wrong of [
         settings,
@@ -90,7 +90,7 @@ describe("toolchains and agents", () => {
     });
   }
 
-  it("a version that is in the list twice is refused, for Python also another patch of one", async () => {
+  it("are refused if a version is listed twice, and for Python also if only the patch version differs", async () => {
     await refuses(
       "node",
       [
@@ -103,7 +103,7 @@ describe("toolchains and agents", () => {
     await refuses("python", python, /python\[2\]\.version: 3\.12 is in the list twice, first as python\[0\]/);
   });
 
-  it("agents and swap are refused without systemd", async () => {
+  it("are refused without systemd if they are agents, and so is swap", async () => {
     for (const module of ["github_runner", "gitlab_runner", "buildkite_agent"])
       await refuses(module, { version: "1.2.3", sha256 }, /ubuntu14\.04 starts services by upstart/, "ubuntu14.04");
     await refuses("swap", { size: "1G" }, /upstart/, "ubuntu14.04");
@@ -111,13 +111,13 @@ describe("toolchains and agents", () => {
 });
 
 describe("machine settings", () => {
-  it("timezone: a zone that does not exist is refused, with the nearest one", () =>
+  it("timezone: refuses an unknown zone and suggests the nearest name", () =>
     refuses("timezone", "Europe/Berln", /no time zone "Europe\/Berln".*did you mean "Europe\/Berlin"/));
 
-  it("swap: a size has to be whole MiB", () =>
+  it("swap: demands a size in whole MiB", () =>
     refuses("swap", { size: "0.0001M" }, /swap\.size: "0\.0001M" is not a size/));
 
-  it("ca_certificates: refuses what is no certificate, several in one, and one name twice", async () => {
+  it("ca_certificates: refuses invalid certificates, several in one entry, and duplicate names", async () => {
     const { settings } = await catalogue.load("ca_certificates");
     const list = (
       settings as { properties: { certificates: { items: { properties: { content: { examples: string[] } } } } } }
@@ -138,7 +138,7 @@ describe("machine settings", () => {
     await refuses("ca_certificates", twice, /certificates\[1\]\.name: two certificates have the name "a"/);
   });
 
-  it("limits: all users means root and services, too; one user does not", async () => {
+  it("limits: apply to root and services too, unless they are for one user", async () => {
     const all = scriptOf(await record("limits", [{ limit: "memlock", soft: 64, hard: "unlimited" }]));
     for (const line of ["* soft memlock 64", "root hard memlock unlimited", "DefaultLimitMEMLOCK=64K:infinity"])
       assert.ok(all.includes(line), all);
@@ -150,7 +150,7 @@ describe("machine settings", () => {
     );
   });
 
-  it("proxy: a password has to be meant, and needs a name", async () => {
+  it("proxy: demands keep_secret and a user name for a password", async () => {
     const http = "http://proxy.example.com:3128";
     await refuses(
       "proxy",
@@ -162,7 +162,7 @@ describe("machine settings", () => {
     assert.ok(!(await accepts("proxy", { http: "http://proxy.example.com/$(reboot)" })));
   });
 
-  it("proxy: CentOS 7 can't tell all services, and says what to do", async () => {
+  it("proxy: can't configure all services on CentOS 7, and says what to do", async () => {
     const http = "http://proxy.example.com:3128";
     await refuses(
       "proxy",
@@ -173,7 +173,7 @@ describe("machine settings", () => {
     assert.match(scriptOf(await record("proxy", { http, services: false }, "centos7")), /\/etc\/yum\.conf/);
   });
 
-  it("proxy: a secret password, and a secret address, are read when the script runs and written with all special characters escaped", async () => {
+  it("proxy: reads a secret password or address when the script runs, and escapes special characters", async () => {
     const settings = {
       http: secretText("ADDRESS"),
       username: "me",
@@ -188,7 +188,7 @@ describe("machine settings", () => {
       docker: false,
     });
     assert.deepEqual([...root.secrets].sort(), ["ADDRESS", "PASSWORD"]);
-    // The first piece writes the file; what comes then is outside of what the namespace shields.
+    // Only run the first piece, which writes the file: the namespace does not isolate the rest.
     const script = scriptOf(root).replace(/\n\)\n+\(\ncd [^]*/, "\n)\n");
     const run = (address: string) =>
       inNamespace(`set -euo pipefail

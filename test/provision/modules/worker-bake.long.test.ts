@@ -1,5 +1,6 @@
-// The modules of the old workers' table on a real builder, beside those in real-bake.test.ts: every check fails before its module has
-// run and passes after it, also after a second run. What they fetch is served on the builder itself (worker-fixtures.sh).
+// The old workers' modules on a real builder, except those in real-bake.test.ts: every check fails before its module
+// runs, passes after it, and still passes after a second run. Downloads come from the builder itself
+// (worker-fixtures.sh).
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -17,7 +18,7 @@ describe("modules of the old workers on a real builder", function () {
   this.timeout("10m");
   let builder: RealBuilder;
   let folder: string;
-  /** What worker-fixtures.sh printed. */
+  /** Output of worker-fixtures.sh. */
   let fixtures: Record<string, string>;
   const roots = new Map<string, RecordingRoot>();
   const checks = () => [...roots.values()].flatMap((root) => root.checks);
@@ -81,22 +82,25 @@ describe("modules of the old workers on a real builder", function () {
     await builder.expectAll("not ok", checks());
   });
 
-  it("do what they say", async () => {
+  it("pass their checks after they have run", async () => {
     await applyAll();
     await builder.expectAll("ok", checks());
   });
 
-  it("may run twice", async () => {
+  it("can run twice", async () => {
     await applyAll();
     await builder.expectAll("ok", checks());
   });
 
-  /** What another network sees of some ports when the builder's own, at the other end of a cable, has a firewall that `start` starts. */
+  /**
+   * Runs `start`, which starts a firewall, in a network namespace on the builder.
+   * @returns its output, and which ports are open from outside.
+   */
   const seenFromOutside = async (start: string) => {
     const script = `
       unshare --user --map-root-user --net --mount bash -euo pipefail <<'END_OF_SCRIPT'
       ip link set lo up
-      # Loopback is open to itself: another network asks.
+      # The firewall allows loopback, so the client is in another namespace.
       unshare --net sleep 120 &
       outside=$!
       trap 'kill $(jobs -p) 2>/dev/null || :' EXIT
@@ -118,14 +122,14 @@ END_OF_SCRIPT`;
     return must(await builder.asRoot(script)).split("\n");
   };
 
-  it("firewall: is also set up by firewalld, and again, and lets in nothing else, also where all was trusted before", async () => {
+  it("firewall: works with firewalld too, runs twice, and replaces a zone that trusted everything", async () => {
     must(
       await builder.asRoot("apt-get install -qy firewalld >/dev/null\nfirewall-offline-cmd --set-default-zone=trusted"),
     );
     const root = await record("firewall", { ports: ["80/tcp"], backend: "firewalld" });
     for (let time = 0; time < 2; time++) await builder.apply(root);
     await builder.expectAll("ok", root.checks);
-    // One of its own on the builder's bus: in a container it is not started.
+    // Start another firewalld in the namespace; in a container, the builder's own is not started.
     const start = `
       firewalld --nofork --nopid --log-file /dev/null >/dev/null 2>&1 &
       for ((tries = 0; tries < 60; tries += 1)); do firewall-cmd --quiet --state 2>/dev/null && break; sleep 1; done
@@ -133,13 +137,13 @@ END_OF_SCRIPT`;
     assert.deepEqual(await seenFromOutside(start), ["ci-worker", "22 open", "80 open", "81 shut"]);
   });
 
-  it("firewall: lets in what it should, and nothing else", async () => {
+  it("firewall: opens the given ports and SSH, and nothing else", async () => {
     const seen = await seenFromOutside("nft --file /etc/nftables.d/ci-worker.nft");
     assert.deepEqual(seen, ["22 open", "80 open", "81 shut"]);
   });
 
-  it("network_card_fix: sets the features of a card, and sees where one is wrong", async () => {
-    // A card of our own in a network of our own, and a list of cards that has it.
+  it("network_card_fix: sets a card's features, and detects wrong ones", async () => {
+    // A virtual card in a separate namespace, with a fake /sys/class/net that lists it.
     const script = `
       unshare --user --map-root-user --net --mount bash -euo pipefail <<'END_OF_SCRIPT'
       ip link add card type veth peer name other
@@ -153,7 +157,7 @@ END_OF_SCRIPT`;
     assert.deepEqual(must(await builder.asRoot(script)).split("\n"), ["sees it", "scatter-gather: off", "fine"]);
   });
 
-  it("docker_images: come back on a worker whose cache is empty, once", async () => {
+  it("docker_images: are loaded once on a worker with an empty cache", async () => {
     const script = `
       rm /var/lib/ci-images/builder
       docker rmi ${image} >/dev/null
@@ -164,7 +168,7 @@ END_OF_SCRIPT`;
     assert.deepEqual(must(await builder.asRoot(script)).split("\n"), [`[${image}]`, "loaded", "nothing more to do"]);
   });
 
-  it("repositories: a key with another fingerprint, or a second key beside it, ends the bake", async () => {
+  it("repositories: fails the bake for a wrong key, and for a second key in the file", async () => {
     const repository = { name: "strange", url: `${site}/debs/`, suites: ["./"] };
     const other = { ...repository, key_url: `${site}/key.asc`, key_fingerprint: "0".repeat(40) };
     await assert.rejects(builder.apply(await record("repositories", [other])), /another one than the recipe means/);
@@ -174,20 +178,20 @@ END_OF_SCRIPT`;
     await assert.rejects(builder.apply(await record("repositories", [digest])), /not the one that the recipe means/);
   });
 
-  it("git: an archive with another sha256 ends the bake, and nothing of it is installed", async () => {
+  it("git: fails the bake for an archive with a wrong sha256, and installs nothing", async () => {
     must(await builder.asRoot("rm /usr/local/bin/git"));
     const wrong = { version: "9.9.9", sha256: "0".repeat(64), url: `${site}/git-9.9.9.tar.gz` };
     await assert.rejects(builder.apply(await record("git", wrong)), /not the one that the recipe means/);
     must(await builder.asRoot("[ ! -e /usr/local/bin/git ]"));
   });
 
-  it("root_key: a text that is no key ends the bake, and does not stay", async () => {
+  it("root_key: fails the bake for a text that is not a key, and removes it", async () => {
     await assert.rejects(builder.apply(await record("root_key", { key: "not a key" })), /no private SSH key/);
     must(await builder.asRoot("[ ! -e /root/.ssh/id_rsa ]"));
   });
 });
 
-/** Puts an image into the registry of the fixtures, and takes it out of Docker's cache. */
+/** Pushes an image to the fixtures' registry and removes it from Docker's cache. */
 const pushImage = `\
 mkdir -p /srv/image && echo tools >/srv/image/tools
 docker rmi --force ${image} >/dev/null 2>&1 || true

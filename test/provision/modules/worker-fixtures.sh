@@ -1,6 +1,6 @@
-# What the modules of the old workers' table would fetch from the internet, made on the builder and served there by
-# https://localhost:8443, under a certificate that the builder trusts: small stand-ins with the form of the real things.
-# Prints what the recipe has to say about them, one `key value` a line. Runs as root on Debian 12.
+# Fakes of what the old workers' modules fetch from the internet. Makes them on the builder and serves them there at
+# https://localhost:8443, with a certificate that the builder trusts. Prints their checksums and other values for the
+# recipe, one `key value` per line. Runs as root on Debian 12.
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 apt-get -q update >&2
@@ -10,7 +10,7 @@ site=/srv/fixtures
 mkdir -p "$site"
 cd "$site"
 
-# A certificate authority of its own would be nothing more: the certificate is the authority.
+# The server's certificate is self-signed and also serves as the certificate authority.
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost \
   -keyout /srv/key.pem -out /srv/certificate.pem 2>/dev/null
 cp /srv/certificate.pem /usr/local/share/ca-certificates/fixtures.crt
@@ -48,7 +48,7 @@ cat >gem/fpm.gemspec <<'END'
 Gem::Specification.new do |gem|
   gem.name = "fpm"
   gem.version = "9.9.9"
-  gem.summary = "a stand-in"
+  gem.summary = "a fake"
   gem.authors = ["nobody"]
   gem.files = ["bin/fpm"]
   gem.executables = ["fpm"]
@@ -57,7 +57,7 @@ END
 (cd gem && gem build --quiet --output ../gems/fpm-9.9.9.gem fpm.gemspec >&2 2>/dev/null)
 gem generate_index --quiet --directory "$site" >&2
 
-# A package index: pip itself, as a version that nobody has, and a project's wheel.
+# A package index: pip itself, with a version number that does not exist, and two projects' wheels.
 python3 - <<'END'
 import glob, hashlib, os, re, zipfile
 
@@ -98,7 +98,7 @@ for project in ("ci-demo", "ci-other"):
 END
 echo "pip $(sha256sum <pip-99.0-py3-none-any.whl | cut -d' ' -f1)"
 
-# An apt repository without suites, signed by a key that is there armored and bare.
+# An apt repository without suites, signed by a key that is served both ASCII-armored and binary.
 mkdir -p debs package/DEBIAN package/opt
 echo "from a repository" >package/opt/ci-repository
 printf 'Package: ci-repository\nVersion: 1.0\nArchitecture: all\nMaintainer: nobody <nobody@example.com>\nDescription: a test\n' >package/DEBIAN/control
@@ -125,7 +125,7 @@ echo "key $(sha256sum <"$site/key.gpg" | cut -d' ' -f1)"
 echo "fingerprint $(gpg --show-keys --with-colons "$site/key.asc" | awk -F: '$1 == "fpr" { print $10; exit }')"
 gpgconf --kill all
 
-# Docker's registry, open to all: it is reached from the builder alone.
+# Docker's registry without authentication, because only the builder can reach it.
 sed -i '/^auth:/,/^health:/{/^health:/!d}' /etc/docker/registry/config.yml
 systemctl restart docker-registry
 
@@ -134,7 +134,7 @@ import functools, http.server, ssl
 
 class Handler(http.server.SimpleHTTPRequestHandler):
     def end_headers(self):
-        # Files of a package index never change, and their servers say so: that is why pip keeps them.
+        # Like real package indexes, declare files as immutable, so that pip caches them.
         if self.path.endswith(".whl"):
             self.send_header("Cache-Control", "max-age=365000000, immutable")
         super().end_headers()

@@ -1,4 +1,4 @@
-// What the modules of the old workers' table refuse, and how they differ by distribution.
+// The old workers' modules without a machine: refusals, and differences between distributions.
 import assert from "node:assert/strict";
 import { UserError } from "../../../common/user-error.ts";
 import { Ajv } from "ajv";
@@ -8,7 +8,7 @@ import { RecordingRoot } from "../../../provision/plan/root.ts";
 
 const catalogue = new ModuleCatalogue([libraryFolder]);
 
-/** What a module records as one text. `more` are further keys of the recipe. */
+/** All scripts that a module records, as one text. @param more Additional keys of the recipe. */
 async function script(module: string, settings: unknown, distribution: string, more: object = {}): Promise<string> {
   const file = await catalogue.load(module);
   const root = new RecordingRoot({
@@ -27,7 +27,7 @@ const refuses = (module: string, settings: unknown, distribution: string, says: 
     (error) => error instanceof UserError && says.test(error.message),
   );
 
-/** Is a value right by a module's schema? */
+/** Whether a value is valid by the module's schema. */
 async function isRight(module: string, value: unknown): Promise<boolean> {
   const { settings } = await catalogue.load(module);
   return new Ajv({ strict: false }).validate(settings!, value);
@@ -36,7 +36,7 @@ async function isRight(module: string, value: unknown): Promise<boolean> {
 const digest = "0".repeat(64);
 
 describe("modules of the old workers", () => {
-  it("repositories: knows the parts of each distribution, and names them where one is not its own", async () => {
+  it("repositories: knows the parts of each distribution, and lists them for an unknown part", async () => {
     await refuses("repositories", ["universe"], "debian12", /debian12 has no part "universe".*contrib, non-free/);
     await refuses("repositories", ["epel"], "ubuntu24.04", /ubuntu24\.04 has no part "epel".*universe/);
     await refuses("repositories", ["epel"], "amazonlinux2023", /amazonlinux2023 has no part "epel"; allowed: none/);
@@ -45,13 +45,13 @@ describe("modules of the old workers", () => {
     assert.match(await script("repositories", ["restricted"], "ubuntu22.04"), /ci-restricted\.sources/);
   });
 
-  it("repositories: refuses a list without anything for the distribution, and what only apt has", async () => {
+  it("repositories: refuses a list without entries for the distribution, and apt's keys with dnf", async () => {
     await refuses("repositories", { apt: ["universe"] }, "rocky9", /no list for dnf/);
     const repository = { name: "a", url: "https://a.example.com", key: "-----BEGIN PGP PUBLIC KEY BLOCK-----" };
     await refuses("repositories", [{ ...repository, suites: ["b"] }], "rocky9", /suites or components/);
   });
 
-  it("repositories: wants a key, and a fetched one with something to check it by", async () => {
+  it("repositories: demands a key, and for a fetched key a checksum or fingerprint", async () => {
     const repository = { name: "a", url: "https://a.example.com" };
     const key_url = "https://a.example.com/key";
     assert.ok(!(await isRight("repositories", [repository])));
@@ -64,14 +64,14 @@ describe("modules of the old workers", () => {
     assert.ok(await isRight("repositories", [{ ...repository, key_url, key_fingerprint: "0".repeat(40) }]));
   });
 
-  it("repositories: rpm packages are checked by the key, and no other repository is asked", async () => {
+  it("repositories: lets dnf check packages against the repository's key", async () => {
     const text = await script("docker", undefined, "rocky9");
     assert.match(text, /gpgcheck=1/);
     assert.match(text, /rpm --import \/etc\/pki\/rpm-gpg\/RPM-GPG-KEY-docker/);
     assert.match(text, /060A61C51B558A7F742B77AAC52FEB6B621E9F35/);
   });
 
-  it("docker: makes the group before the packages, with the number 55 and the login user in it", async () => {
+  it("docker: creates the group with gid 55 and the login user before it installs packages", async () => {
     for (const distribution of ["debian12", "rocky9", "amazonlinux2023"]) {
       const text = await script("docker", undefined, distribution);
       const [group, users, packages] = ["groupadd --gid 55 docker", "--groups docker", " install "].map((each) =>
@@ -81,7 +81,7 @@ describe("modules of the old workers", () => {
     }
   });
 
-  it("docker: takes the distribution's packages where there are some, else Docker's own", async () => {
+  it("docker: uses the distribution's packages if it has any, or else Docker's own", async () => {
     assert.match(await script("docker", undefined, "ubuntu24.04"), /install --no-install-recommends docker\.io/);
     assert.match(await script("docker", undefined, "amazonlinux2023"), /install docker$/m);
     assert.match(await script("docker", undefined, "rocky9"), /install docker-ce/);
@@ -90,20 +90,20 @@ describe("modules of the old workers", () => {
     await refuses("docker", { packages: "upstream" }, "amazonlinux2023", /no packages for amazonlinux2023/);
   });
 
-  it("docker_images: refuses a recipe in which docker comes after it", async () => {
+  it("docker_images: refuses a recipe that lists docker after it", async () => {
     const modules = (...names: string[]) => ({ modules: names });
     await refuses("docker_images", ["a"], "debian12", /docker comes after/, modules("docker-images", "docker"));
     await script("docker_images", ["a"], "debian12", modules("docker", "docker_images"));
     await script("docker_images", ["a"], "debian12", modules("docker_images"));
   });
 
-  it("selinux: is for Red Hat's family, and reboots only to label files", async () => {
+  it("selinux: is only for Red Hat's family, and reboots only to relabel files", async () => {
     await refuses("selinux", undefined, "debian12", /debian12 has no SELinux policy/);
     assert.doesNotMatch(await script("selinux", undefined, "rocky9"), /^reboot$/m);
     assert.match(await script("selinux", { relabel: true }, "rocky9"), /autorelabel[^]*^reboot$/m);
   });
 
-  it("zfs: leaves the modules unstripped, and takes the testing repository only when it is told to", async () => {
+  it("zfs: leaves kernel modules unstripped, and uses the testing repository only on request", async () => {
     assert.match(await script("zfs", undefined, "rocky9"), /zfsonlinux\.org\/epel\/\$releasever/);
     const testing = await script("zfs", { testing: true }, "rocky9");
     assert.match(testing, /zfsonlinux\.org\/epel-testing\/\$releasever/);
@@ -112,37 +112,37 @@ describe("modules of the old workers", () => {
     await refuses("zfs", undefined, "amazonlinux2023", /no ZFS packages for amazonlinux2023/);
   });
 
-  it("firewall: keeps SSH open, whatever the recipe says", async () => {
+  it("firewall: always keeps SSH open", async () => {
     assert.match(await script("firewall", { ports: [] }, "debian12"), /tcp dport 22 accept/);
     assert.match(await script("firewall", { ports: [] }, "rocky9"), /<port port="22" protocol="tcp"\/>/);
     for (const wrong of ["80", "0/tcp", "80/icmp", "http/tcp"])
       assert.ok(!(await isRight("firewall", { ports: [wrong] })), wrong);
   });
 
-  it("firewall: leaves no distribution with the default zone that its image came with", async () => {
+  it("firewall: replaces the default zone on every distribution with firewalld", async () => {
     for (const distribution of ["rocky9", "centos-stream9", "centos7", "amazonlinux2023"])
       assert.match(await script("firewall", {}, distribution), /--set-default-zone=ci-worker/, distribution);
   });
 
-  it("git: wants the sha256 beside the version, and neither alone", async () => {
+  it("git: demands version and sha256 together", async () => {
     assert.ok(await isRight("git", { version: "2.47.1", sha256: digest }));
     assert.ok(!(await isRight("git", { version: "2.47.1" })) && !(await isRight("git", { sha256: digest })));
     assert.ok(!(await isRight("git", { version: "2.47.1", sha256: digest, url: "http://example.com/git.tar.gz" })));
   });
 
-  it("path: takes folders only, and nothing that a shell or sudoers would read as more", async () => {
+  it("path: accepts only absolute folders without characters special to shells or sudoers", async () => {
     for (const wrong of ["bin", "/a:/b", "/a b", "/a$(b)", '/a"', "/"])
       assert.ok(!(await isRight("path", [wrong])), wrong);
     assert.ok(await isRight("path", ["/opt/tool-1.0/bin"]));
   });
 
-  it("wheel_cache: wants requirements or files, and reads no options in them", async () => {
+  it("wheel_cache: demands requirements or files, and refuses pip options", async () => {
     await refuses("wheel_cache", { user: "root" }, "debian12", /neither requirements nor files/);
     assert.ok(!(await isRight("wheel_cache", { requirements: ["--index-url=http://example.com"] })));
     assert.ok(await isRight("wheel_cache", { requirements: ["tox"] }));
   });
 
-  it("units of our own are refused where there is no systemd", async () => {
+  it("with systemd units are refused without systemd", async () => {
     for (const module of ["docker", "firewall", "network_card_fix", "path"])
       await refuses(module, undefined, "ubuntu14.04", /ubuntu14\.04 starts services by upstart/);
   });

@@ -1,4 +1,4 @@
-// Settings for the modules of the old workers' table that make a module do all it can, and where a module is refused.
+// Settings that use all features of the old workers' modules, and the distributions that refuse a module.
 
 const digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const repository = {
@@ -7,7 +7,7 @@ const repository = {
   key_url: "https://packages.example.com/key.asc",
 };
 
-/** By module. */
+/** Settings by module. */
 export const workerSettings: Record<string, unknown> = {
   repositories: {
     apt: [
@@ -46,7 +46,7 @@ export const workerSettings: Record<string, unknown> = {
   pypy: { version: "7.3.17", python: "2.7", sha256: digest, url: "https://mirror.example.com/pypy.tar.bz2" },
 };
 
-/** Distributions of the tests for which a module is refused. */
+/** Tested distributions on which a module is refused. */
 export const refusedOn: Record<string, string[]> = {
   install_debs: ["rocky9", "amazonlinux2023"],
   selinux: ["debian12", "ubuntu24.04"],

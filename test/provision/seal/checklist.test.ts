@@ -1,11 +1,11 @@
-// The checklist as a list: complete, and rendered into sound scripts.
+// The sealing checklist is complete and renders sound scripts.
 import assert from "node:assert/strict";
 import { execa } from "execa";
 import { checklist } from "../../../provision/seal/checklist.ts";
 import { assertSealedScript, packageListScript, sealScript, sealVersion } from "../../../provision/seal/seal.ts";
 import { residues } from "./residue.ts";
 
-/** What a sealed image must not contain, and what it must (the union of the known cleaners): which lines see to it. */
+/** Demands on a sealed image, the union of all known cleaners' demands, each with the checklist lines that meet it. */
 const demands: Readonly<Record<string, string[]>> = {
   "initialised machine-id": ["machine-id"],
   "SSH host keys, the pinned one included": ["ssh-host-keys"],
@@ -56,8 +56,8 @@ const options = {
   zeroFreeSpace: true,
 };
 
-describe("sealing checklist", () => {
-  it("has a line for every demand, and no line that nobody demands", () => {
+describe("the sealing checklist", () => {
+  it("has lines for every demand, and no others", () => {
     assert.deepEqual(new Set(Object.values(demands).flat()), new Set(checklist.map(({ id }) => id)));
     assert.equal(new Set(checklist.map(({ id }) => id)).size, checklist.length);
   });
@@ -66,7 +66,7 @@ describe("sealing checklist", () => {
     for (const { id, reason, source } of checklist) assert.ok(reason.length > 10 && source.length > 5, id);
   });
 
-  it("asserts every line but the free space, and a test plants residue for each of them", () => {
+  it("asserts every line except free space, and the tests have residue for each of these", () => {
     const asserted = checklist
       .filter(({ paths, leftovers, credentials, assert: own }) => paths ?? leftovers ?? credentials ?? own)
       .map(({ id }) => id);
@@ -79,7 +79,7 @@ describe("sealing checklist", () => {
     assertions: assertSealedScript(options),
     "package list": packageListScript,
   }))
-    it(`renders a ${name} script that shellcheck has nothing to say about`, async () => {
+    it(`renders a ${name} script that passes shellcheck`, async () => {
       const { stdout } = await execa("shellcheck", ["--shell=bash", "--severity=warning", "-"], {
         input: script,
         reject: false,
@@ -87,11 +87,11 @@ describe("sealing checklist", () => {
       assert.equal(stdout, "");
     });
 
-  it("puts no more than os-release allows into IMAGE_ID and IMAGE_VERSION", () => {
+  it("writes only characters that os-release allows into IMAGE_ID and IMAGE_VERSION", () => {
     assert.match(sealScript(options), /^printf '%s\\n' IMAGE_ID=jenkins--worker IMAGE_VERSION=0123456789ab >>/m);
   });
 
-  it("has a version that depends on the sealing step alone", () => {
+  it("has a version", () => {
     assert.match(sealVersion, /^[0-9a-f]{16}$/);
   });
 });

@@ -1,4 +1,4 @@
-// Credentials are told by what is in a file, not by its name: settings of a tool stay, and what opens a door goes.
+// Sealing recognizes credentials by a file's content, not by its name: tools' settings stay, keys and passwords go.
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -82,7 +82,7 @@ const environment: readonly [line: string, isSecret: boolean][] = [
   ["http_proxy=http://${USER}:${PASSWORD}@proxy:3128", false],
 ];
 
-describe("credentials by their content", function () {
+describe("the search for credentials", function () {
   this.timeout(60_000);
   let root: string;
   beforeEach(async () => {
@@ -105,7 +105,7 @@ describe("credentials by their content", function () {
   }
 
   const verdicts = async (files: readonly [path: string, content: string][]): Promise<string[]> => {
-    // Each file under a folder of its own, so that several may have one path.
+    // Each file goes below its own folder, so that several can have the same path.
     for (const [index, [path, content]] of files.entries()) await put(`/case${index}${path}`, content);
     const paths = files.map(([path], index) => `'/case${index}${path}'`).join(" ");
     return (await run(`for path in ${paths}; do if holds_credential "$path"; then echo yes; else echo no; fi; done`))
@@ -113,7 +113,7 @@ describe("credentials by their content", function () {
       .split("\n");
   };
 
-  it("settings of tools are none", async () => {
+  it("ignores settings of tools", async () => {
     const found = await verdicts(harmless);
     assert.deepEqual(
       harmless.filter((_, index) => found[index] !== "no"),
@@ -121,7 +121,7 @@ describe("credentials by their content", function () {
     );
   });
 
-  it("what holds a key, a token or a password is one", async () => {
+  it("finds files with a key, a token or a password", async () => {
     const found = await verdicts(credentials);
     assert.deepEqual(
       credentials.filter((_, index) => found[index] !== "yes"),
@@ -129,14 +129,14 @@ describe("credentials by their content", function () {
     );
   });
 
-  it("a line of an environment file is a secret where the value itself stands in it", async () => {
+  it("finds lines of an environment file that contain a secret value itself", async () => {
     await put("/etc/environment", environment.map(([line]) => `${line}\n`).join(""));
     const numbers = (await run(`secret_line_numbers "$ROOT/etc/environment"`)).trim().split("\n");
     const expected = environment.flatMap(([, isSecret], index) => (isSecret ? [String(index + 1)] : []));
     assert.deepEqual(numbers, expected);
   });
 
-  it("a dump is one by its format, whatever other files and folders are called", async () => {
+  it("recognizes core dumps by their format, not by their name", async () => {
     const elf = (type: number) => `\x7fELF\x02\x01\x01${"\0".repeat(9)}${String.fromCharCode(type)}\0`;
     await put("/root/core", elf(4));
     await put("/home/ci/core.12", elf(4));

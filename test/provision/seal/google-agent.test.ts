@@ -1,4 +1,4 @@
-// Images of Google Compute Engine have Google's guest environment instead of cloud-init: what sealing makes of it.
+// Sealing of Compute Engine images, which have Google's guest environment instead of cloud-init.
 import assert from "node:assert/strict";
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -21,7 +21,7 @@ describe("sealing of an image with Google's guest environment", () => {
     await chmod(root + path, 0o755);
   }
 
-  /** What a line of the checklist does on the root. */
+  /** Runs a part of a checklist line on the root. @returns its output. */
   async function run(id: string, part: "remove" | "assert"): Promise<string> {
     const script = checklist.find((entry) => entry.id === id)![part];
     const { stdout, stderr, exitCode } = await bash(
@@ -31,7 +31,7 @@ describe("sealing of an image with Google's guest environment", () => {
     return stdout as string;
   }
 
-  it("takes the guest agent for cloud-init, under both of its names, and nothing else", async () => {
+  it("accepts the guest agent in place of cloud-init, under both of its names", async () => {
     assert.match(await run("cloud-agent", "assert"), /cloud-init is missing/);
     for (const name of ["google_guest_agent", "google_guest_agent_manager"]) {
       await put(`/usr/bin/${name}`, "");
@@ -40,7 +40,7 @@ describe("sealing of an image with Google's guest environment", () => {
     }
   });
 
-  it("does not let a module turn cloud-init off: nobody could log in to a worker", async () => {
+  it("does not let a module turn cloud-init off, because nobody could log in to a worker", async () => {
     await put("/usr/bin/cloud-init", "");
     await put("/etc/cloud/cloud-init.disabled", "");
     assert.equal(await run("cloud-agent", "assert"), "");
@@ -48,7 +48,7 @@ describe("sealing of an image with Google's guest environment", () => {
     assert.match(await run("cloud-agent", "assert"), /a module has turned cloud-init off/);
   });
 
-  it("takes gce-disk-expand for growpart, as a program and in the initramfs", async () => {
+  it("accepts gce-disk-expand in place of growpart, as a program or in the initramfs", async () => {
     assert.match(await run("grow-root", "assert"), /growpart is missing/);
     for (const path of ["/usr/bin/google_disk_expand", "/usr/share/initramfs-tools/scripts/expandroot-lib.sh"]) {
       await put(path, "");
@@ -57,7 +57,7 @@ describe("sealing of an image with Google's guest environment", () => {
     }
   });
 
-  it("forgets the builder's instance and keeps the agent's configuration", async () => {
+  it("removes the builder's instance id and keeps the agent's configuration", async () => {
     const path = "/etc/default/instance_configs.cfg";
     await put(path, "[Instance]\ninstance_id = 4711\n\n[InstanceSetup]\nset_host_keys = false\n");
     assert.match(await run("gce-state", "assert"), /notes the builder's instance/);

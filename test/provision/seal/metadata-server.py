@@ -1,5 +1,6 @@
-# Google's metadata server, as far as the guest agent asks: https://cloud.google.com/compute/docs/metadata/querying-metadata
-# Serves /run/metadata.json; a request that waits for a change gets its answer when the file has changed.
+# A fake of Google's metadata server with what the guest agent needs:
+# https://cloud.google.com/compute/docs/metadata/querying-metadata
+# Serves /run/metadata.json. A request that waits for a change is answered when the file changes.
 import hashlib
 import json
 import re
@@ -18,7 +19,7 @@ def read():
 
 
 def part_of(metadata, path):
-    """What is at a path: `instance/network-interfaces/0/ip`. Fields are camelCase in JSON; attributes are as people wrote them."""
+    """The value at a path such as `instance/network-interfaces/0/ip`. Fields are camelCase in the JSON file, attributes are not."""
     for step in filter(None, path.split("/")):
         camel = re.sub(r"-(.)", lambda match: match[1].upper(), step)
         if isinstance(metadata, list):
@@ -45,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200, (json.dumps(found) if is_json else str(found)).encode(), etag)
 
     def do_PUT(self):
-        """Guest attributes, which nobody reads."""
+        """Discards guest attributes."""
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.answer(200, b"", read()[1])
 

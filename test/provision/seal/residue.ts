@@ -1,20 +1,20 @@
-// Residue for tests: for each line of the checklist what makes it speak up, and what it has to say then.
+// Residue for tests: for each checklist line, something that it must find, and the expected finding.
 
 /** A way to dirty a root file system. */
 export interface Residue {
   /** The line of the checklist. */
   id: string;
-  /** What the assertion must name. */
+  /** Text that the assertion's output must contain. */
   finds: string;
-  /** Bash that plants it beneath `$ROOT`. */
+  /** Bash that plants it below `$ROOT`. */
   plant: string;
-  /** True where sealing only removes what was there before the first module. */
+  /** True if sealing only removes it if it was there before the first module. */
   isBases?: true;
-  /** True where sealing can't make it good: something that has to be there is taken away. */
+  /** True if sealing can't repair it, because something required is missing. */
   beyondRepair?: true;
 }
 
-/** A file planted with some content. */
+/** Residue that is a file. */
 function file(id: string, path: string, content = "residue"): Residue {
   return { id, finds: path, plant: `install -D -m 0600 /dev/stdin "$ROOT${path}" <<'EOF'\n${content}\nEOF` };
 }
@@ -82,7 +82,7 @@ export const residues: readonly Residue[] = [
   },
   file("user-keys", "/root/.ssh/id_ed25519", "-----BEGIN OPENSSH PRIVATE KEY-----"),
   { ...file("user-keys", "/var/lib/service/.ssh/known_hosts", "git.example.com ssh-ed25519 AAAA"), isBases: true },
-  // An account whose home is not beneath /home, with a key under a name of its own.
+  // A home outside /home, and a key with an unusual name.
   file("user-keys", "/var/lib/service/.ssh/deploy", "-----BEGIN OPENSSH PRIVATE KEY-----"),
   file("cloud-credentials", "/root/.aws/credentials", "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG"),
   file("cloud-credentials", "/var/lib/service/.npmrc", "//registry.example.com/:_authToken=abc"),
@@ -144,7 +144,7 @@ export const residues: readonly Residue[] = [
   { id: "grow-root", finds: "growpart", plant: `rm -f "$ROOT/usr/bin/growpart"`, beyondRepair: true },
 ];
 
-/** A script that plants several, with the account that some of them need. */
+/** Renders a script that plants residues, and the account that some of them need. */
 export function plantScript(planted: readonly Residue[]): string {
   const account = `grep -q '^service:' "$ROOT/etc/passwd" || echo 'service:x:4711:4711::/var/lib/service:/bin/bash' >>"$ROOT/etc/passwd"`;
   return [`ROOT=\${ROOT:-}`, account, ...planted.map(({ plant }) => plant)].join("\n");

@@ -1,4 +1,5 @@
-// Sealing a real builder: dirty it, seal it, power it off, look at what is left; and dirty it again, to see that the assertions see it.
+// Sealing a real builder: dirty it, seal it, power it off, check what is left. Then dirty it again, to check that the
+// assertions notice.
 import assert from "node:assert/strict";
 import { execa } from "execa";
 import { rootView, type RootView } from "../../../components/local/provider/machine/machines.ts";
@@ -59,7 +60,7 @@ describe("sealing a builder", function () {
     await builder.settle();
     must(await builder.asRoot(plantScript(residues.filter(({ beyondRepair, isBases }) => !beyondRepair && !isBases))));
     must(await builder.asRoot(`install -m 0600 /dev/stdin /run/secrets-of-the-bake <<<${searched}`));
-    // A program that sealing calls, and that takes more than it should.
+    // A program that sealing calls, which deletes an unrelated file.
     const greedy = "install -m 0755 /dev/stdin /usr/local/sbin/usermod";
     must(
       await builder.asRoot(
@@ -72,7 +73,7 @@ describe("sealing a builder", function () {
     assert.ok(!all.includes("kept.key") && !all.includes("/root/.ssh/known_hosts"), all);
   });
 
-  it("removes all of it but secrets in files of the recipe's own, which fail the bake as what goes without a rule does, and never prints a secret", async () => {
+  it("removes it all, but fails for secrets in the recipe's files and for removals without a rule; prints no secret", async () => {
     const { all, exitCode } = await builder.asRoot(sealScript({ ...inBake(), image }));
     assert.equal(exitCode, 1);
     assert.deepEqual(
@@ -88,7 +89,7 @@ describe("sealing a builder", function () {
     assert.ok(!all.includes(secret));
   });
 
-  it("ends well, in the session it came by, where nothing is left", async () => {
+  it("succeeds in its own SSH session on a clean builder", async () => {
     const other = await RealBuilder.create(await cachedBase());
     try {
       const options = { bakeKeys: [other.bakeKey], secretsFile: "/run/secrets-of-the-bake", image };
@@ -101,13 +102,13 @@ describe("sealing a builder", function () {
     }
   });
 
-  it("lets nobody in afterwards", async () => {
+  it("closes all logins", async () => {
     const { all, exitCode } = await builder.ssh("true");
     assert.equal(exitCode, 255, all);
     assert.match(all, /Permission denied|Connection (closed|reset)|kex_exchange/);
   });
 
-  it("leaves nothing behind, and the power-off brings nothing back", async () => {
+  it("leaves no residue, not even after the power-off", async () => {
     await builder.stop();
     view = await rootView(builder.name);
     const { all, exitCode } = await offline(assertSealedScript({ bakeKeys: [builder.bakeKey] }));
@@ -118,7 +119,7 @@ describe("sealing a builder", function () {
     assert.equal(exitCode, 0);
   });
 
-  it("keeps what modules put there on purpose", async () => {
+  it("keeps what modules have installed on purpose", async () => {
     const { all } =
       await offline(`cd "$ROOT"; cat root/.ssh/known_hosts etc/ssl/private/kept.key home/worker/.ssh/authorized_keys
       ls -d var/log/journal; stat -c %a etc/ssl/private/kept.key; grep IMAGE_ usr/lib/os-release; cat etc/ci-images.json`);
@@ -134,14 +135,14 @@ describe("sealing a builder", function () {
     assert.match(all, /"packagesSha256": "[0-9a-f]{64}",\s+"sealedAt": "20\d\d-/);
   });
 
-  it("gives the image its own way to name servers and its local names back", async () => {
+  it("restores the base's resolv.conf and local host names", async () => {
     const { all } = await offline(
       `readlink "$ROOT/etc/resolv.conf"; grep -cw localhost "$ROOT/etc/hosts"; ls "$ROOT/etc/hostname" 2>&1 || true`,
     );
     assert.match(all, /^\.\.\/run\/systemd\/resolve\/stub-resolv\.conf\n[1-9]\n.*No such file/);
   });
 
-  it("finds residue on the stopped root, whichever line of the checklist it belongs to", async () => {
+  it("finds residue of every checklist line on the stopped root", async () => {
     const planting = await offline(
       `${plantScript(residues)}\ninstall -m 0600 /dev/stdin "$ROOT/../secrets" <<<${searched}`,
     );
@@ -153,7 +154,7 @@ describe("sealing a builder", function () {
     for (const { id, finds } of residues) assertFound(all, id, finds);
   });
 
-  it("finds the bake's own key even where keys are kept", async () => {
+  it("finds the bake's own key even in files that are kept", async () => {
     const { exitCode } =
       await offline(`echo ${JSON.stringify(builder.bakeKey)} >>"$ROOT/home/worker/.ssh/authorized_keys"
       echo ${JSON.stringify(builder.bakeKey)} >>"$ROOT/usr/lib/ci-images/kept-authorized-keys"

@@ -1,5 +1,6 @@
-// Sealing takes only what it must: what a recipe's modules have made stays, whatever it is called and wherever it lies, unless it
-// is an identity, a credential or a log. One builder, everything that people have lost to sealing on it, the real seal.
+// Sealing removes only what it must: what modules have made stays, whatever its name and place, unless it is an
+// identity, a credential or a log. Runs the real seal on one builder that has everything users have ever lost to
+// sealing.
 import assert from "node:assert/strict";
 import { execa } from "execa";
 import { rootView, type RootView } from "../../../components/local/provider/machine/machines.ts";
@@ -7,7 +8,7 @@ import { assertSealedScript, sealScript } from "../../../provision/seal/seal.ts"
 import { must, RealBuilder, record } from "../modules/real-builder.ts";
 import { cachedBase } from "../../cached-base.ts";
 
-/** What a recipe makes on purpose, by path; sealing leaves all of it alone. */
+/** Files that a recipe makes on purpose, by path; sealing keeps them all. */
 const made: Readonly<Record<string, string>> = {
   "/var/lib/cloud/scripts/per-boot/10-agent": "#!/bin/sh\necho boot\n",
   "/root/core/README": "a checkout\n",
@@ -32,7 +33,7 @@ const made: Readonly<Record<string, string>> = {
   "/var/backups/nightly.sql": "a dump of a database that jobs restore\n",
 };
 
-/** Credentials, identities, logs and leftovers that go although a module has made them; by the line of the checklist. */
+/** Credentials, identities and logs that sealing removes although a module has made them, with the checklist line. */
 const taken: Readonly<Record<string, [rule: string, content: string]>> = {
   "/home/jenkins/.docker/config.json": ["cloud-credentials", '{"auths":{"r.example.com":{"auth":"bWU6c2VjcmV0"}}}\n'],
   "/home/jenkins/.m2/settings.xml": ["cloud-credentials", "<server><password>hunter2hunter2</password></server>\n"],
@@ -43,7 +44,7 @@ const taken: Readonly<Record<string, [rule: string, content: string]>> = {
   "/var/lib/systemd/random-seed": ["random-seed", "seed\n"],
 };
 
-describe("sealing of what a recipe has made", function () {
+describe("sealing a recipe's content", function () {
   this.timeout("5m");
   let builder: RealBuilder;
   let view: RootView & { dispose(): Promise<void> };
@@ -76,7 +77,7 @@ describe("sealing of what a recipe has made", function () {
     await builder?.remove();
   });
 
-  /** Flags that forbid removal, mounts where something has to go, a dump, and services that come back when they are called. */
+  /** Makes sealing hard: immutable files, mounts, a core dump, and services that restart on demand. */
   const awkward = `
     install -D -m 0600 /dev/stdin /etc/ssh/ssh_host_rsa_key <<<"a host key"
     chattr +i /etc/ssh/ssh_host_rsa_key /etc/ssh
@@ -91,7 +92,7 @@ describe("sealing of what a recipe has made", function () {
     mount --bind /srv/outside /var/tmp
     sleep 600 & kill -SEGV $! ; wait $! || true
     printf '\\177ELF\\2\\1\\1\\0\\0\\0\\0\\0\\0\\0\\0\\0\\4\\0' >/home/jenkins/core.17
-    # A logger as rsyslog is one: its socket starts it again whenever somebody has something to say.
+    # A logger like rsyslog: its socket starts it again on demand.
     cat >/usr/local/sbin/logger-service <<'END'
 #!/bin/sh
 while :; do echo line >>/var/log/auth.log; sleep 0.1; done
@@ -113,7 +114,7 @@ END
 ExecStart=/bin/sh -c 'sleep 1000'
 ExecStop=/usr/bin/systemctl --no-block start test-logger.service
 END
-    # One that sealing leaves running, and that writes when it is stopped.
+    # Sealing leaves this one running, and it writes when it is stopped.
     cat >/run/systemd/system/ci-images-builder-test.service <<'END'
 [Service]
 Type=oneshot
@@ -124,7 +125,7 @@ END
     systemctl daemon-reload
     systemctl start ci-images-builder-test.service
     systemctl start test-logger.socket test-logger.service test-pinger.service
-    # The agent through which somebody came in, as Session Manager has it: a worker outlives its service.
+    # Like Session Manager's agent: the session's worker process outlives the service.
     cat >/usr/local/sbin/ssm-session-worker <<'END'
 #!/bin/sh
 trap '' TERM
@@ -141,7 +142,7 @@ TimeoutStopSec=1
 END
     systemctl daemon-reload
     systemctl start amazon-ssm-agent.service
-    # The builder of a cloud, whose name software notes when it is installed.
+    # A cloud builder's host name, which software records when it is installed.
     hostname ip-10-0-0-7
     install -D /dev/stdin /etc/mailname <<<ip-10-0-0-7.example.internal
     install -D /dev/stdin /etc/postfix/main.cf <<'END'
@@ -155,7 +156,7 @@ END
     install -D /dev/stdin /etc/app/other.conf <<<"name: ip-10-0-0-71"
     install -D -m 0755 /dev/stdin /usr/sbin/popularity-contest <<<'#!/bin/sh'
     install -D /dev/stdin /etc/popularity-contest.conf <<<'MY_HOSTID="0123456789abcdef"'
-    # What a module leaves running in the background.
+    # A background process that a module has left running.
     setsid sh -c 'while :; do echo stray >>/var/log/stray.log; sleep 0.1; done' </dev/null >/dev/null 2>&1 &
   `;
 
@@ -171,18 +172,18 @@ END
     return all;
   }
 
-  it("leaves everything that a module made, byte by byte", async () => {
+  it("keeps everything that a module made, byte by byte", async () => {
     for (const [path, text] of Object.entries(made))
       assert.equal(`${await offline(`cat "$ROOT${path}"`)}\n`, text, path);
     assert.equal(await offline(`ls "$ROOT/var/lib/systemd/linger"`), "jenkins");
   });
 
-  it("leaves what the module files put on paths that are sealed elsewhere", async () => {
+  it("keeps what the module `files` wrote to paths that sealing otherwise resets", async () => {
     assert.equal(await offline(`cat "$ROOT/etc/resolv.conf"`), "nameserver 192.0.2.53");
     assert.equal(await offline(`cat "$ROOT/etc/hosts"`), "127.0.0.1 localhost\n127.0.1.1 worker\n192.0.2.7 cache");
   });
 
-  it("takes credentials by their content, identities, logs and dumps, and names each in the log and in the image", async () => {
+  it("removes credentials, identities, logs and dumps, and lists each removal in the log and in the image", async () => {
     const gone = { ...taken, "/home/jenkins/core.17": ["crash-data"], "/etc/ssh/ssh_host_rsa_key": ["ssh-host-keys"] };
     const report = (await offline(`cat "$ROOT/usr/lib/ci-images/sealing"`)).split("\n");
     for (const [path, [rule]] of Object.entries(gone)) {
@@ -193,7 +194,7 @@ END
     assert.ok(report.includes("kept\tspools\t/var/spool/cron/crontabs/jenkins"), report.join("\n"));
   });
 
-  it("clears flags where something has to go, and leaves those of what stays", async () => {
+  it("clears file flags on what it removes, and keeps the flags of everything else", async () => {
     assert.match(output, /cleared the flags of \/etc\/ssh\/ssh_host_rsa_key/);
     assert.equal(
       await offline(`cat "$ROOT/opt/locked/settings"; cat "$ROOT/usr/lib/ci-images/file-flags" | sort`),
@@ -201,7 +202,7 @@ END
     );
   });
 
-  it("unmounts what a module has mounted, and takes nothing of what lay elsewhere", async () => {
+  it("unmounts what a module has mounted, and removes nothing from the mounted file systems", async () => {
     assert.match(output, /unmounted \/var\/lib\/app\/mounted/);
     assert.equal(
       await offline(`cat "$ROOT/var/lib/app/mounted/below" "$ROOT/srv/outside/precious"`),
@@ -209,7 +210,7 @@ END
     );
   });
 
-  it("lets nothing write after the cleanup: services that are called back, processes that outlive theirs, strays", async () => {
+  it("lets nothing write after the cleanup, neither restarted services nor their leftovers nor stray processes", async () => {
     assert.match(output, /stopping .*test-logger\.socket/);
     assert.match(output, /ending process (logger-service|sh|sleep) /);
     assert.equal(await offline(`find "$ROOT/var/log" -type f`), "");
@@ -218,7 +219,7 @@ END
     assert.ok(!assertion.includes("not ok"), assertion);
   });
 
-  it("leaves the agent alone through which the bake came in until the builder stops, and takes what it wrote then", async () => {
+  it("keeps the agent that carries the bake's session until the builder stops, then removes what it wrote", async () => {
     assert.match(output, /the way in is Session Manager's agent/);
     assert.doesNotMatch(output, /ending process ssm-session-wor/);
     assert.equal(
@@ -227,7 +228,7 @@ END
     );
   });
 
-  it("takes the builder's name out of settings that are known to have it, and names the other files that do", async () => {
+  it("removes the builder's host name from well-known settings, and reports other files that contain it", async () => {
     assert.equal(
       await offline(`cat "$ROOT/etc/mailname" "$ROOT/etc/postfix/main.cf" "$ROOT/etc/popularity-contest.conf"`),
       [
@@ -237,7 +238,7 @@ END
         'MY_HOSTID=""',
       ].join("\n"),
     );
-    // As Exim 4.96 has it; of this it makes the rest whenever it starts.
+    // Exim 4.96 generates its other settings from this file at every start.
     assert.equal(await offline(`cat "$ROOT/etc/exim4/update-exim4.conf.conf"`), "dc_other_hostnames='localhost'");
     assert.equal(await offline(`ls -A "$ROOT/var/lib/rabbitmq/mnesia"`), "");
     assert.match(output, /changed \/etc\/postfix\/main\.cf, which had the builder's name/);
