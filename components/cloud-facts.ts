@@ -19,10 +19,9 @@ export interface CloudFacts {
   readonly plugin: string;
   /** URL of the module that opens it (see {@link Opening} in open-clouds.ts): only the selected cloud is loaded. */
   readonly module: string;
-  /**
-   * The page of docs/ with its settings, without `.md`; and its description, for the first line of a new stack's file.
-   */
+  /** The page of docs/ with its settings, without `.md`. */
   readonly page: string;
+  /** Its description, for the first line of a new stack's file. */
   readonly about: string;
   /** True for the cloud whose machines and images are on this computer. */
   readonly isHere?: boolean;
@@ -30,7 +29,7 @@ export interface CloudFacts {
   readonly settings?: Schema & { properties: Record<string, Schema> };
   /** Its own settings that can be set per recipe, in a stack of several recipes. */
   readonly recipeSettings?: readonly string[];
-  /** One of its own settings that importing local images requires, and what it allows. */
+  /** The setting that importing local images requires, and its allowed values. */
   readonly importNeeds?: { readonly key: string; readonly allowed: string };
   /** The settings for `--region`, by their keys in the stack's file; undefined if there are no regions. */
   readonly regionSettings?: (region: string) => Record<string, unknown>;
@@ -41,8 +40,7 @@ export interface CloudFacts {
   /** The type of our own resource that waits until a machine answers. */
   readonly waitType?: string;
   /**
-   * A cloud of Jenkins' Configuration as Code that boots workers from the images of one place; undefined if Jenkins
-   * can't.
+   * A cloud for Jenkins' Configuration as Code that boots workers from one place's images; undefined if Jenkins can't.
    * @param loginUserOf The login account of a distribution's workers.
    */
   readonly jenkinsCloud?: (

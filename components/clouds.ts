@@ -17,7 +17,7 @@ export function cloudNames(among: readonly CloudFacts[] = clouds): string {
 /**
  * The cloud of that name.
  * @param where Where the name was found.
- * @throws UserError when there is none.
+ * @throws UserError if there is none.
  */
 export function findCloud(name: string, where = "stack setting ci-images:cloud"): CloudFacts {
   const found = clouds.find((each) => each.name === name);

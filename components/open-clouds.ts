@@ -1,4 +1,4 @@
-// Opens a stack's cloud. Only the module of the selected cloud is loaded: an SDK costs seconds and hundreds of
+// Opens a stack's cloud. Loads only the selected cloud's module, because an SDK costs seconds and hundreds of
 // megabytes.
 import type { Bakery, Cloud } from "./cloud.ts";
 import { clouds, findCloud } from "./clouds.ts";
@@ -12,10 +12,10 @@ import type { StackState } from "./life-cycle/stack-state.ts";
  * separately.
  * @param S The stack's settings with the cloud's own.
  * @param projectDirectory The base of relative paths in the settings.
- * @param state The resources already in the state: an image that the cloud has and the state doesn't was orphaned when
- * the state was lost.
- * @param once What the stack's recipes share: each has its own cloud objects.
- * @throws UserError when the settings don't determine the places.
+ * @param state The resources already in the state. An image that is only in the cloud was orphaned when the state was
+ *   lost.
+ * @param once Lookups that the stack's recipes share; each recipe has its own cloud objects.
+ * @throws UserError if the settings don't determine the places.
  */
 export type Opening<S extends Settings = Settings> = (
   settings: S,
@@ -35,7 +35,7 @@ export async function openClouds(
   return await open(settings, projectDirectory, state, once);
 }
 
-/** This computer, if another cloud's stack has `bakery: local`; else undefined. */
+/** The local bakery, if another cloud's stack has `bakery: local`; else undefined. */
 export async function openBakery(
   settings: Settings,
   projectDirectory: string,

@@ -1,8 +1,8 @@
-// The stages of a bake: the stack settings `stage` and `power`.
+// The stages of a bake, for the stack settings `stage` and `power`.
 
 /**
- * The stages in order: no builder, only existing images; the builder runs; its modules ran; its tests passed; the image
- * is made and proven.
+ * The stages in order. `none`: no builder, only existing images. `builder`: the builder runs. `provisioned`: its
+ * modules have run. `tested`: its tests have passed. `image`: the image is made and proven.
  */
 export const stages = ["none", "builder", "provisioned", "tested", "image"] as const;
 
@@ -23,7 +23,7 @@ export interface StagedBuilder {
   power: Power;
 }
 
-/** True if `stage` includes `other`. */
+/** Whether `stage` includes `other`. */
 export function reaches(stage: Stage, other: Stage): boolean {
   return stages.indexOf(stage) >= stages.indexOf(other);
 }

@@ -35,7 +35,7 @@ const entries: Readonly<Record<string, BaseEntry>> = {
   debian13: debian("13"),
   "ubuntu22.04": ubuntu("22.04", "gp2"),
   "ubuntu24.04": ubuntu("24.04", "gp3"),
-  // Canonical keeps no parameter for it any more.
+  // Canonical no longer has a parameter for it.
   "ubuntu14.04": {
     source: (architecture) => ({
       owner: "099720109477",
@@ -62,15 +62,15 @@ const entries: Readonly<Record<string, BaseEntry>> = {
 /** Distributions that have an entry here. */
 export const ec2Distributions = Object.keys(entries);
 
-/** The account that the distribution's images on EC2 have, where it is not the one they have elsewhere. */
+/** The login account of the distribution's images on EC2, if it differs from the usual one. */
 export function loginUserOf({ id }: Distribution): string | undefined {
   return entries[id]?.loginUser;
 }
 
 /**
- * Where to look for a base image.
- * @param chosen The user's own choice, which wins.
- * @returns undefined when nothing is known of the distribution.
+ * The source of a base image.
+ * @param chosen The user's own choice, which takes precedence.
+ * @returns undefined for an unknown distribution.
  */
 export function baseSource(
   { id }: Distribution,

@@ -1,6 +1,6 @@
-// AMIs that block a new one because AWS failed to make them, or somebody disabled or deregistered them. The official
-// resources would keep them in the state forever. A new name makes the engine replace them; failed ones are removed
-// first.
+// Handles AMIs that block a new one, because AWS failed to make them, or somebody disabled or deregistered them. The
+// official resources would keep them in the state forever. A new name makes the engine replace them; failed ones are
+// removed first.
 import type * as pulumi from "@pulumi/pulumi";
 import { imageNameOf } from "./facts/image-names.ts";
 import type { UselessImage } from "./facts/blocking-image.ts";
@@ -11,7 +11,7 @@ import { FailedImages } from "./resources.ts";
 export class UselessImages {
   private readonly byDistribution = new Map<string, readonly UselessImage[]>();
 
-  /** @returns notices for the user, one line each. */
+  /** Records the survey's result. @returns notices for the user, one line each. */
   note(distribution: string, found: readonly UselessImage[]): string[] {
     this.byDistribution.set(distribution, found);
     return found.map(({ id, region, reason, failed }) => {
@@ -30,8 +30,8 @@ export class UselessImages {
 
   /**
    * A name for a new image.
-   * @param wanted The name that it would have; another attempt's has `-2` and so on behind it.
-   * @param taken A further name that it can't have.
+   * @param wanted The name of the first attempt; later ones end with `-2` and so on.
+   * @param taken Another name that is taken.
    */
   freeName(identity: ImageIdentity, region: string, wanted: string, taken?: string): string {
     const names = new Set([...this.of(identity, region).map(({ name }) => name), taken]);

@@ -39,14 +39,14 @@ import { declareMachine, powerType, type Ec2Machine, type Surroundings } from ".
 import * as contract from "./contract.ts";
 import { Promotion, steps, type ImageAttributes } from "./resources.ts";
 
-/** A generation as the survey (components/ec2/provider/functions/lookups.ts) reports it. */
+/** A generation as reported by the survey. */
 interface Ec2Generation extends Generation {
   base: Base;
   /** The AMI's name. */
   imageName: string;
 }
 
-/** An AMI with what else belongs to it. */
+/** An AMI with its attributes, tags and copies. */
 interface Ec2Image extends DeclaredImage {
   attributes: ImageAttributes;
   /** Tags for copies. */
@@ -64,7 +64,7 @@ export class Ec2Cloud implements Cloud {
   readonly sizeBytes: number;
   private readonly images: Ec2Images;
   private readonly instanceType: string;
-  /** The preflight's result; undefined until it has run, since nothing declared before needs it. */
+  /** The preflight's result; undefined until it has run. */
   private found?: Pick<Surroundings, "vpc" | "subnets" | "sshFrom" | "sshFromGroups" | "proxy">;
   /** Ids of base images by distribution. */
   private readonly bases = new Map<string, string>();
@@ -72,7 +72,7 @@ export class Ec2Cloud implements Cloud {
   /**
    * @param place The region.
    * @param ownKey The user's own key pair, from AWS_KEY_PAIR and AWS_KEY_FILENAME.
-   * @param once What it has in common with the clouds of the stack's other recipes.
+   * @param once Lookups shared with the clouds of the stack's other recipes.
    */
   constructor(
     private readonly settings: Ec2Stack,
@@ -238,7 +238,7 @@ export class Ec2Cloud implements Cloud {
     void this.once.get(`ec2 says ${notice}`, () => pulumi.log.info(notice));
   }
 
-  /** All machines are reached in the same way. */
+  /** The addresses that SSH comes from; asked once, because all machines are reached the same way. */
   private from(reached: Parameters<typeof findSshFrom>[1]): Promise<string[]> {
     return this.once.get(`ec2 from ${JSON.stringify(reached)}`, () => findSshFrom(this.settings, reached));
   }

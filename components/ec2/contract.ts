@@ -25,14 +25,14 @@ import type { UselessImage } from "./facts/blocking-image.ts";
 
 const architecture = v.picklist(["amd64", "arm64"]);
 
-/** As AWS names them; `uefi-preferred` boots by UEFI where the instance type can, else by BIOS. */
+/** In AWS's terms. `uefi-preferred` uses UEFI if the instance type supports it, else BIOS. */
 const bootMode = v.picklist(["uefi", "legacy-bios", "uefi-preferred"]);
 export type BootMode = v.InferOutput<typeof bootMode>;
 
-/** What a machine is launched with. */
+/** The settings that a machine is launched with. */
 const madeWith = v.object({
   instanceType: v.string(),
-  /** Whether spot capacity is asked for first. */
+  /** Whether to ask for spot capacity first. */
   spot: v.boolean(),
   vpc: v.string(),
   subnet: v.string(),
@@ -57,11 +57,11 @@ export const Lease = resourceContract("ci-images:ec2:Lease", {
   inputs: {
     region: v.string(),
     ...leaseInputs,
-    /** False replaces a machine that the stack's state does not have. */
+    /** Whether the stack's state has the machine; an unrecorded one is replaced. */
     recorded: v.boolean(),
-    /** `on` replaces a spot machine that AWS has stopped. */
+    /** `on` replaces a spot machine that AWS stopped. */
     power,
-    /** It is kept as it was when the lease was made: a change counts for the next machine. */
+    /** Fixed when the lease is made: a change applies to the next machine. */
     madeWith,
   },
   replaceOn: ["region", "prefix", "labels"],
@@ -69,17 +69,17 @@ export const Lease = resourceContract("ci-images:ec2:Lease", {
   outputs: leaseOutputs,
 });
 
-/** Whether there is spot capacity. A machine stays what it was launched as: what changes counts for the next one. */
+/** Whether there is spot capacity. A machine keeps the market it was launched in: changes apply to the next one. */
 export const Market = resourceContract("ci-images:ec2:Market", {
   inputs: {
     region: v.string(),
-    /** The name that the machine's lease gave: what is left of a probe goes with the lease. */
+    /** The machine's name, from its lease: the end of the lease removes a leftover probe. */
     machine: v.string(),
-    /** The AMI that the machine will be started from. */
+    /** The AMI that the machine will boot. */
     image: v.string(),
-    /** How it will be launched, as its lease has it. */
+    /** From the lease. */
     madeWith: v.omit(madeWith, ["vpc", "tags"]),
-    /** For the probe. */
+    /** The probe's tags. */
     tags: textByName,
   },
   replaceOn: ["region", "machine"],
@@ -88,57 +88,57 @@ export const Market = resourceContract("ci-images:ec2:Market", {
 
 const stepInputs = {
   region: v.string(),
-  /** The name that the machine's lease gave. */
+  /** The machine's name, from its lease. */
   machine: v.string(),
-  /** The instance's id: another instance is another step. */
+  /** The instance's id: another instance needs another step. */
   instance: v.string(),
 };
 const step = { inputs: stepInputs, replaceOn: ["region", "machine", "instance"] } as const;
 
-/** Marks the instance: sealing begins. */
+/** Records on the instance that sealing begins. */
 export const SealMark = resourceContract("ci-images:ec2:SealMark", step);
 
-/** Stops the sealed builder through the API, so that its disk is at rest when it is imaged. */
+/** Stops the sealed builder through the API, so that its disk is consistent when it is imaged. */
 export const Stop = resourceContract("ci-images:ec2:Stop", step);
 
-/** Ends a machine and everything that belongs to it, in the `pulumi up` that made it. */
+/** Ends a machine, and everything that belongs to it, in the same `pulumi up` that made it. */
 export const Retirement = resourceContract("ci-images:ec2:Retirement", step);
 
-/** Waits until a machine answers by SSH; its outputs are the address, port and user. */
+/** Waits until a machine answers by SSH, and outputs its address, port and user. */
 export const Reachable = resourceContract("ci-images:ec2:Reachable", {
   inputs: {
     ...stepInputs,
-    /** Which of its addresses is used. */
+    /** Which of its addresses to use. */
     address: v.picklist(["public", "private"]),
-    /** The host of a port forward that is used instead. */
+    /** The host of a port forward to use instead. */
     forward: v.optional(v.string()),
     ...reachableInputs,
-    /** With `off`, it does not wait. */
+    /** A machine that is off is not waited for. */
     power,
   },
   replaceOn: ["region", "machine", "instance", "hostKey"],
   outputs: {
-    /** Its present address; the last one while it is off. */
+    /** Its current address; the last one while it is off. */
     host: v.string(),
     ...way,
   },
   secrets: ["privateKey", "proxy"],
 });
 
-/** The lease of an AMI: declared before the image, and makes sure in the end that the image is gone with its snapshots. */
+/** The lease of an AMI: made before the image; its end removes the image and its snapshots. */
 export const ImageLease = resourceContract("ci-images:ec2:ImageLease", {
   inputs: {
     region: v.string(),
-    /** The name that the image is to have, in its first attempt. */
+    /** The image's name in the first attempt. */
     name: v.string(),
-    /** What image and snapshots carry: project, stack, distribution, recipe and role. */
+    /** The tags of the image and its snapshots: project, stack, distribution, recipe and role. */
     tags: v.pipe(textByName, v.minEntries(3)),
   },
   replaceOn: ["region", "tags"],
   addedLater: ["name"],
 });
 
-/** Removes AMIs that AWS gave up on, before others take their place. */
+/** Removes AMIs that AWS failed to make, before others take their place. */
 export const FailedImages = resourceContract("ci-images:ec2:FailedImages", {
   inputs: {
     region: v.string(),
@@ -148,17 +148,20 @@ export const FailedImages = resourceContract("ci-images:ec2:FailedImages", {
   replaceOn: ["region", "images"],
 });
 
-/** What the official AMI resources do not set. */
+/**
+ * Attributes that the official AMI resources do not set: IMDSv2 only for machines booted from the image, tags on its
+ * snapshots, deprecation and protection.
+ */
 export const ImageAttributes = resourceContract("ci-images:ec2:ImageAttributes", {
   inputs: {
     region: v.string(),
     /** The AMI's id. */
     image: v.string(),
-    /** For its snapshots. */
+    /** Its snapshots' tags. */
     tags: textByName,
-    /** Seconds from its making until it is marked as deprecated. */
+    /** Seconds from its creation until it is marked as deprecated. */
     deprecateAfter: v.optional(integer(60)),
-    /** Whether it is protected against being deregistered. */
+    /** Whether it is protected from being deregistered. */
     protect: v.boolean(),
   },
   replaceOn: ["region", "image"],
@@ -171,13 +174,13 @@ export const ImageAttributes = resourceContract("ci-images:ec2:ImageAttributes",
   },
 });
 
-/** Marks a verified image as proven, which outputs and copies may name. */
+/** Marks a verified image as proven. Only proven images are copied and appear in outputs. */
 export const Promotion = resourceContract("ci-images:ec2:Promotion", {
   inputs: { region: v.string(), image: v.string(), ...proof },
   replaceOn: ["region", "image"],
 });
 
-/** What an image is imported from; needed only to make it, not to keep it. */
+/** How to make an imported image; not needed to keep it. */
 const importing = v.object({
   /** The image's folder on this computer. */
   folder: v.string(),
@@ -185,11 +188,11 @@ const importing = v.object({
   /** The AMI's name; unique in account and region. */
   name: v.string(),
   description: v.string(),
-  /** Tags that its snapshot and it are found by when the state is lost. */
+  /** Tags to find it and its snapshot by if the state is lost. */
   lease: textByName,
-  /** Seconds after which it may be swept away if it was not proven by then. */
+  /** Seconds after which a sweep may remove it, unless it is proven. */
   lifetime: v.number(),
-  /** GiB of the root volumes of machines; the disk's own size where that is more. */
+  /** GiB of the machines' root volumes; the disk's own size if that is larger. */
   diskSize: v.number(),
   bootMode,
   encrypted: v.boolean(),
@@ -198,11 +201,11 @@ const importing = v.object({
 });
 export type Importing = v.InferOutput<typeof importing>;
 
-/** An AMI of a disk that was baked on this computer. */
+/** An AMI made from a disk that was baked on this computer. */
 export const ImportedImage = resourceContract("ci-images:ec2:ImportedImage", {
   inputs: {
     region: v.string(),
-    /** What the image carries beside. */
+    /** More tags for the image. */
     tags: textByName,
     importing: v.optional(importing),
   },
@@ -216,21 +219,21 @@ export const ImportedImage = resourceContract("ci-images:ec2:ImportedImage", {
 });
 
 /**
- * An image whose state was lost. The official resources can't import one (the provider requires a source instance, which AWS does
- * not remember), so this one keeps it under management.
+ * An image that the state has lost. The official resources can't import one (the provider requires a source instance,
+ * which AWS doesn't remember), so this one manages it.
  */
 export const AdoptedImage = resourceContract("ci-images:ec2:AdoptedImage", {
   inputs: {
     region: v.string(),
     /** The AMI's id. */
     image: v.string(),
-    /** What it carries: a copy whose making was killed may have none yet. Others that it has stay. */
+    /** Tags to add: a copy may have none yet if the copying was killed. Its other tags stay. */
     tags: textByName,
   },
   replaceOn: ["region", "image"],
 });
 
-/** Where AWS's own configuration points. */
+/** The region of the AWS configuration. */
 export const configuredRegion = functionContract("ci-images:ec2:configuredRegion", {
   inputs: {},
   answer: { region: v.string() },
@@ -240,12 +243,12 @@ export const configuredRegion = functionContract("ci-images:ec2:configuredRegion
 export type BaseSource =
   /** This AMI and no other. */
   | { id: string }
-  /** What the SSM parameter's value names. */
+  /** The AMI that an SSM parameter names. */
   | { parameter: string }
-  /** The newest of the owner whose name fits; `*` and `?` stand for other characters. */
+  /** The owner's newest whose name matches; `*` and `?` are wildcards. */
   | { owner: string; name: string };
 
-/** Looks a base image up. */
+/** Finds a base image. */
 export const resolveBase = functionContract("ci-images:ec2:resolveBase", {
   inputs: {
     region: v.string(),
@@ -259,7 +262,7 @@ export const resolveBase = functionContract("ci-images:ec2:resolveBase", {
     id: v.string(),
     /** Its name. */
     description: v.string(),
-    /** That it is deprecated. */
+    /** Warns that it is deprecated. */
     notice: v.optional(v.string()),
   },
 });
@@ -282,30 +285,30 @@ const surveyedImage = v.object({
 });
 export type SurveyedImage = v.InferOutput<typeof surveyedImage>;
 
-/** What there is of the stack's images of one distribution, and of its builders. */
+/** The stack's images and builders of one distribution. */
 export const survey = functionContract("ci-images:ec2:survey", {
   inputs: {
     region: v.string(),
-    /** Where copies are. */
+    /** Regions that have copies. */
     copyTo: texts,
     project: v.string(),
     stack: v.string(),
     distribution: v.string(),
-    /** Whose builders, where the stack has several worker images of the distribution. */
+    /** The worker image whose builders to list, if the stack has several of the distribution. */
     worker: v.optional(v.string()),
   },
   answer: {
-    /** The newest first; also those that AWS still works on. */
+    /** Newest first; includes images that AWS is still making. */
     generations: v.array(surveyedImage),
     /** Recipes of the builders. */
     builders: texts,
-    /** Those of builders that were sealed and stopped, and wait for their image. */
+    /** Recipes of sealed and stopped builders that wait for their image. */
     sealed: texts,
     useless: listOf<UselessImage>(),
   },
 });
 
-/** Refuses to start a bake that can't end well, and says where it will be. */
+/** Refuses a bake that can't succeed, and reports where it will run. */
 export const preflight = functionContract("ci-images:ec2:preflight", {
   inputs: {
     region: filled,
@@ -313,45 +316,45 @@ export const preflight = functionContract("ci-images:ec2:preflight", {
     architecture,
     subnet: v.optional(v.string()),
     securityGroup: v.optional(v.string()),
-    /** A key pair of the user's that has to be there. */
+    /** The user's key pair, which must exist. */
     keyName: v.optional(v.string()),
-    /** Whether disks are to be encrypted; false asks whether they will be nevertheless. */
+    /** Whether disks should be encrypted; if false, checks whether they will be anyway. */
     encrypted: v.boolean(),
-    /** Where copies of the image will be. */
+    /** Regions that get copies of the image. */
     copyTo: texts,
-    /** Whether others are to launch the image. */
+    /** Whether others will launch the image. */
     isShared: v.boolean(),
-    /** How machines are to boot from the image. */
+    /** How machines should boot from the image. */
     bootMode: v.optional(bootMode),
-    /** The base image, which decides how they do; undefined for an image that was baked elsewhere. */
+    /** The base image, which determines the boot mode; undefined for an image that was baked elsewhere. */
     base: v.optional(v.string()),
   },
   answer: {
     vpc: v.string(),
-    /** The subnet's addresses, or the whole VPC's where the stack names no subnet. */
+    /** The subnet's addresses, or the whole VPC's if the stack names no subnet. */
     cidr: v.optional(v.string()),
-    /** Ids of subnets that machines can start in: the stack's own, or default ones, the first of which is to be taken. */
+    /** Ids of subnets that machines can start in: the stack's own or default ones. The first one is used. */
     subnets: texts,
     notices: texts,
   },
 });
 
-/** Finds the EC2 Instance Connect Endpoint of a VPC: what its tunnels come from. */
+/** Finds the EC2 Instance Connect Endpoint of a VPC, from which tunnels reach its machines. */
 export const instanceConnect = functionContract("ci-images:ec2:instanceConnect", {
   inputs: { region: v.string(), vpc: v.string() },
   answer: {
-    /** Its security groups, which machines have to let in. */
+    /** Its security groups, which machines must let in. */
     groups: texts,
-    /** True where machines see the caller's address, not the endpoint's. */
+    /** Whether machines see the caller's address rather than the endpoint's. */
     preservesClientIp: v.boolean(),
   },
 });
 
-/** Lists what is past its expiry, and removes it when asked to. */
+/** Lists what has expired, and removes it if asked. */
 export const sweep = functionContract("ci-images:ec2:sweep", {
   inputs: {
     ...sweepInputs,
-    /** Where to look: the region that the stack bakes in, and those it copies to. */
+    /** Regions to look in: the one where the stack bakes, and those it copies to. */
     regions: texts,
   },
   answer: {

@@ -1,4 +1,4 @@
-// Amazon EC2, for settings and verbs.
+// Facts about Amazon EC2, for settings and verbs.
 import type { CloudFacts } from "../cloud-facts.ts";
 import { ec2Schema } from "./settings.ts";
 

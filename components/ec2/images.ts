@@ -1,4 +1,4 @@
-// AMIs as resources: made from a builder, already present, or copied to other regions; and who may launch them.
+// Declares AMIs: made from a builder, imported, already present, or copied to other regions; and who may launch them.
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { cloudLabels, cloudName } from "../../common/labels.ts";
@@ -35,7 +35,7 @@ const settled = [
 /** Where a copy came from. */
 const origin = ["name", "sourceAmiId", "sourceAmiRegion"];
 
-/** AWS takes up to 60 minutes for large disks; components/ec2/provider/images.ts waits as long. */
+/** AWS takes up to 60 minutes for large disks; our own provider waits as long. */
 const customTimeouts = { create: "60m" };
 
 /** Declares AMIs of one stack. */

@@ -1,5 +1,5 @@
-// An EC2 machine and what it needs: lease, key pair, security group, instance, and the wait for its first answer.
-// Builder and trial machine differ only in the image they boot from.
+// Declares an EC2 machine: lease, key pair, security group, instance, and the wait for its first answer. Builder and
+// trial machine differ only in the image they boot.
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { tagNames } from "./facts/tags.ts";
@@ -29,7 +29,7 @@ export interface Surroundings {
   vpc: string;
   /** Ids of subnets that they can start in; the first one is used. */
   subnets: string[];
-  /** Networks that may connect to SSH. */
+  /** Networks (CIDR) that may connect to SSH. */
   sshFrom: string[];
   /** Security groups that may connect to SSH. */
   sshFromGroups?: string[];
@@ -58,7 +58,7 @@ export interface MachineArgs {
   open?: boolean;
 }
 
-/** A declared machine, and the arguments that steps identify it by. */
+/** A declared machine, and the arguments by which steps identify it. */
 export interface Ec2Machine extends Machine {
   step: ArgsOf<typeof Stop>;
   lease: Lease;
@@ -190,8 +190,8 @@ function declareLease(
 }
 
 /**
- * The machine's security group. Lets `sshFrom` and `sshFromGroups` in to SSH and to the bake's own port (which no
- * tunnel reaches), and nothing else. Outgoing traffic is open, as packages are downloaded.
+ * The machine's security group. Opens SSH and the bake's own port (unless there is a tunnel, which reaches only SSH) to
+ * `sshFrom` and `sshFromGroups`. Outgoing traffic is open, because packages are downloaded.
  */
 function declareSecurityGroup(
   { settings, sshFrom, sshFromGroups = [] }: Surroundings,
@@ -240,8 +240,7 @@ function madeWith({ settings, region, instanceType, vpc, subnets }: Surroundings
 }
 
 /**
- * Arguments that launch a machine. The probe for spot capacity uses the same ones; otherwise its answer would mean
- * nothing.
+ * Arguments that launch a machine. The probe for spot capacity must use the same ones, or its answer means nothing.
  */
 function instanceArgs({ madeWith: made }: Lease) {
   return {

@@ -1,4 +1,4 @@
-// Opens the stack's cloud: finds the region, and refuses contradictory settings.
+// Opens EC2 as the stack's cloud: finds the region, and refuses contradictory settings.
 import * as pulumi from "@pulumi/pulumi";
 import { UserError } from "../../common/user-error.ts";
 import { durationForm, parseDuration } from "../../common/sizes.ts";
@@ -15,8 +15,8 @@ import { Ec2Cloud } from "./cloud.ts";
 export const open: Opening<Ec2Stack> = (settings, _projectDirectory, state, once) => openEc2(settings, state, once);
 
 /**
- * The one region that stack `ec2` bakes in; copies in other regions are made from that image.
- * @throws UserError when no region is configured or settings contradict each other.
+ * Opens the one region that stack `ec2` bakes in. Images in other regions are copies.
+ * @throws UserError if no region is configured, or settings contradict each other.
  */
 export async function openEc2(settings: Ec2Stack, state: StackState, once = new Once()): Promise<Cloud[]> {
   refuseOfficialConfiguration();
@@ -27,7 +27,7 @@ export async function openEc2(settings: Ec2Stack, state: StackState, once = new 
   return [new Ec2Cloud(settings, region, state, ownKey, once)];
 }
 
-/** Refuses configuration that only the official provider would read: our own calls would go elsewhere. */
+/** Refuses configuration that only the official provider reads: our own calls would go elsewhere. */
 function refuseOfficialConfiguration(): void {
   const given = Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith("aws:"));
   if (given.length === 0) return;

@@ -1,5 +1,5 @@
-// The settings of stack `ec2`: key `ci-images:ec2` in Pulumi.<stack>.yaml. Don't import an SDK here: every stack reads
-// this file.
+// The settings of stack `ec2`: key `ci-images:ec2` in Pulumi.<stack>.yaml. Every stack reads this file, so it must not
+// import an SDK.
 import type { Schema } from "../../provision/recipe/schema.ts";
 import { chosenBases, loginUser } from "../shared/chosen-bases.ts";
 
@@ -23,7 +23,7 @@ export interface Ec2Settings {
   region?: string;
   /** More regions that get a copy of every proven image. */
   copyTo: string[];
-  /** The machines' architecture: determines base image and instance type. */
+  /** The machines' architecture, which determines base image and instance type. */
   architecture: "amd64" | "arm64";
   /** By default `t3.small` for amd64 and `t4g.small` for arm64. */
   instanceType?: string;
@@ -33,7 +33,7 @@ export interface Ec2Settings {
   encrypted: boolean;
   /** A KMS key's ARN for each region; by default, the account's default key for EBS. */
   kmsKeys: Record<string, string>;
-  /** Asks for spot capacity first; falls back to an on-demand machine. */
+  /** Whether to ask for spot capacity first, before falling back to an on-demand machine. */
   spot: boolean;
   /** The builders' subnet; by default, a default subnet of the default VPC. */
   subnet?: string;
@@ -44,7 +44,7 @@ export interface Ec2Settings {
    * both with the AWS CLI.
    */
   tunnel?: "instance-connect" | "session-manager";
-  /** An existing security group, in place of one that is made and dropped with each machine. */
+  /** An existing security group, instead of one made for each machine. */
   securityGroup?: string;
   /** An IAM instance profile's name, for modules that need to reach AWS. */
   instanceProfile?: string;

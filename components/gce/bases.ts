@@ -1,4 +1,4 @@
-// The public image of Google Compute Engine that each distribution starts from.
+// The public base image of each distribution on Google Compute Engine.
 // https://cloud.google.com/compute/docs/images/os-details lists families and projects.
 import { UserError } from "../../common/user-error.ts";
 import type { BaseSource } from "./contract.ts";
@@ -10,7 +10,7 @@ interface Public {
   families: Partial<Record<"amd64" | "arm64", string>>;
 }
 
-/** centos7 and ubuntu14.04 are looked up like all others; an image that is no longer offered is an error. */
+/** By distribution. Google may no longer offer an old one: the lookup then reports that there is no such family. */
 const publicImages: Readonly<Record<string, Public>> = {
   debian12: both("debian-cloud", "debian-12"),
   debian13: both("debian-cloud", "debian-13"),
@@ -30,7 +30,7 @@ const publicImages: Readonly<Record<string, Public>> = {
  * @param distribution Its id.
  * @param project The stack's project.
  * @param where The stack's file, for messages.
- * @throws UserError when there is no public image, or the stack's choice is not one.
+ * @throws UserError if there is no public image, or the stack chooses a family and an image.
  */
 export function baseSource(
   distribution: string,

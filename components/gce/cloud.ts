@@ -1,5 +1,5 @@
-// Google Compute Engine. Official resources come from @pulumi/gcp; leases, retirement, promotion and families from our
-// own provider (components/gce/provider/resources/). This file connects them.
+// Google Compute Engine. Uses official resources (@pulumi/gcp) where they exist, and our own for the rest
+// (resources.ts); this file connects them.
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { packFacts } from "../../common/image-facts.ts";
@@ -69,10 +69,7 @@ const importedFeatures = ["UEFI_COMPATIBLE", "VIRTIO_SCSI_MULTIQUEUE", "GVNIC"];
 /** A description holds 2048 characters. */
 const packing = { longest: 2048, dispensable: ["plan"] };
 
-/**
- * Inputs that the API may have changed since an image was made, or that we no longer know: an existing image keeps
- * them.
- */
+/** Inputs that an existing image keeps: the API may have changed them since, or we no longer know them. */
 const settled = [
   "description",
   "diskSizeGb",
@@ -102,9 +99,9 @@ export class GceCloud implements Cloud {
   private readonly stack = pulumi.getStack();
   private readonly where = `Pulumi.${this.stack}.yaml`;
   private readonly machineType: string;
-  /** The base image of each distribution, as it was resolved. */
+  /** The resolved base image of each distribution. */
   private readonly bases = new Map<string, contract.FoundBase>();
-  /** Distributions that have a builder already. */
+  /** Distributions that already have a builder. */
   private readonly occupied = new Set<string>();
   private sshFrom: string[] = [];
   private proxy?: Proxy;
@@ -114,7 +111,7 @@ export class GceCloud implements Cloud {
    * @param provider The official provider, logged in.
    * @param state The resources already in the state.
    * @param ownKey The user's own key, if any.
-   * @param once What it has in common with the clouds of the stack's other recipes.
+   * @param once Lookups shared with the clouds of the stack's other recipes.
    */
   constructor(
     private readonly settings: GceStack,
@@ -147,7 +144,7 @@ export class GceCloud implements Cloud {
   }
 
   buildOn({ id }: Distribution, below: GceCloud): void {
-    // What the disk can do it has from its base.
+    // A disk inherits its features from its base.
     const base = below.bases.get(id);
     if (base) this.bases.set(id, { ...base, sizeGb: below.settings.gce.diskSize });
   }
@@ -182,7 +179,7 @@ export class GceCloud implements Cloud {
     // We can't read another project's network.
     const looksAt = network.includes("/") ? {} : { network };
     const { place: project, machineType } = this;
-    // An existing builder is resumed, or ended before another is made.
+    // An existing builder needs no quota: it is resumed, or ended before another is made.
     const room = { diskSize, diskType, spot, publicAddress, firewall };
     const asked = {
       project,
@@ -205,7 +202,7 @@ export class GceCloud implements Cloud {
       return;
     }
     const reached = { family: 4 as const, networks: publicAddress ? [] : (ranges ?? []), isPrivate: !publicAddress };
-    // All machines are reached in the same way.
+    // Asked once: all machines are reached the same way.
     const opened = await this.once.get(`gce from ${JSON.stringify(reached)}`, () =>
       findSshFrom(this.settings, reached),
     );
@@ -268,23 +265,21 @@ export class GceCloud implements Cloud {
         description: pulumi
           .all([identity, builder.labels])
           .apply(([builder, { [expiring]: expires }]) => packFacts(line, { ...facts, builder, expires }, packing)),
-        // Leave the label out rather than unset it: the official provider would read an empty one and put it on the
-        // image.
+        // Leave the label out rather than unset it: the official provider would set an empty one.
         labels: builder.labels.apply(({ [expiring]: _, ...labels }) => ({
           ...labels,
           [labelKey(gceLabels, "role")]: "image",
         })),
         sourceDisk: builder.disk!.selfLink,
-        // The image inherits its disk's features. The provider only accepts those that it knows, which may not be all.
+        // The image inherits its disk's features. The provider accepts only those it knows, which may not be all.
         ...(guestOsFeatures.length > 0 && { guestOsFeatures: guestOsFeatures.map((type) => ({ type })) }),
         ...(storageLocations.length > 0 && { storageLocations }),
       },
       {
         ...{ parent, provider, dependsOn: [retired, room] },
-        // Its name comes from its recipe: if it was deleted by hand, the old record has to go before it is made again.
+        // Its name comes from its recipe: if it was deleted by hand, drop the old record before making it again.
         deleteBeforeReplace: true,
-        // For an existing image the API lists all features, including the disk's: the provider would replace it for
-        // those.
+        // For an existing image the API lists the disk's features, too, and the provider would replace it for those.
         ignoreChanges: ["guestOsFeatures"],
       },
     );
@@ -333,7 +328,7 @@ export class GceCloud implements Cloud {
         parent,
         provider,
         ignoreChanges: settled,
-        // The state was lost, the image was not.
+        // The state was lost, but the image was not.
         ...(!known && { import: `projects/${project}/global/images/${name}` }),
       },
     );
@@ -349,7 +344,7 @@ export class GceCloud implements Cloud {
       labels: this.labels(bake, "trial"),
       image: image.selfLink,
       boots: pulumi.interpolate`${image.selfLink}@${image.creationTimestamp}`,
-      // Larger than the image: workers' disks may be, and their root must grow to fill them.
+      // Larger than the image, like some workers' disks: the root must grow to fill it.
       diskSize: image.diskSizeGb.apply((size) => size + 1),
       keepDisk: false,
       shielded: (this.bases.get(bake.distribution.id)?.features ?? importedFeatures).includes("UEFI_COMPATIBLE"),

@@ -25,7 +25,7 @@ import {
 
 const architecture = v.picklist(["amd64", "arm64"]);
 
-/** What a machine is made with. */
+/** The settings that a machine is made with. */
 const madeWith = v.object({
   machineType: v.string(),
   /** In GB. */
@@ -51,18 +51,18 @@ export const Lease = resourceContract("ci-images:gce:Lease", {
     zone: v.string(),
     ...leaseInputs,
     prefix: v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,48}$/)),
-    /** It is kept as it was when the lease was made: a change counts for the next machine. */
+    /** Fixed when the lease is made: a change applies to the next machine. */
     madeWith,
-    /** Which image of ours it boots from: another one is another machine. */
+    /** The image that a trial machine boots: another image needs another machine. */
     boots: v.optional(v.string()),
-    /** The name of the image that is to be made with the machine; dropped with the lease unless it was verified. */
+    /** The name of the image to be made from the machine; removed with the lease unless it was verified. */
     image: v.optional(v.string()),
     /**
-     * True when the state has the machine. One that is there and has no record would be in the way of the one that the official
-     * provider is to make under the same name; and a retired one, whose record went with a refresh, would be started again.
+     * Whether the state has the machine. An unrecorded one is replaced: it would block the official provider from
+     * making a machine of the same name, and a retired one that lost its record in a refresh would be started again.
      */
     recorded: v.boolean(),
-    /** True when the state says that the machine runs: the official provider does not start one that somebody else stopped. */
+    /** Whether the state says that the machine runs: the official provider does not start one that somebody stopped. */
     runs: v.boolean(),
   },
   replaceOn: ["project", "zone", "prefix", "labels", "boots"],
@@ -73,28 +73,28 @@ const place = {
   /** The project's id. */
   project: v.string(),
   zone: v.string(),
-  /** The instance's name, and the boot disk's. */
+  /** The name of the instance and of its boot disk. */
   machine: v.string(),
 };
 const instanceInputs = {
   ...place,
-  /** The instance's id: another machine of the same name is another step. */
+  /** The instance's id: another machine of the same name needs another step. */
   instance: v.string(),
 };
 const step = { inputs: instanceInputs, replaceOn: ["project", "zone", "machine", "instance"] } as const;
 
 /**
- * The first answer of a machine, with the host key that it was born with, and how it lets us in. Until then nobody logs in: on images
- * without cloud-init the key is put in place by a script that runs after sshd has started with another one.
+ * Waits until a machine answers by SSH with the host key that it was given, and outputs the way in. Nothing logs in
+ * before: on images without cloud-init, sshd starts with another key, which a script then replaces.
  */
 export const Reachable = resourceContract("ci-images:gce:Arrival", {
   inputs: {
     ...instanceInputs,
     host: v.string(),
     ...reachableInputs,
-    /** Seconds until we stop waiting for it. */
+    /** Seconds to wait for it. */
     patience: integer(1),
-    /** True where it is to run. */
+    /** Whether it should run. */
     awake: v.boolean(),
   },
   replaceOn: ["project", "zone", "machine", "instance"],
@@ -102,19 +102,19 @@ export const Reachable = resourceContract("ci-images:gce:Arrival", {
   secrets: ["privateKey", "proxy"],
 });
 
-/** Marks the instance: sealing begins. */
+/** Records on the instance that sealing begins. */
 export const SealMark = resourceContract("ci-images:gce:SealMark", step);
 
 /**
- * Stops the sealed builder cleanly, and takes the instance off its boot disk, which stays: Google makes an image of a disk only when no
- * running instance has it.
+ * Stops the sealed builder cleanly and deletes the instance, but keeps its boot disk: Google makes an image only from a
+ * disk that no running instance uses.
  */
 export const Stop = resourceContract("ci-images:gce:Retirement", step);
 
-/** Ends a machine, its disk and its firewall rules, in the `pulumi up` that made it. */
+/** Ends a machine, with its disk and firewall rules, in the same `pulumi up` that made it. */
 export const Retirement = resourceContract("ci-images:gce:TrialRetirement", step);
 
-/** The retirement of a builder, of which only the boot disk is left, once there is an image of it. */
+/** Retires a builder: deletes its boot disk, the only part that is left, once the image exists. */
 export const DiskDrop = resourceContract("ci-images:gce:DiskDrop", {
   inputs: {
     ...place,
@@ -124,34 +124,34 @@ export const DiskDrop = resourceContract("ci-images:gce:DiskDrop", {
   replaceOn: ["project", "zone", "machine"],
 });
 
-/** Makes room for an image: removes what is left under its name of one that failed, or whose making nobody waited for to the end. */
+/** Frees an image's name: removes an earlier image that failed, or whose creation was abandoned. */
 export const Clearing = resourceContract("ci-images:gce:Clearing", {
   inputs: {
     /** The project's id. */
     project: v.string(),
-    /** The name of the image that is to be made. */
+    /** The name of the image to be made. */
     image: v.string(),
-    /** The instance's id of the builder that it is to be made with. */
+    /** The instance id of its builder. */
     instance: v.string(),
   },
   replaceOn: ["project", "image", "instance"],
 });
 
-/** Marks a verified image as such, after which stack outputs may name it. */
+/** Marks an image as verified. Only verified images appear in outputs. */
 export const Promotion = resourceContract("ci-images:gce:Promotion", {
   inputs: {
     /** The project's id. */
     project: v.string(),
     /** The image's name. */
     image: v.string(),
-    /** When it was made: another image of that name is promoted again. */
+    /** When it was made: a new image of the same name needs its own promotion. */
     builtAt: v.string(),
     ...proof,
   },
   replaceOn: ["project", "image", "builtAt"],
 });
 
-/** The membership of a verified image in a family; the newest member is what the family stands for. */
+/** The membership of a verified image in a family. A family resolves to its newest member. */
 export const Family = resourceContract("ci-images:gce:Family", {
   inputs: {
     /** The project's id. */
@@ -164,34 +164,34 @@ export const Family = resourceContract("ci-images:gce:Family", {
   replaceOn: ["project", "image"],
 });
 
-/** The lease of an import: declared before it and dropped after it. Then object and image are gone unless the image was proven. */
+/** The lease of an import: made before it. Its end removes the object, and the image unless it was proven. */
 export const ImportLease = resourceContract("ci-images:gce:ImportLease", {
   inputs: {
     project: v.string(),
     bucket: v.string(),
     object: v.string(),
-    /** The name of the image that is to be made. */
+    /** The name of the image to be made. */
     image: v.string(),
-    /** Seconds after which an image that was not proven by then may be swept away. */
+    /** Seconds after which a sweep may remove the image, unless it is proven. */
     lifetime: leaseInputs.lifetime,
   },
   replaceOn: ["project", "bucket", "object", "image"],
   outputs: { expires: v.string() },
 });
 
-/** What an image is imported from; needed only to make it, not to keep it. */
+/** How to make an imported image; not needed to keep it. */
 const importing = v.object({
   /** The image's folder on this computer. */
   folder: v.string(),
   recipe: v.string(),
   bucket: v.string(),
-  /** The object that the disk is while it is imported. */
+  /** The object that holds the disk during the import. */
   object: v.string(),
   /** The description's line for people. */
   line: v.string(),
-  /** What else the description holds, beside the builder's identity and the expiry. */
+  /** The description's facts, without the builder's identity and the expiry. */
   facts: objectOf<object>(),
-  /** When an image that was not proven by then may be swept away. */
+  /** When a sweep may remove the image, unless it is proven. */
   expires: v.string(),
   labels: textByName,
   guestOsFeatures: texts,
@@ -199,7 +199,7 @@ const importing = v.object({
 });
 export type Importing = v.InferOutput<typeof importing>;
 
-/** An image of a disk that was baked on this computer. */
+/** An image made from a disk that was baked on this computer. */
 export const ImportedImage = resourceContract("ci-images:gce:ImportedImage", {
   inputs: {
     project: v.string(),
@@ -216,7 +216,7 @@ export const ImportedImage = resourceContract("ci-images:gce:ImportedImage", {
   },
 });
 
-/** The project that we work in, and who we are there. */
+/** The project we work in, and our identity there. */
 export const account = functionContract("ci-images:gce:account", {
   inputs: { project: v.optional(v.string()) },
   answer: { project: v.string(), who: v.string() },
@@ -228,7 +228,7 @@ export type BaseSource =
   /** @property image A name in `project`. */
   | { kind: "image"; project: string; image: string };
 
-/** Pins the base image down. */
+/** Pins the base image. */
 export const resolveBase = functionContract("ci-images:gce:resolveBase", {
   inputs: {
     /** The project's id. */
@@ -237,7 +237,7 @@ export const resolveBase = functionContract("ci-images:gce:resolveBase", {
     architecture,
     /** The distribution's id, for messages. */
     distribution: v.string(),
-    /** The id of the base to stay with. */
+    /** The id of the base to keep. */
     pinned: v.optional(v.string()),
   },
   answer: {
@@ -245,30 +245,30 @@ export const resolveBase = functionContract("ci-images:gce:resolveBase", {
     id: v.string(),
     /** For people: the image's name and its project. */
     description: v.string(),
-    /** Something the user should know. */
+    /** A notice for the user. */
     notice: v.optional(v.string()),
-    /** What a disk is made from: `projects/P/global/images/NAME`. */
+    /** The source of a disk: `projects/P/global/images/NAME`. */
     image: v.string(),
     /** Guest OS features: `UEFI_COMPATIBLE`, ... */
     features: texts,
-    /** The smallest disk that holds it, in GB. */
+    /** The smallest disk that fits it, in GB. */
     sizeGb: v.number(),
   },
 });
 export type FoundBase = AnswerOf<typeof resolveBase>;
 
-/** What an image of ours says of itself, in its description. */
+/** The facts in the description of one of our images. */
 export interface Facts {
   recipe: string;
   name: string;
   base: { id: string; description: string };
   builder: BuilderIdentity;
   plan?: PlanDescription;
-  /** When it is nobody's any more unless it was verified by then; as labels have it. */
+  /** When it expires unless it is verified by then; in the format of labels. */
   expires?: string;
 }
 
-/** An image of ours. */
+/** One of our images. */
 const surveyedImage = v.object({
   /** The image's name. */
   image: v.string(),
@@ -291,22 +291,22 @@ export const survey = functionContract("ci-images:gce:survey", {
       stack: neededLabels.stack,
       distribution: neededLabels.distribution,
     }),
-    /** Whose builders, where the stack has several worker images of the distribution. */
+    /** The worker image whose builders to list, if the stack has several of the distribution. */
     worker: v.optional(v.string()),
   },
   answer: {
-    /** The newest first. */
+    /** Newest first. */
     images: v.array(surveyedImage),
     /** The recipes of the builders. */
     builders: texts,
-    /** Of those that were sealed and stopped, and whose time is not up. */
+    /** Recipes of builders that were sealed and stopped and have not expired. */
     sealed: texts,
-    /** Images that came to nothing, or are not finished: `FAILED`, `PENDING`. */
+    /** Images that failed or are not finished: `FAILED`, `PENDING`. */
     unfinished: listOf<{ image: string; status: string }>(),
   },
 });
 
-/** Refuses to start a bake that can't end well, and tells of which networks machines' addresses are. */
+/** Refuses a bake that can't succeed, and reports the networks of the machines' addresses. */
 export const preflight = functionContract("ci-images:gce:preflight", {
   inputs: {
     /** The project's id. */
@@ -314,11 +314,11 @@ export const preflight = functionContract("ci-images:gce:preflight", {
     zone: v.string(),
     machineType: v.string(),
     architecture,
-    /** A network's name in the project; undefined when the stack names a subnetwork or a network of another project. */
+    /** A network's name in the project; undefined if the stack names a subnetwork or a network of another project. */
     network: v.optional(v.string()),
-    /** Where machines get their private addresses from, when they are reached by those. */
+    /** The network of the machines' private addresses, if they are reached by those. */
     inside: v.optional(v.object({ network: v.string(), subnetwork: v.optional(v.string()) })),
-    /** What the builder takes; undefined where it is there already. */
+    /** What the builder needs; undefined if it already exists. */
     room: v.optional(
       v.object({
         /** GB. */
@@ -333,12 +333,12 @@ export const preflight = functionContract("ci-images:gce:preflight", {
   answer: { ranges: v.optional(texts) },
 });
 
-/** Lists what is past its expiry, and removes it when asked to. */
+/** Lists what has expired, and removes it if asked. */
 export const sweep = functionContract("ci-images:gce:sweep", {
   inputs: {
     ...sweepInputs,
     stack: v.string(),
-    /** The project of Google Cloud; without it, that of the environment or of the credentials. */
+    /** The Google Cloud project; by default, that of the environment or the credentials. */
     place: v.optional(v.string()),
     /** The bucket of the stack's imports. */
     bucket: v.optional(v.string()),
@@ -350,9 +350,9 @@ export const sweep = functionContract("ci-images:gce:sweep", {
         /** The path below the project; of an object, its name in the bucket. */
         id: v.string(),
         name: v.string(),
-        /** When it should have ended, ISO 8601. */
+        /** When it expired, ISO 8601. */
         expired: v.string(),
-        /** The project of Google Cloud. */
+        /** The Google Cloud project. */
         place: v.string(),
         /** Why it could not be removed. */
         problem: v.optional(v.string()),

@@ -1,4 +1,4 @@
-// Google Compute Engine, for settings and verbs.
+// Facts about Google Compute Engine, for settings and verbs.
 import type { CloudFacts } from "../cloud-facts.ts";
 import { gceSchema } from "./settings.ts";
 

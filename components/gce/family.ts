@@ -5,7 +5,7 @@ import { UserError } from "../../common/user-error.ts";
  * Fills in the stack's template.
  * @param template `{stack}-{name}-{distribution}`, or false for no family.
  * @param where The stack's file, for messages.
- * @throws UserError when a placeholder is unknown or the result isn't a valid name.
+ * @throws UserError if a placeholder is unknown, or the result isn't a valid name.
  */
 export function familyName(
   template: string | false,
@@ -25,6 +25,6 @@ export function familyName(
     .replaceAll(/[^a-z0-9-]/g, "-")
     .replace(/^(?=[0-9])/, "i-");
   if (/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/.test(family)) return family;
-  const allowed = "a letter, then letters, digits and -, 63 characters in all, none of them - at the end";
+  const allowed = "a letter, then letters, digits and -; at most 63 characters, not ending with -";
   throw new UserError({ where, key, found: JSON.stringify(family), allowed });
 }

@@ -1,5 +1,5 @@
-// A machine on Google Compute Engine for a bake: keys, a lease, firewall rules that only let SSH in, a boot disk, the
-// instance, and the wait for its first answer.
+// Declares a machine on Google Compute Engine: keys, lease, firewall rules that let only SSH in, boot disk, instance,
+// and the wait for its first answer.
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { cloudLabels, cloudName, formatExpiry, type Labels } from "../../common/labels.ts";
@@ -47,7 +47,7 @@ export interface MachineArgs {
   image: pulumi.Input<string>;
   /** In GB. */
   diskSize: pulumi.Input<number>;
-  /** True makes the boot disk a separate resource that outlives the instance; false deletes it with the instance. */
+  /** Whether the boot disk is a separate resource that outlives the instance. */
   keepDisk: boolean;
   /** Whether the image can boot as a shielded VM. */
   shielded: boolean;
@@ -55,26 +55,26 @@ export interface MachineArgs {
   ownKey?: OwnKey;
   /** The name of the image made from the machine. */
   makes?: string;
-  /** True if the machine stays up for people and commands to log in. */
+  /** Whether the machine stays up for people and commands to log in. */
   open?: boolean;
-  /** Whether it runs. */
+  /** Whether it should run. */
   power: Power;
-  /** True when we sealed and stopped it, and it must stay off; see Bake. */
+  /** Whether we sealed and stopped it, so that it must stay off; see Bake. */
   sealed?: boolean;
-  /** The image it boots from, if it is ours: an image that was made again needs another trial machine. */
+  /** The image that a trial machine boots: an image that is made again needs another trial machine. */
   boots?: pulumi.Input<string>;
   /** Resources that must exist before its lifetime starts. */
   after?: pulumi.Resource[];
 }
 
-/** A declared machine, and what later steps act on. */
+/** A declared machine, and what later steps need of it. */
 export interface GceMachine extends Machine {
   place: Place;
   /** The machine's boot disk, if it outlives the machine. */
   disk?: gcp.compute.Disk;
   /** The labels of machine and disk. */
   labels: pulumi.Output<Record<string, string>>;
-  /** What the machine was made with; the stack's current settings may differ. */
+  /** The settings it was made with; the stack's current ones may differ. */
   madeWith: pulumi.Output<MadeWith>;
 }
 
@@ -89,7 +89,7 @@ const patience = 600;
 /** The longest prefix that a lease accepts; it adds seven characters, and a rule's name seven more. */
 const longestPrefix = 49;
 
-/** One step more urgent than the rules that a `default` network comes with. */
+/** One step above the priority of the rules that come with a `default` network. */
 const belowDefaultRules = 65533;
 
 /** Declares a machine and what it needs. */
@@ -118,8 +118,9 @@ export function declareMachine(
     },
     { parent, dependsOn: args.after },
   );
-  // A replacement has another name, so it is made first. The provider would delete the old one before (because a name
-  // is given) and fail if it no longer exists: `deletedWith` only helps once the old lease is to be deleted, too.
+  // A replacement has another name, so it can be made first. By default the provider would delete the old one first
+  // (because a name is given), and fail if it no longer exists: `deletedWith` only helps when the old lease is deleted,
+  // too.
   const official = { parent, provider, deletedWith: lease, deleteBeforeReplace: false };
   const { madeWith: made } = lease;
   const labelled = pulumi
@@ -136,11 +137,11 @@ export function declareMachine(
       "block-project-ssh-keys": "TRUE",
       // If the project enables OS Login, the key above would be ignored.
       "enable-oslogin": "FALSE",
-      // For images with cloud-init, and for those that only have Google's guest agent. Sets no deadline: Google deletes
-      // a machine on time only if it runs (`scheduling` below).
+      // For images with cloud-init, and for those with only Google's guest agent. No deadline inside the guest: Google
+      // deletes a machine on time only if it runs (`scheduling` below).
       "user-data": cloudUserData({ hostPrivateKey, hostPublicKey, authorizedKey, loginUser }),
       "startup-script": startupScript({ hostPrivateKey, hostPublicKey, authorizedKey, loginUser }),
-      // The whole hash: a label is too short for it.
+      // The whole hash, which is too long for a label.
       "ci-images-recipe": labels.recipe,
     }));
   const instance = new gcp.compute.Instance(
@@ -162,8 +163,7 @@ export function declareMachine(
     },
     { ...official, dependsOn: firewall, ...(args.sealed && { ignoreChanges: ["desiredStatus", "metadata"] }) },
   );
-  // Addresses are only known once the instance exists; the interfaces that we request have none. A stopped instance has
-  // released its public address.
+  // Addresses are known only once the instance exists. A stopped instance has released its public address.
   const address = pulumi
     .all([instance.networkInterfaces, made, instance.instanceId])
     .apply(([[{ accessConfigs, networkIp }], { publicAddress }]) =>
@@ -206,7 +206,7 @@ function madeWith({ settings, machineType }: MachineContext, diskSize: pulumi.In
   };
 }
 
-/** What the state says about the machine. */
+/** Whether the state has the machine, and has it running. */
 function inState(state: StackState, prefix: string): Pick<LeaseArgs, "recorded" | "runs"> {
   const recorded = state.outputsOf("gcp:compute/instance:Instance", prefix);
   return { recorded: recorded !== undefined, runs: recorded?.desiredStatus === "RUNNING" };
@@ -234,8 +234,8 @@ function declareDisk(
 
 /**
  * The machine's own firewall rules, bound to a network tag that no other machine has: one lets our SSH in, the other
- * blocks everybody else. A network called `default` has rules of the second-lowest priority that let everybody in;
- * rules that people make have a higher one by default. https://cloud.google.com/firewall/docs/firewalls
+ * blocks everything else. A network called `default` comes with rules of the second-lowest priority that let everybody
+ * in; rules made by people have a higher one by default. https://cloud.google.com/firewall/docs/firewalls
  */
 function declareFirewall(
   prefix: string,
@@ -266,7 +266,7 @@ function declareFirewall(
 }
 
 function bootDisk({ image }: MachineArgs, made: Lease["madeWith"], disk: gcp.compute.Disk | undefined) {
-  // False from the start: the provider replaces an instance when it changes.
+  // `autoDelete` must be false from the start: the provider replaces an instance when it changes.
   if (disk) return { source: disk.selfLink, autoDelete: false };
   return { autoDelete: true, initializeParams: { image, size: made.diskSize, type: made.diskType } };
 }
@@ -280,7 +280,7 @@ function networkInterface({ network, subnetwork, publicAddress }: MadeWith) {
 }
 
 /**
- * The project of a shared network's subnetwork that is given by name: the provider would look for it in our project.
+ * The project of a shared network's subnetwork, if that is a bare name: the provider would look for it in our project.
  */
 function hostProject(network: string, subnetwork: string): { subnetworkProject?: string } {
   const [, subnetworkProject] = /(?:^|\/)projects\/([^/]+)\/global\/networks\//.exec(network) ?? [];

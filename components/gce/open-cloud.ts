@@ -1,4 +1,4 @@
-// Opens the project that images are baked in, from the settings and the environment.
+// Opens Google Compute Engine as the stack's cloud, from the settings and the environment.
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { credentialsJson, readGceEnvironment } from "./facts/environment.ts";
@@ -18,7 +18,7 @@ export const open: Opening<GceStack> = async (settings, _projectDirectory, state
 /**
  * Opens the stack's project.
  * @param state The resources already in the state.
- * @throws UserError when the project is unknown, or credentials or key in the environment are invalid.
+ * @throws UserError if the project is unknown, or credentials or key in the environment are invalid.
  */
 export async function openGce(settings: GceStack, state: StackState, once = new Once()): Promise<GceCloud> {
   const ownKey = readOwnKey({ privateKey: "GCE_PRIVATE_KEY", publicKey: "GCE_PUBLIC_KEY" }, process.env);

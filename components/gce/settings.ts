@@ -1,5 +1,5 @@
-// The settings of stack `gce`: key `ci-images:gce` in Pulumi.<stack>.yaml. Don't import an SDK here: every stack reads
-// this file.
+// The settings of stack `gce`: key `ci-images:gce` in Pulumi.<stack>.yaml. Every stack reads this file, so it must not
+// import an SDK.
 import type { Schema } from "../../provision/recipe/schema.ts";
 import { chosenBases, loginUser } from "../shared/chosen-bases.ts";
 import type { ZoneSetting } from "./zone.ts";
@@ -22,7 +22,7 @@ export interface GceSettings {
   project?: string;
   /** Where builders run: one zone, or one for each distribution. Images are global. */
   zone: ZoneSetting;
-  /** The machines' architecture: determines the base image. */
+  /** The machines' architecture, which determines the base image. */
   architecture: "amd64" | "arm64";
   /** The builders' machine type; by default, a small one of the architecture. */
   machineType?: string;
@@ -33,9 +33,9 @@ export interface GceSettings {
   network: string;
   /** A subnetwork's name or path; by default, the network's own in the region. */
   subnetwork?: string;
-  /** If false, builders are reached by their address in the network. */
+  /** Whether builders get a public address; if not, they are reached by their address in the network. */
   publicAddress: boolean;
-  /** If false, no firewall rule is made: the network already lets us in. */
+  /** Whether to make firewall rules; if not, the network must let us in. */
   firewall: boolean;
   /** How builders are reached if their addresses can't be: `iap` is Google's TCP forwarding, through `gcloud`. */
   tunnel?: "iap";
@@ -43,13 +43,13 @@ export interface GceSettings {
   networkTags: string[];
   /** The service account of programs on builders; none by default. */
   serviceAccount?: string;
-  /** If true, uses cheaper machines that Google may end at any time. */
+  /** Whether to use cheaper machines that Google may end at any time. */
   spot: boolean;
-  /** If true, builders only boot with signed boot loaders and kernels. */
+  /** Whether builders boot only with signed boot loaders and kernels. */
   secureBoot: boolean;
   /** Base images that the user chose, by distribution. */
   bases: Record<string, ChosenBase>;
-  /** The family that verified images join, a template with {stack}, {name} and {distribution}; false for none. */
+  /** A template for the family that verified images join, with {stack}, {name} and {distribution}; false for none. */
   family: string | false;
   /** Where images are stored: `eu`, `europe-west1`; by default, where Google puts them. */
   storageLocations: string[];

@@ -7,7 +7,7 @@ export type ZoneSetting = string | Readonly<Record<string, string>>;
 /**
  * The zone of a distribution.
  * @param where The stack's file, for messages.
- * @throws UserError when the setting names zones by distribution and this one is missing.
+ * @throws UserError if the setting names zones by distribution and this one is missing.
  */
 export function zoneOf(zone: ZoneSetting, distribution: string, where: string): string {
   if (typeof zone === "string") return zone;
@@ -17,6 +17,6 @@ export function zoneOf(zone: ZoneSetting, distribution: string, where: string): 
     key: "ci-images:gce.zone",
     found: `zones for ${Object.keys(zone).join(", ")}, but none for ${distribution}`,
     allowed: "one zone for all distributions, or a mapping with a zone for each",
-    cure: `write ${distribution}: ZONE there`,
+    cure: `add ${distribution}: ZONE`,
   });
 }

@@ -1,5 +1,5 @@
-// How to recognize base images on an OpenStack, by distribution. Every cloud has its own naming; the words allowed in a
-// name are listed here, and components/openstack/provider/base-images.ts parses names.
+// How to recognize each distribution's base image on an OpenStack. Every cloud has its own naming: this file lists the
+// words allowed in a name, and provider/base-images.ts parses names.
 import { UserError } from "../../common/user-error.ts";
 import type { BaseDescription } from "./contract.ts";
 
@@ -32,7 +32,7 @@ const bases: Readonly<Record<string, BaseDescription>> = {
   },
 };
 
-/** By version or code name: either is enough. */
+/** Recognizes an image by version or code name; either is enough. */
 function named(name: string, version: string[], codename: string[], words: string[] = []): BaseDescription {
   return {
     needed: [
@@ -48,7 +48,7 @@ function named(name: string, version: string[], codename: string[], words: strin
  * How to recognize a distribution's base image.
  * @param distribution Its id: `debian12`.
  * @param cloud The stack's name for the cloud: `openstack` or `rackspace`.
- * @throws UserError for one that OpenStack clouds do not offer.
+ * @throws UserError for a distribution that OpenStack clouds don't offer.
  */
 export function baseOf(distribution: string, cloud = "rackspace"): BaseDescription {
   if (Object.hasOwn(bases, distribution)) return bases[distribution];

@@ -1,6 +1,5 @@
-// One region of an OpenStack, Rackspace's or any other. Official resources come from @pulumi/openstack; leases, images
-// and whatever else no provider has come from our own (components/openstack/provider/resources/). This file connects
-// them.
+// One region of an OpenStack, Rackspace's or any other. Uses official resources (@pulumi/openstack) where they exist,
+// and our own for the rest (resources.ts); this file connects them.
 import * as openstack from "@pulumi/openstack";
 import * as pulumi from "@pulumi/pulumi";
 import { labelKey, type Role } from "../../common/labels.ts";
@@ -36,7 +35,7 @@ import { declareMachine, type MachineContext, type OpenStackMachine } from "./ma
 import * as contract from "./contract.ts";
 import { ImageLook, ImportLease, Promotion, ServerImage, Sharing, steps } from "./resources.ts";
 
-/** An image, and the resource that says that it outlived its server. */
+/** An image, and the check that it outlived its server. */
 interface OpenStackImage extends DeclaredImage {
   resource: ServerImage;
   look?: ImageLook;
@@ -44,7 +43,7 @@ interface OpenStackImage extends DeclaredImage {
 
 /** A stack's OpenStack in one region. */
 export class OpenStackCloud implements Cloud {
-  /** `openstack` or `rackspace`: the stack's name for it, under which its settings and outputs are. */
+  /** The stack's name for the cloud, `openstack` or `rackspace`: the key of its settings and outputs. */
   readonly name: string;
   readonly outputName: string;
   private readonly project = pulumi.getProject();
@@ -58,9 +57,8 @@ export class OpenStackCloud implements Cloud {
 
   /**
    * @param place The region.
-   * @param login Details of the login: Keystone's address, if the official provider needs it, and the user's own key
-   * pair.
-   * @param once What it has in common with the clouds of the stack's other recipes.
+   * @param login Keystone's address, if the official provider needs it, and the user's own key pair.
+   * @param once Lookups shared with the clouds of the stack's other recipes.
    */
   constructor(
     private readonly settings: OpenStackStack,
@@ -72,7 +70,7 @@ export class OpenStackCloud implements Cloud {
     this.outputName = settings.cloud;
   }
 
-  /** Where the settings are, for messages of functions, which take those of `rackspace` for granted. */
+  /** The key of the settings, for messages of functions; they assume `rackspace` by default. */
   private get section(): { section?: string } {
     return this.name === "rackspace" ? {} : { section: this.name };
   }
@@ -126,11 +124,11 @@ export class OpenStackCloud implements Cloud {
     if (floatingNetwork !== undefined) asked.floatingNetwork = floatingNetwork;
     if (volume) asked.volumeSize = volume.size;
     if (base !== undefined) asked.base = base;
-    // An existing builder is resumed, or ended before another is made.
+    // An existing builder needs no quota: it is resumed, or ended before another is made.
     if (this.occupied.has(distribution.id)) asked.occupied = true;
     if (ownKey?.name !== undefined) asked.keyPair = { name: ownKey.name, publicKey: ownKey.publicKey };
     const { reached, ...preflight } = await invoke(contract.preflight, asked);
-    // All machines of a region are reached in the same way.
+    // Asked once: all machines of a region are reached the same way.
     const key = `rackspace from ${this.place} ${JSON.stringify(reached)}`;
     const sshFrom = await this.once.get(key, () => findSshFrom(this.settings, reached));
     this.found = { preflight, sshFrom, proxy: await openBastion(this.settings) };
@@ -143,7 +141,7 @@ export class OpenStackCloud implements Cloud {
       labels: this.labels(bake, "builder"),
       image: bake.tier ? bake.tier.image.apply(({ id }) => id!) : bake.base.id,
       after: bake.tier?.proven,
-      // Of a volume, the image below is a set of volume snapshots, and brings its volumes along.
+      // A tier's image made from a volume consists of volume snapshots, and brings its own volumes.
       volume: bake.tier ? undefined : this.settings.openstack.volume,
       loginUser: bake.plan.distribution.loginUser,
       power: this.settings.power,
@@ -266,7 +264,7 @@ export class OpenStackCloud implements Cloud {
     return { settings: this.settings, region: this.place, provider: this.provider(), ...this.found };
   }
 
-  /** The user's own key pair; uploaded if the region lacks it, and never deleted, as it is the user's. */
+  /** The user's own key pair; uploaded if the region lacks it, and never deleted. */
   private ownKeyPair({ name, publicKey }: OwnKey) {
     if (name === undefined || this.machineContext().preflight.hasKeyPair)
       return name === undefined ? undefined : { name };

@@ -1,5 +1,4 @@
-// Contracts of the resources and functions of OpenStack. Their tokens say `rackspace`, because existing
-// states do.
+// Contracts of the resources and functions of OpenStack. Their tokens say `rackspace`, because existing states do.
 import * as v from "valibot";
 import {
   filled,
@@ -39,27 +38,29 @@ export const Lease = resourceContract("ci-images:rackspace:Lease", {
   },
 });
 
-/** The lease of an import: made before the upload and dropped after it, so that no half-made image stays. */
+/** The lease of an import: made before the upload. Its end removes an unproven image. */
 export const ImportLease = resourceContract("ci-images:rackspace:ImportLease", {
   inputs: {
     region: filled,
     /** The first part of the lease's name. */
     prefix: filled,
-    /** What the image is found by when the state is lost. */
+    /** Labels to find the image by if the state is lost. */
     labels: leaseInputs.labels,
-    /** Seconds after which an image that was not proven by then may be swept away. */
+    /** Seconds after which a sweep may remove the image, unless it is proven. */
     lifetime: leaseInputs.lifetime,
   },
   replaceOn: ["region", "prefix", "labels"],
   outputs: {
-    /** Its name, never used twice; images carry it as label `machine` until they are proven. */
+    /** The lease's name, never used twice; the image has it as label `machine` until it is proven. */
     machine: v.string(),
-    /** As `formatExpiry` of common/labels.ts writes it. */
+    /** In the format of `formatExpiry`. */
     expires: v.string(),
   },
 });
 
-/** The first answer of a server, whenever it is started, and how it lets us in. Saves its console when it never answers. */
+/**
+ * Waits until a server accepts logins, after every start, and outputs the way in. Saves its console if it never does.
+ */
 export const Reachable = resourceContract("ci-images:rackspace:Boot", {
   inputs: {
     region: v.string(),
@@ -67,9 +68,9 @@ export const Reachable = resourceContract("ci-images:rackspace:Boot", {
     server: v.string(),
     host: filled,
     ...reachableInputs,
-    /** Seconds that it may take. */
+    /** Seconds until it must answer. */
     deadline: integer(1),
-    /** Nobody waits for a server that is off. */
+    /** A server that is off is not waited for. */
     power,
   },
   replaceOn: ["region", "server"],
@@ -86,64 +87,64 @@ const step = {
   replaceOn: ["region", "server"],
 } as const;
 
-/** Notes on the server that sealing begins. */
+/** Records on the server that sealing begins. */
 export const SealMark = resourceContract("ci-images:rackspace:SealMark", step);
 
-/** Shuts the sealed server down through the API and waits until it is. */
+/** Shuts the sealed server down through the API, and waits until it is off. */
 export const Stop = resourceContract("ci-images:rackspace:Stop", step);
 
-/** Ends the server inside the same `pulumi up` that made it, and waits until it is gone. */
+/** Deletes the server in the same `pulumi up` that made it, and waits until it is gone. */
 export const Retirement = resourceContract("ci-images:rackspace:Retirement", step);
 
-/** What an image is made from and with; needed only to make it, not to keep it. */
+/** How to make an image from a server; not needed to keep it. */
 const making = v.object({
   /** The id of the sealed and stopped server. */
   server: v.string(),
-  /** The name of the server's lease, which drops the image unless it is proven. */
+  /** The name of the server's lease, whose end removes the image unless it is proven. */
   machine: v.string(),
   /** The base image's id. */
   base: v.string(),
-  /** When an image that was not proven by then may be swept away; as `formatExpiry` of common/labels.ts writes it. */
+  /** When a sweep may remove the image, unless it is proven; in the format of `formatExpiry`. */
   expires: v.string(),
-  /** What the recipe hash is made of, to explain a later change by. */
+  /** The parts of the recipe hash, to explain a later change. */
   plan: objectOf<PlanDescription>(),
-  /** What the builder was, for the verification. */
+  /** The builder's identity, for the verification. */
   builder: builderIdentity,
 });
 export type Making = v.InferOutput<typeof making>;
 
-/** What an image is imported from; needed only to make it, not to keep it. */
+/** How to make an imported image; not needed to keep it. */
 const importing = v.object({
   /** The image's folder on this computer. */
   folder: v.string(),
-  /** The name of the import's lease, which drops the image unless it is proven. */
+  /** The name of the import's lease, whose end removes the image unless it is proven. */
   machine: v.string(),
-  /** The base image's id, as this computer knows it. */
+  /** The base image's id on this computer. */
   base: v.string(),
-  /** As of an image that is made. */
+  /** As in `making`. */
   expires: v.string(),
   plan: objectOf<PlanDescription>(),
-  /** What Glance gets. */
+  /** The format to upload. */
   format: v.picklist(["qcow2", "raw"]),
-  /** What the hypervisor is to know of the disk; `properties` win. */
+  /** Properties that describe the disk to the hypervisor; `properties` take precedence. */
   defaults: textByName,
 });
 export type Importing = v.InferOutput<typeof importing>;
 
-/** An image that Glance keeps: made by Nova from a stopped server, or uploaded from this computer. */
+/** An image in Glance, made by Nova from a stopped server, or uploaded from this computer. */
 export const ServerImage = resourceContract("ci-images:rackspace:ServerImage", {
   inputs: {
     region: v.string(),
     project: v.string(),
     stack: v.string(),
     distribution: v.string(),
-    /** The recipe hash: what makes one image differ from another. */
+    /** The recipe hash, which distinguishes images. */
     recipe: v.string(),
     /** The recipe's name. */
     name: v.string(),
-    /** More properties: the stack's tags, and what the hypervisor is to know (`hw_disk_bus`). */
+    /** More properties: the stack's tags, and hints for the hypervisor (`hw_disk_bus`). */
     properties: v.record(v.string(), v.pipe(v.string(), v.maxLength(255))),
-    /** The worker image, where the stack has several of the distribution. */
+    /** The worker image, if the stack has several of the distribution. */
     worker: v.optional(v.string()),
     making: v.optional(making),
     importing: v.optional(importing),
@@ -154,7 +155,7 @@ export const ServerImage = resourceContract("ci-images:rackspace:ServerImage", {
     image: v.string(),
     /** Its name in Glance. */
     imageName: v.string(),
-    /** Its size; 0 for an image that is a set of volume snapshots. */
+    /** Its size; 0 for an image made of volume snapshots. */
     bytes: integer(),
     /** ISO 8601. */
     builtAt: v.string(),
@@ -168,13 +169,13 @@ const imageInputs = {
   image: v.string(),
 };
 
-/** A second look at an image, when its server is gone. */
+/** Checks the image again once its server is gone. */
 export const ImageLook = resourceContract("ci-images:rackspace:ImageLook", {
   inputs: imageInputs,
   replaceOn: ["region", "image"],
 });
 
-/** Makes a verified image a proven one, which outputs may name. */
+/** Marks a verified image as proven. Only proven images appear in outputs. */
 export const Promotion = resourceContract("ci-images:rackspace:Promotion", {
   inputs: { ...imageInputs, ...proof },
   replaceOn: ["region", "image"],
@@ -182,7 +183,7 @@ export const Promotion = resourceContract("ci-images:rackspace:Promotion", {
 
 const visibility = v.picklist(["private", "shared", "community", "public"]);
 
-/** Who may use an image beside its project. */
+/** Who may use an image, besides its project. */
 export const Sharing = resourceContract("ci-images:rackspace:Sharing", {
   inputs: {
     ...imageInputs,
@@ -193,27 +194,27 @@ export const Sharing = resourceContract("ci-images:rackspace:Sharing", {
   replaceOn: ["region", "image"],
 });
 
-/** Logs in, and says which regions there are. */
+/** Logs in and lists the regions. */
 export const regions = functionContract("ci-images:rackspace:regions", {
   inputs: {},
   answer: {
-    /** Those that have servers. */
+    /** Regions with a compute service. */
     regions: texts,
-    /** The one that the credentials name, or the only one. */
+    /** The region that the credentials name, or the only one. */
     usual: v.optional(v.string()),
-    /** Keystone's address, where the official provider has to be told: it can't use the one in OS_AUTH_URL. */
+    /** Keystone's address, if the official provider can't use the one in OS_AUTH_URL. */
     authUrl: v.optional(v.string()),
     notices: texts,
   },
 });
 
-/** How a distribution's base image is recognized. */
+/** How to recognize a distribution's base image. */
 const baseDescription = v.object({
-  /** For each fact that a name must state, the words that state it: `[["debian"], ["12", "bookworm"]]`. */
+  /** For each fact that a name must state, the words that can state it: `[["debian"], ["12", "bookworm"]]`. */
   needed: v.array(texts),
-  /** Further words that may be in a name: `bookworm`, `lts`. Numbers may always be. */
+  /** More words that may be in a name: `bookworm`, `lts`. Numbers are always allowed. */
   words: texts,
-  /** Values of Glance's common properties, by which an image is recognized when no name fits. */
+  /** Values of Glance's common properties; they decide if no name matches. */
   properties: v.object({ os_distro: texts, os_version: texts }),
 });
 export type BaseDescription = v.InferOutput<typeof baseDescription>;
@@ -234,14 +235,14 @@ export const resolveBase = functionContract("ci-images:rackspace:resolveBase", {
   answer: { id: v.string(), description: v.string(), notice: v.optional(v.string()) },
 });
 
-/** The stack's images of one distribution, the newest first, and its builders. */
+/** The stack's images of one distribution, newest first, and its builders. */
 export const survey = functionContract("ci-images:rackspace:survey", {
   inputs: {
     region: v.string(),
     project: v.string(),
     stack: v.string(),
     distribution: v.string(),
-    /** Whose builders, where the stack has several worker images of the distribution. */
+    /** The worker image whose builders to list, if the stack has several of the distribution. */
     worker: v.optional(v.string()),
   },
   answer: {
@@ -255,22 +256,22 @@ export const survey = functionContract("ci-images:rackspace:survey", {
         plan: v.optional(objectOf<PlanDescription>()),
       }),
     ),
-    /** Recipe hashes of the builders that are there. */
+    /** Recipe hashes of existing builders. */
     builders: texts,
-    /** Of those that were sealed and stopped, and whose time is not up. */
+    /** Recipe hashes of builders that were sealed and stopped and have not expired. */
     sealed: texts,
   },
 });
 
 const network = v.object({ id: v.string(), name: v.string() });
 
-/** Refuses to start a bake that can't end well in this region. */
+/** Refuses a bake that can't succeed in this region, and resolves names to ids. */
 export const preflight = functionContract("ci-images:rackspace:preflight", {
   inputs: {
     region: v.string(),
     /** Name or id of the builder's flavor. */
     flavor: v.optional(v.string()),
-    /** Names or ids of the networks; the first is the one to log in by. */
+    /** Names or ids of the networks; we log in through the first one. */
     networks: texts,
     /** Name or id of the network that floating addresses come from. */
     floatingNetwork: v.optional(v.string()),
@@ -278,9 +279,9 @@ export const preflight = functionContract("ci-images:rackspace:preflight", {
     volumeSize: v.optional(v.number()),
     /** The base image's id. */
     base: v.optional(v.string()),
-    /** A key pair of the user's, and the public key that it must hold. */
+    /** The user's key pair, and the public key that it must hold. */
     keyPair: v.optional(v.object({ name: v.string(), publicKey: v.string() })),
-    /** True where the builder is there already, and needs no room any more. */
+    /** Whether the builder already exists, so that it needs no more quota. */
     occupied: v.optional(v.boolean()),
     /** Where the stack's file has the settings: `openstack`; `rackspace` by default. */
     section: v.optional(v.string()),
@@ -292,28 +293,28 @@ export const preflight = functionContract("ci-images:rackspace:preflight", {
     floatingNetwork: v.optional(network),
     /** Whether the cloud has the key pair. */
     hasKeyPair: v.boolean(),
-    /** How machines are reached. No networks where the project does not see those of the addresses. */
+    /** How machines are reached; without networks if the project can't see them. */
     reached: v.object(reached),
   },
 });
 
-/** Lists what is past its expiry, and removes it when asked to. */
+/** Lists what has expired, and removes it if asked. */
 export const sweep = functionContract("ci-images:rackspace:sweep", {
   inputs: {
     ...sweepInputs,
     stack: v.string(),
     regions: texts,
-    /** Seconds that a machine of the stack may live. */
+    /** The longest lifetime of the stack's machines, in seconds. */
     lifetime: v.number(),
   },
   answer: {
     leftovers: v.array(
       v.object({
         kind: v.picklist(["server", "image", "key pair", "floating address", "port", "security group"]),
-        /** A key pair's name is its id. */
+        /** The id; for a key pair, its name. */
         id: v.string(),
         name: v.string(),
-        /** When it should have ended, ISO 8601. */
+        /** When it expired, ISO 8601. */
         expired: v.string(),
         region: v.string(),
         /** Why it could not be removed. */

@@ -1,18 +1,18 @@
-// OpenStack, for settings and verbs, under its two names.
+// Facts about OpenStack, under its two names, for settings and verbs.
 import type { CloudFacts } from "../cloud-facts.ts";
 import { openstackSchema } from "./settings.ts";
 
 /** Any OpenStack. */
 export const openstackFacts = factsOf("openstack", "Any OpenStack");
 
-/** The same under the old tools' name: settings and outputs are under `rackspace`. */
+/** The same under the older name: settings and outputs are under `rackspace`. */
 export const rackspaceFacts = factsOf("rackspace", "Rackspace, or any OpenStack");
 
 function factsOf(name: string, about: string): CloudFacts {
   return {
     name,
     outputName: name,
-    // The types of resources in existing states contain it.
+    // Resource types in existing states contain this name.
     plugin: "rackspace",
     module: new URL("open-cloud.ts", import.meta.url).href,
     page: "openstack",

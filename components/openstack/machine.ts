@@ -1,4 +1,4 @@
-// A server for a bake: keys, a security group that only lets SSH in, a lease, and the server itself.
+// Declares a server: keys, a security group that lets only SSH in, a lease, and the server itself.
 import { createHash } from "node:crypto";
 import * as openstack from "@pulumi/openstack";
 import * as pulumi from "@pulumi/pulumi";
@@ -15,7 +15,7 @@ import type { AnswerOf } from "../../common/contract.ts";
 import type { preflight } from "./contract.ts";
 import { Lease, Reachable } from "./resources.ts";
 
-/** What a region was found to have. */
+/** The result of a region's preflight. */
 export type Preflight = Omit<AnswerOf<typeof preflight>, "reached">;
 
 /** What machines of one region share. */
@@ -43,16 +43,16 @@ export interface MachineArgs {
   loginUser: string;
   /** `off` stops the server and keeps it. */
   power: Power;
-  /** True if we sealed and stopped it and it must stay off; see Bake. */
+  /** Whether we sealed and stopped it, so that it must stay off; see Bake. */
   sealed?: boolean;
-  /** True if people and commands log in to it after `pulumi up`, too. */
+  /** Whether people and commands log in to it after `pulumi up`, too. */
   open?: boolean;
   ownKey?: OwnKey;
   /** The Nova key pair that holds the user's own key. */
   ownKeyPair?: { name: pulumi.Input<string>; resource?: pulumi.Resource };
 }
 
-/** A server that was declared, with what later steps act on. */
+/** A declared server, and what later steps need of it. */
 export interface OpenStackMachine extends Machine {
   server: pulumi.Output<string>;
   lease: Lease;
@@ -73,7 +73,8 @@ export function declareMachine(
   const theirs: pulumi.CustomResourceOptions = { parent, provider };
   const login = declareLoginKey(prefix, args.ownKey, parent);
   const host = declareHostKey(prefix, parent);
-  // Unused names: key pairs of a lost state would be in the way. The key is made once per machine name.
+  // Unique names, because key pairs of a lost state may still exist. The suffix comes from the host key, which is made
+  // once per machine name.
   const unique = host.publicKey.apply((key) => createHash("sha256").update(key).digest("hex").slice(0, 6));
   const resourceName = unique.apply((suffix) =>
     cloudName(openstackLabels, labels.project, labels.stack, prefix, suffix),
@@ -91,7 +92,7 @@ export function declareMachine(
       lifetime: settings.maxLifetimeSeconds,
       open: args.open ?? false,
     },
-    // A security group can only be deleted once its server is gone: the lease goes first.
+    // A security group can only be deleted once its server is gone: the lease must be deleted first.
     {
       ...ours,
       dependsOn: [...(args.after ?? []), group, ...(keyPair.resource ? [keyPair.resource] : []), ...reached.resources],
@@ -190,8 +191,7 @@ function declareKeyPair(
 }
 
 /**
- * The machine's own security group: lets `sshFrom` in to the SSH port and the bake's own port. Outgoing traffic is
- * open.
+ * The machine's own security group: opens SSH and the bake's own port to `sshFrom`. Outgoing traffic is open.
  */
 function declareSecurityGroup(
   prefix: string,
@@ -215,8 +215,8 @@ function declareSecurityGroup(
         portRangeMax: port,
         remoteIpPrefix,
       };
-      // Neutron removes a group's rules with it. The official provider takes five seconds and more for a rule of its own accord, before
-      // anything else is removed.
+      // Neutron removes a group's rules with it. Deleting them one by one, the official provider takes over five
+      // seconds for each.
       const rules = { ...options, deletedWith: group };
       new openstack.networking.SecGroupRule(`${prefix}-${name}${suffix}`, rule, rules);
     }

@@ -1,4 +1,4 @@
-// Opens one cloud object per region, from the settings and the credentials.
+// Opens an OpenStack as the stack's cloud: one object per region, from the settings and the credentials.
 import * as pulumi from "@pulumi/pulumi";
 import { UserError } from "../../common/user-error.ts";
 import { nearest } from "../../common/nearest.ts";
@@ -16,14 +16,14 @@ export const open: Opening = (settings, _projectDirectory, _state, once) => open
 
 /**
  * Logs in and opens the regions that the stack bakes in.
- * @throws UserError when the credentials are refused, or a region is not in the catalog.
+ * @throws UserError if the credentials are refused, or a region is not in the catalog.
  */
 export async function openOpenStack(all: Settings, once = new Once()): Promise<OpenStackCloud[]> {
-  // The stack's file has the cloud's own settings under the name that the stack has for it.
+  // The stack's file has the cloud's own settings under the stack's name for the cloud.
   const own = (all as unknown as Record<string, OpenStackSettings>)[all.cloud];
   const settings: OpenStackStack = { ...all, openstack: own };
   const { regions: wanted, visibility, members } = settings.openstack;
-  // What the user calls it, in settings and in the names of environment variables.
+  // The user's name for the cloud, in settings and environment variables.
   const section = `ci-images:${settings.cloud}`;
   const variable = settings.cloud.toUpperCase();
   const where = `Pulumi.${pulumi.getStack()}.yaml`;
@@ -48,7 +48,7 @@ export async function openOpenStack(all: Settings, once = new Once()): Promise<O
   const chosen = wanted.length > 0 ? wanted : usual === undefined ? [] : [usual];
   const key = `${section}.regions`;
   if (chosen.length === 0) {
-    throw new UserError({ where, key, found: "it is not set, nor is OS_REGION_NAME", allowed: regions.join(", ") });
+    throw new UserError({ where, key, found: "not set, nor is OS_REGION_NAME", allowed: regions.join(", ") });
   }
   for (const region of chosen.filter((each) => !regions.includes(each))) {
     const near = nearest(region, regions);

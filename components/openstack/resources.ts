@@ -1,4 +1,4 @@
-// Handles on our own resources of OpenStack; contract.ts says what they are.
+// Typed handles for our resources of `openstack`. contract.ts defines them.
 import { ownResource } from "../shared/own-resource.ts";
 import * as contract from "./contract.ts";
 

@@ -1,5 +1,5 @@
-// The settings of a stack on an OpenStack: what is in Pulumi.<stack>.yaml under `ci-images:openstack` or `ci-images:rackspace`. No SDK
-// may be imported here: every stack reads this file.
+// The settings of a stack on an OpenStack: key `ci-images:openstack` or `ci-images:rackspace` in Pulumi.<stack>.yaml.
+// Every stack reads this file, so it must not import an SDK.
 import type { Schema } from "../../provision/recipe/schema.ts";
 import { chosenBases, loginUser } from "../shared/chosen-bases.ts";
 
@@ -13,26 +13,24 @@ export interface ChosenBase {
   user?: string;
 }
 
-/** `ci-images:openstack` or `ci-images:rackspace`, checked and with its defaults. */
+/** `ci-images:openstack` or `ci-images:rackspace`, validated, with defaults filled in. */
 export interface OpenStackSettings {
-  /** Where images are baked, one in each; without it, in the region that the credentials name. */
+  /** The regions to bake in, an image in each; by default, the region that the credentials name. */
   regions: string[];
   /** Name or id of the builders' flavor; no default, as clouds have no flavor in common. */
   flavor?: string;
-  /** The machines' architecture: determines the base image. */
+  /** The machines' architecture, which determines the base image. */
   architecture: "amd64" | "arm64";
   /** Names or ids of the builders' networks, the login network first; by default, the project's only one. */
   networks: string[];
-  /**
-   * Name or id of the network to take a floating address from; without it, builders are reached by their own address.
-   */
+  /** Name or id of the network for floating addresses; without it, builders are reached by their own address. */
   floatingNetwork?: string;
-  /** Boots builders from a volume of that many GiB in place of the flavor's disk; images are then volume snapshots. */
+  /** Boots builders from a volume of that many GiB instead of the flavor's disk; images are then volume snapshots. */
   volume?: { size: number; type?: string };
   availabilityZone?: string;
-  /** Gives builders their user data on a drive, for clouds without a metadata service. */
+  /** Whether builders get their user data on a drive, for clouds without a metadata service. */
   configDrive: boolean;
-  /** The format in which Glance gets an image that was baked on this computer. */
+  /** The format for uploading an image that was baked on this computer. */
   diskFormat: "qcow2" | "raw";
   /** Base images that the user chose, by distribution. */
   bases: Record<string, ChosenBase>;

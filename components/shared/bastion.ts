@@ -1,4 +1,4 @@
-// The bastion that all connections to a bake's machines go through, if the stack names one.
+// Reads the stack setting `bastion`, the host that all connections to machines go through, and tries it.
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
@@ -22,7 +22,7 @@ export interface BastionSettings {
   privateKeySecret?: string;
 }
 
-/** The form that `remote.Command` of @pulumi/command and our own resources take. */
+/** A bastion in the form that `remote.Command` of @pulumi/command and our own resources use. */
 export interface Proxy {
   host: string;
   port: number;
@@ -50,8 +50,7 @@ export const bastionSchema: Schema = {
         address,
         hostKey: {
           type: "string",
-          // The command plugin can't use RSA keys: among other things, it requests SHA-1 signatures, which servers
-          // refuse.
+          // The command plugin can't use RSA keys: it requests SHA-1 signatures, which servers refuse.
           pattern: "^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+=*( .*)?$",
           description: "a line of known_hosts without the host, of a kind other than RSA: ssh-ed25519 AAAA...",
         },
@@ -73,8 +72,8 @@ const opened = new WeakMap<BastionSettings, Promise<Proxy>>();
 
 /**
  * The stack's bastion, after a successful login. Call it in `preflight`, when a bake is about to be declared.
- * @returns undefined when the stack names none.
- * @throws UserError when its host key is unknown, or it doesn't let us in.
+ * @returns undefined if the stack names none.
+ * @throws UserError if its host key is unknown, or it doesn't let us in.
  */
 export async function openBastion({
   bastion,

@@ -1,5 +1,4 @@
-// The stack setting `bases` of every cloud with base images: per distribution, the user's own choice in place of the
-// lookup.
+// The stack setting `bases` of every cloud that looks up base images: the user's own choice for a distribution.
 import type { Schema } from "../../provision/recipe/schema.ts";
 
 /** The login account, if a base image's differs from the distribution's own. */

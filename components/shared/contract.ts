@@ -40,7 +40,7 @@ export const leaseOutputs = {
 export const proof = {
   /** How the image was verified: `OpenStack, flavor m1.small`. */
   how: v.string(),
-  /** The verification's output, one line a check. */
+  /** The verification's output, one line per check. */
   report: v.string(),
 };
 
@@ -68,7 +68,7 @@ export const proxy = v.strictObject({
 });
 export type Proxy = v.InferOutput<typeof proxy>;
 
-/** How commands and uploads connect: the part of `remote.Command`'s input of @pulumi/command that we use. */
+/** How commands and uploads connect: the part of `remote.Command`'s connection (@pulumi/command) that we use. */
 const connection = v.strictObject({
   host: v.string(),
   port: integer(),
@@ -77,23 +77,23 @@ const connection = v.strictObject({
   hostKey: v.string(),
   dialErrorLimit: integer(),
   perDialTimeout: integer(),
-  /** The bastion that it goes through. */
+  /** The bastion to go through. */
   proxy: v.optional(proxy),
 });
 
 /** How a bake logs in to a machine: through its own SSH server (provision/builder/door.ts), or ordinary SSH. */
 export const way = { sshPort: integer(), sshUser: v.string() };
 
-/** The inputs for the wait for a machine's first answer, in every cloud. */
+/** The inputs of `Reachable` in every cloud. */
 export const reachableInputs = {
   port: integer(),
   /** The login account of ordinary SSH. */
   user: v.string(),
-  /** The host key that it was given: `ssh-ed25519 AAAA...`. */
+  /** The machine's host key: `ssh-ed25519 AAAA...`. */
   hostKey: v.string(),
-  /** The key that logs in, OpenSSH format. */
+  /** The login key, OpenSSH format. */
   privateKey: v.string(),
-  /** The bastion that connections go through. */
+  /** The bastion to go through. */
   proxy: v.optional(proxy),
 };
 
@@ -136,8 +136,8 @@ export const Login = resourceContract("ci-images:index:Login", {
     host: v.string(),
     power,
     /**
-     * Makes one connection to the machine over its standard input and output: `host` and `port` are only valid during a
-     * Pulumi command.
+     * A command that connects its standard input and output to the machine. With it, `host` and `port` are only valid
+     * during a Pulumi command.
      */
     tunnel: v.optional(texts),
     ...reachableInputs,
@@ -149,9 +149,9 @@ export const Login = resourceContract("ci-images:index:Login", {
 /** Waits for a machine to return from a reboot. */
 export const Return = resourceContract("ci-images:index:Return", {
   inputs: {
-    /** How the machine was reached before. Another address of the same machine is no change. */
+    /** How the machine was reached before the reboot. A new address of the same machine is not a change. */
     connection,
-    /** What the reboot depends on. */
+    /** What the reboot depends on; a change repeats the wait. */
     triggers: texts,
   },
   replaceOn: ["triggers"],
@@ -164,7 +164,7 @@ const absolute = v.pipe(v.string(), v.regex(/^\//));
 export const Upload = resourceContract("ci-images:index:Upload", {
   inputs: {
     connection,
-    /** The file or folder on this computer. Another path with the same content is no change. */
+    /** The file or folder on this computer. Another path with the same content is not a change. */
     source: absolute,
     /** Its path on the builder. */
     destination: absolute,
@@ -227,24 +227,24 @@ export const tunnelTools = functionContract("ci-images:index:tunnelTools", {
   inputs: { tunnel: v.picklist(["iap", "instance-connect", "session-manager"]) },
 });
 
-/** What a sweep takes in every cloud, beside where to look. */
+/** The inputs of a sweep in every cloud, in addition to the places to look in. */
 export const sweepInputs = {
   project: v.string(),
-  /** Without it, leftovers of all stacks of the project. */
+  /** By default, all stacks of the project. */
   stack: v.optional(v.string()),
-  /** ISO 8601: what counts as the present; what expires before it is a leftover. */
+  /** The time to use as now, ISO 8601. What expired before it is a leftover. */
   now: v.optional(v.string()),
-  /** False only looks. */
+  /** Whether to remove the leftovers, or only list them. */
   remove: v.boolean(),
 };
 
-/** What a sweep says of a leftover, beside its kind and where it is. */
+/** A leftover in a sweep's answer, in addition to its kind and place. */
 export const leftover = {
-  /** What the cloud knows it by. */
+  /** The cloud's id. */
   id: v.string(),
-  /** What it is, for people. */
+  /** A description for people. */
   description: v.string(),
-  /** When it expired, ISO 8601; not all have an expiry. */
+  /** When it expired, ISO 8601; some leftovers have no expiry. */
   expired: v.optional(v.string()),
   /** Why it could not be removed. */
   problem: v.optional(v.string()),

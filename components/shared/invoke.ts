@@ -5,7 +5,7 @@ import { UserError } from "../../common/user-error.ts";
 
 /**
  * Calls a function of our provider.
- * @throws UserError with the provider's message when it refuses.
+ * @throws UserError with the provider's message if it refuses.
  */
 export async function invoke<C extends FunctionContract>({ token }: C, args: InputsOf<C>): Promise<AnswerOf<C>> {
   try {

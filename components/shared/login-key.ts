@@ -1,5 +1,5 @@
-// The key that logs in to a bake's machines: made for the bake and dropped with it, or the user's own from files that
-// environment variables name.
+// The login key of a bake's machines: made for the bake and deleted with it, or the user's own, from files named in
+// environment variables.
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
@@ -31,7 +31,7 @@ export interface KeyVariables {
   publicKey?: string;
 }
 
-/** The key that logs in. */
+/** A machine's login key. */
 export interface LoginKey {
   publicKey: pulumi.Output<string>;
   /** A secret. */
@@ -50,7 +50,7 @@ export function readOwnKey(variables: KeyVariables, environment: NodeJS.ProcessE
   if (missing.length === wanted.length) return undefined;
   if (missing.length > 0) {
     const found = `not set, but ${wanted.filter((name) => environment[name]).join(" and ")} is`;
-    const cure = "set all of them to use a key of your own, or none to have one made for each bake";
+    const cure = "set all of them to use your own key, or none to have one made for each bake";
     throw new UserError({ where: `environment variable ${missing.join(", ")}`, found, cure });
   }
   const privateKey = readKeyFile(variables.privateKey, environment);
@@ -98,7 +98,7 @@ function parseKey(variable: string, environment: NodeJS.ProcessEnv, text: string
     where: place(variable, environment),
     found: encrypted ? "a key with a passphrase" : "no SSH key",
     allowed: "an SSH key in OpenSSH or PEM format, without a passphrase",
-    cure: "have one made for each bake instead: unset the variables",
+    cure: "or unset the variables, to have a key made for each bake",
   });
 }
 

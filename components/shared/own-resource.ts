@@ -1,4 +1,4 @@
-// Handles on our own provider's resources, which have no SDK: each is made from its contract.
+// Makes the typed handles for our own provider's resources from their contracts.
 import * as pulumi from "@pulumi/pulumi";
 import type { InputsOf, ResourceContract, ValuesOf } from "../../common/contract.ts";
 
@@ -7,13 +7,13 @@ export type Given<T> = pulumi.Input<Parts<T>>;
 
 type Parts<T> = T extends object ? { [Key in keyof T]: Given<T[Key]> } : T;
 
-/** What this version puts into the state: all inputs and outputs. */
+/** All inputs and outputs that this version puts into the state. */
 type MadeOf<C extends ResourceContract> = InputsOf<C> & ValuesOf<C["outputs"]>;
 
-/** What a resource is declared with. */
+/** The arguments of a resource's declaration. */
 export type ArgsOf<C extends ResourceContract> = { [Name in keyof InputsOf<C>]: Given<InputsOf<C>[Name]> };
 
-/** What a handle is: the class of a resource. */
+/** A handle: the class of a resource. */
 export type OwnResource<C extends ResourceContract> = new (
   name: string,
   args: ArgsOf<C>,

@@ -1,4 +1,4 @@
-// Handles on the resources that every cloud uses, made from contract.ts.
+// Typed handles for the resources that every cloud uses. contract.ts defines them.
 import * as contract from "./contract.ts";
 import { ownResource } from "./own-resource.ts";
 

@@ -1,5 +1,4 @@
-// Who may connect to a bake's machines by SSH: only the computer that bakes, or its bastion, unless the stack says
-// otherwise.
+// Finds the addresses that may connect to a bake's machines by SSH: by default only this computer, or its bastion.
 import * as pulumi from "@pulumi/pulumi";
 import type { ValuesOf } from "../../common/contract.ts";
 import { UserError } from "../../common/user-error.ts";
@@ -12,7 +11,7 @@ export type Reached = ValuesOf<typeof reached>;
 
 /**
  * The addresses that SSH is open to, in CIDR form. Call it in `preflight`, when a bake is about to be declared: finding
- * our public address takes a call to a server on the internet.
+ * our public address takes a request to a server on the internet.
  * @throws UserError if the stack names none and the address can't be found, or if the stack's don't match the machines'
  * addresses.
  */
@@ -43,6 +42,6 @@ function refuseOtherFamily(sshFrom: readonly string[], { family }: Reached): voi
     where: `Pulumi.${pulumi.getStack()}.yaml`,
     key: "ci-images:sshFrom",
     found: `only IPv${family === 4 ? 6 : 4} (${sshFrom.join(", ")})`,
-    allowed: `at least one range of IPv${family} addresses: machines are reached by theirs`,
+    allowed: `at least one range of IPv${family} addresses, by which machines are reached`,
   });
 }

@@ -1,4 +1,4 @@
-// The clouds' own tunnels to machines whose addresses can't be reached: command-line tools, one run per connection.
+// The clouds' own tunnels to machines whose addresses can't be reached: command-line tools, run once per connection.
 import type * as pulumi from "@pulumi/pulumi";
 import type { InputsOf } from "../../common/contract.ts";
 import { tunnelTools } from "./contract.ts";

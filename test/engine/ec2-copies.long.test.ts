@@ -205,7 +205,7 @@ describe("images of stack ec2 that are protected, deprecated and shared", functi
     await client.send(new EnableImageDeregistrationProtectionCommand(byHand));
     const { output, exitCode } = await made.stack.run("destroy", "--yes", "--skip-preview");
     assert.notEqual(exitCode, 0);
-    assert.match(output, /it is protected against deregistration/);
+    assert.match(output, /it is protected from deregistration/);
     assert.ok(
       output.includes(`aws ec2 disable-image-deregistration-protection --region ${first} --image-id ${copy.ImageId}`),
     );

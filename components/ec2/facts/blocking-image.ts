@@ -1,6 +1,6 @@
-// An image that blocks a new one, as the provider's survey of EC2 reports it to the program.
+// An image that blocks a new one, as reported by the provider's survey of EC2.
 
-/** An AMI that AWS failed to make, that somebody disabled, or that is a copy of a deleted one. */
+/** An AMI that AWS failed to make, that somebody disabled, or whose original was deleted. */
 export interface UselessImage {
   region: string;
   /** The AMI's id. */
@@ -11,6 +11,6 @@ export interface UselessImage {
   recipe: string;
   /** Its state and AWS's reason for it, or what is wrong with it. */
   reason: string;
-  /** True if it is of no use to anybody. */
+  /** Whether it is useless, so that it can be removed. */
   failed: boolean;
 }

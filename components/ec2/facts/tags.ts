@@ -8,7 +8,7 @@ export const tagKey = (label: string) => labelKey(ec2Labels, label);
 
 /** Names of tags. */
 export const tagNames = {
-  /** The name assigned by a lease; everything that belongs to one machine carries it. */
+  /** The machine's name, from its lease; on everything that belongs to the machine. */
   machine: tagKey("machine"),
   /** On a verified image: when it was verified, ISO 8601. */
   proven: tagKey("proven"),

@@ -24,10 +24,10 @@ export async function findBase(query: BaseQuery): Promise<AnswerOf<typeof resolv
     }
     const { DeprecationTime } = image;
     const deprecated = DeprecationTime !== undefined && Date.parse(DeprecationTime) < Date.now();
-    const notice = `the base image ${image.Name} (${image.ImageId}) is deprecated since ${DeprecationTime}`;
+    const notice = `the base image ${image.Name} (${image.ImageId}) has been deprecated since ${DeprecationTime}`;
     // A parameter names the publisher's newest image, deprecated or not.
-    const isTold = deprecated && !("parameter" in source);
-    return { id: image.ImageId!, description: image.Name ?? image.ImageId!, ...(isTold && { notice }) };
+    const warns = deprecated && !("parameter" in source);
+    return { id: image.ImageId!, description: image.Name ?? image.ImageId!, ...(warns && { notice }) };
   });
 }
 

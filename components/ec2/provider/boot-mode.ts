@@ -1,5 +1,5 @@
-// How machines boot from an image. An AMI inherits the boot mode of its builder's base image; CreateImage can't change
-// it. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ami-boot.html
+// Boot modes. An AMI inherits the boot mode of its builder's base image; CreateImage can't change it.
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ami-boot.html
 import type { Image, InstanceTypeInfo } from "@aws-sdk/client-ec2";
 import type { BootMode } from "../contract.ts";
 

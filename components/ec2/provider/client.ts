@@ -1,14 +1,14 @@
-// AWS's API for our resources. The SDK is loaded at the first call, and refusals become readable errors. Credentials,
+// Clients for AWS's APIs. Loads the SDK at the first call, and turns refusals into readable errors. Credentials,
 // endpoint (AWS_ENDPOINT_URL) and profile come from the environment, as for the AWS CLI.
 import type { EBS } from "@aws-sdk/client-ebs";
 import type { EC2 } from "@aws-sdk/client-ec2";
 import type { SSM } from "@aws-sdk/client-ssm";
 import { UserError } from "../../../common/user-error.ts";
 
-/** Attempts in total for a throttled or failed call; the SDK's pauses grow up to 20 s. */
+/** Total attempts for a throttled or failed call; the SDK's pauses grow to 20 s. */
 const attempts = 8;
 
-// Hides a note about Node's version that is meant for developers, not for users.
+// Hides the SDK's warning about Node's version, which is meant for developers.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
 
 const ec2Clients = new Map<string, Promise<EC2>>();
@@ -43,7 +43,7 @@ export function ssm(region: string): Promise<SSM> {
 
 /**
  * The region of the AWS configuration: AWS_REGION, AWS_DEFAULT_REGION or the profile's.
- * @throws UserError when there is none.
+ * @throws UserError if there is none.
  */
 export async function configuredRegion(): Promise<string> {
   const given = process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION;
@@ -76,15 +76,15 @@ export function errorCode(error: unknown): string {
   return error instanceof Error ? error.name : "";
 }
 
-/** Whether AWS says that something doesn't exist (any more). */
+/** Whether AWS says that something doesn't exist, or no longer does. */
 export function isGone(error: unknown): boolean {
   return /\.(NotFound|Unavailable)$/.test(errorCode(error));
 }
 
 /**
  * Makes calls, and turns AWS's refusals into readable errors.
- * @param doing What the calls are for: `stopping i-0123 in us-west-2`.
- * @param cures What to do, by AWS's error code.
+ * @param doing The purpose of the calls: `stopping i-0123 in us-west-2`.
+ * @param cures Cures by AWS's error code.
  */
 export async function asking<T>(
   doing: string,
@@ -115,8 +115,8 @@ const knownCures: Record<string, string> = {
   InvalidClientTokenId: credentials,
   ExpiredToken: "log in again: aws sso login, or new values of AWS_*",
   RequestExpired: "set this computer's clock",
-  UnauthorizedOperation: "docs/ec2.md lists the IAM permissions that are needed",
-  AccessDeniedException: "docs/ec2.md lists the IAM permissions that are needed",
+  UnauthorizedOperation: "docs/ec2.md lists the required IAM permissions",
+  AccessDeniedException: "docs/ec2.md lists the required IAM permissions",
   OptInRequired: "enable the region for the account",
   RequestLimitExceeded: "AWS throttles the account's calls: try again later, or bake fewer images at once",
 };

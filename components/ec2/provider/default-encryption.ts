@@ -1,12 +1,11 @@
 // "EBS encryption by default": an account's setting in a region that encrypts every new disk, whatever the request
-// says.
-// https://docs.aws.amazon.com/ebs/latest/userguide/encryption-by-default.html
+// says. https://docs.aws.amazon.com/ebs/latest/userguide/encryption-by-default.html
 import { UserError } from "../../../common/user-error.ts";
 import { asking, ec2 } from "./client.ts";
 
 /**
- * Checks what the setting means for a stack with `encrypted: false`.
- * @param regions Where it bakes, and where it copies to.
+ * Checks the account's setting for a stack with `encrypted: false`.
+ * @param regions Where the stack bakes, and where it copies to.
  * @param isShared Whether others will launch the images.
  * @returns notices for the user, one line per region.
  * @throws UserError if images are to be shared but AWS would encrypt them with its own key, which can't be shared.

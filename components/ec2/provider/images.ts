@@ -1,4 +1,4 @@
-// Images and their snapshots: waiting until one is ready, and removing one completely.
+// Waits for images, and removes them with their snapshots.
 import type { Image } from "@aws-sdk/client-ec2";
 import type { Context } from "../../../provider/resource.ts";
 import { waitFor } from "../../../provider/kit/wait.ts";
@@ -53,7 +53,7 @@ export async function waitForImage(region: string, id: string, context: Context)
 /**
  * Deregisters an image and deletes its snapshots. No-op for those that no longer exist.
  * @param progress Reports each removal.
- * @throws UserError when somebody has protected a proven image against deregistration.
+ * @throws UserError if a proven image is protected from deregistration.
  */
 export async function removeImage(region: string, id: string, progress: Context["progress"]): Promise<void> {
   const image = await findImage(region, id);
@@ -61,7 +61,7 @@ export async function removeImage(region: string, id: string, progress: Context[
   const client = await ec2(region);
   if (isProtected(image)) {
     if (tagsOf(image)[tagNames.proven] !== undefined) refuseProtected(region, id);
-    // An image that was never proven can only be protected by our own setting, and nobody uses it.
+    // Only our own setting protects an image that was never proven, and such an image is unused.
     await client.disableImageDeregistrationProtection({ ImageId: id });
   }
   try {
@@ -79,11 +79,11 @@ export function isProtected({ DeregistrationProtection }: Image): boolean {
   return DeregistrationProtection?.startsWith("enabled") ?? false;
 }
 
-/** Tells the user how to remove an image that somebody else protects. */
+/** Refuses to remove a protected image, and tells the user how. */
 export function refuseProtected(region: string, id: string): never {
   throw new UserError({
     where: `image ${id} in ${region}`,
-    found: "it is protected against deregistration",
+    found: "it is protected from deregistration",
     cure: `if it is no longer needed: aws ec2 disable-image-deregistration-protection --region ${region} --image-id ${id}, then run the command again`,
   });
 }

@@ -1,4 +1,4 @@
-// The progress of snapshot uploads, kept on this computer: AWS only lists the blocks of completed snapshots.
+// Records the progress of snapshot uploads on this computer, because AWS lists the blocks of completed snapshots only.
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
@@ -6,11 +6,11 @@ import { places } from "../../../provider/kit/cache-folders.ts";
 
 /** The record of a snapshot. */
 export interface NotedImport {
-  /** The disk's content. */
+  /** Identifies the disk's content. */
   content: string;
   /** How many of the disk's first data blocks were uploaded. */
   done: number;
-  /** True once all are uploaded and AWS has confirmed completion. */
+  /** Whether all blocks are uploaded and AWS has confirmed completion. */
   isComplete: boolean;
 }
 
@@ -22,7 +22,7 @@ export async function noteImport(snapshot: string, noted: NotedImport): Promise<
   await rename(temporary, file);
 }
 
-/** @returns undefined when this computer knows nothing of the snapshot. */
+/** @returns undefined if this computer has no record of the snapshot. */
 export async function notedImport(snapshot: string): Promise<NotedImport | undefined> {
   try {
     return JSON.parse(await readFile(await fileOf(snapshot), "utf8")) as NotedImport;

@@ -1,4 +1,4 @@
-// Expired leftovers of our machines in a region: found by tags, whatever is in the state.
+// Finds and removes our expired leftovers in a region, by tags and without the state.
 import { tagKey, tagNames } from "../facts/tags.ts";
 import { cloudLabels, parseExpiry } from "../../../common/labels.ts";
 import { ec2Labels } from "../facts/labels.ts";
@@ -15,8 +15,8 @@ type Leftover = Omit<AnswerOf<typeof sweep>["leftovers"][number], "region">;
 
 /**
  * Finds leftovers.
- * @param now The time taken as now.
- * @returns machines first; images and snapshots don't block their removal.
+ * @param now The time to use as now.
+ * @returns machines first, then images and snapshots.
  */
 export async function findLeftovers(region: string, owner: Owner, now = new Date()): Promise<Leftover[]> {
   const tags = cloudLabels(ec2Labels, owner);

@@ -1,4 +1,5 @@
-// Machines of a bake: everything that belongs to one carries the name its lease assigned, and is deleted with it.
+// Stops, starts and removes the machines of a bake. Everything that belongs to a machine is tagged with the name from
+// its lease, and is deleted with it.
 import type { Instance } from "@aws-sdk/client-ec2";
 import type { Context } from "../../../provider/resource.ts";
 import { waitFor, type Seen } from "../../../provider/kit/wait.ts";
@@ -9,7 +10,7 @@ import { ec2Labels } from "../facts/labels.ts";
 import { tagNames } from "../facts/tags.ts";
 import { findImages, findInstance, findInstances, tagFilters, tagsOf, type Tags } from "./tagged-resources.ts";
 
-/** Seconds that an instance may take to stop or terminate. AWS forces it off if it doesn't stop in time. */
+/** Seconds that an instance may take to stop or terminate. AWS forces it off before that. */
 const machineSeconds = 15 * 60;
 
 /** Why AWS stopped or ended an instance: `Server.SpotInstanceTermination: ...`. */
@@ -19,7 +20,7 @@ export function stateReason({ StateReason, StateTransitionReason }: Instance): s
 
 /**
  * Stops an instance through the API and waits. (Powering off from inside would terminate a builder.)
- * @throws UserError when it no longer exists, or terminates instead.
+ * @throws UserError if it no longer exists, or terminates instead.
  */
 export async function stopInstance(region: string, id: string, context: Context): Promise<void> {
   await (await ec2(region)).stopInstances({ InstanceIds: [id] });
@@ -52,8 +53,8 @@ export function isInterrupted(instance: Instance): boolean {
 }
 
 /**
- * Starts a stopped instance through the API and waits until it runs; one that is still stopping is stopped first.
- * @throws UserError when it no longer exists, or stops or terminates instead.
+ * Starts a stopped or stopping instance through the API and waits until it runs.
+ * @throws UserError if it no longer exists, or stops or terminates instead.
  */
 export async function startInstance(region: string, id: string, context: Context): Promise<void> {
   await stopInstance(region, id, context);
@@ -106,7 +107,7 @@ async function waitForInstance(
 
 /**
  * Removes a machine and what belongs to it: the instance, leftover volumes, its security group and key pair.
- * @param name The name that its lease assigned.
+ * @param name The machine's name, from its lease.
  */
 export async function dropMachine(region: string, name: string, context: Context): Promise<void> {
   const mine = { [tagNames.machine]: name };
@@ -123,7 +124,7 @@ export async function dropMachine(region: string, name: string, context: Context
   for (const { KeyName } of KeyPairs) await unlessGone(client.deleteKeyPair({ KeyName }));
 }
 
-/** Removes unproven images made with a machine: no output names them, and nothing else looks for them. */
+/** Removes unproven images made from a machine: no output names them, and nothing else looks for them. */
 export async function dropUnprovenImages(region: string, name: string, { progress }: Context): Promise<void> {
   for (const image of await findImages(region, { [tagNames.machine]: name })) {
     if (tagsOf(image)[tagNames.proven] === undefined) await removeImage(region, image.ImageId!, progress);
@@ -144,7 +145,7 @@ export async function machineNames(region: string, tags: Tags, worker: string | 
   return [...new Set(own.flatMap((tags) => tags[tagNames.machine] ?? []))];
 }
 
-/** A group can only be deleted once AWS has removed the terminated machine's network interface, some seconds later. */
+/** Waits until a group can be deleted: AWS removes the terminated machine's network interface some seconds later. */
 async function removeSecurityGroup(region: string, id: string, context: Context): Promise<void> {
   const client = await ec2(region);
   const lookAt = `aws ec2 describe-network-interfaces --region ${region} --filters Name=group-id,Values=${id}`;

@@ -1,5 +1,5 @@
-// Waits for an EC2 machine to answer by SSH, and watches the machine meanwhile. If AWS ends the instance (no capacity,
-// a key it may not use, spot), fails at once with AWS's reason. If it hangs, saves the console.
+// Waits for an EC2 machine to answer by SSH. If AWS ends the instance (no capacity, a forbidden key, spot), it fails at
+// once with AWS's reason. If the instance hangs, it saves the console.
 import type { Context } from "../../../provider/resource.ts";
 import type { Proxy } from "../../shared/contract.ts";
 import { waitForAnswer } from "../../../provider/kit/saved-console.ts";
@@ -13,7 +13,7 @@ const bootSeconds = 600;
 
 export interface ReachableMachine {
   region: string;
-  /** The name assigned by its lease. */
+  /** The machine's name, from its lease. */
   machine: string;
   /** The instance's id. */
   instance: string;
@@ -30,8 +30,8 @@ export interface ReachableMachine {
 
 /**
  * Waits until the machine's SSH answers with the host key that it was given.
- * @returns which address and port answered.
- * @throws UserError when it ends, or doesn't answer in time; in the latter case the console's output was saved.
+ * @returns the port and user that answered.
+ * @throws UserError if it ends, or doesn't answer in time; then the console's output is saved.
  */
 export async function waitUntilReachable(machine: ReachableMachine, context: Context): Promise<Way> {
   const { region, instance, host, port, user, hostKey, privateKey, proxy } = machine;
@@ -47,7 +47,7 @@ export async function waitUntilReachable(machine: ReachableMachine, context: Con
         const found = await findInstance(region, instance);
         const state = found?.State?.Name ?? "gone";
         if (state === "running" || state === "pending") return { state: `${state}, and silent` };
-        const cure = "`pulumi up` starts on a fresh machine";
+        const cure = "`pulumi up` starts with a fresh machine";
         return { failed: found ? `it is ${state}: ${stateReason(found)}` : "it is gone", cure };
       },
       async console() {
@@ -60,8 +60,8 @@ export async function waitUntilReachable(machine: ReachableMachine, context: Con
 }
 
 /**
- * The console's output. Nitro machines, nearly all today, report the current one; others the one some minutes after
- * their start.
+ * The console's output: the current one of Nitro machines (nearly all today), the one some minutes after the start of
+ * others.
  */
 async function consoleOf(region: string, InstanceId: string) {
   const client = await ec2(region);

@@ -1,6 +1,5 @@
-// Uploads a raw disk to an EBS snapshot with the EBS direct APIs: no S3, no import role. Only blocks with data are
-// sent.
-// https://docs.aws.amazon.com/ebs/latest/userguide/ebs-accessing-snapshot.html
+// Uploads a raw disk to an EBS snapshot with the EBS direct APIs, without S3 or an import role. Sends only blocks with
+// data. https://docs.aws.amazon.com/ebs/latest/userguide/ebs-accessing-snapshot.html
 import { createHash } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { open, type FileHandle } from "node:fs/promises";
@@ -33,7 +32,7 @@ export interface SnapshotToUpload {
   disk: string;
   /** Identifies the content: an interrupted upload is only resumed for the same content. */
   content: string;
-  /** Size of the disk in bytes; the snapshot has whole GiB. */
+  /** Size of the disk in bytes; the snapshot's size is rounded up to whole GiB. */
   size: number;
   description: string;
   /** Tags set when it is created. */
@@ -43,7 +42,7 @@ export interface SnapshotToUpload {
 }
 
 /**
- * Uploads a disk, or resumes a snapshot that an interrupted upload has begun.
+ * Uploads a disk, or resumes an interrupted upload.
  * @param begun Existing snapshots with the tags. Useless ones are deleted.
  * @returns the id of the completed snapshot.
  */
@@ -59,7 +58,7 @@ export async function uploadSnapshot(
     if (!found && state !== "error" && noted?.content === content) found = { id, ...noted };
     else await removeSnapshot(region, id, context.progress);
   }
-  if (found) context.progress(`continues with ${found.id}, which already has ${found.done} blocks`);
+  if (found) context.progress(`continuing with ${found.id}, which already has ${found.done} blocks`);
   const snapshot = found ?? { id: await start(upload), done: 0, isComplete: false };
   if (!snapshot.isComplete) {
     await noteImport(snapshot.id, { content, done: snapshot.done, isComplete: false });
@@ -84,14 +83,14 @@ async function start({ region, size, description, tags, encrypted, kmsKey }: Sna
   return SnapshotId!;
 }
 
-/** What was sent in total, including the upload that this one resumes. */
+/** The blocks sent in total, including those of the upload that this one resumes. */
 interface Sent {
   count: number;
   /** SHA256 over the checksums of the blocks, in order. */
   aggregate: string;
 }
 
-/** @param done How many of the first blocks are already uploaded: they are read, but not sent. */
+/** @param done How many of the first blocks are already uploaded: they are read for the checksum, but not sent. */
 async function putBlocks(
   { region, disk, content }: SnapshotToUpload,
   snapshot: string,
@@ -106,7 +105,7 @@ async function putBlocks(
   try {
     const client = await ebs(region);
     const show = uploadProgress(`snapshot ${snapshot}`, candidates.length * blockSize, progress);
-    // In disk order; undefined while a block is being sent, "" for a block of zeros.
+    // In disk order; undefined until a block is sent, "" for a block of zeros.
     const digests = new Array<Buffer | "" | undefined>(candidates.length);
     let [next, leading, count, notedAt] = [0, 0, 0, Date.now()];
     const note = () => noteImport(snapshot, { content, done: leading, isComplete: false });
@@ -140,7 +139,7 @@ async function putBlocks(
         }),
       ),
     );
-    // An interrupted upload resumes after the last block sent; a killed one after those of a second earlier.
+    // An interrupted upload resumes after the last block sent. A killed one loses about a second of progress.
     if (stop.signal.aborted && leading > done) await note();
     signal.throwIfAborted();
     if (workers.some(({ status }) => status === "rejected")) throw stop.signal.reason;
@@ -154,7 +153,7 @@ async function putBlocks(
 
 const zeros = Buffer.alloc(blockSize);
 
-/** Reads a block; beyond the end of the disk there are zeros. */
+/** Reads a block, padded with zeros at the end of the disk. */
 async function readBlock(file: FileHandle, block: Buffer, index: number): Promise<void> {
   let filled = 0;
   for (let read = 1; filled < blockSize && read > 0; filled += read) {
@@ -163,7 +162,7 @@ async function readBlock(file: FileHandle, block: Buffer, index: number): Promis
   block.fill(0, filled);
 }
 
-/** Sends one block, more slowly as long as AWS throttles. @throws UserError when AWS received different content. */
+/** Sends one block; backs off while AWS throttles. @throws UserError if AWS received different content. */
 async function put(
   client: EBS,
   snapshot: string,

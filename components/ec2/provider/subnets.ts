@@ -1,13 +1,13 @@
-// The default subnets that a machine can start in. AWS would choose one itself, but only a request that names a subnet
-// can say whether the machine gets a public address: the official provider makes a network interface for no other
+// Finds the default subnets that a machine can start in. AWS could choose one itself, but only a request that names a
+// subnet can control the public address: otherwise the official provider specifies no network interface
 // (buildNetworkInterfaceOpts of internal/service/ec2/ec2_instance.go, hashicorp/terraform-provider-aws).
 import type { Subnet } from "@aws-sdk/client-ec2";
 import { ec2 } from "./client.ts";
 
 /**
- * Default subnets of a VPC in zones that have an instance type; sorted by zone name, so that the next bake picks the
+ * Default subnets of a VPC in zones that have an instance type, sorted by zone name so that the next bake picks the
  * same one.
- * @returns none if the account has deleted them or no zone has the type.
+ * @returns none if the account has deleted them, or no zone has the type.
  */
 export async function defaultSubnets(region: string, vpc: string, instanceType: string): Promise<Subnet[]> {
   const client = await ec2(region);

@@ -16,10 +16,10 @@ export function tagFilters(tags: Tags) {
   return Object.entries(tags).map(([key, value]) => ({ Name: `tag:${key}`, Values: [value] }));
 }
 
-/** States of an instance that still costs money, or can run again. */
+/** States in which an instance still costs money or can run again. */
 const alive = ["pending", "running", "stopping", "stopped", "shutting-down"];
 
-/** Instances by tags that are not terminated. */
+/** Instances with these tags that are not terminated. */
 export async function findInstances(region: string, tags: Tags): Promise<Instance[]> {
   const { paginateDescribeInstances } = await import("@aws-sdk/client-ec2");
   const Filters = [...tagFilters(tags), { Name: "instance-state-name", Values: alive }];
@@ -41,16 +41,16 @@ export async function findInstance(region: string, id: string): Promise<Instance
   }
 }
 
-/** Our images by tags, in any state but deregistered. */
+/** Our images with these tags, in any state but deregistered. */
 export function findImages(region: string, tags: Tags): Promise<Image[]> {
   return describeOwnImages(region, tagFilters(tags));
 }
 
 /**
- * Images with one of our names but none of our tags. The official copy resource only adds tags after AWS has accepted
- * the copy (internal/service/ec2/ec2_ami_copy.go of hashicorp/terraform-provider-aws); killed in between, it leaves an
- * untagged image.
- * @param wanted Names as assigned, of any attempt.
+ * Images with one of our names but none of our tags. The official copy resource adds tags only after AWS has accepted
+ * the copy (internal/service/ec2/ec2_ami_copy.go of hashicorp/terraform-provider-aws). If it is killed in between, it
+ * leaves an untagged image.
+ * @param wanted Assigned names, of any attempt.
  */
 export async function findUntaggedImages(region: string, wanted: readonly string[]): Promise<Image[]> {
   if (wanted.length === 0) return [];
@@ -71,7 +71,7 @@ async function describeOwnImages(region: string, Filters: Filter[]): Promise<Ima
   return found.filter(({ State }) => State !== "deregistered");
 }
 
-/** @returns undefined if it doesn't exist (any more). */
+/** @returns undefined if it doesn't exist, or no longer does. */
 export async function findImage(region: string, id: string): Promise<Image | undefined> {
   const query = { ImageIds: [id], IncludeDeprecated: true, IncludeDisabled: true };
   try {
@@ -83,7 +83,7 @@ export async function findImage(region: string, id: string): Promise<Image | und
   }
 }
 
-/** Our snapshots by tags. */
+/** Our snapshots with these tags. */
 export async function findSnapshots(region: string, tags: Tags): Promise<Snapshot[]> {
   const { paginateDescribeSnapshots } = await import("@aws-sdk/client-ec2");
   const query = { OwnerIds: ["self"], Filters: tagFilters(tags) };

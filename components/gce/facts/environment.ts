@@ -1,5 +1,5 @@
-// Environment variables for Google Compute Engine: identity, project and server. The program (for the official
-// provider) and our own provider must read them the same way.
+// Reads the environment variables for Google Compute Engine: identity, project and server. The program (for the
+// official provider) and our own provider share this code, so that both read them the same way.
 import { UserError } from "../../../common/user-error.ts";
 
 /** A service account given by environment variables. */
@@ -82,13 +82,13 @@ function readServiceAccount(environment: NodeJS.ProcessEnv): ServiceAccount | un
       cure: "set both to log in as a service account, or none to use application default credentials",
     });
   }
-  // CI systems keep a variable on one line, with \n written out, as in the JSON of a key file.
+  // CI systems keep variables on one line, with \n written out, as in a key file's JSON.
   const privateKey = written.replaceAll("\\n", "\n");
   if (!/^-----BEGIN (RSA )?PRIVATE KEY-----\n[\s\S]+\n-----END (RSA )?PRIVATE KEY-----\s*$/.test(privateKey.trim())) {
     throw new UserError({
       where: `environment variable ${keyVariable}`,
       found: "no private key",
-      allowed: "the `private_key` of a service account's JSON key file, line breaks as they are or written as \\n",
+      allowed: "the `private_key` of a service account's JSON key file; line breaks may be written as \\n",
     });
   }
   return { email, privateKey };

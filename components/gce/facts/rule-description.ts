@@ -1,4 +1,5 @@
-// Firewall rules of Google Compute Engine have no labels: owner and expiry are in the description.
+// Reads and writes the owner and expiry of firewall rules. Compute Engine's have no labels, so the description holds
+// them.
 import { formatExpiry, parseExpiry } from "../../../common/labels.ts";
 
 /** The rule that lets SSH in has the machine's name; the rule that blocks everybody else has this suffix. */

@@ -1,5 +1,5 @@
-// Base images: found by family, or by name if the stack pins one. The result is identified by name and number, as a
-// name can be reused.
+// Finds base images by family, or by name if the stack names one. A found image is identified by name and number,
+// because a name can be reused.
 import { distance } from "fastest-levenshtein";
 import { UserError } from "../../../common/user-error.ts";
 import type { BaseSource, FoundBase } from "../contract.ts";
@@ -30,7 +30,7 @@ export async function findBase(
       where,
       key: image.name,
       found: `the base image of ${what} is ${state}: Google no longer creates machines from it`,
-      cure: `copy it into a project of your own and name the copy in ci-images:gce.bases${replacementOf(image)}`,
+      cure: `copy it into your own project and name the copy in ci-images:gce.bases${replacementOf(image)}`,
     });
   }
   const found = image.architecture;
@@ -44,7 +44,7 @@ export async function findBase(
 /**
  * The base image that an earlier image was made from.
  * @param id As in {@link FoundBase}.
- * @throws UserError when it no longer exists.
+ * @throws UserError if it no longer exists.
  */
 export async function findPinnedBase(compute: Compute, id: string, what: string): Promise<FoundBase> {
   const parts = /^projects\/([^/]+)\/global\/images\/([^@]+)@(\d+)$/.exec(id);
@@ -54,7 +54,7 @@ export async function findPinnedBase(compute: Compute, id: string, what: string)
     where: "Compute Engine",
     key: id,
     found: image ? "is now a different image of the same name" : `the base image that ${what} is pinned to is gone`,
-    cure: "set ci-images:base to latest, which takes the newest one",
+    cure: "set ci-images:base to latest, to use the newest one",
   });
 }
 

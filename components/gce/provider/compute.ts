@@ -1,5 +1,5 @@
-// A small client of the Compute API: single requests, lists over all pages, changes that wait for completion. Throttled
-// requests are sent again, which a request id makes safe; all other refusals are immediate errors.
+// A small client for the Compute API: single requests, lists over all pages, and changes that wait for completion.
+// Retries throttled requests, which a request id makes safe. All other refusals are immediate errors.
 import { randomUUID } from "node:crypto";
 import { UserError } from "../../../common/user-error.ts";
 import { readGceEnvironment } from "../facts/environment.ts";
@@ -32,7 +32,7 @@ export class Compute {
   /**
    * Opens the API that the environment selects.
    * @param project The project's id; by default, that of the environment or the credentials.
-   * @throws UserError when no project is known.
+   * @throws UserError if no project is known.
    */
   static async open(project: string | undefined, context: Context): Promise<Compute> {
     const environment = readGceEnvironment(process.env);
@@ -75,11 +75,11 @@ export class Compute {
   }
 
   /**
-   * Changes a resource and waits until that is done.
+   * Changes a resource and waits until the change is done.
    * @param what For people: `deleting disk D`.
    * @param seconds How long it may take.
-   * @param isNumbered False if the API accepts no request id, and sending a request twice does no harm.
-   * @throws ComputeError when the API refuses at once or fails later; UserError at the deadline.
+   * @param isNumbered False if the API accepts no request id. Sending such a request twice must do no harm.
+   * @throws ComputeError if the API refuses at once or fails later; UserError at the deadline.
    */
   async change(
     method: Method,

@@ -4,7 +4,7 @@ import type { GceEnvironment } from "../facts/environment.ts";
 
 /** An identity that requests are signed with. */
 export interface Identity {
-  /** For people: the service account's address, or how we log in otherwise. */
+  /** For people: the service account's address, or `application default credentials`. */
   readonly who: string;
   /** The headers that a request needs; fetches a token if there is none or it is about to expire. */
   headers(): Promise<Record<string, string>>;
@@ -21,8 +21,8 @@ const cure =
   "run `gcloud auth application-default login`, name a key file in GOOGLE_APPLICATION_CREDENTIALS, or set GCE_CREDENTIALS_EMAIL and GCE_CREDENTIALS_PRIVATE_KEY";
 
 /**
- * Finds the identity. Loads Google's library here, as other stacks never need it.
- * @param service What it must be allowed to use.
+ * Finds the identity. Loads Google's library only here, because other stacks never need it.
+ * @param service The service to get access to.
  * @throws UserError from its methods if there are no credentials, or Google refuses them.
  */
 export async function findIdentity(

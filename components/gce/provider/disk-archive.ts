@@ -1,12 +1,11 @@
-// The format in which Compute Engine imports a disk: a gzipped tar in the old GNU format with one file, disk.raw, of
-// whole GiB.
-// https://cloud.google.com/compute/docs/import/import-existing-image#create_image_file
+// Packs a disk in the format that Compute Engine imports: a gzipped tar in the old GNU format with one file, disk.raw,
+// of whole GiB. https://cloud.google.com/compute/docs/import/import-existing-image#create_image_file
 import { basename, dirname } from "node:path";
 import { execa } from "execa";
 
 /**
  * Packs a raw disk, whose size must be whole GiB. Holes are not read.
- * @returns the archive's bytes; throws at the end if packing failed.
+ * @returns the archive's bytes. Throws at the end if packing failed.
  */
 export async function* diskArchive(disk: string, signal: AbortSignal): AsyncGenerator<Buffer> {
   const pack = [

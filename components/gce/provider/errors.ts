@@ -4,7 +4,7 @@ import type { ApiProblem } from "./types.ts";
 
 /** A request or an operation that failed. */
 export class ComputeError extends UserError {
-  /** The HTTP status; 0 when there was no answer. */
+  /** The HTTP status; 0 if there was no answer. */
   readonly status: number;
   /** The API's codes for the problems: `notFound`, `QUOTA_EXCEEDED`. */
   readonly codes: readonly string[];
@@ -18,7 +18,7 @@ export class ComputeError extends UserError {
     this.codes = codes;
   }
 
-  /** True if the resource doesn't exist (any more). */
+  /** True if the resource doesn't exist, or no longer does. */
   get isGone(): boolean {
     return this.status === 404 || this.has("notFound", "RESOURCE_NOT_FOUND");
   }
@@ -39,7 +39,7 @@ export class ComputeError extends UserError {
   }
 }
 
-/** The cures for common problems. */
+/** The cure for a common problem. */
 export function curesOf(problems: readonly ApiProblem[], status: number, who: string): string | undefined {
   const codes = problems.map(codeOf);
   const has = (pattern: RegExp) => codes.some((code) => pattern.test(code));

@@ -1,4 +1,4 @@
-// Expired leftovers of our machines in a project, for the sweep: no lease or state may know of them any more.
+// Finds and removes our expired leftovers in a project, by labels and without the state.
 import { cloudLabels, labelKey, parseExpiry } from "../../../common/labels.ts";
 import type { AnswerOf, InputsOf } from "../../../common/contract.ts";
 import type { sweep } from "../contract.ts";
@@ -14,10 +14,10 @@ type Owner = Pick<InputsOf<typeof sweep>, "project" | "stack">;
 type Leftover = Omit<AnswerOf<typeof sweep>["leftovers"][number], "place">;
 
 /**
- * Finds leftovers, in the order of removal. A verified image is none, however old. An image's expiry is in its
- * description: a label managed by the official provider couldn't be removed when the image is verified.
- * @param now The time taken as now.
- * @param bucket Where disks are during their import.
+ * Finds leftovers, in the order of removal. A verified image never is one. An image's expiry is in its description,
+ * because a label managed by the official provider couldn't be removed when the image is verified.
+ * @param now The time to use as now.
+ * @param bucket The bucket that holds disks during their import.
  */
 export async function findLeftovers(
   compute: Compute,

@@ -1,4 +1,5 @@
-// A machine of a bake: an instance, and a boot disk of the same name that outlives it until the image is made.
+// Stops, marks and removes the machines of a bake: an instance, and a boot disk of the same name that outlives it until
+// the image is made.
 import { UserError } from "../../../common/user-error.ts";
 import { labelKey } from "../../../common/labels.ts";
 import { gceLabels } from "../facts/labels.ts";
@@ -14,7 +15,7 @@ export interface Place {
   /** The project's id. */
   project: string;
   zone: string;
-  /** The instance's name, and the boot disk's. */
+  /** The name of the instance and of its boot disk. */
   machine: string;
 }
 
@@ -27,7 +28,7 @@ export const limits = { stop: 300, removeInstance: 300, removeDisk: 120, image: 
 export const marks = {
   /** On an instance: sealing began, and login is no longer possible. */
   sealing: labelKey(gceLabels, "sealing"),
-  /** On a boot disk: the machine was stopped cleanly, so an image may be made from it. */
+  /** On a boot disk: the machine was stopped cleanly, so the disk may become an image. */
   retired: labelKey(gceLabels, "retired"),
   /** On an image: when it was verified. */
   verified: labelKey(gceLabels, "verified"),
@@ -97,7 +98,7 @@ export async function stopInstance(compute: Compute, place: Place, context: Cont
  * Changes labels of a resource.
  * @param path Of the instance, disk or image.
  * @param changes New values; undefined removes a label.
- * @throws UserError when the resource no longer exists.
+ * @throws UserError if the resource no longer exists.
  */
 export async function changeLabels(
   compute: Compute,
@@ -120,7 +121,7 @@ export async function changeLabels(
         isNumbered: !path.startsWith("global/images/"),
       });
     } catch (error) {
-      // Somebody changed them in between: the fingerprint exists to detect this.
+      // Somebody else changed the labels in between, which the fingerprint detects: read them again.
       if (!(error instanceof ComputeError && error.isConflict) || attempt === 5) throw error;
     }
   }

@@ -1,5 +1,5 @@
-// Checks that a project's quotas allow one more builder, so that a bake Google would refuse half-way is refused at the
-// start. https://cloud.google.com/compute/resource-usage describes the quotas; the API's names are in
+// Checks that a project's quotas allow one more builder, so that a bake fails at the start and not half-way.
+// https://cloud.google.com/compute/resource-usage describes the quotas; the API's names are in
 // https://cloud.google.com/compute/docs/reference/rest/v1/regions (quotas[].metric).
 import { UserError, type Complaint } from "../../../common/user-error.ts";
 import type { Compute } from "./compute.ts";
@@ -49,7 +49,7 @@ function regional(need: Need, quotas: readonly Quota[]): Record<string, number> 
   const family = `${need.machineType.split("-")[0].toUpperCase()}_CPUS`;
   const own = limitOf(family) === undefined ? "CPUS" : family;
   const regular = family === "E2_CPUS" ? roomier(quotas, own, "CPUS") : own;
-  // Spot machines only count here if the project has such a quota.
+  // Spot machines have their own quota only if the project was given one.
   const cpus = need.spot && (limitOf("PREEMPTIBLE_CPUS") ?? 0) > 0 ? "PREEMPTIBLE_CPUS" : regular;
   const disks: Record<string, string> = { "pd-standard": "DISKS_TOTAL_GB" };
   const disk = disks[need.diskType] ?? (need.diskType.startsWith("pd-") ? "SSD_TOTAL_GB" : undefined);
@@ -61,7 +61,7 @@ function regional(need: Need, quotas: readonly Quota[]): Record<string, number> 
   };
 }
 
-/** The quota with more room: the other one refuses nobody. */
+/** The quota with more room. The usage counts under one of two names, and the other quota doesn't apply. */
 function roomier(quotas: readonly Quota[], ...metrics: [string, string]): string {
   const room = (metric: string) =>
     quotas

@@ -1,4 +1,4 @@
-// A small client of Cloud Storage: uploads a stream as an object (resumable), lists and deletes objects.
+// A small client for Cloud Storage: uploads a stream as an object (resumable), lists and deletes objects.
 // https://cloud.google.com/storage/docs/performing-resumable-uploads
 import { createHash } from "node:crypto";
 import { readGceEnvironment } from "../facts/environment.ts";
@@ -39,7 +39,7 @@ export class Bucket {
     return new Bucket(name, environment.storage, identity, context);
   }
 
-  /** @throws UserError when the bucket doesn't exist, or we may not write to it. */
+  /** @throws UserError if the bucket doesn't exist, or we may not use it. */
   async check(): Promise<void> {
     await this.request("GET", `storage/v1/b/${encodeURIComponent(this.name)}`);
   }
@@ -64,9 +64,9 @@ export class Bucket {
   }
 
   /**
-   * Uploads a stream of unknown length. If a chunk's connection is cut, continues from where Google has it.
+   * Uploads a stream of unknown length. After a lost connection, continues with the first byte that Google lacks.
    * @param shown Called with the number of additional bytes that have arrived.
-   * @throws UserError when Google refuses, or received different content.
+   * @throws UserError if Google refuses, or received different content.
    */
   async upload(
     object: string,
@@ -127,7 +127,7 @@ export class Bucket {
       } catch (error) {
         this.context.signal.throwIfAborted();
         if (!(error instanceof StorageError) || !error.mayPass || ++failures === attempts) throw error;
-        this.context.progress(`upload to gs://${this.name}: ${error.message}; going on`, true);
+        this.context.progress(`upload to gs://${this.name}: ${error.message}; trying again`, true);
         await rest(Math.min(500 * 2 ** failures, 10 * longestPause()), this.context.signal);
         const known = await this.received(session);
         if (known.object) return known.object;
@@ -138,7 +138,7 @@ export class Bucket {
       if (response.status !== 308) return (await response.json()) as StoredObject;
       const received = rangeEnd(response);
       if (received === start + chunk.length && !isLast) return undefined;
-      // Google may have kept a part of it.
+      // Google may have kept only a part of the chunk.
       offset = received - start;
       if (offset < 0 || (offset >= chunk.length && !isLast) || ++failures === attempts) {
         throw new UserError({
@@ -156,7 +156,7 @@ export class Bucket {
     return { bytes: 0, object: (await response.json()) as StoredObject };
   }
 
-  /** Sends a repeatable request; again if the failure may pass. */
+  /** Sends a repeatable request, and retries it if the failure may pass. */
   private async request(method: string, path: string, options: RequestOptions = {}): Promise<Response> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -195,7 +195,7 @@ export class Bucket {
 interface RequestOptions {
   body?: string | Buffer;
   headers?: Record<string, string>;
-  /** Statuses that are no failures, in addition to 2xx. */
+  /** Statuses that are not failures, in addition to 2xx. */
   allowed?: number[];
 }
 
@@ -204,7 +204,7 @@ export class StorageError extends UserError {
   constructor(
     bucket: string,
     what: string,
-    /** The HTTP status; 0 when there was no answer. */
+    /** The HTTP status; 0 if there was no answer. */
     readonly status: number,
     reason: string,
     who = "",
@@ -225,7 +225,7 @@ export class StorageError extends UserError {
 
 function cureOf(status: number, bucket: string, who: string): string | undefined {
   if (status === 401) return `log in again: ${who} are not accepted`;
-  if (status === 403) return `give ${who} the roles that docs/gce.md names, and look at the bucket's quota`;
+  if (status === 403) return `give ${who} the roles that docs/gce.md names, and check the bucket's quota`;
   if (status === 404) return `gcloud storage buckets create gs://${bucket}, or name another in ci-images:gce.bucket`;
   return undefined;
 }
@@ -247,8 +247,8 @@ function rangeEnd(response: Response): number {
 }
 
 /**
- * Cuts a stream into chunks of one size; only the last one may be smaller, or empty. Every chunk uses the same buffer, so
- * it is valid only until the next one is requested.
+ * Cuts a stream into chunks of one size; only the last one may be smaller, or empty. All chunks share one buffer: each
+ * is valid only until the next one is requested.
  */
 async function* chunksOf(content: AsyncIterable<Buffer>): AsyncGenerator<{ chunk: Buffer; isLast: boolean }> {
   const chunk = Buffer.alloc(chunkSize);

@@ -1,4 +1,4 @@
-// The private addresses of machines: the ranges of their subnetwork.
+// Finds the private addresses of machines: the ranges of their subnetwork.
 import type { Compute } from "./compute.ts";
 import { ComputeError } from "./errors.ts";
 
@@ -20,7 +20,7 @@ export interface Inside {
 }
 
 /**
- * CIDR networks that machines of a zone get addresses from. Empty if we may not read them, for instance in another
+ * CIDR networks that machines of a zone get addresses from. Empty if we may not read them, for example in another
  * project's network.
  */
 export async function privateRanges(

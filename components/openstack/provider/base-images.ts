@@ -1,6 +1,6 @@
 // Finds a distribution's base image among a cloud's images. Clouds name the same image in many ways: `Debian 12
-// (Bookworm) (PVHVM)`, `debian-12-genericcloud-amd64-20241110-1927`, `Ubuntu 22.04 LTS Jammy`. So a name is split into
-// words, all of which must be known.
+// (Bookworm) (PVHVM)`, `debian-12-genericcloud-amd64-20241110-1927`, `Ubuntu 22.04 LTS Jammy`. So names are split into
+// words, and all words must be known.
 import { distance } from "fastest-levenshtein";
 import { labelKey } from "../../../common/labels.ts";
 import { openstackLabels } from "../facts/labels.ts";
@@ -29,7 +29,7 @@ const plainWords = [
   ...["gnu", "os", "lts", "release", "official", "kvm", "openstack", "pvhvm", "pv", "qcow2", "bit", "64bit", "uefi"],
 ];
 
-/** True for an image that a server can boot from, unless it is a server's snapshot or made by us. */
+/** Whether a server can boot from the image; false for servers' snapshots and our own images. */
 function isBase(image: Image): boolean {
   const isOurs = labelKey(openstackLabels, "recipe") in image;
   return image.status === "active" && image.image_type !== "snapshot" && !isOurs;
@@ -53,7 +53,7 @@ export function fittingBases(images: readonly Image[], base: BaseDescription, ar
   return [...found].sort((one, other) => other.created_at.localeCompare(one.created_at));
 }
 
-/** True if the name states every needed fact, and nothing unknown. */
+/** Whether the name states every needed fact, and has no unknown words. */
 export function fitsName(name: string, { needed, words }: BaseDescription, architecture: Architecture): boolean {
   const found = wordsOf(name);
   const known = [...needed.flat(), ...words, ...plainWords, ...architectures[architecture]];
@@ -82,7 +82,7 @@ function fitsArchitecture(image: Image, wanted: Architecture): boolean {
   return isArm === (wanted === "arm64");
 }
 
-/** Similar names, for an error: those that share a word, then the nearest. */
+/** Similar names, for an error message: those that share a word first, then the nearest. */
 export function nearNames(images: readonly Image[], wanted: string): string[] {
   const words = wordsOf(wanted).filter((word) => !/^[\d.]+$/.test(word));
   const names = [...new Set(images.filter(isBase).map(({ name }) => name))];

@@ -1,5 +1,5 @@
-// Credentials for an OpenStack: from clouds.yaml if OS_CLOUD names a cloud in it, else from OS_* variables. Uses the
-// same places and names as OpenStack's own client and the official Pulumi provider:
+// Reads the credentials for an OpenStack: from clouds.yaml if OS_CLOUD names a cloud in it, else from OS_* variables.
+// Uses the same places and names as OpenStack's own client and the official Pulumi provider:
 // https://docs.openstack.org/python-openstackclient/latest/cli/man/openstack.html#cloud-configuration
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -20,9 +20,9 @@ export interface Credentials {
   region?: string;
   /** The interface used for services: `public`, `internal`, `admin`. */
   face: string;
-  /** PEM of the certificate authorities to trust in place of the system's. */
+  /** PEM of the certificate authorities to trust instead of the system's. */
   certificateAuthorities?: string;
-  /** True trusts any certificate. */
+  /** Whether to trust any certificate. */
   insecure: boolean;
   /** Notices for the user, e.g. that a v2.0 address is used as v3. */
   notices: string[];
@@ -163,7 +163,7 @@ function version3(given: string, source: string): { url: string; notice?: string
   const old = /\/v2(\.0)?$/;
   if (!old.test(plain)) return { url: `${plain}/v3` };
   const url = plain.replace(old, "/v3");
-  return { url, notice: `${source}: treats the address of Keystone's API v2.0 as that of v3: ${url}` };
+  return { url, notice: `${source}: using ${url} in place of the address of Keystone's old API v2.0` };
 }
 
 function identityOf(auth: Values, complain: (found: string, allowed?: string) => UserError): object {

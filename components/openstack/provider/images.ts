@@ -1,4 +1,4 @@
-// Images of Glance: finding, marking and dropping them. https://docs.openstack.org/api-ref/image/v2/
+// Finds, marks and deletes images in Glance. https://docs.openstack.org/api-ref/image/v2/
 import type { PlanDescription } from "../../../provision/plan/explain.ts";
 import type { BuilderIdentity } from "../../shared/contract.ts";
 import { labelKey, type Labels } from "../../../common/labels.ts";
@@ -40,7 +40,7 @@ export async function listImages(region: Region, filters: Readonly<Record<string
       path: `/images${query}`,
     });
     images.push(...page.images);
-    // Glance's own path may differ from the one we reach it by: only the query counts.
+    // Use only the query of the next page's address: its path may differ from the one that we reach Glance by.
     query = page.next && new URL(page.next, "http://glance").search;
   }
   return images.sort((one, other) => other.created_at.localeCompare(one.created_at));
@@ -85,8 +85,9 @@ export function snapshotIds(image: Image): string[] {
   return devices.map(({ snapshot_id }) => snapshot_id).filter((id) => typeof id === "string");
 }
 
-// Notes on a finished image. A snapshot inherits the properties of the image its server was booted from, so a worker's
-// snapshot would look like one of our images. The notes that matter therefore name their image.
+// The properties that mark a finished image. A snapshot inherits the properties of the image that its server booted
+// from, so a worker's snapshot would look like one of our images. Therefore the properties that matter name their
+// image.
 const completeKey = labelKey(openstackLabels, "complete");
 const proofKey = labelKey(openstackLabels, "proof");
 const planKey = labelKey(openstackLabels, "plan");
@@ -106,7 +107,7 @@ export function completeProperties(image: Image, plan: unknown, builder: unknown
   return { [completeKey]: image.id, [planKey]: JSON.stringify(plan), [builderKey]: JSON.stringify(builder) };
 }
 
-/** True for an image that we finished and that can be booted. */
+/** Whether we finished the image and it can be booted. */
 export function isComplete(image: Image): boolean {
   return image.status === "active" && image[completeKey] === image.id;
 }
@@ -126,12 +127,12 @@ export async function dropUnproven(region: Region, machine: string): Promise<voi
   for (const image of await imagesWith(region, { machine })) if (!isProven(image)) await dropImage(region, image.id);
 }
 
-/** What the recipe hash was made of, as it was noted. */
+/** The parts of the recipe hash, from the image's properties. */
 export function planOf(image: Image): PlanDescription | undefined {
   return parsed(image, planKey);
 }
 
-/** What the builder was, as it was noted. Nothing is known of one of an image that others have changed. */
+/** The builder's identity, from the image's properties; empty if somebody has changed them. */
 export function builderOf(image: Image): BuilderIdentity {
   return parsed<BuilderIdentity>(image, builderKey) ?? ({} as BuilderIdentity);
 }
@@ -148,7 +149,7 @@ function parsed<T>(image: Image, key: string): T | undefined {
   try {
     return JSON.parse(text) as T;
   } catch {
-    // Somebody edited it by hand, so it no longer proves anything.
+    // Somebody edited the property by hand: it no longer proves anything.
     return undefined;
   }
 }

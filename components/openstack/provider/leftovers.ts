@@ -1,4 +1,4 @@
-// Expired leftovers of our machines in a region, for the sweep: no lease or state may know of them any more.
+// Finds and removes our expired leftovers in a region, by metadata and names and without the state.
 import { labelKey, parseExpiry } from "../../../common/labels.ts";
 import type { AnswerOf, InputsOf } from "../../../common/contract.ts";
 import type { sweep } from "../contract.ts";
@@ -24,9 +24,9 @@ interface Named {
 }
 
 /**
- * Finds leftovers, in the order of removal. Servers and images carry their expiry. What belongs to a machine is
- * recognized by its name and expires with its server or, if that is gone, once it is older than a machine may get.
- * Volumes carry no label; they are deleted with their server and not searched for.
+ * Finds leftovers, in the order of removal. Servers and images have their expiry in their metadata. A machine's other
+ * belongings are recognized by name. They expire with their server or, if that is gone, once they are older than the
+ * longest lifetime. Volumes have no labels: they are deleted with their server and not searched for.
  * @param lifetime The longest lifetime of the stack's machines, in seconds.
  */
 export async function findLeftovers(
@@ -63,7 +63,7 @@ export async function removeLeftover(region: Region, { kind, id }: Leftover): Pr
   return region.remove("network", `/${collections[kind]}/${id}`);
 }
 
-/** @param ending Servers that are leftovers themselves. */
+/** Finds expired belongings of machines. @param ending Servers that are leftovers themselves. */
 async function belongings(
   region: Region,
   { project, stack }: Owner,
@@ -79,7 +79,7 @@ async function belongings(
     const users = servers.filter((server) => uses(server, name));
     const last = ending.find((each) => users.some((server) => server.id === each.id));
     if (last && users.length === 1) return [{ kind, id, name, expired: last.expired }];
-    // If the cloud doesn't say when it was made, people have to judge.
+    // Without a creation time from the cloud we can't tell its age: leave it to people.
     if (created_at === undefined || users.length > 0) return [];
     const expiry = new Date(utc(created_at) + lifetime * 1000);
     return expiry < now ? [{ kind, id, name, expired: expiry.toISOString() }] : [];
@@ -107,9 +107,9 @@ async function belongings(
 }
 
 /**
- * Whether this is what follows project and stack in a machine's name: the region (if the stack has several),
- * distribution, the recipe's name (if the stack has several), recipe, role and digits. Strict, because a name that begins like stack `ci`'s may belong to stack
- * `ci-next`.
+ * Whether a name continues like a machine's after project and stack: region (if the stack has several), distribution,
+ * recipe's name (if the stack has several), recipe hash, role and digits. Strict, because a name that starts like those
+ * of stack `ci` may belong to stack `ci-next`.
  */
 function isMachineName(rest: string, region: string): boolean {
   const plain = rest.startsWith(`${region}-`) ? rest.slice(region.length + 1) : rest;
@@ -117,12 +117,12 @@ function isMachineName(rest: string, region: string): boolean {
   return found !== null && distributions.some(({ id }) => id === found[1] || found[1].startsWith(`${id}-`));
 }
 
-/** Whether the server uses the key pair or security group of that name; its port and address have the same name. */
+/** Whether the server uses the key pair or security group of that name. Its port and address have the same name. */
 function uses({ key_name, security_groups }: Server, name: string): boolean {
   return key_name === name || (security_groups ?? []).some((group) => group.name === name);
 }
 
-/** The list doesn't say when a key pair was made. */
+/** Key pairs with their creation times, which need a request each because the list lacks them. */
 async function keyPairs(region: Region, beginning: string): Promise<Named[]> {
   type Listed = { keypairs: { keypair: { name: string } }[] };
   const { keypairs } = await region.send<Listed>({ service: "compute", method: "GET", path: "/os-keypairs" });

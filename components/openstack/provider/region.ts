@@ -1,5 +1,5 @@
-// One region of an OpenStack for resources and functions: requests that return the body, lists over all pages, and
-// lookups of what may be missing.
+// One region of an OpenStack, for resources and functions: requests that return the body, and lookups of what may be
+// missing.
 import type { Context } from "../../../provider/resource.ts";
 import { openSession, type Request, type Service, type Session } from "./session.ts";
 import { ApiError } from "./transport.ts";
@@ -10,7 +10,7 @@ export const quiet: Context = { progress: () => {}, signal: new AbortController(
 export class Region {
   /**
    * @param name The region's name: `RegionOne`, `ORD`.
-   * @param context Of the operation that makes the requests.
+   * @param context The context of the operation that makes the requests.
    */
   constructor(
     readonly name: string,
@@ -43,7 +43,7 @@ export class Region {
     return unlessMissing(this.send<T>({ service, method: "GET", path, microversion }));
   }
 
-  /** Deletes a resource that may no longer exist. */
+  /** Deletes a resource. No-op if it no longer exists. */
   async remove(service: Service, path: string): Promise<void> {
     await unlessMissing(this.send({ service, method: "DELETE", path }));
   }

@@ -1,4 +1,4 @@
-// Nova servers: finding, stopping and deleting them, and the marks that we set on them.
+// Finds, stops, deletes and marks servers in Nova.
 // https://docs.openstack.org/api-ref/compute/
 import { UserError } from "../../../common/user-error.ts";
 import { labelKey, type Labels } from "../../../common/labels.ts";
@@ -29,9 +29,7 @@ export interface Server {
  */
 export const microversion = "2.45";
 
-/**
- * Seconds that a clean shutdown may take: Nova forces it after 60 s (`shutdown_timeout`) unless the image sets more.
- */
+/** Seconds for a clean shutdown: Nova forces it after 60 s (`shutdown_timeout`) unless the image sets more. */
 const switchDeadline = 600;
 const endDeadline = 600;
 
@@ -68,7 +66,7 @@ export async function serversWith(region: Region, labels: Partial<Labels>): Prom
   return (await listServers(region)).filter(({ metadata }) => wanted.every(([key, value]) => metadata[key] === value));
 }
 
-/** Sealing progress of a server: not started, begun (nobody can log in any more), done (sealed and stopped). */
+/** A server's sealing: undefined before it starts, `begun` (no login works any more), `done` (sealed and stopped). */
 export type Sealing = "begun" | "done" | undefined;
 const sealingKey = labelKey(openstackLabels, "sealing");
 
@@ -93,11 +91,11 @@ export async function existingServer(region: Region, id: string): Promise<Server
   throw new UserError({
     where: `server ${id} in ${region.name}`,
     found: "is gone",
-    cure: "run `pulumi up` again: it starts on a fresh builder",
+    cure: "run `pulumi up` again: it starts with a fresh builder",
   });
 }
 
-/** Shuts the server down through the API and waits for that. */
+/** Shuts the server down through the API and waits until it is off. */
 export async function stopServer(region: Region, id: string): Promise<void> {
   await switchServer(region, id, "os-stop", "SHUTOFF");
 }
@@ -123,7 +121,7 @@ async function switchServer(region: Region, id: string, action: "os-stop" | "os-
       lookAt: region.command(`server show ${id}`),
       look: async () => {
         const seen = await findServer(region, id);
-        if (!seen) return { failed: "it is gone", cure: "run `pulumi up` again: it starts on a fresh builder" };
+        if (!seen) return { failed: "it is gone", cure: "run `pulumi up` again: it starts with a fresh builder" };
         if (seen.status === "ERROR") return { failed: `it is in ERROR: ${seen.fault?.message ?? "no reason given"}` };
         const task = seen["OS-EXT-STS:task_state"];
         return seen.status === wanted && !task ? { done: undefined } : { state: stateOf(seen) };
@@ -133,7 +131,7 @@ async function switchServer(region: Region, id: string, action: "os-stop" | "os-
   );
 }
 
-/** Whether a server that is not sealed was stopped. */
+/** Whether a server was stopped unsealed. */
 export function isStoppedOpen(server: Server): boolean {
   return server.status === "SHUTOFF" && sealingOf(server) === undefined;
 }

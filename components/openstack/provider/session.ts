@@ -32,11 +32,11 @@ export interface Request {
   /** Path below the endpoint: `/servers/42`. Parts from elsewhere must be encoded. */
   path: string;
   body?: unknown;
-  /** Raw bytes, in place of `body`. */
+  /** Raw bytes, instead of `body`. */
   content?: Content;
-  /** In place of `application/json`. */
+  /** Instead of `application/json`. */
   contentType?: string;
-  /** Nova's microversion; by default, that of version 2.1. */
+  /** Nova's microversion; by default 2.1. */
   microversion?: string;
 }
 
@@ -50,16 +50,16 @@ interface Login {
 
 /** How long to retry a busy service, in seconds. */
 const patience = 300;
-/** Attempts of a repeatable request whose connection is cut or whose gateway gets no answer: about half a minute. */
+/** Attempts at a repeatable request after lost connections or gateway failures: about half a minute. */
 const attempts = 6;
-/** Milliseconds before its expiry from which a token isn't used any more. */
+/** Milliseconds before its expiry at which a token is no longer used. */
 const margin = 60_000;
 
 const sessions = new Map<string, Session>();
 
 /**
- * This process's session for the credentials in its environment: all regions share one login.
- * @throws UserError when the credentials are incomplete.
+ * This process's session for the credentials in its environment. All regions share one login.
+ * @throws UserError if the credentials are incomplete.
  */
 export function openSession(): Session {
   const credentials = readCredentials(process.env, process.cwd());
@@ -90,15 +90,15 @@ export class Session {
     return [...new Set(names)].filter(Boolean).sort();
   }
 
-  /** True if the region has that service: not every cloud has volumes. */
+  /** Whether the region has that service: not every cloud has volumes. */
   async offers(service: Service, region: string, signal: AbortSignal): Promise<boolean> {
     return this.endpointIn(await this.loggedIn(signal), service, region) !== undefined;
   }
 
   /**
-   * Sends a request to a service of a region. Renews an expired token once. Retries a busy service at the time it asks
-   * for, for five minutes at most. Sends reads and deletions again if their connection is cut.
-   * @throws ApiError when the service refuses; ConnectionError when there is no connection.
+   * Sends a request to a service of a region. Renews an expired token once. Retries a busy service when it asks us to,
+   * for at most five minutes. Retries reads and deletions after a lost connection.
+   * @throws ApiError if the service refuses; ConnectionError if there is no connection.
    */
   async request(region: string, request: Request, { signal, progress }: Context): Promise<Answer> {
     const started = Date.now();
@@ -117,7 +117,7 @@ export class Session {
       const pause = busyFor(answer);
       const reason = reasonOf(answer.body);
       if (pause !== undefined && Date.now() - started + pause * 1000 < patience * 1000) {
-        progress(`${service} of ${region} is too busy (${answer.status}), asking again in ${pause} s`, true);
+        progress(`${service} of ${region} is too busy (${answer.status}), trying again in ${pause} s`, true);
         await rest(pause * 1000, signal);
         continue;
       }
@@ -125,7 +125,7 @@ export class Session {
     }
   }
 
-  /** Sends a repeatable request again if its connection was cut or a gateway got no answer. */
+  /** Retries a repeatable request after a lost connection or a gateway failure. */
   private async repeat(mayRepeat: boolean, { signal, progress }: Context, ask: () => Promise<Answer>): Promise<Answer> {
     for (let attempt = 1; ; attempt += 1) {
       const isLast = attempt === attempts || !mayRepeat;
@@ -138,7 +138,7 @@ export class Session {
         if (isLast || !(error instanceof ConnectionError && error.mayPass)) throw error;
         problem = error.message;
       }
-      progress(`${problem}; asking again`, true);
+      progress(`${problem}; trying again`, true);
       await rest(Math.min(1000 * 2 ** (attempt - 1), 5 * longestPause()), signal);
     }
   }
@@ -209,7 +209,7 @@ export class Session {
       "content-type": "application/json",
       "content-length": String(Buffer.byteLength(text)),
     };
-    // A token lost on the way does no harm: like a read, a login may be sent twice.
+    // A login may be sent twice, like a read: a token lost on the way does no harm.
     const answer = await this.repeat(true, { signal, progress: () => {} }, () =>
       send("POST", `${authUrl}/auth/tokens`, headers, text, this.credentials, signal),
     );
@@ -238,14 +238,14 @@ function withVersion(service: Service, url: string): string {
   return /\/v\d+(\.\d+)?(\/|$)/.test(new URL(url).pathname) ? url : url + version;
 }
 
-/** A proxy in front of the service got no answer, or has no service to ask. */
+/** Whether a proxy in front of the service got no answer from it. */
 function isGatewayFailure({ status, headers }: Answer): boolean {
   return status === 502 || status === 504 || (status === 503 && headers["retry-after"] === undefined);
 }
 
 /** Seconds that a service asks us to wait; undefined if it refuses for another reason. */
 function busyFor({ status, headers, body }: Answer): number | undefined {
-  // Nova before Juno, and Rackspace's to this day, say 413 with `overLimit` for 429.
+  // Nova before Juno, and Rackspace's to this day, answer 413 with `overLimit` instead of 429.
   const old =
     status === 413
       ? (body as { overLimit?: { retryAfter?: number | string } } | null)?.overLimit?.retryAfter

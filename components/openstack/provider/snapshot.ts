@@ -1,5 +1,4 @@
-// Makes an image of a stopped server: Nova's createImage, and the wait until both image and server are finished with
-// it.
+// Makes an image of a stopped server with Nova's createImage, and waits until both image and server are done.
 // https://docs.openstack.org/api-ref/compute/#create-image-createimage-action
 import { UserError } from "../../../common/user-error.ts";
 import { waitFor, type Seen } from "../../../provider/kit/wait.ts";
@@ -8,7 +7,7 @@ import type { Region } from "./region.ts";
 import { act, findServer, type Server } from "./servers.ts";
 import { findSnapshot } from "./volumes.ts";
 
-/** Seconds: 48 GB at 10 MB/s take an hour and a half. */
+/** Seconds for an image: 48 GB at 10 MB/s take an hour and a half. */
 const deadline = 2 * 3600;
 
 /** States from which an image never recovers. https://docs.openstack.org/glance/latest/user/statuses.html */
@@ -16,7 +15,7 @@ const lost = ["killed", "deleted", "pending_delete"];
 
 /**
  * Requests an image of the server from Nova.
- * @param metadata Becomes the image's properties; values of at most 255 characters.
+ * @param metadata The image's properties; values have at most 255 characters.
  * @returns the image's id.
  */
 export async function startSnapshot(
@@ -26,7 +25,7 @@ export async function startSnapshot(
   metadata: Readonly<Record<string, string>>,
 ): Promise<string> {
   const { body, headers } = await act(region, server.id, { createImage: { name, metadata } });
-  // In the body since microversion 2.45; before, and on clouds without microversions, the last part of an address.
+  // In the body since microversion 2.45; otherwise the last part of the address in `location`.
   const inBody = (body as { image_id?: string } | undefined)?.image_id;
   const address = Array.isArray(headers.location) ? headers.location[0] : headers.location;
   const id = inBody ?? address?.split("?")[0].replace(/\/+$/, "").split("/").at(-1);
@@ -34,15 +33,13 @@ export async function startSnapshot(
   throw new UserError({
     where: `server ${server.id} in ${region.name}`,
     found: "Nova accepted the request to make an image, but named no image",
-    cure: "run `pulumi up` again: it takes over the image if Nova has made it",
+    cure: "run `pulumi up` again: it adopts the image if Nova has made it",
   });
 }
 
 /**
- * Waits until the image is active *and* Nova is finished with the server: deleting a server earlier can destroy the
- * image.
- * @returns the image.
- * @throws UserError when the image was lost, with the reason if known.
+ * Waits until the image is active *and* Nova is done with the server: deleting a server earlier can destroy the image.
+ * @throws UserError if the image was lost, with the reason if known.
  */
 export async function finishSnapshot(region: Region, server: Server, id: string): Promise<Image> {
   let wasSaving = false;
@@ -63,7 +60,8 @@ export async function finishSnapshot(region: Region, server: Server, id: string)
     if (!seenServer) return { failed: `server ${server.id} is gone while its image is made` };
     const task = seenServer["OS-EXT-STS:task_state"];
     if (image.status === "queued" && !task) {
-      // Both were requested at once: the image may have been read just before, and the server just after, the end.
+      // Image and server are read separately: the image may be from before the end, the server from after it. Look
+      // twice.
       idleLooks += 1;
       if (idleLooks > 1) return { failed: "it has no content, and Nova is done with its server", cure: again };
     }
@@ -79,8 +77,8 @@ export async function finishSnapshot(region: Region, server: Server, id: string)
 }
 
 /**
- * Whether an active image has content: bytes, or finished snapshots of its server's volumes.
- * @returns for {@link waitFor}: the image, or why not.
+ * Checks that an active image has content: bytes, or finished snapshots of its server's volumes.
+ * @returns for {@link waitFor}: the image, or its problem.
  */
 export async function lookAtContent(region: Region, image: Image): Promise<Seen<Image>> {
   const ids = snapshotIds(image);

@@ -1,5 +1,4 @@
-// One HTTP request to an OpenStack service, and the reasons of refusals. Not `fetch`: it doesn't accept certificate
-// authorities per cloud.
+// Sends one HTTP request to an OpenStack service. Not `fetch`, which doesn't accept certificate authorities per cloud.
 import { request as plainRequest, type ClientRequest } from "node:http";
 import { Agent, request as secureRequest } from "node:https";
 import type { Readable } from "node:stream";
@@ -37,7 +36,7 @@ export class ApiError extends UserError {
   }
 }
 
-/** There was no connection, or it was cut. */
+/** There was no connection, or it was lost. */
 export class ConnectionError extends UserError {
   /** @param mayPass True if the same request may succeed later: the fault is not a certificate or a host name. */
   constructor(
@@ -52,23 +51,23 @@ export class ConnectionError extends UserError {
 export interface Content {
   /** Its size. */
   bytes: number;
-  /** Reads it from the start; called again if the request is sent again. */
+  /** Opens it from the start; called again for every retry. */
   open(): Readable;
 }
 
-/** True for a request that may be sent twice. A second deletion finds nothing, which its callers expect. */
+/** Whether a request may be sent twice. A second deletion finds nothing, which callers expect. */
 export function isRepeatable(method: string): boolean {
   return method === "GET" || method === "DELETE";
 }
 
-/** Seconds of silence after which a connection is abandoned; a service may take its time with an upload. */
+/** Seconds of silence after which a connection is abandoned; a service may take long over an upload. */
 const silence = { usual: 60, withContent: 600 };
 
 /**
- * Sends a request. One that must not be sent twice gets its own connection: a service may close an idle connection at
+ * Sends a request. If it must not be sent twice, it gets its own connection: a service may close an idle connection at
  * the moment it is reused, and then we can't know whether the service got the request.
  * @param body The encoded body.
- * @throws ConnectionError when there is no connection, with the reason and never with the body.
+ * @throws ConnectionError if there is no connection, with the reason but never with the body.
  */
 export async function send(
   method: string,
@@ -148,7 +147,7 @@ function parse(body: string): unknown {
   }
 }
 
-/** The reason in a refusal. Every service has its own format; Glance puts HTML even into its JSON. */
+/** The reason for a refusal. Every service has its own format; Glance puts HTML even into its JSON. */
 export function reasonOf(body: unknown): string {
   if (typeof body === "string") return plain(body);
   const [inner] = body !== null && typeof body === "object" ? (Object.values(body) as unknown[]) : [];

@@ -12,9 +12,9 @@ import { dropImage, findImage, type Image } from "./images.ts";
 import { quiet, Region } from "./region.ts";
 import { ApiError, ConnectionError, type Content } from "./transport.ts";
 
-/** Seconds that Glance may take after the upload: it may copy the image from store to store, or convert it. */
+/** Seconds that Glance may take after the upload: it may copy the image between stores, or convert it. */
 const deadline = 3600;
-/** Attempts of an upload whose connection is cut. */
+/** Attempts at an upload that loses its connection. */
 const attempts = 3;
 const mebibyte = 2 ** 20;
 
@@ -32,8 +32,8 @@ export interface ImageToUpload {
 }
 
 /**
- * Makes an image from a disk. If it fails or the user cancels, the image is deleted again.
- * @throws UserError when Glance refuses, its checksum differs from ours, or the connection was cut three times.
+ * Makes an image from a disk. Deletes it again if the upload fails or the user cancels.
+ * @throws UserError if Glance refuses, its checksum differs from ours, or the connection is lost three times.
  */
 export async function uploadImage(region: Region, upload: ImageToUpload): Promise<Image> {
   const { signal, progress } = region.context;
@@ -42,11 +42,11 @@ export async function uploadImage(region: Region, upload: ImageToUpload): Promis
     try {
       return await fill(region, image, upload, methods);
     } catch (error) {
-      // The signal may be what ended it: delete the image without it.
+      // The user may have cancelled: delete the image anyway, without the signal.
       await dropImage(new Region(region.name, quiet, region.session), image.id);
       signal.throwIfAborted();
       if (!(error instanceof ConnectionError) || attempt === attempts) throw error;
-      progress(`image ${image.id}: ${error.message}; uploading once more`);
+      progress(`image ${image.id}: ${error.message}; uploading again`);
     }
   }
 }
@@ -68,7 +68,7 @@ async function fill(region: Region, { id }: Image, upload: ImageToUpload, method
   try {
     await sendContent(region, id, content(), method);
   } catch (error) {
-    // Clouds that only allow imports forbid the direct way by policy.
+    // Clouds that allow only imports forbid the direct way by policy.
     const isForbidden = error instanceof ApiError && [403, 404, 405].includes(error.status);
     if (!isForbidden || !methods.includes("glance-direct")) throw explained(error, upload, bytes);
     method = "staged";
@@ -139,11 +139,11 @@ function waitUntilActive(region: Region, id: string): Promise<Image> {
   return waitFor({ what: `image ${id}`, until: "to be active", deadline, lookAt, look }, region.context);
 }
 
-/** @throws UserError when Glance's content differs from the file. */
+/** @throws UserError if Glance's content differs from the file. */
 async function assertSame(region: Region, image: Image, upload: ImageToUpload, sha512: string): Promise<void> {
   const { disk, format } = upload;
   const { os_hash_algo: algorithm, os_hash_value: value, checksum } = image;
-  // Glance before Rocky only has MD5.
+  // Glance before Rocky has only MD5.
   const [how, theirs] = typeof value === "string" ? [String(algorithm), value] : ["md5", checksum];
   const isConverted = image.disk_format !== format;
   if (typeof theirs !== "string" || isConverted) {

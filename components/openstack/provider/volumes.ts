@@ -23,8 +23,8 @@ export async function findSnapshot(region: Region, id: string): Promise<VolumeSn
 }
 
 /**
- * Deletes an unused volume. Cinder can't delete one that has snapshots: it stays until its image is deleted (see {@link
- * dropSnapshot}).
+ * Deletes an unused volume. Cinder can't delete a volume that has snapshots: it stays until its image is deleted (see
+ * {@link dropSnapshot}).
  */
 export async function dropVolume(region: Region, id: string): Promise<void> {
   const free = await waitFor<boolean>(
@@ -47,7 +47,7 @@ export async function dropVolume(region: Region, id: string): Promise<void> {
   await gone(region, "volume", id, async () => (await findVolume(region, id))?.status);
 }
 
-/** Deletes a snapshot, and its volume if that only waited for it. No-op if it no longer exists. */
+/** Deletes a snapshot, and its volume if that is no longer used. No-op if it no longer exists. */
 export async function dropSnapshot(region: Region, id: string): Promise<void> {
   const snapshot = await findSnapshot(region, id);
   if (!snapshot) return;

@@ -159,7 +159,7 @@ describe("a local disk imported into EC2", function () {
     const sent = calls("PutSnapshotBlock");
     const second = context();
     await create({ folder: large }, second);
-    const [, there] = /continues with snap-\w+, which already has (\d+) blocks/.exec(second.lines.join("\n")) ?? [];
+    const [, there] = /continuing with snap-\w+, which already has (\d+) blocks/.exec(second.lines.join("\n")) ?? [];
     assert.ok(Number(there) > 0, second.lines.join("\n"));
     assert.deepEqual(await snapshots(), [half]);
     assert.equal(calls("PutSnapshotBlock") - sent, 80 - Number(there), "only the missing blocks are sent");
@@ -192,7 +192,7 @@ describe("a local disk imported into EC2", function () {
     const { Instances } = await client.runInstances({ ImageId: baseImage.ami_id, MinCount: 1, MaxCount: 1 });
     await client.createImage({ InstanceId: Instances![0].InstanceId, Name: "taken" });
     const started = calls("StartSnapshot");
-    await assert.rejects(create({ name: "taken" }), /image "taken" in eu-central-1: ami-\w+ has that name already/);
+    await assert.rejects(create({ name: "taken" }), /image "taken" in eu-central-1: ami-\w+ already has that name/);
     assert.equal(calls("StartSnapshot"), started);
   });
 

@@ -173,7 +173,7 @@ describe("EC2 through our provider", function () {
       api.images.attributes.deprecate("ami-00000003", since);
       const { id, notice } = await resolve("debian-13-amd64-*");
       assert.equal(id, "ami-00000003");
-      assert.match(notice!, /debian-13-amd64-20260902-3 \(ami-00000003\) is deprecated since 2020/);
+      assert.match(notice!, /debian-13-amd64-20260902-3 \(ami-00000003\) has been deprecated since 2020/);
       await assert.rejects(resolve("debian-14-*"), /similar names: .*debian-13-amd64-20260902-3/);
     });
 

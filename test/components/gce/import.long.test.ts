@@ -144,7 +144,7 @@ describe("a local disk imported into Compute Engine", function () {
     await create();
     assert.deepEqual(storage.calls, []);
     images().get(name)!.description = "mine";
-    await assert.rejects(create(), /image worker-1: is there already, and is not of this recipe/);
+    await assert.rejects(create(), /image worker-1: already exists, and is not of this recipe/);
   });
 
   it("is refused before the upload if it lacks drivers for Google's disks or network, or a data source", async () => {

@@ -173,7 +173,7 @@ describe("the graph of stack gce", () => {
       );
     const message =
       "Pulumi.gce.yaml: ci-images:gce.zone: zones for debian13, but none for debian12; allowed: one zone for all distributions, " +
-      "or a mapping with a zone for each; cure: write debian12: ZONE there";
+      "or a mapping with a zone for each; cure: add debian12: ZONE";
     await assert.rejects(declare(newGraph(), { zone: { debian13: "here-a" } }), { message });
   });
 

@@ -94,7 +94,7 @@ describe("an image imported into OpenStack", () => {
     cloud().faults.cutUploads = 2;
     const context = testContext();
     await create({}, context);
-    assert.equal(context.lines.filter((line) => line.includes("uploading once more")).length, 2);
+    assert.equal(context.lines.filter((line) => line.includes("uploading again")).length, 2);
     assert.equal(images().length, 1);
     cloud().faults.cutUploads = 3;
     cloud().region().images.clear();

@@ -208,12 +208,12 @@ describe("rackspace ServerImage", () => {
     cloud().region().servers.clear();
     const context = testContext();
     assert.equal((await serverImage.create(kept, context)).id, id);
-    assert.match(context.lines.join(), /taken over/);
+    assert.match(context.lines.join(), /adopted/);
   });
 
   it("fails if neither the image nor the server exists", async () => {
     const kept = imageInputs(await stopped(), { making: undefined });
-    await assert.rejects(async () => serverImage.create(kept, testContext()), /is gone, and so is the builder/);
+    await assert.rejects(async () => serverImage.create(kept, testContext()), /is gone, and so is its builder/);
   });
 
   it("detects a deleted image and a changed property", async () => {
@@ -254,7 +254,10 @@ describe("rackspace ServerImage", () => {
     const { id } = await make(await stopped());
     await imageLook.create({ region, image: id }, testContext());
     cloud().region().images.delete(id);
-    await assert.rejects(async () => imageLook.create({ region, image: id }, testContext()), /it went with its server/);
+    await assert.rejects(
+      async () => imageLook.create({ region, image: id }, testContext()),
+      /it was deleted with its server/,
+    );
   });
 });
 

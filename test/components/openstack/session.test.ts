@@ -60,7 +60,7 @@ describe("OpenStack login", () => {
     assert.equal((await regions(old)).length, 2);
     const { notices, authUrl } = readCredentials(old, folder);
     assert.equal(authUrl, OS_AUTH_URL);
-    assert.match(notices.join(), /treats the address of Keystone's API v2\.0 as that of v3/);
+    assert.match(notices.join(), /using \S+\/v3 in place of the address of Keystone's old API v2\.0/);
   });
 
   it("says what is missing, and where credentials can come from", () => {
@@ -121,7 +121,7 @@ describe("OpenStack requests", () => {
 
   it("are sent again after the delay that a busy service asks for", async () => {
     cloud().faults.refuse({ matches: /limits/, status: 429, headers: { "retry-after": "0.01" }, times: 2 });
-    assert.match((await get("/limits")).join(), /too busy \(429\), asking again in 0\.1 s/);
+    assert.match((await get("/limits")).join(), /too busy \(429\), trying again in 0\.1 s/);
     assert.equal(cloud().calls.filter((call) => call.includes("limits")).length, 3);
   });
 
@@ -130,7 +130,7 @@ describe("OpenStack requests", () => {
     cloud().faults.refuse({ matches: /limits/, status: 504 });
     assert.match(
       (await get("/limits")).join(),
-      /no connection \(ECONNRESET\).*; asking again.*answers 504; asking again/s,
+      /no connection \(ECONNRESET\).*; trying again.*answers 504; trying again/s,
     );
     cloud().faults.refuse({ matches: /limits/, status: 0, times: 10 });
     const before = cloud().calls.length;

@@ -1,5 +1,5 @@
-// The EC2 Instance Connect Endpoint of a VPC, where its tunnels come from. We don't create one: a VPC can have only a
-// few, and they take minutes to make.
+// Finds the EC2 Instance Connect Endpoint of a VPC, from which tunnels reach its machines. We don't create one: a VPC
+// can have only a few, and they take minutes to make.
 import { UserError } from "../../../../common/user-error.ts";
 import { asking, ec2 } from "../client.ts";
 import { instanceConnect } from "../../contract.ts";
@@ -14,7 +14,7 @@ export const ec2InstanceConnect = answer(instanceConnect, async ({ region, vpc }
   if (found) return { groups: found.SecurityGroupIds ?? [], preservesClientIp: found.PreserveClientIp ?? false };
   throw new UserError({
     where: "stack setting ci-images:ec2.tunnel",
-    found: `instance-connect, and ${vpc} in ${region} has no EC2 Instance Connect Endpoint that is ready`,
+    found: `instance-connect, but ${vpc} in ${region} has no EC2 Instance Connect Endpoint that is ready`,
     cure: `aws ec2 create-instance-connect-endpoint --region ${region} --subnet-id SUBNET, once for the VPC`,
   });
 });

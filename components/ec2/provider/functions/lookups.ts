@@ -1,4 +1,4 @@
-// Queries that the program makes to EC2 before it declares anything.
+// Lookups on EC2 that the program makes before it declares anything.
 import type { _InstanceType } from "@aws-sdk/client-ec2";
 import { UserError } from "../../../../common/user-error.ts";
 import { findBase } from "../base.ts";
@@ -21,7 +21,7 @@ export const ec2ResolveBase = answer(contract.resolveBase, (query) => findBase(q
 export const ec2Preflight = answer(contract.preflight, async (inputs) => {
   const { region } = inputs;
   return asking(`preparing a bake in ${region}`, async () => {
-    // First: where there is no such type, there is no zone that has it.
+    // First: no zone has a type that doesn't exist.
     await checkType(inputs);
     const [place, notices] = await Promise.all([
       findPlace(inputs),
@@ -34,7 +34,7 @@ export const ec2Preflight = answer(contract.preflight, async (inputs) => {
 });
 
 type PreflightInputs = InputsOf<typeof contract.preflight>;
-/** Where machines will be. */
+/** The network that machines will be in. */
 type Place = Omit<AnswerOf<typeof contract.preflight>, "notices">;
 
 async function findPlace({ region, subnet, securityGroup, instanceType }: PreflightInputs): Promise<Place> {
@@ -71,7 +71,7 @@ async function findPlace({ region, subnet, securityGroup, instanceType }: Prefli
     throw new UserError({
       where: where("securityGroup"),
       found: `${securityGroup} is in ${other}`,
-      allowed: `one of ${vpc}`,
+      allowed: `a security group of ${vpc}`,
     });
   }
   return { vpc, cidr, subnets };

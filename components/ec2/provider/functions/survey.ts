@@ -1,4 +1,4 @@
-// A stack's resources on EC2: found by tags, whatever is in the state.
+// Surveys a stack's images and builders on EC2: found by tags, whatever is in the state.
 import type { Image, Instance } from "@aws-sdk/client-ec2";
 import { wantedImageName } from "../../facts/image-names.ts";
 import { tagKey, tagNames } from "../../facts/tags.ts";
@@ -51,7 +51,7 @@ export const ec2Survey = answer(survey, async ({ region, copyTo, project, stack,
   });
 });
 
-/** True for an image that AWS is still making, too: its user waits for it, and a second one couldn't have its name. */
+/** Includes images that AWS is still making: a bake waits for them, and a second one couldn't have the same name. */
 function isUsable(image: Image): boolean {
   return ["available", "under way"].includes(imageProgress(image));
 }
@@ -71,7 +71,7 @@ function uselessImage(region: string, image: Image): UselessImage {
   };
 }
 
-/** Whether both names are of the same image, in any attempt. */
+/** Whether both names belong to the same image, in any attempt. */
 function isNamedAlike(one: Image, other: Image): boolean {
   return wantedImageName(one.Name!) === wantedImageName(other.Name!);
 }

@@ -1,4 +1,4 @@
-// Finding and removing what our machines left behind in regions of AWS.
+// Finds and removes what our machines left behind in AWS regions.
 import { sweepPlaces } from "../../../../provider/kit/sweep.ts";
 import { answer } from "../../../../provider/resource.ts";
 import { sweep } from "../../contract.ts";

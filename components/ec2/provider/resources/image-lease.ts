@@ -24,7 +24,7 @@ export const imageLease = implement(ImageLease, {
         ...(await findUntaggedImages(region, name === undefined ? [] : [name])),
       ];
       const worker = tags[tagKey("worker")];
-      // Those that were not tagged yet have the image's own name.
+      // Images that have no tags yet were found by the image's name.
       const own = images.filter(
         (image) => !tagsOf(image)[tagKey("recipe")] || isOfWorker(ec2Labels, tagsOf(image), worker),
       );
@@ -34,9 +34,7 @@ export const imageLease = implement(ImageLease, {
   },
 });
 
-/**
- * Leaves nothing to delete: the record is dropped by the `pulumi up` that finds no failed image any more.
- */
+/** Nothing to delete: the next `pulumi up` that finds no failed image drops the record. */
 export const failedImages = implement(FailedImages, {
   async create(inputs, { progress }) {
     const { region, images } = inputs;

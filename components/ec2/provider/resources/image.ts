@@ -10,10 +10,7 @@ import { implement } from "../../../../provider/resource.ts";
 import { passedChecks } from "../../../../provider/kit/proof.ts";
 import { step } from "../../../../provider/kit/steps.ts";
 
-/**
- * IMDSv2 only for machines booted from the image, tags on its snapshots, deprecation and
- * protection. Deleting it takes the protection away, so that the image can be deregistered then.
- */
+/** Deleting this resource removes the protection, so that the image can be deregistered. */
 export const imageAttributes = implement(ImageAttributes, {
   async create(inputs, context) {
     const { region, image: id } = inputs;
@@ -64,10 +61,10 @@ export const imageAttributes = implement(ImageAttributes, {
 });
 
 /**
- * Sets when an image becomes deprecated. AWS accepts no date in the past: an image whose time is over is deprecated at
- * the next minute, unless it is already.
+ * Sets when an image becomes deprecated. AWS accepts no date in the past, so an overdue image is deprecated in the next
+ * minute, unless it already is.
  * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EnableImageDeprecation.html
- * @param seconds Counted from its making.
+ * @param seconds Counted from the image's creation.
  */
 async function deprecate(region: string, image: Image, seconds: number): Promise<void> {
   const wanted = Date.parse(image.CreationDate!) + seconds * 1000;
@@ -95,7 +92,7 @@ export const adoptedImage = implement(AdoptedImage, {
   async create(inputs, context) {
     const { region, image, tags } = inputs;
     await asking(`adopting ${image} in ${region}`, async () => {
-      // At once: from now on they identify it.
+      // Tags first: from now on they identify the image.
       await putTags(region, [image], tags);
       await waitForImage(region, image, context);
     });

@@ -15,7 +15,7 @@ import type { InputsOf } from "../../../../common/contract.ts";
 import { ImportedImage, type Importing } from "../../contract.ts";
 import { implement, type Context } from "../../../../provider/resource.ts";
 
-/** What machines of the Nitro system ask for. */
+/** Requirements of Nitro machines. */
 const needs = { cloud: "EC2", disk: "nvme", network: "ena", dataSources: ["Ec2"] };
 
 export const importedImage = implement(ImportedImage, {
@@ -38,7 +38,7 @@ export const importedImage = implement(ImportedImage, {
       const present = found.find((image) => isOfWorker(ec2Labels, tagsOf(image), importing.lease[tagKey("worker")]));
       const id = present?.ImageId ?? (await register(inputs, importing, local, context));
       const image = await waitForImage(region, id, context);
-      // The image now says when it expires.
+      // The image has the expiry now.
       const snapshots = snapshotsOf(image);
       await (await ec2(region)).deleteTags({ Resources: snapshots, Tags: [{ Key: tagKey("expires") }] });
       for (const snapshot of snapshots) await forgetImport(snapshot);
@@ -119,7 +119,7 @@ async function register(
         { ResourceType: "image", Tags: Object.entries(imageTags).map(([Key, Value]) => ({ Key, Value })) },
       ],
     });
-    context.progress(`${snapshot} is uploaded and registered as ${ImageId}`);
+    context.progress(`${snapshot} uploaded and registered as ${ImageId}`);
     return ImageId!;
   } catch (error) {
     if (errorCode(error) === "InvalidAMIName.Duplicate") throw takenName(region, name);
@@ -137,7 +137,7 @@ async function refuseTakenName(region: string, name: string): Promise<void> {
 function takenName(region: string, name: string, id = "another image"): UserError {
   return new UserError({
     where: `image "${name}" in ${region}`,
-    found: `${id} has that name already, and names of images are unique`,
-    cure: `deregister or rename it, then run \`pulumi up\` again; look at it with \`aws ec2 describe-images --region ${region} --owners self --filters Name=name,Values='${name}'\``,
+    found: `${id} already has that name, and names of images are unique`,
+    cure: `deregister or rename it, then run \`pulumi up\` again; see \`aws ec2 describe-images --region ${region} --owners self --filters Name=name,Values='${name}'\``,
   });
 }

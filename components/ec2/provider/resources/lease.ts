@@ -1,5 +1,5 @@
-// The lease of an EC2 machine: dropping it makes sure that the machine is gone, with its disks, key pair, security group, and an image
-// nobody has proven. Instance, key pair and security group are declared with `deletedWith: lease`.
+// The lease of an EC2 machine. Dropping it makes sure that the machine is gone, with its disks, key pair, security
+// group and unproven image. Instance, key pair and security group are declared with `deletedWith: lease`.
 import { cloudLabels } from "../../../../common/labels.ts";
 import { leaseOf } from "../../../../provider/kit/lease.ts";
 import type { Context } from "../../../../provider/resource.ts";
@@ -25,9 +25,9 @@ export const ec2Lease = leaseOf(Lease, {
   },
 
   /**
-   * Of no use is a machine that is gone, and one that lets nobody in any more. So is one that has no record, after a kill -9: what there is
-   * of it has names that can't be given twice. A spot machine that AWS has stopped can't be started by us, and a sealed one that somebody
-   * started is not sealed any more.
+   * A machine is useless if it is gone, or accepts no login any more. Also if it has no record after a kill -9: its
+   * names can't be used twice. We can't start a spot machine that AWS has stopped, and a sealed machine that somebody
+   * started is no longer sealed.
    */
   async isUseless({ region, machine, madeWith }, wanted) {
     if (wanted?.recorded === false || madeWith === undefined) return true;

@@ -1,6 +1,5 @@
-// Decides between spot and on-demand. The official instance resource can't fall back, so this one finds out first, in
-// the only way AWS offers: it requests a spot machine of the same kind and launch settings, and ends it as soon as it
-// runs.
+// Decides between spot and on-demand. The official instance resource can't fall back, so this one probes first, in the
+// only way AWS offers: it launches a spot machine with the same settings, and ends it as soon as it runs.
 import type { _InstanceType, Instance, RunInstancesCommandInput } from "@aws-sdk/client-ec2";
 import { UserError } from "../../../../common/user-error.ts";
 import { asking, ec2, errorCode } from "../client.ts";
@@ -14,7 +13,7 @@ import { waitFor } from "../../../../provider/kit/wait.ts";
 
 type MarketInputs = InputsOf<typeof Market>;
 
-/** AWS's codes for: not now, not here, not so many. */
+/** AWS's error codes for a lack of spot capacity. */
 const noSpot =
   /^(InsufficientInstanceCapacity|SpotMaxPriceTooLow|MaxSpotInstanceCountExceeded|InsufficientCapacity|Unsupported|InsufficientFreeAddressesInSubnet)$/;
 

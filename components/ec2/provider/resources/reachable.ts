@@ -1,5 +1,5 @@
-// Where a machine can be reached, once it can. Its public address changes whenever it is started again, so it is looked
-// up here: the official instance resource would only know it after a refresh.
+// Waits until a machine can be reached, and outputs its address. The public address changes with every start, and the
+// official instance resource would learn it only on a refresh.
 import type { Instance } from "@aws-sdk/client-ec2";
 import { UserError } from "../../../../common/user-error.ts";
 import { asking } from "../client.ts";
@@ -15,7 +15,7 @@ import type { Way } from "../../../../provider/kit/way-in.ts";
 type ReachableInputs = InputsOf<typeof Reachable>;
 
 export const ec2Reachable = implement(Reachable, {
-  /** Somebody stopped it, or stopped and started it: it is elsewhere now. */
+  /** Detects that somebody stopped or restarted it: its address has changed. */
   async drift(_id, { region, instance, address, forward, power, host }) {
     if (power === "off") return "none";
     const found = await asking(`looking at ${instance} in ${region}`, () => findInstance(region, instance));
@@ -34,9 +34,9 @@ export const ec2Reachable = implement(Reachable, {
 });
 
 /**
- * Starts the machine if somebody stopped it.
- * @returns where it answers.
- * @param before Where it was reached until now.
+ * Starts the machine if somebody stopped it, and waits until it answers.
+ * @param before Its last known address.
+ * @returns its current address.
  */
 async function reach(
   inputs: ReachableInputs,
@@ -49,7 +49,7 @@ async function reach(
     if (power === "off") {
       const last = forward ?? (found && addressOf(found, address)) ?? before?.host ?? found?.PrivateIpAddress;
       if (last === undefined) throw new UserError({ where: `instance ${instance} in ${region}`, found: "it is gone" });
-      // Not the rest of its state: that is what it was made with, before it was powered off.
+      // Only these: the rest of the earlier state has the inputs from before it was powered off.
       const { sshPort, sshUser } = before ?? { sshPort: inputs.port, sshUser: inputs.user };
       return { sshPort, sshUser, host: last };
     }
@@ -57,13 +57,13 @@ async function reach(
       await startInstance(region, instance, context);
       context.progress(`${instance} in ${region} had been stopped elsewhere: started it again`);
     }
-    // Not the old address: it may belong to another machine by now.
+    // Not the old address: another machine may have it now.
     const host = forward ?? (await waitForAddress(inputs, context));
     return { host, ...(await waitUntilReachable({ ...inputs, host }, context)) };
   });
 }
 
-/** Seconds within which a running instance gets its address, or never will. */
+/** Seconds a running instance gets for its address; after that it never gets one. */
 const addressSeconds = 30;
 
 async function waitForAddress({ region, instance, address }: ReachableInputs, context: Context): Promise<string> {
@@ -83,7 +83,7 @@ async function waitForAddress({ region, instance, address }: ReachableInputs, co
         if (isUp && Date.now() - started < addressSeconds * 1000) return { state: `${state}, without an address` };
         const cure = isUp
           ? "see ci-images:ec2.address and ci-images:ec2.subnet"
-          : "`pulumi up` starts on a fresh machine";
+          : "`pulumi up` starts with a fresh machine";
         if (!found) return { failed: "it is gone", cure };
         return { failed: `it is ${state} and has no ${address} address: ${stateReason(found)}`, cure };
       },
@@ -92,7 +92,7 @@ async function waitForAddress({ region, instance, address }: ReachableInputs, co
   );
 }
 
-/** @returns undefined while it has none: a machine that is off has no public address. */
+/** @returns undefined if it has none: a stopped machine has no public address. */
 function addressOf(instance: Instance, which: "public" | "private"): string | undefined {
   return (which === "public" ? instance.PublicIpAddress : instance.PrivateIpAddress) || undefined;
 }

@@ -8,7 +8,7 @@ import { step } from "../../../../provider/kit/steps.ts";
 
 const instanceOf = ({ instance }: { instance: string }) => instance;
 
-/** Whoever finds the mark without its end starts on a fresh builder. */
+/** A `started` mark without `done` means that the bake must start with a fresh builder. */
 export const ec2SealMark = step(SealMark, instanceOf, ({ region, instance }) =>
   asking(`tagging ${instance} in ${region}`, () => putTags(region, [instance], { [tagNames.sealing]: "started" })),
 );

@@ -1,4 +1,4 @@
-// Queries that the program makes to Google Compute Engine before it declares anything.
+// Lookups on Google Compute Engine that the program makes before it declares anything.
 import { cloudLabels, isPast, labelKey, isOfWorker, type Labels } from "../../../../common/labels.ts";
 import { gceLabels } from "../../facts/labels.ts";
 import { unpackFacts } from "../../../../common/image-facts.ts";
@@ -90,7 +90,7 @@ export const gcePreflight = answer(
     const there = await compute.find<Named>(`zones/${zone}`);
     if (there === undefined) return refuse("zone", zone, "zones");
     if (there.status !== "UP") {
-      throw new UserError({ where: setting("zone"), found: `${zone} is ${there.status}`, cure: "take another zone" });
+      throw new UserError({ where: setting("zone"), found: `${zone} is ${there.status}`, cure: "use another zone" });
     }
     const type = await compute.find<Named>(`zones/${zone}/machineTypes/${machineType}`);
     if (type === undefined) return refuse("machineType", machineType, `zones/${zone}/machineTypes`);

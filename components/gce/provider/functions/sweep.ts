@@ -1,4 +1,4 @@
-// Finding and removing what our machines left behind in a project of Google Compute Engine.
+// Finds and removes what our machines left behind in a Google Cloud project.
 import { sweepPlaces } from "../../../../provider/kit/sweep.ts";
 import { answer } from "../../../../provider/resource.ts";
 import { sweep } from "../../contract.ts";

@@ -1,5 +1,5 @@
-// Makes room for an image. Its name comes from its recipe, so a failed image of that name would block every later
-// attempt. The official provider doesn't record an image whose creation failed, and so never deletes it.
+// Frees an image's name. The name comes from the recipe, so a failed image would block every later attempt. The
+// official provider doesn't record an image whose creation failed, and so never deletes it.
 import { UserError } from "../../../../common/user-error.ts";
 import { Compute, unwatched } from "../compute.ts";
 import { ComputeError } from "../errors.ts";
@@ -13,7 +13,7 @@ import { waitFor } from "../../../../provider/kit/wait.ts";
 type ClearingInputs = InputsOf<typeof Clearing>;
 
 export const gceClearing = implement(Clearing, {
-  /** It is declared only where the survey has found no finished image: whatever has the name by now is in the way. */
+  /** Only declared if the survey found no finished image: whatever has the name now is in the way. */
   async drift(_id, { project, image }) {
     const compute = await Compute.open(project, unwatched);
     return (await compute.find<Image>(`global/images/${image}`)) === undefined ? "none" : "replace";
@@ -54,12 +54,12 @@ export const gceClearing = implement(Clearing, {
   },
 });
 
-/** Why the API could not make an image, in the one case that the official provider doesn't report. */
+/** The one error code that the official provider doesn't report. */
 const lost = "RESOURCE_NOT_READY";
 
 /**
- * Waits until the official provider's operation on the image ends, and reports its reason if it is one that gets lost:
- * that provider retries twenty times, over three minutes, and then says "couldn't find resource (21 retries)".
+ * Waits until the official provider's operation on the image ends, and reports the reason that gets lost: that provider
+ * retries twenty times, over three minutes, and then says "couldn't find resource (21 retries)".
  * `IsRetryable` in
  * https://github.com/hashicorp/terraform-provider-google-beta/blob/v7.45.0/google-beta/services/compute/compute_operation.go
  * @param earlier Names of operations on earlier images of that name.
@@ -90,7 +90,7 @@ async function tellLostReason(
   }
 }
 
-/** @returns their names; undefined if the user's role may not list operations, which only this needs. */
+/** @returns names of operations; undefined if the user's role may not list operations, which only this step needs. */
 async function earlierOperations(compute: Compute, image: string): Promise<ReadonlySet<string> | undefined> {
   try {
     return new Set((await operationsOn(compute, image)).map(({ name }) => name));

@@ -1,6 +1,6 @@
-// What is changed on an image after it was made: it is marked as verified, and joins a family. Nothing is copied: the
-// API changes labels and family in place (https://cloud.google.com/compute/docs/reference/rest/v1/images/patch),
-// although the official provider replaces an image whose family changes.
+// Changes a finished image: marks it as verified, and adds it to a family. The API changes labels and family in place
+// (https://cloud.google.com/compute/docs/reference/rest/v1/images/patch); the official provider would replace the
+// image.
 import { formatExpiry } from "../../../../common/labels.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { Compute, unwatched } from "../compute.ts";

@@ -1,5 +1,5 @@
-// An image made from a disk that was baked on this computer: the disk is uploaded to a bucket, imaged, and the object
-// deleted. Our own resource, because the object must go even if the image fails.
+// An image made from a disk that was baked on this computer: uploads the disk to a bucket, makes the image, and deletes
+// the object. Our own resource, because the object must be deleted even if the image fails.
 import { packFacts, unpackFacts } from "../../../../common/image-facts.ts";
 import { formatExpiry, labelKey } from "../../../../common/labels.ts";
 import { gceLabels } from "../../facts/labels.ts";
@@ -17,14 +17,14 @@ import { implement, type Context } from "../../../../provider/resource.ts";
 import { uploadProgress } from "../../../../provider/kit/upload-progress.ts";
 import { waitFor } from "../../../../provider/kit/wait.ts";
 
-/** What machines ask for by default. */
+/** Requirements of machines with default settings. */
 const needs = { cloud: "Compute Engine", disk: "virtio_scsi", network: "virtio_net", dataSources: ["GCE"] };
 
 /** A description holds 2048 characters. */
 const packing = { longest: 2048, dispensable: ["plan"] };
 
 export const gceImportedImage = implement(ImportedImage, {
-  // Its name is its recipe's.
+  // Its name comes from its recipe.
   deleteBeforeReplace: true,
 
   async drift(_id, { project, name }) {
@@ -57,8 +57,8 @@ export const gceImportedImage = implement(ImportedImage, {
 });
 
 /**
- * An image made by an interrupted `pulumi up`; a failed one is removed. @throws UserError if it belongs to somebody
- * else.
+ * An image that an interrupted `pulumi up` finished. Removes a failed one.
+ * @throws UserError if the name belongs to an image of another recipe.
  */
 async function finishedEarlier(
   compute: Compute,
@@ -83,12 +83,12 @@ async function finishedEarlier(
   if (unpackFacts(image.description)?.recipe !== recipe) {
     throw new UserError({
       where: `Compute Engine, project ${compute.project}, image ${name}`,
-      found: "is there already, and is not of this recipe",
+      found: "already exists, and is not of this recipe",
       cure: "delete it, then run `pulumi up` again",
     });
   }
   if (image.status === "READY") {
-    context.progress(`image ${name} is there already; taken over`);
+    context.progress(`image ${name} already exists; adopted`);
     return image;
   }
   await compute.remove(`global/images/${name}`, `image ${name}`, limits.small);
@@ -117,7 +117,7 @@ async function makeImage(compute: Compute, name: string, importing: Importing, c
       progress,
       signal,
     );
-    progress(`making image ${name} of a disk of ${Math.ceil(size / gibibyte)} GiB`, true);
+    progress(`making image ${name} from a disk of ${Math.ceil(size / gibibyte)} GiB`, true);
     await compute.change("POST", "global/images", {
       what: `making image ${name}`,
       seconds: limits.image,
@@ -148,7 +148,7 @@ function stateOf({ project, name }: { project: string; name: string }, image: Im
 
 export const gceImportLease = implement(ImportLease, {
   async create(inputs, context) {
-    // Before anything is packed.
+    // Check the bucket before anything is packed.
     await (await Bucket.open(inputs.bucket, context)).check();
     const expires = formatExpiry(new Date(Date.now() + inputs.lifetime * 1000));
     return { id: `${inputs.image}@${expires}`, outputs: { ...inputs, expires } };

@@ -1,5 +1,6 @@
-// The lease of a machine on Google Compute Engine: dropping it makes sure that instance and boot disk are gone. The machine is declared with
-// `deletedWith: lease`: the official provider's delete fails on an instance that is gone already.
+// The lease of a machine on Google Compute Engine. Dropping it makes sure that instance and boot disk are gone. The
+// machine is declared with `deletedWith: lease`: the official provider fails to delete an instance that no longer
+// exists.
 import type { StateOf } from "../../../../common/contract.ts";
 import { cloudLabels, isOfWorker, labelKey } from "../../../../common/labels.ts";
 import { leaseOf } from "../../../../provider/kit/lease.ts";
@@ -10,7 +11,7 @@ import { diskPath, instancePath, limits, marks, removeMachine, stopped } from ".
 import { labelFilter, nameOf, type Disk, type Image, type Instance } from "../types.ts";
 
 export const gceLease = leaseOf(Lease, {
-  /** Their disks, too, for an instance may have ended itself. */
+  /** Looks for disks, too: an instance may have ended itself. */
   async *removeEarlier({ project: place, labels: { project, stack, distribution, role, worker } }, context) {
     const compute = await Compute.open(place, context);
     const filter = labelFilter(cloudLabels(gceLabels, { project, stack, distribution, role }));
@@ -29,9 +30,9 @@ export const gceLease = leaseOf(Lease, {
   },
 
   /**
-   * Of no use is a machine whose sealing began but did not end, one that vanished, and one that somebody else stopped before it was sealed:
-   * it has no address any more. One that we stopped cleanly has left its disk, and that is enough to go on with; unless it was started
-   * again, or is to be logged in to.
+   * A machine is useless if its sealing began but did not end, if it vanished, or if somebody stopped it before it was
+   * sealed (it no longer has an address). If we stopped it cleanly, its disk is left, which is enough to continue,
+   * unless it was started again or people should log in.
    */
   async isUseless(state, wanted) {
     if (wanted?.recorded === false) return true;
@@ -42,7 +43,7 @@ export const gceLease = leaseOf(Lease, {
     ]);
     if (disk?.labels?.[marks.retired] !== undefined) return wanted?.open === true || instance?.status === "RUNNING";
     if (instance === undefined) return true;
-    // One that stays for people is theirs: what is on it is not thrown away (see Reachable).
+    // A machine kept for people is theirs: don't discard its content (see Reachable).
     if (wanted?.runs && !wanted.open && stopped.includes(instance.status)) return true;
     return instance.labels?.[marks.sealing] !== undefined;
   },
@@ -54,7 +55,7 @@ export const gceLease = leaseOf(Lease, {
   },
 });
 
-/** An image that was made from the machine's disk but not verified: verified ones have a record of their own. */
+/** Removes an unverified image made from the machine's disk. Verified images have their own record. */
 async function removeUnproven(
   compute: Compute,
   name: string,

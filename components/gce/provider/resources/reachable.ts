@@ -1,4 +1,4 @@
-// The first answer of a machine on Google Compute Engine.
+// Waits until a machine on Google Compute Engine answers by SSH.
 import type { InputsOf } from "../../../../common/contract.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { waitForAnswer } from "../../../../provider/kit/saved-console.ts";
@@ -11,7 +11,7 @@ import { instancePath, serialConsole, stopped, type Place } from "../machines.ts
 import type { Instance } from "../types.ts";
 
 export const gceReachable = implement(Reachable, {
-  /** Without this, commands would dial the address that a machine had before somebody stopped it. */
+  /** Detects that somebody stopped the machine: otherwise commands would dial its old address. */
   async drift(_id, state, wanted) {
     if (!wanted?.awake) return "none";
     const compute = await Compute.open(state.project, unwatched);
@@ -21,7 +21,7 @@ export const gceReachable = implement(Reachable, {
   async create(inputs, context) {
     return { id: inputs.instance, outputs: { ...inputs, ...(await reach(inputs, context)) } };
   },
-  /** A machine that was powered off comes back with another public address; one that is off is not waited for. */
+  /** A machine that was powered on again has another public address. One that is off is not waited for. */
   async update(_id, state, inputs, context) {
     const way = inputs.awake ? await reach(inputs, context) : { sshPort: state.sshPort, sshUser: state.sshUser };
     return { ...inputs, ...way };
@@ -32,7 +32,7 @@ async function reach(inputs: InputsOf<typeof Reachable>, context: Context): Prom
   const { host, port, user, hostKey, privateKey, proxy, project, zone, machine, patience } = inputs;
   if (host === "") {
     const cure = "run `pulumi refresh`, then `pulumi up`";
-    throw new UserError({ where: `machine ${machine}`, found: "the machine has no address", cure });
+    throw new UserError({ where: `machine ${machine}`, found: "has no address", cure });
   }
   const compute = await Compute.open(project, context);
   return await waitForAnswer(

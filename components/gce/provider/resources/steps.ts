@@ -13,7 +13,7 @@ export const gceSealMark = step(SealMark, instanceOf, async (place, context) =>
   changeLabels(await Compute.open(place.project, context), instancePath(place), { [marks.sealing]: "yes" }),
 );
 
-/** The boot disk carries a mark that says that it was left by a clean stop. */
+/** Marks the boot disk as left by a clean stop. */
 export const gceStop = step(Stop, instanceOf, async (inputs, context) => {
   const compute = await Compute.open(inputs.project, context);
   const { machine } = inputs;
@@ -23,8 +23,8 @@ export const gceStop = step(Stop, instanceOf, async (inputs, context) => {
   if (disk === undefined || (instance === undefined && !retired)) {
     throw new UserError({
       where: `Compute Engine, builder ${machine}`,
-      found: disk === undefined ? "its boot disk is gone" : "is gone before it was stopped",
-      cure: "run `pulumi up` again: it starts on a fresh builder",
+      found: disk === undefined ? "its boot disk is gone" : "vanished before it was stopped",
+      cure: "run `pulumi up` again: it starts with a fresh builder",
     });
   }
   if (instance !== undefined) {
@@ -32,7 +32,7 @@ export const gceStop = step(Stop, instanceOf, async (inputs, context) => {
       throw new UserError({
         where: `Compute Engine, builder ${machine}`,
         found: "was started again after sealing, so it can't become an image",
-        cure: "run `pulumi up` again: it starts on a fresh builder",
+        cure: "run `pulumi up` again: it starts with a fresh builder",
       });
     }
     if (instance.disks?.some(({ boot, autoDelete }) => boot && autoDelete)) {

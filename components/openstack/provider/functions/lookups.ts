@@ -1,4 +1,4 @@
-// Queries that the program makes to an OpenStack before it declares anything.
+// Lookups on an OpenStack that the program makes before it declares anything.
 import { UserError } from "../../../../common/user-error.ts";
 import { isPast, labelKey, isOfWorker } from "../../../../common/labels.ts";
 import { openstackLabels } from "../../facts/labels.ts";
@@ -48,8 +48,7 @@ export const resolveBase = answer(
       throw gone(images, name, distribution, section, `there is no active image ${looked}`);
     }
     const others = [...new Set(fitting.map((image) => image.name))];
-    // Versions of one image differ by a date in the name, and the newest is used; names that differ in words are
-    // ambiguous.
+    // Versions of one image differ by a date in the name: use the newest. Names that differ in words are ambiguous.
     const kinds = new Set(others.map((each) => each.replaceAll(/[\d.]+/g, "0")));
     const notice =
       kinds.size > 1
@@ -67,7 +66,7 @@ function gone(images: Image[], region: string, distribution: string, section: st
   return new UserError({
     where: `base image of ${distribution} in region ${region}`,
     found,
-    allowed: `similar names: ${nearNames(images, distribution).join(", ") || "the region has no image at all"}`,
+    allowed: `similar names: ${nearNames(images, distribution).join(", ") || "the region has no images"}`,
     cure: `set ci-images:${section}.bases.${distribution}.name (or .id) to one of them, or upload an image`,
   });
 }

@@ -1,4 +1,4 @@
-// Checks before a bake on an OpenStack is declared: flavor, networks, key, and quota for one more server.
+// Checks a bake on an OpenStack before it is declared: flavor, networks, key, and quota for one more server.
 import ssh2 from "ssh2";
 import { UserError } from "../../../../common/user-error.ts";
 import { nearest } from "../../../../common/nearest.ts";
@@ -56,7 +56,7 @@ async function findFlavor(
   if (wanted === undefined) {
     throw new UserError({
       ...setting,
-      found: "it is not set",
+      found: "not set",
       allowed,
       cure: `pulumi config set --path ci-images:${section}.flavor NAME`,
     });
@@ -74,7 +74,7 @@ async function findFlavor(
   const image = base === undefined ? undefined : await baseImage(region, base);
   const disk = volumeSize ?? flavor.disk;
   if (disk === 0) {
-    const cure = `set ci-images:${section}.volume.size, or take a flavor with a disk`;
+    const cure = `set ci-images:${section}.volume.size, or use a flavor with a disk`;
     throw new UserError({ ...setting, found: `flavor "${flavor.name}" has no disk of its own`, cure });
   }
   if ((image?.min_disk ?? 0) > disk) {
@@ -82,24 +82,24 @@ async function findFlavor(
     throw new UserError({
       ...setting,
       found,
-      cure: `take a larger flavor, or a larger ci-images:${section}.volume.size`,
+      cure: `use a larger flavor, or a larger ci-images:${section}.volume.size`,
     });
   }
   if (Number(image?.min_ram ?? 0) > flavor.ram) {
     const found = `flavor "${flavor.name}" has ${flavor.ram} MiB of memory, but the base image needs ${Number(image!.min_ram)}`;
-    throw new UserError({ ...setting, found, cure: "take a larger flavor" });
+    throw new UserError({ ...setting, found, cure: "use a larger flavor" });
   }
   return flavor;
 }
 
-/** A pinned base was not looked up in this run. */
+/** Looks up the base image: a pinned one has not been looked up in this run. */
 async function baseImage(region: Region, id: string): Promise<Image> {
   const image = await findImage(region, id);
   if (image?.status === "active") return image;
   throw new UserError({
     where: `base image ${id} in region ${region.name}`,
     found: image ? `is ${image.status}` : "is gone",
-    cure: "set ci-images:base to latest to bake from the image that is there now",
+    cure: "set ci-images:base to latest, to use the newest image",
   });
 }
 
@@ -133,7 +133,7 @@ async function findNetworks(
     throw new UserError({
       where: `region ${region.name}`,
       key: `ci-images:${section}.networks`,
-      found: `it is not set, and there are ${inside.length} networks`,
+      found: `not set, and there are ${inside.length} networks`,
       allowed: inside.map(({ name }) => name).join(", "),
     });
   }
@@ -151,7 +151,7 @@ interface Subnet {
   ip_version: 4 | 6;
 }
 
-/** By their floating address, or the one in the first network: IPv4 if there is one. */
+/** How machines are reached: by their floating address or the one in the first network; by IPv4 if there is one. */
 async function findReached(
   region: Region,
   { networks, floatingNetwork }: Pick<Preflight, "networks" | "floatingNetwork">,
@@ -179,7 +179,7 @@ async function checkKeyPair(
   const variable = section.toUpperCase();
   throw new UserError({
     where: `key pair "${wanted.name}" in region ${region.name} (environment variable ${variable}_KEY_PAIR)`,
-    found: `holds another key than the one in ${variable}_PRIVATE_KEY_FILENAME`,
+    found: `holds a different key from ${variable}_PRIVATE_KEY_FILENAME`,
     cure: "name another key pair, or the private key that belongs to this one",
   });
 }

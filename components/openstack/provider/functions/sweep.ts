@@ -1,4 +1,4 @@
-// Finding and removing what our machines left behind in the regions of an OpenStack.
+// Finds and removes what our machines left behind in the regions of an OpenStack.
 import { sweepPlaces } from "../../../../provider/kit/sweep.ts";
 import { answer } from "../../../../provider/resource.ts";
 import * as contract from "../../contract.ts";

@@ -1,5 +1,5 @@
-// The lease of an import: made before the upload and dropped after it, so that whatever happens in between, dropping the lease makes
-// sure that no half-made image stays.
+// The lease of an import: made before the upload. Dropping it makes sure that no incomplete image is left, whatever
+// happened in between.
 import { cloudName, formatExpiry, labelKey, isOfWorker } from "../../../../common/labels.ts";
 import { openstackLabels } from "../../facts/labels.ts";
 import { dropImage, dropUnproven, imagesWith, isComplete } from "../images.ts";
@@ -13,7 +13,7 @@ export const importLease = implement(ImportLease, {
     const region = new Region(inputs.region, context);
     const { project, stack, distribution } = inputs.labels;
     for (const image of await imagesWith(region, { project, stack, distribution, role: "image" })) {
-      // Only imports: images that Nova makes from a builder belong to the builder's lease.
+      // Only imports: an image that Nova makes from a builder belongs to the builder's lease.
       if (!isOfWorker(openstackLabels, image, inputs.labels.worker)) continue;
       const isHalf = !isComplete(image) && image[labelKey(openstackLabels, "imported")] !== undefined;
       if (!isHalf) continue;

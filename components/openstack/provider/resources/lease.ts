@@ -1,4 +1,5 @@
-// The lease of a server.
+// The lease of a server. Dropping it makes sure that the server is gone, whatever happened in between. The server
+// itself is declared with `deletedWith: lease`.
 import { cloudLabels, cloudName, formatExpiry, isOfWorker } from "../../../../common/labels.ts";
 import { leaseOf } from "../../../../provider/kit/lease.ts";
 import { Lease } from "../../contract.ts";
@@ -24,8 +25,8 @@ export const lease = leaseOf(Lease, {
   },
 
   /**
-   * Of no use is a server that is not there (nobody made it, or somebody removed it) or broken, one whose sealing began and did not end
-   * (nobody can log in any more), and a sealed one that was started again (it is not sealed any more), or is to be logged in to.
+   * A server is useless if it is missing or broken; if its sealing began but did not end (no login works any more); or
+   * if it is sealed and was started again (it is no longer sealed), or people should log in to it.
    */
   async isUseless({ region: name, machine }, wanted) {
     const [server] = await listServers(new Region(name, quiet), machine);
@@ -38,7 +39,7 @@ export const lease = leaseOf(Lease, {
   async end({ region: name, machine }, context) {
     const region = new Region(name, context);
     for (const server of await listServers(region, machine)) await endServer(region, server.id);
-    // An unproven image may have been made without getting a record.
+    // An unproven image may have no record of its own.
     await dropUnproven(region, machine);
   },
 });

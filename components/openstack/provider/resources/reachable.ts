@@ -1,4 +1,4 @@
-// A server's first answer: its SSH, with the host key that it was given.
+// Waits until a server answers by SSH with the host key that it was given.
 import { quiet, Region } from "../region.ts";
 import { consoleOf, describe, existingServer, findServer, isStoppedOpen, startServer, stateOf } from "../servers.ts";
 import type { InputsOf } from "../../../../common/contract.ts";
@@ -8,7 +8,7 @@ import { waitForAnswer } from "../../../../provider/kit/saved-console.ts";
 import type { Way } from "../../../../provider/kit/way-in.ts";
 
 export const reachable = implement(Reachable, {
-  /** Somebody stopped it. */
+  /** Detects that somebody stopped it. */
   async drift(_id, { region, server: id, power }) {
     if (power === "off") return "none";
     const server = await findServer(new Region(region, quiet), id);
@@ -41,7 +41,7 @@ async function arrive(inputs: InputsOf<typeof Reachable>, context: Context): Pro
       lookAt: region.command(`console log show ${id}`),
       state: async () => {
         const seen = await findServer(region, id);
-        if (!seen) return { failed: "it is gone", cure: "run `pulumi up` again: it starts on a fresh machine" };
+        if (!seen) return { failed: "it is gone", cure: "run `pulumi up` again: it starts with a fresh machine" };
         if (seen.status === "ERROR") return { failed: `it is in ERROR: ${seen.fault?.message ?? "no reason given"}` };
         return { state: `${stateOf(seen)} and does not answer at ${host}:${port}` };
       },

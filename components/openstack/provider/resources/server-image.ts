@@ -1,5 +1,5 @@
-// An image in an OpenStack region, stored by Glance: made by Nova from a stopped server, or uploaded from this
-// computer. No published Pulumi provider has such a resource.
+// An image in Glance, made by Nova from a stopped server, or uploaded from this computer. No published Pulumi provider
+// has such a resource.
 import { cloudName, labelKey, isOfWorker } from "../../../../common/labels.ts";
 import { openstackLabels } from "../../facts/labels.ts";
 import { gibibyte } from "../../../../common/sizes.ts";
@@ -39,19 +39,19 @@ export const serverImage = implement(ServerImage, {
     const region = new Region(inputs.region, context);
     const { project, stack, distribution, recipe, properties } = inputs;
     const labels = { project, stack, distribution, recipe, role: "image" as const };
-    // Left by a bake whose record was lost: a complete image of the same recipe needs no second bake.
+    // A bake finished but its record was lost: adopt the image if it is complete and has the same recipe.
     const present = (await imagesWith(region, labels)).find(
       (image) => isComplete(image) && isOfWorker(openstackLabels, image, inputs.worker),
     );
     if (present) {
-      context.progress(`image ${present.id} is there already; taken over`);
+      context.progress(`image ${present.id} already exists; adopted`);
       return outputs(inputs, await setProperties(region, present, properties));
     }
     if (inputs.importing) return outputs(inputs, await upload(region, inputs, inputs.importing));
     if (!inputs.making) {
       throw new UserError({
         where: `image of recipe ${recipe.slice(0, 8)} in ${region.name}`,
-        found: "is gone, and so is the builder it was made from",
+        found: "is gone, and so is its builder",
         cure: "run `pulumi up` again: it bakes the image from its recipe",
       });
     }
@@ -79,18 +79,18 @@ export const serverImage = implement(ServerImage, {
   },
 });
 
-/** Makes the image, or continues with one that an interrupted `pulumi up` began. */
+/** Makes the image, or continues with one that an interrupted `pulumi up` started. */
 async function bake(region: Region, inputs: ServerImageInputs, making: Making, context: Context): Promise<Image> {
   const server = await existingServer(region, making.server);
   if (server.status !== "SHUTOFF") {
     throw new UserError({
       where: `server ${server.id} in ${region.name}`,
       found: `is ${stateOf(server)} although it was sealed and stopped: it is no longer sealed`,
-      cure: "run `pulumi up` again: it starts on a fresh builder",
+      cure: "run `pulumi up` again: it starts with a fresh builder",
     });
   }
   const id =
-    (await begunImage(region, server)) ??
+    (await startedImage(region, server)) ??
     (await startSnapshot(region, server, nameOf(inputs), metadataOf(inputs, making)));
   context.progress(`making image ${id}`, true);
   const image = await finishSnapshot(region, server, id);
@@ -119,20 +119,20 @@ async function upload(region: Region, inputs: ServerImageInputs, importing: Impo
     progress,
     signal,
   );
-  progress(`image ${image.id}: uploaded, and Glance has the same content`);
+  progress(`image ${image.id}: uploaded`);
   return setProperties(region, image, completeProperties(image, plan, builder));
 }
 
-/** An image of the server that Nova is making or has made. Failed ones are deleted. */
-async function begunImage(region: Region, server: Server): Promise<string | undefined> {
+/** An image of the server that Nova is making or has made. Deletes failed ones. */
+async function startedImage(region: Region, server: Server): Promise<string | undefined> {
   const images = await imagesWith(region, { machine: server.name });
   const isWorking = Boolean(server["OS-EXT-STS:task_state"]);
-  const begun = images.find((image) => !snapshotCameToNothing(image) && (image.status === "active" || isWorking));
-  for (const image of images) if (image !== begun) await dropImage(region, image.id);
-  return begun?.id;
+  const started = images.find((image) => !hasFailed(image) && (image.status === "active" || isWorking));
+  for (const image of images) if (image !== started) await dropImage(region, image.id);
+  return started?.id;
 }
 
-function snapshotCameToNothing({ status, size, block_device_mapping }: Image): boolean {
+function hasFailed({ status, size, block_device_mapping }: Image): boolean {
   if (["killed", "deleted", "pending_delete", "deactivated"].includes(status)) return true;
   return status === "active" && !size && block_device_mapping === undefined;
 }
@@ -141,7 +141,7 @@ function nameOf({ project, stack, distribution, name, recipe }: ServerImageInput
   return cloudName(openstackLabels, project, stack, distribution, name, recipe.slice(0, 12));
 }
 
-/** Nova refuses values of more than 255 characters here; longer ones are set once the image exists. */
+/** The image's first metadata. Nova accepts 255 characters here; longer values are set once the image exists. */
 function metadataOf(
   inputs: ServerImageInputs,
   { machine, base, expires }: Pick<Making, "machine" | "base" | "expires">,

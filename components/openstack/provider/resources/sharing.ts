@@ -1,4 +1,4 @@
-// Who else may use an image, beyond its project: Glance's visibility and members. Declared for proven images only.
+// Controls who else may use an image: Glance's visibility and members. Only declared for proven images.
 // https://docs.openstack.org/api-ref/image/v2/#sharing
 import { UserError } from "../../../../common/user-error.ts";
 import { findImage, setProperties } from "../images.ts";

@@ -36,12 +36,12 @@ export const imageLook = step(ImageLook, imageOf, async ({ region: name, image: 
   await waitFor(
     {
       what: `image ${id}`,
-      until: "to be whole after its server was ended",
+      until: "to be complete after its server was deleted",
       deadline: 60,
       lookAt: region.command(`image show ${id}`),
       look: async () => {
         const image = await findImage(region, id);
-        if (!image) return { failed: "it went with its server", cure: "`pulumi up` bakes it again" };
+        if (!image) return { failed: "it was deleted with its server", cure: "`pulumi up` bakes it again" };
         if (!isComplete(image)) return { failed: `it is ${image.status}`, cure: "`pulumi up` bakes it again" };
         return lookAtContent(region, image);
       },
@@ -55,8 +55,8 @@ export const promotion = step(Promotion, imageOf, async ({ region: name, image: 
   const image = await promotable(region, id);
   const checks = passedChecks(report).length;
   const proof = proofProperty(image, { verifiedAt: new Date().toISOString(), how, checks });
-  // A proven image is no leftover, however old it gets, and nothing that a lease may drop; what workers that were booted
-  // from it are snapshotted to must not look like one, either.
+  // A proven image is never a leftover, and no lease may delete it. Snapshots of workers booted from it inherit these
+  // properties and must not look like leftovers either.
   const temporary = ["expires", "machine"].map((label) => [labelKey(openstackLabels, label), undefined]);
   await setProperties(region, image, { ...proof, ...(Object.fromEntries(temporary) as Record<string, undefined>) });
 });
