@@ -1,5 +1,5 @@
-// gcp-storage-emulator, Cloud Storage by other people (https://github.com/oittaa/gcp-storage-emulator), behind a proxy that lets things
-// go wrong: so resumable uploads are checked by code that we did not write.
+// gcp-storage-emulator, a third-party emulator of Cloud Storage (https://github.com/oittaa/gcp-storage-emulator),
+// behind a proxy that injects faults. It checks our resumable uploads with code that we did not write.
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -13,17 +13,17 @@ import { projectDirectory } from "../../toolchain/versions.mjs";
 /** The release that the tests were written with. */
 const release = "2026.7.19";
 
-/** What happens to the next request with content. */
+/** A fault of the next request with content. */
 export type StorageFault =
   | "cut"
-  /** The answer tells of another content. */
+  /** The answer has the checksum of different content. */
   | "other content"
   | { status: number; message: string };
 
 /** A running server. */
 export class StorageEmulator {
   readonly faults: StorageFault[] = [];
-  /** `PUT bytes 0-9/10`. */
+  /** Requests so far, such as `PUT bytes 0-9/10`. */
   readonly calls: string[] = [];
   private readonly proxy: Server;
 
@@ -34,7 +34,7 @@ export class StorageEmulator {
     this.proxy = createServer((request, response) => void this.serve(request, response));
   }
 
-  /** Starts one with an empty bucket. */
+  /** Starts a server with an empty bucket. */
   static async start(bucket: string): Promise<StorageEmulator> {
     const python = await installed();
     const port = await freePort();
@@ -58,7 +58,7 @@ export class StorageEmulator {
     return emulator;
   }
 
-  /** For STORAGE_EMULATOR_HOST. */
+  /** The value for STORAGE_EMULATOR_HOST. */
   get url(): string {
     return `http://127.0.0.1:${(this.proxy.address() as AddressInfo).port}`;
   }
@@ -70,7 +70,7 @@ export class StorageEmulator {
     return items.map(({ name }) => name);
   }
 
-  /** An object's content. @param source `https://storage.googleapis.com/BUCKET/OBJECT`. */
+  /** An object's content, if it exists. @param source `https://storage.googleapis.com/BUCKET/OBJECT`. */
   async content(source: string): Promise<Buffer | undefined> {
     const [, bucket, object] = /^https:\/\/storage\.googleapis\.com\/([^/]+)\/(.+)$/.exec(source) ?? [];
     const answer = await fetch(`${this.behind}/storage/v1/b/${bucket}/o/${encodeURIComponent(object)}?alt=media`);
@@ -99,7 +99,7 @@ export class StorageEmulator {
     const text = Buffer.from(await answer.arrayBuffer()).toString();
     const told = fault === "other content" ? text.replace(/"md5Hash": *"[^"]*"/, '"md5Hash":"b3RoZXI="') : text;
     const location = answer.headers.get("location");
-    // For nothing at all the emulator says one byte; Google leaves the header out.
+    // If nothing has arrived, the emulator reports one byte; Google omits the header.
     const received = answer.headers.get("range");
     const range = received === "bytes=0-0" ? null : received;
     response.writeHead(answer.status, {
@@ -119,7 +119,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** The Python that has it; the first time, it is installed into the project's cache. */
+/** Returns the Python that has the emulator. The first call installs it into the project's cache. */
 async function installed(): Promise<string> {
   const cache = join(projectDirectory, ".cache");
   const home = join(cache, `gcp-storage-emulator-${release}`);

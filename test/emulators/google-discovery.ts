@@ -1,5 +1,5 @@
-// What Google itself publishes of its Compute API: the discovery documents of v1 and beta, which name every method, parameter and field.
-// They come with Google's client library for Python (https://pypi.org/project/google-api-python-client), of which nothing else is kept.
+// Google's discovery documents for v1 and beta of the Compute API, with every method, parameter and field. They are
+// taken from Google's client library for Python (https://pypi.org/project/google-api-python-client).
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { projectDirectory } from "../../toolchain/versions.mjs";
 /** The release that the tests were written with; its documents are of 2026. */
 const release = "2.202.0";
 
-/** As much of a JSON schema as discovery documents use: https://developers.google.com/discovery/v1/type-format */
+/** The part of JSON schema that discovery documents use: https://developers.google.com/discovery/v1/type-format */
 export interface DiscoverySchema {
   $ref?: string;
   type?: string;
@@ -20,7 +20,7 @@ export interface DiscoverySchema {
   items?: DiscoverySchema;
   properties?: Record<string, DiscoverySchema>;
   additionalProperties?: DiscoverySchema;
-  /** Methods that need the field: `{ required: ["compute.instances.insert"] }`. */
+  /** Methods that require the field: `{ required: ["compute.instances.insert"] }`. */
   annotations?: { required?: string[] };
 }
 
@@ -51,14 +51,14 @@ interface DiscoveryResource {
 /** A discovery document: https://developers.google.com/discovery/v1/reference/apis */
 export interface Discovery extends DiscoveryResource {
   revision: string;
-  /** Of all methods. */
+  /** Parameters that all methods accept. */
   parameters: Record<string, DiscoveryParameter>;
   schemas: Record<string, DiscoverySchema>;
 }
 
 const read = new Map<string, Promise<Discovery>>();
 
-/** Reads the document of one version of the Compute API. The first call ever downloads it into the project's own cache. */
+/** Reads the document of one version of the Compute API. The first call ever downloads it into the project's cache. */
 export function computeDiscovery(version: "v1" | "beta"): Promise<Discovery> {
   const known = read.get(version);
   if (known) return known;
@@ -67,7 +67,7 @@ export function computeDiscovery(version: "v1" | "beta"): Promise<Discovery> {
   return reading;
 }
 
-/** All methods, those of nested resources too. */
+/** All methods, including those of nested resources. */
 export function methodsOf({ methods = {}, resources = {} }: DiscoveryResource): DiscoveryMethod[] {
   return [...Object.values(methods), ...Object.values(resources).flatMap(methodsOf)];
 }

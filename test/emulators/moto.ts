@@ -1,5 +1,5 @@
-// moto, an emulator of AWS by other people (https://docs.getmoto.org): EC2's state in a server process of its own, so that
-// what we call is checked by code that we did not write.
+// moto, an emulator of AWS by other people (https://docs.getmoto.org): EC2's state in a server process of its own, so
+// that what we call is checked by code that we did not write.
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import { execa } from "execa";
 import { withLock } from "../../components/local/provider/file-lock.ts";
 import { projectDirectory } from "../../toolchain/versions.mjs";
 
-// A note about Node's version, of no use to whoever runs tests.
+// The SDK's note about Node's version only clutters test output.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
 
 /** The release that the tests were written with. */
@@ -34,11 +34,14 @@ export interface MotoImage {
 export interface Moto {
   /** For AWS_ENDPOINT_URL: `http://127.0.0.1:PORT`. */
   url: string;
-  /** Ends it; its state is gone. */
+  /** Stops the server and discards its state. */
   stop: () => Promise<void>;
 }
 
-/** What makes AWS SDKs and plugins talk to an emulator and to nobody else. @param url The emulator's, or that of a proxy before it. */
+/**
+ * Variables that direct AWS SDKs and plugins to an emulator only.
+ * @param url The URL of the emulator or of a proxy for it.
+ */
 export function awsVariables(url: string): Record<string, string> {
   return {
     AWS_ENDPOINT_URL: url,
@@ -46,7 +49,7 @@ export function awsVariables(url: string): Record<string, string> {
     AWS_SECRET_ACCESS_KEY: "test",
     AWS_REGION: "eu-central-1",
     AWS_EC2_METADATA_DISABLED: "true",
-    // Files of the user's must not decide what a test does.
+    // The user's own files must not affect tests.
     AWS_CONFIG_FILE: "/dev/null",
     AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
   };
@@ -54,7 +57,7 @@ export function awsVariables(url: string): Record<string, string> {
 
 /**
  * Starts a server with empty state on a free port.
- * @param images The only images there are; left out, moto's own list.
+ * @param images The only images; moto's own list by default.
  */
 export async function startMoto(images?: readonly MotoImage[]): Promise<Moto> {
   const python = await pythonWithMoto();
@@ -80,7 +83,7 @@ export async function startMoto(images?: readonly MotoImage[]): Promise<Moto> {
   }
 }
 
-/** The server says where it listens, because it chooses the port itself. */
+/** Reads the address from the server's output, because it chooses the port itself. */
 async function addressOf(server: { all: NodeJS.ReadableStream } & Promise<{ all?: string }>): Promise<string> {
   return await new Promise((resolve, reject) => {
     let said = "";
@@ -99,7 +102,7 @@ async function addressOf(server: { all: NodeJS.ReadableStream } & Promise<{ all?
   });
 }
 
-/** @returns the Python with moto: in a virtual environment of the project's own cache, made once. */
+/** Returns the Python that has moto. The first call installs it into the project's cache. */
 export async function pythonWithMoto(): Promise<string> {
   const cache = join(projectDirectory, ".cache");
   const environment = join(cache, `moto-${release}`);

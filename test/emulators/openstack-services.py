@@ -1,5 +1,6 @@
 # Serves OpenStack's own Keystone or Glance on a free port of the loopback address and prints the port.
-# Usage: openstack-services.py keystone|glance FOLDER    (FOLDER holds keystone.conf, or glance-api.conf and its paste file)
+# Usage: openstack-services.py keystone|glance FOLDER    (FOLDER holds keystone.conf, or glance-api.conf and its paste
+# file)
 import os
 import sys
 from socketserver import ThreadingMixIn
@@ -8,7 +9,7 @@ from wsgiref.simple_server import WSGIServer, make_server
 service, folder = sys.argv[1:3]
 os.environ["OS_KEYSTONE_CONFIG_FILES"] = os.path.join(folder, "keystone.conf")
 os.environ["OS_GLANCE_CONFIG_DIR"] = folder
-# Both read the command line of whatever program loads them.
+# Both services parse the command line of the program that loads them.
 sys.argv = [service]
 if service == "keystone":
     from keystone.server.wsgi import initialize_public_application

@@ -1,5 +1,5 @@
-// OpenStack's own Keystone and Glance, from PyPI, with empty databases: logging in and images are checked by the code that real
-// clouds run. (Nova needs a message bus, a scheduler and a hypervisor beside it; test/test-cloud/openstack-api.ts stands in.)
+// OpenStack's own Keystone and Glance from PyPI, with empty databases: real clouds run the same code for logins and
+// images. Nova would also need a message bus, a scheduler and a hypervisor; test/test-cloud/openstack-api.ts fakes it.
 import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
@@ -14,7 +14,7 @@ import { projectDirectory } from "../../toolchain/versions.mjs";
 const releases = { keystone: "30.0.0", glance: "33.0.0" };
 const script = fileURLToPath(new URL("openstack-services.py", import.meta.url));
 
-/** The administrator's; no secret. */
+/** The administrator's password, which is not secret. */
 const password = "pass word's";
 export const region = "RegionOne";
 
@@ -27,7 +27,9 @@ export interface OpenStackServices {
   stop(): Promise<void>;
 }
 
-/** Starts both on free ports. The first time, they are installed into the project's cache; that takes some minutes. */
+/**
+ * Starts both services on free ports. The first call installs them into the project's cache, which takes some minutes.
+ */
 export async function startOpenStackServices(): Promise<OpenStackServices> {
   const home = await installed();
   const folder = await mkdtemp(join(tmpdir(), "ci-images-openstack-"));
@@ -55,7 +57,7 @@ export async function startOpenStackServices(): Promise<OpenStackServices> {
   }
 }
 
-/** Registers both in Keystone's catalog, as its administrator. @returns the administrator's token and id. */
+/** Registers both services in Keystone's catalog. @returns the administrator's token and user id. */
 export async function fillCatalog({ environment, keystone, glance }: OpenStackServices) {
   const headers: Record<string, string> = { "content-type": "application/json" };
   const ask = async (path: string, body: unknown) => {
@@ -69,7 +71,7 @@ export async function fillCatalog({ environment, keystone, glance }: OpenStackSe
   await ask("/regions", { region: { id: region } });
   for (const [type, url] of Object.entries({ identity: keystone, image: glance, compute: glance })) {
     const { service } = (await ask("/services", { service: { name: type, type } })).answer;
-    // Glance looks for the internal one of Keystone.
+    // Glance uses Keystone's internal endpoint.
     for (const face of ["public", "internal"]) {
       await ask("/endpoints", { endpoint: { service_id: service.id, interface: face, region_id: region, url } });
     }
@@ -77,7 +79,7 @@ export async function fillCatalog({ environment, keystone, glance }: OpenStackSe
   return { token, user: answer.token.user.id };
 }
 
-/** @returns the address. */
+/** Starts a service and adds its stop function to `running`. @returns its URL. */
 async function serve(home: string, service: string, folder: string, running: (() => Promise<void>)[]): Promise<string> {
   const server = execa(join(home, "venv/bin/python"), ["-W", "ignore", script, service, folder], {
     all: true,
@@ -99,7 +101,7 @@ async function serve(home: string, service: string, folder: string, running: (()
   });
 }
 
-/** Writes what both read. @param keystone Its address, once it is known. */
+/** Writes the configuration of both services. @param keystone Keystone's URL, once it is known. */
 async function configure(folder: string, home: string, keystone = ""): Promise<void> {
   const at = (name: string) => join(folder, name);
   await writeFile(
@@ -120,7 +122,7 @@ project_name=admin\nuser_domain_id=default\nproject_domain_id=default
   );
 }
 
-/** The folder with the virtual environment and the databases as they are in the beginning. */
+/** Returns the folder with the virtual environment and the initial databases. The first call creates it. */
 async function installed(): Promise<string> {
   const cache = join(projectDirectory, ".cache");
   const home = join(cache, `keystone-${releases.keystone}-glance-${releases.glance}`);

@@ -1,4 +1,4 @@
-// PostgreSQL itself, Debian's package: an empty database on a free port of the loopback interface.
+// A real PostgreSQL from Debian's package: an empty database on a free loopback port.
 import { chown, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 
-/** The account `nobody`: PostgreSQL refuses to run as root. */
+/** The account `nobody`, because PostgreSQL refuses to run as root. */
 const user = 65534;
 
 /** Seconds until the server must accept connections. */
@@ -14,7 +14,7 @@ const startSeconds = 60;
 
 /**
  * Starts a server.
- * @returns the database's URL for Pulumi, and how to end the server; its data is gone then.
+ * @returns the database's URL for Pulumi, and a function that stops the server and deletes its data.
  */
 export async function startPostgres(): Promise<{ url: string; stop: () => Promise<void> }> {
   const programs = await programFolder();
@@ -33,7 +33,7 @@ export async function startPostgres(): Promise<{ url: string; stop: () => Promis
     await rm(folder, { recursive: true, force: true });
   };
   const deadline = Date.now() + startSeconds * 1000;
-  // The last line of the file is the server's state: https://www.postgresql.org/docs/15/storage-file-layout.html
+  // The file's last line is the server's state: https://www.postgresql.org/docs/15/storage-file-layout.html
   while (!/ready\s*$/.test(await readFile(join(data, "postmaster.pid"), "utf8").catch(() => ""))) {
     if (server.exitCode !== null || Date.now() > deadline) {
       await stop();
@@ -44,7 +44,7 @@ export async function startPostgres(): Promise<{ url: string; stop: () => Promis
   return { url: `postgres://pulumi@127.0.0.1:${port}/postgres?sslmode=disable`, stop };
 }
 
-/** Where Debian has the server's programs: not on PATH. */
+/** Debian's folder for the server's programs, which is not on PATH. */
 async function programFolder(): Promise<string> {
   const folder = "/usr/lib/postgresql";
   const [version] = await readdir(folder);

@@ -1,4 +1,4 @@
-// A state that an earlier version wrote, on the real engine: today's program finds nothing to do.
+// A state written by an earlier version, on the real engine: the current program must find nothing to change.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
@@ -9,10 +9,10 @@ import { exchange, placeholders, settingsOn, subjects } from "./subjects.ts";
 
 for (const [cloud, open] of Object.entries(subjects)) {
   if (!existsSync(join(folder, cloud, "state.json"))) continue;
-  describe(`a stack on ${cloud} whose state an earlier version wrote`, function () {
+  describe(`a stack on ${cloud} with a state written by an earlier version`, function () {
     this.timeout(300_000);
 
-    it("needs no change, also at stage none, and is destroyed without a trace", async () => {
+    it("needs no changes, not even at stage none, and can be destroyed completely", async () => {
       const read = async (name: string) => JSON.parse(await readFile(join(folder, cloud, name), "utf8")) as object;
       const subject = await open(await read("cloud.json"));
       const stack = await CloudStack.on(subject, {}, settingsOn(subject), stackName);

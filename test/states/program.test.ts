@@ -1,4 +1,4 @@
-// States that earlier versions wrote stay valid: see README.md.
+// States written by earlier versions stay valid: see README.md.
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -19,7 +19,7 @@ async function recordingOf(cloud: string): Promise<Recording & { settings: objec
   return JSON.parse(text.replaceAll("{{project}}", projectDirectory)) as Recording & { settings: object };
 }
 
-/** What a recording left out is left out here, too. */
+/** Replaces values that the recording has left out by the same marks. */
 function like(recorded: unknown, found: unknown): unknown {
   if (Object.values<unknown>(left).includes(recorded) && found !== undefined) return recorded;
   if (Array.isArray(recorded) && Array.isArray(found)) return found.map((each, index) => like(recorded[index], each));
@@ -36,8 +36,8 @@ function isOwn({ type }: RecordedResource): boolean {
 }
 
 for (const cloud of clouds) {
-  describe(`a whole bake that was recorded on ${cloud}`, () => {
-    it("is declared by today's program with the same types, names, parents and inputs", async () => {
+  describe(`a whole bake recorded on ${cloud}`, () => {
+    it("is declared by the current program with the same types, names, parents and inputs", async () => {
       const { settings, ...recording } = await recordingOf(cloud);
       const calls = Object.fromEntries(
         recording.calls.map(({ token }) => {
@@ -54,22 +54,22 @@ for (const cloud of clouds) {
       const expected = recording.resources.filter(isCompared);
       for (const { type, name, parent, inputs } of expected) {
         const found = declared.find((each) => each.type === type && each.name === name);
-        assert.ok(found, `${type} ${name} is not declared any more`);
-        // The engine takes these from the state: older versions gave the component more inputs.
+        assert.ok(found, `${type} ${name} is no longer declared`);
+        // The engine keeps these from the state: older versions gave the component more inputs.
         const ignored = type === "ci-images:index:WorkerImage" ? found.ignoreChanges : [];
         const kept = Object.fromEntries(ignored.filter((key) => key in inputs).map((key) => [key, inputs[key]]));
         const seen = like(inputs, JSON.parse(JSON.stringify({ ...found.inputs, ...kept })));
-        // Without an engine, what has no parent is not the stack's child either.
+        // Without an engine, a resource without a parent is not the stack's child.
         const above = found.parent || `ci-images-${stack}`;
         assert.deepEqual({ parent: above, inputs: seen }, { parent, inputs }, `${type} ${name}`);
       }
       const names = (list: readonly { type: string; name: string }[]) =>
         list.map(({ type, name }) => `${type} ${name}`).sort();
       const present = declared.filter(isCompared);
-      assert.deepEqual(names(present), names(expected), "and nothing else is declared");
+      assert.deepEqual(names(present), names(expected), "nothing else is declared");
     });
 
-    it("has inputs and outputs that today's plugin accepts and takes for unchanged", async () => {
+    it("has inputs and outputs that the current plugin accepts and finds unchanged", async () => {
       const quiet = { info: () => {}, flush: async () => {} } as unknown as EngineLog;
       const provider = new ImagesProvider("1.0.0", quiet, resources, functions);
       const types = new Map(
@@ -79,7 +79,7 @@ for (const cloud of clouds) {
         const urn = `urn:pulumi:${stack}::ci-images::ci-images:index:WorkerImage$${type}::${name}`;
         const { failures } = await provider.check(urn, {}, inputs);
         assert.deepEqual(failures, [], `${type} ${name}`);
-        // A type that looks at the world would not find what it is about.
+        // Types with `drift` look at the cloud, where the resource does not exist.
         if (types.get(type)!.drift) continue;
         const difference = await provider.diff(id, urn, { ...inputs, ...outputs }, inputs);
         assert.equal(difference.changes, false, `${type} ${name} would be changed: ${difference.replaces?.join(", ")}`);

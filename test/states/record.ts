@@ -1,4 +1,5 @@
-// Records what today's program does on a cloud and leaves in the state: `tsx test/states/record.ts ec2`. See README.md.
+// Records what the current program does on a cloud and writes to the state: `tsx test/states/record.ts ec2`. See
+// README.md.
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,7 +33,7 @@ try {
   await rm(logs, { recursive: true });
 }
 
-/** Leaves out where in the program a resource was declared. */
+/** Drops the source positions of declarations. */
 function withoutOrigins(key: string, value: unknown): unknown {
   return ["sourcePosition", "stackTrace"].includes(key) ? undefined : value;
 }

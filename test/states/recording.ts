@@ -1,34 +1,35 @@
-// What a program registered with the engine and what it got back, taken from the engine's own log of its calls (PULUMI_DEBUG_GRPC).
+// Reads a program's registered resources and function calls, with their results, from the engine's log of gRPC calls
+// (PULUMI_DEBUG_GRPC).
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { projectDirectory } from "../../toolchain/versions.mjs";
 
-/** Where the recordings are. */
+/** The folder of the recordings. */
 export const folder = join(projectDirectory, "test/states");
 
-/** The name of every recorded stack: it is part of names and tags. */
+/** The name of every recorded stack, which is part of resource names and tags. */
 export const stack = "recorded";
 
-/** One line of that log. */
+/** One line of the log. */
 export interface GrpcEntry {
   method: string;
   request: Record<string, unknown>;
   response?: Record<string, unknown>;
 }
 
-/** A resource that was registered. */
+/** A registered resource. */
 export interface RecordedResource {
   type: string;
   name: string;
-  /** The parent's logical name; empty for the stack itself and for what has no parent. */
+  /** The parent's logical name; empty for the stack itself and for resources without a parent. */
   parent: string;
   id: string;
   inputs: Record<string, unknown>;
-  /** What the provider answered beyond the inputs. */
+  /** The provider's outputs that differ from the inputs. */
   outputs: Record<string, unknown>;
 }
 
-/** A function that was called. */
+/** A function call. */
 export interface RecordedCall {
   token: string;
   inputs: Record<string, unknown>;
@@ -40,10 +41,10 @@ export interface Recording {
   calls: RecordedCall[];
 }
 
-/** In a recording's place of a value that is not kept: secrets, and scripts, whose text no state depends on. */
+/** Marks for values that are left out of a recording: secrets, and scripts, whose text no state depends on. */
 export const left = { secret: "[secret]", script: "[script]" };
 
-/** Inputs longer than this are scripts. */
+/** Texts longer than this count as scripts. */
 const longestInput = 1000;
 
 const monitor = "/pulumirpc.ResourceMonitor/";
@@ -77,7 +78,7 @@ interface Request {
   object: Record<string, unknown>;
 }
 
-/** Puts `[secret]` in the place of each secret. */
+/** Replaces each secret by `[secret]`. */
 export function withoutSecrets(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutSecrets);
   if (value === null || typeof value !== "object") return value;
@@ -85,7 +86,7 @@ export function withoutSecrets(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, withoutSecrets(part)]));
 }
 
-/** Puts `[script]` in the place of each long text. */
+/** Replaces each long text by `[script]`. */
 export function withoutScripts(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutScripts);
   if (typeof value === "string" && value.length > longestInput) return left.script;

@@ -1,4 +1,5 @@
-// The clouds whose states are recorded: how each is opened, what of it belongs to a state, and how that is put back.
+// The clouds whose states are recorded: opens each one, reads the part of its content that belongs to a state, and
+// restores it.
 import { mkdir, readdir, readFile, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CreateTagsCommand, type Image as Ami } from "@aws-sdk/client-ec2";
@@ -15,21 +16,21 @@ import { project } from "../test-cloud/gce-cloud.ts";
 import type { Image as GlanceImage } from "../test-cloud/openstack-api.ts";
 import { folder } from "./recording.ts";
 
-/** A recorded stack's settings. A newer base is not what is tested. */
+/** A recorded stack's settings. The base is pinned so that a newer one does not matter. */
 export function settingsOn({ cloud, settings }: Account): Record<string, unknown> {
   const recipe = join(folder, "recipe.yaml");
   return { cloud, recipe, keep: 1, base: "pinned", verify: true, sshFrom: ["127.0.0.0/8"], ...settings };
 }
 
-/** A cloud to record on, or one with what was recorded. */
+/** A cloud to record on, or one with restored content. */
 export interface RecordedSubject extends Account {
-  /** What the cloud has of the stack's image. */
+  /** The cloud's part of the stack's image. */
   content(): Promise<object>;
-  /** What differs from run to run, such as ports and folders, by the word that is in the recordings instead. */
+  /** Values that differ from run to run, such as ports and folders, by their placeholder in the recordings. */
   changing: Record<string, string>;
 }
 
-/** Opens each cloud; `content` is what an earlier one had. */
+/** Opens each cloud. @param content Content to restore, from an earlier `content()`. */
 export const subjects: Record<string, (content?: object) => Promise<RecordedSubject>> = {
   async local(content) {
     const subject = await openLocal();
@@ -67,7 +68,7 @@ export const subjects: Record<string, (content?: object) => Promise<RecordedSubj
   async rackspace(content) {
     const subject = await openRackspace();
     const { images } = subject.rackspace.api.region("ORD");
-    // The base image, too: its id is random, and part of the recipe hash.
+    // Also restore the base image, because its random id is part of the recipe hash.
     if (content) images.clear();
     for (const image of (content as { images: GlanceImage[] } | undefined)?.images ?? []) images.set(image.id, image);
     const changing = { api: new URL(subject.rackspace.api.url).host };
@@ -75,14 +76,14 @@ export const subjects: Record<string, (content?: object) => Promise<RecordedSubj
   },
 };
 
-/** Texts of this run in the place of the words in a recording, or the other way round. */
+/** Replaces texts: values of this run by placeholders, or the other way round. */
 export function exchange<T>(content: T, pairs: readonly (readonly [from: string, to: string])[]): T {
   let text = JSON.stringify(content);
   for (const [from, to] of pairs) text = text.replaceAll(from, to);
   return JSON.parse(text) as T;
 }
 
-/** What a run has, and the words that stand for it. The longest come first: one may be part of another. */
+/** Pairs of a run's values and their placeholders, longest first, because one value may contain another. */
 export function placeholders(changing: Record<string, string>): [value: string, word: string][] {
   const all = Object.entries({ ...changing, project: projectDirectory });
   return all
@@ -90,7 +91,7 @@ export function placeholders(changing: Record<string, string>): [value: string, 
     .sort(([one], [other]) => other.length - one.length);
 }
 
-/** Files in images' folders, by their paths under `images`; disks are as long as their manifests say, and empty. */
+/** JSON files of images by path below `images`. Disks are restored with the size from the manifest, and empty. */
 type LocalContent = Record<string, object>;
 
 async function readLocalImages(images: string): Promise<LocalContent> {
@@ -112,7 +113,7 @@ async function putLocalImages(images: string, content: LocalContent): Promise<vo
       const there = join(path, "..", disk.name);
       await writeFile(there, "");
       await truncate(there, disk.bytes);
-      // The quick check of a disk goes by its time of change. A whole millisecond may come out as a little less.
+      // The quick check of a disk compares its mtime. Add half a millisecond against rounding down.
       await utimes(there, new Date(), (disk.modified + 0.5) / 1000);
     }
   }

@@ -1,4 +1,4 @@
-// Several checkouts of this project beside each other, each with as much of it as its launcher needs, used by an ordinary user.
+// Several checkouts of this project, each with just the files that its launcher needs, used by an ordinary user.
 import { chown, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -6,16 +6,19 @@ import { execa, type Result } from "execa";
 import { projectDirectory, pulumiVersion } from "../../toolchain/versions.mjs";
 import { writeProgram } from "./program.ts";
 
-/** A user of whom this computer knows nothing, so that nothing else counts against its limit of processes. */
+/** A user id that nothing else uses, so that no other process counts against its process limit. */
 export const ordinaryUser = 61234;
 
-/** Threads count, and Node has a dozen: enough for a launcher in a launcher, too few for launchers without end. */
+/**
+ * The process limit, which includes Node's dozen threads: enough for nested launchers, too few for an endless loop of
+ * them.
+ */
 const mostProcesses = 100;
 
-/** Seconds. */
+/** Time limit of a command, in seconds. */
 const longest = 60;
 
-/** Folders of checkouts and of Pulumi, removed by `remove`. */
+/** A folder with checkouts and PULUMI_HOME, which `remove` deletes. */
 export class Checkouts {
   private constructor(
     readonly folder: string,
@@ -24,9 +27,9 @@ export class Checkouts {
   ) {}
 
   /**
-   * Makes checkouts that are set up, and a Pulumi CLI in PULUMI_HOME.
-   * @param count How many.
-   * @param cli What the CLI does, a shell script.
+   * Makes checkouts that are set up, and a fake Pulumi CLI in PULUMI_HOME.
+   * @param count The number of checkouts.
+   * @param cli The fake CLI's shell script.
    */
   static async make(count: number, cli = `echo "v${pulumiVersion}"`): Promise<Checkouts> {
     const folder = await mkdtemp(join(tmpdir(), "ci-images-checkouts-"));
@@ -47,17 +50,17 @@ export class Checkouts {
     return checkouts;
   }
 
-  /** The CLI in Pulumi's own folder. */
+  /** The CLI in PULUMI_HOME. */
   get cli(): string {
     return join(this.folder, "pulumi", "versions", pulumiVersion, "bin", "pulumi");
   }
 
-  /** The checkouts' folders of commands, in their order. */
+  /** The checkouts' node_modules/.bin folders, in order. */
   get commands(): string[] {
     return this.directories.map((directory) => join(directory, "node_modules/.bin"));
   }
 
-  /** Makes everything belong to a user. */
+  /** Changes the owner of everything. */
   async give(user: number): Promise<void> {
     await chown(this.folder, user, user);
     for (const entry of await readdir(this.folder, { recursive: true, withFileTypes: true }))
@@ -65,8 +68,8 @@ export class Checkouts {
   }
 
   /**
-   * Runs a command as the ordinary user, who may have few processes.
-   * @param path Folders on PATH, before those of Node and the system.
+   * Runs a command as the ordinary user, with the process limit.
+   * @param path Folders on PATH before those of Node and the system.
    */
   async run(command: string[], path: string[], extra: NodeJS.ProcessEnv = {}): Promise<Result> {
     const identity = [`--reuid=${ordinaryUser}`, `--regid=${ordinaryUser}`, "--clear-groups"];

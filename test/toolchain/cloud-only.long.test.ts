@@ -1,4 +1,5 @@
-// A cloud's stack on a computer without root and without Debian's packages, as macOS is one: `npm ci && npx pulumi preview -s ec2`.
+// A cloud's stack on a computer without root and without Debian's packages, such as macOS:
+// `npm ci && npx pulumi preview -s ec2`.
 import assert from "node:assert/strict";
 import { chown, cp, mkdir, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,10 +8,10 @@ import { execa } from "execa";
 import { toolchainEnvironment } from "../../toolchain/environment.mjs";
 import { projectDirectory } from "../../toolchain/versions.mjs";
 
-/** `nobody`: the CLI asks who the user is. */
+/** The user `nobody`. It needs a name, because the CLI looks it up. */
 const ordinaryUser = 65534;
 
-describe("a cloud's stack as an ordinary user with nothing but Node and Pulumi on PATH", function () {
+describe("a cloud's stack of an ordinary user with only Node and Pulumi on PATH", function () {
   // npm fetches all packages.
   this.timeout(15 * 60_000);
   let folder: string;
@@ -32,7 +33,7 @@ describe("a cloud's stack as an ordinary user with nothing but Node and Pulumi o
   });
   after(() => rm(folder, { recursive: true }));
 
-  /** What is on PATH beside Pulumi's CLI: Node with npm, and the shell that npm runs commands with. */
+  /** Programs on PATH beside Pulumi's CLI: Node, npm, and the shell that npm needs. */
   function programs(): Record<string, string> {
     const beside = (name: string) => join(dirname(process.execPath), name);
     return { node: process.execPath, npm: beside("npm"), npx: beside("npx"), sh: "/bin/sh" };
@@ -48,15 +49,15 @@ describe("a cloud's stack as an ordinary user with nothing but Node and Pulumi o
       { cwd: join(folder, "checkout"), reject: false, all: true },
     );
 
-  it("npm ci, and then a preview that lacks nothing but the account", async () => {
+  it("needs only `npm ci`; then a preview lacks nothing but credentials", async () => {
     const installed = await run("npm", "ci", "--no-audit", "--no-fund");
     assert.equal(installed.exitCode, 0, installed.all);
-    assert.ok(!(await readdir(join(folder, "checkout"))).includes(".state"), "npm ci makes no state");
+    assert.ok(!(await readdir(join(folder, "checkout"))).includes(".state"), "npm ci creates no state");
     const preview = await run("npx", "pulumi", "preview", "-s", "ec2", "--non-interactive");
     assert.match(preview.all, /setup: making the stack ec2/);
     assert.match(preview.all, /cure: AWS takes credentials from the environment/);
     assert.doesNotMatch(preview.all, /not found|ENOENT|root/);
-    // Once more: nothing is left to make.
+    // The second run needs no setup.
     const again = await run("npx", "pulumi", "preview", "-s", "ec2", "--non-interactive");
     assert.doesNotMatch(again.all, /setup:/);
     assert.match(again.all, /cure: AWS takes credentials from the environment/);

@@ -1,4 +1,5 @@
-// The stand-in command plugin and commands that print a lot: the real process, an SSH server, and an engine that takes its time.
+// Our replacement for the command plugin with commands that print a lot: the real process, an SSH server, and a slow
+// engine.
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -16,19 +17,19 @@ import { connectionTo, startSshServer, type SshServer } from "./ssh-server.ts";
 
 const pluginMain = fileURLToPath(new URL("../../toolchain/offline/command-plugin/main.mjs", import.meta.url));
 
-describe("stand-in command plugin: much output", function () {
+describe("our command plugin, with much output", function () {
   this.timeout(300_000);
   let ssh: SshServer;
   let engineServer: grpc.Server;
   let plugin: ChildProcess;
   let client: providerService.ResourceProviderClient;
   let requests: Buffer[];
-  /** Milliseconds that the engine takes for a message. */
+  /** Milliseconds that the engine spends on each message. */
   let pace: number;
 
   before(async () => {
     ssh = await startSshServer();
-    // Not decoded here and now: the SSH server is in this process, too, and both would be measured.
+    // Don't decode messages now: the SSH server runs in this process too, and would be slowed down.
     const log = unary(async (request: Buffer) => {
       requests.push(request);
       await sleep(pace);
@@ -73,7 +74,7 @@ describe("stand-in command plugin: much output", function () {
   const memory = () =>
     Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${plugin.pid}/status`, "utf8"))![1]) / 1024;
 
-  it("all lines arrive in their order, many in one call", async () => {
+  it("passes on all lines in order, many per call", async () => {
     await create(`seq -f 'line %.0f of a module that prints a lot' 370000`);
     const lines = messages().join("\n").split("\n");
     assert.equal(lines.length, 370_000);
@@ -81,13 +82,13 @@ describe("stand-in command plugin: much output", function () {
     assert.ok(requests.length < 37_000, `${requests.length} calls`);
   });
 
-  it("an engine that is slower than the command holds it up; the memory stays bounded", async () => {
+  it("slows the command down to the engine's pace, with bounded memory", async () => {
     await create("true");
     const before = memory();
     pace = 10;
     const line = "a line of sixty-four bytes, so that there are 32 megabytes.....";
     const began = Date.now();
-    // Its last line tells when the command was done with it.
+    // The command's last line is the time when it had written everything.
     const stdout = await create(`yes '${line}' | head -n 500000; date +%s%3N`);
     const took = Date.now() - began;
     assert.ok(memory() - before < 100, `${memory() - before} MiB`);
@@ -97,12 +98,12 @@ describe("stand-in command plugin: much output", function () {
     assert.ok(command > took / 2, `the command was done after ${command} ms of ${took}`);
   });
 
-  it("what has no line breaks is passed on, too", async () => {
+  it("passes on output without line breaks", async () => {
     await create("yes 'progress' | head -n 100000 | tr '\\n' '\\r'");
     assert.equal(messages().join("").replaceAll("\n", "").length, 900_000);
   });
 
-  it("the error has the last lines", async () => {
+  it("puts the last lines into the error", async () => {
     await assert.rejects(create("seq 300000; echo 'the last words' >&2; exit 3"), (error: grpc.ServiceError) => {
       assert.match(
         error.details,
@@ -113,7 +114,7 @@ describe("stand-in command plugin: much output", function () {
     });
   });
 
-  it("a line that comes alone is shown at once", async () => {
+  it("shows a single line at once", async () => {
     const done = create("echo first; sleep 2; echo second");
     while (!messages().includes("first")) await sleep(10);
     assert.ok(!messages().includes("second"));
@@ -121,7 +122,7 @@ describe("stand-in command plugin: much output", function () {
     assert.deepEqual(messages(), ["first", "second"]);
   });
 
-  it("a copy that an earlier version of ci-images made can be forgotten", async () => {
+  it("can delete a CopyToRemote resource from an earlier version of ci-images", async () => {
     const request = new provider.DeleteRequest();
     request.setUrn("urn:pulumi:stack::project::command:remote:CopyToRemote::name");
     await new Promise<void>((resolve, reject) =>

@@ -1,4 +1,4 @@
-// The stand-in command plugin without the engine: commands over a real SSH session.
+// Our replacement for the command plugin, without the engine: commands over a real SSH session.
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { check, resources } from "../../toolchain/offline/command-plugin/schema.
 import { isSecret, reveal, secret, unknownValue } from "../../toolchain/offline/command-plugin/values.mjs";
 import { startSshServer, type SshServer } from "./ssh-server.ts";
 
-describe("stand-in command plugin", function () {
+describe("our command plugin", function () {
   this.timeout(120_000);
   let server: SshServer;
   let folder: string;
@@ -45,20 +45,20 @@ describe("stand-in command plugin", function () {
   const run = (command: string, state: object = {}, signal = never) =>
     runCommand({ connection: connection(), ...state }, command, signal, log);
 
-  /** Waits until the server runs the next command, or until that has printed a line. */
+  /** Waits until the server runs the next command, or until the command has printed this line. */
   async function whenRunning(line?: string): Promise<void> {
     const before = server.commands.length;
     while (line === undefined ? server.commands.length === before : !lines.includes(line))
       await new Promise((resolve) => setTimeout(resolve, 10));
   }
 
-  it("gives a command its input and returns what it printed, without the last newline", async () => {
+  it("passes a command its standard input, and returns its output without the last newline", async () => {
     const output = await run("cat; echo problem >&2", { stdin: "ä\n".repeat(50_000) });
     assert.equal(output.stdout, "ä\n".repeat(50_000).slice(0, -1));
     assert.equal(output.stderr, "problem");
   });
 
-  it("logs whole lines in their order, of the streams that are asked for", async () => {
+  it("logs whole lines, in order, of the requested streams", async () => {
     await run("printf 'a'; sleep 0.1; printf 'b\\nc\\n\\nlast'", {});
     assert.deepEqual(lines, ["ab", "c", "", "last"]);
     lines.length = 0;
@@ -69,7 +69,7 @@ describe("stand-in command plugin", function () {
     assert.deepEqual(lines, []);
   });
 
-  it("fails in the official plugin's words, with all that was printed", async () => {
+  it("fails with the official plugin's messages and the command's output", async () => {
     await assert.rejects(run(`echo "out"; exit 3`), {
       message: 'Process exited with status 3: running "echo \\"out\\"; exit 3":\nout\n',
     });
@@ -78,7 +78,7 @@ describe("stand-in command plugin", function () {
     await assert.rejects(run("sleep 20"), /^Error: wait: remote command exited without exit status or exit signal: /);
   });
 
-  it("closes the session of a command that is cancelled", async () => {
+  it("closes the session of a cancelled command", async () => {
     const reason = new Error("cancelled");
     const controller = new AbortController();
     void whenRunning("ready").then(() => controller.abort(reason));
@@ -88,10 +88,10 @@ describe("stand-in command plugin", function () {
       if ((await readFile(join(folder, "gone"), "utf8").catch(() => "")) === "gone\n") return;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    assert.fail("the command was not hung up on");
+    assert.fail("the command got no SIGHUP");
   });
 
-  it("dials again as often as it may, and then gives the last reason", async () => {
+  it("retries up to the limit, and then reports the last reason", async () => {
     server.refuse = 2;
     await run("true", { connection: connection({ dialErrorLimit: 2 }) });
     assert.deepEqual(lines, ["Dial 1/2 failed: retrying", "Dial 2/2 failed: retrying"]);
@@ -101,7 +101,7 @@ describe("stand-in command plugin", function () {
     server = await startSshServer();
   });
 
-  it("accepts no other host key than the pinned one, and no other private key than the right one", async () => {
+  it("fails with a wrong host key, private key or unreadable host key", async () => {
     const other = makeSshKeyPair();
     await assert.rejects(run("true", { connection: connection({ hostKey: other.publicKey }) }), /host key mismatch/);
     await assert.rejects(
@@ -129,14 +129,14 @@ describe("stand-in command plugin", function () {
       ...changes,
     });
 
-    it("goes through it, and leaves no connection there", async () => {
+    it("connects through it, and leaves no connection open", async () => {
       const through = connection({ proxy: proxy() });
       assert.equal((await run("echo hello", { connection: through })).stdout, "hello");
       assert.deepEqual(bastion.forwarded, [`127.0.0.1:${server.port}`]);
       while (bastion.connections > 0) await new Promise((resolve) => setTimeout(resolve, 10));
     });
 
-    it("dials bastion and machine as often as each may, in the official plugin's words", async () => {
+    it("retries bastion and machine up to their own limits, with the official plugin's messages", async () => {
       bastion.refuse = 1;
       server.refuse = 1;
       await run("true", { connection: connection({ dialErrorLimit: 1, proxy: proxy({ dialErrorLimit: 1 }) }) });
@@ -147,7 +147,7 @@ describe("stand-in command plugin", function () {
       );
     });
 
-    it("accepts no other host key of the bastion's than the pinned one", async () => {
+    it("accepts only the bastion's pinned host key", async () => {
       const wrong = proxy({ hostKey: makeSshKeyPair().publicKey });
       await assert.rejects(
         run("true", { connection: connection({ proxy: wrong }) }),
@@ -187,7 +187,7 @@ describe("stand-in command plugin", function () {
     const reasons = (inputs: Record<string, unknown>) =>
       check(inputs, fields).failures.map(({ property, reason }) => `${property}: ${reason}`);
 
-    it("get the defaults, and the connection and its keys become secrets", () => {
+    it("have defaults, and the connection and its keys become secrets", () => {
       const { inputs, failures } = check({ connection: { host: "h", privateKey: "k" } }, fields);
       assert.deepEqual(failures, []);
       assert.ok(isSecret(inputs.connection));
@@ -215,11 +215,11 @@ describe("stand-in command plugin", function () {
       ]);
     });
 
-    it("pass while they are not known yet", () => {
+    it("are accepted while they are unknown", () => {
       assert.deepEqual(reasons({ connection: unknownValue, create: secret(unknownValue) }), []);
     });
 
-    it("differ by their values and not by their secrecy", () => {
+    it("are compared by value, whether secret or not", () => {
       const before = { connection: { host: "h" }, triggers: ["a"], create: "x" };
       assert.equal(difference(before, { ...before, connection: secret({ host: secret("h") }) }).size, 0);
       const changes = difference(before, { connection: { host: "i" }, triggers: ["a", "b"], update: "y" });

@@ -1,5 +1,5 @@
-// A tiny Pulumi program on the real engine, through the launcher's environment, with the stand-ins (or, where they are
-// installed, the official parts: what is tested holds for both).
+// A tiny Pulumi program on the real engine, in the launcher's environment. Uses the official language host and command
+// plugin if they are installed, or else our replacements: the tests hold for both.
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -17,7 +17,7 @@ import * as command from "@pulumi/command";
 
 const config = new pulumi.Config();
 const mode = config.get("mode");
-// With its stack Node takes half a minute to print an error of a program that tsx loads, as the SDK prints it.
+// Without this short stack, Node needs half a minute to print an error of a program that tsx loads.
 if (mode === "throw") throw Object.assign(new Error("thrown by the program"), { stack: "thrown by the program" });
 if (mode === "wait") { console.log("waiting in " + process.pid); setInterval(() => {}, 1e6); await new Promise(() => {}); }
 const connection = config.requireSecretObject<{ host: string }>("connection");
@@ -33,7 +33,7 @@ export const stdout = first.stdout;
 export const length: pulumi.Output<number> = first.stdout.apply((text) => text.length);
 `;
 
-describe("program on the real engine", function () {
+describe("a program on the real engine", function () {
   this.timeout(180_000);
   let server: SshServer;
   let folder: string;
@@ -43,7 +43,7 @@ describe("program on the real engine", function () {
 
   beforeEach(async () => {
     server = await startSshServer();
-    // A space, because a project may well lie in such a folder.
+    // A folder name with a space, as users may have one.
     folder = join(await mkdtemp(join(tmpdir(), "ci-images-engine-")), "a project");
     await mkdir(join(folder, ".state"), { recursive: true });
     await writeFile(join(folder, ".state/passphrase"), "test");
@@ -75,7 +75,7 @@ describe("program on the real engine", function () {
 
   const up = () => pulumi("up", "--yes", "--skip-preview");
 
-  it("creates, changes nothing, updates, replaces on a trigger, and deletes", async () => {
+  it("can create, update, replace on a trigger and delete a resource, and shows no changes in between", async () => {
     const preview = await pulumi("preview", "--diff");
     assert.equal(preview.exitCode, 0, preview.output);
     assert.doesNotMatch(preview.output, /sesame|PRIVATE KEY/);
@@ -108,7 +108,7 @@ describe("program on the real engine", function () {
     assert.equal(await readFile(join(folder, "deleted"), "utf8"), "deleted\ndeleted\n");
   });
 
-  it("shows why a command failed, and ends one that exceeds its customTimeouts", async () => {
+  it("shows why a command failed, and stops one that exceeds its customTimeouts", async () => {
     await pulumi("config", "set", "create", "echo last words; exit 3");
     const failed = await up();
     assert.notEqual(failed.exitCode, 0);
@@ -118,14 +118,14 @@ describe("program on the real engine", function () {
     assert.match(late.output, /did not end within 3 s \(customTimeouts\)|deadline exceeded/);
   });
 
-  it("shows what the program throws", async () => {
+  it("shows the error that it throws", async () => {
     await pulumi("config", "set", "mode", "throw");
     const { output, exitCode } = await up();
     assert.notEqual(exitCode, 0);
     assert.match(output, /thrown by the program/);
   });
 
-  it("leaves no process of the program when the engine is killed", async () => {
+  it("leaves no process behind if the engine is killed", async () => {
     await pulumi("config", "set", "mode", "wait");
     const options = { cwd: folder, env: environment, extendEnv: false, reject: false } as const;
     const running = execa(cli, ["up", "--yes", "--skip-preview", "--non-interactive"], options);

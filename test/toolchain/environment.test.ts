@@ -1,4 +1,4 @@
-// Which CLI runs, in which environment: the user's choice wins everywhere.
+// Which CLI runs, and in which environment: the user's choice always wins.
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,8 +8,8 @@ import { defaultState, toolchainEnvironment } from "../../toolchain/environment.
 import { commandPluginVersion, compareVersions, projectDirectory, pulumiVersion } from "../../toolchain/versions.mjs";
 import { writeProgram } from "./program.ts";
 
-describe("toolchain environment", function () {
-  // Other tests may keep the computer busy meanwhile.
+describe("the toolchain's environment", function () {
+  // Generous, because other tests may keep the computer busy.
   this.timeout(120_000);
   let folder: string;
   beforeEach(async () => {
@@ -17,7 +17,7 @@ describe("toolchain environment", function () {
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  /** Writes an executable that does what a shell script says, and returns its path. */
+  /** Writes an executable that runs a shell script. @returns its path. */
   async function executable(path: string, script: string): Promise<string> {
     const file = join(folder, path);
     await writeProgram(file, script);
@@ -26,24 +26,24 @@ describe("toolchain environment", function () {
 
   const systemPath = [dirname(process.execPath), "/usr/bin", "/bin"].join(delimiter);
 
-  /** A user's environment with nothing of Pulumi's in it but a CLI in Pulumi's own folder. */
+  /** A user's environment in which only PULUMI_HOME has a Pulumi CLI. */
   async function user(extra: NodeJS.ProcessEnv = {}): Promise<NodeJS.ProcessEnv> {
     await executable(`home/versions/${pulumiVersion}/bin/pulumi`, `echo v${pulumiVersion}`);
     return { PATH: systemPath, PULUMI_HOME: join(folder, "home"), ...extra };
   }
 
-  it("keeps state in the project, with its own passphrase, when the user says nothing", async () => {
+  it("keeps state in the project by default, with its own passphrase", async () => {
     const { env } = toolchainEnvironment(folder, await user());
     assert.equal(env.PULUMI_BACKEND_URL, `file://${folder}/.state?metadata=skip`);
     assert.equal(env.PULUMI_CONFIG_PASSPHRASE_FILE, defaultState(folder).passphraseFile);
   });
 
-  it("lets more operations wait side by side than the CLI would, unless the user says how many", async () => {
+  it("allows more parallel operations than the CLI's default, unless the user sets a number", async () => {
     assert.equal(toolchainEnvironment(folder, await user()).env.PULUMI_PARALLEL, "64");
     assert.equal(toolchainEnvironment(folder, await user({ PULUMI_PARALLEL: "2" })).env.PULUMI_PARALLEL, "2");
   });
 
-  it("changes neither a backend nor a passphrase that the user has set", async () => {
+  it("keeps the user's own backend and passphrase", async () => {
     const shared = toolchainEnvironment(folder, await user({ PULUMI_BACKEND_URL: "s3://team" })).env;
     assert.equal(shared.PULUMI_BACKEND_URL, "s3://team");
     assert.equal(shared.PULUMI_CONFIG_PASSPHRASE_FILE, undefined);
@@ -52,7 +52,7 @@ describe("toolchain environment", function () {
     assert.equal(own.PULUMI_CONFIG_PASSPHRASE_FILE, undefined);
   });
 
-  it("runs an official CLI on PATH that is new enough, and never an older one", async () => {
+  it("runs an official CLI on PATH if it is new enough", async () => {
     const environment = await user();
     const newer = await executable("new/pulumi", "echo v3.999.0");
     const older = await executable("old/pulumi", "echo v3.100.0");
@@ -64,7 +64,7 @@ describe("toolchain environment", function () {
     assert.match(choose(older, other), /versions\/.*\/bin\/pulumi$/);
   });
 
-  it("does not take this project's launcher for a CLI", async () => {
+  it("does not mistake this project's launcher for a CLI", async () => {
     const environment = await user();
     await mkdir(join(folder, "bin"));
     await symlink(join(projectDirectory, "toolchain/launcher/bin/pulumi"), join(folder, "bin/pulumi"));
@@ -73,12 +73,12 @@ describe("toolchain environment", function () {
     assert.equal(cli, join(folder, "home/versions", pulumiVersion, "bin/pulumi"));
   });
 
-  it("names the command that installs the CLI when there is none", () => {
+  it("names the command that installs a missing CLI", () => {
     const environment = { PATH: systemPath, PULUMI_HOME: join(folder, "empty") };
     assert.throws(() => toolchainEnvironment(folder, environment), /no Pulumi CLI.*\n.*node toolchain\/setup\.mjs/);
   });
 
-  it("adds stand-ins for missing parts only, behind everything else on PATH", async () => {
+  it("adds our replacements for missing parts at the end of PATH", async () => {
     const environment = await user();
     const both = toolchainEnvironment(folder, environment);
     assert.deepEqual(both.standIns, ["language host", "command plugin"]);
@@ -94,7 +94,7 @@ describe("toolchain environment", function () {
     assert.deepEqual(toolchainEnvironment(folder, environment).standIns, ["command plugin"]);
   });
 
-  it("uses official parts that are on PATH", async () => {
+  it("uses official parts from PATH", async () => {
     const environment = await user();
     const host = await executable("official/pulumi-language-nodejs", "");
     await executable("official/pulumi-resource-command", "");
@@ -102,16 +102,16 @@ describe("toolchain environment", function () {
     assert.deepEqual(toolchainEnvironment(folder, { ...environment, PATH }).standIns, []);
   });
 
-  it("compares versions by their numbers", () => {
+  it("compares versions numerically", () => {
     assert.ok(compareVersions("3.9.0", "3.10.0") < 0);
     assert.ok(compareVersions("v3.230.1", "3.230.0") > 0);
     assert.equal(compareVersions("3.230.0-dev.1+dirty", "3.230.0"), 0);
   });
 
-  describe("launcher", () => {
+  describe("in the launcher", () => {
     const launcher = join(projectDirectory, "node_modules/.bin/pulumi");
 
-    it("becomes the CLI: arguments, environment, process and exit status are its own", async () => {
+    it("is the CLI's, which replaces the launcher's process and gets its arguments", async () => {
       const cli = await executable(
         "cli/pulumi",
         '[ "$1" = version ] && echo v3.999.0 && exit; echo "$$ $1 $PULUMI_BACKEND_URL"; exit 7',
@@ -131,7 +131,7 @@ describe("toolchain environment", function () {
       assert.equal(stdout, `${pid} it's one argument file:///x`);
     });
 
-    it("lets an interrupt reach the CLI once", async () => {
+    it("lets an interrupt reach the CLI exactly once", async () => {
       const cli = await executable(
         "cli/pulumi",
         `[ "$1" = version ] && echo v3.999.0 && exit
@@ -148,7 +148,7 @@ describe("toolchain environment", function () {
           PULUMI_BACKEND_URL: "file:///x",
         },
       });
-      // As a terminal does it: to the whole process group.
+      // Like a terminal, signal the whole process group.
       running.stdout.once("data", () => process.kill(-running.pid!, "SIGINT"));
       const { stdout } = await running;
       assert.deepEqual(stdout.match(/interrupted/g), ["interrupted"]);

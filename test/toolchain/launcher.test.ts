@@ -1,4 +1,4 @@
-// The launcher `pulumi` where there are several: checkouts beside each other, wrappers, version managers.
+// Several launchers named `pulumi` on one computer: other checkouts, wrappers, version managers.
 import assert from "node:assert/strict";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
@@ -6,8 +6,8 @@ import { pulumiVersion } from "../../toolchain/versions.mjs";
 import { Checkouts } from "./checkouts.ts";
 import { writeProgram } from "./program.ts";
 
-describe("launchers beside each other", function () {
-  // Other tests may keep the computer busy meanwhile.
+describe("the launcher, beside others,", function () {
+  // Generous, because other tests may keep the computer busy.
   this.timeout(180_000);
   let checkouts: Checkouts;
   afterEach(() => checkouts.remove());
@@ -15,7 +15,7 @@ describe("launchers beside each other", function () {
   const showing = `[ "$1" = version ] && echo v${pulumiVersion} && exit; echo "CLI $* $PULUMI_BACKEND_URL"`;
 
   for (const count of [2, 3]) {
-    it(`none of ${count} checkouts on PATH takes another's launcher for the CLI`, async () => {
+    it(`finds the CLI and not another launcher with ${count} checkouts on PATH`, async () => {
       checkouts = await Checkouts.make(count, showing);
       for (const [index, directory] of checkouts.directories.entries()) {
         const { stdout, stderr, exitCode } = await checkouts.run(
@@ -29,10 +29,10 @@ describe("launchers beside each other", function () {
     });
   }
 
-  it("a launcher that something else takes for the CLI and asks for its version ends at once with an error", async () => {
+  it("fails at once if a version manager mistakes it for the CLI and asks for its version", async () => {
     checkouts = await Checkouts.make(2, showing);
     const [one] = checkouts.commands;
-    // As version managers do where they have no version of their own: the next one on PATH.
+    // Version managers without a version of their own run the next one on PATH.
     const manager = join(checkouts.folder, "manager/pulumi");
     await writeProgram(manager, `PATH=${[one, "/usr/bin", "/bin"].join(delimiter)}; exec pulumi "$@"`);
     const asked = await checkouts.run([manager, "version"], [], { CI_IMAGES_LAUNCHER: "asking" });
@@ -42,7 +42,7 @@ describe("launchers beside each other", function () {
     assert.match(String(stdout), /^CLI up /);
   });
 
-  it("launchers that lead to each other in spite of all that end after a few rounds, and say why", async () => {
+  it("fails with an explanation after a few rounds if launchers still start each other", async () => {
     checkouts = await Checkouts.make(2);
     const [one, other] = checkouts.commands;
     const log = join(checkouts.folder, "rounds");
@@ -58,7 +58,7 @@ describe("launchers beside each other", function () {
     assert.equal(exitCode, 1);
   });
 
-  it("a program that the CLI runs may run `npx pulumi` of another checkout, with the other's own state and parts", async () => {
+  it("uses its own state and parts even if a program started by another checkout's CLI runs it", async () => {
     checkouts = await Checkouts.make(2);
     const [one, other] = checkouts.directories;
     await writeProgram(
@@ -78,7 +78,7 @@ describe("launchers beside each other", function () {
     assert.ok(!path.includes(one), path);
   });
 
-  it("a script named `pulumi` is never run, and setup says why it is not used", async () => {
+  it("never runs a script named `pulumi`, and setup says that it is not used", async () => {
     checkouts = await Checkouts.make(1, showing);
     const [directory] = checkouts.directories;
     const wrapper = join(checkouts.folder, "wrapper/pulumi");
@@ -100,7 +100,7 @@ describe("launchers beside each other", function () {
     assert.equal(exitCode, 1);
   });
 
-  it("a link to a launcher is a launcher, wherever it is", async () => {
+  it("works through a symbolic link from anywhere", async () => {
     checkouts = await Checkouts.make(2, showing);
     const [one, other] = checkouts.commands;
     const bin = join(checkouts.folder, "bin");

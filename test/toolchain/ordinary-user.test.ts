@@ -1,4 +1,4 @@
-// An ordinary user: what needs root says so first, and what is root's is left alone.
+// An ordinary user: commands that need root say so first, and leave root's files alone.
 import assert from "node:assert/strict";
 import { chown, cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { projectDirectory, pulumiVersion } from "../../toolchain/versions.mjs";
 import { Checkouts, ordinaryUser } from "./checkouts.ts";
 
 describe("an ordinary user", function () {
-  // Other tests may keep the computer busy meanwhile.
+  // Generous, because other tests may keep the computer busy.
   this.timeout(180_000);
   let checkouts: Checkouts;
   let directory: string;
@@ -19,7 +19,7 @@ describe("an ordinary user", function () {
 
   const salted = "config:\n  ci-images:cloud: gce\nencryptionsalt: v1:abc\n";
 
-  /** Every file with its content. */
+  /** All files of the checkout with their content. */
   async function everything(): Promise<Record<string, string>> {
     const entries = await readdir(directory, { recursive: true, withFileTypes: true });
     const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
@@ -27,7 +27,7 @@ describe("an ordinary user", function () {
     return Object.fromEntries(files.map((file, index) => [file, contents[index]]));
   }
 
-  describe("where root made the state", () => {
+  describe("in a checkout whose state belongs to root", () => {
     beforeEach(async () => {
       await writeFile(join(directory, "Pulumi.gce.yaml"), salted);
       await checkouts.give(ordinaryUser);
@@ -45,7 +45,7 @@ describe("an ordinary user", function () {
       ["setup", ["node", "toolchain/setup.mjs"]],
       ["setup for a cloud", ["node", "toolchain/setup.mjs", "--for", "cloud"]],
     ] as const) {
-      it(`${what} says so and writes nothing: the salts stay`, async () => {
+      it(`gets an error from ${what}, which changes no file`, async () => {
         const before = await everything();
         const { stderr, exitCode } = await checkouts.run(["env", `--chdir=${directory}`, ...command], []);
         assert.match(String(stderr), refusal());
@@ -54,9 +54,9 @@ describe("an ordinary user", function () {
       });
     }
 
-    it("the verbs say so and write nothing", async () => {
+    it("gets an error from the verbs, which change no file", async () => {
       const before = await everything();
-      // Loaded as root, from packages that may lie where nobody else may look; then it is the ordinary user.
+      // Load modules as root, because other users may not be able to read them, then become the ordinary user.
       const program = `
         const { CommandStack } = await import(${JSON.stringify(join(projectDirectory, "cli/stack.ts"))});
         process.setgroups([]); process.setgid(${ordinaryUser}); process.setuid(${ordinaryUser});
@@ -72,7 +72,7 @@ describe("an ordinary user", function () {
       assert.deepEqual(await everything(), before);
     });
 
-    it("is told of what root left in a state of the user's own, too", async () => {
+    it("gets an error if root has left files in the user's own state", async () => {
       await rm(join(directory, ".state"), { recursive: true });
       await cp(join(directory, "toolchain"), join(directory, ".state/.pulumi/stacks/ci-images"), { recursive: true });
       await checkouts.give(ordinaryUser);
@@ -82,7 +82,7 @@ describe("an ordinary user", function () {
     });
   });
 
-  it("is told by `npm start` that baking here needs root, with the command, before anything is written", async () => {
+  it("learns from `npm start` that local bakes need root, and how to run it, before anything is written", async () => {
     await rm(join(directory, ".state"), { recursive: true });
     const before = await everything();
     const { stdout, stderr, exitCode } = await checkouts.run(["node", join(directory, "scripts/start.mjs")], []);
@@ -95,12 +95,12 @@ describe("an ordinary user", function () {
     assert.deepEqual(await everything(), before);
   });
 
-  it("needs no setup for a cloud: `npx pulumi` makes the state and the stack that it is asked for", async () => {
+  it("needs no setup for a cloud, because `npx pulumi` creates the state and the requested stack", async () => {
     await rm(join(directory, ".state"), { recursive: true });
     await writeFile(join(directory, "Pulumi.gce.yaml"), "config:\n  ci-images:cloud: gce\n");
     await checkouts.give(ordinaryUser);
     const pulumi = join(directory, "node_modules/.bin/pulumi");
-    // What `npm ci` runs for the command plugin is no reason to make anything.
+    // `npm ci` runs this for the command plugin; it must not create a state.
     const plugin = await checkouts.run([pulumi, "plugin", "install", "resource", "command"], []);
     assert.equal(plugin.stdout, "CLI plugin install resource command");
     assert.ok(!(await readdir(directory)).includes(".state"));

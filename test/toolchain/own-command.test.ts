@@ -1,4 +1,4 @@
-// The project's own command: from anywhere, by a link, through npx, and at once.
+// The project's own command: from any folder, through a link, through npx, and fast.
 import assert from "node:assert/strict";
 import { mkdtemp, readlink, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,7 +7,7 @@ import { execa } from "execa";
 import { projectDirectory } from "../../toolchain/versions.mjs";
 
 describe("the project's own command", function () {
-  // Other tests may keep the computer busy meanwhile.
+  // Generous, because other tests may keep the computer busy.
   this.timeout(120_000);
   let folder: string;
   beforeEach(async () => {
@@ -17,7 +17,7 @@ describe("the project's own command", function () {
 
   const usage = /^usage: ci-images VERB/;
 
-  it("runs by its path from any folder, and by a link", async () => {
+  it("runs from any folder, and through a link", async () => {
     const command = join(projectDirectory, "ci-images");
     await symlink(command, join(folder, "images"));
     for (const path of [command, "./images"]) {
@@ -26,8 +26,8 @@ describe("the project's own command", function () {
     }
   });
 
-  it("is found by npx, which makes no copy of the project for it", async () => {
-    // npm made the link: our setup is not needed.
+  it("is found by npx without a copy of the project", async () => {
+    // npm itself has made the link, so no setup is needed.
     assert.match(await readlink(join(projectDirectory, "node_modules/.bin/ci-images")), /ci-images(\.mjs)?$/);
     const cache = join(folder, "cache");
     const { stdout } = await execa("npx", ["--offline", `--cache=${cache}`, "ci-images", "help"], {
@@ -38,8 +38,8 @@ describe("the project's own command", function () {
     assert.equal(exitCode, 1, "npx has made a copy");
   });
 
-  it("takes at most a dozen times the processor time of an empty Node program", async () => {
-    /** Seconds of processor time, which other people's load changes little; the least of three. */
+  it("uses at most a dozen times the processor time of an empty Node program", async () => {
+    /** Processor time in seconds, which other load hardly changes; the least of three runs. */
     async function seconds(...words: string[]): Promise<number> {
       const times = [];
       for (let round = 0; round < 3; round++) {

@@ -1,5 +1,5 @@
-// A program (ELF, for amd64) that does what a shell script says. Scripts are never asked for their version, so what stands for the
-// Pulumi CLI must not be one.
+// Writes ELF programs for amd64 that run a shell script. The launcher ignores scripts, so a fake Pulumi CLI must be a
+// binary.
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -7,8 +7,8 @@ const loadAddress = 0x400000n;
 const headerSize = 64 + 56;
 
 /**
- * Writes an executable that runs `/bin/sh SCRIPT ARGUMENTS...` in its own place, and the script beside it.
- * @param file Where; its folder is made.
+ * Writes an executable that execs `/bin/sh SCRIPT ARGUMENTS...`, and the script beside it.
+ * @param file The executable's path. Its folder is created.
  * @param script Lines of POSIX shell. `$0` is the script, `FILE.sh`.
  */
 export async function writeProgram(file: string, script: string): Promise<void> {
@@ -19,7 +19,8 @@ export async function writeProgram(file: string, script: string): Promise<void> 
 
 function program(script: string): Buffer {
   const shell = Buffer.from("/bin/sh\0");
-  // At its start the stack holds argc, argv[0], argv[1], ..., a zero, and the environment. The first two become the new argv's first.
+  // Initially the stack holds argc, argv[0], argv[1], ..., 0, and the environment. Overwrite argc and argv[0] with the
+  // first two elements of the new argv.
   const code = (shellAt: number, scriptAt: number) => [
     [0x48, 0x8b, 0x04, 0x24], // mov rax, [rsp]
     [0x48, 0x8d, 0x54, 0xc4, 0x10], // lea rdx, [rsp+rax*8+16]
@@ -45,7 +46,7 @@ function word(value: number): number[] {
   return [value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >> 24) & 255];
 }
 
-/** The ELF header and one segment that is the whole file (man 5 elf). */
+/** The ELF header, with one segment that contains the whole file (man 5 elf). */
 function headers(size: number): Buffer {
   const header = Buffer.alloc(headerSize);
   header.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]); // 64 bits, little-endian, version 1

@@ -1,4 +1,4 @@
-// The parts of setup that can be tried without installing anything.
+// The parts of setup that can be tested without installing anything.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
@@ -14,7 +14,7 @@ import { prepareState, releaseSettings } from "../../toolchain/setup/state.mjs";
 import { isNodeSupported, nodeRange, projectDirectory } from "../../toolchain/versions.mjs";
 
 describe("setup", function () {
-  // Other tests may keep the computer busy meanwhile.
+  // Generous, because other tests may keep the computer busy.
   this.timeout(120_000);
   let folder: string;
   beforeEach(async () => {
@@ -24,13 +24,13 @@ describe("setup", function () {
 
   const mode = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
 
-  it("does nothing, in under two seconds, when all is there", async () => {
+  it("does nothing if everything is installed, in under two seconds", async () => {
     const { stdout } = await execa("node", [join(projectDirectory, "toolchain/setup.mjs"), "--for", "test"]);
     const seconds = /^setup: all is there \(([\d.]+) s\)$/.exec(stdout)?.[1];
     assert.ok(Number(seconds) < 2, stdout);
   });
 
-  it("takes the versions of Node that package.json names, on which all packages of the lock run", async () => {
+  it("accepts the versions of Node in package.json, on which all locked packages run", async () => {
     const read = async (file: string) => JSON.parse(await readFile(join(projectDirectory, file), "utf8")) as object;
     const { engines } = (await read("package.json")) as { engines: { node: string } };
     assert.equal(engines.node, nodeRange);
@@ -45,7 +45,7 @@ describe("setup", function () {
     assert.deepEqual(refusing, []);
   });
 
-  it("refuses an unknown purpose and says which there are", async () => {
+  it("refuses an unknown purpose and lists the known ones", async () => {
     const run = await execa("node", [join(projectDirectory, "toolchain/setup.mjs"), "--for", "fun"], { reject: false });
     assert.equal(run.exitCode, 1);
     assert.equal(
@@ -54,7 +54,7 @@ describe("setup", function () {
     );
   });
 
-  it("sees npm packages that are missing, of another version, or rightly left out", async () => {
+  it("notices npm packages that are missing or outdated, but not optional ones for other computers", async () => {
     const write = async (file: string, packages: object) => writeFile(join(folder, file), JSON.stringify({ packages }));
     await write("package-lock.json", {
       "": {},
@@ -83,7 +83,7 @@ describe("setup", function () {
     assert.equal(await mode(join(folder, ".state/passphrase")), "600");
   });
 
-  it("makes no state where the user chose a backend, and no second passphrase where the first is lost", async () => {
+  it("creates no state if the user has chosen a backend, and no second passphrase if the first is lost", async () => {
     prepareState(folder, { PULUMI_BACKEND_URL: "s3://team" });
     await assert.rejects(stat(join(folder, ".state")), /ENOENT/);
     await mkdir(join(folder, ".state/.pulumi/stacks/ci-images"), { recursive: true });
@@ -91,7 +91,7 @@ describe("setup", function () {
     await assert.rejects(stat(join(folder, ".state/passphrase")), /ENOENT/);
   });
 
-  it("starts anew where the state was removed, but not over secrets that only the lost passphrase can read", async () => {
+  it("starts over if the state was removed, unless settings have secrets that need the lost passphrase", async () => {
     const file = join(folder, "Pulumi.local.yaml");
     const salted = "config:\n  ci-images:keep: 1\nencryptionsalt: v1:abc\n";
     await writeFile(file, salted.replace("1\n", "1\n  ci-images:secrets:\n    TOKEN:\n      secure: v1:x\n"));
@@ -102,8 +102,8 @@ describe("setup", function () {
     assert.equal(await readFile(file, "utf8"), "config:\n  ci-images:keep: 1\n");
   });
 
-  describe("before a stack of a shared backend is made", () => {
-    // As the CLI wrote it with the passphrase `test`.
+  describe("before it creates a stack on a shared backend,", () => {
+    // Written by the CLI with the passphrase `test`.
     const salt = "encryptionsalt: v1:uyfTzFUIwBo=:v1:mQZmQNdfhWZgbtcD:wKJAKNQxa6n7BmKtaOHgMGXG2q/UAA==\n";
     const config = "config:\n  ci-images:cloud: ec2\n";
     const backend = { PULUMI_BACKEND_URL: "s3://our-bucket", PULUMI_CONFIG_PASSPHRASE: "the team's" };
@@ -119,11 +119,11 @@ describe("setup", function () {
       return await readFile(file, "utf8");
     };
 
-    it("removes the salt of the folder's own passphrase from its settings, with which Pulumi would call the team's incorrect", async () => {
+    it("removes the salt of the checkout's own passphrase, because Pulumi would refuse the team's passphrase", async () => {
       assert.equal(await release(config + salt, backend), config);
     });
 
-    it("keeps a salt that is another passphrase's, or the one that is used", async () => {
+    it("keeps the salt of another passphrase, and of the passphrase in use", async () => {
       await writeFile(join(folder, ".state/passphrase"), "another\n");
       assert.equal(await release(config + salt, backend), config + salt);
       await writeFile(join(folder, ".state/passphrase"), "test\n");
@@ -131,7 +131,7 @@ describe("setup", function () {
       assert.equal(await release(config + salt, {}), config + salt);
     });
 
-    it("refuses settings with secrets that only the folder's own passphrase can read", async () => {
+    it("refuses settings with secrets that need the checkout's own passphrase", async () => {
       const text = `${config}  ci-images:secrets:\n    TOKEN:\n      secure: v1:abc\n${salt}`;
       await assert.rejects(
         release(text, backend),
@@ -141,14 +141,14 @@ describe("setup", function () {
     });
   });
 
-  it("lists every Debian package with its reason and what proves that it is there", () => {
+  it("has a reason and a check for every Debian package", () => {
     for (const { name, proof, reason } of debianTools) assert.ok(name && proof && reason.length > 5, name);
     assert.equal(new Set(debianTools.map(({ name }) => name)).size, debianTools.length);
     assert.deepEqual(missingTools("test", process.env), []);
   });
 
-  it("tells a user without apt-get or root what to run", async () => {
-    // Debian tools are sought beside PATH in the system's folders too; a tool that is nowhere stands for a missing one.
+  it("says what to run if there is no apt-get or no root", async () => {
+    // Tools are also found in system folders outside PATH, so add a tool that does not exist.
     debianTools.push({ name: "no-such-package", proof: "no-such-command", reason: "this test" });
     try {
       await assert.rejects(
@@ -169,7 +169,7 @@ describe("setup", function () {
     }
   });
 
-  it("lets one setup work at a time, and is not stopped by one that was killed", async () => {
+  it("runs once at a time, and is not blocked by a killed run", async () => {
     const file = join(folder, "lock");
     const holder = execa("node", ["--input-type=module", "-e", holdForEver], { reject: false, env: { LOCK: file } });
     await once(holder.stdout, "data");

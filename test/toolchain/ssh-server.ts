@@ -1,27 +1,27 @@
-// An SSH server in this process for tests of what connects to machines: commands run in bash on this computer, as the user
-// who runs the tests. It listens on the loopback interface and takes one key.
+// An SSH server in this process, for tests of SSH clients. It listens on loopback, accepts one key, and runs commands
+// in bash on this computer, as the tests' user.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect, type AddressInfo } from "node:net";
 import ssh2 from "ssh2";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 
-/** What a test can change while the server runs, and what it can look at. */
+/** A running server, with controls and records for tests. */
 export interface SshServer {
   port: number;
   /** The host key as an authorized_keys line. */
   hostKey: string;
-  /** The private key that is accepted, in OpenSSH's format. */
+  /** The accepted private key, in OpenSSH's format. */
   privateKey: string;
-  /** The variables that are accepted from clients, as AcceptEnv of sshd has them. */
+  /** Variables that clients may set, like sshd's AcceptEnv. */
   acceptEnvironment: Set<string>;
   /** The commands that were run, in order. */
   commands: string[];
-  /** Where connections were led on to, in order: `HOST:PORT`. */
+  /** Targets of forwarded connections, in order: `HOST:PORT`. */
   forwarded: string[];
-  /** How many connections there are now. */
+  /** The number of open connections. */
   readonly connections: number;
-  /** How many connections were refused on purpose: set it to refuse as many more. */
+  /** The number of connections to refuse from now on; counts down. */
   refuse: number;
   /** Cuts every open connection. */
   cut(): void;
@@ -103,11 +103,11 @@ function serveSession(session: ssh2.Session, state: SshServer): void {
   session.on("exec", (accept, _reject, { command }) => {
     state.commands.push(command);
     const channel = accept();
-    // A process group of its own, so that it can be ended with all that it started when the client hangs up.
+    // In its own process group, so that all its processes can be ended when the client hangs up.
     const shell = spawn("bash", ["-c", command], { env: { ...process.env, ...environment }, detached: true });
     channel.pipe(shell.stdin);
     shell.stdin.on("error", () => {}); // The command ended without reading its input.
-    // A client that reads slowly holds the command up, as sshd does it.
+    // Like sshd, let a slow client slow the command down.
     shell.stdout.pipe(channel, { end: false });
     shell.stderr.on("data", (data: Buffer) => channel.stderr.write(data));
     channel.on("close", () => {
@@ -121,7 +121,7 @@ function serveSession(session: ssh2.Session, state: SshServer): void {
   });
 }
 
-/** The connection to this server as inputs of a command or an upload name it, with a single try. */
+/** The connection to this server, as an input of a command or upload, with a single attempt. */
 export function connectionTo({ port, privateKey, hostKey }: SshServer) {
   return { host: "127.0.0.1", port, user: "root", privateKey, hostKey, dialErrorLimit: 0, perDialTimeout: 15 };
 }
