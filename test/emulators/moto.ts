@@ -1,5 +1,5 @@
-// moto, an emulator of AWS by other people (https://docs.getmoto.org): EC2's state in a server process of its own, so
-// that what we call is checked by code that we did not write.
+// Runs moto, a third-party AWS emulator (https://docs.getmoto.org), in a separate server process. It checks our calls
+// independently of our own code.
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,11 +1,11 @@
-// The rules by which the official providers find changes and refuse inputs, as the test cloud follows them.
+// How the test cloud imitates the official providers when they detect changes and refuse inputs.
 import assert from "node:assert/strict";
 import { changesOf, inputFailures, previewOf, type Values } from "./bridge.ts";
 import { sdkSchema, type Schema } from "./sdk-schema.ts";
 
 const token = "aws:ec2/instance:Instance";
 
-describe("the test cloud's idea of the official providers", () => {
+describe("the test cloud's imitation of the official providers", () => {
   let schema: Schema;
   before(async () => {
     schema = (await sdkSchema("aws", [token])).types[token].inputs;
@@ -13,7 +13,7 @@ describe("the test cloud's idea of the official providers", () => {
   const changes = (state: Values, olds: Values, news: Values) =>
     Object.fromEntries(changesOf(schema, state, olds, news));
 
-  it("compares the recorded state with what the program says, and with nothing else", () => {
+  it("compares the recorded state only with the program's inputs", () => {
     const state = { ami: "ami-1", rootBlockDevice: { volumeSize: 8, volumeId: "vol-1" }, publicIp: "1.2.3.4" };
     const said = { ami: "ami-1", rootBlockDevice: { volumeSize: 8 } };
     assert.deepEqual(changes(state, said, said), {});
@@ -24,7 +24,7 @@ describe("the test cloud's idea of the official providers", () => {
     assert.deepEqual(changes(state, said, larger), { "rootBlockDevice.volumeSize": "update" });
   });
 
-  it("sees every tag, and takes a zero value and the order of a set for no change", () => {
+  it("detects changes of every tag, but ignores zero values and the order of sets", () => {
     const tagged = { tags: { one: "1" } };
     assert.deepEqual(changes({ tags: { one: "1", two: "2" } }, tagged, tagged), { "tags.two": "delete" });
     assert.deepEqual(changes({}, {}, { ebsOptimized: false, description: "" }), {});
@@ -32,7 +32,7 @@ describe("the test cloud's idea of the official providers", () => {
     assert.deepEqual(changes({ vpcSecurityGroupIds: ["b", "a"] }, groups, groups), {});
   });
 
-  it("takes the SDK's declarations for what inputs may be, at any depth; unknown values are no mistake", async () => {
+  it("checks inputs against the SDK's declarations at any depth, and accepts unknown values", async () => {
     const { types } = await sdkSchema("aws", [token]);
     const complaints = (inputs: Record<string, unknown>) =>
       inputFailures(types[token].inputs, inputs).map(({ property }) => property);
@@ -43,7 +43,7 @@ describe("the test cloud's idea of the official providers", () => {
     assert.deepEqual(complaints({ rootBlockDevice: { volumeSize: unknown } }), []);
   });
 
-  it("knows in a preview what the program said, and nothing of what the cloud will say", async () => {
+  it("knows the program's inputs in a preview, but not the cloud's outputs", async () => {
     const { types } = await sdkSchema("aws", [token]);
     const preview = previewOf(types[token], { ami: "ami-1" });
     assert.equal(preview.ami, "ami-1");

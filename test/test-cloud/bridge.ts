@@ -1,18 +1,18 @@
-// How the official providers of the clouds behave, whatever the resource: they are Terraform providers behind a bridge
-// (https://github.com/pulumi/pulumi-terraform-bridge). Which inputs are wrong, what is a change, what a preview knows.
+// What all official providers have in common, because they are Terraform providers behind a bridge
+// (https://github.com/pulumi/pulumi-terraform-bridge): input checks, change detection, previews.
 import { isDeepStrictEqual } from "node:util";
 import { Ajv, type ErrorObject } from "ajv";
 import { difference } from "../../toolchain/offline/command-plugin/difference.mjs";
 import { isObject, isUnknown, unknownValue } from "../../toolchain/offline/command-plugin/values.mjs";
 import type { ResourceSchema, Schema } from "./sdk-schema.ts";
 
-/** Values of a resource as they are on the wire, secrets revealed. */
+/** Values of a resource from the wire, with secrets revealed. */
 export type Values = Record<string, unknown>;
 
 const ajv = new Ajv({ allErrors: true, allowUnionTypes: true });
 const compiled = new WeakMap<Schema, ReturnType<typeof ajv.compile>>();
 
-/** What is wrong with inputs, by the SDK's declaration. Unknown values are taken for right. */
+/** Lists what is wrong with inputs by the SDK's declaration. Unknown values are accepted. */
 export function inputFailures(schema: Schema, inputs: Values): { property: string; reason: string }[] {
   let validate = compiled.get(schema);
   if (!validate) compiled.set(schema, (validate = ajv.compile(schema)));
@@ -34,12 +34,13 @@ function valueAt(values: unknown, path: string): unknown {
 }
 
 /**
- * What changed, as the bridge finds it: the state is compared with the inputs that are given. What is not given and was not
- * given before is the provider's business and no change.
- * @param schema Of the inputs: tells a block, whose other fields are the provider's, from a map of the user's own keys.
+ * Finds changes like the bridge: compares the state with the given inputs. Fields that are not given now and were not
+ * given before belong to the provider and are no change.
+ * @param schema The inputs' schema. It distinguishes blocks, whose other fields belong to the provider, from maps with
+ * the user's own keys.
  * @param state The recorded outputs.
- * @param olds The inputs of before.
- * @param news The inputs of now.
+ * @param olds The previous inputs.
+ * @param news The new inputs.
  * @returns paths such as `rootBlockDevice.volumeSize`.
  */
 export function changesOf(schema: Schema, state: Values, olds: Values, news: Values): ReturnType<typeof difference> {
@@ -56,7 +57,7 @@ export function changesOf(schema: Schema, state: Values, olds: Values, news: Val
   );
 }
 
-/** The part of recorded values that inputs speak of. */
+/** Reduces recorded values to the part that inputs mention. */
 class Seen {
   private readonly definitions: Record<string, Schema>;
 
@@ -68,7 +69,7 @@ class Seen {
     if (isEmpty(state) && isEmpty(input)) return input;
     if (Array.isArray(state) && Array.isArray(input)) {
       const sorted = (list: unknown[]) => list.map((item) => JSON.stringify(item)).sort();
-      // Sets of words have no order.
+      // Sets of strings have no order.
       if (isDeepStrictEqual(sorted(state), sorted(input))) return input;
       const items = this.resolved(schema)?.items as Schema | undefined;
       if (state.length !== input.length) return state;
@@ -87,7 +88,7 @@ class Seen {
     return (this.resolved(schema)?.properties as Record<string, Schema> | undefined)?.[key];
   }
 
-  /** Tags, labels, metadata are no blocks: every key is the user's. */
+  /** Tags, labels and metadata are not blocks: all their keys belong to the user. */
   private isBlock(schema: Schema | undefined): boolean {
     return this.resolved(schema)?.properties !== undefined;
   }
@@ -98,15 +99,15 @@ class Seen {
   }
 }
 
-/** Terraform can't tell a zero value from none. */
+/** Terraform does not distinguish zero values from missing ones. */
 function isEmpty(value: unknown): boolean {
   if (value === undefined || value === null || value === "" || value === false || value === 0) return true;
   return typeof value === "object" && Object.keys(value).length === 0;
 }
 
 /**
- * What a preview knows of a resource that is to be made: its inputs. The provider's own outputs are unknown.
- * @param nested Inputs with the fields in them that the provider fills in, as {@link unknownValue}.
+ * A preview's view of a new resource: its inputs are known, the provider's own outputs are not.
+ * @param nested Inputs in which the provider fills in fields, with these as {@link unknownValue}.
  */
 export function previewOf(schema: ResourceSchema, inputs: Values, nested: Values = {}): Values {
   const computed = Object.entries(schema.outputs)

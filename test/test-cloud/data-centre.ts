@@ -1,5 +1,5 @@
-// What the test cloud's machines and images really are, whatever the cloud: containers, and copies of their roots. Each
-// cloud's API is in front of one of these and decides when what is done.
+// The machines and images behind every test cloud: containers, and copies of their root file systems. Each cloud's API
+// controls one data centre.
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -7,29 +7,29 @@ import { execa } from "execa";
 import { cachedBase } from "../cached-base.ts";
 import { TestMachine, type Birth, type Layers } from "./machine.ts";
 
-/** Machines and images by the ids that a cloud gave them. */
+/** Machines and images by the cloud's ids. */
 export class DataCentre {
   private readonly machines = new Map<string, { machine: TestMachine; layers: Layers }>();
   private readonly images = new Map<string, Layers>();
 
   private constructor(
-    /** A folder for this data centre alone. */
+    /** A private folder. */
     readonly folder: string,
     private readonly base: Layers,
     private readonly network: string | undefined,
   ) {}
 
   /**
-   * An empty one. Its base images are the Debian 12 that the `local` cloud has in its cache.
-   * @param network The network namespace (a path) that machines' addresses are in; without one, this computer's.
+   * Opens an empty data centre. Its base images are the Debian 12 from the cache of stack `local`.
+   * @param network The path of the machines' network namespace; this computer's by default.
    */
   static async open(network?: string): Promise<DataCentre> {
     return new DataCentre(await mkdtemp(join(tmpdir(), "ci-cloud-")), [await cachedBase()], network);
   }
 
   /**
-   * A base image as a distribution publishes it.
-   * @param loginUser The user that cloud-init makes and lets in.
+   * Adds a base image like a distribution's.
+   * @param loginUser The user that cloud-init creates.
    */
   async addBase(image: string, loginUser: string): Promise<void> {
     const folder = join(this.folder, "bases", loginUser);
@@ -43,7 +43,7 @@ export class DataCentre {
     this.images.set(image, [folder, ...this.base]);
   }
 
-  /** Puts a file into the base images of a login user. */
+  /** Adds a file to the base images with this login user. */
   async put(loginUser: string, path: string, content: string, mode = 0o644): Promise<void> {
     const file = join(this.folder, "bases", loginUser, path);
     await mkdir(dirname(file), { recursive: true });
@@ -54,7 +54,7 @@ export class DataCentre {
     return this.images.has(image);
   }
 
-  /** Starts a machine with an image's root. */
+  /** Starts a machine from an image. */
   async boot(id: string, image: string, birth: Omit<Birth, "layers" | "network">): Promise<TestMachine> {
     const layers = this.images.get(image);
     if (!layers) throw new Error(`there is no image ${image}`);
@@ -71,7 +71,7 @@ export class DataCentre {
     return this.machines.get(id)?.machine;
   }
 
-  /** Ends a machine at once and drops its root; does nothing when there is none. */
+  /** Kills a machine and deletes its root. No-op if it does not exist. */
   async remove(id: string): Promise<void> {
     const found = this.machines.get(id);
     if (!found) return;
@@ -80,7 +80,7 @@ export class DataCentre {
     await this.dropUnused(found.layers);
   }
 
-  /** Makes an image of a machine that has ended. */
+  /** Makes an image of a stopped machine. */
   async commit(id: string, image: string): Promise<void> {
     const machine = this.machine(id);
     if (!machine) throw new Error(`there is no machine ${id}`);
@@ -88,7 +88,7 @@ export class DataCentre {
     this.images.set(image, await machine.commit(join(this.folder, "images", image)));
   }
 
-  /** Takes a whole disk, raw or qcow2, for an image: machines get the files of its last partition. */
+  /** Makes an image of a whole disk, raw or qcow2. Machines get the files of its last partition. */
   async importDisk(image: string, disk: string): Promise<void> {
     await mkdir(join(this.folder, "images"), { recursive: true });
     const [raw, root, mounted] = ["raw", "root", "mounted"].map((end) => join(this.folder, `import-${image}.${end}`));
@@ -106,7 +106,7 @@ export class DataCentre {
       await rm(mounted, { recursive: true });
       await rm(raw);
     }
-    // A container has none of the disk's devices.
+    // The container does not have the disk's devices.
     await writeFile(join(root, "etc/fstab"), "");
     const layer = join(this.folder, "images", image);
     await rename(root, layer);
@@ -119,7 +119,7 @@ export class DataCentre {
     this.images.set(to, layers);
   }
 
-  /** Drops an image; machines that were made from it, and copies, go on. */
+  /** Deletes an image. Its machines and copies are not affected. */
   async removeImage(image: string): Promise<void> {
     const layers = this.images.get(image);
     if (!layers) return;
@@ -127,18 +127,18 @@ export class DataCentre {
     await this.dropUnused(layers);
   }
 
-  /** Ids of the machines there are, running or not. */
+  /** Ids of all machines, running or not. */
   get machineIds(): string[] {
     return [...this.machines.keys()];
   }
 
-  /** Ends everything and removes the folder. */
+  /** Deletes everything. */
   async close(): Promise<void> {
     for (const id of this.machineIds) await this.remove(id);
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  /** What lies in the folder for images; for tests of leftovers. */
+  /** Entries of the images folder, for tests of leftovers. */
   async imageFolders(): Promise<string[]> {
     return await readdir(join(this.folder, "images")).catch(() => []);
   }

@@ -1,9 +1,9 @@
-// The test cloud as stack `ec2` sees it: moto, containers, the aws plugin's stand-in, and what is left in the end.
+// The test cloud for stack `ec2`: moto, containers and the aws plugin's stand-in.
 //
 //   const cloud = await Ec2Cloud.open();
-//   makePlace(cloud.variables)        a stack that talks to it
-//   cloud.api.faults.add(...)         what is to go wrong
-//   await cloud.leftovers()           all that is not a base image
+//   makePlace(cloud.variables)        a stack on it
+//   cloud.api.faults.add(...)         injects faults
+//   await cloud.leftovers()           everything except base images
 //   await cloud.close()
 import {
   DescribeImagesCommand,
@@ -34,7 +34,7 @@ export const baseImage: MotoImage = {
   creation_date: "2026-09-01T00:00:00.000Z",
 };
 
-/** Another one of Debian's, which no bake asks for. */
+/** Another Debian AMI, which no bake uses. */
 export const olderBase: MotoImage = {
   ...baseImage,
   ami_id: "ami-0debian11base0001",
@@ -43,7 +43,7 @@ export const olderBase: MotoImage = {
   creation_date: "2024-02-11T00:00:00.000Z",
 };
 
-/** One that is older than {@link baseImage} until `releaseBase` makes it the newest. */
+/** Older than {@link baseImage} until `releaseBase` makes it the newest. */
 export const newerBase: MotoImage = {
   ...baseImage,
   ami_id: "ami-0debian12base0002",
@@ -52,17 +52,17 @@ export const newerBase: MotoImage = {
   creation_date: "2020-01-01T00:00:00.000Z",
 };
 
-/** What bakes of other distributions start from; all hold the same root, Debian 12's. */
+/** Base images of other distributions. All of them contain Debian 12. */
 const others: Record<string, { id: string; name: string; owner: string; user: string }> = {
   debian13: { id: "ami-0debian13base0001", name: "debian-13-amd64-20260902-2223", owner: debian, user: "admin" },
   "ubuntu22.04": { id: "ami-0ubuntu22base0001", name: "ubuntu-jammy-22.04-amd64", owner: canonical, user: "ubuntu" },
   "ubuntu24.04": { id: "ami-0ubuntu24base0001", name: "ubuntu-noble-24.04-amd64", owner: canonical, user: "ubuntu" },
 };
 
-/** Where the stacks of tests bake, and where they may copy to. */
+/** The region in which tests bake, then regions for copies. */
 export const regions = ["eu-central-1", "eu-west-1", "us-east-1"];
 
-/** What Canonical publishes as a parameter, whose names are kept for AWS: a stack names the images instead. */
+/** Canonical's images by id, because moto can't have the SSM parameters that Canonical publishes them under. */
 export const chosenBases = Object.fromEntries(
   Object.entries(others)
     .filter(([, { owner }]) => owner === canonical)
@@ -75,7 +75,7 @@ function imageOf(id: string, { name, owner }: { name: string; owner: string }): 
 
 /** A whole cloud. */
 export class Ec2Cloud {
-  /** What was there in the beginning. */
+  /** Everything that existed in the beginning. */
   private given: string[] = [];
 
   private constructor(
@@ -86,9 +86,9 @@ export class Ec2Cloud {
   ) {}
 
   /**
-   * Starts one with nothing in it but base images.
-   * @param distributions Which there are beside Debian 12.
-   * @param given More images, which nothing can be booted from.
+   * Starts a cloud that has only base images.
+   * @param distributions Distributions beside Debian 12.
+   * @param given Additional images, which can't be booted.
    */
   static async open(
     distributions: readonly string[] = [],
@@ -98,7 +98,7 @@ export class Ec2Cloud {
     const more = distributions.map((distribution) => others[distribution]);
     const images = [baseImage, newerBase, olderBase, ...more.map(({ id, ...rest }) => imageOf(id, rest)), ...given];
     const [dataCentre, moto] = await Promise.all([DataCentre.open(network), startMoto(images)]);
-    // `admin` is the user of Debian's own AMIs.
+    // Debian's own AMIs have the user `admin`.
     for (const { ami_id: id } of [baseImage, olderBase]) await dataCentre.addBase(id, "admin");
     for (const { id, user } of more) await dataCentre.addBase(id, user);
     const api = await Ec2Api.start(dataCentre, moto.url);
@@ -108,12 +108,12 @@ export class Ec2Cloud {
     return cloud;
   }
 
-  /** The environment of whoever uses it. */
+  /** Environment variables for its users. */
   get variables(): Record<string, string> {
     return { ...awsVariables(this.api.url), ...this.hub.variables(process.env.PATH ?? "") };
   }
 
-  /** Images of ours in a region. */
+  /** Our images in a region. */
   async images(region = regions[0]): Promise<Image[]> {
     return (await this.api.client(region).send(new DescribeImagesCommand({ Owners: ["self"] }))).Images ?? [];
   }
@@ -125,24 +125,24 @@ export class Ec2Cloud {
     return all.filter(({ State }) => State?.Name !== "terminated");
   }
 
-  /** Puts files into Debian's AMIs, by their paths. */
+  /** Adds files to Debian's AMIs, by path. */
   async install(files: Record<string, { content: string; mode?: number }>): Promise<void> {
     for (const [path, { content, mode }] of Object.entries(files))
       await this.dataCentre.put("admin", path, content, mode);
   }
 
-  /** Debian releases a newer AMI. @returns its name. */
+  /** Publishes a newer Debian AMI. @returns its name. */
   releaseBase(): string {
     this.api.images.creationDates.set(newerBase.ami_id, "2026-11-01T00:00:00.000Z");
     return newerBase.name;
   }
 
-  /** Stops an instance, and waits for that. */
+  /** Stops an instance and waits until it is stopped. */
   async stop(id: string, region = regions[0]): Promise<void> {
     await this.api.stop(region, id);
   }
 
-  /** Everything in all regions that is neither a base image nor in `kept`, e.g. `instance i-... in eu-central-1`. */
+  /** Lists everything in all regions except base images and `kept`, e.g. `instance i-... in eu-central-1`. */
   async leftovers(kept: { images?: readonly (string | undefined)[] } = {}): Promise<string[]> {
     await this.api.settled();
     const found = await Promise.all(regions.map((region) => this.thingsIn(region, kept.images ?? [])));

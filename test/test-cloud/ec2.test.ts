@@ -1,5 +1,5 @@
-// The test cloud's EC2 is as strict as AWS: by AWS's own model, and by what AWS documents beside it. Each rule has its source in
-// ec2/rules.ts.
+// The test cloud's EC2 is as strict as AWS: it follows AWS's own API model, and rules from AWS's documentation, whose
+// sources are in ec2/rules.ts.
 import assert from "node:assert/strict";
 import type { EC2, RunInstancesCommandInput } from "@aws-sdk/client-ec2";
 import { ec2 } from "../../components/ec2/provider/client.ts";
@@ -11,7 +11,7 @@ import { ServiceModel } from "./ec2/service-model.ts";
 
 const region = "eu-central-1";
 
-describe("EC2 of the test cloud", function () {
+describe("the test cloud's EC2", function () {
   // The first run installs moto.
   this.timeout(400_000);
   let api: Ec2Api;
@@ -48,7 +48,7 @@ describe("EC2 of the test cloud", function () {
   });
   const persistent = spot({ SpotInstanceType: "persistent", InstanceInterruptionBehavior: "stop" });
 
-  it("refuses requests that AWS's model does not know: actions, parameters, what is missing, values", async () => {
+  it("refuses unknown actions and parameters, missing parameters and wrong values, by AWS's model", async () => {
     const [model, ssm] = [await ServiceModel.load("ec2"), await ServiceModel.load("ssm")];
     const codes = (action: string, query: string) => model.refusalOf(action, new URLSearchParams(query))?.code;
     assert.equal(codes("RunInstances", "MinCount=1&MaxCount=1&ImageId=ami-1&Filter.1.Name=a"), "UnknownParameter");
@@ -71,7 +71,7 @@ describe("EC2 of the test cloud", function () {
     );
   });
 
-  it("deprecates nothing in the past or in eleven years, and hides what others have deprecated unless it is asked for", async () => {
+  it("refuses deprecation in the past or in eleven years, and hides others' deprecated images by default", async () => {
     const instance = await run();
     const { ImageId } = await client.createImage({ InstanceId: instance, Name: "own" });
     const inDays = (days: number) => new Date(Date.now() + days * 86_400_000);
@@ -89,7 +89,7 @@ describe("EC2 of the test cloud", function () {
     assert.deepEqual(await ids({ Owners: ["self"] }), [own]);
   });
 
-  it("starts what is stopped, images what is settled, and launches what is available", async () => {
+  it("only starts stopped instances, makes images of settled ones, and launches available images", async () => {
     const id = await run();
     const { ImageId } = await client.createImage({ InstanceId: id, Name: "pending" });
     await refused(client.runInstances({ ImageId, MinCount: 1, MaxCount: 1 }), "InvalidAMIID.Unavailable");
@@ -107,7 +107,7 @@ describe("EC2 of the test cloud", function () {
     await refused(client.createImage({ InstanceId: id, Name: "none" }), "IncorrectInstanceState");
   });
 
-  it("stops spot machines of lasting requests only, keeps those that it interrupted, and launches again what was ended", async () => {
+  it("only stops persistent spot instances, does not start interrupted ones, and relaunches terminated ones", async () => {
     await refused(run(spot({ SpotInstanceType: "persistent" })), "InvalidParameterCombination");
     await refused(run(spot({ InstanceInterruptionBehavior: "stop" })), "InvalidParameterCombination");
     await refused(run(spot({ ValidUntil: new Date(Date.now() + 60_000) })), "InvalidParameterCombination");
@@ -125,16 +125,16 @@ describe("EC2 of the test cloud", function () {
     const before = await count();
     await client.terminateInstances({ InstanceIds: [id] });
     await api.settled();
-    assert.equal(await count(), before, "another one in its place");
+    assert.equal(await count(), before, "another instance replaces it");
     const other = await run(persistent);
     await api.interrupt(region, other);
     const request = (await look(other)).SpotInstanceRequestId!;
     await client.cancelSpotInstanceRequests({ SpotInstanceRequestIds: [request] });
     await api.settled();
-    assert.equal((await look(other)).State!.Name, "terminated", "AWS ends those that it has stopped");
+    assert.equal((await look(other)).State!.Name, "terminated", "AWS terminates instances that it has stopped");
   });
 
-  it("gives a public address where a network interface or the subnet says so", async () => {
+  it("assigns a public address if a network interface or the subnet says so", async () => {
     const { Subnets } = await client.describeSubnets({});
     const [{ SubnetId }] = Subnets!;
     const withInterface = (AssociatePublicIpAddress: boolean) => ({
@@ -147,7 +147,7 @@ describe("EC2 of the test cloud", function () {
     assert.ok((await look(await run(withInterface(true)))).PublicIpAddress);
   });
 
-  it("lets a test turn on what is not everywhere: new things that nobody sees yet, policies, keys that can't be used", async () => {
+  it("can be made eventually consistent, and have policies, default encryption and unusable keys", async () => {
     api.rules.on.add("eventual consistency");
     const { Instances } = await client.runInstances({ ImageId: baseImage.ami_id, MinCount: 1, MaxCount: 1 });
     const id = Instances![0].InstanceId!;

@@ -1,20 +1,20 @@
-// A small Google Compute Engine in this process: the REST API v1 on a free port of the loopback address, the state in
-// memory. It knows what bakes need: zones, machine types, networks, firewalls, instances, disks, images, operations.
+// A small Google Compute Engine in this process: the REST API v1 on a free loopback port, with its state in memory. It
+// has what bakes need: zones, machine types, networks, firewalls, instances, disks, images, operations.
 //
 //   const cloud = await startGce({ hypervisor, pace: 5 });
-//   cloud.environment          the variables for whoever is to use it (no credentials are asked for)
-//   cloud.project("bakery")    its instances, disks (by `zone/name`), images, firewalls (by name): look at them, change
-//                              them behind everybody's back
+//   cloud.environment          variables for its users (no credentials needed)
+//   cloud.project("bakery")    its instances and disks (by `zone/name`), images and firewalls (by name), which tests can
+//                              inspect and change directly
 //   cloud.addBase("debian-cloud", "debian-12-bookworm-v20261110", { family: "debian-12" })
-//   cloud.faults               refusals of requests, operations that fail, latency (gce/faults.ts)
+//   cloud.faults               refused requests, failing operations, latency (gce/faults.ts)
 //   cloud.calls                every request so far: `POST projects/bakery/zones/here-a/instances`
 //   await cloud.close()
 //
-// Changes answer with an operation that ends after `pace` milliseconds and what the `hypervisor` (gce/state.ts) takes:
-// nothing by default, containers in the test cloud. A machine's metadata are in `instance.metadata.items`: `ssh-keys`,
-// `user-data` and `startup-script`; the last two hold the private host key that it is to be born with.
-// Names can be given again, numbers (`id`) never; labels are changed against a fingerprint; an image of a disk that a running
-// instance has is refused; a disk in use can't be deleted; deleting what is not there is a 404.
+// Changes return an operation that ends after `pace` milliseconds plus the time of the `hypervisor` (gce/state.ts),
+// which does nothing by default; the test cloud uses containers. A machine's metadata are in `instance.metadata.items`:
+// `ssh-keys`, `user-data` and `startup-script`; the last two contain the machine's private host key. Names can be
+// reused, numbers (`id`) never. Labels are changed against a fingerprint. An image of a running instance's disk is
+// refused. A disk in use can't be deleted. Deleting a missing resource is a 404.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
@@ -44,22 +44,22 @@ export type { Disk, Hypervisor, Image, Instance, Project } from "./gce/state.ts"
 
 export interface GceOptions {
   hypervisor?: Hypervisor;
-  /** Gets an object of Cloud Storage, for images of raw disks. */
+  /** Reads an object from Cloud Storage, for images of raw disks. */
   storage?: (source: string) => Promise<Buffer | undefined>;
-  /** Milliseconds that an operation takes at least; 2 unless told. */
+  /** Minimum duration of an operation, in milliseconds; 2 by default. */
   pace?: number;
-  /** Where machines can be. */
+  /** The zones; `here-a` and `here-b` by default. */
   zones?: string[];
 }
 
-/** Starts one on a free port. */
+/** Starts an API on a free port. */
 export async function startGce(options: GceOptions = {}): Promise<GceApi> {
   const api = new GceApi(options);
   await api.listen();
   return api;
 }
 
-/** How things name each other, whatever endpoint they are asked at; the official provider knows links by it. */
+/** The prefix of all links, whatever the endpoint: the official provider recognizes links by it. */
 export const links = "https://www.googleapis.com/compute/v1/";
 
 interface Operation {
@@ -72,7 +72,7 @@ interface Operation {
   targetLink: string;
 }
 
-/** What operations are called that change a thing as a whole; those of a method have its name. */
+/** Names of operations that change a whole resource; other operations have the name of their method. */
 const verbs: Record<string, string> = { PATCH: "patch", DELETE: "delete" };
 
 /** The running cloud; see the top of this file. */
@@ -86,13 +86,13 @@ export class GceApi {
     { name: "e2-small", architecture: "X86_64", guestCpus: 2 },
     { name: "t2a-standard-2", architecture: "ARM64", guestCpus: 2 },
   ];
-  /** Requests that broke a rule of the API, or the fake's own answers that did: none in a test that is about something else. */
+  /** Requests, or our own answers, that broke a rule of the API. Only tests of these rules may have any. */
   readonly violations: string[] = [];
   private readonly pace: number;
   private readonly storage: GceOptions["storage"];
   private readonly projects = new Map<string, Project>();
   private readonly operations = new Map<string, Operation>();
-  /** Operations by the request id that they came with: the same request again is the same operation. */
+  /** Operations by request id: a repeated request returns the same operation. */
   private readonly requests = new Map<string, Operation>();
   private readonly running = new Set<Promise<void>>();
   private readonly routes: Route[];
@@ -115,7 +115,7 @@ export class GceApi {
     await new Promise<void>((resolve) => this.server.listen(0, "127.0.0.1", resolve));
   }
 
-  /** Ends when everything under way has ended. */
+  /** Waits for all operations, then stops. */
   async close(): Promise<void> {
     await Promise.all(this.running);
     this.server.closeAllConnections();
@@ -123,7 +123,8 @@ export class GceApi {
   }
 
   /**
-   * Unpacks a disk as Compute Engine does: https://cloud.google.com/compute/docs/import/import-existing-image#create_image_file
+   * Unpacks a disk like Compute Engine:
+   * https://cloud.google.com/compute/docs/import/import-existing-image#create_image_file
    * @returns its size in GiB.
    */
   async importRawDisk(source: string, image: Image): Promise<string> {
@@ -150,19 +151,19 @@ export class GceApi {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/compute/v1/`;
   }
 
-  /** What a process needs to use this cloud. */
+  /** Environment variables for this cloud's users. */
   get environment(): Record<string, string> {
     return { GOOGLE_COMPUTE_CUSTOM_ENDPOINT: this.endpoint, GCE_PROJECT: "bakery" };
   }
 
-  /** A project; made when it is first named. */
+  /** A project, which is created on first use. */
   project(id: string): Project {
     let found = this.projects.get(id);
     if (!found) this.projects.set(id, (found = new Project(id)));
     return found;
   }
 
-  /** Puts an image there that nobody baked. @param changes Its properties. */
+  /** Adds a base image. @param changes Its properties. */
   addBase(project: string, name: string, changes: Partial<Image> = {}): Image {
     const fixed = { status: "READY", diskSizeGb: "10", architecture: "X86_64" };
     const guestOsFeatures = [{ type: "UEFI_COMPATIBLE" }, { type: "GVNIC" }];
@@ -172,7 +173,7 @@ export class GceApi {
     return image;
   }
 
-  /** What every new thing has, and what the request says of it. */
+  /** The fields that every new resource has, added to the request's body. */
   thing(kind: string, path: string, body: Record<string, unknown>) {
     return {
       ...body,
@@ -185,7 +186,7 @@ export class GceApi {
     };
   }
 
-  /** Runs a change; the answer is its operation. */
+  /** Starts a change. @returns its operation. */
   operation(call: Call, targetLink: string, change: () => Promise<void>): Operation {
     const requestId = call.query.get("requestId");
     const earlier = requestId === null ? undefined : this.requests.get(requestId);
@@ -206,7 +207,7 @@ export class GceApi {
     return { ...operation };
   }
 
-  /** Changes labels, if the fingerprint is the present one. */
+  /** Changes labels, if the fingerprint is current. */
   setLabels(
     thing: { labels?: Record<string, string>; labelFingerprint: string; selfLink: string },
     call: Call,
@@ -236,7 +237,7 @@ export class GceApi {
     return found;
   }
 
-  /** The image that a disk was made from, as long as it is there. */
+  /** The image that a disk was made from, if it still exists. */
   imageOf(disk: Disk | undefined): Image | undefined {
     const [, project, name] = /projects\/([^/]+)\/global\/images\/([^/]+)$/.exec(disk?.sourceImage ?? "") ?? [];
     return project === undefined ? undefined : this.project(project).images.get(name);
@@ -281,7 +282,7 @@ export class GceApi {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const url = new URL(request.url!, this.endpoint);
-    // The official provider of today asks for beta where nobody says otherwise.
+    // The official provider uses beta by default.
     const [, version, path] = /^\/compute\/(v1|beta)\/(.*)$/.exec(url.pathname) ?? [undefined, "v1", url.pathname];
     const method = request.method!;
     this.calls.push(`${method} ${path}`);
@@ -300,7 +301,7 @@ export class GceApi {
     }
   }
 
-  /** Answers what the real API would not refuse; an answer that it would not give is a fault of ours. */
+  /** Answers requests that the real API would accept. An answer that it would not give is a bug in the fake. */
   private async judged(call: Call, model: ComputeModel): Promise<unknown> {
     const method = model.methodOf(call);
     if (!method) throw notFound(call.path);
@@ -328,7 +329,7 @@ export class GceApi {
   }
 }
 
-/** No status that clients try again. */
+/** A bug in the fake, with a status that clients don't retry. */
 function wrongOfUs(what: string): Refused {
   return new Refused(501, "notImplemented", `the test cloud: ${what}`);
 }

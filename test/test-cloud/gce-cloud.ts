@@ -1,5 +1,5 @@
-// The test cloud as stack `gce` sees it: a Compute Engine whose instances are containers, the gcp plugin's stand-in, and what
-// is left in the end. Used as Ec2Cloud is (ec2-cloud.ts).
+// The test cloud for stack `gce`: a Compute Engine whose instances are containers, and the gcp plugin's stand-in. Used
+// like Ec2Cloud (ec2-cloud.ts).
 import { DataCentre } from "./data-centre.ts";
 import {
   startGce,
@@ -13,19 +13,19 @@ import {
 import { gcpStandIn } from "./gcp/stand-in.ts";
 import { Hub } from "./hub.ts";
 
-/** The project that images are baked in. */
+/** The project in which tests bake. */
 export const project = "bakery";
 
 /** The public image that Debian 12 bakes start from. */
 export const baseImage = { project: "debian-cloud", name: "debian-12-bookworm-v20260910", family: "debian-12" };
 
-/** What bakes start from, by distribution; all hold the same root, Debian 12's. */
+/** Base images by distribution. All of them contain Debian 12. */
 const bases: Record<string, typeof baseImage> = {
   debian12: baseImage,
   debian13: { project: "debian-cloud", name: "debian-13-trixie-v20260911", family: "debian-13" },
 };
 
-/** Milliseconds that an operation takes at least. */
+/** Minimum duration of an operation, in milliseconds. */
 const pace = 100;
 
 /** A whole cloud. */
@@ -36,7 +36,7 @@ export class GceCloud {
     private readonly hub: Hub,
   ) {}
 
-  /** Starts one with nothing in it but base images. @param distributions Which there is one for. */
+  /** Starts a cloud that has only base images. @param distributions The distributions that have one. */
   static async open(
     distributions = ["debian12"],
     network?: string,
@@ -50,17 +50,17 @@ export class GceCloud {
     return new GceCloud(api, dataCentre, await Hub.open(dataCentre.folder, [gcpStandIn(api)]));
   }
 
-  /** The environment of whoever uses it. */
+  /** Environment variables for its users. */
   get variables(): Record<string, string> {
     return { ...this.api.environment, ...this.hub.variables(process.env.PATH ?? "") };
   }
 
-  /** Images of ours. */
+  /** Our images. */
   images(): Image[] {
     return [...this.api.project(project).images.values()];
   }
 
-  /** Everything in the project but the images in `kept` (self links). */
+  /** Lists everything in the project except the images in `kept` (self links). */
   async leftovers(kept: { images?: readonly (string | undefined)[] } = {}): Promise<string[]> {
     const { instances, disks, firewalls } = this.api.project(project);
     const listed = {
@@ -75,7 +75,7 @@ export class GceCloud {
     return Object.entries(listed).flatMap(([kind, ids]) => ids.map((id) => `${kind} ${id}`));
   }
 
-  /** @throws when a request broke one of the API's rules, which a test would not notice otherwise. */
+  /** Stops the cloud. @throws Error if a request broke a rule of the API, which a test might not notice otherwise. */
   async close(): Promise<void> {
     const { violations } = this.api;
     await this.hub.close();
@@ -97,9 +97,9 @@ function machineKey({ id }: Instance): string {
   return `vm-${id}`;
 }
 
-/** Disks are roots that wait for a machine; a machine has its root to itself, and leaves it to its disk when it goes. */
+/** Disks are roots without a machine. A machine works on its own copy, which its disk gets back when it is removed. */
 function containers(dataCentre: DataCentre): Hypervisor {
-  /** The machine that has a disk, by the disk's link. */
+  /** Machines by their boot disk's link. */
   const holders = new Map<string, Instance>();
   const linkOf = (instance: Instance) => instance.disks.find(({ boot }) => boot)!.source;
   const diskKeys = new Map<string, string>();
@@ -116,7 +116,7 @@ function containers(dataCentre: DataCentre): Hypervisor {
     async start(instance, bootDisk) {
       const there = dataCentre.machine(machineKey(instance));
       if (there) {
-        // An ephemeral address is given back when the instance stops.
+        // A stopped instance has lost its ephemeral address.
         there.move();
         await there.start();
         return { address: there.address };
@@ -153,8 +153,8 @@ function containers(dataCentre: DataCentre): Hypervisor {
 }
 
 /**
- * What Google's guest agent would do, given to cloud-init: accounts for the keys in `ssh-keys`, and the startup script at every
- * boot. The user data are the image's own cloud-init's.
+ * Lets cloud-init do the work of Google's guest agent: accounts for the keys in `ssh-keys`, and the startup script at
+ * every boot. The user data go to cloud-init unchanged.
  */
 function birthOf({ metadata }: Instance) {
   const values = new Map(metadata.items.map(({ key, value }) => [key, value]));

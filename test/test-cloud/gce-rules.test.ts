@@ -1,4 +1,4 @@
-// The fake Compute API refuses what the real one refuses: what its discovery document has no word for, and what its documentation rules out.
+// The fake Compute API refuses what the real one refuses, by Google's discovery document and documentation.
 import assert from "node:assert/strict";
 import { insert, makeMachine } from "../components/gce/support.ts";
 import { startGce, type GceApi } from "./gce-api.ts";
@@ -9,7 +9,7 @@ const zone = "projects/bakery/zones/here-a";
 const image = { name: "worker", sourceImage: "projects/debian-cloud/global/images/base" };
 const vm = { name: "worker", machineType: "zones/here-a/machineTypes/e2-small" };
 
-/** A request that breaks a rule, by the rule's name. */
+/** Requests that break a rule, by the rule's name. */
 const breaches: Record<string, { path: string; body: object }> = {
   labels: { path: "projects/bakery/global/images", body: { ...image, labels: { Team: "ci" } } },
   tags: { path: `${zone}/instances`, body: { ...vm, tags: { items: ["-ci"] } } },
@@ -31,14 +31,14 @@ describe("the fake Compute API", () => {
   });
   afterEach(() => api.close());
 
-  /** @returns the status and the message of what the API says. */
+  /** Sends a request. @returns the answer's status and message. */
   async function send(method: string, path: string, body?: object): Promise<string> {
     const answer = await fetch(api.endpoint + path, { method, body: body && JSON.stringify(body) });
     const { error } = (await answer.json()) as { error?: { message: string } };
     return `${answer.status} ${error?.message ?? ""}`;
   }
 
-  it("refuses methods, parameters and fields that Google's discovery document does not have, and values of another kind", async () => {
+  it("refuses methods, parameters, fields and values that Google's discovery document does not allow", async () => {
     const images = "projects/bakery/global/images";
     assert.match(await send("POST", `${images}/worker/start`, {}), /^404 /);
     assert.match(await send("POST", `${images}?force=true`, image), /^400 .*Unknown name "force"/);
@@ -55,20 +55,22 @@ describe("the fake Compute API", () => {
     const feature = { guestOsFeatures: [{ type: "LEVITATION" }] };
     assert.match(await send("POST", images, { ...image, ...feature }), /^400 .*guestOsFeatures\[0\].type/);
     assert.match(await send("GET", "projects/UPPER/global/images"), /^400 .*'project'/);
-    assert.equal(api.violations.length, 7, "each is noted, so that no test passes over it");
+    assert.equal(api.violations.length, 7, "each violation is recorded");
     assert.match(await send("POST", images, image), /^200 /);
   });
 
-  it("answers for v1 and beta alike, each by its own document", async () => {
+  it("supports both v1 and beta", async () => {
     const beta = api.endpoint.replace("/v1/", "/beta/");
     assert.equal((await fetch(`${beta}projects/debian-cloud/global/images/base`)).status, 200);
     assert.equal((await fetch(`${beta}projects/bakery/global/images/none`)).status, 404);
   });
 
-  it("keeps what is documented beside that, and knows where", async () => {
+  it("enforces further documented rules, each with a source", async () => {
     for (const [name, { says, source, refuses }] of Object.entries<Rule>(rules)) {
       const isFound =
-        /https:\/\/(cloud\.google|github)\.com\/|^discovery document, [A-Za-z]+\.|^nothing of Google's/.test(source);
+        /https:\/\/(cloud\.google|github)\.com\/|^discovery document, [A-Za-z]+\.|^not documented by Google/.test(
+          source,
+        );
       assert.ok(isFound, `${name}: ${source}`);
       assert.ok(says.length > 20, name);
       assert.equal(refuses !== undefined, name in breaches, name);
@@ -78,7 +80,7 @@ describe("the fake Compute API", () => {
     }
   });
 
-  it("changes labels, network tags and metadata against a fingerprint only", async () => {
+  it("changes labels, network tags and metadata only with a current fingerprint", async () => {
     await makeMachine(api, "worker");
     const machine = api.project("bakery").instances.get("here-a/worker")!;
     const wrong = { fingerprint: "AAAA", labelFingerprint: "AAAA" };
@@ -99,7 +101,7 @@ describe("the fake Compute API", () => {
     assert.notEqual(machine.tags.fingerprint, fingerprint);
   });
 
-  it("ends a machine at its time, unless it was stopped before: then it has none any more", async () => {
+  it("deletes a machine at the end of its run duration, unless it was stopped before", async () => {
     await makeMachine(api, "running");
     await makeMachine(api, "stopped");
     const { instances } = api.project("bakery");
@@ -114,14 +116,14 @@ describe("the fake Compute API", () => {
     assert.deepEqual([...instances.keys()], ["here-a/stopped"]);
   });
 
-  it("accepts an image of a disk that is not ready, and fails later", async () => {
+  it("accepts an image of a disk that is not ready, but fails the operation", async () => {
     await insert(api, `${zone}/disks`, { name: "half", sourceImage: image.sourceImage });
     api.project("bakery").disks.get("here-a/half")!.status = "CREATING";
     const made = insert(api, "projects/bakery/global/images", { name: "worker", sourceDisk: `${zone}/disks/half` });
     await assert.rejects(made, /RESOURCE_NOT_READY/);
   });
 
-  it("gives an image the guest OS features of its disk, and those that the request adds", async () => {
+  it("gives an image the guest OS features of its disk and of the request", async () => {
     await insert(api, `${zone}/disks`, { name: "full", sourceImage: image.sourceImage });
     const guestOsFeatures = [{ type: "GVNIC" }, { type: "SEV_CAPABLE" }];
     await insert(api, "projects/bakery/global/images", {

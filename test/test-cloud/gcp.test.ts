@@ -1,4 +1,4 @@
-// The gcp stand-in: what it says of an instance that is powered off and on, and that it sends what the API takes.
+// The gcp plugin's stand-in: instances that are powered off and on, and valid API requests for all types.
 import assert from "node:assert/strict";
 import { startGce } from "./gce-api.ts";
 import { stopInstance } from "./gce/machines.ts";
@@ -6,7 +6,7 @@ import { gcpStandIn } from "./gcp/stand-in.ts";
 import type { Values } from "./bridge.ts";
 
 describe("an instance of the gcp stand-in", () => {
-  it("gives its public address back while it is stopped, and is made running only", async () => {
+  it("has no public address while it is stopped, and can only be created running", async () => {
     const api = await startGce();
     api.addBase("debian-cloud", "debian-12", { family: "debian-12" });
     const type = gcpStandIn(api).types["gcp:compute/instance:Instance"];
@@ -41,7 +41,7 @@ describe("an instance of the gcp stand-in", () => {
 });
 
 describe("all types of the gcp stand-in", () => {
-  it("are made, changed, read and deleted without a request that the API would refuse", async () => {
+  it("are created, changed, read and deleted with valid API requests", async () => {
     const api = await startGce();
     api.addBase("debian-cloud", "debian-12", { family: "debian-12" });
     const { types } = gcpStandIn(api);

@@ -1,4 +1,4 @@
-// Where the plugins that an engine starts (plugins/) find the test's own process, which is the real plugin.
+// Connects the plugin executables that an engine starts (plugins/) with the test's process, which serves the plugins.
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -34,7 +34,7 @@ export class Hub {
           },
         );
       });
-      // An engine that was killed takes its plugins along, and the connection breaks.
+      // A killed engine takes its plugins with it, which breaks the connection.
       socket.on("error", () => socket.destroy());
       socket.on("close", () => {
         if (started) this.running.delete(started);
@@ -43,16 +43,19 @@ export class Hub {
     });
   }
 
-  /** @param folder Where its socket goes; a short path, because a socket's has at most 107 bytes. */
+  /**
+   * Opens a hub.
+   * @param folder The folder for its socket; a short path, because a socket's path has at most 107 bytes.
+   */
   static async open(folder: string, standIns: readonly StandIn[]): Promise<Hub> {
     const hub = new Hub(join(folder, "plugins.socket"), standIns);
     await new Promise<void>((resolve, reject) => hub.server.once("error", reject).listen(hub.path, resolve));
     return hub;
   }
 
-  /** What an engine's environment needs to find the plugins. @param path The PATH it has otherwise. */
+  /** Variables with which an engine finds the plugins. @param path The engine's PATH without the plugins. */
   variables(path: string): { PATH: string; CI_IMAGES_TEST_CLOUD: string } {
-    // Plugins in this folder win over the stand-ins: official ones, built by hand. See README.md.
+    // Official plugins in this folder take precedence over the stand-ins. See README.md.
     const official = process.env.CI_IMAGES_OFFICIAL_PLUGINS;
     const folders = [...(official ? [official] : []), plugins, path];
     return { PATH: folders.join(":"), CI_IMAGES_TEST_CLOUD: this.path };

@@ -1,5 +1,5 @@
-// A machine of the test cloud: a container as the `local` cloud has them, but born as machines of a cloud are. Its own
-// cloud-init reads user data and meta-data; nobody waits for it; nothing is put into its root from outside.
+// A machine of the test cloud: a container like those of stack `local`, but set up like a cloud's machine. Its own
+// cloud-init reads user data and meta-data, nothing waits for it, and its root is not modified from outside.
 import { chmod, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -17,29 +17,29 @@ import {
 } from "../../components/local/provider/machine/supervisor.ts";
 import { until } from "./until.ts";
 
-/** A root file system: read-only trees, the topmost first. */
+/** A root file system as read-only folders, the topmost first. */
 export type Layers = readonly string[];
 
-/** What a machine is born with. */
+/** What a machine gets at its creation. */
 export interface Birth {
   layers: Layers;
-  /** cloud-init's user data, as the cloud got it. */
+  /** cloud-init's user data. */
   userData: string;
   /** cloud-init's meta-data: `public-keys`, ... */
   metaData: Record<string, unknown>;
-  /** What the cloud itself wants of cloud-init; the user data win. */
+  /** The cloud's own data for cloud-init. User data take precedence. */
   vendorData?: string;
-  /** The network namespace (a path) that its address is in; without one, this computer's. */
+  /** The path of its network namespace; this computer's by default. */
   network?: string;
 }
 
-/** How a machine is now. `ended` by itself, by `stop`, or by a crash. */
+/** A machine's state. `ended` means that it powered off, was stopped or crashed. */
 export type MachineState = "running" | "ended";
 
-/** Longest life of a machine of the test cloud, so that a test that was killed leaves none for long. Milliseconds. */
+/** A machine's maximum lifetime in milliseconds, so that a killed test does not leave it running for long. */
 const lifetime = 15 * 60_000;
 
-/** One machine. All that belongs to it is in its folder, and it runs as long as its supervisor there does. */
+/** One machine. All its files are in its folder, and it runs as long as the supervisor for this folder. */
 export class TestMachine {
   private addresses: Address[];
   private moves = 0;
@@ -51,32 +51,32 @@ export class TestMachine {
     private readonly layers: Layers,
     private readonly network: string | undefined,
   ) {
-    // Port 22, because that is where a cloud's machines are.
+    // On a cloud, machines answer at port 22.
     this.addresses = addressesFor(name).filter(({ port }) => port === 22);
   }
 
-  /** The address of this computer that leads to its SSH, port 22. The same after a restart, unless it was moved. */
+  /** The loopback address of its SSH server, port 22. Stays the same after a restart, unless `move` was called. */
   get address(): string {
     return this.addresses[0].host;
   }
 
   /**
-   * Makes and starts a machine.
+   * Creates and starts a machine.
    * @param directory An empty or missing folder.
-   * @param name Decides its address; another one for every machine.
+   * @param name A unique name, which determines its address.
    */
   static async create(directory: string, name: string, birth: Birth): Promise<TestMachine> {
     const { layers, userData, metaData, vendorData, network } = birth;
     const machine = new TestMachine(directory, name, layers, network);
     const { work, path, upper } = machine.overlay;
     for (const folder of [work, path, upper, machine.seed]) await mkdir(folder, { recursive: true, mode: 0o700 });
-    // The guest sees this folder's mode as that of its `/`.
+    // This folder's mode is the mode of the guest's `/`.
     await chmod(upper, (await stat(layers[0])).mode & 0o7777);
     const files = {
       "user-data": userData,
       ...(vendorData !== undefined && { "vendor-data": vendorData }),
       "meta-data": JSON.stringify({ "instance-id": name, "local-hostname": name, ...metaData }),
-      // The network is there already.
+      // The network is already configured.
       "network-config": JSON.stringify({ config: "disabled" }),
     };
     for (const [file, content] of Object.entries(files)) {
@@ -86,17 +86,17 @@ export class TestMachine {
     return machine;
   }
 
-  /** Lets it have another address from the next start on, as clouds do that lend addresses to running machines only. */
+  /** Gives it another address at the next start, for clouds on which only running machines have an address. */
   move(): void {
     this.moves += 1;
     this.addresses = addressesFor(`${this.name} ${this.moves}`).filter(({ port }) => port === 22);
   }
 
-  /** Starts it; it must not be running. */
+  /** Starts it. It must not be running. */
   async start(): Promise<void> {
     await prepareContainer(this.overlay);
     const guest = containerSupervision(this.directory, this.name, this.overlay, this.seed);
-    // What listens at the machine's address is its user-mode network.
+    // The user-mode network is the process that listens at the machine's address.
     if (this.network !== undefined) {
       guest.networkCommand = ["nsenter", `--net=${this.network}`, "--", ...guest.networkCommand];
     }
@@ -119,30 +119,30 @@ export class TestMachine {
     return (await findSupervisor(this.directory)) ? "running" : "ended";
   }
 
-  /** Powers it off, and waits for that. */
+  /** Powers it off and waits until it is down. */
   async stop(): Promise<void> {
     const supervisor = await findSupervisor(this.directory);
     if (supervisor) await stopSupervisor(supervisor, 40);
   }
 
-  /** What it said on its console. */
+  /** Its console output. */
   async console(): Promise<string> {
     return await readFile(join(this.directory, "console.log"), "utf8");
   }
 
   /**
-   * Copies what the stopped machine has changed.
+   * Copies the changes of a stopped machine.
    * @param directory The copy's folder, which must not exist.
-   * @returns the layers of a root that is like the machine's.
+   * @returns the layers of a root like the machine's.
    */
   async commit(directory: string): Promise<Layers> {
     if ((await this.state()) === "running") throw new Error(`${this.name} runs; its root can't be copied`);
-    // Device files and extended attributes are how an overlay tells what was removed.
+    // An overlay marks removed files with device files and extended attributes, so keep these.
     await execa("cp", ["--archive", "--reflink=auto", "--no-target-directory", "--", this.overlay.upper, directory]);
     return [directory, ...this.layers];
   }
 
-  /** Ends it at once and removes its folder. */
+  /** Kills it and removes its folder. */
   async remove(): Promise<void> {
     const supervisor = await findSupervisor(this.directory);
     if (supervisor) await killSupervisor(supervisor);

@@ -1,16 +1,17 @@
-// A small OpenStack in this process: Keystone v3, Nova, Glance, Neutron and Cinder on one port of the loopback address, the
-// state in memory, one world for each region.
+// A small OpenStack in this process: Keystone v3, Nova, Glance, Neutron and Cinder on one loopback port, with separate
+// state in memory for each region.
 //
 //   const cloud = await startOpenStack({ regions: ["RegionOne", "RegionTwo"], hypervisor, pace: 5 });
-//   cloud.environment          OS_* variables (password) for whoever is to use it
-//   cloud.region("RegionOne")  its servers, images, key pairs, networks, volumes: look at them, change them behind everybody's back
-//   cloud.faults               refusals by request, latency, how snapshots end, ... (openstack/faults.ts)
+//   cloud.environment          OS_* variables (password) for its users
+//   cloud.region("RegionOne")  its servers, images, key pairs, networks, volumes, which tests can inspect and change directly
+//   cloud.faults               refused requests, latency, failing snapshots, ... (openstack/faults.ts)
 //   cloud.calls                every request so far: `POST /RegionOne/compute/v2.1/servers/ID/action createImage`
 //   await cloud.close()
 //
-// What machines and disks are is up to the `hypervisor` (openstack/state.ts): nothing by default, containers in the test cloud.
-// Endpoints: URL/identity/v3, URL/REGION/compute/v2.1, URL/REGION/image (v2), URL/REGION/network (v2.0), URL/REGION/volume/v3.
-// It behaves as the real services do where that matters to us: see openstack/snapshot.ts and compute.ts.
+// The `hypervisor` (openstack/state.ts) provides machines and disks: none by default, containers in the test cloud.
+// Endpoints: URL/identity/v3, URL/REGION/compute/v2.1, URL/REGION/image (v2), URL/REGION/network (v2.0),
+// URL/REGION/volume/v3. It behaves like the real services where that matters to us: see openstack/snapshot.ts and
+// compute.ts.
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -25,10 +26,10 @@ import { noHypervisor, Region, type Hypervisor } from "./openstack/state.ts";
 export type { Hypervisor, Image, Region, Server } from "./openstack/state.ts";
 
 export interface OpenStackOptions {
-  /** `RegionOne` unless told. */
+  /** `RegionOne` by default. */
   regions?: string[];
   hypervisor?: Hypervisor;
-  /** Milliseconds for each step of a boot, a shutdown or a snapshot; 2 unless told. */
+  /** Milliseconds for each step of a boot, a shutdown or a snapshot; 2 by default. */
   pace?: number;
 }
 
@@ -39,7 +40,7 @@ const services: Record<string, { routes: Route[]; version: string }> = {
   volume: { routes: volumeRoutes, version: "/v3" },
 };
 
-/** Starts one on a free port. */
+/** Starts a cloud on a free port. */
 export async function startOpenStack(options: OpenStackOptions = {}): Promise<OpenStackApi> {
   const api = new OpenStackApi(options);
   await api.listen();
@@ -50,10 +51,10 @@ export async function startOpenStack(options: OpenStackOptions = {}): Promise<Op
 export class OpenStackApi {
   readonly faults = new Faults();
   readonly calls: string[] = [];
-  /** Requests that came over a connection which had carried another, by method. */
+  /** Methods of requests that reused a connection. */
   readonly reused: string[] = [];
   private readonly sockets = new WeakSet();
-  /** False: Nova takes no notice of microversions, as Rackspace's first generation. */
+  /** If false, Nova ignores microversions, like Rackspace's first generation. */
   hasMicroversions = true;
   readonly account: Account = {
     user: "baker",
@@ -98,7 +99,7 @@ export class OpenStackApi {
     };
   }
 
-  /** One region's world; the first when no name is given. */
+  /** One region's state; the first region by default. */
   region(name = [...this.regions.keys()][0]): Region {
     const region = this.regions.get(name);
     if (!region) throw new Error(`there is no region ${name}`);

@@ -1,5 +1,5 @@
-// A network that this computer has no way into but through a bastion, OpenSSH's own server: a network namespace in which the machines of
-// a test cloud have their addresses, and a cable to the bastion.
+// A network that is only reachable through a bastion, a real OpenSSH server: a network namespace with the machines of a
+// test cloud, and a veth link to the bastion.
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
@@ -11,13 +11,13 @@ import { enterOverlay, type Overlay } from "../../components/local/provider/over
 import { cachedBase } from "../cached-base.ts";
 import { until } from "./until.ts";
 
-/** Begins the names of namespaces; the process that holds one follows. */
+/** Prefix of the namespaces' names, before the id of the process that holds the namespace. */
 const prefix = "ci-images-test-";
 
 const port = 2222;
 const user = "jump";
 
-/** As real bastions are: it leads on, and nobody gets a shell. */
+/** Like a real bastion, it only forwards connections and gives no shell. */
 const configuration = `
 Port ${port}
 HostKey /etc/ssh/bastion_key
@@ -39,22 +39,22 @@ export class PrivateNetwork {
   private constructor(
     private readonly folder: string,
     private readonly holder: ChildProcess,
-    /** The bastion's address on the cable. */
+    /** The bastion's address on the link. */
     readonly host: string,
     /** The bastion's host key, as an authorized_keys line. */
     readonly hostKey: string,
-    /** What logs in to the bastion, in OpenSSH's format. */
+    /** The private key for logins to the bastion, in OpenSSH's format. */
     readonly privateKey: string,
   ) {}
 
-  /** Lays the cable and starts the bastion. */
+  /** Sets up the link and starts the bastion. */
   static async open(): Promise<PrivateNetwork> {
     const folder = await mkdtemp(join(tmpdir(), "ci-bastion-"));
     const [host, client] = [makeSshKeyPair(), makeSshKeyPair()];
-    // The namespace lives as long as this process, and goes with this test whatever becomes of it.
+    // The namespace lives as long as this process, which ends with the test even if the test is killed.
     const holder = spawn("setpriv", ["--pdeathsig=KILL", "unshare", "--net", "sleep", "infinity"], { stdio: "ignore" });
     const address = await layCable(holder.pid!);
-    // By name as well: the supervisors of machines have a /proc of their own.
+    // Also attach a name, because machines' supervisors have their own /proc.
     await dropAbandoned();
     await execa("ip", ["netns", "attach", `${prefix}${holder.pid}`, String(holder.pid)]);
     const network = new PrivateNetwork(folder, holder, address, host.publicKey, client.privateKey);
@@ -67,17 +67,17 @@ export class PrivateNetwork {
     return `/run/netns/${prefix}${this.holder.pid}`;
   }
 
-  /** The stack setting `bastion`. @param more Of its keys. */
+  /** The stack setting `bastion`. @param more Additional keys. */
   setting(more: object): { address: string } {
     return { address: `${user}@${this.host}:${port}`, ...more };
   }
 
-  /** Where the bastion let connections on to, so far: `127.77.1.2 port 22`. */
+  /** Targets of forwarded connections so far: `127.77.1.2 port 22`. */
   get forwarded(): string[] {
     return [...this.log.matchAll(/direct_tcpip: originator .*?, target (\S+ port \d+)/g)].map(([, place]) => place);
   }
 
-  /** What the bastion said. */
+  /** The bastion's log. */
   get said(): string {
     return this.log;
   }
@@ -122,7 +122,7 @@ exec chroot "$0" /usr/sbin/sshd -D -e -f /etc/ssh/bastion_config`;
   }
 }
 
-/** Names that a test has left which was killed. */
+/** Deletes names that killed tests have left. */
 async function dropAbandoned(): Promise<void> {
   const names = await readdir("/run/netns").catch(() => []);
   for (const name of names.filter((each) => each.startsWith(prefix))) {
@@ -131,11 +131,11 @@ async function dropAbandoned(): Promise<void> {
   }
 }
 
-/** Connects a namespace with this computer. @returns the address at its end. */
+/** Links a namespace to this computer. @returns the address at the namespace's end. */
 async function layCable(process: number): Promise<string> {
   const link = `cib${process}`.slice(0, 14);
-  // It has to have left this computer's own namespace.
-  await until("the namespace is there", 20, async () => {
+  // Wait until the process has left this computer's namespace.
+  await until("the namespace exists", 20, async () => {
     const [ours, its] = await Promise.all(["self", process].map((id) => execa("readlink", [`/proc/${id}/ns/net`])));
     return ours.stdout !== its.stdout;
   });

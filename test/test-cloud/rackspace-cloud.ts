@@ -1,5 +1,5 @@
-// The test cloud as stack `rackspace` sees it: an OpenStack whose servers are containers, the openstack plugin's stand-in, and
-// what is left in the end. Used as Ec2Cloud is (ec2-cloud.ts).
+// The test cloud for stack `rackspace`: an OpenStack whose servers are containers, and the openstack plugin's stand-in.
+// Used like Ec2Cloud (ec2-cloud.ts).
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DataCentre } from "./data-centre.ts";
@@ -8,7 +8,7 @@ import { startOpenStack, type Hypervisor, type Image, type OpenStackApi } from "
 import { Relays } from "./relay.ts";
 import { openstackStandIn } from "./openstack-plugin/stand-in.ts";
 
-/** The images that bakes start from, as Rackspace names them. All hold the same root: Debian 12's. */
+/** Base images with Rackspace's names. All of them contain Debian 12. */
 const bases: Record<string, { name: string; user: string }> = {
   debian12: { name: "Debian 12 (Bookworm) (PVHVM)", user: "debian" },
   debian13: { name: "Debian 13 (Trixie) (PVHVM)", user: "debian" },
@@ -31,7 +31,7 @@ export class RackspaceCloud {
     readonly regions: readonly string[],
   ) {}
 
-  /** Starts one with nothing in it but base images in each region. @param distributions Which there is one for. */
+  /** Starts a cloud that has only base images. @param distributions The distributions that have one, in each region. */
   static async open(regions = ["ORD"], distributions = ["debian12"], network?: string): Promise<RackspaceCloud> {
     const dataCentre = await DataCentre.open(network);
     const keyOf = (name: string) =>
@@ -55,17 +55,17 @@ export class RackspaceCloud {
     return cloud;
   }
 
-  /** The environment of whoever uses it. */
+  /** Environment variables for its users. */
   get variables(): Record<string, string> {
     return { ...this.api.environment, ...this.hub.variables(process.env.PATH ?? "") };
   }
 
-  /** Images of ours in a region. */
+  /** Our images in a region. */
   images(region = this.regions[0]): Image[] {
     return [...this.api.region(region).images.values()].filter(({ owner }) => owner === this.api.account.project);
   }
 
-  /** Everything in all regions that was not there in the beginning and is not in `kept`. */
+  /** Lists everything in all regions that is new since the start and not in `kept`. */
   async leftovers(kept: { images?: readonly (string | undefined)[] } = {}): Promise<string[]> {
     const things = this.regions.flatMap((name) => {
       const region = this.api.region(name);
@@ -93,7 +93,7 @@ export class RackspaceCloud {
   }
 }
 
-/** Servers as containers. @param keyOf The public key of a key pair. */
+/** Backs servers with containers. @param keyOf Returns a key pair's public key. */
 function containers(dataCentre: DataCentre, relays: Relays, keyOf: (name: string) => string | undefined): Hypervisor {
   return {
     async boot(server, image) {

@@ -1,4 +1,4 @@
-// Floating addresses: an address of this computer whose port 22 leads to a machine's.
+// Floating addresses: loopback addresses whose port 22 is relayed to a machine.
 import { connect, createServer, type Server, type Socket } from "node:net";
 
 /** The floating addresses of one cloud. */
@@ -6,8 +6,8 @@ export class Relays {
   private readonly servers = new Map<string, { server: Server; sockets: Set<Socket> }>();
 
   /**
-   * Lets connections to `from` go to `to`, both addresses without a port.
-   * @param letsIn Whether an address may come in; left out, all may.
+   * Relays connections from the address `from` to the address `to`, at port 22.
+   * @param letsIn Whether connections from a source address are allowed; all are by default.
    */
   async add(from: string, to: string, letsIn: (source: string) => boolean = () => true): Promise<void> {
     await this.remove(from);
@@ -23,7 +23,7 @@ export class Relays {
         [outgoing, incoming],
       ]) {
         sockets.add(one);
-        // Who connects gets the same refusal, or the same end, as without a relay.
+        // Clients see the same refusal or end as without a relay.
         one.on("error", () => other.destroy());
         one.on("close", () => {
           sockets.delete(one);
@@ -36,7 +36,7 @@ export class Relays {
     this.servers.set(from, { server, sockets });
   }
 
-  /** Ends what there is at an address. */
+  /** Removes the relay of an address. No-op if there is none. */
   async remove(from: string): Promise<void> {
     const found = this.servers.get(from);
     if (!found) return;

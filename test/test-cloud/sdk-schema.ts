@@ -1,5 +1,5 @@
-// What an official SDK lets a program say: JSON schemas of resources' inputs, read from the SDK's own type declarations.
-// The test cloud's plugins refuse everything else, as the real ones do.
+// JSON schemas of resources' inputs, read from an official SDK's type declarations. Like the real plugins, the test
+// cloud's plugins refuse everything else.
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -7,21 +7,21 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 
-/** A JSON schema (draft 7), as much of it as is needed here. */
+/** The part of JSON schema (draft 7) that is needed here. */
 export type Schema = Record<string, unknown>;
 
-/** What an SDK declares of one resource type. */
+/** An SDK's declaration of one resource type. */
 export interface ResourceSchema {
-  /** Of the inputs: a closed object. */
+  /** The inputs' schema, without additional properties. */
   inputs: Schema;
-  /** The names of all outputs, and whether they are always there. */
+  /** All outputs by name, and whether they are always present. */
   outputs: Record<string, { required: boolean }>;
 }
 
-/** By type token; `pulumi:providers:aws` is the provider itself. */
+/** Schemas by type token. `pulumi:providers:aws` is the provider itself. */
 export type PackageSchema = Record<string, ResourceSchema>;
 
-/** What an SDK declares. */
+/** An SDK's declarations. */
 export interface SdkSchema {
   /** The SDK's version, without a leading `v`. */
   version: string;
@@ -33,9 +33,9 @@ const cacheFolder = join(dirname(here), "..", "..", ".cache", "test-cloud");
 const resolveModule = createRequire(import.meta.url).resolve;
 
 /**
- * Reads what an SDK declares. Parsing its declarations takes seconds, so the result is kept in a cache file.
- * @param packageName `aws` for @pulumi/aws.
- * @param tokens Types such as `aws:ec2/instance:Instance`.
+ * Reads an SDK's declarations. Parsing takes seconds, so the result is cached in a file.
+ * @param packageName For example `aws` for @pulumi/aws.
+ * @param tokens Type tokens such as `aws:ec2/instance:Instance`.
  */
 export async function sdkSchema(packageName: string, tokens: readonly string[]): Promise<SdkSchema> {
   const manifest = resolveModule(`@pulumi/${packageName}/package.json`);
@@ -57,7 +57,7 @@ export async function sdkSchema(packageName: string, tokens: readonly string[]):
 /** The declaration files of one SDK. */
 class Declarations {
   private readonly files = new Map<string, ts.SourceFile>();
-  /** Of the resource that is being read: nested types by name, `ec2.InstanceRootBlockDevice`. */
+  /** Nested types of the current resource by name: `ec2.InstanceRootBlockDevice`. */
   private definitions: Record<string, Schema> = {};
 
   constructor(private readonly directory: string) {}
@@ -122,7 +122,7 @@ class Declarations {
     if (name === "pulumi.Input") return this.type(node.typeArguments![0]);
     const [namespace, ...path] = name.split(".");
     if (namespace === "inputs") return this.nested(path);
-    // A list of words that is not closed where `string` stands beside it, or another resource, which is its id on the wire.
+    // An open enumeration (with `string` beside its values), or another resource, which is its id on the wire.
     if (namespace === "enums" || path.at(-1) === "Region" || path.length === 0) return { type: "string" };
     throw new Error(`a type that is not known here: ${name}`);
   }

@@ -1,7 +1,8 @@
-// What stands for the SSM agent in the AMIs of a test: the only way to their SSH server, which listens to the machine itself alone. Its unit
-// and the process of a session are called as the real ones are (packaging/linux and agent/appconfig of aws/amazon-ssm-agent).
+// A fake SSM agent for a test's AMIs. It is the only way to their SSH server, which listens only on the machine's
+// loopback. Its unit and session processes have the real names (packaging/linux and agent/appconfig of
+// aws/amazon-ssm-agent).
 
-/** For `Ec2Cloud.install`. */
+/** Files for `Ec2Cloud.install`. */
 export const ssmAgent: Record<string, { content: string; mode?: number }> = {
   "etc/ssh/sshd_config.d/00-agent.conf": { content: "ListenAddress 127.0.0.1\n" },
   "etc/systemd/system/amazon-ssm-agent.service": {

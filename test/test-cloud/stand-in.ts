@@ -1,5 +1,5 @@
-// A stand-in for the plugin of an official provider, as Pulumi's engine sees it: dispatches to resource types, each
-// written beside this in a folder of its cloud, and does for each what is the same for all (bridge.ts).
+// A stand-in for the plugin of an official provider. It dispatches the engine's calls to resource types, which are in
+// the folders of their clouds, and does what is the same for all types (bridge.ts).
 import grpc from "@grpc/grpc-js";
 import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
@@ -12,44 +12,44 @@ import { Any, Empty, Struct } from "../../toolchain/offline/well-known.mjs";
 import { changesOf, inputFailures, previewOf, type Values } from "./bridge.ts";
 import { sdkSchema, type PackageSchema, type SdkSchema } from "./sdk-schema.ts";
 
-/** What a resource type may use while it works. */
+/** What a resource type gets beside its inputs. */
 export interface StandInContext {
   /** The provider's own settings: region, project, ... */
   config: Values;
-  /** Aborted when the engine cancels or ends: waits stop, and what the cloud has begun goes on by itself. */
+  /** Aborted when the engine cancels or ends. Waits stop; operations in the cloud continue. */
   signal: AbortSignal;
 }
 
-/** One resource type. It calls the cloud's API, as the real provider does, and keeps no state of its own. */
+/** One resource type. Like the real provider, it calls the cloud's API and keeps no state. */
 export interface StandInType {
-  /** Inputs whose change replaces the resource, top-level names or paths; source: shared facts about the providers, section E. */
+  /** Inputs whose change replaces the resource: top-level names or paths. */
   replaceOn: readonly string[];
-  /** Inputs that are the program's alone: the provider takes away what somebody else has set (optional and not computed). */
+  /** Inputs (optional, not computed) that the provider clears if somebody else has set them. */
   takesAway?: readonly string[];
-  /** The input that is the thing's name, which the bridge makes up when the program gives none; `name` unless told. */
+  /** The input with the resource's name, which the bridge generates by default; `name` by default. */
   nameInput?: string;
-  /** Inputs that get a value when the program gives none. */
+  /** Returns defaults for inputs that the program does not set. */
   defaults?: (inputs: Values, urnName: string) => Values;
-  /** Inputs in which the provider fills in fields of its own, with these unknown; see `previewOf`. */
+  /** Returns inputs in which the provider fills in fields, with these fields unknown; see `previewOf`. */
   preview?: (inputs: Values) => Values;
-  /** Outputs that are secret. */
+  /** Names of secret outputs. */
   secrets?: readonly string[];
-  /** @throws InitFailed when the thing exists and is to be recorded, but is not as it should be. */
+  /** @throws InitFailed if the resource exists and must be recorded, but is broken. */
   create(inputs: Values, context: StandInContext): Promise<{ id: string; state: Values }>;
-  /** @returns undefined when it is gone. `state` holds only the id when the resource is being imported. */
+  /** @returns undefined if it is gone. @param state Has only the id during an import. */
   read(id: string, state: Values, context: StandInContext): Promise<Values | undefined>;
-  /** Left out where every change replaces. @param changed Top-level names. */
+  /** Omitted if every change replaces the resource. @param changed Top-level names. */
   update?(id: string, inputs: Values, changed: string[], state: Values, context: StandInContext): Promise<Values>;
   delete(id: string, state: Values, context: StandInContext): Promise<void>;
 }
 
-/** A plugin: `aws` with its resource types by token. */
+/** A plugin, with its resource types by token. */
 export interface StandIn {
   package: string;
   types: Record<string, StandInType>;
 }
 
-/** A create that got as far as a thing in the cloud and then failed: the engine records it, and ends in an error. */
+/** A creation that failed after the resource already existed: the engine records the resource and reports the error. */
 export class InitFailed extends Error {
   constructor(
     readonly id: string,
@@ -60,10 +60,10 @@ export class InitFailed extends Error {
   }
 }
 
-/** One start of a plugin by an engine. */
+/** A running plugin, started by an engine. */
 export interface RunningStandIn {
   port: number;
-  /** Ends it, as the death of a plugin's process would. */
+  /** Ends it, like the death of a plugin's process. */
   end(): void;
 }
 
@@ -83,7 +83,7 @@ export async function startStandIn(standIn: StandIn): Promise<RunningStandIn> {
 
 const kinds = provider.PropertyDiff.Kind;
 
-/** Beside inputs, as the bridge has it: the names of those that got their value in `check`. */
+/** The bridge stores the names of inputs with default values under this key. */
 const defaultsKey = "__defaults";
 
 class Session {
@@ -201,7 +201,7 @@ class Session {
       .setProperties(
         structOf(this.recorded(token, { id: request.getId(), ...state }, wireOf(request.getProperties()))),
       );
-    // What the world says wins over what the program said, so that the next preview shows the drift.
+    // The actual values win over the program's inputs, so that the next preview shows the drift.
     const seen = { ...olds, ...shownAs(olds, Object.fromEntries<unknown>(inputs)) };
     return response.setInputs(structOf({ [defaultsKey]: [], ...seen }));
   }
@@ -240,12 +240,12 @@ class Session {
     return { config: this.config, signal: AbortSignal.any([signal, ...late]) };
   }
 
-  /** What goes into the state: only what the SDK declares, or a program would count on what the real provider doesn't give. */
+  /** The values for the state. Only declared outputs are allowed, so that programs can't rely on anything else. */
   private recorded(token: string, state: Values, wire: Values): Values {
     const { outputs } = this.schema[token];
     const unknown = Object.keys(state).filter((key) => key !== "id" && !(key in outputs) && !key.startsWith("__"));
     if (unknown.length > 0) throw new Error(`${token}: the SDK declares no output ${unknown.join(", ")}`);
-    // What went in as a secret comes out as one.
+    // Secret inputs become secret outputs.
     const given = Object.keys(wire).filter((key) => holdsSecret(wire[key]));
     const secrets = [...(this.standIn.types[token].secrets ?? []), ...given];
     return Object.fromEntries(
@@ -254,7 +254,7 @@ class Session {
   }
 }
 
-/** Provider settings come as text, or as JSON in text. */
+/** Parses provider settings, which arrive as text or as JSON in text. */
 function typedConfig(schema: PackageSchema, name: string, values: Values): Values {
   const { properties } = schema[`pulumi:providers:${name}`].inputs as { properties: Record<string, { type?: string }> };
   const typed = Object.entries(values).map(([key, value]) => {
@@ -264,7 +264,7 @@ function typedConfig(schema: PackageSchema, name: string, values: Values): Value
   return Object.fromEntries(typed) as Values;
 }
 
-/** Of maps and lists of before, no more than was spoken of before; see `changesOf`. */
+/** Reduces blocks to the fields that the old inputs had; see `changesOf`. */
 function shownAs(olds: Values, news: Values): Values {
   const isBlock = (value: unknown): value is Values =>
     typeof value === "object" && value !== null && !Array.isArray(value);
@@ -287,14 +287,14 @@ function holdsSecret(value: unknown): boolean {
   return typeof value === "object" && value !== null && Object.values(value).some(holdsSecret);
 }
 
-/** Inputs without what the bridge keeps beside them. */
+/** Inputs without the bridge's own key. */
 function givenOf(values: Values): Values {
   return Object.fromEntries(Object.entries(values).filter(([key]) => key !== defaultsKey));
 }
 
 /**
- * Whether the program gave a thing its name: two things of one name can't be there at the same time, so the bridge deletes the old
- * one before. `nameRequiresDeleteBeforeReplace` in
+ * Whether the program sets the resource's name. Two resources can't have the same name, so the bridge deletes the old
+ * one first: `nameRequiresDeleteBeforeReplace` in
  * https://github.com/pulumi/pulumi-terraform-bridge/blob/v3.137.0/pkg/tfbridge/schema.go
  */
 function nameIsGiven(inputs: Values, nameInput = "name"): boolean {
@@ -328,7 +328,7 @@ function checkResponse(
   return response;
 }
 
-/** As https://github.com/pulumi/pulumi/blob/master/sdk/proto/pulumi/provider.proto has it under ErrorResourceInitFailed. */
+/** See ErrorResourceInitFailed in https://github.com/pulumi/pulumi/blob/master/sdk/proto/pulumi/provider.proto. */
 function initFailed({ id, message }: InitFailed, properties: ReturnType<typeof structOf>): Error {
   const detail = new provider.ErrorResourceInitFailed().setId(id).setProperties(properties);
   detail.addReasons(message);

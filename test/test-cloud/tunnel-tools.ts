@@ -1,36 +1,36 @@
-// Fakes of the command-line tools that make tunnels, as strict as the tools: they take the options that are documented, and get through only
-// where the cloud would let them.
+// Fakes of the command-line tools for tunnels, as strict as the real ones: they accept only documented options, and
+// connect only if the cloud would allow it.
 //
 //   gcloud compute start-iap-tunnel        https://cloud.google.com/sdk/gcloud/reference/compute/start-iap-tunnel
 //   aws ec2-instance-connect open-tunnel   https://docs.aws.amazon.com/cli/latest/reference/ec2-instance-connect/open-tunnel.html
 //   aws ssm start-session                  https://docs.aws.amazon.com/cli/latest/reference/ssm/start-session.html
 //
-// What they do at either end of a connection is read from awscli/customizations/ec2instanceconnect/websocket.py and sessionmanager.py of
-// aws/aws-cli, and src/sessionmanagerplugin/session of aws/session-manager-plugin.
+// Their behaviour at the start and end of a connection comes from awscli/customizations/ec2instanceconnect/websocket.py
+// and sessionmanager.py of aws/aws-cli, and src/sessionmanagerplugin/session of aws/session-manager-plugin.
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-/** What a tool is to do: connect, or say something and end. */
+/** An order to a tool: connect, or print a text and exit. */
 export type Order = Connect | { says: string; status: number };
 
 interface Connect {
   address: string;
   network?: string;
-  /** Written to standard output before the connection: SSH clients skip lines before the server's version. */
+  /** Printed before the connection. SSH clients skip lines before the server's version. */
   greeting?: string;
-  /** True for a tool that goes on when its standard input has ended, or when it is sent SIGTERM: aws/aws-cli#9344, net-ssh/net-ssh#947. */
+  /** The tool ignores the end of its standard input and SIGTERM: aws/aws-cli#9344, net-ssh/net-ssh#947. */
   outlivesInput?: boolean;
-  /** True for a tool that runs another one, which does not end when the first is killed, but with its standard input. */
+  /** The tool runs another one that survives the first one's death and ends with its standard input. */
   runsPlugin?: boolean;
 }
 
-/** What there is to connect to. */
+/** Looks up the machines that tunnels can reach. */
 export interface Targets {
-  /** A machine of gce, and whether its rules let in Google's forwarding. */
+  /** A gce machine, and whether its firewall rules allow Google's forwarding. */
   iap?(project: string, zone: string, name: string): Promise<{ address: string; isOpen: boolean } | undefined>;
-  /** A machine of ec2, and whether an Instance Connect Endpoint reaches it, or its agent has said hello to Systems Manager. */
+  /** An ec2 machine, and whether an Instance Connect Endpoint or Systems Manager (`isManaged`) can reach it. */
   ec2?(region: string, id: string): Promise<{ address: string; isOpen: boolean; isManaged: boolean } | undefined>;
 }
 
@@ -38,7 +38,7 @@ const bin = fileURLToPath(new URL("tunnels", import.meta.url));
 
 const text = { type: "string" } as const;
 const flag = { type: "boolean" } as const;
-/** gcloud's own, as `gcloud compute ssh` runs it; the last is hidden in its reference. */
+/** Options that `gcloud compute ssh` uses. The last one is not in gcloud's reference. */
 const iapOptions = { project: text, zone: text, "local-host-port": text, verbosity: text, "listen-on-stdin": flag };
 const common = { region: text, profile: text, "endpoint-url": text, output: text };
 const openTunnelOptions = {
@@ -48,11 +48,11 @@ const openTunnelOptions = {
 };
 const startSessionOptions = { ...common, target: text, "document-name": text, reason: text, parameters: text };
 
-/** The tools, in front of everything else on PATH. */
+/** The fake tools, first on PATH. */
 export class TunnelTools {
-  /** What was run: `gcloud compute start-iap-tunnel NAME 22 ...`. */
+  /** Command lines so far: `gcloud compute start-iap-tunnel NAME 22 ...`. */
   readonly runs: string[] = [];
-  /** True as if the tools were not installed, whatever this computer has. */
+  /** If true, the tools behave as if they were not installed. */
   areMissing = false;
   private readonly server: Server;
 
@@ -78,8 +78,9 @@ export class TunnelTools {
   }
 
   /**
-   * @param folder Where its socket goes.
-   * @param network The network namespace that machines are in, where it is not this computer's.
+   * Provides the tools.
+   * @param folder The folder for the socket.
+   * @param network The machines' network namespace; this computer's by default.
    */
   static async open(folder: string, targets: Targets, network?: string): Promise<TunnelTools> {
     const tools = new TunnelTools(join(folder, "tunnels"), targets, network);
@@ -87,7 +88,7 @@ export class TunnelTools {
     return tools;
   }
 
-  /** @param path The PATH that there is otherwise. */
+  /** Variables that put the tools on PATH. @param path The PATH without the tools. */
   variables(path: string): Record<string, string> {
     return { PATH: `${bin}:${path}`, CI_IMAGES_TEST_TUNNELS: this.socket };
   }
@@ -122,7 +123,7 @@ export class TunnelTools {
     const { region, "instance-id": id, "remote-port": port = "22" } = values;
     if (!region || !id || port !== "22" || values["local-port"]) return { says: "usage", status: 2 };
     const found = await this.targets.ec2?.(region, id);
-    // StdinStdoutIO takes the end of its input for nothing to read; only whoever started it, or the server, ends it.
+    // StdinStdoutIO ignores the end of its input, so only its parent or the server can end it.
     if (found?.isOpen) return { ...this.to(found.address), outlivesInput: true };
     return { says: "awscli.customizations.ec2instanceconnect: Websocket Closed: target is not reachable", status: 1 };
   }

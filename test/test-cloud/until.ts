@@ -1,11 +1,11 @@
-// Waiting for something, with an end.
+// Polling with a deadline.
 import { setTimeout as delay } from "node:timers/promises";
 
 /**
- * Looks again and again until it is so.
- * @param what For the message: `the server answers`.
- * @param seconds How long to wait at the most.
- * @throws Error when it is not so in time; and whatever `look` throws.
+ * Polls until `look` returns true.
+ * @param what A description for the error: `the server answers`.
+ * @param seconds The deadline, in seconds.
+ * @throws Error after the deadline, and any error from `look`.
  */
 export async function until(what: string, seconds: number, look: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + seconds * 1000;

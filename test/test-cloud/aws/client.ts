@@ -1,10 +1,10 @@
-// What the AWS resource types share: a client for the region that a resource is in, tags, waits.
+// Shared by the AWS resource types: clients for a resource's region, tags, waits.
 import { CreateTagsCommand, EC2Client, EC2ServiceException, type Tag } from "@aws-sdk/client-ec2";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Values } from "../bridge.ts";
 import type { StandInContext } from "../stand-in.ts";
 
-/** Where resources are made: the endpoint of the test cloud's EC2, and the region of whoever names none. */
+/** The endpoint of the test cloud's EC2, and the default region. */
 export interface Account {
   endpoint: string;
   region: string;
@@ -12,12 +12,12 @@ export interface Account {
 
 const clients = new Map<string, EC2Client>();
 
-/** The region that a resource is in: its own, or its provider's. */
+/** The resource's region: its own, its provider's or the default. */
 export function regionOf(account: Account, values: Values, { config }: StandInContext): string {
   return (values.region ?? config.region ?? account.region) as string;
 }
 
-/** A client as the real provider has one: it tries again when the API refuses for want of time, up to 25 times. */
+/** A client that, like the real provider's, retries throttled calls up to 25 times. */
 export function clientFor(account: Account, values: Values, context: StandInContext): EC2Client {
   const region = regionOf(account, values, context);
   const key = `${account.endpoint} ${region}`;
@@ -30,7 +30,7 @@ export function clientFor(account: Account, values: Values, context: StandInCont
   return client;
 }
 
-/** Lets errors be in the words of the SDK for Go, which the real provider is written with: they have AWS's code. */
+/** Words errors like the SDK for Go, which the real provider uses: with AWS's error code. */
 function sayAsGo(client: EC2Client): EC2Client {
   client.middlewareStack.add(
     (next, { commandName }) =>
@@ -50,22 +50,22 @@ function sayAsGo(client: EC2Client): EC2Client {
   return client;
 }
 
-/** Tags as the program writes them, for a request. */
+/** Converts tags from the program's form to a request's. */
 export function tagList(tags: unknown): Tag[] {
   return Object.entries((tags ?? {}) as Record<string, string>).map(([Key, Value]) => ({ Key, Value }));
 }
 
-/** Tags of an answer, as a program writes them. */
+/** Converts tags from an answer's form to the program's. */
 export function tagMap(tags: Tag[] | undefined): Record<string, string> {
   return Object.fromEntries((tags ?? []).map(({ Key, Value }) => [Key!, Value!]));
 }
 
-/** Whether an error says that the thing is not there. */
+/** Whether an error says that the resource does not exist. */
 export function isGone(error: unknown): boolean {
   return /NotFound|Unavailable/.test((error as Error).name);
 }
 
-/** As `promise`, or undefined when the thing is not there. */
+/** The promise's result, or undefined if the resource does not exist. */
 export async function unlessGone<T>(promise: Promise<T>): Promise<T | undefined> {
   try {
     return await promise;
@@ -76,10 +76,10 @@ export async function unlessGone<T>(promise: Promise<T>): Promise<T | undefined>
 }
 
 /**
- * Looks until a state is reached.
- * @param look Returns the state; undefined when the thing is gone.
- * @param pending States that may change to the wanted one.
- * @param unseen How often it may not be there yet: new things are not always seen at once.
+ * Polls until a state is reached.
+ * @param look Returns the state, or undefined if the resource is gone.
+ * @param pending States that may still change to the wanted one.
+ * @param unseen How often the resource may be missing at first, because new ones are not always visible at once.
  */
 export async function waitFor(
   what: string,
@@ -103,7 +103,7 @@ export async function waitFor(
   }
 }
 
-/** Tags something that may be too new to be seen, as createTags of internal/service/ec2/tags.go does. */
+/** Tags a resource that may be too new to be visible, like createTags in internal/service/ec2/tags.go. */
 export async function tagNew(client: EC2Client, id: string, tags: unknown, signal: AbortSignal): Promise<void> {
   for (;;) {
     const tagged = await unlessGone(client.send(new CreateTagsCommand({ Resources: [id], Tags: tagList(tags) })));

@@ -1,4 +1,4 @@
-// aws:ec2/amiFromInstance:AmiFromInstance and aws:ec2/amiCopy:AmiCopy: made in different ways, the same in all else, as in
+// aws:ec2/amiFromInstance:AmiFromInstance and aws:ec2/amiCopy:AmiCopy, which differ only in their creation. Modelled on
 // internal/service/ec2/ec2_ami*.go of hashicorp/terraform-provider-aws.
 import {
   CopyImageCommand,
@@ -18,7 +18,7 @@ import type { Values } from "../bridge.ts";
 import { InitFailed, type StandInType } from "../stand-in.ts";
 import { clientFor, regionOf, tagList, tagMap, tagNew, unlessGone, waitFor, type Account } from "./client.ts";
 
-/** The type whose image is made of an instance. */
+/** The type that makes an image of an instance. */
 export function amiFromInstance(account: Account): StandInType {
   return {
     ...ami(account, async (client, inputs) => {
@@ -28,7 +28,7 @@ export function amiFromInstance(account: Account): StandInType {
           Description: inputs.description as string | undefined,
           InstanceId: inputs.sourceInstanceId as string,
           NoReboot: (inputs.snapshotWithoutReboot as boolean | undefined) ?? false,
-          // The image only: its snapshots stay without tags.
+          // Tags only the image, not its snapshots.
           ...(inputs.tags
             ? { TagSpecifications: [{ ResourceType: "image" as const, Tags: tagList(inputs.tags) }] }
             : {}),
@@ -40,7 +40,7 @@ export function amiFromInstance(account: Account): StandInType {
   };
 }
 
-/** The type whose image is a copy of another region's. */
+/** The type that copies an image from another region. */
 export function amiCopy(account: Account): StandInType {
   return {
     ...ami(account, async (client, inputs, signal) => {
@@ -76,7 +76,7 @@ function ami(
       const client = clientFor(account, inputs, context);
       const id = await make(client, inputs, context.signal);
       const region = regionOf(account, inputs, context);
-      // Set on creation and nowhere else: without it, deleting leaves the snapshots.
+      // Set only on creation. Without it, a deletion leaves the snapshots behind.
       const created = { ...inputs, region, manageEbsSnapshots: true };
       try {
         await waitFor(
@@ -116,7 +116,7 @@ function ami(
     async delete(id, state, context) {
       const client = clientFor(account, state, context);
       const asked = await unlessGone(client.send(new DeregisterImageCommand({ ImageId: id })));
-      // An image that is gone already is a success at once, whatever became of its snapshots.
+      // If the image is already gone, the provider returns without looking at its snapshots.
       if (!asked || !state.manageEbsSnapshots) return;
       for (const { snapshotId } of (state.ebsBlockDevices ?? []) as { snapshotId?: string }[]) {
         if (snapshotId !== undefined) await client.send(new DeleteSnapshotCommand({ SnapshotId: snapshotId }));

@@ -1,5 +1,5 @@
-// aws:ec2transitgateway/instanceState:InstanceState, as internal/service/ec2/ec2_instance_state.go of hashicorp/terraform-provider-aws
-// behaves.
+// aws:ec2transitgateway/instanceState:InstanceState, modelled on internal/service/ec2/ec2_instance_state.go of
+// hashicorp/terraform-provider-aws.
 import {
   DescribeInstancesCommand,
   StartInstancesCommand,
@@ -40,7 +40,7 @@ export function instanceState(account: Account): StandInType {
       await change(inputs, context);
       return { ...state, ...inputs };
     },
-    // It only stops being managed.
+    // Deletion only removes it from the state.
     async delete() {},
   };
 }

@@ -1,4 +1,4 @@
-// aws:ec2/instance:Instance, as internal/service/ec2/ec2_instance.go of hashicorp/terraform-provider-aws behaves.
+// aws:ec2/instance:Instance, modelled on internal/service/ec2/ec2_instance.go of hashicorp/terraform-provider-aws.
 import {
   CreateTagsCommand,
   DeleteTagsCommand,
@@ -22,7 +22,7 @@ export function instance(account: Account): StandInType {
     replaceOn: [
       ...["ami", "associatePublicIpAddress", "availabilityZone", "instanceMarketOptions", "keyName", "privateIp"],
       ...["region", "rootBlockDevice.encrypted", "rootBlockDevice.kmsKeyId", "securityGroups", "subnetId", "tenancy"],
-      // With userDataReplaceOnChange, which is the only way that the test cloud has.
+      // The test cloud always behaves like userDataReplaceOnChange.
       "userData",
     ],
 
@@ -37,7 +37,7 @@ export function instance(account: Account): StandInType {
       };
       try {
         const look = async () => (await find(client, id))?.State?.Name;
-        // One that is too new to be seen is looked for again, 20 times.
+        // Like the provider, look 20 times for an instance that is not visible yet.
         const unseen = { times: 20 };
         await waitFor(`waiting for EC2 Instance (${id}) create`, "running", ["pending"], look, context.signal, unseen);
       } catch (error) {
@@ -82,7 +82,8 @@ async function requestOf(client: EC2Client, inputs: Values): Promise<RunInstance
   };
   const userData = word("userDataBase64") ?? Buffer.from(word("userData") ?? "").toString("base64");
   const subnet = word("subnetId");
-  // Only with a subnet there is a network interface: buildNetworkInterfaceOpts. Without one nobody hears of the public address.
+  // buildNetworkInterfaceOpts only adds a network interface with a subnet. Without one, the public address setting is
+  // lost.
   const network =
     subnet === undefined
       ? { SecurityGroupIds: vpcSecurityGroupIds }
@@ -139,7 +140,7 @@ function marketOptions({ marketType, spotOptions }: { marketType?: "spot"; spotO
   };
 }
 
-/** The provider looks up what the root device of the image is called. */
+/** Builds the root device mapping. Like the provider, looks up the image's root device name. */
 async function rootMapping(
   client: EC2Client,
   ami: string,
@@ -159,7 +160,7 @@ async function rootMapping(
   };
 }
 
-/** A terminated instance is none. */
+/** Finds an instance. Terminated ones don't count. */
 async function find(client: EC2Client, id: string): Promise<Instance | undefined> {
   const found = await unlessGone(client.send(new DescribeInstancesCommand({ InstanceIds: [id] })));
   const instance = found?.Reservations?.[0]?.Instances?.[0];
@@ -177,17 +178,18 @@ function stateOf(found: Instance): Values {
     keyName: found.KeyName,
     privateIp: found.PrivateIpAddress,
     publicIp: found.PublicIpAddress,
-    // As the official one reads it: a stopped machine has none. https://github.com/hashicorp/terraform-provider-aws/issues/33775
+    // Like the official provider, false for stopped machines:
+    // https://github.com/hashicorp/terraform-provider-aws/issues/33775
     associatePublicIpAddress: found.PublicIpAddress !== undefined,
     subnetId: found.SubnetId,
     tags,
     tagsAll: tags,
-    // moto tells of them at the interface only.
+    // moto lists them only at the interface.
     vpcSecurityGroupIds: found.NetworkInterfaces?.[0]?.Groups?.map(({ GroupId }) => GroupId),
   };
 }
 
-/** The root disk as it is and not as it was asked for: readBlockDevicesFromInstance. */
+/** The actual root disk instead of the requested one, like readBlockDevicesFromInstance. */
 async function diskOf(client: EC2Client, found: Instance, known: Values): Promise<Values> {
   const volumeId = found.BlockDeviceMappings?.[0]?.Ebs?.VolumeId;
   if (volumeId === undefined) return {};

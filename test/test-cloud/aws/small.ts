@@ -62,7 +62,7 @@ interface Rule {
   securityGroups?: string[];
 }
 
-/** aws:ec2/securityGroup:SecurityGroup, with its rules in it. */
+/** aws:ec2/securityGroup:SecurityGroup, with inline rules. */
 export function securityGroup(account: Account): StandInType {
   return {
     replaceOn: ["description", "name", "namePrefix", "region", "vpcId"],
@@ -85,7 +85,7 @@ export function securityGroup(account: Account): StandInType {
       const look = () => unlessGone(client.send(new DescribeSecurityGroupsCommand({ GroupIds: [GroupId!] })));
       const isThere = async () => ((await look()) ? "there" : undefined);
       await waitFor(`waiting for Security Group (${GroupId})`, "there", [], isThere, context.signal, { times: 20 });
-      // The provider takes away the rule that EC2 gives to every new group.
+      // Like the provider, remove the rule that EC2 adds to every new group.
       const everywhere = { IpProtocol: "-1", IpRanges: [{ CidrIp: "0.0.0.0/0" }] };
       await client.send(new RevokeSecurityGroupEgressCommand({ GroupId, IpPermissions: [everywhere] }));
       const [ingress, egress] = [permissions(inputs.ingress), permissions(inputs.egress)];
@@ -117,7 +117,7 @@ function permissions(rules: unknown): IpPermission[] {
   return ((rules ?? []) as Rule[]).map(
     ({ protocol, fromPort, toPort, cidrBlocks, ipv6CidrBlocks, securityGroups }) => ({
       IpProtocol: protocol,
-      // All protocols have no ports.
+      // "-1" means all protocols, which have no ports.
       ...(protocol === "-1" ? {} : { FromPort: fromPort, ToPort: toPort }),
       IpRanges: (cidrBlocks ?? []).map((CidrIp) => ({ CidrIp })),
       UserIdGroupPairs: (securityGroups ?? []).map((GroupId) => ({ GroupId })),

@@ -1,4 +1,4 @@
-// The stand-in for Pulumi's aws plugin: the resource types that components/ec2 declares.
+// The stand-in for Pulumi's aws plugin, with the resource types that components/ec2 declares.
 import type { StandIn } from "../stand-in.ts";
 import type { Account } from "./client.ts";
 import { amiCopy, amiFromInstance } from "./images.ts";

@@ -1,13 +1,13 @@
-// EC2 as the AWS SDK sees it in tests: moto behind a proxy that gives every instance a container, every image a copy of
-// one's root, and lets things take the time that they take. What moto says of states and addresses is put right on the way.
+// The EC2 API of the test cloud: moto behind a proxy that backs every instance with a container and every image with a
+// copy of a container's root, with realistic delays. The proxy corrects moto's states and addresses.
 //
 //   const api = await Ec2Api.start(dataCentre, moto.url);
 //   api.url         for AWS_ENDPOINT_URL
-//   api.faults      what goes wrong (faults.ts)
-//   api.rules       which rules of AWS count (rules.ts)
+//   api.faults      injects faults (faults.ts)
+//   api.rules       AWS's rules, which tests can turn on and off (rules.ts)
 //   api.calls       every request so far: `eu-central-1 RunInstances`
 //
-// What reaches it must be a request by AWS's own model of its APIs (service-model.ts).
+// Requests must be valid by AWS's own API model (service-model.ts).
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
@@ -35,21 +35,21 @@ export interface Ec2Call {
   parameters: URLSearchParams;
 }
 
-/** Sends the request on to moto. @param changed Other parameters than those that came. */
+/** Forwards the request to moto. @param changed Replaces the request's parameters. */
 export type Forward = (changed?: URLSearchParams) => Promise<{ status: number; body: string }>;
 
 /** EC2 in front of moto. */
 export class Ec2Api {
   readonly faults = new Faults();
   readonly rules = new Rules();
-  /** Instance Connect Endpoints, which moto does not know. */
+  /** Instance Connect Endpoints, which moto does not implement. */
   readonly endpoints: { vpc: string; group: string }[] = [];
   readonly calls: string[] = [];
-  /** Keys for EBS by region, where they are not AWS's own. */
+  /** Default EBS keys by region; AWS's own key by default. */
   readonly defaultKeys = new Map<string, string>();
   readonly instances: Instances;
   readonly images: Images;
-  /** Snapshots that are written block by block. */
+  /** Snapshots written block by block. */
   readonly snapshots: DirectSnapshots;
   private readonly server: Server;
   private readonly clients = new Map<string, EC2Client>();
@@ -69,7 +69,7 @@ export class Ec2Api {
     this.server = createServer((request, response) => void this.serve(request, response));
   }
 
-  /** @param moto Where moto listens. */
+  /** Starts the API. @param moto moto's URL. */
   static async start(dataCentre: DataCentre, moto: string): Promise<Ec2Api> {
     const api = new Ec2Api(dataCentre, moto);
     await new Promise<void>((resolve) => api.server.listen(0, "127.0.0.1", resolve));
@@ -80,7 +80,7 @@ export class Ec2Api {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  /** A client that talks to moto itself: no faults, no delay, moto's own idea of states. */
+  /** A client for moto itself, without faults and delays, and with moto's own states. */
   client(region: string): EC2Client {
     let client = this.clients.get(region);
     if (!client) {
@@ -91,25 +91,25 @@ export class Ec2Api {
     return client;
   }
 
-  /** Ends an instance behind everybody's back. */
+  /** Terminates an instance without an API call of the user. */
   async vanish(region: string, id: string): Promise<void> {
     await this.client(region).send(new TerminateInstancesCommand({ InstanceIds: [id] }));
     await this.instances.terminate(id);
   }
 
-  /** Stops an instance behind everybody's back, and waits for that. */
+  /** Stops an instance without an API call of the user, and waits until it is stopped. */
   async stop(region: string, id: string): Promise<void> {
     await this.client(region).send(new StopInstancesCommand({ InstanceIds: [id] }));
     await this.instances.stop(id);
   }
 
-  /** Lets AWS take a spot machine back, which stops a persistent one, and waits for that. */
+  /** Lets AWS interrupt a persistent spot instance, and waits until it is stopped. */
   async interrupt(region: string, id: string): Promise<void> {
     await this.client(region).send(new StopInstancesCommand({ InstanceIds: [id] }));
     await this.instances.stop(id, true);
   }
 
-  /** Waits until nothing is under way any more. */
+  /** Waits until all operations have finished. */
   async settled(): Promise<void> {
     await Promise.all([this.instances.settled(), this.images.settled()]);
   }
@@ -128,13 +128,13 @@ export class Ec2Api {
       const { status, body: answer, type, headers } = answered;
       response.writeHead(status, { ...headers, "content-type": type ?? "text/xml" }).end(answer);
     } catch (error) {
-      // A bug of the test cloud's. The SDK would try again after a 500 for a while.
+      // A bug in the test cloud. Don't answer 500, which the SDK would retry for a while.
       console.error(error);
       response.writeHead(400).end(errorAnswer("TestCloudBroken", String(error)));
     }
   }
 
-  /** @returns undefined for a connection that is cut. */
+  /** @returns the answer; undefined to cut the connection. */
   private async answer(
     request: IncomingMessage,
     content: Buffer,
@@ -167,7 +167,7 @@ export class Ec2Api {
       return { status: 400, body: json, type: "application/x-amz-json-1.1" };
     }
     if (service !== "ec2") return await forward();
-    // moto does not have it.
+    // moto does not implement it.
     if (action === "GetEbsDefaultKmsKeyId") {
       const key = `<kmsKeyId>${this.defaultKeys.get(region) ?? "alias/aws/ebs"}</kmsKeyId>`;
       return { status: 200, body: okAnswer(action).replace("<return>", `${key}<return>`) };
@@ -202,7 +202,7 @@ export class Ec2Api {
     return answer.EbsEncryptionByDefault ?? false;
   }
 
-  /** An answer to a question by filters, without what is too new to be seen. */
+  /** An answer to a query without resources that are too new to be visible. */
   private async seen({ action, parameters }: Ec2Call, answer: { status: number; body: string }, forward: Forward) {
     const { element, parameter } = lists[action];
     const ids = texts(answer.body, element);
@@ -217,7 +217,7 @@ export class Ec2Api {
     );
   }
 
-  /** Asks moto's IAM, for which there is no client here. */
+  /** Calls moto's IAM API, for which there is no client here. */
   async iam(parameters: Record<string, string>): Promise<void> {
     const authorization = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/iam/aws4_request";
     const body = new URLSearchParams({ ...parameters, Version: "2010-05-08" });
@@ -239,7 +239,7 @@ export class Ec2Api {
     return `<DescribeInstanceConnectEndpointsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><instanceConnectEndpointSet>${items.join("")}</instanceConnectEndpointSet></DescribeInstanceConnectEndpointsResponse>`;
   }
 
-  /** A guest that powered itself off is stopped or terminated, as it was asked for when the instance was made. */
+  /** Stops or terminates instances whose guests have powered off, as requested at their launch. */
   private async followGuests(): Promise<void> {
     for (const { id, region, terminates } of await this.instances.endedByThemselves()) {
       const Command = terminates ? TerminateInstancesCommand : StopInstancesCommand;
@@ -264,7 +264,7 @@ export class Ec2Api {
   }
 }
 
-/** Calls that make things, and the elements of their answers that hold the things' ids. */
+/** Calls that create resources, and the element of the answer with their ids. */
 const makers: Record<string, string> = {
   RunInstances: "instanceId",
   CreateImage: "imageId",
@@ -272,7 +272,7 @@ const makers: Record<string, string> = {
   CreateSecurityGroup: "groupId",
 };
 
-/** Calls that list things. */
+/** Calls that list resources. */
 const lists: Record<string, { element: string; parameter: string }> = {
   DescribeInstances: { element: "instanceId", parameter: "InstanceId" },
   DescribeImages: { element: "imageId", parameter: "ImageId" },

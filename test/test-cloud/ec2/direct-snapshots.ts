@@ -1,5 +1,5 @@
-// Snapshots written block by block through the EBS direct APIs: what AWS's documentation asks of a request is checked here, moto keeps
-// the blocks, and an image registered of one has the disk that was written.
+// Snapshots written block by block through the EBS direct APIs. Checks requests by AWS's documentation, lets moto keep
+// the blocks, and writes the disk that images registered from the snapshot boot.
 // https://docs.aws.amazon.com/ebs/latest/APIReference/
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
@@ -8,10 +8,10 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 const blockSize = 524_288;
-/** Milliseconds from the last call to a snapshot that can be used. */
+/** Milliseconds from the last call to a usable snapshot. */
 const pace = 300;
 
-/** What the APIs answer. */
+/** An answer of the APIs. */
 export interface DirectAnswer {
   status: number;
   body: string;
@@ -22,7 +22,7 @@ export interface DirectAnswer {
 interface DirectSnapshot {
   /** GiB. */
   size: number;
-  /** As it was started. */
+  /** The body of StartSnapshot. */
   request: Record<string, unknown>;
   digests: Map<number, Buffer>;
   state: "pending" | "completed";
@@ -38,7 +38,7 @@ export function directAction({ method, url = "" }: IncomingMessage): string {
   return `${method} ${path}`;
 }
 
-/** How restJson services word an error. */
+/** An error in the format of restJson services. */
 export function directError(code: string, message: string, status = 400): DirectAnswer {
   return { status, body: JSON.stringify({ message }), type: "application/json", headers: { "x-amzn-errortype": code } };
 }
@@ -47,15 +47,15 @@ export class DirectSnapshots {
   readonly all = new Map<string, DirectSnapshot>();
 
   /**
-   * @param folder Where disks are kept; undefined where nobody boots them.
-   * @param dropVolume Removes the volume that moto makes for each snapshot, and that AWS does not have.
+   * @param folder The folder for disks; undefined if nothing boots them.
+   * @param dropVolume Removes the volume that moto, unlike AWS, creates for each snapshot.
    */
   constructor(
     private readonly folder: string | undefined,
     private readonly dropVolume: (region: string, snapshot: string) => Promise<void>,
   ) {}
 
-  /** @param forward Sends the request on to moto. */
+  /** Answers a request. @param forward Forwards the request to moto. */
   async answer(
     region: string,
     request: IncomingMessage,

@@ -1,28 +1,28 @@
-// What goes wrong in the test cloud's EC2 on demand.
+// Faults of the test cloud's EC2, on demand.
 import { setTimeout as delay } from "node:timers/promises";
 
-/** What happens to calls of one action. */
+/** A fault of one action's calls. */
 export interface Fault {
   /** The API's name of the action: `RunInstances`. */
   action: string;
-  /** How often; once unless told. */
+  /** How often; once by default. */
   times?: number;
-  /** Only calls of this region. */
+  /** Limits the fault to calls in this region. */
   region?: string;
-  /** Refuses the call with this error. Without it the call goes on after `first`. */
+  /** Refuses the call with this error. Without it, the call continues after `first`. */
   error?: { code: string; message: string; status?: number };
-  /** Cuts the connection instead of an answer. */
+  /** Cuts the connection instead of answering. */
   cut?: true;
-  /** Lets the call's answer have these headers: `{ "x-amz-checksum": "of something else" }`. */
+  /** Sets headers of the answer: `{ "x-amz-checksum": "of something else" }`. */
   headers?: Record<string, string>;
-  /** Is done before the call goes on or is refused. */
+  /** Runs before the call continues or is refused. */
   first?: () => Promise<void>;
 }
 
-/** The error of an API that is called too often, as EC2 words it. */
+/** EC2's throttling error. */
 export const throttling = { code: "RequestLimitExceeded", message: "Request limit exceeded.", status: 503 };
 
-/** The error of an account that may not have more machines. */
+/** EC2's error for an exceeded vCPU quota. */
 export const quota = {
   code: "VcpuLimitExceeded",
   message:
@@ -30,25 +30,28 @@ export const quota = {
     "instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit.",
 };
 
-/** How AWS ends an instance whose KMS key it may not use. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html */
+/**
+ * AWS's reason for ending an instance whose KMS key it may not use:
+ * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html
+ */
 export const unusableKey = { code: "Client.InternalError", message: "Client.InternalError: Client error on launch" };
 
-/** What goes wrong, and how slow it all is. */
+/** All faults, and the latency. */
 export class Faults {
-  /** Milliseconds that every call takes at least. */
+  /** Minimum duration of every call, in milliseconds. */
   latency = 0;
-  /** Regions in which the next image ends in `failed`; undefined is any. */
+  /** Regions in which the next image fails; undefined means any region. */
   private readonly failing: (string | undefined)[] = [];
-  /** Why the next instances end as soon as they are launched. */
+  /** Reasons for which the next instances end right after their launch. */
   private ends: { code: string; message: string }[] = [];
   private waiting: (Fault & { times: number })[] = [];
 
-  /** Lets the next calls of an action fail. */
+  /** Makes the next calls of an action fail. */
   add(fault: Fault): void {
     this.waiting.push({ times: 1, ...fault });
   }
 
-  /** Nothing goes wrong any more. */
+  /** Removes all faults. */
   clear(): void {
     this.waiting = [];
     this.latency = 0;
@@ -56,29 +59,29 @@ export class Faults {
     this.ends = [];
   }
 
-  /** Lets AWS end the next instance as soon as it is launched, as one whose key can't be used. */
+  /** Makes AWS end the next instance right after its launch, as for an unusable key. */
   endNextInstance(reason: { code: string; message: string }): void {
     this.ends.push(reason);
   }
 
-  /** Whether the instance that is being launched is to end; uses that up. */
+  /** Takes the reason for which the instance being launched must end, if any. */
   takeEnd(): { code: string; message: string } | undefined {
     return this.ends.shift();
   }
 
-  /** Lets the next image that is made or copied end in `failed`. @param region Only one that is made there. */
+  /** Makes the next image or copy end as `failed`. @param region Limits this to one region. */
   failNextImage(region?: string): void {
     this.failing.push(region);
   }
 
-  /** Whether the image that is being made in this region is to fail; uses that up. */
+  /** Whether the image being made in this region must fail; uses up that fault. */
   takeFailure(region: string): boolean {
     const index = this.failing.findIndex((each) => (each ?? region) === region);
     if (index >= 0) this.failing.splice(index, 1);
     return index >= 0;
   }
 
-  /** Faults that no call has met. */
+  /** Faults that no call has met yet. */
   get unmet(): string[] {
     return [
       ...this.waiting.map(({ action }) => action),
@@ -87,7 +90,7 @@ export class Faults {
     ];
   }
 
-  /** Takes the call's time, and uses up and returns the fault that it meets. */
+  /** Waits for the latency, then takes the fault that the call meets, if any. */
   async meet(action: string, region: string): Promise<Fault | undefined> {
     if (this.latency > 0) await delay(this.latency);
     const fault = this.waiting.find((each) => each.action === action && (each.region ?? region) === region);

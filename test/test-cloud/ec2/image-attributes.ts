@@ -1,5 +1,5 @@
-// What moto does not know of images: when they are deprecated, whether they are protected, which metadata service their machines
-// have. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Image.html
+// Attributes of images that moto does not implement: deprecation, deregistration protection, metadata service.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Image.html
 import type { Ec2Call } from "./api.ts";
 import { errorAnswer, okAnswer, withElements } from "./xml.ts";
 
@@ -13,7 +13,7 @@ interface Attributes {
 export class ImageAttributes {
   private readonly known = new Map<string, Attributes>();
 
-  /** Sets when an image is, or was, deprecated: a publisher's, too. */
+  /** Sets an image's deprecation time, also for publishers' images. */
   deprecate(image: string, at: string): void {
     this.known.set(image, { ...this.known.get(image), deprecationTime: at });
   }
@@ -22,7 +22,7 @@ export class ImageAttributes {
     return Date.parse(this.known.get(image)?.deprecationTime ?? "") < Date.now();
   }
 
-  /** @returns undefined when the call is not about these. */
+  /** @returns the answer; undefined if the call is about something else. */
   answer({ action, parameters }: Ec2Call): { status: number; body: string } | undefined {
     const image = parameters.get("ImageId") ?? "";
     const attributes = this.known.get(image) ?? {};
@@ -53,7 +53,7 @@ export class ImageAttributes {
     }
   }
 
-  /** Puts them into what is told of an image. */
+  /** Adds the attributes to an image's part of an answer. */
   put(image: string, part: string): string {
     return withElements(part, "imageId", { ...this.known.get(image) });
   }

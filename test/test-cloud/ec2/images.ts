@@ -1,4 +1,4 @@
-// EC2's images: each is a copy of a container's root, and is pending until that copy is there.
+// EC2's images: each is a copy of a container's root, and is pending until the copy is complete.
 import { setTimeout as delay } from "node:timers/promises";
 import type { Ec2Call, Forward } from "./api.ts";
 import type { Faults } from "./faults.ts";
@@ -9,25 +9,25 @@ import type { Behind } from "./instances.ts";
 import type { Refusal } from "./service-model.ts";
 import { changeEach, errorAnswer, texts, withElements, withIds, withText } from "./xml.ts";
 
-/** Milliseconds that an image is pending at the least. */
+/** Minimum time for which an image is pending, in milliseconds. */
 const pace = 300;
 
-/** Whose credentials all tests have: moto's only account. */
+/** moto's only account, which all tests use. */
 const account = "123456789012";
 
-/** What EC2 says of an image that it gave up on. */
+/** EC2's state reason for a failed image. */
 const failure = "<code>Server.InternalError</code><message>An internal error has occurred</message>";
 
 /** The images of all regions. */
 export class Images {
   readonly attributes = new ImageAttributes();
-  /** Those that are not, or never will be, available. */
+  /** Images that are not available yet or have failed. */
   private readonly states = new Map<string, "pending" | "failed">();
-  /** When images were made, where that is not when moto says. */
+  /** Creation dates that differ from moto's. */
   readonly creationDates = new Map<string, string>();
-  /** What images that were registered say of themselves, which moto does not remember. */
+  /** Attributes of registered images, which moto does not store. */
   private readonly registered = new Map<string, Record<string, string>>();
-  /** Snapshots of theirs that only moto has. */
+  /** Snapshots that moto, unlike AWS, has created for registered images. */
   readonly invented = new Map<string, string>();
   private readonly work = new Set<Promise<void>>();
 
@@ -37,7 +37,7 @@ export class Images {
     private readonly snapshots: DirectSnapshots,
   ) {}
 
-  /** Images that are pending or failed can be neither launched nor copied. */
+  /** Pending and failed images can be neither launched nor copied. */
   refusalOf({ action, parameters }: Ec2Call): Refusal | undefined {
     const used = { RunInstances: "ImageId", CopyImage: "SourceImageId" }[action];
     const source = used === undefined ? "" : (parameters.get(used) ?? "");
@@ -45,7 +45,7 @@ export class Images {
     return { code: "InvalidAMIID.Unavailable", message: `The image ID '${source}' is not available` };
   }
 
-  /** @returns undefined when the call has nothing to do with images. */
+  /** @returns the answer; undefined if the call is not about images. */
   async answer(call: Ec2Call, forward: Forward) {
     const { action, region, parameters } = call;
     const { dataCentre } = this.behind;
@@ -95,7 +95,7 @@ export class Images {
     await Promise.all(this.work);
   }
 
-  /** Of other people's images the deprecated ones are not told of, unless they are asked for. */
+  /** Removes other accounts' deprecated images from an answer, unless the request asks for them. */
   private async withoutHidden(parameters: URLSearchParams, answer: { status: number; body: string }, forward: Forward) {
     const asked = parameters.get("IncludeDeprecated") === "true" || parameters.has("ImageId.1");
     if (asked || !this.behind.rules.on.has("hidden deprecated images")) return answer;
@@ -130,7 +130,7 @@ export class Images {
     const answer = await forward();
     const [image] = texts(answer.body, "imageId");
     const { Images = [] } = await own.send(new DescribeImagesCommand({ ImageIds: [image] }));
-    // moto makes a snapshot of its own, which goes with the image.
+    // moto creates its own snapshot, which must be deleted with the image.
     const [device] = Images[0].BlockDeviceMappings ?? [];
     this.invented.set(image, device.Ebs!.SnapshotId!);
     const tags = [...parameters.keys()].flatMap((key) => {

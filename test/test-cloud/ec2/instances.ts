@@ -1,4 +1,4 @@
-// EC2's instances: a container follows what moto says of each.
+// EC2's instances: a container for each of moto's instances.
 import { randomBytes } from "node:crypto";
 import {
   DescribeKeyPairsCommand,
@@ -14,44 +14,44 @@ import type { Rules } from "./rules.ts";
 import type { Refusal } from "./service-model.ts";
 import { changeEach, errorAnswer, listOf, okAnswer, texts, withElements, withoutElement, withText } from "./xml.ts";
 
-/** What is behind the API. */
+/** The parts behind the API. */
 export interface Behind {
-  /** Talks to moto itself. */
+  /** A client for moto itself. */
   client(region: string): EC2Client;
   dataCentre: DataCentre;
   rules: Rules;
 }
 
-/** The request behind a spot instance. */
+/** A spot instance's request. */
 interface SpotRequest {
   id: string;
   isPersistent: boolean;
   isCancelled: boolean;
-  /** AWS needed the machine itself. */
+  /** AWS has taken the machine back. */
   isInterrupted: boolean;
 }
 
-/** What moto does not know of an instance. */
+/** What moto does not store about an instance. */
 interface Instance {
   id: string;
   region: string;
   address: string;
-  /** Whether it is terminated, and not stopped, when the guest powers itself off. */
+  /** Whether it is terminated instead of stopped when the guest powers off. */
   terminates: boolean;
   hasPublicAddress: boolean;
-  /** How often nobody sees its public address yet. */
+  /** How many more looks don't show its public address. */
   unseen: number;
   spot?: SpotRequest;
-  /** Why it is not running, in AWS's words. */
+  /** AWS's reason why it is not running. */
   reason?: Refusal;
   isTerminated?: boolean;
-  /** Sends the request once more that it came of. */
+  /** Repeats the request that launched it. */
   again: () => Promise<unknown>;
-  /** What is under way, as EC2 names it. */
+  /** EC2's name for the running operation. */
   doing?: { state: string; code: number };
-  /** True while the container is meant to run. */
+  /** True while the container should run. */
   up: boolean;
-  /** What happens to it, one thing after the other. */
+  /** Its operations, one after the other. */
   work: Promise<void>;
 }
 
@@ -70,7 +70,7 @@ export class Instances {
     private readonly faults: Faults,
   ) {}
 
-  /** @returns undefined when the call has nothing to do with instances. */
+  /** @returns the answer; undefined if the call is not about instances. */
   async answer({ action, region, parameters }: Ec2Call, forward: Forward) {
     const ids = listOf(parameters, "InstanceId");
     const refusal = this.refusalOf(action, action === "CreateImage" ? [parameters.get("InstanceId")!] : ids);
@@ -111,17 +111,20 @@ export class Instances {
     }
   }
 
-  /** Lets the next looks at an instance not see its public address. */
+  /** Hides an instance's public address from the next looks. */
   hideAddress(id: string, looks: number): void {
     this.known.get(id)!.unseen = looks;
   }
 
-  /** Ends the container of an instance that moto has as terminated. */
+  /** Removes the container of an instance that is terminated in moto. */
   terminate(id: string): Promise<void> {
     return this.change(id, "TerminateInstances");
   }
 
-  /** Stops the container of an instance that moto has as stopped. @param isInterruption AWS needs the spot machine for itself. */
+  /**
+   * Stops the container of an instance that is stopped in moto.
+   * @param isInterruption True if AWS interrupts a spot instance.
+   */
   stop(id: string, isInterruption = false): Promise<void> {
     const stopped = this.change(id, "StopInstances");
     const instance = this.known.get(id);
@@ -135,7 +138,7 @@ export class Instances {
     return stopped;
   }
 
-  /** Instances whose guests are down although nobody asked the API for it. */
+  /** Instances whose guests have powered off by themselves. */
   async endedByThemselves(): Promise<Instance[]> {
     const ended: Instance[] = [];
     for (const instance of this.known.values()) {
@@ -151,13 +154,13 @@ export class Instances {
     await Promise.all([...this.known.values()].map(({ work }) => work));
   }
 
-  /** AWS ends an instance that nobody asked it to end. */
+  /** Terminates an instance on AWS's own initiative. */
   private async end({ id, region }: Instance): Promise<void> {
     await this.behind.client(region).send(new TerminateInstancesCommand({ InstanceIds: [id] }));
     void this.change(id, "TerminateInstances");
   }
 
-  /** How an instance is, as EC2 names it. */
+  /** EC2's name for an instance's state. */
   private stateOf({ doing, isTerminated, up }: Instance): string {
     return doing?.state ?? (isTerminated ? "terminated" : up ? "running" : "stopped");
   }
@@ -300,7 +303,7 @@ export class Instances {
     });
   }
 
-  /** Does something to an instance after all that is under way, and lets the API tell of it meanwhile. */
+  /** Queues an operation on an instance. The API shows `state` meanwhile. */
   private next(instance: Instance, state: keyof typeof transitions, work: () => Promise<void>): Promise<void> {
     instance.doing = transitions[state];
     const mine = instance.doing;
@@ -308,13 +311,13 @@ export class Instances {
       () => {
         if (instance.doing === mine) instance.doing = undefined;
       },
-      // It stays as it is, and whoever waits for it sees that.
+      // The state does not change, so a waiting test notices.
       (error: unknown) => console.error(`instance ${instance.id}:`, error),
     );
     return instance.work;
   }
 
-  /** Puts right what moto says of instances. */
+  /** Corrects moto's answers about instances. */
   private put(xml: string): string {
     const list = xml.includes("<instanceStatusSet>") ? "instanceStatusSet" : "instancesSet";
     return changeEach(xml, list, "instanceId", (id, part) => {
@@ -322,7 +325,7 @@ export class Instances {
       if (!instance) return part;
       const { address, doing, up, spot, reason } = instance;
       const hasPublicAddress = instance.hasPublicAddress && instance.unseen-- <= 0;
-      // What is off has no public address.
+      // Stopped instances have no public address.
       const shown =
         up && hasPublicAddress ? part : ["ipAddress", "dnsName", "association"].reduce(withoutElement, part);
       const explained = withElements(withoutElement(shown, "stateReason"), "instanceId", {
@@ -343,7 +346,7 @@ export class Instances {
   }
 }
 
-/** What EC2 says of an instance that was stopped or ended by a call. */
+/** EC2's state reasons after a call that stops or terminates an instance. */
 const reasons: Record<string, Refusal | undefined> = {
   StopInstances: {
     code: "Client.UserInitiatedShutdown",

@@ -1,39 +1,41 @@
-// What AWS documents beside its model. What holds in every account is on from the beginning; a test turns the rest on, or one of
-// these off:
+// Rules that AWS documents beside its API model. Those that hold in every account are on by default; tests can turn
+// rules on and off:
 //
 //   cloud.api.rules.on.add("deny IMDSv1")
 import type { Refusal } from "./service-model.ts";
 
-/** Each rule with its source; pages without a host are of docs.aws.amazon.com/AWSEC2/latest. */
+/** Rules with their sources. Paths without a host are below docs.aws.amazon.com/AWSEC2/latest. */
 export const sources = {
   // "You can't specify a date in the past. The upper limit for DeprecateAt is 10 years from now".
   "deprecation dates": "APIReference/API_EnableImageDeprecation.html",
-  // "the deprecated AMI does not appear in DescribeImages API calls unless you specify its ID or specify that deprecated AMIs must
-  // appear. AMI owners continue to see deprecated AMIs".
+  // "the deprecated AMI does not appear in DescribeImages API calls unless you specify its ID or specify that
+  // deprecated AMIs must appear. AMI owners continue to see deprecated AMIs".
   "hidden deprecated images": "UserGuide/ami-deprecate.html",
-  // Starts from stopped, stops from running, ends from any state.
+  // Instances start from `stopped`, stop from `running`, and terminate from any state.
   "instance states": "UserGuide/ec2-instance-lifecycle.html",
   // "from an Amazon EBS-backed instance that is either running or stopped".
   "images of settled instances": "APIReference/API_CreateImage.html",
-  // InvalidAMIID.Unavailable: "The specified AMI has been deregistered and is no longer available, or is not in a state from which you
-  // can launch an instance or modify attributes".
+  // InvalidAMIID.Unavailable: "The specified AMI has been deregistered and is no longer available, or is not in a state
+  // from which you can launch an instance or modify attributes".
   "available images only": "APIReference/errors-overview.html",
-  // "persistent Spot Instance requests are only supported when the instance interruption behavior is either hibernate or stop";
-  // "For a one-time request, ValidUntil is not supported".
+  // "persistent Spot Instance requests are only supported when the instance interruption behavior is either hibernate
+  // or stop"; "For a one-time request, ValidUntil is not supported".
   "spot requests": "APIReference/API_SpotMarketOptions.html",
-  // Stopped and started by their owner are those of persistent requests only: "Stop a Spot Instance" there. "Only Amazon EC2 can restart an
-  // interrupted stopped Spot Instance": UserGuide/interruption-behavior.html.
+  // Owners can stop and start only instances of persistent requests: section "Stop a Spot Instance". "Only Amazon EC2
+  // can restart an interrupted stopped Spot Instance": UserGuide/interruption-behavior.html.
   "spot power": "UserGuide/using-spot-instances-request.html",
-  // One that is terminated while its persistent request is open is launched again: "Terminate a Spot Instance" there. "If you cancel a Spot
-  // Instance request, [...] Amazon EC2 terminates any associated Spot Instances that are stopped": UserGuide/interruption-behavior.html.
+  // An instance terminated while its persistent request is open is launched again: section "Terminate a Spot Instance".
+  // "If you cancel a Spot Instance request, [...] Amazon EC2 terminates any associated Spot Instances that are
+  // stopped": UserGuide/interruption-behavior.html.
   "spot requests last": "UserGuide/using-spot-instances-request.html",
-  // A network interface decides; without one the subnet's MapPublicIpOnLaunch.
+  // A network interface's setting wins; without one, the subnet's MapPublicIpOnLaunch applies.
   "public addresses": "UserGuide/using-instance-addressing.html",
-  // Volumes of new instances are encrypted once EnableEbsEncryptionByDefault was called, whatever the request says.
+  // After EnableEbsEncryptionByDefault, volumes of new instances are encrypted, whatever the request says.
   "encryption by default": "APIReference/API_EnableEbsEncryptionByDefault.html",
 
-  // From here on only when a test turns it on.
-  // "the result of an API command you run that creates or modifies resources might not be immediately available to all subsequent commands".
+  // From here on, rules are off by default.
+  // "the result of an API command you run that creates or modifies resources might not be immediately available to all
+  // subsequent commands".
   "eventual consistency": "https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html",
   // Service control policies that many organizations have: ec2:MetadataHttpTokens, ec2:Encrypted.
   "deny IMDSv1":
@@ -46,13 +48,13 @@ export type Rule = keyof typeof sources;
 
 const optional: readonly Rule[] = ["eventual consistency", "deny IMDSv1", "deny unencrypted disks"];
 
-/** Which rules count, and those that need nothing but the request. */
+/** The rules that are on, and checks that only need the request. */
 export class Rules {
   readonly on = new Set((Object.keys(sources) as Rule[]).filter((rule) => !optional.includes(rule)));
-  /** What was made and not looked at yet. */
+  /** Ids of new resources that nobody has looked at yet. */
   private readonly unseen = new Set<string>();
 
-  /** Every rule is as it was in the beginning. */
+  /** Resets all rules to their defaults. */
   reset(): void {
     for (const rule of Object.keys(sources) as Rule[]) {
       if (optional.includes(rule)) this.on.delete(rule);
@@ -61,7 +63,7 @@ export class Rules {
     this.unseen.clear();
   }
 
-  /** What is wrong with a request by itself. @param isEncrypted Whether the account encrypts by default. */
+  /** The refusal of a request that breaks a rule. @param isEncrypted Whether the account encrypts by default. */
   refusalOf(action: string, parameters: URLSearchParams, isEncrypted: boolean): Refusal | undefined {
     if (action === "EnableImageDeprecation" && this.on.has("deprecation dates")) {
       return dateRefusal(new Date(parameters.get("DeprecateAt") ?? ""));
@@ -73,18 +75,18 @@ export class Rules {
     return this.on.has("spot requests") ? spotRefusal(parameters) : undefined;
   }
 
-  /** Something was made: who looks at it first does not see it. */
+  /** Hides new resources from the first look, if the API is eventually consistent. */
   made(ids: readonly string[]): void {
     if (this.on.has("eventual consistency")) for (const id of ids) this.unseen.add(id);
   }
 
-  /** Takes a first look at things. @returns those that it does not see. */
+  /** Looks at resources. @returns ids that are not visible yet. */
   look(ids: readonly string[]): string[] {
     return ids.filter((id) => this.unseen.delete(id));
   }
 }
 
-/** What EC2 says of a thing that is not there, or not there yet. */
+/** EC2's error for a resource that does not exist or is not visible yet. */
 export function notFound(id: string): Refusal {
   const kinds: Record<string, [code: string, name: string]> = {
     i: ["InvalidInstanceID.NotFound", "instance ID"],

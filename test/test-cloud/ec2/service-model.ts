@@ -1,14 +1,14 @@
-// AWS's own description of its APIs, as botocore (which comes with moto) has it: whether a request is one that the service knows.
+// Checks requests against AWS's own description of its APIs, from botocore, which is installed with moto.
 //
 //   const model = await ServiceModel.load("ec2");
-//   model.refusalOf("RunInstances", parameters)     undefined, or the error that AWS answers with
+//   model.refusalOf("RunInstances", parameters)     undefined, or AWS's error
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { pythonWithMoto } from "../../emulators/moto.ts";
 
-/** An error as AWS answers with it. */
+/** An error from AWS. */
 export interface Refusal {
   code: string;
   message: string;
@@ -20,7 +20,7 @@ interface Member {
   queryName?: string;
 }
 
-/** https://smithy.io/2.0/ has the traits; the file is the older form of the same model. */
+/** The traits are explained at https://smithy.io/2.0/; the file has an older form of the same model. */
 interface Shape {
   type: string;
   members?: Record<string, Member>;
@@ -45,11 +45,11 @@ type Tree = { [key: string]: Tree | string };
 
 const models = new Map<string, Promise<ServiceModel>>();
 
-/** What one service knows. */
+/** One service's model. */
 export class ServiceModel {
   private constructor(private readonly model: Model) {}
 
-  /** @param service As botocore names it: `ec2`, `ssm`. */
+  /** Loads a model. @param service botocore's name: `ec2`, `ssm`. */
   static load(service: string): Promise<ServiceModel> {
     let model = models.get(service);
     if (!model) models.set(service, (model = load(service).then((read) => new ServiceModel(read))));
@@ -57,8 +57,9 @@ export class ServiceModel {
   }
 
   /**
-   * What is wrong with a request.
+   * Checks a request.
    * @param input Parameters of the query protocol (EC2), or the parsed body of the JSON protocol (SSM).
+   * @returns what is wrong, if anything.
    */
   refusalOf(action: string, input: URLSearchParams | object): Refusal | undefined {
     const operation = this.model.operations[action];
@@ -75,7 +76,7 @@ export class ServiceModel {
     }
   }
 
-  /** The `ec2` protocol: lists are numbered from 1 and never have a word of their own in between. */
+  /** The `ec2` protocol: list items are numbered from 1, directly after the list's name. */
   private query(member: Member, value: Tree | string, path: string): void {
     const shape = this.shape(member);
     if (shape.type === "structure") {
@@ -147,7 +148,7 @@ export class ServiceModel {
     if (shape.type === "string" && this.model.metadata.protocol === "ec2") this.checkSize(shape, value.length, path);
   }
 
-  /** Of a number, or of a text's or list's length. */
+  /** Checks a number, or the length of a text or list. */
   private checkSize({ min, max }: Shape, size: number, path: string): void {
     if (size < (min ?? -Infinity) || size > (max ?? Infinity)) {
       refuse("InvalidParameterValue", `${path}: ${size} is not between ${min} and ${max}`);
@@ -159,7 +160,7 @@ export class ServiceModel {
   }
 }
 
-/** How values are written: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/making-api-requests.html. */
+/** Formats of values: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/making-api-requests.html. */
 const forms: Record<string, RegExp> = {
   string: /^/,
   integer: /^-?\d+$/,
@@ -191,7 +192,7 @@ function inside(path: string, name: string): string {
 }
 
 function treeAt(value: Tree | string, path: string): Tree {
-  // An empty list, or nothing in a structure, is written as the bare name.
+  // An empty list or structure is written as its bare name.
   if (value === "") return {};
   if (typeof value === "string") refuse("InvalidParameterValue", `Value (${value}) for parameter ${path} is invalid.`);
   return value;

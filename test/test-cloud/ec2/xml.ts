@@ -1,5 +1,5 @@
-// EC2's answers (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html), as much of them as has to be
-// read or changed on their way from moto.
+// Reads and changes EC2's XML answers (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html) as
+// far as the proxy in front of moto needs it.
 import { randomUUID } from "node:crypto";
 
 /** All texts of an element, in order. */
@@ -8,9 +8,9 @@ export function texts(xml: string, element: string): string[] {
 }
 
 /**
- * Changes the parts of an answer that tell of one thing each: the items of lists with that name, wherever they are.
- * @param list `instancesSet`.
- * @param element Holds the thing's id: `instanceId`.
+ * Changes each item of all lists with this name.
+ * @param list For example `instancesSet`.
+ * @param element The element with the item's id, for example `instanceId`.
  */
 export function changeEach(
   xml: string,
@@ -25,7 +25,7 @@ export function changeEach(
   );
 }
 
-/** The outermost items; lists inside of them have items, too. */
+/** The outermost items, which can contain lists with items themselves. */
 function topItems(xml: string): string[] {
   let [depth, start] = [0, 0];
   const items: string[] = [];
@@ -36,12 +36,12 @@ function topItems(xml: string): string[] {
   return items;
 }
 
-/** Replaces an element's text wherever it stands. */
+/** Replaces an element's text everywhere. */
 export function withText(xml: string, element: string, text: string): string {
   return xml.replaceAll(new RegExp(`<${element}>[^<]*</${element}>`, "g"), `<${element}>${text}</${element}>`);
 }
 
-/** Puts elements behind another one; those without a text are left out. */
+/** Inserts elements after another one. Elements without a text are omitted. */
 export function withElements(
   xml: string,
   behind: string,
@@ -54,28 +54,28 @@ export function withElements(
   );
 }
 
-/** Takes elements away with all that is in them. */
+/** Removes elements with their content. */
 export function withoutElement(xml: string, element: string): string {
   return xml.replaceAll(new RegExp(`<${element}>.*?</${element}>|<${element}\\s*/>`, "gs"), "");
 }
 
-/** An answer that says nothing but that it was done. */
+/** An answer that only reports success. */
 export function okAnswer(action: string): string {
   return `<${action}Response><requestId>${randomUUID()}</requestId><return>true</return></${action}Response>`;
 }
 
-/** An error. */
+/** An answer with an error. */
 export function errorAnswer(code: string, message: string): string {
   const error = `<Error><Code>${code}</Code><Message>${message}</Message></Error>`;
   return `<?xml version="1.0" encoding="UTF-8"?>\n<Response><Errors>${error}</Errors><RequestID>${randomUUID()}</RequestID></Response>`;
 }
 
-/** A list parameter: `InstanceId.1`, `InstanceId.2`, ... */
+/** Values of a list parameter: `InstanceId.1`, `InstanceId.2`, ... */
 export function listOf(parameters: URLSearchParams, name: string): string[] {
   return [...parameters].filter(([key]) => key.startsWith(`${name}.`)).map(([, value]) => value);
 }
 
-/** A question after just these things; without any, after one that nobody has. */
+/** Limits a query to these ids. Without ids, it matches nothing. */
 export function withIds(parameters: URLSearchParams, name: string, ids: readonly string[]): URLSearchParams {
   const changed = new URLSearchParams([...parameters].filter(([key]) => !key.startsWith(`${name}.`)));
   ids.forEach((id, index) => changed.set(`${name}.${index + 1}`, id));

@@ -1,45 +1,45 @@
-// What goes wrong in the fake Compute API on demand.
+// Faults of the fake Compute API, on demand.
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** An answer that comes instead of the real one, or an operation that is accepted and fails. */
+/** A refused request, or an accepted operation that fails. */
 export interface Fault {
-  /** Tried against `METHOD projects/P/zones/Z/instances/I`: `/^POST .*\/images$/`. */
+  /** Matched against `METHOD projects/P/zones/Z/instances/I`, for example `/^POST .*\/images$/`. */
   matches: RegExp;
-  /** What the API calls it: `rateLimitExceeded`, `QUOTA_EXCEEDED`. */
+  /** The API's error reason: `rateLimitExceeded`, `QUOTA_EXCEEDED`. */
   reason: string;
-  /** The HTTP status of an answer. */
+  /** The HTTP status. */
   status: number;
   message?: string;
-  /** How often; once unless told. */
+  /** How often; once by default. */
   times?: number;
 }
 
 /** The faults of one fake API. */
 export class Faults {
-  /** Milliseconds that every call takes at least. */
+  /** Minimum duration of every call, in milliseconds. */
   latency = 0;
-  /** How the next images end, first come first served: `FAILED` stays there as such when its operation has failed. */
+  /** States in which the next images end, in order. A `FAILED` image continues to exist. */
   readonly imageEnds: string[] = [];
   private readonly refusals: Fault[] = [];
   private readonly failures: Fault[] = [];
 
-  /** Refuses calls at once. */
+  /** Makes matching calls fail at once. */
   refuse(fault: Fault): void {
     this.refusals.push({ ...fault });
   }
 
-  /** Accepts changes, whose operations then fail without having done anything. */
+  /** Accepts matching changes, but makes their operations fail without an effect. */
   fail(fault: Fault): void {
     this.failures.push({ ...fault });
   }
 
-  /** The refusal that a call meets, which it uses up. */
+  /** Takes the refusal that a call meets, if any. */
   async refusal(call: string): Promise<Fault | undefined> {
     if (this.latency > 0) await sleep(this.latency);
     return take(this.refusals, call);
   }
 
-  /** The failure that a change's operation meets, which it uses up. */
+  /** Takes the failure that a change's operation meets, if any. */
   failure(call: string): Fault | undefined {
     return take(this.failures, call);
   }

@@ -1,4 +1,4 @@
-// Requests and answers of the fake Compute API, its errors, and its filters.
+// Requests, answers, errors and filters of the fake Compute API.
 
 export interface Call {
   method: string;
@@ -8,7 +8,7 @@ export interface Call {
   body: Record<string, unknown>;
 }
 
-/** Something that the API refuses. */
+/** A refusal by the API. */
 export class Refused extends Error {
   constructor(
     readonly status: number,
@@ -23,10 +23,10 @@ export function notFound(what: string): Refused {
   return new Refused(404, "notFound", `The resource '${what}' was not found`);
 }
 
-/** A method, a pattern of paths and a handler, which gets the pattern's groups. */
+/** A method, a path pattern, and a handler that gets the pattern's groups. */
 export type Route = [method: string, path: RegExp, handler: (call: Call, ...parts: string[]) => unknown];
 
-/** An error's body, as https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-resource-errors shows it. */
+/** An error's body: https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-resource-errors */
 export function errorBody(status: number, reason: string, message: string): string {
   return JSON.stringify({ error: { code: status, message, errors: [{ message, domain: "global", reason }] } });
 }
@@ -34,8 +34,9 @@ export function errorBody(status: number, reason: string, message: string): stri
 type Filtered = { name: string; family?: string; targetLink?: string; labels?: Record<string, string> };
 
 /**
- * The filters that we use: `(labels.KEY = "VALUE") (family = "NAME")`, and `targetLink eq "PATTERN"`, which has to match as a whole.
- * @throws Refused for anything else: a filter that is not understood must not pass for one that matches everything.
+ * Applies a filter of the forms that we use: `(labels.KEY = "VALUE") (family = "NAME")`, and `targetLink eq "PATTERN"`,
+ * which must match completely.
+ * @throws Refused for any other filter, because an unknown filter must not match everything.
  */
 export function matches(filter: string | null, thing: Filtered): boolean {
   if (filter === null) return true;
@@ -49,11 +50,11 @@ export function matches(filter: string | null, thing: Filtered): boolean {
   });
 }
 
-/** One page of a list: as many as `maxResults` says, and the token of the next page. */
+/** One page of a list, with `maxResults` items and the token of the next page. */
 export function page<T>(all: readonly T[], query: URLSearchParams): { items?: T[]; nextPageToken?: string } {
   const [start, size] = [Number(query.get("pageToken") ?? 0), Number(query.get("maxResults") ?? 500)];
   const items = all.slice(start, start + size);
   const next = start + size < all.length ? { nextPageToken: String(start + size) } : {};
-  // The API leaves out an empty list.
+  // The API omits an empty list.
   return { ...(items.length > 0 && { items }), ...next };
 }

@@ -3,7 +3,7 @@ import type { GceApi } from "../gce-api.ts";
 import { matches, notFound, page, Refused, type Call, type Route } from "./http.ts";
 import type { Firewall, Image, Project, Thing } from "./state.ts";
 
-/** The routes; `api` has the state and runs operations. */
+/** The routes. @param api Has the state and runs operations. */
 export function imageRoutes(api: GceApi): Route[] {
   const images = String.raw`^projects/([^/]+)/global/images`;
   const firewalls = String.raw`^projects/([^/]+)/global/firewalls`;
@@ -82,14 +82,14 @@ export function imageRoutes(api: GceApi): Route[] {
       /^projects\/([^/]+)\/regions\/([^/]+)\/subnetworks\/([^/]+)$/,
       (_call, project, region, name) => {
         if (!api.project(project).networks.has(name)) throw notFound(subnetworkPath(project, region, name));
-        // Machines of the test cloud are on this computer.
+        // The test cloud's machines have loopback addresses.
         return { name, ipCidrRange: "127.0.0.0/8" };
       },
     ],
   ];
 }
 
-/** A network in auto mode has a subnetwork of its name in every region. */
+/** A network in auto mode has a subnetwork with its name in every region. */
 function subnetworkPath(project: string, region: string, name: string): string {
   return `projects/${project}/regions/${region}/subnetworks/${name}`;
 }
@@ -101,7 +101,7 @@ function listImages(project: Project, { query }: Call) {
   );
 }
 
-/** The newest image of the family that is not deprecated. */
+/** The family's newest image that is not deprecated. */
 function ofFamily(project: Project, family: string): Image {
   const members = [...project.images.values()].filter((image) => image.family === family && !image.deprecated);
   members.sort((a, b) => Date.parse(b.creationTimestamp) - Date.parse(a.creationTimestamp));
@@ -144,7 +144,7 @@ function insertImage(api: GceApi, project: Project, call: Call): unknown {
     });
   }
   return api.operation(call, made.selfLink, async () => {
-    // rules.ts, notReady: the request is accepted, its operation fails.
+    // rules.ts, notReady: the request is accepted, but its operation fails.
     if ((disk ?? source)?.status !== "READY") {
       throw new Refused(400, "RESOURCE_NOT_READY", `The resource '${(disk ?? source)?.selfLink}' is not ready`);
     }
@@ -164,7 +164,7 @@ function insertImage(api: GceApi, project: Project, call: Call): unknown {
   });
 }
 
-/** Those of the source, and those that the request adds (rules.ts, inheritance). */
+/** Guest OS features of the source and of the request (rules.ts, inheritance). */
 function features(source: Image | undefined, { body }: Call): Image["guestOsFeatures"] {
   const added = (body.guestOsFeatures ?? []) as Image["guestOsFeatures"];
   const types = new Set([...(source?.guestOsFeatures ?? []), ...added].map(({ type }) => type));
@@ -196,7 +196,7 @@ function insertFirewall(api: GceApi, project: Project, call: Call): unknown {
   const { name } = call.body as { name: string };
   const path = `projects/${project.id}/global/firewalls/${name}`;
   if (project.firewalls.has(name)) throw new Refused(409, "alreadyExists", `The resource '${path}' already exists`);
-  // Rules have no labels.
+  // Firewall rules have no labels.
   const made: Partial<Thing> & Firewall = {
     ...api.thing("compute#firewall", path, call.body),
     network: String(call.body.network),
@@ -205,7 +205,7 @@ function insertFirewall(api: GceApi, project: Project, call: Call): unknown {
   return api.operation(call, made.selfLink, async () => void project.firewalls.set(name, made));
 }
 
-/** The thing of that name. @throws Refused 404 */
+/** The resource of this name. @throws Refused 404 */
 export function existing<T>(things: Map<string, T>, name: string): T {
   const found = things.get(name);
   if (found === undefined) throw notFound(name);

@@ -5,7 +5,7 @@ import { refuseOverQuota } from "./quotas.ts";
 import { matches, notFound, page, Refused, type Call, type Route } from "./http.ts";
 import { newFingerprint, type AttachedDisk, type Disk, type Instance, type Project } from "./state.ts";
 
-/** The routes; `api` has the state and runs operations. */
+/** The routes. @param api Has the state and runs operations. */
 export function machineRoutes(api: GceApi): Route[] {
   const zone = String.raw`^projects/([^/]+)/zones/([^/]+)`;
   const at = (pattern: string) => new RegExp(`${zone}/${pattern}$`);
@@ -117,7 +117,7 @@ function zoneNamed(api: GceApi, name: string) {
   return { name, status: "UP" };
 }
 
-/** Zones without anything are there, too, with a warning, as in the real answer. */
+/** Lists resources by zone. Like the real answer, it also has empty zones, with a warning. */
 function aggregated(project: Project, kind: "instances" | "disks", { query }: Call) {
   const things = [...project[kind].values()].filter((thing) => matches(query.get("filter"), thing));
   const { items: found = [], ...rest } = page(things, query);
@@ -212,13 +212,13 @@ function insertInstance(api: GceApi, project: Project, zone: string, call: Call)
   });
 }
 
-/** What the API says of a boot disk beside what it was asked for. */
+/** Fields that the API adds to a boot disk. */
 const attached = {
   ...{ boot: true, mode: "READ_WRITE", type: "PERSISTENT", interface: "SCSI", index: 0 },
   deviceName: "persistent-disk-0",
 };
 
-/** Numbers of 64 bits are text in answers. */
+/** Answers have 64-bit numbers as text. */
 function asAnswered(scheduling: Instance["scheduling"]): Instance["scheduling"] {
   const seconds = scheduling?.maxRunDuration?.seconds;
   return seconds === undefined ? scheduling : { ...scheduling, maxRunDuration: { seconds: String(seconds) } };
@@ -237,10 +237,10 @@ async function start(api: GceApi, instance: Instance): Promise<void> {
   ends.set(instance, Date.now() + Number(seconds) * 1000);
 }
 
-/** When machines end that are limited, in milliseconds; v1 has no word for it in an instance. */
+/** End times of machines with a run duration, in milliseconds. The API v1 has no field for it. */
 const ends = new WeakMap<Instance, number>();
 
-/** Does what Google does at a time: machines whose time is over are deleted, or stopped where they say so. */
+/** Deletes or stops machines whose run duration is over, like Google. */
 export async function endRuns(api: GceApi, project: Project, now: Date): Promise<void> {
   for (const instance of [...project.instances.values()]) {
     const end = ends.get(instance);
@@ -259,7 +259,7 @@ export async function stopInstance(api: GceApi, instance: Instance): Promise<voi
   if (instance.status === "TERMINATED") return;
   instance.status = "STOPPING";
   await api.hypervisor.stop(instance);
-  // Addresses that were not reserved are lent to running machines only.
+  // Only running machines have ephemeral addresses.
   for (const access of instance.networkInterfaces.flatMap(({ accessConfigs }) => accessConfigs ?? []))
     delete access.natIP;
   instance.status = "TERMINATED";

@@ -1,4 +1,5 @@
-// Requests and answers of the fake Compute API, judged by what Google publishes of the real one (test/emulators/google-discovery.ts).
+// Checks requests and answers of the fake Compute API against Google's discovery documents
+// (test/emulators/google-discovery.ts).
 import {
   computeDiscovery,
   methodsOf,
@@ -7,7 +8,7 @@ import {
   type DiscoverySchema,
 } from "../../emulators/google-discovery.ts";
 
-/** A request as it came in. */
+/** An incoming request. */
 interface Request {
   method: string;
   /** Below the endpoint. */
@@ -28,14 +29,14 @@ export class ComputeModel {
     return new ComputeModel(await computeDiscovery(version));
   }
 
-  /** The method that a request calls; undefined when the API has none. Literal paths win: `images/family/x` is no image. */
+  /** The method that a request calls, if the API has one. Literal paths win: `images/family/x` is not an image. */
   methodOf({ method: verb, path }: Pick<Request, "method" | "path">): DiscoveryMethod | undefined {
     const fitting = this.methods.filter(({ method, pattern }) => method.httpMethod === verb && pattern.test(path));
     const variables = ({ method }: { method: DiscoveryMethod }) => (method.flatPath ?? method.path).split("{").length;
     return fitting.sort((a, b) => variables(a) - variables(b))[0]?.method;
   }
 
-  /** What is wrong with a request, in the API's words; nothing when all is right. */
+  /** Lists what is wrong with a request, in the API's words. */
   complaints(method: DiscoveryMethod, request: Request): string[] {
     return [
       ...this.pathComplaints(method, request),
@@ -46,7 +47,7 @@ export class ComputeModel {
     ];
   }
 
-  /** What is wrong with an answer: then it is the fake that is wrong. */
+  /** Lists what is wrong with an answer, which means a bug in the fake. */
   answerComplaints({ response }: DiscoveryMethod, answer: unknown): string[] {
     return response ? this.valueComplaints({ $ref: response.$ref }, plain(answer), "answer") : [];
   }
@@ -79,7 +80,7 @@ export class ComputeModel {
     const resolved = schema.$ref === undefined ? schema : this.discovery.schemas[schema.$ref];
     const { type, items, properties, additionalProperties, pattern } = resolved;
     const wrong = [`Invalid value at '${at}' (${resolved.format ?? type ?? "value"}), ${JSON.stringify(value)}`];
-    // A patch takes away what is null.
+    // A patch removes fields with null.
     if (value === null || type === "any") return [];
     if (type === "array") {
       if (!Array.isArray(value)) return wrong;
@@ -99,13 +100,13 @@ export class ComputeModel {
       });
       return [...missing, ...inside];
     }
-    // Requests may have numbers of 64 bits as such; answers have them as text.
+    // Requests may have 64-bit numbers as numbers; answers have them as text.
     if (!isScalar(resolved, value) || (method === undefined && type === "string" && typeof value !== "string")) {
       return wrong;
     }
-    // The official provider sends "" for what it leaves open.
+    // The official provider sends "" for unset values.
     if (resolved.enum && value !== "" && !resolved.enum.includes(value as string)) return wrong;
-    // Patterns are those of what comes in: the API's own answers have links where requests may have names.
+    // Patterns apply only to requests: answers have links where requests may have names.
     if (method !== undefined && pattern !== undefined && !fits(value as string, pattern)) {
       return [`Invalid value for field '${at}': '${value as string}'. Must be a match of regex '${pattern}'`];
     }
@@ -117,7 +118,9 @@ function unknownName(key: string, at: string): string {
   return `Invalid JSON payload received. Unknown name "${key}" at '${at}': Cannot find field.`;
 }
 
-/** Numbers of 64 bits are text in JSON, and taken as numbers too: https://developers.google.com/discovery/v1/type-format */
+/**
+ * 64-bit numbers are text in JSON, but accepted as numbers too: https://developers.google.com/discovery/v1/type-format
+ */
 function isScalar({ type, format }: DiscoverySchema, value: unknown): boolean {
   if (type === "boolean") return typeof value === "boolean";
   if (type === "number") return typeof value === "number";
@@ -131,13 +134,13 @@ function fits(value: string, pattern: string): boolean {
   return new RegExp(`^(?:${pattern})$`).test(value);
 }
 
-/** `{zone}` is one part of the path. */
+/** A pattern in which `{zone}` stands for one path segment. */
 function patternOf({ flatPath, path }: DiscoveryMethod): RegExp {
   const text = (flatPath ?? path).replaceAll(/\{\+?([a-zA-Z_]+)\}/g, "(?<$1>[^/]+)");
   return new RegExp(`^${text}$`);
 }
 
-/** As it goes over the wire. */
+/** The value after serialization. */
 function plain(answer: unknown): unknown {
   return JSON.parse(JSON.stringify(answer)) as unknown;
 }

@@ -1,9 +1,9 @@
-// Quotas of the fake Compute API: what a region and a project allow, and how much of it is in use.
+// Quotas of the fake Compute API: limits of regions and projects, and their usage.
 import type { GceApi } from "../gce-api.ts";
 import { Refused, type Route } from "./http.ts";
 import type { Project } from "./state.ts";
 
-/** The routes that tell of quotas. */
+/** The routes that report quotas. */
 export function quotaRoutes(api: GceApi): Route[] {
   return [
     ["GET", /^projects\/([^/]+)$/, (_call, id) => ({ name: id, quotas: quotasOf(api.project(id), globals(api, id)) })],
@@ -15,7 +15,7 @@ export function quotaRoutes(api: GceApi): Route[] {
   ];
 }
 
-/** @throws Refused as the API words it, when one more machine would be too much. */
+/** Checks that one more machine fits. @throws Refused with the API's message if a quota is exceeded. */
 export function refuseOverQuota(api: GceApi, project: Project, zone: string, machineType: string): void {
   const region = zone.replace(/-[a-z]+$/, "");
   const needs: Record<string, number> = { CPUS: cpusOf(api, machineType), INSTANCES: 1 };

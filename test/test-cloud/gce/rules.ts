@@ -1,12 +1,15 @@
-// What Google documents of Compute Engine beside the discovery document, as the fake keeps it: for each rule what it says and where that
-// stands. Those with `refuses` judge requests; the others are kept where the fake does what they speak of.
+// Compute Engine's documented rules that are not in the discovery document. Rules with `refuses` check requests; the
+// fake implements the others in the code that they concern.
 import { Refused, type Call } from "./http.ts";
 
-/** One documented rule. `source` is a page, or what the discovery document (test/emulators/google-discovery.ts) says of a field. */
+/**
+ * A documented rule. `source` is a page, or a field's description in the discovery document
+ * (test/emulators/google-discovery.ts).
+ */
 export interface Rule {
   says: string;
   source: string;
-  /** @returns what the API says of a request that breaks the rule. */
+  /** @returns the API's refusal if the request breaks the rule. */
   refuses?: (call: Call) => Refused | undefined;
 }
 
@@ -14,10 +17,10 @@ const reference = "https://cloud.google.com/compute/docs";
 const provider =
   "https://github.com/hashicorp/terraform-provider-google-beta/blob/v7.45.0/google-beta/services/compute";
 
-/** By what they are about. */
+/** Rules by topic. */
 export const rules = {
   labels: {
-    says: "64 labels at most; keys begin with a letter; keys and values have 63 characters at most, in lower case, digits, _ and -",
+    says: "At most 64 labels; keys begin with a letter; keys and values have at most 63 lower-case letters, digits, _ and -",
     source: `${reference}/labeling-resources`,
     refuses: ({ body }) => {
       for (const labels of labelsIn(body)) {
@@ -31,7 +34,7 @@ export const rules = {
     },
   },
   tags: {
-    says: "64 network tags at most, each of 63 characters: letters in lower case, digits and -, no digit or - first and no - last",
+    says: "At most 64 network tags, each with at most 63 lower-case letters, digits and -, no digit or - first and no - last",
     source: "https://cloud.google.com/vpc/docs/add-remove-network-tags (Limits); discovery document, Tags.items",
     refuses: ({ body: { tags } }) => {
       const { items = [] } = (tags ?? {}) as { items?: string[] };
@@ -41,14 +44,13 @@ export const rules = {
     },
   },
   description: {
-    says: "An image's description has 2048 characters at most",
-    source:
-      "nothing of Google's that we could find; as the API refuses it: 'too large: maximum size 2048 character(s)'",
+    says: "An image's description has at most 2048 characters",
+    source: "not documented by Google, as far as we know; the API's error: 'too large: maximum size 2048 character(s)'",
     refuses: ({ body: { description } }) =>
       typeof description === "string" && description.length > 2048 ? invalid("description", description) : undefined,
   },
   metadata: {
-    says: "A metadata value has 262,144 bytes at most, all entries together 524,288; keys are letters, digits, _ and -, 128 at most",
+    says: "A metadata value has at most 262,144 bytes, all entries together 524,288; keys have at most 128 letters, digits, _ and -",
     source: "discovery document, Metadata.items (512 KB), its key and value",
     refuses: ({ body: { metadata } }) => {
       const { items = [] } = (metadata ?? {}) as { items?: { key: string; value?: string }[] };
@@ -60,7 +62,7 @@ export const rules = {
     },
   },
   runDuration: {
-    says: "A machine may be limited to 30 seconds at least and 120 days at most, and then it says what becomes of it",
+    says: "A machine's run duration is between 30 seconds and 120 days, and requires a termination action",
     source: `${reference}/instances/limit-vm-runtime (Restrictions)`,
     refuses: ({ body }) => {
       const { maxRunDuration, instanceTerminationAction } = (body.scheduling ?? {}) as Record<string, unknown>;
@@ -73,12 +75,12 @@ export const rules = {
     },
   },
   spot: {
-    says: "A spot machine is neither restarted by itself nor moved to another host",
+    says: "A spot machine is neither restarted automatically nor migrated to another host",
     source: `discovery document, Scheduling.automaticRestart and .onHostMaintenance; ${reference}/instances/create-use-spot`,
     refuses: ({ body: { scheduling } }) => {
       const { provisioningModel, automaticRestart, onHostMaintenance } = (scheduling ?? {}) as Record<string, unknown>;
       if (provisioningModel !== "SPOT") return undefined;
-      // Neither has to be given: these are a spot machine's defaults, and the only values that it can have.
+      // Both may be omitted: a spot machine's defaults are also the only allowed values.
       if (automaticRestart === true) return invalid("scheduling.automaticRestart", "true");
       return onHostMaintenance === undefined || onHostMaintenance === "TERMINATE"
         ? undefined
@@ -86,7 +88,7 @@ export const rules = {
     },
   },
   requestId: {
-    says: "A request id is a UUID, and not the one of zeros",
+    says: "A request id is a UUID, but not the all-zero one",
     source: "discovery document, instances.insert (requestId)",
     refuses: ({ query }) => {
       const id = query.get("requestId");
@@ -95,32 +97,32 @@ export const rules = {
     },
   },
   fingerprints: {
-    says: "Labels, network tags and metadata are set against the fingerprint that they had when they were read; another one is a 412",
+    says: "Labels, network tags and metadata are set with the fingerprint from the last read; an outdated fingerprint is a 412",
     source: "discovery document, Image.labelFingerprint, Tags.fingerprint, Metadata.fingerprint",
   },
   termination: {
-    says: "The time at which a machine ends is counted from its start. Stopping it takes the time away: it then stays as it is",
+    says: "A machine's run duration counts from its start. Stopping the machine clears it, so that the machine stays",
     source: `${reference}/instances/limit-vm-runtime ("automatically cleared whenever a VM is stopped or suspended")`,
   },
   lateFailures: {
-    says: "A change is accepted first. Its operation may still end in an error: DONE, with `error` and `httpErrorStatusCode`",
+    says: "An accepted change can still fail: its operation ends as DONE with `error` and `httpErrorStatusCode`",
     source: `discovery document, Operation.error and .httpErrorStatusCode; ${reference}/api/how-tos/api-requests-responses`,
   },
   notReady: {
-    says: "A disk that is not READY yet, or an image, can't be made use of: RESOURCE_NOT_READY",
+    says: "A disk or image that is not READY yet can't be used: RESOURCE_NOT_READY",
     source: `discovery document, Disk.status and Image.status ("only after ... READY"); the code: ${provider}/compute_operation.go`,
   },
   addresses: {
-    says: "A public address that was not reserved is given back when its machine stops",
+    says: "A machine loses an ephemeral public address when it stops",
     source: `${reference}/ip-addresses (ephemeral addresses)`,
   },
   inheritance: {
-    says: "An image has the guest OS features of the disk that it is made of, and those that the request adds",
+    says: "An image has the guest OS features of its source disk and those that the request adds",
     source: `guest_os_features is computed in ${provider}/resource_compute_image.go; hashicorp/packer-plugin-googlecompute#332`,
   },
 } satisfies Record<string, Rule>;
 
-/** What the first broken rule says of a request. */
+/** The refusal by the first rule that a request breaks, if any. */
 export function broken(call: Call): Refused | undefined {
   if (call.method === "GET") return undefined;
   for (const { refuses } of Object.values<Rule>(rules)) {
@@ -130,7 +132,7 @@ export function broken(call: Call): Refused | undefined {
   return undefined;
 }
 
-/** Those of the thing itself, and of disks that are made with a machine. */
+/** Labels of the resource itself, and of disks that are created with a machine. */
 function labelsIn(body: Call["body"]): Record<string, string>[] {
   const disks = (body.disks ?? []) as { initializeParams?: { labels?: Record<string, string> } }[];
   const all = [

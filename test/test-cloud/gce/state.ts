@@ -1,7 +1,7 @@
-// What the fake Compute API remembers, as plain objects in the shape that the API answers with.
+// The fake Compute API's state, as plain objects in the shape of the API's answers.
 import { randomBytes } from "node:crypto";
 
-/** What all of them have. */
+/** Fields that all resources have. */
 export interface Thing {
   kind: string;
   name: string;
@@ -63,27 +63,27 @@ export interface Firewall extends Omit<Thing, "labelFingerprint"> {
   [key: string]: unknown;
 }
 
-/** What machines and disks really are. The default does nothing; the test cloud brings containers. */
+/** The machines and disks behind the API. The default does nothing; the test cloud uses containers. */
 export interface Hypervisor {
-  /** Makes a disk's content, from an image where it has one. */
+  /** Creates a disk's content, from an image if it has one. */
   makeDisk(disk: Disk, image: Image | undefined): Promise<void>;
   removeDisk(disk: Disk): Promise<void>;
-  /** Boots a machine from its boot disk; resolves when it has an address. A failure fails the operation. */
+  /** Boots a machine from its boot disk, and resolves when it has an address. A failure fails the operation. */
   start(instance: Instance, bootDisk: Disk): Promise<{ address: string }>;
-  /** Shuts a machine down cleanly; resolves when it is down. */
+  /** Shuts a machine down cleanly, and resolves when it is down. */
   stop(instance: Instance): Promise<void>;
-  /** Ends a machine, whatever it is doing. Its disks are removed by themselves. */
+  /** Removes a machine in any state. Its disks are removed separately. */
   remove(instance: Instance): Promise<void>;
-  /** Takes a disk that was imported, for an image. */
+  /** Stores an imported disk as an image. */
   importDisk?(image: Image, disk: string): Promise<void>;
   /** Copies a disk, or another image, into an image. */
   makeImage(image: Image, source: { disk: Disk } | { image: Image }): Promise<void>;
   removeImage(image: Image): Promise<void>;
-  /** What the machine wrote on its first serial port. */
+  /** Output of the machine's first serial port. */
   console(instance: Instance): Promise<string>;
 }
 
-/** Nothing real: for tests of API calls. */
+/** No machines at all, for tests of API calls. */
 export const noHypervisor: Hypervisor = {
   makeDisk: async () => {},
   removeDisk: async () => {},
@@ -95,19 +95,19 @@ export const noHypervisor: Hypervisor = {
   console: async () => "login:\n",
 };
 
-/** One project's things, by name; zonal ones by `zone/name`. */
+/** One project's resources by name, or by `zone/name` for zonal ones. */
 export class Project {
   readonly instances = new Map<string, Instance>();
   readonly disks = new Map<string, Disk>();
   readonly images = new Map<string, Image>();
   readonly firewalls = new Map<string, Firewall>();
   readonly networks = new Set(["default"]);
-  /** Limits by the names of quotas, such as `CPUS`: 1000 unless told. */
+  /** Limits by quota name, such as `CPUS`; 1000 by default. */
   readonly quotas: Record<string, number> = {};
 
   constructor(readonly id: string) {}
 
-  /** Nothing of a bake is left but images. */
+  /** Whether only images are left of a bake. */
   get isClean(): boolean {
     return this.instances.size === 0 && this.disks.size === 0 && this.firewalls.size === 0;
   }
@@ -115,13 +115,13 @@ export class Project {
 
 let number = 1000;
 
-/** A number as the API gives to everything it makes. */
+/** A new unique number, which the API gives to every resource. */
 export function newId(): string {
   number += 1;
   return String(number);
 }
 
-/** Another one after every change of the labels. */
+/** A new fingerprint, for every change of labels, tags or metadata. */
 export function newFingerprint(): string {
   return randomBytes(6).toString("base64");
 }

@@ -1,10 +1,10 @@
-// Requests of the gcp stand-in to the test cloud's Compute API.
+// API client of the gcp plugin's stand-in.
 import { setTimeout as delay } from "node:timers/promises";
 import type { Values } from "../bridge.ts";
 import type { GceApi } from "../gce-api.ts";
 import type { StandInContext } from "../stand-in.ts";
 
-/** An answer, or an operation's end, that says no. */
+/** A refused request or a failed operation. */
 export class Rejected extends Error {
   constructor(
     readonly status: number,
@@ -21,12 +21,15 @@ interface Operation {
   httpErrorStatusCode?: number;
 }
 
-/** `IsRetryable` in google-beta/services/compute/compute_operation.go: such an operation is looked at again, although it has ended. */
+/**
+ * `IsRetryable` in google-beta/services/compute/compute_operation.go: the provider polls such an operation again
+ * although it has ended.
+ */
 function isRetried({ error }: Operation): boolean {
   return error?.errors.some(({ code }) => code === "RESOURCE_NOT_READY") ?? false;
 }
 
-/** The API as one resource needs it. */
+/** A client for one resource. */
 export class Client {
   readonly project: string;
 
@@ -38,7 +41,7 @@ export class Client {
     this.project = (values.project ?? context.config.project ?? api.environment.GCE_PROJECT) as string;
   }
 
-  /** @throws Rejected for every answer that is no success. */
+  /** Sends a request. @throws Rejected if the answer is not a success. */
   async call<T = Values>(method: string, path: string, body?: unknown): Promise<T> {
     for (;;) {
       const answer = await fetch(this.api.endpoint + path, {
@@ -48,26 +51,26 @@ export class Client {
       });
       const text = await answer.text();
       if (answer.ok) return JSON.parse(text) as T;
-      // What google/transport/error_retry_predicates.go of terraform-provider-google takes for passing.
+      // google/transport/error_retry_predicates.go of terraform-provider-google retries these.
       if (![429, 500, 502, 503].includes(answer.status)) throw new Rejected(answer.status, text);
       await delay(100, undefined, { signal: this.context.signal });
     }
   }
 
-  /** A change, and the end of its operation. @param container `projects/P/zones/Z` or `projects/P/global`. */
+  /** Sends a change and waits for its operation. @param container `projects/P/zones/Z` or `projects/P/global`. */
   async change(method: string, container: string, path: string, body?: unknown): Promise<void> {
     let operation = await this.call<Operation>(method, `${container}/${path}`, body);
     for (let retries = 0; operation.status !== "DONE" || isRetried(operation);) {
       await delay(operation.status === "DONE" ? 200 : 30, undefined, { signal: this.context.signal });
       operation = await this.call<Operation>("GET", `${container}/operations/${operation.name}`);
-      // Reason and all are lost: StateChangeConf gives up after twenty looks without a result, each 10 s after the one before.
+      // StateChangeConf gives up after twenty polls, 10 s apart, and loses the reason.
       if (isRetried(operation) && ++retries > 20) throw new Error("couldn't find resource (21 retries)");
     }
     const [error] = operation.error?.errors ?? [];
     if (error) throw new Rejected(operation.httpErrorStatusCode ?? 500, `${error.code}: ${error.message}`);
   }
 
-  /** As `call`, or undefined when the thing is not there. */
+  /** Gets a resource, or undefined if it does not exist. */
   async find<T = Values>(path: string): Promise<T | undefined> {
     try {
       return await this.call<T>("GET", path);
@@ -78,12 +81,12 @@ export class Client {
   }
 }
 
-/** The container of a zone's things. */
+/** The container of a zone's resources. */
 export function zonal({ project }: Client, { zone }: Values): string {
   return `projects/${project}/zones/${zone as string}`;
 }
 
-/** What a name or link of a thing becomes in a request: a link. */
+/** Converts a name or link to a link for a request. */
 export function linkOf({ project }: Client, collection: string, name: unknown): string {
   const text = name as string;
   return text.includes("/")
@@ -91,14 +94,14 @@ export function linkOf({ project }: Client, collection: string, name: unknown): 
     : `projects/${project}/${collection}/${text}`;
 }
 
-/** What the provider tells of labels: those of the program, and all that there are. */
+/** The provider's outputs for labels: the program's own, and all labels. */
 export function labelState(
   found: { labels?: Record<string, string>; labelFingerprint: string },
   state: Values,
 ): Values {
   const all = found.labels ?? {};
   return {
-    // Labels that others have put there are no drift; one of the program's that they took off is read as an empty one: `SetLabels` in
+    // Other people's labels are no drift. A removed label of the program is read as an empty one: `SetLabels` in
     // https://github.com/hashicorp/terraform-provider-google-beta/blob/v7.45.0/google-beta/tpgresource/labels.go
     labels: Object.fromEntries(Object.keys(state.labels ?? {}).map((key) => [key, all[key] ?? ""])),
     pulumiLabels: all,
@@ -107,12 +110,12 @@ export function labelState(
   };
 }
 
-/** The labels of a thing that is to be made: the provider adds one of its own, which no input names (`add_pulumi_attribution_label`). */
+/** Labels of a new resource. The provider adds its own label by default (`add_pulumi_attribution_label`). */
 export function firstLabels(labels: unknown): Record<string, string> {
   return { ...(labels as Record<string, string> | undefined), "goog-pulumi-provisioned": "true" };
 }
 
-/** Sets a thing's labels to the program's, and leaves those of others. */
+/** Sets a resource's labels to the program's, and keeps other people's labels. */
 export async function changeLabels(client: Client, path: string, inputs: Values, state: Values): Promise<void> {
   const found = await client.call<{ labels?: Record<string, string>; labelFingerprint: string }>("GET", path);
   const before = (state.labels ?? {}) as Record<string, string>;

@@ -1,4 +1,5 @@
-// gcp:compute/instance:Instance, as google/services/compute/resource_compute_instance.go of terraform-provider-google behaves.
+// gcp:compute/instance:Instance, modelled on google/services/compute/resource_compute_instance.go of
+// terraform-provider-google.
 import { isUnknown, unknownValue } from "../../../toolchain/offline/command-plugin/values.mjs";
 import type { Values } from "../bridge.ts";
 import type { GceApi, Instance } from "../gce-api.ts";
@@ -28,7 +29,7 @@ export function instance(api: GceApi): StandInType {
     defaults: ({ name }, urnName) => (name === undefined ? { name: urnName } : {}),
 
     preview: ({ networkInterfaces }) => ({
-      // Unknown as a whole where the program takes them from a resource that is to be made.
+      // Completely unknown if the program takes them from a new resource.
       networkInterfaces: isUnknown(networkInterfaces)
         ? networkInterfaces
         : (networkInterfaces as { accessConfigs?: object[] }[]).map((each) => ({
@@ -73,7 +74,7 @@ export function instance(api: GceApi): StandInType {
       return { ...state, ...inputs, ...stateOf(await client.call<Instance>("GET", id), inputs) };
     },
 
-    /** One that is gone is an error: the call is not preceded by a look. */
+    /** Like the provider, does not look first, so a missing instance is an error. */
     async delete(id, state, context) {
       const client = new Client(api, state, context);
       const container = zonal(client, state);
@@ -110,7 +111,7 @@ function requestOf(client: Client, inputs: Values): Values {
     disks: [
       {
         boot: true,
-        // The provider's default, and not the API's.
+        // The provider's default, which differs from the API's.
         autoDelete: autoDelete ?? true,
         ...(source !== undefined && { source: linkOf(client, `${collection}/disks`, source) }),
         ...(initializeParams && {
@@ -136,7 +137,7 @@ function stateOf(found: Instance, known: Values): Values {
     cpuPlatform: "Intel Broadwell",
     creationTimestamp: found.creationTimestamp,
     currentStatus: found.status,
-    // Read only where the program has it.
+    // Only read if the program sets it.
     ...(known.desiredStatus !== undefined && { desiredStatus: found.status }),
     instanceId: found.id,
     machineType: found.machineType.split("/").at(-1),
@@ -148,7 +149,7 @@ function stateOf(found: Instance, known: Values): Values {
       networkIp: networkIP,
       accessConfigs: (accessConfigs ?? []).map(({ natIP }, nth) => ({
         ...interfaces[index]?.accessConfigs?.[nth],
-        // Empty while the instance is stopped, as flattenAccessConfigs has it.
+        // Like flattenAccessConfigs, empty while the instance is stopped.
         natIp: natIP ?? "",
       })),
     })),

@@ -1,4 +1,4 @@
-// The stand-in for Pulumi's gcp plugin: the resource types that components/gce declares.
+// The stand-in for Pulumi's gcp plugin, with the resource types that components/gce declares.
 import type { Values } from "../bridge.ts";
 import type { Disk, GceApi, Image } from "../gce-api.ts";
 import type { StandIn, StandInType } from "../stand-in.ts";
@@ -58,7 +58,7 @@ function disk(api: GceApi): StandInType {
       await changeLabels(client, id, inputs, state);
       return { ...state, ...inputs, ...stateOf(await client.call<Disk>("GET", id), inputs) };
     },
-    /** Looks first. The real one would detach the disk from instances; here one that is in use is refused. */
+    /** Looks first. The real provider would detach a disk in use; here the API refuses that. */
     async delete(id, state, context) {
       const client = new Client(api, state, context);
       if (!(await client.find(id))) return;
@@ -84,7 +84,7 @@ function image(api: GceApi): StandInType {
     storageLocations: found.storageLocations ?? ["eu"],
   });
   return {
-    // Everything but labels.
+    // Everything except labels.
     replaceOn: [
       ...[
         "description",
@@ -103,7 +103,7 @@ function image(api: GceApi): StandInType {
       const client = new Client(api, inputs, context);
       const container = `projects/${client.project}/global`;
       const { sourceDisk, sourceImage, ...rest } = withoutProject(inputs);
-      // A failed operation leaves nothing recorded.
+      // If the operation fails, nothing is recorded in the state.
       await client.change("POST", container, "images", {
         ...rest,
         labels: firstLabels(rest.labels),
@@ -166,7 +166,7 @@ function firewall(api: GceApi): StandInType {
   };
 }
 
-/** The project is in a request's path, and not in its body. */
+/** Removes the project, which belongs into a request's path and not into its body. */
 function withoutProject(inputs: Values): Values {
   return Object.fromEntries(Object.entries(inputs).filter(([key]) => key !== "project"));
 }

@@ -1,4 +1,4 @@
-// Requests of the openstack stand-in to the test cloud's OpenStack, by password as most people log in.
+// API client of the openstack plugin's stand-in, which logs in with a password.
 import { setTimeout as delay } from "node:timers/promises";
 import type { OpenStackApi } from "../openstack-api.ts";
 import type { Values } from "../bridge.ts";
@@ -6,7 +6,7 @@ import type { StandInContext } from "../stand-in.ts";
 
 type Service = "compute/v2.1" | "network/v2.0";
 
-/** An answer that says no. */
+/** A refused request. */
 export class Rejected extends Error {
   constructor(
     readonly status: number,
@@ -19,7 +19,7 @@ export class Rejected extends Error {
 
 const tokens = new WeakMap<OpenStackApi, Promise<string>>();
 
-/** One region. */
+/** A client for one region. */
 export class Client {
   constructor(
     private readonly api: OpenStackApi,
@@ -27,15 +27,16 @@ export class Client {
     private readonly maxRetries: number,
   ) {}
 
-  /** For the region that a resource is in: its own, its provider's, or the first. */
+  /** Creates a client for the resource's region: its own, its provider's or the first. */
   static of(api: OpenStackApi, values: Values, { config }: StandInContext): Client {
     const region = (values.region ?? config.region ?? api.environment.OS_REGION_NAME) as string;
     return new Client(api, region, (config.maxRetries ?? 0) as number);
   }
 
   /**
-   * @param microversion Nova's; without one it answers as 2.1 did.
-   * @throws Rejected for every answer that is no success.
+   * Sends a request.
+   * @param microversion Nova's microversion; 2.1 by default.
+   * @throws Rejected if the answer is not a success.
    */
   async call<T = Values>(
     service: Service,
@@ -58,8 +59,8 @@ export class Client {
       const text = await answer.text();
       if (answer.ok) return (text === "" ? undefined : JSON.parse(text)) as T;
       const pause = answer.headers.get("retry-after");
-      // As docs/index.md of terraform-provider-openstack has it under `max_retries`, and client/client.go of gophercloud/utils does it:
-      // whole seconds or a date, and nothing else, makes it wait.
+      // `max_retries` in docs/index.md of terraform-provider-openstack, and client/client.go of gophercloud/utils: it
+      // only waits for whole seconds or until a date.
       if (answer.status !== 429 || pause === null || !/^\d+$/.test(pause) || retries >= this.maxRetries) {
         throw new Rejected(answer.status, `${method} ${path}`, text);
       }
@@ -67,13 +68,13 @@ export class Client {
     }
   }
 
-  /** As `call`, or undefined when the thing is not there. */
+  /** Gets a resource, or undefined if it does not exist. */
   async find<T = Values>(service: Service, path: string): Promise<T | undefined> {
     return await unlessGone(this.call<T>(service, "GET", path));
   }
 }
 
-/** As `promise`, or undefined for an answer 404. */
+/** The promise's result, or undefined for a 404. */
 export async function unlessGone<T>(promise: Promise<T>): Promise<T | undefined> {
   try {
     return await promise;
@@ -83,7 +84,7 @@ export async function unlessGone<T>(promise: Promise<T>): Promise<T | undefined>
   }
 }
 
-/** Looks until `look` says so. @param look Throws to end the waiting. */
+/** Polls until `look` returns true. @param look Throws to stop waiting. */
 export async function waitUntil(look: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
   while (!(await look())) await delay(50, undefined, { signal });
 }

@@ -1,11 +1,11 @@
-// openstack:compute/instance:Instance, as openstack/resource_openstack_compute_instance_v2.go of
-// terraform-provider-openstack behaves.
+// openstack:compute/instance:Instance, modelled on openstack/resource_openstack_compute_instance_v2.go of
+// terraform-provider-openstack.
 import type { OpenStackApi } from "../openstack-api.ts";
 import type { Values } from "../bridge.ts";
 import { InitFailed, type StandInType } from "../stand-in.ts";
 import { Client, Rejected, unlessGone, waitUntil } from "./client.ts";
 
-/** As Nova answers. */
+/** A server in Nova's answers. */
 interface Server {
   status: string;
   name: string;
@@ -34,7 +34,7 @@ const powerStates: Record<string, string> = { ACTIVE: "active", SHUTOFF: "shutof
 /** The resource type. */
 export function instance(api: OpenStackApi): StandInType {
   return {
-    // Not imageId: a server whose image changes is rebuilt in place.
+    // Not imageId: a change of the image rebuilds the server in place.
     replaceOn: [
       ...["availabilityZone", "blockDevices", "configDrive", "keyPair", "networkMode", "networks", "region"],
       ...["schedulerHints", "userData"],
@@ -49,7 +49,7 @@ export function instance(api: OpenStackApi): StandInType {
       const client = Client.of(api, inputs, context);
       const request = { server: requestOf(inputs) };
       const devices = (inputs.blockDevices ?? []) as BlockDevice[];
-      // openstack/resource_openstack_compute_instance_v2.go: for a volume's type, and only then.
+      // openstack/resource_openstack_compute_instance_v2.go: only needed for a volume type.
       const microversion = devices.some(({ volumeType }) => volumeType) ? "2.67" : undefined;
       const asked = client.call<{ server: { id: string } }>("compute/v2.1", "POST", "/servers", request, microversion);
       const { server } = await asked;

@@ -1,4 +1,4 @@
-// The stand-in for Pulumi's openstack plugin: the resource types that components/openstack declares.
+// The stand-in for Pulumi's openstack plugin, with the resource types that components/openstack declares.
 import type { OpenStackApi } from "../openstack-api.ts";
 import type { Values } from "../bridge.ts";
 import type { StandIn, StandInType } from "../stand-in.ts";
@@ -46,12 +46,12 @@ function keypair(api: OpenStackApi): StandInType {
   };
 }
 
-/** How a resource type of Neutron differs from the others. */
+/** The differences between Neutron's resource types. */
 interface NetworkingType {
   replaceOn: string[];
   named?: boolean;
   request(inputs: Values): Values;
-  /** Outputs out of what Neutron answers. */
+  /** Outputs from Neutron's answer. */
   state(thing: Values): Values;
 }
 
@@ -119,7 +119,7 @@ function networking(api: OpenStackApi, one: string, type: NetworkingType): Stand
             await unlessGone(client.call("network/v2.0", "DELETE", `${collection}/${id}`));
             return true;
           } catch (error) {
-            // In use: tried again until the time is over.
+            // Still in use: try again until the timeout.
             if (error instanceof Rejected && error.status === 409) return false;
             throw error;
           }
@@ -130,7 +130,7 @@ function networking(api: OpenStackApi, one: string, type: NetworkingType): Stand
   };
 }
 
-/** The pool is a network's name. */
+/** openstack:networking/floatingIp:FloatingIp. The pool is a network's name. */
 function floatingIp(api: OpenStackApi): StandInType {
   type Address = { floatingip: { id: string; floating_ip_address: string } };
   return {

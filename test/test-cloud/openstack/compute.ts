@@ -81,7 +81,7 @@ function find({ region }: Call, id: string): Server {
 }
 
 function listServers({ region, query }: Call): Answer {
-  // Nova takes the name as a regular expression.
+  // Nova treats the name as a regular expression.
   const name = query.get("name");
   const listed = [...region.servers.values()].filter((server) => name === null || new RegExp(name).test(server.name));
   return ok({ servers: listed.map((server) => shown(server, region)) });
@@ -170,7 +170,10 @@ function floatingOf(region: Region, { ports }: Server): { floating: string; port
     .map(({ floating_ip_address, port_id }) => ({ floating: String(floating_ip_address), port: String(port_id) }));
 }
 
-/** Whether a rule of a port's groups lets SSH in from an address. https://docs.openstack.org/api-ref/network/v2/#security-group-rules */
+/**
+ * Whether a rule of the port's security groups allows SSH from an address:
+ * https://docs.openstack.org/api-ref/network/v2/#security-group-rules
+ */
 function letsIn(region: Region, port: string, source: string): boolean {
   const groups = (region.collection("ports").get(port)?.security_groups ?? []) as string[];
   return [...region.collection("security-group-rules").values()].some((rule) => {

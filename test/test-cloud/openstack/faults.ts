@@ -1,46 +1,49 @@
-// What goes wrong in the fake OpenStack on demand.
+// Faults of the fake OpenStack, on demand.
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** An answer that comes instead of the real one. */
+/** A refused request. */
 export interface Refusal {
-  /** Tried against `METHOD /region/service/path`, and for server actions `... action-name`: `/POST .*createImage/`. */
+  /**
+   * Matched against `METHOD /region/service/path`, plus the name of a server action, for example `/POST
+   * .*createImage/`.
+   */
   matches: RegExp;
-  /** 0 cuts the connection. */
+  /** The HTTP status; 0 cuts the connection. */
   status: number;
   message?: string;
   headers?: Record<string, string>;
-  /** How often; once unless told. */
+  /** How often; once by default. */
   times?: number;
 }
 
 export class Faults {
-  /** Answers that come instead of real ones, the first that matches. */
+  /** Refusals. The first match applies. */
   readonly refusals: Refusal[] = [];
-  /** Milliseconds that every call takes at least. */
+  /** Minimum duration of every call, in milliseconds. */
   latency = 0;
   /**
-   * How the next snapshots end, first come first served: the status that the image stays in (`queued`, `killed`, `deleted`,
-   * `pending_delete`, `deactivated`), `gone` for an image that vanishes (Nova drops it when the compute host fails),
-   * `stuck` for one that is saved for ever, `empty` for one that is active but holds nothing.
+   * How the next snapshots end, in order: with the image in a status (`queued`, `killed`, `deleted`, `pending_delete`,
+   * `deactivated`), `gone` (Nova deletes the image if the compute host fails), `stuck` (saving never ends) or `empty`
+   * (active without content).
    */
   readonly snapshotEnds: string[] = [];
-  /** How the next uploads end: the status that the image has then, or `other content` for one whose bytes Glance got wrong. */
+  /** How the next uploads end: with the image in this status, or `other content` if Glance receives different bytes. */
   readonly uploadEnds: string[] = [];
-  /** How many of the next uploads lose their connection in the middle. */
+  /** The number of next uploads that lose their connection. */
   cutUploads = 0;
-  /** Why the next servers end in ERROR, first come first served. */
+  /** Reasons for which the next servers end in ERROR, in order. */
   readonly bootFailures: string[] = [];
-  /** How many of the next stops are accepted and never happen. */
+  /** The number of next stops that are accepted but never happen. */
   ignoredStops = 0;
-  /** How many of the next deletions of servers are accepted and never happen. */
+  /** The number of next server deletions that are accepted but never happen. */
   ignoredDeletions = 0;
 
-  /** Refuses calls. */
+  /** Makes matching calls fail. */
   refuse(refusal: Refusal): void {
     this.refusals.push({ ...refusal });
   }
 
-  /** The refusal that a call meets, which it uses up. */
+  /** Takes the refusal that a call meets, if any. */
   async meet(call: string): Promise<Refusal | undefined> {
     if (this.latency > 0) await sleep(this.latency);
     const index = this.refusals.findIndex(({ matches, times }) => (times ?? 1) > 0 && matches.test(call));

@@ -1,4 +1,4 @@
-// Requests, answers and errors of the fake OpenStack, in the shapes that each service really uses.
+// Requests, answers and errors of the fake OpenStack, in each service's own format.
 import type { Region } from "./state.ts";
 
 export interface Call {
@@ -9,7 +9,7 @@ export interface Call {
   query: URLSearchParams;
   headers: Record<string, string | string[] | undefined>;
   body: unknown;
-  /** The project that the token is for. */
+  /** The token's project. */
   project: string;
 }
 
@@ -19,7 +19,7 @@ export interface Answer {
   headers?: Record<string, string>;
 }
 
-/** Something that a service refuses; server.ts words it as that service does. */
+/** A refusal by a service. `errorBody` formats it for the service. */
 export class Refused extends Error {
   constructor(
     readonly status: number,
@@ -30,7 +30,7 @@ export class Refused extends Error {
   }
 }
 
-/** A service: a table of method, path pattern and handler; the pattern's groups are the handler's further arguments. */
+/** A method, a path pattern, and a handler that gets the pattern's groups. */
 export type Route = [method: string, path: RegExp, handler: (call: Call, ...ids: string[]) => Promise<Answer> | Answer];
 
 /** Finds the route and runs it. */
@@ -42,14 +42,14 @@ export async function dispatch(routes: Route[], call: Call): Promise<Answer> {
   throw new Refused(404, `The resource could not be found: ${call.method} ${call.path}`);
 }
 
-/** The thing with that id. @throws Refused 404 */
+/** The resource with this id. @throws Refused 404 */
 export function existing<T>(things: Map<string, T>, id: string, what: string): T {
   const found = things.get(id);
   if (found === undefined) throw new Refused(404, `${what} ${id} could not be found.`);
   return found;
 }
 
-/** An error's body as the service words it: clients must understand them all. */
+/** An error's body in the service's own format. */
 export function errorBody(service: string, status: number, message: string): string {
   if (service === "identity") return JSON.stringify({ error: { code: status, message, title: "Error" } });
   if (service === "network") return JSON.stringify({ NeutronError: { type: "Error", message, detail: "" } });

@@ -1,8 +1,8 @@
-// The fake Keystone (v3): passwords and application credentials become tokens with a catalog.
+// The fake Keystone (v3): issues tokens with a catalog for passwords and application credentials.
 import { randomUUID } from "node:crypto";
 import { Refused, type Answer } from "./http.ts";
 
-/** Who may log in, and how. */
+/** The account that can log in. */
 export interface Account {
   user: string;
   password: string;
@@ -32,10 +32,10 @@ const paths: Record<string, string> = {
   volume: "volume/v3",
 };
 
-/** Tokens that were given out. */
+/** Issues and checks tokens. */
 export class Identity {
   private readonly tokens = new Set<string>();
-  /** How often somebody logged in. */
+  /** The number of logins so far. */
   logins = 0;
 
   constructor(readonly account: Account) {}
@@ -44,7 +44,7 @@ export class Identity {
     return typeof token === "string" && this.tokens.has(token);
   }
 
-  /** As if all tokens had run out. */
+  /** Expires all tokens. */
   expireTokens(): void {
     this.tokens.clear();
   }

@@ -3,7 +3,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { existing, Refused, type Answer, type Call, type Route } from "./http.ts";
 import type { Image } from "./state.ts";
 
-/** Images on one page of a list. */
+/** Images per page of a list. */
 const pageSize = 25;
 
 export const imageRoutes: Route[] = [

@@ -1,4 +1,4 @@
-// The fake Neutron and Cinder: what comes with servers - networks, ports, security groups, addresses, volumes.
+// The fake Neutron and Cinder: networks, ports, security groups, floating addresses, volumes.
 import { randomUUID } from "node:crypto";
 import { existing, Refused, type Answer, type Call, type Route } from "./http.ts";
 import { checkNewNetworkThing } from "./rules.ts";
@@ -27,7 +27,7 @@ function answer(body: unknown): Answer {
   return { status: 200, body };
 }
 
-/** `security-groups` is `security_groups` in bodies, and one of them `security_group`. */
+/** In bodies, the collection `security-groups` is `security_groups`, and a single one is `security_group`. */
 function many(collection: string): string {
   return collection.replaceAll("-", "_");
 }
@@ -53,7 +53,7 @@ function create({ region, body, project }: Call, collection: string): Answer {
   const id = randomUUID();
   const own: Record<string, object> = {
     floatingips: { floating_ip_address: nextFloating(), status: "DOWN" },
-    // Until a machine is plugged in. The official provider waits for a status.
+    // The official provider waits for a status.
     ports: { status: "DOWN", fixed_ips: [], mac_address: "fa:16:3e:00:00:01" },
   };
   const created_at = new Date().toISOString();
@@ -64,7 +64,7 @@ function create({ region, body, project }: Call, collection: string): Answer {
 
 let floating = 0;
 
-/** One that no other has; loopback, so that the test cloud can lead it somewhere. */
+/** A new loopback address, so that the test cloud can relay it. */
 function nextFloating(): string {
   floating += 1;
   return `127.88.${process.pid % 250}.${1 + (floating % 250)}`;

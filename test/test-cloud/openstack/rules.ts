@@ -1,5 +1,5 @@
-// What Nova and Neutron refuse, and a fake that takes everything would not: one rule each with its source, a path in the services' own
-// sources as of August 2026 (openstack/nova at 00a030403f, openstack/neutron at 2131d26f73, openstack/neutron-lib).
+// Rules by which Nova and Neutron refuse requests. Each has its source: a path in the services' code as of August 2026
+// (openstack/nova at 00a030403f, openstack/neutron at 2131d26f73, openstack/neutron-lib).
 import { isIP } from "node:net";
 import { Ajv, type ValidateFunction } from "ajv";
 import { Refused, type Call } from "./http.ts";
@@ -8,7 +8,7 @@ import type { Image, Region, Server } from "./state.ts";
 const ajv = new Ajv({ strict: false, formats: { uuid: /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i } });
 
 const uuid = { type: "string", format: "uuid" };
-/** nova/api/validation/parameter_types.py: name. No spaces at either end. */
+/** nova/api/validation/parameter_types.py: name. No leading or trailing spaces. */
 const name = { type: "string", minLength: 1, maxLength: 255, pattern: "^\\S(.*\\S)?$" };
 /** nova/api/validation/parameter_types.py: boolean. */
 const boolean = { enum: [true, false, ...["True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes"]] };
@@ -21,7 +21,7 @@ const metadata = {
 };
 const short = { type: "string", maxLength: 255 };
 
-/** nova/api/openstack/compute/schemas/servers.py: create, `networks`; the identifier may be anything before 2.37. */
+/** nova/api/openstack/compute/schemas/servers.py: create, `networks`. Before 2.37, the id can be any text. */
 const networkList = (id: object) => ({
   type: "array",
   items: {
@@ -31,7 +31,7 @@ const networkList = (id: object) => ({
   },
 });
 
-/** nova/api/openstack/compute/schemas/servers.py: create, and what later microversions add (create_v219 and on). */
+/** nova/api/openstack/compute/schemas/servers.py: create, and additions of later microversions (from create_v219). */
 const newServer = (microversion: number) => ({
   type: "object",
   additionalProperties: false,
@@ -44,7 +44,7 @@ const newServer = (microversion: number) => ({
     metadata,
     networks:
       microversion >= 37 ? { oneOf: [networkList(uuid), { enum: ["none", "auto"] }] } : networkList({ type: "string" }),
-    // 65535 bytes of base64.
+    // At most 65535 bytes of base64.
     user_data: { type: "string", maxLength: 65535, pattern: "^[A-Za-z0-9+/]*={0,2}$" },
     security_groups: { type: "array", items: { type: "object", additionalProperties: false, properties: { name } } },
     availability_zone: name,
@@ -69,7 +69,7 @@ const newServer = (microversion: number) => ({
       },
     },
     ...{ min_count: {}, max_count: {}, return_reservation_id: boolean, accessIPv4: {}, accessIPv6: {} },
-    // api/openstack/compute/schemas/servers.py, create_v257: files are injected no more.
+    // api/openstack/compute/schemas/servers.py, create_v257: no file injection any more.
     ...(microversion < 57 && { personality: {} }),
     "OS-DCF:diskConfig": { enum: ["AUTO", "MANUAL"] },
     ...(microversion >= 19 && { description: { type: ["string", "null"], maxLength: 255 } }),
@@ -78,7 +78,10 @@ const newServer = (microversion: number) => ({
   },
 });
 
-/** nova/api/openstack/compute/schemas/keypairs.py: create to create_v292; names: keypair_name_special_chars in parameter_types.py. */
+/**
+ * nova/api/openstack/compute/schemas/keypairs.py: create to create_v292; names: keypair_name_special_chars in
+ * parameter_types.py.
+ */
 const newKeypair = (microversion: number) => ({
   type: "object",
   additionalProperties: false,
@@ -99,7 +102,7 @@ const newImage = ajv.compile({
   properties: { name, metadata },
 });
 
-/** One for each microversion that is asked for. */
+/** Compiled schemas by name and microversion. */
 const compiled = new Map<string, ValidateFunction>();
 
 function validatorOf(schemaOf: (microversion: number) => object, microversion: number): ValidateFunction {
@@ -115,16 +118,17 @@ function refuseUnlessValid(validate: ValidateFunction, value: unknown): void {
   throw new Refused(400, `Invalid input for field/attribute ${instancePath.slice(1) || "body"}. ${message}`);
 }
 
-/** The server that is asked for, before anything is looked up. */
+/** Checks a request for a new server. */
 export function checkNewServer({ body, headers, region }: Call): void {
   const { server } = body as { server: Record<string, unknown> };
   refuseUnlessValid(validatorOf(newServer, versionOf(headers)), server);
-  // nova/compute/api.py, _check_metadata_properties_quota: metadata_items is 128 unless configured (nova/conf/quota.py).
+  // nova/compute/api.py, _check_metadata_properties_quota: metadata_items is 128 unless configured
+  // (nova/conf/quota.py).
   if (Object.keys(server.metadata ?? {}).length > 128) {
     throw new Refused(403, "Maximum number of metadata items exceeds 128");
   }
-  // nova/network/neutron.py, _process_security_groups: by name or id; nova/api/openstack/compute/servers.py: 400 for one that is missing,
-  // 409 for a name of several.
+  // nova/network/neutron.py, _process_security_groups: by name or id. nova/api/openstack/compute/servers.py: 400 if
+  // missing, 409 if the name is ambiguous.
   for (const { name } of (server.security_groups ?? []) as { name: string }[]) {
     const all = [...region.collection("security-groups").values()];
     const found = all.filter((group) => group.name === name || group.id === name);
@@ -132,14 +136,17 @@ export function checkNewServer({ body, headers, region }: Call): void {
     if (found.length > 1)
       throw new Refused(409, `Multiple security groups found matching '${name}'. Use an ID to be more specific.`);
   }
-  // nova/network/neutron.py, _ports_needed_per_instance: NetworkAmbiguous, which is a 409.
+  // nova/network/neutron.py, _ports_needed_per_instance: NetworkAmbiguous (409).
   const inside = [...region.collection("networks").values()].filter((network) => !network["router:external"]);
   if (server.networks === undefined && inside.length > 1) {
     throw new Refused(409, "Multiple possible networks found, use a Network ID to be more specific.");
   }
 }
 
-/** nova/compute/api.py, _validate_flavor_image_nostatus: FlavorMemoryTooSmall, FlavorDiskSmallerThanMinDisk (nova/exception.py). */
+/**
+ * nova/compute/api.py, _validate_flavor_image_nostatus: FlavorMemoryTooSmall, FlavorDiskSmallerThanMinDisk
+ * (nova/exception.py).
+ */
 export function checkFlavor(flavor: { ram: number; disk: number }, image: Image, isVolumeBacked: boolean): void {
   if (Number(image.min_ram ?? 0) > flavor.ram)
     throw new Refused(400, "Flavor's memory is too small for requested image.");
@@ -153,8 +160,8 @@ export function checkNewKeypair({ body, headers }: Call): void {
 }
 
 /**
- * nova/compute/api.py, snapshot: of a server that is ACTIVE, SHUTOFF, PAUSED or SUSPENDED (which the fake's never are), and idle; the
- * words are nova/api/openstack/common.py's, raise_http_conflict_for_instance_invalid_state.
+ * nova/compute/api.py, snapshot: the server must be idle and ACTIVE, SHUTOFF, PAUSED or SUSPENDED (the fake's never are
+ * the latter two). Message: nova/api/openstack/common.py, raise_http_conflict_for_instance_invalid_state.
  */
 export function checkNewImage(body: unknown, server: Server): void {
   refuseUnlessValid(newImage, (body as { createImage: unknown }).createImage);
@@ -169,7 +176,7 @@ function versionOf(headers: Call["headers"]): number {
   return Number(/2\.(\d+)/.exec(text)?.[1] ?? 1);
 }
 
-/** What Neutron refuses of a thing that is to be made. @param wanted What is in the body. */
+/** Checks a request for a new Neutron resource. @param wanted The request's content. */
 export function checkNewNetworkThing(region: Region, collection: string, wanted: Record<string, unknown>): void {
   if (collection === "security-group-rules") checkRule(region, wanted);
   if (collection === "floatingips") checkFloating(region, wanted);
@@ -181,7 +188,7 @@ export function checkNewNetworkThing(region: Region, collection: string, wanted:
       }
     }
   }
-  // neutron/extensions/securitygroup.py, _validate_name_not_default: each project has one.
+  // neutron/extensions/securitygroup.py, _validate_name_not_default: each project already has this group.
   if (collection === "security-groups" && (wanted.name as string | undefined)?.toLowerCase() === "default") {
     throw new Refused(409, "Default security group already exists.");
   }
@@ -192,7 +199,7 @@ export function checkNewNetworkThing(region: Region, collection: string, wanted:
   }
 }
 
-/** The errors are neutron/extensions/securitygroup.py's, the checks neutron/db/securitygroups_db.py's. */
+/** Errors from neutron/extensions/securitygroup.py, checks from neutron/db/securitygroups_db.py. */
 function checkRule(region: Region, rule: Record<string, unknown>): void {
   const { security_group_id: group, ethertype = "IPv4" } = rule;
   const prefix = rule.remote_ip_prefix as string | null | undefined;

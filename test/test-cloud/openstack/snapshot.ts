@@ -1,5 +1,5 @@
-// Nova's createImage as it really goes: the answer comes at once, the image is filled later, the server is busy a little
-// longer than the image takes, and a server that is deleted meanwhile takes the image with it.
+// Nova's createImage, like the real one: it answers at once and fills the image later. The server is busy a little
+// longer than that. Deleting the server meanwhile also deletes the image.
 import { randomUUID } from "node:crypto";
 import { Refused, type Answer, type Call } from "./http.ts";
 import type { Image, Region, Server } from "./state.ts";
@@ -13,7 +13,7 @@ export function snapshotServer({ region, body, headers, project }: Call, server:
   for (const value of Object.values(metadata ?? {})) {
     if (value.length > 255) throw new Refused(400, `Invalid input for field/attribute metadata. Value: ${value}`);
   }
-  // A snapshot has all that its base image had beside its own fields.
+  // A snapshot inherits all its base image's properties except these.
   const base = region.images.get(server.imageId) ?? {};
   const fields = ["id", "name", "status", "size", "visibility", "owner", "created_at", "tags", "protected"];
   const inherited = Object.fromEntries(Object.entries(base).filter(([key]) => !fields.includes(key)));

@@ -1,4 +1,4 @@
-// What the fake OpenStack remembers: one Region each, as plain objects in the shape that the APIs answer with.
+// The fake OpenStack's state: one Region object per region, with plain objects in the shape of the APIs' answers.
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Faults } from "./faults.ts";
@@ -8,7 +8,7 @@ export interface Server {
   name: string;
   /** BUILD, ACTIVE, SHUTOFF, ERROR. */
   status: string;
-  /** `OS-EXT-STS:task_state`: what Nova is doing with it, null when nothing. */
+  /** `OS-EXT-STS:task_state`: Nova's running task, or null. */
   taskState: string | null;
   metadata: Record<string, string>;
   tags: string[];
@@ -17,17 +17,17 @@ export interface Server {
   imageId: string;
   keyName: string | null;
   securityGroups: string[];
-  /** As it was sent, base64. */
+  /** In base64, as in the request. */
   userData: string;
   networks: { name: string; address: string }[];
-  /** Ports that it was plugged into. */
+  /** Ids of its ports. */
   ports: string[];
   volumes: string[];
   created: string;
   fault?: { code: number; message: string };
 }
 
-/** A Glance image: the known fields, and its own properties beside them, as Glance answers. */
+/** A Glance image: standard fields and custom properties side by side, as in Glance's answers. */
 export interface Image {
   id: string;
   name: string;
@@ -52,32 +52,36 @@ export interface VolumeSnapshot {
   status: string;
 }
 
-/** What machines and disks really are. The default does nothing and answers at 127.0.0.1; the test cloud brings containers. */
+/**
+ * The machines and disks behind the API. The default does nothing and uses 127.0.0.1; the test cloud uses containers.
+ */
 export interface Hypervisor {
-  /** Starts a machine with the image's disk; resolves when it has an address. A failure makes the server's status ERROR. */
+  /**
+   * Boots a machine from the image, and resolves when it has an address. A failure sets the server's status to ERROR.
+   */
   boot(server: Server, image: Image | undefined): Promise<{ address: string }>;
-  /** Shuts a machine down cleanly; resolves when it is down. */
+  /** Shuts a machine down cleanly, and resolves when it is down. */
   stop(server: Server): Promise<void>;
-  /** Starts a machine that was stopped. */
+  /** Starts a stopped machine. */
   start(server: Server): Promise<void>;
-  /** Ends a machine, whatever it is doing, and drops its disk. */
+  /** Removes a machine in any state, with its disk. */
   remove(server: Server): Promise<void>;
-  /** Copies the machine's disk. @returns the image's size in bytes. A failure makes Nova drop the image. */
+  /** Copies the machine's disk. If it fails, Nova deletes the image. @returns the image's size in bytes. */
   snapshot(server: Server, image: Image): Promise<{ size: number }>;
-  /** Takes a disk that was uploaded. */
+  /** Stores an uploaded disk. */
   importImage?(image: Image, content: Buffer): Promise<void>;
-  /** Drops an image's disk. */
+  /** Deletes an image's disk. */
   removeImage(image: Image): Promise<void>;
-  /** What the machine wrote on its serial console. */
+  /** Output of the machine's serial console. */
   console(server: Server): Promise<string>;
   /**
-   * Lets a floating address lead to a machine's address, or nowhere any more.
-   * @param letsIn Whether an address may come in.
+   * Routes a floating address to a machine's address. Without an address, removes the route.
+   * @param letsIn Whether connections from a source address are allowed.
    */
   route(floating: string, address?: string, letsIn?: (source: string) => boolean): Promise<void>;
 }
 
-/** Nothing real: for tests of API calls. */
+/** No machines at all, for tests of API calls. */
 export const noHypervisor: Hypervisor = {
   boot: async () => ({ address: "127.0.0.1" }),
   stop: async () => {},
@@ -89,7 +93,7 @@ export const noHypervisor: Hypervisor = {
   route: async () => {},
 };
 
-/** One region's world. */
+/** One region's state. */
 export class Region {
   readonly servers = new Map<string, Server>();
   readonly images = new Map<string, Image>();
@@ -97,11 +101,14 @@ export class Region {
   readonly keypairs = new Map<string, { name: string; public_key: string; created_at?: string }>();
   readonly volumes = new Map<string, Volume>();
   readonly snapshots = new Map<string, VolumeSnapshot>();
-  /** Neutron's things by collection: `networks`, `ports`, `security-groups`, `security-group-rules`, `floatingips`, `subnets`. */
+  /**
+   * Neutron's resources by collection: `networks`, `ports`, `security-groups`, `security-group-rules`, `floatingips`,
+   * `subnets`.
+   */
   readonly network = new Map<string, Map<string, Record<string, unknown>>>();
-  /** How many servers there may be. */
+  /** Maximum number of servers. */
   quota = 20;
-  /** How many processors they may have; -1 for any number. */
+  /** Maximum number of processors; -1 for no limit. */
   coreQuota = -1;
   readonly flavors = [
     { id: "1", name: "m1.small", ram: 2048, vcpus: 1, disk: 20 },
@@ -111,9 +118,9 @@ export class Region {
 
   /**
    * @param name The region's name.
-   * @param hypervisor What its machines are.
-   * @param pace Milliseconds that each step of a longer operation takes: a boot, a shutdown, a snapshot.
-   * @param faults What goes wrong on demand.
+   * @param hypervisor The machines behind the API.
+   * @param pace Milliseconds for each step of a longer operation: a boot, a shutdown, a snapshot.
+   * @param faults Faults on demand.
    */
   constructor(
     readonly name: string,
@@ -125,23 +132,23 @@ export class Region {
     this.addNetwork("public", true);
   }
 
-  /** A network that servers or floating addresses can be on. */
+  /** Adds a network for servers or floating addresses. @returns its id. */
   addNetwork(name: string, external: boolean, cidr = "127.0.0.0/8"): string {
     const id = randomUUID();
-    // Of an external network others see no subnets: policy get_subnet, neutron/conf/policies/subnet.py.
+    // Other projects can't see an external network's subnets: policy get_subnet, neutron/conf/policies/subnet.py.
     const subnets = external ? [] : [this.addSubnet(id, cidr)];
     this.collection("networks").set(id, { id, name, "router:external": external, status: "ACTIVE", subnets });
     return id;
   }
 
-  /** Addresses of a network. @returns the subnet's id. */
+  /** Adds a subnet to a network. @returns its id. */
   addSubnet(network_id: string, cidr: string): string {
     const id = randomUUID();
     this.collection("subnets").set(id, { id, network_id, cidr, ip_version: cidr.includes(":") ? 6 : 4 });
     return id;
   }
 
-  /** An image as somebody else's (public, active) unless told otherwise. @returns its id. */
+  /** Adds an image; by default an active, public one of the cloud's operator. @returns its id. */
   addImage(fields: Partial<Image> & { name: string }): string {
     const id = fields.id ?? randomUUID();
     this.images.set(id, {
@@ -167,7 +174,7 @@ export class Region {
     return this.network.get(name)!;
   }
 
-  /** Lets one step of a longer operation take its time. */
+  /** Waits for one step of a longer operation. */
   step(): Promise<void> {
     return sleep(this.pace);
   }

@@ -1,6 +1,6 @@
-// What Pulumi's engine starts as the plugin `pulumi-resource-aws`, `-gcp` or `-openstack` in tests of the test cloud. The
-// plugin itself is served by the test's own process (hub.ts): this asks it for a port, tells the engine, and by its end
-// tells the test that the engine has ended.
+// Pulumi's engine starts this as the plugin `pulumi-resource-aws`, `-gcp` or `-openstack`. The test's own process
+// serves the plugin (hub.ts). This program asks the test for a port and passes it to the engine; its exit tells the
+// test that the engine has ended.
 import { connect } from "node:net";
 
 const socket = connect(process.env.CI_IMAGES_TEST_CLOUD ?? "");

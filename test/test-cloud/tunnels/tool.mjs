@@ -1,5 +1,5 @@
-// What tests have in place of gcloud, the AWS CLI and its plugin: asks the test (tunnel-tools.ts) what to do with its arguments, and connects
-// standard input and output with a machine's SSH.
+// A fake of gcloud, the AWS CLI and its plugin. It sends its arguments to the test (tunnel-tools.ts), which tells it
+// what to do, for example connect standard input and output to a machine's SSH server.
 import { spawn } from "node:child_process";
 import { connect } from "node:net";
 
