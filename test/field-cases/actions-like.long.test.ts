@@ -1,4 +1,4 @@
-// The largest recipe of the library bakes and is verified. Its packages come from registries, so it takes as long as they do.
+// Bakes and verifies the library's largest recipe. The duration depends on the package registries.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { load } from "js-yaml";
@@ -7,7 +7,7 @@ import { bake } from "./bake.ts";
 describe("recipe actions-like", function () {
   this.timeout("3h");
 
-  it("becomes a verified image, in which its tests hold", async () => {
+  it("bakes into a verified image that passes the recipe's tests", async () => {
     const file = new URL("../../provision/recipes/actions-like.yaml", import.meta.url);
     const recipe = load(await readFile(file, "utf8")) as { modules: string[]; tests: { name: string }[] };
     const { checks, took, size } = await bake(recipe);

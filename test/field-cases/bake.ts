@@ -1,5 +1,5 @@
-// Bakes cases from the field: each is a module in modules/ beside this file, as a user would write it, with its own checks.
-// They go the whole way: uploads, modules, tests, sealing, the image, and a machine booted from it that runs the checks again.
+// Bakes field cases: modules in modules/ as a user would write them, each with its own checks. A bake includes uploads,
+// modules, tests, sealing, the image, and a machine booted from the image that runs the checks again.
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
@@ -10,24 +10,24 @@ import { TestStack } from "../engine/test-stack.ts";
 
 const modules = fileURLToPath(new URL("./modules", import.meta.url));
 
-/** What a bake of cases ended with. */
+/** The result of a bake. */
 export interface Baked {
-  /** What `pulumi up` printed. */
+  /** The output of `pulumi up`. */
   output: string;
-  /** Names of the checks that held on the machine booted from the image. */
+  /** Names of the checks that passed on the machine booted from the image. */
   checks: string[];
   /** Seconds that `pulumi up` took. */
   took: number;
-  /** Bytes of the disk's file. */
+  /** Bytes that the disk file occupies. */
   size: number;
-  /** manifest.json. */
+  /** The content of manifest.json. */
   manifest: object;
 }
 
 /**
- * Bakes and verifies a recipe of these cases, and fails with the output of `pulumi up` when that fails.
- * @param cases Names of modules, in the order they run.
- * @param recipe More of the recipe, such as `size`.
+ * Bakes and verifies a recipe with these cases. Fails unless a check of every case passed on the image.
+ * @param cases Names of modules, in the order in which they run.
+ * @param recipe Further settings of the recipe, such as `size`.
  */
 export async function bakeCases(cases: readonly string[], recipe: Record<string, unknown> = {}): Promise<Baked> {
   const baked = await bake({ name: "field", distribution: "debian12", size: "8G", modules: cases, ...recipe });
@@ -39,7 +39,10 @@ export async function bakeCases(cases: readonly string[], recipe: Record<string,
   return baked;
 }
 
-/** Bakes and verifies a recipe on a builder that trusts whom this computer trusts. Nothing of it is left. */
+/**
+ * Bakes and verifies a recipe on a builder that trusts this computer's certificate authorities, then removes
+ * everything.
+ */
 export async function bake(recipe: { modules: readonly string[] } & Record<string, unknown>): Promise<Baked> {
   const stack = await TestStack.create({}, { verify: true, modules });
   try {
@@ -66,7 +69,10 @@ export async function bake(recipe: { modules: readonly string[] } & Record<strin
   }
 }
 
-/** The authorities that this computer trusts beyond its distribution's: package registries may be behind a proxy that has its own. */
+/**
+ * Writes the authorities that this computer trusts beyond its distribution's: package registries may be behind a proxy
+ * with its own authority.
+ */
 async function writeAuthorities(directory: string): Promise<{ name: string; source: string }[]> {
   const bundle = await readFile(process.env.SSL_CERT_FILE ?? "/etc/ssl/certs/ca-certificates.crt", "utf8");
   const known = new Set(fingerprints(await distributionAuthorities()));

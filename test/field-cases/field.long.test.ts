@@ -1,12 +1,12 @@
-// What people do in image builds, tried through whole bakes: README.md says where each case is from and what came of it.
+// Complete bakes with customisations from public image builds. README.md lists the source and result of each case.
 import assert from "node:assert/strict";
 import { bakeCases } from "./bake.ts";
 
-/** Cases that are baked together: they are independent of each other, but for their order. */
+/** Cases that are baked together. Only their order matters. */
 const batches: Record<string, { cases: string[]; recipe?: Record<string, unknown> }> = {
   "accounts, files, identities": {
     cases: [
-      // First: all that follows runs with translated messages.
+      // First, so that everything after it runs with translated messages.
       "locale",
       "odd_files",
       "user_units",
@@ -16,7 +16,7 @@ const batches: Record<string, { cases: string[]; recipe?: Record<string, unknown
       "homes",
       "pam",
       "initramfs_hook",
-      // The first gives the builder a name of its own, which RabbitMQ notes, too.
+      // Before identity, because it sets the host name that RabbitMQ records.
       "host_name",
       "identity",
       "crontab",
@@ -34,7 +34,7 @@ const batches: Record<string, { cases: string[]; recipe?: Record<string, unknown
       "podman_rootless",
       "pip_over_system",
       "open_permissions",
-      // Last: it empties what others look at.
+      // Last, because it deletes files that other cases check.
       "own_cleanup",
     ],
     recipe: { size: "12G" },
@@ -102,7 +102,7 @@ const batches: Record<string, { cases: string[]; recipe?: Record<string, unknown
       "python_alternatives",
       "virtual_screen",
       "skeleton",
-      // Last: it cuts the bake off from everything.
+      // Last, because its proxy cuts the bake off from the network.
       "proxies",
     ],
     recipe: {
@@ -128,12 +128,12 @@ describe("cases from the field", function () {
   this.timeout("2h");
 
   for (const [name, { cases, recipe }] of Object.entries(batches)) {
-    it(`come out of the image: ${name}`, async () => {
+    it(`pass on the builder and on the image: ${name}`, async () => {
       await bakeCases(cases, recipe);
     });
   }
 
-  it("another default user of cloud-init ends the bake before there is an image", async () => {
+  it("fail before the image is made if cloud-init's default user differs from the distribution's", async () => {
     await assert.rejects(bakeCases(["default_user"], { size: "4G" }), /default_user in \/etc\/cloud is builder/);
   });
 });

@@ -1,4 +1,5 @@
-// What the cases share.
-
-/** Bash that holds on the builder of stack `local`, which is a container, and not on a machine booted from the image. */
+/**
+ * A Bash condition that is true on a builder of stack `local`, which is a container, and false on a machine booted from
+ * the image.
+ */
 export const onBuilder = "systemd-detect-virt --quiet --container";

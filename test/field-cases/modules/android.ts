@@ -1,4 +1,4 @@
-// Android's tools with accepted licences and variables, from Debian: Google's own cannot be had here.
+// Debian's Android tools with accepted licences and variables. Google's packages can't be downloaded here.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Installs Android's tools";
@@ -11,7 +11,7 @@ export function modify(_name: string, root: Root): void {
     sed -i '/^ANDROID_HOME=/d' /etc/environment; echo ANDROID_HOME=/opt/android-sdk >>/etc/environment
     mkdir -p /root/.android; touch /root/.android/repositories.cfg`);
   root.check(
-    "they start, and the licence is accepted",
+    "the tools start and the licence is accepted",
     "adb version && aapt version && [ -s /opt/android-sdk/licenses/android-sdk-license ]",
     { timeoutSeconds: 120 },
   );

@@ -1,8 +1,8 @@
-// A profile of the recipe's own that confines a program.
+// A custom AppArmor profile that confines a program.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
-export const description = "Confines a program by AppArmor";
+export const description = "Confines a program with AppArmor";
 
 export function modify(_name: string, root: Root): void {
   root.packages(["apparmor", "apparmor-utils"]);
@@ -13,7 +13,7 @@ export function modify(_name: string, root: Root): void {
   );
   root.run("apparmor_parser --skip-kernel-load --skip-cache /etc/apparmor.d/usr.local.bin.field-cat");
   root.check(
-    "the program may read what the profile says, and nothing else",
+    "the program can read only what the profile allows",
     `${onBuilder} || { /usr/local/bin/field-cat /etc/os-release >/dev/null && ! /usr/local/bin/field-cat /etc/passwd; }`,
   );
 }

@@ -1,4 +1,4 @@
-// Tools that hang in apt: they ask, restart services, list bugs or commit /etc.
+// Tools that hook into apt to ask questions, restart services, list bugs or commit /etc.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Installs tools that hook into apt";
@@ -17,10 +17,10 @@ export function modify(_name: string, root: Root): void {
     `git config --system user.email root@example.com; git config --system user.name root; cd /etc; etckeeper commit first || true`,
   );
   root.packages(["libxml2-utils", "nano"]);
-  root.check("they are installed", "command -v needrestart debsums etckeeper && xmllint --version");
-  root.check("unattended upgrades are on", "systemctl is-enabled unattended-upgrades");
+  root.check("the tools are installed", "command -v needrestart debsums etckeeper && xmllint --version");
+  root.check("unattended upgrades are enabled", "systemctl is-enabled unattended-upgrades");
   root.check(
-    "no secret of the builder is in the history of /etc",
+    "the history of /etc has no secret of the builder",
     `systemd-detect-virt --quiet --container || ! git -C /etc log --all --name-only --format= | grep -E 'ssh_host_|90-ci-images-builder'`,
   );
 }

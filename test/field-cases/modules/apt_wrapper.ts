@@ -1,4 +1,5 @@
-// Wrappers of apt-get in /usr/local/bin that try again, as actions/runner-images has them while it builds: modules that come later use them.
+// A wrapper of apt-get in /usr/local/bin that retries, as actions/runner-images uses during its builds. Later modules
+// run it.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Wraps apt-get for the rest of the bake";
@@ -24,7 +25,7 @@ exit "$code"
   root.file("/etc/apt/apt.conf.d/10apt-autoremove", 'APT::Get::AutomaticRemove "0";\nAPT::Get::HideAutoRemove "1";\n');
   root.packages(["jq"]);
   root.check(
-    "the wrapper was used, and works",
+    "the wrapper works",
     "[ -x /usr/local/bin/apt-get ] && jq --version && /usr/local/bin/apt-get --version >/dev/null",
   );
 }

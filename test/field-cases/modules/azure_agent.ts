@@ -1,4 +1,4 @@
-// Another cloud's agent in the image, as images for several clouds have.
+// Another cloud's agent, as in images for several clouds.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Installs Azure's agent";
@@ -8,5 +8,5 @@ export function modify(_name: string, root: Root): void {
   root.run(
     "sed -i 's/^Provisioning.Agent=.*/Provisioning.Agent=cloud-init/;s/ResourceDisk.Format=y/ResourceDisk.Format=n/' /etc/waagent.conf; systemctl is-enabled walinuxagent || true",
   );
-  root.check("it is there", "command -v waagent");
+  root.check("the agent is installed", "command -v waagent");
 }

@@ -1,4 +1,4 @@
-// Another time daemon in place of systemd's, and the zone as images set it by hand.
+// chrony instead of systemd's time daemon, and a time zone set by hand.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
@@ -11,6 +11,6 @@ export function modify(_name: string, root: Root): void {
     echo Pacific/Chatham >/etc/timezone
     echo 'server 169.254.169.123 prefer iburst minpoll 4 maxpoll 4' >/etc/chrony/sources.d/field.sources`);
   root.enable("chrony.service", { start: false });
-  root.check("the zone", `[ "$(date -d @0 +%z)" = +1245 ]`);
-  root.check("it runs on the image", `${onBuilder} || systemctl is-active chrony`);
+  root.check("the time zone is set", `[ "$(date -d @0 +%z)" = +1245 ]`);
+  root.check("chrony runs on the image", `${onBuilder} || systemctl is-active chrony`);
 }

@@ -1,7 +1,7 @@
-// Roots for package builds inside of the image: device nodes, mounts, and identities of their own.
+// A chroot for package builds, with device nodes, a mount and its own machine ID.
 import type { Root } from "../../../provision/module.ts";
 
-export const description = "Makes a root for package builds";
+export const description = "Makes a chroot for package builds";
 
 export function modify(_name: string, root: Root): void {
   root.packages(["debootstrap", "schroot", "fakechroot", "fakeroot"]);
@@ -11,15 +11,15 @@ export function modify(_name: string, root: Root): void {
     printf '[bookworm]\\ntype=directory\\ndirectory=/srv/chroot/bookworm\\nroot-users=root\\nprofile=minimal\\n' >/etc/schroot/chroot.d/bookworm.conf
     echo '00000000000000000000000000000001' >/srv/chroot/bookworm/etc/machine-id
     [ -e /srv/chroot/bookworm/dev/field ] || mknod -m 666 /srv/chroot/bookworm/dev/field c 1 3
-    # A recipe that forgets to unmount.
+    # Deliberately left mounted, as by a recipe that forgets to unmount.
     mountpoint -q /srv/chroot/bookworm/proc || mount -t proc proc /srv/chroot/bookworm/proc`);
   root.check(
-    "the root can be entered",
+    "schroot enters the chroot",
     '[ "$(schroot -c bookworm -d / -- cat /etc/debian_version | cut -d. -f1)" = 12 ]',
     { timeoutSeconds: 120 },
   );
   root.check(
-    "it has its device nodes",
+    "the chroot has its device nodes",
     "[ -c /srv/chroot/bookworm/dev/field ] && [ -c /srv/chroot/bookworm/dev/null ]",
   );
 }

@@ -1,4 +1,4 @@
-// Settings of cloud-init in the image: names, keys, packages, users and a handler of its own.
+// cloud-init settings in the image, a per-instance script and a drop-in for cloud-final.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
@@ -11,9 +11,9 @@ export function modify(_name: string, root: Root): void {
   );
   root.file("/etc/systemd/system/cloud-final.service.d/boot-order.conf", "[Unit]\nAfter=network-online.target\n");
   root.file("/var/lib/cloud/scripts/per-instance/field.sh", "#!/bin/sh\ntouch /run/field-instance\n", { mode: "0755" });
-  root.check("its commands ran", `${onBuilder} || { [ -e /run/field-boot ] && [ -e /run/field-run ]; }`);
+  root.check("the commands of cloud-init ran", `${onBuilder} || { [ -e /run/field-boot ] && [ -e /run/field-run ]; }`);
   root.check(
-    "the recipe's script is there, and ran",
+    "the recipe's script exists and ran",
     `[ -x /var/lib/cloud/scripts/per-instance/field.sh ] && { ${onBuilder} || [ -e /run/field-instance ]; }`,
   );
 }

@@ -1,4 +1,5 @@
-// systemd's credentials: a service gets one from the store of the image, and the machine has a key of its own for encrypted ones.
+// systemd credentials: a service gets one from the image's credential store, and each machine has its own key for
+// encrypted credentials.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
@@ -20,7 +21,7 @@ export function modify(_name: string, root: Root): void {
     { timeoutSeconds: 60 },
   );
   root.check(
-    "no two machines share the key of encrypted credentials",
+    "the worker does not have the builder's key for encrypted credentials",
     `${onBuilder} || { systemd-creds setup >/dev/null; [ "$(sha256sum </var/lib/systemd/credential.secret)" != "$(cat /opt/field-credential-secret)" ]; }`,
   );
 }

@@ -1,4 +1,4 @@
-// Jobs in users' crontabs, and caches that jobs run by root find warm.
+// A user's crontab, and caches in root's home for jobs that run as root.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Gives accounts crontabs and root a warm cache";
@@ -11,9 +11,9 @@ export function modify(_name: string, root: Root): void {
     mkdir -p /root/.cache/ms-playwright/chromium-1 /root/.cache/pre-commit
     echo binary >/root/.cache/ms-playwright/chromium-1/chrome
     echo repo >/root/.cache/pre-commit/db`);
-  root.check("the crontab is there", `crontab -l -u field-cron | grep -q field`);
+  root.check("the crontab exists", `crontab -l -u field-cron | grep -q field`);
   root.check(
-    "root's cache is warm",
+    "root's cache is filled",
     `[ -s /root/.cache/ms-playwright/chromium-1/chrome ] && [ -s /root/.cache/pre-commit/db ]`,
   );
 }

@@ -1,4 +1,4 @@
-// CUDA's runtime and the settings of its driver on a machine without a GPU.
+// CUDA's runtime and driver settings on a machine without a GPU.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Installs CUDA's runtime and the driver's settings";
@@ -12,5 +12,5 @@ export function modify(_name: string, root: Root): void {
     printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' >/etc/modprobe.d/nouveau.conf
     printf 'KERNEL=="nvidia", RUN+="/usr/bin/nvidia-modprobe -c0"\\n' >/etc/udev/rules.d/70-nvidia.rules
     update-initramfs -u`);
-  root.check("the linker knows it", "ldconfig -p | grep -q libcudart.so.12");
+  root.check("the linker finds CUDA's runtime", "ldconfig -p | grep -q libcudart.so.12");
 }

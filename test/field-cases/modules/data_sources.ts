@@ -1,4 +1,4 @@
-// cloud-init told where to look, and how to go on without a cloud.
+// Limits where cloud-init looks for its data, and makes it continue without a cloud.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
@@ -13,12 +13,12 @@ export function modify(_name: string, root: Root): void {
   );
   root.file("/etc/netplan/99-field.yaml", "network: {version: 2}\n", { mode: "0600" });
   root.check(
-    "the worker found its source",
+    "the worker found its data source",
     `${onBuilder} || { cloud-init query --all >/dev/null && cloud-init status --wait | grep -q 'status: done'; }`,
     { timeoutSeconds: 300 },
   );
   root.check(
-    "its own last message was printed",
+    "cloud-init printed the custom final message",
     `${onBuilder} || grep -q 'field is up' /var/log/cloud-init-output.log`,
   );
 }

@@ -1,4 +1,4 @@
-// Databases with content, one of them with its data elsewhere.
+// Databases with content, one of them in a custom data directory.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Fills databases";
@@ -16,11 +16,11 @@ export function modify(_name: string, root: Root): void {
     runuser -u postgres -- psql -p 5499 -tc "SELECT 1 FROM pg_database WHERE datname = 'field'" | grep -q 1 || runuser -u postgres -- createdb -p 5499 field
     systemctl enable postgresql@15-ci`);
   root.check(
-    "MariaDB has its row, for its user",
+    "the user can read MariaDB's row",
     `[ "$(mariadb -u ci -pci -N -e 'SELECT a FROM field.t LIMIT 1')" = 42 ]`,
     { timeoutSeconds: 120 },
   );
-  root.check("PostgreSQL has its database", `cd /; runuser -u postgres -- psql -p 5499 -l | grep -q field`, {
+  root.check("PostgreSQL has the database", `cd /; runuser -u postgres -- psql -p 5499 -l | grep -q field`, {
     timeoutSeconds: 120,
   });
 }

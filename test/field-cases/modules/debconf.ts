@@ -1,4 +1,4 @@
-// Answers to debconf's questions, given before the packages that ask.
+// Answers debconf's questions before the packages are installed.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Answers debconf's questions";
@@ -21,8 +21,8 @@ END`);
     "debconf-utils",
   ]);
   root.check(
-    "the answers count",
+    "the packages use the answers",
     `getcap /usr/bin/dumpcap | grep -q cap_net_raw; grep -q '^XKBLAYOUT="de"' /etc/default/keyboard; debconf-show man-db | grep -q 'auto-update: false'`,
   );
-  root.check("the database can be read", `debconf-get-selections >/dev/null`);
+  root.check("debconf's database is readable", `debconf-get-selections >/dev/null`);
 }

@@ -1,4 +1,4 @@
-// cloud-init gives the keys of those who may log in to another account than the distribution's.
+// cloud-init installs SSH keys for a different account than the distribution's default.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Makes another account cloud-init's default";
@@ -8,5 +8,5 @@ export function modify(_name: string, root: Root): void {
     "/etc/cloud/cloud.cfg.d/99-user.cfg",
     "system_info:\n  default_user:\n    name: builder\n    lock_passwd: true\n    groups: [adm]\n    sudo: ['ALL=(ALL) NOPASSWD:ALL']\n    shell: /bin/bash\n",
   );
-  root.check("it is set", "grep -q 'name: builder' /etc/cloud/cloud.cfg.d/99-user.cfg");
+  root.check("the default user is set", "grep -q 'name: builder' /etc/cloud/cloud.cfg.d/99-user.cfg");
 }

@@ -1,7 +1,7 @@
-// Directories and file services whose databases have the machine's name or number in them.
+// Directory and file services whose databases contain the machine's name or ID.
 import type { Root } from "../../../provision/module.ts";
 
-export const description = "Installs slapd, Samba and a resolver with keys";
+export const description = "Installs slapd, Samba and a DNS resolver with keys";
 
 export function modify(_name: string, root: Root): void {
   root.run(`debconf-set-selections <<'END'

@@ -1,4 +1,3 @@
-// Alternatives, diversions and statoverrides of dpkg.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Uses dpkg's alternatives, diversions and statoverrides";
@@ -14,9 +13,12 @@ export function modify(_name: string, root: Root): void {
     update-alternatives --set field-tool /bin/true
     update-alternatives --set editor /usr/bin/vim.tiny`);
   root.check(
-    "the diversion",
+    "the diversion is in place",
     `dpkg-divert --list | grep -q logger.real; head -c 2 /usr/bin/logger | grep -q '#!'; [ -x /usr/bin/logger.real ]`,
   );
-  root.check("the override", `[ "$(stat -c %a /usr/bin/wall)" = 700 ]`);
-  root.check("the alternatives", `field-tool; [ "$(readlink /etc/alternatives/editor)" = /usr/bin/vim.tiny ]`);
+  root.check("the override is in place", `[ "$(stat -c %a /usr/bin/wall)" = 700 ]`);
+  root.check(
+    "the alternatives are in place",
+    `field-tool; [ "$(readlink /etc/alternatives/editor)" = /usr/bin/vim.tiny ]`,
+  );
 }

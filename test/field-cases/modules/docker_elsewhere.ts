@@ -1,8 +1,8 @@
-// Docker's data on another path, limits for logs, and networks of the company's, by module docker's setting daemon.
+// Checks Docker's data folder, log limits and networks, which the recipe sets with `daemon` of module docker.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
-export const description = "Looks at Docker's settings";
+export const description = "Checks Docker's settings";
 
 export function modify(_name: string, root: Root): void {
   root.packages(["busybox-static"]);
@@ -11,12 +11,12 @@ export function modify(_name: string, root: Root): void {
     "[Service]\nLimitNOFILE=infinity\nTasksMax=infinity\nEnvironment=NO_PROXY=.example.com\n",
   );
   root.check(
-    "the worker's data is in the other folder",
+    "the worker uses the configured data folder",
     `${onBuilder} || [ "$(docker info --format '{{.DockerRootDir}} {{.LoggingDriver}} {{.LiveRestoreEnabled}}')" = '/data/docker json-file true' ]`,
     { timeoutSeconds: 180 },
   );
   root.check(
-    "a container is in one of the company's networks",
+    "containers use the configured address pool",
     `${onBuilder} || { work=$(mktemp -d); mkdir "$work/bin"; cp /bin/busybox "$work/bin/"; tar -C "$work" -c . | docker import - field:elsewhere; docker run --rm field:elsewhere /bin/busybox ip -4 addr show eth0 | grep -q 'inet 10\\.200\\.'; }`,
     { timeoutSeconds: 300 },
   );

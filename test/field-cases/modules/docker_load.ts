@@ -1,10 +1,10 @@
-// A registry on the builder, with an image made by hand, that module docker_images pulls from: Docker Hub can't be had here.
+// A registry on the builder with a hand-made image for module docker_images. Docker Hub can't be reached here.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
-export const description = "Runs a registry with an image in it";
+export const description = "Runs a registry that contains an image";
 
-/** Python that writes the archive `docker save` would write, of one layer. */
+/** A Python script that writes an archive with one layer in the format of `docker save`. */
 const writeArchive = `\
 import hashlib, io, json, sys, tarfile
 layer = open(sys.argv[1], "rb").read()

@@ -1,4 +1,4 @@
-// flatpak with an application of a repository made on the spot: flathub can't be had here.
+// A flatpak runtime from a local repository. Flathub can't be reached here.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Installs a flatpak from a local repository";
@@ -17,8 +17,8 @@ export function modify(_name: string, root: Root): void {
     flatpak install --system -y --noninteractive field-local org.example.Platform/x86_64/1
     flatpak remote-modify --system --no-enumerate field-local`);
   root.check(
-    "it is installed",
+    "the runtime is installed",
     "flatpak list --system --runtime --columns=application | grep -qx org.example.Platform",
   );
-  root.check("its repository is whole", "ostree --repo=/var/lib/flatpak/repo fsck", { timeoutSeconds: 180 });
+  root.check("flatpak's repository is intact", "ostree --repo=/var/lib/flatpak/repo fsck", { timeoutSeconds: 180 });
 }

@@ -1,7 +1,7 @@
-// git for every account: repositories of others are safe, a mirror to borrow objects from, other addresses, a credential helper.
+// git for every account: safe directories, a mirror to borrow objects from, rewritten URLs, a credential helper.
 import type { Root } from "../../../provision/module.ts";
 
-export const description = "Sets git up for everybody, with a mirror";
+export const description = "Sets up git for all accounts, with a mirror";
 
 export function modify(_name: string, root: Root): void {
   root.packages(["git", "git-lfs"]);
@@ -27,7 +27,7 @@ export function modify(_name: string, root: Root): void {
     `cd "$(mktemp -d)" && git clone -q --reference /var/cache/git/field.git file:///var/cache/git/field.git copy && [ "$(cat copy/file)" = field ]`,
   );
   root.check(
-    "settings of everybody and of one account are there",
+    "the system's and one account's settings apply",
     'git config --system --get credential.helper | grep -q codecommit && [ "$(runuser -u field-git -- env HOME=/home/field-git git config user.name)" = Field ]',
   );
 }

@@ -1,4 +1,4 @@
-// Variables for everybody with quotes, and with text that no shell expands.
+// Global variables with quotes, and with `$HOME` that no shell expands.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Writes variables into /etc/environment";
@@ -19,7 +19,7 @@ POSIXLY_CORRECT=1
 END
     echo 'cd() { builtin cd "$@" && echo "now in $PWD"; }; ls() { command ls --color=always "$@"; }; alias rm="rm -i"' >/etc/field-bash-env`);
   root.check(
-    "they are there",
+    "the variables are set",
     "grep -q '^PATH=\"/opt/pipx_bin' /etc/environment && grep -qx TZ=Asia/Kathmandu /etc/environment",
   );
 }

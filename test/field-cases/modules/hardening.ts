@@ -1,4 +1,4 @@
-// What roles after the CIS benchmark do, as far as it leaves a way in.
+// Follows Ansible roles for the CIS benchmark, except where they would prevent logins.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
@@ -13,7 +13,7 @@ export function modify(_name: string, root: Root): void {
     "libpam-tmpdir",
     "cron",
     "fail2ban",
-    // Debian 12 has no log file that fail2ban's jail for sshd could read.
+    // Debian 12 has no log file for fail2ban's sshd jail, so that fail2ban must read the journal.
     "python3-systemd",
     "aide",
     "rkhunter",
@@ -47,18 +47,18 @@ export function modify(_name: string, root: Root): void {
     printf 'Banner /etc/issue.net\\nMaxAuthTries 4\\nLoginGraceTime 60\\nMaxStartups 10:30:60\\nMaxSessions 10\\nClientAliveInterval 15\\nClientAliveCountMax 3\\nX11Forwarding no\\nAllowTcpForwarding no\\nLogLevel VERBOSE\\nCiphers aes256-gcm@openssh.com,aes128-gcm@openssh.com\\nMACs hmac-sha2-512-etm@openssh.com,hmac-sha2-256-etm@openssh.com\\nKexAlgorithms curve25519-sha256,ecdh-sha2-nistp256\\n' >/etc/ssh/sshd_config.d/cis.conf
     systemctl restart ssh
     for dir in / /usr /usr/bin; do chmod o-w "$dir"; done`);
-  // A builder of local has a /tmp of its own, which tmp.mount leaves as it is.
+  // On a builder of local, the container already has a /tmp mount, so that tmp.mount does nothing.
   root.check(
-    "/tmp and /dev/shm are mounted so",
+    "/tmp and /dev/shm are mounted with noexec",
     `${onBuilder} || { findmnt -no OPTIONS /tmp | grep -q noexec && findmnt -no OPTIONS /dev/shm | grep -q noexec; }`,
     { timeoutSeconds: 60 },
   );
   root.check(
-    "/proc hides processes of others",
+    "/proc hides other users' processes",
     `${onBuilder} || findmnt -no OPTIONS /proc | grep -Eq 'hidepid=(2|invisible)'`,
   );
   root.check(
-    "parameters hold on the image",
+    "kernel parameters are set on the image",
     `${onBuilder} || [ "$(sysctl -n kernel.unprivileged_userns_clone kernel.yama.ptrace_scope | tr '\\n' ' ')" = "0 2 " ]`,
   );
 }

@@ -1,7 +1,7 @@
-// Homes that are not below /home, and /home itself elsewhere.
+// Home directories outside /home, and /home itself as a link.
 import type { Root } from "../../../provision/module.ts";
 
-export const description = "Puts homes elsewhere";
+export const description = "Moves home directories";
 
 export function modify(_name: string, root: Root): void {
   root.run(`
@@ -20,7 +20,7 @@ export function modify(_name: string, root: Root): void {
     echo work >/opt/core/file
     chown -R field-agent2 '/srv/build agents/two'`);
   root.check(
-    "what was put there is there",
+    "the files in the home directories exist",
     `[ "$(cat '/srv/build agents/two/core/file' /opt/core/file | sort -u)" = work ]; [ -L /home ]; [ -d /data/home ]`,
   );
 }

@@ -1,9 +1,9 @@
-// Software that writes the host's name into its settings when it is installed. A builder of `local` has a name that tells nothing, so
-// it gets one here as a cloud's has it.
+// Software that writes the host name into its settings during installation. A builder of `local` has a generic host
+// name, so it gets one here like on a cloud.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
-export const description = "Installs software that notes the host's name";
+export const description = "Installs software that records the host name";
 
 const builderName = "ip-10-7-93-4";
 
@@ -15,10 +15,10 @@ END`);
   root.packages(["postfix", "ssl-cert", "rabbitmq-server"]);
   root.run(`grep -q ${builderName} /etc/postfix/main.cf && [ -e /var/lib/rabbitmq/mnesia/rabbit@${builderName} ]`);
   root.check(
-    "no file in /etc and /var/lib has the builder's name",
+    "no file in /etc or /var/lib contains the builder's host name",
     `${onBuilder} || { ! grep -rlF ${builderName} /etc /var/lib 2>/dev/null | grep . && ! find /etc /var/lib -name '*${builderName}*' | grep .; }`,
   );
-  root.check("Postfix takes mail", "echo Subject: test | sendmail -bv root && systemctl is-active postfix@-.service");
+  root.check("Postfix accepts mail", "echo Subject: test | sendmail -bv root && systemctl is-active postfix@-.service");
   root.check("RabbitMQ answers", "for i in $(seq 60); do rabbitmqctl --quiet ping && exit; sleep 2; done; exit 1", {
     timeoutSeconds: 180,
   });

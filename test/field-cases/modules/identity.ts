@@ -1,10 +1,10 @@
-// Packages that make an identity of the machine when they are installed: no two workers may share one.
+// Packages that generate a machine identity during installation. No two workers may share one.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
-export const description = "Installs software that makes an identity when it is installed";
+export const description = "Installs software that generates a machine identity";
 
-/** Software, the file its identity is in, and the bash that prints it. */
+/** Each software's name, its packages, and the Bash command that prints its identity. */
 const identities: [name: string, packages: string[], show: string][] = [
   ["iSCSI initiator", ["open-iscsi"], "grep ^InitiatorName= /etc/iscsi/initiatorname.iscsi"],
   ["NVMe host", ["nvme-cli"], "cat /etc/nvme/hostnqn /etc/nvme/hostid"],
@@ -16,14 +16,14 @@ const identities: [name: string, packages: string[], show: string][] = [
 ];
 
 export function modify(_name: string, root: Root): void {
-  // It wants the port that sshd has.
+  // dropbear would use sshd's port.
   root.run("systemctl mask dropbear.service");
   root.packages(identities.flatMap(([, packages]) => packages));
   identities.forEach(([name, packages, show], index) => {
     if (packages.length === 0) return;
     root.run(`install -d -m 0755 /opt/field-identity; (${show}) | sha256sum >/opt/field-identity/${index}`);
     root.check(
-      `${name}: the worker has one of its own, or none yet`,
+      `${name}: the worker does not have the builder's identity`,
       `${onBuilder} || [ "$( (${show}) 2>/dev/null | sha256sum)" != "$(cat /opt/field-identity/${index})" ]`,
     );
   });

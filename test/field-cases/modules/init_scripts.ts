@@ -1,8 +1,8 @@
-// Services that systemd does not know by a unit: runit's, a script in /etc/init.d, and /etc/rc.local.
+// Services without a systemd unit: a runit service, a script in /etc/init.d, and /etc/rc.local.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
-export const description = "Adds services of older kinds";
+export const description = "Adds services without systemd units";
 
 export function modify(_name: string, root: Root): void {
   root.packages(["runit", "runit-run"]);
@@ -19,7 +19,7 @@ export function modify(_name: string, root: Root): void {
     systemctl daemon-reload
     systemctl start runit.service`);
   root.check(
-    "runit's service runs",
+    "the runit service runs",
     'for ((i = 0; i < 60; i++)); do sv status field | grep -q "^run:" && exit 0; sleep 1; done; exit 1',
     { timeoutSeconds: 90 },
   );

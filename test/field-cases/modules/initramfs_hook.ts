@@ -1,4 +1,4 @@
-// A hook and modules of the recipe's own in the initial ramdisk.
+// A custom hook, script and kernel module in the initial ramdisk.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
@@ -18,6 +18,12 @@ export function modify(_name: string, root: Root): void {
   root.run(`grep -qx dummy /etc/initramfs-tools/modules || echo dummy >>/etc/initramfs-tools/modules
     sed -i 's/^COMPRESS=.*/COMPRESS=gzip/' /etc/initramfs-tools/initramfs.conf
     update-initramfs -u -k all`);
-  root.check("the ramdisk has it", `lsinitramfs "$(ls /boot/initrd.img-* | tail -n 1)" | grep -qx etc/field`);
-  root.check("it ran at boot", `${onBuilder} || { [ "$(cat /run/field/seen)" = field ] && lsmod | grep -q ^dummy; }`);
+  root.check(
+    "the ramdisk contains the hook's file",
+    `lsinitramfs "$(ls /boot/initrd.img-* | tail -n 1)" | grep -qx etc/field`,
+  );
+  root.check(
+    "the script ran and the module was loaded at boot",
+    `${onBuilder} || { [ "$(cat /run/field/seen)" = field ] && lsmod | grep -q ^dummy; }`,
+  );
 }

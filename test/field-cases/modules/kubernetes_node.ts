@@ -1,4 +1,4 @@
-// What a node of a cluster is prepared with: modules, kernel parameters, a container runtime, no swap.
+// Kernel modules, kernel parameters, a container runtime and no swap, as on a cluster node.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Prepares a Kubernetes node";
@@ -27,7 +27,7 @@ export function modify(_name: string, root: Root): void {
   root.enable("auditd.service", { start: false });
   root.check("containerd runs", "ctr version >/dev/null");
   root.check(
-    "modules and parameters",
+    "kernel modules are loaded and parameters are set",
     'systemd-detect-virt --quiet --container || { lsmod | grep -q br_netfilter && [ "$(sysctl -n net.bridge.bridge-nf-call-iptables net.ipv4.ip_forward | sort -u)" = 1 ] && [ "$(sysctl -n net.ipv4.tcp_congestion_control)" = bbr ]; }',
   );
 }

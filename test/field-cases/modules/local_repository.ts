@@ -1,7 +1,7 @@
-// A repository of packages on the image itself, holds and pins.
+// A package repository on the image itself, with holds and pins.
 import type { Root } from "../../../provision/module.ts";
 
-export const description = "Makes a repository of local packages, and holds some";
+export const description = "Makes a local package repository and holds packages";
 
 export function modify(_name: string, root: Root): void {
   root.packages(["dpkg-dev"]);
@@ -17,11 +17,11 @@ export function modify(_name: string, root: Root): void {
   root.packages(["field-package", "hello"]);
   root.run("apt-mark hold hello openssh-server");
   root.check(
-    "the package is from there",
+    "the package comes from the local repository",
     "[ \"$(cat /opt/field-package)\" = field ] && dpkg -s field-package | grep -q 'Version: 1.0'",
   );
   root.check(
-    "holds stay, and documents are left out",
+    "packages are still held and manual pages are not installed",
     "apt-mark showhold | grep -qx hello && [ ! -e /usr/share/man/man1/hello.1.gz ]",
   );
 }

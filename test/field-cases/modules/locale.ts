@@ -1,8 +1,8 @@
-// A worker that speaks another language: everything after this module, the seal included, runs with translated messages.
+// A German locale: everything after this module, including sealing, runs with translated messages.
 // Source: kubernetes-sigs/image-builder and vagrant boxes set a system locale; see README.md.
 import type { Root } from "../../../provision/module.ts";
 
-export const description = "Sets a German locale for everybody";
+export const description = "Sets a German locale for all accounts";
 
 export function modify(_name: string, root: Root): void {
   root.packages(["locales"]);
@@ -16,8 +16,5 @@ export function modify(_name: string, root: Root): void {
     "messages are German",
     `LC_ALL=de_DE.UTF-8 ls /nowhere 2>&1 | grep -q 'Datei oder Verzeichnis nicht gefunden'`,
   );
-  root.check(
-    "the setting is there",
-    `grep -qx LC_ALL=de_DE.UTF-8 /etc/environment && grep -q de_DE /etc/default/locale`,
-  );
+  root.check("the locale is set", `grep -qx LC_ALL=de_DE.UTF-8 /etc/environment && grep -q de_DE /etc/default/locale`);
 }

@@ -1,4 +1,4 @@
-// Services that look for hardware, hypervisors or networks: none of them may be a failed unit on the worker.
+// Services that look for hardware, hypervisors or networks. None of them may fail on a worker without these.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
@@ -12,7 +12,7 @@ export function modify(_name: string, root: Root): void {
   ]);
   root.check("no unit has failed", `${onBuilder} || ! systemctl --failed --plain --no-legend | grep .`);
   root.check(
-    "those for every machine are up",
+    "services that need no special hardware are running",
     `systemctl is-active irqbalance memcached redis-server prometheus-node-exporter`,
   );
 }

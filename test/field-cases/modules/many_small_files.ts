@@ -1,4 +1,4 @@
-// Hundreds of thousands of small files: a checkout with node_modules, a package cache.
+// Hundreds of thousands of small files, like in a checkout with node_modules or in a package cache.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Makes 250,000 small files and one folder with 50,000";
@@ -16,5 +16,5 @@ for j in range(50000):
     open(f"/opt/many/flat/a-file-with-a-rather-long-name-{j}", "w").close()
 open("/opt/many/done", "w").close()
 END`);
-  root.check("all are there", '[ "$(find /opt/many -type f | wc -l)" = 300001 ]', { timeoutSeconds: 300 });
+  root.check("all files exist", '[ "$(find /opt/many -type f | wc -l)" = 300001 ]', { timeoutSeconds: 300 });
 }

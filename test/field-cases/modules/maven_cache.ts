@@ -1,4 +1,4 @@
-// A local Maven repository filled for an account, and a certificate authority of the recipe's in Java's store.
+// An account's filled Maven repository, and a custom certificate authority in Java's trust store.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Fills a local Maven repository";
@@ -14,7 +14,7 @@ export function modify(_name: string, root: Root): void {
     openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=field -keyout /dev/null -out /opt/field-ca.pem 2>/dev/null
     keytool -importcert -noprompt -cacerts -storepass changeit -alias field -file /opt/field-ca.pem 2>/dev/null || keytool -list -cacerts -storepass changeit -alias field`);
   root.check(
-    "the artefact and the settings are there",
+    "the artefact and the settings exist",
     "[ -s /home/field-maven/.m2/repository/junit/junit/4.13.2/junit-4.13.2.jar ] && [ -s /home/field-maven/.m2/settings.xml ]",
   );
   root.check(

@@ -1,7 +1,7 @@
-// NetworkManager, a local resolver, and rules of a firewall of the recipe's own.
+// NetworkManager, a local resolver and custom firewall rules.
 import type { Root } from "../../../provision/module.ts";
 
-export const description = "Replaces the network's services";
+export const description = "Replaces the network services";
 
 export function modify(_name: string, root: Root): void {
   root.packages(["network-manager", "dnsmasq", "nftables"]);
@@ -19,7 +19,7 @@ export function modify(_name: string, root: Root): void {
   );
   root.enable("nftables.service", { start: false });
   root.check(
-    "dnsmasq and nftables are up",
+    "the network services are enabled and dnsmasq runs",
     "systemctl is-enabled dnsmasq nftables NetworkManager && systemctl is-active dnsmasq",
   );
 }

@@ -1,8 +1,8 @@
-// Shares of a file server: mounted when a job looks for them, by fstab and by the automounter.
+// Network shares that fstab and the automounter mount on first access.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
-export const description = "Mounts shares of a file server";
+export const description = "Mounts network shares on first access";
 
 export function modify(_name: string, root: Root): void {
   root.packages(["nfs-common", "cifs-utils", "autofs"]);
@@ -18,7 +18,7 @@ END
     grep -q 'options lockd' /etc/modprobe.d/field-nfs.conf 2>/dev/null || echo 'options lockd nlm_udpport=4001 nlm_tcpport=4001' >/etc/modprobe.d/field-nfs.conf`);
   root.check("both lines are in fstab", "[ \"$(grep -c '^192.0.2.10:\\|^//192.0.2.11' /etc/fstab)\" = 2 ]");
   root.check(
-    "the shares wait for the first job",
+    "the shares are ready to be mounted on first access",
     `${onBuilder} || { systemctl is-active mnt-cache.automount autofs && [ "$(findmnt -no FSTYPE /mnt/cache)" = autofs ]; }`,
     { timeoutSeconds: 60 },
   );

@@ -1,4 +1,4 @@
-// npm as an account uses it: its own prefix, its own cache, and an .npmrc without a secret.
+// An account's npm prefix, cache and an .npmrc without a secret.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Fills an account's npm folders";
@@ -11,7 +11,7 @@ export function modify(_name: string, root: Root): void {
     set -a; . /etc/environment; set +a
     runuser -u field-npm -- env HOME=/home/field-npm npm install --global --no-audit cowsay@1.6.0 yarn@1.22.22`);
   root.check(
-    "its commands work, and its settings and its cache are there",
+    "the commands work, and settings and cache exist",
     "runuser -u field-npm -- env HOME=/home/field-npm /home/field-npm/.npm-global/bin/yarn --version && [ -s /home/field-npm/.npmrc ] && [ -d /home/field-npm/.npm/_cacache ]",
     { timeoutSeconds: 120 },
   );

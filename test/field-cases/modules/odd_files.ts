@@ -1,7 +1,7 @@
-// Everything that a file system can hold and an archive or a disk writer may lose.
+// File names, types and attributes that an archive or a disk image could lose.
 import type { Root } from "../../../provision/module.ts";
 
-export const description = "Makes files with odd names, kinds, attributes and times";
+export const description = "Makes files with unusual names, types, attributes and times";
 
 export function modify(_name: string, root: Root): void {
   root.packages(["acl", "attr", "libcap2-bin"]);
@@ -26,28 +26,31 @@ export function modify(_name: string, root: Root): void {
     mkdir -p deep/$(printf 'd/%.0s' {1..300})`);
   const check = (what: string, script: string) => root.check(`${what}`, `cd /opt/odd; ${script}`);
   check(
-    "names",
+    "names are kept",
     `[ "$(ls -A | wc -l)" -ge 30 ]; [ -e $'line\\nbreak' ]; [ -e ./-rf ]; [ -e $'\\xff\\xfe' ]; [ -e "$(printf 'n%.0s' {1..255})" ]; [ -e '#foo#.txt' ]; [ -d empty ]`,
   );
-  check("hard links", `[ "$(stat -c %i hard-1)" = "$(stat -c %i hard-2)" ] && [ "$(stat -c %h hard-1)" = 2 ]`);
+  check("hard links are kept", `[ "$(stat -c %i hard-1)" = "$(stat -c %i hard-2)" ] && [ "$(stat -c %h hard-1)" = 2 ]`);
   check(
-    "sparse file",
+    "the sparse file stays sparse",
     `[ "$(stat -c %s sparse)" = 5368709123 ]; [ "$(tail -c 3 sparse)" = end ]; [ "$(du -k sparse | cut -f1)" -lt 1024 ]`,
   );
-  check("fifo and socket", `[ -p fifo ] && [ -S socket ]`);
-  check("links", `[ "$(readlink long-link | wc -c)" = 201 ] && [ "$(readlink dangling)" = /nowhere ]`);
-  check("modes", `[ "$(stat -c %a setuid setgid sticky | tr '\\n' ' ')" = "4755 2755 3777 " ]`);
-  check("capabilities", `getcap capable | grep -q cap_net_raw`);
+  check("fifo and socket are kept", `[ -p fifo ] && [ -S socket ]`);
   check(
-    "access lists",
+    "symbolic links are kept",
+    `[ "$(readlink long-link | wc -c)" = 201 ] && [ "$(readlink dangling)" = /nowhere ]`,
+  );
+  check("modes are kept", `[ "$(stat -c %a setuid setgid sticky | tr '\\n' ' ')" = "4755 2755 3777 " ]`);
+  check("capabilities are kept", `getcap capable | grep -q cap_net_raw`);
+  check(
+    "access control lists are kept",
     `getfacl -c listed | grep -qx user:daemon:rw- && getfacl -c listed-folder | grep -q '^default:group:games:r-x'`,
   );
   check(
-    "attributes",
+    "extended attributes are kept",
     `[ "$(getfattr --only-values -n user.colour attributed)" = blue ] && [ "$(getfattr --only-values -n trusted.mark attributed)" = t ] && [ "$(getfattr --only-values -n user.big attributed | wc -c)" = 3000 ]`,
   );
-  check("owners", `[ "$(stat -c %u:%g owned)" = 4000000000:3999999999 ]`);
-  // Whole seconds before 2038: mke2fs, which fills the file system, writes no more.
-  check("times", `[ "$(stat -c %Y old)" = -315619200 ]`);
-  check("depth", `[ "$(find deep -type d | wc -l)" = 301 ]`);
+  check("owners are kept", `[ "$(stat -c %u:%g owned)" = 4000000000:3999999999 ]`);
+  // mke2fs writes only whole seconds, and only times before 2038.
+  check("modification times are kept", `[ "$(stat -c %Y old)" = -315619200 ]`);
+  check("deep folders are kept", `[ "$(find deep -type d | wc -l)" = 301 ]`);
 }

@@ -1,4 +1,4 @@
-// Packages of other architectures beside the machine's own.
+// Packages for another architecture beside the machine's own.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Adds arm64 and cross compilers";
@@ -13,9 +13,12 @@ export function modify(_name: string, root: Root): void {
     "qemu-user-static",
     "binfmt-support",
   ]);
-  root.check("both are there", `dpkg-query -W -f '\${Architecture} ' libc6:arm64 libc6:amd64 | grep -q 'amd64 arm64'`);
   root.check(
-    "a program of the other architecture runs on the image",
+    "packages for both architectures are installed",
+    `dpkg-query -W -f '\${Architecture} ' libc6:arm64 libc6:amd64 | grep -q 'amd64 arm64'`,
+  );
+  root.check(
+    "a program for the other architecture runs on the image",
     `systemd-detect-virt --quiet --container || { cd /run; echo 'int main(){return 42;}' | aarch64-linux-gnu-gcc -static -x c - -o field-arm64; code=0; ./field-arm64 || code=$?; [ "$code" = 42 ]; }`,
   );
 }

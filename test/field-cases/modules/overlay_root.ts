@@ -1,4 +1,4 @@
-// A root that forgets: overlayroot's hook in the initial ramdisk, off unless a kernel argument asks for it.
+// overlayroot's hook in the initial ramdisk, disabled unless a kernel argument enables it.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Installs overlayroot";
@@ -6,5 +6,8 @@ export const description = "Installs overlayroot";
 export function modify(_name: string, root: Root): void {
   root.packages(["overlayroot", "cloud-initramfs-growroot"]);
   root.run("sed -i 's/^overlayroot=.*/overlayroot=\"disabled\"/' /etc/overlayroot.conf; update-initramfs -u -k all");
-  root.check("it is in the ramdisk", `lsinitramfs "$(ls /boot/initrd.img-* | tail -n 1)" | grep -q overlayroot`);
+  root.check(
+    "the ramdisk contains overlayroot",
+    `lsinitramfs "$(ls /boot/initrd.img-* | tail -n 1)" | grep -q overlayroot`,
+  );
 }

@@ -1,7 +1,7 @@
-// An authority of the company's, trusted by scripts and not by a module, and one of the distribution's that is not trusted any more.
+// A script, not a module, adds a custom certificate authority and removes one of the distribution's.
 import type { Root } from "../../../provision/module.ts";
 
-export const description = "Trusts an authority by a script";
+export const description = "Adds a certificate authority with a script";
 
 export function modify(_name: string, root: Root): void {
   root.packages(["ca-certificates", "libnss3-tools", "openssl"]);
@@ -19,7 +19,7 @@ export function modify(_name: string, root: Root): void {
     install -d -o ${root.loginUser} /opt/field-nssdb
     [ -e /opt/field-nssdb/cert9.db ] || certutil -N -d sql:/opt/field-nssdb --empty-password
     certutil -A -d sql:/opt/field-nssdb -n field -t C,, -i /usr/local/share/ca-certificates/company/field.crt`);
-  root.check("OpenSSL trusts it", "openssl verify -CApath /etc/ssl/certs /opt/field-server.crt");
-  root.check("NSS trusts it", "certutil -L -d sql:/opt/field-nssdb -n field | grep -q 'Field authority'");
-  root.check("the other one is not trusted", "[ ! -e /etc/ssl/certs/GTS_Root_R4.pem ]");
+  root.check("OpenSSL trusts the authority", "openssl verify -CApath /etc/ssl/certs /opt/field-server.crt");
+  root.check("NSS trusts the authority", "certutil -L -d sql:/opt/field-nssdb -n field | grep -q 'Field authority'");
+  root.check("the removed authority is not trusted", "[ ! -e /etc/ssl/certs/GTS_Root_R4.pem ]");
 }

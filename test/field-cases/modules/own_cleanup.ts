@@ -1,7 +1,7 @@
-// The clean-up script of so many packer templates, run as the recipe's own step before the end.
+// The usual clean-up script of Packer templates, as the recipe's last step.
 import type { Root } from "../../../provision/module.ts";
 
-export const description = "Cleans up by itself, as recipes for other tools do";
+export const description = "Cleans up, as templates for other tools do";
 
 export function modify(_name: string, root: Root): void {
   root.run(`
@@ -21,5 +21,5 @@ export function modify(_name: string, root: Root): void {
     swapoff -a
     fstrim -av || true
     sync`);
-  root.check("the system is whole", `command -v cloud-init sshd growpart`);
+  root.check("the system is intact", `command -v cloud-init sshd growpart`);
 }

@@ -1,4 +1,4 @@
-// PAM with private temporary folders, password quality and locking of accounts, and NSS with more sources.
+// PAM with private temporary folders, password quality checks and account locking, and NSS with more sources.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Changes PAM and NSS";
@@ -9,7 +9,7 @@ export function modify(_name: string, root: Root): void {
     grep -q pam_faillock /etc/pam.d/common-auth || sed -i '0,/^auth/s/^auth/auth required pam_faillock.so preauth silent deny=5\\nauth/' /etc/pam.d/common-auth
     grep -q pam_mkhomedir /etc/pam.d/common-session || echo 'session optional pam_mkhomedir.so' >>/etc/pam.d/common-session`);
   root.check(
-    "the modules are used",
+    "PAM and NSS use the modules",
     `grep -q pam_tmpdir /etc/pam.d/common-session; grep -q pam_pwquality /etc/pam.d/common-password; grep -q myhostname /etc/nsswitch.conf`,
   );
 }

@@ -1,4 +1,4 @@
-// Newer versions of what cloud-init itself imports, installed by pip over the distribution's: the classic way to an image that gets no keys.
+// pip installs newer versions of packages that cloud-init imports, a common cause of images that get no SSH keys.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Installs newer Python packages over the system's";
@@ -10,7 +10,7 @@ export function modify(_name: string, root: Root): void {
     set -a; . /etc/environment; set +a
     pip3 install --quiet --root-user-action=ignore --upgrade requests urllib3 jinja2 pyyaml jsonschema ansible-core yamllint`);
   root.check(
-    "they are in use",
+    "Python uses the newer packages",
     `python3 -c 'import requests, yaml, jinja2; assert requests.__file__.startswith("/usr/local/")' && ansible --version >/dev/null`,
   );
 }

@@ -1,7 +1,7 @@
-// podman without root: an image from a tar made by hand, a container, and its unit in the account's own systemd.
+// Rootless podman: an image imported from a tar archive, and a container.
 import type { Root } from "../../../provision/module.ts";
 
-export const description = "Loads an image into an account's podman";
+export const description = "Imports an image into an account's podman storage";
 
 export function modify(_name: string, root: Root): void {
   root.packages([

@@ -1,4 +1,4 @@
-// podman's socket for every account, and a container's unit that systemd starts for one of them.
+// podman's sockets of the system and of all accounts.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
@@ -20,12 +20,12 @@ export function modify(_name: string, root: Root): void {
     id field-socket >/dev/null 2>&1 || useradd --create-home field-socket
     loginctl enable-linger field-socket`);
   root.check(
-    "the account's own podman answers at its socket",
+    "podman answers at the account's socket",
     `${onBuilder} || runuser -u field-socket -- sh -c 'cd; curl --silent --show-error --max-time 120 --retry 20 --retry-delay 3 --retry-all-errors --unix-socket "/run/user/$(id -u)/podman/podman.sock" http://d/_ping' | grep -q OK`,
     { timeoutSeconds: 300 },
   );
   root.check(
-    "and everybody's",
+    "podman answers at the system's socket",
     `${onBuilder} || curl --silent --max-time 120 --unix-socket /run/podman/podman.sock http://d/_ping | grep -q OK`,
     { timeoutSeconds: 180 },
   );

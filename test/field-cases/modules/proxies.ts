@@ -1,4 +1,4 @@
-// Settings for a proxy that only the company's network has: nothing that the worker does at boot may wait for it.
+// A proxy that only the company's network has. The worker's boot must not depend on it.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
@@ -16,11 +16,11 @@ export function modify(_name: string, root: Root): void {
     printf 'export http_proxy=${proxy} https_proxy=${proxy}\\n' >/etc/profile.d/field-proxy.sh
     printf '[global]\\nproxy = ${proxy}\\n' >/etc/pip.conf`);
   root.check(
-    "apt and logins have it",
+    "apt and logins use the proxy",
     `apt-config dump Acquire::http::Proxy | grep -q ${proxy} && [ "$(su - ${root.loginUser} -c 'echo $https_proxy')" = ${proxy} ]`,
   );
   root.check(
-    "so have services on the image",
+    "services on the image use the proxy",
     `${onBuilder} || systemctl show-environment | grep -q '^http_proxy=${proxy}'`,
   );
 }

@@ -1,7 +1,7 @@
-// python, pip and editors by alternatives: the interpreter that tools of the system start is not touched.
+// python, pip and editors chosen with update-alternatives. System tools keep their interpreter.
 import type { Root } from "../../../provision/module.ts";
 
-export const description = "Chooses commands by alternatives";
+export const description = "Chooses commands with update-alternatives";
 
 export function modify(_name: string, root: Root): void {
   root.packages(["python3", "python3-venv", "vim-tiny", "nano"]);
@@ -12,8 +12,8 @@ export function modify(_name: string, root: Root): void {
     update-alternatives --set editor /usr/bin/vim.tiny
     update-alternatives --install /usr/bin/java java /bin/true 1`);
   root.check(
-    "the choices are there",
+    "the chosen commands run",
     `[ "$(readlink /etc/alternatives/python)" = /opt/field-python/bin/python3 ] && python -c 1 && pip --version | grep -q /opt/field-python && [ "$(readlink -f /usr/bin/editor)" = /usr/bin/vim.tiny ]`,
   );
-  root.check("the system's Python is its own", `[ "$(/usr/bin/python3 -c 'import sys; print(sys.prefix)')" = /usr ]`);
+  root.check("python3 is still the system's", `[ "$(/usr/bin/python3 -c 'import sys; print(sys.prefix)')" = /usr ]`);
 }

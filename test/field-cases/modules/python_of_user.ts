@@ -1,4 +1,4 @@
-// Virtual environments, pyenv-like shims and a Jupyter kernel in an account's home.
+// A pipx tool, a virtual environment and an asdf-like shim in an account's home directory.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Fills an account's Python folders";
@@ -13,7 +13,7 @@ export function modify(_name: string, root: Root): void {
     mkdir -p /home/field-python/.asdf/shims; printf '#!/bin/sh\\nexec /usr/bin/python3 "$@"\\n' >/home/field-python/.asdf/shims/python; chmod 755 /home/field-python/.asdf/shims/python
     chown -R field-python: /home/field-python/.asdf`);
   root.check(
-    "they work",
+    "the tool, the environment and the shim work",
     "runuser -u field-python -- /home/field-python/.local/bin/tox --version && runuser -u field-python -- /home/field-python/venv/bin/python -c 1 && /home/field-python/.asdf/shims/python -c 1",
     { timeoutSeconds: 180 },
   );

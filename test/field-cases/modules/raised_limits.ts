@@ -1,8 +1,8 @@
-// Limits in every place that sets some, PAM made to insist on them.
+// Higher limits in every file that sets limits, enforced by PAM.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
-export const description = "Raises limits of open files and the stack";
+export const description = "Raises the limits of open files and stack size";
 
 export function modify(_name: string, root: Root): void {
   root.run(`
@@ -21,9 +21,9 @@ root hard nofile 1048576
 * - memlock unlimited
 * - rtprio 99
 END`);
-  // A builder can't have more than this computer may give.
+  // A builder can't exceed this computer's limits.
   root.check(
-    "logins get them on the image",
+    "logins on the image get the limits",
     `${onBuilder} || [ "$(su - ${root.loginUser} -c 'ulimit -n')" = 1048576 ]`,
   );
 }

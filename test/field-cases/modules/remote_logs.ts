@@ -1,8 +1,8 @@
-// Logs to a server, with a queue on disk, and files that are rotated.
+// Log forwarding with a disk queue, and log rotation.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
-export const description = "Sends logs to a server, and rotates files";
+export const description = "Forwards logs to a server and rotates log files";
 
 export function modify(_name: string, root: Root): void {
   root.packages(["rsyslog", "logrotate"]);
@@ -21,12 +21,12 @@ export function modify(_name: string, root: Root): void {
     logger -p local7.info 'a line of the bake'
     logrotate --force /etc/logrotate.conf`);
   root.check(
-    "a message gets to its file",
+    "a message reaches its log file",
     `systemctl is-active rsyslog; logger -p local7.info 'field message'; for ((i = 0; i < 60; i++)); do grep -q 'field message' /var/log/field/field.log && exit 0; sleep 1; done; exit 1`,
     { timeoutSeconds: 90 },
   );
   root.check(
-    "no message of the builder is left",
+    "no message of the builder is on the image",
     `${onBuilder} || ! grep -rqs 'a line of the bake' /var/log /var/spool/rsyslog`,
   );
 }

@@ -1,7 +1,7 @@
-// What new accounts start with: /etc/skel, adduser's settings, subordinate ids and a default shell.
+// Defaults of new accounts: /etc/skel, adduser's settings, subordinate IDs and the shell.
 import type { Root } from "../../../provision/module.ts";
 
-export const description = "Changes what new accounts get";
+export const description = "Changes the defaults of new accounts";
 
 export function modify(_name: string, root: Root): void {
   root.packages(["adduser", "zsh"]);
@@ -15,11 +15,11 @@ export function modify(_name: string, root: Root): void {
     sed -i 's/^SUB_UID_COUNT.*/SUB_UID_COUNT 131072/' /etc/login.defs
     id field-new >/dev/null 2>&1 || adduser --disabled-password --gecos '' field-new`);
   root.check(
-    "an account of the bake has it all",
+    "an account made during the bake has the defaults",
     `cd /home/field-new && [ -f .ssh/config ] && [ -L shared ] && grep -q FIELD .profile && [ "$(stat -c %a .)" = 750 ] && getent passwd field-new | grep -q /bin/zsh$`,
   );
   root.check(
-    "so would one of the worker",
+    "accounts made on the worker will have them",
     `[ -f /etc/skel/.ssh/config ] && [ "$(stat -c %a /etc/skel/.ssh)" = 700 ] && grep -q zsh /etc/default/useradd`,
   );
 }

@@ -1,4 +1,4 @@
-// snapd, without its store: that can't be had here.
+// snapd without its store, which can't be reached here.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 

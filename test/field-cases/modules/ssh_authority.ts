@@ -1,8 +1,8 @@
-// Logins by certificates: sshd trusts an authority of the company's, and knows who may be whom.
+// Logins with SSH certificates: sshd trusts a company's authority and maps principals to accounts.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
-export const description = "Lets people in by SSH certificates";
+export const description = "Sets up logins with SSH certificates";
 
 export function modify(_name: string, root: Root): void {
   root.run(`
@@ -16,12 +16,12 @@ export function modify(_name: string, root: Root): void {
     printf 'TrustedUserCAKeys /etc/ssh/field-authority.pub\\nAuthorizedPrincipalsFile /etc/ssh/auth_principals/%%u\\nMatch User field-ssh\\n  AuthenticationMethods publickey\\n  PermitTTY no\\n' >/etc/ssh/sshd_config.d/field.conf
     sshd -t`);
   root.check(
-    "the settings are whole",
+    "sshd accepts the settings",
     "sshd -t && sshd -T -C user=field-ssh,host=h,addr=192.0.2.1 | grep -qi '^trustedusercakeys /etc/ssh/field-authority.pub'",
   );
   root.check(
-    "the authority is there",
+    "the authority and the principals exist",
     `grep -q 'field authority' /etc/ssh/field-authority.pub && [ -s /etc/ssh/auth_principals/field-ssh ]`,
   );
-  root.check("sshd runs with them on the image", `${onBuilder} || systemctl is-active ssh`);
+  root.check("sshd runs with the settings on the image", `${onBuilder} || systemctl is-active ssh`);
 }

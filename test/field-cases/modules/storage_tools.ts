@@ -1,4 +1,4 @@
-// LVM, RAID and encryption, with hooks in the initial ramdisk and lines for disks that only some workers have.
+// LVM, RAID and encryption, with hooks in the initial ramdisk and entries for disks that only some workers have.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
@@ -21,12 +21,12 @@ export function modify(_name: string, root: Root): void {
     mkdir -p /mnt/scratch
     update-initramfs -u`);
   root.check(
-    "an encrypted volume can be made",
+    "cryptsetup makes an encrypted volume",
     `work=$(mktemp -d); trap 'rm -rf "$work"' EXIT; truncate -s 32M "$work/volume"; echo field | cryptsetup luksFormat --batch-mode --pbkdf pbkdf2 --pbkdf-force-iterations 1000 "$work/volume" - && cryptsetup isLuks "$work/volume"`,
     { timeoutSeconds: 180 },
   );
   root.check(
-    "the lines for other disks are there",
+    "the entries for other disks exist",
     "grep -q field-scratch /etc/crypttab && grep -q field-array /etc/mdadm/mdadm.conf && grep -q '^LABEL=field-scratch' /etc/fstab",
   );
   root.check("LVM works on the image", `${onBuilder} || lvm fullreport >/dev/null`, { timeoutSeconds: 120 });

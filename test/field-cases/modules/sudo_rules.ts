@@ -1,7 +1,7 @@
-// Rules of sudo in files that include others, with settings that stop scripts.
+// sudo rules in files that include others, with settings that can block scripts.
 import type { Root } from "../../../provision/module.ts";
 
-export const description = "Adds rules for sudo";
+export const description = "Adds sudo rules";
 
 export function modify(_name: string, root: Root): void {
   root.run(`
@@ -19,9 +19,9 @@ END
     printf 'Defaults use_pty, requiretty\\nDefaults:${root.loginUser} !requiretty\\n' >/etc/sudoers.d/zz_field
     chmod 0440 /etc/sudoers.d/10_field /etc/sudoers.d/zz_field /etc/sudoers.local.d/operator
     sed -i 's/^Defaults.*env_reset/Defaults\\tenv_reset, !visiblepw/' /etc/sudoers`);
-  root.check("the files are well-formed", "visudo -c");
+  root.check("the files are valid", "visudo -c");
   root.check(
-    "the rules hold",
+    "the rules apply",
     `[ "$(runuser -u field-operator -- script -qec 'sudo -n /usr/bin/id -u; sudo -n -u nobody /usr/bin/id -un' /dev/null | grep -owE '0|nobody' | tr '\\n' ' ')" = "0 nobody " ]`,
     { timeoutSeconds: 60 },
   );

@@ -1,4 +1,4 @@
-// A swap file made while the image is built, with a line in /etc/fstab.
+// A swap file made during the bake, with an entry in /etc/fstab.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
@@ -10,8 +10,8 @@ export function modify(_name: string, root: Root): void {
     chmod 600 /swapfile
     mkswap /swapfile
     grep -q '^/swapfile' /etc/fstab || echo '/swapfile none swap sw 0 0' >>/etc/fstab`);
-  root.check("the worker swaps into it", `${onBuilder} || swapon --show=NAME --noheadings | grep -qx /swapfile`, {
+  root.check("the worker uses the swap file", `${onBuilder} || swapon --show=NAME --noheadings | grep -qx /swapfile`, {
     timeoutSeconds: 90,
   });
-  root.check("nobody else reads it", '[ "$(stat -c %a /swapfile)" = 600 ]');
+  root.check("only root can read the swap file", '[ "$(stat -c %a /swapfile)" = 600 ]');
 }

@@ -1,7 +1,7 @@
-// Folders of the system that are links to a data disk's.
+// System folders that link to /data.
 import type { Root } from "../../../provision/module.ts";
 
-export const description = "Moves folders to /data and links them";
+export const description = "Moves folders to /data and links to them";
 
 export function modify(_name: string, root: Root): void {
   root.run(`
@@ -12,7 +12,7 @@ export function modify(_name: string, root: Root): void {
     done
     mkdir -p /data/log/ci; ln -sfn /data/log/ci /var/log/ci; echo line >/var/log/ci/build.log`);
   root.check(
-    "what is behind the links is there",
+    "the linked folders and their files exist",
     `[ "$(cat /opt/field /srv/field /var/lib/jenkins/field /var/cache/ci/field /usr/local/lib/ci/field | sort -u)" = field ] && [ -L /opt ] && [ -d /var/log/ci/ ]`,
   );
 }

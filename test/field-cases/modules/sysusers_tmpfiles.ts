@@ -1,8 +1,8 @@
-// Accounts, folders and links that systemd makes at boot from its own lists, and a factory copy of /etc and /var.
+// Accounts, folders, links and copies of /usr/share/factory that systemd makes at boot from sysusers.d and tmpfiles.d.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
-export const description = "Declares accounts and folders for systemd to make";
+export const description = "Declares accounts and folders in sysusers.d and tmpfiles.d";
 
 export function modify(_name: string, root: Root): void {
   root.file(
@@ -22,10 +22,10 @@ export function modify(_name: string, root: Root): void {
   );
   root.file("/usr/share/factory/field/settings", "factory\n");
   root.run("systemd-sysusers field.conf; systemd-tmpfiles --create field.conf");
-  root.check("the accounts have their numbers", '[ "$(id -u field-daemon) $(id -g field-daemon)" = "986 985" ]');
+  root.check("the account has its IDs", '[ "$(id -u field-daemon) $(id -g field-daemon)" = "986 985" ]');
   root.check(
-    "folders, copies and links are there with their owners",
+    "folders, copies and links exist with their owners",
     `[ "$(stat -c '%a %U %G' /run/field)" = "750 field-daemon field-shared" ] && [ "$(cat /var/lib/field-daemon/settings /opt/field-current/settings | sort -u)" = factory ]`,
   );
-  root.check("what is made at boot is new", `${onBuilder} || [ "$(cat /run/field/generation)" = field ]`);
+  root.check("files in /run are made at boot", `${onBuilder} || [ "$(cat /run/field/generation)" = field ]`);
 }

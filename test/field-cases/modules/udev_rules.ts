@@ -1,8 +1,8 @@
-// Rules for devices: a link, a mode, a name for disks, and the I/O scheduler.
+// udev rules for a link, a mode and a disk's read-ahead, an hwdb entry and a .link file.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
-export const description = "Adds rules for devices";
+export const description = "Adds udev rules";
 
 export function modify(_name: string, root: Root): void {
   root.file(
@@ -17,11 +17,11 @@ export function modify(_name: string, root: Root): void {
   root.file("/etc/systemd/network/90-field.link", "[Match]\nDriver=veth\n\n[Link]\nMACAddressPolicy=none\n");
   root.run("systemd-hwdb update; udevadm verify /etc/udev/rules.d/90-field.rules 2>/dev/null || true");
   root.check(
-    "the hardware database has it",
+    "the hardware database has the entry",
     "udevadm hwdb --test=field:x 2>/dev/null | grep -q FIELD_COLOUR=blue || systemd-hwdb query field:x | grep -q FIELD_COLOUR=blue",
   );
   root.check(
-    "the rules were used at boot",
+    "the rules were applied at boot",
     `${onBuilder} || { [ -e /dev/field-null ] && [ "$(cat /sys/block/vda/queue/read_ahead_kb)" = 4096 ]; }`,
   );
 }

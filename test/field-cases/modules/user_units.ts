@@ -1,4 +1,4 @@
-// systemd units of users: for all of them, and one account's own.
+// systemd user units for all accounts and for a single account.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Enables systemd user units";
@@ -16,7 +16,7 @@ export function modify(_name: string, root: Root): void {
     ln -sf ../field-own.service /home/field-user/.config/systemd/user/default.target.wants/
     loginctl enable-linger field-user || { mkdir -p /var/lib/systemd/linger; touch /var/lib/systemd/linger/field-user; }`);
   root.check(
-    "both are up for the account, without a login",
+    "both units run for the account without a login",
     `for ((i = 0; i < 60; i++)); do
   if runuser -u field-user -- env XDG_RUNTIME_DIR=/run/user/$(id -u field-user) systemctl --user is-active field-all field-own; then exit 0; fi
   sleep 1

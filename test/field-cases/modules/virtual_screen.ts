@@ -1,4 +1,4 @@
-// A screen without a monitor for tests of browsers and desktops, as a service.
+// A virtual screen as a service, for browser and desktop tests.
 import type { Root } from "../../../provision/module.ts";
 
 export const description = "Runs a virtual screen";
@@ -13,7 +13,7 @@ export function modify(_name: string, root: Root): void {
   root.enable("field-screen.service");
   root.run("sed -i '/^DISPLAY=/d' /etc/environment; echo DISPLAY=:99 >>/etc/environment");
   root.check(
-    "it has its size",
+    "the screen has the configured size",
     "for ((i = 0; i < 60; i++)); do DISPLAY=:99 xdpyinfo 2>/dev/null | grep -q 1280x1024 && exit 0; sleep 1; done; exit 1",
     { timeoutSeconds: 120 },
   );

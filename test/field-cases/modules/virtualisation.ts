@@ -1,4 +1,4 @@
-// Virtual machines on the worker: libvirt with its network, qemu, vagrant-like accounts.
+// libvirt with its network, and QEMU.
 import type { Root } from "../../../provision/module.ts";
 import { onBuilder } from "./_support.ts";
 
@@ -11,7 +11,7 @@ export function modify(_name: string, root: Root): void {
     virsh net-autostart default || ln -sf /etc/libvirt/qemu/networks/default.xml /etc/libvirt/qemu/networks/autostart/default.xml
     qemu-img create -q -f qcow2 /var/lib/libvirt/images/field.qcow2 10G
     grep -h '<uuid>' /etc/libvirt/qemu/networks/default.xml >/opt/field-libvirt-uuid || true`);
-  root.check("the network is up on the image", `${onBuilder} || virsh net-list --name | grep -qx default`, {
+  root.check("libvirt's network is active on the image", `${onBuilder} || virsh net-list --name | grep -qx default`, {
     timeoutSeconds: 180,
   });
 }
