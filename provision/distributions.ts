@@ -1,11 +1,11 @@
-// The Linux distributions that images can be made of: one row each, with the facts that modules, tests and clouds need.
+// The supported Linux distributions: one row each, with the facts that modules, tests and clouds need.
 import { UserError } from "../common/user-error.ts";
 import type { Distribution } from "./module.ts";
 import { nearest } from "../common/nearest.ts";
 
 /**
- * Every known distribution. The login users are those of the distributions' own cloud images; `centos7` and
- * `ubuntu14.04` are past their end of life and need the user's own base (their mirrors have moved to archives).
+ * Every known distribution. The login users are those of the distributions' own cloud images. `centos7` and
+ * `ubuntu14.04` are past their end of life and need the user's own base, because their mirrors have moved to archives.
  */
 export const distributions: readonly Distribution[] = [
   debian("12", "bookworm"),

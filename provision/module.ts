@@ -1,8 +1,8 @@
-// The contract between a recipe's modules and the life cycle. As in Imaging Hot Sauce it is `modify(name, root, cfg)`;
-// but here `root` *records* what to do, so that a preview can run every module, hash what it would do, and refuse bad
+// The contract between a recipe's modules and the life cycle. As in Imaging Hot Sauce it is `modify(name, root, cfg)`,
+// but here `root` *records* what to do. So a preview can run every module, hash what it would do, and refuse bad
 // settings before any machine exists.
 
-/** A Linux distribution, as far as modules and tests need to know it. */
+/** A Linux distribution: the facts that modules and tests need. */
 export interface Distribution {
   /** The name in recipes and stack settings: `debian12`, `ubuntu24.04`, `centos7`. */
   readonly id: string;
@@ -14,7 +14,7 @@ export interface Distribution {
   readonly version: string;
   /** The release's code name, if the distribution's mirrors use it: `bookworm`. */
   readonly codename?: string;
-  /** The package manager: selects a list of `{ apt: [...], dnf: [...] }`. */
+  /** The package manager; selects a list from `{ apt: [...], dnf: [...] }`. */
   readonly packageManager: "apt" | "dnf";
   /** The command that installs rpm packages, if it is not `dnf`: `yum` on CentOS 7. */
   readonly packageCommand?: "yum";
@@ -28,11 +28,11 @@ export interface Distribution {
 export type Packages = readonly string[] | { readonly apt?: readonly string[]; readonly dnf?: readonly string[] };
 
 /**
- * The image's root file system as a module sees it. Nothing happens when a method is called: the calls are recorded in
- * order and run as root on the builder later, under `bash -euo pipefail` with `umask 022`. What is recorded must be
- * fit to run twice, because a bake that failed half-way resumes at the module that failed. It must not rely on running state that a
- * reboot loses (processes, mounts, /run, /tmp, kernel settings): the modules before it may have run on another builder, whose files
- * this one started from (docs/local.md, layers), or one of them may have rebooted it.
+ * The image's root file system as a module sees it. A method call does nothing at once: calls are recorded in order,
+ * and run as root on the builder later, under `bash -euo pipefail` with `umask 022`. They must be idempotent, because a
+ * bake that failed half-way resumes at the module that failed. They must not rely on state that a reboot loses
+ * (processes, mounts, /run, /tmp, kernel settings): earlier modules may have run on another builder, whose layer this
+ * one started from (docs/local.md), or may have rebooted this one.
  */
 export interface Root {
   /** The distribution that is being baked. */
@@ -51,21 +51,20 @@ export interface Root {
    */
   file(path: string, content: string, options?: { mode?: string; owner?: string }): void;
   /**
-   * Copies a file or folder from this computer to the builder, before the module's script starts: modes and links are
-   * kept, and root owns everything. docs/recipes.md says what arrives.
-   * @param source A path, relative to the recipe's folder. Throws a UserError if it can't be read or contains what
-   * can't be uploaded.
-   * @param options `isScript`: it will be run, so a script with Windows line ends is refused.
-   * @returns the path on the builder (in a temporary folder that sealing removes), ready for use in `run`.
+   * Copies a file or folder from this computer to the builder, before the module's script starts. Keeps modes and
+   * links; root owns everything. docs/recipes.md has the details.
+   * @param source A path, relative to the recipe's folder. Throws a UserError if it can't be read, or contains
+   *   something that can't be uploaded.
+   * @param options `isScript`: the file will be run, so Windows line ends are refused.
+   * @returns the path on the builder (in a temporary folder that sealing removes), for use in `run`.
    */
   upload(source: string, options?: { isScript?: boolean }): string;
   /**
    * Requests a secret of the stack. Its value is never part of a script: while the module's script runs, it is in a
    * file in memory that only root can read, e.g. `install -m 0600 ${root.secret("DEPLOY_KEY")} /root/.ssh/id_rsa`. It
    * is masked in the script's output.
-   * @param name `NPM_TOKEN`: letters, digits and `_`. If the stack doesn't have it, throws a UserError that says how to
-   * set it.
-   * @returns the path of that file on the builder. It only ends with a line break if the value does.
+   * @param name `NPM_TOKEN`: letters, digits and `_`. Throws a UserError with the cure if the stack doesn't have it.
+   * @returns the path of that file on the builder. The file ends with a line break only if the value does.
    */
   secret(name: string): string;
   /**
@@ -75,12 +74,12 @@ export interface Root {
   packages(names: Packages): void;
   /** Enables a systemd unit at boot, and starts it now unless `start` is false. */
   enable(unit: string, options?: { start?: boolean }): void;
-  /** Reboots the builder and waits until it is back; what is recorded next runs on the rebooted machine. */
+  /** Reboots the builder and waits until it is back. Later calls run on the rebooted machine. */
   reboot(): void;
   /**
-   * States a fact about the image for the acceptance tests: they run on the builder, and again on a machine booted from
+   * States a fact about the image, as an acceptance test that runs on the builder, and again on a machine booted from
    * the finished image.
-   * @param what One line that says what holds, e.g. `nginx answers on port 80`.
+   * @param what The fact in one line, e.g. `nginx answers on port 80`.
    * @param script Bash, run as root; exit status 0 means that it holds. Must change nothing.
    * @param options `timeoutSeconds`: its time limit, 60 by default.
    */
@@ -90,7 +89,7 @@ export interface Root {
 /** The whole build configuration: the recipe as read, with every module's settings under the module's own key. */
 export type BuildConfiguration = Readonly<Record<string, unknown>>;
 
-/** What a file in provision/modules (or a user's own module) exports. */
+/** The exports of a module's file, in provision/modules or the user's own. */
 export interface ModuleFile {
   /** One sentence for `ci-images modules`. */
   readonly description: string;
@@ -103,13 +102,13 @@ export interface ModuleFile {
    * property a description, its default if it has one, and `examples`.
    */
   readonly settings?: object;
-  /** True if the module can do nothing without settings: a recipe that lacks them is refused. */
+  /** Whether a recipe that lists the module without settings is refused. */
   readonly settingsRequired?: boolean;
   /**
    * Records what to do on `root`. Throwing stops the build, at preview, before any machine exists.
    * @param name The module's name as the recipe has it.
    * @param root The image's root.
-   * @param cfg The whole build configuration; `cfg[name]` are the module's own settings.
+   * @param cfg The whole build configuration; `cfg[name]` holds the module's own settings.
    */
   modify(name: string, root: Root, cfg: BuildConfiguration): void | Promise<void>;
 }

@@ -1,9 +1,10 @@
-// Differences between two versions of a module's settings, in words: `run[0]: "install -d -m 0777 /srv" => "… 0755 …"`.
+// Describes the differences between two versions of a module's settings:
+// `run[0]: "install -d -m 0777 /srv" => "… 0755 …"`.
 import { isDeepStrictEqual } from "node:util";
 import { digestOfValue } from "./plan/digest.ts";
 import { showSecrets } from "./shell/secret-text.ts";
 
-/** The most lines for one module; the rest is counted. */
+/** The most lines for one module; the rest are counted. */
 const mostLines = 8;
 
 /** Texts of at least this many characters are shown without the words that did not change. */
@@ -13,7 +14,7 @@ const shortestElided = 24;
 const longestText = 200;
 
 /**
- * Settings in the form kept for the next preview: secrets by name, long texts by their first line and a digest.
+ * Settings in the form that is kept for the next preview: secrets by name, long texts by their first line and a digest.
  * @param settings From the recipe.
  */
 export function rememberedSettings(settings: unknown): unknown {
@@ -62,7 +63,7 @@ function listDifferences(path: string, before: readonly unknown[], after: readon
   const added = without(after, before);
   const removed = without(before, after);
   if (added.length === 0 && removed.length === 0) return [`${path}: order changed`];
-  // Entries that changed in place, while all others stayed.
+  // Some entries changed in place, and all others stayed.
   const places = after.flatMap((value, index) => (isDeepStrictEqual(value, before[index]) ? [] : [index]));
   if (before.length === after.length && places.length === added.length) {
     return places.flatMap((index) => differences(`${path}[${index}]`, before[index], after[index]));
@@ -73,7 +74,7 @@ function listDifferences(path: string, before: readonly unknown[], after: readon
   ];
 }
 
-/** The entries of a list that another one lacks; of equal entries, as many as it lacks. */
+/** The entries of a list that the other lacks. Of equal entries, as many as it lacks. */
 function without(list: readonly unknown[], other: readonly unknown[]): unknown[] {
   const left = [...other];
   return list.filter((value) => {
@@ -83,7 +84,7 @@ function without(list: readonly unknown[], other: readonly unknown[]): unknown[]
   });
 }
 
-/** The whole old text, and the new one without the words that both start and end with. */
+/** The whole old text, and the new one without the words at its start and end that did not change. */
 function textChange(before: string, after: string): string {
   const [old, now] = [before.split(" "), after.split(" ")];
   const shortest = Math.min(old.length, now.length);
@@ -96,7 +97,7 @@ function textChange(before: string, after: string): string {
   return `${shown(before)} => ${JSON.stringify(`${start > 0 ? "… " : ""}${middle}${end > 0 ? " …" : ""}`)}`;
 }
 
-/** A value on one line, without quotes where it is a plain word. */
+/** A value on one line, without quotes if it is a plain word. */
 function shown(value: unknown): string {
   const isWord = typeof value === "string" && /^[\w./:@+~=-]+$/.test(value);
   if (isWord && Number.isNaN(Number(value)) && !/^(true|false|null)$/.test(value)) return value;

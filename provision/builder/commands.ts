@@ -1,4 +1,4 @@
-// The commands sent to the builder by SSH: one per module step, a reboot, and the acceptance tests. Each is a short
+// Renders the commands for the builder: one per module step, a reboot, and the acceptance tests. Each is a short
 // command with a script on its standard input, so quoting and command-line length don't matter.
 import ms from "ms";
 import type { ModulePlan } from "../plan/plan.ts";
@@ -10,13 +10,13 @@ import { recordScript } from "../seal/scripts.ts";
 import type { Secrets } from "../recipe/secrets.ts";
 import { feed, quote } from "../shell/shell.ts";
 
-/** A command for the builder; the properties are named like those of `remote.Command`. */
+/** A command for the builder, with properties named like those of `remote.Command`. */
 export interface BuilderCommand {
   /** The command line for the login shell. */
   create: string;
   /** The standard input of the command. */
   stdin: string;
-  /** True if `stdin` holds secret values and must be stored encrypted. */
+  /** Whether `stdin` contains secrets and must be stored encrypted. */
   isSecret: boolean;
 }
 
@@ -29,11 +29,11 @@ const afterVerification =
 /**
  * Renders one step of a module.
  * @param module The module's plan.
- * @param step Which of its `steps`, from 0.
- * @param secrets The recipe's secrets: those that the module uses are files while it runs, and all are masked in what it prints.
- * @param present A file on the builder that has the module's prefix hash on a line of its own where the module came with a layer: then
- * nothing is done.
- * @throws RangeError when there is no such step, or a secret is missing that the plan was made with.
+ * @param step Index in its `steps`.
+ * @param secrets The recipe's secrets: those that the module uses are files while it runs, and all are masked in its
+ *   output.
+ * @param present If the builder's list has the module's prefix hash, the module came with a layer and nothing is done.
+ * @throws RangeError if there is no such step, or a secret is missing that the plan was made with.
  */
 export function moduleCommand(
   module: ModulePlan,
@@ -45,14 +45,14 @@ export function moduleCommand(
   return { create: present ? `${unlessPresent(present)} ${create}` : create, ...rest };
 }
 
-/** Where a builder says which modules came with its layer, and what it says of the one in question. */
+/** The builder's list of modules that came with a layer, and the module to look up. */
 export interface PresentModules {
   file: string;
   /** The module's prefix hash. */
   prefix: string;
 }
 
-/** Shell that ends a command whose module is there already. It reads what was sent, or the connection would break. */
+/** Shell that ends the command if the module is present. It reads all input first, or the connection would break. */
 function unlessPresent({ file, prefix }: PresentModules): string {
   return `if grep -qsx ${prefix} ${file}; then cat >/dev/null; echo "ci-images: came with a layer"; exit; fi;`;
 }
@@ -82,8 +82,8 @@ function stepCommand(module: ModulePlan, step: number, secrets: Secrets): Builde
 }
 
 /**
- * Renders what comes before the first module: the wait for cloud-init on a new machine, and the record of the machine's
- * files, which tells sealing what modules have made. cloud-init's own verdict is shown but ignored: base images have
+ * Renders the step before the first module: waits for cloud-init on a new machine, and records the machine's files, so
+ * that sealing can tell what modules have made. cloud-init's own status is shown but ignored, because base images have
  * warnings of their own. Without cloud-init there is no wait.
  * @param waits False for a machine that cloud-init doesn't set up.
  */
@@ -111,7 +111,7 @@ fi
 
 /**
  * Renders a reboot. The command ends before the machine goes down, and no connection is accepted until it is back. So
- * the next command waits by dialling, and can't reach the machine that is going down.
+ * the next command can simply dial until it succeeds: it can't reach the machine while it is going down.
  * @param reason For the log: `module os_updates`.
  */
 export function rebootCommand(reason: string): BuilderCommand {
@@ -135,8 +135,8 @@ systemd-run --quiet --collect --on-active=1 --timer-property=AccuracySec=100ms s
 }
 
 /**
- * Renders the acceptance tests: every check runs, even if others fail. Prints one line each, `ok - MODULE: WHAT` or
- * `not ok - ...` with its last lines, then `N passed, N failed`; exit status 1 if one failed.
+ * Renders the acceptance tests. Every check runs, even if others fail. Prints a line for each, `ok - MODULE: WHAT` or
+ * `not ok - ...` with its last lines, then `N passed, N failed`. Exit status 1 if one failed.
  * @param checks From a plan, `verificationChecks`, or both.
  * @param on Where they run: the cure for a failure differs between a builder and a machine booted from the image.
  * @param secrets The recipe's secrets: masked in the checks' output.
@@ -152,12 +152,12 @@ export function testsCommand(
   const masked = Object.values(secrets);
   const script = testScript(checks);
   const program = { title, script, timeoutSeconds, timeoutCure: "", failureCure, masked };
-  // A new machine from the image is tested while it boots.
+  // A machine booted from the image is tested while it still boots.
   const stdin = renderProgram({ ...program, awaitsBoot: on === "builder" });
   return { create: runAsRoot, stdin, isSecret: masked.length > 0 };
 }
 
-/** Starts the output line of a check that its verdict repeats when it passes: what it found. */
+/** Marks an output line of a check with its finding, which is repeated in the verdict if the check passes. */
 export const findingMark = "ci-images found: ";
 
 function testScript(checks: readonly Check[]): string {

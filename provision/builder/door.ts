@@ -1,6 +1,6 @@
-// The bake's own SSH server on a builder, beside the machine's: its own port, configuration, accounts and keys, so that
-// nothing a recipe does to logins can lock out the next step. systemd holds the port and starts sshd for each
-// connection (view.sh), which then enters the machine as everybody sees it (enter.sh). The files are in /etc, to
+// The bake's own SSH server on a builder, with its own port, configuration, accounts and keys, so that nothing a recipe
+// does to logins can lock out the next step. systemd holds the port and starts sshd for each connection in a private
+// view of the machine (view.sh); the session then enters the machine itself (enter.sh). The files are in /etc, to
 // survive reboots; sealing removes them.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -20,10 +20,10 @@ export const doorFolder = "/etc/ci-images-builder";
 export const doorSocket = "ci-images-builder-sshd.socket";
 
 /**
- * Bash around a step of a bake; `account` is who the bake logged in as. `door_before` records how the bake logged in:
- * through its own port, or by ordinary SSH. `door_after` opens its own port again if the step has closed it, and prints
- * what is wrong if nobody could log in for the next step. `door_changes` prints what the step has changed about
- * ordinary SSH, if the bake depends on that.
+ * Bash around a step of a bake; `account` is the bake's login account. `door_before` records how the bake logged in:
+ * through its own port, or by ordinary SSH. `door_after` opens the bake's port again if the step has closed it, and
+ * prints the problem if the next step could not log in. `door_changes` prints what the step has changed about ordinary
+ * SSH, if the bake depends on that.
  */
 export const doorFunctions = `\
 ${scriptFile(new URL("./door/logins.sh", import.meta.url))}\
@@ -56,25 +56,24 @@ door_after() {
 }
 `;
 
-/** What the bake's SSH server needs. */
+/** The parameters of the bake's SSH server. */
 export interface Door {
   /** The ed25519 host key, OpenSSH format. */
   hostPrivateKey: string;
   /** The key that may log in: an authorized_keys line. */
   authorizedKey: string;
-  /** People log in by this name, and get a session of that account in place of root's. */
+  /** People log in by this name, and get a session of that account instead of root's. */
   loginUser: string;
 }
 
-/** Without comments: user data is limited to 16 KiB on ec2. */
+/** Reads a script, without comments, because user data is limited to 16 KiB on ec2. */
 const read = (name: string) =>
   readFileSync(new URL(`door/${name}.sh`, import.meta.url), "utf8")
     .replaceAll("@PORT@", String(doorPort))
     .replaceAll(/^\s*#(?!!).*\n/gm, "");
 
 /**
- * Units start without waiting for the boot to end, and survive the isolation of another target: even a machine in
- * emergency mode should be reachable.
+ * The units start early in the boot, and survive the isolation of a target: even in emergency mode they should work.
  */
 const unit = (description: string) => `[Unit]
 Description=ci-images: ${description}
@@ -91,8 +90,8 @@ ListenStream=${doorPort}
 BindIPv6Only=both
 Accept=yes
 `,
-  // A broken connection is no failed unit; what a module leaves running, or loses to the OOM killer, must not end the
-  // rest.
+  // A broken connection is not a failed unit. Processes that a module leaves running, or loses to the OOM killer, must
+  // not end the others.
   "ci-images-builder-sshd@.service": `${unit("a connection of the bake")}
 [Service]
 ExecStart=-/bin/sh ${doorFolder}/view
@@ -166,9 +165,8 @@ export const doorFiles: readonly string[] = [
 ];
 
 /**
- * A command for `sh` that installs the bake's SSH server on a machine with systemd; from then on it starts at every
- * boot.
- * @returns text that holds the private key, so it is a secret.
+ * A command for `sh` that installs the bake's SSH server on a machine with systemd, where it then starts at every boot.
+ * @returns text with the private key: a secret.
  */
 export function doorScript(door: Door): string {
   const put = (path: string, content: string) => (content === "" ? `: >${path}` : `cat >${path} ${feed(content)}`);
@@ -183,16 +181,16 @@ export function doorScript(door: Door): string {
     ...Object.entries(units).map(([name, content]) => put(`/etc/systemd/system/${name}`, content)),
     `ln -s -f ${links} /etc/systemd/system/sysinit.target.wants/`,
   ];
-  // Without `set -e`, which has no effect if the caller tests the result.
+  // Not `set -e`, which has no effect if the caller tests the result.
   return `(umask 022\n${commands.map((command) => `{ ${command}\n}`).join(" &&\n")})`;
 }
 
 /**
  * A script for `sh` that installs the bake's SSH server during a machine's first boot; later boots start it by
- * themselves. It may run before sysinit.target: it waits for no systemd job. Skips machines without systemd, and
- * kernels before 3.18 (CentOS 7): they can't replace a file that is a mount point in another namespace, as /etc/passwd
+ * themselves. It waits for no systemd job, so it may run before sysinit.target. Skips machines without systemd, and
+ * kernels before 3.18 (CentOS 7), which can't replace a file that is a mount point in another namespace, as /etc/passwd
  * is during a connection.
- * @returns text that holds the private key, so it is a secret.
+ * @returns text with the private key: a secret.
  */
 export function doorBootScript(door: Door): string {
   const script = doorScript(door);

@@ -1,4 +1,4 @@
-// Commands on the builder besides modules and tests: the inventory before sealing, and sealing itself.
+// Renders the commands for the builder besides modules and tests: the inventory before sealing, and sealing itself.
 import type { BuilderCommand } from "./commands.ts";
 import { runFolder } from "./builder-folders.ts";
 import { renderProgram, runAsRoot } from "./runner.ts";
@@ -39,12 +39,12 @@ export function parseInventory(output: string): Inventory {
 }
 
 /**
- * Renders the sealing command: the last one that can log in.
+ * Renders the sealing command, after which no login works.
  * @param secrets All secrets of the bake: none of their values may be in the image.
  */
 export function sealCommand(options: Omit<SealOptions, "secretsFile">, secrets: Secrets): BuilderCommand {
   const texts = searchedTexts(Object.values(secrets));
-  // In memory, so it isn't part of the image.
+  // In memory, so that it never gets into the image.
   const secretsFile = texts.length > 0 ? `${runFolder}/secret-values` : undefined;
   const gather = secretsFile ? `(umask 077; cat >${secretsFile}) ${feed(`${texts.join("\n")}\n`)}\n` : "";
   const short = tooShortToSearch(secrets).join(", ");

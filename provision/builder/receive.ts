@@ -1,5 +1,6 @@
-// The bash program that receives an upload on the builder: a tar stream (common/pack.ts) on its standard input, after
-// the program itself. bash reads a script from there byte by byte, so what follows the last line is left for tar.
+// The bash program that receives an upload on the builder: a tar stream (common/pack.ts) that follows the program
+// itself on standard input. bash reads a script from there byte by byte, so everything after the last line is left for
+// tar.
 import { packedName } from "../../common/pack.ts";
 import { uploadPrefix } from "./builder-folders.ts";
 import { sha256 as sha256Of } from "../plan/digest.ts";
@@ -8,10 +9,10 @@ import { quote } from "../shell/shell.ts";
 /**
  * Renders the program, to be sent on the standard input of `runAsRoot` with the stream right after it.
  *
- * It unpacks beside `destination` and renames the result only if the stream's sha256 is right, so the upload is
- * complete or missing. Everything is owned by root, with the time of its arrival.
- * @param sha256 The stream's, hexadecimal.
- * @param hasCapabilities True if the stream has extended attributes, which some versions of tar warn about.
+ * It unpacks beside `destination` and renames the result only if the stream's sha256 is right, so an upload is complete
+ * or missing. Root owns everything, and modification times are those of the arrival.
+ * @param sha256 The stream's sha256, hexadecimal.
+ * @param hasCapabilities Whether the stream has extended attributes, which some versions of tar warn about.
  */
 export function receiveProgram(destination: string, sha256: string, hasCapabilities: boolean): string {
   const attributes = hasCapabilities ? " --xattrs --xattrs-include=security.capability" : "";

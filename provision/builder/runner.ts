@@ -1,15 +1,15 @@
 // The bash program around everything that runs on the builder. It is sent on standard input, which bash reads piece by
-// piece: a child reading its own standard input would swallow the rest. So the whole program is one function, which
-// bash has to read completely before the call, and which runs with empty standard input.
+// piece, so a child that reads standard input would swallow the rest. Therefore the whole program is one function,
+// which bash must read completely before calling it, and which runs with empty standard input.
 import { runFolder } from "./builder-folders.ts";
 import { doorFunctions } from "./door.ts";
 import type { Secrets } from "../recipe/secrets.ts";
 import { feed, quote } from "../shell/shell.ts";
 import { scriptFile } from "../shell/script-file.ts";
 
-/** What to run, and what to say if it fails. */
+/** A script to run, and the messages if it fails. */
 export interface Program {
-  /** What it is, for messages: `module nginx`. */
+  /** Its name in messages: `module nginx`. */
   title: string;
   /** Bash; runs as root under `bash -Eeuo pipefail`, `umask 022`. */
   script: string;
@@ -20,22 +20,22 @@ export interface Program {
   /** The cure for a failure, a sentence. */
   failureCure: string;
   /**
-   * Whether it waits for the machine to finish booting: SSH answers long before. A boot that ends in emergency or
+   * Whether it waits until the machine has finished booting; SSH answers long before. A boot that ends in emergency or
    * rescue mode is an error.
    */
   awaitsBoot?: boolean;
   /** Whether another step follows, which must be able to log in. */
   keepsDoor?: boolean;
-  /** Secrets that it may read from files; its output is masked. */
+  /** Secrets that it may read from files; masked in its output. */
   secrets?: Secrets;
-  /** More values to mask: an earlier module may have put them within its reach. */
+  /** More values to mask, because an earlier module may have left them on the builder. */
   masked?: readonly string[];
 }
 
 /** The shell command that runs a program from its standard input as root, for any login account. */
 export const runAsRoot = `[ "$(id -u)" = 0 ] && exec bash -s; exec sudo -n -H bash -s`;
 
-/** The mark of a requested reboot: in memory, so that it is gone when the machine is back. */
+/** Marks a requested reboot. In memory, so that it is gone when the machine is back. */
 export const rebootMark = `${runFolder}/rebooting`;
 
 /** Renders a program, to be sent on the standard input of {@link runAsRoot}. */
@@ -63,27 +63,27 @@ main </dev/null; exit
 `;
 }
 
-/** For `door_before`: `ordinary` is set if the bake logged in by ordinary SSH rather than its own port, `account` is as whom. */
+/** For `door_before`: `ordinary` is set if the bake logged in by ordinary SSH instead of its own port, as `account`. */
 const origin = "ordinary=${SUDO_USER-}${SSH_CONNECTION-}\naccount=${SUDO_USER:-root}";
 
 const preparation = part("prepare.sh", { RUN_FOLDER: runFolder }).trimEnd();
 
-/** Seconds that a boot may take; after that the step continues, as some unit may take forever to start. */
+/** Seconds to wait for the boot; then the step continues anyway, because some unit may take forever to start. */
 const bootSeconds = 300;
 
 const bootWait = part("wait-for-boot.sh", { BOOT_QUARTERS: String(bootSeconds * 4) }).trimEnd();
 
-// Read through BASH_ENV, so that line numbers are the script's. The innermost failed command is the informative one;
-// inside $(...) bash continues after an error (no "e" in $-), so nothing has failed there yet. Only the first two lines
-// are read. The trap has no `[[` and no command that fails: bash 4.2 would report that one. It also turns the exit
-// status into 1.
+// Read through BASH_ENV, so that line numbers are the script's. The innermost failed command is the informative one.
+// Inside $(...) bash continues after an error (no "e" in $-), so nothing has failed there yet. Only the first two lines
+// are read. The trap has no `[[` and no command that fails, because bash 4.2 would report that one. It also makes the
+// exit status 1.
 const preamble = part("note-failure.sh");
 
-// What the script leaves in the background may keep its output open forever. With our own pipes that can't block the
-// connection.
+// Background processes that the script leaves may keep its output open forever. With our own pipes, they can't block
+// the connection.
 const execution = part("execute.sh").trimEnd();
 
-/** @param values As of {@link scriptFile}. */
+/** Reads a script of this folder. @param values See {@link scriptFile}. */
 function part(name: string, values?: Readonly<Record<string, string>>): string {
   return scriptFile(new URL(`./runner/${name}`, import.meta.url), values);
 }
@@ -105,8 +105,8 @@ filter=(env LC_ALL=C sed -u -f "$work/mask")`;
 }
 
 /**
- * A sed program that replaces secret values by `***`. sed sees one line at a time, so each line of a value is masked
- * separately; for a value of several lines, lines under 4 letters are skipped, or every `}` would be masked.
+ * A sed program that replaces secret values with `***`. sed sees one line at a time, so each line of a value is masked
+ * separately. Lines under 4 letters of a multi-line value are skipped, or every `}` would be masked.
  */
 export function maskProgram(values: readonly string[]): string {
   const lines = values.flatMap((value) => {

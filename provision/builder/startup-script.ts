@@ -1,7 +1,7 @@
-// Gives a machine on Google Compute Engine its SSH host key if there is no cloud-init to read user data: Google's own
-// Debian and Enterprise Linux images have their guest agent instead, which runs a startup script
-// (https://cloud.google.com/compute/docs/instances/startup-scripts/linux). By then sshd already runs with other keys,
-// so an earlier connection sees a wrong key and is refused. Pure.
+// The startup script that gives a machine on Google Compute Engine its SSH host key if there is no cloud-init to read
+// user data. Google's own Debian and Enterprise Linux images have Google's guest agent instead, which runs a startup
+// script (https://cloud.google.com/compute/docs/instances/startup-scripts/linux). By then sshd already runs with
+// another key, so an earlier connection is refused. Pure.
 import { doorBootScript, type Door } from "./door.ts";
 import { feed } from "../shell/shell.ts";
 
@@ -16,7 +16,7 @@ export interface HostKey {
 /**
  * Renders the whole startup script: first the bake's own SSH server, then the host key, so that the server is ready
  * once the key is seen.
- * @returns text that holds the private key, so it is a secret.
+ * @returns text with the private key: a secret.
  */
 export function startupScript(door: Door & { hostPublicKey: string }): string {
   const { hostPrivateKey: privateKey, hostPublicKey: publicKey } = door;
@@ -24,9 +24,8 @@ export function startupScript(door: Door & { hostPublicKey: string }): string {
 }
 
 /**
- * Renders the part that installs the host key. It runs at every boot as root, and changes nothing if the key is in
- * place.
- * @returns text that holds the private key, so it is a secret.
+ * Renders the part that installs the host key. It runs as root at every boot, and does nothing if the key is installed.
+ * @returns text with the private key: a secret.
  */
 export function hostKeyScript({ privateKey, publicKey }: HostKey): string {
   const [kind, key] = publicKey.trim().split(/\s+/);

@@ -1,11 +1,11 @@
-// Tests on a machine booted from the finished image, in addition to the recipe's own checks: it has its own identity,
-// nobody of the bake can log in, and it booted without failures.
+// Checks for a machine booted from the finished image, in addition to the recipe's own: it has its own identity, it
+// accepts none of the bake's keys, and it booted without failures.
 import { findingMark } from "./commands.ts";
 import type { Check } from "../plan/root.ts";
 import { keptPathsFile, keyListFile, lastLookFile, madePathsFile } from "../seal/kept.ts";
 import { quote } from "../shell/shell.ts";
 
-/** The builder's identity, to tell the new machine from it. */
+/** The builder's identity, from which the new machine's must differ. */
 export interface BuilderIdentity {
   /** The builder's machine-id. */
   machineId: string;
@@ -16,7 +16,7 @@ export interface BuilderIdentity {
 }
 
 /**
- * The checks for a machine booted from an image. They come before the recipe's own: the first two wait until the
+ * The checks for a machine booted from an image. They run before the recipe's own, because the first two wait until the
  * machine has booted.
  * @param builder The identity that must be gone.
  * @param loginUser The account that people log in to.
@@ -44,8 +44,8 @@ export function verificationChecks(builder: BuilderIdentity, loginUser: string):
 }
 
 /**
- * The checks for the builder, in addition to the recipe's own: the account that the verification logs in to must be
- * able to. Otherwise the image would be made, and the verification would dial for minutes and be refused.
+ * The checks for the builder, in addition to the recipe's own: the verification's login account must work. Otherwise
+ * the image would be made, and the verification would dial for minutes and be refused.
  * @param loginUser The login account of the cloud's machines.
  */
 export function builderChecks(loginUser: string): Check[] {
@@ -59,8 +59,8 @@ export function builderChecks(loginUser: string): Check[] {
   ];
 }
 
-// Google's guest agent makes accounts by itself. cloud-init is run with the interpreter from its first line, which has
-// its library.
+// Google's guest agent makes accounts by itself. The check runs with the interpreter from cloud-init's first line,
+// which has its library.
 const letsIn = `\
 if command -v google_guest_agent >/dev/null || command -v google_guest_agent_manager >/dev/null || ! command -v cloud-init >/dev/null; then exit 0; fi
 python=$(sed -n '1s/^#! *\\([^ ]*\\).*/\\1/p' "$(command -v cloud-init)")
@@ -82,8 +82,8 @@ if found != wanted:
     sys.exit("system_info.default_user in /etc/cloud is %s, who gets the key of who boots the image; %s" % (found, cure))
 END_OF_PROGRAM`;
 
-// Google's own images have their guest agent instead; the last thing it does at boot is finish the startup script. All
-// versions say "done"; newer ones say "degraded" (exit status 2) if a part only warned.
+// Google's own images have a guest agent instead, which finishes its boot with the startup script. All versions of
+// cloud-init report "done"; newer ones report "degraded" (exit status 2) if a part only warned.
 const cloudInit = `\
 if ! command -v cloud-init >/dev/null && [ "$(systemctl is-enabled google-startup-scripts.service 2>/dev/null || true)" = enabled ]; then
   echo "there is no cloud-init here; waiting for google-startup-scripts.service"
@@ -108,9 +108,9 @@ echo "$failed"
 [ -z "$failed" ]`;
 
 /**
- * Checks ordinary logins, as the bake itself uses its own SSH server (door.ts): sshd runs and answers, and the login
- * user gets in with a temporary key. What sshd's configuration or the account's shell forbids is intended; the verdict
- * names it.
+ * Checks ordinary logins, which the bake itself doesn't use (door.ts): sshd runs and answers, and the login user gets
+ * in with a temporary key. A restriction by sshd's configuration or the account's shell is intended, and reported in
+ * the verdict.
  */
 function sshLogin(user: string): string {
   const account = quote(user);
@@ -189,7 +189,7 @@ done
 [ "$count" -gt 0 ]`;
 }
 
-/** Keys that sealing removed, for ci-images-keys.service to make. */
+/** Checks the keys that sealing removed and ci-images-keys.service makes. */
 const serviceKeys = `\
 if [ ! -e ${keyListFile} ]; then echo "there are none"; exit 0; fi
 booted=$(sed -n 's/^btime //p' /proc/stat)
@@ -198,7 +198,7 @@ while read -r path mode owner; do
   if [ ! -s "$path" ] || [ "$(stat -c %Y "$path")" -lt "$((booted - 60))" ]; then echo "$path was not made on this boot"; exit 1; fi
 done <${keyListFile}`;
 
-// If the stopped builder's disk was read (local), this file doesn't exist.
+// The file doesn't exist if the stopped builder's disk was checked (local).
 const lastLook = `\
 if [ ! -e ${lastLookFile} ]; then echo "the disk of the stopped builder was read"; exit 0; fi
 cat ${lastLookFile}
@@ -207,7 +207,7 @@ if [ "$(cat ${lastLookFile})" = pending ]; then
 fi
 [ "$(cat ${lastLookFile})" = ok ]`;
 
-// On the clouds the stopped builder's disk can't be read: what was written there after the cleanup shows here.
+// On clouds the stopped builder's disk can't be read: this check finds logs written after the cleanup.
 const oldLogs = `\
 booted=$(sed -n 's/^btime //p' /proc/stat)
 kept=$(cat ${keptPathsFile} ${madePathsFile} 2>/dev/null || true)
@@ -225,8 +225,8 @@ echo "$found"
 [ -z "$found" ]`;
 }
 
-// The root partition is the disk's last one; 16 MiB are for the second partition table and alignment, and ext4 reserves
-// some space.
+// The root is the disk's last partition. 16 MiB are allowed for the second partition table and alignment, and some
+// space for ext4's own.
 const rootSize = `\
 source=$(findmnt -n -o SOURCE /)
 if systemd-detect-virt --quiet --container; then

@@ -1,4 +1,4 @@
-// Adds users: people or services that may log in to the workers, with sudo by default.
+// Adds users: people or services that log in to the workers, with sudo by default.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
@@ -40,21 +40,21 @@ export const settings = {
             type: "array",
             items: userName,
             default: [],
-            description: "Further groups of the user. They are made where they do not exist.",
+            description: "Additional groups of the user. Missing ones are created.",
             examples: [["docker"]],
           },
           sudo: {
             type: "boolean",
             default: true,
-            description: "May become root by sudo, without a password.",
+            description: "Whether the user can become root with sudo, without a password.",
             examples: [false],
           },
           ssh_keys: {
             type: "array",
-            // One line, as ssh-keygen writes it. No leading options: a key must not bring a hidden command along.
+            // One line, as written by ssh-keygen. No leading options: they could hide a command.
             items: { type: "string", pattern: "^(ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [^\\n]*)?$" },
             default: [],
-            description: "Public keys that may log in as the user.",
+            description: "Public keys that can log in as the user.",
             examples: [["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExample me@example.com"]],
           },
           shell: {
@@ -81,7 +81,7 @@ export interface User {
 
 /**
  * Records the users.
- * @throws UserError when a user is listed twice, or is root.
+ * @throws UserError if a user is listed twice, or is root.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   const users = settingsOf<(string | User)[]>(cfg, settingsKey, []).map((user) =>
@@ -118,7 +118,7 @@ function addUser(root: Root, { name, groups = [], sudo = true, ssh_keys: keys = 
   root.run(
     [
       ...groups.map((group) => `getent group ${quote(group)} >/dev/null || groupadd ${quote(group)}`),
-      // A package may have made a group of the user's name before: useradd would refuse.
+      // A package may already have created a group with the user's name; useradd would refuse.
       `if ! id -u ${user} >/dev/null 2>&1; then`,
       `  if getent group ${user} >/dev/null; then useradd --create-home --gid ${user} ${user}; else useradd --create-home --user-group ${user}; fi`,
       `fi`,
@@ -147,7 +147,7 @@ function allowKeys(root: Root, name: string, keys: string[]): void {
       `home=${home}`,
       `group=$(id -gn ${user})`,
       `install -d -m 0700 -o ${user} -g "$group" "$home/.ssh"`,
-      // Appended, never overwritten: the login user's file also holds the bake's own key.
+      // Append, never overwrite: the login user's file also has the bake's own key.
       `touch "$home/.ssh/authorized_keys" ${keptKeysFile}`,
       `for key in ${quoteAll(keys)}; do`,
       `  for file in "$home/.ssh/authorized_keys" ${keptKeysFile}; do`,

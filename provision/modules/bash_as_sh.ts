@@ -3,7 +3,7 @@ import type { Root } from "../module.ts";
 
 export const description = "Makes /bin/sh bash";
 
-/** Records the change. On Red Hat's family it is the default, and only checked. */
+/** Records the change. On Red Hat's family bash is the default, so it is only checked. */
 export function modify(_name: string, root: Root): void {
   if (root.distribution.family === "debian")
     root.run(

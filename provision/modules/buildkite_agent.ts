@@ -1,12 +1,12 @@
-// Installs the Buildkite agent. The image holds no token, and the service is disabled; a worker registers itself at its
-// first boot with one line of its user data (cloud-config), with an agent token of the cluster's:
+// Installs the Buildkite agent. The image holds no token, and the service is disabled. A worker registers itself at its
+// first boot with one line of its user data (cloud-config), with an agent token of the cluster:
 //
 //     runcmd: ["echo TOKEN | register-buildkite-agent queue=default,os=linux"]
 //
 // The command's argument is the agent's tags, separated by commas; it is optional. More settings go into
 // /etc/buildkite-agent/buildkite-agent.cfg and hooks into /etc/buildkite-agent/hooks (module files). The sha256 of a
-// version is in buildkite-agent-VERSION.SHA256SUMS of its release. Jobs come from Buildkite, so the service was only
-// tested with a simulated agent.
+// version is in buildkite-agent-VERSION.SHA256SUMS of its release. Jobs come from Buildkite, so the service was tested
+// only with a simulated agent.
 import { addAccount, addService, groupsSetting, type Agent } from "./shared/agent.ts";
 import { downloadSettings, installScript, type DownloadSettings } from "./shared/download.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
@@ -77,7 +77,7 @@ function agentWith(groups: readonly string[]): Agent {
     title: "Buildkite agent",
     home,
     groups,
-    // Sealing removes a leftover one.
+    // Sealing removes a leftover token.
     registration: `${etc}/token`,
     service: `User=${name}
 Environment=HOME=${home}

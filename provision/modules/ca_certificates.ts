@@ -1,5 +1,5 @@
 // Makes the workers trust your own certificate authorities. Programs that use the system's store (curl, git, apt, Go,
-// Java of the distribution) trust them at once. Node.js, Python's requests and others bring their own store:
+// the distribution's Java) trust them at once. Node.js, Python's requests and others have their own store:
 // `environment: true` points them to the system's.
 import { X509Certificate } from "node:crypto";
 import { UserError } from "../../common/user-error.ts";
@@ -8,10 +8,10 @@ import type { BuildConfiguration, Distribution, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { feed, quote } from "../shell/shell.ts";
 
-export const description = "Makes the workers trust certificate authorities of your own";
+export const description = "Makes the workers trust your own certificate authorities";
 export const settingsRequired = true;
 
-/** A complete certificate that nobody uses: its key was thrown away. */
+/** A complete certificate; its key was discarded. */
 const example = `\
 -----BEGIN CERTIFICATE-----
 MIIBOjCB7aADAgECAhQEWori1GwawSAihXGtW29/kOXXvzAFBgMrZXAwEjEQMA4G
@@ -33,7 +33,7 @@ export const settings = {
     certificates: {
       type: "array",
       minItems: 1,
-      description: "The authorities, each with `content` or with `source`.",
+      description: "The authorities, each with `content` or `source`.",
       examples: [[{ name: "example-root", source: "certificates/example-root.pem" }]],
       items: {
         type: "object",
@@ -43,18 +43,18 @@ export const settings = {
           name: {
             type: "string",
             pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]*$",
-            description: "What its file is called.",
+            description: "The name of its file.",
             examples: ["example-root"],
           },
           content: {
             type: "string",
-            description: "The certificate as PEM: the lines from BEGIN CERTIFICATE to END CERTIFICATE.",
+            description: "The certificate in PEM format: the lines from BEGIN CERTIFICATE to END CERTIFICATE.",
             examples: [example],
           },
           source: {
             type: "string",
             minLength: 1,
-            description: "A file of this computer with the certificate as PEM, relative to the recipe's folder.",
+            description: "A file on this computer with the certificate in PEM format, relative to the recipe's folder.",
             examples: ["certificates/example-root.pem"],
           },
         },
@@ -65,7 +65,7 @@ export const settings = {
       type: "boolean",
       default: false,
       description:
-        "Sets NODE_EXTRA_CA_CERTS, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE to the system's store for everybody (in /etc/environment).",
+        "Whether to set NODE_EXTRA_CA_CERTS, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE to the system's store for all users (in /etc/environment).",
       examples: [true],
     },
   },
@@ -78,7 +78,7 @@ interface Certificate {
   source?: string;
 }
 
-/** Where a family keeps its certificates, and how it builds its store from them. */
+/** Where a family keeps its certificates, and the command that builds its store from them. */
 interface Store {
   folder: string;
   update: string;
@@ -103,7 +103,7 @@ const variables = ["NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"
 
 /**
  * Records the certificates.
- * @throws UserError when `content` is no certificate, two have the same name, or a source can't be read.
+ * @throws UserError if `content` is not a certificate, two have the same name, or a source can't be read.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   const { certificates = [], environment = false } = settingsOf<{
@@ -133,13 +133,13 @@ function refuse(name: string, certificates: readonly Certificate[], index: numbe
       cure: "give each a different name",
     });
   if (content === undefined) return;
-  const allowed = "one certificate as PEM, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----";
+  const allowed = "one certificate in PEM format, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----";
   if (content.split("-----BEGIN").length !== 2)
     throw new UserError({ where: `module ${name}`, key: `${key}.content`, found: "not one certificate", allowed });
   try {
     new X509Certificate(content);
   } catch (error) {
-    const found = `no certificate (${(error as Error).message})`;
+    const found = `not a certificate (${(error as Error).message})`;
     throw new UserError({ where: `module ${name}`, key: `${key}.content`, found, allowed });
   }
 }
@@ -151,7 +151,7 @@ function put(root: Root, { name, content = "", source }: Certificate, { folder }
   root.run(
     [
       `install -D -m 0644 /dev/stdin ${file} ${from}`,
-      // Debian's tool leaves files with several certificates out of the store, with only a warning.
+      // Debian's tool skips files with several certificates, with only a warning.
       `if [ "$(grep -c '^-----BEGIN' ${file})" != 1 ] || ! grep -q '^-----BEGIN CERTIFICATE-----' ${file}; then`,
       `  rm ${file}`,
       `  echo ${quote(`ca_certificates: ${name} is not one certificate as PEM; put each into a file of its own`)} >&2`,
@@ -161,7 +161,7 @@ function put(root: Root, { name, content = "", source }: Certificate, { folder }
   );
 }
 
-/** Both families' stores are files of all certificates; only the line breaks inside one may differ. */
+/** Both families' stores are files with all certificates; only the line breaks inside a certificate may differ. */
 function isTrusted(root: Root, name: string, { folder, bundle }: Store): void {
   root.check(
     `the certificate authority ${name} is trusted`,

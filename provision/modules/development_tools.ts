@@ -1,11 +1,11 @@
-// Installs tools to build C and C++ programs: compilers, make, autotools, a debugger. For more packages use
+// Installs tools for building C and C++ programs: compilers, make, autotools, a debugger. For more packages use
 // install_packages.
 import type { Root } from "../module.ts";
 import { isInstalled } from "./shared/module-settings.ts";
 
 export const description = "Installs compilers, make, autotools and a debugger";
 
-/** Debian and Ubuntu have no package group: these match Red Hat's and what jobs use. */
+/** Debian and Ubuntu have no package group: these packages match Red Hat's, plus what jobs use. */
 const debian = [
   "build-essential",
   "autoconf",
@@ -19,7 +19,7 @@ const debian = [
   "pkg-config",
 ];
 
-/** Records the packages. On Red Hat's family it is the distribution's own group (Development Tools). */
+/** Records the packages. On Red Hat's family this is the distribution's own group (Development Tools). */
 export function modify(_name: string, root: Root): void {
   root.packages({ apt: debian, dnf: ["@development"] });
   for (const name of root.distribution.packageManager === "apt" ? debian : [])

@@ -1,7 +1,7 @@
-// Installs Docker. The group docker is made first, with a fixed number, so that files and containers that refer to the
-// number work on every worker. The login user is a member, so that jobs run docker without root.
+// Installs Docker. The group docker is created first, with a fixed number, so that files and containers that refer to
+// the number work on every worker. The login user is a member, so that jobs run docker without root.
 //
-// Tested with Debian's packages; Docker's own repository could not be reached from the test environment.
+// Tested with Debian's packages. Docker's own repository could not be reached from the test environment.
 import { UserError } from "../../common/user-error.ts";
 import { containerDropIn } from "./shared/docker.ts";
 import type { BuildConfiguration, Distribution, Root } from "../module.ts";
@@ -29,14 +29,14 @@ export const settings = {
       uniqueItems: true,
       items: { type: "string", pattern: "^[a-z_][a-z0-9_-]{0,30}$" },
       default: [],
-      description: "Who is in the group beside the login user; they have to exist when the module runs.",
+      description: "More members of the group, in addition to the login user. They must exist when the module runs.",
       examples: [["jenkins"]],
     },
     packages: {
       type: "string",
       enum: ["distribution", "upstream"],
       description:
-        "Whose packages: the distribution's, where it has Docker (Debian, Ubuntu, Amazon Linux; the default there), or those of Docker's own repository (the default on Rocky and CentOS).",
+        "Whose packages: the distribution's (the default on Debian, Ubuntu and Amazon Linux), or those of Docker's own repository (the default on Rocky and CentOS).",
       examples: ["upstream"],
     },
     daemon: {

@@ -1,8 +1,8 @@
-// Pulls Docker images into the image's cache, so that jobs don't wait for them. Docker must be running: put docker
-// before this module.
+// Pulls Docker images into the image's cache, so that jobs don't wait for them. Docker must be running: put module
+// docker before this one.
 //
-// A builder that is a container (stack local) can't fill a worker's cache, which stores layers differently: there the
-// images are saved, and each worker loads them once, at its first boot.
+// A builder that is a container (stack local) can't fill a worker's cache, which stores layers differently. There, the
+// images are saved to a file, and each worker loads them once, at its first boot.
 import { UserError } from "../../common/user-error.ts";
 import { containerData } from "./shared/docker.ts";
 import { moduleKey } from "../recipe/load-modules.ts";
@@ -21,19 +21,19 @@ export const settings = {
   uniqueItems: true,
   items: { type: "string", pattern: "^[a-z0-9][A-Za-z0-9._/:@-]*$" },
   description:
-    "The images, as for docker pull. What a tag stands for changes without the recipe changing; a digest pins it.",
+    "The images, as for docker pull. A tag may point to another image later, without a change of the recipe; a digest pins the image.",
   examples: [["busybox:1.37", "registry.example.com/team/tools@sha256:0123456789abcdef"]],
 };
 
-/** The images' names and ids, one pair a line. It stays in the image for its tests. */
+/** The images' names and ids, one pair per line. It stays in the image for its tests. */
 const list = `${ownFolder}/docker-images`;
-/** The archive that workers load at their first boot. */
+/** The file that workers load at their first boot. */
 const archive = `${ownFolder}/docker-images.tar`;
 const unit = "ci-docker-images.service";
 
 /**
- * Records the pulling.
- * @throws UserError when the recipe has docker only after this module.
+ * Records the pulls.
+ * @throws UserError if the recipe lists docker after this module.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   refuseOrder(name, cfg);
@@ -67,7 +67,9 @@ function refuseOrder(name: string, cfg: BuildConfiguration): void {
     });
 }
 
-/** A worker may still be loading. An image that was saved by its digest has no name after loading, but the same id. */
+/**
+ * A worker may still be loading the images. An image saved by its digest has the same id after loading, but no name.
+ */
 function isThere(image: string): string {
   return `\
 id=$(awk -v image=${quote(image)} '$1 == image { print $2 }' ${list})

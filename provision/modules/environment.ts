@@ -1,4 +1,5 @@
-// Sets variables for everybody: logins, SSH commands, sudo, cron, and the services and agents that systemd starts.
+// Sets environment variables for all users: logins, SSH commands, sudo, cron, and the services and agents that systemd
+// starts.
 import { environmentFunctions } from "./shared/environment.ts";
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
@@ -6,7 +7,7 @@ import { settingsOf } from "./shared/module-settings.ts";
 import { quote } from "../shell/shell.ts";
 import { requireSystemd } from "./shared/units.ts";
 
-export const description = "Sets environment variables for everybody, services included";
+export const description = "Sets environment variables for all users and services";
 export const settingsRequired = true;
 
 export const settings = {
@@ -19,7 +20,7 @@ export const settings = {
     type: "string",
     // /etc/environment has no quoting; systemd expands % and splits at quotes.
     pattern: "^[^\\n\\r#\"'%\\\\]+$",
-    description: "The value: one line, without `#`, `%`, quotation marks and backslashes.",
+    description: "The value: one line, without `#`, `%`, quotation marks or backslashes.",
     examples: ["/opt/toolcache"],
   },
 };

@@ -14,21 +14,21 @@ const common = {
   path: {
     type: "string",
     pattern: "^/[^\\n]*[^/\\n]$",
-    description: "Where the file goes in the image: an absolute path.",
+    description: "The file's absolute path in the image.",
     examples: ["/etc/motd"],
   },
   mode: {
     type: "string",
     pattern: "^[0-7]{3,4}$",
     description:
-      'Its mode, octal, in quotation marks; "0644" unless told, "0600" for a secret. A folder\'s files keep the modes they have in the source unless told.',
+      'Its mode, octal, in quotation marks; by default "0644", or "0600" for a secret. By default a folder\'s files keep the modes of the source.',
     examples: ["0600"],
   },
   owner: {
     type: "string",
     pattern: "^[A-Za-z0-9_.-]+:[A-Za-z0-9_.-]+$",
     default: "root:root",
-    description: "Its owner and group; both have to exist when the module runs.",
+    description: "Its owner and group. Both must exist when the module runs.",
     examples: ["www-data:www-data"],
   },
 };
@@ -36,7 +36,7 @@ const common = {
 export const settings = {
   type: "array",
   minItems: 1,
-  description: "The files, each with `content` or with `source`.",
+  description: "The files, each with `content` or `source`.",
   examples: [
     [
       { path: "/etc/motd", content: "A CI worker.\n" },
@@ -59,13 +59,13 @@ export const settings = {
         default: false,
         examples: [true],
         description:
-          "Allows this file to hold a secret in the image. Without it a secret is refused, because anyone who boots the image can read it.",
+          "Confirms that the image will contain a secret in this file. Without it a secret is refused, because anyone who boots the image can read it.",
       },
       source: {
         type: "string",
         minLength: 1,
         description:
-          "A file or folder of this computer, relative to the recipe's folder, that is copied to `path`, with links, modes and empty folders. If the folder exists already, the source's contents are added to it.",
+          "A file or folder on this computer to copy to `path`, with links, modes and empty folders; relative to the recipe's folder. If the target folder exists, the source's contents are added to it.",
         examples: ["files/worker.conf"],
       },
     },
@@ -84,8 +84,8 @@ export interface FileEntry {
 }
 
 /**
- * Records the files. Sealing leaves them alone wherever they are: a path written into a recipe is intended.
- * @throws UserError when a source can't be read.
+ * Records the files. Sealing keeps them, wherever they are: a path written in a recipe is intended.
+ * @throws UserError if a source can't be read.
  */
 export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
   const entries = settingsOf<FileEntry[]>(cfg, "files", []);
@@ -160,15 +160,14 @@ function copy(root: Root, source: string, { path, mode, owner = "root:root" }: F
 }
 
 /**
- * What folders were copied here, for the checks: the names of files and links in NAME, their expected facts in
- * NAME.facts.
+ * Lists for the checks of each copied folder: the names of files and links in NAME, their expected facts in NAME.facts.
  */
 const listsFolder = `${ownFolder}/files`;
 
 /**
  * Lines that copy the folder `$from` to `$to`. Unlike cp, tar can set an owner without losing setuid bits and
- * capabilities, and leave existing folders alone, whose modes (/etc/sudoers.d) are the distribution's. A new folder
- * gets its name once it is complete.
+ * capabilities, and keep the modes of existing folders (/etc/sudoers.d). A new folder gets its name once it is
+ * complete.
  */
 function copyFolder(mode: string | undefined, user: string, group: string, list: string): string[] {
   const wanted = facts(mode?.replace(/^0+(?=.)/, "") ?? "%m", `${user}:${group}`);

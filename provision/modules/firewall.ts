@@ -1,5 +1,5 @@
-// A firewall that only lets in SSH, replies, ping, and the recipe's ports: firewalld on Red Hat's family, nftables on
-// Debian and Ubuntu. Connections of containers on the worker, and outgoing traffic, are not affected.
+// Turns on a firewall that lets in only SSH, replies, ping and the recipe's ports: firewalld on Red Hat's family,
+// nftables on Debian and Ubuntu. Connections from containers on the worker, and outgoing traffic, are not affected.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { quote } from "../shell/shell.ts";
@@ -16,14 +16,14 @@ export const settings = {
       uniqueItems: true,
       items: { type: "string", pattern: "^[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?/(tcp|udp)$" },
       default: ["80/tcp"],
-      description:
-        "The open ports, each with its protocol, also ranges. SSH (22/tcp) is open whatever is written here.",
+      description: "The open ports or ranges of ports, each with its protocol. SSH (22/tcp) is always open.",
       examples: [["80/tcp", "60000-61000/udp"]],
     },
     backend: {
       type: "string",
       enum: ["firewalld", "nftables"],
-      description: "What does it; the family's own unless told. nftables is for Debian and Ubuntu.",
+      description:
+        "The firewall to use: by default firewalld on Red Hat's family, nftables on Debian and Ubuntu. nftables works only on Debian and Ubuntu.",
       examples: ["firewalld"],
     },
   },
@@ -35,7 +35,7 @@ interface Settings {
   backend?: "firewalld" | "nftables";
 }
 
-/** A container can't load the rules: its kernel is the host's. There only their syntax is checked. */
+/** A container can't load the rules, because its kernel is the host's. There, only their syntax is checked. */
 const inContainer = "systemd-detect-virt --quiet --container";
 
 /**
@@ -54,7 +54,7 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
 const zone = "ci-worker";
 
 /**
- * Makes our own zone the default, for every network card: images have other defaults; Google's images of Red Hat's
+ * Makes our own zone the default for every network card. Images have other defaults; Google's images of Red Hat's
  * family use `trusted`, which lets in everything.
  */
 function firewalld(root: Root, ports: string[]): void {
@@ -70,7 +70,7 @@ function firewalld(root: Root, ports: string[]): void {
     "firewalld is enabled and running",
     `systemctl --quiet is-enabled firewalld.service && { ${inContainer} || systemctl --quiet is-active firewalld.service; }`,
   );
-  // The running firewall is what counts; asking it changes nothing.
+  // Check the running firewall, which is what counts. The check changes nothing.
   root.check(
     "the firewall refuses what nothing lets in",
     `if ${inContainer}; then [ "$(firewall-offline-cmd --get-default-zone)" = ${zone} ] && exit; exit 1; fi
@@ -92,7 +92,8 @@ done`,
 }
 
 /**
- * Everything it doesn't name is refused, except ping: https://firewalld.org/documentation/man-pages/firewalld.zone.html
+ * A zone refuses everything it doesn't name, except ping:
+ * https://firewalld.org/documentation/man-pages/firewalld.zone.html
  */
 function zoneFile(ports: string[]): string {
   const lines = ports.map((port) => {
@@ -115,7 +116,7 @@ function nftables(root: Root, ports: string[]): void {
   root.packages(["nftables"]);
   root.file(rulesFile, rules(ports));
   root.file(`/etc/systemd/system/${unit}`, serviceUnit);
-  // In its own network namespace, where even a container may load rules: wrong ones end the bake here.
+  // In its own network namespace, where even a container can load rules: wrong rules end the bake here.
   root.run(`unshare --user --map-root-user --net nft --file ${rulesFile}\nsystemctl daemon-reload`);
   root.enable(unit, { start: false });
   root.run(`${inContainer} || systemctl restart ${unit}`);
@@ -138,7 +139,7 @@ const loadedRules = `\
 if ${inContainer}; then rules=$(unshare --user --map-root-user --net sh -c 'nft --file ${rulesFile} && nft --numeric list table inet ci_worker')
 else rules=$(nft --numeric list table inet ci_worker); fi`;
 
-/** Our own table: Docker and others have theirs, and flushing all rules would remove those, too. */
+/** The rules, in our own table: flushing all rules would remove those of Docker and others, too. */
 function rules(ports: string[]): string {
   const lines = ports.map((port) => {
     const [range, protocol] = port.split("/");

@@ -1,7 +1,7 @@
-// Installs fpm, a Ruby gem that makes rpm and deb packages of anything.
+// Installs fpm, a Ruby gem that makes rpm and deb packages from anything.
 //
-// No gem server could be reached from the test environment: it was tested with a gem of that name and a local server,
-// on Debian 12.
+// No gem server could be reached from the test environment: the module was tested with a gem of that name and a local
+// server, on Debian 12.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { quote } from "../shell/shell.ts";
@@ -15,13 +15,13 @@ export const settings = {
     version: {
       type: "string",
       pattern: "^[0-9]+(\\.[0-9A-Za-z]+)*$",
-      description: "The version, in quotation marks; the newest one that the distribution's Ruby can run unless told.",
+      description: "The version, in quotation marks; by default, the newest one that the distribution's Ruby can run.",
       examples: ["1.16.0"],
     },
     source: {
       type: "string",
       pattern: "^https://[^\\s]+$",
-      description: "A mirror to fetch gems from, instead of gem's default.",
+      description: "A mirror to download gems from, instead of gem's default.",
       examples: ["https://gems.example.com/"],
     },
   },
@@ -33,12 +33,12 @@ interface Settings {
   source?: string;
 }
 
-/** Records Ruby, what gems with C parts need to build, the package tools that fpm calls, and the gem. */
+/** Records Ruby, the tools for building gems with C parts, the package tools that fpm calls, and the gem. */
 export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
   const { version, source } = settingsOf<Settings>(cfg, "fpm", {});
   root.packages({
     apt: ["ruby", "ruby-dev", "gcc", "make", "libc6-dev", "rpm", "binutils", "ca-certificates"],
-    // AL2023 has no package named ruby, but another one provides it.
+    // AL2023 has no package named ruby, but another package provides it.
     dnf: ["ruby", "ruby-devel", "rubygems", "gcc", "make", "redhat-rpm-config", "rpm-build", "binutils"],
   });
   const wanted = version === undefined ? "" : ` --version ${quote(version)}`;

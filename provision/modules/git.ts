@@ -1,5 +1,5 @@
-// Installs git: the distribution's package or, if a version is given, that version from source, in /usr/local. A login
-// finds the latter first if /usr/local/bin is first in PATH; module path does that.
+// Installs git: the distribution's package or, if a version is given, that version from source, in /usr/local. Logins
+// find the latter if /usr/local/bin is first in PATH; module path puts it there.
 //
 // kernel.org could not be reached from the test environment: the build was tested with a substitute for the source, on
 // Debian 12.
@@ -17,20 +17,20 @@ export const settings = {
     version: {
       type: "string",
       pattern: "^[0-9]+\\.[0-9]+(\\.[0-9]+)*$",
-      description: "The version to build from source, whole, in quotation marks; needs `sha256` beside it.",
+      description: "The full version to build from source, in quotation marks. Requires `sha256`.",
       examples: ["2.47.1"],
     },
     sha256: {
       type: "string",
       pattern: "^[0-9a-fA-F]{64}$",
       description:
-        "The sha256 of git-VERSION.tar.gz, 64 hex digits. They stand in the file sha256sums.asc beside it, signed.",
+        "The sha256 of git-VERSION.tar.gz, 64 hex digits. The signed file sha256sums.asc beside the archive has it.",
       examples: ["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
     },
     url: {
       type: "string",
       pattern: "^https://[^\\s]+$",
-      description: "A mirror to fetch the archive from, instead of kernel.org.",
+      description: "A mirror to download the archive from, instead of kernel.org.",
       examples: ["https://mirror.example.com/git-2.47.1.tar.gz"],
     },
   },
@@ -83,7 +83,7 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
   );
 }
 
-// No Tcl, so no gitk: workers have no screen. Documentation would need more tools.
+// Without Tcl, so without gitk: workers have no screen. Without documentation, which would need more tools.
 function buildScript(version: string, url: string, sha256: string): string {
   const options = "prefix=/usr/local NO_TCLTK=YesPlease NO_INSTALL_HARDLINKS=YesPlease";
   return `\

@@ -1,11 +1,11 @@
 // Installs GitHub's Actions runner for a self-hosted worker. The image holds no registration, and the service is
-// disabled; a worker registers itself at its first boot with one line of its user data (cloud-config), with a GitHub
+// disabled. A worker registers itself at its first boot with one line of its user data (cloud-config), with a GitHub
 // token (Settings > Actions > Runners, or the REST API's registration-token):
 //
 //     runcmd: ["echo TOKEN | register-github-runner --url https://github.com/my-org --ephemeral"]
 //
 // More options of the runner's config.sh can follow the address (--labels, --name, --runnergroup, --ephemeral). The
-// sha256 of a version is in the notes of its release. Registering needs GitHub, so it was only tested with a simulated
+// sha256 of a version is in its release notes. Registration needs GitHub, so it was tested only with a simulated
 // runner.
 import { addAccount, addService, groupsSetting, type Agent } from "./shared/agent.ts";
 import { downloadSettings, installScript, type DownloadSettings } from "./shared/download.ts";
@@ -24,7 +24,8 @@ export const settings = {
     version: {
       type: "string",
       pattern: "^[0-9]+\\.[0-9]+\\.[0-9]+$",
-      description: "The runner's version. GitHub refuses versions that are some months old; runners update themselves.",
+      description:
+        "The runner's version. GitHub refuses versions that are some months old, but runners update themselves.",
       examples: ["2.321.0"],
     },
     groups: groupsSetting,
@@ -55,8 +56,7 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
   };
   const agent = agentWith(groups);
   addAccount(name, root, agent);
-  // Dependencies of its .NET (bin/installdependencies.sh of the runner). The ICU library's package has its version in
-  // its name.
+  // Dependencies of its .NET (bin/installdependencies.sh of the runner). The ICU package has the version in its name.
   root.packages({
     apt: ["libkrb5-3", "zlib1g", "libstdc++6", "libicu[0-9]+$"],
     dnf: ["krb5-libs", "zlib", "openssl-libs", "libicu"],
@@ -82,8 +82,8 @@ function agentWith(groups: readonly string[]): Agent {
     home,
     groups,
     registration: `${folder}/.runner`,
-    // As in bin/actions.runner.service.template of the runner. A runner for one job (--ephemeral) exits cleanly, and is
-    // not restarted.
+    // From bin/actions.runner.service.template of the runner. A runner for one job (--ephemeral) exits cleanly, so it
+    // is not restarted.
     service: `User=${name}
 WorkingDirectory=${folder}
 ExecStart=${folder}/runsvc.sh
@@ -93,7 +93,7 @@ TimeoutStopSec=5min
 Restart=on-failure
 RestartSec=5s`,
     usage: "--url https://github.com/ORGANIZATION [option of config.sh ...]",
-    // In the environment, where other users can't see it as they could on a command line.
+    // The token is in the environment: on a command line, other users could see it.
     register: `\
 cd ${folder}
 export ACTIONS_RUNNER_INPUT_TOKEN=$token HOME=${home}

@@ -1,11 +1,11 @@
-// Installs GitLab Runner. The image holds no registration, and the service is disabled; a worker registers itself at
+// Installs GitLab Runner. The image holds no registration, and the service is disabled. A worker registers itself at
 // its first boot with one line of its user data (cloud-config), with a GitLab runner authentication token (glrt-...):
 //
 //     runcmd: ["echo TOKEN | register-gitlab-runner --url https://gitlab.com --executor shell"]
 //
 // More options of gitlab-runner register can follow the address (--executor docker --docker-image debian:12). The
 // sha256 of a version is in release.sha256 of its release, on the line of binaries/gitlab-runner-linux-amd64.
-// Registering needs GitLab, so it was only tested with a simulated runner.
+// Registration needs GitLab, so it was tested only with a simulated runner.
 import { addAccount, addService, groupsSetting, type Agent } from "./shared/agent.ts";
 import { downloadSettings, installScript, type DownloadSettings } from "./shared/download.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
@@ -23,7 +23,7 @@ export const settings = {
     version: {
       type: "string",
       pattern: "^[0-9]+\\.[0-9]+\\.[0-9]+$",
-      description: "The runner's version: GitLab's own, or an older one.",
+      description: "The runner's version: the same as GitLab's, or older.",
       examples: ["17.5.0"],
     },
     groups: groupsSetting,
@@ -38,7 +38,7 @@ interface Settings extends DownloadSettings {
 }
 
 const home = "/var/lib/gitlab-runner";
-// Where the runner, run by root, looks for it; sealing removes a leftover one.
+// The runner's path for it when it runs as root. Sealing removes a leftover one.
 const configuration = "/etc/gitlab-runner/config.toml";
 
 /**
@@ -74,7 +74,7 @@ function agentWith(groups: readonly string[]): Agent {
     home,
     groups,
     registration: configuration,
-    // As gitlab-runner install writes it: the runner runs as root, its jobs as the account.
+    // As written by `gitlab-runner install`: the runner runs as root, its jobs as the account.
     service: `ExecStart=/usr/local/bin/gitlab-runner run --config ${configuration} --working-directory ${home} --service ${name} --user ${name}
 Restart=always
 RestartSec=120`,

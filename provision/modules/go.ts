@@ -1,5 +1,5 @@
-// Installs Go, one or several versions side by side, from upstream's archives: /opt/go/VERSION. `go` and `gofmt` of the
-// first version are on PATH (links in /usr/local/bin). The sha256 of a version is on go.dev/dl, beside the archive.
+// Installs one or more versions of Go side by side in /opt/go/VERSION, from upstream's archives. `go` and `gofmt` of
+// the first version are on PATH (links in /usr/local/bin). The sha256 of a version is on go.dev/dl, beside the archive.
 // Upstream could not be reached from the test environment: the scripts were tested with an archive of the same form, on
 // Debian 12.
 import type { BuildConfiguration, Root } from "../module.ts";
@@ -11,7 +11,7 @@ import {
   type ToolchainSettings,
 } from "./shared/toolchain.ts";
 
-export const description = "Installs Go, in one or several versions";
+export const description = "Installs one or more versions of Go";
 export const settingsRequired = true;
 
 export const settings = toolchainSchema("Go", {
@@ -25,7 +25,7 @@ const go: Toolchain<ToolchainSettings> = {
   url: ({ version }, architecture) =>
     `https://go.dev/dl/go${version}.linux-${architecture === "x86_64" ? "amd64" : "arm64"}.tar.gz`,
   link: (_settings, isFirst) => (isFirst ? linkAll : ""),
-  // GOTOOLCHAIN: this very version, not a newer one that it would download.
+  // GOTOOLCHAIN=local: use this version; don't download a newer one.
   works: ({ version }, folder) => isVersion(`${folder}/bin/go`, version),
   onPath: ({ version }, isFirst) => (isFirst ? isVersion("go", version) : undefined),
 };
@@ -36,7 +36,7 @@ function isVersion(command: string, version: string): string {
 
 /**
  * Records the versions.
- * @throws UserError when a version is listed twice.
+ * @throws UserError if a version is listed twice.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   installToolchain(name, root, go, cfg.go as ToolchainSettings | ToolchainSettings[]);

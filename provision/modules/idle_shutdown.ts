@@ -1,4 +1,4 @@
-// Powers off a worker that no Jenkins controller uses (any more): no forgotten workers on the bill.
+// Powers off a worker that no Jenkins controller uses, or no longer uses: no forgotten workers on the bill.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { quote } from "../shell/shell.ts";
@@ -15,23 +15,22 @@ export const settings = {
     grace: {
       ...timeSpan,
       default: "59min",
-      description: "How long after boot the first look is: a whole number with s, min or h.",
+      description: "The time from boot to the first check: a whole number with s, min or h.",
       examples: ["20min"],
     },
     interval: {
       ...timeSpan,
       default: "1h",
-      description: "How long after a look the next one is.",
+      description: "The time between two checks.",
       examples: ["10min"],
     },
     process: {
       type: "string",
       minLength: 1,
       pattern: "^[^\\n]+$",
-      // What SSH launchers, inbound agents and the Swarm plugin start: java with one of these jars on its command line.
+      // SSH launchers, inbound agents and the Swarm plugin start java with one of these jars on its command line.
       default: "java.*(remoting|agent|slave|swarm-client)",
-      description:
-        "A regular expression (as for pgrep -f) for the command line of the process that shows that the worker is in use.",
+      description: "A regular expression (as for pgrep -f) for the command line of a process that keeps the worker up.",
       examples: ["gitlab-runner"],
     },
   },
@@ -71,7 +70,8 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
   root.check("the idle shutdown can tell whether the worker is idle", `[[ $(${script} --look) == @(idle|busy) ]]`);
 }
 
-// The pattern is only on pgrep's own command line, which pgrep ignores: the script can't mistake itself for the agent.
+// The pattern appears only on pgrep's own command line, which pgrep ignores. So the script can't mistake itself for an
+// agent.
 function shutdownScript(process: string): string {
   return `#!/bin/bash
 # Powers the machine off unless a process of this pattern runs. With --look it only says "idle" or "busy".

@@ -1,11 +1,11 @@
-// Installs the user's own deb files; their dependencies come from the distribution's repositories.
+// Installs the user's own deb files. Their dependencies come from the distribution's repositories.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { findFiles, namesFile, rememberNames } from "./shared/package-files.ts";
 import { aptGet, aptUpdate } from "../plan/root.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 
-export const description = "Installs deb files, or all deb files of folders";
+export const description = "Installs deb files, or all deb files in folders";
 export const settingsKey = "debs";
 export const settingsRequired = true;
 
@@ -13,11 +13,11 @@ export const settings = {
   type: "array",
   minItems: 1,
   items: { type: "string", minLength: 1 },
-  description: "deb files, or folders of them; paths are relative to the recipe's folder.",
+  description: "deb files, or folders with deb files; paths are relative to the recipe's folder.",
   examples: [["packages/agent_1.0_all.deb", "packages/more"]],
 };
 
-/** @throws UserError on a distribution that doesn't use debs, or when a path can't be read. */
+/** Records the installation. @throws UserError on a distribution without debs, or if a path can't be read. */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   if (root.distribution.family !== "debian")
     throw new UserError({

@@ -6,8 +6,7 @@ import { isInstalled, packageNames, settingsOf } from "./shared/module-settings.
 export const description = "Installs packages by name from the distribution's repositories";
 export const settingsRequired = true;
 
-// No space and no leading dash: a name, with a version if the package manager supports one (`git=1:2.39*`,
-// `@development`).
+// No space and no leading dash: a name, perhaps with a version (`git=1:2.39*`), or a group (`@development`).
 const names = {
   type: "array",
   minItems: 1,
@@ -33,7 +32,7 @@ export const settings = {
 
 /**
  * Records the packages.
- * @throws UserError when the list has nothing for the distribution.
+ * @throws UserError if there is no list for the distribution.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   const packages = settingsOf<Packages>(cfg, "install_packages", []);

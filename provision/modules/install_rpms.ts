@@ -1,9 +1,9 @@
-// Installs the user's own rpm files, as Imaging Hot Sauce did: copies them, installs them, removes the copies.
+// Installs the user's own rpm files as Imaging Hot Sauce did: copies them, installs them, and removes the copies.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { findFiles, namesFile, rememberNames } from "./shared/package-files.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 
-export const description = "Installs rpm files, or all rpm files of folders";
+export const description = "Installs rpm files, or all rpm files in folders";
 export const settingsKey = "rpms";
 
 export const settings = {
@@ -11,15 +11,15 @@ export const settings = {
   minItems: 1,
   items: { type: "string", minLength: 1 },
   description:
-    "rpm files, or folders of them; paths are relative to the recipe's folder. What they depend on comes from the distribution's repositories.",
+    "rpm files, or folders with rpm files; paths are relative to the recipe's folder. Dependencies come from the distribution's repositories.",
   examples: [["rpms/agent-1.0-1.noarch.rpm", "rpms/more"]],
 };
 
 /**
- * Records the copying and installing; without a list there is nothing to install, as in Imaging Hot Sauce's example. On
- * Debian and Ubuntu rpm itself is installed first; there a package can only depend on packages in the same list, as rpm
+ * Records the installation. Without a list nothing is installed, as in Imaging Hot Sauce's example. On Debian and
+ * Ubuntu rpm itself is installed first; there a package can depend only on packages in the same list, because rpm
  * doesn't know those that dpkg installed.
- * @throws UserError when a path can't be read.
+ * @throws UserError if a path can't be read.
  */
 export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
   const uploads = settingsOf<string[]>(cfg, settingsKey, []).map((path) => root.upload(path));
@@ -28,7 +28,8 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
   root.run(
     [
       ...findFiles(uploads, "rpm"),
-      // Upgrades, so that the module may run twice. Without any repository dnf refuses to work: then rpm does it.
+      // `install` and `--upgrade` may run twice. dnf refuses to work without a repository, so disable them all if none
+      // is enabled.
       `if command -v dnf >/dev/null && [ -n "$(dnf -q repolist --enabled)" ]; then dnf -y install "\${files[@]}"`,
       `elif command -v dnf >/dev/null; then dnf -y --disablerepo='*' install "\${files[@]}"`,
       `elif command -v yum >/dev/null; then yum -y install "\${files[@]}"`,

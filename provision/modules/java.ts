@@ -1,4 +1,4 @@
-// Installs a Java runtime: a Jenkins agent is a Java program.
+// Installs a Java runtime, which Jenkins agents need.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Distribution, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
@@ -12,7 +12,7 @@ export const settings = {
     version: {
       type: "integer",
       enum: [7, 8, 11, 17, 21, 25],
-      description: "The Java version; without it the distribution's own default.",
+      description: "The Java version; by default, the distribution's own.",
       examples: [17],
     },
   },
@@ -23,7 +23,7 @@ interface Settings {
   version?: number;
 }
 
-/** The versions that the distributions carry, from their package lists and release notes. */
+/** The versions that the distributions have, from their package lists and release notes. */
 const available: Readonly<Record<string, readonly number[]>> = {
   debian12: [17],
   debian13: [21, 25],
@@ -38,7 +38,7 @@ const available: Readonly<Record<string, readonly number[]>> = {
 
 /**
  * Records the package.
- * @throws UserError when the distribution does not carry the version.
+ * @throws UserError if the distribution doesn't have the version.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   const { version } = settingsOf<Settings>(cfg, "java", {});
@@ -49,7 +49,7 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
       key: "java.version",
       found: `${root.distribution.id} has no Java ${version}`,
       allowed: versions.join(", "),
-      cure: "choose one of these, leave the version out for the distribution's default, or choose another distribution",
+      cure: "choose one of these, omit the version to get the distribution's default, or choose another distribution",
     });
   root.packages([packageName(root.distribution, version)]);
   root.check("java runs", "java -version");

@@ -1,4 +1,4 @@
-// Gives root a known_hosts file with the keys of hosts that jobs reach by SSH.
+// Gives root a known_hosts file with the keys of hosts that jobs connect to by SSH.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { keepScript } from "../seal/kept.ts";
 import { settingsOf } from "./shared/module-settings.ts";
@@ -18,8 +18,7 @@ export const settings = {
       host: {
         type: "string",
         pattern: "^[A-Za-z0-9.:,*?!\\[\\]_-]+$",
-        description:
-          "A host name or address, or several with commas between them; `[host]:2222` for another port than 22.",
+        description: "A host name or address, or several separated by commas; `[host]:2222` for a port other than 22.",
         examples: ["git.example.com,192.0.2.7"],
       },
       keys: {
@@ -41,7 +40,7 @@ interface Host {
 
 const path = "/root/.ssh/known_hosts";
 
-/** Records the file, and that sealing must leave it alone. */
+/** Records the file, and that sealing must keep it. */
 export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
   const hosts = settingsOf<Host[]>(cfg, "known_hosts", []);
   const lines = hosts.flatMap(({ host, keys }) => keys.map((key) => `${host} ${key}\n`));

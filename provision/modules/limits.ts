@@ -1,14 +1,14 @@
-// Sets resource limits for processes of users and services: above all open files, which parallel builds run out of.
-// Users get the limits when they log in (by PAM), services when they start (a job of an agent that is a service has no
-// login).
+// Sets resource limits for processes of users and services, above all of open files, which parallel builds run out of.
+// Users get the limits when they log in (by PAM), services when they start: a job of an agent that is a service has no
+// login.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { quote } from "../shell/shell.ts";
 
-export const description = "Sets limits of open files, processes and the like, for logins and services";
+export const description = "Sets limits on open files, processes and the like, for logins and services";
 export const settingsRequired = true;
 
-/** A limit: its option of bash's ulimit, its name in systemd, and systemd's unit for the number in limits.conf(5). */
+/** Limits: the option of bash's ulimit, the name in systemd, and systemd's unit for the number in limits.conf(5). */
 const known: Readonly<Record<string, { ulimit: string; systemd: string; unit?: string; factor?: number }>> = {
   as: { ulimit: "v", systemd: "AS", unit: "K" },
   core: { ulimit: "c", systemd: "CORE", unit: "K" },
@@ -36,7 +36,7 @@ export const settings = {
   type: "array",
   minItems: 1,
   description:
-    "The limits. Those of all users (`*`) hold for root and for services as well. Numbers are as in limits.conf(5): sizes in KiB, cpu in minutes.",
+    "The limits. Those of all users (`*`) apply to root and services as well. Numbers are as in limits.conf(5): sizes in KiB, cpu in minutes.",
   examples: [
     [{ limit: "nofile", soft: 65536, hard: 1048576 }],
     [
@@ -54,10 +54,14 @@ export const settings = {
         type: "string",
         pattern: "^(\\*|@?[a-z_][a-z0-9_-]{0,30})$",
         default: "*",
-        description: "Who: a user, a group (`@builders`), or all (`*`, with root and services).",
+        description: "A user, a group (`@builders`), or everybody (`*`, including root and services).",
         examples: ["@builders"],
       },
-      soft: { ...amount, description: "What a process gets; it may raise it up to `hard`.", examples: [65536] },
+      soft: {
+        ...amount,
+        description: "The limit of a new process, which can raise it up to `hard`.",
+        examples: [65536],
+      },
       hard: { ...amount, description: "The most a process can have.", examples: [1048576] },
     },
   },
@@ -74,7 +78,7 @@ interface Limit {
 const loginFile = "/etc/security/limits.d/99-worker.conf";
 const serviceFile = "/etc/systemd/system.conf.d/99-worker-limits.conf";
 
-/** Bash that is true if root may raise limits: with the capability CAP_SYS_RESOURCE, bit 24. */
+/** Bash that is true if root can raise limits: it has the capability CAP_SYS_RESOURCE, bit 24. */
 const mayRaiseLimits = `(( 0x$(awk '$1 == "CapEff:" { print $2 }' /proc/self/status) >> 24 & 1 ))`;
 
 /** Records the files for PAM and for systemd. */
@@ -99,7 +103,7 @@ function loginCheck(root: Root, { limit, user = "*", soft, hard }: Limit): void 
   const what = `${limit} is limited to ${soft}, at most ${hard}, for ${user === "*" ? "logins" : user}`;
   const lines = loginLines({ limit, user, soft, hard }).map((line) => quote(line.trimEnd()));
   const isSet = `for line in ${lines.join(" ")}; do grep --fixed-strings --line-regexp --quiet -- "$line" ${loginFile}; done`;
-  // Group members aren't known here; and sudo and su, which run the checks, disable core files whatever the limit is.
+  // Group members are unknown here; and sudo and su, which run the checks, disable core files whatever the limit is.
   if (user.startsWith("@") || limit === "core") {
     root.check(what, isSet);
     return;
@@ -107,7 +111,7 @@ function loginCheck(root: Root, { limit, user = "*", soft, hard }: Limit): void 
   const su = `su ${quote(user === "*" ? root.loginUser : user)} --shell /bin/bash --command`;
   root.check(
     what,
-    // A builder that is a container may not be allowed to exceed its host's limits.
+    // A builder that is a container may be unable to exceed its host's limits.
     `\
 if systemd-detect-virt --quiet --container && ! ${mayRaiseLimits}; then
   ${isSet}

@@ -1,5 +1,5 @@
-// Turns scatter-gather off on the network cards at every boot: some hypervisors dropped packets with data in too many
-// pieces (Xen's "skb rides the rocket"). Features can be turned off or on by any name that `ethtool -k` lists.
+// Turns scatter-gather off on the network cards at every boot, because some hypervisors dropped packets with data in
+// too many pieces (Xen's "skb rides the rocket"). Any feature that `ethtool -k` lists can be turned off or on.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { requireSystemd } from "./shared/units.ts";
@@ -16,7 +16,7 @@ export const settings = {
       propertyNames: { pattern: "^[a-z0-9][a-z0-9-]*$" },
       minProperties: 1,
       default: { "scatter-gather": false },
-      description: "Which features to turn on or off, by the names that `ethtool -k CARD` prints.",
+      description: "The features to turn on or off, by the names that `ethtool -k CARD` prints.",
       examples: [{ "scatter-gather": false, "tcp-segmentation-offload": false }],
     },
   },
@@ -31,7 +31,7 @@ const script = "/usr/local/sbin/ci-network-card-fix";
 const unit = "ci-network-card-fix.service";
 
 /**
- * Records the script and its unit. A container has no card of its own: there it is only enabled.
+ * Records the script and its unit. A container has no card of its own: there, the unit is only enabled.
  * @throws UserError on a distribution without systemd.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {

@@ -1,24 +1,24 @@
-// Installs commands from npm's registry for everybody, with `npm install --global`. npm comes from module node or from
-// the distribution (install_packages: [npm]); either must precede it in the recipe.
+// Installs commands from npm's registry for all users, with `npm install --global`. npm comes from module node or from
+// the distribution (install_packages: [npm]); either must precede this module in the recipe.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { quote, quoteAll } from "../shell/shell.ts";
 
-export const description = "Installs commands from npm's registry for everybody";
+export const description = "Installs commands from npm's registry for all users";
 export const settingsRequired = true;
 
 export const settings = {
   type: "array",
   minItems: 1,
   uniqueItems: true,
-  // A name, optionally with a scope and a version: no address and no path, which would be another source.
+  // A name, perhaps with a scope and a version. No address and no path, which would be other sources.
   items: { type: "string", pattern: "^(@[a-z0-9~][a-z0-9._~-]*/)?[a-z0-9~][a-z0-9._~-]*(@[A-Za-z0-9^~<>=.*-]+)?$" },
   description:
-    "The packages, each with a version (`typescript@5.9.3`) or without: then it is the newest one on the day of the bake.",
+    "The packages, each with or without a version (`typescript@5.9.3`); by default, the newest on the day of the bake.",
   examples: [["typescript@5.9.3", "yarn", "@angular/cli"]],
 };
 
-/** Records the installation. npm's own cache is removed. */
+/** Records the installation. npm's cache is removed. */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   const packages = settingsOf<string[]>(cfg, "npm_packages", []);
   root.run(`\

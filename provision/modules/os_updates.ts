@@ -3,8 +3,7 @@ import type { BuildConfiguration, Root } from "../module.ts";
 import { aptGet, aptUpdate } from "../plan/root.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 
-export const description =
-  "Installs all updates of the operating system, and reboots into the new kernel when asked to";
+export const description = "Installs all updates of the operating system, and optionally reboots into the new kernel";
 
 export const settings = {
   type: "object",
@@ -14,16 +13,16 @@ export const settings = {
       type: "boolean",
       default: false,
       description:
-        "Reboots the builder after the updates, so that the modules that follow run on the newest kernel (they build kernel modules, say). " +
-        "An image starts with the newest kernel either way.",
+        "Whether to reboot the builder after the updates, so that later modules run on the newest kernel, for example to build kernel modules. " +
+        "An image boots the newest kernel either way.",
       examples: [true],
     },
     releasever: {
       type: "string",
       pattern: "^(latest|2023\\.[0-9]+\\.[0-9]{8})$",
       description:
-        "On amazonlinux2023, the release to update to: `latest`, or one by its name. Every AMI of Amazon Linux 2023 keeps to the packages of its own " +
-        "release; without this setting updates come with a newer base image only, and never with `base: pinned`. Other distributions ignore it.",
+        "On amazonlinux2023, the release to update to: `latest`, or a release's name. Every AMI of Amazon Linux 2023 is locked to the packages of its own " +
+        "release, so without this setting updates come only with a newer base image, and never with `base: pinned`. Other distributions ignore it.",
       examples: ["latest"],
     },
   },
@@ -35,7 +34,7 @@ interface Settings {
   releasever?: string;
 }
 
-/** Records the updates; see `settings`. */
+/** Records the updates. */
 export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
   const { reboot = false, releasever } = settingsOf<Settings>(cfg, "os_updates", {});
   if (root.distribution.family === "debian") debian(root);
@@ -52,7 +51,7 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
 function debian(root: Root): void {
   root.run(`${aptUpdate}\n${aptGet} dist-upgrade\n${aptGet} autoremove`);
   root.check("no package is half-installed", `[ -z "$(dpkg --audit)" ]`);
-  // Sealing removes the package lists, and then no update is known: the builder's test is the one that counts.
+  // Sealing removes the package lists, so that no update is known later: only the test on the builder counts.
   root.check(
     "no update of the operating system is left to install",
     `! apt-get --simulate -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= dist-upgrade | grep '^Inst '`,
@@ -61,7 +60,8 @@ function debian(root: Root): void {
 
 function redhat(root: Root, releasever: string | undefined): void {
   const { packageCommand = "dnf", name } = root.distribution;
-  // "Deterministic upgrades through versioned repositories": https://docs.aws.amazon.com/linux/al2023/ug/deterministic-upgrades.html
+  // "Deterministic upgrades through versioned repositories":
+  // https://docs.aws.amazon.com/linux/al2023/ug/deterministic-upgrades.html
   const isLocked = name === "amazon";
   const release = isLocked && releasever !== undefined ? ` --releasever=${releasever}` : "";
   const notice =

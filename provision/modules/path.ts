@@ -1,5 +1,5 @@
-// Puts folders first in PATH for everybody: login shells, SSH commands, sudo, cron, and the services and agents that
-// systemd starts. What a job installs to /usr/local/bin then takes precedence over the distribution's own.
+// Puts folders first in PATH for all users: login shells, SSH commands, sudo, cron, and the services and agents that
+// systemd starts. Programs that a job installs to /usr/local/bin then take precedence over the distribution's.
 import { environmentFunctions } from "./shared/environment.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
@@ -12,10 +12,10 @@ export const settings = {
   type: "array",
   minItems: 1,
   uniqueItems: true,
-  // No colon, which separates folders, and nothing special to sudoers, systemd, PAM or a shell.
+  // No colon, which separates folders, and no characters that are special to sudoers, systemd, PAM or a shell.
   items: { type: "string", pattern: "^/[A-Za-z0-9._/+-]*[A-Za-z0-9._+-]$" },
   default: ["/usr/local/bin"],
-  description: "The folders, the first one foremost. They need not exist yet.",
+  description: "The folders, in order of precedence. They need not exist yet.",
   examples: [["/usr/local/bin"], ["/opt/tools/bin", "/usr/local/bin"]],
 };
 
@@ -23,7 +23,7 @@ export const settings = {
 const system = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /**
- * Records PATH wherever one is set. Module sudo, if used, too, lets sudo keep the caller's PATH.
+ * Records PATH everywhere it is set. Module sudo, if used as well, lets sudo keep the caller's PATH.
  * @throws UserError on a distribution without systemd.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
@@ -31,7 +31,7 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
   const folders = settingsOf<string[]>(cfg, "path", ["/usr/local/bin"]);
   const path = [...new Set([...folders, ...system])].join(":");
   root.packages(["sudo"]);
-  // The last file there; additions that a user appended to PATH stay at its end.
+  // The last file there. Folders that a user has appended to PATH stay at its end.
   root.file("/etc/profile.d/zz-ci-path.sh", profile(folders));
   root.run(`${environmentFunctions}\nset_variable PATH ${quote(path)}`);
   // Before 10-ci-worker of module sudo, which takes precedence if present.

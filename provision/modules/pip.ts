@@ -1,13 +1,12 @@
 // Installs the newest pip beside the distribution's, which is old and, on distributions that follow PEP 668, refuses to
-// install anything. It has its own virtual environment (/opt/pip), and /usr/local/bin/pip is a link to it: what root
-// installs with it goes there, what a user installs goes to that user's ~/.local. The distribution's own Python
-// packages are never touched.
+// install anything. It has its own virtual environment (/opt/pip), and /usr/local/bin/pip is a link to it. Packages
+// that root installs go there, a user's packages to ~/.local. The distribution's own Python packages are never touched.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { ownFolder } from "../seal/kept.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { quote } from "../shell/shell.ts";
 
-export const description = "Installs the newest pip, or a version of it, apart from the distribution's";
+export const description = "Installs the newest pip, or a given version, apart from the distribution's";
 
 export const settings = {
   type: "object",
@@ -16,13 +15,13 @@ export const settings = {
     version: {
       type: "string",
       pattern: "^[0-9]+(\\.[0-9]+)*$",
-      description: "The version, in quotation marks; the newest one on the day of the bake unless told.",
+      description: "The version, in quotation marks; by default, the newest on the day of the bake.",
       examples: ["25.0.1"],
     },
     sha256: {
       type: "string",
       pattern: "^[0-9a-fA-F]{64}$",
-      description: "Beside `version`: the sha256 of that version's wheel, which is refused when it is another one.",
+      description: "The sha256 of that version's wheel; a different wheel is refused. Requires `version`.",
       examples: ["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
     },
     index_url: {
@@ -54,7 +53,7 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
   const from = index === undefined ? "" : ` --index-url ${quote(index)}`;
   root.run(
     [
-      // With the system's packages visible, so that pip lets users install into their homes.
+      // The system's packages must be visible, or pip would not let users install into their homes.
       `[ -x ${folder}/bin/python3 ] || python3 -m venv --system-site-packages ${folder}`,
       `requirements=$(mktemp)`,
       `trap 'rm -f "$requirements"' EXIT`,
@@ -72,8 +71,7 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
   );
   root.check(
     "a user's pip installs into the user's home",
-    // --dry-run and --no-index: nothing is fetched, and an empty list needs nothing; the test is that pip doesn't
-    // refuse.
+    // --no-index: nothing is downloaded. pip itself is already installed; the test is that pip doesn't refuse.
     `[ -L /usr/local/bin/pip3 ] && runuser -u ${quote(root.loginUser)} -- /usr/local/bin/pip --isolated --disable-pip-version-check install --user --no-index --quiet pip`,
   );
 }

@@ -1,11 +1,11 @@
-// Installs Python programs for everybody, each in its own virtual environment (/opt/pipx), with its commands in
+// Installs Python programs for all users, each in its own virtual environment (/opt/pipx), with its commands in
 // /usr/local/bin.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { quote } from "../shell/shell.ts";
 
-export const description = "Installs Python programs, each in a virtual environment of its own";
+export const description = "Installs Python programs, each in its own virtual environment";
 export const settingsRequired = true;
 
 const requirement = {
@@ -17,7 +17,7 @@ export const settings = {
   type: "array",
   minItems: 1,
   description:
-    "The programs, each with a version (`yamllint==1.37.1`) or without: then it is the newest one that the distribution's Python runs.",
+    "The programs, each with or without a version (`yamllint==1.37.1`); by default, the newest that the distribution's Python runs.",
   examples: [["yamllint", { package: "ansible-core==2.15.13", with: ["ansible"] }]],
   items: {
     anyOf: [
@@ -32,7 +32,7 @@ export const settings = {
             type: "array",
             items: requirement,
             default: [],
-            description: "Further packages in its environment, such as plugins.",
+            description: "More packages for its environment, such as plugins.",
             examples: [["ansible"]],
           },
         },
@@ -48,14 +48,14 @@ interface Program {
 
 /**
  * Records the programs.
- * @throws UserError when a program is listed twice.
+ * @throws UserError if a program is listed twice.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   const programs = settingsOf<(string | Program)[]>(cfg, "pipx_packages", []).map((each) =>
     typeof each === "string" ? { package: each } : each,
   );
   refuseDoubles(name, programs);
-  // Red Hat's family only has pipx in EPEL: a virtual environment and links are all that it would make.
+  // Without pipx itself, which Red Hat's family has only in EPEL: it would only make a virtual environment and links.
   root.packages({ apt: ["python3", "python3-venv"], dnf: ["python3"] });
   for (const program of programs) {
     const folder = folderOf(program);
@@ -70,7 +70,7 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
 const nameOf = ({ package: each }: Program): string => each.replace(/[[=<>!~].*$/, "");
 const folderOf = (program: Program): string => `/opt/pipx/${nameOf(program).toLowerCase()}`;
 
-/** Only the package's own commands, not its dependencies'. */
+/** Links only the package's own commands, not its dependencies'. */
 function install(folder: string, program: Program): string {
   return `\
 [ -x ${folder}/bin/python3 ] || python3 -m venv ${folder}

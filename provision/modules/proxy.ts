@@ -1,7 +1,7 @@
 // Sends the workers' downloads through a proxy: packages, logins and their commands, services and Docker. Put it before
-// the modules that fetch something, and the bake goes through the proxy as well. The values are in /etc/proxy.env. If
-// the proxy needs a name and a password, both end up in the image (`keep_secret: true` confirms it), in files that only
-// root can read; processes on the worker see them in their environment, as every program that uses the proxy must.
+// the modules that download something, and the bake uses the proxy as well. The values are in /etc/proxy.env. If the
+// proxy needs a name and a password, both end up in the image (`keep_secret: true` confirms that), in files that only
+// root can read. Processes on the worker see them in their environment, as every program that uses the proxy must.
 import { UserError } from "../../common/user-error.ts";
 import { proxyVariables } from "./shared/download.ts";
 import { environmentFunctions } from "./shared/environment.ts";
@@ -11,7 +11,7 @@ import { settingsOf } from "./shared/module-settings.ts";
 import { quote } from "../shell/shell.ts";
 import { requireSystemd } from "./shared/units.ts";
 
-export const description = "Sends what the workers fetch through a proxy";
+export const description = "Sends the workers' downloads through a proxy";
 export const settingsRequired = true;
 
 const address = { type: "string", pattern: "^https?://[A-Za-z0-9.-]+(:[0-9]+)?/?$" };
@@ -28,26 +28,26 @@ export const settings = {
   properties: {
     http: {
       ...address,
-      description: "The proxy for http, `http://host:port`, without a name and password in it.",
+      description: "The proxy for http, `http://host:port`, without name and password.",
       examples: ["http://proxy.example.com:3128"],
     },
     https: {
       ...address,
-      description: "The proxy for https; the one for http unless told.",
+      description: "The proxy for https; by default, the one for http.",
       examples: ["http://proxy.example.com:3129"],
     },
     no_proxy: {
       type: "array",
       items: { type: "string", pattern: "^[A-Za-z0-9.:/*_-]+$" },
-      // The cloud's metadata service only answers the machine itself, not a proxy.
+      // A cloud's metadata service answers only the machine itself, not a proxy.
       default: ["localhost", "127.0.0.1", "::1", "169.254.169.254", "metadata.google.internal"],
-      description: "Hosts and domains (`.example.com`) that are asked directly.",
+      description: "Hosts and domains (`.example.com`) to connect to directly.",
       examples: [["localhost", ".example.com"]],
     },
     username: {
       type: "string",
       pattern: "^[^\\n]+$",
-      description: "The name that the proxy asks for.",
+      description: "The user name, if the proxy requires one.",
       examples: ["ci"],
     },
     password: {
@@ -59,26 +59,26 @@ export const settings = {
     keep_secret: {
       type: "boolean",
       default: false,
-      description: "Says that the image is to hold the password. Without it a password is refused.",
+      description: "Confirms that the image will contain the password. Without it a password is refused.",
       examples: [true],
     },
-    packages: { type: "boolean", default: true, description: "apt or dnf use the proxy.", examples: [false] },
+    packages: { type: "boolean", default: true, description: "Whether apt or dnf use the proxy.", examples: [false] },
     environment: {
       type: "boolean",
       default: true,
-      description: "Logins and commands by SSH have http_proxy and so on in their environment.",
+      description: "Whether logins and SSH commands have http_proxy and so on in their environment.",
       examples: [false],
     },
     services: {
       type: "boolean",
       default: true,
-      description: "All services have them, too: agents, and Docker with them.",
+      description: "Whether all services have them, too, including agents and Docker.",
       examples: [false],
     },
     docker: {
       type: "boolean",
       default: true,
-      description: "The Docker daemon pulls through the proxy, also where `services` is false.",
+      description: "Whether the Docker daemon pulls through the proxy, even if `services` is false.",
       examples: [false],
     },
   },
@@ -103,8 +103,7 @@ const dropIn = (unit: string) => `/etc/systemd/system/${unit}.d/ci-proxy.conf`;
 
 /**
  * Records the proxy.
- * @throws UserError for a password without `keep_secret`, and for services if systemd is missing or too old to set it
- * (CentOS 7).
+ * @throws UserError for a password without `keep_secret`, and for services if systemd is missing or too old (CentOS 7).
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   const given = settingsOf<Settings>(cfg, "proxy", { http: "" });
@@ -148,7 +147,7 @@ function modeFor(username: string | undefined): string {
   return username === undefined ? "644" : "600";
 }
 
-/** Assembled on the builder: a secret is not known before. */
+/** Assembles the variables on the builder, because secrets are not known before. */
 function variablesScript({ http, https = http, no_proxy: direct, username, password }: Settings): string {
   const none = direct ?? settings.properties.no_proxy.default;
   const credentials =
@@ -192,7 +191,7 @@ mv ${proxyVariables}.new ${proxyVariables}`;
 function forPackages(root: Root, { no_proxy: direct, username }: Settings): string {
   const none = direct ?? settings.properties.no_proxy.default;
   if (root.distribution.packageManager === "apt") {
-    // Only host names: apt supports no domains and networks here.
+    // Only host names: apt supports neither domains nor networks here.
     const hosts = none.filter((each) => /^[A-Za-z0-9][A-Za-z0-9.-]*$/.test(each));
     const lines = hosts.flatMap((host) =>
       ["http", "https"].map((scheme) => `Acquire::${scheme}::Proxy::${host} "DIRECT";`),
@@ -248,7 +247,7 @@ done`,
 }
 
 function forUnit(root: Root, unit: string, who: string): void {
-  // Without the dash a missing file would be an error on a worker whose owner removes it.
+  // The dash allows a worker's owner to remove the file.
   root.file(dropIn(unit), `[Service]\nEnvironmentFile=-${proxyVariables}\n`);
   root.run("systemctl daemon-reload");
   const example = unit === "service" ? "systemd-journald.service" : unit;

@@ -1,5 +1,5 @@
-// Installs PyPy, a fast Python, from upstream's archive: /opt/python-pypy/VERSION, with its commands linked from
-// /usr/local/bin. The sha256 of an archive is on pypy.org/checksums.html.
+// Installs PyPy, a fast Python, in /opt/python-pypy/VERSION from upstream's archive, with links in /usr/local/bin. The
+// sha256 of an archive is on pypy.org/checksums.html.
 //
 // Upstream could not be reached from the test environment: the scripts were tested with an archive of the same form, on
 // Debian 12.
@@ -8,14 +8,14 @@ import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { quote } from "../shell/shell.ts";
 
-export const description = "Installs a version of PyPy, beside the distribution's Python";
+export const description = "Installs PyPy beside the distribution's Python";
 export const settingsRequired = true;
 
 export const settings = {
   type: "object",
   additionalProperties: false,
   required: ["version", "sha256"],
-  description: "Which PyPy.",
+  description: "The version of PyPy.",
   examples: [
     { version: "7.3.17", python: "3.10", sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" },
   ],
@@ -23,14 +23,14 @@ export const settings = {
     version: {
       type: "string",
       pattern: "^[0-9]+\\.[0-9]+\\.[0-9]+$",
-      description: "The version of PyPy, whole, in quotation marks.",
+      description: "The full version of PyPy, in quotation marks.",
       examples: ["7.3.17"],
     },
     python: {
       type: "string",
       pattern: "^[23]\\.[0-9]+$",
       default: "3.10",
-      description: "The version of Python that it speaks, in quotation marks.",
+      description: "The version of Python that it implements, in quotation marks.",
       examples: ["2.7"],
     },
     ...downloadSettings,

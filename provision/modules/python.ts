@@ -1,13 +1,13 @@
-// Installs Python, one or several versions side by side and beside the distribution's own, from the builds of
-// python-build-standalone (which uv and hatch use: nothing to compile): /opt/python/VERSION. A version is on PATH as
-// python3.X and pip3.X (links in /usr/local/bin), never as python3, which is the distribution's: its own tools need it.
-// The sha256 is in SHA256SUMS of the release, on the line of
-// cpython-VERSION+RELEASE-x86_64-unknown-linux-gnu-install_only.tar.gz. Upstream could not be reached from the test
-// environment: the scripts were tested with an archive of the same form, on Debian 12.
+// Installs one or more versions of Python side by side in /opt/python/VERSION, beside the distribution's own. They are
+// the builds of python-build-standalone, which uv and hatch use: nothing is compiled. A version is on PATH as python3.X
+// and pip3.X (links in /usr/local/bin), never as python3, because the distribution's own tools need theirs. The sha256
+// is in SHA256SUMS of the release, on the line of cpython-VERSION+RELEASE-x86_64-unknown-linux-gnu-install_only.tar.gz.
+// Upstream could not be reached from the test environment: the scripts were tested with an archive of the same form, on
+// Debian 12.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { installToolchain, toolchainSchema, type Toolchain, type ToolchainSettings } from "./shared/toolchain.ts";
 
-export const description = "Installs Python, in one or several versions beside the distribution's own";
+export const description = "Installs one or more versions of Python beside the distribution's own";
 export const settingsRequired = true;
 
 export const settings = toolchainSchema(
@@ -55,7 +55,7 @@ function isVersion(command: string, version: string): string {
 
 /**
  * Records the versions.
- * @throws UserError when two versions would both be python3.X.
+ * @throws UserError if two versions would have the same name python3.X.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   installToolchain(name, root, python, cfg.python as Settings | Settings[]);

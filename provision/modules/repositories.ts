@@ -1,7 +1,8 @@
 // Adds package repositories: more parts of the distribution's own by name (EPEL, universe, contrib), and third-party
-// ones with the key that signs their packages. Each key is only trusted for its own repository (Signed-By, gpgkey).
+// ones with the key that signs their packages. Each key is trusted only for its own repository (Signed-By, gpgkey).
 //
-// Tested on Debian 12; EPEL, crb and rpm repositories are only checked by shellcheck, as no Red Hat root was available.
+// Tested on Debian 12. EPEL, crb and rpm repositories were checked only by shellcheck, because no Red Hat root was
+// available.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Distribution, Root } from "../module.ts";
 import { addRepository, aptKnows, indexTargets, type PackageRepository } from "./shared/repositories.ts";
@@ -21,39 +22,39 @@ const repository = {
     name: {
       type: "string",
       pattern: "^[A-Za-z0-9][A-Za-z0-9_-]*$",
-      description: "What its files are called.",
+      description: "The name of its files.",
       examples: ["example"],
     },
     url: {
       type: "string",
       pattern: "^(https?|file)://[^\\s\"']+$",
-      description: "Its address: URIs of apt, baseurl of dnf.",
+      description: "Its address: apt's URIs, or dnf's baseurl.",
       examples: ["https://packages.example.com/debian"],
     },
     suites: {
       type: "array",
       minItems: 1,
       items: { ...word, pattern: "^[A-Za-z0-9./][A-Za-z0-9._/+-]*$" },
-      description: "apt only; the distribution's code name unless told. `./` for a repository without suites.",
+      description: "apt only; by default, the distribution's code name. `./` for a repository without suites.",
       examples: [["stable"]],
     },
     components: {
       type: "array",
       minItems: 1,
       items: word,
-      description: "apt only; `main` unless told.",
+      description: "apt only; by default `main`.",
       examples: [["stable"]],
     },
     key: {
       type: "string",
       pattern: "^\\s*-----BEGIN PGP PUBLIC KEY BLOCK-----",
-      description: "Its public key, armored. Either this, or `key_url`.",
+      description: "Its public key, armored. Give this or `key_url`.",
       examples: ["-----BEGIN PGP PUBLIC KEY BLOCK-----\n...\n-----END PGP PUBLIC KEY BLOCK-----\n"],
     },
     key_url: {
       type: "string",
       pattern: "^https://[^\\s]+$",
-      description: "Where its public key is fetched. `key_sha256` or `key_fingerprint` has to be beside it.",
+      description: "The address of its public key. Requires `key_sha256` or `key_fingerprint`.",
       examples: ["https://packages.example.com/key.asc"],
     },
     key_sha256: {
@@ -65,7 +66,7 @@ const repository = {
     key_fingerprint: {
       type: "string",
       pattern: "^([0-9a-fA-F]\\s*){40}$",
-      description: "The fingerprint of the key; there must be no other key in the file.",
+      description: "The fingerprint of the key. The file must contain no other key.",
       examples: ["9DC8 5822 9FC7 DD38 854A  E2D8 8D81 803C 0EBF CD88"],
     },
   },
@@ -90,7 +91,7 @@ const list = {
   minItems: 1,
   items: {
     anyOf: [
-      { type: "string", enum: allKnown, description: "A part of the distribution's own.", examples: ["universe"] },
+      { type: "string", enum: allKnown, description: "A part of the distribution itself.", examples: ["universe"] },
       repository,
     ],
   },
@@ -130,8 +131,8 @@ type Entry = string | PackageRepository;
 
 /**
  * Records the repositories.
- * @throws UserError if the list has nothing for the distribution, the distribution has no part of that name, or dnf is
- * given suites or components.
+ * @throws UserError if there is no list for the distribution, the distribution has no part of that name, or dnf is
+ *   given suites or components.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   const given = settingsOf<Entry[] | { apt?: Entry[]; dnf?: Entry[] }>(cfg, "repositories", []);
@@ -163,7 +164,7 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
 function knownTo({ packageManager, name, version }: Distribution): readonly string[] {
   if (packageManager === "apt") {
     const all = name === "ubuntu" ? known.apt.ubuntu : known.apt.debian;
-    // It exists since Debian 12.
+    // non-free-firmware exists since Debian 12.
     return Number(version) < 12 ? all.filter((each) => each !== "non-free-firmware") : all;
   }
   if (name === "amazon") return [];
@@ -178,8 +179,8 @@ function addPart(root: Root, part: string): void {
 }
 
 /**
- * Our own file beside the distribution's, with the same addresses: cloud-init rewrites the distribution's file on every
- * machine, and it has one of two formats.
+ * Adds a component in our own file, with the distribution's addresses: cloud-init rewrites the distribution's file on
+ * every machine, and that file has one of two formats.
  */
 function addComponent(root: Root, component: string): void {
   const file = `/etc/apt/sources.list.d/ci-${component}.sources`;
@@ -208,8 +209,8 @@ function addComponent(root: Root, component: string): void {
 }
 
 /**
- * Debian's newer versions, at the release's own address. Nothing is installed from there unless requested by
- * `NAME/CODENAME-backports` in install_packages.
+ * Adds Debian's backports, at the release's own address. Nothing is installed from there unless install_packages
+ * requests it by `NAME/CODENAME-backports`.
  */
 function addBackports(root: Root): void {
   const suite = `${root.distribution.codename}-backports`;
@@ -240,8 +241,8 @@ function addBackports(root: Root): void {
 }
 
 /**
- * Prints the Signed-By line of an address that is already in the sources: apt refuses two different ones for one
- * address.
+ * Prints the Signed-By line of an address that is already in the sources, because apt refuses two different ones for
+ * the same address.
  */
 const keyOf = `\
 key_of() {
@@ -259,7 +260,7 @@ key_of() {
   sed -n "s|^deb .*signed-by=\\([^] ]*\\).*\\] *$uri.*|Signed-By: \\1|p" /etc/apt/sources.list 2>/dev/null | head -n 1 || true
 }`;
 
-/** The distribution's own package, which includes Fedora's key; it enables gpgcheck. */
+/** Installs the distribution's own package, which includes Fedora's key and enables gpgcheck. */
 function addEpel(root: Root): void {
   root.packages(["epel-release"]);
   root.check("the repository EPEL is there", isInstalled(root.distribution, "epel-release"));

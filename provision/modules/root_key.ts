@@ -1,5 +1,5 @@
-// Gives root a private SSH key of the project's own, with which acceptance tests reach other machines. The secret is in
-// the image, readable for root: anybody who may boot the image has it, so use the key for nothing else.
+// Gives root one of the project's private SSH keys, with which acceptance tests reach other machines. The key is in the
+// image, readable by root: anybody who can boot the image has it, so use it for nothing else.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { keepScript, keepSecretScript } from "../seal/kept.ts";
 import { holdsSecret } from "../shell/secret-text.ts";
@@ -14,13 +14,13 @@ export const settings = {
   type: "object",
   additionalProperties: false,
   required: ["key"],
-  description: "The key; its value belongs into a secret: `key: { secret: ROOT_KEY }`.",
+  description: "The key. Its value belongs in a secret: `key: { secret: ROOT_KEY }`.",
   examples: [{ key: "-----BEGIN OPENSSH PRIVATE KEY-----\n...\n-----END OPENSSH PRIVATE KEY-----\n" }],
   properties: {
     key: {
       type: "string",
       minLength: 1,
-      description: `The private key, without a passphrase, as ssh-keygen writes it. It gets to ${path}, whatever its kind.`,
+      description: `The private key, without a passphrase, as written by ssh-keygen. It is installed as ${path}, whatever its kind.`,
       examples: ["-----BEGIN OPENSSH PRIVATE KEY-----\n...\n-----END OPENSSH PRIVATE KEY-----\n"],
     },
   },
@@ -32,8 +32,8 @@ interface Settings {
 }
 
 /**
- * Records the key, its public half, and that sealing must leave both alone. The script fails if it is no private key,
- * or has a passphrase.
+ * Records the key, its public half, and that sealing must keep both. The script fails if it is not a private key, or
+ * has a passphrase.
  */
 export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
   const { key } = settingsOf<Settings>(cfg, "root_key", { key: "" });
@@ -42,7 +42,7 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
   root.file(path, key, { mode: "0600" });
   root.run(
     [
-      // A secret may have lost its final line break, and ssh refuses a key without it.
+      // A secret may have lost its final line break, without which ssh refuses a key.
       `if [ -n "$(tail -c 1 ${path})" ]; then echo >>${path}; fi`,
       `if ! ssh-keygen -y -P '' -f ${path} >${path}.pub; then`,
       `  rm -f ${path} ${path}.pub`,

@@ -1,9 +1,9 @@
-// Runs the user's own scripts, for what no module does.
+// Runs the user's own scripts, for everything that no module does.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { quote } from "../shell/shell.ts";
 
-export const description = "Runs scripts (bash, as root, ended by the first command that fails)";
+export const description = "Runs scripts (bash, as root, stopping at the first command that fails)";
 export const settingsRequired = true;
 
 const script = { type: "string", minLength: 1 };
@@ -18,7 +18,7 @@ const entry = {
         name: {
           type: "string",
           pattern: "^[^\\n]+$",
-          description: "What it does, for the output.",
+          description: "A title for the output.",
           examples: ["newest pip"],
         },
         script: { ...script, description: "The script itself.", examples: ["pip3 install --upgrade pip"] },
@@ -26,7 +26,7 @@ const entry = {
           type: "string",
           minLength: 1,
           description:
-            "A script file, relative to the recipe's folder. Its first line says what runs it (#!/usr/bin/python3).",
+            "A script file, relative to the recipe's folder. Its first line names the interpreter (#!/usr/bin/python3).",
           examples: ["scripts/warm-cache.sh"],
         },
       },
@@ -37,7 +37,7 @@ const entry = {
 
 export const settings = {
   description:
-    "One script or a list of them. They have to be fit to run twice: a bake that failed resumes at the module that failed.",
+    "One script or a list of scripts. They must be safe to run twice: a bake that failed resumes at the module that failed.",
   examples: ["timedatectl set-timezone UTC", [{ name: "warm the cache", source: "scripts/warm-cache.sh" }]],
   anyOf: [...entry.anyOf, { type: "array", minItems: 1, items: entry }],
 };
@@ -49,7 +49,7 @@ export interface ScriptEntry {
   source?: string;
 }
 
-/** Records the scripts in order. @throws UserError when a source can't be read. */
+/** Records the scripts in order. @throws UserError if a source can't be read. */
 export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
   const given = settingsOf<string | ScriptEntry | (string | ScriptEntry)[]>(cfg, "run", []);
   for (const each of Array.isArray(given) ? given : [given]) {

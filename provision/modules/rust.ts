@@ -1,8 +1,8 @@
-// Installs Rust, one or several versions side by side, with upstream's standalone installer: /opt/rust/VERSION. The
-// commands of the first version (rustc, cargo, rustfmt, clippy) are on PATH (links in /usr/local/bin); the linker that
-// rustc needs is installed, too. There is no rustup, so a project's rust-toolchain.toml has no effect. The sha256 of a
-// version is in the file at the archive's address with .sha256 appended. Upstream could not be reached from the test
-// environment: the scripts were tested with an archive of the same form, on Debian 12.
+// Installs one or more versions of Rust side by side in /opt/rust/VERSION, with upstream's standalone installer, and
+// the linker that rustc needs. The commands of the first version (rustc, cargo, rustfmt, clippy) are on PATH (links in
+// /usr/local/bin). There is no rustup, so a project's rust-toolchain.toml has no effect. The sha256 of a version is at
+// the archive's address with .sha256 appended. Upstream could not be reached from the test environment: the scripts
+// were tested with an archive of the same form, on Debian 12.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { quote } from "../shell/shell.ts";
 import {
@@ -13,7 +13,7 @@ import {
   type ToolchainSettings,
 } from "./shared/toolchain.ts";
 
-export const description = "Installs Rust with cargo, rustfmt and clippy, in one or several versions";
+export const description = "Installs one or more versions of Rust, with cargo, rustfmt and clippy";
 export const settingsRequired = true;
 
 export const settings = toolchainSchema(
@@ -24,7 +24,7 @@ export const settings = toolchainSchema(
       type: "array",
       items: { type: "string", pattern: "^[A-Za-z0-9_-]+$" },
       default: ["rust-docs"],
-      description: "Components of the archive that are left out.",
+      description: "Components of the archive to leave out.",
       examples: [["rust-docs", "rust-analyzer-preview"]],
     },
   },
@@ -45,7 +45,7 @@ mkdir "$work/installer"
   "$work/installer/install.sh" --prefix="$folder" --disable-ldconfig --without=${quote(without.join(","))}`,
   link: (_settings, isFirst) => (isFirst ? linkAll : ""),
   works: ({ version }, folder) =>
-    // A newer cargo takes rustc from RUSTC; otherwise a cargo in /opt would look for it on PATH.
+    // Without RUSTC, a cargo in /opt would look for rustc on PATH.
     `[[ "$(${folder}/bin/rustc --version)" == "rustc ${version} "* && "$(RUSTC=${folder}/bin/rustc ${folder}/bin/cargo --version)" == "cargo "* ]]`,
   onPath: ({ version }, isFirst) =>
     isFirst ? `[[ "$(rustc --version)" == "rustc ${version} "* ]] && cargo --version && command -v cc` : undefined,
@@ -53,7 +53,7 @@ mkdir "$work/installer"
 
 /**
  * Records the versions.
- * @throws UserError when a version is listed twice.
+ * @throws UserError if a version is listed twice.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   root.packages({ apt: ["gcc", "libc6-dev"], dnf: ["gcc", "glibc-devel"] });

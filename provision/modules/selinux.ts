@@ -1,7 +1,7 @@
 // Keeps SELinux enforcing, so that jobs run under the same conditions as the users of their packages. Red Hat's family
-// only; later modules install under it, so put it early.
+// only. Put it early, because later modules install under it.
 //
-// Not tested on a machine: no Red Hat root was available. Its scripts are only checked by shellcheck.
+// Not tested on a machine, because no Red Hat root was available: its scripts were checked only by shellcheck.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
@@ -16,7 +16,7 @@ export const settings = {
       type: "boolean",
       default: false,
       description:
-        "Turns SELinux on where the base image has it off: all files get their labels and the builder reboots. That takes minutes. Without it such a base ends the bake.",
+        "Whether to turn SELinux on if the base image has it off: all files are labelled and the builder reboots, which takes minutes. Without it, such a base ends the bake.",
       examples: [true],
     },
   },

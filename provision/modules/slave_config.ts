@@ -1,7 +1,7 @@
-// Makes /etc/slave_config, which the Jenkins controller copies files to.
+// Creates /etc/slave_config, to which the Jenkins controller copies files.
 import type { Root } from "../module.ts";
 
-export const description = "Makes /etc/slave_config, a folder the Jenkins controller may write to";
+export const description = "Creates /etc/slave_config, a folder that the Jenkins controller can write to";
 
 /** Records the folder. */
 export function modify(_name: string, root: Root): void {

@@ -1,12 +1,10 @@
-// Adapts sudo to jobs: no terminal needed, and the environment (PATH above all) survives.
+// Adapts sudo to jobs: it needs no terminal, and keeps the environment, above all PATH.
 import type { Root } from "../module.ts";
 import { quote } from "../shell/shell.ts";
 
-export const description = "Lets jobs use sudo without a terminal, with their environment kept";
+export const description = "Lets jobs use sudo without a terminal, and keeps their environment";
 
-/**
- * Read after /etc/sudoers, so that it overrides the distribution's settings there (secure_path, env_reset, requiretty).
- */
+/** Read after /etc/sudoers, so it overrides the distribution's settings there (secure_path, env_reset, requiretty). */
 const sudoersFile = "/etc/sudoers.d/10-ci-worker";
 
 /** Records the sudo settings. */

@@ -1,13 +1,13 @@
-// Gives workers swap: a file that is made at first boot, so that the image doesn't contain it, and is used from every
-// boot on. It is made after cloud-init has grown the root file system to the worker's disk. The builder has none: a
-// container can't have one, and sealing would remove it.
+// Gives workers swap: a file that is created at first boot, so that the image doesn't contain it, and used at every
+// boot. It is created after cloud-init has grown the root file system to the worker's disk. The builder has no swap
+// file: a container can't have one, and sealing would remove it.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { UserError } from "../../common/user-error.ts";
 import { parseSize, sizeForm } from "../../common/sizes.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { builderMark, markBuilder, putUnit, requireSystemd } from "./shared/units.ts";
 
-export const description = "Makes a swap file at the worker's first boot";
+export const description = "Creates a swap file at the worker's first boot";
 export const settingsRequired = true;
 
 export const settings = {
@@ -19,14 +19,14 @@ export const settings = {
     size: {
       type: "string",
       pattern: "^[0-9]+(\\.[0-9]+)?\\s*[MGTmgt]([iI]?[bB])?$",
-      description: `The swap file's size: ${sizeForm}. The worker's disk needs that much room, and 256M more.`,
+      description: `The swap file's size: ${sizeForm}. The worker's disk needs that much free space, plus 256M.`,
       examples: ["2G"],
     },
     swappiness: {
       type: "integer",
       minimum: 0,
       maximum: 200,
-      description: "How readily the kernel swaps (vm.swappiness); without it the kernel's own default.",
+      description: "How readily the kernel swaps (vm.swappiness); by default, the kernel's own setting.",
       examples: [10],
     },
   },
@@ -38,13 +38,13 @@ interface Settings {
   swappiness?: number;
 }
 
-/** Made on the worker rather than the builder, so that the image doesn't contain it. */
+/** Created on the worker rather than the builder, so that the image doesn't contain it. */
 const swapFile = "/swapfile";
 const script = "/usr/local/sbin/ci-swap";
 const sysctlFile = "/etc/sysctl.d/90-ci-swap.conf";
 
 /**
- * Records the script that makes the file and the service that runs it at boot.
+ * Records the script that creates the file, and the service that runs it at boot.
  * @throws UserError on a distribution without systemd, and for an invalid size.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
@@ -67,7 +67,7 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
   root.check("the swap file is made at boot", "systemctl --quiet is-enabled ci-swap.service");
   root.check(
     `a worker has ${size} of swap, and the builder none in its image`,
-    // The service may still be running on a machine that has just booted. The header takes a page of the file.
+    // The service may still be running on a machine that has just booted. The header takes one page of the file.
     `if [ -e ${builderMark} ]; then [ -x ${script} ] && [ ! -e ${swapFile} ]; exit; fi
 systemctl start ci-swap.service || { journalctl --unit=ci-swap.service --lines=5 --no-pager; exit 1; }
 size=$(awk '$1 == "${swapFile}" { print $3 }' /proc/swaps)

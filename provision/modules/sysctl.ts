@@ -1,4 +1,4 @@
-// Sets kernel parameters on the workers at boot: what databases, browsers and many watched files in tests need.
+// Sets kernel parameters on the workers at boot, such as those that databases, browsers and file watchers need.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { quote } from "../shell/shell.ts";
@@ -13,15 +13,15 @@ export const settings = {
   additionalProperties: {
     anyOf: [
       { type: "integer", description: "A number.", examples: [262144] },
-      { type: "string", pattern: "^[^\\s#;][^\\n]*$", description: "Text, of one line.", examples: ["1024 65000"] },
+      { type: "string", pattern: "^[^\\s#;][^\\n]*$", description: "A line of text.", examples: ["1024 65000"] },
     ],
   },
   description:
-    "Names of parameters, as sysctl prints them, and their values. A builder that is a virtual machine takes them at once, and the build fails for a name that its kernel does not know; a container (stack local) has its host's kernel and leaves them to the workers.",
+    "The parameters by name, as sysctl prints them. A builder that is a virtual machine applies them at once, and the bake fails if its kernel doesn't know a name. A container (stack local) has its host's kernel: there, only the workers apply them.",
   examples: [{ "vm.max_map_count": 262144, "net.ipv4.ip_local_port_range": "1024 65000" }],
 };
 
-/** After all other files, including the distribution's 99-sysctl.conf: the last one wins. */
+/** Sorts after all other files, including the distribution's 99-sysctl.conf: the last one wins. */
 const file = "/etc/sysctl.d/99-worker.conf";
 
 /** A container can't set its host's parameters. */

@@ -17,7 +17,7 @@ export const settings = {
 
 /**
  * Records the zone.
- * @throws UserError when the zone doesn't exist.
+ * @throws UserError if the zone doesn't exist.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   const zone = settingsOf(cfg, "timezone", "UTC");
@@ -27,12 +27,12 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
   root.run(
     [
       `if [ ! -f ${quote(source)} ]; then`,
-      // Node and tzdata differ in old names: Debian 13 and Ubuntu 24.04 have them in a separate package.
+      // Node knows old names that the package tzdata of Debian 13 and Ubuntu 24.04 lacks.
       `  echo ${quote(`${root.distribution.id} has no time zone ${zone}: names have capital letters as in Europe/Berlin, and old names (US/Pacific) may be in the package tzdata-legacy`)} >&2`,
       `  exit 1`,
       `fi`,
       `ln -s -f -n ${quote(source)} /etc/localtime`,
-      // Debian's second place for it: both must agree, or updates of tzdata would ask.
+      // Debian's second record of it: both must agree, or updates of tzdata would ask.
       ...(root.distribution.family === "debian" ? [`printf '%s\\n' ${quote(zone)} >/etc/timezone`] : []),
     ].join("\n"),
   );

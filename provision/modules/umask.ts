@@ -1,9 +1,9 @@
-// Sets the umask of everybody who logs in: packages built on a worker with another one have wrong file modes.
+// Sets the umask of all logins, because packages built under another umask have wrong file modes.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
 import { quote } from "../shell/shell.ts";
 
-export const description = "Sets the umask of login shells and of commands that come by SSH";
+export const description = "Sets the umask of login shells and SSH commands";
 
 export const settings = {
   type: "string",
@@ -13,7 +13,7 @@ export const settings = {
   examples: ["022", "0027"],
 };
 
-/** Records the umask wherever one is set. */
+/** Records the umask everywhere it is set. */
 export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
   const umask = settingsOf(cfg, "umask", "022").slice(-3);
   const user = quote(root.loginUser);
@@ -50,9 +50,7 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
   );
 }
 
-/**
- * The option sets the umask explicitly: without it pam_umask gives users with their own group 002 (USERGROUPS_ENAB).
- */
+/** `nousergroups`: otherwise pam_umask gives users with their own group 002 (USERGROUPS_ENAB). */
 function pamLine(umask: string): string {
   return `optional\tpam_umask.so umask=0${umask} nousergroups`;
 }
@@ -70,7 +68,7 @@ function debianPam(root: Root, umask: string): void {
   root.run("DEBIAN_FRONTEND=noninteractive pam-auth-update --package --enable ci-images-umask");
 }
 
-/** Red Hat has no common session file that authselect would leave alone: each service gets the line. */
+/** Each service gets the line, because authselect would overwrite Red Hat's common session file. */
 function redhatPam(root: Root, umask: string): void {
   root.run(
     [

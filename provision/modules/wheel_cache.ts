@@ -1,5 +1,5 @@
-// Fills a user's pip cache with the wheels that a Python project needs: they are fetched, or built if there is no
-// wheel, once during the bake, and no job waits for that again. A job's pip still asks the index for versions.
+// Fills a user's pip cache with the wheels that a Python project needs. They are downloaded, or built if there is no
+// wheel, once during the bake, so that no job waits for them. A job's pip still asks the index for versions.
 //
 // Tested on Debian 12 with a local index.
 import { UserError } from "../../common/user-error.ts";
@@ -14,33 +14,33 @@ export const settingsRequired = true;
 export const settings = {
   type: "object",
   additionalProperties: false,
-  description: "What the project needs: `requirements`, `files`, or both.",
+  description: "The project's requirements: `requirements`, `files`, or both.",
   examples: [{ files: ["requirements.txt"] }, { requirements: ["tox", "flask==3.1.0"] }],
   properties: {
     requirements: {
       type: "array",
       minItems: 1,
       items: { type: "string", pattern: "^[A-Za-z0-9][^\\n]*$" },
-      description: "Requirements, as pip takes them.",
+      description: "Requirements, in pip's syntax.",
       examples: [["tox", "flask==3.1.0"]],
     },
     files: {
       type: "array",
       minItems: 1,
       items: { type: "string", minLength: 1 },
-      description: "Files of requirements, relative to the recipe's folder.",
+      description: "Requirements files, relative to the recipe's folder.",
       examples: [["requirements.txt"]],
     },
     user: {
       type: "string",
       pattern: "^[a-z_][a-z0-9_-]{0,30}$",
-      description: "Whose cache; the login user's unless told.",
+      description: "The cache's owner; by default, the login user.",
       examples: ["jenkins"],
     },
     index_url: {
       type: "string",
       pattern: "^https://[^\\s]+$",
-      description: "The package index to use instead of pip's default. The cache serves only this index.",
+      description: "The package index to use instead of pip's default. The cache works only with this index.",
       examples: ["https://pypi.example.com/simple"],
     },
   },
@@ -54,12 +54,12 @@ interface Settings {
   index_url?: string;
 }
 
-/** Size and sha256 of each wheel, one a line. It stays in the image for its tests. */
+/** Size and sha256 of each wheel, one per line. It stays in the image for its tests. */
 const noted = `${ownFolder}/wheel-cache`;
 
 /**
  * Records the downloads.
- * @throws UserError when there are neither requirements nor files, or a file can't be read.
+ * @throws UserError if there are neither requirements nor files, or a file can't be read.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   const {
@@ -98,11 +98,11 @@ function refuseNothing(name: string, requirements: string[], files: string[]): v
       where: `module ${name}`,
       key: "wheel_cache",
       found: "neither requirements nor files",
-      cure: 'say what the project needs: requirements: ["tox"]',
+      cure: 'list the project\'s requirements: requirements: ["tox"]',
     });
 }
 
-/** Downloaded wheels are in files of pip's HTTP cache: newer versions store them bare, older ones with a header. */
+/** Looks for the wheels in the files of pip's HTTP cache: newer versions store them bare, older ones with a header. */
 function isCached(user: string): string {
   return `\
 home=$(getent passwd ${quote(user)} | cut -d: -f6)

@@ -1,16 +1,16 @@
 // Installs ZFS and builds its kernel modules for the newest kernel in the image. They stay unstripped, so that crashes
-// in them can be debugged. On Red Hat's family the packages come from the OpenZFS project (DKMS is in EPEL: put
-// repositories with epel before).
+// in them can be debugged. On Red Hat's family the packages come from the OpenZFS project. DKMS is in EPEL: put module
+// repositories with epel before this one.
 //
-// On Debian 12 the packages were installed and DKMS started to build for the image's kernel; the build was not awaited,
-// and no machine has loaded the module. The rest is untested.
+// On Debian 12 the packages were installed, and DKMS started to build for the image's kernel; the test did not wait for
+// the build, and no machine has loaded the module. The rest is untested.
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Distribution, Root } from "../module.ts";
 import { addRepository } from "./shared/repositories.ts";
 import { aptGet } from "../plan/root.ts";
 import { isInstalled, settingsOf } from "./shared/module-settings.ts";
 
-export const description = "Installs ZFS, with kernel modules built for the newest kernel in the image";
+export const description = "Installs ZFS, with kernel modules for the newest kernel in the image";
 
 export const settings = {
   type: "object",
@@ -19,7 +19,7 @@ export const settings = {
     testing: {
       type: "boolean",
       default: false,
-      description: "Uses the OpenZFS project's testing repository instead of the stable one (Red Hat's family only).",
+      description: "Whether to use OpenZFS's testing repository instead of the stable one (Red Hat's family only).",
       examples: [true],
     },
   },
@@ -31,8 +31,8 @@ interface Settings {
 }
 
 /**
- * From openzfs.github.io, "RHEL-based distro": the second key is for EL 9 and newer. Packages are checked with it, so a
- * plain http mirror is safe.
+ * From openzfs.github.io, "RHEL-based distro"; the second key is for EL 9 and newer. Packages are checked against the
+ * key, so a plain http mirror is safe.
  */
 const keys = {
   old: { name: "RPM-GPG-KEY-openzfs-key1", fingerprint: "C93AFFFD9F3F7B03C310CEB6A9D5A1C0F14AB620" },
@@ -43,14 +43,14 @@ const newestKernel = "ls -1 /lib/modules | sort -V | tail -n 1";
 
 /**
  * Records the packages, and that the modules are built and loaded.
- * @throws UserError on Amazon Linux and Ubuntu 14.04, which have no packages, and if testing is requested where there
- * is no testing repository.
+ * @throws UserError on Amazon Linux and Ubuntu 14.04, which have no packages, and for `testing` without a testing
+ *   repository.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   const { testing = false } = settingsOf<Settings>(cfg, "zfs", {});
   const { distribution } = root;
   refuse(name, distribution, testing);
-  // Read by zfs's own dkms.conf; spl was a separate module before 0.8.
+  // Read by zfs's dkms.conf. spl was a separate module before 0.8.
   const folder = distribution.family === "redhat" ? "/etc/sysconfig" : "/etc/default";
   root.run(
     `for module in zfs spl; do
@@ -118,5 +118,5 @@ function redhat(root: Root, testing: boolean): void {
   root.check("ZFS is installed", isInstalled(root.distribution, "zfs"));
 }
 
-/** What the package's own script does for the running kernel, but for the one that the image will boot. */
+/** Builds for the kernel that the image will boot; the package's own script builds for the running one. */
 const build = `dkms autoinstall -k "$(${newestKernel})"`;

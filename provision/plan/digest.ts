@@ -1,4 +1,4 @@
-// Digests of texts and values, the same on every computer. common/pack.ts has those of files and folders.
+// Digests of texts and values, the same on every computer. For files and folders see common/pack.ts.
 import { createHash } from "node:crypto";
 
 /** sha256 of a text, in hex. */
@@ -8,13 +8,13 @@ export function sha256(text: string): string {
 
 /**
  * sha256 of a value's JSON with all keys sorted: equal values have equal digests.
- * @param value Anything that JSON can hold.
+ * @param value Any value that JSON can represent.
  */
 export function digestOfValue(value: unknown): string {
   return sha256(JSON.stringify(inOrder(value)) ?? "undefined");
 }
 
-/** A copy of a value in which all mappings have their keys in alphabetical order. */
+/** A copy of a value with the keys of all mappings sorted. */
 export function inOrder(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(inOrder);
   if (value === null || typeof value !== "object") return value;

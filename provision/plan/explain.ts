@@ -1,12 +1,12 @@
-// Explains why an image is baked again: a plan's description is kept in the stack's outputs and compared with the next
-// plan's.
+// Explains why an image is baked again, by comparing a plan's description with the previous one, which the stack's
+// outputs keep.
 import { basename } from "node:path";
 import { digestOfValue } from "./digest.ts";
 import type { ModulePlan, Plan } from "./plan.ts";
 import { rememberedSettings, settingChanges } from "../setting-changes.ts";
 import { formatSize } from "../../common/sizes.ts";
 
-/** What determined an image's content, as digests and plain words. JSON, without secrets and paths. */
+/** The parts of a recipe hash, as digests and plain words. JSON, without secrets or paths. */
 export interface PlanDescription {
   /** The recipe's name. */
   name: string;
@@ -23,9 +23,7 @@ export interface PlanDescription {
   tests: string;
   /** The version of the sealing step. */
   seal: string;
-  /**
-   * What the digests were made from. Images in clouds have no room for it, and descriptions by older versions lack it.
-   */
+  /** The content behind the digests. Too large for images in clouds; missing in descriptions by older versions. */
   details?: PlanDetails;
 }
 
@@ -35,7 +33,7 @@ export interface PlanDetails {
   modules: Record<string, ModuleDetails>;
   /** Digests of the recipe's own tests, by name. */
   tests: Record<string, string>;
-  /** What the base is made of, where it is the image of another recipe. */
+  /** The base's description, if it is the image of another recipe. */
   base?: PlanDescription;
 }
 
@@ -46,7 +44,7 @@ interface ModuleDetails {
   settings: unknown;
   /** A digest of its scripts and checks. */
   script: string;
-  /** Digests of the files and folders that it uploads, by name; several of one name are separated by spaces. */
+  /** Digests of the files and folders that it uploads, by name; for several of the same name, separated by spaces. */
   uploads: Record<string, string>;
   /** The names of the secrets that its scripts read. */
   secrets: string[];
@@ -54,8 +52,8 @@ interface ModuleDetails {
 
 /**
  * Describes a plan, for the stack's outputs and the manifest.
- * @param base The resolved base: its id counts in the hash, its description is for people (`debian 12.12
- * (2026-09-06)`); `plan` is what it is made from, if it is the image of another recipe.
+ * @param base The resolved base: its id is part of the hash, its description is for people (`debian 12.12
+ *   (2026-09-06)`). `plan` is its own description, if it is the image of another recipe.
  */
 export function describePlan(
   plan: Plan,
@@ -81,7 +79,7 @@ export function describePlan(
 }
 
 function detailsOf({ settingsKey, settings, steps, checks, uploads, usesSecrets }: ModulePlan): ModuleDetails {
-  // An upload's path on the builder depends on its content, which is no change of the script.
+  // An upload's path on the builder contains its digest: replace it, so that a changed file doesn't change the script.
   const script = uploads.reduce(
     (text, { source, destination }) => text.replaceAll(destination, basename(source)),
     JSON.stringify([steps, checks.map(({ what, script }) => [what, script])]),
@@ -95,7 +93,7 @@ function detailsOf({ settingsKey, settings, steps, checks, uploads, usesSecrets 
   };
 }
 
-/** Files of one name, from different folders, share an entry. */
+/** Digests by file name. Files of the same name, from different folders, share an entry. */
 function digestsByName(uploads: ModulePlan["uploads"]): Record<string, string> {
   const digests: Record<string, string> = {};
   for (const { source, digest } of uploads) {
@@ -105,7 +103,7 @@ function digestsByName(uploads: ModulePlan["uploads"]): Record<string, string> {
   return digests;
 }
 
-/** The description with digests only: for images in clouds, and for the component's inputs, which a preview prints. */
+/** The description without details, for images in clouds, and for the component's inputs, which a preview prints. */
 export function withoutDetails({ details: _, ...description }: PlanDescription): PlanDescription {
   return description;
 }
@@ -151,7 +149,7 @@ function moduleChanges(before: PlanDescription, after: PlanDescription): string[
   return lines;
 }
 
-/** What changed in a module, down to the setting, the file or the secret. */
+/** The changes in a module, down to the setting, file or secret. */
 function explainModule(name: string, before: ModuleDetails, after: ModuleDetails): string[] {
   const settings = settingChanges(after.key, before.settings, after.settings);
   const uploads = uploadChanges(before.uploads, after.uploads);
@@ -164,7 +162,7 @@ function explainModule(name: string, before: ModuleDetails, after: ModuleDetails
     lines.push(`script of module ${name} changed (same settings)`);
   }
   if (lines.length > 0) return lines;
-  // The rest must be values of secrets, for which only the hash has a digest.
+  // Only a secret's value can have changed: its digest is only in the hash.
   return [`module ${name}: the value of a secret changed (${after.secrets.join(", ")})`];
 }
 
@@ -177,7 +175,7 @@ function uploadChanges(before: Record<string, string>, after: Record<string, str
   });
 }
 
-/** The explanation for a module if one of the descriptions has no details. */
+/** The explanation for a changed module if one of the descriptions has no details. */
 function coarseChange(before: Described, after: Described): string {
   const why = before.settings === after.settings ? "its script, files or secrets changed" : "settings changed";
   return `module ${after.name}: ${why} (${short(before.hash)} => ${short(after.hash)})`;
@@ -200,12 +198,12 @@ function baseChange(before: PlanDescription, after: PlanDescription): string[] {
   const [old, now] = [before.base, after.base];
   if (old.description === now.description) return [`base: ${old.description}, ${short(old.id)} => ${short(now.id)}`];
   const tiers = [before.details?.base, after.details?.base] as const;
-  // Another recipe has nothing to do with the one before.
+  // Two different recipes can't be compared.
   const reasons = tiers[0] && tiers[0].name === tiers[1]?.name ? explainChange(tiers[0], tiers[1]) : [];
   return [`base: ${old.description} => ${now.description}`, ...reasons.map((reason) => `${tiers[0]!.name}: ${reason}`)];
 }
 
-/** The recipes that an image was made on top of, the nearest first. */
+/** The recipes that an image was made on top of, nearest first. */
 export function ancestorsOf({ details }: PlanDescription): PlanDescription[] {
   return details?.base ? [details.base, ...ancestorsOf(details.base)] : [];
 }

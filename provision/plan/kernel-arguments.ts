@@ -1,6 +1,6 @@
 // The recipe's key `kernel_arguments`: words for the kernel command line of every machine booted from the image.
-// Implemented as a module that runs after the recipe's own: it writes GRUB's settings, if the base boots with GRUB (the
-// clouds' images), and a list that the disks of `local` are built from.
+// Implemented as a module that runs after the recipe's own. It writes GRUB's settings, if the base boots with GRUB (the
+// clouds' images), and a list for building the disks of `local`.
 import type { ModuleFile, Root } from "../module.ts";
 import { ownFolder } from "../seal/kept.ts";
 import { quote, quoteAll } from "../shell/shell.ts";
@@ -9,13 +9,13 @@ import { builderMark, markBuilder } from "../modules/shared/units.ts";
 /** The key in a recipe, and the step's name. */
 export const kernelArgumentsKey = "kernel_arguments";
 
-/** The list in the image, one word a line. */
+/** The list in the image, one word per line. */
 export const kernelArgumentsFile = `${ownFolder}/kernel-arguments`;
 
-/** GRUB's settings file: it is read after those of the clouds' images, which set the whole line. */
+/** GRUB's settings file. It is read after those of the clouds' images, which set the whole line. */
 const grubFile = "/etc/default/grub.d/90-ci-images.cfg";
 
-/** What the key may hold. */
+/** The schema of the key. */
 export const kernelArgumentsSchema = {
   type: "array",
   minItems: 1,
@@ -25,11 +25,11 @@ export const kernelArgumentsSchema = {
     pattern: "^(?!(root|rootfstype|rootflags|initrd|BOOT_IMAGE)(=|$)|r[ow]$)[A-Za-z0-9_.-]+(=[^\\s\"'`$\\\\]*)?$",
   },
   description:
-    "Words for the kernel command line of every machine booted from the image, beside those it needs to find its root: NAME or NAME=VALUE, without blanks and quotation marks",
+    "Words to add to the kernel command line of every machine booted from the image: NAME or NAME=VALUE, without blanks or quotation marks",
   examples: [["mitigations=off", "systemd.unified_cgroup_hierarchy=1"]],
 };
 
-/** Records them, as a module of the library would. */
+/** Records the words. */
 export const kernelArgumentsModule: ModuleFile = {
   description: "Adds words to the kernel command line",
   modify(_name: string, root: Root, cfg) {
@@ -50,7 +50,7 @@ done`,
   },
 };
 
-/** A container has no boot loader: there the list is enough. */
+/** Applies the words to the boot loader. A container has none: there, the list is enough. */
 function applyScript(words: readonly string[]): string {
   return `\
 if systemd-detect-virt --quiet --container 2>/dev/null; then exit 0; fi

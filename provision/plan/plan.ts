@@ -1,5 +1,5 @@
-// From a recipe to the work on the builder, and to the hash that identifies its content. Pure: it only reads the files
-// that the recipe names, so that a preview can do it.
+// Plans a recipe: the work on the builder, and the hash that identifies the image's content. It only reads the files
+// that the recipe names, so a preview can do it.
 import { UserError, type Complaint } from "../../common/user-error.ts";
 import { digestOfValue } from "./digest.ts";
 import type { Distribution } from "../module.ts";
@@ -13,7 +13,7 @@ export type { Check, Step, Upload } from "./root.ts";
 export interface ModulePlan {
   /** Its name, with `_` for `-`: `install_rpms`. */
   name: string;
-  /** sha256 of what this module does, independent of the modules before it. */
+  /** sha256 of this module's work, independent of the modules before it. */
   hash: string;
   /** sha256 of everything up to and including this module: the trigger of its Command. */
   prefixHash: string;
@@ -21,7 +21,7 @@ export interface ModulePlan {
   settingsHash: string;
   /** The key that holds its settings in the recipe: `add_users`. */
   settingsKey: string;
-  /** Its settings from the recipe; a secret is a text of secret-text.ts. */
+  /** Its settings from the recipe; a secret is a placeholder from secret-text.ts. */
   settings: unknown;
   /** Files that must be on the builder before the first step. */
   uploads: Upload[];
@@ -50,9 +50,9 @@ export interface Plan {
   /** The version of the sealing step. */
   sealVersion: string;
   /**
-   * sha256 over all that determines the image's content. Excludes comments, key order, time limits and this computer's
-   * paths.
-   * @param resolvedBaseId Derived from the base's content, e.g. `ResolvedBase.id` or an AMI's id.
+   * sha256 over everything that determines the image's content, but not comments, key order, time limits or this
+   * computer's paths.
+   * @param resolvedBaseId An id derived from the base's content, e.g. `ResolvedBase.id` or an AMI's id.
    */
   recipeHash(resolvedBaseId: string): string;
 }
@@ -130,7 +130,7 @@ function baseOf(recipe: Recipe, distribution: Distribution): RecipeBase {
     where: recipe.file,
     found: `not for ${distribution.id}, which the stack or the command line requests`,
     allowed: there,
-    cure: `add ${distribution.id} to the recipe's distributions, or ask for one of these`,
+    cure: `add ${distribution.id} to the recipe's distributions, or request one of these`,
   });
 }
 
@@ -148,9 +148,9 @@ async function record(recipe: Recipe, module: RecipeModule, distribution: Distri
   try {
     await module.file.modify(module.writtenName, root, configurationFor(recipe, module));
   } catch (error) {
-    // Modules do not know the recipe's file.
+    // Modules don't know the recipe's file: add it to their complaints.
     if (error instanceof UserError) throw new UserError(...error.complaints.map((each) => inFile(recipe.file, each)));
-    // A module may stop a build by throwing: its own message counts, and the trace helps to find a mistake in it.
+    // A module may stop a bake by throwing. Show its message, and the trace, to find a mistake in the module.
     const found = error instanceof Error ? (error.stack ?? error.message) : String(error);
     throw new UserError({ where, found: `it refused to build: ${found}` });
   }

@@ -1,4 +1,4 @@
-// The recording root: a module's calls on it become the steps that run on the builder later.
+// The recording root: turns a module's calls into steps that run on the builder later.
 import { isUtf8 } from "node:buffer";
 import { readFileSync, statSync } from "node:fs";
 import { basename, resolve } from "node:path";
@@ -16,17 +16,17 @@ export type Step = { kind: "script"; script: string } | { kind: "reboot" };
 export interface Upload {
   /** Its path on this computer, absolute. */
   source: string;
-  /** Its path on the builder. The name contains the digest, so it never depends on this computer's paths. */
+  /** Its path on the builder, which contains the digest and doesn't depend on this computer's paths. */
   destination: string;
-  /** sha256 of what is sent: names, kinds, modes and contents; see common/pack.ts. */
+  /** sha256 of the packed content: names, kinds, modes and contents; see common/pack.ts. */
   digest: string;
 }
 
-/** A fact about the image that is tested on the builder and on a machine booted from the image. */
+/** A fact about the image, tested on the builder and on a machine booted from the image. */
 export interface Check {
   /** The module that states it; `recipe` for the recipe's own tests. */
   module: string;
-  /** One line that says what holds. */
+  /** The fact in one line. */
   what: string;
   /** Bash, run as root; exit status 0 means that it holds. */
   script: string;
@@ -37,7 +37,7 @@ export interface Check {
 /** The default time limit of a check, in seconds. */
 export const defaultCheckSeconds = 60;
 
-/** What a {@link RecordingRoot} needs. */
+/** Options of {@link RecordingRoot}. */
 export interface RecordingOptions {
   /** The module's name, for messages and checks. */
   module: string;
@@ -48,7 +48,7 @@ export interface RecordingOptions {
   requireSecret(name: string): void;
 }
 
-/** Bytes; anything larger is a self-extracting archive rather than a script. */
+/** Bytes; anything larger is a self-extracting archive, not a script. */
 const largestScript = 16 * 1024 ** 2;
 
 const secretFiles = new RegExp(`${secretsFolder}/([A-Za-z0-9_]+)`, "g");
@@ -166,7 +166,7 @@ export class RecordingRoot implements Root {
     else this.steps.push({ kind: "script", script: `${text}\n` });
   }
 
-  /** The kernel reads the `\r` as part of the interpreter's name, and shells as part of every line's last word. */
+  /** Refuses `\r`: the kernel reads it as part of the interpreter's name, shells as part of every line's last word. */
   #refuseWindowsLines(source: string, path: string): void {
     const facts = statSync(path);
     if (!facts.isFile() || facts.size > largestScript) return;
@@ -180,8 +180,8 @@ export class RecordingRoot implements Root {
     throw new UserError({
       where: `module ${this.#options.module}`,
       found: `"${source}" has Windows line ends (CRLF) from line ${line + 1} on`,
-      allowed: "line feeds alone",
-      cure: `sed -i 's/\\r$//' ${source}; in git, a line \`*.sh text eol=lf\` in .gitattributes keeps it so`,
+      allowed: "line feeds only",
+      cure: `sed -i 's/\\r$//' ${source}; a line \`*.sh text eol=lf\` in .gitattributes makes git keep it so`,
     });
   }
 
@@ -197,7 +197,7 @@ export class RecordingRoot implements Root {
 
 /**
  * Bash that updates apt's package lists, once in a bake and again whenever the sources or the architectures have
- * changed. An index that can't be fetched is an error (apt itself only warns and continues with the old one).
+ * changed. An index that can't be fetched is an error; apt itself would only warn and continue with the old one.
  */
 export const aptUpdate = `\
 if [ ! -e ${runFolder}/apt-updated ] || [ -n "$(find /etc/apt/sources.list* /var/lib/dpkg/arch -newer ${runFolder}/apt-updated -print -quit 2>/dev/null)" ]; then
@@ -212,7 +212,7 @@ export const aptGet =
   "apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold";
 
 /**
- * Fetches nothing if all are installed: a builder without a mirror can use modules that only need packages of the base.
+ * Downloads nothing if all are installed, so that modules which need only the base's packages work without a mirror.
  */
 function aptInstall(names: readonly string[]): string {
   const install = `${aptUpdate}\n${aptGet} install --no-install-recommends ${quoteAll(names)}`;
@@ -230,7 +230,7 @@ function rpmInstall(distribution: Distribution, names: readonly string[]): strin
   return names.every(isPlainName) ? `rpm --query --quiet ${quoteAll(names)} || ${install}` : install;
 }
 
-/** Not a group, a pattern, a version, a file, or a removal. */
+/** Whether this is a plain name: no group, pattern, version, file or removal. */
 function isPlainName(name: string): boolean {
   return /^[A-Za-z0-9]([A-Za-z0-9+._-]*[A-Za-z0-9+])?$/.test(name);
 }

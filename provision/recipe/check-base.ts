@@ -19,11 +19,11 @@ interface WrittenBase {
 const kinds = ["tarball", "directory", "image", "recipe", "mirror"] as const;
 
 /**
- * Finds the base of each distribution.
+ * The base of each distribution.
  * @param file The recipe's file, for complaints.
  * @param folder The folder that paths are relative to.
  * @param written The recipe's `base`; undefined means the distribution's mirrors.
- * @param complaints Errors are added here.
+ * @param complaints Receives the errors.
  */
 export function findBases(
   file: string,
@@ -46,10 +46,10 @@ export function findBases(
     complain("base", { found, allowed: "one distribution", cure: "write a recipe for each" });
   }
   if (base.packages !== undefined && kind !== "mirror") {
-    complain("base.packages", { found: `beside ${kind}`, allowed: "only where the base comes from mirrors" });
+    complain("base.packages", { found: `set, with ${kind}`, allowed: "only with a base from mirrors" });
   }
   if (base.sha256 !== undefined && kind !== "tarball") {
-    complain("base.sha256", { found: `beside ${kind}`, allowed: "only beside tarball" });
+    complain("base.sha256", { found: `set, with ${kind}`, allowed: "only with tarball" });
   }
   const one = kind === "mirror" ? undefined : readSource(kind, base, folder, complain);
   return Object.fromEntries(
@@ -76,7 +76,7 @@ function readSource(
     if (!/^https?:/i.test(location))
       complain("base.tarball", { found: inWords(location), allowed: "a path or http(s) URL" });
     if (base.sha256 === undefined) {
-      complain("base.sha256", { found: "missing", allowed: "the sha256 of the tarball, which a URL must have" });
+      complain("base.sha256", { found: "missing", allowed: "the sha256 of the tarball, required for a URL" });
     }
     return { kind, location, sha256: base.sha256?.toLowerCase() };
   }
@@ -91,7 +91,7 @@ function readSource(
 function unreadable(path: string, wanted: "file" | "folder"): string | undefined {
   try {
     const isFolder = statSync(path).isDirectory();
-    if (isFolder !== (wanted === "folder")) return `is no ${wanted}`;
+    if (isFolder !== (wanted === "folder")) return `is not a ${wanted}`;
     accessSync(path, constants.R_OK);
     return undefined;
   } catch (error) {

@@ -1,4 +1,4 @@
-// Checks the content of a recipe's file and makes a Recipe of it. Collects all complaints rather than stopping at the
+// Checks the content of a recipe's file and turns it into a Recipe. Collects all complaints instead of stopping at the
 // first.
 import { basename, dirname, extname, resolve } from "node:path";
 import { UserError, type Complaint } from "../../common/user-error.ts";
@@ -28,7 +28,7 @@ interface ListedModule {
  * Checks a recipe.
  * @param file The file it was read from, for messages and as the base of relative paths.
  * @param read Its content.
- * @param catalogue The modules it may name.
+ * @param catalogue The available modules.
  * @throws UserError with all complaints.
  */
 export async function checkRecipe(file: string, read: object, catalogue: ModuleCatalogue): Promise<Recipe> {
@@ -40,9 +40,11 @@ class RecipeCheck {
   readonly #file: string;
   readonly #catalogue: ModuleCatalogue;
   readonly #complaints: Complaint[] = [];
-  /** The recipe with `_` for `-` in its keys, as in module names, without keys that have no value, and without `x-...`. */
+  /**
+   * The recipe with `_` for `-` in its keys, as in module names; without keys that have no value, and without `x-...`.
+   */
   readonly #configuration: Record<string, unknown>;
-  /** Unknown module names: a key of the same name needs no complaint of its own. */
+  /** Unknown module names. A key of the same name needs no second complaint. */
   readonly #unknownModules = new Set<string>();
 
   constructor(file: string, read: object, catalogue: ModuleCatalogue) {
@@ -64,7 +66,7 @@ class RecipeCheck {
     // The schema fills in the default below.
     const hasSize = this.#configuration.size !== undefined;
     const listed = await this.#listedModules();
-    await this.#refuseKeysOfNobody(listed);
+    await this.#refuseUnknownKeys(listed);
     this.#complaints.push(...complaintsOf(recipeSchema(listed), this.#configuration, this.#file, this.#writtenAs));
     this.#requireSettings(listed);
     const name = this.#name();
@@ -112,7 +114,7 @@ class RecipeCheck {
     return listed;
   }
 
-  async #refuseKeysOfNobody(listed: readonly ListedModule[]): Promise<void> {
+  async #refuseUnknownKeys(listed: readonly ListedModule[]): Promise<void> {
     const allowed = [...Object.keys(recipeProperties), ...listed.map(settingsKeyOf)];
     for (const key of Object.keys(this.#configuration)) {
       if (allowed.includes(key) || this.#unknownModules.has(key)) continue;
@@ -131,7 +133,7 @@ class RecipeCheck {
 
   async #ownerOf(key: string): Promise<{ name: string; settingsKey: string } | undefined> {
     for (const name of this.#catalogue.names) {
-      // A broken file that the recipe doesn't use only matters if the key has its name.
+      // Ignore a broken module that the recipe doesn't use, unless it has the key's name.
       const file = await this.#load(name, name === key);
       if (!file) continue;
       const settingsKey = settingsKeyOf({ name, file });
@@ -140,7 +142,7 @@ class RecipeCheck {
     return undefined;
   }
 
-  /** @returns undefined if the module can't be loaded, which is added to the complaints by default. */
+  /** @returns undefined if the module can't be loaded; adds a complaint by default. */
   async #load(name: string, complains = true): Promise<ModuleFile | undefined> {
     try {
       return await this.#catalogue.load(name);
@@ -171,7 +173,7 @@ class RecipeCheck {
     if (found.length > 0 && name === undefined) {
       this.#complain({
         key: "name",
-        found: "missing, and the file's name can't serve as one",
+        found: "missing, and the file's name is not a valid one",
         allowed: found[0]?.allowed,
       });
     }
@@ -181,7 +183,7 @@ class RecipeCheck {
   #distributions(): Distribution[] {
     const { distribution, distributions } = this.#configuration;
     if (distribution !== undefined && distributions !== undefined) {
-      this.#complain({ key: "distribution", found: "beside distributions", allowed: "one of the two keys" });
+      this.#complain({ key: "distribution", found: "set, with distributions", allowed: "one of the two keys" });
     }
     const key = distributions === undefined ? "distribution" : "distributions";
     const ids = [distributions ?? distribution ?? "debian12"].flat();
@@ -228,7 +230,7 @@ class RecipeCheck {
     });
   }
 
-  /** Like a module, after those of the list: a kernel that one of them installs gets the arguments, too. */
+  /** Treated as a module after the listed ones, so that a kernel installed by one of them gets the arguments, too. */
   #kernelArguments(): RecipeModule[] {
     const settings = this.#configuration[kernelArgumentsKey];
     if (settings === undefined) return [];
@@ -253,7 +255,7 @@ class RecipeCheck {
     return seconds;
   }
 
-  /** Our keys have `_` where the file may have `-`. */
+  /** Finds a value's spelling in the file, whose keys may have `-` where ours have `_`. */
   readonly #writtenAs = ([key, ...rest]: (string | number)[], value: unknown): string | undefined => {
     const dashed = String(key).replaceAll("_", "-");
     return [key, dashed]

@@ -1,4 +1,4 @@
-// Describes a module's settings from their schema: for docs/modules.md and `ci-images modules`.
+// Describes a module's settings from their schema, for docs/modules.md and `ci-images modules`.
 import type { Schema } from "./schema.ts";
 
 /** One key of the settings. */
@@ -8,15 +8,15 @@ export interface SettingRow {
   /** `list of text`, `text or mapping`. */
   type: string;
   isRequired: boolean;
-  /** Undefined when there is none. */
+  /** Undefined if there is no default. */
   byDefault: unknown;
   what: string;
   examples: unknown[];
 }
 
 /**
- * One row for each key of the mappings in a schema.
- * @param path The path of the mappings: `add_users[]`.
+ * Rows for the keys of a schema's mappings.
+ * @param path The mappings' path: `add_users[]`.
  */
 export function settingRows(schema: Schema, path: string): SettingRow[] {
   const required = (schema.required ?? []) as string[];
@@ -33,7 +33,7 @@ export function settingRows(schema: Schema, path: string): SettingRow[] {
   });
   const items = schema.items ? settingRows(schema.items as Schema, `${path}[]`) : [];
   const branches = ((schema.anyOf ?? []) as Schema[]).flatMap((branch) => settingRows(branch, path));
-  // A setting that may be alone or in a list (module run) is described once.
+  // Describe a setting that may be alone or in a list (module run) only once.
   const once = branches.filter((row, index) => {
     const same = { ...row, path: row.path.replace(`${path}[].`, `${path}.`) };
     const alone = branches.findIndex((each) => JSON.stringify(each) === JSON.stringify(same));
@@ -61,7 +61,7 @@ export function typeOf(schema: Schema): string {
   return word;
 }
 
-/** Examples of a module's whole settings: the schema's own, else one with every key that has an example. */
+/** Examples of a module's complete settings: the schema's own, else one with every key that has an example. */
 export function wholeExamples(schema: Schema): unknown[] {
   const own = examplesOf(schema);
   const keys = Object.entries((schema.properties ?? {}) as Record<string, Schema>);
@@ -70,12 +70,12 @@ export function wholeExamples(schema: Schema): unknown[] {
   return [Object.fromEntries(known.map(([key, property]) => [key, examplesOf(property)[0]]))];
 }
 
-/** The examples that a schema gives. */
+/** A schema's examples. */
 export function examplesOf(schema: Schema): unknown[] {
   return (schema.examples ?? []) as unknown[];
 }
 
-/** A description as a sentence; empty when there is none. */
+/** A description as a sentence; empty if there is none. */
 export function sentence(description: unknown): string {
   const text = typeof description === "string" ? description.trim() : "";
   return text === "" || /[.:]$/.test(text) ? text : `${text}.`;

@@ -1,4 +1,4 @@
-// Finds modules by name: files in provision/modules, and the user's own beside the recipe.
+// Finds and loads modules by name: files in provision/modules, and the user's own beside the recipe.
 import { readdirSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,7 +14,7 @@ export const libraryFolder = fileURLToPath(new URL("../modules", import.meta.url
 
 const extensions = [".ts", ".js", ".mjs", ".sh"];
 
-/** `install-rpms` and `install_rpms` are the same module: this is its canonical name. */
+/** A module's canonical name: `install-rpms` and `install_rpms` are the same module. */
 export function moduleKey(name: string): string {
   return name.replaceAll("-", "_");
 }
@@ -26,7 +26,7 @@ export class ModuleCatalogue {
 
   /**
    * @param folders Folders with modules, in order of precedence: a module hides one of the same name in a later folder.
-   * A missing folder is empty. Files that start with `_` or `.` and `*.test.ts` are not modules.
+   *   A missing folder counts as empty. Files that start with `_` or `.` and `*.test.ts` are not modules.
    */
   constructor(folders: readonly string[]) {
     for (const folder of folders) {
@@ -49,7 +49,7 @@ export class ModuleCatalogue {
 
   /**
    * Loads a module.
-   * @throws UserError when the file can't be loaded or exports no `modify`; a RangeError when there is no such module.
+   * @throws UserError if the file can't be loaded or exports no `modify`; RangeError if there is no such module.
    */
   load(name: string): Promise<ModuleFile> {
     const key = moduleKey(name);
@@ -85,13 +85,13 @@ async function loadFile(file: string): Promise<ModuleFile> {
   if (typeof module.modify !== "function") {
     throw new UserError({
       where: file,
-      found: "it exports no function `modify`",
-      allowed: "export function modify(name, root, cfg) { ... }, as provision/module.ts says",
+      found: "exports no function `modify`",
+      allowed: "export function modify(name, root, cfg) { ... }; see provision/module.ts",
     });
   }
   const ajv = new Ajv({ strict: false, logger: false });
   if (module.settings && !ajv.validateSchema(module.settings)) {
-    throw new UserError({ where: file, key: "settings", found: `no JSON schema: ${ajv.errorsText()}` });
+    throw new UserError({ where: file, key: "settings", found: `not a JSON schema: ${ajv.errorsText()}` });
   }
   return { ...module, description: module.description ?? "", modify: module.modify };
 }

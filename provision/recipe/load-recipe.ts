@@ -1,4 +1,4 @@
-// Reads a recipe: YAML -> checked -> what the planner takes. All complaints about one recipe are reported together.
+// Reads and checks a recipe. Reports all complaints about it together.
 import { dirname, join, resolve } from "node:path";
 import { checkRecipe } from "./check-recipe.ts";
 import { libraryFolder, ModuleCatalogue } from "./load-modules.ts";
@@ -16,7 +16,7 @@ export interface LoadOptions {
 /**
  * Reads and checks a recipe.
  * @param file Path of the YAML file.
- * @throws UserError with every complaint about it: file, key, what was found, what is allowed, the nearest name.
+ * @throws UserError with every complaint about it: file, key, found value, allowed values, nearest name.
  */
 export async function loadRecipe(file: string, options: LoadOptions = {}): Promise<Recipe> {
   const folder = dirname(resolve(file));

@@ -5,15 +5,15 @@ import { UserError } from "../../common/user-error.ts";
 
 /**
  * Reads a UTF-8 file, without its byte order mark.
- * @param allowed What the file should be, for the message: `a YAML file`.
- * @throws UserError when it can't be read, or is not UTF-8: with the first wrong byte and its position.
+ * @param allowed The expected kind of file, for the message: `a YAML file`.
+ * @throws UserError if it can't be read, or is not UTF-8, with the first wrong byte and its position.
  */
 export function readText(file: string, allowed: string): string {
   let bytes: Buffer;
   try {
     bytes = readFileSync(file);
   } catch (error) {
-    throw new UserError({ where: file, found: `it cannot be read (${(error as Error).message})`, allowed });
+    throw new UserError({ where: file, found: `cannot be read (${(error as Error).message})`, allowed });
   }
   if (isUtf8(bytes)) return bytes.toString("utf8").replace(/^\uFEFF/, "");
   const before = validStart(bytes);
@@ -24,7 +24,7 @@ export function readText(file: string, allowed: string): string {
     where: file,
     found: `not UTF-8: byte 0x${byte} at offset ${offset}, line ${line}`,
     allowed: `${allowed} in UTF-8`,
-    cure: "save it as UTF-8, e.g. with `iconv -f ISO-8859-1 -t UTF-8`, or `-f UTF-16` where the first bytes are ff fe",
+    cure: "save it as UTF-8, e.g. with `iconv -f ISO-8859-1 -t UTF-8`, or `-f UTF-16` if the first bytes are ff fe",
   });
 }
 

@@ -1,18 +1,18 @@
-// Reads a YAML file that holds a mapping, with errors that say where in it. js-yaml reads recipes; the library
-// `yaml` is for files whose comments and places matter: here to find the line of a complaint, in cli/ to change users' files.
+// Reads a YAML file that holds a mapping, with errors that name the place. js-yaml reads recipes. The library `yaml` is
+// for files whose comments and positions matter: here to find a value's spelling, in cli/ to change users' files.
 import { CORE_SCHEMA, load, mergeTag, YAMLException } from "js-yaml";
 import { parseDocument, isScalar } from "yaml";
 import { UserError } from "../../common/user-error.ts";
 import { readText } from "./read-text.ts";
 
-/** How many values a file may have once every alias is expanded. */
+/** The most values that a file may have, with all aliases expanded. */
 const mostValues = 100_000;
 
 /**
  * Reads a YAML file (YAML 1.2 with merge keys, `<<`).
  * @returns its top-level mapping.
- * @throws UserError when it can't be read, is not UTF-8, is not YAML (with line and column), holds something else than a mapping, or
- * has aliases that make it huge.
+ * @throws UserError if it can't be read, is not UTF-8, is not YAML (with line and column), is not a mapping, or has
+ *   aliases that make it huge.
  */
 export function readYaml(file: string): Record<string, unknown> {
   const text = readText(file, "a YAML file");
@@ -38,21 +38,21 @@ export function readYaml(file: string): Record<string, unknown> {
 /**
  * A number, true or false as written in the file: `1.20`, which as a number is 1.2.
  * @param path Keys and indexes from the top.
- * @param value The value read there; if the file has something else, returns undefined.
+ * @param value The value read there. Returns undefined if the file has another.
  */
 export function writtenAs(file: string, path: readonly (string | number)[], value: unknown): string | undefined {
   const node = parseDocument(readText(file, "a YAML file"), { merge: true }).getIn(path, true);
   return isScalar(node) && node.value === value ? node.source : undefined;
 }
 
-/** Aliases are cheap to read, but everything that visits the values visits them again and again. */
+/** Refuses aliases that make the file huge: reading them is cheap, but visiting all values is not. */
 function refuseExpansion(file: string, read: unknown): void {
   const counts = new Map<object, number>();
   const count = (value: unknown): number => {
     if (value === null || typeof value !== "object") return 1;
     const known = counts.get(value);
     if (known !== undefined) return known;
-    // An alias inside its own target never ends.
+    // An alias inside its own anchor never ends.
     counts.set(value, Infinity);
     const sum = Object.values(value).reduce((all: number, each) => all + count(each), 1);
     counts.set(value, sum);
@@ -62,7 +62,7 @@ function refuseExpansion(file: string, read: unknown): void {
   if (values <= mostValues) return;
   throw new UserError({
     where: file,
-    found: Number.isFinite(values) ? `its aliases expand to ${values} values` : "an alias inside of its own anchor",
+    found: Number.isFinite(values) ? `its aliases expand to ${values} values` : "an alias inside its own anchor",
     allowed: `at most ${mostValues} values`,
   });
 }

@@ -1,9 +1,9 @@
-// A recipe after reading and checking.
+// The type of a recipe that has been read and checked.
 import { inOrder } from "../plan/digest.ts";
 import type { BuildConfiguration, Distribution, ModuleFile } from "../module.ts";
 import type { formats } from "./schema.ts";
 
-/** The format of an image: a disk for QEMU and OpenStack, a plain disk, or the EC2-style tar. */
+/** The format of an image. */
 export type Format = (typeof formats)[number];
 
 /** Another recipe whose image is the base: it is baked first, in the same stack and place. `file` is absolute. */
@@ -15,7 +15,7 @@ export interface TierBase {
 /** The source of the root file system; paths are absolute. */
 export type RecipeBase = TierBase | RootBase;
 
-/** A root file system not made by a recipe of the stack. `local` takes it as its `BaseSource`. */
+/** A root file system that no recipe of the stack makes; the `BaseSource` of `local`. */
 export type RootBase =
   | { kind: "mirror"; distribution: string; mirror?: string; packages?: string[] }
   | { kind: "tarball"; location: string; sha256?: string }
@@ -56,7 +56,7 @@ export interface Recipe {
   /** The base of each distribution, by its id. */
   bases: Readonly<Record<string, RecipeBase>>;
   sizeBytes: number;
-  /** Whether it specifies its own size. */
+  /** Whether the recipe specifies its size. */
   hasSize: boolean;
   formats: Format[];
   modules: RecipeModule[];

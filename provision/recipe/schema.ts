@@ -1,4 +1,4 @@
-// The schema of recipes: the same rules check a recipe when it is read, and help an editor while it is written.
+// The schema of recipes: checks a recipe when it is read, and helps an editor while it is written.
 import { distributions } from "../distributions.ts";
 import { kernelArgumentsSchema } from "../plan/kernel-arguments.ts";
 import type { ModuleFile } from "../module.ts";
@@ -28,14 +28,14 @@ const base: Schema = {
   type: "object",
   additionalProperties: false,
   description:
-    "Where the root file system comes from: the distribution's mirrors (the default), a tarball of an installed root, a directory, an earlier image of ours, or another recipe.",
+    "The source of the root file system: the distribution's mirrors (the default), a tarball of an installed root, a directory, an earlier image, or another recipe.",
   properties: {
     mirror: {
       type: "string",
       pattern: "^(https?|file)://",
       description: "URL of a package mirror of the distribution",
     },
-    packages: { type: "array", items: { type: "string" }, description: "Packages to bootstrap with, beside the usual" },
+    packages: { type: "array", items: { type: "string" }, description: "More packages for the bootstrapped root" },
     tarball: {
       type: "string",
       description: "Path (relative to the recipe) or http(s) URL of a tarball of an installed root",
@@ -43,14 +43,14 @@ const base: Schema = {
     sha256: {
       type: "string",
       pattern: "^[0-9a-fA-F]{64}$",
-      description: "64 hex digits: the tarball's sha256; a URL needs it",
+      description: "The tarball's sha256, 64 hex digits; required for a URL",
     },
-    directory: { type: "string", description: "Path of a directory that holds an installed root; it is copied" },
-    image: { type: "string", description: "Path of the folder of an earlier image, the one with manifest.json" },
+    directory: { type: "string", description: "Path of a directory with an installed root; it is copied" },
+    image: { type: "string", description: "Path of an earlier image's folder, with manifest.json" },
     recipe: {
       type: "string",
       minLength: 1,
-      description: "Path of another recipe's file: its image, baked by the same stack in the same place, is the base",
+      description: "Path of another recipe: its image, baked by the same stack in the same place, is the base",
     },
   },
 };
@@ -60,9 +60,9 @@ const test: Schema = {
   additionalProperties: false,
   required: ["name", "run"],
   properties: {
-    name: { type: "string", minLength: 1, description: "What holds when the test passes, in one line" },
-    run: { type: "string", minLength: 1, description: "Bash, run as root; exit status 0 means that it holds" },
-    timeout: { ...duration, description: `How long it may take (default 60 seconds): ${durationForm}` },
+    name: { type: "string", minLength: 1, description: "The fact that the test checks, in one line" },
+    run: { type: "string", minLength: 1, description: "Bash, run as root; exit status 0 means that the test passed" },
+    timeout: { ...duration, description: `The time limit (default 60 seconds): ${durationForm}` },
   },
 };
 
@@ -71,37 +71,37 @@ export const recipeProperties: Readonly<Record<string, Schema>> = {
   name: {
     type: "string",
     pattern: "^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$",
-    description: "small letters, digits and -, at most 40: the image's name (default: the file's name)",
+    description: "The image's name: lower-case letters, digits and -, at most 40 (default: the file's name)",
   },
   distribution: { type: "string", description: "The Linux distribution (default debian12)", examples: ["debian12"] },
   distributions: {
     ...{ type: "array", minItems: 1, uniqueItems: true, items: { type: "string" } },
-    description: "Several distributions: one image is baked of each",
+    description: "Several distributions: an image is baked for each",
   },
   base,
   size: { type: "string", description: `The disk's size (default 4G): ${sizeForm}`, default: "4G", examples: ["8G"] },
   formats: {
     ...{ type: "array", minItems: 1, uniqueItems: true, items: { enum: [...formats] } },
     description:
-      "What the local image is written as (default qcow2); tar is the EC2-style root, kernel and ramdisk; vhd is for Azure, vmdk for VMware",
+      "The formats of the local image (default qcow2); tar is the EC2-style root, kernel and ramdisk; vhd is for Azure, vmdk for VMware",
   },
   modules: {
     type: "array",
     minItems: 1,
     items: { type: "string" },
-    description: "What to do, in order: names of modules",
+    description: "The modules to run, in order",
   },
   kernel_arguments: kernelArgumentsSchema,
   timeouts: {
     type: "object",
     additionalProperties: duration,
-    description: "How long a module may take, by its name (default 60 minutes)",
+    description: "Time limits by module (default 60 minutes)",
   },
-  tests: { type: "array", items: test, description: "Acceptance tests beside the modules' own" },
+  tests: { type: "array", items: test, description: "Acceptance tests, in addition to the modules' own" },
 };
 
 /**
- * The schema that checks a recipe when it is read. Unknown keys are found elsewhere, with better messages.
+ * The schema that checks a recipe when it is read. Unknown keys are checked elsewhere, with better messages.
  * @param modules The listed modules.
  */
 export function recipeSchema(modules: readonly DescribedModule[]): Schema {
@@ -109,7 +109,7 @@ export function recipeSchema(modules: readonly DescribedModule[]): Schema {
 }
 
 /**
- * The schema for editors, in provision/recipe.schema.json. It allows unknown keys, as they may belong to the user's own
+ * The schema for editors, in provision/recipe.schema.json. It allows unknown keys, which may belong to the user's own
  * modules.
  * @param modules All modules that come with the project.
  */
@@ -118,7 +118,7 @@ export function editorSchema(modules: readonly DescribedModule[]): Schema {
   for (const key of modules.map(settingsKeyOf)) properties[key] = orSecrets(properties[key] ?? {}) as Schema;
   const known = modules.map(({ name, file }) => ({ const: name, description: file.description }));
   const names = {
-    anyOf: [...known, { type: "string", description: "A module of your own, in the folder modules beside the recipe" }],
+    anyOf: [...known, { type: "string", description: "Your own module, in the folder modules beside the recipe" }],
   };
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
@@ -126,7 +126,7 @@ export function editorSchema(modules: readonly DescribedModule[]): Schema {
     type: "object",
     required: ["modules"],
     definitions: { secret },
-    patternProperties: { "^x-": { description: "Yours: a place for anchors. It is no part of the recipe" } },
+    patternProperties: { "^x-": { description: "A place for your anchors; ignored" } },
     properties: {
       ...properties,
       distribution: { ...properties.distribution, enum: distributions.map(({ id }) => id) },
@@ -143,9 +143,7 @@ const secret: Schema = {
   properties: { secret: { type: "string", pattern: "^[A-Za-z_][A-Za-z0-9_]*$" } },
 };
 
-/**
- * A module's schema that also accepts a secret for any text. When a recipe is read, secrets have already become texts.
- */
+/** Makes a module's schema accept a secret for any text. (When a recipe is checked, secrets are already texts.) */
 function orSecrets(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(orSecrets);
   if (schema === null || typeof schema !== "object") return schema;

@@ -1,4 +1,4 @@
-// The stack's secrets: the sources of their values, and how they enter a recipe's hash without being revealed.
+// Reads the stack's secrets, and digests them for a recipe's hash without revealing them.
 import { scryptSync } from "node:crypto";
 import { UserError, type Complaint } from "../../common/user-error.ts";
 
@@ -11,7 +11,7 @@ const environmentPrefix = "CI_IMAGES_SECRET_";
  * Collects the secrets: the stack's `ci-images:secrets`, overridden by environment variables `CI_IMAGES_SECRET_<NAME>`.
  * @param configured The stack setting `ci-images:secrets`, decrypted: an object of names and values.
  * @param environment Usually `process.env`.
- * @throws UserError for a value that is not text, is empty or holds a NUL, and for a name that is no identifier.
+ * @throws UserError for a value that is not text, is empty or contains a NUL, and for an invalid name.
  */
 export function readSecrets(configured: unknown, environment: NodeJS.ProcessEnv = {}): Secrets {
   const where = "stack setting ci-images:secrets";
@@ -31,7 +31,7 @@ export function readSecrets(configured: unknown, environment: NodeJS.ProcessEnv 
   return all as Secrets;
 }
 
-/** The complaint about a secret that a module requests and the stack lacks. */
+/** The complaint about a secret that the stack lacks. */
 export function missingSecret(name: string, where: string): Complaint {
   return { where, found: `the stack has no secret "${name}"`, cure: cureFor(name) };
 }
@@ -44,8 +44,8 @@ export function isSecretName(name: string): boolean {
 const digests = new Map<string, string>();
 
 /**
- * A digest of a secret's value for the recipe hash, so that a changed secret is a changed recipe. Hashes are public (names and
- * tags of images), so it is scrypt, salted with the secret's name: guessing costs 64 MiB and about 0.2 s a try.
+ * A digest of a secret's value for the recipe hash: a changed secret is a changed recipe. Hashes are public (in names
+ * and tags of images), so this is scrypt, salted with the secret's name: each guess costs 64 MiB and about 0.2 s.
  */
 export function slowDigest(name: string, value: string): string {
   const key = `${name}\0${value}`;
@@ -65,7 +65,12 @@ function cureFor(name: string): string {
 function complaintsAbout(where: string, name: string, value: unknown): Complaint[] {
   if (!isSecretName(name)) {
     return [
-      { where, key: name, found: "not a valid name for a secret", allowed: "letters, digits and _, no digit first" },
+      {
+        where,
+        key: name,
+        found: "not a valid name for a secret",
+        allowed: "letters, digits and _, not starting with a digit",
+      },
     ];
   }
   // The value itself must not be in the message.

@@ -1,14 +1,15 @@
 // Modules written as shell scripts: `modules/NAME.sh`. The script runs as root under `bash -euo pipefail`, with
 //
 //   MODULE, DISTRIBUTION, LOGIN_USER   the module's name, `debian12`, `debian`
-//   CFG_<KEY>    one for each key of the module's settings, in capitals with `_` for other characters: a text or number as it
-//                is, a list of these with a line each, anything else as JSON
-//   CFG          the settings, where they are no mapping (the same forms)
-//   CFG_FILE     the path of a JSON file with the module's settings; a secret is {"secretFile": PATH} in it, and in the other forms
-//                of JSON here
+//   CFG_<KEY>      one for each key of the module's settings, in capitals with `_` for other characters: a text or
+//                  number unchanged, a list of these with one line each, anything else as JSON
+//   CFG            the settings in the same forms, if they are not a mapping
+//   CFG_FILE       the path of a JSON file with the module's settings; as in all JSON here, a secret is
+//                  {"secretFile": PATH}
 //   SECRET_<NAME>  the path of a file with that secret, for each one named by a line `# secrets: NAME, NAME`
 //
-// Only the module's own settings are there: with the others' its hash would change whenever theirs do. The first comment line is the description.
+// A script gets only its module's own settings: otherwise its hash would change with the settings of others. The first
+// comment line is the description.
 import { basename, extname } from "node:path";
 import type { BuildConfiguration, ModuleFile, Root } from "../module.ts";
 import { runFolder } from "../builder/builder-folders.ts";
@@ -17,8 +18,8 @@ import { feed, quote } from "../shell/shell.ts";
 
 /**
  * Makes a module from a shell script.
- * @param file Its path, which gives the module its name.
- * @param text Its text; Windows line ends are treated as line breaks.
+ * @param file Its path, from which the module gets its name.
+ * @param text Its text; Windows line ends are allowed.
  */
 export function shellModule(file: string, text: string): ModuleFile {
   const script = text.replaceAll("\r\n", "\n");

@@ -8,8 +8,8 @@ import { holdsSecret, showSecrets } from "../shell/secret-text.ts";
 /**
  * Checks a value, and fills in the schema's defaults for missing properties.
  * @param where The file it comes from, for the complaints.
- * @param writtenAs Finds how a number, true or false is written there: 1.20 is another version than 1.2.
- * @returns no complaints if all is well.
+ * @param writtenAs Finds the spelling of a number, true or false in the file: as versions, 1.20 and 1.2 differ.
+ * @returns an empty list if the value is valid.
  */
 export function complaintsOf(
   schema: Schema,
@@ -17,7 +17,7 @@ export function complaintsOf(
   where: string,
   writtenAs: WrittenAs = () => undefined,
 ): Complaint[] {
-  // Not strict: modules give their settings `examples`, and leave out types as JSON schema allows.
+  // Not strict: modules' settings have `examples`, and may omit types as JSON schema allows.
   const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, useDefaults: true, logger: false });
   const validate = ajv.compile(schema);
   if (validate(value)) return [];
@@ -27,14 +27,15 @@ export function complaintsOf(
   return [...new Map(complaints.map((each) => [JSON.stringify(each), each])).values()];
 }
 
-/** A secret is only known to be text; its content is checked when the module runs. */
+/** Whether an error is about a secret's content, which is unknown here. Only its type, text, can be judged. */
 function judgesSecret({ keyword, data }: ErrorObject): boolean {
   return keyword !== "type" && typeof data === "string" && holdsSecret(data);
 }
 
 /**
- * If a value may have one of several forms, ajv reports errors for each form. If only one form has the value's type,
- * its errors are kept; otherwise there is one complaint, that it matches none of the forms.
+ * Reduces the errors of a value that may have one of several forms, for which ajv reports errors of every form. If only
+ * one form has the value's type, keeps that form's errors; otherwise keeps one error, that the value matches none of
+ * the forms.
  */
 function withoutBranches(errors: readonly ErrorObject[]): ErrorObject[] {
   const choice = errors.find(({ keyword }) => keyword === "anyOf" || keyword === "oneOf");
@@ -60,7 +61,7 @@ function isAtOrBelow(error: ErrorObject, choice: ErrorObject): boolean {
   return error.instancePath === choice.instancePath || error.instancePath.startsWith(`${choice.instancePath}/`);
 }
 
-/** @returns undefined if that is not known. */
+/** @returns undefined if the spelling is unknown. */
 type WrittenAs = (path: (string | number)[], value: unknown) => string | undefined;
 
 function complaintOf(error: ErrorObject, where: string, writtenAs: WrittenAs): Complaint {
@@ -112,7 +113,7 @@ function limitOf({ keyword, params, message }: ErrorObject): string | undefined 
     case "maxItems":
       return `at most ${entries}`;
     case "minLength":
-      return limit === 1 ? "a text that is not empty" : `at least ${counted("character")}`;
+      return limit === 1 ? "a non-empty text" : `at least ${counted("character")}`;
     case "maxLength":
       return `at most ${counted("character")}`;
     case "minProperties":
@@ -122,7 +123,7 @@ function limitOf({ keyword, params, message }: ErrorObject): string | undefined 
     case "maximum":
       return `at most ${limit}`;
     case "uniqueItems":
-      return "no entry twice";
+      return "no duplicate entries";
     default:
       return message;
   }
@@ -153,7 +154,7 @@ const typeNames: Readonly<Record<string, string>> = {
   null: "nothing",
 };
 
-/** A value as shown in a complaint: `the text "4X"`, `a list: ["a"]`. */
+/** A value as shown in a complaint: `"4X"`, `a list: ["a"]`. */
 export function inWords(value: unknown): string {
   if (value === null || value === undefined) return "nothing";
   const json = showSecrets(JSON.stringify(value));

@@ -1,5 +1,5 @@
-// What a sealed image must not contain, and what it must: the whole list, each entry with its reason and source. The
-// same entry removes and later asserts; provision/seal/prelude.ts has the shell functions used here.
+// The sealing checklist: everything that a sealed image must or must not contain, each with its reason and source. Each
+// entry removes on the builder, and later checks the result. prelude.ts has the shell functions used here.
 
 /** The subject of an entry. */
 export type ChecklistGroup = "identity" | "access" | "secrets" | "traces" | "state" | "must contain";
@@ -14,27 +14,25 @@ export interface ChecklistEntry {
   /** The source of the fact. */
   source: string;
   /**
-   * Shell patterns of paths to remove; `~/` stands for every account's home, wherever it is. What the recipe keeps
-   * stays.
+   * Shell patterns of paths to remove, unless the recipe keeps them; `~/` means every account's home, wherever it is.
    */
   paths?: readonly string[];
   /**
-   * Shell patterns of paths to remove if they come from the base or the bake itself. What a module has made or changed
-   * there stays: it is no identity, no credential and no log.
+   * Shell patterns of paths to remove if they come from the base or the bake itself. If a module has made or changed
+   * them, they stay: they are neither identity nor credential nor log.
    */
   leftovers?: readonly string[];
   /** Shell patterns of files, and of folders with files, to remove if their content is a credential. */
   credentials?: readonly string[];
   /** More removal on the builder, after the paths are gone (bash, as root). */
   remove?: string;
-  /** What `remove` does, for people; docs/sealing.md has it. */
+  /** A description of `remove` for people, in docs/sealing.md. */
   also?: string;
   /**
-   * More to assert: prints one line for each finding, nothing if all is well. Read-only; every path starts with
-   * `$ROOT`.
+   * More to check (bash): prints one line for each finding. Read-only; every path starts with `$ROOT`.
    */
   assert?: string;
-  /** Removed last: what the sealing session itself still needs or writes. */
+  /** Removed last, because the sealing session itself still needs or writes it. */
   late?: true;
 }
 
@@ -51,7 +49,7 @@ export const checklist: readonly ChecklistEntry[] = [
     id: "build-services",
     group: "state",
     reason: "services and timers that only the builder needs would run on every worker",
-    source: "ours: the builder's own units are called ci-images-builder*",
+    source: "our own: the builder's units are called ci-images-builder*",
     paths: [
       "/etc/systemd/system/ci-images-builder*",
       "/etc/systemd/system/*.wants/ci-images-builder*",
@@ -64,14 +62,14 @@ export const checklist: readonly ChecklistEntry[] = [
     id: "build-door",
     group: "access",
     reason: "the bake's own way in, with its host key and the key that it lets in",
-    source: "ours: provision/builder/door.ts",
+    source: "our own: provision/builder/door.ts",
     paths: ["/etc/ci-images-builder"],
   },
   {
     id: "build-firewall",
     group: "state",
     reason: "firewall rules that only the bake needed stay open",
-    source: "ours: the builder's own rules are called ci-images-builder*",
+    source: "our own: the builder's rules are called ci-images-builder*",
     paths: [
       "/etc/nftables.d/ci-images-builder*",
       "/etc/firewalld/*/ci-images-builder*",
@@ -87,7 +85,7 @@ export const checklist: readonly ChecklistEntry[] = [
     reason: "a package that the base holds back never gets its security updates; what a module puts on hold stays so",
     source: "the union of other image cleaners' lists",
     remove: `unhold_packages`,
-    also: "packages that were on hold before the first module ran are no longer",
+    also: "packages that were on hold before the first module ran are no longer held",
     assert: `held_packages`,
   },
   {
@@ -160,7 +158,7 @@ export const checklist: readonly ChecklistEntry[] = [
     reason: "GCE's guest agent notes the instance it runs on and takes a copy for the same one",
     source: "GoogleCloudPlatform/guest-agent (google_guest_agent/instance_setup.go, cfg/cfg.go)",
     paths: ["/etc/boto.cfg", "/etc/google_instance_id", "/var/lib/{google,google-guest-agent}/*"],
-    // Only what older agents wrote there: the rest of that file, and the distribution's beside it, is configuration.
+    // Only the line that older agents wrote: the rest of the file is configuration.
     remove: `if [ -f "$ROOT/etc/default/instance_configs.cfg" ]; then sed -i -E '/^\\s*instance_id\\s*=/Id' "$ROOT/etc/default/instance_configs.cfg"; fi`,
     also: "`instance_id` in `/etc/default/instance_configs.cfg`",
     assert: `if grep -sqiE '^\\s*instance_id\\s*=\\s*\\S' "$ROOT/etc/default/instance_configs.cfg"; then echo "/etc/default/instance_configs.cfg: notes the builder's instance"; fi`,
@@ -242,7 +240,7 @@ if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-
     source: `${images}; ${sysprep} (net-hostname)`,
     paths: ["/etc/{hostname,HOSTNAME,machine-info}"],
     remove: `clean_hosts\nclean_host_names`,
-    also: "the base's lines in `/etc/hosts` for the builder's name (127.0.1.1), not those that modules add; the builder's name in the settings of Postfix and Exim, in `/etc/mailname` and in `/etc/aliases.db`; RabbitMQ's database of the builder's node. Other files in `/etc` and `/var/lib` that contain the name are reported as `noted`",
+    also: "the base's lines for the builder's name (127.0.1.1) in `/etc/hosts`, but not those added by modules; the builder's name in the settings of Postfix and Exim, in `/etc/mailname` and in `/etc/aliases.db`; RabbitMQ's database for the builder's node. Other files in `/etc` and `/var/lib` that contain the name are reported as `noted`",
     assert: `builder_hosts | sed 's,^,/etc/hosts: ,'`,
   },
   {
@@ -251,7 +249,7 @@ if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-
     reason: "name servers of the build network do not answer elsewhere",
     source: eks,
     remove: `clean_resolv_conf`,
-    also: "`/etc/resolv.conf` as the builder got it; one that a module wrote stays",
+    also: "the builder's `/etc/resolv.conf`; one written by a module stays",
     assert: `if [ ! -L "$ROOT/etc/resolv.conf" ] && [ -s "$ROOT/etc/resolv.conf" ] && ! is_kept /etc/resolv.conf; then echo /etc/resolv.conf; fi`,
   },
   {
@@ -308,7 +306,7 @@ if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-
     reason: "environment files with tokens, and proxy settings with a password in them",
     source: "the union of other image cleaners' lists",
     remove: `remove_secret_lines`,
-    also: "the lines that hold one in `/etc/environment`, `/etc/environment.d`, `/etc/profile.d`, apt's and dnf's settings, `~/.pam_environment`, `~/.ssh/environment` and the like; a line that only names a variable or a file stays",
+    also: "lines with a secret in `/etc/environment`, `/etc/environment.d`, `/etc/profile.d`, apt's and dnf's settings, `~/.pam_environment`, `~/.ssh/environment` and the like; a line that only names a variable or a file stays",
     assert: `environment_secrets | sed 's/$/: a line with a secret/'`,
   },
   {
@@ -325,7 +323,7 @@ if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-
     id: "secret-values",
     group: "secrets",
     reason: "a secret that the bake was given lies in a file",
-    source: "ours: secrets are never part of an image",
+    source: "our own: secrets are never part of an image",
     assert: `secret_values`,
   },
   {
@@ -336,7 +334,7 @@ if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-
     paths: ["/var/crash/*", "/var/lib/systemd/{coredump,pstore}/*", "/var/spool/abrt/*"],
     remove: `core_dumps | take_listed`,
     assert: `core_dumps`,
-    also: "files `core` and `core.NUMBER` at the root and in homes that are dumps of processes (ELF)",
+    also: "core dumps (ELF): files `core` and `core.NUMBER` at the root and in homes",
   },
   {
     id: "spools",
@@ -414,7 +412,7 @@ if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-
     id: "recipe-files",
     group: "secrets",
     reason: "the recipe's temporary files, uploaded modules and test reports",
-    source: "ours: all of them are called ci-images*",
+    source: "our own: all of them are called ci-images*",
     paths: ["/var/lib/ci-images", "/var/tmp/ci-images*", "/tmp/ci-images*"],
     late: true,
   },
@@ -477,7 +475,7 @@ if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-
       "keys that may log in, of every account wherever it lives; only those that modules put there on purpose stay",
     source: aws,
     remove: `remove_authorized_keys`,
-    also: "keys in `authorized_keys*` of every account, the bake's own always, others unless `ssh_keys` of `add_user` or `files` put them there",
+    also: "keys in `authorized_keys*` of every account: the bake's own always, others unless `ssh_keys` of `add_user` or `files` put them there",
     assert: `authorized_files | while read -r file; do unwanted=$(authorized_lines unwanted "$file" | wc -l); if [ "$unwanted" -gt 0 ]; then echo "$file: $unwanted key(s) that no module put there"; fi; done`,
     late: true,
   },
@@ -497,7 +495,7 @@ if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-
     remove: `free_space`,
     also: "free space is trimmed",
     late: true,
-    // The content of free blocks can't be seen from inside the file system; an image made from files (local) has none.
+    // Not asserted: free blocks can't be seen from inside the file system. An image made from files (local) has none.
   },
   {
     id: "image-id",

@@ -1,23 +1,23 @@
-// What a recipe keeps although sealing would remove it. The lists are in the image and stay there: modules add to them
-// while they run, sealing and its assertions read them, and so can anybody who audits the image later.
+// The lists of what a recipe keeps although sealing would remove it. Modules add to them; sealing and its checks read
+// them. They stay in the image, so that it can be audited later.
 import { quoteAll } from "../shell/shell.ts";
 
 /** The folder in an image for our own records. */
 export const ownFolder = "/usr/lib/ci-images";
 
-/** Paths, one a line: these files, and everything under these folders, stay. */
+/** Paths, one per line: these files, and everything under these folders, stay. */
 export const keptPathsFile = `${ownFolder}/kept-paths`;
 
 /**
- * Paths, one a line, that sealing would have removed from the base but left, because a module has made or changed them.
- * Sealing writes the list for the later assertions; `hold:NAME` is a package that a module has put on hold.
+ * Paths, one per line, that sealing kept only because a module has made or changed them. Sealing writes the list for
+ * later checks. `hold:NAME` is a package that a module has put on hold.
  */
 export const madePathsFile = `${ownFolder}/made-paths`;
 
 /** What sealing did: `kept`, `removed` or `changed`, tab, the checklist entry, tab, the path. */
 export const sealingReportFile = `${ownFolder}/sealing`;
 
-/** The result of the builder's last check while it stopped: `ok`, or lines of the assertions. */
+/** The result of the builder's last check, while it stops: `ok`, or lines of findings. */
 export const lastLookFile = `${ownFolder}/after-stop`;
 
 /** Swap files that modules have made: bytes, tab, the path. */
@@ -26,18 +26,18 @@ export const swapFilesFile = `${ownFolder}/swap-files`;
 /** Keys that the machine makes on first boot: path, mode and owner. */
 export const keyListFile = `${ownFolder}/first-boot-keys`;
 
-/** File flags in the form of `chattr`, tab, the path: for ways to write a disk that lose them. */
+/** File flags in the form of `chattr`, tab, the path: to restore them if writing the disk loses them. */
 export const fileFlagsFile = `${ownFolder}/file-flags`;
 
-/** Public keys as in authorized_keys, one a line: these may log in to the image. All others are removed. */
+/** Public keys as in authorized_keys, one per line, that may log in to the image. All others are removed. */
 export const keptKeysFile = `${ownFolder}/kept-authorized-keys`;
 
-/** Paths of files, one a line, that may hold a secret of the bake because the recipe allows it. */
+/** Paths of files, one per line, that may hold a secret of the bake because the recipe allows it. */
 export const keptSecretsFile = `${ownFolder}/kept-secrets`;
 
 /**
- * A script for modules that put something into the image which sealing would take for residue: a known_hosts file, a
- * TLS key. May run twice.
+ * A script for modules that add files which sealing would otherwise remove: a known_hosts file, a TLS key. May run
+ * twice.
  * @param paths Absolute paths.
  */
 export function keepScript(...paths: string[]): string {
@@ -45,8 +45,8 @@ export function keepScript(...paths: string[]): string {
 }
 
 /**
- * A script for modules that put a secret into the image on purpose (a deploy key): sealing leaves these files alone and
- * doesn't fail the bake when it finds the secret in them. May run twice.
+ * A script for modules that put a secret into the image on purpose, such as a deploy key: sealing keeps these files,
+ * and doesn't fail the bake if it finds the secret in them. May run twice.
  * @param paths Absolute paths of files.
  */
 export function keepSecretScript(...paths: string[]): string {

@@ -1,5 +1,5 @@
-// What sealing does on the running builder besides the checklist: stops whatever would write again, and gives the image
-// its name.
+// The parts of sealing on the running builder besides the checklist: stops everything that would still write, and names
+// the image.
 import { keptKeysFile, keptPathsFile, ownFolder } from "./kept.ts";
 import { guestFile, keyWriters } from "./scripts.ts";
 import { feed, quoteAll } from "../shell/shell.ts";
@@ -7,7 +7,7 @@ import { feed, quoteAll } from "../shell/shell.ts";
 /** Bash functions for the running builder, in addition to the prelude's. */
 export const liveFunctions = [guestFile("quiet.sh"), guestFile("remove.sh"), keyWriters].join("\n");
 
-/** What a sealed image says about itself. */
+/** The identity that a sealed image contains. */
 export interface ImageIdentity {
   /** The recipe's name; becomes IMAGE_ID in os-release. */
   name: string;
@@ -34,7 +34,7 @@ chmod 0644 /etc/ci-images.json
 `;
 }
 
-/** Bash that adds to the lists of what is kept. */
+/** Bash that adds to the lists of kept paths and keys. */
 export function keepMore(paths: readonly string[], keys: readonly string[]): string {
   const lines = [`install -d ${ownFolder}`];
   if (paths.length > 0) lines.push(`printf '%s\\n' ${quoteAll(paths)} >>${keptPathsFile}`);

@@ -1,10 +1,10 @@
-// The shell functions that the checklist uses. All of them respect ROOT: empty on a running machine, the folder of the
-// tree for a stopped one. Paths are printed as the image will have them.
+// The shell functions that the checklist uses. All of them respect ROOT: empty on a running machine, the root's folder
+// for a stopped one. Paths are printed as they will be in the image.
 import { doorPort } from "../builder/door.ts";
 import { keptKeysFile, keptPathsFile, keptSecretsFile, madePathsFile } from "./kept.ts";
 import { guestFile } from "./scripts.ts";
 
-/** Bash that precedes every removal and assertion. Needs ROOT, BAKE_KEYS (lines of public keys) and BUILDER_NAME. */
+/** Bash that precedes every removal and check. Needs ROOT, BAKE_KEYS (lines of public keys) and BUILDER_NAME. */
 export const prelude = `\
 shopt -s nullglob dotglob extglob
 export LC_ALL=C

@@ -1,5 +1,5 @@
-// Sealing: the scripts that turn a used builder into an image. checklist.ts says what must be removed and what must
-// exist; this file renders it.
+// Sealing: renders the scripts that turn a used builder into an image. checklist.ts lists what must be removed and what
+// must exist.
 import { createHash } from "node:crypto";
 import { quote } from "../shell/shell.ts";
 import { checklist, type ChecklistEntry } from "./checklist.ts";
@@ -9,36 +9,36 @@ import { guestFile } from "./scripts.ts";
 
 export type { ImageIdentity } from "./live.ts";
 
-/** What sealing and its assertions need to know about the bake. */
+/** The facts about the bake that sealing and its checks need. */
 export interface AssertOptions {
-  /** The public keys that the bake logged in with, as authorized_keys lines: they must never stay. */
+  /** The public keys that the bake logged in with, as authorized_keys lines: they are always removed. */
   bakeKeys: readonly string[];
-  /** The builder's host name, if it has its own: no trace of it may stay in /etc/hosts. */
+  /** The builder's host name, if it has its own: it is removed from /etc/hosts. */
   builderName?: string;
   /**
    * A file on the machine that runs the script, mode 0600, with the forms in which the bake's secrets may appear
-   * (secret-patterns.ts), one a line: no file of the image may hold one.
+   * (secret-patterns.ts), one per line. No file of the image may contain one.
    */
   secretsFile?: string;
 }
 
-/** What the sealing script needs to know. */
+/** The facts that the sealing script needs. */
 export interface SealOptions extends AssertOptions {
-  /** What the image says about itself. */
+  /** The image's identity. */
   image: ImageIdentity;
   /** Paths that stay although the checklist removes them, in addition to those that modules keep (see kept.ts). */
   keep?: readonly string[];
   /** Public keys that may log in to the image, in addition to those that modules install. */
   keepKeys?: readonly string[];
-  /** Accounts that only the bake needed; they are removed with their homes. */
+  /** Accounts that only the bake needed, to remove with their homes. */
   temporaryUsers?: readonly string[];
   /**
-   * Whether the builder checks once more while it stops: for clouds where its disk can't be read then. Default true.
+   * Whether the builder checks itself once more while it stops, for clouds where its disk can't be read. Default true.
    */
   lastLook?: boolean;
   /**
-   * Whether free space is filled with zeros if the disk does not accept discards. That takes as long as writing all of
-   * it; default false.
+   * Whether free space is filled with zeros if the disk does not accept discards, which takes as long as writing all of
+   * it. Default false.
    */
   zeroFreeSpace?: boolean;
 }
@@ -46,15 +46,15 @@ export interface SealOptions extends AssertOptions {
 const packageList = guestFile("package-list.sh");
 
 /**
- * A script that prints the installed packages, one a line: name, tab, version; sorted. Runs before sealing, which
+ * A script that prints the installed packages, sorted, one per line: name, tab, version. Must run before sealing, which
  * removes what it needs.
  */
 export const packageListScript = `${packageList}package_list\n`;
 
 /**
  * The script that seals a builder: the last command that runs on it, as root, over SSH (`bash -euo pipefail -s`). It
- * stops whatever would write again, removes everything on the checklist, names the image, and asserts the checklist.
- * After that nobody can log in; the session it runs in ends as usual. The machine must then be powered off, and never
+ * stops everything that would still write, removes everything on the checklist, names the image, and checks the result.
+ * After that no login works; the script's own session ends as usual. The machine must then be powered off, and never
  * booted again.
  */
 export function sealScript(options: SealOptions): string {
@@ -95,10 +95,9 @@ sync
 }
 
 /**
- * The read-only script that asserts the checklist, on a running machine (ROOT empty or not set) or on the tree of a
- * stopped one (ROOT in the environment). Prints \`ok - ID\` for each entry without a finding, \`not ok - ID: what was
- * found (reason)\` for each finding, and exits with status 1 if there is any. Runs under \`bash -euo pipefail -s\`, as
- * root.
+ * The read-only script that checks the checklist, on a running machine (ROOT empty or not set) or on the root of a
+ * stopped one (ROOT in the environment). Prints `ok - ID` for each entry without a finding, and `not ok - ID: FINDING
+ * (REASON)` for each finding, in which case the exit status is 1. Runs under `bash -euo pipefail -s`, as root.
  */
 export function assertSealedScript(options: AssertOptions): string {
   return `#!/bin/bash
@@ -118,8 +117,8 @@ function settings({ bakeKeys, builderName = "", secretsFile = "" }: AssertOption
 }
 
 /**
- * The entries' patterns as arrays, written without quotation marks under `set -f`: bash expands the braces, and leaves
- * the stars for later.
+ * The entries' patterns as arrays, written without quotation marks under `set -f`: bash expands the braces now, and the
+ * stars later.
  */
 function patternLists(): string {
   const lists = checklist.flatMap((entry) =>
@@ -139,7 +138,7 @@ function arrayOf(id: string, kind: (typeof patternKinds)[number] = "paths"): str
   return `${kind}_${id.replaceAll("-", "_")}`;
 }
 
-/** What the last check removes again: everything that is listed by path. */
+/** The function with which the last check removes everything that is listed by path again. */
 function dropPaths(): string {
   const arrays = checklist.filter(({ paths }) => paths).map(({ id }) => `"\${${arrayOf(id)}[@]}"`);
   return `drop_paths() {\ndrop ${arrays.join(" \\\n  ")}\n}`;
@@ -203,8 +202,8 @@ if [ "$failed" = yes ]; then return 1; fi
 }
 
 /**
- * The version of the sealing step: a digest of all it would do. It is part of the recipe hash, so that an image sealed
- * by another checklist counts as another image.
+ * The version of the sealing step: a digest of everything it does. It is part of the recipe hash, because an image
+ * sealed with another checklist is another image.
  */
 export const sealVersion = createHash("sha256")
   .update(sealScript({ bakeKeys: [], image: { name: "", recipe: "", base: { id: "", description: "" } } }))

@@ -1,31 +1,29 @@
-// What sealing searches for in an image's files: the forms in which a secret's value may appear. docs/sealing.md says
-// what that finds and what it doesn't.
+// The forms in which a secret's value may appear, for sealing to search for in an image's files. docs/sealing.md says
+// what the search finds and what it doesn't.
 import type { Secrets } from "../recipe/secrets.ts";
 
-/** Values (and lines of values) with fewer letters would be found everywhere; they are not searched for. */
+/** Shorter values (and lines of values) are not searched for: they would be found everywhere. */
 export const shortestSearched = 6;
 
-/**
- * A likely key or token, which no other file contains by accident: letters and digits, and none of JSON's punctuation.
- */
+/** A likely key or token, which no other file contains by accident: letters and digits, without JSON's punctuation. */
 const keyLike = /[A-Za-z0-9+/=_-]{32,}/g;
 
-/** Public parts that come with a key in the same file. In JSON their line breaks are written as \n. */
+/** Public parts in the same file as a key. In JSON their line breaks are written as \n. */
 const publicBlocks = /-----BEGIN ([A-Z0-9 ]*(?:CERTIFICATE|PUBLIC KEY))-----.*?-----END \1-----/gs;
 
 /**
- * The first line of a private key as OpenSSH writes it (PROTOCOL.key of its sources): `openssh-key-v1`, no cipher, the kind of the key.
- * It is the same in all keys of that kind.
+ * The first line of a private key in OpenSSH's format (PROTOCOL.key of its sources): `openssh-key-v1`, no cipher, the
+ * kind of the key. It is the same in all keys of that kind.
  */
 const openSshHeader = /^b3BlbnNzaC1rZXktdjE.{0,51}/;
 
-/** Encoded texts of at least twice this length are searched for in pieces, as they may be wrapped anywhere. */
+/** Encoded texts of at least twice this length are searched for in pieces, because they may be wrapped anywhere. */
 const pieceLength = 20;
 
 /**
  * The texts to search for: each value in plain form, in URLs, in JSON, and in base64 (at any offset, wrapped or not).
- * For a value of several lines these are the parts that look like a key, or its lines if there are none: `"type":
- * "service_account",` is in many files.
+ * Of a multi-line value only the parts that look like a key, or its lines if there are none, because a line such as
+ * `"type": "service_account",` is in many files.
  * @returns distinct texts without line breaks.
  */
 export function searchedTexts(values: readonly string[]): string[] {
@@ -43,7 +41,7 @@ export function tooShortToSearch(secrets: Secrets): string[] {
 }
 
 function searchedParts(given: string): string[] {
-  // Invalid Unicode would be written differently, and encodeURIComponent refuses it.
+  // Replace invalid Unicode, which would be written differently and which encodeURIComponent refuses.
   const value = Buffer.from(given).toString().replaceAll(publicBlocks, "");
   const lines = value.split(/\r?\n/).map((line) => line.trim());
   // A key inside JSON has its line breaks written as \n.
@@ -60,8 +58,8 @@ function searchedParts(given: string): string[] {
 }
 
 /**
- * The base64 of a text that starts at the first, second or third byte of three, without the letters that depend on its
- * neighbours.
+ * A text in base64, starting at the first, second and third byte of a group of three, without the letters that depend
+ * on its neighbours.
  */
 function alignments(text: string): string[] {
   const bytes = Buffer.from(text);

@@ -1,9 +1,9 @@
-// Shell in files of its own, which shellcheck reads.
+// Reads shell scripts from their own files, which shellcheck checks.
 import { readFileSync } from "node:fs";
 
 /**
  * Reads a script.
- * @param values What the words in it stand for: `RUN_FOLDER` is written `@RUN_FOLDER@` there.
+ * @param values Values for its placeholders: `RUN_FOLDER` replaces `@RUN_FOLDER@`.
  */
 export function scriptFile(file: URL, values: Readonly<Record<string, string>> = {}): string {
   const text = readFileSync(file, "utf8");

@@ -1,5 +1,5 @@
 // `{ secret: NAME }` in a recipe: a text that is unknown until the module's script runs on the builder. Modules treat
-// it like any other text; `quote` and `feed` (shell.ts) turn it into a read of the file in memory that holds the value.
+// it like any other text; `quote` and `feed` (shell.ts) turn it into a read of the in-memory file with the value.
 
 import { secretsFolder } from "../builder/builder-folders.ts";
 
@@ -32,7 +32,7 @@ export function textParts(text: string): ({ text: string } | { secretFile: strin
 }
 
 /**
- * Replaces every `{ secret: NAME }` in a value by its secret text.
+ * Replaces every `{ secret: NAME }` in a value with its secret text.
  * @returns a copy.
  */
 export function withSecretTexts(value: unknown): unknown {
@@ -45,7 +45,7 @@ export function withSecretTexts(value: unknown): unknown {
   return Object.fromEntries(entries.map(([each, inner]) => [each, withSecretTexts(inner)]));
 }
 
-/** A value as JSON for a program on the builder: a secret becomes an object with its file's path. */
+/** A value as JSON for a program on the builder. A secret becomes an object with its file's path. */
 export function asJson(value: unknown, space?: number): string {
   const shown = (_key: string, each: unknown) => {
     if (typeof each !== "string" || !holdsSecret(each)) return each;

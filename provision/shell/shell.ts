@@ -1,18 +1,18 @@
-// Text for bash: everything from settings that enters a script passes through here. A text that is or contains a secret
+// Quotes text for bash. Everything from settings that enters a script passes through here. A text with a secret
 // (`{ secret: NAME }` in the recipe) becomes a read of its file when the script runs.
 import { holdsSecret, textParts } from "./secret-text.ts";
 
 /**
- * Quotes a value so that bash takes it as one word, whatever it contains: `install -d ${quote(path)}`. Plain words are
- * unchanged, so that rendered scripts are readable.
- * @throws TypeError when it contains a NUL character, which no shell word can hold.
+ * Quotes a value so that bash takes it as one word, whatever it contains: `install -d ${quote(path)}`. Keeps plain
+ * words unchanged, so that rendered scripts are readable.
+ * @throws TypeError if it contains a NUL character, which no shell word can hold.
  */
 export function quote(value: string | number): string {
   const text = String(value);
   if (text.includes("\0")) throw new TypeError("a NUL character cannot be passed to a shell");
   if (/^[A-Za-z0-9_./:@%+,-]+$/.test(text)) return text;
   if (!holdsSecret(text)) return quoteKnown(text);
-  // bash reads the file itself; the value's final line break, which a word seldom wants, is dropped.
+  // bash itself reads the file, and drops the value's final line breaks, which a word rarely needs.
   return textParts(text)
     .map((part) => ("text" in part ? quoteKnown(part.text) : `"$(<${part.secretFile})"`))
     .join("");
@@ -22,15 +22,14 @@ function quoteKnown(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Quotes a list of values, with a space between each two: `apt-get install ${quoteAll(names)}`. */
+/** Quotes a list of values, separated by spaces: `apt-get install ${quoteAll(names)}`. */
 export function quoteAll(values: readonly (string | number)[]): string {
   return values.map(quote).join(" ");
 }
 
 /**
- * Feeds a text to a command's standard input: `cat ${feed(text)}`. The text arrives unchanged, byte by byte. It is a
- * quoted here-document if the text ends with a line break (readable), and `< <(printf ...)` otherwise (a here-document
- * would add a line break).
+ * Feeds a text to a command's standard input, unchanged: `cat ${feed(text)}`. Uses a quoted here-document, which is
+ * readable, if the text ends with a line break; otherwise `< <(printf ...)`, because a here-document would add one.
  * @param text Any text without NUL.
  */
 export function feed(text: string): string {

@@ -105,7 +105,7 @@ describe("input", () => {
     assert.ok(performance.now() - began < 5000);
     assert.match(
       await refusal({ "worker.yaml": "modules: [run]\nrun: &me ['true', *me]\n" }),
-      /worker\.yaml: (an alias inside of its own anchor|not YAML)/,
+      /worker\.yaml: (an alias inside its own anchor|not YAML)/,
     );
   });
 

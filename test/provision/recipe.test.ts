@@ -171,7 +171,7 @@ describe("loading a recipe", () => {
     );
     assert.equal((await onlyComplaint("modules: [git]\nbase: {tarball: 'https://a/b.tar'}\n")).key, "base.sha256");
     assert.match((await onlyComplaint(`modules: [git]\nbase: {tarball: no.tar, sha256: '${sum}'}\n`)).found, /ENOENT/);
-    assert.match((await onlyComplaint("modules: [git]\nbase: {tarball: modules}\n")).found, /no file/);
+    assert.match((await onlyComplaint("modules: [git]\nbase: {tarball: modules}\n")).found, /not a file/);
     const two = await onlyComplaint(
       "modules: [git]\ndistributions: [debian12, debian13]\nbase: {directory: modules}\n",
     );
@@ -195,7 +195,7 @@ describe("loading a recipe", () => {
     const empty = write("modules: [empty]\n", { "modules/empty.mjs": "export const x = 1;" });
     await assert.rejects(loadRecipe(empty), {
       name: "UserError",
-      message: /empty\.mjs: it exports no function `modify`/,
+      message: /empty\.mjs: exports no function `modify`/,
     });
   });
 });

@@ -1,15 +1,15 @@
-// Shared by the modules github_runner, gitlab_runner and buildkite_agent: a CI agent is installed with its account and
-// its service, and a command registers it on the worker. The image holds no token: the service is disabled until then.
+// Shared by the modules github_runner, gitlab_runner and buildkite_agent. Installs a CI agent's account, its service,
+// and a command that registers it on the worker. The image holds no token, so the service is disabled until then.
 import { requireCurl } from "./download.ts";
 import type { Root } from "../../module.ts";
 import { quote } from "../../shell/shell.ts";
 import { putUnit, requireSystemd } from "./units.ts";
 
-/** What all agents have. */
+/** A CI agent. */
 export interface Agent {
   /** The name of its account and service: `gitlab-runner`. */
   name: string;
-  /** What it is, for people: `GitLab Runner`. */
+  /** Its name for people: `GitLab Runner`. */
   title: string;
   /** The account's home, absolute. */
   home: string;
@@ -30,7 +30,7 @@ export const groupsSetting = {
   type: "array",
   items: { type: "string", pattern: "^[a-z_][a-z0-9_-]{0,30}$" },
   default: [],
-  description: "Further groups of the agent's account. They are made where they do not exist.",
+  description: "Additional groups of the agent's account. Missing ones are created.",
   examples: [["docker"]],
 };
 
@@ -45,7 +45,7 @@ export function addAccount(name: string, root: Root, agent: Agent): void {
   const user = quote(agent.name);
   root.run(
     [
-      // No skeleton: a .bash_logout that clears the screen makes GitLab Runner jobs fail.
+      // No skeleton files: a .bash_logout that clears the screen makes GitLab Runner jobs fail.
       `id -u ${user} >/dev/null 2>&1 || useradd --system --user-group --shell /bin/bash --home-dir ${quote(agent.home)} --no-create-home ${user}`,
       `install -d -m 0750 -o ${user} -g ${user} ${quote(agent.home)}`,
       ...agent.groups.flatMap((group) => [

@@ -1,7 +1,7 @@
-// Shared by the modules docker and docker_images: Docker on a builder that is a container.
+// Shared by the modules docker and docker_images: runs Docker on a builder that is a container.
 //
-// The builder of stack `local` is a container with an overlay root and no rights over its network. Docker only runs
-// there to pull images, with settings and a data folder that sealing removes; a worker starts with Docker's defaults.
+// The builder of stack `local` is a container with an overlay root and no rights over its network. Docker runs there
+// only to pull images, with settings and a data folder that sealing removes. A worker starts with Docker's defaults.
 
 /** Docker's data folder on such a builder. Sealing removes its parent folder. */
 export const containerData = "/var/lib/ci-images/docker";
@@ -9,7 +9,7 @@ export const containerData = "/var/lib/ci-images/docker";
 /** Sealing removes units of this name (entry build-services). */
 const dropIn = "/etc/systemd/system/docker.service.d/ci-images-builder.conf";
 
-/** The daemon.json settings that {@link containerDropIn} sets: Docker refuses to start if one is set twice. */
+/** Settings of daemon.json that {@link containerDropIn} sets. Docker refuses to start if one is set twice. */
 const decided = [
   ...["data-root", "graph", "storage-driver", "storage-opts", "exec-root", "containerd"],
   ...["bridge", "bip", "fixed-cidr", "fixed-cidr-v6", "ipv6", "default-gateway", "default-gateway-v6"],
@@ -24,9 +24,9 @@ settings = json.load(open(given)) if os.path.exists(given) else {}
 json.dump({key: value for key, value in settings.items() if key not in sys.argv[1:]}, open(own, "w"))`;
 
 /**
- * Bash that prepares Docker for a builder that is a container, before it is installed and started for the first time:
- * no bridge and no rules, and layers as plain folders, because an overlay doesn't work on an overlay. daemon.json's own
- * values of these settings apply on the worker; the rest (mirrors, proxies) applies here, too.
+ * Bash that prepares Docker for a builder that is a container, before Docker is installed: no bridge and no rules, and
+ * layers as plain folders, because an overlay doesn't work on an overlay. The values of these settings in daemon.json
+ * apply on the worker; its other settings (mirrors, proxies) apply here, too.
  */
 export const containerDropIn = `\
 if systemd-detect-virt --quiet --container; then

@@ -1,8 +1,8 @@
-// Downloads upstream releases on the builder: only over https, and used only if the sha256 is right.
+// Downloads upstream releases on the builder, only over https, and checks their sha256.
 import type { Root } from "../../module.ts";
 import { quote } from "../../shell/shell.ts";
 
-/** A file to fetch. */
+/** A file to download. */
 export interface Download {
   /** Its address, `https://...`. */
   url: string;
@@ -13,28 +13,28 @@ export interface Download {
 /** The architectures that images are made for, as `uname -m` prints them. */
 export type Architecture = "x86_64" | "aarch64";
 
-/** Where module proxy writes the proxy's variables: downloads use it in any session. */
+/** Where module proxy writes the proxy's variables. Downloads read them in every session. */
 export const proxyVariables = "/etc/proxy.env";
 
-/** The settings that every module with a download has; spread them into a schema's `properties`. */
+/** The settings of every module with a download, to spread into a schema's `properties`. */
 export const downloadSettings = {
   sha256: {
     type: "string",
     pattern: "^[0-9a-fA-F]{64}$",
-    description: "The sha256 of the file that is fetched, 64 hex digits. Upstream lists them next to the file.",
+    description: "The sha256 of the downloaded file, 64 hex digits. Upstream publishes it next to the file.",
     examples: ["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
   },
   architecture: {
     type: "string",
     enum: ["x86_64", "aarch64"],
     default: "x86_64",
-    description: "The processor of the builder and the workers; upstream has one file for each.",
+    description: "The architecture of the builder and the workers; upstream has a file for each.",
     examples: ["aarch64"],
   },
   url: {
     type: "string",
     pattern: "^https://[^\\s]+$",
-    description: "A mirror to fetch the file from, instead of upstream's address.",
+    description: "A mirror to download the file from, instead of upstream's address.",
     examples: ["https://mirror.example.com/releases/file.tar.gz"],
   },
 };
@@ -47,8 +47,8 @@ export interface DownloadSettings {
 }
 
 /**
- * Records the packages that a download needs. Amazon Linux and Rocky may have curl as curl-minimal, so it is requested
- * by path.
+ * Records the packages that a download needs. curl is requested by path, because Amazon Linux and Rocky may have it in
+ * the package curl-minimal.
  */
 export function requireCurl(root: Root): void {
   root.packages({
@@ -58,9 +58,9 @@ export function requireCurl(root: Root): void {
 }
 
 /**
- * Bash that downloads a file and checks it; ends the script with a message if the digest or the builder's architecture
+ * Bash that downloads a file and checks it. Ends the script with a message if the digest or the builder's architecture
  * is wrong.
- * @param download What to fetch. Without a digest the caller must check the file in another way.
+ * @param download The file. Without a digest the caller must check it in another way.
  * @param architecture The file's architecture; undefined for any.
  * @param destination Bash for its path on the builder, quoted: `"$work/archive"`.
  */
@@ -101,15 +101,15 @@ if [ "$found" != "\${expected,,}" ]; then
 fi`;
 }
 
-/** What {@link installScript} installs. */
+/** An installation by {@link installScript}. */
 export interface Installation {
   /** The target folder, absolute: `/opt/node/22.11.0`. */
   folder: string;
   download: Download;
   architecture: Architecture;
   /**
-   * Bash that puts the content of "$work/archive" into "$folder", which exists and is empty; by default, unpacks a tar
-   * without its first path component.
+   * Bash that unpacks "$work/archive" into "$folder", which is empty; by default, unpacks a tar without its first path
+   * component.
    */
   unpack?: string;
 }
@@ -120,8 +120,8 @@ export function unpackScript(stripComponents: number): string {
 }
 
 /**
- * Bash that downloads and unpacks a release into its own folder, once: a finished folder contains the digest. An
- * unfinished one, from an interrupted bake, is started again.
+ * Bash that downloads and unpacks a release into its own folder. Skips a finished folder, which contains the digest,
+ * and starts over with an unfinished one from an interrupted bake.
  */
 export function installScript({ folder, download, architecture, unpack = unpackScript(1) }: Installation): string {
   return `\

@@ -1,9 +1,9 @@
-// Variables for everybody: PAM reads /etc/environment for logins, SSH commands, su, sudo and cron alike, on every
-// family.
+// Sets variables for all users in /etc/environment, which PAM reads for logins, SSH commands, su, sudo and cron, on
+// every family.
 
 /**
  * Bash functions for a script: `set_variable NAME VALUE` sets a variable in /etc/environment, replacing an earlier
- * value. The value must be one line without `#`, `"` and `'`: the file has no quoting.
+ * value. The value must be one line without `#`, `"` or `'`, because the file has no quoting.
  */
 export const environmentFunctions = `\
 set_variable() {

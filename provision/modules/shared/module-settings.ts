@@ -1,9 +1,9 @@
-// Shared by modules: reading settings, and checks on packages.
+// Shared by modules: reads settings, and checks packages.
 import type { BuildConfiguration, Distribution, Packages } from "../../module.ts";
 import { quote } from "../../shell/shell.ts";
 
 /**
- * A module's settings. They were checked against the module's schema before `modify` runs, so this only types them.
+ * A module's settings. They are checked against the module's schema before `modify` runs; this only adds the type.
  * @param key The key in the recipe: the module's `settingsKey`, or its name.
  * @param fallback The value if the recipe has nothing under that key.
  */
@@ -11,7 +11,7 @@ export function settingsOf<T>(cfg: BuildConfiguration, key: string, fallback: T)
   return (cfg[key] as T | undefined) ?? fallback;
 }
 
-/** The names that a distribution takes from a list of packages, without duplicates. */
+/** The names for a distribution from a list of packages, without duplicates. */
 export function packageNames(distribution: Distribution, packages: Packages): string[] {
   const lists = packages as { apt?: readonly string[]; dnf?: readonly string[] };
   return [
@@ -20,8 +20,8 @@ export function packageNames(distribution: Distribution, packages: Packages): st
 }
 
 /**
- * A check script: is this package installed? Versions in the name (`git=1:2.39*`) are ignored, and a name that another
- * package provides (`awk`) counts as installed.
+ * A check script: is this package installed? Ignores versions in the name (`git=1:2.39*`). A name that another package
+ * provides (`awk`) counts as installed.
  */
 export function isInstalled(distribution: Distribution, name: string): string {
   if (distribution.family === "redhat") return `rpm --quiet -q --whatprovides ${quote(name)}`;

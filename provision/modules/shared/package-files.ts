@@ -1,12 +1,12 @@
-// Shared by the modules that install package files: finding the files among the uploads, and recording what was
-// installed for the acceptance tests.
+// Shared by the modules that install package files: finds the files among the uploads, and records the installed
+// packages for the acceptance tests.
 import { ownFolder } from "../../seal/kept.ts";
 import { quoteAll } from "../../shell/shell.ts";
 
 /** The kinds of package files. */
 export type PackageFormat = "deb" | "rpm";
 
-/** The names of the packages that came from files. It stays in the image for its tests. */
+/** The list of packages installed from files. It stays in the image for its tests. */
 export function namesFile(format: PackageFormat): string {
   return `${ownFolder}/installed-${format}s`;
 }
@@ -28,8 +28,8 @@ export function findFiles(uploads: string[], format: PackageFormat): string[] {
 }
 
 /**
- * Script lines that record the names of the packages in `files`. @param query A command that prints the package name of
- * `"$file"`.
+ * Script lines that record the names of the packages in `files`.
+ * @param query A command that prints the package name of `"$file"`.
  */
 export function rememberNames(format: PackageFormat, query: string): string[] {
   return [

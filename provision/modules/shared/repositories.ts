@@ -1,13 +1,11 @@
-// Third-party package repositories, each with the key that signs its packages: for module repositories, and for modules
-// whose packages come from upstream (docker, zfs).
+// Adds third-party package repositories, each with the key that signs its packages: for module repositories, and for
+// modules whose packages come from upstream (docker, zfs).
 import { fetchScript } from "./download.ts";
 import type { Root } from "../../module.ts";
 import { aptUpdate } from "../../plan/root.ts";
 import { quote, quoteAll } from "../../shell/shell.ts";
 
-/**
- * A third-party repository. Its key is given as text, or as an address with a digest or a fingerprint to check it by.
- */
+/** A third-party repository. Its key is given as text, or as an address with a digest or fingerprint. */
 export interface PackageRepository {
   /** The name of its files: letters, digits, `.`, `_` and `-`. */
   name: string;
@@ -27,7 +25,7 @@ export interface PackageRepository {
   key_fingerprint?: string;
 }
 
-/** Records a repository: its key and its file, and the update of package lists. */
+/** Records a repository: its key, its file, and the update of the package lists. */
 export function addRepository(root: Root, repository: PackageRepository): void {
   const { name, key } = repository;
   if (key === undefined) {
@@ -61,7 +59,7 @@ function fetchKey({ key_url = "", key_sha256, key_fingerprint }: PackageReposito
   return lines.join("\n");
 }
 
-/** A fingerprint in gpg's machine-readable form: people add spaces. */
+/** A fingerprint in gpg's machine-readable form, without the spaces that people add. */
 function plainFingerprint(fingerprint: string): string {
   return fingerprint.replaceAll(/\s/g, "").toUpperCase();
 }
@@ -80,7 +78,7 @@ function aptScript(root: Root, { name, url, suites, components }: PackageReposit
   return [
     `install -d -m 0755 /etc/apt/keyrings`,
     `rm -f ${quote(`${keyring}.asc`)} ${quote(`${keyring}.gpg`)}`,
-    // apt tells the two kinds of key files apart by their names.
+    // apt distinguishes the two kinds of key files by their names.
     `if grep -q -e '-----BEGIN PGP PUBLIC KEY BLOCK' "$work/key"; then keyring=${quote(`${keyring}.asc`)}; else keyring=${quote(`${keyring}.gpg`)}; fi`,
     `install -m 0644 "$work/key" "$keyring"`,
     `printf '%s\\n' ${quoteAll(stanza)} "Signed-By: $keyring" >${quote(`/etc/apt/sources.list.d/${name}.sources`)}`,
@@ -100,8 +98,8 @@ function aptCheck({ name, url }: PackageRepository): string {
 }
 
 /**
- * A command that prints a line for each package list that apt knows. It writes no cache. @param format As in
- * apt-get(8).
+ * A command that prints a line for each package list that apt knows, without writing a cache.
+ * @param format See apt-get(8).
  */
 export function indexTargets(format: string): string {
   const noCache = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=";
@@ -109,8 +107,8 @@ export function indexTargets(format: string): string {
 }
 
 /**
- * Bash that is true if apt knows a repository with this address, release or component. A machine has no package lists
- * before its first `apt-get update`, as sealing removes them: there it reads the sources themselves.
+ * Bash that is true if apt knows a repository with this address, release or component. A sealed machine has no package
+ * lists before its first `apt-get update`: there, it reads the sources themselves.
  */
 export function aptKnows(field: "$(REPO_URI)" | "$(RELEASE)" | "$(COMPONENT)", value: string): string {
   return `\

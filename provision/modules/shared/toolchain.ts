@@ -1,5 +1,5 @@
-// Shared by the modules node, go, rust and python: one or several versions of a toolchain side by side in /opt, the
-// first one on PATH.
+// Shared by the modules node, go, rust and python: installs one or more versions of a toolchain side by side in /opt,
+// the first one on PATH.
 import { UserError } from "../../../common/user-error.ts";
 import { downloadSettings, installScript, requireCurl, type Architecture, type DownloadSettings } from "./download.ts";
 import type { Root } from "../../module.ts";
@@ -14,23 +14,20 @@ export interface ToolchainSettings extends DownloadSettings {
 export interface Toolchain<Settings extends ToolchainSettings> {
   /** The module's name, the settings' key and the folder in /opt: `node`. */
   name: string;
-  /**
-   * A version's name on PATH, if several versions can be there: no two may have the same. Defaults to the version
-   * itself.
-   */
+  /** A version's name on PATH, if several versions can be there; must be unique. By default, the version itself. */
   shortName?: (version: string) => string;
   /** Upstream's address of a version. */
   url(settings: Settings, architecture: Architecture): string;
-  /** Bash that puts "$work/archive" into "$folder", if it is no tar with one folder in it. */
+  /** Bash that unpacks "$work/archive" into "$folder", if it is not a tar with one folder in it. */
   unpack?(settings: Settings): string;
   /**
-   * Bash that links the commands of "$folder" into /usr/local/bin; `isFirst` for the version that is on PATH under the
-   * plain names.
+   * Bash that links the commands of "$folder" into /usr/local/bin. `isFirst` is true for the version that is on PATH
+   * under the plain names.
    */
   link(settings: Settings, isFirst: boolean): string;
   /** Bash that is true if the version in a folder works; `folder` is quoted. */
   works(settings: Settings, folder: string): string;
-  /** Bash that is true if the version is found on PATH; undefined if it shouldn't be. */
+  /** Bash that is true if the version is found on PATH; undefined if it shouldn't be there. */
   onPath(settings: Settings, isFirst: boolean): string | undefined;
 }
 
@@ -54,7 +51,7 @@ export function toolchainSchema(
       version: {
         type: "string",
         pattern: versions.pattern,
-        description: `The version of ${what}, whole, in quotation marks.`,
+        description: `The full version of ${what}, in quotation marks.`,
         examples: [versions.example],
       },
       ...more,
@@ -63,7 +60,7 @@ export function toolchainSchema(
   };
   const one = (version: string) => ({ version, ...moreRequired, sha256: downloadSettings.sha256.examples[0] });
   return {
-    description: `A version of ${what}, or a list of them: all are installed, the first is the one on PATH.`,
+    description: `A version of ${what}, or a list of versions: all are installed, and the first one is on PATH.`,
     examples: [one(versions.example), [one(versions.example), one(versions.another)]],
     anyOf: [entry, { type: "array", minItems: 1, items: entry }],
   };
@@ -72,7 +69,7 @@ export function toolchainSchema(
 /**
  * Records the versions of a toolchain.
  * @param name The module's name in the recipe, for messages.
- * @throws UserError when a version is listed twice.
+ * @throws UserError if a version is listed twice.
  */
 export function installToolchain<Settings extends ToolchainSettings>(
   name: string,

@@ -1,18 +1,18 @@
-// Shared by modules that put their own systemd units into an image.
+// Shared by modules that add their own systemd units to an image.
 import { UserError } from "../../../common/user-error.ts";
 import type { Root } from "../../module.ts";
 
 /**
- * Exists on the builder only: a unit with `ConditionPathExists=!` and this path only runs on workers, even after a
- * reboot during a long bake. Sealing removes its parent folder. {@link markBuilder} creates it.
+ * Exists only on the builder: a unit with `ConditionPathExists=!` and this path runs only on workers, even after a
+ * reboot during a long bake. {@link markBuilder} creates it; sealing removes its parent folder.
  */
 export const builderMark = "/var/lib/ci-images/builder";
 
-/** A script that makes {@link builderMark}. May run twice. */
+/** A script that creates {@link builderMark}. May run twice. */
 export const markBuilder = `install -D -m 0644 /dev/null ${builderMark}`;
 
 /**
- * Fails for a module that needs systemd on a distribution with another init system.
+ * Refuses a module that needs systemd on a distribution with another init system.
  * @param name The module's name in the recipe.
  * @throws UserError on a distribution without systemd.
  */
@@ -26,7 +26,7 @@ export function requireSystemd(name: string, root: Root): void {
 }
 
 /**
- * Records a unit: its file, and that systemd loads it. The module decides whether to enable it.
+ * Records a unit: writes its file and makes systemd load it. The module decides whether to enable it.
  * @param unit Its name, `ci-swap.service`.
  * @param content The unit file's whole text.
  */

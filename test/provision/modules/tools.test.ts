@@ -126,7 +126,7 @@ describe("machine settings", () => {
     await record("ca_certificates", { certificates: [{ name: "a", content }] });
     const refusesContent = (wrong: string, says: RegExp) =>
       refuses("ca_certificates", { certificates: [{ name: "a", content: wrong }] }, says);
-    await refusesContent(content.replace("MII", "AAA"), /certificates\[0\]\.content: no certificate/);
+    await refusesContent(content.replace("MII", "AAA"), /certificates\[0\]\.content: not a certificate/);
     await refusesContent(`${content}${content}`, /not one certificate/);
     await refusesContent("", /not one certificate/);
     const twice = {
