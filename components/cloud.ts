@@ -1,5 +1,5 @@
-// What the life cycle (worker-image.ts) needs from a cloud. A new cloud is a folder beside this file with one class
-// that implements Cloud, listed in clouds.ts.
+// What the life cycle (worker-image.ts) needs from a cloud: a bakery, which makes images of builders, and a place, which
+// has them. A new cloud is a folder beside this file with one class that implements both (Cloud), listed in clouds.ts.
 import type * as pulumi from "@pulumi/pulumi";
 import type { PlanDescription } from "../provision/plan/explain.ts";
 import type { Inventory } from "../provision/builder/life-cycle-commands.ts";
@@ -12,8 +12,6 @@ import type { BakeStage } from "./stages.ts";
 
 /** The image of another recipe of the stack, in the same place, that a builder starts from. */
 export interface Tier {
-  /** The cloud that it is declared with: it knows what that image is made of. */
-  cloud: Cloud;
   /** What the outputs say of it. It is known only when the image is proven. */
   image: pulumi.Output<ImageOutput>;
   /** What there has to be before it is proven: nothing of the bake may begin earlier. */
@@ -182,41 +180,19 @@ export interface LocalImage {
   path: pulumi.Input<string>;
 }
 
-/** A cloud whose images others can import (stack setting `bakery`). */
-export interface Bakery extends Cloud {
-  /**
-   * A proven image of the recipe, from any stack. During `pulumi up`, waits while another stack bakes that recipe.
-   * @returns undefined if there is none: the caller must bake it, and other stacks wait for that.
-   */
-  findBaked(distribution: Distribution, recipe: string): Promise<Generation | undefined>;
-  /**
-   * A finished image by its location on this computer, from any project.
-   * @throws UserError when it doesn't exist or was not verified.
-   */
-  describe(
-    location: string,
-  ): Promise<Generation & { distribution: string; sizeBytes: number; base: Base; plan: PlanDescription }>;
-}
-
 /**
- * One place of a cloud where images are baked: all of `local`, a region of ec2 or an OpenStack, a project of gce. Methods that
- * begin with `declare` register resources; the others look things up and change nothing.
+ * Makes images: base image → builder → sealed machine → image. Methods that begin with `declare` register resources; the
+ * others look things up and change nothing.
  */
-export interface Cloud {
-  /** As in the stack setting `cloud`. */
-  readonly name: string;
-  /** Where the stack's outputs have its images: `aws`. */
-  readonly outputName: string;
+export interface Bakery {
   /** True if the stopped builder's disk can be read, so that the sealing is checked there. */
   readonly readsStopped?: boolean;
-  /** The region or project, as in the outputs; undefined if there are no places (`local`). */
-  readonly place?: string;
   /**
    * Size of the image's disk in bytes, if the stack's settings decide it rather than the recipe. Part of the recipe
    * hash.
    */
   readonly sizeBytes?: number;
-  /** The login account of this cloud's base images, if it differs from the distribution's own. */
+  /** The login account of its base images, if it differs from the distribution's own. */
   loginUser?(distribution: Distribution): string | undefined;
   /**
    * Pins the base image.
@@ -227,23 +203,11 @@ export interface Cloud {
   resolveBase(base: RootBase, distribution: Distribution, pinned?: Base): Promise<Base>;
   /**
    * Called instead of `resolveBase` where the base is the image of another recipe, in the same place.
-   * @param below The cloud that it is declared with.
+   * @param below The bakery that makes that image.
    * @throws UserError when no builder can start from it.
    */
-  buildOn?(distribution: Distribution, below: Cloud): void;
-  /**
-   * What the cloud has of the stack and distribution: images of all recipes, and the builders of one worker image.
-   * @param worker As of {@link ImageIdentity}.
-   */
-  survey(distribution: Distribution, worker?: string): Promise<Survey>;
-  /**
-   * Called before a bake is declared: refuses one that can't succeed, by throwing a UserError.
-   * @param recipe The recipe's hash.
-   * @param stage The last stage of the bake.
-   */
-  preflight(plan: Plan, recipe: string, stage: BakeStage): Promise<void>;
-
-  /** How many of the plan's first modules a new builder would get from a layer. Undefined on clouds without layers. */
+  buildOn?(distribution: Distribution, below: Bakery): void;
+  /** How many of the plan's first modules a new builder would get from a layer. Undefined where there are no layers. */
   countFromLayer?(plan: Plan, base: Base): Promise<number>;
   /** Declares lease, keys and machine. */
   declareBuilder(bake: Bake): Machine;
@@ -256,10 +220,33 @@ export interface Cloud {
     sealed: pulumi.Resource,
     inventory: pulumi.Output<Inventory>,
   ): DeclaredImage;
+}
+
+/**
+ * Where images are: all of `local`, a region of ec2 or an OpenStack, a project of gce. Its images come from its own
+ * bakery, or are imported. Methods that begin with `declare` register resources; the others look things up and change
+ * nothing.
+ */
+export interface Place {
+  /** The cloud's name, as in the stack setting `cloud`. */
+  readonly name: string;
+  /** Where the stack's outputs have the cloud's images: `aws`. */
+  readonly outputName: string;
+  /** The region or project, as in the outputs; undefined if the cloud is a single place (`local`). */
+  readonly place?: string;
   /**
-   * Declares the upload of an image that was baked elsewhere, and its removal if that fails. Undefined on clouds that
-   * can't import.
+   * What the place has of the stack and distribution: images of all recipes, and the builders of one worker image.
+   * @param worker As of {@link ImageIdentity}.
    */
+  survey(distribution: Distribution, worker?: string): Promise<Survey>;
+  /**
+   * Called before machines are declared here, builders or trial machines: refuses what can't succeed, by throwing a
+   * UserError.
+   * @param recipe The recipe's hash.
+   * @param stage The last stage of the bake.
+   */
+  preflight(plan: Plan, recipe: string, stage: BakeStage): Promise<void>;
+  /** Declares the upload of an image of this computer, and its removal if that fails. Undefined if it can't import. */
   declareImport?(bake: Bake, source: LocalImage): DeclaredImage;
   /** Declares an existing image, with nothing to make it from. */
   declareGeneration(identity: ImageIdentity, generation: Generation): DeclaredImage;
@@ -279,4 +266,23 @@ export interface Cloud {
    * @returns an output for each place that has the image, including its own.
    */
   declareDistribution(identity: ImageIdentity, image: DeclaredImage, after: pulumi.Resource[]): Distributed;
+}
+
+/** A place with its own bakery. */
+export interface Cloud extends Bakery, Place {}
+
+/** This computer: other places can import its images (stack setting `bakery: local`). */
+export interface LocalBakery extends Cloud {
+  /**
+   * A proven image of the recipe, from any stack. During `pulumi up`, waits while another stack bakes that recipe.
+   * @returns undefined if there is none: the caller must bake it, and other stacks wait for that.
+   */
+  findBaked(distribution: Distribution, recipe: string): Promise<Generation | undefined>;
+  /**
+   * A finished image by its location on this computer, from any project.
+   * @throws UserError when it doesn't exist or was not verified.
+   */
+  describe(
+    location: string,
+  ): Promise<Generation & { distribution: string; sizeBytes: number; base: Base; plan: PlanDescription }>;
 }

@@ -1,6 +1,8 @@
 // Opens a stack's cloud. Loads only the selected cloud's module, because an SDK costs seconds and hundreds of
 // megabytes.
-import type { Bakery, Cloud } from "./cloud.ts";
+import * as pulumi from "@pulumi/pulumi";
+import { UserError } from "../common/user-error.ts";
+import type { Cloud, LocalBakery } from "./cloud.ts";
 import { clouds, findCloud } from "./clouds.ts";
 import type { CloudFacts } from "./cloud-facts.ts";
 import { Once } from "./shared/once.ts";
@@ -24,30 +26,43 @@ export type Opening<S extends Settings = Settings> = (
   once: Once,
 ) => Promise<Cloud[]>;
 
-/** The places of the selected cloud: {@link Opening}. */
+/** What a stack bakes with, and where its images go. */
+export interface Opened {
+  /** The selected cloud, one object for each place. */
+  clouds: Cloud[];
+  /** This computer, if it bakes the images that those places import (stack setting `bakery`). Otherwise each bakes its own. */
+  bakery?: LocalBakery;
+}
+
+/**
+ * Opens the selected cloud, and this computer if the cloud's images are baked here.
+ * @throws UserError when the settings don't determine the places, or the cloud can't import images.
+ */
 export async function openClouds(
   settings: Settings,
   projectDirectory: string,
   state: StackState,
   once = new Once(),
-): Promise<Cloud[]> {
-  const open = await opening(findCloud(settings.cloud));
-  return await open(settings, projectDirectory, state, once);
+): Promise<Opened> {
+  const facts = findCloud(settings.cloud);
+  const places = await open(facts, settings, projectDirectory, state, once);
+  if (settings.bakery !== "local" || facts.isHere) return { clouds: places };
+  if (places.some((place) => !place.declareImport)) {
+    const where = `Pulumi.${pulumi.getStack()}.yaml`;
+    const found = `local, but images can't be imported into ${settings.cloud} yet`;
+    throw new UserError({ where, key: "ci-images:bakery", found, cure: "remove it: the image is baked in the cloud" });
+  }
+  const [here] = await open(
+    clouds.find(({ isHere }) => isHere)!,
+    settings,
+    projectDirectory,
+    state,
+    once,
+  );
+  return { clouds: places, bakery: here as LocalBakery };
 }
 
-/** The local bakery, if another cloud's stack has `bakery: local`; else undefined. */
-export async function openBakery(
-  settings: Settings,
-  projectDirectory: string,
-  state: StackState,
-  once: Once,
-): Promise<Bakery | undefined> {
-  if (settings.bakery !== "local" || findCloud(settings.cloud).isHere) return undefined;
-  const open = await opening(clouds.find(({ isHere }) => isHere)!);
-  const [here] = await open(settings, projectDirectory, state, once);
-  return here as Bakery;
-}
-
-async function opening({ module }: CloudFacts): Promise<Opening> {
-  return ((await import(module)) as { open: Opening }).open;
+async function open({ module }: CloudFacts, ...args: Parameters<Opening>): Promise<Cloud[]> {
+  const { open: openCloud } = (await import(module)) as { open: Opening };
+  return await openCloud(...args);
 }

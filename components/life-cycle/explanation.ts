@@ -1,23 +1,17 @@
 // What a preview says: which images will be baked, and why.
 import { describePlan, explainChange } from "../../provision/plan/explain.ts";
-import type { Plan } from "../../provision/plan/plan.ts";
-import type { Base, Survey } from "../cloud.ts";
-import type { BakeStage } from "../stages.ts";
+import type { Prepared } from "./preparation.ts";
 
 /**
  * Explains what is about to happen to one image.
- * @param name Its name: its distribution, preceded by its place if there are several.
- * @param fromLayer How many of its modules a layer saves.
  * @returns lines for the user; none if the image is up to date.
  */
-export function explainBake(
-  name: string,
-  plan: Plan,
-  base: Base,
-  survey: Survey,
-  stage: BakeStage,
-  fromLayer = 0,
-): string[] {
+export function explain(image: Prepared): string[] {
+  if (image.bakery) return explainBake(image);
+  return image.origin ? explainImport(image, image.origin) : [];
+}
+
+function explainBake({ name, plan, base, survey, stage, fromLayer = 0 }: Prepared): string[] {
   const recipe = plan.recipeHash(base.id);
   const present = survey.generations.find((generation) => generation.recipe === recipe);
   const notice = [base.notice, ...(survey.notices ?? [])].flatMap((each) =>
@@ -43,6 +37,18 @@ export function explainBake(
     [`${name}: will be baked: ${why}`, ...reasons.map((reason) => `  ${reason}`)].join("\n"),
     ...resumed,
   ];
+}
+
+function explainImport({ name, plan, base, survey, stage }: Prepared, origin: Prepared): string[] {
+  if (stage !== "image") return [];
+  const recipe = plan.recipeHash(base.id);
+  const present = survey.generations.find((generation) => generation.recipe === recipe);
+  if (present?.proven) return [];
+  if (present) return [`${name}: image ${short(recipe)} is imported but not verified yet: will be verified`];
+  const own = origin.survey.generations.find((generation) => generation.recipe === recipe);
+  const ready = origin.elsewhere ?? (own?.proven ? own : undefined);
+  const how = ready ? `which is there: ${ready.location}` : `which ${own ? "will be verified" : "will be baked"} first`;
+  return [`${name}: will be imported from the local bake of recipe ${short(recipe)}, ${how}`];
 }
 
 function spared(name: string, modules: number, fromLayer: number): string[] {

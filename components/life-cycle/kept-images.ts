@@ -3,16 +3,16 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
 import type { Distribution } from "../../provision/module.ts";
-import type { Cloud, Distributed, Generation, ImageIdentity, Survey } from "../cloud.ts";
+import type { Distributed, Generation, ImageIdentity, Place, Survey } from "../cloud.ts";
 import { workerImageType } from "./stack-state.ts";
 import { workerInputs, workerOptions, type WorkerNotes } from "./worker-inputs.ts";
 import { prefixOf } from "./worker-names.ts";
 
 /** Whose images are kept. */
 export interface Keeping {
-  cloud: Cloud;
+  place: Place;
   distribution: Distribution;
-  /** The cloud's images and builders of this stack and distribution. */
+  /** The place's images and builders of this stack and distribution. */
   survey: Survey;
   /** As of {@link ImageIdentity}. */
   label?: string;
@@ -25,6 +25,9 @@ export type Plans = Readonly<Record<string, PlanDescription>>;
 export class KeptImages extends pulumi.ComponentResource {
   /** As of {@link WorkerImage}. */
   readonly images: Distributed;
+  /** As of {@link WorkerImage}: nothing is under way. */
+  readonly proven: pulumi.Resource[] = [];
+  readonly builder: undefined;
 
   /**
    * @param name The worker image's name.
@@ -58,9 +61,9 @@ export function keepProven(worker: string, keeping: Keeping, parent: pulumi.Reso
 
 /** Keeps unverified images declared as long as their builder may exist. */
 export function keepUnproven(worker: string, keeping: Keeping, parent: pulumi.Resource): void {
-  const { cloud, survey } = keeping;
+  const { place, survey } = keeping;
   for (const generation of survey.generations.filter(({ proven }) => !proven)) {
-    cloud.declareGeneration(identityOf(worker, generation, keeping, parent), generation);
+    place.declareGeneration(identityOf(worker, generation, keeping, parent), generation);
   }
 }
 
@@ -71,9 +74,9 @@ export function declarePresent(
   keeping: Keeping,
   parent: pulumi.Resource,
 ): Distributed {
-  const { cloud } = keeping;
+  const { place } = keeping;
   const identity = identityOf(worker, generation, keeping, parent);
-  return cloud.declareDistribution(identity, cloud.declareGeneration(identity, generation), []);
+  return place.declareDistribution(identity, place.declareGeneration(identity, generation), []);
 }
 
 function newest({ survey }: Keeping): Generation | undefined {

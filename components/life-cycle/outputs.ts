@@ -1,7 +1,7 @@
 // The stack's outputs: which image to boot workers from, by cloud, place and distribution.
 import * as pulumi from "@pulumi/pulumi";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
-import type { Cloud, Distributed, ImageOutput } from "../cloud.ts";
+import type { Distributed, ImageOutput, Place } from "../cloud.ts";
 import type { StagedBuilder } from "../stages.ts";
 
 type ByName<T> = Record<string, T>;
@@ -29,7 +29,7 @@ export interface StackOutputs {
 
 /** The proven images of one distribution. */
 export interface Published {
-  cloud: Cloud;
+  place: Place;
   /** The worker image's name. */
   name: string;
   /** The images' key below the place: {@link outputKey}. Undefined for a recipe that is only a base of others. */
@@ -52,25 +52,25 @@ export function outputKey(recipe: string, distribution: string, isFleet: boolean
 export function stackOutputs(published: readonly Published[], plans: ByName<PlanDescription>): StackOutputs {
   const images: StackOutputs["images"] = {};
   const ids: ByName<ByName<ByName<pulumi.Output<string>>>> = {};
-  for (const { cloud, key, images: distributed } of published) {
+  for (const { place, key, images: distributed } of published) {
     if (!distributed || key === undefined) continue;
-    const places = (images[cloud.outputName] ??= {});
-    for (const [place, image] of Object.entries(distributed)) {
-      if (cloud.place === undefined) {
+    const places = (images[place.outputName] ??= {});
+    for (const [name, image] of Object.entries(distributed)) {
+      if (place.place === undefined) {
         places[key] = image;
         continue;
       }
-      ((places[place] ??= {}) as ByName<pulumi.Output<ImageOutput>>)[key] = image;
-      const byPlace = ((ids[cloud.outputName] ??= {})[place] ??= {});
+      ((places[name] ??= {}) as ByName<pulumi.Output<ImageOutput>>)[key] = image;
+      const byPlace = ((ids[place.outputName] ??= {})[name] ??= {});
       byPlace[key] = image.apply(({ id }) => {
-        if (id === undefined) throw new Error(`${cloud.name} gave no id for the image of ${key} in ${place}`);
+        if (id === undefined) throw new Error(`${place.name} gave no id for the image of ${key} in ${name}`);
         return id;
       });
     }
   }
   const staged = published.flatMap(({ name, builder }) => (builder ? [[name, builder] as const] : []));
   const outputs = { images, ...(staged.length > 0 ? { builders: Object.fromEntries(staged) } : {}) };
-  if (published.every(({ cloud }) => cloud.place === undefined)) return outputs;
+  if (published.every(({ place }) => place.place === undefined)) return outputs;
   return { ...outputs, ciPlatform: { jenkins: { clouds: { images: ids } } }, plans: pulumi.secret(plans) };
 }
 

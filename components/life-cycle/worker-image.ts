@@ -1,13 +1,14 @@
 // The life cycle of one image. The constructor shows all of it:
 // existing image? -> builder -> modules -> tests -> seal -> image -> retirement -> verification -> promotion ->
 // distribution.
-// With `source`, the image is imported: another WorkerImage, on this computer, does everything before.
+// The bakery does everything up to the image, the place everything after. Without a bakery the image is imported: another
+// WorkerImage, on this computer, bakes and verifies it.
 import * as pulumi from "@pulumi/pulumi";
 import { describePlan, type PlanDescription } from "../../provision/plan/explain.ts";
 import { usedSecrets, type Plan } from "../../provision/plan/plan.ts";
 import type { Secrets } from "../../provision/recipe/secrets.ts";
 import { builderChecks, verificationChecks } from "../../provision/builder/verification.ts";
-import type { Bake, Base, Cloud, DeclaredImage, Distributed, LocalImage, Survey, Tier } from "../cloud.ts";
+import type { Bake, Bakery, Base, DeclaredImage, Distributed, LocalImage, Place, Survey, Tier } from "../cloud.ts";
 import { declarePresent, keepProven, keepUnproven } from "./kept-images.ts";
 import { Provisioning } from "./provisioning.ts";
 import { Login } from "../shared/resources.ts";
@@ -18,10 +19,14 @@ import { workerInputs, workerOptions, type WorkerNotes } from "./worker-inputs.t
 import { prefixOf } from "./worker-names.ts";
 
 export interface WorkerImageArgs {
-  cloud: Cloud;
+  /** Makes the image in this place; undefined if it is imported. */
+  bakery?: Bakery;
+  /** The finished image to import. */
+  source?: LocalImage;
+  place: Place;
   plan: Plan;
   base: Base;
-  /** The cloud's images and builders of this stack and distribution. */
+  /** The place's images and builders of this stack and distribution. */
   survey: Survey;
   /** How many generations to keep besides the newest. */
   keep: number;
@@ -35,10 +40,6 @@ export interface WorkerImageArgs {
   state: StackState;
   /** The stack's secrets. */
   secrets: Secrets;
-  /** True if the image is baked elsewhere, on this computer, and imported: there is no builder here. */
-  isImported?: boolean;
-  /** The finished image to import. */
-  source?: LocalImage;
   /** What the recipe hash was made from, if there is no plan: for an existing image. */
   description?: PlanDescription;
   /** The image of another recipe that this one builds on. */
@@ -62,7 +63,7 @@ export class WorkerImage extends pulumi.ComponentResource {
 
   /** @param name As of worker-names.ts: `debian12`, `ORD-debian12`, `debian12-docker`. */
   constructor(name: string, args: WorkerImageArgs, options?: pulumi.ComponentResourceOptions) {
-    const { cloud, plan, base, survey, stage, power, isImported, label, tier, outputKey } = args;
+    const { bakery, place, plan, base, survey, stage, power, label, tier, outputKey } = args;
     const recipe = plan.recipeHash(base.id);
     const description = args.description ?? describePlan(plan, base);
     super(workerImageType, name, workerInputs(description), workerOptions(options));
@@ -82,20 +83,20 @@ export class WorkerImage extends pulumi.ComponentResource {
       ...(label !== undefined && { worker: label }),
       ...(tier && { tier }),
     };
-    const keeping = { cloud, distribution: plan.distribution, survey, label };
+    const keeping = { place, distribution: plan.distribution, survey, label };
     const present = survey.generations.find((generation) => generation.recipe === recipe);
     if (stage !== "image") {
       // Without a new image no other is removed.
       keepUnproven(name, keeping, this);
       this.images = keepProven(name, keeping, this);
-      if (!isImported) this.builder = { recipe, stage: prepareBuilder(name, bake, args).reached, power };
+      if (bakery) this.builder = { recipe, stage: prepareBuilder(name, bakery, bake, args).reached, power };
     } else if (present?.proven) {
       this.images = declarePresent(name, present, keeping, this);
     } else {
       const identity = present ? { ...bake, name: present.name } : bake;
-      const image = present ? cloud.declareGeneration(identity, present) : makeImage(name, bake, args);
-      const proven = args.verify ? verifyImage(bake, image, args) : promoteUnseen(bake, image, cloud);
-      this.images = cloud.declareDistribution(identity, image, [proven]);
+      const image = present ? place.declareGeneration(identity, present) : makeImage(name, bake, args);
+      const proven = args.verify ? verifyImage(bake, image, args) : promoteUnseen(bake, image, place);
+      this.images = place.declareDistribution(identity, image, [proven]);
       this.proven = [proven];
     }
     const earlier = survey.generations.filter((generation) => generation.proven && generation.recipe !== recipe);
@@ -107,17 +108,18 @@ export class WorkerImage extends pulumi.ComponentResource {
   }
 }
 
-/** Bakes the image, or imports one that was baked elsewhere. */
+/** Bakes the image, or imports one that was baked on this computer. */
 function makeImage(worker: string, bake: Bake, args: WorkerImageArgs): DeclaredImage {
-  const { cloud, isImported, source } = args;
-  if (!isImported) return bakeImage(worker, bake, args);
-  if (!cloud.declareImport || !source) throw new Error(`${cloud.name} can't import images`);
-  return cloud.declareImport(bake, source);
+  const { bakery, place, source } = args;
+  if (bakery) return bakeImage(worker, bakery, bake, args);
+  if (!place.declareImport || !source) throw new Error(`${place.name} can't import images`);
+  return place.declareImport(bake, source);
 }
 
 /** Builder, modules, tests, up to the stage. */
-function prepareBuilder(worker: string, bake: Bake, { cloud, plan, secrets, survey, power, state }: WorkerImageArgs) {
-  const builder = cloud.declareBuilder(bake);
+function prepareBuilder(worker: string, bakery: Bakery, bake: Bake, args: WorkerImageArgs) {
+  const { plan, secrets, survey, power, state } = args;
+  const builder = bakery.declareBuilder(bake);
   const { recipe, parent, stage, prefix } = bake;
   const { connection, tunnel, loginUser: user = connection.user } = builder;
   const login = { ...connection, user, worker, recipe, power, ...(tunnel && { tunnel }) };
@@ -134,15 +136,14 @@ function prepareBuilder(worker: string, bake: Bake, { cloud, plan, secrets, surv
 }
 
 /** Builder, modules, tests, seal, image; the builder is gone once the image exists. */
-function bakeImage(worker: string, bake: Bake, args: WorkerImageArgs): DeclaredImage {
-  const { cloud, plan } = args;
-  const { builder, provisioning } = prepareBuilder(worker, bake, args);
+function bakeImage(worker: string, bakery: Bakery, bake: Bake, args: WorkerImageArgs): DeclaredImage {
+  const { builder, provisioning } = prepareBuilder(worker, bakery, bake, args);
   const inventory = provisioning.inventory(bake.recipe);
-  provisioning.after(cloud.declareSealing(bake, builder, provisioning.end));
-  const { recipe, base } = bake;
-  const image = { name: plan.name, recipe, base: { id: base.id, description: base.description } };
-  const sealed = provisioning.seal({ image, lastLook: !cloud.readsStopped }, recipe);
-  return cloud.declareImage(bake, builder, sealed, inventory);
+  provisioning.after(bakery.declareSealing(bake, builder, provisioning.end));
+  const { name, recipe, base } = bake;
+  const image = { name, recipe, base: { id: base.id, description: base.description } };
+  const sealed = provisioning.seal({ image, lastLook: !bakery.readsStopped }, recipe);
+  return bakery.declareImage(bake, builder, sealed, inventory);
 }
 
 /**
@@ -152,20 +153,20 @@ function bakeImage(worker: string, bake: Bake, args: WorkerImageArgs): DeclaredI
 function verifyImage(
   bake: Bake,
   image: DeclaredImage,
-  { cloud, plan, secrets }: WorkerImageArgs,
+  { place, plan, secrets }: WorkerImageArgs,
 ): pulumi.CustomResource {
-  const trial = cloud.declareTrial(bake, image);
+  const trial = place.declareTrial(bake, image);
   const provisioning = new Provisioning(`${bake.prefix}-trial`, trial, bake.parent, usedSecrets(plan, secrets));
   const { loginUser } = plan.distribution;
   const checks = image.builder.apply((builder) => [...verificationChecks(builder, loginUser), ...plan.checks]);
   const verified = provisioning.tests("image", checks, bake.recipe);
   const proof = { how: trial.how, report: verified.stdout };
-  const promoted = cloud.declarePromotion(bake, image, proof, [verified]);
+  const promoted = place.declarePromotion(bake, image, proof, [verified]);
   trial.retire(promoted);
   return promoted;
 }
 
 /** Promotes an unverified image, as the stack turned verification off: the proof says so. */
-function promoteUnseen(bake: Bake, image: DeclaredImage, cloud: Cloud): pulumi.CustomResource {
-  return cloud.declarePromotion(bake, image, { how: "none", report: "" }, [image.resource]);
+function promoteUnseen(bake: Bake, image: DeclaredImage, place: Place): pulumi.CustomResource {
+  return place.declarePromotion(bake, image, { how: "none", report: "" }, [image.resource]);
 }

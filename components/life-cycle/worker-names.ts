@@ -1,12 +1,17 @@
 // Names of worker images. Logical names begin with them and never change: a stack that gains or loses a recipe keeps
 // its images. A stack's only recipe has `debian12`; of several, each has `debian12-docker`.
 import type { Distribution } from "../../provision/module.ts";
-import type { Cloud, Generation } from "../cloud.ts";
+import type { Generation, Place } from "../cloud.ts";
 import { workerImageType, type StackState } from "./stack-state.ts";
 
 /** `debian12`, or `ORD-debian12` if the stack has several places. */
-export function plainName(clouds: readonly Cloud[], { place }: Cloud, { id }: Distribution): string {
-  return clouds.length > 1 ? `${place}-${id}` : id;
+export function plainName(places: readonly Place[], { place }: Place, { id }: Distribution): string {
+  return places.length > 1 ? `${place}-${id}` : id;
+}
+
+/** The same for the bake on this computer that the stack's places import. */
+export function localName({ id }: Distribution): string {
+  return `local-${id}`;
 }
 
 /** The prefix of the logical names of everything declared for an image. */
@@ -22,7 +27,7 @@ export class WorkerNames {
   /**
    * @param plain From {@link plainName}.
    * @param recipes The names of all recipes of the stack.
-   * @param generations All of the cloud's images of the stack and distribution, newest first.
+   * @param generations All of the place's images of the stack and distribution, newest first.
    */
   constructor(
     private readonly state: StackState,

@@ -12,12 +12,12 @@ import type { RootBase } from "../../provision/recipe/recipe.ts";
 import { assertSealedScript } from "../../provision/seal/seal.ts";
 import type {
   Bake,
-  Bakery,
   Base,
   DeclaredImage,
   Distributed,
   Generation,
   ImageIdentity,
+  LocalBakery,
   Machine,
   Survey,
   Tier,
@@ -38,7 +38,7 @@ interface LocalMachine extends Machine {
 }
 
 /** The `local` stack's cloud. */
-export class LocalCloud implements Bakery {
+export class LocalCloud implements LocalBakery {
   readonly name: string = "local";
   readonly outputName: string = "local";
   readonly readsStopped = true;

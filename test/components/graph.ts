@@ -80,7 +80,19 @@ export class Graph {
       await cloud.preflight(plan, hash, stage);
     }
     const state = new StackState();
-    const args = { cloud, plan, base, survey, keep, verify: verify.enabled, stage, power, state, secrets: {} };
+    const args = {
+      bakery: cloud,
+      place: cloud,
+      plan,
+      base,
+      survey,
+      keep,
+      verify: verify.enabled,
+      stage,
+      power,
+      state,
+      secrets: {},
+    };
     const worker = new WorkerImage(plan.distribution.id, args, { transformations: [note] });
     const image = worker.images[cloud.place!] as Distributed[string] | undefined;
     const output = image && (await new Promise((resolve) => image.apply(resolve)));

@@ -1,7 +1,7 @@
 // The shape of the stack's outputs.
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
-import type { Cloud, ImageOutput } from "../../components/cloud.ts";
+import type { ImageOutput, Place } from "../../components/cloud.ts";
 import { stackOutputs } from "../../components/life-cycle/outputs.ts";
 
 describe("the stack's outputs", () => {
@@ -10,22 +10,22 @@ describe("the stack's outputs", () => {
     new Promise<unknown>((resolve) => pulumi.output(value).apply((it) => resolve(it)));
 
   it("list `local` images by distribution, and nothing for ci-platform", async () => {
-    const cloud = { name: "local", outputName: "local" } as Cloud;
-    const outputs = stackOutputs([{ cloud, name: "debian12", key: "debian12", images: { local: image("a") } }], {});
+    const place = { name: "local", outputName: "local" } as Place;
+    const outputs = stackOutputs([{ place, name: "debian12", key: "debian12", images: { local: image("a") } }], {});
     assert.deepEqual(await known(outputs), { images: { local: { debian12: { recipe: "r", builtAt: "t", id: "a" } } } });
   });
 
   it("list cloud images by place and distribution, and their ids in ci-platform's format", async () => {
-    const cloud = { name: "ec2", outputName: "aws", place: "us-west-2" } as Cloud;
+    const place = { name: "ec2", outputName: "aws", place: "us-west-2" } as Place;
     const outputs = stackOutputs(
       [
         {
-          cloud,
+          place,
           name: "debian12",
           key: "debian12",
           images: { "us-west-2": image("ami-1"), "eu-west-1": image("ami-2") },
         },
-        { cloud, name: "rocky9", key: "rocky9", images: { "us-west-2": image("ami-3") } },
+        { place, name: "rocky9", key: "rocky9", images: { "us-west-2": image("ami-3") } },
       ],
       {},
     );
@@ -44,9 +44,9 @@ describe("the stack's outputs", () => {
   });
 
   it("list the builders that are kept", async () => {
-    const cloud = { name: "local", outputName: "local" } as Cloud;
+    const place = { name: "local", outputName: "local" } as Place;
     const builder = { recipe: "r", stage: "tested" as const, power: "on" as const };
-    const outputs = stackOutputs([{ cloud, name: "debian12", key: "debian12", images: {}, builder }], {});
+    const outputs = stackOutputs([{ place, name: "debian12", key: "debian12", images: {}, builder }], {});
     assert.deepEqual(await known(outputs), { images: { local: {} }, builders: { debian12: builder } });
   });
 });

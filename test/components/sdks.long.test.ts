@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { execa } from "execa";
+import { findCloud } from "../../components/clouds.ts";
 import { projectDirectory } from "../../toolchain/versions.mjs";
 
 /** Prints the cloud SDKs that the process has loaded, as JSON. */
@@ -20,11 +21,10 @@ async function sdksAfter(module: string): Promise<string[]> {
 
 describe("the program", function () {
   this.timeout(120_000);
-  const expected = { local: [], ec2: ["aws"], gce: ["gcp"], rackspace: ["openstack"] };
+  const expected = { local: [], ec2: ["aws"], gce: ["gcp"], rackspace: ["openstack"], openstack: ["openstack"] };
   for (const [cloud, sdks] of Object.entries(expected)) {
     it(`on stack ${cloud} loads ${sdks.length > 0 ? `only the SDK of ${sdks.join()}` : "no cloud SDK"}`, async () => {
-      const module = cloud === "local" ? "./components/local/cloud.ts" : `./components/${cloud}/open.ts`;
-      assert.deepEqual(await sdksAfter(module), sdks);
+      assert.deepEqual(await sdksAfter(findCloud(cloud).module), sdks);
     });
   }
 });

@@ -15,7 +15,8 @@ describe("a cloud that is one folder and one line in the list of clouds", () => 
     const check = (paper: object) => checkSettings("Pulumi.test.yaml", "ci-images:", { cloud: "paper", paper });
     assert.ok(settingNames().includes("paper"));
     assert.throws(() => check({ dsk: "here" }), /ci-images:paper\.dsk/);
-    const [cloud] = await openClouds(check({ desk: "oak" }), ".", new StackState());
+    const opened = await openClouds(check({ desk: "oak" }), ".", new StackState());
+    const [cloud] = opened.clouds;
     assert.deepEqual([cloud.name, cloud.place], ["paper", "oak"]);
     assert.deepEqual(placeSettings("paper", { region: "elm" }), { "paper.desk": "elm" });
   });
