@@ -75,6 +75,9 @@ export function functionContract<const I extends Properties, const A extends Pro
 /** A function's result. */
 export type AnswerOf<C extends FunctionContract> = ValuesOf<C["answer"]>;
 
+/** Calls a function of our provider. */
+export type Call = <C extends FunctionContract>(contract: C, inputs: InputsOf<C>) => Promise<AnswerOf<C>>;
+
 /** An input that violates its contract. */
 export interface Misfit {
   /** A path: `connection.port`. */

@@ -1,8 +1,6 @@
 // The facts about a cloud that need no SDK, for settings, the command line's verbs and the list of clouds.
+import type { Call } from "../common/contract.ts";
 import type { Schema } from "../provision/recipe/schema.ts";
-
-/** Calls a function of the cloud's plugin side, by the last part of its token. */
-export type Ask = <T>(name: string, inputs: object) => Promise<T>;
 
 /** The cloud's own settings from the stack's file. */
 export type OwnSettings = Readonly<Record<string, unknown>>;
@@ -10,13 +8,46 @@ export type OwnSettings = Readonly<Record<string, unknown>>;
 /** Ids of images by distribution. */
 export type ImagesByDistribution = Readonly<Record<string, string>>;
 
+/** What `sweep` looks for. */
+export interface Sweep {
+  /** Pulumi's project. */
+  project: string;
+  stack: string;
+  /** The image directory on this computer. */
+  home: string;
+  /** The longest duration of a bake, in seconds. */
+  lifetime: number;
+  /** ISO 8601: what counts as the present; what expires before it is a leftover. */
+  now?: string;
+  /** False only looks. */
+  remove: boolean;
+}
+
+/** What bakes left behind. */
+export interface Leftover {
+  kind: string;
+  /** Its id or name in the cloud. */
+  id?: string;
+  name?: string;
+  /** What it is, for people. */
+  description?: string;
+  /** When it expired, ISO 8601. */
+  expired?: string;
+  /** Why it is a leftover, if not by its expiry. */
+  reason?: string;
+  /** Its region, on clouds with regions. */
+  region?: string;
+  /** Its project, on clouds with projects. */
+  place?: string;
+  /** Why it could not be removed. */
+  problem?: string;
+}
+
 export interface CloudFacts {
   /** The value of the stack setting `cloud`. The cloud's own settings are in the stack's file under this name. */
   readonly name: string;
   /** The key of its images in the stack's outputs and of its ids in ci-platform: `aws`. */
   readonly outputName: string;
-  /** The middle part of its resources' and functions' tokens: `ec2` in `ci-images:ec2:Lease`. */
-  readonly plugin: string;
   /** URL of the module that opens it (see {@link Opening} in open-clouds.ts): only the selected cloud is loaded. */
   readonly module: string;
   /** The page of docs/ with its settings, without `.md`. */
@@ -33,8 +64,8 @@ export interface CloudFacts {
   readonly importNeeds?: { readonly key: string; readonly allowed: string };
   /** The settings for `--region`, by their keys in the stack's file; undefined if there are no regions. */
   readonly regionSettings?: (region: string) => Record<string, unknown>;
-  /** The places where a stack makes machines and images, as arguments of the function `sweep`. */
-  readonly placesToLookIn: (own: OwnSettings, ask: Ask) => Promise<object>;
+  /** Lists a stack's expired leftovers in the places where it makes machines and images; removes them when told to. */
+  readonly sweep: (own: OwnSettings, asked: Sweep, call: Call) => Promise<Leftover[]>;
   /** Types of official resources that record whether a machine runs, which only a refresh updates. */
   readonly machineTypes: readonly string[];
   /** The type of our own resource that waits until a machine answers. */

@@ -1,27 +1,6 @@
 // `sweep`: removes expired leftovers of this stack's bakes that no state knows.
 import { resolve } from "node:path";
-import type { FunctionType } from "../../provider/resource.ts";
 import type { Verb } from "../verb.ts";
-
-/** A leftover, as a cloud's sweep function (`ci-images:<plugin>:sweep` of our provider) reports it. */
-interface Leftover {
-  kind: string;
-  /** Its id or name in the cloud. */
-  id?: string;
-  name?: string;
-  /** What it is, for people. */
-  description?: string;
-  /** When it expired, ISO 8601. */
-  expired?: string;
-  /** Why it is a leftover, if not by its expiry. */
-  reason?: string;
-  /** Its region, on clouds with regions. */
-  region?: string;
-  /** Its project, on clouds with projects. */
-  place?: string;
-  /** Why it could not be removed. */
-  problem?: string;
-}
 
 export const sweep: Verb = {
   name: "sweep",
@@ -30,28 +9,19 @@ export const sweep: Verb = {
   examples: ["sweep", "sweep --remove"],
   async run({ session, options, output }) {
     const stack = await session.stack({ stack: options.stack, cloud: options.cloud });
-    const { name: cloud, plugin, placesToLookIn } = stack.facts;
-    const [{ functions }, { parseDuration }] = await Promise.all([
-      import("../../provider/registry.ts"),
+    const { facts, project, name: stackName } = stack;
+    const [{ calling }, { parseDuration }] = await Promise.all([
+      import("../../provider/call.ts"),
       import("../../common/sizes.ts"),
     ]);
-    const context = { progress: (line: string) => output.note(line), signal: session.interrupted };
-    const ask = <T>(name: string, inputs: object) => {
-      const called = (functions as readonly FunctionType<object, object>[]).find(
-        ({ token }) => token === `ci-images:${plugin}:${name}`,
-      );
-      if (!called) throw new Error(`our provider has no function ci-images:${plugin}:${name}`);
-      return called.call(inputs, context) as Promise<T>;
+    const call = calling({ progress: (line) => output.note(line), signal: session.interrupted });
+    const own = (stack.settings.get(facts.name) ?? {}) as Record<string, unknown>;
+    const asked = {
+      ...{ project, stack: stackName, remove: options.remove === true },
+      lifetime: parseDuration(stack.settings.text("maxLifetime", "4 hours"))!,
+      home: resolve(session.projectDirectory, stack.settings.text("imageDirectory", "images")),
     };
-    const lifetime = parseDuration(stack.settings.text("maxLifetime", "4 hours"));
-    const own = (stack.settings.get(cloud) ?? {}) as Record<string, unknown>;
-    const directory = stack.settings.text("imageDirectory", "images");
-    const inputs = {
-      ...(await placesToLookIn(own, ask)),
-      ...{ project: stack.project, stack: stack.name, lifetime, remove: options.remove === true },
-      home: resolve(session.projectDirectory, directory),
-    };
-    const { leftovers } = await ask<{ leftovers: Leftover[] }>("sweep", inputs);
+    const leftovers = await facts.sweep(own, asked, call);
     for (const leftover of leftovers) {
       const {
         kind,

@@ -1,11 +1,11 @@
 // Facts about Google Compute Engine, for settings and verbs.
 import type { CloudFacts } from "../cloud-facts.ts";
+import * as contract from "./contract.ts";
 import { gceSchema } from "./settings.ts";
 
 export const gceFacts: CloudFacts = {
   name: "gce",
   outputName: "gce",
-  plugin: "gce",
   module: new URL("open-cloud.ts", import.meta.url).href,
   page: "gce",
   about: "Google Compute Engine",
@@ -13,12 +13,12 @@ export const gceFacts: CloudFacts = {
   recipeSettings: ["machineType", "diskSize"],
   importNeeds: { key: "bucket", allowed: "the name of a bucket, through which disks are imported" },
   regionSettings: (region) => ({ "gce.zone": region }),
-  placesToLookIn: async ({ project, bucket }) => ({
-    ...(project === undefined ? {} : { place: project }),
-    ...(bucket === undefined ? {} : { bucket }),
-  }),
+  async sweep(own, { project, stack, now, remove }, call) {
+    const { project: place, bucket } = own as { project?: string; bucket?: string };
+    return (await call(contract.sweep, { place, bucket, project, stack, now, remove })).leftovers;
+  },
   machineTypes: ["gcp:compute/instance:Instance"],
-  waitType: "ci-images:gce:Arrival",
+  waitType: contract.Reachable.token,
   // https://github.com/jenkinsci/google-compute-engine-plugin: docs/Home.md, "Configuration as code"
   jenkinsCloud: (place, images, loginUserOf) => ({
     computeEngine: {

@@ -1,5 +1,7 @@
 // Facts about OpenStack, under its two names, for settings and verbs.
-import type { CloudFacts } from "../cloud-facts.ts";
+import type { Call } from "../../common/contract.ts";
+import type { CloudFacts, OwnSettings } from "../cloud-facts.ts";
+import * as contract from "./contract.ts";
 import { openstackSchema } from "./settings.ts";
 
 /** Any OpenStack. */
@@ -12,21 +14,18 @@ function factsOf(name: string, about: string): CloudFacts {
   return {
     name,
     outputName: name,
-    // Resource types in existing states contain this name.
-    plugin: "rackspace",
     module: new URL("open-cloud.ts", import.meta.url).href,
     page: "openstack",
     about,
     settings: { ...openstackSchema, description: `settings of stack ${name}` },
     recipeSettings: ["flavor", "volume"],
     regionSettings: (region) => ({ [`${name}.regions`]: region.split(",") }),
-    async placesToLookIn({ regions }, ask) {
-      if (regions !== undefined) return { regions };
-      const found = await ask<{ usual?: string; regions: string[] }>("regions", {});
-      return { regions: found.usual === undefined ? found.regions : [found.usual] };
+    async sweep(own, { project, stack, lifetime, now, remove }, call) {
+      const regions = await regionsOf(own, call);
+      return (await call(contract.sweep, { regions, project, stack, lifetime, now, remove })).leftovers;
     },
     machineTypes: ["openstack:compute/instance:Instance"],
-    waitType: "ci-images:rackspace:Boot",
+    waitType: contract.Reachable.token,
     // https://github.com/jenkinsci/openstack-cloud-plugin: README, "Configuration as code"
     jenkinsCloud: (place, images, loginUserOf) => ({
       openstack: {
@@ -47,4 +46,11 @@ function factsOf(name: string, about: string): CloudFacts {
       },
     }),
   };
+}
+
+/** The regions that a stack bakes in. */
+export async function regionsOf({ regions }: OwnSettings, call: Call): Promise<string[]> {
+  if (regions !== undefined) return regions as string[];
+  const found = await call(contract.regions, {});
+  return found.usual === undefined ? found.regions : [found.usual];
 }

@@ -1,6 +1,7 @@
 // A stack's short life in an account: one line per step, a verdict at the end, and nothing left behind.
 import { rm } from "node:fs/promises";
 import { makePlace, TemporaryStack, type Run } from "../../cli/temporary-stack.ts";
+import type { AccountTest } from "./accounts.ts";
 import { findLeftovers } from "./leftovers.ts";
 
 /** Every machine ends itself after this time. */
@@ -16,16 +17,17 @@ class Failed extends Error {}
  * @returns the exit status: 0 when every step passed and nothing is left, 130 after an interruption.
  */
 export async function testAccount(
-  cloud: string,
+  account: AccountTest,
   settings: Record<string, unknown>,
   distribution: string,
 ): Promise<number> {
+  const { cloud } = account;
   const stack = new AccountStack(await makePlace());
   const tags = { purpose: "ci-images-test-account" };
   const all = { ...settings, cloud, maxLifetime, tags, keep: 0, verify: true };
   const own = settings[cloud] as Record<string, unknown>;
   const look = (remove = false) =>
-    findLeftovers(cloud, own, { project: "ci-images", stack: stack.name }, distribution, remove);
+    findLeftovers(account, own, { project: "ci-images", stack: stack.name, distribution }, remove);
   const interrupt = () => stack.interrupt();
   for (const signal of signals) process.on(signal, interrupt);
   let verdict = "";

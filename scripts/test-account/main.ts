@@ -30,7 +30,7 @@ async function main(): Promise<void> {
   await setUp("start");
   console.log(`\n${account.cost}\nSettings come from ${file}; credentials come from the environment.\n`);
   if (!values.yes) await confirm();
-  process.exitCode = await testAccount(account.cloud, settings, values.distribution);
+  process.exitCode = await testAccount(account, settings, values.distribution);
 }
 
 /** The settings of the stack's file for its cloud and for connections, with a small disk by default. */

@@ -1,5 +1,6 @@
 // The smallest cloud: a desk with paper on it. It exists only in tests, to show that no other code has to know a cloud.
 import type { CloudFacts } from "../../../components/cloud-facts.ts";
+import * as contract from "./contract.ts";
 
 /** The settings below `ci-images:paper`. */
 export interface PaperSettings {
@@ -11,7 +12,6 @@ export interface PaperSettings {
 export const paperFacts: CloudFacts = {
   name: "paper",
   outputName: "paper",
-  plugin: "paper",
   module: new URL("open-cloud.ts", import.meta.url).href,
   page: "paper",
   about: "Paper on a desk",
@@ -24,7 +24,10 @@ export const paperFacts: CloudFacts = {
     },
   },
   regionSettings: (region) => ({ "paper.desk": region }),
-  placesToLookIn: async ({ drawers = ["upper"] }, ask) => ({ drawers, ...(await ask<object>("key", {})) }),
+  async sweep({ drawers = ["upper"] }, { stack }, call) {
+    const { key } = await call(contract.key, {});
+    return (await call(contract.sweep, { drawers: drawers as string[], key, stack })).leftovers;
+  },
   machineTypes: [],
   jenkinsCloud: (place, images, loginUserOf) => ({
     paper: { desk: place, sheets: Object.entries(images).map(([name, id]) => ({ id, user: loginUserOf(name) })) },
