@@ -1,8 +1,10 @@
 // A stack's state, from `pulumi stack export`: builders and how to log in, images, outputs.
 import type { automation } from "@pulumi/pulumi";
-import type { InputsOf } from "../common/contract.ts";
+import type { InputsOf, ResourceContract, StateOf } from "../common/contract.ts";
+import { workerImageType, type WorkerNotes } from "../components/life-cycle/worker-inputs.ts";
+import * as local from "../components/local/contract.ts";
+import { Login as LoginContract } from "../components/shared/contract.ts";
 import type { StagedBuilder } from "../components/stages.ts";
-import type { Login as LoginContract } from "../components/shared/contract.ts";
 
 /** A resource in the state. */
 export interface ResourceRecord {
@@ -56,9 +58,7 @@ export class ExportedState {
    * builder is still there, but its machine was deleted when the next one was made.
    */
   get logins(): Login[] {
-    const all = this.ofType("ci-images:index:Login").map(
-      ({ urn, outputs, created = "" }) => ({ urn, created, ...outputs }) as Login,
-    );
+    const all = this.of(LoginContract).map(({ urn, outputs, created = "" }) => ({ urn, created, ...outputs }));
     all.sort((one, other) => Date.parse(one.created) - Date.parse(other.created));
     return [...new Map(all.map((login) => [login.worker, login])).values()];
   }
@@ -90,32 +90,26 @@ export class ExportedState {
 
   /** The recipes' names, by worker image. An older version noted none, and knew one recipe. */
   get recipeOf(): Record<string, string> {
-    const workers = this.ofType("ci-images:index:WorkerImage");
     return Object.fromEntries(
-      workers.flatMap(({ urn, outputs: { recipeName } }) =>
-        typeof recipeName === "string" ? [[urn.split("::").at(-1)!, recipeName] as const] : [],
-      ),
+      this.workers.flatMap(({ name, recipeName }) => (recipeName === undefined ? [] : [[name, recipeName] as const])),
     );
   }
 
   /** Whether a worker image is known to be no output: it is only built on, or baked here to be imported. */
   isNoOutput(worker: string): boolean {
-    const found = this.ofType("ci-images:index:WorkerImage").find(({ urn }) => urn.endsWith(`::${worker}`));
-    return found?.outputs.recipeName !== undefined && found.outputs.outputKey === undefined;
+    const found = this.workers.find(({ name }) => name === worker);
+    return found?.recipeName !== undefined && found.outputKey === undefined;
   }
 
   /** The worker image that an output is of: places of several regions begin its name. */
   workerOf({ place }: Pick<OutputImage, "place">): string {
     const key = place.at(-1)!;
-    const workers = this.ofType("ci-images:index:WorkerImage").map(({ urn, outputs }) => {
-      return { name: urn.split("::").at(-1)!, key: outputs.outputKey };
-    });
-    const noted = workers.filter((worker) => worker.key === key);
+    const noted = this.workers.filter(({ outputKey }) => outputKey === key);
     const own = noted.find(({ name }) => name.startsWith(`${place.at(-2)}-`)) ?? noted[0];
     if (own) return own.name;
     // An older version noted no key: it is the worker image's name, perhaps after its place.
     const withPlace = place.slice(-2).join("-");
-    return workers.some(({ name }) => name === withPlace) ? withPlace : key;
+    return this.workers.some(({ name }) => name === withPlace) ? withPlace : key;
   }
 
   /** The URNs of the acceptance tests on the builder. */
@@ -127,9 +121,7 @@ export class ExportedState {
 
   /** The images on this computer that the state has, proven or not: their folders and worker images. */
   get folders(): { path: string; worker: string }[] {
-    return this.ofType("ci-images:local:Image").map(({ urn, outputs }) => {
-      return { path: String(outputs.path), worker: workerOfName(urn)!.worker };
-    });
+    return this.of(local.Image).map(({ urn, outputs: { path } }) => ({ path, worker: workerOfName(urn)!.worker }));
   }
 
   /** The cloud images that the state has, including copies, proven or not; each cloud has its own types. */
@@ -141,16 +133,23 @@ export class ExportedState {
 
   /** What of an image in this folder came from a layer: the modules that did, and those that ran. */
   layerOf(path: string | undefined): { modules: string[]; ran: string[] } | undefined {
-    const image = this.ofType("ci-images:local:Image").find(({ outputs }) => outputs.path === path);
-    return image?.outputs.layer as { modules: string[]; ran: string[] } | undefined;
+    return this.of(local.Image).find(({ outputs }) => outputs.path === path)?.outputs.layer;
   }
 
   /** How many modules of a builder came from a layer. */
   fromLayer({ worker, recipe }: Pick<Login, "worker" | "recipe">): number {
-    const builder = this.ofType("ci-images:local:Builder").find(({ urn }) =>
-      urn.endsWith(`::${worker}-${recipe.slice(0, 8)}-builder`),
-    );
-    return (builder?.outputs.fromLayer as number | undefined) ?? 0;
+    const name = `${worker}-${recipe.slice(0, 8)}-builder`;
+    return this.of(local.Builder).find(({ urn }) => urn.endsWith(`::${name}`))?.outputs.fromLayer ?? 0;
+  }
+
+  /** The worker images, with their notes; an older version noted nothing. */
+  private get workers(): (Partial<WorkerNotes> & { name: string })[] {
+    return this.ofType(workerImageType).map(({ urn, outputs }) => ({ ...outputs, name: urn.split("::").at(-1)! }));
+  }
+
+  /** Our own resources of a type. */
+  private of<C extends ResourceContract>({ token }: C): (ResourceRecord & { outputs: StateOf<C> })[] {
+    return this.ofType(token) as (ResourceRecord & { outputs: StateOf<C> })[];
   }
 
   /** The resources of a type. */

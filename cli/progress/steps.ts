@@ -2,6 +2,7 @@
 // left.
 import type { automation } from "@pulumi/pulumi";
 import { stripVTControlCharacters } from "node:util";
+import { workerImageType } from "../../components/life-cycle/worker-inputs.ts";
 import { workerOfName } from "../exported-state.ts";
 
 type EngineEvent = automation.EngineEvent;
@@ -114,7 +115,7 @@ export class Steps {
   }
 
   private noteWorker(metadata: automation.StepEventMetadata): void {
-    if (metadata.type !== "ci-images:index:WorkerImage") return;
+    if (metadata.type !== workerImageType) return;
     const recipe = (metadata.new?.inputs as { recipe?: string } | undefined)?.recipe;
     if (recipe !== undefined) this.recipes.set(metadata.urn.split("::").at(-1)!, recipe);
   }
@@ -126,7 +127,7 @@ export class Steps {
     const { urn = "", severity } = event;
     const step = this.running.get(urn);
     if (severity === "info" || severity === "info#err") {
-      if (urn.includes("ci-images:index:WorkerImage::")) {
+      if (urn.includes(`${workerImageType}::`)) {
         this.explanations.push({ worker: urn.split("::").at(-1)!, text });
         // Previews and deployments print the same.
         if (!this.shown.has(text)) this.reporter?.message(text, "info");

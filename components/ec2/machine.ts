@@ -14,7 +14,7 @@ import type { Ec2Stack } from "./stack.ts";
 import type { Power } from "../stages.ts";
 import type { StackState } from "../life-cycle/stack-state.ts";
 import { declareForward } from "../shared/tunnel.ts";
-import type { MadeWith, Stop } from "./contract.ts";
+import { Market as MarketContract, type MadeWith, type Stop } from "./contract.ts";
 import type { ArgsOf } from "../shared/own-resource.ts";
 import { Lease, Market, Reachable } from "./resources.ts";
 
@@ -273,7 +273,7 @@ function marketArgs(
 ): Pick<aws.ec2.InstanceArgs, "instanceMarketOptions"> {
   const name = `${prefix}-market`;
   // A machine keeps the market it was made in, even if the setting has changed.
-  if (!settings.ec2.spot && !state.has("ci-images:ec2:Market", name)) return {};
+  if (!settings.ec2.spot && !state.has(MarketContract.token, name)) return {};
   const { machine, madeWith } = lease;
   const probe = new Market(name, { region, machine, image, madeWith, tags }, { parent, dependsOn: after });
   const instanceMarketOptions = pulumi.all([probe.market, lease.deadline]).apply(([market, deadline]) =>

@@ -316,7 +316,7 @@ export class GceCloud implements Cloud {
   declareGeneration({ prefix, parent, recipe }: ImageIdentity, generation: Generation): GceImage {
     const { location: name } = generation;
     const { place: project, provider } = this;
-    if (this.state.has("ci-images:gce:ImportedImage", prefix)) {
+    if (this.state.has(contract.ImportedImage.token, prefix)) {
       const imported = new ImportedImage(prefix, { project, name }, { parent });
       return { ...declared(imported, recipe), builder: imported.builder };
     }

@@ -4,8 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
 import type { Distribution } from "../../provision/module.ts";
 import type { Distributed, Generation, ImageIdentity, Place, Survey } from "../cloud.ts";
-import { workerImageType } from "./stack-state.ts";
-import { workerInputs, workerOptions, type WorkerNotes } from "./worker-inputs.ts";
+import { workerImageType, workerInputs, workerOptions, type WorkerNotes } from "./worker-inputs.ts";
 import { prefixOf } from "./worker-names.ts";
 
 /** Whose images are kept. */

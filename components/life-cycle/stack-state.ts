@@ -3,9 +3,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
 
-/** The component of one image, baked or kept: part of the URN of everything that is declared for it. */
-export const workerImageType = "ci-images:index:WorkerImage";
-
 type Records = Record<string, { type: string; outputs?: Record<string, unknown> }>;
 
 /** The stack's state after the last command, failed or not. */

@@ -2,6 +2,7 @@
 // with the same logical names as the whole bake, so that a later stage continues with the same builder.
 import { UserError, type Complaint } from "../../common/user-error.ts";
 import type { Survey } from "../cloud.ts";
+import { Return, Upload } from "../shared/contract.ts";
 import { reaches, type BakeStage, type Power, type Stage } from "../stages.ts";
 import type { StackState } from "./stack-state.ts";
 
@@ -43,7 +44,7 @@ export function stepsOf(
   return (goal, name) => (power === "on" && reaches(stage, goal)) || isDone(name);
 }
 
-const stepTypes = ["command:remote:Command", "ci-images:index:Upload", "ci-images:index:Return"];
+const stepTypes = ["command:remote:Command", Upload.token, Return.token];
 
 /**
  * Powering off must neither make a builder nor replace the one that is there.

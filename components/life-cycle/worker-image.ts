@@ -14,8 +14,8 @@ import { Provisioning } from "./provisioning.ts";
 import { Login } from "../shared/resources.ts";
 import { stepsOf } from "./stage-steps.ts";
 import type { BakeStage, Power, StagedBuilder } from "../stages.ts";
-import { workerImageType, type StackState } from "./stack-state.ts";
-import { workerInputs, workerOptions, type WorkerNotes } from "./worker-inputs.ts";
+import type { StackState } from "./stack-state.ts";
+import { workerImageType, workerInputs, workerOptions, type WorkerNotes } from "./worker-inputs.ts";
 import { prefixOf } from "./worker-names.ts";
 
 export interface WorkerImageArgs {

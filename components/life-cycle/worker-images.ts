@@ -13,10 +13,10 @@ import { KeptImages, withPlans, type Keeping, type Plans } from "./kept-images.t
 import { stackOutputs, type Published, type StackOutputs } from "./outputs.ts";
 import { Preparation, prepareExisting, type Prepared } from "./preparation.ts";
 import type { Settings } from "../stack-settings.ts";
-import { readState, workerImageType, type StackState } from "./stack-state.ts";
+import { readState, type StackState } from "./stack-state.ts";
 import { loadTransforms, transformation } from "./transforms.ts";
 import { WorkerImage, type WorkerImageArgs } from "./worker-image.ts";
-import type { WorkerNotes } from "./worker-inputs.ts";
+import { workerImageType, type WorkerNotes } from "./worker-inputs.ts";
 import { localName, plainName, WorkerNames } from "./worker-names.ts";
 
 /**

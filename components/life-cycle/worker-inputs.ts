@@ -2,6 +2,9 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
 
+/** The type of the component of one image, baked or kept: part of the URN of everything that is declared for it. */
+export const workerImageType = "ci-images:index:WorkerImage";
+
 /** Its inputs. Why an image is baked is said in messages, in words (explanation.ts). */
 export function workerInputs({ name, recipe, distribution }: PlanDescription): Record<string, string> {
   return { name, recipe, distribution };

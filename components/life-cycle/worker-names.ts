@@ -2,7 +2,8 @@
 // its images. A stack's only recipe has `debian12`; of several, each has `debian12-docker`.
 import type { Distribution } from "../../provision/module.ts";
 import type { Generation, Place } from "../cloud.ts";
-import { workerImageType, type StackState } from "./stack-state.ts";
+import type { StackState } from "./stack-state.ts";
+import { workerImageType } from "./worker-inputs.ts";
 
 /** `debian12`, or `ORD-debian12` if the stack has several places. */
 export function plainName(places: readonly Place[], { place }: Place, { id }: Distribution): string {
