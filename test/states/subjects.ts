@@ -36,7 +36,8 @@ export const subjects: Record<string, (content?: object) => Promise<RecordedSubj
     const subject = await openLocal();
     const images = subject.settings.imageDirectory as string;
     if (content) await putLocalImages(images, content as LocalContent);
-    return { ...subject, changing: { images }, content: () => readLocalImages(images) };
+    const changing = { images, cache: subject.variables.CI_IMAGES_CACHE };
+    return { ...subject, changing, content: () => readLocalImages(images) };
   },
 
   async ec2(content) {
