@@ -87,7 +87,7 @@ describe("machines behind a bastion", function () {
   }
 
   it("bake on rackspace with a key from a file", async () => {
-    cloud = await openRackspace(["ORD"], network.path);
+    cloud = await openRackspace(["ORD"], { network: network.path });
     const { hostKey } = network;
     await bake({ bastion: network.setting({ hostKey, privateKeyFile: join(folder, "key") }) });
   });

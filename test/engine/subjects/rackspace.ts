@@ -8,16 +8,23 @@ export interface RackspaceSubject extends FallibleSubject, RenewableSubject {
   rackspace: RackspaceCloud;
 }
 
-/** Opens an empty test cloud. @param regions The stack's regions; the subject reports on the first. */
-export async function openRackspace(regions = ["ORD"], network?: string): Promise<RackspaceSubject> {
+/**
+ * Opens an empty test cloud.
+ * @param regions The stack's regions; the subject reports on the first.
+ * @param name The stack setting `cloud`.
+ */
+export async function openRackspace(
+  regions = ["ORD"],
+  { network, name = "rackspace" }: { network?: string; name?: "rackspace" | "openstack" } = {},
+): Promise<RackspaceSubject> {
   const cloud = await RackspaceCloud.open(regions, ["debian12"], network);
   const [place] = regions;
   const region = cloud.api.region(place);
   return {
     rackspace: cloud,
-    cloud: "rackspace",
-    outputs: ["rackspace", place],
-    settings: { rackspace: { regions, flavor: "m1.small", networks: ["private"] } },
+    cloud: name,
+    outputs: [name, place],
+    settings: { [name]: { regions, flavor: "m1.small", networks: ["private"] } },
     variables: cloud.variables,
     lasting: /^ci-images:rackspace:(ServerImage|Sharing)$/,
     images: async () => cloud.images().map(({ id }) => id),
