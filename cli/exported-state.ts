@@ -32,7 +32,10 @@ export interface OutputImage {
   image: { recipe: string; builtAt: string; id?: string; path?: string; disk?: string; bytes?: number };
 }
 
-/** Pulumi marks a secret by this key; `--show-secrets` puts its value beside it. */
+/**
+ * Pulumi marks a secret by this key; `--show-secrets` puts its value beside it. The SDK's `specialSigKey`: loading the SDK
+ * for it would cost every verb a tenth of a second.
+ */
 const secretKey = "4dabf18193072939515e22adb298388d";
 
 /** A stack's state. */

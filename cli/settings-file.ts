@@ -1,6 +1,7 @@
 // Pulumi.<stack>.yaml: verbs change settings in it as a user would, and keep comments and everything else.
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { Document } from "yaml";
 import { isMap, isNode, parseDocument } from "yaml";
 import { UserError } from "../common/user-error.ts";
@@ -59,7 +60,7 @@ export class SettingsFile {
       const [first, ...parts] = key.split(".");
       const path = ["config", `${this.project}:${first}`, ...parts];
       const present = document.toJS() as unknown;
-      if (JSON.stringify(path.reduce(inside, present)) === JSON.stringify(value)) continue;
+      if (isDeepStrictEqual(path.reduce(inside, present), value)) continue;
       changed = true;
       if (value === undefined) document.deleteIn(path);
       else document.setIn(path, document.createNode(value));

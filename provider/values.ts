@@ -1,8 +1,5 @@
 // How Pulumi marks values on the wire: secrets are wrapped in an object, unknown values are a fixed string.
-// https://github.com/pulumi/pulumi/blob/master/sdk/nodejs/runtime/rpc.ts has the constants; they are part of the protocol.
-const signatureKey = "4dabf18193072939515e22adb298388d";
-const secretSignature = "1b47061264138c4ac30d75fd1eb44270";
-const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+import { specialSecretSig, specialSigKey, unknownValue } from "@pulumi/pulumi/runtime/rpc.js";
 
 /** The value with every secret wrapper taken off, at any depth. */
 export function unwrapSecrets<T>(value: T): T {
@@ -11,7 +8,7 @@ export function unwrapSecrets<T>(value: T): T {
 
 /** Wraps a value so that the engine encrypts it in the state and hides it in its output. */
 export function wrapSecret(value: unknown): unknown {
-  return { [signatureKey]: secretSignature, value };
+  return { [specialSigKey]: specialSecretSig, value };
 }
 
 /** True if the value, or a part of it, is unknown until other resources are made. */
@@ -32,7 +29,7 @@ function isSecret(item: unknown): item is { value: unknown } {
   return (
     item !== null &&
     typeof item === "object" &&
-    (item as Record<string, unknown>)[signatureKey] === secretSignature &&
+    (item as Record<string, unknown>)[specialSigKey] === specialSecretSig &&
     "value" in item
   );
 }

@@ -1,4 +1,5 @@
 // Describes a module's settings from their schema, for docs/modules.md and `ci-images modules`.
+import { isDeepStrictEqual } from "node:util";
 import type { Schema } from "./schema.ts";
 
 /** One key of the settings. */
@@ -36,7 +37,7 @@ export function settingRows(schema: Schema, path: string): SettingRow[] {
   // Describe a setting that may be alone or in a list (module run) only once.
   const once = branches.filter((row, index) => {
     const same = { ...row, path: row.path.replace(`${path}[].`, `${path}.`) };
-    const alone = branches.findIndex((each) => JSON.stringify(each) === JSON.stringify(same));
+    const alone = branches.findIndex((each) => isDeepStrictEqual(each, same));
     return alone < 0 || alone === index;
   });
   return [...properties, ...items, ...once];

@@ -2,6 +2,7 @@
 // (PULUMI_DEBUG_GRPC).
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { specialSigKey } from "@pulumi/pulumi/runtime/rpc.js";
 import { projectDirectory } from "../../toolchain/versions.mjs";
 
 /** The folder of the recordings. */
@@ -48,7 +49,6 @@ export const left = { secret: "[secret]", script: "[script]" };
 const longestInput = 1000;
 
 const monitor = "/pulumirpc.ResourceMonitor/";
-const secretMark = "4dabf18193072939515e22adb298388d";
 
 export function recordingOf(log: readonly GrpcEntry[]): Recording {
   const answered = log.filter(({ response }) => response !== undefined);
@@ -82,7 +82,7 @@ interface Request {
 export function withoutSecrets(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutSecrets);
   if (value === null || typeof value !== "object") return value;
-  if (secretMark in value) return left.secret;
+  if (specialSigKey in value) return left.secret;
   return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, withoutSecrets(part)]));
 }
 
