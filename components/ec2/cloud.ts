@@ -3,7 +3,7 @@
 import type * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { tagNames, tagKey } from "./facts/tags.ts";
-import { formatExpiry, type Labels, type Role } from "../../common/labels.ts";
+import { formatExpiry, type Role } from "../../common/labels.ts";
 import { gibibyte } from "../../common/sizes.ts";
 import { UserError } from "../../common/user-error.ts";
 import type { Inventory } from "../../provision/builder/life-cycle-commands.ts";
@@ -11,6 +11,7 @@ import type { Distribution } from "../../provision/module.ts";
 import type { Plan } from "../../provision/plan/plan.ts";
 import type { RootBase } from "../../provision/recipe/recipe.ts";
 import type { BuilderIdentity } from "../../provision/builder/verification.ts";
+import { identityOf, labelsOf } from "../shared/bake-facts.ts";
 import { openBastion } from "../shared/bastion.ts";
 import { invoke } from "../shared/invoke.ts";
 import { Once } from "../shared/once.ts";
@@ -147,17 +148,17 @@ export class Ec2Cloud implements Cloud {
     bake: Bake,
     builder: Ec2Machine,
     sealed: pulumi.Resource,
-    { machineId }: pulumi.Output<Inventory>,
+    inventory: pulumi.Output<Inventory>,
   ): Ec2Image {
     const { prefix, parent } = bake;
     const stopped = new steps.Stop(`${prefix}-stop`, builder.step, { parent, dependsOn: [sealed] });
     const tags = this.images.tagsOf(bake, bake.base);
-    const identity = pulumi
-      .all([machineId, pulumi.output(builder.connection.hostKey), builder.authorizedKey])
-      .apply(([id, ...keys]) => [id, ...keys.map((key) => key.split(" ")[1])].join(" "));
+    const identity = identityOf(builder, inventory);
     const making = {
       ...tags,
-      [tagNames.builder]: identity,
+      [tagNames.builder]: identity.apply(({ machineId, hostKeys, loginKey }) =>
+        [machineId, ...[...hostKeys, loginKey].map((key) => key.split(" ")[1])].join(" "),
+      ),
       [tagNames.machine]: builder.lease.machine,
       [tagKey("expires")]: builder.lease.deadline.apply((deadline) => formatExpiry(new Date(deadline))),
     };
@@ -165,11 +166,7 @@ export class Ec2Cloud implements Cloud {
     const attributes = this.images.declareAttributes(prefix, this.place, image.id, tags, parent);
     new steps.Retirement(`${prefix}-retirement`, builder.step, { parent, dependsOn: [attributes] });
     const output = imageOutput(image.id, image.name, bake.recipe, attributes.builtAt);
-    const hostKey = pulumi.output(builder.connection.hostKey);
-    const was: pulumi.Output<BuilderIdentity> = pulumi
-      .all([machineId, hostKey, builder.authorizedKey])
-      .apply(([machineId, hostKey, loginKey]) => ({ machineId, hostKeys: [hostKey], loginKey }));
-    return { resource: image, output, builder: was, attributes, tags, copies: {} };
+    return { resource: image, output, builder: identity, attributes, tags, copies: {} };
   }
 
   declareImport(bake: Bake, source: LocalImage): Ec2Image {
@@ -293,12 +290,8 @@ export class Ec2Cloud implements Cloud {
     stays: { power?: Power; open?: boolean; sealed?: boolean } = {},
   ): Ec2Machine {
     if (!this.found) throw new Error("a machine was declared without a preflight");
-    const { distribution, recipe, parent, base, worker } = bake;
-    const owner = { project: pulumi.getProject(), stack: pulumi.getStack() };
-    const labels: Labels = {
-      ...{ ...owner, distribution: distribution.id, recipe, role, base: base.id },
-      ...(worker !== undefined && { worker }),
-    };
+    const { distribution, parent, base } = bake;
+    const labels = { ...labelsOf(bake, role), base: base.id };
     const { settings, place: region, instanceType } = this;
     // A trial machine gets its own key: the builder's key must not open the image.
     const ownKey = role === "builder" ? this.ownKey : undefined;

@@ -11,19 +11,20 @@ import {
   texts,
 } from "../../common/contract.ts";
 import {
+  architecture,
   builderIdentity,
   leaseInputs,
   leaseOutputs,
   leftover,
+  ownerInputs,
   power,
   proof,
   reachableInputs,
+  stepContract,
   sweepInputs,
   way,
 } from "../shared/contract.ts";
 import type { UselessImage } from "./facts/blocking-image.ts";
-
-const architecture = v.picklist(["amd64", "arm64"]);
 
 /** In AWS's terms. `uefi-preferred` uses UEFI if the instance type supports it, else BIOS. */
 const bootMode = v.picklist(["uefi", "legacy-bios", "uefi-preferred"]);
@@ -86,28 +87,27 @@ export const Market = resourceContract("ci-images:ec2:Market", {
   outputs: { market: v.picklist(["spot", "on-demand"]) },
 });
 
-const stepInputs = {
+const machine = {
   region: v.string(),
   /** The machine's name, from its lease. */
   machine: v.string(),
   /** The instance's id: another instance needs another step. */
   instance: v.string(),
 };
-const step = { inputs: stepInputs, replaceOn: ["region", "machine", "instance"] } as const;
 
 /** Records on the instance that sealing begins. */
-export const SealMark = resourceContract("ci-images:ec2:SealMark", step);
+export const SealMark = stepContract("ci-images:ec2:SealMark", machine);
 
 /** Stops the sealed builder through the API, so that its disk is consistent when it is imaged. */
-export const Stop = resourceContract("ci-images:ec2:Stop", step);
+export const Stop = stepContract("ci-images:ec2:Stop", machine);
 
 /** Ends a machine, and everything that belongs to it, in the same `pulumi up` that made it. */
-export const Retirement = resourceContract("ci-images:ec2:Retirement", step);
+export const Retirement = stepContract("ci-images:ec2:Retirement", machine);
 
 /** Waits until a machine answers by SSH, and outputs its address, port and user. */
 export const Reachable = resourceContract("ci-images:ec2:Reachable", {
   inputs: {
-    ...stepInputs,
+    ...machine,
     /** Which of its addresses to use. */
     address: v.picklist(["public", "private"]),
     /** The host of a port forward to use instead. */
@@ -291,11 +291,7 @@ export const survey = functionContract("ci-images:ec2:survey", {
     region: v.string(),
     /** Regions that have copies. */
     copyTo: texts,
-    project: v.string(),
-    stack: v.string(),
-    distribution: v.string(),
-    /** The worker image whose builders to list, if the stack has several of the distribution. */
-    worker: v.optional(v.string()),
+    ...ownerInputs,
   },
   answer: {
     /** Newest first; includes images that AWS is still making. */
@@ -359,7 +355,16 @@ export const sweep = functionContract("ci-images:ec2:sweep", {
   },
   answer: {
     leftovers: v.array(
-      v.object({ kind: v.picklist(["machine", "image", "snapshot"]), region: v.string(), ...leftover }),
+      v.object({
+        kind: v.picklist(["machine", "image", "snapshot"]),
+        id: v.string(),
+        region: v.string(),
+        /** A description for people. */
+        description: v.string(),
+        /** When it expired, ISO 8601; some leftovers have no expiry. */
+        expired: v.optional(v.string()),
+        ...leftover,
+      }),
     ),
   },
 });

@@ -24,6 +24,7 @@ import type {
   Survey,
   Trial,
 } from "../cloud.ts";
+import { identityOf, labelsOf } from "../shared/bake-facts.ts";
 import { openBastion, type Proxy } from "../shared/bastion.ts";
 import { invoke } from "../shared/invoke.ts";
 import { Once } from "../shared/once.ts";
@@ -249,9 +250,7 @@ export class GceCloud implements Cloud {
       { project, image: imageName, instance: builder.place.instance },
       { parent, dependsOn: [retired] },
     );
-    const identity = pulumi
-      .all([inventory, builder.connection.hostKey, builder.authorizedKey])
-      .apply(([{ machineId }, hostKey, loginKey]) => ({ machineId, hostKeys: [hostKey], loginKey }));
+    const identity = identityOf(builder, inventory);
     const { id, description } = base;
     const facts = { recipe, name, base: { id, description }, plan: withoutDetails(bake.description) };
     const expiring = labelKey(gceLabels, "expires");
@@ -403,11 +402,9 @@ export class GceCloud implements Cloud {
     return zoneOf(this.settings.gce.zone, id, this.where);
   }
 
-  private labels({ distribution, recipe, base, worker }: Bake, role: Role) {
-    const { pulumiProject: project, stack } = this;
-    const image = base.id.slice(base.id.lastIndexOf("/") + 1).replace(/@\d+$/, "");
-    const labels = { project, stack, distribution: distribution.id, recipe, role, base: image };
-    return worker === undefined ? labels : { ...labels, worker };
+  private labels(bake: Bake, role: Role) {
+    const { id } = bake.base;
+    return { ...labelsOf(bake, role), base: id.slice(id.lastIndexOf("/") + 1).replace(/@\d+$/, "") };
   }
 
   private imageName({ name, distribution, recipe }: ImageIdentity): string {

@@ -12,18 +12,19 @@ import {
 } from "../../common/contract.ts";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
 import {
+  architecture,
   builderIdentity,
+  expiredLeftover,
   leaseInputs,
   leaseOutputs,
   neededLabels,
   proof,
   reachableInputs,
+  stepContract,
   sweepInputs,
   way,
   type BuilderIdentity,
 } from "../shared/contract.ts";
-
-const architecture = v.picklist(["amd64", "arm64"]);
 
 /** The settings that a machine is made with. */
 const madeWith = v.object({
@@ -76,12 +77,11 @@ const place = {
   /** The name of the instance and of its boot disk. */
   machine: v.string(),
 };
-const instanceInputs = {
+const instance = {
   ...place,
   /** The instance's id: another machine of the same name needs another step. */
   instance: v.string(),
 };
-const step = { inputs: instanceInputs, replaceOn: ["project", "zone", "machine", "instance"] } as const;
 
 /**
  * Waits until a machine answers by SSH with the host key that it was given, and outputs the way in. Nothing logs in
@@ -89,7 +89,7 @@ const step = { inputs: instanceInputs, replaceOn: ["project", "zone", "machine",
  */
 export const Reachable = resourceContract("ci-images:gce:Arrival", {
   inputs: {
-    ...instanceInputs,
+    ...instance,
     host: v.string(),
     ...reachableInputs,
     /** Seconds to wait for it. */
@@ -103,16 +103,16 @@ export const Reachable = resourceContract("ci-images:gce:Arrival", {
 });
 
 /** Records on the instance that sealing begins. */
-export const SealMark = resourceContract("ci-images:gce:SealMark", step);
+export const SealMark = stepContract("ci-images:gce:SealMark", instance);
 
 /**
  * Stops the sealed builder cleanly and deletes the instance, but keeps its boot disk: Google makes an image only from a
  * disk that no running instance uses.
  */
-export const Stop = resourceContract("ci-images:gce:Retirement", step);
+export const Stop = stepContract("ci-images:gce:Retirement", instance);
 
 /** Ends a machine, with its disk and firewall rules, in the same `pulumi up` that made it. */
-export const Retirement = resourceContract("ci-images:gce:TrialRetirement", step);
+export const Retirement = stepContract("ci-images:gce:TrialRetirement", instance);
 
 /** Retires a builder: deletes its boot disk, the only part that is left, once the image exists. */
 export const DiskDrop = resourceContract("ci-images:gce:DiskDrop", {
@@ -347,15 +347,10 @@ export const sweep = functionContract("ci-images:gce:sweep", {
     leftovers: v.array(
       v.object({
         kind: v.picklist(["instance", "disk", "image", "firewall rule", "object"]),
-        /** The path below the project; of an object, its name in the bucket. */
-        id: v.string(),
-        name: v.string(),
-        /** When it expired, ISO 8601. */
-        expired: v.string(),
+        // The id is the path below the project; of an object, its name in the bucket.
+        ...expiredLeftover,
         /** The Google Cloud project. */
         place: v.string(),
-        /** Why it could not be removed. */
-        problem: v.optional(v.string()),
       }),
     ),
   },

@@ -23,6 +23,7 @@ import type {
   Tier,
   Trial,
 } from "../cloud.ts";
+import { identityOf, labelsOf } from "../shared/bake-facts.ts";
 import { invoke } from "../shared/invoke.ts";
 import { Once } from "../shared/once.ts";
 import { onceMade } from "../life-cycle/outputs.ts";
@@ -186,11 +187,7 @@ export class LocalCloud implements LocalBakery {
       plan: bake.description,
       ...(tier && { ancestry: ancestorsOf(bake.description).map(({ name, recipe }) => ({ name, recipe })) }),
       packages: inventory.packages,
-      builder: {
-        machineId: inventory.machineId,
-        hostKeys: [builder.connection.hostKey],
-        loginKey: builder.authorizedKey,
-      },
+      builder: identityOf(builder, inventory),
       interrupted: bake.interrupted,
       modules: plan.modules.map((module) => module.name),
       assertion: builder.authorizedKey.apply((bakeKey) => assertSealedScript({ bakeKeys: [bakeKey] })),
@@ -287,10 +284,8 @@ export class LocalCloud implements LocalBakery {
     return new steps[type](name, args, { parent, dependsOn: [after] });
   }
 
-  private labels({ plan, recipe, worker }: Bake, role: "builder" | "trial") {
-    const { home, project, stack } = this;
-    const labels = { home, project, stack, distribution: plan.distribution.id, recipe, role };
-    return worker === undefined ? labels : { ...labels, worker };
+  private labels(bake: Bake, role: "builder" | "trial") {
+    return { ...labelsOf(bake, role), home: this.home };
   }
 
   private pathOf({ plan, recipe }: Bake): string {

@@ -11,7 +11,17 @@ import {
   type ValuesOf,
 } from "../../common/contract.ts";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
-import { builderIdentity, leaseInputs, leaseOutputs, neededLabels, power, proof } from "../shared/contract.ts";
+import {
+  builderIdentity,
+  leaseInputs,
+  leaseOutputs,
+  leftover,
+  neededLabels,
+  ownerInputs,
+  power,
+  proof,
+  stepContract,
+} from "../shared/contract.ts";
 
 /** The source of a root file system. */
 export type BaseSource =
@@ -149,24 +159,21 @@ export const Layer = resourceContract("ci-images:local:Layer", {
   replaceOn: ["machine", "instance", "prefix"],
 });
 
-const step = {
-  inputs: {
-    /** The machine's name. */
-    machine: v.string(),
-    /** The machine's instance: another machine of the same name needs another step. */
-    instance: v.string(),
-  },
-  replaceOn: ["machine", "instance"],
-} as const;
+const machine = {
+  /** The machine's name. */
+  machine: v.string(),
+  /** The machine's instance: another machine of the same name needs another step. */
+  instance: v.string(),
+};
 
 /** Records that sealing begins. */
-export const SealMark = resourceContract("ci-images:local:SealMark", step);
+export const SealMark = stepContract("ci-images:local:SealMark", machine);
 
 /** Powers the sealed builder off cleanly, and keeps its disk for the image. */
-export const Stop = resourceContract("ci-images:local:Stop", step);
+export const Stop = stepContract("ci-images:local:Stop", machine);
 
 /** Ends a machine in the same `pulumi up` that made it. */
-export const Retirement = resourceContract("ci-images:local:Retirement", step);
+export const Retirement = stepContract("ci-images:local:Retirement", machine);
 
 /** The file formats of images. */
 export const imageFormats = ["qcow2", "raw", "tar", "vhd", "vmdk"] as const;
@@ -262,11 +269,7 @@ export const findImages = functionContract("ci-images:local:findImages", {
   inputs: {
     /** The image directory. */
     home: v.string(),
-    project: v.string(),
-    stack: v.string(),
-    distribution: v.string(),
-    /** The worker image whose builders to list, if the stack has several of the distribution. */
-    worker: v.optional(v.string()),
+    ...ownerInputs,
   },
   answer: {
     images: v.array(storedImage),
@@ -375,8 +378,7 @@ export const sweep = functionContract("ci-images:local:sweep", {
         kind: v.picklist(["machine", "unfinished image"]),
         name: v.string(),
         reason: v.string(),
-        /** Why it could not be removed. */
-        problem: v.optional(v.string()),
+        ...leftover,
       }),
     ),
   },

@@ -21,6 +21,7 @@ import type {
   Survey,
   Trial,
 } from "../cloud.ts";
+import { identityOf, labelsOf } from "../shared/bake-facts.ts";
 import { openBastion } from "../shared/bastion.ts";
 import { invoke } from "../shared/invoke.ts";
 import { Once } from "../shared/once.ts";
@@ -169,11 +170,7 @@ export class OpenStackCloud implements Cloud {
       base: bake.base.id,
       expires: builder.lease.metadata.apply((metadata) => metadata[labelKey(openstackLabels, "expires")]),
       plan: withoutDetails(bake.description),
-      builder: {
-        machineId: inventory.machineId,
-        hostKeys: [builder.connection.hostKey],
-        loginKey: builder.authorizedKey,
-      },
+      builder: identityOf(builder, inventory),
     };
     const image = new ServerImage(prefix, { ...this.identity(bake), making }, { parent, dependsOn: [stopped] });
     const retired = this.step("Retirement", `${prefix}-retirement`, builder, bake, image);
@@ -286,10 +283,8 @@ export class OpenStackCloud implements Cloud {
     return new steps[type](name, { region: this.place, server }, { parent, dependsOn: [after] });
   }
 
-  private labels({ distribution, recipe, base, worker }: Bake, role: Role) {
-    const { project, stack } = this;
-    const labels = { project, stack, distribution: distribution.id, recipe, role, base: base.id };
-    return worker === undefined ? labels : { ...labels, worker };
+  private labels(bake: Bake, role: Role) {
+    return { ...labelsOf(bake, role), base: bake.base.id };
   }
 
   private identity({ name, recipe, distribution, worker }: ImageIdentity): ArgsOf<typeof contract.ServerImage> {

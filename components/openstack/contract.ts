@@ -11,13 +11,17 @@ import {
 } from "../../common/contract.ts";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
 import {
+  architecture,
   builderIdentity,
+  expiredLeftover,
   leaseInputs,
   leaseOutputs,
+  ownerInputs,
   power,
   proof,
   reachableInputs,
   reached,
+  stepContract,
   sweepInputs,
   way,
 } from "../shared/contract.ts";
@@ -58,14 +62,18 @@ export const ImportLease = resourceContract("ci-images:rackspace:ImportLease", {
   },
 });
 
+const server = {
+  region: v.string(),
+  /** The server's id. */
+  server: v.string(),
+};
+
 /**
  * Waits until a server accepts logins, after every start, and outputs the way in. Saves its console if it never does.
  */
 export const Reachable = resourceContract("ci-images:rackspace:Boot", {
   inputs: {
-    region: v.string(),
-    /** The server's id. */
-    server: v.string(),
+    ...server,
     host: filled,
     ...reachableInputs,
     /** Seconds until it must answer. */
@@ -78,23 +86,14 @@ export const Reachable = resourceContract("ci-images:rackspace:Boot", {
   secrets: ["privateKey", "proxy"],
 });
 
-const step = {
-  inputs: {
-    region: v.string(),
-    /** The server's id. */
-    server: v.string(),
-  },
-  replaceOn: ["region", "server"],
-} as const;
-
 /** Records on the server that sealing begins. */
-export const SealMark = resourceContract("ci-images:rackspace:SealMark", step);
+export const SealMark = stepContract("ci-images:rackspace:SealMark", server);
 
 /** Shuts the sealed server down through the API, and waits until it is off. */
-export const Stop = resourceContract("ci-images:rackspace:Stop", step);
+export const Stop = stepContract("ci-images:rackspace:Stop", server);
 
 /** Deletes the server in the same `pulumi up` that made it, and waits until it is gone. */
-export const Retirement = resourceContract("ci-images:rackspace:Retirement", step);
+export const Retirement = stepContract("ci-images:rackspace:Retirement", server);
 
 /** How to make an image from a server; not needed to keep it. */
 const making = v.object({
@@ -226,7 +225,7 @@ export const resolveBase = functionContract("ci-images:rackspace:resolveBase", {
     /** The distribution's id, for messages. */
     distribution: v.string(),
     base: baseDescription,
-    architecture: v.picklist(["amd64", "arm64"]),
+    architecture,
     /** The user's own choice instead. */
     chosen: v.optional(v.object({ id: v.optional(v.string()), name: v.optional(v.string()) })),
     /** Where the stack's file has the settings: `openstack`; `rackspace` by default. */
@@ -239,11 +238,7 @@ export const resolveBase = functionContract("ci-images:rackspace:resolveBase", {
 export const survey = functionContract("ci-images:rackspace:survey", {
   inputs: {
     region: v.string(),
-    project: v.string(),
-    stack: v.string(),
-    distribution: v.string(),
-    /** The worker image whose builders to list, if the stack has several of the distribution. */
-    worker: v.optional(v.string()),
+    ...ownerInputs,
   },
   answer: {
     images: v.array(
@@ -311,14 +306,9 @@ export const sweep = functionContract("ci-images:rackspace:sweep", {
     leftovers: v.array(
       v.object({
         kind: v.picklist(["server", "image", "key pair", "floating address", "port", "security group"]),
-        /** The id; for a key pair, its name. */
-        id: v.string(),
-        name: v.string(),
-        /** When it expired, ISO 8601. */
-        expired: v.string(),
+        // The id of a key pair is its name.
+        ...expiredLeftover,
         region: v.string(),
-        /** Why it could not be removed. */
-        problem: v.optional(v.string()),
       }),
     ),
   },

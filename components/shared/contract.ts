@@ -1,6 +1,16 @@
 // Contracts of the resources and functions that every cloud uses, and the parts that all clouds' contracts share.
 import * as v from "valibot";
-import { filled, functionContract, integer, resourceContract, texts } from "../../common/contract.ts";
+import {
+  filled,
+  functionContract,
+  integer,
+  resourceContract,
+  texts,
+  type Properties,
+  type ResourceContract,
+} from "../../common/contract.ts";
+
+export const architecture = v.picklist(["amd64", "arm64"]);
 
 /** Whether a machine should run: `off` stops and keeps it. */
 export const power = v.picklist(["on", "off"]);
@@ -12,6 +22,16 @@ export const neededLabels = {
   distribution: v.string(),
   recipe: v.string(),
   role: v.picklist(["builder", "trial", "image"]),
+};
+
+/** Whose images and builders to look for. */
+export const ownerInputs = {
+  /** Pulumi's project. */
+  project: v.string(),
+  stack: v.string(),
+  distribution: v.string(),
+  /** The worker image whose builders to list, if the stack has several of the distribution. */
+  worker: v.optional(v.string()),
 };
 
 /** The inputs of a machine's lease in every cloud. */
@@ -35,6 +55,14 @@ export const leaseOutputs = {
   /** When the machine ends itself, ISO 8601. */
   deadline: v.string(),
 };
+
+/**
+ * A step that acts once on a machine.
+ * @param machine The inputs, which identify the machine: another machine needs another step.
+ */
+export function stepContract<const I extends Properties>(token: string, machine: I): ResourceContract<I> {
+  return resourceContract(token, { inputs: machine, replaceOn: Object.keys(machine) });
+}
 
 /** The inputs of a promotion in every cloud, in addition to the image. */
 export const proof = {
@@ -238,14 +266,17 @@ export const sweepInputs = {
   remove: v.boolean(),
 };
 
-/** A leftover in a sweep's answer, in addition to its kind and place. */
+/** The part of a leftover in a sweep's answer that all clouds have. */
 export const leftover = {
-  /** The cloud's id. */
-  id: v.string(),
-  /** A description for people. */
-  description: v.string(),
-  /** When it expired, ISO 8601; some leftovers have no expiry. */
-  expired: v.optional(v.string()),
   /** Why it could not be removed. */
   problem: v.optional(v.string()),
+};
+
+/** The same for a leftover with a name and an expiry. */
+export const expiredLeftover = {
+  ...leftover,
+  id: v.string(),
+  name: v.string(),
+  /** When it expired, ISO 8601. */
+  expired: v.string(),
 };
