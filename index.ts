@@ -1,5 +1,5 @@
-// The program: settings -> worker images -> outputs. Refuses everything that it can before the first resource is
-// declared.
+// The Pulumi program: reads the settings, declares the worker images, and returns the outputs. Refuses bad input before
+// it declares the first resource.
 import { fileURLToPath } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
 import { UserError } from "./common/user-error.ts";
@@ -8,7 +8,7 @@ import { bakeAll } from "./components/life-cycle/worker-images.ts";
 
 const projectDirectory = fileURLToPath(new URL("./", import.meta.url));
 
-/** Pulumi calls it; it returns the stack's outputs, described in components/life-cycle/outputs.ts. */
+/** Called by Pulumi; returns the stack's outputs, which components/life-cycle/outputs.ts describes. */
 export default async function declare() {
   try {
     return await bakeAll(readSettings(), projectDirectory);
@@ -16,7 +16,7 @@ export default async function declare() {
     // Pulumi shows a RunError as its message, and anything else as an unhandled exception.
     if (!(error instanceof UserError)) throw error;
     const refused = new pulumi.RunError(error.message);
-    // Nobody reads this trace, and Node would read the source maps of all of Pulumi for it, which can take a minute.
+    // Drop the trace, which nobody reads: for it, Node would read the source maps of all of Pulumi, up to a minute.
     refused.stack = refused.message;
     throw refused;
   }

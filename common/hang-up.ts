@@ -1,7 +1,7 @@
 // Ends the command-line tools of the clouds' tunnels.
 import type { ChildProcess } from "node:child_process";
 
-/** Milliseconds that a tool has to end by itself. */
+/** Milliseconds that a tool gets to end by itself. */
 const courtesy = 5000;
 
 /**

@@ -1,5 +1,5 @@
-// The facts that an image must carry in case the state is lost, in the single text that a cloud stores with an image: a
-// line for people, followed by the compressed facts.
+// Packs the facts about an image into its description, in case the state is lost: a line for people, followed by the
+// compressed facts.
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 
 const mark = " ci-images:";
@@ -13,8 +13,8 @@ export interface PackOptions {
 
 /**
  * Packs facts into a text.
- * @param line For people; without the text ` ci-images:`.
- * @throws RangeError when it is too long even without everything dispensable.
+ * @param line A line for people; must not contain ` ci-images:`.
+ * @throws RangeError if the text is too long even without everything dispensable.
  */
 export function packFacts(line: string, facts: object, { longest, dispensable }: PackOptions): string {
   for (let left = 0; left <= dispensable.length; left += 1) {
@@ -36,7 +36,7 @@ export function unpackFacts(text: string | undefined): Record<string, unknown> |
       unknown
     >;
   } catch {
-    // Somebody edited our text, or wrote one that happens to contain our mark.
+    // Somebody edited our text, or wrote one that contains our mark by chance.
     return undefined;
   }
 }

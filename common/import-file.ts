@@ -4,11 +4,11 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 const project = fileURLToPath(new URL("..", import.meta.url));
 
 /**
- * Imports a JavaScript or TypeScript file in any module format. Our processes only translate ES modules (`tsx/esm`),
- * which halves the time to load Pulumi's hundreds of CommonJS files. Outside of this package Node assumes that a `.ts`
- * or `.js` is CommonJS until it has parsed it, so the CommonJS half is enabled for the first such file.
+ * Imports a JavaScript or TypeScript file in any module format. Our processes translate only ES modules (`tsx/esm`),
+ * which halves the time to load Pulumi's hundreds of CommonJS files. Outside of this package, Node assumes that a `.ts`
+ * or `.js` file is CommonJS until it has parsed it, so the first such file enables the translation of CommonJS, too.
  * @param file An absolute path.
- * @throws whatever the import throws.
+ * @throws the import's errors.
  */
 export async function importFile(file: string): Promise<Record<string, unknown>> {
   if (!file.startsWith(project)) await translateCommonJs();

@@ -1,5 +1,5 @@
-// Labels of everything that we make in a cloud, so that an image can be found by its recipe and a leftover by its owner
-// and expiry; and the names that clouds allow. The program writes labels, the provider searches for them.
+// Labels and names for everything that we make in a cloud. By its labels, an image can be found by recipe, and a
+// leftover by owner and expiry. The program writes labels; the provider searches for them.
 import { createHash } from "node:crypto";
 
 /** The purpose of a cloud resource. */
@@ -25,7 +25,7 @@ export interface Labels {
 /** The labels that identify a resource's owner. */
 export const ownerLabels = ["project", "stack", "distribution", "role"] as const;
 
-/** What a cloud allows in labels and names. */
+/** A cloud's rules for labels and names. */
 export interface LabelRules {
   /** The prefix of each of our labels: `ci-images:`. */
   prefix: string;
@@ -44,7 +44,10 @@ export interface LabelRules {
   };
 }
 
-/** Whether labels, as the cloud has them, are those of a worker image. Where the stack has one of a distribution there is no label. */
+/**
+ * Whether labels found in the cloud belong to a worker image.
+ * @param worker Undefined if the stack has only one of the distribution: then there is no such label.
+ */
 export function isOfWorker(
   rules: LabelRules,
   found: Readonly<Record<string, unknown>> | undefined,
@@ -96,7 +99,7 @@ export function isPast(text: string | undefined, now = new Date()): boolean {
 
 /**
  * A name that the cloud allows, made of parts joined by `-`. If it has to be changed or shortened, a digest of the
- * whole is added to keep names distinct; the last part is kept whole, as it distinguishes resources.
+ * whole is added to keep names distinct. The last part is always kept whole, because it distinguishes resources.
  * @param parts The last one must have at most 20 characters.
  */
 export function cloudName({ names }: LabelRules, ...parts: readonly string[]): string {

@@ -1,4 +1,4 @@
-// "Did you mean ...?": the nearest of the names that exist.
+// Suggests names for "did you mean ...?".
 import { closest, distance } from "fastest-levenshtein";
 
 /**

@@ -1,5 +1,5 @@
-// Packs a file or folder on this computer as one tar stream for an upload. The same content gives the same bytes on
-// every computer, so the stream's sha256 is the upload's digest, and the builder can check what it received.
+// Packs a file or folder on this computer into a tar stream for an upload. The same content gives the same bytes on
+// every computer, so the stream's sha256 is the upload's digest, and the builder can check it.
 import { execFileSync } from "node:child_process";
 import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
@@ -35,10 +35,10 @@ const block = 512;
 const chunk = 1024 ** 2;
 
 /**
- * Lists what is packed, folders before their content, sorted by the bytes of their names.
+ * Lists the entries to pack, folders before their content, sorted by the bytes of their names.
  * @param source A file or folder; a symbolic link is followed. Links inside a folder are packed as links.
- * @throws UnfitFile for sockets, pipes, devices, and names that are not UTF-8; the file system's error for what can't
- * be read.
+ * @throws UnfitFile for sockets, pipes, devices, and names that are not UTF-8; the file system's error for unreadable
+ *   files.
  */
 export function listPacked(source: string): PackedEntry[] {
   const entries: PackedEntry[] = [];
@@ -75,7 +75,7 @@ export function listPacked(source: string): PackedEntry[] {
 
 /**
  * sha256 of {@link packedStream}'s output, hexadecimal. Blocks while it reads.
- * @throws as {@link listPacked}; UnfitFile when a file changes meanwhile.
+ * @throws like {@link listPacked}; UnfitFile if a file changes meanwhile.
  */
 export function digestOfPacked(source: string): string {
   const hash = createHash("sha256");
@@ -102,7 +102,7 @@ export function digestOfPacked(source: string): string {
 /**
  * The tar stream: POSIX format, everything owned by root, no times. Holds at most 1 MiB of a file in memory.
  * @param entries From {@link listPacked}.
- * @throws UnfitFile when a file's size changes meanwhile; the file system's error for what can't be read.
+ * @throws UnfitFile if a file's size changes meanwhile; the file system's error for unreadable files.
  */
 export async function* packedStream(entries: readonly PackedEntry[]): AsyncGenerator<Buffer> {
   for (const entry of entries) {
@@ -136,7 +136,7 @@ function headerOf(entry: PackedEntry): Buffer {
   const fields = { uid: 0, gid: 0, uname: "root", gname: "root", mtime: new Date(0) };
   const header = Buffer.alloc(block);
   const records: Buffer[] = [];
-  // True if something is too long for this old format: pax records in front of it then hold the full values.
+  // True if something is too long for the old header: pax records before it then have the full values.
   if (new Header({ ...fields, type, path: name, mode, size, linkpath: target }).encode(header, 0)) {
     records.push(paxRecord("path", Buffer.from(name)));
     records.push(paxRecord("size", Buffer.from(String(size))));
@@ -160,7 +160,7 @@ function paxRecord(key: string, value: Buffer): Buffer {
 }
 
 /**
- * Drops the group's write permission unless everybody has it: in a checkout it depends on the umask, and in the image
+ * Removes the group's write permission unless everybody has it: in a checkout it depends on the umask, and in the image
  * the group is root.
  */
 function modeOf({ mode }: Stats): number {
@@ -174,7 +174,7 @@ function kindOf(facts: Stats): string {
   return "a device";
 }
 
-/** The name under which this file is already packed; otherwise records this one. */
+/** The name under which this file is already packed; if there is none, records this name. */
 function firstName(linked: Map<string, string>, path: string, name: string): string | undefined {
   // Inode numbers of overlay file systems exceed a JavaScript number.
   const { dev, ino } = lstatSync(path, { bigint: true });
@@ -193,7 +193,7 @@ function changed({ path }: PackedEntry): UnfitFile {
   return new UnfitFile(`${path} changed while it was read`);
 }
 
-/** Python reads extended attributes, Node can't; only Linux has this one. */
+/** Python, because Node can't read extended attributes. Only Linux has this one. */
 const readCapabilities = `
 import os, sys
 for index, path in enumerate(sys.stdin.buffer.read().split(b"\\0")):

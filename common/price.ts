@@ -1,6 +1,6 @@
-// The cost of a builder, from the price in the stack's settings: no cloud reports prices without an account.
+// Computes a builder's cost from the price in the stack's settings, because no cloud reports prices without an account.
 
-/** How a price is written, for messages. */
+/** The format of a price, for messages. */
 export const priceForm = 'an amount for one hour and a currency: "0.0416 USD"';
 
 /** The same as a regular expression, for schemas. */
@@ -14,7 +14,7 @@ export interface Cost {
 }
 
 /**
- * The most that a machine has cost: a cloud may charge less while it is off, or round by its own rules.
+ * The most that a machine can have cost. A cloud may charge less while it is off, or round by its own rules.
  * @param pricePerHour In {@link priceForm}.
  * @param seconds How long the machine has existed.
  * @returns the amount with four decimals; undefined if the text is not a price.

@@ -26,14 +26,14 @@ export function parseSize(text: string): number | undefined {
 export const gibibyte = 1024 ** 3;
 
 /**
- * Writes a size for people, in GiB with one decimal.
- * @param round Rounds the last digit: two sizes that differ must not read the same.
+ * Formats a size for people, in GiB with one decimal.
+ * @param round Rounds the last digit, so that two different sizes need not read the same.
  */
 export function inGibibytes(bytes: number, round = Math.round): string {
   return `${(round((bytes / gibibyte) * 10) / 10).toFixed(1)} GiB`;
 }
 
-/** Formats a size as in recipes: `4G`, `512M`; in bytes if it is no whole number of MiB. */
+/** Formats a size as in recipes: `4G`, `512M`; in bytes if it is not a whole number of MiB. */
 export function formatSize(bytes: number): string {
   const unit = ["T", "G", "M"].find((each) => bytes > 0 && bytes % (units[each] ?? 1) === 0);
   return unit ? `${bytes / (units[unit] ?? 1)}${unit}` : `${bytes} bytes`;

@@ -1,4 +1,4 @@
-// Dials a machine by SSH: retries, time limits, and the host key. Used by both the command plugin's substitute and our
+// Dials a machine by SSH, with retries, time limits, and a host key. Used by the command plugin's substitute and our
 // own provider (provider/ssh.ts).
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -25,8 +25,8 @@ const backoff = { first: 100, factor: 1.5, longest: 5000 };
 
 /**
  * Connects, with up to `dialErrorLimit` retries; first to the bastion `proxy`, if there is one, and from there to the
- * machine. (The official plugin has a third round of attempts, at the handshake over the same connection, where all but
- * the first must fail.)
+ * machine. (The official plugin has a third round of attempts, for the handshake over the same connection, where all
+ * but the first are bound to fail.)
  * @param {Connection} connection
  * @param {AbortSignal} signal Ends the attempts.
  * @param {(line: string) => void} progress Called for every failed attempt.
@@ -67,9 +67,9 @@ export async function dial(connection, signal, progress) {
  * Opens a connection to the machine's port without logging in: through the bastion, if there is one.
  * @param {Pick<Connection, "host" | "port" | "proxy">} target
  * @param {AbortSignal} signal Ends the attempt.
- * @returns {Promise<{ stream: import("node:stream").Duplex, close: () => void }>} `close` ends the connection, and that
- * to the bastion.
- * @throws {Error} when the bastion refuses us, or nothing answers at the port.
+ * @returns {Promise<{ stream: import("node:stream").Duplex, close: () => void }>} `close` ends the connection, and the
+ * one to the bastion.
+ * @throws {Error} if the bastion refuses us, or nothing answers at the port.
  */
 export async function openPort({ host, port, proxy }, signal) {
   if (proxy === undefined) {
@@ -81,7 +81,7 @@ export async function openPort({ host, port, proxy }, signal) {
   signal.addEventListener("abort", abort, { once: true });
   try {
     const stream = await openFrom(bastion, { host, port });
-    // Not through the stream's end: a channel of ssh2 doesn't end while it holds unread data.
+    // Not by ending the stream: a channel of ssh2 doesn't end while it has unread data.
     return { stream, close: () => bastion.destroy() };
   } catch (error) {
     bastion.destroy();
@@ -105,7 +105,7 @@ function openDirectly(host, port, signal) {
   });
 }
 
-/** Why a bastion refuses a connection, by number: https://www.rfc-editor.org/rfc/rfc4254#section-5.1 */
+/** A bastion's reasons for refusing a connection, by number: https://www.rfc-editor.org/rfc/rfc4254#section-5.1 */
 const rejections = ["", "administratively prohibited", "connect failed"];
 
 /**
@@ -156,7 +156,7 @@ async function retry(what, { limit, signal, progress }, once) {
 }
 
 /**
- * Adds to an error's message whose it is.
+ * Prefixes an error's message with its origin.
  * @template T
  * @param {string} whose
  * @param {() => Promise<T>} act
@@ -173,7 +173,7 @@ async function explained(whose, act) {
 /**
  * @param {Connection} connection
  * @returns {ssh2.ConnectConfig}
- * @throws {Error} when a key can't be read.
+ * @throws {Error} if a key can't be read.
  */
 function clientConfiguration(connection) {
   const { host, port, user, password, privateKey, privateKeyPassword, perDialTimeout } = connection;
@@ -192,7 +192,7 @@ function clientConfiguration(connection) {
 }
 
 /**
- * Accepts exactly one key. Also requests its algorithm, as a machine with several keys might offer another.
+ * Accepts exactly one key. Also requests its algorithm, because a machine with several keys might offer another.
  * @param {string} line
  * @returns {Partial<ssh2.ConnectConfig>}
  */
@@ -237,7 +237,7 @@ function attempt(configuration, connection, signal) {
     client.once("ready", () => {
       signal.removeEventListener("abort", abort);
       client.removeAllListeners("error");
-      // Users of the connection see its end as `close`; an error without a listener would end the plugin.
+      // Users of the connection see its end as `close`. An error without a listener would end the plugin.
       client.on("error", () => {});
       resolve(client);
     });
@@ -256,7 +256,7 @@ function place({ host, port }) {
 }
 
 /**
- * Phrases an error as the official plugin would (it is written in Go), so that searching for it finds results.
+ * Phrases an error like the official plugin (which is written in Go), so that searching for it finds results.
  * @param {Error & { level?: string, code?: string }} error
  * @param {Connection} connection
  */

@@ -10,8 +10,8 @@ export interface SshKeyPair {
 }
 
 /**
- * Creates a pair. ssh2 drops leading zero bytes of a public key, so that about one pair in 200 is damaged and no SSH
- * can read it (mscdex/ssh2 #1390, #1513): such a pair is discarded.
+ * Creates a pair. ssh2 drops leading zero bytes of a public key, so about one pair in 200 is damaged and unreadable
+ * (mscdex/ssh2 #1390, #1513): such a pair is discarded.
  * @param comment The end of the public key's line.
  */
 export function makeSshKeyPair(comment = ""): SshKeyPair {

@@ -1,6 +1,7 @@
+// The error class for users, and the parts of its messages.
 import { inspect } from "node:util";
 
-/** Where a wrong input was found, what it was, what is allowed, and the cure: the parts of every message to a user. */
+/** The parts of a message to a user: where the problem is, what was found, what is allowed, and the cure. */
 export interface Complaint {
   /** The file, stack setting, resource or command the problem is in, e.g. `recipes/worker.yaml`. */
   where: string;
@@ -15,31 +16,31 @@ export interface Complaint {
 }
 
 /**
- * The error class for people: its message says where, what was found, what is allowed, and the cure, without a stack
- * trace. Any other thrown error is a bug, and keeps its trace.
+ * An error for users. Its message says where the problem is, what was found, what is allowed, and the cure, without a
+ * stack trace. Any other thrown error is a bug, and keeps its trace.
  */
 export class UserError extends Error {
   declare readonly complaints: readonly Complaint[];
 
-  /** @param complaints One or several: users want to see all wrong keys of a file at once. */
+  /** @param complaints One or more: users want to see all wrong keys of a file at once. */
   constructor(...complaints: Complaint[]) {
     super(complaints.map(describe).join("\n"));
     this.say(this.message, complaints);
   }
 
-  /** An error whose message this class made in another process. */
+  /** An error with a message that this class made in another process. */
   static relayed(message: string): UserError {
     const error = new UserError();
     error.say(message, []);
     return error;
   }
 
-  /** Node puts an error without a trace in brackets. */
+  /** Shows the plain message: Node would put an error without a trace in brackets. */
   [inspect.custom](): string {
     return this.message;
   }
 
-  /** Error printers show the stack and all enumerable properties: only the message should be visible. */
+  /** Hides everything but the message, because error printers show the stack and all enumerable properties. */
   private say(message: string, complaints: readonly Complaint[]): void {
     const hidden = { configurable: true, enumerable: false, writable: true };
     Object.defineProperties(this, {

@@ -1,4 +1,4 @@
-// Progress lines of our resources, which the engine shows under their resource.
+// Sends our resources' progress lines to the engine, which shows each under its resource.
 import grpc from "@grpc/grpc-js";
 import engineService from "@pulumi/pulumi/proto/engine_grpc_pb.js";
 import engine from "@pulumi/pulumi/proto/engine_pb.js";
@@ -13,7 +13,7 @@ export class EngineLog {
     this.client = new engineService.EngineClient(address, grpc.credentials.createInsecure());
   }
 
-  /** Shows `message` under the resource `urn`; a transient one is only shown while it is the newest. */
+  /** Shows `message` under the resource `urn`. A transient message is shown only until the next one. */
   info(urn: string, message: string, transient = false): void {
     this.send(engine.LogSeverity.INFO, urn, message, transient);
   }
@@ -32,7 +32,7 @@ export class EngineLog {
     this.last = this.last.then(
       () =>
         new Promise((resolve) => {
-          // An engine that is gone can't show anything; the watch in main.ts then ends this process.
+          // Ignore errors: if the engine is gone, the watch in main.ts ends this process.
           this.client.log(request, () => resolve());
         }),
     );

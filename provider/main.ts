@@ -1,5 +1,5 @@
-// The provider's process. The engine starts it with its own address as the argument, and reads the provider's port from
-// standard output.
+// The provider's main program. The engine starts it with the engine's address as the argument, and reads the provider's
+// port from standard output.
 import { readFileSync } from "node:fs";
 import { main } from "@pulumi/pulumi/provider/index.js";
 import { EngineLog } from "./engine-log.ts";
@@ -22,8 +22,8 @@ await cleanUp();
 await main(images, process.argv.slice(2));
 
 /**
- * Removes what crashes left on this computer, of any project. The command that started us may be unrelated, so a failed
- * removal is only a warning.
+ * Removes machines that crashes left on this computer, of any project. They may have nothing to do with the present
+ * command, so a failed removal is only a warning.
  */
 async function cleanUp(): Promise<void> {
   try {
@@ -37,8 +37,8 @@ async function cleanUp(): Promise<void> {
 }
 
 /**
- * Ends this process soon after the engine's: a killed engine sends no cancellation, and a base image that is still
- * being built, or a machine that starts after its owner died, would be orphaned.
+ * Ends this process soon after the engine's. A killed engine sends no cancellation, and a base image or machine in the
+ * making would be orphaned.
  */
 function watchEngine(engine: number): void {
   let isEnding = false;

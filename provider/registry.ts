@@ -1,4 +1,4 @@
-// Every resource type and function of the provider: a new one is written in its folder and named here.
+// Every resource type and function of the provider. Add new ones here.
 import { bastion } from "./functions/bastion.ts";
 import { ec2Functions } from "../components/ec2/provider/functions/lookups.ts";
 import { gceFunctions } from "../components/gce/provider/functions/lookups.ts";

@@ -1,5 +1,5 @@
-// A resource type or a function of this provider: a contract and its implementation. The server (server.ts) does what
-// all have in common: checking inputs, diffing, secrets, progress, cancellation.
+// The types of the provider's resources and functions: a contract and its implementation. The server (server.ts) does
+// the common part: checking inputs, diffing, secrets, progress, cancellation.
 import type {
   AnswerOf,
   FunctionContract,
@@ -9,27 +9,27 @@ import type {
   StateOf,
 } from "../common/contract.ts";
 
-/** What a resource can use while it works. */
+/** The tools of a resource while it works. */
 export interface Context {
   /** Shows a line under the resource. `transient` lines only show current activity and are not kept. */
   readonly progress: (line: string, transient?: boolean) => void;
-  /** Aborted on Ctrl-C, or when the engine died: end child processes and throw. */
+  /** Aborted on Ctrl-C, or if the engine dies: end child processes and throw. */
   readonly signal: AbortSignal;
 }
 
 /** The implementation of a resource type. `I` are its inputs, `S` is its state. */
 export interface Behaviour<I extends object, S extends object> {
-  /** Whether the old one must be deleted before the new one is made. */
+  /** Whether a replacement deletes the old resource before it makes the new one. */
   readonly deleteBeforeReplace?: boolean;
   /**
-   * Checks the real resource when the inputs did not change: "replace" if it no longer exists, "update" if it needs
-   * `update` to be right again. Without it `pulumi up` would only notice after a refresh.
+   * Checks the real resource if the inputs did not change: "replace" if it no longer exists, "update" if `update` must
+   * repair it. Otherwise `pulumi up` would notice only after a refresh.
    * @param wanted The new inputs; in a preview some may be unknown.
    */
   drift?(id: string, state: S, wanted?: I): Promise<"none" | "update" | "replace">;
   /**
-   * @returns `meanwhile`, if there is something to watch while later resources are made: it runs beside them, nothing
-   * waits for it, and it ends with the command at the latest. It reports progress, and can't fail anything.
+   * @returns `meanwhile`, if there is something to watch while later resources are made. It runs in the background, and
+   *   ends with the command at the latest. It reports progress, and its failure has no effect.
    */
   create(
     inputs: I,
@@ -38,7 +38,7 @@ export interface Behaviour<I extends object, S extends object> {
   /** @returns the current state, or undefined if it no longer exists. */
   read?(id: string, state: S, context: Context): Promise<S | undefined>;
   update?(id: string, state: S, inputs: I, context: Context): Promise<S>;
-  /** No-op if the thing no longer exists. */
+  /** No-op if the resource no longer exists. */
   delete?(id: string, state: S, context: Context): Promise<void>;
 }
 

@@ -1,4 +1,5 @@
-// The provider as Pulumi's engine sees it: dispatches to the resource types and does for each what is the same for all.
+// The provider's interface to Pulumi's engine: dispatches to the resource types, and does the part that all have in
+// common.
 import { isDeepStrictEqual } from "node:util";
 import type * as provider from "@pulumi/pulumi/provider/index.js";
 import { misfits, type Properties } from "../common/contract.ts";
@@ -11,15 +12,15 @@ type AnyResourceType = ResourceType<object, object>;
 type AnyFunctionType = FunctionType<object, object>;
 type Values = Record<string, unknown>;
 
-/** The provider's answers to the engine; see resource.ts for a type's own part. */
+/** Answers the engine. A resource type's own part is in resource.ts. */
 export class ImagesProvider implements provider.Provider {
   private readonly resources: Map<string, AnyResourceType>;
   private readonly functions: Map<string, AnyFunctionType>;
   private readonly stopping = new AbortController();
 
   /**
-   * @param version The plugin's version, as package.json has it.
-   * @param log Where progress goes.
+   * @param version The plugin's version, from package.json.
+   * @param log Receives the progress.
    */
   constructor(
     readonly version: string,
@@ -94,13 +95,13 @@ export class ImagesProvider implements provider.Provider {
     try {
       return { outputs: plain(await this.working("", (context) => called.call(given, context))) };
     } catch (error) {
-      // A failure reaches the program as an error that it can show; a thrown error would also be printed by the engine.
+      // The program can show a failure as an error. A thrown error would be printed by the engine as well.
       if (error instanceof UserError) return { failures: [{ property: "", reason: error.message }] };
       throw error;
     }
   }
 
-  /** Ctrl-C: all running operations end their child processes and fail. */
+  /** On Ctrl-C: makes all running operations end their child processes and fail. */
   async cancel(): Promise<void> {
     this.stopping.abort(new UserError({ where: "ci-images", found: "cancelled" }));
   }
@@ -135,7 +136,7 @@ export class ImagesProvider implements provider.Provider {
   }
 }
 
-/** The protocol has no `undefined`: such properties are left out. */
+/** Removes undefined properties, which the protocol does not have. */
 function plain(outputs: object): Values {
   return JSON.parse(JSON.stringify(outputs)) as Values;
 }

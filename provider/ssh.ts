@@ -1,5 +1,5 @@
-// The provider's own SSH connection to a machine, dialled like the command plugin's (common/ssh-dial.mjs), on which
-// commands run with a stream as their input.
+// Runs commands on a machine over the provider's own SSH connection, with a stream as input. Dials like the command
+// plugin (common/ssh-dial.mjs).
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type ssh2 from "ssh2";
@@ -20,10 +20,9 @@ const keptOutput = 16 * 1024;
 
 /**
  * Connects, runs one command, and disconnects.
- * @param command For the login shell.
- * @param input Its standard input. It is read no faster than the machine takes it, and not after the command has ended.
- * @throws the last dial's error; errors of `input`; the signal's reason when it is aborted, which closes the
- * connection.
+ * @param command The command line for the login shell.
+ * @param input Its standard input, read as fast as the machine accepts it, until the command ends.
+ * @throws the last dial's error; errors of `input`; the signal's reason if it is aborted, which closes the connection.
  */
 export async function runOver(
   connection: Connection,
@@ -42,7 +41,7 @@ export async function runOver(
   } finally {
     signal.removeEventListener("abort", abort);
     client.end();
-    // A close that the machine doesn't answer must not keep the connection open.
+    // Don't keep the connection open if the machine doesn't answer the close.
     setTimeout(() => client.destroy(), 1000).unref();
   }
 }
@@ -70,7 +69,7 @@ async function execute(client: ssh2.Client, command: string, input: AsyncIterabl
   try {
     await pipeline(Readable.from(input, { objectMode: false }), channel, { signal: ended.signal });
   } catch (error) {
-    // The command ended, or was cut off, before it had read everything: its exit status says why.
+    // The command ended before it had read everything: its exit status tells the reason.
     if (!ended.signal.aborted && !isClosedChannel(error)) {
       client.destroy();
       throw error;

@@ -1,8 +1,8 @@
-// Port forwards through the clouds' own tunnels. A forward is a port on this computer's loopback interface; each
+// Port forwards through the clouds' own tunnels. A forward is a port on this computer's loopback interface. Each
 // connection to it runs the cloud's command-line tool, whose standard input and output are the connection, as for
-// OpenSSH's ProxyCommand. So nothing has to be parsed from a tool's output (hashicorp/packer#9528), and a tool that
-// ends only closes one connection. Forwards live as long as this process, that is, one `pulumi` command; the next one
-// opens them again.
+// OpenSSH's ProxyCommand. So no tool's output has to be parsed (hashicorp/packer#9528), and a tool that ends closes
+// only one connection. Forwards live as long as this process, which is one `pulumi` command; the next one opens them
+// again.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
@@ -24,12 +24,12 @@ const forwards = new Map<string, Promise<Forward>>();
 /** The tools' last lines on standard error, by command. */
 const complaints = new Map<string, string>();
 
-/** How long the previous command may still hold the port, in milliseconds. */
+/** Milliseconds for which the previous command may still hold the port. */
 const patience = 3000;
 
 /**
  * Opens a forward, or finds an open one.
- * @param before The port that it had in the previous command, to reuse it.
+ * @param before The port in the previous command, to reuse.
  * @returns the port on 127.0.0.1; the same in every run, unless another program has it.
  */
 export async function openForward(command: TunnelCommand, before?: number): Promise<number> {
@@ -44,7 +44,7 @@ export async function openForward(command: TunnelCommand, before?: number): Prom
   }
 }
 
-/** Whether a host is the one of port forwards: machines have other addresses, even on the loopback interface. */
+/** Whether a host is that of port forwards. Machines have other addresses, even on the loopback interface. */
 export function isForward(host: string): boolean {
   return host === forwardHost;
 }
@@ -58,7 +58,7 @@ export async function closeForward(command: TunnelCommand): Promise<void> {
 }
 
 /**
- * The last complaint of the tool behind one of our ports, for messages; undefined if there was none, or the port isn't
+ * The last complaint of the tool behind one of our ports, for messages; undefined if there was none, or the port is not
  * ours.
  */
 export async function complaintAt({ host, port }: { host: string; port: number }): Promise<string | undefined> {
@@ -75,7 +75,7 @@ export async function withComplaint<T extends object>(seen: T, connection: { hos
   return { ...seen, state: `${String(seen.state)}; the tunnel's tool says: ${complaint}` };
 }
 
-/** Below the range for outgoing connections. */
+/** A port derived from the command, below the range for outgoing connections. */
 function usualPort(key: string): number {
   return 20_000 + (createHash("sha256").update(key).digest().readUInt32BE() % 10_000);
 }
@@ -115,7 +115,7 @@ function connectBy(command: TunnelCommand, socket: Socket): void {
     end();
   });
   tool.on("close", end);
-  // A connection that breaks ends the tool, too.
+  // A broken connection ends the tool, too.
   tool.stdin.on("error", () => {});
   socket.on("error", () => {});
   socket.on("close", () => hangUp(tool));

@@ -1,7 +1,7 @@
-// How Pulumi marks values on the wire: secrets are wrapped in an object, unknown values are a fixed string.
+// Pulumi's marks for values in its protocol: a secret is wrapped in an object, an unknown value is a fixed string.
 import { specialSecretSig, specialSigKey, unknownValue } from "@pulumi/pulumi/runtime/rpc.js";
 
-/** The value with every secret wrapper taken off, at any depth. */
+/** The value without any secret wrappers, at any depth. */
 export function unwrapSecrets<T>(value: T): T {
   return walk(value, (item) => (isSecret(item) ? item.value : item)) as T;
 }
@@ -11,7 +11,7 @@ export function wrapSecret(value: unknown): unknown {
   return { [specialSigKey]: specialSecretSig, value };
 }
 
-/** True if the value, or a part of it, is unknown until other resources are made. */
+/** Whether the value, or a part of it, is unknown until other resources are made. */
 export function containsUnknown(value: unknown): boolean {
   if (value === unknownValue) return true;
   if (Array.isArray(value)) return value.some(containsUnknown);
@@ -19,7 +19,7 @@ export function containsUnknown(value: unknown): boolean {
   return false;
 }
 
-/** True when the value, or a part of it, is a secret. */
+/** Whether the value, or a part of it, is a secret. */
 export function containsSecret(value: unknown): boolean {
   if (isSecret(value)) return true;
   return value !== null && typeof value === "object" && Object.values(value).some(containsSecret);

@@ -1,4 +1,5 @@
-// Checks the bastion's host key and our login before anything is made: a machine behind it could only be waited for.
+// Checks the bastion's host key and our login before anything is made. Otherwise a bake would wait in vain for the
+// first machine.
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -12,7 +13,7 @@ function knownHosts(): string[] {
   return [join(homedir(), ".ssh", "known_hosts"), join(homedir(), ".ssh", "known_hosts2"), "/etc/ssh/ssh_known_hosts"];
 }
 
-/** Key types that the command plugin can request, best first. RSA is missing: it would request SHA-1 signatures. */
+/** Key types that the command plugin can use, best first. Not RSA, for which it requests SHA-1 signatures. */
 const kinds = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"];
 
 export const bastion = answer(contract, async (inputs, { signal, progress }) => {
@@ -69,9 +70,9 @@ async function lookUp(where: string, name: string, file: string): Promise<string
   const { stdout, exitCode, failed, code } = await execa("ssh-keygen", ["-F", name, "-f", file], { reject: false });
   if (failed && code === "ENOENT") {
     const cure = "install OpenSSH's client (apt install openssh-client), or set ci-images:bastion.hostKey";
-    throw new UserError({ where, found: "there is no ssh-keygen to look up its host key with", cure });
+    throw new UserError({ where, found: "its host key can't be looked up: there is no ssh-keygen", cure });
   }
-  // It also fails if the file doesn't exist.
+  // ssh-keygen also fails if the file doesn't exist.
   if (exitCode !== 0) return [];
   const lines = stdout.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("#"));
   return lines.map((line) => line.trim().split(/\s+/));

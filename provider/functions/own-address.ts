@@ -1,4 +1,4 @@
-// Where our SSH comes from, as a bake's machines see it: what a cloud's firewall must let in.
+// Finds the address from which our SSH connections reach a bake's machines: what a cloud's firewall must let in.
 import { createSocket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { get as getPlain } from "node:http";
@@ -9,7 +9,7 @@ import type { AnswerOf, InputsOf } from "../../common/contract.ts";
 import { ownAddress as contract } from "../../components/shared/contract.ts";
 import { answer } from "../resource.ts";
 
-/** Servers that return the caller's address and nothing else; the first answer is used. */
+/** Servers that return only the caller's address; the first answer is used. */
 const servers = ["https://checkip.amazonaws.com", "https://api.ipify.org", "https://icanhazip.com"];
 
 /** Milliseconds that a server may take. */
@@ -47,7 +47,7 @@ export function isPrivateAddress(address: string): boolean {
 /**
  * Asks servers in turn for our public address.
  * @param urls The servers.
- * @param family The address family that the machines are reached by.
+ * @param family The machines' address family.
  * @throws UserError with each server's answer if none returned an address.
  */
 export async function askOwnAddress(urls: readonly string[], family: 4 | 6 = 4, signal?: AbortSignal): Promise<string> {
@@ -83,16 +83,16 @@ function ask(url: string, family: 4 | 6, signal: AbortSignal): Promise<{ status:
 }
 
 /**
- * The address of this computer from which packets to another one leave, according to the routing table. Sends nothing.
+ * This computer's source address for packets to another one, according to the routing table. Sends nothing.
  * @param target An address.
- * @throws UserError when there is no route.
+ * @throws UserError if there is no route.
  */
 export async function localAddressTowards(target: string): Promise<string> {
   const socket = createSocket(isIPv4(target) ? "udp4" : "udp6");
   try {
     await new Promise<void>((resolve, reject) => {
       socket.once("error", reject);
-      // Any port: connecting a datagram socket only assigns its address.
+      // Any port will do: connecting a datagram socket only assigns its address.
       socket.connect(9, target, resolve);
     });
     return socket.address().address;
@@ -105,8 +105,8 @@ export async function localAddressTowards(target: string): Promise<string> {
 }
 
 /**
- * Machines with public addresses see our public one, those with private addresses the one on the route to them.
- * CI_IMAGES_ADDRESS_SERVER names another server that returns the public one.
+ * Machines with public addresses see our public address, machines with private addresses the one on the route to them.
+ * CI_IMAGES_ADDRESS_SERVER names another server that returns the public address.
  */
 export const ownAddress = answer(contract, async (inputs, { signal }): Promise<OwnAddress> => {
   if (inputs.bastion !== undefined) return addressOfBastion(inputs, inputs.bastion);
@@ -121,7 +121,7 @@ export const ownAddress = answer(contract, async (inputs, { signal }): Promise<O
   const own = process.env.CI_IMAGES_ADDRESS_SERVER;
   try {
     const address = await askOwnAddress(own ? [own] : servers, inputs.family, signal);
-    // A cloud at a private address may have machines at private or at public ones.
+    // A cloud at a private address may have machines at private or public ones: open both.
     if (known || besides === undefined || !isPrivateAddress(besides)) return { addresses: [address] };
     const { addresses } = await routed(besides, "");
     return {
@@ -148,7 +148,7 @@ async function routed(target: string, way: string): Promise<OwnAddress> {
   };
 }
 
-/** The first of the networks whose addresses are private. */
+/** The first network with private addresses. */
 function insideTarget({ networks = [], family }: OwnAddressInputs) {
   return networks
     .map((network) => ({ network, address: network.split("/")[0] }))
@@ -159,12 +159,12 @@ async function cloudAddress(host: string, family: 4 | 6): Promise<string | undef
   try {
     return (await lookup(host, { family })).address;
   } catch {
-    // It is reached by the other family, which says nothing about this one.
+    // The host has only addresses of the other family, which don't help.
     return undefined;
   }
 }
 
-/** We know the address under which machines see a bastion only if both are public, or both private. */
+/** The bastion's address. Machines see it only if both are public, or both private; otherwise it is unknown. */
 async function addressOfBastion(inputs: OwnAddressInputs, bastion: string): Promise<OwnAddress> {
   const { networks = [], isPrivate, family } = inputs;
   const inner = isPrivate === true || insideTarget(inputs) !== undefined;

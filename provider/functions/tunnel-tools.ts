@@ -1,4 +1,4 @@
-// Checks for the command-line tools that a cloud's tunnel needs, before anything is made.
+// Checks that the command-line tools of a cloud's tunnel are installed, before anything is made.
 import { execa } from "execa";
 import { UserError } from "../../common/user-error.ts";
 import type { InputsOf } from "../../common/contract.ts";
@@ -7,9 +7,9 @@ import { answer } from "../resource.ts";
 
 interface Tool {
   program: string;
-  /** Arguments that only print its version. */
+  /** Arguments that make it print its version. */
   words: string[];
-  /** Its name, and where to get it. */
+  /** Its name for people. */
   name: string;
 }
 

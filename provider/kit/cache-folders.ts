@@ -12,8 +12,8 @@ export interface Places {
   /** Machines, one folder per machine name: deleted with the machine. */
   machines: string;
   /**
-   * Builders' changes after each module, one folder per layer. They include whatever modules leave until sealing, even
-   * secrets.
+   * Builders' changes after each module, one folder per layer. They contain everything that modules leave until
+   * sealing, including secrets.
    */
   layers: string;
 }

@@ -1,5 +1,5 @@
-// Leases of machines: each is made before its machine and dropped after it. Dropping the lease makes sure that the
-// machine is gone, whatever happened in between. Machines are declared with `deletedWith` their lease.
+// The common part of machines' leases. A lease is made before its machine and dropped after it. Dropping it makes sure
+// that the machine is gone, whatever happened in between. Machines are declared with `deletedWith` their lease.
 import { randomBytes } from "node:crypto";
 import type * as v from "valibot";
 import type { InputsOf, ResourceContract, StateOf } from "../../common/contract.ts";
@@ -22,8 +22,8 @@ interface LeaseBehaviour<I extends object, S extends object> {
    */
   removeEarlier(inputs: I, context: Context): AsyncIterable<string>;
   /**
-   * Whether the machine is useless before the lease expires: gone, partly sealed, or sealed when people should log in
-   * to it.
+   * Whether the machine is useless although its lease has not expired: gone, partly sealed, or sealed although people
+   * should log in to it.
    */
   isUseless(state: S, wanted?: I): Promise<boolean>;
   /** Removes the machine, and an unproven image made from it. No-op for what no longer exists. */
@@ -65,7 +65,7 @@ interface LeaseTerms {
   lifetime: number;
 }
 
-/** A name that was never used, and its deadline. */
+/** A new machine's unique name, and its deadline. */
 export function newLease(
   { prefix, lifetime }: LeaseTerms,
   nameOf = (prefix: string, suffix: string) => `${prefix}-${suffix}`,

@@ -1,4 +1,4 @@
-// Removals whose failure must not stop other work.
+// Removes leftovers without letting a failure stop other work.
 
 /**
  * Waits for the removal of one leftover. A failure must not stop the others, or the caller's own work.

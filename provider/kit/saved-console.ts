@@ -1,5 +1,5 @@
-// Waiting for a machine's first answer, and saving what its console said when none comes: the machine may be gone by the
-// time that somebody wants to know why.
+// Waits for a machine's first answer. If none comes, saves the console's output, because the machine may be gone by the
+// time somebody investigates.
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../common/user-error.ts";
@@ -13,26 +13,26 @@ import { WayFinder, waysTo, type Way } from "./way-in.ts";
 export interface FirstAnswer {
   /** Kind, name and id: `server worker-1a2b (4c3d...)`. */
   what: string;
-  /** The machine's name, for the file that the console is saved in. */
+  /** The machine's name, for the console's file. */
   name: string;
   /** Its ordinary SSH. */
   connection: Connection;
-  /** The key that logs in, OpenSSH format. */
+  /** The login key, OpenSSH format. */
   privateKey: string;
-  /** Seconds that it may take. */
+  /** Seconds until it must answer. */
   deadline: number;
-  /** Where a person can look: a command to run. */
+  /** A command with which a person can look at it. */
   lookAt: string;
-  /** Whether the machine can still come up: its present state, or why not. Asked whenever nobody answered. */
+  /** The machine's current state, or why it can't come up any more. Called whenever SSH did not answer. */
   state(): Promise<Exclude<Seen<never>, { done: never }>>;
-  /** What the machine wrote on its serial console so far, if anything. */
+  /** The serial console's output so far, if any. */
   console(): Promise<string | undefined>;
 }
 
 /**
- * Waits until the machine lets us in by SSH, with the host key that it was given.
- * @returns the way in that answered: the bake's own, or ordinary SSH where the machine has no such.
- * @throws UserError when it never does, with the file that the console was saved in.
+ * Waits until the machine accepts our login by SSH, with the host key that it was given.
+ * @returns the way in that answered: the bake's own, or ordinary SSH if the machine doesn't have that.
+ * @throws UserError if it never does, with the file in which the console was saved.
  */
 export async function waitForAnswer(machine: FirstAnswer, context: Context): Promise<Way> {
   const { what, deadline, lookAt } = machine;
@@ -45,12 +45,12 @@ export async function waitForAnswer(machine: FirstAnswer, context: Context): Pro
   }
 }
 
-/** Machines that are waited for: how they are reached, and how they are. */
+/** A machine that is waited for. */
 type Awaited = Pick<FirstAnswer, "what" | "connection" | "privateKey" | "state">;
 
 /**
- * Returns what looks whether and how a machine lets us in, as `waitFor` wants it.
- * @param patience Milliseconds in which the machine must begin to answer, at each look.
+ * Makes a `look` for {@link waitFor} that checks whether and how a machine lets us in.
+ * @param patience Milliseconds in which the machine must start to answer, per check.
  */
 export function wayLook(machine: Awaited, patience: number, { progress }: Context): () => Promise<Seen<Way>> {
   const { what, connection, privateKey } = machine;
@@ -71,7 +71,7 @@ export function wayLook(machine: Awaited, patience: number, { progress }: Contex
   };
 }
 
-/** @returns what to tell the user: where the console is, or why it is not there. */
+/** Saves the console. @returns a message: the file, or why there is none. */
 async function saveConsole(machine: FirstAnswer): Promise<string> {
   let text: string | undefined;
   try {

@@ -1,4 +1,4 @@
-// Checks whether an SSH server at an address has a host key, and whether it accepts a login.
+// Checks whether the expected SSH server answers at an address, and whether it accepts a login.
 import ssh2 from "ssh2";
 import { openPort } from "../../common/ssh-dial.mjs";
 import { isForward } from "../tunnels.ts";
@@ -8,7 +8,7 @@ import type { Connection } from "./connection.ts";
 export interface LoginAnswer {
   /**
    * - `in`: it works.
-   * - `nobody`: nothing answers, or a server with another host key.
+   * - `nobody`: nothing answers, or only a server with another host key.
    * - `refused`: the machine does not accept the key.
    * - `closed`: it accepts the key, but no command runs: PAM, a full disk, the account's shell, ...
    */
@@ -24,7 +24,7 @@ export interface LoginAnswer {
 const loginPatience = 60_000;
 
 /**
- * Tries once, through the bastion if there is one. Doesn't log in to the machine.
+ * Tries once to connect, through the bastion if there is one. Doesn't log in to the machine.
  * @param milliseconds How long to wait for the first byte; more is allowed if a bastion or forward is in between.
  * @returns false if nothing answers, or a server with another key.
  */
@@ -32,7 +32,7 @@ export async function answersSsh(connection: Connection, milliseconds: number): 
   return (await attempt(connection, undefined, milliseconds)).kind === "in";
 }
 
-/** As {@link answersSsh}, and logs in and runs a command that does nothing. */
+/** Like {@link answersSsh}, but also logs in and runs a command that does nothing. */
 export async function logIn(connection: Connection, privateKey: string, milliseconds: number): Promise<LoginAnswer> {
   return await attempt(connection, privateKey, milliseconds);
 }
@@ -44,7 +44,7 @@ async function attempt(
   milliseconds: number,
 ): Promise<LoginAnswer> {
   const { host, port, user, hostKey, proxy } = connection;
-  // A bastion needs a login first, and behind a forward a tool has to start.
+  // A bastion requires a login first, and a forward must start its tool.
   const patience = proxy || isForward(host) ? milliseconds + 15_000 : milliseconds;
   const [kind, key] = hostKey.trim().split(/\s+/);
   let opened: Awaited<ReturnType<typeof openPort>>;

@@ -4,8 +4,8 @@ import type { InputsOf, ResourceContract, StateOf } from "../../common/contract.
 import { implement, type Context, type ResourceType } from "../resource.ts";
 
 /**
- * A step.
- * @param idOf Identifies what it acts on.
+ * Makes a step.
+ * @param idOf Identifies the machine or image that it acts on.
  */
 export function step<C extends ResourceContract>(
   contract: C,

@@ -1,16 +1,16 @@
-// The part that all clouds' `sweep` share.
+// The common part of all clouds' `sweep`.
 import { problemOf } from "./problem-of.ts";
 
 /** A place to sweep: a region, a project. */
 interface SweptPlace<L> {
-  /** @param present The time taken as now: whatever expired before it is a leftover. */
+  /** @param present The time to use as now. What expired before it is a leftover. */
   find(present: Date): Promise<L[]>;
   remove(leftover: L): Promise<unknown>;
 }
 
 /**
- * Lists the leftovers of all places, and removes them when asked to. One failure doesn't stop the rest.
- * @returns each with `problem`, why it could not be removed.
+ * Lists the leftovers of all places, and removes them if asked. One failure doesn't stop the rest.
+ * @returns the leftovers; `problem` says why one could not be removed.
  */
 export async function sweepPlaces<L extends object>(
   { now, remove }: { now?: string; remove: boolean },

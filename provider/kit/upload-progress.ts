@@ -1,4 +1,4 @@
-// Progress of an upload, for people.
+// Shows the progress of an upload.
 import type { Context } from "../resource.ts";
 
 /** Milliseconds between two lines. */
@@ -6,7 +6,7 @@ const pause = 1000;
 
 /**
  * Shows the progress of an upload, at most once a second.
- * @param what What is uploaded.
+ * @param what The upload's name.
  * @param total Bytes; undefined if unknown, as when packing on the fly.
  * @returns a function to call with the number of additional bytes.
  */

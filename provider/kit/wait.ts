@@ -1,5 +1,5 @@
-// Waits for something in a cloud, with a deadline, states that mean failure, and an error that says what was awaited,
-// its last state, how long that took and where to look.
+// Waits for something in a cloud, with a deadline and states that mean failure. Errors say what was awaited, its last
+// state, how long it took, and where to look.
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../common/user-error.ts";
 import type { Context } from "../resource.ts";
@@ -8,7 +8,7 @@ import type { Context } from "../resource.ts";
 export type Seen<T> =
   /** The wait is over; this is its result. */
   | { done: T }
-  /** Not yet; the current state, in the cloud's own words. */
+  /** Not yet; the current state, in the cloud's terms. */
   | { state: string }
   /** It will never happen; why, and the cure. */
   | { failed: string; cure?: string };
@@ -20,9 +20,9 @@ export interface Wait<T> {
   until: string;
   /** Seconds after which we give up. */
   deadline: number;
-  /** Where a person can look: a command to run. */
+  /** A command with which a person can look at it. */
   lookAt: string;
-  /** One check of the cloud; an error ends the wait. */
+  /** Checks the cloud once. An error ends the wait. */
   look(): Promise<Seen<T>>;
 }
 
@@ -30,8 +30,8 @@ const first = 200;
 const longest = 3000;
 
 /**
- * The longest pause between two checks, in milliseconds: 3 s, or the seconds in `CI_IMAGES_POLL_SECONDS` (low for tests
- * against clouds that answer at once).
+ * The longest pause between two checks, in milliseconds: 3 s, or the seconds in `CI_IMAGES_POLL_SECONDS`, for tests
+ * with clouds that answer at once.
  */
 export function longestPause(environment: NodeJS.ProcessEnv = process.env): number {
   const seconds = Number(environment.CI_IMAGES_POLL_SECONDS);
@@ -40,8 +40,8 @@ export function longestPause(environment: NodeJS.ProcessEnv = process.env): numb
 
 /**
  * Checks repeatedly, with pauses that grow from 0.2 s to {@link longestPause}. Shows every new state.
- * @throws UserError on a state that means failure and at the deadline; the reason of `context.signal` when it is
- * aborted.
+ * @throws UserError on a state that means failure, and at the deadline; the reason of `context.signal` if it is
+ *   aborted.
  */
 export async function waitFor<T>(wait: Wait<T>, { progress, signal }: Context): Promise<T> {
   const started = Date.now();
@@ -70,7 +70,7 @@ export async function waitFor<T>(wait: Wait<T>, { progress, signal }: Context): 
   }
 }
 
-/** Sleeps until the user cancels. @throws the signal's reason when it is aborted. */
+/** Sleeps, unless the user cancels. @throws the signal's reason if it is aborted. */
 export async function rest(milliseconds: number, signal: AbortSignal): Promise<void> {
   try {
     await sleep(milliseconds, undefined, { signal });

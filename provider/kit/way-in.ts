@@ -1,5 +1,6 @@
-// How a bake can log in to a machine: through its own SSH server (provision/builder/door.ts) if that works, otherwise
-// through ordinary SSH. A machine that refuses a login may still be booting: it is an error after some time.
+// Finds how a bake can log in to a machine: through its own SSH server (provision/builder/door.ts) if that works,
+// otherwise through ordinary SSH. A machine that refuses a login may still be booting, so that is an error only after
+// some time.
 import { doorPort, doorUser } from "../../provision/builder/door.ts";
 import { logIn, type LoginAnswer } from "./ssh-answer.ts";
 import type { Connection } from "./connection.ts";
@@ -21,34 +22,34 @@ export interface Ways {
 }
 
 export interface WayOptions {
-  /** The key that logs in, OpenSSH format. */
+  /** The login key, OpenSSH format. */
   privateKey: string;
   /** Milliseconds in which the machine must start to answer, per check. */
   patience: number;
   /**
-   * Seconds to wait for the bake's own SSH server once ordinary SSH accepts us: it is started before that, so it is
-   * missing rather than late.
+   * Seconds to wait for the bake's own SSH server once ordinary SSH accepts us. It starts before ordinary SSH, so by
+   * then it is more likely missing than late.
    */
   grace?: number;
-  /** Seconds after which a refused key is an error: guest agents install it after sshd has started. */
+  /** Seconds after which a refused key is an error: guest agents install keys after sshd has started. */
   refusal?: number;
   /** Seconds after which an accepted but closed login is an error: PAM blocks logins until the boot has ended. */
   closing?: number;
 }
 
-/** Both connections to a machine with one known host key. A port forward only leads to its ordinary SSH. */
+/** Both connections to a machine with a known host key. A port forward leads only to its ordinary SSH. */
 export function waysTo(ordinary: Connection): Ways {
   return { ordinary, ...(!isForward(ordinary.host) && { own: { ...ordinary, port: doorPort, user: doorUser } }) };
 }
 
-/** Checks, at each call, whether and how a bake can log in to a machine. */
+/** Checks whether and how a bake can log in to a machine. */
 export class WayFinder {
   /** When a lasting condition was first seen, in milliseconds since the epoch. */
   private readonly since = new Map<"in" | "refused" | "closed", number>();
 
   constructor(private readonly options: WayOptions) {}
 
-  /** @returns the connection that works; or a state, empty if nothing answers; or why it will never work. */
+  /** Checks once. @returns the connection that works; a state, empty if nothing answers; or why it will never work. */
   async look({ own, ordinary }: Ways): Promise<Seen<Connection>> {
     const { privateKey, patience, grace = 15, refusal = 60, closing = 300 } = this.options;
     const none: LoginAnswer = { kind: "nobody", said: "" };

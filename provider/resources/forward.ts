@@ -3,9 +3,9 @@ import { Forward } from "../../components/shared/contract.ts";
 import { implement } from "../resource.ts";
 import { closeForward, openForward } from "../tunnels.ts";
 
-/** Every `pulumi` command opens it again before anything uses it, during its check for changes. */
+/** Every `pulumi` command opens the port again when it checks for changes, before anything uses it. */
 export const forward = implement(Forward, {
-  /** Another program has the port now. */
+  /** Detects that another program has taken the port. */
   async drift(_id, { command, port }) {
     return (await openForward(command, port)) === port ? "none" : "update";
   },

@@ -1,4 +1,4 @@
-// An SSH key pair made for one bake: its private half is only in the state, as a secret, and is deleted with the bake.
+// An SSH key pair for one bake. Its private half is only in the state, as a secret, and is deleted with the bake.
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
 import { KeyPair } from "../../components/shared/contract.ts";
 import { implement } from "../resource.ts";

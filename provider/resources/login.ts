@@ -1,5 +1,5 @@
-// How to log in to a bake's machine, kept in the state for people and the project's command line, on every cloud, even
-// after a failed bake. Makes nothing; the record is dropped with the machine's records.
+// Records in the state how to log in to a bake's machine, for people and the command line, even after a failed bake.
+// The record is dropped with the machine's records.
 import { Login } from "../../components/shared/contract.ts";
 import { implement } from "../resource.ts";
 

@@ -1,5 +1,5 @@
-// Waits for a machine to return from a reboot. Commands would dial it, too, but treat a refused login like a machine
-// that is not up yet.
+// Waits for a machine to return from a reboot. Commands would dial it, too, but they can't tell a refused login from a
+// machine that is not up yet.
 import type { InputsOf } from "../../common/contract.ts";
 import { Return } from "../../components/shared/contract.ts";
 import { implement, type Context } from "../resource.ts";
@@ -7,7 +7,7 @@ import { withComplaint } from "../tunnels.ts";
 import { waitFor, type Seen } from "../kit/wait.ts";
 import { WayFinder } from "../kit/way-in.ts";
 
-/** Seconds that a reboot may take: large machines of clouds take minutes. */
+/** Seconds that a reboot may take: large machines in clouds take minutes. */
 const deadline = 400;
 
 /** Waits until a machine lets the bake in again. */

@@ -12,7 +12,7 @@ import { Upload } from "../../components/shared/contract.ts";
 import { implement, type Context } from "../resource.ts";
 import { runOver } from "../ssh.ts";
 
-/** Deleting it removes nothing: sealing does that. */
+/** Deleting this resource removes nothing on the builder: sealing does. */
 export const upload = implement(Upload, {
   async create(inputs, context) {
     if (await isPresent(inputs, context)) context.progress("its module came with a layer");
@@ -29,8 +29,8 @@ async function isPresent({ present, connection }: InputsOf<typeof Upload>, conte
 }
 
 /**
- * Packs, sends, and has the builder check what arrived.
- * @throws UserError when the source has changed since the preview, or the builder could not receive it.
+ * Packs and sends the source; the builder checks its digest.
+ * @throws UserError if the source has changed since the preview, or the builder could not receive it.
  */
 export async function send(
   { connection, source, destination, sha256 }: InputsOf<typeof Upload>,
@@ -59,16 +59,16 @@ export async function send(
     if (sent.digest("hex") !== sha256 && output.includes("what arrived has")) throw new Error("it has changed since");
     const ending = status === undefined ? "the connection was lost" : `exit status ${status}`;
     const found = [`it failed (${ending})`, output.trim()].filter(Boolean).join(": ");
-    throw new UserError({ where, found, cure: "run `pulumi up` again: it goes on here" });
+    throw new UserError({ where, found, cure: "run `pulumi up` again: it resumes here" });
   } catch (error) {
     context.signal.throwIfAborted();
     if (error instanceof UserError) throw error;
-    const cure = "run `pulumi up` again; if the files were edited meanwhile, it starts on a fresh builder";
+    const cure = "run `pulumi up` again; if the files were edited meanwhile, it starts with a fresh builder";
     throw new UserError({ where, found: (error as Error).message, cure });
   }
 }
 
-/** Shows the progress every second. */
+/** Passes the parts on, and shows the progress every second. */
 async function* withProgress(
   parts: AsyncIterable<Buffer>,
   entries: readonly PackedEntry[],

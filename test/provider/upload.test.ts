@@ -101,7 +101,7 @@ describe("an upload", function () {
     void underWay().then(() => server.cut());
     await assert.rejects(
       send(given),
-      /it failed \(the connection was lost\).*cure: run `pulumi up` again: it goes on here/,
+      /it failed \(the connection was lost\).*cure: run `pulumi up` again: it resumes here/,
     );
     lines.length = 0;
     const controller = new AbortController();
