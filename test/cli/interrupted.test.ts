@@ -29,7 +29,7 @@ describe("Ctrl-C between two steps", () => {
     await assert.rejects(workspace.whoAmI(), { name: "AbortError" });
   });
 
-  it("leaves nothing of a temporary stack that was not complete", async () => {
+  it("removes an incomplete temporary stack completely", async () => {
     process.env.TMPDIR = folder;
     // Any failure during creation will do: a function can't be written to the recipe's file.
     await assert.rejects(TemporaryStack.create({ name: () => {} }), /unacceptable kind of an object/);

@@ -42,7 +42,7 @@ describe("machines behind a bastion", function () {
 
   const recipe = () => {
     const files = [{ path: "/etc/tiny", source: join(folder, "upload") }];
-    return tinyRecipe("", { files, tests: [{ name: "it came", run: "grep -q 'from here' /etc/tiny" }] });
+    return tinyRecipe("", { files, tests: [{ name: "the upload arrived", run: "grep -q 'from here' /etc/tiny" }] });
   };
 
   /** The builder's login, from the state. */

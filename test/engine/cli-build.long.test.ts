@@ -40,7 +40,7 @@ describe("./ci-images build", function () {
   afterEach(async () => {
     const left = (await readdir(join(temporary, "tmp"))).filter((name) => name.startsWith("ci-images-"));
     await rm(temporary, { recursive: true });
-    assert.deepEqual(left, [], "nothing of its stack is left");
+    assert.deepEqual(left, [], "its stack is removed completely");
   });
 
   it("-s 4G -o blah.tar.gz -x build.yaml: makes a tar with the root file system, the kernel and the ramdisk", async () => {
@@ -65,7 +65,7 @@ describe("./ci-images build", function () {
     ["a module runs", /debian12: run \.\.\./],
     ["the builder starts", /debian12: builder lease/],
   ] as const) {
-    it(`stops soon after Ctrl-C while ${when}, leaves nothing behind, and says so`, async () => {
+    it(`stops soon after Ctrl-C while ${when}, and reports that nothing is left behind`, async () => {
       const computer = await openLocal();
       try {
         Object.assign(place.environment, computer.variables);

@@ -16,7 +16,7 @@ describe("Ctrl-C", function () {
   });
   afterEach(() => stack.remove());
 
-  it("while a module runs: exits soon with status 1, and the same command continues on the same builder", async () => {
+  it("while a module runs ends the verb soon with status 1, and the same command continues on the same builder", async () => {
     const { stderr: output, exitCode, seconds } = await interruptVerb(stack, /debian12: run \.\.\./, "it");
     assert.equal(exitCode, 1);
     assert.ok(seconds < 60, `it took ${seconds} s`);
@@ -33,7 +33,7 @@ describe("Ctrl-C", function () {
     await stack.expectNoChanges();
   });
 
-  it("while the builder starts: exits soon, and `destroy` leaves nothing behind", async () => {
+  it("while the builder starts ends the verb soon, and `destroy` leaves nothing behind", async () => {
     const { stderr: output, exitCode } = await interruptVerb(stack, /debian12: builder lease/, "up");
     assert.equal(exitCode, 1);
     assert.match(output, /To clean up: \.\/ci-images destroy/);

@@ -55,7 +55,7 @@ export function stagesAndPower(open: () => Promise<Subject>): void {
     await made.stack.expectNoChanges();
   });
 
-  it("stage `image` makes the image of that same builder after another power off, and no module runs twice", async () => {
+  it("stage `image` makes the image from the same builder after another power off, and no module runs twice", async () => {
     await upTo({ stage: "provisioned", power: "off" });
     await made.stack.settings({});
     await made.stack.up();

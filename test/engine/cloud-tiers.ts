@@ -7,15 +7,15 @@ import { tinyRecipe } from "./recipes.ts";
 /** Recipe tests: nothing grows from tier to tier, neither on the builder nor on a machine booted from the image. */
 export const growth = [
   {
-    name: "no account twice",
+    name: "no account is duplicated",
     run: "for each in passwd group shadow; do ! cut -d: -f1 /etc/$each | sort | uniq -d | grep . || exit 1; done",
   },
-  { name: "no line of hosts twice", run: "! grep -v '^#' /etc/hosts | sort | uniq -d | grep ." },
+  { name: "/etc/hosts has no duplicate lines", run: "! grep -v '^#' /etc/hosts | sort | uniq -d | grep ." },
   {
-    name: "one instance of cloud-init's",
+    name: "cloud-init has one instance",
     run: "[ ! -d /var/lib/cloud/instances ] || [ $(ls /var/lib/cloud/instances | wc -l) -le 1 ]",
   },
-  { name: "one login rule", run: "[ $(ls /etc/sudoers.d/*cloud-init* 2>/dev/null | wc -l) -le 1 ]" },
+  { name: "there is at most one login rule", run: "[ $(ls /etc/sudoers.d/*cloud-init* 2>/dev/null | wc -l) -le 1 ]" },
 ];
 
 const tests = [{ name: "the file is there", run: "test -s /etc/tiny" }, ...growth];

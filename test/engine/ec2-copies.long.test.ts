@@ -139,7 +139,7 @@ describe("copies of stack ec2 that have no tags yet when pulumi is killed", func
   /** Kills pulumi between CopyImage and CreateTags. */
   const killedBeforeTags = () =>
     made.stack.killedAt((kill) => {
-      const error = { code: "InternalError", message: "nobody hears it" };
+      const error = { code: "InternalError", message: "the killed process never reads this" };
       made.cloud.ec2.api.faults.add({
         action: "CreateTags",
         region: first,

@@ -38,7 +38,7 @@ describe("a bake that fails", function () {
     assert.deepEqual(await stack.machines(), [], "the dirty builder is deleted");
   });
 
-  it("stops a module at its time limit and says so; destroy cleans up", async () => {
+  it("stops a module at its time limit with an error that says so; destroy cleans up", async () => {
     await stack.recipe(scriptRecipe("sleep 300", { timeouts: { run: "2 seconds" } }));
     const failed = await stack.failingUp();
     assert.match(failed.output, /took longer than|time limit|timed out/i);

@@ -82,7 +82,7 @@ describe("stack gce whose settings change during a bake", function () {
     assert.ok(!Object.values(labels).includes(""), JSON.stringify(labels));
   });
 
-  it("replaces a vanished builder by one with the current settings, here in another zone", async () => {
+  it("replaces a vanished builder with one that has the current settings, here in another zone", async () => {
     await settings();
     await made.stack.recipe(scriptRecipe("test -e /etc/never"));
     await made.stack.failingUp();

@@ -20,10 +20,10 @@ const stages = [
   ["the trial machine's end", /Retirement \S+-trial-retirement creating/],
 ] as const;
 
-describe("pulumi killed with kill -9", function () {
+describe("kill -9 of pulumi", function () {
   this.timeout(900_000);
 
-  it("at every stage in turn, each time followed by `up`: leaves one verified image and nothing else", async () => {
+  it("at every stage in turn, each time followed by `up`, leaves one verified image and nothing else", async () => {
     const stack = await TestStack.create(scriptRecipe("sleep 1"), { verify: true });
     try {
       for (const [stage, begins] of stages) {
@@ -48,7 +48,7 @@ describe("pulumi killed with kill -9", function () {
     }
   });
 
-  it("and followed by destroy: leaves nothing; killed at the promotion and followed by `up`: makes the image", async () => {
+  it("leaves nothing after a destroy; `up` makes the image after a kill at the promotion", async () => {
     const stack = await TestStack.create(scriptRecipe("sleep 1"));
     try {
       for (const [stage, begins] of [stages[1], stages[6]]) {

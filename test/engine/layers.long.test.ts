@@ -47,7 +47,7 @@ describe("layers in whole bakes", function () {
   }
   const layerNames = async () => (await readdir(cache.layers)).sort();
 
-  it("a second stack starts from the first one's layer, reboot included; its manifest names the layer, and sealing finds the same", async () => {
+  it("a second stack starts from the first one's layer, reboot included; its manifest names the layer, and sealing removes the same paths", async () => {
     const first = await newStack(recipe(["test ! -e /run/mark; touch /run/mark"], { umask: "0027" }));
     await first.up();
     assert.equal((await manifestOf(first)).layer, undefined);
@@ -65,7 +65,7 @@ describe("layers in whole bakes", function () {
     assert.deepEqual(
       sealing.map(({ path }) => path),
       (await manifestOf(first)).sealing.map(({ path }) => path),
-      "sealing finds the same paths as without a layer",
+      "sealing removes the same paths as without a layer",
     );
     await second.up();
     await second.expectNoChanges();

@@ -1,4 +1,4 @@
-// A bake starts from the layer that an earlier bake of the same first modules has left.
+// A bake starts from the layer of an earlier bake with the same first modules.
 import assert from "node:assert/strict";
 import { openLayerCache, type LayerCache } from "./layered-stack.ts";
 import { scriptRecipe } from "./recipes.ts";
@@ -18,7 +18,7 @@ describe("layers", function () {
     await cache.close();
   });
 
-  it("save an edited recipe the modules before the edit; the preview says so, and the builder has those modules' work", async () => {
+  it("spare an edited recipe the modules before the edit; the preview announces it, and the builder has those modules' results", async () => {
     await stack.up();
     await cache.settled();
     await stack.recipe(

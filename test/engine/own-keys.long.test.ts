@@ -19,7 +19,7 @@ import { openEc2 } from "./subjects/ec2.ts";
 import { openGce } from "./subjects/gce.ts";
 import { openRackspace } from "./subjects/rackspace.ts";
 
-describe("a key of the user's own", function () {
+describe("the user's own SSH key", function () {
   this.timeout(300_000);
   let folder: string;
   let cloud: Subject;

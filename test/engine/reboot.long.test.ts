@@ -29,7 +29,7 @@ describe("a module that reboots its builder", function () {
   this.timeout(300_000);
 
   for (const [name, open] of Object.entries(stacks)) {
-    it(`on ${name}: the bake continues after it, and leaves nothing but the image`, async () => {
+    it(`lets the bake continue on ${name}, which leaves nothing but the image`, async () => {
       const cloud = await open();
       const stack = await CloudStack.on(cloud, recipe);
       try {

@@ -41,30 +41,33 @@ mount -t tmpfs tmpfs /var/lib/cloud/data/mounted
 
 const onWorker = `[ ! -e /var/lib/ci-images ]`;
 
-/** Run on the builder and on the worker. Those with `onWorker` check nothing on the builder. */
+/** These run on the builder and on the worker. Tests with `onWorker` check nothing on the builder. */
 const tests = [
   {
-    name: "linger",
+    name: "linger stays enabled",
     run: "[ -e /var/lib/systemd/linger/jenkins ] && systemctl is-active user@$(id -u jenkins).service",
   },
-  { name: "a folder called core", run: "grep -q checkout /root/core/README" },
+  { name: "a folder named core stays", run: "grep -q checkout /root/core/README" },
   { name: "settings without credentials stay", run: "grep -q credHelpers /root/.docker/config.json" },
-  { name: "credentials go", run: `! ${onWorker} || [ ! -e /home/jenkins/.docker/config.json ]` },
-  { name: "a crontab", run: "grep -q daily /var/spool/cron/crontabs/jenkins" },
-  { name: "scripts for each boot", run: `! ${onWorker} || [ -e /run/per-boot-ran ]` },
-  { name: "a line of fstab", run: `! ${onWorker} || findmnt /scratch >/dev/null` },
+  { name: "credentials are removed", run: `! ${onWorker} || [ ! -e /home/jenkins/.docker/config.json ]` },
+  { name: "a crontab stays", run: "grep -q daily /var/spool/cron/crontabs/jenkins" },
+  { name: "per-boot scripts run", run: `! ${onWorker} || [ -e /run/per-boot-ran ]` },
+  { name: "an fstab entry stays", run: `! ${onWorker} || findmnt /scratch >/dev/null` },
   {
-    name: "a swap file",
+    name: "the swap file works and is emptied",
     run: `! ${onWorker} || { grep -q ^/swapfile /proc/swaps && ! grep -q 'of the memory' /swapfile; }`,
   },
-  { name: "a word in GRUB's settings", run: `! ${onWorker} || grep -qw audit=0 /proc/cmdline` },
-  { name: "a word in /etc/kernel/cmdline", run: `! ${onWorker} || grep -qw panic=10 /proc/cmdline` },
+  { name: "a word from GRUB's settings reaches the kernel", run: `! ${onWorker} || grep -qw audit=0 /proc/cmdline` },
   {
-    name: "a file that nobody may change",
+    name: "a word from /etc/kernel/cmdline reaches the kernel",
+    run: `! ${onWorker} || grep -qw panic=10 /proc/cmdline`,
+  },
+  {
+    name: "an immutable file stays immutable",
     run: "[ $(lsattr /opt/locked | cut -c5) = i ] && grep -q locked /opt/locked",
   },
   {
-    name: "rsyslog logs",
+    name: "rsyslog writes logs",
     run: "logger sealing-test && for i in $(seq 50); do grep -qs sealing-test /var/log/syslog && exit; sleep 0.2; done; exit 1",
     timeout: "60 seconds",
   },
@@ -78,7 +81,7 @@ const tests = [
     run: "systemctl is-active apache2 && echo | openssl s_client -connect localhost:443 2>/dev/null | grep -q 'BEGIN CERTIFICATE'",
   },
   {
-    name: "keys of services are the machine's own",
+    name: "services have new keys on the worker",
     run: `! ${onWorker} || { ! sha256sum --check --status /opt/snakeoil-of-the-bake && ! sha256sum --check /opt/keys-of-the-bake 2>/dev/null | grep -q OK; }`,
   },
 ];

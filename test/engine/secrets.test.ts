@@ -20,18 +20,18 @@ describe("a secret of the stack", function () {
   });
   after(() => stack.remove());
 
-  it("is masked in the output, encrypted in the state, absent from the manifest, and whole in the file that may hold it", async () => {
+  it("is masked in the output, encrypted in the state, absent from the manifest and intact in its file", async () => {
     await stack.recipe(
       tinyRecipe("one", {
         modules: ["files", "run"],
         files: [token],
         run: ["echo the file says: $(cat /root/token)"],
-        tests: [{ name: "the file is whole", run: `[ "$(sha256sum </root/token)" = "${digest}  -" ]` }],
+        tests: [{ name: "the file is intact", run: `[ "$(sha256sum </root/token)" = "${digest}  -" ]` }],
       }),
     );
-    // The module `run` uses no secret itself; it prints one that an earlier module has written.
+    // The module `run` uses no secret itself; it prints the secret that an earlier module wrote.
     const { output } = await stack.up();
-    assert.match(output, /1 passed, 0 failed|ok - recipe: the file is whole/);
+    assert.match(output, /1 passed, 0 failed|ok - recipe: the file is intact/);
     const { path } = (await stack.outputs()).images!.local.debian12;
     const texts = [
       (await stack.succeed("stack", "export")).output,
@@ -42,7 +42,7 @@ describe("a secret of the stack", function () {
     assert.ok(!output.includes(value), "the output masks it");
   });
 
-  it("fails the bake if any other file of the image holds it; the error names the file and hides the secret", async () => {
+  it("fails the bake if another file of the image contains it; the error names the file and hides the secret", async () => {
     await stack.recipe(
       tinyRecipe("one", {
         modules: ["files", "run"],

@@ -69,7 +69,7 @@ describe("a bake in stages", function () {
     await upTo({});
     const { path } = (await stack.outputs()).images!.local.debian12;
     const manifest = JSON.parse(await readFile(join(path, "manifest.json"), "utf8")) as { machine: string };
-    assert.equal(manifest.machine, name, "the image is made of the first builder");
+    assert.equal(manifest.machine, name, "the image is made from the first builder");
     assert.deepEqual(await stack.machines(), []);
   });
 

@@ -1,5 +1,5 @@
 // Recipes on top of recipes on `local`, on the real engine: three tiers bake in one `up`, each from the verified image
-// below. Upper tiers miss nothing although the images below were sealed, and nothing grows from tier to tier.
+// below. Sealing removes nothing that upper tiers need, and nothing grows from tier to tier.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -60,9 +60,9 @@ describe("user data of a cloud machine, read by cloud-init", function () {
     assert.equal(
       (await asRoot("id -un; systemctl is-system-running")).stdout,
       "root\nrunning",
-      "the bake's own way in",
+      "the bake's own way in works as root",
     );
-    // After a reboot it works without cloud-init.
+    // The bake's own way in survives a reboot without cloud-init.
     const reboot = "systemd-run --quiet --on-active=1 systemctl reboot";
     await asRoot(`touch /etc/cloud/cloud-init.disabled /run/before; systemctl disable ssh; ${reboot}`);
     await until(

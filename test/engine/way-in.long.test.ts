@@ -81,7 +81,7 @@ export function modify(_name, root) { root.run("touch /run/before-the-reboot"); 
     const modules = [...Object.keys(hostile), "files", "again", "after_all"];
     const files = [{ path: "/srv/uploaded", source: "uploaded/file" }];
     await stack.recipe(
-      tinyRecipe("one", { modules, files, tests: [{ name: "it is there", run: "test -s /srv/uploaded" }] }),
+      tinyRecipe("one", { modules, files, tests: [{ name: "the upload exists", run: "test -s /srv/uploaded" }] }),
     );
     await stack.up();
     assert.equal((await stack.imageFolders()).length, 1);

@@ -165,7 +165,7 @@ describe("a local disk imported into EC2", function () {
     assert.equal(calls("PutSnapshotBlock") - sent, 80 - Number(there), "only the missing blocks are sent");
   });
 
-  it("deletes an incomplete snapshot of different content, or one that this computer has no record of", async () => {
+  it("deletes incomplete snapshots of different content and those without a record on this computer", async () => {
     api.faults.add({
       action: "CompleteSnapshot",
       error: { code: "InternalServerException", message: "?", status: 500 },

@@ -169,7 +169,7 @@ describe("local builder", function () {
     }
   });
 
-  it("can be removed whatever the guest has put into its root", async () => {
+  it("can be removed even if its root has deep folders and immutable files", async () => {
     const { machine, run } = await newBuilder();
     await run(`sudo bash -ec 'mkdir /opt/deep; cd /opt/deep; ${makeDeepTree}; chattr +i file'`);
     await machines.removeMachine(machine.name);
@@ -226,7 +226,7 @@ describe("local builder", function () {
     assert.equal(await ssh(started, privateKey, "cat /etc/kept"), "kept");
   });
 
-  it("has a disk of the given size that can't fill this computer's disk, and leaves nothing of it behind", async () => {
+  it("has a disk of the given size that can't fill this computer's disk and is removed completely", async () => {
     const { spec, privateKey } = newSpec();
     assert.ok(spec.guest.kind === "container");
     const size = 512 * 1024 ** 2;

@@ -41,7 +41,7 @@ describe("rackspace Lease", () => {
     assert.match(context.lines.join(), /removed server left/);
   });
 
-  it("deletes its server in any state, and accepts that there is none", async () => {
+  it("deletes its server in any state, and tolerates a missing server", async () => {
     const { id, outputs } = await lease.create(leaseInputs(), testContext());
     await addServer(cloud(), { name: outputs.machine, status: "ERROR" });
     await lease.delete!(id, outputs, testContext());

@@ -40,7 +40,7 @@ function outputsOf(type: string, name: string): object {
   return outputs[type] ?? {};
 }
 
-/** Declares on a cloud with two regions, a base image and no image of ours. */
+/** Declares on a cloud with two regions and a base image, but without our images. */
 class RackspaceGraph extends Graph {
   constructor() {
     const answers = {

@@ -225,7 +225,7 @@ describe("OpenStack's own Keystone and Glance", function () {
       });
     }
 
-    it("and keep nothing of it if the user cancels the upload", async () => {
+    it("and keep nothing if the user cancels the upload", async () => {
       const context = testContext();
       const progress = (line: string) => {
         context.lines.push(line);
