@@ -1,5 +1,5 @@
-// What the life cycle (worker-image.ts) needs from a cloud: a bakery, which makes images of builders, and a place, which
-// has them. A new cloud is a folder beside this file with one class that implements both (Cloud), listed in clouds.ts.
+// What the life cycle (worker-image.ts) needs from a cloud: a bakery, which makes images, and a place, which keeps them.
+// A new cloud is a folder beside this file with one class that implements both (Cloud), listed in clouds.ts.
 import type * as pulumi from "@pulumi/pulumi";
 import type { PlanDescription } from "../provision/plan/explain.ts";
 import type { Inventory } from "../provision/builder/life-cycle-commands.ts";
@@ -181,8 +181,8 @@ export interface LocalImage {
 }
 
 /**
- * Makes images: base image → builder → sealed machine → image. Methods that begin with `declare` register resources; the
- * others look things up and change nothing.
+ * Makes images: base image → builder → sealed machine → image. Methods that begin with `declare` register resources;
+ * the others look things up and change nothing.
  */
 export interface Bakery {
   /** True if the stopped builder's disk can be read, so that the sealing is checked there. */

@@ -30,7 +30,7 @@ export type Opening<S extends Settings = Settings> = (
 export interface Opened {
   /** The selected cloud, one object for each place. */
   clouds: Cloud[];
-  /** This computer, if it bakes the images that those places import (stack setting `bakery`). Otherwise each bakes its own. */
+  /** This computer, if the places import what it bakes (stack setting `bakery`). Otherwise each place bakes its own. */
   bakery?: LocalBakery;
 }
 

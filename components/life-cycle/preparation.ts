@@ -41,7 +41,7 @@ interface Planned extends Worker {
 
 /** A worker image to be declared, with all that was looked up for it. */
 export interface Prepared extends Planned {
-  /** Makes the image in this place. Without it the image is imported; without `origin`, too, existing ones are only kept. */
+  /** Makes the image in this place. Without it the image is imported; without `origin` either, nothing new is made. */
   bakery?: Bakery;
   /** The worker image on this computer that it is imported from. */
   origin?: Prepared;

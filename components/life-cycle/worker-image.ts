@@ -1,8 +1,8 @@
 // The life cycle of one image. The constructor shows all of it:
 // existing image? -> builder -> modules -> tests -> seal -> image -> retirement -> verification -> promotion ->
 // distribution.
-// The bakery does everything up to the image, the place everything after. Without a bakery the image is imported: another
-// WorkerImage, on this computer, bakes and verifies it.
+// The bakery does everything up to the image, the place everything after. Without a bakery the image is imported:
+// another WorkerImage, on this computer, bakes and verifies it.
 import * as pulumi from "@pulumi/pulumi";
 import { describePlan, type PlanDescription } from "../../provision/plan/explain.ts";
 import { usedSecrets, type Plan } from "../../provision/plan/plan.ts";

@@ -44,7 +44,7 @@ const types = new Map(
   (resources as unknown as ResourceType<object, object>[]).map((type) => [type.contract.token, type]),
 );
 
-/** What is declared without the inputs that the recorded version did not know: they can be missing, and replace nothing. */
+/** Leaves out inputs that the recorded version did not know. They must be optional and replace nothing. */
 function withoutLater({ type, inputs }: RecordedResource, found: Record<string, unknown>): Record<string, unknown> {
   const { inputs: schemas = {}, replaceOn = [] } = types.get(type)?.contract ?? {};
   const isLater = (key: string) =>
