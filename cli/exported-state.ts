@@ -33,8 +33,8 @@ export interface OutputImage {
 }
 
 /**
- * Pulumi marks a secret by this key; `--show-secrets` puts its value beside it. It is the SDK's `specialSigKey`: loading
- * the SDK for it would cost every verb a tenth of a second.
+ * Pulumi marks a secret by this key; `--show-secrets` puts its value beside it. It is the SDK's `specialSigKey`, but
+ * loading the SDK for it would cost every verb a tenth of a second.
  */
 const secretKey = "4dabf18193072939515e22adb298388d";
 

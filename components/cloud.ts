@@ -74,8 +74,8 @@ export interface ImageIdentity {
   /** The recipe hash. */
   recipe: string;
   /**
-   * The worker image's name, where the stack has several of the distribution: a label that tells their machines apart. Undefined for the
-   * one that is named after its distribution alone.
+   * The worker image's name, where the stack has several of the distribution: a label that tells their machines apart.
+   * Undefined for the one that is named after its distribution alone.
    */
   worker?: string;
   /** Prefix of the logical names of everything declared: place (if there are several), distribution and recipe. */
