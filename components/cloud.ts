@@ -171,6 +171,14 @@ export interface Trial extends Machine {
   retire(last: pulumi.Resource): pulumi.Resource;
 }
 
+/** How an image was verified. */
+export interface Proof {
+  /** The trial machine: as of {@link Trial}. */
+  how: pulumi.Input<string>;
+  /** The verification's output, one line a check. */
+  report: pulumi.Input<string>;
+}
+
 /** The image's stack output for each place that has it. `local` has one place, named like the cloud. */
 export type Distributed = Record<string, pulumi.Output<ImageOutput>>;
 
@@ -253,12 +261,7 @@ export interface Place {
   /** Declares a trial machine booted from the image. */
   declareTrial(bake: Bake, image: DeclaredImage): Trial;
   /** Marks the image as proven; stack outputs wait for it. */
-  declarePromotion(
-    bake: Bake,
-    image: DeclaredImage,
-    proof: { how: pulumi.Input<string>; report: pulumi.Input<string> },
-    after: pulumi.Resource[],
-  ): pulumi.CustomResource;
+  declarePromotion(bake: Bake, image: DeclaredImage, proof: Proof, after: pulumi.Resource[]): pulumi.CustomResource;
   /**
    * Declares what makes a proven image available: copies to other places, sharing, families. Called in every `up` for
    * every proven image of the stack, old or new; so its declarations must not change when nothing else did.

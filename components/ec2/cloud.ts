@@ -24,6 +24,7 @@ import type {
   Generation,
   ImageIdentity,
   LocalImage,
+  Proof,
   Survey,
   Trial,
 } from "../cloud.ts";
@@ -204,7 +205,7 @@ export class Ec2Cloud implements Cloud {
   declarePromotion(
     { prefix, parent }: Bake,
     image: Ec2Image,
-    proof: { how: pulumi.Input<string>; report: pulumi.Input<string> },
+    proof: Proof,
     after: pulumi.Resource[],
   ): pulumi.CustomResource {
     const args = { region: this.place, image: image.resource.id, ...proof };

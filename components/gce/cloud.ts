@@ -21,6 +21,7 @@ import type {
   Generation,
   ImageIdentity,
   LocalImage,
+  Proof,
   Survey,
   Trial,
 } from "../cloud.ts";
@@ -365,7 +366,7 @@ export class GceCloud implements Cloud {
   declarePromotion(
     { prefix, parent }: Bake,
     { resource: image }: GceImage,
-    proof: { how: pulumi.Input<string>; report: pulumi.Input<string> },
+    proof: Proof,
     after: pulumi.Resource[],
   ): pulumi.CustomResource {
     const args = { project: this.place, image: image.name, builtAt: image.creationTimestamp, ...proof };

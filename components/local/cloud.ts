@@ -19,6 +19,7 @@ import type {
   ImageIdentity,
   LocalBakery,
   Machine,
+  Proof,
   Survey,
   Tier,
   Trial,
@@ -235,7 +236,7 @@ export class LocalCloud implements LocalBakery {
   declarePromotion(
     { prefix, parent }: Bake,
     image: DeclaredImage,
-    proof: { how: pulumi.Input<string>; report: pulumi.Input<string> },
+    proof: Proof,
     after: pulumi.Resource[],
   ): pulumi.CustomResource {
     const { path, builtAt } = image.resource as Image;

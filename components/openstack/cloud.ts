@@ -18,6 +18,7 @@ import type {
   ImageIdentity,
   ImageOutput,
   LocalImage,
+  Proof,
   Survey,
   Trial,
 } from "../cloud.ts";
@@ -227,7 +228,7 @@ export class OpenStackCloud implements Cloud {
   declarePromotion(
     { prefix, parent }: Bake,
     image: OpenStackImage,
-    proof: { how: pulumi.Input<string>; report: pulumi.Input<string> },
+    proof: Proof,
     after: pulumi.Resource[],
   ): pulumi.CustomResource {
     const args = { region: this.place, image: image.resource.image, ...proof };
