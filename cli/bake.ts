@@ -1,4 +1,4 @@
-// Shared by the verbs of a bake: they set the stack's stage, and `pulumi up` follows it.
+// What the verbs of a bake share: they set the stack's stage and run `pulumi up`.
 import type { Output } from "./output.ts";
 import { catchUp } from "./silent-builders.ts";
 import type { CommandStack, Outcome } from "./stack.ts";
@@ -16,9 +16,9 @@ export function setStage(stack: CommandStack, stage: string, power: "on" | "off"
 }
 
 /**
- * Sets the stage and runs `pulumi up`, which also restarts builders that were stopped without the state's knowledge.
- * @param title The whole task, for people.
- * @param remake URNs of resources to make again although nothing changed.
+ * Sets the stage and runs `pulumi up`. Builders that were stopped elsewhere are started again.
+ * @param title Names the whole task in the progress output.
+ * @param remake Returns URNs of resources to replace even if nothing changed.
  */
 export async function goTo(
   stack: CommandStack,
@@ -33,7 +33,7 @@ export async function goTo(
   return await stack.up(title, { replace: [...(await catchUp(stack, state, output)), ...remake(state)] });
 }
 
-/** The whole bake, and a second pass that drops the records of the retired builder. */
+/** Runs the whole bake, then a second `up` that drops the records of the retired builder. */
 export async function bakeImage(stack: CommandStack, title: string, output: Output): Promise<void> {
   const { took } = await goTo(stack, "image", title, output);
   let state = await stack.state();
@@ -45,7 +45,7 @@ export async function bakeImage(stack: CommandStack, title: string, output: Outp
   output.note(`done in ${took.toFixed(1)} s`);
 }
 
-/** Whether the state has records of a builder, which the next `up` would drop. */
+/** Whether the state still has records of a builder. The next `up` drops them. */
 export function hasBakeRecords(state: ExportedState): boolean {
   return state.resources.some(({ type }) =>
     /^(ci-images:index:Login|command:remote:Command|ci-images:\w+:Promotion)$/.test(type),
@@ -68,7 +68,7 @@ export function describeBuilders(state: ExportedState, next: string): string[] {
   });
 }
 
-/** Ends a verb that leaves a builder: prints how to continue with it. */
+/** Prints the builders and how to continue with them, at the end of a verb. */
 export async function reportBuilders(stack: CommandStack, { took }: Outcome, next: string, output: Output) {
   for (const line of describeBuilders(await stack.state(), next)) output.result(line);
   output.note(`done in ${took.toFixed(1)} s`);

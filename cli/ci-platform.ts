@@ -1,22 +1,22 @@
-// Image ids for consumers that boot workers: in a ci-platform YAML file, whose comments and other keys are kept, or as
-// a cloud block for Jenkins' Configuration as Code.
+// Writes image ids for consumers that boot workers: into a ci-platform YAML file, keeping its comments and other keys,
+// or as a cloud block for Jenkins' Configuration as Code.
 import { createTwoFilesPatch } from "diff";
 import { isMap, isScalar, LineCounter, parseDocument, stringify, type Document } from "yaml";
 import { UserError } from "../common/user-error.ts";
 import type { CloudFacts } from "../components/cloud-facts.ts";
 import { clouds } from "../components/clouds.ts";
 
-/** Ids by cloud, place and distribution: the part of a stack's output `ciPlatform` under `jenkins: clouds: images:`. */
+/** Ids by cloud, place and distribution, as in the stack's output `ciPlatform` under `jenkins: clouds: images:`. */
 export type ImageIds = Record<string, Record<string, Record<string, string>>>;
 
 const root = ["jenkins", "clouds", "images"];
 
 /**
- * Sets image ids in a ci-platform file's text, under `jenkins: clouds: images:`. If every id's key exists, everything
- * else stays byte by byte; if keys are added, the file is formatted again, with its comments.
- * @param file Its name, for messages.
- * @param text Its content; an empty text is fine.
- * @throws UserError when it is not YAML, or has something else where the ids belong.
+ * Sets image ids in the text of a ci-platform file, under `jenkins: clouds: images:`. If all keys exist, every other
+ * byte stays the same; if keys are added, the whole file is reformatted, keeping its comments.
+ * @param file The file's name, for messages.
+ * @param text The file's content; may be empty.
+ * @throws UserError when the text is not YAML, or something else is where the ids belong.
  */
 export function withImageIds(file: string, text: string, ids: ImageIds): string {
   const document = read(file, text);
@@ -41,11 +41,11 @@ export function withImageIds(file: string, text: string, ids: ImageIds): string 
 }
 
 /**
- * A file's change in the format of `diff -u`.
+ * Shows a file's change in the format of `diff -u`.
  * @returns an empty text if nothing changes.
  */
 export function showChange(file: string, before: string, after: string): string {
-  return before === after ? "" : createTwoFilesPatch(file, file, before, after, "as it is", "as it will be");
+  return before === after ? "" : createTwoFilesPatch(file, file, before, after, "before", "after");
 }
 
 function withNewKeys(file: string, text: string, missing: readonly { path: string[]; id: string }[]): string {
@@ -66,7 +66,7 @@ function withNewKeys(file: string, text: string, missing: readonly { path: strin
         allowed: `a mapping: the image of ${path.at(-1)} belongs at ${path.join(".")}`,
       });
     }
-    // A key without a value (`aws:`) can be filled, too.
+    // A key without a value (`aws:`) becomes a mapping.
     for (let length = 1; length < path.length; length++) {
       const node = document.getIn(path.slice(0, length), true);
       if (isScalar(node)) document.setIn(path.slice(0, length), document.createNode({}));
@@ -83,17 +83,17 @@ function read(file: string, text: string): Document {
   const [error] = document.errors;
   if (error) {
     const { line, col } = lineCounter.linePos(error.pos[0]);
-    throw new UserError({ where: `${file}:${line}:${col}`, found: error.message.split("\n")[0] ?? "no YAML" });
+    throw new UserError({ where: `${file}:${line}:${col}`, found: error.message.split("\n")[0] ?? "not YAML" });
   }
   if (document.contents !== null && !isMap(document.contents)) {
-    throw new UserError({ where: file, found: "no mapping at the top", allowed: "jenkins: clouds: images: ..." });
+    throw new UserError({ where: file, found: "not a mapping", allowed: "jenkins: clouds: images: ..." });
   }
   return document;
 }
 
 /**
- * A block for Jenkins' Configuration as Code with a cloud for each place, and a template for each image.
- * @param loginUserOf The login account of a distribution's workers.
+ * A block for Jenkins' Configuration as Code, with one cloud per place and one template per image.
+ * @param loginUserOf Returns the login account of a distribution's workers.
  */
 export function jenkinsClouds(ids: ImageIds, loginUserOf: (distribution: string) => string): string {
   const clouds = Object.entries(ids).flatMap(([cloud, places]) =>
@@ -102,7 +102,7 @@ export function jenkinsClouds(ids: ImageIds, loginUserOf: (distribution: string)
   return stringify({ jenkins: { clouds } }, { lineWidth: 0 });
 }
 
-/** @param cloud Its name in the outputs. */
+/** @param cloud The cloud's name in the outputs. */
 function jenkinsCloudOf(cloud: string): CloudFacts["jenkinsCloud"] {
   return clouds.find(({ outputName }) => outputName === cloud)?.jenkinsCloud;
 }

@@ -1,4 +1,4 @@
-// The differences between two generations of an image, in words.
+// Describes the differences between two generations of an image.
 import { explainChange, type PlanDescription } from "../provision/plan/explain.ts";
 
 /** An installed package. */
@@ -7,10 +7,9 @@ export interface InstalledPackage {
   version: string;
 }
 
-/** The known facts of a generation. */
+/** A generation's content, as far as it is known. */
 export interface ComparedImage {
   plan: PlanDescription;
-  /** From the cloud or the image's folder. */
   packages?: readonly InstalledPackage[];
   /** The image's size in bytes, if known. */
   bytes?: number;
@@ -18,13 +17,13 @@ export interface ComparedImage {
 
 /**
  * Compares two generations.
- * @returns lines: the recipe's changes, then packages added (`+`), removed (`-`) and changed in version (`~`), then the
- * size.
+ * @returns one line per difference: the recipe's changes; then packages that were added (`+`), removed (`-`) or changed
+ * in version (`~`); then the size.
  */
 export function compareImages(before: ComparedImage, after: ComparedImage): string[] {
   const lines = explainChange(before.plan, after.plan);
   if (before.packages && after.packages) lines.push(...comparePackages(before.packages, after.packages));
-  else lines.push("packages: not known for both generations");
+  else lines.push("packages: cannot be compared, only images on this computer list them");
   if (before.bytes !== undefined && after.bytes !== undefined) {
     const [old, now] = [mebibytes(before.bytes), mebibytes(after.bytes)];
     if (old !== now) lines.push(`size: ${old} MiB => ${now} MiB`);

@@ -1,4 +1,4 @@
-// A stack's state, from `pulumi stack export`: builders and how to log in, images, outputs.
+// Reads a stack's state from `pulumi stack export`: builders and how to log in to them, images, outputs.
 import type { automation } from "@pulumi/pulumi";
 import type { InputsOf, ResourceContract, StateOf } from "../common/contract.ts";
 import { workerImageType, type WorkerNotes } from "../components/life-cycle/worker-inputs.ts";
@@ -33,8 +33,8 @@ export interface OutputImage {
 }
 
 /**
- * Pulumi marks a secret by this key; `--show-secrets` puts its value beside it. It is the SDK's `specialSigKey`, but
- * loading the SDK for it would cost every verb a tenth of a second.
+ * The key that marks a secret; its value follows as `plaintext`. A copy of the SDK's `specialSigKey`, because loading
+ * the SDK would make every verb a tenth of a second slower.
  */
 const secretKey = "4dabf18193072939515e22adb298388d";
 
@@ -42,8 +42,8 @@ const secretKey = "4dabf18193072939515e22adb298388d";
 export class ExportedState {
   readonly resources: readonly ResourceRecord[];
   /**
-   * URNs of operations that a killed command left unfinished: the engine knows nothing more about them, and never
-   * forgets them by itself.
+   * URNs of resources that a killed command was creating. The engine does not know whether they exist, and keeps these
+   * records until it is asked to clear them.
    */
   readonly interrupted: readonly string[];
 
@@ -57,8 +57,8 @@ export class ExportedState {
   }
 
   /**
-   * The recorded builders, one per worker image. After a failed bake of an edited recipe, the record of the previous
-   * builder is still there, but its machine was deleted when the next one was made.
+   * The recorded builders, one per worker image. If a bake of an edited recipe failed, there are two records, and only
+   * the newer one counts: the previous machine was deleted when the new one was made.
    */
   get logins(): Login[] {
     const all = this.of(LoginContract).map(({ urn, outputs, created = "" }) => ({ urn, created, ...outputs }));
@@ -67,8 +67,8 @@ export class ExportedState {
   }
 
   /**
-   * How a recorded builder ended in the `up` that made its image: `retired` if it is gone, `sealed` if it accepts no
-   * more logins. Undefined while it can be used. The next `up` drops the records.
+   * How a recorded builder ended in the `up` that made its image: `retired` if it is gone, `sealed` if it no longer
+   * accepts logins; undefined if it can still be used. The next `up` drops the records.
    */
   endOf({ worker, recipe }: Pick<Login, "worker" | "recipe">): "sealed" | "retired" | undefined {
     const has = (rest: string) =>
@@ -91,26 +91,26 @@ export class ExportedState {
     return imagesOf(this.outputs.images ?? {}, []);
   }
 
-  /** The recipes' names, by worker image. An older version noted none, and knew one recipe. */
+  /** The recipes' names, by worker image. Empty in states of versions that knew only one recipe per stack. */
   get recipeOf(): Record<string, string> {
     return Object.fromEntries(
       this.workers.flatMap(({ name, recipeName }) => (recipeName === undefined ? [] : [[name, recipeName] as const])),
     );
   }
 
-  /** Whether a worker image is known to be no output: it is only built on, or baked here to be imported. */
+  /** Whether a worker image is not an output: other recipes are built on it, or it is baked here to be imported. */
   isNoOutput(worker: string): boolean {
     const found = this.workers.find(({ name }) => name === worker);
     return found?.recipeName !== undefined && found.outputKey === undefined;
   }
 
-  /** The worker image that an output is of: places of several regions begin its name. */
+  /** The name of an output's worker image; with several regions it begins with the place. */
   workerOf({ place }: Pick<OutputImage, "place">): string {
     const key = place.at(-1)!;
     const noted = this.workers.filter(({ outputKey }) => outputKey === key);
     const own = noted.find(({ name }) => name.startsWith(`${place.at(-2)}-`)) ?? noted[0];
     if (own) return own.name;
-    // An older version noted no key: it is the worker image's name, perhaps after its place.
+    // States of older versions lack the output key: it is the worker image's name, with or without the place.
     const withPlace = place.slice(-2).join("-");
     return this.workers.some(({ name }) => name === withPlace) ? withPlace : key;
   }
@@ -122,19 +122,19 @@ export class ExportedState {
       .filter((urn) => /-[0-9a-f]{8}-tests$/.test(urn));
   }
 
-  /** The images on this computer that the state has, proven or not: their folders and worker images. */
+  /** The folders and worker images of the state's images on this computer, proven or not. */
   get folders(): { path: string; worker: string }[] {
     return this.of(local.Image).map(({ urn, outputs: { path } }) => ({ path, worker: workerOfName(urn)!.worker }));
   }
 
-  /** The cloud images that the state has, including copies, proven or not; each cloud has its own types. */
+  /** The state's cloud images, including copies, proven or not. */
   get cloudImages(): ResourceRecord[] {
     return this.resources.filter(
       ({ type }) => /^(?!ci-images:local:).*:(Ami\w*|\w*Image)$/.test(type) && !/:WorkerImage$/.test(type),
     );
   }
 
-  /** What of an image in this folder came from a layer: the modules that did, and those that ran. */
+  /** Which modules of the image in this folder came from a layer, and which ran. Undefined if no layer was used. */
   layerOf(path: string | undefined): { modules: string[]; ran: string[] } | undefined {
     return this.of(local.Image).find(({ outputs }) => outputs.path === path)?.outputs.layer;
   }
@@ -145,12 +145,12 @@ export class ExportedState {
     return this.of(local.Builder).find(({ urn }) => urn.endsWith(`::${name}`))?.outputs.fromLayer ?? 0;
   }
 
-  /** The worker images, with their notes; an older version noted nothing. */
+  /** The worker images with their notes, which states of older versions lack. */
   private get workers(): (Partial<WorkerNotes> & { name: string })[] {
     return this.ofType(workerImageType).map(({ urn, outputs }) => ({ ...outputs, name: urn.split("::").at(-1)! }));
   }
 
-  /** Our own resources of a type. */
+  /** The resources of one of our own types. */
   private of<C extends ResourceContract>({ token }: C): (ResourceRecord & { outputs: StateOf<C> })[] {
     return this.ofType(token) as (ResourceRecord & { outputs: StateOf<C> })[];
   }
@@ -171,7 +171,7 @@ export function workerOfName(urn: string): { worker: string; recipe: string; res
   return worker === undefined ? undefined : { worker, recipe, rest };
 }
 
-/** An image has a recipe; everything above it is a place. */
+/** Lists the images in a tree of places. An object with a recipe is an image. */
 function imagesOf(tree: object, place: string[]): OutputImage[] {
   return Object.entries(tree).flatMap(([name, value]: [string, object]) =>
     "recipe" in value
@@ -180,6 +180,7 @@ function imagesOf(tree: object, place: string[]): OutputImage[] {
   );
 }
 
+/** The value with its secrets in clear text, at any depth. */
 function revealed<T>(value: T): T {
   if (Array.isArray(value)) return value.map(revealed) as T;
   if (value === null || typeof value !== "object") return value;

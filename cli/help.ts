@@ -1,4 +1,4 @@
-// `./ci-images help`: the list of verbs, or the details of one.
+// The texts of `./ci-images help`.
 import type { Verb } from "./verb.ts";
 
 const common = [

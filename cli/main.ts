@@ -9,12 +9,11 @@ import { UsageError, type Call, type Verb } from "./verb.ts";
 import { findVerb, verbs } from "./verbs.ts";
 import { splitCommandLine } from "./split-command-line.ts";
 
-/** Exit statuses. */
 export const status = { done: 0, failed: 1, wrongUsage: 2 } as const;
 
 /**
- * Runs a command line: several verbs one after the other, until one fails.
- * @param words The command line, without the program.
+ * Runs the verbs of a command line one after the other, until one fails.
+ * @param words The command line without the program.
  * @returns the exit status.
  */
 export async function main(words: readonly string[]): Promise<number> {
@@ -56,10 +55,10 @@ export async function main(words: readonly string[]): Promise<number> {
 }
 
 const howToGoOn =
-  "stopped. To continue, run the same command again: it goes on where it stopped. " +
-  "To clean up: ./ci-images destroy (keeps the images), or ./ci-images destroy --images";
+  "stopped. Run the same command again to continue where it stopped. " +
+  "To clean up: ./ci-images destroy (keeps the images) or ./ci-images destroy --images";
 
-/** @param code The verb's exit status, if it has ended with one. */
+/** @param code The exit status that the verb returned, if any. */
 function reportStopped({ whenStopped = howToGoOn }: Verb, output: Output, code: number | void): number {
   output.note(whenStopped);
   return code || status.failed;
@@ -67,8 +66,8 @@ function reportStopped({ whenStopped = howToGoOn }: Verb, output: Output, code: 
 
 /**
  * Parses a command line.
- * @returns each verb with its words.
- * @throws UsageError, or CommanderError (which has already printed a message), for invalid words.
+ * @returns each verb with its operands and options.
+ * @throws UsageError for invalid words, or CommanderError, which has already printed its message.
  */
 export function readCalls(words: readonly string[]) {
   const shapes = verbs.map((verb) => ({

@@ -1,10 +1,10 @@
-// Output of the command line. Results go to standard output, progress to standard error, so that `ci-images status
-// --json | jq` and the like always work.
+// Output of the command line: results go to standard output, progress goes to standard error. So
+// `ci-images status --json | jq` always works.
 
 /** The output that verbs write to. */
 export class Output {
   /**
-   * @param isTerminal Whether a person watches standard error.
+   * @param isTerminal Whether a person is watching the output.
    * @param verbose Whether every line of every step is shown.
    */
   constructor(

@@ -1,12 +1,12 @@
-// Runs the CLI for the Automation API in its own process group. Ctrl-C on a terminal goes to every process of the
-// foreground group, and the engine takes a second signal for "stop at once"; so only this process gets it, and passes
-// it on once.
+// Runs the CLI for the Automation API in its own process group. A terminal sends Ctrl-C to every process of the
+// foreground group, and the engine stops at once when it gets a second signal; so only this process gets Ctrl-C, and
+// passes it on once.
 import { automation } from "@pulumi/pulumi";
 import { execa } from "execa";
 import { cliVersion } from "../toolchain/environment.mjs";
 import { compareVersions, pulumiVersion } from "../toolchain/versions.mjs";
 
-/** A `pulumi` command that failed. The reason was shown while it ran, if somebody listened. */
+/** A `pulumi` command failed. If somebody listened to its events, they have reported the reason. */
 export class PulumiFailure extends Error {
   /** True if the engine's events reported why it failed. */
   wasReported = false;
@@ -22,7 +22,7 @@ export class PulumiFailure extends Error {
   }
 }
 
-/** What the Automation API reads of a successful command. */
+/** The result of a successful command that the Automation API expects. */
 interface CommandResult {
   stdout: string;
   stderr: string;
@@ -46,10 +46,10 @@ interface Runner {
 /**
  * The CLI for the Automation API.
  * @param cli Its path, from `toolchainEnvironment`.
- * @param interrupted Aborted on Ctrl-C: a running command is asked to stop, and awaited.
+ * @param interrupted Aborted on Ctrl-C: a running command then gets SIGINT and is awaited.
  */
 export function pulumiCommand(cli: string, interrupted: AbortSignal): automation.PulumiCommand {
-  // `PulumiCommand.get` only accepts a CLI in a folder `bin`, and asks for its version at every start.
+  // `PulumiCommand.get` accepts only a CLI in a folder `bin`, and runs it at every start to get its version.
   const command = Object.create(automation.PulumiCommand.prototype) as automation.PulumiCommand;
   const runner: Runner = {
     async run(words, cwd, variables, onOutput, onError) {
@@ -73,7 +73,7 @@ export function pulumiCommand(cli: string, interrupted: AbortSignal): automation
     },
   };
   const text = cliVersion(cli) ?? pulumiVersion;
-  // The version's methods that the API uses; its own class is not in its public types.
+  // The API uses only these methods of a version; the class is not in its public types.
   const version = { toString: () => text, compare: (other: string) => compareVersions(text, other) };
   return Object.assign(command, { command: cli, version }, runner);
 }

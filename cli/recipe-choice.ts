@@ -1,4 +1,4 @@
-// `--recipe NAME`: which of a stack's worker images a verb is about.
+// `--recipe NAME`: limits a verb to the worker images of one recipe.
 import { UserError } from "../common/user-error.ts";
 import { nearest } from "../common/nearest.ts";
 import type { ExportedState } from "./exported-state.ts";
@@ -6,13 +6,14 @@ import type { ExportedState } from "./exported-state.ts";
 /** The option, for the verbs that take it. */
 export const recipeOption = {
   flags: "--recipe <name>",
-  what: "of a stack with several recipes: the one with this name",
+  what: "only this recipe, if the stack has several",
 } as const;
 
 /**
- * Tells of a worker image whether it is of the recipe that is meant.
- * @param recipe The option's value; undefined means every recipe.
- * @throws UserError when the stack has nothing of a recipe of that name.
+ * Reads the option.
+ * @param recipe The option's value; undefined chooses every recipe.
+ * @returns whether a worker image, given by name, belongs to the chosen recipe.
+ * @throws UserError when the stack has nothing from that recipe.
  */
 export function chosenRecipe(state: ExportedState, recipe: unknown, stack: string): (worker: string) => boolean {
   if (typeof recipe !== "string") return () => true;
@@ -22,7 +23,7 @@ export function chosenRecipe(state: ExportedState, recipe: unknown, stack: strin
   const near = nearest(recipe, names);
   throw new UserError({
     where: "--recipe",
-    found: `stack ${stack} has nothing of a recipe ${recipe}`,
+    found: `stack ${stack} has no recipe ${recipe}`,
     allowed: names.join(", ") || "none: nothing is baked yet",
     cure: near && `did you mean ${near}?`,
   });

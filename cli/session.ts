@@ -1,4 +1,4 @@
-// Shared by the verbs of one command line: the project, the stack, Ctrl-C.
+// What the verbs of one command line share: the project, the stack, Ctrl-C.
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { projectDirectory as ownProject } from "../toolchain/versions.mjs";
@@ -14,7 +14,7 @@ export interface CommonOptions extends StackChoice {
 export class Session {
   private readonly interruption = new AbortController();
 
-  /** @param workingDirectory The current folder, where the search for the project starts. */
+  /** @param workingDirectory The folder where the search for the project starts. */
   constructor(
     readonly output: Output,
     private readonly workingDirectory = process.cwd(),
@@ -31,7 +31,8 @@ export class Session {
   }
 
   /**
-   * The project: the nearest parent folder with a Pulumi.yaml that uses our provider, else this command's own project.
+   * The project's folder: the nearest one, from the working directory upwards, whose Pulumi.yaml uses our provider;
+   * else the project of this command.
    */
   get projectDirectory(): string {
     for (let folder = this.workingDirectory; ; folder = dirname(folder)) {
@@ -41,7 +42,7 @@ export class Session {
     }
   }
 
-  /** The stack that the options select. Loads Pulumi, so verbs without a stack don't call it. */
+  /** The stack that the options select. Loads Pulumi, which takes a while. */
   async stack(options: StackChoice): Promise<CommandStack> {
     const { CommandStack } = await import("./stack.ts");
     return await CommandStack.open(this.projectDirectory, options, this.output, this.interrupted);

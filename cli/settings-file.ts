@@ -1,4 +1,4 @@
-// Pulumi.<stack>.yaml: verbs change settings in it as a user would, and keep comments and everything else.
+// Reads and changes settings in Pulumi.<stack>.yaml; comments and everything else are kept.
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -13,8 +13,8 @@ export class SettingsFile {
 
   /**
    * @param projectDirectory The folder of Pulumi.yaml.
-   * @param stack The stack's name; of `organization/project/stack`, the last part.
-   * @param project The project's name: the prefix of every key.
+   * @param stack The stack's name, short or as `organization/project/stack`.
+   * @param project The project's name, the prefix of every key.
    */
   constructor(
     projectDirectory: string,
@@ -24,7 +24,7 @@ export class SettingsFile {
     this.path = join(projectDirectory, `Pulumi.${stack.split("/").at(-1)}.yaml`);
   }
 
-  /** Writes the settings of a new stack, unless it has some. */
+  /** Writes the file for a new stack, unless it exists. */
   prepare(cloud: string): void {
     if (existsSync(this.path)) return;
     const { about, page } = findCloud(cloud);
@@ -39,7 +39,7 @@ export class SettingsFile {
     return isNode(node) ? node.toJS(document) : undefined;
   }
 
-  /** A setting that is one word or number, as text. */
+  /** A setting's value as text; the default if it is missing or not a single word or number. */
   text(key: string, byDefault: string): string {
     const value = this.get(key);
     return typeof value === "string" || typeof value === "number" ? String(value) : byDefault;
@@ -47,7 +47,7 @@ export class SettingsFile {
 
   /**
    * Changes settings.
-   * @param changes Values by key, without the project's name; undefined removes one. The key `ec2.region` is part of
+   * @param changes Values by key, without the project's name; undefined removes a key. `ec2.region` is a key inside
    * `ec2`.
    * @returns whether anything changed.
    * @throws UserError when the file is not YAML.

@@ -1,6 +1,6 @@
-// Builders that run according to the state but don't answer: stopped or ended elsewhere, in the machine, in the cloud's
-// console, by their deadline. A bake must start them again, but `pulumi up` alone wouldn't: the official resources only
-// look at the cloud in a refresh.
+// Finds builders that should run but don't answer, because they were stopped in the machine itself, in the cloud's
+// console or by their deadline. `pulumi up` alone would not start them: the official resources ask the cloud only
+// during a refresh.
 import { spawn } from "node:child_process";
 import { hangUp } from "../common/hang-up.ts";
 import { openPort } from "../common/ssh-dial.mjs";
@@ -9,8 +9,8 @@ import type { CommandStack } from "./stack.ts";
 import { workerOfName, type Login, type ResourceRecord, type ExportedState } from "./exported-state.ts";
 
 /**
- * Updates the state of builders that don't answer. Refreshes only those, and only then.
- * @returns URNs to make again so that `up` waits until they answer; empty if all builders answer, or there is none.
+ * Refreshes the state of builders that don't answer, and of nothing else.
+ * @returns URNs to replace, so that `up` waits until these builders answer.
  */
 export async function catchUp(stack: CommandStack, state: ExportedState, output: Output): Promise<string[]> {
   const silent = await silentBuilders(state);
@@ -24,7 +24,7 @@ export async function catchUp(stack: CommandStack, state: ExportedState, output:
   return urns(records, waitType === undefined ? [] : [waitType]);
 }
 
-/** Builders that should answer and don't. A sealed builder never answers again and must not be started. */
+/** The builders that should answer but don't. A sealed builder never answers and must not be started. */
 async function silentBuilders(state: ExportedState): Promise<Login[]> {
   const awake = state.logins.filter((login) => login.power !== "off" && state.endOf(login) === undefined);
   const found = await Promise.all(awake.map(async (login) => ({ login, isThere: await answers(login) })));
@@ -43,17 +43,17 @@ function urns(records: readonly ResourceRecord[], types: readonly string[]): str
   return records.filter(({ type }) => types.includes(type)).map(({ urn }) => urn);
 }
 
-/** Whether something accepts connections there. @param patience Milliseconds until the answer is no. */
+/** Whether something accepts connections there. @param patience Milliseconds to wait before giving up. */
 export async function answers(
   { host, port, proxy, tunnel }: Pick<Login, "host" | "port" | "proxy" | "tunnel">,
   patience = 2000,
 ): Promise<boolean> {
-  // Logging in to a bastion takes time, and so do tunnel tools.
+  // A bastion's login and tunnel tools take longer.
   const signal = AbortSignal.timeout(proxy || tunnel ? patience + 15_000 : patience);
   if (tunnel) return await greets(tunnel, signal);
   try {
     const { stream, close } = await openPort({ host, port, proxy }, signal);
-    // Later events, such as an error at its end, don't matter.
+    // Errors after this point don't matter.
     stream.on("error", () => {});
     close();
     return true;
@@ -62,10 +62,10 @@ export async function answers(
   }
 }
 
-/** Whether an SSH server's greeting comes out of a tunnel. */
+/** Whether an SSH server greets through a tunnel. */
 async function greets([program, ...words]: readonly string[], signal: AbortSignal): Promise<boolean> {
   const tool = spawn(program, words, { stdio: ["pipe", "pipe", "ignore"], signal, killSignal: "SIGHUP" });
-  // The tool is missing, or was killed below.
+  // An error means that the tool is missing, or was killed below.
   tool.on("error", () => {});
   tool.stdin.on("error", () => {});
   try {

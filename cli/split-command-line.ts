@@ -1,8 +1,9 @@
-// Splits a command line into verbs: several on one line, and the old tool's spelling (`cloud:ec2 up`, `it:cloud=ec2`).
+// Splits a command line into verbs. Several verbs can be on one line, and the old tool's spelling works, too
+// (`cloud:ec2 up`, `it:cloud=ec2`).
 import { nearest } from "../common/nearest.ts";
 import { UsageError } from "./verb.ts";
 
-/** What is needed to tell a verb's words from the next verb. */
+/** The facts about a verb that show where its words end and the next verb begins. */
 export interface VerbShape {
   name: string;
   aliases?: readonly string[];
@@ -15,7 +16,7 @@ export interface VerbShape {
 
 /** One verb with its words. */
 export interface Segment {
-  /** The verb's own name, in any spelling. */
+  /** The verb's name, however it was spelled. */
   verb: string;
   words: string[];
 }
@@ -26,8 +27,8 @@ const oldOptions = ["cloud", "region", "distribution"];
 /**
  * Splits a command line at its verbs. Options before the first verb apply to all of them.
  * @param verbs All verbs.
- * @param isCommonValue Whether an option before any verb is followed by its value.
- * @throws UsageError for a word that is no verb, with the nearest one.
+ * @param isCommonValue Whether an option before the first verb is followed by its value.
+ * @throws UsageError for an unknown verb; it suggests the nearest one.
  */
 export function splitCommandLine(
   words: readonly string[],
@@ -79,12 +80,12 @@ export function splitCommandLine(
   return segments.map(({ verb, words: own }) => ({ verb, words: [...common, ...own] }));
 }
 
-/** `create_image` and `create-image` are the same. */
+/** Finds a verb by its name or an alias. */
 function findVerb(word: string, verbs: readonly VerbShape[]): VerbShape | undefined {
   return verbs.find(({ name, aliases = [] }) => name === word || aliases.includes(word));
 }
 
-/** `cloud:ec2`, `it:cloud=ec2,distribution=centos7`, `ssh:ls -l`; undefined for any other word. */
+/** Parses `cloud:ec2`, `it:cloud=ec2,distribution=centos7` and `ssh:ls -l`; returns undefined for any other word. */
 function oldSpelling(word: string, verbs: readonly VerbShape[]): { verb?: VerbShape; words: string[] } | undefined {
   const colon = word.indexOf(":");
   if (colon < 1) return undefined;
@@ -97,7 +98,7 @@ function oldSpelling(word: string, verbs: readonly VerbShape[]): { verb?: VerbSh
   const verb = findVerb(head, verbs);
   if (!verb) return undefined;
   if (verb.takesAllWords) return { verb, words: ["--", tail] };
-  // The old tool's escape for a comma in a value: `\,`.
+  // In the old tool's spelling, `\,` is a comma within a value.
   const parts = tail.split(/(?<!\\),/).map((part) => part.replaceAll("\\,", ","));
   const pairs = parts.map((part) => /^([\w-]+)=(.+)$/s.exec(part) ?? wrongPart(word, part));
   return { verb, words: pairs.flatMap(([, key, value]) => [`--${key.replaceAll("_", "-")}`, value]) };
@@ -110,7 +111,7 @@ function wrongPart(word: string, part: string): never {
 function unknownVerb(word: string, shape: VerbShape | undefined, verbs: readonly VerbShape[]): UsageError {
   const names = verbs.map(({ name }) => name);
   const near = nearest(word, names);
-  const hint = near ? `did you mean ${near}?` : `there are ${names.join(", ")}`;
+  const hint = near ? `did you mean ${near}?` : `allowed: ${names.join(", ")}`;
   const after = shape ? ` after ${shape.name}` : "";
-  return new UsageError(`${word}${after}: there is no such verb; ${hint}`);
+  return new UsageError(`${word}${after}: no such verb; ${hint}`);
 }

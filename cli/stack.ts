@@ -1,5 +1,5 @@
-// A stack through Pulumi's Automation API, running the program in the project's folder: plain `pulumi` sees the result
-// and can continue.
+// Drives a stack through Pulumi's Automation API. It runs the program in the project's folder, so plain `pulumi` sees
+// the result and can continue.
 import { automation } from "@pulumi/pulumi";
 import { UserError } from "../common/user-error.ts";
 import type { CloudFacts } from "../components/cloud-facts.ts";
@@ -17,13 +17,13 @@ import { ExportedState } from "./exported-state.ts";
 export interface StackChoice {
   /** A stack's name. */
   stack?: string;
-  /** A cloud: its stack has the cloud's name unless another is given, and is created if missing. */
+  /** The cloud. The stack has its name unless another is given, and is created if missing. */
   cloud?: string;
   region?: string;
   distribution?: readonly string[];
 }
 
-/** The result of running the program. */
+/** The result of a run of the program. */
 export interface Outcome {
   steps: Steps;
   /** Seconds. */
@@ -47,10 +47,10 @@ export class CommandStack {
   }
 
   /**
-   * Opens the selected stack: the one that `--stack` or `--cloud` names (created if missing, and selected from then
-   * on), else the selected one.
+   * Opens the stack that `--stack` or `--cloud` names and selects it for later commands; without these, opens the
+   * selected stack. Creates it if it is missing and the cloud is known.
    * @param interrupted Aborted on Ctrl-C.
-   * @throws UserError when none is selected, ToolProblem when there is no Pulumi or the state is another user's.
+   * @throws UserError when no stack is selected, ToolProblem when there is no Pulumi or the state is another user's.
    */
   static async open(
     projectDirectory: string,
@@ -74,7 +74,7 @@ export class CommandStack {
       throw new UserError({
         where: projectDirectory,
         found: "no stack is selected",
-        allowed: stacks.map((each) => each.name).join(", ") || "none is there yet",
+        allowed: stacks.map((each) => each.name).join(", ") || "none yet",
         cure: "name one: --cloud local, --stack NAME, or `npx pulumi stack select NAME`",
       });
     }
@@ -120,8 +120,9 @@ export class CommandStack {
 
   /**
    * Runs `pulumi up` and shows its progress.
-   * @param title The whole task, for people.
-   * @param options.replace URNs to make again; `options.preview` false skips the preview that counts the steps.
+   * @param title Names the whole task in the progress output.
+   * @param options.replace URNs of resources to replace.
+   * @param options.preview False skips the preview that counts the steps.
    * @throws PulumiFailure when it failed; the reason was shown.
    */
   async up(title: string, options: { replace?: string[]; preview?: boolean } = {}): Promise<Outcome> {
@@ -130,15 +131,15 @@ export class CommandStack {
   }
 
   /**
-   * Forgets operations that a killed command left in the state ("1 pending operations"). What they created is found by
-   * its name when it is made again, or ends with its lease. Makes no cloud calls.
+   * Clears the pending operations that a killed command left in the state. Machines that it created are found by name
+   * in the next `up`, or ended by their lease. Makes no cloud calls.
    */
   async forgetInterrupted(state: ExportedState): Promise<void> {
     if (state.interrupted.length === 0) return;
     const names = state.interrupted.map((urn) => urn.split("::").at(-1));
     const root = state.ofType("pulumi:pulumi:Stack").map(({ urn }) => urn);
     const title = `a killed command was still making ${names.join(", ")}: clearing its pending operations`;
-    // Plain lines have no title.
+    // Plain output shows no title.
     if (!this.isWatched) this.output.note(title);
     await this.shown(title, undefined, (onEvent) =>
       this.stack.refresh({ onEvent, clearPendingCreates: true, ...(root.length > 0 && { target: root }) }),
@@ -156,7 +157,7 @@ export class CommandStack {
   }
 
   /**
-   * What an `up` would do.
+   * Runs `pulumi preview`.
    * @throws PulumiFailure when the program refuses the settings or the recipe; the reason was shown.
    */
   async preview(): Promise<Steps> {
@@ -164,7 +165,7 @@ export class CommandStack {
     const complaints = new Steps(new PlainReporter(this.output, () => steps));
     const onEvent = (event: automation.EngineEvent) => {
       steps.onPreview(event);
-      // The deployment repeats the explanations, but an error ends the preview, so it is shown now.
+      // Explanations come again in the deployment. An error is shown now, because there will be no deployment.
       if (event.diagnosticEvent?.severity === "error") complaints.onEvent(event);
     };
     const look = () => this.stack.preview({ onEvent }).catch((error: unknown) => rethrow(error, complaints));
@@ -174,7 +175,7 @@ export class CommandStack {
     return steps;
   }
 
-  /** Removes the stack itself and its settings; it must be empty. */
+  /** Removes the stack and its settings file. The stack must be empty. */
   async remove(): Promise<void> {
     await this.stack.workspace.removeStack(this.name);
   }
@@ -208,7 +209,7 @@ export class CommandStack {
   }
 }
 
-/** Records whether the reasons of a failure were shown, and throws it. */
+/** Rethrows a failure, after recording in it whether its reason was shown. */
 function rethrow(error: unknown, steps: Steps): never {
   if (error instanceof PulumiFailure) error.wasReported = steps.hasErrors;
   throw error;

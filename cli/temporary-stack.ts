@@ -1,5 +1,5 @@
-// A temporary stack: the project's real program on the real engine, with backend, recipe and images in a temporary
-// folder. The life cycle's tests and the benchmark use it.
+// A temporary stack: runs the project's real program on the real engine, with backend, recipe and images in a temporary
+// folder. Used by the verb `build`, the life cycle's tests and the benchmark.
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,14 +10,14 @@ import { projectDirectory } from "../toolchain/versions.mjs";
 
 /** The result of a finished `pulumi` command. */
 export interface Run {
-  /** Combined standard output and error, as a person would see it. */
+  /** Combined standard output and error. */
   output: string;
   exitCode: number;
   /** Seconds. */
   took: number;
 }
 
-/** A stack's folder and the environment of its `pulumi` commands. */
+/** The folder of a stack and the environment of its `pulumi` commands. */
 export interface Place {
   /** The folder: a separate Pulumi project. */
   directory: string;
@@ -39,7 +39,7 @@ export async function makePlace(variables: Record<string, string> = {}, stack?: 
   await mkdir(join(directory, "backend"));
   const { cli, env: environment } = toolchainEnvironment(projectDirectory, {
     ...process.env,
-    // Earlier runs must not decide which modules run.
+    // Layers of earlier runs would change which modules run.
     CI_IMAGES_LAYERS: "0",
     ...variables,
     PULUMI_BACKEND_URL: fileBackend(join(directory, "backend")),
@@ -48,7 +48,7 @@ export async function makePlace(variables: Record<string, string> = {}, stack?: 
   return { directory, name, environment, cli };
 }
 
-/** A stack that shares nothing but the cache of base images. */
+/** A stack that shares only the cache of base images with others. */
 export class TemporaryStack {
   readonly directory: string;
   readonly name: string;
@@ -59,9 +59,9 @@ export class TemporaryStack {
   }
 
   /**
-   * Creates a stack; nothing is baked yet. Call `remove` at the end.
+   * Creates a stack without running anything on it. Call `remove` at the end.
    * @param recipe The recipe's content.
-   * @param settings Stack settings without the `ci-images:` prefix; images are not verified by default.
+   * @param settings Stack settings without the prefix `ci-images:`. By default images are not verified.
    * @param variables As for {@link makePlace}.
    */
   static async create(
@@ -72,7 +72,7 @@ export class TemporaryStack {
     return new TemporaryStack(await makePlace(variables)).begin(recipe, settings);
   }
 
-  /** Creates project, recipe, stack and settings in the empty folder. Leaves nothing behind if that fails. */
+  /** Creates project, recipe, stack and settings in the empty folder. If that fails, removes the folder. */
   protected async begin(recipe: object, settings: Record<string, unknown>): Promise<this> {
     try {
       await this.makeProject();
@@ -87,8 +87,8 @@ export class TemporaryStack {
   }
 
   /**
-   * A Pulumi project around the real program: the CLI writes stack files beside Pulumi.yaml, so tests must not use the
-   * real one.
+   * Makes a Pulumi project with links to the real program. The real project can't be used: the CLI writes stack files
+   * next to its Pulumi.yaml.
    */
   private async makeProject(): Promise<void> {
     const project = await readFile(join(projectDirectory, "Pulumi.yaml"), "utf8");
@@ -99,12 +99,12 @@ export class TemporaryStack {
     }
   }
 
-  /** Rewrites the recipe, or another one next to it. A string is written unchanged. */
+  /** Writes the recipe, or another file next to it. A string is written unchanged. */
   async recipe(content: object | string, file = "recipe.yaml"): Promise<void> {
     await writeFile(join(this.directory, file), typeof content === "string" ? content : dump(content));
   }
 
-  /** Rewrites the stack's settings. */
+  /** Writes the stack's settings. */
   async settings(settings: Record<string, unknown>): Promise<void> {
     const all = {
       ...(settings.recipes === undefined && { recipe: join(this.directory, "recipe.yaml") }),
@@ -112,7 +112,7 @@ export class TemporaryStack {
       verify: false,
       ...settings,
     };
-    // The salt belongs to the passphrase and is written by `stack init`.
+    // `stack init` has written the salt that belongs to the passphrase.
     const before = await readFile(this.settingsFile, "utf8").catch(() => "");
     const salt = /^encryptionsalt:.*$/m.exec(before)?.[0] ?? "";
     const config = Object.fromEntries(Object.entries(all).map(([key, value]) => [`ci-images:${key}`, value]));
@@ -146,7 +146,7 @@ export class TemporaryStack {
     });
   }
 
-  /** Whether commands have their own process group: otherwise Ctrl-C at the terminal reaches them, too. */
+  /** Whether commands get their own process group, which Ctrl-C at the terminal does not reach. */
   protected get isDetached(): boolean {
     return false;
   }

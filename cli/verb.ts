@@ -1,4 +1,4 @@
-// The interface of a verb: one file in verbs/, listed in verbs.ts.
+// The interface of a verb. Each verb is a file in verbs/ and listed in verbs.ts.
 import type { Output } from "./output.ts";
 import type { CommonOptions, Session } from "./session.ts";
 
@@ -8,14 +8,12 @@ export interface Call {
   operands: string[];
   /** The verb's own options, in camel case, and the common ones. */
   options: CommonOptions & Record<string, unknown>;
-  /** Finds the stack, and knows about Ctrl-C. */
+  /** Opens the stack, and is told about Ctrl-C. */
   session: Session;
   output: Output;
 }
 
-/**
- * A verb. Its file must load quickly, because help reads all of them: the session only loads Pulumi when it is used.
- */
+/** A verb. Every command loads the files of all verbs, so they must load quickly and import Pulumi only in `run`. */
 export interface Verb {
   name: string;
   /** Other spellings. */
@@ -24,26 +22,26 @@ export interface Verb {
   summary: string;
   /** More for `help VERB`. */
   details?: string;
-  /** Operands in commander's syntax: `<file>`, `[generation]`, `[words...]`. */
+  /** Operands in commander's syntax (`<file>`, `[generation]`, `[words...]`), with their meaning. */
   operands?: readonly { name: string; what: string }[];
   /** True if all following words belong to the verb, even names of verbs. */
   takesAllWords?: boolean;
-  /** Own options in commander's syntax, with their purpose. */
+  /** The verb's own options in commander's syntax, with their meaning. */
   options?: readonly { flags: string; what: string }[];
   examples: readonly string[];
-  /** The message after Ctrl-C, if it is not how to continue with a stack and how to clean it up. */
+  /** The message after Ctrl-C; by default, how to continue and how to clean up. */
   whenStopped?: string;
-  /** True if Ctrl-C is meant for the program that it runs: prints no message about it. */
+  /** True if Ctrl-C is for the program that the verb runs, so it is not announced. */
   leavesInterrupt?: boolean;
   /**
    * Runs the verb.
-   * @returns the exit status, if it is not 0.
-   * @throws UserError when it can't be done, UsageError for wrong usage.
+   * @returns the exit status if it is not 0.
+   * @throws UserError when the verb can't do its work, UsageError when it was called wrongly.
    */
   run(call: Call): Promise<number | void>;
 }
 
-/** Wrong usage: ends the command with exit status 2. */
+/** Wrong usage. Ends the command with exit status 2. */
 export class UsageError extends Error {}
 
 /** Whether this is a verb's name or another spelling of it. */

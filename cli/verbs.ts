@@ -1,4 +1,4 @@
-// Every verb, in the order of help: add a new one in verbs/ and list it here.
+// All verbs, in the order of the help. To add one, write its file in verbs/ and list it here.
 import { bootstrap } from "./verbs/bootstrap.ts";
 import { build } from "./verbs/build.ts";
 import { createImage } from "./verbs/create-image.ts";

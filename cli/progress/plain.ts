@@ -1,20 +1,21 @@
-// Progress as plain lines, for logs and pipes: one when a step begins that takes more than a moment, one when it ends.
+// Shows progress as plain lines, for logs and pipes: one when a step ends, and one when it begins if it takes more than
+// a moment.
 import type { Output } from "../output.ts";
 import type { Ending, Reporter, Step, Steps } from "./steps.ts";
 
 /** Step output that is always shown: the acceptance tests, one line per check. */
 export const isCheck = /^(ok|not ok) - |^\d+ passed, \d+ failed$/;
 
-/** A step that takes fewer milliseconds gets one line, not two. */
+/** Steps that take fewer milliseconds get one line instead of two. */
 const moment = 1000;
 
-/** Writes lines. */
 export class PlainReporter implements Reporter {
-  /** Steps that have begun but were not announced yet, by URN. */
+  /** The timers that announce steps, by URN. */
   private readonly fresh = new Map<string, NodeJS.Timeout>();
+  /** The last lines of each step, shown if it fails, by URN. */
   private readonly last = new Map<string, string[]>();
 
-  /** @param steps Counts the remaining steps. */
+  /** @param steps Returns the steps, which count how many are left. */
   constructor(
     private readonly output: Output,
     private readonly steps: () => Steps,
@@ -62,7 +63,7 @@ export class PlainReporter implements Reporter {
   }
 }
 
-/** `debian12: nginx`. */
+/** A step's name, with its worker image: `debian12: nginx`. */
 export function label({ worker, title }: Step): string {
   return worker === "" ? title : `${worker}: ${title}`;
 }

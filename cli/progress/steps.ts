@@ -1,5 +1,4 @@
-// Follows a deployment through the engine's events: its steps, which of them run, their last output line, how many are
-// left.
+// Follows a deployment through the engine's events: which steps run, what they print, how many are left.
 import type { automation } from "@pulumi/pulumi";
 import { stripVTControlCharacters } from "node:util";
 import { workerImageType } from "../../components/life-cycle/worker-inputs.ts";
@@ -12,13 +11,13 @@ export interface Step {
   urn: string;
   /** The worker image it belongs to: `debian12`; empty if none. */
   worker: string;
-  /** For people: `nginx`, `image`, `dropping builder`. */
+  /** Its name for people: `nginx`, `image`, `dropping builder`. */
   title: string;
   /** When it began, in the clock's milliseconds. */
   began: number;
 }
 
-/** How a step ended: successfully, with an error, or by the user's Ctrl-C. */
+/** How a step ended: with success, with an error, or by Ctrl-C. */
 export type Ending = "done" | "FAILED" | "stopped";
 
 /** Displays the steps. */
@@ -33,7 +32,7 @@ export interface Reporter {
   close(): Promise<void>;
 }
 
-/** Steps that are too short and uninformative to show. */
+/** Types of steps that are not shown, because they are short and say nothing to people. */
 const silent = /^(pulumi:|ci-images:index:(KeyPair|Login|WorkerImage)$)/;
 
 /** Turns engine events into steps. */
@@ -42,20 +41,20 @@ export class Steps {
   /** URNs of the remaining steps. */
   private readonly planned = new Set<string>();
   private done = 0;
-  /** Explanations already shown to the user. */
+  /** The explanations that were already shown. */
   private readonly shown = new Set<string>();
-  /** The program's messages that belong to no image. */
+  /** The messages about no particular image that were already shown. */
   private readonly notices = new Set<string>();
-  /** The program's messages about worker images, in order. */
+  /** The program's messages about worker images, in their order. */
   readonly explanations: { worker: string; text: string }[] = [];
-  /** Whether any message was an error. */
+  /** Whether there was an error message. */
   hasErrors = false;
-  /** Recipe hashes by worker image, according to the program. */
+  /** The recipe hashes that the program announced, by worker image. */
   readonly recipes = new Map<string, string>();
 
   /**
-   * @param reporter If missing, nothing is shown, as for a preview.
-   * @param interrupted Aborted by Ctrl-C: whatever fails after that was stopped.
+   * @param reporter Shows the steps; none for a preview.
+   * @param interrupted Aborted on Ctrl-C: steps that fail afterwards count as stopped.
    */
   constructor(
     private readonly reporter?: Reporter,
@@ -67,7 +66,7 @@ export class Steps {
     return { done: this.done, left: this.planned.size + this.running.size };
   }
 
-  /** Takes over a preview's steps. Its explanations are shown before anything is done, and not repeated. */
+  /** Takes over the steps of a preview, and shows its explanations, so that they come before any step. */
   plan(preview: Steps): void {
     for (const urn of preview.planned) this.planned.add(urn);
     for (const { text } of preview.explanations) {
@@ -76,7 +75,7 @@ export class Steps {
     }
   }
 
-  /** One event of a preview. */
+  /** Handles one event of a preview. */
   onPreview(event: EngineEvent): void {
     const metadata = event.resourcePreEvent?.metadata;
     if (metadata) this.noteWorker(metadata);
@@ -84,7 +83,7 @@ export class Steps {
     this.onDiagnostic(event);
   }
 
-  /** One event of a deployment. */
+  /** Handles one event of a deployment. */
   onEvent(event: EngineEvent): void {
     const { resourcePreEvent, resOutputsEvent, resOpFailedEvent } = event;
     if (resourcePreEvent) {
@@ -129,10 +128,9 @@ export class Steps {
     if (severity === "info" || severity === "info#err") {
       if (urn.includes(`${workerImageType}::`)) {
         this.explanations.push({ worker: urn.split("::").at(-1)!, text });
-        // Previews and deployments print the same.
+        // A deployment repeats the preview's explanations.
         if (!this.shown.has(text)) this.reporter?.message(text, "info");
       } else if (severity === "info" && (urn === "" || urn.includes("pulumi:pulumi:Stack::"))) {
-        // The program's own notices that belong to no image.
         if (!this.notices.has(text)) this.reporter?.message(text, "info");
         this.notices.add(text);
       } else if (step) {
@@ -140,20 +138,20 @@ export class Steps {
       }
       return;
     }
-    // The engine's own log ("debug", missing from the API's types) arrives here, too: it is no message, and shows
-    // secrets in clear text.
+    // The engine's debug log, whose severity is missing from the API's types, shows secrets in clear text.
     if (severity !== "warning" && severity !== "error") return;
-    // About our substitutes for parts of Pulumi; `doctor` lists them.
+    // Warnings about our substitutes for parts of Pulumi: `doctor` lists them.
     if (/^using pulumi-\S+ from \$PATH at \S+\/toolchain\/offline\//.test(text)) return;
-    // The engine's summary of a failure that was already shown.
+    // These only sum up a failure that was already shown.
     if (/^(update failed|preview failed)$/.test(text)) return;
-    // The engine and its plugins report the user's own interruption as an error.
+    // The engine and its plugins report Ctrl-C as an error.
     if (this.interrupted?.aborted && /cancell?ed/i.test(text)) return;
     this.hasErrors ||= severity === "error";
     this.reporter?.message(text, severity === "warning" ? "warning" : "error");
   }
 }
 
+/** Whether an operation of the engine changes a resource. */
 function changes(op: string): boolean {
   return !["same", "read", "refresh", "read-discard", "remove-pending-replace", "discard-replaced"].includes(op);
 }

@@ -1,5 +1,5 @@
-// Progress on a terminal: one live line for each worker image, with its step, the time, and what is left; below it the
-// step's last output line.
+// Shows progress on a terminal: a live title with the number of steps done and left and the time, and below it one line
+// for each running step, with its last line of output.
 import { Listr, type DefaultRenderer, type ListrTaskWrapper, type SimpleRenderer } from "listr2";
 import type { Output } from "../output.ts";
 import { isCheck, label } from "./plain.ts";
@@ -7,7 +7,7 @@ import type { Ending, Reporter, Step, Steps } from "./steps.ts";
 
 type Task = ListrTaskWrapper<unknown, typeof DefaultRenderer, typeof SimpleRenderer>;
 
-/** Shows a spinner while something without steps runs, and removes it afterwards. */
+/** Shows a spinner while work without steps runs, and removes it afterwards. */
 export async function whileWaiting<T>(title: string, work: () => Promise<T>): Promise<T> {
   let result: T;
   const task = { title, task: async () => void (result = await work()) };
@@ -19,6 +19,7 @@ export async function whileWaiting<T>(title: string, work: () => Promise<T>): Pr
 /** The live display. */
 export class TerminalReporter implements Reporter {
   private readonly current = new Map<string, Step>();
+  /** Lines to print below the live display when it ends. */
   private readonly kept: string[] = [];
   private readonly last = new Map<string, string[]>();
   private task: Task | undefined;
@@ -31,7 +32,7 @@ export class TerminalReporter implements Reporter {
 
   /**
    * @param title The whole task: `provisioning`.
-   * @param steps Counts the remaining steps.
+   * @param steps Returns the steps, which count how many are left.
    */
   constructor(
     private readonly title: string,
@@ -51,7 +52,7 @@ export class TerminalReporter implements Reporter {
       ],
       { registerSignalListeners: false, rendererOptions: { clearOutput: false } },
     );
-    // A moment later: what is known before the start should be printed above the live lines.
+    // Starts a moment later, so that messages that are known already are printed above the live lines.
     this.drawn = new Promise((resolve) => setImmediate(resolve)).then(() => {
       this.isDrawing = true;
       return list.run();
@@ -92,7 +93,7 @@ export class TerminalReporter implements Reporter {
     if (this.task && this.hasFailed) this.task.title += ", FAILED";
     this.finish();
     await this.drawn;
-    // Printed above the live lines they would be overwritten; so permanent lines come after them.
+    // The live display would overwrite lines that are printed while it runs.
     for (const line of this.kept) this.output.note(line);
   }
 

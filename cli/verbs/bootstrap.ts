@@ -4,8 +4,8 @@ import type { Verb } from "../verb.ts";
 
 export const bootstrap: Verb = {
   name: "bootstrap",
-  summary: "runs the modules on the builder, and creates or starts it first if needed",
-  details: `The stack's stage becomes provisioned, so \`pulumi up\` does the same. Modules that have run are skipped; after a
+  summary: "runs the modules on the builder; creates or starts it first if needed",
+  details: `Sets the stack's stage to provisioned, so \`pulumi up\` does the same. Modules that have run are skipped: after a
 failure it continues at the module that failed.`,
   examples: ["bootstrap", "bootstrap --verbose"],
   async run({ session, options, output }) {

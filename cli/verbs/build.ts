@@ -1,4 +1,4 @@
-// `build`: as in Imaging Hot Sauce: makes an image from a build.yaml, and leaves nothing else behind.
+// `build`: makes an image from a build.yaml, as Imaging Hot Sauce did, and leaves nothing else behind.
 import { copyFile, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
@@ -6,10 +6,8 @@ import type { Verb } from "../verb.ts";
 
 export const build: Verb = {
   name: "build",
-  summary:
-    "bakes a local image from a build.yaml and packs its root file system into a tar, with -x also kernel and ramdisk",
-  details: `It bakes on a throw-away stack in a temporary folder and destroys that stack afterwards. It doesn't touch the selected
-stack.`,
+  summary: "bakes a build.yaml on this computer and packs the root file system into a tar; -x adds kernel and ramdisk",
+  details: `Bakes in a temporary stack and destroys it afterwards. The selected stack is not touched.`,
   operands: [{ name: "[recipe]", what: "the recipe (default build.yaml)" }],
   options: [
     { flags: "-s, --size <size>", what: "the root disk's size, e.g. 4G" },
@@ -21,7 +19,7 @@ stack.`,
   async run({ operands: [file = "build.yaml"], options, session, output }) {
     const recipe = resolve(file);
     const { loadRecipe } = await import("../../provision/recipe/load-recipe.ts");
-    // Reports a mistake in the recipe before anything is made.
+    // Reports mistakes in the recipe before anything is made.
     const { name, distributions } = await loadRecipe(recipe, { overrides: options.size ? { size: options.size } : {} });
     const target = resolve(typeof options.output === "string" ? options.output : `${name}.tar.gz`);
     const [{ TemporaryStack }, { CommandStack }] = await Promise.all([
@@ -34,7 +32,7 @@ stack.`,
       const choice = { stack: place.name };
       const stack = await CommandStack.open(place.directory, choice, output, session.interrupted, place.environment);
       const { took } = await stack.up("building");
-      // Not that of a recipe below.
+      // The state's images include only outputs, so this is not the image of a recipe below.
       const folder = (await stack.state()).images[0].image.path!;
       const made = (await readdir(folder)).find((each) => each.endsWith(".tar.gz"))!;
       if (options.kernel) await copyFile(join(folder, made), target);

@@ -1,4 +1,4 @@
-// `destroy`: removes the builder, or everything.
+// `destroy`: drops the builder, or everything in the stack.
 import { createInterface } from "node:readline/promises";
 import { UserError } from "../../common/user-error.ts";
 import { describeImages, setStage } from "../bake.ts";
@@ -7,10 +7,10 @@ import type { Verb } from "../verb.ts";
 export const destroy: Verb = {
   name: "destroy",
   summary: "drops the builder; with --images also the images, after asking",
-  details: `Without --images the stack's stage becomes none: \`pulumi up\` then keeps the images and makes no builder, until
-another verb sets the stage. With --images it does what \`pulumi destroy\` does.`,
+  details: `Without --images it sets the stack's stage to none: \`pulumi up\` then keeps the images and makes no builder, until
+another verb sets the stage. With --images it does the same as \`pulumi destroy\`.`,
   options: [
-    { flags: "--images", what: "everything in the stack: builder, images, all generations" },
+    { flags: "--images", what: "delete everything in the stack: the builder and all generations of images" },
     { flags: "--yes", what: "don't ask" },
   ],
   examples: ["destroy", "destroy --images", "destroy --images --yes"],
@@ -37,10 +37,10 @@ another verb sets the stage. With --images it does what \`pulumi destroy\` does.
   },
 };
 
-/** Asks for the stack's name, which nobody types by accident. */
+/** Asks for the stack's name as confirmation. */
 async function confirmed(stack: string): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    throw new UserError({ where: "destroy --images", found: "there is no terminal to ask on", cure: "pass --yes" });
+    throw new UserError({ where: "destroy --images", found: "no terminal to ask on", cure: "pass --yes" });
   }
   const asking = createInterface({ input: process.stdin, output: process.stderr });
   try {

@@ -7,11 +7,11 @@ import { chosenRecipe, recipeOption } from "../recipe-choice.ts";
 import { workerOfName, type ExportedState } from "../exported-state.ts";
 import type { Verb } from "../verb.ts";
 
-/** An image with the known facts about its content. */
+/** One generation of an image, with its content as far as it is known. */
 interface GenerationContent extends ComparedImage {
   /** The recipe hash. */
   recipe: string;
-  /** The worker image that it is a generation of: its distribution, preceded by its place if there are several. */
+  /** The worker image's name: its distribution, after the place if there are several. */
   worker: string;
   distribution: string;
   /** ISO 8601. */
@@ -21,11 +21,11 @@ interface GenerationContent extends ComparedImage {
 export const diff: Verb = {
   name: "diff",
   summary: "shows what changed between two generations: modules, packages (added, removed, versions), size",
-  details: `Name a generation by the beginning of its recipe hash, as \`status\` shows it. Without names, it compares the newest
-with the one before; with one name, that one with the newest.`,
+  details: `Generations are named by the beginning of their recipe hash, which \`status\` shows. Without names, the two newest
+are compared; with one name, that generation and the newest.`,
   operands: [
-    { name: "[a]", what: "the older one" },
-    { name: "[b]", what: "the newer one" },
+    { name: "[a]", what: "the older generation" },
+    { name: "[b]", what: "the newer generation" },
   ],
   options: [recipeOption],
   examples: ["diff", "diff --recipe docker", "diff 1a2b3c4d", "diff 1a2b3c4d 5e6f7a8b"],
@@ -49,11 +49,11 @@ async function generations(state: ExportedState): Promise<GenerationContent[]> {
   return all.sort((one, other) => other.builtAt.localeCompare(one.builtAt));
 }
 
-/** The images on this computer. */
+/** The generations on this computer. */
 async function generationsHere(state: ExportedState): Promise<GenerationContent[]> {
   const { findImage } = await import("../../components/local/provider/disk/image-store.ts");
   const found = await Promise.all(
-    // One that is baked here to be imported is the same image there.
+    // An image that a cloud's stack bakes here and imports belongs to the same worker image there.
     state.folders.map(async ({ path, worker }) => ({
       worker: worker.replace(/^local-/, ""),
       image: await findImage(path),
@@ -67,7 +67,7 @@ async function generationsHere(state: ExportedState): Promise<GenerationContent[
   });
 }
 
-/** The images in a cloud: the state has what their recipe hashes were made from, but not their packages. */
+/** The generations in a cloud. The state has their plans, but not their packages. */
 function generationsInCloud(state: ExportedState): GenerationContent[] {
   const plans = Object.values((state.outputs.plans ?? {}) as Record<string, PlanDescription>);
   const all = state.cloudImages.flatMap(({ urn, created = "" }) => {
@@ -77,7 +77,7 @@ function generationsInCloud(state: ExportedState): GenerationContent[] {
     const builtAt = state.images.find(({ image }) => image.recipe === plan.recipe)?.image.builtAt ?? created;
     return [{ recipe: plan.recipe, worker, distribution: plan.distribution, builtAt, plan }];
   });
-  // Copies of an image are images, too.
+  // Copies in other regions are the same generation.
   return [...new Map(all.map((each) => [`${each.worker} ${each.recipe}`, each])).values()];
 }
 
@@ -86,7 +86,7 @@ function chosen(all: readonly GenerationContent[], a: string | undefined, b: str
   const named = (name: string) => {
     const found = all.filter(({ recipe }) => recipe.startsWith(name.toLowerCase()));
     if (found.length === 1) return found[0];
-    const what = found.length === 0 ? "there is no generation" : "there are several generations";
+    const what = found.length === 0 ? "no generation" : "several generations";
     throw new UserError({ where: `stack ${stack}`, found: `${what} ${name}`, allowed });
   };
   const older = a === undefined ? undefined : named(a);
@@ -94,13 +94,13 @@ function chosen(all: readonly GenerationContent[], a: string | undefined, b: str
   if (older === undefined && new Set(all.map(({ worker }) => worker)).size > 1) {
     throw new UserError({
       where: `stack ${stack}`,
-      found: "there are several images",
+      found: "several images",
       allowed,
-      cure: "name one: --distribution NAME, --recipe NAME, or name the generations",
+      cure: "choose one with --distribution NAME or --recipe NAME, or name the generations",
     });
   }
   const newer = b === undefined ? same[0] : named(b);
   const before = older ?? same[1];
   if (before && newer) return [before, newer] as const;
-  throw new UserError({ where: `stack ${stack}`, found: "there are no two generations to compare", allowed });
+  throw new UserError({ where: `stack ${stack}`, found: "fewer than two generations to compare", allowed });
 }

@@ -1,4 +1,4 @@
-// `distributions`: lists the distributions that images can be made of.
+// `distributions`: lists the supported distributions.
 import { distributions as all } from "../../provision/distributions.ts";
 import type { Verb } from "../verb.ts";
 

@@ -1,4 +1,4 @@
-// `doctor`: checks whether this computer and account are ready; names a cure for whatever is missing.
+// `doctor`: checks whether this computer and the cloud account are ready, and says how to fix what is not.
 import { ToolProblem } from "../../toolchain/problem.mjs";
 import { isNodeSupported, nodeRange } from "../../toolchain/versions.mjs";
 import type { Verb } from "../verb.ts";
@@ -6,14 +6,14 @@ import type { Verb } from "../verb.ts";
 /** The result of a check. */
 interface Finding {
   what: string;
-  /** Undefined if all is well. */
+  /** Undefined if the check passed. */
   problem?: string;
 }
 
 export const doctor: Verb = {
   name: "doctor",
-  summary: "checks whether this computer and account are ready; names a cure for whatever is missing",
-  details: "The last check is a preview: it reads settings and recipe and asks the cloud, and changes nothing.",
+  summary: "checks whether this computer and the cloud account are ready, and says how to fix what is not",
+  details: "The last check is a preview: it reads settings and recipe and asks the cloud, but changes nothing.",
   examples: ["doctor", "doctor --cloud ec2"],
   async run({ session, options, output }) {
     const findings: Finding[] = [];

@@ -6,7 +6,7 @@ import type { Verb } from "../verb.ts";
 export const down: Verb = {
   name: "down",
   summary: "powers the builder off and keeps it; `up` starts it again",
-  details: `The stack's setting power becomes off, so \`pulumi up\` does the same. The builder's deadline (maxLifetime) keeps running.`,
+  details: `Sets the stack's power to off, so \`pulumi up\` does the same. The builder's deadline (maxLifetime) stays the same.`,
   examples: ["down"],
   async run({ session, options, output }) {
     const stack = await session.stack(options);
@@ -15,12 +15,12 @@ export const down: Verb = {
     if (logins.length === 0) {
       throw new UserError({
         where: `stack ${stack.name}`,
-        found: "there is no builder",
+        found: "no builder",
         cure: "./ci-images up makes one",
       });
     }
     await stack.forgetInterrupted(state);
-    // Don't power off a builder that is off already: some clouds refuse that.
+    // Some clouds refuse to power off a builder that is off already.
     await catchUp(stack, state, output);
     const before = stack.settings.get("power");
     stack.settings.set({ power: "off" });
@@ -29,7 +29,7 @@ export const down: Verb = {
       for (const { worker } of logins) output.result(`${worker}  powered off  next: ./ci-images up`);
       output.note(`done in ${took.toFixed(1)} s`);
     } catch (error) {
-      // It was refused: the setting must not make the next `pulumi up` fail, too.
+      // Otherwise the setting would make the next `pulumi up` fail, too.
       stack.settings.set({ power: before });
       throw error;
     }

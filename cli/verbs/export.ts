@@ -1,4 +1,4 @@
-// `export`: writes the image ids for consumers that boot workers: ci-platform's YAML, or a Jenkins cloud.
+// `export`: writes the image ids into ci-platform's YAML, or prints them as a Jenkins cloud.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cloudNames, clouds } from "../../components/clouds.ts";
 import { UserError } from "../../common/user-error.ts";
@@ -11,9 +11,9 @@ import { UsageError, type Verb } from "../verb.ts";
 
 export const exportVerb: Verb = {
   name: "export",
-  summary: "writes the image ids into a ci-platform YAML file, under jenkins.clouds.images; a diff is shown first",
-  details: `Comments and other keys of the file are kept. An image on this computer is listed under local.localhost, with its
-disk's path.`,
+  summary: "writes the image ids into a ci-platform YAML file, under jenkins.clouds.images, and shows the change",
+  details: `The file's comments and other keys are kept. An image on this computer is listed under local.localhost, with the
+path of its disk.`,
   operands: [{ name: "[file]", what: "the YAML file; it is created if missing" }],
   options: [
     recipeOption,
@@ -30,7 +30,7 @@ disk's path.`,
     if (images.length === 0) {
       throw new UserError({
         where: `stack ${stack.name}`,
-        found: "has no image yet",
+        found: "no image yet",
         cure: "./ci-images it makes one",
       });
     }
@@ -39,7 +39,7 @@ disk's path.`,
     if (options.jcasc) {
       const { name, jenkinsCloud } = stack.facts;
       if (!jenkinsCloud) {
-        const found = `a stack of ${name}, from whose images Jenkins boots no workers`;
+        const found = `a stack of ${name}, where Jenkins can't boot workers`;
         const allowed = `a stack of ${cloudNames(clouds.filter((each) => each.jenkinsCloud))}`;
         throw new UserError({ where: "--jcasc", found, allowed });
       }
@@ -47,22 +47,22 @@ disk's path.`,
     }
     const before = existsSync(file) ? readFileSync(file, "utf8") : "";
     const after = withImageIds(file, before, ids);
-    if (before === after) return output.note(`${file} has these images already`);
+    if (before === after) return output.note(`${file} is up to date`);
     output.result(showChange(file, before, after).trimEnd());
     if (options.dryRun) return;
     writeFileSync(file, after);
-    output.note(`${file} is written`);
+    output.note(`wrote ${file}`);
   },
 };
 
-/** The distribution of an image by its key in the outputs: `debian12`, `docker-debian12`. */
+/** The distribution in an image's key in the outputs, such as `debian12` or `docker-debian12`. */
 function distributionOfKey(key: string): Distribution {
   const fitting = distributions.filter(({ id }) => key.endsWith(`-${id}`));
-  // The longest: it may have a `-` of its own.
+  // The longest match wins: a distribution's name may contain a `-`.
   return fitting.sort((one, other) => other.id.length - one.id.length)[0] ?? findDistribution(key);
 }
 
-/** Ids by cloud, place and distribution; of several recipes, by `<recipe>-<distribution>`. */
+/** The ids by cloud, place and distribution; if the stack has several recipes, by `<recipe>-<distribution>`. */
 export function imageIds(images: readonly OutputImage[]): ImageIds {
   const ids: ImageIds = {};
   for (const { place, image } of images) {

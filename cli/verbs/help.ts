@@ -25,6 +25,6 @@ export const helpVerb = (list: () => readonly Verb[]): Verb => ({
       name,
       verbs.map((each) => each.name),
     );
-    throw new UsageError(`${name}: there is no such verb${near ? `; did you mean ${near}?` : ""}`);
+    throw new UsageError(`${name}: no such verb${near ? `; did you mean ${near}?` : ""}`);
   },
 });

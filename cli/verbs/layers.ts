@@ -1,10 +1,9 @@
-// `layers`: lists or removes the builder layers that this computer's cache keeps for later bakes.
+// `layers`: lists or removes the builder layers in this computer's cache.
 import type { Verb } from "../verb.ts";
 
 export const layers: Verb = {
   name: "layers",
-  summary:
-    "layers in this computer's cache, which spare bakes on local the modules that did not change; removes them when told to",
+  summary: "lists the cached layers, with which bakes on local skip unchanged modules; --remove removes them",
   options: [
     { flags: "--remove", what: "remove all of them" },
     { flags: "--json", what: "print JSON, and nothing else on standard output" },
@@ -17,7 +16,7 @@ export const layers: Verb = {
     const found = await layersFunction.call({ remove }, context);
     if (options.json) return output.result(JSON.stringify(found, undefined, 2));
     for (const { key, base, modules, own, bytes, usedAt } of found.layers) {
-      const size = own === bytes ? mebibytes(bytes) : `${mebibytes(bytes)}, ${mebibytes(own)} beside the others`;
+      const size = own === bytes ? mebibytes(bytes) : `${mebibytes(bytes)}, of which ${mebibytes(own)} not shared`;
       const done = remove ? "; removed" : "";
       output.result(`${key.slice(0, 8)} ${base}: ${modules.join(", ")}: ${size}, used ${usedAt}${done}`);
     }

@@ -30,7 +30,7 @@ export const modules: Verb = {
       const near = nearest(moduleKey(name), catalogue.names);
       throw new UserError({
         where: "modules",
-        found: `there is no module ${name}`,
+        found: `no module ${name}`,
         allowed: catalogue.names.join(", "),
         cure: near && `did you mean ${near}?`,
       });

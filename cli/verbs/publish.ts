@@ -1,4 +1,4 @@
-// `publish`: imports an image from this computer into a cloud, as `upload-img` of the old tools did.
+// `publish`: imports an image from this computer into a cloud, like the old tools' `upload-img`.
 import { resolve } from "node:path";
 import { UserError } from "../../common/user-error.ts";
 import { cloudNames, clouds } from "../../components/clouds.ts";
@@ -9,9 +9,9 @@ export const publish: Verb = {
   name: "publish",
   aliases: ["upload-img", "upload_img"],
   summary:
-    "imports a finished image of this computer into a cloud, verifies it there, and tracks it in that cloud's stack",
-  details: `IMAGE is the folder of an image that \`local\` has baked and verified. The stack keeps it as its setting \`image\`, so that
-\`pulumi up\` does the same and \`destroy\` removes the image; without the setting the stack bakes its recipe again.`,
+    "imports a finished image from this computer into a cloud, verifies it there, and keeps it in that cloud's stack",
+  details: `IMAGE is the folder of an image that \`local\` has baked and verified. It becomes the stack's setting \`image\`, so
+\`pulumi up\` does the same, and \`destroy\` removes the imported image. Remove the setting to bake the stack's recipe again.`,
   operands: [{ name: "<image>", what: "the image's folder: images/debian12/NAME-RECIPE" }],
   examples: ["publish images/debian12/worker-1a2b3c4d5e6f --cloud openstack"],
   async run({ session, operands: [image], options, output }) {
@@ -28,16 +28,16 @@ export const publish: Verb = {
     if (isHere) {
       throw new UserError({
         where: `stack ${stack.name}`,
-        found: `is a stack of \`${cloud}\`, where the image already is`,
-        cure: `name a cloud with --cloud: ${cloudNames(clouds.filter((each) => !each.isHere))}`,
+        found: `a stack of \`${cloud}\`, where the image already is`,
+        cure: `choose a cloud with --cloud: ${cloudNames(clouds.filter((each) => !each.isHere))}`,
       });
     }
     if (stack.settings.get("recipes") !== undefined) {
       throw new UserError({
         where: stack.settings.path,
         key: `${stack.project}:recipes`,
-        found: `set: the stack ${stack.name} bakes these recipes, and could not keep them beside an image`,
-        cure: `publish it in a stack of its own: --cloud ${cloud} --stack NAME`,
+        found: `the stack ${stack.name} bakes these recipes, so it can't take an image`,
+        cure: `use another stack: --cloud ${cloud} --stack NAME`,
       });
     }
     stack.settings.set({ image: path });

@@ -28,7 +28,7 @@ export const ssh: Verb = {
     if (end !== undefined) {
       throw new UserError({
         where: `the builder of ${login.worker}`,
-        found: `was ${end} in the \`up\` that made its image, and no longer accepts logins`,
+        found: `was ${end} when its image was made, and no longer accepts logins`,
         cure: "./ci-images up makes one",
       });
     }
@@ -39,8 +39,8 @@ export const ssh: Verb = {
     if (!(await answers(login, patience * 1000))) {
       throw new UserError({
         where: `the builder of ${worker}`,
-        found: `does not answer at ${host} port ${port}: it was stopped or ended, but not by \`./ci-images down\``,
-        cure: "./ci-images up starts it again, or makes a fresh one if it is gone",
+        found: `does not answer at ${host} port ${port}; it was not stopped by \`./ci-images down\``,
+        cure: "./ci-images up starts it again, or makes a new one if it is gone",
       });
     }
     return await connect(login, operands, session.interrupted);
@@ -57,7 +57,7 @@ function chosen(
   stack: string,
 ): Login {
   if (logins.length === 0) {
-    throw new UserError({ where: `stack ${stack}`, found: "there is no builder", cure: "./ci-images up makes one" });
+    throw new UserError({ where: `stack ${stack}`, found: "no builder", cure: "./ci-images up makes one" });
   }
   const ids = distribution?.map((name) => lookUpDistribution(name)?.id ?? name);
   // The distribution is a part of the name: ORD-debian12, debian12-docker.
@@ -70,14 +70,14 @@ function chosen(
   const recipes = [...new Set(there.flatMap((worker) => recipeOf[worker] ?? []))];
   throw new UserError({
     where: `stack ${stack}`,
-    found: fitting.length > 0 ? "there are several builders" : `there is no builder of ${ids?.join(", ") ?? "it"}`,
+    found: fitting.length > 0 ? "several builders" : `no builder of ${ids?.join(", ") ?? "this recipe"}`,
     allowed: there.join(", "),
-    cure: `name one: --distribution NAME${recipes.length > 1 ? `, --recipe NAME (${recipes.join(", ")})` : ""}`,
+    cure: `choose one with --distribution NAME${recipes.length > 1 ? ` or --recipe NAME (${recipes.join(", ")})` : ""}`,
   });
 }
 
 /**
- * Runs OpenSSH. Ctrl-C belongs to it: with a remote terminal it is sent there as a key, otherwise it ends the client.
+ * Runs OpenSSH. Ctrl-C goes to the remote terminal as a key; without a remote terminal it ends the client.
  * @returns the remote command's exit status.
  */
 async function connect(login: Login, command: readonly string[], interrupted: AbortSignal): Promise<number> {
@@ -88,7 +88,7 @@ async function connect(login: Login, command: readonly string[], interrupted: Ab
     // The user's own configuration must not change the destination.
     const words = ["-F", file, "builder"];
     const remote = command.length > 0 ? ["--", command.join(" ")] : [];
-    // A command gets a terminal, too, if a person types it: Ctrl-C ends it, and it can ask questions.
+    // A command that a person types gets a terminal, too: it can ask questions, and Ctrl-C ends it.
     const terminal = process.stdin.isTTY && process.stdout.isTTY ? ["-t"] : [];
     const { execa } = await import("execa");
     interrupted.throwIfAborted();
@@ -146,7 +146,7 @@ async function hostBlock(
     HostName: host,
     Port: String(port),
     User: user,
-    // Without its own key, uses the agent's.
+    // Without this, OpenSSH uses the keys of the agent.
     ...(privateKey !== undefined && { IdentityFile: `"${key}"`, IdentitiesOnly: "yes" }),
     UserKnownHostsFile: `"${hosts}"`,
     GlobalKnownHostsFile: "/dev/null",

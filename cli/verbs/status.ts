@@ -18,30 +18,30 @@ interface BuilderStatus {
   recipe: string;
   /** The last stage it completed, as of the last successful command. */
   stage?: string;
-  /** How many of its modules came from a layer, where some did. */
+  /** How many of its modules came from a layer, if any did. */
   fromLayer?: number;
   /** When it was made, ISO 8601. */
   since: string;
   ageSeconds: number;
   /** When it ends itself, ISO 8601, if known. */
   endsAt?: string;
-  /** The most it has cost so far, if known: nothing on this computer, else from the setting `pricePerHour`. */
+  /** The most it can have cost so far: nothing on this computer, else by the setting `pricePerHour`, if it is set. */
   cost?: Cost;
 }
 
-/** What of an image came from a layer: the names of modules that did, and of those that ran. */
+/** The names of an image's modules that came from a layer, and of those that ran. */
 interface Layer {
   modules: string[];
   ran: string[];
 }
 
-/** An image as `--json` has it, beside what the outputs say of it. */
+/** An image in the output of `--json`: everything in the stack's outputs, and these facts. */
 interface ImageStatus {
   place: string[];
   recipe: string;
   layer?: Layer;
   upToDate?: boolean;
-  /** The recipes that it was made on top of, the nearest first. */
+  /** The recipes it was made on top of, nearest first. */
   ancestry: Ancestor[];
   [key: string]: unknown;
 }
@@ -51,7 +51,7 @@ interface Ancestor {
   recipe: string;
 }
 
-/** All that `--json` prints. */
+/** The output of `--json`. */
 interface Status {
   stack: string;
   cloud: string;
@@ -59,11 +59,11 @@ interface Status {
   power: string;
   builders: BuilderStatus[];
   images: ImageStatus[];
-  /** Whether `up` would change no image; undefined at stage `none`, and when the program refused. */
+  /** Whether `up` would leave all images unchanged; undefined at stage `none` and if `refused`. */
   upToDate?: boolean;
   /** Whether the program refuses the recipe or the settings. */
   refused: boolean;
-  /** What the program says it would do, and why. */
+  /** What `up` would do, and why. */
   why: string[];
 }
 
@@ -87,12 +87,12 @@ async function statusOf(stack: CommandStack, recipe: unknown): Promise<Status> {
   const { name: cloud, isHere } = stack.facts;
   const stage = stack.settings.text("stage", "image");
   const pricePerHour = isHere ? undefined : stack.settings.text("pricePerHour", "");
-  // A wrong recipe fails here with its own message; the rest is still worth showing.
+  // A mistake in the recipe was reported; the rest of the status is still useful.
   const preview = await stack.preview().catch((error: Error) => {
     if (error.name === "PulumiFailure") return undefined;
     throw error;
   });
-  // At stage none the recipe is not read, and the program lists what exists.
+  // At stage none the program does not read the recipe, and announces the images that exist.
   const recipes = stage === "none" ? undefined : preview?.recipes;
   const published = state.images.filter((each) => isMeant(state.workerOf(each)));
   const images = await Promise.all(
@@ -104,7 +104,7 @@ async function statusOf(stack: CommandStack, recipe: unknown): Promise<Status> {
       return { place, ...image, ...more, upToDate: now === undefined ? undefined : now === image.recipe };
     }),
   );
-  // A recipe that is only built on, or baked to be imported, is no output.
+  // Recipes that others are built on, and images that are baked here to be imported, are not outputs.
   const isThere = ([worker, recipe]: [string, string]) =>
     !isMeant(worker) ||
     state.isNoOutput(worker) ||
@@ -125,7 +125,7 @@ async function statusOf(stack: CommandStack, recipe: unknown): Promise<Status> {
   };
 }
 
-/** What an image was made on top of: the manifest says so, of images in a cloud the stack's secret output `plans`. */
+/** The recipes an image was made on top of: from its manifest, in a cloud from the stack's secret output `plans`. */
 async function ancestryOf(state: ExportedState, { recipe, path }: OutputImage["image"]): Promise<Ancestor[]> {
   const named = ({ name, recipe }: Ancestor) => ({ name, recipe });
   if (path === undefined) {
@@ -138,12 +138,12 @@ async function ancestryOf(state: ExportedState, { recipe, path }: OutputImage["i
   return (await findImage(path))?.manifest.ancestry ?? [];
 }
 
-/** @param pricePerHour Undefined if builders cost nothing, empty if the price is unknown. */
+/** @param pricePerHour Undefined if builders cost nothing; empty if the price is unknown. */
 async function builderStatus(login: Login, state: ExportedState, pricePerHour?: string): Promise<BuilderStatus> {
   const { worker, host, port, user, recipe, power } = login;
   const lease = state.resources.find(({ urn }) => urn.endsWith(`::${worker}-${recipe.slice(0, 8)}-builder-lease`));
   const endsAt = lease?.outputs.deadline;
-  // The lease is slightly older than the machine; the login only exists once the machine answers.
+  // The lease is made just before the machine; the login is made when the machine answers.
   const created = lease?.created ?? login.created;
   const ageSeconds = Math.round((Date.now() - Date.parse(created)) / 1000);
   const staged = state.builders[worker];
@@ -179,7 +179,7 @@ function costText(cost: Cost | undefined): string {
   return cost.currency === undefined ? "costs nothing" : `cost so far at most ${cost.amount} ${cost.currency}`;
 }
 
-/** Each image below the one that it was made on top of, where there is such a one. */
+/** One line per image, indented below the image it was made on top of. */
 export function imageTree(images: readonly ImageStatus[]): string[] {
   const isAt = (place: readonly string[]) => (other: ImageStatus) => {
     return place.slice(0, -1).join(" ") === other.place.slice(0, -1).join(" ");
@@ -193,7 +193,7 @@ export function imageTree(images: readonly ImageStatus[]): string[] {
   return images
     .filter((image) => !parentOf(image))
     .flatMap((image) => {
-      // What it was made of may be gone, or no output.
+      // The images below are gone, or not outputs: name them here.
       const below = image.ancestry.map(({ name, recipe }) => `${name} ${recipe.slice(0, 8)}`).join(" on ");
       const [first, ...rest] = branch(image, "");
       return [below === "" ? first : `${first}, made on ${below}`, ...rest];
@@ -219,7 +219,7 @@ function describe({ stack, cloud, stage, power, builders, images, upToDate, why 
       `${ageText(each.ageSeconds)} old`,
       each.endsAt && `ends itself at ${each.endsAt}`,
       costText(each.cost),
-      each.state === "not answering" && "`./ci-images up` starts it again, or makes a fresh one if it is gone",
+      each.state === "not answering" && "`./ci-images up` starts it again, or makes a new one if it is gone",
       each.stage && `stage ${each.stage}`,
       each.fromLayer !== undefined && `${each.fromLayer} modules from a layer`,
       `recipe ${each.recipe.slice(0, 8)}`,

@@ -1,4 +1,4 @@
-// `sweep`: removes expired leftovers of this stack's bakes that no state knows.
+// `sweep`: lists or removes leftovers of this stack's bakes that are in no state and past their deadline.
 import { resolve } from "node:path";
 import type { Verb } from "../verb.ts";
 

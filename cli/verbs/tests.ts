@@ -7,8 +7,8 @@ import type { Verb } from "../verb.ts";
 export const tests: Verb = {
   name: "tests",
   aliases: ["test"],
-  summary: "runs the acceptance tests on the builder, one line a check; exit status 1 if one fails",
-  details: `The stack's stage becomes tested, so \`pulumi up\` does the same. Tests that have passed are run again.`,
+  summary: "runs the acceptance tests on the builder, with one line per check; exit status 1 if one fails",
+  details: `Sets the stack's stage to tested, so \`pulumi up\` does the same. Tests that have passed are run again.`,
   options: [recipeOption],
   examples: ["tests", "tests --recipe docker"],
   async run({ session, options, output }) {

@@ -62,7 +62,7 @@ describe("image ids in a ci-platform file", () => {
       /x\.yaml: jenkins: .*something other than a mapping.*jenkins\.clouds\.images\.gce\.project\.debian12/,
     );
     refused("a: b\n  c: [\n", /x\.yaml:\d+:\d+/);
-    refused("- a\n", /no mapping at the top/);
+    refused("- a\n", /not a mapping/);
   });
 
   it("are shown as a diff", () => {

@@ -31,7 +31,7 @@ describe("two generations", () => {
     const lines = compareImages({ plan, bytes: 2 ** 20 }, { plan: now, bytes: 3 * 2 ** 20 });
     assert.deepEqual(lines, [
       "disk size: 4G => 8G",
-      "packages: not known for both generations",
+      "packages: cannot be compared, only images on this computer list them",
       "size: 1 MiB => 3 MiB",
     ]);
     assert.deepEqual(compareImages({ plan, packages: [], bytes: 1 }, { plan, packages: [], bytes: 1 }), []);

@@ -51,7 +51,7 @@ describe("the words of a command line", () => {
   });
 
   it("are refused if a verb is unknown, with the nearest one, or if a part is missing", () => {
-    assert.throws(() => split("test"), /test: there is no such verb; did you mean tests\?/);
+    assert.throws(() => split("test"), /test: no such verb; did you mean tests\?/);
     assert.throws(() => split("up", "teests"), /teests after up: .*did you mean tests\?/);
     assert.throws(() => split("it:ec2"), /"ec2" is not KEY=VALUE/);
     assert.throws(() => split("cloud:", "up"), /a value is missing/);

@@ -21,7 +21,7 @@ describe("Ctrl-C", function () {
     assert.equal(exitCode, 1);
     assert.ok(seconds < 60, `it took ${seconds} s`);
     assert.match(output, /stopping cleanly/);
-    assert.match(output, /stopped\. To continue, run the same command again.*To clean up: \.\/ci-images destroy/s);
+    assert.match(output, /stopped\. Run the same command again to continue.*To clean up: \.\/ci-images destroy/s);
     assert.doesNotMatch(output, /error:|FAILED|panic/);
     const [builder] = await stack.machines();
     assert.ok(builder);
