@@ -257,6 +257,14 @@ describe("local builder", function () {
     assert.doesNotMatch((await execa("losetup", ["--list", "--output", "BACK-FILE"])).stdout, new RegExp(machine.name));
   });
 
+  it("is waited for on a computer so slow that its SSH server takes seconds for the first byte", async () => {
+    const { machine, run, privateKey } = await newBuilder();
+    const slow = '#!/bin/sh\\nsleep 4\\nexec /usr/sbin/sshd.real "$@"\\n';
+    await run(`cd /usr/sbin && sudo mv sshd sshd.real && printf '${slow}' | sudo install -m 0755 /dev/stdin sshd`);
+    await machines.stopMachine(machine.name);
+    assert.equal(await ssh(await machines.startMachine(machine.name), privateKey, "echo here"), "here");
+  });
+
   it("counts as stopped after it powers itself off", async () => {
     const { machine, run } = await newBuilder();
     await run("sudo systemctl poweroff").catch((error: Error) => error);

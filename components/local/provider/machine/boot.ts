@@ -22,8 +22,8 @@ import { WayFinder } from "../../../../provider/kit/way-in.ts";
 import type { Progress } from "../types.ts";
 import { doorKeyOf, hostKeyFromConsole } from "./virtual-machine.ts";
 
-/** Seconds until SSH must answer. A container takes under one, an emulated virtual machine a minute or two. */
-const bootSeconds = { container: 90, vm: 600 };
+/** Seconds until SSH must answer. A container takes one or two; on emulated hardware, or in it, a boot takes minutes. */
+const bootSeconds = 600;
 /** Seconds a guest gets to power itself off. */
 export const powerOffSeconds = 60;
 
@@ -92,14 +92,13 @@ async function untilReady(
     record.guest.kind === "vm"
       ? virtualMachineFinder(directory, record, loginKey)
       : containerFinder(record, supervisor);
-  const seconds = bootSeconds[record.guest.kind];
-  const until = Date.now() + seconds * 1000;
+  const started = Date.now();
   const verdict = new ConsoleVerdict();
   // A look may take long; the console may show sooner what went wrong.
   let looking: Promise<void> | undefined;
   let seen = { state: "" } as Seen<Found>;
   let broken: Error | undefined;
-  while (Date.now() < until) {
+  while (Date.now() - started < bootSeconds * 1000) {
     signal?.throwIfAborted();
     const status = await readStatus(directory);
     if (status?.phase === "running") {
@@ -110,7 +109,7 @@ async function untilReady(
         )
         .finally(() => (looking = undefined));
     }
-    await delay(pause[record.guest.kind], undefined, { signal });
+    await delay(pauseAfter(Date.now() - started), undefined, { signal });
     if (broken) throw broken;
     if ("done" in seen) return seen.done;
     if ("failed" in seen) return await neverReady(directory, record, `${seen.failed}; ${seen.cure}`);
@@ -121,7 +120,7 @@ async function untilReady(
     if (!(await findSupervisor(directory)))
       return await neverReady(directory, record, "it ended before it answered by SSH");
   }
-  return await neverReady(directory, record, withState(`it did not answer by SSH within ${seconds} s`, seen));
+  return await neverReady(directory, record, withState(`it did not answer by SSH within ${bootSeconds} s`, seen));
 }
 
 function withState(reason: string, seen: Seen<Found>): string {
@@ -138,17 +137,18 @@ async function gaveUp(directory: string): Promise<boolean> {
 type Look = (address: Address) => Promise<Seen<Found>>;
 
 /**
- * Milliseconds for one connection attempt: the bake's own way in starts sshd per connection, slow on emulated hardware.
+ * Milliseconds until a machine must begin to answer. The bake's own way in starts an sshd per connection: hanging up early would only
+ * keep a slow computer busy.
  */
-const tryFor = { container: 2000, vm: 15_000 };
+const tryFor = 15_000;
 
-/** Milliseconds between two looks at the machine. */
-const pause = { container: 20, vm: 200 };
+/** Milliseconds between two looks at the machine: a boot that takes long has no processor time to spare for them. */
+const pauseAfter = (milliseconds: number): number => (milliseconds < 5000 ? 20 : 200);
 
 function containerFinder(record: MachineRecord, supervisor: ProcessIdentity): Look {
   const hostKey = hostKeyOf(record);
   return async ({ host, port }) => {
-    if (!(await answersSsh({ host, port, user: record.loginUser, hostKey }, tryFor.container))) return { state: "" };
+    if (!(await answersSsh({ host, port, user: record.loginUser, hostKey }, tryFor))) return { state: "" };
     // SSH answers before PAM lets ordinary users in (pam_nologin).
     const guest = await findGuest(supervisor);
     const isUp = guest !== undefined && !existsSync(`/proc/${guest}/root/run/nologin`);
@@ -158,7 +158,7 @@ function containerFinder(record: MachineRecord, supervisor: ProcessIdentity): Lo
 
 function virtualMachineFinder(directory: string, { name, loginUser }: MachineRecord, loginKey?: string): Look {
   if (loginKey === undefined) throw new Error(`no key for the virtual machine ${name}`);
-  const finder = new WayFinder({ privateKey: loginKey, patience: tryFor.vm });
+  const finder = new WayFinder({ privateKey: loginKey, patience: tryFor });
   return async ({ host, port }) => {
     const way = { port: doorPort, user: doorUser };
     const [doorKey, hostKey] = await Promise.all([

@@ -16,6 +16,13 @@ import {
   prepareVirtualMachine,
 } from "../../../../components/local/provider/machine/virtual-machine.ts";
 
+/** What a machine has. */
+export interface Hardware {
+  /** MiB of memory. */
+  memory: number;
+  cpus: number;
+}
+
 /** A running machine. */
 export class BootedDisk {
   private constructor(
@@ -29,13 +36,19 @@ export class BootedDisk {
    * Boots a disk read-only, and waits until its host key is known.
    * @param directory A folder for the machine's files; it is created.
    */
-  static async boot(directory: string, disk: string, firmware: Firmware, address: string): Promise<BootedDisk> {
+  static async boot(
+    directory: string,
+    disk: string,
+    firmware: Firmware,
+    address: string,
+    { memory, cpus }: Hardware = { memory: 768, cpus: 1 },
+  ): Promise<BootedDisk> {
     const key = `${directory}.key`;
     await execa`ssh-keygen -q -t ed25519 -N ${""} -f ${key}`;
     const authorizedKey = (await readFile(`${key}.pub`, "utf8")).trim();
     await prepareVirtualMachine(directory, { disk, authorizedKey, loginUser: "debian" });
     const [file, ...words] = qemuCommand({
-      ...{ directory, firmware, memory: 768, cpus: 1, address, accelerator: await accelerator() },
+      ...{ directory, firmware, memory, cpus, address, accelerator: await accelerator() },
     }) as [string, ...string[]];
     const machine = new BootedDisk(directory, address, key, execa(file, words, { stdin: "ignore" }));
     try {
