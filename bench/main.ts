@@ -1,11 +1,12 @@
 // `npm run bench`: measures everything that docs/benchmark.md promises, on this computer, and prints it as a table.
-// `npm run bench warm`, `edit`, `cold`, `ec2`, `rackspace` or `imports` run one part. Takes a quarter of an hour; best
+// `npm run bench warm`, `edit`, `fleet`, `cold`, `ec2`, `rackspace` or `imports` run one part. Takes a quarter of an hour; best
 // on an idle computer.
 import { cpus, loadavg } from "node:os";
 import { accelerator } from "../components/local/provider/machine/qemu.ts";
 import { benchEc2, benchRackspace } from "./cloud.ts";
 import { benchCold } from "./cold.ts";
 import { benchEdit } from "./edit.ts";
+import { benchFleet } from "./fleet.ts";
 import { benchImports } from "./imports.ts";
 import { table, type Row } from "./table.ts";
 import { benchWarm } from "./warm.ts";
@@ -13,6 +14,7 @@ import { benchWarm } from "./warm.ts";
 const parts: Record<string, { title: string; run: (say: (line: string) => void) => Promise<Row[]> }> = {
   warm: { title: "Caches warm", run: benchWarm },
   edit: { title: "An edit of the last module", run: benchEdit },
+  fleet: { title: "Ten recipes in one stack", run: benchFleet },
   cold: { title: "Caches cold", run: benchCold },
   ec2: { title: "Test cloud, stack ec2", run: benchEc2 },
   rackspace: { title: "Test cloud, stack rackspace", run: benchRackspace },
