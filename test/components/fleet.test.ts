@@ -184,6 +184,23 @@ describe("a stack of several recipes", () => {
     assert.deepEqual(graph.names("Image").length, 2);
   });
 
+  it("asks and declares little for a recipe that has its image: a survey, a worker image and its image", async () => {
+    const names = Array.from({ length: 10 }, (_, index) => `r${index}`);
+    const recipes = Object.fromEntries(names.map((name) => [`${name}.yaml`, recipe(name)]));
+    const settings = { recipes: Object.keys(recipes) };
+    const noted = (worker: string) => ({ recipeName: worker.replace("debian12-", "") });
+    const graph = await run(settings, recipes, left(await run(settings, recipes), noted));
+    const counts: Record<string, number> = {};
+    for (const { token } of graph.calls) counts[token] = (counts[token] ?? 0) + 1;
+    assert.deepEqual(counts, {
+      "pulumi:pulumi:readStackResourceOutputs": 1,
+      "ci-images:local:resolveBase": 1,
+      // One of all images, and one of each worker image's builders.
+      "ci-images:local:findImages": 1 + names.length,
+    });
+    assert.equal(graph.resources.length, 2 * names.length);
+  });
+
   it("never gives two recipes one name, even if one recipe already uses another's name", async () => {
     const three = { ...both, "c.yaml": recipe("c") };
     // In this state, debian12-b belongs to recipe c.
