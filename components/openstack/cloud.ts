@@ -271,7 +271,7 @@ export class OpenStackCloud implements Cloud {
       const options = { provider: this.provider(), retainOnDelete: true };
       return new openstack.compute.Keypair(logicalName, { region: this.place, name, publicKey }, options);
     });
-    return { name: resource.name, resource };
+    return { name: resource.name };
   }
 
   private step(

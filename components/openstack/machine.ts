@@ -1,9 +1,7 @@
 // Declares a server: keys, a security group that lets only SSH in, a lease, and the server itself.
-import { createHash } from "node:crypto";
 import * as openstack from "@pulumi/openstack";
 import * as pulumi from "@pulumi/pulumi";
-import { cloudName, type Labels } from "../../common/labels.ts";
-import { openstackLabels } from "./facts/labels.ts";
+import type { Labels } from "../../common/labels.ts";
 import { doorPort } from "../../provision/builder/door.ts";
 import { cloudUserData } from "../../provision/builder/user-data.ts";
 import type { Proxy } from "../shared/bastion.ts";
@@ -49,7 +47,7 @@ export interface MachineArgs {
   open?: boolean;
   ownKey?: OwnKey;
   /** The Nova key pair that holds the user's own key. */
-  ownKeyPair?: { name: pulumi.Input<string>; resource?: pulumi.Resource };
+  ownKeyPair?: { name: pulumi.Input<string> };
 }
 
 /** A declared server, and what later steps need of it. */
@@ -73,15 +71,6 @@ export function declareMachine(
   const theirs: pulumi.CustomResourceOptions = { parent, provider };
   const login = declareLoginKey(prefix, args.ownKey, parent);
   const host = declareHostKey(prefix, parent);
-  // Unique names, because key pairs of a lost state may still exist. The suffix comes from the host key, which is made
-  // once per machine name.
-  const unique = host.publicKey.apply((key) => createHash("sha256").update(key).digest("hex").slice(0, 6));
-  const resourceName = unique.apply((suffix) =>
-    cloudName(openstackLabels, labels.project, labels.stack, prefix, suffix),
-  );
-  const keyPair = args.ownKeyPair ?? declareKeyPair(prefix, region, resourceName, login.publicKey, theirs);
-  const group = declareSecurityGroup(prefix, context, resourceName, labels, theirs);
-  const reached = declareFloating(prefix, context, resourceName, group, theirs);
   const lease = new Lease(
     `${prefix}-lease`,
     {
@@ -92,12 +81,16 @@ export function declareMachine(
       lifetime: settings.maxLifetimeSeconds,
       open: args.open ?? false,
     },
-    // A security group can only be deleted once its server is gone: the lease must be deleted first.
-    {
-      ...ours,
-      dependsOn: [...(args.after ?? []), group, ...(keyPair.resource ? [keyPair.resource] : []), ...reached.resources],
-    },
+    { ...ours, dependsOn: args.after },
   );
+  const { machine: name } = lease;
+  // Dropping the lease removes these by their name, so their official resources must not do it, which takes them five
+  // seconds each. A new lease has a new name, and nothing keeps an old one: the old lease is about to remove it.
+  const belonging = { ...theirs, deletedWith: lease };
+  const keyArgs = { region, name, publicKey: login.publicKey };
+  const keyPair = args.ownKeyPair ?? new openstack.compute.Keypair(`${prefix}-key-pair`, keyArgs, belonging);
+  const group = declareSecurityGroup(prefix, context, name, labels, belonging);
+  const reached = declareFloating(prefix, context, name, group, belonging);
   const userData = pulumi
     .all([host.privateKey, host.publicKey, login.publicKey, lease.deadline])
     .apply(([hostPrivateKey, hostPublicKey, authorizedKey, deadline]) =>
@@ -114,7 +107,7 @@ export function declareMachine(
     prefix,
     {
       region,
-      name: lease.machine,
+      name,
       flavorId: context.preflight.flavor,
       ...bootFrom(args),
       keyPair: keyPair.name,
@@ -128,8 +121,7 @@ export function declareMachine(
     },
     // A new lease needs a new server; the official provider would only rename the old one.
     {
-      ...theirs,
-      deletedWith: lease,
+      ...belonging,
       replaceOnChanges: ["name"],
       dependsOn: [lease],
       ...(args.sealed && { ignoreChanges: ["powerState"] }),
@@ -179,17 +171,6 @@ export function declareMachine(
   };
 }
 
-function declareKeyPair(
-  prefix: string,
-  region: string,
-  name: pulumi.Output<string>,
-  publicKey: pulumi.Output<string>,
-  options: pulumi.CustomResourceOptions,
-) {
-  const resource = new openstack.compute.Keypair(`${prefix}-key-pair`, { region, name, publicKey }, options);
-  return { name: resource.name, resource };
-}
-
 /**
  * The machine's own security group: opens SSH and the bake's own port to `sshFrom`. Outgoing traffic is open.
  */
@@ -201,7 +182,8 @@ function declareSecurityGroup(
   options: pulumi.CustomResourceOptions,
 ): openstack.networking.SecGroup {
   const description = `ci-images: SSH to the machine that bakes ${distribution}, recipe ${recipe.slice(0, 12)}`;
-  const group = new openstack.networking.SecGroup(`${prefix}-security-group`, { region, name, description }, options);
+  const args = { region, name, description };
+  const group = new openstack.networking.SecGroup(`${prefix}-security-group`, args, renewed(options, "name"));
   for (const [index, remoteIpPrefix] of sshFrom.entries()) {
     const suffix = index === 0 ? "" : `-${index + 1}`;
     for (const [name, port] of Object.entries({ ssh: 22, door: doorPort })) {
@@ -215,13 +197,17 @@ function declareSecurityGroup(
         portRangeMax: port,
         remoteIpPrefix,
       };
-      // Neutron removes a group's rules with it. Deleting them one by one, the official provider takes over five
-      // seconds for each.
+      // Neutron removes a group's rules with it.
       const rules = { ...options, deletedWith: group };
       new openstack.networking.SecGroupRule(`${prefix}-${name}${suffix}`, rule, rules);
     }
   }
   return group;
+}
+
+/** Made again when its name changes, with the lease: the official provider would only rename it. */
+function renewed(options: pulumi.CustomResourceOptions, name: string): pulumi.CustomResourceOptions {
+  return { ...options, replaceOnChanges: [name] };
 }
 
 interface Reached {
@@ -244,12 +230,12 @@ function declareFloating(
   const port = new openstack.networking.Port(
     `${prefix}-port`,
     { region, name, networkId: networks[0].id, adminStateUp: true, securityGroupIds: [group.id] },
-    options,
+    renewed(options, "name"),
   );
   const floating = new openstack.networking.FloatingIp(
     `${prefix}-address`,
     { region, description: name, pool: floatingNetwork.name, portId: port.id },
-    options,
+    renewed(options, "description"),
   );
   return { address: floating.address, network: { port: port.id }, resources: [port, floating] };
 }

@@ -3,6 +3,7 @@ import { labelKey, parseExpiry } from "../../../common/labels.ts";
 import type { AnswerOf, InputsOf } from "../../../common/contract.ts";
 import type { sweep } from "../contract.ts";
 import { openstackLabels } from "../facts/labels.ts";
+import { listBelongings, removeBelonging, type Belonging } from "./belongings.ts";
 import { distributions } from "../../../provision/distributions.ts";
 import { dropImage, imagesWith, isProven } from "./images.ts";
 import type { Region } from "./region.ts";
@@ -11,17 +12,6 @@ import { endServer, listServers, serversWith, type Server } from "./servers.ts";
 type Owner = Pick<InputsOf<typeof sweep>, "project" | "stack">;
 type Leftover = Omit<AnswerOf<typeof sweep>["leftovers"][number], "region">;
 type LeftoverKind = Leftover["kind"];
-
-interface Named {
-  id: string;
-  name?: string;
-  description?: string;
-  created_at?: string;
-  /** For a floating address. */
-  port_id?: string | null;
-  /** For a port: the device it is attached to. */
-  device_id?: string;
-}
 
 /**
  * Finds leftovers, in the order of removal. Servers and images have their expiry in their metadata. A machine's other
@@ -58,9 +48,7 @@ export async function findLeftovers(
 export async function removeLeftover(region: Region, { kind, id }: Leftover): Promise<void> {
   if (kind === "server") return endServer(region, id);
   if (kind === "image") return dropImage(region, id);
-  if (kind === "key pair") return region.remove("compute", `/os-keypairs/${encodeURIComponent(id)}`);
-  const collections = { "floating address": "floatingips", port: "ports", "security group": "security-groups" };
-  return region.remove("network", `/${collections[kind]}/${id}`);
+  return removeBelonging(region, { kind, id });
 }
 
 /** Finds expired belongings of machines. @param ending Servers that are leftovers themselves. */
@@ -73,37 +61,24 @@ async function belongings(
 ): Promise<Leftover[]> {
   const beginning = `${project}-${stack}-`;
   const servers = await listServers(region);
-  const old = (kind: LeftoverKind, { id, created_at }: Named, name: string): Leftover[] => {
-    const isOurs = name.startsWith(beginning) && isMachineName(name.slice(beginning.length), region.name);
-    if (!isOurs) return [];
+  const isOurs = ({ name, device }: Belonging): boolean =>
+    name.startsWith(beginning) &&
+    isMachineName(name.slice(beginning.length), region.name) &&
+    (device === undefined || ending.some(({ id }) => id === device));
+  const old = async (belonging: Belonging): Promise<Leftover[]> => {
+    const { kind, id, name } = belonging;
     const users = servers.filter((server) => uses(server, name));
     const last = ending.find((each) => users.some((server) => server.id === each.id));
     if (last && users.length === 1) return [{ kind, id, name, expired: last.expired }];
-    // Without a creation time from the cloud we can't tell its age: leave it to people.
-    if (created_at === undefined || users.length > 0) return [];
-    const expiry = new Date(utc(created_at) + lifetime * 1000);
+    if (users.length > 0) return [];
+    const createdAt = await madeAt(region, belonging);
+    // If the cloud doesn't say when it was made, people have to judge.
+    if (createdAt === undefined) return [];
+    const expiry = new Date(utc(createdAt) + lifetime * 1000);
     return expiry < now ? [{ kind, id, name, expired: expiry.toISOString() }] : [];
   };
-  const project_id = await region.projectId();
-  const list = async (collection: string, key: string) => {
-    const path = `/${collection}?project_id=${encodeURIComponent(project_id)}`;
-    const answer = await region.send<Record<string, Named[]>>({ service: "network", method: "GET", path });
-    return answer[key];
-  };
-  const [addresses, ports, groups, pairs] = await Promise.all([
-    list("floatingips", "floatingips"),
-    list("ports", "ports"),
-    list("security-groups", "security_groups"),
-    keyPairs(region, beginning),
-  ]);
-  return [
-    ...addresses.flatMap((each) => old("floating address", each, each.description ?? "")),
-    ...ports
-      .filter(({ device_id }) => !device_id || ending.some(({ id }) => id === device_id))
-      .flatMap((each) => old("port", each, each.name ?? "")),
-    ...groups.flatMap((each) => old("security group", each, each.name ?? "")),
-    ...pairs.flatMap((each) => old("key pair", each, each.id)),
-  ];
+  const found = (await listBelongings(region)).filter(isOurs);
+  return (await Promise.all(found.map(old))).flat();
 }
 
 /**
@@ -122,19 +97,11 @@ function uses({ key_name, security_groups }: Server, name: string): boolean {
   return key_name === name || (security_groups ?? []).some((group) => group.name === name);
 }
 
-/** Key pairs with their creation times, which need a request each because the list lacks them. */
-async function keyPairs(region: Region, beginning: string): Promise<Named[]> {
-  type Listed = { keypairs: { keypair: { name: string } }[] };
-  const { keypairs } = await region.send<Listed>({ service: "compute", method: "GET", path: "/os-keypairs" });
-  const names = keypairs.map(({ keypair }) => keypair.name).filter((name) => name.startsWith(beginning));
-  const found = await Promise.all(
-    names.map(async (name) => {
-      const path = `/os-keypairs/${encodeURIComponent(name)}`;
-      const answer = await region.find<{ keypair: { created_at?: string } }>("compute", path);
-      return answer ? [{ id: name, created_at: answer.keypair.created_at }] : [];
-    }),
-  );
-  return found.flat();
+/** When it was made; the list doesn't say that of key pairs. */
+async function madeAt(region: Region, { kind, id, createdAt }: Belonging): Promise<string | undefined> {
+  if (kind !== "key pair") return createdAt;
+  const path = `/os-keypairs/${encodeURIComponent(id)}`;
+  return (await region.find<{ keypair: { created_at?: string } }>("compute", path))?.keypair.created_at;
 }
 
 /** Nova's times have no zone; they are UTC. */

@@ -49,6 +49,58 @@ describe("rackspace Lease", () => {
     await lease.delete!(id, outputs, testContext());
   });
 
+  /** What the official provider creates for a machine besides its server, under the machine's name. */
+  const addBelongings = (name: string) => {
+    const project_id = cloud().account.project;
+    const collections = { floatingips: { description: name }, ports: { name }, "security-groups": { name } };
+    for (const [collection, fields] of Object.entries(collections)) {
+      const id = randomUUID();
+      cloud()
+        .region()
+        .collection(collection)
+        .set(id, { id, project_id, ...fields });
+    }
+    cloud().region().keypairs.set(name, { name, public_key: "ssh-ed25519 AAAA" });
+  };
+  const belongings = () => {
+    const { keypairs } = cloud().region();
+    const others = ["floatingips", "ports", "security-groups"].map((each) => cloud().region().collection(each).size);
+    return [...others, keypairs.size];
+  };
+
+  it("deletes the server, then its address, port, security group and key pair, also after a refusal, and nothing else", async () => {
+    const { id, outputs } = await lease.create(leaseInputs(), testContext());
+    const server = await addServer(cloud(), { name: outputs.machine });
+    server.securityGroups = [outputs.machine];
+    addBelongings(outputs.machine);
+    addBelongings(`${outputs.machine}0`);
+    cloud().faults.refuse({ matches: /^DELETE .*security-groups/, status: 403, message: "not now" });
+    await assert.rejects(async () => lease.delete!(id, outputs, testContext()), /not now/);
+    assert.equal(cloud().region().servers.size, 0);
+    await lease.delete!(id, outputs, testContext());
+    assert.deepEqual(belongings(), [1, 1, 1, 1]);
+  });
+
+  it("waits while a security group is still in use", async () => {
+    const { id, outputs } = await lease.create(leaseInputs(), testContext());
+    addBelongings(outputs.machine);
+    cloud().faults.refuse({ matches: /^DELETE .*security-groups/, status: 409, message: "in use", times: 2 });
+    await lease.delete!(id, outputs, testContext());
+    assert.deepEqual(belongings(), [0, 0, 0, 0]);
+  });
+
+  it("deletes what an earlier lease of the same bake left without a server", async () => {
+    const { outputs } = await lease.create(leaseInputs(), testContext());
+    addBelongings(outputs.machine);
+    const others = `${leaseInputs().prefix}-docker-0a1b2c`;
+    addBelongings(others);
+    const context = testContext();
+    await lease.create(leaseInputs(), context);
+    assert.deepEqual(belongings(), [1, 1, 1, 1]);
+    assert.ok(cloud().region().keypairs.has(others));
+    assert.match(context.lines.join(), /removed security group .*, left by an earlier bake/);
+  });
+
   it("deletes its server's unverified images and keeps the verified ones", async () => {
     const { id, outputs } = await lease.create(leaseInputs(), testContext());
     const server = await addServer(cloud(), { name: outputs.machine, status: "SHUTOFF" });

@@ -147,7 +147,7 @@ describe("the graph of stack rackspace", () => {
     assert.ok(!userData.includes(`PRIVATE-${prefix}-builder-login-key`));
   });
 
-  it("opens SSH to the caller's networks only, and deletes the security group after the server", async () => {
+  it("opens SSH to the caller's networks only", async () => {
     const graph = new RackspaceGraph();
     await graph.bake(settingsOf(), plan);
     const rules = graph.declared.filter(
@@ -169,7 +169,6 @@ describe("the graph of stack rackspace", () => {
       ],
     );
     for (const { name } of rules) assert.equal(graph.goesWith(name), `${prefix}-builder-security-group`);
-    assert.ok(graph.after(`${prefix}-builder-lease`).includes(`${prefix}-builder-security-group`));
     const group = graph.get(`${prefix}-builder-security-group`).inputs.name;
     assert.deepEqual(graph.get(`${prefix}-builder`).inputs.securityGroups, [group]);
   });
@@ -247,6 +246,28 @@ describe("the graph of stack rackspace", () => {
     ]);
     assert.deepEqual(graph.get(`${prefix}-builder`).inputs.networks, [{ port: `${prefix}-builder-port-id` }]);
     assert.equal(graph.get(`${prefix}-builder-boot`).inputs.host, "203.0.113.9");
+  });
+
+  it("leaves the deletion of a machine's resources to its lease: the official provider waits seconds for each", async () => {
+    const graph = new RackspaceGraph();
+    Object.assign(graph.answers["ci-images:rackspace:preflight"], {
+      floatingNetwork: { id: "network-2", name: "public" },
+    });
+    await graph.bake(settingsOf({ floatingNetwork: "public" }), plan);
+    const official = graph.declared.filter(({ type }) => type.startsWith("openstack:"));
+    const ends = (name: string): string | undefined => {
+      const end = graph.goesWith(name);
+      return end?.endsWith("-lease") ? end : end && ends(end);
+    };
+    for (const machine of ["builder", "trial"].map((role) => `${prefix}-${role}`)) {
+      const own = official.filter(({ name }) => name.startsWith(machine));
+      assert.ok(own.length >= 6);
+      for (const { name } of own) assert.equal(ends(name), `${machine}-lease`, name);
+      for (const part of ["key-pair", "security-group", "port"]) {
+        assert.equal(graph.get(`${machine}-${part}`).inputs.name, `${machine}-lease-machine`);
+      }
+      assert.equal(graph.get(`${machine}-address`).inputs.description, `${machine}-lease-machine`);
+    }
   });
 
   it("boots the builder from a volume if the stack says so, and the trial machine from the image", async () => {

@@ -1,27 +1,38 @@
-// The lease of a server. Dropping it makes sure that the server is gone, whatever happened in between. The server
-// itself is declared with `deletedWith: lease`.
-import { cloudLabels, cloudName, formatExpiry, isOfWorker } from "../../../../common/labels.ts";
+// The lease of a server: dropping it makes sure that the server is gone, with its address, port, security group and key
+// pair, and an image nobody has proven. They are declared with `deletedWith: lease`: the official provider waits five
+// seconds before it removes a group, a port or an address.
+import { cloudLabels, formatExpiry, isOfWorker } from "../../../../common/labels.ts";
 import { leaseOf } from "../../../../provider/kit/lease.ts";
 import { Lease } from "../../contract.ts";
 import { openstackLabels } from "../../facts/labels.ts";
+import { dropBelongings, listBelongings, machineName, machineNamePattern } from "../belongings.ts";
 import { dropUnproven } from "../images.ts";
 import { quiet, Region } from "../region.ts";
 import { describe, endServer, listServers, sealingOf, serversWith } from "../servers.ts";
 
 export const lease = leaseOf(Lease, {
-  nameOf: (prefix, suffix) => cloudName(openstackLabels, prefix, suffix),
+  nameOf: machineName,
 
   outputs({ labels, tags }, deadline) {
     return { metadata: cloudLabels(openstackLabels, { ...labels, expires: formatExpiry(deadline) }, tags) };
   },
 
-  async *removeEarlier({ region: name, labels: { project, stack, distribution, role, worker } }, context) {
+  async *removeEarlier({ region: name, prefix, labels: { project, stack, distribution, role, worker } }, context) {
     const region = new Region(name, context);
-    const found = await serversWith(region, { project, stack, distribution, role });
-    for (const earlier of found.filter(({ metadata }) => isOfWorker(openstackLabels, metadata, worker))) {
-      await endServer(region, earlier.id);
-      yield describe(earlier);
+    const [servers, belongings] = await Promise.all([
+      serversWith(region, { project, stack, distribution, role }),
+      listBelongings(region),
+    ]);
+    const earlier = servers.filter(({ metadata }) => isOfWorker(openstackLabels, metadata, worker));
+    for (const server of earlier) {
+      await endServer(region, server.id);
+      yield describe(server);
     }
+    // Also those of an earlier lease of this bake whose server was never made, or is gone.
+    const isEarlier = machineNamePattern(prefix);
+    const left = belongings.filter(({ name }) => isEarlier.test(name) || earlier.some((each) => each.name === name));
+    await dropBelongings(region, left);
+    for (const { kind, name } of left) yield `${kind} ${name}`;
   },
 
   /**
@@ -38,8 +49,9 @@ export const lease = leaseOf(Lease, {
 
   async end({ region: name, machine }, context) {
     const region = new Region(name, context);
-    for (const server of await listServers(region, machine)) await endServer(region, server.id);
-    // An unproven image may have no record of its own.
-    await dropUnproven(region, machine);
+    const [servers, belongings] = await Promise.all([listServers(region, machine), listBelongings(region, machine)]);
+    for (const server of servers) await endServer(region, server.id);
+    // An unproven image may have been made without getting a record.
+    await Promise.all([dropBelongings(region, belongings), dropUnproven(region, machine)]);
   },
 });
