@@ -54,6 +54,9 @@ export class LocalCloud implements LocalBakery {
   /** Recipes of the existing builders and images, by distribution. */
   private readonly found = new Map<string, string[]>();
 
+  /** Checksums of the existing images' disks, by recipe. */
+  private readonly disks = new Map<string, string | undefined>();
+
   /**
    * @param settings The stack's settings.
    * @param projectDirectory The base of relative paths in settings and recipes' bases.
@@ -85,11 +88,12 @@ export class LocalCloud implements LocalBakery {
 
   async survey({ id: distribution }: Distribution, worker?: string): Promise<Survey> {
     const { home, project, stack } = this;
-    const owner = { home, project, stack, distribution, ...(worker !== undefined && { worker }) };
+    const owner = { home, project, stack, distribution };
     const found = this.once.get(`local survey ${JSON.stringify(owner)}`, () => invoke(contract.findImages, owner));
     const { images, machines } = await found;
     const generations = images.map(generationOf);
-    const builders = machines.map(({ recipe }) => recipe);
+    const builders = machines.filter((machine) => machine.worker === worker).map(({ recipe }) => recipe);
+    for (const { manifest, sha256 } of images) this.disks.set(manifest.recipe, sha256);
     this.found.set(distribution, [...builders, ...images.map(({ manifest }) => manifest.recipe)]);
     return { generations, builders };
   }
@@ -148,8 +152,12 @@ export class LocalCloud implements LocalBakery {
     return { ...machine, presentModules, ...(this.settings.layers && { keepLayer }) };
   }
 
-  async countFromLayer({ modules, sizeBytes: size, distribution }: Plan, { id: base }: Base): Promise<number> {
+  async countFromLayer({ modules, sizeBytes: size, distribution }: Plan, { id, plan: below }: Base): Promise<number> {
     if (!this.settings.layers) return 0;
+    const disk = below && this.disks.get(below.recipe);
+    // On an image that has yet to be baked nothing has been built.
+    if (below && disk === undefined) return 0;
+    const base = disk === undefined ? id : imageBaseId(disk);
     const question = { base, size, loginUser: distribution.loginUser, modules: modules.map((each) => each.prefixHash) };
     return (await invoke(contract.findLayers, question)).count;
   }
@@ -301,10 +309,15 @@ export class LocalCloud implements LocalBakery {
 /** A proven image's root file system, when a builder starts from it. */
 function imageBase({ image }: Tier): pulumi.Output<contract.ResolvedBase> {
   return image.apply(({ path, sha256, recipe }) => ({
-    id: `image-${sha256}`,
+    id: imageBaseId(sha256!),
     source: { kind: "image" as const, path: path! },
     description: `recipe ${recipe.slice(0, 8)}`,
   }));
+}
+
+/** The id in the cache of an image as a base. */
+function imageBaseId(sha256: string): string {
+  return `image-${sha256}`;
 }
 
 function generationOf({ path, manifest, proof }: contract.DescribedImage): Generation {

@@ -253,6 +253,8 @@ const storedImage = v.object({
     /** ISO 8601. */
     builtAt: v.string(),
   }),
+  /** Its `disk.qcow2`'s checksum, if it has one: what builders that start from it have as their base. */
+  sha256: v.optional(v.string()),
   /** Present once the image was verified. */
   proof: v.optional(objectOf<object>()),
 });
@@ -264,16 +266,25 @@ export const resolveBase = functionContract("ci-images:local:resolveBase", {
   answer: resolvedBase,
 });
 
-/** The stack's images of one distribution, newest first, and a worker image's builders. */
+/** The stack's images of one distribution, newest first, and its builders. */
 export const findImages = functionContract("ci-images:local:findImages", {
   inputs: {
     /** The image directory. */
     home: v.string(),
-    ...ownerInputs,
+    project: v.string(),
+    stack: v.string(),
+    distribution: v.string(),
   },
   answer: {
     images: v.array(storedImage),
-    machines: v.array(v.object({ name: v.string(), recipe: v.string() })),
+    machines: v.array(
+      v.object({
+        name: v.string(),
+        recipe: v.string(),
+        /** Its worker image, if the stack has several of the distribution. */
+        worker: v.optional(v.string()),
+      }),
+    ),
   },
 });
 

@@ -98,6 +98,7 @@ function left(graph: Graph, notes: (worker: string) => object = () => ({})): Exi
   const images = workers.map(({ inputs }) => ({
     path: `/images/debian12/${String(inputs.name)}`,
     proof: {},
+    sha256: "5a",
     manifest: {
       ...{ name: inputs.name, recipe: inputs.recipe, builtAt: "2026-01-01T00:00:00Z" },
       ...{
@@ -184,7 +185,7 @@ describe("a stack of several recipes", () => {
     assert.deepEqual(graph.names("Image").length, 2);
   });
 
-  it("asks and declares little for a recipe that has its image: a survey, a worker image and its image", async () => {
+  it("asks nothing more for ten recipes that have their images than for one, and declares a worker image and an image for each", async () => {
     const names = Array.from({ length: 10 }, (_, index) => `r${index}`);
     const recipes = Object.fromEntries(names.map((name) => [`${name}.yaml`, recipe(name)]));
     const settings = { recipes: Object.keys(recipes) };
@@ -195,8 +196,7 @@ describe("a stack of several recipes", () => {
     assert.deepEqual(counts, {
       "pulumi:pulumi:readStackResourceOutputs": 1,
       "ci-images:local:resolveBase": 1,
-      // One of all images, and one of each worker image's builders.
-      "ci-images:local:findImages": 1 + names.length,
+      "ci-images:local:findImages": 1,
     });
     assert.equal(graph.resources.length, 2 * names.length);
   });
@@ -251,9 +251,28 @@ describe("a stack of several recipes", () => {
       return true;
     });
   });
+
+  it("says together what keeps each of them from being baked", async () => {
+    const uploads = (name: string) =>
+      recipe(name, { modules: ["run", "files"], files: [{ path: "/x", source: `${name}.txt` }] });
+    const recipes = { ...one, "b.yaml": uploads("b"), "c.yaml": uploads("c") };
+    await assert.rejects(run({ recipes: Object.keys(recipes) }, recipes), /"b\.txt" cannot be[^]*"c\.txt" cannot be/);
+  });
 });
 
 describe("a recipe on top of a recipe", () => {
+  it("looks for layers of the image below by that image's disk, and for none while that is to be baked", async () => {
+    const below = await run({ recipe: "base.yaml" }, tiers);
+    const existing = left(below);
+    const recipes = { "base.yaml": tiers["base.yaml"], "middle.yaml": tiers["middle.yaml"] };
+    const asked = async (state?: Existing) => {
+      const { calls } = await run({ recipe: "middle.yaml" }, recipes, state);
+      return calls.filter(({ token }) => token.endsWith(":findLayers")).map(({ inputs }) => inputs.base);
+    };
+    assert.deepEqual(await asked(existing), ["image-5a"]);
+    assert.deepEqual(await asked(), ["base"]);
+  });
+
   it("starts from the verified image of the recipe below; outputs have only the recipes that the stack lists", async () => {
     const graph = await run({ recipe: "top.yaml", verify: true }, tiers);
     assert.deepEqual(Object.keys(hashes(graph)), ["debian12-base", "debian12-middle", "debian12"]);

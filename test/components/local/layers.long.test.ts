@@ -89,6 +89,41 @@ describe("layers of a builder", function () {
     }
   });
 
+  it("are given up if the disk fills up during a copy, which leaves nothing, and the builder keeps running", async () => {
+    const disk = `${bench.layers}.ext4`;
+    await mkdir(bench.layers, { recursive: true });
+    await execa("truncate", ["--size=4G", disk]);
+    await execa("mkfs.ext4", ["-q", "-m", "0", disk]);
+    await execa("mount", ["-o", "loop", disk, bench.layers]);
+    try {
+      const { machine, run } = await bench.newBuilder();
+      await run("head -c 300M /dev/urandom >/opt/much");
+      await bench.age(machine);
+      const said: string[] = [];
+      const keep = (prefix: string) => {
+        const wanted = { machine: machine.name, prefix, modules: [prefix] };
+        return keepLayer(wanted, (line) => said.push(line), new AbortController().signal);
+      };
+      const keeping = keep("much");
+      const copying = async () => (await readdir(bench.layers)).some((name) => /^\.new-[^.]+$/.test(name));
+      while (!(await copying())) await delay(2);
+      const free = Number((await execa("stat", ["--file-system", "--format=%a", bench.layers])).stdout) * 4096;
+      await execa("fallocate", ["--length", String(free - 2 ** 20), join(bench.layers, "other-work")]);
+      await keeping;
+      assert.match(said.join(), /goes on without layers: it could not be copied, see .*layers\.log/);
+      assert.match(await readFile(join(machine.directory, "layers.log"), "utf8"), /No space left on device/);
+      assert.equal(await run("wc -c </opt/much"), String(300 * 2 ** 20));
+      await bench.age(machine);
+      await keep("more");
+      assert.equal(said.length, 1, "said once");
+      await bench.settled();
+      assert.deepEqual((await readdir(bench.layers)).sort(), ["lost+found", "other-work"]);
+    } finally {
+      await execa("umount", ["--lazy", bench.layers]);
+      await rm(disk);
+    }
+  });
+
   it("are completed and leave nothing half-written if Pulumi is killed during a copy, and the builder keeps running", async () => {
     const { machine, run } = await bench.newBuilder();
     await run("head -c 300M /dev/urandom >/opt/much");

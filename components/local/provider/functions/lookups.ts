@@ -10,7 +10,7 @@ import { listMachines } from "../machine/machines.ts";
 import { tryLock } from "../file-lock.ts";
 import { finishedImage } from "../disk/image-disk.ts";
 import { places } from "../../../../provider/kit/cache-folders.ts";
-import { listImages } from "../disk/image-store.ts";
+import { listImages, type StoredImage } from "../disk/image-store.ts";
 import * as contract from "../../contract.ts";
 import { answer } from "../../../../provider/resource.ts";
 import { rest } from "../../../../provider/kit/wait.ts";
@@ -20,21 +20,24 @@ export const resolveBaseFunction = answer(contract.resolveBase, ({ source, proje
   resolveBase(source, { projectDirectory }),
 );
 
-export const findImages = answer(contract.findImages, async ({ home, project, stack, distribution, worker }) => {
+export const findImages = answer(contract.findImages, async ({ home, project, stack, distribution }) => {
   const machines = await listMachines({ home, project, stack, distribution, role: "builder" });
   return {
-    images: await listImages(home, { project, stack, distribution }),
-    machines: machines
-      .filter(({ labels }) => labels.worker === worker)
-      .map(({ name, labels }) => ({ name, recipe: labels.recipe })),
+    images: (await listImages(home, { project, stack, distribution })).map(described),
+    machines: machines.map(({ name, labels: { recipe, worker } }) => ({ name, recipe, worker })),
   };
 });
 
-export const describeImage = answer(contract.describeImage, async ({ path }) => {
-  const { manifest, proof } = await finishedImage({ folder: path });
-  const { name, recipe, distribution, size, base, plan, builtAt } = manifest;
-  return { path, proof, manifest: { name, recipe, distribution, size, base, plan, builtAt } };
-});
+export const describeImage = answer(contract.describeImage, async ({ path }) =>
+  described(await finishedImage({ folder: path })),
+);
+
+/** What the program reads of an image. A whole manifest lists every package. */
+function described({ path, manifest, proof }: StoredImage): contract.DescribedImage {
+  const { name, recipe, distribution, size, base, plan, builtAt, files } = manifest;
+  const sha256 = files.find((file) => file.name === "disk.qcow2")?.sha256;
+  return { path, proof, sha256, manifest: { name, recipe, distribution, size, base, plan, builtAt } };
+}
 
 export const findBaked = answer(
   contract.findBaked,
@@ -43,7 +46,7 @@ export const findBaked = answer(
     for (let isReported = false; ; isReported = true) {
       const images = await listImages(home, { distribution, recipe });
       const image = images.find(({ proof }) => proof !== undefined);
-      if (image || !claim) return { image };
+      if (image || !claim) return { image: image && described(image) };
       await mkdir(folder, { recursive: true });
       if (await holdUntilExit(join(folder, `.${recipe.slice(0, 12)}.baking`))) return {};
       if (!isReported) progress(`recipe ${recipe.slice(0, 8)} is being baked by another stack: waiting for its image`);
