@@ -10,9 +10,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { UserError } from "../../../common/user-error.ts";
 import { readSources } from "../../../components/local/provider/base/apt-sources.ts";
 import { specificationOf } from "../../../components/local/provider/base/base-mirror.ts";
+import { removeOrphanedBases } from "../../../components/local/provider/base/orphaned-bases.ts";
 import { ensureBase, resolveBase } from "../../../components/local/provider/base/base.ts";
+import { writeRecord, type MachineRecord } from "../../../components/local/provider/machine/machine-record.ts";
 import type { BaseSource } from "../../../components/local/provider/types.ts";
-import { emptyCache, namesIn, otherProcess, processesOf } from "./support.ts";
+import { builderSpec, emptyCache, namesIn, otherProcess, processesOf } from "./support.ts";
 
 describe("local base images", function () {
   this.timeout(180_000);
@@ -108,10 +110,12 @@ describe("local base images", function () {
     await assert.rejects(resolve({ kind: "directory", path: "tree/etc" }), /has no etc\/passwd/);
   });
 
-  it("extracts the root file system from an earlier image, and notices a changed disk", async () => {
-    const image = join(folder, "image");
+  /** Makes an image of the tree, in a folder of that name. @returns its disk. */
+  const makeImage = async (name: string): Promise<string> => {
+    const image = join(folder, name);
     const raw = join(folder, "disk.raw");
     await mkdir(image);
+    await rm(raw, { force: true });
     await execa("truncate", ["--size=24M", raw]);
     await execa("sfdisk", ["--quiet", raw], { input: "label: gpt\nstart=1MiB, size=4MiB\nstart=8MiB, size=15MiB\n" });
     await execa("mke2fs", ["-q", "-t", "ext4", "-d", join(folder, "tree"), "-E", "offset=8388608", raw, "15M"]);
@@ -119,6 +123,11 @@ describe("local base images", function () {
     await execa("qemu-img", ["convert", "-O", "qcow2", raw, disk]);
     const manifest = { name: "earlier", files: [{ name: "disk.qcow2", sha256: await sha256(disk) }] };
     await writeFile(join(image, "manifest.json"), JSON.stringify(manifest));
+    return disk;
+  };
+
+  it("extracts the root file system from an earlier image, and notices a changed disk", async () => {
+    const disk = await makeImage("image");
     const base = await resolve({ kind: "image", path: "image" });
     assert.deepEqual(await namesIn(await ensureBase(base, () => {})), ["etc", "usr"]);
     await rm(join(cache.path, "bases"), { recursive: true });
@@ -127,6 +136,30 @@ describe("local base images", function () {
       ensureBase(base, () => {}),
       /disk\.qcow2: sha256: [0-9a-f]{64}; allowed: [0-9a-f]{64}/,
     );
+  });
+
+  it("are removed from the cache once the image that they were read from is gone, and nothing runs on them", async () => {
+    const ids: string[] = [];
+    for (const name of ["gone", "in-use", "there"]) {
+      await makeImage(name);
+      const base = await resolve({ kind: "image", path: name });
+      ids.push(base.id);
+      const root = await ensureBase(base, () => {});
+      if (name !== "in-use") continue;
+      const { spec } = builderSpec(root);
+      const directory = join(cache.path, "machines", spec.name);
+      await mkdir(directory);
+      await writeRecord(directory, { ...spec, phase: "ready" } as unknown as MachineRecord);
+    }
+    const tar = await resolve({ kind: "tarball", location: "root.tar.gz" });
+    await ensureBase(tar, () => {});
+    assert.deepEqual(await removeOrphanedBases(), []);
+    await rm(join(folder, "gone"), { recursive: true });
+    await rm(join(folder, "in-use"), { recursive: true });
+    assert.deepEqual(await removeOrphanedBases(), [`image earlier in ${join(folder, "gone")}`]);
+    assert.deepEqual(await namesIn(join(cache.path, "bases")), [...ids.slice(1), tar.id].sort());
+    await rm(join(cache.path, "machines"), { recursive: true });
+    assert.equal((await removeOrphanedBases()).length, 1);
   });
 
   it("uses the newest cached base with a notice if the mirror does not answer; without one it is an error", async () => {

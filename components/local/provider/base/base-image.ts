@@ -22,6 +22,21 @@ mount -t ext4 -o ro,noload,loop,offset="$3",sizelimit="$4" "$1" "$2"
 cp --archive --no-target-directory "$2" "$5"
 umount "$2"`;
 
+/** What we read of a manifest. */
+interface Files {
+  files: { name: string; sha256: string }[];
+}
+
+/** The base's id. @param sha256 The disk's. */
+export function imageBaseId(sha256: string): string {
+  return `image-${sha256}`;
+}
+
+/** The checksum of the disk that a base is read from; undefined if the image has none in that format. */
+export function diskDigest({ files }: Files): string | undefined {
+  return files.find((file) => file.name === diskFile)?.sha256;
+}
+
 /** `resolveBase` for an image. Trusts the manifest's checksum; `buildFromImage` checks it. */
 export async function resolveImage(source: ImageSource, projectDirectory: string): Promise<ResolvedBase> {
   const path = resolve(projectDirectory, source.path);
@@ -33,7 +48,7 @@ export async function resolveImage(source: ImageSource, projectDirectory: string
       cure: "bake that image again",
     });
   });
-  return { source: { ...source, path }, id: `image-${sha256}`, description: `image ${name} in ${path}` };
+  return { source: { ...source, path }, id: imageBaseId(sha256), description: `image ${name} in ${path}` };
 }
 
 /** Copies the root file system out of the disk, after checking the disk's checksum. */
@@ -81,12 +96,9 @@ async function readManifest(path: string): Promise<{ name: string; sha256: strin
   const where = join(path, "manifest.json");
   const allowed = "the folder of an image that ci-images made for `local`";
   try {
-    const manifest = JSON.parse(await readFile(where, "utf8")) as {
-      name: string;
-      files: { name: string; sha256: string }[];
-    };
-    const disk = manifest.files.find((file) => file.name === diskFile);
-    if (disk) return { name: manifest.name, sha256: disk.sha256 };
+    const manifest = JSON.parse(await readFile(where, "utf8")) as { name: string } & Files;
+    const sha256 = diskDigest(manifest);
+    if (sha256 !== undefined) return { name: manifest.name, sha256 };
     throw new UserError({ where, key: "files", found: `no ${diskFile}`, allowed });
   } catch (error) {
     if (error instanceof UserError) throw error;

@@ -1,6 +1,7 @@
 // The base image of a bake, in the cache.
 import { existsSync } from "node:fs";
 import { ensureBase } from "../base/base.ts";
+import { removeOrphanedBases } from "../base/orphaned-bases.ts";
 import { BaseImage } from "../../contract.ts";
 import { implement } from "../../../../provider/resource.ts";
 
@@ -10,6 +11,8 @@ export const baseImage = implement(BaseImage, {
     return existsSync(path) ? "none" : "replace";
   },
   async create({ base }, { progress, signal }) {
-    return { id: base.id, outputs: { base, path: await ensureBase(base, progress, signal) } };
+    const path = await ensureBase(base, progress, signal);
+    await removeOrphanedBases();
+    return { id: base.id, outputs: { base, path } };
   },
 });

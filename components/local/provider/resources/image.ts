@@ -2,6 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../../../common/user-error.ts";
+import { removeOrphanedBases } from "../base/orphaned-bases.ts";
 import { assertSealed, sealingReport } from "../disk/assert-sealed.ts";
 import { assembleImage } from "../disk/disk.ts";
 import { guestFacts } from "../disk/guest-facts.ts";
@@ -76,7 +77,7 @@ export const image = implement(Image, {
     return found && idOf(found) === id ? stateOf(found) : undefined;
   },
 
-  async delete(id, { path }) {
+  async delete(id, { path }, { progress }) {
     const found = await findImage(path).catch((error: unknown) => {
       // Delete a corrupted image, too.
       if (error instanceof UserError) return undefined;
@@ -85,6 +86,8 @@ export const image = implement(Image, {
     // The folder may contain a newer image, because a replacement is made before the old image is deleted.
     if (found && idOf(found) !== id) return;
     await removeTree(path);
+    for (const base of await removeOrphanedBases())
+      progress(`removed from the cache: ${base}, read from an image that is gone`);
   },
 });
 
