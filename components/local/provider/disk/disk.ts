@@ -196,9 +196,12 @@ async function writeRootPartition(disk: string, { root }: DiskLayout, options: S
   await allocateSwapFiles(fileSystem);
 }
 
-/** qemu-img's format names and options. */
+/**
+ * qemu-img's format names and options. It writes the qcow2's clusters in the order in which they are compressed (`-W`),
+ * in half the time on two processors. So the same disk can become a file with another checksum.
+ */
 const conversions: Record<Exclude<ImageFormat, "raw" | "tar">, string[]> = {
-  qcow2: ["qcow2", "-c", "-m", "4", "-o", "compression_type=zstd"],
+  qcow2: ["qcow2", "-c", "-W", "-m", "16", "-o", "compression_type=zstd"],
   // Azure takes only fixed VHDs whose size is a whole number of MiB, which all our disks are.
   // https://learn.microsoft.com/azure/virtual-machines/linux/create-upload-generic#resizing-vhds
   vhd: ["vpc", "-o", "subformat=fixed,force_size=on"],
