@@ -110,8 +110,7 @@ describe("layers of a builder", function () {
       const free = Number((await execa("stat", ["--file-system", "--format=%a", bench.layers])).stdout) * 4096;
       await execa("fallocate", ["--length", String(free - 2 ** 20), join(bench.layers, "other-work")]);
       await keeping;
-      assert.match(said.join(), /goes on without layers: it could not be copied, see .*layers\.log/);
-      assert.match(await readFile(join(machine.directory, "layers.log"), "utf8"), /No space left on device/);
+      assert.match(said.join(), /goes on without layers: .*No space left on device/);
       assert.equal(await run("wc -c </opt/much"), String(300 * 2 ** 20));
       await bench.age(machine);
       await keep("more");

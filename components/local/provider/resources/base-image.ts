@@ -12,7 +12,8 @@ export const baseImage = implement(BaseImage, {
   },
   async create({ base }, { progress, signal }) {
     const path = await ensureBase(base, progress, signal);
-    await removeOrphanedBases();
-    return { id: base.id, outputs: { base, path } };
+    // Half a gigabyte each: the bake doesn't wait for that.
+    const meanwhile = async () => void (await removeOrphanedBases());
+    return { id: base.id, outputs: { base, path }, meanwhile };
   },
 });
