@@ -2,7 +2,7 @@
 import { execa } from "execa";
 
 /**
- * A root tree that can be written to without changing the builder. Run only one command at a time, because each mounts
+ * A root tree that can be written to without changing the builder. Run only one command at a time, because each may mount
  * an overlay.
  */
 export interface RootView {

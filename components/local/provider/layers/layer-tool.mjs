@@ -7,8 +7,9 @@
 //
 // REQUEST is JSON. Plain JavaScript without dependencies, so that it starts fast. Paths are bytes, kept in latin1
 // strings, because a guest's file names may have any encoding.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
+import { once } from "node:events";
 import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -277,8 +278,11 @@ tar --create --format=posix --sparse --warning=no-file-ignored "\${extras[@]}" -
  * @param {string[]} what Arguments for tar.
  */
 function copyTree(from, to, what) {
-  run("bash", "-c", copyScript, "bash", from, to, ...what);
+  run("bash", ...copyWords(from, to, what));
 }
+
+/** @param {string} from @param {string} to @param {string[]} what */
+const copyWords = (from, to, what) => ["-c", copyScript, "bash", from, to, ...what];
 
 /** @param {string} file */
 function digestOf(file) {
@@ -398,35 +402,75 @@ export function remove(layer) {
 }
 
 /** @param {RestoreRequest} request */
-function restore({ layer, upper, index }) {
+async function restore({ layer, upper, index }) {
   const list = fs.readFileSync(join(layer, "files"), "latin1");
   /** @type {unknown} */
   const description = JSON.parse(fs.readFileSync(join(layer, "layer.json"), "utf8"));
   const { digest } = /** @type {{ digest: string }} */ (description);
   if (createHash("sha256").update(raw(list)).digest("hex") !== digest) throw new Error("its list of files is damaged");
-  copyTree(join(layer, "tree"), upper, ["."]);
-  const entries = walk(upper);
+  // Copied by other processes while this one reads the same files for their digests.
+  const tree = join(layer, "tree");
+  const copying = start("bash", ...copyWords(tree, upper, ["."]));
+  /** @type {Map<string, string>} */
+  let digests;
+  try {
+    digests = checkAgainst(list, tree);
+  } finally {
+    await copying.catch(() => {});
+  }
+  await copying;
   /** @type {Map<string, { state: string, digest: string }>} */
   const files = new Map();
-  const expected = new Set(list.split("\0").filter(Boolean));
-  for (const entry of entries) {
-    const content = contentOf(upper, entry);
-    if (!expected.delete(`${content}\t${describe(entry)}`)) throw new Error(`${entry.path || "/"} has changed`);
+  for (const entry of walk(upper)) {
+    const content = digests.get(describe(entry));
+    if (content === undefined) throw new Error(`${entry.path || "/"} has changed`);
     files.set(entry.path, { state: stateOf(entry.status), digest: content });
   }
-  const [missing] = expected;
-  if (missing !== undefined) throw new Error(`${splitAt(missing, 8)[8]} is missing`);
+  if (files.size !== digests.size) throw new Error(`${digests.size - files.size} files are missing`);
   writeIndex(index, layer, files);
 }
 
+/**
+ * Compares a tree with its list of files.
+ * @param {string} list
+ * @param {string} tree
+ * @returns {Map<string, string>} each file's digest, by its line without that.
+ */
+function checkAgainst(list, tree) {
+  const expected = new Set(list.split("\0").filter(Boolean));
+  /** @type {Map<string, string>} */
+  const digests = new Map();
+  for (const entry of walk(tree)) {
+    const [content, description] = [contentOf(tree, entry), describe(entry)];
+    if (!expected.delete(`${content}\t${description}`)) throw new Error(`${entry.path || "/"} has changed`);
+    digests.set(description, content);
+  }
+  const [missing] = expected;
+  if (missing !== undefined) throw new Error(`${splitAt(missing, 8)[8]} is missing`);
+  return digests;
+}
+
+const environment = { PATH: process.env.PATH, LC_ALL: "C" };
+
 /** @param {string} command @param {string[]} words */
 function run(command, ...words) {
-  const { status, stderr, error } = spawnSync(command, words, {
-    encoding: "utf8",
-    env: { PATH: process.env.PATH, LC_ALL: "C" },
-  });
-  if (status !== 0)
-    throw new Error(error?.message ?? (stderr.trim().split("\n").slice(-3).join("; ") || `${command} failed`));
+  const { status, stderr, error } = spawnSync(command, words, { encoding: "utf8", env: environment });
+  if (error) throw error;
+  if (status !== 0) throw failureOf(command, stderr);
+}
+
+/** As `run`, beside what else this process does. @param {string} command @param {string[]} words */
+async function start(command, ...words) {
+  const child = spawn(command, words, { env: environment, stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (/** @type {string} */ text) => (said += text));
+  await once(child, "close");
+  if (child.exitCode !== 0) throw failureOf(command, said);
+}
+
+/** @param {string} command @param {string} said */
+function failureOf(command, said) {
+  return new Error(said.trim().split("\n").slice(-3).join("; ") || `${command} failed`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
@@ -438,7 +482,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
     if (command === "copy") console.log(JSON.stringify(await copy(/** @type {CopyRequest} */ (request))));
     else if (command === "finish") finish(/** @type {FinishRequest} */ (request));
-    else restore(/** @type {RestoreRequest} */ (request));
+    else await restore(/** @type {RestoreRequest} */ (request));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     if (command === "copy") console.log(JSON.stringify({ did: "failed", reason }));

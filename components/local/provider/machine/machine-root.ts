@@ -5,7 +5,7 @@ import { randomUUID } from "node:crypto";
 import { execa } from "execa";
 import { overlayOf } from "./boot.ts";
 import { machineDirectory, readRecord } from "./machine-record.ts";
-import { enterDisk, enterOverlay, type Overlay } from "../overlay.ts";
+import { enterDisk, holdOverlay, type Overlay } from "../overlay.ts";
 import { removeTree } from "../remove-tree.ts";
 import type { RootView } from "../disk/root-view.ts";
 import { findSupervisor } from "./supervisor.ts";
@@ -17,8 +17,8 @@ export interface MachineRootView extends RootView {
 }
 
 /**
- * Opens a view of a stopped builder's root file system. Programs started with the prefix `enter` see it at `path`, one
- * program at a time. Later programs see what earlier ones wrote, until `dispose`. The builder never changes.
+ * Opens a view of a stopped builder's root file system. Programs started with the prefix `enter` see it at `path`, and
+ * what others have written there, until `dispose`. The builder never changes.
  * @throws Error if there is no builder of that name, or it is running.
  */
 export async function rootView(name: string): Promise<MachineRootView> {
@@ -32,11 +32,16 @@ export async function rootView(name: string): Promise<MachineRootView> {
   await mkdir(folder);
   for (const part of [work, path, upper]) await mkdir(part);
   await chmod(upper, await modeOf(builder));
+  const lower = [builder.upper, ...builder.lower];
+  const { enter, release } = await holdOverlay({ ...builder, lower, upper, work, path });
   return {
     path,
     base: record.guest.base,
-    enter: enterOverlay({ ...builder, lower: [builder.upper, ...builder.lower], upper, work, path }),
-    dispose: () => removeTree(folder),
+    enter,
+    async dispose() {
+      await release();
+      await removeTree(folder);
+    },
   };
 }
 
