@@ -127,7 +127,7 @@ async function dropReleased(region: Region, { kind, id, name }: Belonging): Prom
 /** Recognizes the names of a lease's machines, whatever their last part: {@link machineName}. */
 export function machineNamePattern(prefix: string): RegExp {
   const start = machineName(prefix, "000000").replace(/(-[0-9a-f]{8})?-000000$/, "");
-  return new RegExp(`^${start.replaceAll(/[.*+?^\${}()|[\]\\]/g, "\\$&")}(-[0-9a-f]{8})?-[0-9a-f]{6}$`);
+  return new RegExp(`^${start.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")}(-[0-9a-f]{8})?-[0-9a-f]{6}$`);
 }
 
 /** The name of a lease's machine, and of what belongs to it. */
