@@ -17,7 +17,6 @@ import {
   leaseOutputs,
   leftover,
   neededLabels,
-  ownerInputs,
   power,
   proof,
   stepContract,
