@@ -1,8 +1,8 @@
-// Decides which Pulumi CLI runs, and in which environment, for all users: setup, the `pulumi` launcher, `npm start`,
-// the project's own CLI and the tests. The user's own choice always wins: a variable that is set is never changed, and
-// an installed part of Pulumi is never replaced by ours.
+// Decides which Pulumi CLI runs and in which environment, for setup, the `pulumi` launcher, `npm start`, the project's
+// own CLI and the tests. The user's choice always wins: variables that are set are never changed, and installed parts
+// of Pulumi are never replaced by ours.
 //
-//   node toolchain/environment.mjs    prints `export ...` lines, for `eval` in a shell that runs an official pulumi
+//   node toolchain/environment.mjs    prints `export ...` lines for a shell that runs an official pulumi (use `eval`)
 import { execFileSync } from "node:child_process";
 import {
   accessSync,
@@ -32,15 +32,15 @@ import {
 const standIns = join(ownProject, "toolchain", "offline");
 const [languageHost, commandPlugin] = ["pulumi-language-nodejs", "pulumi-resource-command"];
 
-/** How many bytes of a script are searched for one of our marks. */
+/** The number of bytes at the start of a script that are searched for one of our marks. */
 const markDistance = 200;
 
 /**
- * The CLI to run and its environment.
- * @param {string} [projectDirectory] The Pulumi project; by default this one. Its state is in its folder `.state/`.
+ * Returns the CLI to run and its environment.
+ * @param {string} [projectDirectory] The Pulumi project; by default this one.
  * @param {NodeJS.ProcessEnv} [environment] The user's environment; by default this process's.
- * @returns {{ cli: string, env: NodeJS.ProcessEnv, standIns: string[] }} the CLI's absolute path; a copy of the
- * environment with missing variables added; and the names of the parts of Pulumi that we substitute.
+ * @returns {{ cli: string, env: NodeJS.ProcessEnv, standIns: string[] }} the CLI's absolute path; the environment with
+ * missing variables added; and the names of the parts of Pulumi that we substitute.
  * @throws {ToolProblem} when there is no CLI, with the command that installs it.
  */
 export function toolchainEnvironment(projectDirectory = ownProject, environment = process.env) {
@@ -55,16 +55,16 @@ export function toolchainEnvironment(projectDirectory = ownProject, environment 
   const additions = missing.map(({ directory }) => directory);
   // Our substitutes and the official language host start `node` by name.
   if (findOnPath("node", environment).length === 0) additions.push(dirname(process.execPath));
-  // Substitutes of another checkout, from an `npx pulumi` there that led here, would take precedence over ours.
+  // If `npx pulumi` of another checkout led here, that checkout's substitutes are on PATH. Ours must be used.
   const own = (environment.PATH ?? "").split(delimiter).filter((directory) => !holdsStandIn(directory));
   env.PATH = [...own, ...additions].filter(Boolean).join(delimiter);
   return { cli, env, standIns: missing.map(({ name }) => name) };
 }
 
 /**
- * The backend URL for a directory. Without `metadata=skip` every state file gets a second file with its attributes,
- * which is not written atomically: a CLI killed at that moment leaves it empty, and the stack can't be read any more
- * ("failed to load checkpoint: EOF"). Nothing reads the attributes.
+ * The backend URL for a directory. `metadata=skip` omits the second file with attributes that Pulumi would write for
+ * every state file. Nothing reads these attributes, and the file is not written atomically: if the CLI is killed at
+ * that moment, the stack can't be read any more ("failed to load checkpoint: EOF").
  * @param {string} directory Absolute.
  */
 export function fileBackend(directory) {
@@ -72,7 +72,7 @@ export function fileBackend(directory) {
 }
 
 /**
- * The project's own state: a directory beside the program and, for its secrets, a passphrase in a private file in it.
+ * The project's own state: a directory next to the program. A private file in it has the passphrase for the secrets.
  * @param {string} projectDirectory
  */
 export function defaultState(projectDirectory) {
@@ -81,8 +81,7 @@ export function defaultState(projectDirectory) {
 }
 
 /**
- * Whether the state is in the project's own directory (true) or in a backend that the user chose with
- * PULUMI_BACKEND_URL.
+ * Whether the state is in the project's own directory, not in a backend that the user chose with PULUMI_BACKEND_URL.
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} environment
  */
@@ -93,29 +92,29 @@ export function usesDefaultState(projectDirectory, environment) {
 /**
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} environment
- * @returns {Record<string, string>} the variables that the user has not set.
+ * @returns {Record<string, string>} our values for variables that the user has not set.
  */
 function settings(projectDirectory, environment) {
   /** @type {Record<string, string>} */
   const added = {};
-  // The CLI's check for a newer version uses the network at every run, and the version is pinned here anyway.
+  // The check for a newer version uses the network at every run, and this project pins the version anyway.
   if (!environment.PULUMI_SKIP_UPDATE_CHECK) added.PULUMI_SKIP_UPDATE_CHECK = "true";
-  // The number of parallel operations. The CLI's default is four per processor, but a bake waits rather than computes:
-  // on two processors, eight images would block all others of the stack until the first is done.
+  // The CLI's default is four parallel operations per processor. But a bake mostly waits: on two processors, eight
+  // images would block all others of the stack until the first is done.
   if (!environment.PULUMI_PARALLEL) added.PULUMI_PARALLEL = "64";
   if (!usesDefaultState(projectDirectory, environment)) return added;
-  // Suppresses an offer to explain errors that needs a Pulumi account, which a local state doesn't have.
+  // Suppresses the offer to explain errors, which needs a Pulumi account.
   if (!environment.PULUMI_SUPPRESS_NEO_LINK) added.PULUMI_SUPPRESS_NEO_LINK = "true";
   const state = defaultState(projectDirectory);
   added.PULUMI_BACKEND_URL = state.url;
-  // An empty PULUMI_CONFIG_PASSPHRASE is a choice, too.
+  // An empty PULUMI_CONFIG_PASSPHRASE is the user's choice, too.
   if (environment.PULUMI_CONFIG_PASSPHRASE === undefined && !environment.PULUMI_CONFIG_PASSPHRASE_FILE)
     added.PULUMI_CONFIG_PASSPHRASE_FILE = state.passphraseFile;
   return added;
 }
 
 /**
- * Finds the CLI: an official one on PATH if it is new enough, else the one in Pulumi's own folder.
+ * Finds the CLI: the first suitable one on PATH, else the one in Pulumi's own folder.
  * @param {NodeJS.ProcessEnv} environment
  * @returns {string | undefined}
  */
@@ -129,8 +128,8 @@ export function findCli(environment) {
 }
 
 /**
- * Every `pulumi` on PATH that is a binary, in PATH's order. A script's version is never requested: it may be the
- * launcher of another checkout, which would ask ours, and so on forever.
+ * Every `pulumi` on PATH that is a binary, in PATH's order. Scripts are never run: one could be the launcher of another
+ * checkout, which would run ours, and so on forever.
  * @param {NodeJS.ProcessEnv} environment
  */
 export function officialClis(environment) {
@@ -138,8 +137,8 @@ export function officialClis(environment) {
 }
 
 /**
- * Every `pulumi` on PATH that is a script but not this project's launcher (of any checkout): an unknown wrapper or
- * shim.
+ * Every `pulumi` on PATH that is a script, such as a wrapper or shim, but not the launcher of a checkout of this
+ * project.
  * @param {NodeJS.ProcessEnv} environment
  */
 export function wrappedClis(environment) {
@@ -155,7 +154,7 @@ export function suits(version) {
 }
 
 /**
- * A CLI's version, cached by its path, size and time, because asking costs more than the rest of a launch.
+ * A CLI's version. Running it takes longer than the rest of a launch, so the answer is cached by path, size and time.
  * @param {string} cli
  * @returns {string | undefined} undefined if it can't be run or prints no version.
  */
@@ -169,13 +168,13 @@ export function cliVersion(cli) {
   try {
     answer = execFileSync(cli, ["version"], {
       encoding: "utf8",
-      // A version manager's shim may run the next `pulumi` on PATH, which may be a launcher.
+      // It could be a version manager's shim that runs the next `pulumi` on PATH, which could be our launcher.
       env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true", CI_IMAGES_LAUNCHER: "asking" },
       stdio: ["ignore", "pipe", "ignore"],
       timeout: 60_000,
     });
   } catch {
-    return undefined; // What does not run is no CLI for us: the search goes on, and setup says so.
+    return undefined; // The search continues, and setup reports a CLI that does not run.
   }
   const version = /^v?(\d+\.\d+\.\d+\S*)/.exec(answer.trim())?.[1];
   if (version === undefined) return undefined;
@@ -191,7 +190,7 @@ function readCache(file) {
   try {
     return /** @type {{ key: string, version: string } | undefined} */ (readJsonIfThere(file));
   } catch {
-    return undefined; // Cut off by a crash: asked again and written anew.
+    return undefined; // A crash has cut it off; it will be overwritten.
   }
 }
 
@@ -204,13 +203,13 @@ function remember(file, answer) {
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, JSON.stringify(answer));
   } catch (error) {
-    // The checkout, or only its cache, belongs to another user: the CLI is asked again next time.
+    // The cache belongs to another user, so the CLI runs again next time.
     if (!["EACCES", "EPERM", "EROFS"].includes(/** @type {NodeJS.ErrnoException} */ (error).code ?? "")) throw error;
   }
 }
 
 /**
- * The parts of Pulumi that are not installed and that this project substitutes.
+ * The parts of Pulumi that are not installed, so that this project's substitutes are used.
  * @param {string} cli
  * @param {NodeJS.ProcessEnv} environment
  */
@@ -229,13 +228,12 @@ function commandPluginIsInstalled(environment) {
   const version = commandPluginVersion(ownProject);
   if (version === undefined) return false;
   const directory = join(pulumiHome(environment), "plugins", `resource-command-v${version}`);
-  // The engine creates a `.partial` file beside a plugin while unpacking it.
+  // The engine creates a file `.partial` next to a plugin while it unpacks it.
   return isExecutable(join(directory, "pulumi-resource-command")) && !existsSync(`${directory}.partial`);
 }
 
 /**
- * Whether a file is a binary, by its first bytes: ELF, or Mach-O in either byte order, 32 or 64 bits, for one or
- * several processors.
+ * Whether a file is a binary, by its first bytes: ELF or any kind of Mach-O.
  * @param {string} path
  */
 function isProgram(path) {
@@ -314,7 +312,7 @@ export function quoteForShell(text) {
 /**
  * Shell code that sets an environment.
  * @param {NodeJS.ProcessEnv} env
- * @returns {string[]} `export ...` lines, for what differs from this process's environment.
+ * @returns {string[]} an `export ...` line for each variable that differs from this process's environment.
  */
 export function exportLines(env) {
   const changed = Object.entries(env).filter(([name, value]) => process.env[name] !== value);

@@ -1,5 +1,5 @@
-// Prepares what the launcher toolchain/launcher/bin/pulumi runs. Needs only Node, neither root nor Debian's packages:
-// after `npm ci` it creates a cloud's state and stack by itself.
+// Prepares the environment, state and stack for a `pulumi` command; called by toolchain/launcher/bin/pulumi. Needs only
+// Node and the npm packages, neither root nor Debian's packages.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { exportLines, quoteForShell, toolchainEnvironment, usesDefaultState } from "./environment.mjs";
@@ -7,16 +7,17 @@ import { runTool } from "./problem.mjs";
 import { prepareStack, prepareState, releaseSettings } from "./setup/state.mjs";
 import { projectDirectory } from "./versions.mjs";
 
-/** Commands that use no stack, including the one that `npm ci` runs for the command plugin. */
+/** Commands that use no stack. `npm ci` runs one of them for the command plugin. */
 const stateless = ["about", "completion", "gen-completion", "help", "install", "plugin", "schema", "version"];
 
-/** Commands that create a stack whose settings exist. */
+/** Commands before which we create the stack if its settings exist. */
 const stackMaking = ["config", "pre", "preview", "up", "update"];
 
 /**
- * Prints shell code that becomes the CLI: `export ...` lines and the CLI's path, as `cli`.
- * @param {string[]} words The command line, without `pulumi`.
- * @returns {Promise<void>} A problem is printed and sets the exit status.
+ * Prints shell code for the launcher: `export ...` lines, and the CLI's path as `cli`. Problems are printed and set the
+ * exit status.
+ * @param {string[]} words The command line without `pulumi`.
+ * @returns {Promise<void>}
  */
 export function launch(words) {
   return runTool(async () => {
@@ -33,7 +34,7 @@ export function launch(words) {
 }
 
 /**
- * Whether a stack may be created implicitly: it has settings, and belongs to the project's own state.
+ * Whether a stack may be created implicitly: it has settings, and the project's own state is used.
  * @param {string} stack
  */
 function isOurs(stack) {
@@ -41,8 +42,7 @@ function isOurs(stack) {
 }
 
 /**
- * Candidates for the name of the stack that `pulumi stack init` makes: other words are values of options, such as a KMS
- * key's.
+ * The words of `pulumi stack init` that may be the stack's name. Some may be values of options, such as a KMS key.
  * @param {string[]} words
  */
 function madeStacks(words) {
@@ -64,7 +64,7 @@ function stackOf(words) {
 }
 
 /**
- * Prints to standard error: the shell reads standard output.
+ * Prints to standard error, because the launcher evaluates standard output.
  * @param {string} line
  */
 function tell(line) {

@@ -1,7 +1,7 @@
-// The tools' error class for people. The program has UserError (common/user-error.ts); but the tools must run before
-// any npm package is installed, and thus before TypeScript can be loaded, so this is the same in plain JavaScript.
+// The tools' error class for users. They can't use UserError (common/user-error.ts): setup runs before any npm package
+// is installed, so it can't load TypeScript.
 
-/** A problem that the reader can solve: the message says what is wrong and what to do, without a stack trace. */
+/** A problem that the user can solve. The message says what is wrong and what to do; there is no stack trace. */
 export class ToolProblem extends Error {
   /**
    * @param {string} problem What is wrong, and where.
@@ -15,7 +15,7 @@ export class ToolProblem extends Error {
 }
 
 /**
- * Runs a tool's main function; a ToolProblem ends the process with its message and exit status 1, anything else is a
+ * Runs a tool's main function. A ToolProblem ends the process with its message and exit status 1; any other error is a
  * bug and keeps its stack trace.
  * @param {() => Promise<void> | void} main
  */

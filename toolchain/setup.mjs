@@ -1,9 +1,9 @@
-// Sets up everything this project needs, on a fresh computer or an old one:
+// Sets up everything this project needs:
 //
 //   node toolchain/setup.mjs [--for start|test|long-test|cloud]
 //
-// Skips steps that have nothing to do, and prints what it does and why. The user's own Pulumi takes precedence over
-// anything installed here. The first step needs only Node, so this file imports nothing from npm.
+// Prints what it does and why, and skips what is already done. A suitable Pulumi of the user takes precedence over
+// ours. npm packages may not be installed yet, so this file imports none.
 import { performance } from "node:perf_hooks";
 import { realpathSync } from "node:fs";
 import { pathToFileURL } from "node:url";
@@ -17,8 +17,8 @@ import { localStack, prepareStack, prepareState, refuseForeignState } from "./se
 import { isNodeSupported, nodeRange, projectDirectory } from "./versions.mjs";
 
 /**
- * The purposes: baking here, the tests and the long tests (which need more), or stacks of clouds (no Debian packages,
- * no root).
+ * `start` is for baking on this computer; `test` and `long-test` add what the tests need; `cloud` is for stacks of
+ * clouds and needs neither Debian packages nor root.
  */
 const purposes = /** @type {const} */ (["start", "test", "long-test", "cloud"]);
 
@@ -26,7 +26,7 @@ const purposes = /** @type {const} */ (["start", "test", "long-test", "cloud"]);
  * Runs all steps.
  * @param {typeof purposes[number]} purpose
  * @param {NodeJS.ProcessEnv} [environment]
- * @throws {ToolProblem} if something is missing that may not be installed, with the command to run.
+ * @throws {ToolProblem} if something is missing that can't be installed, with the command to run.
  */
 export async function setUp(purpose, environment = process.env) {
   const start = performance.now();
@@ -39,17 +39,14 @@ export async function setUp(purpose, environment = process.env) {
   await installPulumiCli(environment);
   prepareState(projectDirectory, environment);
   if (purpose !== "cloud") await prepareStack(localStack, projectDirectory, environment);
-  say(`all is there (${((performance.now() - start) / 1000).toFixed(1)} s)`);
+  say(`done (${((performance.now() - start) / 1000).toFixed(1)} s)`);
 }
 
 async function main() {
   const { values } = parseArgs({ options: { for: { type: "string", default: "start" } } });
   const purpose = purposes.find((each) => each === values.for);
   if (purpose === undefined)
-    throw new ToolProblem(
-      `--for ${values.for}: there is no such purpose`,
-      purposes.map((each) => `--for ${each}`).join(", "),
-    );
+    throw new ToolProblem(`--for ${values.for}: no such purpose`, purposes.map((each) => `--for ${each}`).join(", "));
   await setUp(purpose);
 }
 

@@ -1,4 +1,4 @@
-// The versions of the toolchain in one place, and the paths of its parts.
+// The versions of the toolchain's parts, and their paths.
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,14 +8,13 @@ import { readJsonIfThere } from "./json.mjs";
 export const projectDirectory = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /**
- * The Pulumi CLI that setup installs, and the oldest official one that it accepts: the engine is then never older than
- * the program's SDK (@pulumi/pulumi, same version).
+ * The version of the Pulumi CLI that setup installs, and the oldest that it accepts. The program's SDK (@pulumi/pulumi)
+ * has the same version, and the engine must not be older.
  */
 export const pulumiVersion = "3.230.0";
 
 /**
- * The Node versions that this project's npm packages run on, as in package.json: some lines from a release on, and
- * everything after the last one.
+ * The versions of Node that this project's npm packages support, as in package.json.
  */
 export const nodeRange = "^20.17.0 || >=22.9.0";
 
@@ -29,7 +28,7 @@ export function isNodeSupported(version) {
 }
 
 /**
- * Pulumi's own folder, shared by all projects of a user: CLIs under `versions/`, plugins under `plugins/`.
+ * Pulumi's own folder, shared by all projects of a user. It has CLIs under `versions/` and plugins under `plugins/`.
  * @param {NodeJS.ProcessEnv} environment
  */
 export function pulumiHome(environment) {
@@ -37,8 +36,8 @@ export function pulumiHome(environment) {
 }
 
 /**
- * The path of the CLI of {@link pulumiVersion} in Pulumi's own folder, installed or not (the same as for the Automation
- * API's `PulumiCommand.install`).
+ * The path of the CLI of {@link pulumiVersion} in Pulumi's own folder, where `PulumiCommand.install` of the Automation
+ * API puts it. It need not exist.
  * @param {NodeJS.ProcessEnv} environment
  */
 export function installedCli(environment) {
@@ -46,9 +45,9 @@ export function installedCli(environment) {
 }
 
 /**
- * The version of the command plugin that the installed npm package @pulumi/command asks the engine for.
+ * The version of the command plugin that the installed npm package @pulumi/command needs.
  * @param {string} directory The project's folder.
- * @returns {string | undefined} e.g. `1.2.1`; undefined when the package is not installed.
+ * @returns {string | undefined} e.g. `1.2.1`; undefined if the package is not installed.
  */
 export function commandPluginVersion(directory) {
   const file = join(directory, "node_modules/@pulumi/command/package.json");
@@ -59,10 +58,10 @@ export function commandPluginVersion(directory) {
 }
 
 /**
- * Compares two versions by their numbers; ignores what follows a `-` or `+`.
+ * Compares two versions by their numbers; anything after a `-` or `+` is ignored.
  * @param {string} one
  * @param {string} other
- * @returns {number} below zero when `one` is older, zero when they are equal.
+ * @returns {number} below zero if `one` is older, zero if they are equal.
  */
 export function compareVersions(one, other) {
   const [a, b] = [one, other].map((version) => version.replace(/^v/, "").split(/[-+]/)[0].split(".").map(Number));

@@ -36,7 +36,7 @@ describe("an ordinary user", function () {
 
     const refusal = (user = String(ordinaryUser)) =>
       new RegExp(
-        `^\\S+/\\.state is root's \\(mode 0700\\), and user ${user} can't use it\\n {2}cure: run as root, or take it over: sudo chown -R`,
+        `^\\S+/\\.state belongs to root \\(mode 0700\\); user ${user} can't use it\\n {2}cure: run as root, or take it over: sudo chown -R`,
         "m",
       );
 
@@ -78,7 +78,7 @@ describe("an ordinary user", function () {
       await checkouts.give(ordinaryUser);
       await chown(join(directory, ".state/.pulumi/stacks/ci-images"), 0, 0);
       const { stderr } = await checkouts.run([join(directory, "node_modules/.bin/pulumi"), "preview"], []);
-      assert.match(String(stderr), /\.state\/\.pulumi\/stacks\/ci-images is root's \(mode 0755\)/);
+      assert.match(String(stderr), /\.state\/\.pulumi\/stacks\/ci-images belongs to root \(mode 0755\)/);
     });
   });
 

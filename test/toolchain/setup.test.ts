@@ -26,7 +26,7 @@ describe("setup", function () {
 
   it("does nothing if everything is installed, in under two seconds", async () => {
     const { stdout } = await execa("node", [join(projectDirectory, "toolchain/setup.mjs"), "--for", "test"]);
-    const seconds = /^setup: all is there \(([\d.]+) s\)$/.exec(stdout)?.[1];
+    const seconds = /^setup: done \(([\d.]+) s\)$/.exec(stdout)?.[1];
     assert.ok(Number(seconds) < 2, stdout);
   });
 
@@ -50,7 +50,7 @@ describe("setup", function () {
     assert.equal(run.exitCode, 1);
     assert.equal(
       run.stderr,
-      "--for fun: there is no such purpose\n  cure: --for start, --for test, --for long-test, --for cloud",
+      "--for fun: no such purpose\n  cure: --for start, --for test, --for long-test, --for cloud",
     );
   });
 
@@ -153,7 +153,7 @@ describe("setup", function () {
     try {
       await assert.rejects(
         installDebianTools("start", { PATH: folder }),
-        /no apt-get here.*no-such-package: this test/s,
+        /no apt-get to install them.*no-such-package: this test/s,
       );
       await writeFile(join(folder, "apt-get"), "#!/bin/sh\nexit 1\n", { mode: 0o755 });
       const getuid = process.getuid;

@@ -1,13 +1,13 @@
-// Common to all Pulumi plugins: serves gRPC on a free port of the loopback interface, prints the port as the first
-// line, and ends with the engine.
+// The server of a Pulumi plugin: serves gRPC on a free port of the loopback interface, prints the port as its first
+// line, and ends when the engine ends.
 import grpc from "@grpc/grpc-js";
 
 /**
- * Serves until the engine ends in any way: it interrupts its plugins when it is done, and if it is killed, the pipe to
- * our standard input breaks.
+ * Serves until the engine ends. When it is done it sends its plugins a signal; when it is killed, the pipe to our
+ * standard input breaks.
  * @param {grpc.ServiceDefinition} service
  * @param {grpc.UntypedServiceImplementation} implementation Missing methods answer "unimplemented".
- * @param {() => void} [cleanUp] Ends what the plugin started; called once, before the process exits.
+ * @param {() => void} [cleanUp] Ends everything the plugin started, before the process exits.
  * @returns {Promise<void>} when the port has been printed.
  */
 export async function serve(service, implementation, cleanUp = () => {}) {
@@ -21,7 +21,7 @@ export async function serve(service, implementation, cleanUp = () => {}) {
   process.stdin.once("end", end);
   process.stdin.once("error", end);
   process.stdin.resume();
-  // Without the engine nobody reads our output; that must not prevent the cleanup.
+  // Without the engine nobody reads our output. That must not prevent the cleanup.
   process.stdout.on("error", end);
   process.stderr.on("error", end);
   process.stdout.write(`${port}\n`);
@@ -34,7 +34,7 @@ export async function serve(service, implementation, cleanUp = () => {}) {
  * @returns {Promise<{ server: grpc.Server, port: number }>}
  */
 export async function listen(service, implementation) {
-  // The engine has no limit on message size either.
+  // The engine does not limit the size of messages either.
   const server = new grpc.Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
   server.addService(service, implementation);
   /** @type {number} */
@@ -47,7 +47,7 @@ export async function listen(service, implementation) {
 }
 
 /**
- * Makes a gRPC method from an async function; a thrown error becomes the call's error, with only its message.
+ * Makes a gRPC method from an async function. Only the message of a thrown error reaches the caller.
  * @template Request, Response
  * @param {(request: Request, call: grpc.ServerUnaryCall<Request, Response>) => Promise<Response> | Response} method
  * @returns {grpc.handleUnaryCall<Request, Response>}

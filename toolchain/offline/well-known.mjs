@@ -1,4 +1,4 @@
-// Some of protobuf's well-known messages, from the same copy of google-protobuf that @pulumi/pulumi's messages use.
+// Some of protobuf's well-known messages, from the copy of google-protobuf that @pulumi/pulumi uses.
 import { createRequire } from "node:module";
 
 const from = createRequire(import.meta.url).resolve("@pulumi/pulumi/package.json");

@@ -1,5 +1,5 @@
-// The programs that baking on stack `local` and the tests need from the distribution: each with its package, its
-// reason, and a file that proves it is installed. Only checks files, which takes no time; dpkg is not asked.
+// The Debian packages that baking on stack `local` and the tests need. Each has a file that proves that it is
+// installed, because looking for files is much faster than asking dpkg.
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { findOnPath } from "../environment.mjs";
@@ -10,9 +10,9 @@ import { run, say, withLock } from "./run.mjs";
 /**
  * @typedef {object} DebianTool
  * @property {string} name The package.
- * @property {string} proof A command, or with a leading `/` a file, that only this package brings.
+ * @property {string} proof A command, or a file (with a leading `/`), that only this package brings.
  * @property {string} reason What it is needed for.
- * @property {"test" | "long-test"} [only] Needed by the tests only, or by the long tests only.
+ * @property {"test" | "long-test"} [only] Needed only by the tests, or only by the long tests.
  */
 
 /** @typedef {"start" | "test" | "long-test"} Purpose Each purpose includes the needs of those before it. */
@@ -21,7 +21,7 @@ import { run, say, withLock } from "./run.mjs";
 export const debianTools = [
   { name: "mmdebstrap", proof: "mmdebstrap", reason: "bootstraps a distribution from its mirrors" },
   { name: "systemd-container", proof: "systemd-nspawn", reason: "boots the builder" },
-  { name: "slirp4netns", proof: "slirp4netns", reason: "the builder's way to the network" },
+  { name: "slirp4netns", proof: "slirp4netns", reason: "connects the builder to the network" },
   { name: "iproute2", proof: "ip", reason: "network namespaces" },
   { name: "util-linux", proof: "unshare", reason: "namespaces and mounts" },
   { name: "fdisk", proof: "sfdisk", reason: "partitions the image" },
@@ -49,7 +49,7 @@ export const debianTools = [
     proof: "/usr/share/keyrings/debian-archive-keyring.gpg",
     reason: "the keys that Debian's packages are signed with",
   },
-  { name: "openssh-client", proof: "ssh", reason: "what the README tells you to look into a builder with" },
+  { name: "openssh-client", proof: "ssh", reason: "logs in to a builder (`./ci-images ssh`)" },
   { name: "ca-certificates", proof: "/etc/ssl/certs/ca-certificates.crt", reason: "downloads over https" },
   { name: "rpm", proof: "rpm", reason: "tests of rpm packages", only: "test" },
   { name: "dnf", proof: "dnf", reason: "tests of rpm packages", only: "test" },
@@ -57,15 +57,20 @@ export const debianTools = [
   {
     name: "python3-venv",
     proof: "/var/lib/dpkg/info/python3-venv.list",
-    reason: "moto is installed beside the system's Python",
+    reason: "keeps moto apart from the system's Python",
     only: "test",
   },
   { name: "openssl", proof: "openssl", reason: "certificates for tests", only: "test" },
   { name: "shellcheck", proof: "shellcheck", reason: "checks the generated shell scripts", only: "test" },
-  { name: "postgresql", proof: "/usr/lib/postgresql", reason: "a shared backend of the long tests", only: "long-test" },
+  {
+    name: "postgresql",
+    proof: "/usr/lib/postgresql",
+    reason: "a shared backend for the long tests",
+    only: "long-test",
+  },
 ];
 
-/** Folders with tools that a user's PATH may lack. */
+/** Folders of tools that may be missing on a user's PATH. */
 const systemDirectories = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 /** How old the package lists may be before they are updated, in milliseconds. */
@@ -89,7 +94,7 @@ export function missingTools(purpose, environment) {
  * Installs missing packages with apt-get.
  * @param {Purpose} purpose
  * @param {NodeJS.ProcessEnv} environment
- * @throws {ToolProblem} if this computer is not Debian or Ubuntu, or we are not root, with the command to run.
+ * @throws {ToolProblem} if there is no apt-get or we are not root, with the command to run.
  */
 export async function installDebianTools(purpose, environment) {
   if (missingTools(purpose, environment).length === 0) return;
@@ -99,7 +104,7 @@ export async function installDebianTools(purpose, environment) {
     if (missing.length === 0) return; // The setup that we waited for has installed them.
     for (const { name, reason } of missing) say(`the Debian package ${name} is missing (${reason})`);
     const env = { ...environment, DEBIAN_FRONTEND: "noninteractive" };
-    // Another apt may be running, such as the system's own updates: wait for it.
+    // Waits for another apt, such as the system's own updates.
     const patient = ["-q", "-o", "DPkg::Lock::Timeout=600"];
     if (listsAreStale()) {
       say("fetching apt's package lists, which are missing or older than a day");
@@ -111,8 +116,8 @@ export async function installDebianTools(purpose, environment) {
     const still = missingTools(purpose, environment);
     if (still.length > 0)
       throw new ToolProblem(
-        `apt-get has installed ${still.map(({ name }) => name).join(", ")}, but there is still no ${still.map(({ proof }) => proof).join(", ")}`,
-        "this distribution may have them in other packages: please report it",
+        `apt-get has installed ${still.map(({ name }) => name).join(", ")}, but ${still.map(({ proof }) => proof).join(", ")} is still missing`,
+        "please report this distribution: its packages differ",
       );
   });
 }
@@ -126,8 +131,8 @@ function refuseWhereImpossible(missing, environment) {
   const names = missing.map(({ name }) => name).join(" ");
   if (findOnPath("apt-get", environment).length === 0)
     throw new ToolProblem(
-      `these Debian packages are missing, and there is no apt-get here to install them:\n${list}`,
-      "run this on Debian or Ubuntu, or install their equivalents in your distribution",
+      `these Debian packages are missing, and there is no apt-get to install them:\n${list}`,
+      "run this on Debian or Ubuntu, or install the equivalent packages of your distribution",
     );
   if (process.getuid?.() !== 0)
     throw new ToolProblem(

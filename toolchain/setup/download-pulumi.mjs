@@ -1,5 +1,5 @@
-// Runs Pulumi's own installer: node download-pulumi.mjs VERSION FOLDER. A separate process, because only it needs the
-// Automation API, which takes a second to load, and so that it can have a time limit.
+// Runs Pulumi's own installer: node download-pulumi.mjs VERSION FOLDER. It is a separate process so that it can have a
+// time limit, and because loading the Automation API takes a second.
 import automation from "@pulumi/pulumi/automation/index.js";
 import { SemVer } from "semver";
 

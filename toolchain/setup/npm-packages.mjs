@@ -4,14 +4,17 @@ import { join } from "node:path";
 import { readJson, readJsonIfThere } from "../json.mjs";
 import { run, say, withLock } from "./run.mjs";
 
-/** @typedef {{ version?: string, resolved?: string, optional?: boolean, peer?: boolean, devOptional?: boolean }} LockedPackage */
+/**
+ * @typedef {{ version?: string, resolved?: string, optional?: boolean, peer?: boolean, devOptional?: boolean }}
+ *   LockedPackage
+ */
 /** @typedef {{ packages: Record<string, LockedPackage> }} Lock */
 
 /**
- * Compares package-lock.json with npm's own record of the installation. The files' times are no help: a fresh clone's
- * package-lock.json is always newer than a restored node_modules.
+ * Compares package-lock.json with npm's own record of the installation. The files' times don't help: after a fresh
+ * clone, package-lock.json is newer than a restored node_modules.
  * @param {string} directory The project's folder.
- * @returns {string | undefined} why the packages must be installed; undefined if they need not.
+ * @returns {string | undefined} why the packages must be installed; undefined if they are up to date.
  */
 export function whyNpmPackages(directory) {
   const wanted = /** @type {Lock} */ (readJson(join(directory, "package-lock.json")));
@@ -22,7 +25,7 @@ export function whyNpmPackages(directory) {
   for (const [path, { version, optional, devOptional, peer }] of Object.entries(wanted.packages)) {
     if (path === "") continue;
     const found = installed.packages[path];
-    // Optional packages are skipped if they don't fit this computer.
+    // npm skips optional packages that don't fit this computer.
     if (found === undefined && (optional || devOptional || peer)) continue;
     if (found === undefined) return `package-lock.json has ${path}, which is not installed`;
     if (found.version !== version) return `package-lock.json has ${path} ${version}, installed is ${found.version}`;
@@ -35,7 +38,7 @@ const commands = ["ci-images", "pulumi", "tsx"];
 
 /**
  * @param {string} directory
- * @returns {string | undefined} which command is missing; npm's record doesn't include commands.
+ * @returns {string | undefined} which command is missing. npm's record does not list commands.
  */
 function whyCommands(directory) {
   const missing = commands.find((name) => !existsSync(join(directory, "node_modules/.bin", name)));
@@ -53,7 +56,7 @@ export async function installNpmPackages(directory) {
     const reason = why();
     if (reason === undefined) return; // The setup that we waited for has installed them.
     say(`installing the npm packages with npm ci: ${reason}`);
-    // No package here needs its install script; some would compile or download something optional.
+    // No package needs its install script; some scripts would compile or download something optional.
     const options = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
     await run("npm", ["ci", ...options], { cwd: directory });
   });

@@ -1,4 +1,4 @@
-// The Pulumi CLI: the user's own if there is one, else Pulumi's download, else a build from its Go module.
+// Installs the Pulumi CLI if there is no suitable one: from Pulumi's download, else built from its Go module.
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { execFileSync, spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
@@ -41,8 +41,8 @@ export async function installPulumiCli(environment) {
 }
 
 /**
- * Runs Pulumi's own installer, through its Automation API. It fills a separate folder, which is renamed once complete:
- * what a crash leaves behind is never mistaken for a CLI.
+ * Runs Pulumi's own installer, through its Automation API. It fills a temporary folder, which is renamed when complete,
+ * so that the remains of a crash are never used.
  * @param {NodeJS.ProcessEnv} environment
  * @returns {string | undefined} why it failed; undefined on success.
  */
@@ -104,7 +104,7 @@ async function build(environment) {
 function requireGo(environment) {
   const cure = `install Go ${oldestGo} or newer (go.dev/dl) and put it on PATH, or install the Pulumi CLI (pulumi.com/docs/install)`;
   if (findOnPath("go", environment).length === 0)
-    throw new ToolProblem("the Pulumi CLI could not be downloaded, and without Go it can't be built either", cure);
+    throw new ToolProblem("the Pulumi CLI could not be downloaded, and there is no Go to build it with", cure);
   const answer = execFileSync("go", ["env", "GOVERSION"], { encoding: "utf8", env: { ...environment, GOWORK: "off" } });
   const version = answer.trim().replace(/^go/, "");
   if (compareVersions(version, oldestGo) < 0)

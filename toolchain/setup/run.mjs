@@ -1,4 +1,4 @@
-// Runs other programs during setup, reports what is done and why, and keeps two setups apart.
+// Helpers of setup: print a line, run a program, hold a lock.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
@@ -6,7 +6,7 @@ import { dirname } from "node:path";
 import { ToolProblem } from "../problem.mjs";
 
 /**
- * Prints what is done and why, in one line.
+ * Prints a line of progress.
  * @param {string} line
  */
 export function say(line) {
@@ -17,9 +17,9 @@ export function say(line) {
  * Runs a program and passes its output on.
  * @param {string} program
  * @param {string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, output?: NodeJS.WriteStream | "inherit" }} [options] `output`:
- * receives its standard output; ours by default.
- * @throws {ToolProblem} when it can't be started or fails, with the command as it can be typed.
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, output?: NodeJS.WriteStream | "inherit" }} [options] `output`
+ * receives the program's standard output; by default, ours does.
+ * @throws {ToolProblem} when it can't be started or fails, with the command to run by hand.
  */
 export async function run(program, args, options = {}) {
   const { output = "inherit", ...others } = options;
@@ -36,16 +36,16 @@ export async function run(program, args, options = {}) {
   ]);
   if (code !== 0)
     throw new ToolProblem(
-      `this failed with ${signal ?? `exit status ${code}`}, see above: ${typed}`,
+      `this command failed with ${signal ?? `exit status ${code}`}, see above: ${typed}`,
       options.cwd === undefined ? `run it by hand: ${typed}` : `run it by hand: cd ${options.cwd} && ${typed}`,
     );
 }
 
 /**
- * Runs `work` while no other setup runs, in any clone of the project. The lock is the kernel's (flock), held by a
- * helper process whose input is a pipe from us: it ends with us in any case, so no stale lock remains.
+ * Runs `work` while holding a lock, so that no other setup runs at the same time, in any clone of the project. A helper
+ * process holds the lock (flock) and reads a pipe from us. It ends when we end in any way, so no stale lock remains.
  * @template Result
- * @param {string} file The lock file; it is created, and stays.
+ * @param {string} file The lock file. It is created if missing, and never removed.
  * @param {() => Promise<Result>} work
  * @returns {Promise<Result>}
  */
@@ -69,7 +69,7 @@ export async function withLock(file, work) {
     return await work();
   } finally {
     clearTimeout(waiting);
-    holder.stdin.on("error", () => {}); // It never started: there is nothing to end.
+    holder.stdin.on("error", () => {}); // The helper could not be started.
     holder.stdin.end();
     await ended;
   }

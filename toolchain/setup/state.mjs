@@ -1,4 +1,4 @@
-// The project's own state: a private directory with a passphrase for the stacks' secrets, and the stack `local`.
+// Creates the project's own state: a private directory, a passphrase for the stacks' secrets, and stacks.
 import { createDecipheriv, pbkdf2Sync, randomBytes } from "node:crypto";
 import { execFileSync } from "node:child_process";
 import {
@@ -19,7 +19,7 @@ import { parseJson } from "../json.mjs";
 import { ToolProblem } from "../problem.mjs";
 import { run, say } from "./run.mjs";
 
-/** The salt in a stack's settings. */
+/** The line with the salt in a stack's settings. */
 const saltLine = /^encryptionsalt: *(.*)\n?/m;
 
 /** The settings of a new stack `local`; docs/settings.md lists every key. */
@@ -28,7 +28,7 @@ const localSettings = `\
 config:
   ci-images:cloud: local
   ci-images:recipe: provision/recipes/jenkins-worker.yaml
-  # How many earlier generations of an image stay beside the newest.
+  # How many earlier generations of an image are kept.
   ci-images:keep: "1"
 `;
 
@@ -36,8 +36,8 @@ config:
 export const localStack = "local";
 
 /**
- * Refuses a state directory that belongs to another user, before anything reads it: an inaccessible directory looks
- * empty. Does nothing if the user chose a backend.
+ * Refuses a state directory that this user can't access: Pulumi would treat it as empty. Does nothing if the user chose
+ * a backend.
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} environment
  * @throws {ToolProblem} with the owner and the cure.
@@ -51,16 +51,16 @@ export function refuseForeignState(projectDirectory, environment) {
   const { uid, mode } = statSync(path);
   const owner = uid === 0 ? "root" : `user ${uid}`;
   throw new ToolProblem(
-    `${path} is ${owner}'s (mode 0${(mode & 0o777).toString(8)}), and user ${process.getuid?.()} can't use it`,
+    `${path} belongs to ${owner} (mode 0${(mode & 0o777).toString(8)}); user ${process.getuid?.()} can't use it`,
     `run as ${owner}, or take it over: sudo chown -R "$(id -u)" ${directory}; or keep this user's state elsewhere: set PULUMI_BACKEND_URL and PULUMI_CONFIG_PASSPHRASE`,
   );
 }
 
 /**
- * The part of the state that this user may not use.
+ * Finds the first part of the state that this user can't access.
  * @param {string} directory
  * @param {string} passphraseFile
- * @returns {string | undefined} the first such path.
+ * @returns {string | undefined} its path.
  */
 function firstForbidden(directory, passphraseFile) {
   const { R_OK, W_OK, X_OK } = constants;
@@ -99,7 +99,7 @@ function isForbidden(path, access) {
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} environment
  * @param {(line: string) => void} [tell] Receives progress lines.
- * @throws {ToolProblem} when the directory is another user's, or its passphrase is lost.
+ * @throws {ToolProblem} when the directory belongs to another user, or the passphrase is lost.
  */
 export function prepareState(projectDirectory, environment, tell = say) {
   if (!usesDefaultState(projectDirectory, environment)) return;
@@ -131,14 +131,14 @@ function makeDirectory(directory) {
   } catch (error) {
     if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EACCES") throw error;
     throw new ToolProblem(
-      `user ${process.getuid?.()} may not write in ${dirname(directory)}, where Pulumi's state goes`,
-      "use a checkout of your own, or keep the state elsewhere: set PULUMI_BACKEND_URL and PULUMI_CONFIG_PASSPHRASE",
+      `user ${process.getuid?.()} can't write to ${dirname(directory)}, where Pulumi's state goes`,
+      "use your own checkout, or keep the state elsewhere: set PULUMI_BACKEND_URL and PULUMI_CONFIG_PASSPHRASE",
     );
   }
 }
 
 /**
- * Removes other users' permissions; only the owner can.
+ * Removes other users' permissions, if we are the owner or root.
  * @param {string} path
  * @param {number} mode
  */
@@ -149,11 +149,12 @@ function makePrivate(path, mode) {
 }
 
 /**
- * Removes the salts of a lost passphrase from the stacks' files: with them Pulumi would call the new one incorrect.
+ * Removes the salts of a lost passphrase from the stacks' settings. With these salts, Pulumi would refuse a new
+ * passphrase as incorrect.
  * @param {string} projectDirectory
  * @param {string} passphraseFile Where the passphrase was.
  * @param {(line: string) => void} tell
- * @throws {ToolProblem} if one of the files holds secrets, which only that passphrase can read.
+ * @throws {ToolProblem} if the settings have secrets, which need the lost passphrase.
  */
 function forgetSalts(projectDirectory, passphraseFile, tell) {
   const stackFiles = readdirSync(projectDirectory).filter((name) => /^Pulumi\..+\.yaml$/.test(name));
@@ -164,7 +165,7 @@ function forgetSalts(projectDirectory, passphraseFile, tell) {
   const locked = salted.filter(({ text }) => hasSecrets(text)).map(({ name }) => name);
   if (locked.length > 0)
     throw new ToolProblem(
-      `${locked.join(", ")} has secrets, but the passphrase that they were encrypted with, ${passphraseFile}, is gone`,
+      `${locked.join(", ")} has secrets, but their passphrase ${passphraseFile} is gone`,
       "restore that file, or set PULUMI_CONFIG_PASSPHRASE; if it is lost for good, remove the secrets (the entries with `secure:`) and set them again after setup",
     );
   for (const { name, path, text } of salted) {
@@ -179,13 +180,13 @@ function hasSecrets(settings) {
 }
 
 /**
- * Removes the salt of this folder's own passphrase from a stack's settings, before the stack is made in a shared backend with another
- * passphrase. Pulumi would check that passphrase against the old salt, and call it incorrect.
+ * Removes the salt of the project's own passphrase from a stack's settings, before the stack is made in a shared
+ * backend with another passphrase. With the old salt, Pulumi would refuse that passphrase as incorrect.
  * @param {string} stack The stack's name, or ORGANIZATION/PROJECT/NAME.
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} environment
- * @param {(line: string) => void} [tell] Where progress is reported.
- * @throws {ToolProblem} when the settings have secrets: only the folder's own passphrase can read them.
+ * @param {(line: string) => void} [tell] Receives progress lines.
+ * @throws {ToolProblem} when the settings have secrets, which need the project's own passphrase.
  */
 export function releaseSettings(stack, projectDirectory, environment, tell = say) {
   if (usesDefaultState(projectDirectory, environment)) return;
@@ -207,7 +208,7 @@ export function releaseSettings(stack, projectDirectory, environment, tell = say
 }
 
 /**
- * The passphrase that the user has set; undefined if there is none or it can't be read, which Pulumi reports.
+ * The passphrase that the user has set; undefined if there is none. Pulumi itself reports a missing file.
  * @param {NodeJS.ProcessEnv} environment
  */
 function chosenPassphrase(environment) {
@@ -217,7 +218,7 @@ function chosenPassphrase(environment) {
 }
 
 /**
- * Whether a stack's salt was made with a passphrase: the salt carries the word "pulumi", encrypted.
+ * Whether a stack's salt belongs to a passphrase. The salt contains the word "pulumi", encrypted with it.
  * https://github.com/pulumi/pulumi/blob/v3.230.0/pkg/secrets/passphrase/manager.go
  * @param {string} salt `v1:SALT:v1:NONCE:MESSAGE`, the last three in base64.
  * @param {string} passphrase
@@ -233,7 +234,7 @@ function isSaltOf(salt, passphrase) {
   try {
     decipher.final();
   } catch {
-    return false; // The tag does not match: another passphrase.
+    return false; // The tag does not match, so it was another passphrase.
   }
   return word === "pulumi";
 }
@@ -245,8 +246,8 @@ function hasStacks(directory) {
 }
 
 /**
- * Creates a stack if it is missing, in the current backend.
- * @param {string} name `local`, whose settings are created, too, or a stack that has settings.
+ * Creates a stack in the current backend, if it is missing.
+ * @param {string} name `local`, or a stack whose settings exist.
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} environment
  * @param {(line: string) => void} [tell] Receives progress lines.
@@ -264,7 +265,7 @@ export async function prepareStack(name, projectDirectory, environment, tell = s
   const isLocal = name === localStack;
   tell(`making the stack ${name}${isLocal ? ", which bakes on this computer and needs no account" : ""}`);
   const settings = join(projectDirectory, `Pulumi.${name}.yaml`);
-  // Not in git: Pulumi writes the salt of this computer's passphrase into it.
+  // This file is not in git, because Pulumi writes the salt of this computer's passphrase into it.
   if (isLocal && !existsSync(settings)) writeFileSync(settings, localSettings);
   releaseSettings(name, projectDirectory, environment, tell);
   const words = ["stack", "init", name, "--non-interactive", ...(isLocal ? [] : ["--no-select"])];

@@ -6,7 +6,7 @@ import { Lines, Tail } from "./output.mjs";
 /** @typedef {import("../../../common/ssh-dial.mjs").Connection} Connection */
 
 /**
- * A resource's checked inputs, revealed, and its outputs so far.
+ * A resource's checked inputs, with secrets in clear text, and its outputs so far.
  * @typedef {object} CommandState
  * @property {Connection} connection
  * @property {string} [create]
@@ -23,28 +23,28 @@ import { Lines, Tail } from "./output.mjs";
 /**
  * Receives a resource's messages.
  * @typedef {object} Log
- * @property {(line: string) => void} status Shows a line of progress beside the resource.
+ * @property {(line: string) => void} status Shows a line of progress next to the resource.
  * @property {(message: string) => void} warning
  * @property {(message: string) => void} error
- * @property {() => Promise<void> | undefined} [room] What a command's output must wait for if messages come too fast.
+ * @property {() => Promise<void> | undefined} [room] Returns what to wait for if messages come too fast.
  */
 
 /** @typedef {{ stdout: string, stderr: string }} Output */
 
-/** Bytes of each output that a resource keeps in its state; the official plugin keeps all. */
+/** The most bytes of each output that are kept in the state. The official plugin keeps everything. */
 const mostKept = 1024 * 1024;
 
-/** Bytes of a command's output shown in its error; the official plugin shows all. */
+/** The most bytes of output that are shown in an error. The official plugin shows everything. */
 const mostInError = 64 * 1024;
 
 /**
- * Runs a command and returns its output, without one newline at the end.
+ * Runs a command and returns its output without the final newline.
  * @param {CommandState} state
  * @param {string} command
- * @param {AbortSignal} signal Ends the command, by closing its session.
+ * @param {AbortSignal} signal Ends the command by closing its session.
  * @param {Log} log
  * @returns {Promise<Output>}
- * @throws {Error} with the official plugin's message when the command fails, and the end of its output.
+ * @throws {Error} when the command fails, with the official plugin's message and the end of the output.
  */
 export async function runCommand(state, command, signal, log) {
   const client = await dial(state.connection, signal, log.status);
@@ -72,7 +72,7 @@ export async function runCommand(state, command, signal, log) {
     return { stdout: kept.stdout.text().replace(/\n$/, ""), stderr: kept.stderr.text().replace(/\n$/, "") };
   } finally {
     client.end();
-    // A close that the machine doesn't answer must not keep the connection open.
+    // The machine may never answer the close.
     setTimeout(() => client.destroy(), 1000).unref();
   }
 }
@@ -82,8 +82,8 @@ export async function runCommand(state, command, signal, log) {
  * @property {Record<string, string>} [environment]
  * @property {string} [stdin]
  * @property {AbortSignal} signal
- * @property {(kind: "stdout" | "stderr", data: Buffer) => Promise<void> | undefined | void} onOutput The command waits
- * for the returned promise.
+ * @property {(kind: "stdout" | "stderr", data: Buffer) => Promise<void> | undefined | void} onOutput Pauses the command
+ * until the returned promise resolves.
  */
 
 /**
@@ -91,7 +91,7 @@ export async function runCommand(state, command, signal, log) {
  * @param {import("ssh2").Client} client
  * @param {string} command
  * @param {SessionOptions} options
- * @returns {Promise<string | undefined>} what went wrong, in the words of Go's SSH library; undefined if all is well.
+ * @returns {Promise<string | undefined>} what went wrong, in the words of Go's SSH library; undefined on success.
  */
 function runSession(client, command, { environment, stdin = "", signal, onOutput }) {
   return new Promise((resolve, reject) => {
@@ -107,7 +107,7 @@ function runSession(client, command, { environment, stdin = "", signal, onOutput
     /** @type {Promise<unknown>} */
     let read = Promise.resolve();
     const onClose = () => void read.then(() => settle(undefined));
-    // Closing the connection hangs up on the command, as closing a terminal would.
+    // Closing the connection ends the command, as closing a terminal would.
     const abort = () => client.destroy();
     client.once("close", onClose);
     signal.addEventListener("abort", abort, { once: true });
@@ -122,7 +122,7 @@ function runSession(client, command, { environment, stdin = "", signal, onOutput
         else status = `Process exited with status ${exitStatus(name)} from signal ${name?.replace(/^SIG/, "")}`;
       });
       channel.on("close", onClose);
-      // A command that doesn't read its input may close the channel early; its exit status tells the result.
+      // A command that doesn't read its input may close the channel early. Only its exit status counts.
       channel.on("error", () => {});
       channel.end(stdin);
     });
@@ -130,10 +130,10 @@ function runSession(client, command, { environment, stdin = "", signal, onOutput
 }
 
 /**
- * Passes each chunk of both streams to a consumer that may pause them: both, or one would overtake the other.
+ * Passes each chunk of both streams to a consumer, which may pause them. Both are paused together to keep their order.
  * @param {{ stdout: import("node:stream").Readable, stderr: import("node:stream").Readable }} streams
  * @param {SessionOptions["onOutput"]} take
- * @returns {Promise<unknown>} when the streams have ended and everything is consumed.
+ * @returns {Promise<unknown>} when both streams have ended.
  */
 function passOn({ stdout, stderr }, take) {
   const both = [stdout, stderr];
@@ -169,14 +169,14 @@ function exitStatus(signal = "") {
 }
 
 /**
- * The variables to set for the command: `environment`, and the previous run's output. An SSH server only accepts what
- * its AcceptEnv names, and the SSH library can't report that; so a first, tiny session checks.
+ * The variables to set for the command: `environment` and the previous run's output. An SSH server accepts only the
+ * variables in its AcceptEnv, and the SSH library does not report refusals, so a short first session checks them.
  * @param {import("ssh2").Client} client
  * @param {CommandState} state
  * @param {AbortSignal} signal
  * @param {Log} log
  * @returns {Promise<Record<string, string>>}
- * @throws {Error} when a variable of `environment` is refused; for the previous output it only warns.
+ * @throws {Error} when a variable of `environment` is refused. If the previous output is refused, it only warns.
  */
 async function acceptedEnvironment(client, state, signal, log) {
   const wanted = { ...state.environment };

@@ -1,11 +1,11 @@
-// The differences between a resource's old and new inputs, with the paths and kinds that the engine shows in a preview.
+// Compares a resource's old and new inputs, with the paths and kinds of changes that the engine shows in a preview.
 import { isDeepStrictEqual } from "node:util";
 import { isObject, revealAll } from "./values.mjs";
 
 /** @typedef {"add" | "delete" | "update"} Kind */
 
 /**
- * Compares two sets of inputs. Becoming secret, or no longer secret, is no change.
+ * Compares two sets of inputs. Whether a value is secret does not matter.
  * @param {import("./values.mjs").Properties} olds
  * @param {import("./values.mjs").Properties} news
  * @returns {Map<string, Kind>} by path: `connection.host`, `triggers[1]`.

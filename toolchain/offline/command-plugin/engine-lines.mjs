@@ -1,22 +1,21 @@
-// Sends messages to the engine: in order, one call at a time; if many lines have gathered meanwhile, as many as fit
-// into a call. A command that prints faster than the engine accepts lines is paused, so that they never fill the
-// memory.
+// Sends messages to the engine, in order and one call at a time. If many lines are waiting, a call takes as many as
+// fit. A command that prints faster than the engine accepts lines is paused, so that they don't fill the memory.
 
-/** Bytes of lines in one call; the official plugin's limit for one line is 64 KiB as well. */
+/** The most bytes of lines in one call; the same as the official plugin's limit for one line. */
 const mostInCall = 64 * 1024;
 
 /**
- * Up to this many waiting lines are sent one by one: of a call with several lines, the engine's plain output may only
- * show one. Lines are only joined for a command that prints faster than the engine accepts them.
+ * Up to this many waiting lines are sent one by one, because the engine's plain output may show only one line per call.
+ * So lines are joined only if a command prints faster than the engine accepts them.
  */
 const mostOneByOne = 100;
 
-/** Bytes that may wait before {@link EngineLines.room} pauses a command. */
+/** The number of waiting bytes above which {@link EngineLines.room} pauses a command. */
 const mostWaiting = 1024 * 1024;
 
 /** @typedef {{ severity: number, text: string, ephemeral: boolean }} Message */
 
-/** Messages about one resource. */
+/** The messages about one resource. */
 export class EngineLines {
   /** @type {Message[]} */
   #waiting = [];
@@ -28,19 +27,19 @@ export class EngineLines {
   /** @type {(message: Message) => Promise<void>} */
   #call;
 
-  /** @param {(message: Message) => Promise<void>} call Makes one call; must not fail. */
+  /** @param {(message: Message) => Promise<void>} call Makes one call to the engine; must not fail. */
   constructor(call) {
     this.#call = call;
   }
 
-  /** @param {Message} message Ephemeral ones may be joined, with a line break between them. */
+  /** @param {Message} message If it is ephemeral, it may be joined with others by line breaks. */
   add(message) {
     this.#waiting.push(message);
     this.#bytes += message.text.length;
     this.#sending ??= this.#send();
   }
 
-  /** @returns {Promise<void> | undefined} undefined if there is room; else what to wait for before adding more. */
+  /** @returns {Promise<void> | undefined} what to wait for before adding more messages; undefined if there is room. */
   room() {
     if (this.#bytes <= mostWaiting) return undefined;
     return new Promise((resolve) => this.#held.push(resolve));
@@ -61,7 +60,7 @@ export class EngineLines {
     this.#sending = undefined;
   }
 
-  /** @returns {Message} the next message; or, of many progress lines, all that fit into one call. */
+  /** @returns {Message} the next message, or many waiting progress lines joined into one. */
   #take() {
     const [first] = this.#waiting;
     const isJoined = first.ephemeral && this.#waiting.length > mostOneByOne;

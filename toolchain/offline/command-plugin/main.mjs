@@ -1,9 +1,7 @@
-// A substitute for Pulumi's command plugin 1.2.1, for computers that can't get the official one (it is a binary
-// download, and no Go module in a registry). It implements command:remote:Command with the same inputs, outputs and
-// behaviour, so that a stack can switch between the two. The official plugin is used if it is installed
-// (toolchain/environment.mjs).
+// A substitute for Pulumi's command plugin 1.2.1, for computers that can't download it; it is not a Go module that
+// could be built. It implements command:remote:Command with the same inputs, outputs and behaviour, so a stack can
+// switch between the two. If the official plugin is installed, it is used (toolchain/environment.mjs).
 //
-// The engine starts it as `pulumi-resource-command ENGINE-ADDRESS`.
 // The engine starts it as `pulumi-resource-command ENGINE-ADDRESS`.
 import grpc from "@grpc/grpc-js";
 import engine from "@pulumi/pulumi/proto/engine_pb.js";
@@ -26,7 +24,7 @@ const engineClient =
     ? undefined
     : new engineService.EngineClient(engineAddress, grpc.credentials.createInsecure());
 
-/** Aborted when the engine cancels the deployment: every open session ends, and no more are opened. */
+/** Aborted when the engine cancels the deployment: all sessions are closed, and no more are opened. */
 const cancelled = new AbortController();
 
 /**
@@ -48,7 +46,7 @@ function toStruct(properties) {
 }
 
 /**
- * The resource's type, out of its URN: `urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME`.
+ * A resource's type and name, from its URN: `urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME`.
  * @param {string} urn
  */
 function parse(urn) {
@@ -73,8 +71,8 @@ function find(urn) {
 const { path: logPath, responseDeserialize: readLogAnswer } = engineService.EngineService.log;
 
 /**
- * Calls the engine's Log. Appends the message to the other fields as raw bytes: protobuf's own JavaScript takes longer
- * to encode a text than the rest of its way from the builder.
+ * Calls the engine's Log. Encodes the text here and appends it to the other fields: protobuf's JavaScript encodes texts
+ * so slowly that it would take most of the time of a line's way from the builder.
  * @param {import("@grpc/grpc-js").Client} client
  * @param {import("@pulumi/pulumi/proto/engine_pb.js").LogRequest} request Without its message.
  * @param {string} text
@@ -109,7 +107,7 @@ function logFor(urn) {
     request.setSeverity(/** @type {0 | 1 | 2 | 3} */ (severity));
     request.setUrn(urn);
     request.setEphemeral(ephemeral);
-    // A line lost because the engine is gone doesn't matter.
+    // If the engine is gone, nobody misses the line.
     return new Promise((resolve) => (engineClient ? sendLog(engineClient, request, text, resolve) : resolve()));
   });
   const { INFO, WARNING, ERROR } = engine.LogSeverity;
@@ -123,11 +121,11 @@ function logFor(urn) {
 }
 
 /**
- * Does one call's work, and answers when all its messages have arrived.
+ * Does the work of one call, and waits until all its messages have arrived.
  * @template Result
  * @param {string} urn
  * @param {boolean} preview
- * @param {number} timeout Seconds, from the resource's customTimeouts; 0 is no limit.
+ * @param {number} timeout Seconds, from the resource's customTimeouts; 0 means no limit.
  * @param {(circumstances: import("./resources.mjs").Circumstances) => Promise<Result>} work
  */
 async function within(urn, preview, timeout, work) {
@@ -140,8 +138,8 @@ async function within(urn, preview, timeout, work) {
 }
 
 /**
- * @param {number} timeout Seconds; 0 is no limit.
- * @returns {AbortSignal} aborted when the time is over, or the deployment is cancelled.
+ * @param {number} timeout Seconds; 0 means no limit.
+ * @returns {AbortSignal} aborted when the time is over or the deployment is cancelled.
  */
 function deadline(timeout) {
   if (timeout <= 0) return cancelled.signal;
@@ -154,7 +152,7 @@ function deadline(timeout) {
 const kinds = provider.PropertyDiff.Kind;
 
 /**
- * The program's SDK asks for a replacement when `triggers` change (replaceOnChanges), so all is an update here.
+ * Reports all changes as updates. If `triggers` change, the program's SDK asks for a replacement (replaceOnChanges).
  * @param {provider.DiffRequest} request
  */
 function diff(request) {
@@ -170,7 +168,7 @@ function diff(request) {
   response.setHasdetaileddiff(true);
   for (const [path, kind] of changes) {
     const entry = new provider.PropertyDiff();
-    // Adding or removing `triggers` as a whole changes no element of it, so the SDK's rule doesn't see it.
+    // If `triggers` is added or removed as a whole, no element changes, and the SDK's rule does not apply.
     const replace = path === "triggers";
     const names = { add: kinds.ADD, delete: kinds.DELETE, update: kinds.UPDATE };
     const replacing = { add: kinds.ADD_REPLACE, delete: kinds.DELETE_REPLACE, update: kinds.UPDATE_REPLACE };
@@ -226,8 +224,7 @@ async function update(request) {
 
 /** @param {provider.DeleteRequest} request */
 async function remove(request) {
-  // Earlier versions of ci-images declared copies, and a bake that failed then has them in its state: the copied files
-  // stay.
+  // A failed bake of an earlier version of ci-images may have copies in its state. The copied files stay.
   if (parse(request.getUrn()).type === "command:remote:CopyToRemote") return new Empty();
   const state = toProperties(request.getProperties());
   const { resource } = find(request.getUrn());
@@ -236,7 +233,7 @@ async function remove(request) {
 }
 
 /**
- * Returns the state unchanged: a command leaves nothing behind to read.
+ * Returns the state unchanged: a command has nothing to refresh.
  * @param {provider.ReadRequest} request
  */
 function read(request) {

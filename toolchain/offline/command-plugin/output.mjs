@@ -1,6 +1,6 @@
-// A command's output: whole lines for the engine as they arrive, and the end for the resource's outputs and errors.
+// Cuts a command's output into lines for the engine, and keeps its end for the resource's outputs and errors.
 
-/** Line length at which a line is sent unfinished: progress bars have no line breaks. */
+/** Longer lines are sent in parts, because progress bars have no line breaks. */
 const longestLine = 32 * 1024;
 
 /** Cuts output into lines. */
@@ -49,16 +49,16 @@ export class Tail {
   add(data) {
     this.#parts.push(data);
     this.#bytes += data.length;
-    // Not every time, or each chunk would copy them all.
+    // Cuts rarely, because cutting copies everything.
     if (this.#bytes > 2 * this.#most) this.#cut();
   }
 
-  /** The last lines; a first line in brackets says how much is missing. */
+  /** The last lines. If something was dropped, a first line in brackets says how much. */
   text() {
     if (this.#bytes > this.#most) this.#cut();
     const text = Buffer.concat(this.#parts).toString("utf8");
     if (this.#dropped === 0) return text;
-    // Starting with the first whole line.
+    // Starts with a whole line.
     return `[${this.#dropped} bytes before this are left out]\n${text.slice(text.indexOf("\n") + 1)}`;
   }
 

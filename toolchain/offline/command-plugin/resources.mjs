@@ -1,5 +1,4 @@
-// The engine's operations on each resource, with plain values: create, update, delete. main.mjs implements the
-// protocol.
+// Creates, updates and deletes resources, with plain values; main.mjs implements the protocol.
 import { randomBytes } from "node:crypto";
 import { runCommand } from "./command.mjs";
 import { revealAll, unknownValue } from "./values.mjs";
@@ -24,7 +23,7 @@ import { revealAll, unknownValue } from "./values.mjs";
  */
 
 /**
- * The outputs are the inputs, which keep their secretness, and the command's output.
+ * The outputs are the inputs, with secrets still marked, and the command's output.
  * @type {Resource}
  */
 const command = {

@@ -1,4 +1,4 @@
-// The resources' inputs, from the schema of the official plugin 1.2.1, and the check of a program's inputs.
+// The resources' inputs, as in the schema of the official plugin 1.2.1, and their check.
 import { isObject, isSecret, isUnknown, reveal, secret } from "./values.mjs";
 
 /** @typedef {import("./values.mjs").Value} Value */
@@ -7,11 +7,12 @@ import { isObject, isSecret, isUnknown, reveal, secret } from "./values.mjs";
 
 /**
  * @typedef {object} Field
- * @property {"string" | "number" | "boolean" | "array" | "strings" | Record<string, Field>} type `strings` is an object whose values are all strings.
+ * @property {"string" | "number" | "boolean" | "array" | "strings" | Record<string, Field>} type `strings` is an object
+ * whose values are all strings.
  * @property {boolean} [required]
- * @property {boolean} [secret] Always a secret, whatever the program says.
+ * @property {boolean} [secret] Always a secret, even if the program does not mark it.
  * @property {Value} [default]
- * @property {string[]} [oneOf] The values that are allowed.
+ * @property {string[]} [oneOf] The allowed values.
  */
 
 /** @type {Record<string, Field>} */
@@ -47,10 +48,10 @@ export const resources = {
 };
 
 /**
- * Checks a resource's inputs, fills in the defaults and marks properties that are always secret.
+ * Checks a resource's inputs, fills in defaults and marks the inputs that are always secret.
  * @param {Properties} inputs
  * @param {Record<string, Field>} fields
- * @param {string} [path] The inputs' path, for messages: empty for the resource itself.
+ * @param {string} [path] The path of the inputs, for messages; empty for the resource itself.
  * @returns {{ inputs: Properties, failures: Failure[] }}
  */
 export function check(inputs, fields, path = "") {
@@ -103,7 +104,7 @@ function checkValue(given, field, property) {
     return { value: given, failures };
   }
   const matches = field.type === "array" ? Array.isArray(plain) : typeof plain === field.type;
-  // The value may be a secret: the message only names its kind.
+  // The message must not show the value, which may be a secret.
   if (!matches) return fail(`expected ${article(field.type)}, found ${describe(plain)}`);
   if (field.oneOf !== undefined && !field.oneOf.includes(/** @type {string} */ (plain)))
     return fail(`expected one of ${field.oneOf.join(", ")}, found ${JSON.stringify(plain)}`);

@@ -1,13 +1,13 @@
-// Property values as sent by the engine: plain JSON in which secrets and unknown values are marked by signatures. The
-// signatures are part of Pulumi's protocol (sdk/go/common/resource/sig).
+// Property values as the engine sends them: JSON with signatures that mark secrets and unknown values. The signatures
+// are part of Pulumi's protocol (sdk/go/common/resource/sig).
 
-/** @typedef {unknown} Value Anything that JSON can hold, with the signatures below for what it can't. */
+/** @typedef {unknown} Value A JSON value, possibly with signatures. */
 /** @typedef {Record<string, Value>} Properties */
 
 const signatureKey = "4dabf18193072939515e22adb298388d";
 const secretSignature = "1b47061264138c4ac30d75fd1eb44270";
 
-/** A value that is not known before the update runs. */
+/** Marks a value that is not known before the deployment. */
 export const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /**
@@ -33,7 +33,7 @@ export function isSecret(value) {
 }
 
 /**
- * Marks a value as secret: encrypted in the state, hidden on the screen.
+ * Marks a value as secret, so that it is encrypted in the state and hidden in output.
  * @param {Value} value
  * @returns {Value}
  */
@@ -42,7 +42,7 @@ export function secret(value) {
 }
 
 /**
- * The value itself; only the top level is revealed.
+ * The value in clear text; values inside it stay marked.
  * @param {Value} value
  * @returns {Value}
  */
@@ -51,7 +51,7 @@ export function reveal(value) {
 }
 
 /**
- * The value with everything in it revealed: for use, never for an answer to the engine.
+ * The value and everything in it in clear text. Never send this to the engine.
  * @param {Value} value
  * @returns {Value}
  */

@@ -1,4 +1,4 @@
-// For `pulumi about` and `pulumi install`: lists a program's npm packages, and installs them.
+// Lists a program's npm packages for `pulumi about`, and installs them for `pulumi install`.
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import grpc from "@grpc/grpc-js";

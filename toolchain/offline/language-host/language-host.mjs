@@ -1,9 +1,8 @@
-// A substitute for Pulumi's Node.js language host, for computers that can't get the official one (it is part of the
-// CLI's download, and no Go module that could be built). It only runs a program: it generates no code, links no
-// packages and runs no plugins. The official host is used if it is installed (toolchain/environment.mjs).
+// A substitute for Pulumi's Node.js language host, for computers that can't download it; it is not a Go module that
+// could be built. It only runs programs: it generates no code, links no packages and runs no plugins. If the official
+// host is installed, it is used (toolchain/environment.mjs).
 //
-// The engine starts it as `pulumi-language-nodejs ENGINE-ADDRESS`. Its output and the program's is shown to the user,
-// line by line.
+// The engine starts it as `pulumi-language-nodejs ENGINE-ADDRESS` and shows its output and the program's to the user.
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -17,15 +16,15 @@ import { installDependencies, programDependencies } from "./dependencies.mjs";
 import { nodeOptions } from "./options.mjs";
 
 /**
- * The running programs. Today's engine runs one at a time, but the protocol doesn't guarantee that.
+ * The running programs. The current engine runs one at a time, but the protocol doesn't guarantee that.
  * @type {Set<import("node:child_process").ChildProcess>}
  */
 const programs = new Set();
 
-/** The exit status of a program that has reported its error itself; see @pulumi/pulumi/cmd/run. */
+/** The exit status of a program that has already reported its error; see @pulumi/pulumi/cmd/run. */
 const bailStatus = 32;
 
-/** How long an interrupted program may take to end by itself, in milliseconds; as in the official host. */
+/** How long an interrupted program may take to end by itself, in milliseconds; the same as in the official host. */
 const graceTime = 5000;
 
 const engineAddress = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
@@ -66,8 +65,8 @@ async function run(request) {
 }
 
 /**
- * The arguments of @pulumi/pulumi/cmd/run, as the official host gives them. That host puts a proxy between program and
- * engine for old SDKs that called the engine synchronously (`--sync`); today's don't.
+ * The arguments of @pulumi/pulumi/cmd/run, as the official host passes them, except `--sync`: only old SDKs, which
+ * called the engine synchronously, need that proxy.
  * @param {language.RunRequest} request
  * @param {language.ProgramInfo} info
  */
@@ -113,7 +112,7 @@ function configuration(request) {
  */
 function runNode(args, environment) {
   return new Promise((resolve, reject) => {
-    // In its own process group, so that everything the program started can be ended with it.
+    // In its own process group, so that everything the program starts can be ended with it.
     const program = spawn(process.execPath, args, {
       env: environment,
       stdio: ["ignore", "pipe", "pipe"],
@@ -123,7 +122,7 @@ function runNode(args, environment) {
     program.stdout.pipe(process.stdout, { end: false });
     program.stderr.pipe(process.stderr, { end: false });
     program.once("error", reject);
-    // `close` rather than `exit`: by then all output has been passed on.
+    // At `close`, unlike at `exit`, all output has been passed on.
     program.once("close", (code, signal) => {
       programs.delete(program);
       resolve(signal ?? code ?? 0);
@@ -132,7 +131,7 @@ function runNode(args, environment) {
 }
 
 /**
- * Ends all running programs with everything they started.
+ * Sends a signal to all running programs and everything they started.
  * @param {NodeJS.Signals} signal
  */
 function endPrograms(signal) {
@@ -141,7 +140,7 @@ function endPrograms(signal) {
     try {
       process.kill(-program.pid, signal);
     } catch (error) {
-      // It ended between the check and the signal.
+      // ESRCH: it has just ended.
       if (/** @type {NodeJS.ErrnoException} */ (error).code !== "ESRCH") throw error;
     }
   }
@@ -156,8 +155,8 @@ await serve(
   languageService.LanguageRuntimeService,
   {
     handshake: unary(() => new language.LanguageHandshakeResponse()),
-    // Empty: an answer would make the engine download plugins, which isn't possible where this substitute is used.
-    // Plugins are found on PATH, or the engine names them when a resource needs one.
+    // Empty, because the engine would try to download every listed plugin, which fails where this substitute is needed.
+    // The engine looks for plugins on PATH when a resource needs them.
     getRequiredPlugins: unary(() => new language.GetRequiredPluginsResponse()),
     getRequiredPackages: unary(() => new language.GetRequiredPackagesResponse()),
     getPluginInfo: unary(() => {
@@ -169,7 +168,7 @@ await serve(
       const about = new language.AboutResponse();
       about.setExecutable(process.execPath);
       about.setVersion(process.version);
-      about.getMetadataMap().set("language host", "ci-images' stand-in, not Pulumi's own");
+      about.getMetadataMap().set("language host", "the stand-in of ci-images, not Pulumi's own");
       return about;
     }),
     run: unary(run),
@@ -184,7 +183,7 @@ await serve(
       call.emit("error", {
         code: grpc.status.UNIMPLEMENTED,
         details:
-          "ci-images' stand-in language host runs programs only; for a plugin in JavaScript install Pulumi's own",
+          "the stand-in language host of ci-images runs only programs; for a plugin in JavaScript install Pulumi's own",
       }),
   },
   () => endPrograms("SIGKILL"),

@@ -1,4 +1,4 @@
-// `runtime.options` of Pulumi.yaml, read as Pulumi's own Node.js language host reads them.
+// Reads `runtime.options` of Pulumi.yaml as Pulumi's own Node.js language host does.
 import { parseArgsStringToArgv } from "string-argv";
 
 /**
