@@ -1,5 +1,5 @@
-// Twelve images in one `pulumi up`: four distributions in three regions of a test cloud (containers) whose API takes
-// 0.2 s per answer. The recipe waits rather than computes, so this measures how much runs in parallel.
+// Bakes twelve images in one `pulumi up`: four distributions in three regions of a test cloud (containers) whose API
+// takes 0.2 s per answer. The recipe only waits, so this measures how much runs in parallel.
 import { chosenBases, Ec2Cloud, regions as ec2Regions } from "../test/test-cloud/ec2-cloud.ts";
 import { RackspaceCloud } from "../test/test-cloud/rackspace-cloud.ts";
 import { TemporaryStack } from "../cli/temporary-stack.ts";
@@ -8,13 +8,13 @@ import type { Row } from "./table.ts";
 const distributions = ["debian12", "debian13", "ubuntu22.04", "ubuntu24.04"];
 const rackspaceRegions = ["ORD", "DFW", "IAD"];
 
-/** Seconds that the recipe waits, like one that downloads and installs. */
+/** Seconds that the recipe waits, about as long as a real one downloads and installs. */
 const wait = 90;
 
 /** Milliseconds for each answer of the API. */
 const latency = 200;
 
-/** How much longer twelve may take than one. */
+/** How many times as long twelve images may take as one. */
 const allowed = 1.5;
 
 /** An open test cloud, with the settings for one or all of its regions. */
@@ -23,7 +23,7 @@ interface Bench {
   settings: (regions: 1 | 3) => Record<string, unknown>;
 }
 
-/** Images are copied from region to region. */
+/** On EC2, images are copied from region to region. */
 async function openEc2(): Promise<Bench> {
   const cloud = await Ec2Cloud.open(distributions.slice(1));
   cloud.api.faults.latency = latency;
@@ -35,7 +35,7 @@ async function openEc2(): Promise<Bench> {
   return { cloud, settings };
 }
 
-/** Each region bakes its own. */
+/** On Rackspace, each region bakes its own images. */
 async function openRackspace(): Promise<Bench> {
   const cloud = await RackspaceCloud.open(rackspaceRegions, distributions);
   cloud.api.faults.latency = latency;

@@ -1,5 +1,5 @@
-// Cold caches: a whole bake of a package list, compared with diskimage-builder making a plain tar of the same. Ours
-// runs first, so whatever a mirror or proxy caches helps the other.
+// Cold caches: bakes a list of packages, and compares it with diskimage-builder, which makes a plain tar of the same.
+// Ours runs first, so if a mirror or proxy caches something, it helps diskimage-builder.
 import { readFile } from "node:fs/promises";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -46,9 +46,9 @@ export async function benchCold(say: (line: string) => void): Promise<Row[]> {
 }
 
 interface Bake {
-  /** Until the image is there and the builder gone, in seconds since `pulumi up` was started. */
+  /** When the image exists and the builder is gone, in seconds since `pulumi up` was started. */
   image: number;
-  /** Until the end of `pulumi up`, after verification. */
+  /** When `pulumi up` ends, after verification. */
   took: number;
   base: number;
   module: number;

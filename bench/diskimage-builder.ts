@@ -1,4 +1,4 @@
-// The program that the cold bake is compared with: OpenStack's diskimage-builder, from PyPI, making a plain tar.
+// Runs OpenStack's diskimage-builder, from PyPI, for comparisons with our own bakes.
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,19 +10,19 @@ import { findDistribution } from "../provision/distributions.ts";
 import { findOnPath } from "../toolchain/environment.mjs";
 import { projectDirectory } from "../toolchain/versions.mjs";
 
-/** Kept between runs: installing it is not measured. */
+/** Its virtual environment. It is kept between runs, because installing it is not measured. */
 const environment = join(projectDirectory, ".cache", "bench", "diskimage-builder");
 
 /** The version on PyPI. */
 export const version = "3.43.0";
 
-/** Commands that it needs and pip does not install. */
+/** Commands that it needs and that pip does not install. */
 const needed = ["python3", "sudo", "debootstrap", "tar"];
 
 /** Installs diskimage-builder if missing. @returns why that is impossible; undefined when it is installed. */
 export async function whyMissing(): Promise<string | undefined> {
   const missing = needed.filter((name) => findOnPath(name, process.env).length === 0);
-  if (missing.length > 0) return `there is no ${missing.join(", no ")} here: apt-get install ${missing.join(" ")}`;
+  if (missing.length > 0) return `missing: ${missing.join(", ")}; cure: apt-get install ${missing.join(" ")}`;
   if (existsSync(join(environment, "installed"))) return undefined;
   await rm(environment, { recursive: true, force: true });
   const pip = join(environment, "bin", "pip");

@@ -1,5 +1,6 @@
-// How fast the default image gets into a cloud: against a copy of the same file on this computer, and against OpenStack's own client. The
-// services are emulators and OpenStack's own Glance on this computer, so no network takes any time.
+// Measures how fast the default image is imported into a cloud, compared with copying the same file on this computer
+// and with OpenStack's own client. The services are emulators and OpenStack's Glance on this computer, so there is no
+// network to wait for.
 import { existsSync } from "node:fs";
 import { cp, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -21,19 +22,19 @@ import type { Row } from "./table.ts";
 import { recipeFile } from "./warm.ts";
 
 const mebibyte = 2 ** 20;
-/** The release of OpenStack's client that is compared with. */
+/** The release of OpenStack's client. */
 const client = "7.4.0";
 
-/** What OpenStack's client wants to be told, and ours takes for granted. */
+/** Variables that OpenStack's client needs and ours does not. */
 const domains = { OS_USER_DOMAIN_ID: "default", OS_PROJECT_DOMAIN_ID: "default", OS_IDENTITY_API_VERSION: "3" };
 
-/** Bakes the default image and measures every way once. @param say Takes a line of progress. */
+/** Bakes the default image and measures each import once. @param say Receives progress lines. */
 export async function benchImports(say: (line: string) => void): Promise<Row[]> {
   const folder = await mkdtemp(join(tmpdir(), "ci-images-bench-"));
   const rows: Row[] = [];
   const context = { progress: () => {}, signal: new AbortController().signal };
   const measure = async (what: string, file: string, work: () => Promise<unknown>, other?: Row["against"]) => {
-    // What is stored: the holes of a sparse file are not read.
+    // The stored size: holes of a sparse file are not read.
     const size = ((await stat(file)).blocks * 512) / mebibyte;
     const start = performance.now();
     await work();
@@ -108,7 +109,7 @@ export async function benchImports(say: (line: string) => void): Promise<Row[]> 
   return rows;
 }
 
-/** OpenStack's command-line client; the first time it is installed into the project's cache. */
+/** The path of OpenStack's command-line client. The first call installs it into the project's cache. */
 async function installedClient(): Promise<string> {
   const home = join(projectDirectory, ".cache", `python-openstackclient-${client}`);
   const program = join(home, "bin/openstack");

@@ -1,6 +1,6 @@
 // `npm run bench`: measures everything that docs/benchmark.md promises, on this computer, and prints it as a table.
-// `npm run bench warm`, `edit`, `fleet`, `cold`, `ec2`, `rackspace` or `imports` run one part. Takes a quarter of an hour; best
-// on an idle computer.
+// `npm run bench warm`, `edit`, `fleet`, `cold`, `ec2`, `rackspace` or `imports` run one part. Takes a quarter of an
+// hour; best on an idle computer.
 import { cpus, loadavg } from "node:os";
 import { accelerator } from "../components/local/provider/machine/qemu.ts";
 import { benchEc2, benchRackspace } from "./cloud.ts";
@@ -24,7 +24,7 @@ const parts: Record<string, { title: string; run: (say: (line: string) => void) 
 const chosen = process.argv.slice(2);
 const unknown = chosen.find((name) => !(name in parts));
 if (unknown !== undefined) {
-  console.error(`there is no part ${unknown} of the benchmark: ${Object.keys(parts).join(", ")}`);
+  console.error(`the benchmark has no part ${unknown}; allowed: ${Object.keys(parts).join(", ")}`);
   process.exit(2);
 }
 const load = () =>

@@ -1,17 +1,17 @@
-// The benchmark's table, the same in the terminal and in docs/benchmark.md.
+// The benchmark's table in Markdown, for the terminal and for docs/benchmark.md.
 
-/** One row: what was measured, compared with what. */
+/** One row: a measurement, and what it is compared with. */
 export interface Row {
   what: string;
   /** Seconds. */
   seconds: number;
-  /** What it is compared with: a target, or the other program's time, in seconds. */
+  /** What it is compared with: a target or another program's time, in seconds. */
   against?: { what: string; seconds: number };
 }
 
 const head = ["what", "seconds", "against", "ratio", ""];
 
-/** A table in Markdown. The ratio is the time divided by the one it is compared with: below 1 is good. */
+/** A table in Markdown. The ratio is the time divided by the time it is compared with: below 1 is good. */
 export function table(rows: readonly Row[]): string {
   const cells = [head, ...rows.map(cellsOf)];
   const widths = head.map((_, column) => Math.max(3, ...cells.map((row) => row[column].length)));

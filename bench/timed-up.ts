@@ -1,4 +1,4 @@
-// One `pulumi up` with its times: in total, per step, and when the first command ran on the builder.
+// Measures a `pulumi up`: the total time, the steps, and when the first command ran on the builder.
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { eventLogEnvironment, followSteps, type Step } from "../scripts/step-times.mjs";
@@ -8,13 +8,13 @@ import type { TemporaryStack } from "../cli/temporary-stack.ts";
 export interface TimedUp {
   /** Its total duration. */
   took: number;
-  /** When the first command ran on the builder, by the builder's clock, which is this computer's; see `mark`. */
+  /** When the first command ran on the builder, whose clock is this computer's; see {@link mark}. */
   firstCommand?: number;
   /** The steps that changed something. */
   steps: Step[];
 }
 
-/** The first command of a recipe's module `run`, for `firstCommand`. */
+/** A command for the module `run`, which must come first in the recipe: prints the time for `firstCommand`. */
 export const mark = 'echo "bench: here at $(date +%s.%N)"';
 
 /** The environment that timed stacks need. */
@@ -46,7 +46,7 @@ export function endOf({ began, seconds }: Step): number {
   return began + seconds;
 }
 
-/** Seconds in which at least one of these steps was running. */
+/** The number of seconds during which at least one of these steps was running. */
 export function union(steps: readonly Step[]): number {
   let [total, until] = [0, 0];
   for (const step of [...steps].sort((one, other) => one.began - other.began)) {

@@ -1,4 +1,4 @@
-// Warm caches: how long a person waits in addition to the modules' own work and the verification boot.
+// Warm caches: measures how long people wait in addition to the modules' own work and the verification boot.
 import { fileURLToPath } from "node:url";
 import { ensureBase, resolveBase } from "../components/local/provider/base/base.ts";
 import { readYaml } from "../provision/recipe/read-yaml.ts";

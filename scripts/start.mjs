@@ -1,5 +1,5 @@
-// `npm start`: from a fresh clone to a verified image on stack `local`. Sets up, bakes, and drops the builder's
-// records.
+// `npm start`: from a fresh clone to a verified image on stack `local`. Sets up everything, bakes, and drops the
+// builder's records.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -16,9 +16,10 @@ import { projectDirectory } from "../toolchain/versions.mjs";
 
 /**
  * Runs one `pulumi up` with its progress on the terminal.
- * @param {string} what What this pass does, for people.
+ * @param {string} what What this run does, for people.
  * @param {ReturnType<typeof toolchainEnvironment>} toolchain
- * @returns {Promise<{ seconds: number, steps: import("./step-times.mjs").Step[] }>} its duration, in total and by step.
+ * @returns {Promise<{ seconds: number, steps: import("./step-times.mjs").Step[] }>} its duration, and that of its
+ *   steps.
  */
 async function up(what, { cli, env }) {
   process.stdout.write(`\n== ${what}\n`);
@@ -27,7 +28,7 @@ async function up(what, { cli, env }) {
   const log = join(folder, "events");
   const args = ["up", "--stack", stack, "--yes", "--skip-preview", "--suppress-permalink", "--event-log", log];
   const child = spawn(cli, args, { cwd: projectDirectory, env: { ...env, ...eventLogEnvironment }, stdio: "inherit" });
-  // Ctrl-C on the terminal reaches the CLI, which ends the deployment cleanly; wait for that.
+  // Ctrl-C on the terminal reaches the CLI, too, which ends the deployment cleanly. We wait for that.
   const patient = () => {};
   process.on("SIGINT", patient);
   const closed = once(child, "close");
@@ -37,7 +38,7 @@ async function up(what, { cli, env }) {
     if (code !== 0)
       throw new ToolProblem(
         `pulumi up failed (exit status ${code}); the cause is above`,
-        "fix it and run npm start again: it continues where it stopped. npx pulumi destroy -s local removes everything",
+        "fix it and run `npm start` again: it continues where it stopped; to remove everything: `npx pulumi destroy -s local`",
       );
     return { steps, seconds: (performance.now() - start) / 1000 };
   } finally {
@@ -49,8 +50,8 @@ async function up(what, { cli, env }) {
 /** @typedef {{ images: { local: Record<string, Record<string, string>> } }} Outputs */
 
 /**
- * The result, for the person who waited for it.
- * @param {Record<string, Record<string, string>>} images The stack's output for this cloud: images by distribution.
+ * Prints the images and their proofs.
+ * @param {Record<string, Record<string, string>>} images The images in the stack's output, by distribution.
  */
 function describeImages(images) {
   for (const [distribution, image] of Object.entries(images)) {
@@ -68,7 +69,7 @@ ${proof.checks.map((line) => `            ${line.replace(/^ok - /, "")}`).join("
 }
 
 /**
- * Refuses a computer without Linux and root before anything is installed or written.
+ * Refuses computers without Linux and users other than root, before anything is installed or written.
  * @throws {ToolProblem}
  */
 function requireRoot() {
@@ -77,10 +78,10 @@ function requireRoot() {
     throw new ToolProblem(`the stack ${stack} bakes on Linux, and this is ${process.platform}`, elsewhere);
   const user = process.getuid?.();
   if (user === 0) return;
-  // sudo has its own PATH, which misses a Node in somebody's home.
+  // sudo has its own PATH and does not find a Node in somebody's home.
   const isFoundBySudo = ["/usr/local/bin", "/usr/bin", "/bin"].includes(dirname(process.execPath));
   throw new ToolProblem(
-    `the stack ${stack} is baked as root, because builders are containers with mounts and networks of their own, and you are user ${user}`,
+    `the stack ${stack} needs root, because its builders are containers; you are user ${user}`,
     `${isFoundBySudo ? "sudo npm start" : 'sudo env "PATH=$PATH" npm start'}; ${elsewhere}`,
   );
 }
@@ -90,7 +91,7 @@ async function main() {
   await setUp("start");
   const toolchain = toolchainEnvironment(projectDirectory);
   const bake = await up("baking: pulumi up", toolchain);
-  // The builder is gone by now; the second pass no longer declares it, so the engine forgets it.
+  // The builder is gone. The second run no longer declares it, so the engine drops its records.
   const drop = await up("dropping the builder's records: pulumi up", toolchain);
   const outputs = execFileSync(toolchain.cli, ["stack", "output", "--stack", stack, "--json"], {
     cwd: projectDirectory,

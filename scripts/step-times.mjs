@@ -1,4 +1,4 @@
-// Durations of a deployment's steps, from the engine's event log, as the CLI uses the terminal meanwhile.
+// Measures the steps of a deployment from the engine's event log, while the CLI shows its progress on the terminal.
 import { open } from "node:fs/promises";
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -19,14 +19,14 @@ import { parseJson } from "../toolchain/json.mjs";
  * @typedef {{ resourcePreEvent?: StepEvent, resOutputsEvent?: StepEvent, resOpFailedEvent?: StepEvent }} EngineEvent
  */
 
-/** Without it the CLI hides the flag `--event-log`; the Automation API sets it, too. */
+/** Enables the CLI's hidden flag `--event-log`. The Automation API sets this variable, too. */
 export const eventLogEnvironment = { PULUMI_DEBUG_COMMANDS: "true" };
 
 /**
- * Follows an event log that the CLI writes (`--event-log FILE`) until `done` resolves.
- * @param {string} file The log; it may not be there yet.
+ * Follows the event log of a running CLI (`--event-log FILE`).
+ * @param {string} file The log. It may not exist yet.
  * @param {Promise<unknown>} done Resolves or rejects when the CLI has ended.
- * @returns {Promise<Step[]>} the steps that changed something, in the order they ended.
+ * @returns {Promise<Step[]>} the steps that changed something, in the order in which they ended.
  */
 export async function followSteps(file, done) {
   let ended = false;
@@ -39,7 +39,7 @@ export async function followSteps(file, done) {
   let position = 0;
   let rest = "";
   for (;;) {
-    // Check before the last read, so that everything written until the end is read.
+    // Checked before reading, so that the last read comes after the end.
     const last = ended;
     const added = await readFrom(file, position);
     position += added.length;
@@ -72,10 +72,10 @@ function note(event, begun, steps) {
 }
 
 /**
- * Reads the rest of a file.
+ * Reads a file from a position to its end.
  * @param {string} file
  * @param {number} position In bytes.
- * @returns {Promise<Buffer>} the content from that position on; empty if the file doesn't exist yet.
+ * @returns {Promise<Buffer>} the content; empty if the file doesn't exist yet.
  */
 async function readFrom(file, position) {
   const handle = await open(file).catch((/** @type {NodeJS.ErrnoException} */ error) => {

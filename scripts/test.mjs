@@ -1,8 +1,8 @@
-// Runs everything for `npm test`: setup, then the tests and, beside them, type check, lint and format check, each with
-// its time. A failure doesn't stop the rest, so one run shows all.
+// `npm test`: sets up everything, then runs the tests and, at the same time, the type check, lint and format check. A
+// failure doesn't stop the rest.
 //
-//   node scripts/test.mjs               all of that, without the long tests
-//   node scripts/test.mjs --long        only the long tests: files *.long.test.ts
+//   node scripts/test.mjs               everything except the long tests
+//   node scripts/test.mjs --long        only the long tests (*.long.test.ts)
 //   node scripts/test.mjs FILE...       only these test files
 import { spawn } from "node:child_process";
 import { performance } from "node:perf_hooks";
@@ -15,22 +15,22 @@ import { projectDirectory } from "../toolchain/versions.mjs";
 /** @typedef {{ name: string, command: string[] }} Stage */
 
 /**
- * Whole bakes on the test cloud and of the module library, and everything else that would make `npm test` too slow to
- * run often. Run them before a release.
+ * Tests that would make `npm test` too slow to run often, such as whole bakes on the test clouds. Run them before a
+ * release.
  */
 const longTests = "test/**/*.long.test.ts";
 
 const programFolders = ["index.ts", "cli", "common", "components", "provider", "provision", "scripts", "toolchain"];
 
 /**
- * Each check caches, in the project's own cache, the content that it has passed: a second run only checks changes. CI,
- * in a fresh clone, checks everything.
+ * The checks besides the tests. Except for imports, each one caches what it has checked, so that a second run checks
+ * only changes. CI has no cache and checks everything.
  * @type {Stage[]}
  */
 const checks = [
   { name: "types (tsc)", command: ["tsc", "--noEmit", "--incremental", "--tsBuildInfoFile", ".cache/tsc.json"] },
   { name: "lint (eslint)", command: ["eslint", ...cached("eslint"), "."] },
-  // Which file may import which: dependency-cruiser.config.mjs.
+  // dependency-cruiser.config.mjs says which file may import which.
   {
     name: "imports (dependency-cruiser)",
     command: ["depcruise", "--config", "dependency-cruiser.config.mjs", ...programFolders],
@@ -49,7 +49,7 @@ function cached(name) {
  * Runs one stage.
  * @param {Stage} stage
  * @param {NodeJS.ProcessEnv} env
- * @param {boolean} isShown Whether its output is shown at once; otherwise at its end.
+ * @param {boolean} isShown Whether its output is shown while it runs, not at its end.
  * @returns {Promise<Outcome>}
  */
 async function runStage({ name, command: [program, ...args] }, env, isShown) {
@@ -72,7 +72,7 @@ async function runStage({ name, command: [program, ...args] }, env, isShown) {
 }
 
 /**
- * Runs the checks, one after the other.
+ * Runs the checks one after the other.
  * @param {NodeJS.ProcessEnv} env
  */
 async function runChecks(env) {
@@ -82,7 +82,7 @@ async function runChecks(env) {
 }
 
 /**
- * Mocha's count of a kind of tests, from its last lines: `  12 passing (3s)`.
+ * Mocha's count of tests, from its last lines: `  12 passing (3s)`.
  * @param {string} output
  * @param {"passing" | "failing" | "pending"} kind
  */
@@ -99,9 +99,9 @@ async function main() {
   await setUp(isLong || files.some((file) => file.endsWith(".long.test.ts")) ? "long-test" : "test");
   const PATH = [join(projectDirectory, "node_modules/.bin"), process.env.PATH].join(delimiter);
   const env = { ...process.env, PATH };
-  // Long tests mostly wait for a machine, so run one more file at a time than there are processors.
+  // Tests often wait for a machine, so one more file runs at a time than there are processors.
   const sideBySide = ["--parallel", "--jobs", String(availableParallelism() + 1)];
-  // The longest ones first, so that none of them runs alone at the end.
+  // The longest files come first, so that none of them runs alone at the end.
   const quick = ["--ignore", longTests, "test/engine/*.test.ts", "test/!(engine)/**/*.test.ts"];
   const mocha = ["mocha", ...(files.length > 0 ? files : [...sideBySide, ...(isLong ? [longTests] : quick)])];
   const [checked, tests] = await Promise.all([
@@ -117,7 +117,7 @@ async function main() {
     process.stdout.write(`${well ? "passed" : "FAILED"}  ${seconds.toFixed(1).padStart(6)} s  ${name}\n`);
   if (pending > 0) process.stdout.write(`${pending} tests were skipped\n`);
   const bad = results.filter(({ passed: well }) => !well);
-  // A stage that fails without a failing test (a type error, or mocha itself) counts as one failure.
+  // A stage that fails without a failing test, such as the type check, counts as one failure.
   const failures = failed + bad.filter((result) => result !== tests || failed === 0).length;
   process.stdout.write(`${passed} passed, ${failures} failed\n`);
   if (bad.length > 0) process.exitCode = 1;

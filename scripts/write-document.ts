@@ -1,9 +1,9 @@
-// Shared by the writers of generated documents (write-module-docs.ts, write-sealing-docs.ts).
+// Formats and writes generated documents, for write-module-docs.ts and write-sealing-docs.ts.
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { format, resolveConfig } from "prettier";
 
-/** The path of a document in docs/: `modules`. */
+/** The path of a document in docs/, by its name without `.md`. */
 export function documentFile(name: string): string {
   return fileURLToPath(new URL(`../docs/${name}.md`, import.meta.url));
 }

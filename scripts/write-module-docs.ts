@@ -1,5 +1,5 @@
-// `npm run docs`: writes docs/modules.md from the module files: their first comment, their description, their settings'
-// schema with defaults and examples, and what they refuse.
+// `npm run docs`: writes docs/modules.md from the module files: each module's first comment, description, settings with
+// defaults and examples, and what it refuses.
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { dump } from "js-yaml";
@@ -35,9 +35,9 @@ const opening = `\
 
 # Modules
 
-The modules that come with ci-images, in provision/modules. A recipe lists them under \`modules:\`, in the order they are to
-run; \`install-rpms\` and \`install_rpms\` are the same module. Settings stand beside \`modules:\`, under the module's key.
-Wrong settings are refused at preview. How to write one of your own: see [recipes.md](recipes.md#modules-of-your-own).
+These modules come with ci-images, in provision/modules. A recipe lists them under \`modules:\` in the order in which they
+run; \`install-rpms\` and \`install_rpms\` are the same module. A module's settings are in the recipe under the module's key.
+Wrong settings are refused at preview. To write your own modules, see [recipes.md](recipes.md#modules-of-your-own).
 `;
 
 function section(name: string, file: ModuleFile, source: string): string {

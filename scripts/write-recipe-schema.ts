@@ -1,5 +1,5 @@
-// `npm run schema`: writes provision/recipe.schema.json from the modules' own schemas; editors use it to complete and
-// check recipes.
+// `npm run schema`: writes provision/recipe.schema.json from the modules' schemas. Editors use it to complete and check
+// recipes.
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { format } from "prettier";

@@ -13,12 +13,12 @@ import { shortestSearched } from "../provision/seal/secret-patterns.ts";
 import { formatMarkdown, writeDocument } from "./write-document.ts";
 
 const groups: Record<ChecklistGroup, string> = {
-  identity: "Identity: what only one machine may have",
-  access: "Access: who may log in",
+  identity: "Identity: what must be unique to each machine",
+  access: "Access: who can log in",
   secrets: "Secrets",
   traces: "Traces of the bake",
   state: "State that would harm a worker",
-  "must contain": "What must be there",
+  "must contain": "What the image must contain",
 };
 
 /** The whole text of docs/sealing.md. */
@@ -38,7 +38,7 @@ function row(entry: ChecklistEntry): string {
   return `| \`${id}\` | ${plain.join(" | ")} |`;
 }
 
-/** What an entry removes, in words. */
+/** Describes what an entry removes. */
 function removalOf({ paths, leftovers, credentials, also, group }: ChecklistEntry): string {
   const parts = [
     ...(paths ? [code(paths)] : []),
@@ -59,74 +59,81 @@ const opening = `\
 
 # Sealing
 
-The last command on a builder turns it into an image. It stops everything that could still write, removes what this page lists, names
-the image (\`IMAGE_ID\` and \`IMAGE_VERSION\` in os-release, \`/etc/ci-images.json\`), and checks the list. After that nobody can
-log in, and the machine is powered off and never booted again. On \`local\` the same checks run once more, read-only, on
-the root file system of the stopped builder, before the disk is made. One failed check ends the bake, with the message
-\`not ok - ID: what was found (why)\`.
+Sealing is the last command on a builder and turns it into an image. It stops everything that could still write, removes
+what this page lists, writes the image's name into it (\`IMAGE_ID\` and \`IMAGE_VERSION\` in os-release, \`/etc/ci-images.json\`),
+and checks that the list is fulfilled. Afterwards nobody can log in, and the machine is powered off and never booted again.
+On \`local\` the checks run once more, read-only, on the root file system of the stopped builder, before the disk is made. If
+a check fails, the bake ends with the message \`not ok - ID: what was found (why)\`.
 
 ## The rules
 
-1. **Sealing removes what the base had and what the bake's own machinery left. What a module made stays**, unless it is an identity, a
-   credential or a log. All files are recorded before the first module (\`/var/lib/ci-images/record\`, which sealing removes); a file
-   that is new or changed since then belongs to a module. The tables say "unless a module made it" where this matters.
-2. **Credentials are recognised by their content**, not by a file's name: a key, a token, a literal password. Settings
-   without one stay (\`config.json\` with \`credHelpers\`, \`settings.xml\` with \`\${env.PASSWORD}\`). A file that holds one is removed as a whole.
-3. **Dumps are recognised by their format**: a folder or a text file called \`core\` stays.
-4. **What a recipe names stays**: whatever \`files\`, \`known_hosts\`, \`root_key\` and \`ssh_keys\` of \`add_user\` put there, wherever it is. These
-   modules list it in the image: \`${keptPathsFile}\` and \`${keptKeysFile}\`. The bake's own keys never stay. Other files of modules that sealing
-   would otherwise have removed are listed in \`${madePathsFile}\`.
-5. **Every removal is reported.** Everything removed, changed or kept by rule 1 below homes, \`/etc\` and \`/var/lib\` is in the bake's log
-   (\`removed PATH (ID)\`), in the image (\`${sealingReportFile}\`) and, on \`local\`, in \`manifest.json\` under \`sealing\`. The lists of all files
-   before and after are compared: if a file is gone that no line names, the bake fails (\`unnamed-removals\`).
-6. **Nothing writes afterwards.** Timers, paths, sockets and services are stopped, and an unmet condition prevents a socket, D-Bus or another
-   unit from starting them again. Processes that outlive their service, or that a module left in the background, are ended. If one keeps
-   running, the bake fails (\`quiet\`). On \`local\` the list is checked on the stopped builder's disk. On the clouds that disk can't be read, so the
-   builder checks itself once more after its services have been stopped: it removes what they wrote, checks the list, and leaves the result in
-   \`${lastLookFile}\`, which the trial machine reads. The trial machine also checks that no log is older than its boot.
-7. **Obstacles are cleared and reported**: immutable and append-only files lose that flag during sealing and get it back in the image;
-   file systems that modules have mounted are unmounted.
+1. **Files of the base image and of the bake itself are removed. Files that modules made stay**, unless they are an
+   identity, a credential or a log. All files are recorded before the first module runs (\`/var/lib/ci-images/record\`, which
+   sealing removes), and a file that is new or changed since then belongs to a module. The tables say "unless a module made
+   it" where this matters.
+2. **Credentials are recognised by content**, not by file names: a key, a token or a literal password. A file that holds
+   one is removed as a whole. Settings without one stay (\`config.json\` with \`credHelpers\`, \`settings.xml\` with
+   \`\${env.PASSWORD}\`).
+3. **Dumps are recognised by format**: a folder or a text file called \`core\` stays.
+4. **Files that a recipe names stay**, wherever they are: those of \`files\`, \`known_hosts\`, \`root_key\` and of \`ssh_keys\` in
+   \`add_user\`. These modules list them in the image, in \`${keptPathsFile}\` and \`${keptKeysFile}\`. The bake's own keys never
+   stay. Other files of modules that stay because of rule 1 are listed in \`${madePathsFile}\`.
+5. **Every removal is reported.** Everything that is removed or changed, and everything in homes, \`/etc\` and \`/var/lib\` that
+   is kept by rule 1, is in the bake's log (\`removed PATH (ID)\`), in the image (\`${sealingReportFile}\`) and, on \`local\`, in
+   \`manifest.json\` under \`sealing\`. Sealing compares the lists of all files before and after: if a file is gone without a
+   report, the bake fails (\`unnamed-removals\`).
+6. **Nothing writes afterwards.** Timers, paths, sockets and services are stopped, and an unmet condition prevents a socket,
+   D-Bus or another unit from starting them again. Processes that outlive their service, or that a module left in the
+   background, are ended. If one keeps running, the bake fails (\`quiet\`). On \`local\` the list is checked on the disk of the
+   stopped builder. On the clouds that disk can't be read, so the builder checks itself once more when its services have
+   stopped: it removes what they wrote, checks the list, and leaves the result in \`${lastLookFile}\`, which the trial machine
+   reads. The trial machine also checks that no log is older than its boot.
+7. **Obstacles are cleared and reported**: immutable and append-only files lose that flag during sealing and get it back
+   afterwards; file systems that modules have mounted are unmounted.
 
-If sealing removes something that a module needs, that module's own check finds it: the trial machine runs all tests again.
+If sealing removes something that a module needs, the checks of that module find it, because the trial machine runs all
+tests again.
 `;
 
 const keys = `\
 ## Keys that are made on first boot
 
-\`ci-images-keys.service\` makes the keys that \`service-keys\` removes, with the same mode and owner, before any service starts;
-\`${keyListFile}\` lists them. To give all workers the same key (for munge, say), put it there with \`files\`.
+\`ci-images-keys.service\` makes the keys that \`service-keys\` removes, with the same mode and owner, before any service
+starts. They are listed in \`${keyListFile}\`. To give all workers the same key, for munge for example, add it with \`files\`.
 
-SSH host keys are normally made by cloud-init. If it does not run (because no data source of \`datasource_list\` is present, or it is turned off),
-\`ci-images-host-keys.service\` makes them and prints them on the console. Verification on \`local\` offers NoCloud and a config drive; an
-image whose \`datasource_list\` has neither can't be logged in to there, and the bake recognises that from the console.
+SSH host keys are normally made by cloud-init. If cloud-init does not run, because it is turned off or finds no data source
+of \`datasource_list\`, \`ci-images-host-keys.service\` makes them and prints them on the console. Verification on \`local\`
+offers the data sources NoCloud and a config drive. If an image's \`datasource_list\` has neither, the trial machine accepts
+no login, and the bake recognises that from the console.
 `;
 
 const searching = `\
-## How a secret is looked for
+## How secrets are searched for
 
-\`secret-values\` searches every file of the image, whatever it holds: texts, databases, programs, the package manager's own files. For
-each of the stack's secrets that the bake used it looks for
+\`secret-values\` searches every file of the image: texts, databases, programs, the package manager's own files. For each of
+the stack's secrets that the bake used, it looks for
 
-- the value itself; the value as encoded in URLs (percent signs) and in JSON; and the value in base64 (both alphabets), whatever precedes and
-  follows it: \`Authorization: Basic ...\` is found. A value of 32 bytes or more is also found in base64 with line breaks;
-- in a value with several lines, every part that looks like a key or a token (32 letters and digits or more), so a private key is found
-  by any of its lines; if no part does, every line. Certificates and public keys in it are not looked for, nor is the common start of
-  private keys, because other files have them, too;
-- all of these also inside files compressed by gzip, xz, bzip2 or zstd, if the image has these programs.
+- the value itself; the value as encoded in URLs (percent signs) and in JSON; and the value in base64 (both alphabets),
+  also as a part of a longer text: \`Authorization: Basic ...\` is found. A value of 32 bytes or more is also found in base64
+  with line breaks;
+- if the value has several lines, every part that looks like a key or a token (32 letters and digits or more), so a private
+  key is found by any of its lines. If no part does, every line. Certificates, public keys and the common start of private
+  keys are not searched for, because other files have them, too;
+- all of these also inside files compressed with gzip, xz, bzip2 or zstd, if the image has these programs.
 
-Logs, the journal, histories, caches, temporary folders and crash dumps need no search: they are emptied before. A file may hold a
-secret only if the recipe names it (\`keep_secret\` of \`files\`, \`root_key\`).
+Logs, the journal, histories, caches, temporary folders and crash dumps are emptied before, so they need no search. A file
+may hold a secret only if the recipe names it (\`keep_secret\` of \`files\`, \`root_key\`).
 
 It does **not** find
 
 - values, or lines of values, with fewer than ${shortestSearched} letters: the output of sealing names such secrets;
-- a value that is split: by line breaks (except in base64), or across pages of a database;
-- a value in other forms: encrypted, hashed, in hexadecimal, in UTF-16, or with escapes other than those of JSON and URLs;
-- contents of zip archives (\`.jar\` and \`.whl\` are such), of tar archives compressed more than once, of initial ramdisks, and of
-  compressed disk images and container layers;
-- secrets that the stack doesn't know: those that a module downloaded or generated.
+- values that are split by line breaks (except in base64) or across pages of a database;
+- values in other forms: encrypted, hashed, in hexadecimal, in UTF-16, or with escapes other than those of JSON and URLs;
+- values in zip archives (also \`.jar\` and \`.whl\`), in tar archives that are compressed more than once, in initial ramdisks,
+  and in compressed disk images and container layers;
+- secrets that the stack doesn't know, such as those that a module downloaded or generated.
 
-What the checklist removes (keys, credentials, environment files with tokens) does not depend on the search.
+What the checklist removes (keys, credentials, environment files with tokens) is removed independently of this search.
 `;
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href)

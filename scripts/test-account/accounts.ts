@@ -1,4 +1,4 @@
-// The clouds whose accounts can be tested: what it costs, and how their images are found.
+// The clouds whose accounts can be tested, with the test's cost and how to find images.
 import type { Call } from "../../common/contract.ts";
 import type { OwnSettings } from "../../components/cloud-facts.ts";
 import * as ec2 from "../../components/ec2/contract.ts";
@@ -7,7 +7,7 @@ import * as gce from "../../components/gce/contract.ts";
 import * as openstack from "../../components/openstack/contract.ts";
 import { regionsOf as openstackRegions } from "../../components/openstack/facts.ts";
 
-/** Whose images to look for. */
+/** The owner of the images to look for. */
 export interface Owner {
   /** Pulumi's project. */
   project: string;
@@ -17,9 +17,9 @@ export interface Owner {
 
 /** A cloud to test. */
 export interface AccountTest {
-  /** As in the stack setting `cloud`. */
+  /** The cloud's name, as in the stack setting `cloud`. */
   cloud: string;
-  /** The stack's file in the project. */
+  /** The name of the stack's settings file. */
   file: string;
   /** Settings that keep it cheap, unless the stack's file has others. */
   small: object;
@@ -30,10 +30,10 @@ export interface AccountTest {
 }
 
 const machines =
-  "Four machines run for some minutes each (two builders, two trial machines), and two images are there for as long. All of them carry the name\n" +
-  "of a stack of their own and the tag purpose=ci-images-test-account, and every machine ends itself after an hour, whatever happens.";
+  "Four machines (two builders, two trial machines) run for some minutes each, and two images exist as long. They belong to a\n" +
+  "new stack and have the tag purpose=ci-images-test-account. Every machine ends itself after an hour at the latest.";
 
-/** By the value of `--cloud`. */
+/** The tests by the value of `--cloud`. */
 export const accounts: Record<string, AccountTest | undefined> = {
   ec2: {
     cloud: "ec2",
@@ -61,7 +61,7 @@ export const accounts: Record<string, AccountTest | undefined> = {
 };
 
 function openstackAccount(cloud: string): AccountTest {
-  const cost = `This costs what your cloud takes for the flavor and for images. ${machines}`;
+  const cost = `This costs what your cloud charges for the flavor and for images. ${machines}`;
   return {
     ...{ cloud, file: `Pulumi.${cloud}.yaml`, small: {}, cost },
     async images(own, owner, call) {

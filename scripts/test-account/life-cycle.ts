@@ -1,4 +1,4 @@
-// A stack's short life in an account: one line per step, a verdict at the end, and nothing left behind.
+// Tests a stack's life cycle in an account. Prints one line per step and a verdict, and leaves nothing behind.
 import { rm } from "node:fs/promises";
 import { makePlace, TemporaryStack, type Run } from "../../cli/temporary-stack.ts";
 import type { AccountTest } from "./accounts.ts";
@@ -7,14 +7,14 @@ import { findLeftovers } from "./leftovers.ts";
 /** Every machine ends itself after this time. */
 const maxLifetime = "1 hour";
 
-/** A step that failed, or was interrupted. */
+/** A step failed or was interrupted. */
 class Failed extends Error {}
 
 /**
  * Bakes, checks for changes, edits the recipe, destroys, and checks for leftovers. Always destroys, even after a
  * failure or Ctrl-C.
- * @param settings The stack's settings: those of the cloud, `sshFrom` and `bastion`.
- * @returns the exit status: 0 when every step passed and nothing is left, 130 after an interruption.
+ * @param settings The stack's settings: the cloud's own, `sshFrom` and `bastion`.
+ * @returns the exit status: 0 if every step passed and nothing is left, 130 after an interruption.
  */
 export async function testAccount(
   account: AccountTest,
@@ -53,7 +53,7 @@ export async function testAccount(
   } catch (error) {
     verdict = (error as Error).message;
   }
-  // Nothing can be interrupted from here on.
+  // The cleanup can't be interrupted.
   stack.isCleaningUp = true;
   const left = await cleanUp(stack, look);
   for (const signal of signals) process.off(signal, interrupt);
@@ -72,7 +72,7 @@ export async function testAccount(
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Destroys the stack, more than once if necessary, and then removes everything with its labels. @returns what is left.
+ * Destroys the stack, with up to three attempts, and then removes everything with its labels. @returns what is left.
  */
 async function cleanUp(stack: AccountStack, look: (remove?: boolean) => Promise<string[]>): Promise<string[]> {
   await stack.run("cancel", "--yes");
@@ -97,7 +97,7 @@ async function cleanUp(stack: AccountStack, look: (remove?: boolean) => Promise<
       for (const line of found) console.log(`  found ${line}; removing it`);
       await look(true);
       const left = await look();
-      // It counts as a fault even if it could be cleaned up.
+      // This is a fault even if the sweep could remove it.
       if (destroyed)
         throw new Failed(`pulumi destroy left ${found.join(", ")}${left.length > 0 ? "" : " (now removed)"}`);
       return left;
@@ -117,7 +117,7 @@ function recipe(distribution: string, content: string): object {
   };
 }
 
-/** A stack whose commands are interrupted cleanly: once each, and never during cleanup. */
+/** A stack whose commands are interrupted cleanly: only once, and never during cleanup. */
 class AccountStack extends TemporaryStack {
   isInterrupted = false;
   isCleaningUp = false;
@@ -127,7 +127,7 @@ class AccountStack extends TemporaryStack {
     return super.begin(recipe, settings);
   }
 
-  /** Ctrl-C: the engine finishes its current operations; a second one has no effect. */
+  /** Handles Ctrl-C: the engine finishes its current operations. A second Ctrl-C has no effect. */
   interrupt(): void {
     console.log(
       this.isCleaningUp || this.isInterrupted ? "still cleaning up: please wait" : "interrupted: cleaning up",
@@ -137,13 +137,14 @@ class AccountStack extends TemporaryStack {
     this.running?.kill("SIGINT");
   }
 
-  /** In its own process group: otherwise the terminal's Ctrl-C would reach it, too, and end it during cleanup. */
+  /** Starts a command, and keeps it so that it can be interrupted. */
   override start(...words: string[]) {
     const running = super.start(...words);
     this.running = running;
     return running;
   }
 
+  // Otherwise the terminal's Ctrl-C would reach the commands directly and end them during cleanup.
   protected override get isDetached(): boolean {
     return true;
   }
@@ -168,7 +169,7 @@ class AccountStack extends TemporaryStack {
     return this.succeed("preview", "--expect-no-changes", "--diff");
   }
 
-  /** The ids of the images in the outputs. */
+  /** The images in the outputs, as JSON. */
   async image(): Promise<string> {
     const { images = {} } = (await this.outputs()) as { images?: object };
     const text = JSON.stringify(images);

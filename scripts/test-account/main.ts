@@ -1,6 +1,6 @@
-// `npm run test:account -- --cloud ec2|gce|openstack`: tests everything in your account. Bakes a small image, checks
-// that nothing changes, edits the recipe, destroys everything, and checks for leftovers. Always cleans up, even after
-// Ctrl-C.
+// `npm run test:account -- --cloud ec2|gce|openstack`: tests the whole life cycle in your account. Bakes a small image,
+// checks that nothing changes, edits the recipe, destroys everything, and checks for leftovers. Always cleans up, even
+// after Ctrl-C.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
@@ -33,7 +33,7 @@ async function main(): Promise<void> {
   process.exitCode = await testAccount(account, settings, values.distribution);
 }
 
-/** The settings of the stack's file for its cloud and for connections, with a small disk by default. */
+/** Reads the cloud's own settings, `sshFrom` and `bastion` from the stack's file; the disk is small by default. */
 async function settingsOf(file: string, { cloud, small }: AccountTest): Promise<Record<string, unknown>> {
   let text: string;
   try {
@@ -49,7 +49,7 @@ async function settingsOf(file: string, { cloud, small }: AccountTest): Promise<
 }
 
 async function confirm(): Promise<void> {
-  if (!process.stdin.isTTY) throw new ToolProblem("there is no terminal to ask on", "pass --yes");
+  if (!process.stdin.isTTY) throw new ToolProblem("no terminal to ask on", "pass --yes");
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   const answer = await terminal.question("Begin? [y/N] ");
   terminal.close();
