@@ -10,7 +10,7 @@ import { exchange, placeholders, settingsOn, subjects } from "./subjects.ts";
 for (const [cloud, open] of Object.entries(subjects)) {
   if (!existsSync(join(folder, cloud, "state.json"))) continue;
   describe(`a stack on ${cloud} with a state written by an earlier version`, function () {
-    this.timeout(300_000);
+    this.timeout(900_000);
 
     it("needs no changes, not even at stage none, and can be destroyed completely", async () => {
       const read = async (name: string) => JSON.parse(await readFile(join(folder, cloud, name), "utf8")) as object;
