@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { TemporaryStack } from "../cli/temporary-stack.ts";
 import { makeTar, version, whyMissing } from "./diskimage-builder.ts";
 import type { Row } from "./table.ts";
-import { endOf, find, timedUp, timingVariables, union } from "./timed-up.ts";
+import { endOf, find, timedUp, timingVariables, union, verificationRows } from "./timed-up.ts";
 
 const distribution = "debian12";
 const packages = ["openssh-server", "sudo", "git", "nginx", "default-jre-headless"];
@@ -29,6 +29,7 @@ export async function benchCold(say: (line: string) => void): Promise<Row[]> {
       { what: "cold bake, until the sealed disk is there", seconds: ours.image },
       ...rows,
       { what: "cold bake, until it is verified", seconds: ours.took },
+      ...ours.verification,
     ];
   }
   say(`cold: diskimage-builder ${version} makes a tar of ${packages.join(", ")}`);
@@ -41,6 +42,7 @@ export async function benchCold(say: (line: string) => void): Promise<Row[]> {
     { what: "cold bake, until the tested and sealed disk is there", seconds: ours.image, against },
     ...rows,
     { what: "cold bake, until it is verified by booting", seconds: ours.took, against },
+    ...ours.verification,
     { what: `diskimage-builder ${version}, plain tar`, seconds: peer.seconds },
   ];
 }
@@ -53,6 +55,7 @@ interface Bake {
   base: number;
   module: number;
   packages: number;
+  verification: Row[];
 }
 
 async function bakeCold(say: (line: string) => void): Promise<Bake> {
@@ -70,6 +73,7 @@ async function bakeCold(say: (line: string) => void): Promise<Bake> {
       base: find(steps, "base").seconds,
       module: union([find(steps, "install_packages")]),
       packages: manifest.packages.length,
+      verification: verificationRows(steps),
     };
   } finally {
     await stack.remove();

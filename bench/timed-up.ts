@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { eventLogEnvironment, followSteps, type Step } from "../scripts/step-times.mjs";
 import type { TemporaryStack } from "../cli/temporary-stack.ts";
+import type { Row } from "./table.ts";
 
 /** A `pulumi up` that succeeded. All times are in seconds since the command was started. */
 export interface TimedUp {
@@ -54,4 +55,26 @@ export function union(steps: readonly Step[]): number {
     until = Math.max(until, endOf(step));
   }
   return total;
+}
+
+/** The steps of the verification boot: the machine until it answers by SSH, and its checks. */
+export function verificationOf(steps: readonly Step[]): [Step, Step] {
+  return [find(steps, "trial"), find(steps, "trial-verify")];
+}
+
+/** Seconds that the verification boot may take, on emulated hardware with two processors. */
+const verificationTarget = 35;
+
+/** How long the verification boot took, in total and by step. */
+export function verificationRows(steps: readonly Step[]): Row[] {
+  const [boot, checks] = verificationOf(steps);
+  return [
+    {
+      what: "of it: the verification boot and its checks",
+      seconds: union([boot, checks]),
+      against: { what: "target", seconds: verificationTarget },
+    },
+    { what: "— until it answers by SSH", seconds: boot.seconds },
+    { what: "— the end of its boot, and the checks", seconds: checks.seconds },
+  ];
 }

@@ -4,7 +4,16 @@ import { ensureBase, resolveBase } from "../components/local/provider/base/base.
 import { readYaml } from "../provision/recipe/read-yaml.ts";
 import { TemporaryStack } from "../cli/temporary-stack.ts";
 import type { Row } from "./table.ts";
-import { find, mark, timedUp, timingVariables, union, type TimedUp } from "./timed-up.ts";
+import {
+  find,
+  mark,
+  timedUp,
+  timingVariables,
+  union,
+  verificationOf,
+  verificationRows,
+  type TimedUp,
+} from "./timed-up.ts";
 
 /** The default recipe. */
 export const recipeFile = fileURLToPath(new URL("../provision/recipes/jenkins-worker.yaml", import.meta.url));
@@ -44,8 +53,7 @@ export async function benchWarm(say: (line: string) => void): Promise<Row[]> {
 function bakeRows({ took, firstCommand, steps }: TimedUp, modules: string[]): Row[] {
   if (firstCommand === undefined) throw new Error("the builder's first command did not say when it ran");
   const moduleSteps = modules.map((name) => find(steps, name));
-  const verification = ["trial", "trial-verify"].map((name) => find(steps, name));
-  const ownWork = took - union([...moduleSteps, ...verification]);
+  const ownWork = took - union([...moduleSteps, ...verificationOf(steps)]);
   const parts = ["builder", "tests", "inventory", "seal", "stop", "", "retirement", "trial-retirement", "promotion"];
   const ownSteps = parts.map((name) => ({ what: `— ${name || "image"}`, seconds: find(steps, name).seconds }));
   const rest = ownWork - union(parts.map((name) => find(steps, name)));
@@ -57,7 +65,7 @@ function bakeRows({ took, firstCommand, steps }: TimedUp, modules: string[]): Ro
     },
     { what: "all of that `pulumi up`", seconds: took },
     { what: "of it: the modules' own work", seconds: union(moduleSteps) },
-    { what: "of it: the verification boot and its checks", seconds: union(verification) },
+    ...verificationRows(steps),
     { what: "of it: everything else", seconds: ownWork, against: target(targets.ownWork) },
     ...ownSteps,
     { what: "— program, engine, and between the steps", seconds: rest },

@@ -81,9 +81,10 @@ export interface Root {
    * the finished image.
    * @param what The fact in one line, e.g. `nginx answers on port 80`.
    * @param script Bash, run as root; exit status 0 means that it holds. Must change nothing.
-   * @param options `timeoutSeconds`: its time limit, 60 by default.
+   * @param options `timeoutSeconds`: its time limit, 60 by default. `independent`: true if it may run at the same time
+   * as independent checks next to it, e.g. because it uses no port and no file that another one uses; false by default.
    */
-  check(what: string, script: string, options?: { timeoutSeconds?: number }): void;
+  check(what: string, script: string, options?: { timeoutSeconds?: number; independent?: boolean }): void;
 }
 
 /** The whole build configuration: the recipe as read, with every module's settings under the module's own key. */

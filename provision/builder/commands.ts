@@ -8,7 +8,8 @@ import type { Check } from "../plan/root.ts";
 import { rebootMark, renderProgram, runAsRoot } from "./runner.ts";
 import { recordScript } from "../seal/scripts.ts";
 import type { Secrets } from "../recipe/secrets.ts";
-import { feed, quote } from "../shell/shell.ts";
+import { scriptFile } from "../shell/script-file.ts";
+import { quote, quoteAll } from "../shell/shell.ts";
 
 /** A command for the builder, with properties named like those of `remote.Command`. */
 export interface BuilderCommand {
@@ -160,36 +161,24 @@ export function testsCommand(
 /** Marks an output line of a check with its finding, which is repeated in the verdict if the check passes. */
 export const findingMark = "ci-images found: ";
 
+/**
+ * The program of the acceptance tests. On emulated hardware starting a program takes longer than most checks, so it
+ * starts two for each: `timeout` and bash. Neighbouring independent checks run in two lanes if there are two processors.
+ */
 function testScript(checks: readonly Check[]): string {
-  const calls = checks.map(({ module, what, script, timeoutSeconds }) => {
-    return `check ${quote(`${module}: ${what}`)} ${Math.ceil(timeoutSeconds)} ${feed(script.endsWith("\n") ? script : `${script}\n`)}`;
+  const numbered = checks.map((check, index) => ({ ...check, index }));
+  const calls = numbered.map(({ module, what, script, timeoutSeconds, index, independent }) => {
+    const words = [
+      index,
+      `${module}: ${what}`,
+      Math.ceil(timeoutSeconds),
+      script.endsWith("\n") ? script : `${script}\n`,
+    ];
+    return `${independent ? "beside" : "check"} ${quoteAll(words)}`;
   });
-  return `\
-passed=0
-failed=0
-folder=$(mktemp -d ${runFolder}/tests.XXXXXX)
-trap 'rm -rf "$folder"' EXIT
-check() {
-  local status=0 note began=$SECONDS
-  cat >"$folder/script"
-  # Not pipefail: whoever stops reading at the first match (grep -q) may end the program that still writes, and by chance the check.
-  timeout --kill-after=5 "$2" bash -eu "$folder/script" >"$folder/output" 2>&1 </dev/null || status=$?
-  if [ "$status" -eq 0 ]; then
-    passed=$((passed + 1))
-    note=$(sed -n 's/^${findingMark}//p' "$folder/output" | tail -n 1 | cut -c 1-300)
-    echo "ok - $1\${note:+: $note}"
-    return
-  fi
-  failed=$((failed + 1))
-  note="exit status $status"
-  if { [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; } && ((SECONDS - began >= $2)); then
-    note="ended after its time limit of $2 seconds"
-  fi
-  echo "not ok - $1 ($note)"
-  tail -n 20 "$folder/output" | cut -c 1-500 | sed 's/^/    /'
-}
-${calls.join("\n")}
-echo "$passed passed, $failed failed"
-if [ "$failed" -gt 0 ]; then exit 1; fi
-`;
+  return scriptFile(new URL("./runner/tests.sh", import.meta.url), {
+    RUN_FOLDER: runFolder,
+    FINDING: findingMark,
+    CALLS: calls.join("\n"),
+  });
 }

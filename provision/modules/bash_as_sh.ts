@@ -19,5 +19,5 @@ export function modify(_name: string, root: Root): void {
         `mv -f -T /bin/sh.new /bin/sh`,
       ].join("\n"),
     );
-  root.check("/bin/sh is bash", `[ "$(readlink -f /bin/sh)" = "$(readlink -f /bin/bash)" ]`);
+  root.check("/bin/sh is bash", `[ "$(readlink -f /bin/sh)" = "$(readlink -f /bin/bash)" ]`, { independent: true });
 }

@@ -49,7 +49,7 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
   const { version, sha256 = "", url } = settingsOf<Settings>(cfg, "git", {});
   if (version === undefined) {
     root.packages(["git"]);
-    root.check("git is installed", "git --version");
+    root.check("git is installed", "git --version", { independent: true });
     return;
   }
   requireCurl(root);
@@ -72,14 +72,17 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
   root.check(
     `git ${version} is in /usr/local/bin`,
     `[[ $(/usr/local/bin/git --version) == "git version ${version}" ]]`,
+    { independent: true },
   );
   root.check(
     "git of /usr/local/bin comes first in PATH",
     `[ "$(env -i TERM=dumb su --login ${quote(root.loginUser)} --command 'command -v git')" = /usr/local/bin/git ]`,
+    { independent: true },
   );
   root.check(
     "git can fetch by https",
     '/usr/local/bin/git --exec-path >/dev/null && [ -x "$(/usr/local/bin/git --exec-path)/git-remote-https" ]',
+    { independent: true },
   );
 }
 

@@ -62,12 +62,17 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
   putUnit(root, "ci-idle-shutdown.service", serviceUnit);
   putUnit(root, "ci-idle-shutdown.timer", timerUnit(grace, interval));
   root.enable("ci-idle-shutdown.timer", { start: false });
-  root.check("the idle shutdown is enabled at boot", "systemctl --quiet is-enabled ci-idle-shutdown.timer");
+  root.check("the idle shutdown is enabled at boot", "systemctl --quiet is-enabled ci-idle-shutdown.timer", {
+    independent: true,
+  });
   root.check(
     `an idle worker is noticed ${grace} after boot, then every ${interval}`,
     `grep -qx OnBootSec=${grace} /etc/systemd/system/ci-idle-shutdown.timer && grep -qx OnUnitActiveSec=${interval} /etc/systemd/system/ci-idle-shutdown.timer`,
+    { independent: true },
   );
-  root.check("the idle shutdown can tell whether the worker is idle", `[[ $(${script} --look) == @(idle|busy) ]]`);
+  root.check("the idle shutdown can tell whether the worker is idle", `[[ $(${script} --look) == @(idle|busy) ]]`, {
+    independent: true,
+  });
 }
 
 // The pattern appears only on pgrep's own command line, which pgrep ignores. So the script can't mistake itself for an

@@ -47,5 +47,6 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
   root.packages(packages);
   for (const each of wanted)
     // A group (`@development`) is not a package; the distribution decides what it contains.
-    if (!each.startsWith("@")) root.check(`the package ${each} is installed`, isInstalled(root.distribution, each));
+    if (!each.startsWith("@"))
+      root.check(`the package ${each} is installed`, isInstalled(root.distribution, each), { independent: true });
 }

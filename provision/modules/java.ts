@@ -52,10 +52,12 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
       cure: "choose one of these, omit the version to get the distribution's default, or choose another distribution",
     });
   root.packages([packageName(root.distribution, version)]);
-  root.check("java runs", "java -version");
+  root.check("java runs", "java -version", { independent: true });
   if (version !== undefined)
     // Java 8 and older report 1.8.
-    root.check(`java is version ${version}`, `java -version 2>&1 | grep -Eq 'version "(1\\.)?${version}[."]'`);
+    root.check(`java is version ${version}`, `java -version 2>&1 | grep -Eq 'version "(1\\.)?${version}[."]'`, {
+      independent: true,
+    });
 }
 
 function packageName({ family, name }: Distribution, version: number | undefined): string {

@@ -39,14 +39,17 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
   root.check(
     `umask is 0${umask} in a login shell`,
     `[ "$(umask 077; su --login ${user} --command umask)" = 0${umask} ]`,
+    { independent: true },
   );
   root.check(
     `umask is 0${umask} in a command without a login shell`,
     `[ "$(umask 077; su ${user} --shell /bin/bash --command umask)" = 0${umask} ]`,
+    { independent: true },
   );
   root.check(
     "sshd sets the umask for what it starts",
     `cat /etc/pam.d/sshd /etc/pam.d/common-session 2>/dev/null | grep -Eq '^session\\s+optional\\s+pam_umask\\.so umask=0${umask}'`,
+    { independent: true },
   );
 }
 

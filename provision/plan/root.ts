@@ -32,6 +32,8 @@ export interface Check {
   script: string;
   /** Its time limit, in seconds. */
   timeoutSeconds: number;
+  /** True if it may run at the same time as independent checks next to it. Default false. */
+  independent?: boolean;
 }
 
 /** The default time limit of a check, in seconds. */
@@ -141,8 +143,8 @@ export class RecordingRoot implements Root {
     this.steps.push({ kind: "reboot" });
   }
 
-  check(what: string, script: string, options: { timeoutSeconds?: number } = {}): void {
-    const { timeoutSeconds = defaultCheckSeconds } = options;
+  check(what: string, script: string, options: { timeoutSeconds?: number; independent?: boolean } = {}): void {
+    const { timeoutSeconds = defaultCheckSeconds, independent = false } = options;
     // Checks also run on machines booted from the image, which have no secrets.
     if (holdsSecret(script) || script.includes(secretsFolder)) {
       throw this.#misuse("check", "a script that needs no secret", showSecrets(what));
@@ -152,6 +154,7 @@ export class RecordingRoot implements Root {
       what: showSecrets(what).replaceAll(/\s+/g, " ").trim(),
       script,
       timeoutSeconds,
+      ...(independent && { independent }),
     });
   }
 

@@ -1,5 +1,6 @@
 // Scripts rendered for the builder, run by the real bash in a namespace with its own /run.
 import assert from "node:assert/strict";
+import { availableParallelism } from "node:os";
 import { moduleCommand, testsCommand } from "../../provision/builder/commands.ts";
 import type { ModulePlan } from "../../provision/plan/plan.ts";
 import type { Check } from "../../provision/plan/root.ts";
@@ -184,6 +185,32 @@ false "$(cat ONE)"
       "not ok - m: unset (exit status 1)",
       "ok - m: last",
       "3 passed, 3 failed",
+    ]);
+  });
+
+  it("run independent acceptance tests two at a time, and print their verdicts in order", async function () {
+    if (availableParallelism() < 2) this.skip();
+    const beside = (what: string, script: string) => ({ ...check(what, script), independent: true });
+    const meet = (own: string, other: string) =>
+      `[ -e /run/before ]; : >/run/${own}; until [ -e /run/${other} ]; do sleep 0.1; done`;
+    const { stdin } = testsCommand([
+      check("before", "sleep 0.5; : >/run/before"),
+      beside("one", `${meet("one", "two")}; sleep 0.5; echo 'ci-images found: a thing'`),
+      beside("two", meet("two", "one")),
+      beside("three", "echo why; false"),
+      check("after", "[ -e /run/two ]"),
+      beside("last", "true"),
+    ]);
+    const { stdout } = await inNamespace(stdin);
+    assert.deepEqual(String(stdout).split("\n"), [
+      "ok - m: before",
+      "ok - m: one: a thing",
+      "ok - m: two",
+      "not ok - m: three (exit status 1)",
+      "    why",
+      "ok - m: after",
+      "ok - m: last",
+      "5 passed, 1 failed",
     ]);
   });
 

@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { builderChecks, verificationChecks } from "../../provision/builder/verification.ts";
+import { quote } from "../../provision/shell/shell.ts";
+import { inNamespace } from "./bash.ts";
 
 describe("the wait for a machine's first boot", () => {
   let folder: string;
@@ -54,6 +56,51 @@ esac`,
     await program("systemctl", "exit 1");
     for (const name of ["cat", "grep"]) await program(name, "exit 1");
     assert.notEqual((await run()).exitCode, 0);
+  });
+});
+
+describe("the wait for cloud-init on a machine's first boot", () => {
+  const builder = { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 BBBB" };
+  const json = (value: object) => JSON.stringify(value, undefined, 1);
+  const result = (...errors: string[]) => json({ v1: { datasource: "DataSourceNoCloud", errors } });
+  const status = (...errors: string[]) =>
+    json({ v1: { init: { errors: [], finished: 1.5 }, stage: null, final: { errors } } });
+
+  /** Runs the check where cloud-init's command, if it is started, answers `answer`. */
+  const run = (prepare: string, answer: string) =>
+    inNamespace(`set -eu
+mkdir /run/bin /run/cloud-init
+printf '#!/bin/bash\necho "cloud-init was asked"\necho "status: %s"\n' ${answer} >/run/bin/cloud-init
+chmod +x /run/bin/cloud-init
+PATH=/run/bin:$PATH
+${prepare}
+bash -eu <<'END_OF_CHECK'
+${verificationChecks(builder, "debian")[0].script}
+END_OF_CHECK`);
+  const enabled = ": >/run/cloud-init/enabled";
+  const put = (name: string, content: string) => `printf '%s' ${quote(content)} >/run/cloud-init/${name}.json`;
+
+  it("ends as soon as the result is there, without starting cloud-init's slow command", async () => {
+    const later = `{ sleep 1; ${put("status", status())}; ${put("result", result())}; } &`;
+    const { exitCode, stdout } = await run(`${enabled}\n${later}`, "error");
+    assert.deepEqual([exitCode, stdout], [0, "result.json: no errors"]);
+  });
+
+  for (const [where, files] of [
+    ["the result", [put("result", result("it broke")), put("status", status())]],
+    ["a stage", [put("result", result()), put("status", status("it broke"))]],
+  ] as const) {
+    it(`fails where ${where} has errors`, async () => {
+      const { exitCode, stdout } = await run([enabled, ...files].join("\n"), "error");
+      assert.match(String(stdout), /cloud-init was asked\nstatus: error/);
+      assert.equal(exitCode, 1);
+    });
+  }
+
+  it("fails where cloud-init is turned off", async () => {
+    const { exitCode, stdout } = await run("true", "disabled");
+    assert.match(String(stdout), /status: disabled/);
+    assert.equal(exitCode, 1);
   });
 });
 

@@ -9,6 +9,7 @@ import { doorPort, doorUser } from "../../../../provision/builder/door.ts";
 import { diskOf } from "./builder-disk.ts";
 import { ConsoleVerdict } from "./console-verdict.ts";
 import { containerSupervision } from "./container.ts";
+import { LatestLook } from "./latest-look.ts";
 import { writeRecord, type MachineRecord } from "./machine-record.ts";
 import { addressesFor } from "./network.ts";
 import type { Overlay } from "../overlay.ts";
@@ -20,7 +21,7 @@ import type { Address, Supervision } from "./supervisor.ts";
 import type { Seen } from "../../../../provider/kit/wait.ts";
 import { WayFinder } from "../../../../provider/kit/way-in.ts";
 import type { Progress } from "../types.ts";
-import { doorKeyOf, hostKeyFromConsole } from "./virtual-machine.ts";
+import { doorKeyOf, hostKeyFromConsole, saysItHasDoor } from "./virtual-machine.ts";
 
 /** Seconds until SSH must answer. A container takes one or two; on emulated hardware, or in it, a boot takes minutes. */
 const bootSeconds = 600;
@@ -95,32 +96,31 @@ async function untilReady(
   const started = Date.now();
   const verdict = new ConsoleVerdict();
   // A look may take long; the console may show sooner what went wrong.
-  let looking: Promise<void> | undefined;
-  let seen = { state: "" } as Seen<Found>;
-  let broken: Error | undefined;
+  const looks = new LatestLook<Found>();
+  let hasDoor = false;
   while (Date.now() - started < bootSeconds * 1000) {
     signal?.throwIfAborted();
     const status = await readStatus(directory);
-    if (status?.phase === "running") {
-      looking ??= look(status)
-        .then(
-          (found) => void (seen = found),
-          (error: unknown) => void (broken = error as Error),
-        )
-        .finally(() => (looking = undefined));
+    if (record.guest.kind === "vm" && !hasDoor && (await saysItHasDoor(directory))) {
+      hasDoor = true;
+      // QEMU accepts connections before the guest has a network: such a connection hangs.
+      looks.abandon();
     }
+    if (status?.phase === "running") looks.start(() => look(status));
     await delay(pauseAfter(Date.now() - started), undefined, { signal });
-    if (broken) throw broken;
+    const { broken, seen } = looks;
+    if (broken !== undefined) throw broken;
     if ("done" in seen) return seen.done;
     if ("failed" in seen) return await neverReady(directory, record, `${seen.failed}; ${seen.cure}`);
     if (record.guest.kind === "vm" && (await gaveUp(directory)))
       return await neverReady(directory, record, "KVM on this computer failed, and the machine is paused");
     const reason = record.guest.kind === "vm" ? verdict.judge(await consoleOf(directory), Date.now()) : undefined;
-    if (reason !== undefined) return await neverReady(directory, record, withState(reason, seen));
+    if (reason !== undefined) return await neverReady(directory, record, withState(reason, looks.seen));
     if (!(await findSupervisor(directory)))
       return await neverReady(directory, record, "it ended before it answered by SSH");
   }
-  return await neverReady(directory, record, withState(`it did not answer by SSH within ${bootSeconds} s`, seen));
+  const late = `it did not answer by SSH within ${bootSeconds} s`;
+  return await neverReady(directory, record, withState(late, looks.seen));
 }
 
 function withState(reason: string, seen: Seen<Found>): string {

@@ -4,7 +4,7 @@ import { copyFile, mkdir, open, readFile, rm, writeFile } from "node:fs/promises
 import { extname, join } from "node:path";
 import { execa } from "execa";
 import { makeSshKeyPair } from "../../../../common/ssh-key-pair.ts";
-import { doorBootScript, type Door } from "../../../../provision/builder/door.ts";
+import { doorBootScript, doorFolder, type Door } from "../../../../provision/builder/door.ts";
 import { userDataOf } from "../../../../provision/builder/user-data.ts";
 import { keptPathsFile, madePathsFile } from "../../../../provision/seal/kept.ts";
 import { uefiFirmware, virtualMachineFiles } from "./qemu.ts";
@@ -72,12 +72,21 @@ export function configDriveFiles(instance: string, authorizedKey: string, door: 
 
 const nameItself = `grep -qsxF /etc/hosts ${keptPathsFile} ${madePathsFile} || grep -qsw ${hostName} /etc/hosts || echo 127.0.1.1 ${hostName} >>/etc/hosts`;
 
+/** What the machine writes to its console once the bake's own way in is there. */
+const doorMark = "ci-images: this machine has the bake's own way in";
+
+/** Whether the machine's console says that the bake's own way in is there. */
+export async function saysItHasDoor(directory: string): Promise<boolean> {
+  return (await readFile(join(directory, virtualMachineFiles.console), "latin1")).includes(doorMark);
+}
+
 function userData(door: Door): string {
   // Only one kind of host key: an RSA key takes many seconds on emulated hardware, and nothing uses it.
   const settings = { ssh_genkeytypes: ["ed25519"] };
   // Without a network the machine can't resolve its own name, and every sudo would wait for a timeout. A recipe's own
   // /etc/hosts must not change, because its test would fail.
-  return userDataOf(settings, `${nameItself}\n${doorBootScript(door)}`);
+  const sayIt = `if [ -e ${doorFolder}/version ]; then echo "${doorMark}" >/dev/console || true; fi`;
+  return userDataOf(settings, `${nameItself}\n${doorBootScript(door)}${sayIt}\n`);
 }
 
 /** Writes a small FAT file system with the label that cloud-init looks for. */

@@ -6,8 +6,8 @@ import { VirtualMachine } from "../../contract.ts";
 import { implement } from "../../../../provider/resource.ts";
 
 const memory = 1024;
-/** Virtual CPUs. Emulated ones are threads on this computer: with only two cores, a second one slows the first down. */
-const cpus = availableParallelism() > 2 ? 2 : 1;
+/** Virtual CPUs. Measured on two cores without KVM: a second one saves a quarter of the boot's time. */
+const cpus = Math.min(2, availableParallelism());
 
 export const virtualMachine = implement(VirtualMachine, {
   // The new machine gets the same name, from the lease, so remove the old one first.

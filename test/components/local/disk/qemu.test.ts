@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { powerDown } from "../../../../components/local/provider/machine/qemu-monitor.ts";
@@ -14,6 +14,7 @@ import {
 import {
   hostKeyFromConsole,
   hostKeyIn,
+  saysItHasDoor,
   seedFiles,
 } from "../../../../components/local/provider/machine/virtual-machine.ts";
 
@@ -127,6 +128,20 @@ describe("seed of a local machine", () => {
     assert.equal(metadata["instance-id"], "one");
     assert.doesNotMatch(Object.values(files).join(), /ssh_keys|PRIVATE KEY/);
     assert.match(files["user-data"], /DOOR/);
+  });
+
+  it("lets the machine say on its console that the bake's own way in is there", async () => {
+    const door = { hostPrivateKey: "DOOR", authorizedKey: "ssh-ed25519 BBBB", loginUser: "debian" };
+    const said = /echo \\"(.*?)\\" >\/dev\/console/.exec(seedFiles("one", key, door)["user-data"])?.[1];
+    const folder = await mkdtemp(join(tmpdir(), "ci-images-test-"));
+    try {
+      await writeFile(join(folder, "console.log"), "Cloud-init v. 22.4.2 running 'init'\r\n");
+      assert.equal(await saysItHasDoor(folder), false);
+      await appendFile(join(folder, "console.log"), `${said}\r\n`);
+      assert.equal(await saysItHasDoor(folder), true);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });
 
