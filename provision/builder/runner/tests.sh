@@ -43,11 +43,15 @@ check() {
 
 beside() { queue+=("$@"); }
 
-# Every second check of the queue, from the first or the second one: the verdicts and then the statuses go to files.
+# Takes checks from the queue that the other lane has not taken; writes the verdict of each to a file, and then its status.
 lane() {
   local at status
-  for ((at = $1 * 4; at < ${#queue[@]}; at += 8)); do
+  for ((at = 0; at < ${#queue[@]}; at += 4)); do
+    set -C
     status=0
+    { : >"$folder/${queue[at]}.taken"; } 2>/dev/null || status=$?
+    set +C
+    if [ "$status" -ne 0 ]; then continue; fi
     run "${queue[@]:at:4}" >"$folder/${queue[at]}.verdict" || status=$?
     echo "$status" >"$folder/${queue[at]}.status"
   done
@@ -58,9 +62,9 @@ finish() {
   local at status lines lanes=() idle
   if [ ${#queue[@]} -eq 0 ]; then return; fi
   if [ "$(nproc)" -gt 1 ]; then
-    lane 0 &
+    lane &
     lanes+=("$!")
-    lane 1 &
+    lane &
     lanes+=("$!")
     # Nothing is ever written to it: read waits without starting a program.
     exec {idle}<> <(:)
@@ -70,7 +74,7 @@ finish() {
     if [ ${#lanes[@]} -eq 0 ]; then
       run "${queue[@]:at:4}" || status=$?
     else
-      while [ ! -s "$folder/${queue[at]}.status" ] && kill -0 "${lanes[at / 4 % 2]}" 2>/dev/null; do
+      while [ ! -s "$folder/${queue[at]}.status" ] && { kill -0 "${lanes[0]}" || kill -0 "${lanes[1]}"; } 2>/dev/null; do
         read -r -t 0.1 -u "$idle" || true
       done
       # A lane that was killed leaves none.

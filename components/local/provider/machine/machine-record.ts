@@ -28,7 +28,6 @@ export interface VirtualMachineGuest {
   firmware: "uefi" | "bios";
   /** MiB. */
   memory: number;
-  cpus: number;
   /** The private half of the key that may log in, OpenSSH format. The machine is up once it accepts the key. */
   privateKey: string;
 }
@@ -99,8 +98,8 @@ export function fingerprintOf({ guest, loginUser, authorizedKey }: MachineSpec):
 /** A guest as the record keeps it. Private keys are only in the machine's root and the stack's state. */
 export function withoutSecret(guest: MachineSpec["guest"]): MachineRecord["guest"] {
   if (guest.kind === "vm") {
-    const { kind, disk, firmware, memory, cpus } = guest;
-    return { kind, disk, firmware, memory, cpus };
+    const { kind, disk, firmware, memory } = guest;
+    return { kind, disk, firmware, memory };
   }
   const { kind, base, hostPublicKey } = guest;
   return { kind, base, hostPublicKey };

@@ -1,6 +1,6 @@
 // Boots a finished disk in QEMU: finds the accelerator that works here, and builds the command line.
 import { copyFile, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { doorPort } from "../../../../provision/builder/door.ts";
@@ -87,6 +87,17 @@ async function speaks([program = "", ...words]: string[], cwd: string): Promise<
     machine.kill();
     await machine;
   }
+}
+
+/**
+ * How many virtual CPUs a machine gets: two if this computer has at least two. Emulated ones are threads, and a busy
+ * computer may stop one that the other waits for: there it gets one. Measured on two cores without KVM: the second
+ * one saves a quarter of the boot's time.
+ * @param load Processes that want to run, on average of the last minute; a bake by itself is about as many as cores.
+ */
+export function virtualCpus(accelerated: Accelerator, cores = availableParallelism(), load = loadavg()[0]): number {
+  const isBusy = accelerated === "tcg" && load >= 2 * cores;
+  return cores < 2 || isBusy ? 1 : 2;
 }
 
 /** Options of `qemuCommand`. */

@@ -1,13 +1,11 @@
 // A throw-away machine booted from a finished image, for verification.
 import { randomUUID } from "node:crypto";
-import { availableParallelism } from "node:os";
 import { createMachine, findMachine, removeMachine } from "../machine/machines.ts";
 import { VirtualMachine } from "../../contract.ts";
 import { implement } from "../../../../provider/resource.ts";
 
+/** MiB. */
 const memory = 1024;
-/** Virtual CPUs. Measured on two cores without KVM: a second one saves a quarter of the boot's time. */
-const cpus = Math.min(2, availableParallelism());
 
 export const virtualMachine = implement(VirtualMachine, {
   // The new machine gets the same name, from the lease, so remove the old one first.
@@ -19,7 +17,7 @@ export const virtualMachine = implement(VirtualMachine, {
 
   async create(inputs, { progress, signal }) {
     const { name, deadline, labels, loginUser, authorizedKey, privateKey, disk, firmware } = inputs;
-    const guest = { kind: "vm" as const, disk, firmware, memory, cpus, privateKey };
+    const guest = { kind: "vm" as const, disk, firmware, memory, privateKey };
     const machine = await createMachine({ name, deadline, labels, loginUser, authorizedKey, guest }, progress, signal);
     const { host, port, user, hostKey } = machine.connection;
     return { id: name, outputs: { ...inputs, host, port, user, hostKey, instance: randomUUID() } };

@@ -9,6 +9,7 @@ import {
   accelerator,
   probeAccelerator,
   qemuCommand,
+  virtualCpus,
   type QemuOptions,
 } from "../../../../components/local/provider/machine/qemu.ts";
 import {
@@ -52,6 +53,14 @@ describe("QEMU command of a local machine", () => {
     };
     assert.equal(processor("kvm"), "host");
     assert.match(processor("tcg")!, /^Westmere,/);
+  });
+
+  it("gets a second virtual CPU where there is a second core, and on a busy computer only with KVM", () => {
+    assert.equal(virtualCpus("tcg", 2, 2.5), 2);
+    assert.equal(virtualCpus("tcg", 1, 0), 1);
+    assert.equal(virtualCpus("tcg", 2, 9), 1);
+    assert.equal(virtualCpus("tcg", 8, 9), 2);
+    assert.equal(virtualCpus("kvm", 2, 9), 2);
   });
 
   it("doubles commas in paths, which QEMU would take for the end of a value", () => {
