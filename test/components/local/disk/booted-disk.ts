@@ -107,7 +107,7 @@ export class BootedDisk {
 
   private async learnHostKey(): Promise<void> {
     const file = join(this.directory, virtualMachineFiles.console);
-    for (const until = Date.now() + 300_000; Date.now() < until; await delay(200)) {
+    for (const until = Date.now() + 900_000; Date.now() < until; await delay(200)) {
       const hostKey = await hostKeyFromConsole(file);
       if (hostKey !== undefined) return await writeFile(this.knownHosts, `${this.address} ${hostKey}\n`);
     }
