@@ -1,5 +1,5 @@
-// The stack's settings: the keys of Pulumi.<stack>.yaml under `ci-images:`, read once and checked as a whole. A cloud's
-// settings are under its name and described in its folder.
+// The stack's settings: the keys of Pulumi.<stack>.yaml that begin with `ci-images:`. They are read once and checked
+// together. A cloud's own settings are under its name; the schema for them is in its folder.
 import { normalize } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { priceForm, pricePattern } from "../common/price.ts";
@@ -13,68 +13,70 @@ import { stages, type Power, type Stage } from "./stages.ts";
 
 /** How finished images are verified. */
 export interface Verify {
-  /** False publishes images without booting them first. */
+  /** Whether images are booted before they are published. */
   enabled: boolean;
-  /** The firmware that `local` boots them with. */
+  /** The firmware with which `local` boots them. */
   firmware: "uefi" | "bios";
 }
 
 export interface Settings {
-  /** Which cloud the stack is for. */
+  /** The stack's cloud. */
   cloud: string;
   /** Where images are baked: in the cloud, or on this computer, to be imported into the cloud. */
   bakery: "cloud" | "local";
   /**
-   * A finished image on this computer that the stack imports in place of baking a recipe: its folder, relative to the
-   * project.
+   * The folder of a finished image on this computer, relative to the project. The stack imports it instead of baking a
+   * recipe.
    */
   image?: string;
-  /** The recipe's path, relative to the project; of several, the first one's. */
+  /** The path of the (first) recipe, relative to the project. */
   recipe: string;
-  /** The recipes that the stack bakes side by side, in the order of the settings: one, unless `ci-images:recipes` is set. */
+  /** All recipes that the stack bakes: those in `ci-images:recipes`, or only `recipe`. */
   recipes: RecipeSettings[];
-  /** Distributions to bake in place of the recipe's own. */
+  /** Distributions to bake instead of the recipe's. */
   distributions?: string[];
   /** `latest` bakes again when the base image has a newer version; `pinned` keeps the base of the newest image. */
   base: "latest" | "pinned";
-  /** The disk's size in place of the recipe's own: `8G`. */
+  /** The disk's size (`8G`) instead of the recipe's. */
   size?: string;
-  /** Image formats in place of the recipe's; only `local` writes several. */
+  /** Image formats instead of the recipe's; only `local` writes several. */
   formats?: string[];
-  /** Whether builders of `local` start from layers, and are kept as layers. */
+  /** Whether builders of `local` start from layers and leave new ones. */
   layers: boolean;
   /** How many generations to keep besides the newest. */
   keep: number;
   /** Seconds after which a machine of a bake ends itself. */
   maxLifetimeSeconds: number;
   verify: Verify;
-  /** The last stage of a bake. Before `image`, the builder stays. */
+  /** The last stage of a bake. At stages before `image`, the builder stays. */
   stage: Stage;
-  /** Whether the builder of such a stage runs. */
+  /** Whether a builder that stays is running. */
   power: Power;
   /** Where `local` keeps images, relative to the project. */
   imageDirectory: string;
   /**
-   * A mirror URL for each distribution (`debian`, `ubuntu`); by default, packages come from where this computer's do.
+   * Mirror URLs by distribution (`debian`, `ubuntu`); by default, the mirror that this computer itself uses.
    */
   mirrors: Record<string, string>;
-  /** A folder with the user's own modules, relative to the project. */
+  /** The folder of the user's own modules, relative to the project. */
   modules?: string;
   /** Values for `{ secret: NAME }`, as stored in the stack. */
   secrets?: unknown;
-  /** Who may connect to a bake's machines by SSH, in CIDR form; by default, this computer's own public address. */
+  /**
+   * Addresses that may connect to a bake's machines by SSH, in CIDR form; by default, this computer's public address.
+   */
   sshFrom?: string[];
   /** The host that connections to a bake's machines go through. */
   bastion?: BastionSettings;
-  /** What a builder of this stack costs per hour, `0.0416 USD`: only shown by `status`. */
+  /** The price of a builder per hour (`0.0416 USD`), from which `status` computes the cost. */
   pricePerHour?: string;
-  /** Tags (labels, properties) on everything that is made, in addition to our own. */
+  /** Tags (labels, properties) of everything that is made, in addition to our own. */
   tags: Record<string, string>;
-  /** A file, relative to the project, that changes the arguments of the underlying resources; see transforms.ts. */
+  /** The path of a file that changes the arguments of resources, relative to the project; see transforms.ts. */
   transforms?: string;
 }
 
-/** One recipe of a stack that bakes several, with the settings that it has for itself: those of a cloud are under the cloud's name. */
+/** One recipe of the list `ci-images:recipes`, with settings for it alone; a cloud's settings are under its name. */
 export interface RecipeSettings extends Pick<Partial<Settings>, "keep" | "size" | "formats" | "distributions"> {
   /** The recipe's path, relative to the project. */
   recipe: string;
@@ -84,7 +86,7 @@ export interface RecipeSettings extends Pick<Partial<Settings>, "keep" | "size" 
 const cidr =
   "^([0-9]{1,3}(\\.[0-9]{1,3}){3}/([0-9]|[12][0-9]|3[0-2])|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*/([0-9]{1,2}|1[01][0-9]|12[0-8]))$";
 
-// Checked with the recipe, whose keys they stand for.
+// These replace keys of the recipe and are checked in detail with it.
 const size = { type: "string" };
 const formats = { type: "array", items: { type: "string" }, minItems: 1 };
 const distributions = { type: "array", items: { type: "string" }, minItems: 1 };
@@ -132,7 +134,7 @@ const schema: Schema & { properties: Record<string, Schema> } = {
   },
 };
 
-/** The names of all settings; docs/settings.md describes each, those of one cloud in the cloud's page. */
+/** The names of all settings. docs/settings.md describes each one, or the page of its cloud. */
 export function settingNames(): string[] {
   return Object.keys(wholeSchema().properties);
 }
@@ -145,7 +147,7 @@ function wholeSchema() {
   return { ...schema, properties: { cloud, ...schema.properties, recipes, ...Object.fromEntries(own) } };
 }
 
-/** The list of recipes, each with what can be set for it alone. */
+/** The schema of `ci-images:recipes`: each recipe with the settings that can differ for it. */
 function recipesSchema(): Schema {
   const own = clouds.flatMap(({ name, settings, recipeSettings = [] }) => {
     const properties = recipeSettings.map((key) => [key, withoutDefault(settings!.properties[key])] as const);
@@ -183,10 +185,10 @@ export function readSettings(): Settings {
 }
 
 /**
- * Checks settings and fills in the defaults. `S` has the settings of the clouds that the caller reads, too.
- * @param where The file that they stand in, for messages.
- * @param prefix Stands before every key there: `ci-images:`.
- * @throws UserError with every wrong key together.
+ * Checks settings and fills in the defaults. The type parameter adds the settings of the caller's cloud.
+ * @param where The file of the settings, for messages.
+ * @param prefix The prefix of every key in the file: `ci-images:`.
+ * @throws UserError that reports all wrong keys together.
  */
 export function checkSettings<S extends Settings = Settings>(
   where: string,
@@ -227,7 +229,7 @@ export function checkSettings<S extends Settings = Settings>(
     const allowed = "a cloud's stack: this computer reaches its own machines directly";
     complaints.push({ where, key: `${prefix}bastion`, found: `set, on \`${rest.cloud}\``, allowed });
   }
-  // An image on this computer was baked here.
+  // The image was baked on this computer.
   if (rest.image !== undefined) rest.bakery = "local";
   const { bakery, image, stage } = rest;
   if (image !== undefined && (isHere || !["image", "none"].includes(stage))) {
@@ -254,13 +256,13 @@ export function checkSettings<S extends Settings = Settings>(
   return (bastion === undefined ? settings : { ...settings, bastion: parseBastion(bastion) }) as unknown as S;
 }
 
-/** A recipe that is only a file has no settings of its own. */
+/** The entries of the list of recipes. An entry that is only a file has no settings of its own. */
 function listedRecipes(listed: unknown): RecipeSettings[] {
   if (!Array.isArray(listed)) return []; // the schema's complaint
   return listed.map((each: string | RecipeSettings) => (typeof each === "string" ? { recipe: each } : each));
 }
 
-/** Complaints about files that stand in the list twice, however they are written. */
+/** Complaints about files that are listed twice, even with different spellings of the path. */
 function listedTwice(recipes: readonly RecipeSettings[], where: string, list: string): Complaint[] {
   const files = recipes.map(({ recipe }) => (typeof recipe === "string" ? normalize(recipe) : undefined));
   return files.flatMap((file, index) => {
@@ -272,8 +274,8 @@ function listedTwice(recipes: readonly RecipeSettings[], where: string, list: st
 }
 
 /**
- * The settings that count for one recipe.
- * @param own What the list of recipes has for it.
+ * The stack's settings for one recipe.
+ * @param own The recipe's entry in the list of recipes, which takes precedence.
  */
 export function settingsOf(settings: Settings, own: RecipeSettings): Settings {
   const { recipe, keep, size, formats, distributions, ...clouds } = own;
@@ -290,20 +292,20 @@ function withoutDefault({ default: _, ...schema }: Schema): Schema {
   return schema;
 }
 
-/** Keys as written in the file, without secret values. */
+/** The complaint with its key as in the file, and without secret values. */
 function presentable(complaint: Complaint, prefix: string): Complaint {
   const { key, found } = complaint;
   const shown = key === "secrets" || key?.startsWith("secrets.") ? "a value of another kind" : found;
   return { ...complaint, key: key === undefined ? prefix.slice(0, -1) : prefix + key, found: shown };
 }
 
-/** Pulumi passes every value as text; objects, numbers and booleans are JSON in it. */
+/** Parses a value: Pulumi passes all values as text, and encodes objects, numbers and booleans as JSON. */
 function parse(value: string): unknown {
   if (!/^(\{.*\}|\[.*\]|true|false|\d+)$/s.test(value)) return value;
   try {
     return JSON.parse(value);
   } catch {
-    // Text that only looks like JSON stays text.
+    // It only looked like JSON.
     return value;
   }
 }

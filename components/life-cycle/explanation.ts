@@ -1,9 +1,9 @@
-// What a preview says: which images will be baked, and why.
+// The messages of a preview: which images will be baked, and why.
 import { describePlan, explainChange } from "../../provision/plan/explain.ts";
 import type { Prepared } from "./preparation.ts";
 
 /**
- * Explains what is about to happen to one image.
+ * Explains what will happen to one image.
  * @returns lines for the user; none if the image is up to date.
  */
 export function explain(image: Prepared): string[] {

@@ -1,4 +1,4 @@
-// The recipes of a stack and those they build on: read, checked against each other, and sorted in the order of baking.
+// Reads the recipes of a stack and those they build on, checks them together, and sorts them in the order of baking.
 import { existsSync, realpathSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
@@ -16,15 +16,17 @@ export interface Member {
   settings: Settings;
   /** The distributions to bake. */
   distributions: readonly Distribution[];
-  /** False for a recipe that is only included because another one builds on it: its images are not in the outputs. */
+  /**
+   * Whether the stack lists it. If not, it is only the base of another recipe, and its images are not in the outputs.
+   */
   isListed: boolean;
   /** The recipe that it builds on. */
   base?: Member;
-  /** True when others build on it. */
+  /** Whether other recipes build on it. */
   isBase: boolean;
 }
 
-/** Whether outputs must name the recipe: the stack lists several. */
+/** Whether the stack lists several recipes, so that outputs must name the recipe. */
 export function isFleet({ recipes }: Settings): boolean {
   return recipes.length > 1;
 }
@@ -32,8 +34,9 @@ export function isFleet({ recipes }: Settings): boolean {
 /**
  * Reads the stack's recipes, and those they build on.
  * @param projectDirectory The base of relative paths in the settings.
- * @returns every recipe once, after the one that it builds on.
- * @throws UserError with everything that is wrong with them; also if two have the same name or one builds on itself.
+ * @returns each recipe once, after the recipe that it builds on.
+ * @throws UserError that reports all mistakes together; also if two recipes have the same name, or one builds on
+ *   itself.
  */
 export async function readFleet(settings: Settings, projectDirectory: string): Promise<Member[]> {
   const fleet = new Fleet(settings, projectDirectory);
@@ -71,8 +74,8 @@ class Fleet {
   }
 
   /**
-   * A recipe, after the one that it builds on.
-   * @param above Files of the recipes that build on it, nearest first.
+   * Reads a recipe and the recipe that it builds on, and adds them in reverse order.
+   * @param above The files of the recipes that build on it, nearest first.
    */
   private async member(file: string, above: readonly string[]): Promise<Member | undefined> {
     if (above.includes(file)) {
@@ -92,7 +95,7 @@ class Fleet {
     try {
       const read = await loadRecipe(file, this.loadOptions(settings));
       const base = await this.baseOf(read, [file, ...above]);
-      // The base's content needs its space here, too.
+      // The disk must be large enough for the base's content.
       const recipe = base && !read.hasSize ? { ...read, sizeBytes: base.recipe.sizeBytes } : read;
       const asked = settings.distributions?.map((id) => findDistribution(id, this.where, "ci-images:distributions"));
       const distributions = own ? (asked ?? recipe.distributions) : [];
@@ -113,7 +116,7 @@ class Fleet {
     return tier && (await this.member(this.fileOf(tier.file), above));
   }
 
-  /** The base is baked for every distribution of the recipe on top. */
+  /** Adds the recipe's distributions to those for which its base is baked. */
   private bakeBaseFor({ recipe, base, distributions }: Member): void {
     if (!base) return;
     base.isBase = true;
@@ -143,7 +146,7 @@ class Fleet {
       }
       if (/(^|-)[0-9a-f]{8}(-|$)/.test(name)) {
         const allowed =
-          "no part of eight hexadecimal digits, where a stack has several recipes: it looks like a recipe hash";
+          "in a stack with several recipes, no part of eight hexadecimal digits: it looks like a recipe hash";
         this.refuse({ ...complaint, found: name, allowed });
       }
       files.set(name, file);

@@ -1,5 +1,5 @@
-// Existing images: how one is declared again, and stage `none`, at which a stack has its images and no builder. They
-// are found by state and cloud alone, so that a builder can be dropped even if the recipe can't be read.
+// Declares existing images, also at stage `none`, where a stack has only images and no builder. The images are found
+// without reading recipes, so that a builder can be dropped even if its recipe is broken.
 import * as pulumi from "@pulumi/pulumi";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
 import type { Distribution } from "../../provision/module.ts";
@@ -7,33 +7,33 @@ import type { Distributed, Generation, ImageIdentity, Place, Survey } from "../c
 import { workerImageType, workerInputs, workerOptions, type WorkerNotes } from "./worker-inputs.ts";
 import { prefixOf } from "./worker-names.ts";
 
-/** Whose images are kept. */
+/** The images to keep. */
 export interface Keeping {
   place: Place;
   distribution: Distribution;
   /** The place's images and builders of this stack and distribution. */
   survey: Survey;
-  /** As of {@link ImageIdentity}. */
+  /** See {@link ImageIdentity}. */
   label?: string;
 }
 
-/** What recipe hashes were made from, by recipe hash. */
+/** Plans, by recipe hash. */
 export type Plans = Readonly<Record<string, PlanDescription>>;
 
 /** One image of a stack at stage `none`, with its earlier generations. */
 export class KeptImages extends pulumi.ComponentResource {
-  /** As of {@link WorkerImage}. */
+  /** See {@link WorkerImage}. */
   readonly images: Distributed;
-  /** As of {@link WorkerImage}: nothing is under way. */
+  /** See {@link WorkerImage}. */
   readonly proven: pulumi.Resource[] = [];
   readonly builder: undefined;
 
   /**
    * @param name The worker image's name.
-   * @param notes What the state must record about it.
+   * @param notes What to record in the state.
    */
   constructor(name: string, keeping: Keeping, notes: WorkerNotes, options?: pulumi.ComponentResourceOptions) {
-    // The inputs that the image had while it was the newest, so that a preview shows no change.
+    // The same inputs as when the newest image was baked, so that a preview shows no change.
     const plan = newest(keeping)?.plan;
     super(workerImageType, name, plan ? workerInputs(plan) : {}, workerOptions(options));
     this.images = keepProven(name, keeping, this);
@@ -41,24 +41,24 @@ export class KeptImages extends pulumi.ComponentResource {
   }
 }
 
-/** Adds the stack's records of recipe hashes: they have details that images in a cloud have no room for. */
+/** Adds the plans that the stack has recorded, because images in a cloud have no room for all details. */
 export function withPlans(survey: Survey, before: Plans): Survey {
   const generations = survey.generations.map((each) => ({ ...each, plan: before[each.recipe] ?? each.plan }));
   return { ...survey, generations };
 }
 
-/** The newest proven images, which stay if there are too many. @param count How many. */
+/** Reduces a survey to the newest proven images. @param count How many to keep. */
 export function keepNewest(survey: Survey, count: number): Survey {
   return { ...survey, generations: survey.generations.filter(({ proven }) => proven).slice(0, count) };
 }
 
-/** Keeps every proven image declared. @returns the places of the newest one. */
+/** Declares all proven images again. @returns the outputs of the newest one. */
 export function keepProven(worker: string, keeping: Keeping, parent: pulumi.Resource): Distributed {
   const proven = keeping.survey.generations.filter((generation) => generation.proven);
   return proven.map((generation) => declarePresent(worker, generation, keeping, parent))[0] ?? {};
 }
 
-/** Keeps unverified images declared as long as their builder may exist. */
+/** Declares unverified images again, because their builders may still exist. */
 export function keepUnproven(worker: string, keeping: Keeping, parent: pulumi.Resource): void {
   const { place, survey } = keeping;
   for (const generation of survey.generations.filter(({ proven }) => !proven)) {
@@ -66,7 +66,7 @@ export function keepUnproven(worker: string, keeping: Keeping, parent: pulumi.Re
   }
 }
 
-/** An existing proven image, including its copies. */
+/** Declares an existing proven image, including its copies. */
 export function declarePresent(
   worker: string,
   generation: Generation,

@@ -1,4 +1,4 @@
-// The stack's outputs: which image to boot workers from, by cloud, place and distribution.
+// The stack's outputs: the images to boot workers from, by cloud, place and distribution.
 import * as pulumi from "@pulumi/pulumi";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
 import type { Distributed, ImageOutput, Place } from "../cloud.ts";
@@ -9,20 +9,19 @@ type ByName<T> = Record<string, T>;
 /** The stack's outputs. */
 export interface StackOutputs {
   /**
-   * `images.<cloud>.<place>.<distribution>`, by the cloud's name for outputs; on this computer, which has no places,
-   * `images.local.<distribution>`. If the stack lists several recipes, `<recipe>-<distribution>` in place of the distribution.
+   * `images.<cloud>.<place>.<distribution>`; on this computer, which has no places, `images.local.<distribution>`. If
+   * the stack lists several recipes, the last part is `<recipe>-<distribution>`.
    */
   images: ByName<ByName<pulumi.Output<ImageOutput> | ByName<pulumi.Output<ImageOutput>>>>;
-  /** The ids alone, in the form that ci-platform merges into its configuration; not on `local`. */
+  /** Only the ids, in the form that ci-platform merges into its configuration; not on `local`. */
   ciPlatform?: { jenkins: { clouds: { images: ByName<ByName<ByName<pulumi.Output<string>>>> } } };
   /**
-   * What each recipe hash was made from, so that the next preview can explain changes; not on `local`, where images
-   * record it. A secret: it has the recipe's settings, and a preview would print all of them.
+   * The plans of all images, so that the next preview can explain changes; not on `local`, where images record them.
+   * Secret, because they contain the recipe's settings, which a preview would print.
    */
   plans?: pulumi.Output<ByName<PlanDescription>>;
   /**
-   * Builders that stay because the stack's stage is before `image`, by distribution (preceded by the place if there are
-   * several).
+   * The builders that stay because the stack's stage is before `image`, by worker image.
    */
   builders?: ByName<StagedBuilder>;
 }
@@ -32,16 +31,16 @@ export interface Published {
   place: Place;
   /** The worker image's name. */
   name: string;
-  /** The images' key below the place: {@link outputKey}. Undefined for a recipe that is only a base of others. */
+  /** The key below the place; see {@link outputKey}. Undefined if the recipe is only a base of others. */
   key?: string;
-  /** Undefined for images that are only baked here to be imported elsewhere. */
+  /** Undefined if the images are only baked here to be imported elsewhere. */
   images?: Distributed;
   /** The builder that stays. */
   builder?: StagedBuilder;
 }
 
 /**
- * An image's key in the outputs, below its place: `debian12`. In a stack of several recipes `docker-debian12`.
+ * An image's key in the outputs, below its place: `debian12`, or `docker-debian12` in a stack of several recipes.
  * @param isFleet Whether the stack lists several recipes.
  */
 export function outputKey(recipe: string, distribution: string, isFleet: boolean): string {
@@ -74,7 +73,7 @@ export function stackOutputs(published: readonly Published[], plans: ByName<Plan
   return { ...outputs, ciPlatform: { jenkins: { clouds: { images: ids } } }, plans: pulumi.secret(plans) };
 }
 
-/** The output, unknown until the resources are made. */
+/** The output, but unknown until the resources are made. */
 export function onceMade<T>(output: pulumi.Output<T>, resources: readonly pulumi.Resource[]): pulumi.Output<T> {
   const made = resources.map((resource) => (resource as pulumi.CustomResource).id);
   return pulumi.output(made).apply(() => output as pulumi.Output<unknown>) as pulumi.Output<T>;

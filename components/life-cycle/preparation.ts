@@ -1,4 +1,4 @@
-// Looks up everything that determines what a stack declares, and refuses what can't succeed.
+// Looks up everything that decides what a stack declares, and refuses bakes that can't succeed.
 import * as pulumi from "@pulumi/pulumi";
 import { UserError } from "../../common/user-error.ts";
 import { findDistribution } from "../../provision/distributions.ts";
@@ -20,18 +20,18 @@ import type { BakeStage, Power } from "../stages.ts";
 import type { StackState } from "./stack-state.ts";
 import { localName, plainName, WorkerNames } from "./worker-names.ts";
 
-/** A worker image in one place, and the images that are there. */
+/** A worker image in one place, with its existing images. */
 interface Worker {
   place: Place;
   /** The component's name; see worker-names.ts. */
   name: string;
-  /** As of {@link WorkerImage}. */
+  /** See {@link WorkerImage}. */
   label?: string;
   /** The place's images of this recipe, and its builders. */
   survey: Survey;
 }
 
-/** A worker image whose content is known. */
+/** A worker image with its plan. */
 interface Planned extends Worker {
   plan: Plan;
   base: Base;
@@ -39,27 +39,27 @@ interface Planned extends Worker {
   below?: Prepared;
 }
 
-/** A worker image to be declared, with all that was looked up for it. */
+/** A worker image to declare, with everything that was looked up for it. */
 export interface Prepared extends Planned {
-  /** Makes the image in this place. Without it the image is imported; without `origin` either, nothing new is made. */
+  /** Makes the image in this place. Undefined if it is imported from `origin`, or only existing images are kept. */
   bakery?: Bakery;
-  /** The worker image on this computer that it is imported from. */
+  /** The worker image on this computer from which it is imported. */
   origin?: Prepared;
-  /** For a worker image on this computer: the finished image that others import in place of its own. */
+  /** For a worker image on this computer: another finished image that is imported instead of its own. */
   elsewhere?: Generation;
   outputKey?: string;
   /** The last stage of the bake. */
   stage: BakeStage;
-  /** How many of its modules a layer saves. */
+  /** How many of its modules come from a layer. */
   fromLayer?: number;
   power: Power;
   /** How many generations to keep besides the newest. */
   keep: number;
-  /** As of {@link WorkerImage}. */
+  /** See {@link WorkerImage}. */
   description?: PlanDescription;
 }
 
-/** What the preparation of every image needs. */
+/** What the preparations of all images share. */
 interface Surroundings {
   settings: Settings;
   stage: BakeStage;
@@ -82,7 +82,7 @@ export class Preparation {
     this.recipes = members.map(({ recipe }) => recipe.name);
   }
 
-  /** @returns every image after the one that it builds on or is imported from. */
+  /** @returns all images, each after the one that it builds on or is imported from. */
   async all(): Promise<Prepared[]> {
     for (const member of this.members) this.prepared.set(member, this.prepare(member));
     const attempts = await Promise.allSettled(this.prepared.values());
@@ -101,7 +101,7 @@ export class Preparation {
     return fulfilled(attempts).flat();
   }
 
-  /** One bake in the place where the image stays. */
+  /** Prepares a bake in the place where the image stays. */
   private async bake(
     member: Member,
     clouds: readonly Cloud[],
@@ -113,7 +113,7 @@ export class Preparation {
     return await ready({ ...planned, ...common, ...this.outputKey(member, distribution), bakery: cloud });
   }
 
-  /** One bake on this computer, and its import into every place of the stack. */
+  /** Prepares a bake on this computer, and the import into each place of the stack. */
   private async imports(
     member: Member,
     places: readonly Place[],
@@ -147,7 +147,7 @@ export class Preparation {
     return [origin, ...(await Promise.all(workers.map((worker) => ready({ ...worker, ...common, ...key, origin }))))];
   }
 
-  /** The content of an image that a cloud bakes. @param plain From {@link plainName}. */
+  /** Plans an image that a cloud bakes. @param plain From {@link plainName}. */
   private async plan(member: Member, cloud: Cloud, distribution: Distribution, plain: string): Promise<Planned> {
     const { recipe, settings } = member;
     const loginUser = cloud.loginUser?.(distribution);
@@ -173,7 +173,7 @@ export class Preparation {
     return findWorker({ place, distribution, plain, recipe: name, recipes: this.recipes, isOnly, state });
   }
 
-  /** The image of the recipe below, in the same place. */
+  /** The image of the base recipe, in the same place. */
   private async below(base: Member, { place }: Place, { id }: Distribution): Promise<Prepared> {
     const found = (await this.prepared.get(base)!).find(
       (each) => each.place.place === place && each.plan.distribution.id === id,
@@ -183,7 +183,7 @@ export class Preparation {
   }
 
   private decideStage(member: Member, { name, survey, plan, base }: Planned): BakeStage {
-    // Others can only build on an image, so the builder of such a recipe does not stay.
+    // Other recipes can only build on a finished image.
     const stage = member.isBase ? "image" : this.around.stage;
     const { power } = this.settingsOf(member);
     const question = { recipe: plan.recipeHash(base.id), survey, stage, power };
@@ -233,7 +233,7 @@ export async function prepareExisting(
   return [origin, ...(await Promise.all(imports))];
 }
 
-/** What there is of a worker image. */
+/** Finds a worker image's name and its existing images. */
 async function findWorker(asked: {
   place: Place;
   distribution: Distribution;
@@ -256,7 +256,7 @@ async function findWorker(asked: {
   return { place, name, survey, ...(label !== undefined && { label }) };
 }
 
-/** Refuses what can't succeed, unless there is nothing to do: an import has no builder. */
+/** Refuses a bake that can't succeed, unless there is nothing to do. */
 async function ready(prepared: Prepared): Promise<Prepared> {
   const { place, bakery, plan, base, survey, stage } = prepared;
   const recipe = plan.recipeHash(base.id);
@@ -265,13 +265,13 @@ async function ready(prepared: Prepared): Promise<Prepared> {
   return { ...prepared, fromLayer: await bakery?.countFromLayer?.(plan, base) };
 }
 
-/** This computer's worker image, where none of it is baked. @param elsewhere The image to import in its place. */
+/** This computer's worker image if nothing is baked here. @param elsewhere The image that is imported instead. */
 function onlyKept(local: Prepared, elsewhere: Generation | undefined): Prepared {
-  // Together with the one made elsewhere, the usual number of generations.
+  // The image from elsewhere counts as a generation.
   return { ...local, elsewhere, survey: keepNewest(local.survey, local.keep + (elsewhere ? 0 : 1)) };
 }
 
-/** One of the stack's own images as a base: identified by its recipe hash. */
+/** The stack's own image as a base, identified by its recipe hash. */
 function tierBase(member: Member, plan: Plan, { plan: below, base, place }: Prepared): Base {
   const description = describePlan(below, base);
   const { recipe, name } = description;
@@ -287,12 +287,12 @@ function tierBase(member: Member, plan: Plan, { plan: below, base, place }: Prep
   return { id: `recipe-${recipe}`, description: `${name}, recipe ${recipe.slice(0, 8)}`, plan: description };
 }
 
-/** @throws UserError with all reasons together; any other error is a bug, and takes precedence. */
+/** The results of all attempts. @throws UserError with the reasons of all failures; other errors take precedence. */
 function fulfilled<T>(attempts: readonly PromiseSettledResult<T>[]): T[] {
   const refused = attempts.flatMap((attempt) => (attempt.status === "rejected" ? [attempt.reason as Error] : []));
   const bug = refused.find((error) => !(error instanceof UserError));
   if (bug) throw bug;
-  // The same recipe is refused for the same reason on every distribution: report it once.
+  // A mistake in a recipe is the same for every distribution: report it once.
   const messages = [...new Set(refused.flatMap(({ message }) => message.split("\n")))];
   if (messages.length > 0) throw UserError.relayed(messages.join("\n"));
   return attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));

@@ -1,6 +1,6 @@
-// The steps that run on the builder over SSH, one remote Command each: uploads, modules, reboots, acceptance tests, the
-// list of packages, sealing. Each waits for the one before it and has its dependencies in its triggers, so that a
-// failed bake continues at the step that failed.
+// The steps that run on the builder over SSH, mostly as remote Commands: uploads, modules, reboots, acceptance tests,
+// the list of packages, sealing. Each step waits for the previous one and has its dependencies in its triggers, so that
+// a failed bake continues at the step that failed.
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { moduleCommand, settleCommand, testsCommand, type BuilderCommand } from "../../provision/builder/commands.ts";
@@ -37,12 +37,12 @@ function ifConnectionIsLost(step: string): string {
 }
 
 /**
- * What a module's command does if only its connection or time limit changed, not its triggers: a restarted builder may
- * have another address, and what ran on it need not run again. Discards the script on its standard input.
+ * A module's command when only its connection or time limit changed: a restarted builder may have another address, but
+ * the module must not run again. Discards the script on standard input.
  */
 const nothing = "cat >/dev/null";
 
-/** Declares steps on one machine, one after the other. */
+/** Declares the steps on a machine, one after the other. */
 export class Provisioning {
   private last: pulumi.Resource;
   /** False if a step of a module was left out. */
@@ -53,8 +53,8 @@ export class Provisioning {
    * @param machine Where the steps run.
    * @param parent The component.
    * @param secrets Values that must not appear in any output.
-   * @param steps Which steps of modules to declare, by stage and logical name; and whether the machine runs. A machine
-   * that is off may have no address, so nothing can run there.
+   * @param steps `isWanted` says which steps to declare, by stage and logical name; `isAwake` says whether the machine
+   * runs. A machine that is off may have no address, so nothing can run there.
    */
   constructor(
     private readonly prefix: string,
@@ -70,8 +70,8 @@ export class Provisioning {
   }
 
   /**
-   * Before the first module: waits until cloud-init has set the machine up (it writes package sources and users until
-   * its very end), and records the machine's files.
+   * Declares the step before the first module: waits until cloud-init has finished, because it writes package sources
+   * and users until its very end, and records the machine's files.
    */
   settle(): void {
     const name = `${this.prefix}-settled`;
@@ -80,14 +80,14 @@ export class Provisioning {
   }
 
   /**
-   * Everything that a module recorded.
-   * @param index Its place in the plan.
+   * Declares all uploads and steps of a module.
+   * @param index The module's place in the plan.
    */
   module(module: ModulePlan, index: number): void {
     const { presentModules, keepLayer } = this.machine;
     const present = presentModules === undefined ? undefined : { file: presentModules, prefix: module.prefixHash };
     for (const upload of module.uploads) {
-      // By destination: two files with the same content may have different names.
+      // Named by the destination, because files with different names can have the same content.
       const name = `${this.prefix}-${module.name}-${sha256Of(upload.destination).slice(0, 8)}`;
       if (!this.wants(name)) continue;
       const triggers = [module.prefixHash, this.machine.instance];
@@ -103,25 +103,25 @@ export class Provisioning {
       if (kind !== "reboot" || !this.wants(`${name}-return`)) return;
       this.last = new Return(`${name}-return`, { connection: this.connection, triggers }, this.options());
     });
-    // Not a step that a builder must have completed: older versions had none.
+    // A builder of an older version has no such step, so it does not count as missing.
     if (this.isComplete && this.steps.isAwake && keepLayer) this.last = keepLayer(index, this.last);
   }
 
-  /** The acceptance tests, on the builder or on a machine booted from the image. Their output has one line a check. */
+  /** Declares the tests on the builder, or on a machine booted from the image. Their output has one line per check. */
   tests(on: "builder" | "image", checks: pulumi.Input<Check[]>, trigger: string): command.remote.Command {
     const step = on === "builder" ? "tests" : "verify";
     const rendered = pulumi.output(checks).apply((known) => testsCommand(known, on, this.secrets));
     return this.run(`${this.prefix}-${step}`, step, rendered, [trigger, this.machine.instance], undefined);
   }
 
-  /** The builder's machine-id and installed packages. */
+  /** Declares the step that lists the builder's machine-id and installed packages. */
   inventory(trigger: string): pulumi.Output<Inventory> {
     const triggers = [trigger, this.machine.instance];
     const listed = this.run(`${this.prefix}-inventory`, "inventory", inventoryCommand(), triggers, undefined, "none");
     return listed.stdout.apply(parseInventory);
   }
 
-  /** Removes what must not be in an image, including the bake's own login. */
+  /** Declares the step that removes everything that must not be in an image, including the bake's own login. */
   seal(options: Omit<Parameters<typeof sealCommand>[0], "bakeKeys">, trigger: string): command.remote.Command {
     const rendered = this.machine.authorizedKey.apply((key) =>
       sealCommand({ ...options, bakeKeys: [key] }, this.secrets),
@@ -139,7 +139,7 @@ export class Provisioning {
     return this.last;
   }
 
-  /** Whether to declare a step. Once one is left out, all later ones are. */
+  /** Whether to declare a step. After the first one that is left out, all others are left out, too. */
   private wants(name: string): boolean {
     this.isComplete &&= this.steps.isWanted("provisioned", name);
     return this.isComplete;
@@ -153,7 +153,7 @@ export class Provisioning {
     update: string | undefined,
     logging: "none" | "stdoutAndStderr" = "stdoutAndStderr",
   ): command.remote.Command {
-    // Not by its properties: an output has its own `isSecret`.
+    // An output has its own property `isSecret`, so the program's can't be accessed directly.
     const program = pulumi.output(rendered);
     const made = new command.remote.Command(
       name,
@@ -164,7 +164,7 @@ export class Provisioning {
         stdin: program.apply(({ stdin, isSecret }) => hideIf(isSecret, stdin)),
         triggers,
         logging,
-        // It would need AcceptEnv in the machine's sshd, and warns if that is missing.
+        // This would need AcceptEnv in the machine's sshd, and cause warnings without it.
         addPreviousOutputInEnv: false,
       },
       this.options(),

@@ -1,5 +1,5 @@
-// The stack's state before anything is declared: which images it has, and what their recipe hashes were made from. If
-// the state was lost, a cloud may have images of ours that it lacks.
+// Reads the stack's state before anything is declared: its resources, and the plans of its images. If the state was
+// lost, a cloud may have more images of the stack.
 import * as pulumi from "@pulumi/pulumi";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
 
@@ -9,7 +9,7 @@ type Records = Record<string, { type: string; outputs?: Record<string, unknown> 
 export class StackState {
   private readonly outputs: Map<string, Record<string, unknown>>;
   private readonly names: Set<string>;
-  /** What recipe hashes were made from, by recipe hash: the stack's output `plans` after the last successful `up`. */
+  /** The plans of images by recipe hash: the stack's output `plans` after the last successful `up`. */
   readonly plans: Readonly<Record<string, PlanDescription>>;
 
   /** @param records The engine's records, by URN. */
@@ -45,8 +45,8 @@ export class StackState {
 }
 
 /**
- * Reads the state of the current stack. A StackReference would only return its outputs, and leave its own record; this
- * calls the function behind it, which returns all resources.
+ * Reads the state of the current stack. Calls the function behind StackReference, which returns all resources; a
+ * StackReference would return only the outputs, and be recorded in the state.
  * https://github.com/pulumi/pulumi/blob/v3.230.0/pkg/resource/deploy/builtins.go
  */
 export async function readState(): Promise<StackState> {

@@ -1,12 +1,12 @@
-// Which steps of a bake are declared at a stage. A stage before `image` always declares the builder, up to that stage,
-// with the same logical names as the whole bake, so that a later stage continues with the same builder.
+// Decides which steps of a bake are declared at a stage. Stages before `image` declare the builder and the steps up to
+// the stage, with the same logical names as the whole bake, so that a later stage continues with the same builder.
 import { UserError, type Complaint } from "../../common/user-error.ts";
 import type { Survey } from "../cloud.ts";
 import { Return, Upload } from "../shared/contract.ts";
 import { reaches, type BakeStage, type Power, type Stage } from "../stages.ts";
 import type { StackState } from "./stack-state.ts";
 
-/** What determines how far a bake goes. */
+/** The facts that decide how far a bake goes. */
 export interface StageQuestion {
   /** The recipe hash. */
   recipe: string;
@@ -21,24 +21,24 @@ export function hasImage({ generations }: Survey, recipe: string): boolean {
   return generations.some((generation) => generation.recipe === recipe);
 }
 
-/** The stage to declare: a builder that is off can't become an image. */
+/** The stage to declare. A builder that is off can't become an image. */
 export function stageOf({ recipe, survey, stage, power }: StageQuestion): BakeStage {
   const isMade = hasImage(survey, recipe);
   return stage === "image" && power === "off" && !isMade ? "tested" : stage;
 }
 
 /**
- * Which steps on a builder to declare. Steps that it has completed always, or their records would be dropped and all of
- * it would run again; others not while it is off.
- * @param question For one bake.
- * @param state Finds the steps by their logical names.
+ * Decides which steps on a builder to declare. Completed steps are always declared; otherwise their records would be
+ * dropped, and they would run again. Other steps are declared only if the builder is on.
+ * @param question The facts about one bake.
+ * @param state Has the completed steps, by their logical names.
  * @returns whether to declare a step, by its stage and logical name.
  */
 export function stepsOf(
   { recipe, survey, stage, power }: StageQuestion,
   state: StackState,
 ): (goal: Stage, name: string) => boolean {
-  // Without its builder a record means nothing: the step would run on a new one.
+  // If the builder is gone, a new one must run the step again.
   const hasBuilder = survey.builders.includes(recipe);
   const isDone = (name: string) => hasBuilder && stepTypes.some((type) => state.has(type, name));
   return (goal, name) => (power === "on" && reaches(stage, goal)) || isDone(name);
@@ -47,9 +47,9 @@ export function stepsOf(
 const stepTypes = ["command:remote:Command", Upload.token, Return.token];
 
 /**
- * Powering off must neither make a builder nor replace the one that is there.
- * @param name The worker image.
- * @throws UserError when there is none to power off, or the one that is there is of another recipe, or sealed.
+ * Refuses power `off` where it would make or replace a builder.
+ * @param name The worker image's name.
+ * @throws UserError when there is no builder, or the builder is of another recipe or sealed.
  */
 export function refusePowerOff(name: string, where: string, { recipe, survey, stage, power }: StageQuestion): void {
   if (power === "on") return;

@@ -1,5 +1,5 @@
-// The user's own changes to the underlying resources: a file whose default export maps resource types to functions that
-// change the arguments. This gives access to every feature of a cloud's resources that has no setting.
+// Applies the user's own changes to resources: a file whose default export maps resource types to functions that change
+// the arguments. This gives access to all features of a cloud's resources for which there is no setting.
 import { access } from "node:fs/promises";
 import { resolve } from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
@@ -8,9 +8,9 @@ import { UserError } from "../../common/user-error.ts";
 
 /**
  * Changes a resource's arguments.
- * @param args The arguments that we would declare.
- * @param resource Its logical name and its type.
- * @returns the arguments to declare: the same object, changed, or another one.
+ * @param args Our own arguments.
+ * @param resource The resource's logical name and type.
+ * @returns the arguments to declare: the same object with changes, or a new one.
  */
 export type Transform = (args: Record<string, unknown>, resource: { name: string; type: string }) => object;
 
@@ -45,8 +45,8 @@ export async function loadTransforms(path: string | undefined, projectDirectory:
 }
 
 /**
- * The transformation for a component: everything declared below it passes through the user's functions. Throws a
- * UserError if one of them returns no object.
+ * Makes the transformation for a component: the user's functions change everything below it. Throws a UserError if one
+ * of them returns no object.
  */
 export function transformation(transforms: Transforms): pulumi.ResourceTransformation {
   return ({ type, name, props, opts }) => {

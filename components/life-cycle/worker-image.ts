@@ -1,8 +1,6 @@
-// The life cycle of one image. The constructor shows all of it:
-// existing image? -> builder -> modules -> tests -> seal -> image -> retirement -> verification -> promotion ->
-// distribution.
-// The bakery does everything up to the image, the place everything after. Without a bakery the image is imported:
-// another WorkerImage, on this computer, bakes and verifies it.
+// The life cycle of one image, all in the constructor: existing image? -> builder -> modules -> tests -> seal -> image
+// -> retirement -> verification -> promotion -> distribution. The bakery makes the image, and the place does everything
+// after it. Without a bakery the image is imported: another WorkerImage, on this computer, has baked and verified it.
 import * as pulumi from "@pulumi/pulumi";
 import { describePlan, type PlanDescription } from "../../provision/plan/explain.ts";
 import { usedSecrets, type Plan } from "../../provision/plan/plan.ts";
@@ -30,38 +28,36 @@ export interface WorkerImageArgs {
   survey: Survey;
   /** How many generations to keep besides the newest. */
   keep: number;
-  /** False publishes the image without booting it. */
+  /** Whether the image is booted before it is published. */
   verify: boolean;
   /** The last stage of the bake; from `stageOf`. */
   stage: BakeStage;
   /** Whether the builder runs. */
   power: Power;
-  /** Has the steps that a builder has completed. */
+  /** Has the completed steps of a builder. */
   state: StackState;
   /** The stack's secrets. */
   secrets: Secrets;
-  /** What the recipe hash was made from, if there is no plan: for an existing image. */
+  /** The plan's description, if an existing image is imported. */
   description?: PlanDescription;
   /** The image of another recipe that this one builds on. */
   tier?: Tier;
-  /** As of {@link ImageIdentity}. */
+  /** The name that labels its machines; see {@link ImageIdentity}. */
   label?: string;
-  /** The key of its images in the stack's outputs; undefined if they are not in them. */
+  /** The key of its images in the stack's outputs; undefined if they are not outputs. */
   outputKey?: string;
 }
 
-/**
- * One image of a recipe for one distribution, with the earlier generations that are kept beside it.
- */
+/** One image of a recipe for one distribution, with the earlier generations that are kept. */
 export class WorkerImage extends pulumi.ComponentResource {
-  /** The image's stack outputs, for each place that has it; only known once it is proven. */
+  /** The image's stack outputs, for each place that has it. They are known only when it is proven. */
   readonly images: Distributed;
   /** Resources that must exist before the image is proven; empty if it is. */
   readonly proven: pulumi.Resource[] = [];
   /** The builder's stack output; undefined if none stays. */
   readonly builder: StagedBuilder | undefined;
 
-  /** @param name As of worker-names.ts: `debian12`, `ORD-debian12`, `debian12-docker`. */
+  /** @param name See worker-names.ts: `debian12`, `ORD-debian12`, `debian12-docker`. */
   constructor(name: string, args: WorkerImageArgs, options?: pulumi.ComponentResourceOptions) {
     const { bakery, place, plan, base, survey, stage, power, label, tier, outputKey } = args;
     const recipe = plan.recipeHash(base.id);
@@ -86,7 +82,7 @@ export class WorkerImage extends pulumi.ComponentResource {
     const keeping = { place, distribution: plan.distribution, survey, label };
     const present = survey.generations.find((generation) => generation.recipe === recipe);
     if (stage !== "image") {
-      // Without a new image no other is removed.
+      // All images stay, because there is no new one.
       keepUnproven(name, keeping, this);
       this.images = keepProven(name, keeping, this);
       if (bakery) this.builder = { recipe, stage: prepareBuilder(name, bakery, bake, args).reached, power };
@@ -100,8 +96,7 @@ export class WorkerImage extends pulumi.ComponentResource {
       this.proven = [proven];
     }
     const earlier = survey.generations.filter((generation) => generation.proven && generation.recipe !== recipe);
-    // One resource per kept generation: they stay tracked, and the surplus one is deleted because it is no longer
-    // declared.
+    // Generations that are no longer declared are deleted.
     if (stage === "image") for (const each of earlier.slice(0, args.keep)) declarePresent(name, each, keeping, this);
     const notes: WorkerNotes = { recipeName: plan.name, ...(outputKey !== undefined && { outputKey }) };
     this.registerOutputs({ images: this.images, ...notes });
@@ -116,7 +111,7 @@ function makeImage(worker: string, bake: Bake, args: WorkerImageArgs): DeclaredI
   return place.declareImport(bake, source);
 }
 
-/** Builder, modules, tests, up to the stage. */
+/** Declares builder, modules and tests, up to the stage. */
 function prepareBuilder(worker: string, bakery: Bakery, bake: Bake, args: WorkerImageArgs) {
   const { plan, secrets, survey, power, state } = args;
   const builder = bakery.declareBuilder(bake);
@@ -135,7 +130,7 @@ function prepareBuilder(worker: string, bakery: Bakery, bake: Bake, args: Worker
   return { builder, provisioning, reached: isTested ? ("tested" as const) : reached } as const;
 }
 
-/** Builder, modules, tests, seal, image; the builder is gone once the image exists. */
+/** Declares builder, modules, tests, sealing and image. The builder is gone when the image exists. */
 function bakeImage(worker: string, bakery: Bakery, bake: Bake, args: WorkerImageArgs): DeclaredImage {
   const { builder, provisioning } = prepareBuilder(worker, bakery, bake, args);
   const inventory = provisioning.inventory(bake.recipe);
@@ -147,8 +142,8 @@ function bakeImage(worker: string, bakery: Bakery, bake: Bake, args: WorkerImage
 }
 
 /**
- * Boots a trial machine from the image, runs the tests on it, promotes the image, and ends the machine. In this order,
- * so that the image needn't be booted again, whatever happens after the tests.
+ * Declares that a trial machine boots from the image, the tests run on it, the image is promoted, and the machine is
+ * ended. Promotion comes before the end, so that a failure there does not make another boot necessary.
  */
 function verifyImage(
   bake: Bake,
@@ -166,7 +161,7 @@ function verifyImage(
   return promoted;
 }
 
-/** Promotes an unverified image, as the stack turned verification off: the proof says so. */
+/** Promotes the image without verification, which the stack has turned off. The proof says so. */
 function promoteUnseen(bake: Bake, image: DeclaredImage, place: Place): pulumi.CustomResource {
   return place.declarePromotion(bake, image, { how: "none", report: "" }, [image.resource]);
 }

@@ -23,7 +23,7 @@ import { localName, plainName, WorkerNames } from "./worker-names.ts";
  * Declares the images of the stack.
  * @param projectDirectory The base of relative paths in the settings.
  * @returns the stack's outputs.
- * @throws UserError with everything that is wrong with the settings or the recipes, before anything is declared.
+ * @throws UserError that reports all mistakes in settings and recipes together, before anything is declared.
  */
 export async function bakeAll(settings: Settings, projectDirectory: string): Promise<StackOutputs> {
   const state = await readState();
@@ -50,7 +50,7 @@ export async function bakeAll(settings: Settings, projectDirectory: string): Pro
     for (const line of explain(each)) void pulumi.log.info(line, worker);
     return { place, name, ...(key !== undefined && { key }), images: worker.images, builder: worker.builder };
   });
-  // Images on this computer record theirs.
+  // Images on this computer record their plans themselves.
   const remote = prepared.filter(({ place }) => place.place !== undefined);
   const planned = remote.map(({ plan, base, description }) => description ?? describePlan(plan, base));
   return stackOutputs(published, plansToRemember(remote, planned));
@@ -128,7 +128,7 @@ async function keepAll(
   return stackOutputs(published, plansToRemember(places));
 }
 
-/** The state's notes about a worker image; an older version noted nothing, and knew one recipe. */
+/** The state's notes about a worker image. States of older versions have none, and only one recipe. */
 function notesOf(state: StackState, name: string, { id }: Distribution, { survey }: Keeping): WorkerNotes {
   const noted = state.outputsOf(workerImageType, name) as Partial<WorkerNotes> | undefined;
   if (noted?.recipeName === undefined) return { recipeName: survey.generations[0]?.name ?? "", outputKey: id };
@@ -136,7 +136,7 @@ function notesOf(state: StackState, name: string, { id }: Distribution, { survey
   return key === undefined ? { recipeName } : { recipeName, outputKey: key };
 }
 
-/** The plans of every image that stays (an earlier one may become the newest again), and of those to come. */
+/** The plans of all images that stay, of which an earlier one may become the newest again, and of new images. */
 function plansToRemember(present: readonly { survey: Survey }[], planned: readonly PlanDescription[] = []): Plans {
   const plans = present.flatMap(({ survey }) => survey.generations.flatMap((generation) => generation.plan ?? []));
   return Object.fromEntries([...plans, ...planned].map((plan) => [plan.recipe, plan]));

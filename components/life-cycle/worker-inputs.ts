@@ -1,16 +1,16 @@
-// What the component of a worker image has in the state: a line or two, because a preview prints it.
+// What the component of a worker image has in the state. This is kept short, because previews print it.
 import type * as pulumi from "@pulumi/pulumi";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
 
-/** The type of the component of one image, baked or kept: part of the URN of everything that is declared for it. */
+/** The component's type. It is part of the URN of everything that is declared for an image. */
 export const workerImageType = "ci-images:index:WorkerImage";
 
-/** Its inputs. Why an image is baked is said in messages, in words (explanation.ts). */
+/** The component's inputs. Messages explain why an image is baked (explanation.ts). */
 export function workerInputs({ name, recipe, distribution }: PlanDescription): Record<string, string> {
   return { name, recipe, distribution };
 }
 
-/** Inputs of older versions, pages of hashes: a state that has them needs no change for it. */
+/** Inputs of older versions, which were pages of hashes. If a state has them, that is no change. */
 const formerInputs = ["base", "formats", "modules", "seal", "size", "tests"];
 
 /** The component's options. */
@@ -18,10 +18,10 @@ export function workerOptions(options: pulumi.ComponentResourceOptions = {}): pu
   return { ...options, ignoreChanges: formerInputs };
 }
 
-/** What the next `pulumi up` needs to know about it. */
+/** What the state records about a worker image for the next `pulumi up`. */
 export interface WorkerNotes {
   /** The recipe's name. */
   recipeName: string;
-  /** The key of its images in the stack's outputs, below the place; missing if they are not in them. */
+  /** The key of its images in the stack's outputs, below the place; missing if they are not outputs. */
   outputKey?: string;
 }

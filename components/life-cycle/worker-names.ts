@@ -1,16 +1,16 @@
-// Names of worker images. Logical names begin with them and never change: a stack that gains or loses a recipe keeps
-// its images. A stack's only recipe has `debian12`; of several, each has `debian12-docker`.
+// Names of worker images. Logical names begin with them and never change, so a stack that gains or loses a recipe keeps
+// its images. The name is `debian12` for a stack's only recipe, and `debian12-docker` if there are several.
 import type { Distribution } from "../../provision/module.ts";
 import type { Generation, Place } from "../cloud.ts";
 import type { StackState } from "./stack-state.ts";
 import { workerImageType } from "./worker-inputs.ts";
 
-/** `debian12`, or `ORD-debian12` if the stack has several places. */
+/** The name without the recipe: `debian12`, or `ORD-debian12` if the stack has several places. */
 export function plainName(places: readonly Place[], { place }: Place, { id }: Distribution): string {
   return places.length > 1 ? `${place}-${id}` : id;
 }
 
-/** The same for the bake on this computer that the stack's places import. */
+/** The same for a bake on this computer that is imported into the stack's places. */
 export function localName({ id }: Distribution): string {
   return `local-${id}`;
 }
@@ -22,13 +22,13 @@ export function prefixOf(worker: string, recipe: string): string {
 
 /** The worker images of one distribution in one place. */
 export class WorkerNames {
-  /** Those in the state. */
+  /** The names in the state. */
   readonly all: readonly string[];
 
   /**
    * @param plain From {@link plainName}.
    * @param recipes The names of all recipes of the stack.
-   * @param generations All of the place's images of the stack and distribution, newest first.
+   * @param generations All images of the stack and distribution in the place, newest first.
    */
   constructor(
     private readonly state: StackState,
@@ -40,20 +40,20 @@ export class WorkerNames {
   }
 
   /**
-   * The worker image of a recipe.
+   * The name of a recipe's worker image.
    * @param isOnly True when the stack lists this recipe and no other.
    */
   nameOf(recipe: string, isOnly: boolean): string {
     const own = this.all.find((worker) => this.recipeOf(worker) === recipe);
     if (own !== undefined) return own;
     if (!isOnly) return this.free(`${this.plain}-${recipe}`);
-    // Another recipe takes the place of the one before.
+    // The recipe replaces one that the stack no longer has.
     const free = this.all.filter((worker) => !this.recipes.includes(this.recipeOf(worker) ?? ""));
     if (free.length === 1) return free[0];
     return this.all.includes(this.plain) ? this.free(`${this.plain}-${recipe}`) : this.plain;
   }
 
-  /** A name that no other recipe of the stack has taken over: it is the recipe's, or has `-2` and so on behind it. */
+  /** The name if no other recipe of the stack has it; else with `-2`, `-3` and so on. */
   private free(name: string): string {
     const isTaken = (each: string) => this.all.includes(each) && this.recipes.includes(this.recipeOf(each) ?? "");
     for (let attempt = 1; ; attempt++) {
@@ -62,13 +62,13 @@ export class WorkerNames {
     }
   }
 
-  /** The label of a worker image's machines: none for the one named after its distribution alone. */
+  /** The label of a worker image's machines; undefined if it is named after its distribution alone. */
   labelOf(worker: string): string | undefined {
     return worker === this.plain ? undefined : worker;
   }
 
   /**
-   * The images of a worker image. The state records whose they are; those that it lacks are recognized by their
+   * The images of a worker image, according to the state. Images that are not in the state are recognized by their
    * recipe's name.
    * @param isOnly As in {@link nameOf}.
    */
@@ -81,7 +81,7 @@ export class WorkerNames {
     });
   }
 
-  /** An older version did not note it; the newest image has it. */
+  /** The name of a worker image's recipe. In states of older versions only the newest image has it. */
   private recipeOf(worker: string): string | undefined {
     const noted = this.state.outputsOf(workerImageType, worker)?.recipeName as string | undefined;
     return noted ?? this.generations.find((each) => this.hasImage(worker, each))?.name;
