@@ -115,7 +115,7 @@ describe("stack gce whose settings change during a bake", function () {
     await made.cloud.stopMachine();
     const { output } = await made.stack.failingUp();
     assert.match(output, /the machine is TERMINATED/);
-    assert.match(output, /`\.\/ci-images up` starts it again/);
+    assert.match(output, /run `\.\/ci-images up`.* to start it again/);
     await made.stack.succeed("refresh", "--yes", "--skip-preview");
     await made.stack.up();
     assert.deepEqual(
