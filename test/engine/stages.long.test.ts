@@ -42,7 +42,7 @@ describe("a bake in stages", function () {
 
   it("takes one builder through start, provisioning, power off and on, tests and image, and runs each step once", async () => {
     const started = await upTo({ stage: "builder" });
-    assert.match(started, /debian12: stage builder: a builder of recipe [0-9a-f]{8} .* is to be started/);
+    assert.match(started, /debian12: stage builder: a builder of recipe [0-9a-f]{8} .* will be started/);
     const { name } = await machine();
     assert.deepEqual(await steps(), []);
     await stack.expectNoChanges();

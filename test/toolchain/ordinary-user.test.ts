@@ -88,7 +88,7 @@ describe("an ordinary user", function () {
     const { stdout, stderr, exitCode } = await checkouts.run(["node", join(directory, "scripts/start.mjs")], []);
     assert.match(
       String(stderr),
-      /^the stack local is baked as root, .* you are user \d+\n {2}cure: sudo (env "PATH=\$PATH" )?npm start; a cloud's stack/,
+      /^the stack local needs root, .* you are user \d+\n {2}cure: sudo (env "PATH=\$PATH" )?npm start; a cloud's stack/,
     );
     assert.equal(stdout, "");
     assert.equal(exitCode, 1);

@@ -210,7 +210,7 @@ describe("a local disk imported into EC2", function () {
       action: "StartSnapshot",
       error: { code: "AccessDeniedException", message: "not authorized", status: 403 },
     });
-    await assert.rejects(create(), /not authorized .*cure: docs\/ec2\.md lists the IAM permissions/);
+    await assert.rejects(create(), /not authorized .*cure: docs\/ec2\.md lists the required IAM permissions/);
   });
 
   it("is found by sweep if it failed, but not while it is in progress", async () => {

@@ -239,7 +239,7 @@ describe("the end of a builder on gce", () => {
       assert.equal(api.project("bakery").instances.size, 1);
       const state = await leased(api);
       api.project("bakery").instances.delete(`here-a/${state.machine}`);
-      await assert.rejects(create(gceStop, stepOf(state)), /gone before it was stopped.*run `pulumi up` again/);
+      await assert.rejects(create(gceStop, stepOf(state)), /vanished before it was stopped.*run `pulumi up` again/);
     }));
 
   it("reports the id, the state, the time waited and where to look if the machine does not stop in time", () =>

@@ -180,7 +180,7 @@ describe("local base images", function () {
     }
     const base = await resolve(source);
     assert.equal(base.id, "newer");
-    assert.match(base.notice!, /can't be read; taking the base of 2026-02-01/);
+    assert.match(base.notice!, /can't be read; using the cached base of 2026-02-01/);
     await assert.rejects(resolve({ kind: "mirror", distribution: "rocky9" }), /rocky9 can't be bootstrapped/);
   });
 
