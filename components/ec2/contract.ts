@@ -139,13 +139,10 @@ export const ImageLease = resourceContract("ci-images:ec2:ImageLease", {
 });
 
 /** Removes AMIs that AWS failed to make, before others take their place. */
-export const FailedImages = resourceContract("ci-images:ec2:FailedImages", {
-  inputs: {
-    region: v.string(),
-    /** Their ids. */
-    images: v.pipe(texts, v.minLength(1)),
-  },
-  replaceOn: ["region", "images"],
+export const FailedImages = stepContract("ci-images:ec2:FailedImages", {
+  region: v.string(),
+  /** Their ids. */
+  images: v.pipe(texts, v.minLength(1)),
 });
 
 /**

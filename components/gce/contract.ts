@@ -125,16 +125,13 @@ export const DiskDrop = resourceContract("ci-images:gce:DiskDrop", {
 });
 
 /** Frees an image's name: removes an earlier image that failed, or whose creation was abandoned. */
-export const Clearing = resourceContract("ci-images:gce:Clearing", {
-  inputs: {
-    /** The project's id. */
-    project: v.string(),
-    /** The name of the image to be made. */
-    image: v.string(),
-    /** The instance id of its builder. */
-    instance: v.string(),
-  },
-  replaceOn: ["project", "image", "instance"],
+export const Clearing = stepContract("ci-images:gce:Clearing", {
+  /** The project's id. */
+  project: v.string(),
+  /** The name of the image to be made. */
+  image: v.string(),
+  /** The instance id of its builder. */
+  instance: v.string(),
 });
 
 /** Marks an image as verified. Only verified images appear in outputs. */

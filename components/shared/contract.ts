@@ -57,11 +57,11 @@ export const leaseOutputs = {
 };
 
 /**
- * A step that acts once on a machine.
- * @param machine The inputs, which identify the machine: another machine needs another step.
+ * A step that acts once, such as on a machine.
+ * @param inputs They identify what it acts on: if one changes, it is another step.
  */
-export function stepContract<const I extends Properties>(token: string, machine: I): ResourceContract<I> {
-  return resourceContract(token, { inputs: machine, replaceOn: Object.keys(machine) });
+export function stepContract<const I extends Properties>(token: string, inputs: I): ResourceContract<I> {
+  return resourceContract(token, { inputs, replaceOn: Object.keys(inputs) });
 }
 
 /** The inputs of a promotion in every cloud, in addition to the image. */
