@@ -182,7 +182,9 @@ else
   # What sshd has just said may be on its way still: journald answers a sync before it has read everything that was sent to it.
   sleep 2
   journalctl --sync || true
-  journalctl --quiet --no-pager --lines 15 --output cat -u ssh.service -u sshd.service || true
+  # By program as well as by unit: journald doesn't know the unit of a process that has ended before it reads the line.
+  journalctl --quiet --no-pager --lines 25 --output cat UNIT=ssh.service + UNIT=sshd.service \\
+    + _SYSTEMD_UNIT=ssh.service + _SYSTEMD_UNIT=sshd.service + SYSLOG_IDENTIFIER=sshd + SYSLOG_IDENTIFIER=sshd-session + SYSLOG_IDENTIFIER=sshd-auth || true
   exit 1
 fi`;
 }
