@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { execa } from "execa";
 import { TemporaryStack } from "../cli/temporary-stack.ts";
+import { mebibyte } from "../common/sizes.ts";
 import { uploadSnapshot } from "../components/ec2/provider/snapshot-upload.ts";
 import { Region } from "../components/openstack/provider/region.ts";
 import { uploadImage } from "../components/openstack/provider/upload.ts";
@@ -21,7 +22,6 @@ import { readYaml } from "../provision/recipe/read-yaml.ts";
 import type { Row } from "./table.ts";
 import { recipeFile } from "./warm.ts";
 
-const mebibyte = 2 ** 20;
 /** The release of OpenStack's client. */
 const client = "7.4.0";
 

@@ -23,6 +23,9 @@ export function parseSize(text: string): number | undefined {
 }
 
 /** Bytes. */
+export const mebibyte = 1024 ** 2;
+
+/** Bytes. */
 export const gibibyte = 1024 ** 3;
 
 /**

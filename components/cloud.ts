@@ -133,11 +133,12 @@ export interface Machine {
   /** Whether cloud-init sets up the machine while it boots. The first module waits until it has finished. */
   settles?: boolean;
   /**
-   * The path on the builder of a list of prefix hashes: these modules came from a layer, and their commands do nothing.
+   * The modules that came with the layer from which the machine started, the first ones of the plan: their commands do
+   * nothing. `list` is the path on the builder of a list of their prefix hashes.
    */
-  presentModules?: string;
+  startingLayer?: { count: pulumi.Output<number>; list: string };
   /** Declares a layer of the builder's state after a module. @param index The module's place in the plan. */
-  keepLayer?: (index: number, after: pulumi.Resource) => pulumi.Resource;
+  keepLayer?: (index: number, after: pulumi.Input<pulumi.Resource[]>) => pulumi.Resource;
 }
 
 /** An image's stack output. */

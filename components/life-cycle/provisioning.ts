@@ -1,6 +1,7 @@
 // The steps that run on the builder over SSH, mostly as remote Commands: uploads, modules, reboots, acceptance tests,
 // the list of packages, sealing. Each step waits for the previous one and has its dependencies in its triggers, so that
-// a failed bake continues at the step that failed.
+// a failed bake continues at the step that failed. Only the modules that came with a layer run side by side, as they have
+// nothing left to do.
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { moduleCommand, settleCommand, testsCommand, type BuilderCommand } from "../../provision/builder/commands.ts";
@@ -45,6 +46,8 @@ const nothing = "cat >/dev/null";
 /** Declares the steps on a machine, one after the other. */
 export class Provisioning {
   private last: pulumi.Resource;
+  /** What the next step waits for. */
+  private awaited: pulumi.Input<pulumi.Resource[]>;
   /** False if a step of a module was left out. */
   isComplete = true;
 
@@ -67,6 +70,7 @@ export class Provisioning {
     },
   ) {
     this.last = machine.ready;
+    this.awaited = [machine.ready];
   }
 
   /**
@@ -79,13 +83,24 @@ export class Provisioning {
     if (this.wants(name)) this.run(name, "settled", program, [this.machine.instance], nothing);
   }
 
-  /**
-   * Declares all uploads and steps of a module.
-   * @param index The module's place in the plan.
-   */
-  module(module: ModulePlan, index: number): void {
-    const { presentModules, keepLayer } = this.machine;
-    const present = presentModules === undefined ? undefined : { file: presentModules, prefix: module.prefixHash };
+  /** Declares all uploads and steps of the modules. */
+  modules(modules: readonly ModulePlan[]): void {
+    const { startingLayer } = this.machine;
+    const [start, ends]: [pulumi.Resource, pulumi.Resource[]] = [this.last, []];
+    modules.forEach((module, index) => {
+      this.module(module, index);
+      ends.push(this.last);
+      const [previous, soFar] = [this.last, [...ends]];
+      this.awaited = startingLayer
+        ? startingLayer.count.apply((count) => (index + 1 < count ? [start] : index + 1 === count ? soFar : [previous]))
+        : [previous];
+    });
+  }
+
+  /** @param index The module's place in the plan. */
+  private module(module: ModulePlan, index: number): void {
+    const { startingLayer, keepLayer } = this.machine;
+    const present = startingLayer && { file: startingLayer.list, prefix: module.prefixHash };
     for (const upload of module.uploads) {
       // Named by the destination, because files with different names can have the same content.
       const name = `${this.prefix}-${module.name}-${sha256Of(upload.destination).slice(0, 8)}`;
@@ -93,7 +108,7 @@ export class Provisioning {
       const triggers = [module.prefixHash, this.machine.instance];
       const { source, destination, digest: sha256 } = upload;
       const args = { connection: this.connection, source, destination, sha256, triggers, ...(present && { present }) };
-      this.last = new Upload(name, args, this.options());
+      this.after(new Upload(name, args, this.options()));
     }
     module.steps.forEach(({ kind }, step) => {
       const name = `${this.prefix}-${module.name}${step === 0 ? "" : `-${step + 1}`}`;
@@ -101,10 +116,10 @@ export class Provisioning {
       const triggers = [module.prefixHash, String(step), this.machine.instance];
       this.run(name, module.name, moduleCommand(module, step, this.secrets, present), triggers, nothing);
       if (kind !== "reboot" || !this.wants(`${name}-return`)) return;
-      this.last = new Return(`${name}-return`, { connection: this.connection, triggers }, this.options());
+      this.after(new Return(`${name}-return`, { connection: this.connection, triggers }, this.options()));
     });
     // A builder of an older version has no such step, so it does not count as missing.
-    if (this.isComplete && this.steps.isAwake && keepLayer) this.last = keepLayer(index, this.last);
+    if (this.isComplete && this.steps.isAwake && keepLayer) this.after(keepLayer(index, this.awaited));
   }
 
   /** Declares the tests on the builder, or on a machine booted from the image. Their output has one line per check. */
@@ -129,9 +144,10 @@ export class Provisioning {
     return this.run(`${this.prefix}-seal`, "seal", rendered, [trigger, this.machine.instance], undefined);
   }
 
-  /** Makes the next step wait for `resource`, too. */
+  /** Makes the next step wait for `resource`. */
   after(resource: pulumi.Resource): void {
     this.last = resource;
+    this.awaited = [resource];
   }
 
   /** The step that was declared last. */
@@ -169,7 +185,7 @@ export class Provisioning {
       },
       this.options(),
     );
-    this.last = made;
+    this.after(made);
     return made;
   }
 
@@ -179,7 +195,7 @@ export class Provisioning {
 
   private options(): pulumi.CustomResourceOptions {
     const ignoreChanges = this.steps.isAwake ? [] : ["connection"];
-    return { parent: this.parent, dependsOn: [this.last], ignoreChanges };
+    return { parent: this.parent, dependsOn: this.awaited, ignoreChanges };
   }
 }
 

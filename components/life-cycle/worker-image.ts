@@ -123,7 +123,7 @@ function prepareBuilder(worker: string, bakery: Bakery, bake: Bake, args: Worker
   const steps = { isWanted, isAwake: power === "on" };
   const provisioning = new Provisioning(prefix, builder, parent, usedSecrets(plan, secrets), steps);
   provisioning.settle();
-  plan.modules.forEach((module, index) => provisioning.module(module, index));
+  provisioning.modules(plan.modules);
   const reached = provisioning.isComplete ? "provisioned" : "builder";
   const isTested = provisioning.isComplete && isWanted("tested", `${prefix}-tests`);
   if (isTested) provisioning.tests("builder", [...builderChecks(plan.distribution.loginUser), ...plan.checks], recipe);

@@ -148,8 +148,9 @@ export class LocalCloud implements LocalBakery {
       { parent, deletedWith: lease },
     );
     const machine = this.machine(doorUser, plan, builder, lease, login, host.publicKey);
-    const keepLayer = (index: number, after: pulumi.Resource) => this.keepLayer(bake, machine, index, after);
-    return { ...machine, presentModules, ...(this.settings.layers && { keepLayer }) };
+    const keepLayer: Machine["keepLayer"] = (index, after) => this.keepLayer(bake, machine, index, after);
+    const startingLayer = { count: builder.fromLayer.apply((count) => count ?? 0), list: presentModules };
+    return { ...machine, startingLayer, ...(this.settings.layers && { keepLayer }) };
   }
 
   async countFromLayer({ modules, sizeBytes: size, distribution }: Plan, { id, plan: below }: Base): Promise<number> {
@@ -166,13 +167,13 @@ export class LocalCloud implements LocalBakery {
     { plan, prefix, parent, interrupted }: Bake,
     { name, instance }: LocalMachine,
     index: number,
-    after: pulumi.Resource,
+    after: pulumi.Input<pulumi.Resource[]>,
   ) {
     const modules = plan.modules.slice(0, index + 1).map((module) => module.name);
     const { name: module, prefixHash } = plan.modules[index];
     const args = { machine: name, instance, prefix: prefixHash, modules, interrupted };
     // An existing layer is not made again when the next `pulumi up` continues with the builder.
-    const options = { parent, dependsOn: [after], ignoreChanges: ["interrupted"] };
+    const options = { parent, dependsOn: after, ignoreChanges: ["interrupted"] };
     return new Layer(`${prefix}-${module}-layer`, args, options);
   }
 

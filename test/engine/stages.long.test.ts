@@ -48,19 +48,19 @@ describe("a bake in stages", function () {
     await stack.expectNoChanges();
 
     await upTo({ stage: "provisioned" });
-    assert.deepEqual(await steps(), ["files", "run"]);
+    assert.deepEqual(await steps(), ["files", "run", "settled"]);
     assert.deepEqual(await machine(), { name, state: "running" });
 
     await upTo({ stage: "image", power: "off" });
     assert.deepEqual(await machine(), { name, state: "stopped" });
-    assert.deepEqual(await steps(), ["files", "run"], "no other step runs, and none is forgotten");
+    assert.deepEqual(await steps(), ["files", "run", "settled"], "no other step runs, and none is forgotten");
     await stack.expectNoChanges();
     await stack.succeed("refresh", "--yes", "--skip-preview");
     await stack.expectNoChanges();
 
     await upTo({ stage: "builder" });
     assert.deepEqual(await machine(), { name, state: "running" });
-    assert.deepEqual(await steps(), ["files", "run"], "finished steps stay in the state");
+    assert.deepEqual(await steps(), ["files", "run", "settled"], "finished steps stay in the state");
 
     const tested = await upTo({ stage: "tested" });
     assert.match(tested, /ok - recipe: the module ran once/);
@@ -99,10 +99,10 @@ describe("a bake in stages", function () {
     const { name } = await machine();
     await upTo({ stage: "provisioned", power: "off" });
     assert.deepEqual(await machine(), { name, state: "stopped" });
-    assert.deepEqual(await steps(), ["files"]);
+    assert.deepEqual(await steps(), ["files", "settled"]);
     await upTo({ stage: "builder" });
     assert.deepEqual(await machine(), { name, state: "running" });
-    assert.deepEqual(await steps(), ["files"]);
+    assert.deepEqual(await steps(), ["files", "settled"]);
     const builders = (await stack.outputs()) as { builders?: Record<string, { stage: string }> };
     assert.equal(builders.builders?.debian12.stage, "builder");
   });

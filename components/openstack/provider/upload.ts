@@ -5,6 +5,7 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { Transform } from "node:stream";
+import { mebibyte } from "../../../common/sizes.ts";
 import { UserError } from "../../../common/user-error.ts";
 import { uploadProgress } from "../../../provider/kit/upload-progress.ts";
 import { waitFor, type Seen } from "../../../provider/kit/wait.ts";
@@ -16,7 +17,6 @@ import { ApiError, ConnectionError, type Content } from "./transport.ts";
 const deadline = 3600;
 /** Attempts at an upload that loses its connection. */
 const attempts = 3;
-const mebibyte = 2 ** 20;
 
 /** How content gets into Glance: in one request, or through its staging area and an import task. */
 export type UploadMethod = "direct" | "staged";

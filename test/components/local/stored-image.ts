@@ -4,10 +4,9 @@ import { randomBytes } from "node:crypto";
 import { mkdir, open, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
+import { mebibyte } from "../../../common/sizes.ts";
 import { describeFile } from "../../../components/local/provider/disk/disk-files.ts";
 import type { Manifest } from "../../../components/local/provider/disk/image-store.ts";
-
-const mebibyte = 2 ** 20;
 
 export interface StoredImageOptions {
   /** Bytes of the disk. */

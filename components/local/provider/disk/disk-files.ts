@@ -1,9 +1,8 @@
 // The files of an image, and checks that they are unchanged.
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { pipeline } from "node:stream/promises";
+import { mebibyte } from "../../../../common/sizes.ts";
 import { UserError } from "../../../../common/user-error.ts";
 
 /** A file of an image, in manifest.json. */
@@ -20,7 +19,19 @@ export interface ImageFile {
 /** Reads a whole file and describes it. */
 export async function describeFile(path: string, signal?: AbortSignal): Promise<ImageFile> {
   const hash = createHash("sha256");
-  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash, { signal });
+  const file = await open(path);
+  try {
+    // With one buffer it takes two thirds of a stream's time.
+    const buffer = Buffer.allocUnsafe(4 * mebibyte);
+    for (;;) {
+      signal?.throwIfAborted();
+      const { bytesRead } = await file.read(buffer, 0, buffer.length);
+      if (bytesRead === 0) break;
+      hash.update(buffer.subarray(0, bytesRead));
+    }
+  } finally {
+    await file.close();
+  }
   const { size, mtimeMs } = await stat(path);
   return { name: basename(path), bytes: size, sha256: hash.digest("hex"), modified: Math.floor(mtimeMs) };
 }

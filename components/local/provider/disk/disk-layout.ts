@@ -1,8 +1,7 @@
 // The layout of an image's disk: identifiers, partitions, and whether a root fits. Pure arithmetic.
 import { createHash } from "node:crypto";
+import { mebibyte } from "../../../../common/sizes.ts";
 import { UserError } from "../../../../common/user-error.ts";
-
-export const mebibyte = 1024 * 1024;
 
 /** The identifiers on an image's disk. */
 export interface DiskIdentifiers {

@@ -1,10 +1,7 @@
 // Runs commands on the scratch view of a root that becomes an image.
 import { execa } from "execa";
 
-/**
- * A root tree that can be written to without changing the builder. Run only one command at a time, because each may mount
- * an overlay.
- */
+/** A root tree that can be written to without changing the builder. */
 export interface RootView {
   /** The tree's path, as seen by commands with the prefix `enter`. */
   path: string;

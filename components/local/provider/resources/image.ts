@@ -8,7 +8,7 @@ import { assembleImage } from "../disk/disk.ts";
 import { guestFacts } from "../disk/guest-facts.ts";
 import { layerStateFile, type LayerState } from "../layers/layer-state.ts";
 import { readState } from "../state-file.ts";
-import { findMachine, rootView } from "../machine/machines.ts";
+import { findMachine, rootView, type RootView } from "../machine/machines.ts";
 import { removeTree } from "../remove-tree.ts";
 import { findImage, type Manifest, type StoredImage } from "../disk/image-store.ts";
 import { toolVersions } from "../disk/tool-versions.ts";
@@ -40,16 +40,17 @@ export const image = implement(Image, {
     const { directory } = found;
     await removeTree(path);
     const view = await rootView(machine);
+    let noted: Promise<Noted> | undefined;
     try {
       await assertSealed(view, assertion, progress, signal);
       const sealing = await sealingReport(view, signal);
-      const guest = await guestFacts(view, signal);
       const layer = await layerOf(directory, inputs.modules);
+      // Beside writing the disk, which keeps one processor busy.
+      noted = note(view, { sealing, layer }, signal);
+      noted.catch(() => undefined);
       const complete = async (directory: string, files: Manifest["files"]) => {
-        await writeFile(
-          join(directory, "manifest.json"),
-          `${JSON.stringify(await manifestOf(inputs, files, { sealing, guest, layer }), undefined, 2)}\n`,
-        );
+        const manifest = manifestOf(inputs, files, await noted!);
+        await writeFile(join(directory, "manifest.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
       };
       await assembleImage(
         {
@@ -65,6 +66,7 @@ export const image = implement(Image, {
         signal,
       );
     } finally {
+      await noted?.catch(() => undefined);
       await view.dispose();
     }
     const made = await findImage(path);
@@ -91,11 +93,16 @@ export const image = implement(Image, {
   },
 });
 
-async function manifestOf(
-  inputs: InputsOf<typeof Image>,
-  files: Manifest["files"],
-  found: Pick<Manifest, "sealing" | "guest" | "layer">,
-): Promise<Manifest> {
+/** What the manifest says besides the inputs and the files. */
+type Noted = Pick<Manifest, "sealing" | "guest" | "layer" | "tools">;
+
+/** Adds the image's drivers and data sources, and the versions of this computer's programs. */
+async function note(view: RootView, known: Pick<Manifest, "sealing" | "layer">, signal: AbortSignal): Promise<Noted> {
+  const [guest, tools] = await Promise.all([guestFacts(view, signal), toolVersions()]);
+  return { ...known, guest, tools };
+}
+
+function manifestOf(inputs: InputsOf<typeof Image>, files: Manifest["files"], { tools, ...noted }: Noted): Manifest {
   const {
     name,
     recipe,
@@ -125,10 +132,10 @@ async function manifestOf(
     packages: packages!,
     builder: builder!,
     files,
-    ...found,
+    ...noted,
     builtAt: new Date().toISOString(),
     interrupted: interrupted ?? false,
-    tools: await toolVersions(),
+    tools,
   };
 }
 

@@ -2,12 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { UserError } from "../../../../common/user-error.ts";
 import { fileSystemTable, kernelArguments } from "../../../../components/local/provider/disk/boot-settings.ts";
-import {
-  diskIdentifiers,
-  layOutDisk,
-  mebibyte,
-  partitionTable,
-} from "../../../../components/local/provider/disk/disk-layout.ts";
+import { mebibyte } from "../../../../common/sizes.ts";
+import { diskIdentifiers, layOutDisk, partitionTable } from "../../../../components/local/provider/disk/disk-layout.ts";
 
 const content = { bytes: 500 * mebibyte, entries: 20_000, bootBytes: 30 * mebibyte };
 

@@ -114,6 +114,29 @@ describe("a disk made of a base", function () {
     );
   });
 
+  it("is also made in a folder that can't be the changes of an overlay, where mke2fs waits for the disk", async () => {
+    const [lower, upper, work, path] = ["lower", "upper", "work", "mounted"].map((name) => join(folder, name));
+    for (const each of [lower, upper, work, path]) await mkdir(each);
+    await execa("mount", [
+      "-t",
+      "overlay",
+      "overlay",
+      "-o",
+      `lowerdir=${lower},upperdir=${upper},workdir=${work}`,
+      path,
+    ]);
+    try {
+      await assemble({ directory: join(path, "image"), formats: ["raw"] });
+      assert.deepEqual(await readdir(path), ["image"]);
+      const { stdout } = await execa`sfdisk --json ${join(path, "image/disk.raw")}`;
+      const { partitiontable } = JSON.parse(stdout) as { partitiontable: { partitions: { start: number }[] } };
+      const { stdout: found } = await execa`debugfs -R ${"stat /etc/os-release"} ${`${join(path, "image/disk.raw")}?offset=${partitiontable.partitions[1].start * 512}`}`;
+      assert.match(found, /^Inode: /m);
+    } finally {
+      await execa("umount", [path]);
+    }
+  });
+
   it("is refused before anything is written if the content does not fit", async () => {
     await assert.rejects(assemble({ size: 256 * 1024 ** 2 }), /size: 256 MiB is too small: .*cure: set `size: \d+M`/);
     assert.deepEqual(await leftovers(), []);
