@@ -35,5 +35,13 @@ describe("layers", function () {
     assert.match(output, /Builder.* starts from a layer of \S+: files, run/);
     assert.match(output, /ci-images: came with a layer/);
     assert.match(output, /[^t] ok - recipe: the first modules ran once/);
+    const steps = (await stack.resources()).map(({ urn, dependencies = [] }) => ({ urn, dependencies }));
+    const waitsFor = (step: string, other: string) =>
+      steps.find(({ urn }) => urn.endsWith(step))!.dependencies.some((urn) => urn.endsWith(other));
+    assert.ok(
+      waitsFor("-run", "-settled") && !waitsFor("-run", "-files-layer"),
+      "the present modules run side by side",
+    );
+    assert.ok(waitsFor("-umask", "-files-layer") && waitsFor("-umask", "-run-layer"), "the next one waits for all");
   });
 });

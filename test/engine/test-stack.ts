@@ -9,6 +9,8 @@ export interface ResourceRecord {
   urn: string;
   type: string;
   id?: string;
+  /** URNs. */
+  dependencies?: string[];
   outputs?: Record<string, unknown>;
 }
 
