@@ -17,17 +17,21 @@ import { childrenOf } from "../../../components/local/provider/processes.ts";
 import { findSupervisor } from "../../../components/local/provider/machine/supervisor.ts";
 import { cachedBase } from "../../cached-base.ts";
 import { makeDeepTree } from "./deep-tree.ts";
-import { assertNothingLeft, builderSpec, otherProcess, processesOf, ssh, sshWhenBack } from "./support.ts";
+import { assertNothingLeft, builderSpec, emptyCache, otherProcess, processesOf, ssh, sshWhenBack } from "./support.ts";
 
 describe("local builder", function () {
   this.timeout(180_000);
   let base: string;
+  let cache: Awaited<ReturnType<typeof emptyCache>>;
   const made: string[] = [];
 
   before(async function () {
     this.timeout(300_000);
     base = await cachedBase();
+    // Other tests' plugins remove leftover machines from the common cache, and these tests look at who removes what.
+    cache = await emptyCache();
   });
+  after(() => cache.restore());
   afterEach(async () => {
     for (const name of made.splice(0)) await machines.removeMachine(name);
   });
