@@ -127,7 +127,7 @@ PermitUserRC no
 PrintMotd no
 PrintLastLog no
 Subsystem sftp internal-sftp
-ForceCommand /bin/sh ${doorFolder}/enter
+ForceCommand exec /bin/sh ${doorFolder}/enter
 `;
 }
 
