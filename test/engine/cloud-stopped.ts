@@ -1,4 +1,4 @@
-// A builder that a person or a nightly scheduler has stopped. The same on every stack.
+// A builder that a person or a nightly scheduler has stopped: the same on ec2, rackspace and local.
 import assert from "node:assert/strict";
 import type { Account } from "./cloud-stack.ts";
 import { prepare, recipe } from "./cloud-life-cycle.ts";

@@ -47,7 +47,7 @@ export function curesOf(problems: readonly ApiProblem[], status: number, who: st
   if (has(/POOL_EXHAUSTED|stockout/i))
     return "try another zone (ci-images:gce.zone) or machine type (ci-images:gce.machineType)";
   if (has(/accessNotConfigured|SERVICE_DISABLED/i)) return "gcloud services enable compute.googleapis.com";
-  if (status === 401) return `log in again: ${who} are not accepted`;
+  if (status === 401) return `log in again: Google does not accept ${who}`;
   if (status === 403) return `give ${who} the roles that docs/gce.md names`;
   return undefined;
 }

@@ -224,7 +224,7 @@ export class StorageError extends UserError {
 }
 
 function cureOf(status: number, bucket: string, who: string): string | undefined {
-  if (status === 401) return `log in again: ${who} are not accepted`;
+  if (status === 401) return `log in again: Google does not accept ${who}`;
   if (status === 403) return `give ${who} the roles that docs/gce.md names, and check the bucket's quota`;
   if (status === 404) return `gcloud storage buckets create gs://${bucket}, or name another in ci-images:gce.bucket`;
   return undefined;
