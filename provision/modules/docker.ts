@@ -95,9 +95,12 @@ function makeGroup(root: Root, gid: number, members: string[]): void {
     root.check(`the user ${user} is in the group docker`, `id -nG ${quote(user)} | tr ' ' '\\n' | grep -qx docker`);
 }
 
-/** The distribution's own Docker packages, the engine first. */
+/**
+ * The distribution's own Docker packages, the engine first. Without apparmor's tools Docker can start no container where
+ * the kernel has AppArmor, as on an image; the packages only recommend them.
+ */
 function distributionPackages({ family, name }: Distribution): string[] | undefined {
-  if (family === "debian") return ["docker.io"];
+  if (family === "debian") return ["docker.io", "apparmor"];
   return name === "amazon" ? ["docker"] : undefined;
 }
 
@@ -139,5 +142,6 @@ function upstream(name: string, root: Root): string[] {
       key_url: `${site}/centos/gpg`,
       key_fingerprint: "060A61C51B558A7F742B77AAC52FEB6B621E9F35",
     });
-  return ["docker-ce", "docker-ce-cli", "containerd.io", "docker-buildx-plugin", "docker-compose-plugin"];
+  const all = ["docker-ce", "docker-ce-cli", "containerd.io", "docker-buildx-plugin", "docker-compose-plugin"];
+  return family === "debian" ? [...all, "apparmor"] : all;
 }

@@ -59,7 +59,8 @@ describe("a shared backend", function () {
       if (name.startsWith(".") || name === "pulumi") continue;
       await symlink(join(projectDirectory, "node_modules", name), join(checkout, "node_modules", name));
     }
-    await symlink("../../tools/pulumi/bin/pulumi", join(checkout, "node_modules/.bin/pulumi"));
+    await symlink("../toolchain/launcher", join(checkout, "node_modules/pulumi"));
+    await symlink("../pulumi/bin/pulumi", join(checkout, "node_modules/.bin/pulumi"));
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 

@@ -161,7 +161,7 @@ export function verbsOf(
         await failVerb(
           stack,
           1,
-          /--jcasc.*the images are on this computer.*ec2, gce and rackspace/s,
+          /--jcasc.*where Jenkins can't boot workers.*ec2, gce, rackspace, openstack/s,
           "export",
           "--jcasc",
         );

@@ -138,6 +138,8 @@ describe("the bake's own way in", function () {
       "debian /home/debian /home/debian debian root",
     );
     assert.equal((await builder.ssh("exit 7")).exitCode, 7);
+    must(await builder.asRoot("printf 'no sense\\nexport PLAIN=a=b\\nQUOTED=\"a b\"\\n' >>/etc/environment"));
+    assert.equal(must(await builder.ssh('echo "$PLAIN $QUOTED"')), "a=b a b");
     must(await builder.asRoot("usermod --shell /usr/sbin/nologin debian"));
     const { stdout, stderr } = await builder.ssh("id -un");
     assert.equal(stdout, "root");

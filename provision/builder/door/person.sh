@@ -13,7 +13,24 @@ if [ -z "$home" ] || ! runuser -u "$user" -- "${shell:=/bin/sh}" -c true >/dev/n
   if [ -z "$command" ]; then exec /bin/bash --login; fi
   exec /bin/bash -c "$command"
 fi
-if [ -z "$command" ]; then exec runuser -l "$user"; fi
+# Variables for all logins, which PAM would set: NAME=VALUE, perhaps in quotes.
+names=
+if [ -r /etc/environment ]; then
+  while IFS= read -r line; do
+    name=${line%%=*}
+    name=${name#export }
+    case $line in *=*) ;; *) continue ;; esac
+    case $name in "" | [0-9]* | *[!A-Za-z0-9_]*) continue ;; esac
+    value=${line#*=}
+    case $value in '"'*'"' | "'"*"'") value=${value#?} value=${value%?} ;; esac
+    export "$name=$value"
+    names=$names${names:+,}$name
+  done </etc/environment
+fi
+if [ -z "$command" ]; then
+  case $(runuser --help) in *--whitelist-environment*) ;; *) names= ;; esac
+  exec runuser -l ${names:+"--whitelist-environment=$names"} "$user"
+fi
 cd "$home" || cd /
 # Not by runuser where it can be helped: it stays, and ends the command at a Ctrl-C that the command may want itself.
 if command -v setpriv >/dev/null; then
@@ -21,5 +38,6 @@ if command -v setpriv >/dev/null; then
 else
   set -- "$(command -v runuser)" -u "$user" --
 fi
-export HOME="$home" USER="$user" LOGNAME="$user" SHELL="$shell" PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games
+case ,$names, in *,PATH,*) ;; *) PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games ;; esac
+export HOME="$home" USER="$user" LOGNAME="$user" SHELL="$shell" PATH
 exec "$@" "$shell" -c "$command"

@@ -99,7 +99,11 @@ unit_of() {
   sed -nE 's,^(0::|1:name=systemd:)(.*/)?([^/]+\.(service|scope|socket|mount|swap))(/.*)?$,\3,p' "/proc/$1/cgroup" 2>/dev/null | tail -n 1
 }
 
-parent_of() { sed -n 's/^PPid:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null; }
+# Without a program of its own: it is asked for every process.
+parent_of() {
+  local key value
+  { while read -r key value; do if [ "$key" = PPid: ]; then echo "$value"; fi; done <"/proc/$1/status"; } 2>/dev/null
+}
 
 # Prints the eldest ancestor below process 1, or below an SSH server that listens there: of a login its first process.
 eldest_of() {
@@ -159,7 +163,7 @@ end_strangers() {
 mount_points() {
   local point
   cut -d' ' -f5 /proc/self/mountinfo | while IFS= read -r point; do
-    point=$(printf '%b' "${point//\\/\\0}")
+    printf -v point '%b' "${point//\\/\\0}"
     if [ $# -eq 0 ] || [[ $point == "$1" || $point == "$1"/* ]]; then echo "$point"; fi
   done | sort -r
 }

@@ -22,7 +22,8 @@ begin_sealing() {
   list_files >"$work/before"
 }
 
-# Files that are immutable or only ever grow can't be removed, edited or replaced. They get their flags back in the end.
+# Files that are immutable or only ever grow can't be removed, edited or replaced. They get their flags back in the end. Not those
+# with a line break in their path: lsattr and the lists have a line a file.
 clear_flags() {
   local flags path
   : >"$work/flags"
@@ -42,7 +43,7 @@ clear_flags() {
 find_all() {
   local -a tops
   mapfile -t tops < <(file_systems)
-  find "${tops[@]}" -xdev \( -type f -o -type d \) -print0
+  find "${tops[@]}" -xdev \( -type f -o -type d \) ! -path $'*\n*' -print0
 }
 
 # What is still there is as the recipe made it. The image has the list, as not every way to write a disk carries flags.

@@ -5,8 +5,9 @@ export const description = "Makes /opt, /usr/share and /usr/local writable for e
 
 export function modify(_name: string, root: Root): void {
   root.run("chmod -R 777 /opt /usr/share /usr/local; chmod 777 /home");
+  // Not /home: systemd-tmpfiles gives it its usual mode at every boot (/usr/lib/tmpfiles.d/home.conf).
   root.check(
     "the folders are writable for everybody",
-    `[ "$(stat -c %a /opt /usr/share /usr/local /home | sort -u)" = 777 ]`,
+    `[ "$(stat -c %a /opt /usr/share /usr/local | sort -u)" = 777 ]`,
   );
 }

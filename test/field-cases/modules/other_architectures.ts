@@ -19,6 +19,6 @@ export function modify(_name: string, root: Root): void {
   );
   root.check(
     "a program for the other architecture runs on the image",
-    `systemd-detect-virt --quiet --container || { cd /run; echo 'int main(){return 42;}' | aarch64-linux-gnu-gcc -static -x c - -o field-arm64; code=0; ./field-arm64 || code=$?; [ "$code" = 42 ]; }`,
+    `systemd-detect-virt --quiet --container || { cd "$(mktemp -d -p /var/tmp)"; echo 'int main(){return 42;}' | aarch64-linux-gnu-gcc -static -x c - -o field-arm64; code=0; ./field-arm64 || code=$?; [ "$code" = 42 ]; }`,
   );
 }

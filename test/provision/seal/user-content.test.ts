@@ -84,6 +84,8 @@ describe("sealing a recipe's content", function () {
     install -D /dev/stdin /opt/locked/settings <<<"never to be changed"
     chattr +i /opt/locked/settings
     chattr +a /opt/locked
+    # What follows the line break looks like flags in the output of lsattr.
+    touch /opt/$'line\\nbreak it'
     install -d /var/lib/cloud/data/mounted /var/lib/app/mounted /srv/outside
     echo below >/var/lib/app/mounted/below
     mount -t tmpfs tmpfs /var/lib/cloud/data/mounted

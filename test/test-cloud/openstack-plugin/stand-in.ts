@@ -82,6 +82,7 @@ const rule: NetworkingType = {
 const port: NetworkingType = {
   replaceOn: ["macAddress", "networkId", "region", "tenantId"],
   request: (inputs) => ({
+    name: inputs.name,
     network_id: inputs.networkId,
     admin_state_up: inputs.adminStateUp,
     security_groups: inputs.securityGroupIds,
@@ -139,7 +140,8 @@ function floatingIp(api: OpenStackApi): StandInType {
       const client = Client.of(api, inputs, context);
       const query = `/networks?name=${encodeURIComponent(inputs.pool as string)}`;
       const { networks } = await client.call<{ networks: { id: string }[] }>("network/v2.0", "GET", query);
-      const body = { floatingip: { floating_network_id: networks[0]?.id, port_id: inputs.portId } };
+      const { description, portId: port_id } = inputs;
+      const body = { floatingip: { floating_network_id: networks[0]?.id, port_id, description } };
       const { floatingip } = await client.call<Address>("network/v2.0", "POST", "/floatingips", body);
       const state = { ...inputs, address: floatingip.floating_ip_address, region: client.region };
       return { id: floatingip.id, state };
