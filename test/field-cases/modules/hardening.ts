@@ -40,7 +40,7 @@ export function modify(_name: string, root: Root): void {
     chage --maxdays 365 --mindays 1 root
     passwd -l root
     echo '* hard core 0' >/etc/security/limits.d/cis.conf
-    printf 'install cramfs /bin/false\\ninstall udf /bin/false\\ninstall vfat /bin/false\\nblacklist usb-storage\\n' >/etc/modprobe.d/cis.conf
+    printf 'install cramfs /bin/false\\ninstall udf /bin/false\\nblacklist usb-storage\\n' >/etc/modprobe.d/cis.conf
     printf 'kernel.randomize_va_space = 2\\nfs.suid_dumpable = 0\\nkernel.yama.ptrace_scope = 2\\nkernel.kptr_restrict = 2\\nkernel.dmesg_restrict = 1\\nkernel.unprivileged_userns_clone = 0\\nkernel.unprivileged_bpf_disabled = 1\\nfs.protected_fifos = 2\\nfs.protected_regular = 2\\nnet.ipv4.conf.all.rp_filter = 1\\nnet.ipv6.conf.all.disable_ipv6 = 1\\n' >/etc/sysctl.d/60-cis.conf
     printf '[Journal]\\nStorage=persistent\\nCompress=yes\\nForwardToSyslog=no\\n' >/etc/systemd/journald.conf.d/cis.conf 2>/dev/null || { mkdir -p /etc/systemd/journald.conf.d; printf '[Journal]\\nStorage=persistent\\n' >/etc/systemd/journald.conf.d/cis.conf; }
     echo 'Authorized uses only.' | tee /etc/issue /etc/issue.net /etc/motd

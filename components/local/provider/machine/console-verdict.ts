@@ -15,6 +15,8 @@ export class ConsoleVerdict {
    * @returns why no login will ever work; undefined while one still may.
    */
   judge(log: string, now: number): string | undefined {
+    if (/Kernel panic - not syncing/.test(log)) return `its kernel has panicked: ${emulated}`;
+    if (/^ALERT!.*does not exist/m.test(log)) return "its initial ramdisk does not find the root file system";
     if (/ci-images: cloud-init has made no SSH host keys/.test(log)) {
       return `cloud-init does not run on it, so nobody can log in: ${noSource}`;
     }
@@ -36,4 +38,6 @@ export class ConsoleVerdict {
 }
 
 const noSource =
-  "verification on this computer offers NoCloud and ConfigDrive; the image's datasource_list may lack both, or cloud-init may be turned off";
+  "verification on this computer offers NoCloud and ConfigDrive; the image's datasource_list may lack both, a modprobe rule may forbid vfat, or cloud-init may be turned off";
+
+const emulated = "run `pulumi up` again, which repeats the verification; without KVM it may be the emulator's fault";

@@ -15,6 +15,12 @@ describe("the console of a machine that accepts no logins", () => {
     assert.match(judge(none, 0)[0]!, /found no data source/);
   });
 
+  it("reports at once a kernel that panicked, and a ramdisk without the root file system", () => {
+    assert.match(judge("[   12.2] Kernel panic - not syncing: Fatal exception in interrupt\n", 0)[0]!, /has panicked/);
+    const shell = "ALERT!  UUID=ff6d486a-8f4a does not exist.  Dropping to a shell!\n\n(initramfs) ";
+    assert.match(judge(shell, 0)[0]!, /initial ramdisk does not find the root/);
+  });
+
   it("reports an SSH server that does not start, unless it soon does", () => {
     const failed = "[FAILED] Failed to start ssh.service - OpenBSD Secure Shell server.\n";
     assert.deepEqual(judge(failed, 0, 10), [undefined, undefined]);
