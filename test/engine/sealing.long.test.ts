@@ -116,14 +116,15 @@ const lockedOut: readonly [what: string, content: Record<string, unknown>, messa
   [
     "the SSH server does not start",
     { run: ["echo 'NoSuchKeyword yes' >/etc/ssh/sshd_config.d/90-broken.conf"], modules: ["run"] },
-    /its SSH server does not start/,
+    // The bake has its own way in, so a check on the machine finds it.
+    /not ok - image: people can log in by SSH[^]*Bad configuration option: NoSuchKeyword/,
   ],
 ];
 
 describe("an image that locks everybody out", function () {
   this.timeout(1_800_000);
   for (const [what, content, message] of lockedOut) {
-    it(`is diagnosed from its console: ${what}`, async () => {
+    it(`is refused with the reason: ${what}`, async () => {
       const stack = await TestStack.create(
         { name: "locked", distribution: "debian12", size: "2G", ...content },
         { verify: true },
