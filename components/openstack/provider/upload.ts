@@ -15,6 +15,8 @@ import { ApiError, ConnectionError, type Content } from "./transport.ts";
 
 /** Seconds that Glance may take after the upload: it may copy the image between stores, or convert it. */
 const deadline = 3600;
+/** Seconds that Glance gets to remove an image whose upload has failed. */
+const removalDeadline = 30;
 /** Attempts at an upload that loses its connection. */
 const attempts = 3;
 
@@ -42,12 +44,35 @@ export async function uploadImage(region: Region, upload: ImageToUpload): Promis
     try {
       return await fill(region, image, upload, methods);
     } catch (error) {
-      // The user may have cancelled: delete the image anyway, without the signal.
-      await dropImage(new Region(region.name, quiet, region.session), image.id);
+      await removeUnfinished(region, image.id);
       signal.throwIfAborted();
       if (!(error instanceof ConnectionError) || attempt === attempts) throw error;
       progress(`image ${image.id}: ${error.message}; uploading again`);
     }
+  }
+}
+
+/**
+ * Removes an image whose upload has failed. Does so even if the user has cancelled. Glance may answer 5xx while it still
+ * works on the broken upload; if it goes on doing so, the import's lease removes the image later, and the upload's own
+ * error is the one to report.
+ */
+async function removeUnfinished(region: Region, id: string): Promise<void> {
+  const own = new Region(region.name, quiet, region.session);
+  const look = async (): Promise<Seen<undefined>> => {
+    try {
+      await dropImage(own, id);
+      return { done: undefined };
+    } catch (error) {
+      if (error instanceof ApiError && error.status >= 500) return { state: `not removed: ${error.message}` };
+      throw error;
+    }
+  };
+  try {
+    const lookAt = region.command(`image show ${id}`);
+    await waitFor({ what: `image ${id}`, until: "to be removed", deadline: removalDeadline, lookAt, look }, quiet);
+  } catch (error) {
+    region.context.progress(`the unfinished image is left to its lease: ${(error as Error).message}`);
   }
 }
 

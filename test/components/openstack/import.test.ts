@@ -136,6 +136,16 @@ describe("an image imported into OpenStack", () => {
     assert.deepEqual(images(), []);
   });
 
+  it("is deleted although Glance at first fails to, and the error is the upload's", async () => {
+    const context = testContext();
+    cloud().faults.latency = 300;
+    cloud().faults.refuse({ matches: /^DELETE .*\/images\//, status: 500, message: "busy" });
+    const creating = create({}, context);
+    setTimeout(() => context.abort.abort(new Error("cancelled")), 900);
+    await assert.rejects(creating, /cancelled/);
+    assert.deepEqual(images(), []);
+  });
+
   it("replaces the remains of a killed upload; a new lease and a deleted lease remove them too", async () => {
     const half = async () => {
       const { machine } = await leased();
