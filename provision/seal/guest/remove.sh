@@ -134,9 +134,12 @@ gone_between() { LC_ALL=C comm -23 <(paths_of <"$1" | sort) <(paths_of <"$2" | s
 # Prints what is gone and was named by no rule.
 assert_unnamed_removals() {
   list_files >"$work/after"
-  gone_between "$work/before" "$work/after" | awk -F'\t' '
-    NR == FNR { named[$2]; next }
-    { path = $0; while (path != "") { if (path in named) next; sub(/\/[^\/]*$/, "", path) } print $0 ": is gone, and no rule of sealing names it" }' "$work/removed" -
+  # A home may be a link, or below one.
+  cut -f2 "$work/removed" >"$work/named"
+  cut -f2 "$work/removed" | tr '\n' '\0' | xargs -0 -r realpath -m -- >>"$work/named"
+  gone_between "$work/before" "$work/after" | awk '
+    NR == FNR { named[$0]; next }
+    { path = $0; while (path != "") { if (path in named) next; sub(/\/[^\/]*$/, "", path) } print $0 ": is gone, and no rule of sealing names it" }' "$work/named" -
 }
 
 # Says what was removed and changed below homes, /etc and /var/lib, and what still has the builder's name, and counts the rest; the image has the same list.

@@ -98,7 +98,7 @@ describe("the sealing checklist", () => {
     const cure = "read the comment of sealVersion, choose a version or keep it, and then write the digest here";
     assert.deepEqual(
       seen,
-      { sealVersion: "2ec8e9ea2ed01d31", digest: "9fb6c67adecd91a2e072e1b9c7e5a7eba0895f587f7cba2a9c2dd00ea3430230" },
+      { sealVersion: "2ec8e9ea2ed01d31", digest: "0aea533b904e08059595063298ba3440636a3b39dabfa3066519a88980b02b89" },
       cure,
     );
   });

@@ -84,6 +84,9 @@ describe("sealing a recipe's content", function () {
     install -D /dev/stdin /opt/locked/settings <<<"never to be changed"
     chattr +i /opt/locked/settings
     chattr +a /opt/locked
+    # A home behind a link, as /home often is.
+    install -d /data/homes; ln -s /data/homes /srv/homes; useradd --create-home --home-dir /srv/homes/moved moved
+    echo make >/srv/homes/moved/.bash_history
     # What follows the line break looks like flags in the output of lsattr.
     touch /opt/$'line\\nbreak it'
     install -d /var/lib/cloud/data/mounted /var/lib/app/mounted /srv/outside

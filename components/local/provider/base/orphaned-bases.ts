@@ -1,4 +1,5 @@
 // Removes bases that were read from images which no longer exist, half a gigabyte each: nothing can start from them.
+import { existsSync } from "node:fs";
 import { readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { places } from "../../../../provider/kit/cache-folders.ts";
@@ -22,7 +23,8 @@ export async function removeOrphanedBases(): Promise<string[]> {
     const entry = join(bases, base.id);
     // Whoever makes a base, or removes it, holds this lock. The other name is that of an unfinished one.
     await tryLock(`${entry}.lock`, async () => {
-      if (await isInUse(join(entry, "root"))) return;
+      // Another deletion may have removed it just now.
+      if (!existsSync(entry) || (await isInUse(join(entry, "root")))) return;
       const unfinished = join(bases, `.${base.id}.new`);
       await removeTree(unfinished);
       await rename(entry, unfinished);

@@ -88,8 +88,13 @@ export const image = implement(Image, {
     // The folder may contain a newer image, because a replacement is made before the old image is deleted.
     if (found && idOf(found) !== id) return;
     await removeTree(path);
-    for (const base of await removeOrphanedBases())
-      progress(`removed from the cache: ${base}, read from an image that is gone`);
+    try {
+      for (const base of await removeOrphanedBases())
+        progress(`removed from the cache: ${base}, read from an image that is gone`);
+    } catch (error) {
+      // The image itself is gone; the next deletion tries again.
+      progress(`bases in the cache that were read from images could not be removed: ${(error as Error).message}`);
+    }
   },
 });
 
