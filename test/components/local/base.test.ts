@@ -6,6 +6,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { UserError } from "../../../common/user-error.ts";
 import { readSources } from "../../../components/local/provider/base/apt-sources.ts";
 import { specificationOf } from "../../../components/local/provider/base/base-mirror.ts";
