@@ -130,7 +130,8 @@ describe("a disk made of a base", function () {
       assert.deepEqual(await readdir(path), ["image"]);
       const { stdout } = await execa`sfdisk --json ${join(path, "image/disk.raw")}`;
       const { partitiontable } = JSON.parse(stdout) as { partitiontable: { partitions: { start: number }[] } };
-      const { stdout: found } = await execa`debugfs -R ${"stat /etc/os-release"} ${`${join(path, "image/disk.raw")}?offset=${partitiontable.partitions[1].start * 512}`}`;
+      const { stdout: found } =
+        await execa`debugfs -R ${"stat /etc/os-release"} ${`${join(path, "image/disk.raw")}?offset=${partitiontable.partitions[1].start * 512}`}`;
       assert.match(found, /^Inode: /m);
     } finally {
       await execa("umount", [path]);
