@@ -13,6 +13,8 @@ export function modify(_name: string, root: Root): void {
     "/etc/dnsmasq.d/field.conf",
     "port=53\nlisten-address=127.0.0.1\nbind-interfaces\nno-resolv\nserver=169.254.169.253\ncache-size=1000\n",
   );
+  // It started with the package, before this file was there, and systemd-resolved has the port on another address.
+  root.run("systemctl restart dnsmasq");
   root.file(
     "/etc/nftables.conf",
     "#!/usr/sbin/nft -f\nflush ruleset\ntable inet filter {\n  chain input {\n    type filter hook input priority 0; policy drop;\n    ct state established,related accept\n    iif lo accept\n    tcp dport 22 accept\n    udp sport 67 accept\n  }\n}\n",
