@@ -127,8 +127,9 @@ strangers() {
   for directory in /proc/[0-9]*; do
     process=${directory#/proc/}
     # Threads of the kernel have no command line, and none of an ended process is left.
-    if [ "$process" = 1 ] || [ -z "$(tr -d '\0' <"$directory/cmdline" 2>/dev/null | head -c 1)" ]; then continue; fi
-    unit=$(unit_of "$process")
+    if [ "$process" = 1 ] || [ -z "$({ tr -d '\0' <"$directory/cmdline" | head -c 1; } 2>/dev/null)" ]; then continue; fi
+    # It may end at any moment.
+    unit=$(unit_of "$process") || continue
     if [ "$unit" = init.scope ]; then continue; fi
     eldest=$(eldest_of "$process")
     if [ "$eldest" = "$own_eldest" ]; then continue; fi

@@ -91,7 +91,7 @@ describe("layers of a builder", function () {
     for (const file of ["/etc/machine-id", "/etc/ci-images-builder/host_key", "/home/debian/.ssh/authorized_keys"]) {
       assert.notEqual(await next.run(`cat ${file}`), await run(`cat ${file}`), file);
     }
-    assert.equal(await next.run("systemctl is-system-running --wait"), "running");
+    assert.equal(await next.run(bootedState), "running");
     await machines.stopMachine(machine.name);
     await machines.stopMachine(next.machine.name);
     const upper = ({ directory }: machines.Machine) =>

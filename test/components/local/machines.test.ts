@@ -17,7 +17,16 @@ import { childrenOf } from "../../../components/local/provider/processes.ts";
 import { findSupervisor } from "../../../components/local/provider/machine/supervisor.ts";
 import { cachedBase } from "../../cached-base.ts";
 import { makeDeepTree } from "./deep-tree.ts";
-import { assertNothingLeft, builderSpec, emptyCache, otherProcess, processesOf, ssh, sshWhenBack } from "./support.ts";
+import {
+  assertNothingLeft,
+  bootedState,
+  builderSpec,
+  emptyCache,
+  otherProcess,
+  processesOf,
+  ssh,
+  sshWhenBack,
+} from "./support.ts";
 
 describe("local builder", function () {
   this.timeout(180_000);
@@ -55,7 +64,7 @@ describe("local builder", function () {
   it("boots to a running systemd, answers with its given host key, and reaches the package mirrors", async () => {
     const { machine, spec, run } = await newBuilder();
     assert.equal(machine.state, "running");
-    assert.equal(await run("systemctl is-system-running --wait"), "running");
+    assert.equal(await run(bootedState), "running");
     assert.equal(await run("sudo --non-interactive id --user"), "0");
     assert.match(await run("sudo apt-get update 2>&1"), /Reading package lists/);
     assert.equal((await machines.createMachine(spec, () => {})).createdAt, machine.createdAt);
@@ -213,7 +222,7 @@ describe("local builder", function () {
     assert.notEqual(one.machine.connection.host, other.machine.connection.host);
     await Promise.all([one.run("sudo systemctl restart systemd-journald"), other.run("sudo systemctl daemon-reload")]);
     await machines.removeMachine(one.machine.name);
-    assert.equal(await other.run("systemctl is-system-running --wait; systemctl --failed --no-legend"), "running");
+    assert.equal(await other.run(`${bootedState}; systemctl --failed --no-legend`), "running");
   });
 
   it("stops cleanly, and keeps its root and address when it is started again", async () => {

@@ -26,6 +26,13 @@ export function builderSpec(base: string, lifetime = 600): { spec: MachineSpec; 
   return { spec, privateKey: user.privateKey };
 }
 
+/**
+ * A command for people that waits until the machine has booted, and prints systemd's state. The bake's own way in is
+ * there before the bus, which people need for systemctl.
+ */
+export const bootedState =
+  "until [ -S /run/dbus/system_bus_socket ]; do sleep 0.1; done; systemctl is-system-running --wait";
+
 /** Runs a command on a machine and checks its host key. Rejects if the command fails. @returns its output. */
 export function ssh({ connection }: Machine, privateKey: string, command: string): Promise<string> {
   const { host, port, user, hostKey } = connection;
