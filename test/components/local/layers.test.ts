@@ -8,6 +8,7 @@ import * as machines from "../../../components/local/provider/machine/machines.t
 import { findGuest, findSupervisor } from "../../../components/local/provider/machine/supervisor.ts";
 import { enterDisk } from "../../../components/local/provider/overlay.ts";
 import { LayerBench } from "./layer-bench.ts";
+import { bootedState } from "./support.ts";
 
 /** Makes files of every type, with unusual names, modes, owners and times. Runs on the builder. */
 const oddFiles = `
