@@ -51,9 +51,7 @@ export function sealCommand(options: Omit<SealOptions, "secretsFile">, secrets: 
   const note = short
     ? `echo "not looked for in the image, as they have under ${shortestSearched} letters: ${short}"\n`
     : "";
-  // A builder whose files this computer reads is a container: its sync would write all of this computer's memory to disk.
-  const notSynced = options.lastLook === false ? "sync() { :; }\n" : "";
-  return program("sealing", notSynced + note + gather + sealScript({ ...options, secretsFile }), 900, secrets);
+  return program("sealing", note + gather + sealScript({ ...options, secretsFile }), 900, secrets);
 }
 
 function program(title: string, script: string, timeoutSeconds: number, secrets: Secrets): BuilderCommand {

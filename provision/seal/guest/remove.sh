@@ -349,8 +349,8 @@ noted_places() {
 }
 
 free_space() {
-  sync
   if [ "$(findmnt --noheadings --output FSTYPE --target / | tail -n 1)" = overlay ]; then return; fi
+  sync
   if fstrim --verbose /; then return; fi
   if [ "$ZERO_FREE_SPACE" != yes ]; then
     echo "free space is not trimmed: the disk takes no discards"
