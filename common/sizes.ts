@@ -19,7 +19,7 @@ export function parseSize(text: string): number | undefined {
   const factor = unit && units[unit.toUpperCase()];
   if (!number || !factor) return undefined;
   const bytes = Number(number) * factor;
-  return bytes > 0 && bytes % (1024 * 1024) === 0 ? bytes : undefined;
+  return bytes > 0 && bytes % mebibyte === 0 ? bytes : undefined;
 }
 
 /** Bytes. */

@@ -89,11 +89,13 @@ export class Provisioning {
     const [start, ends]: [pulumi.Resource, pulumi.Resource[]] = [this.last, []];
     modules.forEach((module, index) => {
       this.module(module, index);
+      if (!startingLayer) return;
       ends.push(this.last);
-      const [previous, soFar] = [this.last, [...ends]];
-      this.awaited = startingLayer
-        ? startingLayer.count.apply((count) => (index + 1 < count ? [start] : index + 1 === count ? soFar : [previous]))
-        : [previous];
+      const soFar = [...ends];
+      this.awaited = startingLayer.count.apply((count) => {
+        if (soFar.length < count) return [start];
+        return soFar.length === count ? soFar : soFar.slice(-1);
+      });
     });
   }
 

@@ -175,7 +175,7 @@ export function doorScript(door: Door): string {
     ...Object.entries(units).map(([name, content]) => [`/etc/systemd/system/${name}`, "0644", content] as const),
   ];
   const ofMode = (mode: string) => all.flatMap(([path, its]) => (its === mode ? [path] : [])).join(" ");
-  // One program writes all files: on emulated hardware each takes half a tenth of a second to start.
+  // One program writes all files: on emulated hardware each takes a twentieth of a second to start.
   const commands = [
     `mkdir -p ${doorFolder}/home /etc/systemd/system/sysinit.target.wants`,
     `chmod 0700 ${doorFolder}`,

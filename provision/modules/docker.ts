@@ -69,7 +69,8 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
   if (daemon) root.file("/etc/docker/daemon.json", `${JSON.stringify(daemon, undefined, 2)}\n`);
   root.run(containerDropIn);
   const packages = source === "upstream" ? upstream(name, root) : fromDistribution(name, root.distribution);
-  root.packages(packages);
+  // Docker can start no container where the kernel has AppArmor and its tools are missing. They are only recommended.
+  root.packages(root.distribution.family === "debian" ? [...packages, "apparmor"] : packages);
   root.enable("docker.service");
   root.check("docker is installed", isInstalled(root.distribution, packages[0] ?? "docker"));
   root.check("docker is enabled at boot", "systemctl --quiet is-enabled docker.service");
@@ -95,12 +96,9 @@ function makeGroup(root: Root, gid: number, members: string[]): void {
     root.check(`the user ${user} is in the group docker`, `id -nG ${quote(user)} | tr ' ' '\\n' | grep -qx docker`);
 }
 
-/**
- * The distribution's own Docker packages, the engine first. Without apparmor's tools Docker can start no container where
- * the kernel has AppArmor, as on an image; the packages only recommend them.
- */
+/** The distribution's own Docker packages, the engine first. */
 function distributionPackages({ family, name }: Distribution): string[] | undefined {
-  if (family === "debian") return ["docker.io", "apparmor"];
+  if (family === "debian") return ["docker.io"];
   return name === "amazon" ? ["docker"] : undefined;
 }
 
@@ -142,6 +140,5 @@ function upstream(name: string, root: Root): string[] {
       key_url: `${site}/centos/gpg`,
       key_fingerprint: "060A61C51B558A7F742B77AAC52FEB6B621E9F35",
     });
-  const all = ["docker-ce", "docker-ce-cli", "containerd.io", "docker-buildx-plugin", "docker-compose-plugin"];
-  return family === "debian" ? [...all, "apparmor"] : all;
+  return ["docker-ce", "docker-ce-cli", "containerd.io", "docker-buildx-plugin", "docker-compose-plugin"];
 }
