@@ -14,7 +14,7 @@ import { writeRecord, type MachineRecord } from "./machine-record.ts";
 import { addressesFor } from "./network.ts";
 import type { Overlay } from "../overlay.ts";
 import type { ProcessIdentity } from "../processes.ts";
-import { accelerator, qemuCommand, virtualCpus, virtualMachineFiles } from "./qemu.ts";
+import { accelerator, qemuCommand, qemuVersion, virtualCpus, virtualMachineFiles } from "./qemu.ts";
 import { answersSsh } from "../../../../provider/kit/ssh-answer.ts";
 import { findGuest, findSupervisor, killSupervisor, readStatus, startSupervisor } from "./supervisor.ts";
 import type { Address, Supervision } from "./supervisor.ts";
@@ -77,7 +77,8 @@ async function supervisionOf(directory: string, { name, deadline, guest }: Machi
   const accelerated = await accelerator();
   const cpus = virtualCpus(accelerated);
   // Relative paths: the supervisor works in the machine's folder, and a socket's path has at most 108 characters.
-  const options = { directory: ".", firmware, memory, cpus, address: "ADDRESS", accelerator: accelerated };
+  const emulator = { accelerator: accelerated, version: await qemuVersion() };
+  const options = { directory: ".", firmware, memory, cpus, address: "ADDRESS", ...emulator };
   return { ...common, guest: { kind: "vm", command: qemuCommand(options), monitor: virtualMachineFiles.monitor } };
 }
 

@@ -55,11 +55,26 @@ export async function probeAccelerator(): Promise<Accelerator> {
   }
 }
 
+let asked: Promise<number> | undefined;
+
+/** The major version of this computer's QEMU. The result is cached for the life of this process. */
+export function qemuVersion(): Promise<number> {
+  asked ??= askVersion();
+  return asked;
+}
+
+async function askVersion(): Promise<number> {
+  const { stdout } = await execa("qemu-system-x86_64", ["--version"]);
+  const [, major] = /version (\d+)\./.exec(stdout) ?? [];
+  if (!major) throw new Error(`qemu-system-x86_64 --version prints no version: ${stdout.slice(0, 200)}`);
+  return Number(major);
+}
+
 function probeCommand(variables: string): string[] {
   return [
     "qemu-system-x86_64",
     ...["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"],
-    ...["-machine", "q35", ...accelerate("kvm"), "-m", "64"],
+    ...["-machine", "q35", ...onProcessor, "-m", "64"],
     ...flash(escape(variables)),
     ...["-serial", "stdio", "-monitor", "none"],
   ];
@@ -111,6 +126,8 @@ export interface QemuOptions {
   /** The loopback address that leads to the guest's SSH, on port 22 and on the bake's own port: `127.77.0.5`. */
   address: string;
   accelerator: Accelerator;
+  /** QEMU's major version, from `qemuVersion`. */
+  version: number;
   /**
    * Whether the guest can reach the network. Default false: a finished image must boot without one, and QEMU's user
    * network would also expose services on this computer's loopback.
@@ -123,7 +140,7 @@ export interface QemuOptions {
  * `console.log` in the machine's folder, and listens for QMP on `monitor.socket` there.
  */
 export function qemuCommand(options: QemuOptions): string[] {
-  const { firmware, memory, cpus, address, accelerator: accelerated } = options;
+  const { firmware, memory, cpus, address, accelerator: accelerated, version } = options;
   const file = (name: keyof typeof virtualMachineFiles): string =>
     escape(join(options.directory, virtualMachineFiles[name]));
   const restrict = options.outbound ? "off" : "on";
@@ -132,7 +149,7 @@ export function qemuCommand(options: QemuOptions): string[] {
     "qemu-system-x86_64",
     // No default devices: no floppy, screen, sound, or network boot ROM.
     ...["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"],
-    ...["-machine", "q35,vmport=off,hpet=off", ...accelerate(accelerated)],
+    ...["-machine", "q35,vmport=off,hpet=off", ...(accelerated === "kvm" ? onProcessor : emulated(version))],
     ...["-smp", `cpus=${cpus}`, "-m", String(memory)],
     ...(firmware === "uefi" ? flash(file("variables")) : []),
     // The overlay is discarded, so it need not survive a crash of this computer.
@@ -162,16 +179,22 @@ function flash(variables: string): string[] {
   ];
 }
 
+/** Accelerator and CPU options for KVM. */
+const onProcessor = ["-accel", "kvm", "-cpu", "host"];
+
 /**
- * The accelerator and CPU options. TCG needs a named CPU model, because `max` aborts on some computers. Westmere has
+ * Accelerator and CPU options for TCG. It needs a named CPU model, because `max` aborts on some computers. Westmere has
  * what every distribution up to x86-64-v2 requires; the wider vectors of newer models translate slowly. Model 54 of
  * family 6 is an in-order Atom, for which kernels turn off their Meltdown and Spectre mitigations: QEMU translates
  * those worst, and never speculates. Measured: a third less CPU time until cloud-init is done.
+ *
+ * Before version 8.0, QEMU computes the flags after cmpxchg16b from outdated ones (`gen_cmpxchg16b` in its
+ * target/i386/tcg/translate.c). The kernel 6.12 of Debian 12's backports panics of it, so such a machine is without
+ * that instruction, and is x86-64-v1.
  */
-function accelerate(accelerated: Accelerator): string[] {
-  return accelerated === "kvm"
-    ? ["-accel", "kvm", "-cpu", "host"]
-    : ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Westmere,+rdrand,model=54,stepping=10"];
+function emulated(version: number): string[] {
+  const features = ["+rdrand", ...(version < 8 ? ["-cx16"] : [])];
+  return ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", `Westmere,${features.join(",")},model=54,stepping=10`];
 }
 
 /** Doubles the commas in a value, as QEMU's options require. */

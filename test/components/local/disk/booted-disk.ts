@@ -7,6 +7,7 @@ import { execa, type ResultPromise } from "execa";
 import { powerDown } from "../../../../components/local/provider/machine/qemu-monitor.ts";
 import {
   accelerator,
+  qemuVersion,
   qemuCommand,
   virtualMachineFiles,
   type Firmware,
@@ -48,7 +49,7 @@ export class BootedDisk {
     const authorizedKey = (await readFile(`${key}.pub`, "utf8")).trim();
     await prepareVirtualMachine(directory, { disk, authorizedKey, loginUser: "debian" });
     const [file, ...words] = qemuCommand({
-      ...{ directory, firmware, memory, cpus, address, accelerator: await accelerator() },
+      ...{ directory, firmware, memory, cpus, address, accelerator: await accelerator(), version: await qemuVersion() },
     }) as [string, ...string[]];
     const machine = new BootedDisk(directory, address, key, execa(file, words, { stdin: "ignore" }));
     try {
