@@ -103,7 +103,8 @@ async function main() {
   const sideBySide = ["--parallel", "--jobs", String(availableParallelism() + 1)];
   // The longest files come first, so that none of them runs alone at the end.
   const quick = ["--ignore", longTests, "test/engine/*.test.ts", "test/!(engine)/**/*.test.ts"];
-  const mocha = ["mocha", ...(files.length > 0 ? files : [...sideBySide, ...(isLong ? [longTests] : quick)])];
+  const long = ["field-cases", "engine", "!(field-cases|engine)/**"].map((under) => `test/${under}/*.long.test.ts`);
+  const mocha = ["mocha", ...(files.length > 0 ? files : [...sideBySide, ...(isLong ? long : quick)])];
   const [checked, tests] = await Promise.all([
     isLong || files.length > 0 ? [] : runChecks(env),
     runStage({ name: "tests (mocha)", command: mocha }, env, true),
