@@ -16,6 +16,12 @@ export interface BuilderIdentity {
 }
 
 /**
+ * Seconds for a check that goes through the file system. With 7 GiB of files, on busy emulated hardware, a minute was not
+ * enough.
+ */
+const walkSeconds = 600;
+
+/**
  * The checks for a machine booted from an image. They run before the recipe's own, because the first two wait until the
  * machine has booted.
  * @param builder The identity that must be gone.
@@ -33,9 +39,9 @@ export function verificationChecks(builder: BuilderIdentity, loginUser: string):
     check("people can log in by SSH, as far as the recipe lets them", sshLogin(loginUser), 180),
     check("the machine-id is its own", machineId(builder.machineId)),
     check("the SSH host keys are its own, made on this boot", hostKeys(builder.hostKeys)),
-    check("no key of the bake is accepted", loginKey(builder.loginKey)),
+    check("no key of the bake is accepted", loginKey(builder.loginKey), walkSeconds),
     check("keys of services are its own, made on this boot", serviceKeys),
-    check("no log of the bake is in the image", oldLogs),
+    check("no log of the bake is in the image", oldLogs, walkSeconds),
     check("nothing came back when the builder was stopped", lastLook),
     check("the root file system fills the disk", rootSize),
     check("shell histories are empty", histories),

@@ -8,6 +8,16 @@ import { builderChecks, verificationChecks } from "../../provision/builder/verif
 import { quote } from "../../provision/shell/shell.ts";
 import { inNamespace } from "./bash.ts";
 
+const builder = { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 BBBB" };
+
+describe("verification checks", () => {
+  it("have ten minutes if they go through the file system, which may be large", () => {
+    const walking = verificationChecks(builder, "debian").filter(({ script }) => /\bfind (?!.*-maxdepth)/.test(script));
+    assert.equal(walking.length, 2);
+    for (const { what, timeoutSeconds } of walking) assert.equal(timeoutSeconds, 600, what);
+  });
+});
+
 describe("the wait for a machine's first boot", () => {
   let folder: string;
   beforeEach(async () => {
@@ -17,7 +27,6 @@ describe("the wait for a machine's first boot", () => {
 
   const program = (name: string, script: string) =>
     writeFile(join(folder, name), `#!/bin/bash\n${script}\n`, { mode: 0o755 });
-  const builder = { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 BBBB" };
   const run = () =>
     execa("/bin/bash", ["-euo", "pipefail", "-s"], {
       input: verificationChecks(builder, "debian")[0].script,
@@ -60,7 +69,6 @@ esac`,
 });
 
 describe("the wait for cloud-init on a machine's first boot", () => {
-  const builder = { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 BBBB" };
   const json = (value: object) => JSON.stringify(value, undefined, 1);
   const result = (...errors: string[]) => json({ v1: { datasource: "DataSourceNoCloud", errors } });
   const status = (...errors: string[]) =>
