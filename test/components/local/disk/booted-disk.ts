@@ -1,14 +1,16 @@
 // A finished disk booted in QEMU, with a root login that trusts the host key on its console.
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { execa, type ResultPromise } from "execa";
+import { addressesFor } from "../../../../components/local/provider/machine/network.ts";
 import { powerDown } from "../../../../components/local/provider/machine/qemu-monitor.ts";
 import {
   accelerator,
-  qemuVersion,
   qemuCommand,
+  qemuVersion,
   virtualMachineFiles,
   type Firmware,
 } from "../../../../components/local/provider/machine/qemu.ts";
@@ -16,6 +18,7 @@ import {
   hostKeyFromConsole,
   prepareVirtualMachine,
 } from "../../../../components/local/provider/machine/virtual-machine.ts";
+import { doorPort } from "../../../../provision/builder/door.ts";
 
 /** What a machine has. */
 export interface Hardware {
@@ -41,13 +44,13 @@ export class BootedDisk {
     directory: string,
     disk: string,
     firmware: Firmware,
-    address: string,
     { memory, cpus }: Hardware = { memory: 768, cpus: 1 },
   ): Promise<BootedDisk> {
     const key = `${directory}.key`;
     await execa`ssh-keygen -q -t ed25519 -N ${""} -f ${key}`;
     const authorizedKey = (await readFile(`${key}.pub`, "utf8")).trim();
     await prepareVirtualMachine(directory, { disk, authorizedKey, loginUser: "debian" });
+    const address = await freeAddress(directory);
     const [file, ...words] = qemuCommand({
       ...{ directory, firmware, memory, cpus, address, accelerator: await accelerator(), version: await qemuVersion() },
     }) as [string, ...string[]];
@@ -114,4 +117,19 @@ export class BootedDisk {
     }
     assert.fail(`no host key on the console:\n${(await this.console()).slice(-3000)}`);
   }
+}
+
+/** One of a machine's addresses on which nobody listens, neither for people nor for the bake. */
+async function freeAddress(name: string): Promise<string> {
+  for (const { host } of addressesFor(name))
+    if ((await isFree(host, 22)) && (await isFree(host, doorPort))) return host;
+  assert.fail(`all addresses of ${name} are taken`);
+}
+
+function isFree(host: string, port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(port, host, () => server.close(() => resolve(true)));
+  });
 }

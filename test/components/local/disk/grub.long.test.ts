@@ -51,7 +51,7 @@ describe("kernel_arguments on a machine that boots by GRUB", function () {
     } finally {
       await view.dispose();
     }
-    machine = await BootedDisk.boot(join(folder, "machine"), join(directory, "disk.qcow2"), "uefi", "127.77.254.3");
+    machine = await BootedDisk.boot(join(folder, "machine"), join(directory, "disk.qcow2"), "uefi");
   });
 
   after(async () => {
