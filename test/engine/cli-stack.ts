@@ -29,7 +29,7 @@ export function verbsOf(
   regionOf?: (settings: Account["settings"]) => string,
 ): void {
   describe(`./ci-images on ${name}`, function () {
-    this.timeout(300_000);
+    this.timeout(600_000);
     let cloud: Account;
     let stack: CloudStack;
 
