@@ -31,7 +31,6 @@ import { quotaRoutes } from "./gce/quotas.ts";
 import { broken } from "./gce/rules.ts";
 import {
   newFingerprint,
-  newId,
   noHypervisor,
   Project,
   type Disk,
@@ -97,6 +96,7 @@ export class GceApi {
   private readonly running = new Set<Promise<void>>();
   private readonly routes: Route[];
   private readonly server: Server;
+  private number = 1000;
 
   constructor({ hypervisor = { ...noHypervisor }, pace = 2, zones = ["here-a", "here-b"], storage }: GceOptions) {
     this.storage = storage;
@@ -173,13 +173,22 @@ export class GceApi {
     return image;
   }
 
+  /**
+   * A new unique number, which the API gives to every resource. Each cloud counts for itself: a recorded state knows its
+   * base image by this number.
+   */
+  private newId(): string {
+    this.number += 1;
+    return String(this.number);
+  }
+
   /** The fields that every new resource has, added to the request's body. */
   thing(kind: string, path: string, body: Record<string, unknown>) {
     return {
       ...body,
       kind,
       name: path.split("/").at(-1)!,
-      id: newId(),
+      id: this.newId(),
       selfLink: links + path,
       creationTimestamp: new Date().toISOString(),
       labelFingerprint: newFingerprint(),
@@ -192,7 +201,7 @@ export class GceApi {
     const earlier = requestId === null ? undefined : this.requests.get(requestId);
     if (earlier) return earlier;
     const zone = /projects\/[^/]+\/zones\/[^/]+/.exec(call.path)?.[0];
-    const name = `operation-${newId()}`;
+    const name = `operation-${this.newId()}`;
     const operationType =
       call.method === "POST" ? (/\/(set\w+|start|stop)$/.exec(call.path)?.[1] ?? "insert") : verbs[call.method];
     const operation: Operation = {

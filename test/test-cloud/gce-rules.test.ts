@@ -59,6 +59,17 @@ describe("the fake Compute API", () => {
     assert.match(await send("POST", images, image), /^200 /);
   });
 
+  it("numbers the resources of each cloud from the same start, so that a recorded state finds its base image", async () => {
+    const other = await startGce();
+    try {
+      other.addBase("debian-cloud", "base");
+      const ids = [api, other].map((each) => each.addBase("debian-cloud", "one-more").id);
+      assert.equal(ids[0], ids[1]);
+    } finally {
+      await other.close();
+    }
+  });
+
   it("supports both v1 and beta", async () => {
     const beta = api.endpoint.replace("/v1/", "/beta/");
     assert.equal((await fetch(`${beta}projects/debian-cloud/global/images/base`)).status, 200);

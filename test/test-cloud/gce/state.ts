@@ -113,14 +113,6 @@ export class Project {
   }
 }
 
-let number = 1000;
-
-/** A new unique number, which the API gives to every resource. */
-export function newId(): string {
-  number += 1;
-  return String(number);
-}
-
 /** A new fingerprint, for every change of labels, tags or metadata. */
 export function newFingerprint(): string {
   return randomBytes(6).toString("base64");
