@@ -25,7 +25,7 @@ import { execa } from "execa";
 import { Faults } from "./gce/faults.ts";
 import { errorBody, matches, notFound, page, Refused, type Call, type Route } from "./gce/http.ts";
 import { imageRoutes } from "./gce/images.ts";
-import { machineRoutes } from "./gce/machines.ts";
+import { endRuns, machineRoutes } from "./gce/machines.ts";
 import { ComputeModel } from "./gce/model.ts";
 import { quotaRoutes } from "./gce/quotas.ts";
 import { broken } from "./gce/rules.ts";
@@ -97,6 +97,9 @@ export class GceApi {
   private readonly routes: Route[];
   private readonly server: Server;
   private number = 1000;
+  /** Ends machines whose run duration is over. */
+  private readonly clock = setInterval(() => this.endRuns(), 1000).unref();
+  private ending: Promise<void> | undefined;
 
   constructor({ hypervisor = { ...noHypervisor }, pace = 2, zones = ["here-a", "here-b"], storage }: GceOptions) {
     this.storage = storage;
@@ -117,7 +120,8 @@ export class GceApi {
 
   /** Waits for all operations, then stops. */
   async close(): Promise<void> {
-    await Promise.all(this.running);
+    clearInterval(this.clock);
+    await Promise.all([...this.running, this.ending]);
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
   }
@@ -171,6 +175,14 @@ export class GceApi {
     const image: Image = { ...thing, ...fixed, guestOsFeatures, ...changes };
     this.project(project).images.set(name, image);
     return image;
+  }
+
+  private endRuns(): void {
+    const end = async (): Promise<void> => {
+      for (const project of this.projects.values()) await endRuns(this, project, new Date());
+      this.ending = undefined;
+    };
+    this.ending ??= end();
   }
 
   /**
