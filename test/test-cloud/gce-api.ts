@@ -97,7 +97,6 @@ export class GceApi {
   private readonly routes: Route[];
   private readonly server: Server;
   private number = 1000;
-  /** Ends machines whose run duration is over. */
   private readonly clock = setInterval(() => this.endRuns(), 1000).unref();
   private ending: Promise<void> | undefined;
 
@@ -177,12 +176,12 @@ export class GceApi {
     return image;
   }
 
+  /** Ends machines whose run duration is over, unless that is under way already. */
   private endRuns(): void {
-    const end = async (): Promise<void> => {
-      for (const project of this.projects.values()) await endRuns(this, project, new Date());
+    const ended = () => Promise.all([...this.projects.values()].map((project) => endRuns(this, project, new Date())));
+    this.ending ??= ended().then(() => {
       this.ending = undefined;
-    };
-    this.ending ??= end();
+    });
   }
 
   /**

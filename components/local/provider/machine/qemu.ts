@@ -188,9 +188,9 @@ const onProcessor = ["-accel", "kvm", "-cpu", "host"];
  * family 6 is an in-order Atom, for which kernels turn off their Meltdown and Spectre mitigations: QEMU translates
  * those worst, and never speculates. Measured: a third less CPU time until cloud-init is done.
  *
- * Before version 8.0, QEMU computes the flags after cmpxchg16b from outdated ones (`gen_cmpxchg16b` in its
- * target/i386/tcg/translate.c). The kernel 6.12 of Debian 12's backports panics of it, so such a machine is without
- * that instruction, and is x86-64-v1.
+ * Before version 8.0, QEMU computes the flags after cmpxchg16b from stale state (`gen_cmpxchg16b` in its
+ * target/i386/tcg/translate.c), and the kernel 6.12 of Debian 12's backports panics. Such a machine doesn't get that
+ * instruction, which makes it x86-64-v1.
  */
 function emulated(version: number): string[] {
   const features = ["+rdrand", ...(version < 8 ? ["-cx16"] : [])];
