@@ -94,7 +94,7 @@ export class TemporaryStack {
     const project = await readFile(join(projectDirectory, "Pulumi.yaml"), "utf8");
     const provider = join(projectDirectory, "provider");
     await writeFile(join(this.directory, "Pulumi.yaml"), project.replace("path: ./provider", `path: ${provider}`));
-    for (const name of ["index.ts", "package.json", "node_modules"]) {
+    for (const name of ["index.ts", "package.json", "node_modules", "toolchain"]) {
       await symlink(join(projectDirectory, name), join(this.directory, name));
     }
   }
