@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { main } from "@pulumi/pulumi/provider/index.js";
 import { EngineLog } from "./engine-log.ts";
 import { reapMachines } from "../components/local/provider/machine/machines.ts";
-import { functions, resources } from "./registry.ts";
+import { parts } from "./registry.ts";
 import { ImagesProvider } from "./server.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
@@ -16,7 +16,7 @@ if (address === undefined) {
   process.exit(2);
 }
 const log = new EngineLog(address);
-const images = new ImagesProvider(version, log, resources, functions);
+const images = new ImagesProvider(version, log, parts);
 watchEngine(process.ppid);
 await cleanUp();
 await main(images, process.argv.slice(2));

@@ -1,67 +1,40 @@
-// Every resource type and function of the provider. Add new ones here.
-import { bastion } from "./functions/bastion.ts";
-import { ec2Functions } from "../components/ec2/provider/functions/lookups.ts";
-import { gceFunctions } from "../components/gce/provider/functions/lookups.ts";
-import {
-  describeImage,
-  findBaked,
-  findImages,
-  preflight,
-  resolveBaseFunction,
-} from "../components/local/provider/functions/lookups.ts";
-import { localSweep } from "../components/local/provider/functions/sweep.ts";
-import { tunnelTools } from "./functions/tunnel-tools.ts";
-import { ownAddress } from "./functions/own-address.ts";
-import { ec2Resources } from "../components/ec2/provider/resources/all.ts";
-import { gceResources } from "../components/gce/provider/resources/all.ts";
-import { keyPair } from "./resources/key-pair.ts";
-import { forward } from "./resources/forward.ts";
-import { login } from "./resources/login.ts";
-import { returned } from "./resources/return.ts";
-import { upload } from "./resources/upload.ts";
-import { baseImage } from "../components/local/provider/resources/base-image.ts";
-import { builder } from "../components/local/provider/resources/builder.ts";
-import { image } from "../components/local/provider/resources/image.ts";
-import { layer } from "../components/local/provider/resources/layer.ts";
-import { findLayers, layersFunction } from "../components/local/provider/functions/layers.ts";
-import { lease } from "../components/local/provider/resources/lease.ts";
-import { promotion, retirement, sealMark, stop } from "../components/local/provider/resources/steps.ts";
-import { rackspaceFunctions, rackspaceResources } from "../components/openstack/provider/resources/all.ts";
-import { virtualMachine } from "../components/local/provider/resources/virtual-machine.ts";
+// The parts of the provider: its resource types and functions. A part is loaded when the engine first uses it, so that a
+// stack loads only its own cloud's. Add a new cloud's here.
+import type { FunctionType, ResourceType } from "./resource.ts";
 
-export const resources = [
-  keyPair,
-  login,
-  forward,
-  upload,
-  returned,
-  baseImage,
-  lease,
-  builder,
-  layer,
-  sealMark,
-  stop,
-  image,
-  retirement,
-  virtualMachine,
-  promotion,
-  ...ec2Resources,
-  ...rackspaceResources,
-  ...gceResources,
-];
-export const functions = [
-  resolveBaseFunction,
-  findImages,
-  findBaked,
-  describeImage,
-  preflight,
-  localSweep,
-  findLayers,
-  layersFunction,
-  ownAddress,
-  bastion,
-  tunnelTools,
-  ...ec2Functions,
-  ...gceFunctions,
-  ...rackspaceFunctions,
-];
+/** Resource types and functions whose tokens have the same second word. */
+export interface Part {
+  readonly resources: readonly unknown[];
+  readonly functions: readonly unknown[];
+}
+
+/** Loads each part, by the second word of its tokens: `ec2` for `ci-images:ec2:Lease`. */
+export type Parts = Record<string, () => Promise<Part>>;
+
+export const parts: Parts = {
+  index: () => import("./common-part.ts"),
+  local: () => import("../components/local/provider/part.ts"),
+  ec2: () => import("../components/ec2/provider/part.ts"),
+  gce: () => import("../components/gce/provider/part.ts"),
+  rackspace: () => import("../components/openstack/provider/part.ts"),
+};
+
+/** The resource type with this token. @throws Error if there is none. */
+export async function findResource(from: Parts, token: string): Promise<ResourceType<object, object>> {
+  const resources = (await partOf(from, token))?.resources as readonly ResourceType<object, object>[] | undefined;
+  const found = resources?.find(({ contract }) => contract.token === token);
+  if (!found) throw new Error(`unknown resource type ${token}`);
+  return found;
+}
+
+/** The function with this token. @throws Error if there is none. */
+export async function findFunction(from: Parts, token: string): Promise<FunctionType<object, object>> {
+  const functions = (await partOf(from, token))?.functions as readonly FunctionType<object, object>[] | undefined;
+  const found = functions?.find((each) => each.token === token);
+  if (!found) throw new Error(`unknown function ${token}`);
+  return found;
+}
+
+function partOf(from: Parts, token: string): Promise<Part> | undefined {
+  return from[token.split(":")[1]]?.();
+}

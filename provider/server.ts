@@ -5,17 +5,15 @@ import type * as provider from "@pulumi/pulumi/provider/index.js";
 import { misfits, type Properties } from "../common/contract.ts";
 import { UserError } from "../common/user-error.ts";
 import type { EngineLog } from "./engine-log.ts";
-import type { Context, FunctionType, ResourceType } from "./resource.ts";
+import { findFunction, findResource, type Parts } from "./registry.ts";
+import type { Context, ResourceType } from "./resource.ts";
 import { containsSecret, containsUnknown, unwrapSecrets, wrapSecret } from "./values.ts";
 
 type AnyResourceType = ResourceType<object, object>;
-type AnyFunctionType = FunctionType<object, object>;
 type Values = Record<string, unknown>;
 
 /** Answers the engine. A resource type's own part is in resource.ts. */
 export class ImagesProvider implements provider.Provider {
-  private readonly resources: Map<string, AnyResourceType>;
-  private readonly functions: Map<string, AnyFunctionType>;
   private readonly stopping = new AbortController();
 
   /**
@@ -25,15 +23,11 @@ export class ImagesProvider implements provider.Provider {
   constructor(
     readonly version: string,
     private readonly log: EngineLog,
-    resources: readonly unknown[],
-    functions: readonly unknown[],
-  ) {
-    this.resources = new Map((resources as AnyResourceType[]).map((type) => [type.contract.token, type]));
-    this.functions = new Map((functions as AnyFunctionType[]).map((type) => [type.token, type]));
-  }
+    private readonly parts: Parts,
+  ) {}
 
   async check(urn: string, _olds: unknown, news: Values): Promise<provider.CheckResult> {
-    const { inputs, secrets } = this.typeOf(urn).contract;
+    const { inputs, secrets } = (await this.typeOf(urn)).contract;
     const isKnown = ([name]: [string, unknown]) => !containsUnknown(news[name]);
     const isSecret = (name: string) => secrets.includes(name) || containsSecret(news[name]);
     const expected = Object.fromEntries<Properties[string]>(Object.entries(inputs).filter(isKnown));
@@ -42,7 +36,7 @@ export class ImagesProvider implements provider.Provider {
   }
 
   async diff(id: string, urn: string, olds: Values, news: Values): Promise<provider.DiffResult> {
-    const type = this.typeOf(urn);
+    const type = await this.typeOf(urn);
     const [state, wanted] = [unwrapSecrets(olds), unwrapSecrets(news)];
     const changed = Object.keys(type.contract.inputs).filter(
       (key) => !isDeepStrictEqual(state[key] ?? null, wanted[key] ?? null),
@@ -56,7 +50,7 @@ export class ImagesProvider implements provider.Provider {
   }
 
   async create(urn: string, inputs: Values): Promise<provider.CreateResult> {
-    const type = this.typeOf(urn);
+    const type = await this.typeOf(urn);
     return this.working(urn, async (context) => {
       const { id, outputs, meanwhile } = await type.create(unwrapSecrets(inputs), context);
       if (meanwhile) void this.beside(urn, meanwhile);
@@ -65,7 +59,7 @@ export class ImagesProvider implements provider.Provider {
   }
 
   async read(id: string, urn: string, props: Values): Promise<provider.ReadResult> {
-    const type = this.typeOf(urn);
+    const type = await this.typeOf(urn);
     if (!type.read) return { id, props };
     return this.working(urn, async (context) => {
       const state = await type.read!(id, unwrapSecrets(props), context);
@@ -74,7 +68,7 @@ export class ImagesProvider implements provider.Provider {
   }
 
   async update(id: string, urn: string, olds: Values, news: Values): Promise<provider.UpdateResult> {
-    const type = this.typeOf(urn);
+    const type = await this.typeOf(urn);
     if (!type.update) return { outs: { ...olds, ...news } };
     return this.working(urn, async (context) => ({
       outs: withSecrets(type, await type.update!(id, unwrapSecrets(olds), unwrapSecrets(news), context)),
@@ -82,13 +76,12 @@ export class ImagesProvider implements provider.Provider {
   }
 
   async delete(id: string, urn: string, props: Values): Promise<void> {
-    const type = this.typeOf(urn);
+    const type = await this.typeOf(urn);
     await this.working(urn, async (context) => type.delete?.(id, unwrapSecrets(props), context));
   }
 
   async invoke(token: string, inputs: Values): Promise<provider.InvokeResult> {
-    const called = this.functions.get(token);
-    if (!called) throw new Error(`unknown function ${token}`);
+    const called = await findFunction(this.parts, token);
     const given = unwrapSecrets(inputs);
     const [misfit] = misfits(called.contract.inputs, given, (name) => containsSecret(inputs[name]));
     if (misfit) throw new Error(`${token}: ${misfit.property} ${misfit.reason}`);
@@ -120,6 +113,8 @@ export class ImagesProvider implements provider.Provider {
   }
 
   private async working<T>(urn: string, work: (context: Context) => Promise<T>): Promise<T> {
+    // An operation that was cancelled before it began would wait for the cancellation for ever.
+    this.stopping.signal.throwIfAborted();
     try {
       return await work(this.contextOf(urn));
     } finally {
@@ -127,12 +122,9 @@ export class ImagesProvider implements provider.Provider {
     }
   }
 
-  private typeOf(urn: string): AnyResourceType {
+  private typeOf(urn: string): Promise<AnyResourceType> {
     // urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME
-    const token = urn.split("::")[2].split("$").at(-1)!;
-    const type = this.resources.get(token);
-    if (!type) throw new Error(`unknown resource type ${token}`);
-    return type;
+    return findResource(this.parts, urn.split("::")[2].split("$").at(-1)!);
   }
 }
 

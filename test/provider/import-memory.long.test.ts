@@ -39,8 +39,8 @@ describe("the plugin's memory while it imports a disk of 50 GiB with 800 MiB of 
   /** Creates a resource in another process. @returns the process's peak memory in MiB. */
   async function peak(token: string, inputs: object): Promise<number> {
     const script = `
-      const { resources } = await import(${JSON.stringify(join(projectDirectory, "provider/registry.ts"))});
-      const type = resources.find(({ contract }) => contract.token === ${JSON.stringify(token)});
+      const { findResource, parts } = await import(${JSON.stringify(join(projectDirectory, "provider/registry.ts"))});
+      const type = await findResource(parts, ${JSON.stringify(token)});
       const context = { progress() {}, signal: new AbortController().signal };
       await type.create(JSON.parse(process.env.INPUTS), context);
       // Not process.resourceUsage().maxRSS, which a process inherits from the one that started it.

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import * as v from "valibot";
 import { functionContract, integer, listOf, resourceContract, type InputsOf } from "../../common/contract.ts";
 import type { EngineLog } from "../../provider/engine-log.ts";
+import type { Part, Parts } from "../../provider/registry.ts";
 import { answer, implement, type Behaviour, type Context } from "../../provider/resource.ts";
 import { ImagesProvider } from "../../provider/server.ts";
 import { containsUnknown, unwrapSecrets, wrapSecret } from "../../provider/values.ts";
@@ -20,12 +21,17 @@ type Inputs = InputsOf<typeof Thing>;
 
 const quiet = { info: () => {}, flush: async () => {} } as unknown as EngineLog;
 
+/** The provider's only part. */
+function test(part: Partial<Part>): Parts {
+  return { test: async () => ({ resources: [], functions: [], ...part }) };
+}
+
 /** A provider with one resource type. @param changes Overrides the type's behaviour. @returns it, and its log lines. */
 function providerOf(changes: Partial<Behaviour<Inputs, Inputs>> = {}) {
   const lines: string[] = [];
   const log = { info: (_urn: string, line: string) => lines.push(line), flush: async () => {} } as unknown as EngineLog;
   const thing = implement(Thing, { create: async (inputs) => ({ id: "id", outputs: inputs }), ...changes });
-  return { provider: new ImagesProvider("1.0.0", log, [thing], []), lines };
+  return { provider: new ImagesProvider("1.0.0", log, test({ resources: [thing] })), lines };
 }
 
 describe("the provider", () => {
@@ -52,8 +58,21 @@ describe("the provider", () => {
   it("refuses wrong arguments of a function", async () => {
     const contract = functionContract("ci-images:test:find", { inputs: { port: integer() } });
     const find = answer(contract, async () => assert.fail("it is not called"));
-    const provider = new ImagesProvider("1.0.0", quiet, [], [find]);
+    const provider = new ImagesProvider("1.0.0", quiet, test({ functions: [find] }));
     await assert.rejects(provider.invoke(find.token, { port: "ssh" }), /ci-images:test:find: port is "ssh"/);
+  });
+
+  it("knows no types or functions but those of its parts", async () => {
+    const { provider } = providerOf();
+    await assert.rejects(
+      provider.check(urn.replace("Thing", "Thong"), {}, {}),
+      /unknown resource type ci-images:test:Thong$/,
+    );
+    await assert.rejects(
+      provider.create(urn.replace("test:", "moon:"), {}),
+      /unknown resource type ci-images:moon:Thing$/,
+    );
+    await assert.rejects(provider.invoke("ci-images:test:find", {}), /unknown function ci-images:test:find$/);
   });
 
   it("accepts inputs that are not known yet", async () => {
@@ -97,7 +116,7 @@ describe("the provider", () => {
   it("omits undefined values, which the protocol can't carry", async () => {
     const contract = functionContract("ci-images:test:find", { inputs: {}, answer: { images: listOf<object>() } });
     const find = answer(contract, async () => ({ images: [{ path: "/a", proof: undefined }] }));
-    const found = await new ImagesProvider("1.0.0", quiet, [], [find]).invoke(find.token, {});
+    const found = await new ImagesProvider("1.0.0", quiet, test({ functions: [find] })).invoke(find.token, {});
     assert.deepEqual(Object.keys((found.outputs as { images: object[] }).images[0]), ["path"]);
     const { provider } = providerOf({
       create: async (inputs) => ({ id: "id", outputs: { ...inputs, label: undefined } }),
@@ -135,8 +154,14 @@ describe("the provider", () => {
     const create = (_inputs: Inputs, { signal }: Context) =>
       new Promise<never>((_resolve, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason as Error));
+        setImmediate(() => void provider.cancel());
       });
     const { provider } = providerOf({ create });
+    await assert.rejects(provider.create(urn, { size: 1 }), UserError);
+  });
+
+  it("starts nothing after it was cancelled", async () => {
+    const { provider } = providerOf({ create: async () => assert.fail("it starts") });
     const creating = provider.create(urn, { size: 1 });
     await provider.cancel();
     await assert.rejects(creating, UserError);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import * as v from "valibot";
 import type { EngineLog } from "../../provider/engine-log.ts";
-import { functions, resources } from "../../provider/registry.ts";
+import { parts } from "../../provider/registry.ts";
 import type { ResourceType } from "../../provider/resource.ts";
 import { ImagesProvider } from "../../provider/server.ts";
 import { runProgram } from "../components/program.ts";
@@ -42,8 +42,11 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+const loaded = await Promise.all(Object.values(parts).map((load) => load()));
 const types = new Map(
-  (resources as unknown as ResourceType<object, object>[]).map((type) => [type.contract.token, type]),
+  loaded
+    .flatMap(({ resources }) => resources as ResourceType<object, object>[])
+    .map((type) => [type.contract.token, type]),
 );
 
 /** Leaves out inputs that the recorded version did not know. They must be optional and replace nothing. */
@@ -105,7 +108,7 @@ for (const cloud of clouds) {
 
     it("has inputs and outputs that the current plugin accepts and finds unchanged", async () => {
       const quiet = { info: () => {}, flush: async () => {} } as unknown as EngineLog;
-      const provider = new ImagesProvider("1.0.0", quiet, resources, functions);
+      const provider = new ImagesProvider("1.0.0", quiet, parts);
       for (const { type, name, id, inputs, outputs } of (await recordingOf(cloud)).resources.filter(isOwn)) {
         const urn = `urn:pulumi:${stack}::ci-images::ci-images:index:WorkerImage$${type}::${name}`;
         const { failures } = await provider.check(urn, {}, inputs);

@@ -10,9 +10,6 @@ import { findImage } from "../tagged-resources.ts";
 import type { AnswerOf, InputsOf } from "../../../../common/contract.ts";
 import * as contract from "../../contract.ts";
 import { answer } from "../../../../provider/resource.ts";
-import { ec2Survey } from "./survey.ts";
-import { ec2InstanceConnect } from "./instance-connect.ts";
-import { ec2Sweep } from "./sweep.ts";
 
 export const ec2Region = answer(contract.configuredRegion, async () => ({ region: await configuredRegion() }));
 
@@ -144,6 +141,3 @@ async function unlessMissing<T>(where: string, id: string, region: string, ask: 
     throw new UserError({ where, found: `there is no ${id} in ${region}` });
   }
 }
-
-/** Every function of stack `ec2`. */
-export const ec2Functions = [ec2Region, ec2ResolveBase, ec2Survey, ec2Preflight, ec2InstanceConnect, ec2Sweep];

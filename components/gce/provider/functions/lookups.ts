@@ -12,7 +12,6 @@ import { refuseWithoutRoom } from "../quotas.ts";
 import { labelFilter, nameOf, type Disk, type Image, type Instance } from "../types.ts";
 import * as contract from "../../contract.ts";
 import { answer } from "../../../../provider/resource.ts";
-import { gceSweep } from "./sweep.ts";
 
 export const gceAccount = answer(contract.account, async ({ project }, context) => {
   const compute = await Compute.open(project, context);
@@ -106,5 +105,3 @@ export const gcePreflight = answer(
     return inside === undefined ? {} : { ranges: await privateRanges(compute, zone, inside) };
   },
 );
-
-export const gceFunctions = [gceAccount, gceResolveBase, gceSurvey, gcePreflight, gceSweep];

@@ -1,3 +1,5 @@
 // The plugin with the small cloud added to provider/registry.ts.
-import "./functions.ts";
-import "../../../../provider/main.ts";
+import { parts } from "../../../../provider/registry.ts";
+
+parts.paper = () => import("./functions.ts");
+await import("../../../../provider/main.ts");
