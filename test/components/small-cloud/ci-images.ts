@@ -2,8 +2,8 @@
 import { main } from "../../../cli/main.ts";
 import { clouds } from "../../../components/clouds.ts";
 import { paperFacts } from "./facts.ts";
+// `sweep` calls the plugin's functions in this process.
+import "./plugin/add-part.ts";
 
 clouds.push(paperFacts);
-// `sweep` calls the plugin's functions in this process.
-await import("./plugin/functions.ts");
 process.exitCode = await main(process.argv.slice(2));

@@ -1,5 +1,3 @@
-// The plugin with the small cloud added to provider/registry.ts.
-import { parts } from "../../../../provider/registry.ts";
-
-parts.paper = () => import("./functions.ts");
-await import("../../../../provider/main.ts");
+// The plugin with the small cloud.
+import "./add-part.ts";
+import "../../../../provider/main.ts";
