@@ -1,14 +1,25 @@
-// Node loads this before the Pulumi program (`nodeargs` in Pulumi.yaml): it translates TypeScript, and postpones parts of
-// Pulumi's SDK.
+// Node loads this before the Pulumi program (`nodeargs` in Pulumi.yaml): it translates TypeScript, and leaves out parts
+// of Pulumi's SDK until they are used. Most of the CPU time that it takes to load the SDK goes to them.
 import Module from "node:module";
-import { sep } from "node:path";
+import { basename, dirname, sep } from "node:path";
 import "tsx/esm";
 
+/** @type {((request: string, from: string) => boolean)[]} */
+const postponed = [
+  // To serialize functions, for cloud functions: TypeScript's compiler, npm's dependency solver, a reader of package.json.
+  (request) => ["typescript", "@npmcli/arborist", "normalize-package-data"].includes(request),
+  // To send traces, for `--tracing`.
+  (request) => request.startsWith("@opentelemetry/") && request !== "@opentelemetry/api",
+  // To run Pulumi from a program: this program is run by Pulumi.
+  (request, from) => request === "./automation" && basename(dirname(from)) === "pulumi",
+];
+
 /**
- * What Pulumi's SDK loads only to serialize functions (for cloud functions, which this program has none of): TypeScript's
- * compiler and npm's dependency solver. They take half of the CPU time that it takes to load the SDK.
+ * What the SDK need not load at all: Node maps stack traces to TypeScript itself, as tsx makes it. The SDK takes a stack
+ * trace for every resource and every call of the engine.
  */
-const postponed = ["typescript", "@npmcli/arborist"];
+const replaced = "source-map-support/register";
+
 const sdk = ["", "@pulumi", "pulumi", ""].join(sep);
 
 /** @typedef {(request: string, parent: { filename?: string } | undefined, isMain: boolean) => object} Load */
@@ -20,8 +31,12 @@ loader._load = loadOrPostpone;
 
 /** @type {Load} */
 function loadOrPostpone(request, parent, isMain) {
-  const isPostponed = postponed.includes(request) && parent?.filename?.includes(sdk);
-  return isPostponed ? onFirstUse(() => load(request, parent, isMain)) : load(request, parent, isMain);
+  const from = parent?.filename;
+  if (from?.includes(sdk)) {
+    if (request === replaced) return {};
+    if (postponed.some((matches) => matches(request, from))) return onFirstUse(() => load(request, parent, isMain));
+  }
+  return load(request, parent, isMain);
 }
 
 /**
@@ -32,7 +47,10 @@ function onFirstUse(read) {
   /** @type {ProxyHandler<object>["get"]} */
   const get = (_, name) => {
     // The SDK's compiled code asks for this first, and would otherwise copy all members.
-    return name === "__esModule" || /** @type {unknown} */ (Reflect.get(read(), name));
+    if (name === "__esModule") return true;
+    const module = read();
+    if (name === "default" && !Reflect.get(module, "__esModule")) return module;
+    return /** @type {unknown} */ (Reflect.get(module, name));
   };
   return new Proxy({}, { get });
 }

@@ -2,12 +2,12 @@
 import { readdirSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Ajv } from "ajv";
 import { importFile } from "../../common/import-file.ts";
 import { UserError } from "../../common/user-error.ts";
 import type { ModuleFile } from "../module.ts";
 import { readText } from "./read-text.ts";
 import { shellModule } from "./shell-module.ts";
+import { flawOf } from "./validate.ts";
 
 /** The folder of the modules that come with the project. */
 export const libraryFolder = fileURLToPath(new URL("../modules", import.meta.url));
@@ -89,9 +89,7 @@ async function loadFile(file: string): Promise<ModuleFile> {
       allowed: "export function modify(name, root, cfg) { ... }; see provision/module.ts",
     });
   }
-  const ajv = new Ajv({ strict: false, logger: false });
-  if (module.settings && !ajv.validateSchema(module.settings)) {
-    throw new UserError({ where: file, key: "settings", found: `not a JSON schema: ${ajv.errorsText()}` });
-  }
+  const flaw = module.settings && flawOf(module.settings);
+  if (flaw) throw new UserError({ where: file, key: "settings", found: `not a JSON schema: ${flaw}` });
   return { ...module, description: module.description ?? "", modify: module.modify };
 }

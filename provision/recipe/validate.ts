@@ -5,6 +5,21 @@ import { nearest } from "../../common/nearest.ts";
 import type { Schema } from "./schema.ts";
 import { holdsSecret, showSecrets } from "../shell/secret-text.ts";
 
+/** Shared, because each new one compiles the schema of schemas. Not strict: modules' settings have `examples`, and may omit types as JSON schema allows. */
+const ajv = new Ajv({
+  allErrors: true,
+  verbose: true,
+  strict: false,
+  useDefaults: true,
+  logger: false,
+  code: { optimize: false },
+});
+
+/** Why this is not a JSON schema; undefined if it is one. */
+export function flawOf(schema: object): string | undefined {
+  return ajv.validateSchema(schema) === true ? undefined : ajv.errorsText();
+}
+
 /**
  * Checks a value, and fills in the schema's defaults for missing properties.
  * @param where The file it comes from, for the complaints.
@@ -17,8 +32,6 @@ export function complaintsOf(
   where: string,
   writtenAs: WrittenAs = () => undefined,
 ): Complaint[] {
-  // Not strict: modules' settings have `examples`, and may omit types as JSON schema allows.
-  const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, useDefaults: true, logger: false });
   const validate = ajv.compile(schema);
   if (validate(value)) return [];
   const errors = withoutBranches(validate.errors ?? []).filter((error) => !judgesSecret(error));

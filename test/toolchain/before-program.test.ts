@@ -1,6 +1,7 @@
 // What Node loads before the program makes Pulumi's SDK load faster, and leaves out nothing that somebody uses.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { load } from "js-yaml";
@@ -18,17 +19,20 @@ async function run(program: string): Promise<unknown> {
 describe("before the program", function () {
   this.timeout(60_000);
 
-  it("neither TypeScript's compiler nor npm's dependency solver is loaded with Pulumi's SDK", async () => {
+  it("what the SDK needs only to serialize functions, trace, or run Pulumi itself is not loaded with it", async () => {
     const loaded = await run(`
       import Module from "node:module";
+      await import("@pulumi/pulumi/cmd/run/tracing.js");
       await import("./components/life-cycle/worker-images.ts");
       console.log(JSON.stringify(Object.keys(Module._cache)));`);
     const packages = new Set((loaded as string[]).map((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]));
     assert.ok(packages.has("@pulumi/pulumi"));
-    for (const name of ["typescript", "@npmcli/arborist", "pacote"]) assert.ok(!packages.has(name), name);
+    const functions = ["typescript", "@npmcli/arborist", "pacote", "normalize-package-data"];
+    const others = ["@opentelemetry/sdk-trace-node", "@opentelemetry/core", "got", "source-map-support"];
+    for (const name of [...functions, ...others]) assert.ok(!packages.has(name), name);
   });
 
-  it("both are loaded when they are used: a function can be serialized, and its packages are found", async () => {
+  it("a function can be serialized, and its packages are found", async () => {
     const seen = await run(`
       import * as pulumi from "@pulumi/pulumi";
       const { text } = await pulumi.runtime.serializeFunction(() => 6 * 7);
@@ -37,5 +41,38 @@ describe("before the program", function () {
     const { text, count } = seen as { text: string; count: number };
     assert.match(text, /6 \* 7/);
     assert.ok(count > 0);
+  });
+
+  it("spans are recorded once tracing has been started", async () => {
+    const seen = await run(`
+      import tracing from "@pulumi/pulumi/cmd/run/tracing.js";
+      tracing.start("http://127.0.0.1:9/api/v2/spans");
+      const span = tracing.newSpan("a span");
+      console.log(JSON.stringify({ isRecording: span.isRecording(), name: span.name }));
+      process.exit();`);
+    assert.deepEqual(seen, { isRecording: true, name: "a span" });
+  });
+
+  it("the Automation API is there for a program that uses it", async () => {
+    const seen = await run(`
+      import * as pulumi from "@pulumi/pulumi";
+      console.log(JSON.stringify(pulumi.automation.fullyQualifiedStackName("a", "b", "c")));`);
+    assert.equal(seen, "a/b/c");
+  });
+
+  it("stack traces name the lines of TypeScript files, with the SDK loaded", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "ci-images-test-"));
+    try {
+      const file = join(folder, "fails.mts");
+      await writeFile(file, `interface Unused {\n  a: string;\n}\n\nthrow new Error("here" as string);\n`);
+      const seen = await run(`
+        import { createRequire } from "node:module";
+        createRequire(import.meta.resolve("@pulumi/pulumi/cmd/run/index.js"))("source-map-support/register");
+        const { stack } = await import(${JSON.stringify(file)}).catch((error) => error);
+        console.log(JSON.stringify(stack));`);
+      assert.match(String(seen), /fails\.mts:5:7/);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });
