@@ -9,6 +9,7 @@ import { buffer } from "node:stream/consumers";
 import { execa } from "execa";
 import { withLock } from "../../components/local/provider/file-lock.ts";
 import { projectDirectory } from "../../toolchain/versions.mjs";
+import { freePort } from "../free-port.ts";
 
 /** The release that the tests were written with. */
 const release = "2026.7.19";
@@ -109,14 +110,6 @@ export class StorageEmulator {
     });
     response.end(told);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Returns the Python that has the emulator. The first call installs it into the project's cache. */

@@ -1,10 +1,10 @@
 // A real PostgreSQL from Debian's package: an empty database on a free loopback port.
 import { chown, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
+import { freePort } from "../free-port.ts";
 
 /** The account `nobody`, because PostgreSQL refuses to run as root. */
 const user = 65534;
@@ -49,12 +49,4 @@ async function programFolder(): Promise<string> {
   const folder = "/usr/lib/postgresql";
   const [version] = await readdir(folder);
   return join(folder, version, "bin");
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,7 +1,6 @@
 // A finished disk booted in QEMU, with a root login that trusts the host key on its console.
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { execa, type ResultPromise } from "execa";
@@ -19,6 +18,7 @@ import {
   prepareVirtualMachine,
 } from "../../../../components/local/provider/machine/virtual-machine.ts";
 import { doorPort } from "../../../../provision/builder/door.ts";
+import { isFree } from "../../../free-port.ts";
 
 /** What a machine has. */
 export interface Hardware {
@@ -121,15 +121,7 @@ export class BootedDisk {
 
 /** One of a machine's addresses on which nobody listens, neither for people nor for the bake. */
 async function freeAddress(name: string): Promise<string> {
-  for (const { host } of addressesFor(name))
+  for (const host of new Set(addressesFor(name).map((address) => address.host)))
     if ((await isFree(host, 22)) && (await isFree(host, doorPort))) return host;
   assert.fail(`all addresses of ${name} are taken`);
-}
-
-function isFree(host: string, port: number): Promise<boolean> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once("error", () => resolve(false));
-    server.listen(port, host, () => server.close(() => resolve(true)));
-  });
 }
