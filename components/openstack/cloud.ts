@@ -215,6 +215,9 @@ export class OpenStackCloud implements Cloud {
       prefix,
       labels: this.labels(bake, "trial"),
       image: (image.look ?? image.resource).image,
+      // A flavor without a disk boots an imported image from a volume only.
+      volume: this.settings.openstack.volume,
+      imageBytes: image.resource.bytes,
       loginUser: bake.plan.distribution.loginUser,
       power: "on",
     });

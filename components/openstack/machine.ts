@@ -36,8 +36,10 @@ export interface MachineArgs {
   image: pulumi.Input<string>;
   /** Resources that must exist before its lifetime starts. */
   after?: pulumi.Resource[];
-  /** Boots from a new volume filled with the image. An image of volume snapshots needs none. */
+  /** Boots from a new volume filled with the image. */
   volume?: { size: number; type?: string };
+  /** The image's size in bytes, if it may be one of volume snapshots: that has none, and brings its own volumes. */
+  imageBytes?: pulumi.Input<number>;
   loginUser: string;
   /** `off` stops the server and keeps it. */
   power: Power;
@@ -253,7 +255,7 @@ function ownNetworks({ preflight }: MachineContext, group: openstack.networking.
   return { networks, securityGroups };
 }
 
-function bootFrom({ image, volume }: MachineArgs) {
+function bootFrom({ image, volume, imageBytes }: MachineArgs) {
   if (!volume) return { imageId: image };
   const { size: volumeSize, type } = volume;
   const device = {
@@ -265,7 +267,13 @@ function bootFrom({ image, volume }: MachineArgs) {
     deleteOnTermination: true,
     ...(type !== undefined && { volumeType: type }),
   };
-  return { blockDevices: [device] };
+  if (imageBytes === undefined) return { blockDevices: [device] };
+  const known = pulumi.all([imageBytes, image]);
+  return {
+    // To the official provider, an empty id differs from the one that it reads back.
+    imageId: known.apply(([bytes, id]) => (bytes > 0 ? undefined : id)) as pulumi.Output<string>,
+    blockDevices: known.apply(([bytes]) => (bytes > 0 ? [device] : [])),
+  };
 }
 
 /** IPv4 if there is one; else IPv6 in brackets. */

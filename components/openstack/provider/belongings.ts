@@ -1,8 +1,8 @@
 // What belongs to a server beside it: floating address, port, security group and key pair. All have the machine's name.
-import { cloudName } from "../../../common/labels.ts";
+import { cloudName, type LabelRules } from "../../../common/labels.ts";
 import { waitFor } from "../../../provider/kit/wait.ts";
 import { openstackLabels } from "../facts/labels.ts";
-import type { Region } from "./region.ts";
+import { unlessMissing, type Region } from "./region.ts";
 import { ApiError } from "./transport.ts";
 
 /** In the order of removal: nothing is removed while something before it uses it. */
@@ -65,12 +65,19 @@ async function listNetworkThings(
     ...(machine !== undefined && { [nameField]: machine }),
   });
   const path = `/${collection}?${query.toString()}`;
-  const answer = await region.send<Record<string, Listed[]>>({ service: "network", method: "GET", path });
-  return answer[key].map(({ id, created_at: createdAt, device_id: device, [nameField]: name = "" }) => ({
-    ...{ kind, id, name },
-    ...(createdAt !== undefined && { createdAt }),
-    ...(device && { device }),
-  }));
+  // A cloud without routers has no floating addresses and answers 404.
+  const answer = await unlessMissing(
+    region.send<Record<string, Listed[]>>({ service: "network", method: "GET", path }),
+  );
+  const found = (answer?.[key] ?? []).map(
+    ({ id, created_at: createdAt, device_id: device, [nameField]: name = "" }): Belonging => ({
+      ...{ kind, id, name },
+      ...(createdAt !== undefined && { createdAt }),
+      ...(device && { device }),
+    }),
+  );
+  // Neutron ignores filters that it doesn't know: before 2016 that includes descriptions.
+  return found.filter(({ name }) => machine === undefined || name === machine);
 }
 
 async function listKeyPairs(region: Region, machine: string | undefined): Promise<Belonging[]> {
@@ -130,7 +137,18 @@ export function machineNamePattern(prefix: string): RegExp {
   return new RegExp(`^${start.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")}(-[0-9a-f]{8})?-[0-9a-f]{6}$`);
 }
 
+/**
+ * Nova allows no dots in the names of key pairs before microversion 2.92, and the official provider asks for 2.1.
+ * https://opendev.org/openstack/nova/src/branch/master/nova/api/validation/parameter_types.py
+ */
+const machineNames: LabelRules["names"] = { ...openstackLabels.names, forbidden: /[^A-Za-z0-9_-]/g };
+
 /** The name of a lease's machine, and of what belongs to it. */
 export function machineName(prefix: string, suffix: string): string {
-  return cloudName(openstackLabels, prefix, suffix);
+  return cloudName({ ...openstackLabels, names: machineNames }, prefix, suffix);
+}
+
+/** A part of a machine's name: `ubuntu22-04`. */
+export function inMachineName(text: string): string {
+  return text.replaceAll(machineNames.forbidden, "-");
 }

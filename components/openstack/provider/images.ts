@@ -46,10 +46,14 @@ export async function listImages(region: Region, filters: Readonly<Record<string
   return images.sort((one, other) => other.created_at.localeCompare(one.created_at));
 }
 
-/** Images with all these labels, newest first; finished or not. */
-export function imagesWith(region: Region, labels: Partial<Labels> & { machine?: string }): Promise<Image[]> {
+/**
+ * The project's images with all these labels, newest first; finished or not. Without the filter, Glance also lists public
+ * images and those that other projects share, and to administrators everything.
+ */
+export async function imagesWith(region: Region, labels: Partial<Labels> & { machine?: string }): Promise<Image[]> {
   const filters = Object.entries(labels).map(([label, value]) => [labelKey(openstackLabels, label), value]);
-  return listImages(region, Object.fromEntries(filters) as Record<string, string>);
+  const owner = await region.projectId();
+  return listImages(region, { ...(Object.fromEntries(filters) as Record<string, string>), owner });
 }
 
 /** Sets properties, and removes those that are undefined. */

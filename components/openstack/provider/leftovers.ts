@@ -3,7 +3,7 @@ import { labelKey, parseExpiry } from "../../../common/labels.ts";
 import type { AnswerOf, InputsOf } from "../../../common/contract.ts";
 import type { sweep } from "../contract.ts";
 import { openstackLabels } from "../facts/labels.ts";
-import { listBelongings, removeBelonging, type Belonging } from "./belongings.ts";
+import { inMachineName, listBelongings, removeBelonging, type Belonging } from "./belongings.ts";
 import { distributions } from "../../../provision/distributions.ts";
 import { dropImage, imagesWith, isProven } from "./images.ts";
 import type { Region } from "./region.ts";
@@ -59,12 +59,17 @@ async function belongings(
   lifetime: number,
   now: Date,
 ): Promise<Leftover[]> {
-  const beginning = `${project}-${stack}-`;
+  const beginning = inMachineName(`${project}-${stack}-`);
   const servers = await listServers(region);
-  const isOurs = ({ name, device }: Belonging): boolean =>
-    name.startsWith(beginning) &&
-    isMachineName(name.slice(beginning.length), region.name) &&
-    (device === undefined || ending.some(({ id }) => id === device));
+  const isOurs = ({ name, device }: Belonging): boolean => {
+    // Older versions left dots in names.
+    const plain = inMachineName(name);
+    return (
+      plain.startsWith(beginning) &&
+      isMachineName(plain.slice(beginning.length), inMachineName(region.name)) &&
+      (device === undefined || ending.some(({ id }) => id === device))
+    );
+  };
   const old = async (belonging: Belonging): Promise<Leftover[]> => {
     const { kind, id, name } = belonging;
     const users = servers.filter((server) => uses(server, name));
@@ -83,13 +88,14 @@ async function belongings(
 
 /**
  * Whether a name continues like a machine's after project and stack: region (if the stack has several), distribution,
- * recipe's name (if the stack has several), recipe hash, role and digits. Strict, because a name that starts like those
- * of stack `ci` may belong to stack `ci-next`.
+ * recipe's name (if the stack has several), recipe hash, role, a digest if it was shortened or changed, and digits.
+ * Strict, because a name that starts like those of stack `ci` may belong to stack `ci-next`.
  */
 function isMachineName(rest: string, region: string): boolean {
   const plain = rest.startsWith(`${region}-`) ? rest.slice(region.length + 1) : rest;
-  const found = /^(.+)-[0-9a-f]{8}-(builder|trial)-[0-9a-f]{6}$/.exec(plain);
-  return found !== null && distributions.some(({ id }) => id === found[1] || found[1].startsWith(`${id}-`));
+  const found = /^(.+)-[0-9a-f]{8}-(builder|trial)(-[0-9a-f]{8})?-[0-9a-f]{6}$/.exec(plain);
+  const ids = distributions.map(({ id }) => inMachineName(id));
+  return found !== null && ids.some((id) => id === found[1] || found[1].startsWith(`${id}-`));
 }
 
 /** Whether the server uses the key pair or security group of that name. Its port and address have the same name. */

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { cloudLabels, formatExpiry } from "../../../common/labels.ts";
 import { openstackLabels } from "../../../components/openstack/facts/labels.ts";
+import { machineName } from "../../../components/openstack/provider/belongings.ts";
 import { sweep } from "../../../components/openstack/provider/functions/sweep.ts";
 import { addServer, cloudForEachTest, labels, testContext } from "./support.ts";
 
@@ -104,6 +105,18 @@ describe("rackspace sweep", () => {
     const left = ["floatingips", "ports", "security-groups"].map((each) => cloud().region().collection(each).size);
     assert.deepEqual([...left, cloud().region().keypairs.size], [0, 1, 4, 0]);
     assert.deepEqual(await run(), []);
+  });
+
+  it("recognizes the names of machines whose distribution or stack has a dot, also those of older versions", async () => {
+    const prefix = `${project}-${stack}-ubuntu24.04-01234567-builder`;
+    const ids = [
+      thing("security-groups", { name: machineName(prefix, "0a1b2c") }),
+      thing("security-groups", { name: `${prefix}-0a1b2c` }),
+    ];
+    assert.deepEqual(
+      (await run()).map(({ id }) => id),
+      ids,
+    );
   });
 
   it("keeps what a server still uses", async () => {

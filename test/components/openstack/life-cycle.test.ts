@@ -14,7 +14,8 @@ import {
   stop,
 } from "../../../components/openstack/provider/resources/steps.ts";
 import { survey } from "../../../components/openstack/provider/functions/lookups.ts";
-import { addServer, cloudForEachTest, imageInputs, labels, leaseInputs, testContext } from "./support.ts";
+import { distributions } from "../../../provision/distributions.ts";
+import { addKeyPair, addServer, cloudForEachTest, imageInputs, labels, leaseInputs, testContext } from "./support.ts";
 
 const region = "RegionOne";
 const owner = { region, project: labels.project, stack: labels.stack, distribution: labels.distribution };
@@ -67,6 +68,34 @@ describe("rackspace Lease", () => {
     const others = ["floatingips", "ports", "security-groups"].map((each) => cloud().region().collection(each).size);
     return [...others, keypairs.size];
   };
+
+  it("names a machine so that Nova accepts the name for its key pair, whatever the distribution and stack", async () => {
+    for (const { id: distribution } of distributions) {
+      const prefix = `ci-images-release.2026-${distribution}-01234567-builder`;
+      const { id, outputs } = await lease.create(leaseInputs({ prefix }), testContext());
+      assert.equal(await addKeyPair(cloud(), outputs.machine), 200, outputs.machine);
+      await lease.delete!(id, outputs, testContext());
+    }
+    assert.deepEqual(belongings(), [0, 0, 0, 0]);
+  });
+
+  it("deletes no address of others on a cloud that can't look for descriptions, or has none at all", async () => {
+    const { id, outputs } = await lease.create(leaseInputs(), testContext());
+    addBelongings(outputs.machine);
+    addBelongings("somebody's");
+    cloud().faults.unknownFilters.push("description");
+    await lease.delete!(id, outputs, testContext());
+    assert.deepEqual(belongings(), [1, 1, 1, 1]);
+    cloud().faults.refuse({
+      matches: /floatingips/,
+      status: 404,
+      message: "The resource could not be found.",
+      times: 9,
+    });
+    const again = await lease.create(leaseInputs(), testContext());
+    await lease.delete!(again.id, again.outputs, testContext());
+    assert.deepEqual(belongings(), [1, 1, 1, 1]);
+  });
 
   it("deletes the server, then its address, port, security group and key pair, also after a refusal, and nothing else", async () => {
     const { id, outputs } = await lease.create(leaseInputs(), testContext());
@@ -340,6 +369,19 @@ describe("rackspace images after the bake", () => {
     cloud()
       .region()
       .addImage({ ...inherited, id: randomUUID(), name: "a worker's snapshot" });
+    assert.deepEqual(
+      (await survey.call(owner, testContext())).images.map((image) => image.id),
+      [id],
+    );
+  });
+
+  it("are the project's own: others may share theirs, and administrators see everything", async () => {
+    const server = await addServer(cloud(), { status: "SHUTOFF" });
+    const { id } = await serverImage.create(imageInputs(server), testContext());
+    const { id: _, ...copy } = cloud().region().images.get(id)!;
+    cloud()
+      .region()
+      .addImage({ ...copy, name: "another project's", owner: "others", visibility: "public" });
     assert.deepEqual(
       (await survey.call(owner, testContext())).images.map((image) => image.id),
       [id],

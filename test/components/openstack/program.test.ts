@@ -16,7 +16,7 @@ import { tinyRecipe } from "../../engine/recipes.ts";
 import { Graph } from "../graph.ts";
 
 /** Outputs that resources have beside their inputs. */
-function outputsOf(type: string, name: string): object {
+function outputsOf(type: string, name: string, image: object): object {
   const pair = { publicKey: `ssh-ed25519 PUBLIC-${name}`, privateKey: `PRIVATE-${name}` };
   const outputs: Record<string, object> = {
     "ci-images:index:KeyPair": pair,
@@ -32,6 +32,7 @@ function outputsOf(type: string, name: string): object {
       bytes: 7,
       builtAt: "2026-01-01",
       builder: { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 BBBB" },
+      ...image,
     },
     "openstack:compute/instance:Instance": { id: "server-1", accessIpV4: "192.0.2.7", accessIpV6: "" },
     "openstack:networking/floatingIp:FloatingIp": { address: "203.0.113.9" },
@@ -42,7 +43,8 @@ function outputsOf(type: string, name: string): object {
 
 /** Declares on a cloud with two regions and a base image, but without our images. */
 class RackspaceGraph extends Graph {
-  constructor() {
+  /** @param image Other outputs of the image. */
+  constructor(image: object = {}) {
     const answers = {
       "ci-images:rackspace:regions": { regions: ["ORD", "DFW"], usual: "ORD", notices: [] },
       "ci-images:rackspace:resolveBase": { id: "base-1", description: "Debian 12" },
@@ -55,7 +57,7 @@ class RackspaceGraph extends Graph {
       },
       "ci-images:index:ownAddress": { addresses: ["10.8.0.3"], notice: "SSH is opened to 10.8.0.3" },
     };
-    super("rackspace", answers, outputsOf);
+    super("rackspace", answers, (type, name) => outputsOf(type, name, image));
   }
 
   bake(settings: Settings, plan: Plan, keep = 1): Promise<unknown> {
@@ -270,17 +272,28 @@ describe("the graph of stack rackspace", () => {
     }
   });
 
-  it("boots the builder from a volume if the stack says so, and the trial machine from the image", async () => {
-    const graph = new RackspaceGraph();
-    await graph.bake(settingsOf({ volume: { size: 20, type: "ssd" } }), plan);
-    const { inputs } = graph.get(`${prefix}-builder`);
-    assert.equal(inputs.imageId, undefined);
-    const [device] = inputs.blockDevices as Record<string, unknown>[];
-    assert.deepEqual(
-      [device.uuid, device.volumeSize, device.volumeType, device.deleteOnTermination],
-      ["base-1", 20, "ssd", true],
-    );
-    assert.equal(graph.get(`${prefix}-trial`).inputs.imageId, "image-1");
+  describe("with a volume", () => {
+    const settings = settingsOf({ volume: { size: 20, type: "ssd" } });
+
+    /** What a server boots from: an image's id, and the volumes made from images. */
+    function sourceOf({ inputs }: ReturnType<Graph["get"]>): unknown[] {
+      const devices = (inputs.blockDevices ?? []) as Record<string, unknown>[];
+      const volumes = devices.map((each) => [each.uuid, each.volumeSize, each.volumeType, each.deleteOnTermination]);
+      return [inputs.imageId, ...volumes];
+    }
+
+    it("boots the builder from it, and the trial machine from the image, whose volume snapshots it starts with", async () => {
+      const graph = new RackspaceGraph({ bytes: 0 });
+      await graph.bake(settings, plan);
+      assert.deepEqual(sourceOf(graph.get(`${prefix}-builder`)), [undefined, ["base-1", 20, "ssd", true]]);
+      assert.deepEqual(sourceOf(graph.get(`${prefix}-trial`)), ["image-1"]);
+    });
+
+    it("boots the trial machine of an image with data from it, too: a flavor may have no disk", async () => {
+      const graph = new RackspaceGraph({ bytes: 7 });
+      await graph.bake(settings, plan);
+      assert.deepEqual(sourceOf(graph.get(`${prefix}-trial`)), [undefined, ["image-1", 20, "ssd", true]]);
+    });
   });
 
   it("stops the builder at power `off`, and runs no commands", async () => {

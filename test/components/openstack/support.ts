@@ -3,6 +3,7 @@ import type { PlanDescription } from "../../../provision/plan/explain.ts";
 import type { Context } from "../../../provider/resource.ts";
 import { formatExpiry } from "../../../common/labels.ts";
 import type { InputsOf } from "../../../common/contract.ts";
+import { makeSshKeyPair } from "../../../common/ssh-key-pair.ts";
 import type { Lease, ServerImage } from "../../../components/openstack/contract.ts";
 import {
   startOpenStack,
@@ -100,6 +101,17 @@ export async function addServer(
   while (found.status === "BUILD") await new Promise((resolve) => setTimeout(resolve, 1));
   if (changes.status) found.status = changes.status;
   return found;
+}
+
+/** Adds a key pair through the API, like the official provider, which asks for microversion 2.1. */
+export async function addKeyPair(cloud: OpenStackApi, name: string): Promise<number> {
+  const { publicKey: public_key } = makeSshKeyPair();
+  const { status } = await fetch(`${cloud.url}/RegionOne/compute/v2.1/os-keypairs`, {
+    method: "POST",
+    headers: { "x-auth-token": await logIn(cloud), "content-type": "application/json" },
+    body: JSON.stringify({ keypair: { name, public_key } }),
+  });
+  return status;
 }
 
 async function logIn(cloud: OpenStackApi): Promise<string> {

@@ -100,7 +100,8 @@ async function createServer(call: Call): Promise<Answer> {
   const imageId = volumeBacked?.uuid ?? wanted.imageRef ?? "";
   const image = region.images.get(imageId);
   if (image?.status !== "active") throw new Refused(400, `Image ${imageId} is not active.`);
-  checkFlavor(flavorOf(region, wanted.flavorRef), image, volumeBacked !== undefined);
+  const isVolumeBacked = volumeBacked !== undefined || "block_device_mapping" in image;
+  checkFlavor(flavorOf(region, wanted.flavorRef), image, isVolumeBacked);
   const networks = await networksOf(region, wanted);
   const server: Server = {
     id: randomUUID(),
@@ -119,7 +120,7 @@ async function createServer(call: Call): Promise<Answer> {
     volumes: [],
     created: new Date().toISOString(),
   };
-  if (volumeBacked || "block_device_mapping" in image) {
+  if (isVolumeBacked) {
     const id = randomUUID();
     const size = volumeBacked?.volume_size ?? 10;
     region.volumes.set(id, {

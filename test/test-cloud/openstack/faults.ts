@@ -33,6 +33,8 @@ export class Faults {
   cutUploads = 0;
   /** Reasons for which the next servers end in ERROR, in order. */
   readonly bootFailures: string[] = [];
+  /** Fields by which Neutron's lists can't be filtered, because it is older than the field: it ignores such a filter. */
+  readonly unknownFilters: string[] = [];
   /** The number of next stops that are accepted but never happen. */
   ignoredStops = 0;
   /** The number of next server deletions that are accepted but never happen. */

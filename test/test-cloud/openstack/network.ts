@@ -36,8 +36,9 @@ function one(collection: string): string {
 }
 
 function list({ region, query }: Call, collection: string): Answer {
+  const filters = [...query].filter(([key]) => !region.faults.unknownFilters.includes(key));
   const found = [...region.collection(collection).values()].filter((thing) =>
-    [...query].every(([key, value]) => String(thing[key]) === value),
+    filters.every(([key, value]) => String(thing[key]) === value),
   );
   return answer({ [many(collection)]: found });
 }

@@ -148,6 +148,9 @@ export function checkNewServer({ body, headers, region }: Call): void {
  * (nova/exception.py).
  */
 export function checkFlavor(flavor: { ram: number; disk: number }, image: Image, isVolumeBacked: boolean): void {
+  // nova/policies/servers.py, ZERO_DISK_FLAVOR: administrators only.
+  if (!isVolumeBacked && flavor.disk === 0)
+    throw new Refused(403, "Only volume-backed servers are allowed for flavors with zero disk.");
   if (Number(image.min_ram ?? 0) > flavor.ram)
     throw new Refused(400, "Flavor's memory is too small for requested image.");
   if (!isVolumeBacked && flavor.disk > 0 && Number(image.min_disk ?? 0) > flavor.disk) {
