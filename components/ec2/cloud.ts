@@ -2,7 +2,7 @@
 // the rest (resources.ts); this file connects them.
 import type * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { tagNames, tagKey } from "./facts/tags.ts";
+import { builderTag, tagKey, tagNames } from "./facts/tags.ts";
 import { formatExpiry, type Role } from "../../common/labels.ts";
 import { gibibyte } from "../../common/sizes.ts";
 import { UserError } from "../../common/user-error.ts";
@@ -157,9 +157,7 @@ export class Ec2Cloud implements Cloud {
     const identity = identityOf(builder, inventory);
     const making = {
       ...tags,
-      [tagNames.builder]: identity.apply(({ machineId, hostKeys, loginKey }) =>
-        [machineId, ...[...hostKeys, loginKey].map((key) => key.split(" ")[1])].join(" "),
-      ),
+      [tagNames.builder]: identity.apply(builderTag),
       [tagNames.machine]: builder.lease.machine,
       [tagKey("expires")]: builder.lease.deadline.apply((deadline) => formatExpiry(new Date(deadline))),
     };

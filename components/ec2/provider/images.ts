@@ -1,17 +1,26 @@
 // Waits for images, and removes them with their snapshots.
 import type { Image } from "@aws-sdk/client-ec2";
 import type { Context } from "../../../provider/resource.ts";
-import { waitFor } from "../../../provider/kit/wait.ts";
+import { waitFor, type Seen } from "../../../provider/kit/wait.ts";
 import { ec2, errorCode, isGone } from "./client.ts";
 import { isOfWorker } from "../../../common/labels.ts";
 import { ec2Labels } from "../facts/labels.ts";
 import { UserError } from "../../../common/user-error.ts";
 import { tagNames } from "../facts/tags.ts";
 import { forgetImport } from "./import-journal.ts";
-import { findImage, findSnapshots, snapshotsOf, tagsOf, type Tags } from "./tagged-resources.ts";
+import { findImage, findImages, findSnapshots, imagesOn, snapshotsOf, tagsOf, type Tags } from "./tagged-resources.ts";
 
 /** Seconds that AWS may take to copy a disk into an image. */
 const imageSeconds = 60 * 60;
+
+/**
+ * Seconds for which EC2 may not know an image that it has just registered.
+ * https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+ */
+const unseenSeconds = 60;
+
+/** Seconds for which EC2 may say that a deregistered image still uses its snapshot. */
+const releaseSeconds = 120;
 
 /** Whether an image is ready, still being made, failed, or disabled by somebody. */
 export function imageProgress({ State }: Image): "available" | "under way" | "failed" | "disabled" {
@@ -26,9 +35,11 @@ export function imageReason({ StateReason }: Image): string {
 
 /**
  * Waits until an image can be used.
+ * @param isNew Whether it has just been made, so that EC2 may not know it yet.
  * @throws UserError with AWS's reason if it failed or no longer exists.
  */
-export async function waitForImage(region: string, id: string, context: Context): Promise<Image> {
+export async function waitForImage(region: string, id: string, context: Context, isNew = false): Promise<Image> {
+  const knownBy = isNew ? Date.now() + unseenSeconds * 1000 : 0;
   return waitFor<Image>(
     {
       what: `image ${id} in ${region}`,
@@ -37,7 +48,7 @@ export async function waitForImage(region: string, id: string, context: Context)
       lookAt: `aws ec2 describe-images --region ${region} --image-ids ${id}`,
       async look() {
         const image = await findImage(region, id);
-        if (!image) return { failed: "it is gone" };
+        if (!image) return Date.now() < knownBy ? { state: "not visible yet" } : { failed: "it is gone" };
         const { State = "unknown" } = image;
         const progress = imageProgress(image);
         if (progress === "available") return { done: image };
@@ -52,10 +63,9 @@ export async function waitForImage(region: string, id: string, context: Context)
 
 /**
  * Deregisters an image and deletes its snapshots. No-op for those that no longer exist.
- * @param progress Reports each removal.
- * @throws UserError if a proven image is protected from deregistration.
+ * @throws UserError if a proven image is protected from deregistration, or a snapshot is not released.
  */
-export async function removeImage(region: string, id: string, progress: Context["progress"]): Promise<void> {
+export async function removeImage(region: string, id: string, context: Context): Promise<void> {
   const image = await findImage(region, id);
   if (!image) return;
   const client = await ec2(region);
@@ -69,8 +79,8 @@ export async function removeImage(region: string, id: string, progress: Context[
   } catch (error) {
     if (!isGone(error)) throw error;
   }
-  progress(`deregistered ${id} in ${region}`);
-  for (const snapshot of snapshotsOf(image)) await removeSnapshot(region, snapshot, progress);
+  context.progress(`deregistered ${id} in ${region}`);
+  for (const snapshot of snapshotsOf(image)) await removeSnapshot(region, snapshot, context, id);
 }
 
 /** Whether AWS would refuse to deregister an image. */
@@ -96,22 +106,43 @@ export async function removeOrphanedSnapshots(
   region: string,
   tags: Tags,
   worker: string | undefined,
-  progress: Context["progress"],
+  context: Context,
 ): Promise<void> {
-  const found = await findSnapshots(region, tags);
-  for (const { SnapshotId } of found.filter((snapshot) => isOfWorker(ec2Labels, tagsOf(snapshot), worker))) {
-    await removeSnapshot(region, SnapshotId!, progress);
+  const [found, images] = await Promise.all([findSnapshots(region, tags), findImages(region, tags)]);
+  const used = new Set(images.flatMap(snapshotsOf));
+  const own = found.filter((snapshot) => isOfWorker(ec2Labels, tagsOf(snapshot), worker));
+  for (const { SnapshotId } of own.filter(({ SnapshotId }) => !used.has(SnapshotId!))) {
+    await removeSnapshot(region, SnapshotId!, context);
   }
 }
 
-/** Deletes a snapshot unless an image needs it. No-op if it no longer exists. */
-export async function removeSnapshot(region: string, id: string, progress: Context["progress"]): Promise<void> {
-  try {
-    await (await ec2(region)).deleteSnapshot({ SnapshotId: id });
+/**
+ * Deletes a snapshot unless an image needs it. Waits if EC2 says that it is in use but no image is on it any more. No-op
+ * if it no longer exists.
+ * @param deregistered An image that no longer counts, although EC2 may still list it.
+ */
+export async function removeSnapshot(
+  region: string,
+  id: string,
+  context: Context,
+  deregistered?: string,
+): Promise<void> {
+  const client = await ec2(region);
+  const look = async (): Promise<Seen<undefined>> => {
+    try {
+      await client.deleteSnapshot({ SnapshotId: id });
+      context.progress(`deleted ${id} in ${region}`);
+    } catch (error) {
+      if (errorCode(error) === "InvalidSnapshot.InUse") {
+        const [user] = (await imagesOn(region, id)).filter(({ ImageId }) => ImageId !== deregistered);
+        if (!user) return { state: "in use" };
+        context.progress(`kept ${id} in ${region}: image ${user.ImageId} needs it`);
+      } else if (!isGone(error)) throw error;
+    }
     await forgetImport(id);
-    progress(`deleted ${id} in ${region}`);
-  } catch (error) {
-    // InvalidSnapshot.InUse: an image still needs it; it is deleted with that image.
-    if (!isGone(error) && errorCode(error) !== "InvalidSnapshot.InUse") throw error;
-  }
+    return { done: undefined };
+  };
+  const lookAt = `aws ec2 describe-images --region ${region} --owners self --filters Name=block-device-mapping.snapshot-id,Values=${id}`;
+  const what = `snapshot ${id} in ${region}`;
+  await waitFor({ what, until: "to be released", deadline: releaseSeconds, lookAt, look }, context);
 }

@@ -58,8 +58,8 @@ export async function findLeftovers(region: string, owner: Owner, now = new Date
 /** Removes a leftover and what belongs to it. No-op if it no longer exists. */
 export async function removeLeftover(region: string, { kind, id }: Leftover, context: Context) {
   if (kind === "machine") await dropMachine(region, id, context);
-  else if (kind === "image") await removeImage(region, id, context.progress);
-  else await removeSnapshot(region, id, context.progress);
+  else if (kind === "image") await removeImage(region, id, context);
+  else await removeSnapshot(region, id, context);
 }
 
 function expiredAt(tags: Record<string, string>, now: Date): string | undefined {

@@ -125,9 +125,9 @@ export async function dropMachine(region: string, name: string, context: Context
 }
 
 /** Removes unproven images made from a machine: no output names them, and nothing else looks for them. */
-export async function dropUnprovenImages(region: string, name: string, { progress }: Context): Promise<void> {
+export async function dropUnprovenImages(region: string, name: string, context: Context): Promise<void> {
   for (const image of await findImages(region, { [tagNames.machine]: name })) {
-    if (tagsOf(image)[tagNames.proven] === undefined) await removeImage(region, image.ImageId!, progress);
+    if (tagsOf(image)[tagNames.proven] === undefined) await removeImage(region, image.ImageId!, context);
   }
 }
 

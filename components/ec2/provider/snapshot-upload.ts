@@ -56,7 +56,7 @@ export async function uploadSnapshot(
   for (const { id, state } of begun) {
     const noted = await notedImport(id);
     if (!found && state !== "error" && noted?.content === content) found = { id, ...noted };
-    else await removeSnapshot(region, id, context.progress);
+    else await removeSnapshot(region, id, context);
   }
   if (found) context.progress(`continuing with ${found.id}, which already has ${found.done} blocks`);
   const snapshot = found ?? { id: await start(upload), done: 0, isComplete: false };

@@ -61,6 +61,11 @@ export async function findUntaggedImages(region: string, wanted: readonly string
   return ours.filter((image) => tagsOf(image)[tagKey("project")] === undefined);
 }
 
+/** The account's own images whose disks are on this snapshot. */
+export async function imagesOn(region: string, snapshot: string): Promise<Image[]> {
+  return (await describeOwnImages(region, [])).filter((image) => snapshotsOf(image).includes(snapshot));
+}
+
 async function describeOwnImages(region: string, Filters: Filter[]): Promise<Image[]> {
   const { paginateDescribeImages } = await import("@aws-sdk/client-ec2");
   const query = { Owners: ["self"], Filters, IncludeDeprecated: true, IncludeDisabled: true };

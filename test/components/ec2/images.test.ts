@@ -2,7 +2,10 @@
 // deregistration protection, images that fail.
 import assert from "node:assert/strict";
 import type { EC2 } from "@aws-sdk/client-ec2";
-import { tagNames } from "../../../components/ec2/facts/tags.ts";
+import ssh2 from "ssh2";
+import { makeSshKeyPair } from "../../../common/ssh-key-pair.ts";
+import { removeSnapshot, waitForImage } from "../../../components/ec2/provider/images.ts";
+import { builderTag, tagNames } from "../../../components/ec2/facts/tags.ts";
 import { cloudLabels } from "../../../common/labels.ts";
 import { ec2Labels } from "../../../components/ec2/facts/labels.ts";
 import { ec2 } from "../../../components/ec2/provider/client.ts";
@@ -44,6 +47,12 @@ describe("EC2 images through our provider", function () {
     const { ImageId } = await client.createImage({ InstanceId: instance, Name: name });
     await putTags(region, [ImageId!], isProven ? { ...tags, [tagNames.proven]: "yes" } : tags);
     return ImageId!;
+  }
+
+  /** The snapshots of an image. */
+  async function snapshotsOf(id: string): Promise<string[]> {
+    const found = (await findImage(region, id))!;
+    return found.BlockDeviceMappings!.map(({ Ebs }) => Ebs!.SnapshotId!);
   }
 
   const attributes = (id: string, more: object = {}) => ({ region, image: id, tags, protect: false, ...more });
@@ -144,6 +153,44 @@ describe("EC2 images through our provider", function () {
     await failedImages.create({ region, images: [bad] }, context);
     assert.equal(await findImage(region, bad), undefined);
     await adoptedImage.delete!(good, { region, image: good, tags }, context);
+  });
+
+  it("leave no snapshot behind, although AWS says for some seconds that it is in use; another image's stays", async () => {
+    const [id, other] = [await image("one"), await image("other")];
+    const [snapshot, shared] = await Promise.all([id, other].map(async (each) => (await snapshotsOf(each))[0]));
+    const inUse = { code: "InvalidSnapshot.InUse", message: `The snapshot is currently in use by ${id}` };
+    api.faults.add({ action: "DeleteSnapshot", times: 2, error: inUse });
+    await adoptedImage.delete!(id, { region, image: id, tags }, context);
+    await assert.rejects(client.describeSnapshots({ SnapshotIds: [snapshot] }), /InvalidSnapshot\.NotFound/);
+    api.faults.add({ action: "DeleteSnapshot", error: inUse });
+    const said: string[] = [];
+    await removeSnapshot(region, shared, { ...context, progress: (line) => said.push(line) });
+    assert.deepEqual(said, [`kept ${shared} in ${region}: image ${other} needs it`]);
+    await adoptedImage.delete!(other, { region, image: other, tags }, context);
+    await assert.rejects(client.describeSnapshots({ SnapshotIds: [shared] }), /InvalidSnapshot\.NotFound/);
+  });
+
+  it("are waited for if they are new and AWS doesn't know them yet, but not if they are gone", async () => {
+    const id = await image("new");
+    const unknown = { code: "InvalidAMIID.NotFound", message: `The image id '[${id}]' does not exist` };
+    api.faults.add({ action: "DescribeImages", error: unknown });
+    assert.equal((await waitForImage(region, id, context, true)).ImageId, id);
+    api.faults.add({ action: "DescribeImages", error: unknown });
+    await assert.rejects(waitForImage(region, id, context), /it is gone/);
+    await adoptedImage.delete!(id, { region, image: id, tags }, context);
+  });
+
+  it("keep the builder's identity in a tag that AWS accepts, also with a user's own large RSA key", async () => {
+    const id = await image("identity");
+    const loginKey = ssh2.utils.generateKeyPairSync("rsa", { bits: 4096, comment: "somebody" }).public;
+    const builder = { machineId: "1".repeat(32), hostKeys: [makeSshKeyPair().publicKey], loginKey };
+    await putTags(region, [id], { [tagNames.builder]: builderTag(builder) });
+    const { generations } = await ec2Survey.call({ region, copyTo: [], ...owner }, context);
+    const found = generations[0].builder!;
+    assert.equal(found.machineId, builder.machineId);
+    assert.ok(builder.hostKeys[0].startsWith(found.hostKeys[0]));
+    assert.ok(loginKey.startsWith(found.loginKey));
+    await adoptedImage.delete!(id, { region, image: id, tags }, context);
   });
 
   it("that AWS is still making are in the survey, and adopting one waits for it", async () => {

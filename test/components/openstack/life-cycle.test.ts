@@ -378,10 +378,10 @@ describe("rackspace images after the bake", () => {
   it("are the project's own: others may share theirs, and administrators see everything", async () => {
     const server = await addServer(cloud(), { status: "SHUTOFF" });
     const { id } = await serverImage.create(imageInputs(server), testContext());
-    const { id: _, ...copy } = cloud().region().images.get(id)!;
+    const own = cloud().region().images.get(id)!;
     cloud()
       .region()
-      .addImage({ ...copy, name: "another project's", owner: "others", visibility: "public" });
+      .addImage({ ...own, id: randomUUID(), name: "another project's", owner: "others", visibility: "public" });
     assert.deepEqual(
       (await survey.call(owner, testContext())).images.map((image) => image.id),
       [id],

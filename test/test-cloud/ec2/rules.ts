@@ -33,6 +33,9 @@ export const sources = {
   // After EnableEbsEncryptionByDefault, volumes of new instances are encrypted, whatever the request says.
   "encryption by default": "APIReference/API_EnableEbsEncryptionByDefault.html",
 
+  // "Maximum value length – 256 Unicode characters".
+  "tag lengths": "UserGuide/Using_Tags.html",
+
   // From here on, rules are off by default.
   // "the result of an API command you run that creates or modifies resources might not be immediately available to all
   // subsequent commands".
@@ -65,6 +68,8 @@ export class Rules {
 
   /** The refusal of a request that breaks a rule. @param isEncrypted Whether the account encrypts by default. */
   refusalOf(action: string, parameters: URLSearchParams, isEncrypted: boolean): Refusal | undefined {
+    const tags = [...parameters].filter(([key]) => /(^|\.)Tag\.\d+\.Value$/.test(key));
+    if (this.on.has("tag lengths") && tags.some(([, value]) => value.length > 256)) return longTag;
     if (action === "EnableImageDeprecation" && this.on.has("deprecation dates")) {
       return dateRefusal(new Date(parameters.get("DeprecateAt") ?? ""));
     }
@@ -102,6 +107,11 @@ const denied = {
   message:
     "You are not authorized to perform this operation. User: arn:aws:iam::123456789012:user/baker is not authorized to perform: " +
     "ec2:RunInstances on resource: arn:aws:ec2:eu-central-1:123456789012:instance/* with an explicit deny in a service control policy.",
+};
+
+const longTag = {
+  code: "InvalidParameterValue",
+  message: "Tag value exceeds the maximum length of 256 characters",
 };
 
 const day = 86_400_000;

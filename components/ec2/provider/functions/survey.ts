@@ -1,7 +1,7 @@
 // Surveys a stack's images and builders on EC2: found by tags, whatever is in the state.
 import type { Image, Instance } from "@aws-sdk/client-ec2";
 import { wantedImageName } from "../../facts/image-names.ts";
-import { tagKey, tagNames } from "../../facts/tags.ts";
+import { builderOf, tagKey, tagNames } from "../../facts/tags.ts";
 import type { UselessImage } from "../../facts/blocking-image.ts";
 import { cloudLabels, isOfWorker, type Labels } from "../../../../common/labels.ts";
 import { ec2Labels } from "../../facts/labels.ts";
@@ -82,8 +82,7 @@ function recipeOf(thing: Image | Instance): string {
 
 function generationOf(image: Image, copies: Record<string, string>): SurveyedImage {
   const tags = tagsOf(image);
-  const [machineId, hostKey, loginKey] = (tags[tagNames.builder] ?? "").split(" ");
-  const ed25519 = (data: string) => `ssh-ed25519 ${data}`;
+  const builder = builderOf(tags[tagNames.builder]);
   const baseId = tags[tagKey("base")] ?? "";
   return {
     recipe: recipeOf(image),
@@ -93,7 +92,7 @@ function generationOf(image: Image, copies: Record<string, string>): SurveyedIma
     name: tags[tagNames.recipeName] ?? "",
     location: image.ImageId!,
     imageName: image.Name!,
-    ...(loginKey && { builder: { machineId, hostKeys: [ed25519(hostKey)], loginKey: ed25519(loginKey) } }),
+    ...(builder && { builder }),
     copies,
   };
 }

@@ -17,7 +17,7 @@ export const imageLease = implement(ImageLease, {
   async update(_id, _state, inputs) {
     return Promise.resolve(inputs);
   },
-  async delete(_id, { region, name, tags }, { progress }) {
+  async delete(_id, { region, name, tags }, context) {
     await asking(`removing an image and its snapshots in ${region}`, async () => {
       const images = [
         ...(await findImages(region, tags)),
@@ -28,17 +28,17 @@ export const imageLease = implement(ImageLease, {
       const own = images.filter(
         (image) => !tagsOf(image)[tagKey("recipe")] || isOfWorker(ec2Labels, tagsOf(image), worker),
       );
-      for (const { ImageId } of own) await removeImage(region, ImageId!, progress);
-      await removeOrphanedSnapshots(region, tags, worker, progress);
+      for (const { ImageId } of own) await removeImage(region, ImageId!, context);
+      await removeOrphanedSnapshots(region, tags, worker, context);
     });
   },
 });
 
 /** Nothing to delete: the next `pulumi up` that finds no failed image drops the record. */
 export const failedImages = implement(FailedImages, {
-  async create(inputs, { progress }) {
+  async create(inputs, context) {
     const { region, images } = inputs;
-    for (const id of images) await asking(`removing ${id} in ${region}`, () => removeImage(region, id, progress));
+    for (const id of images) await asking(`removing ${id} in ${region}`, () => removeImage(region, id, context));
     return { id: images.join(" "), outputs: inputs };
   },
 });

@@ -106,7 +106,7 @@ export const adoptedImage = implement(AdoptedImage, {
   async read(id, state) {
     return (await asking(`looking at ${id} in ${state.region}`, () => findImage(state.region, id))) && state;
   },
-  async delete(id, { region }, { progress }) {
-    await asking(`removing ${id} in ${region}`, () => removeImage(region, id, progress));
+  async delete(id, { region }, context) {
+    await asking(`removing ${id} in ${region}`, () => removeImage(region, id, context));
   },
 });

@@ -1,5 +1,5 @@
 // An AMI made from a disk that was baked on this computer: uploads a snapshot and registers it as an image.
-import { tagKey, tagNames } from "../../facts/tags.ts";
+import { builderTag, tagKey, tagNames } from "../../facts/tags.ts";
 import { formatExpiry, isOfWorker } from "../../../../common/labels.ts";
 import { ec2Labels } from "../../facts/labels.ts";
 import { gibibyte } from "../../../../common/sizes.ts";
@@ -37,7 +37,7 @@ export const importedImage = implement(ImportedImage, {
       const found = await findImages(region, importing.lease);
       const present = found.find((image) => isOfWorker(ec2Labels, tagsOf(image), importing.lease[tagKey("worker")]));
       const id = present?.ImageId ?? (await register(inputs, importing, local, context));
-      const image = await waitForImage(region, id, context);
+      const image = await waitForImage(region, id, context, !present);
       // The image has the expiry now.
       const snapshots = snapshotsOf(image);
       await (await ec2(region)).deleteTags({ Resources: snapshots, Tags: [{ Key: tagKey("expires") }] });
@@ -55,8 +55,8 @@ export const importedImage = implement(ImportedImage, {
     return { ...state, tags };
   },
 
-  async delete(id, { region }, { progress }) {
-    await asking(`removing ${id} in ${region}`, () => removeImage(region, id, progress));
+  async delete(id, { region }, context) {
+    await asking(`removing ${id} in ${region}`, () => removeImage(region, id, context));
   },
 });
 
@@ -92,8 +92,7 @@ async function register(
     context.progress,
     context.signal,
   );
-  const identity = [builder.machineId, ...[builder.hostKeys[0], builder.loginKey].map((key) => key.split(" ")[1])];
-  const imageTags: Tags = { ...temporary, [tagNames.builder]: identity.join(" ") };
+  const imageTags: Tags = { ...temporary, [tagNames.builder]: builderTag(builder) };
   try {
     const { ImageId } = await (
       await ec2(region)

@@ -21,7 +21,7 @@ export const ec2Lease = leaseOf(Lease, {
       await removing(() => drop(region, earlier, context));
       yield earlier;
     }
-    await removing(() => removeOrphanedSnapshots(region, cloudLabels(ec2Labels, owner), worker, context.progress));
+    await removing(() => removeOrphanedSnapshots(region, cloudLabels(ec2Labels, owner), worker, context));
   },
 
   /**
