@@ -6,6 +6,7 @@ import { runFolder } from "./builder-folders.ts";
 import { doorSocket } from "./door.ts";
 import type { Check } from "../plan/root.ts";
 import { rebootMark, renderProgram, runAsRoot } from "./runner.ts";
+import { markBuilder } from "../modules/shared/units.ts";
 import { recordScript } from "../seal/scripts.ts";
 import type { Secrets } from "../recipe/secrets.ts";
 import { scriptFile } from "../shell/script-file.ts";
@@ -83,9 +84,9 @@ function stepCommand(module: ModulePlan, step: number, secrets: Secrets): Builde
 }
 
 /**
- * Renders the step before the first module: waits for cloud-init on a new machine, and records the machine's files, so
- * that sealing can tell what modules have made. cloud-init's own status is shown but ignored, because base images have
- * warnings of their own. Without cloud-init there is no wait.
+ * Renders the step before the first module: marks the machine as a builder, waits for cloud-init on a new machine, and
+ * records the machine's files, so that sealing can tell what modules have made. cloud-init's own status is shown but
+ * ignored, because base images have warnings of their own. Without cloud-init there is no wait.
  * @param waits False for a machine that cloud-init doesn't set up.
  */
 export function settleCommand(waits: boolean): BuilderCommand {
@@ -102,7 +103,8 @@ fi
   const timeoutCure = "Look at /var/log/cloud-init-output.log on the builder.";
   const stdin = renderProgram({
     title: "the wait for cloud-init",
-    script: `${waits ? wait : ""}${recordScript}`,
+    // The mark comes first: units that the base brings along, such as the timer of idle_shutdown, are running already.
+    script: `${markBuilder}\n${waits ? wait : ""}${recordScript}`,
     timeoutSeconds: 900,
     timeoutCure,
     failureCure: afterFailure,

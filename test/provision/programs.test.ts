@@ -1,7 +1,7 @@
 // Scripts rendered for the builder, run by the real bash in a namespace with its own /run.
 import assert from "node:assert/strict";
 import { availableParallelism } from "node:os";
-import { moduleCommand, testsCommand } from "../../provision/builder/commands.ts";
+import { moduleCommand, settleCommand, testsCommand } from "../../provision/builder/commands.ts";
 import type { ModulePlan } from "../../provision/plan/plan.ts";
 import type { Check } from "../../provision/plan/root.ts";
 import { maskProgram, renderProgram, type Program } from "../../provision/builder/runner.ts";
@@ -150,6 +150,21 @@ false "$(cat ONE)"
     const { stdout, stderr } = await inNamespace(script);
     assert.equal(stdout, "second\nfirst begun\n0");
     assert.match(String(stderr), /an earlier run is still at work/);
+  });
+
+  it("mark the machine as a builder before anything else, also one that starts from a layer without the mark", async () => {
+    const cloudInit = '#!/bin/sh\n[ ! -e /var/lib/ci-images/builder ] || echo "cloud-init $1, on a builder"\n';
+    const machine = [
+      "mount -t tmpfs tmpfs /var/lib",
+      "mkdir -p /var/lib/ci-images/record",
+      // The record is complete, as in a layer, so that the files of this computer are not listed.
+      "touch /var/lib/ci-images/record/complete",
+      "mount -t tmpfs tmpfs /usr/local/sbin",
+      `install -m 0755 /dev/stdin /usr/local/sbin/cloud-init <<'END'\n${cloudInit}END`,
+    ].join("\n");
+    const { stdin } = settleCommand(true);
+    const { stdout, exitCode } = await inNamespace(`${machine}\n( ${stdin} )\nls /var/lib/ci-images`);
+    assert.deepEqual([stdout, exitCode], ["cloud-init status, on a builder\nbuilder\nrecord", 0]);
   });
 
   it("refuse to run on a machine that was told to reboot and has not rebooted", async () => {

@@ -4,11 +4,14 @@ import type { Root } from "../../module.ts";
 
 /**
  * Exists only on the builder: a unit with `ConditionPathExists=!` and this path runs only on workers, even after a
- * reboot during a long bake. {@link markBuilder} creates it; sealing removes its parent folder.
+ * reboot during a long bake. The step before the first module creates it, and sealing removes its parent folder.
  */
 export const builderMark = "/var/lib/ci-images/builder";
 
-/** A script that creates {@link builderMark}. May run twice. */
+/**
+ * A script that creates {@link builderMark}. May run twice. Modules whose units need it run it, too: it is part of their
+ * recorded scripts, which would get another hash without it.
+ */
 export const markBuilder = `install -D -m 0644 /dev/null ${builderMark}`;
 
 /**
