@@ -155,8 +155,9 @@ table inet ci_worker {
     ct state established,related accept
     ct state invalid drop
     iifname "lo" accept
-    # Jobs in containers reach services of their host.
-    iifname { "docker0", "br-*" } accept
+    # Jobs in containers reach services of their host. Two rules: a set may have wildcards from nftables 1.0.3 on only.
+    iifname "docker0" accept
+    iifname "br-*" accept
     meta l4proto { icmp, ipv6-icmp } accept
     # Answers of DHCPv6 come from an address that was not asked.
     ip6 saddr fe80::/10 udp dport 546 accept

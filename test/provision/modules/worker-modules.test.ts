@@ -114,6 +114,9 @@ describe("modules of the old workers", () => {
 
   it("firewall: always keeps SSH open", async () => {
     assert.match(await script("firewall", { ports: [] }, "debian12"), /tcp dport 22 accept/);
+    const jammy = await script("firewall", { ports: [] }, "ubuntu22.04");
+    assert.match(jammy, /iifname "br-\*" accept/);
+    assert.doesNotMatch(jammy, /\{[^}\n]*\*"[^}\n]*\}/, "nftables 1.0.2 has no wildcards in sets");
     assert.match(await script("firewall", { ports: [] }, "rocky9"), /<port port="22" protocol="tcp"\/>/);
     for (const wrong of ["80", "0/tcp", "80/icmp", "http/tcp"])
       assert.ok(!(await isRight("firewall", { ports: [wrong] })), wrong);
