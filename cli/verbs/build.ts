@@ -1,7 +1,9 @@
 // `build`: makes an image from a build.yaml, as Imaging Hot Sauce did, and leaves nothing else behind.
-import { copyFile, mkdtemp, readdir, rm } from "node:fs/promises";
+import { access, constants, copyFile, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
+import { UserError } from "../../common/user-error.ts";
+import { quote } from "../../provision/shell/shell.ts";
 import type { Verb } from "../verb.ts";
 
 export const build: Verb = {
@@ -22,6 +24,7 @@ export const build: Verb = {
     // Reports mistakes in the recipe before anything is made.
     const { name, distributions } = await loadRecipe(recipe, { overrides: options.size ? { size: options.size } : {} });
     const target = resolve(typeof options.output === "string" ? options.output : `${name}.tar.gz`);
+    await assertWritable(target);
     const [{ TemporaryStack }, { CommandStack }] = await Promise.all([
       import("../temporary-stack.ts"),
       import("../stack.ts"),
@@ -44,6 +47,22 @@ export const build: Verb = {
     }
   },
 };
+
+/** Refuses a target that can't be written, before a bake that takes minutes. @throws UserError */
+async function assertWritable(target: string): Promise<void> {
+  const refuse = (found: string, cure: string) => {
+    throw new UserError({ where: target, key: "--output", found, allowed: "a file in a folder that exists", cure });
+  };
+  const folder = dirname(target);
+  const problem = await access(folder, constants.W_OK).then(
+    () => undefined,
+    (error: unknown) => (error as NodeJS.ErrnoException).code,
+  );
+  if (problem === "ENOENT") refuse(`there is no folder ${folder}`, `mkdir -p ${quote(folder)}`);
+  if (problem !== undefined) refuse(`${folder} can't be written to (${problem})`, "choose another folder");
+  const present = await stat(target).catch(() => undefined);
+  if (present?.isDirectory()) refuse("it is a folder", "add a file's name");
+}
 
 /** Copies the tar without kernel and ramdisk. */
 async function keepRoot(archive: string, target: string): Promise<void> {

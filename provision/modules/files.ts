@@ -151,7 +151,7 @@ function copy(root: Root, source: string, { path, mode, owner = "root:root" }: F
     [
       `if [ -e ${list} ]; then`,
       `  cd ${to} || exit`,
-      `  diff ${list}.facts <(xargs -0 -r bash -c ${quote(facts("%m", "%u:%g"))} bash <${list})`,
+      `  diff ${list}.facts <(xargs -0 -r bash -c ${quote(facts("%m", shownOwner(owner, "find")))} bash <${list})`,
       `else`,
       `  ${hasMode(path, mode ?? "0644", owner)}`,
       `fi`,
@@ -205,6 +205,15 @@ function facts(mode: string, owner: string): string {
   return `find "$@" -maxdepth 0 "(" ${file} -o -type l -printf "link %l %p\\n" ")"`;
 }
 
+/** A program's format for an owner as the recipe writes it, each part a name or a number. */
+function shownOwner(owner: string, program: "find" | "stat"): string {
+  const [user = "", group = ""] = owner.split(":");
+  // find's small letters are names, those of stat are numbers.
+  const show = (part: string, letter: string) =>
+    `%${/^\d+$/.test(part) === (program === "stat") ? letter : letter.toUpperCase()}`;
+  return `${show(user, "u")}:${show(group, "g")}`;
+}
+
 function hasMode(path: string, mode: string, owner: string): string {
-  return `[ "$(stat -c '%a %U:%G' ${quote(path)})" = ${quote(`${mode.replace(/^0+(?=.)/, "")} ${owner}`)} ]`;
+  return `[ "$(stat -c '%a ${shownOwner(owner, "stat")}' ${quote(path)})" = ${quote(`${mode.replace(/^0+(?=.)/, "")} ${owner}`)} ]`;
 }

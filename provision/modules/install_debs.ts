@@ -34,7 +34,6 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
       // apt reads files as user _apt; as root it can read them all, but warns about it.
       `${aptGet} -o APT::Sandbox::User=root --no-install-recommends install "\${files[@]}"`,
       ...rememberNames("deb", `dpkg-deb --field "$file" Package`),
-      `rm -rf -- "\${uploads[@]}"`,
     ].join("\n"),
   );
   root.check(

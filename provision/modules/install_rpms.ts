@@ -35,7 +35,6 @@ export function modify(_name: string, root: Root, cfg: BuildConfiguration): void
       `elif command -v yum >/dev/null; then yum -y install "\${files[@]}"`,
       `else rpm --upgrade --replacepkgs --verbose "\${files[@]}"; fi`,
       ...rememberNames("rpm", `rpm --query --package --queryformat '%{NAME}\\n' "$file"`),
-      `rm -rf -- "\${uploads[@]}"`,
     ].join("\n"),
   );
   root.check(

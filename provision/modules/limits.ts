@@ -3,6 +3,7 @@
 // login.
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
+import { UserError } from "../../common/user-error.ts";
 import { quote } from "../shell/shell.ts";
 
 export const description = "Sets limits on open files, processes and the like, for logins and services";
@@ -81,14 +82,32 @@ const serviceFile = "/etc/systemd/system.conf.d/99-worker-limits.conf";
 /** Bash that is true if root can raise limits: it has the capability CAP_SYS_RESOURCE, bit 24. */
 const mayRaiseLimits = `(( 0x$(awk '$1 == "CapEff:" { print $2 }' /proc/self/status) >> 24 & 1 ))`;
 
-/** Records the files for PAM and for systemd. */
-export function modify(_name: string, root: Root, cfg: BuildConfiguration): void {
+/**
+ * Records the files for PAM and for systemd.
+ * @throws UserError if a limit can't be set.
+ */
+export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   const limits = settingsOf<Limit[]>(cfg, "limits", []);
+  for (const [index, limit] of limits.entries()) refuseImpossible(`module ${name}`, `limits[${index}]`, limit);
   root.packages({ apt: ["libpam-modules"], dnf: ["pam"] });
   root.file(loginFile, limits.flatMap(loginLines).join(""));
   for (const limit of limits) loginCheck(root, limit);
   const forAll = limits.filter(({ user = "*" }) => user === "*");
   if (forAll.length > 0 && !root.distribution.init) forServices(root, forAll);
+}
+
+function refuseImpossible(where: string, key: string, { limit, soft, hard }: Limit): void {
+  const amountOf = (value: number | "unlimited") => (value === "unlimited" ? Infinity : value);
+  if (limit === "nofile" && (soft === "unlimited" || hard === "unlimited")) {
+    throw new UserError({
+      ...{ where, key, found: "nofile: unlimited" },
+      allowed: "a number of at most the kernel's fs.nr_open, which is 1048576 unless sysctl sets it",
+      cure: "hard: 1048576",
+    });
+  }
+  if (amountOf(soft) > amountOf(hard)) {
+    throw new UserError({ where, key, found: `soft: ${soft}, hard: ${hard}`, allowed: "soft is at most hard" });
+  }
 }
 
 function loginLines({ limit, user = "*", soft, hard }: Limit): string[] {

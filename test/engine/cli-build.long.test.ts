@@ -95,6 +95,9 @@ describe("./ci-images build", function () {
     await writeFile(join(place.directory, "build.yaml"), buildYaml.replace("add_user\n", "ad_user\n"));
     await failVerb(place, 1, /ad_user.*add_user/s, "build");
     await failVerb(place, 2, /unknown option '-q'/, "build", "-q");
+    await writeFile(join(place.directory, "build.yaml"), buildYaml);
+    await failVerb(place, 1, /--output: there is no folder .*out; .*mkdir -p/s, "build", "-o", "out/blah.tar.gz");
+    await failVerb(place, 1, /--output: it is a folder/, "build", "-o", ".");
     assert.deepEqual(await readdir(place.directory), ["build.yaml"]);
   });
 });

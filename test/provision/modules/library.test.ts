@@ -171,6 +171,18 @@ describe("the module library", () => {
   it("install_debs: is refused on distributions without debs", () =>
     refuses("install_debs", ["package.deb"], /rocky9 does not install deb files.*install_rpms/, "rocky9"));
 
+  for (const [module, distribution, extension] of [
+    ["install_debs", "debian12", "deb"],
+    ["install_rpms", "rocky9", "rpm"],
+  ] as const) {
+    it(`${module}: can run again: its ${extension} files are sent once and stay until sealing`, async () => {
+      const root = await record(module, [`package.${extension}`], distribution);
+      const script = root.steps.map((step) => (step.kind === "script" ? step.script : "")).join("\n");
+      assert.match(script, /uploads=/);
+      assert.doesNotMatch(script, /\brm\b/);
+    });
+  }
+
   it("install_rpms: names a missing file", () => refuses("install_rpms", ["missing.rpm"], /missing\.rpm/));
 
   it("java: refuses a version that the distribution lacks, and lists those that it has", () =>

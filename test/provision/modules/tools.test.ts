@@ -1,5 +1,6 @@
 // Toolchains, agents and machine settings without a machine: refusals, download addresses, and secrets.
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { UserError } from "../../../common/user-error.ts";
 import { Ajv } from "ajv";
 import { findDistribution } from "../../../provision/distributions.ts";
@@ -148,6 +149,31 @@ describe("machine settings", () => {
         !/root|DefaultLimit/.test(one.replaceAll("root:root", "").replaceAll("-o root -g root", "")),
       one,
     );
+  });
+
+  it("limits: refuse what the kernel doesn't accept", async () => {
+    const nofile = { limit: "nofile", soft: 65536, hard: "unlimited" };
+    await refuses("limits", [nofile], /limits\[0\].*nofile: unlimited.*fs\.nr_open.*hard: 1048576/s);
+    const reversed = { limit: "nproc", soft: 10, hard: 5 };
+    await refuses("limits", [nofile, reversed].slice(1), /limits\[0\].*soft: 10, hard: 5.*at most hard/s);
+    await refuses("limits", [{ limit: "core", soft: "unlimited", hard: 0 }], /soft: unlimited, hard: 0/);
+  });
+
+  it("files: know an owner by name and by number", async () => {
+    const file = { path: "/srv/ci-images-test/file", content: "text\n" };
+    const owners: [owner: string, given: string, passes: boolean][] = [
+      ["1000:12345", "1000:12345", true],
+      ["root:12345", "0:12345", true],
+      ["0:0", "0:0", true],
+      ["1000:12345", "1000:54321", false],
+      ["daemon:root", "0:0", false],
+    ];
+    for (const [owner, given, passes] of owners) {
+      const { checks } = await record("files", [{ ...file, owner }]);
+      const put = `mount -t tmpfs tmpfs /srv; mkdir ${dirname(file.path)}; cd ${dirname(file.path)}`;
+      const script = `${put}; echo text >file; chown ${given} file; chmod 0644 file; ( ${checks[0].script}\n )`;
+      assert.equal((await inNamespace(script)).exitCode === 0, passes, owner);
+    }
   });
 
   it("proxy: demands keep_secret and a user name for a password", async () => {
