@@ -24,11 +24,21 @@ export function packageNames(distribution: Distribution, packages: Packages): st
  * provides (`awk`) counts as installed.
  */
 export function isInstalled(distribution: Distribution, name: string): string {
-  if (distribution.family === "redhat") return `rpm --quiet -q --whatprovides ${quote(name)}`;
+  if (distribution.family === "redhat") return rpmIsInstalled(name);
   const bare = quote(name.replace(/[=/].*$/, ""));
   return [
     `status() { dpkg-query --show --showformat='\${db:Status-Status}\\n' ${bare} 2>/dev/null || true; }`,
     `providers() { dpkg-query --show --showformat='\${db:Status-Status} \${Provides},\\n' | sed -n 's/^installed //p'; }`,
     `[[ $(status) == *installed* && $(status) != *not-installed* ]] || providers | sed 's/ ([^)]*)//g; s/, */\\n/g' | grep --fixed-strings --line-regexp --quiet -- ${bare}`,
   ].join("\n");
+}
+
+/**
+ * dnf also installs `glibc-devel.i686`, `nginx-1.20.1` and `python3-*`, and `rpm --whatprovides` knows none of these
+ * forms. Other names keep their script, which is part of recipe hashes.
+ */
+function rpmIsInstalled(name: string): string {
+  const provided = `rpm --quiet -q --whatprovides ${quote(name)}`;
+  if (/[*?[]/.test(name)) return `[ -n "$(rpm -qa ${quote(name)})" ]`;
+  return /\.|-\d/.test(name) ? `rpm --quiet -q ${quote(name)} || ${provided}` : provided;
 }

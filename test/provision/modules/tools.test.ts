@@ -151,6 +151,25 @@ describe("machine settings", () => {
     );
   });
 
+  it("install_packages: on Red Hat's family, checks names with an architecture or a version, and patterns, as rpm can", async () => {
+    // What rpm 4.18 prints and exits with, for an installed glibc-devel 2.34 that provides glibc-headers.
+    const rpm = `rpm() {
+  case "$*" in
+  "--quiet -q "glibc-devel | "--quiet -q "glibc-devel.x86_64 | "--quiet -q "glibc-devel-2.34) ;;
+  "--quiet -q --whatprovides "glibc-devel | "--quiet -q --whatprovides "glibc-headers) ;;
+  "-qa glibc-dev*") echo glibc-devel-2.34-1.x86_64 ;;
+  -qa*) ;;
+  *) return 1 ;;
+  esac
+}`;
+    const passing = ["glibc-devel", "glibc-devel.x86_64", "glibc-devel-2.34", "glibc-headers", "glibc-dev*"];
+    for (const name of [...passing, "nginx", "glibc-devel.i686", "glibc-devel-2.35", "nginx*"]) {
+      const { checks } = await record("install_packages", { dnf: [name] }, "rocky9");
+      const { exitCode } = await inNamespace(`${rpm}\n( ${checks[0].script}\n )`);
+      assert.equal(exitCode === 0, passing.includes(name), name);
+    }
+  });
+
   it("limits: refuse what the kernel doesn't accept", async () => {
     const nofile = { limit: "nofile", soft: 65536, hard: "unlimited" };
     await refuses("limits", [nofile], /limits\[0\].*nofile: unlimited.*fs\.nr_open.*hard: 1048576/s);
