@@ -15,7 +15,8 @@ export const settings = {
   // No colon, which separates folders, and no characters that are special to sudoers, systemd, PAM or a shell.
   items: { type: "string", pattern: "^/[A-Za-z0-9._/+-]*[A-Za-z0-9._+-]$" },
   default: ["/usr/local/bin"],
-  description: "The folders, in order of precedence. They need not exist yet.",
+  description:
+    "The folders, in order of precedence. They need not exist yet. In login shells, a user's own `~/bin` and `~/.local/bin` may come before them.",
   examples: [["/usr/local/bin"], ["/opt/tools/bin", "/usr/local/bin"]],
 };
 
@@ -62,7 +63,12 @@ function check(root: Root, folders: readonly string[], path: string): void {
   const what = folders.join(":");
   root.check(
     `PATH of a login shell begins with ${what}`,
-    `seen=$(env -i TERM=dumb su --login ${user} --command 'printf %s "$PATH"')\n[ -f /etc/profile.d/zz-ci-path.sh ] && ${asked}`,
+    `\
+seen=$(env -i TERM=dumb su --login ${user} --command 'printf %s "$PATH"')
+# Red Hat's ~/.bashrc puts ~/.local/bin and ~/bin in front of everything, Debian's ~/.profile does if they exist.
+home=$(getent passwd ${user} | cut -d: -f6)
+while [[ "$seen" == "$home"/*:* ]]; do seen=\${seen#*:}; done
+[ -f /etc/profile.d/zz-ci-path.sh ] && ${asked}`,
   );
   root.check(`PATH of a session begins with ${what}`, `grep -qxF ${quote(`PATH=${path}`)} /etc/environment`);
   root.check(

@@ -170,6 +170,26 @@ describe("machine settings", () => {
     }
   });
 
+  it("path: passes its check for logins if the user's own folders come first, and no other folder does", async () => {
+    const { checks } = await record("path", ["/opt/tools/bin"]);
+    const paths: [path: string, passes: boolean][] = [
+      ["/opt/tools/bin:/usr/bin", true],
+      ["/home/debian/.local/bin:/home/debian/bin:/opt/tools/bin:/usr/bin", true],
+      ["/usr/bin:/opt/tools/bin", false],
+      ["/home/debian/bin:/usr/bin:/opt/tools/bin", false],
+      ["/home/debian/bin", false],
+    ];
+    for (const [path, passes] of paths) {
+      const machine = [
+        "mount -t tmpfs tmpfs /etc/profile.d; touch /etc/profile.d/zz-ci-path.sh",
+        "getent() { echo debian:x:1000:1000::/home/debian:/bin/bash; }",
+        `env() { printf %s ${path}; }`,
+      ].join("\n");
+      const { exitCode } = await inNamespace(`${machine}\n( ${checks[0].script}\n )`);
+      assert.equal(exitCode === 0, passes, path);
+    }
+  });
+
   it("limits: refuse what the kernel doesn't accept", async () => {
     const nofile = { limit: "nofile", soft: 65536, hard: "unlimited" };
     await refuses("limits", [nofile], /limits\[0\].*nofile: unlimited.*fs\.nr_open.*hard: 1048576/s);
