@@ -100,8 +100,20 @@ export async function openPort({ host, port, proxy }, signal) {
  */
 function openDirectly(host, port, signal) {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, signal });
-    socket.once("connect", () => resolve(socket)).once("error", reject);
+    signal.throwIfAborted();
+    const socket = connect({ host, port });
+    // Not connect's own `signal`, which would also end the connection later.
+    const abort = () => socket.destroy(new Error("it took too long", { cause: signal.reason }));
+    signal.addEventListener("abort", abort, { once: true });
+    const settle = () => signal.removeEventListener("abort", abort);
+    socket.once("connect", () => {
+      settle();
+      resolve(socket);
+    });
+    socket.once("error", (error) => {
+      settle();
+      reject(error);
+    });
   });
 }
 

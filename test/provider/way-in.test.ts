@@ -9,7 +9,7 @@ import { returned } from "../../provider/resources/return.ts";
 import { WayFinder, waysTo } from "../../provider/kit/way-in.ts";
 import { until } from "../test-cloud/until.ts";
 
-type Behaviour = "lets in" | "refuses" | "closes" | "runs nothing";
+type Behaviour = "lets in" | "lets in slowly" | "refuses" | "closes" | "runs nothing";
 
 describe("the way into a machine", () => {
   const [host, other, login] = [makeSshKeyPair(), makeSshKeyPair(), makeSshKeyPair()];
@@ -20,28 +20,28 @@ describe("the way into a machine", () => {
   });
 
   /** Starts an SSH server with this behaviour. @returns the connection to it. */
-  async function machine(behaviour: Behaviour, hostKey = host) {
+  async function machine(behaviour: Behaviour, hostKey = host, address = "127.0.0.1") {
     const server = new ssh2.Server({ hostKeys: [hostKey.privateKey] }, (client) => {
       client.on("error", () => {});
       client.on("authentication", (attempt) => {
         if (behaviour === "closes" && attempt.method === "publickey") client.end();
         else if (behaviour === "refuses" || attempt.method === "none") attempt.reject(["publickey"]);
-        else attempt.accept();
+        else setTimeout(() => attempt.accept(), behaviour === "lets in slowly" ? 1500 : 0);
       });
       client.on("session", (accept) =>
         accept().on("exec", (accept) => {
           const channel = accept();
           channel.write("This account is currently not available.\n");
-          channel.exit(behaviour === "lets in" ? 0 : 1);
+          channel.exit(behaviour.startsWith("lets in") ? 0 : 1);
           channel.end();
         }),
       );
     });
     open.add(server);
-    server.listen(0, "127.0.0.1");
+    server.listen(0, address);
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
-    return { host: "127.0.0.1", port, user: "debian", hostKey: host.publicKey };
+    return { host: address, port, user: "debian", hostKey: host.publicKey };
   }
 
   const finder = (more: object = {}) =>
@@ -55,6 +55,12 @@ describe("the way into a machine", () => {
       assert.deepEqual(await finder().look({ own: broken, ordinary }), { done: ordinary }, behaviour);
       assert.deepEqual(await finder({ grace: 60 }).look({ own: broken, ordinary }), { state: "" }, "not at once");
     }
+  });
+
+  it("has a minute for the login once the machine has begun to answer", async () => {
+    // Not 127.0.0.1, where a port forward's tool is given time to start.
+    const slow = await machine("lets in slowly", host, "127.77.0.9");
+    assert.deepEqual(await finder({ patience: 500 }).look({ ordinary: slow }), { done: slow });
   });
 
   it("is an error with cause and cure, after a while, if the machine refuses the key or runs no command", async () => {
