@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { main } from "@pulumi/pulumi/provider/index.js";
 import { EngineLog } from "./engine-log.ts";
+import { withSystemDirectories } from "../toolchain/system-directories.mjs";
 import { reapMachines } from "../components/local/provider/machine/machines.ts";
 import { parts } from "./registry.ts";
 import { ImagesProvider } from "./server.ts";
@@ -15,6 +16,7 @@ if (address === undefined) {
   console.error("pulumi-resource-ci-images is started by `pulumi`, with the engine's address as its argument");
   process.exit(2);
 }
+process.env.PATH = withSystemDirectories(process.env.PATH);
 const log = new EngineLog(address);
 const images = new ImagesProvider(version, log, parts);
 watchEngine(process.ppid);

@@ -11,6 +11,7 @@ import { debianTools, installDebianTools, missingTools } from "../../toolchain/s
 import { whyNpmPackages } from "../../toolchain/setup/npm-packages.mjs";
 import { withLock } from "../../toolchain/setup/run.mjs";
 import { prepareState, releaseSettings } from "../../toolchain/setup/state.mjs";
+import { withSystemDirectories } from "../../toolchain/system-directories.mjs";
 import { isNodeSupported, nodeRange, projectDirectory } from "../../toolchain/versions.mjs";
 
 describe("setup", function () {
@@ -145,6 +146,12 @@ describe("setup", function () {
     for (const { name, proof, reason } of debianTools) assert.ok(name && proof && reason.length > 5, name);
     assert.equal(new Set(debianTools.map(({ name }) => name)).size, debianTools.length);
     assert.deepEqual(missingTools("test", process.env), []);
+  });
+
+  it("finds tools in the system's folders, which the provider adds to a PATH that lacks them", () => {
+    assert.deepEqual(missingTools("start", { PATH: "/usr/bin:/bin" }), []);
+    assert.equal(withSystemDirectories("/usr/bin:/sbin:/bin"), "/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/sbin");
+    assert.equal(withSystemDirectories(undefined), "/usr/local/sbin:/usr/sbin:/sbin");
   });
 
   it("says what to run if there is no apt-get or no root", async () => {

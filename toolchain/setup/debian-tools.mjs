@@ -6,6 +6,7 @@ import { findOnPath } from "../environment.mjs";
 import { ToolProblem } from "../problem.mjs";
 import { pulumiHome } from "../versions.mjs";
 import { run, say, withLock } from "./run.mjs";
+import { withSystemDirectories } from "../system-directories.mjs";
 
 /**
  * @typedef {object} DebianTool
@@ -70,9 +71,6 @@ export const debianTools = [
   },
 ];
 
-/** Folders of tools that may be missing on a user's PATH. */
-const systemDirectories = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
-
 /** How old the package lists may be before they are updated, in milliseconds. */
 const oldestLists = 24 * 60 * 60 * 1000;
 
@@ -82,7 +80,7 @@ const oldestLists = 24 * 60 * 60 * 1000;
  * @returns {DebianTool[]}
  */
 export function missingTools(purpose, environment) {
-  const PATH = [environment.PATH, ...systemDirectories].join(":");
+  const PATH = withSystemDirectories(environment.PATH);
   const purposes = ["start", "test", "long-test"];
   return debianTools.filter(({ proof, only = "start" }) => {
     if (purposes.indexOf(only) > purposes.indexOf(purpose)) return false;

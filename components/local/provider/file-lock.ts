@@ -66,7 +66,10 @@ async function take(file: string, how: "--nonblock" | "", signal?: AbortSignal):
     env: { LC_ALL: "C.UTF-8" },
   });
   const ended = holder.then((result) => result);
-  const abort = () => holder.kill("SIGKILL");
+  // With its child, the waiting flock, which has the same output.
+  const abort = () => {
+    if (holder.pid !== undefined) process.kill(-holder.pid, "SIGKILL");
+  };
   signal?.addEventListener("abort", abort, { once: true });
   try {
     const held = await Promise.race([once(holder.stdout, "data").then(() => true), ended.then(() => false)]);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execa } from "execa";
 import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -95,6 +96,16 @@ describe("local base images", function () {
     } finally {
       server.close();
     }
+  });
+
+  it("refuses a directory that changes while it is copied, and keeps no copy", async () => {
+    const base = await resolve({ kind: "directory", path: "tree" });
+    const change = (line: string) => {
+      if (line.startsWith("copying"))
+        writeFileSync(join(folder, "tree/etc/passwd"), "root:x:0:0:other:/root:/bin/sh\n");
+    };
+    await assert.rejects(ensureBase(base, change), /was changed while it was being copied/);
+    assert.deepEqual(await namesIn(join(cache.path, "bases")), []);
   });
 
   it("identifies a directory by its content, and copies it", async () => {

@@ -17,7 +17,7 @@ export async function resolveDirectory(source: DirectorySource, projectDirectory
   return { source: { ...source, path }, id: `directory-${digest}`, description: `directory ${path}` };
 }
 
-/** Copies the tree. */
+/** Copies the tree. @throws UserError if it has changed since it was resolved, or changes meanwhile. */
 export async function buildFromDirectory(
   source: DirectorySource,
   base: ResolvedBase,
@@ -25,15 +25,20 @@ export async function buildFromDirectory(
   progress: Progress,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { digest, bytes } = await digestTree(source.path);
-  if (base.id !== `directory-${digest}`) {
-    const cure = "run the command again while nothing changes the directory";
-    throw new UserError({ where: source.path, found: "was changed while it was being copied", cure });
-  }
+  const bytes = await unchanged();
   await needDisk(bytes + 2 ** 28, "a copy of the base directory");
   progress(`copying ${source.path}`);
   const options = ["--archive", "--reflink=auto", "--one-file-system", "--no-target-directory"];
   await execa("cp", [...options, "--", source.path, root], { cancelSignal: signal });
+  await unchanged();
+
+  /** @returns the directory's bytes. @throws UserError if it is not the one that was resolved. */
+  async function unchanged(): Promise<number> {
+    const { digest, bytes } = await digestTree(source.path);
+    if (base.id === `directory-${digest}`) return bytes;
+    const cure = "run the command again while nothing changes the directory";
+    throw new UserError({ where: source.path, found: "was changed while it was being copied", cure });
+  }
 }
 
 /**

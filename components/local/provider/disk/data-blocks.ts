@@ -14,13 +14,11 @@ interface Extent {
  * @returns their indices, ascending.
  */
 export async function dataBlocks(disk: string, blockSize: number, signal?: AbortSignal): Promise<number[]> {
-  const { stdout } = await execa(
-    "qemu-img",
-    ["map", "--output=json", "--image-opts", `driver=raw,file.filename=${disk}`],
-    {
-      cancelSignal: signal,
-    },
-  );
+  // A comma in the path would end the option.
+  const source = `driver=raw,file.filename=${disk.replaceAll(",", ",,")}`;
+  const { stdout } = await execa("qemu-img", ["map", "--output=json", "--image-opts", source], {
+    cancelSignal: signal,
+  });
   const extents = (JSON.parse(stdout) as Extent[]).filter(({ data, zero }) => data && !zero);
   const blocks: number[] = [];
   for (const { start, length } of extents) {
