@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { execa } from "execa";
+import { uploadPrefix } from "../../../provision/builder/builder-folders.ts";
 import type { RecordingRoot } from "../../../provision/plan/root.ts";
 import { must, RealBuilder, recorder } from "./real-builder.ts";
 import { cachedBase } from "../../cached-base.ts";
@@ -162,10 +163,16 @@ export function bakeLibrary(distribution: string): void {
       assert.deepEqual(stats.split("\n"), expected);
     });
 
-    it("install_debs and install_rpms: leave no package files behind, and accept files as well as folders", async () => {
-      await builder.apply(await record("install_rpms", ["rpms"], folder));
-      await builder.apply(await record("install_debs", ["debs/ci-test-deb_1.0_all.deb"], folder));
-      assert.equal(must(await builder.asRoot("find / -xdev -name '*.rpm' -o -xdev -name 'ci-test*.deb'")), "");
+    it("install_debs and install_rpms: accept files and folders, and can run again: package files stay until sealing", async () => {
+      for (const root of [
+        await record("install_rpms", ["rpms"], folder),
+        await record("install_debs", ["debs/ci-test-deb_1.0_all.deb"], folder),
+      ]) {
+        await builder.apply(root);
+        await builder.repeat(root);
+      }
+      const files = must(await builder.asRoot("find / -xdev -name '*.rpm' -o -xdev -name 'ci-test*.deb'")).split("\n");
+      for (const file of files) assert.ok(file.startsWith(uploadPrefix), file);
       assert.equal(must(await builder.asRoot("cat /opt/ci-test-rpm /opt/ci-test-deb")), "from rpm\nfrom deb");
     });
 
