@@ -208,10 +208,10 @@ function facts(mode: string, owner: string): string {
 /** A program's format for an owner as the recipe writes it, each part a name or a number. */
 function shownOwner(owner: string, program: "find" | "stat"): string {
   const [user = "", group = ""] = owner.split(":");
-  // find's small letters are names, those of stat are numbers.
-  const show = (part: string, letter: string) =>
-    `%${/^\d+$/.test(part) === (program === "stat") ? letter : letter.toUpperCase()}`;
-  return `${show(user, "u")}:${show(group, "g")}`;
+  // The two programs use small and capital letters the other way round.
+  const [names, numbers] = { find: ["ug", "UG"], stat: ["UG", "ug"] }[program];
+  const letters = (part: string) => (/^\d+$/.test(part) ? numbers : names);
+  return `%${letters(user)[0]}:%${letters(group)[1]}`;
 }
 
 function hasMode(path: string, mode: string, owner: string): string {

@@ -84,7 +84,7 @@ const mayRaiseLimits = `(( 0x$(awk '$1 == "CapEff:" { print $2 }' /proc/self/sta
 
 /**
  * Records the files for PAM and for systemd.
- * @throws UserError if a limit can't be set.
+ * @throws UserError if `soft` is above `hard`, or `nofile` is unlimited.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   const limits = settingsOf<Limit[]>(cfg, "limits", []);

@@ -5,7 +5,10 @@ import { nearest } from "../../common/nearest.ts";
 import type { Schema } from "./schema.ts";
 import { holdsSecret, showSecrets } from "../shell/secret-text.ts";
 
-/** Shared, because each new one compiles the schema of schemas. Not strict: modules' settings have `examples`, and may omit types as JSON schema allows. */
+/**
+ * Shared, because each new one compiles the schema of schemas. Not strict: modules' settings have `examples`, and may
+ * omit types as JSON schema allows.
+ */
 const ajv = new Ajv({
   allErrors: true,
   verbose: true,

@@ -46,11 +46,10 @@ const releaseDeadline = 120;
  */
 export async function listBelongings(region: Region, machine?: string): Promise<Belonging[]> {
   const found = await Promise.all(
-    kinds.map((kind) =>
-      kind === "key pair" ? listKeyPairs(region, machine) : listNetworkThings(region, kind, machine),
-    ),
+    kinds.map((kind) => (kind === "key pair" ? listKeyPairs(region) : listNetworkThings(region, kind, machine))),
   );
-  return found.flat();
+  // Nova can't filter key pairs, and Neutron ignores filters that it doesn't know: before 2016, those by description.
+  return found.flat().filter(({ name }) => machine === undefined || name === machine);
 }
 
 async function listNetworkThings(
@@ -69,24 +68,17 @@ async function listNetworkThings(
   const answer = await unlessMissing(
     region.send<Record<string, Listed[]>>({ service: "network", method: "GET", path }),
   );
-  const found = (answer?.[key] ?? []).map(
-    ({ id, created_at: createdAt, device_id: device, [nameField]: name = "" }): Belonging => ({
-      ...{ kind, id, name },
-      ...(createdAt !== undefined && { createdAt }),
-      ...(device && { device }),
-    }),
-  );
-  // Neutron ignores filters that it doesn't know: before 2016 that includes descriptions.
-  return found.filter(({ name }) => machine === undefined || name === machine);
+  return (answer?.[key] ?? []).map(({ id, created_at: createdAt, device_id: device, [nameField]: name = "" }) => ({
+    ...{ kind, id, name },
+    ...(createdAt !== undefined && { createdAt }),
+    ...(device && { device }),
+  }));
 }
 
-async function listKeyPairs(region: Region, machine: string | undefined): Promise<Belonging[]> {
+async function listKeyPairs(region: Region): Promise<Belonging[]> {
   type Listed = { keypairs: { keypair: { name: string } }[] };
   const { keypairs } = await region.send<Listed>({ service: "compute", method: "GET", path: "/os-keypairs" });
-  const names = keypairs.map(({ keypair }) => keypair.name);
-  return names
-    .filter((name) => machine === undefined || name === machine)
-    .map((name) => ({ kind: "key pair", id: name, name }));
+  return keypairs.map(({ keypair: { name } }) => ({ kind: "key pair", id: name, name }));
 }
 
 /** Removes one. No-op if it no longer exists. */

@@ -86,6 +86,9 @@ async function belongings(
   return (await Promise.all(found.map(old))).flat();
 }
 
+/** The distributions' ids in the names of machines. */
+const distributionNames = distributions.map(({ id }) => inMachineName(id));
+
 /**
  * Whether a name continues like a machine's after project and stack: region (if the stack has several), distribution,
  * recipe's name (if the stack has several), recipe hash, role, a digest if it was shortened or changed, and digits.
@@ -94,8 +97,7 @@ async function belongings(
 function isMachineName(rest: string, region: string): boolean {
   const plain = rest.startsWith(`${region}-`) ? rest.slice(region.length + 1) : rest;
   const found = /^(.+)-[0-9a-f]{8}-(builder|trial)(-[0-9a-f]{8})?-[0-9a-f]{6}$/.exec(plain);
-  const ids = distributions.map(({ id }) => inMachineName(id));
-  return found !== null && ids.some((id) => id === found[1] || found[1].startsWith(`${id}-`));
+  return found !== null && distributionNames.some((name) => name === found[1] || found[1].startsWith(`${name}-`));
 }
 
 /** Whether the server uses the key pair or security group of that name. Its port and address have the same name. */

@@ -1,5 +1,6 @@
 // Finds the parts of a sparse disk file that hold data. Node can't find holes (SEEK_HOLE); qemu-img can.
 import { execa } from "execa";
+import { inOption } from "../machine/qemu.ts";
 
 interface Extent {
   start: number;
@@ -14,8 +15,7 @@ interface Extent {
  * @returns their indices, ascending.
  */
 export async function dataBlocks(disk: string, blockSize: number, signal?: AbortSignal): Promise<number[]> {
-  // A comma in the path would end the option.
-  const source = `driver=raw,file.filename=${disk.replaceAll(",", ",,")}`;
+  const source = `driver=raw,file.filename=${inOption(disk)}`;
   const { stdout } = await execa("qemu-img", ["map", "--output=json", "--image-opts", source], {
     cancelSignal: signal,
   });

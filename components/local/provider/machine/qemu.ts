@@ -75,7 +75,7 @@ function probeCommand(variables: string): string[] {
     "qemu-system-x86_64",
     ...["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"],
     ...["-machine", "q35", ...onProcessor, "-m", "64"],
-    ...flash(escape(variables)),
+    ...flash(inOption(variables)),
     ...["-serial", "stdio", "-monitor", "none"],
   ];
 }
@@ -142,7 +142,7 @@ export interface QemuOptions {
 export function qemuCommand(options: QemuOptions): string[] {
   const { firmware, memory, cpus, address, accelerator: accelerated, version } = options;
   const file = (name: keyof typeof virtualMachineFiles): string =>
-    escape(join(options.directory, virtualMachineFiles[name]));
+    inOption(join(options.directory, virtualMachineFiles[name]));
   const restrict = options.outbound ? "off" : "on";
   const forwards = [22, doorPort].map((port) => `hostfwd=tcp:${address}:${port}-:${port}`).join(",");
   return [
@@ -197,7 +197,7 @@ function emulated(version: number): string[] {
   return ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", `Westmere,${features.join(",")},model=54,stepping=10`];
 }
 
-/** Doubles the commas in a value, as QEMU's options require. */
-function escape(value: string): string {
+/** Doubles the commas in a value, as the options of QEMU's programs require. */
+export function inOption(value: string): string {
   return value.replaceAll(",", ",,");
 }
