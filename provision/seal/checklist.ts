@@ -291,7 +291,9 @@ if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-
       "~/.composer/auth.json",
       "~/.subversion/auth",
       "~/.npmrc",
+      // npm's global file, by its prefix: module node and Debian's npm have /usr/local.
       "/etc/npmrc",
+      "/usr/{,local/}etc/npmrc",
       "~/.config/pip/pip.conf",
       "~/.pip/pip.conf",
       "/etc/pip.conf",
@@ -299,6 +301,7 @@ if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-
       "/etc/apt/auth.conf.d/*",
     ],
     assert: `passwords_in_sources`,
+    also: "a password for a package source or its proxy (`password`, `proxy_password`, in an address) ends the bake, because the setting has to stay",
   },
   {
     id: "environment-secrets",

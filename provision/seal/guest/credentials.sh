@@ -79,11 +79,20 @@ environment_secrets() {
   done
 }
 
-# Addresses of package sources have to stay, so a password in one ends the bake.
+# Settings of package sources have to stay, so a password in one ends the bake.
 passwords_in_sources() {
   local path
-  match /etc/apt/sources.list '/etc/apt/sources.list.d/*' '/etc/yum.repos.d/*' /etc/gitconfig '~/.gitconfig'
+  match /etc/apt/sources.list '/etc/apt/sources.list.d/*' '/etc/yum.repos.d/*' /etc/gitconfig '~/.gitconfig' /etc/dnf/dnf.conf /etc/yum.conf
   for path in "${found_paths[@]}"; do
-    if [ -f "$ROOT$path" ] && grep -qE "$with_password" "$ROOT$path"; then echo "$path: a password in an address"; fi
+    if [ ! -f "$ROOT$path" ]; then continue; fi
+    case $path in
+      *.repo | *.conf)
+        if grep -qE '^[[:space:]]*(proxy_)?password[[:space:]]*[=:][[:space:]]*[^[:space:]$<{%]' "$ROOT$path"; then
+          echo "$path: a password"
+          continue
+        fi
+        ;;
+    esac
+    if grep -qE "$with_password" "$ROOT$path"; then echo "$path: a password in an address"; fi
   done
 }

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { prelude } from "../../../provision/seal/prelude.ts";
+import { assertSealedScript } from "../../../provision/seal/seal.ts";
 import { bash } from "../bash.ts";
 
 const harmless: readonly [path: string, content: string][] = [
@@ -134,6 +135,24 @@ describe("the search for credentials", function () {
     const numbers = (await run(`secret_line_numbers "$ROOT/etc/environment"`)).trim().split("\n");
     const expected = environment.flatMap(([, isSecret], index) => (isSecret ? [String(index + 1)] : []));
     assert.deepEqual(numbers, expected);
+  });
+
+  it("finds passwords in settings of package sources and their proxies, and tokens in npm's global files", async () => {
+    const files: readonly [path: string, content: string, finding?: string][] = [
+      ["/etc/yum.repos.d/a.repo", "[a]\nusername=me\npassword=hunter2\n", "a password"],
+      ["/etc/yum.repos.d/b.repo", "[b]\nbaseurl=https://me:hunter2@b.example.com\n", "a password in an address"],
+      ["/etc/yum.repos.d/c.repo", "[c]\n# password=hunter2\npassword=\npassword = $secret\nproxy=_none_\n"],
+      ["/etc/dnf/dnf.conf", "[main]\nproxy_username = me\n  proxy_password = hunter2\n", "a password"],
+      ["/etc/yum.conf", "[main]\nproxy_password=hunter2\n", "a password"],
+      ["/usr/etc/npmrc", "//npm.example.com/:_authToken=0123-4567\n", ""],
+      ["/usr/local/etc/npmrc", "_auth=bWU6cGFzcw==\n", ""],
+    ];
+    for (const [path, content] of files) await put(path, content);
+    const script = assertSealedScript({ bakeKeys: [] });
+    const { stdout } = await bash(`export ROOT='${root}'\n${script}`);
+    const found = [...String(stdout).matchAll(/^not ok - cloud-credentials: (.*) \(.*\)$/gm)].map(([, each]) => each);
+    const expected = files.flatMap(([path, , text]) => (text === undefined ? [] : [text ? `${path}: ${text}` : path]));
+    assert.deepEqual(found.sort(), expected.sort());
   });
 
   it("recognizes core dumps by their format, not by their name", async () => {

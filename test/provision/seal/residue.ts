@@ -86,6 +86,12 @@ export const residues: readonly Residue[] = [
   file("user-keys", "/var/lib/service/.ssh/deploy", "-----BEGIN OPENSSH PRIVATE KEY-----"),
   file("cloud-credentials", "/root/.aws/credentials", "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG"),
   file("cloud-credentials", "/var/lib/service/.npmrc", "//registry.example.com/:_authToken=abc"),
+  file("cloud-credentials", "/usr/local/etc/npmrc", "//registry.example.com/:_authToken=abc"),
+  {
+    ...file("cloud-credentials", "/etc/yum.repos.d/own.repo", "[own]\npassword = hunter2"),
+    finds: "/etc/yum.repos.d/own.repo: a password",
+    beyondRepair: true,
+  },
   file("environment-secrets", "/etc/environment", "LANG=C\nDEPLOY_TOKEN=abc"),
   file(
     "environment-secrets",
