@@ -4,6 +4,9 @@ import { environmentFunctions } from "./shared/environment.ts";
 import { UserError } from "../../common/user-error.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { settingsOf } from "./shared/module-settings.ts";
+import { keepLinesScript } from "../seal/kept.ts";
+import { isSecretLine } from "../seal/secret-lines.ts";
+import { holdsSecret } from "../shell/secret-text.ts";
 import { quote } from "../shell/shell.ts";
 import { requireSystemd } from "./shared/units.ts";
 
@@ -13,7 +16,8 @@ export const settingsRequired = true;
 export const settings = {
   type: "object",
   minProperties: 1,
-  description: "The variables and their values. Values are used literally; nothing in them is expanded.",
+  description:
+    "The variables and their values. Values are used literally; nothing in them is expanded. They stay in the image even if they look like a password: sealing keeps what this module writes.",
   examples: [{ ImageOS: "debian12", JAVA_HOME: "/usr/lib/jvm/default-java" }],
   propertyNames: { pattern: "^[A-Za-z_][A-Za-z0-9_]*$" },
   additionalProperties: {
@@ -29,7 +33,7 @@ const serviceFile = "/etc/systemd/system.conf.d/20-ci-environment.conf";
 
 /**
  * Records the variables for PAM and for systemd.
- * @throws UserError for PATH, which module path sets, and on a distribution without systemd.
+ * @throws UserError for PATH, which module path sets, for a secret, and on a distribution without systemd.
  */
 export function modify(name: string, root: Root, cfg: BuildConfiguration): void {
   requireSystemd(name, root);
@@ -41,13 +45,22 @@ export function modify(name: string, root: Root, cfg: BuildConfiguration): void 
       found: "PATH is assembled from several places",
       cure: "use module path",
     });
+  const secret = variables.find(([, value]) => holdsSecret(value));
+  if (secret)
+    throw new UserError({
+      where: `module ${name}`,
+      key: `environment.${secret[0]}`,
+      found: "a secret would be in the image, where every user and process can read it, so sealing ends the bake",
+      cure: "give the secret to the worker when it starts, or to a single file with module files and keep_secret: true",
+    });
   root.run(
     [environmentFunctions, ...variables.map(([key, value]) => `set_variable ${key} ${quote(value)}`)].join("\n"),
   );
-  root.file(
-    serviceFile,
-    `[Manager]\n${variables.map(([key, value]) => `DefaultEnvironment="${key}=${value}"\n`).join("")}`,
-  );
+  const serviceLines = variables.map(([key, value]) => `DefaultEnvironment="${key}=${value}"`);
+  root.file(serviceFile, ["[Manager]", ...serviceLines, ""].join("\n"));
+  // What the recipe has in plain text is meant to be in the image, whatever it looks like.
+  const kept = [...variables.map(([key, value]) => `${key}=${value}`), ...serviceLines].filter(isSecretLine);
+  if (kept.length > 0) root.run(keepLinesScript(kept));
   root.run("systemctl daemon-reexec");
   for (const [key, value] of variables)
     root.check(

@@ -35,6 +35,14 @@ export const keptKeysFile = `${ownFolder}/kept-authorized-keys`;
 /** Paths of files, one per line, that may hold a secret of the bake because the recipe allows it. */
 export const keptSecretsFile = `${ownFolder}/kept-secrets`;
 
+/** Lines of environment files that look like secrets and stay, because the recipe has them in plain text. */
+export const keptLinesFile = `${ownFolder}/kept-lines`;
+
+/** A script for modules that write lines which `isSecretLine` takes for secrets. May run twice. */
+export function keepLinesScript(lines: string[]): string {
+  return addLines(keptLinesFile, lines);
+}
+
 /**
  * A script for modules that add files which sealing would otherwise remove: a known_hosts file, a TLS key. May run
  * twice.

@@ -215,6 +215,12 @@ describe("machine settings", () => {
     }
   });
 
+  it("environment: refuses a secret, and marks no line of harmless variables", async () => {
+    await refuses("environment", { API_TOKEN: secretText("TOKEN") }, /environment\.API_TOKEN: a secret would be in/);
+    assert.doesNotMatch(scriptOf(await record("environment", { ImageOS: "debian12" })), /kept-lines/);
+    assert.match(scriptOf(await record("environment", { API_TOKEN: "abc" })), /kept-lines/);
+  });
+
   it("proxy: demands keep_secret and a user name for a password", async () => {
     const http = "http://proxy.example.com:3128";
     await refuses(

@@ -5,6 +5,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { prelude } from "../../../provision/seal/prelude.ts";
 import { assertSealedScript } from "../../../provision/seal/seal.ts";
+import { findDistribution } from "../../../provision/distributions.ts";
+import { RecordingRoot } from "../../../provision/plan/root.ts";
+import { libraryFolder, ModuleCatalogue } from "../../../provision/recipe/load-modules.ts";
+import { isSecretLine } from "../../../provision/seal/secret-lines.ts";
 import { bash } from "../bash.ts";
 
 const harmless: readonly [path: string, content: string][] = [
@@ -80,6 +84,12 @@ const environment: readonly [line: string, isSecret: boolean][] = [
   ["VAULT_TOKEN_FILE=/run/vault", false],
   ["GITHUB_TOKEN=", false],
   ["http_proxy=http://proxy:3128", false],
+  ["TOKENIZERS_PARALLELISM=false", false],
+  ["MAX_TOKENS=4096", false],
+  ["API_TOKENS=abc,def", true],
+  ["API_TOKEN=abc TOKENIZERS_PARALLELISM=false", true],
+  ['DefaultEnvironment="POSTGRES_PASSWORD=postgres"', true],
+  ["DATABASE_URL=postgres://test:test@localhost/db", true],
   ["http_proxy=http://${USER}:${PASSWORD}@proxy:3128", false],
 ];
 
@@ -135,6 +145,31 @@ describe("the search for credentials", function () {
     const numbers = (await run(`secret_line_numbers "$ROOT/etc/environment"`)).trim().split("\n");
     const expected = environment.flatMap(([, isSecret], index) => (isSecret ? [String(index + 1)] : []));
     assert.deepEqual(numbers, expected);
+    const known = environment.map(([line]) => isSecretLine(line));
+    assert.deepEqual(
+      known,
+      environment.map(([, isSecret]) => isSecret),
+      "modules go by the same rules",
+    );
+  });
+
+  it("leaves lines that module environment has from the recipe, and only these", async () => {
+    const values = { POSTGRES_PASSWORD: "postgres", DATABASE_URL: "postgres://test:test@localhost/db", LANG: "C" };
+    const folder = new ModuleCatalogue([libraryFolder]);
+    const options = { module: "environment", folder: ".", requireSecret: () => {} };
+    const recorded = new RecordingRoot({ ...options, distribution: findDistribution("debian12") });
+    await (await folder.load("environment")).modify("environment", recorded, { environment: values });
+    const scripts = recorded.steps.map((step) => (step.kind === "script" ? step.script : "")).join("");
+    const files = scripts
+      .replaceAll("/etc/", `${root}/etc/`)
+      .replaceAll("/usr/lib/ci-images", `${root}/usr/lib/ci-images`)
+      .replaceAll("-o root -g root", "");
+    await put("/etc/environment", "POSTGRES_PASSWORD=another\n");
+    const { exitCode, stderr } = await bash(`set -eu\nsystemctl() { :; }\n${files}\n${files}`);
+    assert.equal(exitCode, 0, String(stderr));
+    assert.equal((await run("environment_secrets")).trim(), "");
+    await put("/etc/environment", "POSTGRES_PASSWORD=postgres\nPOSTGRES_PASSWORD=another\n");
+    assert.equal((await run(`secret_line_numbers "$ROOT/etc/environment"`)).trim(), "2");
   });
 
   it("finds passwords in settings of package sources and their proxies, and tokens in npm's global files", async () => {
