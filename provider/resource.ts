@@ -15,6 +15,8 @@ export interface Context {
   readonly progress: (line: string, transient?: boolean) => void;
   /** Aborted on Ctrl-C, or if the engine dies: end child processes and throw. */
   readonly signal: AbortSignal;
+  /** Pulumi's project and stack that the resource belongs to; missing for functions. */
+  readonly owner?: { project: string; stack: string };
 }
 
 /** The implementation of a resource type. `I` are its inputs, `S` is its state. */

@@ -109,7 +109,12 @@ export class ImagesProvider implements provider.Provider {
   }
 
   private contextOf(urn: string): Context {
-    return { progress: (line, transient) => this.log.info(urn, line, transient), signal: this.stopping.signal };
+    const [, stack, project] = /^urn:pulumi:(.*?)::(.*?)::/.exec(urn) ?? [];
+    return {
+      progress: (line, transient) => this.log.info(urn, line, transient),
+      signal: this.stopping.signal,
+      ...(project !== undefined && { owner: { project, stack } }),
+    };
   }
 
   private async working<T>(urn: string, work: (context: Context) => Promise<T>): Promise<T> {

@@ -54,6 +54,9 @@ export class LocalCloud implements LocalBakery {
   /** Recipes of the existing builders and images, by distribution. */
   private readonly found = new Map<string, string[]>();
 
+  /** Recipes that stacks bake for each other: one goes on with what another did not finish. */
+  private readonly wanted = new Set<string>();
+
   /** Checksums of the existing images' disks, by recipe. */
   private readonly disks = new Map<string, string | undefined>();
 
@@ -99,6 +102,7 @@ export class LocalCloud implements LocalBakery {
   }
 
   async findBaked({ id: distribution }: Distribution, recipe: string): Promise<Generation | undefined> {
+    this.wanted.add(recipe);
     const asked = { home: this.home, distribution, recipe, claim: !pulumi.runtime.isDryRun() };
     const { image } = await invoke(contract.findBaked, asked);
     return image && generationOf(image);
@@ -117,6 +121,12 @@ export class LocalCloud implements LocalBakery {
       size: plan.sizeBytes,
       builder: !this.found.get(plan.distribution.id)?.includes(recipe),
       image: stage === "image",
+      made: {
+        path: this.pathOf({ plan, recipe }),
+        ...{ project: this.project, stack: this.stack },
+        takesOver: this.wanted.has(recipe),
+        claim: stage === "image" && !pulumi.runtime.isDryRun(),
+      },
     });
     this.accelerator = ready.accelerator;
   }
@@ -298,7 +308,7 @@ export class LocalCloud implements LocalBakery {
     return { ...labelsOf(bake, role), home: this.home };
   }
 
-  private pathOf({ plan, recipe }: Bake): string {
+  private pathOf({ plan, recipe }: Pick<Bake, "plan" | "recipe">): string {
     return join(this.home, plan.distribution.id, `${plan.name}-${recipe.slice(0, 12)}`);
   }
 

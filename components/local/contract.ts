@@ -321,6 +321,19 @@ export const preflight = functionContract("ci-images:local:preflight", {
     builder: v.boolean(),
     /** Whether an image is made. */
     image: v.boolean(),
+    /** The image, and the stack that it will belong to. */
+    made: v.optional(
+      v.object({
+        /** Its folder. */
+        path: v.string(),
+        project: v.string(),
+        stack: v.string(),
+        /** Whether to replace an image that another stack left unverified. */
+        takesOver: v.boolean(),
+        /** True if the caller will bake the image: no other process may do so at the same time. */
+        claim: v.boolean(),
+      }),
+    ),
   },
   answer: { accelerator: v.string() },
 });

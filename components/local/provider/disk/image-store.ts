@@ -116,6 +116,16 @@ export async function writeProof(path: string, proof: Proof): Promise<void> {
   await rename(temporary, join(path, "proof.json"));
 }
 
+/** Whether the image in a folder has been verified. */
+export async function isProven(path: string): Promise<boolean> {
+  return (await readJson(join(path, "proof.json"))) !== undefined;
+}
+
+/** The manifest in a folder, even if the image's files are missing. */
+export function findManifest(path: string): Promise<Manifest | undefined> {
+  return readManifest(path);
+}
+
 function readManifest(path: string): Promise<Manifest | undefined> {
   return readJson<Manifest>(join(path, "manifest.json"));
 }

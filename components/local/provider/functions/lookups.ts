@@ -1,5 +1,5 @@
 // Lookups that the program makes before it declares anything.
-import { mkdir, stat, statfs } from "node:fs/promises";
+import { stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { existsSync } from "node:fs";
 import { gibibyte, inGibibytes } from "../../../../common/sizes.ts";
@@ -7,7 +7,7 @@ import { UserError } from "../../../../common/user-error.ts";
 import { resolveBase } from "../base/base.ts";
 import { accelerator } from "../machine/qemu.ts";
 import { listMachines } from "../machine/machines.ts";
-import { tryLock } from "../file-lock.ts";
+import { assertOwn, claimBake } from "../disk/bake-claim.ts";
 import { finishedImage } from "../disk/image-disk.ts";
 import { places } from "../../../../provider/kit/cache-folders.ts";
 import { listImages, type StoredImage } from "../disk/image-store.ts";
@@ -42,43 +42,21 @@ function described({ path, manifest, proof }: StoredImage): contract.DescribedIm
 export const findBaked = answer(
   contract.findBaked,
   async ({ home, distribution, recipe, claim }, { progress, signal }) => {
-    const folder = join(home, distribution);
     for (let isReported = false; ; isReported = true) {
       const images = await listImages(home, { distribution, recipe });
       const image = images.find(({ proof }) => proof !== undefined);
       if (image || !claim) return { image: image && described(image) };
-      await mkdir(folder, { recursive: true });
-      if (await holdUntilExit(join(folder, `.${recipe.slice(0, 12)}.baking`))) return {};
+      if (await claimBake(join(home, distribution, recipe.slice(0, 12)))) return {};
       if (!isReported) progress(`recipe ${recipe.slice(0, 8)} is being baked by another stack: waiting for its image`);
       await rest(2000, signal);
     }
   },
 );
 
-/** Lock files that this process holds. */
-const held = new Set<string>();
-
-/**
- * Takes a lock and keeps it until this process ends. The engine ends the process when its command is over.
- * @returns whether the lock was free.
- */
-async function holdUntilExit(file: string): Promise<boolean> {
-  if (held.has(file)) return true;
-  const isFree = await new Promise<boolean>((resolve, reject) => {
-    const forever = () => {
-      resolve(true);
-      return new Promise<never>(() => {});
-    };
-    tryLock(file, forever).then((taken) => taken ?? resolve(false), reject);
-  });
-  if (isFree) held.add(file);
-  return isFree;
-}
-
 /** Bytes to allow for a builder's changes, for its base in the cache, and for a disk that is not compressed yet. */
 const workingSpace = 2 * gibibyte;
 
-export const preflight = answer(contract.preflight, async ({ home, size, builder, image }) => {
+export const preflight = answer(contract.preflight, async ({ home, size, builder, image, made }) => {
   if (process.getuid?.() !== 0) {
     throw new UserError({
       where: "stack local",
@@ -86,6 +64,13 @@ export const preflight = answer(contract.preflight, async ({ home, size, builder
       allowed: "root: builders are containers with network namespaces and mounts of their own",
       cure: "run it with sudo, or on a machine of your own",
     });
+  }
+  if (made) {
+    await assertOwn(made.path, made, made.takesOver);
+    if (made.claim && !(await claimBake(made.path))) {
+      const cure = "run the command again when that has ended";
+      throw new UserError({ where: made.path, found: "is being baked by another command", cure });
+    }
   }
   const { root: cache } = await places();
   // The compressed disk is written beside the raw one. If the builder already exists, the image's own check reports a

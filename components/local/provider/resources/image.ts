@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../../../common/user-error.ts";
 import { removeOrphanedBases } from "../base/orphaned-bases.ts";
+import { assertOwn, isOwn } from "../disk/bake-claim.ts";
 import { assertSealed, sealingReport } from "../disk/assert-sealed.ts";
 import { assembleImage } from "../disk/disk.ts";
 import { guestFacts } from "../disk/guest-facts.ts";
@@ -22,9 +23,11 @@ export const image = implement(Image, {
   },
 
   async create(inputs, { progress, signal }) {
+    // Without a builder there is nothing to put in the place of another stack's image.
+    await assertOwn(inputs.path, inputs, inputs.machine !== undefined);
     const present = await findImage(inputs.path, "full");
     // A bake finished but its record was lost: adopt the image if it is intact and has the same recipe.
-    if (present && present.manifest.recipe === inputs.recipe) {
+    if (present && present.manifest.recipe === inputs.recipe && isOwn(present.manifest, inputs)) {
       progress("the image already exists; adopted");
       return { id: idOf(present), outputs: stateOf(present) };
     }
@@ -79,7 +82,7 @@ export const image = implement(Image, {
     return found && idOf(found) === id ? stateOf(found) : undefined;
   },
 
-  async delete(id, { path }, { progress }) {
+  async delete(id, { path }, { progress, owner }) {
     const found = await findImage(path).catch((error: unknown) => {
       // Delete a corrupted image, too.
       if (error instanceof UserError) return undefined;
@@ -87,6 +90,11 @@ export const image = implement(Image, {
     });
     // The folder may contain a newer image, because a replacement is made before the old image is deleted.
     if (found && idOf(found) !== id) return;
+    // Earlier versions adopted other stacks' images.
+    if (found && owner && !isOwn(found.manifest, owner)) {
+      progress(`${path} belongs to stack ${found.manifest.stack} and is left there`);
+      return;
+    }
     await removeTree(path);
     try {
       for (const base of await removeOrphanedBases())

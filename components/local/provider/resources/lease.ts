@@ -5,6 +5,7 @@ import { leaseOf } from "../../../../provider/kit/lease.ts";
 import { problemOf } from "../../../../provider/kit/problem-of.ts";
 import { removeTree } from "../remove-tree.ts";
 import { sealingState } from "../machine/sealing.ts";
+import { unlessBaking } from "../disk/bake-claim.ts";
 import { findImage, partialFolder } from "../disk/image-store.ts";
 
 export const lease = leaseOf(Lease, {
@@ -27,7 +28,7 @@ export const lease = leaseOf(Lease, {
   async end({ machine, image }) {
     await removeMachine(machine);
     if (image === undefined) return;
-    await removeTree(partialFolder(image));
+    await unlessBaking(image, () => removeTree(partialFolder(image)));
     const made = await findImage(image);
     // A proven image has its own record in the state. An unproven one may have a folder but no record.
     if (made && !made.proof && made.manifest.machine === machine) await removeTree(image);

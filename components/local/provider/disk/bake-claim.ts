@@ -1,0 +1,71 @@
+// Who may write an image's folder: one process at a time, and only the stack that the image belongs to.
+import { mkdir } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { UserError } from "../../../../common/user-error.ts";
+import { tryLock } from "../file-lock.ts";
+import { findManifest, isProven } from "./image-store.ts";
+
+/** Pulumi's project and stack. */
+export interface Owner {
+  project: string;
+  stack: string;
+}
+
+/** Lock files that this process holds. */
+const held = new Set<string>();
+
+/**
+ * Claims the bake of an image's recipe until this process ends. The engine ends the process when its command is over.
+ * @param path The image's folder.
+ * @returns false while another process bakes the recipe.
+ */
+export async function claimBake(path: string): Promise<boolean> {
+  const file = claimOf(path);
+  if (held.has(file)) return true;
+  await mkdir(dirname(file), { recursive: true });
+  const isFree = await new Promise<boolean>((resolve, reject) => {
+    const forever = () => {
+      resolve(true);
+      return new Promise<never>(() => {});
+    };
+    tryLock(file, forever).then((taken) => taken ?? resolve(false), reject);
+  });
+  if (isFree) held.add(file);
+  return isFree;
+}
+
+/** Does something to an image's folder unless another process bakes it. */
+export async function unlessBaking(path: string, work: () => Promise<void>): Promise<void> {
+  const file = claimOf(path);
+  if (held.has(file)) return await work();
+  await mkdir(dirname(file), { recursive: true });
+  await tryLock(file, work);
+}
+
+/** The name ends with the recipe: `worker-1a2b3c4d5e6f`. */
+function claimOf(path: string): string {
+  return join(dirname(path), `.${basename(path).slice(-12)}.baking`);
+}
+
+/**
+ * @param takesOver True if the stack may replace an image that another one left unverified.
+ * @throws UserError if the folder has another stack's image.
+ */
+export async function assertOwn(path: string, { project, stack }: Owner, takesOver = false): Promise<void> {
+  const found = await findManifest(path);
+  if (!found || isOwn(found, { project, stack })) return;
+  if (takesOver && !(await isProven(path))) return;
+  throw new UserError({
+    where: path,
+    found: `an image of stack ${found.stack} of project ${found.project}, with the same recipe`,
+    allowed: `images of stack ${stack}`,
+    cure:
+      "set `ci-images:imageDirectory` to a folder of this stack's own; " +
+      `or, if ${found.stack} is this stack's former name, write the new one into the image's manifest.json`,
+  });
+}
+
+/** Whether an image belongs to a stack. */
+export function isOwn(image: Owner, { project, stack }: Owner): boolean {
+  return image.project === project && image.stack === stack;
+}
