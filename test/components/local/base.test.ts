@@ -9,8 +9,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { UserError } from "../../../common/user-error.ts";
+import { findDistribution } from "../../../provision/distributions.ts";
 import { readSources } from "../../../components/local/provider/base/apt-sources.ts";
-import { specificationOf } from "../../../components/local/provider/base/base-mirror.ts";
+import { distributionsOwn } from "../../../components/local/provider/base/archives.ts";
+import { sourcesOf, specificationOf } from "../../../components/local/provider/base/base-mirror.ts";
 import { removeOrphanedBases } from "../../../components/local/provider/base/orphaned-bases.ts";
 import { ensureBase, resolveBase } from "../../../components/local/provider/base/base.ts";
 import { writeRecord, type MachineRecord } from "../../../components/local/provider/machine/machine-record.ts";
@@ -201,6 +203,53 @@ describe("local base images", function () {
     await assert.rejects(resolve({ kind: "mirror", distribution: "rocky9" }), /rocky9 can't be bootstrapped/);
   });
 
+  it("leaves out a suite only if the mirror says that it has none, and says so", async () => {
+    const answers: Record<string, number> = { "bookworm-updates": 200 };
+    const mirror = await archive((suite) => [answers[suite], "Origin: Debian\n"]);
+    const [main, security] = ["debian", "debian-security"].map((name) => `${mirror.url}/${name}`);
+    const debian12 = findDistribution("debian12", "test", "distribution");
+    const lines: string[] = [];
+    const suites = async () =>
+      (await sourcesOf({ main, security }, debian12, (line) => lines.push(line))).map(({ suite }) => suite);
+    try {
+      answers["bookworm-security"] = 200;
+      assert.deepEqual(await suites(), ["bookworm", "bookworm-updates", "bookworm-security"]);
+      assert.deepEqual(lines, []);
+      answers["bookworm-security"] = 404;
+      assert.deepEqual(await suites(), ["bookworm", "bookworm-updates"]);
+      assert.deepEqual(lines, [
+        `notice: ${security} has no suite bookworm-security: images on this base get no updates from it`,
+      ]);
+      for (const status of [403, 503]) {
+        answers["bookworm-security"] = status;
+        await assert.rejects(suites(), new RegExp(`bookworm-security: can't be read: .*${status}.*status 404`, "s"));
+      }
+    } finally {
+      mirror.close();
+    }
+  });
+
+  it("takes this computer's own mirror only if it is the distribution's and needs no password", async () => {
+    const origins: Record<string, string> = { "/vendor": "Vendor", "/debian": "Debian" };
+    const mirror = await archive((_suite, path) => [200, `Origin: ${origins[path]}\nCodename: bookworm\n`]);
+    const debian12 = findDistribution("debian12", "test", "distribution");
+    const found = async (...urls: string[]) =>
+      await distributionsOwn(
+        debian12,
+        urls.map((url) => ({ url, suite: "bookworm" })),
+        "bookworm",
+      );
+    try {
+      const [vendor, debian] = ["/vendor", "/debian"].map((path) => `${mirror.url}${path}`);
+      assert.equal(await found(vendor, `${debian}/`, debian), debian);
+      assert.equal(await found(vendor, `${mirror.url}/other`), undefined);
+      assert.equal(await found(debian.replace("//", "//user:word@")), undefined);
+      assert.equal(await found(vendor, "http://127.0.0.1:1/debian"), "http://127.0.0.1:1/debian");
+    } finally {
+      mirror.close();
+    }
+  });
+
   it("ends a cancelled bootstrap with all its processes, and leaves nothing", async () => {
     const base = await resolve({ kind: "mirror", distribution: "debian12" });
     const cancel = new AbortController();
@@ -229,6 +278,17 @@ describe("local base images", function () {
     assert.deepEqual(readSources(oneLine, "one-line"), [{ url: "http://one.example", suite: "bookworm" }]);
   });
 });
+
+/** Serves suites' release files. @param answer The status and content for a suite of the archive at a path. */
+async function archive(answer: (suite: string, path: string) => [status: number, content: string]) {
+  const server = createServer((request, response) => {
+    const [, path, suite] = /^(.*)\/dists\/([^/]*)\/InRelease$/.exec(request.url ?? "") ?? assert.fail(request.url);
+    const [status, content] = answer(suite, path);
+    response.writeHead(status).end(content);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => server.close() };
+}
 
 /** Serves a file; with `half`, only the first half until `finish` is called. */
 async function serve(content: Buffer, options: { half?: boolean } = {}) {

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../../../common/user-error.ts";
 import type { Distribution } from "../../../../provision/module.ts";
-import { readSources } from "./apt-sources.ts";
+import { readSources, type AptSource } from "./apt-sources.ts";
 
 /** URLs of a distribution's archive, without a trailing slash. */
 export interface Archive {
@@ -22,6 +22,19 @@ export interface Release {
   /** When the suite was last changed, in the archive's format. */
   date: string;
   codename: string;
+  /** Who publishes the archive: `Debian`, `Ubuntu`. */
+  origin: string;
+}
+
+/** Why a suite could not be read. */
+export class UnreadableSuite extends Error {
+  constructor(
+    message: string,
+    /** True if the archive answers, and says that it has no such suite. */
+    readonly isMissing: boolean,
+  ) {
+    super(message);
+  }
 }
 
 /**
@@ -50,22 +63,30 @@ export async function archiveFor(distribution: Distribution, mirror?: string): P
 /**
  * Fetches a suite's release file from an archive the way apt does, through the same proxies. Returns an error if that
  * fails.
+ * @param patience How often to try again, and after how many seconds without an answer to give up.
  */
-export async function readRelease(url: string, suite: string): Promise<Release | Error> {
+export async function readRelease(
+  url: string,
+  suite: string,
+  patience = { retries: 0, timeout: 5 },
+): Promise<Release | UnreadableSuite> {
   const folder = await mkdtemp(join(tmpdir(), "ci-images-release-"));
   try {
     const file = join(folder, "InRelease");
-    const patience = ["Acquire::Retries=0", "Acquire::http::Timeout=5", "Acquire::https::Timeout=5"];
-    const options = [...patience, "APT::Sandbox::User=root"].flatMap((option) => ["-o", option]);
+    const timeouts = ["http", "https"].map((scheme) => `Acquire::${scheme}::Timeout=${patience.timeout}`);
+    const settings = [`Acquire::Retries=${patience.retries}`, ...timeouts, "APT::Sandbox::User=root"];
     const { exitCode, stderr } = await execa(
       "/usr/lib/apt/apt-helper",
-      [...options, "download-file", `${url}/dists/${suite}/InRelease`, file],
-      { reject: false },
+      [...settings.flatMap((setting) => ["-o", setting]), "download-file", `${url}/dists/${suite}/InRelease`, file],
+      { reject: false, env: { LC_ALL: "C" } },
     );
-    if (exitCode !== 0) return new Error(stderr.replace(/^E: Download Failed$/m, "").trim());
+    if (exitCode !== 0) {
+      const message = stderr.replace(/^E: Download Failed$/m, "").trim();
+      return new UnreadableSuite(message, /InRelease\s+(404\s|File not found)/.test(message));
+    }
     const text = await readFile(file, "utf8");
     const field = (name: string): string => new RegExp(`^${name}: *(.*)$`, "m").exec(text)?.[1]?.trim() ?? "";
-    return { version: field("Version"), date: field("Date"), codename: field("Codename") };
+    return { version: field("Version"), date: field("Date"), codename: field("Codename"), origin: field("Origin") };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -79,18 +100,37 @@ async function hostMirror(distribution: Distribution, security: boolean): Promis
   const folder = "/etc/apt/sources.list.d";
   const files = [
     "/etc/apt/sources.list",
-    ...(existsSync(folder) ? await readdir(folder) : []).map((name) => join(folder, name)),
+    ...(existsSync(folder) ? (await readdir(folder)).sort() : []).map((name) => join(folder, name)),
   ];
   const texts = await Promise.all(
     files
       .filter((file) => /\.(list|sources)$/.test(file) && existsSync(file))
       .map(async (file) => ({ file, text: await readFile(file, "utf8") })),
   );
-  const suite = security ? `${codename}-security` : codename;
-  return texts
-    .flatMap(({ file, text }) => readSources(text, file.endsWith(".sources") ? "deb822" : "one-line"))
-    .find((source) => source.suite === suite && /^https?:/.test(source.url))
-    ?.url.replace(/\/+$/, "");
+  const sources = texts.flatMap(({ file, text }) =>
+    readSources(text, file.endsWith(".sources") ? "deb822" : "one-line"),
+  );
+  return await distributionsOwn(distribution, sources, `${codename}${security ? "-security" : ""}`);
+}
+
+/**
+ * The archive of a suite that is the distribution's own. Those of other publishers often have a suite of the same name.
+ * An archive that needs a password is left out: the image would contain it.
+ * @returns the URL, without a trailing slash.
+ */
+export async function distributionsOwn(
+  distribution: Distribution,
+  sources: AptSource[],
+  suite: string,
+): Promise<string | undefined> {
+  const usable = sources.filter((source) => source.suite === suite && /^https?:\/\/[^/@]*(\/|$)/.test(source.url));
+  const urls = [...new Set(usable.map(({ url }) => url.replace(/\/+$/, "")))];
+  if (urls.length <= 1) return urls[0];
+  const releases = await Promise.all(urls.map((url) => readRelease(url, suite)));
+  const isOwn = (release: Release | Error): boolean =>
+    !(release instanceof Error) && release.origin.toLowerCase() === distribution.name;
+  // If the network is down, the first one is as good as any: only a cached base can be used.
+  return urls.find((_, index) => isOwn(releases[index])) ?? urls.find((_, index) => releases[index] instanceof Error);
 }
 
 /** mmdebstrap's default mirror, which is only in the program's source. */

@@ -50,7 +50,7 @@ export async function buildFromMirror(
   checkKeyring(distribution);
   await needDisk(2.5 * gibibyte, `bootstrapping ${distribution.id}`);
   const archive = await archiveFor(distribution, source.mirror);
-  const sources = await sourcesOf(archive, distribution);
+  const sources = await sourcesOf(archive, distribution, progress);
   const started = Date.now();
   progress(`bootstrapping ${base.description}: this takes a minute, once`);
   const options = ["--variant=minbase", "--mode=root", "--format=directory", `--architectures=${architecture()}`];
@@ -104,7 +104,8 @@ export function specificationOf({ distribution: id, packages, mirror }: MirrorSo
   return digest([FINISH, id, architecture(), packagesFor(distribution, packages), mirror]);
 }
 
-interface Suite {
+/** A line of sources.list. */
+export interface Suite {
   url: string;
   suite: string;
   components: string;
@@ -114,16 +115,35 @@ function asLine({ url, suite, components }: Suite): string {
   return `deb ${url} ${suite} ${components}`;
 }
 
-/** The suite itself, plus the updates and security suites if the mirror has them. */
-async function sourcesOf(archive: Archive, { codename, name }: Distribution): Promise<Suite[]> {
+/**
+ * The suite itself, plus the updates and security suites unless the mirror says that it has none.
+ * @throws UserError if the mirror doesn't say whether it has one.
+ */
+export async function sourcesOf(
+  archive: Archive,
+  { codename, name }: Distribution,
+  progress: Progress,
+): Promise<Suite[]> {
   const components = name === "ubuntu" ? "main universe" : "main";
   const wanted = [
     { url: archive.main, suite: `${codename}-updates`, components },
     { url: archive.security, suite: `${codename}-security`, components },
   ];
-  const found = await Promise.all(
-    wanted.map(async ({ url, suite }) => !((await readRelease(url, suite)) instanceof Error)),
-  );
+  const isThere = async ({ url, suite }: Suite): Promise<boolean> => {
+    const release = await readRelease(url, suite, { retries: 3, timeout: 20 });
+    if (!(release instanceof Error)) return true;
+    if (!release.isMissing) {
+      throw new UserError({
+        where: `${url} ${suite}`,
+        found: `can't be read: ${release.message}`,
+        allowed: "a suite, or status 404 if the mirror has none",
+        cure: "run the command again when the mirror answers, or set another `mirror` in the recipe's `base`",
+      });
+    }
+    progress(`notice: ${url} has no suite ${suite}: images on this base get no updates from it`);
+    return false;
+  };
+  const found = await Promise.all(wanted.map(isThere));
   return [{ url: archive.main, suite: codename!, components }, ...wanted.filter((_, index) => found[index])];
 }
 
