@@ -1,9 +1,12 @@
 // A builder's changes are kept as a layer, and another builder starts from it.
 import assert from "node:assert/strict";
-import { readFile, stat } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { diskOf } from "../../../components/local/provider/machine/builder-disk.ts";
+import type { LayerDescription } from "../../../components/local/provider/layers/layer-store.ts";
+import { startFromLayer } from "../../../components/local/provider/layers/start-from-layer.ts";
 import * as machines from "../../../components/local/provider/machine/machines.ts";
 import { findGuest, findSupervisor } from "../../../components/local/provider/machine/supervisor.ts";
 import { enterDisk } from "../../../components/local/provider/overlay.ts";
@@ -101,5 +104,36 @@ describe("layers of a builder", function () {
     assert.match(expected, /trusted\.overlay\.opaque/);
     assert.equal(await upper(next.machine), expected);
     assert.equal(await list(two), expected);
+  });
+
+  it("replace those of a base that was made again since, and stay if the disk is full", async () => {
+    const { machine } = await bench.newBuilder();
+    await bench.keep(machine, "again");
+    const file = join(await bench.folderOf("again"), "layer.json");
+    const described = JSON.parse(await readFile(file, "utf8")) as LayerDescription;
+    await writeFile(file, JSON.stringify({ ...described, baseIdentity: "an older one" }));
+    assert.doesNotMatch((await bench.newBuilder(["again"])).said, /layer/);
+    const other = await bench.newBuilder();
+    await bench.keep(other.machine, "again");
+    const renewed = JSON.parse(await readFile(file, "utf8")) as LayerDescription;
+    assert.equal(renewed.baseIdentity, described.baseIdentity);
+    assert.notEqual(renewed.createdAt, described.createdAt);
+    assert.match((await bench.newBuilder(["again"])).said, /starts from a layer/);
+
+    const full = await mkdtemp(join(tmpdir(), "ci-images-test-"));
+    await execa("mount", ["-t", "tmpfs", "-o", "size=8k", "tmpfs", full]);
+    try {
+      const makeRoot = () => Promise.resolve({ path: full, upper: full, lower: [], work: "" });
+      const said: string[] = [];
+      const started = await startFromLayer(bench.place, ["again"], join(full, "index"), makeRoot, (line) =>
+        said.push(line),
+      );
+      assert.equal(started.layer, undefined);
+      assert.match(said.join("\n"), /is not used: .*no space left/i);
+    } finally {
+      await execa("umount", [full]);
+      await rm(full, { recursive: true });
+    }
+    assert.match((await bench.newBuilder(["again"])).said, /starts from a layer/);
   });
 });

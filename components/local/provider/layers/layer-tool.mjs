@@ -36,7 +36,7 @@ import { fileURLToPath } from "node:url";
  * @typedef {object} FinishRequest
  * @property {string} target As made by `copy`.
  * @property {string} index Rewritten.
- * @property {object} description The content of layer.json, without the fields that depend on the files.
+ * @property {{ baseIdentity: string }} description The content of layer.json, without the fields that depend on the files.
  * @property {string} layer The layer's final folder.
  * @property {number} limit Bytes that all layers may take together.
  */
@@ -336,15 +336,40 @@ function finish({ target, index, description, layer, limit }) {
   for (const name of ["index", "seen", "copied"]) fs.rmSync(join(target, name));
   // After a power failure the name must not point to content that never reached the disk.
   run("sync", "--file-system", target);
-  try {
-    fs.renameSync(target, layer);
-  } catch (error) {
-    // Another bake was faster: its layer has the same content.
-    if (!["ENOTEMPTY", "EEXIST"].includes(codeOf(error))) throw error;
-    return void remove(target);
+  if (!putInPlace(target, layer)) {
+    // A layer on a base that was made again since can't be used any more.
+    if (baseIdentityOf(layer) === description.baseIdentity) return void remove(target);
+    remove(layer);
+    if (!putInPlace(target, layer)) return void remove(target);
   }
   writeIndex(index, layer, files);
   makeRoom(dirname(layer), limit);
+}
+
+/**
+ * Gives a layer its name.
+ * @param {string} target
+ * @param {string} layer
+ * @returns false if there is one already: another bake was faster, and its layer has the same content.
+ */
+function putInPlace(target, layer) {
+  try {
+    fs.renameSync(target, layer);
+    return true;
+  } catch (error) {
+    if (["ENOTEMPTY", "EEXIST"].includes(codeOf(error))) return false;
+    throw error;
+  }
+}
+
+/** @param {string} layer @returns {unknown} undefined if the layer is gone. */
+function baseIdentityOf(layer) {
+  try {
+    return JSON.parse(fs.readFileSync(join(layer, "layer.json"), "utf8")).baseIdentity;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
 }
 
 /**

@@ -23,7 +23,7 @@ export interface StartingLayer {
 
 /**
  * Copies the longest matching layer into a builder's empty root, and compares every copied file with the layer's list.
- * A damaged layer is removed, and the next shorter one is tried.
+ * A damaged layer is removed, and the next shorter one is tried. If the disk is full, none is used.
  * @param prefixes The modules' prefix hashes in order.
  * @param makeRoot Makes the builder's root, without changes to the base; called for every attempt.
  * @returns no `layer` if there is none: the root is then the base's.
@@ -55,10 +55,14 @@ export async function startFromLayer(
       await touchLayer(layer);
       return { overlay, layer: { description, count } };
     }
+    const reason = `${stderr.trim() || shortMessage}`;
+    const name = `the layer up to module ${description.modules.at(-1)}`;
+    if (/no space left on device|disk quota exceeded/i.test(reason)) {
+      progress(`${name} is not used: ${reason}`);
+      break;
+    }
     removeLayer(layer);
-    progress(
-      `the layer up to module ${description.modules.at(-1)} can't be used and was removed: ${stderr.trim() || shortMessage}`,
-    );
+    progress(`${name} can't be used and was removed: ${reason}`);
   }
   return { overlay: await makeRoot() };
 }
