@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execa } from "execa";
 import { createHash } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -106,7 +106,10 @@ describe("local base images", function () {
       if (line.startsWith("copying"))
         writeFileSync(join(folder, "tree/etc/passwd"), "root:x:0:0:other:/root:/bin/sh\n");
     };
-    await assert.rejects(ensureBase(base, change), /was changed while it was being copied/);
+    await assert.rejects(
+      ensureBase(base, change),
+      /has changed since it was looked at.*base: pinned.*put bases\/directory-/s,
+    );
     assert.deepEqual(await namesIn(join(cache.path, "bases")), []);
   });
 
@@ -149,6 +152,28 @@ describe("local base images", function () {
       ensureBase(base, () => {}),
       /disk\.qcow2: sha256: [0-9a-f]{64}; allowed: [0-9a-f]{64}/,
     );
+  });
+
+  it("ends all processes of a cancelled copy of an image", async () => {
+    await makeImage("image");
+    const base = await resolve({ kind: "image", path: "image" });
+    const [programs, started] = [join(folder, "bin"), join(folder, "started")];
+    await mkdir(programs);
+    await writeFile(join(programs, "cp"), `#!/bin/bash\ntouch ${started}\nsleep 1000 & wait\n`, { mode: 0o755 });
+    const { PATH } = process.env;
+    process.env.PATH = `${programs}:${PATH}`;
+    const cancel = new AbortController();
+    try {
+      const outcome = ensureBase(base, () => {}, cancel.signal).catch((error: Error) => error);
+      while (!existsSync(started)) await delay(10);
+      assert.notDeepEqual(await processesOf(cache.path), []);
+      cancel.abort();
+      assert.ok((await outcome) instanceof Error);
+      assert.deepEqual(await processesOf(cache.path), []);
+      assert.deepEqual(await namesIn(join(cache.path, "bases")), []);
+    } finally {
+      process.env.PATH = PATH;
+    }
   });
 
   it("are removed from the cache once the image that they were read from is gone, and nothing runs on them", async () => {

@@ -80,6 +80,11 @@ export async function needDisk(bytes: number, what: string): Promise<void> {
   });
 }
 
+/** What a user can do besides, if the source has changed since its content was pinned. @param id The base's. */
+export function cureIfPinned(id: string): string {
+  return `if the stack sets \`ci-images:base: pinned\`, set \`latest\`, or put bases/${id} back into the cache`;
+}
+
 function notRoot(): UserError {
   return new UserError({
     where: "making a base image",

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { access, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { UserError } from "../../../../common/user-error.ts";
-import { needDisk } from "./base-cache.ts";
+import { cureIfPinned, needDisk } from "./base-cache.ts";
 import type { BaseSource, Progress, ResolvedBase } from "../types.ts";
 
 type DirectorySource = Extract<BaseSource, { kind: "directory" }>;
@@ -36,8 +36,8 @@ export async function buildFromDirectory(
   async function unchanged(): Promise<number> {
     const { digest, bytes } = await digestTree(source.path);
     if (base.id === `directory-${digest}`) return bytes;
-    const cure = "run the command again while nothing changes the directory";
-    throw new UserError({ where: source.path, found: "was changed while it was being copied", cure });
+    const cure = `run the command again while nothing changes the directory; ${cureIfPinned(base.id)}`;
+    throw new UserError({ where: source.path, found: "has changed since it was looked at", cure });
   }
 }
 

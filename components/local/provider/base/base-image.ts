@@ -3,7 +3,7 @@ import { execa } from "execa";
 import { mkdir, readFile, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { UserError } from "../../../../common/user-error.ts";
-import { needDisk } from "./base-cache.ts";
+import { cureIfPinned, needDisk } from "./base-cache.ts";
 import { checkRoot } from "./base-directory.ts";
 import { sha256OfFile } from "../disk/file-digest.ts";
 import { removeTree } from "../remove-tree.ts";
@@ -63,7 +63,8 @@ export async function buildFromImage(
   const expected = base.id.replace("image-", "");
   const found = await sha256OfFile(disk, signal);
   if (found !== expected) {
-    throw new UserError({ where: disk, key: "sha256", found, allowed: expected, cure: "bake that image again" });
+    const cure = `bake that image again; ${cureIfPinned(base.id)}`;
+    throw new UserError({ where: disk, key: "sha256", found, allowed: expected, cure });
   }
   const information = await execa("qemu-img", ["info", "--output=json", disk], { cancelSignal: signal });
   const { "actual-size": bytes } = JSON.parse(information.stdout) as { "actual-size": number };
@@ -75,8 +76,12 @@ export async function buildFromImage(
   await execa("qemu-img", ["convert", "-O", "raw", disk, raw], { cancelSignal: signal });
   const { offset, size } = await lastPartition(raw, signal);
   const words = ["sh", raw, mounted, String(offset), String(size), root];
-  const namespace = ["--mount", "--propagation", "private", "--kill-child", "--fork"];
-  await execa("unshare", [...namespace, "sh", "-c", COPY, ...words], { cancelSignal: signal });
+  // In its own process namespace, whose end is the end of cp and of the mount, too.
+  const namespace = ["--mount", "--propagation", "private", "--pid", "--kill-child", "--fork"];
+  await execa("setpriv", ["--pdeathsig", "KILL", "unshare", ...namespace, "sh", "-c", COPY, ...words], {
+    cancelSignal: signal,
+    killSignal: "SIGKILL",
+  });
   await rm(raw);
   await rmdir(mounted);
   await removeTree(join(root, "lost+found"));

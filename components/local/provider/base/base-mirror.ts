@@ -9,7 +9,7 @@ import { UserError } from "../../../../common/user-error.ts";
 import { findDistribution } from "../../../../provision/distributions.ts";
 import type { Distribution } from "../../../../provision/module.ts";
 import { archiveFor, readRelease, type Archive, type Release } from "./archives.ts";
-import { cachedBases, needDisk } from "./base-cache.ts";
+import { cachedBases, cureIfPinned, needDisk } from "./base-cache.ts";
 import { FINISH, packagesFor } from "./bootstrap.ts";
 import type { BaseSource, Progress, ResolvedBase } from "../types.ts";
 
@@ -42,10 +42,13 @@ export async function buildFromMirror(
   signal?: AbortSignal,
 ): Promise<void> {
   const distribution = debianLike(source.distribution);
-  const { id } = await resolveMirror(source);
-  if (id !== base.id) {
-    const found = "published a new release a moment ago";
-    throw new UserError({ where: `the mirror of ${distribution.id}`, found, cure: "run the command again" });
+  const now = await resolveMirror(source);
+  if (now.id !== base.id) {
+    throw new UserError({
+      where: `the mirror of ${distribution.id}`,
+      found: `has ${now.description} now; ${base.description} is not in the cache`,
+      cure: `run the command again; ${cureIfPinned(base.id)}`,
+    });
   }
   checkKeyring(distribution);
   await needDisk(2.5 * gibibyte, `bootstrapping ${distribution.id}`);
