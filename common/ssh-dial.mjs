@@ -24,6 +24,12 @@ import ssh2 from "ssh2";
 const backoff = { first: 100, factor: 1.5, longest: 5000 };
 
 /**
+ * A connection over which nothing comes back for five minutes is lost: the machine or the network has gone, and nobody
+ * would say so. A machine that is merely busy answers: sshd does so itself.
+ */
+const keepalive = { keepaliveInterval: 30_000, keepaliveCountMax: 10 };
+
+/**
  * Connects, with up to `dialErrorLimit` retries; first to the bastion `proxy`, if there is one, and from there to the
  * machine. (The official plugin has a third round of attempts, for the handshake over the same connection, where all
  * but the first are bound to fail.)
@@ -196,6 +202,7 @@ function clientConfiguration(connection) {
     port,
     username: user,
     readyTimeout: perDialTimeout * 1000,
+    ...keepalive,
     ...(password === undefined ? {} : { password, tryKeyboard: true }),
     ...(privateKey === undefined ? {} : { privateKey, passphrase: privateKeyPassword }),
     ...(agent === undefined || agent === "" ? {} : { agent }),

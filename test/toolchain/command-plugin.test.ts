@@ -1,6 +1,8 @@
 // Our replacement for the command plugin, without the engine: commands over a real SSH session.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeSshKeyPair } from "../../common/ssh-key-pair.ts";
@@ -76,6 +78,31 @@ describe("our command plugin", function () {
     await assert.rejects(run("kill -TERM $$"), /^Error: Process exited with status 143 from signal TERM: running/);
     void whenRunning().then(() => server.cut());
     await assert.rejects(run("sleep 20"), /^Error: wait: remote command exited without exit status or exit signal: /);
+  });
+
+  it("notices that a machine or the network has gone, even if nobody says so, and keeps a silent command", async () => {
+    // Minutes pass in tenths of seconds.
+    const { setInterval } = globalThis;
+    globalThis.setInterval = ((act: () => void, pause: number) => setInterval(act, pause / 600)) as typeof setInterval;
+    const sockets: Socket[] = [];
+    const relay = createServer((client) => {
+      const onward = connect(server.port, "127.0.0.1");
+      client.pipe(onward).pipe(client);
+      for (const socket of [client, onward]) sockets.push(socket.on("error", () => {}));
+    });
+    relay.listen(0, "127.0.0.1");
+    await once(relay, "listening");
+    const through = { connection: connection({ port: (relay.address() as AddressInfo).port }) };
+    try {
+      await run("sleep 3", through);
+      void whenRunning().then(() => sockets.forEach((socket) => socket.unpipe()));
+      await assert.rejects(run("sleep 100", through), /remote command exited without exit status or exit signal/);
+    } finally {
+      globalThis.setInterval = setInterval;
+      for (const socket of sockets) socket.destroy();
+      relay.close();
+      server.cut();
+    }
   });
 
   it("closes the session of a cancelled command", async () => {
