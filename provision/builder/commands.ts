@@ -6,6 +6,7 @@ import { runFolder } from "./builder-folders.ts";
 import { doorSocket } from "./door.ts";
 import type { Check } from "../plan/root.ts";
 import { rebootMark, renderProgram, runAsRoot } from "./runner.ts";
+import { proxyVariables } from "../modules/shared/download.ts";
 import { markBuilder } from "../modules/shared/units.ts";
 import { recordScript } from "../seal/scripts.ts";
 import type { Secrets } from "../recipe/secrets.ts";
@@ -77,6 +78,7 @@ function stepCommand(module: ModulePlan, step: number, secrets: Secrets): Builde
     failureCure: afterFailure,
     awaitsBoot: true,
     keepsDoor: true,
+    environmentFile: proxyVariables,
     secrets: Object.fromEntries(used),
     masked: Object.values(secrets),
   });

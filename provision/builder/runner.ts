@@ -26,6 +26,8 @@ export interface Program {
   awaitsBoot?: boolean;
   /** Whether another step follows, which must be able to log in. */
   keepsDoor?: boolean;
+  /** A file with variables for the script's environment. It may be missing. */
+  environmentFile?: string;
   /** Secrets that it may read from files; masked in its output. */
   secrets?: Secrets;
   /** More values to mask, because an earlier module may have left them on the builder. */
@@ -40,8 +42,8 @@ export const rebootMark = `${runFolder}/rebooting`;
 
 /** Renders a program, to be sent on the standard input of {@link runAsRoot}. */
 export function renderProgram(program: Program): string {
-  const { title, timeoutSeconds, secrets = {}, masked = [] } = program;
-  const hidden = [...new Set([...Object.values(secrets), ...masked])];
+  const { title, timeoutSeconds, environmentFile, secrets = {}, masked = [] } = program;
+  const hidden = [...new Set([...Object.values(secrets), ...masked].flatMap((value) => [value, ...inUrl(value)]))];
   return `\
 # ci-images: ${title.replaceAll("\n", " ")}
 main() {
@@ -52,6 +54,7 @@ timeout_cure=${quote(program.timeoutCure)}
 ${program.keepsDoor ? origin : ""}
 ${preparation}
 ${program.awaitsBoot ? bootWait : ""}
+${environmentFile === undefined ? "" : `if [ -r ${environmentFile} ]; then set -a; . ${environmentFile}; set +a; fi`}
 ${Object.keys(secrets).length > 0 ? placeSecrets(secrets) : ""}
 ${hidden.length > 0 ? maskOutput(hidden) : `filter=(cat)`}
 cat >"$work/preamble" ${feed(preamble)}
@@ -96,6 +99,15 @@ function placeSecrets(secrets: Secrets): string {
   return `\
 install -d -m 0700 "$state/secrets"
 ${files.join("\n")}`;
+}
+
+/** How a secret of one line looks in an address, if it looks different there. */
+function inUrl(value: string): string[] {
+  const rest = /[!'()*]/g;
+  const encoded = encodeURIComponent(value).replace(rest, (letter) =>
+    `%${letter.charCodeAt(0).toString(16)}`.toUpperCase(),
+  );
+  return value.includes("\n") || encoded === value ? [] : [encoded];
 }
 
 function maskOutput(values: readonly string[]): string {

@@ -24,6 +24,16 @@ const check = (what: string, script: string, timeoutSeconds = 20): Check => ({
   timeoutSeconds,
 });
 
+/** A module with one script. */
+function planOf(script: string): ModulePlan {
+  const hashes = { hash: "", prefixHash: "", settingsHash: "" };
+  const settings = { settings: undefined, settingsKey: "x" };
+  return {
+    ...{ name: "x", ...hashes, ...settings, uploads: [], steps: [{ kind: "script", script }], checks: [] },
+    ...{ timeoutSeconds: 60, usesSecrets: [] },
+  };
+}
+
 describe("programs for the builder", function () {
   this.timeout(120_000);
 
@@ -74,6 +84,23 @@ describe("programs for the builder", function () {
       "ci-images: waiting until another apt has ended",
     ];
     assert.deepEqual([String(stderr).split("\n"), exitCode], [waits, 0]);
+  });
+
+  it("don't take the lock of another machine's file for apt's because it has the same number", async () => {
+    const world = `mount -t tmpfs tmpfs /var/lib/apt && mkdir /var/lib/apt/lists && touch /var/lib/apt/lists/lock
+      mkdir -p /run/apt && printf '#!/bin/sh\n' >/run/apt/apt.systemd.daily && chmod +x /run/apt/apt.systemd.daily
+      mkdir -p /usr/lib/apt && mount --bind /run/apt /usr/lib/apt
+      mount -t tmpfs tmpfs /mnt\n`;
+    // Only locks of this kind are seen from other process namespaces; 37 is F_OFD_SETLK.
+    const hold = `import fcntl, itertools, os, struct, time
+number = os.stat("/var/lib/apt/lists/lock").st_ino
+same = next(f for f in (open(f"/mnt/{i}", "w") for i in itertools.count()) if os.fstat(f.fileno()).st_ino == number)
+fcntl.fcntl(same, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+open("/run/held", "w")
+time.sleep(3)`;
+    const other = `python3 -c '${hold}' & until [ -e /run/held ]; do sleep 0.1; done\n`;
+    const { stdout, stderr } = await inNamespace(`${world}${other}${program("echo fine\n")}`);
+    assert.deepEqual([stdout, stderr], ["fine", ""]);
   });
 
   it("work if apt's lock can't be created", async () => {
@@ -134,6 +161,16 @@ false "$(cat ONE)"
     assert.match(String(stderr), /^\*\*\*ci-images: module it's failed/);
     assert(!`${String(stdout)}${String(stderr)}`.includes("cr.et"));
     assert.equal(exitCode, 0);
+  });
+
+  it("have the variables of the proxy that a module before has set, and mask its password there", async () => {
+    const secrets = { WORD: "p@ss(w)ürd" };
+    const proxy = "http://ci:p%40ss%28w%29%C3%BCrd@proxy.example.com:3128";
+    const put = `mount -t tmpfs tmpfs /etc; echo 'https_proxy=${proxy}' >/etc/proxy.env\n`;
+    const { stdin } = moduleCommand(planOf("env | grep _proxy= || true\n"), 0, secrets);
+    const { stdout } = await inNamespace(`${put}${stdin}`);
+    assert.equal(stdout, "https_proxy=http://ci:***@proxy.example.com:3128");
+    assert.equal((await inNamespace(stdin)).stdout, "");
   });
 
   it("mask each line of a secret, except very short lines", () => {
@@ -242,17 +279,7 @@ false "$(cat ONE)"
 
   it("have files only for the secrets that the module uses, mask all secrets, and are marked as secret", async () => {
     const plan: ModulePlan = {
-      ...{
-        name: "x",
-        hash: "",
-        prefixHash: "",
-        settings: undefined,
-        settingsKey: "x",
-        settingsHash: "",
-        uploads: [],
-        checks: [],
-        timeoutSeconds: 60,
-      },
+      ...planOf("true\n"),
       steps: [{ kind: "script", script: "true\n" }, { kind: "reboot" }],
       usesSecrets: ["A"],
     };

@@ -45,7 +45,7 @@ fi
 
 # apt-get waits for dpkg's lock, but not for those of its lists and its cache. apt's daily service waits for this one, which nobody else
 # takes, and others may be at work just now.
-locked() { [ -e "$1" ] && grep ":$(stat -c %i "$1") " /proc/locks >/dev/null; }
+locked() { [ -e "$1" ] && grep "POSIX .*:$(stat -c %i "$1") " /proc/locks >/dev/null; }
 exec {daily}>/dev/null
 # (On a full disk it can't be made.)
 if [ -x /usr/lib/apt/apt.systemd.daily ] && (umask 022 && touch /var/lib/apt/daily_lock) 2>/dev/null; then
