@@ -35,7 +35,7 @@ interface Settings {
   backend?: "firewalld" | "nftables";
 }
 
-/** A container can't load the rules, because its kernel is the host's. There, only their syntax is checked. */
+/** A container's kernel is its host's, which may lack what the rules need. There, only their syntax is checked. */
 const inContainer = "systemd-detect-virt --quiet --container";
 
 /**

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Keeps the way in open, whatever the recipe does to the firewall: starts the socket where it was stopped, and puts a rule for its port in
 # front of the others. All rules are called ci-images-builder; sealing removes them from files that a recipe wrote them to.
-# `keep-open watch` does so every few seconds.
+# `keep-open watch` does so every few seconds, whatever becomes of the last attempt.
 port=@PORT@
 socket=ci-images-builder-sshd.socket
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -75,12 +75,17 @@ keep_open() {
   open_iptables
 }
 
-if [ "${1-}" != watch ]; then
-  set -e
-  keep_open
-  exit
-fi
-while true; do
-  keep_open
-  sleep 5
-done
+case ${1-} in
+  watch)
+    while true; do
+      # A firewall that is being stopped may never answer.
+      timeout 60 sh "$0" attempt
+      sleep 5
+    done
+    ;;
+  attempt) keep_open ;;
+  *)
+    set -e
+    keep_open
+    ;;
+esac

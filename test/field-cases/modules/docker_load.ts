@@ -1,6 +1,5 @@
 // A registry on the builder with a hand-made image for module docker_images. Docker Hub can't be reached here.
 import type { Root } from "../../../provision/module.ts";
-import { onBuilder } from "./_support.ts";
 
 export const description = "Runs a registry that contains an image";
 
@@ -35,8 +34,8 @@ ${writeArchive}END_OF_PYTHON
     skopeo copy --retry-times 20 --dest-tls-verify=false "docker-archive:$work/image.tar" docker://localhost:5000/field:1
     systemctl disable docker-registry`);
   root.check(
-    "a container of the image runs on the worker",
-    `${onBuilder} || [ "$(docker run --rm --network none localhost:5000/field:1)" = hello ]`,
+    "a container of the image runs",
+    `[ "$(docker run --rm localhost:5000/field:1)" = hello ]`,
     { timeoutSeconds: 600 },
   );
 }

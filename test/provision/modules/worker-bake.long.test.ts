@@ -123,13 +123,15 @@ END_OF_SCRIPT`;
   };
 
   it("firewall: works with firewalld too, runs twice, and replaces a zone that trusted everything", async () => {
-    must(
-      await builder.asRoot("apt-get install -qy firewalld >/dev/null\nfirewall-offline-cmd --set-default-zone=trusted"),
-    );
+    const prepare = `
+      apt-get install -qy firewalld >/dev/null
+      systemctl stop firewalld
+      firewall-offline-cmd --set-default-zone=trusted`;
+    must(await builder.asRoot(prepare));
     const root = await record("firewall", { ports: ["80/tcp"], backend: "firewalld" });
     for (let time = 0; time < 2; time++) await builder.apply(root);
     await builder.expectAll("ok", root.checks);
-    // Start another firewalld in the namespace; in a container, the builder's own is not started.
+    // Start another firewalld in the namespace: the module doesn't start that of a builder that is a container.
     const start = `
       firewalld --nofork --nopid --log-file /dev/null >/dev/null 2>&1 &
       for ((tries = 0; tries < 60; tries += 1)); do firewall-cmd --quiet --state 2>/dev/null && break; sleep 1; done
@@ -155,6 +157,21 @@ END_OF_SCRIPT`;
       /usr/local/sbin/ci-network-card-fix --look && echo fine
 END_OF_SCRIPT`;
     assert.deepEqual(must(await builder.asRoot(script)).split("\n"), ["sees it", "scatter-gather: off", "fine"]);
+  });
+
+  it("docker: on the builder, containers run and have a network, and images can be built", async () => {
+    const script = `
+      DEBIAN_FRONTEND=noninteractive apt-get -q -y install busybox-static >/dev/null 2>&1
+      work=$(mktemp -d); mkdir "$work/bin"; cp /bin/busybox "$work/bin/"
+      tar --directory "$work" --create . | docker import - plain >/dev/null
+      printf 'FROM plain\\nRUN ["/bin/busybox", "touch", "/built"]\\n' | docker build --quiet --tag built - >/dev/null
+      gateway=$(ip -4 -oneline address show docker0 | awk '{ sub("/.*", "", $4); print $4 }')
+      docker run --rm built /bin/busybox ls /built
+      docker run --rm plain /bin/busybox wget -q -O - "http://$gateway:5000/v2/"; echo
+      docker run --rm --network none plain /bin/busybox ls /sys/class/net
+      docker run --rm --network host plain /bin/busybox ls /sys/class/net/tap0/mtu
+      docker rmi --force built plain >/dev/null`;
+    assert.deepEqual(must(await builder.asRoot(script)).split("\n"), ["/built", "{}", "lo", "/sys/class/net/tap0/mtu"]);
   });
 
   it("docker_images: are loaded once on a worker with an empty cache", async () => {

@@ -185,7 +185,10 @@ export function containerSupervision(
     // Software records the host name it was installed under. "localhost" reveals nothing and is right everywhere. With
     // a seed, the name comes from there.
     ...(seed === undefined ? ["--hostname=localhost"] : []),
-    `--network-namespace-path=${network}`,
+    // The network namespace is the builder's own, so it has all rights over it, and /proc/sys/net can be written to.
+    ...["--private-network", `--network-namespace-path=${network}`],
+    // To start a container, runc needs a session keyring, and a BPF program for the devices of its control group.
+    "--system-call-filter=@keyring bpf",
     // systemd-nspawn must not write into the image: we set the name servers, and logs and time zone are the image's.
     ...["--resolv-conf=off", "--timezone=off", "--link-journal=no"],
     "--kill-signal=SIGRTMIN+4",
