@@ -3,6 +3,7 @@ import { pathToFileURL } from "node:url";
 import { checklist, type ChecklistEntry, type ChecklistGroup } from "../provision/seal/checklist.ts";
 import {
   keptKeysFile,
+  keptLinesFile,
   keptPathsFile,
   keyListFile,
   lastLookFile,
@@ -76,7 +77,8 @@ a check fails, the bake ends with the message \`not ok - ID: what was found (why
    \`\${env.PASSWORD}\`).
 3. **Dumps are recognised by format**: a folder or a text file called \`core\` stays.
 4. **Files that a recipe names stay**, wherever they are: those of \`files\`, \`known_hosts\`, \`root_key\` and of \`ssh_keys\` in
-   \`add_user\`. These modules list them in the image, in \`${keptPathsFile}\` and \`${keptKeysFile}\`. The bake's own keys never
+   \`add_user\`; and the variables of \`environment\`. These modules list them in the image, in \`${keptPathsFile}\`,
+   \`${keptKeysFile}\` and \`${keptLinesFile}\`. The bake's own keys never
    stay. Other files of modules that stay because of rule 1 are listed in \`${madePathsFile}\`.
 5. **Every removal is reported.** Everything that is removed or changed, and everything in homes, \`/etc\` and \`/var/lib\` that
    is kept by rule 1, is in the bake's log (\`removed PATH (ID)\`), in the image (\`${sealingReportFile}\`) and, on \`local\`, in

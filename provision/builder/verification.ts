@@ -247,7 +247,7 @@ cat /run/ci-images-old-logs
 
 function loginKey(key: string): string {
   return `\
-found=$(find / -xdev -type f -name 'authorized_keys*' -exec grep -lF -e ${quote(keyData(key))} {} +) || true
+found=$(find / -xdev -type f '(' -path '*/authorized_keys*' -o -path '/etc/ssh/*' ')' -exec grep -lF -e ${quote(keyData(key))} {} +) || true
 echo "$found"
 [ -z "$found" ]`;
 }

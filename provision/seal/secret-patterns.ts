@@ -5,8 +5,11 @@ import type { Secrets } from "../recipe/secrets.ts";
 /** Shorter values (and lines of values) are not searched for: they would be found everywhere. */
 export const shortestSearched = 6;
 
-/** A likely key or token, which no other file contains by accident: letters and digits, without JSON's punctuation. */
-const keyLike = /[A-Za-z0-9+/=_-]{32,}/g;
+/**
+ * A likely key or token, which no other file contains by accident: letters and digits, without JSON's punctuation.
+ * `=` only at its end: in `TOKEN=...`, what precedes it is a name.
+ */
+const keyLike = /[A-Za-z0-9+/_-]{32,}={0,2}/g;
 
 /** Public parts in the same file as a key. In JSON their line breaks are written as \n. */
 const publicBlocks = /-----BEGIN ([A-Z0-9 ]*(?:CERTIFICATE|PUBLIC KEY))-----.*?-----END \1-----/gs;

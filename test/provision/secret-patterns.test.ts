@@ -93,6 +93,16 @@ describe("the search for secrets in an image", () => {
     assert.ok(isFound(account, key));
   });
 
+  it("finds the tokens of a file of variables without their names", () => {
+    const token = "0123456789abcdef0123456789abcdef01234567";
+    for (const value of [
+      `USER=bob\nTOKEN=${token}\n`,
+      `export A=b\nexport TOKEN="${token}=="\n`,
+      `a\nhttps://x/?t=${token}`,
+    ])
+      assert.ok(isFound(value, `Authorization: Bearer ${token}==`), value);
+  });
+
   it("searches for every line of a value that does not look like a key", () => {
     const value = "first password\nsecond password\nab\n";
     assert.ok(isFound(value, "the second password"));

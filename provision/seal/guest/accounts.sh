@@ -19,13 +19,27 @@ bake_keys=$(grep -oE "$key_part" <<<"$BAKE_KEYS" || true)
 allowed_keys=
 if [ -f "$ROOT@KEPT_KEYS_FILE@" ]; then allowed_keys=$(grep -oE "$key_part" "$ROOT@KEPT_KEYS_FILE@" || true); fi
 
+# Where sshd, and cloud-init with it, looks for users' keys: the usual places, and those that its settings name. ~ is every home.
+authorized_places() {
+  local path
+  # shellcheck disable=SC2088 # not a path yet
+  printf '%s\n' '~/.ssh/authorized_keys*' '~/authorized_keys*' '/etc/ssh/authorized_keys*'
+  sshd_files | while read -r path; do sed -nE 's/^[[:space:]]*AuthorizedKeysFile[[:space:]=]+//Ip' "$ROOT$path"; done |
+    tr -s '[:space:]"' '\n' | sed -E '/^(none)?$/d; s/%[uU]/*/g; s|^%h/|~/|; s|^[^/~]|~/&|'
+}
+
 authorized_files() {
-  local home path
-  for home in "${home_list[@]}" /etc/ssh; do
-    for path in "$ROOT$home"/.ssh/authorized_keys* "$ROOT$home"/authorized_keys*; do
-      if [ -f "$path" ]; then echo "${path#"$ROOT"}"; fi
+  local home pattern path IFS=
+  authorized_places | while read -r pattern; do
+    local -a tops=("")
+    if [[ $pattern == "~/"* ]]; then tops=("${home_list[@]}"); pattern=${pattern#"~"}; fi
+    for home in "${tops[@]}"; do
+      # shellcheck disable=SC2231 # a pattern
+      for path in "$ROOT$home"$pattern; do
+        if [ -f "$path" ]; then echo "$path"; elif [ -d "$path" ]; then find "$path" -xdev -type f; fi
+      done
     done
-  done
+  done | sort -u | while read -r path; do echo "${path#"$ROOT"}"; done
 }
 
 # Prints the lines of a file that may stay (wanted) or not (unwanted). The bake's own keys never may.

@@ -24,6 +24,9 @@ holds_credential() {
   case $1 in
     # Nothing but a token.
     */.vault-token | */buildkite-agent/token) return 0 ;;
+    # A token in the place of the user.
+    */.git-credentials | */git/credentials) grep -qE '://[^/@[:space:]]+@' "$file" ;;
+    */pip.conf) grep -qE '://[^/@:[:space:]$<{%][^/@:[:space:]]{15,}@' "$file" ;;
     */.pgpass) grep -qE '^[^#]*:[^:]*:[^:]*:[^:]*:.' "$file" ;;
     */.netrc | */auth.conf | */auth.conf.d/*) grep -qE '(^|[[:space:]])password[[:space:]]+[^[:space:]]' "$file" ;;
     */.subversion/auth/*) grep -qxE 'password|passphrase' "$file" ;;

@@ -3,6 +3,9 @@
 # ci-images-keys.service runs it at boot before any service; what is there already stays.
 set -eu
 
+# A recipe on top of this one may have removed the program.
+has() { command -v "$1" >/dev/null || { echo "$1 is not installed" && false; }; }
+
 while read -r path mode owner; do
   case $path in
     */popularity-contest.conf) grep -qx 'MY_HOSTID=""' "$path" || continue ;;
@@ -11,16 +14,17 @@ while read -r path mode owner; do
   echo "making $path"
   umask 077
   case $path in
-    */ssl-cert-snakeoil.key) make-ssl-cert generate-default-snakeoil --force-overwrite ;;
-    */rndc.key) rndc-confgen -a ;;
-    */munge.key) mungekey --create --force --keyfile="$path" ;;
+    */ssl-cert-snakeoil.key) has make-ssl-cert || continue; make-ssl-cert generate-default-snakeoil --force-overwrite ;;
+    */rndc.key) has rndc-confgen || continue; rndc-confgen -a ;;
+    */munge.key) has mungekey || continue; mungekey --create --force --keyfile="$path" ;;
     */dropbear_*_host_key)
+      has dropbearkey || continue
       kind=${path##*dropbear_}
       dropbearkey -t "${kind%_host_key}" -f "$path" >/dev/null
       ;;
-    */hostnqn) nvme gen-hostnqn >"$path" ;;
+    */hostnqn) has nvme || continue; nvme gen-hostnqn >"$path" ;;
     */hostid) cat /proc/sys/kernel/random/uuid >"$path" ;;
-    */initiatorname.iscsi) echo "InitiatorName=$(iscsi-iname)" >"$path" ;;
+    */initiatorname.iscsi) has iscsi-iname || continue; echo "InitiatorName=$(iscsi-iname)" >"$path" ;;
     */popularity-contest.conf) sed -i "s/^MY_HOSTID=\"\"/MY_HOSTID=\"$(tr -d - </proc/sys/kernel/random/uuid)\"/" "$path" ;;
     *)
       echo "nothing is known about how to make $path" >&2

@@ -268,6 +268,8 @@ remove_service_keys() {
     esac
   done <"$work/keys"
   if [ -s "$key_list" ]; then
+    # With the keys of a recipe below, which this machine has made at its own first boot.
+    sort -u -o "$key_list" "$key_list"
     write_make_keys
     systemctl --quiet enable ci-images-keys.service
   fi

@@ -34,6 +34,7 @@ const harmless: readonly [path: string, content: string][] = [
   ["/root/.config/gh/config.yml", "git_protocol: ssh\n"],
   ["/root/.composer/auth.json", '{ "github-oauth": {} }'],
   ["/etc/pip.conf", "[global]\nindex-url = https://pypi.example.com/simple\n"],
+  ["/root/.pip/pip.conf", "[global]\nindex-url = https://ci@pypi.example.com/simple\n"],
   ["/etc/gitlab-runner/config.toml", "concurrent = 4\n[session_server]\n  session_timeout = 1800\n"],
   [
     "/etc/buildkite-agent/buildkite-agent.cfg",
@@ -72,6 +73,8 @@ const credentials: readonly [path: string, content: string][] = [
   ["/root/.composer/auth.json", '{\n  "github-oauth": {\n    "github.com": "abc"\n  }\n}'],
   ["/root/.subversion/auth/svn.simple/0", "K 8\npassword\nV 7\nhunter2\nEND\n"],
   ["/etc/pip.conf", "[global]\nindex-url = https://me:hunter2@pypi.example.com/simple\n"],
+  ["/root/.git-credentials", "https://0123456789abcdef0123456789abcdef01234567@git.example.com\n"],
+  ["/root/.pip/pip.conf", "[global]\nindex-url = https://0123456789abcdef0123@pypi.example.com/simple\n"],
   ["/etc/gitlab-runner/config.toml", '[[runners]]\n  token = "glrt-abc"\n'],
 ];
 
@@ -138,6 +141,22 @@ describe("the search for credentials", function () {
       credentials.filter((_, index) => found[index] !== "yes"),
       [],
     );
+  });
+
+  it("finds users' keys wherever sshd's settings look for them", async () => {
+    await put("/etc/passwd", "root:x:0:0::/root:/bin/bash\nci:x:1000:1000::/home/ci:/bin/bash\n");
+    await put("/etc/ssh/sshd_config", "AuthorizedKeysFile\t.ssh/authorized_keys /etc/ssh/keys/%u/list\n");
+    await put("/etc/ssh/sshd_config.d/x.conf", 'authorizedkeysfile="%h/.keys"\nAuthorizedKeysFile none\n');
+    const places = ["/etc/ssh/authorized_keys.d/ci", "/etc/ssh/keys/ci/list", "/home/ci/.keys"];
+    const usual = [
+      "/home/ci/.ssh/authorized_keys",
+      "/home/ci/.ssh/authorized_keys.d/ignition",
+      "/root/.ssh/authorized_keys2",
+    ];
+    for (const path of [...places, ...usual]) await put(path, "ssh-ed25519 AAAAC3Nza\n");
+    await put("/home/ci/.ssh/config", "Host *\n");
+    const found = (await run("authorized_files")).trim().split("\n");
+    assert.deepEqual(found, [...places, ...usual].sort());
   });
 
   it("finds lines of an environment file that contain a secret value itself", async () => {
