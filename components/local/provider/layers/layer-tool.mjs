@@ -365,7 +365,9 @@ function putInPlace(target, layer) {
 /** @param {string} layer @returns {unknown} undefined if the layer is gone. */
 function baseIdentityOf(layer) {
   try {
-    return JSON.parse(fs.readFileSync(join(layer, "layer.json"), "utf8")).baseIdentity;
+    /** @type {unknown} */
+    const description = JSON.parse(fs.readFileSync(join(layer, "layer.json"), "utf8"));
+    return /** @type {{ baseIdentity: string }} */ (description).baseIdentity;
   } catch (error) {
     if (codeOf(error) === "ENOENT") return undefined;
     throw error;
