@@ -48,7 +48,7 @@ export class LocalCloud implements LocalBakery {
   private readonly stack = pulumi.getStack();
   /** The image directory: images are found by its content. */
   private readonly home: string;
-  private accelerator = "";
+  private accelerator?: string;
   /** Bases by their ids. */
   private readonly bases = new Map<string, contract.ResolvedBase>();
   /** Recipes of the existing builders and images, by distribution. */
@@ -121,6 +121,7 @@ export class LocalCloud implements LocalBakery {
       size: plan.sizeBytes,
       builder: !this.found.get(plan.distribution.id)?.includes(recipe),
       image: stage === "image",
+      boots: stage === "image" && this.settings.verify.enabled && this.settings.cloud === "local",
       made: {
         path: this.pathOf({ plan, recipe }),
         ...{ project: this.project, stack: this.stack },

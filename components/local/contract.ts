@@ -321,6 +321,8 @@ export const preflight = functionContract("ci-images:local:preflight", {
     builder: v.boolean(),
     /** Whether an image is made. */
     image: v.boolean(),
+    /** Whether a virtual machine boots from it here. */
+    boots: v.boolean(),
     /** The image, and the stack that it will belong to. */
     made: v.optional(
       v.object({
@@ -335,7 +337,8 @@ export const preflight = functionContract("ci-images:local:preflight", {
       }),
     ),
   },
-  answer: { accelerator: v.string() },
+  /** How a virtual machine runs here, if one will. */
+  answer: { accelerator: v.optional(v.string()) },
 });
 
 /** How many of a bake's modules a layer would save. Starts nothing. */

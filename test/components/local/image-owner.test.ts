@@ -33,7 +33,7 @@ describe("an image of another stack", function () {
   const identity = { recipe, name: "worker", distribution: "debian12" };
   const check = (owner: typeof own, takesOver = false, claim = false) =>
     preflight.call(
-      { home, size: 2 ** 20, builder: false, image: true, made: { path, ...owner, takesOver, claim } },
+      { home, size: 2 ** 20, builder: false, image: true, boots: false, made: { path, ...owner, takesOver, claim } },
       {} as never,
     );
   const refusal = /an image of stack other of project ci-images, with the same recipe.*`ci-images:imageDirectory`/;

@@ -1,4 +1,4 @@
-// The free disk space that `local` demands before a bake starts.
+// What `local` demands before a bake starts.
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import { UserError } from "../../../common/user-error.ts";
 import { preflight } from "../../../components/local/provider/functions/lookups.ts";
 import { emptyCache } from "./support.ts";
 
-describe("the disk space check of stack local", function () {
+describe("the checks of stack local before a bake", function () {
   this.timeout(60_000);
   let folder: string;
   let cache: Awaited<ReturnType<typeof emptyCache>>;
@@ -32,8 +32,8 @@ describe("the disk space check of stack local", function () {
     return place;
   }
 
-  const ask = (home: string, what: { builder?: boolean; image?: boolean }) =>
-    preflight.call({ home, size: 8 * 2 ** 30, builder: true, image: true, ...what }, {} as never);
+  const ask = (home: string, what: { builder?: boolean; image?: boolean; boots?: boolean }) =>
+    preflight.call({ home, size: 8 * 2 ** 30, builder: true, image: true, boots: false, ...what }, {} as never);
 
   async function refusal(home: string, what: { builder?: boolean; image?: boolean } = {}): Promise<string> {
     const error: unknown = await ask(home, what).then(
@@ -44,7 +44,7 @@ describe("the disk space check of stack local", function () {
     return error.message;
   }
 
-  it("shows different numbers for free and needed space, even if they are almost equal", async () => {
+  it("show different numbers for free and needed space, even if they are almost equal", async () => {
     const home = await room(join(folder, "images"), 3 * 1024 - 1);
     assert.match(
       await refusal(home),
@@ -52,7 +52,7 @@ describe("the disk space check of stack local", function () {
     );
   });
 
-  it("also checks the cache's file system, and says how to move the cache", async () => {
+  it("also check the cache's file system, and says how to move the cache", async () => {
     await room(cache.path, 100);
     const home = await room(join(folder, "images"), 8 * 1024);
     const message = await refusal(home);
@@ -60,15 +60,30 @@ describe("the disk space check of stack local", function () {
     assert.match(message, /at least 2\.0 GiB for this bake's builder.*CI_IMAGES_CACHE/s);
   });
 
-  it("adds up needs on the same file system", async () => {
+  it("add up needs on the same file system", async () => {
     await room(cache.path, 4 * 1024);
     assert.match(await refusal(join(cache.path, "images")), /at least 5\.0 GiB for this bake's image and builder/);
   });
 
-  it("demands no space for an image at earlier stages, and none for a builder that exists", async () => {
+  it("demand no space for an image at earlier stages, and none for a builder that exists", async () => {
     const home = await room(join(folder, "images"), 1);
     await ask(home, { image: false });
     await room(cache.path, 1);
     await ask(home, { builder: false });
+  });
+
+  it("demand QEMU if the image will be booted here, and only then", async () => {
+    const { PATH } = process.env;
+    process.env.PATH = folder;
+    try {
+      const wants = { builder: false, image: true };
+      assert.deepEqual(await ask(folder, wants), {});
+      await assert.rejects(
+        ask(folder, { ...wants, boots: true }),
+        /not installed: qemu-system-x86; cure: .*verify: false/,
+      );
+    } finally {
+      process.env.PATH = PATH;
+    }
   });
 });

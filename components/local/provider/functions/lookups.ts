@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { gibibyte, inGibibytes } from "../../../../common/sizes.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { resolveBase } from "../base/base.ts";
-import { accelerator } from "../machine/qemu.ts";
+import { accelerator, assertEmulator } from "../machine/qemu.ts";
 import { listMachines } from "../machine/machines.ts";
 import { assertOwn, claimBake } from "../disk/bake-claim.ts";
 import { finishedImage } from "../disk/image-disk.ts";
@@ -56,7 +56,7 @@ export const findBaked = answer(
 /** Bytes to allow for a builder's changes, for its base in the cache, and for a disk that is not compressed yet. */
 const workingSpace = 2 * gibibyte;
 
-export const preflight = answer(contract.preflight, async ({ home, size, builder, image, made }) => {
+export const preflight = answer(contract.preflight, async ({ home, size, builder, image, boots, made }) => {
   if (process.getuid?.() !== 0) {
     throw new UserError({
       where: "stack local",
@@ -80,6 +80,8 @@ export const preflight = answer(contract.preflight, async ({ home, size, builder
     { folder: cache, needed: builder ? workingSpace : 0, what: "builder" },
   ] as const;
   await assertRoom(needs);
+  if (!boots) return {};
+  await assertEmulator();
   return { accelerator: await accelerator() };
 });
 

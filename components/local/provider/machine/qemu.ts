@@ -1,8 +1,10 @@
 // Boots a finished disk in QEMU: finds the accelerator that works here, and builds the command line.
+import { existsSync } from "node:fs";
 import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
+import { UserError } from "../../../../common/user-error.ts";
 import { doorPort } from "../../../../provision/builder/door.ts";
 
 /** How guest instructions run: on the processor (KVM), or through QEMU's translator (TCG), about ten times slower. */
@@ -53,6 +55,22 @@ export async function probeAccelerator(): Promise<Accelerator> {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** @throws UserError if QEMU or its firmware is not installed. */
+export async function assertEmulator(): Promise<void> {
+  const missing: string[] = [];
+  if (!existsSync(uefiFirmware.variables)) missing.push("ovmf");
+  await askVersion().catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+    missing.push("qemu-system-x86");
+  });
+  if (missing.length === 0) return;
+  throw new UserError({
+    where: "verification",
+    found: `nothing boots the image here: not installed: ${missing.join(", ")}`,
+    cure: "install what is missing (`npm start` does), or set `ci-images:verify: false`",
+  });
 }
 
 let asked: Promise<number> | undefined;
