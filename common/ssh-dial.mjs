@@ -40,7 +40,7 @@ const keepalive = { keepaliveInterval: 30_000, keepaliveCountMax: 10 };
  * @throws {Error} with the last attempt's reason.
  */
 export async function dial(connection, signal, progress) {
-  const { proxy, dialErrorLimit: limit } = connection;
+  const { proxy, dialErrorLimit: limit, perDialTimeout } = connection;
   const configuration = clientConfiguration(connection);
   const again = { limit, signal, progress };
   if (proxy === undefined) return retry("Dial", again, () => attempt(configuration, connection, signal));
@@ -48,10 +48,12 @@ export async function dial(connection, signal, progress) {
     const own = clientConfiguration(proxy);
     return retry("Dial proxy", { ...again, limit: proxy.dialErrorLimit }, () => attempt(own, proxy, signal));
   });
+  const abort = () => bastion.destroy();
+  signal.addEventListener("abort", abort, { once: true });
   try {
     return await explained("proxy", () =>
       retry("Dial from proxy", again, async () => {
-        const sock = await openFrom(bastion, connection);
+        const sock = await openFrom(bastion, connection, perDialTimeout);
         const client = await attempt({ ...configuration, sock }, connection, signal);
         client.once("close", () => bastion.end());
         const destroy = client.destroy.bind(client);
@@ -66,6 +68,8 @@ export async function dial(connection, signal, progress) {
   } catch (error) {
     bastion.destroy();
     throw error;
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }
 
@@ -130,16 +134,29 @@ const rejections = ["", "administratively prohibited", "connect failed"];
  * A connection from the bastion to the target.
  * @param {ssh2.Client} bastion
  * @param {Pick<Connection, "host" | "port">} target
+ * @param {number} [patience] Seconds; a bastion may take minutes to notice that nothing answers. 0 is no limit.
  * @returns {Promise<import("node:stream").Duplex>}
  */
-function openFrom(bastion, { host, port }) {
+function openFrom(bastion, { host, port }, patience = 0) {
   return new Promise((resolve, reject) => {
-    // A bastion may take minutes to detect that nothing answers.
-    const lost = () => reject(new Error("connection lost"));
+    let isSettled = false;
+    const settle = () => {
+      isSettled = true;
+      clearTimeout(timer);
+      bastion.removeListener("close", lost);
+    };
+    const giveUp = (/** @type {string} */ reason) => {
+      settle();
+      reject(new Error(reason));
+    };
+    const lost = () => giveUp("connection lost");
     bastion.once("close", lost);
+    const late = `dial tcp ${place({ host, port })}: i/o timeout (the bastion has no answer within ${patience} s)`;
+    const timer = patience > 0 ? setTimeout(() => giveUp(late), patience * 1000) : undefined;
     // The address and port given as the connection's origin.
     bastion.forwardOut("127.0.0.1", 0, host, port, (error, channel) => {
-      bastion.removeListener("close", lost);
+      if (isSettled) return void channel?.close();
+      settle();
       if (error === undefined) return resolve(channel);
       const { reason, message } = /** @type {Error & { reason?: number }} */ (error);
       const said = message.replace(/^\(SSH\) Channel open failure: /, "");
@@ -269,7 +286,7 @@ function attempt(configuration, connection, signal) {
   });
 }
 
-/** @param {Connection} connection */
+/** @param {Pick<Connection, "host" | "port">} connection */
 function place({ host, port }) {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -81,9 +81,9 @@ describe("our command plugin", function () {
   });
 
   it("notices that a machine or the network has gone, even if nobody says so, and keeps a silent command", async () => {
-    // Minutes pass in tenths of seconds.
+    // Five minutes pass in 1.5 seconds.
     const { setInterval } = globalThis;
-    globalThis.setInterval = ((act: () => void, pause: number) => setInterval(act, pause / 600)) as typeof setInterval;
+    globalThis.setInterval = ((act: () => void, pause: number) => setInterval(act, pause / 200)) as typeof setInterval;
     const sockets: Socket[] = [];
     const relay = createServer((client) => {
       const onward = connect(server.port, "127.0.0.1");
@@ -95,8 +95,8 @@ describe("our command plugin", function () {
     const through = { connection: connection({ port: (relay.address() as AddressInfo).port }) };
     try {
       await run("sleep 3", through);
-      void whenRunning().then(() => sockets.forEach((socket) => socket.unpipe()));
-      await assert.rejects(run("sleep 100", through), /remote command exited without exit status or exit signal/);
+      void whenRunning("ready").then(() => sockets.forEach((socket) => socket.unpipe()));
+      await assert.rejects(run("echo ready; sleep 100", through), /remote command exited without exit status or exit signal/);
     } finally {
       globalThis.setInterval = setInterval;
       for (const socket of sockets) socket.destroy();
@@ -172,6 +172,19 @@ describe("our command plugin", function () {
         run("true", { connection: connection({ port: 1, proxy: proxy() }) }),
         /^Error: proxy: after 0 failed attempts: ssh: rejected: connect failed/,
       );
+    });
+
+    it("limits the time that the bastion may take for each attempt, and can be cancelled meanwhile", async () => {
+      bastion.stallsForwards = true;
+      const through = (more: object) => ({ connection: connection({ proxy: proxy(), perDialTimeout: 1, ...more }) });
+      await assert.rejects(
+        run("true", through({ dialErrorLimit: 1 })),
+        /^Error: proxy: after 1 failed attempts: dial tcp 127\.0\.0\.1:\d+: i\/o timeout \(the bastion/,
+      );
+      assert.deepEqual(lines, ["Dial from proxy 1/1 failed: retrying"]);
+      const controller = new AbortController();
+      setTimeout(() => controller.abort(new Error("cancelled")), 300);
+      await assert.rejects(run("true", through({ perDialTimeout: 0 }), controller.signal), /cancelled/);
     });
 
     it("accepts only the bastion's pinned host key", async () => {

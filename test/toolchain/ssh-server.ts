@@ -23,6 +23,8 @@ export interface SshServer {
   readonly connections: number;
   /** The number of connections to refuse from now on; counts down. */
   refuse: number;
+  /** Whether requests to forward a connection get no answer. */
+  stallsForwards: boolean;
   /** Cuts every open connection. */
   cut(): void;
   stop(): Promise<void>;
@@ -51,6 +53,7 @@ export async function startSshServer(): Promise<SshServer> {
       else attempt.reject(["publickey"]);
     });
     connection.on("tcpip", (accept, reject, { destIP, destPort }) => {
+      if (state.stallsForwards) return;
       const onward = connect(destPort, destIP, () => {
         state.forwarded.push(`${destIP}:${destPort}`);
         const channel = accept();
@@ -77,6 +80,7 @@ export async function startSshServer(): Promise<SshServer> {
       return connections.size;
     },
     refuse: 0,
+    stallsForwards: false,
     cut,
     async stop() {
       cut();
