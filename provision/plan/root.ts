@@ -74,7 +74,10 @@ export class RecordingRoot implements Root {
   run(script: string): void {
     if (typeof script !== "string") throw this.#misuse("run", "a script", script);
     // A subshell: `cd`, `exit` and variables of one script must not affect the next.
-    this.#append(`(\ncd /\n${script.endsWith("\n") ? script : `${script}\n`})`);
+    const subshell = `(\ncd /\n${script.endsWith("\n") ? script : `${script}\n`})`;
+    // bash reads the subshell as a whole before it runs anything in it, but must know these patterns to read them.
+    const usesExtglob = /^\s*shopt\s+(-\w+\s+)*-s\s.*\bextglob\b/m.test(script);
+    this.#append(usesExtglob ? `shopt -s extglob\n${subshell}\nshopt -u extglob` : subshell);
   }
 
   file(path: string, content: string, options: { mode?: string; owner?: string } = {}): void {

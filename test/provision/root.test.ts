@@ -44,6 +44,14 @@ describe("the recording root", () => {
     assert.equal(stdout, "/ no");
   });
 
+  it("lets a script turn on bash's extended patterns, which don't reach the next script", async () => {
+    const root = newRoot();
+    root.run("shopt -s nullglob extglob\ncase one in @(one|two)) echo matches ;; esac");
+    root.run("shopt -q extglob || echo off");
+    const { stdout, stderr } = await inNamespace(`${strict}${scriptOf(root.steps)}`);
+    assert.deepEqual([stdout, stderr], ["matches\noff", ""]);
+  });
+
   it("updates apt's lists once, and again after a failure or after the sources have changed", async () => {
     const root = newRoot();
     root.packages(["one"]);
