@@ -44,6 +44,10 @@ for (const distribution of hostDistributions) {
     const inBuilder = (name: string, script: string): Promise<string> =>
       run(`ssh -F /root/${name}.config builder sudo bash -es <<'END_OF_SCRIPT'\n${script}\nEND_OF_SCRIPT\n`);
 
+    /** Powers such a builder off, after the connection has ended. */
+    const powerOff = (name: string): Promise<string> =>
+      inBuilder(name, "systemd-run --quiet --collect --on-active=1 systemctl poweroff");
+
     /** Starts a script in a login session, as its only process besides `sleep`; then ends the session, and waits for its end. */
     async function inEndedSession(name: string, script: string, isFarEnough: string): Promise<void> {
       const session = `s/.*session-\\(.*\\)\\.scope.*/\\1/p`;
@@ -80,7 +84,7 @@ for (const distribution of hostDistributions) {
       await until("test -e /root/service.config");
       await run("systemctl stop agent");
       assert.equal(await inBuilder("service", "echo here"), "here");
-      await inBuilder("service", "systemctl --no-block poweroff");
+      await powerOff("service");
     });
 
     it("lets units in a builder have limits: MemoryMax=, TasksMax=, CPUQuota=", async () => {
@@ -102,7 +106,7 @@ for (const distribution of hostDistributions) {
         docker import /busybox.tar plain >/dev/null
         ${run} ${files}`;
       assert.equal(await inBuilder("session", script), "52428800\n77\n40000 100000");
-      await inBuilder("session", "systemctl --no-block poweroff");
+      await powerOff("session");
     });
 
     it("bakes: `up` goes on with the builder of an `up` whose session was ended in a module, and `destroy` leaves nothing", async () => {
