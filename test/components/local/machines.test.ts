@@ -92,6 +92,12 @@ describe("local builder", function () {
     assert.deepEqual(unknown, []);
   });
 
+  it("is marked as a builder before it boots", async () => {
+    const { run } = await newBuilder();
+    // /run is made at boot.
+    await run("test /var/lib/ci-images/builder -ot /run/systemd/private");
+  });
+
   it("keeps package timers and network daemons inactive without masking them, so that a module can enable them", async () => {
     const { run } = await newBuilder();
     const units = "systemd-networkd.service apt-daily.timer apt-daily-upgrade.timer";

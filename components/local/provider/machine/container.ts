@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { UserError } from "../../../../common/user-error.ts";
 import { doorFiles, doorPort, doorScript } from "../../../../provision/builder/door.ts";
 import { presentModules } from "../../../../provision/builder/builder-folders.ts";
+import { builderMark, markBuilder } from "../../../../provision/modules/shared/units.ts";
 import { keptPathsFile } from "../../../../provision/seal/kept.ts";
 import { controlGroupOf } from "./control-group.ts";
 import { presentModulesFile } from "../layers/layer-state.ts";
@@ -20,6 +21,7 @@ export const builderResidue: readonly string[] = [
   "/etc/ssh/ssh_host_ed25519_key.pub",
   "~USER/.ssh/authorized_keys",
   "/etc/sudoers.d/90-ci-images-builder",
+  builderMark,
   ...doorFiles,
 ];
 
@@ -68,6 +70,8 @@ export async function checkBase(base: string): Promise<void> {
 const surroundings = "umask 022; export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 const PREPARE = `
+# Before the first boot: units of a base image that are only for workers must not start.
+${markBuilder}
 entry=$(getent passwd "$LOGIN_USER") || {
   groups=()
   for group in adm sudo wheel; do found=$(getent group "$group") && groups+=("$group"); done
