@@ -1,6 +1,6 @@
 // `destroy`: drops the builder, or everything in the stack.
-import { createInterface } from "node:readline/promises";
 import { UserError } from "../../common/user-error.ts";
+import { ask } from "../ask.ts";
 import { describeImages, setStage } from "../bake.ts";
 import type { Verb } from "../verb.ts";
 
@@ -42,10 +42,5 @@ async function confirmed(stack: string): Promise<boolean> {
   if (!process.stdin.isTTY) {
     throw new UserError({ where: "destroy --images", found: "no terminal to ask on", cure: "pass --yes" });
   }
-  const asking = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return (await asking.question(`Type the stack's name (${stack}) to destroy it with all its images: `)) === stack;
-  } finally {
-    asking.close();
-  }
+  return (await ask(`Type the stack's name (${stack}) to destroy it with all its images: `)) === stack;
 }

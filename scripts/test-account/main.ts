@@ -3,9 +3,9 @@
 // after Ctrl-C.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
 import { parse } from "yaml";
+import { ask } from "../../cli/ask.ts";
 import { runTool, ToolProblem } from "../../toolchain/problem.mjs";
 import { setUp } from "../../toolchain/setup.mjs";
 import { projectDirectory } from "../../toolchain/versions.mjs";
@@ -50,10 +50,8 @@ async function settingsOf(file: string, { cloud, small }: AccountTest): Promise<
 
 async function confirm(): Promise<void> {
   if (!process.stdin.isTTY) throw new ToolProblem("no terminal to ask on", "pass --yes");
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await terminal.question("Begin? [y/N] ");
-  terminal.close();
-  if (!/^y(es)?$/i.test(answer.trim())) throw new ToolProblem("not started", "answer y, or pass --yes");
+  const answer = await ask("Begin? [y/N] ");
+  if (!/^y(es)?$/i.test(answer?.trim() ?? "")) throw new ToolProblem("not started", "answer y, or pass --yes");
 }
 
 await runTool(main);
