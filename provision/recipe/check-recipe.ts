@@ -8,11 +8,11 @@ import { kernelArgumentsKey, kernelArgumentsModule } from "../plan/kernel-argume
 import { moduleKey, type ModuleCatalogue } from "./load-modules.ts";
 import type { Distribution, ModuleFile } from "../module.ts";
 import type { Format, Recipe, RecipeModule, RecipeTest } from "./recipe.ts";
-import { writtenAs } from "./read-yaml.ts";
+import { spellingsIn, type WrittenAs } from "./read-yaml.ts";
 import { recipeProperties, recipeSchema, settingsKeyOf } from "./schema.ts";
 import { withSecretTexts } from "../shell/secret-text.ts";
 import { durationForm, formatSize, parseDuration, parseSize, sizeForm } from "../../common/sizes.ts";
-import { complaintsOf, inWords, unknownName } from "./validate.ts";
+import { complaintsOf, inQuotes, inWords, keyText, unknownName } from "./validate.ts";
 
 const defaultModuleSeconds = 60 * 60;
 const smallestDisk = 256 * 1024 ** 2;
@@ -39,6 +39,7 @@ export async function checkRecipe(file: string, read: object, catalogue: ModuleC
 class RecipeCheck {
   readonly #file: string;
   readonly #catalogue: ModuleCatalogue;
+  readonly #spelling: WrittenAs;
   readonly #complaints: Complaint[] = [];
   /**
    * The recipe with `_` for `-` in its keys, as in module names; without keys that have no value, and without `x-...`.
@@ -50,6 +51,7 @@ class RecipeCheck {
   constructor(file: string, read: object, catalogue: ModuleCatalogue) {
     this.#file = file;
     this.#catalogue = catalogue;
+    this.#spelling = spellingsIn(file);
     const given = Object.entries(structuredClone(read)).filter(
       ([key, value]) => value !== null && value !== undefined && !key.startsWith("x-"),
     );
@@ -69,6 +71,7 @@ class RecipeCheck {
     await this.#refuseUnknownKeys(listed);
     this.#complaints.push(...complaintsOf(recipeSchema(listed), this.#configuration, this.#file, this.#writtenAs));
     this.#requireSettings(listed);
+    this.#refuseRespelledNumbers(listed);
     const name = this.#name();
     const distributions = this.#distributions();
     const bases = findBases(this.#file, folder, this.#configuration.base, distributions, this.#complaints);
@@ -160,6 +163,26 @@ class RecipeCheck {
       const { examples } = (module.file.settings ?? {}) as { examples?: unknown[] };
       const allowed = examples?.length ? `e.g. ${key}: ${JSON.stringify(examples[0])}` : undefined;
       this.#complain({ key, found: `missing, and module ${module.name} needs it`, allowed });
+    }
+  }
+
+  /** A shell module gets numbers as text, and has no schema that asks for quotes. */
+  #refuseRespelledNumbers(listed: readonly ListedModule[]): void {
+    for (const module of listed) {
+      if (extname(this.#catalogue.fileOf(module.name) ?? "") !== ".sh") continue;
+      const key = settingsKeyOf(module);
+      for (const { path, value } of numbersIn(this.#configuration[key], [key])) {
+        const written = this.#writtenAs(path, value);
+        const arriving = JSON.stringify(value);
+        if (written === undefined || written === arriving) continue;
+        const found = `${written}, which would arrive as ${arriving}`;
+        this.#complain({
+          key: keyText(path),
+          found,
+          allowed: "the spelling that arrives, or text",
+          cure: inQuotes(written),
+        });
+      }
     }
   }
 
@@ -256,14 +279,20 @@ class RecipeCheck {
   }
 
   /** Finds a value's spelling in the file, whose keys may have `-` where ours have `_`. */
-  readonly #writtenAs = ([key, ...rest]: (string | number)[], value: unknown): string | undefined => {
+  readonly #writtenAs: WrittenAs = ([key, ...rest], value) => {
     const dashed = String(key).replaceAll("_", "-");
-    return [key, dashed]
-      .map((each) => writtenAs(this.#file, [each, ...rest], value))
-      .find((each) => each !== undefined);
+    return [key, dashed].map((each) => this.#spelling([each, ...rest], value)).find((each) => each !== undefined);
   };
 
   #complain(complaint: Omit<Complaint, "where">): void {
     this.#complaints.push({ where: this.#file, ...complaint });
   }
+}
+
+/** The numbers in a value, with their paths. */
+function numbersIn(value: unknown, path: (string | number)[]): { path: (string | number)[]; value: number }[] {
+  if (typeof value === "number") return [{ path, value }];
+  if (value === null || typeof value !== "object") return [];
+  const isList = Array.isArray(value);
+  return Object.entries(value).flatMap(([key, each]) => numbersIn(each, [...path, isList ? Number(key) : key]));
 }
