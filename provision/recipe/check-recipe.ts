@@ -45,6 +45,8 @@ class RecipeCheck {
    * The recipe with `_` for `-` in its keys, as in module names; without keys that have no value, and without `x-...`.
    */
   readonly #configuration: Record<string, unknown>;
+  /** The recipe's keys as written in the file, by those in the configuration. */
+  readonly #writtenKeys: ReadonlyMap<string, string>;
   /** Unknown module names. A key of the same name needs no second complaint. */
   readonly #unknownModules = new Set<string>();
 
@@ -55,6 +57,8 @@ class RecipeCheck {
     const given = Object.entries(structuredClone(read)).filter(
       ([key, value]) => value !== null && value !== undefined && !key.startsWith("x-"),
     );
+    this.#refuseTwoSpellings(given.map(([key]) => key));
+    this.#writtenKeys = new Map(given.map(([key]) => [moduleKey(key), key]));
     this.#configuration = Object.fromEntries(
       given.map(([key, value]: [string, unknown]) => {
         const isOurs = Object.hasOwn(recipeProperties, key);
@@ -241,7 +245,9 @@ class RecipeCheck {
   #modules(listed: readonly ListedModule[]): RecipeModule[] {
     const seconds = new Map<string, number>();
     const names = listed.map(({ name }) => name);
-    for (const [name, text] of Object.entries((this.#configuration.timeouts ?? {}) as Record<string, unknown>)) {
+    const timeouts = (this.#configuration.timeouts ?? {}) as Record<string, unknown>;
+    this.#refuseTwoSpellings(Object.keys(timeouts), "timeouts.");
+    for (const [name, text] of Object.entries(timeouts)) {
       const key = `timeouts.${name}`;
       if (!names.includes(moduleKey(name))) this.#complain({ key, ...unknownName("module", name, names) });
       seconds.set(moduleKey(name), this.#duration(key, text) ?? defaultModuleSeconds);
@@ -278,11 +284,25 @@ class RecipeCheck {
     return seconds;
   }
 
+  /**
+   * Refuses keys that differ only in `-` and `_`: one of them would be lost. Both may be the recipe's own, or one comes
+   * from a merge key, which can't be told here.
+   */
+  #refuseTwoSpellings(keys: readonly string[], above = ""): void {
+    const first = new Map<string, string>();
+    for (const key of keys) {
+      const other = first.get(moduleKey(key));
+      if (other === undefined) first.set(moduleKey(key), key);
+      else {
+        const found = `written twice: ${other} and ${key}`;
+        this.#complain({ key: `${above}${key}`, found, allowed: "once", cure: "use one spelling, in anchors, too" });
+      }
+    }
+  }
+
   /** Finds a value's spelling in the file, whose keys may have `-` where ours have `_`. */
-  readonly #writtenAs: WrittenAs = ([key, ...rest], value) => {
-    const dashed = String(key).replaceAll("_", "-");
-    return [key, dashed].map((each) => this.#spelling([each, ...rest], value)).find((each) => each !== undefined);
-  };
+  readonly #writtenAs: WrittenAs = ([key, ...rest], value) =>
+    this.#spelling([this.#writtenKeys.get(String(key)) ?? key, ...rest], value);
 
   #complain(complaint: Omit<Complaint, "where">): void {
     this.#complaints.push({ where: this.#file, ...complaint });

@@ -151,6 +151,22 @@ describe("loading a recipe", () => {
     assert.match((await onlyComplaint("modules: [git]\ndistribution: debain12\n")).cure ?? "", /"debian12"/);
   });
 
+  it("refuses a key that is written twice, with - and with _, also if a merge key brings one of them in", async () => {
+    const yaml = "modules: [install_packages]\ninstall-packages: [git]\ninstall_packages: [curl]\n";
+    const { key, found, allowed, cure } = await onlyComplaint(yaml);
+    assert.deepEqual([key, allowed, cure], ["install_packages", "once", "use one spelling, in anchors, too"]);
+    assert.equal(found, "written twice: install-packages and install_packages");
+    const merged =
+      "modules: [install_packages]\nx-c: &c { install_packages: [git] }\ninstall-packages: [curl]\n<<: *c\n";
+    assert.match((await onlyComplaint(merged)).found, /written twice: install-packages and install_packages/);
+    const timeouts = "{ install-packages: 2 minutes, install_packages: 3 minutes }";
+    const limits = `modules: [install_packages]\ninstall-packages: [git]\ntimeouts: ${timeouts}\n`;
+    assert.equal((await onlyComplaint(limits)).key, "timeouts.install_packages");
+    await loadRecipe(
+      write("modules: [install_packages]\ninstall-packages: [git]\ninstall_packages:\nx-a: 1\nx_a-b:\n"),
+    );
+  });
+
   it("refuses a module that is listed twice", async () => {
     assert.equal((await onlyComplaint("modules: [install_rpms, install-rpms]\nrpms: [a.rpm]\n")).key, "modules[1]");
   });
