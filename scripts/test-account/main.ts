@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   if (account === undefined) throw new ToolProblem(`--cloud ${values.cloud ?? "is missing"}`, usage);
   const file = values.settings ?? join(projectDirectory, account.file);
   const settings = await settingsOf(file, account);
-  await setUp("start");
+  await setUp("cloud");
   console.log(`\n${account.cost}\nSettings come from ${file}; credentials come from the environment.\n`);
   if (!values.yes) await confirm();
   process.exitCode = await testAccount(account, settings, values.distribution);
