@@ -11,6 +11,8 @@ import { track } from "./running-commands.ts";
 export class PulumiFailure extends Error {
   /** True if the engine's events reported why it failed. */
   wasReported = false;
+  /** True if the program refused the settings, the recipe, or what the cloud says about them. */
+  isRefusal = false;
 
   /** @param output Combined standard output and error. */
   constructor(

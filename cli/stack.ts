@@ -158,7 +158,8 @@ export class CommandStack {
 
   /**
    * Runs `pulumi preview`.
-   * @throws PulumiFailure when the program refuses the settings or the recipe; the reason was shown.
+   * @throws PulumiFailure when the program refuses the settings or the recipe, and the reason was shown, or for any
+   * other reason: no credentials, a missing plugin, Ctrl-C.
    */
   async preview(): Promise<Steps> {
     const steps = new Steps();
@@ -209,9 +210,10 @@ export class CommandStack {
   }
 }
 
-/** Rethrows a failure, after recording in it whether its reason was shown. */
+/** Rethrows a failure, after recording in it whether its reason was shown, and whether the program refused. */
 function rethrow(error: unknown, steps: Steps): never {
-  if (error instanceof PulumiFailure) error.wasReported = steps.hasErrors;
+  if (error instanceof PulumiFailure)
+    Object.assign(error, { wasReported: steps.hasErrors, isRefusal: steps.isRefused } satisfies Partial<PulumiFailure>);
   throw error;
 }
 

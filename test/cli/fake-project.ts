@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { pulumiVersion } from "../../toolchain/versions.mjs";
 import type { Place } from "../engine/verbs.ts";
+import { until } from "../test-cloud/until.ts";
 import { writeProgram } from "../toolchain/program.ts";
 
 /** A temporary folder with a project, its settings and the CLI; `remove` deletes it. */
@@ -50,6 +51,14 @@ export class FakeProject implements Place {
   /** The command lines that the CLI got, and what its script logged. */
   async calls(): Promise<string[]> {
     return (await readFile(join(this.directory, "calls"), "utf8")).trimEnd().split("\n");
+  }
+
+  /** Waits until the CLI has logged lines like this one. @param count How many. */
+  async hears(line: RegExp, count = 1): Promise<void> {
+    await until(`the CLI logs ${line}`, 60, async () => {
+      const calls = await this.calls().catch(() => []);
+      return calls.filter((each) => line.test(each)).length >= count;
+    });
   }
 
   /** The stack's settings file. */

@@ -8,7 +8,6 @@ import { pulumiCommand } from "../../cli/pulumi-command.ts";
 import { TemporaryStack } from "../../cli/temporary-stack.ts";
 import { startVerb, typeVerb } from "../engine/verbs.ts";
 import { isAlive } from "../is-alive.ts";
-import { until } from "../test-cloud/until.ts";
 import { FakeProject } from "./fake-project.ts";
 
 describe("Ctrl-C between two steps", () => {
@@ -58,10 +57,7 @@ describe("Ctrl-C, pressed again", function () {
       while [ -e "$folder" ]; do sleep 0.1; done ;;`);
     const running = startVerb(project, ["status"]);
     for (let press = 0; press < times; press++) {
-      await until("the CLI notices the signal", 30, async () => {
-        const heard = (await project.calls().catch(() => [])).filter((line) => /^(hangs|SIGINT)$/.test(line));
-        return heard.length > press || running.exitCode !== null;
-      });
+      await project.hears(/^(hangs|SIGINT)$/, press + 1);
       running.kill("SIGINT");
     }
     const { exitCode, stderr } = await running;
@@ -94,20 +90,18 @@ describe("Ctrl-C, pressed again", function () {
 describe("Ctrl-C and Ctrl-D at a question", function () {
   this.timeout(120_000);
 
-  for (const [name, key] of [
-    ["Ctrl-C", "\u0003"],
-    ["Ctrl-D", "\u0004"],
-  ]) {
-    it(`${name} answers no`, async () => {
-      const project = await FakeProject.make("");
-      try {
+  it("answer no", async () => {
+    const projects = await Promise.all([FakeProject.make(""), FakeProject.make("")]);
+    try {
+      const answer = async (project: FakeProject, key: string) => {
         const { output, exitCode } = await typeVerb(project, /Type the stack's name/, key, "destroy", "--images");
         assert.match(output, /all its images: \S*\r?\nnothing was destroyed$/);
         assert.equal(exitCode, 1);
         assert.doesNotMatch((await project.calls()).join("\n"), /^destroy/m);
-      } finally {
-        await project.remove();
-      }
-    });
-  }
+      };
+      await Promise.all([answer(projects[0], "\u0003"), answer(projects[1], "\u0004")]);
+    } finally {
+      for (const project of projects) await project.remove();
+    }
+  });
 });
