@@ -3,8 +3,9 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Document } from "yaml";
-import { isMap, isNode, parseDocument } from "yaml";
+import { isMap, isNode, isScalar, parseDocument } from "yaml";
 import { UserError } from "../common/user-error.ts";
+import { shortName } from "./stack-name.ts";
 import { findCloud } from "../components/clouds.ts";
 
 /** One stack's settings file. */
@@ -21,7 +22,7 @@ export class SettingsFile {
     stack: string,
     private readonly project = "ci-images",
   ) {
-    this.path = join(projectDirectory, `Pulumi.${stack.split("/").at(-1)}.yaml`);
+    this.path = join(projectDirectory, `Pulumi.${shortName(stack)}.yaml`);
   }
 
   /** Writes the file for a new stack, unless it exists. */
@@ -50,7 +51,7 @@ export class SettingsFile {
    * @param changes Values by key, without the project's name; undefined removes a key. `ec2.region` is a key inside
    * `ec2`.
    * @returns whether anything changed.
-   * @throws UserError when the file is not YAML.
+   * @throws UserError when the file is not YAML, or something other than a mapping is where a key belongs.
    */
   set(changes: Readonly<Record<string, unknown>>): boolean {
     const document = this.read();
@@ -63,10 +64,33 @@ export class SettingsFile {
       if (isDeepStrictEqual(path.reduce(inside, present), value)) continue;
       changed = true;
       if (value === undefined) document.deleteIn(path);
-      else document.setIn(path, document.createNode(value));
+      else {
+        this.makeMappings(document, path.slice(0, -1));
+        document.setIn(path, document.createNode(value));
+      }
     }
     if (changed) this.write(document.toString({ lineWidth: 0 }));
     return changed;
+  }
+
+  /** Turns keys without a value (`config:`) on the way to a setting into mappings, and keeps their comments. */
+  private makeMappings(document: Document, path: readonly string[]): void {
+    for (const above of path.map((_key, index) => path.slice(0, index + 1))) {
+      const node = document.getIn(above, true);
+      if (node === undefined || isMap(node)) continue;
+      if (!isScalar(node) || node.value !== null) {
+        throw new UserError({
+          where: this.path,
+          key: above.join("."),
+          found: "something other than a mapping",
+          allowed: "a mapping",
+        });
+      }
+      const { comment, commentBefore } = node;
+      const mapping = document.createNode({});
+      mapping.commentBefore = [commentBefore, comment].filter(Boolean).join("\n") || undefined;
+      document.setIn(above, mapping);
+    }
   }
 
   private read(): Document {

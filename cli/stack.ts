@@ -11,6 +11,7 @@ import { PlainReporter } from "./progress/plain.ts";
 import { Steps } from "./progress/steps.ts";
 import { pulumiCommand, PulumiFailure } from "./pulumi-command.ts";
 import { placeSettings, SettingsFile } from "./settings-file.ts";
+import { isSameStack } from "./stack-name.ts";
 import { ExportedState } from "./exported-state.ts";
 
 /** Selects a stack. */
@@ -78,7 +79,7 @@ export class CommandStack {
         cure: "name one: --cloud local, --stack NAME, or `npx pulumi stack select NAME`",
       });
     }
-    const isThere = stacks.some((each) => each.name === name || each.name.endsWith(`/${name}`));
+    const isThere = stacks.some((each) => isSameStack(each.name, name));
     const file = new SettingsFile(projectDirectory, name, project);
     if (!isThere && choice.cloud === undefined) {
       throw new UserError({
