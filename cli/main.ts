@@ -114,7 +114,7 @@ function addCommonOptions(command: Command): Command {
 function distributions(text: string, before?: string[]): string[] {
   const names = text.split(",").map((name) => name.trim());
   if (names.includes("")) throw new InvalidArgumentError("a distribution's name is empty.");
-  return [...(before ?? []), ...names];
+  return [...new Set([...(before ?? []), ...names])];
 }
 
 /** The first Ctrl-C stops the running operation cleanly; the second one ends everything at once, pulumi first. */

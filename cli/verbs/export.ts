@@ -13,7 +13,7 @@ export const exportVerb: Verb = {
   name: "export",
   summary: "writes the image ids into a ci-platform YAML file, under jenkins.clouds.images, and shows the change",
   details: `The file's comments and other keys are kept. An image on this computer is listed under local.localhost, with the
-path of its disk.`,
+path of its disk, or of its folder if it has only a tar.`,
   operands: [{ name: "[file]", what: "the YAML file; it is created if missing" }],
   options: [
     recipeOption,
@@ -67,7 +67,7 @@ export function imageIds(images: readonly OutputImage[]): ImageIds {
   const ids: ImageIds = {};
   for (const { place, image } of images) {
     const [cloud, where, distribution] = place.length === 2 ? [place[0], "localhost", place[1]] : place;
-    ((ids[cloud] ??= {})[where] ??= {})[distribution] = image.id ?? image.disk ?? "";
+    ((ids[cloud] ??= {})[where] ??= {})[distribution] = image.id ?? image.disk ?? image.path ?? "";
   }
   return ids;
 }

@@ -98,7 +98,7 @@ class Fleet {
       // The disk must be large enough for the base's content.
       const recipe = base && !read.hasSize ? { ...read, sizeBytes: base.recipe.sizeBytes } : read;
       const asked = settings.distributions?.map((id) => findDistribution(id, this.where, "ci-images:distributions"));
-      const distributions = own ? (asked ?? recipe.distributions) : [];
+      const distributions = own ? [...new Set(asked ?? recipe.distributions)] : [];
       const member: Member = { recipe, settings, distributions, isListed: own !== undefined, isBase: false };
       if (base) Object.assign(member, { base });
       this.byFile.set(file, member);

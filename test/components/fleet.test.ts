@@ -227,6 +227,13 @@ describe("a stack of several recipes", () => {
     assert.deepEqual(Object.keys(hashes(graph)), ["debian12-a", "debian13-b"]);
   });
 
+  it("bakes a distribution once that is listed twice, also under two names", async () => {
+    const distributions = ["debian12", "debian13", "bookworm", "debian12"];
+    const files = { "a.yaml": recipe("a", { distributions: ["debian12", "debian13"] }) };
+    const graph = await run({ recipe: "a.yaml", distributions }, files);
+    assert.deepEqual(Object.keys(hashes(graph)), ["debian12", "debian13"]);
+  });
+
   it("refuses duplicate recipes, duplicate names, and names that look like a recipe hash", async () => {
     await assert.rejects(run({ recipes: ["a.yaml", "./a.yaml"] }, one), /ci-images:recipes\[1\]: .\/a.yaml again/);
     await assert.rejects(
