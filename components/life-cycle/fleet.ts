@@ -93,7 +93,7 @@ class Fleet {
     const own = this.listed.get(file);
     const settings = own ?? this.settings;
     try {
-      const read = await loadRecipe(file, this.loadOptions(settings));
+      const read = await loadRecipe(file, this.loadOptions(file, settings));
       const base = await this.baseOf(read, [file, ...above]);
       // The disk must be large enough for the base's content.
       const recipe = base && !read.hasSize ? { ...read, sizeBytes: base.recipe.sizeBytes } : read;
@@ -153,11 +153,18 @@ class Fleet {
     }
   }
 
-  private loadOptions({ modules, size, formats }: Settings) {
+  private loadOptions(file: string, { modules, size, formats }: Settings) {
     return {
       moduleFolders: modules === undefined ? [] : [resolve(this.projectDirectory, modules)],
       overrides: { ...(size === undefined ? {} : { size }), ...(formats === undefined ? {} : { formats }) },
+      overriddenBy: (key: string) => ({ where: this.where, key: this.settingOf(file, key) }),
     };
+  }
+
+  /** The setting, for messages, that overrides a recipe's key: its own in the list of recipes, or the stack's. */
+  private settingOf(file: string, key: string): string {
+    const index = this.settings.recipes.findIndex((own) => own[key] !== undefined && this.fileOf(own.recipe) === file);
+    return index < 0 ? `ci-images:${key}` : `ci-images:recipes[${index}].${key}`;
   }
 
   private fileOf(path: string): string {

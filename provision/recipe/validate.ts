@@ -1,6 +1,7 @@
 // Checks a value against a JSON schema, and describes errors for people: key, found, allowed, nearest name.
 import { Ajv, type ErrorObject } from "ajv";
 import type { Complaint } from "../../common/user-error.ts";
+import { durationForm, sizeForm } from "../../common/sizes.ts";
 import { nearest } from "../../common/nearest.ts";
 import type { WrittenAs } from "./read-yaml.ts";
 import type { Schema } from "./schema.ts";
@@ -100,7 +101,7 @@ function complaintOf(error: ErrorObject, where: string, writtenAs: WrittenAs): C
       const hint = described ? ` (${described})` : "";
       const isPlain = typeof data === "number" || typeof data === "boolean";
       const written = (isPlain ? writtenAs(pathOf(error.instancePath), data) : undefined) ?? inWords(data);
-      const cure = isPlain && types.includes("text") ? inQuotes(written) : undefined;
+      const cure = isPlain && types.includes("text") ? cureOfPlain(written, parentSchema) : undefined;
       return { where, key, found: written, allowed: `${types.join(" or ")}${hint}`, cure };
     }
     case "enum": {
@@ -114,6 +115,13 @@ function complaintOf(error: ErrorObject, where: string, writtenAs: WrittenAs): C
     default:
       return { where, key, found: inWords(data), allowed: [limitOf(error), described].filter(Boolean).join(": ") };
   }
+}
+
+/** The cure for a number, true or false that should be a text; undefined if the same in quotes is wrong, too. */
+function cureOfPlain(written: string, schema: Schema): string | undefined {
+  const { description } = schema as { description?: string };
+  if ([sizeForm, durationForm].some((form) => description?.includes(form))) return "add the unit";
+  return ajv.validate(schema, written) ? inQuotes(written) : undefined;
 }
 
 /** What a schema's limit allows; Ajv's own message for other keywords. */

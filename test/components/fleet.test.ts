@@ -227,6 +227,18 @@ describe("a stack of several recipes", () => {
     assert.deepEqual(Object.keys(hashes(graph)), ["debian12-a", "debian13-b"]);
   });
 
+  it("reports a wrong size at the setting that has it", async () => {
+    await assert.rejects(
+      run({ recipe: "a.yaml", size: "9X" }, one),
+      /Pulumi\.\S+\.yaml: ci-images:size: "9X"; allowed: /,
+    );
+    const recipes = ["a.yaml", { recipe: "b.yaml", size: "9X" }];
+    await assert.rejects(
+      run({ recipes }, both),
+      /\.yaml: ci-images:recipes\[1\]\.size: "9X"; allowed: a number and a unit/,
+    );
+  });
+
   it("bakes a distribution once that is listed twice, also under two names", async () => {
     const distributions = ["debian12", "debian13", "bookworm", "debian12"];
     const files = { "a.yaml": recipe("a", { distributions: ["debian12", "debian13"] }) };

@@ -147,6 +147,30 @@ describe("loading a recipe", () => {
     }
   });
 
+  it("advises quotes only where they help", async () => {
+    const cureOf = async (yaml: string) => (await onlyComplaint(yaml)).cure;
+    assert.equal(await cureOf("modules: [umask]\numask: 022\n"), 'put it in quotes: "022"');
+    assert.equal(await cureOf("modules: [umask]\numask: 99\n"), undefined);
+    assert.equal(await cureOf("modules: [git]\nsize: 8\n"), "add the unit");
+    assert.equal(await cureOf("modules: [git]\ntimeouts: { git: 30 }\n"), "add the unit");
+    assert.equal(await cureOf("modules: [git]\ntests: [{ name: x, run: x, timeout: 9 }]\n"), "add the unit");
+  });
+
+  it("reports a wrong override where it comes from", async () => {
+    const overrides = { size: "9X", formats: ["qcow3"] };
+    const overriddenBy = (key: string) => ({ where: "Pulumi.x.yaml", key: `ci-images:${key}` });
+    const file = write("modules: [gti]\nsize: 8G\n");
+    await assert.rejects(loadRecipe(file, { overrides, overriddenBy }), (error: UserError) => {
+      const places = error.complaints.map(({ where, key }) => `${where === file ? "recipe" : where} ${key}`).sort();
+      assert.deepEqual(places, [
+        "Pulumi.x.yaml ci-images:formats[0]",
+        "Pulumi.x.yaml ci-images:size",
+        "recipe modules[0]",
+      ]);
+      return true;
+    });
+  });
+
   it("suggests the nearest name for an unknown distribution", async () => {
     assert.match((await onlyComplaint("modules: [git]\ndistribution: debain12\n")).cure ?? "", /"debian12"/);
   });
