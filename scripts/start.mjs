@@ -101,10 +101,10 @@ async function requireImageStage() {
     ["ci-images:stage", "image"],
     ["ci-images:power", "on"],
   ]) {
-    const value = settings.getIn(["config", key]) ?? baking;
+    const value = /** @type {string} */ (settings.getIn(["config", key]) ?? baking);
     if (value !== baking)
       throw new ToolProblem(
-        `${file}: ${key} is ${String(value)}, so this would make no image`,
+        `${file}: ${key} is ${value}, so this would make no image`,
         "./ci-images it --stack local, which resets the setting and makes the image",
       );
   }

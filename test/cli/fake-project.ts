@@ -43,9 +43,9 @@ export class FakeProject implements Place {
         "stack export") echo '{"version":3,"deployment":{}}' ;;
       esac`,
     );
-    const { PULUMI_BACKEND_URL: _, PULUMI_STACK: __, ...environment } = process.env;
-    const PATH = [join(directory, "bin"), environment.PATH].join(delimiter);
-    return new FakeProject(directory, { ...environment, PATH });
+    const PATH = [join(directory, "bin"), process.env.PATH].join(delimiter);
+    const ours = { PULUMI_BACKEND_URL: undefined, PULUMI_STACK: undefined };
+    return new FakeProject(directory, { ...process.env, ...ours, PATH });
   }
 
   /** The command lines that the CLI got, and what its script logged. */

@@ -101,7 +101,10 @@ describe("stack settings", () => {
   it("keep the digits of texts as texts, because Pulumi passes both without quotes", () => {
     const read = (config: Record<string, string>) => {
       const given = Object.entries(config).map(([key, value]) => [`ci-images:${key}`, value]);
-      return decodeSettings("ci-images:", { ...Object.fromEntries(given), "aws:region": "x" });
+      return decodeSettings(
+        "ci-images:",
+        Object.fromEntries([...given, ["aws:region", "x"]]) as Record<string, string>,
+      );
     };
     const digits = { imageDirectory: "2026", keep: "2", size: "8", verify: "false", recipe: "true" };
     assert.deepEqual(read(digits), { imageDirectory: "2026", keep: 2, size: "8", verify: false, recipe: "true" });

@@ -34,8 +34,8 @@ describe("npm", function () {
         *) echo "CLI $*"
       esac`,
     );
-    const { PULUMI_BACKEND_URL: _, ...environment } = process.env;
-    const env = { ...environment, PATH: [join(folder, "bin"), process.env.PATH].join(delimiter) };
+    const ours = { PULUMI_BACKEND_URL: undefined };
+    const env = { ...process.env, ...ours, PATH: [join(folder, "bin"), process.env.PATH].join(delimiter) };
     const options = { cwd: folder, env, extendEnv: false, reject: false, stdin: "ignore", all: true } as const;
     return await execa(process.execPath, words, options);
   }
