@@ -1,7 +1,7 @@
 // Reads a stack's state from `pulumi stack export`: builders and how to log in to them, images, outputs.
 import type { automation } from "@pulumi/pulumi";
 import type { InputsOf, ResourceContract, StateOf } from "../common/contract.ts";
-import { workerImageType, type WorkerNotes } from "../components/life-cycle/worker-inputs.ts";
+import { isImageType, workerImageType, type WorkerNotes } from "../components/life-cycle/worker-inputs.ts";
 import * as local from "../components/local/contract.ts";
 import { Login as LoginContract } from "../components/shared/contract.ts";
 import type { StagedBuilder } from "../components/stages.ts";
@@ -129,9 +129,7 @@ export class ExportedState {
 
   /** The state's cloud images, including copies, proven or not. */
   get cloudImages(): ResourceRecord[] {
-    return this.resources.filter(
-      ({ type }) => /^(?!ci-images:local:).*:(Ami\w*|\w*Image)$/.test(type) && !/:WorkerImage$/.test(type),
-    );
+    return this.resources.filter(({ type }) => isImageType(type) && !type.startsWith("ci-images:local:"));
   }
 
   /** Which modules of the image in this folder came from a layer, and which ran. Undefined if no layer was used. */

@@ -24,9 +24,13 @@ export class SettingsFile {
     this.path = join(projectDirectory, `Pulumi.${stack.split("/").at(-1)}.yaml`);
   }
 
+  get exists(): boolean {
+    return existsSync(this.path);
+  }
+
   /** Writes the file for a new stack, unless it exists. */
   prepare(cloud: string): void {
-    if (existsSync(this.path)) return;
+    if (this.exists) return;
     const { about, page } = findCloud(cloud);
     const first = `# ${about}. docs/${page}.md lists every key.`;
     this.write(`${first}\nconfig:\n  ${this.project}:cloud: ${cloud}\n`);
@@ -70,7 +74,7 @@ export class SettingsFile {
   }
 
   private read(): Document {
-    const text = existsSync(this.path) ? readFileSync(this.path, "utf8") : "";
+    const text = this.exists ? readFileSync(this.path, "utf8") : "";
     const document = parseDocument(text);
     if (document.errors.length > 0) {
       throw new UserError({ where: this.path, found: `is not YAML: ${document.errors[0].message}` });

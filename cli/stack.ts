@@ -93,6 +93,19 @@ export class CommandStack {
       file.prepare(choice.cloud!);
       releaseSettings(name, projectDirectory, environment, (line) => output.note(line));
     }
+    if (isThere && !file.exists) {
+      if (choice.cloud === undefined) {
+        throw new UserError({
+          where: file.path,
+          found: `missing, but the stack ${name} exists`,
+          cure:
+            `restore it: \`git pull\`, or \`npx pulumi config refresh -s ${name}\`, which writes the settings of the ` +
+            "last deployment. To start over with the default settings, name the stack's cloud: --cloud ec2",
+        });
+      }
+      output.note(`${file.path} is missing: writing one with the default settings`);
+      file.prepare(choice.cloud);
+    }
     const cloud = file.text("cloud", clouds[0].name);
     if (choice.cloud !== undefined && choice.cloud !== cloud) {
       throw new UserError({

@@ -50,6 +50,8 @@ export interface CloudFacts {
   readonly outputName: string;
   /** URL of the module that opens it (see {@link Opening} in open-clouds.ts): only the selected cloud is loaded. */
   readonly module: string;
+  /** The beginnings of the types of what is declared for an image in this cloud: `aws:`. */
+  readonly types: readonly string[];
   /** The page of docs/ with its settings, without `.md`. */
   readonly page: string;
   /** Its description, for the first line of a new stack's file. */

@@ -8,6 +8,7 @@ export const ec2Facts: CloudFacts = {
   name: "ec2",
   outputName: "aws",
   module: new URL("open-cloud.ts", import.meta.url).href,
+  types: ["ci-images:ec2:", "aws:"],
   page: "ec2",
   about: "Amazon EC2",
   settings: ec2Schema,

@@ -15,6 +15,7 @@ function factsOf(name: string, about: string): CloudFacts {
     name,
     outputName: name,
     module: new URL("open-cloud.ts", import.meta.url).href,
+    types: ["ci-images:rackspace:", "openstack:"],
     page: "openstack",
     about,
     settings: { ...openstackSchema, description: `settings of stack ${name}` },
