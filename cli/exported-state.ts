@@ -5,12 +5,14 @@ import { isImageType, workerImageType, type WorkerNotes } from "../components/li
 import * as local from "../components/local/contract.ts";
 import { Login as LoginContract } from "../components/shared/contract.ts";
 import type { StagedBuilder } from "../components/stages.ts";
+import { distributions } from "../provision/distributions.ts";
 
 /** A resource in the state. */
 export interface ResourceRecord {
   urn: string;
   type: string;
   id?: string;
+  inputs?: Record<string, unknown>;
   outputs: Record<string, unknown>;
   /** When it was made, ISO 8601. */
   created?: string;
@@ -96,6 +98,24 @@ export class ExportedState {
     return Object.fromEntries(
       this.workers.flatMap(({ name, recipeName }) => (recipeName === undefined ? [] : [[name, recipeName] as const])),
     );
+  }
+
+  /** The names of the worker images that have images, proven or not, or a builder. */
+  get present(): string[] {
+    const images = this.resources.filter(({ type }) => isImageType(type)).map(({ urn }) => workerOfName(urn)?.worker);
+    const builders = this.logins.filter((login) => this.endOf(login) === undefined).map(({ worker }) => worker);
+    return this.workers.map(({ name }) => name).filter((name) => [...images, ...builders].includes(name));
+  }
+
+  /** The id of a worker image's distribution. */
+  distributionOf(worker: string): string | undefined {
+    const record = this.ofType(workerImageType).find(({ urn }) => urn.endsWith(`::${worker}`));
+    const noted = record?.inputs?.distribution;
+    if (typeof noted === "string") return noted;
+    // Worker images that only keep old images may lack inputs. The distribution is a part of the name, after the place.
+    const at = (id: string) => `-${worker}-`.indexOf(`-${id}-`);
+    const fitting = distributions.map(({ id }) => id).filter((id) => at(id) >= 0);
+    return fitting.sort((one, other) => at(one) - at(other))[0];
   }
 
   /** Whether a worker image is not an output: other recipes are built on it, or it is baked here to be imported. */

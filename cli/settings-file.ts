@@ -6,6 +6,7 @@ import type { Document } from "yaml";
 import { isMap, isNode, parseDocument } from "yaml";
 import { UserError } from "../common/user-error.ts";
 import { findCloud } from "../components/clouds.ts";
+import { findDistribution } from "../provision/distributions.ts";
 
 /** One stack's settings file. */
 export class SettingsFile {
@@ -61,8 +62,7 @@ export class SettingsFile {
     if (!isMap(document.contents)) document.contents = document.createNode({});
     let changed = false;
     for (const [key, value] of Object.entries(changes)) {
-      const [first, ...parts] = key.split(".");
-      const path = ["config", `${this.project}:${first}`, ...parts];
+      const path = this.pathOf(key);
       const present = document.toJS() as unknown;
       if (isDeepStrictEqual(path.reduce(inside, present), value)) continue;
       changed = true;
@@ -71,6 +71,19 @@ export class SettingsFile {
     }
     if (changed) this.write(document.toString({ lineWidth: 0 }));
     return changed;
+  }
+
+  /** Whether these changes, as for {@link set}, would change anything. */
+  differs(changes: Readonly<Record<string, unknown>>): boolean {
+    const present = this.read().toJS() as unknown;
+    return Object.entries(changes).some(
+      ([key, value]) => !isDeepStrictEqual(this.pathOf(key).reduce(inside, present), value),
+    );
+  }
+
+  private pathOf(key: string): string[] {
+    const [first, ...parts] = key.split(".");
+    return ["config", `${this.project}:${first}`, ...parts];
   }
 
   private read(): Document {
@@ -95,14 +108,17 @@ function inside(value: unknown, key: string): unknown {
 
 /**
  * The setting changes for `--region` and `--distribution`.
- * @throws UserError for a region on a cloud that has none.
+ * @throws UserError for an unknown distribution, or a region on a cloud that has none.
  */
 export function placeSettings(
   cloud: string,
   { region, distribution }: { region?: string; distribution?: readonly string[] },
 ): Record<string, unknown> {
   const changes: Record<string, unknown> = {};
-  if (distribution) changes.distributions = [...distribution];
+  if (distribution) {
+    for (const name of distribution) findDistribution(name, "--distribution");
+    changes.distributions = [...distribution];
+  }
   if (region === undefined) return changes;
   const { regionSettings } = findCloud(cloud);
   if (!regionSettings) {

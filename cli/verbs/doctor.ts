@@ -1,6 +1,7 @@
 // `doctor`: checks whether this computer and the cloud account are ready, and says how to fix what is not.
 import { ToolProblem } from "../../toolchain/problem.mjs";
 import { isNodeSupported, nodeRange } from "../../toolchain/versions.mjs";
+import { refuseChoice } from "../worker-choice.ts";
 import type { Verb } from "../verb.ts";
 
 /** The result of a check. */
@@ -43,7 +44,9 @@ export const doctor: Verb = {
       return failed ? "not found; cure: apt install openssh-client" : undefined;
     });
     const isThere = await check("the stack", async () => {
-      const stack = await session.stack(options);
+      const stack = await session.stack({ ...options, keepSettings: true });
+      const state = await stack.state();
+      refuseChoice("doctor", options.distribution, state);
       output.note(`${stack.name}, ${stack.settings.path}`);
       if (stack.settings.get("stage") === "none") output.note("its stage is none, so the recipe is not checked");
     });

@@ -14,6 +14,7 @@ export const ec2Facts: CloudFacts = {
   settings: ec2Schema,
   recipeSettings: ["instanceType", "diskSize"],
   regionSettings: (region) => ({ "ec2.region": region }),
+  placesWith: (region, { copyTo = [] }) => [region, ...(copyTo as string[])],
   async sweep(own, { project, stack, now, remove }, call) {
     const regions = await regionsOf(own, call);
     return (await call(contract.sweep, { regions, project, stack, now, remove })).leftovers;

@@ -21,6 +21,7 @@ function factsOf(name: string, about: string): CloudFacts {
     settings: { ...openstackSchema, description: `settings of stack ${name}` },
     recipeSettings: ["flavor", "volume"],
     regionSettings: (region) => ({ [`${name}.regions`]: region.split(",") }),
+    placesWith: (region) => region.split(","),
     async sweep(own, { project, stack, lifetime, now, remove }, call) {
       const regions = await regionsOf(own, call);
       return (await call(contract.sweep, { regions, project, stack, lifetime, now, remove })).leftovers;

@@ -47,6 +47,45 @@ describe("opening a stack", function () {
     assert.equal(existsSync(file), false);
   });
 
+  /** Gives the stack these resources. */
+  async function have(...resources: { type: string; name: string; outputs?: object }[]) {
+    const records = resources.map(({ type, name, outputs = {} }) => {
+      return { urn: `urn:pulumi:${place.name}::ci-images::${type}::${name}`, type, custom: false, outputs };
+    });
+    const state = JSON.stringify({ version: 3, deployment: { manifest: {}, resources: records } });
+    await execa(place.cli, ["stack", "import", "--stack", place.name, "--non-interactive"], {
+      ...{ cwd: place.directory, env: place.environment, extendEnv: false, input: state },
+    });
+  }
+
+  const workerImage = "ci-images:index:WorkerImage";
+  const bothDistributions = ["debian12", "debian13"].flatMap((name) => [
+    { type: workerImage, name },
+    { type: "ci-images:local:Image", name: `${name}-1a2b3c4d` },
+  ]);
+
+  it("refuses distributions that leave out some that the stack has: the next `up` would delete their images", async () => {
+    await have(...bothDistributions);
+    await writeFile(file, "config:\n  ci-images:distributions: [debian12, debian13]\n");
+    const lost = /--distribution: bookworm, but the stack \w+ also has debian13, .*name all: debian13,bookworm;/;
+    await assert.rejects(open({ distribution: ["bookworm"] }), lost);
+    // The verbs that don't bake choose among the images instead.
+    await open({ distribution: ["debian12"], keepSettings: true });
+    assert.equal(await readFile(file, "utf8"), "config:\n  ci-images:distributions: [debian12, debian13]\n");
+    const { settings } = await open({ distribution: ["debian12", "debian13", "rocky9"] });
+    assert.deepEqual(settings.get("distributions"), ["debian12", "debian13", "rocky9"]);
+  });
+
+  it("refuses a region that leaves out images; verbs that don't bake refuse any other region", async () => {
+    const images = { aws: { "us-west-2": { debian12: { recipe: "1a2b3c4d", builtAt: "T", id: "ami-1" } } } };
+    await have({ type: "pulumi:pulumi:Stack", name: `ci-images-${place.name}`, outputs: { images } });
+    await writeFile(file, "config:\n  ci-images:cloud: ec2\n  ci-images:ec2: { region: us-west-2 }\n");
+    const lost = /--region: eu-west-1, but the stack \w+ has images in us-west-2, which would be deleted/;
+    await assert.rejects(open({ region: "eu-west-1" }), lost);
+    await assert.rejects(open({ region: "eu-west-1", keepSettings: true }), /--region: eu-west-1, which is not in/);
+    await open({ region: "us-west-2", keepSettings: true });
+  });
+
   it("writes the missing settings file if the cloud is named", async () => {
     await rm(file);
     const stack = await open({ cloud: "ec2" });
