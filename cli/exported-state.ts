@@ -73,8 +73,12 @@ export class ExportedState {
    * accepts logins; undefined if it can still be used. The next `up` drops the records.
    */
   endOf({ worker, recipe }: Pick<Login, "worker" | "recipe">): "sealed" | "retired" | undefined {
+    // A module of that name has a Command of the same name.
     const has = (rest: string) =>
-      this.resources.some(({ urn }) => urn.endsWith(`::${worker}-${recipe.slice(0, 8)}-${rest}`));
+      this.resources.some(
+        ({ urn, type }) =>
+          type !== "command:remote:Command" && urn.endsWith(`::${worker}-${recipe.slice(0, 8)}-${rest}`),
+      );
     return has("retirement") ? "retired" : has("sealing") ? "sealed" : undefined;
   }
 
