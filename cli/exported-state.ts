@@ -82,6 +82,16 @@ export class ExportedState {
     return has("retirement") ? "retired" : has("sealing") ? "sealed" : undefined;
   }
 
+  /** The recorded builders that can still be used. */
+  get openBuilders(): Login[] {
+    return this.logins.filter((login) => this.endOf(login) === undefined);
+  }
+
+  /** Whether the state is of a version that knew only one recipe per stack. */
+  get namesNoRecipes(): boolean {
+    return this.workers.length > 0 && this.workers.every(({ recipeName }) => recipeName === undefined);
+  }
+
   /** The stack's outputs after its last successful command. */
   get outputs(): Record<string, unknown> {
     return this.ofType("pulumi:pulumi:Stack")[0]?.outputs ?? {};
@@ -107,7 +117,7 @@ export class ExportedState {
   /** The names of the worker images that have images, proven or not, or a builder. */
   get present(): string[] {
     const images = this.resources.filter(({ type }) => isImageType(type)).map(({ urn }) => workerOfName(urn)?.worker);
-    const builders = this.logins.filter((login) => this.endOf(login) === undefined).map(({ worker }) => worker);
+    const builders = this.openBuilders.map(({ worker }) => worker);
     return this.workers.map(({ name }) => name).filter((name) => [...images, ...builders].includes(name));
   }
 

@@ -18,7 +18,7 @@ another verb sets the stage. With --images it does the same as \`pulumi destroy\
   async run({ session, options, output }) {
     const stack = await session.stack({ ...options, keepSettings: true });
     const state = await stack.state();
-    const builders = state.logins.map(({ worker }) => worker);
+    const builders = state.openBuilders.map(({ worker }) => worker);
     refuseChoice("destroy", options.distribution, state, options.images ? state.present : builders);
     if (!options.images) {
       setStage(stack, "none");

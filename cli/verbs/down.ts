@@ -12,15 +12,15 @@ export const down: Verb = {
   async run({ session, options, output }) {
     const stack = await session.stack({ ...options, keepSettings: true });
     const state = await stack.state();
-    const { logins } = state;
-    if (logins.length === 0) {
+    // After a bake by plain `pulumi up`, there may be records of builders that are gone.
+    const workers = state.openBuilders.map(({ worker }) => worker);
+    if (workers.length === 0) {
       throw new UserError({
         where: `stack ${stack.name}`,
         found: "no builder",
         cure: "./ci-images up makes one",
       });
     }
-    const workers = logins.map(({ worker }) => worker);
     refuseChoice("down", options.distribution, state, workers);
     await stack.forgetInterrupted(state);
     // Some clouds refuse to power off a builder that is off already.

@@ -125,4 +125,23 @@ describe("a verb", () => {
       assert.match(printed, /debian12 {2}powered off/);
     });
   });
+
+  describe("that is refused", () => {
+    const settings = () => new SettingsFile(folder, "s");
+
+    it("leaves the settings alone: tests of an unknown recipe", async () => {
+      await assert.rejects(run("tests", both, { recipe: "workr" }), /did you mean worker\?/);
+      assert.equal(settings().get("stage"), undefined);
+    });
+
+    it("leaves the settings alone: down, if the image has been made of the builder", async () => {
+      const end = (name: string) => at("ci-images:local:Retirement", `${name}-1a2b3c4d-retirement`);
+      const ended = [...both, login("debian12"), end("debian12")];
+      await assert.rejects(run("down", ended), /stack s: no builder; cure: \.\/ci-images up makes one/);
+      assert.equal(settings().get("power"), undefined);
+      await run("down", [...ended, login("debian13")]);
+      assert.match(printed, /^debian13 {2}powered off {2}next: \.\/ci-images up$/m);
+      assert.doesNotMatch(printed, /debian12/);
+    });
+  });
 });
