@@ -52,10 +52,11 @@ describe("a verb", () => {
 
   /** Runs a verb on a stack with these resources. */
   async function run(name: string, resources: object[], options: Partial<Call["options"]> = {}, ...operands: string[]) {
+    const cloud = options.cloud ?? "local";
     const state = new ExportedState({ version: 3, deployment: { resources } });
     const outcome = { steps: undefined, took: 1 };
     const stack = {
-      ...{ name: "s", project: "ci-images", facts: findCloud("local"), settings: new SettingsFile(folder, "s") },
+      ...{ name: "s", project: "ci-images", facts: findCloud(cloud), settings: new SettingsFile(folder, "s") },
       state: () => Promise.resolve(state),
       place: (choice: object) => Promise.resolve(placed.push(choice)),
       forgetInterrupted: () => Promise.resolve(),
@@ -124,6 +125,24 @@ describe("a verb", () => {
       await run("down", [...both, logins[0]], { distribution: ["debian12"] });
       assert.match(printed, /debian12 {2}powered off/);
     });
+  });
+
+  it("publish imports no image for which the stack would lose those of another distribution", async () => {
+    const plan = { recipe: "1a2b", name: "worker", distribution: "debian13", base: {}, modules: [] };
+    const image = { ...plan, size: 1, plan, builtAt: "T", files: [], base: { id: "b", description: "" } };
+    await writeFile(join(folder, "manifest.json"), JSON.stringify(image));
+    await writeFile(join(folder, "proof.json"), "{}");
+    const [there, kept] = [workerImage("debian12"), at("ci-images:ec2:ImportedImage", "debian12-1a2b3c4d")];
+    await assert.rejects(
+      run("publish", [there, kept], { cloud: "ec2" }, folder),
+      /stack s: it has debian12, which would/,
+    );
+    const other = { cloud: "ec2", distribution: ["debian12"] };
+    await assert.rejects(run("publish", [], other, folder), /--distribution: debian12; allowed: debian13/);
+    assert.equal(new SettingsFile(folder, "s").get("image"), undefined);
+    await run("publish", [], { ...other, distribution: ["trixie"] }, folder);
+    assert.equal(new SettingsFile(folder, "s").get("image"), folder);
+    assert.equal(choices.at(-1)!.distribution, undefined);
   });
 
   describe("that is refused", () => {
