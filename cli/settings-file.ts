@@ -7,6 +7,7 @@ import { isMap, isNode, isScalar, parseDocument } from "yaml";
 import { UserError } from "../common/user-error.ts";
 import { shortName } from "./stack-name.ts";
 import { findCloud } from "../components/clouds.ts";
+import { findDistribution } from "../provision/distributions.ts";
 
 /** One stack's settings file. */
 export class SettingsFile {
@@ -25,9 +26,13 @@ export class SettingsFile {
     this.path = join(projectDirectory, `Pulumi.${shortName(stack)}.yaml`);
   }
 
+  get exists(): boolean {
+    return existsSync(this.path);
+  }
+
   /** Writes the file for a new stack, unless it exists. */
   prepare(cloud: string): void {
-    if (existsSync(this.path)) return;
+    if (this.exists) return;
     const { about, page } = findCloud(cloud);
     const first = `# ${about}. docs/${page}.md lists every key.`;
     this.write(`${first}\nconfig:\n  ${this.project}:cloud: ${cloud}\n`);
@@ -58,8 +63,7 @@ export class SettingsFile {
     if (!isMap(document.contents)) document.contents = document.createNode({});
     let changed = false;
     for (const [key, value] of Object.entries(changes)) {
-      const [first, ...parts] = key.split(".");
-      const path = ["config", `${this.project}:${first}`, ...parts];
+      const path = this.pathOf(key);
       const present = document.toJS() as unknown;
       if (isDeepStrictEqual(path.reduce(inside, present), value)) continue;
       changed = true;
@@ -93,8 +97,21 @@ export class SettingsFile {
     }
   }
 
+  /** Whether these changes, as for {@link set}, would change anything. */
+  differs(changes: Readonly<Record<string, unknown>>): boolean {
+    const present = this.read().toJS() as unknown;
+    return Object.entries(changes).some(
+      ([key, value]) => !isDeepStrictEqual(this.pathOf(key).reduce(inside, present), value),
+    );
+  }
+
+  private pathOf(key: string): string[] {
+    const [first, ...parts] = key.split(".");
+    return ["config", `${this.project}:${first}`, ...parts];
+  }
+
   private read(): Document {
-    const text = existsSync(this.path) ? readFileSync(this.path, "utf8") : "";
+    const text = this.exists ? readFileSync(this.path, "utf8") : "";
     const document = parseDocument(text);
     if (document.errors.length > 0) {
       throw new UserError({ where: this.path, found: `is not YAML: ${document.errors[0].message}` });
@@ -115,14 +132,17 @@ function inside(value: unknown, key: string): unknown {
 
 /**
  * The setting changes for `--region` and `--distribution`.
- * @throws UserError for a region on a cloud that has none.
+ * @throws UserError for an unknown distribution, or a region on a cloud that has none.
  */
 export function placeSettings(
   cloud: string,
   { region, distribution }: { region?: string; distribution?: readonly string[] },
 ): Record<string, unknown> {
   const changes: Record<string, unknown> = {};
-  if (distribution) changes.distributions = [...distribution];
+  if (distribution) {
+    for (const name of distribution) findDistribution(name, "--distribution");
+    changes.distributions = [...distribution];
+  }
   if (region === undefined) return changes;
   const { regionSettings } = findCloud(cloud);
   if (!regionSettings) {

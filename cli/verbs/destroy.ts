@@ -2,6 +2,7 @@
 import { UserError } from "../../common/user-error.ts";
 import { ask } from "../ask.ts";
 import { describeImages, setStage } from "../bake.ts";
+import { refuseChoice } from "../worker-choice.ts";
 import type { Verb } from "../verb.ts";
 
 export const destroy: Verb = {
@@ -15,16 +16,18 @@ another verb sets the stage. With --images it does the same as \`pulumi destroy\
   ],
   examples: ["destroy", "destroy --images", "destroy --images --yes"],
   async run({ session, options, output }) {
-    const stack = await session.stack(options);
+    const stack = await session.stack({ ...options, keepSettings: true });
+    const state = await stack.state();
+    const builders = state.openBuilders.map(({ worker }) => worker);
+    refuseChoice("destroy", options.distribution, state, options.images ? state.present : builders);
     if (!options.images) {
       setStage(stack, "none");
-      await stack.forgetInterrupted(await stack.state());
+      await stack.forgetInterrupted(state);
       const { took } = await stack.up("dropping the builder", { preview: false });
       for (const line of describeImages(await stack.state())) output.result(`kept: ${line}`);
       output.note(`done in ${took.toFixed(1)} s`);
       return;
     }
-    const state = await stack.state();
     for (const line of describeImages(state)) output.note(`will be deleted: ${line}`);
     if (!options.yes && !(await confirmed(stack.name))) {
       output.note("nothing was destroyed");

@@ -2,6 +2,7 @@
 import { ToolProblem } from "../../toolchain/problem.mjs";
 import { isNodeSupported, nodeRange } from "../../toolchain/versions.mjs";
 import type { CommandStack } from "../stack.ts";
+import { refuseChoice } from "../worker-choice.ts";
 import type { Verb } from "../verb.ts";
 
 /** The result of a check. */
@@ -45,7 +46,9 @@ export const doctor: Verb = {
     });
     let stack: CommandStack | undefined;
     const isThere = await check("the stack", async () => {
-      stack = await session.stack(options);
+      stack = await session.stack({ ...options, keepSettings: true });
+      const state = await stack.state();
+      refuseChoice("doctor", options.distribution, state);
       output.note(`${stack.name}, ${stack.settings.path}`);
       if (stack.settings.get("stage") === "none") output.note("its stage is none, so the recipe is not checked");
     });

@@ -5,7 +5,8 @@ import { UserError } from "../../common/user-error.ts";
 import { distributions, findDistribution } from "../../provision/distributions.ts";
 import type { Distribution } from "../../provision/module.ts";
 import type { ImageIds } from "../ci-platform.ts";
-import { chosenRecipe, recipeOption } from "../recipe-choice.ts";
+import { recipeOption } from "../recipe-choice.ts";
+import { chosenWorkers } from "../worker-choice.ts";
 import type { OutputImage } from "../exported-state.ts";
 import { UsageError, type Verb } from "../verb.ts";
 
@@ -23,9 +24,9 @@ path of its disk, or of its folder if it has only a tar.`,
   examples: ["export ../segredos/ci-platform/all.yaml", "export --dry-run all.yaml", "export --jcasc"],
   async run({ operands: [file], options, session, output }) {
     if (file === undefined && !options.jcasc) throw new UsageError("export: name a file, or pass --jcasc");
-    const stack = await session.stack(options);
+    const stack = await session.stack({ ...options, keepSettings: true });
     const state = await stack.state();
-    const isMeant = chosenRecipe(state, options.recipe, stack.name);
+    const isMeant = chosenWorkers(state, options, stack.name);
     const images = state.images.filter((image) => isMeant(state.workerOf(image)));
     if (images.length === 0) {
       throw new UserError({

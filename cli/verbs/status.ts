@@ -1,12 +1,13 @@
 // `status`: shows builders and images, and whether they are up to date.
 import { costSoFar, type Cost } from "../../common/price.ts";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
-import { chosenRecipe, recipeOption } from "../recipe-choice.ts";
+import { recipeOption } from "../recipe-choice.ts";
 import { answers } from "../silent-builders.ts";
 import type { PulumiFailure } from "../pulumi-command.ts";
 import type { CommandStack } from "../stack.ts";
 import type { Login, OutputImage, ExportedState } from "../exported-state.ts";
-import type { Verb } from "../verb.ts";
+import { chosenWorkers } from "../worker-choice.ts";
+import type { Call, Verb } from "../verb.ts";
 
 /** A builder in the output of `--json`. */
 interface BuilderStatus {
@@ -76,8 +77,8 @@ export const status: Verb = {
   options: [{ flags: "--json", what: "print JSON, and nothing else on standard output" }, recipeOption],
   examples: ["status", "status --json | jq .images"],
   async run({ session, options, output }) {
-    const stack = await session.stack(options);
-    const found = await statusOf(stack, options.recipe, (failure) => {
+    const stack = await session.stack({ ...options, keepSettings: true });
+    const found = await statusOf(stack, options, (failure) => {
       // After Ctrl-C the status would be wrong.
       if (session.interrupted.aborted) throw failure;
       if (!failure.wasReported) output.note(failure.message);
@@ -91,11 +92,11 @@ export const status: Verb = {
 /** @param onFailure Called if the preview fails. The rest of the status is still useful. */
 async function statusOf(
   stack: CommandStack,
-  recipe: unknown,
+  options: Call["options"],
   onFailure: (failure: PulumiFailure) => void,
 ): Promise<Status> {
   const state = await stack.state();
-  const isMeant = chosenRecipe(state, recipe, stack.name);
+  const isMeant = chosenWorkers(state, options, stack.name);
   const { name: cloud, isHere } = stack.facts;
   const stage = stack.settings.text("stage", "image");
   const pricePerHour = isHere ? undefined : stack.settings.text("pricePerHour", "");

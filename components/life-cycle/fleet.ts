@@ -7,6 +7,7 @@ import { findDistribution } from "../../provision/distributions.ts";
 import type { Distribution } from "../../provision/module.ts";
 import { loadRecipe } from "../../provision/recipe/load-recipe.ts";
 import type { Recipe, TierBase } from "../../provision/recipe/recipe.ts";
+import { findCloud } from "../clouds.ts";
 import { settingsOf, type Settings } from "../stack-settings.ts";
 
 /** One recipe of the stack. */
@@ -91,7 +92,7 @@ class Fleet {
     }
     if (this.byFile.has(file)) return this.byFile.get(file);
     const own = this.listed.get(file);
-    const settings = own ?? this.settings;
+    const settings = own ?? this.settingsBelow();
     try {
       const read = await loadRecipe(file, this.loadOptions(file, settings));
       const base = await this.baseOf(read, [file, ...above]);
@@ -151,6 +152,16 @@ class Fleet {
       }
       files.set(name, file);
     }
+  }
+
+  /**
+   * The settings of a recipe that is only the base of another one. The stack's formats are for the images that it lists:
+   * if nothing can be built on them, the recipe's own apply.
+   */
+  private settingsBelow(): Settings {
+    const { formats, ...others } = this.settings;
+    const { isHere } = findCloud(others.cloud);
+    return isHere && formats && !formats.includes("qcow2") ? others : this.settings;
   }
 
   private loadOptions(file: string, { modules, size, formats }: Settings) {

@@ -6,6 +6,7 @@ import { findBases } from "./check-base.ts";
 import { lookUpDistribution, unknownDistribution } from "../distributions.ts";
 import { kernelArgumentsKey, kernelArgumentsModule } from "../plan/kernel-arguments.ts";
 import { moduleKey, type ModuleCatalogue } from "./load-modules.ts";
+import { stepNames } from "../plan/step-names.ts";
 import type { Distribution, ModuleFile } from "../module.ts";
 import type { Format, Recipe, RecipeModule, RecipeTest } from "./recipe.ts";
 import { spellingsIn, type WrittenAs } from "./read-yaml.ts";
@@ -34,6 +35,12 @@ interface ListedModule {
 export async function checkRecipe(file: string, read: object, catalogue: ModuleCatalogue): Promise<Recipe> {
   const check = new RecipeCheck(file, read, catalogue);
   return check.recipe();
+}
+
+/** Why a module, or the key of its settings, can't have a name; undefined if it can. */
+function reservedName(name: string): string | undefined {
+  if (Object.hasOwn(recipeProperties, name)) return `${name} is a key of every recipe`;
+  return (stepNames as readonly string[]).includes(name) ? `${name} is a step of every bake` : undefined;
 }
 
 class RecipeCheck {
@@ -114,8 +121,15 @@ class RecipeCheck {
         this.#complain({ key, found: `module "${writtenName}" is listed twice`, allowed: "each module once" });
       } else {
         const file = await this.#load(name);
-        if (file) listed.push({ name, writtenName, file });
-        else this.#unknownModules.add(name);
+        const reserved = reservedName(name) ?? (file && reservedName(settingsKeyOf({ name, file })));
+        if (file && reserved === undefined) {
+          listed.push({ name, writtenName, file });
+          continue;
+        }
+        this.#unknownModules.add(name);
+        if (reserved === undefined) continue;
+        const cure = `give it another ${reservedName(name) ? "name" : "settingsKey"}: ${this.#catalogue.fileOf(name)}`;
+        this.#complain({ key, found: `module "${writtenName}", and ${reserved}`, cure });
       }
     }
     return listed;

@@ -78,5 +78,9 @@ describe("a stack's settings file", () => {
     });
     assert.deepEqual(placeSettings("rackspace", { region: "ORD,IAD" }), { "rackspace.regions": ["ORD", "IAD"] });
     assert.throws(() => placeSettings("local", { region: "here" }), /--region: here/);
+    assert.throws(
+      () => placeSettings("ec2", { distribution: ["debain12"] }),
+      /--distribution: .*did you mean "debian12"/,
+    );
   });
 });

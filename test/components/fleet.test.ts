@@ -346,6 +346,32 @@ describe("a recipe on top of a recipe", () => {
     await assert.rejects(run({ recipe: "top.yaml" }, small), /top\.yaml: base\.recipe: middle has a disk of 8G/);
   });
 
+  it("writes unlisted recipes below in their own formats if the stack's lack qcow2, as those of `build` do", async () => {
+    const graph = await run({ recipe: "top.yaml", formats: ["tar"] }, tiers);
+    const formats = graph.resources
+      .filter(({ type }) => type.endsWith(":local:Image"))
+      .map(({ inputs }) => inputs.formats);
+    assert.deepEqual(formats, [["qcow2"], ["qcow2"], ["tar"]]);
+    const own = (await run({ recipe: "top.yaml" }, tiers)).names("WorkerImage");
+    assert.deepEqual(graph.names("WorkerImage"), own);
+    const hashOf = async (more: object) =>
+      hashes(await run({ recipe: "middle.yaml", ...more }, tiers))["debian12-base"];
+    assert.notEqual(
+      await hashOf({ formats: ["qcow2", "raw"] }),
+      await hashOf({}),
+      "formats with qcow2 apply as before",
+    );
+    // A recipe that the stack lists has the stack's formats, and the error says where they can be changed.
+    await assert.rejects(
+      run({ recipes: ["base.yaml", "middle.yaml"], formats: ["raw"] }, tiers),
+      /middle\.yaml: base\.recipe: base, which is written as raw; cure: add qcow2 to ci-images:formats, or to formats beside it in ci-images:recipes/,
+    );
+    await assert.rejects(
+      run({ recipe: "middle.yaml" }, { ...tiers, "base.yaml": recipe("base", { formats: ["raw"] }) }),
+      /written as raw; cure: add qcow2 to its formats: that is/,
+    );
+  });
+
   it("refuses circles, a distribution that the recipe below lacks, and a missing file", async () => {
     const circle = { ...tiers, "base.yaml": recipe("base", { base: { recipe: "top.yaml" } }) };
     await assert.rejects(

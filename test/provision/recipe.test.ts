@@ -226,6 +226,32 @@ describe("loading a recipe", () => {
     assert.deepEqual(keys, ["distribution", "formats[0]", "modules[0]", "size", "tests[0].run"]);
   });
 
+  it("refuses modules with the name of a recipe's key or of the bake's own steps, and such keys for settings", async () => {
+    const names = ["name", "size", "tests", "kernel_arguments", "settled", "verify", "inventory", "seal"];
+    const modules = Object.fromEntries(names.map((name) => [`modules/${name}.sh`, "true\n"]));
+    const keyed = 'export const settingsKey = "tests"; export function modify() {}\n';
+    const file = write(`modules: [${names.join(", ")}, keyed]\nseal: { x: 1 }\n`, {
+      ...modules,
+      "modules/keyed.mjs": keyed,
+    });
+    await assert.rejects(loadRecipe(file), (error: UserError) => {
+      assert.deepEqual(
+        error.complaints.map(({ key }) => key),
+        [...names, "keyed"].map((_, index) => `modules[${index}]`),
+      );
+      assert.match(
+        error.message,
+        /module "tests", and tests is a key of every recipe; cure: .*name: .*modules\/tests\.sh/,
+      );
+      assert.match(error.message, /module "seal", and seal is a step of every bake/);
+      assert.match(
+        error.message,
+        /module "keyed", and tests is a key of every recipe; cure: .*settingsKey: .*keyed\.mjs/,
+      );
+      return true;
+    });
+  });
+
   it("names a module file that can't be loaded or has no `modify`", async () => {
     const broken = write("modules: [broken]\n", { "modules/broken.mjs": "export const x = ;" });
     await assert.rejects(loadRecipe(broken), {
