@@ -18,7 +18,7 @@ export function setStage(stack: CommandStack, stage: string, power: "on" | "off"
 /**
  * Sets the stage and runs `pulumi up`. Builders that were stopped elsewhere are started again.
  * @param title Names the whole task in the progress output.
- * @param remake Returns URNs of resources to replace even if nothing changed.
+ * @param remake Returns URNs of resources to replace even if nothing changed. If it throws, nothing is set.
  */
 export async function goTo(
   stack: CommandStack,
@@ -27,10 +27,11 @@ export async function goTo(
   output: Output,
   remake: (state: ExportedState) => string[] = () => [],
 ): Promise<Outcome> {
-  setStage(stack, stage);
   const state = await stack.state();
+  const remade = remake(state);
+  setStage(stack, stage);
   await stack.forgetInterrupted(state);
-  return await stack.up(title, { replace: [...(await catchUp(stack, state, output)), ...remake(state)] });
+  return await stack.up(title, { replace: [...(await catchUp(stack, state, output)), ...remade] });
 }
 
 /** Runs the whole bake, then a second `up` that drops the records of the retired builder. */

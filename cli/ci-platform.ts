@@ -1,7 +1,8 @@
 // Writes image ids for consumers that boot workers: into a ci-platform YAML file, keeping its comments and other keys,
 // or as a cloud block for Jenkins' Configuration as Code.
+import { isDeepStrictEqual } from "node:util";
 import { createTwoFilesPatch } from "diff";
-import { isMap, isScalar, LineCounter, parseDocument, stringify, type Document } from "yaml";
+import { isMap, isScalar, LineCounter, parseDocument, stringify, type Document, type Range, type Scalar } from "yaml";
 import { UserError } from "../common/user-error.ts";
 import type { CloudFacts } from "../components/cloud-facts.ts";
 import { clouds } from "../components/clouds.ts";
@@ -16,28 +17,72 @@ const root = ["jenkins", "clouds", "images"];
  * byte stays the same; if keys are added, the whole file is reformatted, keeping its comments.
  * @param file The file's name, for messages.
  * @param text The file's content; may be empty.
- * @throws UserError when the text is not YAML, or something else is where the ids belong.
+ * @throws UserError when the text is not YAML, something else is where the ids belong, or another value would change.
  */
 export function withImageIds(file: string, text: string, ids: ImageIds): string {
   const document = read(file, text);
-  const missing: { path: string[]; id: string }[] = [];
-  const edits: { from: number; to: number; id: string }[] = [];
-  for (const [cloud, places] of Object.entries(ids)) {
-    for (const [place, byDistribution] of Object.entries(places)) {
-      for (const [distribution, id] of Object.entries(byDistribution)) {
-        const path = [...root, cloud, place, distribution];
-        const node = document.getIn(path, true);
-        if (isScalar(node) && node.range) {
-          if (node.value !== id) edits.push({ from: node.range[0], to: node.range[1], id });
-        } else missing.push({ path, id });
-      }
-    }
-  }
+  const all = entriesOf(ids);
+  const inPlace = all.filter(({ path }) => isReplaceable(document.getIn(path, true)));
   // From the end, so that earlier offsets stay valid.
-  const edited = edits
-    .sort((one, other) => other.from - one.from)
-    .reduce((result, { from, to, id }) => result.slice(0, from) + stringify(id).trim() + result.slice(to), text);
-  return missing.length === 0 ? edited : withNewKeys(file, edited, missing);
+  const edited = inPlace
+    .map(({ path, id }) => ({ id, node: document.getIn(path, true) as Ranged }))
+    .filter(({ id, node }) => node.value !== id)
+    .sort((one, other) => other.node.range[0] - one.node.range[0])
+    .reduce((result, { id, node: { range } }) => {
+      return result.slice(0, range[0]) + stringify(id).trim() + result.slice(range[1]);
+    }, text);
+  // In braces, for example, a comma would end the id.
+  const isIntact = has(edited, document, inPlace);
+  const rest = isIntact ? all.filter((each) => !inPlace.includes(each)) : all;
+  const after = rest.length === 0 ? edited : withKeys(file, isIntact ? edited : text, rest);
+  if (has(after, document, all)) return after;
+  throw new UserError({
+    where: file,
+    key: root.join("."),
+    found: "YAML in which the ids can't be set one by one",
+    cure: "write each id out, without anchors, aliases and merge keys",
+  });
+}
+
+/** An id with the path of its key. */
+interface Entry {
+  path: string[];
+  id: string;
+}
+
+type Ranged = Scalar & { range: Range };
+
+function entriesOf(ids: ImageIds): Entry[] {
+  return Object.entries(ids).flatMap(([cloud, places]) =>
+    Object.entries(places).flatMap(([place, byDistribution]) =>
+      Object.entries(byDistribution).map(([distribution, id]) => ({ path: [...root, cloud, place, distribution], id })),
+    ),
+  );
+}
+
+/** Whether a value can be replaced in the text. A key without a value has no text, and a block includes line ends. */
+function isReplaceable(node: unknown): node is Ranged {
+  if (!isScalar(node) || !node.range || node.range[0] === node.range[1]) return false;
+  return node.type === "PLAIN" || node.type === "QUOTE_SINGLE" || node.type === "QUOTE_DOUBLE";
+}
+
+/** Whether a text is YAML with these ids and otherwise the same content as the document. */
+function has(text: string, before: Document, entries: readonly Entry[]): boolean {
+  const after = parseDocument(text);
+  if (after.errors.length > 0) return false;
+  const wanted = contentOf(before);
+  for (const { path, id } of entries) {
+    const above = path.slice(0, -1).reduce((map, key) => (map[key] ??= {}) as Content, wanted);
+    above[path.at(-1)!] = id;
+  }
+  return isDeepStrictEqual(contentOf(after), wanted);
+}
+
+type Content = Record<string, unknown>;
+
+/** The content, with copies in the place of aliases. */
+function contentOf(document: Document): Content {
+  return JSON.parse(JSON.stringify(document.toJS() ?? {})) as Content;
 }
 
 /**
@@ -48,9 +93,10 @@ export function showChange(file: string, before: string, after: string): string 
   return before === after ? "" : createTwoFilesPatch(file, file, before, after, "before", "after");
 }
 
-function withNewKeys(file: string, text: string, missing: readonly { path: string[]; id: string }[]): string {
+/** Sets ids in the parsed document, which reformats the file. */
+function withKeys(file: string, text: string, entries: readonly Entry[]): string {
   const document = read(file, text);
-  for (const { path, id } of missing) {
+  for (const { path, id } of entries) {
     const blocking = path
       .slice(0, -1)
       .map((_key, index) => path.slice(0, index + 1))
@@ -71,7 +117,10 @@ function withNewKeys(file: string, text: string, missing: readonly { path: strin
       const node = document.getIn(path.slice(0, length), true);
       if (isScalar(node)) document.setIn(path.slice(0, length), document.createNode({}));
     }
-    document.setIn(path, id);
+    const present = document.getIn(path, true);
+    // Keeps its comment, but not the style of a block.
+    if (isScalar(present)) Object.assign(present, { value: id, type: undefined });
+    else document.setIn(path, id);
   }
   const indent = /^( +)\S/m.exec(text)?.[1]?.length ?? 2;
   return document.toString({ lineWidth: 0, indent: Math.min(indent, 8), flowCollectionPadding: false });

@@ -1,16 +1,18 @@
 // Reads a stack's state from `pulumi stack export`: builders and how to log in to them, images, outputs.
 import type { automation } from "@pulumi/pulumi";
 import type { InputsOf, ResourceContract, StateOf } from "../common/contract.ts";
-import { workerImageType, type WorkerNotes } from "../components/life-cycle/worker-inputs.ts";
+import { isImageType, workerImageType, type WorkerNotes } from "../components/life-cycle/worker-inputs.ts";
 import * as local from "../components/local/contract.ts";
 import { Login as LoginContract } from "../components/shared/contract.ts";
 import type { StagedBuilder } from "../components/stages.ts";
+import { distributions } from "../provision/distributions.ts";
 
 /** A resource in the state. */
 export interface ResourceRecord {
   urn: string;
   type: string;
   id?: string;
+  inputs?: Record<string, unknown>;
   outputs: Record<string, unknown>;
   /** When it was made, ISO 8601. */
   created?: string;
@@ -71,9 +73,23 @@ export class ExportedState {
    * accepts logins; undefined if it can still be used. The next `up` drops the records.
    */
   endOf({ worker, recipe }: Pick<Login, "worker" | "recipe">): "sealed" | "retired" | undefined {
+    // A module of that name has a Command of the same name.
     const has = (rest: string) =>
-      this.resources.some(({ urn }) => urn.endsWith(`::${worker}-${recipe.slice(0, 8)}-${rest}`));
+      this.resources.some(
+        ({ urn, type }) =>
+          type !== "command:remote:Command" && urn.endsWith(`::${worker}-${recipe.slice(0, 8)}-${rest}`),
+      );
     return has("retirement") ? "retired" : has("sealing") ? "sealed" : undefined;
+  }
+
+  /** The recorded builders that can still be used. */
+  get openBuilders(): Login[] {
+    return this.logins.filter((login) => this.endOf(login) === undefined);
+  }
+
+  /** Whether the state is of a version that knew only one recipe per stack. */
+  get namesNoRecipes(): boolean {
+    return this.workers.length > 0 && this.workers.every(({ recipeName }) => recipeName === undefined);
   }
 
   /** The stack's outputs after its last successful command. */
@@ -96,6 +112,24 @@ export class ExportedState {
     return Object.fromEntries(
       this.workers.flatMap(({ name, recipeName }) => (recipeName === undefined ? [] : [[name, recipeName] as const])),
     );
+  }
+
+  /** The names of the worker images that have images, proven or not, or a builder. */
+  get present(): string[] {
+    const images = this.resources.filter(({ type }) => isImageType(type)).map(({ urn }) => workerOfName(urn)?.worker);
+    const builders = this.openBuilders.map(({ worker }) => worker);
+    return this.workers.map(({ name }) => name).filter((name) => [...images, ...builders].includes(name));
+  }
+
+  /** The id of a worker image's distribution. */
+  distributionOf(worker: string): string | undefined {
+    const record = this.ofType(workerImageType).find(({ urn }) => urn.endsWith(`::${worker}`));
+    const noted = record?.inputs?.distribution;
+    if (typeof noted === "string") return noted;
+    // Worker images that only keep old images may lack inputs. The distribution is a part of the name, after the place.
+    const at = (id: string) => `-${worker}-`.indexOf(`-${id}-`);
+    const fitting = distributions.map(({ id }) => id).filter((id) => at(id) >= 0);
+    return fitting.sort((one, other) => at(one) - at(other))[0];
   }
 
   /** Whether a worker image is not an output: other recipes are built on it, or it is baked here to be imported. */
@@ -129,9 +163,7 @@ export class ExportedState {
 
   /** The state's cloud images, including copies, proven or not. */
   get cloudImages(): ResourceRecord[] {
-    return this.resources.filter(
-      ({ type }) => /^(?!ci-images:local:).*:(Ami\w*|\w*Image)$/.test(type) && !/:WorkerImage$/.test(type),
-    );
+    return this.resources.filter(({ type }) => isImageType(type) && !type.startsWith("ci-images:local:"));
   }
 
   /** Which modules of the image in this folder came from a layer, and which ran. Undefined if no layer was used. */

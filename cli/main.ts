@@ -4,6 +4,7 @@ import { UserError } from "../common/user-error.ts";
 import { ToolProblem } from "../toolchain/problem.mjs";
 import { helpOf } from "./help.ts";
 import { Output } from "./output.ts";
+import { endCommands } from "./running-commands.ts";
 import { Session, type CommonOptions } from "./session.ts";
 import { UsageError, type Call, type Verb } from "./verb.ts";
 import { findVerb, verbs } from "./verbs.ts";
@@ -113,13 +114,13 @@ function addCommonOptions(command: Command): Command {
 function distributions(text: string, before?: string[]): string[] {
   const names = text.split(",").map((name) => name.trim());
   if (names.includes("")) throw new InvalidArgumentError("a distribution's name is empty.");
-  return [...(before ?? []), ...names];
+  return [...new Set([...(before ?? []), ...names])];
 }
 
-/** The first Ctrl-C stops the running operation cleanly; the second one ends everything at once. */
+/** The first Ctrl-C stops the running operation cleanly; the second one ends everything at once, pulumi first. */
 function stopOnInterrupt(session: Session, tell: () => void): () => void {
   const onSignal = () => {
-    if (session.interrupted.aborted) process.exit(status.failed);
+    if (session.interrupted.aborted) return void endCommands().then(() => process.exit(status.failed));
     tell();
     session.interrupt();
   };

@@ -1,15 +1,18 @@
 // Runs the CLI for the Automation API in its own process group. A terminal sends Ctrl-C to every process of the
 // foreground group, and the engine stops at once when it gets a second signal; so only this process gets Ctrl-C, and
-// passes it on once.
+// passes it on.
 import { automation } from "@pulumi/pulumi";
 import { execa } from "execa";
 import { cliVersion } from "../toolchain/environment.mjs";
 import { compareVersions, pulumiVersion } from "../toolchain/versions.mjs";
+import { track } from "./running-commands.ts";
 
 /** A `pulumi` command failed. If somebody listened to its events, they have reported the reason. */
 export class PulumiFailure extends Error {
   /** True if the engine's events reported why it failed. */
   wasReported = false;
+  /** True if the program refused the settings, the recipe, or what the cloud says about them. */
+  isRefusal = false;
 
   /** @param output Combined standard output and error. */
   constructor(
@@ -58,6 +61,7 @@ export function pulumiCommand(cli: string, interrupted: AbortSignal): automation
       const all = words.includes("--non-interactive") ? words : [...words, "--non-interactive"];
       const env = { ...variables, PULUMI_AUTOMATION_API: "true" };
       const child = execa(cli, all, { cwd, env, detached: true, cleanup: true, reject: false, all: true });
+      track(child);
       const stop = () => child.kill("SIGINT");
       interrupted.addEventListener("abort", stop, { once: true });
       if (onOutput) child.stdout.on("data", (data: Buffer) => onOutput(data.toString()));

@@ -20,6 +20,13 @@ export function chosenRecipe(state: ExportedState, recipe: unknown, stack: strin
   const { recipeOf } = state;
   const names = [...new Set(Object.values(recipeOf))].sort();
   if (names.includes(recipe)) return (worker) => recipeOf[worker] === recipe;
+  if (state.namesNoRecipes) {
+    throw new UserError({
+      where: "--recipe",
+      found: `the state of stack ${stack} doesn't name recipes yet`,
+      cure: `run \`npx pulumi up -s ${stack}\` once, or leave out --recipe`,
+    });
+  }
   const near = nearest(recipe, names);
   throw new UserError({
     where: "--recipe",

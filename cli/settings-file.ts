@@ -3,9 +3,11 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Document } from "yaml";
-import { isMap, isNode, parseDocument } from "yaml";
+import { isMap, isNode, isScalar, parseDocument } from "yaml";
 import { UserError } from "../common/user-error.ts";
+import { shortName } from "./stack-name.ts";
 import { findCloud } from "../components/clouds.ts";
+import { findDistribution } from "../provision/distributions.ts";
 
 /** One stack's settings file. */
 export class SettingsFile {
@@ -21,12 +23,16 @@ export class SettingsFile {
     stack: string,
     private readonly project = "ci-images",
   ) {
-    this.path = join(projectDirectory, `Pulumi.${stack.split("/").at(-1)}.yaml`);
+    this.path = join(projectDirectory, `Pulumi.${shortName(stack)}.yaml`);
+  }
+
+  get exists(): boolean {
+    return existsSync(this.path);
   }
 
   /** Writes the file for a new stack, unless it exists. */
   prepare(cloud: string): void {
-    if (existsSync(this.path)) return;
+    if (this.exists) return;
     const { about, page } = findCloud(cloud);
     const first = `# ${about}. docs/${page}.md lists every key.`;
     this.write(`${first}\nconfig:\n  ${this.project}:cloud: ${cloud}\n`);
@@ -50,27 +56,62 @@ export class SettingsFile {
    * @param changes Values by key, without the project's name; undefined removes a key. `ec2.region` is a key inside
    * `ec2`.
    * @returns whether anything changed.
-   * @throws UserError when the file is not YAML.
+   * @throws UserError when the file is not YAML, or something other than a mapping is where a key belongs.
    */
   set(changes: Readonly<Record<string, unknown>>): boolean {
     const document = this.read();
     if (!isMap(document.contents)) document.contents = document.createNode({});
     let changed = false;
     for (const [key, value] of Object.entries(changes)) {
-      const [first, ...parts] = key.split(".");
-      const path = ["config", `${this.project}:${first}`, ...parts];
+      const path = this.pathOf(key);
       const present = document.toJS() as unknown;
       if (isDeepStrictEqual(path.reduce(inside, present), value)) continue;
       changed = true;
       if (value === undefined) document.deleteIn(path);
-      else document.setIn(path, document.createNode(value));
+      else {
+        this.makeMappings(document, path.slice(0, -1));
+        document.setIn(path, document.createNode(value));
+      }
     }
     if (changed) this.write(document.toString({ lineWidth: 0 }));
     return changed;
   }
 
+  /** Turns keys without a value (`config:`) on the way to a setting into mappings, and keeps their comments. */
+  private makeMappings(document: Document, path: readonly string[]): void {
+    for (const above of path.map((_key, index) => path.slice(0, index + 1))) {
+      const node = document.getIn(above, true);
+      if (node === undefined || isMap(node)) continue;
+      if (!isScalar(node) || node.value !== null) {
+        throw new UserError({
+          where: this.path,
+          key: above.join("."),
+          found: "something other than a mapping",
+          allowed: "a mapping",
+        });
+      }
+      const { comment, commentBefore } = node;
+      const mapping = document.createNode({});
+      mapping.commentBefore = [commentBefore, comment].filter(Boolean).join("\n") || undefined;
+      document.setIn(above, mapping);
+    }
+  }
+
+  /** Whether these changes, as for {@link set}, would change anything. */
+  differs(changes: Readonly<Record<string, unknown>>): boolean {
+    const present = this.read().toJS() as unknown;
+    return Object.entries(changes).some(
+      ([key, value]) => !isDeepStrictEqual(this.pathOf(key).reduce(inside, present), value),
+    );
+  }
+
+  private pathOf(key: string): string[] {
+    const [first, ...parts] = key.split(".");
+    return ["config", `${this.project}:${first}`, ...parts];
+  }
+
   private read(): Document {
-    const text = existsSync(this.path) ? readFileSync(this.path, "utf8") : "";
+    const text = this.exists ? readFileSync(this.path, "utf8") : "";
     const document = parseDocument(text);
     if (document.errors.length > 0) {
       throw new UserError({ where: this.path, found: `is not YAML: ${document.errors[0].message}` });
@@ -91,14 +132,17 @@ function inside(value: unknown, key: string): unknown {
 
 /**
  * The setting changes for `--region` and `--distribution`.
- * @throws UserError for a region on a cloud that has none.
+ * @throws UserError for an unknown distribution, or a region on a cloud that has none.
  */
 export function placeSettings(
   cloud: string,
   { region, distribution }: { region?: string; distribution?: readonly string[] },
 ): Record<string, unknown> {
   const changes: Record<string, unknown> = {};
-  if (distribution) changes.distributions = [...distribution];
+  if (distribution) {
+    for (const name of distribution) findDistribution(name, "--distribution");
+    changes.distributions = [...distribution];
+  }
   if (region === undefined) return changes;
   const { regionSettings } = findCloud(cloud);
   if (!regionSettings) {

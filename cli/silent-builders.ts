@@ -26,7 +26,7 @@ export async function catchUp(stack: CommandStack, state: ExportedState, output:
 
 /** The builders that should answer but don't. A sealed builder never answers and must not be started. */
 async function silentBuilders(state: ExportedState): Promise<Login[]> {
-  const awake = state.logins.filter((login) => login.power !== "off" && state.endOf(login) === undefined);
+  const awake = state.openBuilders.filter(({ power }) => power !== "off");
   const found = await Promise.all(awake.map(async (login) => ({ login, isThere: await answers(login) })));
   return found.filter(({ isThere }) => !isThere).map(({ login }) => login);
 }

@@ -10,7 +10,9 @@ import type { Output } from "./output.ts";
 import { PlainReporter } from "./progress/plain.ts";
 import { Steps } from "./progress/steps.ts";
 import { pulumiCommand, PulumiFailure } from "./pulumi-command.ts";
+import { othersThan } from "./worker-choice.ts";
 import { placeSettings, SettingsFile } from "./settings-file.ts";
+import { isSameStack } from "./stack-name.ts";
 import { ExportedState } from "./exported-state.ts";
 
 /** Selects a stack. */
@@ -21,6 +23,11 @@ export interface StackChoice {
   cloud?: string;
   region?: string;
   distribution?: readonly string[];
+  /**
+   * True for verbs that don't bake: region and distributions are not written into the settings of an existing stack.
+   * Another region than the stack's is refused.
+   */
+  keepSettings?: boolean;
 }
 
 /** The result of a run of the program. */
@@ -78,7 +85,7 @@ export class CommandStack {
         cure: "name one: --cloud local, --stack NAME, or `npx pulumi stack select NAME`",
       });
     }
-    const isThere = stacks.some((each) => each.name === name || each.name.endsWith(`/${name}`));
+    const isThere = stacks.some((each) => isSameStack(each.name, name));
     const file = new SettingsFile(projectDirectory, name, project);
     if (!isThere && choice.cloud === undefined) {
       throw new UserError({
@@ -93,6 +100,19 @@ export class CommandStack {
       file.prepare(choice.cloud!);
       releaseSettings(name, projectDirectory, environment, (line) => output.note(line));
     }
+    if (isThere && !file.exists) {
+      if (choice.cloud === undefined) {
+        throw new UserError({
+          where: file.path,
+          found: `missing, but the stack ${name} exists`,
+          cure:
+            `restore it: \`git pull\`, or \`npx pulumi config refresh -s ${name}\`, which writes the settings of the ` +
+            "last deployment. To start over with the default settings, name the stack's cloud: --cloud ec2",
+        });
+      }
+      output.note(`${file.path} is missing: writing one with the default settings`);
+      file.prepare(choice.cloud);
+    }
     const cloud = file.text("cloud", clouds[0].name);
     if (choice.cloud !== undefined && choice.cloud !== cloud) {
       throw new UserError({
@@ -104,8 +124,63 @@ export class CommandStack {
     }
     const changes = placeSettings(cloud, choice);
     const stack = await (isThere ? automation.Stack.select(name, workspace) : automation.Stack.create(name, workspace));
-    file.set(changes);
-    return new CommandStack(stack, projectDirectory, project, output, interrupted);
+    const opened = new CommandStack(stack, projectDirectory, project, output, interrupted);
+    if (!isThere) file.set(changes);
+    else if (choice.keepSettings) opened.refuseRegion(choice.region);
+    else await opened.place(choice);
+    return opened;
+  }
+
+  /**
+   * Writes a region and distributions into the settings.
+   * @throws UserError if images or builders of others are there, which the next `up` would delete.
+   */
+  async place(choice: Pick<StackChoice, "region" | "distribution">): Promise<void> {
+    const { region, distribution } = choice;
+    if (!this.differsIn(choice)) return;
+    const state = await this.state();
+    if (distribution && this.differsIn({ distribution })) this.refuseLossOfDistributions(distribution, state);
+    if (region !== undefined && this.differsIn({ region })) this.refuseLossOfPlaces(region, state);
+    this.settings.set(placeSettings(this.facts.name, choice));
+  }
+
+  private differsIn(choice: Pick<StackChoice, "region" | "distribution">): boolean {
+    return this.settings.differs(placeSettings(this.facts.name, choice));
+  }
+
+  private refuseLossOfDistributions(names: readonly string[], state: ExportedState): void {
+    const lost = othersThan(names, state);
+    if (lost.length === 0) return;
+    const drop = `to drop ${lost.join(", ")}, set ${this.project}:distributions in ${this.settings.path}`;
+    throw new UserError({
+      where: "--distribution",
+      found: `${names.join(", ")}, but the stack ${this.name} also has ${lost.join(", ")}, which would be deleted`,
+      cure: `name all: ${[...lost, ...names].join(",")}; or use another stack: --cloud ${this.facts.name} --stack NAME; ${drop}`,
+    });
+  }
+
+  private refuseLossOfPlaces(region: string, state: ExportedState): void {
+    const { name, placesWith } = this.facts;
+    if (!placesWith) return;
+    const own = (this.settings.get(name) ?? {}) as Record<string, unknown>;
+    const there = state.images.filter(({ place }) => place.length === 3).map(({ place }) => place[1]);
+    const lost = [...new Set(there)].filter((place) => !placesWith(region, own).includes(place));
+    if (lost.length === 0) return;
+    throw new UserError({
+      where: "--region",
+      found: `${region}, but the stack ${this.name} has images in ${lost.join(", ")}, which would be deleted`,
+      cure: `use another stack: --cloud ${name} --stack NAME; to drop them, set the region in ${this.settings.path}`,
+    });
+  }
+
+  private refuseRegion(region: string | undefined): void {
+    if (region === undefined || !this.differsIn({ region })) return;
+    throw new UserError({
+      where: "--region",
+      found: `${region}, which is not in the settings of the stack ${this.name}`,
+      allowed: "the stack's own region: only a verb that bakes can set another",
+      cure: "leave it out",
+    });
   }
 
   /** The stack's cloud. */
@@ -158,7 +233,8 @@ export class CommandStack {
 
   /**
    * Runs `pulumi preview`.
-   * @throws PulumiFailure when the program refuses the settings or the recipe; the reason was shown.
+   * @throws PulumiFailure when the program refuses the settings or the recipe, and the reason was shown, or for any
+   * other reason: no credentials, a missing plugin, Ctrl-C.
    */
   async preview(): Promise<Steps> {
     const steps = new Steps();
@@ -209,9 +285,10 @@ export class CommandStack {
   }
 }
 
-/** Rethrows a failure, after recording in it whether its reason was shown. */
+/** Rethrows a failure, after recording in it whether its reason was shown, and whether the program refused. */
 function rethrow(error: unknown, steps: Steps): never {
-  if (error instanceof PulumiFailure) error.wasReported = steps.hasErrors;
+  if (error instanceof PulumiFailure)
+    Object.assign(error, { wasReported: steps.hasErrors, isRefusal: steps.isRefused } satisfies Partial<PulumiFailure>);
   throw error;
 }
 

@@ -93,7 +93,8 @@ export class TemporaryStack {
   private async makeProject(): Promise<void> {
     const project = await readFile(join(projectDirectory, "Pulumi.yaml"), "utf8");
     const provider = join(projectDirectory, "provider");
-    await writeFile(join(this.directory, "Pulumi.yaml"), project.replace("path: ./provider", `path: ${provider}`));
+    const moved = project.replace("path: ./provider", () => `path: ${JSON.stringify(provider)}`);
+    await writeFile(join(this.directory, "Pulumi.yaml"), moved);
     for (const name of ["index.ts", "package.json", "node_modules", "toolchain"]) {
       await symlink(join(projectDirectory, name), join(this.directory, name));
     }

@@ -50,6 +50,8 @@ export interface CloudFacts {
   readonly outputName: string;
   /** URL of the module that opens it (see {@link Opening} in open-clouds.ts): only the selected cloud is loaded. */
   readonly module: string;
+  /** The beginnings of the types of what is declared for an image in this cloud: `aws:`. */
+  readonly types: readonly string[];
   /** The page of docs/ with its settings, without `.md`. */
   readonly page: string;
   /** Its description, for the first line of a new stack's file. */
@@ -64,6 +66,8 @@ export interface CloudFacts {
   readonly importNeeds?: { readonly key: string; readonly allowed: string };
   /** The settings for `--region`, by their keys in the stack's file; undefined if there are no regions. */
   readonly regionSettings?: (region: string) => Record<string, unknown>;
+  /** The places of the images with that region, copies included; undefined if images don't belong to a region. */
+  readonly placesWith?: (region: string, own: OwnSettings) => readonly string[];
   /** Lists a stack's expired leftovers in the places where it makes machines and images; removes them when told to. */
   readonly sweep: (own: OwnSettings, asked: Sweep, call: Call) => Promise<Leftover[]>;
   /** Types of official resources that record whether a machine runs, which only a refresh updates. */

@@ -176,11 +176,23 @@ function recipesSchema(): Schema {
  */
 export function readSettings(): Settings {
   const prefix = `${pulumi.getProject()}:`;
-  const text = Object.entries(pulumi.runtime.allConfig()).filter(([key]) => key.startsWith(prefix));
-  return checkSettings(
-    `Pulumi.${pulumi.getStack()}.yaml`,
-    prefix,
-    Object.fromEntries(text.map(([key, value]) => [key.slice(prefix.length), parse(value)])),
+  const values = decodeSettings(prefix, pulumi.runtime.allConfig());
+  return checkSettings(`Pulumi.${pulumi.getStack()}.yaml`, prefix, values);
+}
+
+/**
+ * The values of a configuration's settings, without the prefix. Pulumi passes all values as text, and encodes objects,
+ * numbers and booleans as JSON: `2026` may have been a text in the file. It stays one where a text is allowed.
+ */
+export function decodeSettings(prefix: string, config: Readonly<Record<string, string>>): Record<string, unknown> {
+  const { properties } = wholeSchema() as { properties: Record<string, Schema | undefined> };
+  const given = Object.entries(config).filter(([key]) => key.startsWith(prefix));
+  return Object.fromEntries(
+    given.map(([whole, value]) => {
+      const key = whole.slice(prefix.length);
+      const isText = properties[key]?.type === "string" && !/^[{[]/.test(value);
+      return [key, isText ? value : parse(value)];
+    }),
   );
 }
 
@@ -299,7 +311,7 @@ function presentable(complaint: Complaint, prefix: string): Complaint {
   return { ...complaint, key: key === undefined ? prefix.slice(0, -1) : prefix + key, found: shown };
 }
 
-/** Parses a value: Pulumi passes all values as text, and encodes objects, numbers and booleans as JSON. */
+/** Parses a value that is JSON. */
 function parse(value: string): unknown {
   if (!/^(\{.*\}|\[.*\]|true|false|\d+)$/s.test(value)) return value;
   try {

@@ -2,7 +2,7 @@
 // builder's records.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { performance } from "node:perf_hooks";
@@ -47,7 +47,7 @@ async function up(what, { cli, env }) {
   }
 }
 
-/** @typedef {{ images: { local: Record<string, Record<string, string>> } }} Outputs */
+/** @typedef {{ images?: { local?: Record<string, Record<string, string>> } }} Outputs */
 
 /**
  * Prints the images and their proofs.
@@ -86,9 +86,34 @@ function requireRoot() {
   );
 }
 
+/**
+ * Refuses settings with which `pulumi up` makes no image. The verbs write them: `destroy` sets the stage none.
+ * @throws {ToolProblem}
+ */
+async function requireImageStage() {
+  // Setup has just installed it.
+  const { parseDocument } = await import("yaml");
+  const file = `Pulumi.${stack}.yaml`;
+  const path = join(projectDirectory, file);
+  // Pulumi itself reports a file that is not YAML.
+  const settings = parseDocument(existsSync(path) ? readFileSync(path, "utf8") : "");
+  for (const [key, baking] of [
+    ["ci-images:stage", "image"],
+    ["ci-images:power", "on"],
+  ]) {
+    const value = /** @type {string} */ (settings.getIn(["config", key]) ?? baking);
+    if (value !== baking)
+      throw new ToolProblem(
+        `${file}: ${key} is ${value}, so this would make no image`,
+        "./ci-images it --stack local, which resets the setting and makes the image",
+      );
+  }
+}
+
 async function main() {
   requireRoot();
   await setUp("start");
+  await requireImageStage();
   const toolchain = toolchainEnvironment(projectDirectory);
   const bake = await up("baking: pulumi up", toolchain);
   // The builder is gone. The second run no longer declares it, so the engine drops its records.
@@ -98,7 +123,7 @@ async function main() {
     env: toolchain.env,
     encoding: "utf8",
   });
-  describeImages(/** @type {Outputs} */ (parseJson(outputs)).images.local);
+  describeImages(/** @type {Outputs} */ (parseJson(outputs)).images?.local ?? {});
   const made = bake.steps.filter(
     ({ operation, type }) => operation.startsWith("create") && !/^pulumi:|KeyPair/.test(type),
   );

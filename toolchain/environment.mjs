@@ -68,7 +68,8 @@ export function toolchainEnvironment(projectDirectory = ownProject, environment 
  * @param {string} directory Absolute.
  */
 export function fileBackend(directory) {
-  return `file://${directory}?metadata=skip`;
+  // Only what has a meaning in URLs: other folders keep the URL that their users may have in PULUMI_BACKEND_URL.
+  return `file://${directory.replaceAll(/[%#?]/g, encodeURIComponent)}?metadata=skip`;
 }
 
 /**

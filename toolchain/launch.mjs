@@ -13,6 +13,21 @@ const stateless = ["about", "completion", "gen-completion", "help", "install", "
 /** Commands before which we create the stack if its settings exist. */
 const stackMaking = ["config", "pre", "preview", "up", "update"];
 
+/** Pulumi's options that may come before the command and have a value in the next word. */
+const valued = [
+  "-s",
+  "--stack",
+  "-C",
+  "--cwd",
+  "--color",
+  "-v",
+  "--verbose",
+  "--tracing",
+  "--profiling",
+  "--otel-traces",
+  "--memprofilerate",
+];
+
 /**
  * Prints shell code for the launcher: `export ...` lines, and the CLI's path as `cli`. Problems are printed and set the
  * exit status.
@@ -22,7 +37,7 @@ const stackMaking = ["config", "pre", "preview", "up", "update"];
 export function launch(words) {
   return runTool(async () => {
     const { cli, env } = toolchainEnvironment();
-    const command = words.find((word) => !word.startsWith("-"));
+    const [command] = withoutOptions(words);
     if (command !== undefined && !stateless.includes(command)) {
       prepareState(projectDirectory, process.env, tell);
       const stack = stackMaking.includes(command) ? stackOf(words) : undefined;
@@ -46,8 +61,17 @@ function isOurs(stack) {
  * @param {string[]} words
  */
 function madeStacks(words) {
-  const [command, verb, ...names] = words.filter((word) => !word.startsWith("-"));
-  return command === "stack" && verb === "init" ? names : [];
+  const [command, verb] = withoutOptions(words);
+  if (command !== "stack" || verb !== "init") return [];
+  return words.filter((word) => !word.startsWith("-") && word !== command && word !== verb);
+}
+
+/**
+ * A command line without options, and without the values of those that may come before the command.
+ * @param {string[]} words
+ */
+function withoutOptions(words) {
+  return words.filter((word, index) => !word.startsWith("-") && !valued.includes(words[index - 1]));
 }
 
 /**

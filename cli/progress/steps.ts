@@ -49,6 +49,8 @@ export class Steps {
   readonly explanations: { worker: string; text: string }[] = [];
   /** Whether there was an error message. */
   hasErrors = false;
+  /** Whether the program refused its input: the settings, the recipe, or what the cloud says about them. */
+  isRefused = false;
   /** The recipe hashes that the program announced, by worker image. */
   readonly recipes = new Map<string, string>();
 
@@ -125,12 +127,13 @@ export class Steps {
     if (text.trim() === "") return;
     const { urn = "", severity } = event;
     const step = this.running.get(urn);
+    const isOfProgram = urn === "" || urn.includes("pulumi:pulumi:Stack::");
     if (severity === "info" || severity === "info#err") {
       if (urn.includes(`${workerImageType}::`)) {
         this.explanations.push({ worker: urn.split("::").at(-1)!, text });
         // A deployment repeats the preview's explanations.
         if (!this.shown.has(text)) this.reporter?.message(text, "info");
-      } else if (severity === "info" && (urn === "" || urn.includes("pulumi:pulumi:Stack::"))) {
+      } else if (severity === "info" && isOfProgram) {
         if (!this.notices.has(text)) this.reporter?.message(text, "info");
         this.notices.add(text);
       } else if (step) {
@@ -147,9 +150,14 @@ export class Steps {
     // The engine and its plugins report Ctrl-C as an error.
     if (this.interrupted?.aborted && /cancell?ed/i.test(text)) return;
     this.hasErrors ||= severity === "error";
+    // The program's own errors belong to no resource, and so do those about a program that crashed.
+    this.isRefused ||= severity === "error" && isOfProgram && !isCrash.test(text);
     this.reporter?.message(text, severity === "warning" ? "warning" : "error");
   }
 }
+
+/** The engine's errors about a program that failed with a bug or was killed. */
+const isCrash = /^(Running program .* failed with an unhandled exception|an unhandled error occurred)/;
 
 /** Whether an operation of the engine changes a resource. */
 function changes(op: string): boolean {

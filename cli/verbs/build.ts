@@ -22,7 +22,9 @@ export const build: Verb = {
     const recipe = resolve(file);
     const { loadRecipe } = await import("../../provision/recipe/load-recipe.ts");
     // Reports mistakes in the recipe before anything is made.
-    const { name, distributions } = await loadRecipe(recipe, { overrides: options.size ? { size: options.size } : {} });
+    const overrides = options.size ? { size: options.size } : {};
+    const overriddenBy = (key: string) => ({ where: `--${key}` });
+    const { name, distributions } = await loadRecipe(recipe, { overrides, overriddenBy });
     const target = resolve(typeof options.output === "string" ? options.output : `${name}.tar.gz`);
     await assertWritable(target);
     const [{ TemporaryStack }, { CommandStack }] = await Promise.all([

@@ -1,7 +1,8 @@
 // `destroy`: drops the builder, or everything in the stack.
-import { createInterface } from "node:readline/promises";
 import { UserError } from "../../common/user-error.ts";
+import { ask } from "../ask.ts";
 import { describeImages, setStage } from "../bake.ts";
+import { refuseChoice } from "../worker-choice.ts";
 import type { Verb } from "../verb.ts";
 
 export const destroy: Verb = {
@@ -15,16 +16,18 @@ another verb sets the stage. With --images it does the same as \`pulumi destroy\
   ],
   examples: ["destroy", "destroy --images", "destroy --images --yes"],
   async run({ session, options, output }) {
-    const stack = await session.stack(options);
+    const stack = await session.stack({ ...options, keepSettings: true });
+    const state = await stack.state();
+    const builders = state.openBuilders.map(({ worker }) => worker);
+    refuseChoice("destroy", options.distribution, state, options.images ? state.present : builders);
     if (!options.images) {
       setStage(stack, "none");
-      await stack.forgetInterrupted(await stack.state());
+      await stack.forgetInterrupted(state);
       const { took } = await stack.up("dropping the builder", { preview: false });
       for (const line of describeImages(await stack.state())) output.result(`kept: ${line}`);
       output.note(`done in ${took.toFixed(1)} s`);
       return;
     }
-    const state = await stack.state();
     for (const line of describeImages(state)) output.note(`will be deleted: ${line}`);
     if (!options.yes && !(await confirmed(stack.name))) {
       output.note("nothing was destroyed");
@@ -42,10 +45,5 @@ async function confirmed(stack: string): Promise<boolean> {
   if (!process.stdin.isTTY) {
     throw new UserError({ where: "destroy --images", found: "no terminal to ask on", cure: "pass --yes" });
   }
-  const asking = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return (await asking.question(`Type the stack's name (${stack}) to destroy it with all its images: `)) === stack;
-  } finally {
-    asking.close();
-  }
+  return (await ask(`Type the stack's name (${stack}) to destroy it with all its images: `)) === stack;
 }

@@ -1,9 +1,9 @@
 // `diff`: shows what changed between two generations of an image.
 import { UserError } from "../../common/user-error.ts";
-import { lookUpDistribution } from "../../provision/distributions.ts";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
 import { compareImages, type ComparedImage } from "../compare-generations.ts";
 import { chosenRecipe, recipeOption } from "../recipe-choice.ts";
+import { distributionIds } from "../worker-choice.ts";
 import { workerOfName, type ExportedState } from "../exported-state.ts";
 import type { Verb } from "../verb.ts";
 
@@ -30,8 +30,8 @@ are compared; with one name, that generation and the newest.`,
   options: [recipeOption],
   examples: ["diff", "diff --recipe docker", "diff 1a2b3c4d", "diff 1a2b3c4d 5e6f7a8b"],
   async run({ operands: [a, b], options, session, output }) {
-    const stack = await session.stack({ stack: options.stack, cloud: options.cloud });
-    const ids = options.distribution?.map((name) => lookUpDistribution(name)?.id ?? name);
+    const stack = await session.stack({ ...options, keepSettings: true });
+    const ids = options.distribution && distributionIds(options.distribution);
     const state = await stack.state();
     const isMeant = chosenRecipe(state, options.recipe, stack.name);
     const all = (await generations(state)).filter(({ worker }) => isMeant(worker));

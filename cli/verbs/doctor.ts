@@ -1,6 +1,8 @@
 // `doctor`: checks whether this computer and the cloud account are ready, and says how to fix what is not.
 import { ToolProblem } from "../../toolchain/problem.mjs";
 import { isNodeSupported, nodeRange } from "../../toolchain/versions.mjs";
+import type { CommandStack } from "../stack.ts";
+import { refuseChoice } from "../worker-choice.ts";
 import type { Verb } from "../verb.ts";
 
 /** The result of a check. */
@@ -42,14 +44,18 @@ export const doctor: Verb = {
       const { failed } = await execa("ssh", ["-V"], { reject: false });
       return failed ? "not found; cure: apt install openssh-client" : undefined;
     });
+    let stack: CommandStack | undefined;
     const isThere = await check("the stack", async () => {
-      const stack = await session.stack(options);
+      stack = await session.stack({ ...options, keepSettings: true });
+      const state = await stack.state();
+      refuseChoice("doctor", options.distribution, state);
       output.note(`${stack.name}, ${stack.settings.path}`);
       if (stack.settings.get("stage") === "none") output.note("its stage is none, so the recipe is not checked");
     });
     if (isThere) {
       await check("settings, recipe and cloud (a preview)", async () => {
-        await (await session.stack({})).preview();
+        // The same stack: PULUMI_STACK may select another.
+        await stack!.preview();
       });
     }
     return findings.some(({ problem }) => problem !== undefined) ? 1 : 0;

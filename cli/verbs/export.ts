@@ -5,7 +5,8 @@ import { UserError } from "../../common/user-error.ts";
 import { distributions, findDistribution } from "../../provision/distributions.ts";
 import type { Distribution } from "../../provision/module.ts";
 import type { ImageIds } from "../ci-platform.ts";
-import { chosenRecipe, recipeOption } from "../recipe-choice.ts";
+import { recipeOption } from "../recipe-choice.ts";
+import { chosenWorkers } from "../worker-choice.ts";
 import type { OutputImage } from "../exported-state.ts";
 import { UsageError, type Verb } from "../verb.ts";
 
@@ -13,7 +14,7 @@ export const exportVerb: Verb = {
   name: "export",
   summary: "writes the image ids into a ci-platform YAML file, under jenkins.clouds.images, and shows the change",
   details: `The file's comments and other keys are kept. An image on this computer is listed under local.localhost, with the
-path of its disk.`,
+path of its disk, or of its folder if it has only a tar.`,
   operands: [{ name: "[file]", what: "the YAML file; it is created if missing" }],
   options: [
     recipeOption,
@@ -23,9 +24,9 @@ path of its disk.`,
   examples: ["export ../segredos/ci-platform/all.yaml", "export --dry-run all.yaml", "export --jcasc"],
   async run({ operands: [file], options, session, output }) {
     if (file === undefined && !options.jcasc) throw new UsageError("export: name a file, or pass --jcasc");
-    const stack = await session.stack(options);
+    const stack = await session.stack({ ...options, keepSettings: true });
     const state = await stack.state();
-    const isMeant = chosenRecipe(state, options.recipe, stack.name);
+    const isMeant = chosenWorkers(state, options, stack.name);
     const images = state.images.filter((image) => isMeant(state.workerOf(image)));
     if (images.length === 0) {
       throw new UserError({
@@ -67,7 +68,7 @@ export function imageIds(images: readonly OutputImage[]): ImageIds {
   const ids: ImageIds = {};
   for (const { place, image } of images) {
     const [cloud, where, distribution] = place.length === 2 ? [place[0], "localhost", place[1]] : place;
-    ((ids[cloud] ??= {})[where] ??= {})[distribution] = image.id ?? image.disk ?? "";
+    ((ids[cloud] ??= {})[where] ??= {})[distribution] = image.id ?? image.disk ?? image.path ?? "";
   }
   return ids;
 }

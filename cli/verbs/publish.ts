@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { UserError } from "../../common/user-error.ts";
 import { cloudNames, clouds } from "../../components/clouds.ts";
 import { bakeImage } from "../bake.ts";
+import { distributionIds, othersThan } from "../worker-choice.ts";
 import { UsageError, type Verb } from "../verb.ts";
 
 export const publish: Verb = {
@@ -23,7 +24,11 @@ export const publish: Verb = {
       { path },
       { progress: (line) => output.note(line), signal: session.interrupted },
     );
-    const stack = await session.stack(options);
+    const { distribution } = manifest;
+    if (options.distribution && !distributionIds(options.distribution).includes(distribution)) {
+      throw new UserError({ where: "--distribution", found: options.distribution.join(", "), allowed: distribution });
+    }
+    const stack = await session.stack({ stack: options.stack, cloud: options.cloud, region: options.region });
     const { name: cloud, isHere } = stack.facts;
     if (isHere) {
       throw new UserError({
@@ -37,6 +42,14 @@ export const publish: Verb = {
         where: stack.settings.path,
         key: `${stack.project}:recipes`,
         found: `the stack ${stack.name} bakes these recipes, so it can't take an image`,
+        cure: `use another stack: --cloud ${cloud} --stack NAME`,
+      });
+    }
+    const lost = othersThan([distribution], await stack.state());
+    if (lost.length > 0) {
+      throw new UserError({
+        where: `stack ${stack.name}`,
+        found: `it has ${lost.join(", ")}, which would be deleted: with an image of ${distribution}, the stack has only that`,
         cure: `use another stack: --cloud ${cloud} --stack NAME`,
       });
     }

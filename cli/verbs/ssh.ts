@@ -4,11 +4,11 @@ import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../common/user-error.ts";
 import { quote } from "../../provision/shell/shell.ts";
-import { lookUpDistribution } from "../../provision/distributions.ts";
 import { answers } from "../silent-builders.ts";
-import { chosenRecipe, recipeOption } from "../recipe-choice.ts";
+import { recipeOption } from "../recipe-choice.ts";
+import { chosenWorkers } from "../worker-choice.ts";
 import type { Login, ExportedState } from "../exported-state.ts";
-import type { Verb } from "../verb.ts";
+import type { Call, Verb } from "../verb.ts";
 
 export const ssh: Verb = {
   name: "ssh",
@@ -20,10 +20,9 @@ export const ssh: Verb = {
   leavesInterrupt: true,
   examples: ["ssh", "ssh 'ls -l'", "ssh:'ls -l'", "--distribution debian12 ssh uptime"],
   async run({ operands, options, session }) {
-    const stack = await session.stack({ stack: options.stack, cloud: options.cloud });
+    const stack = await session.stack({ ...options, keepSettings: true });
     const state = await stack.state();
-    const isMeant = chosenRecipe(state, options.recipe, stack.name);
-    const login = chosen(state, isMeant, options.distribution, stack.name);
+    const login = chosen(state, options, stack.name);
     const end = state.endOf(login);
     if (end !== undefined) {
       throw new UserError({
@@ -50,27 +49,20 @@ export const ssh: Verb = {
 /** Seconds that the builder has to answer. */
 const patience = 15;
 
-function chosen(
-  { logins, recipeOf }: ExportedState,
-  isMeant: (worker: string) => boolean,
-  distribution: readonly string[] | undefined,
-  stack: string,
-): Login {
+function chosen(state: ExportedState, options: Call["options"], stack: string): Login {
+  const { logins, recipeOf } = state;
   if (logins.length === 0) {
     throw new UserError({ where: `stack ${stack}`, found: "no builder", cure: "./ci-images up makes one" });
   }
-  const ids = distribution?.map((name) => lookUpDistribution(name)?.id ?? name);
-  // The distribution is a part of the name: ORD-debian12, debian12-docker.
-  const isOf = (worker: string, id: string) => `-${worker}-`.includes(`-${id}-`);
-  const fitting = logins
-    .filter(({ worker }) => isMeant(worker))
-    .filter(({ worker }) => !ids || ids.some((id) => isOf(worker, id)));
+  const isMeant = chosenWorkers(state, options, stack);
+  const fitting = logins.filter(({ worker }) => isMeant(worker));
   if (fitting.length === 1) return fitting[0];
   const there = logins.map(({ worker }) => worker);
   const recipes = [...new Set(there.flatMap((worker) => recipeOf[worker] ?? []))];
   throw new UserError({
     where: `stack ${stack}`,
-    found: fitting.length > 0 ? "several builders" : `no builder of ${ids?.join(", ") ?? "this recipe"}`,
+    found:
+      fitting.length > 0 ? "several builders" : `no builder of ${options.distribution?.join(", ") ?? "this recipe"}`,
     allowed: there.join(", "),
     cure: `choose one with --distribution NAME${recipes.length > 1 ? ` or --recipe NAME (${recipes.join(", ")})` : ""}`,
   });

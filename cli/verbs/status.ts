@@ -1,11 +1,13 @@
 // `status`: shows builders and images, and whether they are up to date.
 import { costSoFar, type Cost } from "../../common/price.ts";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
-import { chosenRecipe, recipeOption } from "../recipe-choice.ts";
+import { recipeOption } from "../recipe-choice.ts";
 import { answers } from "../silent-builders.ts";
+import type { PulumiFailure } from "../pulumi-command.ts";
 import type { CommandStack } from "../stack.ts";
 import type { Login, OutputImage, ExportedState } from "../exported-state.ts";
-import type { Verb } from "../verb.ts";
+import { chosenWorkers } from "../worker-choice.ts";
+import type { Call, Verb } from "../verb.ts";
 
 /** A builder in the output of `--json`. */
 interface BuilderStatus {
@@ -59,10 +61,12 @@ interface Status {
   power: string;
   builders: BuilderStatus[];
   images: ImageStatus[];
-  /** Whether `up` would leave all images unchanged; undefined at stage `none` and if `refused`. */
+  /** Whether `up` would leave all images unchanged; undefined at stage `none` and if the preview failed. */
   upToDate?: boolean;
-  /** Whether the program refuses the recipe or the settings. */
+  /** Whether the program refuses the recipe, the settings, or what the cloud says about them. */
   refused: boolean;
+  /** Why the preview failed otherwise: a missing plugin, a wrong passphrase, a lock. */
+  problem?: string;
   /** What `up` would do, and why. */
   why: string[];
 }
@@ -73,24 +77,35 @@ export const status: Verb = {
   options: [{ flags: "--json", what: "print JSON, and nothing else on standard output" }, recipeOption],
   examples: ["status", "status --json | jq .images"],
   async run({ session, options, output }) {
-    const stack = await session.stack(options);
-    const found = await statusOf(stack, options.recipe);
+    const stack = await session.stack({ ...options, keepSettings: true });
+    const found = await statusOf(stack, options, (failure) => {
+      // After Ctrl-C the status would be wrong.
+      if (session.interrupted.aborted) throw failure;
+      if (!failure.wasReported) output.note(failure.message);
+    });
     if (options.json) output.result(JSON.stringify(found, undefined, 2));
     else for (const line of describe(found)) output.result(line);
-    return found.refused ? 1 : 0;
+    return found.refused || found.problem !== undefined ? 1 : 0;
   },
 };
 
-async function statusOf(stack: CommandStack, recipe: unknown): Promise<Status> {
+/** @param onFailure Called if the preview fails. The rest of the status is still useful. */
+async function statusOf(
+  stack: CommandStack,
+  options: Call["options"],
+  onFailure: (failure: PulumiFailure) => void,
+): Promise<Status> {
   const state = await stack.state();
-  const isMeant = chosenRecipe(state, recipe, stack.name);
+  const isMeant = chosenWorkers(state, options, stack.name);
   const { name: cloud, isHere } = stack.facts;
   const stage = stack.settings.text("stage", "image");
   const pricePerHour = isHere ? undefined : stack.settings.text("pricePerHour", "");
-  // A mistake in the recipe was reported; the rest of the status is still useful.
+  let failure: PulumiFailure | undefined;
   const preview = await stack.preview().catch((error: Error) => {
-    if (error.name === "PulumiFailure") return undefined;
-    throw error;
+    if (error.name !== "PulumiFailure") throw error;
+    failure = error as PulumiFailure;
+    onFailure(failure);
+    return undefined;
   });
   // At stage none the program does not read the recipe, and announces the images that exist.
   const recipes = stage === "none" ? undefined : preview?.recipes;
@@ -118,10 +133,11 @@ async function statusOf(stack: CommandStack, recipe: unknown): Promise<Status> {
     builders: await Promise.all(logins.map((login) => builderStatus(login, state, pricePerHour))),
     images,
     upToDate: recipes && [...recipes].every(isThere),
-    refused: preview === undefined,
+    refused: failure?.isRefusal === true,
+    ...(failure && !failure.isRefusal && { problem: failure.message }),
     why: preview
       ? preview.explanations.filter(({ worker }) => isMeant(worker)).map(({ text }) => text)
-      : ["the recipe or the settings are invalid, see above"],
+      : [`the preview ${failure?.isRefusal ? "was refused" : "failed"}, see above`],
   };
 }
 

@@ -1,5 +1,6 @@
 // `sweep`: lists or removes leftovers of this stack's bakes that are in no state and past their deadline.
 import { resolve } from "node:path";
+import { shortName } from "../stack-name.ts";
 import type { Verb } from "../verb.ts";
 
 export const sweep: Verb = {
@@ -9,7 +10,7 @@ export const sweep: Verb = {
   examples: ["sweep", "sweep --remove"],
   async run({ session, options, output }) {
     const stack = await session.stack({ stack: options.stack, cloud: options.cloud });
-    const { facts, project, name: stackName } = stack;
+    const { facts, project, name } = stack;
     const [{ calling }, { parseDuration }] = await Promise.all([
       import("../../provider/call.ts"),
       import("../../common/sizes.ts"),
@@ -17,7 +18,7 @@ export const sweep: Verb = {
     const call = calling({ progress: (line) => output.note(line), signal: session.interrupted });
     const own = (stack.settings.get(facts.name) ?? {}) as Record<string, unknown>;
     const asked = {
-      ...{ project, stack: stackName, remove: options.remove === true },
+      ...{ project, stack: shortName(name), remove: options.remove === true },
       lifetime: parseDuration(stack.settings.text("maxLifetime", "4 hours"))!,
       home: resolve(session.projectDirectory, stack.settings.text("imageDirectory", "images")),
     };

@@ -8,11 +8,13 @@ export const ec2Facts: CloudFacts = {
   name: "ec2",
   outputName: "aws",
   module: new URL("open-cloud.ts", import.meta.url).href,
+  types: ["ci-images:ec2:", "aws:"],
   page: "ec2",
   about: "Amazon EC2",
   settings: ec2Schema,
   recipeSettings: ["instanceType", "diskSize"],
   regionSettings: (region) => ({ "ec2.region": region }),
+  placesWith: (region, { copyTo = [] }) => [region, ...(copyTo as string[])],
   async sweep(own, { project, stack, now, remove }, call) {
     const regions = await regionsOf(own, call);
     return (await call(contract.sweep, { regions, project, stack, now, remove })).leftovers;

@@ -7,6 +7,7 @@ export const gceFacts: CloudFacts = {
   name: "gce",
   outputName: "gce",
   module: new URL("open-cloud.ts", import.meta.url).href,
+  types: ["ci-images:gce:", "gcp:"],
   page: "gce",
   about: "Google Compute Engine",
   settings: gceSchema,

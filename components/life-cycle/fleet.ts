@@ -7,6 +7,7 @@ import { findDistribution } from "../../provision/distributions.ts";
 import type { Distribution } from "../../provision/module.ts";
 import { loadRecipe } from "../../provision/recipe/load-recipe.ts";
 import type { Recipe, TierBase } from "../../provision/recipe/recipe.ts";
+import { findCloud } from "../clouds.ts";
 import { settingsOf, type Settings } from "../stack-settings.ts";
 
 /** One recipe of the stack. */
@@ -91,14 +92,14 @@ class Fleet {
     }
     if (this.byFile.has(file)) return this.byFile.get(file);
     const own = this.listed.get(file);
-    const settings = own ?? this.settings;
+    const settings = own ?? this.settingsBelow();
     try {
-      const read = await loadRecipe(file, this.loadOptions(settings));
+      const read = await loadRecipe(file, this.loadOptions(file, settings));
       const base = await this.baseOf(read, [file, ...above]);
       // The disk must be large enough for the base's content.
       const recipe = base && !read.hasSize ? { ...read, sizeBytes: base.recipe.sizeBytes } : read;
       const asked = settings.distributions?.map((id) => findDistribution(id, this.where, "ci-images:distributions"));
-      const distributions = own ? (asked ?? recipe.distributions) : [];
+      const distributions = own ? [...new Set(asked ?? recipe.distributions)] : [];
       const member: Member = { recipe, settings, distributions, isListed: own !== undefined, isBase: false };
       if (base) Object.assign(member, { base });
       this.byFile.set(file, member);
@@ -153,11 +154,28 @@ class Fleet {
     }
   }
 
-  private loadOptions({ modules, size, formats }: Settings) {
+  /**
+   * The settings of a recipe that is only the base of another one. The stack's formats are for the images that it lists:
+   * if nothing can be built on them, the recipe's own apply.
+   */
+  private settingsBelow(): Settings {
+    const { formats, ...others } = this.settings;
+    const { isHere } = findCloud(others.cloud);
+    return isHere && formats && !formats.includes("qcow2") ? others : this.settings;
+  }
+
+  private loadOptions(file: string, { modules, size, formats }: Settings) {
     return {
       moduleFolders: modules === undefined ? [] : [resolve(this.projectDirectory, modules)],
       overrides: { ...(size === undefined ? {} : { size }), ...(formats === undefined ? {} : { formats }) },
+      overriddenBy: (key: string) => ({ where: this.where, key: this.settingOf(file, key) }),
     };
+  }
+
+  /** The setting, for messages, that overrides a recipe's key: its own in the list of recipes, or the stack's. */
+  private settingOf(file: string, key: string): string {
+    const index = this.settings.recipes.findIndex((own) => own[key] !== undefined && this.fileOf(own.recipe) === file);
+    return index < 0 ? `ci-images:${key}` : `ci-images:recipes[${index}].${key}`;
   }
 
   private fileOf(path: string): string {

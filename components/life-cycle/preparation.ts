@@ -282,7 +282,10 @@ function tierBase(member: Member, plan: Plan, { plan: below, base, place }: Prep
   }
   if (findCloud(place.name).isHere && !below.formats.includes("qcow2")) {
     const found = `${name}, which is written as ${below.formats.join(", ")}`;
-    throw new UserError({ ...complaint, found, cure: "add qcow2 to its formats: that is what is built on" });
+    const list = member.base!.settings.formats
+      ? "ci-images:formats, or to formats beside it in ci-images:recipes"
+      : "its formats";
+    throw new UserError({ ...complaint, found, cure: `add qcow2 to ${list}: that is what is built on` });
   }
   return { id: `recipe-${recipe}`, description: `${name}, recipe ${recipe.slice(0, 8)}`, plan: description };
 }

@@ -12,6 +12,7 @@ import {
   type Inventory,
 } from "../../provision/builder/life-cycle-commands.ts";
 import { sha256 as sha256Of } from "../../provision/plan/digest.ts";
+import type { StepName } from "../../provision/plan/step-names.ts";
 import type { Check, ModulePlan } from "../../provision/plan/plan.ts";
 import type { Secrets } from "../../provision/recipe/secrets.ts";
 import type { Machine } from "../cloud.ts";
@@ -78,7 +79,7 @@ export class Provisioning {
    * and users until its very end, and records the machine's files.
    */
   settle(): void {
-    const name = `${this.prefix}-settled`;
+    const name = this.nameOf("settled");
     const program = settleCommand(this.machine.settles ?? false);
     if (this.wants(name)) this.run(name, "settled", program, [this.machine.instance], nothing);
   }
@@ -128,13 +129,13 @@ export class Provisioning {
   tests(on: "builder" | "image", checks: pulumi.Input<Check[]>, trigger: string): command.remote.Command {
     const step = on === "builder" ? "tests" : "verify";
     const rendered = pulumi.output(checks).apply((known) => testsCommand(known, on, this.secrets));
-    return this.run(`${this.prefix}-${step}`, step, rendered, [trigger, this.machine.instance], undefined);
+    return this.run(this.nameOf(step), step, rendered, [trigger, this.machine.instance], undefined);
   }
 
   /** Declares the step that lists the builder's machine-id and installed packages. */
   inventory(trigger: string): pulumi.Output<Inventory> {
     const triggers = [trigger, this.machine.instance];
-    const listed = this.run(`${this.prefix}-inventory`, "inventory", inventoryCommand(), triggers, undefined, "none");
+    const listed = this.run(this.nameOf("inventory"), "inventory", inventoryCommand(), triggers, undefined, "none");
     return listed.stdout.apply(parseInventory);
   }
 
@@ -143,7 +144,7 @@ export class Provisioning {
     const rendered = this.machine.authorizedKey.apply((key) =>
       sealCommand({ ...options, bakeKeys: [key] }, this.secrets),
     );
-    return this.run(`${this.prefix}-seal`, "seal", rendered, [trigger, this.machine.instance], undefined);
+    return this.run(this.nameOf("seal"), "seal", rendered, [trigger, this.machine.instance], undefined);
   }
 
   /** Makes the next step wait for `resource`. */
@@ -161,6 +162,11 @@ export class Provisioning {
   private wants(name: string): boolean {
     this.isComplete &&= this.steps.isWanted("provisioned", name);
     return this.isComplete;
+  }
+
+  /** The logical name of a step that belongs to no module. */
+  private nameOf(step: StepName): string {
+    return `${this.prefix}-${step}`;
   }
 
   private run(

@@ -2,6 +2,7 @@
 // lost, a cloud may have more images of the stack.
 import * as pulumi from "@pulumi/pulumi";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
+import { workerImageType } from "./worker-inputs.ts";
 
 type Records = Record<string, { type: string; outputs?: Record<string, unknown> }>;
 
@@ -12,12 +13,18 @@ export class StackState {
   /** The plans of images by recipe hash: the stack's output `plans` after the last successful `up`. */
   readonly plans: Readonly<Record<string, PlanDescription>>;
 
+  /** What was declared for worker images, by type and logical name. */
+  readonly belongings: readonly { type: string; name: string }[];
+
   /** @param records The engine's records, by URN. */
   constructor(records: Records = {}) {
     this.outputs = new Map(
       Object.entries(records).map(([urn, { type, outputs = {} }]) => [`${type} ${urn.split("::").at(-1)}`, outputs]),
     );
     this.names = new Set([...this.outputs.keys()].map((key) => key.slice(key.indexOf(" ") + 1)));
+    this.belongings = Object.entries(records).flatMap(([urn, { type }]) =>
+      urn.includes(`::${workerImageType}$`) ? [{ type, name: urn.split("::").at(-1)! }] : [],
+    );
     const stack = Object.values(records).find(({ type }) => type === "pulumi:pulumi:Stack");
     this.plans = (stack?.outputs?.plans ?? {}) as Record<string, PlanDescription>;
   }

@@ -9,6 +9,7 @@ import { openClouds, type Opened } from "../open-clouds.ts";
 import { Once } from "../shared/once.ts";
 import { explain } from "./explanation.ts";
 import { readFleet } from "./fleet.ts";
+import { refuseOtherClouds } from "./other-clouds.ts";
 import { KeptImages, withPlans, type Keeping, type Plans } from "./kept-images.ts";
 import { stackOutputs, type Published, type StackOutputs } from "./outputs.ts";
 import { Preparation, prepareExisting, type Prepared } from "./preparation.ts";
@@ -27,6 +28,7 @@ import { localName, plainName, WorkerNames } from "./worker-names.ts";
  */
 export async function bakeAll(settings: Settings, projectDirectory: string): Promise<StackOutputs> {
   const state = await readState();
+  refuseOtherClouds(settings, state);
   const once = new Once();
   const open = (own: Settings) => openClouds(own, projectDirectory, state, once);
   const opened = await open(settings);

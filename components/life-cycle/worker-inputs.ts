@@ -5,6 +5,11 @@ import type { PlanDescription } from "../../provision/plan/explain.ts";
 /** The component's type. It is part of the URN of everything that is declared for an image. */
 export const workerImageType = "ci-images:index:WorkerImage";
 
+/** Whether a type is that of an image, on any cloud. */
+export function isImageType(type: string): boolean {
+  return /:(Ami\w*|\w*Image)$/.test(type) && !["BaseImage", "WorkerImage"].includes(type.split(":").at(-1)!);
+}
+
 /** The component's inputs. Messages explain why an image is baked (explanation.ts). */
 export function workerInputs({ name, recipe, distribution }: PlanDescription): Record<string, string> {
   return { name, recipe, distribution };

@@ -15,6 +15,11 @@ export function localName({ id }: Distribution): string {
   return `local-${id}`;
 }
 
+/** Whether a logical name begins with {@link localName}. */
+export function isBakedToImport(name: string): boolean {
+  return name.startsWith("local-");
+}
+
 /** The prefix of the logical names of everything declared for an image. */
 export function prefixOf(worker: string, recipe: string): string {
   return `${worker}-${recipe.slice(0, 8)}`;

@@ -6,6 +6,7 @@ export const localFacts: CloudFacts = {
   name: "local",
   outputName: "local",
   module: new URL("open-cloud.ts", import.meta.url).href,
+  types: ["ci-images:local:"],
   page: "settings",
   about: "The embedded cloud: containers and disks on this computer, no account needed",
   isHere: true,

@@ -15,11 +15,13 @@ function factsOf(name: string, about: string): CloudFacts {
     name,
     outputName: name,
     module: new URL("open-cloud.ts", import.meta.url).href,
+    types: ["ci-images:rackspace:", "openstack:"],
     page: "openstack",
     about,
     settings: { ...openstackSchema, description: `settings of stack ${name}` },
     recipeSettings: ["flavor", "volume"],
     regionSettings: (region) => ({ [`${name}.regions`]: region.split(",") }),
+    placesWith: (region) => region.split(","),
     async sweep(own, { project, stack, lifetime, now, remove }, call) {
       const regions = await regionsOf(own, call);
       return (await call(contract.sweep, { regions, project, stack, lifetime, now, remove })).leftovers;

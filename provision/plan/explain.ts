@@ -72,7 +72,7 @@ export function describePlan(
     seal: plan.sealVersion,
     details: {
       modules: Object.fromEntries(plan.modules.map((module) => [module.name, detailsOf(module)])),
-      tests: Object.fromEntries(tests.map(([what, script]) => [what, digestOfValue(script)])),
+      tests: joined(tests.map(([what, script]) => [what, digestOfValue(script)])),
       ...(base.plan && { base: base.plan }),
     },
   };
@@ -88,18 +88,15 @@ function detailsOf({ settingsKey, settings, steps, checks, uploads, usesSecrets 
     key: settingsKey,
     settings: rememberedSettings(settings),
     script: digestOfValue(script),
-    uploads: digestsByName(uploads),
+    uploads: joined(uploads.map(({ source, digest }) => [basename(source), digest])),
     secrets: usesSecrets,
   };
 }
 
-/** Digests by file name. Files of the same name, from different folders, share an entry. */
-function digestsByName(uploads: ModulePlan["uploads"]): Record<string, string> {
+/** Digests by name. Files of the same name, from different folders, share an entry, and so do tests. */
+function joined(named: readonly (readonly [name: string, digest: string])[]): Record<string, string> {
   const digests: Record<string, string> = {};
-  for (const { source, digest } of uploads) {
-    const name = basename(source);
-    digests[name] = name in digests ? `${digests[name]} ${digest}` : digest;
-  }
+  for (const [name, digest] of named) digests[name] = name in digests ? `${digests[name]} ${digest}` : digest;
   return digests;
 }
 

@@ -6,13 +6,14 @@ import { findBases } from "./check-base.ts";
 import { lookUpDistribution, unknownDistribution } from "../distributions.ts";
 import { kernelArgumentsKey, kernelArgumentsModule } from "../plan/kernel-arguments.ts";
 import { moduleKey, type ModuleCatalogue } from "./load-modules.ts";
+import { stepNames } from "../plan/step-names.ts";
 import type { Distribution, ModuleFile } from "../module.ts";
 import type { Format, Recipe, RecipeModule, RecipeTest } from "./recipe.ts";
-import { writtenAs } from "./read-yaml.ts";
+import { spellingsIn, type WrittenAs } from "./read-yaml.ts";
 import { recipeProperties, recipeSchema, settingsKeyOf } from "./schema.ts";
 import { withSecretTexts } from "../shell/secret-text.ts";
 import { durationForm, formatSize, parseDuration, parseSize, sizeForm } from "../../common/sizes.ts";
-import { complaintsOf, inWords, unknownName } from "./validate.ts";
+import { complaintsOf, inQuotes, inWords, keyText, unknownName } from "./validate.ts";
 
 const defaultModuleSeconds = 60 * 60;
 const smallestDisk = 256 * 1024 ** 2;
@@ -36,23 +37,35 @@ export async function checkRecipe(file: string, read: object, catalogue: ModuleC
   return check.recipe();
 }
 
+/** Why a module, or the key of its settings, can't have a name; undefined if it can. */
+function reservedName(name: string): string | undefined {
+  if (Object.hasOwn(recipeProperties, name)) return `${name} is a key of every recipe`;
+  return (stepNames as readonly string[]).includes(name) ? `${name} is a step of every bake` : undefined;
+}
+
 class RecipeCheck {
   readonly #file: string;
   readonly #catalogue: ModuleCatalogue;
+  readonly #spelling: WrittenAs;
   readonly #complaints: Complaint[] = [];
   /**
    * The recipe with `_` for `-` in its keys, as in module names; without keys that have no value, and without `x-...`.
    */
   readonly #configuration: Record<string, unknown>;
+  /** The recipe's keys as written in the file, by those in the configuration. */
+  readonly #writtenKeys: ReadonlyMap<string, string>;
   /** Unknown module names. A key of the same name needs no second complaint. */
   readonly #unknownModules = new Set<string>();
 
   constructor(file: string, read: object, catalogue: ModuleCatalogue) {
     this.#file = file;
     this.#catalogue = catalogue;
+    this.#spelling = spellingsIn(file);
     const given = Object.entries(structuredClone(read)).filter(
       ([key, value]) => value !== null && value !== undefined && !key.startsWith("x-"),
     );
+    this.#refuseTwoSpellings(given.map(([key]) => key));
+    this.#writtenKeys = new Map(given.map(([key]) => [moduleKey(key), key]));
     this.#configuration = Object.fromEntries(
       given.map(([key, value]: [string, unknown]) => {
         const isOurs = Object.hasOwn(recipeProperties, key);
@@ -69,6 +82,7 @@ class RecipeCheck {
     await this.#refuseUnknownKeys(listed);
     this.#complaints.push(...complaintsOf(recipeSchema(listed), this.#configuration, this.#file, this.#writtenAs));
     this.#requireSettings(listed);
+    this.#refuseRespelledNumbers(listed);
     const name = this.#name();
     const distributions = this.#distributions();
     const bases = findBases(this.#file, folder, this.#configuration.base, distributions, this.#complaints);
@@ -107,8 +121,15 @@ class RecipeCheck {
         this.#complain({ key, found: `module "${writtenName}" is listed twice`, allowed: "each module once" });
       } else {
         const file = await this.#load(name);
-        if (file) listed.push({ name, writtenName, file });
-        else this.#unknownModules.add(name);
+        const reserved = reservedName(name) ?? (file && reservedName(settingsKeyOf({ name, file })));
+        if (file && reserved === undefined) {
+          listed.push({ name, writtenName, file });
+          continue;
+        }
+        this.#unknownModules.add(name);
+        if (reserved === undefined) continue;
+        const cure = `give it another ${reservedName(name) ? "name" : "settingsKey"}: ${this.#catalogue.fileOf(name)}`;
+        this.#complain({ key, found: `module "${writtenName}", and ${reserved}`, cure });
       }
     }
     return listed;
@@ -160,6 +181,26 @@ class RecipeCheck {
       const { examples } = (module.file.settings ?? {}) as { examples?: unknown[] };
       const allowed = examples?.length ? `e.g. ${key}: ${JSON.stringify(examples[0])}` : undefined;
       this.#complain({ key, found: `missing, and module ${module.name} needs it`, allowed });
+    }
+  }
+
+  /** A shell module gets numbers as text, and has no schema that asks for quotes. */
+  #refuseRespelledNumbers(listed: readonly ListedModule[]): void {
+    for (const module of listed) {
+      if (extname(this.#catalogue.fileOf(module.name) ?? "") !== ".sh") continue;
+      const key = settingsKeyOf(module);
+      for (const { path, value } of numbersIn(this.#configuration[key], [key])) {
+        const written = this.#writtenAs(path, value);
+        const arriving = JSON.stringify(value);
+        if (written === undefined || written === arriving) continue;
+        const found = `${written}, which would arrive as ${arriving}`;
+        this.#complain({
+          key: keyText(path),
+          found,
+          allowed: "the spelling that arrives, or text",
+          cure: inQuotes(written),
+        });
+      }
     }
   }
 
@@ -218,7 +259,9 @@ class RecipeCheck {
   #modules(listed: readonly ListedModule[]): RecipeModule[] {
     const seconds = new Map<string, number>();
     const names = listed.map(({ name }) => name);
-    for (const [name, text] of Object.entries((this.#configuration.timeouts ?? {}) as Record<string, unknown>)) {
+    const timeouts = (this.#configuration.timeouts ?? {}) as Record<string, unknown>;
+    this.#refuseTwoSpellings(Object.keys(timeouts), "timeouts.");
+    for (const [name, text] of Object.entries(timeouts)) {
       const key = `timeouts.${name}`;
       if (!names.includes(moduleKey(name))) this.#complain({ key, ...unknownName("module", name, names) });
       seconds.set(moduleKey(name), this.#duration(key, text) ?? defaultModuleSeconds);
@@ -255,15 +298,35 @@ class RecipeCheck {
     return seconds;
   }
 
+  /**
+   * Refuses keys that differ only in `-` and `_`: one of them would be lost. Both may be the recipe's own, or one comes
+   * from a merge key, which can't be told here.
+   */
+  #refuseTwoSpellings(keys: readonly string[], above = ""): void {
+    const first = new Map<string, string>();
+    for (const key of keys) {
+      const other = first.get(moduleKey(key));
+      if (other === undefined) first.set(moduleKey(key), key);
+      else {
+        const found = `written twice: ${other} and ${key}`;
+        this.#complain({ key: `${above}${key}`, found, allowed: "once", cure: "use one spelling, in anchors, too" });
+      }
+    }
+  }
+
   /** Finds a value's spelling in the file, whose keys may have `-` where ours have `_`. */
-  readonly #writtenAs = ([key, ...rest]: (string | number)[], value: unknown): string | undefined => {
-    const dashed = String(key).replaceAll("_", "-");
-    return [key, dashed]
-      .map((each) => writtenAs(this.#file, [each, ...rest], value))
-      .find((each) => each !== undefined);
-  };
+  readonly #writtenAs: WrittenAs = ([key, ...rest], value) =>
+    this.#spelling([this.#writtenKeys.get(String(key)) ?? key, ...rest], value);
 
   #complain(complaint: Omit<Complaint, "where">): void {
     this.#complaints.push({ where: this.#file, ...complaint });
   }
+}
+
+/** The numbers in a value, with their paths. */
+function numbersIn(value: unknown, path: (string | number)[]): { path: (string | number)[]; value: number }[] {
+  if (typeof value === "number") return [{ path, value }];
+  if (value === null || typeof value !== "object") return [];
+  const isList = Array.isArray(value);
+  return Object.entries(value).flatMap(([key, each]) => numbersIn(each, [...path, isList ? Number(key) : key]));
 }

@@ -1,7 +1,7 @@
 // Reads a YAML file that holds a mapping, with errors that name the place. js-yaml reads recipes. The library `yaml` is
 // for files whose comments and positions matter: here to find a value's spelling, in cli/ to change users' files.
 import { CORE_SCHEMA, load, mergeTag, YAMLException } from "js-yaml";
-import { parseDocument, isScalar } from "yaml";
+import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document } from "yaml";
 import { UserError } from "../../common/user-error.ts";
 import { readText } from "./read-text.ts";
 
@@ -35,14 +35,39 @@ export function readYaml(file: string): Record<string, unknown> {
   });
 }
 
+/** Finds a value's spelling. @param path Keys and indexes from the top. @returns undefined if it is unknown. */
+export type WrittenAs = (path: readonly (string | number)[], value: unknown) => string | undefined;
+
 /**
- * A number, true or false as written in the file: `1.20`, which as a number is 1.2.
- * @param path Keys and indexes from the top.
- * @param value The value read there. Returns undefined if the file has another.
+ * The spelling of numbers, true and false in the file: `1.20`, which as a number is 1.2. Unknown if the file has another
+ * value there than the given one.
  */
-export function writtenAs(file: string, path: readonly (string | number)[], value: unknown): string | undefined {
-  const node = parseDocument(readText(file, "a YAML file"), { merge: true }).getIn(path, true);
-  return isScalar(node) && node.value === value ? node.source : undefined;
+export function spellingsIn(file: string): WrittenAs {
+  let document: Document | undefined;
+  return (path, value) => {
+    const whole = (document ??= parseDocument(readText(file, "a YAML file"), { merge: true }));
+    let node: unknown = whole.contents;
+    for (const key of path) node = childOf(node, key, whole);
+    node = resolved(node, whole);
+    return isScalar(node) && Object.is(node.value, value) ? node.source : undefined;
+  };
+}
+
+/** The node at a key or index. A mapping's own keys win over those that a merge key brings in. */
+function childOf(node: unknown, key: string | number, document: Document): unknown {
+  const parent = resolved(node, document);
+  if (isSeq(parent)) return parent.get(key, true);
+  if (!isMap(parent)) return undefined;
+  const own = parent.items.find((each) => isScalar(each.key) && String(each.key.value) === String(key));
+  if (own) return own.value;
+  const merged = resolved(parent.items.find(({ key }) => isScalar(key) && key.source === "<<")?.value, document);
+  return (isSeq(merged) ? merged.items : [merged])
+    .map((each) => childOf(each, key, document))
+    .find((each) => each !== undefined);
+}
+
+function resolved(node: unknown, document: Document): unknown {
+  return isAlias(node) ? node.resolve(document) : node;
 }
 
 /** Refuses aliases that make the file huge: reading them is cheap, but visiting all values is not. */

@@ -1,8 +1,9 @@
 // Modules written as shell scripts: `modules/NAME.sh`. The script runs as root under `bash -euo pipefail`, with
 //
 //   MODULE, DISTRIBUTION, LOGIN_USER   the module's name, `debian12`, `debian`
-//   CFG_<KEY>      one for each key of the module's settings, in capitals with `_` for other characters: a text or
-//                  number unchanged, a list of these with one line each, anything else as JSON
+//   CFG_<KEY>      one for each key of the module's settings, in capitals with `_` for other characters: a text
+//                  unchanged, a number as in JSON (recipes with another spelling are refused), a list of these with
+//                  one line each, anything else as JSON
 //   CFG            the settings in the same forms, if they are not a mapping
 //   CFG_FILE       the path of a JSON file with the module's settings; as in all JSON here, a secret is
 //                  {"secretFile": PATH}

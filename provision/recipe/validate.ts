@@ -1,7 +1,9 @@
 // Checks a value against a JSON schema, and describes errors for people: key, found, allowed, nearest name.
 import { Ajv, type ErrorObject } from "ajv";
 import type { Complaint } from "../../common/user-error.ts";
+import { durationForm, sizeForm } from "../../common/sizes.ts";
 import { nearest } from "../../common/nearest.ts";
+import type { WrittenAs } from "./read-yaml.ts";
 import type { Schema } from "./schema.ts";
 import { holdsSecret, showSecrets } from "../shell/secret-text.ts";
 
@@ -77,9 +79,6 @@ function isAtOrBelow(error: ErrorObject, choice: ErrorObject): boolean {
   return error.instancePath === choice.instancePath || error.instancePath.startsWith(`${choice.instancePath}/`);
 }
 
-/** @returns undefined if the spelling is unknown. */
-type WrittenAs = (path: (string | number)[], value: unknown) => string | undefined;
-
 function complaintOf(error: ErrorObject, where: string, writtenAs: WrittenAs): Complaint {
   const { keyword, data, parentSchema = {} } = error;
   const params = error.params as Record<string, unknown>;
@@ -102,7 +101,7 @@ function complaintOf(error: ErrorObject, where: string, writtenAs: WrittenAs): C
       const hint = described ? ` (${described})` : "";
       const isPlain = typeof data === "number" || typeof data === "boolean";
       const written = (isPlain ? writtenAs(pathOf(error.instancePath), data) : undefined) ?? inWords(data);
-      const cure = isPlain && types.includes("text") ? `put it in quotes: "${written}"` : undefined;
+      const cure = isPlain && types.includes("text") ? cureOfPlain(written, parentSchema) : undefined;
       return { where, key, found: written, allowed: `${types.join(" or ")}${hint}`, cure };
     }
     case "enum": {
@@ -116,6 +115,13 @@ function complaintOf(error: ErrorObject, where: string, writtenAs: WrittenAs): C
     default:
       return { where, key, found: inWords(data), allowed: [limitOf(error), described].filter(Boolean).join(": ") };
   }
+}
+
+/** The cure for a number, true or false that should be a text; undefined if the same in quotes is wrong, too. */
+function cureOfPlain(written: string, schema: Schema): string | undefined {
+  const { description } = schema as { description?: string };
+  if ([sizeForm, durationForm].some((form) => description?.includes(form))) return "add the unit";
+  return ajv.validate(schema, written) ? inQuotes(written) : undefined;
 }
 
 /** What a schema's limit allows; Ajv's own message for other keywords. */
@@ -179,6 +185,11 @@ export function inWords(value: unknown): string {
   return `${type}${short}`;
 }
 
+/** The cure for a number, true or false that should be a text. */
+export function inQuotes(written: string): string {
+  return `put it in quotes: "${written}"`;
+}
+
 /** The keys and indexes of a JSON pointer. */
 function pathOf(pointer: string): (string | number)[] {
   const parts = pointer.split("/").slice(1);
@@ -186,9 +197,13 @@ function pathOf(pointer: string): (string | number)[] {
   return names.map((name) => (/^\d+$/.test(name) ? Number(name) : name));
 }
 
-/** The readable form of a JSON pointer: `add_users[0].name`. */
+/** The readable form of a JSON pointer. */
 function keyPath(pointer: string, ...more: string[]): string | undefined {
-  const names = [...pathOf(pointer), ...more];
-  const path = names.map((name) => (typeof name === "number" ? `[${name}]` : `.${name}`)).join("");
-  return path.replace(/^\./, "") || undefined;
+  return keyText([...pathOf(pointer), ...more]) || undefined;
+}
+
+/** The readable form of keys and indexes: `add_users[0].name`. */
+export function keyText(path: readonly (string | number)[]): string {
+  const text = path.map((name) => (typeof name === "number" ? `[${name}]` : `.${name}`)).join("");
+  return text.replace(/^\./, "");
 }

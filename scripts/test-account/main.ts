@@ -3,9 +3,9 @@
 // after Ctrl-C.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
 import { parse } from "yaml";
+import { ask } from "../../cli/ask.ts";
 import { runTool, ToolProblem } from "../../toolchain/problem.mjs";
 import { setUp } from "../../toolchain/setup.mjs";
 import { projectDirectory } from "../../toolchain/versions.mjs";
@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   if (account === undefined) throw new ToolProblem(`--cloud ${values.cloud ?? "is missing"}`, usage);
   const file = values.settings ?? join(projectDirectory, account.file);
   const settings = await settingsOf(file, account);
-  await setUp("start");
+  await setUp("cloud");
   console.log(`\n${account.cost}\nSettings come from ${file}; credentials come from the environment.\n`);
   if (!values.yes) await confirm();
   process.exitCode = await testAccount(account, settings, values.distribution);
@@ -50,10 +50,8 @@ async function settingsOf(file: string, { cloud, small }: AccountTest): Promise<
 
 async function confirm(): Promise<void> {
   if (!process.stdin.isTTY) throw new ToolProblem("no terminal to ask on", "pass --yes");
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await terminal.question("Begin? [y/N] ");
-  terminal.close();
-  if (!/^y(es)?$/i.test(answer.trim())) throw new ToolProblem("not started", "answer y, or pass --yes");
+  const answer = await ask("Begin? [y/N] ");
+  if (!/^y(es)?$/i.test(answer?.trim() ?? "")) throw new ToolProblem("not started", "answer y, or pass --yes");
 }
 
 await runTool(main);

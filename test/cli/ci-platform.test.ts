@@ -50,6 +50,43 @@ describe("image ids in a ci-platform file", () => {
     });
   });
 
+  it("fill a prepared key, and replace text of any style", () => {
+    const ids = { aws: { here: { debian12: "ami-9" } } };
+    const around = (value: string, map = "") =>
+      `jenkins:\n  clouds:\n    images:\n      aws:\n        here:${map || `\n          debian12:${value}\n          z: 1`}\nport: 8080 # ours\n`;
+    for (const value of [
+      "",
+      " # later",
+      " ~",
+      " null # later",
+      " >-\n            ami-1",
+      " |\n            ami-1",
+      ' "a\n            b"',
+    ]) {
+      const after = withImageIds("x.yaml", around(value), ids);
+      const { jenkins } = parse(after) as { jenkins: { clouds: { images: object } } };
+      assert.deepEqual(jenkins.clouds.images, { aws: { here: { debian12: "ami-9", z: 1 } } }, after);
+      assert.match(after, /^port: 8080 # ours$/m);
+      assert.equal(after.includes("# later"), value.includes("# later"), after);
+      assert.equal(withImageIds("x.yaml", after, ids), after);
+    }
+    const disk = { aws: { here: { debian12: "/images/a, b" } } };
+    for (const map of [" { debian12: x, z: 1 }", " { debian12, z: 1 }"]) {
+      const { jenkins } = parse(withImageIds("x.yaml", around("", map), disk)) as { jenkins: { clouds: object } };
+      assert.deepEqual(jenkins.clouds, { images: { aws: { here: { debian12: "/images/a, b", z: 1 } } } });
+    }
+  });
+
+  it("are written out where the file has an alias, and refused if another image would change with it", () => {
+    const aliased =
+      "jenkins: { clouds: { images: { aws: { here: { debian12: &a ami-1 }, there: { debian12: *a } } } } }\n";
+    const ids = { aws: { here: { debian12: "ami-8" }, there: { debian12: "ami-9" } } };
+    const { jenkins } = parse(withImageIds("x.yaml", aliased, ids)) as { jenkins: { clouds: { images: object } } };
+    assert.deepEqual(jenkins.clouds.images, ids);
+    const one = { aws: { here: { debian12: "ami-8" } } };
+    assert.throws(() => withImageIds("x.yaml", aliased, one), /x\.yaml: jenkins\.clouds\.images: .*write each id out/);
+  });
+
   it("are refused if something else is in their place, with the file, the key or the line", () => {
     const ids = { gce: { project: { debian12: "image" } } };
     const refused = (text: string, says: RegExp) =>

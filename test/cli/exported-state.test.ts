@@ -35,6 +35,16 @@ describe("a stack's state", () => {
     assert.deepEqual(Object.fromEntries(ends), { debian12: "retired", debian13: "sealed", rocky9: undefined });
   });
 
+  it("doesn't take a module's step for the end of the builder", () => {
+    const module = (name: string) => {
+      const type = "command:remote:Command";
+      return { urn: `urn:pulumi:s::p::${type}::debian12-11111111-${name}`, type, outputs: {} };
+    };
+    const resources = [login("debian12", "11111111", "2026-11-21T10:00:00Z"), module("sealing"), module("retirement")];
+    const state = new ExportedState({ version: 3, deployment: { resources } });
+    assert.equal(state.endOf(state.logins[0]), undefined);
+  });
+
   it("lists the resources that a killed command was creating, which the engine never forgets by itself", () => {
     const pending_operations = [
       { type: "creating", resource: { urn: "urn:pulumi:s::p::t::debian12-11111111-builder" } },

@@ -1,11 +1,14 @@
-// Ctrl-C between two steps of a command line, when no operation is running.
+// Ctrl-C between two steps of a command line, pressed more than once, and at a question.
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { automation } from "@pulumi/pulumi";
 import { pulumiCommand } from "../../cli/pulumi-command.ts";
 import { TemporaryStack } from "../../cli/temporary-stack.ts";
+import { startVerb, typeVerb } from "../engine/verbs.ts";
+import { isAlive } from "../is-alive.ts";
+import { FakeProject } from "./fake-project.ts";
 
 describe("Ctrl-C between two steps", () => {
   let folder: string;
@@ -34,5 +37,71 @@ describe("Ctrl-C between two steps", () => {
     // Any failure during creation will do: a function can't be written to the recipe's file.
     await assert.rejects(TemporaryStack.create({ name: () => {} }), /unacceptable kind of an object/);
     assert.deepEqual(await readdir(folder), []);
+  });
+});
+
+describe("Ctrl-C, pressed again", function () {
+  // Generous, because other tests may keep the computer busy.
+  this.timeout(120_000);
+  let project: FakeProject;
+  afterEach(() => project.remove());
+
+  /**
+   * Runs `status` with a CLI that hangs. Presses Ctrl-C when it hangs, and again each time that the CLI has noticed the
+   * one before, `times` times in all.
+   * @param onSignal What the CLI's shell script does on SIGINT.
+   */
+  async function interrupted(onSignal: string, times: number) {
+    project = await FakeProject.make(`"preview "*)
+      trap 'log SIGINT; ${onSignal}' INT; echo $$ >"$folder/pid"; log hangs
+      while [ -e "$folder" ]; do sleep 0.1; done ;;`);
+    const running = startVerb(project, ["status"]);
+    for (let press = 0; press < times; press++) {
+      await project.hears(/^(hangs|SIGINT)$/, press + 1);
+      running.kill("SIGINT");
+    }
+    const { exitCode, stderr } = await running;
+    const pid = Number(await readFile(join(project.directory, "pid"), "utf8"));
+    return {
+      exitCode,
+      stderr,
+      isLeft: isAlive(pid),
+      heard: (await project.calls()).filter((line) => line === "SIGINT"),
+    };
+  }
+
+  it("reaches pulumi, which then ends at once and cleans up, before the verb ends", async () => {
+    const { exitCode, stderr, isLeft, heard } = await interrupted(
+      "n=$((n + 1)); [ $n = 2 ] && sleep 1 && log unlocked && exit 255",
+      2,
+    );
+    assert.match(stderr, /stopping cleanly; press Ctrl-C again/);
+    assert.equal(exitCode, 1);
+    assert.deepEqual([heard.length, isLeft], [2, false]);
+    assert.equal((await project.calls()).at(-1), "unlocked");
+  });
+
+  it("a third time kills a pulumi that hangs", async () => {
+    const { exitCode, isLeft } = await interrupted("", 3);
+    assert.deepEqual([exitCode, isLeft], [1, false]);
+  });
+});
+
+describe("Ctrl-C and Ctrl-D at a question", function () {
+  this.timeout(120_000);
+
+  it("answer no", async () => {
+    const projects = await Promise.all([FakeProject.make(""), FakeProject.make("")]);
+    try {
+      const answer = async (project: FakeProject, key: string) => {
+        const { output, exitCode } = await typeVerb(project, /Type the stack's name/, key, "destroy", "--images");
+        assert.match(output, /all its images: \S*\r?\nnothing was destroyed$/);
+        assert.equal(exitCode, 1);
+        assert.doesNotMatch((await project.calls()).join("\n"), /^destroy/m);
+      };
+      await Promise.all([answer(projects[0], "\u0003"), answer(projects[1], "\u0004")]);
+    } finally {
+      for (const project of projects) await project.remove();
+    }
   });
 });

@@ -28,6 +28,8 @@ describe("the option --recipe", () => {
   it("lists the known names in the error about an unknown name", () => {
     assert.throws(() => chosenRecipe(fleet, "bse", "s"), /recipe bse; allowed: a, b, base; cure: did you mean base\?/);
     assert.throws(() => chosenRecipe(stateOf(), "a", "s"), /none: nothing is baked yet/);
+    const older = stateOf(worker("debian12"));
+    assert.throws(() => chosenRecipe(older, "a", "s"), /stack s doesn't name recipes yet; cure: .*pulumi up -s s/);
   });
 });
 

@@ -28,6 +28,30 @@ describe("a stack's settings file", () => {
     assert.deepEqual(file.get("ec2"), { region: "us-west-2" }, "`get` returns a nested mapping, which sweep needs");
   });
 
+  it("can have keys without a value, all of whose own are commented out", async () => {
+    const path = join(folder, "Pulumi.x.yaml");
+    await writeFile(path, "config:\n  # ci-images:stage: none\n");
+    new SettingsFile(folder, "x").set({ stage: "builder" });
+    assert.match(
+      await readFile(path, "utf8"),
+      /^config:\n {2}# ci-images:stage: none\n {2}ci-images:stage: builder\n$/,
+    );
+    await writeFile(path, "config:\n  ci-images:ec2: # mine\n    # region: us-west-1\n  ci-images:keep: 1\n");
+    new SettingsFile(folder, "x").set({ "ec2.region": "us-west-2" });
+    const changed = await readFile(path, "utf8");
+    assert.match(
+      changed,
+      /^config:\n {2}ci-images:ec2:\s+# mine\n\s+# region: us-west-1\n\s+region: us-west-2\n {2}ci-images:keep: 1\n$/,
+    );
+    assert.deepEqual(new SettingsFile(folder, "x").get("ec2"), { region: "us-west-2" });
+  });
+
+  it("is refused if something other than a mapping is where keys belong", async () => {
+    await writeFile(join(folder, "Pulumi.x.yaml"), "config:\n  ci-images:ec2: us-west-2\n");
+    const set = () => new SettingsFile(folder, "x").set({ "ec2.region": "us-west-2" });
+    assert.throws(set, /Pulumi\.x\.yaml: config\.ci-images:ec2: something other than a mapping; allowed: a mapping/);
+  });
+
   it("is not written if nothing changes", async () => {
     await writeFile(join(folder, "Pulumi.x.yaml"), text);
     assert.equal(new SettingsFile(folder, "x").set({ stage: "builder", power: undefined }), false);
@@ -54,5 +78,9 @@ describe("a stack's settings file", () => {
     });
     assert.deepEqual(placeSettings("rackspace", { region: "ORD,IAD" }), { "rackspace.regions": ["ORD", "IAD"] });
     assert.throws(() => placeSettings("local", { region: "here" }), /--region: here/);
+    assert.throws(
+      () => placeSettings("ec2", { distribution: ["debain12"] }),
+      /--distribution: .*did you mean "debian12"/,
+    );
   });
 });

@@ -71,6 +71,20 @@ describe("the progress of a deployment", () => {
     assert.equal(lines.length, 1);
   });
 
+  it("tells what the program refuses from all other errors", () => {
+    const root = "urn:pulumi:s::p::pulumi:pulumi:Stack::p-s";
+    const provider = "urn:pulumi:s::p::pulumi:providers:aws::default";
+    const isRefused = (...from: [message: string, urn: string][]) => {
+      const { steps } = shown();
+      for (const [message, urn] of from) steps.onEvent(diagnostic("error", message, urn));
+      return steps.isRefused;
+    };
+    assert.equal(isRefused(["recipe.yaml: size: 9X; allowed: ...", ""], ["preview failed", ""]), true);
+    assert.equal(isRefused(["could not load plugin for aws provider", provider]), false);
+    assert.equal(isRefused(["Running program 'index.ts' failed with an unhandled exception:\nTypeError", ""]), false);
+    assert.equal(isRefused(["an unhandled error occurred: Program ended by signal SIGKILL", root]), false);
+  });
+
   it("has one line for a short step", () => {
     const { steps, lines } = shown();
     steps.onEvent(event({ resourcePreEvent: { metadata } }));

@@ -1,6 +1,7 @@
 // Where `sweep` looks for leftovers, according to the stack's settings.
 import assert from "node:assert/strict";
 import type { Call, FunctionContract } from "../../common/contract.ts";
+import { sweep } from "../../cli/verbs/sweep.ts";
 import { findCloud } from "../../components/clouds.ts";
 
 const answers: Record<string, object> = {
@@ -23,6 +24,27 @@ async function placesOf(cloud: string, own: Record<string, unknown>, others: "as
 }
 
 describe("sweep", () => {
+  it("looks for the stack's label, which has no organization", async () => {
+    let stack: string | undefined;
+    const opened = {
+      name: "acme/ec2",
+      project: "ci-images",
+      settings: { get: () => undefined, text: (_key: string, byDefault: string) => byDefault },
+      facts: {
+        name: "ec2",
+        sweep: (_own: object, asked: { stack: string }) => Promise.resolve(((stack = asked.stack), [])),
+      },
+    };
+    const session = {
+      stack: () => Promise.resolve(opened),
+      interrupted: new AbortController().signal,
+      projectDirectory: "/",
+    };
+    const output = { result: () => {}, note: () => {} };
+    await sweep.run({ session, output, options: {}, operands: [] } as unknown as Parameters<typeof sweep.run>[0]);
+    assert.equal(stack, "ec2");
+  });
+
   it("searches the region that a stack bakes in and those that it copies to", async () => {
     const copying = { region: "eu-west-1", copyTo: ["us-east-1"] };
     assert.deepEqual(await placesOf("ec2", copying, "needs no lookup"), { regions: ["eu-west-1", "us-east-1"] });

@@ -227,6 +227,25 @@ describe("a stack of several recipes", () => {
     assert.deepEqual(Object.keys(hashes(graph)), ["debian12-a", "debian13-b"]);
   });
 
+  it("reports a wrong size at the setting that has it", async () => {
+    await assert.rejects(
+      run({ recipe: "a.yaml", size: "9X" }, one),
+      /Pulumi\.\S+\.yaml: ci-images:size: "9X"; allowed: /,
+    );
+    const recipes = ["a.yaml", { recipe: "b.yaml", size: "9X" }];
+    await assert.rejects(
+      run({ recipes }, both),
+      /\.yaml: ci-images:recipes\[1\]\.size: "9X"; allowed: a number and a unit/,
+    );
+  });
+
+  it("bakes a distribution once that is listed twice, also under two names", async () => {
+    const distributions = ["debian12", "debian13", "bookworm", "debian12"];
+    const files = { "a.yaml": recipe("a", { distributions: ["debian12", "debian13"] }) };
+    const graph = await run({ recipe: "a.yaml", distributions }, files);
+    assert.deepEqual(Object.keys(hashes(graph)), ["debian12", "debian13"]);
+  });
+
   it("refuses duplicate recipes, duplicate names, and names that look like a recipe hash", async () => {
     await assert.rejects(run({ recipes: ["a.yaml", "./a.yaml"] }, one), /ci-images:recipes\[1\]: .\/a.yaml again/);
     await assert.rejects(
@@ -325,6 +344,32 @@ describe("a recipe on top of a recipe", () => {
     assert.equal(graph.one("Builder", /^debian12-[0-9a-f]{8}-builder$/).inputs.size, 8 * 2 ** 30);
     const small = { ...large, "top.yaml": { ...tiers["top.yaml"], size: "4G" } };
     await assert.rejects(run({ recipe: "top.yaml" }, small), /top\.yaml: base\.recipe: middle has a disk of 8G/);
+  });
+
+  it("writes unlisted recipes below in their own formats if the stack's lack qcow2, as those of `build` do", async () => {
+    const graph = await run({ recipe: "top.yaml", formats: ["tar"] }, tiers);
+    const formats = graph.resources
+      .filter(({ type }) => type.endsWith(":local:Image"))
+      .map(({ inputs }) => inputs.formats);
+    assert.deepEqual(formats, [["qcow2"], ["qcow2"], ["tar"]]);
+    const own = (await run({ recipe: "top.yaml" }, tiers)).names("WorkerImage");
+    assert.deepEqual(graph.names("WorkerImage"), own);
+    const hashOf = async (more: object) =>
+      hashes(await run({ recipe: "middle.yaml", ...more }, tiers))["debian12-base"];
+    assert.notEqual(
+      await hashOf({ formats: ["qcow2", "raw"] }),
+      await hashOf({}),
+      "formats with qcow2 apply as before",
+    );
+    // A recipe that the stack lists has the stack's formats, and the error says where they can be changed.
+    await assert.rejects(
+      run({ recipes: ["base.yaml", "middle.yaml"], formats: ["raw"] }, tiers),
+      /middle\.yaml: base\.recipe: base, which is written as raw; cure: add qcow2 to ci-images:formats, or to formats beside it in ci-images:recipes/,
+    );
+    await assert.rejects(
+      run({ recipe: "middle.yaml" }, { ...tiers, "base.yaml": recipe("base", { formats: ["raw"] }) }),
+      /written as raw; cure: add qcow2 to its formats: that is/,
+    );
   });
 
   it("refuses circles, a distribution that the recipe below lacks, and a missing file", async () => {

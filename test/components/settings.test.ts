@@ -1,7 +1,7 @@
 // Stack settings: defaults, and errors.
 import assert from "node:assert/strict";
 import type { Ec2Stack } from "../../components/ec2/stack.ts";
-import { checkSettings } from "../../components/stack-settings.ts";
+import { checkSettings, decodeSettings } from "../../components/stack-settings.ts";
 
 describe("stack settings", () => {
   const check = (found: Record<string, unknown>) => checkSettings<Ec2Stack>("Pulumi.test.yaml", "ci-images:", found);
@@ -96,6 +96,24 @@ describe("stack settings", () => {
     assert.throws(() => check({ bastion: "jump@b" }), /ci-images:bastion: set, on `local`/);
     const both = { cloud: "gce", bastion: "jump@b", gce: { tunnel: "iap" } };
     assert.throws(() => check(both), /ci-images:gce\.tunnel: iap, and ci-images:bastion is set/);
+  });
+
+  it("keep the digits of texts as texts, because Pulumi passes both without quotes", () => {
+    const read = (config: Record<string, string>) => {
+      const given = Object.entries(config).map(([key, value]) => [`ci-images:${key}`, value]);
+      return decodeSettings(
+        "ci-images:",
+        Object.fromEntries([...given, ["aws:region", "x"]]) as Record<string, string>,
+      );
+    };
+    const digits = { imageDirectory: "2026", keep: "2", size: "8", verify: "false", recipe: "true" };
+    assert.deepEqual(read(digits), { imageDirectory: "2026", keep: 2, size: "8", verify: false, recipe: "true" });
+    assert.deepEqual(read({ recipe: '["a"]', tags: '{"a":"1"}' }), { recipe: ["a"], tags: { a: "1" } });
+    assert.equal(check(read(digits)).imageDirectory, "2026");
+    assert.throws(
+      () => check(read({ maxLifetime: "4" })),
+      /maxLifetime: "4"; allowed: at least one minute: a number and a unit/,
+    );
   });
 
   it("refuse a lifetime that is not a duration or is too short for a bake", () => {

@@ -6,6 +6,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { tinyRecipe } from "./recipes.ts";
 import { TestStack } from "./test-stack.ts";
+import { runVerb } from "./verbs.ts";
 
 describe("wrong input", function () {
   this.timeout(300_000);
@@ -35,9 +36,12 @@ describe("wrong input", function () {
     assert.deepEqual(await stack.machines(), []);
   }
 
-  it("an unknown module: the error suggests the nearest name", async () => {
+  it("an unknown module: the error suggests the nearest name, and `status` says that the program refuses", async () => {
     await stack.recipe(tinyRecipe("x", { modules: ["files", "ngnix"] }));
     await refused("recipe.yaml", "ngnix", "nginx");
+    const { stdout, exitCode } = await runVerb(stack, "status", "--json", "--stack", stack.name);
+    assert.equal((JSON.parse(stdout) as { refused: boolean }).refused, true);
+    assert.equal(exitCode, 1);
   });
 
   it("an unknown key, a wrong type and a bad size: one error reports them all, each with its key", async () => {

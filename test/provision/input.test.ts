@@ -94,6 +94,29 @@ describe("input", () => {
     assert.match(dashed, /docker_images\[0\]: 1\.10; .*"1\.10"/);
   });
 
+  it("with a number that a shell module would get in another spelling is refused, wherever it comes from", async () => {
+    const shell = { "modules/mine.sh": "# Prints.\necho $CFG_VERSION\n" };
+    const settings = "{ version: 3.10, modes: [0644], deep: { exp: 1e3, big: 12345678901234567890 }, no: .nan }";
+    const message = await refusal({ "worker.yaml": `modules: [mine]\nmine: ${settings}\n`, ...shell });
+    assert.match(
+      message,
+      /worker\.yaml: mine\.version: 3\.10, which would arrive as 3\.1; .*put it in quotes: "3\.10"/,
+    );
+    assert.match(message, /mine\.modes\[0\]: 0644, which would arrive as 644;/);
+    assert.match(message, /mine\.deep\.exp: 1e3, which would arrive as 1000;/);
+    assert.match(message, /mine\.deep\.big: 12345678901234567890, which would arrive as 12345678901234567000;/);
+    assert.match(message, /mine\.no: \.nan, which would arrive as null;/);
+    const anchors = "x-all: { v: &v 1.10, more: &more { b: 2.20 } }\nmine: { a: *v, <<: *more }\n";
+    const merged = await refusal({ "worker.yaml": `modules: [mine]\n${anchors}`, ...shell });
+    assert.match(merged, /mine\.a: 1\.10, which.* mine\.b: 2\.20, which/s);
+    const plain = await refusal({
+      "worker.yaml": "modules: [my-own]\nmy-own: 1.0\n",
+      "modules/my-own.sh": "echo $CFG\n",
+    });
+    assert.match(plain, /my_own: 1\.0, which would arrive as 1;/);
+    await planOf({ "worker.yaml": 'modules: [mine]\nmine: { version: "3.10", n: [3, -1.5, true] }\n', ...shell });
+  });
+
   it("with aliases that expand to millions of values is refused at once", async () => {
     const levels = Array.from({ length: 12 }, (_, level) => {
       const inside = level === 0 ? "lol" : `*a${level - 1}`;

@@ -223,6 +223,20 @@ describe("plan", () => {
     assert.match(old, /^module upload: its script, files or secrets changed \([0-9a-f]{8} => [0-9a-f]{8}\)$/);
   });
 
+  it("names a test that changed even if another has the same name", async () => {
+    const describe = async (...runs: string[]) => {
+      const tests = runs.map((run) => `{name: t, run: '${run}'}`).join(", ");
+      return describePlan(await plan(`modules: [one]\none: 1\ntests: [${tests}]\n`), { id: "b" });
+    };
+    const before = await describe("test 1", "test 2");
+    for (const after of [
+      await describe("test 3", "test 2"),
+      await describe("test 1", "test 3"),
+      await describe("test 2"),
+    ])
+      assert.deepEqual(explainChange(before, after), ['test "t" changed']);
+  });
+
   it("does not blame the module's secret if one of two uploads with the same name changed", async () => {
     const both = {
       "modules/both.mjs": `export function modify(name, root) {

@@ -147,8 +147,48 @@ describe("loading a recipe", () => {
     }
   });
 
+  it("advises quotes only where they help", async () => {
+    const cureOf = async (yaml: string) => (await onlyComplaint(yaml)).cure;
+    assert.equal(await cureOf("modules: [umask]\numask: 022\n"), 'put it in quotes: "022"');
+    assert.equal(await cureOf("modules: [umask]\numask: 99\n"), undefined);
+    assert.equal(await cureOf("modules: [git]\nsize: 8\n"), "add the unit");
+    assert.equal(await cureOf("modules: [git]\ntimeouts: { git: 30 }\n"), "add the unit");
+    assert.equal(await cureOf("modules: [git]\ntests: [{ name: x, run: x, timeout: 9 }]\n"), "add the unit");
+  });
+
+  it("reports a wrong override where it comes from", async () => {
+    const overrides = { size: "9X", formats: ["qcow3"] };
+    const overriddenBy = (key: string) => ({ where: "Pulumi.x.yaml", key: `ci-images:${key}` });
+    const file = write("modules: [gti]\nsize: 8G\n");
+    await assert.rejects(loadRecipe(file, { overrides, overriddenBy }), (error: UserError) => {
+      const places = error.complaints.map(({ where, key }) => `${where === file ? "recipe" : where} ${key}`).sort();
+      assert.deepEqual(places, [
+        "Pulumi.x.yaml ci-images:formats[0]",
+        "Pulumi.x.yaml ci-images:size",
+        "recipe modules[0]",
+      ]);
+      return true;
+    });
+  });
+
   it("suggests the nearest name for an unknown distribution", async () => {
     assert.match((await onlyComplaint("modules: [git]\ndistribution: debain12\n")).cure ?? "", /"debian12"/);
+  });
+
+  it("refuses a key that is written twice, with - and with _, also if a merge key brings one of them in", async () => {
+    const yaml = "modules: [install_packages]\ninstall-packages: [git]\ninstall_packages: [curl]\n";
+    const { key, found, allowed, cure } = await onlyComplaint(yaml);
+    assert.deepEqual([key, allowed, cure], ["install_packages", "once", "use one spelling, in anchors, too"]);
+    assert.equal(found, "written twice: install-packages and install_packages");
+    const merged =
+      "modules: [install_packages]\nx-c: &c { install_packages: [git] }\ninstall-packages: [curl]\n<<: *c\n";
+    assert.match((await onlyComplaint(merged)).found, /written twice: install-packages and install_packages/);
+    const timeouts = "{ install-packages: 2 minutes, install_packages: 3 minutes }";
+    const limits = `modules: [install_packages]\ninstall-packages: [git]\ntimeouts: ${timeouts}\n`;
+    assert.equal((await onlyComplaint(limits)).key, "timeouts.install_packages");
+    await loadRecipe(
+      write("modules: [install_packages]\ninstall-packages: [git]\ninstall_packages:\nx-a: 1\nx_a-b:\n"),
+    );
   });
 
   it("refuses a module that is listed twice", async () => {
@@ -184,6 +224,32 @@ describe("loading a recipe", () => {
     );
     const keys = complaints.map(({ key }) => key).sort();
     assert.deepEqual(keys, ["distribution", "formats[0]", "modules[0]", "size", "tests[0].run"]);
+  });
+
+  it("refuses modules with the name of a recipe's key or of the bake's own steps, and such keys for settings", async () => {
+    const names = ["name", "size", "tests", "kernel_arguments", "settled", "verify", "inventory", "seal"];
+    const modules = Object.fromEntries(names.map((name) => [`modules/${name}.sh`, "true\n"]));
+    const keyed = 'export const settingsKey = "tests"; export function modify() {}\n';
+    const file = write(`modules: [${names.join(", ")}, keyed]\nseal: { x: 1 }\n`, {
+      ...modules,
+      "modules/keyed.mjs": keyed,
+    });
+    await assert.rejects(loadRecipe(file), (error: UserError) => {
+      assert.deepEqual(
+        error.complaints.map(({ key }) => key),
+        [...names, "keyed"].map((_, index) => `modules[${index}]`),
+      );
+      assert.match(
+        error.message,
+        /module "tests", and tests is a key of every recipe; cure: .*name: .*modules\/tests\.sh/,
+      );
+      assert.match(error.message, /module "seal", and seal is a step of every bake/);
+      assert.match(
+        error.message,
+        /module "keyed", and tests is a key of every recipe; cure: .*settingsKey: .*keyed\.mjs/,
+      );
+      return true;
+    });
   });
 
   it("names a module file that can't be loaded or has no `modify`", async () => {

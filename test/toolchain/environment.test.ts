@@ -1,5 +1,6 @@
 // Which CLI runs, and in which environment: the user's choice always wins.
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -36,6 +37,19 @@ describe("the toolchain's environment", function () {
     const { env } = toolchainEnvironment(folder, await user());
     assert.equal(env.PULUMI_BACKEND_URL, `file://${folder}/.state?metadata=skip`);
     assert.equal(env.PULUMI_CONFIG_PASSPHRASE_FILE, defaultState(folder).passphraseFile);
+  });
+
+  it("keeps state in the project whatever the folder's name, as Jenkins' workspaces of branches have it", async () => {
+    const { cli, env } = toolchainEnvironment();
+    const project = join(folder, "feature%2Ffoo 50% a#b q?x ä");
+    const { directory, url } = defaultState(project);
+    await mkdir(directory, { recursive: true });
+    await writeFile(join(project, "Pulumi.yaml"), "name: ci-images\nruntime: nodejs\n");
+    const environment = { ...env, PULUMI_BACKEND_URL: url, PULUMI_CONFIG_PASSPHRASE: "test" };
+    await execa(cli, ["stack", "init", "local", "--non-interactive"], {
+      ...{ cwd: project, env: environment, extendEnv: false },
+    });
+    assert.ok(existsSync(join(directory, ".pulumi/stacks/ci-images/local.json")));
   });
 
   it("allows more parallel operations than the CLI's default, unless the user sets a number", async () => {

@@ -112,5 +112,10 @@ describe("an ordinary user", function () {
     );
     const passphrase = await readFile(join(directory, ".state/passphrase"), "utf8");
     assert.ok(passphrase.length > 40);
+    // Options and their values may come before the command.
+    const words = ["--color", "never", "-s", "gce", "-C", ".", "preview"];
+    const again = await checkouts.run([pulumi, ...words], []);
+    assert.equal(again.stdout, `CLI ${words.join(" ")}`);
+    assert.match(String(again.stderr), /^setup: making the stack gce\n/);
   });
 });

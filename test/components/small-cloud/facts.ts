@@ -13,6 +13,7 @@ export const paperFacts: CloudFacts = {
   name: "paper",
   outputName: "paper",
   module: new URL("open-cloud.ts", import.meta.url).href,
+  types: ["ci-images:paper:"],
   page: "paper",
   about: "Paper on a desk",
   settings: {
