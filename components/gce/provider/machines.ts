@@ -48,10 +48,15 @@ export function diskPath({ zone, machine }: Pick<Place, "zone" | "machine">): st
 }
 
 /**
- * Removes an instance, its disk and its firewall rules; each only if it exists.
+ * Removes an instance, its disk and its firewall rules; each only if it exists. Waits for an image that Google is still
+ * making of the disk.
  * @returns what was removed.
  */
-export async function removeMachine(compute: Compute, place: Pick<Place, "zone" | "machine">): Promise<string[]> {
+export async function removeMachine(
+  compute: Compute,
+  place: Pick<Place, "zone" | "machine">,
+  context: Context,
+): Promise<string[]> {
   const { machine } = place;
   const remove = async (kind: string, path: string, seconds: number, name = machine): Promise<string[]> => {
     const what = `${kind} ${name}`;
@@ -59,13 +64,27 @@ export async function removeMachine(compute: Compute, place: Pick<Place, "zone" 
     if ((await compute.find(path)) === undefined) return [];
     return (await compute.remove(path, what, seconds)) ? [what] : [];
   };
+  const removeDisk = () =>
+    waitFor<string[]>(
+      {
+        what: `disk ${machine}`,
+        until: "to be free, so that it can be removed",
+        deadline: limits.image,
+        lookAt: `gcloud compute disks describe ${machine} --project=${compute.project} --zone=${place.zone}`,
+        look: async () => {
+          try {
+            return { done: await remove("disk", diskPath(place), limits.removeDisk) };
+          } catch (error) {
+            if (error instanceof ComputeError && error.isUsedByImage) return { state: "the source of a pending image" };
+            throw error;
+          }
+        },
+      },
+      context,
+    );
   const removeRule = (name: string) => remove("firewall rule", `global/firewalls/${name}`, limits.small, name);
   const instance = await remove("instance", instancePath(place), limits.removeInstance);
-  const others = await Promise.all([
-    remove("disk", diskPath(place), limits.removeDisk),
-    removeRule(machine),
-    removeRule(`${machine}${closedSuffix}`),
-  ]);
+  const others = await Promise.all([removeDisk(), removeRule(machine), removeRule(`${machine}${closedSuffix}`)]);
   return [...instance, ...others.flat()];
 }
 
@@ -125,6 +144,32 @@ export async function changeLabels(
       if (!(error instanceof ComputeError && error.isConflict) || attempt === 5) throw error;
     }
   }
+}
+
+/**
+ * Waits until an image is finished: the API refuses to change one that it is still making.
+ * @param until As in {@link waitFor}.
+ * @returns undefined if it doesn't exist.
+ */
+export async function findFinishedImage(
+  compute: Compute,
+  name: string,
+  context: Context,
+  until = "to be finished",
+): Promise<Image | undefined> {
+  return await waitFor<Image | undefined>(
+    {
+      what: `image ${name}`,
+      until,
+      deadline: limits.image,
+      lookAt: `gcloud compute images describe ${name} --project=${compute.project}`,
+      look: async () => {
+        const found = await compute.find<Image>(`global/images/${name}`);
+        return found && ["PENDING", "DELETING"].includes(found.status) ? { state: found.status } : { done: found };
+      },
+    },
+    context,
+  );
 }
 
 /** The machine's output on its first serial port; `undefined` if it has printed nothing or no longer exists. */

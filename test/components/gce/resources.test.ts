@@ -96,6 +96,34 @@ describe("a lease on gce", () => {
       assert.equal(await make({ labels: { "ci-images-recipe": "other" } }), true);
     }));
 
+  it("can be deleted, and followed by one of another recipe, while Google is still making its image", () =>
+    withGce(async (api) => {
+      const { images, disks } = api.project("bakery");
+      /** Makes an image like an `up` that was killed meanwhile. */
+      const interrupted = async () => {
+        const state = await leased(api, "worker-1");
+        await create(gceStop, stepOf(state));
+        let finish = () => {};
+        api.hypervisor.makeImage = () => new Promise((resolve) => (finish = () => resolve(undefined)));
+        const making = makeImage(api, state.machine);
+        while (!images.has("worker-1")) await new Promise((resolve) => setTimeout(resolve, 2));
+        const seen = api.calls.length;
+        const isRefused = () => api.calls.slice(seen).some((call) => /^GET .*images|^DELETE .*disks/.test(call));
+        const timer = setInterval(() => isRefused() && (clearInterval(timer), setTimeout(finish, 20)), 2);
+        return { state, making };
+      };
+      const ended = await interrupted();
+      await gceLease.delete!("", ended.state, watching());
+      await ended.making;
+      assert.ok(api.project("bakery").isClean);
+      const edited = await interrupted();
+      await create(gceLease, { ...lease, labels: { ...labels, recipe: "another" } });
+      await edited.making;
+      assert.equal(disks.size, 0);
+      await gceLease.delete!("", edited.state, watching());
+      assert.equal(images.size, 0);
+    }));
+
   it("is replaced if somebody stopped its machine before sealing, unless people work on it or it will be started", () =>
     withGce(async (api) => {
       const state = await leased(api);

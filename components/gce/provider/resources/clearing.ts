@@ -3,7 +3,7 @@
 import { UserError } from "../../../../common/user-error.ts";
 import { Compute, unwatched } from "../compute.ts";
 import { ComputeError } from "../errors.ts";
-import { limits, marks } from "../machines.ts";
+import { findFinishedImage, limits, marks } from "../machines.ts";
 import type { Image, Operation } from "../types.ts";
 import type { InputsOf } from "../../../../common/contract.ts";
 import { Clearing } from "../../contract.ts";
@@ -23,20 +23,7 @@ export const gceClearing = implement(Clearing, {
     const { project, image } = inputs;
     const compute = await Compute.open(project, context);
     const path = `global/images/${image}`;
-    // The API refuses changes to an image that it is still making.
-    const left = await waitFor<Image | undefined>(
-      {
-        what: `image ${image}, left by an earlier bake`,
-        until: "to be finished, so that it can be removed",
-        deadline: limits.image,
-        lookAt: `gcloud compute images describe ${image} --project=${project}`,
-        look: async () => {
-          const found = await compute.find<Image>(path);
-          return found && ["PENDING", "DELETING"].includes(found.status) ? { state: found.status } : { done: found };
-        },
-      },
-      context,
-    );
+    const left = await findFinishedImage(compute, image, context, "to be finished, so that it can be removed");
     if (left?.labels?.[marks.verified] !== undefined) {
       throw new UserError({
         where: `Compute Engine, project ${project}, image ${image}`,

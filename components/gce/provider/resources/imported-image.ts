@@ -7,7 +7,7 @@ import { gibibyte } from "../../../../common/sizes.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { Compute, unwatched } from "../compute.ts";
 import { diskArchive } from "../disk-archive.ts";
-import { limits, marks } from "../machines.ts";
+import { findFinishedImage, limits, marks } from "../machines.ts";
 import { Bucket } from "../storage.ts";
 import type { Image } from "../types.ts";
 import { assertRunsOn } from "../../../local/provider/disk/guest-facts.ts";
@@ -15,7 +15,6 @@ import { finishedImage, withDisk } from "../../../local/provider/disk/image-disk
 import { ImportedImage, ImportLease, type Facts, type Importing } from "../../contract.ts";
 import { implement, type Context } from "../../../../provider/resource.ts";
 import { uploadProgress } from "../../../../provider/kit/upload-progress.ts";
-import { waitFor } from "../../../../provider/kit/wait.ts";
 
 /** Requirements of machines with default settings. */
 const needs = { cloud: "Compute Engine", disk: "virtio_scsi", network: "virtio_net", dataSources: ["GCE"] };
@@ -66,19 +65,7 @@ async function finishedEarlier(
   recipe: string,
   context: Context,
 ): Promise<Image | undefined> {
-  const image = await waitFor<Image | undefined>(
-    {
-      what: `image ${name}`,
-      until: "to be finished",
-      deadline: limits.image,
-      lookAt: `gcloud compute images describe ${name} --project=${compute.project}`,
-      look: async () => {
-        const found = await compute.find<Image>(`global/images/${name}`);
-        return found && ["PENDING", "DELETING"].includes(found.status) ? { state: found.status } : { done: found };
-      },
-    },
-    context,
-  );
+  const image = await findFinishedImage(compute, name, context);
   if (!image) return undefined;
   if (unpackFacts(image.description)?.recipe !== recipe) {
     throw new UserError({
@@ -154,9 +141,10 @@ export const gceImportLease = implement(ImportLease, {
     return { id: `${inputs.image}@${expires}`, outputs: { ...inputs, expires } };
   },
   async delete(_id, { project, bucket, object, image: name }, context) {
-    await (await Bucket.open(bucket, context)).remove(object);
     const compute = await Compute.open(project, context);
-    const image = await compute.find<Image>(`global/images/${name}`);
+    // Google may still be making it, from the object.
+    const image = await findFinishedImage(compute, name, context);
+    await (await Bucket.open(bucket, context)).remove(object);
     if (!image || image.labels?.[marks.verified] !== undefined) return;
     await compute.remove(`global/images/${name}`, `image ${name}`, limits.small);
   },

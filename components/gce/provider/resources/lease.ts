@@ -4,10 +4,11 @@
 import type { StateOf } from "../../../../common/contract.ts";
 import { cloudLabels, isOfWorker, labelKey } from "../../../../common/labels.ts";
 import { leaseOf } from "../../../../provider/kit/lease.ts";
+import type { Context } from "../../../../provider/resource.ts";
 import { Lease } from "../../contract.ts";
 import { gceLabels } from "../../facts/labels.ts";
 import { Compute, unwatched } from "../compute.ts";
-import { diskPath, instancePath, limits, marks, removeMachine, stopped } from "../machines.ts";
+import { diskPath, findFinishedImage, instancePath, limits, marks, removeMachine, stopped } from "../machines.ts";
 import { labelFilter, nameOf, type Disk, type Image, type Instance } from "../types.ts";
 
 export const gceLease = leaseOf(Lease, {
@@ -25,7 +26,9 @@ export const gceLease = leaseOf(Lease, {
       const zone = nameOf(url);
       machines.set(`${zone}/${machine}`, { zone, machine });
     }
-    const removed = await Promise.all([...machines.values()].map((machine) => removeMachine(compute, machine)));
+    const removed = await Promise.all(
+      [...machines.values()].map((machine) => removeMachine(compute, machine, context)),
+    );
     yield* removed.flat();
   },
 
@@ -50,8 +53,9 @@ export const gceLease = leaseOf(Lease, {
 
   async end(state, context) {
     const compute = await Compute.open(state.project, context);
-    for (const removed of await removeMachine(compute, state)) context.progress(`removed ${removed}`);
-    if (state.image !== undefined) await removeUnproven(compute, state.image, state);
+    // The image first: while Google makes it, its disk can't be removed.
+    if (state.image !== undefined) await removeUnproven(compute, state.image, state, context);
+    for (const removed of await removeMachine(compute, state, context)) context.progress(`removed ${removed}`);
   },
 });
 
@@ -60,11 +64,14 @@ async function removeUnproven(
   compute: Compute,
   name: string,
   { machine, labels }: StateOf<typeof Lease>,
+  context: Context,
 ): Promise<void> {
   const image = await compute.find<Image>(`global/images/${name}`);
-  if (image === undefined || image.labels?.[marks.verified] !== undefined) return;
-  const ours =
-    nameOf(image.sourceDisk ?? "") === machine &&
-    image.labels?.[labelKey(gceLabels, "recipe")] === gceLabels.value(labels.recipe);
-  if (ours) await compute.remove(`global/images/${name}`, `image ${name}`, limits.small);
+  const isOurs =
+    nameOf(image?.sourceDisk ?? "") === machine &&
+    image?.labels?.[labelKey(gceLabels, "recipe")] === gceLabels.value(labels.recipe);
+  if (!isOurs || image?.labels?.[marks.verified] !== undefined) return;
+  const isLeft =
+    (await findFinishedImage(compute, name, context, "to be finished, so that it can be removed")) !== undefined;
+  if (isLeft) await compute.remove(`global/images/${name}`, `image ${name}`, limits.small);
 }
