@@ -257,6 +257,7 @@ export class GceCloud implements Cloud {
     const expiring = labelKey(gceLabels, "expires");
     const line = `${name} for ${distribution.id}, recipe ${recipe.slice(0, 12)}, made of ${description}`;
     const { storageLocations, guestOsFeatures } = this.settings.gce;
+    const recorded = this.state.outputsOf("gcp:compute/image:Image", prefix);
     const image = new gcp.compute.Image(
       prefix,
       {
@@ -277,8 +278,9 @@ export class GceCloud implements Cloud {
       },
       {
         ...{ parent, provider, dependsOn: [retired, room] },
-        // Its name comes from its recipe: if it was deleted by hand, drop the old record before making it again.
-        deleteBeforeReplace: true,
+        // Its name comes from its recipe: if it was deleted by hand, drop the old record before making it again. One in
+        // another project is not in the way, and stays until its successor is verified.
+        deleteBeforeReplace: (recorded?.project ?? project) === project,
         // For an existing image the API lists the disk's features, too, and the provider would replace it for those.
         ignoreChanges: ["guestOsFeatures"],
       },

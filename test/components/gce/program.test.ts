@@ -10,6 +10,7 @@ import { unpackFacts } from "../../../common/image-facts.ts";
 import { baseSource } from "../../../components/gce/bases.ts";
 import { familyName } from "../../../components/gce/family.ts";
 import { openGce } from "../../../components/gce/open-cloud.ts";
+import { gceImportedImage } from "../../../components/gce/provider/resources/imported-image.ts";
 import type { GceStack } from "../../../components/gce/stack.ts";
 import { checkSettings } from "../../../components/stack-settings.ts";
 import { StackState } from "../../../components/life-cycle/stack-state.ts";
@@ -190,6 +191,22 @@ describe("the graph of stack gce", () => {
     assert.equal(graph.get(`${prefix}-disk-drop`).inputs.image, `https://compute/images/${prefix}`);
     assert.deepEqual(graph.after(`${prefix}-promotion`), [`${prefix}-trial-verify`]);
     assert.deepEqual(graph.after(`${prefix}-family`), [`${prefix}-promotion`]);
+  });
+
+  it("keeps an image in another project until its successor is verified", async () => {
+    for (const [project, isFirst] of [
+      ["bakery", true],
+      ["earlier", false],
+    ] as const) {
+      const graph = newGraph();
+      const type = "gcp:compute/image:Image";
+      const state = new StackState({ [`urn:pulumi:gce::p::${type}::${prefix}`]: { type, outputs: { project } } });
+      await declare(graph, {}, { state });
+      assert.equal(graph.get(prefix).options.deleteBeforeReplace, isFirst);
+    }
+    assert.equal(gceImportedImage.deleteBeforeReplace!(["project"]), false);
+    assert.equal(gceImportedImage.deleteBeforeReplace!(["name"]), true);
+    assert.equal(gceImportedImage.deleteBeforeReplace!([]), true);
   });
 
   it("gives the image its identification, and what it was made from", async () => {

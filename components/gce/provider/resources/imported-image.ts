@@ -23,8 +23,8 @@ const needs = { cloud: "Compute Engine", disk: "virtio_scsi", network: "virtio_n
 const packing = { longest: 2048, dispensable: ["plan"] };
 
 export const gceImportedImage = implement(ImportedImage, {
-  // Its name comes from its recipe.
-  deleteBeforeReplace: true,
+  // Its name comes from its recipe. One in another project stays until its successor is verified.
+  deleteBeforeReplace: (changed) => !changed.includes("project"),
 
   async drift(_id, { project, name }) {
     const compute = await Compute.open(project, unwatched);
