@@ -3,8 +3,8 @@
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { packFacts } from "../../common/image-facts.ts";
-import { cloudLabels, cloudName, labelKey, type Role } from "../../common/labels.ts";
-import { gceLabels } from "./facts/labels.ts";
+import { labelKey, type Role } from "../../common/labels.ts";
+import { gceLabels, imageName, ownLabels } from "./facts/labels.ts";
 import { UserError } from "../../common/user-error.ts";
 import { withoutDetails } from "../../provision/plan/explain.ts";
 import type { Inventory } from "../../provision/builder/life-cycle-commands.ts";
@@ -308,7 +308,7 @@ export class GceCloud implements Cloud {
       ...{ recipe, bucket: bucket!, object, expires: lease.expires, storageLocations },
       line: `${name} for ${distribution.id}, recipe ${recipe.slice(0, 12)}, made of ${description}`,
       facts: { recipe, name, base: { id, description }, plan: withoutDetails(bake.description) },
-      labels: cloudLabels(gceLabels, this.labels(bake, "image"), this.settings.tags),
+      labels: ownLabels(this.labels(bake, "image"), this.settings.tags),
       guestOsFeatures: [...new Set([...importedFeatures, ...guestOsFeatures])],
     };
     const made = new ImportedImage(prefix, { project, name: image, importing }, { parent, dependsOn: [lease] });
@@ -411,7 +411,7 @@ export class GceCloud implements Cloud {
   }
 
   private imageName({ name, distribution, recipe }: ImageIdentity): string {
-    return cloudName(gceLabels, this.stack, name, distribution.id, recipe.slice(0, 12));
+    return imageName(this.stack, { name, distribution: distribution.id, recipe });
   }
 }
 

@@ -2,8 +2,8 @@
 // and the wait for its first answer.
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
-import { cloudLabels, cloudName, formatExpiry, type Labels } from "../../common/labels.ts";
-import { gceLabels } from "./facts/labels.ts";
+import { cloudName, formatExpiry, type Labels } from "../../common/labels.ts";
+import { gceLabels, ownLabels } from "./facts/labels.ts";
 import { closedSuffix, describeRule } from "./facts/rule-description.ts";
 import { doorPort } from "../../provision/builder/door.ts";
 import { startupScript } from "../../provision/builder/startup-script.ts";
@@ -125,9 +125,7 @@ export function declareMachine(
   const { madeWith: made } = lease;
   const labelled = pulumi
     .all([lease.deadline, made])
-    .apply(([deadline, { tags }]) =>
-      cloudLabels(gceLabels, { ...labels, expires: formatExpiry(new Date(deadline)) }, tags),
-    );
+    .apply(([deadline, { tags }]) => ownLabels({ ...labels, expires: formatExpiry(new Date(deadline)) }, tags));
   const disk = args.keepDisk ? declareDisk(context, args, lease, labelled, official) : undefined;
   const firewall = settings.gce.firewall ? declareFirewall(prefix, context, lease, labels, official) : [];
   const metadata = pulumi

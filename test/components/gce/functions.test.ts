@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { packFacts } from "../../../common/image-facts.ts";
 import { cloudLabels } from "../../../common/labels.ts";
-import { gceLabels } from "../../../components/gce/facts/labels.ts";
+import { gceLabels, imageName, ownLabels } from "../../../components/gce/facts/labels.ts";
 import type { BaseSource } from "../../../components/gce/contract.ts";
 import {
   gceAccount,
@@ -147,6 +147,32 @@ describe("the survey on gce", () => {
       assert.deepEqual((await survey()).sealed, [labels.recipe]);
       instance.labels!["ci-images-expires"] = "20200101t000000z";
       assert.deepEqual((await survey()).sealed, []);
+    }));
+
+  it("tells stacks apart whose names are the same as labels", () =>
+    withGce(async (api) => {
+      const stacks = ["Prod.v1", "prod-v1", "prod.v1"];
+      const facts = { recipe: labels.recipe, name: "worker" };
+      const description = packFacts("worker", facts, { longest: 2048, dispensable: [] });
+      for (const stack of stacks) {
+        const machine = `builder-${stacks.indexOf(stack)}`;
+        await makeMachine(api, machine, { labels: ownLabels({ ...labels, stack }, {}) });
+        // Older versions: the name alone tells.
+        const image = imageName(stack, { ...facts, distribution: "debian12" });
+        addImage(api, image, { description, labels: cloudLabels(gceLabels, { ...labels, stack, role: "image" }) });
+        const own = ownLabels({ ...labels, stack, role: "image" }, {});
+        addImage(api, `new-${machine}`, { description, labels: own, name: image });
+      }
+      for (const stack of stacks) {
+        const found = await gceSurvey.call({ project: "bakery", owner: { ...owner, stack } }, watching());
+        const image = imageName(stack, { ...facts, distribution: "debian12" });
+        assert.deepEqual(
+          found.images.map((each) => each.image),
+          [image, image],
+        );
+        assert.equal(found.builders.length, 1);
+      }
+      assert.deepEqual(ownLabels(labels, {}), cloudLabels(gceLabels, labels), "most stacks need no more labels");
     }));
 
   it("reads all pages of a long list", () =>

@@ -1,7 +1,7 @@
 // Our resources on Google Compute Engine, against a fake Compute API.
 import assert from "node:assert/strict";
 import { cloudLabels } from "../../../common/labels.ts";
-import { gceLabels } from "../../../components/gce/facts/labels.ts";
+import { gceLabels, ownLabels } from "../../../components/gce/facts/labels.ts";
 import { UserError } from "../../../common/user-error.ts";
 import { gceClearing } from "../../../components/gce/provider/resources/clearing.ts";
 import { gceFamily, gcePromotion } from "../../../components/gce/provider/resources/image-marks.ts";
@@ -64,6 +64,20 @@ describe("a lease on gce", () => {
         "firewall rule earlier-closed",
         "instance earlier",
       ]);
+    }));
+
+  it("leaves the machines of stacks alone whose names are the same as labels", () =>
+    withGce(async (api) => {
+      const of = (stack: string) => ({ ...labels, stack });
+      await makeMachine(api, "plain", { labels: ownLabels(of("prod-v1"), {}) });
+      await makeMachine(api, "dotted", { labels: ownLabels(of("prod.v1"), {}) });
+      await create(gceLease, { ...lease, labels: of("PROD-V1") });
+      const left = () => [...api.project("bakery").instances.keys()];
+      assert.deepEqual(left(), ["here-a/plain", "here-a/dotted"]);
+      await create(gceLease, { ...lease, labels: of("prod-v1") });
+      assert.deepEqual(left(), ["here-a/dotted"]);
+      await create(gceLease, { ...lease, labels: of("prod.v1") });
+      assert.deepEqual(left(), []);
     }));
 
   it("removes machine, disk and firewall rule when it is deleted, without delete calls for missing ones", () =>

@@ -6,7 +6,7 @@ import { cloudLabels, isOfWorker, labelKey } from "../../../../common/labels.ts"
 import { leaseOf } from "../../../../provider/kit/lease.ts";
 import type { Context } from "../../../../provider/resource.ts";
 import { Lease } from "../../contract.ts";
-import { gceLabels } from "../../facts/labels.ts";
+import { gceLabels, isMachineOf } from "../../facts/labels.ts";
 import { Compute, unwatched } from "../compute.ts";
 import { diskPath, findFinishedImage, instancePath, limits, marks, removeMachine, stopped } from "../machines.ts";
 import { labelFilter, nameOf, type Disk, type Image, type Instance } from "../types.ts";
@@ -21,7 +21,9 @@ export const gceLease = leaseOf(Lease, {
       compute.listEverywhere<Disk>("disks", filter),
     ]);
     const machines = new Map<string, { zone: string; machine: string }>();
-    const own = [...instances, ...disks].filter((each) => isOfWorker(gceLabels, each.labels, worker));
+    const own = [...instances, ...disks].filter(
+      ({ labels }) => isMachineOf({ project, stack }, labels) && isOfWorker(gceLabels, labels, worker),
+    );
     for (const { name: machine, zone: url } of own) {
       const zone = nameOf(url);
       machines.set(`${zone}/${machine}`, { zone, machine });
