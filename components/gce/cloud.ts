@@ -26,6 +26,7 @@ import type {
   Trial,
 } from "../cloud.ts";
 import { identityOf, labelsOf } from "../shared/bake-facts.ts";
+import type { BakeStage } from "../stages.ts";
 import { openBastion, type Proxy } from "../shared/bastion.ts";
 import { invoke } from "../shared/invoke.ts";
 import { Once } from "../shared/once.ts";
@@ -152,7 +153,7 @@ export class GceCloud implements Cloud {
   }
 
   async survey({ id: distribution }: Distribution, worker?: string): Promise<Survey> {
-    const owner = { project: this.pulumiProject, stack: this.stack, distribution };
+    const owner = { ...this.owner, distribution };
     const asked = { project: this.place, owner, ...(worker !== undefined && { worker }) };
     const { images, builders, sealed, unfinished } = await this.once.get(`gce survey ${JSON.stringify(asked)}`, () =>
       invoke(contract.survey, asked),
@@ -167,7 +168,7 @@ export class GceCloud implements Cloud {
     return { generations, builders, sealed, notices };
   }
 
-  async preflight({ distribution, name }: Plan): Promise<void> {
+  async preflight({ distribution, name }: Plan, recipe: string, stage: BakeStage): Promise<void> {
     this.familyOf({ name, distribution });
     const { architecture, network, diskSize, diskType, firewall, spot, publicAddress, subnetwork, tunnel } =
       this.settings.gce;
@@ -188,6 +189,7 @@ export class GceCloud implements Cloud {
       zone: this.zoneOf(distribution),
       machineType,
       architecture,
+      ...(stage === "image" && { image: { name: this.imageName({ name, distribution, recipe }), owner: this.owner } }),
       ...looksAt,
       // The network of their private addresses, to find the way to them.
       ...(!publicAddress &&
@@ -248,7 +250,7 @@ export class GceCloud implements Cloud {
     const imageName = this.imageName(bake);
     const room = new Clearing(
       `${prefix}-clearing`,
-      { project, image: imageName, instance: builder.place.instance },
+      { project, image: imageName, instance: builder.place.instance, owner: this.owner },
       { parent, dependsOn: [retired] },
     );
     const identity = identityOf(builder, inventory);
@@ -410,7 +412,11 @@ export class GceCloud implements Cloud {
     return { ...labelsOf(bake, role), base: id.slice(id.lastIndexOf("/") + 1).replace(/@\d+$/, "") };
   }
 
-  private imageName({ name, distribution, recipe }: ImageIdentity): string {
+  private get owner(): { project: string; stack: string } {
+    return { project: this.pulumiProject, stack: this.stack };
+  }
+
+  private imageName({ name, distribution, recipe }: Pick<ImageIdentity, "name" | "distribution" | "recipe">): string {
     return imageName(this.stack, { name, distribution: distribution.id, recipe });
   }
 }

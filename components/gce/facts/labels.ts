@@ -28,7 +28,10 @@ const ownerKey = labelKey(gceLabels, "owner");
  * apart from others with the same labels: stacks `Prod.v1` and `prod-v1`.
  * @param extra The stack setting `tags`.
  */
-export function ownLabels(labels: Labels, extra: Readonly<Record<string, string>>): Record<string, string> {
+export function ownLabels(
+  labels: Owner & Partial<Labels>,
+  extra: Readonly<Record<string, string>> = {},
+): Record<string, string> {
   const digest = ownerDigest(labels);
   return { ...cloudLabels(gceLabels, labels, extra), ...(digest !== undefined && { [ownerKey]: digest }) };
 }
@@ -36,6 +39,19 @@ export function ownLabels(labels: Labels, extra: Readonly<Record<string, string>
 /** Whether a machine with the labels of the owner's project and stack is really the owner's. */
 export function isMachineOf(owner: Owner, labels: Found): boolean {
   return labels?.[ownerKey] === ownerDigest(owner);
+}
+
+/**
+ * The owner of something that others have made: `PROJECT/STACK`, as labels.
+ * @param own Our labels.
+ * @returns undefined if it is ours, or has no owner.
+ */
+export function otherOwner(found: Found, own: Readonly<Record<string, string>>): string | undefined {
+  const [project, stack] = [labelKey(gceLabels, "project"), labelKey(gceLabels, "stack")];
+  if (found?.[project] === undefined) return undefined;
+  const isOurs = found[project] === own[project] && found[stack] === own[stack];
+  const isExact = found[ownerKey] === undefined || found[ownerKey] === own[ownerKey];
+  return isOurs && isExact ? undefined : `${found[project]}/${found[stack]}`;
 }
 
 /** What an image's name is made from. */

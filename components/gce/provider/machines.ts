@@ -2,7 +2,7 @@
 // the image is made.
 import { UserError } from "../../../common/user-error.ts";
 import { labelKey } from "../../../common/labels.ts";
-import { gceLabels } from "../facts/labels.ts";
+import { gceLabels, otherOwner } from "../facts/labels.ts";
 import { closedSuffix } from "../facts/rule-description.ts";
 import { waitFor } from "../../../provider/kit/wait.ts";
 import type { Context } from "../../../provider/resource.ts";
@@ -170,6 +170,24 @@ export async function findFinishedImage(
     },
     context,
   );
+}
+
+/**
+ * Refuses an image that another stack or Pulumi project has made.
+ * @param own Our labels.
+ */
+export function refuseOthersImage(
+  { project }: Compute,
+  { name, labels }: Image,
+  own: Readonly<Record<string, string>>,
+): void {
+  const other = otherOwner(labels, own);
+  if (other === undefined) return;
+  throw new UserError({
+    where: `Compute Engine, project ${project}, image ${name}`,
+    found: `belongs to ${other}`,
+    cure: "images are named after stack, recipe and distribution: give the stack or the recipe another name",
+  });
 }
 
 /** The machine's output on its first serial port; `undefined` if it has printed nothing or no longer exists. */

@@ -224,6 +224,16 @@ describe("the preflight on gce", () => {
       await refused({ network: "defalt" }, /gce\.network: .*did you mean default\?/);
     }));
 
+  it("refuses an image whose name a stack of another Pulumi project has taken", () =>
+    withGce(async (api) => {
+      const image = { name: "gce-worker-1", owner: { project: "ci-images", stack: "gce" } };
+      await gcePreflight.call({ ...wanted, image }, watching());
+      const present = api.addBase("bakery", image.name, { labels: cloudLabels(gceLabels, labels) });
+      await gcePreflight.call({ ...wanted, image }, watching());
+      present.labels = cloudLabels(gceLabels, { ...labels, project: "other" });
+      await refused({ image }, /image gce-worker-1: belongs to other\/gce; cure: .*another name/);
+    }));
+
   it("refuses if quotas leave no room for a builder, and names each quota that is too small, with the cure", () =>
     withGce(async (api) => {
       const room = { diskSize: 48, diskType: "pd-balanced", spot: false, publicAddress: true, firewall: true };

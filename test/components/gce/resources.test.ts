@@ -248,6 +248,19 @@ describe("the end of a builder on gce", () => {
       assert.ok(images.has("worker-1"));
     }));
 
+  it("leaves an image alone that a stack of another Pulumi project has made under the same name", () =>
+    withGce(async (api) => {
+      const owner = { project: labels.project, stack: labels.stack };
+      const wanted = { project: "bakery", image: "worker-1", instance: "1", owner };
+      const image = api.addBase("bakery", "worker-1", {
+        labels: cloudLabels(gceLabels, { ...labels, project: "other" }),
+      });
+      await assert.rejects(create(gceClearing, wanted), /image worker-1: belongs to other\/gce/);
+      image.labels = cloudLabels(gceLabels, labels);
+      await create(gceClearing, wanted);
+      assert.ok(api.project("bakery").isClean);
+    }));
+
   it("reports why the API could not make the image if the official provider loses the reason, and only then", () =>
     withGce(async (api) => {
       const wanted = { project: "bakery", image: "worker-1", instance: "1" };

@@ -1,12 +1,12 @@
 // Lookups on Google Compute Engine that the program makes before it declares anything.
 import { cloudLabels, isPast, labelKey, isOfWorker, type Labels } from "../../../../common/labels.ts";
-import { gceLabels, isImageOf, isMachineOf } from "../../facts/labels.ts";
+import { gceLabels, isImageOf, isMachineOf, ownLabels } from "../../facts/labels.ts";
 import { unpackFacts } from "../../../../common/image-facts.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { nearest } from "../../../../common/nearest.ts";
 import { findBase, findPinnedBase } from "../bases.ts";
 import { Compute } from "../compute.ts";
-import { marks, recipeOf } from "../machines.ts";
+import { marks, recipeOf, refuseOthersImage } from "../machines.ts";
 import { privateRanges } from "../subnetworks.ts";
 import { refuseWithoutRoom } from "../quotas.ts";
 import { labelFilter, nameOf, type Disk, type Image, type Instance } from "../types.ts";
@@ -78,7 +78,7 @@ interface Named {
 
 export const gcePreflight = answer(
   contract.preflight,
-  async ({ project, zone, machineType, architecture, network, room, inside }, context) => {
+  async ({ project, zone, machineType, architecture, network, room, inside, image }, context) => {
     const compute = await Compute.open(project, context);
     const setting = (key: string) => `stack setting ci-images:gce.${key}`;
     const refuse = async (key: string, value: string, list: string): Promise<never> => {
@@ -103,6 +103,8 @@ export const gcePreflight = answer(
     if (network !== undefined && !(await compute.find<Named>(`global/networks/${nameOf(network)}`))) {
       return refuse("network", network, "global/networks");
     }
+    const present = image && (await compute.find<Image>(`global/images/${image.name}`));
+    if (present) refuseOthersImage(compute, present, ownLabels(image.owner));
     if (room) await refuseWithoutRoom(compute, { ...room, zone, machineType, cpus: type.guestCpus ?? 0 });
     return inside === undefined ? {} : { ranges: await privateRanges(compute, zone, inside) };
   },

@@ -7,7 +7,7 @@ import { gibibyte } from "../../../../common/sizes.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { Compute, unwatched } from "../compute.ts";
 import { diskArchive } from "../disk-archive.ts";
-import { findFinishedImage, limits, marks } from "../machines.ts";
+import { findFinishedImage, limits, marks, refuseOthersImage } from "../machines.ts";
 import { Bucket } from "../storage.ts";
 import type { Image } from "../types.ts";
 import { assertRunsOn } from "../../../local/provider/disk/guest-facts.ts";
@@ -38,7 +38,7 @@ export const gceImportedImage = implement(ImportedImage, {
       const found = "is gone";
       throw new UserError({ where: `image ${name} in ${project}`, found, cure: "run `pulumi up` again" });
     }
-    const present = await finishedEarlier(compute, name, importing.recipe, context);
+    const present = await finishedEarlier(compute, name, importing, context);
     const image = present ?? (await makeImage(compute, name, importing, context));
     return { id: name, outputs: stateOf(inputs, image) };
   },
@@ -57,16 +57,17 @@ export const gceImportedImage = implement(ImportedImage, {
 
 /**
  * An image that an interrupted `pulumi up` finished. Removes a failed one.
- * @throws UserError if the name belongs to an image of another recipe.
+ * @throws UserError if the name belongs to an image of others, or of another recipe.
  */
 async function finishedEarlier(
   compute: Compute,
   name: string,
-  recipe: string,
+  { recipe, labels }: Importing,
   context: Context,
 ): Promise<Image | undefined> {
   const image = await findFinishedImage(compute, name, context);
   if (!image) return undefined;
+  refuseOthersImage(compute, image, labels);
   if (unpackFacts(image.description)?.recipe !== recipe) {
     throw new UserError({
       where: `Compute Engine, project ${compute.project}, image ${name}`,
