@@ -90,7 +90,10 @@ const instance = {
 export const Reachable = resourceContract("ci-images:gce:Arrival", {
   inputs: {
     ...instance,
+    /** Its address when the official resource last looked, or the host of a port forward. */
     host: v.string(),
+    /** Which of its addresses to use; undefined if it is reached through a port forward. */
+    address: v.optional(v.picklist(["public", "private"])),
     ...reachableInputs,
     /** Seconds to wait for it. */
     patience: integer(1),
@@ -98,7 +101,11 @@ export const Reachable = resourceContract("ci-images:gce:Arrival", {
     awake: v.boolean(),
   },
   replaceOn: ["project", "zone", "machine", "instance"],
-  outputs: way,
+  outputs: {
+    /** Its current address: an ephemeral one changes with every start. Missing in states of older versions. */
+    currentHost: v.optional(v.string()),
+    ...way,
+  },
   secrets: ["privateKey", "proxy"],
 });
 

@@ -101,7 +101,7 @@ export function declareMachine(
   const { settings, project, provider, proxy } = context;
   const { prefix, zone, labels, loginUser } = args;
   const login = declareLoginKey(prefix, args.ownKey, parent);
-  const host = declareHostKey(prefix, parent);
+  const hostKey = declareHostKey(prefix, parent);
   const lease = new Lease(
     `${prefix}-lease`,
     {
@@ -129,7 +129,7 @@ export function declareMachine(
   const disk = args.keepDisk ? declareDisk(context, args, lease, labelled, official) : undefined;
   const firewall = settings.gce.firewall ? declareFirewall(prefix, context, lease, labels, official) : [];
   const metadata = pulumi
-    .all([host.privateKey, host.publicKey, login.publicKey])
+    .all([hostKey.privateKey, hostKey.publicKey, login.publicKey])
     .apply(([hostPrivateKey, hostPublicKey, authorizedKey]) => ({
       "ssh-keys": `${loginUser}:${authorizedKey}`,
       "block-project-ssh-keys": "TRUE",
@@ -172,14 +172,16 @@ export function declareMachine(
   const forward = tunnel && declareForward(prefix, tunnel, { parent, dependsOn: instance });
   const endpoint = forward ? { host: forward.host, port: forward.port } : { host: address, port: 22 };
   const { privateKey } = login;
-  const reached = { ...endpoint, user: loginUser, hostKey: host.publicKey, privateKey, ...(proxy && { proxy }) };
+  const reached = { ...endpoint, user: loginUser, hostKey: hostKey.publicKey, privateKey, ...(proxy && { proxy }) };
   // We stopped a sealed machine, and it must stay off.
   const awake = args.power === "on" && !args.sealed;
-  const awaited = { ...place, ...reached, patience, awake };
+  const whichAddress = made.apply(({ publicAddress }) => (publicAddress ? "public" : "private"));
+  const awaited = { ...place, ...reached, patience, awake, ...(!forward && { address: whichAddress }) };
   const ignoreChanges = args.power === "on" ? [] : ["host"];
   const ready = new Reachable(`${prefix}-arrival`, awaited, { parent, ignoreChanges });
+  const host = pulumi.all([ready.currentHost, endpoint.host]).apply(([now, recorded]) => now ?? recorded);
   return {
-    connection: { ...reached, port: ready.sshPort, user: ready.sshUser },
+    connection: { ...reached, host, port: ready.sshPort, user: ready.sshUser },
     loginUser,
     instance: instance.instanceId,
     authorizedKey: login.publicKey,

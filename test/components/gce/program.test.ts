@@ -32,10 +32,14 @@ const base = {
 };
 const builder = { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 BBBB" };
 
+/** Outputs of the wait for a machine. */
+let current = {};
+
 const outputs: Outputs = (type, name) => {
   const byType: Record<string, object> = {
     "ci-images:index:KeyPair": { publicKey: `ssh-ed25519 PUBLIC-${name}`, privateKey: `PRIVATE-${name}` },
     "ci-images:gce:Lease": { machine: `${name.replace("-lease", "")}-a1b2c3`, deadline },
+    "ci-images:gce:Arrival": current,
     "gcp:compute/disk:Disk": { selfLink: `https://compute/disks/${name}` },
     "gcp:compute/instance:Instance": {
       instanceId: "815",
@@ -176,6 +180,19 @@ describe("the graph of stack gce", () => {
       "Pulumi.gce.yaml: ci-images:gce.zone: zones for debian13, but none for debian12; allowed: one zone for all distributions, " +
       "or a mapping with a zone for each; cure: add debian12: ZONE";
     await assert.rejects(declare(newGraph(), { zone: { debian13: "here-a" } }), { message });
+  });
+
+  it("connects to the address at which the machine answered, unless an older version did not record it", async () => {
+    const host = async () => {
+      const graph = newGraph();
+      await declare(graph);
+      const { inputs } = graph.declared.find(({ type }) => type === "command:remote:Command")!;
+      return (unwrapSecrets(inputs) as { connection: { host: string } }).connection.host;
+    };
+    assert.equal(await host(), "203.0.113.9");
+    current = { currentHost: "203.0.113.10" };
+    assert.equal(await host(), "203.0.113.10");
+    current = {};
   });
 
   it("makes the image of the disk after the instance is deleted, and then deletes the disk", async () => {
