@@ -5,7 +5,7 @@ import { readGceEnvironment } from "../facts/environment.ts";
 import { UserError } from "../../../common/user-error.ts";
 import type { Context } from "../../../provider/resource.ts";
 import { longestPause, rest } from "../../../provider/kit/wait.ts";
-import { findIdentity, type Identity } from "./credentials.ts";
+import { findIdentity, LoginError, type Identity } from "./credentials.ts";
 
 /** Bytes per request; Google requires multiples of 256 KiB. A chunk is kept in memory until it is accepted. */
 const chunkSize = 4 * 2 ** 20;
@@ -134,7 +134,7 @@ export class Bucket {
         response = await this.send("PUT", session, { body: part, headers, allowed: [308] });
       } catch (error) {
         this.context.signal.throwIfAborted();
-        if (!(error instanceof StorageError) || !error.mayPass || ++failures === attempts) throw error;
+        if (!mayPass(error) || ++failures === attempts) throw error;
         this.context.progress(`upload to gs://${this.name}: ${error.message}; trying again`, true);
         await rest(Math.min(500 * 2 ** failures, 10 * longestPause()), this.context.signal);
         isUnsure = true;
@@ -169,7 +169,7 @@ export class Bucket {
         return await this.send(method, new URL(path, this.endpoint).href, options);
       } catch (error) {
         this.context.signal.throwIfAborted();
-        if (!(error instanceof StorageError) || !error.mayPass || attempt === attempts) throw error;
+        if (!mayPass(error) || attempt === attempts) throw error;
         await rest(Math.min(500 * 2 ** attempt, 10 * longestPause()), this.context.signal);
       }
     }
@@ -227,6 +227,10 @@ export class StorageError extends UserError {
   get mayPass(): boolean {
     return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;
   }
+}
+
+function mayPass(error: unknown): error is UserError {
+  return (error instanceof StorageError || error instanceof LoginError) && error.mayPass;
 }
 
 function cureOf(status: number, bucket: string, who: string): string | undefined {
