@@ -1,5 +1,11 @@
 // Uploads to Cloud Storage, and imports from there, when something fails.
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { diskArchive } from "../../../components/gce/provider/disk-archive.ts";
 import { Readable } from "node:stream";
 import { Bucket } from "../../../components/gce/provider/storage.ts";
 import { gceImportLease } from "../../../components/gce/provider/resources/imported-image.ts";
@@ -47,6 +53,37 @@ describe("an upload to Cloud Storage", () => {
       await assert.rejects(upload(), /\(503\)/);
       assert.equal(storage.calls.filter((call) => call.startsWith("PUT")).length, 8);
     }));
+});
+
+describe("the archive of a disk", () => {
+  it("ends without another error if its upload is refused, and names the one of tar", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "ci-images-archive-"));
+    const unhandled: unknown[] = [];
+    const note = (error: unknown) => void unhandled.push(error);
+    process.on("unhandledRejection", note);
+    try {
+      const disk = join(folder, "disk.raw");
+      await writeFile(disk, randomBytes(8 * 2 ** 20));
+      const { signal } = new AbortController();
+      const refused = async () => {
+        for await (const data of diskArchive(disk, signal)) throw new Error(`refused after ${data.length} bytes`);
+      };
+      await assert.rejects(refused(), /refused after/);
+      await sleep(300);
+      assert.deepEqual(unhandled, []);
+      const read = async () => {
+        let bytes = 0;
+        for await (const data of diskArchive(disk, signal)) bytes += data.length;
+        return bytes;
+      };
+      assert.ok((await read()) > 8 * 2 ** 20);
+      await rm(disk);
+      await assert.rejects(read(), /disk\.raw/);
+    } finally {
+      process.off("unhandledRejection", note);
+      await rm(folder, { recursive: true });
+    }
+  });
 });
 
 describe("the lease of an import into gce", () => {
