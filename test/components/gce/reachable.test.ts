@@ -1,6 +1,6 @@
 // A machine on gce is ready when it answers SSH with the host key that it was given.
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -104,6 +104,18 @@ describe("a machine's first answer on gce", () => {
       );
       assert.match(await readFile(file, "utf8"), /kernel panic/);
       assert.equal((await stat(file)).mode & 0o777, 0o600);
+    }));
+
+  it("that never comes is the error, even if its console can't be saved", () =>
+    withGce(async (api) => {
+      process.env.CI_IMAGES_CACHE = join(folder, "file");
+      await writeFile(process.env.CI_IMAGES_CACHE, "not a folder");
+      api.hypervisor.console = async () => "kernel panic\r\n";
+      const instance = await makeMachine(api, "worker");
+      const { port, close } = await listen(key().privateKey);
+      await close();
+      const reason = /for it to answer by SSH.*is still running.*its console could not be saved: .*(EEXIST|ENOTDIR)/;
+      await assert.rejects(arrival(instance, key().publicKey, port), reason);
     }));
 
   it("is no longer awaited if the machine is gone", () =>

@@ -8,9 +8,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { diskArchive } from "../../../components/gce/provider/disk-archive.ts";
 import { Readable } from "node:stream";
 import { Bucket } from "../../../components/gce/provider/storage.ts";
-import { gceImportLease } from "../../../components/gce/provider/resources/imported-image.ts";
+import { gceImportedImage, gceImportLease } from "../../../components/gce/provider/resources/imported-image.ts";
 import { SmallStorage } from "./storage.ts";
-import { watching, withGce } from "./support.ts";
+import { makeStoredImage } from "../local/stored-image.ts";
+import { labels, watching, withGce } from "./support.ts";
 
 let storage: SmallStorage;
 beforeEach(async () => {
@@ -84,6 +85,50 @@ describe("the archive of a disk", () => {
       await rm(folder, { recursive: true });
     }
   });
+});
+
+describe("an import into gce whose object can't be removed", () => {
+  let home: string;
+  before(async () => {
+    home = await mkdtemp(join(tmpdir(), "ci-images-import-"));
+    await makeStoredImage(join(home, "image"), { recipe: labels.recipe });
+  });
+  after(() => rm(home, { recursive: true }));
+
+  const importing = () => ({
+    ...{ folder: join(home, "image"), recipe: labels.recipe, bucket: "bucket", object: "o.tar.gz", line: "worker" },
+    ...{ facts: { recipe: labels.recipe, name: "worker" }, expires: "20300101T000000Z", labels: {} },
+    ...{ guestOsFeatures: ["UEFI_COMPATIBLE"], storageLocations: [] },
+  });
+  const run = async (refused: RegExp) => {
+    process.env.CI_IMAGES_CACHE = join(home, "cache");
+    storage.fault = (call, response) => refused.test(call) && Boolean(response.writeHead(403).end(call));
+    const context = watching();
+    const creating = gceImportedImage.create({ project: "bakery", name: "w", importing: importing() }, context);
+    const error = await creating.then(
+      () => undefined,
+      ({ message }: Error) => message,
+    );
+    return { error, lines: context.lines.join("\n") };
+  };
+
+  it("reports why the import failed, and then the object", () =>
+    withGce(async () => {
+      const { error, lines } = await run(/^(PUT|DELETE)/);
+      assert.match(error!, /PUT bytes .*\(403\)/);
+      assert.match(lines, /gs:\/\/bucket\/o\.tar\.gz could not be removed yet: .*\(403\)/);
+    }));
+
+  it("does not fail if the image was made", () =>
+    withGce(
+      async (api) => {
+        const { error, lines } = await run(/^DELETE/);
+        assert.equal(error, undefined);
+        assert.match(lines, /could not be removed yet/);
+        assert.equal(api.project("bakery").images.get("w")!.status, "READY");
+      },
+      { storage: async () => storage.content },
+    ));
 });
 
 describe("the lease of an import into gce", () => {

@@ -120,12 +120,21 @@ async function makeImage(compute: Compute, name: string, importing: Importing, c
       },
     });
   } finally {
-    // Even if the user has cancelled.
-    await (await Bucket.open(bucket.name, unwatched)).remove(object);
+    await removeObject(bucket.name, object, progress);
   }
   const image = await compute.find<Image>(`global/images/${name}`);
   if (!image) throw new UserError({ where: `image ${name} in ${compute.project}`, found: "is gone" });
   return image;
+}
+
+/** Removes the object, even if the user has cancelled. If it can't be removed, its lease tries again. */
+async function removeObject(bucket: string, object: string, progress: Context["progress"]): Promise<void> {
+  try {
+    await (await Bucket.open(bucket, unwatched)).remove(object);
+  } catch (error) {
+    // Not thrown, because it would hide why the import failed, or that it didn't.
+    progress(`gs://${bucket}/${object} could not be removed yet: ${(error as Error).message}`);
+  }
 }
 
 function stateOf({ project, name }: { project: string; name: string }, image: Image) {
