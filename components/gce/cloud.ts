@@ -102,7 +102,9 @@ export class GceCloud implements Cloud {
   private readonly stack = pulumi.getStack();
   private readonly where = `Pulumi.${this.stack}.yaml`;
   private readonly machineType: string;
-  /** The resolved base image of each distribution. */
+  /** Finds the base image of each distribution. */
+  private readonly findBase = new Map<string, () => Promise<contract.FoundBase>>();
+  /** The base images of the distributions that will be baked. */
   private readonly bases = new Map<string, contract.FoundBase>();
   /** Distributions that already have a builder. */
   private readonly occupied = new Set<string>();
@@ -139,17 +141,18 @@ export class GceCloud implements Cloud {
     const source = baseSource(distribution, gce, project, where);
     const pin = pinned && { pinned: pinned.id };
     const query = { ...asked, source, ...pin };
-    const ask = () => invoke(contract.resolveBase, query);
-    const found = await this.once.get(`gce base ${JSON.stringify(query)}`, ask);
-    this.bases.set(distribution, found);
-    const { id, description, notice } = found;
+    const ask = () => this.once.get(`gce base ${JSON.stringify(query)}`, () => invoke(contract.resolveBase, query));
+    this.findBase.set(distribution, ask);
+    // A pinned base may be gone, which matters only if something will be baked: preflight looks.
+    if (pinned) return pinned;
+    const { id, description, notice } = await ask();
     return { id, description, ...(notice !== undefined && { notice }) };
   }
 
   buildOn({ id }: Distribution, below: GceCloud): void {
+    const find = below.findBase.get(id);
     // A disk inherits its features from its base.
-    const base = below.bases.get(id);
-    if (base) this.bases.set(id, { ...base, sizeGb: below.settings.gce.diskSize });
+    if (find) this.findBase.set(id, async () => ({ ...(await find()), sizeGb: below.settings.gce.diskSize }));
   }
 
   async survey({ id: distribution }: Distribution, worker?: string): Promise<Survey> {
@@ -174,7 +177,9 @@ export class GceCloud implements Cloud {
       this.settings.gce;
     const { where } = this;
     // An image that was baked elsewhere has no base here.
-    const { sizeGb = 0 } = this.bases.get(distribution.id) ?? {};
+    const base = await this.findBase.get(distribution.id)?.();
+    if (base) this.bases.set(distribution.id, base);
+    const { sizeGb = 0 } = base ?? {};
     if (diskSize < sizeGb) {
       const allowed = `at least ${sizeGb}: the base image of ${distribution.id} is as large`;
       throw new UserError({ where, key: "ci-images:gce.diskSize", found: `${diskSize}`, allowed });

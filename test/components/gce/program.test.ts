@@ -512,9 +512,16 @@ describe("the graph of stack gce", () => {
   });
 
   it("keeps the base of the newest image if the stack says so", async () => {
-    const graph = newGraph([generation()]);
+    const graph = newGraph([generation({}, { recipe: "aaaa".repeat(16) })]);
     await declare(graph, {}, { more: { base: "pinned" } });
     assert.equal(graph.asked["ci-images:gce:resolveBase"].pinned, base.id);
+  });
+
+  it("does not look for a pinned base if nothing is to be baked: Google may have deleted it", async () => {
+    const graph = newGraph([generation()]);
+    await declare(graph, {}, { more: { base: "pinned" } });
+    assert.deepEqual(graph.names("gcp:compute/image:Image"), [prefix]);
+    assert.ok(!("ci-images:gce:resolveBase" in graph.asked));
   });
 
   it("uses the distribution's public family as the base, or what the stack names instead", async () => {
