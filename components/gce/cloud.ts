@@ -28,6 +28,7 @@ import type {
 import { identityOf, labelsOf } from "../shared/bake-facts.ts";
 import type { BakeStage } from "../stages.ts";
 import { openBastion, type Proxy } from "../shared/bastion.ts";
+import { importLeaseName, keepImportLease } from "../shared/import-lease.ts";
 import { invoke } from "../shared/invoke.ts";
 import { Once } from "../shared/once.ts";
 import type { OwnKey } from "../shared/login-key.ts";
@@ -305,7 +306,7 @@ export class GceCloud implements Cloud {
     const object = `ci-images/${this.pulumiProject}/${this.stack}/${image}.tar.gz`;
     const { maxLifetimeSeconds: lifetime } = this.settings;
     const lease = new ImportLease(
-      `${prefix}-import-lease`,
+      importLeaseName(bake),
       { project, bucket: bucket!, object, image, lifetime },
       { parent },
     );
@@ -322,11 +323,14 @@ export class GceCloud implements Cloud {
     return { ...declared(made, recipe), builder: made.builder };
   }
 
-  declareGeneration({ prefix, parent, recipe }: ImageIdentity, generation: Generation): GceImage {
+  declareGeneration(identity: ImageIdentity, generation: Generation): GceImage {
+    const { prefix, parent, recipe } = identity;
     const { location: name } = generation;
     const { place: project, provider } = this;
     if (this.state.has(contract.ImportedImage.token, prefix)) {
-      const imported = new ImportedImage(prefix, { project, name }, { parent });
+      const kept = { identity, state: this.state };
+      const dependsOn = generation.proven ? [] : keepImportLease(ImportLease, contract.ImportLease, kept);
+      const imported = new ImportedImage(prefix, { project, name }, { parent, dependsOn });
       return { ...declared(imported, recipe), builder: imported.builder };
     }
     const known = this.state.has("gcp:compute/image:Image", prefix);
