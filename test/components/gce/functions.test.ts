@@ -256,6 +256,22 @@ describe("the preflight on gce", () => {
     }));
 });
 
+describe("the quota of processors on gce", () => {
+  it("is that of the machine's own family; newer families do not count as CPUS", () =>
+    withGce(async (api) => {
+      const room = { diskSize: 10, diskType: "pd-balanced", spot: false, publicAddress: true, firewall: true };
+      const wanted = { project: "bakery", zone: "here-a", architecture: "amd64" as const, room };
+      api.project("bakery").quotas.CPUS = 1;
+      for (const name of ["c4-standard-2", "n1-standard-2", "custom-2-4096"]) {
+        api.machineTypes.push({ name, architecture: "X86_64", guestCpus: 2 });
+      }
+      await gcePreflight.call({ ...wanted, machineType: "c4-standard-2" }, watching());
+      for (const machineType of ["n1-standard-2", "custom-2-4096", "e2-small"]) {
+        await assert.rejects(gcePreflight.call({ ...wanted, machineType }, watching()), /quota CPUS: 0 of 1/);
+      }
+    }));
+});
+
 describe("the account on gce", () => {
   it("uses the project of the settings, or else of the environment", () =>
     withGce(async () => {
