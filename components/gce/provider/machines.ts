@@ -30,6 +30,8 @@ export const marks = {
   sealing: labelKey(gceLabels, "sealing"),
   /** On a boot disk: the machine was stopped cleanly, so the disk may become an image. */
   retired: labelKey(gceLabels, "retired"),
+  /** On an image that is not verified: the stack declares it, so the lease of its machine leaves it alone. */
+  kept: labelKey(gceLabels, "kept"),
   /** On an image: when it was verified. */
   verified: labelKey(gceLabels, "verified"),
   /** Metadata of an instance: the whole recipe hash, one character too long for a label. */

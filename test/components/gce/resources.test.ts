@@ -138,6 +138,18 @@ describe("a lease on gce", () => {
       assert.equal(images.size, 0);
     }));
 
+  it("leaves its unverified image alone once another builder was made at a stage before `image`", () =>
+    withGce(async (api) => {
+      const state = await leased(api, "worker-1");
+      await create(gceStop, stepOf(state));
+      await makeImage(api, state.machine);
+      const open = { ...lease, image: "worker-1", open: true };
+      assert.equal(await gceLease.drift!("", state, open), "replace", "it is sealed");
+      await create(gceLease, open);
+      await gceLease.delete!("", state, watching());
+      assert.deepEqual([...api.project("bakery").images.keys()], ["worker-1"]);
+    }));
+
   it("is replaced if somebody stopped its machine before sealing, unless people work on it or it will be started", () =>
     withGce(async (api) => {
       const state = await leased(api);

@@ -8,7 +8,16 @@ import type { Context } from "../../../../provider/resource.ts";
 import { Lease } from "../../contract.ts";
 import { gceLabels, isMachineOf } from "../../facts/labels.ts";
 import { Compute, unwatched } from "../compute.ts";
-import { diskPath, findFinishedImage, instancePath, limits, marks, removeMachine, stopped } from "../machines.ts";
+import {
+  changeLabels,
+  diskPath,
+  findFinishedImage,
+  instancePath,
+  limits,
+  marks,
+  removeMachine,
+  stopped,
+} from "../machines.ts";
 import { labelFilter, nameOf, type Disk, type Image, type Instance } from "../types.ts";
 
 export const gceLease = leaseOf(Lease, {
@@ -32,6 +41,15 @@ export const gceLease = leaseOf(Lease, {
       [...machines.values()].map((machine) => removeMachine(compute, machine, context)),
     );
     yield* removed.flat();
+  },
+
+  async disownImages({ project: place, labels: { project, stack, distribution } }, context) {
+    const compute = await Compute.open(place, context);
+    const filter = labelFilter(cloudLabels(gceLabels, { project, stack, distribution, role: "image" }));
+    for (const { name, status, labels } of await compute.list<Image>("global/images", filter)) {
+      if (status !== "READY" || isVerifiedOrKept(labels)) continue;
+      await changeLabels(compute, `global/images/${name}`, { [marks.kept]: "yes" });
+    }
   },
 
   /**
@@ -61,7 +79,12 @@ export const gceLease = leaseOf(Lease, {
   },
 });
 
-/** Removes an unverified image made from the machine's disk. Verified images have their own record. */
+/** Whether the stack declares an image. */
+function isVerifiedOrKept(labels: Image["labels"]): boolean {
+  return labels?.[marks.verified] !== undefined || labels?.[marks.kept] !== undefined;
+}
+
+/** Removes an unverified image made from the machine's disk, unless it has its own record. */
 async function removeUnproven(
   compute: Compute,
   name: string,
@@ -72,7 +95,7 @@ async function removeUnproven(
   const isOurs =
     nameOf(image?.sourceDisk ?? "") === machine &&
     image?.labels?.[labelKey(gceLabels, "recipe")] === gceLabels.value(labels.recipe);
-  if (!isOurs || image?.labels?.[marks.verified] !== undefined) return;
+  if (!isOurs || isVerifiedOrKept(image?.labels)) return;
   const isLeft =
     (await findFinishedImage(compute, name, context, "to be finished, so that it can be removed")) !== undefined;
   if (isLeft) await compute.remove(`global/images/${name}`, `image ${name}`, limits.small);
