@@ -21,8 +21,11 @@ export interface Context {
 
 /** The implementation of a resource type. `I` are its inputs, `S` is its state. */
 export interface Behaviour<I extends object, S extends object> {
-  /** Whether a replacement deletes the old resource before it makes the new one. */
-  readonly deleteBeforeReplace?: boolean;
+  /**
+   * Whether a replacement deletes the old resource before it makes the new one.
+   * @param changed The changed inputs that require it; empty if the real resource is gone or useless.
+   */
+  deleteBeforeReplace?(changed: readonly string[]): boolean;
   /**
    * Checks the real resource if the inputs did not change: "replace" if it no longer exists, "update" if `update` must
    * repair it. Otherwise `pulumi up` would notice only after a refresh.

@@ -42,7 +42,7 @@ export class ImagesProvider implements provider.Provider {
       (key) => !isDeepStrictEqual(state[key] ?? null, wanted[key] ?? null),
     );
     const replaces = changed.filter((key) => type.contract.replaceOn.includes(key));
-    const deleteBeforeReplace = type.deleteBeforeReplace ?? false;
+    const deleteBeforeReplace = type.deleteBeforeReplace?.(replaces) ?? false;
     if (replaces.length > 0) return { changes: true, replaces, deleteBeforeReplace };
     const drift = type.drift ? await type.drift(id, state, wanted) : "none";
     if (drift === "replace") return { changes: true, replaces: ["id"], deleteBeforeReplace };

@@ -3,8 +3,8 @@
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
 import { packFacts } from "../../common/image-facts.ts";
-import { cloudLabels, cloudName, labelKey, type Role } from "../../common/labels.ts";
-import { gceLabels } from "./facts/labels.ts";
+import { labelKey, type Role } from "../../common/labels.ts";
+import { gceLabels, imageName, ownLabels } from "./facts/labels.ts";
 import { UserError } from "../../common/user-error.ts";
 import { withoutDetails } from "../../provision/plan/explain.ts";
 import type { Inventory } from "../../provision/builder/life-cycle-commands.ts";
@@ -26,7 +26,9 @@ import type {
   Trial,
 } from "../cloud.ts";
 import { identityOf, labelsOf } from "../shared/bake-facts.ts";
+import type { BakeStage } from "../stages.ts";
 import { openBastion, type Proxy } from "../shared/bastion.ts";
+import { importLeaseName, keepImportLease } from "../shared/import-lease.ts";
 import { invoke } from "../shared/invoke.ts";
 import { Once } from "../shared/once.ts";
 import type { OwnKey } from "../shared/login-key.ts";
@@ -101,7 +103,9 @@ export class GceCloud implements Cloud {
   private readonly stack = pulumi.getStack();
   private readonly where = `Pulumi.${this.stack}.yaml`;
   private readonly machineType: string;
-  /** The resolved base image of each distribution. */
+  /** Finds the base image of each distribution. */
+  private readonly findBase = new Map<string, () => Promise<contract.FoundBase>>();
+  /** The base images of the distributions that will be baked. */
   private readonly bases = new Map<string, contract.FoundBase>();
   /** Distributions that already have a builder. */
   private readonly occupied = new Set<string>();
@@ -138,21 +142,22 @@ export class GceCloud implements Cloud {
     const source = baseSource(distribution, gce, project, where);
     const pin = pinned && { pinned: pinned.id };
     const query = { ...asked, source, ...pin };
-    const ask = () => invoke(contract.resolveBase, query);
-    const found = await this.once.get(`gce base ${JSON.stringify(query)}`, ask);
-    this.bases.set(distribution, found);
-    const { id, description, notice } = found;
+    const ask = () => this.once.get(`gce base ${JSON.stringify(query)}`, () => invoke(contract.resolveBase, query));
+    this.findBase.set(distribution, ask);
+    // A pinned base may be gone, which matters only if something will be baked: preflight looks.
+    if (pinned) return pinned;
+    const { id, description, notice } = await ask();
     return { id, description, ...(notice !== undefined && { notice }) };
   }
 
   buildOn({ id }: Distribution, below: GceCloud): void {
+    const find = below.findBase.get(id);
     // A disk inherits its features from its base.
-    const base = below.bases.get(id);
-    if (base) this.bases.set(id, { ...base, sizeGb: below.settings.gce.diskSize });
+    if (find) this.findBase.set(id, async () => ({ ...(await find()), sizeGb: below.settings.gce.diskSize }));
   }
 
   async survey({ id: distribution }: Distribution, worker?: string): Promise<Survey> {
-    const owner = { project: this.pulumiProject, stack: this.stack, distribution };
+    const owner = { ...this.owner, distribution };
     const asked = { project: this.place, owner, ...(worker !== undefined && { worker }) };
     const { images, builders, sealed, unfinished } = await this.once.get(`gce survey ${JSON.stringify(asked)}`, () =>
       invoke(contract.survey, asked),
@@ -167,13 +172,15 @@ export class GceCloud implements Cloud {
     return { generations, builders, sealed, notices };
   }
 
-  async preflight({ distribution, name }: Plan): Promise<void> {
+  async preflight({ distribution, name }: Plan, recipe: string, stage: BakeStage): Promise<void> {
     this.familyOf({ name, distribution });
     const { architecture, network, diskSize, diskType, firewall, spot, publicAddress, subnetwork, tunnel } =
       this.settings.gce;
     const { where } = this;
     // An image that was baked elsewhere has no base here.
-    const { sizeGb = 0 } = this.bases.get(distribution.id) ?? {};
+    const base = await this.findBase.get(distribution.id)?.();
+    if (base) this.bases.set(distribution.id, base);
+    const { sizeGb = 0 } = base ?? {};
     if (diskSize < sizeGb) {
       const allowed = `at least ${sizeGb}: the base image of ${distribution.id} is as large`;
       throw new UserError({ where, key: "ci-images:gce.diskSize", found: `${diskSize}`, allowed });
@@ -188,6 +195,7 @@ export class GceCloud implements Cloud {
       zone: this.zoneOf(distribution),
       machineType,
       architecture,
+      ...(stage === "image" && { image: { name: this.imageName({ name, distribution, recipe }), owner: this.owner } }),
       ...looksAt,
       // The network of their private addresses, to find the way to them.
       ...(!publicAddress &&
@@ -248,7 +256,7 @@ export class GceCloud implements Cloud {
     const imageName = this.imageName(bake);
     const room = new Clearing(
       `${prefix}-clearing`,
-      { project, image: imageName, instance: builder.place.instance },
+      { project, image: imageName, instance: builder.place.instance, owner: this.owner },
       { parent, dependsOn: [retired] },
     );
     const identity = identityOf(builder, inventory);
@@ -257,6 +265,7 @@ export class GceCloud implements Cloud {
     const expiring = labelKey(gceLabels, "expires");
     const line = `${name} for ${distribution.id}, recipe ${recipe.slice(0, 12)}, made of ${description}`;
     const { storageLocations, guestOsFeatures } = this.settings.gce;
+    const recorded = this.state.outputsOf("gcp:compute/image:Image", prefix);
     const image = new gcp.compute.Image(
       prefix,
       {
@@ -277,8 +286,9 @@ export class GceCloud implements Cloud {
       },
       {
         ...{ parent, provider, dependsOn: [retired, room] },
-        // Its name comes from its recipe: if it was deleted by hand, drop the old record before making it again.
-        deleteBeforeReplace: true,
+        // Its name comes from its recipe: if it was deleted by hand, drop the old record before making it again. One in
+        // another project is not in the way, and stays until its successor is verified.
+        deleteBeforeReplace: (recorded?.project ?? project) === project,
         // For an existing image the API lists the disk's features, too, and the provider would replace it for those.
         ignoreChanges: ["guestOsFeatures"],
       },
@@ -296,7 +306,7 @@ export class GceCloud implements Cloud {
     const object = `ci-images/${this.pulumiProject}/${this.stack}/${image}.tar.gz`;
     const { maxLifetimeSeconds: lifetime } = this.settings;
     const lease = new ImportLease(
-      `${prefix}-import-lease`,
+      importLeaseName(bake),
       { project, bucket: bucket!, object, image, lifetime },
       { parent },
     );
@@ -306,18 +316,21 @@ export class GceCloud implements Cloud {
       ...{ recipe, bucket: bucket!, object, expires: lease.expires, storageLocations },
       line: `${name} for ${distribution.id}, recipe ${recipe.slice(0, 12)}, made of ${description}`,
       facts: { recipe, name, base: { id, description }, plan: withoutDetails(bake.description) },
-      labels: cloudLabels(gceLabels, this.labels(bake, "image"), this.settings.tags),
+      labels: ownLabels(this.labels(bake, "image"), this.settings.tags),
       guestOsFeatures: [...new Set([...importedFeatures, ...guestOsFeatures])],
     };
     const made = new ImportedImage(prefix, { project, name: image, importing }, { parent, dependsOn: [lease] });
     return { ...declared(made, recipe), builder: made.builder };
   }
 
-  declareGeneration({ prefix, parent, recipe }: ImageIdentity, generation: Generation): GceImage {
+  declareGeneration(identity: ImageIdentity, generation: Generation): GceImage {
+    const { prefix, parent, recipe } = identity;
     const { location: name } = generation;
     const { place: project, provider } = this;
     if (this.state.has(contract.ImportedImage.token, prefix)) {
-      const imported = new ImportedImage(prefix, { project, name }, { parent });
+      const kept = { identity, state: this.state };
+      const dependsOn = generation.proven ? [] : keepImportLease(ImportLease, contract.ImportLease, kept);
+      const imported = new ImportedImage(prefix, { project, name }, { parent, dependsOn });
       return { ...declared(imported, recipe), builder: imported.builder };
     }
     const known = this.state.has("gcp:compute/image:Image", prefix);
@@ -408,8 +421,12 @@ export class GceCloud implements Cloud {
     return { ...labelsOf(bake, role), base: id.slice(id.lastIndexOf("/") + 1).replace(/@\d+$/, "") };
   }
 
-  private imageName({ name, distribution, recipe }: ImageIdentity): string {
-    return cloudName(gceLabels, this.stack, name, distribution.id, recipe.slice(0, 12));
+  private get owner(): { project: string; stack: string } {
+    return { project: this.pulumiProject, stack: this.stack };
+  }
+
+  private imageName({ name, distribution, recipe }: Pick<ImageIdentity, "name" | "distribution" | "recipe">): string {
+    return imageName(this.stack, { name, distribution: distribution.id, recipe });
   }
 }
 

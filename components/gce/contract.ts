@@ -90,7 +90,10 @@ const instance = {
 export const Reachable = resourceContract("ci-images:gce:Arrival", {
   inputs: {
     ...instance,
+    /** Its address when the official resource last looked, or the host of a port forward. */
     host: v.string(),
+    /** Which of its addresses to use; undefined if it is reached through a port forward. */
+    address: v.optional(v.picklist(["public", "private"])),
     ...reachableInputs,
     /** Seconds to wait for it. */
     patience: integer(1),
@@ -98,7 +101,11 @@ export const Reachable = resourceContract("ci-images:gce:Arrival", {
     awake: v.boolean(),
   },
   replaceOn: ["project", "zone", "machine", "instance"],
-  outputs: way,
+  outputs: {
+    /** Its current address: an ephemeral one changes with every start. Missing in states of older versions. */
+    currentHost: v.optional(v.string()),
+    ...way,
+  },
   secrets: ["privateKey", "proxy"],
 });
 
@@ -124,14 +131,22 @@ export const DiskDrop = resourceContract("ci-images:gce:DiskDrop", {
   replaceOn: ["project", "zone", "machine"],
 });
 
+/** Pulumi's project and stack. */
+const owner = v.object({ project: neededLabels.project, stack: neededLabels.stack });
+
 /** Frees an image's name: removes an earlier image that failed, or whose creation was abandoned. */
-export const Clearing = stepContract("ci-images:gce:Clearing", {
-  /** The project's id. */
-  project: v.string(),
-  /** The name of the image to be made. */
-  image: v.string(),
-  /** The instance id of its builder. */
-  instance: v.string(),
+export const Clearing = resourceContract("ci-images:gce:Clearing", {
+  inputs: {
+    /** The project's id. */
+    project: v.string(),
+    /** The name of the image to be made. */
+    image: v.string(),
+    /** The instance id of its builder. */
+    instance: v.string(),
+    /** Whose image it will be; an image of others is not removed. */
+    owner: v.optional(owner),
+  },
+  replaceOn: ["project", "image", "instance"],
 });
 
 /** Marks an image as verified. Only verified images appear in outputs. */
@@ -315,6 +330,8 @@ export const preflight = functionContract("ci-images:gce:preflight", {
     network: v.optional(v.string()),
     /** The network of the machines' private addresses, if they are reached by those. */
     inside: v.optional(v.object({ network: v.string(), subnetwork: v.optional(v.string()) })),
+    /** The name of the image to be made, and whose it will be; undefined at stages that make none. */
+    image: v.optional(v.object({ name: v.string(), owner })),
     /** What the builder needs; undefined if it already exists. */
     room: v.optional(
       v.object({

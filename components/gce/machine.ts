@@ -2,8 +2,8 @@
 // and the wait for its first answer.
 import * as gcp from "@pulumi/gcp";
 import * as pulumi from "@pulumi/pulumi";
-import { cloudLabels, cloudName, formatExpiry, type Labels } from "../../common/labels.ts";
-import { gceLabels } from "./facts/labels.ts";
+import { cloudName, formatExpiry, type Labels } from "../../common/labels.ts";
+import { gceLabels, ownLabels } from "./facts/labels.ts";
 import { closedSuffix, describeRule } from "./facts/rule-description.ts";
 import { doorPort } from "../../provision/builder/door.ts";
 import { startupScript } from "../../provision/builder/startup-script.ts";
@@ -101,7 +101,7 @@ export function declareMachine(
   const { settings, project, provider, proxy } = context;
   const { prefix, zone, labels, loginUser } = args;
   const login = declareLoginKey(prefix, args.ownKey, parent);
-  const host = declareHostKey(prefix, parent);
+  const hostKey = declareHostKey(prefix, parent);
   const lease = new Lease(
     `${prefix}-lease`,
     {
@@ -125,13 +125,11 @@ export function declareMachine(
   const { madeWith: made } = lease;
   const labelled = pulumi
     .all([lease.deadline, made])
-    .apply(([deadline, { tags }]) =>
-      cloudLabels(gceLabels, { ...labels, expires: formatExpiry(new Date(deadline)) }, tags),
-    );
+    .apply(([deadline, { tags }]) => ownLabels({ ...labels, expires: formatExpiry(new Date(deadline)) }, tags));
   const disk = args.keepDisk ? declareDisk(context, args, lease, labelled, official) : undefined;
   const firewall = settings.gce.firewall ? declareFirewall(prefix, context, lease, labels, official) : [];
   const metadata = pulumi
-    .all([host.privateKey, host.publicKey, login.publicKey])
+    .all([hostKey.privateKey, hostKey.publicKey, login.publicKey])
     .apply(([hostPrivateKey, hostPublicKey, authorizedKey]) => ({
       "ssh-keys": `${loginUser}:${authorizedKey}`,
       "block-project-ssh-keys": "TRUE",
@@ -174,14 +172,16 @@ export function declareMachine(
   const forward = tunnel && declareForward(prefix, tunnel, { parent, dependsOn: instance });
   const endpoint = forward ? { host: forward.host, port: forward.port } : { host: address, port: 22 };
   const { privateKey } = login;
-  const reached = { ...endpoint, user: loginUser, hostKey: host.publicKey, privateKey, ...(proxy && { proxy }) };
+  const reached = { ...endpoint, user: loginUser, hostKey: hostKey.publicKey, privateKey, ...(proxy && { proxy }) };
   // We stopped a sealed machine, and it must stay off.
   const awake = args.power === "on" && !args.sealed;
-  const awaited = { ...place, ...reached, patience, awake };
+  const whichAddress = made.apply(({ publicAddress }) => (publicAddress ? "public" : "private"));
+  const awaited = { ...place, ...reached, patience, awake, ...(!forward && { address: whichAddress }) };
   const ignoreChanges = args.power === "on" ? [] : ["host"];
   const ready = new Reachable(`${prefix}-arrival`, awaited, { parent, ignoreChanges });
+  const host = pulumi.all([ready.currentHost, endpoint.host]).apply(([now, recorded]) => now ?? recorded);
   return {
-    connection: { ...reached, port: ready.sshPort, user: ready.sshUser },
+    connection: { ...reached, host, port: ready.sshPort, user: ready.sshUser },
     loginUser,
     instance: instance.instanceId,
     authorizedKey: login.publicKey,

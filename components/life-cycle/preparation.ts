@@ -108,7 +108,12 @@ export class Preparation {
     cloud: Cloud,
     distribution: Distribution,
   ): Promise<Prepared> {
-    const planned = await this.plan(member, cloud, distribution, plainName(clouds, cloud, distribution));
+    const planned = await this.plan(
+      member,
+      cloud,
+      distribution,
+      plainName(clouds, cloud, distribution, this.around.state),
+    );
     const common = { stage: this.decideStage(member, planned), ...this.settingsOf(member) };
     return await ready({ ...planned, ...common, ...this.outputKey(member, distribution), bakery: cloud });
   }
@@ -131,7 +136,9 @@ export class Preparation {
     const planned = await this.plan(member, bakery, distribution, localName(distribution));
     const { plan, base, survey } = planned;
     const workers = await Promise.all(
-      places.map((place) => this.worker(member, place, distribution, plainName(places, place, distribution))),
+      places.map((place) =>
+        this.worker(member, place, distribution, plainName(places, place, distribution, this.around.state)),
+      ),
     );
     const recipe = plan.recipeHash(base.id);
     const isNeeded = !workers.every((worker) => hasImage(worker.survey, recipe));
@@ -227,7 +234,7 @@ export async function prepareExisting(
   const local = { ...(await find(bakery, localName(distribution))), ...common };
   const origin = hasImage(local.survey, recipe) ? await ready({ ...local, bakery }) : onlyKept(local, image);
   const imports = places.map(async (place) => {
-    const worker = await find(place, plainName(places, place, distribution));
+    const worker = await find(place, plainName(places, place, distribution, state));
     return await ready({ ...worker, ...common, outputKey: distribution.id, origin });
   });
   return [origin, ...(await Promise.all(imports))];

@@ -45,6 +45,12 @@ export class StackState {
     return [...this.outputs.keys()].flatMap((key) => (key.startsWith(beginning) ? key.slice(beginning.length) : []));
   }
 
+  /** The places of the resources whose logical names fit: regions of OpenStack, the only cloud with several places. */
+  placesOf(fits: (name: string) => boolean): ReadonlySet<unknown> {
+    const fitting = [...this.outputs].filter(([key]) => fits(key.slice(key.indexOf(" ") + 1)));
+    return new Set(fitting.flatMap(([, { region }]) => region ?? []));
+  }
+
   /** The outputs of a resource; undefined if the state doesn't have it. */
   outputsOf(type: string, name: string): Readonly<Record<string, unknown>> | undefined {
     return this.outputs.get(`${type} ${name}`);

@@ -113,7 +113,7 @@ async function keepAll(
   };
   const all = await Promise.all(
     distributions.flatMap((distribution) => [
-      ...clouds.map((cloud) => kept(cloud, distribution, plainName(clouds, cloud, distribution))),
+      ...clouds.map((cloud) => kept(cloud, distribution, plainName(clouds, cloud, distribution, state))),
       ...(bakery ? [kept(bakery, distribution, localName(distribution))] : []),
     ]),
   );

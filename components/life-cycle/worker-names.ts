@@ -5,9 +5,21 @@ import type { Generation, Place } from "../cloud.ts";
 import type { StackState } from "./stack-state.ts";
 import { workerImageType } from "./worker-inputs.ts";
 
-/** The name without the recipe: `debian12`, or `ORD-debian12` if the stack has several places. */
-export function plainName(places: readonly Place[], { place }: Place, { id }: Distribution): string {
-  return places.length > 1 ? `${place}-${id}` : id;
+/**
+ * The name without the recipe: `debian12`, or `ORD-debian12` if the stack has several places. A place keeps the name
+ * that the state has for it when the stack gains or loses others: under another name, its images would be declared as
+ * new ones, and deleted with the old ones.
+ */
+export function plainName(places: readonly Place[], { place }: Place, { id }: Distribution, state: StackState): string {
+  const long = `${place}-${id}`;
+  const hasShort = (each: Place) => isIn(state, id, each.place) && !isIn(state, `${each.place}-${id}`, each.place);
+  if (places.length > 1) return places.find(hasShort)?.place === place ? id : long;
+  return isIn(state, long, place) && !isIn(state, id, place) ? long : id;
+}
+
+/** Whether the state has resources of this plain name in this place. */
+function isIn(state: StackState, plain: string, place: string | undefined): boolean {
+  return state.placesOf((name) => name.startsWith(`${plain}-`)).has(place);
 }
 
 /** The same for a bake on this computer that is imported into the stack's places. */

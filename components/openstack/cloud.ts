@@ -15,6 +15,7 @@ import type {
   Cloud,
   DeclaredImage,
   Distributed,
+  Generation,
   ImageIdentity,
   ImageOutput,
   LocalImage,
@@ -24,12 +25,14 @@ import type {
 } from "../cloud.ts";
 import { identityOf, labelsOf } from "../shared/bake-facts.ts";
 import { openBastion } from "../shared/bastion.ts";
+import { importLeaseName, keepImportLease } from "../shared/import-lease.ts";
 import { invoke } from "../shared/invoke.ts";
 import { Once } from "../shared/once.ts";
 import type { OwnKey } from "../shared/login-key.ts";
 import type { InputsOf } from "../../common/contract.ts";
 import type { ArgsOf } from "../shared/own-resource.ts";
 import { onceMade } from "../life-cycle/outputs.ts";
+import type { StackState } from "../life-cycle/stack-state.ts";
 import type { OpenStackStack } from "./stack.ts";
 import { findSshFrom } from "../shared/ssh-from.ts";
 import { baseOf } from "./bases.ts";
@@ -59,12 +62,14 @@ export class OpenStackCloud implements Cloud {
 
   /**
    * @param place The region.
+   * @param state The resources already in the state.
    * @param login Keystone's address, if the official provider needs it, and the user's own key pair.
    * @param once Lookups shared with the clouds of the stack's other recipes.
    */
   constructor(
     private readonly settings: OpenStackStack,
     readonly place: string,
+    private readonly state: StackState,
     private readonly login: { authUrl?: string; ownKey?: OwnKey } = {},
     private readonly once = new Once(),
   ) {
@@ -185,7 +190,7 @@ export class OpenStackCloud implements Cloud {
     const { project, stack, place: region } = this;
     const labels = this.labels(bake, "image");
     const lease = new ImportLease(
-      `${prefix}-import-lease`,
+      importLeaseName(bake),
       { region, prefix: `${project}-${stack}-${prefix}`, labels, lifetime: this.settings.maxLifetimeSeconds },
       { parent },
     );
@@ -204,8 +209,11 @@ export class OpenStackCloud implements Cloud {
     return declared(new ServerImage(prefix, { ...this.identity(bake), importing }, { parent, dependsOn: [lease] }));
   }
 
-  declareGeneration(identity: ImageIdentity): OpenStackImage {
-    return declared(new ServerImage(identity.prefix, this.identity(identity), { parent: identity.parent }));
+  declareGeneration(identity: ImageIdentity, { proven }: Generation): OpenStackImage {
+    const { prefix, parent } = identity;
+    const kept = { identity, state: this.state };
+    const dependsOn = proven ? [] : keepImportLease(ImportLease, contract.ImportLease, kept);
+    return declared(new ServerImage(prefix, this.identity(identity), { parent, dependsOn }));
   }
 
   declareTrial(bake: Bake, image: OpenStackImage): Trial {

@@ -4,6 +4,7 @@ import { UserError } from "../../common/user-error.ts";
 import { nearest } from "../../common/nearest.ts";
 import { invoke } from "../shared/invoke.ts";
 import { readOwnKey } from "../shared/login-key.ts";
+import { StackState } from "../life-cycle/stack-state.ts";
 import { Once } from "../shared/once.ts";
 import type { Opening } from "../open-clouds.ts";
 import type { Settings } from "../stack-settings.ts";
@@ -12,13 +13,18 @@ import { OpenStackCloud } from "./cloud.ts";
 import type { OpenStackSettings } from "./settings.ts";
 import type { OpenStackStack } from "./stack.ts";
 
-export const open: Opening = (settings, _projectDirectory, _state, once) => openOpenStack(settings, once);
+export const open: Opening = (settings, _projectDirectory, state, once) => openOpenStack(settings, state, once);
 
 /**
  * Logs in and opens the regions that the stack bakes in.
+ * @param state The resources already in the state.
  * @throws UserError if the credentials are refused, or a region is not in the catalog.
  */
-export async function openOpenStack(all: Settings, once = new Once()): Promise<OpenStackCloud[]> {
+export async function openOpenStack(
+  all: Settings,
+  state = new StackState(),
+  once = new Once(),
+): Promise<OpenStackCloud[]> {
   // The stack's file has the cloud's own settings under the stack's name for the cloud.
   const own = (all as unknown as Record<string, OpenStackSettings>)[all.cloud];
   const settings: OpenStackStack = { ...all, openstack: own };
@@ -55,5 +61,5 @@ export async function openOpenStack(all: Settings, once = new Once()): Promise<O
     const cure = near && `did you mean "${near}"?`;
     throw new UserError({ where, key, found: `there is no region "${region}"`, allowed: regions.join(", "), cure });
   }
-  return chosen.map((region) => new OpenStackCloud(settings, region, { authUrl, ownKey }, once));
+  return chosen.map((region) => new OpenStackCloud(settings, region, state, { authUrl, ownKey }, once));
 }

@@ -22,6 +22,11 @@ interface LeaseBehaviour<I extends object, S extends object> {
    */
   removeEarlier(inputs: I, context: Context): AsyncIterable<string>;
   /**
+   * Called before a machine is made at a stage before `image`. The stack then declares its finished images, so they must
+   * no longer go with the machines that they were made of.
+   */
+  disownImages?(inputs: I, context: Context): Promise<void>;
+  /**
    * Whether the machine is useless although its lease has not expired: gone, partly sealed, or sealed although people
    * should log in to it.
    */
@@ -45,6 +50,7 @@ export function leaseOf<C extends ResourceContract>(
       return Date.parse(deadline) < Date.now() || (await cloud.isUseless(state, wanted)) ? "replace" : "none";
     },
     async create(inputs, context) {
+      if ((inputs as { open?: boolean }).open) await cloud.disownImages?.(inputs, context);
       for await (const removed of cloud.removeEarlier(inputs, context)) {
         context.progress(`removed ${removed}, left by an earlier bake`);
       }

@@ -80,10 +80,15 @@ async function saveConsole(machine: FirstAnswer): Promise<string> {
     return `its console could not be read: ${(error as Error).message}`;
   }
   if (text === undefined) return "it has printed nothing on its console";
-  const folder = join((await places()).root, "consoles");
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const file = join(folder, `${machine.name}.log`);
-  await writeFile(file, text, { mode: 0o600 });
+  let file: string;
+  try {
+    const folder = join((await places()).root, "consoles");
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    file = join(folder, `${machine.name}.log`);
+    await writeFile(file, text, { mode: 0o600 });
+  } catch (error) {
+    return `its console could not be saved: ${(error as Error).message}`;
+  }
   const lines = text.trimEnd().split(/\r?\n/);
   const said = text.trim() ? `${lines.length} lines; the last one: ${JSON.stringify(lines.at(-1)!.trim())}` : "empty";
   return `its console (${said}) was saved in ${file}`;

@@ -187,6 +187,29 @@ describe("bakery local on stack rackspace", () => {
     assert.deepEqual(Object.keys(graph.outputs.builders as object), ["local-debian12"]);
   });
 
+  it("keeps the lease of an unverified import at stages before `image`: its end would remove the image", async () => {
+    const cases = [
+      ["rackspace", { region: "ORD", prefix: "p", labels: { role: "image" }, lifetime: 3600 }],
+      ["gce", { project: "bakery", bucket: "b", object: "o", image: "w", lifetime: 3600 }],
+    ] as const;
+    for (const [cloud, inputs] of cases) {
+      const prefix = `debian12-${recipe.slice(0, 8)}`;
+      const type = `ci-images:${cloud}:ImportLease`;
+      const imports = { "ci-images:rackspace:ServerImage": {}, "ci-images:gce:ImportedImage": {} };
+      const outputs = {
+        [`urn:pulumi:s::p::${type}::${prefix}-import-lease`]: { type, outputs: { ...inputs, expires: "later" } },
+        ...Object.fromEntries(Object.keys(imports).map((type) => [`urn:pulumi:s::p::${type}::${prefix}`, { type }])),
+      };
+      const image = { image: "w", builtAt: "2026", proven: false, facts: { recipe, name: "worker" }, selfLink: "l" };
+      const found = world({ imported: [imported(false)], outputs });
+      found.calls["ci-images:gce:survey"] = { images: [image], builders: [], sealed: [], unfinished: [] };
+      const { rackspace, ...common } = settings;
+      const own = cloud === "gce" ? { gce: { bucket: "bucket" } } : { rackspace };
+      const graph = await runProgram({ ...common, ...own, cloud, stage: "builder" }, found);
+      assert.deepEqual(graph.one("ImportLease").inputs, inputs, cloud);
+    }
+  });
+
   it("keeps the local images and the cloud's at stage `none`", async () => {
     const outputs = Object.fromEntries(
       ["debian12", "local-debian12"].map((name) => [

@@ -88,6 +88,14 @@ describe("the provider", () => {
     assert.equal((await diff({ size: 1, label: "a" })).changes, false);
   });
 
+  it("asks the type which resource to delete before its successor is made", async () => {
+    const { provider } = providerOf({ deleteBeforeReplace: (changed) => changed.includes("size") });
+    const diff = (news: Inputs) => provider.diff("id", urn, { size: 1, label: "a" }, { ...news });
+    assert.equal((await diff({ size: 2, label: "a" })).deleteBeforeReplace, true);
+    const gone = providerOf({ drift: async () => "replace" }).provider;
+    assert.equal((await gone.diff("id", urn, { size: 1 }, { size: 1 })).deleteBeforeReplace, false);
+  });
+
   it("updates in place if the type can", async () => {
     const { provider } = providerOf({ update: async (_id, _state, inputs) => inputs });
     assert.deepEqual(await provider.diff("id", urn, { size: 1, label: "a" }, { size: 1, label: "b" }), {

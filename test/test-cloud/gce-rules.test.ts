@@ -134,6 +134,21 @@ describe("the fake Compute API", () => {
     await assert.rejects(made, /RESOURCE_NOT_READY/);
   });
 
+  it("deletes neither an image that it is making nor the disk that it is made of", async () => {
+    await insert(api, `${zone}/disks`, { name: "full", sourceImage: image.sourceImage });
+    let finish = () => {};
+    api.hypervisor.makeImage = () => new Promise((resolve) => (finish = () => resolve(undefined)));
+    const images = "projects/bakery/global/images";
+    const making = insert(api, images, { name: "worker", sourceDisk: `${zone}/disks/full` });
+    while (!api.project("bakery").images.has("worker")) await new Promise((resolve) => setTimeout(resolve, 2));
+    assert.match(await send("DELETE", `${images}/worker`), /^400 .* is not ready/);
+    assert.match(await send("DELETE", `${zone}/disks/full`), /^400 .* already being used by '.*images\/worker'/);
+    finish();
+    await making;
+    assert.match(await send("DELETE", `${images}/worker`), /^200 /);
+    assert.match(await send("DELETE", `${zone}/disks/full`), /^200 /);
+  });
+
   it("gives an image the guest OS features of its disk and of the request", async () => {
     await insert(api, `${zone}/disks`, { name: "full", sourceImage: image.sourceImage });
     const guestOsFeatures = [{ type: "GVNIC" }, { type: "SEV_CAPABLE" }];

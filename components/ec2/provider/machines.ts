@@ -131,6 +131,15 @@ export async function dropUnprovenImages(region: string, name: string, context: 
   }
 }
 
+/** The stack declares finished images with these tags: they no longer go with the machines that they were made from. */
+export async function disownImages(region: string, tags: Tags): Promise<void> {
+  const made = (await findImages(region, tags)).filter(
+    (image) => image.State === "available" && tagsOf(image)[tagNames.machine] !== undefined,
+  );
+  const Resources = made.map(({ ImageId }) => ImageId!);
+  if (made.length > 0) await (await ec2(region)).deleteTags({ Resources, Tags: [{ Key: tagNames.machine }] });
+}
+
 /** Names of the machines that have these tags, even if only their security group is left. */
 export async function machineNames(region: string, tags: Tags, worker: string | undefined): Promise<string[]> {
   const client = await ec2(region);

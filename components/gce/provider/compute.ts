@@ -5,7 +5,7 @@ import { UserError } from "../../../common/user-error.ts";
 import { readGceEnvironment } from "../facts/environment.ts";
 import type { Context } from "../../../provider/resource.ts";
 import { longestPause, rest, waitFor } from "../../../provider/kit/wait.ts";
-import { findIdentity, type Identity } from "./credentials.ts";
+import { findIdentity, LoginError, type Identity } from "./credentials.ts";
 import { ComputeError, curesOf } from "./errors.ts";
 import { nameOf, type ApiProblem, type Operation } from "./types.ts";
 
@@ -146,26 +146,25 @@ export class Compute {
     const what = `${method} ${below}`;
     const { signal } = this.context;
     for (let attempt = 1, pause = Math.min(500, longestPause()); ; attempt += 1, pause *= 2) {
-      const headers = { ...(await this.identity.headers()), "content-type": "application/json" };
       const limit = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
-      let status: number;
-      let problems: ApiProblem[];
+      let failure: ComputeError | LoginError;
+      let reason: string;
       try {
+        const headers = { ...(await this.identity.headers()), "content-type": "application/json" };
         const response = await fetch(url, { method, headers, body: body && JSON.stringify(body), signal: limit });
         if (response.ok) return (await response.json()) as T;
-        status = response.status;
-        problems = await problemsOf(response);
+        const problems = await problemsOf(response);
+        failure = this.failure(what, response.status, problems);
+        reason = problems[0]?.message ?? String(response.status);
       } catch (error) {
         signal.throwIfAborted();
-        status = 0;
         const { message, cause } = error as Error;
-        problems = [
-          { reason: "connection", message: `${message}${cause instanceof Error ? `: ${cause.message}` : ""}` },
-        ];
+        reason = `${message}${cause instanceof Error ? `: ${cause.message}` : ""}`;
+        failure =
+          error instanceof LoginError ? error : this.failure(what, 0, [{ reason: "connection", message: reason }]);
       }
-      const failure = this.failure(what, status, problems);
       if (!failure.mayPass || attempt === attempts) throw failure;
-      this.context.progress(`${what}: ${problems[0]?.message ?? status}; trying again`, true);
+      this.context.progress(`${what}: ${reason}; trying again`, true);
       await rest(Math.min(pause, 10 * longestPause()), signal);
     }
   }

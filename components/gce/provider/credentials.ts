@@ -20,16 +20,46 @@ const scopes = {
 const cure =
   "run `gcloud auth application-default login`, name a key file in GOOGLE_APPLICATION_CREDENTIALS, or set GCE_CREDENTIALS_EMAIL and GCE_CREDENTIALS_PRIVATE_KEY";
 
+/** A request for a token that failed. */
+export class LoginError extends UserError {
+  /** True if the same request may soon succeed: no answer, or trouble at Google. */
+  readonly mayPass: boolean;
+
+  constructor(who: string, reason: Error) {
+    const { config, response } = reason as Error & { config?: object; response?: { status: number } };
+    // Without a request, there are no credentials.
+    const mayPass =
+      config !== undefined &&
+      (response === undefined || [408, 429].includes(response.status) || response.status >= 500);
+    const advice = mayPass ? `try again when Google can be reached; if it can, ${cure}` : cure;
+    super({ where: `Google Cloud, ${who}`, found: reason.message, cure: advice });
+    this.mayPass = mayPass;
+  }
+}
+
+/** Identities of this process. Each fetches a token of its own. */
+const identities = new Map<string, Promise<Identity>>();
+
 /**
  * Finds the identity. Loads Google's library only here, because other stacks never need it.
  * @param service The service to get access to.
- * @throws UserError from its methods if there are no credentials, or Google refuses them.
+ * @throws LoginError from its methods if there are no credentials, or Google refuses them or doesn't answer.
  */
 export async function findIdentity(
   { serviceAccount, emulator }: GceEnvironment,
   service: keyof typeof scopes = "compute",
 ): Promise<Identity> {
   if (emulator) return { who: "nobody (an emulator)", headers: async () => ({}), project: async () => undefined };
+  const key = JSON.stringify([service, serviceAccount, process.env.GOOGLE_APPLICATION_CREDENTIALS]);
+  const found = identities.get(key) ?? openIdentity(serviceAccount, service);
+  identities.set(key, found);
+  return await found;
+}
+
+async function openIdentity(
+  serviceAccount: GceEnvironment["serviceAccount"],
+  service: keyof typeof scopes,
+): Promise<Identity> {
   const { GoogleAuth } = await import("google-auth-library");
   const credentials = serviceAccount && {
     type: "service_account",
@@ -42,7 +72,7 @@ export async function findIdentity(
     try {
       return await work();
     } catch (error) {
-      throw new UserError({ where: `Google Cloud, ${who}`, found: (error as Error).message, cure });
+      throw new LoginError(who, error as Error);
     }
   };
   return {

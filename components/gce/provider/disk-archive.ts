@@ -24,6 +24,12 @@ export async function* diskArchive(disk: string, signal: AbortSignal): AsyncGene
     stdin: "ignore",
     env: { LC_ALL: "C.UTF-8" },
   });
-  for await (const data of packing.stdout) yield data as Buffer;
-  await packing;
+  // If the reader stops early, nothing awaits it: its failure must not be an unhandled rejection.
+  packing.catch(() => {});
+  try {
+    for await (const data of packing.stdout) yield data as Buffer;
+    await packing;
+  } finally {
+    packing.kill();
+  }
 }

@@ -34,6 +34,12 @@ export class ComputeError extends UserError {
     return this.status === 412 || this.has("conditionNotMet", "CONDITION_NOT_MET");
   }
 
+  /** True if an image is being made of the disk. */
+  get isUsedByImage(): boolean {
+    const inUse = this.has("resourceInUseByAnotherResource", "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE");
+    return inUse && this.message.includes("/global/images/");
+  }
+
   has(...codes: string[]): boolean {
     return this.codes.some((code) => codes.includes(code));
   }

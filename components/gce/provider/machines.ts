@@ -2,7 +2,7 @@
 // the image is made.
 import { UserError } from "../../../common/user-error.ts";
 import { labelKey } from "../../../common/labels.ts";
-import { gceLabels } from "../facts/labels.ts";
+import { gceLabels, otherOwner } from "../facts/labels.ts";
 import { closedSuffix } from "../facts/rule-description.ts";
 import { waitFor } from "../../../provider/kit/wait.ts";
 import type { Context } from "../../../provider/resource.ts";
@@ -30,6 +30,8 @@ export const marks = {
   sealing: labelKey(gceLabels, "sealing"),
   /** On a boot disk: the machine was stopped cleanly, so the disk may become an image. */
   retired: labelKey(gceLabels, "retired"),
+  /** On an image that is not verified: the stack declares it, so the lease of its machine leaves it alone. */
+  kept: labelKey(gceLabels, "kept"),
   /** On an image: when it was verified. */
   verified: labelKey(gceLabels, "verified"),
   /** Metadata of an instance: the whole recipe hash, one character too long for a label. */
@@ -48,10 +50,15 @@ export function diskPath({ zone, machine }: Pick<Place, "zone" | "machine">): st
 }
 
 /**
- * Removes an instance, its disk and its firewall rules; each only if it exists.
+ * Removes an instance, its disk and its firewall rules; each only if it exists. Waits for an image that Google is still
+ * making of the disk.
  * @returns what was removed.
  */
-export async function removeMachine(compute: Compute, place: Pick<Place, "zone" | "machine">): Promise<string[]> {
+export async function removeMachine(
+  compute: Compute,
+  place: Pick<Place, "zone" | "machine">,
+  context: Context,
+): Promise<string[]> {
   const { machine } = place;
   const remove = async (kind: string, path: string, seconds: number, name = machine): Promise<string[]> => {
     const what = `${kind} ${name}`;
@@ -59,13 +66,27 @@ export async function removeMachine(compute: Compute, place: Pick<Place, "zone" 
     if ((await compute.find(path)) === undefined) return [];
     return (await compute.remove(path, what, seconds)) ? [what] : [];
   };
+  const removeDisk = () =>
+    waitFor<string[]>(
+      {
+        what: `disk ${machine}`,
+        until: "to be free, so that it can be removed",
+        deadline: limits.image,
+        lookAt: `gcloud compute disks describe ${machine} --project=${compute.project} --zone=${place.zone}`,
+        look: async () => {
+          try {
+            return { done: await remove("disk", diskPath(place), limits.removeDisk) };
+          } catch (error) {
+            if (error instanceof ComputeError && error.isUsedByImage) return { state: "the source of a pending image" };
+            throw error;
+          }
+        },
+      },
+      context,
+    );
   const removeRule = (name: string) => remove("firewall rule", `global/firewalls/${name}`, limits.small, name);
   const instance = await remove("instance", instancePath(place), limits.removeInstance);
-  const others = await Promise.all([
-    remove("disk", diskPath(place), limits.removeDisk),
-    removeRule(machine),
-    removeRule(`${machine}${closedSuffix}`),
-  ]);
+  const others = await Promise.all([removeDisk(), removeRule(machine), removeRule(`${machine}${closedSuffix}`)]);
   return [...instance, ...others.flat()];
 }
 
@@ -125,6 +146,50 @@ export async function changeLabels(
       if (!(error instanceof ComputeError && error.isConflict) || attempt === 5) throw error;
     }
   }
+}
+
+/**
+ * Waits until an image is finished: the API refuses to change one that it is still making.
+ * @param until As in {@link waitFor}.
+ * @returns undefined if it doesn't exist.
+ */
+export async function findFinishedImage(
+  compute: Compute,
+  name: string,
+  context: Context,
+  until = "to be finished",
+): Promise<Image | undefined> {
+  return await waitFor<Image | undefined>(
+    {
+      what: `image ${name}`,
+      until,
+      deadline: limits.image,
+      lookAt: `gcloud compute images describe ${name} --project=${compute.project}`,
+      look: async () => {
+        const found = await compute.find<Image>(`global/images/${name}`);
+        return found && ["PENDING", "DELETING"].includes(found.status) ? { state: found.status } : { done: found };
+      },
+    },
+    context,
+  );
+}
+
+/**
+ * Refuses an image that another stack or Pulumi project has made.
+ * @param own Our labels.
+ */
+export function refuseOthersImage(
+  { project }: Compute,
+  { name, labels }: Image,
+  own: Readonly<Record<string, string>>,
+): void {
+  const other = otherOwner(labels, own);
+  if (other === undefined) return;
+  throw new UserError({
+    where: `Compute Engine, project ${project}, image ${name}`,
+    found: `belongs to ${other}`,
+    cure: "images are named after stack, recipe and distribution: give the stack or the recipe another name",
+  });
 }
 
 /** The machine's output on its first serial port; `undefined` if it has printed nothing or no longer exists. */

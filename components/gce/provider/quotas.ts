@@ -45,16 +45,19 @@ export async function refuseWithoutRoom(compute: Compute, need: Need): Promise<v
 /** What a builder uses of the region's quotas, by metric. */
 function regional(need: Need, quotas: readonly Quota[]): Record<string, number> {
   const limitOf = (metric: string) => quotas.find((quota) => quota.metric === metric)?.limit;
-  // Most machine families have their own quota; N1 has the oldest one, and E2's usage is counted under two names.
-  const family = `${need.machineType.split("-")[0].toUpperCase()}_CPUS`;
-  const own = limitOf(family) === undefined ? "CPUS" : family;
-  const regular = family === "E2_CPUS" ? roomier(quotas, own, "CPUS") : own;
+  const series = need.machineType.split("-")[0].toUpperCase();
+  // Older families count under a quota of all their CPUs, and E2's usage under one of two names. Newer ones have a quota
+  // of their own, or CPUS_PER_VM_FAMILY, which this API doesn't report.
+  const family = `${series}_CPUS`;
+  const older = ["N1", "E2", "F1", "G1", "CUSTOM"].includes(series) ? "CPUS" : undefined;
+  const own = limitOf(family) === undefined ? older : family;
+  const regular = family === "E2_CPUS" && own !== undefined ? roomier(quotas, own, "CPUS") : own;
   // Spot machines have their own quota only if the project was given one.
   const cpus = need.spot && (limitOf("PREEMPTIBLE_CPUS") ?? 0) > 0 ? "PREEMPTIBLE_CPUS" : regular;
   const disks: Record<string, string> = { "pd-standard": "DISKS_TOTAL_GB" };
   const disk = disks[need.diskType] ?? (need.diskType.startsWith("pd-") ? "SSD_TOTAL_GB" : undefined);
   return {
-    [cpus]: need.cpus,
+    ...(cpus !== undefined && { [cpus]: need.cpus }),
     INSTANCES: 1,
     IN_USE_ADDRESSES: need.publicAddress ? 1 : 0,
     ...(disk !== undefined && { [disk]: need.diskSize }),

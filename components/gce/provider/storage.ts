@@ -5,7 +5,7 @@ import { readGceEnvironment } from "../facts/environment.ts";
 import { UserError } from "../../../common/user-error.ts";
 import type { Context } from "../../../provider/resource.ts";
 import { longestPause, rest } from "../../../provider/kit/wait.ts";
-import { findIdentity, type Identity } from "./credentials.ts";
+import { findIdentity, LoginError, type Identity } from "./credentials.ts";
 
 /** Bytes per request; Google requires multiples of 256 KiB. A chunk is kept in memory until it is accepted. */
 const chunkSize = 4 * 2 ** 20;
@@ -116,23 +116,28 @@ export class Bucket {
     isLast: boolean,
   ): Promise<StoredObject | undefined> {
     const total = isLast ? String(start + chunk.length) : "*";
-    for (let offset = 0, failures = 0; ;) {
-      const part = chunk.subarray(offset);
-      const end = start + chunk.length - 1;
-      const range = part.length === 0 ? `bytes */${total}` : `bytes ${start + offset}-${end}/${total}`;
+    for (let offset = 0, failures = 0, isUnsure = false; ;) {
       let response: Response;
       try {
+        if (isUnsure) {
+          const known = await this.received(session);
+          if (known.object) return known.object;
+          if (known.bytes < start) throw this.incomplete(known.bytes, start + chunk.length);
+          if (known.bytes - start > offset) failures = 0;
+          offset = known.bytes - start;
+          isUnsure = false;
+        }
+        const part = chunk.subarray(offset);
+        const end = start + chunk.length - 1;
+        const range = part.length === 0 ? `bytes */${total}` : `bytes ${start + offset}-${end}/${total}`;
         const headers = { "content-range": range };
         response = await this.send("PUT", session, { body: part, headers, allowed: [308] });
       } catch (error) {
         this.context.signal.throwIfAborted();
-        if (!(error instanceof StorageError) || !error.mayPass || ++failures === attempts) throw error;
+        if (!mayPass(error) || ++failures === attempts) throw error;
         this.context.progress(`upload to gs://${this.name}: ${error.message}; trying again`, true);
         await rest(Math.min(500 * 2 ** failures, 10 * longestPause()), this.context.signal);
-        const known = await this.received(session);
-        if (known.object) return known.object;
-        if (known.bytes < start) throw error;
-        offset = known.bytes - start;
+        isUnsure = true;
         continue;
       }
       if (response.status !== 308) return (await response.json()) as StoredObject;
@@ -141,12 +146,13 @@ export class Bucket {
       // Google may have kept only a part of the chunk.
       offset = received - start;
       if (offset < 0 || (offset >= chunk.length && !isLast) || ++failures === attempts) {
-        throw new UserError({
-          where: `gs://${this.name}`,
-          found: `Google has ${received} bytes of ${start + chunk.length}`,
-        });
+        throw this.incomplete(received, start + chunk.length);
       }
     }
+  }
+
+  private incomplete(received: number, sent: number): UserError {
+    return new UserError({ where: `gs://${this.name}`, found: `Google has ${received} bytes of ${sent}` });
   }
 
   /** How much of an upload Google has received. */
@@ -163,7 +169,7 @@ export class Bucket {
         return await this.send(method, new URL(path, this.endpoint).href, options);
       } catch (error) {
         this.context.signal.throwIfAborted();
-        if (!(error instanceof StorageError) || !error.mayPass || attempt === attempts) throw error;
+        if (!mayPass(error) || attempt === attempts) throw error;
         await rest(Math.min(500 * 2 ** attempt, 10 * longestPause()), this.context.signal);
       }
     }
@@ -221,6 +227,10 @@ export class StorageError extends UserError {
   get mayPass(): boolean {
     return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;
   }
+}
+
+function mayPass(error: unknown): error is UserError {
+  return (error instanceof StorageError || error instanceof LoginError) && error.mayPass;
 }
 
 function cureOf(status: number, bucket: string, who: string): string | undefined {

@@ -36,6 +36,7 @@ export interface Instance extends Labelled {
   status: string;
   zone: string;
   disks?: { source?: string; boot?: boolean; autoDelete?: boolean }[];
+  networkInterfaces?: { networkIP?: string; accessConfigs?: { natIP?: string }[] }[];
   metadata?: { items?: { key: string; value?: string }[]; fingerprint?: string };
 }
 

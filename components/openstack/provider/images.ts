@@ -126,6 +126,16 @@ export function isProven(image: Image): boolean {
   return isComplete(image) && proof?.image === image.id;
 }
 
+/** Finished images of an owner no longer go with the leases of their machines: the stack declares them. */
+export async function disownImages(
+  region: Region,
+  owner: Pick<Labels, "project" | "stack" | "distribution">,
+): Promise<void> {
+  for (const image of await imagesWith(region, { ...owner, role: "image" })) {
+    if (isComplete(image)) await setProperties(region, image, { [labelKey(openstackLabels, "machine")]: undefined });
+  }
+}
+
 /** Deletes a lease's images that were never proven. A proven image has its own record in the state. */
 export async function dropUnproven(region: Region, machine: string): Promise<void> {
   for (const image of await imagesWith(region, { machine })) if (!isProven(image)) await dropImage(region, image.id);

@@ -275,6 +275,20 @@ describe("EC2 through our provider", function () {
     await ec2Lease.delete!(id, outputs, context); // No-op if nothing is left.
   });
 
+  it("a lease leaves its unproven image alone once another builder was made at a stage before `image`", async () => {
+    const { id, outputs } = await lease();
+    const image = await imageOf(await machine(outputs), outputs, "kept");
+    // Making it removes the earlier builder.
+    const { id: next, outputs: open } = await ec2Lease.create(
+      { ...outputs, madeWith: made, power: "on", open: true },
+      context,
+    );
+    await ec2Lease.delete!(id, outputs, context);
+    await ec2Lease.delete!(next, open, context);
+    assert.deepEqual((await client.describeImages({ ImageIds: [image] })).Images!.length, 1);
+    await client.deregisterImage({ ImageId: image });
+  });
+
   it("a lease is replaced if it expired, or if its machine is gone or sealing was interrupted", async () => {
     const { id, outputs } = await lease();
     assert.equal(await ec2Lease.drift!(id, outputs), "replace", "no machine yet");

@@ -1,9 +1,11 @@
 // The client of the Compute API: identity, retries, errors.
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { credentialsJson, readGceEnvironment } from "../../../components/gce/facts/environment.ts";
 import { UserError } from "../../../common/user-error.ts";
-import { findIdentity } from "../../../components/gce/provider/credentials.ts";
+import { findIdentity, LoginError } from "../../../components/gce/provider/credentials.ts";
 import { Compute } from "../../../components/gce/provider/compute.ts";
 import { watching, withGce } from "./support.ts";
 import { restoreEnvironment } from "../../restore-environment.ts";
@@ -101,6 +103,35 @@ describe("the client of the Compute API", () => {
       );
       assert.equal(api.calls.length, 1);
     }));
+
+  it("asks for a token again if Google doesn't answer, and not if it refuses", async () => {
+    const before = { ...process.env };
+    const asked: string[] = [];
+    // A proxy in front of Google that closes connections.
+    const proxy = createServer().on("connect", (request, socket) => void (asked.push(request.url!), socket.destroy()));
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    process.env.HTTPS_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    Object.assign(process.env, { GCE_CREDENTIALS_EMAIL: "away@bakery.iam", GCE_CREDENTIALS_PRIVATE_KEY: key });
+    delete process.env.GOOGLE_COMPUTE_CUSTOM_ENDPOINT;
+    try {
+      const controller = new AbortController();
+      const lines: string[] = [];
+      const progress = (line: string) => void (lines.push(line), controller.abort(new Error("cancelled")));
+      const compute = await Compute.open("bakery", { progress, signal: controller.signal });
+      await assert.rejects(compute.find("zones"), /cancelled/);
+      assert.match(lines[0], /GET projects\/bakery\/zones: .*; trying again/);
+      assert.deepEqual(new Set(asked), new Set(["oauth2.googleapis.com:443"]));
+      assert.equal((await Compute.open("bakery", watching())).identity, compute.identity, "all share its token");
+    } finally {
+      restoreEnvironment(before);
+      proxy.closeAllConnections();
+      proxy.close();
+    }
+    const refused = Object.assign(new Error("invalid_grant"), { config: {}, response: { status: 400 } });
+    assert.equal(new LoginError("baker", refused).mayPass, false);
+    assert.equal(new LoginError("baker", new Error("Could not load the default credentials")).mayPass, false);
+    assert.equal(new LoginError("baker", Object.assign(refused, { response: { status: 503 } })).mayPass, true);
+  });
 
   it("reports why an operation failed", () =>
     withGce(async (api) => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { packFacts } from "../../../common/image-facts.ts";
 import { cloudLabels } from "../../../common/labels.ts";
-import { gceLabels } from "../../../components/gce/facts/labels.ts";
+import { gceLabels, imageName, ownLabels } from "../../../components/gce/facts/labels.ts";
 import type { BaseSource } from "../../../components/gce/contract.ts";
 import {
   gceAccount,
@@ -149,6 +149,32 @@ describe("the survey on gce", () => {
       assert.deepEqual((await survey()).sealed, []);
     }));
 
+  it("tells stacks apart whose names are the same as labels", () =>
+    withGce(async (api) => {
+      const stacks = ["Prod.v1", "prod-v1", "prod.v1"];
+      const facts = { recipe: labels.recipe, name: "worker" };
+      const description = packFacts("worker", facts, { longest: 2048, dispensable: [] });
+      for (const stack of stacks) {
+        const machine = `builder-${stacks.indexOf(stack)}`;
+        await makeMachine(api, machine, { labels: ownLabels({ ...labels, stack }, {}) });
+        // Older versions: the name alone tells.
+        const image = imageName(stack, { ...facts, distribution: "debian12" });
+        addImage(api, image, { description, labels: cloudLabels(gceLabels, { ...labels, stack, role: "image" }) });
+        const own = ownLabels({ ...labels, stack, role: "image" }, {});
+        addImage(api, `new-${machine}`, { description, labels: own, name: image });
+      }
+      for (const stack of stacks) {
+        const found = await gceSurvey.call({ project: "bakery", owner: { ...owner, stack } }, watching());
+        const image = imageName(stack, { ...facts, distribution: "debian12" });
+        assert.deepEqual(
+          found.images.map((each) => each.image),
+          [image, image],
+        );
+        assert.equal(found.builders.length, 1);
+      }
+      assert.deepEqual(ownLabels(labels, {}), cloudLabels(gceLabels, labels), "most stacks need no more labels");
+    }));
+
   it("reads all pages of a long list", () =>
     withGce(async (api) => {
       for (let number = 0; number < 1001; number += 1) addImage(api, `image-${number}`);
@@ -198,6 +224,16 @@ describe("the preflight on gce", () => {
       await refused({ network: "defalt" }, /gce\.network: .*did you mean default\?/);
     }));
 
+  it("refuses an image whose name a stack of another Pulumi project has taken", () =>
+    withGce(async (api) => {
+      const image = { name: "gce-worker-1", owner: { project: "ci-images", stack: "gce" } };
+      await gcePreflight.call({ ...wanted, image }, watching());
+      const present = api.addBase("bakery", image.name, { labels: cloudLabels(gceLabels, labels) });
+      await gcePreflight.call({ ...wanted, image }, watching());
+      present.labels = cloudLabels(gceLabels, { ...labels, project: "other" });
+      await refused({ image }, /image gce-worker-1: belongs to other\/gce; cure: .*another name/);
+    }));
+
   it("refuses if quotas leave no room for a builder, and names each quota that is too small, with the cure", () =>
     withGce(async (api) => {
       const room = { diskSize: 48, diskType: "pd-balanced", spot: false, publicAddress: true, firewall: true };
@@ -217,6 +253,22 @@ describe("the preflight on gce", () => {
       await refused({ room: { ...room, diskType: "pd-standard" } }, /^[^\n]*CPUS[^\n]*$/);
       quotas.FIREWALLS = 0;
       await refused({ room }, /the whole project: quota FIREWALLS: 0 of 0/);
+    }));
+});
+
+describe("the quota of processors on gce", () => {
+  it("is that of the machine's own family; newer families do not count as CPUS", () =>
+    withGce(async (api) => {
+      const room = { diskSize: 10, diskType: "pd-balanced", spot: false, publicAddress: true, firewall: true };
+      const wanted = { project: "bakery", zone: "here-a", architecture: "amd64" as const, room };
+      api.project("bakery").quotas.CPUS = 1;
+      for (const name of ["c4-standard-2", "n1-standard-2", "custom-2-4096"]) {
+        api.machineTypes.push({ name, architecture: "X86_64", guestCpus: 2 });
+      }
+      await gcePreflight.call({ ...wanted, machineType: "c4-standard-2" }, watching());
+      for (const machineType of ["n1-standard-2", "custom-2-4096", "e2-small"]) {
+        await assert.rejects(gcePreflight.call({ ...wanted, machineType }, watching()), /quota CPUS: 0 of 1/);
+      }
     }));
 });
 

@@ -10,6 +10,7 @@ import { unpackFacts } from "../../../common/image-facts.ts";
 import { baseSource } from "../../../components/gce/bases.ts";
 import { familyName } from "../../../components/gce/family.ts";
 import { openGce } from "../../../components/gce/open-cloud.ts";
+import { gceImportedImage } from "../../../components/gce/provider/resources/imported-image.ts";
 import type { GceStack } from "../../../components/gce/stack.ts";
 import { checkSettings } from "../../../components/stack-settings.ts";
 import { StackState } from "../../../components/life-cycle/stack-state.ts";
@@ -31,10 +32,14 @@ const base = {
 };
 const builder = { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 BBBB" };
 
+/** Outputs of the wait for a machine. */
+let current = {};
+
 const outputs: Outputs = (type, name) => {
   const byType: Record<string, object> = {
     "ci-images:index:KeyPair": { publicKey: `ssh-ed25519 PUBLIC-${name}`, privateKey: `PRIVATE-${name}` },
     "ci-images:gce:Lease": { machine: `${name.replace("-lease", "")}-a1b2c3`, deadline },
+    "ci-images:gce:Arrival": current,
     "gcp:compute/disk:Disk": { selfLink: `https://compute/disks/${name}` },
     "gcp:compute/instance:Instance": {
       instanceId: "815",
@@ -177,6 +182,19 @@ describe("the graph of stack gce", () => {
     await assert.rejects(declare(newGraph(), { zone: { debian13: "here-a" } }), { message });
   });
 
+  it("connects to the address at which the machine answered, unless an older version did not record it", async () => {
+    const host = async () => {
+      const graph = newGraph();
+      await declare(graph);
+      const { inputs } = graph.declared.find(({ type }) => type === "command:remote:Command")!;
+      return (unwrapSecrets(inputs) as { connection: { host: string } }).connection.host;
+    };
+    assert.equal(await host(), "203.0.113.9");
+    current = { currentHost: "203.0.113.10" };
+    assert.equal(await host(), "203.0.113.10");
+    current = {};
+  });
+
   it("makes the image of the disk after the instance is deleted, and then deletes the disk", async () => {
     const graph = newGraph();
     await declare(graph);
@@ -190,6 +208,22 @@ describe("the graph of stack gce", () => {
     assert.equal(graph.get(`${prefix}-disk-drop`).inputs.image, `https://compute/images/${prefix}`);
     assert.deepEqual(graph.after(`${prefix}-promotion`), [`${prefix}-trial-verify`]);
     assert.deepEqual(graph.after(`${prefix}-family`), [`${prefix}-promotion`]);
+  });
+
+  it("keeps an image in another project until its successor is verified", async () => {
+    for (const [project, isFirst] of [
+      ["bakery", true],
+      ["earlier", false],
+    ] as const) {
+      const graph = newGraph();
+      const type = "gcp:compute/image:Image";
+      const state = new StackState({ [`urn:pulumi:gce::p::${type}::${prefix}`]: { type, outputs: { project } } });
+      await declare(graph, {}, { state });
+      assert.equal(graph.get(prefix).options.deleteBeforeReplace, isFirst);
+    }
+    assert.equal(gceImportedImage.deleteBeforeReplace!(["project"]), false);
+    assert.equal(gceImportedImage.deleteBeforeReplace!(["name"]), true);
+    assert.equal(gceImportedImage.deleteBeforeReplace!([]), true);
   });
 
   it("gives the image its identification, and what it was made from", async () => {
@@ -478,9 +512,16 @@ describe("the graph of stack gce", () => {
   });
 
   it("keeps the base of the newest image if the stack says so", async () => {
-    const graph = newGraph([generation()]);
+    const graph = newGraph([generation({}, { recipe: "aaaa".repeat(16) })]);
     await declare(graph, {}, { more: { base: "pinned" } });
     assert.equal(graph.asked["ci-images:gce:resolveBase"].pinned, base.id);
+  });
+
+  it("does not look for a pinned base if nothing is to be baked: Google may have deleted it", async () => {
+    const graph = newGraph([generation()]);
+    await declare(graph, {}, { more: { base: "pinned" } });
+    assert.deepEqual(graph.names("gcp:compute/image:Image"), [prefix]);
+    assert.ok(!("ci-images:gce:resolveBase" in graph.asked));
   });
 
   it("uses the distribution's public family as the base, or what the stack names instead", async () => {

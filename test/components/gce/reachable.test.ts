@@ -1,6 +1,6 @@
 // A machine on gce is ready when it answers SSH with the host key that it was given.
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import ssh2 from "ssh2";
 import { makeSshKeyPair } from "../../../common/ssh-key-pair.ts";
 import { gceReachable } from "../../../components/gce/provider/resources/reachable.ts";
-import { create, makeMachine, withGce } from "./support.ts";
+import { create, makeMachine, watching, withGce } from "./support.ts";
 
 const key = () => makeSshKeyPair();
 const login = key();
@@ -38,20 +38,20 @@ describe("a machine's first answer on gce", () => {
   });
   after(() => rm(folder, { recursive: true }));
 
-  const arrival = (instance: string, hostKey: string, port: number) =>
-    create(gceReachable, {
-      project: "bakery",
-      zone: "here-a",
-      machine: "worker",
-      instance,
-      host: "127.0.0.1",
-      port,
-      user: "debian",
-      hostKey,
-      privateKey: login.privateKey,
-      patience: 1,
-      awake: true,
-    });
+  const inputsOf = (instance: string, hostKey: string, port: number) => ({
+    project: "bakery",
+    zone: "here-a",
+    machine: "worker",
+    instance,
+    host: "127.0.0.1",
+    port,
+    user: "debian",
+    hostKey,
+    privateKey: login.privateKey,
+    patience: 1,
+    awake: true,
+  });
+  const arrival = (...inputs: Parameters<typeof inputsOf>) => create(gceReachable, inputsOf(...inputs));
 
   it("counts only with the machine's own host key", () =>
     withGce(async (api) => {
@@ -64,6 +64,27 @@ describe("a machine's first answer on gce", () => {
       const late = await listen(own.privateKey, early.port);
       await arriving;
       await late.close();
+    }));
+
+  it("comes from its new address after somebody has stopped and started it", () =>
+    withGce(async (api) => {
+      const own = key();
+      const instance = await makeMachine(api, "worker");
+      const machine = api.project("bakery").instances.get("here-a/worker")!;
+      machine.networkInterfaces = [{ networkIP: "10.0.0.7", accessConfigs: [{ natIP: "127.0.0.1" }] }];
+      const server = await listen(own.privateKey);
+      try {
+        const inputs = { ...inputsOf(instance, own.publicKey, server.port), address: "public" as const };
+        const before = { ...inputs, host: "203.0.113.1", sshPort: server.port, sshUser: "debian" };
+        assert.equal(await gceReachable.drift!(instance, before, before), "update");
+        const after = await gceReachable.update!(instance, before, before, watching());
+        assert.equal(after.currentHost, "127.0.0.1");
+        assert.equal(await gceReachable.drift!(instance, after, before), "none");
+        const forwarded = { ...before, address: undefined };
+        assert.equal(await gceReachable.drift!(instance, forwarded, forwarded), "none", "a port forward stays");
+      } finally {
+        await server.close();
+      }
     }));
 
   it("that never comes is an error that says where the machine's console is saved", () =>
@@ -83,6 +104,18 @@ describe("a machine's first answer on gce", () => {
       );
       assert.match(await readFile(file, "utf8"), /kernel panic/);
       assert.equal((await stat(file)).mode & 0o777, 0o600);
+    }));
+
+  it("that never comes is the error, even if its console can't be saved", () =>
+    withGce(async (api) => {
+      process.env.CI_IMAGES_CACHE = join(folder, "file");
+      await writeFile(process.env.CI_IMAGES_CACHE, "not a folder");
+      api.hypervisor.console = async () => "kernel panic\r\n";
+      const instance = await makeMachine(api, "worker");
+      const { port, close } = await listen(key().privateKey);
+      await close();
+      const reason = /for it to answer by SSH.*is still running.*its console could not be saved: .*(EEXIST|ENOTDIR)/;
+      await assert.rejects(arrival(instance, key().publicKey, port), reason);
     }));
 
   it("is no longer awaited if the machine is gone", () =>

@@ -1,7 +1,7 @@
 // Our resources on Google Compute Engine, against a fake Compute API.
 import assert from "node:assert/strict";
 import { cloudLabels } from "../../../common/labels.ts";
-import { gceLabels } from "../../../components/gce/facts/labels.ts";
+import { gceLabels, ownLabels } from "../../../components/gce/facts/labels.ts";
 import { UserError } from "../../../common/user-error.ts";
 import { gceClearing } from "../../../components/gce/provider/resources/clearing.ts";
 import { gceFamily, gcePromotion } from "../../../components/gce/provider/resources/image-marks.ts";
@@ -66,6 +66,20 @@ describe("a lease on gce", () => {
       ]);
     }));
 
+  it("leaves the machines of stacks alone whose names are the same as labels", () =>
+    withGce(async (api) => {
+      const of = (stack: string) => ({ ...labels, stack });
+      await makeMachine(api, "plain", { labels: ownLabels(of("prod-v1"), {}) });
+      await makeMachine(api, "dotted", { labels: ownLabels(of("prod.v1"), {}) });
+      await create(gceLease, { ...lease, labels: of("PROD-V1") });
+      const left = () => [...api.project("bakery").instances.keys()];
+      assert.deepEqual(left(), ["here-a/plain", "here-a/dotted"]);
+      await create(gceLease, { ...lease, labels: of("prod-v1") });
+      assert.deepEqual(left(), ["here-a/dotted"]);
+      await create(gceLease, { ...lease, labels: of("prod.v1") });
+      assert.deepEqual(left(), []);
+    }));
+
   it("removes machine, disk and firewall rule when it is deleted, without delete calls for missing ones", () =>
     withGce(async (api) => {
       const state = await leased(api);
@@ -94,6 +108,46 @@ describe("a lease on gce", () => {
       assert.equal(await make({}), false);
       assert.equal(await make({ labels: { "ci-images-verified": "now" } }), true);
       assert.equal(await make({ labels: { "ci-images-recipe": "other" } }), true);
+    }));
+
+  it("can be deleted, and followed by one of another recipe, while Google is still making its image", () =>
+    withGce(async (api) => {
+      const { images, disks } = api.project("bakery");
+      /** Makes an image like an `up` that was killed meanwhile. */
+      const interrupted = async () => {
+        const state = await leased(api, "worker-1");
+        await create(gceStop, stepOf(state));
+        let finish = () => {};
+        api.hypervisor.makeImage = () => new Promise((resolve) => (finish = () => resolve(undefined)));
+        const making = makeImage(api, state.machine);
+        while (!images.has("worker-1")) await new Promise((resolve) => setTimeout(resolve, 2));
+        const seen = api.calls.length;
+        const isRefused = () => api.calls.slice(seen).some((call) => /^GET .*images|^DELETE .*disks/.test(call));
+        const timer = setInterval(() => isRefused() && (clearInterval(timer), setTimeout(finish, 20)), 2);
+        return { state, making };
+      };
+      const ended = await interrupted();
+      await gceLease.delete!("", ended.state, watching());
+      await ended.making;
+      assert.ok(api.project("bakery").isClean);
+      const edited = await interrupted();
+      await create(gceLease, { ...lease, labels: { ...labels, recipe: "another" } });
+      await edited.making;
+      assert.equal(disks.size, 0);
+      await gceLease.delete!("", edited.state, watching());
+      assert.equal(images.size, 0);
+    }));
+
+  it("leaves its unverified image alone once another builder was made at a stage before `image`", () =>
+    withGce(async (api) => {
+      const state = await leased(api, "worker-1");
+      await create(gceStop, stepOf(state));
+      await makeImage(api, state.machine);
+      const open = { ...lease, image: "worker-1", open: true };
+      assert.equal(await gceLease.drift!("", state, open), "replace", "it is sealed");
+      await create(gceLease, open);
+      await gceLease.delete!("", state, watching());
+      assert.deepEqual([...api.project("bakery").images.keys()], ["worker-1"]);
     }));
 
   it("is replaced if somebody stopped its machine before sealing, unless people work on it or it will be started", () =>
@@ -204,6 +258,19 @@ describe("the end of a builder on gce", () => {
       await makeImage(api, state.machine, { labels: { "ci-images-verified": "now" } });
       await assert.rejects(create(gceClearing, wanted), /exists and is verified/);
       assert.ok(images.has("worker-1"));
+    }));
+
+  it("leaves an image alone that a stack of another Pulumi project has made under the same name", () =>
+    withGce(async (api) => {
+      const owner = { project: labels.project, stack: labels.stack };
+      const wanted = { project: "bakery", image: "worker-1", instance: "1", owner };
+      const image = api.addBase("bakery", "worker-1", {
+        labels: cloudLabels(gceLabels, { ...labels, project: "other" }),
+      });
+      await assert.rejects(create(gceClearing, wanted), /image worker-1: belongs to other\/gce/);
+      image.labels = cloudLabels(gceLabels, labels);
+      await create(gceClearing, wanted);
+      assert.ok(api.project("bakery").isClean);
     }));
 
   it("reports why the API could not make the image if the official provider loses the reason, and only then", () =>

@@ -42,6 +42,15 @@ describe("rackspace Lease", () => {
     assert.match(context.lines.join(), /removed server left/);
   });
 
+  it("leaves its unverified image alone once another builder was made at a stage before `image`", async () => {
+    const { id, outputs } = await lease.create(leaseInputs(), testContext());
+    const server = await addServer(cloud(), { name: outputs.machine, status: "SHUTOFF" });
+    const image = await serverImage.create(imageInputs(server), testContext());
+    await lease.create(leaseInputs({ open: true }), testContext());
+    await lease.delete!(id, outputs, testContext());
+    assert.ok(cloud().region().images.has(image.id));
+  });
+
   it("deletes its server in any state, and tolerates a missing server", async () => {
     const { id, outputs } = await lease.create(leaseInputs(), testContext());
     await addServer(cloud(), { name: outputs.machine, status: "ERROR" });

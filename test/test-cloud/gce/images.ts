@@ -136,8 +136,13 @@ function insertImage(api: GceApi, project: Project, call: Call): unknown {
   };
   if (rawDisk) {
     return api.operation(call, made.selfLink, async () => {
-      made.diskSizeGb = await api.importRawDisk(rawDisk.source, made);
       project.images.set(name, made);
+      try {
+        made.diskSizeGb = await api.importRawDisk(rawDisk.source, made);
+      } catch (error) {
+        project.images.delete(name);
+        throw error;
+      }
       const end = api.faults.imageEnds.shift();
       made.status = end ?? "READY";
       if (end !== undefined) throw new Refused(500, "INTERNAL_ERROR", `Creating image '${path}' failed`);
@@ -186,6 +191,8 @@ function patchImage(api: GceApi, project: Project, name: string, call: Call): un
 
 function deleteImage(api: GceApi, project: Project, name: string, call: Call): unknown {
   const image = existing(project.images, name);
+  // rules.ts, beingMade
+  if (image.status === "PENDING") throw new Refused(400, "resourceNotReady", `The resource '${name}' is not ready`);
   return api.operation(call, image.selfLink, async () => {
     await api.hypervisor.removeImage(image);
     project.images.delete(name);

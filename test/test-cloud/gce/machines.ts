@@ -102,8 +102,12 @@ export function machineRoutes(api: GceApi): Route[] {
       at("disks/([^/]+)"),
       (call, project, place, name) => {
         const found = disk(project, place, name);
-        if (found.users?.length) {
-          const message = `The disk resource '${found.selfLink}' is already being used by '${found.users[0]}'`;
+        // rules.ts, beingMade
+        const images = [...api.project(project).images.values()];
+        const made = images.find(({ status, sourceDisk }) => status === "PENDING" && sourceDisk === found.selfLink);
+        const user = found.users?.[0] ?? made?.selfLink;
+        if (user !== undefined) {
+          const message = `The disk resource '${found.selfLink}' is already being used by '${user}'`;
           throw new Refused(400, "resourceInUseByAnotherResource", message);
         }
         return api.operation(call, found.selfLink, () => removeDisk(api, api.project(project), place, found));

@@ -112,6 +112,10 @@ export const rules = {
     says: "A disk or image that is not READY yet can't be used: RESOURCE_NOT_READY",
     source: `discovery document, Disk.status and Image.status ("only after ... READY"); the code: ${provider}/compute_operation.go`,
   },
+  beingMade: {
+    says: "While an image is made, it can't be deleted, nor can its source disk",
+    source: "https://github.com/hashicorp/packer/issues/6887; discovery document, Image.status (PENDING)",
+  },
   addresses: {
     says: "A machine loses an ephemeral public address when it stops",
     source: `${reference}/ip-addresses (ephemeral addresses)`,

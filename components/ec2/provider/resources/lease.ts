@@ -8,7 +8,7 @@ import { ec2Labels } from "../../facts/labels.ts";
 import { tagNames } from "../../facts/tags.ts";
 import { asking } from "../client.ts";
 import { removeOrphanedSnapshots } from "../images.ts";
-import { dropMachine, dropUnprovenImages, isInterrupted, machineNames } from "../machines.ts";
+import { disownImages, dropMachine, dropUnprovenImages, isInterrupted, machineNames } from "../machines.ts";
 import { findInstances, tagsOf } from "../tagged-resources.ts";
 
 export const ec2Lease = leaseOf(Lease, {
@@ -22,6 +22,11 @@ export const ec2Lease = leaseOf(Lease, {
       yield earlier;
     }
     await removing(() => removeOrphanedSnapshots(region, cloudLabels(ec2Labels, owner), worker, context));
+  },
+
+  async disownImages({ region, labels: { project, stack, distribution } }) {
+    const tags = cloudLabels(ec2Labels, { project, stack, distribution, role: "image" });
+    await asking(`looking for images in ${region}`, () => disownImages(region, tags));
   },
 
   /**

@@ -1,12 +1,12 @@
 // Lookups on Google Compute Engine that the program makes before it declares anything.
 import { cloudLabels, isPast, labelKey, isOfWorker, type Labels } from "../../../../common/labels.ts";
-import { gceLabels } from "../../facts/labels.ts";
+import { gceLabels, isImageOf, isMachineOf, ownLabels } from "../../facts/labels.ts";
 import { unpackFacts } from "../../../../common/image-facts.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { nearest } from "../../../../common/nearest.ts";
 import { findBase, findPinnedBase } from "../bases.ts";
 import { Compute } from "../compute.ts";
-import { marks, recipeOf } from "../machines.ts";
+import { marks, recipeOf, refuseOthersImage } from "../machines.ts";
 import { privateRanges } from "../subnetworks.ts";
 import { refuseWithoutRoom } from "../quotas.ts";
 import { labelFilter, nameOf, type Disk, type Image, type Instance } from "../types.ts";
@@ -37,32 +37,34 @@ export const gceSurvey = answer(contract.survey, async ({ project, owner, worker
     compute.listEverywhere<Instance>("instances", labelled("builder")),
     compute.listEverywhere<Disk>("disks", labelled("builder")),
   ]);
-  const instances = builders.filter(({ labels }) => isOfWorker(gceLabels, labels, worker));
+  const instances = builders.filter(
+    ({ labels }) => isMachineOf(owner, labels) && isOfWorker(gceLabels, labels, worker),
+  );
   const retired = disks.filter(({ labels }) => labels?.[marks.retired] !== undefined).map(({ name }) => name);
   const sealed = instances.filter(
     ({ name, status, labels }) => retired.includes(name) && status === "TERMINATED" && !isPast(labels?.[expires]),
   );
-  const surveyed = images
-    .filter(({ status }) => status === "READY")
-    .flatMap((image) => {
-      const facts = unpackFacts(image.description);
-      return facts === undefined ? [] : [surveyedImage(image, facts)];
-    })
+  const { distribution } = owner;
+  const own = images
+    .map((image) => ({ image, facts: unpackFacts(image.description) as contract.Facts | undefined }))
+    .filter(({ image, facts }) => !facts || isImageOf(owner, image, { ...facts, distribution }));
+  const surveyed = own
+    .flatMap(({ image, facts }) => (image.status === "READY" && facts ? [surveyedImage(image, facts)] : []))
     .sort((a, b) => (a.builtAt < b.builtAt ? 1 : -1));
   const recipesOf = (builders: Instance[]) => builders.flatMap((builder) => recipeOf(builder) ?? []);
-  const unfinished = images
-    .filter(({ status }) => status !== "READY")
-    .map(({ name: image, status }) => ({ image, status }));
+  const unfinished = own
+    .filter(({ image: { status } }) => status !== "READY")
+    .map(({ image: { name: image, status } }) => ({ image, status }));
   return { images: surveyed, builders: recipesOf(instances), sealed: recipesOf(sealed), unfinished };
 });
 
-function surveyedImage(image: Image, facts: Record<string, unknown>): contract.SurveyedImage {
+function surveyedImage(image: Image, facts: contract.Facts): contract.SurveyedImage {
   return {
     image: image.name,
     selfLink: image.selfLink,
     builtAt: new Date(image.creationTimestamp).toISOString(),
     proven: image.labels?.[marks.verified] !== undefined,
-    facts: facts as unknown as contract.Facts,
+    facts,
   };
 }
 
@@ -76,7 +78,7 @@ interface Named {
 
 export const gcePreflight = answer(
   contract.preflight,
-  async ({ project, zone, machineType, architecture, network, room, inside }, context) => {
+  async ({ project, zone, machineType, architecture, network, room, inside, image }, context) => {
     const compute = await Compute.open(project, context);
     const setting = (key: string) => `stack setting ci-images:gce.${key}`;
     const refuse = async (key: string, value: string, list: string): Promise<never> => {
@@ -101,6 +103,8 @@ export const gcePreflight = answer(
     if (network !== undefined && !(await compute.find<Named>(`global/networks/${nameOf(network)}`))) {
       return refuse("network", network, "global/networks");
     }
+    const present = image && (await compute.find<Image>(`global/images/${image.name}`));
+    if (present) refuseOthersImage(compute, present, ownLabels(image.owner));
     if (room) await refuseWithoutRoom(compute, { ...room, zone, machineType, cpus: type.guestCpus ?? 0 });
     return inside === undefined ? {} : { ranges: await privateRanges(compute, zone, inside) };
   },

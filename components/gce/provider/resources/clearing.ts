@@ -1,9 +1,10 @@
 // Frees an image's name. The name comes from the recipe, so a failed image would block every later attempt. The
 // official provider doesn't record an image whose creation failed, and so never deletes it.
 import { UserError } from "../../../../common/user-error.ts";
+import { ownLabels } from "../../facts/labels.ts";
 import { Compute, unwatched } from "../compute.ts";
 import { ComputeError } from "../errors.ts";
-import { limits, marks } from "../machines.ts";
+import { findFinishedImage, limits, marks, refuseOthersImage } from "../machines.ts";
 import type { Image, Operation } from "../types.ts";
 import type { InputsOf } from "../../../../common/contract.ts";
 import { Clearing } from "../../contract.ts";
@@ -20,23 +21,11 @@ export const gceClearing = implement(Clearing, {
   },
 
   async create(inputs, context) {
-    const { project, image } = inputs;
+    const { project, image, owner } = inputs;
     const compute = await Compute.open(project, context);
     const path = `global/images/${image}`;
-    // The API refuses changes to an image that it is still making.
-    const left = await waitFor<Image | undefined>(
-      {
-        what: `image ${image}, left by an earlier bake`,
-        until: "to be finished, so that it can be removed",
-        deadline: limits.image,
-        lookAt: `gcloud compute images describe ${image} --project=${project}`,
-        look: async () => {
-          const found = await compute.find<Image>(path);
-          return found && ["PENDING", "DELETING"].includes(found.status) ? { state: found.status } : { done: found };
-        },
-      },
-      context,
-    );
+    const left = await findFinishedImage(compute, image, context, "to be finished, so that it can be removed");
+    if (left && owner) refuseOthersImage(compute, left, ownLabels(owner));
     if (left?.labels?.[marks.verified] !== undefined) {
       throw new UserError({
         where: `Compute Engine, project ${project}, image ${image}`,

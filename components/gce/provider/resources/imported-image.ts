@@ -7,7 +7,7 @@ import { gibibyte } from "../../../../common/sizes.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { Compute, unwatched } from "../compute.ts";
 import { diskArchive } from "../disk-archive.ts";
-import { limits, marks } from "../machines.ts";
+import { findFinishedImage, limits, marks, refuseOthersImage } from "../machines.ts";
 import { Bucket } from "../storage.ts";
 import type { Image } from "../types.ts";
 import { assertRunsOn } from "../../../local/provider/disk/guest-facts.ts";
@@ -15,7 +15,6 @@ import { finishedImage, withDisk } from "../../../local/provider/disk/image-disk
 import { ImportedImage, ImportLease, type Facts, type Importing } from "../../contract.ts";
 import { implement, type Context } from "../../../../provider/resource.ts";
 import { uploadProgress } from "../../../../provider/kit/upload-progress.ts";
-import { waitFor } from "../../../../provider/kit/wait.ts";
 
 /** Requirements of machines with default settings. */
 const needs = { cloud: "Compute Engine", disk: "virtio_scsi", network: "virtio_net", dataSources: ["GCE"] };
@@ -24,8 +23,8 @@ const needs = { cloud: "Compute Engine", disk: "virtio_scsi", network: "virtio_n
 const packing = { longest: 2048, dispensable: ["plan"] };
 
 export const gceImportedImage = implement(ImportedImage, {
-  // Its name comes from its recipe.
-  deleteBeforeReplace: true,
+  // Its name comes from its recipe. One in another project stays until its successor is verified.
+  deleteBeforeReplace: (changed) => !changed.includes("project"),
 
   async drift(_id, { project, name }) {
     const compute = await Compute.open(project, unwatched);
@@ -39,7 +38,7 @@ export const gceImportedImage = implement(ImportedImage, {
       const found = "is gone";
       throw new UserError({ where: `image ${name} in ${project}`, found, cure: "run `pulumi up` again" });
     }
-    const present = await finishedEarlier(compute, name, importing.recipe, context);
+    const present = await finishedEarlier(compute, name, importing, context);
     const image = present ?? (await makeImage(compute, name, importing, context));
     return { id: name, outputs: stateOf(inputs, image) };
   },
@@ -58,28 +57,17 @@ export const gceImportedImage = implement(ImportedImage, {
 
 /**
  * An image that an interrupted `pulumi up` finished. Removes a failed one.
- * @throws UserError if the name belongs to an image of another recipe.
+ * @throws UserError if the name belongs to an image of others, or of another recipe.
  */
 async function finishedEarlier(
   compute: Compute,
   name: string,
-  recipe: string,
+  { recipe, labels }: Importing,
   context: Context,
 ): Promise<Image | undefined> {
-  const image = await waitFor<Image | undefined>(
-    {
-      what: `image ${name}`,
-      until: "to be finished",
-      deadline: limits.image,
-      lookAt: `gcloud compute images describe ${name} --project=${compute.project}`,
-      look: async () => {
-        const found = await compute.find<Image>(`global/images/${name}`);
-        return found && ["PENDING", "DELETING"].includes(found.status) ? { state: found.status } : { done: found };
-      },
-    },
-    context,
-  );
+  const image = await findFinishedImage(compute, name, context);
   if (!image) return undefined;
+  refuseOthersImage(compute, image, labels);
   if (unpackFacts(image.description)?.recipe !== recipe) {
     throw new UserError({
       where: `Compute Engine, project ${compute.project}, image ${name}`,
@@ -132,12 +120,21 @@ async function makeImage(compute: Compute, name: string, importing: Importing, c
       },
     });
   } finally {
-    // Even if the user has cancelled.
-    await (await Bucket.open(bucket.name, unwatched)).remove(object);
+    await removeObject(bucket.name, object, progress);
   }
   const image = await compute.find<Image>(`global/images/${name}`);
   if (!image) throw new UserError({ where: `image ${name} in ${compute.project}`, found: "is gone" });
   return image;
+}
+
+/** Removes the object, even if the user has cancelled. If it can't be removed, its lease tries again. */
+async function removeObject(bucket: string, object: string, progress: Context["progress"]): Promise<void> {
+  try {
+    await (await Bucket.open(bucket, unwatched)).remove(object);
+  } catch (error) {
+    // Not thrown, because it would hide why the import failed, or that it didn't.
+    progress(`gs://${bucket}/${object} could not be removed yet: ${(error as Error).message}`);
+  }
 }
 
 function stateOf({ project, name }: { project: string; name: string }, image: Image) {
@@ -154,9 +151,10 @@ export const gceImportLease = implement(ImportLease, {
     return { id: `${inputs.image}@${expires}`, outputs: { ...inputs, expires } };
   },
   async delete(_id, { project, bucket, object, image: name }, context) {
-    await (await Bucket.open(bucket, context)).remove(object);
     const compute = await Compute.open(project, context);
-    const image = await compute.find<Image>(`global/images/${name}`);
+    // Google may still be making it, from the object.
+    const image = await findFinishedImage(compute, name, context);
+    await (await Bucket.open(bucket, context)).remove(object);
     if (!image || image.labels?.[marks.verified] !== undefined) return;
     await compute.remove(`global/images/${name}`, `image ${name}`, limits.small);
   },

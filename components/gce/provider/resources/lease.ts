@@ -4,10 +4,20 @@
 import type { StateOf } from "../../../../common/contract.ts";
 import { cloudLabels, isOfWorker, labelKey } from "../../../../common/labels.ts";
 import { leaseOf } from "../../../../provider/kit/lease.ts";
+import type { Context } from "../../../../provider/resource.ts";
 import { Lease } from "../../contract.ts";
-import { gceLabels } from "../../facts/labels.ts";
+import { gceLabels, isMachineOf } from "../../facts/labels.ts";
 import { Compute, unwatched } from "../compute.ts";
-import { diskPath, instancePath, limits, marks, removeMachine, stopped } from "../machines.ts";
+import {
+  changeLabels,
+  diskPath,
+  findFinishedImage,
+  instancePath,
+  limits,
+  marks,
+  removeMachine,
+  stopped,
+} from "../machines.ts";
 import { labelFilter, nameOf, type Disk, type Image, type Instance } from "../types.ts";
 
 export const gceLease = leaseOf(Lease, {
@@ -20,13 +30,26 @@ export const gceLease = leaseOf(Lease, {
       compute.listEverywhere<Disk>("disks", filter),
     ]);
     const machines = new Map<string, { zone: string; machine: string }>();
-    const own = [...instances, ...disks].filter((each) => isOfWorker(gceLabels, each.labels, worker));
+    const own = [...instances, ...disks].filter(
+      ({ labels }) => isMachineOf({ project, stack }, labels) && isOfWorker(gceLabels, labels, worker),
+    );
     for (const { name: machine, zone: url } of own) {
       const zone = nameOf(url);
       machines.set(`${zone}/${machine}`, { zone, machine });
     }
-    const removed = await Promise.all([...machines.values()].map((machine) => removeMachine(compute, machine)));
+    const removed = await Promise.all(
+      [...machines.values()].map((machine) => removeMachine(compute, machine, context)),
+    );
     yield* removed.flat();
+  },
+
+  async disownImages({ project: place, labels: { project, stack, distribution } }, context) {
+    const compute = await Compute.open(place, context);
+    const filter = labelFilter(cloudLabels(gceLabels, { project, stack, distribution, role: "image" }));
+    for (const { name, status, labels } of await compute.list<Image>("global/images", filter)) {
+      if (status !== "READY" || isVerifiedOrKept(labels)) continue;
+      await changeLabels(compute, `global/images/${name}`, { [marks.kept]: "yes" });
+    }
   },
 
   /**
@@ -50,21 +73,30 @@ export const gceLease = leaseOf(Lease, {
 
   async end(state, context) {
     const compute = await Compute.open(state.project, context);
-    for (const removed of await removeMachine(compute, state)) context.progress(`removed ${removed}`);
-    if (state.image !== undefined) await removeUnproven(compute, state.image, state);
+    // The image first: while Google makes it, its disk can't be removed.
+    if (state.image !== undefined) await removeUnproven(compute, state.image, state, context);
+    for (const removed of await removeMachine(compute, state, context)) context.progress(`removed ${removed}`);
   },
 });
 
-/** Removes an unverified image made from the machine's disk. Verified images have their own record. */
+/** Whether the stack declares an image. */
+function isVerifiedOrKept(labels: Image["labels"]): boolean {
+  return labels?.[marks.verified] !== undefined || labels?.[marks.kept] !== undefined;
+}
+
+/** Removes an unverified image made from the machine's disk, unless it has its own record. */
 async function removeUnproven(
   compute: Compute,
   name: string,
   { machine, labels }: StateOf<typeof Lease>,
+  context: Context,
 ): Promise<void> {
   const image = await compute.find<Image>(`global/images/${name}`);
-  if (image === undefined || image.labels?.[marks.verified] !== undefined) return;
-  const ours =
-    nameOf(image.sourceDisk ?? "") === machine &&
-    image.labels?.[labelKey(gceLabels, "recipe")] === gceLabels.value(labels.recipe);
-  if (ours) await compute.remove(`global/images/${name}`, `image ${name}`, limits.small);
+  const isOurs =
+    nameOf(image?.sourceDisk ?? "") === machine &&
+    image?.labels?.[labelKey(gceLabels, "recipe")] === gceLabels.value(labels.recipe);
+  if (!isOurs || isVerifiedOrKept(image?.labels)) return;
+  const isLeft =
+    (await findFinishedImage(compute, name, context, "to be finished, so that it can be removed")) !== undefined;
+  if (isLeft) await compute.remove(`global/images/${name}`, `image ${name}`, limits.small);
 }

@@ -10,32 +10,38 @@ import { Compute, unwatched } from "../compute.ts";
 import { instancePath, serialConsole, stopped, type Place } from "../machines.ts";
 import type { Instance } from "../types.ts";
 
+type Reached = Way & { currentHost?: string };
+
 export const gceReachable = implement(Reachable, {
-  /** Detects that somebody stopped the machine: otherwise commands would dial its old address. */
+  /** Detects that somebody stopped or restarted the machine: otherwise commands would dial its old address. */
   async drift(_id, state, wanted) {
     if (!wanted?.awake) return "none";
     const compute = await Compute.open(state.project, unwatched);
     const instance = await compute.find<Instance>(instancePath(state));
-    return instance && stopped.includes(instance.status) ? "update" : "none";
+    if (instance && stopped.includes(instance.status)) return "update";
+    const now = addressOf(instance, wanted.address);
+    return now === undefined || now === (state.currentHost ?? state.host) ? "none" : "update";
   },
   async create(inputs, context) {
     return { id: inputs.instance, outputs: { ...inputs, ...(await reach(inputs, context)) } };
   },
   /** A machine that was powered on again has another public address. One that is off is not waited for. */
-  async update(_id, state, inputs, context) {
-    const way = inputs.awake ? await reach(inputs, context) : { sshPort: state.sshPort, sshUser: state.sshUser };
-    return { ...inputs, ...way };
+  async update(_id, { sshPort, sshUser, currentHost }, inputs, context) {
+    const reached = inputs.awake ? await reach(inputs, context) : { sshPort, sshUser, currentHost };
+    return { ...inputs, ...reached };
   },
 });
 
-async function reach(inputs: InputsOf<typeof Reachable>, context: Context): Promise<Way> {
-  const { host, port, user, hostKey, privateKey, proxy, project, zone, machine, patience } = inputs;
+async function reach(inputs: InputsOf<typeof Reachable>, context: Context): Promise<Reached> {
+  const { address, port, user, hostKey, privateKey, proxy, project, zone, machine, patience } = inputs;
+  const compute = await Compute.open(project, context);
+  // Not the old address: another machine may have it now.
+  const host = addressOf(await compute.find<Instance>(instancePath(inputs)), address) ?? inputs.host;
   if (host === "") {
     const cure = "run `pulumi refresh`, then `pulumi up`";
     throw new UserError({ where: `machine ${machine}`, found: "has no address", cure });
   }
-  const compute = await Compute.open(project, context);
-  return await waitForAnswer(
+  const way = await waitForAnswer(
     {
       what: `machine ${machine} (${host}:${port})`,
       name: machine,
@@ -48,6 +54,14 @@ async function reach(inputs: InputsOf<typeof Reachable>, context: Context): Prom
     },
     context,
   );
+  return { ...way, currentHost: host };
+}
+
+/** @returns undefined if it has none: a stopped machine has no public address. */
+function addressOf(instance: Instance | undefined, which: "public" | "private" | undefined): string | undefined {
+  const [nic] = instance?.networkInterfaces ?? [];
+  if (which === undefined) return undefined;
+  return which === "public" ? nic?.accessConfigs?.[0]?.natIP : nic?.networkIP;
 }
 
 async function stateOf(compute: Compute, place: Place): Promise<Exclude<Seen<never>, { done: never }>> {

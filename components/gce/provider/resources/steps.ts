@@ -49,7 +49,7 @@ export const gceStop = step(Stop, instanceOf, async (inputs, context) => {
 });
 
 export const gceRetirement = step(Retirement, instanceOf, async (place, context) =>
-  removeMachine(await Compute.open(place.project, context), place),
+  removeMachine(await Compute.open(place.project, context), place, context),
 );
 
 export const gceDiskDrop = step(

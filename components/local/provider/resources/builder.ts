@@ -18,7 +18,7 @@ import { implement } from "../../../../provider/resource.ts";
 
 export const builder = implement(Builder, {
   // The new machine gets the same name, from the lease, so remove the old one first.
-  deleteBeforeReplace: true,
+  deleteBeforeReplace: () => true,
 
   async drift(_id, { name, power }) {
     const machine = await findMachine(name);

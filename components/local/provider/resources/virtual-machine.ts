@@ -9,7 +9,7 @@ const memory = 1024;
 
 export const virtualMachine = implement(VirtualMachine, {
   // The new machine gets the same name, from the lease, so remove the old one first.
-  deleteBeforeReplace: true,
+  deleteBeforeReplace: () => true,
 
   async drift(_id, { name }) {
     return (await findMachine(name))?.state === "running" ? "none" : "replace";

@@ -6,7 +6,7 @@ import { leaseOf } from "../../../../provider/kit/lease.ts";
 import { Lease } from "../../contract.ts";
 import { openstackLabels } from "../../facts/labels.ts";
 import { dropBelongings, listBelongings, machineName, machineNamePattern } from "../belongings.ts";
-import { dropUnproven } from "../images.ts";
+import { disownImages, dropUnproven } from "../images.ts";
 import { quiet, Region } from "../region.ts";
 import { describe, endServer, listServers, sealingOf, serversWith } from "../servers.ts";
 
@@ -33,6 +33,10 @@ export const lease = leaseOf(Lease, {
     const left = belongings.filter(({ name }) => isEarlier.test(name) || earlier.some((each) => each.name === name));
     await dropBelongings(region, left);
     for (const { kind, name } of left) yield `${kind} ${name}`;
+  },
+
+  async disownImages({ region, labels: { project, stack, distribution } }, context) {
+    await disownImages(new Region(region, context), { project, stack, distribution });
   },
 
   /**
