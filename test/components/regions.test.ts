@@ -46,7 +46,7 @@ const imagesOf = (graph: Graph) =>
     .sort();
 
 /** The images that a run leaves in the cloud, and the state after it, in which the worker images may lack outputs. */
-function left(graph: Graph): [images: Images, state: object] {
+function left(graph: Graph): [images: Images, state: Record<string, object>] {
   const images: Images = {};
   const state: Record<string, object> = {};
   for (const { type, name, parent, inputs } of graph.resources) {

@@ -96,7 +96,10 @@ describe("our command plugin", function () {
     try {
       await run("sleep 3", through);
       void whenRunning("ready").then(() => sockets.forEach((socket) => socket.unpipe()));
-      await assert.rejects(run("echo ready; sleep 100", through), /remote command exited without exit status or exit signal/);
+      await assert.rejects(
+        run("echo ready; sleep 100", through),
+        /remote command exited without exit status or exit signal/,
+      );
     } finally {
       globalThis.setInterval = setInterval;
       for (const socket of sockets) socket.destroy();

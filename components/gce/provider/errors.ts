@@ -49,6 +49,7 @@ export class ComputeError extends UserError {
 export function curesOf(problems: readonly ApiProblem[], status: number, who: string): string | undefined {
   const codes = problems.map(codeOf);
   const has = (pattern: RegExp) => codes.some((code) => pattern.test(code));
+  if (has(/rateLimitExceeded/i)) return "run the command again in a minute: Google throttles this project's requests";
   if (has(/quota/i)) return "raise the quota or free some: https://console.cloud.google.com/iam-admin/quotas";
   if (has(/POOL_EXHAUSTED|stockout/i))
     return "try another zone (ci-images:gce.zone) or machine type (ci-images:gce.machineType)";

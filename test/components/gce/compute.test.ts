@@ -85,11 +85,11 @@ describe("the client of the Compute API", () => {
 
   it("gives up if throttling continues, and says so", () =>
     withGce(async (api) => {
-      api.faults.refuse({ matches: /./, status: 429, reason: "rateLimitExceeded", message: "too fast", times: 100 });
+      api.faults.refuse({ matches: /./, status: 403, reason: "rateLimitExceeded", message: "too fast", times: 100 });
       const compute = await open();
       await assert.rejects(
         compute.find("global/images/image"),
-        /GET projects\/bakery.*too fast \(429, rateLimitExceeded\)/,
+        /GET projects\/bakery.*too fast \(403, rateLimitExceeded\); cure: run the command again in a minute/,
       );
     }));
 

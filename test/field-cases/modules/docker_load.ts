@@ -33,9 +33,7 @@ ${writeArchive}END_OF_PYTHON
     python3 "$work/write.py" "$work/layer.tar" "$work/image.tar"
     skopeo copy --retry-times 20 --dest-tls-verify=false "docker-archive:$work/image.tar" docker://localhost:5000/field:1
     systemctl disable docker-registry`);
-  root.check(
-    "a container of the image runs",
-    `[ "$(docker run --rm localhost:5000/field:1)" = hello ]`,
-    { timeoutSeconds: 600 },
-  );
+  root.check("a container of the image runs", `[ "$(docker run --rm localhost:5000/field:1)" = hello ]`, {
+    timeoutSeconds: 600,
+  });
 }
