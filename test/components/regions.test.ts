@@ -112,7 +112,7 @@ describe("the regions of a stack", () => {
     const [, other] = left(moved);
     const halfMoved = {
       ...state,
-      [`urn:pulumi:test::ci-images::a:b:C::debian12-12345678`]: Object.values(other as Record<string, object>)[1],
+      [`urn:pulumi:test::ci-images::a:b:C::debian12-12345678`]: Object.values(other)[1],
     };
     const both = await run(one, ["ORD", "DFW"], images, halfMoved);
     assert.deepEqual(both.names("WorkerImage").sort(), ["DFW-debian12", "debian12"]);
