@@ -28,7 +28,7 @@ export async function endCommands(): Promise<void> {
     command.kill("SIGINT");
     await Promise.race([command, sleep(isEnding ? 0 : grace)]);
     if (!running.has(command)) return;
-    process.kill(-command.pid!, "SIGKILL");
+    killGroup(command.pid!);
     await Promise.race([command, sleep(1000)]);
   });
   isEnding = true;
@@ -36,3 +36,12 @@ export async function endCommands(): Promise<void> {
 }
 
 let isEnding = false;
+
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch (error) {
+    // It has ended just now.
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Document } from "yaml";
 import { isMap, isNode, isScalar, parseDocument } from "yaml";
 import { UserError } from "../common/user-error.ts";
-import { shortName } from "./stack-name.ts";
+import { shortName } from "../toolchain/stack-name.mjs";
 import { findCloud } from "../components/clouds.ts";
 import { findDistribution } from "../provision/distributions.ts";
 

@@ -12,7 +12,7 @@ import { Steps } from "./progress/steps.ts";
 import { pulumiCommand, PulumiFailure } from "./pulumi-command.ts";
 import { othersThan } from "./worker-choice.ts";
 import { placeSettings, SettingsFile } from "./settings-file.ts";
-import { isSameStack } from "./stack-name.ts";
+import { isSameStack } from "../toolchain/stack-name.mjs";
 import { ExportedState } from "./exported-state.ts";
 
 /** Selects a stack. */

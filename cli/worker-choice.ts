@@ -16,15 +16,24 @@ export function distributionIds(names: readonly string[]): string[] {
 
 /**
  * Reads `--distribution` and `--recipe` of a verb that acts on what the stack has.
+ * @param bakes True if the verb bakes distributions that the stack doesn't have yet.
  * @returns whether a worker image, given by name, is chosen.
- * @throws UserError when the stack has nothing from that recipe.
+ * @throws UserError if the stack has nothing from that recipe or of these distributions, or one is unknown.
  */
 export function chosenWorkers(
   state: ExportedState,
   { distribution, recipe }: { distribution?: readonly string[]; recipe?: unknown },
   stack: string,
+  bakes = false,
 ): (worker: string) => boolean {
   const [isOfDistribution, isOfRecipe] = [chosenDistributions(state, distribution), chosenRecipe(state, recipe, stack)];
+  if (distribution && !bakes && !state.present.some(isOfDistribution)) {
+    throw new UserError({
+      where: "--distribution",
+      found: `${distribution.join(", ")}, of which the stack ${stack} has nothing`,
+      allowed: othersThan([], state).join(", ") || "none: nothing is baked yet",
+    });
+  }
   return (worker) => isOfDistribution(worker) && isOfRecipe(worker);
 }
 
@@ -33,10 +42,7 @@ export function chosenWorkers(
  * @param names The option's value; undefined chooses every distribution.
  * @returns whether a worker image, given by name, is of a chosen distribution.
  */
-export function chosenDistributions(
-  state: ExportedState,
-  names: readonly string[] | undefined,
-): (worker: string) => boolean {
+function chosenDistributions(state: ExportedState, names: readonly string[] | undefined): (worker: string) => boolean {
   if (!names) return () => true;
   const ids = distributionIds(names);
   return (worker) => ids.includes(state.distributionOf(worker) ?? "");

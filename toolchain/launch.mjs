@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { exportLines, quoteForShell, toolchainEnvironment, usesDefaultState } from "./environment.mjs";
 import { runTool } from "./problem.mjs";
 import { prepareStack, prepareState, releaseSettings } from "./setup/state.mjs";
+import { shortName } from "./stack-name.mjs";
 import { projectDirectory } from "./versions.mjs";
 
 /** Commands that use no stack. `npm ci` runs one of them for the command plugin. */
@@ -41,7 +42,8 @@ export function launch(words) {
     if (command !== undefined && !stateless.includes(command)) {
       prepareState(projectDirectory, process.env, tell);
       const stack = stackMaking.includes(command) ? stackOf(words) : undefined;
-      if (stack !== undefined && isOurs(stack)) await prepareStack(stack, projectDirectory, process.env, tell);
+      if (stack !== undefined && isOurs(stack))
+        await prepareStack(shortName(stack), projectDirectory, process.env, tell);
       for (const name of madeStacks(words)) releaseSettings(name, projectDirectory, process.env, tell);
     }
     process.stdout.write([...exportLines(env), `cli=${quoteForShell(cli)}`, ""].join("\n"));
@@ -53,7 +55,10 @@ export function launch(words) {
  * @param {string} stack
  */
 function isOurs(stack) {
-  return usesDefaultState(projectDirectory, process.env) && existsSync(join(projectDirectory, `Pulumi.${stack}.yaml`));
+  return (
+    usesDefaultState(projectDirectory, process.env) &&
+    existsSync(join(projectDirectory, `Pulumi.${shortName(stack)}.yaml`))
+  );
 }
 
 /**

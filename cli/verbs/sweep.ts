@@ -1,6 +1,6 @@
 // `sweep`: lists or removes leftovers of this stack's bakes that are in no state and past their deadline.
 import { resolve } from "node:path";
-import { shortName } from "../stack-name.ts";
+import { shortName } from "../../toolchain/stack-name.mjs";
 import type { Verb } from "../verb.ts";
 
 export const sweep: Verb = {

@@ -23,7 +23,7 @@ export const tests: Verb = {
       if (!names.every((id) => there.includes(id))) await stack.place({ distribution });
     }
     const outcome = await goTo(stack, "tested", "testing", output, (state) => {
-      const isMeant = chosenWorkers(state, options, stack.name);
+      const isMeant = chosenWorkers(state, options, stack.name, true);
       return state.tests.filter((urn) => isMeant(workerOfName(urn)!.worker));
     });
     await reportBuilders(stack, outcome, "./ci-images create-image", output);

@@ -1,6 +1,6 @@
 // A stack by its short or full name, as Pulumi takes both.
 import assert from "node:assert/strict";
-import { isSameStack } from "../../cli/stack-name.ts";
+import { isSameStack } from "../../toolchain/stack-name.mjs";
 import { runVerb } from "../engine/verbs.ts";
 import { FakeProject } from "./fake-project.ts";
 

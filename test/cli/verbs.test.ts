@@ -102,6 +102,10 @@ describe("a verb", () => {
       await run("export", both, { distribution: ["debian13"], dryRun: true }, join(folder, "all.yaml"));
       assert.match(printed, /debian13/);
       assert.doesNotMatch(printed, /debian12/);
+      for (const name of ["status", "export"]) {
+        const nothing = run(name, both, { distribution: ["rocky9"], json: true }, join(folder, "all.yaml"));
+        await assert.rejects(nothing, /--distribution: rocky9, of which .* has nothing; allowed: debian12, debian13/);
+      }
     });
 
     it("repeats only that distribution's tests, and bakes it if it isn't there", async () => {

@@ -117,5 +117,8 @@ describe("an ordinary user", function () {
     const again = await checkouts.run([pulumi, ...words], []);
     assert.equal(again.stdout, `CLI ${words.join(" ")}`);
     assert.match(String(again.stderr), /^setup: making the stack gce\n/);
+    // So may the stack's organization and project.
+    const full = await checkouts.run([pulumi, "preview", "-s", "organization/ci-images/gce"], []);
+    assert.match(String(full.stderr), /^setup: making the stack gce\n/);
   });
 });

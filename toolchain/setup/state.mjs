@@ -17,6 +17,7 @@ import { dirname, join } from "node:path";
 import { defaultState, toolchainEnvironment, usesDefaultState } from "../environment.mjs";
 import { parseJson } from "../json.mjs";
 import { ToolProblem } from "../problem.mjs";
+import { shortName } from "../stack-name.mjs";
 import { run, say } from "./run.mjs";
 
 /** The line with the salt in a stack's settings. */
@@ -191,7 +192,7 @@ function hasSecrets(settings) {
 export function releaseSettings(stack, projectDirectory, environment, tell = say) {
   if (usesDefaultState(projectDirectory, environment)) return;
   const { passphraseFile } = defaultState(projectDirectory);
-  const name = `Pulumi.${stack.split("/").at(-1)}.yaml`;
+  const name = `Pulumi.${shortName(stack)}.yaml`;
   const path = join(projectDirectory, name);
   if (!existsSync(path) || !existsSync(passphraseFile) || isForbidden(passphraseFile, constants.R_OK)) return;
   const text = readFileSync(path, "utf8");

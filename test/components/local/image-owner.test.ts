@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { preflight } from "../../../components/local/provider/functions/lookups.ts";
 import { findImage, partialFolder } from "../../../components/local/provider/disk/image-store.ts";
 import { image } from "../../../components/local/provider/resources/image.ts";
@@ -76,5 +76,15 @@ describe("an image of another stack", function () {
     await baking.catch(() => undefined);
     await lease.delete!("none", leased as never, context(own));
     assert.ok(!existsSync(partialFolder(path)));
+  });
+
+  it("may be baked twice by one command, under two names", async () => {
+    const body = `
+      const { claimBake } = await import("./components/local/provider/disk/bake-claim.ts");
+      say(await Promise.all(input.map(claimBake)));
+      process.exit();`;
+    const twin = join(dirname(path), `twin-${basename(path).slice(-12)}`);
+    const { stdout, stderr } = await otherProcess(body, [path, twin]);
+    assert.equal(stdout, "[true,true]", stderr);
   });
 });

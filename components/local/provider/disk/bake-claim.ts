@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../../../../common/user-error.ts";
 import { tryLock } from "../file-lock.ts";
-import { findManifest, isProven } from "./image-store.ts";
+import { readManifest, isProven } from "./image-store.ts";
 
 /** Pulumi's project and stack. */
 export interface Owner {
@@ -11,8 +11,8 @@ export interface Owner {
   stack: string;
 }
 
-/** Lock files that this process holds. */
-const held = new Set<string>();
+/** Claims of this process by lock file: bakes run side by side, and two may have the same recipe under two names. */
+const claims = new Map<string, Promise<boolean>>();
 
 /**
  * Claims the bake of an image's recipe until this process ends. The engine ends the process when its command is over.
@@ -21,23 +21,32 @@ const held = new Set<string>();
  */
 export async function claimBake(path: string): Promise<boolean> {
   const file = claimOf(path);
-  if (held.has(file)) return true;
+  const claim = claims.get(file) ?? holdUntilExit(file);
+  claims.set(file, claim);
+  let isFree = false;
+  try {
+    isFree = await claim;
+  } finally {
+    if (!isFree && claims.get(file) === claim) claims.delete(file);
+  }
+  return isFree;
+}
+
+async function holdUntilExit(file: string): Promise<boolean> {
   await mkdir(dirname(file), { recursive: true });
-  const isFree = await new Promise<boolean>((resolve, reject) => {
+  return await new Promise<boolean>((resolve, reject) => {
     const forever = () => {
       resolve(true);
       return new Promise<never>(() => {});
     };
     tryLock(file, forever).then((taken) => taken ?? resolve(false), reject);
   });
-  if (isFree) held.add(file);
-  return isFree;
 }
 
 /** Does something to an image's folder unless another process bakes it. */
 export async function unlessBaking(path: string, work: () => Promise<void>): Promise<void> {
   const file = claimOf(path);
-  if (held.has(file)) return await work();
+  if (await claims.get(file)) return await work();
   await mkdir(dirname(file), { recursive: true });
   await tryLock(file, work);
 }
@@ -52,7 +61,7 @@ function claimOf(path: string): string {
  * @throws UserError if the folder has another stack's image.
  */
 export async function assertOwn(path: string, { project, stack }: Owner, takesOver = false): Promise<void> {
-  const found = await findManifest(path);
+  const found = await readManifest(path);
   if (!found || isOwn(found, { project, stack })) return;
   if (takesOver && !(await isProven(path))) return;
   throw new UserError({

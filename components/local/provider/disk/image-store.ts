@@ -122,11 +122,7 @@ export async function isProven(path: string): Promise<boolean> {
 }
 
 /** The manifest in a folder, even if the image's files are missing. */
-export function findManifest(path: string): Promise<Manifest | undefined> {
-  return readManifest(path);
-}
-
-function readManifest(path: string): Promise<Manifest | undefined> {
+export function readManifest(path: string): Promise<Manifest | undefined> {
   return readJson<Manifest>(join(path, "manifest.json"));
 }
 
