@@ -39,7 +39,7 @@ export function withImageIds(file: string, text: string, ids: ImageIds): string 
   throw new UserError({
     where: file,
     key: root.join("."),
-    found: "YAML in which the ids can't be set one by one",
+    found: "YAML in which changing an id would change other values, too",
     cure: "write each id out, without anchors, aliases and merge keys",
   });
 }

@@ -3,8 +3,8 @@ import type { Verb } from "./verb.ts";
 
 const common = [
   ["--cloud NAME", "the cloud; creates its stack if there is none, and selects it, so later verbs need no flag"],
-  ["--region NAME", "the region (zone) to bake in"],
-  ["--distribution NAMES", "the distributions to bake, separated by commas; for verbs that don't bake, a choice"],
+  ["--region NAME", "the region (zone) to bake in; only verbs that bake can change it"],
+  ["--distribution NAMES", "the distributions to bake, separated by commas; verbs that don't bake act on these only"],
   ["--stack NAME", "the stack's name; selects it for later verbs"],
   ["--verbose", "show every line of every step"],
 ] as const;

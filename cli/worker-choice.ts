@@ -1,5 +1,5 @@
-// Which worker images a verb acts on. `--distribution NAMES` is what the stack bakes; for the verbs that don't bake it is,
-// like `--recipe NAME`, a choice among what the stack has.
+// Which worker images a verb acts on. `--distribution NAMES` is what the stack bakes; for the verbs that don't bake it
+// is, like `--recipe NAME`, a choice among what the stack has.
 import { UserError } from "../common/user-error.ts";
 import { findDistribution } from "../provision/distributions.ts";
 import type { ExportedState } from "./exported-state.ts";

@@ -24,8 +24,8 @@ import ssh2 from "ssh2";
 const backoff = { first: 100, factor: 1.5, longest: 5000 };
 
 /**
- * A connection over which nothing comes back for five minutes is lost: the machine or the network has gone, and nobody
- * would say so. A machine that is merely busy answers: sshd does so itself.
+ * If nothing arrives for five minutes, the connection is lost: the machine or the network is gone, and TCP doesn't
+ * report that. A busy machine still answers, because sshd itself does.
  */
 const keepalive = { keepaliveInterval: 30_000, keepaliveCountMax: 10 };
 

@@ -1,5 +1,5 @@
-// Refuses settings whose cloud is not that of the state's images. A stack without its settings file, or with a mistake in
-// it, would be one of `local`; the program would declare nothing of the other cloud, and the engine would delete it.
+// Refuses settings whose cloud is not that of the state's images. A stack without its settings file, or with a mistake
+// in it, would be one of `local`; the program would declare nothing of the other cloud, and the engine would delete it.
 import * as pulumi from "@pulumi/pulumi";
 import { UserError } from "../../common/user-error.ts";
 import { clouds, findCloud } from "../clouds.ts";
@@ -35,7 +35,7 @@ export function refuseOtherClouds({ cloud }: Settings, { belongings }: StackStat
   throw new UserError({
     where: `Pulumi.${stack}.yaml`,
     key: "ci-images:cloud",
-    found: `${cloud}, but what the stack has is ${places}; it would be deleted`,
+    found: `${cloud}, but the stack's resources are ${places}; they would be deleted`,
     cure:
       `restore the stack's settings: \`git pull\`, or \`npx pulumi config refresh -s ${stack}\`; ` +
       `for ${cloud} use another stack, or \`npx pulumi destroy -s ${stack}\` first`,

@@ -54,7 +54,7 @@ export class LocalCloud implements LocalBakery {
   /** Recipes of the existing builders and images, by distribution. */
   private readonly found = new Map<string, string[]>();
 
-  /** Recipes that stacks bake for each other: one goes on with what another did not finish. */
+  /** Recipes that this stack bakes to be imported: it may finish what another stack left unverified. */
   private readonly wanted = new Set<string>();
 
   /** Checksums of the existing images' disks, by recipe. */

@@ -22,8 +22,8 @@ interface LeaseBehaviour<I extends object, S extends object> {
    */
   removeEarlier(inputs: I, context: Context): AsyncIterable<string>;
   /**
-   * Called before a machine is made at a stage before `image`. The stack then declares its finished images, so they must
-   * no longer go with the machines that they were made of.
+   * Called before a machine is made at a stage before `image`. The stack then declares its finished images, so they
+   * must no longer go with the machines that they were made from.
    */
   disownImages?(inputs: I, context: Context): Promise<void>;
   /**

@@ -1,7 +1,8 @@
 // Sends the workers' downloads through a proxy: packages, logins and their commands, services and Docker. Put it before
-// the modules that download something, and the bake uses the proxy as well. The values are in /etc/proxy.env. If the
-// proxy needs a name and a password, both end up in the image (`keep_secret: true` confirms that), in files that only
-// root can read. Processes on the worker see them in their environment, as every program that uses the proxy must.
+// the modules that download something: their steps have `http_proxy` and so on in their environment, whatever
+// `environment` and `services` say. The values are in /etc/proxy.env. If the proxy needs a name and a password, both
+// end up in the image (`keep_secret: true` confirms that), in files that only root can read. Processes on the worker
+// see them in their environment, as every program that uses the proxy must.
 import { UserError } from "../../common/user-error.ts";
 import { proxyVariables } from "./shared/download.ts";
 import { environmentFunctions } from "./shared/environment.ts";

@@ -129,7 +129,7 @@ class RecipeCheck {
         this.#unknownModules.add(name);
         if (reserved === undefined) continue;
         const cure = `give it another ${reservedName(name) ? "name" : "settingsKey"}: ${this.#catalogue.fileOf(name)}`;
-        this.#complain({ key, found: `module "${writtenName}", and ${reserved}`, cure });
+        this.#complain({ key, found: `module "${writtenName}": ${reserved}`, cure });
       }
     }
     return listed;

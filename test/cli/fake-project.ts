@@ -16,7 +16,8 @@ export class FakeProject implements Place {
 
   /**
    * Makes a project with an empty stack, which is selected.
-   * @param answers Branches of `case "$1 $2" in`, ahead of the usual answers. `log` appends to the file `calls` in `$folder`.
+   * @param answers Branches of `case "$1 $2" in`, ahead of the usual answers. `log` appends to the file `calls` in
+   *   `$folder`.
    * @param stack The stack's name, as `stack ls` shows it.
    * @param settings The text of its settings file.
    */

@@ -1,5 +1,5 @@
-// The disk of a computer to bake on: a distribution with systemd as process 1 and what setup installs, this checkout, its npm packages,
-// Pulumi, and a base image to bake from, so that it needs no network.
+// The disk of a computer to bake on: a distribution with systemd as process 1 and what setup installs, this checkout,
+// its npm packages, Pulumi, and a base image to bake from, so that it needs no network.
 import { dirname, join } from "node:path";
 import { gibibyte } from "../../common/sizes.ts";
 import * as machines from "../../components/local/provider/machine/machines.ts";
@@ -18,7 +18,10 @@ export const onHost = {
   dockerBase: "/srv/docker",
 };
 
-/** What each distribution has besides the tools that baking needs: login sessions, and its own Node if that is new enough. */
+/**
+ * What each distribution has besides the tools that baking needs: login sessions, and its own Node if that is new
+ * enough.
+ */
 const packages: Record<string, string[]> = {
   debian12: ["libpam-systemd", "dbus", "libstdc++6"],
   debian13: ["libpam-systemd", "dbus", "nodejs"],

@@ -1,5 +1,5 @@
-// Baking on ordinary computers: systemd is process 1, and there is only the second version of control groups. Each one is a virtual
-// machine without a network. On emulated hardware a test of one host takes about half an hour.
+// Baking on ordinary computers: systemd is process 1, and there is only the second version of control groups. Each one
+// is a virtual machine without a network. On emulated hardware a test of one host takes about half an hour.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -48,7 +48,10 @@ for (const distribution of hostDistributions) {
     const powerOff = (name: string): Promise<string> =>
       inBuilder(name, "systemd-run --quiet --collect --on-active=1 systemctl poweroff");
 
-    /** Starts a script in a login session, as its only process besides `sleep`; then ends the session, and waits for its end. */
+    /**
+     * Starts a script in a login session, as its only process besides `sleep`; then ends the session, and waits for its
+     * end.
+     */
     async function inEndedSession(name: string, script: string, isFarEnough: string): Promise<void> {
       const session = `s/.*session-\\(.*\\)\\.scope.*/\\1/p`;
       const note = `sed -n '${session}' /proc/self/cgroup >/root/${name}.session; sleep 100000 & echo $! >/root/${name}.other`;

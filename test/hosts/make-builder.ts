@@ -1,5 +1,5 @@
-// Runs on a host: `node --import tsx make-builder.ts BASE NAME` makes a builder on the root BASE. NAME.key is its private key, and
-// `ssh -F NAME.config builder` logs in to it.
+// Runs on a host: `node --import tsx make-builder.ts BASE NAME` makes a builder on the root BASE. NAME.key is its
+// private key, and `ssh -F NAME.config builder` logs in to it.
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { createMachine } from "../../components/local/provider/machine/machines.ts";

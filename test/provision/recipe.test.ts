@@ -239,15 +239,9 @@ describe("loading a recipe", () => {
         error.complaints.map(({ key }) => key),
         [...names, "keyed"].map((_, index) => `modules[${index}]`),
       );
-      assert.match(
-        error.message,
-        /module "tests", and tests is a key of every recipe; cure: .*name: .*modules\/tests\.sh/,
-      );
-      assert.match(error.message, /module "seal", and seal is a step of every bake/);
-      assert.match(
-        error.message,
-        /module "keyed", and tests is a key of every recipe; cure: .*settingsKey: .*keyed\.mjs/,
-      );
+      assert.match(error.message, /module "tests": tests is a key of every recipe; cure: .*name: .*modules\/tests\.sh/);
+      assert.match(error.message, /module "seal": seal is a step of every bake/);
+      assert.match(error.message, /module "keyed": tests is a key of every recipe; cure: .*settingsKey: .*keyed\.mjs/);
       return true;
     });
   });

@@ -31,13 +31,13 @@ export class LoginError extends UserError {
     const mayPass =
       config !== undefined &&
       (response === undefined || [408, 429].includes(response.status) || response.status >= 500);
-    const advice = mayPass ? `try again when Google can be reached; if it can, ${cure}` : cure;
+    const advice = mayPass ? `check the network and try again; if Google can be reached, ${cure}` : cure;
     super({ where: `Google Cloud, ${who}`, found: reason.message, cure: advice });
     this.mayPass = mayPass;
   }
 }
 
-/** Identities of this process. Each fetches a token of its own. */
+/** Identities, cached because each one fetches its own token. */
 const identities = new Map<string, Promise<Identity>>();
 
 /**

@@ -46,8 +46,8 @@ export async function refuseWithoutRoom(compute: Compute, need: Need): Promise<v
 function regional(need: Need, quotas: readonly Quota[]): Record<string, number> {
   const limitOf = (metric: string) => quotas.find((quota) => quota.metric === metric)?.limit;
   const series = need.machineType.split("-")[0].toUpperCase();
-  // Older families count under a quota of all their CPUs, and E2's usage under one of two names. Newer ones have a quota
-  // of their own, or CPUS_PER_VM_FAMILY, which this API doesn't report.
+  // Older series share the quota CPUS; E2 counts under E2_CPUS or CPUS. Newer ones have their own quota, or
+  // CPUS_PER_VM_FAMILY, which this API doesn't report.
   const family = `${series}_CPUS`;
   const older = ["N1", "E2", "F1", "G1", "CUSTOM"].includes(series) ? "CPUS" : undefined;
   const own = limitOf(family) === undefined ? older : family;

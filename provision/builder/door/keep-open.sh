@@ -1,7 +1,7 @@
 #!/bin/sh
 # Keeps the way in open, whatever the recipe does to the firewall: starts the socket where it was stopped, and puts a rule for its port in
 # front of the others. All rules are called ci-images-builder; sealing removes them from files that a recipe wrote them to.
-# `keep-open watch` does so every few seconds, whatever becomes of the last attempt.
+# `keep-open watch` does so every few seconds, even if an attempt hangs or fails.
 port=@PORT@
 socket=ci-images-builder-sshd.socket
 PATH=/usr/sbin:/usr/bin:/sbin:/bin

@@ -24,7 +24,7 @@ holds_credential() {
   case $1 in
     # Nothing but a token.
     */.vault-token | */buildkite-agent/token) return 0 ;;
-    # A token in the place of the user.
+    # A token in place of the user name.
     */.git-credentials | */git/credentials) grep -qE '://[^/@[:space:]]+@' "$file" ;;
     */pip.conf) grep -qE '://[^/@:[:space:]$<{%][^/@:[:space:]]{15,}@' "$file" ;;
     */.pgpass) grep -qE '^[^#]*:[^:]*:[^:]*:[^:]*:.' "$file" ;;

@@ -108,7 +108,7 @@ describe("local base images", function () {
     };
     await assert.rejects(
       ensureBase(base, change),
-      /has changed since it was looked at.*base: pinned.*put bases\/directory-/s,
+      /has changed since it was first read.*base: pinned.*put bases\/directory-/s,
     );
     assert.deepEqual(await namesIn(join(cache.path, "bases")), []);
   });

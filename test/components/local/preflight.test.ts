@@ -80,7 +80,7 @@ describe("the checks of stack local before a bake", function () {
       assert.deepEqual(await ask(folder, wants), {});
       await assert.rejects(
         ask(folder, { ...wants, boots: true }),
-        /not installed: qemu-system-x86; cure: .*verify: false/,
+        /qemu-system-x86 is not installed; cure: .*verify: false/,
       );
     } finally {
       process.env.PATH = PATH;

@@ -80,7 +80,7 @@ export async function needDisk(bytes: number, what: string): Promise<void> {
   });
 }
 
-/** What a user can do besides, if the source has changed since its content was pinned. @param id The base's. */
+/** Another cure, if the source has changed since the stack pinned it. @param id The base's. */
 export function cureIfPinned(id: string): string {
   return `if the stack sets \`ci-images:base: pinned\`, set \`latest\`, or put bases/${id} back into the cache`;
 }

@@ -37,7 +37,7 @@ export async function buildFromDirectory(
     const { digest, bytes } = await digestTree(source.path);
     if (base.id === `directory-${digest}`) return bytes;
     const cure = `run the command again while nothing changes the directory; ${cureIfPinned(base.id)}`;
-    throw new UserError({ where: source.path, found: "has changed since it was looked at", cure });
+    throw new UserError({ where: source.path, found: "has changed since it was first read", cure });
   }
 }
 

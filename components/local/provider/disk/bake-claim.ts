@@ -51,12 +51,13 @@ export async function unlessBaking(path: string, work: () => Promise<void>): Pro
   await tryLock(file, work);
 }
 
-/** The name ends with the recipe: `worker-1a2b3c4d5e6f`. */
+/** The lock file. The folder's name ends with the recipe hash: `worker-1a2b3c4d5e6f`. */
 function claimOf(path: string): string {
   return join(dirname(path), `.${basename(path).slice(-12)}.baking`);
 }
 
 /**
+ * Checks that a folder has no image of another stack.
  * @param takesOver True if the stack may replace an image that another one left unverified.
  * @throws UserError if the folder has another stack's image.
  */
@@ -67,10 +68,10 @@ export async function assertOwn(path: string, { project, stack }: Owner, takesOv
   throw new UserError({
     where: path,
     found: `an image of stack ${found.stack} of project ${found.project}, with the same recipe`,
-    allowed: `images of stack ${stack}`,
+    allowed: `images of stack ${stack} of project ${project}`,
     cure:
       "set `ci-images:imageDirectory` to a folder of this stack's own; " +
-      `or, if ${found.stack} is this stack's former name, write the new one into the image's manifest.json`,
+      `or, if ${found.stack} is this stack's former name, change \`stack\` in ${path}/manifest.json`,
   });
 }
 

@@ -36,7 +36,8 @@ import { fileURLToPath } from "node:url";
  * @typedef {object} FinishRequest
  * @property {string} target As made by `copy`.
  * @property {string} index Rewritten.
- * @property {{ baseIdentity: string }} description The content of layer.json, without the fields that depend on the files.
+ * @property {{ baseIdentity: string }} description The content of layer.json, without the fields that depend on the
+ *   files.
  * @property {string} layer The layer's final folder.
  * @property {number} limit Bytes that all layers may take together.
  */

@@ -68,7 +68,7 @@ export async function assertEmulator(): Promise<void> {
   if (missing.length === 0) return;
   throw new UserError({
     where: "verification",
-    found: `nothing boots the image here: not installed: ${missing.join(", ")}`,
+    found: `QEMU can't boot the image: ${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} not installed`,
     cure: "install what is missing (`npm start` does), or set `ci-images:verify: false`",
   });
 }
