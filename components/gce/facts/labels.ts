@@ -1,6 +1,7 @@
 // Labels and names on Compute Engine.
-import { createHash } from "node:crypto";
+import { unpackFacts } from "../../../common/image-facts.ts";
 import { cloudLabels, cloudName, labelKey, type LabelRules, type Labels } from "../../../common/labels.ts";
+import { sha256 } from "../../../provision/plan/digest.ts";
 
 export const gceLabels: LabelRules = {
   prefix: "ci-images-",
@@ -21,7 +22,7 @@ function labelText(text: string): string {
 type Owner = Pick<Labels, "project" | "stack">;
 type Found = Readonly<Record<string, string>> | undefined;
 
-const ownerKey = labelKey(gceLabels, "owner");
+const [ownerKey, distributionKey] = [labelKey(gceLabels, "owner"), labelKey(gceLabels, "distribution")];
 
 /**
  * The labels of what we make. If project and stack differ from their labels, a digest is added, which tells the owner
@@ -70,19 +71,20 @@ export function imageName(stack: string, { name, distribution, recipe }: Named):
 
 /**
  * Whether an image with the labels of the owner's project and stack is really the owner's. Images of older versions have
- * no label for it, but their names have a digest if the stack's name differs from its label.
+ * no label for it, but their names have a digest if the stack's name differs from its label. Without the facts that the
+ * name is made from, the labels of project and stack are enough.
  */
-export function isImageOf(owner: Owner, image: { name: string; labels?: Found }, from: Named): boolean {
-  if (image.labels?.[ownerKey] !== undefined) return image.labels[ownerKey] === ownerDigest(owner);
-  const digestOf = (name: string) => /-([0-9a-f]{8})-[0-9a-f]{12}$/.exec(name)?.[1];
-  return digestOf(image.name) === digestOf(imageName(owner.stack, from));
+export function isImageOf(owner: Owner, image: { name: string; labels?: Found; description?: string }): boolean {
+  const { [ownerKey]: digest, [distributionKey]: distribution } = image.labels ?? {};
+  if (digest !== undefined) return digest === ownerDigest(owner);
+  const { name, recipe } = unpackFacts(image.description) ?? {};
+  if (typeof name !== "string" || typeof recipe !== "string" || distribution === undefined) return true;
+  const digestOf = (text: string) => /-([0-9a-f]{8})-[0-9a-f]{12}$/.exec(text)?.[1];
+  return digestOf(image.name) === digestOf(imageName(owner.stack, { name, distribution, recipe }));
 }
 
 /** Undefined if the labels alone are enough. */
 function ownerDigest({ project, stack }: Owner): string | undefined {
   if (labelText(project) === project && labelText(stack) === stack) return undefined;
-  return createHash("sha256")
-    .update(JSON.stringify([project, stack]))
-    .digest("hex")
-    .slice(0, 16);
+  return sha256(JSON.stringify([project, stack])).slice(0, 16);
 }

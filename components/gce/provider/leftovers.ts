@@ -2,7 +2,7 @@
 import { cloudLabels, labelKey, parseExpiry } from "../../../common/labels.ts";
 import type { AnswerOf, InputsOf } from "../../../common/contract.ts";
 import type { sweep } from "../contract.ts";
-import { gceLabels } from "../facts/labels.ts";
+import { gceLabels, isImageOf, isMachineOf } from "../facts/labels.ts";
 import { unpackFacts } from "../../../common/image-facts.ts";
 import { readRule } from "../facts/rule-description.ts";
 import type { Compute } from "./compute.ts";
@@ -41,14 +41,16 @@ export async function findLeftovers(
     return typeof expires === "string" ? parseExpiry(expires) : undefined;
   };
   const zonal = (things: readonly (Instance | Disk)[], kind: "instance" | "disk") =>
-    things.flatMap((each) => past(kind, `zones/${nameOf(each.zone)}/${kind}s/${each.name}`, expiryOf(each)));
+    things
+      .filter(({ labels }) => isMachineOf(owner, labels))
+      .flatMap((each) => past(kind, `zones/${nameOf(each.zone)}/${kind}s/${each.name}`, expiryOf(each)));
   const objects = (await bucket?.list(`ci-images/${owner.project}/${owner.stack}/`)) ?? [];
   return [
     ...objects.flatMap(({ name, metadata }) => past("object", name, expiryOf({ labels: metadata }))),
     ...zonal(instances, "instance"),
     ...zonal(disks, "disk"),
     ...images
-      .filter(({ labels }) => labels?.[marks.verified] === undefined)
+      .filter((image) => image.labels?.[marks.verified] === undefined && isImageOf(owner, image))
       .flatMap((image) => past("image", `global/images/${image.name}`, imageExpiryOf(image))),
     ...rules.flatMap(({ name, description }) => {
       const found = readRule(description);

@@ -1,7 +1,8 @@
 // Our resources on Google Compute Engine, against a fake Compute API.
 import assert from "node:assert/strict";
+import { packFacts } from "../../../common/image-facts.ts";
 import { cloudLabels } from "../../../common/labels.ts";
-import { gceLabels, ownLabels } from "../../../components/gce/facts/labels.ts";
+import { gceLabels, imageName, ownLabels } from "../../../components/gce/facts/labels.ts";
 import { UserError } from "../../../common/user-error.ts";
 import { gceClearing } from "../../../components/gce/provider/resources/clearing.ts";
 import { gceFamily, gcePromotion } from "../../../components/gce/provider/resources/image-marks.ts";
@@ -148,6 +149,30 @@ describe("a lease on gce", () => {
       await create(gceLease, open);
       await gceLease.delete!("", state, watching());
       assert.deepEqual([...api.project("bakery").images.keys()], ["worker-1"]);
+    }));
+
+  it("keeps its unverified images at a stage before `image`, but not those of stacks of the same labels", () =>
+    withGce(async (api) => {
+      const stacks = ["Prod.v1", "prod-v1"];
+      const facts = { recipe: labels.recipe, name: "worker" };
+      const description = packFacts("worker", facts, { longest: 2048, dispensable: [] });
+      const { images } = api.project("bakery");
+      const older = (stack: string) => imageName(stack, { ...facts, distribution: "debian12" });
+      for (const stack of stacks) {
+        const own = { ...labels, stack, role: "image" as const };
+        api.addBase("bakery", `image-of-${stacks.indexOf(stack)}`, { description, labels: ownLabels(own) });
+        // Older versions: the name alone tells.
+        api.addBase("bakery", older(stack), { description, labels: cloudLabels(gceLabels, own) });
+      }
+      for (const [index, stack] of stacks.entries()) {
+        await create(gceLease, { ...lease, labels: { ...labels, stack }, open: true });
+        const kept = [...images.values()].filter((image) => image.labels?.["ci-images-kept"] !== undefined);
+        assert.deepEqual(
+          kept.map(({ name }) => name),
+          [`image-of-${index}`, older(stack)],
+        );
+        for (const image of kept) delete image.labels!["ci-images-kept"];
+      }
     }));
 
   it("is replaced if somebody stopped its machine before sealing, unless people work on it or it will be started", () =>

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { packFacts } from "../../../common/image-facts.ts";
 import { cloudLabels } from "../../../common/labels.ts";
-import { gceLabels } from "../../../components/gce/facts/labels.ts";
+import { gceLabels, imageName, ownLabels } from "../../../components/gce/facts/labels.ts";
 import { describeRule, readRule } from "../../../components/gce/facts/rule-description.ts";
 import { gceSweep } from "../../../components/gce/provider/functions/sweep.ts";
 import type { GceApi } from "../../test-cloud/gce-api.ts";
@@ -10,8 +10,8 @@ import { insert, labels, makeMachine, watching, withGce } from "./support.ts";
 
 const [past, future] = ["20200101t000000z", "20990101t000000z"];
 const owned = (expires: string, changes: object = {}) => cloudLabels(gceLabels, { ...labels, expires, ...changes });
-const sweep = async (remove: boolean) => {
-  const inputs = { place: "bakery", project: "ci-images", stack: "gce", remove };
+const sweep = async (remove: boolean, stack = "gce") => {
+  const inputs = { place: "bakery", project: "ci-images", stack, remove };
   return (await gceSweep.call(inputs, watching())).leftovers;
 };
 
@@ -64,6 +64,30 @@ describe("the sweep on gce", () => {
       assert.deepEqual([...disks.keys()], ["here-a/busy", "here-a/stranger"]);
       assert.deepEqual([...firewalls.keys()], ["rule-new", "rule-other", "theirs"]);
       assert.deepEqual([...images.keys()], ["unproven", "new", "proven"]);
+    }));
+
+  it("tells stacks apart whose names are the same as labels", () =>
+    withGce(async (api) => {
+      const stacks = ["Prod.v1", "prod-v1"];
+      const facts = { recipe: labels.recipe, name: "worker", expires: past };
+      const description = packFacts("worker", facts, { longest: 2048, dispensable: [] });
+      for (const stack of stacks) {
+        const own = { ...labels, stack, expires: past };
+        await makeMachine(api, `old-${stacks.indexOf(stack)}`, { labels: ownLabels(own) });
+        const image = { ...labels, stack, role: "image" as const };
+        api.addBase("bakery", `image-${stacks.indexOf(stack)}`, { description, labels: ownLabels(image) });
+        // Older versions: the name alone tells.
+        const name = imageName(stack, { ...facts, distribution: "debian12" });
+        api.addBase("bakery", name, { description, labels: cloudLabels(gceLabels, image) });
+      }
+      const { instances, disks, images } = api.project("bakery");
+      const left = () => [...instances.keys(), ...disks.keys(), ...images.keys()];
+      const plain = imageName("prod-v1", { ...facts, distribution: "debian12" });
+      assert.equal((await sweep(true, "Prod.v1")).length, 4);
+      assert.deepEqual(left(), ["here-a/old-1", "here-a/old-1", "image-1", plain]);
+      assert.deepEqual(await sweep(true, "Prod.v1"), []);
+      assert.equal((await sweep(true, "prod-v1")).length, 4);
+      assert.deepEqual(left(), []);
     }));
 
   it("reads a firewall rule's owner from its description", () => {

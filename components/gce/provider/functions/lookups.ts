@@ -44,10 +44,9 @@ export const gceSurvey = answer(contract.survey, async ({ project, owner, worker
   const sealed = instances.filter(
     ({ name, status, labels }) => retired.includes(name) && status === "TERMINATED" && !isPast(labels?.[expires]),
   );
-  const { distribution } = owner;
   const own = images
-    .map((image) => ({ image, facts: unpackFacts(image.description) as contract.Facts | undefined }))
-    .filter(({ image, facts }) => !facts || isImageOf(owner, image, { ...facts, distribution }));
+    .filter((image) => isImageOf(owner, image))
+    .map((image) => ({ image, facts: unpackFacts(image.description) as contract.Facts | undefined }));
   const surveyed = own
     .flatMap(({ image, facts }) => (image.status === "READY" && facts ? [surveyedImage(image, facts)] : []))
     .sort((a, b) => (a.builtAt < b.builtAt ? 1 : -1));

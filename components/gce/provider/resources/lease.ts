@@ -6,7 +6,7 @@ import { cloudLabels, isOfWorker, labelKey } from "../../../../common/labels.ts"
 import { leaseOf } from "../../../../provider/kit/lease.ts";
 import type { Context } from "../../../../provider/resource.ts";
 import { Lease } from "../../contract.ts";
-import { gceLabels, isMachineOf } from "../../facts/labels.ts";
+import { gceLabels, isImageOf, isMachineOf } from "../../facts/labels.ts";
 import { Compute, unwatched } from "../compute.ts";
 import {
   changeLabels,
@@ -46,7 +46,8 @@ export const gceLease = leaseOf(Lease, {
   async disownImages({ project: place, labels: { project, stack, distribution } }, context) {
     const compute = await Compute.open(place, context);
     const filter = labelFilter(cloudLabels(gceLabels, { project, stack, distribution, role: "image" }));
-    for (const { name, status, labels } of await compute.list<Image>("global/images", filter)) {
+    const images = await compute.list<Image>("global/images", filter);
+    for (const { name, status, labels } of images.filter((image) => isImageOf({ project, stack }, image))) {
       if (status !== "READY" || isVerifiedOrKept(labels)) continue;
       await changeLabels(compute, `global/images/${name}`, { [marks.kept]: "yes" });
     }

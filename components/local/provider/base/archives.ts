@@ -127,7 +127,7 @@ export async function distributionsOwn(
   const urls = [...new Set(usable.map(({ url }) => url.replace(/\/+$/, "")))];
   if (urls.length <= 1) return urls[0];
   const releases = await Promise.all(urls.map((url) => readRelease(url, suite)));
-  const isOwn = (release: Release | Error): boolean =>
+  const isOwn = (release: Release | UnreadableSuite): boolean =>
     !(release instanceof Error) && release.origin.toLowerCase() === distribution.name;
   // If the network is down, the first one is as good as any: only a cached base can be used.
   return urls.find((_, index) => isOwn(releases[index])) ?? urls.find((_, index) => releases[index] instanceof Error);
