@@ -1,4 +1,5 @@
 // Reads and writes the small JSON files in a machine's folder that record its state.
+import { randomUUID } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 
 /**
@@ -20,8 +21,9 @@ export async function readState<T>(file: string): Promise<T | undefined> {
   }
 }
 
-/** Writes a state file atomically, readable by its owner only. */
+/** Writes a state file atomically, readable by its owner only. Steps that run side by side may write the same one. */
 export async function writeState(file: string, content: object): Promise<void> {
-  await writeFile(`${file}.new`, JSON.stringify(content, undefined, 2), { mode: 0o600 });
-  await rename(`${file}.new`, file);
+  const temporary = `${file}.${randomUUID()}`;
+  await writeFile(temporary, JSON.stringify(content, undefined, 2), { mode: 0o600 });
+  await rename(temporary, file);
 }
