@@ -34,6 +34,13 @@ function planOf(script: string): ModulePlan {
   };
 }
 
+/** A machine with empty lists of apt, and with apt's daily service. */
+const aptWithDaily = `
+mount -t tmpfs tmpfs /var/lib/apt && mkdir /var/lib/apt/lists
+mkdir -p /run/apt && printf '#!/bin/sh\n' >/run/apt/apt.systemd.daily && chmod +x /run/apt/apt.systemd.daily
+mkdir -p /usr/lib/apt && mount --bind /run/apt /usr/lib/apt
+`;
+
 describe("programs for the builder", function () {
   this.timeout(120_000);
 
@@ -70,15 +77,12 @@ describe("programs for the builder", function () {
   });
 
   it("wait for apt's daily service and other holders of apt's locks, and then keep the service waiting", async () => {
-    const world = `mount -t tmpfs tmpfs /var/lib/apt && mkdir /var/lib/apt/lists
-      mkdir -p /run/apt && printf '#!/bin/sh\n' >/run/apt/apt.systemd.daily && chmod +x /run/apt/apt.systemd.daily
-      mkdir -p /usr/lib/apt && mount --bind /run/apt /usr/lib/apt\n`;
     const daily = `(exec 9>>/var/lib/apt/daily_lock; flock 9; sleep 3; touch /run/daily-is-done) & sleep 0.3\n`;
     const held = `import fcntl, time; f = open("/var/lib/apt/lists/lock", "w"); fcntl.lockf(f, fcntl.LOCK_EX); time.sleep(6); open("/run/lists-are-done", "w")`;
     const lists = `python3 -c '${held}' & until [ -e /var/lib/apt/lists/lock ]; do sleep 0.1; done; sleep 0.3\n`;
     const script =
       "test -e /run/daily-is-done; test -e /run/lists-are-done; ! flock --nonblock /var/lib/apt/daily_lock true\n";
-    const { stderr, exitCode } = await inNamespace(`${world}${daily}${lists}${program(script)}`);
+    const { stderr, exitCode } = await inNamespace(`${aptWithDaily}${daily}${lists}${program(script)}`);
     const waits = [
       "ci-images: waiting until apt's daily service has ended",
       "ci-images: waiting until another apt has ended",
@@ -87,10 +91,7 @@ describe("programs for the builder", function () {
   });
 
   it("don't take the lock of another machine's file for apt's because it has the same number", async () => {
-    const world = `mount -t tmpfs tmpfs /var/lib/apt && mkdir /var/lib/apt/lists && touch /var/lib/apt/lists/lock
-      mkdir -p /run/apt && printf '#!/bin/sh\n' >/run/apt/apt.systemd.daily && chmod +x /run/apt/apt.systemd.daily
-      mkdir -p /usr/lib/apt && mount --bind /run/apt /usr/lib/apt
-      mount -t tmpfs tmpfs /mnt\n`;
+    const files = "touch /var/lib/apt/lists/lock; mount -t tmpfs tmpfs /mnt\n";
     // Only locks of this kind are seen from other process namespaces; 37 is F_OFD_SETLK.
     const hold = `import fcntl, itertools, os, struct, time
 number = os.stat("/var/lib/apt/lists/lock").st_ino
@@ -99,7 +100,7 @@ fcntl.fcntl(same, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
 open("/run/held", "w")
 time.sleep(3)`;
     const other = `python3 -c '${hold}' & until [ -e /run/held ]; do sleep 0.1; done\n`;
-    const { stdout, stderr } = await inNamespace(`${world}${other}${program("echo fine\n")}`);
+    const { stdout, stderr } = await inNamespace(`${aptWithDaily}${files}${other}${program("echo fine\n")}`);
     assert.deepEqual([stdout, stderr], ["fine", ""]);
   });
 

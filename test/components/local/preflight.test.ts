@@ -52,7 +52,7 @@ describe("the checks of stack local before a bake", function () {
     );
   });
 
-  it("also check the cache's file system, and says how to move the cache", async () => {
+  it("also check the cache's file system, and say how to move the cache", async () => {
     await room(cache.path, 100);
     const home = await room(join(folder, "images"), 8 * 1024);
     const message = await refusal(home);
