@@ -9,14 +9,20 @@ import type {
   StateOf,
 } from "../common/contract.ts";
 
+/** Pulumi's project and stack. */
+export interface Owner {
+  project: string;
+  stack: string;
+}
+
 /** The tools of a resource while it works. */
 export interface Context {
   /** Shows a line under the resource. `transient` lines only show current activity and are not kept. */
   readonly progress: (line: string, transient?: boolean) => void;
   /** Aborted on Ctrl-C, or if the engine dies: end child processes and throw. */
   readonly signal: AbortSignal;
-  /** Pulumi's project and stack that the resource belongs to; missing for functions. */
-  readonly owner?: { project: string; stack: string };
+  /** What the resource belongs to; missing for functions. */
+  readonly owner?: Owner;
 }
 
 /** The implementation of a resource type. `I` are its inputs, `S` is its state. */

@@ -2,14 +2,9 @@
 import { mkdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../../../../common/user-error.ts";
+import type { Owner } from "../../../../provider/resource.ts";
 import { tryLock } from "../file-lock.ts";
 import { readManifest, isProven } from "./image-store.ts";
-
-/** Pulumi's project and stack. */
-export interface Owner {
-  project: string;
-  stack: string;
-}
 
 /** Claims of this process by lock file: bakes run side by side, and two may have the same recipe under two names. */
 const claims = new Map<string, Promise<boolean>>();
