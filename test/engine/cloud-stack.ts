@@ -106,27 +106,4 @@ export class CloudStack extends TestStack {
     await acting;
     return { output, exitCode: exitCode ?? -1 };
   }
-
-  /**
-   * Runs `up` and kills pulumi on the way.
-   * @param begins When to kill: as soon as the output matches, or when the callback calls the function that it is
-   * given.
-   * @returns whether pulumi was killed before it finished.
-   */
-  async killedAt(begins: RegExp | ((kill: () => void) => void)): Promise<boolean> {
-    const running = this.start("up", "--yes", "--skip-preview");
-    const kill = () => void running.kill("SIGKILL");
-    let output = "";
-    if (begins instanceof RegExp) {
-      running.all.on("data", (data: Buffer) => {
-        output += data.toString();
-        if (begins.test(output)) kill();
-      });
-    } else {
-      begins(kill);
-    }
-    const { signal } = await running;
-    await this.succeed("cancel", "--yes");
-    return signal === "SIGKILL";
-  }
 }

@@ -1,4 +1,5 @@
 // A throw-away stack on this computer, with helpers that list its machines, its resources and its leftovers.
+import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { listMachines } from "../../components/local/provider/machine/machines.ts";
@@ -30,6 +31,29 @@ export class TestStack extends TemporaryStack {
     const run = await this.run("up", "--yes", "--skip-preview");
     if (run.exitCode === 0) throw new Error(`pulumi up succeeded and should have failed:\n${run.output}`);
     return run;
+  }
+
+  /**
+   * Runs `up`, kills pulumi with SIGKILL on the way, and cancels the operation.
+   * @param begins When to kill: as soon as the output matches, or when the callback calls the function that it is
+   * given.
+   * @returns whether pulumi was killed before it finished.
+   */
+  async killedAt(begins: RegExp | ((kill: () => void) => void)): Promise<boolean> {
+    const running = this.start("up", "--yes", "--skip-preview");
+    const kill = () => void running.kill("SIGKILL");
+    let output = "";
+    if (begins instanceof RegExp) {
+      running.all.on("data", (data: Buffer) => {
+        output += data.toString();
+        if (begins.test(output)) kill();
+      });
+    } else {
+      begins(kill);
+    }
+    const { signal } = await running;
+    await this.succeed("cancel", "--yes");
+    return signal === "SIGKILL";
   }
 
   /** Fails if a preview shows changes. */
@@ -66,6 +90,14 @@ export class TestStack extends TemporaryStack {
   async proof(): Promise<{ how: string; checks: string[] }> {
     const { path } = (await this.outputs()).images!.local.debian12;
     return JSON.parse(await readFile(join(path, "proof.json"), "utf8")) as { how: string; checks: string[] };
+  }
+
+  /** Fails unless all that the stack has is one image, proven by a boot in QEMU. */
+  async expectOneVerifiedImage(): Promise<void> {
+    assert.deepEqual(await this.machines(), []);
+    assert.equal((await this.imageFolders()).length, 1);
+    assert.deepEqual(await this.bakeRecords(), []);
+    assert.match((await this.proof()).how, /^qemu (kvm|tcg), uefi$/);
   }
 
   /** What this stack has on this computer: machines, processes, mounts, image folders. */
