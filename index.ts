@@ -3,13 +3,17 @@
 import { fileURLToPath } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
 import { UserError } from "./common/user-error.ts";
-import { readSettings } from "./components/stack-settings.ts";
-import { bakeAll } from "./components/life-cycle/worker-images.ts";
+import { startPlugin } from "./components/shared/start-plugin.ts";
 
 const projectDirectory = fileURLToPath(new URL("./", import.meta.url));
 
 /** Called by Pulumi; returns the stack's outputs, which components/life-cycle/outputs.ts describes. */
 export default async function declare() {
+  startPlugin(new pulumi.Config("ci-images").get("cloud") ?? "local");
+  const [{ readSettings }, { bakeAll }] = await Promise.all([
+    import("./components/stack-settings.ts"),
+    import("./components/life-cycle/worker-images.ts"),
+  ]);
   try {
     return await bakeAll(readSettings(), projectDirectory);
   } catch (error) {

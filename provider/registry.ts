@@ -1,6 +1,7 @@
 // The parts of the provider: its resource types and functions. A part is loaded when the engine first uses it, so that a
 // stack loads only its own cloud's. Add a new cloud's here.
-import type { FunctionType, ResourceType } from "./resource.ts";
+import { ready } from "../components/shared/contract.ts";
+import { answer, type FunctionType, type ResourceType } from "./resource.ts";
 
 /** Resource types and functions whose tokens have the same second word. */
 export interface Part {
@@ -30,11 +31,16 @@ export async function findResource(from: Parts, token: string): Promise<Resource
 /** The function with this token. @throws Error if there is none. */
 export async function findFunction(from: Parts, token: string): Promise<FunctionType<object, object>> {
   const functions = (await partOf(from, token))?.functions as readonly FunctionType<object, object>[] | undefined;
-  const found = functions?.find((each) => each.token === token);
+  const isReady = answer(ready(partName(token)), async () => ({}));
+  const found = [isReady, ...(functions ?? [])].find((each) => each.token === token);
   if (!found) throw new Error(`unknown function ${token}`);
   return found;
 }
 
 function partOf(from: Parts, token: string): Promise<Part> | undefined {
-  return from[token.split(":")[1]]?.();
+  return from[partName(token)]?.();
+}
+
+function partName(token: string): string {
+  return token.split(":")[1];
 }

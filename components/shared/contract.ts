@@ -6,6 +6,7 @@ import {
   integer,
   resourceContract,
   texts,
+  type FunctionContract,
   type Properties,
   type ResourceContract,
 } from "../../common/contract.ts";
@@ -235,6 +236,14 @@ export const reached = {
   /** A host of the cloud itself, for a cloud inside a private network. */
   cloudHost: v.optional(v.string()),
 };
+
+/**
+ * Answers when the part of the plugin with this name is loaded.
+ * @param part The second word of its tokens: `local`. It need not exist.
+ */
+export function ready(part: string): FunctionContract {
+  return functionContract(`ci-images:${part}:ready`, { inputs: {} });
+}
 
 /** The addresses under which a bake's machines see this computer. */
 export const ownAddress = functionContract("ci-images:index:ownAddress", {

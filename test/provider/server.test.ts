@@ -55,6 +55,16 @@ describe("the provider", () => {
     assert.deepEqual(await reasons({ label: undefined, colour: "red" }), ["is missing", "is not known"]);
   });
 
+  it("answers that a part is ready once it is loaded, also if there is no such part", async () => {
+    let isLoaded = false;
+    const load = async () => ((isLoaded = true), { resources: [], functions: [] });
+    const provider = new ImagesProvider("1.0.0", quiet, { test: load });
+    assert.deepEqual(await provider.invoke("ci-images:other:ready", {}), { outputs: {} });
+    assert.ok(!isLoaded);
+    assert.deepEqual(await provider.invoke("ci-images:test:ready", {}), { outputs: {} });
+    assert.ok(isLoaded);
+  });
+
   it("refuses wrong arguments of a function", async () => {
     const contract = functionContract("ci-images:test:find", { inputs: { port: integer() } });
     const find = answer(contract, async () => assert.fail("it is not called"));
