@@ -40,9 +40,10 @@ stop_units() {
 
 # Where Session Manager is the way in, its agent has to stay until the power-off; what it notes goes with the last look.
 keep_transport() {
-  local process
+  local process name
   for process in /proc/[0-9]*; do
-    case $(cat "$process/comm" 2>/dev/null) in
+    name_of "${process#/proc/}" || continue
+    case $name in
       ssm-session-wor*)
         echo "the way in is Session Manager's agent: it goes on, and what it notes goes when the builder is stopped"
         transport_units='^(snap\.)?amazon-ssm-agent.*\.service$'
@@ -84,9 +85,9 @@ silence() {
       systemctl kill --signal=KILL "$unit.service"
     fi
   done
-  local process
+  local process name
   for process in /proc/[0-9]*; do
-    if [ "$(cat "$process/comm" 2>/dev/null)" = dhclient ]; then kill -KILL "${process#/proc/}"; fi
+    if name_of "${process#/proc/}" && [ "$name" = dhclient ]; then kill -KILL "${process#/proc/}"; fi
   done
   end_strangers
   systemctl restart systemd-journald.service
@@ -94,51 +95,80 @@ silence() {
   unmount_late
 }
 
-# The unit that a process belongs to, from its control group: its last part that is one.
+# A builder has dozens of processes, so what follows reads about them without starting programs. Each function sets a variable, and
+# fails or leaves it empty if the process has ended.
+
+# Sets unit: the unit that a process belongs to, from its control group: the last part of its path that is one.
 unit_of() {
-  sed -nE 's,^(0::|1:name=systemd:)(.*/)?([^/]+\.(service|scope|socket|mount|swap))(/.*)?$,\3,p' "/proc/$1/cgroup" 2>/dev/null | tail -n 1
+  local line
+  local form='^(0::|1:name=systemd:)(.*/)?([^/]+\.(service|scope|socket|mount|swap))(/.*)?$'
+  unit=
+  while IFS= read -r line; do
+    if [[ $line =~ $form ]]; then unit=${BASH_REMATCH[3]}; fi
+  done 2>/dev/null <"/proc/$1/cgroup"
 }
 
-# Without a program of its own: it is asked for every process.
+# Sets name.
+name_of() {
+  name=
+  IFS= read -r name 2>/dev/null <"/proc/$1/comm"
+}
+
+# Sets parent.
 parent_of() {
   local key value
-  { while read -r key value; do if [ "$key" = PPid: ]; then echo "$value"; fi; done <"/proc/$1/status"; } 2>/dev/null
+  parent=
+  while read -r key value; do
+    if [ "$key" = PPid: ]; then parent=$value; fi
+  done 2>/dev/null <"/proc/$1/status"
 }
 
-# Prints the eldest ancestor below process 1, or below an SSH server that listens there: of a login its first process.
+# Sets eldest: the eldest ancestor below process 1, or below an SSH server that listens there: of a login its first process.
 eldest_of() {
-  local process=$1 parent
-  while parent=$(parent_of "$process") && [ "${parent:-0}" -gt 1 ]; do
-    if [ "$(parent_of "$parent")" = 1 ]; then
-      case $(cat "/proc/$parent/comm" 2>/dev/null) in sshd* | dropbear* | ci-images-*) break ;; esac
+  local above parent name
+  eldest=$1
+  while parent_of "$eldest" && [ "${parent:-0}" -gt 1 ]; do
+    above=$parent
+    parent_of "$above" || true
+    if [ "$parent" = 1 ]; then
+      name_of "$above" || true
+      case $name in sshd* | dropbear* | ci-images-*) break ;; esac
     fi
-    process=$parent
+    eldest=$above
   done
-  echo "$process"
+}
+
+# Whether a process has a command line. Threads of the kernel have none, and of an ended process none is left.
+has_command() {
+  local word
+  while IFS= read -r -d '' word || [ -n "$word" ]; do
+    if [ -n "$word" ]; then return 0; fi
+  done 2>/dev/null <"/proc/$1/cmdline"
+  return 1
 }
 
 # Prints processes that belong neither to the system nor to this session: number, unit, name. A service that leaves processes
 # behind when it is stopped (KillMode=process), and what a module has started in the background, are such.
 strangers() {
-  local directory process unit name eldest
+  local directory process unit name parent eldest
   local own_eldest needed
-  own_eldest=$(eldest_of $$)
+  eldest_of $$
+  own_eldest=$eldest
   needed=$(needed)
   for directory in /proc/[0-9]*; do
     process=${directory#/proc/}
-    # Threads of the kernel have no command line, and none of an ended process is left.
-    if [ "$process" = 1 ] || [ -z "$({ tr -d '\0' <"$directory/cmdline" | head -c 1; } 2>/dev/null)" ]; then continue; fi
+    if [ "$process" = 1 ] || ! has_command "$process"; then continue; fi
     # It may end at any moment.
-    unit=$(unit_of "$process") || continue
+    unit_of "$process" || continue
     if [ "$unit" = init.scope ]; then continue; fi
-    eldest=$(eldest_of "$process")
+    eldest_of "$process"
     if [ "$eldest" = "$own_eldest" ]; then continue; fi
-    name=$(cat "$directory/comm" 2>/dev/null) || continue
+    name_of "$process" || continue
     case $unit in
       ssh.service | sshd.service | ci-images-builder*.service | session-*.scope | "")
         case $name in sshd* | dropbear* | ci-images-*) if [ "${unit%.scope}" = "$unit" ]; then continue; fi ;; esac
         # Threads of the kernel, and what entered the machine from outside.
-        if [ -z "$unit" ] && [ "$(parent_of "$process")" = 0 ]; then continue; fi
+        if [ -z "$unit" ] && parent_of "$process" && [ "$parent" = 0 ]; then continue; fi
         ;;
       *) if [[ $unit =~ $needed ]]; then continue; fi ;;
     esac

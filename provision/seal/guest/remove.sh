@@ -271,13 +271,13 @@ remove_service_keys() {
     # With the keys of a recipe below, which this machine has made at its own first boot.
     sort -u -o "$key_list" "$key_list"
     write_make_keys
-    systemctl --quiet enable ci-images-keys.service
+    systemctl --quiet --no-reload enable ci-images-keys.service
   fi
 }
 
 write_host_key_unit() {
   write_make_host_keys
-  systemctl --quiet enable ci-images-host-keys.service
+  systemctl --quiet --no-reload enable ci-images-host-keys.service
 }
 
 # Name servers that a module wrote stay; those of the builder's network go.
