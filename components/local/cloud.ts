@@ -121,7 +121,7 @@ export class LocalCloud implements LocalBakery {
       size: plan.sizeBytes,
       builder: !this.found.get(plan.distribution.id)?.includes(recipe),
       image: stage === "image",
-      boots: stage === "image" && this.settings.verify.enabled && this.settings.cloud === "local",
+      boots: stage === "image" && this.settings.verify.enabled && this.settings.cloud === this.name,
       made: {
         path: this.pathOf({ plan, recipe }),
         ...{ project: this.project, stack: this.stack },

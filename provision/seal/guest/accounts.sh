@@ -29,17 +29,13 @@ authorized_places() {
 }
 
 authorized_files() {
-  local home pattern path IFS=
-  authorized_places | while read -r pattern; do
-    local -a tops=("")
-    if [[ $pattern == "~/"* ]]; then tops=("${home_list[@]}"); pattern=${pattern#"~"}; fi
-    for home in "${tops[@]}"; do
-      # shellcheck disable=SC2231 # a pattern
-      for path in "$ROOT$home"$pattern; do
-        if [ -f "$path" ]; then echo "$path"; elif [ -d "$path" ]; then find "$path" -xdev -type f; fi
-      done
-    done
-  done | sort -u | while read -r path; do echo "${path#"$ROOT"}"; done
+  local path
+  local -a patterns
+  mapfile -t patterns < <(authorized_places)
+  expand_patterns "${patterns[@]}"
+  for path in "${present_paths[@]}"; do
+    if [ -f "$ROOT$path" ]; then echo "$path"; elif [ -d "$ROOT$path" ]; then find "$ROOT$path" -xdev -type f | while read -r path; do echo "${path#"$ROOT"}"; done; fi
+  done | sort -u
 }
 
 # Prints the lines of a file that may stay (wanted) or not (unwanted). The bake's own keys never may.

@@ -35,10 +35,10 @@ list_homes() {
 mapfile -t home_list < <(list_homes)
 
 # --- paths of patterns
-# Sets found_paths to what exists of the patterns, ~ standing for every home, without what is kept.
-match() {
+# Sets present_paths to what exists of the patterns, ~ standing for every home.
+expand_patterns() {
   local pattern home path IFS=
-  found_paths=()
+  present_paths=()
   for pattern in "$@"; do
     local -a tops=("")
     if [[ $pattern == "~/"* ]]; then tops=("${home_list[@]}"); pattern=${pattern#"~"}; fi
@@ -46,11 +46,18 @@ match() {
       # shellcheck disable=SC2231 # a pattern
       for path in "$ROOT$home"$pattern; do
         if [[ ! -e $path && ! -L $path ]] || [[ $path == */. || $path == */.. ]]; then continue; fi
-        path=${path#"$ROOT"}
-        if ! is_kept "$path"; then found_paths+=("$path"); fi
+        present_paths+=("${path#"$ROOT"}")
       done
     done
   done
+}
+
+# Sets found_paths to what exists of the patterns and is not kept.
+match() {
+  local path
+  found_paths=()
+  expand_patterns "$@"
+  for path in "${present_paths[@]}"; do if ! is_kept "$path"; then found_paths+=("$path"); fi; done
 }
 
 # Prints what exists of the patterns; of a folder with something kept in it, the rest.
