@@ -95,6 +95,25 @@ describe("an ordinary user", function () {
     assert.deepEqual(await everything(), before);
   });
 
+  it("may begin in a clone whose git has a team's stack: no command changes its settings or makes a second one", async () => {
+    await rm(join(directory, ".state"), { recursive: true });
+    const file = join(directory, "Pulumi.production.yaml");
+    await writeFile(file, salted);
+    await checkouts.give(ordinaryUser);
+    const pulumi = join(directory, "node_modules/.bin/pulumi");
+    const listed = await checkouts.run([pulumi, "stack", "ls"], []);
+    assert.equal(listed.stdout, "CLI stack ls");
+    for (const words of [
+      ["up", "-s", "production"],
+      ["stack", "init", "production"],
+    ]) {
+      const { stdout, stderr, exitCode } = await checkouts.run([pulumi, ...words], []);
+      assert.match(String(stderr), /^Pulumi\.production\.yaml belongs to a stack in another state/);
+      assert.deepEqual([stdout, exitCode], ["", 1]);
+    }
+    assert.equal(await readFile(file, "utf8"), salted);
+  });
+
   it("needs no setup for a cloud, because `npx pulumi` creates the state and the requested stack", async () => {
     await rm(join(directory, ".state"), { recursive: true });
     await writeFile(join(directory, "Pulumi.gce.yaml"), "config:\n  ci-images:cloud: gce\n");

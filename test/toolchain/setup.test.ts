@@ -92,20 +92,70 @@ describe("setup", function () {
     await assert.rejects(stat(join(folder, ".state/passphrase")), /ENOENT/);
   });
 
-  it("starts over if the state was removed, unless settings have secrets that need the lost passphrase", async () => {
-    const file = join(folder, "Pulumi.local.yaml");
-    const salted = "config:\n  ci-images:keep: 1\nencryptionsalt: v1:abc\n";
-    await writeFile(file, salted.replace("1\n", "1\n  ci-images:secrets:\n    TOKEN:\n      secure: v1:x\n"));
-    assert.throws(() => prepareState(folder, {}), /Pulumi\.local\.yaml has secrets.* is gone\n {2}cure: restore/);
-    await assert.rejects(stat(join(folder, ".state/passphrase")), /ENOENT/);
-    await writeFile(file, salted);
-    prepareState(folder, {});
-    assert.equal(await readFile(file, "utf8"), "config:\n  ci-images:keep: 1\n");
+  // Written by the CLI with the passphrase `test`.
+  const salt = "encryptionsalt: v1:uyfTzFUIwBo=:v1:mQZmQNdfhWZgbtcD:wKJAKNQxa6n7BmKtaOHgMGXG2q/UAA==\n";
+
+  it("leaves the settings of all stacks alone: a team's are in git, with the salt of its passphrase", async () => {
+    const file = join(folder, "Pulumi.production.yaml");
+    for (const secrets of ["", "  ci-images:secrets:\n    TOKEN:\n      secure: v1:x\n"]) {
+      await rm(join(folder, ".state"), { recursive: true, force: true });
+      const text = `config:\n  ci-images:cloud: ec2\n${secrets}${salt}`;
+      await writeFile(file, text);
+      prepareState(folder, {});
+      assert.equal(await readFile(file, "utf8"), text);
+    }
+  });
+
+  describe("before it creates a stack in the project's own state,", () => {
+    const config = "config:\n  ci-images:keep: 1\n";
+    const secrets = "  ci-images:secrets:\n    TOKEN:\n      secure: v1:x\n";
+    beforeEach(() => prepareState(folder, {}));
+    const release = async (stack: string, text: string, environment: NodeJS.ProcessEnv = {}, isAsked = false) => {
+      const file = join(folder, `Pulumi.${stack}.yaml`);
+      await writeFile(file, text);
+      try {
+        releaseSettings(stack, folder, environment, () => undefined, { isAsked });
+      } catch (error) {
+        assert.equal(await readFile(file, "utf8"), text);
+        throw error;
+      }
+      return await readFile(file, "utf8");
+    };
+
+    it("starts over with the stack local if the state was removed, unless secrets need the lost passphrase", async () => {
+      assert.equal(await release("local", config + salt), config);
+      await assert.rejects(
+        release("local", config + secrets + salt),
+        /Pulumi\.local\.yaml has secrets .*another passphrase than \S+\/passphrase\n {2}cure: restore/,
+      );
+    });
+
+    it("refuses settings of a stack that is in another state, such as a team's", async () => {
+      const refusal =
+        /^ToolProblem: Pulumi\.production\.yaml belongs to a stack in another state .*\n {2}cure: .*PULUMI_BACKEND_URL.* remove the line `encryptionsalt` from Pulumi\.production\.yaml$/;
+      await assert.rejects(release("production", config + salt), refusal);
+      await assert.rejects(release("production", config + salt, {}, true), refusal);
+      // The team's passphrase without the team's backend.
+      await assert.rejects(release("production", config + salt, { PULUMI_CONFIG_PASSPHRASE: "test" }), refusal);
+      await assert.rejects(
+        release("production", config + secrets + salt),
+        /remove the line `encryptionsalt` and the secrets/,
+      );
+      const key = "secretsprovider: awskms://alias/ci-images\nencryptedkey: AQID\n";
+      await assert.rejects(release("production", config + key), /remove the line `encryptedkey`/);
+    });
+
+    it("keeps the salt of the passphrase in use", async () => {
+      const own = { PULUMI_CONFIG_PASSPHRASE: "test" };
+      assert.equal(await release("ec2", config + salt, own, true), config + salt);
+      assert.equal(await release("local", config + salt, own), config + salt);
+      await writeFile(join(folder, ".state/passphrase"), "test\n");
+      assert.equal(await release("ec2", config + secrets + salt), config + secrets + salt);
+      assert.equal(await release("ec2", config), config);
+    });
   });
 
   describe("before it creates a stack on a shared backend,", () => {
-    // Written by the CLI with the passphrase `test`.
-    const salt = "encryptionsalt: v1:uyfTzFUIwBo=:v1:mQZmQNdfhWZgbtcD:wKJAKNQxa6n7BmKtaOHgMGXG2q/UAA==\n";
     const config = "config:\n  ci-images:cloud: ec2\n";
     const backend = { PULUMI_BACKEND_URL: "s3://our-bucket", PULUMI_CONFIG_PASSPHRASE: "the team's" };
     let file: string;
@@ -129,7 +179,6 @@ describe("setup", function () {
       assert.equal(await release(config + salt, backend), config + salt);
       await writeFile(join(folder, ".state/passphrase"), "test\n");
       assert.equal(await release(config + salt, { ...backend, PULUMI_CONFIG_PASSPHRASE: "test" }), config + salt);
-      assert.equal(await release(config + salt, {}), config + salt);
     });
 
     it("refuses settings with secrets that need the checkout's own passphrase", async () => {

@@ -23,6 +23,9 @@ import { run, say } from "./run.mjs";
 /** The line with the salt in a stack's settings. */
 const saltLine = /^encryptionsalt: *(.*)\n?/m;
 
+/** The line with a key service's key in a stack's settings. */
+const keyLine = /^encryptedkey:/m;
+
 /** The settings of a new stack `local`; docs/settings.md lists every key. */
 const localSettings = `\
 # The embedded cloud: containers and disks on this computer, no account needed. docs/settings.md lists every key.
@@ -100,7 +103,7 @@ function isForbidden(path, access) {
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} environment
  * @param {(line: string) => void} [tell] Receives progress lines.
- * @throws {ToolProblem} when the directory belongs to another user, or the passphrase is lost.
+ * @throws {ToolProblem} when the directory belongs to another user, or has stacks whose passphrase is lost.
  */
 export function prepareState(projectDirectory, environment, tell = say) {
   if (!usesDefaultState(projectDirectory, environment)) return;
@@ -118,7 +121,6 @@ export function prepareState(projectDirectory, environment, tell = say) {
       `${directory} has stacks, but their passphrase ${passphraseFile} is gone`,
       `restore that file, or set PULUMI_CONFIG_PASSPHRASE; if it is lost for good, remove ${directory} (its stacks' resources are then no longer tracked)`,
     );
-  if (!ownPassphrase) forgetSalts(projectDirectory, passphraseFile, tell);
   tell(`making a random passphrase for the stacks' secrets: ${passphraseFile}`);
   const partial = `${passphraseFile}.${process.pid}`;
   writeFileSync(partial, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600, flag: "wx" });
@@ -149,53 +151,80 @@ function makePrivate(path, mode) {
   if (isOurs && (found.mode & 0o777) !== mode) chmodSync(path, mode);
 }
 
-/**
- * Removes the salts of a lost passphrase from the stacks' settings. With these salts, Pulumi would refuse a new
- * passphrase as incorrect.
- * @param {string} projectDirectory
- * @param {string} passphraseFile Where the passphrase was.
- * @param {(line: string) => void} tell
- * @throws {ToolProblem} if the settings have secrets, which need the lost passphrase.
- */
-function forgetSalts(projectDirectory, passphraseFile, tell) {
-  const stackFiles = readdirSync(projectDirectory).filter((name) => /^Pulumi\..+\.yaml$/.test(name));
-  const salted = stackFiles
-    .map((name) => ({ name, path: join(projectDirectory, name) }))
-    .map((file) => ({ ...file, text: readFileSync(file.path, "utf8") }))
-    .filter(({ text }) => saltLine.test(text));
-  const locked = salted.filter(({ text }) => hasSecrets(text)).map(({ name }) => name);
-  if (locked.length > 0)
-    throw new ToolProblem(
-      `${locked.join(", ")} has secrets, but their passphrase ${passphraseFile} is gone`,
-      "restore that file, or set PULUMI_CONFIG_PASSPHRASE; if it is lost for good, remove the secrets (the entries with `secure:`) and set them again after setup",
-    );
-  for (const { name, path, text } of salted) {
-    tell(`removing the salt of a lost passphrase from ${name}`);
-    writeFileSync(path, text.replace(saltLine, ""));
-  }
-}
-
 /** @param {string} settings The text of a stack's settings. */
 function hasSecrets(settings) {
   return /^\s+(- )?secure:/m.test(settings);
 }
 
 /**
- * Removes the salt of the project's own passphrase from a stack's settings, before the stack is made in a shared
- * backend with another passphrase. With the old salt, Pulumi would refuse that passphrase as incorrect.
+ * Prepares a stack's settings before the stack is made: removes a salt with which Pulumi would refuse the passphrase as
+ * incorrect, if it is this checkout's own, and refuses settings of a stack that is in another state.
  * @param {string} stack The stack's name, or ORGANIZATION/PROJECT/NAME.
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} environment
  * @param {(line: string) => void} [tell] Receives progress lines.
- * @throws {ToolProblem} when the settings have secrets, which need the project's own passphrase.
+ * @param {{ isAsked?: boolean }} [options] `isAsked`: the user typed `stack init`. Otherwise the stack is made because
+ *   it is missing, which may be a mistake.
+ * @throws {ToolProblem} when the stack seems to be in another state, or the settings have secrets that need another
+ *   passphrase.
  */
-export function releaseSettings(stack, projectDirectory, environment, tell = say) {
-  if (usesDefaultState(projectDirectory, environment)) return;
-  const { passphraseFile } = defaultState(projectDirectory);
+export function releaseSettings(stack, projectDirectory, environment, tell = say, { isAsked = false } = {}) {
   const name = `Pulumi.${shortName(stack)}.yaml`;
   const path = join(projectDirectory, name);
-  if (!existsSync(path) || !existsSync(passphraseFile) || isForbidden(passphraseFile, constants.R_OK)) return;
-  const text = readFileSync(path, "utf8");
+  if (!existsSync(path)) return;
+  const file = { name, path, text: readFileSync(path, "utf8") };
+  if (usesDefaultState(projectDirectory, environment)) keepOrForget(file, projectDirectory, environment, tell, isAsked);
+  else leaveOwnState(file, projectDirectory, environment, tell);
+}
+
+/** @typedef {{ name: string, path: string, text: string }} Settings A stack's settings file. */
+
+/**
+ * For a stack that will be in the project's own state. A salt of another passphrase means that the stack is in another
+ * state, as a rule the shared backend of a team, whose settings are in git. An empty stack of the same name would take
+ * that stack's images for its own. Only the settings of the stack `local` are never in git.
+ * @param {Settings} settings
+ * @param {string} projectDirectory
+ * @param {NodeJS.ProcessEnv} environment
+ * @param {(line: string) => void} tell
+ * @param {boolean} isAsked
+ */
+function keepOrForget({ name, path, text }, projectDirectory, environment, tell, isAsked) {
+  const salt = saltLine.exec(text)?.[1];
+  if (salt === undefined && (isAsked || !keyLine.test(text))) return;
+  const { passphraseFile } = defaultState(projectDirectory);
+  const chosen = chosenPassphrase(environment);
+  const own = chosen ?? readFileSync(passphraseFile, "utf8").trim();
+  // A passphrase that the user has set may be the team's.
+  const isTrusted = isAsked || chosen === undefined || name === `Pulumi.${localStack}.yaml`;
+  if (salt !== undefined && isTrusted && isSaltOf(salt, own)) return;
+  if (name !== `Pulumi.${localStack}.yaml`) {
+    const line = salt === undefined ? "encryptedkey" : "encryptionsalt";
+    const secrets = hasSecrets(text) ? " and the secrets (the entries with `secure:`)" : "";
+    throw new ToolProblem(
+      `${name} belongs to a stack in another state than ${dirname(passphraseFile)}: its \`${line}\` was made there`,
+      `for a team's stack, set PULUMI_BACKEND_URL (docs/teams.md); to begin with an empty stack here, remove the line \`${line}\`${secrets} from ${name}`,
+    );
+  }
+  if (hasSecrets(text))
+    throw new ToolProblem(
+      `${name} has secrets that are encrypted with another passphrase than ${chosen === undefined ? passphraseFile : "the one that is set"}`,
+      "restore that passphrase, or set PULUMI_CONFIG_PASSPHRASE; if it is lost for good, remove the secrets (the entries with `secure:`), and set them again after setup",
+    );
+  tell(`removing the salt of a lost passphrase from ${name}`);
+  writeFileSync(path, text.replace(saltLine, ""));
+}
+
+/**
+ * For a stack that will be in a shared backend with another passphrase.
+ * @param {Settings} settings
+ * @param {string} projectDirectory
+ * @param {NodeJS.ProcessEnv} environment
+ * @param {(line: string) => void} tell
+ */
+function leaveOwnState({ name, path, text }, projectDirectory, environment, tell) {
+  const { passphraseFile } = defaultState(projectDirectory);
+  if (!existsSync(passphraseFile) || isForbidden(passphraseFile, constants.R_OK)) return;
   const salt = saltLine.exec(text)?.[1];
   const own = readFileSync(passphraseFile, "utf8").trim();
   if (salt === undefined || own === chosenPassphrase(environment) || !isSaltOf(salt, own)) return;
@@ -264,11 +293,11 @@ export async function prepareStack(name, projectDirectory, environment, tell = s
     return;
   }
   const isLocal = name === localStack;
+  releaseSettings(name, projectDirectory, environment, tell);
   tell(`making the stack ${name}${isLocal ? ", which bakes on this computer and needs no account" : ""}`);
   const settings = join(projectDirectory, `Pulumi.${name}.yaml`);
   // This file is not in git, because Pulumi writes the salt of this computer's passphrase into it.
   if (isLocal && !existsSync(settings)) writeFileSync(settings, localSettings);
-  releaseSettings(name, projectDirectory, environment, tell);
   const words = ["stack", "init", name, "--non-interactive", ...(isLocal ? [] : ["--no-select"])];
   await run(cli, words, { cwd: projectDirectory, env, output: isLocal ? "inherit" : process.stderr });
 }
