@@ -20,7 +20,7 @@ export class Session {
     private readonly workingDirectory = process.cwd(),
   ) {}
 
-  /** Aborted when the user pressed Ctrl-C. */
+  /** Aborted when the user pressed Ctrl-C or closed the terminal. */
   get interrupted(): AbortSignal {
     return this.interruption.signal;
   }

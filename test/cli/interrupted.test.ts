@@ -1,5 +1,6 @@
 // Ctrl-C between two steps of a command line, pressed more than once, and at a question.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -84,6 +85,75 @@ describe("Ctrl-C, pressed again", function () {
   it("a third time kills a pulumi that hangs", async () => {
     const { exitCode, isLeft } = await interrupted("", 3);
     assert.deepEqual([exitCode, isLeft], [1, false]);
+  });
+});
+
+describe("a terminal or a pipe that is closed", function () {
+  // Generous, because other tests may keep the computer busy.
+  this.timeout(120_000);
+  let project: FakeProject;
+  afterEach(() => project.remove());
+
+  /** Starts a verb. @returns its process and exit status; execa itself waits for output that is not read. */
+  function start(verb: string) {
+    const running = startVerb(project, [verb]);
+    return [running, once(running, "exit").then(([code]) => code as number | null)] as const;
+  }
+
+  /** Runs `status` with a CLI that hangs in a preview, and takes a second to stop. */
+  async function hanging() {
+    project = await FakeProject.make(`"preview "*)
+      trap 'log SIGINT; n=$((n + 1)); [ $n = 2 ] && exit 255' INT
+      log hangs
+      while [ -e "$folder" ] && [ -z "$n" ]; do sleep 0.1; done
+      sleep 1; log unlocked; exit 255 ;;`);
+    const [running, ended] = start("status");
+    await project.hears(/^hangs$/);
+    return [running, ended] as const;
+  }
+
+  it("stops pulumi cleanly, however often the hang-up is reported", async () => {
+    const [running, ended] = await hanging();
+    running.stdout.destroy();
+    running.stderr.destroy();
+    running.kill("SIGHUP");
+    await Promise.race([ended, project.hears(/^SIGINT$/)]);
+    running.kill("SIGHUP");
+    const exitCode = await ended;
+    assert.equal(exitCode, 1);
+    assert.deepEqual((await project.calls()).slice(-2), ["SIGINT", "unlocked"]);
+  });
+
+  it("lets Ctrl-C stop pulumi cleanly even if nobody reads the progress", async () => {
+    const [running, ended] = await hanging();
+    running.stderr.destroy();
+    running.kill("SIGINT");
+    const exitCode = await ended;
+    assert.equal(exitCode, 1);
+    assert.deepEqual((await project.calls()).slice(-2), ["SIGINT", "unlocked"]);
+  });
+
+  it("stops the verb before its next command when nobody reads the progress", async () => {
+    const urn = "urn:pulumi:local::ci-images::command:remote:Command::x";
+    const pending = [{ type: "creating", resource: { urn, type: "command:remote:Command" } }];
+    const state = JSON.stringify({ version: 3, deployment: { pending_operations: pending } });
+    project = await FakeProject.make(`"stack export") log exported; sleep 1; echo '${state}' ;;`);
+    const [running, ended] = start("up");
+    await project.hears(/^exported$/);
+    running.stderr.destroy();
+    const exitCode = await ended;
+    assert.equal(exitCode, 1);
+    assert.equal((await project.calls()).at(-1), "exported");
+  });
+
+  it("finishes quietly when nobody reads the results", async () => {
+    project = await FakeProject.make(`"stack export") log exported; sleep 1; echo '{"version":3,"deployment":{}}' ;;`);
+    const [running, ended] = start("status");
+    await project.hears(/^exported$/);
+    running.stdout.destroy();
+    const exitCode = await ended;
+    assert.equal(exitCode, 0);
+    assert.match((await project.calls()).join("\n"), /^preview /m);
   });
 });
 
