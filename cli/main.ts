@@ -34,9 +34,9 @@ export async function main(words: readonly string[]): Promise<number> {
   let running: Verb | undefined;
   const release = stopOnInterrupt(session, () => {
     if (running?.leavesInterrupt) return;
-    output.note(
-      "stopping cleanly; press Ctrl-C again to stop at once, which may leave a lock (cure: `npx pulumi cancel`)",
-    );
+    if (session.isCleaningUp) return output.note("still cleaning up: please wait");
+    const risk = session.mustCleanUp ? "" : ", which may leave a lock (cure: `npx pulumi cancel`)";
+    output.note(`stopping cleanly; press Ctrl-C again to stop at once${risk}`);
   });
   let unwritten: Error | undefined;
   // Without handlers, these errors would end us, but not pulumi. Results that nobody wants (`| head`) don't stop a bake.
@@ -46,6 +46,7 @@ export async function main(words: readonly string[]): Promise<number> {
     for (const { verb, operands, options } of calls) {
       running = verb;
       const code = await verb.run({ operands, options, session, output });
+      if (session.leftover !== undefined) return report(session.leftover, output);
       if (session.interrupted.aborted) return reportStopped(verb, output, code);
       if (code) return code;
     }
@@ -53,7 +54,10 @@ export async function main(words: readonly string[]): Promise<number> {
     output.note(`the result could not be written: ${unwritten.message}`);
     return status.failed;
   } catch (error) {
-    return session.interrupted.aborted ? reportStopped(running!, output, undefined) : report(error, output);
+    if (session.leftover === undefined)
+      return session.interrupted.aborted ? reportStopped(running!, output, undefined) : report(error, output);
+    if (!session.interrupted.aborted) report(error, output);
+    return report(session.leftover, output);
   } finally {
     release();
   }
@@ -123,15 +127,19 @@ function distributions(text: string, before?: string[]): string[] {
 
 /**
  * The first Ctrl-C stops the running operation cleanly; the second one ends everything at once, pulumi first. A closed
- * terminal counts as one Ctrl-C, however often the kernel and the shell report it.
+ * terminal counts as one Ctrl-C, however often the kernel and the shell report it. A command that has to clean up goes
+ * on until that is done.
  */
 function stopOnInterrupt(session: Session, tell: () => void): () => void {
   const onSignal = () => {
-    if (session.interrupted.aborted) return void endCommands().then(() => process.exit(status.failed));
+    if (session.interrupted.aborted && !session.isCleaningUp)
+      return void endCommands().then(() => {
+        if (!session.mustCleanUp) process.exit(status.failed);
+      });
     tell();
-    session.interrupt();
+    if (!session.isCleaningUp) session.interrupt();
   };
-  const onHangUp = () => session.interrupt();
+  const onHangUp = () => (session.isCleaningUp ? undefined : session.interrupt());
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal).on("SIGHUP", onHangUp);
   return () => process.off("SIGINT", onSignal).off("SIGTERM", onSignal).off("SIGHUP", onHangUp);
 }

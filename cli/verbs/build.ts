@@ -32,8 +32,10 @@ export const build: Verb = {
       import("../stack.ts"),
     ]);
     const settings = { recipe, formats: ["tar"], size: options.size, distributions: [distributions[0].id] };
-    const place = await TemporaryStack.create({}, JSON.parse(JSON.stringify(settings)) as Record<string, unknown>);
-    try {
+    const plain = JSON.parse(JSON.stringify(settings)) as Record<string, unknown>;
+    // Ctrl-C must not reach its commands: they clean up.
+    const place = await TemporaryStack.create({}, plain, {}, true);
+    const bake = async () => {
       const choice = { stack: place.name };
       const stack = await CommandStack.open(place.directory, choice, output, session.interrupted, place.environment);
       const { took } = await stack.up("building");
@@ -44,9 +46,8 @@ export const build: Verb = {
       else await keepRoot(join(folder, made), target);
       output.result(target);
       output.note(`done in ${took.toFixed(1)} s`);
-    } finally {
-      await place.remove();
-    }
+    };
+    await session.withCleanup(bake, () => place.remove());
   },
 };
 

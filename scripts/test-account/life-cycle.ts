@@ -22,7 +22,9 @@ export async function testAccount(
   distribution: string,
 ): Promise<number> {
   const { cloud } = account;
-  const stack = new AccountStack(await makePlace());
+  // Otherwise the terminal's Ctrl-C would reach the commands directly and end them during cleanup.
+  const isDetached = true;
+  const stack = new AccountStack(await makePlace(), isDetached);
   const tags = { purpose: "ci-images-test-account" };
   const all = { ...settings, cloud, maxLifetime, tags, keep: 0, verify: true };
   const own = settings[cloud] as Record<string, unknown>;
@@ -142,11 +144,6 @@ class AccountStack extends TemporaryStack {
     const running = super.start(...words);
     this.running = running;
     return running;
-  }
-
-  // Otherwise the terminal's Ctrl-C would reach the commands directly and end them during cleanup.
-  protected override get isDetached(): boolean {
-    return true;
   }
 
   /** Runs one step and prints its result. */

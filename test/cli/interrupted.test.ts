@@ -1,7 +1,7 @@
 // Ctrl-C between two steps of a command line, pressed more than once, and at a question.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { automation } from "@pulumi/pulumi";
@@ -85,6 +85,65 @@ describe("Ctrl-C, pressed again", function () {
   it("a third time kills a pulumi that hangs", async () => {
     const { exitCode, isLeft } = await interrupted("", 3);
     assert.deepEqual([exitCode, isLeft], [1, false]);
+  });
+});
+
+describe("Ctrl-C in `build`", function () {
+  // Generous, because other tests may keep the computer busy.
+  this.timeout(120_000);
+  let project: FakeProject;
+  afterEach(() => project.remove());
+
+  /**
+   * Runs `build` with a CLI that hangs in the bake. Presses Ctrl-C when it hangs, and whenever the CLI logs the next
+   * one of `moments`. As at a terminal, every process of the group gets the signal.
+   */
+  async function build(destroy: string, onSignal: string, ...moments: RegExp[]) {
+    project = await FakeProject.make(`"stack init") echo "$3" >$folder/name ;;
+      "stack ls") echo "[{\\"name\\":\\"$(cat $folder/name)\\",\\"current\\":true}]" ;;
+      "up "*) trap 'log SIGINT; n=$((n + 1)); ${onSignal}' INT; log hangs
+        while [ -e "$folder" ]; do sleep 0.1; done ;;
+      "destroy "*) trap 'log interrupted; exit 255' INT; log destroys; sleep 1; log destroyed; ${destroy} ;;`);
+    const temporary = join(project.directory, "tmp");
+    await mkdir(temporary);
+    await writeFile(join(project.directory, "build.yaml"), "modules: [run]\nrun: ['true']\n");
+    const place = { directory: project.directory, environment: { ...project.environment, TMPDIR: temporary } };
+    const running = startVerb(place, ["build"], { detached: true });
+    for (const moment of [/^hangs$/, ...moments]) {
+      await Promise.race([running, project.hears(moment)]);
+      if (running.exitCode === null) process.kill(-running.pid!, "SIGINT");
+    }
+    const { exitCode, stderr } = await running;
+    assert.equal(exitCode, 1);
+    const left = (await readdir(temporary)).filter((name) => name.startsWith("ci-images-"));
+    return { stderr, calls: await project.calls(), left };
+  }
+
+  it("does not interrupt the cleanup", async () => {
+    const { stderr, calls, left } = await build("true", "exit 255", /^destroys$/);
+    assert.match(stderr, /still cleaning up: please wait\nstopped\. Nothing is left behind/);
+    assert.equal(calls.at(-1), "destroyed");
+    assert.deepEqual(left, []);
+  });
+
+  it("cleans up even if it is pressed again", async () => {
+    const { stderr, calls, left } = await build("true", "[ $n = 2 ] && exit 255", /^SIGINT$/);
+    assert.match(stderr, /stopped\. Nothing is left behind/);
+    assert.equal(calls.at(-1), "destroyed");
+    assert.deepEqual(left, []);
+  });
+
+  it("names the folder that is left, and the command to run, if the cleanup fails", async () => {
+    const { stderr, left } = await build("echo the reason; exit 255", "exit 255");
+    assert.doesNotMatch(stderr, /Nothing is left/);
+    const folder = join(project.directory, "tmp", left[0]);
+    assert.match(
+      stderr,
+      new RegExp(
+        `^${folder}: .*could not be destroyed.*\nthe reason\n; cure: cd '${folder}' && PULUMI_BACKEND_URL='file://`,
+        "m",
+      ),
+    );
   });
 });
 
