@@ -74,9 +74,13 @@ export async function testAccount(
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Destroys the stack, with up to three attempts, and then removes everything with its labels. @returns what is left.
+ * Destroys the stack, with up to three attempts, and then removes everything with its labels.
+ * @returns what is left. A state that can't be destroyed is a fault even if the sweep has removed everything in it.
  */
-async function cleanUp(stack: AccountStack, look: (remove?: boolean) => Promise<string[]>): Promise<string[]> {
+export async function cleanUp(
+  stack: Pick<AccountStack, "run" | "step">,
+  look: (remove?: boolean) => Promise<string[]>,
+): Promise<string[]> {
   await stack.run("cancel", "--yes");
   const destroy = async () => {
     const { exitCode, output } = await stack.run("destroy", "--yes", "--skip-preview");
@@ -92,20 +96,22 @@ async function cleanUp(stack: AccountStack, look: (remove?: boolean) => Promise<
     }
   }
   const destroyed = problems.length < 3;
+  if (!destroyed) console.log(problems.at(-1));
+  const state = destroyed ? [] : ["the state, which could not be destroyed"];
   try {
     return await stack.step("a sweep finds nothing", async () => {
       const found = await look();
-      if (found.length === 0) return destroyed ? [] : ["the state, which could not be destroyed"];
+      if (found.length === 0) return state;
       for (const line of found) console.log(`  found ${line}; removing it`);
       await look(true);
       const left = await look();
       // This is a fault even if the sweep could remove it.
       if (destroyed)
         throw new Failed(`pulumi destroy left ${found.join(", ")}${left.length > 0 ? "" : " (now removed)"}`);
-      return left;
+      return [...left, ...state];
     });
   } catch (error) {
-    return [(error as Error).message];
+    return [(error as Error).message, ...state];
   }
 }
 
