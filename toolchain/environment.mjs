@@ -86,12 +86,30 @@ export function defaultState(projectDirectory) {
 }
 
 /**
- * Whether the state is in the project's own directory, not in a backend that the user chose with PULUMI_BACKEND_URL.
+ * Whether the state is in the project's own directory, not in a backend that the user chose.
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} environment
  */
 export function usesDefaultState(projectDirectory, environment) {
-  return !environment.PULUMI_BACKEND_URL || environment.PULUMI_BACKEND_URL === defaultState(projectDirectory).url;
+  const chosen = chosenBackend(projectDirectory, environment);
+  return chosen === undefined || chosen === defaultState(projectDirectory).url;
+}
+
+/**
+ * The URL of the backend that the user chose: PULUMI_BACKEND_URL, or else `backend.url` in Pulumi.yaml. Pulumi goes by
+ * them in the same order. undefined if there is none.
+ * @param {string} projectDirectory
+ * @param {NodeJS.ProcessEnv} environment
+ * @returns {string | undefined}
+ */
+export function chosenBackend(projectDirectory, environment) {
+  if (environment.PULUMI_BACKEND_URL) return environment.PULUMI_BACKEND_URL;
+  const file = join(projectDirectory, "Pulumi.yaml");
+  if (!existsSync(file)) return undefined;
+  // Setup runs before any npm package is installed, so there is no YAML parser yet.
+  const text = readFileSync(file, "utf8").replaceAll(/^[ \t]*#.*\n/gm, "");
+  const section = /^backend:.*(?:\n[ \t]+.*|\n[ \t]*(?=\n))*/m.exec(text)?.[0] ?? "";
+  return /(?:^[ \t]+|[{,]\s*)["']?url["']?:[ \t]*["']?([^\s"',}]+)/m.exec(section)?.[1];
 }
 
 /**

@@ -68,6 +68,29 @@ describe("the toolchain's environment", function () {
     assert.equal(own.PULUMI_CONFIG_PASSPHRASE_FILE, undefined);
   });
 
+  it("keeps the backend that Pulumi.yaml names, unless PULUMI_BACKEND_URL names another", async () => {
+    const backendOf = async (text: string, extra: NodeJS.ProcessEnv = {}) => {
+      await writeFile(join(folder, "Pulumi.yaml"), `name: ci-images\n${text}runtime:\n  url: no\n`);
+      const { env } = toolchainEnvironment(folder, await user(extra));
+      assert.equal(
+        env.PULUMI_CONFIG_PASSPHRASE_FILE === undefined,
+        env.PULUMI_BACKEND_URL !== defaultState(folder).url,
+      );
+      return env.PULUMI_BACKEND_URL;
+    };
+    for (const text of [
+      "backend:\n  url: s3://team\n",
+      "backend: # ours\n\n  # url: no\n  other: x\n  url: 's3://team' # shared\n",
+      'backend: { url: "s3://team" }\n',
+      'backend: {"url": "s3://team"}\n',
+    ]) {
+      assert.equal(await backendOf(text), undefined, text);
+      assert.equal(await backendOf(text, { PULUMI_BACKEND_URL: "gs://other" }), "gs://other");
+    }
+    for (const text of ["", "# backend:\n#   url: s3://team\n", "backend:\n  # url: s3://team\n", "backend: {}\n"])
+      assert.equal(await backendOf(text), defaultState(folder).url, text);
+  });
+
   it("leaves out an SSH agent that is gone, which the official command plugin would dial in vain", async () => {
     const agentOf = async (path: string) =>
       toolchainEnvironment(folder, await user({ SSH_AUTH_SOCK: path })).env.SSH_AUTH_SOCK;

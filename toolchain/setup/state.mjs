@@ -14,7 +14,7 @@ import {
   renameSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { defaultState, toolchainEnvironment, usesDefaultState } from "../environment.mjs";
+import { chosenBackend, defaultState, toolchainEnvironment, usesDefaultState } from "../environment.mjs";
 import { parseJson } from "../json.mjs";
 import { ToolProblem } from "../problem.mjs";
 import { shortName } from "../stack-name.mjs";
@@ -230,7 +230,7 @@ function leaveOwnState({ name, path, text }, projectDirectory, environment, tell
   if (salt === undefined || own === chosenPassphrase(environment) || !isSaltOf(salt, own)) return;
   if (hasSecrets(text))
     throw new ToolProblem(
-      `${name} has secrets that are encrypted with ${passphraseFile}; the stack in ${environment.PULUMI_BACKEND_URL} has another passphrase`,
+      `${name} has secrets that are encrypted with ${passphraseFile}; the stack in ${chosenBackend(projectDirectory, environment)} has another passphrase`,
       "remove the secrets (the entries with `secure:`), make the stack, and set them again with `npx pulumi config set --secret`",
     );
   tell(`removing the salt of ${passphraseFile} from ${name}: the stack gets the shared backend's secrets provider`);
