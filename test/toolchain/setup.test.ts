@@ -5,6 +5,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/pr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { execa } from "execa";
 import semver from "semver";
 import { debianTools, installDebianTools, missingTools } from "../../toolchain/setup/debian-tools.mjs";
@@ -69,6 +70,18 @@ describe("setup", function () {
     await write("node_modules/.package-lock.json", { "node_modules/one": { version: "0.9.0" } });
     assert.match(whyNpmPackages(folder) ?? "", /node_modules\/one 1\.0\.0, installed is 0\.9\.0/);
     await write("node_modules/.package-lock.json", { "node_modules/one": { version: "1.0.0" } });
+    assert.equal(whyNpmPackages(folder), undefined);
+  });
+
+  it("installs the development packages even with NODE_ENV=production", async () => {
+    await writeFile(join(folder, "package.json"), JSON.stringify({ name: "x", devDependencies: { one: "file:one" } }));
+    await mkdir(join(folder, "one"));
+    await writeFile(join(folder, "one/package.json"), JSON.stringify({ name: "one", version: "1.0.0" }));
+    await execa("npm", ["install", "--package-lock-only", "--offline"], { cwd: folder });
+    const setup = pathToFileURL(join(projectDirectory, "toolchain/setup/npm-packages.mjs"));
+    const program = `import { installNpmPackages } from "${setup.href}"; await installNpmPackages("${folder}");`;
+    const env = { NODE_ENV: "production" };
+    await execa("node", ["--input-type=module", "-e", program], { env });
     assert.equal(whyNpmPackages(folder), undefined);
   });
 
