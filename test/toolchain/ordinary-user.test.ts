@@ -82,6 +82,33 @@ describe("an ordinary user", function () {
     });
   });
 
+  it("gets an error if the state is, or would be, on a read-only file system", async () => {
+    const pulumi = join(directory, "node_modules/.bin/pulumi");
+    const readOnly = async () =>
+      await execa(
+        "unshare",
+        [
+          ...[
+            "--mount",
+            "sh",
+            "-c",
+            'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && exec "$2" stack ls',
+            "-",
+          ],
+          ...[directory, pulumi],
+        ],
+        { reject: false, env: { PULUMI_HOME: join(checkouts.folder, "pulumi"), PULUMI_BACKEND_URL: "" } },
+      );
+    const { stderr, exitCode } = await readOnly();
+    assert.match(
+      stderr,
+      /^\S+\/\.state can't be written to: its file system is read-only\n {2}cure: keep .* PULUMI_BACKEND_URL/,
+    );
+    assert.equal(exitCode, 1);
+    await rm(join(directory, ".state"), { recursive: true });
+    assert.match((await readOnly()).stderr, /can't write to \S+ \(EROFS\), where Pulumi's state goes\n {2}cure: use/);
+  });
+
   it("learns from `npm start` that local bakes need root, and how to run it, before anything is written", async () => {
     await rm(join(directory, ".state"), { recursive: true });
     const before = await everything();

@@ -11,7 +11,7 @@ import semver from "semver";
 import { debianTools, installDebianTools, missingTools } from "../../toolchain/setup/debian-tools.mjs";
 import { whyNpmPackages } from "../../toolchain/setup/npm-packages.mjs";
 import { withLock } from "../../toolchain/setup/run.mjs";
-import { prepareState, releaseSettings } from "../../toolchain/setup/state.mjs";
+import { prepareStack, prepareState, releaseSettings } from "../../toolchain/setup/state.mjs";
 import { withSystemDirectories } from "../../toolchain/system-directories.mjs";
 import { isNodeSupported, nodeRange, projectDirectory } from "../../toolchain/versions.mjs";
 
@@ -236,6 +236,20 @@ describe("setup", function () {
     } finally {
       debianTools.pop();
     }
+  });
+
+  it("says what to do if a folder can't be made, or the backend can't be reached", async () => {
+    await writeFile(join(folder, "file"), "");
+    await assert.rejects(
+      withLock(join(folder, "file/.pulumi/lock"), () => Promise.resolve()),
+      /^ToolProblem: the folder \S+\.pulumi can't be made: ENOTDIR.*\n {2}cure: .*PULUMI_HOME/,
+    );
+    await writeFile(join(folder, "Pulumi.yaml"), "name: x\nruntime: nodejs\n");
+    const environment = { ...process.env, PULUMI_BACKEND_URL: "postgres://me:secret@127.0.0.1:1/x" };
+    await assert.rejects(
+      prepareStack("local", folder, environment),
+      /^ToolProblem: the stacks in postgres:\/\/127\.0\.0\.1:1\/x can't be listed, see above\n {2}cure: check .*pulumi login/,
+    );
   });
 
   it("runs once at a time, and is not blocked by a killed run", async () => {

@@ -52,11 +52,13 @@ export function refuseForeignState(projectDirectory, environment) {
   if (!existsSync(directory)) return;
   const path = firstForbidden(directory, passphraseFile);
   if (path === undefined) return;
+  if (whyForbidden(path, constants.W_OK) === "EROFS")
+    throw new ToolProblem(`${path} can't be written to: its file system is read-only`, elsewhere);
   const { uid, mode } = statSync(path);
   const owner = uid === 0 ? "root" : `user ${uid}`;
   throw new ToolProblem(
     `${path} belongs to ${owner} (mode 0${(mode & 0o777).toString(8)}); user ${process.getuid?.()} can't use it`,
-    `run as ${owner}, or take it over: sudo chown -R "$(id -u)" ${directory}; or keep this user's state elsewhere: set PULUMI_BACKEND_URL and PULUMI_CONFIG_PASSPHRASE`,
+    `run as ${owner}, or take it over: sudo chown -R "$(id -u)" ${directory}; or ${elsewhere}`,
   );
 }
 
@@ -84,16 +86,31 @@ function firstForbidden(directory, passphraseFile) {
   return undefined;
 }
 
+const elsewhere = "keep this user's state elsewhere: set PULUMI_BACKEND_URL and PULUMI_CONFIG_PASSPHRASE";
+
+/** The errors of a file that this user may not use: by its mode, by a security module, on a read-only file system. */
+const refusals = ["EACCES", "EPERM", "EROFS"];
+
 /**
  * @param {string} path
  * @param {number} access
  */
 function isForbidden(path, access) {
+  return whyForbidden(path, access) !== undefined;
+}
+
+/**
+ * @param {string} path
+ * @param {number} access
+ * @returns {string | undefined} the error's code; undefined if the access is allowed.
+ */
+function whyForbidden(path, access) {
   try {
     accessSync(path, access);
-    return false;
+    return undefined;
   } catch (error) {
-    if (/** @type {NodeJS.ErrnoException} */ (error).code === "EACCES") return true;
+    const { code = "" } = /** @type {NodeJS.ErrnoException} */ (error);
+    if (refusals.includes(code)) return code;
     throw error;
   }
 }
@@ -132,10 +149,11 @@ function makeDirectory(directory) {
   try {
     mkdirSync(directory, { mode: 0o700 });
   } catch (error) {
-    if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EACCES") throw error;
+    const { code = "" } = /** @type {NodeJS.ErrnoException} */ (error);
+    if (!refusals.includes(code)) throw error;
     throw new ToolProblem(
-      `user ${process.getuid?.()} can't write to ${dirname(directory)}, where Pulumi's state goes`,
-      "use your own checkout, or keep the state elsewhere: set PULUMI_BACKEND_URL and PULUMI_CONFIG_PASSPHRASE",
+      `user ${process.getuid?.()} can't write to ${dirname(directory)} (${code}), where Pulumi's state goes`,
+      `use your own checkout, or ${elsewhere}`,
     );
   }
 }
@@ -230,11 +248,20 @@ function leaveOwnState({ name, path, text }, projectDirectory, environment, tell
   if (salt === undefined || own === chosenPassphrase(environment) || !isSaltOf(salt, own)) return;
   if (hasSecrets(text))
     throw new ToolProblem(
-      `${name} has secrets that are encrypted with ${passphraseFile}; the stack in ${chosenBackend(projectDirectory, environment)} has another passphrase`,
+      `${name} has secrets that are encrypted with ${passphraseFile}; the stack in ${describeBackend(projectDirectory, environment)} has another passphrase`,
       "remove the secrets (the entries with `secure:`), make the stack, and set them again with `npx pulumi config set --secret`",
     );
   tell(`removing the salt of ${passphraseFile} from ${name}: the stack gets the shared backend's secrets provider`);
   writeFileSync(path, text.replace(saltLine, ""));
+}
+
+/**
+ * The chosen backend's URL without its user and password.
+ * @param {string} projectDirectory
+ * @param {NodeJS.ProcessEnv} environment
+ */
+function describeBackend(projectDirectory, environment) {
+  return chosenBackend(projectDirectory, environment)?.replace(/\/\/[^/]*@/, "//");
 }
 
 /**
@@ -307,13 +334,23 @@ export async function prepareStack(name, projectDirectory, environment, tell = s
  * @param {string} cli
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} env
+ * @throws {ToolProblem} if the backend doesn't answer, or refuses us.
  */
 function hasStack(name, cli, projectDirectory, env) {
-  const answer = execFileSync(cli, ["stack", "ls", "--json", "--non-interactive"], {
-    cwd: projectDirectory,
-    env,
-    encoding: "utf8",
-  });
+  let answer;
+  try {
+    answer = execFileSync(cli, ["stack", "ls", "--json", "--non-interactive"], {
+      cwd: projectDirectory,
+      env,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+  } catch {
+    throw new ToolProblem(
+      `the stacks in ${describeBackend(projectDirectory, env)} can't be listed, see above`,
+      "check the backend's URL (PULUMI_BACKEND_URL, or backend.url in Pulumi.yaml), your credentials (npx pulumi login) and the network",
+    );
+  }
   const stacks = /** @type {{ name: string }[]} */ (parseJson(answer));
   return stacks.some((stack) => stack.name === name);
 }
