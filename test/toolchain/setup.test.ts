@@ -238,6 +238,20 @@ describe("setup", function () {
     }
   });
 
+  it("finds a stack whose state is compressed", async () => {
+    await writeFile(join(folder, "Pulumi.yaml"), "name: x\nruntime: nodejs\n");
+    for (const variable of ["PULUMI_DIY_BACKEND_GZIP", "PULUMI_DIY_BACKEND_ZSTD"]) {
+      const environment = { ...process.env, PULUMI_BACKEND_URL: undefined, [variable]: "true" };
+      const [made, found] = [[] as string[], [] as string[]];
+      prepareState(folder, environment, () => undefined);
+      await prepareStack("local", folder, environment, (line) => made.push(line));
+      await prepareStack("local", folder, environment, (line) => found.push(line));
+      assert.deepEqual([made.length, found], [1, []], variable);
+      await rm(join(folder, ".state"), { recursive: true });
+      await rm(join(folder, "Pulumi.local.yaml"));
+    }
+  });
+
   it("says what to do if a folder can't be made, or the backend can't be reached", async () => {
     await writeFile(join(folder, "file"), "");
     await assert.rejects(

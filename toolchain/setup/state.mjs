@@ -315,7 +315,9 @@ export async function prepareStack(name, projectDirectory, environment, tell = s
   if (usesDefaultState(projectDirectory, environment)) {
     const projectName = /^name:\s*["']?([\w.-]+)/m.exec(readFileSync(project, "utf8"))?.[1] ?? "";
     const { directory } = defaultState(projectDirectory);
-    if (existsSync(join(directory, ".pulumi", "stacks", projectName, `${name}.json`))) return;
+    const file = join(directory, ".pulumi", "stacks", projectName, `${name}.json`);
+    // PULUMI_DIY_BACKEND_GZIP and _ZSTD compress it.
+    if (["", ".gz", ".zst"].some((ending) => existsSync(`${file}${ending}`))) return;
   } else if (hasStack(name, cli, projectDirectory, env)) {
     return;
   }
