@@ -1,7 +1,7 @@
 // The parts of setup that can be tested without installing anything.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -95,6 +95,20 @@ describe("setup", function () {
     prepareState(folder, {});
     assert.equal(await readFile(join(folder, ".state/passphrase"), "utf8"), passphrase);
     assert.equal(await mode(join(folder, ".state/passphrase")), "600");
+  });
+
+  it("makes one passphrase even if several first commands run at the same time", async () => {
+    const module = pathToFileURL(join(projectDirectory, "toolchain/setup/state.mjs"));
+    const program = `
+      import { readFileSync } from "node:fs";
+      import { prepareState } from "${module.href}";
+      while (Date.now() < ${Date.now() + 3000}) {}
+      prepareState("${folder}", {}, () => undefined);
+      console.log(readFileSync("${folder}/.state/passphrase", "utf8"));`;
+    const one = () => execa("node", ["--input-type=module", "-e", program]);
+    const found = await Promise.all(Array.from({ length: 8 }, one));
+    assert.equal(new Set(found.map(({ stdout }) => stdout)).size, 1);
+    assert.deepEqual(await readdir(join(folder, ".state")), ["passphrase"]);
   });
 
   it("creates no state if the user has chosen a backend, and no second passphrase if the first is lost", async () => {

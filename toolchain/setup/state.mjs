@@ -6,9 +6,11 @@ import {
   chmodSync,
   constants,
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   writeFileSync,
   renameSync,
@@ -141,7 +143,18 @@ export function prepareState(projectDirectory, environment, tell = say) {
   tell(`making a random passphrase for the stacks' secrets: ${passphraseFile}`);
   const partial = `${passphraseFile}.${process.pid}`;
   writeFileSync(partial, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600, flag: "wx" });
-  renameSync(partial, passphraseFile);
+  try {
+    // Unlike a rename, this keeps the passphrase of another first command that runs at the same time.
+    linkSync(partial, passphraseFile);
+  } catch (error) {
+    const { code = "" } = /** @type {NodeJS.ErrnoException} */ (error);
+    if (code === "EEXIST") return;
+    // Not every file system has links.
+    if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(code)) throw error;
+    renameSync(partial, passphraseFile);
+  } finally {
+    rmSync(partial, { force: true });
+  }
 }
 
 /** @param {string} directory */
@@ -150,6 +163,8 @@ function makeDirectory(directory) {
     mkdirSync(directory, { mode: 0o700 });
   } catch (error) {
     const { code = "" } = /** @type {NodeJS.ErrnoException} */ (error);
+    // Another first command has made it meanwhile.
+    if (code === "EEXIST") return;
     if (!refusals.includes(code)) throw error;
     throw new ToolProblem(
       `user ${process.getuid?.()} can't write to ${dirname(directory)} (${code}), where Pulumi's state goes`,
