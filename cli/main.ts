@@ -40,8 +40,12 @@ export async function main(words: readonly string[]): Promise<number> {
   });
   let unwritten: Error | undefined;
   // Without handlers, these errors would end us, but not pulumi. Results that nobody wants (`| head`) don't stop a bake.
-  process.stdout.on("error", (error) => (isReaderGone(error) ? undefined : (unwritten ??= error)));
-  process.stderr.on("error", (error) => (isReaderGone(error) ? session.interrupt() : undefined));
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (!isReaderGone(error)) unwritten ??= error;
+  });
+  process.stderr.on("error", (error: NodeJS.ErrnoException) => {
+    if (isReaderGone(error)) session.interrupt();
+  });
   try {
     for (const { verb, operands, options } of calls) {
       running = verb;
