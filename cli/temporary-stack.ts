@@ -179,21 +179,24 @@ export class TemporaryStack {
 
   /**
    * Destroys everything and removes the folder.
-   * @throws UserError if that fails, with the command to repeat. The folder stays, because it has the only state.
+   * @param others Other folders to remove then, such as that of the images.
+   * @throws UserError if that fails, with the command to repeat. The folders stay, because they have the only state.
    */
-  async remove(): Promise<void> {
+  async remove(...others: string[]): Promise<void> {
+    const folders = [this.directory, ...others];
     await this.run("cancel", "--yes");
     const { exitCode, output } = await this.run("destroy", "--yes", "--skip-preview");
     if (exitCode !== 0) {
       const { PULUMI_BACKEND_URL: backend = "", PULUMI_CONFIG_PASSPHRASE: passphrase = "" } = this.environment;
       const variables = `PULUMI_BACKEND_URL=${quoteForShell(backend)} PULUMI_CONFIG_PASSPHRASE=${passphrase}`;
-      const folder = quoteForShell(this.directory);
       throw new UserError({
         where: this.directory,
         found: `this temporary stack could not be destroyed, and its builder may still run:\n${output.trim()}\n`,
-        cure: `cd ${folder} && ${variables} npx pulumi destroy --yes --stack ${this.name} && rm -r ${folder}`,
+        cure:
+          `cd ${quoteForShell(this.directory)} && ${variables} npx pulumi destroy --yes --stack ${this.name} && ` +
+          `rm -r ${folders.map(quoteForShell).join(" ")}`,
       });
     }
-    await rm(this.directory, { recursive: true, force: true });
+    for (const folder of folders) await rm(folder, { recursive: true, force: true });
   }
 }

@@ -56,11 +56,7 @@ export const build: Verb = {
       output.result(target);
       output.note(`done in ${took.toFixed(1)} s`);
     };
-    await session.withCleanup(bake, async () => {
-      // If that fails, the state still has images in the folder.
-      await stack?.remove();
-      await rm(folder, { recursive: true, force: true });
-    });
+    await session.withCleanup(bake, () => stack?.remove(folder) ?? rm(folder, { recursive: true }));
   },
 };
 

@@ -140,7 +140,8 @@ describe("Ctrl-C in `build`", function () {
     assert.match(
       stderr,
       new RegExp(
-        `^${folder}: .*could not be destroyed.*\nthe reason\n; cure: cd '${folder}' && PULUMI_BACKEND_URL='file://`,
+        `^${folder}: .*could not be destroyed.*\nthe reason\n; cure: cd '${folder}' && PULUMI_BACKEND_URL='file://.*` +
+          ` && rm -r '${folder}' '${project.directory}/\\.build\\.tar\\.gz-\\w+'$`,
         "m",
       ),
     );
