@@ -32,6 +32,9 @@ export async function testAccount(
     findLeftovers(account, own, { project: "ci-images", stack: stack.name, distribution }, remove);
   const interrupt = () => stack.interrupt();
   for (const signal of signals) process.on(signal, interrupt);
+  // Lines that nobody can read any more must not end us before the cleanup.
+  const lost = () => (stack.isInterrupted || stack.isCleaningUp ? undefined : stack.interrupt());
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", lost);
   let verdict = "";
   try {
     await stack.begin(recipe(distribution, "one"), all);

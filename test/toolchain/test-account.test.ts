@@ -1,6 +1,12 @@
 // The cleanup of `npm run test:account`, with a fake stack and account.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { execa } from "execa";
 import { cleanUp } from "../../scripts/test-account/life-cycle.ts";
+import { projectDirectory } from "../../toolchain/versions.mjs";
+import { FakeProject } from "../cli/fake-project.ts";
 
 describe("the cleanup of a test in an account", () => {
   /** A stack whose first commands `destroy` fail. */
@@ -33,5 +39,29 @@ describe("the cleanup of a test in an account", () => {
     assert.deepEqual(await cleanUp(stack(0), account(["machine a"], [], [])), [
       "pulumi destroy left machine a (now removed)",
     ]);
+  });
+
+  it("also runs after the terminal was closed", async function () {
+    this.timeout(120_000);
+    const project = await FakeProject.make(`"up "*) trap 'exit 255' INT; log hangs
+      while [ -e "$folder" ]; do sleep 0.1; done ;;`);
+    try {
+      const module = pathToFileURL(join(projectDirectory, "scripts/test-account/life-cycle.ts"));
+      const program = `import { testAccount } from "${module.href}";
+        const account = { cloud: "local", images: () => Promise.resolve([]) };
+        await testAccount(account, { local: {} }, "debian12");`;
+      const running = execa("node", ["--import", "tsx", "--input-type=module", "-e", program], {
+        ...{ cwd: projectDirectory, env: project.environment, extendEnv: false, reject: false },
+      });
+      const ended = once(running, "exit");
+      await Promise.race([ended, project.hears(/^hangs$/)]);
+      running.stdout.destroy();
+      running.stderr.destroy();
+      running.kill("SIGHUP");
+      await ended;
+      assert.match((await project.calls()).join("\n"), /^destroy /m);
+    } finally {
+      await project.remove();
+    }
   });
 });
