@@ -5,7 +5,7 @@ import { ToolProblem } from "../toolchain/problem.mjs";
 import { helpOf } from "./help.ts";
 import { Output } from "./output.ts";
 import { endCommands } from "./running-commands.ts";
-import { Session, type CommonOptions } from "./session.ts";
+import { Session } from "./session.ts";
 import { UsageError, type Call, type Verb } from "./verb.ts";
 import { findVerb, verbs } from "./verbs.ts";
 import { splitCommandLine } from "./split-command-line.ts";
@@ -34,22 +34,34 @@ export async function main(words: readonly string[]): Promise<number> {
   let running: Verb | undefined;
   const release = stopOnInterrupt(session, () => {
     if (running?.leavesInterrupt) return;
-    output.note(
-      "stopping cleanly; press Ctrl-C again to stop at once, which may leave a lock (cure: `npx pulumi cancel`)",
-    );
+    if (session.isCleaningUp) return output.note("still cleaning up: please wait");
+    const risk = session.mustCleanUp ? "" : ", which may leave a lock (cure: `npx pulumi cancel`)";
+    output.note(`stopping cleanly; press Ctrl-C again to stop at once${risk}`);
   });
-  // The reader may close the pipe early (`| head`).
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+  let unwritten: Error | undefined;
+  // Without handlers, these errors would end us, but not pulumi. Results that nobody wants (`| head`) don't stop a bake.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (!isReaderGone(error)) unwritten ??= error;
+  });
+  process.stderr.on("error", (error: NodeJS.ErrnoException) => {
+    if (isReaderGone(error)) session.interrupt();
+  });
   try {
     for (const { verb, operands, options } of calls) {
       running = verb;
       const code = await verb.run({ operands, options, session, output });
+      if (session.leftover !== undefined) return report(session.leftover, output);
       if (session.interrupted.aborted) return reportStopped(verb, output, code);
       if (code) return code;
     }
-    return status.done;
+    if (unwritten === undefined) return status.done;
+    output.note(`the result could not be written: ${unwritten.message}`);
+    return status.failed;
   } catch (error) {
-    return session.interrupted.aborted ? reportStopped(running!, output, undefined) : report(error, output);
+    if (session.leftover === undefined)
+      return session.interrupted.aborted ? reportStopped(running!, output, undefined) : report(error, output);
+    if (!session.interrupted.aborted) report(error, output);
+    return report(session.leftover, output);
   } finally {
     release();
   }
@@ -117,15 +129,28 @@ function distributions(text: string, before?: string[]): string[] {
   return [...new Set([...(before ?? []), ...names])];
 }
 
-/** The first Ctrl-C stops the running operation cleanly; the second one ends everything at once, pulumi first. */
+/**
+ * The first Ctrl-C stops the running operation cleanly; the second one ends everything at once, pulumi first. A closed
+ * terminal counts as one Ctrl-C, however often the kernel and the shell report it. A command that has to clean up goes
+ * on until that is done.
+ */
 function stopOnInterrupt(session: Session, tell: () => void): () => void {
   const onSignal = () => {
-    if (session.interrupted.aborted) return void endCommands().then(() => process.exit(status.failed));
+    if (session.interrupted.aborted && !session.isCleaningUp)
+      return void endCommands().then(() => {
+        if (!session.mustCleanUp) process.exit(status.failed);
+      });
     tell();
-    session.interrupt();
+    if (!session.isCleaningUp) session.interrupt();
   };
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
-  return () => process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  const onHangUp = () => (session.isCleaningUp ? undefined : session.interrupt());
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal).on("SIGHUP", onHangUp);
+  return () => process.off("SIGINT", onSignal).off("SIGTERM", onSignal).off("SIGHUP", onHangUp);
+}
+
+/** Whether nobody reads our output any more: the pipe or the terminal was closed. */
+function isReaderGone({ code }: NodeJS.ErrnoException): boolean {
+  return code === "EPIPE" || code === "EIO";
 }
 
 function report(error: unknown, output: Output): number {
@@ -143,5 +168,3 @@ function report(error: unknown, output: Output): number {
   }
   return status.failed;
 }
-
-export type { CommonOptions };

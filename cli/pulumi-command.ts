@@ -60,7 +60,7 @@ export function pulumiCommand(cli: string, interrupted: AbortSignal): automation
       interrupted.throwIfAborted();
       const all = words.includes("--non-interactive") ? words : [...words, "--non-interactive"];
       const env = { ...variables, PULUMI_AUTOMATION_API: "true" };
-      const child = execa(cli, all, { cwd, env, detached: true, cleanup: true, reject: false, all: true });
+      const child = execa(cli, all, { cwd, env, detached: true, reject: false, all: true });
       track(child);
       const stop = () => child.kill("SIGINT");
       interrupted.addEventListener("abort", stop, { once: true });

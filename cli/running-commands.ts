@@ -26,7 +26,8 @@ export function track(command: Command): void {
 export async function endCommands(): Promise<void> {
   const ending = [...running].map(async (command) => {
     command.kill("SIGINT");
-    await Promise.race([command, sleep(isEnding ? 0 : grace)]);
+    // Without a reference, so that the timer doesn't keep us running after the command.
+    await Promise.race([command, sleep(isEnding ? 0 : grace, undefined, { ref: false })]);
     if (!running.has(command)) return;
     killGroup(command.pid!);
     await Promise.race([command, sleep(1000)]);

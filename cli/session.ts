@@ -12,6 +12,12 @@ export interface CommonOptions extends StackChoice {
 
 /** One command line. */
 export class Session {
+  /** Whether Ctrl-C must not end the command: it still has to clean up. */
+  mustCleanUp = false;
+  /** Whether it cleans up, which can't be interrupted. */
+  isCleaningUp = false;
+  /** Why the cleanup failed: what is left, and how to remove it. */
+  leftover?: Error;
   private readonly interruption = new AbortController();
 
   /** @param workingDirectory The folder where the search for the project starts. */
@@ -20,7 +26,7 @@ export class Session {
     private readonly workingDirectory = process.cwd(),
   ) {}
 
-  /** Aborted when the user pressed Ctrl-C. */
+  /** Aborted when the user pressed Ctrl-C or closed the terminal. */
   get interrupted(): AbortSignal {
     return this.interruption.signal;
   }
@@ -28,6 +34,21 @@ export class Session {
   /** Stops everything cleanly. */
   interrupt(): void {
     this.interruption.abort();
+  }
+
+  /**
+   * Runs work, and cleans up after it in any case. A failed cleanup is reported at the end of the command, and hides no
+   * other error.
+   */
+  async withCleanup<T>(work: () => Promise<T>, cleanUp: () => Promise<void>): Promise<T> {
+    this.mustCleanUp = true;
+    try {
+      return await work();
+    } finally {
+      this.isCleaningUp = true;
+      await cleanUp().catch((error: Error) => (this.leftover = error));
+      this.mustCleanUp = this.isCleaningUp = false;
+    }
   }
 
   /**

@@ -96,9 +96,9 @@ export class CommandStack {
       });
     }
     if (!isThere) {
+      releaseSettings(name, projectDirectory, environment, (line) => output.note(line));
       output.note(`creating the stack ${name}; its settings are in ${file.path}`);
       file.prepare(choice.cloud!);
-      releaseSettings(name, projectDirectory, environment, (line) => output.note(line));
     }
     if (isThere && !file.exists) {
       if (choice.cloud === undefined) {

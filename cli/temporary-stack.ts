@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa, type Result } from "execa";
 import { dump } from "js-yaml";
-import { fileBackend, toolchainEnvironment } from "../toolchain/environment.mjs";
+import { UserError } from "../common/user-error.ts";
+import { fileBackend, quoteForShell, toolchainEnvironment } from "../toolchain/environment.mjs";
 import { projectDirectory } from "../toolchain/versions.mjs";
 
 /** The result of a finished `pulumi` command. */
@@ -53,7 +54,11 @@ export class TemporaryStack {
   readonly directory: string;
   readonly name: string;
 
-  constructor(private readonly place: Place) {
+  /** @param isDetached Whether commands get their own process group, which Ctrl-C at the terminal does not reach. */
+  constructor(
+    private readonly place: Place,
+    private readonly isDetached = false,
+  ) {
     this.directory = place.directory;
     this.name = place.name;
   }
@@ -63,13 +68,15 @@ export class TemporaryStack {
    * @param recipe The recipe's content.
    * @param settings Stack settings without the prefix `ci-images:`. By default images are not verified.
    * @param variables As for {@link makePlace}.
+   * @param isDetached As for the constructor.
    */
   static async create(
     recipe: object,
     settings: Record<string, unknown> = {},
     variables: Record<string, string> = {},
+    isDetached = false,
   ): Promise<TemporaryStack> {
-    return new TemporaryStack(await makePlace(variables)).begin(recipe, settings);
+    return new TemporaryStack(await makePlace(variables), isDetached).begin(recipe, settings);
   }
 
   /** Creates project, recipe, stack and settings in the empty folder. If that fails, removes the folder. */
@@ -147,11 +154,6 @@ export class TemporaryStack {
     });
   }
 
-  /** Whether commands get their own process group, which Ctrl-C at the terminal does not reach. */
-  protected get isDetached(): boolean {
-    return false;
-  }
-
   /** Runs a `pulumi` command on the stack; it may fail. */
   async run(...words: string[]): Promise<Run> {
     const started = Date.now();
@@ -175,10 +177,26 @@ export class TemporaryStack {
     return JSON.parse((await this.succeed("stack", "output", "--json")).output) as never;
   }
 
-  /** Destroys everything and removes the folder. */
-  async remove(): Promise<void> {
+  /**
+   * Destroys everything and removes the folder.
+   * @param others Other folders to remove then, such as that of the images.
+   * @throws UserError if that fails, with the command to repeat. The folders stay, because they have the only state.
+   */
+  async remove(...others: string[]): Promise<void> {
+    const folders = [this.directory, ...others];
     await this.run("cancel", "--yes");
-    await this.succeed("destroy", "--yes", "--skip-preview");
-    await rm(this.directory, { recursive: true, force: true });
+    const { exitCode, output } = await this.run("destroy", "--yes", "--skip-preview");
+    if (exitCode !== 0) {
+      const { PULUMI_BACKEND_URL: backend = "", PULUMI_CONFIG_PASSPHRASE: passphrase = "" } = this.environment;
+      const variables = `PULUMI_BACKEND_URL=${quoteForShell(backend)} PULUMI_CONFIG_PASSPHRASE=${passphrase}`;
+      throw new UserError({
+        where: this.directory,
+        found: `this temporary stack could not be destroyed, and its builder may still run:\n${output.trim()}\n`,
+        cure:
+          `cd ${quoteForShell(this.directory)} && ${variables} npx pulumi destroy --yes --stack ${this.name} && ` +
+          `rm -r ${folders.map(quoteForShell).join(" ")}`,
+      });
+    }
+    for (const folder of folders) await rm(folder, { recursive: true, force: true });
   }
 }

@@ -280,7 +280,10 @@ function attempt(configuration, connection, signal) {
     client.on("keyboard-interactive", (_name, _instructions, _language, prompts, finish) =>
       finish(prompts.map(() => connection.password ?? "")),
     );
-    client.on("error", (error) => fail(explain(error, connection)));
+    client.on("error", (/** @type {Error & { level?: string }} */ error) => {
+      // An agent that is gone, or a key in it that can't sign. The client goes on with what else it has.
+      if (error.level !== "agent") fail(explain(error, connection));
+    });
     client.once("close", () => fail(new Error(`ssh: handshake failed: ${place(connection)} closed the connection`)));
     client.connect(configuration);
   });

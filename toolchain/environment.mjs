@@ -1,9 +1,9 @@
 // Decides which Pulumi CLI runs and in which environment, for setup, the `pulumi` launcher, `npm start`, the project's
-// own CLI and the tests. The user's choice always wins: variables that are set are never changed, and installed parts
-// of Pulumi are never replaced by ours.
+// own CLI and the tests. The user's choice always wins: variables that are set are never changed, except for an SSH
+// agent that is gone, and installed parts of Pulumi are never replaced by ours.
 //
 //   node toolchain/environment.mjs    prints `export ...` lines for a shell that runs an official pulumi (use `eval`)
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   accessSync,
   closeSync,
@@ -11,6 +11,7 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readFileSync,
   readSync,
   realpathSync,
   statSync,
@@ -58,6 +59,9 @@ export function toolchainEnvironment(projectDirectory = ownProject, environment 
   // If `npx pulumi` of another checkout led here, that checkout's substitutes are on PATH. Ours must be used.
   const own = (environment.PATH ?? "").split(delimiter).filter((directory) => !holdsStandIn(directory));
   env.PATH = [...own, ...additions].filter(Boolean).join(delimiter);
+  // The official command plugin dials the agent even if it has a key, and fails if nothing answers. Empty and not
+  // deleted, because callers add these variables to their own.
+  if (isDeadSocket(environment.SSH_AUTH_SOCK)) env.SSH_AUTH_SOCK = "";
   return { cli, env, standIns: missing.map(({ name }) => name) };
 }
 
@@ -82,12 +86,44 @@ export function defaultState(projectDirectory) {
 }
 
 /**
- * Whether the state is in the project's own directory, not in a backend that the user chose with PULUMI_BACKEND_URL.
+ * Whether the state is in the project's own directory, not in a backend that the user chose.
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} environment
  */
 export function usesDefaultState(projectDirectory, environment) {
-  return !environment.PULUMI_BACKEND_URL || environment.PULUMI_BACKEND_URL === defaultState(projectDirectory).url;
+  const chosen = chosenBackend(projectDirectory, environment);
+  return chosen === undefined || chosen === defaultState(projectDirectory).url;
+}
+
+/**
+ * The URL of the backend that the user chose: PULUMI_BACKEND_URL, or else `backend.url` in Pulumi.yaml. Pulumi goes by
+ * them in the same order. undefined if there is none.
+ * @param {string} projectDirectory
+ * @param {NodeJS.ProcessEnv} environment
+ * @returns {string | undefined}
+ */
+export function chosenBackend(projectDirectory, environment) {
+  if (environment.PULUMI_BACKEND_URL) return environment.PULUMI_BACKEND_URL;
+  const file = join(projectDirectory, "Pulumi.yaml");
+  if (!existsSync(file)) return undefined;
+  // Setup runs before any npm package is installed, so there is no YAML parser yet.
+  const text = readFileSync(file, "utf8").replaceAll(/^[ \t]*#.*\n/gm, "");
+  const section = /^backend:.*(?:\n[ \t]+.*|\n[ \t]*(?=\n))*/m.exec(text)?.[0] ?? "";
+  return /(?:^[ \t]+|[{,]\s*)["']?url["']?:[ \t]*["']?([^\s"',}]+)/m.exec(section)?.[1];
+}
+
+/**
+ * Whether nothing answers at the socket of an SSH agent, as in a terminal that outlived its login.
+ * @param {string | undefined} path The value of SSH_AUTH_SOCK.
+ */
+function isDeadSocket(path) {
+  if (!path) return false;
+  if (!existsSync(path)) return true;
+  // Linux lists the sockets that are listened at. Those of other containers, and those of macOS, must be dialled.
+  const list = "/proc/net/unix";
+  if (existsSync(list) && readFileSync(list, "utf8").includes(` ${realpathSync(path)}\n`)) return false;
+  const dial = 'require("node:net").connect(process.argv[1]).on("connect", process.exit)';
+  return spawnSync(process.execPath, ["-e", dial, path], { stdio: "ignore", timeout: 5000 }).status === 1;
 }
 
 /**

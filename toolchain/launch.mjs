@@ -44,7 +44,8 @@ export function launch(words) {
       const stack = stackMaking.includes(command) ? stackOf(words) : undefined;
       if (stack !== undefined && isOurs(stack))
         await prepareStack(shortName(stack), projectDirectory, process.env, tell);
-      for (const name of madeStacks(words)) releaseSettings(name, projectDirectory, process.env, tell);
+      for (const name of madeStacks(words))
+        releaseSettings(name, projectDirectory, process.env, tell, { isAsked: true });
     }
     process.stdout.write([...exportLines(env), `cli=${quoteForShell(cli)}`, ""].join("\n"));
   });

@@ -1,9 +1,9 @@
 // `build`: makes an image from a build.yaml, as Imaging Hot Sauce did, and leaves nothing else behind.
-import { access, constants, copyFile, mkdtemp, readdir, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { access, constants, copyFile, link, mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { UserError } from "../../common/user-error.ts";
 import { quote } from "../../provision/shell/shell.ts";
+import type { TemporaryStack } from "../temporary-stack.ts";
 import type { Verb } from "../verb.ts";
 
 export const build: Verb = {
@@ -27,26 +27,36 @@ export const build: Verb = {
     const { name, distributions } = await loadRecipe(recipe, { overrides, overriddenBy });
     const target = resolve(typeof options.output === "string" ? options.output : `${name}.tar.gz`);
     await assertWritable(target);
-    const [{ TemporaryStack }, { CommandStack }] = await Promise.all([
-      import("../temporary-stack.ts"),
-      import("../stack.ts"),
-    ]);
-    const settings = { recipe, formats: ["tar"], size: options.size, distributions: [distributions[0].id] };
-    const place = await TemporaryStack.create({}, JSON.parse(JSON.stringify(settings)) as Record<string, unknown>);
-    try {
-      const choice = { stack: place.name };
-      const stack = await CommandStack.open(place.directory, choice, output, session.interrupted, place.environment);
-      const { took } = await stack.up("building");
+    const [temporary, { CommandStack }] = await Promise.all([import("../temporary-stack.ts"), import("../stack.ts")]);
+    // Beside the target, because /tmp is often small or in memory; so the checks for free space count the right disk.
+    const folder = await mkdtemp(join(dirname(target), `.${basename(target)}-`));
+    const settings = {
+      recipe,
+      imageDirectory: join(folder, "images"),
+      formats: ["tar"],
+      size: options.size,
+      distributions: [distributions[0].id],
+    };
+    const plain = JSON.parse(JSON.stringify(settings)) as Record<string, unknown>;
+    let stack: TemporaryStack | undefined;
+    const bake = async () => {
+      // Ctrl-C must not reach its commands: they clean up.
+      stack = await temporary.TemporaryStack.create({}, plain, {}, true);
+      const { directory, name, environment } = stack;
+      const opened = await CommandStack.open(directory, { stack: name }, output, session.interrupted, environment);
+      const { took } = await opened.up("building");
       // The state's images include only outputs, so this is not the image of a recipe below.
-      const folder = (await stack.state()).images[0].image.path!;
-      const made = (await readdir(folder)).find((each) => each.endsWith(".tar.gz"))!;
-      if (options.kernel) await copyFile(join(folder, made), target);
-      else await keepRoot(join(folder, made), target);
+      const image = (await opened.state()).images[0].image.path!;
+      const archive = join(
+        image,
+        (await readdir(image)).find((each) => each.endsWith(".tar.gz"))!,
+      );
+      if (options.kernel) await put(archive, target);
+      else await putRoot(archive, folder, target, session.interrupted);
       output.result(target);
       output.note(`done in ${took.toFixed(1)} s`);
-    } finally {
-      await place.remove();
-    }
+    };
+    await session.withCleanup(bake, () => stack?.remove(folder) ?? rm(folder, { recursive: true }));
   },
 };
 
@@ -66,16 +76,42 @@ async function assertWritable(target: string): Promise<void> {
   if (present?.isDirectory()) refuse("it is a folder", "add a file's name");
 }
 
-/** Copies the tar without kernel and ramdisk. */
-async function keepRoot(archive: string, target: string): Promise<void> {
+/** Puts the archive at a path, without needing space for a copy where the file system has links. */
+async function put(archive: string, path: string): Promise<void> {
+  const partial = `${archive}.partial`;
+  await link(archive, partial).catch(() => copyFile(archive, partial));
+  await rename(partial, path);
+}
+
+/**
+ * Puts a tar without kernel and ramdisk at the target.
+ * @param folder Where it is unpacked and packed.
+ * @throws UserError if that fails. The bake was not in vain: the whole archive is kept beside the target.
+ */
+async function putRoot(archive: string, folder: string, target: string, interrupted: AbortSignal): Promise<void> {
   const { execa } = await import("execa");
-  const folder = await mkdtemp(join(tmpdir(), "ci-images-build-"));
+  const root = `${basename(archive, ".tar.gz")}.img`;
+  const partial = join(folder, "partial.tar.gz");
   try {
-    const root = `${basename(archive, ".tar.gz")}.img`;
     await execa("tar", ["--extract", "--file", archive, "--directory", folder, root]);
-    const pack = ["--use-compress-program=pigz --no-name -3", "--format=gnu", "--sparse", "--create", "--file", target];
+    const pack = [
+      "--use-compress-program=pigz --no-name -3",
+      "--format=gnu",
+      "--sparse",
+      "--create",
+      "--file",
+      partial,
+    ];
     await execa("tar", [...pack, "--directory", folder, root]);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rename(partial, target);
+  } catch (error) {
+    interrupted.throwIfAborted();
+    const whole = `${target}.with-kernel`;
+    await put(archive, whole);
+    throw new UserError({
+      where: target,
+      found: `the image is baked, but could not be packed without its kernel: ${(error as Error).message}`,
+      cure: `the archive with kernel and ramdisk is kept: ${whole}`,
+    });
   }
 }

@@ -22,7 +22,9 @@ export async function testAccount(
   distribution: string,
 ): Promise<number> {
   const { cloud } = account;
-  const stack = new AccountStack(await makePlace());
+  // Otherwise the terminal's Ctrl-C would reach the commands directly and end them during cleanup.
+  const isDetached = true;
+  const stack = new AccountStack(await makePlace(), isDetached);
   const tags = { purpose: "ci-images-test-account" };
   const all = { ...settings, cloud, maxLifetime, tags, keep: 0, verify: true };
   const own = settings[cloud] as Record<string, unknown>;
@@ -30,6 +32,9 @@ export async function testAccount(
     findLeftovers(account, own, { project: "ci-images", stack: stack.name, distribution }, remove);
   const interrupt = () => stack.interrupt();
   for (const signal of signals) process.on(signal, interrupt);
+  // Lines that nobody can read any more must not end us before the cleanup.
+  const lost = () => (stack.isInterrupted || stack.isCleaningUp ? undefined : stack.interrupt());
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", lost);
   let verdict = "";
   try {
     await stack.begin(recipe(distribution, "one"), all);
@@ -72,9 +77,13 @@ export async function testAccount(
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Destroys the stack, with up to three attempts, and then removes everything with its labels. @returns what is left.
+ * Destroys the stack, with up to three attempts, and then removes everything with its labels.
+ * @returns what is left. A state that can't be destroyed is a fault even if the sweep has removed everything in it.
  */
-async function cleanUp(stack: AccountStack, look: (remove?: boolean) => Promise<string[]>): Promise<string[]> {
+export async function cleanUp(
+  stack: Pick<AccountStack, "run" | "step">,
+  look: (remove?: boolean) => Promise<string[]>,
+): Promise<string[]> {
   await stack.run("cancel", "--yes");
   const destroy = async () => {
     const { exitCode, output } = await stack.run("destroy", "--yes", "--skip-preview");
@@ -90,20 +99,22 @@ async function cleanUp(stack: AccountStack, look: (remove?: boolean) => Promise<
     }
   }
   const destroyed = problems.length < 3;
+  if (!destroyed) console.log(problems.at(-1));
+  const state = destroyed ? [] : ["the state, which could not be destroyed"];
   try {
     return await stack.step("a sweep finds nothing", async () => {
       const found = await look();
-      if (found.length === 0) return destroyed ? [] : ["the state, which could not be destroyed"];
+      if (found.length === 0) return state;
       for (const line of found) console.log(`  found ${line}; removing it`);
       await look(true);
       const left = await look();
       // This is a fault even if the sweep could remove it.
       if (destroyed)
         throw new Failed(`pulumi destroy left ${found.join(", ")}${left.length > 0 ? "" : " (now removed)"}`);
-      return left;
+      return [...left, ...state];
     });
   } catch (error) {
-    return [(error as Error).message];
+    return [(error as Error).message, ...state];
   }
 }
 
@@ -142,11 +153,6 @@ class AccountStack extends TemporaryStack {
     const running = super.start(...words);
     this.running = running;
     return running;
-  }
-
-  // Otherwise the terminal's Ctrl-C would reach the commands directly and end them during cleanup.
-  protected override get isDetached(): boolean {
-    return true;
   }
 
   /** Runs one step and prints its result. */

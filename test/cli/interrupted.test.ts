@@ -1,6 +1,7 @@
 // Ctrl-C between two steps of a command line, pressed more than once, and at a question.
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { automation } from "@pulumi/pulumi";
@@ -84,6 +85,135 @@ describe("Ctrl-C, pressed again", function () {
   it("a third time kills a pulumi that hangs", async () => {
     const { exitCode, isLeft } = await interrupted("", 3);
     assert.deepEqual([exitCode, isLeft], [1, false]);
+  });
+});
+
+describe("Ctrl-C in `build`", function () {
+  // Generous, because other tests may keep the computer busy.
+  this.timeout(120_000);
+  let project: FakeProject;
+  afterEach(() => project.remove());
+
+  /**
+   * Runs `build` with a CLI that hangs in the bake. Presses Ctrl-C when it hangs, and whenever the CLI logs the next
+   * one of `moments`. As at a terminal, every process of the group gets the signal.
+   */
+  async function build(destroy: string, onSignal: string, ...moments: RegExp[]) {
+    project = await FakeProject.make(`"stack init") echo "$3" >$folder/name ;;
+      "stack ls") echo "[{\\"name\\":\\"$(cat $folder/name)\\",\\"current\\":true}]" ;;
+      "up "*) trap 'log SIGINT; n=$((n + 1)); ${onSignal}' INT; log hangs
+        while [ -e "$folder" ]; do sleep 0.1; done ;;
+      "destroy "*) trap 'log interrupted; exit 255' INT; log destroys; sleep 1; log destroyed; ${destroy} ;;`);
+    const temporary = join(project.directory, "tmp");
+    await mkdir(temporary);
+    await writeFile(join(project.directory, "build.yaml"), "modules: [run]\nrun: ['true']\n");
+    const place = { directory: project.directory, environment: { ...project.environment, TMPDIR: temporary } };
+    const running = startVerb(place, ["build"], { detached: true });
+    for (const moment of [/^hangs$/, ...moments]) {
+      await Promise.race([running, project.hears(moment)]);
+      if (running.exitCode === null) process.kill(-running.pid!, "SIGINT");
+    }
+    const { exitCode, stderr } = await running;
+    assert.equal(exitCode, 1);
+    const left = (await readdir(temporary)).filter((name) => name.startsWith("ci-images-"));
+    return { stderr, calls: await project.calls(), left };
+  }
+
+  it("does not interrupt the cleanup", async () => {
+    const { stderr, calls, left } = await build("true", "exit 255", /^destroys$/);
+    assert.match(stderr, /still cleaning up: please wait\nstopped\. Nothing is left behind/);
+    assert.equal(calls.at(-1), "destroyed");
+    assert.deepEqual(left, []);
+  });
+
+  it("cleans up even if it is pressed again", async () => {
+    const { stderr, calls, left } = await build("true", "[ $n = 2 ] && exit 255", /^SIGINT$/);
+    assert.match(stderr, /stopped\. Nothing is left behind/);
+    assert.equal(calls.at(-1), "destroyed");
+    assert.deepEqual(left, []);
+  });
+
+  it("names the folder that is left, and the command to run, if the cleanup fails", async () => {
+    const { stderr, left } = await build("echo the reason; exit 255", "exit 255");
+    assert.doesNotMatch(stderr, /Nothing is left/);
+    const folder = join(project.directory, "tmp", left[0]);
+    assert.match(
+      stderr,
+      new RegExp(
+        `^${folder}: .*could not be destroyed.*\nthe reason\n; cure: cd '${folder}' && PULUMI_BACKEND_URL='file://.*` +
+          ` && rm -r '${folder}' '${project.directory}/\\.build\\.tar\\.gz-\\w+'$`,
+        "m",
+      ),
+    );
+  });
+});
+
+describe("a terminal or a pipe that is closed", function () {
+  // Generous, because other tests may keep the computer busy.
+  this.timeout(120_000);
+  let project: FakeProject;
+  afterEach(() => project.remove());
+
+  /** Starts a verb. @returns its process and exit status; execa itself waits for output that is not read. */
+  function start(verb: string) {
+    const running = startVerb(project, [verb]);
+    return [running, once(running, "exit").then(([code]) => code as number | null)] as const;
+  }
+
+  /** Runs `status` with a CLI that hangs in a preview, and takes a second to stop. */
+  async function hanging() {
+    project = await FakeProject.make(`"preview "*)
+      trap 'log SIGINT; n=$((n + 1)); [ $n = 2 ] && exit 255' INT
+      log hangs
+      while [ -e "$folder" ] && [ -z "$n" ]; do sleep 0.1; done
+      sleep 1; log unlocked; exit 255 ;;`);
+    const [running, ended] = start("status");
+    await project.hears(/^hangs$/);
+    return [running, ended] as const;
+  }
+
+  it("stops pulumi cleanly, however often the hang-up is reported", async () => {
+    const [running, ended] = await hanging();
+    running.stdout.destroy();
+    running.stderr.destroy();
+    running.kill("SIGHUP");
+    await Promise.race([ended, project.hears(/^SIGINT$/)]);
+    running.kill("SIGHUP");
+    const exitCode = await ended;
+    assert.equal(exitCode, 1);
+    assert.deepEqual((await project.calls()).slice(-2), ["SIGINT", "unlocked"]);
+  });
+
+  it("lets Ctrl-C stop pulumi cleanly even if nobody reads the progress", async () => {
+    const [running, ended] = await hanging();
+    running.stderr.destroy();
+    running.kill("SIGINT");
+    const exitCode = await ended;
+    assert.equal(exitCode, 1);
+    assert.deepEqual((await project.calls()).slice(-2), ["SIGINT", "unlocked"]);
+  });
+
+  it("stops the verb before its next command when nobody reads the progress", async () => {
+    const urn = "urn:pulumi:local::ci-images::command:remote:Command::x";
+    const pending = [{ type: "creating", resource: { urn, type: "command:remote:Command" } }];
+    const state = JSON.stringify({ version: 3, deployment: { pending_operations: pending } });
+    project = await FakeProject.make(`"stack export") log exported; sleep 1; echo '${state}' ;;`);
+    const [running, ended] = start("up");
+    await project.hears(/^exported$/);
+    running.stderr.destroy();
+    const exitCode = await ended;
+    assert.equal(exitCode, 1);
+    assert.equal((await project.calls()).at(-1), "exported");
+  });
+
+  it("finishes quietly when nobody reads the results", async () => {
+    project = await FakeProject.make(`"stack export") log exported; sleep 1; echo '{"version":3,"deployment":{}}' ;;`);
+    const [running, ended] = start("status");
+    await project.hears(/^exported$/);
+    running.stdout.destroy();
+    const exitCode = await ended;
+    assert.equal(exitCode, 0);
+    assert.match((await project.calls()).join("\n"), /^preview /m);
   });
 });
 

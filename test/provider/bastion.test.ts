@@ -60,6 +60,12 @@ describe("the bastion", () => {
       ask({ hostKey, privateKey: undefined }),
       /needs a key, and there is no SSH agent; cure: ssh-add/,
     );
+    process.env.SSH_AUTH_SOCK = join(home, "gone");
+    try {
+      await assert.rejects(ask({ hostKey, privateKey: undefined }), /refuses the keys of the SSH agent; cure: ssh-add/);
+    } finally {
+      delete process.env.SSH_AUTH_SOCK;
+    }
     await assert.rejects(ask({ hostKey, port: 1 }), /127\.0\.0\.1:1 .*connection refused/);
   });
 });

@@ -11,11 +11,30 @@ import engineService from "@pulumi/pulumi/proto/engine_grpc_pb.js";
 import engine from "@pulumi/pulumi/proto/engine_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+import { Tail } from "../../toolchain/offline/command-plugin/output.mjs";
 import { listen, unary } from "../../toolchain/offline/plugin-server.mjs";
 import { Empty, Struct } from "../../toolchain/offline/well-known.mjs";
 import { connectionTo, startSshServer, type SshServer } from "./ssh-server.ts";
 
 const pluginMain = fileURLToPath(new URL("../../toolchain/offline/command-plugin/main.mjs", import.meta.url));
+
+describe("the end of an output", () => {
+  const endOf = (text: string) => {
+    const tail = new Tail(64 * 1024);
+    tail.add(Buffer.from(text));
+    return tail.text();
+  };
+  const progress = "50 %\r".repeat(20_000);
+
+  it("begins with a whole line", () => {
+    assert.match(endOf("a line\n".repeat(20_000)), /^\[\d+ bytes before this are left out\]\na line\n/);
+  });
+
+  it("has the last words even if there are no line breaks before them", () => {
+    for (const last of ["fatal: disk full\n", "fatal: disk full", "fatal: disk full\nand the last line\n"])
+      assert.ok(endOf(progress + last).endsWith(`50 %\r${last}`), last);
+  });
+});
 
 describe("our command plugin, with much output", function () {
   this.timeout(300_000);

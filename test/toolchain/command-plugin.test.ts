@@ -142,6 +142,12 @@ describe("our command plugin", function () {
     assert.deepEqual(server.commands, []);
   });
 
+  it("says that the machine refuses the key even if the SSH agent is gone", async () => {
+    const wrong = { privateKey: makeSshKeyPair().privateKey, agentSocketPath: join(folder, "gone") };
+    await assert.rejects(run("true", { connection: connection(wrong) }), /ssh: unable to authenticate/);
+    await run("true", { connection: connection({ agentSocketPath: join(folder, "gone") }) });
+  });
+
   describe("with a bastion", () => {
     let bastion: SshServer;
     beforeEach(async () => {

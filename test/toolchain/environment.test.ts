@@ -1,7 +1,9 @@
 // Which CLI runs, and in which environment: the user's choice always wins.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { execa } from "execa";
@@ -64,6 +66,48 @@ describe("the toolchain's environment", function () {
     const own = toolchainEnvironment(folder, await user({ PULUMI_CONFIG_PASSPHRASE: "" })).env;
     assert.equal(own.PULUMI_CONFIG_PASSPHRASE, "");
     assert.equal(own.PULUMI_CONFIG_PASSPHRASE_FILE, undefined);
+  });
+
+  it("keeps the backend that Pulumi.yaml names, unless PULUMI_BACKEND_URL names another", async () => {
+    const backendOf = async (text: string, extra: NodeJS.ProcessEnv = {}) => {
+      await writeFile(join(folder, "Pulumi.yaml"), `name: ci-images\n${text}runtime:\n  url: no\n`);
+      const { env } = toolchainEnvironment(folder, await user(extra));
+      assert.equal(
+        env.PULUMI_CONFIG_PASSPHRASE_FILE === undefined,
+        env.PULUMI_BACKEND_URL !== defaultState(folder).url,
+      );
+      return env.PULUMI_BACKEND_URL;
+    };
+    for (const text of [
+      "backend:\n  url: s3://team\n",
+      "backend: # ours\n\n  # url: no\n  other: x\n  url: 's3://team' # shared\n",
+      'backend: { url: "s3://team" }\n',
+      'backend: {"url": "s3://team"}\n',
+    ]) {
+      assert.equal(await backendOf(text), undefined, text);
+      assert.equal(await backendOf(text, { PULUMI_BACKEND_URL: "gs://other" }), "gs://other");
+    }
+    for (const text of ["", "# backend:\n#   url: s3://team\n", "backend:\n  # url: s3://team\n", "backend: {}\n"])
+      assert.equal(await backendOf(text), defaultState(folder).url, text);
+  });
+
+  it("leaves out an SSH agent that is gone, which the official command plugin would dial in vain", async () => {
+    const agentOf = async (path: string) =>
+      toolchainEnvironment(folder, await user({ SSH_AUTH_SOCK: path })).env.SSH_AUTH_SOCK;
+    const [gone, link] = [join(folder, "gone"), join(folder, "link")];
+    assert.equal(await agentOf(gone), "");
+    const agent = createServer().listen(join(folder, "agent"));
+    await once(agent, "listening");
+    await symlink(join(folder, "agent"), link);
+    assert.equal(await agentOf(join(folder, "agent")), join(folder, "agent"));
+    assert.equal(await agentOf(link), link);
+    agent.close();
+    // A killed agent leaves its socket.
+    const program = `require("net").createServer().listen(${JSON.stringify(gone)}, () => process.kill(process.pid, 9))`;
+    await execa(process.execPath, ["-e", program], { reject: false });
+    assert.ok(existsSync(gone));
+    assert.equal(await agentOf(gone), "");
+    assert.equal(toolchainEnvironment(folder, await user()).env.SSH_AUTH_SOCK, undefined);
   });
 
   it("runs an official CLI on PATH if it is new enough", async () => {

@@ -72,4 +72,14 @@ describe("npm", function () {
     assert.doesNotMatch(all, /stack local/);
     assert.ok(!(await readdir(folder)).includes("Pulumi.local.yaml"));
   });
+
+  it("test fails if no test ran, which mocha takes for a success", async () => {
+    const words = [join(projectDirectory, "scripts/test.mjs"), "test/toolchain/test-account.test.ts"];
+    const none = await execa("node", [...words, "-g", "no such title"], { reject: false });
+    assert.match(none.stdout, /FAILED .* tests \(mocha\)\nno test ran: .*\n0 passed, 1 failed$/);
+    assert.equal(none.exitCode, 1);
+    const one = await execa("node", [...words, "-g", "destroyed at last"], { reject: false });
+    assert.match(one.stdout, /\n1 passed, 0 failed$/);
+    assert.equal(one.exitCode, 0);
+  });
 });

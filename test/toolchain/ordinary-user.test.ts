@@ -82,6 +82,33 @@ describe("an ordinary user", function () {
     });
   });
 
+  it("gets an error if the state is, or would be, on a read-only file system", async () => {
+    const pulumi = join(directory, "node_modules/.bin/pulumi");
+    const readOnly = async () =>
+      await execa(
+        "unshare",
+        [
+          ...[
+            "--mount",
+            "sh",
+            "-c",
+            'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && exec "$2" stack ls',
+            "-",
+          ],
+          ...[directory, pulumi],
+        ],
+        { reject: false, env: { PULUMI_HOME: join(checkouts.folder, "pulumi"), PULUMI_BACKEND_URL: "" } },
+      );
+    const { stderr, exitCode } = await readOnly();
+    assert.match(
+      stderr,
+      /^\S+\/\.state can't be written to: its file system is read-only\n {2}cure: keep .* PULUMI_BACKEND_URL/,
+    );
+    assert.equal(exitCode, 1);
+    await rm(join(directory, ".state"), { recursive: true });
+    assert.match((await readOnly()).stderr, /can't write to \S+ \(EROFS\), where Pulumi's state goes\n {2}cure: use/);
+  });
+
   it("learns from `npm start` that local bakes need root, and how to run it, before anything is written", async () => {
     await rm(join(directory, ".state"), { recursive: true });
     const before = await everything();
@@ -93,6 +120,25 @@ describe("an ordinary user", function () {
     assert.equal(stdout, "");
     assert.equal(exitCode, 1);
     assert.deepEqual(await everything(), before);
+  });
+
+  it("may begin in a clone whose git has a team's stack: no command changes its settings or makes a second one", async () => {
+    await rm(join(directory, ".state"), { recursive: true });
+    const file = join(directory, "Pulumi.production.yaml");
+    await writeFile(file, salted);
+    await checkouts.give(ordinaryUser);
+    const pulumi = join(directory, "node_modules/.bin/pulumi");
+    const listed = await checkouts.run([pulumi, "stack", "ls"], []);
+    assert.equal(listed.stdout, "CLI stack ls");
+    for (const words of [
+      ["up", "-s", "production"],
+      ["stack", "init", "production"],
+    ]) {
+      const { stdout, stderr, exitCode } = await checkouts.run([pulumi, ...words], []);
+      assert.match(String(stderr), /^Pulumi\.production\.yaml belongs to a stack in another state/);
+      assert.deepEqual([stdout, exitCode], ["", 1]);
+    }
+    assert.equal(await readFile(file, "utf8"), salted);
   });
 
   it("needs no setup for a cloud, because `npx pulumi` creates the state and the requested stack", async () => {

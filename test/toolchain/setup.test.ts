@@ -1,16 +1,17 @@
 // The parts of setup that can be tested without installing anything.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { execa } from "execa";
 import semver from "semver";
 import { debianTools, installDebianTools, missingTools } from "../../toolchain/setup/debian-tools.mjs";
 import { whyNpmPackages } from "../../toolchain/setup/npm-packages.mjs";
 import { withLock } from "../../toolchain/setup/run.mjs";
-import { prepareState, releaseSettings } from "../../toolchain/setup/state.mjs";
+import { prepareStack, prepareState, releaseSettings } from "../../toolchain/setup/state.mjs";
 import { withSystemDirectories } from "../../toolchain/system-directories.mjs";
 import { isNodeSupported, nodeRange, projectDirectory } from "../../toolchain/versions.mjs";
 
@@ -72,6 +73,18 @@ describe("setup", function () {
     assert.equal(whyNpmPackages(folder), undefined);
   });
 
+  it("installs the development packages even with NODE_ENV=production", async () => {
+    await writeFile(join(folder, "package.json"), JSON.stringify({ name: "x", devDependencies: { one: "file:one" } }));
+    await mkdir(join(folder, "one"));
+    await writeFile(join(folder, "one/package.json"), JSON.stringify({ name: "one", version: "1.0.0" }));
+    await execa("npm", ["install", "--package-lock-only", "--offline"], { cwd: folder });
+    const setup = pathToFileURL(join(projectDirectory, "toolchain/setup/npm-packages.mjs"));
+    const program = `import { installNpmPackages } from "${setup.href}"; await installNpmPackages("${folder}");`;
+    const env = { NODE_ENV: "production" };
+    await execa("node", ["--input-type=module", "-e", program], { env });
+    assert.equal(whyNpmPackages(folder), undefined);
+  });
+
   it("makes a private state directory with a random passphrase, and keeps both", async () => {
     prepareState(folder, {});
     const passphrase = await readFile(join(folder, ".state/passphrase"), "utf8");
@@ -84,6 +97,20 @@ describe("setup", function () {
     assert.equal(await mode(join(folder, ".state/passphrase")), "600");
   });
 
+  it("makes one passphrase even if several first commands run at the same time", async () => {
+    const module = pathToFileURL(join(projectDirectory, "toolchain/setup/state.mjs"));
+    const program = `
+      import { readFileSync } from "node:fs";
+      import { prepareState } from "${module.href}";
+      while (Date.now() < ${Date.now() + 3000}) {}
+      prepareState("${folder}", {}, () => undefined);
+      console.log(readFileSync("${folder}/.state/passphrase", "utf8"));`;
+    const one = () => execa("node", ["--input-type=module", "-e", program]);
+    const found = await Promise.all(Array.from({ length: 8 }, one));
+    assert.equal(new Set(found.map(({ stdout }) => stdout)).size, 1);
+    assert.deepEqual(await readdir(join(folder, ".state")), ["passphrase"]);
+  });
+
   it("creates no state if the user has chosen a backend, and no second passphrase if the first is lost", async () => {
     prepareState(folder, { PULUMI_BACKEND_URL: "s3://team" });
     await assert.rejects(stat(join(folder, ".state")), /ENOENT/);
@@ -92,20 +119,70 @@ describe("setup", function () {
     await assert.rejects(stat(join(folder, ".state/passphrase")), /ENOENT/);
   });
 
-  it("starts over if the state was removed, unless settings have secrets that need the lost passphrase", async () => {
-    const file = join(folder, "Pulumi.local.yaml");
-    const salted = "config:\n  ci-images:keep: 1\nencryptionsalt: v1:abc\n";
-    await writeFile(file, salted.replace("1\n", "1\n  ci-images:secrets:\n    TOKEN:\n      secure: v1:x\n"));
-    assert.throws(() => prepareState(folder, {}), /Pulumi\.local\.yaml has secrets.* is gone\n {2}cure: restore/);
-    await assert.rejects(stat(join(folder, ".state/passphrase")), /ENOENT/);
-    await writeFile(file, salted);
-    prepareState(folder, {});
-    assert.equal(await readFile(file, "utf8"), "config:\n  ci-images:keep: 1\n");
+  // Written by the CLI with the passphrase `test`.
+  const salt = "encryptionsalt: v1:uyfTzFUIwBo=:v1:mQZmQNdfhWZgbtcD:wKJAKNQxa6n7BmKtaOHgMGXG2q/UAA==\n";
+
+  it("leaves the settings of all stacks alone: a team's are in git, with the salt of its passphrase", async () => {
+    const file = join(folder, "Pulumi.production.yaml");
+    for (const secrets of ["", "  ci-images:secrets:\n    TOKEN:\n      secure: v1:x\n"]) {
+      await rm(join(folder, ".state"), { recursive: true, force: true });
+      const text = `config:\n  ci-images:cloud: ec2\n${secrets}${salt}`;
+      await writeFile(file, text);
+      prepareState(folder, {});
+      assert.equal(await readFile(file, "utf8"), text);
+    }
+  });
+
+  describe("before it creates a stack in the project's own state,", () => {
+    const config = "config:\n  ci-images:keep: 1\n";
+    const secrets = "  ci-images:secrets:\n    TOKEN:\n      secure: v1:x\n";
+    beforeEach(() => prepareState(folder, {}));
+    const release = async (stack: string, text: string, environment: NodeJS.ProcessEnv = {}, isAsked = false) => {
+      const file = join(folder, `Pulumi.${stack}.yaml`);
+      await writeFile(file, text);
+      try {
+        releaseSettings(stack, folder, environment, () => undefined, { isAsked });
+      } catch (error) {
+        assert.equal(await readFile(file, "utf8"), text);
+        throw error;
+      }
+      return await readFile(file, "utf8");
+    };
+
+    it("starts over with the stack local if the state was removed, unless secrets need the lost passphrase", async () => {
+      assert.equal(await release("local", config + salt), config);
+      await assert.rejects(
+        release("local", config + secrets + salt),
+        /Pulumi\.local\.yaml has secrets .*another passphrase than \S+\/passphrase\n {2}cure: restore/,
+      );
+    });
+
+    it("refuses settings of a stack that is in another state, such as a team's", async () => {
+      const refusal =
+        /^ToolProblem: Pulumi\.production\.yaml belongs to a stack in another state .*\n {2}cure: .*PULUMI_BACKEND_URL.* remove the line `encryptionsalt` from Pulumi\.production\.yaml$/;
+      await assert.rejects(release("production", config + salt), refusal);
+      await assert.rejects(release("production", config + salt, {}, true), refusal);
+      // The team's passphrase without the team's backend.
+      await assert.rejects(release("production", config + salt, { PULUMI_CONFIG_PASSPHRASE: "test" }), refusal);
+      await assert.rejects(
+        release("production", config + secrets + salt),
+        /remove the line `encryptionsalt` and the secrets/,
+      );
+      const key = "secretsprovider: awskms://alias/ci-images\nencryptedkey: AQID\n";
+      await assert.rejects(release("production", config + key), /remove the line `encryptedkey`/);
+    });
+
+    it("keeps the salt of the passphrase in use", async () => {
+      const own = { PULUMI_CONFIG_PASSPHRASE: "test" };
+      assert.equal(await release("ec2", config + salt, own, true), config + salt);
+      assert.equal(await release("local", config + salt, own), config + salt);
+      await writeFile(join(folder, ".state/passphrase"), "test\n");
+      assert.equal(await release("ec2", config + secrets + salt), config + secrets + salt);
+      assert.equal(await release("ec2", config), config);
+    });
   });
 
   describe("before it creates a stack on a shared backend,", () => {
-    // Written by the CLI with the passphrase `test`.
-    const salt = "encryptionsalt: v1:uyfTzFUIwBo=:v1:mQZmQNdfhWZgbtcD:wKJAKNQxa6n7BmKtaOHgMGXG2q/UAA==\n";
     const config = "config:\n  ci-images:cloud: ec2\n";
     const backend = { PULUMI_BACKEND_URL: "s3://our-bucket", PULUMI_CONFIG_PASSPHRASE: "the team's" };
     let file: string;
@@ -129,7 +206,6 @@ describe("setup", function () {
       assert.equal(await release(config + salt, backend), config + salt);
       await writeFile(join(folder, ".state/passphrase"), "test\n");
       assert.equal(await release(config + salt, { ...backend, PULUMI_CONFIG_PASSPHRASE: "test" }), config + salt);
-      assert.equal(await release(config + salt, {}), config + salt);
     });
 
     it("refuses settings with secrets that need the checkout's own passphrase", async () => {
@@ -174,6 +250,34 @@ describe("setup", function () {
     } finally {
       debianTools.pop();
     }
+  });
+
+  it("finds a stack whose state is compressed", async () => {
+    await writeFile(join(folder, "Pulumi.yaml"), "name: x\nruntime: nodejs\n");
+    for (const variable of ["PULUMI_DIY_BACKEND_GZIP", "PULUMI_DIY_BACKEND_ZSTD"]) {
+      const environment = { ...process.env, PULUMI_BACKEND_URL: undefined, [variable]: "true" };
+      const [made, found] = [[] as string[], [] as string[]];
+      prepareState(folder, environment, () => undefined);
+      await prepareStack("local", folder, environment, (line) => made.push(line));
+      await prepareStack("local", folder, environment, (line) => found.push(line));
+      assert.deepEqual([made.length, found], [1, []], variable);
+      await rm(join(folder, ".state"), { recursive: true });
+      await rm(join(folder, "Pulumi.local.yaml"));
+    }
+  });
+
+  it("says what to do if a folder can't be made, or the backend can't be reached", async () => {
+    await writeFile(join(folder, "file"), "");
+    await assert.rejects(
+      withLock(join(folder, "file/.pulumi/lock"), () => Promise.resolve()),
+      /^ToolProblem: the folder \S+\.pulumi can't be made: ENOTDIR.*\n {2}cure: .*PULUMI_HOME/,
+    );
+    await writeFile(join(folder, "Pulumi.yaml"), "name: x\nruntime: nodejs\n");
+    const environment = { ...process.env, PULUMI_BACKEND_URL: "postgres://me:secret@127.0.0.1:1/x" };
+    await assert.rejects(
+      prepareStack("local", folder, environment),
+      /^ToolProblem: the stacks in postgres:\/\/127\.0\.0\.1:1\/x can't be listed, see above\n {2}cure: check .*pulumi login/,
+    );
   });
 
   it("runs once at a time, and is not blocked by a killed run", async () => {

@@ -58,6 +58,9 @@ export async function installNpmPackages(directory) {
     say(`installing the npm packages with npm ci: ${reason}`);
     // No package needs its install script; some scripts would compile or download something optional.
     const options = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
+    // With NODE_ENV=production, npm would leave out what we then miss: each setup would install again, under running
+    // bakes.
+    options.push("--include=dev");
     await run("npm", ["ci", ...options], { cwd: directory });
   });
 }

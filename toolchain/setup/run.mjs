@@ -50,7 +50,14 @@ export async function run(program, args, options = {}) {
  * @returns {Promise<Result>}
  */
 export async function withLock(file, work) {
-  mkdirSync(dirname(file), { recursive: true });
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+  } catch (error) {
+    throw new ToolProblem(
+      `the folder ${dirname(file)} can't be made: ${/** @type {Error} */ (error).message}`,
+      "use a checkout of your own; if this is Pulumi's own folder, set PULUMI_HOME to one that you can write to",
+    );
+  }
   // macOS has no flock, but its lockf does the same (man 1 lockf; -k keeps the file).
   const [lock, ...options] = process.platform === "darwin" ? ["lockf", "-k"] : ["flock"];
   const held = [...options, file, "sh", "-c", "echo locked; exec cat"];

@@ -6,15 +6,17 @@ import {
   chmodSync,
   constants,
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   writeFileSync,
   renameSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { defaultState, toolchainEnvironment, usesDefaultState } from "../environment.mjs";
+import { chosenBackend, defaultState, toolchainEnvironment, usesDefaultState } from "../environment.mjs";
 import { parseJson } from "../json.mjs";
 import { ToolProblem } from "../problem.mjs";
 import { shortName } from "../stack-name.mjs";
@@ -22,6 +24,9 @@ import { run, say } from "./run.mjs";
 
 /** The line with the salt in a stack's settings. */
 const saltLine = /^encryptionsalt: *(.*)\n?/m;
+
+/** The line with a key service's key in a stack's settings. */
+const keyLine = /^encryptedkey:/m;
 
 /** The settings of a new stack `local`; docs/settings.md lists every key. */
 const localSettings = `\
@@ -49,11 +54,13 @@ export function refuseForeignState(projectDirectory, environment) {
   if (!existsSync(directory)) return;
   const path = firstForbidden(directory, passphraseFile);
   if (path === undefined) return;
+  if (whyForbidden(path, constants.W_OK) === "EROFS")
+    throw new ToolProblem(`${path} can't be written to: its file system is read-only`, elsewhere);
   const { uid, mode } = statSync(path);
   const owner = uid === 0 ? "root" : `user ${uid}`;
   throw new ToolProblem(
     `${path} belongs to ${owner} (mode 0${(mode & 0o777).toString(8)}); user ${process.getuid?.()} can't use it`,
-    `run as ${owner}, or take it over: sudo chown -R "$(id -u)" ${directory}; or keep this user's state elsewhere: set PULUMI_BACKEND_URL and PULUMI_CONFIG_PASSPHRASE`,
+    `run as ${owner}, or take it over: sudo chown -R "$(id -u)" ${directory}; or ${elsewhere}`,
   );
 }
 
@@ -81,16 +88,31 @@ function firstForbidden(directory, passphraseFile) {
   return undefined;
 }
 
+const elsewhere = "keep this user's state elsewhere: set PULUMI_BACKEND_URL and PULUMI_CONFIG_PASSPHRASE";
+
+/** The errors of a file that this user may not use: by its mode, by a security module, on a read-only file system. */
+const refusals = ["EACCES", "EPERM", "EROFS"];
+
 /**
  * @param {string} path
  * @param {number} access
  */
 function isForbidden(path, access) {
+  return whyForbidden(path, access) !== undefined;
+}
+
+/**
+ * @param {string} path
+ * @param {number} access
+ * @returns {string | undefined} the error's code; undefined if the access is allowed.
+ */
+function whyForbidden(path, access) {
   try {
     accessSync(path, access);
-    return false;
+    return undefined;
   } catch (error) {
-    if (/** @type {NodeJS.ErrnoException} */ (error).code === "EACCES") return true;
+    const { code = "" } = /** @type {NodeJS.ErrnoException} */ (error);
+    if (refusals.includes(code)) return code;
     throw error;
   }
 }
@@ -100,7 +122,7 @@ function isForbidden(path, access) {
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} environment
  * @param {(line: string) => void} [tell] Receives progress lines.
- * @throws {ToolProblem} when the directory belongs to another user, or the passphrase is lost.
+ * @throws {ToolProblem} when the directory belongs to another user, or has stacks whose passphrase is lost.
  */
 export function prepareState(projectDirectory, environment, tell = say) {
   if (!usesDefaultState(projectDirectory, environment)) return;
@@ -118,11 +140,21 @@ export function prepareState(projectDirectory, environment, tell = say) {
       `${directory} has stacks, but their passphrase ${passphraseFile} is gone`,
       `restore that file, or set PULUMI_CONFIG_PASSPHRASE; if it is lost for good, remove ${directory} (its stacks' resources are then no longer tracked)`,
     );
-  if (!ownPassphrase) forgetSalts(projectDirectory, passphraseFile, tell);
   tell(`making a random passphrase for the stacks' secrets: ${passphraseFile}`);
   const partial = `${passphraseFile}.${process.pid}`;
   writeFileSync(partial, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600, flag: "wx" });
-  renameSync(partial, passphraseFile);
+  try {
+    // Unlike a rename, this keeps the passphrase of another first command that runs at the same time.
+    linkSync(partial, passphraseFile);
+  } catch (error) {
+    const { code = "" } = /** @type {NodeJS.ErrnoException} */ (error);
+    if (code === "EEXIST") return;
+    // Not every file system has links.
+    if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(code)) throw error;
+    renameSync(partial, passphraseFile);
+  } finally {
+    rmSync(partial, { force: true });
+  }
 }
 
 /** @param {string} directory */
@@ -130,10 +162,13 @@ function makeDirectory(directory) {
   try {
     mkdirSync(directory, { mode: 0o700 });
   } catch (error) {
-    if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EACCES") throw error;
+    const { code = "" } = /** @type {NodeJS.ErrnoException} */ (error);
+    // Another first command has made it meanwhile.
+    if (code === "EEXIST") return;
+    if (!refusals.includes(code)) throw error;
     throw new ToolProblem(
-      `user ${process.getuid?.()} can't write to ${dirname(directory)}, where Pulumi's state goes`,
-      "use your own checkout, or keep the state elsewhere: set PULUMI_BACKEND_URL and PULUMI_CONFIG_PASSPHRASE",
+      `user ${process.getuid?.()} can't write to ${dirname(directory)} (${code}), where Pulumi's state goes`,
+      `use your own checkout, or ${elsewhere}`,
     );
   }
 }
@@ -149,63 +184,99 @@ function makePrivate(path, mode) {
   if (isOurs && (found.mode & 0o777) !== mode) chmodSync(path, mode);
 }
 
-/**
- * Removes the salts of a lost passphrase from the stacks' settings. With these salts, Pulumi would refuse a new
- * passphrase as incorrect.
- * @param {string} projectDirectory
- * @param {string} passphraseFile Where the passphrase was.
- * @param {(line: string) => void} tell
- * @throws {ToolProblem} if the settings have secrets, which need the lost passphrase.
- */
-function forgetSalts(projectDirectory, passphraseFile, tell) {
-  const stackFiles = readdirSync(projectDirectory).filter((name) => /^Pulumi\..+\.yaml$/.test(name));
-  const salted = stackFiles
-    .map((name) => ({ name, path: join(projectDirectory, name) }))
-    .map((file) => ({ ...file, text: readFileSync(file.path, "utf8") }))
-    .filter(({ text }) => saltLine.test(text));
-  const locked = salted.filter(({ text }) => hasSecrets(text)).map(({ name }) => name);
-  if (locked.length > 0)
-    throw new ToolProblem(
-      `${locked.join(", ")} has secrets, but their passphrase ${passphraseFile} is gone`,
-      "restore that file, or set PULUMI_CONFIG_PASSPHRASE; if it is lost for good, remove the secrets (the entries with `secure:`) and set them again after setup",
-    );
-  for (const { name, path, text } of salted) {
-    tell(`removing the salt of a lost passphrase from ${name}`);
-    writeFileSync(path, text.replace(saltLine, ""));
-  }
-}
-
 /** @param {string} settings The text of a stack's settings. */
 function hasSecrets(settings) {
   return /^\s+(- )?secure:/m.test(settings);
 }
 
 /**
- * Removes the salt of the project's own passphrase from a stack's settings, before the stack is made in a shared
- * backend with another passphrase. With the old salt, Pulumi would refuse that passphrase as incorrect.
+ * Prepares a stack's settings before the stack is made: removes a salt with which Pulumi would refuse the passphrase as
+ * incorrect, if it is this checkout's own, and refuses settings of a stack that is in another state.
  * @param {string} stack The stack's name, or ORGANIZATION/PROJECT/NAME.
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} environment
  * @param {(line: string) => void} [tell] Receives progress lines.
- * @throws {ToolProblem} when the settings have secrets, which need the project's own passphrase.
+ * @param {{ isAsked?: boolean }} [options] `isAsked`: the user typed `stack init`. Otherwise the stack is made because
+ *   it is missing, which may be a mistake.
+ * @throws {ToolProblem} when the stack seems to be in another state, or the settings have secrets that need another
+ *   passphrase.
  */
-export function releaseSettings(stack, projectDirectory, environment, tell = say) {
-  if (usesDefaultState(projectDirectory, environment)) return;
-  const { passphraseFile } = defaultState(projectDirectory);
+export function releaseSettings(stack, projectDirectory, environment, tell = say, { isAsked = false } = {}) {
   const name = `Pulumi.${shortName(stack)}.yaml`;
   const path = join(projectDirectory, name);
-  if (!existsSync(path) || !existsSync(passphraseFile) || isForbidden(passphraseFile, constants.R_OK)) return;
-  const text = readFileSync(path, "utf8");
+  if (!existsSync(path)) return;
+  const file = { name, path, text: readFileSync(path, "utf8") };
+  if (usesDefaultState(projectDirectory, environment)) keepOrForget(file, projectDirectory, environment, tell, isAsked);
+  else leaveOwnState(file, projectDirectory, environment, tell);
+}
+
+/** @typedef {{ name: string, path: string, text: string }} Settings A stack's settings file. */
+
+/**
+ * For a stack that will be in the project's own state. A salt of another passphrase means that the stack is in another
+ * state, as a rule the shared backend of a team, whose settings are in git. An empty stack of the same name would take
+ * that stack's images for its own. Only the settings of the stack `local` are never in git.
+ * @param {Settings} settings
+ * @param {string} projectDirectory
+ * @param {NodeJS.ProcessEnv} environment
+ * @param {(line: string) => void} tell
+ * @param {boolean} isAsked
+ */
+function keepOrForget({ name, path, text }, projectDirectory, environment, tell, isAsked) {
+  const salt = saltLine.exec(text)?.[1];
+  if (salt === undefined && (isAsked || !keyLine.test(text))) return;
+  const { passphraseFile } = defaultState(projectDirectory);
+  const chosen = chosenPassphrase(environment);
+  const own = chosen ?? readFileSync(passphraseFile, "utf8").trim();
+  // A passphrase that the user has set may be the team's.
+  const isTrusted = isAsked || chosen === undefined || name === `Pulumi.${localStack}.yaml`;
+  if (salt !== undefined && isTrusted && isSaltOf(salt, own)) return;
+  if (name !== `Pulumi.${localStack}.yaml`) {
+    const line = salt === undefined ? "encryptedkey" : "encryptionsalt";
+    const secrets = hasSecrets(text) ? " and the secrets (the entries with `secure:`)" : "";
+    throw new ToolProblem(
+      `${name} belongs to a stack in another state than ${dirname(passphraseFile)}: its \`${line}\` was made there`,
+      `for a team's stack, set PULUMI_BACKEND_URL (docs/teams.md); to begin with an empty stack here, remove the line \`${line}\`${secrets} from ${name}`,
+    );
+  }
+  if (hasSecrets(text))
+    throw new ToolProblem(
+      `${name} has secrets that are encrypted with another passphrase than ${chosen === undefined ? passphraseFile : "the one that is set"}`,
+      "restore that passphrase, or set PULUMI_CONFIG_PASSPHRASE; if it is lost for good, remove the secrets (the entries with `secure:`), and set them again after setup",
+    );
+  tell(`removing the salt of a lost passphrase from ${name}`);
+  writeFileSync(path, text.replace(saltLine, ""));
+}
+
+/**
+ * For a stack that will be in a shared backend with another passphrase.
+ * @param {Settings} settings
+ * @param {string} projectDirectory
+ * @param {NodeJS.ProcessEnv} environment
+ * @param {(line: string) => void} tell
+ */
+function leaveOwnState({ name, path, text }, projectDirectory, environment, tell) {
+  const { passphraseFile } = defaultState(projectDirectory);
+  if (!existsSync(passphraseFile) || isForbidden(passphraseFile, constants.R_OK)) return;
   const salt = saltLine.exec(text)?.[1];
   const own = readFileSync(passphraseFile, "utf8").trim();
   if (salt === undefined || own === chosenPassphrase(environment) || !isSaltOf(salt, own)) return;
   if (hasSecrets(text))
     throw new ToolProblem(
-      `${name} has secrets that are encrypted with ${passphraseFile}; the stack in ${environment.PULUMI_BACKEND_URL} has another passphrase`,
+      `${name} has secrets that are encrypted with ${passphraseFile}; the stack in ${describeBackend(projectDirectory, environment)} has another passphrase`,
       "remove the secrets (the entries with `secure:`), make the stack, and set them again with `npx pulumi config set --secret`",
     );
   tell(`removing the salt of ${passphraseFile} from ${name}: the stack gets the shared backend's secrets provider`);
   writeFileSync(path, text.replace(saltLine, ""));
+}
+
+/**
+ * The chosen backend's URL without its user and password.
+ * @param {string} projectDirectory
+ * @param {NodeJS.ProcessEnv} environment
+ */
+function describeBackend(projectDirectory, environment) {
+  return chosenBackend(projectDirectory, environment)?.replace(/\/\/[^/]*@/, "//");
 }
 
 /**
@@ -259,16 +330,18 @@ export async function prepareStack(name, projectDirectory, environment, tell = s
   if (usesDefaultState(projectDirectory, environment)) {
     const projectName = /^name:\s*["']?([\w.-]+)/m.exec(readFileSync(project, "utf8"))?.[1] ?? "";
     const { directory } = defaultState(projectDirectory);
-    if (existsSync(join(directory, ".pulumi", "stacks", projectName, `${name}.json`))) return;
+    const file = join(directory, ".pulumi", "stacks", projectName, `${name}.json`);
+    // PULUMI_DIY_BACKEND_GZIP and _ZSTD compress it.
+    if (["", ".gz", ".zst"].some((ending) => existsSync(`${file}${ending}`))) return;
   } else if (hasStack(name, cli, projectDirectory, env)) {
     return;
   }
   const isLocal = name === localStack;
+  releaseSettings(name, projectDirectory, environment, tell);
   tell(`making the stack ${name}${isLocal ? ", which bakes on this computer and needs no account" : ""}`);
   const settings = join(projectDirectory, `Pulumi.${name}.yaml`);
   // This file is not in git, because Pulumi writes the salt of this computer's passphrase into it.
   if (isLocal && !existsSync(settings)) writeFileSync(settings, localSettings);
-  releaseSettings(name, projectDirectory, environment, tell);
   const words = ["stack", "init", name, "--non-interactive", ...(isLocal ? [] : ["--no-select"])];
   await run(cli, words, { cwd: projectDirectory, env, output: isLocal ? "inherit" : process.stderr });
 }
@@ -278,13 +351,23 @@ export async function prepareStack(name, projectDirectory, environment, tell = s
  * @param {string} cli
  * @param {string} projectDirectory
  * @param {NodeJS.ProcessEnv} env
+ * @throws {ToolProblem} if the backend doesn't answer, or refuses us.
  */
 function hasStack(name, cli, projectDirectory, env) {
-  const answer = execFileSync(cli, ["stack", "ls", "--json", "--non-interactive"], {
-    cwd: projectDirectory,
-    env,
-    encoding: "utf8",
-  });
+  let answer;
+  try {
+    answer = execFileSync(cli, ["stack", "ls", "--json", "--non-interactive"], {
+      cwd: projectDirectory,
+      env,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+  } catch {
+    throw new ToolProblem(
+      `the stacks in ${describeBackend(projectDirectory, env)} can't be listed, see above`,
+      "check the backend's URL (PULUMI_BACKEND_URL, or backend.url in Pulumi.yaml), your credentials (npx pulumi login) and the network",
+    );
+  }
   const stacks = /** @type {{ name: string }[]} */ (parseJson(answer));
   return stacks.some((stack) => stack.name === name);
 }

@@ -3,6 +3,9 @@
 /** Longer lines are sent in parts, because progress bars have no line breaks. */
 const longestLine = 32 * 1024;
 
+/** How far from the beginning of a kept output a line may begin that is to be the first one, in characters. */
+const nearStart = 1024;
+
 /** Cuts output into lines. */
 export class Lines {
   #rest = "";
@@ -58,8 +61,9 @@ export class Tail {
     if (this.#bytes > this.#most) this.#cut();
     const text = Buffer.concat(this.#parts).toString("utf8");
     if (this.#dropped === 0) return text;
-    // Starts with a whole line.
-    return `[${this.#dropped} bytes before this are left out]\n${text.slice(text.indexOf("\n") + 1)}`;
+    // Starts with a whole line, unless that costs too much: progress bars have no line breaks.
+    const begin = text.indexOf("\n") + 1;
+    return `[${this.#dropped} bytes before this are left out]\n${text.slice(begin <= nearStart ? begin : 0)}`;
   }
 
   #cut() {

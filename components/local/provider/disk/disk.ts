@@ -139,7 +139,7 @@ async function assertRoom(folder: string, content: RootContent, { formats }: Ass
       where: folder,
       found: `${Math.floor((bavail * bsize) / mebibyte)} MiB free`,
       allowed: `about ${Math.ceil(needed / mebibyte)} MiB for this image`,
-      cure: "free some, or set `ci-images:imageDirectory` to a larger disk",
+      cure: "free some, or set `ci-images:imageDirectory` to a larger disk (`./ci-images build`: --output)",
     });
   }
 }

@@ -93,7 +93,8 @@ interface Need {
 }
 
 const cures = {
-  image: "free some, lower `size` in the recipe, or set `ci-images:imageDirectory` to a larger disk",
+  image:
+    "free some, lower `size` in the recipe, or set `ci-images:imageDirectory` to a larger disk (`./ci-images build`: --output)",
   builder: "free some, or set CI_IMAGES_CACHE to a folder on a larger disk",
 };
 
