@@ -21,6 +21,7 @@ import {
   proof,
   reachableInputs,
   stepContract,
+  surveyedBuilders,
   sweepInputs,
   way,
 } from "../shared/contract.ts";
@@ -293,10 +294,7 @@ export const survey = functionContract("ci-images:ec2:survey", {
   answer: {
     /** Newest first; includes images that AWS is still making. */
     generations: v.array(surveyedImage),
-    /** Recipes of the builders. */
-    builders: texts,
-    /** Recipes of sealed and stopped builders that wait for their image. */
-    sealed: texts,
+    ...surveyedBuilders,
     useless: listOf<UselessImage>(),
   },
 });

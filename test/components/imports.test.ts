@@ -21,14 +21,14 @@ function world({ own = [], elsewhere, imported = [], machines = [], outputs = {}
     calls: {
       "pulumi:pulumi:readStackResourceOutputs": { outputs },
       "ci-images:rackspace:regions": { regions: ["ORD", "DFW"], usual: "ORD", notices: [] },
-      "ci-images:rackspace:survey": { images: imported, builders: [], sealed: [] },
+      "ci-images:rackspace:survey": { images: imported, builders: [], expired: [], sealed: [] },
       "ci-images:rackspace:preflight": {
         ...{ flavor: "1", networks: [{ id: "n", name: "private" }], hasKeyPair: false },
         reached: { family: 4, networks: [], cloudHost: "k" },
       },
-      "ci-images:ec2:survey": { generations: [], builders: [], sealed: [], useless: [] },
+      "ci-images:ec2:survey": { generations: [], builders: [], expired: [], sealed: [], useless: [] },
       "ci-images:ec2:preflight": { vpc: "vpc-1", subnets: ["subnet-1"], notices: [] },
-      "ci-images:gce:survey": { images: [], builders: [], sealed: [], unfinished: [] },
+      "ci-images:gce:survey": { images: [], builders: [], expired: [], sealed: [], unfinished: [] },
       "ci-images:gce:preflight": {},
       "ci-images:gce:account": { project: "bakery" },
       "ci-images:local:resolveBase": { id: "base", description: "debian 12" },
@@ -202,7 +202,7 @@ describe("bakery local on stack rackspace", () => {
       };
       const image = { image: "w", builtAt: "2026", proven: false, facts: { recipe, name: "worker" }, selfLink: "l" };
       const found = world({ imported: [imported(false)], outputs });
-      found.calls["ci-images:gce:survey"] = { images: [image], builders: [], sealed: [], unfinished: [] };
+      found.calls["ci-images:gce:survey"] = { images: [image], builders: [], expired: [], sealed: [], unfinished: [] };
       const { rackspace, ...common } = settings;
       const own = cloud === "gce" ? { gce: { bucket: "bucket" } } : { rackspace };
       const graph = await runProgram({ ...common, ...own, cloud, stage: "builder" }, found);

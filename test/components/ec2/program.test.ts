@@ -21,7 +21,7 @@ function world(generations: object[] = [], records: object = {}, more: object = 
     calls: {
       "pulumi:pulumi:readStackResourceOutputs": { outputs: records },
       "ci-images:ec2:resolveBase": base,
-      "ci-images:ec2:survey": { generations, builders: [], sealed: [], useless: [], ...more },
+      "ci-images:ec2:survey": { generations, builders: [], expired: [], sealed: [], useless: [], ...more },
       "ci-images:ec2:preflight": { vpc: "vpc-1", cidr: "10.7.0.0/16", subnets, notices: [] },
       "ci-images:index:ownAddress": { addresses: ["203.0.113.7"] },
       "ci-images:ec2:configuredRegion": { region },

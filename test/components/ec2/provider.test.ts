@@ -314,6 +314,20 @@ describe("EC2 through our provider", function () {
     assert.equal(await ec2Lease.drift!(id, outputs), "replace", "gone");
   });
 
+  it("a builder past its deadline, which is replaced, does not count as one", async () => {
+    const { id, outputs } = await lease();
+    const instance = await machine(outputs);
+    const survey = async () => {
+      const { builders, expired, sealed } = await ec2Survey.call({ region, copyTo: [], ...owner }, context);
+      return [builders, expired, sealed];
+    };
+    await putTags(region, [instance], { "ci-images:expires": "29990101T000000Z", [tagNames.sealing]: "done" });
+    assert.deepEqual(await survey(), [[labels.recipe], [], [labels.recipe]]);
+    await putTags(region, [instance], { "ci-images:expires": "20200101T000000Z" });
+    assert.deepEqual(await survey(), [[], [labels.recipe], []]);
+    await ec2Lease.delete!(id, outputs, context);
+  });
+
   it("a new lease removes the machine of an earlier recipe, and leaves other stacks and distributions alone", async () => {
     const { outputs: earlier } = await lease();
     const { outputs: foreign } = await lease({ stack: "other" });

@@ -3,23 +3,23 @@ import type { Image, Instance } from "@aws-sdk/client-ec2";
 import { wantedImageName } from "../../facts/image-names.ts";
 import { builderOf, tagKey, tagNames } from "../../facts/tags.ts";
 import type { UselessImage } from "../../facts/blocking-image.ts";
-import { cloudLabels, isOfWorker, type Labels } from "../../../../common/labels.ts";
+import { cloudLabels, type Labels } from "../../../../common/labels.ts";
 import { ec2Labels } from "../../facts/labels.ts";
 import { asking } from "../client.ts";
 import { imageProgress, imageReason } from "../images.ts";
 import { findImages, findInstances, findUntaggedImages, tagsOf } from "../tagged-resources.ts";
 import { survey, type SurveyedImage } from "../../contract.ts";
+import { sortBuilders } from "../../../../provider/kit/builders.ts";
 import { answer } from "../../../../provider/resource.ts";
 
 export const ec2Survey = answer(survey, async ({ region, copyTo, project, stack, distribution, worker }) => {
   const labels = (role: Labels["role"]) => cloudLabels(ec2Labels, { project, stack, distribution, role });
   return asking(`looking for images of ${distribution} in ${region}`, async () => {
-    const [allBuilders, found, ...foundCopies] = await Promise.all([
+    const [machines, found, ...foundCopies] = await Promise.all([
       findInstances(region, labels("builder")),
       findImages(region, labels("image")),
       ...copyTo.map((place) => findImages(place, labels("image"))),
     ]);
-    const builders = allBuilders.filter((builder) => isOfWorker(ec2Labels, tagsOf(builder), worker));
     const useless = [found, ...foundCopies].flatMap((each, index) => uselessIn([region, ...copyTo][index], each));
     const [images, ...copies] = [found, ...foundCopies].map((each) => each.filter(isUsable));
     const recipes = new Set(images.map(recipeOf));
@@ -46,8 +46,11 @@ export const ec2Survey = answer(survey, async ({ region, copyTo, project, stack,
       return generationOf(image, Object.fromEntries(there));
     });
     generations.sort((a, b) => b.builtAt.localeCompare(a.builtAt));
-    const sealed = builders.filter((builder) => tagsOf(builder)[tagNames.sealing] === "done");
-    return { generations, builders: builders.map(recipeOf), sealed: sealed.map(recipeOf), useless };
+    const builders = machines.map((machine) => {
+      const tags = tagsOf(machine);
+      return { labels: tags, recipe: recipeOf(machine), isSealed: tags[tagNames.sealing] === "done" };
+    });
+    return { generations, ...sortBuilders(ec2Labels, builders, worker), useless };
   });
 });
 
