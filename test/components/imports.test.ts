@@ -1,6 +1,6 @@
 // The graph of a stack that imports locally baked images (stack setting `bakery: local`).
 import assert from "node:assert/strict";
-import { runProgram, type Graph, type World } from "./program.ts";
+import { runProgram, saidBy, type Graph, type World } from "./program.ts";
 
 const builder = { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 BBBB" };
 const localImage = { path: "/images/debian12/worker", disk: "/d", sha256: "1", bytes: 2, builtAt: "2026", builder };
@@ -219,6 +219,20 @@ describe("bakery local on stack rackspace", () => {
     );
     const graph = await run({ own: [image({})], imported: [imported(true)], outputs }, { stage: "none" });
     assert.deepEqual([types(graph, "local"), types(graph, "rackspace")], [["Image"], ["ServerImage"]]);
+  });
+
+  it("gives notice of the cloud's images that are in the way, at every stage", async () => {
+    const found = world({ own: [image({})] });
+    found.calls["ci-images:gce:survey"] = {
+      ...{ images: [], builders: [], expired: [], sealed: [] },
+      unfinished: [{ image: "worker-1", status: "FAILED" }],
+    };
+    const { bakery, sshFrom } = settings;
+    for (const stage of ["image", "builder"]) {
+      const gce = { cloud: "gce", bakery, sshFrom, gce: { bucket: "bucket" }, stage };
+      const said = await saidBy(() => runProgram(gce, found));
+      assert.match(said, /debian12: image worker-1 is FAILED: will be removed$/m, stage);
+    }
   });
 
   it("refuses arm64, which local bakes do not support", async () => {

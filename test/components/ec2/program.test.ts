@@ -8,7 +8,7 @@ import { makeSshKeyPair } from "../../../common/ssh-key-pair.ts";
 import { baseSource, ec2Distributions } from "../../../components/ec2/bases.ts";
 import { doorPort } from "../../../provision/builder/door.ts";
 import { distributions } from "../../../provision/distributions.ts";
-import { runProgram, smallRecipe, type Graph, type Registered, type World } from "../program.ts";
+import { runProgram, saidBy, smallRecipe, type Graph, type Registered, type World } from "../program.ts";
 
 const region = "us-west-2";
 /** Default subnets of two zones, or what the stack has chosen. */
@@ -361,7 +361,7 @@ describe("the program on stack `ec2`", function () {
   });
 
   describe("with images that block a new one", () => {
-    const useless = { region, id: "ami-0bad", name: "", recipe: "", reason: "failed: no", failed: true };
+    const useless = { region, id: "ami-0bad", name: "", recipe: "", reason: "failed: no", kind: "failed" };
     let first: Graph;
     let name: string;
     let recipe: string;
@@ -390,7 +390,7 @@ describe("the program on stack `ec2`", function () {
 
     it("keeps images that somebody disabled, and those of other recipes and regions", async () => {
       const taken = amiName(first, "AmiFromInstance");
-      const disabled = { ...useless, recipe, name: taken, reason: "disabled", failed: false };
+      const disabled = { ...useless, recipe, name: taken, reason: "disabled", kind: "disabled" };
       const others = [
         { ...useless, recipe: "f".repeat(64) },
         { ...useless, recipe, region: "eu-north-1" },
@@ -398,6 +398,24 @@ describe("the program on stack `ec2`", function () {
       const graph = await run({}, world([], {}, { useless: [disabled, ...others] }));
       assert.equal(amiName(graph, "AmiFromInstance"), `${taken}-2`);
       assert.deepEqual(graph.names("FailedImages"), []);
+    });
+
+    it("says that a disabled image in the state goes, and how to keep it, but promises no end of others", async () => {
+      const taken = amiName(first, "AmiFromInstance");
+      const disabled = { ...useless, recipe, name: taken, reason: "disabled", kind: "disabled" };
+      const orphan = { ...useless, id: "ami-0copy", region: "eu-west-1", recipe, name: taken, kind: "orphaned" };
+      const copied = record(copyType, `${name}-eu-west-1`, { id: orphan.id, name: taken });
+      const known = { ...record(madeType, name, { id: disabled.id, name: taken }), ...copied };
+      const said = await saidBy(() =>
+        run({ copyTo: ["eu-west-1"] }, world([], known, { useless: [disabled, orphan] })),
+      );
+      assert.match(
+        said,
+        /ami-0bad in us-west-2 is disabled: it will be deregistered.*, and replaced if the recipe still needs it; to keep it, first run `aws ec2 enable-image --region us-west-2 --image-id ami-0bad`/,
+      );
+      assert.match(said, /ami-0copy in eu-west-1 .*: it will be deregistered with its snapshots, .*still needs it$/m);
+      const unknown = await saidBy(() => run({}, world([], {}, { useless: [disabled] })));
+      assert.match(unknown, /ami-0bad in us-west-2 is disabled: it will not be used$/m);
     });
 
     it("prefers an existing image to the failed one in the state", async () => {

@@ -397,7 +397,7 @@ describe("EC2 through our provider", function () {
     const { generations, useless } = await survey();
     assert.deepEqual(generations, []);
     const reason = "a copy whose image in eu-central-1 is gone";
-    const told = { region: "eu-west-1", id: copy, name: "copied", recipe: labels.recipe, reason, failed: false };
+    const told = { region: "eu-west-1", id: copy, name: "copied", recipe: labels.recipe, reason, kind: "orphaned" };
     assert.deepEqual(useless, [told]);
     await adoptedImage.delete!(copy!, { region: "eu-west-1", image: copy!, tags }, context);
     await ec2Lease.delete!(id, outputs, context);

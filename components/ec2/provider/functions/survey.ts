@@ -28,7 +28,9 @@ export const ec2Survey = answer(survey, async ({ region, copyTo, project, stack,
     for (const [index, each] of copies.entries()) {
       const orphans = each.filter((copy) => !recipes.has(recipeOf(copy)));
       const reason = `a copy whose image in ${region} is gone`;
-      useless.push(...orphans.map((copy) => ({ ...uselessImage(copyTo[index], copy), reason })));
+      useless.push(
+        ...orphans.map((copy) => ({ ...uselessImage(copyTo[index], copy), reason, kind: "orphaned" as const })),
+      );
     }
     for (const [index, each] of untagged.entries()) {
       for (const copy of each.filter((copy) => !isUsable(copy))) {
@@ -70,7 +72,7 @@ function uselessImage(region: string, image: Image): UselessImage {
     name: image.Name!,
     recipe: recipeOf(image),
     reason: `${image.State}: ${imageReason(image)}`,
-    failed: imageProgress(image) === "failed",
+    kind: imageProgress(image) === "failed" ? "failed" : "disabled",
   };
 }
 
