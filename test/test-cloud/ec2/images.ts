@@ -7,7 +7,7 @@ import type { DirectSnapshots } from "./direct-snapshots.ts";
 import { ImageAttributes } from "./image-attributes.ts";
 import type { Behind } from "./instances.ts";
 import type { Refusal } from "./service-model.ts";
-import { changeEach, errorAnswer, texts, withElements, withIds, withText } from "./xml.ts";
+import { changeEach, errorAnswer, okAnswer, texts, withElements, withIds, withText } from "./xml.ts";
 
 /** Minimum time for which an image is pending, in milliseconds. */
 const pace = 300;
@@ -21,8 +21,8 @@ const failure = "<code>Server.InternalError</code><message>An internal error has
 /** The images of all regions. */
 export class Images {
   readonly attributes = new ImageAttributes();
-  /** Images that are not available yet or have failed. */
-  private readonly states = new Map<string, "pending" | "failed">();
+  /** Images that are not available yet, have failed, or were disabled. */
+  private readonly states = new Map<string, "pending" | "failed" | "disabled">();
   /** Creation dates that differ from moto's. */
   readonly creationDates = new Map<string, string>();
   /** Attributes of registered images, which moto does not store. */
@@ -37,7 +37,7 @@ export class Images {
     private readonly snapshots: DirectSnapshots,
   ) {}
 
-  /** Pending and failed images can be neither launched nor copied. */
+  /** Pending, failed and disabled images can be neither launched nor copied. */
   refusalOf({ action, parameters }: Ec2Call): Refusal | undefined {
     const used = { RunInstances: "ImageId", CopyImage: "SourceImageId" }[action];
     const source = used === undefined ? "" : (parameters.get(used) ?? "");
@@ -62,6 +62,13 @@ export class Images {
       }
       case "RegisterImage":
         return this.register(region, parameters, forward);
+      // moto doesn't implement these two.
+      case "DisableImage":
+        this.states.set(parameters.get("ImageId") ?? "", "disabled");
+        return { status: 200, body: okAnswer(action) };
+      case "EnableImage":
+        this.states.delete(parameters.get("ImageId") ?? "");
+        return { status: 200, body: okAnswer(action) };
       case "DescribeSnapshots": {
         const answer = await forward();
         const put = (id: string, part: string) => {

@@ -6,7 +6,7 @@ import type { UselessImage } from "../../facts/blocking-image.ts";
 import { cloudLabels, type Labels } from "../../../../common/labels.ts";
 import { ec2Labels } from "../../facts/labels.ts";
 import { asking } from "../client.ts";
-import { imageProgress, imageReason } from "../images.ts";
+import { imageProgress, imageReason, isUsable } from "../images.ts";
 import { findImages, findInstances, findUntaggedImages, tagsOf } from "../tagged-resources.ts";
 import { survey, type SurveyedImage } from "../../contract.ts";
 import { sortBuilders } from "../../../../provider/kit/builders.ts";
@@ -55,11 +55,6 @@ export const ec2Survey = answer(survey, async ({ region, copyTo, project, stack,
     return { generations, ...sortBuilders(ec2Labels, builders, worker), useless };
   });
 });
-
-/** Includes images that AWS is still making: a bake waits for them, and a second one couldn't have the same name. */
-function isUsable(image: Image): boolean {
-  return ["available", "under way"].includes(imageProgress(image));
-}
 
 function uselessIn(region: string, images: readonly Image[]): UselessImage[] {
   return images.filter((image) => !isUsable(image)).map((image) => uselessImage(region, image));
