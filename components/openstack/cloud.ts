@@ -148,8 +148,9 @@ export class OpenStackCloud implements Cloud {
       labels: this.labels(bake, "builder"),
       image: bake.tier ? bake.tier.image.apply(({ id }) => id!) : bake.base.id,
       after: bake.tier?.proven,
-      // A tier's image made from a volume consists of volume snapshots, and brings its own volumes.
-      volume: bake.tier ? undefined : this.settings.openstack.volume,
+      volume: this.settings.openstack.volume,
+      // A tier's image may have been made from a volume, or not: its recipe can have other settings.
+      imageBytes: bake.tier?.image.apply(({ bytes }) => bytes ?? 0),
       loginUser: bake.plan.distribution.loginUser,
       power: this.settings.power,
       sealed: bake.sealed,

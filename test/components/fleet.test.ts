@@ -450,6 +450,28 @@ describe("a recipe on top of a recipe", () => {
     }
   });
 
+  it("boots from a volume of OpenStack if the recipe above has one, unless the image brings its own volumes", async () => {
+    for (const [bytes, imageId, volumes] of [
+      [7, undefined, [["ORD-base", 40]]],
+      [0, "ORD-base", []],
+    ] as const) {
+      const the = world();
+      the.outputs!["ci-images:rackspace:ServerImage"] = ({ region, name }) => ({
+        ...{ image: `${region as string}-${name as string}`, imageName: "n", bytes, builtAt: "2026", builder },
+      });
+      const middle = { recipe: "middle.yaml", rackspace: { flavor: "no-disk", volume: { size: 40 } } };
+      const settings = { cloud: "rackspace", rackspace: { flavor: "1" }, sshFrom: ["203.0.113.5/32"], verify: false };
+      const graph = await runFleet({ ...settings, recipes: ["base.yaml", middle] }, the, tiers);
+      const { inputs } = graph.one("Instance", /^debian12-middle-[0-9a-f]{8}-builder$/);
+      const devices = inputs.blockDevices as Record<string, unknown>[];
+      assert.deepEqual(
+        [inputs.imageId, devices.map(({ uuid, volumeSize }) => [uuid, volumeSize])],
+        [imageId, volumes],
+        `${bytes} bytes`,
+      );
+    }
+  });
+
   it("needs a disk at least as large as the one below if the stack sets its size", async () => {
     for (const cloud of ["ec2", "gce"]) {
       const small = { recipe: "middle.yaml", [cloud]: { diskSize: 20 } };
