@@ -319,6 +319,8 @@ export const preflight = functionContract("ci-images:ec2:preflight", {
     bootMode: v.optional(bootMode),
     /** The base image, which determines the boot mode; undefined for an image that was baked elsewhere. */
     base: v.optional(v.string()),
+    /** Whether a builder will be started from it. */
+    startsFromBase: v.optional(v.boolean()),
   },
   answer: {
     vpc: v.string(),

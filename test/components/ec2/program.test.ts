@@ -360,6 +360,19 @@ describe("the program on stack `ec2`", function () {
     assert.deepEqual((await run({}, newer, { base: "pinned" })).names("Instance"), []);
   });
 
+  it("checks that the base exists if a builder will start from it", async () => {
+    const starts = async (the: World) => {
+      const { calls } = await run({}, the);
+      return calls.find(({ token }) => token === "ci-images:ec2:preflight")?.inputs.startsFromBase;
+    };
+    const first = await run();
+    const made = await surveyed(first, false);
+    assert.equal(await starts(world()), true);
+    assert.equal(await starts(world([], {}, { expired: [made.recipe] })), true);
+    assert.equal(await starts(world([], {}, { builders: [made.recipe] })), false, "it continues");
+    assert.equal(await starts(world([made])), false, "it is only verified");
+  });
+
   describe("with images that block a new one", () => {
     const useless = { region, id: "ami-0bad", name: "", recipe: "", reason: "failed: no", kind: "failed" };
     let first: Graph;

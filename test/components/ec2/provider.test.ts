@@ -242,6 +242,20 @@ describe("EC2 through our provider", function () {
       }
     });
 
+    it("refuses a pinned base that is gone or can't be used, unless nothing starts from it", async () => {
+      const asked = (base: string, startsFromBase = true) =>
+        ec2Preflight.call({ ...inputs, base, startsFromBase }, context);
+      assert.match((await asked("ami-00000002")).vpc, /^vpc-/);
+      await assert.rejects(
+        asked("ami-0123456789abcdef0"),
+        /base image ami-0123456789abcdef0 in eu-central-1: is gone, or no longer shared with this account; cure: set ci-images:base to latest/,
+      );
+      assert.match((await asked("ami-0123456789abcdef0", false)).vpc, /^vpc-/);
+      await client.disableImage({ ImageId: "ami-00000003" });
+      await assert.rejects(asked("ami-00000003"), /base image ami-00000003 .*: is disabled; cure: set ci-images:base/);
+      await client.enableImage({ ImageId: "ami-00000003" });
+    });
+
     it("refuses a boot mode that the base image lacks, or the instance type doesn't support", async () => {
       // moto's images boot by UEFI.
       assert.match((await ec2Preflight.call({ ...inputs, bootMode: "uefi" }, context)).vpc, /^vpc-/);
