@@ -7,7 +7,7 @@ import type { DirectSnapshots } from "./direct-snapshots.ts";
 import { ImageAttributes } from "./image-attributes.ts";
 import type { Behind } from "./instances.ts";
 import type { Refusal } from "./service-model.ts";
-import { changeEach, errorAnswer, okAnswer, texts, withElements, withIds, withText } from "./xml.ts";
+import { changeEach, errorAnswer, texts, withElements, withIds, withText } from "./xml.ts";
 
 /** Minimum time for which an image is pending, in milliseconds. */
 const pace = 300;
@@ -62,13 +62,15 @@ export class Images {
       }
       case "RegisterImage":
         return this.register(region, parameters, forward);
-      // moto doesn't implement these two.
       case "DisableImage":
-        this.states.set(parameters.get("ImageId") ?? "", "disabled");
-        return { status: 200, body: okAnswer(action) };
-      case "EnableImage":
-        this.states.delete(parameters.get("ImageId") ?? "");
-        return { status: 200, body: okAnswer(action) };
+      case "EnableImage": {
+        const answer = await forward();
+        const image = parameters.get("ImageId") ?? "";
+        // An answer's states are ours, not moto's.
+        if (answer.status === 200 && action === "DisableImage") this.states.set(image, "disabled");
+        if (answer.status === 200 && action === "EnableImage") this.states.delete(image);
+        return answer;
+      }
       case "DescribeSnapshots": {
         const answer = await forward();
         const put = (id: string, part: string) => {
