@@ -97,6 +97,12 @@ export function isPast(text: string | undefined, now = new Date()): boolean {
   return time !== undefined && time < now;
 }
 
+/** Whether labels found in the cloud say that a machine is past its deadline: the next `pulumi up` replaces it. */
+export function isExpired(rules: LabelRules, found: Readonly<Record<string, unknown>> | undefined): boolean {
+  const expires = found?.[labelKey(rules, "expires")];
+  return typeof expires === "string" && isPast(expires);
+}
+
 /**
  * A name that the cloud allows, made of parts joined by `-`. If it has to be changed or shortened, a digest of the
  * whole is added to keep names distinct. The last part is always kept whole, because it distinguishes resources.

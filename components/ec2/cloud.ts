@@ -70,6 +70,8 @@ export class Ec2Cloud implements Cloud {
   private found?: Pick<Surroundings, "vpc" | "subnets" | "sshFrom" | "sshFromGroups" | "proxy">;
   /** Ids of base images by distribution. */
   private readonly bases = new Map<string, string>();
+  /** Recipe hashes of existing images and builders, by distribution. */
+  private readonly present = new Map<string, readonly string[]>();
 
   /**
    * @param place The region.
@@ -115,17 +117,20 @@ export class Ec2Cloud implements Cloud {
     const { useless, ...survey } = await this.once.get(`ec2 survey ${JSON.stringify(query)}`, () =>
       invoke(contract.survey, query),
     );
+    const { builders, generations } = survey;
+    this.present.set(distribution, [...builders, ...generations.map(({ recipe }) => recipe)]);
     return { ...survey, notices: this.images.useless.note(distribution, useless) };
   }
 
-  async preflight({ distribution }: Plan): Promise<void> {
+  async preflight({ distribution }: Plan, recipe: string): Promise<void> {
     const { subnet, securityGroup, architecture, bootMode, encrypted } = this.settings.ec2;
     const { place: region, instanceType, copyTo } = this;
     const base = this.bases.get(distribution.id);
     const keyName = this.ownKey?.name;
     const { shareWithAccounts, shareWithOrganizations } = this.settings.ec2;
     const isShared = shareWithAccounts.length + shareWithOrganizations.length > 0;
-    const image = { bootMode, base, encrypted, copyTo, isShared };
+    const startsFromBase = !this.present.get(distribution.id)?.includes(recipe);
+    const image = { bootMode, base, startsFromBase, encrypted, copyTo, isShared };
     const asked = { region, instanceType, architecture, subnet, securityGroup, keyName, ...image };
     const { vpc, cidr, subnets, notices } = await invoke(contract.preflight, asked);
     for (const notice of notices) this.say(notice);

@@ -21,6 +21,7 @@ import {
   proof,
   reachableInputs,
   stepContract,
+  surveyedBuilders,
   sweepInputs,
   way,
 } from "../shared/contract.ts";
@@ -293,10 +294,7 @@ export const survey = functionContract("ci-images:ec2:survey", {
   answer: {
     /** Newest first; includes images that AWS is still making. */
     generations: v.array(surveyedImage),
-    /** Recipes of the builders. */
-    builders: texts,
-    /** Recipes of sealed and stopped builders that wait for their image. */
-    sealed: texts,
+    ...surveyedBuilders,
     useless: listOf<UselessImage>(),
   },
 });
@@ -321,6 +319,8 @@ export const preflight = functionContract("ci-images:ec2:preflight", {
     bootMode: v.optional(bootMode),
     /** The base image, which determines the boot mode; undefined for an image that was baked elsewhere. */
     base: v.optional(v.string()),
+    /** Whether a builder will be started from it. */
+    startsFromBase: v.optional(v.boolean()),
   },
   answer: {
     vpc: v.string(),

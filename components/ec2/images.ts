@@ -17,6 +17,7 @@ export const imageTypes = {
   made: "aws:ec2/amiFromInstance:AmiFromInstance",
   copied: "aws:ec2/amiCopy:AmiCopy",
   imported: "ci-images:ec2:ImportedImage",
+  adopted: "ci-images:ec2:AdoptedImage",
 } as const;
 
 /** Inputs that only matter when an image is made; later changes to them are ignored. */
@@ -41,7 +42,7 @@ const customTimeouts = { create: "60m" };
 /** Declares AMIs of one stack. */
 export class Ec2Images {
   /** Images that block new ones; known once the survey has run. */
-  readonly useless = new UselessImages();
+  readonly useless = new UselessImages((id) => this.isInState(id));
 
   constructor(
     private readonly settings: Ec2Stack,
@@ -246,6 +247,13 @@ export class Ec2Images {
   private freeName(identity: ImageIdentity, region: string, type: string, name: string): string {
     const lost = this.state.outputsOf(type, name)?.name as string | undefined;
     return this.useless.freeName(identity, region, this.nameOf(identity), lost);
+  }
+
+  /** Whether the state has this AMI under any name. */
+  private isInState(id: string): boolean {
+    return Object.values(imageTypes).some((type) =>
+      this.state.namesOf(type).some((name) => this.isManaged(type, name, id)),
+    );
   }
 
   /** Whether the state has this AMI, rather than an earlier one that failed or no longer exists. */

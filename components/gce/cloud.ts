@@ -159,17 +159,17 @@ export class GceCloud implements Cloud {
   async survey({ id: distribution }: Distribution, worker?: string): Promise<Survey> {
     const owner = { ...this.owner, distribution };
     const asked = { project: this.place, owner, ...(worker !== undefined && { worker }) };
-    const { images, builders, sealed, unfinished } = await this.once.get(`gce survey ${JSON.stringify(asked)}`, () =>
+    const { images, unfinished, ...builders } = await this.once.get(`gce survey ${JSON.stringify(asked)}`, () =>
       invoke(contract.survey, asked),
     );
-    if (builders.length > 0) this.occupied.add(distribution);
+    if (builders.builders.length + builders.expired.length > 0) this.occupied.add(distribution);
     else this.occupied.delete(distribution);
     const generations = images.map(({ image: location, builtAt, proven, facts }): GceGeneration => {
       const { recipe, name, base, builder, plan } = facts;
       return { recipe, name, base, builder, plan, builtAt, proven, location };
     });
     const notices = unfinished.map(({ image, status }) => `image ${image} is ${status}: will be removed`);
-    return { generations, builders, sealed, notices };
+    return { generations, ...builders, notices };
   }
 
   async preflight({ distribution, name }: Plan, recipe: string, stage: BakeStage): Promise<void> {

@@ -21,6 +21,7 @@ import {
   proof,
   reachableInputs,
   stepContract,
+  surveyedBuilders,
   sweepInputs,
   way,
   type BuilderIdentity,
@@ -309,10 +310,7 @@ export const survey = functionContract("ci-images:gce:survey", {
   answer: {
     /** Newest first. */
     images: v.array(surveyedImage),
-    /** The recipes of the builders. */
-    builders: texts,
-    /** Recipes of builders that were sealed and stopped and have not expired. */
-    sealed: texts,
+    ...surveyedBuilders,
     /** Images that failed or are not finished: `FAILED`, `PENDING`. */
     unfinished: listOf<{ image: string; status: string }>(),
   },

@@ -1,5 +1,6 @@
 // The messages of a preview: which images will be baked, and why.
 import { describePlan, explainChange } from "../../provision/plan/explain.ts";
+import type { Survey } from "../cloud.ts";
 import type { Prepared } from "./preparation.ts";
 
 /**
@@ -14,9 +15,7 @@ export function explain(image: Prepared): string[] {
 function explainBake({ name, plan, base, survey, stage, fromLayer = 0 }: Prepared): string[] {
   const recipe = plan.recipeHash(base.id);
   const present = survey.generations.find((generation) => generation.recipe === recipe);
-  const notice = [base.notice, ...(survey.notices ?? [])].flatMap((each) =>
-    each === undefined ? [] : `${name}: ${each}`,
-  );
+  const notice = [...(base.notice === undefined ? [] : [`${name}: ${base.notice}`]), ...blocking(name, survey)];
   const resumed = survey.builders.includes(recipe)
     ? [`${name}: a builder of this recipe exists: continues where it failed or stopped`]
     : spared(name, plan.modules.length, fromLayer);
@@ -40,15 +39,21 @@ function explainBake({ name, plan, base, survey, stage, fromLayer = 0 }: Prepare
 }
 
 function explainImport({ name, plan, base, survey, stage }: Prepared, origin: Prepared): string[] {
-  if (stage !== "image") return [];
+  const notice = blocking(name, survey);
+  if (stage !== "image") return notice;
   const recipe = plan.recipeHash(base.id);
   const present = survey.generations.find((generation) => generation.recipe === recipe);
-  if (present?.proven) return [];
-  if (present) return [`${name}: image ${short(recipe)} is imported but not verified yet: will be verified`];
+  if (present?.proven) return notice;
+  if (present) return [...notice, `${name}: image ${short(recipe)} is imported but not verified yet: will be verified`];
   const own = origin.survey.generations.find((generation) => generation.recipe === recipe);
   const ready = origin.elsewhere ?? (own?.proven ? own : undefined);
   const how = ready ? `which is there: ${ready.location}` : `which ${own ? "will be verified" : "will be baked"} first`;
-  return [`${name}: will be imported from the local bake of recipe ${short(recipe)}, ${how}`];
+  return [...notice, `${name}: will be imported from the local bake of recipe ${short(recipe)}, ${how}`];
+}
+
+/** Notices of images that are in the way of a new one. */
+function blocking(name: string, { notices = [] }: Survey): string[] {
+  return notices.map((notice) => `${name}: ${notice}`);
 }
 
 function spared(name: string, modules: number, fromLayer: number): string[] {

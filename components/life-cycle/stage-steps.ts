@@ -49,7 +49,7 @@ const stepTypes = ["command:remote:Command", Upload.token, Return.token];
 /**
  * Refuses power `off` where it would make or replace a builder.
  * @param name The worker image's name.
- * @throws UserError when there is no builder, or the builder is of another recipe or sealed.
+ * @throws UserError when there is no builder, or the builder is expired, sealed or of another recipe.
  */
 export function refusePowerOff(name: string, where: string, { recipe, survey, stage, power }: StageQuestion): void {
   if (power === "on") return;
@@ -64,6 +64,13 @@ export function refusePowerOff(name: string, where: string, { recipe, survey, st
   if (survey.builders.includes(recipe)) return;
   if (stage === "image" && hasImage(survey, recipe)) return;
   const complaint: Complaint = { where, key: "ci-images:power", found: `off, but ${name} has no builder` };
+  if (survey.builders.length === 0 && (survey.expired ?? []).length > 0) {
+    throw new UserError({
+      ...complaint,
+      found: `off, but the builder of ${name} is past its deadline (ci-images:maxLifetime)`,
+      cure: "set it to on, or remove it: `pulumi up` then removes that builder and makes another",
+    });
+  }
   if (survey.builders.length === 0) {
     throw new UserError({ ...complaint, cure: "set it to on, or remove it: `pulumi up` then makes one" });
   }

@@ -108,10 +108,10 @@ export class OpenStackCloud implements Cloud {
   async survey({ id: distribution }: Distribution, worker?: string): Promise<Survey> {
     const { place: region, project, stack } = this;
     const owner = { region, project, stack, distribution, ...(worker !== undefined && { worker }) };
-    const { images, builders, sealed } = await this.once.get(`rackspace survey ${JSON.stringify(owner)}`, () =>
+    const { images, ...builders } = await this.once.get(`rackspace survey ${JSON.stringify(owner)}`, () =>
       invoke(contract.survey, owner),
     );
-    if (builders.length > 0) this.occupied.add(distribution);
+    if (builders.builders.length + builders.expired.length > 0) this.occupied.add(distribution);
     else this.occupied.delete(distribution);
     const generations = images.map(({ id: location, plan, ...image }) => ({
       ...image,
@@ -119,7 +119,7 @@ export class OpenStackCloud implements Cloud {
       base: plan?.base,
       location,
     }));
-    return { generations, builders, sealed };
+    return { generations, ...builders };
   }
 
   async preflight({ distribution }: Plan): Promise<void> {
@@ -148,8 +148,9 @@ export class OpenStackCloud implements Cloud {
       labels: this.labels(bake, "builder"),
       image: bake.tier ? bake.tier.image.apply(({ id }) => id!) : bake.base.id,
       after: bake.tier?.proven,
-      // A tier's image made from a volume consists of volume snapshots, and brings its own volumes.
-      volume: bake.tier ? undefined : this.settings.openstack.volume,
+      volume: this.settings.openstack.volume,
+      // A tier's image may have been made from a volume, or not: its recipe can have other settings.
+      imageBytes: bake.tier?.image.apply(({ bytes }) => bytes ?? 0),
       loginUser: bake.plan.distribution.loginUser,
       power: this.settings.power,
       sealed: bake.sealed,

@@ -22,6 +22,7 @@ import {
   reachableInputs,
   reached,
   stepContract,
+  surveyedBuilders,
   sweepInputs,
   way,
 } from "../shared/contract.ts";
@@ -251,10 +252,7 @@ export const survey = functionContract("ci-images:rackspace:survey", {
         plan: v.optional(objectOf<PlanDescription>()),
       }),
     ),
-    /** Recipe hashes of existing builders. */
-    builders: texts,
-    /** Recipe hashes of builders that were sealed and stopped and have not expired. */
-    sealed: texts,
+    ...surveyedBuilders,
   },
 });
 

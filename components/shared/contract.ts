@@ -35,6 +35,16 @@ export const ownerInputs = {
   worker: v.optional(v.string()),
 };
 
+/** The builders that a survey finds in every cloud, by their recipe hashes. */
+export const surveyedBuilders = {
+  /** Builders that a bake of their recipe continues with. */
+  builders: texts,
+  /** Builders past their deadline, which the next `pulumi up` replaces. */
+  expired: texts,
+  /** Those of `builders` that were sealed and stopped, and wait for their image. */
+  sealed: texts,
+};
+
 /** The inputs of a machine's lease in every cloud. */
 export const leaseInputs = {
   /** The first part of the machine's name: project, stack, distribution, recipe. */

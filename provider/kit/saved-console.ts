@@ -19,7 +19,7 @@ export interface FirstAnswer {
   connection: Connection;
   /** The login key, OpenSSH format. */
   privateKey: string;
-  /** Seconds until it must answer. */
+  /** Seconds until it must answer, unless CI_IMAGES_BOOT_SECONDS says otherwise. */
   deadline: number;
   /** A command with which a person can look at it. */
   lookAt: string;
@@ -35,7 +35,8 @@ export interface FirstAnswer {
  * @throws UserError if it never does, with the file in which the console was saved.
  */
 export async function waitForAnswer(machine: FirstAnswer, context: Context): Promise<Way> {
-  const { what, deadline, lookAt } = machine;
+  const { what, lookAt } = machine;
+  const deadline = Number(process.env.CI_IMAGES_BOOT_SECONDS) || machine.deadline;
   const look = wayLook(machine, 10_000, context);
   try {
     return await waitFor({ what, until: "to answer by SSH with its host key", deadline, lookAt, look }, context);

@@ -34,18 +34,18 @@ function world({ images = [], outputs = {}, machines = [] }: Existing = {}): Wor
       "ci-images:local:preflight": { accelerator: "tcg" },
       "ci-images:local:findLayers": { count: 0 },
       "ci-images:ec2:resolveBase": { id: "ami-root", description: "debian 12" },
-      "ci-images:ec2:survey": { generations: [], builders: [], sealed: [], useless: [] },
+      "ci-images:ec2:survey": { generations: [], builders: [], expired: [], sealed: [], useless: [] },
       "ci-images:ec2:preflight": { vpc: "vpc-1", subnets: ["subnet-1"], notices: [] },
       "ci-images:gce:account": { project: "bakery" },
       "ci-images:gce:resolveBase": {
         ...{ id: "projects/d/global/images/root@1", description: "debian 12", image: "projects/d/global/images/root" },
         ...{ features: ["UEFI_COMPATIBLE"], sizeGb: 10 },
       },
-      "ci-images:gce:survey": { images: [], builders: [], sealed: [], unfinished: [] },
+      "ci-images:gce:survey": { images: [], builders: [], expired: [], sealed: [], unfinished: [] },
       "ci-images:gce:preflight": {},
       "ci-images:rackspace:regions": { regions: ["ORD", "DFW"], usual: "ORD", notices: [] },
       "ci-images:rackspace:resolveBase": ({ region }) => ({ id: `root-${region as string}`, description: "debian 12" }),
-      "ci-images:rackspace:survey": { images: [], builders: [], sealed: [] },
+      "ci-images:rackspace:survey": { images: [], builders: [], expired: [], sealed: [] },
       "ci-images:rackspace:preflight": {
         ...{ flavor: "1", networks: [{ id: "n", name: "private" }], hasKeyPair: false },
         reached: { family: 4, networks: [], cloudHost: "k" },
@@ -446,6 +446,28 @@ describe("a recipe on top of a recipe", () => {
       assert.deepEqual(
         waited.map((name) => name.split("-base-")[0]),
         [worker],
+      );
+    }
+  });
+
+  it("boots from a volume of OpenStack if the recipe above has one, unless the image brings its own volumes", async () => {
+    for (const [bytes, imageId, volumes] of [
+      [7, undefined, [["ORD-base", 40]]],
+      [0, "ORD-base", []],
+    ] as const) {
+      const the = world();
+      the.outputs!["ci-images:rackspace:ServerImage"] = ({ region, name }) => ({
+        ...{ image: `${region as string}-${name as string}`, imageName: "n", bytes, builtAt: "2026", builder },
+      });
+      const middle = { recipe: "middle.yaml", rackspace: { flavor: "no-disk", volume: { size: 40 } } };
+      const settings = { cloud: "rackspace", rackspace: { flavor: "1" }, sshFrom: ["203.0.113.5/32"], verify: false };
+      const graph = await runFleet({ ...settings, recipes: ["base.yaml", middle] }, the, tiers);
+      const { inputs } = graph.one("Instance", /^debian12-middle-[0-9a-f]{8}-builder$/);
+      const devices = inputs.blockDevices as Record<string, unknown>[];
+      assert.deepEqual(
+        [inputs.imageId, devices.map(({ uuid, volumeSize }) => [uuid, volumeSize])],
+        [imageId, volumes],
+        `${bytes} bytes`,
       );
     }
   });

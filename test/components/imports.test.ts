@@ -1,6 +1,6 @@
 // The graph of a stack that imports locally baked images (stack setting `bakery: local`).
 import assert from "node:assert/strict";
-import { runProgram, type Graph, type World } from "./program.ts";
+import { runProgram, saidBy, type Graph, type World } from "./program.ts";
 
 const builder = { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 BBBB" };
 const localImage = { path: "/images/debian12/worker", disk: "/d", sha256: "1", bytes: 2, builtAt: "2026", builder };
@@ -21,14 +21,14 @@ function world({ own = [], elsewhere, imported = [], machines = [], outputs = {}
     calls: {
       "pulumi:pulumi:readStackResourceOutputs": { outputs },
       "ci-images:rackspace:regions": { regions: ["ORD", "DFW"], usual: "ORD", notices: [] },
-      "ci-images:rackspace:survey": { images: imported, builders: [], sealed: [] },
+      "ci-images:rackspace:survey": { images: imported, builders: [], expired: [], sealed: [] },
       "ci-images:rackspace:preflight": {
         ...{ flavor: "1", networks: [{ id: "n", name: "private" }], hasKeyPair: false },
         reached: { family: 4, networks: [], cloudHost: "k" },
       },
-      "ci-images:ec2:survey": { generations: [], builders: [], sealed: [], useless: [] },
+      "ci-images:ec2:survey": { generations: [], builders: [], expired: [], sealed: [], useless: [] },
       "ci-images:ec2:preflight": { vpc: "vpc-1", subnets: ["subnet-1"], notices: [] },
-      "ci-images:gce:survey": { images: [], builders: [], sealed: [], unfinished: [] },
+      "ci-images:gce:survey": { images: [], builders: [], expired: [], sealed: [], unfinished: [] },
       "ci-images:gce:preflight": {},
       "ci-images:gce:account": { project: "bakery" },
       "ci-images:local:resolveBase": { id: "base", description: "debian 12" },
@@ -202,7 +202,7 @@ describe("bakery local on stack rackspace", () => {
       };
       const image = { image: "w", builtAt: "2026", proven: false, facts: { recipe, name: "worker" }, selfLink: "l" };
       const found = world({ imported: [imported(false)], outputs });
-      found.calls["ci-images:gce:survey"] = { images: [image], builders: [], sealed: [], unfinished: [] };
+      found.calls["ci-images:gce:survey"] = { images: [image], builders: [], expired: [], sealed: [], unfinished: [] };
       const { rackspace, ...common } = settings;
       const own = cloud === "gce" ? { gce: { bucket: "bucket" } } : { rackspace };
       const graph = await runProgram({ ...common, ...own, cloud, stage: "builder" }, found);
@@ -219,6 +219,20 @@ describe("bakery local on stack rackspace", () => {
     );
     const graph = await run({ own: [image({})], imported: [imported(true)], outputs }, { stage: "none" });
     assert.deepEqual([types(graph, "local"), types(graph, "rackspace")], [["Image"], ["ServerImage"]]);
+  });
+
+  it("gives notice of the cloud's images that are in the way, at every stage", async () => {
+    const found = world({ own: [image({})] });
+    found.calls["ci-images:gce:survey"] = {
+      ...{ images: [], builders: [], expired: [], sealed: [] },
+      unfinished: [{ image: "worker-1", status: "FAILED" }],
+    };
+    const { bakery, sshFrom } = settings;
+    for (const stage of ["image", "builder"]) {
+      const gce = { cloud: "gce", bakery, sshFrom, gce: { bucket: "bucket" }, stage };
+      const said = await saidBy(() => runProgram(gce, found));
+      assert.match(said, /debian12: image worker-1 is FAILED: will be removed$/m, stage);
+    }
   });
 
   it("refuses arm64, which local bakes do not support", async () => {

@@ -144,6 +144,19 @@ export async function runFleet(settings: object, world: World, recipes: Record<s
   }
 }
 
+/** What a run of the program says to the user, one message a line. */
+export async function saidBy(run: () => Promise<unknown>): Promise<string> {
+  const { log } = console;
+  const lines: string[] = [];
+  console.log = (line: string) => lines.push(line);
+  try {
+    await run();
+  } finally {
+    console.log = log;
+  }
+  return lines.join("\n");
+}
+
 function graph(resources: Registered[], calls: Graph["calls"], outputs: Graph["outputs"]): Graph {
   const ofType = (type: string) => resources.filter((each) => each.type.split(":").at(-1) === type);
   const waits = (resource: Registered, other: Registered): boolean =>

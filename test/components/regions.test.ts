@@ -17,7 +17,7 @@ function run(settings: object, regions: string[], images: Images = {}, outputs: 
       "ci-images:rackspace:regions": { regions, usual: "ORD", notices: [] },
       "ci-images:rackspace:resolveBase": { id: "root", description: "debian 12" },
       "ci-images:rackspace:survey": ({ region }: Record<string, unknown>) => ({
-        ...{ images: images[String(region)] ?? [], builders: [], sealed: [] },
+        ...{ images: images[String(region)] ?? [], builders: [], expired: [], sealed: [] },
       }),
       "ci-images:rackspace:preflight": {
         ...{ flavor: "1", networks: [{ id: "n", name: "private" }], hasKeyPair: false },

@@ -37,12 +37,16 @@ describe("the stage of a bake", () => {
     assert.equal(stageOf(question({ power: "off", survey: image })), "image");
   });
 
-  it("refuses to power off a missing builder, another recipe's builder and a sealed one", () => {
+  it("refuses to power off a missing builder, another recipe's builder, a sealed one and one past its deadline", () => {
     const refuse = (changes: Partial<StageQuestion>) =>
       refusePowerOff("debian12", "Pulumi.x.yaml", question({ power: "off", ...changes }));
     assert.throws(() => refuse({}), /ci-images:power: off, but debian12 has no builder/);
     assert.throws(() => refuse({ survey: { ...nothing, builders: ["other"] } }), /made from a different recipe/);
     assert.throws(() => refuse({ survey: { ...builder, sealed: ["r"] } }), /is already sealed and off/);
+    assert.throws(
+      () => refuse({ survey: { ...nothing, expired: ["r"] } }),
+      /off, but the builder of debian12 is past its deadline \(ci-images:maxLifetime\); cure: set it to on.*makes another$/,
+    );
     assert.doesNotThrow(() => refuse({ survey: builder }));
     assert.doesNotThrow(() => refuse({ survey: image }));
   });

@@ -11,6 +11,6 @@ export interface UselessImage {
   recipe: string;
   /** Its state and AWS's reason for it, or what is wrong with it. */
   reason: string;
-  /** Whether it is useless, so that it can be removed. */
-  failed: boolean;
+  /** Why it is not used. A failed one is good for nothing, so it can be removed. */
+  kind: "failed" | "disabled" | "orphaned";
 }

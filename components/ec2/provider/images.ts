@@ -28,6 +28,11 @@ export function imageProgress({ State }: Image): "available" | "under way" | "fa
   return State === "pending" || State === "transient" ? "under way" : "failed";
 }
 
+/** Whether a stack counts an image as its own. AWS may still be making it: a second one can't have the same name. */
+export function isUsable(image: Image): boolean {
+  return ["available", "under way"].includes(imageProgress(image));
+}
+
 /** Why an image failed, in AWS's words. */
 export function imageReason({ StateReason }: Image): string {
   return StateReason?.Message ?? "AWS gives no reason";

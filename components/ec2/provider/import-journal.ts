@@ -4,12 +4,21 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { places } from "../../../provider/kit/cache-folders.ts";
 
+/** The blocks sent in total, including those of the upload that this one resumes. */
+export interface Sent {
+  count: number;
+  /** SHA256 over the checksums of the blocks, in order. */
+  aggregate: string;
+}
+
 /** The record of a snapshot. */
 export interface NotedImport {
   /** Identifies the disk's content. */
   content: string;
   /** How many of the disk's first data blocks were uploaded. */
   done: number;
+  /** All its blocks, once they are uploaded. AWS may have been told to complete the snapshot. */
+  sent?: Sent;
   /** Whether all blocks are uploaded and AWS has confirmed completion. */
   isComplete: boolean;
 }

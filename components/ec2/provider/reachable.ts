@@ -8,7 +8,7 @@ import { stateReason } from "./machines.ts";
 import type { Way } from "../../../provider/kit/way-in.ts";
 import { findInstance } from "./tagged-resources.ts";
 
-/** Seconds until a machine must answer, unless CI_IMAGES_BOOT_SECONDS says otherwise. */
+/** Seconds until a machine must answer. */
 const bootSeconds = 600;
 
 export interface ReachableMachine {
@@ -41,7 +41,7 @@ export async function waitUntilReachable(machine: ReachableMachine, context: Con
       name: machine.machine,
       connection: { host, port, user, hostKey, proxy },
       privateKey,
-      deadline: Number(process.env.CI_IMAGES_BOOT_SECONDS) || bootSeconds,
+      deadline: bootSeconds,
       lookAt: `aws ec2 get-console-output --region ${region} --instance-id ${instance} --latest --output text`,
       async state() {
         const found = await findInstance(region, instance);

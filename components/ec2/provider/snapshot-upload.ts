@@ -12,14 +12,14 @@ import { rest, waitFor } from "../../../provider/kit/wait.ts";
 import type { Context } from "../../../provider/resource.ts";
 import { ebs, ec2, errorCode } from "./client.ts";
 import { removeSnapshot } from "./images.ts";
-import { noteImport, notedImport } from "./import-journal.ts";
+import { noteImport, notedImport, type NotedImport, type Sent } from "./import-journal.ts";
 import type { Tags } from "./tagged-resources.ts";
 
 /** The only size EBS accepts. */
 const blockSize = 512 * 1024;
 /** Parallel uploads: enough for a gigabit line, with 12 MiB of memory. */
 const parallel = 24;
-/** Seconds to keep retrying a throttled block, after the SDK's own retries. */
+/** Seconds to keep retrying a throttled block after the SDK's own retries, or to wait for a call without an answer. */
 const patience = 600;
 /** Minutes without a block after which AWS abandons a snapshot. */
 const timeout = 120;
@@ -52,22 +52,32 @@ export async function uploadSnapshot(
   context: Context,
 ): Promise<string> {
   const { region, content } = upload;
-  let found: { id: string; done: number; isComplete: boolean } | undefined;
+  let found: ({ id: string } & Omit<NotedImport, "content">) | undefined;
   for (const { id, state } of begun) {
     const noted = await notedImport(id);
-    if (!found && state !== "error" && noted?.content === content) found = { id, ...noted };
-    else await removeSnapshot(region, id, context);
+    if (!found && state !== "error" && noted?.content === content) {
+      // AWS completes a snapshot only when told so, after checking its blocks. A kill may have prevented the note.
+      found = { id, ...noted, isComplete: noted.isComplete || state === "completed" };
+    } else await removeSnapshot(region, id, context);
   }
   if (found) context.progress(`continuing with ${found.id}, which already has ${found.done} blocks`);
-  const snapshot = found ?? { id: await start(upload), done: 0, isComplete: false };
-  if (!snapshot.isComplete) {
-    await noteImport(snapshot.id, { content, done: snapshot.done, isComplete: false });
-    const sent = await putBlocks(upload, snapshot.id, snapshot.done, context);
-    await complete(region, snapshot.id, sent);
-    await noteImport(snapshot.id, { content, done: sent.count, isComplete: true });
+  const { id, done, sent, isComplete } = found ?? { id: await start(upload), done: 0, isComplete: false };
+  if (!isComplete) {
+    const all = sent ?? (await sendBlocks(upload, id, done, context));
+    await complete(region, id, all, sent !== undefined, context);
+    await noteImport(id, { content, done: all.count, isComplete: true });
   }
-  await waitUntilCompleted(region, snapshot.id, context);
-  return snapshot.id;
+  await waitUntilCompleted(region, id, completionDeadline, context);
+  return id;
+}
+
+/** Sends the missing blocks, and records on this computer that all are sent. */
+async function sendBlocks(upload: SnapshotToUpload, id: string, done: number, context: Context): Promise<Sent> {
+  const { content } = upload;
+  await noteImport(id, { content, done, isComplete: false });
+  const sent = await putBlocks(upload, id, done, context);
+  await noteImport(id, { content, done: sent.count, sent, isComplete: false });
+  return sent;
 }
 
 async function start({ region, size, description, tags, encrypted, kmsKey }: SnapshotToUpload): Promise<string> {
@@ -81,13 +91,6 @@ async function start({ region, size, description, tags, encrypted, kmsKey }: Sna
     ...(encrypted && { Encrypted: true, ...(kmsKey !== undefined && { KmsKeyArn: kmsKey }) }),
   });
   return SnapshotId!;
-}
-
-/** The blocks sent in total, including those of the upload that this one resumes. */
-interface Sent {
-  count: number;
-  /** SHA256 over the checksums of the blocks, in order. */
-  aggregate: string;
 }
 
 /** @param done How many of the first blocks are already uploaded: they are read for the checksum, but not sent. */
@@ -196,25 +199,45 @@ async function put(
   }
 }
 
-async function complete(region: string, snapshot: string, { count, aggregate }: Sent): Promise<void> {
-  await (
-    await ebs(region)
-  ).completeSnapshot({
-    SnapshotId: snapshot,
-    ChangedBlocksCount: count,
-    Checksum: aggregate,
-    ChecksumAlgorithm: "SHA256",
-    ChecksumAggregationMethod: "LINEAR",
-  });
+/**
+ * Tells AWS that all blocks are there.
+ * @param isRepeated Whether an earlier run may have done that.
+ */
+async function complete(
+  region: string,
+  snapshot: string,
+  { count, aggregate }: Sent,
+  isRepeated: boolean,
+  context: Context,
+): Promise<void> {
+  const client = await ebs(region);
+  try {
+    await client.completeSnapshot({
+      SnapshotId: snapshot,
+      ChangedBlocksCount: count,
+      Checksum: aggregate,
+      ChecksumAlgorithm: "SHA256",
+      ChecksumAggregationMethod: "LINEAR",
+    });
+  } catch (error) {
+    const { attempts = 1 } = (error as { $metadata?: { attempts?: number } }).$metadata ?? {};
+    const mayBeSecond = isRepeated || attempts > 1;
+    if (!mayBeSecond || !/Conflict|Validation/.test(errorCode(error))) throw error;
+    // AWS refuses a second call if it got the first one and is putting the blocks together.
+    await waitUntilCompleted(region, snapshot, patience, context).catch(() => {
+      context.signal.throwIfAborted();
+      throw error;
+    });
+  }
 }
 
-async function waitUntilCompleted(region: string, id: string, context: Context): Promise<void> {
+async function waitUntilCompleted(region: string, id: string, deadline: number, context: Context): Promise<void> {
   const client = await ec2(region);
   await waitFor(
     {
       what: `snapshot ${id} in ${region}`,
       until: "to be completed",
-      deadline: completionDeadline,
+      deadline,
       lookAt: `aws ec2 describe-snapshots --region ${region} --snapshot-ids ${id}`,
       async look() {
         const { Snapshots } = await client.describeSnapshots({ SnapshotIds: [id] });

@@ -145,7 +145,7 @@ describe("EC2 images through our provider", function () {
       [good],
     );
     const reason = "failed: An internal error has occurred";
-    assert.deepEqual(useless, [{ region, id: bad, name: "bad", recipe, reason, failed: true }]);
+    assert.deepEqual(useless, [{ region, id: bad, name: "bad", recipe, reason, kind: "failed" }]);
     await assert.rejects(
       imageAttributes.create(attributes(bad), context),
       /image ami-\w+ in eu-central-1, waited 0 s for it to be available: it is failed: An internal error.*describe-images/,

@@ -8,7 +8,7 @@ import { makeSshKeyPair } from "../../../common/ssh-key-pair.ts";
 import { baseSource, ec2Distributions } from "../../../components/ec2/bases.ts";
 import { doorPort } from "../../../provision/builder/door.ts";
 import { distributions } from "../../../provision/distributions.ts";
-import { runProgram, smallRecipe, type Graph, type Registered, type World } from "../program.ts";
+import { runProgram, saidBy, smallRecipe, type Graph, type Registered, type World } from "../program.ts";
 
 const region = "us-west-2";
 /** Default subnets of two zones, or what the stack has chosen. */
@@ -21,7 +21,7 @@ function world(generations: object[] = [], records: object = {}, more: object = 
     calls: {
       "pulumi:pulumi:readStackResourceOutputs": { outputs: records },
       "ci-images:ec2:resolveBase": base,
-      "ci-images:ec2:survey": { generations, builders: [], sealed: [], useless: [], ...more },
+      "ci-images:ec2:survey": { generations, builders: [], expired: [], sealed: [], useless: [], ...more },
       "ci-images:ec2:preflight": { vpc: "vpc-1", cidr: "10.7.0.0/16", subnets, notices: [] },
       "ci-images:index:ownAddress": { addresses: ["203.0.113.7"] },
       "ci-images:ec2:configuredRegion": { region },
@@ -360,8 +360,21 @@ describe("the program on stack `ec2`", function () {
     assert.deepEqual((await run({}, newer, { base: "pinned" })).names("Instance"), []);
   });
 
+  it("checks that the base exists if a builder will start from it", async () => {
+    const starts = async (the: World) => {
+      const { calls } = await run({}, the);
+      return calls.find(({ token }) => token === "ci-images:ec2:preflight")?.inputs.startsFromBase;
+    };
+    const first = await run();
+    const made = await surveyed(first, false);
+    assert.equal(await starts(world()), true);
+    assert.equal(await starts(world([], {}, { expired: [made.recipe] })), true);
+    assert.equal(await starts(world([], {}, { builders: [made.recipe] })), false, "it continues");
+    assert.equal(await starts(world([made])), false, "it is only verified");
+  });
+
   describe("with images that block a new one", () => {
-    const useless = { region, id: "ami-0bad", name: "", recipe: "", reason: "failed: no", failed: true };
+    const useless = { region, id: "ami-0bad", name: "", recipe: "", reason: "failed: no", kind: "failed" };
     let first: Graph;
     let name: string;
     let recipe: string;
@@ -390,7 +403,7 @@ describe("the program on stack `ec2`", function () {
 
     it("keeps images that somebody disabled, and those of other recipes and regions", async () => {
       const taken = amiName(first, "AmiFromInstance");
-      const disabled = { ...useless, recipe, name: taken, reason: "disabled", failed: false };
+      const disabled = { ...useless, recipe, name: taken, reason: "disabled", kind: "disabled" };
       const others = [
         { ...useless, recipe: "f".repeat(64) },
         { ...useless, recipe, region: "eu-north-1" },
@@ -398,6 +411,24 @@ describe("the program on stack `ec2`", function () {
       const graph = await run({}, world([], {}, { useless: [disabled, ...others] }));
       assert.equal(amiName(graph, "AmiFromInstance"), `${taken}-2`);
       assert.deepEqual(graph.names("FailedImages"), []);
+    });
+
+    it("says that a disabled image in the state goes, and how to keep it, but promises no end of others", async () => {
+      const taken = amiName(first, "AmiFromInstance");
+      const disabled = { ...useless, recipe, name: taken, reason: "disabled", kind: "disabled" };
+      const orphan = { ...useless, id: "ami-0copy", region: "eu-west-1", recipe, name: taken, kind: "orphaned" };
+      const copied = record(copyType, `${name}-eu-west-1`, { id: orphan.id, name: taken });
+      const known = { ...record(madeType, name, { id: disabled.id, name: taken }), ...copied };
+      const said = await saidBy(() =>
+        run({ copyTo: ["eu-west-1"] }, world([], known, { useless: [disabled, orphan] })),
+      );
+      assert.match(
+        said,
+        /ami-0bad in us-west-2 is disabled: it will be deregistered.*, and replaced if the recipe still needs it; to keep it, first run `aws ec2 enable-image --region us-west-2 --image-id ami-0bad`/,
+      );
+      assert.match(said, /ami-0copy in eu-west-1 .*: it will be deregistered with its snapshots, .*still needs it$/m);
+      const unknown = await saidBy(() => run({}, world([], {}, { useless: [disabled] })));
+      assert.match(unknown, /ami-0bad in us-west-2 is disabled: it will not be used$/m);
     });
 
     it("prefers an existing image to the failed one in the state", async () => {

@@ -242,6 +242,20 @@ describe("EC2 through our provider", function () {
       }
     });
 
+    it("refuses a pinned base that is gone or can't be used, unless nothing starts from it", async () => {
+      const asked = (base: string, startsFromBase = true) =>
+        ec2Preflight.call({ ...inputs, base, startsFromBase }, context);
+      assert.match((await asked("ami-00000002")).vpc, /^vpc-/);
+      await assert.rejects(
+        asked("ami-0123456789abcdef0"),
+        /base image ami-0123456789abcdef0 in eu-central-1: is gone, or no longer shared with this account; cure: set ci-images:base to latest/,
+      );
+      assert.match((await asked("ami-0123456789abcdef0", false)).vpc, /^vpc-/);
+      await client.disableImage({ ImageId: "ami-00000003" });
+      await assert.rejects(asked("ami-00000003"), /base image ami-00000003 .*: is disabled; cure: set ci-images:base/);
+      await client.enableImage({ ImageId: "ami-00000003" });
+    });
+
     it("refuses a boot mode that the base image lacks, or the instance type doesn't support", async () => {
       // moto's images boot by UEFI.
       assert.match((await ec2Preflight.call({ ...inputs, bootMode: "uefi" }, context)).vpc, /^vpc-/);
@@ -314,6 +328,20 @@ describe("EC2 through our provider", function () {
     assert.equal(await ec2Lease.drift!(id, outputs), "replace", "gone");
   });
 
+  it("a builder past its deadline, which is replaced, does not count as one", async () => {
+    const { id, outputs } = await lease();
+    const instance = await machine(outputs);
+    const survey = async () => {
+      const { builders, expired, sealed } = await ec2Survey.call({ region, copyTo: [], ...owner }, context);
+      return [builders, expired, sealed];
+    };
+    await putTags(region, [instance], { "ci-images:expires": "29990101T000000Z", [tagNames.sealing]: "done" });
+    assert.deepEqual(await survey(), [[labels.recipe], [], [labels.recipe]]);
+    await putTags(region, [instance], { "ci-images:expires": "20200101T000000Z" });
+    assert.deepEqual(await survey(), [[], [labels.recipe], []]);
+    await ec2Lease.delete!(id, outputs, context);
+  });
+
   it("a new lease removes the machine of an earlier recipe, and leaves other stacks and distributions alone", async () => {
     const { outputs: earlier } = await lease();
     const { outputs: foreign } = await lease({ stack: "other" });
@@ -383,7 +411,7 @@ describe("EC2 through our provider", function () {
     const { generations, useless } = await survey();
     assert.deepEqual(generations, []);
     const reason = "a copy whose image in eu-central-1 is gone";
-    const told = { region: "eu-west-1", id: copy, name: "copied", recipe: labels.recipe, reason, failed: false };
+    const told = { region: "eu-west-1", id: copy, name: "copied", recipe: labels.recipe, reason, kind: "orphaned" };
     assert.deepEqual(useless, [told]);
     await adoptedImage.delete!(copy!, { region: "eu-west-1", image: copy!, tags }, context);
     await ec2Lease.delete!(id, outputs, context);

@@ -133,6 +133,20 @@ describe("the survey on gce", () => {
       assert.deepEqual((await survey()).builders, [labels.recipe]);
     }));
 
+  it("tells builders past their deadline, which are replaced, from the others", () =>
+    withGce(async (api) => {
+      await makeMachine(api, "builder", { labels: cloudLabels(gceLabels, labels) });
+      const instance = api.project("bakery").instances.get("here-a/builder")!;
+      for (const [expires, isExpired] of [
+        ["29990101t000000z", false],
+        ["20200101t000000z", true],
+      ] as const) {
+        instance.labels!["ci-images-expires"] = expires;
+        const { builders, expired } = await survey();
+        assert.deepEqual([builders, expired], isExpired ? [[], [labels.recipe]] : [[labels.recipe], []]);
+      }
+    }));
+
   it("reports builders that were sealed and stopped, until they expire", () =>
     withGce(async (api) => {
       const own = (expires: string) => ({

@@ -68,7 +68,7 @@ describe("the graph of stack gce", () => {
       {
         "ci-images:gce:account": { project: "bakery", who: "nobody" },
         "ci-images:gce:resolveBase": base,
-        "ci-images:gce:survey": { images, builders: [], sealed: [], unfinished: [] },
+        "ci-images:gce:survey": { images, builders: [], expired: [], sealed: [], unfinished: [] },
         "ci-images:gce:preflight": {},
         "ci-images:index:tunnelTools": {},
       },
@@ -404,7 +404,7 @@ describe("the graph of stack gce", () => {
 
   it("stops and keeps the builder if the stack says so, and replaces a sealed one", async () => {
     const graph = newGraph();
-    graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [], unfinished: [] };
+    graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], expired: [], sealed: [], unfinished: [] };
     await declare(graph, {}, { more: { stage: "builder", power: "off" } });
     assert.equal(graph.get(`${prefix}-builder`).inputs.desiredStatus, "TERMINATED");
     assert.equal(graph.get(`${prefix}-builder-lease`).inputs.open, true);
@@ -417,19 +417,31 @@ describe("the graph of stack gce", () => {
 
   it("never restarts a sealed builder, even if a refresh has recorded it as stopped", async () => {
     const graph = newGraph();
-    graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [recipe], unfinished: [] };
+    graph.answers["ci-images:gce:survey"] = {
+      images: [],
+      builders: [recipe],
+      expired: [],
+      sealed: [recipe],
+      unfinished: [],
+    };
     await declare(graph);
     assert.deepEqual(graph.get(`${prefix}-builder`).options.ignoreChanges, ["desiredStatus", "metadata"]);
     assert.equal(graph.get(`${prefix}-trial`).options.ignoreChanges, undefined);
     const staged = newGraph();
-    staged.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [recipe], unfinished: [] };
+    staged.answers["ci-images:gce:survey"] = {
+      images: [],
+      builders: [recipe],
+      expired: [],
+      sealed: [recipe],
+      unfinished: [],
+    };
     await declare(staged, {}, { more: { stage: "builder" } });
     assert.equal(staged.get(`${prefix}-builder`).options.ignoreChanges, undefined, "a running builder replaces it");
   });
 
   it("runs nothing on a builder that is off and has no address, and tells the lease whether the state has the machine", async () => {
     const graph = newGraph();
-    graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], sealed: [], unfinished: [] };
+    graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], expired: [], sealed: [], unfinished: [] };
     const records = {
       [`urn:pulumi:gce::ci-images::command:remote:Command::${prefix}-files`]: "command:remote:Command",
     };
@@ -450,10 +462,13 @@ describe("the graph of stack gce", () => {
     await declare(graph, { spot: true, firewall: false });
     const { room } = graph.asked["ci-images:gce:preflight"];
     assert.deepEqual(room, { diskSize: 48, diskType: "pd-balanced", spot: true, publicAddress: true, firewall: false });
-    const resumed = newGraph();
-    resumed.answers["ci-images:gce:survey"] = { images: [], builders: ["another"], sealed: [], unfinished: [] };
-    await declare(resumed);
-    assert.equal(resumed.asked["ci-images:gce:preflight"].room, undefined);
+    for (const present of [{ builders: ["another"] }, { expired: ["another"] }]) {
+      const resumed = newGraph();
+      const survey = { images: [], builders: [], expired: [], sealed: [], unfinished: [], ...present };
+      resumed.answers["ci-images:gce:survey"] = survey;
+      await declare(resumed);
+      assert.equal(resumed.asked["ci-images:gce:preflight"].room, undefined, "it makes room");
+    }
   });
 
   it("boots the trial from the image, on a larger disk that is deleted with it, with its own key", async () => {

@@ -106,6 +106,17 @@ describe("a machine's first answer on gce", () => {
       assert.equal((await stat(file)).mode & 0o777, 0o600);
     }));
 
+  it("is awaited for as long as CI_IMAGES_BOOT_SECONDS says", () =>
+    withGce(async (api) => {
+      Object.assign(process.env, { CI_IMAGES_CACHE: folder, CI_IMAGES_BOOT_SECONDS: "1" });
+      api.hypervisor.console = async () => "";
+      const instance = await makeMachine(api, "worker");
+      const { port, close } = await listen(key().privateKey);
+      await close();
+      const inputs = { ...inputsOf(instance, key().publicKey, port), patience: 60 };
+      await assert.rejects(create(gceReachable, inputs), /to answer by SSH .*at most 1 s/);
+    }));
+
   it("that never comes is the error, even if its console can't be saved", () =>
     withGce(async (api) => {
       process.env.CI_IMAGES_CACHE = join(folder, "file");

@@ -402,6 +402,19 @@ describe("rackspace images after the bake", () => {
     assert.deepEqual((await survey.call(owner, testContext())).builders, [labels.recipe]);
   });
 
+  it("come with the recipes of builders past their deadline, which are replaced, apart from the others", async () => {
+    const metadata = { ...cloudLabels(openstackLabels, labels), [labelKey(openstackLabels, "expires")]: "" };
+    const server = await addServer(cloud(), { metadata });
+    for (const [expires, isExpired] of [
+      ["29990101T000000Z", false],
+      ["20200101T000000Z", true],
+    ] as const) {
+      server.metadata[labelKey(openstackLabels, "expires")] = expires;
+      const { builders, expired } = await survey.call(owner, testContext());
+      assert.deepEqual([builders, expired], isExpired ? [[], [labels.recipe]] : [[labels.recipe], []]);
+    }
+  });
+
   it("come with the recipes of sealed and stopped builders that have not expired", async () => {
     const sealed = async () => (await survey.call(owner, testContext())).sealed;
     const server = await addServer(cloud(), { metadata: cloudLabels(openstackLabels, labels) });

@@ -48,7 +48,7 @@ class RackspaceGraph extends Graph {
     const answers = {
       "ci-images:rackspace:regions": { regions: ["ORD", "DFW"], usual: "ORD", notices: [] },
       "ci-images:rackspace:resolveBase": { id: "base-1", description: "Debian 12" },
-      "ci-images:rackspace:survey": { images: [], builders: [] },
+      "ci-images:rackspace:survey": { images: [], builders: [], expired: [] },
       "ci-images:rackspace:preflight": {
         flavor: "flavor-1",
         networks: [{ id: "network-1", name: "private" }],
@@ -306,16 +306,23 @@ describe("the graph of stack rackspace", () => {
 
   it("never restarts a sealed builder, even if a refresh has recorded it as stopped", async () => {
     const graph = new RackspaceGraph();
-    graph.answers["ci-images:rackspace:survey"] = { images: [], builders: [recipe], sealed: [recipe] };
+    graph.answers["ci-images:rackspace:survey"] = { images: [], builders: [recipe], expired: [], sealed: [recipe] };
     await graph.bake(settingsOf(), plan);
     assert.deepEqual(graph.get(`${prefix}-builder`).options.ignoreChanges, ["powerState"]);
     assert.equal(graph.asked["ci-images:rackspace:preflight"].occupied, true);
     assert.equal(graph.get(`${prefix}-trial`).options.ignoreChanges, undefined);
   });
 
+  it("needs no quota for a builder that takes the place of one past its deadline", async () => {
+    const graph = new RackspaceGraph();
+    graph.answers["ci-images:rackspace:survey"] = { images: [], builders: [], expired: [recipe], sealed: [] };
+    await graph.bake(settingsOf(), plan);
+    assert.equal(graph.asked["ci-images:rackspace:preflight"].occupied, true);
+  });
+
   it("declares only the image if it exists and is verified", async () => {
     const graph = new RackspaceGraph();
-    graph.answers["ci-images:rackspace:survey"] = { images: [generation()], builders: [] };
+    graph.answers["ci-images:rackspace:survey"] = { images: [generation()], builders: [], expired: [] };
     await graph.bake(settingsOf(), plan);
     assert.deepEqual(graph.names(), [`debian12`, prefix]);
     const { making, name, recipe: hash } = graph.get(prefix).inputs;
@@ -325,7 +332,11 @@ describe("the graph of stack rackspace", () => {
 
   it("only verifies an image that exists but is unverified", async () => {
     const graph = new RackspaceGraph();
-    graph.answers["ci-images:rackspace:survey"] = { images: [generation({ proven: false })], builders: [] };
+    graph.answers["ci-images:rackspace:survey"] = {
+      images: [generation({ proven: false })],
+      builders: [],
+      expired: [],
+    };
     await graph.bake(settingsOf(), plan);
     assert.deepEqual(graph.names("ci-images:rackspace:Stop"), []);
     assert.deepEqual(graph.names("openstack:compute/instance:Instance"), [`${prefix}-trial`]);
@@ -335,7 +346,7 @@ describe("the graph of stack rackspace", () => {
   it("keeps as many earlier generations as the stack says, each as its own resource", async () => {
     const graph = new RackspaceGraph();
     const earlier = ["aaaa", "bbbb"].map((hash) => generation({ recipe: hash.repeat(4), id: hash }));
-    graph.answers["ci-images:rackspace:survey"] = { images: [generation(), ...earlier], builders: [] };
+    graph.answers["ci-images:rackspace:survey"] = { images: [generation(), ...earlier], builders: [], expired: [] };
     await graph.bake(settingsOf(), plan, 1);
     assert.deepEqual(graph.names("ci-images:rackspace:ServerImage"), [prefix, "debian12-aaaaaaaa"]);
   });
@@ -346,7 +357,7 @@ describe("the graph of stack rackspace", () => {
     await graph.bake(settings, plan);
     assert.deepEqual(graph.after(`${prefix}-sharing`), [`${prefix}-promotion`]);
     const later = new RackspaceGraph();
-    later.answers["ci-images:rackspace:survey"] = { images: [generation()], builders: [] };
+    later.answers["ci-images:rackspace:survey"] = { images: [generation()], builders: [], expired: [] };
     await later.bake(settings, plan);
     assert.deepEqual(later.get(`${prefix}-sharing`).inputs.members, ["project-b"]);
   });

@@ -157,6 +157,7 @@ export class Ec2Api {
     }
     if (direct !== undefined) {
       const answer = await this.snapshots.answer(region, request, content, () => this.forward(request, content));
+      if (fault?.lost) return undefined;
       return { ...answer, headers: { ...answer.headers, ...fault?.headers } };
     }
     if (service === "ssm") {

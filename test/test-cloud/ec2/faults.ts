@@ -13,6 +13,8 @@ export interface Fault {
   error?: { code: string; message: string; status?: number };
   /** Cuts the connection instead of answering. */
   cut?: true;
+  /** Carries the call out, then cuts the connection; for the EBS direct APIs. */
+  lost?: true;
   /** Sets headers of the answer: `{ "x-amz-checksum": "of something else" }`. */
   headers?: Record<string, string>;
   /** Runs before the call continues or is refused. */

@@ -21,8 +21,8 @@ const failure = "<code>Server.InternalError</code><message>An internal error has
 /** The images of all regions. */
 export class Images {
   readonly attributes = new ImageAttributes();
-  /** Images that are not available yet or have failed. */
-  private readonly states = new Map<string, "pending" | "failed">();
+  /** Images that are not available yet, have failed, or were disabled. */
+  private readonly states = new Map<string, "pending" | "failed" | "disabled">();
   /** Creation dates that differ from moto's. */
   readonly creationDates = new Map<string, string>();
   /** Attributes of registered images, which moto does not store. */
@@ -37,7 +37,7 @@ export class Images {
     private readonly snapshots: DirectSnapshots,
   ) {}
 
-  /** Pending and failed images can be neither launched nor copied. */
+  /** Pending, failed and disabled images can be neither launched nor copied. */
   refusalOf({ action, parameters }: Ec2Call): Refusal | undefined {
     const used = { RunInstances: "ImageId", CopyImage: "SourceImageId" }[action];
     const source = used === undefined ? "" : (parameters.get(used) ?? "");
@@ -62,6 +62,15 @@ export class Images {
       }
       case "RegisterImage":
         return this.register(region, parameters, forward);
+      case "DisableImage":
+      case "EnableImage": {
+        const answer = await forward();
+        const image = parameters.get("ImageId") ?? "";
+        // An answer's states are ours, not moto's.
+        if (answer.status === 200 && action === "DisableImage") this.states.set(image, "disabled");
+        if (answer.status === 200 && action === "EnableImage") this.states.delete(image);
+        return answer;
+      }
       case "DescribeSnapshots": {
         const answer = await forward();
         const put = (id: string, part: string) => {

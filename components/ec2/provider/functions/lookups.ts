@@ -24,7 +24,7 @@ export const ec2Preflight = answer(contract.preflight, async (inputs) => {
       findPlace(inputs),
       inputs.encrypted ? [] : checkDefaultEncryption([region, ...inputs.copyTo], inputs.isShared),
       checkKeyName(inputs),
-      checkBootMode(inputs),
+      checkBase(inputs),
     ]);
     return { ...place, notices };
   });
@@ -114,10 +114,18 @@ async function checkType({ region, instanceType, architecture, bootMode }: Prefl
   }
 }
 
-async function checkBootMode({ region, base, bootMode }: PreflightInputs): Promise<void> {
-  if (bootMode === undefined || base === undefined) return;
+/** A pinned base has not been looked up in this run. */
+async function checkBase({ region, base, startsFromBase, bootMode }: PreflightInputs): Promise<void> {
+  if (base === undefined || (bootMode === undefined && !startsFromBase)) return;
   const image = await findImage(region, base);
-  if (!image || bootModeOf(image) === bootMode) return;
+  if (startsFromBase && image?.State !== "available") {
+    throw new UserError({
+      where: `base image ${base} in ${region}`,
+      found: image ? `is ${image.State}` : "is gone, or no longer shared with this account",
+      cure: "set ci-images:base to latest, to use the newest image",
+    });
+  }
+  if (!image || bootMode === undefined || bootModeOf(image) === bootMode) return;
   throw new UserError({
     where: "stack setting ci-images:ec2.bootMode",
     found: `${bootMode}, but the base image ${base} (${image.Name}) boots in ${bootModeOf(image)}, and an image gets its base's boot mode`,

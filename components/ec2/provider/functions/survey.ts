@@ -3,23 +3,23 @@ import type { Image, Instance } from "@aws-sdk/client-ec2";
 import { wantedImageName } from "../../facts/image-names.ts";
 import { builderOf, tagKey, tagNames } from "../../facts/tags.ts";
 import type { UselessImage } from "../../facts/blocking-image.ts";
-import { cloudLabels, isOfWorker, type Labels } from "../../../../common/labels.ts";
+import { cloudLabels, type Labels } from "../../../../common/labels.ts";
 import { ec2Labels } from "../../facts/labels.ts";
 import { asking } from "../client.ts";
-import { imageProgress, imageReason } from "../images.ts";
+import { imageProgress, imageReason, isUsable } from "../images.ts";
 import { findImages, findInstances, findUntaggedImages, tagsOf } from "../tagged-resources.ts";
 import { survey, type SurveyedImage } from "../../contract.ts";
+import { sortBuilders } from "../../../../provider/kit/builders.ts";
 import { answer } from "../../../../provider/resource.ts";
 
 export const ec2Survey = answer(survey, async ({ region, copyTo, project, stack, distribution, worker }) => {
   const labels = (role: Labels["role"]) => cloudLabels(ec2Labels, { project, stack, distribution, role });
   return asking(`looking for images of ${distribution} in ${region}`, async () => {
-    const [allBuilders, found, ...foundCopies] = await Promise.all([
+    const [machines, found, ...foundCopies] = await Promise.all([
       findInstances(region, labels("builder")),
       findImages(region, labels("image")),
       ...copyTo.map((place) => findImages(place, labels("image"))),
     ]);
-    const builders = allBuilders.filter((builder) => isOfWorker(ec2Labels, tagsOf(builder), worker));
     const useless = [found, ...foundCopies].flatMap((each, index) => uselessIn([region, ...copyTo][index], each));
     const [images, ...copies] = [found, ...foundCopies].map((each) => each.filter(isUsable));
     const recipes = new Set(images.map(recipeOf));
@@ -28,7 +28,9 @@ export const ec2Survey = answer(survey, async ({ region, copyTo, project, stack,
     for (const [index, each] of copies.entries()) {
       const orphans = each.filter((copy) => !recipes.has(recipeOf(copy)));
       const reason = `a copy whose image in ${region} is gone`;
-      useless.push(...orphans.map((copy) => ({ ...uselessImage(copyTo[index], copy), reason })));
+      useless.push(
+        ...orphans.map((copy) => ({ ...uselessImage(copyTo[index], copy), reason, kind: "orphaned" as const })),
+      );
     }
     for (const [index, each] of untagged.entries()) {
       for (const copy of each.filter((copy) => !isUsable(copy))) {
@@ -46,15 +48,13 @@ export const ec2Survey = answer(survey, async ({ region, copyTo, project, stack,
       return generationOf(image, Object.fromEntries(there));
     });
     generations.sort((a, b) => b.builtAt.localeCompare(a.builtAt));
-    const sealed = builders.filter((builder) => tagsOf(builder)[tagNames.sealing] === "done");
-    return { generations, builders: builders.map(recipeOf), sealed: sealed.map(recipeOf), useless };
+    const builders = machines.map((machine) => {
+      const tags = tagsOf(machine);
+      return { labels: tags, recipe: recipeOf(machine), isSealed: tags[tagNames.sealing] === "done" };
+    });
+    return { generations, ...sortBuilders(ec2Labels, builders, worker), useless };
   });
 });
-
-/** Includes images that AWS is still making: a bake waits for them, and a second one couldn't have the same name. */
-function isUsable(image: Image): boolean {
-  return ["available", "under way"].includes(imageProgress(image));
-}
 
 function uselessIn(region: string, images: readonly Image[]): UselessImage[] {
   return images.filter((image) => !isUsable(image)).map((image) => uselessImage(region, image));
@@ -67,7 +67,7 @@ function uselessImage(region: string, image: Image): UselessImage {
     name: image.Name!,
     recipe: recipeOf(image),
     reason: `${image.State}: ${imageReason(image)}`,
-    failed: imageProgress(image) === "failed",
+    kind: imageProgress(image) === "failed" ? "failed" : "disabled",
   };
 }
 

@@ -5,7 +5,7 @@ import { ec2Labels } from "../../facts/labels.ts";
 import { gibibyte } from "../../../../common/sizes.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { asking, ec2, errorCode } from "../client.ts";
-import { removeImage, waitForImage } from "../images.ts";
+import { isUsable, removeImage, waitForImage } from "../images.ts";
 import { forgetImport } from "../import-journal.ts";
 import { uploadSnapshot } from "../snapshot-upload.ts";
 import { findImage, findImages, findSnapshots, putTags, snapshotsOf, tagsOf, type Tags } from "../tagged-resources.ts";
@@ -20,7 +20,8 @@ const needs = { cloud: "EC2", disk: "nvme", network: "ena", dataSources: ["Ec2"]
 
 export const importedImage = implement(ImportedImage, {
   async drift(id, { region }) {
-    return (await asking(`looking at ${id} in ${region}`, () => findImage(region, id))) ? "none" : "replace";
+    const image = await asking(`looking at ${id} in ${region}`, () => findImage(region, id));
+    return image && isUsable(image) ? "none" : "replace";
   },
 
   async create(inputs, context) {
@@ -35,7 +36,8 @@ export const importedImage = implement(ImportedImage, {
     return asking(`importing ${importing.folder} into ${region}`, async () => {
       // Left by an `up` that was killed after registering the image.
       const found = await findImages(region, importing.lease);
-      const present = found.find((image) => isOfWorker(ec2Labels, tagsOf(image), importing.lease[tagKey("worker")]));
+      const worker = importing.lease[tagKey("worker")];
+      const present = found.find((image) => isUsable(image) && isOfWorker(ec2Labels, tagsOf(image), worker));
       const id = present?.ImageId ?? (await register(inputs, importing, local, context));
       const image = await waitForImage(region, id, context, !present);
       // The image has the expiry now.

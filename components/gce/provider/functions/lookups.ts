@@ -1,5 +1,5 @@
 // Lookups on Google Compute Engine that the program makes before it declares anything.
-import { cloudLabels, isPast, labelKey, isOfWorker, type Labels } from "../../../../common/labels.ts";
+import { cloudLabels, type Labels } from "../../../../common/labels.ts";
 import { gceLabels, isImageOf, isMachineOf, ownLabels } from "../../facts/labels.ts";
 import { unpackFacts } from "../../../../common/image-facts.ts";
 import { UserError } from "../../../../common/user-error.ts";
@@ -11,6 +11,7 @@ import { privateRanges } from "../subnetworks.ts";
 import { refuseWithoutRoom } from "../quotas.ts";
 import { labelFilter, nameOf, type Disk, type Image, type Instance } from "../types.ts";
 import * as contract from "../../contract.ts";
+import { sortBuilders } from "../../../../provider/kit/builders.ts";
 import { answer } from "../../../../provider/resource.ts";
 
 export const gceAccount = answer(contract.account, async ({ project }, context) => {
@@ -27,34 +28,32 @@ export const gceResolveBase = answer(
   },
 );
 
-const expires = labelKey(gceLabels, "expires");
-
 export const gceSurvey = answer(contract.survey, async ({ project, owner, worker }, context) => {
   const compute = await Compute.open(project, context);
   const labelled = (role: Labels["role"]) => labelFilter(cloudLabels(gceLabels, { ...owner, role }));
-  const [images, builders, disks] = await Promise.all([
+  const [images, instances, disks] = await Promise.all([
     compute.list<Image>("global/images", labelled("image")),
     compute.listEverywhere<Instance>("instances", labelled("builder")),
     compute.listEverywhere<Disk>("disks", labelled("builder")),
   ]);
-  const instances = builders.filter(
-    ({ labels }) => isMachineOf(owner, labels) && isOfWorker(gceLabels, labels, worker),
-  );
   const retired = disks.filter(({ labels }) => labels?.[marks.retired] !== undefined).map(({ name }) => name);
-  const sealed = instances.filter(
-    ({ name, status, labels }) => retired.includes(name) && status === "TERMINATED" && !isPast(labels?.[expires]),
-  );
+  const builders = instances
+    .filter(({ labels }) => isMachineOf(owner, labels))
+    .map((instance) => ({
+      labels: instance.labels,
+      recipe: recipeOf(instance),
+      isSealed: retired.includes(instance.name) && instance.status === "TERMINATED",
+    }));
   const own = images
     .filter((image) => isImageOf(owner, image))
     .map((image) => ({ image, facts: unpackFacts(image.description) as contract.Facts | undefined }));
   const surveyed = own
     .flatMap(({ image, facts }) => (image.status === "READY" && facts ? [surveyedImage(image, facts)] : []))
     .sort((a, b) => (a.builtAt < b.builtAt ? 1 : -1));
-  const recipesOf = (builders: Instance[]) => builders.flatMap((builder) => recipeOf(builder) ?? []);
   const unfinished = own
     .filter(({ image: { status } }) => status !== "READY")
     .map(({ image: { name: image, status } }) => ({ image, status }));
-  return { images: surveyed, builders: recipesOf(instances), sealed: recipesOf(sealed), unfinished };
+  return { images: surveyed, ...sortBuilders(gceLabels, builders, worker), unfinished };
 });
 
 function surveyedImage(image: Image, facts: contract.Facts): contract.SurveyedImage {

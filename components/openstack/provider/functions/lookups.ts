@@ -1,6 +1,6 @@
 // Lookups on an OpenStack that the program makes before it declares anything.
 import { UserError } from "../../../../common/user-error.ts";
-import { isPast, labelKey, isOfWorker } from "../../../../common/labels.ts";
+import { labelKey } from "../../../../common/labels.ts";
 import { openstackLabels } from "../../facts/labels.ts";
 import { fittingBases, nearNames } from "../base-images.ts";
 import { findImage, imagesWith, isComplete, isProven, labelOf, listImages, planOf, type Image } from "../images.ts";
@@ -8,6 +8,7 @@ import { Region } from "../region.ts";
 import { sealingOf, serversWith } from "../servers.ts";
 import { openSession } from "../session.ts";
 import * as contract from "../../contract.ts";
+import { sortBuilders } from "../../../../provider/kit/builders.ts";
 import { answer } from "../../../../provider/resource.ts";
 
 export const regions = answer(contract.regions, async (_inputs, { signal }) => {
@@ -73,15 +74,15 @@ function gone(images: Image[], region: string, distribution: string, section: st
 
 export const survey = answer(contract.survey, async ({ region: name, worker, ...owner }, context) => {
   const region = new Region(name, context);
-  const [images, found] = await Promise.all([
+  const [images, servers] = await Promise.all([
     imagesWith(region, { ...owner, role: "image" }),
     serversWith(region, { ...owner, role: "builder" }),
   ]);
-  const builders = found.filter(({ metadata }) => isOfWorker(openstackLabels, metadata, worker));
-  const [recipe, expires] = [labelKey(openstackLabels, "recipe"), labelKey(openstackLabels, "expires")];
-  const sealed = builders.filter(
-    (server) => sealingOf(server) === "done" && server.status === "SHUTOFF" && !isPast(server.metadata[expires]),
-  );
+  const builders = servers.map((server) => ({
+    labels: server.metadata,
+    recipe: server.metadata[labelKey(openstackLabels, "recipe")],
+    isSealed: sealingOf(server) === "done" && server.status === "SHUTOFF",
+  }));
   return {
     images: images.filter(isComplete).map((image) => ({
       id: image.id,
@@ -91,7 +92,6 @@ export const survey = answer(contract.survey, async ({ region: name, worker, ...
       proven: isProven(image),
       plan: planOf(image),
     })),
-    builders: builders.map(({ metadata }) => metadata[recipe]),
-    sealed: sealed.map(({ metadata }) => metadata[recipe]),
+    ...sortBuilders(openstackLabels, builders, worker),
   };
 });
