@@ -8,6 +8,7 @@ import { readOwnKey } from "../shared/login-key.ts";
 import { Once } from "../shared/once.ts";
 import type { Ec2Stack } from "./stack.ts";
 import type { Opening } from "../open-clouds.ts";
+import { refuseOtherPlaces } from "../life-cycle/other-places.ts";
 import type { StackState } from "../life-cycle/stack-state.ts";
 import * as contract from "./contract.ts";
 import { Ec2Cloud } from "./cloud.ts";
@@ -16,15 +17,33 @@ export const open: Opening<Ec2Stack> = (settings, _projectDirectory, state, once
 
 /**
  * Opens the one region that stack `ec2` bakes in. Images in other regions are copies.
- * @throws UserError if no region is configured, or settings contradict each other.
+ * @throws UserError if no region is configured, settings contradict each other, or the AWS configuration alone names
+ *   the region and the images are in another one.
  */
 export async function openEc2(settings: Ec2Stack, state: StackState, once = new Once()): Promise<Cloud[]> {
   refuseOfficialConfiguration();
   const configured = () => invoke(contract.configuredRegion, {});
   const region = settings.ec2.region ?? (await once.get("ec2 region", configured)).region;
   refuseContradictions(settings, region);
+  if (settings.ec2.region === undefined) {
+    const from = { source: "the AWS configuration names", set: "AWS_REGION, AWS_DEFAULT_REGION or the profile" };
+    refuseOtherPlaces({ key: "ci-images:ec2.region", place: region, ...from }, bakedIn(state));
+  }
   const ownKey = readOwnKey({ name: "AWS_KEY_PAIR", privateKey: "AWS_KEY_FILENAME" }, process.env);
   return [new Ec2Cloud(settings, region, state, ownKey, once)];
+}
+
+/**
+ * The regions that the state's images were baked in. Their leases are recorded before them, and copies have leases of
+ * their own, named by the region.
+ */
+function bakedIn(state: StackState): ReadonlySet<unknown> {
+  const isImages = (name: string, type: string) =>
+    type === contract.ImageLease.token && state.hasName(name.slice(0, -"-lease".length));
+  const regions = [...state.placesOf(isImages)].map(String);
+  const isOwn = (region: string) => (name: string, type: string) =>
+    isImages(name, type) && !name.endsWith(`-${region}-lease`);
+  return new Set(regions.filter((region) => state.placesOf(isOwn(region)).has(region)));
 }
 
 /** Refuses configuration that only the official provider reads: our own calls would go elsewhere. */

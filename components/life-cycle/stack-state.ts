@@ -45,10 +45,19 @@ export class StackState {
     return [...this.outputs.keys()].flatMap((key) => (key.startsWith(beginning) ? key.slice(beginning.length) : []));
   }
 
-  /** The places of the resources whose logical names fit: regions of OpenStack, the only cloud with several places. */
-  placesOf(fits: (name: string) => boolean): ReadonlySet<unknown> {
-    const fitting = [...this.outputs].filter(([key]) => fits(key.slice(key.indexOf(" ") + 1)));
-    return new Set(fitting.flatMap(([, { region }]) => region ?? []));
+  /**
+   * The places of the resources that fit, by logical name and type.
+   * @param property The output that names the place.
+   */
+  placesOf(
+    fits: (name: string, type: string) => boolean,
+    property: "region" | "project" = "region",
+  ): ReadonlySet<unknown> {
+    const fitting = [...this.outputs].filter(([key]) => {
+      const end = key.indexOf(" ");
+      return fits(key.slice(end + 1), key.slice(0, end));
+    });
+    return new Set(fitting.flatMap(([, { [property]: place }]) => place ?? []));
   }
 
   /** The outputs of a resource; undefined if the state doesn't have it. */

@@ -218,7 +218,7 @@ describe("the graph of stack gce", () => {
       const graph = newGraph();
       const type = "gcp:compute/image:Image";
       const state = new StackState({ [`urn:pulumi:gce::p::${type}::${prefix}`]: { type, outputs: { project } } });
-      await declare(graph, {}, { state });
+      await declare(graph, { project: "bakery" }, { state });
       assert.equal(graph.get(prefix).options.deleteBeforeReplace, isFirst);
     }
     assert.equal(gceImportedImage.deleteBeforeReplace!(["project"]), false);
