@@ -18,7 +18,7 @@ export const open: Opening<Ec2Stack> = (settings, _projectDirectory, state, once
 /**
  * Opens the one region that stack `ec2` bakes in. Images in other regions are copies.
  * @throws UserError if no region is configured, settings contradict each other, or the AWS configuration alone names
- *   the region and the images are in another one.
+ *   the region and the images are in another one, or a former lease would remove images in a region.
  */
 export async function openEc2(settings: Ec2Stack, state: StackState, once = new Once()): Promise<Cloud[]> {
   refuseOfficialConfiguration();
@@ -29,6 +29,7 @@ export async function openEc2(settings: Ec2Stack, state: StackState, once = new 
     const from = { source: "the AWS configuration names", set: "AWS_REGION, AWS_DEFAULT_REGION or the profile" };
     refuseOtherPlaces({ key: "ci-images:ec2.region", place: region, ...from }, bakedIn(state));
   }
+  refuseSwappedRegions(settings, region, state);
   const ownKey = readOwnKey({ name: "AWS_KEY_PAIR", privateKey: "AWS_KEY_FILENAME" }, process.env);
   return [new Ec2Cloud(settings, region, state, ownKey, once)];
 }
@@ -44,6 +45,39 @@ function bakedIn(state: StackState): ReadonlySet<unknown> {
   const isOwn = (region: string) => (name: string, type: string) =>
     isImages(name, type) && !name.endsWith(`-${region}-lease`);
   return new Set(regions.filter((region) => state.placesOf(isOwn(region)).has(region)));
+}
+
+/**
+ * Refuses to bake in a region that the stack has copied images to, and to copy an import to the region it was baked in.
+ * The old lease there, which is no longer declared, would remove the image that is declared in its place.
+ */
+function refuseSwappedRegions({ bakery, ec2: { copyTo } }: Ec2Stack, region: string, state: StackState): void {
+  const where = `Pulumi.${pulumi.getStack()}.yaml`;
+  const update = `\`npx pulumi up -s ${pulumi.getStack()}\``;
+  const others = [...bakedIn(state)].map(String).filter((each) => each !== region);
+  const isCopysLease = (name: string, type: string) =>
+    type === contract.ImageLease.token && name.endsWith(`-${region}-lease`);
+  if (state.placesOf(isCopysLease).has(region)) {
+    const before = others.join(", ") || "another region";
+    throw new UserError({
+      where,
+      key: "ci-images:ec2.region",
+      found: `${region}, where the stack has copies of images that were baked in ${before}; they would be deleted`,
+      cure:
+        `set it back to ${before}; for ${region} use another stack, or first leave it out of ci-images:ec2.copyTo and ` +
+        `run ${update}, which deletes the copies there`,
+    });
+  }
+  // An import is of the same recipe in every region; a bake is not, because base images differ.
+  const former = bakery === "local" ? others.filter((each) => copyTo.includes(each)) : [];
+  if (former.length > 0) {
+    throw new UserError({
+      where,
+      key: "ci-images:ec2.copyTo",
+      found: `${former.join(", ")}, where the stack's images were imported before; the copies there would be deleted`,
+      cure: `leave it out and run ${update}, which imports in ${region}; then add it again`,
+    });
+  }
 }
 
 /** Refuses configuration that only the official provider reads: our own calls would go elsewhere. */

@@ -216,6 +216,42 @@ describe("the program on stack `ec2`", function () {
     assert.equal(graph.one("AdoptedImage", /eu-west-1$/).inputs.image, "ami-0copy");
   });
 
+  describe("with another region than before", () => {
+    const lease = (place: string, suffix = "") =>
+      record("ci-images:ec2:ImageLease", `debian12-1a2b3c4d${suffix}-lease`, { region: place });
+    const known = { ...lease(region), ...record(madeType, "debian12-1a2b3c4d") };
+    const copied = {
+      ...known,
+      ...lease("eu-west-1", "-eu-west-1"),
+      ...record(copyType, "debian12-1a2b3c4d-eu-west-1"),
+    };
+
+    it("refuses to bake where the copies are, at every stage: their leases would delete them", async () => {
+      for (const stage of ["none", "image"]) {
+        for (const copyTo of [[region], []]) {
+          await assert.rejects(
+            run({ region: "eu-west-1", copyTo }, world([], copied), { stage }),
+            /ci-images:ec2\.region: eu-west-1, where .* copies .* us-west-2; .* deleted; cure: set it back to us-west-2/,
+          );
+        }
+        await run({ copyTo: ["eu-west-1"] }, world([], copied), { stage });
+      }
+    });
+
+    it("bakes where nothing of the stack is, and copies to the region it comes from", async () => {
+      const graph = await run({ region: "eu-west-1", copyTo: [region] }, world([], known));
+      assert.equal(graph.one("AmiCopy").inputs.sourceAmiRegion, "eu-west-1");
+    });
+
+    it("refuses to copy an import to the region it comes from, because both are of the same recipe", async () => {
+      const swapped = { region: "eu-west-1", copyTo: [region] };
+      await assert.rejects(
+        run(swapped, world([], known), { bakery: "local" }),
+        /ci-images:ec2\.copyTo: us-west-2, .* deleted; cure: leave it out/,
+      );
+    });
+  });
+
   it("verifies an image that was made but never verified, without a builder", async () => {
     const first = await run();
     const known = record(madeType, first.one("AmiFromInstance").name);
