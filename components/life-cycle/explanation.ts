@@ -11,7 +11,7 @@ export function explain(image: Prepared): string[] {
   return image.origin ? explainImport(image, image.origin) : [];
 }
 
-function explainBake({ name, plan, base, survey, stage, fromLayer = 0 }: Prepared): string[] {
+function explainBake({ name, plan, base, survey, published: before, stage, fromLayer = 0 }: Prepared): string[] {
   const recipe = plan.recipeHash(base.id);
   const present = survey.generations.find((generation) => generation.recipe === recipe);
   const notice = [base.notice, ...(survey.notices ?? [])].flatMap((each) =>
@@ -27,7 +27,6 @@ function explainBake({ name, plan, base, survey, stage, fromLayer = 0 }: Prepare
   }
   if (present?.proven) return notice;
   if (present) return [...notice, `${name}: image ${short(recipe)} is made but not verified yet: will be verified`];
-  const before = survey.generations.find(({ proven }) => proven);
   const reasons = before?.plan ? explainChange(before.plan, describePlan(plan, base)) : [];
   const why = before
     ? `recipe ${short(before.recipe)} => ${short(recipe)}`

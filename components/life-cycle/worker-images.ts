@@ -10,7 +10,7 @@ import { Once } from "../shared/once.ts";
 import { explain } from "./explanation.ts";
 import { readFleet } from "./fleet.ts";
 import { refuseOtherClouds } from "./other-clouds.ts";
-import { KeptImages, withPlans, type Keeping, type Plans } from "./kept-images.ts";
+import { findPublished, KeptImages, withPlans, type Keeping, type Plans } from "./kept-images.ts";
 import { stackOutputs, type Published, type StackOutputs } from "./outputs.ts";
 import { Preparation, prepareExisting, type Prepared } from "./preparation.ts";
 import type { Settings } from "../stack-settings.ts";
@@ -68,9 +68,9 @@ function declare(
   common: Pick<WorkerImageArgs, "verify" | "secrets" | "state">,
   options: pulumi.ComponentResourceOptions,
 ): Declared {
-  const { name, place, bakery, origin, below, stage, plan, survey, label } = prepared;
+  const { name, place, bakery, origin, below, stage, plan, survey, published, label } = prepared;
   if (!bakery && !origin) {
-    const keeping = { place, distribution: plan.distribution, survey, label };
+    const keeping = { place, distribution: plan.distribution, survey, published, label };
     return new KeptImages(name, keeping, { recipeName: plan.name }, options);
   }
   const source = stage === "image" && origin ? sourceOf(origin, declared.get(origin)!) : undefined;
@@ -107,7 +107,9 @@ async function keepAll(
     return names.all.map((name) => {
       const noted = state.outputsOf(workerImageType, name)?.recipeName as string | undefined;
       const generations = names.generationsOf(name, noted ?? "", names.all.length === 1);
-      const keeping = { place, distribution, survey: { ...survey, generations }, label: names.labelOf(name) };
+      const own = { ...survey, generations };
+      const published = findPublished(name, place, own, state);
+      const keeping = { place, distribution, survey: own, published, label: names.labelOf(name) };
       return { name, keeping, notes: notesOf(state, name, distribution, keeping) };
     });
   };
