@@ -135,7 +135,7 @@ function prepareBuilder(worker: string, bakery: Bakery, bake: Bake, args: Worker
   const login = { ...connection, user, worker, recipe, power, ...(tunnel && { tunnel }) };
   new Login(`${prefix}-login`, login, { parent, dependsOn: [builder.ready] });
   const isWanted = stepsOf({ recipe, survey, stage, power }, state);
-  const steps = { isWanted, isAwake: power === "on" };
+  const steps = { isWanted, isAwake: power === "on", isSealed: bake.sealed };
   const provisioning = new Provisioning(prefix, builder, parent, usedSecrets(plan, secrets), steps);
   provisioning.settle();
   provisioning.modules(plan.modules);

@@ -109,6 +109,11 @@ export class Graph {
     return this.declared.filter(({ type }) => types.length === 0 || types.includes(type)).map(({ name }) => name);
   }
 
+  /** The declared resources, with the inputs whose changes they ignore. */
+  withIgnored(): { type: string; name: string; ignoreChanges: readonly string[] }[] {
+    return this.declared.map(({ type, name, options: { ignoreChanges = [] } }) => ({ type, name, ignoreChanges }));
+  }
+
   get(name: string): Declared {
     return (
       this.declared.find((each) => each.name === name) ?? assert.fail(`${name} is not declared: ${this.names().join()}`)

@@ -8,6 +8,7 @@ import { makeSshKeyPair } from "../../../common/ssh-key-pair.ts";
 import { baseSource, ec2Distributions } from "../../../components/ec2/bases.ts";
 import { doorPort } from "../../../provision/builder/door.ts";
 import { distributions } from "../../../provision/distributions.ts";
+import { expectNothingRunsAgain } from "../sealed-builder.ts";
 import { runProgram, smallRecipe, type Graph, type Registered, type World } from "../program.ts";
 
 const region = "us-west-2";
@@ -495,6 +496,16 @@ describe("the program on stack `ec2`", function () {
       assert.equal(power(await run({}, world([], known, { builders: [recipe], sealed: [recipe] }))), undefined);
     });
 
+    it("connects to a sealed builder for nothing: neither new settings nor a new version run its steps again", async () => {
+      const sealed = await run({}, world([], known, { builders: [recipe], sealed: [recipe] }));
+      expectNothingRunsAgain(sealed.resources);
+      const { ignoreChanges } = sealed.one("Reachable", /builder/);
+      assert.deepEqual(ignoreChanges, ["address", "forward", "port", "user", "privateKey", "proxy", "power"]);
+      const open = await run({}, world([], known, { builders: [recipe] }));
+      assert.deepEqual(open.one("Command", /-run$/).ignoreChanges, []);
+      assert.deepEqual(open.one("Reachable", /builder/).ignoreChanges, []);
+    });
+
     it("ignores that a stopped machine has no public address", async () => {
       const { ignoreChanges } = (await run()).one("Instance", /builder$/);
       assert.deepEqual(ignoreChanges, ["associatePublicIpAddress"]);
@@ -503,7 +514,7 @@ describe("the program on stack `ec2`", function () {
     it("keeps the sealing tag of a machine, although a refresh shows it to the official resource", async () => {
       const sealed = await run({}, world([], known, { builders: [recipe], sealed: [recipe] }));
       const { ignoreChanges } = sealed.one("Instance", /builder$/);
-      assert.deepEqual(ignoreChanges, ["associatePublicIpAddress", 'tags["ci-images:sealing"]']);
+      assert.deepEqual(ignoreChanges, ["associatePublicIpAddress", 'tags["ci-images:sealing"]', "userData"]);
     });
   });
 

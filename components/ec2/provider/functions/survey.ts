@@ -3,7 +3,7 @@ import type { Image, Instance } from "@aws-sdk/client-ec2";
 import { wantedImageName } from "../../facts/image-names.ts";
 import { builderOf, tagKey, tagNames } from "../../facts/tags.ts";
 import type { UselessImage } from "../../facts/blocking-image.ts";
-import { cloudLabels, isOfWorker, type Labels } from "../../../../common/labels.ts";
+import { cloudLabels, isOfWorker, isPast, type Labels } from "../../../../common/labels.ts";
 import { ec2Labels } from "../../facts/labels.ts";
 import { asking } from "../client.ts";
 import { imageProgress, imageReason } from "../images.ts";
@@ -46,10 +46,16 @@ export const ec2Survey = answer(survey, async ({ region, copyTo, project, stack,
       return generationOf(image, Object.fromEntries(there));
     });
     generations.sort((a, b) => b.builtAt.localeCompare(a.builtAt));
-    const sealed = builders.filter((builder) => tagsOf(builder)[tagNames.sealing] === "done");
+    const sealed = builders.filter(isSealed);
     return { generations, builders: builders.map(recipeOf), sealed: sealed.map(recipeOf), useless };
   });
 });
+
+/** Whether the lease keeps it: it ends one that somebody started, and one past its deadline. */
+function isSealed(builder: Instance): boolean {
+  const { [tagNames.sealing]: sealing, [tagKey("expires")]: expires } = tagsOf(builder);
+  return sealing === "done" && builder.State?.Name !== "running" && !isPast(expires);
+}
 
 /** Includes images that AWS is still making: a bake waits for them, and a second one couldn't have the same name. */
 function isUsable(image: Image): boolean {
