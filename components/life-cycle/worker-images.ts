@@ -45,11 +45,16 @@ export async function bakeAll(settings: Settings, projectDirectory: string): Pro
           ...{ settings, stage, secrets, state, open },
         }).all();
   const declared = new Map<Prepared, Declared>();
+  const told = new Set<string>();
   const published = prepared.map((each): Published => {
     const { place, name, outputKey: key } = each;
     const worker = declare(each, declared, { verify: verify.enabled, secrets, state }, options);
     declared.set(each, worker);
-    for (const line of explain(each)) void pulumi.log.info(line, worker);
+    const lines = explain(each).filter((line) => !told.has(line));
+    for (const line of lines) {
+      told.add(line);
+      void pulumi.log.info(line, worker);
+    }
     return { place, name, ...(key !== undefined && { key }), images: worker.images, builder: worker.builder };
   });
   // Images on this computer record their plans themselves.

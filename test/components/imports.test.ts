@@ -67,6 +67,9 @@ function world({ own = [], elsewhere, imported = [], machines = [], outputs = {}
       "ci-images:gce:ImportedImage": ({ name }) => ({
         ...{ name, selfLink: "https://image", creationTimestamp: "2026-01-01T00:00:00Z", diskSizeGb: 2, builder },
       }),
+      "gcp:compute/image:Image": ({ name }) => ({
+        ...{ name, selfLink: "https://image", creationTimestamp: "2026-01-01T00:00:00Z", diskSizeGb: 2 },
+      }),
       "openstack:compute/instance:Instance": () => ({ accessIpV4: "192.0.2.7", accessIpV6: "" }),
       "command:remote:Command": () => ({ stdout: `machine-id: ${"1".repeat(32)}\nok 1 - fine` }),
     },
@@ -282,6 +285,19 @@ describe("bakery local on the other clouds", () => {
     for (const type of ["ImageAttributes", "Instance"]) assert.ok(graph.waits(graph.one(type), image), type);
     const call = graph.calls.find(({ token }) => token === "ci-images:ec2:preflight")!;
     assert.equal(call.inputs.base, undefined);
+  });
+
+  it("says which images are in the way, even if nothing is to be imported", async () => {
+    const gce = { project: "bakery", bucket: "imports" };
+    const notice = "debian12: image old is FAILED: will be removed";
+    const unfinished = [{ image: "old", status: "FAILED" }];
+    const there = { image: "w", builtAt: "2026", proven: true, facts: { recipe, name: "worker" }, selfLink: "l" };
+    for (const images of [[], [there]]) {
+      const found = world();
+      found.calls["ci-images:gce:survey"] = { images, builders: [], sealed: [], unfinished };
+      const settings = { cloud: "gce", bakery: "local", sshFrom: ["203.0.113.5/32"], gce };
+      assert.equal((await runProgram(settings, found)).messages.filter((line) => line === notice).length, 1);
+    }
   });
 
   it("makes a Compute Engine image via the stack's bucket, with the features of our disks", async () => {
