@@ -109,13 +109,14 @@ async function keepAll(
     if (!state.namesOf(workerImageType).some((name) => name.startsWith(plain))) return [];
     const survey = withPlans(await place.survey(distribution), state.plans);
     const names = new WorkerNames(state, plain, [], survey.generations);
+    const isOnly = names.all.length === 1;
     return names.all.map((name) => {
       const noted = state.outputsOf(workerImageType, name)?.recipeName as string | undefined;
-      const generations = names.generationsOf(name, noted ?? "", names.all.length === 1);
+      const generations = names.generationsOf(name, noted ?? "", isOnly);
       const own = { ...survey, generations };
       const published = findPublished(name, place, own, state);
       const keeping = { place, distribution, survey: own, published, label: names.labelOf(name) };
-      return { name, keeping, notes: notesOf(state, name, distribution, keeping) };
+      return { name, keeping, notes: notesOf(state, name, keeping, isOnly) };
     });
   };
   const all = await Promise.all(
@@ -137,12 +138,30 @@ async function keepAll(
   return stackOutputs(published, plansToRemember(places));
 }
 
-/** The state's notes about a worker image. States of older versions have none, and only one recipe. */
-function notesOf(state: StackState, name: string, { id }: Distribution, { survey }: Keeping): WorkerNotes {
+/**
+ * The state's notes about a worker image. After a bake that failed the engine has dropped them, and states of older
+ * versions have none: the stack's outputs tell the key.
+ * @param isOnly Whether the stack has no other worker image of this distribution.
+ */
+function notesOf(
+  state: StackState,
+  name: string,
+  { distribution: { id }, place, survey, published }: Keeping,
+  isOnly: boolean,
+): WorkerNotes {
   const noted = state.outputsOf(workerImageType, name) as Partial<WorkerNotes> | undefined;
-  if (noted?.recipeName === undefined) return { recipeName: survey.generations[0]?.name ?? "", outputKey: id };
-  const { recipeName, outputKey: key } = noted;
-  return key === undefined ? { recipeName } : { recipeName, outputKey: key };
+  if (noted?.recipeName !== undefined) {
+    const { recipeName, outputKey: key } = noted;
+    return key === undefined ? { recipeName } : { recipeName, outputKey: key };
+  }
+  const recipeName = (published ?? survey.generations[0])?.name ?? "";
+  const [key] =
+    Object.entries(state.publishedIn(place.outputName, place.place)).find(([, image]) =>
+      survey.generations.some(({ recipe }) => recipe === image.recipe),
+    ) ?? [];
+  if (key !== undefined) return { recipeName, outputKey: key };
+  // An image without a key is only the base of others.
+  return isOnly ? { recipeName, outputKey: id } : { recipeName };
 }
 
 /** The plans of all images that stay, of which an earlier one may become the newest again, and of new images. */

@@ -94,6 +94,26 @@ describe("stage none", () => {
     assert.equal(published(graph), "b".repeat(64));
   });
 
+  it("keeps the keys of a stack of several recipes, also after a bake that failed", async () => {
+    const [a, b] = ["a", "b"].map((letter) => ({ recipe: letter.repeat(64) }));
+    const type = "ci-images:index:WorkerImage";
+    const below = (worker: string, { recipe }: { recipe: string }) => ({
+      [`urn:pulumi:test::ci-images::${type}$ci-images:local:Image::${worker}-${recipe.slice(0, 8)}`]: {
+        type: "ci-images:local:Image",
+      },
+    });
+    const outputs = {
+      ...state({}, { images: { local: { "worker-debian12": b } } }),
+      [`${urn}-base`]: { type, outputs: {} },
+      ...below("debian12", b),
+      ...below("debian12-base", a),
+    };
+    const graph = await runProgram({ stage: "none" }, world(outputs), { modules: "no list" });
+    assert.deepEqual(graph.names("WorkerImage").sort(), ["debian12", "debian12-base"]);
+    const { local } = (graph.outputs as { images: { local: object } }).images;
+    assert.deepEqual(Object.keys(local), ["worker-debian12"], "the base of another recipe has none");
+  });
+
   it("declares nothing if the state has no worker image", async () => {
     const { resources } = await runProgram({ stage: "none" }, world({}), { modules: "no list" });
     assert.deepEqual(resources, []);
