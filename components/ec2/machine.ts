@@ -64,6 +64,9 @@ export interface Ec2Machine extends Machine {
   lease: Lease;
 }
 
+/** The inputs of `Reachable` that may change while the machine stays the same. */
+const whereItAnswers = ["address", "forward", "port", "user", "privateKey", "proxy", "power"];
+
 /** Declares a machine. */
 export function declareMachine(surroundings: Surroundings, args: MachineArgs): Ec2Machine {
   const { settings, region, provider, ownKey, proxy } = surroundings;
@@ -103,11 +106,12 @@ export function declareMachine(surroundings: Surroundings, args: MachineArgs): E
     },
     // After a refresh, the provider believes that a stopped machine was declared without a public address, and replaces
     // it: https://github.com/hashicorp/terraform-provider-aws/issues/33775
-    // It would also remove the tag that another resource has set to mark a sealed machine.
+    // It would also remove the tag that another resource has set to mark a sealed machine. A new version of the user
+    // data would replace that machine.
     {
       ...options,
       dependsOn: after,
-      ignoreChanges: ["associatePublicIpAddress", ...(args.sealed ? [`tags["${tagNames.sealing}"]`] : [])],
+      ignoreChanges: ["associatePublicIpAddress", ...(args.sealed ? [`tags["${tagNames.sealing}"]`, "userData"] : [])],
     },
   );
   const step = { region, machine: lease.machine, instance: instance.id };
@@ -126,7 +130,10 @@ export function declareMachine(surroundings: Surroundings, args: MachineArgs): E
     power: args.power ?? "on",
     ...(proxy && { proxy }),
   };
-  const ready = new Reachable(`${prefix}-reachable`, { ...step, ...reached }, { parent, dependsOn: switched });
+  // A sealed machine doesn't answer, whatever has changed.
+  const ignoreChanges = args.sealed ? whereItAnswers : [];
+  const waiting = { parent, dependsOn: switched, ignoreChanges };
+  const ready = new Reachable(`${prefix}-reachable`, { ...step, ...reached }, waiting);
   const keys = { privateKey: login.privateKey, hostKey: host.publicKey, ...(proxy && { proxy }) };
   const connection = { host: ready.host, port: ready.sshPort, user: ready.sshUser, ...keys };
   return {

@@ -8,6 +8,7 @@ import { readOwnKey } from "../shared/login-key.ts";
 import { Once } from "../shared/once.ts";
 import type { Ec2Stack } from "./stack.ts";
 import type { Opening } from "../open-clouds.ts";
+import { refuseOtherPlaces } from "../life-cycle/other-places.ts";
 import type { StackState } from "../life-cycle/stack-state.ts";
 import * as contract from "./contract.ts";
 import { Ec2Cloud } from "./cloud.ts";
@@ -16,15 +17,67 @@ export const open: Opening<Ec2Stack> = (settings, _projectDirectory, state, once
 
 /**
  * Opens the one region that stack `ec2` bakes in. Images in other regions are copies.
- * @throws UserError if no region is configured, or settings contradict each other.
+ * @throws UserError if no region is configured, settings contradict each other, or the AWS configuration alone names
+ *   the region and the images are in another one, or a former lease would remove images in a region.
  */
 export async function openEc2(settings: Ec2Stack, state: StackState, once = new Once()): Promise<Cloud[]> {
   refuseOfficialConfiguration();
   const configured = () => invoke(contract.configuredRegion, {});
   const region = settings.ec2.region ?? (await once.get("ec2 region", configured)).region;
   refuseContradictions(settings, region);
+  if (settings.ec2.region === undefined) {
+    const from = { source: "the AWS configuration names", set: "AWS_REGION, AWS_DEFAULT_REGION or the profile" };
+    refuseOtherPlaces({ key: "ci-images:ec2.region", place: region, ...from }, bakedIn(state));
+  }
+  refuseSwappedRegions(settings, region, state);
   const ownKey = readOwnKey({ name: "AWS_KEY_PAIR", privateKey: "AWS_KEY_FILENAME" }, process.env);
   return [new Ec2Cloud(settings, region, state, ownKey, once)];
+}
+
+/**
+ * The regions that the state's images were baked in. Their leases are recorded before them, and copies have leases of
+ * their own, named by the region.
+ */
+function bakedIn(state: StackState): ReadonlySet<unknown> {
+  const isImages = (name: string, type: string) =>
+    type === contract.ImageLease.token && state.hasName(name.slice(0, -"-lease".length));
+  const regions = [...state.placesOf(isImages)].map(String);
+  const isOwn = (region: string) => (name: string, type: string) =>
+    isImages(name, type) && !name.endsWith(`-${region}-lease`);
+  return new Set(regions.filter((region) => state.placesOf(isOwn(region)).has(region)));
+}
+
+/**
+ * Refuses to bake in a region that the stack has copied images to, and to copy an import to the region it was baked in.
+ * The old lease there, which is no longer declared, would remove the image that is declared in its place.
+ */
+function refuseSwappedRegions({ bakery, ec2: { copyTo } }: Ec2Stack, region: string, state: StackState): void {
+  const where = `Pulumi.${pulumi.getStack()}.yaml`;
+  const update = `\`npx pulumi up -s ${pulumi.getStack()}\``;
+  const others = [...bakedIn(state)].map(String).filter((each) => each !== region);
+  const isCopysLease = (name: string, type: string) =>
+    type === contract.ImageLease.token && name.endsWith(`-${region}-lease`);
+  if (state.placesOf(isCopysLease).has(region)) {
+    const before = others.join(", ") || "another region";
+    throw new UserError({
+      where,
+      key: "ci-images:ec2.region",
+      found: `${region}, where the stack has copies of images that were baked in ${before}; they would be deleted`,
+      cure:
+        `set it back to ${before}; for ${region} use another stack, or first leave it out of ci-images:ec2.copyTo and ` +
+        `run ${update}, which deletes the copies there`,
+    });
+  }
+  // An import is of the same recipe in every region; a bake is not, because base images differ.
+  const former = bakery === "local" ? others.filter((each) => copyTo.includes(each)) : [];
+  if (former.length > 0) {
+    throw new UserError({
+      where,
+      key: "ci-images:ec2.copyTo",
+      found: `${former.join(", ")}, where the stack's images were imported before; the copies there would be deleted`,
+      cure: `leave it out and run ${update}, which imports in ${region}; then add it again`,
+    });
+  }
 }
 
 /** Refuses configuration that only the official provider reads: our own calls would go elsewhere. */

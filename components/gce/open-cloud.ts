@@ -7,6 +7,7 @@ import { readOwnKey } from "../shared/login-key.ts";
 import { Once } from "../shared/once.ts";
 import type { GceStack } from "./stack.ts";
 import type { Opening } from "../open-clouds.ts";
+import { refuseOtherPlaces } from "../life-cycle/other-places.ts";
 import type { StackState } from "../life-cycle/stack-state.ts";
 import * as contract from "./contract.ts";
 import { GceCloud } from "./cloud.ts";
@@ -18,7 +19,8 @@ export const open: Opening<GceStack> = async (settings, _projectDirectory, state
 /**
  * Opens the stack's project.
  * @param state The resources already in the state.
- * @throws UserError if the project is unknown, or credentials or key in the environment are invalid.
+ * @throws UserError if the project is unknown, credentials or key in the environment are invalid, or the environment
+ *   alone names the project and the images are in another one.
  */
 export async function openGce(settings: GceStack, state: StackState, once = new Once()): Promise<GceCloud> {
   const ownKey = readOwnKey({ privateKey: "GCE_PRIVATE_KEY", publicKey: "GCE_PUBLIC_KEY" }, process.env);
@@ -27,6 +29,10 @@ export async function openGce(settings: GceStack, state: StackState, once = new 
   const { project } = await once.get("gce account", () =>
     invoke(contract.account, named === undefined ? {} : { project: named }),
   );
+  if (named === undefined) {
+    const from = { source: "the environment or the credentials name", set: "GOOGLE_PROJECT, or the credentials" };
+    refuseOtherPlaces({ key: "ci-images:gce.project", place: project, ...from }, state.placesOf(isImage, "project"));
+  }
   const credentials = serviceAccount && pulumi.secret(credentialsJson(serviceAccount, project));
   // The official provider requires credentials, even for an emulator that ignores them.
   const nobody = emulator && !credentials ? { accessToken: "none" } : {};
@@ -35,4 +41,8 @@ export async function openGce(settings: GceStack, state: StackState, once = new 
   const args = { project, ...(credentials && { credentials }), ...nobody, ...endpoint };
   const provider = once.get("gce provider", () => new gcp.Provider("gce", args));
   return new GceCloud(settings, project, provider, state, ownKey, once);
+}
+
+function isImage(_name: string, type: string): boolean {
+  return type === "gcp:compute/image:Image" || type === contract.ImportedImage.token;
 }

@@ -1,59 +1,54 @@
 // The messages of a preview: which images will be baked, and why.
 import { describePlan, explainChange } from "../../provision/plan/explain.ts";
-import type { Survey } from "../cloud.ts";
 import type { Prepared } from "./preparation.ts";
 
 /**
  * Explains what will happen to one image.
- * @returns lines for the user; none if the image is up to date.
+ * @returns lines for the user; only notices if the image is up to date. The images of several recipes have the same
+ *   notices.
  */
 export function explain(image: Prepared): string[] {
-  if (image.bakery) return explainBake(image);
-  return image.origin ? explainImport(image, image.origin) : [];
+  const { bakery, origin } = image;
+  const plans = bakery ? explainBake(image) : origin ? explainImport(image, origin) : [];
+  return [...noticesOf(image), ...plans];
 }
 
-function explainBake({ name, plan, base, survey, stage, fromLayer = 0 }: Prepared): string[] {
+/** They are about the distribution: a survey finds the images of all recipes. */
+function noticesOf({ bakery, plan, base, survey: { notices = [] } }: Prepared): string[] {
+  const all = bakery && base.notice !== undefined ? [base.notice, ...notices] : notices;
+  return all.map((notice) => `${plan.distribution.id}: ${notice}`);
+}
+
+function explainBake({ name, plan, base, survey, published: before, stage, fromLayer = 0 }: Prepared): string[] {
   const recipe = plan.recipeHash(base.id);
   const present = survey.generations.find((generation) => generation.recipe === recipe);
-  const notice = [...(base.notice === undefined ? [] : [`${name}: ${base.notice}`]), ...blocking(name, survey)];
   const resumed = survey.builders.includes(recipe)
     ? [`${name}: a builder of this recipe exists: continues where it failed or stopped`]
     : spared(name, plan.modules.length, fromLayer);
   if (stage !== "image") {
     const goal = { builder: "started", provisioned: "provisioned", tested: "provisioned and tested" }[stage];
     const what = `a builder of recipe ${short(recipe)} (${plan.name} on ${base.description}) will be ${goal}; no image yet`;
-    return [...notice, `${name}: stage ${stage}: ${what}`, ...resumed];
+    return [`${name}: stage ${stage}: ${what}`, ...resumed];
   }
-  if (present?.proven) return notice;
-  if (present) return [...notice, `${name}: image ${short(recipe)} is made but not verified yet: will be verified`];
-  const before = survey.generations.find(({ proven }) => proven);
+  if (present?.proven) return [];
+  if (present) return [`${name}: image ${short(recipe)} is made but not verified yet: will be verified`];
   const reasons = before?.plan ? explainChange(before.plan, describePlan(plan, base)) : [];
   const why = before
     ? `recipe ${short(before.recipe)} => ${short(recipe)}`
     : `no image of recipe ${short(recipe)} yet (${plan.name} on ${base.description})`;
-  return [
-    ...notice,
-    [`${name}: will be baked: ${why}`, ...reasons.map((reason) => `  ${reason}`)].join("\n"),
-    ...resumed,
-  ];
+  return [[`${name}: will be baked: ${why}`, ...reasons.map((reason) => `  ${reason}`)].join("\n"), ...resumed];
 }
 
 function explainImport({ name, plan, base, survey, stage }: Prepared, origin: Prepared): string[] {
-  const notice = blocking(name, survey);
-  if (stage !== "image") return notice;
+  if (stage !== "image") return [];
   const recipe = plan.recipeHash(base.id);
   const present = survey.generations.find((generation) => generation.recipe === recipe);
-  if (present?.proven) return notice;
-  if (present) return [...notice, `${name}: image ${short(recipe)} is imported but not verified yet: will be verified`];
+  if (present?.proven) return [];
+  if (present) return [`${name}: image ${short(recipe)} is imported but not verified yet: will be verified`];
   const own = origin.survey.generations.find((generation) => generation.recipe === recipe);
   const ready = origin.elsewhere ?? (own?.proven ? own : undefined);
   const how = ready ? `which is there: ${ready.location}` : `which ${own ? "will be verified" : "will be baked"} first`;
-  return [...notice, `${name}: will be imported from the local bake of recipe ${short(recipe)}, ${how}`];
-}
-
-/** Notices of images that are in the way of a new one. */
-function blocking(name: string, { notices = [] }: Survey): string[] {
-  return notices.map((notice) => `${name}: ${notice}`);
+  return [`${name}: will be imported from the local bake of recipe ${short(recipe)}, ${how}`];
 }
 
 function spared(name: string, modules: number, fromLayer: number): string[] {

@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { PlanDescription } from "../../provision/plan/explain.ts";
 import type { Distribution } from "../../provision/module.ts";
 import type { Distributed, Generation, ImageIdentity, Place, Survey } from "../cloud.ts";
+import type { StackState } from "./stack-state.ts";
 import { workerImageType, workerInputs, workerOptions, type WorkerNotes } from "./worker-inputs.ts";
 import { prefixOf } from "./worker-names.ts";
 
@@ -13,6 +14,8 @@ export interface Keeping {
   distribution: Distribution;
   /** The place's images and builders of this stack and distribution. */
   survey: Survey;
+  /** From {@link findPublished}. */
+  published?: Generation;
   /** See {@link ImageIdentity}. */
   label?: string;
 }
@@ -33,8 +36,8 @@ export class KeptImages extends pulumi.ComponentResource {
    * @param notes What to record in the state.
    */
   constructor(name: string, keeping: Keeping, notes: WorkerNotes, options?: pulumi.ComponentResourceOptions) {
-    // The same inputs as when the newest image was baked, so that a preview shows no change.
-    const plan = newest(keeping)?.plan;
+    // The same inputs as when the image was published, so that a preview shows no change.
+    const plan = keeping.published?.plan;
     super(workerImageType, name, plan ? workerInputs(plan) : {}, workerOptions(options));
     this.images = keepProven(name, keeping, this);
     this.registerOutputs({ images: this.images, ...notes });
@@ -52,10 +55,26 @@ export function keepNewest(survey: Survey, count: number): Survey {
   return { ...survey, generations: survey.generations.filter(({ proven }) => proven).slice(0, count) };
 }
 
-/** Declares all proven images again. @returns the outputs of the newest one. */
+/**
+ * Finds the image that the stack's outputs name: not the newest one if the stack went back to an earlier recipe.
+ * @param name The worker image's name.
+ * @param survey The images of this worker image.
+ * @returns the newest proven image if the outputs name none of them.
+ */
+export function findPublished(name: string, place: Place, survey: Survey, state: StackState): Generation | undefined {
+  const proven = survey.generations.filter((generation) => generation.proven);
+  const recorded = state.outputsOf(workerImageType, name)?.images as Record<string, { recipe: string }> | undefined;
+  const own = recorded?.[place.place ?? place.name];
+  // While a bake is under way, and after it failed, the engine has no outputs of the worker image.
+  const named = own ? [own] : Object.values(state.publishedIn(place.outputName, place.place));
+  return proven.find(({ recipe }) => named.some((image) => image.recipe === recipe)) ?? proven[0];
+}
+
+/** Declares all proven images again. @returns the outputs of the published one. */
 export function keepProven(worker: string, keeping: Keeping, parent: pulumi.Resource): Distributed {
   const proven = keeping.survey.generations.filter((generation) => generation.proven);
-  return proven.map((generation) => declarePresent(worker, generation, keeping, parent))[0] ?? {};
+  const declared = proven.map((each) => [each, declarePresent(worker, each, keeping, parent)] as const);
+  return declared.find(([generation]) => generation === keeping.published)?.[1] ?? {};
 }
 
 /** Declares unverified images again, because their builders may still exist. */
@@ -76,10 +95,6 @@ export function declarePresent(
   const { place } = keeping;
   const identity = identityOf(worker, generation, keeping, parent);
   return place.declareDistribution(identity, place.declareGeneration(identity, generation), []);
-}
-
-function newest({ survey }: Keeping): Generation | undefined {
-  return survey.generations.find(({ proven }) => proven);
 }
 
 function identityOf(

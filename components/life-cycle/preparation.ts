@@ -12,7 +12,7 @@ import type { Bakery, Base, Cloud, Generation, LocalBakery, Place, Survey } from
 import { findCloud } from "../clouds.ts";
 import type { Opened } from "../open-clouds.ts";
 import { isFleet, type Member } from "./fleet.ts";
-import { keepNewest, withPlans } from "./kept-images.ts";
+import { findPublished, keepNewest, withPlans } from "./kept-images.ts";
 import { outputKey } from "./outputs.ts";
 import type { Settings } from "../stack-settings.ts";
 import { hasImage, refusePowerOff, stageOf } from "./stage-steps.ts";
@@ -29,6 +29,8 @@ interface Worker {
   label?: string;
   /** The place's images of this recipe, and its builders. */
   survey: Survey;
+  /** From {@link findPublished}. */
+  published?: Generation;
 }
 
 /** A worker image with its plan. */
@@ -260,7 +262,8 @@ async function findWorker(asked: {
   const label = names.labelOf(name);
   const own = label === undefined ? all : await place.survey(distribution, label);
   const survey: Survey = { ...own, generations: names.generationsOf(name, recipe, isOnly) };
-  return { place, name, survey, ...(label !== undefined && { label }) };
+  const published = findPublished(name, place, survey, state);
+  return { place, name, survey, published, ...(label !== undefined && { label }) };
 }
 
 /** Refuses a bake that can't succeed, unless there is nothing to do. */

@@ -44,6 +44,22 @@ function ifConnectionIsLost(step: string): string {
  */
 const nothing = "cat >/dev/null";
 
+/**
+ * Inputs that are ignored once the builder is sealed and stopped: all steps have run, and for any change the command
+ * plugin would connect. The triggers are not among them, because another builder needs all steps.
+ */
+const ignoredOnceSealed = ["connection", "create", "update", "stdin", "logging", "addPreviousOutputInEnv"];
+
+/** Which steps on a machine to declare, and its state. */
+export interface Steps {
+  /** Whether to declare a step, by stage and logical name. */
+  isWanted: (goal: "provisioned", name: string) => boolean;
+  /** Whether the machine runs. One that is off may have no address, so nothing can run there. */
+  isAwake: boolean;
+  /** Whether it is sealed and stopped, but has no image yet. */
+  isSealed?: boolean;
+}
+
 /** Declares the steps on a machine, one after the other. */
 export class Provisioning {
   private last: pulumi.Resource;
@@ -57,18 +73,14 @@ export class Provisioning {
    * @param machine Where the steps run.
    * @param parent The component.
    * @param secrets Values that must not appear in any output.
-   * @param steps `isWanted` says which steps to declare, by stage and logical name; `isAwake` says whether the machine
-   * runs. A machine that is off may have no address, so nothing can run there.
+   * @param steps By default, all of them on a machine that runs.
    */
   constructor(
     private readonly prefix: string,
     private readonly machine: Machine,
     private readonly parent: pulumi.Resource,
     private readonly secrets: Secrets,
-    private readonly steps: { isWanted: (goal: "provisioned", name: string) => boolean; isAwake: boolean } = {
-      isWanted: () => true,
-      isAwake: true,
-    },
+    private readonly steps: Steps = { isWanted: () => true, isAwake: true },
   ) {
     this.last = machine.ready;
     this.awaited = [machine.ready];
@@ -202,7 +214,8 @@ export class Provisioning {
   }
 
   private options(): pulumi.CustomResourceOptions {
-    const ignoreChanges = this.steps.isAwake ? [] : ["connection"];
+    const { isAwake, isSealed = false } = this.steps;
+    const ignoreChanges = isSealed ? ignoredOnceSealed : isAwake ? [] : ["connection"];
     return { parent: this.parent, dependsOn: this.awaited, ignoreChanges };
   }
 }

@@ -13,6 +13,9 @@ export class StackState {
   /** The plans of images by recipe hash: the stack's output `plans` after the last successful `up`. */
   readonly plans: Readonly<Record<string, PlanDescription>>;
 
+  /** The stack's output `images` after the last successful `up`. */
+  private readonly images: Record<string, Record<string, unknown> | undefined>;
+
   /** What was declared for worker images, by type and logical name. */
   readonly belongings: readonly { type: string; name: string }[];
 
@@ -27,6 +30,7 @@ export class StackState {
     );
     const stack = Object.values(records).find(({ type }) => type === "pulumi:pulumi:Stack");
     this.plans = (stack?.outputs?.plans ?? {}) as Record<string, PlanDescription>;
+    this.images = (stack?.outputs?.images ?? {}) as typeof this.images;
   }
 
   /** Whether the state has a resource of this type (`aws:ec2/amiFromInstance:AmiFromInstance`) and logical name. */
@@ -45,10 +49,29 @@ export class StackState {
     return [...this.outputs.keys()].flatMap((key) => (key.startsWith(beginning) ? key.slice(beginning.length) : []));
   }
 
-  /** The places of the resources whose logical names fit: regions of OpenStack, the only cloud with several places. */
-  placesOf(fits: (name: string) => boolean): ReadonlySet<unknown> {
-    const fitting = [...this.outputs].filter(([key]) => fits(key.slice(key.indexOf(" ") + 1)));
-    return new Set(fitting.flatMap(([, { region }]) => region ?? []));
+  /**
+   * The places of the resources that fit, by logical name and type.
+   * @param property The output that names the place.
+   */
+  placesOf(
+    fits: (name: string, type: string) => boolean,
+    property: "region" | "project" = "region",
+  ): ReadonlySet<unknown> {
+    const fitting = [...this.outputs].filter(([key]) => {
+      const end = key.indexOf(" ");
+      return fits(key.slice(end + 1), key.slice(0, end));
+    });
+    return new Set(fitting.flatMap(([, { [property]: place }]) => place ?? []));
+  }
+
+  /**
+   * The images in the stack's outputs after the last successful `up`, by their keys.
+   * @param outputName The cloud's name there.
+   * @param place Undefined if the cloud has only one.
+   */
+  publishedIn(outputName: string, place: string | undefined): Readonly<Record<string, { recipe: string }>> {
+    const places = this.images[outputName] ?? {};
+    return ((place === undefined ? places : places[place]) ?? {}) as Record<string, { recipe: string }>;
   }
 
   /** The outputs of a resource; undefined if the state doesn't have it. */

@@ -6,7 +6,18 @@ import { describePlan, type PlanDescription } from "../../provision/plan/explain
 import { usedSecrets, type Plan } from "../../provision/plan/plan.ts";
 import type { Secrets } from "../../provision/recipe/secrets.ts";
 import { builderChecks, verificationChecks } from "../../provision/builder/verification.ts";
-import type { Bake, Bakery, Base, DeclaredImage, Distributed, LocalImage, Place, Survey, Tier } from "../cloud.ts";
+import type {
+  Bake,
+  Bakery,
+  Base,
+  DeclaredImage,
+  Distributed,
+  Generation,
+  LocalImage,
+  Place,
+  Survey,
+  Tier,
+} from "../cloud.ts";
 import { declarePresent, keepProven, keepUnproven } from "./kept-images.ts";
 import { Provisioning } from "./provisioning.ts";
 import { Login } from "../shared/resources.ts";
@@ -26,6 +37,8 @@ export interface WorkerImageArgs {
   base: Base;
   /** The place's images and builders of this stack and distribution. */
   survey: Survey;
+  /** The image that the stack's outputs name; from `findPublished`. */
+  published?: Generation;
   /** How many generations to keep besides the newest. */
   keep: number;
   /** Whether the image is booted before it is published. */
@@ -59,7 +72,7 @@ export class WorkerImage extends pulumi.ComponentResource {
 
   /** @param name See worker-names.ts: `debian12`, `ORD-debian12`, `debian12-docker`. */
   constructor(name: string, args: WorkerImageArgs, options?: pulumi.ComponentResourceOptions) {
-    const { bakery, place, plan, base, survey, stage, power, label, tier, outputKey } = args;
+    const { bakery, place, plan, base, survey, published, stage, power, label, tier, outputKey } = args;
     const recipe = plan.recipeHash(base.id);
     const description = args.description ?? describePlan(plan, base);
     super(workerImageType, name, workerInputs(description), workerOptions(options));
@@ -79,7 +92,7 @@ export class WorkerImage extends pulumi.ComponentResource {
       ...(label !== undefined && { worker: label }),
       ...(tier && { tier }),
     };
-    const keeping = { place, distribution: plan.distribution, survey, label };
+    const keeping = { place, distribution: plan.distribution, survey, published, label };
     const present = survey.generations.find((generation) => generation.recipe === recipe);
     if (stage !== "image") {
       // All images stay, because there is no new one.
@@ -95,7 +108,9 @@ export class WorkerImage extends pulumi.ComponentResource {
       this.images = place.declareDistribution(identity, image, [proven]);
       this.proven = [proven];
     }
-    const earlier = survey.generations.filter((generation) => generation.proven && generation.recipe !== recipe);
+    const others = survey.generations.filter((generation) => generation.proven && generation.recipe !== recipe);
+    // The published one first: it is the way back, even if a later image was proven.
+    const earlier = [...others.filter((each) => each === published), ...others.filter((each) => each !== published)];
     // Generations that are no longer declared are deleted.
     if (stage === "image") for (const each of earlier.slice(0, args.keep)) declarePresent(name, each, keeping, this);
     const notes: WorkerNotes = { recipeName: plan.name, ...(outputKey !== undefined && { outputKey }) };
@@ -120,7 +135,7 @@ function prepareBuilder(worker: string, bakery: Bakery, bake: Bake, args: Worker
   const login = { ...connection, user, worker, recipe, power, ...(tunnel && { tunnel }) };
   new Login(`${prefix}-login`, login, { parent, dependsOn: [builder.ready] });
   const isWanted = stepsOf({ recipe, survey, stage, power }, state);
-  const steps = { isWanted, isAwake: power === "on" };
+  const steps = { isWanted, isAwake: power === "on", isSealed: bake.sealed };
   const provisioning = new Provisioning(prefix, builder, parent, usedSecrets(plan, secrets), steps);
   provisioning.settle();
   provisioning.modules(plan.modules);

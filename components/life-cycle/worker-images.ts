@@ -10,7 +10,7 @@ import { Once } from "../shared/once.ts";
 import { explain } from "./explanation.ts";
 import { readFleet } from "./fleet.ts";
 import { refuseOtherClouds } from "./other-clouds.ts";
-import { KeptImages, withPlans, type Keeping, type Plans } from "./kept-images.ts";
+import { findPublished, KeptImages, withPlans, type Keeping, type Plans } from "./kept-images.ts";
 import { stackOutputs, type Published, type StackOutputs } from "./outputs.ts";
 import { Preparation, prepareExisting, type Prepared } from "./preparation.ts";
 import type { Settings } from "../stack-settings.ts";
@@ -45,11 +45,16 @@ export async function bakeAll(settings: Settings, projectDirectory: string): Pro
           ...{ settings, stage, secrets, state, open },
         }).all();
   const declared = new Map<Prepared, Declared>();
+  const told = new Set<string>();
   const published = prepared.map((each): Published => {
     const { place, name, outputKey: key } = each;
     const worker = declare(each, declared, { verify: verify.enabled, secrets, state }, options);
     declared.set(each, worker);
-    for (const line of explain(each)) void pulumi.log.info(line, worker);
+    const lines = explain(each).filter((line) => !told.has(line));
+    for (const line of lines) {
+      told.add(line);
+      void pulumi.log.info(line, worker);
+    }
     return { place, name, ...(key !== undefined && { key }), images: worker.images, builder: worker.builder };
   });
   // Images on this computer record their plans themselves.
@@ -68,9 +73,9 @@ function declare(
   common: Pick<WorkerImageArgs, "verify" | "secrets" | "state">,
   options: pulumi.ComponentResourceOptions,
 ): Declared {
-  const { name, place, bakery, origin, below, stage, plan, survey, label } = prepared;
+  const { name, place, bakery, origin, below, stage, plan, survey, published, label } = prepared;
   if (!bakery && !origin) {
-    const keeping = { place, distribution: plan.distribution, survey, label };
+    const keeping = { place, distribution: plan.distribution, survey, published, label };
     return new KeptImages(name, keeping, { recipeName: plan.name }, options);
   }
   const source = stage === "image" && origin ? sourceOf(origin, declared.get(origin)!) : undefined;
@@ -104,11 +109,14 @@ async function keepAll(
     if (!state.namesOf(workerImageType).some((name) => name.startsWith(plain))) return [];
     const survey = withPlans(await place.survey(distribution), state.plans);
     const names = new WorkerNames(state, plain, [], survey.generations);
+    const isOnly = names.all.length === 1;
     return names.all.map((name) => {
       const noted = state.outputsOf(workerImageType, name)?.recipeName as string | undefined;
-      const generations = names.generationsOf(name, noted ?? "", names.all.length === 1);
-      const keeping = { place, distribution, survey: { ...survey, generations }, label: names.labelOf(name) };
-      return { name, keeping, notes: notesOf(state, name, distribution, keeping) };
+      const generations = names.generationsOf(name, noted ?? "", isOnly);
+      const own = { ...survey, generations };
+      const published = findPublished(name, place, own, state);
+      const keeping = { place, distribution, survey: own, published, label: names.labelOf(name) };
+      return { name, keeping, notes: notesOf(state, name, keeping, isOnly) };
     });
   };
   const all = await Promise.all(
@@ -130,12 +138,30 @@ async function keepAll(
   return stackOutputs(published, plansToRemember(places));
 }
 
-/** The state's notes about a worker image. States of older versions have none, and only one recipe. */
-function notesOf(state: StackState, name: string, { id }: Distribution, { survey }: Keeping): WorkerNotes {
+/**
+ * The state's notes about a worker image. After a bake that failed the engine has dropped them, and states of older
+ * versions have none: the stack's outputs tell the key.
+ * @param isOnly Whether the stack has no other worker image of this distribution.
+ */
+function notesOf(
+  state: StackState,
+  name: string,
+  { distribution: { id }, place, survey, published }: Keeping,
+  isOnly: boolean,
+): WorkerNotes {
   const noted = state.outputsOf(workerImageType, name) as Partial<WorkerNotes> | undefined;
-  if (noted?.recipeName === undefined) return { recipeName: survey.generations[0]?.name ?? "", outputKey: id };
-  const { recipeName, outputKey: key } = noted;
-  return key === undefined ? { recipeName } : { recipeName, outputKey: key };
+  if (noted?.recipeName !== undefined) {
+    const { recipeName, outputKey: key } = noted;
+    return key === undefined ? { recipeName } : { recipeName, outputKey: key };
+  }
+  const recipeName = (published ?? survey.generations[0])?.name ?? "";
+  const [key] =
+    Object.entries(state.publishedIn(place.outputName, place.place)).find(([, image]) =>
+      survey.generations.some(({ recipe }) => recipe === image.recipe),
+    ) ?? [];
+  if (key !== undefined) return { recipeName, outputKey: key };
+  // An image without a key is only the base of others.
+  return isOnly ? { recipeName, outputKey: id } : { recipeName };
 }
 
 /** The plans of all images that stay, of which an earlier one may become the newest again, and of new images. */

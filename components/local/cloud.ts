@@ -95,10 +95,12 @@ export class LocalCloud implements LocalBakery {
     const found = this.once.get(`local survey ${JSON.stringify(owner)}`, () => invoke(contract.findImages, owner));
     const { images, machines } = await found;
     const generations = images.map(generationOf);
-    const builders = machines.filter((machine) => machine.worker === worker).map(({ recipe }) => recipe);
+    const own = machines.filter((machine) => machine.worker === worker);
+    const builders = own.map(({ recipe }) => recipe);
+    const sealed = own.filter((machine) => machine.sealed).map(({ recipe }) => recipe);
     for (const { manifest, sha256 } of images) this.disks.set(manifest.recipe, sha256);
     this.found.set(distribution, [...builders, ...images.map(({ manifest }) => manifest.recipe)]);
-    return { generations, builders };
+    return { generations, builders, sealed };
   }
 
   async findBaked({ id: distribution }: Distribution, recipe: string): Promise<Generation | undefined> {

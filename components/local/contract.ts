@@ -282,6 +282,8 @@ export const findImages = functionContract("ci-images:local:findImages", {
         recipe: v.string(),
         /** Its worker image, if the stack has several of the distribution. */
         worker: v.optional(v.string()),
+        /** Whether it was sealed and stopped. */
+        sealed: v.optional(v.boolean()),
       }),
     ),
   },

@@ -61,6 +61,9 @@ export interface OpenStackMachine extends Machine {
 /** Seconds until its SSH must answer: emulated hardware takes minutes. */
 const bootDeadline = 900;
 
+/** The inputs of `Reachable` that may change while the server stays the same. */
+const whereItAnswers = ["host", "port", "user", "privateKey", "proxy", "deadline", "power"];
+
 /** Declares a server and what it needs. */
 export function declareMachine(
   { parent }: Pick<ImageIdentity, "parent">,
@@ -126,7 +129,8 @@ export function declareMachine(
       ...belonging,
       replaceOnChanges: ["name"],
       dependsOn: [lease],
-      ...(args.sealed && { ignoreChanges: ["powerState"] }),
+      // A new version of the user data would replace a sealed server.
+      ...(args.sealed && { ignoreChanges: ["powerState", "userData"] }),
     },
   );
   const address = reached.address ?? addressOf(server);
@@ -149,8 +153,8 @@ export function declareMachine(
     {
       ...ours,
       dependsOn: [server, ...reached.resources],
-      // We stopped a sealed server, so it doesn't answer.
-      ...(args.sealed && { ignoreChanges: ["power"] }),
+      // We stopped a sealed server, so it doesn't answer, whatever has changed.
+      ...(args.sealed && { ignoreChanges: whereItAnswers }),
     },
   );
   const { publicKey, privateKey } = login;

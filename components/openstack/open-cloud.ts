@@ -4,6 +4,7 @@ import { UserError } from "../../common/user-error.ts";
 import { nearest } from "../../common/nearest.ts";
 import { invoke } from "../shared/invoke.ts";
 import { readOwnKey } from "../shared/login-key.ts";
+import { refuseOtherPlaces } from "../life-cycle/other-places.ts";
 import { StackState } from "../life-cycle/stack-state.ts";
 import { Once } from "../shared/once.ts";
 import type { Opening } from "../open-clouds.ts";
@@ -18,7 +19,8 @@ export const open: Opening = (settings, _projectDirectory, state, once) => openO
 /**
  * Logs in and opens the regions that the stack bakes in.
  * @param state The resources already in the state.
- * @throws UserError if the credentials are refused, or a region is not in the catalog.
+ * @throws UserError if the credentials are refused, a region is not in the catalog, or the credentials alone name the
+ *   region and the images are in another one.
  */
 export async function openOpenStack(
   all: Settings,
@@ -61,5 +63,15 @@ export async function openOpenStack(
     const cure = near && `did you mean "${near}"?`;
     throw new UserError({ where, key, found: `there is no region "${region}"`, allowed: regions.join(", "), cure });
   }
+  if (wanted.length === 0) {
+    const source = "the credentials name";
+    const set = "the credentials' region (OS_REGION_NAME, clouds.yaml)";
+    const write = (places: readonly string[]) => `[${places.join(", ")}]`;
+    refuseOtherPlaces({ key, place: chosen[0], source, set, write }, state.placesOf(isImage));
+  }
   return chosen.map((region) => new OpenStackCloud(settings, region, state, { authUrl, ownKey }, once));
+}
+
+function isImage(_name: string, type: string): boolean {
+  return type === contract.ServerImage.token;
 }

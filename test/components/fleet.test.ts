@@ -148,6 +148,19 @@ describe("a stack of several recipes", () => {
     assert.ok(!graph.waits(a, b) && !graph.waits(b, a));
   });
 
+  it("tells each notice once, however many recipes there are", async () => {
+    const full = world();
+    const failed = { region: "us-west-2", id: "ami-0bad", name: "", recipe: "", reason: "failed: no", failed: true };
+    full.calls["ci-images:ec2:survey"] = { generations: [], builders: [], expired: [], sealed: [], useless: [failed] };
+    full.calls["ci-images:ec2:resolveBase"] = { id: "ami-root", description: "debian 12", notice: "it is deprecated" };
+    const settings = { cloud: "ec2", ec2: { region: "us-west-2" }, verify: false, sshFrom: ["203.0.113.5/32"] };
+    const { messages } = await runFleet({ ...settings, recipes: ["a.yaml", "b.yaml"] }, full, both);
+    const notices = messages.filter((line) => !line.includes("will be baked:"));
+    assert.equal(notices.length, 2, notices.join("\n"));
+    assert.match(notices[0], /^debian12: it is deprecated$/);
+    assert.match(notices[1], /^debian12: image ami-0bad in us-west-2 is failed: no: /);
+  });
+
   for (const [version, notes] of [
     ["this version", () => ({ recipeName: "a", outputKey: "debian12" })],
     ["an older version", () => ({})],

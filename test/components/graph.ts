@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Cloud, Distributed } from "../../components/cloud.ts";
 import type { Settings } from "../../components/stack-settings.ts";
 import { StackState } from "../../components/life-cycle/stack-state.ts";
+import { findPublished } from "../../components/life-cycle/kept-images.ts";
 import { WorkerImage } from "../../components/life-cycle/worker-image.ts";
 import type { Plan } from "../../provision/plan/plan.ts";
 
@@ -80,12 +81,14 @@ export class Graph {
       await cloud.preflight(plan, hash, stage);
     }
     const state = new StackState();
+    const published = findPublished(plan.distribution.id, cloud, survey, state);
     const args = {
       bakery: cloud,
       place: cloud,
       plan,
       base,
       survey,
+      published,
       keep,
       verify: verify.enabled,
       stage,
@@ -104,6 +107,11 @@ export class Graph {
   /** Names of the declared resources, in order. */
   names(...types: string[]): string[] {
     return this.declared.filter(({ type }) => types.length === 0 || types.includes(type)).map(({ name }) => name);
+  }
+
+  /** The declared resources, with the inputs whose changes they ignore. */
+  withIgnored(): { type: string; name: string; ignoreChanges: readonly string[] }[] {
+    return this.declared.map(({ type, name, options: { ignoreChanges = [] } }) => ({ type, name, ignoreChanges }));
   }
 
   get(name: string): Declared {

@@ -1,6 +1,6 @@
 // The graph of a stack that imports locally baked images (stack setting `bakery: local`).
 import assert from "node:assert/strict";
-import { runProgram, saidBy, type Graph, type World } from "./program.ts";
+import { runProgram, type Graph, type World } from "./program.ts";
 
 const builder = { machineId: "1".repeat(32), hostKeys: ["ssh-ed25519 AAAA"], loginKey: "ssh-ed25519 BBBB" };
 const localImage = { path: "/images/debian12/worker", disk: "/d", sha256: "1", bytes: 2, builtAt: "2026", builder };
@@ -66,6 +66,9 @@ function world({ own = [], elsewhere, imported = [], machines = [], outputs = {}
       }),
       "ci-images:gce:ImportedImage": ({ name }) => ({
         ...{ name, selfLink: "https://image", creationTimestamp: "2026-01-01T00:00:00Z", diskSizeGb: 2, builder },
+      }),
+      "gcp:compute/image:Image": ({ name }) => ({
+        ...{ name, selfLink: "https://image", creationTimestamp: "2026-01-01T00:00:00Z", diskSizeGb: 2 },
       }),
       "openstack:compute/instance:Instance": () => ({ accessIpV4: "192.0.2.7", accessIpV6: "" }),
       "command:remote:Command": () => ({ stdout: `machine-id: ${"1".repeat(32)}\nok 1 - fine` }),
@@ -221,20 +224,6 @@ describe("bakery local on stack rackspace", () => {
     assert.deepEqual([types(graph, "local"), types(graph, "rackspace")], [["Image"], ["ServerImage"]]);
   });
 
-  it("gives notice of the cloud's images that are in the way, at every stage", async () => {
-    const found = world({ own: [image({})] });
-    found.calls["ci-images:gce:survey"] = {
-      ...{ images: [], builders: [], expired: [], sealed: [] },
-      unfinished: [{ image: "worker-1", status: "FAILED" }],
-    };
-    const { bakery, sshFrom } = settings;
-    for (const stage of ["image", "builder"]) {
-      const gce = { cloud: "gce", bakery, sshFrom, gce: { bucket: "bucket" }, stage };
-      const said = await saidBy(() => runProgram(gce, found));
-      assert.match(said, /debian12: image worker-1 is FAILED: will be removed$/m, stage);
-    }
-  });
-
   it("refuses arm64, which local bakes do not support", async () => {
     await assert.rejects(
       run({}, { rackspace: { architecture: "arm64" } }),
@@ -296,6 +285,21 @@ describe("bakery local on the other clouds", () => {
     for (const type of ["ImageAttributes", "Instance"]) assert.ok(graph.waits(graph.one(type), image), type);
     const call = graph.calls.find(({ token }) => token === "ci-images:ec2:preflight")!;
     assert.equal(call.inputs.base, undefined);
+  });
+
+  it("says which images are in the way, at every stage, even if nothing is to be imported", async () => {
+    const gce = { project: "bakery", bucket: "imports" };
+    const notice = "debian12: image old is FAILED: will be removed";
+    const unfinished = [{ image: "old", status: "FAILED" }];
+    const there = { image: "w", builtAt: "2026", proven: true, facts: { recipe, name: "worker" }, selfLink: "l" };
+    for (const images of [[], [there]]) {
+      const found = world();
+      found.calls["ci-images:gce:survey"] = { images, builders: [], expired: [], sealed: [], unfinished };
+      for (const stage of ["image", "builder"]) {
+        const settings = { cloud: "gce", bakery: "local", sshFrom: ["203.0.113.5/32"], gce, stage };
+        assert.equal((await runProgram(settings, found)).messages.filter((line) => line === notice).length, 1, stage);
+      }
+    }
   });
 
   it("makes a Compute Engine image via the stack's bucket, with the features of our disks", async () => {

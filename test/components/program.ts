@@ -27,6 +27,8 @@ export interface Graph {
   calls: { token: string; inputs: Record<string, unknown> }[];
   /** The stack's outputs. */
   outputs: Record<string, unknown>;
+  /** Its messages for the user. */
+  messages: string[];
   /**
    * The only resource of a type with that name; fails if there are none or several. `type` is the token's last part.
    */
@@ -89,6 +91,7 @@ export async function runFleet(settings: object, world: World, recipes: Record<s
   const resources: Registered[] = [];
   const requests = new Map<string, Registered>();
   const calls: Graph["calls"] = [];
+  const messages: string[] = [];
   const nameOf = (urn: string) => urn.split("::").at(-1)!;
   await pulumi.runtime.setMocks(
     {
@@ -131,6 +134,14 @@ export async function runFleet(settings: object, world: World, recipes: Record<s
     resources.push(registered);
     return register(request, callback);
   };
+  // Without an engine the SDK prints messages.
+  const print = console.log;
+  const beginning = "info: [runtime] ";
+  console.log = (...words: unknown[]) => {
+    const [text] = words;
+    if (typeof text === "string" && text.startsWith(beginning)) messages.push(text.slice(beginning.length));
+    else print(...words);
+  };
   try {
     for (const [name, recipe] of Object.entries(recipes)) await writeFile(join(folder, name), dump(recipe));
     const all = checkSettings("Pulumi.test.yaml", "ci-images:", { ...settings });
@@ -138,26 +149,14 @@ export async function runFleet(settings: object, world: World, recipes: Record<s
     const outputs = await new Promise<unknown>((resolve) => pulumi.output(declared).apply((known) => resolve(known)));
     // Resources that nothing waits for are declared slightly later; the SDK's types lack this function.
     await (pulumi.runtime as unknown as { waitForRPCs(): Promise<void> }).waitForRPCs();
-    return graph(resources, calls, outputs as Graph["outputs"]);
+    return { ...graph(resources), calls, outputs: outputs as Graph["outputs"], messages };
   } finally {
+    console.log = print;
     await rm(folder, { recursive: true });
   }
 }
 
-/** What a run of the program says to the user, one message a line. */
-export async function saidBy(run: () => Promise<unknown>): Promise<string> {
-  const { log } = console;
-  const lines: string[] = [];
-  console.log = (line: string) => lines.push(line);
-  try {
-    await run();
-  } finally {
-    console.log = log;
-  }
-  return lines.join("\n");
-}
-
-function graph(resources: Registered[], calls: Graph["calls"], outputs: Graph["outputs"]): Graph {
+function graph(resources: Registered[]): Omit<Graph, "calls" | "outputs" | "messages"> {
   const ofType = (type: string) => resources.filter((each) => each.type.split(":").at(-1) === type);
   const waits = (resource: Registered, other: Registered): boolean =>
     resource.dependencies.some((name) => {
@@ -167,8 +166,6 @@ function graph(resources: Registered[], calls: Graph["calls"], outputs: Graph["o
     });
   return {
     resources,
-    calls,
-    outputs,
     waits,
     names: (type) => ofType(type).map(({ name }) => name),
     one(type, name = /./) {

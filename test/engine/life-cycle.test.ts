@@ -61,6 +61,15 @@ describe("the life cycle of an image on `local`", function () {
     assert.doesNotMatch(back.output, /will be baked/);
     assert.equal((await stack.outputs()).images!.local.debian12.recipe, one);
 
+    // The later image is not published again by a bake that fails and a stage that keeps the images.
+    await stack.recipe(scriptRecipe("exit 1"));
+    await stack.failingUp();
+    await stack.settings({ stage: "none" });
+    await stack.up();
+    assert.equal((await stack.outputs()).images!.local.debian12.recipe, one);
+    assert.equal((await stack.imageFolders()).length, 2);
+    await stack.settings({ stage: "image" });
+
     // Also bakes a builder whose paths are too long for Node to remove.
     await stack.recipe(scriptRecipe(`install -d /opt/deep; cd /opt/deep; ${makeDeepTree}`));
     await stack.up();

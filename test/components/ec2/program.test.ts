@@ -8,7 +8,8 @@ import { makeSshKeyPair } from "../../../common/ssh-key-pair.ts";
 import { baseSource, ec2Distributions } from "../../../components/ec2/bases.ts";
 import { doorPort } from "../../../provision/builder/door.ts";
 import { distributions } from "../../../provision/distributions.ts";
-import { runProgram, saidBy, smallRecipe, type Graph, type Registered, type World } from "../program.ts";
+import { expectNothingRunsAgain } from "../sealed-builder.ts";
+import { runProgram, smallRecipe, type Graph, type Registered, type World } from "../program.ts";
 
 const region = "us-west-2";
 /** Default subnets of two zones, or what the stack has chosen. */
@@ -216,6 +217,42 @@ describe("the program on stack `ec2`", function () {
     assert.equal(graph.one("AdoptedImage", /eu-west-1$/).inputs.image, "ami-0copy");
   });
 
+  describe("with another region than before", () => {
+    const lease = (place: string, suffix = "") =>
+      record("ci-images:ec2:ImageLease", `debian12-1a2b3c4d${suffix}-lease`, { region: place });
+    const known = { ...lease(region), ...record(madeType, "debian12-1a2b3c4d") };
+    const copied = {
+      ...known,
+      ...lease("eu-west-1", "-eu-west-1"),
+      ...record(copyType, "debian12-1a2b3c4d-eu-west-1"),
+    };
+
+    it("refuses to bake where the copies are, at every stage: their leases would delete them", async () => {
+      for (const stage of ["none", "image"]) {
+        for (const copyTo of [[region], []]) {
+          await assert.rejects(
+            run({ region: "eu-west-1", copyTo }, world([], copied), { stage }),
+            /ci-images:ec2\.region: eu-west-1, where .* copies .* us-west-2; .* deleted; cure: set it back to us-west-2/,
+          );
+        }
+        await run({ copyTo: ["eu-west-1"] }, world([], copied), { stage });
+      }
+    });
+
+    it("bakes where nothing of the stack is, and copies to the region it comes from", async () => {
+      const graph = await run({ region: "eu-west-1", copyTo: [region] }, world([], known));
+      assert.equal(graph.one("AmiCopy").inputs.sourceAmiRegion, "eu-west-1");
+    });
+
+    it("refuses to copy an import to the region it comes from, because both are of the same recipe", async () => {
+      const swapped = { region: "eu-west-1", copyTo: [region] };
+      await assert.rejects(
+        run(swapped, world([], known), { bakery: "local" }),
+        /ci-images:ec2\.copyTo: us-west-2, .* deleted; cure: leave it out/,
+      );
+    });
+  });
+
   it("verifies an image that was made but never verified, without a builder", async () => {
     const first = await run();
     const known = record(madeType, first.one("AmiFromInstance").name);
@@ -419,15 +456,14 @@ describe("the program on stack `ec2`", function () {
       const orphan = { ...useless, id: "ami-0copy", region: "eu-west-1", recipe, name: taken, kind: "orphaned" };
       const copied = record(copyType, `${name}-eu-west-1`, { id: orphan.id, name: taken });
       const known = { ...record(madeType, name, { id: disabled.id, name: taken }), ...copied };
-      const said = await saidBy(() =>
-        run({ copyTo: ["eu-west-1"] }, world([], known, { useless: [disabled, orphan] })),
-      );
+      const saidBy = async (...given: Parameters<typeof run>) => (await run(...given)).messages.join("\n");
+      const said = await saidBy({ copyTo: ["eu-west-1"] }, world([], known, { useless: [disabled, orphan] }));
       assert.match(
         said,
         /ami-0bad in us-west-2 is disabled: it will be deregistered.*, and replaced if the recipe still needs it; to keep it, first run `aws ec2 enable-image --region us-west-2 --image-id ami-0bad`/,
       );
       assert.match(said, /ami-0copy in eu-west-1 .*: it will be deregistered with its snapshots, .*still needs it$/m);
-      const unknown = await saidBy(() => run({}, world([], {}, { useless: [disabled] })));
+      const unknown = await saidBy({}, world([], {}, { useless: [disabled] }));
       assert.match(unknown, /ami-0bad in us-west-2 is disabled: it will not be used$/m);
     });
 
@@ -490,6 +526,16 @@ describe("the program on stack `ec2`", function () {
       assert.equal(power(await run({}, world([], known, { builders: [recipe], sealed: [recipe] }))), undefined);
     });
 
+    it("connects to a sealed builder for nothing: neither new settings nor a new version run its steps again", async () => {
+      const sealed = await run({}, world([], known, { builders: [recipe], sealed: [recipe] }));
+      expectNothingRunsAgain(sealed.resources);
+      const { ignoreChanges } = sealed.one("Reachable", /builder/);
+      assert.deepEqual(ignoreChanges, ["address", "forward", "port", "user", "privateKey", "proxy", "power"]);
+      const open = await run({}, world([], known, { builders: [recipe] }));
+      assert.deepEqual(open.one("Command", /-run$/).ignoreChanges, []);
+      assert.deepEqual(open.one("Reachable", /builder/).ignoreChanges, []);
+    });
+
     it("ignores that a stopped machine has no public address", async () => {
       const { ignoreChanges } = (await run()).one("Instance", /builder$/);
       assert.deepEqual(ignoreChanges, ["associatePublicIpAddress"]);
@@ -498,7 +544,7 @@ describe("the program on stack `ec2`", function () {
     it("keeps the sealing tag of a machine, although a refresh shows it to the official resource", async () => {
       const sealed = await run({}, world([], known, { builders: [recipe], sealed: [recipe] }));
       const { ignoreChanges } = sealed.one("Instance", /builder$/);
-      assert.deepEqual(ignoreChanges, ["associatePublicIpAddress", 'tags["ci-images:sealing"]']);
+      assert.deepEqual(ignoreChanges, ["associatePublicIpAddress", 'tags["ci-images:sealing"]', "userData"]);
     });
   });
 

@@ -8,7 +8,7 @@ import { cloudLabels } from "../../../common/labels.ts";
 import { ec2Labels } from "../../../components/ec2/facts/labels.ts";
 import { ec2, ssm } from "../../../components/ec2/provider/client.ts";
 import { makeSshKeyPair } from "../../../common/ssh-key-pair.ts";
-import { tagNames } from "../../../components/ec2/facts/tags.ts";
+import { tagKey, tagNames } from "../../../components/ec2/facts/tags.ts";
 import {
   findImages,
   findInstance,
@@ -314,6 +314,13 @@ describe("EC2 through our provider", function () {
     await ec2Stop.create({ region, machine: outputs.machine, instance }, context);
     assert.equal(await stateOf(instance), "stopped");
     assert.equal(await ec2Lease.drift!(id, outputs), "none", "sealed");
+    const sealed = async () => (await ec2Survey.call({ region, copyTo: [], ...owner }, context)).sealed;
+    assert.deepEqual(await sealed(), [labels.recipe], "its steps are not run again");
+    const expiry = (Value: string) =>
+      client.createTags({ Resources: [instance], Tags: [{ Key: tagKey("expires"), Value }] });
+    await expiry("20200101T000000Z");
+    assert.deepEqual(await sealed(), [], "a new lease replaces it");
+    await expiry("29990101T000000Z");
     assert.equal(
       await ec2Lease.drift!(id, outputs, { ...wanted, open: true }),
       "replace",
@@ -631,6 +638,8 @@ describe("EC2 through our provider", function () {
       assert.match(said.join("\n"), /had been stopped elsewhere: started it again/);
       await client.createTags({ Resources: [instance], Tags: [{ Key: tagNames.sealing, Value: "done" }] });
       assert.equal(await ec2Lease.drift!(id, outputs, wanted(outputs)), "replace", "sealed, and running again");
+      const { sealed } = await ec2Survey.call({ region, copyTo: [], ...owner }, context);
+      assert.deepEqual(sealed, [], "the steps run again, on another machine");
       await client.stopInstances({ InstanceIds: [instance] });
       await api.settled();
       assert.equal(await ec2Reachable.drift!(instance, before, open), "none", "a sealed builder stays off");

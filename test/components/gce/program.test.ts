@@ -19,6 +19,7 @@ import { planRecipe, type Plan } from "../../../provision/plan/plan.ts";
 import { loadRecipe } from "../../../provision/recipe/load-recipe.ts";
 import { unwrapSecrets } from "../../../provider/values.ts";
 import { tinyRecipe } from "../../engine/recipes.ts";
+import { expectNothingRunsAgain } from "../sealed-builder.ts";
 import { Graph, type Outputs } from "../graph.ts";
 import { restoreEnvironment } from "../../restore-environment.ts";
 
@@ -218,7 +219,7 @@ describe("the graph of stack gce", () => {
       const graph = newGraph();
       const type = "gcp:compute/image:Image";
       const state = new StackState({ [`urn:pulumi:gce::p::${type}::${prefix}`]: { type, outputs: { project } } });
-      await declare(graph, {}, { state });
+      await declare(graph, { project: "bakery" }, { state });
       assert.equal(graph.get(prefix).options.deleteBeforeReplace, isFirst);
     }
     assert.equal(gceImportedImage.deleteBeforeReplace!(["project"]), false);
@@ -437,6 +438,14 @@ describe("the graph of stack gce", () => {
     };
     await declare(staged, {}, { more: { stage: "builder" } });
     assert.equal(staged.get(`${prefix}-builder`).options.ignoreChanges, undefined, "a running builder replaces it");
+  });
+
+  it("connects to a sealed builder for nothing: neither new settings nor a new version run its steps again", async () => {
+    const graph = newGraph();
+    graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], expired: [], sealed: [recipe], unfinished: [] };
+    await declare(graph);
+    expectNothingRunsAgain(graph.withIgnored());
+    assert.equal(graph.get(`${prefix}-builder-arrival`).inputs.awake, false);
   });
 
   it("runs nothing on a builder that is off and has no address, and tells the lease whether the state has the machine", async () => {

@@ -13,6 +13,7 @@ import { planRecipe, type Plan } from "../../../provision/plan/plan.ts";
 import { loadRecipe } from "../../../provision/recipe/load-recipe.ts";
 import { unwrapSecrets } from "../../../provider/values.ts";
 import { tinyRecipe } from "../../engine/recipes.ts";
+import { expectNothingRunsAgain } from "../sealed-builder.ts";
 import { Graph } from "../graph.ts";
 
 /** Outputs that resources have beside their inputs. */
@@ -308,7 +309,7 @@ describe("the graph of stack rackspace", () => {
     const graph = new RackspaceGraph();
     graph.answers["ci-images:rackspace:survey"] = { images: [], builders: [recipe], expired: [], sealed: [recipe] };
     await graph.bake(settingsOf(), plan);
-    assert.deepEqual(graph.get(`${prefix}-builder`).options.ignoreChanges, ["powerState"]);
+    assert.deepEqual(graph.get(`${prefix}-builder`).options.ignoreChanges, ["powerState", "userData"]);
     assert.equal(graph.asked["ci-images:rackspace:preflight"].occupied, true);
     assert.equal(graph.get(`${prefix}-trial`).options.ignoreChanges, undefined);
   });
@@ -318,6 +319,15 @@ describe("the graph of stack rackspace", () => {
     graph.answers["ci-images:rackspace:survey"] = { images: [], builders: [], expired: [recipe], sealed: [] };
     await graph.bake(settingsOf(), plan);
     assert.equal(graph.asked["ci-images:rackspace:preflight"].occupied, true);
+  });
+
+  it("connects to a sealed builder for nothing: neither new settings nor a new version run its steps again", async () => {
+    const graph = new RackspaceGraph();
+    graph.answers["ci-images:rackspace:survey"] = { images: [], builders: [recipe], expired: [], sealed: [recipe] };
+    await graph.bake(settingsOf(), plan);
+    expectNothingRunsAgain(graph.withIgnored());
+    const { ignoreChanges } = graph.get(`${prefix}-builder-boot`).options;
+    assert.deepEqual(ignoreChanges, ["host", "port", "user", "privateKey", "proxy", "deadline", "power"]);
   });
 
   it("declares only the image if it exists and is verified", async () => {

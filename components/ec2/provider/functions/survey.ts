@@ -50,11 +50,16 @@ export const ec2Survey = answer(survey, async ({ region, copyTo, project, stack,
     generations.sort((a, b) => b.builtAt.localeCompare(a.builtAt));
     const builders = machines.map((machine) => {
       const tags = tagsOf(machine);
-      return { labels: tags, recipe: recipeOf(machine), isSealed: tags[tagNames.sealing] === "done" };
+      return { labels: tags, recipe: recipeOf(machine), isSealed: isSealed(machine) };
     });
     return { generations, ...sortBuilders(ec2Labels, builders, worker), useless };
   });
 });
+
+/** Whether it waits for its image. The lease ends one that somebody has started. */
+function isSealed(builder: Instance): boolean {
+  return tagsOf(builder)[tagNames.sealing] === "done" && builder.State?.Name !== "running";
+}
 
 function uselessIn(region: string, images: readonly Image[]): UselessImage[] {
   return images.filter((image) => !isUsable(image)).map((image) => uselessImage(region, image));

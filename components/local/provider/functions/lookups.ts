@@ -7,6 +7,7 @@ import { UserError } from "../../../../common/user-error.ts";
 import { resolveBase } from "../base/base.ts";
 import { accelerator, assertEmulator } from "../machine/qemu.ts";
 import { listMachines } from "../machine/machines.ts";
+import { sealingState } from "../machine/sealing.ts";
 import { assertOwn, claimBake } from "../disk/bake-claim.ts";
 import { finishedImage } from "../disk/image-disk.ts";
 import { places } from "../../../../provider/kit/cache-folders.ts";
@@ -24,7 +25,12 @@ export const findImages = answer(contract.findImages, async ({ home, project, st
   const machines = await listMachines({ home, project, stack, distribution, role: "builder" });
   return {
     images: (await listImages(home, { project, stack, distribution })).map(described),
-    machines: machines.map(({ name, labels: { recipe, worker } }) => ({ name, recipe, worker })),
+    machines: await Promise.all(
+      machines.map(async (machine) => {
+        const { recipe, worker } = machine.labels;
+        return { name: machine.name, recipe, worker, sealed: (await sealingState(machine)) === "sealed" };
+      }),
+    ),
   };
 });
 
