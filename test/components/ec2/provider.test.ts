@@ -343,6 +343,7 @@ describe("EC2 through our provider", function () {
       return [builders, expired, sealed];
     };
     await putTags(region, [instance], { "ci-images:expires": "29990101T000000Z", [tagNames.sealing]: "done" });
+    await client.stopInstances({ InstanceIds: [instance] });
     assert.deepEqual(await survey(), [[labels.recipe], [], [labels.recipe]]);
     await putTags(region, [instance], { "ci-images:expires": "20200101T000000Z" });
     assert.deepEqual(await survey(), [[], [labels.recipe], []]);

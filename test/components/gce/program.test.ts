@@ -442,7 +442,13 @@ describe("the graph of stack gce", () => {
 
   it("connects to a sealed builder for nothing: neither new settings nor a new version run its steps again", async () => {
     const graph = newGraph();
-    graph.answers["ci-images:gce:survey"] = { images: [], builders: [recipe], expired: [], sealed: [recipe], unfinished: [] };
+    graph.answers["ci-images:gce:survey"] = {
+      images: [],
+      builders: [recipe],
+      expired: [],
+      sealed: [recipe],
+      unfinished: [],
+    };
     await declare(graph);
     expectNothingRunsAgain(graph.withIgnored());
     assert.equal(graph.get(`${prefix}-builder-arrival`).inputs.awake, false);
