@@ -29,9 +29,10 @@ authorized_places() {
 }
 
 authorized_files() {
-  local path
+  local path places
   local -a patterns
-  mapfile -t patterns < <(authorized_places)
+  places=$(authorized_places)
+  mapfile -t patterns <<<"$places"
   expand_patterns "${patterns[@]}"
   for path in "${present_paths[@]}"; do
     if [ -f "$ROOT$path" ]; then echo "$path"; elif [ -d "$ROOT$path" ]; then find "$ROOT$path" -xdev -type f | while read -r path; do echo "${path#"$ROOT"}"; done; fi

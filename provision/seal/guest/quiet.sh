@@ -95,8 +95,8 @@ silence() {
   unmount_late
 }
 
-# A builder has dozens of processes, so what follows reads about them without starting programs. Each function sets a variable, and
-# fails or leaves it empty if the process has ended.
+# A builder has dozens of processes, so these functions read /proc without starting programs. The *_of functions set a variable, and
+# fail or leave it empty if the process has ended.
 
 # Sets unit: the unit that a process belongs to, from its control group: the last part of its path that is one.
 unit_of() {
@@ -108,13 +108,13 @@ unit_of() {
   done 2>/dev/null <"/proc/$1/cgroup"
 }
 
-# Sets name.
+# Sets name: the process's command name.
 name_of() {
   name=
   IFS= read -r name 2>/dev/null <"/proc/$1/comm"
 }
 
-# Sets parent.
+# Sets parent: the number of its parent.
 parent_of() {
   local key value
   parent=

@@ -114,15 +114,14 @@ async function assertNothingMounted(view: RootView): Promise<void> {
 }
 
 async function measure(view: RootView, signal?: AbortSignal): Promise<RootContent> {
-  // Counts as du does, which would walk through the tree once for the bytes and once for the entries: a file with several
-  // names counts once.
+  // A file with several names counts once, as du counts, which would have to walk through the tree twice.
   const script = `
 count() {
-  find "$1" -xdev -printf '%i %b\\n' | awk '!seen[$1]++ { blocks += $2; entries++ } END { printf "%d %d ", blocks * 512, entries }'
+  find "$1" -xdev -printf '%D:%i %b\\n' | awk '!seen[$1]++ { blocks += $2; entries++ } END { printf "%d %d ", blocks * 512, entries }'
 }
 count "$1"
 count "$1/boot/efi"`;
-  const output = await besideView(view, ["sh", "-euc", script, "sh", view.path], { signal });
+  const output = await besideView(view, ["bash", "-euo", "pipefail", "-c", script, "bash", view.path], { signal });
   const [all, entries, bootBytes] = output.split(" ").map(Number) as [number, number, number];
   return { bytes: all - bootBytes, entries, bootBytes };
 }
