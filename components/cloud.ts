@@ -57,11 +57,12 @@ export interface Generation {
 export interface Survey {
   /** Newest first. */
   generations: Generation[];
-  /**
-   * Recipe hashes of builders that a bake continues with. Their bakes failed, or ended at a stage before `image`.
-   */
+  /** Recipe hashes of builders that a bake continues with: it failed, or ended at a stage before `image`. */
   builders: string[];
-  /** Recipe hashes of builders past their deadline: the next `pulumi up` replaces them. */
+  /**
+   * Recipe hashes of builders past their deadline, which the next `pulumi up` replaces. Undefined on `local`, where any
+   * later command removes them.
+   */
   expired?: string[];
   /**
    * Recipe hashes of builders that were sealed and stopped but have no image yet. They must not be started again.

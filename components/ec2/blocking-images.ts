@@ -23,7 +23,8 @@ export class UselessImages {
   private fateOf({ id, region, kind }: UselessImage): string {
     if (kind === "failed") return "it will be removed, and baked again if the recipe still needs it";
     if (!this.isInState(id)) return "it will not be used";
-    // Retaining it is not possible: for that the state must have had the option before.
+    // retainOnDelete can't save it: the engine goes by the option in the state, and an image that is no longer declared gets
+    // no new one.
     const fate = "it will be deregistered with its snapshots, and replaced if the recipe still needs it";
     if (kind === "orphaned") return fate;
     return `${fate}; to keep it, first run \`aws ec2 enable-image --region ${region} --image-id ${id}\``;

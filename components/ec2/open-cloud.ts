@@ -27,7 +27,8 @@ export async function openEc2(settings: Ec2Stack, state: StackState, once = new 
   refuseContradictions(settings, region);
   if (settings.ec2.region === undefined) {
     const from = { source: "the AWS configuration names", set: "AWS_REGION, AWS_DEFAULT_REGION or the profile" };
-    refuseOtherPlaces({ key: "ci-images:ec2.region", place: region, ...from }, bakedIn(state));
+    const mayMove = !hasCopies(region, state);
+    refuseOtherPlaces({ key: "ci-images:ec2.region", place: region, mayMove, ...from }, bakedIn(state));
   }
   refuseSwappedRegions(settings, region, state);
   const ownKey = readOwnKey({ name: "AWS_KEY_PAIR", privateKey: "AWS_KEY_FILENAME" }, process.env);
@@ -35,16 +36,23 @@ export async function openEc2(settings: Ec2Stack, state: StackState, once = new 
 }
 
 /**
- * The regions that the state's images were baked in. Their leases are recorded before them, and copies have leases of
- * their own, named by the region.
+ * The regions that the state's images were baked in. Goes by their leases, because the official AMI resource records no
+ * region. A copy has a lease of its own, whose name ends with the region.
  */
-function bakedIn(state: StackState): ReadonlySet<unknown> {
+function bakedIn(state: StackState): ReadonlySet<string> {
   const isImages = (name: string, type: string) =>
     type === contract.ImageLease.token && state.hasName(name.slice(0, -"-lease".length));
   const regions = [...state.placesOf(isImages)].map(String);
   const isOwn = (region: string) => (name: string, type: string) =>
     isImages(name, type) && !name.endsWith(`-${region}-lease`);
   return new Set(regions.filter((region) => state.placesOf(isOwn(region)).has(region)));
+}
+
+/** Whether the state has copies in a region of images that were baked in another one. */
+function hasCopies(region: string, state: StackState): boolean {
+  const isCopysLease = (name: string, type: string) =>
+    type === contract.ImageLease.token && name.endsWith(`-${region}-lease`);
+  return state.placesOf(isCopysLease).has(region);
 }
 
 /**
@@ -54,11 +62,9 @@ function bakedIn(state: StackState): ReadonlySet<unknown> {
 function refuseSwappedRegions({ bakery, ec2: { copyTo } }: Ec2Stack, region: string, state: StackState): void {
   const where = `Pulumi.${pulumi.getStack()}.yaml`;
   const update = `\`npx pulumi up -s ${pulumi.getStack()}\``;
-  const others = [...bakedIn(state)].map(String).filter((each) => each !== region);
-  const isCopysLease = (name: string, type: string) =>
-    type === contract.ImageLease.token && name.endsWith(`-${region}-lease`);
-  if (state.placesOf(isCopysLease).has(region)) {
-    const before = others.join(", ") || "another region";
+  const others = [...bakedIn(state)].filter((each) => each !== region);
+  if (hasCopies(region, state)) {
+    const before = others.join(" or ") || "the region before";
     throw new UserError({
       where,
       key: "ci-images:ec2.region",

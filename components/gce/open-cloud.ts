@@ -30,7 +30,10 @@ export async function openGce(settings: GceStack, state: StackState, once = new 
     invoke(contract.account, named === undefined ? {} : { project: named }),
   );
   if (named === undefined) {
-    const from = { source: "the environment or the credentials name", set: "GOOGLE_PROJECT, or the credentials" };
+    const from = {
+      source: "the environment or the credentials name",
+      set: "GCE_PROJECT (or another variable that docs/gce.md lists), or the credentials",
+    };
     refuseOtherPlaces({ key: "ci-images:gce.project", place: project, ...from }, state.placesOf(isImage, "project"));
   }
   const credentials = serviceAccount && pulumi.secret(credentialsJson(serviceAccount, project));

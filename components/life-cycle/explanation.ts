@@ -1,5 +1,6 @@
 // The messages of a preview: which images will be baked, and why.
 import { describePlan, explainChange } from "../../provision/plan/explain.ts";
+import type { Distribution } from "../../provision/module.ts";
 import type { Prepared } from "./preparation.ts";
 
 /**
@@ -10,13 +11,13 @@ import type { Prepared } from "./preparation.ts";
 export function explain(image: Prepared): string[] {
   const { bakery, origin } = image;
   const plans = bakery ? explainBake(image) : origin ? explainImport(image, origin) : [];
-  return [...noticesOf(image), ...plans];
+  const aboutBase = bakery && image.base.notice !== undefined ? [image.base.notice] : [];
+  return [...noticesOf(image.plan.distribution, [...aboutBase, ...(image.survey.notices ?? [])]), ...plans];
 }
 
-/** They are about the distribution: a survey finds the images of all recipes. */
-function noticesOf({ bakery, plan, base, survey: { notices = [] } }: Prepared): string[] {
-  const all = bakery && base.notice !== undefined ? [base.notice, ...notices] : notices;
-  return all.map((notice) => `${plan.distribution.id}: ${notice}`);
+/** Notices are about the distribution: a survey finds the images of all recipes. */
+export function noticesOf({ id }: Distribution, notices: readonly string[]): string[] {
+  return notices.map((notice) => `${id}: ${notice}`);
 }
 
 function explainBake({ name, plan, base, survey, published: before, stage, fromLayer = 0 }: Prepared): string[] {

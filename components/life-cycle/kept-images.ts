@@ -50,9 +50,21 @@ export function withPlans(survey: Survey, before: Plans): Survey {
   return { ...survey, generations };
 }
 
-/** Reduces a survey to the newest proven images. @param count How many to keep. */
-export function keepNewest(survey: Survey, count: number): Survey {
-  return { ...survey, generations: survey.generations.filter(({ proven }) => proven).slice(0, count) };
+/**
+ * Sorts proven images in the order in which they are worth keeping: the published one is the way back, even if a later
+ * one was proven.
+ * @param proven Newest first.
+ * @param published From {@link findPublished}.
+ */
+export function byWorth(proven: readonly Generation[], published: Generation | undefined): Generation[] {
+  return [...proven.filter((each) => each === published), ...proven.filter((each) => each !== published)];
+}
+
+/** Reduces a survey to the proven images that are most worth keeping. @param count How many to keep. */
+export function keepWorthiest(survey: Survey, count: number, published?: Generation): Survey {
+  const proven = survey.generations.filter((each) => each.proven);
+  const kept = byWorth(proven, published).slice(0, count);
+  return { ...survey, generations: proven.filter((each) => kept.includes(each)) };
 }
 
 /**

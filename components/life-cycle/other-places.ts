@@ -14,8 +14,10 @@ export interface UnnamedPlace {
   source: string;
   /** What the user corrects there: `the credentials' region (OS_REGION_NAME, clouds.yaml)`. */
   set: string;
-  /** Writes places as the setting has them; by default, their names. */
+  /** Writes places as the setting has them; by default, their names, of which it takes one. */
   write?: (places: readonly string[]) => string;
+  /** Whether the images may be baked in this place from now on; default true. */
+  mayMove?: boolean;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface UnnamedPlace {
  * @throws UserError if there are images, and none in this place.
  */
 export function refuseOtherPlaces(
-  { key, place, source, set, write = (places) => places.join(", ") }: UnnamedPlace,
+  { key, place, source, set, write = (places) => places.join(" or "), mayMove = true }: UnnamedPlace,
   known: ReadonlySet<unknown>,
 ): void {
   if (known.size === 0 || known.has(place)) return;
@@ -37,7 +39,7 @@ export function refuseOtherPlaces(
       `not set, and ${source} ${place}, but the stack's images are in ${others.join(", ")}, ` +
       "which would be deleted",
     cure:
-      `set it to ${write(others)}, or correct ${set}; ` +
-      `to bake in ${place} and delete the others, set it to ${write([place])}`,
+      `set it to ${write(others)}, or correct ${set}` +
+      (mayMove ? `; to bake in ${place} and delete the others, set it to ${write([place])}` : ""),
   });
 }

@@ -12,7 +12,7 @@ import type { Bakery, Base, Cloud, Generation, LocalBakery, Place, Survey } from
 import { findCloud } from "../clouds.ts";
 import type { Opened } from "../open-clouds.ts";
 import { isFleet, type Member } from "./fleet.ts";
-import { findPublished, keepNewest, withPlans } from "./kept-images.ts";
+import { findPublished, keepWorthiest, withPlans } from "./kept-images.ts";
 import { outputKey } from "./outputs.ts";
 import type { Settings } from "../stack-settings.ts";
 import { hasImage, refusePowerOff, stageOf } from "./stage-steps.ts";
@@ -278,7 +278,9 @@ async function ready(prepared: Prepared): Promise<Prepared> {
 /** This computer's worker image if nothing is baked here. @param elsewhere The image that is imported instead. */
 function onlyKept(local: Prepared, elsewhere: Generation | undefined): Prepared {
   // The image from elsewhere counts as a generation.
-  return { ...local, elsewhere, survey: keepNewest(local.survey, local.keep + (elsewhere ? 0 : 1)) };
+  const survey = keepWorthiest(local.survey, local.keep + (elsewhere ? 0 : 1), local.published);
+  const published = survey.generations.find((each) => each === local.published);
+  return { ...local, elsewhere, survey, published };
 }
 
 /** The stack's own image as a base, identified by its recipe hash. */

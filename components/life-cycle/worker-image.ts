@@ -18,7 +18,7 @@ import type {
   Survey,
   Tier,
 } from "../cloud.ts";
-import { declarePresent, keepProven, keepUnproven } from "./kept-images.ts";
+import { byWorth, declarePresent, keepProven, keepUnproven } from "./kept-images.ts";
 import { Provisioning } from "./provisioning.ts";
 import { Login } from "../shared/resources.ts";
 import { stepsOf } from "./stage-steps.ts";
@@ -109,8 +109,7 @@ export class WorkerImage extends pulumi.ComponentResource {
       this.proven = [proven];
     }
     const others = survey.generations.filter((generation) => generation.proven && generation.recipe !== recipe);
-    // The published one first: it is the way back, even if a later image was proven.
-    const earlier = [...others.filter((each) => each === published), ...others.filter((each) => each !== published)];
+    const earlier = byWorth(others, published);
     // Generations that are no longer declared are deleted.
     if (stage === "image") for (const each of earlier.slice(0, args.keep)) declarePresent(name, each, keeping, this);
     const notes: WorkerNotes = { recipeName: plan.name, ...(outputKey !== undefined && { outputKey }) };

@@ -7,7 +7,7 @@ import { readSecrets } from "../../provision/recipe/secrets.ts";
 import type { Distributed, LocalImage, Place, Survey } from "../cloud.ts";
 import { openClouds, type Opened } from "../open-clouds.ts";
 import { Once } from "../shared/once.ts";
-import { explain } from "./explanation.ts";
+import { explain, noticesOf } from "./explanation.ts";
 import { readFleet } from "./fleet.ts";
 import { refuseOtherClouds } from "./other-clouds.ts";
 import { findPublished, KeptImages, withPlans, type Keeping, type Plans } from "./kept-images.ts";
@@ -45,22 +45,29 @@ export async function bakeAll(settings: Settings, projectDirectory: string): Pro
           ...{ settings, stage, secrets, state, open },
         }).all();
   const declared = new Map<Prepared, Declared>();
-  const told = new Set<string>();
+  const tell = teller();
   const published = prepared.map((each): Published => {
     const { place, name, outputKey: key } = each;
     const worker = declare(each, declared, { verify: verify.enabled, secrets, state }, options);
     declared.set(each, worker);
-    const lines = explain(each).filter((line) => !told.has(line));
-    for (const line of lines) {
-      told.add(line);
-      void pulumi.log.info(line, worker);
-    }
+    tell(explain(each), worker);
     return { place, name, ...(key !== undefined && { key }), images: worker.images, builder: worker.builder };
   });
   // Images on this computer record their plans themselves.
   const remote = prepared.filter(({ place }) => place.place !== undefined);
   const planned = remote.map(({ plan, base, description }) => description ?? describePlan(plan, base));
   return stackOutputs(published, plansToRemember(remote, planned));
+}
+
+/** Tells the user lines under a resource, each line once. */
+function teller(): (lines: readonly string[], about: pulumi.Resource) => void {
+  const told = new Set<string>();
+  return (lines, about) => {
+    for (const line of lines.filter((each) => !told.has(each))) {
+      told.add(line);
+      void pulumi.log.info(line, about);
+    }
+  };
 }
 
 /** A declared worker image. */
@@ -93,7 +100,7 @@ function sourceOf(origin: Prepared, worker: Declared): LocalImage | undefined {
   return elsewhere && { path: elsewhere.location };
 }
 
-/** The newest proven image in its own place. */
+/** The worker image's published image in its own place. */
 function imageOf({ place: { place, name } }: Prepared, { images }: Declared): Distributed[string] {
   return images[place ?? name];
 }
@@ -126,11 +133,13 @@ async function keepAll(
     ]),
   );
   const workers = all.flat();
+  const tell = teller();
   const published = workers.map(({ name, keeping, notes }): Published => {
     const worker = new KeptImages(name, keeping, notes, options);
-    const { place } = keeping;
+    const { place, distribution, survey } = keeping;
+    tell(noticesOf(distribution, survey.notices ?? []), worker);
     if (place === bakery) return { place, name };
-    void pulumi.log.info(`${name}: stage none: no builder; the images stay`, worker);
+    tell([`${name}: stage none: no builder; the proven images stay`], worker);
     const { outputKey: key } = notes;
     return { place, name, ...(key !== undefined && { key }), images: worker.images };
   });

@@ -150,7 +150,7 @@ describe("a stack of several recipes", () => {
 
   it("tells each notice once, however many recipes there are", async () => {
     const full = world();
-    const failed = { region: "us-west-2", id: "ami-0bad", name: "", recipe: "", reason: "failed: no", failed: true };
+    const failed = { region: "us-west-2", id: "ami-0bad", name: "", recipe: "", reason: "failed: no", kind: "failed" };
     full.calls["ci-images:ec2:survey"] = { generations: [], builders: [], expired: [], sealed: [], useless: [failed] };
     full.calls["ci-images:ec2:resolveBase"] = { id: "ami-root", description: "debian 12", notice: "it is deprecated" };
     const settings = { cloud: "ec2", ec2: { region: "us-west-2" }, verify: false, sshFrom: ["203.0.113.5/32"] };

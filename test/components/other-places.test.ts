@@ -52,7 +52,12 @@ describe("a place from the environment", () => {
       }
       await assert.rejects(
         runProgram({ cloud: "ec2", stage }, world([...ami("us-west-2"), ...copy("eu-west-1")], "eu-west-1")),
-        /ci-images:ec2\.region: not set, .* eu-west-1, .* in us-west-2, .* deleted; cure: set it to us-west-2/,
+        /ci-images:ec2\.region: not set, .* eu-west-1, .* in us-west-2, .* deleted; cure: set it to us-west-2, or correct [^;]*$/,
+        "a region with copies is refused as a setting, too",
+      );
+      await assert.rejects(
+        runProgram({ cloud: "ec2", stage }, world(ami("us-west-2"), "eu-north-1")),
+        /cure: set it to us-west-2, or correct .*; to bake in eu-north-1 and delete the others, set it to eu-north-1$/,
       );
       for (const kept of [image, imported]) {
         await assert.rejects(

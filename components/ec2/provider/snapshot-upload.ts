@@ -65,7 +65,7 @@ export async function uploadSnapshot(
   if (!isComplete) {
     const all = sent ?? (await sendBlocks(upload, id, done, context));
     await complete(region, id, all, sent !== undefined, context);
-    await noteImport(id, { content, done: all.count, isComplete: true });
+    await noteImport(id, { content, done: all.count, sent: all, isComplete: true });
   }
   await waitUntilCompleted(region, id, completionDeadline, context);
   return id;
@@ -224,9 +224,9 @@ async function complete(
     const mayBeSecond = isRepeated || attempts > 1;
     if (!mayBeSecond || !/Conflict|Validation/.test(errorCode(error))) throw error;
     // AWS refuses a second call if it got the first one and is putting the blocks together.
-    await waitUntilCompleted(region, snapshot, patience, context).catch(() => {
+    await waitUntilCompleted(region, snapshot, patience, context).catch((reason: Error) => {
       context.signal.throwIfAborted();
-      throw error;
+      throw new Error(`${(error as Error).message}; ${reason.message}`, { cause: error });
     });
   }
 }

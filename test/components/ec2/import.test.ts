@@ -106,6 +106,8 @@ describe("a local disk imported into EC2", function () {
       const id = await uploadSnapshot(upload(), [], context());
       await noteImport(id, { ...(await notedImport(id))!, isComplete: false });
       const sent = calls("PutSnapshotBlock");
+      const error = { code: "ValidationException", message: "it is complete already" };
+      api.faults.add({ action: "CompleteSnapshot", error });
       // As AWS shows it until it has put the blocks together.
       assert.equal(await resume("pending"), id);
       assert.deepEqual([calls("PutSnapshotBlock"), (await begun()).length], [sent, 1]);

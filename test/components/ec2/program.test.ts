@@ -438,7 +438,7 @@ describe("the program on stack `ec2`", function () {
       assert.equal(amiName(await run({}, world([], knownAgain, { useless: [again] })), "AmiFromInstance"), taken);
     });
 
-    it("keeps images that somebody disabled, and those of other recipes and regions", async () => {
+    it("declares no removal of images that somebody disabled, or that are of other recipes or regions", async () => {
       const taken = amiName(first, "AmiFromInstance");
       const disabled = { ...useless, recipe, name: taken, reason: "disabled", kind: "disabled" };
       const others = [
@@ -465,6 +465,9 @@ describe("the program on stack `ec2`", function () {
       assert.match(said, /ami-0copy in eu-west-1 .*: it will be deregistered with its snapshots, .*still needs it$/m);
       const unknown = await saidBy({}, world([], {}, { useless: [disabled] }));
       assert.match(unknown, /ami-0bad in us-west-2 is disabled: it will not be used$/m);
+      const worker = record("ci-images:index:WorkerImage", "debian12", {});
+      const none = await saidBy({}, world([], { ...known, ...worker }, { useless: [disabled] }), { stage: "none" });
+      assert.match(none, /ami-0bad in us-west-2 is disabled: it will be deregistered/, "also without a bake");
     });
 
     it("prefers an existing image to the failed one in the state", async () => {
@@ -526,7 +529,7 @@ describe("the program on stack `ec2`", function () {
       assert.equal(power(await run({}, world([], known, { builders: [recipe], sealed: [recipe] }))), undefined);
     });
 
-    it("connects to a sealed builder for nothing: neither new settings nor a new version run its steps again", async () => {
+    it("never connects to a sealed builder: neither new settings nor a new version runs its steps again", async () => {
       const sealed = await run({}, world([], known, { builders: [recipe], sealed: [recipe] }));
       expectNothingRunsAgain(sealed.resources);
       const { ignoreChanges } = sealed.one("Reachable", /builder/);

@@ -440,7 +440,7 @@ describe("the graph of stack gce", () => {
     assert.equal(staged.get(`${prefix}-builder`).options.ignoreChanges, undefined, "a running builder replaces it");
   });
 
-  it("connects to a sealed builder for nothing: neither new settings nor a new version run its steps again", async () => {
+  it("never connects to a sealed builder: neither new settings nor a new version runs its steps again", async () => {
     const graph = newGraph();
     graph.answers["ci-images:gce:survey"] = {
       images: [],

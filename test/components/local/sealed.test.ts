@@ -26,7 +26,7 @@ const run = (machines: object[] = []): Promise<Graph> =>
   );
 
 describe("a sealed builder on stack `local`", () => {
-  it("is connected to for nothing: neither new settings nor a new version run its steps again", async () => {
+  it("is never connected to: neither new settings nor a new version runs its steps again", async () => {
     const { recipe } = (await run()).one("WorkerImage").inputs;
     expectNothingRunsAgain((await run([{ name: "m", recipe, sealed: true }])).resources);
     const open = await run([{ name: "m", recipe }]);

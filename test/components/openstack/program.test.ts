@@ -321,7 +321,7 @@ describe("the graph of stack rackspace", () => {
     assert.equal(graph.asked["ci-images:rackspace:preflight"].occupied, true);
   });
 
-  it("connects to a sealed builder for nothing: neither new settings nor a new version run its steps again", async () => {
+  it("never connects to a sealed builder: neither new settings nor a new version runs its steps again", async () => {
     const graph = new RackspaceGraph();
     graph.answers["ci-images:rackspace:survey"] = { images: [], builders: [recipe], expired: [], sealed: [recipe] };
     await graph.bake(settingsOf(), plan);
