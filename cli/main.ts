@@ -141,9 +141,9 @@ function stopOnInterrupt(session: Session, tell: () => void): () => void {
         if (!session.mustCleanUp) process.exit(status.failed);
       });
     tell();
-    if (!session.isCleaningUp) session.interrupt();
+    session.interrupt();
   };
-  const onHangUp = () => (session.isCleaningUp ? undefined : session.interrupt());
+  const onHangUp = () => session.interrupt();
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal).on("SIGHUP", onHangUp);
   return () => process.off("SIGINT", onSignal).off("SIGTERM", onSignal).off("SIGHUP", onHangUp);
 }

@@ -31,9 +31,9 @@ export class Session {
     return this.interruption.signal;
   }
 
-  /** Stops everything cleanly. */
+  /** Stops everything cleanly, but never the cleanup. */
   interrupt(): void {
-    this.interruption.abort();
+    if (!this.isCleaningUp) this.interruption.abort();
   }
 
   /**

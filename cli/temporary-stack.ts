@@ -188,7 +188,7 @@ export class TemporaryStack {
     const { exitCode, output } = await this.run("destroy", "--yes", "--skip-preview");
     if (exitCode !== 0) {
       const { PULUMI_BACKEND_URL: backend = "", PULUMI_CONFIG_PASSPHRASE: passphrase = "" } = this.environment;
-      const variables = `PULUMI_BACKEND_URL=${quoteForShell(backend)} PULUMI_CONFIG_PASSPHRASE=${passphrase}`;
+      const variables = `PULUMI_BACKEND_URL=${quoteForShell(backend)} PULUMI_CONFIG_PASSPHRASE=${quoteForShell(passphrase)}`;
       throw new UserError({
         where: this.directory,
         found: `this temporary stack could not be destroyed, and its builder may still run:\n${output.trim()}\n`,

@@ -107,7 +107,11 @@ async function putRoot(archive: string, folder: string, target: string, interrup
   } catch (error) {
     interrupted.throwIfAborted();
     const whole = `${target}.with-kernel`;
-    await put(archive, whole);
+    await put(archive, whole).catch((second: Error) => {
+      throw new Error(`${(error as Error).message}; nor could the whole archive be kept: ${second.message}`, {
+        cause: error,
+      });
+    });
     throw new UserError({
       where: target,
       found: `the image is baked, but could not be packed without its kernel: ${(error as Error).message}`,

@@ -135,7 +135,7 @@ describe("an ordinary user", function () {
       ["stack", "init", "production"],
     ]) {
       const { stdout, stderr, exitCode } = await checkouts.run([pulumi, ...words], []);
-      assert.match(String(stderr), /^Pulumi\.production\.yaml belongs to a stack in another state/);
+      assert.match(String(stderr), /^Pulumi\.production\.yaml seems to belong to a stack in another state/);
       assert.deepEqual([stdout, exitCode], ["", 1]);
     }
     assert.equal(await readFile(file, "utf8"), salted);

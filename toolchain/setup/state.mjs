@@ -234,9 +234,11 @@ function keepOrForget({ name, path, text }, projectDirectory, environment, tell,
   if (name !== `Pulumi.${localStack}.yaml`) {
     const line = salt === undefined ? "encryptedkey" : "encryptionsalt";
     const secrets = hasSecrets(text) ? " and the secrets (the entries with `secure:`)" : "";
+    const fits = salt !== undefined && isSaltOf(salt, own);
+    const again = fits ? ", or run `npx pulumi stack init` yourself: the passphrase that is set fits" : "";
     throw new ToolProblem(
-      `${name} belongs to a stack in another state than ${dirname(passphraseFile)}: its \`${line}\` was made there`,
-      `for a team's stack, set PULUMI_BACKEND_URL (docs/teams.md); to begin with an empty stack here, remove the line \`${line}\`${secrets} from ${name}`,
+      `${name} seems to belong to a stack in another state than ${dirname(passphraseFile)}: it has an \`${line}\``,
+      `for a team's stack, set PULUMI_BACKEND_URL (docs/teams.md); to begin with an empty stack here, remove the line \`${line}\`${secrets} from ${name}${again}`,
     );
   }
   if (hasSecrets(text))
