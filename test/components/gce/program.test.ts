@@ -416,39 +416,24 @@ describe("the graph of stack gce", () => {
     assert.equal(whole.get(`${prefix}-builder-lease`).inputs.open, undefined);
   });
 
+  /** The survey's answer while a sealed builder waits for its image. */
+  const sealedBuilder = () => ({ images: [], builders: [recipe], expired: [], sealed: [recipe], unfinished: [] });
+
   it("never restarts a sealed builder, even if a refresh has recorded it as stopped", async () => {
     const graph = newGraph();
-    graph.answers["ci-images:gce:survey"] = {
-      images: [],
-      builders: [recipe],
-      expired: [],
-      sealed: [recipe],
-      unfinished: [],
-    };
+    graph.answers["ci-images:gce:survey"] = sealedBuilder();
     await declare(graph);
     assert.deepEqual(graph.get(`${prefix}-builder`).options.ignoreChanges, ["desiredStatus", "metadata"]);
     assert.equal(graph.get(`${prefix}-trial`).options.ignoreChanges, undefined);
     const staged = newGraph();
-    staged.answers["ci-images:gce:survey"] = {
-      images: [],
-      builders: [recipe],
-      expired: [],
-      sealed: [recipe],
-      unfinished: [],
-    };
+    staged.answers["ci-images:gce:survey"] = sealedBuilder();
     await declare(staged, {}, { more: { stage: "builder" } });
     assert.equal(staged.get(`${prefix}-builder`).options.ignoreChanges, undefined, "a running builder replaces it");
   });
 
   it("never connects to a sealed builder: neither new settings nor a new version runs its steps again", async () => {
     const graph = newGraph();
-    graph.answers["ci-images:gce:survey"] = {
-      images: [],
-      builders: [recipe],
-      expired: [],
-      sealed: [recipe],
-      unfinished: [],
-    };
+    graph.answers["ci-images:gce:survey"] = sealedBuilder();
     await declare(graph);
     expectNothingRunsAgain(graph.withIgnored());
     assert.equal(graph.get(`${prefix}-builder-arrival`).inputs.awake, false);
