@@ -2,24 +2,22 @@
 // lengths and checksums as AWS documents them.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdtemp, open, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { EC2 } from "@aws-sdk/client-ec2";
 import { tagKey, tagNames } from "../../../components/ec2/facts/tags.ts";
 import { cloudLabels } from "../../../common/labels.ts";
 import { ec2Labels } from "../../../components/ec2/facts/labels.ts";
 import { dataBlocks } from "../../../components/local/provider/disk/data-blocks.ts";
-import { ec2 } from "../../../components/ec2/provider/client.ts";
 import { findImage, findSnapshots, tagsOf } from "../../../components/ec2/provider/tagged-resources.ts";
 import { ec2Sweep } from "../../../components/ec2/provider/functions/sweep.ts";
 import type { Context } from "../../../provider/resource.ts";
 import { imageLease } from "../../../components/ec2/provider/resources/image-lease.ts";
 import { importedImage } from "../../../components/ec2/provider/resources/imported-image.ts";
-import { baseImage } from "../../test-cloud/ec2-cloud.ts";
 import type { Ec2Api } from "../../test-cloud/ec2/api.ts";
+import { baseImage } from "../../test-cloud/ec2-cloud.ts";
 import { makeStoredImage } from "../local/stored-image.ts";
-import { openEc2Api } from "./ec2-api.ts";
+import { openImportPlace } from "./import-place.ts";
 
 const region = "eu-central-1";
 const owner = { project: "ci-images", stack: "test", distribution: "debian12" };
@@ -38,18 +36,9 @@ describe("a local disk imported into EC2", function () {
   let folder: string;
 
   before(async () => {
-    home = await mkdtemp(join(tmpdir(), "ci-images-import-"));
-    folder = join(home, "image");
-    await makeStoredImage(folder, { recipe, formats: ["qcow2", "raw"] });
-    ({ api, close } = await openEc2Api([baseImage]));
-    process.env.CI_IMAGES_CACHE = join(home, "cache");
-    client = await ec2(region);
+    ({ api, client, home, folder, close } = await openImportPlace(region, { recipe, formats: ["qcow2", "raw"] }));
   });
-  after(async () => {
-    await close();
-    delete process.env.CI_IMAGES_CACHE;
-    await rm(home, { recursive: true });
-  });
+  after(() => close());
   afterEach(async () => {
     api.faults.clear();
     await imageLease.delete!("", { region, name: "worker", tags: lease }, context());

@@ -1,22 +1,17 @@
 // Importing local disks as AMIs after somebody or something has interfered. The rest is in import.long.test.ts.
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EC2 } from "@aws-sdk/client-ec2";
 import { cloudLabels } from "../../../common/labels.ts";
 import { ec2Labels } from "../../../components/ec2/facts/labels.ts";
-import { ec2 } from "../../../components/ec2/provider/client.ts";
 import { findImage, findSnapshots } from "../../../components/ec2/provider/tagged-resources.ts";
 import { imageLease } from "../../../components/ec2/provider/resources/image-lease.ts";
 import { importedImage } from "../../../components/ec2/provider/resources/imported-image.ts";
 import { noteImport, notedImport } from "../../../components/ec2/provider/import-journal.ts";
 import { uploadSnapshot } from "../../../components/ec2/provider/snapshot-upload.ts";
 import type { Context } from "../../../provider/resource.ts";
-import { baseImage } from "../../test-cloud/ec2-cloud.ts";
 import type { Ec2Api } from "../../test-cloud/ec2/api.ts";
-import { makeStoredImage } from "../local/stored-image.ts";
-import { openEc2Api } from "./ec2-api.ts";
+import { openImportPlace } from "./import-place.ts";
 
 const region = "eu-central-1";
 const recipe = "b".repeat(64);
@@ -29,20 +24,12 @@ describe("a local disk imported into EC2", function () {
   let api: Ec2Api;
   let close: () => Promise<void>;
   let client: EC2;
-  let home: string;
+  let folder: string;
 
   before(async () => {
-    home = await mkdtemp(join(tmpdir(), "ci-images-import-"));
-    await makeStoredImage(join(home, "image"), { recipe, formats: ["raw"] });
-    ({ api, close } = await openEc2Api([baseImage]));
-    process.env.CI_IMAGES_CACHE = join(home, "cache");
-    client = await ec2(region);
+    ({ api, client, folder, close } = await openImportPlace(region, { recipe, formats: ["raw"] }));
   });
-  after(async () => {
-    await close();
-    delete process.env.CI_IMAGES_CACHE;
-    await rm(home, { recursive: true });
-  });
+  after(() => close());
   afterEach(async () => {
     api.faults.clear();
     await imageLease.delete!("", { region, name: "worker", tags: lease }, context());
@@ -55,7 +42,7 @@ describe("a local disk imported into EC2", function () {
   };
   const create = (name = "worker", asked = context()) => {
     const importing = {
-      ...{ folder: join(home, "image"), recipe, name, description: "worker: debian12", lease, lifetime: 3600 },
+      ...{ folder, recipe, name, description: "worker: debian12", lease, lifetime: 3600 },
       ...{ diskSize: 8, bootMode: "uefi-preferred" as const, encrypted: false },
     };
     return importedImage.create({ region, tags: lease, importing }, asked);
@@ -78,7 +65,7 @@ describe("a local disk imported into EC2", function () {
     const upload = () => ({
       ...{
         region,
-        disk: join(home, "image", "disk.raw"),
+        disk: join(folder, "disk.raw"),
         content: "sha256",
         size: 64 * 2 ** 20,
         description: "worker",
