@@ -15,12 +15,20 @@ export interface Complaint {
   cure?: string;
 }
 
+const brand = Symbol.for("ci-images.UserError");
+
 /**
  * An error for users. Its message says where the problem is, what was found, what is allowed, and the cure, without a
  * stack trace. Any other thrown error is a bug, and keeps its trace.
  */
 export class UserError extends Error {
   declare readonly complaints: readonly Complaint[];
+
+  /** Recognizes errors of a second copy of this class, too: a user's module that imports it has its own. */
+  static [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== UserError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return typeof value === "object" && value !== null && brand in value;
+  }
 
   /** @param complaints One or more: users want to see all wrong keys of a file at once. */
   constructor(...complaints: Complaint[]) {
@@ -33,6 +41,10 @@ export class UserError extends Error {
     const error = new UserError();
     error.say(message, []);
     return error;
+  }
+
+  get [brand](): true {
+    return true;
   }
 
   /** Shows the plain message: Node would put an error without a trace in brackets. */

@@ -1,6 +1,8 @@
 // Opens a stack's cloud. Loads only the selected cloud's module, because an SDK costs seconds and hundreds of
 // megabytes.
+import { fileURLToPath } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
+import { importFile } from "../common/import-file.mjs";
 import { UserError } from "../common/user-error.ts";
 import type { Cloud, LocalBakery } from "./cloud.ts";
 import { clouds, findCloud } from "./clouds.ts";
@@ -63,6 +65,6 @@ export async function openClouds(
 }
 
 async function open({ module }: CloudFacts, ...args: Parameters<Opening>): Promise<Cloud[]> {
-  const { open: openCloud } = (await import(module)) as { open: Opening };
+  const { open: openCloud } = (await importFile(fileURLToPath(module))) as { open: Opening };
   return await openCloud(...args);
 }

@@ -1,8 +1,7 @@
-// Node loads this before the Pulumi program (`nodeargs` in Pulumi.yaml): it translates TypeScript, and leaves out parts
-// of Pulumi's SDK until they are used. Most of the CPU time that it takes to load the SDK goes to them.
+// Node loads this before the Pulumi program (`nodeargs` in Pulumi.yaml): it leaves out parts of Pulumi's SDK until they
+// are used. Most of the CPU time that it takes to load the SDK goes to them.
 import Module from "node:module";
 import { basename, dirname, sep } from "node:path";
-import "tsx/esm";
 
 /** @type {((request: string, from: string) => boolean)[]} */
 const postponed = [
@@ -15,8 +14,8 @@ const postponed = [
 ];
 
 /**
- * What the SDK need not load at all: Node maps stack traces to TypeScript itself, as tsx makes it. The SDK takes a stack
- * trace for every resource and every call of the engine.
+ * What the SDK need not load at all: Node itself can map stack traces to TypeScript. The SDK takes a stack trace for every
+ * resource and every call of the engine.
  */
 const replaced = "source-map-support/register";
 

@@ -3,7 +3,7 @@
 import { access } from "node:fs/promises";
 import { resolve } from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
-import { importFile } from "../../common/import-file.ts";
+import { importFile } from "../../common/import-file.mjs";
 import { UserError } from "../../common/user-error.ts";
 
 /**

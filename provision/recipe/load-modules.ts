@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { importFile } from "../../common/import-file.ts";
+import { importFile } from "../../common/import-file.mjs";
 import { UserError } from "../../common/user-error.ts";
 import type { ModuleFile } from "../module.ts";
 import { readText } from "./read-text.ts";

@@ -25,7 +25,7 @@ describe("a user's file outside this project", function () {
   after(() => rm(folder, { recursive: true }));
 
   it("can be imported in every module format, in a process started the way Pulumi starts our program", async () => {
-    const importing = pathToFileURL(join(projectDirectory, "common/import-file.ts")).href;
+    const importing = pathToFileURL(join(projectDirectory, "common/import-file.mjs")).href;
     const program = `
       import { importFile } from ${JSON.stringify(importing)};
       for (const name of ${JSON.stringify(Object.keys(files))}) {

@@ -23,7 +23,8 @@ describe("before the program", function () {
     const loaded = await run(`
       import Module from "node:module";
       await import("@pulumi/pulumi/cmd/run/tracing.js");
-      await import("./components/life-cycle/worker-images.ts");
+      const { importFile } = await import("./common/import-file.mjs");
+      await importFile(${JSON.stringify(join(projectDirectory, "components/life-cycle/worker-images.ts"))});
       console.log(JSON.stringify(Object.keys(Module._cache)));`);
     const packages = new Set((loaded as string[]).map((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]));
     assert.ok(packages.has("@pulumi/pulumi"));
@@ -60,7 +61,7 @@ describe("before the program", function () {
     assert.equal(seen, "a/b/c");
   });
 
-  it("stack traces name the lines of TypeScript files, with the SDK loaded", async () => {
+  it("stack traces name the lines of TypeScript files that users wrote, with the SDK loaded", async () => {
     const folder = await mkdtemp(join(tmpdir(), "ci-images-test-"));
     try {
       const file = join(folder, "fails.mts");
@@ -68,7 +69,8 @@ describe("before the program", function () {
       const seen = await run(`
         import { createRequire } from "node:module";
         createRequire(import.meta.resolve("@pulumi/pulumi/cmd/run/index.js"))("source-map-support/register");
-        const { stack } = await import(${JSON.stringify(file)}).catch((error) => error);
+        const { importFile } = await import("./common/import-file.mjs");
+        const { stack } = await importFile(${JSON.stringify(file)}).catch((error) => error);
         console.log(JSON.stringify(stack));`);
       assert.match(String(seen), /fails\.mts:5:7/);
     } finally {
