@@ -39,7 +39,9 @@ export async function importProgram(file) {
 export async function importFile(file) {
   const ready = translated?.get(relative(project, file));
   if (ready === undefined) await translateOnImport(file);
-  return /** @type {Record<string, unknown>} */ (await import(pathToFileURL(ready ?? file).href));
+  /** @type {unknown} */
+  const imported = await import(pathToFileURL(ready ?? file).href);
+  return /** @type {Record<string, unknown>} */ (imported);
 }
 
 /** @type {Promise<void> | undefined} */

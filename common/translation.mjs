@@ -90,7 +90,9 @@ function kept(project, cache) {
  */
 function known(cache) {
   try {
-    const found = /** @type {Partial<Translation>} */ (JSON.parse(readFileSync(join(cache, "current.json"), "utf8")));
+    /** @type {unknown} */
+    const json = JSON.parse(readFileSync(join(cache, "current.json"), "utf8"));
+    const found = /** @type {Partial<Translation>} */ (json);
     return found.folder && found.entries && found.sources ? /** @type {Translation} */ (found) : undefined;
   } catch (error) {
     if (isOf(error, ["ENOENT", "ENOTDIR", "EACCES"]) || error instanceof SyntaxError) return undefined;

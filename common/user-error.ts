@@ -25,7 +25,7 @@ export class UserError extends Error {
   declare readonly complaints: readonly Complaint[];
 
   /** Recognizes errors of a second copy of this class, too: a user's module that imports it has its own. */
-  static [Symbol.hasInstance](value: unknown): boolean {
+  static override [Symbol.hasInstance](value: unknown): boolean {
     if (this !== UserError) return Function.prototype[Symbol.hasInstance].call(this, value);
     return typeof value === "object" && value !== null && brand in value;
   }

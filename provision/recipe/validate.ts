@@ -8,8 +8,8 @@ import type { Schema } from "./schema.ts";
 import { holdsSecret, showSecrets } from "../shell/secret-text.ts";
 
 /**
- * Shared, because each new one compiles the schema of schemas. Not strict: modules' settings have `examples`, and may
- * omit types as JSON schema allows.
+ * Shared, because each new one compiles the schema of schemas; so does the first `flawOf`, and nothing else. Not strict:
+ * modules' settings have `examples`, and may omit types as JSON schema allows.
  */
 const ajv = new Ajv({
   allErrors: true,
@@ -18,6 +18,7 @@ const ajv = new Ajv({
   useDefaults: true,
   logger: false,
   code: { optimize: false },
+  validateSchema: false,
 });
 
 /** Why this is not a JSON schema; undefined if it is one. */
