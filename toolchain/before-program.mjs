@@ -1,5 +1,5 @@
-// Node loads this before the Pulumi program (`nodeargs` in Pulumi.yaml): it leaves out parts of Pulumi's SDK until they
-// are used. Most of the CPU time that it takes to load the SDK goes to them.
+// Node loads this before the Pulumi program (`nodeargs` in Pulumi.yaml) and before the tests: it leaves out parts of
+// Pulumi's SDK until they are used, and stack traces that nobody reads. Most of the CPU time of the SDK goes to them.
 import Module from "node:module";
 import { basename, dirname, sep } from "node:path";
 
@@ -13,11 +13,26 @@ const postponed = [
   (request, from) => request === "./automation" && basename(dirname(from)) === "pulumi",
 ];
 
-/**
- * What the SDK need not load at all: Node itself can map stack traces to TypeScript. The SDK takes a stack trace for every
- * resource and every call of the engine.
- */
+/** What the SDK need not load at all: Node itself can map stack traces to TypeScript. */
 const replaced = "source-map-support/register";
+
+/**
+ * Members of the SDK's modules that are replaced, by the last part of the module's path.
+ * @type {Record<string, { member: string, by: (member: any) => unknown }>}
+ */
+const members = {
+  // For every promise it makes the text of a stack trace, for PULUMI_DEBUG_PROMISE_LEAKS.
+  ...(!process.env.PULUMI_DEBUG_PROMISE_LEAKS && { debuggable: { member: "debuggablePromise", by: withoutTrace } }),
+  // Sends the engine the place in the source of every resource, with all callers: lines of this project, which mean
+  // nothing to its users.
+  resource: {
+    member: "Resource",
+    by: (/** @type {object} */ resource) => Object.assign(resource, { callsites: () => [] }),
+  },
+};
+
+/** @type {WeakSet<object>} */
+const done = new WeakSet();
 
 const sdk = ["", "@pulumi", "pulumi", ""].join(sep);
 
@@ -34,8 +49,39 @@ function loadOrPostpone(request, parent, isMain) {
   if (from?.includes(sdk)) {
     if (request === replaced) return {};
     if (postponed.some((matches) => matches(request, from))) return onFirstUse(() => load(request, parent, isMain));
+    const replacement = members[basename(request)];
+    if (replacement !== undefined) return withReplacement(load(request, parent, isMain), replacement);
   }
   return load(request, parent, isMain);
+}
+
+/**
+ * @param {object} module Where modules need each other, it may not have its members yet.
+ * @param {{ member: string, by: (member: any) => unknown }} replacement
+ */
+function withReplacement(module, { member, by }) {
+  if (member in module && !done.has(module)) {
+    done.add(module);
+    Object.assign(module, { [member]: by(Reflect.get(module, member)) });
+  }
+  return module;
+}
+
+/**
+ * A function in which errors get no stack trace.
+ * @param {(...args: unknown[]) => unknown} run
+ * @returns {(...args: unknown[]) => unknown}
+ */
+function withoutTrace(run) {
+  return (...args) => {
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 0;
+    try {
+      return run(...args);
+    } finally {
+      Error.stackTraceLimit = limit;
+    }
+  };
 }
 
 /**

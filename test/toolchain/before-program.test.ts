@@ -9,11 +9,11 @@ import { parseArgsStringToArgv } from "string-argv";
 import { projectDirectory } from "../../toolchain/versions.mjs";
 
 /** Runs a program in this project with the Node arguments of Pulumi.yaml. @returns what it prints, as JSON. */
-async function run(program: string): Promise<unknown> {
+async function run(program: string, env: Record<string, string> = {}): Promise<unknown> {
   const project = await readFile(join(projectDirectory, "Pulumi.yaml"), "utf8");
   const { nodeargs } = (load(project) as { runtime: { options: { nodeargs: string } } }).runtime.options;
   const words = [...parseArgsStringToArgv(nodeargs), "--input-type=module", "--eval", program];
-  return JSON.parse((await execa(process.execPath, words, { cwd: projectDirectory })).stdout);
+  return JSON.parse((await execa(process.execPath, words, { cwd: projectDirectory, env })).stdout);
 }
 
 describe("before the program", function () {
@@ -59,6 +59,21 @@ describe("before the program", function () {
       import * as pulumi from "@pulumi/pulumi";
       console.log(JSON.stringify(pulumi.automation.fullyQualifiedStackName("a", "b", "c")));`);
     assert.equal(seen, "a/b/c");
+  });
+
+  it("the SDK makes stack traces of promises only for PULUMI_DEBUG_PROMISE_LEAKS, and none of resources", async () => {
+    const program = `
+      import * as pulumi from "@pulumi/pulumi";
+      import debuggable from "@pulumi/pulumi/runtime/debuggable.js";
+      const promise = Promise.resolve();
+      await debuggable.debuggablePromise(promise, "a promise");
+      const { _debugCtx, _debugStackTrace } = promise;
+      const frames = pulumi.Resource.stackTrace(0).length;
+      const { stack } = new Error("own");
+      console.log(JSON.stringify([_debugCtx, _debugStackTrace, frames, stack.split("\\n").length > 1]));`;
+    assert.deepEqual(await run(program), ["a promise", "Error", 0, true]);
+    const [, trace] = (await run(program, { PULUMI_DEBUG_PROMISE_LEAKS: "1" })) as string[];
+    assert.match(trace, /^Error\n +at /);
   });
 
   it("stack traces name the lines of TypeScript files that users wrote, with the SDK loaded", async () => {
