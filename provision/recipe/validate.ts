@@ -1,5 +1,5 @@
 // Checks a value against a JSON schema, and describes errors for people: key, found, allowed, nearest name.
-import { Ajv, type ErrorObject } from "ajv";
+import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import type { Complaint } from "../../common/user-error.ts";
 import { durationForm, sizeForm } from "../../common/sizes.ts";
 import { nearest } from "../../common/nearest.ts";
@@ -38,12 +38,22 @@ export function complaintsOf(
   where: string,
   writtenAs: WrittenAs = () => undefined,
 ): Complaint[] {
-  const validate = ajv.compile(schema);
+  const validate = compiled(schema);
   if (validate(value)) return [];
   const errors = withoutBranches(validate.errors ?? []).filter((error) => !judgesSecret(error));
   const complaints = errors.map((error) => complaintOf(error, where, writtenAs));
   // Two keywords may report the same error.
   return [...new Map(complaints.map((each) => [JSON.stringify(each), each])).values()];
+}
+
+const known = new Map<string, ValidateFunction>();
+
+/** Recipes with the same modules have equal schemas, and ajv recognizes only the same object. */
+function compiled(schema: Schema): ValidateFunction {
+  const text = JSON.stringify(schema);
+  let validate = known.get(text);
+  if (!validate) known.set(text, (validate = ajv.compile(schema)));
+  return validate;
 }
 
 /** Whether an error is about a secret's content, which is unknown here. Only its type, text, can be judged. */

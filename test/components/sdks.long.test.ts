@@ -1,6 +1,7 @@
 // A cloud's SDK costs seconds and hundreds of megabytes, so the program loads only the one that the stack needs.
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { findCloud } from "../../components/clouds.ts";
 import { projectDirectory } from "../../toolchain/versions.mjs";
@@ -12,10 +13,16 @@ const listing = `
 `;
 
 async function sdksAfter(module: string): Promise<string[]> {
-  const program = `import { Module } from "node:module";\nawait import("./index.ts");\nawait import(${JSON.stringify(module)});\n${listing}`;
-  const tsx = createRequire(import.meta.url).resolve("tsx");
-  const options = { cwd: projectDirectory, input: program };
-  const { stdout } = await execa("node", ["--import", tsx, "--input-type=module", "-"], options);
+  const [program, opening] = [join(projectDirectory, "index.ts"), fileURLToPath(module)].map((path) =>
+    JSON.stringify(path),
+  );
+  const input = `
+    import { Module } from "node:module";
+    import { importFile, importProgram } from "./common/import-file.mjs";
+    await importProgram(${program});
+    await importFile(${opening});
+    ${listing}`;
+  const { stdout } = await execa("node", ["--input-type=module", "-"], { cwd: projectDirectory, input });
   return JSON.parse(stdout) as string[];
 }
 

@@ -1,4 +1,5 @@
-// The module library on a Debian 12 builder; debian13.long.test.ts does the same on Debian 13.
+// The module library on a Debian 12 builder, but for modules that do little but install packages;
+// real-bake.long.test.ts has all of it.
 import { bakeLibrary } from "./real-bake.ts";
 
-bakeLibrary("debian12");
+bakeLibrary("debian12", false);

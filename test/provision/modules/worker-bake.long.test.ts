@@ -1,4 +1,4 @@
-// The old workers' modules on a real builder, except those in real-bake.test.ts: every check fails before its module
+// The old workers' modules on a real builder, except those in real-bake.ts: every check fails before its module
 // runs, passes after it, and still passes after a second run. Downloads come from the builder itself
 // (worker-fixtures.sh).
 import assert from "node:assert/strict";
