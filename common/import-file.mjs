@@ -23,9 +23,8 @@ let translated;
  */
 export async function importProgram(file) {
   const real = realpathSync(file);
-  const found = await freshTranslation(project);
   // A program that is not ours may import our files as they are, and each of them must be loaded only once.
-  if (found?.has(relative(project, real))) translated = found;
+  translated = await freshTranslation(project, relative(project, real));
   return await importFile(real);
 }
 
@@ -41,7 +40,11 @@ export async function importFile(file) {
   if (ready === undefined) await translateOnImport(file);
   /** @type {unknown} */
   const imported = await import(pathToFileURL(ready ?? file).href);
-  return /** @type {Record<string, unknown>} */ (imported);
+  const exported = /** @type {Record<string, unknown>} */ (imported);
+  const whole = exported.default;
+  // Of CommonJS that was translated while it was loaded, Node knows no names.
+  const isUnnamed = whole !== null && typeof whole === "object" && Object.keys(exported).length === 1;
+  return isUnnamed ? { default: whole, .../** @type {Record<string, unknown>} */ (whole) } : exported;
 }
 
 /** @type {Promise<void> | undefined} */

@@ -1,7 +1,18 @@
-// Our TypeScript, translated to JavaScript once and kept in .cache/, as long as no source file changes. To translate it
-// while it is loaded takes longer than everything else that a `pulumi preview` does.
+// Our TypeScript, translated to JavaScript once and kept in .cache/ until a source file changes. Translating at every
+// start takes longer than the rest of a preview.
 import { createHash, randomUUID } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -9,38 +20,52 @@ import { pathToFileURL } from "node:url";
 /**
  * What is known about a translation.
  * @typedef {object} Translation
- * @property {string} project The project's folder, which is part of the code (`import.meta.url`).
- * @property {string} folder The name of the translation's folder.
+ * @property {string} folder The name of its folder, which is never used again.
  * @property {Record<string, string>} entries The files that can be imported by path, and their JavaScript.
- * @property {Record<string, string>} sources All source files, and the state in which each was read.
+ * @property {Record<string, string>} sources All files that it was made from, and the state in which each was read.
+ * @property {Record<string, number>} files The JavaScript files and their sizes.
  */
 
 /** Files besides the sources that the translation depends on. */
-const rules = ["package.json", "tsconfig.json", "common/translation.mjs"];
+const rules = ["package.json", "tsconfig.json", "node_modules/esbuild/package.json", "common/translation.mjs"];
 
-/** Loaded as it is by every program and by its translation, because it has a state. */
+/** Not bundled: a program and its translation must share its state. */
 const shared = "common/import-file.mjs";
 
 /** For this long an outdated translation is kept, in milliseconds: a bake that runs may still load parts of it. */
-const keptFor = 7 * 24 * 3_600_000;
-
-/** What prevents the cache from being written: the rights of the user, a file system that is read-only or full. */
-const unwritable = ["EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "ENOTDIR"];
+const keptFor = 24 * 3_600_000;
 
 /**
  * Returns the JavaScript of our programs and of the module library. Makes it if a source file has changed since the last
  * time: 1 to 2 s.
- * @param {string} project The project's folder, with a separator at its end.
+ * @param {string} project The real path of the project's folder, with a separator at its end.
+ * @param {string} program The main file to start, by its path in the project.
  * @returns {Promise<ReadonlyMap<string, string> | undefined>} absolute paths by paths in the project. undefined if there
- * can be none, because a file has an error, which its import shows better, or because the cache can't be written.
+ * can be none: the program is not ours, a file has an error, which its import shows better, or the cache can't be used.
  */
-export async function freshTranslation(project) {
+export async function freshTranslation(project, program) {
   const cache = join(project, ".cache/translation");
-  const translation = kept(project, cache) ?? (await translate(project, cache));
+  if (!entriesOf(project).includes(program) || !isInside(project)) return undefined;
+  // Paths are part of the code, and a project may have several: on this computer and in a container.
+  const record = join(cache, `${createHash("sha256").update(project).digest("hex").slice(0, 16)}.json`);
+  const translation = kept(project, cache, record) ?? (await translate(project, cache, record));
   if (translation === undefined) return undefined;
   return new Map(
     Object.entries(translation.entries).map(([file, name]) => [file, join(cache, translation.folder, name)]),
   );
+}
+
+/**
+ * Whether packages are found from the cache: not if it is a link to somewhere else.
+ * @param {string} project
+ */
+function isInside(project) {
+  const cache = join(project, ".cache");
+  try {
+    return realpathSync(cache) === cache;
+  } catch (error) {
+    return isFileError(error) && error.code === "ENOENT";
+  }
 }
 
 /**
@@ -51,7 +76,7 @@ function entriesOf(project) {
   const clouds = readdirSync(join(project, "components"), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => `components/${name}/open-cloud.ts`)
-    .filter((file) => stateOf(join(project, file)) !== undefined);
+    .filter((file) => existsSync(join(project, file)));
   const library = readdirSync(join(project, "provision/modules"))
     .filter((name) => /^[^._].*\.ts$/.test(name))
     .map((name) => `provision/modules/${name}`);
@@ -59,43 +84,51 @@ function entriesOf(project) {
 }
 
 /**
- * A file's state: another one after any change of its content. undefined if it is not there.
+ * A file's state: another one after any change of its content.
  * @param {string} file
  */
 function stateOf(file) {
   const found = statSync(file, { throwIfNoEntry: false });
-  return found && [found.ino, found.size, found.mtimeMs, found.ctimeMs].join(" ");
+  return found ? [found.ino, found.size, found.mtimeMs, found.ctimeMs].join(" ") : "";
 }
 
 /**
- * The translation in the cache, if no source has changed.
+ * The translation in the cache, if it is whole and no source has changed.
  * @param {string} project
  * @param {string} cache
+ * @param {string} record
  * @returns {Translation | undefined}
  */
-function kept(project, cache) {
-  const found = known(cache);
-  const isFresh =
-    found?.project === project &&
-    Object.keys(found.entries).join() === entriesOf(project).join() &&
-    Object.entries(found.sources).every(([file, state]) => stateOf(join(project, file)) === state) &&
-    statSync(join(cache, found.folder), { throwIfNoEntry: false }) !== undefined;
-  return isFresh ? found : undefined;
+function kept(project, cache, record) {
+  const found = known(record);
+  if (found === undefined) return undefined;
+  try {
+    const isFresh =
+      Object.keys(found.entries).join() === entriesOf(project).join() &&
+      Object.entries(found.sources).every(([file, state]) => stateOf(join(project, file)) === state) &&
+      Object.entries(found.files).every(([file, size]) => statSync(join(cache, found.folder, file)).size === size);
+    return isFresh ? found : undefined;
+  } catch (error) {
+    // A file is missing, or another user's.
+    if (isFileError(error)) return undefined;
+    throw error;
+  }
 }
 
 /**
  * The last translation that was made. undefined if there is none, or one of a version with another format.
- * @param {string} cache
+ * @param {string} record
  * @returns {Translation | undefined}
  */
-function known(cache) {
+function known(record) {
   try {
     /** @type {unknown} */
-    const json = JSON.parse(readFileSync(join(cache, "current.json"), "utf8"));
-    const found = /** @type {Partial<Translation>} */ (json);
-    return found.folder && found.entries && found.sources ? /** @type {Translation} */ (found) : undefined;
+    const json = JSON.parse(readFileSync(record, "utf8"));
+    const found = /** @type {Partial<Translation> | null} */ (json);
+    const isWhole = found?.folder && found.entries && found.sources && found.files;
+    return isWhole ? /** @type {Translation} */ (found) : undefined;
   } catch (error) {
-    if (isOf(error, ["ENOENT", "ENOTDIR", "EACCES"]) || error instanceof SyntaxError) return undefined;
+    if (isFileError(error) || error instanceof SyntaxError) return undefined;
     throw error;
   }
 }
@@ -103,21 +136,49 @@ function known(cache) {
 /**
  * @param {string} project
  * @param {string} cache
+ * @param {string} record
  * @returns {Promise<Translation | undefined>}
  */
-async function translate(project, cache) {
-  const { build } = await import("esbuild");
+async function translate(project, cache, record) {
+  const folder = randomUUID();
+  const results = join(cache, folder);
+  try {
+    mkdirSync(results, { recursive: true });
+    const made = await build(project, results);
+    if (made === undefined) {
+      rmSync(results, { recursive: true });
+      return undefined;
+    }
+    const before = known(record)?.folder;
+    writeFileSync(`${results}.json`, JSON.stringify({ folder, ...made }));
+    renameSync(`${results}.json`, record);
+    removeOutdated(cache, [folder, relative(cache, record)], before);
+    return { folder, ...made };
+  } catch (error) {
+    if (!isFileError(error)) throw error;
+    // Without the rights or the space for a cache, everything works without one.
+    for (const path of [results, `${results}.json`]) if (existsSync(path)) rmSync(path, { recursive: true });
+    return undefined;
+  }
+}
+
+/**
+ * Translates everything into a folder.
+ * @param {string} project
+ * @param {string} results
+ * @returns {Promise<Omit<Translation, "folder"> | undefined>} undefined if a file has an error.
+ */
+async function build(project, results) {
+  const esbuild = await import("esbuild");
   const entries = entriesOf(project);
   /** @type {Record<string, string>} */
   const sources = {};
   // Before they are read: a change after that makes the translation outdated.
-  for (const file of rules) sources[file] = stateOf(join(project, file)) ?? "";
-  const results = join(cache, `new-${randomUUID()}`);
+  for (const file of rules) sources[file] = stateOf(join(project, file));
   /** @type {{ name: string, setup: (build: import("esbuild").PluginBuild) => void }} */
   const reader = { name: "sources", setup: (own) => readSources(own, project, sources) };
-  let built;
   try {
-    built = await build({
+    const { outputFiles } = await esbuild.build({
       absWorkingDir: project,
       entryPoints: entries,
       outbase: project,
@@ -134,39 +195,29 @@ async function translate(project, cache) {
       sourcesContent: false,
       write: false,
       logLevel: "silent",
+      // They name files beside the source, which stay there.
+      define: Object.fromEntries(Object.keys(placesOf("")).map((name) => [`import.meta.${name}`, placeName(name)])),
       plugins: [reader],
     });
-  } catch (error) {
-    // A file has an error.
-    if (error instanceof Error && "errors" in error) return undefined;
-    throw error;
-  }
-  const digest = createHash("sha256").update(project);
-  for (const { path, hash } of built.outputFiles) digest.update(relative(results, path)).update(hash);
-  const folder = digest.digest("hex").slice(0, 16);
-  const translation = {
-    project,
-    folder,
-    entries: Object.fromEntries(entries.map((file) => [file, file.replace(/ts$/, "js")])),
-    sources,
-  };
-  try {
-    for (const { path, contents } of built.outputFiles) {
+    /** @type {Record<string, number>} */
+    const files = {};
+    for (const { path, contents } of outputFiles) {
       mkdirSync(dirname(path), { recursive: true });
       writeFileSync(path, contents);
+      files[relative(results, path)] = contents.length;
     }
-    moveTo(results, join(cache, folder));
-    // The one before may still be in use: its time begins now.
-    const before = known(cache)?.folder;
-    if (before !== undefined) touch(join(cache, before));
-    writeFileSync(`${results}.json`, JSON.stringify(translation));
-    renameSync(`${results}.json`, join(cache, "current.json"));
-    removeOutdated(cache, folder);
+    return {
+      entries: Object.fromEntries(entries.map((file) => [file, file.replace(/ts$/, "js")])),
+      sources,
+      files,
+    };
   } catch (error) {
-    if (isOf(error, unwritable)) return undefined;
+    if (error instanceof Error && "errors" in error) return undefined;
     throw error;
+  } finally {
+    // Its process would stay as long as this one.
+    await esbuild.stop();
   }
-  return translation;
 }
 
 /**
@@ -181,62 +232,56 @@ function readSources(build, project, sources) {
       ? { path: pathToFileURL(join(project, shared)).href, external: true }
       : undefined,
   );
-  build.onLoad({ filter: /\.(ts|mjs)$/ }, async ({ path }) => {
-    sources[relative(project, path)] = stateOf(path) ?? "";
+  build.onLoad({ filter: /.*/, namespace: "file" }, async ({ path }) => {
+    sources[relative(project, path)] = stateOf(path);
+    const [, language] = /\.[cm]?([jt]s)$/.exec(path) ?? [];
+    if (language !== "js" && language !== "ts") return undefined;
     const text = await readFile(path, "utf8");
-    // They name files beside the source, which stay there.
-    const contents = text
-      .replaceAll("import.meta.url", JSON.stringify(pathToFileURL(path).href))
-      .replaceAll("import.meta.dirname", JSON.stringify(dirname(path)));
-    return { contents, loader: path.endsWith(".ts") ? "ts" : "js" };
+    if (!text.includes("import.meta")) return { contents: text, loader: language };
+    const places = Object.entries(placesOf(path)).map(([name, place]) => `${placeName(name)}=${JSON.stringify(place)}`);
+    // On the first line, so that all lines keep their numbers.
+    return { contents: `const ${places.join()};${text}`, loader: language };
   });
 }
 
 /**
- * Gives a finished folder its name, unless another process has just made the same.
- * @param {string} from
- * @param {string} to
+ * What `import.meta` says about a file.
+ * @param {string} path
  */
-function moveTo(from, to) {
-  try {
-    renameSync(from, to);
-  } catch (error) {
-    if (!isOf(error, ["ENOTEMPTY", "EEXIST"])) throw error;
-    rmSync(from, { recursive: true });
-  }
+function placesOf(path) {
+  return { url: pathToFileURL(path).href, dirname: dirname(path), filename: path };
+}
+
+/** @param {string} name */
+function placeName(name) {
+  return `import_meta_${name}`;
 }
 
 /**
- * Makes a folder look as if it had just been made.
- * @param {string} folder
- */
-function touch(folder) {
-  try {
-    utimesSync(folder, new Date(), new Date());
-  } catch (error) {
-    if (!isOf(error, ["ENOENT"])) throw error;
-  }
-}
-
-/**
- * Removes translations that are too old to be in use, and what killed processes left.
+ * Removes translations that are too old to be in use, and what killed processes left. What can't be removed, because it
+ * is another user's, stays.
  * @param {string} cache
- * @param {string} current
+ * @param {string[]} current
+ * @param {string} [before] The one before, which may still be in use: its time begins now.
  */
-function removeOutdated(cache, current) {
+function removeOutdated(cache, current, before) {
   for (const name of readdirSync(cache)) {
-    if ([current, "current.json"].includes(name)) continue;
+    if (current.includes(name)) continue;
     const path = join(cache, name);
-    const found = statSync(path, { throwIfNoEntry: false });
-    if (found && Date.now() - found.mtimeMs > keptFor) rmSync(path, { recursive: true, force: true });
+    try {
+      if (name === before) utimesSync(path, new Date(), new Date());
+      else if (Date.now() - statSync(path).mtimeMs > keptFor) rmSync(path, { recursive: true });
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+    }
   }
 }
 
 /**
- * Whether an error has one of these codes.
+ * Whether the file system refused something.
  * @param {unknown} error
- * @param {string[]} codes
+ * @returns {error is NodeJS.ErrnoException}
  */
-function isOf(error, codes) {
-  return codes.includes(/** @type {NodeJS.ErrnoException} */ (error).code ?? "");
+function isFileError(error) {
+  return error instanceof Error && "syscall" in error;
 }

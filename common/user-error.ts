@@ -24,7 +24,7 @@ const brand = Symbol.for("ci-images.UserError");
 export class UserError extends Error {
   declare readonly complaints: readonly Complaint[];
 
-  /** Recognizes errors of a second copy of this class, too: a user's module that imports it has its own. */
+  /** Recognizes errors of a second copy of this class, too: a user's module may load its own copy. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (this !== UserError) return Function.prototype[Symbol.hasInstance].call(this, value);
     return typeof value === "object" && value !== null && brand in value;

@@ -1,7 +1,14 @@
 // Node loads this before the Pulumi program (`nodeargs` in Pulumi.yaml) and before the tests: it leaves out parts of
 // Pulumi's SDK until they are used, and stack traces that nobody reads. Most of the CPU time of the SDK goes to them.
 import Module from "node:module";
-import { basename, dirname, sep } from "node:path";
+import { basename, dirname, join, sep } from "node:path";
+
+// A Pulumi.yaml of earlier versions names index.ts and not toolchain/program.mjs.
+const [, runner, ...words] = process.argv;
+if (runner?.includes(join("pulumi", "cmd", "run")) && words.some((word) => /\.m?ts$/.test(word))) {
+  const { register } = await import("tsx/esm/api");
+  register();
+}
 
 /** @type {((request: string, from: string) => boolean)[]} */
 const postponed = [

@@ -8,8 +8,8 @@ import type { Schema } from "./schema.ts";
 import { holdsSecret, showSecrets } from "../shell/secret-text.ts";
 
 /**
- * Shared, because each new one compiles the schema of schemas; so does the first `flawOf`, and nothing else. Not strict:
- * modules' settings have `examples`, and may omit types as JSON schema allows.
+ * Shared, because each new one compiles the schema of schemas for `flawOf`. Not strict: modules' settings have
+ * `examples`, and may omit types as JSON schema allows.
  */
 const ajv = new Ajv({
   allErrors: true,

@@ -27,14 +27,13 @@ describe("a user's file outside this project", function () {
   it("can be imported in every module format, in a process started the way Pulumi starts our program", async () => {
     const importing = pathToFileURL(join(projectDirectory, "common/import-file.mjs")).href;
     const program = `
-      import { importFile } from ${JSON.stringify(importing)};
+      import { importFile, importProgram } from ${JSON.stringify(importing)};
+      await importProgram(${JSON.stringify(join(projectDirectory, "index.ts"))});
       for (const name of ${JSON.stringify(Object.keys(files))}) {
         console.log(name, (await importFile(${JSON.stringify(folder)} + "/" + name)).made);
       }`;
     await writeFile(join(folder, "main.mjs"), program);
-    const { stdout } = await execa("node", ["--import", "tsx/esm", join(folder, "main.mjs")], {
-      cwd: projectDirectory,
-    });
+    const { stdout } = await execa("node", [join(folder, "main.mjs")], { cwd: projectDirectory });
     assert.deepEqual(
       stdout.split("\n"),
       Object.keys(files).map((name) => `${name} made0`),

@@ -1,20 +1,9 @@
 // The translation of our TypeScript: programs load it, and it is never older than its sources.
 import assert from "node:assert/strict";
-import {
-  appendFile,
-  chmod,
-  cp,
-  mkdtemp,
-  readdir,
-  readFile,
-  rm,
-  stat,
-  symlink,
-  utimes,
-  writeFile,
-} from "node:fs/promises";
+import { appendFile, chmod, chown, cp, mkdir, mkdtemp, readdir, readFile } from "node:fs/promises";
+import { rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, sep } from "node:path";
+import { dirname, join, sep } from "node:path";
 import { execa } from "execa";
 import { freshTranslation } from "../../common/translation.mjs";
 import { projectDirectory } from "../../toolchain/versions.mjs";
@@ -36,71 +25,125 @@ describe("the translation of our TypeScript", function () {
   const cache = () => join(project, ".cache/translation");
   const command = (...words: string[]) => [join(project, "cli/ci-images.mjs"), ...words];
   const modules = async () => (await execa(process.execPath, command("modules"))).stdout;
-  const folder = async () =>
-    (JSON.parse(await readFile(join(cache(), "current.json"), "utf8")) as { folder: string }).folder;
+  const record = async () =>
+    join(
+      cache(),
+      (await readdir(cache())).find((name) => name.endsWith(".json"))!,
+    );
+  const folder = async () => (JSON.parse(await readFile(await record(), "utf8")) as { folder: string }).folder;
+  const fresh = () => freshTranslation(project + sep, "cli/main.ts");
+  const library = (name: string) => join(project, "provision/modules", name);
 
   it("is used until a source changes, a module is added or the package file changes, and then made again", async () => {
     assert.doesNotMatch(await modules(), /changed just now|own_tool/);
     const first = await folder();
-    const { mtimeMs } = await stat(join(cache(), "current.json"));
     await modules();
-    assert.equal((await stat(join(cache(), "current.json"))).mtimeMs, mtimeMs, "nothing was written");
+    assert.equal(await folder(), first);
 
-    const java = join(project, "provision/modules/java.ts");
-    const text = await readFile(java, "utf8");
-    await writeFile(
-      java,
-      text.replace('export const description = "', 'export const description = "changed just now: '),
-    );
+    const text = await readFile(library("java.ts"), "utf8");
+    const changed = text.replace('export const description = "', 'export const description = "changed just now: ');
+    await writeFile(library("java.ts"), changed);
     assert.match(await modules(), /^java +changed just now: /m);
-    const second = await folder();
-    assert.notEqual(second, first);
 
     const own = 'export const description = "an own tool";\nexport function modify() {}\n';
-    await writeFile(join(project, "provision/modules/own_tool.ts"), own);
+    await writeFile(library("own_tool.ts"), own);
     assert.match(await modules(), /^own_tool +an own tool/m);
-    const third = await folder();
+    const second = await folder();
     await appendFile(join(project, "package.json"), "\n");
-    const before = await readFile(join(cache(), "current.json"));
     await modules();
-    assert.equal(await folder(), third, "the same code has the same name");
-    assert.notDeepEqual(await readFile(join(cache(), "current.json")), before);
+    assert.notEqual(await folder(), second);
   });
 
-  it("stays for a week after it is outdated, for bakes that still run", async () => {
-    const edit = () =>
-      appendFile(join(project, "index.ts"), `export const edit${Math.random()} = 1;\n`.replace("0.", ""));
-    await freshTranslation(project + sep);
+  it("is made again when a file of another kind changes that a module imports", async () => {
+    const own = `import { a } from "./_a.js"; import { b } from "./_b.mts"; import c from "./_c.json" with { type: "json" };
+      export const description = [a, b, c.c].join(); export function modify() {}`;
+    await writeFile(library("own_tool.ts"), own);
+    await writeFile(library("_a.js"), 'export const a = "a1";');
+    await writeFile(library("_b.mts"), 'export const b: string = "b1";');
+    await writeFile(library("_c.json"), '{ "c": "c1" }');
+    assert.match(await modules(), /^own_tool +a1,b1,c1/m);
+    await writeFile(library("_a.js"), 'export const a = "a2";');
+    assert.match(await modules(), /^own_tool +a2,b1,c1/m);
+    await writeFile(library("_b.mts"), 'export const b: string = "b2";');
+    assert.match(await modules(), /^own_tool +a2,b2,c1/m);
+    await writeFile(library("_c.json"), '{ "c": "c2" }');
+    assert.match(await modules(), /^own_tool +a2,b2,c2/m);
+  });
+
+  it("leaves text that mentions import.meta alone, and tells each file where its source is", async () => {
+    const file = library("own_tool.ts");
+    const places = '["import.meta.url", import.meta.url, import.meta.dirname, import.meta.filename]';
+    await writeFile(file, `export const description = ${places}.join(); export function modify() {}`);
+    assert.ok((await modules()).includes(`import.meta.url,file://${file},${dirname(file)},${file}`));
+  });
+
+  it("stays for a day after it is outdated, for bakes that still run", async () => {
+    const edit = async () => {
+      await appendFile(join(project, "index.ts"), "// edited\n");
+      await fresh();
+      return folder();
+    };
+    const left = async () => (await readdir(cache())).filter((name) => !name.endsWith(".json")).sort();
+    await fresh();
     const first = await folder();
     await utimes(join(cache(), first), 0, 0);
-    await edit();
-    await freshTranslation(project + sep);
-    const second = await folder();
-    const left = async () => (await readdir(cache())).filter((name) => name !== "current.json").sort();
+    const second = await edit();
     assert.deepEqual(await left(), [first, second].sort());
     await utimes(join(cache(), first), 0, 0);
-    await edit();
-    await freshTranslation(project + sep);
-    assert.deepEqual(await left(), [second, await folder()].sort());
+    const third = await edit();
+    assert.deepEqual(await left(), [second, third].sort());
   });
 
-  it("is made by several processes at once without one in the way of another", async () => {
+  it("is made by several processes at once without conflicts", async () => {
     const outputs = await Promise.all([modules(), modules(), modules()]);
     assert.equal(new Set(outputs).size, 1);
-    assert.deepEqual((await readdir(cache())).sort(), [await folder(), "current.json"].sort());
+    assert.equal(await modules(), outputs[0]);
   });
 
-  it("that has nowhere to be kept leaves everything as it works without one", async () => {
+  it("is made again if one of its files is missing or damaged", async () => {
+    await fresh();
+    const main = async () => join(cache(), await folder(), "cli/main.js");
+    const expected = await readFile(await main(), "utf8");
+    await truncate(await main(), 10);
+    await modules();
+    assert.equal(await readFile(await main(), "utf8"), expected);
+    await rm(await main());
+    await modules();
+    assert.equal(await readFile(await main(), "utf8"), expected);
+  });
+
+  it("is skipped if .cache is a link or can't be written, and leaves nothing there", async () => {
     const expected = await modules();
-    await rm(cache(), { recursive: true });
-    const other = 65_534;
-    const { stdout } = await execa(process.execPath, command("modules"), { uid: other, gid: other });
-    assert.equal(stdout, expected);
-    assert.deepEqual(await readdir(join(project, ".cache")), []);
+    await rm(join(project, ".cache"), { recursive: true });
+    await mkdir(join(project, "elsewhere"));
+    await symlink("elsewhere", join(project, ".cache"));
+    assert.equal(await modules(), expected);
+    assert.deepEqual(await readdir(join(project, "elsewhere")), []);
+    await rm(join(project, ".cache"));
+    await writeFile(join(project, ".cache"), "");
+    assert.equal(await modules(), expected);
+  });
+
+  it("is of use to its owner after another user has made one", async function () {
+    // Only root can change a file's owner.
+    if (process.getuid?.() !== 0) this.skip();
+    await fresh();
+    const owner = 65_534;
+    for (const path of [project, join(project, ".cache"), cache(), await record(), join(project, "index.ts")]) {
+      await chown(path, owner, owner);
+    }
+    const first = await folder();
+    await appendFile(join(project, "index.ts"), "// edited\n");
+    const help = () => execa(process.execPath, command("help"), { uid: owner, gid: owner });
+    await help();
+    const second = await folder();
+    assert.notEqual(second, first);
+    await help();
+    assert.equal(await folder(), second);
   });
 
   it("leaves an error in a file to the import, which names the file", async () => {
-    await writeFile(join(project, "provision/modules/broken.ts"), "export const = 1;\n");
+    await writeFile(library("broken.ts"), "export const = 1;\n");
     const { exitCode, stderr } = await execa(process.execPath, command("modules"), { reject: false });
     assert.equal(exitCode, 1);
     assert.match(stderr, /provision\/modules\/broken\.ts/);

@@ -13,7 +13,8 @@ export const paperFacts: CloudFacts = {
   name: "paper",
   outputName: "paper",
   module: new URL("open-cloud.ts", import.meta.url).href,
-  types: ["ci-images:paper:"],
+  // Its machines and disks are those of `local`.
+  types: ["ci-images:paper:", "ci-images:local:"],
   page: "paper",
   about: "Paper on a desk",
   settings: {
