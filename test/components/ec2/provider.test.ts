@@ -673,7 +673,6 @@ describe("EC2 through our provider", function () {
         error.message.includes(part),
       ),
     );
-    await rm(process.env.CI_IMAGES_CACHE, { recursive: true });
     await ec2Lease.delete!(id, outputs, context);
     await assert.rejects(ec2Reachable.create(step, context), /it is terminated/);
     const gone = { ...step, instance: "i-0123456789abcdef0" };
@@ -681,5 +680,6 @@ describe("EC2 through our provider", function () {
       ec2Stop.create(gone, context),
       /stopping i-0123456789abcdef0 in eu-central-1: AWS: .*NotFound/,
     );
+    await rm(process.env.CI_IMAGES_CACHE, { recursive: true });
   });
 });
