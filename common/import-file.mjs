@@ -42,7 +42,7 @@ export async function importFile(file) {
   const imported = await import(pathToFileURL(ready ?? file).href);
   const exported = /** @type {Record<string, unknown>} */ (imported);
   const whole = exported.default;
-  // Of CommonJS that was translated while it was loaded, Node knows no names.
+  // Node can't tell what a CommonJS file exports if tsx translates it, and has all of it only under `default`.
   const isUnnamed = whole !== null && typeof whole === "object" && Object.keys(exported).length === 1;
   return isUnnamed ? { default: whole, .../** @type {Record<string, unknown>} */ (whole) } : exported;
 }

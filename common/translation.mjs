@@ -20,8 +20,8 @@ import { pathToFileURL } from "node:url";
 /**
  * What is known about a translation.
  * @typedef {object} Translation
- * @property {string} folder The name of its folder, which is never used again.
- * @property {Record<string, string>} entries The files that can be imported by path, and their JavaScript.
+ * @property {string} folder The name of its folder: a new one for each translation, so that a damaged one can't return.
+ * @property {string[]} entries The files that can be imported by path.
  * @property {Record<string, string>} sources All files that it was made from, and the state in which each was read.
  * @property {Record<string, number>} files The JavaScript files and their sizes.
  */
@@ -45,14 +45,13 @@ const keptFor = 24 * 3_600_000;
  */
 export async function freshTranslation(project, program) {
   const cache = join(project, ".cache/translation");
-  if (!entriesOf(project).includes(program) || !isInside(project)) return undefined;
+  const entries = entriesOf(project);
+  if (!entries.includes(program) || !isInside(project)) return undefined;
   // Paths are part of the code, and a project may have several: on this computer and in a container.
   const record = join(cache, `${createHash("sha256").update(project).digest("hex").slice(0, 16)}.json`);
-  const translation = kept(project, cache, record) ?? (await translate(project, cache, record));
+  const translation = kept(project, entries, cache, record) ?? (await translate(project, entries, cache, record));
   if (translation === undefined) return undefined;
-  return new Map(
-    Object.entries(translation.entries).map(([file, name]) => [file, join(cache, translation.folder, name)]),
-  );
+  return new Map(entries.map((file) => [file, join(cache, translation.folder, file.replace(/ts$/, "js"))]));
 }
 
 /**
@@ -69,7 +68,7 @@ function isInside(project) {
 }
 
 /**
- * The files that are imported by path.
+ * The files that are imported by path. Of the library those that provision/recipe/load-modules.ts counts as modules.
  * @param {string} project
  */
 function entriesOf(project) {
@@ -78,7 +77,7 @@ function entriesOf(project) {
     .map(({ name }) => `components/${name}/open-cloud.ts`)
     .filter((file) => existsSync(join(project, file)));
   const library = readdirSync(join(project, "provision/modules"))
-    .filter((name) => /^[^._].*\.ts$/.test(name))
+    .filter((name) => name.endsWith(".ts") && !/^[_.]|\.(test|d)\.ts$/.test(name))
     .map((name) => `provision/modules/${name}`);
   return ["index.ts", "provider/main.ts", "cli/main.ts", ...clouds, ...library].sort();
 }
@@ -95,16 +94,17 @@ function stateOf(file) {
 /**
  * The translation in the cache, if it is whole and no source has changed.
  * @param {string} project
+ * @param {string[]} entries
  * @param {string} cache
  * @param {string} record
  * @returns {Translation | undefined}
  */
-function kept(project, cache, record) {
+function kept(project, entries, cache, record) {
   const found = known(record);
   if (found === undefined) return undefined;
   try {
     const isFresh =
-      Object.keys(found.entries).join() === entriesOf(project).join() &&
+      found.entries.join() === entries.join() &&
       Object.entries(found.sources).every(([file, state]) => stateOf(join(project, file)) === state) &&
       Object.entries(found.files).every(([file, size]) => statSync(join(cache, found.folder, file)).size === size);
     return isFresh ? found : undefined;
@@ -134,17 +134,19 @@ function known(record) {
 }
 
 /**
+ * Makes a translation and its record.
  * @param {string} project
+ * @param {string[]} entries
  * @param {string} cache
  * @param {string} record
  * @returns {Promise<Translation | undefined>}
  */
-async function translate(project, cache, record) {
+async function translate(project, entries, cache, record) {
   const folder = randomUUID();
   const results = join(cache, folder);
   try {
     mkdirSync(results, { recursive: true });
-    const made = await build(project, results);
+    const made = await build(project, entries, results);
     if (made === undefined) {
       rmSync(results, { recursive: true });
       return undefined;
@@ -165,18 +167,16 @@ async function translate(project, cache, record) {
 /**
  * Translates everything into a folder.
  * @param {string} project
+ * @param {string[]} entries
  * @param {string} results
  * @returns {Promise<Omit<Translation, "folder"> | undefined>} undefined if a file has an error.
  */
-async function build(project, results) {
+async function build(project, entries, results) {
   const esbuild = await import("esbuild");
-  const entries = entriesOf(project);
   /** @type {Record<string, string>} */
   const sources = {};
   // Before they are read: a change after that makes the translation outdated.
   for (const file of rules) sources[file] = stateOf(join(project, file));
-  /** @type {{ name: string, setup: (build: import("esbuild").PluginBuild) => void }} */
-  const reader = { name: "sources", setup: (own) => readSources(own, project, sources) };
   try {
     const { outputFiles } = await esbuild.build({
       absWorkingDir: project,
@@ -197,7 +197,7 @@ async function build(project, results) {
       logLevel: "silent",
       // They name files beside the source, which stay there.
       define: Object.fromEntries(Object.keys(placesOf("")).map((name) => [`import.meta.${name}`, placeName(name)])),
-      plugins: [reader],
+      plugins: [sourceReader(project, sources)],
     });
     /** @type {Record<string, number>} */
     const files = {};
@@ -206,11 +206,7 @@ async function build(project, results) {
       writeFileSync(path, contents);
       files[relative(results, path)] = contents.length;
     }
-    return {
-      entries: Object.fromEntries(entries.map((file) => [file, file.replace(/ts$/, "js")])),
-      sources,
-      files,
-    };
+    return { entries, sources, files };
   } catch (error) {
     if (error instanceof Error && "errors" in error) return undefined;
     throw error;
@@ -221,27 +217,39 @@ async function build(project, results) {
 }
 
 /**
- * Reads our files for esbuild, and records their states.
- * @param {import("esbuild").PluginBuild} build
+ * The plugin of esbuild that reads our files and records their states.
  * @param {string} project
- * @param {Record<string, string>} sources
+ * @param {Record<string, string>} sources Where the states go.
+ * @returns {import("esbuild").Plugin}
  */
-function readSources(build, project, sources) {
-  build.onResolve({ filter: /\/import-file\.mjs$/ }, ({ path, resolveDir }) =>
-    join(resolveDir, path) === join(project, shared)
-      ? { path: pathToFileURL(join(project, shared)).href, external: true }
-      : undefined,
-  );
-  build.onLoad({ filter: /.*/, namespace: "file" }, async ({ path }) => {
-    sources[relative(project, path)] = stateOf(path);
-    const [, language] = /\.[cm]?([jt]s)$/.exec(path) ?? [];
-    if (language !== "js" && language !== "ts") return undefined;
-    const text = await readFile(path, "utf8");
-    if (!text.includes("import.meta")) return { contents: text, loader: language };
-    const places = Object.entries(placesOf(path)).map(([name, place]) => `${placeName(name)}=${JSON.stringify(place)}`);
-    // On the first line, so that all lines keep their numbers.
-    return { contents: `const ${places.join()};${text}`, loader: language };
-  });
+function sourceReader(project, sources) {
+  const unbundled = join(project, shared);
+  return {
+    name: "source-reader",
+    setup(own) {
+      own.onResolve({ filter: /\/import-file\.mjs$/ }, ({ path, resolveDir }) =>
+        join(resolveDir, path) === unbundled ? { path: pathToFileURL(unbundled).href, external: true } : undefined,
+      );
+      own.onLoad({ filter: /.*/, namespace: "file" }, async ({ path }) => {
+        sources[relative(project, path)] = stateOf(path);
+        const [, language] = /\.[cm]?([jt]s)$/.exec(path) ?? [];
+        if (language !== "js" && language !== "ts") return undefined;
+        const text = await readFile(path, "utf8");
+        if (!text.includes("import.meta")) return { contents: text, loader: language };
+        // On the first line, so that all lines keep their numbers.
+        return { contents: `${declarePlaces(path)}${text}`, loader: language };
+      });
+    },
+  };
+}
+
+/**
+ * The constants that stand for `import.meta` in a file.
+ * @param {string} path
+ */
+function declarePlaces(path) {
+  const places = Object.entries(placesOf(path)).map(([name, place]) => `${placeName(name)}=${JSON.stringify(place)}`);
+  return `const ${places.join()};`;
 }
 
 /**

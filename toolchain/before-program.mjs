@@ -28,17 +28,20 @@ const replaced = "source-map-support/register";
  * @type {Record<string, { member: string, by: (member: any) => unknown }>}
  */
 const members = {
-  // For every promise it makes the text of a stack trace, for PULUMI_DEBUG_PROMISE_LEAKS.
+  // The SDK makes the text of a stack trace for every promise, for PULUMI_DEBUG_PROMISE_LEAKS.
   ...(!process.env.PULUMI_DEBUG_PROMISE_LEAKS && { debuggable: { member: "debuggablePromise", by: withoutTrace } }),
-  // Sends the engine the place in the source of every resource, with all callers: lines of this project, which mean
-  // nothing to its users.
+  // The SDK tells the engine where in the source each resource is declared, with all callers: lines of this project,
+  // which mean nothing to its users.
   resource: {
     member: "Resource",
     by: (/** @type {object} */ resource) => Object.assign(resource, { callsites: () => [] }),
   },
 };
 
-/** @type {WeakSet<object>} */
+/**
+ * The modules whose member is replaced already.
+ * @type {WeakSet<object>}
+ */
 const done = new WeakSet();
 
 const sdk = ["", "@pulumi", "pulumi", ""].join(sep);
@@ -63,6 +66,7 @@ function loadOrPostpone(request, parent, isMain) {
 }
 
 /**
+ * Replaces a module's member, unless that is done.
  * @param {object} module Where modules need each other, it may not have its members yet.
  * @param {{ member: string, by: (member: any) => unknown }} replacement
  */

@@ -8,8 +8,8 @@ import type { Schema } from "./schema.ts";
 import { holdsSecret, showSecrets } from "../shell/secret-text.ts";
 
 /**
- * Shared, because each new one compiles the schema of schemas for `flawOf`. Not strict: modules' settings have
- * `examples`, and may omit types as JSON schema allows.
+ * Shared, because each new one compiles the schema of schemas, which only `flawOf` needs. Not strict: modules' settings
+ * have `examples`, and may omit types as JSON schema allows.
  */
 const ajv = new Ajv({
   allErrors: true,
@@ -46,13 +46,14 @@ export function complaintsOf(
   return [...new Map(complaints.map((each) => [JSON.stringify(each), each])).values()];
 }
 
-const known = new Map<string, ValidateFunction>();
+/** Compiled schemas by their text. */
+const validators = new Map<string, ValidateFunction>();
 
 /** Recipes with the same modules have equal schemas, and ajv recognizes only the same object. */
 function compiled(schema: Schema): ValidateFunction {
   const text = JSON.stringify(schema);
-  let validate = known.get(text);
-  if (!validate) known.set(text, (validate = ajv.compile(schema)));
+  let validate = validators.get(text);
+  if (!validate) validators.set(text, (validate = ajv.compile(schema)));
   return validate;
 }
 

@@ -1,7 +1,20 @@
 // The translation of our TypeScript: programs load it, and it is never older than its sources.
 import assert from "node:assert/strict";
-import { appendFile, chmod, chown, cp, mkdir, mkdtemp, readdir, readFile } from "node:fs/promises";
-import { rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  chmod,
+  chown,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, sep } from "node:path";
 import { execa } from "execa";
