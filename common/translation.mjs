@@ -26,8 +26,11 @@ import { pathToFileURL } from "node:url";
  * @property {Record<string, number>} files The JavaScript files and their sizes.
  */
 
+/** This file. */
+const self = "common/translation.mjs";
+
 /** Files besides the sources that the translation depends on. */
-const rules = ["package.json", "tsconfig.json", "node_modules/esbuild/package.json", "common/translation.mjs"];
+const rules = ["package.json", "tsconfig.json", "node_modules/esbuild/package.json", self];
 
 /** Not bundled: a program and its translation must share its state. */
 const shared = "common/import-file.mjs";
@@ -103,9 +106,10 @@ function kept(project, entries, cache, record) {
   const found = known(record);
   if (found === undefined) return undefined;
   try {
+    // The sources first: this file is one of them, so if they are the same, the rest has this version's format.
     const isFresh =
-      found.entries.join() === entries.join() &&
       Object.entries(found.sources).every(([file, state]) => stateOf(join(project, file)) === state) &&
+      found.entries.join() === entries.join() &&
       Object.entries(found.files).every(([file, size]) => statSync(join(cache, found.folder, file)).size === size);
     return isFresh ? found : undefined;
   } catch (error) {
@@ -125,7 +129,7 @@ function known(record) {
     /** @type {unknown} */
     const json = JSON.parse(readFileSync(record, "utf8"));
     const found = /** @type {Partial<Translation> | null} */ (json);
-    const isWhole = found?.folder && found.entries && found.sources && found.files;
+    const isWhole = found?.folder && found.entries && found.sources?.[self] && found.files;
     return isWhole ? /** @type {Translation} */ (found) : undefined;
   } catch (error) {
     if (isFileError(error) || error instanceof SyntaxError) return undefined;

@@ -125,6 +125,21 @@ describe("the translation of our TypeScript", function () {
     assert.equal(await readFile(await main(), "utf8"), expected);
   });
 
+  it("is made again after an upgrade, whatever the record of the earlier version looks like", async () => {
+    await fresh();
+    const first = await folder();
+    const found = JSON.parse(await readFile(await record(), "utf8")) as { entries: string[] };
+    // The format that it once had.
+    await writeFile(await record(), JSON.stringify({ ...found, entries: Object.fromEntries(found.entries.entries()) }));
+    await appendFile(join(project, "common/translation.mjs"), "// of the next version\n");
+    await modules();
+    const second = await folder();
+    assert.notEqual(second, first);
+    await writeFile(await record(), JSON.stringify({ version: 9 }));
+    await modules();
+    assert.notEqual(await folder(), second);
+  });
+
   it("is skipped if .cache is a link or can't be written, and leaves nothing there", async () => {
     const expected = await modules();
     await rm(join(project, ".cache"), { recursive: true });
