@@ -5,6 +5,7 @@
 //   node scripts/test.mjs --long        only the long tests (*.long.test.ts)
 //   node scripts/test.mjs FILE...       only these test files
 import { spawn } from "node:child_process";
+import { statSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { availableParallelism } from "node:os";
 import { delimiter, join } from "node:path";
@@ -23,20 +24,35 @@ const longTests = "test/**/*.long.test.ts";
 const programFolders = ["index.ts", "cli", "common", "components", "provider", "provision", "scripts", "toolchain"];
 
 /**
- * The checks besides the tests. Except for imports, each one caches what it has checked, so that a second run checks
- * only changes. CI has no cache and checks everything.
- * @type {Stage[]}
+ * The checks besides the tests. Each one caches what it has checked, so that a second run checks only changes. CI has no
+ * cache and checks everything.
+ * @returns {Stage[]}
  */
-const checks = [
-  { name: "types (tsc)", command: ["tsc", "--noEmit", "--incremental", "--tsBuildInfoFile", ".cache/tsc.json"] },
-  { name: "lint (eslint)", command: ["eslint", ...cached("eslint"), "."] },
-  // dependency-cruiser.config.mjs says which file may import which.
-  {
-    name: "imports (dependency-cruiser)",
-    command: ["depcruise", "--config", "dependency-cruiser.config.mjs", ...programFolders],
-  },
-  { name: "format (prettier)", command: ["prettier", "--check", "--log-level", "warn", ...cached("prettier"), "."] },
-];
+function checks() {
+  return [
+    { name: "types (tsc)", command: ["tsc", "--build", ...(hasNewPackages() ? ["--force"] : [])] },
+    { name: "lint (eslint)", command: ["eslint", ...cached("eslint"), "."] },
+    // dependency-cruiser.config.mjs says which file may import which.
+    {
+      name: "imports (dependency-cruiser)",
+      command: [
+        "depcruise",
+        ...["--config", "dependency-cruiser.config.mjs"],
+        ...["--cache", ".cache/imports", "--cache-strategy", "content"],
+        ...programFolders,
+      ],
+    },
+    { name: "format (prettier)", command: ["prettier", "--check", "--log-level", "warn", ...cached("prettier"), "."] },
+  ];
+}
+
+/** Whether packages were installed after the last type check, which by itself looks only at our own files. */
+function hasNewPackages() {
+  const [checked, installed] = [".cache/types.json", "node_modules/.package-lock.json"].map(
+    (name) => statSync(join(projectDirectory, name), { throwIfNoEntry: false })?.mtimeMs ?? 0,
+  );
+  return installed > checked;
+}
 
 /** @param {string} name */
 function cached(name) {
@@ -77,7 +93,7 @@ async function runStage({ name, command: [program, ...args] }, env, isShown) {
  */
 async function runChecks(env) {
   const outcomes = [];
-  for (const check of checks) outcomes.push(await runStage(check, env, false));
+  for (const check of checks()) outcomes.push(await runStage(check, env, false));
   return outcomes;
 }
 
@@ -99,8 +115,8 @@ async function main() {
   await setUp(isLong || files.some((file) => file.endsWith(".long.test.ts")) ? "long-test" : "test");
   const PATH = [join(projectDirectory, "node_modules/.bin"), process.env.PATH].join(delimiter);
   const env = { ...process.env, PATH };
-  // Tests often wait for a machine, so one more file runs at a time than there are processors.
-  const sideBySide = ["--parallel", "--jobs", String(availableParallelism() + 1)];
+  // Tests often wait for a machine, so more files run at a time than there are processors.
+  const sideBySide = ["--parallel", "--jobs", String(availableParallelism() + 2)];
   // The longest files come first, so that none of them runs alone at the end.
   const quick = ["--ignore", longTests, "test/engine/*.test.ts", "test/!(engine)/**/*.test.ts"];
   const long = ["field-cases", "engine", "!(field-cases|engine)/**"].map((under) => `test/${under}/*.long.test.ts`);

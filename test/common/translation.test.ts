@@ -21,15 +21,46 @@ import { execa } from "execa";
 import { freshTranslation } from "../../common/translation.mjs";
 import { projectDirectory } from "../../toolchain/versions.mjs";
 
+/** The parts of the project that translate the rest. */
+const parts = [
+  "common/translation.mjs",
+  "common/import-file.mjs",
+  "cli/ci-images.mjs",
+  "package.json",
+  "tsconfig.json",
+];
+
+/** The rest: small programs that use a translation as ours do, and take a moment to translate. */
+const programs = {
+  "index.ts": "export default () => {};\n",
+  "provider/main.ts": "export {};\n",
+  "cli/main.ts": `
+    import { readdirSync } from "node:fs";
+    import { join } from "node:path";
+    import { importFile } from "../common/import-file.mjs";
+    const library: string = join(import.meta.dirname, "../provision/modules");
+    export async function main([verb]: string[]): Promise<number> {
+      if (verb === "help") console.log("usage");
+      for (const name of verb === "modules" ? readdirSync(library).filter((name) => /^[^_].*\\.ts$/.test(name)) : []) {
+        console.log(name.slice(0, -3), (await importFile(join(library, name))).description);
+      }
+      return 0;
+    }
+  `,
+  "provision/modules/java.ts": 'export const description = "Java";\nexport function modify() {}\n',
+};
+
 describe("the translation of our TypeScript", function () {
   this.timeout(120_000);
   let project: string;
   beforeEach(async () => {
     project = await mkdtemp(join(tmpdir(), "ci-images-test-"));
     await chmod(project, 0o755);
-    const parts = ["cli", "common", "components", "provider", "provision", "toolchain"];
-    for (const name of [...parts, "index.ts", "package.json", "tsconfig.json"]) {
-      await cp(join(projectDirectory, name), join(project, name), { recursive: true });
+    for (const name of parts) await cp(join(projectDirectory, name), join(project, name), { recursive: true });
+    await mkdir(join(project, "components"));
+    for (const [name, text] of Object.entries(programs)) {
+      await mkdir(join(project, dirname(name)), { recursive: true });
+      await writeFile(join(project, name), text);
     }
     await symlink(join(projectDirectory, "node_modules"), join(project, "node_modules"));
   });

@@ -1,11 +1,12 @@
 // Small recipes for life-cycle tests: quick to bake, easy to break.
 
-/** A recipe whose only module writes a file. */
+/** A recipe whose only module writes a file. Its disk is small and not compressed: that takes a third less time. */
 export function tinyRecipe(content = "one", more: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     name: "tiny",
     distribution: "debian12",
-    size: "2G",
+    size: "1G",
+    formats: ["raw"],
     modules: ["files"],
     files: [{ path: "/etc/tiny", content: `${content}\n` }],
     tests: [{ name: "the file is there", run: "test -s /etc/tiny" }],

@@ -1,5 +1,7 @@
 // Wrong input is refused with one message that names the file, the key, what was found and what is allowed. Nothing
-// starts.
+// starts. Here are those whose message comes another way: from the program, a function of the provider, and the computer's
+// state. The messages themselves: test/provision/recipe.test.ts, test/provision/plan.test.ts,
+// test/components/settings.test.ts.
 import assert from "node:assert/strict";
 import { execa } from "execa";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -36,44 +38,12 @@ describe("wrong input", function () {
     assert.deepEqual(await stack.machines(), []);
   }
 
-  it("an unknown module: the error suggests the nearest name, and `status` says that the program refuses", async () => {
-    await stack.recipe(tinyRecipe("x", { modules: ["files", "ngnix"] }));
-    await refused("recipe.yaml", "ngnix", "nginx");
+  it("in a recipe: one error reports all of it, with file and keys, and `status` says that the program refuses", async () => {
+    await stack.recipe(tinyRecipe("x", { modules: ["files", "ngnix"], fils: [], size: "plenty", files: "none" }));
+    await refused("recipe.yaml", "ngnix", "nginx", "fils", /did you mean .*files/, "plenty", "4G", "files", "a list");
     const { stdout, exitCode } = await runVerb(stack, "status", "--json", "--stack", stack.name);
     assert.equal((JSON.parse(stdout) as { refused: boolean }).refused, true);
     assert.equal(exitCode, 1);
-  });
-
-  it("an unknown key, a wrong type and a bad size: one error reports them all, each with its key", async () => {
-    await stack.recipe(tinyRecipe("x", { fils: [], size: "plenty", files: "none" }));
-    await refused("recipe.yaml", "fils", /did you mean .*files/, "size", "plenty", "4G", "files", "a list");
-  });
-
-  it("a missing secret: the error has its name and the command that sets it", async () => {
-    await stack.recipe(
-      tinyRecipe("x", { files: [{ path: "/etc/token", content: { secret: "TOKEN" }, keep_secret: true }] }),
-    );
-    await refused("TOKEN", "pulumi config set --secret");
-  });
-
-  it("an unreadable file: the error has its path", async () => {
-    await stack.recipe(tinyRecipe("x", { files: [{ path: "/etc/x", source: "no-such-file" }] }));
-    await refused("no-such-file");
-  });
-
-  it("bad YAML: the error has the line and the column", async () => {
-    await stack.recipe("name: tiny\nmodules: [files\nsize: 2G\n");
-    await refused("recipe.yaml", /line \d+|:\d+:\d+/);
-  });
-
-  it("a missing recipe: the error has its path", async () => {
-    await stack.settings({ recipe: join(stack.directory, "missing.yaml") });
-    await refused("missing.yaml");
-  });
-
-  it("an unknown distribution: the error suggests the nearest name", async () => {
-    await stack.recipe(tinyRecipe("x", { distribution: "debain12" }));
-    await refused("debain12", "debian12");
   });
 
   it("a base with the wrong checksum: the error has both checksums", async () => {
@@ -84,11 +54,6 @@ describe("wrong input", function () {
     const wrong = "0".repeat(64);
     await stack.recipe(tinyRecipe("x", { base: { tarball, sha256: wrong } }));
     await refused("root.tar", wrong, /sha256/);
-  });
-
-  it("an unknown stack setting: the error suggests the nearest name", async () => {
-    await stack.settings({ recipie: "x" });
-    await refused("ci-images:recipie", /did you mean "recipe"/);
   });
 
   it("an image directory without free space: the error says how much is needed", async () => {

@@ -9,27 +9,28 @@ import { diskIdentifiers } from "../../../../components/local/provider/disk/disk
 import { assembleImage, type AssembleOptions } from "../../../../components/local/provider/disk/disk.ts";
 import { inView } from "../../../../components/local/provider/disk/root-view.ts";
 import { cachedBase } from "../../../cached-base.ts";
-import { scratchView } from "./support.ts";
+import { scratchView, smallRoot } from "./support.ts";
 
-const gibibyte = 1024 ** 3;
+/** Of the disk, in bytes. */
+const size = 1024 ** 3;
 const identity = "test of local disks";
 
 describe("a disk made of a base", function () {
   this.timeout(400_000);
   let folder: string;
-  let base: string;
+  let root: string[];
   let files: ImageFile[];
   const image = (): string => join(folder, "image");
 
   async function assemble(more: Partial<AssembleOptions>, signal?: AbortSignal, onLine: () => void = () => {}) {
-    const view = await scratchView(folder, base);
-    const common = { view, directory: join(folder, "other"), name: "worker", identity, size: 2 * gibibyte };
+    const view = await scratchView(folder, ...root);
+    const common = { view, directory: join(folder, "other"), name: "worker", identity, size };
     return assembleImage({ ...common, formats: ["qcow2"], ...more }, onLine, signal);
   }
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "ci-images-test-"));
-    base = await cachedBase();
+    root = await smallRoot(folder, await cachedBase());
     await mkdir(image());
     await writeFile(join(image(), "left-by-an-earlier-image"), "");
     const complete = async (directory: string, made: ImageFile[]): Promise<void> => {
@@ -37,7 +38,7 @@ describe("a disk made of a base", function () {
       await writeFile(join(directory, "manifest.json"), "{}");
     };
     // The form in which sealing records file flags.
-    const view = await scratchView(folder, base);
+    const view = await scratchView(folder, ...root);
     const flags =
       "mkdir -p /usr/lib/ci-images; printf 'i\\t/etc/hosts\\naA\\t/var/log\\n' >/usr/lib/ci-images/file-flags";
     await inView(view, ["sh", "-euc", flags]);
@@ -67,13 +68,13 @@ describe("a disk made of a base", function () {
     const [raw, vhd, vmdk] = ["raw", "vhd", "vmdk"].map((end) => join(image(), `disk.${end}`));
     await execa("qemu-img", ["compare", "-f", "raw", "-F", "vpc", raw, vhd]);
     await execa("qemu-img", ["compare", "-f", "raw", "-F", "vmdk", raw, vmdk]);
-    const { size, blocks } = await stat(vhd);
+    const { size: bytes, blocks } = await stat(vhd);
     // A fixed VHD is the raw disk, in whole MiB, plus a footer of 512 bytes. Holes stay holes.
-    assert.equal(size, 2 * gibibyte + 512);
-    assert.ok(blocks * 512 < gibibyte);
+    assert.equal(bytes, size + 512);
+    assert.ok(blocks * 512 < size / 2);
     const footer = Buffer.alloc(64);
     const file = await open(vhd);
-    await file.read(footer, 0, 64, 2 * gibibyte);
+    await file.read(footer, 0, 64, size);
     await file.close();
     assert.equal(footer.subarray(0, 8).toString(), "conectix");
     assert.equal(footer.readUInt32BE(60), 2, "fixed");
@@ -81,9 +82,9 @@ describe("a disk made of a base", function () {
   });
 
   it("has the requested size, uses only the space of its content, and has its recipe's identifiers", async () => {
-    const { size, blocks } = await stat(join(image(), "disk.raw"));
-    assert.equal(size, 2 * gibibyte);
-    const content = Number.parseInt((await execa`du -xs --block-size=1 ${base}`).stdout, 10);
+    const { size: bytes, blocks } = await stat(join(image(), "disk.raw"));
+    assert.equal(bytes, size);
+    const content = Number.parseInt(await inView(await scratchView(folder, ...root), ["du", "-xs", "-B1", "/"]), 10);
     assert.ok(blocks * 512 < content * 1.1 + 128 * 1024 ** 2, `${blocks * 512} bytes for ${content}`);
     const { stdout } = await execa`sfdisk --json ${join(image(), "disk.raw")}`;
     const { partitiontable } = JSON.parse(stdout) as { partitiontable: { id: string; partitions: { uuid: string }[] } };
@@ -144,7 +145,7 @@ describe("a disk made of a base", function () {
   });
 
   it("is refused if the root has no kernel", async () => {
-    const view = await scratchView(folder, base);
+    const view = await scratchView(folder, ...root);
     const [file, ...words] = view.enter as [string, ...string[]];
     await execa(file, [...words, "sh", "-c", 'rm "$1"/boot/vmlinuz-*', "sh", view.path]);
     await assert.rejects(assemble({ view }), /no kernel with a ramdisk .*cure: install a kernel/);
