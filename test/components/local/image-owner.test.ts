@@ -1,9 +1,10 @@
 // Stacks with the same recipe and image directory: an image belongs to one of them.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { preflight } from "../../../components/local/provider/functions/lookups.ts";
 import { findImage, partialFolder } from "../../../components/local/provider/disk/image-store.ts";
 import { image } from "../../../components/local/provider/resources/image.ts";
@@ -34,9 +35,23 @@ describe("an image of another stack", function () {
   const check = (owner: typeof own, takesOver = false, claim = false) =>
     preflight.call(
       { home, size: 2 ** 20, builder: false, image: true, boots: false, made: { path, ...owner, takesOver, claim } },
-      {} as never,
+      context(owner),
     );
   const refusal = /an image of stack other of project ci-images, with the same recipe.*`ci-images:imageDirectory`/;
+
+  /** Starts another process that claims the bake. @returns a function that kills it. */
+  async function otherBake(): Promise<() => Promise<void>> {
+    const body = `
+      const { claimBake } = await import("./components/local/provider/disk/bake-claim.ts");
+      say(await claimBake(input));
+      setInterval(() => {}, 1000);`;
+    const baking = otherProcess(body, path);
+    await new Promise((resolve) => baking.stdout.once("data", resolve));
+    return async () => {
+      baking.kill("SIGKILL");
+      await baking.catch(() => undefined);
+    };
+  }
 
   it("is refused before a bake, and neither adopted nor deleted", async () => {
     await makeStoredImage(path, { recipe });
@@ -61,21 +76,25 @@ describe("an image of another stack", function () {
 
   it("is not baked by two commands at once, and its unfinished folder stays while one bakes it", async () => {
     await mkdir(partialFolder(path), { recursive: true });
-    const body = `
-      const { claimBake } = await import("./components/local/provider/disk/bake-claim.ts");
-      say(await claimBake(input));
-      setInterval(() => {}, 1000);`;
-    const baking = otherProcess(body, path);
-    await new Promise((resolve) => baking.stdout.once("data", resolve));
+    const kill = await otherBake();
     await assert.rejects(check(own, false, true), /is being baked by another command/);
     await check(own);
     const leased = { machine: "none", image: path, deadline: new Date().toISOString() };
     await lease.delete!("none", leased as never, context(own));
     assert.ok(existsSync(partialFolder(path)));
-    baking.kill("SIGKILL");
-    await baking.catch(() => undefined);
+    await kill();
     await lease.delete!("none", leased as never, context(own));
     assert.ok(!existsSync(partialFolder(path)));
+  });
+
+  it("is baked, or cleaned up, although the process of a command that was killed takes another second to end", async () => {
+    await mkdir(partialFolder(path), { recursive: true });
+    const leased = { machine: "none", image: path, deadline: new Date().toISOString() };
+    const kill = await otherBake();
+    await Promise.all([lease.delete!("none", leased as never, context(own)), delay(1000).then(kill)]);
+    assert.deepEqual(await readdir(dirname(path)), [], "neither an unfinished folder nor a lock file is left");
+    const killAgain = await otherBake();
+    await Promise.all([check(own, false, true), delay(1000).then(killAgain)]);
   });
 
   it("may be baked twice by one command, under two names", async () => {

@@ -2,9 +2,16 @@
 import { mkdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../../../../common/user-error.ts";
+import { rest } from "../../../../provider/kit/wait.ts";
 import type { Owner } from "../../../../provider/resource.ts";
 import { tryLock } from "../file-lock.ts";
 import { readManifest, isProven } from "./image-store.ts";
+
+/**
+ * How long the process of a command that was killed with `kill -9` may still have its claim, in milliseconds: it takes 2 s
+ * to end everything that it started (provider/main.ts), more on a busy computer.
+ */
+const endingTime = 6000;
 
 /** Claims of this process by lock file: bakes run side by side, and two may have the same recipe under two names. */
 const claims = new Map<string, Promise<boolean>>();
@@ -38,12 +45,30 @@ async function holdUntilExit(file: string): Promise<boolean> {
   });
 }
 
-/** Does something to an image's folder unless another process bakes it. */
-export async function unlessBaking(path: string, work: () => Promise<void>): Promise<void> {
+/**
+ * As `claimBake`, but waits a few seconds for the process that has the claim.
+ * @returns false if that one still bakes then.
+ */
+export function claimBakeSoon(path: string, signal: AbortSignal): Promise<boolean> {
+  return untilEnded(() => claimBake(path), signal);
+}
+
+/** Does something to an image's folder unless another process bakes it, and still does after a few seconds. */
+export async function unlessBaking(path: string, work: () => Promise<void>, signal: AbortSignal): Promise<void> {
   const file = claimOf(path);
   if (await claims.get(file)) return await work();
   await mkdir(dirname(file), { recursive: true });
-  await tryLock(file, work);
+  await untilEnded(async () => (await tryLock(file, work)) !== undefined, signal);
+}
+
+/** Tries until it works, as long as the processes of a killed command may take to end. @returns whether it worked. */
+async function untilEnded(attempt: () => Promise<boolean>, signal: AbortSignal): Promise<boolean> {
+  const end = Date.now() + endingTime;
+  while (!(await attempt())) {
+    if (Date.now() > end) return false;
+    await rest(200, signal);
+  }
+  return true;
 }
 
 /** The lock file. The folder's name ends with the recipe hash: `worker-1a2b3c4d5e6f`. */

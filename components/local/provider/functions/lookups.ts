@@ -8,7 +8,7 @@ import { resolveBase } from "../base/base.ts";
 import { accelerator, assertEmulator } from "../machine/qemu.ts";
 import { listMachines } from "../machine/machines.ts";
 import { sealingState } from "../machine/sealing.ts";
-import { assertOwn, claimBake } from "../disk/bake-claim.ts";
+import { assertOwn, claimBake, claimBakeSoon } from "../disk/bake-claim.ts";
 import { finishedImage } from "../disk/image-disk.ts";
 import { places } from "../../../../provider/kit/cache-folders.ts";
 import { listImages, type StoredImage } from "../disk/image-store.ts";
@@ -62,7 +62,7 @@ export const findBaked = answer(
 /** Bytes to allow for a builder's changes, for its base in the cache, and for a disk that is not compressed yet. */
 const workingSpace = 2 * gibibyte;
 
-export const preflight = answer(contract.preflight, async ({ home, size, builder, image, boots, made }) => {
+export const preflight = answer(contract.preflight, async ({ home, size, builder, image, boots, made }, { signal }) => {
   if (process.getuid?.() !== 0) {
     throw new UserError({
       where: "stack local",
@@ -73,7 +73,7 @@ export const preflight = answer(contract.preflight, async ({ home, size, builder
   }
   if (made) {
     await assertOwn(made.path, made, made.takesOver);
-    if (made.claim && !(await claimBake(made.path))) {
+    if (made.claim && !(await claimBakeSoon(made.path, signal))) {
       const cure = "run the command again when that has ended";
       throw new UserError({ where: made.path, found: "is being baked by another command", cure });
     }

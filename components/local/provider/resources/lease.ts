@@ -25,10 +25,10 @@ export const lease = leaseOf(Lease, {
     return sealing === "sealing" || (sealing === "sealed" && wanted?.open === true);
   },
 
-  async end({ machine, image }) {
+  async end({ machine, image }, { signal }) {
     await removeMachine(machine);
     if (image === undefined) return;
-    await unlessBaking(image, () => removeTree(partialFolder(image)));
+    await unlessBaking(image, () => removeTree(partialFolder(image)), signal);
     const made = await findImage(image);
     // A proven image has its own record in the state. An unproven one may have a folder but no record.
     if (made && !made.proof && made.manifest.machine === machine) await removeTree(image);
