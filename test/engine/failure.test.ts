@@ -1,14 +1,14 @@
 // Failing bakes: a module that fails, times out or loses its connection, and an acceptance test that fails.
 import assert from "node:assert/strict";
 import { scriptRecipe, tinyRecipe } from "./recipes.ts";
-import { TestStack } from "./test-stack.ts";
+import { quickDisk, TestStack } from "./test-stack.ts";
 
 describe("a bake that fails", function () {
   this.timeout(600_000);
   let stack: TestStack;
 
   beforeEach(async () => {
-    stack = await TestStack.create(tinyRecipe());
+    stack = await TestStack.create(tinyRecipe(), quickDisk);
   });
   afterEach(() => stack.remove());
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { dump } from "js-yaml";
 import { makeDeepTree } from "../components/local/deep-tree.ts";
 import { scriptRecipe, tinyRecipe } from "./recipes.ts";
-import { TestStack } from "./test-stack.ts";
+import { quickDisk, TestStack } from "./test-stack.ts";
 
 describe("the life cycle of an image on `local`", function () {
   this.timeout(600_000);
@@ -11,7 +11,7 @@ describe("the life cycle of an image on `local`", function () {
 
   before(async () => {
     // No verification here, because an emulated boot takes a minute; kill.test.ts verifies its image.
-    stack = await TestStack.create(tinyRecipe());
+    stack = await TestStack.create(tinyRecipe(), quickDisk);
   });
   after(() => stack.remove());
 
@@ -49,7 +49,7 @@ describe("the life cycle of an image on `local`", function () {
   });
 
   it("keeps the earlier generation tracked, goes back to it without a bake, and deletes older ones", async () => {
-    await stack.settings({ keep: 1 });
+    await stack.settings({ ...quickDisk, keep: 1 });
     const one = (await stack.outputs()).images!.local.debian12.recipe;
     await stack.recipe(tinyRecipe("two"));
     await stack.up();
@@ -64,11 +64,11 @@ describe("the life cycle of an image on `local`", function () {
     // The later image is not published again by a bake that fails and a stage that keeps the images.
     await stack.recipe(scriptRecipe("exit 1"));
     await stack.failingUp();
-    await stack.settings({ stage: "none" });
+    await stack.settings({ ...quickDisk, stage: "none" });
     await stack.up();
     assert.equal((await stack.outputs()).images!.local.debian12.recipe, one);
     assert.equal((await stack.imageFolders()).length, 2);
-    await stack.settings({ stage: "image" });
+    await stack.settings(quickDisk);
 
     // Also bakes a builder whose paths are too long for Node to remove.
     await stack.recipe(scriptRecipe(`install -d /opt/deep; cd /opt/deep; ${makeDeepTree}`));

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { tinyRecipe } from "./recipes.ts";
-import { TestStack } from "./test-stack.ts";
+import { quickDisk, TestStack } from "./test-stack.ts";
 
 const value = "correct horse battery staple";
 const digest = createHash("sha256").update(value).digest("hex");
@@ -15,7 +15,7 @@ describe("a secret of the stack", function () {
   let stack: TestStack;
 
   before(async () => {
-    stack = await TestStack.create(tinyRecipe());
+    stack = await TestStack.create(tinyRecipe(), quickDisk);
     await stack.succeed("config", "set", "--secret", "--path", "ci-images:secrets.TOKEN", value);
   });
   after(() => stack.remove());
