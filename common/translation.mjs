@@ -120,7 +120,7 @@ function kept(project, entries, cache, record) {
 }
 
 /**
- * The last translation that was made. undefined if there is none, or one of a version with another format.
+ * The last translation that was made. undefined if there is none, or if a part is missing.
  * @param {string} record
  * @returns {Translation | undefined}
  */

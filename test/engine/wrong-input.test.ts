@@ -1,7 +1,6 @@
 // Wrong input is refused with one message that names the file, the key, what was found and what is allowed. Nothing
-// starts. Here are those whose message comes another way: from the program, a function of the provider, and the computer's
-// state. The messages themselves: test/provision/recipe.test.ts, test/provision/plan.test.ts,
-// test/components/settings.test.ts.
+// starts. There is one test for each place that refuses something; all messages about recipes, plans and settings are
+// tested beside them (test/provision/recipe.test.ts, test/provision/plan.test.ts, test/components/settings.test.ts).
 import assert from "node:assert/strict";
 import { execa } from "execa";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -40,7 +39,18 @@ describe("wrong input", function () {
 
   it("in a recipe: one error reports all of it, with file and keys, and `status` says that the program refuses", async () => {
     await stack.recipe(tinyRecipe("x", { modules: ["files", "ngnix"], fils: [], size: "plenty", files: "none" }));
-    await refused("recipe.yaml", "ngnix", "nginx", "fils", /did you mean .*files/, "plenty", "4G", "files", "a list");
+    await refused(
+      "recipe.yaml",
+      "ngnix",
+      "nginx",
+      "fils",
+      /did you mean .*files/,
+      "size",
+      "plenty",
+      "4G",
+      "files",
+      "a list",
+    );
     const { stdout, exitCode } = await runVerb(stack, "status", "--json", "--stack", stack.name);
     assert.equal((JSON.parse(stdout) as { refused: boolean }).refused, true);
     assert.equal(exitCode, 1);
@@ -54,6 +64,11 @@ describe("wrong input", function () {
     const wrong = "0".repeat(64);
     await stack.recipe(tinyRecipe("x", { base: { tarball, sha256: wrong } }));
     await refused("root.tar", wrong, /sha256/);
+  });
+
+  it("an unknown stack setting: the error suggests the nearest name", async () => {
+    await stack.settings({ recipie: "x" });
+    await refused("ci-images:recipie", /did you mean "recipe"/);
   });
 
   it("an image directory without free space: the error says how much is needed", async () => {
