@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { dirname, join, relative, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 
 /**
@@ -29,8 +29,15 @@ import { pathToFileURL } from "node:url";
 /** This file. */
 const self = "common/translation.mjs";
 
-/** Files besides the sources that the translation depends on. */
-const rules = ["package.json", "tsconfig.json", "node_modules/esbuild/package.json", self];
+/** Files besides the sources that the translation depends on. npm writes the last one when it changes a package. */
+const rules = ["package.json", "tsconfig.json", self, "node_modules/.package-lock.json"];
+
+/** The programs that import no files by path: no module and no transform shares Pulumi's SDK with them. */
+const servers = [
+  "provider/main.ts",
+  "toolchain/offline/command-plugin/main.mjs",
+  "toolchain/offline/language-host/language-host.mjs",
+];
 
 /** Not bundled: a program and its translation must share its state. */
 const shared = "common/import-file.mjs";
@@ -54,7 +61,7 @@ export async function freshTranslation(project, program) {
   const record = join(cache, `${createHash("sha256").update(project).digest("hex").slice(0, 16)}.json`);
   const translation = kept(project, entries, cache, record) ?? (await translate(project, entries, cache, record));
   if (translation === undefined) return undefined;
-  return new Map(entries.map((file) => [file, join(cache, translation.folder, file.replace(/ts$/, "js"))]));
+  return new Map(entries.map((file) => [file, join(cache, translation.folder, file.replace(/\.[a-z]+$/, ".js"))]));
 }
 
 /**
@@ -82,7 +89,7 @@ function entriesOf(project) {
   const library = readdirSync(join(project, "provision/modules"))
     .filter((name) => name.endsWith(".ts") && !/^[_.]|\.(test|d)\.ts$/.test(name))
     .map((name) => `provision/modules/${name}`);
-  return ["index.ts", "provider/main.ts", "cli/main.ts", ...clouds, ...library].sort();
+  return ["index.ts", "cli/main.ts", ...servers, ...clouds, ...library].sort();
 }
 
 /**
@@ -181,28 +188,39 @@ async function build(project, entries, results) {
   const sources = {};
   // Before they are read: a change after that makes the translation outdated.
   for (const file of rules) sources[file] = stateOf(join(project, file));
+  /** @type {import("esbuild").BuildOptions & { write: false }} */
+  const common = {
+    absWorkingDir: project,
+    outbase: project,
+    outdir: results,
+    bundle: true,
+    // What several programs or modules need is loaded once, and what is imported later stays apart.
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    sourcemap: true,
+    sourcesContent: false,
+    // Packages in CommonJS load Node's own modules with it.
+    banner: {
+      js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
+    },
+    write: false,
+    logLevel: "silent",
+    // They name files beside the source, which stay there.
+    define: Object.fromEntries(Object.keys(importPlacesOf("")).map((name) => [sourceName(name), name])),
+  };
   try {
-    const { outputFiles } = await esbuild.build({
-      absWorkingDir: project,
-      entryPoints: entries,
-      outbase: project,
-      outdir: results,
-      bundle: true,
-      // What several programs or modules need is loaded once, and what is imported later stays apart.
-      splitting: true,
-      packages: "external",
-      format: "esm",
-      platform: "node",
-      target: "node20",
-      keepNames: true,
-      sourcemap: true,
-      sourcesContent: false,
-      write: false,
-      logLevel: "silent",
-      // They name files beside the source, which stay there.
-      define: Object.fromEntries(Object.keys(placesOf("")).map((name) => [`import.meta.${name}`, placeName(name)])),
-      plugins: [sourceReader(project, sources)],
-    });
+    const built = await Promise.all(
+      [false, true].map((isServer) =>
+        esbuild.build({
+          ...common,
+          entryPoints: entries.filter((file) => servers.includes(file) === isServer),
+          plugins: [packageFinder(isServer), sourceReader(project, sources)],
+        }),
+      ),
+    );
+    const outputFiles = built.flatMap((each) => each.outputFiles);
     /** @type {Record<string, number>} */
     const files = {};
     for (const { path, contents } of outputFiles) {
@@ -221,7 +239,39 @@ async function build(project, entries, results) {
 }
 
 /**
- * The plugin of esbuild that reads our files and records their states.
+ * The plugin of esbuild that finds packages. They become part of the translation, because to find and load hundreds of
+ * files takes most of a program's start. What is imported only when it is needed, such as a cloud's SDK, and machine code
+ * stay where they are, and what the program shares with the files that it imports by path: Pulumi's SDK.
+ * @param {boolean} isServer
+ * @returns {import("esbuild").Plugin}
+ */
+function packageFinder(isServer) {
+  return {
+    name: "package-finder",
+    setup(own) {
+      own.onResolve({ filter: /^[^./]/ }, ({ path, kind, importer }) =>
+        (kind === "dynamic-import" && !isPackage(importer)) || (!isServer && path.startsWith("@pulumi/"))
+          ? { path, external: true }
+          : undefined,
+      );
+      own.onResolve({ filter: /\.node$/ }, ({ path, resolveDir }) => ({
+        path: join(resolveDir, path),
+        external: true,
+      }));
+    },
+  };
+}
+
+/**
+ * Whether a file belongs to a package that was installed.
+ * @param {string} path
+ */
+function isPackage(path) {
+  return path.includes(`${sep}node_modules${sep}`);
+}
+
+/**
+ * The plugin of esbuild that reads files and records the states of ours.
  * @param {string} project
  * @param {Record<string, string>} sources Where the states go.
  * @returns {import("esbuild").Plugin}
@@ -235,38 +285,56 @@ function sourceReader(project, sources) {
         join(resolveDir, path) === unbundled ? { path: pathToFileURL(unbundled).href, external: true } : undefined,
       );
       own.onLoad({ filter: /.*/, namespace: "file" }, async ({ path }) => {
-        sources[relative(project, path)] = stateOf(path);
+        if (!isPackage(path)) sources[relative(project, path)] = stateOf(path);
         const [, language] = /\.[cm]?([jt]s)$/.exec(path) ?? [];
         if (language !== "js" && language !== "ts") return undefined;
         const text = await readFile(path, "utf8");
-        if (!text.includes("import.meta")) return { contents: text, loader: language };
+        const places = text.includes("import.meta")
+          ? importPlacesOf(path)
+          : isPackage(path)
+            ? requirePlacesOf(path)
+            : {};
         // On the first line, so that all lines keep their numbers.
-        return { contents: `${declarePlaces(path)}${text}`, loader: language };
+        return { contents: `${declare(places, text)}${text}`, loader: language };
       });
     },
   };
 }
 
 /**
- * The constants that stand for `import.meta` in a file.
- * @param {string} path
+ * Declares the variables among these that a file mentions.
+ * @param {Record<string, string>} places
+ * @param {string} text
  */
-function declarePlaces(path) {
-  const places = Object.entries(placesOf(path)).map(([name, place]) => `${placeName(name)}=${JSON.stringify(place)}`);
-  return `const ${places.join()};`;
+function declare(places, text) {
+  const mentioned = Object.entries(places).filter(([name]) => text.includes(sourceName(name)));
+  const declared = mentioned.map(([name, place]) => `${name}=${JSON.stringify(place)}`);
+  return declared.length > 0 ? `var ${declared.join()};` : "";
 }
 
 /**
- * What `import.meta` says about a file.
+ * What `import.meta` says about a file, by the names of the variables that stand for it.
  * @param {string} path
  */
-function placesOf(path) {
-  return { url: pathToFileURL(path).href, dirname: dirname(path), filename: path };
+function importPlacesOf(path) {
+  const places = { url: pathToFileURL(path).href, dirname: dirname(path), filename: path };
+  return Object.fromEntries(Object.entries(places).map(([name, place]) => [`import_meta_${name}`, place]));
 }
 
-/** @param {string} name */
-function placeName(name) {
-  return `import_meta_${name}`;
+/**
+ * What CommonJS tells a file about itself.
+ * @param {string} path
+ */
+function requirePlacesOf(path) {
+  return { __dirname: dirname(path), __filename: path };
+}
+
+/**
+ * How a source file spells one of these variables: `import.meta.url` for `import_meta_url`.
+ * @param {string} variable
+ */
+function sourceName(variable) {
+  return variable.replace("import_meta_", "import.meta.");
 }
 
 /**

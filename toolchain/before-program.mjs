@@ -30,6 +30,9 @@ const replaced = "source-map-support/register";
 const members = {
   // The SDK makes the text of a stack trace for every promise, for PULUMI_DEBUG_PROMISE_LEAKS.
   ...(!process.env.PULUMI_DEBUG_PROMISE_LEAKS && { debuggable: { member: "debuggablePromise", by: withoutTrace } }),
+  // The SDK turns on the debugger before the program starts, to know where functions come from that it may have to
+  // serialize. If it has to, it still turns it on.
+  v8Hooks: { member: "isInitializedAsync", by: () => () => Promise.resolve() },
   // The SDK tells the engine where in the source each resource is declared, with all callers: lines of this project,
   // which mean nothing to its users.
   resource: {

@@ -38,12 +38,26 @@ export function complaintsOf(
   where: string,
   writtenAs: WrittenAs = () => undefined,
 ): Complaint[] {
-  const validate = compiled(schema);
+  const validate = compiled(neededFor(value, schema));
   if (validate(value)) return [];
   const errors = withoutBranches(validate.errors ?? []).filter((error) => !judgesSecret(error));
   const complaints = errors.map((error) => complaintOf(error, where, writtenAs));
   // Two keywords may report the same error.
   return [...new Map(complaints.map((each) => [JSON.stringify(each), each])).values()];
+}
+
+/**
+ * The schema, with nothing but the description of properties that the value doesn't have: compiling a schema takes longer
+ * than everything else here, and of the many settings a stack or recipe can have it has a few.
+ */
+function neededFor(value: unknown, schema: Schema): Schema {
+  const { properties } = schema as { properties?: Record<string, Schema> };
+  if (properties === undefined || value === null || typeof value !== "object") return schema;
+  const needed = Object.entries(properties).map(([name, each]) => {
+    const isNeeded = name in value || each.default !== undefined;
+    return [name, isNeeded ? each : { description: each.description }] as const;
+  });
+  return { ...schema, properties: Object.fromEntries(needed) };
 }
 
 /** Compiled schemas by their text. */

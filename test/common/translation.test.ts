@@ -34,6 +34,8 @@ const parts = [
 const programs = {
   "index.ts": "export default () => {};\n",
   "provider/main.ts": "export {};\n",
+  "toolchain/offline/command-plugin/main.mjs": "",
+  "toolchain/offline/language-host/language-host.mjs": "",
   "cli/main.ts": `
     import { readdirSync } from "node:fs";
     import { join } from "node:path";
@@ -112,6 +114,36 @@ describe("the translation of our TypeScript", function () {
     assert.match(await modules(), /^own_tool +a2,b2,c1/m);
     await writeFile(library("_c.json"), '{ "c": "c2" }');
     assert.match(await modules(), /^own_tool +a2,b2,c2/m);
+  });
+
+  it("has the packages that programs import, and finds those that they import later, until one is installed", async () => {
+    await rm(join(project, "node_modules"));
+    const inPackages = (name: string) => join(project, "node_modules", name);
+    await mkdir(inPackages("old"), { recursive: true });
+    for (const name of ["esbuild", "@esbuild", "tsx"])
+      await symlink(join(projectDirectory, "node_modules", name), inPackages(name));
+    await mkdir(inPackages("later"));
+    const old = 'exports.all = [1, __dirname, require("node:path").basename(__filename), require("./data.json").data];';
+    await writeFile(inPackages("old/index.js"), old);
+    await writeFile(inPackages("old/package.json"), "{}");
+    await writeFile(inPackages("old/data.json"), '{ "data": "data" }');
+    await writeFile(inPackages("later/package.json"), '{ "type": "module", "exports": "./main.js" }');
+    await writeFile(inPackages("later/main.js"), "export default import.meta.filename;");
+    await writeFile(
+      join(project, "cli/main.ts"),
+      `import { all } from "old";
+      export async function main(): Promise<number> {
+        console.log([...all, (await import("later")).default].join());
+        return 0;
+      }`,
+    );
+    const expected = `1,${inPackages("old")},index.js,data,${inPackages("later/main.js")}`;
+    assert.equal(await modules(), expected);
+    // Hand-made changes of packages go unnoticed; npm's don't.
+    await writeFile(inPackages("old/index.js"), old.replace("1", "2"));
+    assert.equal(await modules(), expected);
+    await writeFile(inPackages(".package-lock.json"), "{}");
+    assert.equal(await modules(), expected.replace("1", "2"));
   });
 
   it("leaves text that mentions import.meta alone, and tells each file where its source is", async () => {

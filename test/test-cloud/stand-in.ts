@@ -5,10 +5,11 @@ import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import statuses from "@pulumi/pulumi/proto/status_pb.js";
-import type { JavaScriptValue } from "google-protobuf/google/protobuf/struct_pb.js";
+import any from "google-protobuf/google/protobuf/any_pb.js";
+import empty from "google-protobuf/google/protobuf/empty_pb.js";
+import wire, { type JavaScriptValue } from "google-protobuf/google/protobuf/struct_pb.js";
 import { isSecret, revealAll, secret } from "../../toolchain/offline/command-plugin/values.mjs";
 import { listen, unary } from "../../toolchain/offline/plugin-server.mjs";
-import { Any, Empty, Struct } from "../../toolchain/offline/well-known.mjs";
 import { changesOf, inputFailures, previewOf, type Values } from "./bridge.ts";
 import { sdkSchema, type PackageSchema, type SdkSchema } from "./sdk-schema.ts";
 
@@ -120,7 +121,7 @@ class Session {
       delete: unary((request: provider.DeleteRequest) => this.delete(request)),
       cancel: unary(() => {
         this.stop("the deployment was cancelled");
-        return new Empty();
+        return new empty.Empty();
       }),
     };
   }
@@ -222,7 +223,7 @@ class Session {
   private async delete(request: provider.DeleteRequest): Promise<unknown> {
     const { type } = this.typeOf(request.getUrn());
     await type.delete(request.getId(), valuesOf(request.getProperties()), this.context(request.getTimeout()));
-    return new Empty();
+    return new empty.Empty();
   }
 
   private typeOf(urn: string): { token: string; type: StandInType; name: string } {
@@ -314,7 +315,7 @@ function valuesOf(struct: WireStruct): Values {
 
 function structOf(values: Values) {
   const defined = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
-  return Struct.fromJavaScript(Object.fromEntries(defined) as Record<string, JavaScriptValue>);
+  return wire.Struct.fromJavaScript(Object.fromEntries(defined) as Record<string, JavaScriptValue>);
 }
 
 function checkResponse(
@@ -332,7 +333,7 @@ function checkResponse(
 function initFailed({ id, message }: InitFailed, properties: ReturnType<typeof structOf>): Error {
   const detail = new provider.ErrorResourceInitFailed().setId(id).setProperties(properties);
   detail.addReasons(message);
-  const packed = new Any();
+  const packed = new any.Any();
   packed.pack(detail.serializeBinary(), "pulumirpc.ErrorResourceInitFailed");
   const status = new statuses.Status().setCode(grpc.status.UNKNOWN).setMessage(message);
   status.addDetails(packed);

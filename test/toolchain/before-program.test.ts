@@ -33,6 +33,24 @@ describe("before the program", function () {
     for (const name of [...functions, ...others]) assert.ok(!packages.has(name), name);
   });
 
+  it("the SDK turns on the debugger only to serialize a function", async () => {
+    const seen = await run(`
+      import { createRequire } from "node:module";
+      import { Session } from "node:inspector";
+      import * as pulumi from "@pulumi/pulumi";
+      const connected = [];
+      const { connect } = Session.prototype;
+      Session.prototype.connect = function () { connected.push(1); connect.call(this); };
+      // As cmd/run does before it loads the program.
+      const require = createRequire(import.meta.resolve("@pulumi/pulumi/cmd/run/index.js"));
+      await require("../../runtime/closure/v8Hooks").isInitializedAsync();
+      const before = connected.length;
+      const { variable } = { variable: 42 };
+      const { text } = await pulumi.runtime.serializeFunction(() => variable);
+      console.log(JSON.stringify([before, connected.length, text.includes("42")]));`);
+    assert.deepEqual(seen, [0, 1, true]);
+  });
+
   it("a function can be serialized, and its packages are found", async () => {
     const seen = await run(`
       import * as pulumi from "@pulumi/pulumi";

@@ -11,9 +11,10 @@ import engineService from "@pulumi/pulumi/proto/engine_grpc_pb.js";
 import engine from "@pulumi/pulumi/proto/engine_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+import empty from "google-protobuf/google/protobuf/empty_pb.js";
+import wire from "google-protobuf/google/protobuf/struct_pb.js";
 import { Tail } from "../../toolchain/offline/command-plugin/output.mjs";
 import { listen, unary } from "../../toolchain/offline/plugin-server.mjs";
-import { Empty, Struct } from "../../toolchain/offline/well-known.mjs";
 import { connectionTo, startSshServer, type SshServer } from "./ssh-server.ts";
 
 const pluginMain = fileURLToPath(new URL("../../toolchain/offline/command-plugin/main.mjs", import.meta.url));
@@ -52,7 +53,7 @@ describe("our command plugin, with much output", function () {
     const log = unary(async (request: Buffer) => {
       requests.push(request);
       await sleep(pace);
-      return new Empty();
+      return new empty.Empty();
     });
     const { log: definition } = engineService.EngineService;
     const service = { log: { ...definition, requestDeserialize: (bytes: Buffer) => bytes } };
@@ -83,7 +84,7 @@ describe("our command plugin, with much output", function () {
     const connection = connectionTo(ssh);
     const request = new provider.CreateRequest();
     request.setUrn("urn:pulumi:stack::project::command:remote:Command::name");
-    request.setProperties(Struct.fromJavaScript({ connection, create: command }));
+    request.setProperties(wire.Struct.fromJavaScript({ connection, create: command }));
     const response = await new Promise<provider.CreateResponse>((resolve, reject) =>
       client.create(request, (error, answer) => (error ? reject(error) : resolve(answer))),
     );

@@ -9,8 +9,9 @@ import engineService from "@pulumi/pulumi/proto/engine_grpc_pb.js";
 import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+import empty from "google-protobuf/google/protobuf/empty_pb.js";
+import wire from "google-protobuf/google/protobuf/struct_pb.js";
 import { serve, unary } from "../plugin-server.mjs";
-import { Empty, Struct } from "../well-known.mjs";
 import { difference } from "./difference.mjs";
 import { EngineLines } from "./engine-lines.mjs";
 import { implementations } from "./resources.mjs";
@@ -38,7 +39,7 @@ function toProperties(struct) {
 /** @param {Properties} properties */
 function toStruct(properties) {
   const defined = Object.entries(properties).filter(([, value]) => value !== undefined);
-  return Struct.fromJavaScript(
+  return wire.Struct.fromJavaScript(
     /** @type {Record<string, import("google-protobuf/google/protobuf/struct_pb.js").JavaScriptValue>} */ (
       Object.fromEntries(defined)
     ),
@@ -225,11 +226,11 @@ async function update(request) {
 /** @param {provider.DeleteRequest} request */
 async function remove(request) {
   // A failed bake of an earlier version of ci-images may have copies in its state. The copied files stay.
-  if (parse(request.getUrn()).type === "command:remote:CopyToRemote") return new Empty();
+  if (parse(request.getUrn()).type === "command:remote:CopyToRemote") return new empty.Empty();
   const state = toProperties(request.getProperties());
   const { resource } = find(request.getUrn());
   await within(request.getUrn(), false, request.getTimeout(), (circumstances) => resource.delete(state, circumstances));
-  return new Empty();
+  return new empty.Empty();
 }
 
 /**
@@ -272,7 +273,7 @@ await serve(
     delete: unary(remove),
     cancel: unary(() => {
       cancelled.abort(new Error("the deployment was cancelled; the command's session was closed"));
-      return new Empty();
+      return new empty.Empty();
     }),
   },
   () => cancelled.abort(new Error("the engine has ended")),

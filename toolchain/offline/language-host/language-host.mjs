@@ -10,8 +10,8 @@ import grpc from "@grpc/grpc-js";
 import language from "@pulumi/pulumi/proto/language_pb.js";
 import languageService from "@pulumi/pulumi/proto/language_grpc_pb.js";
 import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
+import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { serve, unary } from "../plugin-server.mjs";
-import { Empty } from "../well-known.mjs";
 import { installDependencies, programDependencies } from "./dependencies.mjs";
 import { nodeOptions } from "./options.mjs";
 
@@ -177,7 +177,7 @@ await serve(
     runtimeOptionsPrompts: unary(() => new language.RuntimeOptionsResponse()),
     cancel: unary(() => {
       cancel();
-      return new Empty();
+      return new empty.Empty();
     }),
     runPlugin: (/** @type {grpc.ServerWritableStream<unknown, unknown>} */ call) =>
       call.emit("error", {
