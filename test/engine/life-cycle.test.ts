@@ -48,7 +48,7 @@ describe("the life cycle of an image on `local`", function () {
     await stack.expectNoChanges();
   });
 
-  it("keeps the earlier generation tracked, goes back to it without a bake, and deletes older ones", async () => {
+  it("keeps the earlier generation tracked, and goes back to it without a bake", async () => {
     await stack.settings({ ...quickDisk, keep: 1 });
     const one = (await stack.outputs()).images!.local.debian12.recipe;
     await stack.recipe(tinyRecipe("two"));
@@ -60,17 +60,28 @@ describe("the life cycle of an image on `local`", function () {
     const back = await stack.up();
     assert.doesNotMatch(back.output, /will be baked/);
     assert.equal((await stack.outputs()).images!.local.debian12.recipe, one);
+  });
 
-    // The later image is not published again by a bake that fails and a stage that keeps the images.
-    await stack.recipe(scriptRecipe("exit 1"));
-    await stack.failingUp();
+  it("makes no image if an acceptance test fails, and keeps the current image in the outputs, not the latest", async () => {
+    const good = (await stack.outputs()).images!.local.debian12;
+    const folders = await stack.imageFolders();
+    await stack.recipe(tinyRecipe("two", { tests: [{ name: "pigs fly", run: "echo no wings; false" }] }));
+    const failed = await stack.failingUp();
+    assert.match(failed.output, /not ok - .*pigs fly/);
+    assert.match(failed.output, /no wings/);
+    const keepsAll = async () => {
+      assert.deepEqual((await stack.outputs()).images!.local.debian12, good);
+      assert.deepEqual(await stack.imageFolders(), folders);
+    };
+    await keepsAll();
+    // Nor does a stage that keeps the images publish the latest again.
     await stack.settings({ ...quickDisk, stage: "none" });
     await stack.up();
-    assert.equal((await stack.outputs()).images!.local.debian12.recipe, one);
-    assert.equal((await stack.imageFolders()).length, 2);
+    await keepsAll();
     await stack.settings(quickDisk);
+  });
 
-    // Also bakes a builder whose paths are too long for Node to remove.
+  it("deletes older generations, and a builder whose paths are too long for Node to remove", async () => {
     await stack.recipe(scriptRecipe(`install -d /opt/deep; cd /opt/deep; ${makeDeepTree}`));
     await stack.up();
     assert.deepEqual(await stack.machines(), []);
