@@ -15,8 +15,8 @@ const project = dirname(dirname(fileURLToPath(import.meta.url))) + sep;
 let translated;
 
 /**
- * Starts one of our programs: imports its main file from the translation, which takes half of the CPU time that tsx
- * needs to load it. Without a translation tsx loads it.
+ * Starts one of our programs: imports its main file from the translation, which takes a fraction of the CPU time that
+ * tsx needs to load it. Without a translation tsx loads it.
  * @param {string} file An absolute path.
  * @returns {Promise<Record<string, unknown>>}
  * @throws the import's errors.

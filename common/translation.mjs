@@ -216,7 +216,7 @@ async function build(project, entries, results) {
         esbuild.build({
           ...common,
           entryPoints: entries.filter((file) => servers.includes(file) === isServer),
-          plugins: [packageFinder(isServer), sourceReader(project, sources)],
+          plugins: [packageFinder(project, isServer), sourceReader(project, sources)],
         }),
       ),
     );
@@ -242,15 +242,16 @@ async function build(project, entries, results) {
  * The plugin of esbuild that finds packages. They become part of the translation, because to find and load hundreds of
  * files takes most of a program's start. What is imported only when it is needed, such as a cloud's SDK, and machine code
  * stay where they are, and what the program shares with the files that it imports by path: Pulumi's SDK.
+ * @param {string} project
  * @param {boolean} isServer
  * @returns {import("esbuild").Plugin}
  */
-function packageFinder(isServer) {
+function packageFinder(project, isServer) {
   return {
     name: "package-finder",
     setup(own) {
       own.onResolve({ filter: /^[^./]/ }, ({ path, kind, importer }) =>
-        (kind === "dynamic-import" && !isPackage(importer)) || (!isServer && path.startsWith("@pulumi/"))
+        (kind === "dynamic-import" && !isPackage(project, importer)) || (!isServer && path.startsWith("@pulumi/"))
           ? { path, external: true }
           : undefined,
       );
@@ -263,11 +264,12 @@ function packageFinder(isServer) {
 }
 
 /**
- * Whether a file belongs to a package that was installed.
+ * Whether a file belongs to an installed package. The project itself may lie in a folder node_modules.
+ * @param {string} project
  * @param {string} path
  */
-function isPackage(path) {
-  return path.includes(`${sep}node_modules${sep}`);
+function isPackage(project, path) {
+  return relative(project, path).split(sep).includes("node_modules");
 }
 
 /**
@@ -285,13 +287,13 @@ function sourceReader(project, sources) {
         join(resolveDir, path) === unbundled ? { path: pathToFileURL(unbundled).href, external: true } : undefined,
       );
       own.onLoad({ filter: /.*/, namespace: "file" }, async ({ path }) => {
-        if (!isPackage(path)) sources[relative(project, path)] = stateOf(path);
+        if (!isPackage(project, path)) sources[relative(project, path)] = stateOf(path);
         const [, language] = /\.[cm]?([jt]s)$/.exec(path) ?? [];
         if (language !== "js" && language !== "ts") return undefined;
         const text = await readFile(path, "utf8");
         const places = text.includes("import.meta")
           ? importPlacesOf(path)
-          : isPackage(path)
+          : isPackage(project, path)
             ? requirePlacesOf(path)
             : {};
         // On the first line, so that all lines keep their numbers.

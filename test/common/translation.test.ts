@@ -100,6 +100,22 @@ describe("the translation of our TypeScript", function () {
     assert.notEqual(await folder(), second);
   });
 
+  it("is made again when a source changes in a project that lies in a folder node_modules", async () => {
+    const moved = join(project, "node_modules.d/node_modules/project");
+    for (const name of [...parts, ...Object.keys(programs)])
+      await cp(join(project, name), join(moved, name), { recursive: true });
+    await mkdir(join(moved, "components"));
+    await symlink(join(projectDirectory, "node_modules"), join(moved, "node_modules"));
+    const descriptions = async () =>
+      (await execa(process.execPath, [join(moved, "cli/ci-images.mjs"), "modules"])).stdout;
+    assert.match(await descriptions(), /^java Java$/m);
+    await writeFile(
+      join(moved, "provision/modules/java.ts"),
+      'export const description = "changed";\nexport function modify() {}\n',
+    );
+    assert.match(await descriptions(), /^java changed$/m);
+  });
+
   it("is made again when a file of another kind changes that a module imports", async () => {
     const own = `import { a } from "./_a.js"; import { b } from "./_b.mts"; import c from "./_c.json" with { type: "json" };
       export const description = [a, b, c.c].join(); export function modify() {}`;
