@@ -29,7 +29,7 @@ export async function openEc2Api(images: readonly MotoImage[]): Promise<{ api: E
   const earlier = { ...process.env };
   const moto = await startMoto(images);
   const api = await Ec2Api.start(nowhere, moto.url);
-  Object.assign(process.env, awsVariables(api.url), { CI_IMAGES_POLL_SECONDS: "0.05" });
+  Object.assign(process.env, awsVariables(api.url), { CI_IMAGES_POLL_SECONDS: "0.2" });
   const close = async () => {
     for (const name of Object.keys(process.env)) if (!(name in earlier)) delete process.env[name];
     Object.assign(process.env, earlier);
