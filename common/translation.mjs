@@ -1,5 +1,5 @@
-// Our TypeScript, translated to JavaScript once and kept in .cache/ until a source file changes. Translating at every
-// start takes longer than the rest of a preview.
+// Our TypeScript, translated to JavaScript once, together with its packages, and kept in .cache/ until a source file or a
+// package changes. Translating at every start takes longer than the rest of a preview.
 import { createHash, randomUUID } from "node:crypto";
 import {
   existsSync,
@@ -22,7 +22,7 @@ import { pathToFileURL } from "node:url";
  * @typedef {object} Translation
  * @property {string} folder The name of its folder: a new one for each translation, so that a damaged one can't return.
  * @property {string[]} entries The files that can be imported by path.
- * @property {Record<string, string>} sources All files that it was made from, and the state in which each was read.
+ * @property {Record<string, string>} sources Our files that it was made from, and the state in which each was read.
  * @property {Record<string, number>} files The JavaScript files and their sizes.
  */
 
@@ -46,8 +46,8 @@ const shared = "common/import-file.mjs";
 const keptFor = 24 * 3_600_000;
 
 /**
- * Returns the JavaScript of our programs and of the module library. Makes it if a source file has changed since the last
- * time: 1 to 2 s.
+ * Returns the JavaScript of our programs and of the module library. Makes it if a source file or a package has changed
+ * since the last time: 2 to 4 s.
  * @param {string} project The real path of the project's folder, with a separator at its end.
  * @param {string} program The main file to start, by its path in the project.
  * @returns {Promise<ReadonlyMap<string, string> | undefined>} absolute paths by paths in the project. undefined if there

@@ -47,8 +47,8 @@ export function complaintsOf(
 }
 
 /**
- * The schema, with nothing but the description of properties that the value doesn't have: compiling a schema takes longer
- * than everything else here, and of the many settings a stack or recipe can have it has a few.
+ * Leaves only the description of properties that the value doesn't have. Compiling a schema takes longer than everything
+ * else here, and a stack or recipe uses few of the possible settings.
  */
 function neededFor(value: unknown, schema: Schema): Schema {
   const { properties } = schema as { properties?: Record<string, Schema> };

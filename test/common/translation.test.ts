@@ -101,7 +101,7 @@ describe("the translation of our TypeScript", function () {
   });
 
   it("is made again when a source changes in a project that lies in a folder node_modules", async () => {
-    const moved = join(project, "node_modules.d/node_modules/project");
+    const moved = join(project, "elsewhere/node_modules/project");
     for (const name of [...parts, ...Object.keys(programs)])
       await cp(join(project, name), join(moved, name), { recursive: true });
     await mkdir(join(moved, "components"));
@@ -132,7 +132,7 @@ describe("the translation of our TypeScript", function () {
     assert.match(await modules(), /^own_tool +a2,b2,c2/m);
   });
 
-  it("has the packages that programs import, and finds those that they import later, until one is installed", async () => {
+  it("contains the packages that programs import, finds those that they import later, and is made again when npm changes one", async () => {
     await rm(join(project, "node_modules"));
     const inPackages = (name: string) => join(project, "node_modules", name);
     await mkdir(inPackages("old"), { recursive: true });
