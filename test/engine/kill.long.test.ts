@@ -37,9 +37,11 @@ describe("kill -9 of pulumi at any stage", function () {
 
   it("leaves nothing after a destroy; `up` makes the image after a kill at the promotion", async () => {
     stack = await TestStack.create(scriptRecipe("sleep 1"));
-    assert.ok(await stack.killedAt(/local:Image \S+ creating/));
-    await stack.succeed("destroy", "--yes", "--skip-preview");
-    assert.deepEqual(await stack.leftovers(), []);
+    for (const begins of [/Builder \S+ creating/, /local:Image \S+ creating/]) {
+      assert.ok(await stack.killedAt(begins), `at ${begins}`);
+      await stack.succeed("destroy", "--yes", "--skip-preview");
+      assert.deepEqual(await stack.leftovers(), []);
+    }
     assert.ok(await stack.killedAt(/Promotion \S+ creating/));
     await stack.up();
     assert.equal((await stack.imageFolders()).length, 1);

@@ -1,7 +1,6 @@
 // The verbs clear operations that a killed command left in the state ("1 pending operations").
 import assert from "node:assert/strict";
-import { readdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile, writeFile } from "node:fs/promises";
 import { CommandStack } from "../../cli/stack.ts";
 import { Output } from "../../cli/output.ts";
 import { tinyRecipe } from "./recipes.ts";
@@ -22,16 +21,12 @@ describe("operations that a killed command left", function () {
       const type = "ci-images:local:Builder";
       const builder = { urn: `${project}${type}::debian12-11111111-builder`, type, custom: true, parent: root.urn };
       // `pulumi stack import` drops pending operations, so edit the engine's file.
-      const backend = join(stack.directory, "backend");
-      const found = (await readdir(backend, { recursive: true })).find((path) => path.endsWith(`/${stack.name}.json`));
-      assert.ok(found);
-      const file = join(backend, found);
-      const state = JSON.parse(await readFile(file, "utf8")) as { checkpoint: { latest: object } };
+      const state = JSON.parse(await readFile(stack.stateFile, "utf8")) as { checkpoint: { latest: object } };
       Object.assign(state.checkpoint.latest, {
         resources: [root],
         pending_operations: [{ type: "creating", resource: builder }],
       });
-      await writeFile(file, JSON.stringify(state));
+      await writeFile(stack.stateFile, JSON.stringify(state));
 
       const { signal } = new AbortController();
       const choice = { stack: stack.name };

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { listMachines } from "../../components/local/provider/machine/machines.ts";
 import { makePlace, TemporaryStack, type Run } from "../../cli/temporary-stack.ts";
 
-/** A resource from `pulumi stack export`. */
+/** A resource in the stack's state. */
 export interface ResourceRecord {
   urn: string;
   type: string;
@@ -36,6 +36,17 @@ export class TestStack extends TemporaryStack {
     return run;
   }
 
+  /** Runs an `up` that must be refused: all of `parts` are in its output, and it makes no machine. */
+  async refusedUp(...parts: (string | RegExp)[]): Promise<void> {
+    const { output } = await this.failingUp();
+    for (const part of parts) {
+      assert.ok(typeof part === "string" ? output.includes(part) : part.test(output), `${String(part)} in:\n${output}`);
+    }
+    assert.doesNotMatch(output, /unhandled exception/);
+    assert.doesNotMatch(output, / {4}at .*\.[jt]s:\d+/, "no stack trace");
+    assert.deepEqual(await this.machines(), []);
+  }
+
   /**
    * Runs `up`, kills pulumi with SIGKILL on the way, and cancels the operation.
    * @param begins When to kill: as soon as the output matches, or when the callback calls the function that it is
@@ -64,11 +75,21 @@ export class TestStack extends TemporaryStack {
     return this.succeed("preview", "--expect-no-changes", "--diff");
   }
 
+  /** The engine's file with the stack's state. To read it takes less time than a command that prints it. */
+  get stateFile(): string {
+    return join(this.directory, "backend/.pulumi/stacks/ci-images", `${this.name}.json`);
+  }
+
   async resources(): Promise<ResourceRecord[]> {
-    const state = JSON.parse((await this.succeed("stack", "export")).output) as {
-      deployment: { resources?: ResourceRecord[] };
+    const { checkpoint } = JSON.parse(await readFile(this.stateFile, "utf8")) as {
+      checkpoint: { latest?: { resources?: ResourceRecord[] } };
     };
-    return state.deployment.resources ?? [];
+    return checkpoint.latest?.resources ?? [];
+  }
+
+  override async outputs(): ReturnType<TemporaryStack["outputs"]> {
+    const root = (await this.resources()).find(({ type }) => type === "pulumi:pulumi:Stack");
+    return root?.outputs ?? {};
   }
 
   /** URNs of resources that only serve the bake: none may be left once the builder is dropped. */

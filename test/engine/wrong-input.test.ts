@@ -1,6 +1,7 @@
 // Wrong input is refused with one message that names the file, the key, what was found and what is allowed. Nothing
-// starts. There is one test for each place that refuses something; all messages about recipes, plans and settings are
-// tested beside them (test/provision/recipe.test.ts, test/provision/plan.test.ts, test/components/settings.test.ts).
+// starts. Here the program and the plugin refuse something; other places are in wrong-input.long.test.ts. All messages
+// about recipes, plans, settings and disks are tested beside them (test/provision/recipe.test.ts, plan.test.ts there,
+// test/components/settings.test.ts, test/components/local/preflight.test.ts).
 import assert from "node:assert/strict";
 import { execa } from "execa";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -16,30 +17,15 @@ describe("wrong input", function () {
   before(async () => {
     stack = await TestStack.create(tinyRecipe());
   });
-  afterEach(async () => {
-    await stack.settings({});
-    await stack.recipe(tinyRecipe());
-  });
   after(async () => {
     const records = await stack.bakeRecords();
     await stack.remove();
     assert.deepEqual(records, [], "no resource was ever created");
   });
 
-  /** Runs `up` and expects it to fail with all of `parts` in its output, and to create nothing. */
-  async function refused(...parts: (string | RegExp)[]): Promise<void> {
-    const { output } = await stack.failingUp();
-    for (const part of parts) {
-      assert.ok(typeof part === "string" ? output.includes(part) : part.test(output), `${String(part)} in:\n${output}`);
-    }
-    assert.doesNotMatch(output, /unhandled exception/);
-    assert.doesNotMatch(output, / {4}at .*\.[jt]s:\d+/, "no stack trace");
-    assert.deepEqual(await stack.machines(), []);
-  }
-
   it("in a recipe: one error reports all of it, with file and keys, and `status` says that the program refuses", async () => {
     await stack.recipe(tinyRecipe("x", { modules: ["files", "ngnix"], fils: [], size: "plenty", files: "none" }));
-    await refused(
+    await stack.refusedUp(
       "recipe.yaml",
       "ngnix",
       "nginx",
@@ -63,24 +49,7 @@ describe("wrong input", function () {
     await execa("tar", ["-C", join(stack.directory, "root"), "-cf", tarball, "."]);
     const wrong = "0".repeat(64);
     await stack.recipe(tinyRecipe("x", { base: { tarball, sha256: wrong } }));
-    await refused("root.tar", wrong, /sha256/);
-  });
-
-  it("an unknown stack setting: the error suggests the nearest name", async () => {
-    await stack.settings({ recipie: "x" });
-    await refused("ci-images:recipie", /did you mean "recipe"/);
-  });
-
-  it("an image directory without free space: the error says how much is needed", async () => {
-    const small = join(stack.directory, "small");
-    await mkdir(small);
-    await execa("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", small]);
-    try {
-      await stack.settings({ imageDirectory: small });
-      await refused(small, /0\.0 GiB of free disk/, /at least \d/);
-    } finally {
-      await execa("umount", [small]);
-    }
+    await stack.refusedUp("root.tar", wrong, /sha256/);
   });
 
   it("a user other than root: the error has the cure", async () => {

@@ -17,6 +17,9 @@ interface Request {
   body: Record<string, unknown>;
 }
 
+/** The versions that were asked for: each has hundreds of methods. */
+const models = new Map<string, Promise<ComputeModel>>();
+
 /** One version of the API. */
 export class ComputeModel {
   private readonly methods: { method: DiscoveryMethod; pattern: RegExp }[];
@@ -25,8 +28,10 @@ export class ComputeModel {
     this.methods = methodsOf(discovery).map((method) => ({ method, pattern: patternOf(method) }));
   }
 
-  static async of(version: "v1" | "beta"): Promise<ComputeModel> {
-    return new ComputeModel(await computeDiscovery(version));
+  static of(version: "v1" | "beta"): Promise<ComputeModel> {
+    const known = models.get(version) ?? computeDiscovery(version).then((discovery) => new ComputeModel(discovery));
+    models.set(version, known);
+    return known;
   }
 
   /** The method that a request calls, if the API has one. Literal paths win: `images/family/x` is not an image. */

@@ -22,6 +22,10 @@ export async function scratchView(folder: string, ...lower: string[]): Promise<R
  */
 export async function smallRoot(folder: string, base: string): Promise<string[]> {
   const view = await scratchView(folder, base);
-  await inView(view, ["sh", "-euc", "rm -r /usr/share/* /usr/lib/modules /usr/lib/python3*"]);
+  await inView(view, [
+    "sh",
+    "-euc",
+    "rm -r /usr/share/* /usr/lib/modules /usr/lib/python3* /usr/lib/*/gconv /usr/lib/*/perl",
+  ]);
   return [join(dirname(view.path), "upper"), base];
 }
