@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa, type Result } from "execa";
-import { dump } from "js-yaml";
+import { dump, load } from "js-yaml";
 import { UserError } from "../common/user-error.ts";
 import { fileBackend, quoteForShell, toolchainEnvironment } from "../toolchain/environment.mjs";
 import { projectDirectory } from "../toolchain/versions.mjs";
@@ -17,6 +17,14 @@ export interface Run {
   /** Seconds. */
   took: number;
 }
+
+/** The file with a stack's settings. `stack init` writes the salt that belongs to the passphrase. */
+interface SettingsFile {
+  encryptionsalt: string;
+  config?: Record<string, unknown>;
+}
+
+const secretsKey = "ci-images:secrets";
 
 /** The folder of a stack and the environment of its `pulumi` commands. */
 export interface Place {
@@ -112,7 +120,7 @@ export class TemporaryStack {
     await writeFile(join(this.directory, file), typeof content === "string" ? content : dump(content));
   }
 
-  /** Writes the stack's settings. */
+  /** Writes the stack's settings. Its secrets stay: `pulumi config set` has encrypted them. */
   async settings(settings: Record<string, unknown>): Promise<void> {
     const all = {
       ...(settings.recipes === undefined && { recipe: join(this.directory, "recipe.yaml") }),
@@ -120,11 +128,13 @@ export class TemporaryStack {
       verify: false,
       ...settings,
     };
-    // `stack init` has written the salt that belongs to the passphrase.
-    const before = await readFile(this.settingsFile, "utf8").catch(() => "");
-    const salt = /^encryptionsalt:.*$/m.exec(before)?.[0] ?? "";
-    const config = Object.fromEntries(Object.entries(all).map(([key, value]) => [`ci-images:${key}`, value]));
-    await writeFile(this.settingsFile, `${salt}\n${dump({ config })}`);
+    const before = load(await readFile(this.settingsFile, "utf8")) as SettingsFile;
+    const secrets = before.config?.[secretsKey];
+    const config = {
+      ...Object.fromEntries(Object.entries(all).map(([key, value]) => [`ci-images:${key}`, value])),
+      ...(secrets !== undefined && { [secretsKey]: secrets }),
+    };
+    await writeFile(this.settingsFile, dump({ ...before, config }));
   }
 
   /** The environment of `pulumi` commands. */

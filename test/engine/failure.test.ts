@@ -8,10 +8,10 @@ describe("a bake that fails", function () {
   this.timeout(600_000);
   let stack: TestStack;
 
-  beforeEach(async () => {
+  before(async () => {
     stack = await TestStack.create(tinyRecipe(), quickDisk);
   });
-  afterEach(() => stack.remove());
+  after(() => stack.remove());
 
   it("names the failed module, shows its last lines and failed units, resumes there, and starts over after an edit", async () => {
     const service = '[Service]\\nType=oneshot\\nExecStart=/bin/sh -c "echo the unit says why; exit 3"\\n';
@@ -44,7 +44,7 @@ describe("a bake that fails", function () {
     const failed = await stack.failingUp();
     assert.match(failed.output, /took longer than|time limit|timed out/i);
     assert.ok(failed.took < 60);
-    assert.notDeepEqual(await stack.leftovers(), []);
+    assert.equal((await stack.machines()).length, 1);
     await stack.succeed("destroy", "--yes", "--skip-preview");
     assert.deepEqual(await stack.leftovers(), []);
   });

@@ -1,4 +1,4 @@
-// As secrets.test.ts: a secret that ends up in a file that the recipe does not name.
+// A secret that ends up in a file that the recipe does not name. life-cycle.test.ts has one that does not.
 import assert from "node:assert/strict";
 import { tinyRecipe } from "./recipes.ts";
 import { quickDisk, TestStack } from "./test-stack.ts";
