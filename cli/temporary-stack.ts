@@ -1,5 +1,6 @@
 // A temporary stack: runs the project's real program on the real engine, with backend, recipe and images in a temporary
 // folder. Used by the verb `build`, the life cycle's tests and the benchmark.
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,9 +19,9 @@ export interface Run {
   took: number;
 }
 
-/** The file with a stack's settings. `stack init` writes the salt that belongs to the passphrase. */
+/** The file with a stack's settings. `stack init` writes it if it needs a salt for the passphrase. */
 interface SettingsFile {
-  encryptionsalt: string;
+  encryptionsalt?: string;
   config?: Record<string, unknown>;
 }
 
@@ -128,8 +129,10 @@ export class TemporaryStack {
       verify: false,
       ...settings,
     };
-    const before = load(await readFile(this.settingsFile, "utf8")) as SettingsFile;
-    const secrets = before.config?.[secretsKey];
+    const before = existsSync(this.settingsFile)
+      ? (load(await readFile(this.settingsFile, "utf8")) as SettingsFile)
+      : undefined;
+    const secrets = before?.config?.[secretsKey];
     const config = {
       ...Object.fromEntries(Object.entries(all).map(([key, value]) => [`ci-images:${key}`, value])),
       ...(secrets !== undefined && { [secretsKey]: secrets }),
