@@ -25,7 +25,7 @@ export async function smallRoot(folder: string, base: string): Promise<string[]>
   await inView(view, [
     "sh",
     "-euc",
-    "rm -r /usr/share/* /usr/lib/modules /usr/lib/python3* /usr/lib/*/gconv /usr/lib/*/perl",
+    "rm -r /usr/share/* /usr/lib/modules /usr/lib/python3* /usr/lib/udev/hwdb* /usr/lib/*/gconv /usr/lib/*/perl*",
   ]);
   return [join(dirname(view.path), "upper"), base];
 }
