@@ -119,13 +119,13 @@ async function main() {
   const sideBySide = ["--parallel", "--jobs", String(availableParallelism() + 2)];
   // The longest files come first, so that none of them runs alone at the end. Those that only call functions come last,
   // because they fill the memory of mocha's processes: a large process takes much longer to start another one.
-  const quickOnes = ["engine/*", "components/local/**/*", "provision/**/*", "!(engine|components|provision)/**/*"];
-  const quick = [...quickOnes, "components/!(local)/**/*", "components/*"].map((under) => `test/${under}.test.ts`);
-  const long = ["field-cases", "engine", "!(field-cases|engine)/**"].map((under) => `test/${under}/*.long.test.ts`);
-  const mocha = [
-    "mocha",
-    ...(files.length > 0 ? files : [...sideBySide, ...(isLong ? long : ["--ignore", longTests, ...quick])]),
+  const inOrder = [
+    ...["engine/*", "components/local/**/*", "provision/**/*", "!(engine|components|provision)/**/*"],
+    ...["components/!(local)/**/*", "components/*"],
   ];
+  const quick = ["--ignore", longTests, ...inOrder.map((under) => `test/${under}.test.ts`)];
+  const long = ["field-cases", "engine", "!(field-cases|engine)/**"].map((under) => `test/${under}/*.long.test.ts`);
+  const mocha = ["mocha", ...(files.length > 0 ? files : [...sideBySide, ...(isLong ? long : quick)])];
   const [checked, tests] = await Promise.all([
     isLong || files.length > 0 ? [] : runChecks(env),
     runStage({ name: "tests (mocha)", command: mocha }, env, true),

@@ -36,7 +36,7 @@ export class TestStack extends TemporaryStack {
     return run;
   }
 
-  /** Runs an `up` that must be refused: all of `parts` are in its output, and it makes no machine. */
+  /** Runs an `up` that must be refused: all of `parts` are in its output, and it makes no machine and no resource. */
   async refusedUp(...parts: (string | RegExp)[]): Promise<void> {
     const { output } = await this.failingUp();
     for (const part of parts) {
@@ -45,6 +45,7 @@ export class TestStack extends TemporaryStack {
     assert.doesNotMatch(output, /unhandled exception/);
     assert.doesNotMatch(output, / {4}at .*\.[jt]s:\d+/, "no stack trace");
     assert.deepEqual(await this.machines(), []);
+    assert.deepEqual(await this.bakeRecords(), []);
   }
 
   /**

