@@ -13,14 +13,26 @@ describe("an image on `local` whose disk was deleted", function () {
   });
   after(() => stack.remove());
 
-  it("is noticed on refresh, and baked again at the same place", async () => {
-    await stack.up();
+  /** Deletes the disk, and refreshes. @returns the image's folder. */
+  async function deleteDisk(): Promise<string> {
     const { disk, path } = (await stack.outputs()).images!.local.debian12;
     await rm(disk);
-    const refreshed = await stack.succeed("refresh", "--yes", "--skip-preview");
-    assert.match(refreshed.output, /deleted/);
+    const { output } = await stack.succeed("refresh", "--yes", "--skip-preview");
+    assert.ok(output.includes(`${path}: a file is missing, so the image counts as deleted`), output);
+    return path;
+  }
+
+  it("is noticed on refresh, and baked again at the same place", async () => {
+    await stack.up();
+    const path = await deleteDisk();
     const again = await stack.up();
     assert.match(again.output, /will be baked/);
     assert.equal((await stack.outputs()).images!.local.debian12.path, path);
+  });
+
+  it("leaves nothing after destroy", async () => {
+    await deleteDisk();
+    await stack.succeed("destroy", "--yes", "--skip-preview");
+    assert.deepEqual(await stack.leftovers(), []);
   });
 });

@@ -63,6 +63,9 @@ describe("an image of another stack", function () {
     // As a state of an earlier version has it.
     await image.delete!(id, outputs, context(own));
     assert.ok(await findImage(path));
+    await rm(join(path, "disk.qcow2"));
+    await image.delete!(id, outputs, context(own));
+    assert.ok(existsSync(path), "nor what is left of it");
     await image.delete!(id, outputs, context(other));
     assert.ok(!existsSync(path));
   });

@@ -11,7 +11,7 @@ import { layerStateFile, type LayerState } from "../layers/layer-state.ts";
 import { readState } from "../state-file.ts";
 import { findMachine, rootView, type RootView } from "../machine/machines.ts";
 import { removeTree } from "../remove-tree.ts";
-import { findImage, type Manifest, type StoredImage } from "../disk/image-store.ts";
+import { findImage, readManifest, type Manifest, type StoredImage } from "../disk/image-store.ts";
 import { toolVersions } from "../disk/tool-versions.ts";
 import type { InputsOf } from "../../../../common/contract.ts";
 import { Image } from "../../contract.ts";
@@ -77,22 +77,25 @@ export const image = implement(Image, {
     return { id: idOf(made), outputs: stateOf(made) };
   },
 
-  async read(id, { path }) {
-    const found = await findImage(path, "full");
-    return found && idOf(found) === id ? stateOf(found) : undefined;
+  async read(id, { path }, { progress }) {
+    const manifest = await readManifest(path);
+    if (!manifest || idOf({ path, manifest }) !== id) return undefined;
+    // The record stays until its folder is gone: without it, `destroy` would leave what remains there.
+    if (!(await findImage(path, "full"))) progress(`${path}: a file is missing, so the image counts as deleted`);
+    return stateOf({ path, manifest });
   },
 
   async delete(id, { path }, { progress, owner }) {
-    const found = await findImage(path).catch((error: unknown) => {
+    const manifest = await readManifest(path).catch((error: unknown) => {
       // Delete a corrupted image, too.
       if (error instanceof UserError) return undefined;
       throw error;
     });
     // The folder may contain a newer image, because a replacement is made before the old image is deleted.
-    if (found && idOf(found) !== id) return;
+    if (manifest && idOf({ path, manifest }) !== id) return;
     // Earlier versions adopted other stacks' images.
-    if (found && owner && !isOwn(found.manifest, owner)) {
-      progress(`${path} belongs to stack ${found.manifest.stack} and is left there`);
+    if (manifest && owner && !isOwn(manifest, owner)) {
+      progress(`${path} belongs to stack ${manifest.stack} and is left there`);
       return;
     }
     await removeTree(path);
@@ -161,11 +164,14 @@ async function layerOf(directory: string, modules: string[] = []): Promise<Manif
   return { modules: kept, ran, prefix: from.prefixes[count - 1], createdAt: from.createdAt };
 }
 
-function idOf({ path, manifest }: StoredImage): string {
+/** An image by its folder and manifest, whether its files are there or not. */
+type Known = Pick<StoredImage, "path" | "manifest">;
+
+function idOf({ path, manifest }: Known): string {
   return `${path}@${manifest.builtAt}`;
 }
 
-function stateOf({ path, manifest }: StoredImage) {
+function stateOf({ path, manifest }: Known) {
   const { recipe, name, distribution, project, stack, files, builtAt, builder, layer } = manifest;
   // Formats that boot, fastest to read first.
   const names = ["disk.qcow2", "disk.raw", "disk.vmdk", "disk.vhd"];

@@ -6,7 +6,7 @@ import { problemOf } from "../../../../provider/kit/problem-of.ts";
 import { removeTree } from "../remove-tree.ts";
 import { sealingState } from "../machine/sealing.ts";
 import { unlessBaking } from "../disk/bake-claim.ts";
-import { findImage, partialFolder } from "../disk/image-store.ts";
+import { isProven, partialFolder, readManifest } from "../disk/image-store.ts";
 
 export const lease = leaseOf(Lease, {
   async *removeEarlier({ labels: { home, project, stack, distribution, role, worker } }, { progress }) {
@@ -29,8 +29,8 @@ export const lease = leaseOf(Lease, {
     await removeMachine(machine);
     if (image === undefined) return;
     await unlessBaking(image, () => removeTree(partialFolder(image)), signal);
-    const made = await findImage(image);
+    const made = await readManifest(image);
     // A proven image has its own record in the state. An unproven one may have a folder but no record.
-    if (made && !made.proof && made.manifest.machine === machine) await removeTree(image);
+    if (made?.machine === machine && !(await isProven(image))) await removeTree(image);
   },
 });
