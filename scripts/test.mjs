@@ -1,7 +1,8 @@
 // `npm test`: sets up everything, then runs the tests and, at the same time, the type check, lint and format check. A
 // failure doesn't stop the rest.
 //
-//   node scripts/test.mjs               everything except the long tests
+//   node scripts/test.mjs               the quick tests, for every few edits
+//   node scripts/test.mjs --ci          those of CI, too (*.ci.test.ts)
 //   node scripts/test.mjs --long        only the long tests (*.long.test.ts)
 //   node scripts/test.mjs FILE...       only these test files
 import { spawn } from "node:child_process";
@@ -15,10 +16,10 @@ import { projectDirectory } from "../toolchain/versions.mjs";
 
 /** @typedef {{ name: string, command: string[] }} Stage */
 
-/**
- * Tests that would make `npm test` too slow to run often, such as whole bakes on the test clouds. Run them before a
- * release.
- */
+/** Tests that would make `npm test` too slow to run often, such as the boot of an image. CI runs them before a landing. */
+const ciTests = "test/**/*.ci.test.ts";
+
+/** Tests that are too slow even for CI, such as whole bakes on the test clouds. Run them before a release. */
 const longTests = "test/**/*.long.test.ts";
 
 const programFolders = ["index.ts", "cli", "common", "components", "provider", "provision", "scripts", "toolchain"];
@@ -111,7 +112,8 @@ function count(output, kind) {
 
 async function main() {
   const isLong = process.argv[2] === "--long";
-  const files = isLong ? [] : process.argv.slice(2);
+  const isCi = process.argv[2] === "--ci";
+  const files = isLong || isCi ? [] : process.argv.slice(2);
   await setUp(isLong || files.some((file) => file.endsWith(".long.test.ts")) ? "long-test" : "test");
   const PATH = [join(projectDirectory, "node_modules/.bin"), process.env.PATH].join(delimiter);
   const env = { ...process.env, PATH };
@@ -123,7 +125,8 @@ async function main() {
     ...["engine/*", "components/local/**/*", "provision/**/*", "!(engine|components|provision)/**/*"],
     ...["components/!(local)/**/*", "components/*"],
   ];
-  const quick = ["--ignore", longTests, ...inOrder.map((under) => `test/${under}.test.ts`)];
+  const ignored = [longTests, ...(isCi ? [] : [ciTests])].flatMap((tests) => ["--ignore", tests]);
+  const quick = [...ignored, ...inOrder.map((under) => `test/${under}.test.ts`)];
   const long = ["field-cases", "engine", "!(field-cases|engine)/**"].map((under) => `test/${under}/*.long.test.ts`);
   const mocha = ["mocha", ...(files.length > 0 ? files : [...sideBySide, ...(isLong ? long : quick)])];
   const [checked, tests] = await Promise.all([

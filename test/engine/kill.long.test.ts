@@ -1,4 +1,4 @@
-// Pulumi killed with kill -9 at every stage of the life cycle. kill.test.ts has the most important ones.
+// Pulumi killed with kill -9 at every stage of the life cycle. kill.ci.test.ts has the most important ones.
 import assert from "node:assert/strict";
 import { scriptRecipe } from "./recipes.ts";
 import { TestStack } from "./test-stack.ts";

@@ -34,7 +34,7 @@ describe("the life cycle of an image on `local`", function () {
   let firstState: string;
 
   before(async () => {
-    // No verification here, because an emulated boot takes a minute; kill.test.ts verifies its image.
+    // No verification here, because an emulated boot takes a minute; kill.ci.test.ts verifies its image.
     stack = await TestStack.create(recipeWithSecret("one"), quickDisk);
     await stack.succeed("config", "set", "--secret", "--path", "ci-images:secrets.TOKEN", secret);
   });

@@ -1,5 +1,5 @@
 // A local disk boots by BIOS, and boots an updated kernel next time. UEFI is covered by every verification, such as the
-// one of test/engine/kill.test.ts.
+// one of test/engine/kill.ci.test.ts.
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
