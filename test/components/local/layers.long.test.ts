@@ -148,6 +148,34 @@ describe("layers of a builder", function () {
     );
   });
 
+  for (const { how, signal, whom } of [
+    { how: "a session that ends", signal: "SIGTERM", whom: /layer-tool\.mjs|--directory/ },
+    { how: "the kernel, out of memory", signal: "SIGKILL", whom: /layer-tool\.mjs/ },
+  ] as const) {
+    it(`are given up if the copy's processes are ended by ${how}, and the builder keeps running`, async () => {
+      const { machine, run } = await bench.newBuilder();
+      await run("head -c 300M /dev/urandom >/opt/much");
+      await bench.age(machine);
+      const said: string[] = [];
+      const wanted = { machine: machine.name, prefix: "much", modules: ["much"] };
+      const keeping = keepLayer(wanted, (line) => said.push(line), new AbortController().signal);
+      const copying = async () => {
+        const [name = "none"] = (await readdir(bench.layers)).filter((each) => /^\.new-[^.]+$/.test(each));
+        return existsSync(join(bench.layers, name, "copied"));
+      };
+      while (!(await copying())) await delay(2);
+      const { stdout } = await execa("pgrep", ["--full", "--list-full", bench.layers]);
+      const ended = stdout.split("\n").filter((line) => whom.test(line) && !line.includes("keep-layer.sh"));
+      assert.ok(ended.length > 0, stdout);
+      for (const line of ended) process.kill(Number.parseInt(line, 10), signal);
+      await keeping;
+      assert.match(said.join(), /goes on without layers/);
+      assert.equal(await run("echo here"), "here");
+      await bench.settled();
+      assert.deepEqual(await listLayers(), []);
+    });
+  }
+
   it("are kept once if two builders keep the same one at the same time", async () => {
     const prefix = randomUUID();
     const builders = await Promise.all([bench.newBuilder(), bench.newBuilder()]);

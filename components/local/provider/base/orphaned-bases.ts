@@ -28,7 +28,7 @@ export async function removeOrphanedBases(): Promise<string[]> {
       const unfinished = join(bases, `.${base.id}.new`);
       await removeTree(unfinished);
       await rename(entry, unfinished);
-      for (const layer of await listLayers()) if (layer.base === base.id) removeLayer(layer.folder);
+      for (const layer of await listLayers()) if (layer.base === base.id) await removeLayer(layer.folder);
       await removeTree(unfinished);
       removed.push(base.description);
     });

@@ -10,11 +10,11 @@ export const findLayers = answer(contract.findLayers, async ({ base, size, login
   return { count: await countFromLayer(place, modules) };
 });
 
-export const layersFunction = answer(contract.layers, async ({ remove }) => {
+export const layersFunction = answer(contract.layers, async ({ remove }, { progress }) => {
   const { layers: folder } = await places();
-  await removeLayerLeftovers();
+  for (const problem of await removeLayerLeftovers()) progress(problem);
   const found = await listLayers();
-  if (remove) for (const each of found) removeLayer(each.folder);
+  if (remove) for (const each of found) await removeLayer(each.folder);
   const layers = found.map(({ folder: path, base, modules, createdAt, usedAt, own, bytes }) => {
     return { key: path.slice(folder.length + 1), base, modules, createdAt, usedAt, own, bytes };
   });

@@ -16,8 +16,12 @@ if ! flock --timeout 3 8; then
 fi
 # The cleanup of leftovers may have removed the file before it was locked.
 until exec 9>>"$layer_lock" && flock 9 && [ "$layer_lock" -ef "/proc/$$/fd/9" ]; do :; done
-if nsenter --target "$supervisor" --mount --pid -- "$node" "$tool" copy "$copy"; then
+at_builder() { nsenter --target "$supervisor" --mount --pid -- "$node" "$tool" "$@"; }
+if at_builder copy "$copy"; then
   if [ -d "$target" ]; then "$node" "$tool" finish "$finish"; fi
+else
+  # A copy that was killed could not do that.
+  at_builder thaw
 fi
 rm -rf --one-file-system -- "$target"
 rm -f "$layer_lock"

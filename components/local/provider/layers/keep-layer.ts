@@ -63,6 +63,7 @@ export async function keepLayer(wanted: LayerToKeep, progress: Progress, signal:
   }
   // The copy would be skipped: don't start the process that decides so.
   if (Date.now() - state.since < fixedCost * 1000) return;
+  for (const problem of await removeLayerLeftovers()) progress(problem);
   const copied = await copy(directory, state, layer, wanted, limit, signal);
   if (copied.did === "skipped") return;
   await writeState(file, { ...state, since: Date.now(), ...(copied.did === "failed" && { problem: copied.reason }) });
@@ -88,7 +89,6 @@ async function copy(
   const [inner] = supervisor ? await childrenOf(supervisor.pid) : [];
   if (record?.guest.kind !== "container" || inner === undefined)
     return { did: "failed", reason: "the builder is gone" };
-  await removeLayerLeftovers();
   const { target, lock } = unfinishedLayer((await places()).layers, randomUUID());
   const { hostPublicKey } = record.guest;
   const { upper } = overlayOf(directory, record.guest.base);

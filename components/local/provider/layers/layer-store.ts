@@ -6,6 +6,7 @@ import { basename, dirname, join } from "node:path";
 import { parseSize, sizeForm } from "../../../../common/sizes.ts";
 import { UserError } from "../../../../common/user-error.ts";
 import { places } from "../../../../provider/kit/cache-folders.ts";
+import { problemOf } from "../../../../provider/kit/problem-of.ts";
 import { tryLock } from "../file-lock.ts";
 import { removeTree } from "../remove-tree.ts";
 import { readState } from "../state-file.ts";
@@ -129,19 +130,30 @@ export async function listLayers(): Promise<ListedLayer[]> {
 }
 
 /** Removes a layer. No-op if it no longer exists. */
-export function removeLayer(folder: string): void {
+export async function removeLayer(folder: string): Promise<void> {
   remove(folder);
 }
 
-/** Removes layers that killed processes left half-written or half-removed. */
-export async function removeLayerLeftovers(): Promise<void> {
+/**
+ * Removes layers that killed processes left half-written or half-removed.
+ * @returns what could not be removed, and why, a line each: all projects of a user share the layers, and that must not
+ *   stop their bakes.
+ */
+export async function removeLayerLeftovers(): Promise<string[]> {
   const { layers } = await places();
-  for (const name of await readdir(layers)) {
-    if (name.startsWith(".removed-")) await removeTree(join(layers, name));
-    const [, id] = /^\.new-([0-9a-f-]+)(?:\.lock)?$/.exec(name) ?? [];
-    // A writer that is still alive holds the lock.
-    if (id !== undefined) await tryLock(lockOf(layers, id), () => removeTree(join(layers, `.new-${id}`)));
+  const problems: string[] = [];
+  for (const name of (await readdir(layers)).sort()) {
+    const problem = await problemOf(removeLeftover(layers, name));
+    if (problem !== undefined) problems.push(`could not remove what is left of a layer: ${problem}`);
   }
+  return problems;
+}
+
+async function removeLeftover(layers: string, name: string): Promise<void> {
+  if (name.startsWith(".removed-")) await removeTree(join(layers, name));
+  const [, id] = /^\.new-([0-9a-f-]+)(?:\.lock)?$/.exec(name) ?? [];
+  // A writer that is still alive holds the lock.
+  if (id !== undefined) await tryLock(lockOf(layers, id), () => removeTree(join(layers, `.new-${id}`)));
 }
 
 /** The folder in which a layer is written before it gets its name, and its writer's lock. */

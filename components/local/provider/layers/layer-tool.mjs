@@ -2,6 +2,7 @@
 // the mount namespace where the builder's disk is mounted, and must thaw a frozen builder even if Pulumi is killed.
 //
 //   node layer-tool.mjs copy REQUEST      freezes the builder, copies, thaws it; prints the result (type Copied)
+//   node layer-tool.mjs thaw              thaws the builder after a copy that was killed
 //   node layer-tool.mjs finish REQUEST    checks the copy, writes its file list and digest, and gives it its name
 //   node layer-tool.mjs restore REQUEST   copies a layer into a fresh builder, and compares every file with the list
 //
@@ -231,18 +232,27 @@ function bytesOf(entries) {
   return entries.reduce((sum, { type, status }) => (type === "f" ? sum + Number(status.blocks) * 512 : sum), 0);
 }
 
+/** The control group of the builder whose supervisor is process 1 here; undefined if the kernel can't freeze it. */
+function guestGroup() {
+  const own = /^0::(.*)\/supervisor$/m.exec(fs.readFileSync("/proc/1/cgroup", "utf8"))?.[1];
+  const groups = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map((root) => `${root}${own}/guest`);
+  return own === undefined ? undefined : groups.find((each) => fs.existsSync(`${each}/cgroup.freeze`));
+}
+
+/** @param {string | undefined} group */
+function thawGroup(group) {
+  if (group !== undefined) fs.writeFileSync(`${group}/cgroup.freeze`, "0");
+}
+
 /**
- * Freezes all processes of the builder whose supervisor is process 1 here.
+ * Freezes all processes of the builder.
  * @returns {Promise<(() => void) | undefined>} the function that thaws them; undefined if the kernel can't freeze them,
  *   or they don't freeze in time.
  */
 async function freeze() {
-  const own = /^0::(.*)\/supervisor$/m.exec(fs.readFileSync("/proc/1/cgroup", "utf8"))?.[1];
-  const group = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
-    .map((root) => `${root}${own}/guest`)
-    .find((each) => fs.existsSync(`${each}/cgroup.freeze`));
-  if (own === undefined || group === undefined) return undefined;
-  const thaw = () => fs.writeFileSync(`${group}/cgroup.freeze`, "0");
+  const group = guestGroup();
+  if (group === undefined) return undefined;
+  const thaw = () => thawGroup(group);
   fs.writeFileSync(`${group}/cgroup.freeze`, "1");
   const until = Date.now() + patience * 1000;
   while (!/^frozen 1$/m.test(fs.readFileSync(`${group}/cgroup.events`, "utf8"))) {
@@ -502,13 +512,17 @@ function failureOf(command, said) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [, , command, text] = process.argv;
+  const [, , command, text = "{}"] = process.argv;
   /** @type {unknown} */
   const request = JSON.parse(text);
   // If Pulumi was killed, nothing reads our output. Go on anyway.
   process.stdout.on("error", () => {});
+  // The shell that starts us ignores these signals, but Node does not inherit that. If the copy's own processes are ended
+  // with the login session that they began in, the copy fails, and thaws the builder.
+  for (const signal of /** @type {const} */ (["SIGHUP", "SIGINT", "SIGTERM"])) process.on(signal, () => {});
   try {
     if (command === "copy") console.log(JSON.stringify(await copy(/** @type {CopyRequest} */ (request))));
+    else if (command === "thaw") thawGroup(guestGroup());
     else if (command === "finish") finish(/** @type {FinishRequest} */ (request));
     else await restore(/** @type {RestoreRequest} */ (request));
   } catch (error) {

@@ -1,6 +1,7 @@
 // Restores the longest matching layer into a fresh builder.
 import { execa } from "execa";
 import { fileURLToPath } from "node:url";
+import { problemOf } from "../../../../provider/kit/problem-of.ts";
 import type { Overlay } from "../overlay.ts";
 import { enterDisk } from "../overlay.ts";
 import type { Progress } from "../types.ts";
@@ -61,8 +62,12 @@ export async function startFromLayer(
       progress(`${name} is not used: ${reason}`);
       break;
     }
-    removeLayer(layer);
-    progress(`${name} can't be used and was removed: ${reason}`);
+    const problem = await problemOf(removeLayer(layer));
+    progress(
+      problem === undefined
+        ? `${name} can't be used and was removed: ${reason}`
+        : `${name} can't be used: ${reason}; it could not be removed: ${problem}`,
+    );
   }
   return { overlay: await makeRoot() };
 }
