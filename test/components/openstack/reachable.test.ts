@@ -64,7 +64,10 @@ describe("rackspace Boot", () => {
           error.message,
           /waited 0 s for it to answer by SSH with its host key: it is still ACTIVE and does not answer at 127/,
         );
-        assert.match(error.message, /its console \(.*\) was saved in .*consoles\/worker-7\.log$/);
+        assert.match(
+          error.message,
+          /its console \(.*\) was saved in .*consoles\/worker-7\.log, and says why: its kernel has panicked$/,
+        );
         return true;
       },
     );

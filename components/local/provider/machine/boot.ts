@@ -7,7 +7,6 @@ import { stripVTControlCharacters } from "node:util";
 import { UserError } from "../../../../common/user-error.ts";
 import { doorPort, doorUser } from "../../../../provision/builder/door.ts";
 import { diskOf } from "./builder-disk.ts";
-import { ConsoleVerdict } from "./console-verdict.ts";
 import { containerSupervision } from "./container.ts";
 import { LatestLook } from "./latest-look.ts";
 import { writeRecord, type MachineRecord } from "./machine-record.ts";
@@ -15,6 +14,7 @@ import { addressesFor } from "./network.ts";
 import type { Overlay } from "../overlay.ts";
 import type { ProcessIdentity } from "../processes.ts";
 import { accelerator, qemuCommand, qemuVersion, virtualCpus, virtualMachineFiles } from "./qemu.ts";
+import { ConsoleVerdict, onThisComputer } from "../../../../provider/kit/console-verdict.ts";
 import { answersSsh } from "../../../../provider/kit/ssh-answer.ts";
 import { findGuest, findSupervisor, killSupervisor, readStatus, startSupervisor } from "./supervisor.ts";
 import type { Address, Supervision } from "./supervisor.ts";
@@ -97,7 +97,7 @@ async function untilReady(
       ? virtualMachineFinder(directory, record, loginKey)
       : containerFinder(record, supervisor);
   const started = Date.now();
-  const verdict = new ConsoleVerdict();
+  const verdict = new ConsoleVerdict(onThisComputer);
   // A look may take long; the console may show sooner what went wrong.
   const looks = new LatestLook<Found>();
   let hasDoor = false;

@@ -1,10 +1,11 @@
 // A booted machine that will never accept a login says so on its console, so we can stop waiting.
 import assert from "node:assert/strict";
-import { ConsoleVerdict } from "../../../../components/local/provider/machine/console-verdict.ts";
+import { ConsoleVerdict, inCloud, onThisComputer } from "../../provider/kit/console-verdict.ts";
+import { ConsoleWatch } from "../../provider/kit/saved-console.ts";
 
 describe("the console of a machine that accepts no logins", () => {
   const judge = (log: string, ...seconds: number[]): (string | undefined)[] => {
-    const verdict = new ConsoleVerdict();
+    const verdict = new ConsoleVerdict(onThisComputer);
     return seconds.map((second) => verdict.judge(log, second * 1000));
   };
 
@@ -25,6 +26,8 @@ describe("the console of a machine that accepts no logins", () => {
     const failed = "[FAILED] Failed to start ssh.service - OpenBSD Secure Shell server.\n";
     assert.deepEqual(judge(failed, 0, 10), [undefined, undefined]);
     assert.match(judge(failed, 0, 25)[1]!, /SSH server does not start/);
+    const restarted = `${failed}[  OK  ] Started ssh.service - OpenBSD Secure Shell server.\n`;
+    assert.deepEqual(judge(restarted, 0, 100), [undefined, undefined]);
   });
 
   it("reports a machine that is up without an SSH server", () => {
@@ -36,5 +39,43 @@ describe("the console of a machine that accepts no logins", () => {
   it("reports nothing for a healthy machine", () => {
     const well = "Cloud-init v. 22.4.2 finished at Wed. Datasource DataSourceNoCloud [seed=/dev/vdb].  Up 20 seconds\n";
     assert.deepEqual(judge(well, 0, 500), [undefined, undefined]);
+  });
+
+  it("ends the wait in a cloud only for what can't change: no data source may be made up for by the cloud's agent", () => {
+    const inTheCloud = (log: string) => {
+      const verdict = new ConsoleVerdict(inCloud);
+      return [0, 30, 60].map((second) => verdict.judge(log, second * 1000));
+    };
+    const panic = "[   12.2] Kernel panic - not syncing: VFS: Unable to mount root fs\n";
+    assert.deepEqual(inTheCloud(panic), [undefined, undefined, "its kernel has panicked"]);
+    for (const log of ["Datasource DataSourceNone.  Up 20 seconds\n", "worker login: "]) {
+      assert.deepEqual(inTheCloud(log), [undefined, undefined, undefined]);
+    }
+  });
+
+  it("is read now and then in a cloud, from the first minute on, and no more once that fails", async () => {
+    const read: number[] = [];
+    let now = 0;
+    const at = async (watch: ConsoleWatch, seconds: number) => watch.reason((now = seconds * 1000));
+    const panicked = new ConsoleWatch(() => {
+      read.push(now / 1000);
+      return Promise.resolve("Kernel panic - not syncing");
+    }, 0);
+    const answers = [];
+    for (let seconds = 0; seconds <= 120; seconds += 10) answers.push(await at(panicked, seconds));
+    assert.deepEqual(read, [60, 90, 120]);
+    assert.equal(
+      answers.findIndex((answer) => answer !== undefined),
+      12,
+      "after two minutes",
+    );
+
+    let tries = 0;
+    const denied = new ConsoleWatch(() => {
+      tries++;
+      return Promise.reject(new Error("denied"));
+    }, 0);
+    for (const seconds of [60, 90, 120]) assert.equal(await at(denied, seconds), undefined);
+    assert.equal(tries, 1);
   });
 });
