@@ -83,7 +83,7 @@ export async function writeBootFiles(
   await put(updater, "0755", script);
   const own = await settingsOf(view, signal);
   const base = view.base === undefined ? undefined : await settingsOf({ path: view.base, enter: [] }, signal);
-  await put("/etc/fstab", "0644", mergeFileSystemTable(identifiers, own.fstab, base?.fstab ?? ""));
+  await put("/etc/fstab", "0644", mergeFileSystemTable(identifiers, own, base));
   await put("/etc/kernel/cmdline", "0644", `${mergeKernelArguments(identifiers, own, base)}\n`);
   for (const { folder, name } of hooks) {
     await inView(view, ["sh", "-euc", 'mkdir -p "$1"; ln -sf "$3" "$1/$2"', "sh", folder, name, updater], { signal });

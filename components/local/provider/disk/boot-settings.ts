@@ -38,10 +38,13 @@ PARTUUID=${identifiers.bootPartition} /boot/efi vfat umask=0077,nofail,x-systemd
 
 const header = "# Written by ci-images.";
 
-/** Our lines, then the root's lines for other mount points, without those for a disk that only the base had. */
-export function mergeFileSystemTable(identifiers: DiskIdentifiers, own: string, base: string): string {
-  const ofBase = new Set(base.split("\n"));
-  const kept = own.split("\n").filter((line) => {
+/**
+ * Our lines, then the root's lines for other mount points, without those for a disk that only the base had. An image of
+ * ours as the base has lost these already: what it has is what its recipe added.
+ */
+export function mergeFileSystemTable(identifiers: DiskIdentifiers, own: BootSettings, base?: BootSettings): string {
+  const ofBase = new Set(base?.isOurs ? [] : base?.fstab.split("\n"));
+  const kept = own.fstab.split("\n").filter((line) => {
     if (line.trim() === "" || line === header) return false;
     if (line.trimStart().startsWith("#")) return !ofBase.has(line);
     const [device = "", point = ""] = line.trim().split(/\s+/);

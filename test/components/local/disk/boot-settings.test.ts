@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeBootFiles } from "../../../../components/local/provider/disk/boot-files.ts";
 import {
+  fileSystemTable,
   mergeFileSystemTable,
   mergeKernelArguments,
   type BootSettings,
@@ -23,7 +24,7 @@ describe("a recipe's boot settings on our disk", () => {
       "# /etc/fstab: the base's\nUUID=1 / ext4 defaults 0 1\nUUID=2 /boot ext4 defaults 0 2\nLABEL=UEFI /boot/efi vfat 0 0\ntmpfs /tmp tmpfs 0 0\n";
     const added =
       "# scratch\ntmpfs /scratch tmpfs size=1G 0 0\n/dev/vdb /data ext4 nofail 0 2\n/swapfile none swap sw 0 0\n";
-    const lines = mergeFileSystemTable(identifiers, base + added, base)
+    const lines = mergeFileSystemTable(identifiers, { ...nothing, fstab: base + added }, { ...nothing, fstab: base })
       .trimEnd()
       .split("\n");
     assert.equal(
@@ -31,10 +32,18 @@ describe("a recipe's boot settings on our disk", () => {
       `UUID=${identifiers.rootFileSystem} / ext4 errors=remount-ro 0 1`,
     );
     assert.deepEqual(lines.slice(3), ["tmpfs /tmp tmpfs 0 0", ...added.trimEnd().split("\n")]);
-    // With our image as the base of another one, nothing may be duplicated.
-    const again = mergeFileSystemTable(diskIdentifiers("other"), `${lines.join("\n")}\n`, `${lines.join("\n")}\n`);
-    assert.equal(again.split("\n").filter((line) => line.includes(" / ")).length, 1);
-    assert.ok(again.includes("/scratch") && !again.includes(identifiers.rootFileSystem));
+  });
+
+  it("keep all that the recipe below added, with our image as the base, and take only our lines from the new disk", () => {
+    const added =
+      "# scratch\ntmpfs /scratch tmpfs 0 0\n/dev/vdb /data ext4 nofail 0 2\nLABEL=scratch /mnt ext4 nofail 0 2\n";
+    const below = { ...nothing, fstab: mergeFileSystemTable(identifiers, { ...nothing, fstab: added }), isOurs: true };
+    const own = { ...below, fstab: `${below.fstab}UUID=5 /more ext4 nofail 0 2\n` };
+    const other = diskIdentifiers("other");
+    assert.equal(
+      mergeFileSystemTable(other, own, below),
+      `${fileSystemTable(other)}${added}UUID=5 /more ext4 nofail 0 2\n`,
+    );
   });
 
   it("keep the recipe's kernel arguments once each, our console last, without the base's arguments for its own disk", () => {
