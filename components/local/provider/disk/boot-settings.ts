@@ -1,5 +1,13 @@
 // Merges our disks' boot settings with the recipe's: ours decide about the root and the boot partition, the recipe's
 // about everything else. Settings for a base's own disk are dropped. Pure.
+import {
+  argumentsIn,
+  commandLineFile,
+  fstabFile,
+  isAboutRoot,
+  isForOwnDisk,
+  isRemark,
+} from "../../../../provision/modules/shared/merged-files.ts";
 import type { DiskIdentifiers } from "./disk-layout.ts";
 
 /** A root's boot settings; a text is empty if its file is missing. */
@@ -14,6 +22,8 @@ export interface BootSettings {
   arguments: string;
   /** Whether ci-images made the root: its command line is then ours plus its recipe's words. */
   isOurs: boolean;
+  /** Of /etc/fstab and /etc/kernel/cmdline, those that the module `files` wrote: nothing in them is only the base's. */
+  whole: readonly string[];
 }
 
 /**
@@ -43,13 +53,11 @@ const header = "# Written by ci-images.";
  * ours as the base has lost these already: what it has is what its recipe added.
  */
 export function mergeFileSystemTable(identifiers: DiskIdentifiers, own: BootSettings, base?: BootSettings): string {
-  const ofBase = new Set(base?.isOurs ? [] : base?.fstab.split("\n"));
+  const keepsAll = base?.isOurs || own.whole.includes(fstabFile);
+  const ofBase = new Set(keepsAll ? [] : base?.fstab.split("\n"));
   const kept = own.fstab.split("\n").filter((line) => {
-    if (line.trim() === "" || line === header) return false;
-    if (line.trimStart().startsWith("#")) return !ofBase.has(line);
-    const [device = "", point = ""] = line.trim().split(/\s+/);
-    if (["/", "/boot/efi", "/efi"].includes(point)) return false;
-    return !(ofBase.has(line) && /^((PART)?(UUID|LABEL)=|\/dev\/)/.test(device));
+    if (line.trim() === "" || line === header || isForOwnDisk(line)) return false;
+    return !(ofBase.has(line) && (isRemark(line) || /^\s*((PART)?(UUID|LABEL)=|\/dev\/)/.test(line)));
   });
   return fileSystemTable(identifiers) + kept.map((line) => `${line}\n`).join("");
 }
@@ -59,14 +67,15 @@ export function mergeFileSystemTable(identifiers: DiskIdentifiers, own: BootSett
  * machine's host keys from it.
  */
 export function mergeKernelArguments(identifiers: DiskIdentifiers, own: BootSettings, base?: BootSettings): string {
-  const known = (text: string | undefined): Set<string> => new Set(words(text ?? ""));
-  const without = (text: string, less: Set<string>): string[] => words(text).filter((word) => !less.has(word));
+  const known = (text: string | undefined): Set<string> => new Set(argumentsIn(text ?? ""));
+  const without = (text: string, less: Set<string>): string[] => argumentsIn(text).filter((word) => !less.has(word));
+  const keepsAll = base?.isOurs || own.whole.includes(commandLineFile);
   const added = [
-    ...without(own.cmdline, base?.isOurs ? new Set() : known(base?.cmdline)),
+    ...without(own.cmdline, keepsAll ? new Set() : known(base?.cmdline)),
     ...without(own.grub, known(base?.grub)),
-    ...words(own.arguments),
-  ].filter((word) => !/^((root|rootfstype|rootflags|initrd|BOOT_IMAGE)=|r[ow]$)/.test(word));
-  const ours = words(kernelArguments(identifiers));
+    ...argumentsIn(own.arguments),
+  ].filter((word) => !isAboutRoot(word));
+  const ours = argumentsIn(kernelArguments(identifiers));
   const others = [...new Set(added)].filter((word) => !ours.includes(word));
   const isConsole = (word: string): boolean => word.startsWith("console=");
   const first = ours.findIndex(isConsole);
@@ -76,9 +85,4 @@ export function mergeKernelArguments(identifiers: DiskIdentifiers, own: BootSett
     ...ours.slice(first),
     ...others.filter((word) => !isConsole(word)),
   ].join(" ");
-}
-
-/** A value may have spaces in quotation marks: `dyndbg="file x +p"`. */
-function words(text: string): string[] {
-  return text.match(/(?:[^\s"]|"[^"]*")+/g) ?? [];
 }
