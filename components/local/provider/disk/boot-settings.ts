@@ -76,7 +76,8 @@ export function mergeKernelArguments(identifiers: DiskIdentifiers, own: BootSett
     ...argumentsIn(own.arguments),
   ].filter((word) => !isAboutRoot(word));
   const ours = argumentsIn(kernelArguments(identifiers));
-  const others = [...new Set(added)].filter((word) => !ours.includes(word));
+  // Of a word that is there twice the last one counts, as the kernel takes the last one of `nohz=on nohz=off`.
+  const others = [...new Set(added.reverse())].reverse().filter((word) => !ours.includes(word));
   const isConsole = (word: string): boolean => word.startsWith("console=");
   const first = ours.findIndex(isConsole);
   return [

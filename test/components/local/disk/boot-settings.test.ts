@@ -82,6 +82,9 @@ describe("a recipe's boot settings on our disk", () => {
       cmdline: "root=UUID=1 ro console=tty0 console=ttyS0,115200 quiet nohz=off",
     };
     assert.match(mergeKernelArguments(identifiers, ours, ours), / quiet nohz=off$/);
+    // The kernel takes the last one: here that of the recipe on top, which has said again what an earlier one said.
+    const again = { ...ours, cmdline: `${ours.cmdline} nohz=on`, arguments: "nohz=on\nnohz=off\n" };
+    assert.match(mergeKernelArguments(identifiers, again, ours), / quiet nohz=on nohz=off$/);
   });
 
   it("are read from the root, GRUB's settings by sourcing them like GRUB, and nothing is left behind", async function () {
