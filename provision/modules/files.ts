@@ -1,11 +1,21 @@
 // Puts the user's own files into the image.
+import { posix } from "node:path";
 import { UserError } from "../../common/user-error.ts";
 import { sha256 } from "../plan/digest.ts";
 import type { BuildConfiguration, Root } from "../module.ts";
 import { keepScript, keepSecretScript, ownFolder } from "../seal/kept.ts";
 import { holdsSecret, showSecrets } from "../shell/secret-text.ts";
+import {
+  argumentsIn,
+  commandLineFile,
+  fstabFile,
+  isAboutRoot,
+  isForOwnDisk,
+  isRemark,
+  mergedFiles,
+} from "./shared/merged-files.ts";
 import { settingsOf } from "./shared/module-settings.ts";
-import { quote } from "../shell/shell.ts";
+import { quote, quoteAll } from "../shell/shell.ts";
 
 export const description = "Puts files into the image, with their content in the recipe or in files beside it";
 export const settingsRequired = true;
@@ -36,7 +46,8 @@ const common = {
 export const settings = {
   type: "array",
   minItems: 1,
-  description: "The files, each with `content` or `source`.",
+  description:
+    "The files, each with `content` or `source`. In an image of `local`, `/etc/fstab` and `/etc/kernel/cmdline` also have what the disk needs to boot, and the lines for `/` and the boot partition are the disk's own; your other lines and words, the mode and the owner stay.",
   examples: [
     [
       { path: "/etc/motd", content: "A CI worker.\n" },
@@ -123,23 +134,59 @@ function putSecret(
 
 function putText(root: Root, path: string, content: string, mode: string, owner: string): void {
   root.file(path, content, { mode, owner });
+  const merged = mergedCheck(path, content);
+  if (merged) {
+    root.check(
+      `${path} has what the recipe says, with mode ${mode}`,
+      `${hasMode(path, mode, owner)} || exit\n${merged}`,
+    );
+    return;
+  }
   root.check(
     `${path} is as the recipe says, with mode ${mode}`,
     `${hasMode(path, mode, owner)} && [ "$(sha256sum <${quote(path)})" = "${sha256(content)}  -" ]`,
   );
 }
 
+/**
+ * A check of a file that `local` merges with its disk's settings, and that cloud-init or grubby may add to: what the
+ * recipe says is in it, except about the disk itself. Undefined for other files.
+ */
+function mergedCheck(path: string, content: string): string | undefined {
+  switch (posix.normalize(path)) {
+    case fstabFile: {
+      const lines = content.split("\n").filter((line) => !isRemark(line) && !isForOwnDisk(line));
+      return `\
+for line in ${quoteAll(lines)}; do
+  grep -qxF -e "$line" ${fstabFile} || { echo "not in ${fstabFile}: $line"; exit 1; }
+done`;
+    }
+    case commandLineFile: {
+      const words = argumentsIn(content).filter((word) => !isAboutRoot(word));
+      return `\
+text=" $(tr -s '[:space:]' ' ' <${commandLineFile}) "
+for word in ${quoteAll(words.map((word) => word.replaceAll(/\s+/g, " ")))}; do
+  if [[ $text != *" $word "* ]]; then echo "not in ${commandLineFile}: $word"; exit 1; fi
+done`;
+    }
+    default:
+      return undefined;
+  }
+}
+
 function copy(root: Root, source: string, { path, mode, owner = "root:root" }: FileEntry): void {
   const list = quote(`${listsFolder}/${sha256(path).slice(0, 16)}`);
   const to = quote(path);
   const [user = "", group = ""] = owner.split(":").map(quote);
+  const merged = mergedFiles.filter((each) => each.startsWith(`${posix.normalize(path)}/`));
+  const mergedNames = merged.map((each) => each.replace(posix.normalize(path), "."));
   root.run(
     [
       `from=${quote(root.upload(source))}`,
       `to=${to}`,
       `mkdir -p "$(dirname "$to")"`,
       `if [ -d "$from" ]; then`,
-      ...copyFolder(mode, user, group, list),
+      ...copyFolder(mode, user, group, list, mergedNames),
       `else`,
       // Created with its final mode, so that a secret is never readable for a moment.
       `  install -T -m ${mode ?? "0644"} -o ${user} -g ${group} "$from" "$to"`,
@@ -151,7 +198,7 @@ function copy(root: Root, source: string, { path, mode, owner = "root:root" }: F
     [
       `if [ -e ${list} ]; then`,
       `  cd ${to} || exit`,
-      `  diff ${list}.facts <(xargs -0 -r bash -c ${quote(facts("%m", shownOwner(owner, "find")))} bash <${list})`,
+      `  diff ${list}.facts <(xargs -0 -r bash -c ${quote(facts("%m", shownOwner(owner, "find"), mergedNames))} bash <${list})`,
       `else`,
       `  ${hasMode(path, mode ?? "0644", owner)}`,
       `fi`,
@@ -169,8 +216,8 @@ const listsFolder = `${ownFolder}/files`;
  * capabilities, and keep the modes of existing folders (/etc/sudoers.d). A new folder gets its name once it is
  * complete.
  */
-function copyFolder(mode: string | undefined, user: string, group: string, list: string): string[] {
-  const wanted = facts(mode?.replace(/^0+(?=.)/, "") ?? "%m", `${user}:${group}`);
+function copyFolder(mode: string | undefined, user: string, group: string, list: string, merged: string[]): string[] {
+  const wanted = facts(mode?.replace(/^0+(?=.)/, "") ?? "%m", `${user}:${group}`, merged);
   return [
     // CentOS 7 has an old tar.
     `  option() { case $(tar --help) in *"\${1%%=*}"*) echo "$1" ;; esac; }`,
@@ -199,10 +246,14 @@ function copyFolder(mode: string | undefined, user: string, group: string, list:
   ];
 }
 
-/** A program that prints a line about each file and link named by its arguments. */
-function facts(mode: string, owner: string): string {
-  const file = `-type f -printf "file ${mode} ${owner} %s %p\\n"`;
-  return `find "$@" -maxdepth 0 "(" ${file} -o -type l -printf "link %l %p\\n" ")"`;
+/**
+ * A program that prints a line about each file and link named by its arguments. @param merged Names of files whose size
+ * doesn't count, because `local` adds to them.
+ */
+function facts(mode: string, owner: string, merged: string[]): string {
+  const of = (size: string) => `-type f -printf "file ${mode} ${owner} ${size} %p\\n"`;
+  const withoutSize = merged.map((name) => `-path ${name} ${of("-")} -o `).join("");
+  return `find "$@" -maxdepth 0 "(" ${withoutSize}${of("%s")} -o -type l -printf "link %l %p\\n" ")"`;
 }
 
 /** A program's format for an owner as the recipe writes it, each part a name or a number. */

@@ -26,7 +26,10 @@ export const swapFilesFile = `${ownFolder}/swap-files`;
 /** Keys that the machine makes on first boot: path, mode and owner. */
 export const keyListFile = `${ownFolder}/first-boot-keys`;
 
-/** File flags in the form of `chattr`, tab, the path: to restore them if writing the disk loses them. */
+/**
+ * File flags in the form of `chattr`, tab, the path: to restore them if writing the disk, or reading it as a base, loses
+ * them.
+ */
 export const fileFlagsFile = `${ownFolder}/file-flags`;
 
 /** Public keys as in authorized_keys, one per line, that may log in to the image. All others are removed. */

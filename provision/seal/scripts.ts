@@ -9,7 +9,7 @@ export function guestFile(name: string, values: Readonly<Record<string, string>>
 }
 
 /** The script that records a builder's files before the first module: the recipe did not make these. */
-export const recordScript = `${guestFile("files.sh")}take_record\n`;
+export const recordScript = `${guestFile("files.sh")}${guestFile("base-flags.sh")}restore_base_flags\ntake_record\n`;
 
 /** Bash functions that install the services which make keys at first boot. */
 export const keyWriters = [

@@ -185,3 +185,63 @@ describe("sealing in a whole bake", function () {
     assert.match(output, /unmounted \/var\/lib\/cloud\/data\/mounted/);
   });
 });
+
+describe("boot settings and file flags of a recipe, and of a recipe on top", function () {
+  this.timeout(3_600_000);
+
+  it("are as both recipes say on the machines booted from the images", async () => {
+    const tests = [
+      {
+        name: "the lower words and lines stay",
+        run: `${onWorker} || exit 0; grep -qw nohz=off /proc/cmdline && findmnt /scratch`,
+      },
+      { name: "a line for a disk stays", run: "grep -q '^LABEL=none /none ' /etc/fstab" },
+      { name: "an immutable file stays immutable", run: "[ $(lsattr /opt/locked | cut -c5) = i ]" },
+    ];
+    const common = { distribution: "debian12", size: "2G", tests };
+    const below = {
+      ...common,
+      name: "below",
+      kernel_arguments: ["nohz=off"],
+      modules: ["files", "run"],
+      files: [
+        {
+          path: "/etc/fstab",
+          content:
+            "# ours\nUUID=1 / xfs 0 0\ntmpfs /scratch tmpfs size=16M 0 0\nLABEL=none /none ext4 nofail,noauto 0 2\n",
+          mode: "0600",
+          owner: "root:adm",
+        },
+        { path: "/etc/kernel/cmdline", content: "root=/dev/sda1 ro panic=10\n", mode: "0640" },
+      ],
+      run: ["mkdir -p /scratch; echo locked >/opt/locked; chattr +i /opt/locked"],
+    };
+    const above = {
+      ...common,
+      name: "above",
+      base: { recipe: "below.yaml" },
+      kernel_arguments: ["audit=0"],
+      modules: ["run"],
+      run: ["echo 'tmpfs /more tmpfs size=16M 0 0' >>/etc/fstab; mkdir -p /more"],
+      tests: [...tests, { name: "the upper line counts", run: `${onWorker} || exit 0; findmnt /more` }],
+    };
+    const stack = await TestStack.create(below, { verify: true });
+    try {
+      await stack.recipe(below, "below.yaml");
+      await stack.recipe(above, "above.yaml");
+      const recipes = ["below", "above"].map((name) => join(stack.directory, `${name}.yaml`));
+      await stack.settings({ recipes, verify: true });
+      await stack.up();
+      const { path } = (await stack.outputs()).images!.local["below-debian12"];
+      const { checks } = JSON.parse(await readFile(join(path, "proof.json"), "utf8")) as { checks: string[] };
+      const said = "/etc/fstab has what the recipe says, with mode 0600";
+      assert.ok(
+        checks.some((line) => line.includes(said)),
+        checks.join("\n"),
+      );
+      await stack.succeed("destroy", "--yes", "--skip-preview");
+    } finally {
+      await stack.remove();
+    }
+  });
+});

@@ -45,15 +45,40 @@ describe("kernel_arguments in a recipe", () => {
   });
 
   /** The script of the last step. */
-  async function script(distribution: string): Promise<string> {
-    const [step] = (await plan(["nohz=off", "audit=0"], distribution)).modules.at(-1)!.steps;
+  async function script(distribution: string, words = ["nohz=off", "audit=0"]): Promise<string> {
+    const [step] = (await plan(words, distribution)).modules.at(-1)!.steps;
     assert.ok(step?.kind === "script");
     return step.script;
   }
 
+  it("are added to those of a recipe below, once each, and replace their own of an earlier run", async () => {
+    const root = await mkdtemp(join(folder, "root-"));
+    /** Bakes an image on what is there: each list of words is a run of the step on the same builder. */
+    async function bake(...runs: string[][]): Promise<{ list: string; grub: string }> {
+      for (const words of runs) {
+        const here = (await script("debian12", words)).replaceAll(
+          /\/(usr|var)\/lib\/ci-images|\/etc\/default/g,
+          `${root}$&`,
+        );
+        const { stderr, exitCode } = await inNamespace(`set -euo pipefail\nPATH=${await fakes()}:$PATH\n${here}`);
+        assert.equal(exitCode, 0, stderr as string);
+      }
+      // As sealing does.
+      await rm(join(root, "var/lib/ci-images"), { recursive: true });
+      const show = `GRUB_CMDLINE_LINUX_DEFAULT=quiet; . ${root}/etc/default/grub.d/90-ci-images.cfg; echo "$GRUB_CMDLINE_LINUX_DEFAULT"`;
+      const { stdout } = await inNamespace(show);
+      return { list: await readFile(join(root, "usr/lib/ci-images/kernel-arguments"), "utf8"), grub: stdout as string };
+    }
+    const below = await bake(["nohz=off", "a=1"], ["nohz=off", "audit=0"]);
+    assert.deepEqual(below, { list: "nohz=off\naudit=0\n", grub: "quiet nohz=off audit=0" });
+    const middle = await bake(["nohz=on", "b=2"], ["nohz=on", "audit=0"], ["nohz=on", "audit=0"]);
+    assert.deepEqual(middle, { list: "nohz=off\nnohz=on\naudit=0\n", grub: "quiet nohz=off nohz=on audit=0" });
+    // The kernel takes the last one.
+    assert.equal((await bake(["nohz=off"])).grub, "quiet nohz=on audit=0 nohz=off");
+  });
+
   it("go into GRUB's settings after the clouds' own with apt, and through grubby elsewhere, once each", async () => {
     const debian = await script("debian12");
-    assert.ok(debian.includes(`GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT nohz=off audit=0"`));
     assert.ok(debian.includes("/etc/default/grub.d/90-ci-images.cfg"));
     const rocky = await script("rocky9");
     const etc = await mkdtemp(join(folder, "etc-"));
@@ -61,7 +86,7 @@ describe("kernel_arguments in a recipe", () => {
     await writeFile(join(etc, "default/grub"), 'GRUB_CMDLINE_LINUX="quiet audit=0"\n');
     await writeFile(join(etc, "kernel/cmdline"), "root=UUID=1 ro\n");
     const tail = rocky.slice(rocky.indexOf("if systemd-detect-virt"), rocky.lastIndexOf("\nfi") + 3);
-    const twice = `set -euo pipefail\nmount --bind ${etc} /etc\nPATH=${await fakes()}:$PATH\n(${tail}\n)\n(${tail}\n)\ncat /run/called`;
+    const twice = `set -euo pipefail\nmount --bind ${etc} /etc\nPATH=${await fakes("grubby")}:$PATH\n(${tail}\n)\n(${tail}\n)\ncat /run/called`;
     const { stdout, stderr, exitCode } = await inNamespace(twice);
     assert.equal(exitCode, 0, stderr as string);
     assert.match(stdout as string, /grubby --update-kernel=ALL --args=nohz=off audit=0/);
@@ -69,9 +94,9 @@ describe("kernel_arguments in a recipe", () => {
     assert.equal(await readFile(join(etc, "default/grub"), "utf8"), 'GRUB_CMDLINE_LINUX="quiet audit=0 nohz=off"\n');
   });
 
-  async function fakes(): Promise<string> {
+  async function fakes(tool = "update-grub"): Promise<string> {
     const bin = await mkdtemp(join(folder, "bin-"));
-    await writeFile(join(bin, "grubby"), `#!/bin/sh\necho grubby "$@" >>/run/called\n`, { mode: 0o755 });
+    await writeFile(join(bin, tool), `#!/bin/sh\necho ${tool} "$@" >>/run/called\n`, { mode: 0o755 });
     await writeFile(join(bin, "systemd-detect-virt"), "#!/bin/sh\nexit 1\n", { mode: 0o755 });
     return bin;
   }

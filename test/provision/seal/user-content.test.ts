@@ -52,6 +52,8 @@ describe("sealing a recipe's content", function () {
 
   before(async () => {
     builder = await RealBuilder.create(await cachedBase());
+    must(await builder.asRoot(below));
+    await builder.settle();
     const files = [
       { path: "/etc/resolv.conf", content: "nameserver 192.0.2.53\n" },
       { path: "/etc/hosts", content: "127.0.0.1 localhost\n127.0.1.1 worker\n192.0.2.7 cache\n" },
@@ -66,6 +68,7 @@ describe("sealing a recipe's content", function () {
         texts.map(([path, text]) => `install -D -m 0600 /dev/stdin ${path} <<'EOF'\n${text}EOF`).join("\n"),
       ),
     );
+    must(await builder.asRoot(onTop));
     must(await builder.asRoot(awkward));
     const image = { name: "worker", recipe: "0123456789abcdef", base: { id: "base", description: "Debian" } };
     output = must(await builder.asRoot(sealScript({ bakeKeys: [builder.bakeKey], image })));
@@ -76,6 +79,28 @@ describe("sealing a recipe's content", function () {
     await view?.dispose();
     await builder?.remove();
   });
+
+  /** A base that is an image of ours, read without its file flags: sealing has listed them in it. */
+  const below = `
+    rm -r /var/lib/ci-images/record
+    install -d /usr/lib/ci-images /opt/below/folder
+    cd /opt/below
+    touch immutable log open replaced "of a file"
+    ln -s /etc/passwd link
+    printf '%s\\t/opt/below/%s\\n' iA immutable a folder a log i open i replaced i link i gone i 'of a file' >/usr/lib/ci-images/file-flags
+  `;
+
+  /** What modules do with the base's files that have flags. */
+  const onTop = `
+    cd /opt/below
+    if echo changed 2>/dev/null >immutable; then exit 1; fi
+    echo added >>log
+    echo added >folder/added
+    chattr -i open replaced
+    echo changed >open
+    rm replaced
+    touch replaced
+  `;
 
   /** Makes sealing hard: immutable files, mounts, a core dump, and services that restart on demand. */
   const awkward = `
@@ -199,11 +224,17 @@ END
     assert.ok(report.includes("kept\tspools\t/var/spool/cron/crontabs/jenkins"), report.join("\n"));
   });
 
-  it("clears file flags on what it removes, and keeps the flags of everything else", async () => {
+  it("clears file flags on what it removes, and keeps the flags of everything else, also those of an image below", async () => {
     assert.match(output, /cleared the flags of \/etc\/ssh\/ssh_host_rsa_key/);
     assert.equal(
       await offline(`cat "$ROOT/opt/locked/settings"; cat "$ROOT/usr/lib/ci-images/file-flags" | sort`),
-      "never to be changed\na\t/opt/locked\ni\t/etc/ssh\ni\t/opt/locked/settings",
+      [
+        "never to be changed",
+        ...["a\t/opt/below/folder", "a\t/opt/below/log", "a\t/opt/locked", "i\t/etc/ssh"],
+        "i\t/opt/below/of a file",
+        "i\t/opt/locked/settings",
+        "iA\t/opt/below/immutable",
+      ].join("\n"),
     );
   });
 

@@ -4,7 +4,9 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ExecaError } from "execa";
 import { UserError } from "../../../../common/user-error.ts";
+import { commandLineFile, fstabFile, mergedFiles } from "../../../../provision/modules/shared/merged-files.ts";
 import { kernelArgumentsFile } from "../../../../provision/plan/kernel-arguments.ts";
+import { keptPathsFile } from "../../../../provision/seal/kept.ts";
 import { mergeFileSystemTable, mergeKernelArguments, type BootSettings } from "./boot-settings.ts";
 import { besideView, inView, type RootView } from "./root-view.ts";
 import type { DiskIdentifiers } from "./disk-layout.ts";
@@ -27,10 +29,11 @@ const hooks: readonly { folder: string; name: string }[] = [
 const settingsScript = `
 part() { printf '\\n%s\\n' "--- $1"; }
 show() { if [ -f "$1" ]; then cat "$1"; fi; }
-part fstab; show /etc/fstab
-part cmdline; show /etc/kernel/cmdline
+part fstab; show ${fstabFile}
+part cmdline; show ${commandLineFile}
 part arguments; show ${kernelArgumentsFile}
 part ours; if [ -e ${updater} ]; then echo yes; fi
+part whole; show ${keptPathsFile} | grep -xF ${mergedFiles.map((file) => `-e ${file}`).join(" ")} || true
 part grub
 for file in /etc/default/grub /etc/default/grub.d/*.cfg; do if [ -r "$file" ]; then . "$file"; fi; done
 echo "\${GRUB_CMDLINE_LINUX:-} \${GRUB_CMDLINE_LINUX_DEFAULT:-}"
@@ -43,8 +46,8 @@ function parseSettings(output: string): BootSettings {
       return [part.slice(0, end), part.slice(end + 1).replace(/\n$/, "")];
     }),
   );
-  const { fstab = "", cmdline = "", arguments: own = "", grub = "", ours = "" } = parts;
-  return { fstab, cmdline, grub, arguments: own, isOurs: ours.trim() === "yes" };
+  const { fstab = "", cmdline = "", arguments: own = "", grub = "", ours = "", whole = "" } = parts;
+  return { fstab, cmdline, grub, arguments: own, isOurs: ours.trim() === "yes", whole: whole.trim().split("\n") };
 }
 
 async function settingsOf(view: RootView, signal?: AbortSignal): Promise<BootSettings> {
@@ -63,6 +66,16 @@ async function settingsOf(view: RootView, signal?: AbortSignal): Promise<BootSet
   }
 }
 
+/** Writes into the file that is there, because the recipe may have set its mode, owner and attributes. */
+const rewriteScript = `
+if [ ! -f "$1" ]; then
+  mkdir -p "\${1%/*}"
+  rm -f "$1"
+  (umask 022 && : >"$1")
+fi
+cat >"$1"
+`;
+
 /**
  * Writes the boot settings into the root, merged with the recipe's. Fills /boot/efi, which the caller copies onto the
  * boot partition.
@@ -80,11 +93,13 @@ export async function writeBootFiles(
       input,
       signal,
     });
+  const rewrite = (path: string, input: string): Promise<string> =>
+    inView(view, ["sh", "-euc", rewriteScript, "sh", path], { input, signal });
   await put(updater, "0755", script);
   const own = await settingsOf(view, signal);
   const base = view.base === undefined ? undefined : await settingsOf({ path: view.base, enter: [] }, signal);
-  await put("/etc/fstab", "0644", mergeFileSystemTable(identifiers, own.fstab, base?.fstab ?? ""));
-  await put("/etc/kernel/cmdline", "0644", `${mergeKernelArguments(identifiers, own, base)}\n`);
+  await rewrite(fstabFile, mergeFileSystemTable(identifiers, own, base));
+  await rewrite(commandLineFile, `${mergeKernelArguments(identifiers, own, base)}\n`);
   for (const { folder, name } of hooks) {
     await inView(view, ["sh", "-euc", 'mkdir -p "$1"; ln -sf "$3" "$1/$2"', "sh", folder, name, updater], { signal });
   }

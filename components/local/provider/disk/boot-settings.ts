@@ -1,5 +1,13 @@
 // Merges our disks' boot settings with the recipe's: ours decide about the root and the boot partition, the recipe's
 // about everything else. Settings for a base's own disk are dropped. Pure.
+import {
+  argumentsIn,
+  commandLineFile,
+  fstabFile,
+  isAboutRoot,
+  isForOwnDisk,
+  isRemark,
+} from "../../../../provision/modules/shared/merged-files.ts";
 import type { DiskIdentifiers } from "./disk-layout.ts";
 
 /** A root's boot settings; a text is empty if its file is missing. */
@@ -14,6 +22,8 @@ export interface BootSettings {
   arguments: string;
   /** Whether ci-images made the root: its command line is then ours plus its recipe's words. */
   isOurs: boolean;
+  /** Of /etc/fstab and /etc/kernel/cmdline, those that the module `files` wrote: nothing in them is only the base's. */
+  whole: readonly string[];
 }
 
 /**
@@ -38,15 +48,16 @@ PARTUUID=${identifiers.bootPartition} /boot/efi vfat umask=0077,nofail,x-systemd
 
 const header = "# Written by ci-images.";
 
-/** Our lines, then the root's lines for other mount points, without those for a disk that only the base had. */
-export function mergeFileSystemTable(identifiers: DiskIdentifiers, own: string, base: string): string {
-  const ofBase = new Set(base.split("\n"));
-  const kept = own.split("\n").filter((line) => {
-    if (line.trim() === "" || line === header) return false;
-    if (line.trimStart().startsWith("#")) return !ofBase.has(line);
-    const [device = "", point = ""] = line.trim().split(/\s+/);
-    if (["/", "/boot/efi", "/efi"].includes(point)) return false;
-    return !(ofBase.has(line) && /^((PART)?(UUID|LABEL)=|\/dev\/)/.test(device));
+/**
+ * Our lines, then the root's lines for other mount points, without those for a disk that only the base had. An image of
+ * ours as the base has lost these already: what it has is what its recipe added.
+ */
+export function mergeFileSystemTable(identifiers: DiskIdentifiers, own: BootSettings, base?: BootSettings): string {
+  const keepsAll = base?.isOurs || own.whole.includes(fstabFile);
+  const ofBase = new Set(keepsAll ? [] : base?.fstab.split("\n"));
+  const kept = own.fstab.split("\n").filter((line) => {
+    if (line.trim() === "" || line === header || isForOwnDisk(line)) return false;
+    return !(ofBase.has(line) && (isRemark(line) || /^\s*((PART)?(UUID|LABEL)=|\/dev\/)/.test(line)));
   });
   return fileSystemTable(identifiers) + kept.map((line) => `${line}\n`).join("");
 }
@@ -56,15 +67,17 @@ export function mergeFileSystemTable(identifiers: DiskIdentifiers, own: string, 
  * machine's host keys from it.
  */
 export function mergeKernelArguments(identifiers: DiskIdentifiers, own: BootSettings, base?: BootSettings): string {
-  const known = (text: string | undefined): Set<string> => new Set(words(text ?? ""));
-  const without = (text: string, less: Set<string>): string[] => words(text).filter((word) => !less.has(word));
+  const known = (text: string | undefined): Set<string> => new Set(argumentsIn(text ?? ""));
+  const without = (text: string, less: Set<string>): string[] => argumentsIn(text).filter((word) => !less.has(word));
+  const keepsAll = base?.isOurs || own.whole.includes(commandLineFile);
   const added = [
-    ...without(own.cmdline, base?.isOurs ? new Set() : known(base?.cmdline)),
+    ...without(own.cmdline, keepsAll ? new Set() : known(base?.cmdline)),
     ...without(own.grub, known(base?.grub)),
-    ...words(own.arguments),
-  ].filter((word) => !/^((root|rootfstype|rootflags|initrd|BOOT_IMAGE)=|r[ow]$)/.test(word));
-  const ours = words(kernelArguments(identifiers));
-  const others = [...new Set(added)].filter((word) => !ours.includes(word));
+    ...argumentsIn(own.arguments),
+  ].filter((word) => !isAboutRoot(word));
+  const ours = argumentsIn(kernelArguments(identifiers));
+  // Of a word that is there twice the last one counts, as the kernel takes the last one of `nohz=on nohz=off`.
+  const others = [...new Set(added.reverse())].reverse().filter((word) => !ours.includes(word));
   const isConsole = (word: string): boolean => word.startsWith("console=");
   const first = ours.findIndex(isConsole);
   return [
@@ -73,9 +86,4 @@ export function mergeKernelArguments(identifiers: DiskIdentifiers, own: BootSett
     ...ours.slice(first),
     ...others.filter((word) => !isConsole(word)),
   ].join(" ");
-}
-
-/** A value may have spaces in quotation marks: `dyndbg="file x +p"`. */
-function words(text: string): string[] {
-  return text.match(/(?:[^\s"]|"[^"]*")+/g) ?? [];
 }
