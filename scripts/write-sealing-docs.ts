@@ -104,7 +104,10 @@ const keys = `\
 starts. They are listed in \`${keyListFile}\`. To give all workers the same key, for munge for example, add it with \`files\`.
 
 SSH host keys are normally made by cloud-init. If cloud-init does not run, because it is turned off or finds no data source
-of \`datasource_list\`, \`ci-images-host-keys.service\` makes them and prints them on the console. Verification on \`local\`
+of \`datasource_list\`, \`ci-images-host-keys.service\` makes them and prints them on the console. The distribution's own
+unit is no substitute: Debian 13's (\`sshd-keygen.service\`) only runs on a first boot as systemd understands it, which the
+empty \`machine-id\` of an image is not, and Red Hat's (\`sshd-keygen@.service\`) does nothing where cloud-init is turned on.
+Where one of them has made keys, ours does nothing. Verification on \`local\`
 offers the data sources NoCloud and a config drive. If an image's \`datasource_list\` has neither, the trial machine accepts
 no login, and the bake recognises that from the console.
 `;
