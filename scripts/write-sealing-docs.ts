@@ -74,7 +74,12 @@ a check fails, the bake ends with the message \`not ok - ID: what was found (why
    it" where this matters.
 2. **Credentials are recognised by content**, not by file names: a key, a token or a literal password. A file that holds
    one is removed as a whole. Settings without one stay (\`config.json\` with \`credHelpers\`, \`settings.xml\` with
-   \`\${env.PASSWORD}\`).
+   \`\${env.PASSWORD}\`). Symbolic links are followed: if \`~/.aws\` is a link to \`/data/aws\`, the files with a credential
+   below \`/data/aws\` go, and the link stays. The same holds for private keys, \`authorized_keys\` and lines of environment
+   files. Not followed are links that lead out of the image (to a file system that is not the image's), to programs,
+   to a folder that the link itself is in, and to the system's own folders (\`/\`, \`/etc\`, \`/opt\`, \`/var\` as a whole; any
+   folder in \`/usr\`).
+   Everything else goes by its place: of a link, the link goes, and what it leads to stays.
 3. **Dumps are recognised by format**: a folder or a text file called \`core\` stays.
 4. **Files that a recipe names stay**, wherever they are: those of \`files\`, \`known_hosts\`, \`root_key\` and of \`ssh_keys\` in
    \`add_user\`; and the variables of \`environment\`. These modules list them in the image, in \`${keptPathsFile}\`,
