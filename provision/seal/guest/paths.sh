@@ -68,7 +68,7 @@ list_homes() {
     printf '%s\n' /root /etc/skel
   } | while read -r home; do
     if [ -z "$home" ] || ! resolve "$home" || [ ! -d "$ROOT$resolved" ]; then continue; fi
-    case $resolved in "" | /dev | /proc | /run* | /bin | /sbin | /usr/bin | /usr/sbin | /nonexistent) continue ;; esac
+    case $resolved in "" | /dev | /proc | /run | /run/* | /bin | /sbin | /usr/bin | /usr/sbin | /nonexistent) continue ;; esac
     echo "$resolved"
   done | sort -u
 }

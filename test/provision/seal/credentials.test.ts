@@ -291,6 +291,12 @@ exec chroot '${root}' /bin/bash /script`);
     });
   });
 
+  it("looks in every home, also in one whose name begins like that of a folder of the system", async () => {
+    await put("/etc/passwd", "runner:x:1000:1000::/runner:/bin/bash\nbus:x:1:1::/run/bus:/bin/false\n");
+    for (const home of ["/runner", "/run/bus"]) await put(`${home}/.npmrc`, "_auth=bWU6cGFzcw==\n");
+    assert.equal((await run("credential_files '~/.npmrc'")).trim(), "/runner/.npmrc");
+  });
+
   it("finds users' keys wherever sshd's settings look for them", async () => {
     await put("/etc/passwd", "root:x:0:0::/root:/bin/bash\nci:x:1000:1000::/home/ci:/bin/bash\n");
     await put("/etc/ssh/sshd_config", "AuthorizedKeysFile\t.ssh/authorized_keys /etc/ssh/keys/%u/list\n");
