@@ -94,7 +94,8 @@ a check fails, the bake ends with the message \`not ok - ID: what was found (why
    background, are ended. If one keeps running, the bake fails (\`quiet\`). On \`local\` the list is checked on the disk of the
    stopped builder. On the clouds that disk can't be read, so the builder checks itself once more when its services have
    stopped: it removes what they wrote, checks the list, and leaves the result in \`${lastLookFile}\`, which the trial machine
-   reads. The trial machine also checks that no log is older than its boot.
+   reads. The trial machine also checks that no log is older than its boot. Without systemd (Ubuntu 14.04) processes are ended
+   as well, but nobody looks when the builder stops.
 7. **Obstacles are cleared and reported**: immutable and append-only files lose that flag during sealing and get it back
    afterwards; file systems that modules have mounted are unmounted.
 
@@ -112,7 +113,7 @@ SSH host keys are normally made by cloud-init. If cloud-init does not run, becau
 of \`datasource_list\`, \`ci-images-host-keys.service\` makes them and prints them on the console. The distribution's own
 unit is no substitute: Debian 13's (\`sshd-keygen.service\`) only runs on a first boot as systemd understands it, which the
 empty \`machine-id\` of an image is not, and Red Hat's (\`sshd-keygen@.service\`) does nothing where cloud-init is turned on.
-Where one of them has made keys, ours does nothing. Verification on \`local\`
+Where one of them has made keys, ours does nothing. Without systemd (Ubuntu 14.04) only cloud-init makes keys. Verification on \`local\`
 offers the data sources NoCloud and a config drive. If an image's \`datasource_list\` has neither, the trial machine accepts
 no login, and the bake recognises that from the console.
 `;

@@ -260,7 +260,7 @@ if [ -f "$ROOT/var/lib/dbus/machine-id" ] && [ ! -L "$ROOT/var/lib/dbus/machine-
     source: `AWS Marketplace AMI policy; make-ssl-cert(8), rndc-confgen(8), mungekey(8), iscsi-iname(8)`,
     remove: `remove_service_keys`,
     assert: `service_keys`,
-    also: "`/etc/ssl/private/ssl-cert-snakeoil.key`, `/etc/bind/rndc.key`, `/etc/munge/munge.key`, `/etc/dropbear/dropbear_*_host_key`, `/etc/nvme/host{nqn,id}`, `/etc/iscsi/initiatorname.iscsi`, `MY_HOSTID` in `/etc/popularity-contest.conf`, which `ci-images-keys.service` makes at boot; MySQL's `auto.cnf` and own certificates, which MySQL makes",
+    also: "`/etc/ssl/private/ssl-cert-snakeoil.key`, `/etc/bind/rndc.key`, `/etc/munge/munge.key`, `/etc/dropbear/dropbear_*_host_key`, `/etc/nvme/host{nqn,id}`, `/etc/iscsi/initiatorname.iscsi`, `MY_HOSTID` in `/etc/popularity-contest.conf`, which `ci-images-keys.service` makes at boot; MySQL's `auto.cnf` and own certificates, which MySQL makes. Without systemd (Ubuntu 14.04) only MySQL's go, and the log names those that stay",
   },
   {
     id: "user-keys",

@@ -169,6 +169,10 @@ report_sealing() {
 # machine that is booted from it looks there: on the clouds nobody can read the disk of the stopped builder.
 arm_last_look() {
   local name
+  if ! by_systemd; then
+    echo "nobody looks once more when the builder is stopped: systemd does not run it"
+    return
+  fi
   {
     echo 'shopt -s nullglob dotglob extglob'
     echo 'export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -264,6 +268,8 @@ unhold_packages() {
 
 remove_service_keys() {
   local path
+  # Those of /etc/ssl/private go by another rule.
+  if ! in_path systemctl; then made_keys | sed '\|^/etc/ssl/|d; s/$/ stays and is the same on all workers: without systemd nothing would make another/'; fi
   service_keys >"$work/keys"
   while read -r path; do
     if grep -qF "$path " <<<"$key_makers"; then stat -c '%n %a %U:%G' "$path" >>"$key_list"; fi

@@ -24,5 +24,5 @@ grows_root() {
 # Whether a worker needs our unit for SSH host keys. cloud-init makes them only where it finds a data source, and no unit of a
 # distribution makes up for that: Debian 13's waits for a first boot (ConditionFirstBoot), which an image with an empty machine-id
 # never has, and Red Hat's leaves them to cloud-init wherever that is turned on. Google's agent makes them, too, but its older
-# versions do not let sshd wait for that.
-needs_host_key_unit() { in_path sshd; }
+# versions do not let sshd wait for that. Without systemd there are no units.
+needs_host_key_unit() { in_path sshd && in_path systemctl; }
