@@ -69,9 +69,16 @@ a check fails, the bake ends with the message \`not ok - ID: what was found (why
 ## The rules
 
 1. **Files of the base image and of the bake itself are removed. Files that modules made stay**, unless they are an
-   identity, a credential or a log. All files are recorded before the first module runs (\`/var/lib/ci-images/record\`, which
-   sealing removes), and a file that is new or changed since then belongs to a module. The tables say "unless a module made
-   it" where this matters.
+   identity, a credential or a log, or are in one of the places below. All files are recorded before the first module runs
+   (\`/var/lib/ci-images/record\`, which sealing removes), and a file that is new or changed since then belongs to a module.
+   The tables say "unless a module made it" where this matters.
+
+   These places are emptied **whoever filled them**, because what is there only serves the machine that wrote it: \`/tmp\`
+   and \`/var/tmp\`; caches, lists and histories of package managers; spools of mail and of \`at\` (crontabs stay); backups
+   that editors and package managers leave in \`/etc\` and in homes, and those of the account files; histories of shells and
+   other tools; login records; crash dumps where the system puts them, and the hibernation image; Samba's databases (\`*.tdb\` and \`*.ldb\` in
+   \`/var/lib/samba\`). If a worker needs such a file, keep it elsewhere (\`/opt\`, \`/srv\`, a folder of your own in
+   \`/var/lib\`) and let the tool look there, or copy it to its place when the worker boots. Rule 4 holds here, too.
 2. **Credentials are recognised by content**, not by file names: a key, a token or a literal password. A file that holds
    one is removed as a whole. Settings without one stay (\`config.json\` with \`credHelpers\`, \`settings.xml\` with
    \`\${env.PASSWORD}\`). Symbolic links are followed: if \`~/.aws\` is a link to \`/data/aws\`, the files with a credential

@@ -19,7 +19,7 @@ export interface ChecklistEntry {
   paths?: readonly string[];
   /**
    * Shell patterns of paths to remove if they come from the base or the bake itself. If a module has made or changed
-   * them, they stay: they are neither identity nor credential nor log.
+   * them, they stay. `paths`, in contrast, go by their place: rule 1 in docs/sealing.md names such places.
    */
   leftovers?: readonly string[];
   /** Shell patterns of files, and of folders with files, to remove if their content is a credential. */

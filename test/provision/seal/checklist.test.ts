@@ -4,6 +4,7 @@ import { execa } from "execa";
 import { sha256 } from "../../../provision/plan/digest.ts";
 import { checklist } from "../../../provision/seal/checklist.ts";
 import { assertSealedScript, packageListScript, sealScript, sealVersion } from "../../../provision/seal/seal.ts";
+import { sealingDocs } from "../../../scripts/write-sealing-docs.ts";
 import { residues } from "./residue.ts";
 
 /** Demands on a sealed image, the union of all known cleaners' demands, each with the checklist lines that meet it. */
@@ -90,6 +91,27 @@ describe("the sealing checklist", () => {
 
   it("writes only characters that os-release allows into IMAGE_ID and IMAGE_VERSION", () => {
     assert.match(sealScript(options), /^printf '%s\\n' IMAGE_ID=jenkins--worker IMAGE_VERSION=0123456789ab >>/m);
+  });
+
+  it("says in its first rule which places are emptied whoever filled them", async () => {
+    // Not logs, which the rule's first sentence has.
+    const words: Readonly<Record<string, RegExp>> = {
+      "crash-data": /crash dumps/,
+      spools: /spools/,
+      "editor-backups": /backups .* editors and package managers/,
+      swap: /hibernation/,
+      "package-caches": /caches, .* of package managers/,
+      histories: /histories of shells/,
+      "temporary-files": /`\/tmp` and `\/var\/tmp`/,
+      "login-records": /login records/,
+      "account-backups": /of the account files/,
+      registrations: /Samba's databases/,
+    };
+    const traces = checklist.filter(({ group, paths, id }) => group === "traces" && paths && id !== "logs");
+    for (const { id } of traces) assert.ok(id in words, id);
+    const rule = /^1\. [^]*?(?=^2\. )/m.exec(await sealingDocs())![0].replaceAll(/\s+/g, " ");
+    for (const [id, pattern] of Object.entries(words)) assert.match(rule, pattern, id);
+    assert.match(rule, /keep it elsewhere/);
   });
 
   it("has a version that is chosen anew or kept on purpose whenever the script changes", () => {

@@ -1,5 +1,5 @@
-// Sealing removes only what it must: what modules have made stays, whatever its name and place, unless it is an
-// identity, a credential or a log. Runs the real seal on one builder that has everything users have ever lost to
+// Sealing removes only what it must: what modules have made stays, unless it is an identity, a credential or a log, or
+// is in a place that is emptied whoever filled it (docs/sealing.md, rule 1). Runs the real seal on one builder that has everything users have ever lost to
 // sealing.
 import assert from "node:assert/strict";
 import { execa } from "execa";
