@@ -69,12 +69,24 @@ a check fails, the bake ends with the message \`not ok - ID: what was found (why
 ## The rules
 
 1. **Files of the base image and of the bake itself are removed. Files that modules made stay**, unless they are an
-   identity, a credential or a log. All files are recorded before the first module runs (\`/var/lib/ci-images/record\`, which
-   sealing removes), and a file that is new or changed since then belongs to a module. The tables say "unless a module made
-   it" where this matters.
+   identity, a credential or a log, or are in one of the places below. All files are recorded before the first module runs
+   (\`/var/lib/ci-images/record\`, which sealing removes), and a file that is new or changed since then belongs to a module.
+   The tables say "unless a module made it" where this matters.
+
+   These places are emptied **whoever filled them**, because what is there only serves the machine that wrote it: \`/tmp\`
+   and \`/var/tmp\`; caches, lists and histories of package managers; spools of mail and of \`at\` (crontabs stay); backups
+   that editors and package managers leave in \`/etc\` and in homes, and those of the account files; histories of shells and
+   other tools; login records; crash dumps where the system puts them, and the hibernation image; Samba's databases (\`*.tdb\` and \`*.ldb\` in
+   \`/var/lib/samba\`). If a worker needs such a file, keep it elsewhere (\`/opt\`, \`/srv\`, a folder of your own in
+   \`/var/lib\`) and let the tool look there, or copy it to its place when the worker boots. Rule 4 holds here, too.
 2. **Credentials are recognised by content**, not by file names: a key, a token or a literal password. A file that holds
    one is removed as a whole. Settings without one stay (\`config.json\` with \`credHelpers\`, \`settings.xml\` with
-   \`\${env.PASSWORD}\`).
+   \`\${env.PASSWORD}\`). Symbolic links are followed: if \`~/.aws\` is a link to \`/data/aws\`, the files with a credential
+   below \`/data/aws\` go, and the link stays. The same holds for private keys, \`authorized_keys\` and lines of environment
+   files. Not followed are links that lead out of the image (to a file system that is not the image's), to programs,
+   to a folder that the link itself is in, and to the system's own folders (\`/\`, \`/etc\`, \`/opt\`, \`/var\` as a whole; any
+   folder in \`/usr\`).
+   Everything else goes by its place: of a link, the link goes, and what it leads to stays.
 3. **Dumps are recognised by format**: a folder or a text file called \`core\` stays.
 4. **Files that a recipe names stay**, wherever they are: those of \`files\`, \`known_hosts\`, \`root_key\` and of \`ssh_keys\` in
    \`add_user\`; and the variables of \`environment\`. These modules list them in the image, in \`${keptPathsFile}\`,
@@ -89,7 +101,8 @@ a check fails, the bake ends with the message \`not ok - ID: what was found (why
    background, are ended. If one keeps running, the bake fails (\`quiet\`). On \`local\` the list is checked on the disk of the
    stopped builder. On the clouds that disk can't be read, so the builder checks itself once more when its services have
    stopped: it removes what they wrote, checks the list, and leaves the result in \`${lastLookFile}\`, which the trial machine
-   reads. The trial machine also checks that no log is older than its boot.
+   reads. The trial machine also checks that no log is older than its boot. Without systemd (Ubuntu 14.04) processes are ended
+   as well, but nobody looks when the builder stops.
 7. **Obstacles are cleared and reported**: immutable and append-only files lose that flag during sealing and get it back
    afterwards; file systems that modules have mounted are unmounted.
 
@@ -104,7 +117,10 @@ const keys = `\
 starts. They are listed in \`${keyListFile}\`. To give all workers the same key, for munge for example, add it with \`files\`.
 
 SSH host keys are normally made by cloud-init. If cloud-init does not run, because it is turned off or finds no data source
-of \`datasource_list\`, \`ci-images-host-keys.service\` makes them and prints them on the console. Verification on \`local\`
+of \`datasource_list\`, \`ci-images-host-keys.service\` makes them and prints them on the console. The distribution's own
+unit is no substitute: Debian 13's (\`sshd-keygen.service\`) only runs on a first boot as systemd understands it, which the
+empty \`machine-id\` of an image is not, and Red Hat's (\`sshd-keygen@.service\`) does nothing where cloud-init is turned on.
+Where one of them has made keys, ours does nothing. Without systemd (Ubuntu 14.04) only cloud-init makes keys. Verification on \`local\`
 offers the data sources NoCloud and a config drive. If an image's \`datasource_list\` has neither, the trial machine accepts
 no login, and the bake recognises that from the console.
 `;

@@ -227,7 +227,7 @@ done <${keyListFile}`;
 
 // The file doesn't exist if the stopped builder's disk was checked (local).
 const lastLook = `\
-if [ ! -e ${lastLookFile} ]; then echo "the disk of the stopped builder was read"; exit 0; fi
+if [ ! -e ${lastLookFile} ]; then echo "the disk of the stopped builder was read, or systemd did not run it"; exit 0; fi
 cat ${lastLookFile}
 if [ "$(cat ${lastLookFile})" = pending ]; then
   echo "the builder was cut off before its services had stopped, so nobody knows what they wrote: delete the image, and the next up bakes it again"

@@ -29,14 +29,12 @@ authorized_places() {
 }
 
 authorized_files() {
-  local path places
+  local places
   local -a patterns
   places=$(authorized_places)
   mapfile -t patterns <<<"$places"
   expand_patterns "${patterns[@]}"
-  for path in "${present_paths[@]}"; do
-    if [ -f "$ROOT$path" ]; then echo "$path"; elif [ -d "$ROOT$path" ]; then find "$ROOT$path" -xdev -type f | while read -r path; do echo "${path#"$ROOT"}"; done; fi
-  done | sort -u
+  files_at "${present_paths[@]}" | cut -f1 | sort -u
 }
 
 # Prints the lines of a file that may stay (wanted) or not (unwanted). The bake's own keys never may.
@@ -57,8 +55,14 @@ authorized_lines() {
 }
 
 private_keys_in() {
-  if [ ! -d "$ROOT$1" ]; then return; fi
-  { grep -rlE --binary-files=text --devices=skip -e '-----BEGIN [A-Z ]*PRIVATE KEY|^PuTTY-User-Key-File' "$ROOT$1" || true; find "$ROOT$1" -type s; } | while read -r path; do
+  local path name
+  match "$1"
+  files_at "${found_paths[@]}" | while IFS=$'\t' read -r path name; do
+    if is_kept "$path" || is_kept "$name"; then continue; fi
+    if grep -qE --binary-files=text -e '-----BEGIN [A-Z ]*PRIVATE KEY|^PuTTY-User-Key-File' "$ROOT$path"; then echo "$path"; fi
+  done | sort -u
+  if ! resolve "$1"; then return; fi
+  find "$ROOT$resolved" -xdev -type s | while read -r path; do
     path=${path#"$ROOT"}
     is_kept "$path" || echo "$path"
   done

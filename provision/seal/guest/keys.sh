@@ -17,6 +17,18 @@ key_makers="\
 
 # Prints those that are there.
 service_keys() {
+  local path
+  # Without systemd nothing would make them again.
+  if in_path systemctl; then made_keys; fi
+  # MySQL makes these itself where all are missing; MariaDB, which does not, has no auto.cnf.
+  if [ -f "$ROOT/var/lib/mysql/auto.cnf" ]; then
+    match '/var/lib/mysql/auto.cnf' '/var/lib/mysql/@(ca|server|client)?(-key|-cert).pem' '/var/lib/mysql/@(private|public)_key.pem'
+    for path in "${found_paths[@]}"; do echo "$path"; done
+  fi
+}
+
+# Prints those that make-keys.sh makes.
+made_keys() {
   local path program
   while read -r path program; do
     if [ ! -f "$ROOT$path" ] || is_kept "$path" || ! in_path "$program"; then continue; fi
@@ -24,9 +36,4 @@ service_keys() {
     case $path in */popularity-contest.conf) grep -qE '^MY_HOSTID="?[^"[:space:]]' "$ROOT$path" || continue ;; esac
     echo "$path"
   done <<<"$key_makers"
-  # MySQL makes these itself where all are missing; MariaDB, which does not, has no auto.cnf.
-  if [ -f "$ROOT/var/lib/mysql/auto.cnf" ]; then
-    match '/var/lib/mysql/auto.cnf' '/var/lib/mysql/@(ca|server|client)?(-key|-cert).pem' '/var/lib/mysql/@(private|public)_key.pem'
-    for path in "${found_paths[@]}"; do echo "$path"; done
-  fi
 }

@@ -1,11 +1,46 @@
+# --- links
+# Sets resolved to where a path of the image leads: all links are followed as the image will see them, and never out of $ROOT,
+# which may be a folder beside this computer's own files. Fails if nothing is there, or if the links go in a circle.
+resolve() {
+  local rest=$1 part target
+  local links=0
+  resolved=
+  while [ -n "$rest" ]; do
+    part=${rest%%/*}
+    if [ "$part" = "$rest" ]; then rest=; else rest=${rest#*/}; fi
+    case $part in
+      "" | .) continue ;;
+      ..)
+        resolved=${resolved%/*}
+        continue
+        ;;
+    esac
+    if [ ! -L "$ROOT$resolved/$part" ]; then
+      resolved+=/$part
+      continue
+    fi
+    links=$((links + 1))
+    # The kernel's limit.
+    if [ "$links" -gt 40 ]; then return 1; fi
+    target=$(readlink -- "$ROOT$resolved/$part")
+    if [[ $target == /* ]]; then resolved=; fi
+    rest=$target${rest:+/$rest}
+  done
+  [ -e "$ROOT${resolved:-/}" ]
+}
+
 # --- what the recipe keeps: said by modules, and what sealing found that modules have made
 made_paths_file=@MADE_PATHS_FILE@
 transport_paths=()
 load_kept_paths() {
-  local file
+  local file path
   kept_paths=("${transport_paths[@]}")
   for file in "$ROOT@KEPT_PATHS_FILE@" "$ROOT$made_paths_file"; do
     if [ -f "$file" ]; then mapfile -t -O "${#kept_paths[@]}" kept_paths <"$file"; fi
+  done
+  # What is behind a link is found by its own path, and kept by either.
+  for path in "${kept_paths[@]}"; do
+    if [[ $path == /?* ]] && resolve "$path" && [ "$resolved" != "${path%/}" ]; then kept_paths+=("$resolved"); fi
   done
 }
 load_kept_paths
@@ -26,27 +61,38 @@ holds_kept() {
 
 # --- the homes of all accounts, and those beneath /home whose account is gone
 list_homes() {
-  { cut -d: -f6 "$ROOT/etc/passwd"; for home in "$ROOT"/home/*; do echo "${home#"$ROOT"}"; done; echo /root; echo /etc/skel; } | sort -u |
-    while read -r home; do
-      case $home in "" | / | /dev | /proc | /run* | /bin | /sbin | /usr/bin | /usr/sbin | /nonexistent) continue ;; esac
-      if [ -d "$ROOT$home" ]; then echo "$home"; fi
-    done
+  local home
+  {
+    cut -d: -f6 "$ROOT/etc/passwd"
+    if resolve /home; then for home in "$ROOT$resolved"/*; do echo "${home#"$ROOT"}"; done; fi
+    printf '%s\n' /root /etc/skel
+  } | while read -r home; do
+    if [ -z "$home" ] || ! resolve "$home" || [ ! -d "$ROOT$resolved" ]; then continue; fi
+    case $resolved in "" | /dev | /proc | /run | /run/* | /bin | /sbin | /usr/bin | /usr/sbin | /nonexistent) continue ;; esac
+    echo "$resolved"
+  done | sort -u
 }
 mapfile -t home_list < <(list_homes)
 
 # --- paths of patterns
-# Sets present_paths to what exists of the patterns, ~ standing for every home.
+# Sets present_paths to what exists of the patterns, ~ standing for every home. The folders in these paths are no links; what is in
+# them may be one.
 expand_patterns() {
-  local pattern home path IFS=
+  local pattern home literal path IFS=
   present_paths=()
   for pattern in "$@"; do
     local -a tops=("")
     if [[ $pattern == "~/"* ]]; then tops=("${home_list[@]}"); pattern=${pattern#"~"}; fi
+    literal=${pattern%%[][*?(@!+]*}
+    literal=${literal%/*}
     for home in "${tops[@]}"; do
+      resolve "$home$literal" || continue
       # shellcheck disable=SC2231 # a pattern
-      for path in "$ROOT$home"$pattern; do
-        if [[ ! -e $path && ! -L $path ]] || [[ $path == */. || $path == */.. ]]; then continue; fi
-        present_paths+=("${path#"$ROOT"}")
+      for path in "$ROOT$resolved"${pattern#"$literal"}; do
+        path=${path#"$ROOT"}
+        if [[ $path == */. || $path == */.. ]] || ! resolve "${path%/*}"; then continue; fi
+        path=$resolved/${path##*/}
+        if [[ -e $ROOT$path || -L $ROOT$path ]]; then present_paths+=("$path"); fi
       done
     done
   done

@@ -56,9 +56,24 @@ keep_transport() {
 }
 
 silence() {
+  local process name file
+  keep_transport
+  if by_systemd; then silence_units; fi
+  for process in /proc/[0-9]*; do
+    if name_of "${process#/proc/}" && [ "$name" = dhclient ]; then kill -KILL "${process#/proc/}"; fi
+  done
+  end_strangers
+  if by_systemd; then systemctl restart systemd-journald.service; fi
+  awk '$2 == "file" { print $1 }' /proc/swaps | while read -r file; do swapoff "$file"; done
+  unmount_late
+}
+
+# Whether systemd runs this machine: without it (upstart) there are no units, and no systemctl. What outlives them is ended all the same.
+by_systemd() { [ -d /run/systemd/system ]; }
+
+silence_units() {
   local unit
   local -a units services
-  keep_transport
   # It keeps the bake's own way in open, and nobody comes after this.
   if systemctl --quiet is-active ci-images-builder-door.service; then systemctl stop ci-images-builder-door.service; fi
   # What units write when they are stopped (the random seed, login records, released leases) must not come back.
@@ -85,14 +100,6 @@ silence() {
       systemctl kill --signal=KILL "$unit.service"
     fi
   done
-  local process name
-  for process in /proc/[0-9]*; do
-    if name_of "${process#/proc/}" && [ "$name" = dhclient ]; then kill -KILL "${process#/proc/}"; fi
-  done
-  end_strangers
-  systemctl restart systemd-journald.service
-  awk '$2 == "file" { print $1 }' /proc/swaps | while read -r unit; do swapoff "$unit"; done
-  unmount_late
 }
 
 # A builder has dozens of processes, so these functions read /proc without starting programs. The *_of functions set a variable, and

@@ -13,6 +13,7 @@ begin_sealing() {
   install -d -m 0700 "$work"
   : >"$work/removed"
   : >"$work/kept"
+  : >"$work/edited"
   if [ ! -e "$record/complete" ]; then
     echo "not ok - record: $record is gone, so nobody knows what the base had and what modules made: a module must have removed it" >&2
     return 1
@@ -142,10 +143,11 @@ assert_unnamed_removals() {
     { path = $0; while (path != "") { if (path in named) next; sub(/\/[^\/]*$/, "", path) } print $0 ": is gone, and no rule of sealing names it" }' "$work/named" -
 }
 
-# Says what was removed and changed below homes, /etc and /var/lib, and what still has the builder's name, and counts the rest; the image has the same list.
+# Says what was removed and changed below homes, /etc and /var/lib, and wherever a link led to a credential; what still has the
+# builder's name; and counts the rest. The image has the same list.
 report_sealing() {
   local places
-  places=$({ printf '%s\n' /etc /var/lib "${home_list[@]}"; } | sort -u)
+  places=$({ printf '%s\n' /etc /var/lib "${home_list[@]}" && cat "$work/edited"; } | sort -u)
   list_files >"$work/after"
   {
     sort -u "$work/kept" | sed 's/^/kept\t/'
@@ -154,7 +156,7 @@ report_sealing() {
     files_with_host_name | sed 's/^/noted\thost-names\t/'
   } | PLACES=$places awk -F'\t' '
     BEGIN { count = split(ENVIRON["PLACES"], places, "\n") }
-    $1 == "kept" { print; next }
+    $1 == "kept" || $2 ~ /^(agent-identities|authorized-keys|cloud-credentials|tls-keys|user-keys)$/ { print; next }
     { for (i = 1; i <= count; i++) if ($3 == places[i] || index($3, places[i] "/") == 1) { print; next } }' >"$report"
   # Nobody needs to know of names that only the builder had.
   chmod 0644 "$report"
@@ -167,6 +169,10 @@ report_sealing() {
 # machine that is booted from it looks there: on the clouds nobody can read the disk of the stopped builder.
 arm_last_look() {
   local name
+  if ! by_systemd; then
+    echo "nobody looks once more when the builder is stopped: systemd does not run it"
+    return
+  fi
   {
     echo 'shopt -s nullglob dotglob extglob'
     echo 'export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -246,7 +252,10 @@ empty_swap_files() {
 }
 
 remove_secret_lines() {
-  environment_secrets | while read -r file; do sed -i "$(secret_line_numbers "$file" | sed 's/$/d/')" "$file"; done
+  environment_secrets | while read -r file; do
+    sed -i "$(secret_line_numbers "$file" | sed 's/$/d/')" "$file"
+    echo "$file" >>"$work/edited"
+  done
 }
 
 unhold_packages() {
@@ -259,6 +268,8 @@ unhold_packages() {
 
 remove_service_keys() {
   local path
+  # Those of /etc/ssl/private go by another rule.
+  if ! in_path systemctl; then made_keys | sed '\|^/etc/ssl/|d; s/$/ stays and is the same on all workers: without systemd nothing would make another/'; fi
   service_keys >"$work/keys"
   while read -r path; do
     if grep -qF "$path " <<<"$key_makers"; then stat -c '%n %a %U:%G' "$path" >>"$key_list"; fi

@@ -21,10 +21,8 @@ grows_root() {
   in_path growpart || in_path google_disk_expand || [ -e "$ROOT/usr/share/initramfs-tools/scripts/expandroot-lib.sh" ]
 }
 
-makes_host_keys() {
-  if ! in_path sshd; then return 0; fi
-  # cloud-init makes them, too, where it finds a data source; Google's agent as well, but its older versions do not let sshd wait for that.
-  local unit
-  for unit in "$ROOT"/{usr/lib,lib,etc}/systemd/system/@(sshd-keygen|ci-images-host-keys)*.service; do if [ -e "$unit" ]; then return 0; fi; done
-  return 1
-}
+# Whether a worker needs our unit for SSH host keys. cloud-init makes them only where it finds a data source, and no unit of a
+# distribution makes up for that: Debian 13's waits for a first boot (ConditionFirstBoot), which an image with an empty machine-id
+# never has, and Red Hat's leaves them to cloud-init wherever that is turned on. Google's agent makes them, too, but its older
+# versions do not let sshd wait for that. Without systemd there are no units.
+needs_host_key_unit() { in_path sshd && in_path systemctl; }

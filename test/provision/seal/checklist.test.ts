@@ -4,6 +4,7 @@ import { execa } from "execa";
 import { sha256 } from "../../../provision/plan/digest.ts";
 import { checklist } from "../../../provision/seal/checklist.ts";
 import { assertSealedScript, packageListScript, sealScript, sealVersion } from "../../../provision/seal/seal.ts";
+import { sealingDocs } from "../../../scripts/write-sealing-docs.ts";
 import { residues } from "./residue.ts";
 
 /** Demands on a sealed image, the union of all known cleaners' demands, each with the checklist lines that meet it. */
@@ -92,13 +93,34 @@ describe("the sealing checklist", () => {
     assert.match(sealScript(options), /^printf '%s\\n' IMAGE_ID=jenkins--worker IMAGE_VERSION=0123456789ab >>/m);
   });
 
+  it("says in its first rule which places are emptied whoever filled them", async () => {
+    // Not logs, which the rule's first sentence has.
+    const words: Readonly<Record<string, RegExp>> = {
+      "crash-data": /crash dumps/,
+      spools: /spools/,
+      "editor-backups": /backups .* editors and package managers/,
+      swap: /hibernation/,
+      "package-caches": /caches, .* of package managers/,
+      histories: /histories of shells/,
+      "temporary-files": /`\/tmp` and `\/var\/tmp`/,
+      "login-records": /login records/,
+      "account-backups": /of the account files/,
+      registrations: /Samba's databases/,
+    };
+    const traces = checklist.filter(({ group, paths, id }) => group === "traces" && paths && id !== "logs");
+    for (const { id } of traces) assert.ok(id in words, id);
+    const rule = /^1\. [^]*?(?=^2\. )/m.exec(await sealingDocs())![0].replaceAll(/\s+/g, " ");
+    for (const [id, pattern] of Object.entries(words)) assert.match(rule, pattern, id);
+    assert.match(rule, /keep it elsewhere/);
+  });
+
   it("has a version that is chosen anew or kept on purpose whenever the script changes", () => {
     const script = sealScript({ bakeKeys: [], image: { name: "", recipe: "", base: { id: "", description: "" } } });
     const seen = { sealVersion, digest: sha256(script) };
     const cure = "read the comment of sealVersion, choose a version or keep it, and then write the digest here";
     assert.deepEqual(
       seen,
-      { sealVersion: "a94e07f3c1d8b526", digest: "d23dddeeb82a89ecd4f09e25182b3294df63ce2ed992ab8a9b3f95458e4a8a85" },
+      { sealVersion: "14738001fdfed50b", digest: "c9e1a01312590eb51504b37c9a97f942a196875d38893654c1fabb974d093394" },
       cure,
     );
   });

@@ -1,6 +1,6 @@
 // Sealing recognizes credentials by a file's content, not by its name: tools' settings stay, keys and passwords go.
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { prelude } from "../../../provision/seal/prelude.ts";
@@ -9,7 +9,8 @@ import { findDistribution } from "../../../provision/distributions.ts";
 import { RecordingRoot } from "../../../provision/plan/root.ts";
 import { libraryFolder, ModuleCatalogue } from "../../../provision/recipe/load-modules.ts";
 import { isSecretLine } from "../../../provision/seal/secret-lines.ts";
-import { bash } from "../bash.ts";
+import { liveFunctions } from "../../../provision/seal/live.ts";
+import { bash, inNamespace } from "../bash.ts";
 
 const harmless: readonly [path: string, content: string][] = [
   [
@@ -141,6 +142,159 @@ describe("the search for credentials", function () {
       credentials.filter((_, index) => found[index] !== "yes"),
       [],
     );
+  });
+
+  describe("behind links", () => {
+    const aws = "[default]\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n";
+    const docker = '{"auths":{"r.example.com":{"auth":"bWU6c2VjcmV0"}}}\n';
+    const key = "-----BEGIN OPENSSH PRIVATE KEY-----\n";
+
+    async function link(path: string, target: string): Promise<void> {
+      await mkdir(dirname(root + path), { recursive: true });
+      await symlink(target, root + path);
+    }
+
+    /** @returns what the assertions of some checklist lines find, sorted. */
+    async function findings(...ids: string[]): Promise<string[]> {
+      const { stdout } = await bash(`export ROOT='${root}'\n${assertSealedScript({ bakeKeys: [] })}`);
+      const lines = String(stdout).split("\n");
+      assert.ok(lines.includes("ok - histories"), String(stdout));
+      return lines
+        .flatMap((line) => {
+          const [, id, found] = /^not ok - ([a-z-]+): (.*) \(.*\)$/.exec(line) ?? [];
+          return found && ids.includes(id) ? [found] : [];
+        })
+        .sort();
+    }
+
+    it("are found where the link leads within the image: to folders and files, from homes behind links", async () => {
+      await put("/etc/passwd", "root:x:0:0::/root:/bin/bash\nci:x:1000:1000::/home/ci:/bin/bash\n");
+      await put("/data/aws/credentials", aws);
+      await put("/data/aws/config", "[default]\nregion = eu-west-1\n");
+      await link("/root/.aws", "/data/aws");
+      await put("/data/docker/settings", docker);
+      await link("/root/.docker/config.json", "../../data/docker/link");
+      await link("/data/docker/link", "/data/docker/settings");
+      await link("/home", "/srv/homes");
+      // Told by the link's name, and in a folder behind a link.
+      await put("/srv/logins", "machine git.example.com login me password hunter2\n");
+      await link("/srv/homes/ci/.netrc", "/srv/logins");
+      await link("/srv/homes/ci/.config", "/data/config");
+      await put("/data/config/gh/hosts.yml", "github.com:\n    oauth_token: gho_abc\n");
+      await put("/data/rclone", "[x]\ntype = sftp\npass = obscured\n");
+      await link("/data/config/rclone/rclone.conf", "/data/rclone");
+      assert.deepEqual(await findings("cloud-credentials"), [
+        "/data/aws/credentials",
+        "/data/config/gh/hosts.yml",
+        "/data/docker/settings",
+        "/data/rclone",
+        "/srv/logins",
+      ]);
+    });
+
+    it("are keys of users and of TLS, lines of environment files and keys that may log in, too", async () => {
+      await put("/data/deploy", key);
+      await link("/root/.ssh/deploy", "/data/deploy");
+      await put("/etc/app/server.key", "-----BEGIN PRIVATE KEY-----\n");
+      await link("/etc/ssl/private/server.key", "../../app/server.key");
+      await put("/usr/share/doc/README", "no key\n");
+      await link("/etc/ssl/private/README", "/usr/share/doc/README");
+      await put("/opt/app/env.sh", "export DEPLOY_TOKEN=abc\n");
+      await link("/etc/profile.d/app.sh", "/opt/app/env.sh");
+      await put("/data/sources.list", "deb https://me:hunter2@apt.example.com x main\n");
+      await link("/etc/apt/sources.list", "/data/sources.list");
+      await put("/data/authorized_keys", "ssh-ed25519 AAAAC3Nza\n");
+      await link("/root/.ssh/authorized_keys", "/data/authorized_keys");
+      const ids = ["user-keys", "tls-keys", "environment-secrets", "cloud-credentials", "authorized-keys"];
+      assert.deepEqual(await findings(...ids), [
+        "/data/authorized_keys: 1 key(s) that no module put there",
+        "/data/deploy",
+        "/etc/app/server.key",
+        "/etc/apt/sources.list: a password in an address",
+        "/opt/app/env.sh: a line with a secret",
+      ]);
+    });
+
+    it("are not looked for outside of the image, in circles, in the system's folders and in programs", async () => {
+      const outside = await mkdtemp(join(tmpdir(), "ci-images-outside-"));
+      try {
+        await writeFile(join(outside, "credentials"), aws);
+        await writeFile(join(outside, ".npmrc"), "//npm.example.com/:_authToken=0123-4567\n");
+        await link("/root/.aws", outside);
+        await link("/root/.npmrc", join(outside, ".npmrc"));
+        await link("/root/.pypirc", `${"../".repeat(20)}${outside.slice(1)}/credentials`);
+        await link("/root/.config", outside);
+        await put(`/etc/passwd`, `root:x:0:0::/root:/bin/bash\nother:x:1:1::/srv/other:/bin/sh\n`);
+        await link("/srv/other", outside);
+        await link("/root/.netrc", ".netrc");
+        await link("/root/.azure/a/b", "/root/.azure/b");
+        await link("/root/.azure/b/a", "/root/.azure/a");
+        await link("/root/.azure/all", "/");
+        await link("/root/.azure/etc", "/etc");
+        await link("/root/.azure/home", "/root");
+        await put("/etc/app/settings.ini", "password = hunter2\n");
+        await put("/opt/python", "\x7fELF password=abc\n");
+        await link("/root/.azure/bin/python", "/opt/python");
+        await put("/opt/tool", "#!/bin/sh\ntoken=abc\n");
+        await link("/root/.azure/bin/tool", "/opt/tool");
+        await link("/root/.azure/gone", "/nowhere");
+        assert.deepEqual(await findings("cloud-credentials"), []);
+      } finally {
+        await rm(outside, { recursive: true });
+      }
+    });
+
+    it("are not looked for on another file system", async () => {
+      await link("/root/.aws", "/mnt/aws");
+      await mkdir(`${root}/mnt/aws`, { recursive: true });
+      const script = `mount -t tmpfs tmpfs '${root}/mnt/aws' && echo 'aws_secret_access_key = abc' >'${root}/mnt/aws/credentials'
+cat '${root}/mnt/aws/credentials'\nexport ROOT='${root}'\n${assertSealedScript({ bakeKeys: [] })}`;
+      const { stdout } = await inNamespace(script);
+      assert.match(String(stdout), /aws_secret_access_key[^]*^ok - cloud-credentials$/m);
+    });
+
+    it("stay if the recipe names them, by either of their paths", async () => {
+      await put("/data/aws/credentials", aws);
+      await link("/root/.aws", "/data/aws");
+      await put("/data/npm", "_auth=bWU6cGFzcw==\n");
+      await link("/root/.npmrc", "/data/npm");
+      await put("/usr/lib/ci-images/kept-paths", "/root/.aws/credentials\n/data/npm\n");
+      assert.deepEqual(await findings("cloud-credentials"), []);
+    });
+
+    it("go where the link leads, and the link stays", async () => {
+      await put("/data/aws/credentials", aws);
+      await put("/data/aws/config", "[default]\n");
+      await link("/root/.aws", "/data/aws");
+      await put("/opt/app/env.sh", "export A=b\nexport DEPLOY_TOKEN=abc\n");
+      await chmod(`${root}/opt/app/env.sh`, 0o755);
+      await link("/etc/profile.d/app.sh", "/opt/app/env.sh");
+      // In a root of its own, so that no link leads out of it while things are removed.
+      const functions = `set -euo pipefail\nROOT= BAKE_KEYS= BUILDER_NAME=\n${prelude}\n${liveFunctions}\nwork=/work rule=cloud-credentials`;
+      const script = `${functions}\nmkdir /work\ncredential_files '~/.aws' | take_listed\nremove_secret_lines\n`;
+      await writeFile(join(root, "script"), script);
+      const { exitCode, stderr } = await inNamespace(`
+for folder in usr bin lib lib64 proc dev etc/alternatives; do
+  [ -e "/$folder" ] || continue
+  if [ -L "/$folder" ]; then cp -a "/$folder" '${root}/'; else mkdir -p "${root}/$folder"; mount --rbind "/$folder" "${root}/$folder"; fi
+done
+exec chroot '${root}' /bin/bash /script`);
+      assert.equal(exitCode, 0, String(stderr));
+      assert.equal(await readFile(`${root}/data/aws/config`, "utf8"), "[default]\n");
+      assert.equal(await readFile(`${root}/work/removed`, "utf8"), "cloud-credentials\t/data/aws/credentials\n");
+      assert.equal(await readFile(`${root}/opt/app/env.sh`, "utf8"), "export A=b\n");
+      for (const [path, target] of [
+        ["root/.aws", "/data/aws"],
+        ["etc/profile.d/app.sh", "/opt/app/env.sh"],
+      ] as const)
+        assert.equal(await readlink(join(root, path)), target);
+    });
+  });
+
+  it("looks in every home, also in one whose name begins like that of a folder of the system", async () => {
+    await put("/etc/passwd", "runner:x:1000:1000::/runner:/bin/bash\nbus:x:1:1::/run/bus:/bin/false\n");
+    for (const home of ["/runner", "/run/bus"]) await put(`${home}/.npmrc`, "_auth=bWU6cGFzcw==\n");
+    assert.equal((await run("credential_files '~/.npmrc'")).trim(), "/runner/.npmrc");
   });
 
   it("finds users' keys wherever sshd's settings look for them", async () => {

@@ -1,5 +1,5 @@
-// Sealing removes only what it must: what modules have made stays, whatever its name and place, unless it is an
-// identity, a credential or a log. Runs the real seal on one builder that has everything users have ever lost to
+// Sealing removes only what it must: what modules have made stays, unless it is an identity, a credential or a log, or
+// is in a place that is emptied whoever filled it (docs/sealing.md, rule 1). Runs the real seal on one builder that has everything users have ever lost to
 // sealing.
 import assert from "node:assert/strict";
 import { execa } from "execa";
@@ -40,6 +40,8 @@ const taken: Readonly<Record<string, [rule: string, content: string]>> = {
   "/home/jenkins/.gradle/gradle.properties": ["cloud-credentials", "nexusPassword=hunter2\n"],
   "/root/.kube/config": ["cloud-credentials", "users:\n- user:\n    token: abcdef0123\n"],
   "/root/.netrc": ["cloud-credentials", "machine git.example.com login me password hunter2\n"],
+  // The home has a link to its folder.
+  "/data/aws/credentials": ["cloud-credentials", "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG\n"],
   "/home/jenkins/.bash_history": ["histories", "make\n"],
   "/var/lib/systemd/random-seed": ["random-seed", "seed\n"],
 };
@@ -109,6 +111,9 @@ describe("sealing a recipe's content", function () {
     install -D /dev/stdin /opt/locked/settings <<<"never to be changed"
     chattr +i /opt/locked/settings
     chattr +a /opt/locked
+    ln -s /data/aws /home/jenkins/.aws
+    install -D /dev/stdin /opt/app/env.sh <<<"export DEPLOY_TOKEN=abc"
+    ln -s /opt/app/env.sh /etc/profile.d/app.sh
     # A home behind a link, as /home often is.
     install -d /data/homes; ln -s /data/homes /srv/homes; useradd --create-home --home-dir /srv/homes/moved moved
     echo make >/srv/homes/moved/.bash_history
@@ -221,6 +226,12 @@ END
       assert.ok(report.includes(`removed\t${rule}\t${path}`), `${path} is not in\n${report.join("\n")}`);
       assert.ok(output.includes(`removed ${path} (${rule})`), output);
     }
+    assert.equal(
+      await offline(`readlink "$ROOT/home/jenkins/.aws" "$ROOT/etc/profile.d/app.sh"`),
+      "/data/aws\n/opt/app/env.sh",
+    );
+    assert.equal(await offline(`cat "$ROOT/opt/app/env.sh"`), "");
+    assert.ok(report.includes("changed\t-\t/opt/app/env.sh"), report.join("\n"));
     assert.ok(report.includes("kept\tspools\t/var/spool/cron/crontabs/jenkins"), report.join("\n"));
   });
 
