@@ -26,7 +26,7 @@ const stacks: Record<string, () => Promise<Account>> = {
 };
 
 describe("a module that reboots its builder", function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
 
   for (const [name, open] of Object.entries(stacks)) {
     it(`lets the bake continue on ${name}, which leaves nothing but the image`, async () => {

@@ -14,6 +14,13 @@ touch /run/per-boot-ran
 END
 install -D -m 0644 /dev/stdin /root/core/README <<<"a checkout"
 install -D -m 0600 /dev/stdin /root/.docker/config.json <<<'{"credHelpers":{"eu.gcr.io":"gcloud"}}'
+install -D -m 0600 /dev/stdin /home/jenkins/.m2/settings.xml <<<'<settings><servers><server><id>n</id><password>\${env.NEXUS}</password></server></servers></settings>'
+install -D -m 0600 /dev/stdin /home/jenkins/.gradle/gradle.properties <<<'org.gradle.daemon=false'
+install -D -m 0600 /dev/stdin /home/jenkins/.kube/config <<<'current-context: ci'
+install -D -m 0600 /dev/stdin /home/jenkins/.ssh/known_hosts <<<'git.example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJhBJhBJhBJhBJhBJhBJhBJhBJhBJhBJhBJhBJhBJhBJ'
+printf '\\177ELF\\2\\1\\1\\0\\0\\0\\0\\0\\0\\0\\0\\0\\4\\0' >/home/jenkins/core.17
+install -D -m 0644 /dev/stdin /srv/outside/precious <<<precious
+mount --bind /srv/outside /var/tmp
 install -D -m 0600 /dev/stdin /home/jenkins/.docker/config.json <<<'{"auths":{"r.example.com":{"auth":"bWU6c2VjcmV0"}}}'
 echo "tmpfs /scratch tmpfs size=16M 0 0" >>/etc/fstab
 mkdir -p /scratch
@@ -49,6 +56,15 @@ const tests = [
   },
   { name: "a folder named core stays", run: "grep -q checkout /root/core/README" },
   { name: "settings without credentials stay", run: "grep -q credHelpers /root/.docker/config.json" },
+  {
+    name: "tools' settings and known hosts stay",
+    run: "cd /home/jenkins && grep -q env.NEXUS .m2/settings.xml && grep -q daemon .gradle/gradle.properties && grep -q ci .kube/config && grep -q git.example.com .ssh/known_hosts",
+  },
+  {
+    name: "a bind mount's other end stays",
+    run: `grep -q precious /srv/outside/precious && { ! ${onWorker} || [ ! -e /var/tmp/precious ]; }`,
+  },
+  { name: "a memory dump is removed", run: `! ${onWorker} || [ ! -e /home/jenkins/core.17 ]` },
   { name: "credentials are removed", run: `! ${onWorker} || [ ! -e /home/jenkins/.docker/config.json ]` },
   { name: "a crontab stays", run: "grep -q daily /var/spool/cron/crontabs/jenkins" },
   { name: "per-boot scripts run", run: `! ${onWorker} || [ -e /run/per-boot-ran ]` },
@@ -108,6 +124,16 @@ const lockedOut: readonly [what: string, content: Record<string, unknown>, messa
   [
     "no data source of cloud-init fits",
     {
+      files: [{ path: "/etc/cloud/cloud.cfg.d/95-sources.cfg", content: "datasource_list: [OpenStack, GCE]\n" }],
+      modules: ["files"],
+    },
+    /cloud-init (does not run on it|has found no data source).*datasource_list/,
+  ],
+  [
+    // Its own unit for host keys waits for a first boot, which an image never has.
+    "no data source of cloud-init fits, on Debian 13",
+    {
+      distribution: "debian13",
       files: [{ path: "/etc/cloud/cloud.cfg.d/95-sources.cfg", content: "datasource_list: [OpenStack, GCE]\n" }],
       modules: ["files"],
     },
@@ -183,6 +209,7 @@ describe("sealing in a whole bake", function () {
       assert.ok(output.includes(`removed ${removed} (${rule})`), output);
     }
     assert.match(output, /unmounted \/var\/lib\/cloud\/data\/mounted/);
+    assert.match(output, /unmounted \/var\/tmp\b/);
   });
 });
 
