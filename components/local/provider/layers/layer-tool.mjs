@@ -517,9 +517,11 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const request = JSON.parse(text);
   // If Pulumi was killed, nothing reads our output. Go on anyway.
   process.stdout.on("error", () => {});
-  // The shell that starts us ignores these signals, but Node does not inherit that. If the copy's own processes are ended
-  // with the login session that they began in, the copy fails, and thaws the builder.
-  for (const signal of /** @type {const} */ (["SIGHUP", "SIGINT", "SIGTERM"])) process.on(signal, () => {});
+  if (command === "copy") {
+    // The shell that starts it ignores these signals, but Node does not inherit that. If the copy's own processes are
+    // ended with the login session that they began in, the copy fails, and thaws the builder.
+    for (const signal of /** @type {const} */ (["SIGHUP", "SIGINT", "SIGTERM"])) process.on(signal, () => {});
+  }
   try {
     if (command === "copy") console.log(JSON.stringify(await copy(/** @type {CopyRequest} */ (request))));
     else if (command === "thaw") thawGroup(guestGroup());
