@@ -33,7 +33,8 @@ describe("layers that can't be removed", () => {
     const names = [".removed-half", ".new-11111111-2222-3333-4444-555555555555"];
     for (const name of names) await mkdir(join(layers, name));
     await execa("chattr", ["+i", layers]);
-    const problems = await removeLayerLeftovers();
+    await removeLayerLeftovers(progress);
+    const problems = lines.splice(0);
     assert.equal(problems.length, names.length, problems.join("\n"));
     for (const [at, name] of names.sort().entries()) assert.ok(problems[at].includes(join(layers, name)), problems[at]);
     const context = { progress, signal: new AbortController().signal };

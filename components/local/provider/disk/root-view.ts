@@ -16,7 +16,7 @@ export interface RootView {
 /** Options of `besideView` and `inView`. */
 export interface ViewCommandOptions {
   /** The command's standard input. */
-  input?: string;
+  input?: string | Buffer;
   /** Added to the command's environment. */
   environment?: Record<string, string>;
   /** Aborts the command. */

@@ -12,7 +12,7 @@ export const findLayers = answer(contract.findLayers, async ({ base, size, login
 
 export const layersFunction = answer(contract.layers, async ({ remove }, { progress }) => {
   const { layers: folder } = await places();
-  for (const problem of await removeLayerLeftovers()) progress(problem);
+  await removeLayerLeftovers(progress);
   const found = await listLayers();
   if (remove) for (const each of found) await removeLayer(each.folder);
   const layers = found.map(({ folder: path, base, modules, createdAt, usedAt, own, bytes }) => {

@@ -63,7 +63,7 @@ export async function keepLayer(wanted: LayerToKeep, progress: Progress, signal:
   }
   // The copy would be skipped: don't start the process that decides so.
   if (Date.now() - state.since < fixedCost * 1000) return;
-  for (const problem of await removeLayerLeftovers()) progress(problem);
+  await removeLayerLeftovers(progress);
   const copied = await copy(directory, state, layer, wanted, limit, signal);
   if (copied.did === "skipped") return;
   await writeState(file, { ...state, since: Date.now(), ...(copied.did === "failed" && { problem: copied.reason }) });

@@ -10,6 +10,7 @@ import { problemOf } from "../../../../provider/kit/problem-of.ts";
 import { tryLock } from "../file-lock.ts";
 import { removeTree } from "../remove-tree.ts";
 import { readState } from "../state-file.ts";
+import type { Progress } from "../types.ts";
 import { remove, sizesOf } from "./layer-tool.mjs";
 
 /** Increased when layers of older versions must no longer be used. */
@@ -135,18 +136,15 @@ export async function removeLayer(folder: string): Promise<void> {
 }
 
 /**
- * Removes layers that killed processes left half-written or half-removed.
- * @returns what could not be removed, and why, a line each: all projects of a user share the layers, and that must not
- *   stop their bakes.
+ * Removes layers that killed processes left half-written or half-removed. What can't be removed is only reported: all
+ * projects of a user share the layers, and that must not stop their bakes.
  */
-export async function removeLayerLeftovers(): Promise<string[]> {
+export async function removeLayerLeftovers(progress: Progress): Promise<void> {
   const { layers } = await places();
-  const problems: string[] = [];
   for (const name of (await readdir(layers)).sort()) {
     const problem = await problemOf(removeLeftover(layers, name));
-    if (problem !== undefined) problems.push(`could not remove what is left of a layer: ${problem}`);
+    if (problem !== undefined) progress(`could not remove what is left of a layer: ${problem}`);
   }
-  return problems;
 }
 
 async function removeLeftover(layers: string, name: string): Promise<void> {

@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
 import type { ExecaError } from "execa";
+import { listPacked, packedStream } from "../../../../common/pack.ts";
 import { writeBootFiles } from "../../../../components/local/provider/disk/boot-files.ts";
 import {
   fileSystemTable,
@@ -13,6 +15,7 @@ import {
 } from "../../../../components/local/provider/disk/boot-settings.ts";
 import { diskIdentifiers } from "../../../../components/local/provider/disk/disk-layout.ts";
 import { besideView, inView } from "../../../../components/local/provider/disk/root-view.ts";
+import { receiveProgram } from "../../../../provision/builder/receive.ts";
 import { cachedBase } from "../../../cached-base.ts";
 import { record } from "../../../provision/modules/real-builder.ts";
 import { scratchView } from "./support.ts";
@@ -134,18 +137,14 @@ echo nohz=off >/usr/lib/ci-images/kernel-arguments`;
       for (const files of [texts, copied]) {
         const seen = { ...(await scratchView(folder, base)), base };
         const recorded = await record("files", files, folder);
-        for (const { source, destination } of recorded.uploads)
-          await besideView(seen, [
-            "sh",
-            "-euc",
-            'mkdir -p "${2%/*}"; cp -r "$1" "$2"',
-            "sh",
-            source,
-            seen.path + destination,
-          ]);
         const mounts = 'mount --bind /dev "$1/dev"; mount --bind /proc "$1/proc"';
         const enter = `${mounts}; exec chroot "$1" bash -euo pipefail -c "$2"`;
-        const bash = (script: string) => besideView(seen, ["sh", "-euc", enter, "sh", seen.path, script]);
+        const bash = (script: string, input?: Buffer) =>
+          besideView(seen, ["sh", "-euc", enter, "sh", seen.path, script], { input });
+        for (const { source, destination, digest } of recorded.uploads) {
+          const program = Buffer.from(receiveProgram(destination, digest, false));
+          await bash("exec bash -s", Buffer.concat([program, await buffer(packedStream(listPacked(source)))]));
+        }
         for (const step of recorded.steps) {
           assert.ok(step.kind === "script");
           await bash(step.script);
